@@ -1,0 +1,3 @@
+"""
+Benchmarks: ratios between programs that run in turns, never absolute figures.
+"""

@@ -1,0 +1,65 @@
+"""
+What every test leans on.
+"""
+
+import gc
+import os
+import shutil
+from collections.abc import Iterator
+
+import pytest
+from twisted.internet import reactor
+from twisted.logger import LogEvent, globalLogPublisher
+
+PEERS = {
+    "dig": "bind9-dnsutils",
+    "kdig": "knot-dnsutils",
+    "knotd": "knot",
+    "named": "bind9",
+    "nsd": "nsd",
+    "logger": "bsdutils",
+    "openssl": "openssl",
+    "rsyslogd": "rsyslog",
+    "squid": "squid",
+    "tinyproxy": "tinyproxy",
+}
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """
+    Skip a test whose peer is absent, naming the package; in CI that is a failure.
+    """
+    os.environ["PATH"] = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
+    for mark in item.iter_markers("peer"):
+        program = mark.args[0]
+        if shutil.which(program) is None:
+            sentence = f"needs {program}: install the package {PEERS[program]}"
+            if os.environ.get("CI"):
+                pytest.fail(sentence)
+            pytest.skip(sentence)
+
+
+@pytest.fixture(autouse=True)
+def logged_failures() -> Iterator[list[LogEvent]]:
+    """
+    Fail a test that leaves a timer running or a failure unread in the log.
+
+    pytest-twisted, unlike trial, looks for neither.  A test that expects a
+    failure takes it out of the list.
+    """
+    seen: list[LogEvent] = []
+
+    def observe(event: LogEvent) -> None:
+        if "log_failure" in event or "failure" in event:
+            seen.append(event)
+
+    globalLogPublisher.addObserver(observe)
+    before = set(reactor.getDelayedCalls())  # type: ignore[attr-defined]
+    yield seen
+    gc.collect()  # an unhandled Deferred speaks up only when collected
+    globalLogPublisher.removeObserver(observe)
+    timers = set(reactor.getDelayedCalls()) - before  # type: ignore[attr-defined]
+    for timer in timers:
+        timer.cancel()
+    assert not timers
+    assert not seen

@@ -1,0 +1,110 @@
+"""
+The import table of docs/design.md, section 3, read from the source.
+"""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parent.parent / "tscm"
+
+RANK = {
+    "errors": 0,
+    "model": 0,
+    "syslog": 1,
+    "policy": 1,
+    "upload_format": 1,
+    "secrets": 2,
+    "settings": 2,
+    "schedule": 2,
+    "threads": 2,
+    "metrics": 2,
+    "store": 3,
+    "spool": 3,
+    "intake": 3,
+    "retrieve": 3,
+    "asa": 3,
+    "forward": 4,
+    "upload": 4,
+    "events": 4,
+    "update": 4,
+    "portal": 4,
+    "simulator": 4,
+    "service": 5,
+    "control": 5,
+    "devices": 5,
+    "ledger": 5,
+    "doctor": 5,
+    "tap": 6,
+    "tap_asa": 6,
+    "tap_portal": 6,
+    "demo": 6,
+    "cli": 6,
+    "__main__": 6,
+}
+
+SAME_RANK = {
+    ("settings", "secrets"),
+    ("service", "control"),
+    ("service", "ledger"),
+    ("service", "devices"),
+    ("control", "devices"),
+    ("control", "ledger"),
+    ("cli", "demo"),
+    ("__main__", "cli"),
+}
+
+SIMULATOR_RANKS = {0, 1}
+
+
+def room_of(path: Path) -> str:
+    first = path.relative_to(PACKAGE).parts[0]
+    return first.removesuffix(".py")
+
+
+def modules() -> Iterator[Path]:
+    for path in sorted(PACKAGE.rglob("*.py")):
+        if path.relative_to(PACKAGE).parts[0] != "__init__.py":
+            yield path
+
+
+def imported_rooms(path: Path) -> Iterator[tuple[str, int]]:
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        names = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert not node.level, f"{path}: relative import in line {node.lineno}"
+            names = [node.module or ""]
+            if node.module == "tscm":
+                names = [f"tscm.{alias.name}" for alias in node.names]
+        for name in names:
+            parts = name.split(".")
+            if parts[0] == "tscm" and len(parts) > 1 and parts[1] != "__version__":
+                yield parts[1], node.lineno
+
+
+@pytest.mark.parametrize("path", list(modules()), ids=str)
+def test_a_room_imports_only_downwards(path: Path) -> None:
+    room = room_of(path)
+    for other, line in imported_rooms(path):
+        if other == room or (room, other) in SAME_RANK:
+            continue
+        assert RANK[other] < RANK[room], f"{path}:{line}: {room} imports {other}"
+        if room == "simulator":
+            assert RANK[other] in SIMULATOR_RANKS, f"{path}:{line}: {room} imports {other}"
+
+
+@pytest.mark.parametrize("path", list(modules()), ids=str)
+def test_only_the_top_imports_the_reactor(path: Path) -> None:
+    if RANK[room_of(path)] == 6:
+        return
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module == "twisted.internet":
+            assert "reactor" not in {alias.name for alias in node.names}, f"{path}:{node.lineno}"
+
+
+def test_every_room_has_a_rank() -> None:
+    assert {room_of(path) for path in modules()} <= set(RANK)

@@ -1,0 +1,3 @@
+"""
+Ways to read and change the object-groups of a firewall, behind `model.AsaDriver`.
+"""

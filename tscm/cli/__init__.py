@@ -1,0 +1,3 @@
+"""
+`tsadmin`: one noun a module.
+"""

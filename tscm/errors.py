@@ -1,0 +1,246 @@
+"""
+One family of exceptions.
+
+Fields are for programs; `str()` of an error is the sentence that a person is
+shown: what went wrong, where, and what to do.  The command line prints that
+sentence and ends with `exit_status`; nobody is shown a traceback for one of
+these.
+"""
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from attrs import frozen
+
+
+class TscmError(Exception):
+    """
+    Anything that an operator can be told in a sentence.
+    """
+
+    exit_status: ClassVar[int] = 1
+
+
+@frozen(kw_only=True)
+class Fault:
+    """
+    One thing that is wrong in a settings file or an answer.
+
+    *where* is the path inside the file (`listen.udp[1]`) or the option's name.
+    """
+
+    where: str
+    wrong: str
+    allowed: str = ""
+
+    def __str__(self) -> str:
+        """`where: wrong; allowed: allowed`."""
+        tail = f"; allowed: {self.allowed}" if self.allowed else ""
+        return f"{self.where}: {self.wrong}{tail}"
+
+
+class SettingsFaulty(TscmError):
+    """
+    A settings file or a set of options has faults; all of them are reported at once.
+    """
+
+    exit_status = 2
+
+    def __init__(self, source: str, faults: Sequence[Fault]) -> None:
+        self.source = source
+        self.faults = tuple(faults)
+        super().__init__(source, self.faults)
+
+    def __str__(self) -> str:
+        if len(self.faults) == 1:
+            return f"{self.source}: {self.faults[0]}"
+        lines = "".join(f"\n  {fault}" for fault in self.faults)
+        return f"{self.source}: {len(self.faults)} faults{lines}"
+
+
+class SettingsUnreadable(TscmError):
+    """
+    A settings file cannot be opened or is no TOML.
+    """
+
+    exit_status = 2
+
+    def __init__(self, path: str, cause: str) -> None:
+        self.path = path
+        self.cause = cause
+        super().__init__(path, cause)
+
+    def __str__(self) -> str:
+        return f"{self.path} cannot be used: {self.cause}"
+
+
+class SecretUnavailable(TscmError):
+    """
+    The sealing key is lost, has a loose mode, or does not open what was sealed.
+    """
+
+    exit_status = 3
+
+    def __init__(self, path: str, cause: str) -> None:
+        self.path = path
+        self.cause = cause
+        super().__init__(path, cause)
+
+    def __str__(self) -> str:
+        return f"sealing key {self.path}: {self.cause}"
+
+
+class DeviceUnknown(TscmError):
+    """
+    No device has this nickname.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        super().__init__(name)
+
+    def __str__(self) -> str:
+        return f"there is no device named {self.name!r}; `tsadmin list` shows those that there are"
+
+
+class DeviceExists(TscmError):
+    """
+    The nickname is taken.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        super().__init__(name)
+
+    def __str__(self) -> str:
+        return (
+            f"a device named {self.name!r} exists already; choose another name, "
+            f"or change it with `tsadmin configure {self.name}`"
+        )
+
+
+class SenderConflict(TscmError):
+    """
+    Two devices claim one source address and nothing in the line could tell them apart.
+    """
+
+    def __init__(self, address: str, name: str, other: str) -> None:
+        self.address = address
+        self.name = name
+        self.other = other
+        super().__init__(address, name, other)
+
+    def __str__(self) -> str:
+        return (
+            f"address {self.address} of device {self.name!r} already belongs to device "
+            f"{self.other!r}; a sender can stand for one device only"
+        )
+
+
+class ListenerUnavailable(TscmError):
+    """
+    A listener's address cannot be bound.
+    """
+
+    exit_status = 4
+
+    def __init__(self, listener: str, address: str, cause: str) -> None:
+        self.listener = listener
+        self.address = address
+        self.cause = cause
+        super().__init__(listener, address, cause)
+
+    def __str__(self) -> str:
+        return (
+            f"cannot listen for {self.listener} on {self.address}: {self.cause}; "
+            f"free the port, choose another in the settings under [listen], "
+            f"or give the process CAP_NET_BIND_SERVICE for ports below 1024"
+        )
+
+
+class ManagerRunning(TscmError):
+    """
+    Another manager, or a `tsadmin` that is changing something, holds this root.
+    """
+
+    exit_status = 5
+
+    def __init__(self, lock: str, holder: str) -> None:
+        self.lock = lock
+        self.holder = holder
+        super().__init__(lock, holder)
+
+    def __str__(self) -> str:
+        return f"{self.lock} is held by {self.holder}; only one manager can work on a root"
+
+
+class ListUnavailable(TscmError):
+    """
+    A block or allow list could not be fetched.
+
+    *cause* says why in words; *remedy* what the operator may try.
+    """
+
+    def __init__(self, name: str, cause: str, remedy: str = "") -> None:
+        self.name = name
+        self.cause = cause
+        self.remedy = remedy
+        super().__init__(name, cause, remedy)
+
+    def __str__(self) -> str:
+        tail = f"; {self.remedy}" if self.remedy else ""
+        return (
+            f"block or allow list [{self.name}] could not be fetched from ThreatSTOP DNS servers: "
+            f"{self.cause}{tail}"
+        )
+
+
+class PolicyRefused(TscmError):
+    """
+    The guard does not let a fetched policy through; the old one stays in force.
+    """
+
+    def __init__(self, device: str, reasons: Sequence[str]) -> None:
+        self.device = device
+        self.reasons = tuple(reasons)
+        super().__init__(device, self.reasons)
+
+    def __str__(self) -> str:
+        return (
+            f"policy for {self.device} refused, the old one stays in force: "
+            f"{'; '.join(self.reasons)}; if this is right, `tsadmin update {self.device} --force`"
+        )
+
+
+class DeviceFault(TscmError):
+    """
+    The firewall did not do what was asked of it.
+
+    *retry* says whether the same call may succeed later without anyone doing
+    something; *remedy* what the operator should look at.
+    """
+
+    def __init__(self, device: str, cause: str, remedy: str = "", *, retry: bool = False) -> None:
+        self.device = device
+        self.cause = cause
+        self.remedy = remedy
+        self.retry = retry
+        super().__init__(device, cause, remedy)
+
+    def __str__(self) -> str:
+        tail = f"; {self.remedy}" if self.remedy else ""
+        return f"device {self.device}: {self.cause}{tail}"
+
+
+class ControlUnavailable(TscmError):
+    """
+    The manager's control socket cannot be used.
+    """
+
+    def __init__(self, path: str, cause: str) -> None:
+        self.path = path
+        self.cause = cause
+        super().__init__(path, cause)
+
+    def __str__(self) -> str:
+        return f"control socket {self.path}: {self.cause}"

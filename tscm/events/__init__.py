@@ -1,0 +1,3 @@
+"""
+The reader of the spool that turns lines into what the lists did.
+"""

@@ -1,0 +1,3 @@
+"""
+The reader of the spool that sends lines to a SIEM.
+"""

@@ -1,0 +1,3 @@
+"""
+Where lines come in: UDP in batches, TCP in bulk, TLS; senders and their bounds.
+"""

@@ -1,0 +1,270 @@
+"""
+The values that rooms share, and the shapes by which they meet.
+
+Rooms of one rank do not import each other (docs/design.md, section 3): what
+one hands to another is a value of this module, or a callable that
+`tscm.service` passes over.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NewType, Protocol
+
+from attrs import frozen
+
+Cidr = NewType("Cidr", str)
+"""
+A network in its one canonical spelling, always with a length: `203.0.113.7/32`,
+`2001:db8::/32`.  Host bits are zero, so that equal networks are equal strings.
+Made by `tscm.policy.cidr`; compared, stored and sent by everybody.
+"""
+
+
+# -- the life of a line -------------------------------------------------------
+
+
+@frozen
+class Run:
+    """
+    Consecutive lines of one sender, out of one batch, ready to be appended.
+
+    *data* holds *lines* whole lines, each closed by one LF and escaped by
+    `tscm.syslog.escape`; *escaped* says whether any escape stands in them, so
+    that a reader can pass on a block without looking into it.
+    """
+
+    sender: str
+    data: bytes
+    lines: int
+    escaped: bool = False
+
+
+class Spool(Protocol):
+    """
+    What intake sees of `tscm.spool`: a place where lines are safe.
+    """
+
+    def append(self, device: str, runs: Sequence[Run], received_at: float) -> bool:
+        """
+        Put *runs* at the end of the device's log with one write.
+
+        False when the log cannot take them (disk gone); then they are the
+        caller's to count as dropped.  Never raises, never waits.
+        """
+
+
+@frozen(kw_only=True)
+class Block:
+    """
+    Whole lines as they stand in a device's log, from offset *start* up to *end*.
+
+    Offsets are logical: bytes since the device's log began.  *escaped* says that an
+    introducer of `tscm.syslog.escape` stands somewhere in *data*.  *lines* counts them.
+    """
+
+    device: str
+    start: int
+    end: int
+    data: bytes
+    lines: int
+    escaped: bool
+
+
+@frozen(kw_only=True)
+class Position:
+    """
+    How far a reader is, and what it did with the lines before that offset.
+
+    sent + skipped + expired = lines of the log before *offset*; persisted
+    together, so that the ledger holds after any stop.
+    """
+
+    offset: int = 0
+    sent: int = 0
+    skipped: int = 0
+    expired: int = 0
+
+
+class LogReader(Protocol):
+    """
+    One reader's view of one device's log; forward, upload and events hold one each.
+    """
+
+    device: str
+    name: str
+
+    @property
+    def position(self) -> Position:
+        """The confirmed position: everything before it needs no more work."""
+
+    @property
+    def end(self) -> int:
+        """The log's present end; `end - position.offset` bytes wait."""
+
+    def read(self, offset: int, max_bytes: int, *, sealed_only: bool = False) -> Block | None:
+        """
+        Whole lines from *offset* on, at most about *max_bytes*; None when there are none.
+
+        An offset that retention has already taken gives the first block that
+        there still is: compare `start`.
+        """
+
+    def confirm(self, offset: int, *, sent: int, skipped: int = 0) -> None:
+        """
+        Move the position to *offset*, counting the lines passed.  Durable on return.
+        """
+
+    def when_more(self, notice: Callable[[], None]) -> None:
+        """
+        Call *notice* once, in the reactor thread, after the next append or seal.
+        """
+
+
+# -- the life of a policy -----------------------------------------------------
+
+
+@frozen(kw_only=True)
+class Progress:
+    """
+    A step of something long, as the operator is told of it.
+
+    *phase* is one of `fetch`, `guard`, `plan`, `push`, `read back`, `save`, `check`,
+    `upload`; *done* of *total* where the work can be counted.
+    """
+
+    phase: str
+    text: str
+    done: int | None = None
+    total: int | None = None
+
+
+Report = Callable[[Progress], None]
+"""Takes progress from any thread; must not block and must not raise."""
+
+
+@frozen(kw_only=True)
+class Group:
+    """
+    A network object-group as the device holds it.
+
+    *members* are addresses and networks, *children* names of nested groups, in
+    the device's order; *foreign* counts members of other kinds (objects, ranges), which
+    are never touched.
+    """
+
+    name: str
+    members: tuple[Cidr, ...] = ()
+    children: tuple[str, ...] = ()
+    description: str = ""
+    foreign: int = 0
+
+
+@frozen(kw_only=True)
+class CreateGroup:
+    """Make a group with *members* or *children*, never empty."""
+
+    group: str
+    members: tuple[Cidr, ...] = ()
+    children: tuple[str, ...] = ()
+    description: str = ""
+
+
+@frozen(kw_only=True)
+class AddMembers:
+    """Add *members* to a group that exists."""
+
+    group: str
+    members: tuple[Cidr, ...]
+
+
+@frozen(kw_only=True)
+class RemoveMembers:
+    """Take *members* out of a group; never all that it holds."""
+
+    group: str
+    members: tuple[Cidr, ...]
+
+
+@frozen(kw_only=True)
+class AttachChild:
+    """Nest *child* in *group*."""
+
+    group: str
+    child: str
+
+
+@frozen(kw_only=True)
+class DetachChild:
+    """Take *child* out of *group*, which keeps at least one other."""
+
+    group: str
+    child: str
+
+
+@frozen(kw_only=True)
+class DeleteGroup:
+    """Delete a group that nothing uses any more."""
+
+    group: str
+
+
+@frozen(kw_only=True)
+class Describe:
+    """Set a group's description (the ownership mark)."""
+
+    group: str
+    description: str
+
+
+Step = CreateGroup | AddMembers | RemoveMembers | AttachChild | DetachChild | DeleteGroup | Describe
+
+
+@frozen(kw_only=True)
+class Identity:
+    """
+    What a device says of itself; None where it does not say.
+    """
+
+    version: str | None = None
+    model: str | None = None
+    serial: str | None = None
+    agent: str | None = None
+    role: str | None = None
+    """`active`, `standby`, or None where there is no failover."""
+    started_at: float | None = None
+    budget_bytes: int | None = None
+    """Running-config size that the device's agent bears (docs/life-of-a-policy.md)."""
+    entries: int | None = None
+    """The Max policy size that the platform bears by that budget."""
+
+
+class AsaDriver(Protocol):
+    """
+    A way to read and change the object-groups of one device.
+
+    Blocking, for one thread at a time, with one request in flight.  Every method
+    raises `DeviceFault`.  No word of any transport stands in this protocol.
+    """
+
+    def identify(self) -> Identity:
+        """Version, model, serial number, role: also the probe after a fault."""
+
+    def read_groups(self, prefix: str) -> Mapping[str, Group]:
+        """All groups whose name starts with *prefix* and `-`, by name."""
+
+    def apply(self, step: Step) -> None:
+        """
+        Carry out one step.  After a fault it may or may not have taken effect: read again.
+        """
+
+    def running_config(self) -> str:
+        """The running configuration as text."""
+
+    def save(self) -> None:
+        """Make the running configuration the one that is loaded at start."""
+
+    def close(self) -> None:
+        """Give back what the device counts (tokens, sessions).  Never raises."""
+
+
+Json = dict[str, Any]
+"""An object as the control interface and `--json` carry it."""

@@ -1,0 +1,3 @@
+"""
+Lists of networks: from records to sets, through the guard, into a plan.  Pure.
+"""

@@ -1,0 +1,3 @@
+"""
+The embedded policy service and log service.
+"""

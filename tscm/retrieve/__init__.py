@@ -1,0 +1,3 @@
+"""
+Policy sources: DNS over TCP, files, HTTPS.
+"""

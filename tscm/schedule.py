@@ -1,0 +1,106 @@
+"""
+Work that comes round: a `LoopingCall` that no failure ends.
+"""
+
+from collections.abc import Callable, Coroutine
+from typing import Any, ClassVar
+
+from attrs import define, field
+from twisted.application.service import Service
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.internet.task import LoopingCall
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+Job = Callable[[], Coroutine[Deferred[Any], Any, None]]
+
+
+@define(eq=False)
+class PeriodicService(Service):
+    """
+    Run *job* every *interval* seconds until stopped, first after *delay* seconds.
+
+    Runs never overlap, for the loop waits for the run's Deferred.  A run that
+    fails is logged under *label* and the next one still comes: bare, the loop would stop.
+    """
+
+    _log: ClassVar[Logger] = Logger()
+
+    _clock: IReactorTime
+    _interval: float
+    _job: Job
+    label: str = "periodic job"
+    _delay: float = 0.0
+    last_success_at: float | None = field(default=None, init=False)
+    _loop: LoopingCall = field(init=False)
+    _starting: IDelayedCall | None = field(default=None, init=False)
+    _run: Deferred[None] | None = field(default=None, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._loop = LoopingCall(self._once)
+        self._loop.clock = self._clock
+
+    def startService(self) -> None:
+        """Begin; the first run comes after the delay."""
+        super().startService()
+        if self._delay:
+            self._starting = self._clock.callLater(self._delay, self._begin)
+        else:
+            self._begin()
+
+    def _begin(self) -> None:
+        self._starting = None
+        self._loop.start(self._interval)
+
+    def run_soon(self) -> None:
+        """Bring the next run forward to now; a run under way stays the only one."""
+        if self._starting is not None:
+            self._starting.reset(0)
+        elif self._loop.running and self._run is None:
+            self._loop.reset()
+            self._once()
+
+    def stopService(self) -> Deferred[None] | None:
+        """No further run; fires when the one under way has ended."""
+        super().stopService()
+        if self._starting is not None:
+            self._starting.cancel()
+            self._starting = None
+        if self._loop.running:
+            self._loop.stop()
+        run = self._run
+        if run is not None:
+            run.cancel()
+        return run
+
+    def _once(self) -> Deferred[None]:
+        if self._run is not None:
+            done: Deferred[None] = Deferred()
+            self._run.addBoth(lambda result: (done.callback(None), result)[1])
+            return done
+        run = Deferred.fromCoroutine(self._job())
+        self._run = run
+        run.addCallbacks(self._succeeded, self._failed)
+        return run.addBoth(self._ended)
+
+    def _succeeded(self, _: None) -> None:
+        self.last_success_at = self._clock.seconds()
+
+    def _failed(self, failure: Failure) -> None:
+        if self.running or not failure.check(CancelledError):
+            self._log.failure("{label} failed", failure, label=self.label)
+
+    def _ended(self, _: Any) -> None:
+        self._run = None
+
+
+def spread(name: str, interval: float) -> float:
+    """
+    Seconds from 0 to *interval* at which the job called *name* has its own time.
+
+    Derived from the name, so that a restart does not move every device to the same minute.
+    """
+    from zlib import crc32
+
+    return crc32(name.encode()) / 2**32 * interval

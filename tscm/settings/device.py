@@ -1,0 +1,104 @@
+"""
+Settings of one device of type `asarest`, in the order of the questions.
+
+`Question` metadata (option, prompt words) lives with the command line; here stand the values,
+their reading and their defaults.
+"""
+
+from attrs import frozen
+
+from tscm.secrets import Secret
+from tscm.settings import values
+from tscm.settings.schema import setting
+
+DEFAULT_MAX_POLICY_SIZE = 8000
+SECRETS = ("password", "log_proxy_password", "upload_key", "tsig_key")
+
+
+def secret(value: object) -> Secret:
+    """A secret that has been opened or just typed."""
+    if isinstance(value, Secret):
+        return value
+    if not isinstance(value, str) or not value or "\n" in value or "\0" in value:
+        raise ValueError("what was given is no secret; allowed: one line of text")
+    return Secret(value)
+
+
+@frozen(kw_only=True)
+class DeviceSettings:
+    """
+    One device.  `name` is the file's name and not in the file.
+    """
+
+    name: str = setting(values.nickname, doc="Nickname.")
+    type: str = setting(values.choice("asarest"), "asarest", doc="Type of the device.")
+    device_id: str = setting(values.device_id, doc="Device ID (tdid)")
+    device: str = setting(values.address, doc="Device Management IP address")
+    block_list: str = setting(values.dns_name, doc="Block list name")
+    allow_list: str = setting(values.dns_name, doc="Allow list name")
+    prefix: str = setting(values.group_prefix, "ThreatSTOP", doc="Prefix of the object-groups")
+    token_auth: bool = setting(values.yes_no, True, doc="Token Auth")
+    allow_self_signed: bool = setting(
+        values.yes_no, False, doc="Allow Self-Signed Certificates (not safe)"
+    )
+    max_policy_size: int = setting(
+        values.whole(1, 10_000_000), DEFAULT_MAX_POLICY_SIZE, doc="Max Policy Size, entries"
+    )
+    send_logs: bool = setting(values.yes_no, True, doc="Send logs to ThreatSTOP?")
+    username: str = setting(values.text, doc="Device username")
+    password: Secret = setting(secret, doc="Device password")
+    dns_port: int = setting(values.dns_port, 53, doc="DNS port, 53 or 5353")
+    syslog_sources: tuple[str, ...] = setting(
+        values.many(values.address), (), doc="Additional syslog source IP(s)"
+    )
+    log_rotate_size: int = setting(values.whole(50, 10_000_000), 100, doc="Log rotate size, KB")
+    policy_updates: bool = setting(values.yes_no, True, doc="Enable policy updates?")
+    syslog_forward: bool = setting(values.yes_no, False, doc="Enable syslog forward?")
+    forward_address: str | None = setting(
+        values.optional(values.address), None, doc="Address of the SIEM"
+    )
+    forward_port: int = setting(values.port_number, 514, doc="Port of the SIEM")
+    forward_protocol: str = setting(values.choice("UDP", "TCP"), "UDP", doc="Protocol of the SIEM")
+    log_proxy: str | None = setting(
+        values.optional(values.proxy_url), None, doc="Log upload proxy, http://address:port"
+    )
+    log_proxy_user: str | None = setting(
+        values.optional(values.text), None, doc="User at the log upload proxy"
+    )
+    log_proxy_password: Secret | None = setting(
+        values.optional(secret), None, doc="Password at the log upload proxy"
+    )
+    ha_members: tuple[str, ...] = setting(values.many(values.address), (), doc="HA/cluster members")
+    rest_url: str | None = setting(values.rest_url, None, doc="Custom REST API URL")
+    object_group_size: int = setting(
+        values.whole(1, 1_000_000), 10000, doc="Object-Group Size, CIDRs in a child"
+    )
+    ca_file: str | None = setting(
+        values.optional(values.path), None, doc="CA file for the device's certificate"
+    )
+    fingerprint: str | None = setting(
+        values.optional(values.fingerprint),
+        None,
+        doc="SHA-256 fingerprint of the device's certificate",
+    )
+    upload_key: Secret | None = setting(
+        values.optional(secret), None, doc="Device key at the log service"
+    )
+    tsig_name: str | None = setting(
+        values.optional(values.dns_name), None, doc="Name of the TSIG key"
+    )
+    tsig_key: Secret | None = setting(values.optional(secret), None, doc="TSIG key, base64")
+    allow_special: bool = setting(
+        values.yes_no, False, doc="Take private and other special space in lists"
+    )
+
+    @property
+    def api_url(self) -> str:
+        """The REST API's root: the custom URL, or `https://ADDRESS/api`."""
+        host = f"[{self.device}]" if ":" in self.device else self.device
+        return self.rest_url or f"https://{host}/api"
+
+    @property
+    def senders(self) -> tuple[str, ...]:
+        """Every address or name that this device's syslog may come from."""
+        return tuple(dict.fromkeys((self.device, *self.syslog_sources, *self.ha_members)))

@@ -1,0 +1,168 @@
+"""
+Settings files: read with every fault, written atomically with mode 0600.
+"""
+
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+from tscm.errors import DeviceUnknown, Fault, SettingsFaulty, SettingsUnreadable
+from tscm.secrets import PREFIX, SealingKey, Secret
+from tscm.settings.device import SECRETS, DeviceSettings
+from tscm.settings.layout import Layout
+from tscm.settings.node import NodeSettings
+from tscm.settings.schema import read_table
+from tscm.settings.values import HostPort, nickname
+
+
+def read_node(layout: Layout) -> NodeSettings:
+    """
+    The node's settings; all defaults where there is no file.
+
+    Raises `SettingsUnreadable`, `SettingsFaulty`.
+    """
+    if not layout.settings_file.exists():
+        return NodeSettings()
+    table = _read_toml(layout.settings_file)
+    settings, faults = read_table(NodeSettings, table)
+    if settings is None:
+        raise SettingsFaulty(str(layout.settings_file), faults)
+    return settings
+
+
+def device_names(layout: Layout) -> list[str]:
+    """Nicknames of the devices that have a file, sorted.  Other files are left alone."""
+    names = []
+    for path in sorted(layout.devices.glob("*.toml")):
+        try:
+            names.append(nickname(path.stem))
+        except ValueError:
+            continue
+    return names
+
+
+def read_device(layout: Layout, name: str, key: SealingKey) -> DeviceSettings:
+    """
+    One device with its secrets opened.
+
+    Raises `DeviceUnknown`, `SettingsUnreadable`, `SettingsFaulty`, `SecretUnavailable`.
+    """
+    path = layout.device_file(name)
+    if not path.exists():
+        raise DeviceUnknown(name)
+    table = dict(_read_toml(path))
+    faults = []
+    if "name" in table:
+        faults.append(Fault(where="name", wrong="the file's name is the device's name"))
+    for one in SECRETS:
+        value = table.get(one)
+        if isinstance(value, str) and value.startswith(PREFIX):
+            table[one] = key.open(value, f"{name}.{one}")
+    settings, more = read_table(DeviceSettings, {**table, "name": name})
+    if settings is None or faults:
+        raise SettingsFaulty(str(path), [*faults, *more])
+    return settings
+
+
+def write_device(layout: Layout, settings: DeviceSettings, key: SealingKey) -> None:
+    """
+    Store one device: sealed, complete or not at all, comments of the present file kept.
+    """
+    import tomlkit
+
+    path = layout.device_file(settings.name)
+    document = tomlkit.parse(path.read_text("utf-8")) if path.exists() else tomlkit.document()
+    for one in attrs.fields(DeviceSettings):
+        value = getattr(settings, one.name)
+        if one.name == "name":
+            continue
+        if value is None:
+            document.pop(one.name, None)
+        elif isinstance(value, Secret):
+            document[one.name] = _sealed(
+                document.get(one.name), value, f"{settings.name}.{one.name}", key
+            )
+        elif document.get(one.name) != _plain(value):
+            document[one.name] = _plain(value)
+    write_private(path, tomlkit.dumps(document).encode())
+
+
+def _sealed(present: Any, value: Secret, where: str, key: SealingKey) -> str:
+    if (
+        isinstance(present, str)
+        and present.startswith(PREFIX)
+        and key.open(present, where) == value
+    ):
+        return str(
+            present
+        )  # an unchanged secret keeps its text, so that the file's history is quiet
+    return key.seal(value, where)
+
+
+def _plain(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value
+
+
+def remove_device(layout: Layout, name: str) -> None:
+    """Forget a device's settings.  Raises `DeviceUnknown`."""
+    try:
+        layout.device_file(name).unlink()
+    except FileNotFoundError:
+        raise DeviceUnknown(name) from None
+
+
+def write_private(path: Path, content: bytes) -> None:
+    """
+    Put *content* at *path*, mode 0600, whole or not at all, and on the disk on return.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o750)
+    temporary = path.with_name(f".{path.name}.new")
+    temporary.unlink(missing_ok=True)
+    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(handle, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.rename(path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def _read_toml(path: Path) -> Mapping[str, Any]:
+    try:
+        return tomllib.loads(path.read_bytes().decode())
+    except UnicodeDecodeError:
+        raise SettingsUnreadable(str(path), "it is no text in UTF-8") from None
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsUnreadable(str(path), f"it is no valid TOML: {error}") from None
+    except OSError as error:
+        raise SettingsUnreadable(str(path), error.strerror or str(error)) from None
+
+
+def settings_as_toml(settings: NodeSettings) -> str:
+    """Node settings as a file holds them: for the demonstration and for new nodes."""
+    import tomlkit
+
+    def table(value: Any) -> dict[str, Any]:
+        return {
+            name: table(one)
+            if attrs.has(type(one)) and not isinstance(one, HostPort)
+            else _text(one)
+            for name, one in ((f.name, getattr(value, f.name)) for f in attrs.fields(type(value)))
+            if one is not None
+        }
+
+    return tomlkit.dumps(table(settings))
+
+
+def _text(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return [_text(one) for one in value]
+    return str(value) if isinstance(value, HostPort) else value

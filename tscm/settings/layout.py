@@ -1,0 +1,85 @@
+"""
+Where everything lies (docs/design.md, section 5).
+"""
+
+import hashlib
+import os
+import tempfile
+from pathlib import Path
+
+from attrs import frozen
+
+_SOCKET_PATH_BYTES = 107  # sun_path, less its closing NUL (unix(7))
+
+
+@frozen
+class Layout:
+    """
+    The places of one node; with a *root*, all of them under that folder.
+    """
+
+    root: Path = Path("/")
+
+    @property
+    def settings_file(self) -> Path:
+        """Node settings, `tscm.toml`."""
+        return self.root / "etc/tscm/tscm.toml"
+
+    @property
+    def devices(self) -> Path:
+        """Device settings, a file `NAME.toml` each."""
+        return self.root / "etc/tscm/devices"
+
+    @property
+    def state(self) -> Path:
+        """What the manager keeps: database, key, portal."""
+        return self.root / "var/lib/tscm"
+
+    @property
+    def key(self) -> Path:
+        """The sealing key."""
+        return self.state / "key"
+
+    @property
+    def database(self) -> Path:
+        """SQLite: policy generations, history, roll-ups."""
+        return self.state / "tscm.db"
+
+    @property
+    def portal(self) -> Path:
+        """What the embedded services keep: entries, lists, uploads."""
+        return self.state / "portal"
+
+    @property
+    def logs(self) -> Path:
+        """The folder with a folder for each device's log."""
+        return self.root / "var/log/threatstop/devices"
+
+    @property
+    def run(self) -> Path:
+        """Control socket and lock."""
+        return self.root / "run/tscm"
+
+    @property
+    def lock(self) -> Path:
+        """Held by the one process that may write."""
+        return self.run / "lock"
+
+    @property
+    def control_socket(self) -> Path:
+        """
+        The control interface; in a short private folder where the root makes its path too long.
+        """
+        path = self.run / "control.sock"
+        if len(os.fsencode(path)) <= _SOCKET_PATH_BYTES:
+            return path
+        name = hashlib.sha256(os.fsencode(path.absolute())).hexdigest()[:16]
+        return Path(tempfile.gettempdir()) / f"tscm-{os.getuid()}-{name}" / "control.sock"
+
+    def device_log(self, name: str) -> Path:
+        """The folder of one device's log; *name* has passed `values.nickname`."""
+        return self.logs / name
+
+    def device_file(self, name: str) -> Path:
+        """The settings file of one device; *name* has passed `values.nickname`."""
+        return self.devices / f"{name}.toml"

@@ -1,0 +1,209 @@
+"""
+Settings of the node: listeners, bounds, policy servers, log service.
+
+No default points at anybody's cloud: policy servers and log service stand empty
+until the operator names them.
+"""
+
+from attrs import frozen
+
+from tscm.settings import values
+from tscm.settings.schema import section, setting
+from tscm.settings.values import HostPort
+
+_ANY = "0.0.0.0"  # noqa: S104 - a collector listens everywhere unless told otherwise
+
+
+@frozen(kw_only=True)
+class Listen:
+    """`[listen]`: where lines come in."""
+
+    udp: tuple[HostPort, ...] = setting(
+        values.many(values.listen_address),
+        (HostPort(_ANY, 514), HostPort("::", 514)),
+        doc="Addresses for syslog over UDP.",
+    )
+    tcp: tuple[HostPort, ...] = setting(
+        values.many(values.listen_address),
+        (HostPort(_ANY, 514), HostPort(_ANY, 1470), HostPort("::", 514), HostPort("::", 1470)),
+        doc="Addresses for syslog over TCP.",
+    )
+    tls: tuple[HostPort, ...] = setting(
+        values.many(values.listen_address), (), doc="Addresses for syslog over TLS (RFC 5425)."
+    )
+    tls_certificate: str | None = setting(
+        values.optional(values.path), None, doc="Server certificate and chain, PEM."
+    )
+    tls_key: str | None = setting(
+        values.optional(values.path), None, doc="Key of the server certificate, PEM."
+    )
+    tls_client_ca: str | None = setting(
+        values.optional(values.path), None, doc="CAs that client certificates are checked against."
+    )
+    tls_client: str = setting(
+        values.choice("off", "optional", "required"), "off", doc="Client certificates."
+    )
+
+
+@frozen(kw_only=True)
+class Intake:
+    """`[intake]`: bounds on what senders can make the manager do."""
+
+    max_message_bytes: int = setting(
+        values.whole(480, 1 << 24), 65536, doc="A longer message is cut and counted."
+    )
+    receive_buffer_bytes: int = setting(
+        values.whole(65536, 1 << 30), 32 << 20, doc="Socket buffer asked for each UDP socket."
+    )
+    udp_sockets: int = setting(
+        values.whole(1, 64), 1, doc="UDP sockets an address, with SO_REUSEPORT."
+    )
+    udp_helper: str = setting(
+        values.choice("auto", "compiled", "numpy", "plain"), "auto", doc="How UDP is read."
+    )
+    busy_wait_ms: float = setting(
+        values.number(0, 50), 4.0, doc="Wait before a busy UDP socket is drained, to read in depth."
+    )
+    max_connections: int = setting(
+        values.whole(1, 1_000_000), 4096, doc="TCP and TLS connections in all."
+    )
+    max_connections_per_sender: int = setting(
+        values.whole(1, 100_000), 64, doc="TCP and TLS connections of one sender."
+    )
+    unknown_senders: str = setting(
+        values.choice("count", "quarantine", "close"),
+        "count",
+        doc="Lines of unknown senders: counted; kept in a quarantine log; TCP closed at once.",
+    )
+    quarantine_kb: int = setting(
+        values.whole(50, 1 << 24), 10240, doc="Quota of the quarantine log."
+    )
+    resolve_seconds: int = setting(
+        values.whole(5, 86400), 300, doc="How often senders' names are looked up."
+    )
+
+
+@frozen(kw_only=True)
+class SpoolBounds:
+    """`[spool]`: how long lines are kept."""
+
+    rotate_seconds: int = setting(
+        values.whole(10, 86400), 900, doc="A live segment older than this is sealed."
+    )
+    max_age_days: int = setting(
+        values.whole(1, 3650), 35, doc="Sealed segments older than this are deleted."
+    )
+    max_mb_per_device: int = setting(
+        values.whole(1, 1 << 24),
+        4096,
+        doc="A device's segments above this are deleted, oldest first.",
+    )
+    min_free_mb: int = setting(
+        values.whole(0, 1 << 24), 512, doc="Below this much free disk the oldest segments go."
+    )
+    fsync: str = setting(
+        values.choice("off", "interval", "seal"), "interval", doc="When lines are forced to disk."
+    )
+    fsync_ms: int = setting(values.whole(10, 60000), 1000, doc="Interval of fsync.")
+    compress: bool = setting(values.yes_no, True, doc="Compress segments that all readers passed.")
+
+
+@frozen(kw_only=True)
+class PolicySettings:
+    """`[policy]`: where lists come from, and what the guard lets through."""
+
+    servers: tuple[HostPort, ...] = setting(
+        values.many(values.host_port),
+        (),
+        doc="Policy servers in order of preference, address[:port].",
+    )
+    interval_seconds: int = setting(
+        values.whole(60, 86400 * 7), 3600, doc="Time between policy updates of a device."
+    )
+    timeout_seconds: float = setting(
+        values.number(1, 600), 30.0, doc="Limit for connecting to a policy server and for silence."
+    )
+    max_list_entries: int = setting(
+        values.whole(1, 10_000_000), 1_000_000, doc="A longer list is refused as a whole."
+    )
+    max_shrink_percent: int = setting(
+        values.whole(0, 100), 50, doc="A list that shrank by more needs --force."
+    )
+    widest_ipv4: int = setting(values.whole(0, 32), 8, doc="Widest IPv4 entry, prefix length.")
+    widest_ipv6: int = setting(values.whole(0, 128), 19, doc="Widest IPv6 entry, prefix length.")
+    allow_special: bool = setting(
+        values.yes_no,
+        False,
+        doc="Take private, loopback, link-local, multicast and documentation space.",
+    )
+    protect: tuple[str, ...] = setting(
+        values.many(values.address), (), doc="More addresses that a block list must not cover."
+    )
+    parallel_updates: int = setting(values.whole(1, 64), 4, doc="Devices updated at the same time.")
+    save_config: bool = setting(
+        values.yes_no, True, doc="Save the device's configuration after a changed update."
+    )
+
+
+@frozen(kw_only=True)
+class UploadSettings:
+    """`[upload]`: the log service."""
+
+    url: str | None = setting(
+        values.optional(values.web_url("https")), None, doc="The log service, https://…"
+    )
+    ca_file: str | None = setting(
+        values.optional(values.path), None, doc="CA of the log service where it is no public one."
+    )
+    interval_seconds: int = setting(
+        values.whole(10, 86400), 900, doc="Longest time between two uploads of a device."
+    )
+    max_batch_kb: int = setting(
+        values.whole(50, 1 << 20), 8192, doc="Largest batch, before compression."
+    )
+    timeout_seconds: float = setting(values.number(1, 600), 60.0, doc="Limit for silence.")
+    parallel: int = setting(
+        values.whole(1, 64), 2, doc="Uploads at the same time, over all devices."
+    )
+
+
+@frozen(kw_only=True)
+class PortalSettings:
+    """`[portal]`: the embedded policy service and log service, in the manager's process."""
+
+    dns: tuple[HostPort, ...] = setting(
+        values.many(values.listen_address),
+        (),
+        doc="Addresses of the policy service; none turns it off.",
+    )
+    logs: tuple[HostPort, ...] = setting(
+        values.many(values.listen_address),
+        (),
+        doc="Addresses of the log service; none turns it off.",
+    )
+    certificate: str | None = setting(
+        values.optional(values.path),
+        None,
+        doc="Certificate of the log service; made where not given.",
+    )
+    key: str | None = setting(values.optional(values.path), None, doc="Its key.")
+
+
+@frozen(kw_only=True)
+class NodeSettings:
+    """All of `tscm.toml`."""
+
+    node_id: str = setting(
+        values.nickname, "tscm", doc="Name of this manager, as it marks groups on devices."
+    )
+    address: str | None = setting(
+        values.optional(values.ip_address),
+        None,
+        doc="Address by which devices reach this manager: for what `add` prints, and protected by the guard.",
+    )
+    listen: Listen = section(Listen, doc="Where lines come in.")
+    intake: Intake = section(Intake, doc="Bounds on senders.")
+    spool: SpoolBounds = section(SpoolBounds, doc="How long lines are kept.")
+    policy: PolicySettings = section(PolicySettings, doc="Where lists come from.")
+    upload: UploadSettings = section(UploadSettings, doc="The log service.")
+    portal: PortalSettings = section(PortalSettings, doc="The embedded services.")

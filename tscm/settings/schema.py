@@ -1,0 +1,83 @@
+"""
+From a TOML table to a frozen attrs value, with every fault collected.
+
+A field made by `setting` carries the function that reads it and a sentence of
+documentation; `docs/settings.md` and `tsadmin`'s help are made from the same place.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
+
+import attrs
+import cattrs
+from cattrs.gen import make_dict_structure_fn, override
+
+from tscm.errors import Fault
+
+T = TypeVar("T")
+
+
+def setting(read: Callable[[Any], T], default: Any = attrs.NOTHING, *, doc: str) -> Any:
+    """A field that *read* checks and normalises; *default* has passed it already."""
+    if isinstance(default, list | dict):
+        raise TypeError("a default must be frozen")
+    return attrs.field(default=default, metadata={"read": read, "doc": doc})
+
+
+def section(cls: type[T], *, doc: str) -> Any:
+    """A field that is a table of its own, all defaults where it is absent."""
+    return attrs.field(factory=cls, metadata={"section": cls, "doc": doc})
+
+
+def read_table(cls: type[T], table: Mapping[str, Any]) -> tuple[T | None, Sequence[Fault]]:
+    """*table* as *cls*, or None and everything that is wrong with it."""
+    converter = cattrs.Converter(detailed_validation=True)
+    _teach(converter, cls)
+    try:
+        return converter.structure(table, cls), ()
+    except cattrs.BaseValidationError as error:
+        return None, _faults(error, ())
+
+
+def _teach(converter: cattrs.Converter, cls: type[Any]) -> None:
+    hooks: dict[str, Any] = {}
+    for one in attrs.fields(cls):
+        if "section" in one.metadata:
+            _teach(converter, one.metadata["section"])
+        else:
+            hooks[one.name] = override(struct_hook=_hook(one.metadata["read"]))
+    structure = make_dict_structure_fn(
+        cls, converter, _cattrs_forbid_extra_keys=True, _cattrs_detailed_validation=True, **hooks
+    )
+
+    def structure_table(value: Any, kind: Any) -> Any:
+        if not isinstance(value, Mapping):
+            raise ValueError(f"{value!r} is no table; allowed: a table of settings")  # noqa: TRY004
+        return structure(value, kind)
+
+    converter.register_structure_hook(cls, structure_table)
+
+
+def _hook(read: Callable[[Any], Any]) -> Callable[[Any, Any], Any]:
+    return lambda value, _: read(value)
+
+
+def _faults(error: BaseException, where: tuple[str, ...]) -> list[Fault]:
+    if isinstance(error, cattrs.ForbiddenExtraKeysError):
+        known = ", ".join(sorted(attrs.fields_dict(error.cl)))
+        return [
+            Fault(where=".".join((*where, name)), wrong="there is no such setting", allowed=known)
+            for name in sorted(error.extra_fields)
+        ]
+    if isinstance(error, cattrs.ClassValidationError):
+        found: list[Fault] = []
+        noted, others = error.group_exceptions()
+        for inner, note in noted:
+            found += _faults(inner, (*where, note.name))
+        for inner in others:
+            found += _faults(inner, where)
+        return found
+    if isinstance(error, KeyError):
+        return [Fault(where=".".join(where), wrong="is not set", allowed="it must be given")]
+    wrong, _, allowed = str(error).partition("; allowed: ")
+    return [Fault(where=".".join(where) or "file", wrong=wrong, allowed=allowed)]

@@ -1,0 +1,320 @@
+"""
+One function for each kind of value: what may stand in a file, an option or an answer.
+
+Each takes text (or what TOML gave) and gives the value in its normal form; each
+raises `ValueError` with `wrong; allowed: what would be right`.  The command line, the prompts and
+the files all read values here, so that they agree.
+"""
+
+import ipaddress
+import re
+from collections.abc import Callable
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+from attrs import frozen
+
+T = TypeVar("T")
+
+_NICKNAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,62}")
+_DEVICE_ID = re.compile(r"tdid_[A-Za-z0-9]{1,64}")
+_LABEL = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)")
+_GROUP_NAME = re.compile(r"[A-Za-z0-9.!@#$%^&()_{}-]+")
+_PREFIX_MAX = 64 - len("-Block-NNNN")
+_NAME_OCTETS = 253
+_PORT_MAX = 65535
+_SHOWN = 60
+
+
+def shown(value: object) -> str:
+    """A value as an error may quote it: short, and harmless on a terminal."""
+    text = repr(value)
+    return text if len(text) <= _SHOWN else text[:_SHOWN] + "…"
+
+
+def refused(value: object, wrong: str, allowed: str) -> ValueError:
+    """The error that every function here raises."""
+    return ValueError(f"{shown(value)} {wrong}; allowed: {allowed}")
+
+
+def text(value: Any) -> str:
+    """Any text without control characters."""
+    if not isinstance(value, str) or any(ord(c) < ord(" ") or c == "\x7f" for c in value):
+        raise refused(value, "is not plain text", "text without control characters")
+    return value
+
+
+def yes_no(value: Any) -> bool:
+    """`yes`, `no`, `y`, `n`, or a TOML boolean."""
+    if isinstance(value, bool):
+        return value
+    word = value.strip().lower() if isinstance(value, str) else ""
+    if word in {"y", "yes", "true"}:
+        return True
+    if word in {"n", "no", "false"}:
+        return False
+    raise refused(value, "is neither yes nor no", "yes, no, y, n")
+
+
+def whole(low: int, high: int | None = None) -> Callable[[Any], int]:
+    """A whole number from *low* to *high*; commas between thousands are taken."""
+    allowed = (
+        f"a whole number from {low:,} to {high:,}" if high else f"a whole number, {low:,} or more"
+    )
+
+    def read(value: Any) -> int:
+        if isinstance(value, str) and re.fullmatch(r"-?[0-9][0-9,]{0,14}", value.strip()):
+            value = int(value.replace(",", ""))
+        if isinstance(value, bool) or not isinstance(value, int):
+            raise refused(value, "is no whole number", allowed)
+        if value < low or (high is not None and value > high):
+            raise refused(value, "is out of range", allowed)
+        return value
+
+    return read
+
+
+def number(low: float, high: float) -> Callable[[Any], float]:
+    """A number from *low* to *high*."""
+
+    def read(value: Any) -> float:
+        try:
+            found = float(value)
+        except (TypeError, ValueError):
+            raise refused(value, "is no number", f"a number from {low:g} to {high:g}") from None
+        if isinstance(value, bool) or not low <= found <= high:
+            raise refused(value, "is out of range", f"a number from {low:g} to {high:g}")
+        return found
+
+    return read
+
+
+def choice(*words: str) -> Callable[[Any], str]:
+    """One of a few words, in any case."""
+
+    def read(value: Any) -> str:
+        for word in words:
+            if isinstance(value, str) and value.strip().lower() == word.lower():
+                return word
+        raise refused(value, "is not among the choices", ", ".join(words))
+
+    return read
+
+
+def optional(read: Callable[[Any], T]) -> Callable[[Any], T | None]:
+    """*read*, or None for an empty text and the word `none`."""
+
+    def read_or_none(value: Any) -> T | None:
+        if value is None or (
+            isinstance(value, str) and value.strip().lower() in {"", "''", "none"}
+        ):
+            return None
+        return read(value)
+
+    return read_or_none
+
+
+def many(read: Callable[[Any], T]) -> Callable[[Any], tuple[T, ...]]:
+    """Several, as a TOML list or with blanks between; `none` for none."""
+
+    def read_many(value: Any) -> tuple[T, ...]:
+        if isinstance(value, str):
+            words = value.split()
+            value = [] if value.strip().lower() in {"", "''", "none"} else words
+        if not isinstance(value, list | tuple):
+            raise refused(value, "is no list", "a list, or words with a blank between, or none")
+        return tuple(dict.fromkeys(read(one) for one in value))
+
+    return read_many
+
+
+def nickname(value: Any) -> str:
+    """A device's nickname: it names a folder, so nothing else passes."""
+    if not isinstance(value, str) or not _NICKNAME.fullmatch(value):
+        raise refused(
+            value,
+            "is no nickname",
+            "1 to 63 letters, digits, '-' and '_', not starting with '-'",
+        )
+    return value
+
+
+def device_id(value: Any) -> str:
+    """A device ID."""
+    if not isinstance(value, str) or not _DEVICE_ID.fullmatch(value):
+        raise refused(value, "is no device ID", "tdid_ followed by letters or digits")
+    return value
+
+
+def dns_name(value: Any) -> str:
+    """A DNS name (RFC 1035, 2.3.4), lower case, without the closing dot."""
+    name = value.strip().rstrip(".").lower() if isinstance(value, str) else ""
+    labels = name.split(".")
+    if not name or len(name) > _NAME_OCTETS or not all(_LABEL.fullmatch(label) for label in labels):
+        raise refused(
+            value, "is no DNS name", "labels of letters, digits, '-' and '_' with dots between"
+        )
+    return name
+
+
+def ip_address(value: Any) -> str:
+    """An IPv4 or IPv6 address in its normal spelling."""
+    try:
+        if not isinstance(value, str) or "%" in value:
+            raise ValueError
+        return str(ipaddress.ip_address(value.strip()))
+    except ValueError:
+        raise refused(value, "is no IP address", "an IPv4 or IPv6 address") from None
+
+
+def address(value: Any) -> str:
+    """An IP address or a host name."""
+    try:
+        return ip_address(value)
+    except ValueError:
+        pass
+    try:
+        name = dns_name(value)
+        if re.fullmatch(r"[0-9.]+", name):
+            raise ValueError
+    except ValueError:
+        raise refused(
+            value,
+            "is neither an IP address nor a host name",
+            "192.0.2.10, 2001:db8::1, asa.example",
+        ) from None
+    return name
+
+
+def group_prefix(value: Any) -> str:
+    """A prefix for object-group names that leaves room for `-Block-NNNN` (asa.md, section 2)."""
+    if not isinstance(value, str) or not _GROUP_NAME.fullmatch(value) or len(value) > _PREFIX_MAX:
+        raise refused(
+            value,
+            "is no object-group prefix",
+            f"1 to {_PREFIX_MAX} letters, digits and .!@#$%^&()-_{{}}",
+        )
+    return value
+
+
+@frozen
+class HostPort:
+    """An address or name, and a port where one was given."""
+
+    host: str
+    port: int | None = None
+
+    def __str__(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return host if self.port is None else f"{host}:{self.port}"
+
+
+def host_port(value: Any) -> HostPort:
+    """`address`, `address:port`, `[v6]`, `[v6]:port`."""
+    allowed = "address, address:port, [IPv6 address]:port"
+    if isinstance(value, HostPort):
+        return value
+    if not isinstance(value, str):
+        raise refused(value, "is no address", allowed)
+    found = re.fullmatch(
+        r"\[([^\]]+)\](?::([0-9]{1,5}))?|([^:\s]+)(?::([0-9]{1,5}))?|([0-9A-Fa-f:.]+)",
+        value.strip(),
+    )
+    if not found:
+        raise refused(value, "is no address with a port", allowed)
+    bracketed, port_a, plain, port_b, bare = found.groups()
+    port = port_a or port_b
+    try:
+        host = ip_address(bracketed or bare) if bracketed or bare else address(plain)
+    except ValueError:
+        raise refused(value, "holds no address or name", allowed) from None
+    return HostPort(host, None if port is None else port_number(port))
+
+
+def port_number(value: Any) -> int:
+    """A port from 1 to 65535."""
+    return whole(1, _PORT_MAX)(value)
+
+
+def listen_address(value: Any) -> HostPort:
+    """Where to listen: an IP address with a port; port 0 lets the kernel choose."""
+    allowed = "IP address:port, as 0.0.0.0:514 or [::]:514"
+    try:
+        found = host_port(value)
+        host = ip_address(found.host)
+    except ValueError:
+        if isinstance(value, str) and value.rpartition(":")[2] == "0":
+            return HostPort(host_port(value.rpartition(":")[0]).host, 0)
+        raise refused(value, "is no address to listen on", allowed) from None
+    if found.port is None:
+        raise refused(value, "has no port", allowed)
+    return HostPort(host, found.port)
+
+
+def web_url(*schemes: str) -> Callable[[Any], str]:
+    """A URL of one of *schemes* with a host, and without user, password, query or fragment."""
+    allowed = " or ".join(f"{scheme}://address[:port][/path]" for scheme in schemes)
+
+    def read(value: Any) -> str:
+        try:
+            parts = urlsplit(value.strip() if isinstance(value, str) else "")
+            port = parts.port
+        except ValueError:
+            raise refused(value, "is no URL", allowed) from None
+        if parts.scheme not in schemes or not parts.hostname or port == 0:
+            raise refused(value, "is no such URL", allowed)
+        if (
+            parts.username is not None
+            or parts.query
+            or parts.fragment
+            or re.search(r"\s", value.strip())
+        ):
+            raise refused(value, "holds more than an address and a path", allowed)
+        try:
+            address(parts.hostname)
+        except ValueError:
+            raise refused(value, "holds no address or host name", allowed) from None
+        return str(value.strip().rstrip("/"))
+
+    return read
+
+
+def proxy_url(value: Any) -> str:
+    """`http://address:port` of a proxy that speaks CONNECT."""
+    if isinstance(value, str) and value.strip().lower().startswith("https:"):
+        raise refused(value, "is an https proxy, which is not supported", "http://address:port")
+    url = web_url("http")(value)
+    parts = urlsplit(url)
+    if parts.port is None or parts.path:
+        raise refused(value, "is no proxy address", "http://address:port")
+    return url
+
+
+def rest_url(value: Any) -> str | None:
+    """The root of the device's REST API; None for `auto`."""
+    if value is None or (isinstance(value, str) and value.strip().lower() == "auto"):
+        return None
+    return web_url("https")(value)
+
+
+def fingerprint(value: Any) -> str:
+    """SHA-256 of a certificate as 64 hexadecimal digits; colons are taken and dropped."""
+    digits = value.replace(":", "").strip().lower() if isinstance(value, str) else ""
+    if not re.fullmatch(r"[0-9a-f]{64}", digits):
+        raise refused(value, "is no SHA-256 fingerprint", "64 hexadecimal digits")
+    return digits
+
+
+def path(value: Any) -> str:
+    """An absolute path."""
+    if not isinstance(value, str) or not value.startswith("/") or "\0" in value:
+        raise refused(value, "is no absolute path", "a path starting with /")
+    return value
+
+
+def dns_port(value: Any) -> int:
+    """The port of the policy service."""
+    found = whole(1, _PORT_MAX)(value)
+    if found not in {53, 5353}:
+        raise refused(value, "is no port of the policy service", "53 (standard) or 5353")
+    return found

@@ -1,0 +1,3 @@
+"""
+The log on disk, which is the queue: segments, index, cursors, rotation, retention.
+"""

@@ -1,0 +1,3 @@
+"""
+SQLite: policy generations, push history, roll-ups.
+"""

@@ -1,0 +1,3 @@
+"""
+Syslog as it stands on the wire and in the log: pure functions over bytes.
+"""

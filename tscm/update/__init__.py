@@ -1,0 +1,3 @@
+"""
+One device's policy run: fetch, guard, plan, apply, read back, remember.
+"""
