@@ -4,6 +4,7 @@ Where everything lies (docs/design.md, section 5).
 
 import hashlib
 import os
+import stat
 import tempfile
 from pathlib import Path
 
@@ -75,6 +76,24 @@ class Layout:
             return path
         name = hashlib.sha256(os.fsencode(path.absolute())).hexdigest()[:16]
         return Path(tempfile.gettempdir()) / f"tscm-{os.getuid()}-{name}" / "control.sock"
+
+    @property
+    def control_folder_fault(self) -> str | None:
+        """
+        Why the socket's folder cannot be trusted, or None.
+
+        The short folder lies where others may write: one that somebody else made first
+        could hand our secrets to them.
+        """
+        folder = self.control_socket.parent
+        if folder == self.run or not folder.exists():
+            return None
+        found = folder.lstat()
+        if not stat.S_ISDIR(found.st_mode) or found.st_uid not in {os.getuid(), 0}:
+            return f"{folder} belongs to somebody else"
+        if found.st_mode & 0o077:
+            return f"{folder} is open to others; `chmod 700 {folder}`"
+        return None
 
     def device_log(self, name: str) -> Path:
         """The folder of one device's log; *name* has passed `values.nickname`."""

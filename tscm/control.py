@@ -1,0 +1,288 @@
+"""
+The control interface: HTTP and JSON over a UNIX socket (docs/design.md, section 8).
+
+Short calls answer with one JSON document.  Long ones answer with JSON lines: any number of
+`{"progress": …}`, then one `{"result": …}` or `{"error": …}`; they go on when the client
+goes away, for a push that is under way must end.
+"""
+
+import grp
+import json
+import os
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, ClassVar, Protocol
+
+import attrs
+from attrs import define, field
+from klein import Klein
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred
+from twisted.internet.error import CannotListenError
+from twisted.internet.interfaces import IListeningPort, IReactorFromThreads, IReactorUNIX
+from twisted.logger import Logger
+from twisted.web.server import Request, Site
+
+from tscm.errors import ControlUnavailable, TscmError
+from tscm.model import Json, Progress, Report
+from tscm.settings.layout import Layout
+
+MAX_BODY_BYTES = 1 << 20
+GROUP = "tscm"
+
+
+class Operations(Protocol):
+    """
+    What can be asked of the manager.  Each raises `TscmError` for the operator to read.
+    """
+
+    def status(self) -> Json:
+        """Version, process, listeners, intake figures."""
+
+    def device_rows(self) -> list[Json]:
+        """A row for each device, for `list`."""
+
+    def device_view(self, name: str) -> Json:
+        """Settings with secrets masked, and state."""
+
+    async def add_device(self, table: Json, report: Report) -> Json:
+        """Check and store a new device."""
+
+    async def change_device(self, name: str, table: Json, report: Report) -> Json:
+        """Check and store a changed device."""
+
+    async def remove_device(self, name: str) -> Json:
+        """Forget a device; gives the way back."""
+
+    async def update_device(self, name: str, report: Report, *, force: bool) -> Json:
+        """Fetch and push now."""
+
+    async def plan_device(self, name: str, report: Report) -> Json:
+        """What an update would do."""
+
+    async def upload_logs(self, name: str, report: Report) -> Json:
+        """Rotate and upload now."""
+
+    def ledger(self, device: str | None) -> Json:
+        """The balance, of one device or of all."""
+
+    def senders(self) -> list[Json]:
+        """Unknown senders."""
+
+    async def adopt_sender(self, address: str, name: str) -> Json:
+        """Take an unknown sender in as an additional source of a device."""
+
+    def versions(self) -> list[Json]:
+        """Modules and their versions."""
+
+
+def error_json(error: BaseException) -> Json:
+    """An error as it travels: the sentence and the exit status."""
+    if isinstance(error, TscmError):
+        return {"sentence": str(error), "exit_status": error.exit_status}
+    return {"sentence": f"the manager failed: {type(error).__name__}: {error}", "exit_status": 70}
+
+
+@define(eq=False)
+class ControlInterface:
+    """
+    The routes.  Decides nothing: each calls one operation and carries the answer out.
+    """
+
+    _log: ClassVar[Logger] = Logger()
+    app: ClassVar[Klein] = Klein()
+
+    _reactor: IReactorFromThreads
+    _operations: Operations
+
+    @app.route("/v1/status", methods=["GET"])
+    def status(self, request: Request) -> bytes:
+        """`GET /v1/status`."""
+        return self._short(request, self._operations.status)
+
+    @app.route("/v1/versions", methods=["GET"])
+    def versions(self, request: Request) -> bytes:
+        """`GET /v1/versions`."""
+        return self._short(request, self._operations.versions)
+
+    @app.route("/v1/ledger", methods=["GET"])
+    def ledger(self, request: Request) -> bytes:
+        """`GET /v1/ledger?device=NAME`."""
+        names = request.args.get(b"device", [])
+        device = names[0].decode("utf-8", "replace") if names else None
+        return self._short(request, lambda: self._operations.ledger(device))
+
+    @app.route("/v1/senders", methods=["GET"])
+    def senders(self, request: Request) -> bytes:
+        """`GET /v1/senders`."""
+        return self._short(request, self._operations.senders)
+
+    @app.route("/v1/senders/<address>/adopt", methods=["POST"])
+    def adopt(self, request: Request, address: str) -> Deferred[None]:
+        """`POST /v1/senders/ADDRESS/adopt`."""
+        return self._long(
+            request,
+            lambda body, _: self._operations.adopt_sender(address, str(body.get("name", ""))),
+        )
+
+    @app.route("/v1/devices", methods=["GET"])
+    def devices(self, request: Request) -> bytes:
+        """`GET /v1/devices`."""
+        return self._short(request, self._operations.device_rows)
+
+    @app.route("/v1/devices", methods=["POST"])
+    def add(self, request: Request) -> Deferred[None]:
+        """`POST /v1/devices`."""
+        return self._long(
+            request,
+            lambda body, report: self._operations.add_device(body.get("settings", {}), report),
+        )
+
+    @app.route("/v1/devices/<name>", methods=["GET"])
+    def view(self, request: Request, name: str) -> bytes:
+        """`GET /v1/devices/NAME`."""
+        return self._short(request, lambda: self._operations.device_view(name))
+
+    @app.route("/v1/devices/<name>", methods=["PUT"])
+    def change(self, request: Request, name: str) -> Deferred[None]:
+        """`PUT /v1/devices/NAME`."""
+        return self._long(
+            request,
+            lambda body, report: self._operations.change_device(
+                name, body.get("settings", {}), report
+            ),
+        )
+
+    @app.route("/v1/devices/<name>", methods=["DELETE"])
+    def remove(self, request: Request, name: str) -> Deferred[None]:
+        """`DELETE /v1/devices/NAME`."""
+        return self._long(request, lambda _, __: self._operations.remove_device(name))
+
+    @app.route("/v1/devices/<name>/update", methods=["POST"])
+    def update(self, request: Request, name: str) -> Deferred[None]:
+        """`POST /v1/devices/NAME/update`."""
+        return self._long(
+            request,
+            lambda body, report: self._operations.update_device(
+                name, report, force=bool(body.get("force"))
+            ),
+        )
+
+    @app.route("/v1/devices/<name>/plan", methods=["GET"])
+    def plan(self, request: Request, name: str) -> Deferred[None]:
+        """`GET /v1/devices/NAME/plan`."""
+        return self._long(request, lambda _, report: self._operations.plan_device(name, report))
+
+    @app.route("/v1/devices/<name>/logs", methods=["POST"])
+    def logs(self, request: Request, name: str) -> Deferred[None]:
+        """`POST /v1/devices/NAME/logs`."""
+        return self._long(request, lambda _, report: self._operations.upload_logs(name, report))
+
+    def _short(self, request: Request, call: Callable[[], Any]) -> bytes:
+        request.setHeader(b"content-type", b"application/json")
+        try:
+            return json.dumps(call()).encode()
+        except TscmError as error:
+            request.setResponseCode(409)
+            return json.dumps({"error": error_json(error)}).encode()
+
+    def _long(
+        self,
+        request: Request,
+        call: Callable[[Json, Report], Coroutine[Any, Any, Any] | Awaitable[Any]],
+    ) -> Deferred[None]:
+        request.setHeader(b"content-type", b"application/x-ndjson")
+        gone: list[object] = []
+        request.notifyFinish().addErrback(gone.append)
+
+        def send(line: Json) -> None:
+            if not gone:
+                request.write(json.dumps(line).encode() + b"\n")
+
+        def report(progress: Progress) -> None:
+            line = {"progress": attrs.asdict(progress)}
+            self._reactor.callFromThread(send, line)
+
+        async def run() -> None:
+            try:
+                send({"result": await call(self._body(request), report)})
+            except TscmError as error:
+                send({"error": error_json(error)})
+            except Exception as error:  # noqa: BLE001 - the end of a call: logged and told
+                self._log.failure("a control call failed")
+                send({"error": error_json(error)})
+
+        return Deferred.fromCoroutine(run())
+
+    def _body(self, request: Request) -> Json:
+        assert request.content is not None
+        raw = request.content.read(MAX_BODY_BYTES + 1)
+        if len(raw) > MAX_BODY_BYTES:
+            raise ControlUnavailable("request", f"a body holds at most {MAX_BODY_BYTES:,} bytes")
+        try:
+            body = json.loads(raw or b"{}")
+        except ValueError:
+            raise ControlUnavailable("request", "the body is no JSON") from None
+        if not isinstance(body, dict):
+            raise ControlUnavailable("request", "the body is no JSON object")
+        return body
+
+
+class _QuietSite(Site):
+    """
+    A site without an access log.
+    """
+
+    def log(self, request: object) -> None:
+        """Nothing: the operators' calls are in no log."""
+
+
+@define(eq=False)
+class ControlService(Service):
+    """
+    The socket.  Whoever may open it may command the manager: mode 0660, group `tscm`.
+
+    The root's lock is held by then, so a socket that lies there was left by a killed manager.
+    """
+
+    _reactor: Any
+    _layout: Layout
+    _operations: Operations
+    _port: IListeningPort | None = field(default=None, init=False)
+
+    def privilegedStartService(self) -> None:
+        """Bind, or raise `ControlUnavailable`."""
+        super().privilegedStartService()
+        path = self._layout.control_socket
+        private = path.parent != self._layout.run
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700 if private else 0o750)
+        fault = self._layout.control_folder_fault
+        if fault:
+            raise ControlUnavailable(str(path), fault)
+        path.unlink(missing_ok=True)
+        interface = ControlInterface(self._reactor, self._operations)
+        site = _QuietSite(interface.app.resource(), timeout=None)
+        site.noisy = False
+        site.displayTracebacks = False
+        before = os.umask(0o117)
+        try:
+            unix: IReactorUNIX = self._reactor
+            self._port = unix.listenUNIX(str(path), site, mode=0o660)  # type: ignore[arg-type]
+        except CannotListenError as error:
+            raise ControlUnavailable(str(path), str(error)) from None
+        finally:
+            os.umask(before)
+        self._give_to_group(str(path))
+
+    def _give_to_group(self, path: str) -> None:
+        try:
+            os.chown(path, -1, grp.getgrnam(GROUP).gr_gid)
+        except (KeyError, PermissionError):
+            return  # no such group, or no right to give: the owner alone may connect
+
+    def stopService(self) -> Deferred[None] | None:
+        """Fires when the socket is closed and its file gone."""
+        super().stopService()
+        port, self._port = self._port, None
+        if port is None:
+            return None
+        return port.stopListening()
