@@ -9,7 +9,8 @@ from collections.abc import Iterator
 
 import pytest
 from twisted.internet import reactor
-from twisted.logger import LogEvent, globalLogPublisher
+from twisted.logger import ILogObserver, LogEvent, globalLogPublisher
+from zope.interface import implementer
 
 PEERS = {
     "dig": "bind9-dnsutils",
@@ -49,16 +50,20 @@ def logged_failures() -> Iterator[list[LogEvent]]:
     """
     seen: list[LogEvent] = []
 
-    def observe(event: LogEvent) -> None:
-        if "log_failure" in event or "failure" in event:
-            seen.append(event)
+    @implementer(ILogObserver)
+    class Observer:
+        def __call__(self, event: LogEvent) -> None:
+            if "log_failure" in event or "failure" in event:
+                seen.append(event)
+
+    observe = Observer()
 
     globalLogPublisher.addObserver(observe)
-    before = set(reactor.getDelayedCalls())  # type: ignore[attr-defined]
+    before = set(reactor.getDelayedCalls())
     yield seen
     gc.collect()  # an unhandled Deferred speaks up only when collected
     globalLogPublisher.removeObserver(observe)
-    timers = set(reactor.getDelayedCalls()) - before  # type: ignore[attr-defined]
+    timers = set(reactor.getDelayedCalls()) - before
     for timer in timers:
         timer.cancel()
     assert not timers

@@ -72,6 +72,8 @@ def modules() -> Iterator[Path]:
 
 def imported_rooms(path: Path) -> Iterator[tuple[str, int]]:
     for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if not isinstance(node, ast.Import | ast.ImportFrom):
+            continue
         names = []
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]

@@ -58,8 +58,8 @@ class PeriodicService(Service):
         if self._starting is not None:
             self._starting.reset(0)
         elif self._loop.running and self._run is None:
-            self._loop.reset()
-            self._once()
+            self._loop.stop()
+            self._begin()
 
     def stopService(self) -> Deferred[None] | None:
         """No further run; fires when the one under way has ended."""
@@ -75,10 +75,6 @@ class PeriodicService(Service):
         return run
 
     def _once(self) -> Deferred[None]:
-        if self._run is not None:
-            done: Deferred[None] = Deferred()
-            self._run.addBoth(lambda result: (done.callback(None), result)[1])
-            return done
         run = Deferred.fromCoroutine(self._job())
         self._run = run
         run.addCallbacks(self._succeeded, self._failed)

@@ -1,0 +1,79 @@
+"""
+`PeriodicService`: time by `Clock`.
+"""
+
+from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
+from twisted.logger import LogEvent
+
+from tscm.schedule import PeriodicService, spread
+
+
+def test_a_failed_run_does_not_end_the_schedule(logged_failures: list[LogEvent]) -> None:
+    clock, runs = Clock(), []
+
+    async def refresh() -> None:
+        runs.append(clock.seconds())
+        if len(runs) == 1:
+            raise OSError("name server is away")
+
+    service = PeriodicService(clock, 60, refresh, label="refresh")
+    service.startService()
+    clock.pump([60, 60])
+    service.stopService()
+
+    assert runs == [0, 60, 120]
+    assert clock.getDelayedCalls() == []
+    assert logged_failures.pop()["label"] == "refresh"
+
+
+def test_runs_never_overlap_and_stop_waits_for_the_one_under_way() -> None:
+    clock = Clock()
+    under_way: list[Deferred[None]] = []
+
+    async def slow() -> None:
+        under_way.append(Deferred())
+        await under_way[-1]
+
+    service = PeriodicService(clock, 10, slow)
+    service.startService()
+    clock.pump([10, 10, 10])
+    assert len(under_way) == 1
+    under_way[0].callback(None)
+    clock.pump([10])
+    assert len(under_way) == 2
+
+    stopped = service.stopService()
+    assert stopped is not None
+    assert stopped.called  # the run was cancelled and nothing of ours is left
+    assert clock.getDelayedCalls() == []
+
+
+def test_run_soon_brings_the_next_run_forward() -> None:
+    clock, runs = Clock(), []
+
+    async def note() -> None:
+        runs.append(clock.seconds())
+
+    service = PeriodicService(clock, 100, note, delay=50)
+    service.startService()
+    clock.advance(10)
+    service.run_soon()
+    clock.advance(0)
+    assert runs == [10]
+    clock.advance(30)
+    service.run_soon()
+    assert runs == [10, 40]
+    clock.advance(99)
+    assert runs == [10, 40]
+    clock.advance(1)
+    assert runs == [10, 40, 140]
+    service.stopService()
+    assert clock.getDelayedCalls() == []
+
+
+def test_the_time_of_a_name_is_its_own_and_stays() -> None:
+    times = [spread(f"device{n}", 3600) for n in range(40)]
+    assert times == [spread(f"device{n}", 3600) for n in range(40)]
+    assert all(0 <= one < 3600 for one in times)
+    assert len({int(one // 360) for one in times}) > 5
