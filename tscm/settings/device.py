@@ -7,6 +7,7 @@ their reading and their defaults.
 
 from attrs import frozen
 
+from tscm.errors import Fault
 from tscm.secrets import Secret
 from tscm.settings import values
 from tscm.settings.schema import setting
@@ -45,7 +46,7 @@ class DeviceSettings:
         values.whole(1, 10_000_000), DEFAULT_MAX_POLICY_SIZE, doc="Max Policy Size, entries"
     )
     send_logs: bool = setting(values.yes_no, True, doc="Send logs to ThreatSTOP?")
-    username: str = setting(values.text, doc="Device username")
+    username: str = setting(values.account, doc="Device username")
     password: Secret = setting(secret, doc="Device password")
     dns_port: int = setting(values.dns_port, 53, doc="DNS port, 53 or 5353")
     syslog_sources: tuple[str, ...] = setting(
@@ -102,3 +103,58 @@ class DeviceSettings:
     def senders(self) -> tuple[str, ...]:
         """Every address or name that this device's syslog may come from."""
         return tuple(dict.fromkeys((self.device, *self.syslog_sources, *self.ha_members)))
+
+    @property
+    def own_addresses(self) -> tuple[str, ...]:
+        """
+        The management address and the HA members: they can stand for this device only.
+
+        Additional sources may be relays that several devices share.
+        """
+        return tuple(dict.fromkeys((self.device, *self.ha_members)))
+
+
+def disagreements(settings: DeviceSettings) -> list[Fault]:
+    """What is right by itself and wrong together."""
+    found = []
+    if settings.block_list == settings.allow_list:
+        found.append(
+            Fault(
+                where="allow_list",
+                wrong="it is the block list too, so nothing would ever be blocked",
+                allowed="two different names",
+            )
+        )
+    if settings.syslog_forward and settings.forward_address is None:
+        found.append(
+            Fault(
+                where="forward_address",
+                wrong="syslog forward is enabled and no address is set",
+                allowed="the address of the SIEM",
+            )
+        )
+    if settings.log_proxy is None and settings.log_proxy_user is not None:
+        found.append(
+            Fault(
+                where="log_proxy_user",
+                wrong="a user is set and no proxy",
+                allowed="a log proxy with it, or none",
+            )
+        )
+    if settings.log_proxy_user is None and settings.log_proxy_password is not None:
+        found.append(
+            Fault(
+                where="log_proxy_password",
+                wrong="a password is set and no user",
+                allowed="a log proxy user with it, or none",
+            )
+        )
+    if (settings.tsig_name is None) != (settings.tsig_key is None):
+        found.append(
+            Fault(
+                where="tsig_name",
+                wrong="a TSIG key has a name and a key, and one of them is not set",
+                allowed="both or none",
+            )
+        )
+    return found

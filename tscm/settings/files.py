@@ -11,8 +11,8 @@ from typing import Any
 import attrs
 
 from tscm.errors import DeviceUnknown, Fault, SettingsFaulty, SettingsUnreadable
-from tscm.secrets import PREFIX, SealingKey, Secret
-from tscm.settings.device import SECRETS, DeviceSettings
+from tscm.secrets import MASK, PREFIX, SealingKey, Secret
+from tscm.settings.device import SECRETS, DeviceSettings, disagreements
 from tscm.settings.layout import Layout
 from tscm.settings.node import NodeSettings
 from tscm.settings.schema import read_table
@@ -45,13 +45,16 @@ def device_names(layout: Layout) -> list[str]:
     return names
 
 
-def read_device(layout: Layout, name: str, key: SealingKey) -> DeviceSettings:
+def read_device(layout: Layout, name: str, key: SealingKey | None) -> DeviceSettings:
     """
-    One device with its secrets opened.
+    One device with its secrets opened; without a *key* each sealed secret reads as `MASK`.
 
     Raises `DeviceUnknown`, `SettingsUnreadable`, `SettingsFaulty`, `SecretUnavailable`.
     """
-    path = layout.device_file(name)
+    try:
+        path = layout.device_file(nickname(name))
+    except ValueError:
+        raise DeviceUnknown(name) from None
     if not path.exists():
         raise DeviceUnknown(name)
     table = dict(_read_toml(path))
@@ -61,10 +64,13 @@ def read_device(layout: Layout, name: str, key: SealingKey) -> DeviceSettings:
     for one in SECRETS:
         value = table.get(one)
         if isinstance(value, str) and value.startswith(PREFIX):
-            table[one] = key.open(value, f"{name}.{one}")
+            table[one] = Secret(MASK) if key is None else key.open(value, f"{name}.{one}")
     settings, more = read_table(DeviceSettings, {**table, "name": name})
+    faults += more
+    if settings is not None:
+        faults += disagreements(settings)
     if settings is None or faults:
-        raise SettingsFaulty(str(path), [*faults, *more])
+        raise SettingsFaulty(str(path), faults)
     return settings
 
 
@@ -110,8 +116,8 @@ def _plain(value: Any) -> Any:
 def remove_device(layout: Layout, name: str) -> None:
     """Forget a device's settings.  Raises `DeviceUnknown`."""
     try:
-        layout.device_file(name).unlink()
-    except FileNotFoundError:
+        layout.device_file(nickname(name)).unlink()
+    except (FileNotFoundError, ValueError):
         raise DeviceUnknown(name) from None
 
 

@@ -44,6 +44,14 @@ def text(value: Any) -> str:
     return value
 
 
+def account(value: Any) -> str:
+    """The name of an account: text without control characters or blanks, not empty."""
+    name = text(value).strip()
+    if not name or re.search(r"\s", name):
+        raise refused(value, "is no user name", "one word")
+    return name
+
+
 def yes_no(value: Any) -> bool:
     """`yes`, `no`, `y`, `n`, or a TOML boolean."""
     if isinstance(value, bool):

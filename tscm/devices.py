@@ -1,0 +1,440 @@
+"""
+Adding, changing and removing devices: one way for the command line, the manager and the demonstration.
+
+`propose` reads options into settings, `check_device` asks lists and firewall (blocking, for a
+thread), `store_device` and `change_device` put the result on disk whole or not at all.  The
+caller holds the root's lock.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from ipaddress import IPv6Address
+from typing import Any
+
+import attrs
+from attrs import frozen
+
+from tscm.errors import (
+    DeviceExists,
+    DeviceUnknown,
+    Fault,
+    ListUnavailable,
+    SenderConflict,
+    SettingsFaulty,
+    SettingsUnreadable,
+    TscmError,
+)
+from tscm.model import AsaDriver, Identity, Json, Progress, Report
+from tscm.secrets import MASK, Secret, load_key
+from tscm.settings.device import DEFAULT_MAX_POLICY_SIZE, SECRETS, DeviceSettings, disagreements
+from tscm.settings.files import device_names, read_device, remove_device, write_device
+from tscm.settings.layout import Layout
+from tscm.settings.node import NodeSettings
+from tscm.settings.schema import read_table
+
+Options = Mapping[str, Any]
+"""Settings by name, as text or as JSON gives them; what is absent keeps its default."""
+
+AUTO = "auto"
+"""As Max policy size: what the device's platform bears."""
+
+
+def propose(options: Options, present: DeviceSettings | None = None) -> DeviceSettings:
+    """
+    *options* over the *present* settings, or over the defaults for a new device.
+
+    Without a name the device ID is the name.  A secret given as `********` stays as it is.
+    Raises `SettingsFaulty` with every fault, each under its option's name.
+    """
+    table = {} if present is None else attrs.asdict(present, recurse=False)
+    given = {name: value for name, value in options.items() if value is not None}
+    for one in SECRETS:
+        if given.get(one) == MASK:
+            del given[one]
+    if proposes_size(options):
+        given.pop("max_policy_size", None)
+    table.update(given)
+    if present is not None:
+        table["name"] = present.name
+    elif "name" not in table:
+        table["name"] = table.get("device_id")
+    settings, faults = read_table(DeviceSettings, table)
+    faults = [*faults, *([] if settings is None else disagreements(settings))]
+    if settings is None or faults:
+        if "name" not in options and any(one.where == "device_id" for one in faults):
+            faults = [one for one in faults if one.where != "name"]
+        raise SettingsFaulty("device settings", [_by_option(one) for one in faults])
+    return settings
+
+
+def _by_option(fault: Fault) -> Fault:
+    where = "NAME" if fault.where == "name" else f"--{fault.where}"
+    return attrs.evolve(fault, where=where)
+
+
+def proposes_size(options: Options) -> bool:
+    """Is the Max policy size left to what the platform bears?"""
+    size = options.get("max_policy_size")
+    return size is None or (isinstance(size, str) and size.strip().lower() == AUTO)
+
+
+def settings_view(settings: DeviceSettings) -> Json:
+    """Settings as they may be shown: JSON, with secrets masked."""
+    return {name: _shown(value) for name, value in attrs.asdict(settings, recurse=False).items()}
+
+
+def _shown(value: Any) -> Any:
+    if isinstance(value, Secret):
+        return MASK
+    return list(value) if isinstance(value, tuple) else value
+
+
+def device_row(settings: DeviceSettings) -> Json:
+    """What `tsadmin list` needs to know of a device."""
+    wanted = (
+        "name",
+        "type",
+        "device_id",
+        "device",
+        "send_logs",
+        "log_rotate_size",
+        "policy_updates",
+    )
+    return {name: getattr(settings, name) for name in wanted}
+
+
+def device_rows(layout: Layout) -> list[Json]:
+    """
+    A row for each stored device; one whose file is damaged gives its name and `fault`.
+
+    Needs no sealing key, so that a lost one does not hide the devices.
+    """
+    rows: list[Json] = []
+    for name in device_names(layout):
+        try:
+            rows.append(device_row(read_device(layout, name, None)))
+        except TscmError as error:
+            rows.append({"name": name, "fault": str(error)})
+    return rows
+
+
+@frozen(kw_only=True)
+class CheckReport:
+    """
+    What the lists and the device answered before anything was stored.
+
+    *proposed_size* is the Max policy size that the device's platform bears, or the
+    careful default where the platform cannot be told.
+    """
+
+    block_entries: int
+    allow_entries: int
+    identity: Identity
+    proposed_size: int
+    notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+    def as_json(self) -> Json:
+        """As the control interface carries it."""
+        return attrs.asdict(self)
+
+
+def count_entries(settings: DeviceSettings, node: NodeSettings, name: str) -> int:
+    """
+    Entries of the list *name* as it is published now.  Blocking; raises `ListUnavailable`.
+    """
+    from time import time
+
+    from tscm.retrieve.sources import fetch_list, list_source
+
+    found = fetch_list(list_source(settings, node, name), None, time())
+    return 0 if found is None else len(found.entries)
+
+
+def connect(settings: DeviceSettings, node: NodeSettings) -> AsaDriver:
+    """The driver of this device, opened."""
+    from tscm.asa.driver import open_driver
+
+    return open_driver(settings, node)
+
+
+@frozen(kw_only=True)
+class Reach:
+    """
+    How a check reaches out: entries of a list by its name, and the device's driver.
+    """
+
+    count_entries: Callable[[DeviceSettings, NodeSettings, str], int] = count_entries
+    connect: Callable[[DeviceSettings, NodeSettings], AsaDriver] = connect
+
+
+NETWORK = Reach()
+
+
+def check_device(
+    layout: Layout,
+    node: NodeSettings,
+    settings: DeviceSettings,
+    report: Report,
+    *,
+    reach: Reach = NETWORK,
+) -> CheckReport:
+    """
+    Can both lists be fetched, and does the device answer?  Blocking: for a thread.
+
+    Raises `SettingsFaulty` where no policy server is set, `ListUnavailable`, `DeviceFault`.
+    """
+    if not node.policy.servers:
+        raise SettingsFaulty(
+            str(layout.settings_file),
+            [
+                Fault(
+                    where="policy.servers",
+                    wrong="no policy server is set, so no list can be fetched",
+                    allowed='servers = ["address[:port]", …] under [policy]',
+                )
+            ],
+        )
+    counts = []
+    for kind, name in (("block", settings.block_list), ("allow", settings.allow_list)):
+        report(Progress(phase="fetch", text=f"{kind} list {name}"))
+        counts.append(reach.count_entries(settings, node, name))
+        if kind == "block" and not counts[0]:
+            raise ListUnavailable(
+                name,
+                "the list is empty, and a block list must not be",
+                "wait 15 minutes for a new device or policy, or choose another block list",
+            )
+    report(Progress(phase="check", text=f"device at {settings.device}"))
+    driver = reach.connect(settings, node)
+    try:
+        identity = driver.identify()
+    finally:
+        driver.close()
+    return CheckReport(
+        block_entries=counts[0],
+        allow_entries=counts[1],
+        identity=identity,
+        proposed_size=identity.entries or DEFAULT_MAX_POLICY_SIZE,
+        notes=tuple(_notes(settings, counts, identity)),
+        warnings=tuple(_warnings(settings, node)),
+    )
+
+
+def _notes(settings: DeviceSettings, counts: Sequence[int], who: Identity) -> Sequence[str]:
+    parts = [
+        who.model or "model unknown",
+        f"version {who.version}" if who.version else "version unknown",
+        f"serial number {who.serial}" if who.serial else "",
+        f"REST API agent {who.agent}" if who.agent else "",
+        who.role or "",
+    ]
+    return [
+        f"Block list {settings.block_list}: {counts[0]:,} entries",
+        f"Allow list {settings.allow_list}: {counts[1]:,} entries",
+        f"Device {settings.device}: {', '.join(part for part in parts if part)}",
+        "Support of the ASA by its REST API is beta",
+    ]
+
+
+def _warnings(settings: DeviceSettings, node: NodeSettings) -> Sequence[str]:
+    found = []
+    if settings.allow_self_signed:
+        found.append(
+            "Self-signed certificates are allowed: this is not safe, for anybody on the way can "
+            "pose as the device and take the password; prefer --ca_file or --fingerprint"
+        )
+    if settings.send_logs and node.upload.url is None:
+        found.append(
+            "Logs are kept and not uploaded: no log service is set (url under [upload] in tscm.toml)"
+        )
+    return found
+
+
+def settle(settings: DeviceSettings, options: Options, check: CheckReport) -> DeviceSettings:
+    """*settings* with the Max policy size that the check proposes, unless one was given."""
+    if not proposes_size(options):
+        return settings
+    return attrs.evolve(settings, max_policy_size=check.proposed_size)
+
+
+def refuse_conflicts(layout: Layout, settings: DeviceSettings) -> None:
+    """
+    Raise `SenderConflict` where another device has one of this device's own addresses.
+
+    Needs no sealing key; a device whose file is damaged cannot be compared.
+    """
+    own = {_plain_address(one) for one in settings.own_addresses}
+    for name in device_names(layout):
+        if name == settings.name:
+            continue
+        try:
+            other = read_device(layout, name, None)
+        except TscmError:
+            continue
+        for address in other.own_addresses:
+            if _plain_address(address) in own:
+                raise SenderConflict(address, settings.name, name)
+
+
+def _plain_address(address: str) -> str:
+    """An IPv4 address mapped into IPv6 arrives as the same sender."""
+    if ":" in address:
+        mapped = IPv6Address(address).ipv4_mapped
+        return address if mapped is None else str(mapped)
+    return address
+
+
+def store_device(layout: Layout, settings: DeviceSettings) -> None:
+    """
+    Put a new device on disk; the node's sealing key is made with the first one.
+
+    Raises `DeviceExists`, `SenderConflict`, `SecretUnavailable`; then nothing is stored.
+    """
+    refuse_taken(layout, settings.name)
+    refuse_conflicts(layout, settings)
+    key = load_key(layout.key, create=not device_names(layout))
+    folder = layout.device_log(settings.name)
+    made = not folder.exists()
+    folder.mkdir(parents=True, exist_ok=True, mode=0o750)
+    try:
+        write_device(layout, settings, key)
+    except OSError:
+        if made:
+            folder.rmdir()
+        raise
+
+
+def refuse_taken(layout: Layout, name: str) -> None:
+    """Raise `DeviceExists` where *name* is a device's already."""
+    if name in device_names(layout):
+        raise DeviceExists(name)
+
+
+def stored_device(layout: Layout, name: str) -> DeviceSettings:
+    """One device with its secrets opened."""
+    unsealed = read_device(layout, name, None)  # an unknown name is told before a lost key
+    return read_device(layout, unsealed.name, load_key(layout.key))
+
+
+def change_device(layout: Layout, settings: DeviceSettings) -> None:
+    """
+    Replace a stored device's settings.
+
+    Raises `DeviceUnknown`, `SenderConflict`, `SecretUnavailable`; then nothing has changed.
+    """
+    if settings.name not in device_names(layout):
+        raise DeviceUnknown(settings.name)
+    refuse_conflicts(layout, settings)
+    write_device(layout, settings, load_key(layout.key))
+
+
+def add_device(
+    layout: Layout, node: NodeSettings, options: Options, report: Report, *, reach: Reach = NETWORK
+) -> Json:
+    """
+    All of `tsadmin add`: gives `{name, check, settings, lines}`.  Blocking.
+    """
+    settings = propose(options)
+    refuse_taken(layout, settings.name)
+    refuse_conflicts(layout, settings)
+    check = check_device(layout, node, settings, report, reach=reach)
+    settings = settle(settings, options, check)
+    store_device(layout, settings)
+    return added(node, settings, check)
+
+
+def added(node: NodeSettings, settings: DeviceSettings, check: CheckReport) -> Json:
+    """The answer to `add`: what was found, what was stored, what to type on the device."""
+    from tscm.asa.lines import setup_lines
+
+    return {
+        "name": settings.name,
+        "check": check.as_json(),
+        "settings": settings_view(settings),
+        "lines": setup_lines(settings, node),
+    }
+
+
+def reconfigure_device(
+    layout: Layout,
+    node: NodeSettings,
+    name: str,
+    options: Options,
+    report: Report,
+    *,
+    reach: Reach = NETWORK,
+) -> Json:
+    """
+    All of `tsadmin configure`: gives `{name, check, settings, changed}`.  Blocking.
+
+    Lists and device are asked only where a setting that concerns them has changed.
+    """
+    present = stored_device(layout, name)
+    settings = propose(options, present)
+    refuse_conflicts(layout, settings)
+    check = None
+    if needs_check(present, settings) or options.get("max_policy_size") == AUTO:
+        check = check_device(layout, node, settings, report, reach=reach)
+        if options.get("max_policy_size") == AUTO:
+            settings = settle(settings, options, check)
+    change_device(layout, settings)
+    return changed(present, settings, check)
+
+
+def changed(present: DeviceSettings, settings: DeviceSettings, check: CheckReport | None) -> Json:
+    """The answer to `configure`."""
+    return {
+        "name": settings.name,
+        "check": None if check is None else check.as_json(),
+        "settings": settings_view(settings),
+        "changed": changed_settings(present, settings),
+    }
+
+
+def changed_settings(present: DeviceSettings, settings: DeviceSettings) -> list[str]:
+    """Names of the settings in which the two differ."""
+    return [
+        one.name
+        for one in attrs.fields(DeviceSettings)
+        if getattr(present, one.name) != getattr(settings, one.name)
+    ]
+
+
+_CHECKED = frozenset(
+    {
+        "device",
+        "block_list",
+        "allow_list",
+        "dns_port",
+        "tsig_name",
+        "tsig_key",
+        "token_auth",
+        "allow_self_signed",
+        "username",
+        "password",
+        "rest_url",
+        "ca_file",
+        "fingerprint",
+    }
+)
+
+
+def needs_check(present: DeviceSettings, settings: DeviceSettings) -> bool:
+    """Has something changed that lists or device could object to?"""
+    return not _CHECKED.isdisjoint(changed_settings(present, settings))
+
+
+def forget_device(layout: Layout, node: NodeSettings, name: str) -> Json:
+    """
+    All of `tsadmin remove` but the manager's own part: gives `{name, lines}`, the way back.
+
+    Its logs stay where they are.  A device whose file is damaged is forgotten too, without lines.
+    """
+    from tscm.asa.lines import removal_lines
+
+    try:
+        lines = removal_lines(read_device(layout, name, None), node)
+    except (SettingsFaulty, SettingsUnreadable) as error:
+        lines = f"! the settings were damaged, so the lines cannot be told: {error}"
+    remove_device(layout, name)
+    return {"name": name, "lines": lines}
