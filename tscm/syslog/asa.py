@@ -1,0 +1,178 @@
+"""
+ASA messages to events.
+
+An ASA line is a header in one of many forms, the tag `%ASA-6-106100`, and a text
+whose form the six digits decide.  The tag is found first; what stands before it is read as
+header, what stands behind it by the forms of `asa_forms` (Cisco ASA Series Syslog Messages).
+"""
+
+import contextlib
+import ipaddress
+import re
+from datetime import datetime
+from enum import StrEnum
+
+from attrs import frozen
+
+from tscm.syslog import asa_forms
+from tscm.syslog.asa_header import read_header
+
+TAG = re.compile(
+    rb"%(ASA|FTD|PIX|FWSM)-(?:([A-Za-z][A-Za-z_-]{0,30})-)?([0-7])-([0-9]{6})(?![0-9])"
+)
+
+POLICY_IDS = frozenset({"106100", "106023", "106102", "106103"})
+"""The messages that record what an access-list did with a packet (asa.md, section 8)."""
+
+_POLICY_LINE = re.compile(
+    rb"%(?:ASA|FTD|PIX|FWSM)-(?:[A-Za-z][A-Za-z_-]{0,30}-)?[0-7]-106(?:100|023|102|103)(?![0-9])"
+)
+_MAX_TEXT = 65536
+
+
+class Action(StrEnum):
+    """What the firewall says that it did."""
+
+    PERMITTED = "permitted"
+    EST_ALLOWED = "est-allowed"
+    DENIED = "denied"
+    DISCARDED = "discarded"
+    BUILT = "built"
+    TEARDOWN = "teardown"
+
+
+@frozen(kw_only=True)
+class Endpoint:
+    """
+    One end of a packet's way: an address, or the name that the ASA put in its place.
+    """
+
+    address: ipaddress.IPv4Address | ipaddress.IPv6Address | None = None
+    host: str | None = None
+    port: int | None = None
+    interface: str | None = None
+    user: str | None = None
+
+
+@frozen(kw_only=True)
+class AsaEvent:
+    """
+    One ASA message.  What a message does not say, or says in a form we do not know, is None.
+
+    *timestamp* is the message's own; a stamp without a year or of an unknown zone gives None
+    unless `parse` was told when the line came.
+    """
+
+    message_id: str
+    severity: int
+    text: str
+    device: str | None = None
+    timestamp: datetime | None = None
+    message_class: str | None = None
+    action: Action | None = None
+    protocol: str | None = None
+    source: Endpoint | None = None
+    destination: Endpoint | None = None
+    access_list: str | None = None
+    hit_count: int | None = None
+    interval_seconds: int | None = None
+    icmp_type: int | None = None
+    icmp_code: int | None = None
+    hashes: tuple[str, ...] = ()
+
+
+def parse(line: bytes, received_at: float | None = None) -> AsaEvent | None:
+    """
+    The event in *line*, or None where it is no ASA message.  Never raises.
+
+    *received_at* (POSIX seconds) lends a year to stamps that have none.
+    """
+    tag = TAG.search(line)
+    if tag is None:
+        return None
+    header = read_header(line[: tag.start()].decode("utf-8", "replace"), received_at)
+    text = line[tag.end() : tag.end() + _MAX_TEXT].decode("utf-8", "replace").lstrip(":").strip()
+    message_id = tag[4].decode("ascii")
+    facts = asa_forms.read_text(message_id, text)
+    return AsaEvent(
+        message_id=message_id,
+        severity=int(tag[3]),
+        text=text,
+        device=header.device,
+        timestamp=header.timestamp,
+        message_class=tag[2].decode("ascii") if tag[2] else None,
+        action=_action(facts),
+        protocol=_protocol(facts),
+        source=_endpoint(facts, "src"),
+        destination=_endpoint(facts, "dst"),
+        access_list=facts.get("acl"),
+        hit_count=_whole(facts.get("hits")),
+        interval_seconds=_whole(facts.get("interval")),
+        icmp_type=_whole(facts.get("type")),
+        icmp_code=_whole(facts.get("code")),
+        hashes=tuple(h for h in (facts.get("hash1"), facts.get("hash2")) if h),
+    )
+
+
+def is_policy_line(line: bytes) -> bool:
+    """Is this one of the messages of `POLICY_IDS`?"""
+    return _POLICY_LINE.search(line) is not None
+
+
+def policy_lines(block: bytes) -> list[bytes]:
+    """
+    The lines of `POLICY_IDS` in a block of whole lines, each with its LF.
+
+    One search over the whole block; lines without a hit are not touched.
+    """
+    found: list[bytes] = []
+    done = 0
+    for match in _POLICY_LINE.finditer(block):
+        if match.start() < done:
+            continue  # a second tag in the line just taken
+        start = block.rfind(b"\n", 0, match.start()) + 1
+        done = block.find(b"\n", match.end()) + 1 or len(block)
+        found.append(block[start:done])
+    return found
+
+
+_ACTIONS = {
+    "permitted": Action.PERMITTED,
+    "est-allowed": Action.EST_ALLOWED,
+    "denied": Action.DENIED,
+    "deny": Action.DENIED,
+    "discarded": Action.DISCARDED,
+    "built": Action.BUILT,
+    "teardown": Action.TEARDOWN,
+}
+
+
+def _action(facts: dict[str, str]) -> Action | None:
+    return _ACTIONS.get(facts.get("action", "").lower())
+
+
+def _protocol(facts: dict[str, str]) -> str | None:
+    protocol = facts.get("protocol")
+    return protocol.lower() if protocol else None
+
+
+def _endpoint(facts: dict[str, str], side: str) -> Endpoint | None:
+    host = facts.get(side)
+    interface = facts.get(f"{side}_if")
+    if host is None and interface is None:
+        return None
+    address = None
+    if host is not None:
+        with contextlib.suppress(ValueError):
+            address = ipaddress.ip_address(host)
+    return Endpoint(
+        address=address,
+        host=None if address is not None else host,
+        port=asa_forms.port_number(facts.get(f"{side}_port")),
+        interface=interface,
+        user=asa_forms.user(facts.get(f"{side}_par")),
+    )
+
+
+def _whole(digits: str | None) -> int | None:
+    return int(digits) if digits and digits.isascii() and digits.isdecimal() else None
