@@ -237,6 +237,25 @@ class Identity:
     """The Max policy size that the platform bears by that budget."""
 
 
+@frozen(kw_only=True)
+class Traffic:
+    """
+    What was said to a device: requests (or commands), and bytes of content each way.
+    """
+
+    requests: int = 0
+    sent: int = 0
+    received: int = 0
+
+    def plus(self, *, requests: int = 1, sent: int = 0, received: int = 0) -> "Traffic":
+        """One request more, or what is given."""
+        return Traffic(
+            requests=self.requests + requests,
+            sent=self.sent + sent,
+            received=self.received + received,
+        )
+
+
 class AsaDriver(Protocol):
     """
     A way to read and change the object-groups of one device.
@@ -245,8 +264,19 @@ class AsaDriver(Protocol):
     raises `DeviceFault`.  No word of any transport stands in this protocol.
     """
 
+    @property
+    def traffic(self) -> Traffic:
+        """What was said so far."""
+
+    @property
+    def learnt(self) -> "Json":
+        """What this driver wants to be told at the next `open_driver` for the device."""
+
+    def probe(self) -> Identity:
+        """The cheapest question: is the device there, which version, since when."""
+
     def identify(self) -> Identity:
-        """Version, model, serial number, role: also the probe after a fault."""
+        """Version, model, serial number, role: all that the device says of itself."""
 
     def read_groups(self, prefix: str) -> Mapping[str, Group]:
         """All groups whose name starts with *prefix* and `-`, by name."""
@@ -254,6 +284,16 @@ class AsaDriver(Protocol):
     def apply(self, step: Step) -> None:
         """
         Carry out one step.  After a fault it may or may not have taken effect: read again.
+        """
+
+    def portions(self, steps: Sequence[Step]) -> Sequence[Sequence[Step]]:
+        """
+        *steps*, in order, in the portions that this driver carries out at once.
+        """
+
+    def apply_all(self, steps: Sequence[Step]) -> None:
+        """
+        Carry out one portion, in order.  After a fault any part of it may have taken effect.
         """
 
     def running_config(self) -> str:

@@ -1,0 +1,58 @@
+"""
+Steps in portions that one request carries.
+
+Pure.  A large step is split, neighbouring small ones are joined; their order stays, so that
+whatever holds after each step of a plan holds after each portion too.
+"""
+
+from collections.abc import Iterator, Sequence
+
+from attrs import evolve
+
+from tscm.model import AddMembers, CreateGroup, RemoveMembers, Step
+
+MAX_JOINED = 100
+"""Steps in one bulk request; the agent takes 1,000 entries since 1.2.2.200 (asa.md, section 3)."""
+
+
+def weight(step: Step) -> int:
+    """How many members a step carries; one without members counts as one."""
+    if isinstance(step, CreateGroup):
+        return max(1, len(step.members) + len(step.children))
+    if isinstance(step, AddMembers | RemoveMembers):
+        return max(1, len(step.members))
+    return 1
+
+
+def split(step: Step, batch: int) -> Iterator[Step]:
+    """*step* in pieces of at most *batch* members."""
+    if not isinstance(step, CreateGroup | AddMembers | RemoveMembers):
+        yield step
+        return
+    members = step.members
+    yield evolve(step, members=members[:batch])
+    for start in range(batch, len(members), batch):
+        piece = members[start : start + batch]
+        if isinstance(step, RemoveMembers):
+            yield RemoveMembers(group=step.group, members=piece)
+        else:
+            yield AddMembers(group=step.group, members=piece)
+
+
+def portions(steps: Sequence[Step], batch: int, *, join: bool) -> list[tuple[Step, ...]]:
+    """
+    What goes out together: at most *batch* members and `MAX_JOINED` steps at a time.
+    """
+    made: list[tuple[Step, ...]] = []
+    waiting: list[Step] = []
+    load = 0
+    for step in (piece for whole in steps for piece in split(whole, batch)):
+        heavy = weight(step)
+        if waiting and (not join or load + heavy > batch or len(waiting) >= MAX_JOINED):
+            made.append(tuple(waiting))
+            waiting, load = [], 0
+        waiting.append(step)
+        load += heavy
+    if waiting:
+        made.append(tuple(waiting))
+    return made

@@ -1,0 +1,95 @@
+"""
+What can go wrong between the manager and a firewall, each with its remedy in words.
+
+All are `DeviceFault`.  The classes are for the update engine, which must know one from another:
+what may be tried again, what must not, and what asks for smaller portions.
+"""
+
+from tscm.errors import DeviceFault
+
+REVIVE = (
+    "on the device enter `no rest-api agent`, then `rest-api agent`; if that does not help, lower the "
+    "Max policy size, delete the highest children by hand (`no object-group network {prefix}-Block-10`) "
+    "and run `tsadmin update {name}`"
+)
+
+
+def revive(name: str, prefix: str) -> str:
+    """How an agent that answers 500 is brought back (tscm.md, section 4)."""
+    return REVIVE.format(name=name, prefix=prefix)
+
+
+class NoConnection(DeviceFault):
+    """
+    Nothing was sent: no name, no route, nobody listening.
+    """
+
+
+class CertificateUntrusted(DeviceFault):
+    """
+    The device's certificate is not one that the settings trust; nothing was sent.
+    """
+
+
+class CertificateChanged(CertificateUntrusted):
+    """
+    The device shows another certificate than the one that is pinned or was seen last.
+    """
+
+
+class LoginRefused(DeviceFault):
+    """
+    401 to a fresh login: wrong user name or password.  Trying again can lock the account.
+    """
+
+
+class PrivilegeTooLow(DeviceFault):
+    """
+    403: the account is known and may not do this.
+    """
+
+
+class AgentAbsent(DeviceFault):
+    """
+    A web server answers, but no REST API agent behind it.
+    """
+
+
+class TokensUsedUp(DeviceFault):
+    """
+    503 to a login: the device has given out all the tokens that it can (25 per context).
+    """
+
+
+class AgentFailed(DeviceFault):
+    """
+    500, reset, time-out or nonsense: the request may or may not have taken effect.
+    """
+
+    def __init__(self, device: str, cause: str, remedy: str = "") -> None:
+        super().__init__(device, cause, remedy, retry=True)
+
+
+class StepRefused(DeviceFault):
+    """
+    The device understood and said no: its state is not what the step was planned for.
+
+    *code* is the device's own word for it, where it has one.
+    """
+
+    def __init__(self, device: str, cause: str, *, status: int, code: str = "") -> None:
+        self.status = status
+        self.code = code
+        super().__init__(device, cause, retry=True)
+
+
+class UnitOnStandby(DeviceFault):
+    """
+    The address leads to a unit whose changes reach nobody and make a pair diverge.
+    """
+
+
+class SaveFailed(DeviceFault):
+    """
+    The device did not say that it wrote its configuration.
+    """

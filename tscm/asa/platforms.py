@@ -1,0 +1,92 @@
+"""
+What a device's platform bears, read from what it says of itself (asa.md, section 4).
+
+The agent holds the whole configuration in memory.  Cisco's release notes give 450 KB for
+ASAv5, 500 KB for ASAv10 and about 2 MB for 5555 and 5585; between them nothing is published, so
+we stay at the lower figure of the neighbours.
+"""
+
+import re
+
+from attrs import evolve
+
+from tscm.model import Identity
+
+_KB = 1000
+_BYTES_AN_ENTRY = 48  # ` network-object 203.0.113.128 255.255.255.128` and its line end, rounded up
+_OTHER_CONFIGURATION = 60 * _KB  # what a small firewall's own configuration takes
+_SMALLEST = 450 * _KB
+_SMALL = 500 * _KB
+_LARGE = 2000 * _KB
+_LARGE_MODELS = re.compile(r"ASA-?(5555|5585)|FPR-?[49]|FPR9K|FPR4K|ASA-SM|SSP")
+_HARDWARE = re.compile(r"^Hardware:\s*([^,\s]+)(?:,\s*([0-9]+) MB RAM)?", re.MULTILINE)
+_SERIAL = re.compile(r"^Serial Number:\s*(\S+)", re.MULTILINE)
+_VERSION = re.compile(r"Software Version (\S+)")
+_AGENT = re.compile(r"REST API Agent Version (\S+)")
+_FAILOVER_OFF = re.compile(r"^Failover Off", re.MULTILINE)
+_THIS_HOST = re.compile(r"This host:\s*\S+\s*-\s*([A-Za-z ]+?)\s*$", re.MULTILINE)
+_AGENT_ENABLED = re.compile(r"REST-?API.*?\b(enabled|running|up)\b", re.IGNORECASE)
+
+
+def budget_bytes(model: str, memory_mb: int | None) -> int | None:
+    """
+    Running-config size that the agent on this platform bears; None when we cannot tell.
+    """
+    if _LARGE_MODELS.search(model):
+        return _LARGE
+    if model.startswith("ASAv"):
+        if memory_mb is None or memory_mb < 2000:
+            return _SMALLEST
+        return _LARGE if memory_mb >= 8000 else _SMALL
+    if model.startswith(("ASA55", "ASA-55", "ISA")):
+        return _SMALL
+    return None
+
+
+def entries_within(budget: int) -> int:
+    """A sensible Max policy size for that budget, in whole thousands."""
+    return (budget - _OTHER_CONFIGURATION) // _BYTES_AN_ENTRY // 1000 * 1000
+
+
+def with_platform(identity: Identity, model: str, memory_mb: int | None) -> Identity:
+    """*identity* with model, budget and Max policy size."""
+    budget = budget_bytes(model, memory_mb)
+    return evolve(
+        identity,
+        model=model,
+        budget_bytes=budget,
+        entries=None if budget is None else entries_within(budget),
+    )
+
+
+def read_show_version(identity: Identity, text: str) -> Identity:
+    """*identity* and what `show version` adds to it."""
+    if found := _VERSION.search(text):
+        identity = evolve(identity, version=identity.version or found[1])
+    if found := _SERIAL.search(text):
+        identity = evolve(identity, serial=found[1])
+    if found := _AGENT.search(text):
+        identity = evolve(identity, agent=found[1].rstrip(","))
+    if found := _HARDWARE.search(text):
+        identity = with_platform(identity, found[1], int(found[2]) if found[2] else None)
+    return identity
+
+
+def failover_role(text: str) -> str | None:
+    """
+    `active` or `standby` out of `show failover`; None where there is no failover.
+
+    Any state of this host but Active (Failed, Sync Config, Bulk Sync, …) counts as standby: nothing
+    may be written to it.
+    """
+    if _FAILOVER_OFF.search(text):
+        return None
+    found = _THIS_HOST.search(text)
+    if found is None:
+        return None
+    return "active" if found[1].strip().lower() == "active" else "standby"
+
+
+def agent_state(text: str) -> bool:
+    """Does `show rest-api agent` say that the agent runs?"""
+    return bool(_AGENT_ENABLED.search(text))

@@ -1,0 +1,268 @@
+"""
+The REST API agent as a `model.AsaDriver` (asa.md, sections 2 to 4).
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from urllib.parse import quote
+
+from attrs import define, evolve, field
+
+from tscm.asa import batches, platforms
+from tscm.asa.faults import AgentFailed, SaveFailed, StepRefused, UnitOnStandby
+from tscm.asa.link import Answer, RestLink
+from tscm.asa.members import GROUP_KIND, group_of, member, reference
+from tscm.model import (
+    AddMembers,
+    AttachChild,
+    CreateGroup,
+    DeleteGroup,
+    Describe,
+    DetachChild,
+    Group,
+    Identity,
+    Json,
+    RemoveMembers,
+    Step,
+    Traffic,
+)
+
+FIRST_BATCH = 500
+SMALLEST_BATCH = 25
+_GROUPS = "objects/networkobjectgroups"
+_PAGE = 100
+_MAX_PAGES = 1000
+_VERSION = "monitoring/device/components/version"
+_RUNS_WITHOUT_BULK = 24
+
+
+@define(eq=False)
+class RestDriver:
+    """
+    Object-groups over REST.
+
+    *batch* is how many members a request may carry.  It halves when the agent fails on a write that
+    carried more than the smallest batch, and never goes over a size that failed while one that
+    worked is known.  *singles* counts the runs for which steps are not joined, after a joined
+    request was refused.
+    """
+
+    _link: RestLink
+    batch: int = FIRST_BATCH
+    worked: int = 0
+    singles: int = 0
+    _seen: str | None = field(default=None, init=False)
+
+    @property
+    def traffic(self) -> Traffic:
+        """What was said so far."""
+        return self._link.traffic
+
+    @property
+    def learnt(self) -> Json:
+        """Batch sizes that failed and worked, and the certificate that was shown."""
+        return {
+            "batch": self.batch,
+            "worked": self.worked,
+            "singles": self.singles,
+            "certificate": self._link.fingerprint or self._link.trust.seen,
+        }
+
+    def probe(self) -> Identity:
+        """The version resource: one small GET."""
+        found = self._link.call("GET", _VERSION).json
+        if not isinstance(found, Mapping):
+            raise AgentFailed(self._link.name, "the version resource is no object")
+        up, now = found.get("upTimeinSeconds"), found.get("currentTimeinSeconds")
+        identity = Identity(
+            version=_text(found.get("asaVersion")),
+            started_at=float(now - up)
+            if isinstance(now, int | float) and isinstance(up, int | float)
+            else None,
+        )
+        model = _text(found.get("deviceType"))
+        return identity if model is None else platforms.with_platform(identity, model, None)
+
+    def identify(self) -> Identity:
+        """The version resource, and what three `show` commands add to it."""
+        version, failover, agent = self._cli("show version", "show failover", "show rest-api agent")
+        identity = platforms.read_show_version(self.probe(), version)
+        identity = evolve(identity, role=platforms.failover_role(failover))
+        if identity.agent is None and platforms.agent_state(agent):
+            identity = evolve(identity, agent="enabled")
+        if identity.role == "standby":
+            raise UnitOnStandby(
+                self._link.name,
+                "it is not the active unit of its failover pair: what is changed there reaches nobody",
+                "set the device's address to that of the active unit",
+            )
+        return identity
+
+    def read_groups(self, prefix: str) -> dict[str, Group]:
+        """
+        All groups of that prefix.  The agent gives pages of at most 100, whatever is asked.
+        """
+        found: dict[str, Group] = {}
+        offset = 0
+        for _ in range(_MAX_PAGES):
+            page = self._link.call("GET", f"{_GROUPS}?limit={_PAGE}&offset={offset}").json
+            items = page.get("items", []) if isinstance(page, Mapping) else None
+            if not isinstance(items, list):
+                raise AgentFailed(self._link.name, "the list of object-groups is no list")
+            for item in items:
+                group = group_of(item) if isinstance(item, Mapping) else None
+                if group is not None and group.name.startswith(prefix + "-"):
+                    found[group.name] = group
+            offset += len(items)
+            if not items or offset >= _total(page, offset):
+                return found
+        raise AgentFailed(self._link.name, "its list of object-groups has no end")
+
+    def apply(self, step: Step) -> None:
+        """One step, in as many requests as its size takes."""
+        for portion in self.portions([step]):
+            self.apply_all(portion)
+
+    def portions(self, steps: Sequence[Step]) -> list[tuple[Step, ...]]:
+        """Large steps split, neighbouring small ones joined."""
+        return batches.portions(steps, self.batch, join=not self.singles)
+
+    def apply_all(self, steps: Sequence[Step]) -> None:
+        """One portion: the resource's own call for one step, a bulk request for more."""
+        size = sum(batches.weight(step) for step in steps)
+        try:
+            if len(steps) == 1:
+                self._apply_one(steps[0])
+            else:
+                self._apply_joined(steps)
+        except AgentFailed:
+            self._failed_with(size)
+            raise
+        self.worked = max(self.worked, min(size, self.batch))
+
+    def running_config(self) -> str:
+        """`show running-config`."""
+        return self._cli("show running-config")[0]
+
+    def save(self) -> None:
+        """`write memory`, believed when it ends in `[OK]`."""
+        answer = self._link.call("POST", "commands/writemem", write=True).json
+        said = answer.get("response") if isinstance(answer, Mapping) else None
+        text = "\n".join(map(str, said)) if isinstance(said, list) else str(said or "")
+        if "[OK]" not in text:
+            raise SaveFailed(
+                self._link.name,
+                "it did not confirm that its configuration was saved",
+                "the policy is in force; look with `write memory` why it is not saved",
+            )
+
+    def close(self) -> None:
+        """Give the token back."""
+        self._link.close()
+
+    def _cli(self, *commands: str) -> list[str]:
+        answer = self._link.call("POST", "cli", {"commands": list(commands)}).json
+        said = answer.get("response") if isinstance(answer, Mapping) else None
+        if not isinstance(said, list):
+            raise AgentFailed(self._link.name, "a command was answered with something else")
+        texts = [str(one) for one in said]
+        return texts + [""] * (len(commands) - len(texts))  # trailing silence is dropped
+
+    def _failed_with(self, size: int) -> None:
+        if size <= SMALLEST_BATCH:
+            return
+        half = max(SMALLEST_BATCH, min(size, self.batch) // 2)
+        self.batch = max(half, self.worked) if self.worked < size else half
+        self.worked = min(self.worked, self.batch)
+
+    def _apply_one(self, step: Step) -> None:
+        method, path, body = request_of(step)
+        try:
+            self._link.call(method, path, body, write=True)
+        except StepRefused as refused:
+            if not (isinstance(step, DeleteGroup) and refused.status == 404):
+                raise  # a group that is gone already is what was asked for
+
+    def _apply_joined(self, steps: Sequence[Step]) -> None:
+        entries = []
+        for step in steps:
+            method, path, body = request_of(step)
+            entry: Json = {"method": method, "resourceUri": f"/api/{path}"}
+            if body is not None:
+                entry["data"] = body
+            entries.append(entry)
+        try:
+            answer = self._link.call("POST", "", entries, write=True)
+            self._look_at_entries(answer)
+        except StepRefused:
+            self.singles = _RUNS_WITHOUT_BULK  # one by one shows which step it was
+            raise
+
+    def _look_at_entries(self, answer: Answer) -> None:
+        messages = answer.json if isinstance(answer.json, Mapping) else {}
+        for one in (
+            *_items(messages.get("entryMessages")),
+            *_items(messages.get("commonMessages")),
+        ):
+            for message in _messages(one):
+                if str(message.get("level", "")).lower() == "error":
+                    details = str(message.get("details") or message.get("code") or "no reason")
+                    raise StepRefused(
+                        self._link.name,
+                        f"a joined request was refused: {details[:200]}",
+                        status=answer.status,
+                        code=str(message.get("code", "")),
+                    )
+
+
+def request_of(step: Step) -> tuple[str, str, Json | None]:
+    """Method, path and body by which the agent is asked for *step*."""
+    path = f"{_GROUPS}/{quote(step.group.replace('/', '_API_SLASH_'), safe='')}"
+    match step:
+        case CreateGroup():
+            members = [member(one) for one in step.members]
+            body: Json = {
+                "kind": GROUP_KIND,
+                "name": step.group,
+                "members": members + [reference(one) for one in step.children],
+            }
+            if step.description:
+                body["description"] = step.description
+            return "POST", _GROUPS, body
+        case AddMembers():
+            return "PATCH", path, {"members.add": [member(one) for one in step.members]}
+        case RemoveMembers():
+            return "PATCH", path, {"members.remove": [member(one) for one in step.members]}
+        case AttachChild():
+            return "PATCH", path, {"members.add": [reference(step.child)]}
+        case DetachChild():
+            return "PATCH", path, {"members.remove": [reference(step.child)]}
+        case Describe():
+            return "PATCH", path, {"description": step.description}
+        case DeleteGroup():
+            return "DELETE", path, None
+
+
+def _total(page: Mapping[str, Any], offset: int) -> int:
+    """
+    How many items there are.  `rangeInfo.limit` is only what came back; without a total, ask on.
+    """
+    span = page.get("rangeInfo")
+    total = span.get("total") if isinstance(span, Mapping) else None
+    return total if isinstance(total, int) else offset + 1
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) and value else None
+
+
+def _items(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _messages(one: Any) -> list[Mapping[str, Any]]:
+    """An entry's messages: bare, in a list, or under `messages`; no exchange was ever recorded."""
+    if isinstance(one, Mapping):
+        inner = one.get("messages")
+        return [m for m in inner if isinstance(m, Mapping)] if isinstance(inner, list) else [one]
+    return [m for m in _items(one) if isinstance(m, Mapping)]

@@ -1,0 +1,208 @@
+"""
+Which certificate of a firewall is believed, for requests.
+
+Three ways, in this order: a pinned SHA-256 fingerprint; whatever certificate the device shows
+(`allow_self_signed`), held to that one for as long as the session lasts; a CA, the system's or a file's.
+"""
+
+import hashlib
+import socket
+import ssl
+from typing import Any
+from urllib.parse import urlsplit
+
+import requests
+import urllib3
+from attrs import frozen
+from requests.adapters import HTTPAdapter
+from urllib3.util.ssl_ import create_urllib3_context
+
+from tscm.asa.faults import CertificateChanged, CertificateUntrusted, NoConnection
+from tscm.errors import DeviceFault
+
+_X509_MISMATCH = {62, 64}  # host name, address (openssl's x509_vfy.h)
+_X509_SELF_SIGNED = {18, 19}
+_X509_EXPIRED = 10
+
+
+@frozen(kw_only=True)
+class Trust:
+    """
+    What makes a device's certificate good enough to send a password over it.
+    """
+
+    ca_file: str | None = None
+    fingerprint: str | None = None
+    allow_self_signed: bool = False
+    seen: str | None = None
+    """The fingerprint of the last run, where any certificate is taken: a new one must be confirmed."""
+
+
+class PinnedAdapter(HTTPAdapter):
+    """
+    Believes one certificate, told by its SHA-256 fingerprint, and no CA.
+    """
+
+    def __init__(self, fingerprint: str) -> None:
+        self._fingerprint = fingerprint
+        super().__init__()
+
+    def init_poolmanager(
+        self, connections: int, maxsize: int, block: bool = False, **pool_kwargs: Any
+    ) -> None:
+        """A pool whose connections must show that certificate."""
+        super().init_poolmanager(
+            connections,
+            maxsize,
+            block,
+            assert_fingerprint=self._fingerprint,
+            ssl_context=unverifying_context(),
+            **pool_kwargs,
+        )
+
+
+def unverifying_context() -> ssl.SSLContext:
+    """
+    A context that takes any certificate: only where its fingerprint is looked at.
+
+    Old releases of the ASA need a handshake without secure renegotiation (RFC 5746), which
+    OpenSSL 3 refuses unless asked.
+    """
+    context = create_urllib3_context(cert_reqs=ssl.CERT_NONE)
+    context.options |= getattr(ssl, "OP_LEGACY_SERVER_CONNECT", 0x4)
+    return context
+
+
+def prepare(
+    session: requests.Session, trust: Trust, *, device: str, root: str, connect_seconds: float
+) -> str | None:
+    """
+    Set the session up for *trust*; gives the fingerprint it is held to, if it is to one.
+
+    With `allow_self_signed` this connects once to see the certificate.  Raises `DeviceFault`.
+    """
+    fingerprint = trust.fingerprint
+    if fingerprint is None and trust.allow_self_signed:
+        fingerprint = shown_fingerprint(device, root, connect_seconds)
+        if trust.seen is not None and trust.seen != fingerprint:
+            raise CertificateChanged(
+                device,
+                f"it shows another certificate (SHA-256 {fingerprint}) than at the last update "
+                f"({trust.seen}), so no password was sent",
+                f"a reload of a device without a certificate of its own does that: if you know why, "
+                f"`tsadmin update {device} --force` accepts the new one",
+            )
+    if fingerprint is not None:
+        session.mount("https://", PinnedAdapter(fingerprint))
+        session.verify = False  # no CA is asked: the pinned adapter decides
+        return fingerprint
+    session.verify = trust.ca_file or True
+    return None
+
+
+def shown_fingerprint(device: str, root: str, connect_seconds: float) -> str:
+    """SHA-256 of the certificate that the device shows."""
+    parts = urlsplit(root)
+    host, port = parts.hostname or "", parts.port or 443
+    try:
+        with (
+            socket.create_connection((host, port), connect_seconds) as tcp,
+            unverifying_context().wrap_socket(tcp, server_hostname=host) as tls,
+        ):
+            certificate = tls.getpeercert(binary_form=True) or b""
+    except OSError as error:
+        raise connection_fault(device, root, error) from None
+    return hashlib.sha256(certificate).hexdigest()
+
+
+def connection_fault(device: str, root: str, error: BaseException) -> DeviceFault:
+    """
+    Why there is no connection, in words.
+    """
+    where = urlsplit(root).netloc
+    if isinstance(error, ssl.SSLError | requests.exceptions.SSLError | urllib3.exceptions.SSLError):
+        return tls_fault(device, where, error)
+    return NoConnection(
+        device,
+        f"no TCP connection to {where}: {_reason(error)}",
+        "check the address, `http server enable` and the `http ADDRESS MASK INTERFACE` lines on the "
+        "device: a client outside that list gets no answer",
+    )
+
+
+def tls_fault(device: str, where: str, error: BaseException) -> CertificateUntrusted:
+    """Why a certificate is not believed, and what would make it so."""
+    remedy = (
+        "give its CA (`ca_file`) or its SHA-256 fingerprint (`fingerprint`) in the device's settings, or, "
+        "which is not safe, `tsadmin configure` with --allow_self_signed yes"
+    )
+    verification = _find(error, ssl.SSLCertVerificationError)
+    if verification is not None:
+        code = getattr(verification, "verify_code", 0)
+        cause = getattr(verification, "verify_message", "") or str(verification)
+        if code in _X509_SELF_SIGNED:
+            cause = "it is self-signed"
+        elif code == _X509_EXPIRED:
+            cause = "it has expired"
+        elif code in _X509_MISMATCH:
+            cause = "it is for another name or address"
+        return CertificateUntrusted(
+            device, f"the certificate of {where} is not trusted: {cause}", remedy
+        )
+    text = str(_innermost(error))
+    if "ingerprint" in text:
+        return CertificateChanged(
+            device,
+            f"the certificate of {where} is not the one that is pinned, so no password was sent",
+            "if it was renewed on purpose, set the new SHA-256 fingerprint with `tsadmin configure`",
+        )
+    return CertificateUntrusted(
+        device,
+        f"no TLS with {where}: {text}",
+        "check that the port is that of the device's `http server`, and its `ssl` settings",
+    )
+
+
+def _chain(error: BaseException) -> list[BaseException]:
+    found: list[BaseException] = []
+    waiting: list[object] = [error]
+    while waiting and len(found) < 20:
+        one = waiting.pop(0)
+        if isinstance(one, BaseException) and one not in found:
+            found.append(one)
+            waiting += [getattr(one, "reason", None), *one.args, one.__cause__, one.__context__]
+    return found
+
+
+def _find(error: BaseException, kind: type[BaseException]) -> BaseException | None:
+    return next((one for one in _chain(error) if isinstance(one, kind)), None)
+
+
+def _innermost(error: BaseException) -> BaseException:
+    for kind in (ssl.SSLError, urllib3.exceptions.SSLError):
+        if (found := _find(error, kind)) is not None:
+            return found
+    return error
+
+
+def _reason(error: BaseException) -> str:
+    if _find(error, socket.gaierror) or _find(error, urllib3.exceptions.NameResolutionError):
+        return "the name is not known"
+    if _find(error, ConnectionRefusedError):
+        return "connection refused"
+    if _find(error, TimeoutError) or _find(error, urllib3.exceptions.ConnectTimeoutError):
+        return "no answer within the time limit"
+    inner = _find(error, OSError)
+    return getattr(inner, "strerror", None) or str(error)
+
+
+def is_no_connection(error: BaseException) -> bool:
+    """
+    Did the attempt end before a byte of a request could have left?
+    """
+    return any(
+        isinstance(
+            one, urllib3.exceptions.NewConnectionError | urllib3.exceptions.ConnectTimeoutError
+        )
+        for one in _chain(error)
+    )
