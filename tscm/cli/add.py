@@ -1,0 +1,155 @@
+"""
+`tsadmin add`: ask, check, store, and say what comes next.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import click
+
+from tscm.cli import say
+from tscm.cli.backend import Backend
+from tscm.cli.options import TYPES, check_type, given_options, setting_options
+from tscm.cli.passwords import take_secrets
+from tscm.cli.progress import shown_progress
+from tscm.cli.prompts import ask_name, ask_settings
+from tscm.cli.questions import NEEDED
+from tscm.cli.session import Session
+from tscm.errors import DeviceExists, Fault, SettingsFaulty
+from tscm.model import Json
+from tscm.settings import values
+
+_TYPE = "tscm.type"
+
+
+class TypedCommand(click.Command):
+    """
+    A command whose options depend on `--type`: those of a type stand in that type's help only.
+    """
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Find the type first; refuse an unknown one before its options look unknown."""
+        kind = type_in(args)
+        wants_help = not {"--help", "-h"}.isdisjoint(args)
+        if not ctx.resilient_parsing and not (kind is None and wants_help):
+            check_type(kind)
+        ctx.meta[_TYPE] = kind
+        return super().parse_args(ctx, args)
+
+    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
+        """The command's own and those of the type."""
+        *own, help_option = super().get_params(ctx)
+        if ctx.meta.get(_TYPE) not in TYPES:
+            return [*own, help_option]
+        return [*own, *setting_options(), help_option]
+
+
+def type_in(arguments: list[str]) -> str | None:
+    """The type that a command line names."""
+    for number, word in enumerate(arguments):
+        if word == "--type" and number + 1 < len(arguments):
+            return arguments[number + 1]
+        if word.startswith("--type="):
+            return word.partition("=")[2]
+    return None
+
+
+@click.command(
+    cls=TypedCommand,
+    epilog=f"Types: {', '.join(TYPES)}.  `tsadmin add --type TYPE --help` shows every setting of a type.",
+)
+@click.option("--type", "kind", metavar="TYPE", help="Type of the device.")
+@click.option("--advanced", is_flag=True, help="Ask the advanced settings too.")
+@click.option("--json", "json_output", is_flag=True, help="Give the result as JSON.")
+@click.argument("name", required=False)
+@click.pass_obj
+def command(
+    session: Session,
+    /,
+    kind: str,
+    name: str | None,
+    *,
+    advanced: bool,
+    json_output: bool,
+    **parameters: Any,
+) -> None:
+    """
+    Add a device.
+
+    Settings that are needed and not given are asked for.  Both lists are fetched and the
+    device is asked who it is before anything is stored.
+    """
+    backend = session.backend()
+    if name is not None:
+        refuse_name(backend, name)
+    given = take_secrets(given_options(parameters))
+    table = {"type": kind, **asked(backend, name, given, advanced=advanced)}
+    with shown_progress(aside=json_output) as report:
+        result = backend.add(table, report)
+    if json_output:
+        say.as_json(result)
+    else:
+        tell_added(result)
+
+
+def refuse_name(backend: Backend, name: str) -> None:
+    """Refuse a nickname out of form or taken, before anything is asked."""
+    try:
+        values.nickname(name)
+    except ValueError as error:
+        wrong, _, allowed = str(error).partition("; allowed: ")
+        raise SettingsFaulty(
+            "device settings", [Fault(where="NAME", wrong=wrong, allowed=allowed)]
+        ) from None
+    if name in taken_names(backend):
+        raise DeviceExists(name)
+
+
+def taken_names(backend: Backend) -> set[str]:
+    """Nicknames that there are."""
+    return {str(row["name"]) for row in backend.rows()}
+
+
+def asked(
+    backend: Backend, name: str | None, given: Mapping[str, Any], *, advanced: bool
+) -> dict[str, Any]:
+    """*given* with what is still needed asked for; without a question when nothing is."""
+    complete = set(NEEDED) <= set(given)
+    table = dict(given)
+    if name is not None:
+        table["name"] = name
+    elif not complete:
+        names = taken_names(backend)
+        table["name"] = ask_name(names.__contains__)
+    return {**table, **ask_settings(given, None, basic=not complete, advanced=advanced)}
+
+
+def tell_added(result: Json) -> None:
+    """What was found, what was stored, and the lines for the firewall."""
+    name = result["name"]
+    tell_check(result.get("check"))
+    size = result.get("settings", {}).get("max_policy_size")
+    if size is not None:
+        say.info(
+            f"Max Policy Size is {size:,} entries; if the device bears it well, raise it step by "
+            f"step with `tsadmin configure {name}`"
+        )
+    say.info(f"Device {name} is stored")
+    if result.get("lines"):
+        say.info("What to type on the ASA:")
+        say.plain("")
+        say.plain(say.visible(result["lines"].rstrip("\n"), keep="\n"))
+        say.plain("")
+    say.info(
+        f"Next: `tsadmin update {name}` pushes the lists; `tsadmin show {name}` shows the state"
+    )
+
+
+def tell_check(check: Json | None) -> None:
+    """What lists and device said."""
+    if not check:
+        return
+    for note in check.get("notes", ()):
+        say.info(note)
+    for warning in check.get("warnings", ()):
+        say.warn(warning)

@@ -1,0 +1,124 @@
+"""
+Who carries a command out: the running manager, or this process on the stored settings.
+"""
+
+import socket
+from typing import ClassVar, Protocol
+
+from tscm.errors import ControlUnavailable, TscmError
+from tscm.model import Json, Report
+from tscm.settings.layout import Layout
+
+_CONNECT_SECONDS = 5.0
+
+
+class ManagerDown(TscmError):
+    """
+    What was asked for is done by the manager alone, and no manager runs on this root.
+    """
+
+    exit_status: ClassVar[int] = 6
+
+    def __init__(self, what: str) -> None:
+        self.what = what
+        super().__init__(what)
+
+    def __str__(self) -> str:
+        return (
+            f"{self.what} needs the manager, and it is not running on this root; "
+            f"start it with `twistd -n tscm` or `systemctl start tscm`"
+        )
+
+
+class ManagerSaid(TscmError):
+    """
+    An error of the manager, with its own sentence and exit status.
+    """
+
+    def __init__(self, sentence: str, status: int) -> None:
+        self.sentence = sentence
+        self.status = status
+        super().__init__(sentence, status)
+
+    def __str__(self) -> str:
+        return self.sentence
+
+
+class Backend(Protocol):
+    """
+    What `tsadmin` asks for; both ways give the same values and raise the same errors.
+    """
+
+    running: bool
+
+    def rows(self) -> list[Json]:
+        """A row for each device; a damaged one has `fault`."""
+
+    def view(self, name: str) -> Json:
+        """`{settings, state}` of one device, secrets masked."""
+
+    def add(self, table: Json, report: Report) -> Json:
+        """Check and store a new device: `{name, check, settings, lines}`."""
+
+    def change(self, name: str, table: Json, report: Report) -> Json:
+        """Check and store changed settings: `{name, check, settings, changed}`."""
+
+    def remove(self, name: str, report: Report) -> Json:
+        """Forget a device: `{name, lines}`."""
+
+    def update(self, name: str, report: Report, *, force: bool) -> Json:
+        """Fetch and push now."""
+
+    def plan(self, name: str, report: Report) -> Json:
+        """What an update would do."""
+
+    def logs(self, name: str, report: Report) -> Json:
+        """Rotate and upload now."""
+
+    def ledger(self, name: str | None) -> Json:
+        """The balance of one device or of all."""
+
+    def senders(self) -> list[Json]:
+        """Unknown senders."""
+
+    def adopt(self, address: str, name: str, report: Report) -> Json:
+        """Take an unknown sender in as a source of a device."""
+
+    def versions(self) -> list[Json]:
+        """Modules and their versions."""
+
+
+def open_backend(layout: Layout) -> Backend:
+    """
+    The manager where one answers on the control socket, else the stored settings.
+
+    Raises `ControlUnavailable` where there is a socket that must not or cannot be used.
+    """
+    if manager_answers(layout):
+        from tscm.cli.client import ManagerBackend
+
+        return ManagerBackend(layout.control_socket)
+    from tscm.cli.direct import DirectBackend
+
+    return DirectBackend(layout)
+
+
+def manager_answers(layout: Layout) -> bool:
+    """Does anybody listen on the control socket of this root?"""
+    path = str(layout.control_socket)
+    fault = layout.control_folder_fault
+    if fault:
+        raise ControlUnavailable(path, fault)
+    with socket.socket(socket.AF_UNIX) as probe:
+        probe.settimeout(_CONNECT_SECONDS)
+        try:
+            probe.connect(path)
+        except (FileNotFoundError, ConnectionRefusedError, NotADirectoryError):
+            return False
+        except PermissionError:
+            raise ControlUnavailable(
+                path, "no right to use it; run this as root or as a member of the group tscm"
+            ) from None
+        except OSError as error:
+            raise ControlUnavailable(path, error.strerror or str(error)) from None
+    return True

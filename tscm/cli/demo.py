@@ -1,0 +1,22 @@
+"""
+`tsadmin demo`: the embedded demonstration, which lives in `tscm.demo`.
+"""
+
+import click
+
+from tscm.cli import say
+
+
+@click.command(add_help_option=True)
+@click.option("--keep", is_flag=True, help="Leave it running, and say how to look around.")
+@click.option("--json", "json_output", is_flag=True, help="Give the closing figures as JSON.")
+def command(*, keep: bool, json_output: bool) -> int:
+    """
+    Run the whole product on this machine: embedded services, two simulated firewalls, a SIEM.
+
+    Exit status 0 only if every figure balances.
+    """
+    from tscm.demo import run_demo
+
+    status: int = run_demo(keep=keep, json_output=json_output, say=say.plain)
+    return status

@@ -1,0 +1,106 @@
+"""
+The commands without a manager: on the stored settings, under the root's lock.
+"""
+
+from typing import Any
+
+from attrs import define, field
+
+from tscm import __version__, devices
+from tscm.cli.backend import ManagerDown
+from tscm.devices import NETWORK, Reach
+from tscm.model import Json, Report
+from tscm.settings.files import device_names, read_device, read_node
+from tscm.settings.layout import Layout
+from tscm.settings.lock import RootLock
+
+MODULES = ("TSCM-Core", "ts-asarest")
+
+
+@define(eq=False)
+class DirectBackend:
+    """
+    A `Backend` that opens the files itself.  Whatever changes them holds the lock meanwhile.
+    """
+
+    _layout: Layout
+    _reach: Reach = NETWORK
+    running: bool = field(default=False, init=False)
+
+    def rows(self) -> list[Json]:
+        """See `Backend`."""
+        return devices.device_rows(self._layout)
+
+    def view(self, name: str) -> Json:
+        """See `Backend`; the state is empty, since nobody keeps one."""
+        settings = read_device(self._layout, name, None)
+        return {"settings": devices.settings_view(settings), "state": {}}
+
+    def add(self, table: Json, report: Report) -> Json:
+        """See `Backend`."""
+        with self._lock():
+            node = read_node(self._layout)
+            return devices.add_device(self._layout, node, table, report, reach=self._reach)
+
+    def change(self, name: str, table: Json, report: Report) -> Json:
+        """See `Backend`."""
+        with self._lock():
+            node = read_node(self._layout)
+            return devices.reconfigure_device(
+                self._layout, node, name, table, report, reach=self._reach
+            )
+
+    def remove(self, name: str, report: Report) -> Json:
+        """See `Backend`."""
+        del report
+        with self._lock():
+            return devices.forget_device(self._layout, read_node(self._layout), name)
+
+    def update(self, name: str, report: Report, *, force: bool) -> Json:
+        """See `Backend`."""
+        del report, force
+        self._known(name)
+        raise ManagerDown("an update")
+
+    def plan(self, name: str, report: Report) -> Json:
+        """See `Backend`."""
+        del report
+        self._known(name)
+        raise ManagerDown("a plan")
+
+    def logs(self, name: str, report: Report) -> Json:
+        """See `Backend`."""
+        del report
+        self._known(name)
+        raise ManagerDown("an upload of logs")
+
+    def ledger(self, name: str | None) -> Json:
+        """See `Backend`."""
+        if name is not None:
+            self._known(name)
+        raise ManagerDown("the ledger")
+
+    def senders(self) -> list[Json]:
+        """See `Backend`."""
+        raise ManagerDown("the list of senders")
+
+    def adopt(self, address: str, name: str, report: Report) -> Json:
+        """See `Backend`."""
+        with self._lock():
+            settings = read_device(self._layout, name, None)
+            sources = [*settings.syslog_sources, address]
+            node = read_node(self._layout)
+            return devices.reconfigure_device(
+                self._layout, node, name, {"syslog_sources": sources}, report, reach=self._reach
+            )
+
+    def versions(self) -> list[Json]:
+        """See `Backend`."""
+        return [{"module": one, "version": __version__} for one in MODULES]
+
+    def _known(self, name: str) -> None:
+        if name not in device_names(self._layout):
+            read_device(self._layout, name, None)
+
+    def _lock(self) -> Any:
+        return RootLock(self._layout.lock, "tsadmin")

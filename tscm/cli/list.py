@@ -1,0 +1,60 @@
+"""
+`tsadmin list`: the literal table of the devices.
+"""
+
+from collections.abc import Sequence
+
+import click
+
+from tscm.cli import say
+from tscm.cli.session import Session
+from tscm.model import Json
+
+HEADS = ("Device name", "Type", "Device ID", "Management IP", "Log upload ID", "Log", "Log uploads")
+
+
+@click.command()
+@click.option("--json", "json_output", is_flag=True, help="Give the rows as JSON.")
+@click.pass_obj
+def command(session: Session, /, *, json_output: bool) -> int:
+    """
+    List the devices.
+    """
+    rows = session.backend().rows()
+    faults = [row for row in rows if "fault" in row]
+    if json_output:
+        say.as_json(rows)
+    else:
+        say.plain(table([row for row in rows if "fault" not in row]))
+        if not rows:
+            say.info("No device yet; `tsadmin add --type asarest` adds one", aside=True)
+    for row in faults:
+        say.error(row["fault"])
+    return 2 if faults else 0
+
+
+def table(rows: Sequence[Json]) -> str:
+    """The table as text, the same on a terminal and in a pipe."""
+    lines = [HEADS, *(_cells(row) for row in rows)]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(HEADS))]
+    return "\n".join(
+        "| "
+        + " | ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True))
+        + " |"
+        for line in lines
+    )
+
+
+def _cells(row: Json) -> tuple[str, ...]:
+    return tuple(
+        say.visible(cell)
+        for cell in (
+            row["name"],
+            row["type"],
+            row["device_id"],
+            row["device"],
+            row["device_id"],
+            f"{row['log_rotate_size']}k",
+            "enabled" if row["send_logs"] else "disabled",
+        )
+    )

@@ -1,0 +1,155 @@
+"""
+The command `tsadmin`: global options, the table of commands, and the end of every error.
+
+A command is one module of this package with a click command called `command`; it is
+imported when it is called, so that `tsadmin list` does not pay for the others.
+"""
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import Any, NoReturn
+
+import click
+
+from tscm.cli import say
+from tscm.cli.backend import ManagerSaid
+from tscm.cli.session import Session
+from tscm.errors import TscmError
+from tscm.settings.layout import Layout
+
+INTERRUPTED = 130
+"""Exit status after ^C, as a shell gives it for SIGINT."""
+
+MODULES: Mapping[str, tuple[str, str]] = {
+    "add": ("add", "Add a device: asks what it needs, checks lists and device, stores."),
+    "configure": ("configure", "Change the settings of a device."),
+    "show": ("show", "Show the settings of a device and its state."),
+    "list": ("list", "List the devices."),
+    "update": ("update", "Fetch the lists of a device and push them now."),
+    "plan": ("plan", "Show what an update would change, without changing it."),
+    "logs": ("logs", "Rotate and upload the logs of a device now."),
+    "ledger": ("ledger", "Show the balance: received, stored, sent on, dropped."),
+    "senders": ("senders", "List unknown senders, and take one in."),
+    "remove": ("remove", "Forget a device, and show the way back on the firewall."),
+    "portal": ("portal", "Device entries of the embedded services."),
+    "demo": ("demo", "Run the whole product on this machine with simulated firewalls."),
+    "completion": ("completion", "Print the completion script for a shell."),
+    "version": ("version", "Show the version."),
+}
+"""Name of each command, its module and its line in the help."""
+
+
+class Commands(click.Group):
+    """The commands, each imported when it is needed."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Names in the order of the help."""
+        del ctx
+        return list(MODULES)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command itself, or None for an unknown word."""
+        del ctx
+        if cmd_name not in MODULES:
+            return None
+        module = import_module(f"tscm.cli.{MODULES[cmd_name][0]}")
+        found: click.Command = module.command
+        return found
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As click does it, with a sentence that says what to do."""
+        if args and args[0] not in MODULES and not ctx.resilient_parsing:
+            ctx.fail(f"there is no command {args[0]!r}; `tsadmin --help` lists them")
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The help's list, without importing any command."""
+        del ctx
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, about) for name, (_, about) in MODULES.items()])
+
+
+def underscores(word: str) -> str:
+    """Options may be written with dashes too: `--device-id` is `--device_id`."""
+    return word.replace("-", "_")
+
+
+@click.command(
+    cls=Commands,
+    context_settings={
+        "help_option_names": ["--help", "-h"],
+        "token_normalize_func": underscores,
+        "max_content_width": 100,
+    },
+)
+@click.option(
+    "--root",
+    metavar="DIR",
+    envvar="TSCM_ROOT",
+    default="/",
+    help="Folder under which all files of the node lie (environment: TSCM_ROOT).  [default: /]",
+)
+@click.pass_context
+def tsadmin(ctx: click.Context, root: str) -> None:
+    """Syslog collector and policy manager for Cisco ASA firewalls."""
+    ctx.obj = Session(Layout(Path(root).absolute()))
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """
+    Run `tsadmin` and exit: 0 when it is done, else one sentence on the error stream.
+    """
+    sys.exit(run(arguments))
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """The exit status of one command line; no error leaves as a traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # a terminal of a poor locale still shows something
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        status = _run(arguments)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    return status
+
+
+def _run(arguments: Sequence[str] | None) -> int:
+    try:
+        result: Any = tsadmin.main(
+            args=None if arguments is None else list(arguments),
+            prog_name="tsadmin",
+            standalone_mode=False,
+        )
+    except ManagerSaid as error:
+        say.error(str(error))
+        return error.status
+    except TscmError as error:
+        say.error(str(error))
+        return error.exit_status
+    except click.ClickException as error:
+        say.error(error.format_message())
+        return error.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        say.error("interrupted")
+        return INTERRUPTED
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        say.error(_sentence(error))
+        return 1
+    return result if isinstance(result, int) else 0
+
+
+def _sentence(error: OSError) -> str:
+    what = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+    if isinstance(error, PermissionError):
+        return f"{what}; run it as root or as a member of the group tscm, or give --root DIR"
+    return what

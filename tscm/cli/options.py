@@ -1,0 +1,91 @@
+"""
+Every setting as an option, made from the settings themselves.
+
+Options are read as text, so that `devices.propose` reports all faults at once.
+"""
+
+from typing import Any
+
+import attrs
+import click
+
+from tscm.cli.questions import NEEDED, QUESTIONS
+from tscm.errors import Fault, SettingsFaulty
+from tscm.settings.device import SECRETS, DeviceSettings
+from tscm.settings.values import shown
+
+TYPES = ("asarest",)
+_NOT_OPTIONS = frozenset({"name", "type"})
+
+
+def setting_options() -> list[click.Option]:
+    """The options of the type `asarest`, in the order of the questions."""
+    found: list[click.Option] = []
+    for one in attrs.fields(DeviceSettings):
+        if one.name in _NOT_OPTIONS:
+            continue
+        found.append(click.Option([f"--{one.name}"], metavar=_metavar(one.name), help=_help(one)))
+        if one.name in SECRETS:
+            found.append(
+                click.Option(
+                    [f"--{one.name}_file"], metavar="FILE", help=f"File to read --{one.name} from."
+                )
+            )
+    return found
+
+
+def _metavar(name: str) -> str:
+    if name in SECRETS:
+        return "TEXT|-"
+    return "VALUE"
+
+
+def _help(one: "attrs.Attribute[Any]") -> str:
+    """The setting's words and its default."""
+    advanced = {question.name for question in QUESTIONS if question.advanced}
+    words = one.metadata["doc"].rstrip(".")
+    kind = " (advanced)" if one.name in advanced else ""
+    return f"{words}{kind}.  [{_default(one)}]"
+
+
+def _default(one: "attrs.Attribute[Any]") -> str:
+    if one.name in NEEDED:
+        return "asked for"
+    if one.name == "max_policy_size":
+        return f"default: what the platform bears, else {one.default:,}"
+    if one.name == "rest_url":
+        return "default: auto"
+    if isinstance(one.default, bool):
+        return f"default: {'yes' if one.default else 'no'}"
+    return f"default: {'none' if one.default in (None, ()) else one.default}"
+
+
+def check_type(word: str | None) -> str:
+    """The type given; raises `SettingsFaulty` with the types that there are."""
+    known = ", ".join(TYPES)
+    if word is None:
+        raise SettingsFaulty(
+            "options", [Fault(where="--type", wrong="is not given", allowed=known)]
+        )
+    if word == "auto":
+        raise SettingsFaulty(
+            "options",
+            [
+                Fault(
+                    where="--type",
+                    wrong="pairing with the portal (auto) is not there yet",
+                    allowed=f"{known}, with the settings that the portal shows for the device",
+                )
+            ],
+        )
+    if word not in TYPES:
+        raise SettingsFaulty(
+            "options",
+            [Fault(where="--type", wrong=f"{shown(word)} is no type of device", allowed=known)],
+        )
+    return word
+
+
+def given_options(parameters: dict[str, Any]) -> dict[str, Any]:
+    """What stood on the command line, of all options."""
+    return {name: value for name, value in parameters.items() if value is not None}

@@ -1,0 +1,91 @@
+"""
+Secrets on the command line: from standard input, from a file, or, with a warning, as they stand.
+"""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from tscm.cli import say
+from tscm.errors import Fault, SettingsFaulty
+from tscm.settings.device import SECRETS
+
+_LONGEST = 65536
+
+
+def take_secrets(options: dict[str, Any]) -> dict[str, Any]:
+    """
+    *options* with every secret read: `--password -`, `--password_file FILE`, `--password VALUE`.
+
+    Raises `SettingsFaulty` where two ways are given for one secret, two secrets want standard
+    input, or a file cannot be read.
+    """
+    taken = dict(options)
+    faults: list[Fault] = []
+    from_input: list[str] = []
+    for name in SECRETS:
+        value = taken.get(name)
+        file = taken.pop(f"{name}_file", None)
+        if value is not None and file is not None:
+            faults.append(
+                Fault(where=f"--{name}", wrong=f"--{name}_file is given too", allowed="one of them")
+            )
+        elif value == "-":
+            from_input.append(name)
+        elif value is not None:
+            say.warn(
+                f"--{name}: what stands on a command line can be read by every user of this host; "
+                f"--{name} - reads standard input, --{name}_file a file"
+            )
+        elif file is not None:
+            try:
+                taken[name] = first_line(Path(file).read_bytes()[:_LONGEST])
+            except (OSError, ValueError) as error:
+                faults.append(
+                    Fault(
+                        where=f"--{name}_file",
+                        wrong=_why(file, error),
+                        allowed="a file with the secret as its first line",
+                    )
+                )
+    if len(from_input) > 1:
+        faults.append(
+            Fault(
+                where=f"--{from_input[1]}",
+                wrong=f"standard input is read for --{from_input[0]} already",
+                allowed="- for one secret only",
+            )
+        )
+    elif from_input:
+        try:
+            taken[from_input[0]] = first_line(sys.stdin.buffer.readline(_LONGEST))
+        except ValueError as error:
+            faults.append(
+                Fault(
+                    where=f"--{from_input[0]}",
+                    wrong=f"standard input {error}",
+                    allowed="the secret as its first line",
+                )
+            )
+    if faults:
+        raise SettingsFaulty("options", faults)
+    return taken
+
+
+def first_line(content: bytes) -> str:
+    """The first line as text.  Raises `ValueError` where there is none."""
+    try:
+        line = content.decode().splitlines()[0]
+    except UnicodeDecodeError:
+        raise ValueError("is no text in UTF-8") from None
+    except IndexError:
+        raise ValueError("holds nothing") from None
+    if not line:
+        raise ValueError("has an empty first line")
+    return line
+
+
+def _why(file: str, error: Exception) -> str:
+    if isinstance(error, OSError):
+        return f"{file}: {error.strerror}"
+    return f"{file} {error}"

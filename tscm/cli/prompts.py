@@ -1,0 +1,133 @@
+"""
+Asking at the terminal: a wrong answer is explained and asked again, the end of input is an error.
+"""
+
+import sys
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar
+
+import attrs
+
+from tscm.cli import say
+from tscm.cli.questions import NAME, QUESTIONS, Question, applies, default_of
+from tscm.errors import TscmError
+
+
+class InputEnded(TscmError):
+    """
+    A question was open when the input ended.
+    """
+
+    exit_status: ClassVar[int] = 2
+
+    def __init__(self, question: str) -> None:
+        self.question = question
+        super().__init__(question)
+
+    def __str__(self) -> str:
+        return (
+            f"the input ended at the question {self.question!r}, so nothing was stored; "
+            f"answer it, or give the option"
+        )
+
+
+def ask_name(taken: Callable[[str], bool]) -> str:
+    """The nickname of a new device; one that is *taken* is asked for again."""
+    while True:
+        answer = _line(NAME.prompt(None), NAME)
+        try:
+            name: str = NAME.read(answer)
+        except ValueError as error:
+            say.error(str(error))
+            continue
+        if not taken(name):
+            return name
+        say.error(f"a device named {name!r} exists already; choose another name")
+
+
+def ask_settings(
+    given: Mapping[str, Any], present: Mapping[str, Any] | None, *, basic: bool, advanced: bool
+) -> dict[str, Any]:
+    """
+    Answers to every question that *given* leaves open, in order, as text.
+
+    *present* are the settings in force where a device is changed: an answer that keeps the
+    present value is left out.
+    """
+    answers: dict[str, Any] = {}
+    titled = False
+    for question in QUESTIONS:
+        if question.name in given or not (advanced if question.advanced else basic):
+            continue
+        known = {**(present or {}), **given, **answers}
+        if question.advanced and not titled:
+            say.plain("Advanced settings")
+            titled = True
+        if not applies(question, known):
+            continue
+        answer = _ask(question, default_of(question, present))
+        if answer is not None:
+            answers[question.name] = answer
+    return answers
+
+
+def _ask(question: Question, default: Any) -> str | None:
+    """The answer as text, or None where the default is kept."""
+    shown = question.shown(default)
+    while True:
+        answer = _line(question.prompt(shown), question)
+        if not answer.strip():
+            if shown is not None:
+                _told(question, default)
+                return None
+            if question.name == "log_proxy_password":
+                return None
+            say.error("an answer is needed here")
+            continue
+        try:
+            value = question.read(answer)
+        except ValueError as error:
+            say.error(str(error))
+            continue
+        if value is None and question.name == "forward_address":
+            say.error("an address is needed where syslog forward is enabled")
+            continue
+        _told(question, value)
+        return answer
+
+
+def _told(question: Question, value: Any) -> None:
+    if question.said is not None and value is not attrs.NOTHING:
+        say.info(question.said.format(value=value))
+
+
+def _line(prompt: str, question: Question) -> str:
+    *before, last = prompt.split("\n")
+    for line in before:
+        say.plain(line)
+    try:
+        return hidden_line(last) if question.hidden else input(last)
+    except EOFError:
+        say.plain("")
+        raise InputEnded(question.words.split("\n")[0].strip(" :")) from None
+    except UnicodeDecodeError:
+        say.error("the answer is no text in UTF-8")
+        return ""
+
+
+def hidden_line(prompt: str) -> str:
+    """
+    A line that is not shown while it is typed; from a pipe it is simply read.
+
+    Raises `EOFError` at the end of the input.
+    """
+    if sys.stdin.isatty():
+        import getpass
+
+        return getpass.getpass(prompt)
+    sys.stdout.write(prompt)
+    sys.stdout.flush()
+    line = sys.stdin.readline()
+    if not line:
+        raise EOFError
+    return line.rstrip("\r\n")

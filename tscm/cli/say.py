@@ -1,0 +1,57 @@
+"""
+What `tsadmin` says: lines with their level, JSON, and text that came from elsewhere made harmless.
+"""
+
+import json
+import unicodedata
+from typing import Any
+
+import click
+
+_DANGEROUS = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
+"""Categories that move a cursor, turn the writing direction, or show nothing."""
+
+
+def visible(value: object, *, keep: str = "") -> str:
+    r"""
+    *value* as text in which no character can act on a terminal.
+
+    Names and messages that a sender chose pass through here: escape sequences, line ends
+    and bidirectional marks come out as `\x1b` and the like.  Characters of *keep* stay.
+    """
+    text = str(value)
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(
+        one if one in keep or unicodedata.category(one) not in _DANGEROUS else _escaped(one)
+        for one in text
+    )
+
+
+def _escaped(character: str) -> str:
+    return character.encode("unicode_escape", "surrogatepass").decode("ascii")
+
+
+def info(text: str, *, aside: bool = False) -> None:
+    """A line for the operator; *aside* of data that a program reads from the output."""
+    click.echo(f"[INFO ] : {visible(text, keep=chr(10))}", err=aside)
+
+
+def warn(text: str) -> None:
+    """A line about something that works and should not stay so."""
+    click.echo(f"[WARN ] : {visible(text, keep=chr(10))}", err=True)
+
+
+def error(text: str) -> None:
+    """The line that says why nothing was done."""
+    click.echo(f"[ERROR] : {visible(text, keep=chr(10))}", err=True)
+
+
+def plain(text: str) -> None:
+    """Text of our own, as it stands."""
+    click.echo(text)
+
+
+def as_json(value: Any) -> None:
+    """Data for programs: one JSON document."""
+    click.echo(json.dumps(value, indent=2, default=str))

@@ -1,0 +1,65 @@
+"""
+`tsadmin senders`: who sends and is not known, and taking one in.
+"""
+
+import click
+
+from tscm.cli import say
+from tscm.cli.names import device_argument
+from tscm.cli.progress import shown_progress
+from tscm.cli.session import Session
+from tscm.cli.tables import show_table
+from tscm.errors import Fault, SettingsFaulty
+from tscm.settings import values
+
+
+@click.group()
+def command() -> None:
+    """
+    List unknown senders, and take one in.
+    """
+
+
+@command.command("list")
+@click.option("--json", "json_output", is_flag=True, help="Give the senders as JSON.")
+@click.pass_obj
+def list_senders(session: Session, /, *, json_output: bool) -> None:
+    """
+    List the senders whose lines belong to no device.
+    """
+    found = session.backend().senders()
+    if json_output:
+        say.as_json(found)
+        return
+    if not found:
+        say.info("No unknown sender has been heard")
+        return
+    heads = list(dict.fromkeys(name for one in found for name in one))
+    show_table(
+        [head.replace("_", " ") for head in heads],
+        [[one.get(head) for head in heads] for one in found],
+    )
+
+
+@command.command("adopt")
+@click.argument("address")
+@device_argument
+@click.option("--json", "json_output", is_flag=True, help="Give the result as JSON.")
+@click.pass_obj
+def adopt(session: Session, /, address: str, name: str, *, json_output: bool) -> None:
+    """
+    Take an unknown sender in as an additional syslog source of a device.
+    """
+    try:
+        sender = values.ip_address(address)
+    except ValueError as error:
+        wrong, _, allowed = str(error).partition("; allowed: ")
+        raise SettingsFaulty(
+            "options", [Fault(where="ADDRESS", wrong=wrong, allowed=allowed)]
+        ) from None
+    with shown_progress(aside=json_output) as report:
+        result = session.backend().adopt(sender, name, report)
+    if json_output:
+        say.as_json(result)
+    else:
+        say.info(f"{sender} is a source of {name} now")

@@ -1,0 +1,21 @@
+"""
+What every command is given.
+"""
+
+from attrs import frozen
+
+from tscm.cli.backend import Backend, open_backend
+from tscm.settings.layout import Layout
+
+
+@frozen
+class Session:
+    """
+    One run of `tsadmin`: where the node's files are, and who carries commands out.
+    """
+
+    layout: Layout
+
+    def backend(self) -> Backend:
+        """The manager where one runs, else the stored settings."""
+        return open_backend(self.layout)

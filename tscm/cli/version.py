@@ -1,0 +1,44 @@
+"""
+`tsadmin version`: the version, and with `--all` the literal table of modules.
+"""
+
+from collections.abc import Sequence
+
+import click
+
+from tscm import __version__
+from tscm.cli import say
+from tscm.cli.session import Session
+from tscm.model import Json
+
+
+@click.command()
+@click.option("--all", "all_modules", is_flag=True, help="Every module.")
+@click.option("--json", "json_output", is_flag=True, help="Give the versions as JSON.")
+@click.pass_obj
+def command(session: Session, /, *, all_modules: bool, json_output: bool) -> None:
+    """
+    Show the version.
+    """
+    if not all_modules:
+        if json_output:
+            say.as_json({"module": "TSCM-Core", "version": __version__})
+        else:
+            say.plain(__version__)
+        return
+
+    modules = session.backend().versions()
+    if json_output:
+        say.as_json(modules)
+    else:
+        say.info("ThreatSTOP Versions:")
+        say.plain(table(modules))
+
+
+def table(modules: Sequence[Json]) -> str:
+    """The table as text, the same on a terminal and in a pipe."""
+    lines = [f"{'Module':<20} Version", f"{'-' * 20} {'-' * 10}"]
+    lines += [
+        f"  {say.visible(one['module']):<18} {say.visible(one['version'])}" for one in modules
+    ]
+    return "\n".join(lines)
