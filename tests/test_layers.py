@@ -34,11 +34,13 @@ RANK = {
     "simulator": 4,
     "service": 5,
     "control": 5,
+    "operations": 5,
     "devices": 5,
     "ledger": 5,
     "doctor": 5,
     "tap": 6,
     "tap_asa": 6,
+    "tap_exit": 6,
     "tap_portal": 6,
     "demo": 6,
     "cli": 6,
@@ -54,6 +56,14 @@ SAME_RANK = {
     ("control", "ledger"),
     ("cli", "demo"),
     ("__main__", "cli"),
+    ("operations", "service"),
+    ("operations", "control"),
+    ("operations", "devices"),
+    ("operations", "ledger"),
+    ("service", "operations"),
+    ("tap", "tap_exit"),
+    ("tap_asa", "tap_exit"),
+    ("tap_portal", "tap_exit"),
 }
 
 SIMULATOR_RANKS = {0, 1}

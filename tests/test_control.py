@@ -1,0 +1,179 @@
+"""
+The control interface over a real UNIX socket, with operations of the test's own.
+"""
+
+import json
+import os
+import stat
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import pytest_twisted
+from twisted.internet import reactor
+from twisted.internet.defer import Deferred
+from twisted.internet.threads import deferToThread
+from twisted.logger import LogEvent
+
+from tscm.control import ControlService
+from tscm.errors import ControlUnavailable, DeviceUnknown
+from tscm.model import Json, Progress, Report
+from tscm.settings.layout import Layout
+
+
+class FakeOperations:
+    """Answers from a dictionary; notes what it was asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[Any] = []
+
+    def status(self) -> Json:
+        return {"version": "0.1.0"}
+
+    def device_rows(self) -> list[Json]:
+        return [{"name": "a"}]
+
+    def device_view(self, name: str) -> Json:
+        if name != "a":
+            raise DeviceUnknown(name)
+        return {"settings": {"name": "a"}, "state": {}}
+
+    async def add_device(self, table: Json, report: Report) -> Json:
+        self.asked.append(table)
+        report(Progress(phase="fetch", text="block list"))
+        report(Progress(phase="push", text="step", done=1, total=2))
+        await Deferred.fromCoroutine(_later())
+        return {"name": table["name"]}
+
+    async def change_device(self, name: str, table: Json, report: Report) -> Json:
+        raise DeviceUnknown(name)
+
+    async def remove_device(self, name: str) -> Json:
+        return {"name": name, "lines": "no logging host"}
+
+    async def update_device(self, name: str, report: Report, *, force: bool) -> Json:
+        raise ZeroDivisionError(f"{name} {force}")
+
+    async def plan_device(self, name: str, report: Report) -> Json:
+        return {"name": name}
+
+    async def upload_logs(self, name: str, report: Report) -> Json:
+        return {"name": name}
+
+    def ledger(self, device: str | None) -> Json:
+        return {"device": device}
+
+    def senders(self) -> list[Json]:
+        return []
+
+    async def adopt_sender(self, address: str, name: str) -> Json:
+        return {"address": address, "name": name}
+
+    def versions(self) -> list[Json]:
+        return []
+
+
+async def _later() -> None:
+    waited: Deferred[None] = Deferred()
+    reactor.callLater(0, waited.callback, None)
+    await waited
+
+
+@pytest_twisted.async_yield_fixture()
+async def control(tmp_path: Path) -> AsyncIterator[tuple[Path, FakeOperations]]:
+    operations = FakeOperations()
+    layout = Layout(tmp_path)
+    service = ControlService(reactor, layout, operations)
+    service.privilegedStartService()
+    service.startService()
+    yield layout.control_socket, operations
+    stopped = service.stopService()
+    if stopped is not None:
+        await stopped
+
+
+def call(path: Path, method: str, url: str, body: Any = None) -> Deferred[httpx.Response]:
+    def send() -> httpx.Response:
+        with httpx.Client(
+            transport=httpx.HTTPTransport(uds=str(path)), base_url="http://manager", timeout=10
+        ) as client:
+            return client.request(method, url, json=body)
+
+    return deferToThread(send)
+
+
+@pytest_twisted.ensureDeferred
+async def test_short_calls_answer_with_one_document(control: tuple[Path, FakeOperations]) -> None:
+    path, _ = control
+    assert (await call(path, "GET", "/v1/status")).json() == {"version": "0.1.0"}
+    assert (await call(path, "GET", "/v1/devices/a")).json()["settings"] == {"name": "a"}
+    assert (await call(path, "GET", "/v1/ledger?device=a")).json() == {"device": "a"}
+    assert (await call(path, "GET", "/v1/ledger")).json() == {"device": None}
+
+
+@pytest_twisted.ensureDeferred
+async def test_an_error_travels_as_sentence_and_status(
+    control: tuple[Path, FakeOperations],
+) -> None:
+    path, _ = control
+    answer = await call(path, "GET", "/v1/devices/b")
+    assert answer.status_code == 409
+    assert "no device named 'b'" in answer.json()["error"]["sentence"]
+    answer = await call(path, "PUT", "/v1/devices/b", {"settings": {}})
+    assert json.loads(answer.text.splitlines()[-1])["error"]["exit_status"] == 1
+
+
+@pytest_twisted.ensureDeferred
+async def test_long_calls_stream_progress_and_then_the_result(
+    control: tuple[Path, FakeOperations],
+) -> None:
+    path, operations = control
+    answer = await call(path, "POST", "/v1/devices", {"settings": {"name": "a"}})
+    lines = [json.loads(line) for line in answer.text.splitlines()]
+    assert [line["progress"]["phase"] for line in lines[:-1]] == ["fetch", "push"]
+    assert lines[1]["progress"]["total"] == 2
+    assert lines[-1] == {"result": {"name": "a"}}
+    assert operations.asked == [{"name": "a"}]
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_fault_of_ours_is_told_and_logged(
+    control: tuple[Path, FakeOperations], logged_failures: list[LogEvent]
+) -> None:
+    path, _ = control
+    answer = await call(path, "POST", "/v1/devices/a/update", {"force": True})
+    error = json.loads(answer.text)["error"]
+    assert error["exit_status"] == 70
+    assert "ZeroDivisionError" in error["sentence"]
+    assert "Traceback" not in answer.text
+    assert logged_failures.pop()["log_failure"].type is ZeroDivisionError
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_body_that_is_no_object_is_refused(control: tuple[Path, FakeOperations]) -> None:
+    path, operations = control
+    answer = await call(path, "POST", "/v1/devices", ["x"])
+    assert "no JSON object" in json.loads(answer.text)["error"]["sentence"]
+    assert operations.asked == []
+
+
+@pytest_twisted.ensureDeferred
+async def test_the_socket_is_closed_to_strangers(control: tuple[Path, FakeOperations]) -> None:
+    path, _ = control
+    assert stat.S_IMODE(path.stat().st_mode) == 0o660
+    assert not path.parent.stat().st_mode & 0o007
+
+
+def test_a_long_root_gets_a_short_private_socket_folder(tmp_path: Path) -> None:
+    layout = Layout(tmp_path / ("x" * 100))
+    path = layout.control_socket
+    assert len(os.fsencode(path)) <= 107
+    path.parent.mkdir(mode=0o755)
+    try:
+        service = ControlService(reactor, layout, FakeOperations())
+        with pytest.raises(ControlUnavailable, match="open to others"):
+            service.privilegedStartService()
+    finally:
+        path.parent.rmdir()

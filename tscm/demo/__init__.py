@@ -1,0 +1,3 @@
+"""
+The whole product on one machine: two simulated firewalls, services, SIEM, proxy, and a balance.
+"""

@@ -1,0 +1,46 @@
+"""
+`twistd tscm`: the manager.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from twisted.application.service import IService
+from twisted.python import usage
+
+from tscm.settings.layout import Layout
+from tscm.tap_exit import FrontService, sentence_and_status
+
+
+class Options(usage.Options):
+    """
+    What `twistd tscm` can be told; all else stands in the settings.
+    """
+
+    optParameters = [  # noqa: RUF012 - Twisted's form
+        [
+            "root",
+            "r",
+            None,
+            "Folder under which everything lies (settings, state, logs); else the system's places. "
+            "TSCM_ROOT in the environment does the same.",
+        ]
+    ]
+
+
+def makeService(options: Options, reactor: Any = None) -> IService:
+    """
+    The manager's services, wired and not yet started.
+    """
+    import os
+
+    from tscm.service import NodeService
+
+    if reactor is None:
+        from twisted.internet import reactor as installed
+
+        reactor = installed
+    root = options["root"] or os.environ.get("TSCM_ROOT")
+    layout = Layout(Path(root).absolute()) if root else Layout()
+    with sentence_and_status():
+        return FrontService(NodeService.from_files(layout, reactor))

@@ -1,0 +1,55 @@
+"""
+How a twistd plugin ends when it cannot start: one sentence, and a status that is not 0.
+
+twistd prints a traceback for an exception out of `privilegedStartService`, and a
+`SystemExit` inside the running reactor ends with status 0; so it is raised here, before the reactor runs.
+"""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from attrs import define
+from twisted.application.service import IService, Service
+from twisted.internet.defer import Deferred
+from zope.interface import implementer
+
+from tscm.errors import TscmError
+
+
+@contextmanager
+def sentence_and_status() -> Iterator[None]:
+    """Turn a `TscmError` into its sentence on stderr and its exit status."""
+    try:
+        yield
+    except TscmError as error:
+        sys.stderr.write(f"[ERROR] : {error}\n")
+        raise SystemExit(error.exit_status) from None
+
+
+@implementer(IService)
+@define(eq=False)
+class FrontService(Service):
+    """
+    Stands before a plugin's top service, so that what it raises while starting is a sentence.
+    """
+
+    _top: Any
+
+    def privilegedStartService(self) -> None:
+        """Bind; may end the process."""
+        with sentence_and_status():
+            self._top.privilegedStartService()
+
+    def startService(self) -> None:
+        """Begin; may end the process."""
+        super().startService()
+        with sentence_and_status():
+            self._top.startService()
+
+    def stopService(self) -> Deferred[None] | None:
+        """Fires when nothing of ours is running."""
+        super().stopService()
+        stopped: Deferred[None] | None = self._top.stopService()
+        return stopped
