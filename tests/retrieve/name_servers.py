@@ -1,0 +1,126 @@
+"""
+Knot and NSD as policy servers for tests: real peers on ports of the kernel's choosing.
+"""
+
+import os
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+HEAD = """$ORIGIN {name}.
+$TTL 300
+@ SOA ns.{name}. hostmaster.{name}. {serial} 3600 600 86400 300
+"""
+
+
+def free_port() -> int:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1])
+
+
+def zone_text(name: str, serial: int, body: str) -> str:
+    return HEAD.format(name=name, serial=serial) + body
+
+
+def wait_for(port: int, process: "subprocess.Popen[bytes]", log: Path) -> None:
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        assert process.poll() is None, log.read_text()
+        try:
+            socket.create_connection(("127.0.0.1", port), 1).close()
+            return
+        except OSError:
+            time.sleep(0.05)
+    raise AssertionError(log.read_text())
+
+
+def stop(process: "subprocess.Popen[bytes]") -> None:
+    process.terminate()
+    try:
+        process.wait(10)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+@contextmanager
+def knot(
+    folder: Path, zones: Mapping[str, str], *, transfer: bool = True, key: str = ""
+) -> Iterator[int]:
+    """Serve *zones*, texts by name; with *key* (base64) only to who signs with it."""
+    program = shutil.which("knotd")
+    assert program
+    folder.mkdir(parents=True, exist_ok=True)
+    port = free_port()
+    lines = [f"server:\n  listen: 127.0.0.1@{port}\n  rundir: {folder}"]
+    lines += [f"database:\n  storage: {folder}/db", "log:\n  - target: stderr\n    any: info"]
+    if key:
+        lines.append(f"key:\n  - id: list-key\n    algorithm: hmac-sha256\n    secret: {key}")
+    lines.append("acl:\n  - id: all\n    action: transfer")
+    lines.append("    key: list-key" if key else "    address: 127.0.0.1")
+    lines.append("zone:")
+    for name, text in zones.items():
+        (folder / f"{name}.zone").write_text(text)
+        lines.append(
+            f"  - domain: {name}\n    file: {folder}/{name}.zone\n    semantic-checks: off"
+        )
+        lines.append("    zonefile-load: difference\n    zonefile-sync: -1")
+        lines.append("    journal-content: changes")
+        if transfer:
+            lines.append("    acl: all")
+    (folder / "knot.conf").write_text("\n".join(lines) + "\n")
+    log = folder / "log"
+    with log.open("wb") as out:
+        process = subprocess.Popen(
+            [program, "-c", str(folder / "knot.conf")], stdout=out, stderr=subprocess.STDOUT
+        )
+    try:
+        wait_for(port, process, log)
+        yield port
+    finally:
+        stop(process)
+
+
+@contextmanager
+def nsd(folder: Path, zones: Mapping[str, str]) -> Iterator[int]:
+    """Serve *zones*, texts by name."""
+    program = shutil.which("nsd")
+    assert program
+    folder.mkdir(parents=True, exist_ok=True)
+    port = free_port()
+    user = "root" if os.getuid() == 0 else str(os.getuid())
+    lines = [
+        "server:",
+        f"  ip-address: 127.0.0.1@{port}",
+        f'  username: "{user}"',
+        f"  zonesdir: {folder}",
+        f"  pidfile: {folder}/pid",
+        f"  xfrdfile: {folder}/xfrd",
+        f"  xfrdir: {folder}",
+        f"  zonelistfile: {folder}/zones",
+        '  database: ""',
+        "  server-count: 1",
+        '  chroot: ""',
+        "remote-control:",
+        "  control-enable: no",
+    ]
+    for name, text in zones.items():
+        (folder / f"{name}.zone").write_text(text)
+        lines += ["zone:", f"  name: {name}", f"  zonefile: {folder}/{name}.zone"]
+        lines += ["  provide-xfr: 127.0.0.1 NOKEY"]
+    (folder / "nsd.conf").write_text("\n".join(lines) + "\n")
+    log = folder / "log"
+    with log.open("wb") as out:
+        process = subprocess.Popen(
+            [program, "-d", "-c", str(folder / "nsd.conf")], stdout=out, stderr=subprocess.STDOUT
+        )
+    try:
+        wait_for(port, process, log)
+        yield port
+    finally:
+        stop(process)

@@ -1,0 +1,174 @@
+"""
+Lists fetched from name servers that others wrote.
+"""
+
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tscm.errors import ListUnavailable
+from tscm.policy.lists import PolicyList
+from tscm.retrieve.sources import ListSource, fetch_list
+from tscm.retrieve.stream import Limits
+from tscm.settings.values import HostPort
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+from tests.retrieve.name_servers import free_port, knot, nsd, zone_text
+
+MIXED = """
+@ NS ns
+@ NS other.example.net.
+ns A 192.0.2.253
+ns AAAA 2001:db8:ffff::1
+@ A 203.0.113.7
+@ AAAA 2001:db8::7
+h1 A 203.0.113.8
+@ APL 1:198.51.100.0/24 1:10.1.2.3/16 2:2001:db8:1::/48 !1:192.0.2.0/24
+t TXT "100.64.0.0/10 not-a-cidr" "2001:db8:2::/48" "10.0.0.0/33 010.1.1.1"
+@ MX 10 mail.example.net.
+"""
+MIXED_APEX = {"203.0.113.7/32", "2001:db8::7/128", "198.51.100.0/24", "10.1.0.0/16"} | {
+    "2001:db8:1::/48"
+}
+MIXED_ALL = MIXED_APEX | {"203.0.113.8/32", "100.64.0.0/10", "2001:db8:2::/48"}
+BIG = zone_text(
+    "big.example", 9, "".join(f"@ APL 1:11.{n >> 8}.{n & 255}.0/24\n" for n in range(3000))
+)
+ZONES = {
+    "mixed.example": zone_text("mixed.example", 41, MIXED),
+    "empty.example": zone_text("empty.example", 5, "@ NS ns.example.net.\n"),
+    "many.example": zone_text(
+        "many.example", 7, "".join(f"h{n} A 11.0.{n >> 8}.{n & 255}\n" for n in range(5000))
+    ),
+}
+
+
+def source(name: str, *ports: int, **limits: float) -> ListSource:
+    servers = tuple(HostPort("127.0.0.1", port) for port in ports)
+    return ListSource(name=name, servers=servers, limits=Limits(idle=10, **limits))  # type: ignore[arg-type]
+
+
+def fetched(name: str, *ports: int, known: PolicyList | None = None) -> PolicyList:
+    found = fetch_list(source(name, *ports), known, 1000.0)
+    assert found is not None
+    return found
+
+
+@pytest.fixture(
+    scope="module",
+    params=[
+        pytest.param(knot, id="knot", marks=pytest.mark.peer("knotd")),
+        pytest.param(nsd, id="nsd", marks=pytest.mark.peer("nsd")),
+    ],
+)
+def port(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    serve: Callable[..., Iterator[int]] = request.param
+    with serve(tmp_path_factory.mktemp("zones"), ZONES) as where:  # type: ignore[attr-defined]
+        yield where
+
+
+def test_a_transferred_zone_gives_every_kind_of_entry(port: int) -> None:
+    found = fetched("mixed.example", port)
+    assert set(found.entries.cidrs()) == MIXED_ALL
+    assert len(found.entries) == len(MIXED_ALL)
+    assert found.serial == 41
+    assert found.normalised == 1
+    assert found.refused_count == 4
+    assert [one.entry for one in found.refused if "not-a" in one.entry] == ["not-a-cidr"]
+    assert found.other_records == 5, "two NS, their address records, MX"
+    assert found.fetched_at == 1000.0
+
+
+def test_the_same_serial_means_no_transfer(port: int) -> None:
+    known = fetched("mixed.example", port)
+    assert fetch_list(source("mixed.example", port), known, 2000.0) is None
+
+
+def test_an_empty_zone_is_an_empty_list(port: int) -> None:
+    found = fetched("empty.example", port)
+    assert (len(found.entries), found.serial) == (0, 5)
+
+
+def test_a_transfer_in_many_messages_comes_whole(port: int) -> None:
+    found = fetched("many.example", port)
+    assert len(set(found.entries.cidrs())) == 5000
+
+
+def test_a_list_over_the_bound_is_refused(port: int) -> None:
+    with pytest.raises(ListUnavailable, match="more than 4,999 entries"):
+        fetch_list(source("many.example", port, max_entries=4999), None, 0)
+
+
+def test_a_zone_that_is_not_served_is_said_to_be_refused(port: int) -> None:
+    with pytest.raises(ListUnavailable) as caught:
+        fetched("absent.example", port)
+    assert str(caught.value).startswith(
+        "block or allow list [absent.example] could not be fetched from ThreatSTOP DNS servers: "
+    )
+    assert "REFUSED" in caught.value.cause
+    assert "wait 15 minutes for a new device or policy" in caught.value.remedy
+
+
+def test_a_name_below_a_zone_that_does_not_exist_is_said_so(port: int) -> None:
+    with pytest.raises(ListUnavailable, match="no such name"):
+        fetched("absent.mixed.example", port)
+
+
+def test_the_second_server_gives_what_the_first_cannot(port: int) -> None:
+    found = fetched("mixed.example", free_port(), port)
+    assert found.source == f"dns://127.0.0.1:{port}"
+
+
+def test_when_all_fail_each_cause_is_named(port: int) -> None:
+    closed = free_port()
+    with pytest.raises(ListUnavailable) as caught:
+        fetched("absent.mixed.example", closed, port)
+    assert f"no TCP connection to port {closed} of 127.0.0.1 (connection refused)" in str(
+        caught.value
+    )
+    assert "NXDOMAIN" in str(caught.value)
+
+
+def test_a_name_below_a_zone_is_asked_directly(port: int) -> None:
+    found = fetched("t.mixed.example", port)
+    assert set(found.entries.cidrs()) == {"100.64.0.0/10", "2001:db8:2::/48"}
+    assert found.serial == 41
+
+
+@pytest.mark.peer("knotd")
+def test_where_transfer_is_refused_the_names_own_records_serve(tmp_path: Path) -> None:
+    with knot(tmp_path, ZONES | {"big.example": BIG}, transfer=False) as port:
+        found = fetched("mixed.example", port)
+        assert set(found.entries.cidrs()) == MIXED_APEX
+        assert found.serial == 41
+
+
+@pytest.mark.peer("knotd")
+def test_a_list_too_large_for_a_direct_answer_says_that_a_transfer_is_needed(
+    tmp_path: Path,
+) -> None:
+    body = "".join(f"@ A 11.{n >> 8}.{n & 255}.1\n" for n in range(5000))
+    zones = {"big.example": zone_text("big.example", 9, body)}
+    with (
+        knot(tmp_path, zones, transfer=False) as port,
+        pytest.raises(ListUnavailable, match="larger than an answer can hold") as caught,
+    ):
+        fetched("big.example", port)
+    assert "have the transfer allowed" in caught.value.remedy
+
+
+@pytest.mark.peer("knotd")
+def test_a_server_that_is_behind_is_asked_only_when_none_is_ahead(tmp_path: Path) -> None:
+    new = {"mixed.example": zone_text("mixed.example", 41, MIXED)}
+    old = {"mixed.example": zone_text("mixed.example", 40, MIXED)}
+    newer = {"mixed.example": zone_text("mixed.example", 42, "@ A 203.0.113.9\n")}
+    with (
+        knot(tmp_path / "new", new) as now,
+        knot(tmp_path / "old", old) as behind,
+        knot(tmp_path / "newer", newer) as ahead,
+    ):
+        known = fetched("mixed.example", now)
+        assert fetched("mixed.example", behind, ahead, known=known).serial == 42
+        assert fetched("mixed.example", behind, known=known).serial == 40

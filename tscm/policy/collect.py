@@ -1,0 +1,157 @@
+"""
+What records and texts say about networks, gathered into one list.
+
+A and AAAA records are hosts, APL items (RFC 3123) and words of TXT records are CIDRs.
+"""
+
+import struct
+from collections.abc import Callable, Iterable
+
+import numpy as np
+from attrs import define, field
+
+from tscm.policy.cidr import Entries, read_cidr
+from tscm.policy.lists import REFUSED_KEPT, PolicyList, Refused
+from tscm.policy.records import AAAA, APL, IN, TXT, A, MessageDamaged, Record
+
+_APL_ITEM = struct.Struct(">HBB")
+_NEGATED = 0x80
+_IPV4, _IPV6 = 1, 2
+_SHOWN = 80
+
+
+class ListTooLong(ValueError):
+    """
+    More entries than the caller is ready to take.
+    """
+
+
+@define(eq=False)
+class Collector:
+    """
+    Gathers the entries of one list; what is none is counted and kept, up to a bound, with its cause.
+    """
+
+    max_entries: int = 10_000_000
+    other_records: int = 0
+    refused_count: int = 0
+    _refused: list[Refused] = field(factory=list)
+    _v4: bytearray = field(factory=bytearray)
+    _v4_lengths: bytearray = field(factory=bytearray)
+    _v6: bytearray = field(factory=bytearray)
+    _v6_lengths: bytearray = field(factory=bytearray)
+    _texts: list[str] = field(factory=list)
+    _normalised: int = 0
+
+    def __len__(self) -> int:
+        return len(self._v4_lengths) + len(self._v6_lengths) + len(self._texts)
+
+    def add_records(
+        self, message: bytes, records: Iterable[Record], is_glue: Callable[[Record], bool]
+    ) -> None:
+        """
+        Take every record of *records*; raises `MessageDamaged`, `ListTooLong`.
+
+        *is_glue* tells the addresses of the zone's own name servers, which are no entries.
+        """
+        for record in records:
+            kind, at, octets = record.type, record.rdata_at, record.rdata_octets
+            if record.cls != IN:
+                self.other_records += 1
+            elif kind in {A, AAAA}:
+                if octets != (4 if kind == A else 16):
+                    raise MessageDamaged("an address record of the wrong length")
+                if is_glue(record):
+                    self.other_records += 1
+                elif kind == A:
+                    self._v4 += message[at : at + 4]
+                    self._v4_lengths.append(32)
+                else:
+                    self._v6 += message[at : at + 16]
+                    self._v6_lengths.append(128)
+            elif kind == APL:
+                self._add_apl(message, at, at + octets)
+            elif kind == TXT:
+                self._add_txt(message, at, at + octets)
+            else:
+                self.other_records += 1
+        if len(self) > self.max_entries:
+            raise ListTooLong(f"more than {self.max_entries:,} entries")
+
+    def _add_apl(self, message: bytes, at: int, end: int) -> None:
+        while at < end:
+            if at + 4 > end:
+                raise MessageDamaged("an APL item is cut off")
+            family, prefix, length = _APL_ITEM.unpack_from(message, at)
+            negated, length = length & _NEGATED, length & ~_NEGATED
+            part = message[at + 4 : at + 4 + length]
+            at += 4 + length
+            if at > end:
+                raise MessageDamaged("an APL item is cut off")
+            if family == _IPV4 and length <= 4 and prefix <= 32 and not negated:
+                self._v4 += part.ljust(4, b"\0")
+                self._v4_lengths.append(prefix)
+            elif family == _IPV6 and length <= 16 and prefix <= 128 and not negated:
+                self._v6 += part.ljust(16, b"\0")
+                self._v6_lengths.append(prefix)
+            else:
+                shown = f"{'!' * bool(negated)}{family}:{part.hex()}/{prefix}"
+                self.refuse(shown, "negated APL item" if negated else "no IPv4 or IPv6 APL item")
+
+    def _add_txt(self, message: bytes, at: int, end: int) -> None:
+        while at < end:
+            length = message[at]
+            text = message[at + 1 : at + 1 + length]
+            at += 1 + length
+            if at > end:
+                raise MessageDamaged("a TXT string is cut off")
+            for word in text.decode("latin-1").split():
+                self.add_text(word)
+
+    def add_text(self, text: str) -> None:
+        """One entry as text; what is no CIDR is refused and counted."""
+        try:
+            cidr, cleared = read_cidr(text)
+        except ValueError as error:
+            self.refuse(text, str(error))
+            return
+        self._normalised += cleared
+        self._texts.append(cidr)
+
+    def refuse(self, entry: str, cause: str) -> None:
+        """Count one entry that is left out."""
+        self.refused_count += 1
+        if len(self._refused) < REFUSED_KEPT:
+            self._refused.append(Refused(entry=entry[:_SHOWN], cause=cause))
+
+    def to_list(
+        self, name: str, *, serial: int | None, fetched_at: float, source: str
+    ) -> PolicyList:
+        """All that was gathered as one generation, host bits cleared and counted."""
+        v4 = np.frombuffer(bytes(self._v4), ">u4").astype(np.uint32)
+        v4_lengths = np.frombuffer(bytes(self._v4_lengths), np.uint8)
+        v6 = np.frombuffer(bytes(self._v6), ">u8").astype(np.uint64).reshape(-1, 2)
+        v6_lengths = np.frombuffer(bytes(self._v6_lengths), np.uint8)
+        net4 = v4 & _V4_MASKS[v4_lengths]
+        high, low = v6[:, 0] & _HIGH_MASKS[v6_lengths], v6[:, 1] & _LOW_MASKS[v6_lengths]
+        cleared = np.count_nonzero(net4 != v4) + np.count_nonzero(
+            (high != v6[:, 0]) | (low != v6[:, 1])
+        )
+        entries = Entries.from_columns(net4, v4_lengths, high, low, v6_lengths)
+        return PolicyList(
+            name=name,
+            entries=entries + Entries.of(self._texts) if self._texts else entries,
+            serial=serial,
+            fetched_at=fetched_at,
+            source=source,
+            refused=tuple(self._refused),
+            refused_count=self.refused_count,
+            normalised=self._normalised + int(cleared),
+            other_records=self.other_records,
+        )
+
+
+_V4_MASKS = np.array([(1 << 32) - (1 << (32 - n)) for n in range(33)], np.uint32)
+_V6_MASKS = [(1 << 128) - (1 << (128 - n)) for n in range(129)]
+_HIGH_MASKS = np.array([mask >> 64 for mask in _V6_MASKS], np.uint64)
+_LOW_MASKS = np.array([mask & (1 << 64) - 1 for mask in _V6_MASKS], np.uint64)

@@ -1,0 +1,217 @@
+"""
+One policy server asked for one list: serial first, then a transfer, else direct questions.
+"""
+
+from collections.abc import Callable
+
+from attrs import define, field
+
+from tscm.policy.collect import Collector, ListTooLong
+from tscm.policy.lists import PolicyList
+from tscm.policy.records import (
+    AAAA,
+    APL,
+    CNAME,
+    IN,
+    SOA,
+    TXT,
+    A,
+    MessageDamaged,
+    Record,
+    Table,
+    read_name,
+    soa_serial,
+)
+from tscm.retrieve.session import Session
+from tscm.retrieve.stream import Limits, Unanswered
+from tscm.retrieve.transfer import NXDOMAIN, RCODES, REFUSED, SERVFAIL, AxfrIn, TransferRefused
+from tscm.retrieve.tsig import TsigFailed, TsigKey
+from tscm.settings.values import HostPort
+
+AXFR = 252
+_TYPES = (A, AAAA, APL, TXT)
+_TRIES = 3
+_ALIASES = 8
+_HALF = 1 << 31
+
+WAIT = "wait 15 minutes for a new device or policy"
+ALG = (
+    "a DNS ALG may stand in the way: `no ip nat service alg tcp dns`, "
+    "`no ip nat service alg udp dns`"
+)
+
+
+class ServerFault(Exception):
+    """
+    Why this server did not give the list, and what the operator may try.
+    """
+
+    def __init__(self, cause: str, *remedies: str) -> None:
+        self.remedies = remedies
+        super().__init__(cause)
+
+
+class Behind(Exception):
+    """
+    The server's serial is older than the known one.
+    """
+
+
+def is_newer(serial: int, than: int) -> bool:
+    """Serial number arithmetic (RFC 1982, 3.2)."""
+    return serial != than and (serial - than) % (1 << 32) < _HALF
+
+
+def ask_server(
+    name: str,
+    server: HostPort,
+    port: int,
+    *,
+    tsig: TsigKey | None,
+    limits: Limits,
+    known: PolicyList | None,
+    now: float,
+    clock: Callable[[], float],
+    take_older: bool,
+) -> PolicyList | None:
+    """
+    The list from this server; None when it is unchanged.  Raises `ServerFault`, `Behind`.
+
+    With *take_older* a serial that went back is no obstacle here.
+    """
+    at = str(HostPort(server.host, port))
+    try:
+        with Session(server.host, port, name, limits, tsig, clock) as session:
+            asking = _Asking(session, name, at, limits, known, now, take_older)
+            return asking.run()
+    except Unanswered as error:
+        other = 53 if port == 5353 else 5353
+        hint = "check the port in [policy] servers" if server.port else f"try `--dns_port {other}`"
+        raise ServerFault(str(error), hint, *([ALG] if error.middlebox else [])) from None
+    except MessageDamaged as error:
+        raise ServerFault(f"{at} sent a damaged answer: {error}", ALG) from None
+    except ListTooLong as error:
+        raise ServerFault(
+            f"the list has {error}", "raise [policy] max_list_entries if it is right"
+        ) from None
+    except TsigFailed as error:
+        raise ServerFault(
+            f"{at}: {error}", "check the TSIG key's name and value, and both clocks"
+        ) from None
+
+
+@define(eq=False)
+class _Asking:
+    _session: Session
+    _name: str
+    _at: str
+    _limits: Limits
+    _known: PolicyList | None
+    _now: float
+    _take_older: bool
+    _zone: bytes = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._zone = self._session.owner
+
+    def run(self) -> PolicyList | None:
+        serial, is_zone = self._serial()
+        known = None if self._known is None else self._known.serial
+        if serial is not None and known is not None:
+            if serial == known:
+                return None
+            if not is_newer(serial, known) and not self._take_older:
+                raise Behind
+        if is_zone:
+            try:
+                return self._transfer()
+            except TransferRefused as refusal:
+                return self._direct(f" and {self._at} gives no transfer of it ({refusal})")
+        return self._direct(" and is no zone that could be transferred")
+
+    def _serial(self) -> tuple[int | None, bool]:
+        table = self._ask(SOA)
+        for record in table.answers:
+            if record.type == SOA and record.cls == IN and table.owner(record) == self._zone:
+                return soa_serial(table.message, record), True
+        for record in table.authorities:
+            if record.type == SOA and record.cls == IN:
+                return soa_serial(table.message, record), False
+        return None, False
+
+    def _transfer(self) -> PolicyList:
+        number = self._session.ask(AXFR)
+        transfer = AxfrIn(self._zone, number, self._limits.max_entries + 1000)
+        try:
+            table = self._session.receive()
+        except Unanswered:
+            # Some servers refuse a transfer by hanging up, some give one only as the first question.
+            self._session.reopen()
+            number = transfer.query_id = self._session.ask(AXFR)
+            try:
+                table = self._session.receive()
+            except Unanswered:
+                self._session.reopen()
+                raise TransferRefused(REFUSED) from None
+        while not transfer.feed(table):
+            table = self._session.receive()
+        self._session.check_signed()
+        collector = Collector(self._limits.max_entries)
+        transfer.collect(collector)
+        return self._made(collector, transfer.serial)
+
+    def _direct(self, why_no_transfer: str) -> PolicyList:
+        for _ in range(_TRIES):
+            before, _is_zone = self._serial()
+            collector = Collector(self._limits.max_entries)
+            for kind in _TYPES:
+                table = self._session.question(kind)
+                # TC says nothing new over TCP; Knot answers SERVFAIL instead.
+                if table.truncated or (before is not None and table.rcode == SERVFAIL):
+                    raise ServerFault(
+                        f"the list is larger than an answer can hold (64 KB){why_no_transfer}",
+                        "have the transfer allowed for this manager's address",
+                    )
+                self._check(table)
+                collector.add_records(table.message, self._own(table), lambda _record: False)
+            if self._serial()[0] == before:
+                return self._made(collector, before)
+        raise ServerFault(f"{self._at} changed the list {_TRIES} times while it was read")
+
+    def _own(self, table: Table) -> list[Record]:
+        """Answers about the name itself or what it is an alias of."""
+        names = {self._zone}
+        for _ in range(_ALIASES):
+            for record in table.answers:
+                if record.type == CNAME and table.owner(record) in names:
+                    names.add(read_name(table.message, record.rdata_at)[0])
+        return [
+            record
+            for record in table.answers
+            if record.type in _TYPES and table.owner(record) in names
+        ]
+
+    def _ask(self, kind: int) -> Table:
+        table = self._session.question(kind)
+        self._check(table)
+        return table
+
+    def _check(self, table: Table) -> None:
+        if table.rcode == REFUSED:
+            raise ServerFault(
+                f"{self._at} refused the question (REFUSED): it does not serve this address",
+                "enter the address that this network shows to the outside in the device's entry of the portal",
+                WAIT,
+            )
+        if table.rcode == NXDOMAIN:
+            raise ServerFault(
+                f"{self._at} knows no such name (NXDOMAIN)", "check the list's name", WAIT
+            )
+        if table.rcode:
+            word = RCODES.get(table.rcode, f"response code {table.rcode}")
+            raise ServerFault(f"{self._at} could not answer ({word})", "try again later")
+
+    def _made(self, collector: Collector, serial: int | None) -> PolicyList:
+        return collector.to_list(
+            self._name, serial=serial, fetched_at=self._now, source=f"dns://{self._at}"
+        )

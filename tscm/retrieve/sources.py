@@ -1,0 +1,124 @@
+"""
+Where a list comes from, and fetching it: one generation or nothing.
+
+Blocking, with deadlines: for a thread of the pool.  Servers are asked in their order; the first
+that gives the list ends the search.  A server that is behind what is known already is asked for
+the list only when no other is ahead of it.
+"""
+
+from collections.abc import Callable, Sequence
+from time import monotonic
+
+from attrs import field, frozen
+
+from tscm.errors import ListUnavailable
+from tscm.policy.lists import PolicyList
+from tscm.retrieve.server import Behind, ServerFault, ask_server
+from tscm.retrieve.stream import Limits
+from tscm.retrieve.tsig import TsigKey
+from tscm.settings.device import DeviceSettings
+from tscm.settings.node import NodeSettings
+from tscm.settings.values import HostPort
+
+_WHOLE = 10
+"""A list may take this many times the limit for silence."""
+_CONNECT_AT_MOST = 10.0
+
+
+@frozen(kw_only=True)
+class ListSource:
+    """
+    One list by name, and the policy servers that may have it, best first.
+
+    *port* is for servers that name none.
+    """
+
+    name: str
+    servers: tuple[HostPort, ...]
+    port: int = 53
+    tsig: TsigKey | None = None
+    limits: Limits = field(factory=Limits)
+
+
+def list_source(device: DeviceSettings, node: NodeSettings, name: str) -> ListSource:
+    """The source of the list *name* as the settings of *device* and *node* say."""
+    silence = node.policy.timeout_seconds
+    tsig = None
+    if device.tsig_name and device.tsig_key:
+        tsig = TsigKey(device.tsig_name, device.tsig_key)
+    return ListSource(
+        name=name,
+        servers=node.policy.servers,
+        port=device.dns_port,
+        tsig=tsig,
+        limits=Limits(
+            connect=min(silence, _CONNECT_AT_MOST),
+            idle=silence,
+            whole=silence * _WHOLE,
+            max_entries=node.policy.max_list_entries,
+        ),
+    )
+
+
+def fetch_list(
+    source: ListSource,
+    known: PolicyList | None,
+    now: float,
+    *,
+    clock: Callable[[], float] = monotonic,
+) -> PolicyList | None:
+    """
+    The list as it is published now, or None when it is unchanged since *known*.
+
+    An empty list is given as such where its zone exists: whether that is right is the caller's to
+    say.  Raises `ListUnavailable` when no server gives one.
+    """
+    if not source.servers:
+        raise ListUnavailable(
+            source.name, "no policy server is set", "name one in tscm.toml: [policy] servers"
+        )
+    if known is not None and known.name != source.name:
+        known = None
+    faults: list[ServerFault] = []
+    behind: list[HostPort] = []
+    for server in source.servers:
+        try:
+            return _ask(source, server, known, now, clock, take_older=False)
+        except Behind:
+            behind.append(server)
+        except ServerFault as fault:
+            faults.append(fault)
+    for server in behind:
+        try:
+            return _ask(source, server, known, now, clock, take_older=True)
+        except ServerFault as fault:
+            faults.append(fault)
+    raise _unavailable(source.name, faults)
+
+
+def _ask(
+    source: ListSource,
+    server: HostPort,
+    known: PolicyList | None,
+    now: float,
+    clock: Callable[[], float],
+    *,
+    take_older: bool,
+) -> PolicyList | None:
+    return ask_server(
+        source.name,
+        server,
+        server.port or source.port,
+        tsig=source.tsig,
+        limits=source.limits,
+        known=known,
+        now=now,
+        clock=clock,
+        take_older=take_older,
+    )
+
+
+def _unavailable(name: str, faults: Sequence[ServerFault]) -> ListUnavailable:
+    causes = dict.fromkeys(str(fault) for fault in faults)
+    remedies = dict.fromkeys(one for fault in faults for one in fault.remedies)
+    return ListUnavailable(name, "; ".join(causes), "; ".join(remedies))

@@ -1,0 +1,147 @@
+"""
+One DNS connection over TCP (RFC 7766), with deadlines that hold against a peer that trickles.
+
+Blocking: for a thread of the pool.  `socket` time-outs alone count from the last byte; here the
+whole exchange has a limit too, and so has what may come in.
+"""
+
+import socket
+from collections.abc import Callable
+from types import TracebackType
+from typing import Self
+
+from attrs import define, field, frozen
+
+_PIECE = 1 << 18
+_LENGTH = 2
+
+
+@frozen(kw_only=True)
+class Limits:
+    """
+    Seconds for connecting, for silence and for the whole of one list; bytes and entries of it.
+    """
+
+    connect: float = 10.0
+    idle: float = 30.0
+    whole: float = 300.0
+    max_bytes: int = 256 << 20
+    max_entries: int = 1_000_000
+
+
+class Unanswered(Exception):
+    """
+    A server that cannot be talked to; the text says in words what it did.
+
+    *middlebox* marks what an application-layer gateway in the way looks like.
+    """
+
+    def __init__(self, cause: str, *, middlebox: bool = False) -> None:
+        self.middlebox = middlebox
+        super().__init__(cause)
+
+
+@define(eq=False)
+class DnsStream:
+    """
+    Queries out, messages in; `Unanswered` when it cannot go on.
+    """
+
+    host: str
+    port: int
+    limits: Limits
+    deadline: float
+    monotonic: Callable[[], float]
+    received: int = field(default=0, init=False)
+    _socket: socket.socket | None = field(default=None, init=False)
+    _buffer: bytearray = field(factory=bytearray, init=False)
+    _at: int = field(default=0, init=False)
+
+    def __enter__(self) -> Self:
+        where = f"port {self.port} of {self.host}"
+        try:
+            self._socket = socket.create_connection(
+                (self.host, self.port), self._wait(self.limits.connect)
+            )
+        except TimeoutError:
+            raise Unanswered(
+                f"no TCP connection to {where} within {self.limits.connect:g} s", middlebox=True
+            ) from None
+        except socket.gaierror as error:
+            raise Unanswered(
+                f"policy server {self.host} has no address ({error.strerror})"
+            ) from None
+        except (OSError, UnicodeError) as error:
+            cause = getattr(error, "strerror", None) or str(error)
+            raise Unanswered(f"no TCP connection to {where} ({cause.lower()})") from None
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._socket is not None:
+            self._socket.close()
+
+    def send(self, query: bytes) -> None:
+        """Send one message with its length in front."""
+        assert self._socket is not None
+        self._socket.settimeout(self._wait(self.limits.idle))
+        try:
+            self._socket.sendall(len(query).to_bytes(_LENGTH, "big") + query)
+        except OSError as error:
+            raise self._broken(error) from None
+
+    def receive(self) -> bytes:
+        """The next message."""
+        while True:
+            have = len(self._buffer) - self._at
+            if have >= _LENGTH:
+                size = int.from_bytes(self._buffer[self._at : self._at + _LENGTH], "big")
+                if have >= _LENGTH + size:
+                    start = self._at + _LENGTH
+                    self._at = start + size
+                    return bytes(self._buffer[start : self._at])
+            self._fill()
+
+    def _fill(self) -> None:
+        assert self._socket is not None
+        del self._buffer[: self._at]
+        self._at = 0
+        self._socket.settimeout(self._wait(self.limits.idle))
+        try:
+            piece = self._socket.recv(_PIECE)
+        except OSError as error:
+            raise self._broken(error) from None
+        if not piece:
+            inside = " inside a message" if self._buffer else ""
+            raise Unanswered(
+                f"{self.host} port {self.port} closed the connection{inside}", middlebox=True
+            )
+        self.received += len(piece)
+        if self.received > self.limits.max_bytes:
+            raise Unanswered(
+                f"{self.host} sent more than {self.limits.max_bytes:,} bytes for one list"
+            )
+        self._buffer += piece
+
+    def _broken(self, error: OSError) -> Unanswered:
+        where = f"{self.host} port {self.port}"
+        if isinstance(error, TimeoutError):
+            if self.monotonic() >= self.deadline:
+                return Unanswered(f"{where} took longer than {self.limits.whole:g} s")
+            return Unanswered(f"{where} fell silent for {self.limits.idle:g} s", middlebox=True)
+        return Unanswered(
+            f"the connection to {where} broke ({(error.strerror or str(error)).lower()})",
+            middlebox=True,
+        )
+
+    def _wait(self, seconds: float) -> float:
+        left = self.deadline - self.monotonic()
+        if left <= 0:
+            raise Unanswered(
+                f"{self.host} port {self.port} took longer than {self.limits.whole:g} s"
+            )
+        return min(seconds, left)
