@@ -4,7 +4,6 @@ Members of network object-groups, as the REST API writes them (asa.md, section 2
 Pure: JSON in, values out, and back.
 """
 
-import ipaddress
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -49,8 +48,10 @@ def cidr_of(value: str) -> Cidr | None:
         return Cidr(value + "/32")
     if _IPV4_NETWORK.fullmatch(value):
         return Cidr(value)
+    from tscm.policy.cidr import read_cidr
+
     try:
-        return Cidr(str(ipaddress.ip_network(value)))
+        return read_cidr(value)[0]
     except ValueError:
         return None
 

@@ -1,0 +1,100 @@
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tscm.policy.cidr import Entries
+from tscm.policy.lists import PolicyList
+from tscm.store import policies
+from tscm.store.database import Store
+from tscm.store.policies import Generation, Policies, pack, stored, unpack
+
+
+@pytest.fixture
+def kept(tmp_path: Path) -> Iterator[Policies]:
+    store = Store(tmp_path / "tscm.db")
+    store.open()
+    yield Policies(store)
+    store.close()
+
+
+def generation(note: str, block: Entries) -> Generation:
+    return Generation(
+        applied_at=5.0,
+        note=note,
+        block_entries=len(block),
+        allow_entries=0,
+        block_serial=7,
+        block=pack(block),
+        allow=pack(Entries()),
+    )
+
+
+@given(st.lists(st.ip_addresses(), max_size=20))
+@settings(deadline=None, max_examples=50)
+def test_packed_entries_come_back_as_they_were(addresses: list[object]) -> None:
+    entries = Entries.of(map(str, addresses))
+    assert unpack(pack(entries)) == entries
+
+
+def test_damaged_entries_are_refused() -> None:
+    with pytest.raises(ValueError, match="damaged"):
+        unpack(b"nothing of ours")
+
+
+def test_the_last_good_list_of_a_name_replaces_the_one_before(kept: Policies) -> None:
+    for serial in (1, 2):
+        entries = Entries.of([f"203.0.113.{serial}"])
+        found = PolicyList(name="b.example", entries=entries, serial=serial, fetched_at=9.0)
+        kept.keep_list("fw", stored(found))
+    kept.keep_list("other", stored(PolicyList(name="b.example", entries=Entries())))
+    lists = kept.lists("fw")
+    assert list(lists) == ["b.example"]
+    assert lists["b.example"].policy_list().entries.cidrs() == ["203.0.113.2/32"]
+    assert (lists["b.example"].serial, lists["b.example"].count) == (2, 1)
+
+
+def test_generations_are_numbered_for_each_device_and_bounded(
+    kept: Policies, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(policies, "GENERATIONS_KEPT", 3)
+    numbers = [kept.keep_generation("fw", generation(str(n), Entries())) for n in range(5)]
+    assert numbers == [1, 2, 3, 4, 5]
+    assert kept.keep_generation("other", generation("", Entries())) == 1
+    assert [one["number"] for one in kept.generations("fw")] == [5, 4, 3]
+    assert kept.generation("fw", 1) is None
+
+
+def test_a_generation_comes_back_with_its_content(kept: Policies) -> None:
+    entries = Entries.of(["198.51.100.0/24", "2001:db8::/32"])
+    kept.keep_generation("fw", generation("first", entries))
+    kept.keep_generation("fw", generation("second", Entries()))
+    newest, first = kept.generation("fw"), kept.generation("fw", 1)
+    assert newest is not None
+    assert first is not None
+    assert (newest.note, newest.number, first.block_serial) == ("second", 2, 7)
+    assert unpack(first.block) == entries
+
+
+def test_updates_are_bounded_and_given_newest_first(
+    kept: Policies, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(policies, "UPDATES_KEPT", 3)
+    for n in range(5):
+        kept.keep_update("fw", n, n, "changed" if n == 3 else "failed", {"n": n})
+    assert [one["n"] for one in kept.updates("fw")] == [4, 3, 2]
+    assert kept.last_update("fw", "changed") == {"n": 3}
+    assert kept.last_update("fw", "refused") is None
+
+
+def test_a_forgotten_device_leaves_nothing(kept: Policies) -> None:
+    kept.keep_memory("fw", {"failures": 1})
+    kept.keep_update("fw", 0, 1, "failed", {})
+    kept.keep_generation("fw", generation("", Entries()))
+    kept.keep_list("fw", stored(PolicyList(name="b", entries=Entries())))
+    assert kept.memory("fw") == {"failures": 1}
+    kept.forget("fw")
+    assert (kept.memory("fw"), kept.lists("fw"), kept.updates("fw")) == ({}, {}, [])
+    assert kept.generation("fw") is None

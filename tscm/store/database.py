@@ -1,0 +1,173 @@
+"""
+The node's SQLite file: opened, brought up to date, and given out in short transactions.
+
+For the reactor thread alone.  What the tables mean is known to `tscm.store.policies` and to the
+rooms that add upgrades of their own under `schema/`.
+"""
+
+import contextlib
+import re
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from importlib.resources import files
+from pathlib import Path
+
+from attrs import define, field
+
+from tscm.errors import TscmError
+
+BACKUPS_KEPT = 3
+_UPGRADE = re.compile(r"([0-9]{3})\.sql")
+_BUSY_SECONDS = 5.0
+
+
+class StoreTooNew(TscmError):
+    """
+    The database was written by a later version of the software.
+    """
+
+    def __init__(self, path: str, found: int, known: int) -> None:
+        self.path = path
+        self.found = found
+        self.known = known
+        super().__init__(path, found, known)
+
+    def __str__(self) -> str:
+        return (
+            f"database {self.path} has schema {self.found}, and this version knows {self.known} at most; "
+            f"install the version that wrote it, or restore the backup that lies beside it"
+        )
+
+
+class StoreUnusable(TscmError):
+    """
+    The database cannot be opened, read or written.
+    """
+
+    def __init__(self, path: str, cause: str) -> None:
+        self.path = path
+        self.cause = cause
+        super().__init__(path, cause)
+
+    def __str__(self) -> str:
+        return (
+            f"database {self.path} cannot be used: {self.cause}; check the disk and the file's owner, "
+            f"restore a backup ({Path(self.path).name}.before-NNN), or move it away: it holds the policies' "
+            f"history, and the manager starts a new one"
+        )
+
+
+def upgrades() -> list[tuple[int, str]]:
+    """The schema's upgrades in order: number and SQL."""
+    schema = files("tscm.store").joinpath("schema")
+    found = [
+        (int(matched[1]), one.read_text("utf-8"))
+        for one in schema.iterdir()
+        if (matched := _UPGRADE.fullmatch(one.name))
+    ]
+    return sorted(found)
+
+
+@define(eq=False)
+class Store:
+    """
+    One database file.  Nothing may be called before `open` or after `close`.
+    """
+
+    path: Path
+    _connection: sqlite3.Connection | None = field(default=None, init=False)
+    _inside: bool = field(default=False, init=False)
+
+    def open(self) -> None:
+        """
+        Open, and upgrade if the software is newer.  Raises `StoreTooNew`, `StoreUnusable`.
+        """
+        self._open_with(upgrades())
+
+    def _open_with(self, steps: list[tuple[int, str]]) -> None:
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o750)
+            if not self.path.exists():
+                self.path.touch(mode=0o600)
+            self._connection = sqlite3.connect(
+                self.path, timeout=_BUSY_SECONDS, isolation_level=None
+            )
+            self._connection.execute("PRAGMA journal_mode = WAL")
+            self._connection.execute("PRAGMA synchronous = NORMAL")
+            self._connection.execute("PRAGMA foreign_keys = ON")
+            self._upgrade(steps)
+        except (sqlite3.Error, OSError) as error:
+            self.close()
+            raise StoreUnusable(str(self.path), str(error)) from None
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Close; a second time does nothing."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[sqlite3.Cursor]:
+        """
+        A cursor inside a transaction: all of it stands when the block ends well, else none.
+        """
+        if self._connection is None:
+            raise RuntimeError(f"{self.path} is not open")
+        if self._inside:
+            raise RuntimeError("a transaction is under way")
+        self._inside = True
+        cursor = self._connection.cursor()
+        try:
+            cursor.execute("BEGIN IMMEDIATE")
+            try:
+                yield cursor
+            except BaseException:
+                cursor.execute("ROLLBACK")
+                raise
+            cursor.execute("COMMIT")
+        except sqlite3.Error as error:
+            with contextlib.suppress(sqlite3.Error):
+                cursor.execute("ROLLBACK")
+            raise StoreUnusable(str(self.path), str(error)) from None
+        finally:
+            cursor.close()
+            self._inside = False
+
+    @property
+    def version(self) -> int:
+        """The schema's number."""
+        assert self._connection is not None
+        return int(self._connection.execute("PRAGMA user_version").fetchone()[0])
+
+    def _upgrade(self, steps: list[tuple[int, str]]) -> None:
+        present, newest = self.version, steps[-1][0]
+        if present > newest:
+            raise StoreTooNew(str(self.path), present, newest)
+        if present == newest:
+            return
+        if present:
+            self._back_up(present)
+        connection = self._connection
+        assert connection is not None
+        for number, sql in steps:
+            if number > present:
+                # One script, one transaction, so that a crash leaves the old number and tables.
+                connection.executescript(
+                    f"BEGIN IMMEDIATE;\n{sql}\nPRAGMA user_version = {number};\nCOMMIT;"
+                )
+
+    def _back_up(self, version: int) -> None:
+        assert self._connection is not None
+        self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        backup = self.path.with_name(f"{self.path.name}.before-{version + 1:03d}")
+        temporary = backup.with_name(backup.name + ".new")
+        shutil.copyfile(self.path, temporary)
+        temporary.chmod(0o600)
+        temporary.rename(backup)
+        older = sorted(self.path.parent.glob(f"{self.path.name}.before-[0-9][0-9][0-9]"))
+        for old in older[:-BACKUPS_KEPT]:
+            old.unlink()

@@ -1,0 +1,262 @@
+"""
+What the store keeps of policies: last good lists, generations, how updates went, what is known of a device.
+
+Content comes and goes packed (`pack`, `unpack`), so that the heavy part is done in the thread of
+the update and not in the reactor.
+"""
+
+import json
+import zlib
+
+from attrs import define, frozen
+
+from tscm.model import Json
+from tscm.policy.cidr import Entries
+from tscm.policy.lists import PolicyList
+from tscm.store.database import Store
+
+GENERATIONS_KEPT = 48
+UPDATES_KEPT = 500
+_LEVEL = 1  # columns of sorted addresses hardly shrink further, and time counts
+
+
+def pack(entries: Entries) -> bytes:
+    """Entries as they lie in the database."""
+    return zlib.compress(entries.to_bytes(), _LEVEL)
+
+
+def unpack(content: bytes) -> Entries:
+    """What `pack` was given; `ValueError` where it is damaged."""
+    try:
+        return Entries.from_bytes(zlib.decompress(content))
+    except zlib.error as error:
+        raise ValueError(f"stored entries are damaged: {error}") from None
+
+
+@frozen(kw_only=True)
+class StoredList:
+    """
+    One list as it was last found good.
+    """
+
+    name: str
+    serial: int | None
+    fetched_at: float
+    source: str
+    count: int
+    content: bytes
+
+    def policy_list(self) -> PolicyList:
+        """With its entries, for the thread of an update."""
+        return PolicyList(
+            name=self.name,
+            entries=unpack(self.content),
+            serial=self.serial,
+            fetched_at=self.fetched_at,
+            source=self.source,
+        )
+
+
+def stored(found: PolicyList) -> StoredList:
+    """*found*, packed."""
+    return StoredList(
+        name=found.name,
+        serial=found.serial,
+        fetched_at=found.fetched_at,
+        source=found.source,
+        count=len(found.entries),
+        content=pack(found.entries),
+    )
+
+
+@frozen(kw_only=True)
+class Generation:
+    """
+    What a device was made to hold: after guard, merging and cut.
+
+    *number* is given by the store; 0 before that.
+    """
+
+    number: int = 0
+    applied_at: float
+    note: str = ""
+    block_entries: int
+    allow_entries: int
+    block_serial: int | None = None
+    allow_serial: int | None = None
+    block: bytes
+    allow: bytes
+
+    def as_json(self) -> Json:
+        """Without the content."""
+        return {
+            "number": self.number,
+            "applied_at": self.applied_at,
+            "note": self.note,
+            "block_entries": self.block_entries,
+            "allow_entries": self.allow_entries,
+            "block_serial": self.block_serial,
+            "allow_serial": self.allow_serial,
+        }
+
+
+_GENERATION = "number, applied_at, note, block_entries, allow_entries, block_serial, allow_serial, block, allow"
+
+
+@define(eq=False)
+class Policies:
+    """
+    The policy tables of a `Store`.  Reactor thread, short transactions.
+    """
+
+    _store: Store
+
+    def lists(self, device: str) -> dict[str, StoredList]:
+        """The last good lists of a device, by name."""
+        with self._store.transaction() as cursor:
+            rows = cursor.execute(
+                "SELECT list, serial, fetched_at, source, entries, content FROM lists WHERE device = ?",
+                (device,),
+            )
+            return {
+                name: StoredList(
+                    name=name,
+                    serial=serial,
+                    fetched_at=fetched_at,
+                    source=source,
+                    count=count,
+                    content=content,
+                )
+                for name, serial, fetched_at, source, count, content in rows
+            }
+
+    def keep_list(self, device: str, one: StoredList) -> None:
+        """Take *one* as the last good list of its name."""
+        with self._store.transaction() as cursor:
+            cursor.execute(
+                "INSERT INTO lists (device, list, serial, fetched_at, source, entries, content) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (device, list) DO UPDATE SET "
+                "serial = excluded.serial, fetched_at = excluded.fetched_at, "
+                "source = excluded.source, entries = excluded.entries, content = excluded.content",
+                (device, one.name, one.serial, one.fetched_at, one.source, one.count, one.content),
+            )
+
+    def keep_generation(self, device: str, one: Generation) -> int:
+        """Keep what was applied; gives its number.  The oldest go beyond the bound."""
+        with self._store.transaction() as cursor:
+            (last,) = cursor.execute(
+                "SELECT COALESCE(MAX(number), 0) FROM generations WHERE device = ?", (device,)
+            ).fetchone()
+            number = int(last) + 1
+            cursor.execute(
+                f"INSERT INTO generations (device, {_GENERATION}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608 - names of columns, from this file
+                (
+                    device,
+                    number,
+                    one.applied_at,
+                    one.note,
+                    one.block_entries,
+                    one.allow_entries,
+                    one.block_serial,
+                    one.allow_serial,
+                    one.block,
+                    one.allow,
+                ),
+            )
+            cursor.execute(
+                "DELETE FROM generations WHERE device = ? AND number <= ?",
+                (device, number - GENERATIONS_KEPT),
+            )
+            return number
+
+    def generation(self, device: str, number: int | None = None) -> Generation | None:
+        """One generation, the newest where no *number* is given."""
+        with self._store.transaction() as cursor:
+            row = cursor.execute(
+                f"SELECT {_GENERATION} FROM generations WHERE device = ? "  # noqa: S608 - as above
+                "AND (number = ? OR ? IS NULL) ORDER BY number DESC LIMIT 1",
+                (device, number, number),
+            ).fetchone()
+        return None if row is None else _generation(row)
+
+    def generations(self, device: str) -> list[Json]:
+        """All that are kept, newest first, without their content."""
+        with self._store.transaction() as cursor:
+            rows = cursor.execute(
+                "SELECT number, applied_at, note, block_entries, allow_entries, block_serial, "
+                "allow_serial FROM generations WHERE device = ? ORDER BY number DESC",
+                (device,),
+            ).fetchall()
+        names = (
+            "number",
+            "applied_at",
+            "note",
+            "block_entries",
+            "allow_entries",
+            "block_serial",
+            "allow_serial",
+        )
+        return [dict(zip(names, row, strict=True)) for row in rows]
+
+    def keep_update(
+        self, device: str, started_at: float, finished_at: float, result: str, outcome: Json
+    ) -> None:
+        """Remember how an update went; the oldest go beyond the bound."""
+        with self._store.transaction() as cursor:
+            cursor.execute(
+                "INSERT INTO updates (device, started_at, finished_at, result, outcome) "
+                "VALUES (?, ?, ?, ?, ?)",
+                (device, started_at, finished_at, result, json.dumps(outcome)),
+            )
+            cursor.execute(
+                "DELETE FROM updates WHERE device = ? AND id <= ("
+                "SELECT id FROM updates WHERE device = ? ORDER BY id DESC LIMIT 1 OFFSET ?)",
+                (device, device, UPDATES_KEPT),
+            )
+
+    def updates(self, device: str, limit: int = 20) -> list[Json]:
+        """The latest updates, newest first."""
+        with self._store.transaction() as cursor:
+            rows = cursor.execute(
+                "SELECT outcome FROM updates WHERE device = ? ORDER BY id DESC LIMIT ?",
+                (device, limit),
+            ).fetchall()
+        return [json.loads(row[0]) for row in rows]
+
+    def last_update(self, device: str, result: str) -> Json | None:
+        """The latest update that ended with *result*."""
+        with self._store.transaction() as cursor:
+            row = cursor.execute(
+                "SELECT outcome FROM updates WHERE device = ? AND result = ? ORDER BY id DESC LIMIT 1",
+                (device, result),
+            ).fetchone()
+        return None if row is None else json.loads(row[0])
+
+    def memory(self, device: str) -> Json:
+        """What is known of a device; empty for a new one."""
+        with self._store.transaction() as cursor:
+            row = cursor.execute(
+                "SELECT memory FROM devices WHERE device = ?", (device,)
+            ).fetchone()
+        found = json.loads(row[0]) if row else {}
+        return found if isinstance(found, dict) else {}
+
+    def keep_memory(self, device: str, memory: Json) -> None:
+        """Replace what is known of a device."""
+        with self._store.transaction() as cursor:
+            cursor.execute(
+                "INSERT INTO devices (device, memory) VALUES (?, ?) "
+                "ON CONFLICT (device) DO UPDATE SET memory = excluded.memory",
+                (device, json.dumps(memory)),
+            )
+
+    def forget(self, device: str) -> None:
+        """Forget all of a device."""
+        with self._store.transaction() as cursor:
+            for table in ("lists", "generations", "updates", "devices"):
+                cursor.execute(f"DELETE FROM {table} WHERE device = ?", (device,))  # noqa: S608 - names from this line
+
+
+def _generation(row: tuple[object, ...]) -> Generation:
+    names = [name.strip() for name in _GENERATION.split(",")]
+    return Generation(**dict(zip(names, row, strict=True)))  # type: ignore[arg-type]  # columns are STRICT
