@@ -10,6 +10,7 @@ wraps to zero; no interval begins and ends at zero otherwise, so nothing is lost
 """
 
 from collections.abc import Callable
+from typing import Literal
 
 import numpy as np
 from attrs import frozen
@@ -107,6 +108,41 @@ def split(spans: Spans) -> tuple[Words, Words, Lengths]:
     sorting = order(all_high, all_low)
     lengths = (_WHOLE - exponents[sorting]).astype(np.uint8)
     return all_high[sorting], all_low[sorting], lengths
+
+
+def touching(high: Words, low: Words, lengths: Lengths, known: Spans) -> Flags:
+    """
+    For each network: does it share an address with *known*?
+
+    Of ascending, disjoint intervals only the last that begins before a network ends can do so.
+    """
+    if not len(known.first_high) or not len(high):
+        return np.zeros(len(high), np.bool_)
+    end_high, end_low = ends(high, low, lengths)
+    begun = search(known.first_high, known.first_low, end_high, end_low, "left")
+    begun[(end_high == 0) & (end_low == 0)] = len(known.first_high)
+    candidate = np.maximum(begun - 1, 0)
+    last_high, last_low = known.end_high[candidate], known.end_low[candidate]
+    unending = (last_high == 0) & (last_low == 0)
+    later = (last_high > high) | ((last_high == high) & (last_low > low))
+    found: Flags = (begun > 0) & (unending | later)
+    return found
+
+
+def search(
+    high: Words, low: Words, wanted_high: Words, wanted_low: Words, side: Literal["left", "right"]
+) -> Counts:
+    """`numpy.searchsorted` for addresses in two words."""
+    if low.any() or wanted_low.any():
+        return np.searchsorted(keys(high, low), keys(wanted_high, wanted_low), side)
+    return np.searchsorted(high, wanted_high, side)
+
+
+def keys(high: Words, low: Words) -> NDArray[np.bytes_]:
+    """Each address as one value that sorts and searches like the pair: its 16 bytes."""
+    words = np.empty((len(high), 2), ">u8")
+    words[:, 0], words[:, 1] = high, low
+    return words.view("S16").reshape(-1)
 
 
 def _points(high: Words, low: Words, end_high: Words, end_low: Words) -> tuple[Words, Words]:

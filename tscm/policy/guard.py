@@ -1,0 +1,253 @@
+"""
+What the guard lets through: single entries, and lists as a whole.
+
+`inspect` leaves out entries that would do harm and says why for each; the rest of the list is
+used.  `compare` says why a list as a whole cannot be trusted; then the old one stays in
+force until the operator insists.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Self
+
+import numpy as np
+from attrs import evolve, field, frozen
+from numpy.typing import NDArray
+
+from tscm.model import Cidr
+from tscm.policy import spans
+from tscm.policy.cidr import CidrSet, Entries, read_cidr
+from tscm.policy.lists import PolicyList
+from tscm.policy.special import SPECIAL
+
+_SERIALS = 1 << 32
+
+
+def _canonical(text: str) -> Cidr:
+    return read_cidr(text)[0]
+
+
+@frozen
+class Protected:
+    """
+    An address or network that must never be blocked, and what it is to the operator.
+    """
+
+    cidr: Cidr = field(converter=_canonical)
+    what: str
+
+
+@frozen(kw_only=True, eq=False)
+class WarningList:
+    """
+    Networks known to be good.  An entry that overlaps them is shown, or left out with *refuse*.
+    """
+
+    name: str
+    networks: CidrSet
+    refuse: bool = False
+
+
+@frozen(kw_only=True)
+class GuardRules:
+    """
+    What the operator wants to be kept from.
+
+    *may_be_empty* is for allow lists.  Shares are of the last good list: a list that lost more than
+    *shrink_share* of its entries, or grew by more than *growth_share*, is refused as a whole.
+    """
+
+    protected: tuple[Protected, ...] = ()
+    widest_v4: int = 8
+    widest_v6: int = 19
+    allow_special: bool = False
+    may_be_empty: bool = False
+    shrink_share: float = 0.5
+    growth_share: float | None = None
+    max_entries: int | None = None
+    warning_lists: tuple[WarningList, ...] = ()
+
+    def for_allow_list(self) -> Self:
+        """
+        The same rules for an allow list: it may be empty, and may hold our own addresses.
+        """
+        return evolve(self, protected=(), may_be_empty=True, warning_lists=())
+
+
+@frozen(kw_only=True)
+class Finding:
+    """
+    One entry that the guard left out, or with *left_out* false only points at.
+    """
+
+    entry: str
+    cause: str
+    left_out: bool = True
+
+
+@frozen(kw_only=True, eq=False)
+class Guarded:
+    """
+    A list after inspection.
+
+    *kept* and *left_out* are rows of the list as published; *reasons* holds the number of a cause
+    for each row left out.  Columns, because a list may be wrong in all of its entries.
+    """
+
+    policy_list: PolicyList
+    kept: Entries
+    left_out: Entries
+    reasons: NDArray[np.int64]
+    warned: Entries
+    warnings: NDArray[np.int64]
+    causes: tuple[str, ...]
+
+    @property
+    def left_out_count(self) -> int:
+        """Entries left out, those that were no CIDR included."""
+        return len(self.left_out) + self.policy_list.refused_count
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """How many entries were left out for each cause."""
+        found = {
+            self.causes[number]: count
+            for number, count in enumerate(np.bincount(self.reasons).tolist())
+            if count
+        }
+        if self.policy_list.refused_count:
+            found["no CIDR"] = self.policy_list.refused_count
+        return found
+
+    def findings(self) -> Iterator[Finding]:
+        """
+        Every entry left out with its cause, then those only pointed at.
+
+        Of entries that were no CIDR as many as the source kept.
+        """
+        for entry, number in zip(self.left_out.cidrs(), self.reasons.tolist(), strict=True):
+            yield Finding(entry=entry, cause=self.causes[number])
+        for refused in self.policy_list.refused:
+            yield Finding(entry=refused.entry, cause=refused.cause)
+        for entry, number in zip(self.warned.cidrs(), self.warnings.tolist(), strict=True):
+            yield Finding(entry=entry, cause=self.causes[number], left_out=False)
+
+
+def inspect(policy_list: PolicyList, rules: GuardRules) -> Guarded:
+    """
+    Leave out the entries of one list that break a rule.
+    """
+    entries = policy_list.entries
+    reasons = np.full(len(entries), -1, np.int64)
+    warnings = np.full(len(entries), -1, np.int64)
+    causes: list[str] = []
+
+    def mark(column: NDArray[np.int64], rows: NDArray[np.bool_], cause: str) -> None:
+        column[rows & (column < 0)] = len(causes)
+        causes.append(cause)
+
+    lengths = np.concatenate((entries.v4_lengths, entries.v6_lengths))
+    is_v6 = np.arange(len(entries)) >= len(entries.v4_lengths)
+    mark(reasons, lengths == 0, "default route: it holds every address")
+    for family, widest, rows in (
+        ("IPv4", rules.widest_v4, ~is_v6),
+        ("IPv6", rules.widest_v6, is_v6),
+    ):
+        mark(reasons, rows & (lengths < widest), f"wider than /{widest}, the limit for {family}")
+    for protected in rules.protected:
+        cause = f"would block {protected.cidr}, {protected.what}"
+        mark(reasons, overlapping(entries, _set_of(protected.cidr)), cause)
+    if not rules.allow_special:
+        for cidr, what in SPECIAL:
+            mark(reasons, overlapping(entries, _set_of(cidr)), f"{what}, {cidr}")
+    for known in rules.warning_lists:
+        column = reasons if known.refuse else warnings
+        mark(column, overlapping(entries, known.networks), f"overlaps warning list {known.name}")
+
+    out = reasons >= 0
+    pointed_at = (warnings >= 0) & ~out
+    return Guarded(
+        policy_list=policy_list,
+        kept=entries.take(~out) if out.any() else entries,
+        left_out=entries.take(out),
+        reasons=reasons[out],
+        warned=entries.take(pointed_at),
+        warnings=warnings[pointed_at],
+        causes=tuple(causes),
+    )
+
+
+def compare(previous: PolicyList | None, new: PolicyList, rules: GuardRules) -> tuple[str, ...]:
+    """
+    Reasons to refuse *new* as a whole; none when it can be used.
+
+    *previous* is the last good list before it was cut; one of another name is no measure and
+    raises no alarm.
+    """
+    reasons = []
+    if rules.max_entries is not None and len(new.entries) > rules.max_entries:
+        reasons.append(
+            f"{new.name} has {len(new.entries):,} entries, over the limit of {rules.max_entries:,}"
+        )
+    measure = previous if previous is not None and previous.name == new.name else None
+    if not len(new.entries):
+        if measure is not None and len(measure.entries):
+            reasons.append(f"{new.name} is empty and had {len(measure.entries):,} entries")
+        elif not rules.may_be_empty:
+            reasons.append(f"{new.name} is empty")
+    elif not rules.may_be_empty and not len(inspect(new, rules).kept):
+        reasons.append(f"all {len(new.entries):,} entries of {new.name} are left out by the guard")
+    if measure is None:
+        return tuple(reasons)
+    serials = (measure.serial, new.serial)
+    if None not in serials and serial_went_back(measure.serial or 0, new.serial or 0):
+        reasons.append(f"serial of {new.name} went back from {measure.serial} to {new.serial}")
+    if len(new.entries):
+        reasons.extend(_size_changes(measure, new, rules))
+    return tuple(reasons)
+
+
+def serial_went_back(old: int, new: int) -> bool:
+    """
+    Is *new* before *old* in serial arithmetic (RFC 1982, section 3.2)?
+
+    A distance of exactly half the circle has no answer there; it counts as going back here.
+    """
+    return (new - old) % _SERIALS >= _SERIALS // 2
+
+
+def overlapping(entries: Entries, networks: CidrSet) -> NDArray[np.bool_]:
+    """For each row of *entries*: does it share an address with *networks*?"""
+    flags = []
+    for columns, known in zip(
+        (entries.v4_columns(), entries.v6_columns()), networks.intervals(), strict=True
+    ):
+        flags.append(spans.touching(*columns, known))
+    return np.concatenate(flags)
+
+
+def _set_of(cidr: str) -> CidrSet:
+    return CidrSet.of_texts((cidr,))
+
+
+def _size_changes(previous: PolicyList, new: PolicyList, rules: GuardRules) -> Iterable[str]:
+    """
+    Shrunk or grown too much, in CIDRs after merging.
+
+    A publisher who aggregates sends fewer CIDRs for the same addresses; so entries of the old
+    list that the new one still covers are not lost.
+    """
+    old_set, new_set = CidrSet.of(previous.entries), CidrSet.of(new.entries)
+    before, after = len(old_set), len(new_set)
+    least = (1 - rules.shrink_share) * before
+    if after < least:
+        lost = int(np.count_nonzero(overlapping(old_set.entries, old_set.difference(new_set))))
+        if before - lost < least:
+            yield (
+                f"{new.name} shrank from {before:,} to {after:,} entries, "
+                f"more than {rules.shrink_share:.0%}"
+            )
+    if rules.growth_share is not None and before and after > (1 + rules.growth_share) * before:
+        yield (
+            f"{new.name} grew from {before:,} to {after:,} entries, "
+            f"more than {rules.growth_share:.0%}"
+        )
