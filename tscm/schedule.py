@@ -100,3 +100,14 @@ def spread(name: str, interval: float) -> float:
     from zlib import crc32
 
     return crc32(name.encode()) / 2**32 * interval
+
+
+def backoff(failures: int, chance: float, *, first: float = 1.0, most: float = 60.0) -> float:
+    """
+    Seconds to wait after so many *failures* in a row: doubled each time, up to *most*.
+
+    *chance*, from 0 to 1, spreads the wait over its upper half, so that peers that lost the same
+    target do not return to it in step.
+    """
+    full = min(most, first * 2.0 ** min(max(failures, 1) - 1, 32))
+    return full * (0.5 + 0.5 * chance)

@@ -1,0 +1,273 @@
+import socket
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest_twisted
+from twisted.internet.defer import Deferred
+
+from tests.forward.receivers import TcpReceiver, UdpReceiver, free_port, reactor, until
+from tests.memory_log import MemoryLog
+from tscm.forward.service import ForwardService
+from tscm.forward.target import Target
+from tscm.threads import Threads
+
+
+@pytest_twisted.async_yield_fixture()
+async def threads() -> AsyncIterator[Threads]:
+    pool = Threads(reactor, 2, "test")
+    pool.startService()
+    yield pool
+    await pool.stopService()
+
+
+@pytest_twisted.async_yield_fixture()
+async def siem() -> AsyncIterator[TcpReceiver]:
+    receiver = TcpReceiver()
+    receiver.listen()
+    yield receiver
+    await receiver.stop()
+
+
+@pytest_twisted.async_yield_fixture()
+async def listener() -> AsyncIterator[UdpReceiver]:
+    receiver = UdpReceiver()
+    receiver.listen()
+    yield receiver
+    await receiver.stop()
+
+
+def tcp(port: int, **more: Any) -> Target:
+    return Target(address="127.0.0.1", port=port, protocol="TCP", **more)
+
+
+def udp(port: int, **more: Any) -> Target:
+    return Target(address="127.0.0.1", port=port, protocol="UDP", **more)
+
+
+def forward(threads: Threads, log: MemoryLog, target: Target) -> ForwardService:
+    service = ForwardService(reactor, threads, log, target, chance=lambda: 0.0)
+    service.startService()
+    return service
+
+
+async def stop(service: ForwardService) -> None:
+    stopped = service.stopService()
+    if isinstance(stopped, Deferred):
+        await stopped
+    assert service.figures()["state"] == "off"
+
+
+def lines(count: int, first: int = 0) -> list[bytes]:
+    return [b"<166>%%ASA-6-302013: Built %06d\n" % at for at in range(first, first + count)]
+
+
+@pytest_twisted.ensureDeferred
+async def test_what_waits_and_what_comes_is_sent_in_order(
+    threads: Threads, siem: TcpReceiver
+) -> None:
+    log = MemoryLog()
+    log.append(*lines(1000))
+    service = forward(threads, log, tcp(siem.number))
+    await until(lambda: log.position.sent == 1000)
+    log.append(*lines(10, 1000))
+    await until(lambda: log.position.sent == 1010)
+    assert siem.data == b"".join(lines(1010))
+    figures = service.figures()
+    assert figures["state"] == "connected"
+    assert figures["backlog_bytes"] == 0
+    assert figures["lag_seconds"] == 0
+    assert figures["sent"] == 1010
+    assert "has all lines" in figures["sentence"]
+    await stop(service)
+
+
+@pytest_twisted.ensureDeferred
+async def test_datagrams_carry_a_message_each_as_received(
+    threads: Threads, listener: UdpReceiver
+) -> None:
+    log = MemoryLog()
+    log.append(*lines(300), b"two\x10nlines \x10p \x10r\x100\n")
+    service = forward(threads, log, udp(listener.number))
+    await until(lambda: log.position.sent == 301)
+    assert listener.heard == [
+        *(one[:-1] for one in lines(300)),
+        b"two\nlines \x10 \r\0",
+    ]
+    await stop(service)
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_line_feed_inside_a_message_cannot_break_lf_framing(
+    threads: Threads, siem: TcpReceiver
+) -> None:
+    log = MemoryLog()
+    log.append(b"plain\n", b"two\x10nlines \x10pn \x10r\x100\n")
+    service = forward(threads, log, tcp(siem.number))
+    await until(lambda: log.position.sent == 2)
+    assert siem.data == b"plain\ntwo lines \x10n \r\0\n"
+    assert service.figures()["altered"] == 1
+    await stop(service)
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_target_that_is_away_costs_nothing_and_loses_nothing(threads: Threads) -> None:
+    port = free_port()
+    log = MemoryLog()
+    log.append(*lines(100))
+    service = forward(threads, log, tcp(port))
+    await until(lambda: service.figures()["state"] == "waiting")
+    figures = service.figures()
+    assert "refuses the connection" in figures["sentence"]
+    assert "lines wait on disk" in figures["sentence"]
+    assert figures["backlog_bytes"] == log.end
+    assert log.confirms == []
+    siem = TcpReceiver(number=port)
+    siem.listen()
+    await until(lambda: log.position.sent == 100)
+    assert siem.data == b"".join(lines(100))
+    await stop(service)
+    await siem.stop()
+
+
+@pytest_twisted.ensureDeferred
+async def test_after_a_reset_the_window_goes_again_and_counts_once(
+    threads: Threads, siem: TcpReceiver
+) -> None:
+    log = MemoryLog()
+    service = forward(threads, log, tcp(siem.number))
+    log.append(*lines(50))
+    await until(lambda: log.position.sent == 50)
+    siem.reset_all()
+    await until(lambda: len(siem.streams) == 2 and len(siem.streams[1]) > 0)
+    log.append(*lines(50, 50))
+    await until(lambda: log.position.sent == 100)
+    assert bytes(siem.streams[1]) == b"".join(lines(100))
+    figures = service.figures()
+    assert (figures["sent"], figures["repeated"]) == (100, 50)
+    assert "reset the connection" in figures["last_error"]
+    await stop(service)
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_window_of_nothing_repeats_nothing(threads: Threads, siem: TcpReceiver) -> None:
+    log = MemoryLog()
+    service = forward(threads, log, tcp(siem.number, resend_bytes=0))
+    log.append(*lines(50))
+    await until(lambda: log.position.sent == 50)
+    siem.reset_all()
+    log.append(*lines(50, 50))
+    await until(lambda: log.position.sent == 100)
+    assert siem.data == b"".join(lines(100))
+    await stop(service)
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_peer_that_closes_in_good_order_gets_nothing_twice(
+    threads: Threads, siem: TcpReceiver
+) -> None:
+    log = MemoryLog()
+    service = forward(threads, log, tcp(siem.number))
+    log.append(*lines(50))
+    await until(lambda: log.position.sent == 50)
+    siem.close_all()
+    log.append(*lines(50, 50))
+    await until(lambda: log.position.sent == 100)
+    assert siem.data == b"".join(lines(100))
+    assert "closed the connection" in service.figures()["last_error"]
+    await stop(service)
+
+
+@pytest_twisted.ensureDeferred
+async def test_what_a_deaf_peer_does_not_acknowledge_is_not_sent(threads: Threads) -> None:
+    siem = TcpReceiver(deaf=True)
+    log = MemoryLog()
+    for at in range(200):
+        log.append_block(b"".join(lines(1000, at * 1000)))
+    service = forward(threads, log, tcp(siem.listen(), silence_seconds=1.0))
+    await until(lambda: service.figures()["state"] == "waiting", 20)
+    assert "did not acknowledge anything in time" in service.figures()["sentence"]
+    assert log.position.sent < 200_000
+    siem.deaf = False
+    siem.reset_all()
+    await until(lambda: log.position.sent == 200_000, 20)
+    # Lines of the deaf connections that lay in the kernel are gone with it; all after the window came.
+    last = bytes(siem.streams[-1])
+    assert last.endswith(b"".join(lines(1000, 199_000)))
+    await stop(service)
+    await siem.stop()
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_refused_datagram_goes_again(threads: Threads) -> None:
+    port = free_port(socket.SOCK_DGRAM)
+    log = MemoryLog()
+    log.append(*lines(20))
+    service = forward(threads, log, udp(port))
+    await until(lambda: service.figures()["state"] == "waiting")
+    assert "refuses" in service.figures()["sentence"]
+    assert log.position.sent == 0
+    listener = UdpReceiver()
+    listener.number = port
+    listener.listen()
+    await until(lambda: log.position.sent == 20)
+    assert listener.heard == [one[:-1] for one in lines(20)]
+    await listener.stop()
+    log.append(*lines(20, 20))
+    await until(lambda: service.figures()["state"] == "waiting")
+    listener.listen()
+    await until(lambda: log.position.sent == 40)
+    assert listener.heard == [one[:-1] for one in lines(40)]
+    await stop(service)
+    await listener.stop()
+
+
+@pytest_twisted.ensureDeferred
+async def test_datagrams_keep_to_their_rate(threads: Threads, listener: UdpReceiver) -> None:
+    log = MemoryLog()
+    log.append(*lines(400))
+    begun = reactor.seconds()
+    service = forward(threads, log, udp(listener.number, lines_per_second=400))
+    await until(lambda: log.position.sent == 400)
+    assert reactor.seconds() - begun > 0.9
+    assert len(listener.heard) == 400
+    await stop(service)
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_stop_ends_the_line_that_was_begun(threads: Threads, siem: TcpReceiver) -> None:
+    log = MemoryLog()
+    for at in range(100):
+        log.append_block(b"".join(lines(1000, at * 1000)))
+    service = forward(threads, log, tcp(siem.number))
+    await until(lambda: log.position.sent > 0)
+    await stop(service)
+    await until(lambda: not siem.connections)
+    assert siem.data.endswith(b"\n")
+    assert siem.data == b"".join(lines(log.position.sent))
+
+
+@pytest_twisted.ensureDeferred
+async def test_lines_that_retention_took_are_passed_over(
+    threads: Threads, siem: TcpReceiver
+) -> None:
+    log = MemoryLog()
+    log.append(*lines(100))
+    port = siem.number
+    await siem.stop()
+    service = forward(threads, log, tcp(port))
+    await until(lambda: service.figures()["state"] == "waiting")
+    log.expire(len(b"".join(lines(40))))
+    siem.listen()
+    await until(lambda: log.position.sent == 60)
+    assert siem.data == b"".join(lines(60, 40))
+    assert service.figures()["expired"] == 40
+    await stop(service)
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_name_that_does_not_resolve_is_said(threads: Threads) -> None:
+    log = MemoryLog()
+    service = forward(threads, log, Target(address="siem.invalid", port=514, protocol="TCP"))
+    await until(lambda: service.figures()["state"] == "waiting", 20)
+    assert "name cannot be resolved" in service.figures()["sentence"]
+    await stop(service)

@@ -1,0 +1,134 @@
+"""
+What a forwarder and a connection to its target know of each other.
+"""
+
+import errno
+import os
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+from attrs import frozen
+
+Address = tuple[int, tuple[Any, ...]]
+"""Address family, and the address as that family's sockets take it."""
+
+
+@frozen
+class Ended:
+    """
+    Why a connection is over.
+
+    *reset* says that the peer may have thrown away what its kernel had acknowledged; a
+    connection that the peer closed in good order was read to its end.
+    """
+
+    sentence: str
+    reset: bool = False
+    stopped: bool = False
+
+
+@frozen
+class Chunk:
+    """
+    What a connection is given at a time: bytes for a stream, or payloads for datagrams.
+
+    *altered* line feeds inside messages became blanks; *cut* payloads were shortened.
+    """
+
+    data: bytes = b""
+    payloads: Sequence[bytes] = ()
+    altered: int = 0
+    cut: int = 0
+
+    @property
+    def size(self) -> int:
+        """How far this moves the connection's position: bytes of a stream, or datagrams."""
+        return len(self.data) or len(self.payloads)
+
+
+class Reactor(Protocol):
+    """The part of a reactor that connections use."""
+
+    def seconds(self) -> float:
+        """Now."""
+
+    def callLater(self, delay: float, call: Callable[..., object], *args: Any) -> Any:  # noqa: D102
+        ...
+
+    def addReader(self, reader: Any) -> None:  # noqa: D102
+        ...
+
+    def addWriter(self, writer: Any) -> None:  # noqa: D102
+        ...
+
+    def removeReader(self, reader: Any) -> None:  # noqa: D102
+        ...
+
+    def removeWriter(self, writer: Any) -> None:  # noqa: D102
+        ...
+
+
+class Source(Protocol):
+    """
+    Where a connection gets what it sends.
+    """
+
+    def more(self, position: int) -> Chunk | None:
+        """
+        The next chunk for a connection that has been given *position*; None: wait for `wake`.
+        """
+
+    def connected(self) -> None:
+        """The connection can be used."""
+
+    def ended(self, ended: Ended) -> None:
+        """The connection is over; called once, last of all."""
+
+
+class Link(Protocol):
+    """
+    One connection, from its opening to its end.
+    """
+
+    def open(self) -> None:
+        """Begin; every outcome is told to the source, later."""
+
+    def wake(self) -> None:
+        """The source may have more."""
+
+    def left(self) -> int:
+        """Up to which position everything is known to have left this host."""
+
+    def finish(self) -> None:
+        """Take nothing more from the source, but end what was begun."""
+
+    @property
+    def finished(self) -> bool:
+        """After `finish`: whether all that was taken has been handed to the kernel."""
+
+    def close(self, sentence: str = "") -> None:
+        """End now; told to the source as stopped when there is no sentence."""
+
+
+_SENTENCES = {
+    errno.ECONNREFUSED: (
+        "refuses the connection: check that its syslog input runs and listens on this port"
+    ),
+    errno.ECONNRESET: "reset the connection: it was stopped hard, or a firewall between cut it",
+    errno.EPIPE: "closed the connection while lines were being sent",
+    errno.ETIMEDOUT: (
+        "did not acknowledge anything in time: host down, path cut, or it reads nothing; "
+        "check it and the firewalls between"
+    ),
+    errno.EHOSTUNREACH: "cannot be reached: no answer from its network; check address and routes",
+    errno.ENETUNREACH: "cannot be reached: no route to its network; check this host's routes",
+    errno.EACCES: "may not be reached: this host's own packet filter forbids it",
+    errno.EPERM: "may not be reached: this host's own packet filter forbids it",
+}
+_RESETS = {errno.ECONNRESET, errno.EPIPE, errno.ETIMEDOUT, errno.EHOSTUNREACH, errno.ENETUNREACH}
+
+
+def ended_by(code: int) -> Ended:
+    """The end that an error number of the kernel means, in words that name no address."""
+    sentence = _SENTENCES.get(code) or f"connection failed: {os.strerror(code)}"
+    return Ended(sentence, reset=code in _RESETS)

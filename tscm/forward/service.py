@@ -1,0 +1,312 @@
+"""
+Lines of one device to one SIEM, for as long as the manager runs.
+"""
+
+import random
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+from attrs import define, field
+from twisted.application.service import Service
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from tscm.forward.content import datagrams, lf_framed
+from tscm.forward.datagram import DatagramLink
+from tscm.forward.feed import Feed
+from tscm.forward.link import Address, Chunk, Ended, Link, Reactor
+from tscm.forward.resolve import Resolver, Whereabouts
+from tscm.forward.stream import StreamLink
+from tscm.forward.target import Target
+from tscm.model import Json, LogReader
+from tscm.schedule import backoff
+from tscm.threads import Threads
+
+_LINGER_SECONDS = 0.02  # lines that come one by one go out together
+_SETTLE_SECONDS = 0.1  # how often it is asked what has left, at first
+_SETTLE_MOST = 2.0  # and while nothing moves
+_STOP_SECONDS = 2.0  # how long a stop waits for what is on its way
+_PROVEN_SECONDS = 30.0  # a connection that lived so long starts the back-off afresh
+_STALLED_SECONDS = 10.0
+
+
+@define(eq=False)
+class ForwardService(Service):
+    """
+    Reads the log from its cursor on and sends it; nothing that the target does reaches the intake.
+
+    While the target is away nothing is read and nothing is held in memory: the log is the queue.
+    """
+
+    _log: ClassVar[Logger] = Logger()
+
+    _reactor: Reactor
+    _threads: Threads
+    _reader: LogReader
+    target: Target
+    _resolver: Resolver | None = None
+    _chance: Callable[[], float] = random.random
+    _feed: Feed = field(init=False)
+    _whereabouts: Whereabouts = field(init=False)
+    _link: Link | None = field(default=None, init=False)
+    _link_ended: Deferred[Ended] | None = field(default=None, init=False)
+    _run: Deferred[None] | None = field(default=None, init=False)
+    _pause: Deferred[Any] | None = field(default=None, init=False)
+    _noticing: bool = field(default=False, init=False)
+    _waking: Any = field(default=None, init=False)
+    _settling: Any = field(default=None, init=False)
+    _settle_seconds: float = field(default=_SETTLE_SECONDS, init=False)
+    _state: str = field(default="off", init=False)
+    _address: Address | None = field(default=None, init=False)
+    _failures: int = field(default=0, init=False)
+    _connections: int = field(default=0, init=False)
+    _moved_at: float = field(default=0.0, init=False)
+    _connected_at: float | None = field(default=None, init=False)
+    _retry_at: float | None = field(default=None, init=False)
+    _last_error: str | None = field(default=None, init=False)
+    _last_error_at: float | None = field(default=None, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        target = self.target
+        shape = datagrams if target.protocol == "UDP" else lf_framed
+        self._feed = Feed(self._reader, shape, target.resend_bytes, target.resend_seconds)
+        self._whereabouts = Whereabouts(
+            target, self._resolver or Resolver(self._reactor, self._threads)
+        )
+
+    # -- life -----------------------------------------------------------------
+
+    def startService(self) -> None:
+        """Begin to connect."""
+        super().startService()
+        self._notice()
+        self._run = Deferred.fromCoroutine(self._connect_again_and_again())
+        self._run.addErrback(self._broke)
+
+    def stopService(self) -> Deferred[None] | None:
+        """Fires when the connection is closed: a line that was begun is ended before."""
+        super().stopService()
+        if self._pause is not None:
+            self._pause.cancel()
+        if self._link is not None:
+            self._link.finish()
+            self._close_when_left(self._reactor.seconds() + _STOP_SECONDS)
+        if self._waking is not None:
+            self._waking.cancel()
+            self._waking = None
+        return self._run
+
+    def _broke(self, failure: Failure) -> None:
+        self._state = "off"
+        self._log.failure(
+            "forwarding of {device} to {target} ended by a fault of its own",
+            failure,
+            device=self._reader.device,
+            target=str(self.target),
+        )
+
+    async def _connect_again_and_again(self) -> None:
+        while self.running:
+            self._state = "resolving"
+            try:
+                address = await self._wait(self._whereabouts.next_address())
+            except CancelledError:
+                break
+            except OSError as error:
+                self._failed(Ended(f"its name cannot be resolved: {error.strerror or error}"))
+            else:
+                self._failed(await self._use(address))
+            if self.running:
+                await self._rest()
+        self._state = "off"
+
+    async def _use(self, address: Address) -> Ended:
+        """One connection, from its opening to its end."""
+        self._state, self._address = "connecting", address
+        self._feed.begin()
+        ended: Deferred[Ended] = Deferred()
+        self._link_ended = ended
+        self._link = self._open(address)
+        self._link.open()
+        why = await ended
+        self._link = None
+        if self._settling is not None:
+            self._settling.cancel()
+            self._settling = None
+        self._feed.end(reset=why.reset)
+        return why
+
+    def _open(self, address: Address) -> Link:
+        target = self.target
+        if target.protocol == "UDP":
+            return DatagramLink(self._reactor, self, address, target.lines_per_second)
+        return StreamLink(
+            self._reactor, self, address, target.connect_seconds, target.silence_seconds
+        )
+
+    def _failed(self, why: Ended) -> None:
+        now = self._reactor.seconds()
+        lived = self._connected_at is not None and now - self._connected_at > _PROVEN_SECONDS
+        self._failures = 1 if lived else self._failures + 1
+        self._connected_at = None
+        if why.stopped:
+            return
+        self._last_error, self._last_error_at = why.sentence, now
+        if self._failures == 1:
+            self._log.warn(
+                "{target} of device {device} {sentence}; lines wait on disk",
+                target=str(self.target),
+                device=self._reader.device,
+                sentence=why.sentence,
+            )
+
+    async def _rest(self) -> None:
+        delay = backoff(self._failures, self._chance())
+        self._state, self._retry_at = "waiting", self._reactor.seconds() + delay
+        pause: Deferred[None] = Deferred()
+        timer = self._reactor.callLater(delay, pause.callback, None)
+        try:
+            await self._wait(pause)
+        except CancelledError:
+            timer.cancel()
+        self._retry_at = None
+
+    async def _wait(self, pause: Deferred[Any]) -> Any:
+        """Wait for something that a stop cuts short."""
+        self._pause = pause
+        try:
+            return await pause
+        finally:
+            self._pause = None
+
+    # -- what a link asks and tells ---------------------------------------------
+
+    def more(self, position: int) -> Chunk | None:
+        """See `Source`."""
+        chunk = self._feed.more(position)
+        if chunk is not None:
+            if self._settling is None:
+                self._settle_seconds = _SETTLE_SECONDS
+                self._moved_at = self._reactor.seconds()
+                self._settling = self._reactor.callLater(_SETTLE_SECONDS, self._settle)
+            return chunk
+        self._notice()
+        return None
+
+    def connected(self) -> None:
+        """See `Source`."""
+        self._state = "connected"
+        self._connections += 1
+        self._connected_at = self._moved_at = self._reactor.seconds()
+
+    def ended(self, ended: Ended) -> None:
+        """See `Source`."""
+        assert self._link_ended is not None
+        self._link_ended.callback(ended)
+
+    # -- progress ---------------------------------------------------------------
+
+    def _notice(self) -> None:
+        if not self._noticing:
+            self._noticing = True
+            self._reader.when_more(self._noticed)
+
+    def _noticed(self) -> None:
+        self._noticing = False
+        if not self.running:
+            return
+        self._feed.lag.note(self._reader.end, self._reactor.seconds())
+        if self._waking is None:
+            self._waking = self._reactor.callLater(_LINGER_SECONDS, self._wake)
+
+    def _wake(self) -> None:
+        self._waking = None
+        self._feed.lag.note(self._reader.end, self._reactor.seconds())
+        if self._link is not None and self._state == "connected":
+            self._link.wake()
+
+    def _settle(self) -> None:
+        """Ask what has left; more often while it moves."""
+        self._settling = None
+        if self._link is None:
+            return
+        now = self._reactor.seconds()
+        if self._left(now):
+            self._moved_at = now
+            self._settle_seconds = _SETTLE_SECONDS
+            self._link.wake()
+        else:
+            self._settle_seconds = min(_SETTLE_MOST, self._settle_seconds * 1.5)
+        if not self._feed.idle:
+            self._settling = self._reactor.callLater(self._settle_seconds, self._settle)
+
+    def _left(self, now: float) -> bool:
+        assert self._link is not None
+        try:
+            return self._feed.settle(self._link.left(), now)
+        except OSError as error:
+            self._link.close(
+                f"is there, but this host cannot note what was sent: {error.strerror or error}; "
+                f"check the disk of the logs"
+            )
+            return True
+
+    def _close_when_left(self, deadline: float) -> None:
+        if self._link is None:
+            return
+        now = self._reactor.seconds()
+        self._left(now)
+        if self._link is None:
+            return
+        if (self._link.finished and self._feed.idle) or now >= deadline:
+            self._link.close()
+        else:
+            self._reactor.callLater(0.02, self._close_when_left, deadline)
+
+    # -- what is shown ------------------------------------------------------------
+
+    def figures(self) -> Json:
+        """Where the target stands; `sentence` is for people."""
+        now, feed = self._reactor.seconds(), self._feed
+        return {
+            "target": str(self.target),
+            "mode": self.target.mode,
+            "framing": None if self.target.protocol == "UDP" else self.target.framing,
+            "state": self._state,
+            "sentence": self._sentence(now),
+            "address": None if self._address is None else str(self._address[1][0]),
+            "connected_at": self._connected_at,
+            "connections": self._connections,
+            "lag_seconds": round(feed.lag.lag(self._reader.position.offset, now), 3),
+            "backlog_bytes": feed.backlog_bytes,
+            "backlog_lines": getattr(self._reader, "backlog_lines", None),
+            "rate": round(feed.rate.per_second(feed.sent, now), 1),
+            "sent": feed.sent,
+            "repeated": feed.repeated,
+            "altered": feed.altered,
+            "cut": feed.cut,
+            "expired": self._reader.position.expired,
+            "failures": self._failures if self._state != "connected" else 0,
+            "last_error": self._last_error,
+            "last_error_at": self._last_error_at,
+        }
+
+    def _sentence(self, now: float) -> str:
+        target = str(self.target)
+        if self._state == "connected":
+            stalled = now - self._moved_at
+            if not self._feed.idle and stalled > _STALLED_SECONDS:
+                return (
+                    f"{target} is connected but has taken nothing for {stalled:.0f} s: "
+                    f"see whether it is overloaded or its disk is full; lines wait on disk"
+                )
+            if self._feed.backlog_bytes:
+                return f"{target} is being sent to"
+            return f"{target} has all lines"
+        if self._state == "waiting" and self._retry_at is not None:
+            wait = max(0.0, self._retry_at - now)
+            return f"{target} {self._last_error}; lines wait on disk, next try in {wait:.0f} s"
+        if self._last_error is not None and self._state != "off":
+            return f"{target} is being tried again; before that it {self._last_error}"
+        return f"{target}: {self._state}"

@@ -1,0 +1,191 @@
+"""
+A TCP connection of our own to a receiver that never answers.
+
+Twisted's transport keeps a buffer that nobody can look into.  Here the kernel's send
+queue is the only buffer, so that its length says what the peer has acknowledged, and blocks go from the
+log to the socket without being copied together.
+"""
+
+import array
+import fcntl
+import socket
+import termios
+from typing import Any
+
+from attrs import define, field
+from twisted.internet.interfaces import IReadWriteDescriptor
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from tscm.forward.link import Address, Ended, Reactor, Source, ended_by
+
+_BURST_BYTES = 1 << 20  # what one connection may send in one turn of the reactor
+_SEND_BUFFER = 512 << 10  # asked of the kernel, which doubles it: bounds what lies in the queue
+_KEEPALIVE_IDLE, _KEEPALIVE_INTERVAL, _KEEPALIVE_COUNT = 30, 10, 3
+_BLOCKED = (BlockingIOError, InterruptedError)
+
+
+def send_queue(sock: socket.socket) -> int:
+    """Bytes in the send queue (SIOCOUTQ, tcp(7)): for TCP all that the peer has not acknowledged."""
+    found = array.array("i", [0])
+    fcntl.ioctl(sock, termios.TIOCOUTQ, found)
+    return found[0]
+
+
+@implementer(IReadWriteDescriptor)
+@define(eq=False)
+class StreamLink:
+    """
+    One TCP connection: pulls from its source while the socket takes it, reads only to see the end.
+    """
+
+    _reactor: Reactor
+    _source: Source
+    _address: Address
+    _connect_seconds: float
+    _silence_seconds: float
+    _socket: socket.socket = field(init=False)
+    _connecting: bool = field(default=True, init=False)
+    _ended: bool = field(default=False, init=False)
+    _finishing: bool = field(default=False, init=False)
+    _limit: Any = field(default=None, init=False)
+    _taken: int = field(default=0, init=False)  # bytes that the source has given
+    _rest: memoryview = field(default=memoryview(b""), init=False)  # those not yet in the kernel
+
+    def open(self) -> None:
+        """Begin to connect."""
+        family, address = self._address
+        self._socket = sock = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, _KEEPALIVE_IDLE)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, _KEEPALIVE_INTERVAL)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, _KEEPALIVE_COUNT)
+        # Bounds unacknowledged data and a closed window alike (tcp(7)): a half-open link and
+        # a peer that reads nothing are both noticed.
+        sock.setsockopt(
+            socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(self._silence_seconds * 1000)
+        )
+        self._limit = self._reactor.callLater(
+            self._connect_seconds,
+            self._end,
+            Ended("does not answer: host down, or a firewall between drops the packets"),
+        )
+        try:
+            sock.connect(address)
+        except _BLOCKED:
+            pass
+        except OSError as error:
+            self._limit.reset(0)
+            self._limit.args = (ended_by(error.errno or 0),)
+            return
+        self._reactor.addReader(self)
+        self._reactor.addWriter(self)
+
+    def fileno(self) -> int:
+        """For the reactor."""
+        return self._socket.fileno()
+
+    def logPrefix(self) -> str:
+        """For the reactor."""
+        return "forward"
+
+    def doRead(self) -> Failure | None:
+        """What a receiver says is of no interest, but that it closed is."""
+        try:
+            if self._socket.recv(65536):
+                return None
+        except _BLOCKED:
+            return None
+        except OSError as error:
+            self._end(ended_by(error.errno or 0))
+            return None
+        self._end(Ended("closed the connection"))
+        return None
+
+    def doWrite(self) -> Failure | None:
+        """Hand the kernel what it takes, up to a burst, so that one target cannot hold the reactor."""
+        if self._ended:  # by `doRead`, in the same turn of the reactor
+            return None
+        if self._connecting and not self._has_connected():
+            return None
+        budget = _BURST_BYTES
+        try:
+            while budget > 0:
+                if not self._rest and not self._pull():
+                    self._reactor.removeWriter(self)
+                    return None
+                count = self._socket.send(self._rest)
+                self._rest = self._rest[count:]
+                budget -= count
+        except _BLOCKED:
+            pass
+        except OSError as error:
+            self._end(ended_by(error.errno or 0))
+        return None
+
+    def _pull(self) -> bool:
+        if self._finishing:
+            return False
+        chunk = self._source.more(self._taken)
+        if chunk is None or self._ended:
+            return False
+        self._taken += chunk.size
+        self._rest = memoryview(chunk.data)
+        return True
+
+    def _has_connected(self) -> bool:
+        code = self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        if code:
+            self._end(ended_by(code))
+            return False
+        self._connecting = False
+        self._limit.cancel()
+        self._limit = None
+        self._source.connected()
+        return not self._ended
+
+    def wake(self) -> None:
+        """Write as soon as the socket takes it."""
+        if not self._ended and not self._connecting:
+            self._reactor.addWriter(self)
+
+    def left(self) -> int:
+        """Bytes that the peer's kernel has acknowledged."""
+        if self._ended or self._connecting:
+            return 0
+        return self._taken - len(self._rest) - send_queue(self._socket)
+
+    def finish(self) -> None:
+        """Pull nothing more."""
+        self._finishing = True
+
+    @property
+    def finished(self) -> bool:
+        """Whether the kernel has all that was pulled."""
+        return self._connecting or not self._rest
+
+    def close(self, sentence: str = "") -> None:
+        """End now; what lies in the send queue the kernel still sends."""
+        self._end(Ended(sentence, stopped=not sentence))
+
+    def connectionLost(self, _: Failure) -> None:
+        """The reactor saw an error or hang-up on the socket before we did."""
+        if self._ended:
+            return
+        code = self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        self._end(ended_by(code) if code else Ended("closed the connection"))
+
+    def _end(self, ended: Ended) -> None:
+        if self._ended:
+            return
+        self._ended = True
+        if self._limit is not None and self._limit.active():
+            self._limit.cancel()
+        self._limit = None
+        self._reactor.removeReader(self)
+        self._reactor.removeWriter(self)
+        self._rest = memoryview(b"")
+        self._socket.close()
+        self._source.ended(ended)
