@@ -96,7 +96,13 @@ class Signed:
             self._context.update(table.message)
             return
         try:
-            rdata = dns.rdata.from_wire(255, TSIG, table.message, last.rdata_at, last.rdata_octets)
+            rdata = dns.rdata.from_wire(
+                dns.rdataclass.RdataClass(_ANY),
+                dns.rdatatype.RdataType(TSIG),
+                table.message,
+                last.rdata_at,
+                last.rdata_octets,
+            )
             owner = dns.name.from_wire(table.message, last.owner_at)[0]
             self._context = dns.tsig.validate(
                 table.message,

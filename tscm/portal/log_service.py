@@ -1,0 +1,375 @@
+"""
+The embedded log service: HTTPS, takes batches of log lines by device ID and key.
+
+It says yes only when a batch is on its disk (`tscm.upload_format` has the whole agreement).  Who
+has no entry gets no byte written: the headers are judged before the content is taken.
+"""
+
+import hashlib
+import os
+import secrets
+import time
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, BinaryIO, ClassVar
+
+from attrs import define, field
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
+from twisted.internet.error import CannotListenError
+from twisted.internet.interfaces import IListeningPort
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from twisted.web.http import Request
+from twisted.web.server import Site
+
+from tscm import upload_format
+from tscm.errors import ListenerUnavailable
+from tscm.metrics import Counter
+from tscm.model import Json
+from tscm.portal.certificate import ensure_certificate, tls_options
+from tscm.portal.registry import Registry
+from tscm.portal.uploads import (
+    TEMPORARY,
+    ContentRefused,
+    Stored,
+    read_stored,
+    store,
+    uploads_folder,
+)
+from tscm.settings.values import HostPort
+from tscm.threads import Threads
+from tscm.upload_format import BatchHead
+
+_AT_ONCE = 16
+_IDLE_SECONDS = 60
+_RETRY_SECONDS = "5"
+
+
+@define
+class Refusal:
+    """
+    Why an upload is not taken, as the answer tells it.
+    """
+
+    status: int
+    sentence: str
+    later: bool = False
+
+
+class UploadRequest(Request):
+    """
+    One request: judged by its headers, its content written to a file as it comes.
+    """
+
+    _parsePOSTFormSubmission = False
+
+    def __init__(self, service: "LogService", channel: Any, *rest: Any) -> None:
+        super().__init__(channel, *rest)
+        self.service = service
+        self.refusal: Refusal | None = None
+        self.head: BatchHead | None = None
+        self.path_written: Path | None = None
+        self.hash = hashlib.sha256()
+        self.taken = 0
+        self._file: BinaryIO | None = None
+
+    def gotLength(self, length: int | None) -> None:
+        """The headers are in: decide whether the content is worth taking."""
+        super().gotLength(0)
+        found = self.service.judge(self, length)
+        if isinstance(found, Refusal):
+            self.refusal = found
+            return
+        self.head = found
+        folder = uploads_folder(self.service.portal, found.device_id)
+        try:
+            folder.mkdir(parents=True, exist_ok=True, mode=0o750)
+            self.path_written = folder / f"{TEMPORARY}{secrets.token_hex(8)}"
+            handle = os.open(self.path_written, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o640)
+            self._file = os.fdopen(handle, "wb")
+        except OSError as error:
+            self.service.disk_failed(error)
+            self.refusal = Refusal(503, "the log service's disk does not take it", later=True)
+        self.service.open_requests += 1
+
+    def handleContentChunk(self, data: bytes) -> None:
+        """Write on; beyond the bound the content is passed over, far beyond it cut off."""
+        self.taken += len(data)
+        if self.taken > self.service.max_content and self.refusal is None:
+            self.refusal = Refusal(413, f"over {self.service.max_content:,} bytes; split the batch")
+        if self.refusal is not None:
+            if self.taken > 2 * self.service.max_content:
+                self.channel.forceAbortClient()
+            return
+        self.hash.update(data)
+        try:
+            assert self._file is not None
+            self._file.write(data)
+        except OSError as error:
+            self.service.disk_failed(error)
+            self.refusal = Refusal(503, "the log service's disk does not take it", later=True)
+
+    def process(self) -> None:
+        """The content is in."""
+        self.close_file()
+        done = Deferred.fromCoroutine(self.service.answer(self))
+        done.addErrback(self._broken)
+
+    def _broken(self, failure: Failure) -> None:
+        self.service.log.failure("cannot answer an upload", failure)
+        self.answer(500, upload_format.error_body("the log service failed"))
+
+    def close_file(self) -> None:
+        """No more content; what is buffered goes to the file."""
+        if self._file is not None:
+            file, self._file = self._file, None
+            self.service.open_requests -= 1
+            try:
+                file.close()
+            except OSError as error:
+                self.service.disk_failed(error)
+                self.refusal = Refusal(503, "the log service's disk does not take it", later=True)
+
+    def connectionLost(self, reason: Failure) -> None:
+        """The uploader is gone: a content that is not whole is thrown away."""
+        unfinished = self._file is not None
+        self.close_file()
+        if unfinished and self.path_written is not None:
+            self.path_written.unlink(missing_ok=True)
+        super().connectionLost(reason)
+
+    def answer(self, status: int, body: bytes, *, later: bool = False) -> None:
+        """Send the answer, if there is still anybody to hear it."""
+        if self._disconnected or self.finished:
+            return
+        self.setResponseCode(status)
+        self.setHeader("Content-Type", "application/json")
+        self.setHeader("Content-Length", str(len(body)))
+        if status == 401:
+            self.setHeader("WWW-Authenticate", 'Basic realm="log service"')
+        if later:
+            self.setHeader(upload_format.RETRY_AFTER, _RETRY_SECONDS)
+        self.write(body)
+        self.finish()
+
+
+class _QuietSite(Site):
+    """
+    Without a line in our log for each request.
+    """
+
+    noisy = False
+
+    def log(self, request: Request) -> None:
+        """Nothing."""
+
+
+@define(eq=False)
+class LogService(Service):
+    """
+    Listens on every address of *listen*; uploads lie under *portal*.
+
+    *names* are further names by which uploaders know this host, for a certificate of our making.
+    """
+
+    log: ClassVar[Logger] = Logger()
+
+    _reactor: Any
+    portal: Path
+    _listen: Sequence[HostPort]
+    _registry: Registry
+    _threads: Threads
+    _certificate: Path | None = None
+    _key: Path | None = None
+    _names: Iterable[str] = ()
+    max_content: int = upload_format.MAX_CONTENT_BYTES
+    max_plain: int = upload_format.MAX_PLAIN_BYTES
+    _now: Callable[[], float] = time.time
+    open_requests: int = field(default=0, init=False)
+    _ports: list[IListeningPort] = field(factory=list, init=False)
+    _stored: dict[str, dict[str, Stored]] = field(factory=dict, init=False)
+    _under_way: set[tuple[str, str]] = field(factory=set, init=False)
+    _loaded: bool = field(default=False, init=False)
+    _busy: int = field(default=0, init=False)
+    _idle: Deferred[None] | None = field(default=None, init=False)
+    _refused: Counter = field(init=False)
+    _repeated: Counter = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._refused = Counter("log_service_refused", "Uploads refused.", ("status",))
+        self._repeated = Counter("log_service_repeated", "Uploads known already.", ("device_id",))
+
+    @property
+    def certificate(self) -> Path:
+        """The certificate in use: what an uploader needs as its CA file."""
+        assert self._certificate is not None
+        return self._certificate
+
+    def privilegedStartService(self) -> None:
+        """Bind; raises `ListenerUnavailable`."""
+        super().privilegedStartService()
+        if self._certificate is None or self._key is None:
+            names = [*self._names, *(one.host for one in self._listen)]
+            self._certificate, self._key = ensure_certificate(self.portal, names, self._now())
+        try:
+            chain = tls_options(self._certificate, self._key)
+        except (OSError, ValueError) as error:
+            where = ", ".join(str(one) for one in self._listen)
+            cause = f"certificate {self._certificate} with key {self._key} does not do: {error}"
+            raise ListenerUnavailable("uploads", where, cause) from None
+        site = _QuietSite(None, partial(UploadRequest, self), timeout=_IDLE_SECONDS)
+        for where in self._listen:
+            try:
+                port = self._reactor.listenSSL(where.port or 0, site, chain, interface=where.host)
+            except CannotListenError as error:
+                for bound in self._ports:
+                    bound.stopListening()
+                cause = error.socketError.strerror or str(error.socketError)
+                raise ListenerUnavailable("uploads", str(where), cause) from None
+            self._ports.append(port)
+
+    def addresses(self) -> list[str]:
+        """The bound addresses, with the ports that the kernel chose."""
+        hosts = (port.getHost() for port in self._ports)
+        return [str(HostPort(one.host, one.port)) for one in hosts]  # type: ignore[attr-defined]
+
+    def startService(self) -> None:
+        """Look at what is stored; until that is done uploaders are told to come again."""
+        super().startService()
+        self._busy += 1
+        loading = self._threads.run(read_stored, self.portal)
+        loading.addCallbacks(
+            self._take_stored, lambda f: self.log.failure("cannot read uploads", f)
+        )
+        loading.addBoth(self._ended)
+
+    def _take_stored(self, stored: dict[str, dict[str, Stored]]) -> None:
+        self._stored = stored
+        self._loaded = True
+
+    def stopService(self) -> Deferred[None]:
+        """Take nothing more; fires when what was taken is stored and answered."""
+        super().stopService()
+        stopped: list[Deferred[Any]] = [maybeDeferred(port.stopListening) for port in self._ports]
+        if self._busy:
+            self._idle = Deferred()
+            stopped.append(self._idle)
+        ended: Deferred[None] = Deferred()
+        DeferredList(stopped).addCallback(lambda _: ended.callback(None))
+        return ended
+
+    def judge(self, request: UploadRequest, length: int | None) -> BatchHead | Refusal:
+        """By the headers alone: what will be uploaded, or why not."""
+        headers = {
+            name.decode("latin-1").lower(): values[-1].decode("latin-1")
+            for name, values in request.requestHeaders.getAllRawHeaders()
+        }
+        credentials = upload_format.read_basic(headers.get("authorization", ""))
+        if credentials is None:
+            return Refusal(401, "device ID and device key are needed")
+        entry = self._registry.entry(credentials[0])
+        if entry is None or not entry.key_fits(credentials[1]):
+            return Refusal(401, "unknown device ID or wrong device key")
+        try:
+            head = upload_format.read_head(headers)
+        except ValueError as error:
+            return Refusal(400, str(error))
+        if head.device_id != entry.device_id:
+            return Refusal(401, "the lines are of another device than the key")
+        if head.encoding and head.encoding not in upload_format.ENCODINGS:
+            return Refusal(415, f"content encoding {head.encoding[:20]!r} is not read here")
+        if length is not None and length > self.max_content:
+            return Refusal(413, f"over {self.max_content:,} bytes; split the batch")
+        if not self._loaded or self.open_requests >= _AT_ONCE:
+            return Refusal(503, "the log service is busy", later=True)
+        return head
+
+    async def answer(self, request: UploadRequest) -> None:
+        """Decide about a request whose content has come."""
+        self._busy += 1
+        try:
+            status, body, later = await self._decide(request)
+        finally:
+            if request.path_written is not None:
+                request.path_written.unlink(missing_ok=True)
+            self._ended(None)
+        if status >= 400:
+            self._refused.add(str(status))
+        request.answer(status, body, later=later)
+
+    async def _decide(self, request: UploadRequest) -> tuple[int, bytes, bool]:
+        refusal = request.refusal
+        if request.path != upload_format.PATH.encode():
+            refusal = Refusal(404, f"there is nothing but {upload_format.PATH} here")
+        elif request.method != b"POST":
+            refusal = Refusal(405, "uploads are sent by POST")
+        if refusal is not None:
+            if refusal.status == 401:
+                await self._registry.look_again()
+                again = self.judge(request, 0)
+                if not isinstance(again, Refusal) or again.status != 401:
+                    refusal = Refusal(503, "the device entry is new; come again", later=True)
+            return refusal.status, upload_format.error_body(refusal.sentence), refusal.later
+        head, path = request.head, request.path_written
+        assert head is not None
+        assert path is not None
+        if not upload_format.digest_fits(head, request.hash.digest()):
+            sentence = f"the content is not what {upload_format.CONTENT_DIGEST} says"
+            return 400, upload_format.error_body(sentence), False
+        return await self._store(head, path)
+
+    async def _store(self, head: BatchHead, path: Path) -> tuple[int, bytes, bool]:
+        batches = self._stored.setdefault(head.device_id, {})
+        known = batches.get(head.batch)
+        if known is not None:
+            if known.digest != head.digest:
+                sentence = "this idempotency key was used for other content"
+                return upload_format.CONFLICT, upload_format.error_body(sentence), False
+            self._repeated.add(head.device_id)
+            body = upload_format.stored_body(head, known.size, known=True)
+            return upload_format.KNOWN, body, False
+        mark = (head.device_id, head.batch)
+        if mark in self._under_way:
+            return 503, upload_format.error_body("this batch is being stored"), True
+        self._under_way.add(mark)
+        try:
+            stored = await self._threads.run(store, self.portal, head, path, self.max_plain)
+        except ContentRefused as refused:
+            return refused.status, upload_format.error_body(str(refused)), False
+        except OSError as error:
+            self.disk_failed(error)
+            sentence = "the log service's disk does not take it"
+            return 503, upload_format.error_body(sentence), True
+        finally:
+            self._under_way.discard(mark)
+        batches[head.batch] = stored
+        return (
+            upload_format.STORED,
+            upload_format.stored_body(head, stored.size, known=False),
+            False,
+        )
+
+    def disk_failed(self, error: OSError) -> None:
+        """Say it; the uploader keeps its batch and comes again."""
+        self.log.error("uploads cannot be stored: {cause}", cause=error.strerror or str(error))
+
+    def figures(self) -> Json:
+        """Lines and batches by device, and what was refused."""
+        devices = {
+            device: {
+                "batches": len(batches),
+                "lines": sum(one.lines for one in batches.values()),
+                "bytes": sum(one.size for one in batches.values()),
+                "repeated": self._repeated.value(device),
+            }
+            for device, batches in sorted(self._stored.items())
+        }
+        refused = {labels[0]: count for labels, count in self._refused}
+        return {"devices": devices, "refused": refused}
+
+    def _ended(self, _: object) -> None:
+        self._busy -= 1
+        if not self._busy and self._idle is not None:
+            self._idle.callback(None)
