@@ -134,6 +134,9 @@ def _run(arguments: Sequence[str] | None) -> int:
     except TscmError as error:
         say.error(str(error))
         return error.exit_status
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        return error.exit_code
     except click.ClickException as error:
         say.error(error.format_message())
         return error.exit_code

@@ -45,7 +45,8 @@ def _help(one: "attrs.Attribute[Any]") -> str:
     advanced = {question.name for question in QUESTIONS if question.advanced}
     words = one.metadata["doc"].rstrip(".")
     kind = " (advanced)" if one.name in advanced else ""
-    return f"{words}{kind}.  [{_default(one)}]"
+    stop = "" if words.endswith("?") and not kind else "."
+    return f"{words}{kind}{stop}  [{_default(one)}]"
 
 
 def _default(one: "attrs.Attribute[Any]") -> str:

@@ -39,7 +39,7 @@ def take_secrets(options: dict[str, Any]) -> dict[str, Any]:
             )
         elif file is not None:
             try:
-                taken[name] = first_line(Path(file).read_bytes()[:_LONGEST])
+                taken[name] = first_line(_start_of(file))
             except (OSError, ValueError) as error:
                 faults.append(
                     Fault(
@@ -83,6 +83,11 @@ def first_line(content: bytes) -> str:
     if not line:
         raise ValueError("has an empty first line")
     return line
+
+
+def _start_of(file: str) -> bytes:
+    with Path(file).open("rb", buffering=0) as opened:
+        return opened.readline(_LONGEST)
 
 
 def _why(file: str, error: Exception) -> str:

@@ -4,9 +4,143 @@
 
 import click
 
+from tscm.cli import say
+from tscm.cli.prompts import InputEnded
+from tscm.cli.session import Session
+from tscm.cli.tables import show_pairs, show_table
+from tscm.errors import TscmError
+
 
 @click.group()
 def command() -> None:
     """
     Device entries of the embedded services.
+
+    An entry registers an address with the policy service and a device ID with the log service.
     """
+
+
+@command.command("add")
+@click.argument("nickname")
+@click.option("--address", metavar="ADDRESS", help="Public address (IP type static).")
+@click.option("--domain", metavar="NAME", help="Domain name that is looked up (IP type dynamic).")
+@click.option(
+    "--block_list", metavar="NAME", help="Block list name.  [default: made from NICKNAME]"
+)
+@click.option(
+    "--allow_list", metavar="NAME", help="Allow list name.  [default: made from NICKNAME]"
+)
+@click.option("--note", default="", help="Note.")
+@click.option("--json", "json_output", is_flag=True, help="Give the entry as JSON.")
+@click.pass_obj
+def add(
+    session: Session,
+    /,
+    nickname: str,
+    *,
+    address: str | None,
+    domain: str | None,
+    block_list: str | None,
+    allow_list: str | None,
+    note: str,
+    json_output: bool,
+) -> None:
+    """
+    Register a device: hands out device ID, device key and list names.
+
+    The device key is shown this once; only its digest is kept.
+    """
+    from tscm.portal.entries import add_entry, list_file
+
+    portal = session.layout.portal
+    entry = add_entry(
+        portal,
+        nickname=nickname,
+        address=address,
+        domain=domain,
+        block_list=block_list,
+        allow_list=allow_list,
+        note=note,
+    )
+    key = entry.device_key.reveal() if entry.device_key else ""
+    if json_output:
+        say.as_json({**entry.as_json(), "device_key": key})
+        return
+    say.info(f"Entry {entry.nickname} is registered")
+    show_pairs(
+        [
+            ("Device ID (tdid)", entry.device_id),
+            ("Device key", key),
+            ("Block list name", entry.block_list),
+            ("Allow list name", entry.allow_list),
+            ("IP type", f"{entry.ip_type} {entry.address or entry.domain}"),
+            ("Block list file", str(list_file(portal, entry.block_list))),
+            ("Allow list file", str(list_file(portal, entry.allow_list))),
+        ]
+    )
+    say.info(
+        "The device key is not shown again; give it to `tsadmin add` with --upload_key - "
+        "or --upload_key_file"
+    )
+
+
+@command.command("list")
+@click.option("--json", "json_output", is_flag=True, help="Give the entries as JSON.")
+@click.pass_obj
+def list_entries(session: Session, /, *, json_output: bool) -> int:
+    """
+    List the entries.
+    """
+    from tscm.portal.entries import read_entries
+
+    found, faults = read_entries(session.layout.portal)
+    rows = [entry.as_json() for entry in found]
+    if json_output:
+        say.as_json(rows)
+    elif rows:
+        heads = (
+            "nickname",
+            "device_id",
+            "ip_type",
+            "address",
+            "domain",
+            "block_list",
+            "allow_list",
+            "note",
+        )
+        show_table(
+            [head.replace("_", " ") for head in heads],
+            [[row[head] for head in heads] for row in rows],
+        )
+    elif not faults:
+        say.info("No entry yet; `tsadmin portal add NICKNAME --address ADDRESS` makes one")
+    return _told(faults)
+
+
+@command.command("remove")
+@click.argument("nickname")
+@click.option("--yes", "-y", is_flag=True, help="Do not ask for confirmation.")
+@click.pass_obj
+def remove(session: Session, /, nickname: str, *, yes: bool) -> int:
+    """
+    Forget an entry: its address and device ID are refused from now on.  Lists and uploads stay.
+    """
+    from tscm.portal.entries import remove_entry
+
+    if not yes:
+        try:
+            answer = input(f"Remove entry {say.visible(nickname)}? (y or n) [default n] ")
+        except EOFError:
+            raise InputEnded("Remove entry?") from None
+        if answer.strip().lower() not in {"y", "yes"}:
+            say.info(f"Entry {nickname} is kept")
+            return 1
+    remove_entry(session.layout.portal, nickname)
+    say.info(f"Entry {nickname} is removed; a new entry has a new device ID")
+    return 0
+
+
+def _told(faults: list[TscmError]) -> int:
+    for fault in faults:
+        say.error(str(fault))
+    return 2 if faults else 0

@@ -139,6 +139,11 @@ class PolicySettings:
     protect: tuple[str, ...] = setting(
         values.many(values.address), (), doc="More addresses that a block list must not cover."
     )
+    retry_seconds: float = setting(
+        values.number(0, 3600),
+        60.0,
+        doc="First pause after a device failed in an update; it doubles up to the fifth failure.",
+    )
     parallel_updates: int = setting(values.whole(1, 64), 4, doc="Devices updated at the same time.")
     save_config: bool = setting(
         values.yes_no, True, doc="Save the device's configuration after a changed update."

@@ -24,6 +24,7 @@ _PREFIX_MAX = 64 - len("-Block-NNNN")
 _NAME_OCTETS = 253
 _PORT_MAX = 65535
 _SHOWN = 60
+_BLANKS = " \t"
 
 
 def shown(value: object) -> str:
@@ -46,7 +47,7 @@ def text(value: Any) -> str:
 
 def account(value: Any) -> str:
     """The name of an account: text without control characters or blanks, not empty."""
-    name = text(value).strip()
+    name = text(value).strip(_BLANKS)
     if not name or re.search(r"\s", name):
         raise refused(value, "is no user name", "one word")
     return name
@@ -56,7 +57,7 @@ def yes_no(value: Any) -> bool:
     """`yes`, `no`, `y`, `n`, or a TOML boolean."""
     if isinstance(value, bool):
         return value
-    word = value.strip().lower() if isinstance(value, str) else ""
+    word = value.strip(_BLANKS).lower() if isinstance(value, str) else ""
     if word in {"y", "yes", "true"}:
         return True
     if word in {"n", "no", "false"}:
@@ -71,13 +72,14 @@ def whole(low: int, high: int | None = None) -> Callable[[Any], int]:
     )
 
     def read(value: Any) -> int:
-        if isinstance(value, str) and re.fullmatch(r"-?[0-9][0-9,]{0,14}", value.strip()):
-            value = int(value.replace(",", ""))
-        if isinstance(value, bool) or not isinstance(value, int):
+        found = value
+        if isinstance(value, str) and re.fullmatch(r"-?[0-9][0-9,]{0,14}", value.strip(_BLANKS)):
+            found = int(value.replace(",", ""))
+        if isinstance(found, bool) or not isinstance(found, int):
             raise refused(value, "is no whole number", allowed)
-        if value < low or (high is not None and value > high):
+        if found < low or (high is not None and found > high):
             raise refused(value, "is out of range", allowed)
-        return value
+        return found
 
     return read
 
@@ -102,7 +104,7 @@ def choice(*words: str) -> Callable[[Any], str]:
 
     def read(value: Any) -> str:
         for word in words:
-            if isinstance(value, str) and value.strip().lower() == word.lower():
+            if isinstance(value, str) and value.strip(_BLANKS).lower() == word.lower():
                 return word
         raise refused(value, "is not among the choices", ", ".join(words))
 
@@ -114,7 +116,7 @@ def optional(read: Callable[[Any], T]) -> Callable[[Any], T | None]:
 
     def read_or_none(value: Any) -> T | None:
         if value is None or (
-            isinstance(value, str) and value.strip().lower() in {"", "''", "none"}
+            isinstance(value, str) and value.strip(_BLANKS).lower() in {"", "''", "none"}
         ):
             return None
         return read(value)
@@ -128,7 +130,7 @@ def many(read: Callable[[Any], T]) -> Callable[[Any], tuple[T, ...]]:
     def read_many(value: Any) -> tuple[T, ...]:
         if isinstance(value, str):
             words = value.split()
-            value = [] if value.strip().lower() in {"", "''", "none"} else words
+            value = [] if value.strip(_BLANKS).lower() in {"", "''", "none"} else words
         if not isinstance(value, list | tuple):
             raise refused(value, "is no list", "a list, or words with a blank between, or none")
         return tuple(dict.fromkeys(read(one) for one in value))
@@ -156,7 +158,7 @@ def device_id(value: Any) -> str:
 
 def dns_name(value: Any) -> str:
     """A DNS name (RFC 1035, 2.3.4), lower case, without the closing dot."""
-    name = value.strip().rstrip(".").lower() if isinstance(value, str) else ""
+    name = value.strip(_BLANKS).rstrip(".").lower() if isinstance(value, str) else ""
     labels = name.split(".")
     if not name or len(name) > _NAME_OCTETS or not all(_LABEL.fullmatch(label) for label in labels):
         raise refused(
@@ -170,7 +172,7 @@ def ip_address(value: Any) -> str:
     try:
         if not isinstance(value, str) or "%" in value:
             raise ValueError
-        return str(ipaddress.ip_address(value.strip()))
+        return str(ipaddress.ip_address(value.strip(_BLANKS)))
     except ValueError:
         raise refused(value, "is no IP address", "an IPv4 or IPv6 address") from None
 
@@ -226,7 +228,7 @@ def host_port(value: Any) -> HostPort:
         raise refused(value, "is no address", allowed)
     found = re.fullmatch(
         r"\[([^\]]+)\](?::([0-9]{1,5}))?|([^:\s]+)(?::([0-9]{1,5}))?|([0-9A-Fa-f:.]+)",
-        value.strip(),
+        value.strip(_BLANKS),
     )
     if not found:
         raise refused(value, "is no address with a port", allowed)
@@ -247,12 +249,14 @@ def port_number(value: Any) -> int:
 def listen_address(value: Any) -> HostPort:
     """Where to listen: an IP address with a port; port 0 lets the kernel choose."""
     allowed = "IP address:port, as 0.0.0.0:514 or [::]:514"
+    if isinstance(value, HostPort):
+        return value
     try:
+        if isinstance(value, str) and re.search(r":0+$", value.strip(_BLANKS)):
+            return HostPort(ip_address(host_port(value.strip(_BLANKS).rpartition(":")[0]).host), 0)
         found = host_port(value)
         host = ip_address(found.host)
     except ValueError:
-        if isinstance(value, str) and value.rpartition(":")[2] == "0":
-            return HostPort(host_port(value.rpartition(":")[0]).host, 0)
         raise refused(value, "is no address to listen on", allowed) from None
     if found.port is None:
         raise refused(value, "has no port", allowed)
@@ -265,7 +269,7 @@ def web_url(*schemes: str) -> Callable[[Any], str]:
 
     def read(value: Any) -> str:
         try:
-            parts = urlsplit(value.strip() if isinstance(value, str) else "")
+            parts = urlsplit(value.strip(_BLANKS) if isinstance(value, str) else "")
             port = parts.port
         except ValueError:
             raise refused(value, "is no URL", allowed) from None
@@ -275,39 +279,42 @@ def web_url(*schemes: str) -> Callable[[Any], str]:
             parts.username is not None
             or parts.query
             or parts.fragment
-            or re.search(r"\s", value.strip())
+            or re.search(r"\s", value.strip(_BLANKS))
         ):
             raise refused(value, "holds more than an address and a path", allowed)
         try:
             address(parts.hostname)
         except ValueError:
             raise refused(value, "holds no address or host name", allowed) from None
-        return str(value.strip().rstrip("/"))
+        return str(value.strip(_BLANKS).rstrip("/"))
 
     return read
 
 
 def proxy_url(value: Any) -> str:
     """`http://address:port` of a proxy that speaks CONNECT."""
-    if isinstance(value, str) and value.strip().lower().startswith("https:"):
+    if isinstance(value, str) and value.strip(_BLANKS).lower().startswith("https:"):
         raise refused(value, "is an https proxy, which is not supported", "http://address:port")
-    url = web_url("http")(value)
-    parts = urlsplit(url)
-    if parts.port is None or parts.path:
-        raise refused(value, "is no proxy address", "http://address:port")
+    try:
+        url = web_url("http")(value)
+        parts = urlsplit(url)
+        if parts.port is None or parts.path:
+            raise ValueError
+    except ValueError:
+        raise refused(value, "is no proxy address", "http://address:port") from None
     return url
 
 
 def rest_url(value: Any) -> str | None:
     """The root of the device's REST API; None for `auto`."""
-    if value is None or (isinstance(value, str) and value.strip().lower() == "auto"):
+    if value is None or (isinstance(value, str) and value.strip(_BLANKS).lower() == "auto"):
         return None
     return web_url("https")(value)
 
 
 def fingerprint(value: Any) -> str:
     """SHA-256 of a certificate as 64 hexadecimal digits; colons are taken and dropped."""
-    digits = value.replace(":", "").strip().lower() if isinstance(value, str) else ""
+    digits = value.replace(":", "").strip(_BLANKS).lower() if isinstance(value, str) else ""
     if not re.fullmatch(r"[0-9a-f]{64}", digits):
         raise refused(value, "is no SHA-256 fingerprint", "64 hexadecimal digits")
     return digits

@@ -1,0 +1,286 @@
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.cli.conftest import Add, Options, Stored, Tsadmin
+
+STORED = ["etc/tscm/devices/tstest.toml", "var/lib/tscm/key"]
+
+
+def test_everything_by_options_asks_nothing(add: "Add", stored: "Stored") -> None:
+    done = add()
+
+    assert done.status == 0
+    assert "[INFO ] : Block list block.example: 12,345 entries" in done.out
+    assert "[INFO ] : Device tstest is stored" in done.out
+    assert "beta" in done.out
+    assert (
+        "access-list global_access extended deny ip object-group ThreatSTOP-Block any log"
+        in done.out
+    )
+    assert done.out.index("access-list") < done.out.index("tsadmin show tstest")
+    assert "?" not in done.out
+    assert done.err == ""
+    assert stored() == STORED
+
+
+def test_without_a_name_the_device_id_is_the_name(add: "Add", stored: "Stored") -> None:
+    assert add(None).status == 0
+    assert stored()[0] == "etc/tscm/devices/tdid_abcd1234.toml"
+
+
+def test_the_list_is_the_literal_table(tsadmin: "Tsadmin", add: "Add") -> None:
+    add()
+
+    assert tsadmin("list").out == (
+        "| Device name | Type    | Device ID     | Management IP | Log upload ID | Log  | Log uploads |\n"
+        "| tstest      | asarest | tdid_abcd1234 | 192.0.2.10    | tdid_abcd1234 | 100k | enabled     |\n"
+    )
+
+
+def test_versions_are_the_literal_table(tsadmin: "Tsadmin") -> None:
+    assert tsadmin("version", "--all").out == (
+        "[INFO ] : ThreatSTOP Versions:\n"
+        "Module               Version\n"
+        "-------------------- ----------\n"
+        "  TSCM-Core          0.1.0\n"
+        "  ts-asarest         0.1.0\n"
+    )
+
+
+def test_the_secret_is_in_no_file_and_in_no_output(
+    tsadmin: "Tsadmin", root: Path, add: "Add", stored: "Stored"
+) -> None:
+    add()
+    shown = tsadmin("show", "tstest")
+    everything = b"".join((root / name).read_bytes() for name in stored())
+
+    assert b"s3cret" not in everything
+    assert "s3cret" not in shown.both
+    assert "********" in shown.out
+    assert json.loads(tsadmin("show", "tstest", "--json").out)["settings"]["password"] == "********"
+
+
+def test_the_platform_proposes_the_size_unless_one_is_given(tsadmin: "Tsadmin", add: "Add") -> None:
+    add("a")
+    add("b", device="192.0.2.11", max_policy_size="500")
+
+    sizes = [
+        json.loads(tsadmin("show", name, "--json").out)["settings"]["max_policy_size"]
+        for name in ("a", "b")
+    ]
+    assert sizes == [9000, 500]
+
+
+def test_options_with_dashes_are_the_same_options(tsadmin: "Tsadmin", options: "Options") -> None:
+    words = [
+        one.replace("_", "-", 1) if "=" in one and "_" in one.split("=")[0] else one
+        for one in options()
+    ]
+    assert any(one.startswith("--device-id=") for one in words)
+    assert tsadmin("add", "--type", "asarest", *words, "tstest", stdin="x\n").status == 0
+
+
+def test_a_password_on_the_command_line_works_with_a_warning(add: "Add") -> None:
+    done = add(password_file=None, password="s3cret")
+
+    assert done.status == 0
+    assert done.err.startswith("[WARN ] : --password: ")
+    assert "s3cret" not in done.both
+
+
+def test_a_password_from_standard_input(add: "Add") -> None:
+    done = add(password_file=None, password="-")
+
+    assert (done.status, done.err) == (0, "")
+
+
+def test_json_is_all_that_stands_on_the_output(tsadmin: "Tsadmin", options: "Options") -> None:
+    done = tsadmin("add", "--type=asarest", "--json", *options(), "tstest", stdin="s3cret\n")
+
+    assert json.loads(done.out)["settings"]["password"] == "********"
+    assert json.loads(tsadmin("list", "--json").out)[0]["name"] == "tstest"
+
+
+@pytest.mark.parametrize(
+    ("changed", "sentence"),
+    [
+        ({"device_id": "abcd"}, "--device_id: 'abcd' is no device ID"),
+        ({"device": "300.1.1.1"}, "--device: '300.1.1.1' is neither an IP address nor a host name"),
+        ({"block_list": "a..b"}, "--block_list: 'a..b' is no DNS name"),
+        ({"allow_list": "block.example"}, "--allow_list: it is the block list too"),
+        ({"prefix": "bad name"}, "--prefix: 'bad name' is no object-group prefix"),
+        ({"prefix": "x" * 54}, "is no object-group prefix"),
+        ({"token_auth": "maybe"}, "--token_auth: 'maybe' is neither yes nor no"),
+        ({"max_policy_size": "0"}, "--max_policy_size: '0' is out of range"),
+        ({"max_policy_size": "lots"}, "--max_policy_size: 'lots' is no whole number"),
+        ({"username": ""}, "--username: '' is no user name"),
+        ({"dns_port": "54"}, "allowed: 53 (standard) or 5353"),
+        ({"syslog_sources": "192.0.2.1 x_y z!"}, "--syslog_sources"),
+        ({"log_rotate_size": "49"}, "allowed: a whole number from 50 to 10,000,000"),
+        ({"syslog_forward": "y"}, "--forward_address: syslog forward is enabled and no address"),
+        ({"forward_port": "65536"}, "--forward_port: '65536' is out of range"),
+        ({"forward_protocol": "sctp"}, "allowed: UDP, TCP"),
+        ({"log_proxy": "https://192.0.2.9:3128"}, "is an https proxy, which is not supported"),
+        ({"log_proxy": "192.0.2.9"}, "allowed: http://address:port"),
+        ({"log_proxy_user": "u"}, "--log_proxy_user: a user is set and no proxy"),
+        ({"ha_members": "192.0.2.300"}, "--ha_members"),
+        ({"rest_url": "http://192.0.2.10/api"}, "--rest_url"),
+        ({"object_group_size": "0"}, "--object_group_size: '0' is out of range"),
+        ({"password_file": "/nowhere/at/all"}, "--password_file: /nowhere/at/all: No such file"),
+        ({"password_file": "/dev/null"}, "--password_file: /dev/null holds nothing"),
+        ({"password": "x"}, "--password: --password_file is given too"),
+    ],
+)
+def test_a_setting_out_of_form_is_refused_in_a_sentence(
+    add: "Add", stored: "Stored", changed: dict[str, str], sentence: str
+) -> None:
+    done = add(**changed)
+
+    assert done.status == 2
+    assert sentence in done.err
+    assert done.err.count("[ERROR] : ") == 1
+    assert stored() == []
+
+
+def test_all_faults_come_in_one_report(add: "Add") -> None:
+    done = add(dns_port="1", log_rotate_size="49", log_proxy="https://p:1")
+
+    assert "3 faults" in done.err
+    for option in ("--dns_port", "--log_rotate_size", "--log_proxy"):
+        assert f"\n  {option}: " in done.err
+
+
+@pytest.mark.parametrize(
+    "name", ["../x", "", "x" * 300, "-x", "a/b", "a b", "a.b", "ä", "\x1b[31m"]
+)
+def test_a_nickname_out_of_form_is_refused(
+    tsadmin: "Tsadmin", options: "Options", stored: "Stored", name: str
+) -> None:
+    done = tsadmin("add", "--type=asarest", *options(), "--", name, stdin="s3cret\n")
+
+    assert done.status == 2
+    assert "NAME: " in done.err
+    assert "letters, digits, '-' and '_'" in done.err
+    assert len(done.err) < 300
+    assert "\x1b" not in done.err
+    assert stored() == []
+
+
+def test_a_nickname_that_is_taken_is_refused(root: Path, add: "Add") -> None:
+    add()
+    before = (root / STORED[0]).read_bytes()
+    done = add(device="192.0.2.11")
+
+    assert done.status == 1
+    assert "a device named 'tstest' exists already" in done.err
+    assert (root / STORED[0]).read_bytes() == before
+
+
+def test_an_address_of_another_device_is_refused(add: "Add", stored: "Stored") -> None:
+    add()
+    done = add("other", ha_members="::ffff:192.0.2.10", device="192.0.2.11")
+
+    assert done.status == 1
+    assert "192.0.2.10 of device 'other' already belongs to device 'tstest'" in done.err
+    assert stored() == STORED
+
+
+def test_a_relay_may_stand_with_two_devices(add: "Add") -> None:
+    assert add(syslog_sources="192.0.2.200").status == 0
+    assert add("b", device="192.0.2.11", syslog_sources="192.0.2.200").status == 0
+
+
+@pytest.mark.parametrize(
+    ("changed", "sentence"),
+    [
+        (
+            {"block_list": "gone.example"},
+            "block or allow list [gone.example] could not be fetched from ThreatSTOP DNS servers: "
+            "no such name; try --dns_port 5353",
+        ),
+        ({"block_list": "empty.example"}, "the list is empty, and a block list must not be"),
+        ({"device": "192.0.2.66"}, "device tstest: no TCP to port 443; look at the http list"),
+    ],
+)
+def test_what_does_not_answer_is_not_stored(
+    add: "Add", stored: "Stored", changed: dict[str, str], sentence: str
+) -> None:
+    done = add(**changed)
+
+    assert done.status == 1
+    assert sentence in done.err
+    assert stored() == []
+
+
+def test_an_empty_allow_list_is_fine(add: "Add") -> None:
+    assert add(allow_list="empty.example").status == 0
+
+
+def test_without_a_policy_server_it_says_what_to_set(root: Path, add: "Add") -> None:
+    (root / "etc/tscm/tscm.toml").write_text("")
+    done = add()
+
+    assert done.status == 2
+    assert "policy.servers: no policy server is set" in done.err
+    assert 'servers = ["address[:port]", …] under [policy]' in done.err
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["add"], "--type: is not given; allowed: asarest"),
+        (["add", "--type", "asa5505"], "'asa5505' is no type of device; allowed: asarest"),
+        (["add", "--type=auto"], "pairing with the portal (auto) is not there yet"),
+        (["frobnicate"], "there is no command 'frobnicate'"),
+        (["show", "nobody"], "there is no device named 'nobody'"),
+        (["show", "../../etc/passwd"], "there is no device named"),
+        (["configure", "nobody"], "there is no device named 'nobody'"),
+        (["remove", "nobody", "--yes"], "there is no device named 'nobody'"),
+        (["update", "nobody"], "there is no device named 'nobody'"),
+        (["logs", "nobody"], "there is no device named 'nobody'"),
+        (["list", "--nonsense"], "No such option"),
+    ],
+)
+def test_a_word_out_of_place_is_one_sentence(
+    tsadmin: "Tsadmin", words: list[str], sentence: str
+) -> None:
+    done = tsadmin(*words)
+
+    assert done.status != 0
+    assert sentence in done.err
+    assert done.err.startswith("[ERROR] : ")
+    assert done.err.count("\n") == 1
+
+
+def test_the_help_of_a_type_lists_every_option_with_its_default(tsadmin: "Tsadmin") -> None:
+    from attrs import fields_dict
+
+    from tscm.settings.device import DeviceSettings
+
+    out = tsadmin("add", "--type", "asarest", "--help").out
+    for name in set(fields_dict(DeviceSettings)) - {"name", "type"}:
+        assert f"--{name} " in out
+    assert "[default: 53]" in " ".join(out.split())
+    assert "--block_list" not in tsadmin("add", "--help").out
+
+
+def test_what_needs_the_manager_says_that_it_is_down(tsadmin: "Tsadmin", add: "Add") -> None:
+    add()
+    done = tsadmin("logs", "tstest")
+
+    assert done.status == 6
+    assert "twistd -n tscm" in done.err
+
+
+def test_the_end_of_the_input_at_a_question_is_an_error(
+    tsadmin: "Tsadmin", stored: "Stored"
+) -> None:
+    done = tsadmin("add", "--type=asarest", "tstest", stdin="tdid_a\n")
+
+    assert done.status == 2
+    assert "the input ended at the question 'Device Management IP address'" in done.err
+    assert stored() == []

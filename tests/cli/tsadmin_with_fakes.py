@@ -1,0 +1,56 @@
+"""
+`tsadmin` in a process of its own, whose lists and firewall are made up.
+
+Lists: `block.example` has 12,345 entries, `empty.example` none, `gone.example` is not there.
+The device at 192.0.2.66 does not answer; any other says what it is.
+"""
+
+import sys
+from functools import partial
+from typing import Any, cast
+
+from tscm.cli import direct, main
+from tscm.devices import Reach
+from tscm.errors import DeviceFault, ListUnavailable
+from tscm.model import AsaDriver, Identity
+from tscm.settings.device import DeviceSettings
+from tscm.settings.node import NodeSettings
+
+COUNTS = {"block.example": 12_345, "allow.example": 7, "empty.example": 0}
+
+
+class Firewall:
+    def __init__(self, settings: DeviceSettings) -> None:
+        self.settings = settings
+
+    def identify(self) -> Identity:
+        if self.settings.device == "192.0.2.66":
+            raise DeviceFault(self.settings.name, "no TCP to port 443", "look at the http list")
+        return Identity(version="9.15(1)1", model="ASAv", serial="9A1", agent="1.3.2", entries=9000)
+
+    def close(self) -> None:
+        pass
+
+
+def count_entries(settings: DeviceSettings, node: NodeSettings, name: str) -> int:
+    if name not in COUNTS:
+        raise ListUnavailable(name, "no such name", "try --dns_port 5353")
+    return COUNTS[name]
+
+
+def connect(settings: DeviceSettings, node: NodeSettings) -> AsaDriver:
+    return cast(AsaDriver, Firewall(settings))
+
+
+REACH = Reach(count_entries=count_entries, connect=connect)
+
+
+def install() -> Any:
+    made = partial(direct.DirectBackend, reach=REACH)
+    direct.DirectBackend = made  # type: ignore[assignment, misc]
+    return made
+
+
+if __name__ == "__main__":
+    install()
+    main.main(sys.argv[1:])
