@@ -1,0 +1,24 @@
+"""
+Fixtures of the simulator's tests.
+"""
+
+from collections.abc import AsyncIterator
+
+import pytest_twisted
+from twisted.internet import reactor
+
+from tests.simulator.simulator_client import Client
+from tscm.simulator.service import AsaOptions, SimulatedAsa
+
+
+@pytest_twisted.async_yield_fixture()
+async def asa() -> AsyncIterator[SimulatedAsa]:
+    service = SimulatedAsa(reactor, AsaOptions(username="admin", password="secret"))
+    service.startService()
+    yield service
+    await service.stopService()
+
+
+@pytest_twisted.async_yield_fixture()
+async def client(asa: SimulatedAsa) -> AsyncIterator[Client]:
+    yield Client(asa)

@@ -1,0 +1,455 @@
+"""
+The command line: one session's lines in, the ASA's text out.
+
+The REST agent's `/api/cli`, the start configuration and the control port all type here.
+Errors are text, with or without `ERROR:` in front (asa.md, section 5); a line that works
+gives the empty string.
+"""
+
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+
+from attrs import define, evolve, field
+
+from tscm.simulator import members
+from tscm.simulator.access_list import INCOMPLETE, INVALID, read_ace, read_binding
+from tscm.simulator.accounts import Account, hash_password
+from tscm.simulator.configuration import FORWARD_REFERENCE, NetworkObject
+from tscm.simulator.device import Device
+from tscm.simulator.refusal import Cause, Refused
+from tscm.simulator.show import show
+
+STORED = frozenset(
+    [
+        "aaa",
+        "arp",
+        "asp",
+        "banner",
+        "boot",
+        "call-home",
+        "class-map",
+        "clock",
+        "console",
+        "crypto",
+        "dns",
+        "domain-name",
+        "enable",
+        "failover",
+        "firewall",
+        "forward-reference",
+        "ftp",
+        "group-policy",
+        "http",
+        "icmp",
+        "ip",
+        "ipv6",
+        "key",
+        "logging",
+        "management-access",
+        "mtu",
+        "names",
+        "nat",
+        "no-proxy-arp",
+        "object-group-search",
+        "pager",
+        "policy-map",
+        "prompt",
+        "quota",
+        "rest-api",
+        "route",
+        "same-security-traffic",
+        "service-policy",
+        "snmp-server",
+        "ssh",
+        "ssl",
+        "sysopt",
+        "telnet",
+        "threat-detection",
+        "timeout",
+        "tunnel-group",
+        "user-identity",
+        "webvpn",
+        "xlate",
+    ]
+)
+"""First words of lines that are kept as they stand and have no effect but where noted."""
+
+SINGLE = (
+    "logging trap",
+    "logging facility",
+    "logging timestamp",
+    "logging device-id",
+    "logging queue",
+    "access-list deny-flow-max",
+    "access-list alert-interval",
+    "rest-api image",
+    "domain-name",
+    "prompt",
+    "pager",
+    "failover lan unit",
+)
+"""Commands of which the last one stands."""
+
+OTHER_GROUPS = frozenset(["service", "protocol", "icmp-type", "user", "security"])
+_SUBMODE_WORDS = frozenset(
+    [
+        "nameif",
+        "security-level",
+        "ip",
+        "ipv6",
+        "shutdown",
+        "description",
+        "management-only",
+        "speed",
+        "duplex",
+        "vlan",
+        "standby",
+        "no",
+        "match",
+        "class",
+        "inspect",
+        "parameters",
+        "service-object",
+        "group-object",
+        "port-object",
+        "protocol-object",
+        "icmp-object",
+        "user",
+        "user-group",
+        "security-group",
+        "message-length",
+    ]
+)
+
+
+def marker(line: str, column: int) -> str:
+    """The caret under what was not understood, and the sentence."""
+    return f"\n{line}\n{' ' * column}^\n{INVALID}\n"
+
+
+@define(eq=False)
+class Console:
+    """
+    A session in configuration mode; `_target` is what the sub-mode lines belong to.
+    """
+
+    device: Device
+    user: str = "enable_15"
+    _mode: str = field(default="", init=False)
+    _target: str = field(default="", init=False)
+
+    def leave_submode(self) -> None:
+        """Go back to the plain configuration mode."""
+        self._mode = self._target = ""
+
+    def run(self, line: str, now: float) -> str:
+        """One line; what it prints."""
+        words = line.split()
+        if not words or words[0][0] in "!:":
+            return ""
+        try:
+            if self._mode:
+                printed = self._submode(line, words)
+                if printed is not None:
+                    return printed
+            return self._command(line, words, now)
+        except Refused as refusal:
+            if refusal.cause is Cause.SYNTAX and refusal.text == INVALID:
+                return marker(line, len(line) - len(line.lstrip()) + len(words[0]) + 1)
+            return refusal.text + "\n"
+
+    # -- sub-modes -----------------------------------------------------------
+
+    def _submode(self, line: str, words: list[str]) -> str | None:
+        """What the sub-mode makes of the line; None when it is not one of its lines."""
+        if words[0] in ("exit", "quit"):
+            self.leave_submode()
+            return ""
+        negative = words[0] == "no"
+        bare = words[1:] if negative else words
+        if not bare:
+            raise Refused(Cause.SYNTAX, INCOMPLETE)
+        if self._mode == "network-group":
+            return self._group_line(bare, negative=negative)
+        if self._mode == "network-object":
+            return self._object_line(bare, negative=negative)
+        return self._stored_line(line.strip(), bare, negative=negative)
+
+    def _group_line(self, words: list[str], *, negative: bool) -> str | None:
+        configuration = self.device.configuration
+        if words[0] in ("network-object", "group-object"):
+            member = members.from_words(words)
+            change = configuration.remove_member if negative else configuration.add_member
+            change(self._target, member)
+            return ""
+        if words[0] == "description":
+            configuration.describe(self._target, "" if negative else " ".join(words[1:]))
+            return ""
+        self.leave_submode()
+        return None
+
+    def _object_line(self, words: list[str], *, negative: bool) -> str | None:
+        held = self.device.configuration.objects[self._target]
+        if words[0] == "description":
+            text = "" if negative else " ".join(words[1:])
+            self.device.configuration.put_object(evolve(held, description=text))
+            return ""
+        if words[0] in ("host", "subnet", "range", "fqdn"):
+            body = "" if negative else object_body(words)
+            self.device.configuration.put_object(evolve(held, body=body))
+            return ""
+        self.leave_submode()
+        return None
+
+    def _stored_line(self, line: str, words: list[str], *, negative: bool) -> str | None:
+        if words[0] not in _SUBMODE_WORDS:
+            self.leave_submode()
+            return None
+        if self._mode == "other-group":
+            kept = self.device.configuration.other_groups[self._target][1]
+        else:
+            kept = self.device.configuration.plain[self._target]
+        bare = " " + " ".join(words)
+        if negative and bare in kept:
+            kept.remove(bare)
+        elif " " + line not in kept:
+            kept.append(" " + line)
+        self.device.configuration.changed()
+        return ""
+
+    # -- commands ------------------------------------------------------------
+
+    def _command(self, line: str, words: list[str], now: float) -> str:
+        first = words[0]
+        if first in ("show", "sh", "more", "packet-tracer"):
+            return show(self.device, line, words, now)
+        if first in ("write", "wr", "copy"):
+            return self._save(words, now)
+        if first in ("configure", "conf", "enable", "terminal", "end", "exit", "do", "changeto"):
+            self.leave_submode()
+            return ""
+        self.leave_submode()
+        if first == "no":
+            return self._negative(words[1:])
+        if first == "clear":
+            return self._clear(words)
+        return self._positive(line.strip(), words)
+
+    def _save(self, words: list[str], now: float) -> str:
+        match words:
+            case ["write" | "wr"] | ["write" | "wr", "memory" | "mem"]:
+                return self.device.save(now)
+            case ["copy", *rest] if rest[-2:] in (
+                ["running-config", "startup-config"],
+                ["run", "start"],
+            ):
+                return self.device.save(now)
+            case ["copy", "running-config", target] if target.startswith(("flash:", "disk0:")):
+                size = len(self.device.running_config())
+                return f"{size} bytes copied in 0.100 secs\n"
+            case ["write" | "wr", "standby"]:
+                return "Building configuration...\n[OK]\n"
+        raise Refused(Cause.SYNTAX, INVALID)
+
+    def _positive(self, line: str, words: list[str]) -> str:
+        known: dict[str, Callable[[Sequence[str]], None]] = {
+            "object-group": self._enter_group,
+            "object": self._enter_object,
+            "access-list": self._access_list,
+            "access-group": self._access_group,
+            "hostname": self._hostname,
+            "username": self._username,
+        }
+        handler = known.get(words[0])
+        if handler is not None:
+            handler(words[1:])
+        elif words[0] in ("interface", "class-map", "policy-map", "object-group-search"):
+            self.device.configuration.plain.setdefault(line, [])
+            self.device.configuration.changed()
+            if words[0] != "object-group-search":
+                self._mode, self._target = "stored", line
+        elif words[0] in STORED:
+            self._store(line)
+        else:
+            raise Refused(Cause.SYNTAX, INVALID)
+        return ""
+
+    def _store(self, line: str) -> None:
+        plain = self.device.configuration.plain
+        single = next((one for one in SINGLE if line.startswith(one)), None)
+        text = " ".join(line.split())
+        for held in list(plain):
+            if held == f"no {text}" or (single and held.startswith(single)):
+                del plain[held]
+        plain[text] = []
+        self.device.configuration.changed(acl=text == FORWARD_REFERENCE)
+
+    def _enter_group(self, words: Sequence[str]) -> None:
+        if len(words) < 2:
+            raise Refused(Cause.SYNTAX, INCOMPLETE)
+        kind, name = words[0], words[1]
+        configuration = self.device.configuration
+        if kind == "network":
+            if name not in configuration.groups:
+                configuration.create_group(name)
+            self._mode, self._target = "network-group", name
+            return
+        if kind not in OTHER_GROUPS:
+            raise Refused(Cause.SYNTAX, INVALID)
+        if name not in configuration.other_groups:
+            configuration.check_free(name)
+            configuration.other_groups[name] = (kind, [])
+            configuration.changed()
+        self._mode, self._target = "other-group", name
+
+    def _enter_object(self, words: Sequence[str]) -> None:
+        if len(words) < 2:
+            raise Refused(Cause.SYNTAX, INCOMPLETE)
+        if words[0] != "network":
+            raise Refused(Cause.SYNTAX, INVALID)
+        name = words[1]
+        if name not in self.device.configuration.objects:
+            self.device.configuration.put_object(NetworkObject(name))
+        self._mode, self._target = "network-object", name
+
+    def _access_list(self, words: Sequence[str]) -> None:
+        if words and words[0] in ("deny-flow-max", "alert-interval"):
+            if len(words) != 2 or not words[1].isdigit():
+                raise Refused(Cause.SYNTAX, INVALID)
+            self._store("access-list " + " ".join(words))
+            return
+        line, ace = read_ace(words)
+        self.device.configuration.add_ace(ace, line)
+
+    def _access_group(self, words: Sequence[str]) -> None:
+        name, binding = read_binding(words)
+        self.device.configuration.bind(name, binding)
+
+    def _hostname(self, words: Sequence[str]) -> None:
+        if len(words) != 1 or not 0 < len(words[0]) <= 63:
+            raise Refused(Cause.SYNTAX, INVALID if words else INCOMPLETE)
+        self.device.configuration.hostname = words[0]
+        self.device.configuration.changed()
+
+    def _username(self, words: Sequence[str]) -> None:
+        match list(words):
+            case [name, "password", secret, *rest]:
+                given = dict(pairwise(rest))
+                level = given.get("privilege", given.get("priv", "2"))
+                if not level.isdigit() or int(level) > 15:
+                    raise Refused(Cause.SYNTAX, INVALID)
+                stored = secret if "pbkdf2" in rest else hash_password(secret)
+                self.device.put_account(
+                    Account(name=name, password_hash=stored, privilege=int(level))
+                )
+            case [_, "attributes"]:
+                self._store("username " + " ".join(words))
+            case _:
+                raise Refused(Cause.SYNTAX, INCOMPLETE)
+
+    # -- taking away ---------------------------------------------------------
+
+    def _negative(self, words: list[str]) -> str:
+        configuration = self.device.configuration
+        match words:
+            case ["object-group", "network", name]:
+                if configuration.type_of(name) not in ("network", None):
+                    configuration.check_free(name)
+                configuration.remove_group(name)
+            case ["object-group", kind, name] if kind in OTHER_GROUPS:
+                if configuration.other_groups.pop(name, None) is None:
+                    text = f"Removing object-group ({name}) failed; it does not exist"
+                    raise Refused(Cause.ABSENT, text)
+                configuration.changed()
+            case ["object", "network", name]:
+                configuration.remove_object(name)
+            case ["access-list", "deny-flow-max" | "alert-interval", *_]:
+                self._forget(" ".join(words))
+            case ["access-list", *rest]:
+                configuration.remove_ace(read_ace(rest)[1])
+            case ["access-group", *rest]:
+                configuration.unbind(*read_binding(rest))
+            case ["username", name]:
+                self.device.accounts.users.pop(name, None)
+                configuration.changed()
+            case ["object-group" | "object" | "access-list" | "username"]:
+                raise Refused(Cause.SYNTAX, INCOMPLETE)
+            case [first, *_] if first in STORED or first == "interface":
+                self._forget(" ".join(words))
+            case []:
+                raise Refused(Cause.SYNTAX, INCOMPLETE)
+            case _:
+                raise Refused(Cause.SYNTAX, INVALID)
+        return ""
+
+    def _forget(self, text: str) -> None:
+        plain = self.device.configuration.plain
+        single = next((one for one in SINGLE if text.startswith(one)), None)
+        for held in list(plain):
+            if held == text or (single and held.startswith(single)) or held.startswith(text + " "):
+                del plain[held]
+        if text.startswith(("failover", "logging message")):
+            plain[f"no {text}"] = []
+        self.device.configuration.changed(acl=text == FORWARD_REFERENCE)
+
+    def _clear(self, words: list[str]) -> str:
+        configuration = self.device.configuration
+        match words:
+            case ["clear", "configure", "access-list", name]:
+                configuration.clear_access_list(name)
+            case ["clear", "configure", "object-group"]:
+                for name in list(configuration.groups):
+                    if configuration.forward_reference or not configuration.lists_using(name):
+                        del configuration.groups[name]
+                configuration.changed(acl=True)
+            case ["clear", "logging" | "access-list" | "counters" | "local-host" | "conn", *_]:
+                pass
+            case _:
+                raise Refused(Cause.SYNTAX, INVALID)
+        return ""
+
+
+def object_body(words: Sequence[str]) -> str:
+    """The checked sub-mode line of a named network object."""
+    match list(words):
+        case ["host", address]:
+            made = members.host6(address) if ":" in address else members.host(address)
+            return made.removeprefix("network-object ")
+        case ["subnet", prefix] if ":" in prefix:
+            made = members.from_words(["network-object", prefix])
+            return made.replace("network-object ", "subnet ")
+        case ["subnet", address, mask]:
+            made = members.from_words(["network-object", address, mask])
+            return made.replace("network-object ", "" if "host" in made else "subnet ")
+        case ["range", first, last]:
+            host = members.host6 if ":" in first else members.host
+            if members.interval(host(first))[0] > members.interval(host(last))[0]:
+                text = "ERROR: end ip address should be greater than start ip address"
+                raise Refused(Cause.BAD_MEMBER, text)
+            return f"range {first} {last}"
+        case ["fqdn", "v4" | "v6" as family, name]:
+            return f"fqdn {family} {name}"
+        case ["fqdn", name]:
+            return f"fqdn {name}"
+    raise Refused(Cause.SYNTAX, INCOMPLETE)
+
+
+def load(device: Device, text: str, now: float, *, out_of_order_fails: bool = False) -> None:
+    """
+    Put the lines of *text* into the device as a start configuration.
+
+    What they print goes to `load_errors`.  *out_of_order_fails* is the hazard of 9.18.1 and 9.19.1
+    (cisco-sa-asaftd-aclconfig-wvk52f3z): a group named above the place where it stands is lost.
+    """
+    console = Console(device)
+    device.load_errors.clear()
+    device.configuration.loading = not out_of_order_fails
+    try:
+        for line in text.splitlines():
+            if line.startswith(("ASA Version", "Cryptochecksum")):
+                continue
+            printed = console.run(line, now).strip()
+            if printed and len(device.load_errors) < 1000:
+                device.load_errors.append(printed)
+    finally:
+        device.configuration.loading = False

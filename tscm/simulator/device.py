@@ -1,0 +1,143 @@
+"""
+One simulated firewall: what it runs, what it saved, who may log in, how it feels.
+
+Pure: time is a parameter, nothing is opened.  The REST agent, the command line, the traffic and
+the control port all act on this one value, as they do on the real box.
+"""
+
+from collections.abc import Iterable
+from hashlib import md5
+
+from attrs import define, field
+
+from tscm.simulator.accounts import Account, Accounts, Tokens
+from tscm.simulator.configuration import Configuration
+from tscm.simulator.profiles import PROFILES, Profile
+from tscm.simulator.switches import Switches
+
+FACTORY_LINES = (
+    "names",
+    "interface GigabitEthernet0/0",
+    " nameif outside",
+    " security-level 0",
+    " ip address 198.51.100.1 255.255.255.0",
+    "interface GigabitEthernet0/1",
+    " nameif inside",
+    " security-level 100",
+    " ip address 10.0.0.1 255.255.255.0",
+    "interface Management0/0",
+    " management-only",
+    " nameif management",
+    " security-level 100",
+    " ip address 192.168.45.1 255.255.255.0",
+    "ftp mode passive",
+    "pager lines 23",
+    "logging enable",
+    "logging timestamp",
+    "logging trap informational",
+    "mtu outside 1500",
+    "mtu inside 1500",
+    "no failover",
+    "arp timeout 14400",
+    "timeout xlate 3:00:00",
+    "timeout conn 1:00:00 half-closed 0:10:00 udp 0:02:00 sctp 0:02:00 icmp 0:00:02",
+    "aaa authentication http console LOCAL",
+    "http server enable",
+    "http 0.0.0.0 0.0.0.0 management",
+    "ssh timeout 5",
+    "prompt hostname context",
+    "rest-api image disk0:/asa-restapi-7151-lfbff-k8.SPA",
+    "rest-api agent",
+)
+"""What a box carries before anyone configured groups: interfaces, logging, access."""
+
+
+@define(eq=False)
+class Device:
+    """
+    The state that outlives a request; *startup* is the text that a reload goes back to.
+    """
+
+    profile: Profile = field(factory=lambda: PROFILES["ASAv10"])
+    serial: str = "9A8NXWLKUGX"
+    started_at: float = 0.0
+    switches: Switches = field(factory=Switches)
+    configuration: Configuration = field(factory=Configuration)
+    accounts: Accounts = field(factory=Accounts)
+    tokens: Tokens = field(factory=Tokens)
+    startup: str = ""
+    saved_at: float | None = None
+    last_user: str = "enable_15"
+    load_errors: list[str] = field(factory=list)
+    """What the last load of a configuration printed; the first thousand lines."""
+    hits: dict[int, int] = field(factory=dict)
+    """Packets by hash of the access-list entry that took them."""
+    role: str | None = None
+    """`active` or `standby` in a failover pair."""
+    unit: str = "Primary"
+    outside_changes: int = 0
+    """Changes that did not come through REST resources and that the agent has not read yet."""
+
+    @property
+    def hostname(self) -> str:
+        """The configured name."""
+        return self.configuration.hostname
+
+    # -- configuration as text -----------------------------------------------
+
+    def body_lines(self) -> Iterable[str]:
+        """The running configuration between its header and its checksum."""
+        held = self.configuration
+        yield f"hostname {held.hostname}"
+        yield from held.plain_lines(lambda line: line.startswith(("names", "interface ")))
+        yield "!"
+        yield from held.object_lines()
+        yield from held.access_list_lines()
+        late = ("names", "interface ", "rest-api ")
+        yield from held.plain_lines(lambda line: not line.startswith(late))
+        yield from held.binding_lines()
+        for account in self.accounts.users.values():
+            yield account.line()
+        yield from held.plain_lines(lambda line: line.startswith("rest-api "))
+
+    def running_config(self) -> str:
+        """`show running-config`, whole."""
+        body = "\n".join(self.body_lines())
+        checksum = md5(body.encode(), usedforsecurity=False).hexdigest()
+        return (
+            f": Saved\n\n: \n: Serial Number: {self.serial}\n: Hardware:   {self.profile.hardware}\n"
+            f":\nASA Version {self.profile.asa_version} \n!\n{body}\n"
+            f"Cryptochecksum:{checksum}\n: end\n"
+        )
+
+    def save(self, now: float) -> str:
+        """`write memory`: what runs becomes what is loaded at start."""
+        text = self.running_config()
+        self.startup = text
+        self.saved_at = now
+        body = md5(text.encode(), usedforsecurity=False).hexdigest()
+        words = " ".join(body[at : at + 8] for at in range(0, 32, 8))
+        return (
+            f"Building configuration...\nCryptochecksum: {words} \n\n"
+            f"{len(text)} bytes copied in 0.290 secs\n[OK]\n"
+        )
+
+    @property
+    def unsaved(self) -> bool:
+        """Does the running configuration differ from the saved one?"""
+        return self.running_config() != self.startup
+
+    # -- rules that depend on switches ---------------------------------------
+
+    def apply_switches(self) -> None:
+        """Hand the switches on to the parts that they steer."""
+        self.tokens.lifetime = self.switches.token_lifetime
+        self.tokens.maximum = int(self.switches.token_maximum)
+        self.accounts.max_fail = int(self.switches.lockout_after)
+        self.configuration.max_members = int(self.switches.max_members)
+        self.configuration.max_nesting = int(self.switches.max_nesting)
+
+    def put_account(self, account: Account) -> None:
+        """Make or change a local user."""
+        self.accounts.put(account)
+        self.configuration.changed()

@@ -1,0 +1,61 @@
+"""
+Why the simulated firewall does not do as it is told.
+"""
+
+from enum import StrEnum
+
+from tscm.errors import TscmError
+
+
+class Cause(StrEnum):
+    """
+    What was wrong; the REST agent turns it into a status, the command line into text.
+    """
+
+    ABSENT = "absent"
+    UNKNOWN_REFERENCE = "unknown reference"
+    DUPLICATE = "duplicate"
+    OTHER_TYPE = "other type"
+    BAD_NAME = "bad name"
+    BAD_MEMBER = "bad member"
+    MEMBER_PRESENT = "member present"
+    MEMBER_ABSENT = "member absent"
+    IN_USE = "in use"
+    WOULD_EMPTY = "would become empty"
+    EMPTY = "empty"
+    LOOP = "loop"
+    TOO_DEEP = "too deep"
+    TOO_MANY = "too many"
+    READ_ONLY = "read only"
+    SYNTAX = "syntax"
+
+
+class Refused(TscmError):
+    """
+    The configuration stays as it is; *text* is what the ASA's command line would print.
+    """
+
+    def __init__(self, cause: Cause, text: str) -> None:
+        self.cause = cause
+        self.text = text
+        super().__init__(cause, text)
+
+    def __str__(self) -> str:
+        return self.text
+
+
+class SimulatorUnavailable(TscmError):
+    """
+    An address of the simulator cannot be bound, or one of its options cannot be used.
+    """
+
+    exit_status = 4
+
+    def __init__(self, what: str, cause: str, remedy: str) -> None:
+        self.what = what
+        self.cause = cause
+        self.remedy = remedy
+        super().__init__(what, cause, remedy)
+
+    def __str__(self) -> str:
+        return f"{self.what}: {self.cause}; {self.remedy}"

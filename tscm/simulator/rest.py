@@ -1,0 +1,301 @@
+"""
+The REST API agent: requests in, replies out.
+
+asa.md, sections 1 to 3.  Pure but for the device that it changes; latency, crashes and the
+connection are around it (`tscm.simulator.agent`, `tscm.simulator.web`).
+"""
+
+import json
+from collections.abc import Callable
+from contextlib import nullcontext
+from typing import Any
+
+from attrs import define
+
+from tscm.simulator import group_resource, object_resource
+from tscm.simulator.accounts import Account
+from tscm.simulator.cli import Console
+from tscm.simulator.device import Device
+from tscm.simulator.http_values import AGENT, Reply, Request, message, ok, web_server
+from tscm.simulator.member_json import compact
+from tscm.simulator.refusal import Cause, Refused
+
+WRITES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+_BULK_METHODS = WRITES | {"GET"}
+_DECODE_LIMIT = 64 << 20
+
+
+class _Rollback(Exception):
+    """Ends the transaction of a bulk request."""
+
+
+class BodyFaulty(ValueError):
+    """The body is no JSON object of the expected form."""
+
+
+@define(eq=False)
+class RestAgent:
+    """
+    What the agent would answer, at once and in order.
+    """
+
+    device: Device
+
+    def handle(self, request: Request, now: float) -> Reply:
+        """Check who asks, then do it."""
+        if request.segments[:1] != ("api",):
+            return web_server(404, "html", "File not found")
+        try:
+            refused, account = self._authenticate(request, now)
+        except ValueError as error:
+            return message(400, "BAD-REQUEST", str(error))
+        if refused is not None:
+            return refused
+        if request.segments[1:2] == ("tokenservices",):
+            return self._tokens(request, account, now)
+        needed = _privilege_needed(request)
+        if account.privilege < needed:
+            return web_server(403, self._body, f"Privilege {needed} is needed")
+        return self.answer(request, account, now)
+
+    @property
+    def _body(self) -> str:
+        return self.device.switches.error_body
+
+    def _authenticate(self, request: Request, now: float) -> tuple[Reply | None, Account]:
+        switches = self.device.switches
+        token = request.headers.get("x-auth-token")
+        is_token_call = request.segments[1:2] == ("tokenservices",)
+        nobody = Account(name="", password_hash="", privilege=0)
+        gate = switches.user_agent_gate
+        by_basic = token is None or is_token_call
+        if gate == "all" or (gate == "basic" and by_basic):
+            agent = request.headers.get("user-agent", "")
+            if agent != AGENT:
+                status = switches.user_agent_status
+                return web_server(status, self._body, "Authentication failed"), nobody
+        if not by_basic and token is not None:
+            user = self.device.tokens.user_of(token, now)
+            account = self.device.accounts.users.get(user or "")
+            if account is None:
+                return web_server(401, self._body, "Invalid token"), nobody
+        else:
+            given = request.basic
+            account = self.device.accounts.check(*given) if given else None
+            if account is None:
+                return web_server(401, self._body, "Authentication failed"), nobody
+        self.device.last_user = account.name
+        return None, account
+
+    def _tokens(self, request: Request, account: Account, now: float) -> Reply:
+        rest = request.segments[2:]
+        if request.method == "POST" and not rest:
+            token = self.device.tokens.issue(account.name, now)
+            if token is None:
+                return web_server(503, self._body, "Maximum number of sessions reached")
+            return Reply(status=204, headers=(("X-Auth-Token", token),))
+        if request.method == "DELETE" and len(rest) == 1:
+            if self.device.tokens.give_back(rest[0]):
+                return Reply(status=204)
+            return web_server(401, self._body, "Invalid token")
+        return message(405, "METHOD-NOT-ALLOWED", "method is not allowed here")
+
+    # -- resources -----------------------------------------------------------
+
+    def answer(self, request: Request, account: Account, now: float) -> Reply:
+        """The reply to somebody who may ask."""
+        try:
+            return self._route(request, account, now)
+        except Refused as refusal:
+            return self._refusal(refusal)
+        except BodyFaulty as error:
+            return message(400, self.device.switches.error_code, str(error))
+
+    def _refusal(self, refusal: Refused) -> Reply:
+        switches = self.device.switches
+        status, code = 400, switches.error_code
+        match refusal.cause:
+            case Cause.ABSENT:
+                status, code = 404, "RESOURCE-NOT-FOUND"
+            case Cause.DUPLICATE | Cause.OTHER_TYPE:
+                status, code = switches.duplicate_status, "DUPLICATE"
+            case Cause.IN_USE | Cause.WOULD_EMPTY:
+                status = switches.in_use_status
+            case Cause.MEMBER_PRESENT | Cause.MEMBER_ABSENT:
+                status = switches.member_error_status
+            case Cause.UNKNOWN_REFERENCE:
+                status = switches.unknown_reference_status
+            case Cause.READ_ONLY:
+                code = "READ-ONLY-FIELD"
+        return message(status, code, refusal.text)
+
+    def _route(self, request: Request, account: Account, now: float) -> Reply:
+        segments = request.segments[1:]
+        method = request.method
+        match segments:
+            case ["objects", "networkobjectgroups", *rest]:
+                reply = self._resource(group_resource.GROUPS, request, rest)
+            case ["objects", "networkobjects", *rest]:
+                reply = self._resource(object_resource.OBJECTS, request, rest)
+            case [] if method == "POST":
+                reply = self._bulk(request, account, now)
+            case ["cli"] if method == "POST":
+                reply = self._cli(request, account, now)
+            case ["commands", "writemem"] if method == "POST":
+                reply = ok({"response": [self.device.save(now)]})
+            case ["monitoring", *rest] if method == "GET":
+                reply = self._monitoring(rest, now)
+            case ["objects", "localusers"] if method == "GET":
+                reply = object_resource.local_users(self.device, request)
+            case [] | ["cli"] | ["commands", "writemem"] | ["monitoring", *_]:
+                reply = message(405, "METHOD-NOT-ALLOWED", "method is not allowed here")
+            case _:
+                reply = message(404, "RESOURCE-NOT-FOUND", "no such resource")
+        return reply
+
+    def _resource(
+        self, resource: group_resource.Resource, request: Request, rest: list[str]
+    ) -> Reply:
+        device, method = self.device, request.method
+        if len(rest) > 1:
+            return message(404, "RESOURCE-NOT-FOUND", "no such resource")
+        name = rest[0].replace("_API_SLASH_", "/") if rest else ""
+        if method == "GET":
+            if rest:
+                return Reply(status=200, body=resource.one(device, name, request.root))
+            return resource.page(device, request)
+        if method == "DELETE" and rest:
+            resource.delete(device, name)
+            return self._written()
+        if method == "POST" and not rest:
+            made = resource.create(device, self._object(request))
+            link = f"{request.root}/{'/'.join(request.segments)}/{made.replace('/', '_API_SLASH_')}"
+            return Reply(status=201, headers=(("Location", link),))
+        if method == "PUT" and rest:
+            resource.replace(device, name, self._object(request))
+            return self._written()
+        if method == "PATCH" and rest:
+            resource.change(device, name, self._object(request))
+            return self._written()
+        return message(405, "METHOD-NOT-ALLOWED", "method is not allowed here")
+
+    def _written(self) -> Reply:
+        if not self.device.switches.success_warning:
+            return Reply(status=204)
+        return message(200, "", "Command executed", level="Warning")
+
+    def _decoded(self, request: Request) -> Any:
+        limit = int(self.device.switches.max_body_bytes) or _DECODE_LIMIT
+        if len(request.body) > limit:
+            raise BodyFaulty(f"body is larger than {limit} bytes")
+        try:
+            return json.loads(request.body)
+        except ValueError as error:
+            raise BodyFaulty(f"body is not JSON: {error}") from error
+
+    def _object(self, request: Request) -> dict[str, Any]:
+        value = self._decoded(request)
+        if not isinstance(value, dict):
+            raise BodyFaulty("body must be an object")
+        return value
+
+    # -- many at once --------------------------------------------------------
+
+    def _bulk(self, request: Request, account: Account, now: float) -> Reply:
+        switches = self.device.switches
+        entries = self._decoded(request)
+        if not isinstance(entries, list) or not all(isinstance(one, dict) for one in entries):
+            raise BodyFaulty("body must be an array of objects")
+        if len(entries) > switches.bulk_maximum:
+            raise BodyFaulty(f"more than {int(switches.bulk_maximum)} entries in one request")
+        inner = [self._entry(one, request) for one in entries]
+        replies: list[Reply] = []
+        try:
+            atomic = switches.bulk_atomic == "all"
+            with self.device.configuration.transaction() if atomic else nullcontext():
+                for one in inner:
+                    replies.append(self.answer(one, account, now))
+                    if replies[-1].status >= 400:
+                        raise _Rollback
+        except _Rollback:
+            pass
+        failed = any(reply.status >= 400 for reply in replies)
+        messages = [_entry_message(reply, switches.bulk_entry_form) for reply in replies]
+        body = compact({"entryMessages": messages, "commonMessages": []})
+        return Reply(status=switches.bulk_failure_status if failed else 200, body=body)
+
+    def _entry(self, entry: dict[str, Any], request: Request) -> Request:
+        method, uri = entry.get("method"), entry.get("resourceUri")
+        if method not in _BULK_METHODS or not isinstance(uri, str):
+            raise BodyFaulty("an entry needs method and resourceUri")
+        segments = tuple(part for part in uri.split("/") if part)
+        if segments[:1] != ("api",) or len(segments) < 2:
+            raise BodyFaulty(f"{uri!r} is not a resource")
+        body = compact(entry["data"]).encode() if "data" in entry else b""
+        return Request(
+            method=str(method),
+            segments=segments,
+            headers=request.headers,
+            body=body,
+            root=request.root,
+        )
+
+    # -- command line and monitoring -----------------------------------------
+
+    def _cli(self, request: Request, account: Account, now: float) -> Reply:
+        commands = self._object(request).get("commands")
+        if not isinstance(commands, list) or not all(isinstance(one, str) for one in commands):
+            raise BodyFaulty("commands must be an array of strings")
+        switches = self.device.switches
+        before = self.device.configuration.generation
+        console = Console(self.device, account.name)
+        printed = []
+        for command in commands:
+            if not switches.cli_keeps_submode:
+                console.leave_submode()
+            printed.append(console.run(command, now))
+        if self.device.configuration.generation != before and switches.cli_is_outside_change:
+            self.device.outside_changes += 1
+        while printed and not printed[-1]:
+            printed.pop()
+        return ok({"response": printed})
+
+    def _monitoring(self, rest: list[str], now: float) -> Reply:
+        device = self.device
+        known: dict[str, Callable[[], dict[str, Any]]] = {
+            "device/components/version": lambda: {
+                "kind": "object#Version",
+                "currentTimeinSeconds": int(now),
+                "asaVersion": device.profile.asa_version,
+                "totalFlashinMB": device.profile.flash_mb,
+                "deviceType": device.profile.device_type,
+                "upTimeinSeconds": int(now - device.started_at),
+                "firewallMode": "Router",
+                "selfLink": "/api/monitoring/device/version",
+            },
+            "serialnumber": lambda: {
+                "kind": "object#QuerySerialNumber",
+                "serialNumber": device.serial,
+            },
+            "clock": lambda: {"kind": "object#Clock", "currentTimeinSeconds": int(now)},
+        }
+        body = known.get("/".join(rest))
+        if body is None:
+            return message(404, "RESOURCE-NOT-FOUND", "no such resource")
+        return ok(body())
+
+
+def _entry_message(reply: Reply, form: str) -> Any:
+    body = json.loads(reply.body) if reply.body else {}
+    found = body.get("messages", []) if isinstance(body, dict) else []
+    if form == "bare":
+        return found
+    if form == "null" and not found:
+        return None
+    return {"messages": found}
+
+
+def _privilege_needed(request: Request) -> int:
+    if request.method in WRITES:
+        return 15
+    return 3 if request.segments[1:2] == ("monitoring",) else 5

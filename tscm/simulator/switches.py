@@ -1,0 +1,109 @@
+"""
+Whatever no document settles (`[not seen]` in asa.md) and whatever can be made to fail.
+
+Each is an attribute with its likeliest position as the default; `update` takes JSON from the
+control port and refuses unknown names and positions, all in one sentence.
+"""
+
+from typing import Any
+
+from attrs import Attribute, define, field, fields
+
+from tscm.errors import Fault, SettingsFaulty
+
+
+def _choice(default: str | int, *others: str | int, doc: str) -> Any:
+    return field(default=default, metadata={"allowed": (default, *others), "doc": doc})
+
+
+def _number(default: float, doc: str) -> Any:
+    return field(default=default, metadata={"doc": doc})
+
+
+def _flag(default: bool, doc: str) -> Any:
+    return field(default=default, metadata={"allowed": (False, True), "doc": doc})
+
+
+@define(eq=False)
+class Switches:
+    """
+    The positions in force; read by the agent at every request, so a change works at once.
+    """
+
+    # -- logging in
+    user_agent_gate: str = _choice(
+        "basic", "all", "off", doc="Requests that must carry `REST API Agent`; off: before 2019."
+    )
+    user_agent_status: int = _choice(401, 403, doc="Answer to another User-Agent.")
+    token_lifetime: float = _number(1800.0, "Seconds until an unused token dies; 0: never.")
+    token_maximum: int = _number(25, "Tokens at a time.")
+    lockout_after: int = _number(0, "Wrong passwords until an account is locked; 0: never.")
+    restart_loses_tokens: bool = _flag(True, "Does a restart of the agent end all tokens?")
+
+    # -- answers
+    duplicate_status: int = _choice(400, 409, 500, doc="POST of a name that exists.")
+    in_use_status: int = _choice(400, 409, 500, doc="DELETE or emptying of what is used.")
+    member_error_status: int = _choice(
+        400, 404, 500, doc="Adding what is there, removing what is not."
+    )
+    unknown_reference_status: int = _choice(400, 404, 500, doc="A member that names nothing.")
+    member_present: str = _choice("refused", "ignored", doc="Adding a member that is there.")
+    member_absent: str = _choice("refused", "ignored", doc="Removing a member that is not there.")
+    kind_on_empty_list: bool = _flag(True, "Does an empty list carry `kind`?")
+    description_when_unset: str = _choice(
+        "empty", "absent", doc="`description` of a group without."
+    )
+    success_warning: bool = _flag(False, "Answer a write with 200 and a Warning instead of 204.")
+    security_headers: bool = _flag(True, "The X- and Strict- headers of newer agents.")
+    error_code: str = _choice("INVALID-INPUT", "", doc="`code` of errors that are not documented.")
+    error_body: str = _choice("html", "empty", "json", doc="Body of 401, 403, 500 and 503.")
+
+    # -- groups
+    empty_group: str = _choice("refused", "accepted", doc="POST or PUT with `members: []`.")
+    both_lists: str = _choice(
+        "refused",
+        "add-first",
+        "remove-first",
+        "only-add",
+        doc="members.add and .remove in one PATCH.",
+    )
+    single_host_network: str = _choice("refused", "accepted", doc="/32 and /128 sent as a network.")
+    host_bits: str = _choice("refused", "cleared", doc="A network whose host bits are set.")
+    max_members: int = _number(0, "Members a group can hold; 0: no limit.")
+    max_nesting: int = _number(0, "Levels of groups; 0: no limit.")
+    max_body_bytes: int = _number(0, "Largest body that is taken; 0: no limit but 64 MB.")
+
+    # -- bulk and command line
+    bulk_atomic: str = _choice("all", "validation", doc="validation: 1.2.1, earlier entries stay.")
+    bulk_failure_status: int = _choice(400, 200, 500, doc="Answer when an entry is refused.")
+    bulk_entry_form: str = _choice("messages", "bare", "null", doc="Shape of one entry's message.")
+    bulk_maximum: int = _number(1000, "Entries in one bulk request.")
+    cli_keeps_submode: bool = _flag(True, "Do commands of one call share the sub-mode?")
+    cli_is_outside_change: bool = _flag(True, "Do writes by /api/cli make the agent read anew?")
+
+    def as_json(self) -> dict[str, Any]:
+        """Every switch and its position."""
+        return {item.name: getattr(self, item.name) for item in fields(Switches)}
+
+    def update(self, wanted: dict[str, Any]) -> None:
+        """Set several at once; all or none."""
+        known = {item.name: item for item in fields(Switches)}
+        faults = [f for name, value in wanted.items() if (f := _fault(known, name, value))]
+        if faults:
+            raise SettingsFaulty("switches", faults)
+        for name, value in wanted.items():
+            setattr(self, name, value)
+
+
+def _fault(known: "dict[str, Attribute[Any]]", name: str, value: object) -> Fault | None:
+    if name not in known:
+        return Fault(where=name, wrong="there is no such switch")
+    allowed = known[name].metadata.get("allowed")
+    if allowed is not None:
+        # 1 equals True in Python, and neither stands for the other here.
+        if any(value == one and type(value) is type(one) for one in allowed):
+            return None
+        return Fault(where=name, wrong=f"{value!r}", allowed=", ".join(map(repr, allowed)))
+    if isinstance(value, int | float) and not isinstance(value, bool) and value >= 0:
+        return None
+    return Fault(where=name, wrong=f"{value!r}", allowed="a number from 0 up")

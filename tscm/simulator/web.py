@@ -1,0 +1,140 @@
+"""
+The HTTPS edge of the simulated agent: Twisted's HTTP with the ASA's headers and their casing.
+"""
+
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import parse_qsl, unquote
+
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.protocol import connectionDone
+from twisted.python.failure import Failure
+from twisted.web.http import HTTPChannel, HTTPFactory, datetimeToString
+from twisted.web.http import Request as HttpRequest
+
+from tscm.simulator.http_values import Reply, Request
+
+VARY = "Accept-Charset, Accept-Encoding, Accept-Language, Accept"
+SECURITY_HEADERS = (
+    ("X-frame-options", "DENY"),
+    ("Strict-transport-security", "max-age=63072000"),
+    ("X-content-type-options", "no-sniff"),
+    ("X-xss-protection", "1; mode=block"),
+)
+_EXACT = {b"X-Auth-Token": b"X-Auth-Token"}
+
+
+class AsaChannel(HTTPChannel):
+    """
+    Writes `Content-length` where Twisted writes `Content-Length`, as the agent does.
+    """
+
+    def connectionMade(self) -> None:
+        """Be known to the factory, so that a stop can end the connection."""
+        super().connectionMade()
+        self.factory.open.add(self)
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """Be forgotten."""
+        self.factory.open.discard(self)
+        super().connectionLost(reason)
+
+    def writeHeaders(self, version: bytes, code: bytes, reason: bytes, headers: Any) -> None:
+        """The status line and the headers, each name as the agent spells it."""
+        lines = [version, b" ", code, b" ", reason, b"\r\n"]
+        for name, values in headers.getAllRawHeaders():
+            for value in values:
+                lines.extend((_EXACT.get(name, name.capitalize()), b": ", value, b"\r\n"))
+        lines.append(b"\r\n")
+        assert self.transport is not None
+        self.transport.writeSequence(lines)
+
+
+class AsaHttpRequest(HttpRequest):
+    """
+    Hands each request over to the factory's *taker*.
+    """
+
+    def process(self) -> None:
+        """A request has come in whole."""
+        self.channel.factory.taker(self)
+
+    def reset_connection(self) -> None:
+        """Answer nothing: the peer sees a reset."""
+        abort(self.channel)
+
+
+def abort(channel: Any) -> None:
+    """Reset a connection; what is under way on it is lost."""
+    channel.transport.abortConnection()
+
+
+class AsaHttpFactory(HTTPFactory):
+    """
+    Connections of the agent; no time-outs and no access log of its own.
+    """
+
+    protocol = AsaChannel  # type: ignore[assignment]
+
+    def __init__(self, reactor: IReactorTime, taker: Callable[[AsaHttpRequest], None]) -> None:
+        super().__init__(reactor=reactor)
+        self.timeOut = None  # HTTPFactory documents None as "no time-out"
+        self.taker = taker
+        self.open: set[AsaChannel] = set()
+
+    def buildProtocol(self, addr: Any) -> Any:
+        """A channel whose requests come to us."""
+        channel: Any = super().buildProtocol(addr)
+        channel.requestFactory = AsaHttpRequest
+        return channel
+
+    def log(self, request: Any) -> None:
+        """Requests are counted, not logged."""
+
+    def end_connections(self) -> None:
+        """Close every connection at once."""
+        for channel in list(self.open):
+            abort(channel)
+
+
+def read_request(http: AsaHttpRequest, default_root: str) -> Request:
+    """The value of a request on the wire."""
+    path, _, query = http.uri.decode("latin-1").partition("?")
+    headers = {
+        name.decode("latin-1").lower(): values[-1].decode("latin-1")
+        for name, values in http.requestHeaders.getAllRawHeaders()
+    }
+    host = headers.get("host")
+    content: Any = http.content
+    content.seek(0)
+    return Request(
+        method=http.method.decode("latin-1"),
+        segments=tuple(unquote(part) for part in path.split("/") if part),
+        query=dict(parse_qsl(query, keep_blank_values=True)),
+        headers=headers,
+        body=content.read(),
+        root=f"https://{host}" if host else default_root,
+    )
+
+
+def write_reply(http: AsaHttpRequest, reply: Reply, now: float, *, security: bool) -> int:
+    """Send *reply*; the size of its body."""
+    body = b"" if reply.body is None else reply.body.encode()
+    http.setResponseCode(reply.status)
+    set_header = http.responseHeaders.setRawHeaders
+    set_header("Server", ["CiscoASARestApiServer"])
+    set_header("Date", [datetimeToString(now).decode()])
+    set_header("Vary", [VARY])
+    set_header("Accept-ranges", ["bytes"])
+    if security:
+        for name, value in SECURITY_HEADERS:
+            set_header(name, [value])
+    for name, value in reply.headers:
+        set_header(name, [value])
+    if reply.status != 204:
+        set_header("Content-length", [str(len(body))])
+    if body:
+        set_header("Content-type", [reply.content_type])
+        http.write(body)
+    http.finish()
+    return len(body)
