@@ -81,9 +81,13 @@ def test_a_failed_upgrade_leaves_number_and_tables_as_they_were(store: Store) ->
 
 
 def test_a_transaction_stands_whole_or_not_at_all(store: Store) -> None:
-    with pytest.raises(StoreUnusable), store.transaction() as cursor:
-        cursor.execute("INSERT INTO devices VALUES ('fw', '{}')")
-        cursor.execute("INSERT INTO devices VALUES ('fw', '{}')")
+    def twice() -> None:
+        with store.transaction() as cursor:
+            cursor.execute("INSERT INTO devices VALUES ('fw', '{}')")
+            cursor.execute("INSERT INTO devices VALUES ('fw', '{}')")
+
+    with pytest.raises(StoreUnusable):
+        twice()
     with store.transaction() as cursor:
         assert cursor.execute("SELECT COUNT(*) FROM devices").fetchone() == (0,)
 

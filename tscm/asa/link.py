@@ -119,12 +119,13 @@ class RestLink:
         if status == 204 and token:
             self._token = token
             return
-        if status == 503 and _json(content) is not None:
+        if status == 503:
             raise TokensUsedUp(
                 self.name,
-                "all of its login tokens are in use (25 per context)",
-                "wait until they expire, `no rest-api agent` and `rest-api agent` drop them all, or set "
-                "Token Auth to no",
+                "it gives out no login token (503): all 25 of its context are in use, or its agent is "
+                "starting or overloaded",
+                "tokens expire by themselves; `no rest-api agent`, then `rest-api agent` drops them all; "
+                "or set Token Auth to no",
                 retry=True,
             )
         self._judge("POST", _TOKENS, status, headers, content)

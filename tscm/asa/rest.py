@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
-from attrs import define, evolve, field
+from attrs import define, evolve
 
 from tscm.asa import batches, platforms
 from tscm.asa.faults import AgentFailed, SaveFailed, StepRefused, UnitOnStandby
@@ -51,7 +51,6 @@ class RestDriver:
     batch: int = FIRST_BATCH
     worked: int = 0
     singles: int = 0
-    _seen: str | None = field(default=None, init=False)
 
     @property
     def traffic(self) -> Traffic:
