@@ -1,0 +1,76 @@
+"""
+What an update is given: settings, what is known, and the ways to the outside.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+from attrs import field, frozen
+
+from tscm.model import AsaDriver, Json
+from tscm.policy.lists import PolicyList
+from tscm.retrieve.sources import ListSource
+from tscm.settings.device import DeviceSettings
+from tscm.settings.node import NodeSettings
+from tscm.store.policies import Generation, StoredList
+
+MAX_FAILURES = 5
+"""At the fifth failure a run stops and says what to do (tscm.md, section 7)."""
+
+Resolve = Callable[[str], tuple[str, ...]]
+"""Addresses of a name; none where it is not known.  May block for seconds."""
+
+
+class Fetch(Protocol):
+    """`retrieve.sources.fetch_list`, or its twin in a test."""
+
+    def __call__(
+        self, source: ListSource, known: PolicyList | None, now: float, /
+    ) -> PolicyList | None:
+        """The list, None when unchanged since *known*; raises `ListUnavailable`."""
+
+
+class Opener(Protocol):
+    """`asa.driver.open_driver`, or its twin in a test."""
+
+    def __call__(
+        self,
+        settings: DeviceSettings,
+        node: NodeSettings,
+        learnt: Mapping[str, Any],
+        /,
+        *,
+        accept_certificate: bool,
+    ) -> AsaDriver:
+        """A driver for the device, which connects with its first call."""
+
+
+@frozen(kw_only=True)
+class UpdateJob:
+    """
+    One update of one device.
+
+    *known* are the last good lists by name, *applied* what the device was last made to hold,
+    *memory* what the last run left in `UpdateOutcome.memory`.  With *rollback* no list is fetched:
+    that generation is what the device shall hold.  *patient* false means one try and no
+    pauses: the device failed too often of late.
+    """
+
+    settings: DeviceSettings
+    node: NodeSettings
+    known: Mapping[str, StoredList] = field(factory=dict)
+    applied: Generation | None = None
+    memory: Json = field(factory=dict)
+    force: bool = False
+    rollback: Generation | None = None
+    patient: bool = True
+    fetch: Fetch
+    opener: Opener
+    resolve: Resolve
+    now: Callable[[], float]
+    pause: Callable[[float], bool]
+    """Wait so many seconds; True when the run must end now."""
+
+    def pause_before(self, failures: int) -> float:
+        """Seconds to wait after so many failures: the first pause, doubled each time."""
+        return float(self.node.policy.retry_seconds * 2 ** max(0, failures - 1))

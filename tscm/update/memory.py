@@ -1,0 +1,114 @@
+"""
+What is known of a device from one update to the next, and what its present state says against it.
+
+Pure.  It is kept as JSON and read back defensively: a damaged memory costs a note, never an update.
+"""
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from typing import Any, Self
+
+import attrs
+from attrs import field, frozen
+
+from tscm.model import Cidr, Group, Identity, Json
+from tscm.policy.groups import PLACEHOLDER
+
+MAX_LOGIN_FAILURES = 2
+"""Wrong passwords in a row after which no scheduled update logs in any more: accounts get locked."""
+_CLOCK_DRIFT_SECONDS = 120.0
+
+
+@frozen(kw_only=True)
+class DeviceMemory:
+    """
+    *driver* is the driver's own (`AsaDriver.learnt`), *layout* a digest of the groups as they were
+    left, *failures* the runs that ended in failure since the last good one.
+    """
+
+    driver: Mapping[str, Any] = field(factory=dict)
+    layout: str | None = None
+    version: str | None = None
+    started_at: float | None = None
+    failures: int = 0
+    login_failures: int = 0
+    broken: bool = False
+    """The last run stopped at the fifth failure: scheduled runs try once, until one is good."""
+    held: bool = False
+    """Rolled back by hand: scheduled runs wait until someone resumes them."""
+    unsaved: bool = False
+    """The running configuration holds changes of ours that were never saved."""
+
+    @classmethod
+    def from_json(cls, kept: Json) -> Self:
+        """What `to_json` gave; what does not fit is forgotten."""
+        fitting: dict[str, Any] = {}
+        for one in attrs.fields(cls):
+            value = kept.get(one.name)
+            if isinstance(value, _KINDS[one.name]) and (
+                not isinstance(value, bool) or _KINDS[one.name] is bool
+            ):
+                fitting[one.name] = value
+        return cls(**fitting)
+
+    def to_json(self) -> Json:
+        """For the store."""
+        return attrs.asdict(self)
+
+    @property
+    def locked_out(self) -> bool:
+        """Would one more wrong password be one too many?"""
+        return self.login_failures >= MAX_LOGIN_FAILURES
+
+    def reload_notes(self, who: Identity) -> list[str]:
+        """What the device's version and start say against the last time it was seen."""
+        notes = []
+        if self.version and who.version and who.version != self.version:
+            notes.append(f"its version changed from {self.version} to {who.version}")
+        if (
+            self.started_at is not None
+            and who.started_at is not None
+            and who.started_at > self.started_at + _CLOCK_DRIFT_SECONDS
+        ):
+            notes.append("it was reloaded since the last update, so all of its groups were checked")
+        return notes
+
+
+_KINDS: dict[str, type | tuple[type, ...]] = {
+    "driver": dict,
+    "layout": str,
+    "version": str,
+    "started_at": (int, float),
+    "failures": int,
+    "login_failures": int,
+    "broken": bool,
+    "held": bool,
+    "unsaved": bool,
+}
+
+
+def layout_digest(groups: Mapping[str, Group]) -> str:
+    """One text for a set of groups, whatever order the device lists members in."""
+    digest = hashlib.sha256()
+    for name in sorted(groups):
+        group = groups[name]
+        for part in (name, group.description, str(group.foreign)):
+            digest.update(part.encode() + b"\0")
+        for part in (*sorted(group.children), "", *sorted(group.members), ""):
+            digest.update(part.encode() + b"\n")
+    return digest.hexdigest()
+
+
+def edit_notes(kind: str, applied: Iterable[Cidr], present: Iterable[Cidr]) -> list[str]:
+    """
+    What somebody else did to a list since it was last applied.
+    """
+    before = set(applied)
+    now = set(present) - ({PLACEHOLDER} - before)
+    more, fewer = len(now - before), len(before - now)
+    if not more and not fewer:
+        return []
+    return [
+        f"the {kind} groups were edited by someone else since the last update: {more:,} entries "
+        f"added and {fewer:,} removed; that is put right"
+    ]

@@ -1,0 +1,168 @@
+"""
+How an update went: a value for the operator, the history and `--json`.
+"""
+
+from typing import Any
+
+import attrs
+from attrs import frozen
+
+from tscm.errors import TscmError
+from tscm.model import Json, Progress, Traffic
+from tscm.store.policies import Generation, StoredList
+
+CHANGED = "changed"
+UNCHANGED = "unchanged"
+PLANNED = "planned"
+REFUSED = "refused"
+FAILED = "failed"
+STOPPED = "stopped"
+
+GOOD = frozenset({CHANGED, UNCHANGED, PLANNED})
+FINDINGS_KEPT = 200
+
+
+@frozen(kw_only=True)
+class ListFigures:
+    """
+    One list on its way: as published, after the guard, merged, and what was cut.
+    """
+
+    name: str
+    serial: int | None = None
+    unchanged: bool = False
+    source: str = ""
+    published: int = 0
+    left_out: int = 0
+    normalised: int = 0
+    other_records: int = 0
+    merged: int = 0
+    cut: int = 0
+    desired: int = 0
+    causes: dict[str, int] = attrs.field(factory=dict)
+    """How many entries were left out for each cause."""
+
+
+@frozen(kw_only=True)
+class PlanFigures:
+    """
+    What was, or would be, changed on the device.
+    """
+
+    steps: int = 0
+    requests: int = 0
+    added: int = 0
+    removed: int = 0
+    groups_made: tuple[str, ...] = ()
+    groups_deleted: tuple[str, ...] = ()
+    summary: str = ""
+    bytes_before: int = 0
+    bytes_after: int = 0
+    budget: int | None = None
+
+
+@frozen(kw_only=True)
+class UpdateOutcome:
+    """
+    One update from fetch to save.
+
+    *good_lists*, *generation* and *memory* are for the store and not part of the JSON.
+    """
+
+    device: str
+    started_at: float
+    finished_at: float = 0.0
+    result: str = FAILED
+    error: str | None = None
+    exit_status: int = 0
+    forced: bool = False
+    paused: bool = False
+    """Policy updates are disabled; this one ran because someone asked for it."""
+    block: ListFigures | None = None
+    allow: ListFigures | None = None
+    findings: tuple[str, ...] = ()
+    """Single entries with their causes, at most `FINDINGS_KEPT`."""
+    warnings: tuple[str, ...] = ()
+    plan: PlanFigures | None = None
+    notes: tuple[str, ...] = ()
+    """What was found on the device: a reload, edits by hand, another version."""
+    failures: tuple[str, ...] = ()
+    """Faults of the device on the way, those that were overcome included."""
+    traffic: Traffic = Traffic()
+    verified: bool = False
+    saved: bool = False
+    version: str | None = None
+    generation_number: int | None = None
+    diff: Json | None = None
+    good_lists: tuple[StoredList, ...] = attrs.field(default=(), repr=False)
+    generation: Generation | None = attrs.field(default=None, repr=False)
+    memory: Json | None = attrs.field(default=None, repr=False)
+
+    @property
+    def good(self) -> bool:
+        """Does the device hold what policy asks, as far as the run was meant to go?"""
+        return self.result in GOOD
+
+    def to_json(self) -> Json:
+        """For `--json`, `show` and the history."""
+        kept = attrs.asdict(self, filter=_in_json)
+        kept["good"] = self.good
+        return kept
+
+    def raise_if_failed(self) -> None:
+        """Raise `UpdateFailed` unless the run was good."""
+        if not self.good:
+            raise UpdateFailed(self)
+
+    def sentence(self) -> str:
+        """One line for the end of `tsadmin update`."""
+        if not self.good:
+            return self.error or f"the update of {self.device} failed"
+        figures = self.plan or PlanFigures()
+        block = self.block.desired if self.block else 0
+        allow = self.allow.desired if self.allow else 0
+        held = f"{block:,} block and {allow:,} allow entries"
+        if self.result == UNCHANGED:
+            return f"{self.device} holds the policy already: {held}, nothing changed"
+        return _sentence(self.device, self.result == PLANNED, figures, held)
+
+
+def _sentence(device: str, planned: bool, figures: PlanFigures, held: str) -> str:
+    if planned:
+        return (
+            f"{device} would get {figures.added:,} entries and lose {figures.removed:,} in "
+            f"{figures.requests:,} requests; it would hold {held}"
+        )
+    return f"{device} got {figures.added:,} entries and lost {figures.removed:,}; it holds {held}"
+
+
+def _in_json(attribute: "attrs.Attribute[Any]", _: Any) -> bool:
+    return attribute.name not in {"good_lists", "generation", "memory"}
+
+
+class UpdateFailed(TscmError):
+    """
+    An update did not get the policy onto the device.
+    """
+
+    def __init__(self, outcome: UpdateOutcome) -> None:
+        self.outcome = outcome
+        super().__init__(outcome.device, outcome.error)
+
+    def __str__(self) -> str:
+        return self.outcome.error or f"the update of {self.outcome.device} failed"
+
+
+@frozen(kw_only=True)
+class Pause:
+    """
+    The device needs time: go on after *seconds*.
+    """
+
+    seconds: float
+    reason: str
+
+    @property
+    def progress(self) -> Progress:
+        """As the operator is told."""
+        return Progress(phase="push", text=f"waiting {self.seconds:g} s: {self.reason}")

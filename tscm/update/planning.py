@@ -1,0 +1,129 @@
+"""
+The plan of a run: what policy's planner says, whose groups these are, and what the device bears.
+
+Pure.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+
+from attrs import frozen
+
+from tscm.errors import DeviceFault, PolicyRefused
+from tscm.model import CreateGroup, DeleteGroup, Group, Identity, Json, Step
+from tscm.policy.plan import Desired, Plan, make_plan
+from tscm.update.job import UpdateJob
+from tscm.update.outcome import PlanFigures
+from tscm.update.wanted import Wanted
+
+_MARK = re.compile(r"managed by tscm (\S+)")
+_LOOK_CLOSER = 0.5
+"""Above this share of the budget the rest of the configuration is worth reading."""
+
+
+class OwnedByAnother(DeviceFault):
+    """
+    Another manager's mark stands on the groups.
+    """
+
+
+def mark(node_id: str) -> str:
+    """What our parents' description says: which manager works on them."""
+    return f"managed by tscm {node_id}"
+
+
+@frozen(kw_only=True, eq=False)
+class Planned:
+    """
+    A plan and its figures.
+    """
+
+    plan: Plan
+
+    @property
+    def steps(self) -> Sequence[Step]:
+        """What is to be done, in order."""
+        return self.plan.steps
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What the operator should know before."""
+        return self.plan.notes
+
+    @property
+    def figures(self) -> PlanFigures:
+        """The plan in numbers."""
+        plan = self.plan
+        return PlanFigures(
+            steps=len(plan.steps),
+            added=len(plan.block.added) + len(plan.allow.added),
+            removed=len(plan.block.removed) + len(plan.allow.removed),
+            groups_made=tuple(one.group for one in plan.steps if isinstance(one, CreateGroup)),
+            groups_deleted=tuple(one.group for one in plan.steps if isinstance(one, DeleteGroup)),
+            summary=plan.summary,
+            bytes_before=plan.estimate.bytes_before,
+            bytes_after=plan.estimate.bytes_after,
+        )
+
+    def diff(self) -> Json:
+        """Every entry that comes and goes, by list."""
+        return {
+            "block": {
+                "added": list(self.plan.block.added),
+                "removed": list(self.plan.block.removed),
+            },
+            "allow": {
+                "added": list(self.plan.allow.added),
+                "removed": list(self.plan.allow.removed),
+            },
+        }
+
+
+def plan_for(job: UpdateJob, groups: Mapping[str, Group], goal: Wanted) -> Planned:
+    """
+    From the device's *groups* to *goal*.  Raises `OwnedByAnother` unless forced.
+    """
+    settings, node = job.settings, job.node
+    plan = make_plan(
+        groups,
+        Desired(
+            prefix=settings.prefix,
+            block=goal.block,
+            allow=goal.allow,
+            size=settings.object_group_size,
+            mark=mark(node.node_id),
+        ),
+    )
+    other = _MARK.fullmatch(plan.other_mark.strip())
+    if other is not None and not job.force:
+        raise OwnedByAnother(
+            settings.name,
+            f"its groups {settings.prefix}-… are managed by another tscm, {other[1]!r}, "
+            f"and this one is {node.node_id!r}",
+            f"remove the device there; then `tsadmin update {settings.name} --force` takes it over",
+        )
+    return Planned(plan=plan)
+
+
+def needs_closer_look(planned: Planned, who: Identity) -> bool:
+    """Is the plan large enough for the rest of the configuration to matter?"""
+    budget = who.budget_bytes
+    return budget is not None and planned.plan.estimate.bytes_peak > _LOOK_CLOSER * budget
+
+
+def check_budget(
+    job: UpdateJob, planned: Planned, who: Identity, others_bytes: int = 0
+) -> str | None:
+    """
+    A warning where the plan gets near to what the device's agent bears.
+
+    Raises `PolicyRefused` where it would end over that, unless forced.
+    """
+    if who.budget_bytes is None:
+        return None
+    cost = planned.plan.estimate
+    reason = cost.over(who.budget_bytes, others_bytes)
+    over = cost.bytes_after + others_bytes > who.budget_bytes
+    if reason and over and cost.bytes_after > cost.bytes_before and not job.force:
+        raise PolicyRefused(job.settings.name, [reason])
+    return reason

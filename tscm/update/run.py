@@ -1,0 +1,321 @@
+"""
+One device's policy run: values in, values out, blocking, for a thread.
+
+1. fetch both lists; what is unchanged comes from the store
+2. guard, merge, cut (`tscm.update.wanted`)
+3. ask the device who it is, and read its groups of our prefix
+4. plan the steps from what is there to what shall be there
+5. apply them portion by portion
+6. read back, and plan again: nothing may be left to do
+7. save the configuration, if anything changed
+
+After any doubt the run starts again at 3 with a new session, so that nothing rests on what was
+believed before.  A dry run ends after 4.
+"""
+
+from collections.abc import Mapping, Sequence
+
+from attrs import define, evolve, field
+
+from tscm.asa.faults import LoginRefused, NoConnection, StepRefused, revive
+from tscm.errors import DeviceFault, PolicyRefused, TscmError
+from tscm.model import AsaDriver, Cidr, Group, Identity, Progress, Report, Step, Traffic
+from tscm.policy.cidr import CidrSet
+from tscm.policy.groups import KINDS, Present
+from tscm.store.policies import Generation, unpack
+from tscm.update import outcome as results
+from tscm.update.job import MAX_FAILURES, UpdateJob
+from tscm.update.memory import DeviceMemory, edit_notes, layout_digest
+from tscm.update.outcome import Pause, UpdateOutcome
+from tscm.update.planning import Planned, check_budget, needs_closer_look, plan_for
+from tscm.update.wanted import Wanted, wanted
+
+_ORDINALS = ("first", "second", "third", "fourth", "fifth")
+
+
+class UpdateStopped(TscmError):
+    """
+    The manager is stopping in the middle of an update.
+    """
+
+    def __init__(self, device: str) -> None:
+        self.device = device
+        super().__init__(device)
+
+    def __str__(self) -> str:
+        return (
+            f"the update of {self.device} was stopped with the manager; "
+            f"what was done so far is safe, and the next update finishes it"
+        )
+
+
+class ReadBackDiffers(DeviceFault):
+    """
+    After a push without a fault the device does not hold what was sent.
+    """
+
+
+def run_update(job: UpdateJob, report: Report) -> UpdateOutcome:
+    """
+    Get the policy onto the device, pauses included.  Never raises a `TscmError`.
+    """
+    return _to_the_end(UpdateRun(job, report))
+
+
+def plan_update(job: UpdateJob, report: Report) -> UpdateOutcome:
+    """
+    The same without writing: what an update would do now.
+    """
+    return _to_the_end(UpdateRun(job, report, dry=True))
+
+
+def _to_the_end(run: "UpdateRun") -> UpdateOutcome:
+    while True:
+        done = run.attempt()
+        if isinstance(done, UpdateOutcome):
+            return done
+        if run.job.pause(done.seconds):
+            return run.stopped()
+
+
+@define(eq=False)
+class UpdateRun:
+    """
+    A run that can be interrupted by pauses: call `attempt` until it gives an outcome.
+
+    Between two attempts nothing is held: no thread, no connection, no token.
+    """
+
+    job: UpdateJob
+    report: Report
+    dry: bool = False
+    _wanted: Wanted | None = field(default=None, init=False)
+    _memory: DeviceMemory = field(init=False)
+    _outcome: UpdateOutcome = field(init=False)
+    _failures: list[str] = field(factory=list, init=False)
+    _notes: dict[str, None] = field(factory=dict, init=False)
+    _traffic: Traffic = field(factory=Traffic, init=False)
+    _planned: Planned | None = field(default=None, init=False)
+    _wrote: bool = field(default=False, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._memory = DeviceMemory.from_json(self.job.memory)
+        self._outcome = UpdateOutcome(
+            device=self.job.settings.name,
+            started_at=self.job.now(),
+            forced=self.job.force,
+            paused=not self.job.settings.policy_updates,
+        )
+
+    def attempt(self) -> UpdateOutcome | Pause:
+        """
+        Go on from what there is: the outcome, or how long the device needs to be left alone.
+        """
+        try:
+            if self._wanted is None:
+                self._wanted = wanted(self.job, self.report)
+            return self._on_device(self._wanted)
+        except DeviceFault as fault:
+            return self._after(fault)
+        except PolicyRefused as error:
+            return self._end(results.REFUSED, error)
+        except UpdateStopped as error:
+            return self._end(results.STOPPED, error)
+        except TscmError as error:
+            return self._end(results.FAILED, error)
+
+    def stopped(self) -> UpdateOutcome:
+        """The outcome of a run that is given up between two attempts."""
+        return self._end(results.STOPPED, UpdateStopped(self.job.settings.name))
+
+    def _on_device(self, goal: Wanted) -> UpdateOutcome:
+        driver = self.job.opener(
+            self.job.settings,
+            self.job.node,
+            self._memory.driver,
+            accept_certificate=self.job.force,
+        )
+        try:
+            return self._work(driver, goal)
+        finally:
+            driver.close()
+            said = driver.traffic
+            self._traffic = self._traffic.plus(
+                requests=said.requests, sent=said.sent, received=said.received
+            )
+            self._memory = evolve(self._memory, driver=driver.learnt)
+
+    def _work(self, driver: AsaDriver, goal: Wanted) -> UpdateOutcome:
+        self.report(Progress(phase="plan", text="reading the device's groups"))
+        who = driver.probe()
+        self._memory = evolve(self._memory, login_failures=0)
+        groups = self._read(driver)
+        self._look_for_changes(who, groups)
+        planned = plan_for(self.job, groups, goal)
+        if self._planned is None or not self._wrote:
+            self._planned = planned  # later plans are only what was left of the first
+        if planned.steps:
+            who = driver.identify()
+            self._weigh(driver, planned, who)
+        if self.dry:
+            portions = driver.portions(planned.steps)
+            return self._end_planned(planned, len(portions))
+        if planned.steps:
+            groups = self._push(driver, planned.steps, goal)
+        saved = self._save(driver)
+        return self._end_good(goal, who, groups, saved=saved)
+
+    def _read(self, driver: AsaDriver) -> Mapping[str, Group]:
+        return driver.read_groups(self.job.settings.prefix)
+
+    def _look_for_changes(self, who: Identity, groups: Mapping[str, Group]) -> None:
+        """Note a reload, another version, and what someone else did to our groups."""
+        if self._wrote:
+            return
+        self._notes.update(dict.fromkeys(self._memory.reload_notes(who)))
+        applied = self.job.applied
+        if applied is None or self._memory.layout in {None, layout_digest(groups)}:
+            return
+        present = Present.of(self.job.settings.prefix, groups)
+        for kind in KINDS:
+            before = _applied(applied, kind)
+            self._notes.update(dict.fromkeys(edit_notes(kind, before, present.in_force(kind))))
+
+    def _weigh(self, driver: AsaDriver, planned: Planned, who: Identity) -> None:
+        """Would the device's agent bear it?  The rest of its configuration counts too."""
+        others = 0
+        if needs_closer_look(planned, who):
+            before = planned.plan.estimate.bytes_before
+            others = max(0, len(driver.running_config()) - before)
+        warning = check_budget(self.job, planned, who, others)
+        if warning is not None:
+            self._notes[warning] = None
+
+    def _push(self, driver: AsaDriver, steps: Sequence[Step], goal: Wanted) -> Mapping[str, Group]:
+        portions = driver.portions(steps)
+        for number, portion in enumerate(portions):
+            self._go_on()
+            self.report(
+                Progress(phase="push", text="changing groups", done=number, total=len(portions))
+            )
+            self._wrote = True
+            self._memory = evolve(self._memory, unsaved=True)
+            driver.apply_all(portion)
+        total = len(portions)
+        self.report(Progress(phase="push", text="groups changed", done=total, total=total))
+        self._go_on()
+        self.report(Progress(phase="read back", text="comparing what the device holds"))
+        groups = self._read(driver)
+        left = plan_for(self.job, groups, goal).steps
+        if left:
+            raise ReadBackDiffers(
+                self.job.settings.name,
+                f"it does not hold what was sent: {len(left)} steps are still to do",
+                "look whether someone else changes the same groups",
+                retry=True,
+            )
+        return groups
+
+    def _go_on(self) -> None:
+        if self.job.pause(0):
+            raise UpdateStopped(self.job.settings.name)
+
+    def _save(self, driver: AsaDriver) -> bool:
+        if not (self._memory.unsaved and self.job.node.policy.save_config):
+            return False
+        self._go_on()
+        self.report(Progress(phase="save", text="saving the device's configuration"))
+        driver.save()
+        self._memory = evolve(self._memory, unsaved=False)
+        return True
+
+    def _after(self, fault: DeviceFault) -> UpdateOutcome | Pause:
+        """
+        Another attempt after a pause, or the end.
+
+        A device that cannot be reached at all is left for the next run, unless it went away in the
+        middle: then it may be starting its agent again.
+        """
+        self._failures.append(str(fault))
+        count = len(self._failures)
+        if isinstance(fault, LoginRefused):
+            self._memory = evolve(self._memory, login_failures=self._memory.login_failures + 1)
+        came_back = isinstance(fault, NoConnection) and (count > 1 or self._wrote)
+        if self.dry or not self.job.patient or not (fault.retry or came_back):
+            return self._end(results.FAILED, fault)
+        if count >= MAX_FAILURES:
+            return self._end(results.FAILED, self._given_up(fault))
+        gentle = isinstance(fault, StepRefused | ReadBackDiffers) and count == 1
+        return Pause(
+            seconds=0.0 if gentle else self.job.pause_before(count),
+            reason=f"{_ORDINALS[count - 1]} failure: {fault.cause}",
+        )
+
+    def _given_up(self, fault: DeviceFault) -> DeviceFault:
+        self._memory = evolve(self._memory, broken=True)
+        settings = self.job.settings
+        return DeviceFault(
+            settings.name,
+            f"stopped at the {_ORDINALS[MAX_FAILURES - 1]} failure: {fault.cause}",
+            revive(settings.name, settings.prefix),
+        )
+
+    def _end_planned(self, planned: Planned, requests: int) -> UpdateOutcome:
+        figures = evolve(planned.figures, requests=requests)
+        return evolve(self._finished(results.PLANNED), plan=figures, diff=planned.diff())
+
+    def _end_good(
+        self, goal: Wanted, who: Identity, groups: Mapping[str, Group], *, saved: bool
+    ) -> UpdateOutcome:
+        self._memory = evolve(
+            self._memory,
+            layout=layout_digest(groups),
+            version=who.version or self._memory.version,
+            started_at=who.started_at,
+            failures=0,
+            broken=False,
+        )
+        result = results.CHANGED if self._wrote else results.UNCHANGED
+        done = self._finished(result)
+        fresh = self._wrote or self.job.applied is None
+        return evolve(
+            done,
+            verified=True,
+            saved=saved,
+            version=who.version,
+            generation=goal.generation(done.finished_at) if fresh else None,
+        )
+
+    def _end(self, result: str, error: TscmError) -> UpdateOutcome:
+        if isinstance(error, DeviceFault):
+            self._memory = evolve(self._memory, failures=self._memory.failures + 1)
+        return evolve(self._finished(result), error=str(error), exit_status=error.exit_status)
+
+    def _finished(self, result: str) -> UpdateOutcome:
+        goal = self._wanted
+        figures = self._planned.figures if self._planned else None
+        if figures is not None:
+            figures = evolve(figures, requests=self._traffic.requests)
+        return evolve(
+            self._outcome,
+            finished_at=self.job.now(),
+            result=result,
+            block=goal.block_figures if goal else None,
+            allow=goal.allow_figures if goal else None,
+            findings=goal.findings if goal else (),
+            good_lists=goal.good_lists if goal else (),
+            warnings=self._planned.warnings if self._planned else (),
+            plan=figures,
+            notes=tuple(self._notes),
+            failures=tuple(self._failures),
+            traffic=self._traffic,
+            memory=self._memory.to_json(),
+        )
+
+
+def _applied(one: Generation, kind: str) -> list[Cidr]:
+    content = one.block if kind == "Block" else one.allow
+    try:
+        return CidrSet.of(unpack(content)).cidrs()
+    except ValueError:
+        return []

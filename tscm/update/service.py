@@ -1,0 +1,399 @@
+"""
+Policy updates of all devices: each at a time of its own, a few at once, never two of one device.
+
+Lives in the reactor thread and holds the store; the runs go into threads and know nothing of
+either.  Between two attempts of a run nothing is held, so that a firewall that needs minutes
+to come back delays nobody.
+"""
+
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+from attrs import define, evolve, field
+from twisted.application.service import Service
+from twisted.internet.defer import (
+    CancelledError,
+    Deferred,
+    DeferredList,
+    DeferredLock,
+    DeferredSemaphore,
+)
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import deferLater
+from twisted.logger import Logger
+
+from tscm.errors import DeviceUnknown, TscmError
+from tscm.model import Json, Progress, Report
+from tscm.schedule import PeriodicService, spread
+from tscm.settings.device import DeviceSettings
+from tscm.settings.node import NodeSettings
+from tscm.store.policies import Generation, Policies
+from tscm.threads import Threads
+from tscm.update.job import UpdateJob
+from tscm.update.memory import DeviceMemory
+from tscm.update.outcome import Pause, UpdateOutcome
+from tscm.update.run import UpdateRun
+from tscm.update.ways import Ways
+
+LATEST_SHOWN = 10
+
+
+class GenerationUnknown(TscmError):
+    """
+    There is no such generation of a device's policy.
+    """
+
+    def __init__(self, device: str, number: int) -> None:
+        self.device = device
+        self.number = number
+        super().__init__(device, number)
+
+    def __str__(self) -> str:
+        return (
+            f"no generation {self.number} of {self.device} is kept; "
+            f"`tsadmin policy history {self.device}` shows those that are"
+        )
+
+
+@define(eq=False)
+class Updated:
+    """
+    One device under update: its settings, its turn, its timer.
+    """
+
+    settings: DeviceSettings
+    gone: bool = False
+    turn: DeferredLock = field(factory=DeferredLock)
+    timer: PeriodicService | None = None
+    running_since: float | None = None
+    waiting_until: float | None = None
+    progress: Progress | None = None
+    pause: Deferred[None] | None = None
+
+
+@define(eq=False)
+class UpdateService(Service):
+    """
+    Schedules updates, carries out those that are asked for, and keeps how they went.
+    """
+
+    _log: ClassVar[Logger] = Logger()
+
+    _clock: IReactorTime
+    _threads: Threads
+    _node: NodeSettings
+    _policies: Policies
+    _ways: Ways
+    _devices: dict[str, Updated] = field(factory=dict, init=False)
+    _slots: DeferredSemaphore = field(init=False)
+    _runs: set[Deferred[UpdateOutcome]] = field(factory=set, init=False)
+    _stopping: bool = field(default=False, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._slots = DeferredSemaphore(self._node.policy.parallel_updates)
+
+    def startService(self) -> None:
+        """Begin the schedules."""
+        super().startService()
+        self._stopping = False
+        for one in self._devices.values():
+            self._start_timer(one)
+
+    def stopService(self) -> Deferred[Any]:
+        """
+        No further run; fires when those under way have come to a safe point and are kept.
+        """
+        super().stopService()
+        self._stopping = True
+        for one in self._devices.values():
+            self._stop_timer(one)
+            if one.pause is not None:
+                one.pause.cancel()
+        return DeferredList([_witness(run) for run in self._runs], consumeErrors=True)
+
+    # -- devices ---------------------------------------------------------------
+
+    def set_device(self, settings: DeviceSettings) -> None:
+        """
+        Take in a device, or its changed settings; a run under way ends with the old ones.
+        """
+        present = self._devices.get(settings.name)
+        if present is None:
+            present = self._devices[settings.name] = Updated(settings)
+        else:
+            self._stop_timer(present)
+            before, present.settings = present.settings, settings
+            if (before.username, before.password) != (settings.username, settings.password):
+                self._change_memory(settings.name, login_failures=0)
+        if self.running:
+            self._start_timer(present)
+
+    def forget_device(self, name: str) -> None:
+        """Forget a device and all that is kept of it; a run under way stops at the next step."""
+        one = self._devices.pop(name, None)
+        if one is not None:
+            one.gone = True
+            self._stop_timer(one)
+            if one.pause is not None:
+                one.pause.cancel()
+        self._policies.forget(name)
+
+    def _start_timer(self, one: Updated) -> None:
+        name, interval = one.settings.name, float(self._node.policy.interval_seconds)
+        if not one.settings.policy_updates:
+            return
+        # By the clock on the wall, so that restarts of the manager neither delay nor bunch the runs.
+        delay = (spread(name, interval) - self._clock.seconds()) % interval
+
+        async def scheduled() -> None:
+            await self._scheduled(one)
+
+        one.timer = PeriodicService(
+            self._clock, interval, scheduled, label=f"policy update of {name}", delay=delay or 1.0
+        )
+        one.timer.startService()
+
+    def _stop_timer(self, one: Updated) -> None:
+        timer, one.timer = one.timer, None
+        if timer is not None and timer.running:
+            timer.stopService()
+
+    # -- what may be asked -----------------------------------------------------
+
+    def update_now(
+        self, name: str, report: Report, *, force: bool = False
+    ) -> Deferred[UpdateOutcome]:
+        """
+        Fetch and push, after what is under way for the device; also where updates are disabled.
+
+        The outcome is kept whatever it is; look at `raise_if_failed`.  Raises `DeviceUnknown`.
+        """
+        one = self._device(name)
+        self._change_memory(name, held=False)
+        return self._ask(one, report, lambda job: evolve(job, force=force))
+
+    def plan(self, name: str, report: Report) -> Deferred[UpdateOutcome]:
+        """What an update would do; its `diff` has every entry.  Nothing is written or kept."""
+        return self._ask(self._device(name), report, lambda job: job, dry=True)
+
+    def rollback(self, name: str, number: int, report: Report) -> Deferred[UpdateOutcome]:
+        """
+        Push a kept generation, and hold scheduled updates until `resume` or `update_now`.
+        """
+        one = self._device(name)
+        goal = self._policies.generation(name, number)
+        if goal is None:
+            raise GenerationUnknown(name, number)
+        self._change_memory(name, held=True)
+        return self._ask(one, report, lambda job: evolve(job, rollback=goal))
+
+    def resume(self, name: str) -> None:
+        """Let scheduled updates run again after a rollback, a fifth failure or wrong passwords."""
+        self._device(name)
+        self._change_memory(name, held=False, broken=False, login_failures=0)
+
+    def history(self, name: str) -> Json:
+        """Generations that are kept, and how the latest updates went."""
+        self._device(name)
+        return {
+            "generations": self._policies.generations(name),
+            "updates": self._policies.updates(name, limit=100),
+        }
+
+    def generation(self, name: str, number: int | None = None) -> Generation:
+        """One generation with its content, the newest without a *number*."""
+        self._device(name)
+        found = self._policies.generation(name, number)
+        if found is None:
+            raise GenerationUnknown(name, number or 0)
+        return found
+
+    def figures(self, name: str) -> Json:
+        """
+        For `show`: the last update and the last good one, what is under way, when the next comes.
+        """
+        one = self._device(name)
+        memory = DeviceMemory.from_json(self._policies.memory(name))
+        latest = self._policies.updates(name, limit=LATEST_SHOWN)
+        return {
+            "last_update": latest[0] if latest else None,
+            "last_good": next((update for update in latest if update.get("good")), None),
+            "next_run_at": None if one.timer is None else self._next_run(one),
+            "running_since": one.running_since,
+            "waiting_until": one.waiting_until,
+            "progress": None if one.progress is None else one.progress.text,
+            "paused": not one.settings.policy_updates,
+            "held": memory.held,
+            "locked_out": memory.locked_out,
+            "stopped_at_failure": memory.broken,
+            "failed_runs": memory.failures,
+            "unsaved": memory.unsaved,
+            "certificate": memory.driver.get("certificate"),
+            "generations": len(self._policies.generations(name)),
+        }
+
+    # -- runs ------------------------------------------------------------------
+
+    async def _scheduled(self, one: Updated) -> None:
+        name = one.settings.name
+        memory = DeviceMemory.from_json(self._policies.memory(name))
+        if memory.held:
+            return
+        if memory.locked_out:
+            self._log.warn(
+                "no update of {device}: the password was refused {count} times in a row, and "
+                "another try could lock the account; `tsadmin configure {device}`",
+                device=name,
+                count=memory.login_failures,
+            )
+            return
+        patient = not memory.broken
+        run = self._ask(one, lambda _: None, lambda job: evolve(job, patient=patient))
+        outcome = await _witness(run, take=True)  # the timer may be cancelled; the run may not
+        if not outcome.good:
+            self._log.warn("update failed: {sentence}", sentence=outcome.sentence())
+
+    def _ask(
+        self,
+        one: Updated,
+        report: Report,
+        shape: Callable[[UpdateJob], UpdateJob],
+        *,
+        dry: bool = False,
+    ) -> Deferred[UpdateOutcome]:
+        run: Deferred[UpdateOutcome] = Deferred.fromCoroutine(
+            self._in_turn(one, report, shape, dry=dry)
+        )
+        self._runs.add(run)
+        run.addBoth(self._ended, run)
+        return run
+
+    def _ended(self, result: Any, run: Deferred[UpdateOutcome]) -> Any:
+        self._runs.discard(run)
+        return result
+
+    async def _in_turn(
+        self,
+        one: Updated,
+        report: Report,
+        shape: Callable[[UpdateJob], UpdateJob],
+        *,
+        dry: bool,
+    ) -> UpdateOutcome:
+        await one.turn.acquire()
+        try:
+            one.running_since = self._clock.seconds()
+            outcome = await self._attempts(one, report, shape, dry=dry)
+            if not dry and not one.gone:
+                outcome = self._keep(outcome)
+            return outcome
+        finally:
+            one.running_since = one.waiting_until = one.progress = None
+            one.turn.release()
+
+    async def _attempts(
+        self,
+        one: Updated,
+        report: Report,
+        shape: Callable[[UpdateJob], UpdateJob],
+        *,
+        dry: bool,
+    ) -> UpdateOutcome:
+        def told(progress: Progress) -> None:
+            one.progress = progress  # a plain assignment: safe from any thread
+            report(progress)
+
+        run = UpdateRun(shape(self._job(one)), told, dry=dry)
+        while True:
+            await self._slots.acquire()
+            try:
+                done = await self._threads.run(run.attempt)
+            finally:
+                self._slots.release()
+            if isinstance(done, UpdateOutcome):
+                return done
+            if not await self._wait(one, done, told):
+                return run.stopped()
+
+    async def _wait(self, one: Updated, pause: Pause, told: Report) -> bool:
+        """Leave the device alone for a while; False when the run ends with the manager."""
+        if self._over(one):
+            return False
+        told(pause.progress)
+        one.waiting_until = self._clock.seconds() + pause.seconds
+        one.pause = deferLater(self._clock, pause.seconds)
+        try:
+            await one.pause
+        except CancelledError:
+            return False
+        finally:
+            one.pause = one.waiting_until = None
+        return not self._over(one)
+
+    def _over(self, one: Updated) -> bool:
+        return self._stopping or one.gone
+
+    def _job(self, one: Updated) -> UpdateJob:
+        name, ways = one.settings.name, self._ways
+        return UpdateJob(
+            settings=one.settings,
+            node=self._node,
+            known=self._policies.lists(name),
+            applied=self._policies.generation(name),
+            memory=self._policies.memory(name),
+            fetch=ways.fetch,
+            opener=ways.opener,
+            resolve=ways.resolve,
+            now=ways.now,
+            pause=lambda _: self._over(one),
+        )
+
+    def _keep(self, outcome: UpdateOutcome) -> UpdateOutcome:
+        """Put into the store what the run brought; gives the outcome with its generation's number."""
+        name = outcome.device
+        for one in outcome.good_lists:
+            self._policies.keep_list(name, one)
+        if outcome.generation is not None:
+            number = self._policies.keep_generation(name, outcome.generation)
+            outcome = evolve(outcome, generation_number=number)
+        if outcome.memory is not None:
+            held = self._policies.memory(name).get("held", False)  # may be asked for meanwhile
+            self._policies.keep_memory(name, {**outcome.memory, "held": held})
+        self._policies.keep_update(
+            name, outcome.started_at, outcome.finished_at, outcome.result, outcome.to_json()
+        )
+        return outcome
+
+    def _change_memory(self, name: str, **changes: Any) -> None:
+        memory = DeviceMemory.from_json(self._policies.memory(name))
+        changed = evolve(memory, **changes)
+        if changed != memory:
+            self._policies.keep_memory(name, changed.to_json())
+
+    def _device(self, name: str) -> Updated:
+        try:
+            return self._devices[name]
+        except KeyError:
+            raise DeviceUnknown(name) from None
+
+    def _next_run(self, one: Updated) -> float:
+        now, interval = self._clock.seconds(), float(self._node.policy.interval_seconds)
+        return now + (spread(one.settings.name, interval) - now) % interval
+
+
+def _witness(run: Deferred[UpdateOutcome], *, take: bool = False) -> Deferred[UpdateOutcome]:
+    """
+    A Deferred that fires as *run* does and can be cancelled without harm to it.
+
+    With *take* nobody else waits for *run*, and its failure is the witness's to tell.
+    """
+    seen: Deferred[UpdateOutcome] = Deferred()
+
+    def tell(result: Any) -> Any:
+        if seen.called:
+            return result
+        seen.callback(result)
+        return None if take else result
+
+    run.addBoth(tell)
+    return seen

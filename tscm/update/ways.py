@@ -1,0 +1,64 @@
+"""
+The ordinary ways to the outside, for those who wire the room into a process.
+"""
+
+import socket
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from attrs import frozen
+
+from tscm.model import AsaDriver
+from tscm.policy.lists import PolicyList
+from tscm.retrieve.sources import ListSource
+from tscm.settings.device import DeviceSettings
+from tscm.settings.node import NodeSettings
+from tscm.update.job import Fetch, Opener, Resolve
+
+
+@frozen(kw_only=True)
+class Ways:
+    """
+    How a run reaches lists, devices, names and the time.
+    """
+
+    fetch: Fetch
+    opener: Opener
+    resolve: Resolve
+    now: Callable[[], float]
+
+
+def ordinary_ways() -> Ways:
+    """DNS over TCP, REST, the system's resolver and clock."""
+    return Ways(fetch=_fetch, opener=_open, resolve=resolve, now=time.time)
+
+
+def resolve(name: str) -> tuple[str, ...]:
+    """
+    Addresses of *name* by the system's resolver; none where it is not known.  Blocks.
+    """
+    try:
+        found = socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError):
+        return ()
+    return tuple(dict.fromkeys(str(one[4][0]) for one in found))
+
+
+def _fetch(source: ListSource, known: PolicyList | None, now: float, /) -> PolicyList | None:
+    from tscm.retrieve.sources import fetch_list
+
+    return fetch_list(source, known, now)
+
+
+def _open(
+    settings: DeviceSettings,
+    node: NodeSettings,
+    learnt: Mapping[str, Any],
+    /,
+    *,
+    accept_certificate: bool,
+) -> AsaDriver:
+    from tscm.asa.driver import open_driver
+
+    return open_driver(settings, node, learnt, accept_certificate=accept_certificate)
