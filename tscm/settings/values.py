@@ -38,6 +38,15 @@ def refused(value: object, wrong: str, allowed: str) -> ValueError:
     return ValueError(f"{shown(value)} {wrong}; allowed: {allowed}")
 
 
+def allowed(read: Callable[[Any], Any]) -> str:
+    """What *read* takes, in the words of its own refusal."""
+    try:
+        read(object())
+    except ValueError as error:
+        return str(error).partition("; allowed: ")[2]
+    return ""
+
+
 def text(value: Any) -> str:
     """Any text without control characters."""
     if not isinstance(value, str) or any(ord(c) < ord(" ") or c == "\x7f" for c in value):
@@ -47,7 +56,10 @@ def text(value: Any) -> str:
 
 def account(value: Any) -> str:
     """The name of an account: text without control characters or blanks, not empty."""
-    name = text(value).strip(_BLANKS)
+    try:
+        name = text(value).strip(_BLANKS)
+    except ValueError:
+        name = ""
     if not name or re.search(r"\s", name):
         raise refused(value, "is no user name", "one word")
     return name
@@ -126,13 +138,14 @@ def optional(read: Callable[[Any], T]) -> Callable[[Any], T | None]:
 
 def many(read: Callable[[Any], T]) -> Callable[[Any], tuple[T, ...]]:
     """Several, as a TOML list or with blanks between; `none` for none."""
+    taken = f"{allowed(read)}; several as a list or with blanks between; none"
 
     def read_many(value: Any) -> tuple[T, ...]:
         if isinstance(value, str):
             words = value.split()
             value = [] if value.strip(_BLANKS).lower() in {"", "''", "none"} else words
         if not isinstance(value, list | tuple):
-            raise refused(value, "is no list", "a list, or words with a blank between, or none")
+            raise refused(value, "is no list", taken)
         return tuple(dict.fromkeys(read(one) for one in value))
 
     return read_many
@@ -329,7 +342,10 @@ def path(value: Any) -> str:
 
 def dns_port(value: Any) -> int:
     """The port of the policy service."""
-    found = whole(1, _PORT_MAX)(value)
+    try:
+        found = port_number(value)
+    except ValueError:
+        found = 0
     if found not in {53, 5353}:
         raise refused(value, "is no port of the policy service", "53 (standard) or 5353")
     return found

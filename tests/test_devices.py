@@ -1,0 +1,366 @@
+"""
+The operations on devices, apart from who calls them.
+"""
+
+import threading
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from tscm import devices
+from tscm.devices import Reach
+from tscm.errors import (
+    DeviceExists,
+    DeviceFault,
+    DeviceUnknown,
+    ListUnavailable,
+    SecretUnavailable,
+    SenderConflict,
+    SettingsFaulty,
+)
+from tscm.model import AsaDriver, Identity, Progress
+from tscm.secrets import MASK, Secret
+from tscm.settings.device import DeviceSettings
+from tscm.settings.layout import Layout
+from tscm.settings.node import NodeSettings, PolicySettings
+from tscm.settings.values import HostPort
+
+NODE = NodeSettings(policy=PolicySettings(servers=(HostPort("192.0.2.53"),)))
+GIVEN = {
+    "name": "tstest",
+    "device_id": "tdid_abcd1234",
+    "device": "192.0.2.10",
+    "block_list": "block.example",
+    "allow_list": "allow.example",
+    "username": "api",
+    "password": "s3cret",
+}
+
+
+class Firewall:
+    """Answers who it is, or with *fault*, and notes that it was closed."""
+
+    def __init__(self, identity: Identity, fault: DeviceFault | None = None) -> None:
+        self.identity = identity
+        self.fault = fault
+        self.closed = 0
+
+    def identify(self) -> Identity:
+        if self.fault:
+            raise self.fault
+        return self.identity
+
+    def close(self) -> None:
+        self.closed += 1
+
+
+def reach(firewall: Firewall, **counts: int) -> Reach:
+    return Reach(
+        count_entries=lambda settings, node, name: counts.get(name.split(".")[0], 0),
+        connect=lambda settings, node: cast(AsaDriver, firewall),
+    )
+
+
+@pytest.fixture
+def layout(tmp_path: Path) -> Layout:
+    return Layout(tmp_path)
+
+
+def files(layout: Layout) -> list[str]:
+    return sorted(str(one.relative_to(layout.root)) for one in layout.root.rglob("*"))
+
+
+def quiet(_: Progress) -> None:
+    pass
+
+
+def add(layout: Layout, **changed: Any) -> DeviceSettings:
+    settings = devices.propose({**GIVEN, **changed})
+    devices.store_device(layout, settings)
+    return settings
+
+
+def test_options_are_read_over_the_defaults() -> None:
+    settings = devices.propose({**GIVEN, "dns_port": "5353", "log_proxy": "''"})
+
+    assert settings.dns_port == 5353
+    assert settings.log_proxy is None
+    assert settings.max_policy_size == 8000
+
+
+def test_options_are_read_over_the_present_settings() -> None:
+    present = devices.propose({**GIVEN, "dns_port": 5353})
+    settings = devices.propose({"prefix": "TS", "password": MASK, "name": "other"}, present)
+
+    assert settings.name == "tstest"
+    assert settings.dns_port == 5353
+    assert settings.prefix == "TS"
+    assert settings.password == Secret("s3cret")
+
+
+def test_a_view_is_taken_back_as_options() -> None:
+    settings = devices.propose({**GIVEN, "syslog_sources": "192.0.2.1 192.0.2.2"})
+
+    assert devices.propose(devices.settings_view(settings), settings) == settings
+
+
+def test_a_view_holds_no_secret() -> None:
+    settings = devices.propose(
+        {
+            **GIVEN,
+            "log_proxy": "http://192.0.2.9:1",
+            "log_proxy_user": "u",
+            "log_proxy_password": "s3cret",
+            "upload_key": "s3cret",
+            "tsig_name": "key",
+            "tsig_key": "s3cret",
+        }
+    )
+
+    assert "s3cret" not in repr(devices.settings_view(settings))
+    assert "s3cret" not in repr(settings)
+    assert devices.settings_view(settings)["log_proxy_password"] == MASK
+
+
+def test_what_is_missing_is_told_by_its_option() -> None:
+    with pytest.raises(SettingsFaulty) as caught:
+        devices.propose({})
+
+    assert {fault.where for fault in caught.value.faults} == {
+        "--device_id",
+        "--device",
+        "--block_list",
+        "--allow_list",
+        "--username",
+        "--password",
+    }
+
+
+def test_an_unknown_option_is_refused() -> None:
+    with pytest.raises(SettingsFaulty, match="--nonsense: there is no such setting"):
+        devices.propose({**GIVEN, "nonsense": 1})
+
+
+def test_the_check_counts_lists_and_names_the_device(layout: Layout) -> None:
+    firewall = Firewall(Identity(model="ASAv", version="9.15(1)", entries=9000))
+    told: list[Progress] = []
+    check = devices.check_device(
+        layout,
+        NODE,
+        devices.propose({**GIVEN, "allow_self_signed": "yes"}),
+        told.append,
+        reach=reach(firewall, block=12000, allow=200),
+    )
+
+    assert (check.block_entries, check.allow_entries, check.proposed_size) == (12000, 200, 9000)
+    assert [one.phase for one in told] == ["fetch", "fetch", "check"]
+    assert "Device 192.0.2.10: ASAv, version 9.15(1)" in check.notes
+    assert any("beta" in note for note in check.notes)
+    assert any("not safe" in warning for warning in check.warnings)
+    assert any("no log service is set" in warning for warning in check.warnings)
+    assert firewall.closed == 1
+
+
+def test_a_platform_that_cannot_be_told_gets_the_careful_size(layout: Layout) -> None:
+    firewall = Firewall(Identity())
+    settings = devices.propose(GIVEN)
+    check = devices.check_device(layout, NODE, settings, quiet, reach=reach(firewall, block=1))
+
+    assert check.proposed_size == 8000
+
+
+def test_a_device_that_fails_is_closed_all_the_same(layout: Layout) -> None:
+    firewall = Firewall(Identity(), DeviceFault("tstest", "wrong password"))
+    with pytest.raises(DeviceFault, match="wrong password"):
+        devices.add_device(layout, NODE, GIVEN, quiet, reach=reach(firewall, block=1))
+
+    assert firewall.closed == 1
+    assert files(layout) == []
+
+
+def test_an_empty_block_list_is_refused_before_the_device_is_asked(layout: Layout) -> None:
+    firewall = Firewall(Identity())
+    with pytest.raises(
+        ListUnavailable, match=r"block or allow list \[block.example\] could not be fetched"
+    ):
+        devices.add_device(layout, NODE, GIVEN, quiet, reach=reach(firewall, allow=1))
+
+    assert firewall.closed == 0
+    assert files(layout) == []
+
+
+def test_adding_stores_and_says_what_to_type(layout: Layout) -> None:
+    added = devices.add_device(
+        layout, NODE, GIVEN, quiet, reach=reach(Firewall(Identity(entries=9000)), block=1)
+    )
+
+    assert added["settings"]["max_policy_size"] == 9000
+    assert "object-group ThreatSTOP-Block any log" in added["lines"]
+    assert "s3cret" not in str(added)
+    assert layout.device_log("tstest").is_dir()
+    assert devices.stored_device(layout, "tstest").password == Secret("s3cret")
+
+
+def test_a_size_that_was_given_stays(layout: Layout) -> None:
+    added = devices.add_device(
+        layout,
+        NODE,
+        {**GIVEN, "max_policy_size": "12"},
+        quiet,
+        reach=reach(Firewall(Identity(entries=9000)), block=1),
+    )
+
+    assert added["settings"]["max_policy_size"] == 12
+
+
+def test_a_duplicate_is_refused_before_anything_is_asked(layout: Layout) -> None:
+    add(layout)
+    firewall = Firewall(Identity())
+    with pytest.raises(DeviceExists):
+        devices.add_device(layout, NODE, GIVEN, quiet, reach=reach(firewall, block=1))
+
+    assert firewall.closed == 0
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"device": "192.0.2.10"},
+        {"device": "192.0.2.11", "ha_members": "192.0.2.10"},
+        {"device": "::ffff:192.0.2.10"},
+    ],
+)
+def test_two_devices_cannot_own_one_address(layout: Layout, other: dict[str, str]) -> None:
+    add(layout)
+    with pytest.raises(SenderConflict):
+        add(layout, name="other", **other)
+    before = files(layout)
+
+    assert "etc/tscm/devices/other.toml" not in before
+
+
+def test_a_change_that_would_conflict_changes_nothing(layout: Layout) -> None:
+    add(layout)
+    other = add(layout, name="other", device="192.0.2.11")
+    with pytest.raises(SenderConflict):
+        devices.reconfigure_device(
+            layout,
+            NODE,
+            "other",
+            {"device": "192.0.2.10"},
+            quiet,
+            reach=reach(Firewall(Identity())),
+        )
+
+    assert devices.stored_device(layout, "other") == other
+
+
+def test_a_lost_key_is_not_replaced_while_devices_need_it(layout: Layout) -> None:
+    add(layout)
+    layout.key.unlink()
+    with pytest.raises(SecretUnavailable, match="it is lost"):
+        add(layout, name="other", device="192.0.2.11")
+
+    assert not layout.key.exists()
+    assert not layout.device_file("other").exists()
+    assert [row["name"] for row in devices.device_rows(layout)] == ["tstest"]
+
+
+def test_a_key_of_loose_mode_stores_nothing(layout: Layout) -> None:
+    add(layout)
+    layout.key.chmod(0o644)
+    with pytest.raises(SecretUnavailable, match="chmod 600"):
+        add(layout, name="other", device="192.0.2.11")
+
+    assert not layout.device_file("other").exists()
+    assert not layout.device_log("other").exists()
+
+
+def test_a_disk_that_is_full_leaves_nothing_behind(
+    layout: Layout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(devices, "write_device", full)
+    with pytest.raises(OSError, match="No space"):
+        add(layout)
+
+    assert not layout.device_log("tstest").exists()
+
+
+def test_only_what_lists_or_device_could_object_to_is_checked_again(layout: Layout) -> None:
+    add(layout)
+    firewall = Firewall(Identity())
+    changed = devices.reconfigure_device(
+        layout, NODE, "tstest", {"log_rotate_size": "200"}, quiet, reach=reach(firewall)
+    )
+    assert changed["changed"] == ["log_rotate_size"]
+    assert firewall.closed == 0
+
+    with pytest.raises(ListUnavailable):
+        devices.reconfigure_device(
+            layout, NODE, "tstest", {"block_list": "other.example"}, quiet, reach=reach(firewall)
+        )
+    assert devices.stored_device(layout, "tstest").block_list == "block.example"
+
+
+def test_the_size_can_be_proposed_anew(layout: Layout) -> None:
+    add(layout)
+    changed = devices.reconfigure_device(
+        layout,
+        NODE,
+        "tstest",
+        {"max_policy_size": "auto"},
+        quiet,
+        reach=reach(Firewall(Identity(entries=40000)), block=1),
+    )
+
+    assert changed["changed"] == ["max_policy_size"]
+    assert changed["settings"]["max_policy_size"] == 40000
+
+
+def test_removing_gives_the_way_back_and_keeps_the_logs(layout: Layout) -> None:
+    add(layout)
+    (layout.device_log("tstest") / "syslog").write_text("line\n")
+    lines = devices.forget_device(layout, NODE, "tstest")["lines"]
+
+    assert (
+        lines.index("no access-list") < lines.index("no object-group") < lines.index("no logging")
+    )
+    assert (layout.device_log("tstest") / "syslog").exists()
+    with pytest.raises(DeviceUnknown):
+        devices.forget_device(layout, NODE, "tstest")
+
+
+def test_a_device_with_a_damaged_file_is_listed_with_its_fault_and_can_be_removed(
+    layout: Layout,
+) -> None:
+    add(layout)
+    add(layout, name="other", device="192.0.2.11")
+    layout.device_file("other").write_text("damaged = ")
+    rows = devices.device_rows(layout)
+
+    assert [row["name"] for row in rows] == ["other", "tstest"]
+    assert "no valid TOML" in rows[0]["fault"]
+    devices.forget_device(layout, NODE, "other")
+    assert [row["name"] for row in devices.device_rows(layout)] == ["tstest"]
+
+
+def test_a_check_may_run_in_a_thread(layout: Layout) -> None:
+    found: list[Any] = []
+    settings = devices.propose(GIVEN)
+
+    def work() -> None:
+        found.append(
+            devices.check_device(
+                layout, NODE, settings, quiet, reach(Firewall(Identity()), block=1)
+            )
+        )
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join(5)
+
+    assert found[0].block_entries == 1

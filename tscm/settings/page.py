@@ -1,0 +1,159 @@
+"""
+The settings as a page (`docs/settings.md`) and as a sample (`etc/tscm.toml`), made from the code.
+
+`python -m tscm.settings.page docs/settings.md etc/tscm.toml` writes both; a test holds them to what the code says.
+"""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+from tscm.secrets import Secret
+from tscm.settings.device import SECRETS, DeviceSettings
+from tscm.settings.node import NodeSettings
+from tscm.settings.values import HostPort, allowed
+
+_HEAD = """\
+# Settings
+
+Made from the code by `python -m tscm.settings.page docs/settings.md etc/tscm.toml`; a test compares.
+
+Two kinds of files, both TOML. With `--root DIR` (or `TSCM_ROOT`) all paths lie under that folder.
+A file with faults changes nothing: `tsadmin` and the manager report every fault at once, with its path in the
+file and what is allowed, and a running manager goes on with the settings that it has.
+
+Lists may be written as TOML lists or as one text with blanks between. Yes and no are TOML booleans.
+
+## The node: `/etc/tscm/tscm.toml`
+
+Read when the manager starts. What is absent has its default. `etc/tscm.toml` in the source is a sample
+with every setting.
+"""
+
+_DEVICE_HEAD = """\
+## A device: `/etc/tscm/devices/NAME.toml`
+
+Made and changed by `tsadmin add` and `tsadmin configure`; the file's name is the nickname: 1 to 63 letters, digits, `-` and `_`,
+not starting with `-`. A running manager picks a change up by itself, also one made with an editor or by Ansible. Every
+setting is an option of `add` and `configure` too: `--dns_port 5353` (or `--dns-port`).
+
+| Setting | Default | Allowed | Meaning |
+| --- | --- | --- | --- |
+"""
+
+_DEVICE_TAIL = """
+`tsadmin add` leaves `max_policy_size` to what the device's platform bears, by the size of configuration that its REST agent
+can handle, unless a number is given; where the platform cannot be told it takes 8,000.
+
+Secrets ({secrets}) are sealed with the node's key: `sealed:v1:…` in the file. A secret may also be written by
+hand in the clear; the next change by `tsadmin` seals it. A sealed value belongs to its device and setting: copied to another place it does not open.
+
+## The sealing key: `/var/lib/tscm/key`
+
+Made with the first device, mode 0600; one that others can read is refused. A systemd credential named `tscm.key` comes before the
+file (`LoadCredential=tscm.key:…`). Keep a copy where backups of the settings are not: without the key the passwords in them are
+closed for good, and with it they are open.
+"""
+
+_SAMPLE_HEAD = """\
+# Settings of the node: /etc/tscm/tscm.toml
+#
+# Every setting stands here with its default, commented out; docs/settings.md says what is allowed.
+# What must be set for policies is [policy] servers; for uploads [upload] url.
+"""
+
+
+def settings_page() -> str:
+    """`docs/settings.md`."""
+    parts = [_HEAD, "\n### Without a section\n\n", _table_head(), *_rows(NodeSettings)]
+    for one in attrs.fields(NodeSettings):
+        kind = one.metadata.get("section")
+        if kind is not None:
+            parts += [f"\n### `[{one.name}]`: {_plain(one)}\n\n", _table_head(), *_rows(kind)]
+    parts += ["\n", _DEVICE_HEAD, *_rows(DeviceSettings, leave_out=("name",))]
+    parts.append(_DEVICE_TAIL.format(secrets=", ".join(f"`{name}`" for name in SECRETS)))
+    return "".join(parts)
+
+
+def sample() -> str:
+    """`etc/tscm.toml`."""
+    lines = [_SAMPLE_HEAD, *_sample_lines(NodeSettings)]
+    for one in attrs.fields(NodeSettings):
+        kind = one.metadata.get("section")
+        if kind is not None:
+            lines += [f"\n# {_plain(one)}.\n[{one.name}]\n", *_sample_lines(kind)]
+    return "".join(lines)
+
+
+def default_text(one: "attrs.Attribute[Any]") -> str:
+    """The default as TOML; empty where there is none."""
+    value = one.default
+    if value is attrs.NOTHING or value is None:
+        return ""
+    return _toml(value)
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, tuple):
+        return f"[{', '.join(_toml(one) for one in value)}]"
+    if isinstance(value, str | HostPort):
+        return f'"{value}"'
+    assert not isinstance(value, Secret)
+    return str(value)
+
+
+def _table_head() -> str:
+    return "| Setting | Default | Allowed | Meaning |\n| --- | --- | --- | --- |\n"
+
+
+def _rows(kind: type[Any], leave_out: tuple[str, ...] = ()) -> Iterator[str]:
+    for one in attrs.fields(kind):
+        if "read" not in one.metadata or one.name in leave_out:
+            continue
+        default = default_text(one)
+        shown = "must be given" if one.default is attrs.NOTHING else "none"
+        cells = [
+            f"`{one.name}`",
+            f"`{default}`" if default else shown,
+            allowed(one.metadata["read"]),
+            _plain(one),
+        ]
+        yield f"| {' | '.join(cell.replace('|', '&#124;') for cell in cells)} |\n"
+
+
+def _sample_lines(kind: type[Any]) -> Iterator[str]:
+    for one in attrs.fields(kind):
+        if "read" in one.metadata:
+            yield f"\n# {_plain(one)}.\n"
+            yield f"# {one.name} = {default_text(one) or _EXAMPLES.get(one.name, '')}\n"
+
+
+_EXAMPLES = {
+    "address": '"192.0.2.1"',
+    "tls_certificate": '"/etc/tscm/tls/chain.pem"',
+    "tls_key": '"/etc/tscm/tls/key.pem"',
+    "tls_client_ca": '"/etc/tscm/tls/clients.pem"',
+    "url": '"https://logs.example/v1"',
+    "ca_file": '"/etc/tscm/tls/logs.pem"',
+    "certificate": '"/etc/tscm/tls/portal.pem"',
+    "key": '"/etc/tscm/tls/portal.key"',
+}
+
+
+def _plain(one: "attrs.Attribute[Any]") -> str:
+    return str(one.metadata["doc"]).rstrip(".")
+
+
+def main(arguments: list[str]) -> None:
+    """Write page and sample to the two paths given."""
+    for path, text in zip(arguments, (settings_page(), sample()), strict=True):
+        Path(path).write_text(text, "utf-8")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
