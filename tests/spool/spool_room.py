@@ -1,0 +1,93 @@
+"""
+What the spool's tests share: a clock, threads that are none, and disks that misbehave.
+"""
+
+import errno
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, cast
+
+from twisted.internet.defer import Deferred, execute
+from twisted.internet.task import Clock
+from typing_extensions import Buffer
+
+from tscm.model import Run
+from tscm.settings.node import SpoolBounds
+from tscm.spool.disk import Disk
+from tscm.spool.service import SpoolService
+from tscm.threads import Threads
+
+
+class AtOnce:
+    """Threads whose calls are done before they return."""
+
+    def run(self, call: Callable[..., Any], *args: Any) -> Deferred[Any]:
+        return execute(call, *args)
+
+
+class FaultyDisk(Disk):
+    """A disk that refuses what *refuse* names for paths that hold *only*."""
+
+    def __init__(self) -> None:
+        self.refuse: dict[str, int] = {}
+        self.only = ""
+        self.room: int | None = None
+        self.paths: dict[int, str] = {}
+
+    def _check(self, call: str, path: object) -> None:
+        number = self.refuse.get(call)
+        if number is not None and self.only in str(path):
+            raise OSError(number, os.strerror(number))
+
+    def open(self, path: Path, flags: int) -> int:
+        self._check("open", path)
+        fd = super().open(path, flags)
+        self.paths[fd] = str(path)
+        return fd
+
+    def pwrite(self, fd: int, data: Buffer, at: int) -> int:
+        self._check("pwrite", self.paths.get(fd))
+        if self.room is not None and self.only in str(self.paths.get(fd)):
+            if not self.room:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            data = bytes(data)[: self.room]
+            self.room -= len(data)
+        return os.pwrite(fd, data, at)
+
+    def pread(self, fd: int, size: int, at: int) -> bytes:
+        self._check("pread", self.paths.get(fd))
+        return os.pread(fd, size, at)
+
+    def truncate(self, fd: int, size: int) -> None:
+        self._check("truncate", self.paths.get(fd))
+        super().truncate(fd, size)
+
+    def rename(self, old: Path, new: Path) -> None:
+        self._check("rename", old)
+        super().rename(old, new)
+
+    def unlink(self, path: Path) -> None:
+        self._check("unlink", path)
+        super().unlink(path)
+
+
+def make_spool(
+    logs: Path, clock: Clock | None = None, disk: Disk | None = None, **bounds: Any
+) -> SpoolService:
+    values = {"fsync": "off", "min_free_mb": 0, **bounds}
+    return SpoolService(
+        logs,
+        SpoolBounds(**values),
+        clock or Clock(),
+        cast(Threads, AtOnce()),
+        disk or Disk(),
+    )
+
+
+def run_of(*lines: bytes, sender: str = "192.0.2.1", escaped: bool = False) -> Run:
+    return Run(sender, b"".join(line + b"\n" for line in lines), len(lines), escaped)
+
+
+def numbered(first: int, count: int, text: str = "%ASA-6-106100: line") -> list[bytes]:
+    return [f"{text} {number:06d}".encode() for number in range(first, first + count)]

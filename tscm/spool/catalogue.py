@@ -1,0 +1,239 @@
+"""
+The list of one log's sealed segments, on disk: a record of 64 bytes for each, oldest first.
+
+Segments follow each other without a gap from offset to offset; what retention took, and what
+was lost, stays as a record that says so.  The list is searched where it lies: a manager with
+hundreds of devices and thousands of segments each neither reads it at start nor keeps it in memory.
+"""
+
+import errno
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+from zlib import crc32
+
+from attrs import define, evolve, field, frozen
+
+from tscm.spool.disk import CREATE, Disk
+
+RECORD_BYTES = 64
+DELETED = 1
+"""Retention took it; the cause stands in the bits above."""
+LOST = 2
+"""It is missing, or never was: a stretch that a power cut took."""
+CHECKED = 4
+"""`text_crc` has been computed."""
+_CAUSE_SHIFT = 8
+_RECORD = struct.Struct("<QQQQddII")
+_PACKED = struct.Struct("<QQQQddIII")
+_TOMBSTONES_MAX = 4096
+
+
+class CatalogueDamaged(OSError):
+    """
+    A record's checksum does not hold; the list is made anew from the segments.
+
+    An `OSError`, since for those who use the log the disk does not give what was written.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(errno.EIO, "the list of segments is damaged")
+
+
+@frozen
+class Segment:
+    """
+    One sealed segment: bytes *start* to *end* of the log.
+    """
+
+    start: int
+    size: int
+    lines_before: int
+    lines: int
+    first_at: float
+    last_at: float
+    text_crc: int = 0
+    flags: int = 0
+
+    @property
+    def end(self) -> int:
+        """Offset behind its last byte, where the next one starts."""
+        return self.start + self.size
+
+    @property
+    def lines_end(self) -> int:
+        """Lines of the log up to its end."""
+        return self.lines_before + self.lines
+
+    @property
+    def gone(self) -> bool:
+        """Whether its text cannot be read any more."""
+        return bool(self.flags & (DELETED | LOST))
+
+    @property
+    def cause(self) -> int:
+        """Why it is gone, as a number in `cursor.CAUSES`."""
+        return self.flags >> _CAUSE_SHIFT & 0xFF
+
+    def taken(self, cause: int) -> "Segment":
+        """The record once retention has taken it."""
+        return evolve(self, flags=self.flags & ~0xFF00 | DELETED | cause << _CAUSE_SHIFT)
+
+    def lost(self, cause: int) -> "Segment":
+        """The record once it is found missing."""
+        return evolve(self, flags=self.flags & ~0xFF00 | LOST | cause << _CAUSE_SHIFT)
+
+
+def encode_segment(segment: Segment) -> bytes:
+    """The record's bytes."""
+    body = _RECORD.pack(
+        segment.start,
+        segment.size,
+        segment.lines_before,
+        segment.lines,
+        segment.first_at,
+        segment.last_at,
+        segment.text_crc,
+        segment.flags,
+    )
+    return body + crc32(body).to_bytes(4, "little") + b"\0" * (RECORD_BYTES - _PACKED.size)
+
+
+def decode_segment(data: bytes) -> Segment:
+    """What `encode_segment` was given; raises `CatalogueDamaged`."""
+    body = data[: _RECORD.size]
+    if len(data) != RECORD_BYTES or crc32(body) != int.from_bytes(
+        data[_RECORD.size : _PACKED.size], "little"
+    ):
+        raise CatalogueDamaged
+    return Segment(*_RECORD.unpack(body))
+
+
+@define(eq=False)
+class Catalogue:
+    """
+    The list as a file; *first* is the number of the oldest record that is not deleted.
+    """
+
+    _disk: Disk
+    _path: Path
+    count: int = field(default=0, init=False)
+    first: int = field(default=0, init=False)
+    last: Segment | None = field(default=None, init=False)
+    _fd: int = field(default=-1, init=False)
+    _found: tuple[int, Segment] | None = field(default=None, init=False)
+
+    def open(self) -> None:
+        """
+        Look at both ends of the list.  A record that a crash left half-written is cut off.
+
+        Raises `CatalogueDamaged`, `OSError`.
+        """
+        self._fd = self._disk.open(self._path, CREATE)
+        size = self._disk.size(self._fd)
+        self.count = size // RECORD_BYTES
+        if size % RECORD_BYTES:
+            self._disk.truncate(self._fd, self.count * RECORD_BYTES)
+        self._look()
+
+    def _look(self) -> None:
+        self._found = None
+        self.last = self.at(self.count - 1) if self.count else None
+        low, high = 0, self.count
+        while low < high:
+            middle = (low + high) // 2
+            if self.at(middle).flags & DELETED:
+                low = middle + 1
+            else:
+                high = middle
+        self.first = low
+
+    def close(self) -> None:
+        """Give the descriptor back."""
+        if self._fd >= 0:
+            self._disk.close(self._fd)
+            self._fd = -1
+
+    @property
+    def end(self) -> int:
+        """Where the live segment starts."""
+        return self.last.end if self.last else 0
+
+    @property
+    def lines(self) -> int:
+        """Lines of the log before the live segment."""
+        return self.last.lines_end if self.last else 0
+
+    def at(self, number: int) -> Segment:
+        """Record *number*.  Raises `CatalogueDamaged`."""
+        if self._found is not None and self._found[0] == number:
+            return self._found[1]
+        data = self._disk.read_at(self._fd, RECORD_BYTES, number * RECORD_BYTES)
+        segment = decode_segment(data)
+        self._found = (number, segment)
+        return segment
+
+    def number_of(self, offset: int) -> int | None:
+        """The number of the record that holds *offset*; None before the list and behind it."""
+        if not self.count or not self.at(0).start <= offset < self.end:
+            return None
+        if self._found is not None and self._found[1].start <= offset < self._found[1].end:
+            return self._found[0]
+        low, high = 0, self.count
+        while high - low > 1:
+            middle = (low + high) // 2
+            if self.at(middle).start <= offset:
+                low = middle
+            else:
+                high = middle
+        return low
+
+    def find(self, offset: int) -> Segment | None:
+        """The segment that holds *offset*, gone or not."""
+        number = self.number_of(offset)
+        return None if number is None else self.at(number)
+
+    def segments(self, number: int = 0, end: int | None = None) -> Iterator[Segment]:
+        """Records from *number* on, gone ones too."""
+        for one in range(number, self.count if end is None else end):
+            yield self.at(one)
+
+    def add(self, segment: Segment) -> None:
+        """One more at the end: in the list whole, or not at all."""
+        at = self.count * RECORD_BYTES
+        try:
+            self._disk.write_all(self._fd, encode_segment(segment), at)
+        except OSError:
+            self._disk.truncate(self._fd, at)
+            raise
+        self.count += 1
+        self.last = segment
+
+    def drop_last(self) -> None:
+        """Take the last record away, for a seal that could not be ended."""
+        self._disk.truncate(self._fd, (self.count - 1) * RECORD_BYTES)
+        self.count -= 1
+        self._look()
+
+    def change(self, number: int, segment: Segment) -> None:
+        """Write record *number* anew: with other flags, or a checksum of the text."""
+        self._disk.write_all(self._fd, encode_segment(segment), number * RECORD_BYTES)
+        self._found = None
+        if number == self.count - 1:
+            self.last = segment
+        if segment.flags & DELETED and number == self.first:
+            self.first = number + 1
+
+    def forget_deleted(self) -> None:
+        """Make the file anew without the oldest deleted records, when they are many."""
+        if self.first <= _TOMBSTONES_MAX or self.first * 2 < self.count:
+            return
+        kept = b"".join(encode_segment(one) for one in self.segments(self.first - 1))
+        self._disk.publish(self._path, kept)
+        self.close()
+        self.open()
+
+
+def write_catalogue(disk: Disk, path: Path, segments: list[Segment]) -> None:
+    """Put a list in the place of one that was damaged."""
+    disk.publish(path, b"".join(map(encode_segment, segments)))

@@ -1,0 +1,133 @@
+"""
+Every touch of the disk that the spool makes, in one place.
+
+The log's code calls a `Disk`, never `os`: so a test can hand in one that is full, that fails
+for one folder, or that kills the process at its n-th step.
+"""
+
+import contextlib
+import os
+from pathlib import Path
+
+_LOG_MODE = 0o640
+_FOLDER_MODE = 0o750
+READ_WRITE = os.O_RDWR | os.O_CLOEXEC
+CREATE = READ_WRITE | os.O_CREAT
+CREATE_EMPTY = CREATE | os.O_TRUNC
+READ = os.O_RDONLY | os.O_CLOEXEC
+
+
+class Disk:
+    """
+    The real disk.  What changes something is a step at which a crash can come between.
+
+    `pread`, `pwrite` and `close` are the system's own calls, for they are the hot ones.
+    """
+
+    pread = staticmethod(os.pread)
+    pwrite = staticmethod(os.pwrite)
+    close = staticmethod(os.close)
+
+    def open(self, path: Path, flags: int) -> int:
+        """A descriptor; files are made with mode 0640."""
+        return os.open(path, flags, _LOG_MODE)
+
+    def size(self, fd: int) -> int:
+        """Bytes in an open file."""
+        return os.fstat(fd).st_size
+
+    def size_of(self, path: Path) -> int | None:
+        """Bytes in a file; None where there is none."""
+        try:
+            return path.stat().st_size
+        except FileNotFoundError:
+            return None
+
+    def changed_at(self, path: Path) -> float | None:
+        """When a file was last written; None where there is none."""
+        try:
+            return path.stat().st_mtime
+        except FileNotFoundError:
+            return None
+
+    def names(self, folder: Path) -> list[str]:
+        """What lies in a folder, sorted."""
+        return sorted(one.name for one in folder.iterdir())
+
+    def make_folder(self, folder: Path) -> None:
+        """A folder and those above it, where they are not there yet."""
+        folder.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
+
+    def truncate(self, fd: int, size: int) -> None:
+        """Cut an open file."""
+        os.ftruncate(fd, size)
+
+    def rename(self, old: Path, new: Path) -> None:
+        """Give a file its other name; what had that name is gone."""
+        old.rename(new)
+
+    def unlink(self, path: Path) -> None:
+        """Delete a file; nothing happens where there is none."""
+        path.unlink(missing_ok=True)
+
+    def fsync(self, fd: int) -> None:
+        """Force a file to the disk.  Blocks for as long as the disk likes."""
+        os.fsync(fd)
+
+    def duplicate(self, fd: int) -> int:
+        """A second descriptor, for a thread that outlives the first."""
+        return os.dup(fd)
+
+    def free_bytes(self, folder: Path) -> int:
+        """What an ordinary user may still write on the disk under *folder*."""
+        found = os.statvfs(folder)
+        return found.f_bavail * found.f_frsize
+
+    def write_all(self, fd: int, data: bytes, at: int) -> None:
+        """
+        Write *data* whole, or raise; a short write is gone on with.
+
+        A disk that fills takes a part first and refuses the next call, so the cause surfaces.
+        """
+        done = self.pwrite(fd, data, at)
+        while done < len(data):
+            more = self.pwrite(fd, data[done:], at + done)
+            if not more:
+                raise OSError(5, "the disk takes no more bytes")
+            done += more
+
+    def read_file(self, path: Path) -> bytes | None:
+        """A small file's content; None where there is none."""
+        try:
+            fd = self.open(path, READ)
+        except FileNotFoundError:
+            return None
+        try:
+            return self.read_at(fd, self.size(fd), 0)
+        finally:
+            self.close(fd)
+
+    def read_at(self, fd: int, size: int, at: int) -> bytes:
+        """*size* bytes from *at* on, fewer only at the file's end."""
+        data = self.pread(fd, size, at)
+        while data and len(data) < size:
+            more = self.pread(fd, size - len(data), at + len(data))
+            if not more:
+                break
+            data += more
+        return data
+
+    def publish(self, path: Path, content: bytes, *, keep: Path | None = None) -> None:
+        """
+        Put *content* at *path*, whole or not at all; *keep* is where the old content goes.
+        """
+        temporary = path.with_name(path.name + ".new")
+        fd = self.open(temporary, CREATE_EMPTY)
+        try:
+            self.write_all(fd, content, 0)
+        finally:
+            self.close(fd)
+        if keep is not None:
+            with contextlib.suppress(FileNotFoundError):
+                self.rename(path, keep)
+        self.rename(temporary, path)

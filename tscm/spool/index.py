@@ -1,0 +1,179 @@
+"""
+The index of a segment: who sent which lines, and when.
+
+Records of 32 bytes, little-endian, each closed by the CRC-32 of what stands before it:
+
+    header   segment's offset u64, lines before it u64, made at f64, 0 u16, flags u16
+    name     24 bytes of a sender's name, its number u16, flags u16 (several make a long name)
+    run      offset in the segment u64, bytes u32, lines u32, received at f64, sender u16, flags u16
+
+Runs follow each other without a gap from the segment's first byte on, so what is damaged shows,
+and the text behind the last good record can be counted again.
+"""
+
+import struct
+from collections.abc import Iterable
+from zlib import crc32
+
+from attrs import define, field, frozen
+
+RECORD_BYTES = 32
+_ESCAPED = 1
+_UNKNOWN = 2
+_HEADER = 0x100
+_NAME = 0x200
+_NAME_BYTES = 24
+_NAME_MAX = 10 * _NAME_BYTES
+_SENDERS_MAX = 0xFFFE
+_RUN_MAX = 1 << 30
+_JOIN_SECONDS = 1.0
+_HEAD = struct.Struct("<QQdHH")
+_RUN = struct.Struct("<QIIdHH")
+_NAMED = struct.Struct("<24sHH")
+_CRC = struct.Struct("<28sI")
+
+Pending = tuple[int, int, int, float, str | None, bool]
+"""Offset in the segment, bytes, lines, received at, sender (None: not known), escaped."""
+
+
+@frozen
+class IndexedRun:
+    """
+    Lines that came together.  *sender* None, and a time of 0, say that a crash took the record.
+    """
+
+    offset: int
+    size: int
+    lines: int
+    received_at: float
+    sender: str | None
+    escaped: bool
+
+
+@frozen
+class Index:
+    """
+    What could be read of an index: everything up to the first record that is not right.
+    """
+
+    start: int
+    lines_before: int
+    runs: tuple[IndexedRun, ...]
+    senders: dict[str, int]
+    good_bytes: int
+
+    @property
+    def end(self) -> int:
+        """Offset in the segment up to which it tells."""
+        return self.runs[-1].offset + self.runs[-1].size if self.runs else 0
+
+    @property
+    def lines(self) -> int:
+        """Lines that it tells of."""
+        return sum(run.lines for run in self.runs)
+
+    def up_to(self, size: int) -> "Index":
+        """The part that tells of the segment's first *size* bytes, in whole runs."""
+        if self.end <= size:
+            return self
+        kept = tuple(run for run in self.runs if run.offset + run.size <= size)
+        return Index(self.start, self.lines_before, kept, self.senders, 0)
+
+
+def read_index(data: bytes) -> Index | None:
+    """An index; None where not even its header is whole."""
+    header: tuple[int, int] | None = None
+    names: dict[int, bytes] = {}
+    runs: list[IndexedRun] = []
+    end = good = 0
+    for at in range(0, len(data) - RECORD_BYTES + 1, RECORD_BYTES):
+        body, crc = _CRC.unpack_from(data, at)
+        if crc32(body) != crc:
+            break
+        flags = body[26] | body[27] << 8
+        if header is None:
+            if flags != _HEADER:
+                break
+            header = _HEAD.unpack(body)[:2]
+        elif flags == _NAME:
+            piece, number, _ = _NAMED.unpack(body)
+            names[number] = names.get(number, b"") + piece.rstrip(b"\0")
+        else:
+            offset, size, lines, received_at, number, flags = _RUN.unpack(body)
+            if offset != end or flags > _ESCAPED | _UNKNOWN:
+                break
+            name = names.get(number)
+            sender = None if flags & _UNKNOWN or name is None else name.decode("utf-8", "replace")
+            runs.append(
+                IndexedRun(offset, size, lines, received_at, sender, bool(flags & _ESCAPED))
+            )
+            end += size
+        good = at + RECORD_BYTES
+    if header is None:
+        return None
+    senders = {name.decode("utf-8", "replace"): number for number, name in names.items()}
+    return Index(header[0], header[1], tuple(runs), senders, good)
+
+
+def joined(pending: Iterable[Pending]) -> list[Pending]:
+    """
+    Neighbours of one sender within a second as one: the index is sparse under load.
+    """
+    found: list[Pending] = []
+    for run in pending:
+        if found:
+            offset, size, lines, received_at, sender, escaped = found[-1]
+            if (
+                sender == run[4]
+                and escaped == run[5]
+                and abs(run[3] - received_at) < _JOIN_SECONDS
+                and size + run[1] < _RUN_MAX
+            ):
+                found[-1] = (
+                    offset,
+                    size + run[1],
+                    lines + run[2],
+                    received_at,
+                    sender,
+                    escaped,
+                )
+                continue
+        found.append(run)
+    return found
+
+
+@define(eq=False)
+class IndexEncoder:
+    """
+    Makes the bytes of one segment's index; knows which senders have a number already.
+    """
+
+    senders: dict[str, int] = field(factory=dict)
+
+    def header(self, start: int, lines_before: int, now: float) -> bytes:
+        """The first record."""
+        return _closed(_HEAD.pack(start, lines_before, now, 0, _HEADER))
+
+    def runs(self, pending: Iterable[Pending]) -> bytes:
+        """Records for *pending*, with the names that are new."""
+        parts = []
+        for offset, size, lines, received_at, sender, escaped in joined(pending):
+            number, flags = 0, _ESCAPED if escaped else 0
+            known = None if sender is None else self.senders.get(sender)
+            if known is not None:
+                number = known
+            elif sender is None or len(self.senders) >= _SENDERS_MAX:
+                flags |= _UNKNOWN
+            else:
+                number = self.senders[sender] = len(self.senders) + 1
+                name = sender.encode()[:_NAME_MAX]
+                parts += [
+                    _closed(_NAMED.pack(name[at : at + _NAME_BYTES], number, _NAME))
+                    for at in range(0, len(name), _NAME_BYTES)
+                ]
+            parts.append(_closed(_RUN.pack(offset, size, lines, received_at, number, flags)))
+        return b"".join(parts)
+
+
+def _closed(body: bytes) -> bytes:
+    return body + crc32(body).to_bytes(4, "little")

@@ -1,0 +1,290 @@
+"""
+The end of one device's log: where lines are appended, and how a segment is sealed.
+"""
+
+import contextlib
+from collections.abc import Callable, Sequence
+from typing import ClassVar
+
+from attrs import define, evolve, field
+from twisted.logger import Logger
+
+from tscm.model import Run
+from tscm.spool.catalogue import Catalogue, Segment
+from tscm.spool.cursor import Cursor
+from tscm.spool.disk import CREATE, CREATE_EMPTY, READ_WRITE, Disk
+from tscm.spool.index import IndexEncoder, Pending
+from tscm.spool.names import LogFolder
+from tscm.spool.state import LogState, encode_state
+
+_PENDING_MAX = 512
+_LOG_EVERY = 1000
+
+
+def _nothing() -> None:
+    pass
+
+
+@define(eq=False)
+class LiveLog:
+    """
+    One device's log, open for appending; made by `recovery.open_log`.
+
+    Offsets and line counts are those of the whole log; *base* and *lines_before* are where the
+    live segment starts.  They stand in memory: `append` is called for every batch of every
+    device, and does nothing beside one write but bookkeeping.
+    """
+
+    _log: ClassVar[Logger] = Logger()
+
+    disk: Disk
+    folder: LogFolder
+    catalogue: Catalogue
+    state: LogState
+    fd: int
+    base: int
+    end: int
+    lines_before: int
+    lines: int
+    first_at: float = 0.0
+    last_at: float = 0.0
+    index_bytes: int = 0
+    encoder: IndexEncoder = field(factory=IndexEncoder)
+    cursors: dict[str, Cursor] = field(factory=dict)
+    damaged_cursors: int = 0
+    full_bytes: int = 100 << 10
+    """Size of the live segment from which on `on_full` is called with each append."""
+
+    dirty: bool = False
+    """Whether something was appended since `on_dirty` was called; whoever listens clears it."""
+    on_dirty: Callable[[], None] = _nothing
+    waiting: bool = False
+    """Whether readers want to hear of more; then `on_more` is called."""
+    on_more: Callable[[], None] = _nothing
+    on_full: Callable[[], None] = _nothing
+
+    refused_lines: int = field(default=0, init=False)
+    faults: int = field(default=0, init=False)
+    fault: str | None = field(default=None, init=False)
+    """The last fault of the disk in words, while it lasts."""
+    misplaced: bool = field(default=False, init=False)
+    """Whether the live text is still called `.spool/next`."""
+    _pending: list[Pending] = field(factory=list, init=False)
+    _pwrite: Callable[[int, bytes, int], int] = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._pwrite = self.disk.pwrite
+
+    # -- appending ------------------------------------------------------------
+
+    def append(self, runs: Sequence[Run], received_at: float) -> bool:
+        """
+        One write for all of *runs*; False, and the log as before, where the disk refuses.
+        """
+        data = runs[0].data if len(runs) == 1 else b"".join([run.data for run in runs])
+        at = self.end - self.base
+        try:
+            if self._pwrite(self.fd, data, at) != len(data):
+                self._write_again(data, at)
+        except OSError as error:
+            if not self._second_try(error, data, at):
+                self.refused_lines += sum(run.lines for run in runs)
+                return False
+        pending = self._pending
+        lines = 0
+        for run in runs:
+            size = len(run.data)
+            pending.append((at, size, run.lines, received_at, run.sender, run.escaped))
+            at += size
+            lines += run.lines
+        self.end = self.base + at
+        self.lines += lines
+        self.last_at = received_at
+        if not self.dirty:
+            self.dirty = True
+            self.on_dirty()
+        if self.waiting:
+            self.on_more()
+        if at >= self.full_bytes:
+            self.on_full()
+        elif len(pending) >= _PENDING_MAX:
+            self.flush_index()
+        return True
+
+    def _write_again(self, data: bytes, at: int) -> None:
+        """A short write: gone on with from the start, which a disk with room takes whole."""
+        self.disk.write_all(self.fd, data, at)
+
+    def _second_try(self, error: OSError, data: bytes, at: int) -> bool:
+        """
+        Take back what was written in part; open the file anew where it had to be given up.
+        """
+        if self.fd < 0:
+            try:
+                self._reopen(at)
+                self.disk.write_all(self.fd, data, at)
+            except OSError as again:
+                error = again
+            else:
+                self.well()
+                return True
+        if self.fd >= 0:
+            try:
+                self.disk.truncate(self.fd, at)
+            except OSError:
+                with contextlib.suppress(OSError):
+                    self.disk.close(self.fd)
+                self.fd = -1
+        self.ill(error)
+        return False
+
+    def _reopen(self, size: int) -> None:
+        path = self.folder.next if self.misplaced else self.folder.live
+        fd = self.disk.open(path, READ_WRITE)
+        try:
+            if self.disk.size(fd) > size:
+                self.disk.truncate(fd, size)
+        except OSError:
+            self.disk.close(fd)
+            raise
+        self.fd = fd
+
+    def ill(self, error: OSError) -> None:
+        """Note a fault of the disk; the first of a row is logged, and every thousandth."""
+        if self.fault is None or self.faults % _LOG_EVERY == 0:
+            self._log.error(
+                "the log of {device} cannot be written: {cause}; lines are dropped and counted "
+                "until it can",
+                device=self.folder.path.name,
+                cause=error.strerror or str(error),
+            )
+        self.faults += 1
+        self.fault = error.strerror or str(error)
+
+    def well(self) -> None:
+        """The disk does what it should again."""
+        if self.fault is not None:
+            self.fault = None
+            self._log.info("the log of {device} can be written again", device=self.folder.path.name)
+
+    # -- the index ------------------------------------------------------------
+
+    def flush_index(self) -> bool:
+        """
+        Write what the index has not been told yet; kept in short form where the disk refuses.
+        """
+        pending = self._pending
+        if not pending:
+            return True
+        if not self.first_at:
+            self.first_at = pending[0][3]
+        named = len(self.encoder.senders)
+        data = self.encoder.runs(pending)
+        if not self.index_bytes:
+            data = self.encoder.header(self.base, self.lines_before, self.first_at) + data
+        try:
+            fd = self.disk.open(self.folder.index(self.base), CREATE)
+            try:
+                self.disk.write_all(fd, data, self.index_bytes)
+            finally:
+                self.disk.close(fd)
+        except OSError as error:
+            self.ill(error)
+            senders = self.encoder.senders
+            self.encoder.senders = {
+                name: number for name, number in senders.items() if number <= named
+            }
+            first = pending[0]
+            size, lines = sum(run[1] for run in pending), sum(run[2] for run in pending)
+            self._pending = [(first[0], size, lines, first[3], None, True)]
+            return False
+        self.index_bytes += len(data)
+        self._pending = []
+        return True
+
+    # -- sealing --------------------------------------------------------------
+
+    def seal(self) -> int:
+        """
+        Make the live segment a sealed one; gives the descriptor of its file, now the caller's.
+
+        1. an empty `.spool/next`; 2. the record in the list; 3. `syslog` gets its sealed name;
+        4. `next` becomes `syslog`.  A crash behind 2 is gone on with at the next start; an
+        `OSError` up to 3 leaves everything as it was.  Behind 3 lines go to `next` for as
+        long as 4 does not succeed.
+        """
+        self.settle()
+        self.flush_index()
+        disk, folder = self.disk, self.folder
+        if self.fd < 0:
+            self._reopen(self.end - self.base)
+        fd = disk.open(folder.next, CREATE_EMPTY)
+        try:
+            self.catalogue.add(
+                Segment(
+                    self.base,
+                    self.end - self.base,
+                    self.lines_before,
+                    self.lines - self.lines_before,
+                    self.first_at,
+                    self.last_at,
+                )
+            )
+            try:
+                disk.rename(folder.live, folder.segment(self.base))
+            except OSError:
+                self.catalogue.drop_last()
+                raise
+        except OSError:
+            disk.close(fd)
+            with contextlib.suppress(OSError):
+                disk.unlink(folder.next)
+            raise
+        sealed, self.fd = self.fd, fd
+        self.base, self.lines_before = self.end, self.lines
+        self.index_bytes, self.encoder, self._pending = 0, IndexEncoder(), []
+        self.first_at = 0.0
+        self.misplaced = True
+        with contextlib.suppress(OSError):
+            self.settle()
+        return sealed
+
+    def settle(self) -> None:
+        """Give the live text its name, where a seal could not.  Raises `OSError`."""
+        if self.misplaced:
+            self.disk.rename(self.folder.next, self.folder.live)
+            self.misplaced = False
+
+    # -- the rest -------------------------------------------------------------
+
+    def publish_state(self, *, clean: bool) -> None:
+        """Write down how the log stands.  Raises `OSError`."""
+        self.state = evolve(
+            self.state,
+            clean=clean,
+            live=self.base,
+            lines_before=self.lines_before,
+            last_at=self.last_at,
+        )
+        self.disk.publish(
+            self.folder.state, encode_state(self.state), keep=self.folder.state_before
+        )
+
+    def close(self, *, clean: bool) -> None:
+        """
+        Give everything back; *clean* says that nothing will be missing.  Never raises.
+        """
+        self.flush_index()
+        try:
+            self.settle()
+            self.publish_state(clean=clean)
+        except OSError as error:
+            self.ill(error)
+        for close in (self.catalogue.close, self._close_text):
+            with contextlib.suppress(OSError):
+                close()
+
+    def _close_text(self) -> None:
+        fd, self.fd = self.fd, -1
+        if fd >= 0:
+            self.disk.close(fd)

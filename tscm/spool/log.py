@@ -1,0 +1,273 @@
+"""
+One device's log with its readers: what stands between the live end and the service.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import ClassVar
+
+from attrs import asdict, define, field
+from twisted.logger import Logger
+
+from tscm.model import Json
+from tscm.spool.catalogue import Segment
+from tscm.spool.cursor import AGE, CAUSES, LOST, Cursor
+from tscm.spool.disk import READ
+from tscm.spool.live import LiveLog
+from tscm.spool.reader import DeviceReader
+from tscm.spool.text import count_lines
+
+
+@define(eq=False)
+class DeviceLog:
+    """
+    Sealed segments, live end and readers of one device.
+    """
+
+    _log: ClassVar[Logger] = Logger()
+
+    name: str
+    live: LiveLog
+    readers: dict[str, DeviceReader] = field(factory=dict, init=False)
+    read_faults: int = field(default=0, init=False)
+    retry_notices: bool = field(default=False, init=False)
+    """Whether a read failed, so that those who wait should be told to try again."""
+    _notices: list[tuple[DeviceReader, Callable[[], None]]] = field(factory=list, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        for name, cursor in self.live.cursors.items():
+            self._add_reader(name, cursor)
+
+    # -- readers --------------------------------------------------------------
+
+    def reader(self, name: str, *, at_end: bool) -> DeviceReader:
+        """
+        The reader called *name*; a new one begins at the log's beginning, or at its end.
+
+        What retention took before a new reader came counts as expired for it, and what it
+        leaves out by beginning at the end as skipped.  Raises `OSError` where its cursor
+        cannot be made.
+        """
+        found = self.readers.get(name)
+        if found is not None:
+            return found
+        cursor = Cursor()
+        if at_end:
+            cursor = Cursor(offset=self.live.end, skipped=self.live.lines)
+        fresh = DeviceReader(self, name, cursor)
+        fresh.save()
+        return self._add_reader(name, fresh.cursor, fresh)
+
+    def _add_reader(
+        self, name: str, cursor: Cursor, made: DeviceReader | None = None
+    ) -> DeviceReader:
+        reader = made or DeviceReader(self, name, cursor)
+        self.readers[name] = reader
+        reader.pass_gone(self.first_offset)
+        return reader
+
+    def drop_reader(self, name: str) -> None:
+        """Forget a reader and its position."""
+        reader = self.readers.pop(name, None)
+        if reader is not None:
+            reader.close()
+            self._notices = [one for one in self._notices if one[0] is not reader]
+        self.live.disk.unlink(self.live.folder.cursor(name))
+
+    def wait_for_more(self, reader: DeviceReader, notice: Callable[[], None]) -> None:
+        """Take a notice that is due once."""
+        self._notices.append((reader, notice))
+        self.live.waiting = True
+
+    def tell(self) -> None:
+        """
+        Call the notices that wait.  One that fails is logged and hinders no other.
+        """
+        notices, self._notices = self._notices, []
+        self.live.waiting = False
+        self.retry_notices = False
+        for reader, notice in notices:
+            try:
+                notice()
+            except Exception:  # noqa: BLE001 - whoever reads must not hinder the others
+                self._log.failure(
+                    "reader {reader} of {device} failed on a notice",
+                    reader=reader.name,
+                    device=self.name,
+                )
+
+    # -- what lies where ------------------------------------------------------
+
+    @property
+    def first_offset(self) -> int:
+        """Where the oldest text that is still kept starts."""
+        oldest = self.oldest
+        return self.live.base if oldest is None else oldest.start
+
+    def segment_at(self, offset: int) -> Segment:
+        """
+        The sealed segment that holds *offset*; what stood before the list counts as deleted.
+        """
+        catalogue = self.live.catalogue
+        found = catalogue.find(offset)
+        if found is None:
+            first = catalogue.at(0)
+            found = Segment(0, first.start, 0, first.lines_before, 0.0, 0.0).taken(AGE)
+        return found
+
+    def gone_segments(self, start: int, end: int) -> Iterator[Segment]:
+        """
+        What lies between two offsets, as long as it is gone or was passed: for `pass_gone`.
+        """
+        while start < end:
+            segment = self.segment_at(start)
+            yield segment if segment.gone else segment.lost(LOST)
+            start = segment.end
+
+    def gone_between(self, start: int, end: int) -> tuple[int, int]:
+        """Lines that are gone between two offsets, and the cause that took the most."""
+        lines = [0] * len(CAUSES)
+        while start < end and start < self.live.base:
+            segment = self.segment_at(start)
+            if segment.gone:
+                lines[segment.cause] += segment.lines
+            elif segment.end <= end:
+                lines[LOST] += segment.lines  # its text may have become shorter
+            start = segment.end
+        return sum(lines), max(range(len(lines)), key=lines.__getitem__)
+
+    def given_back(self, cursor: Cursor, lines: int) -> tuple[int, int]:
+        """
+        How much of what counts as expired was sent all the same: as a number below zero.
+        """
+        cause = max(range(len(CAUSES)), key=cursor.expired.__getitem__)
+        return -min(lines, cursor.expired[cause]), cause
+
+    def lines_before(self, offset: int) -> int:
+        """Lines of the log before *offset*, by the list and by counting in one segment."""
+        live = self.live
+        if offset >= live.end:
+            return live.lines
+        if offset >= live.base:
+            return live.lines_before + count_lines(live.disk, live.fd, 0, offset - live.base)
+        segment = self.segment_at(offset)
+        if segment.gone or offset == segment.start:
+            return segment.lines_before
+        fd = live.disk.open(live.folder.segment(segment.start), READ)
+        try:
+            return segment.lines_before + count_lines(live.disk, fd, 0, offset - segment.start)
+        finally:
+            live.disk.close(fd)
+
+    @property
+    def oldest(self) -> Segment | None:
+        """The oldest sealed segment that retention may take."""
+        catalogue = self.live.catalogue
+        return catalogue.at(catalogue.first) if catalogue.first < catalogue.count else None
+
+    # -- what goes ------------------------------------------------------------
+
+    def take_oldest(self, cause: int) -> int:
+        """
+        Delete the oldest sealed segment; gives its bytes.  Raises `OSError`.
+
+        Its record says so first, so that a crash in between leaves a file too many and never
+        a reader that waits for what is gone.
+        """
+        live = self.live
+        catalogue = live.catalogue
+        number = catalogue.first
+        segment = catalogue.at(number)
+        catalogue.change(number, segment.taken(segment.cause if segment.gone else cause))
+        if not segment.gone:
+            live.state = live.state.with_deleted(CAUSES[cause], segment.lines, segment.size)
+        for path in (
+            live.folder.index(segment.start),
+            live.folder.segment(segment.start),
+            live.folder.compressed(segment.start),
+        ):
+            live.disk.unlink(path)
+        self.pass_readers()
+        catalogue.forget_deleted()
+        return segment.size
+
+    def pass_readers(self) -> None:
+        """Move readers on that stand before the oldest text."""
+        first = self.first_offset
+        for reader in self.readers.values():
+            reader.pass_gone(first)
+
+    def segment_missing(self, segment: Segment) -> None:
+        """
+        Note that a segment's file is not there, so that nobody waits for it.
+
+        Raises `OSError` where the whole folder is away: that is a fault of the disk.
+        """
+        live = self.live
+        if live.disk.size_of(live.folder.catalogue) is None:
+            raise FileNotFoundError(2, "the log's folder is away")
+        number = live.catalogue.number_of(segment.start)
+        if number is not None:
+            live.catalogue.change(number, segment.lost(LOST))
+            live.state = live.state.with_deleted("lost", segment.lines, segment.size)
+        self._log.error(
+            "segment {start} of {device} is missing: {lines} lines are lost",
+            start=segment.start,
+            device=self.name,
+            lines=segment.lines,
+        )
+
+    def read_failed(self, error: OSError) -> None:
+        """Count a read that the disk refused; those who wait are told to try again."""
+        self.read_faults += 1
+        self.retry_notices = True
+        self.live.ill(error)
+
+    # -- figures --------------------------------------------------------------
+
+    def figures(self) -> Json:
+        """The log as the ledger and `tsadmin show` tell it."""
+        live, state = self.live, self.live.state
+        catalogue = live.catalogue
+        return {
+            "stored_lines": live.lines,
+            "stored_bytes": live.end,
+            "live_bytes": live.end - live.base,
+            "segments": catalogue.count - catalogue.first,
+            "first_offset": self.first_offset,
+            "last_received_at": live.last_at or None,
+            "refused_lines": live.refused_lines,
+            "faults": live.faults,
+            "read_faults": self.read_faults,
+            "fault": live.fault,
+            "gaps": [asdict(gap) for gap in state.gaps],
+            "gaps_total": state.gaps_total,
+            "torn_bytes": state.torn_bytes,
+            "torn_files": state.torn_files,
+            "rebuilt": state.rebuilt,
+            "unknown_lines": state.unknown_lines,
+            "damaged_cursors": live.damaged_cursors,
+            "deleted_lines": dict(state.deleted_lines),
+            "deleted_bytes": dict(state.deleted_bytes),
+            "readers": {name: self._reader_figures(one) for name, one in self.readers.items()},
+        }
+
+    def _reader_figures(self, reader: DeviceReader) -> Json:
+        cursor = reader.cursor
+        waiting = reader.waiting_lines()
+        return {
+            "offset": cursor.offset,
+            "sent": cursor.sent,
+            "skipped": cursor.skipped,
+            "expired": sum(cursor.expired),
+            "expired_by_cause": dict(zip(CAUSES, cursor.expired, strict=True)),
+            "waiting_lines": waiting,
+            "waiting_bytes": self.live.end - cursor.offset,
+            "difference": self.live.lines - cursor.passed - waiting,
+        }
+
+    def close(self, *, clean: bool) -> None:
+        """Close readers and text."""
+        for reader in self.readers.values():
+            reader.close()
+        self._notices = []
+        self.live.close(clean=clean)

@@ -1,0 +1,84 @@
+"""
+What the files of one device's log are called.
+"""
+
+import re
+from pathlib import Path
+
+from attrs import field, frozen
+
+DIGITS = 20
+_SEGMENT = re.compile(r"syslog\.([0-9]{20})(\.zst)?")
+_INDEX = re.compile(r"([0-9]{20})\.index")
+_CURSOR = re.compile(r"cursor\.([a-z0-9][a-z0-9_.-]{0,99})")
+_READER = re.compile(r"[a-z0-9][a-z0-9_.-]{0,99}")
+
+
+def reader_name(name: str) -> str:
+    """*name*, which becomes part of a file's name; raises `ValueError` for what must not."""
+    if not _READER.fullmatch(name) or name.endswith(".new"):
+        raise ValueError(f"{name!r} is no name for a reader")
+    return name
+
+
+@frozen
+class LogFolder:
+    """
+    The folder `NAME` of one device; its name has passed `values.nickname`.
+    """
+
+    path: Path
+    spool: Path = field(init=False)
+    live: Path = field(init=False)
+    next: Path = field(init=False)
+    catalogue: Path = field(init=False)
+    state: Path = field(init=False)
+    state_before: Path = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        spool = self.path / ".spool"
+        for name, value in (
+            ("spool", spool),
+            ("live", self.path / "syslog"),
+            ("next", spool / "next"),
+            ("catalogue", spool / "segments"),
+            ("state", spool / "state"),
+            ("state_before", spool / "state.before"),
+        ):
+            object.__setattr__(self, name, value)
+
+    def segment(self, start: int) -> Path:
+        """The sealed segment whose first byte is *start*."""
+        return self.path / f"syslog.{start:0{DIGITS}}"
+
+    def compressed(self, start: int) -> Path:
+        """The same, compressed."""
+        return self.path / f"syslog.{start:0{DIGITS}}.zst"
+
+    def index(self, start: int) -> Path:
+        """The index of the segment whose first byte is *start*."""
+        return self.spool / f"{start:0{DIGITS}}.index"
+
+    def cursor(self, reader: str) -> Path:
+        """Where the reader's position lies."""
+        return self.spool / f"cursor.{reader_name(reader)}"
+
+    def torn(self, offset: int, number: int) -> Path:
+        """Where bytes go that were cut off at *offset*."""
+        return self.spool / f"torn.{offset:0{DIGITS}}.{number}"
+
+
+def segment_starts(names: list[str]) -> list[int]:
+    """Offsets of the sealed segments among a folder's *names*, ascending."""
+    return sorted({int(found[1]) for found in map(_SEGMENT.fullmatch, names) if found})
+
+
+def index_starts(names: list[str]) -> list[int]:
+    """Offsets of the indexes among the names in `.spool`, ascending."""
+    return sorted(int(found[1]) for found in map(_INDEX.fullmatch, names) if found)
+
+
+def cursor_readers(names: list[str]) -> list[str]:
+    """Readers with a cursor among the names in `.spool`."""
+    found = (_CURSOR.fullmatch(name) for name in names)
+    return [one[1] for one in found if one and not one[1].endswith(".new")]

@@ -1,0 +1,228 @@
+"""
+One reader's way through one device's log.
+"""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from attrs import define, evolve, field
+
+from tscm.model import Block, Position
+from tscm.spool.cursor import LOST, Cursor, encode_cursor, slot_of
+from tscm.spool.disk import CREATE
+from tscm.spool.text import SegmentText, open_text
+from tscm.syslog.escape import INTRODUCER
+
+if TYPE_CHECKING:
+    from tscm.spool.log import DeviceLog
+
+_MARKS_MAX = 4096
+_BLOCK_MIN = 4096
+
+
+@define(eq=False)
+class DeviceReader:
+    """
+    A `model.LogReader`: blocks out, confirmed offsets in.
+
+    `read` does not move anything: it may be called far ahead of what is confirmed, and again
+    from the confirmed position after a fault.
+    """
+
+    _log: "DeviceLog"
+    name: str
+    cursor: Cursor
+    device: str = field(init=False)
+    _fd: int = field(default=-1, init=False)
+    _text: SegmentText | None = field(default=None, init=False)
+    _marks: dict[int, int] = field(factory=dict, init=False)
+    """Lines of the log before offsets that blocks started or ended at."""
+    _read_to: int = field(default=0, init=False)
+    _expired_in_flight: int = field(default=0, init=False)
+    _closed: bool = field(default=False, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.device = self._log.name
+
+    @property
+    def position(self) -> Position:
+        """The confirmed position: everything before it needs no more work."""
+        return self.cursor.position
+
+    @property
+    def end(self) -> int:
+        """The log's present end; `end - position.offset` bytes wait."""
+        return self._log.live.end
+
+    # -- reading --------------------------------------------------------------
+
+    def read(self, offset: int, max_bytes: int, *, sealed_only: bool = False) -> Block | None:
+        """
+        Whole lines from *offset* on, at most about *max_bytes*, out of one segment.
+
+        None when there are none, or when the disk does not give them: then the fault is
+        counted, and whoever waits in `when_more` is told to try again.
+        """
+        live = self._log.live
+        try:
+            while not self._closed and offset < live.end:
+                if offset >= live.base:
+                    self._drop_text()
+                    return None if sealed_only else self._read_live(offset, max_bytes)
+                block, offset = self._read_sealed(offset, max_bytes)
+                if block is not None:
+                    return block
+                if self._read_to <= self.cursor.offset:  # nothing on its way that was before it
+                    self.pass_gone(offset)
+        except OSError as error:
+            self._drop_text()
+            self._log.read_failed(error)
+        return None
+
+    def _read_live(self, offset: int, max_bytes: int) -> Block | None:
+        live = self._log.live
+        at, size = offset - live.base, live.end - offset
+        wanted = min(max(max_bytes, 1), size)
+        data = live.disk.read_at(live.fd, wanted, at)
+        while (cut := data.rfind(b"\n") + 1) == 0 and len(data) < size:
+            more = live.disk.read_at(live.fd, min(len(data) + _BLOCK_MIN, size), at)
+            if len(more) <= len(data):
+                raise OSError(5, "the live segment is shorter than it was")
+            data = more
+        return self._block(offset, data[:cut], None) if cut else None
+
+    def _read_sealed(self, offset: int, max_bytes: int) -> tuple[Block | None, int]:
+        """A block, or the offset from which on there may be one."""
+        log = self._log
+        segment = log.segment_at(offset)
+        if segment.gone:
+            return None, segment.end
+        if self._text is None or self._text.start != segment.start:
+            self._drop_text()
+            try:
+                self._text = open_text(log.live.disk, log.live.folder, segment.start)
+            except FileNotFoundError:
+                log.segment_missing(segment)
+                return None, segment.end
+        at, size = offset - segment.start, segment.end - offset
+        wanted = min(max(max_bytes, 1), size)
+        data = self._text.read(wanted, at)
+        while (cut := data.rfind(b"\n") + 1) == 0 and wanted < size:
+            wanted = min(wanted * 2 + _BLOCK_MIN, size)
+            data = self._text.read(wanted, at)
+        if not cut:  # the text is shorter than it was: the rest of it is lost
+            return None, segment.end
+        return self._block(offset, data[:cut], segment.end), offset + cut
+
+    def _block(self, offset: int, data: bytes, segment_end: int | None) -> Block:
+        lines = data.count(b"\n")
+        end = offset + len(data)
+        marks = self._marks
+        before = marks.get(offset)
+        if before is None:
+            before = marks[offset] = self._log.lines_before(offset)
+        if end == segment_end:
+            marks[end] = self._log.segment_at(offset).lines_end
+        else:
+            marks[end] = before + lines
+        if len(marks) > _MARKS_MAX:
+            del marks[next(iter(marks))]
+        self._read_to = max(self._read_to, end)
+        return Block(
+            device=self.device,
+            start=offset,
+            end=end,
+            data=data,
+            lines=lines,
+            escaped=INTRODUCER in data,
+        )
+
+    # -- confirming -----------------------------------------------------------
+
+    def confirm(self, offset: int, *, sent: int, skipped: int = 0) -> None:
+        """
+        Move the position to *offset*, counting the lines passed.  Durable on return.
+
+        Lines in between that the log had lost are counted as expired.  An offset that
+        retention has overtaken changes nothing.  Raises `ValueError` for one behind the log's
+        end, `OSError` where the cursor cannot be written (the old one then still holds).
+        """
+        cursor = self.cursor
+        if offset < cursor.offset:
+            return
+        if offset > self.end or sent < 0 or skipped < 0:
+            raise ValueError(f"no position: offset {offset}, {sent} sent, {skipped} skipped")
+        lines = self._marks.get(offset)
+        if lines is None:
+            lines = self._log.lines_before(offset)
+        missing = lines - cursor.passed - sent - skipped
+        expired = 0
+        cause = LOST
+        if missing > 0:
+            gone, cause = self._log.gone_between(cursor.offset, offset)
+            expired = min(missing, gone)
+        elif missing < 0:  # retention counted lines as expired that were on their way
+            expired, cause = self._log.given_back(cursor, min(-missing, self._expired_in_flight))
+        self._save(cursor.moved(offset, sent, skipped, (cause, expired)))
+        self._expired_in_flight = 0
+        marks = self._marks
+        for at in list(marks):
+            if at >= offset:
+                break
+            del marks[at]
+        marks[offset] = lines
+
+    def pass_gone(self, offset: int) -> None:
+        """
+        Move on to *offset*, from which on there is text again; what lies before has expired.
+        """
+        cursor = self.cursor
+        if offset <= cursor.offset:
+            return
+        for segment in self._log.gone_segments(cursor.offset, offset):
+            lines = max(0, segment.lines_end - cursor.passed)
+            if self._read_to > cursor.offset:
+                self._expired_in_flight += lines
+            cursor = cursor.moved(segment.end, 0, 0, (segment.cause, lines))
+        if cursor.offset != self.cursor.offset:
+            self._save(cursor)
+
+    def _save(self, cursor: Cursor) -> None:
+        disk = self._log.live.disk
+        if self._fd < 0:
+            self._fd = disk.open(self._log.live.folder.cursor(self.name), CREATE)
+        cursor = evolve(cursor, sequence=self.cursor.sequence + 1)  # never over the good slot
+        disk.write_all(self._fd, encode_cursor(cursor), slot_of(cursor))
+        self.cursor = cursor
+
+    def save(self) -> None:
+        """Write the cursor as it is, for a reader that is new."""
+        self._save(self.cursor)
+
+    # -- the rest -------------------------------------------------------------
+
+    def when_more(self, notice: Callable[[], None]) -> None:
+        """Call *notice* once, in the reactor thread, after the next append or seal."""
+        if not self._closed:
+            self._log.wait_for_more(self, notice)
+
+    def waiting_lines(self) -> int:
+        """Lines behind the position, as the log itself tells them."""
+        offset = self.cursor.offset
+        before = self._marks.get(offset)
+        if before is None:
+            before = self._marks[offset] = self._log.lines_before(offset)
+        return self._log.live.lines - before
+
+    def close(self) -> None:
+        """Read no more; the position stays where it is."""
+        self._closed = True
+        self._drop_text()
+        if self._fd >= 0:
+            self._log.live.disk.close(self._fd)
+            self._fd = -1
+
+    def _drop_text(self) -> None:
+        if self._text is not None:
+            self._text.close()
+            self._text = None

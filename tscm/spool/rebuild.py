@@ -1,0 +1,117 @@
+"""
+The list of segments made anew from the segments themselves.
+"""
+
+from collections.abc import Mapping
+
+from tscm.spool.catalogue import Segment, write_catalogue
+from tscm.spool.cursor import AGE, LOST, Cursor
+from tscm.spool.disk import READ, Disk
+from tscm.spool.index import Index, read_index
+from tscm.spool.names import LogFolder, index_starts, segment_starts
+from tscm.spool.state import LogState
+from tscm.spool.text import count_lines
+
+
+def rebuild_catalogue(
+    disk: Disk, folder: LogFolder, state: LogState | None, cursors: Mapping[str, Cursor]
+) -> bool:
+    """
+    Write a new list; False where there is nothing to list because the log is new.
+
+    Text tells lines and bytes, indexes tell what was before them.  Where neither is left, the
+    log goes on at the furthest place that anything on disk remembers.
+    """
+    starts = segment_starts(disk.names(folder.path))
+    found = [_look_at(disk, folder, start) for start in starts]
+    base, before = _live_start(disk, folder, found, state, cursors)
+    segments = _chained(found, base, before)
+    if not segments and disk.size_of(folder.catalogue) is None:
+        return False
+    write_catalogue(disk, folder.catalogue, segments)
+    return True
+
+
+def _look_at(disk: Disk, folder: LogFolder, start: int) -> tuple[Segment, int | None]:
+    """A segment as its text tells it, and the lines before it where its index says so."""
+    index = _index(disk, folder, start)
+    path = folder.segment(start)
+    fd = disk.open(path, READ)
+    try:
+        size = disk.size(fd)
+        whole = index is not None and index.end == size
+        lines = index.lines if index and whole else count_lines(disk, fd, 0, size)
+    finally:
+        disk.close(fd)
+    written = disk.changed_at(path) or 0.0
+    first, last = (
+        (index.runs[0].received_at, index.runs[-1].received_at)
+        if index and index.runs
+        else (written, written)
+    )
+    segment = Segment(start, size, 0, lines, first, last)
+    return segment, index.lines_before if index else None
+
+
+def _index(disk: Disk, folder: LogFolder, start: int) -> Index | None:
+    data = disk.read_file(folder.index(start))
+    index = read_index(data) if data else None
+    return index if index is not None and index.start == start else None
+
+
+def _live_start(
+    disk: Disk,
+    folder: LogFolder,
+    found: list[tuple[Segment, int | None]],
+    state: LogState | None,
+    cursors: Mapping[str, Cursor],
+) -> tuple[int, int | None]:
+    """Where the live segment starts, and the lines before it where anything says so."""
+    end = found[-1][0].end if found else 0
+    for start in index_starts(disk.names(folder.spool)):
+        if start >= end and (index := _index(disk, folder, start)):
+            return start, index.lines_before
+    if state is not None and state.live >= end:
+        return state.live, state.lines_before
+    if state is None and not found:
+        furthest = max(cursors.values(), key=lambda one: one.offset, default=Cursor())
+        return furthest.offset, furthest.passed
+    return end, None
+
+
+def _chained(
+    found: list[tuple[Segment, int | None]], base: int, before: int | None
+) -> list[Segment]:
+    """Segments with their line counts in a row, and records for what lies between them."""
+    chain: list[Segment] = []
+    places: list[tuple[Segment | None, int, int | None]] = [
+        *((segment, segment.start, lines_before) for segment, lines_before in found),
+        (None, base, before),
+    ]
+    known = [lines for _, _, lines in places]
+    for number in range(len(places) - 2, -1, -1):  # what stands behind tells of what is before
+        segment, behind = places[number][0], places[number + 1]
+        if known[number] is None and segment and segment.end == behind[1]:
+            after = known[number + 1]
+            known[number] = None if after is None else max(0, after - segment.lines)
+    end = lines = 0
+    for (segment, start, _), told in zip(places, known, strict=True):
+        if start > end:
+            missing = max(0, (told if told is not None else lines) - lines)
+            stretch = Segment(end, start - end, lines, missing, 0.0, 0.0)
+            chain.append(stretch.lost(LOST) if chain else stretch.taken(AGE))
+            lines += missing
+        if segment is None or start < end:  # a file that stands over another is not ours
+            continue
+        chain.append(
+            Segment(
+                segment.start,
+                segment.size,
+                lines,
+                segment.lines,
+                segment.first_at,
+                segment.last_at,
+            )
+        )
+        end, lines = segment.end, lines + segment.lines
+    return chain

@@ -1,0 +1,256 @@
+"""
+From a folder as the last stop left it to a log that lines can be appended to.
+
+What may be found, and what is done about it, in this order:
+
+1. no folder, or an empty one: a new log;
+2. a list of segments that is damaged: made anew from the segments;
+3. a seal that was broken off, at any of its steps: gone on with, or taken back;
+4. a torn tail behind the last whole line: moved to a file of its own;
+5. an index that ends too early, or is damaged: the rest of the text is counted, sender and time unknown;
+6. a cursor beyond the log's end (a power cut took lines that had been sent on): the stretch between is
+   marked as lost, so that no offset is ever used twice;
+7. a stop that was not clean: a gap with its bounds.
+
+Nothing is overwritten, files that are not ours are left alone, and the work is bounded by the live
+segment's size unless the list itself is gone.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from attrs import evolve
+
+from tscm.spool.catalogue import Catalogue, CatalogueDamaged, Segment
+from tscm.spool.cursor import LOST, Cursor, decode_cursor
+from tscm.spool.disk import CREATE, CREATE_EMPTY, Disk
+from tscm.spool.index import Index, Pending, read_index
+from tscm.spool.live import LiveLog
+from tscm.spool.names import LogFolder, cursor_readers
+from tscm.spool.rebuild import rebuild_catalogue
+from tscm.spool.state import Gap, LogState, decode_state
+from tscm.spool.text import count_lines, last_line_end
+
+_UNKNOWN_RUN_BYTES = 64 << 20
+
+
+def open_log(disk: Disk, folder: LogFolder, now: float) -> LiveLog:
+    """
+    Make one device's log fit for use.  Raises `OSError` where the disk does not let us.
+    """
+    disk.make_folder(folder.path)
+    disk.make_folder(folder.spool)
+    found = decode_state(disk.read_file(folder.state))
+    remembered = found or decode_state(disk.read_file(folder.state_before))
+    state = remembered or LogState()
+    fresh = found is None and disk.size_of(folder.live) is None
+    cursors, damaged_cursors = _read_cursors(disk, folder)
+    catalogue, rebuilt = _open_catalogue(disk, folder, remembered, cursors)
+    _finish_seal(disk, folder, catalogue)
+    log = _open_live(disk, folder, catalogue, evolve(state, rebuilt=state.rebuilt + rebuilt))
+    log.cursors = cursors
+    log.damaged_cursors = damaged_cursors
+    _close_over_lost(disk, folder, log)
+    log.last_at = log.last_at or state.last_at
+    if not fresh and not (found and found.clean):
+        log.state = log.state.with_gap(
+            Gap(offset=log.end, lines=log.lines, after=log.last_at, before=now)
+        )
+    log.publish_state(clean=False)
+    return log
+
+
+def _read_cursors(disk: Disk, folder: LogFolder) -> tuple[dict[str, Cursor], int]:
+    cursors, damaged = {}, 0
+    for name in cursor_readers(disk.names(folder.spool)):
+        cursor, slots = decode_cursor(disk.read_file(folder.cursor(name)) or b"")
+        damaged += slots
+        cursors[name] = cursor or Cursor()
+    return cursors, damaged
+
+
+def _open_catalogue(
+    disk: Disk, folder: LogFolder, state: LogState | None, cursors: Mapping[str, Cursor]
+) -> tuple[Catalogue, int]:
+    catalogue = Catalogue(disk, folder.catalogue)
+    if disk.size_of(folder.catalogue) is not None:
+        try:
+            catalogue.open()
+            if catalogue.count and not _too_short(disk, folder, catalogue, state):
+                return catalogue, 0
+        except CatalogueDamaged:
+            pass
+        before = catalogue.count
+        catalogue.close()
+        rebuild_catalogue(disk, folder, state, cursors)
+        catalogue.open()
+        return catalogue, int(catalogue.count != before or before > 0)
+    rebuilt = rebuild_catalogue(disk, folder, state, cursors)
+    catalogue.open()
+    return catalogue, int(rebuilt)
+
+
+def _too_short(disk: Disk, folder: LogFolder, catalogue: Catalogue, state: LogState | None) -> bool:
+    """Whether segments stand behind the list's end: a seal lists them before they are named."""
+    end = catalogue.end
+    return (
+        (state is not None and state.live > end)
+        or disk.size_of(folder.segment(end)) is not None
+        or disk.size_of(folder.compressed(end)) is not None
+    )
+
+
+def _finish_seal(disk: Disk, folder: LogFolder, catalogue: Catalogue) -> None:
+    """Step 3: the order of a seal stands in `log.DeviceLog.seal`."""
+    last = catalogue.last
+    live = disk.size_of(folder.live)
+    waiting = disk.size_of(folder.next)
+    if (
+        waiting is not None
+        and last is not None
+        and not last.gone
+        and disk.size_of(folder.segment(last.start)) is None
+        and disk.size_of(folder.compressed(last.start)) is None
+        and live is not None
+    ):
+        if live == last.size:
+            disk.rename(folder.live, folder.segment(last.start))
+            live = None
+        else:  # a power cut took a part of the text: it is the live segment again
+            catalogue.drop_last()
+    if waiting is not None and live is None:
+        disk.rename(folder.next, folder.live)
+    elif waiting == 0:
+        disk.unlink(folder.next)
+    elif waiting:
+        disk.rename(folder.next, _unused_torn(disk, folder, catalogue.end))
+
+
+def _open_live(disk: Disk, folder: LogFolder, catalogue: Catalogue, state: LogState) -> LiveLog:
+    base = catalogue.end
+    last_at = disk.changed_at(folder.live) or 0.0
+    fd = disk.open(folder.live, CREATE)
+    try:
+        size = disk.size(fd)
+        whole = last_line_end(disk, fd, size)
+        if whole < size:
+            _set_aside(disk, fd, _unused_torn(disk, folder, base + whole), whole, size)
+            state = evolve(
+                state,
+                torn_bytes=state.torn_bytes + size - whole,
+                torn_files=state.torn_files + 1,
+            )
+        log = LiveLog(
+            disk=disk,
+            folder=folder,
+            catalogue=catalogue,
+            state=state,
+            fd=fd,
+            base=base,
+            end=base + whole,
+            lines_before=catalogue.lines,
+            lines=catalogue.lines,
+            first_at=last_at if whole else 0.0,
+            last_at=last_at if whole else 0.0,
+        )
+        _take_index(disk, folder, log, whole)
+    except BaseException:
+        disk.close(fd)
+        raise
+    return log
+
+
+def _set_aside(disk: Disk, fd: int, torn_path: Path, whole: int, size: int) -> None:
+    """Step 4: copied first and cut then, so that a crash between repeats it."""
+    torn = disk.open(torn_path, CREATE_EMPTY)
+    try:
+        for at in range(whole, size, 1 << 20):
+            data = disk.read_at(fd, min(1 << 20, size - at), at)
+            disk.write_all(torn, data, at - whole)
+    finally:
+        disk.close(torn)
+    disk.truncate(fd, whole)
+
+
+def _unused_torn(disk: Disk, folder: LogFolder, offset: int) -> Path:
+    number = 0
+    while disk.size_of(folder.torn(offset, number)) is not None:
+        number += 1
+    return folder.torn(offset, number)
+
+
+def _take_index(disk: Disk, folder: LogFolder, log: LiveLog, size: int) -> None:
+    """Step 5."""
+    path = folder.index(log.base)
+    data = disk.read_file(path)
+    index = read_index(data) if data else None
+    if index is not None and (index.start, index.lines_before) != (log.base, log.lines_before):
+        index = None
+    kept = index.up_to(size) if index else Index(log.base, log.lines_before, (), {}, 0)
+    if kept.runs:
+        log.first_at = kept.runs[0].received_at or log.first_at
+        log.last_at = max(log.last_at, kept.runs[-1].received_at)
+    rest = _count_rest(disk, log.fd, kept.end, size, log.last_at)
+    log.lines = log.lines_before + kept.lines + sum(run[2] for run in rest)
+    log.state = evolve(
+        log.state, unknown_lines=log.state.unknown_lines + sum(run[2] for run in rest)
+    )
+    if index is not None and kept is index and data is not None:
+        log.index_bytes = index.good_bytes
+        log.encoder.senders.update(index.senders)
+        added = log.encoder.runs(rest)
+        if added or len(data) != index.good_bytes:
+            fd = disk.open(path, CREATE)
+            try:
+                disk.truncate(fd, index.good_bytes)
+                disk.write_all(fd, added, index.good_bytes)
+            finally:
+                disk.close(fd)
+            log.index_bytes += len(added)
+        return
+    if not size:
+        disk.unlink(path)
+        return
+    runs: list[Pending] = [
+        (run.offset, run.size, run.lines, run.received_at, run.sender, run.escaped)
+        for run in kept.runs
+    ]
+    content = log.encoder.header(log.base, log.lines_before, log.first_at)
+    content += log.encoder.runs([*runs, *rest])
+    disk.publish(path, content)
+    log.index_bytes = len(content)
+
+
+def _count_rest(disk: Disk, fd: int, at: int, size: int, last_at: float) -> list[Pending]:
+    """Text that no record tells of, in stretches of whole lines."""
+    rest: list[Pending] = []
+    while at < size:
+        end = min(size, at + _UNKNOWN_RUN_BYTES)
+        if end < size:
+            end = last_line_end(disk, fd, end)
+            if end <= at:
+                end = size
+        rest.append((at, end - at, count_lines(disk, fd, at, end), last_at, None, True))
+        at = end
+    return rest
+
+
+def _close_over_lost(disk: Disk, folder: LogFolder, log: LiveLog) -> None:
+    """Step 6."""
+    furthest = max(log.cursors.values(), key=lambda cursor: cursor.offset, default=None)
+    if furthest is None or furthest.offset <= log.end:
+        return
+    if log.end > log.base:
+        disk.close(log.seal())
+    else:
+        disk.unlink(folder.index(log.base))
+    lines = max(0, furthest.passed - log.lines)
+    log.catalogue.add(
+        Segment(
+            log.end, furthest.offset - log.end, log.lines, lines, log.last_at, log.last_at
+        ).lost(LOST)
+    )
+    log.state = log.state.with_deleted("lost", lines, furthest.offset - log.end)
+    log.base = log.end = log.catalogue.end
+    log.lines_before = log.lines = log.catalogue.lines
+    log.first_at = 0.0

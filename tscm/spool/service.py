@@ -1,0 +1,304 @@
+"""
+The spool as the other rooms see it: logs by device, kept in order while time passes.
+"""
+
+from collections import deque
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, ClassVar
+
+from attrs import define, field
+from twisted.application.service import MultiService
+from twisted.internet.defer import Deferred, gatherResults, maybeDeferred
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.logger import Logger
+
+from tscm.errors import DeviceUnknown
+from tscm.model import Json, Run
+from tscm.schedule import PeriodicService
+from tscm.settings.node import SpoolBounds
+from tscm.spool.cursor import SPACE
+from tscm.spool.disk import Disk
+from tscm.spool.log import DeviceLog
+from tscm.spool.names import LogFolder
+from tscm.spool.names import reader_name as checked_name
+from tscm.spool.reader import DeviceReader
+from tscm.spool.recovery import open_log
+from tscm.spool.retention import RetentionRules, oldest_of_all
+from tscm.spool.sync import Syncer
+from tscm.threads import Threads
+
+_UPKEEP_SECONDS = 1.0
+_RETENTION_SECONDS = 60.0
+_TAKEN_AT_ONCE = 64
+
+
+@define(eq=False)
+class SpoolService(MultiService):
+    """
+    All logs of a node: a `model.Spool`, and the readers' source.
+
+    Works from the first `open_device` on; while it runs it also writes indexes, rotates by time,
+    syncs and retains.  When it stops, all logs are closed and marked as cleanly stopped.
+    """
+
+    _log: ClassVar[Logger] = Logger()
+
+    logs: Path
+    bounds: SpoolBounds
+    clock: IReactorTime
+    threads: Threads
+    disk: Disk = field(factory=Disk)
+    unknown_lines: int = field(default=0, init=False)
+    """Lines for devices that have no open log: refused."""
+    _devices: dict[str, DeviceLog] = field(factory=dict, init=False)
+    _rotate_bytes: dict[str, int] = field(factory=dict, init=False)
+    _dirty: list[DeviceLog] = field(factory=list, init=False)
+    _due: deque[tuple[float, DeviceLog, int]] = field(factory=deque, init=False)
+    _due_base: dict[str, int] = field(factory=dict, init=False)
+    _ready: list[DeviceLog] = field(factory=list, init=False)
+    _telling: IDelayedCall | None = field(default=None, init=False)
+    _syncer: Syncer = field(init=False)
+    _retention: PeriodicService = field(init=False)
+
+    def __attrs_pre_init__(self) -> None:
+        MultiService.__init__(self)
+
+    def __attrs_post_init__(self) -> None:
+        self._syncer = Syncer(self.disk, self.threads, self.bounds.fsync)
+        upkeep = PeriodicService(self.clock, _UPKEEP_SECONDS, self._upkeep, "upkeep of the logs")
+        self._retention = PeriodicService(
+            self.clock, _RETENTION_SECONDS, self._retain, "retention of the logs", 1.0
+        )
+        for child in (upkeep, self._retention):
+            child.setServiceParent(self)
+        if self.bounds.fsync == "interval":
+            every = self.bounds.fsync_ms / 1000
+            PeriodicService(
+                self.clock, every, self._sync, "sync of the logs", every
+            ).setServiceParent(self)
+
+    def stopService(self) -> Deferred[None]:
+        """Fires when all logs are closed, and on the disk where that was asked for."""
+        ended: list[Deferred[Any]] = [maybeDeferred(super().stopService)]
+        if self._telling is not None:
+            self._telling.cancel()
+            self._telling = None
+        for name in list(self._devices):
+            self.close_device(name)
+        ended.append(self._syncer.finish())
+        return gatherResults(ended, consumeErrors=True).addCallback(lambda _: None)
+
+    # -- devices --------------------------------------------------------------
+
+    def open_device(self, name: str, rotate_bytes: int) -> None:
+        """
+        Open the log of device *name*, made where there is none; or change its rotate size.
+
+        Puts right what the last stop left (see `tscm.spool.recovery`).  Raises `OSError`.
+        """
+        self._rotate_bytes[name] = rotate_bytes
+        log = self._devices.get(name)
+        if log is None:
+            live = open_log(self.disk, LogFolder(self.logs / name), self.clock.seconds())
+            log = DeviceLog(name, live)
+            live.on_dirty = partial(self._note_dirty, log)
+            live.on_more = partial(self._note_more, log)
+            live.on_full = partial(self._full, log)
+            self._devices[name] = log
+            self._note_age(log)
+        log.live.full_bytes = rotate_bytes
+
+    def close_device(self, name: str) -> None:
+        """Close a log; its lines, cursors and figures stay on disk."""
+        log = self._devices.pop(name, None)
+        if log is None:
+            return
+        self._due_base.pop(name, None)
+        if self.bounds.fsync != "off":
+            self._syncer.add_open(log.live)
+        log.close(clean=True)
+
+    def forget_device(self, name: str) -> None:
+        """
+        Close a log and drop its readers: what they had not passed is nobody's any more.
+
+        The lines stay for search, as an orphan, until retention takes them.
+        """
+        log = self._devices.get(name)
+        if log is not None:
+            for reader in list(log.readers):
+                log.drop_reader(reader)
+        self.close_device(name)
+        self._rotate_bytes.pop(name, None)
+
+    def devices(self) -> list[str]:
+        """Names of the logs that are open."""
+        return sorted(self._devices)
+
+    def _device(self, name: str) -> DeviceLog:
+        log = self._devices.get(name)
+        if log is None:
+            raise DeviceUnknown(name)
+        return log
+
+    # -- lines in -------------------------------------------------------------
+
+    def append(self, device: str, runs: Sequence[Run], received_at: float) -> bool:
+        """
+        Put *runs* at the end of the device's log with one write; False where it cannot be.
+        """
+        log = self._devices.get(device)
+        if log is None:
+            self.unknown_lines += sum(run.lines for run in runs)
+            return False
+        return log.live.append(runs, received_at)
+
+    def seal(self, device: str) -> bool:
+        """
+        Seal the live segment now; False when nothing stands in it, or the disk refuses.
+        """
+        log = self._device(device)
+        return log.live.end > log.live.base and self._seal(log)
+
+    def _full(self, log: DeviceLog) -> None:
+        self._seal(log)
+
+    def _seal(self, log: DeviceLog) -> bool:
+        live = log.live
+        rotate = self._rotate_bytes[log.name]
+        try:
+            fd = live.seal()
+        except OSError as error:
+            live.ill(error)
+            live.full_bytes = live.end - live.base + rotate  # not again with every batch
+            return False
+        live.full_bytes = rotate
+        self._syncer.add_sealed(fd, live.folder)
+        if live.waiting:
+            self._note_more(log)
+        return True
+
+    # -- lines out ------------------------------------------------------------
+
+    def reader(self, device: str, reader_name: str, *, at_end: bool = False) -> DeviceReader:
+        """
+        The reader called *reader_name*; a new one begins at the log's beginning or *at_end*.
+
+        Raises `DeviceUnknown`, `ValueError` for a name that cannot name a file, `OSError`.
+        """
+        return self._device(device).reader(checked_name(reader_name), at_end=at_end)
+
+    def drop_reader(self, device: str, reader_name: str) -> None:
+        """Forget a reader with its backlog; the lines stay."""
+        self._device(device).drop_reader(checked_name(reader_name))
+
+    def readers(self, device: str) -> list[str]:
+        """Readers that have a position in the device's log, whether anyone uses them or not."""
+        return sorted(self._device(device).readers)
+
+    def figures(self, device: str) -> Json:
+        """What the ledger and `tsadmin show` tell of the device's log."""
+        return self._device(device).figures()
+
+    # -- while time passes ----------------------------------------------------
+
+    def _note_dirty(self, log: DeviceLog) -> None:
+        self._dirty.append(log)
+        self._note_age(log)
+
+    def _note_age(self, log: DeviceLog) -> None:
+        """Have the live segment sealed in time, once for each."""
+        live = log.live
+        if live.end > live.base and self._due_base.get(log.name) != live.base:
+            self._due_base[log.name] = live.base
+            self._due.append((self.clock.seconds() + self.bounds.rotate_seconds, log, live.base))
+
+    def _note_more(self, log: DeviceLog) -> None:
+        log.live.waiting = False
+        self._ready.append(log)
+        if self._telling is None:
+            self._telling = self.clock.callLater(0, self._tell)
+
+    def _tell(self) -> None:
+        self._telling = None
+        ready, self._ready = self._ready, []
+        for log in ready:
+            log.tell()
+
+    async def _upkeep(self) -> None:
+        dirty, self._dirty = self._dirty, []
+        for log in dirty:
+            log.live.dirty = False
+            log.live.flush_index()
+            self._note_age(log)
+            if self.bounds.fsync == "interval":
+                self._syncer.mark(log.live)
+        now = self.clock.seconds()
+        while self._due and self._due[0][0] <= now:
+            _, log, base = self._due.popleft()
+            if log.live.base == base and self._devices.get(log.name) is log:
+                if self._seal(log):
+                    continue
+                self._due_base.pop(log.name, None)
+                self._note_age(log)
+        troubled = False
+        for log in self._devices.values():
+            if log.live.fault is not None:
+                troubled = True
+                self._mend(log)
+        if troubled:
+            self._retention.run_soon()
+
+    def _mend(self, log: DeviceLog) -> None:
+        """Try again what the disk refused."""
+        try:
+            log.live.settle()
+        except OSError as error:
+            log.live.ill(error)
+        if log.retry_notices:
+            self._note_more(log)
+
+    async def _sync(self) -> None:
+        await self._syncer.run()
+
+    async def _retain(self) -> None:
+        left = _TAKEN_AT_ONCE
+        now = self.clock.seconds()
+        rules = RetentionRules(
+            max_age_days=self.bounds.max_age_days, max_mb=self.bounds.max_mb_per_device
+        )
+        for log in list(self._devices.values()):
+            try:
+                while left and (oldest := log.oldest) is not None:
+                    cause = rules.cause(oldest, log.live.end - oldest.start, now)
+                    if cause is None:
+                        break
+                    log.take_oldest(cause)
+                    left -= 1
+            except OSError as error:
+                log.live.ill(error)
+        self._make_room(left)
+
+    def _make_room(self, left: int) -> None:
+        """Below the watermark of free disk, the oldest segments of all devices go first."""
+        wanted = self.bounds.min_free_mb << 20
+        if not wanted or not self._devices:
+            return
+        refused: set[str] = set()
+        while left and self.disk.free_bytes(self.logs) < wanted:
+            oldest = {
+                name: segment
+                for name, log in self._devices.items()
+                if name not in refused and (segment := log.oldest) is not None
+            }
+            name = oldest_of_all(oldest)
+            if name is None:
+                return
+            try:
+                self._devices[name].take_oldest(SPACE)
+            except OSError as error:
+                self._devices[name].live.ill(error)
+                refused.add(name)
+            left -= 1

@@ -1,0 +1,60 @@
+"""
+Looking at lines where they lie, block by block: never a whole file in memory.
+"""
+
+from attrs import define, field
+
+from tscm.spool.disk import READ, Disk
+from tscm.spool.names import LogFolder
+
+CHUNK_BYTES = 1 << 20
+
+
+@define(eq=False)
+class SegmentText:
+    """
+    The text of one sealed segment, open for reading at any place.
+    """
+
+    _disk: Disk
+    start: int
+    _fd: int = field(default=-1)
+
+    def read(self, size: int, at: int) -> bytes:
+        """Up to *size* bytes from *at* on; fewer only where the text ends."""
+        return self._disk.read_at(self._fd, size, at)
+
+    def close(self) -> None:
+        """Give back what reading took."""
+        if self._fd >= 0:
+            self._disk.close(self._fd)
+            self._fd = -1
+
+
+def open_text(disk: Disk, folder: LogFolder, start: int) -> SegmentText:
+    """The sealed segment at *start*.  Raises `FileNotFoundError`, `OSError`."""
+    return SegmentText(disk, start, disk.open(folder.segment(start), READ))
+
+
+def count_lines(disk: Disk, fd: int, at: int, end: int) -> int:
+    """How many lines close between two places of an open file."""
+    lines = 0
+    while at < end:
+        data = disk.read_at(fd, min(CHUNK_BYTES, end - at), at)
+        if not data:
+            break
+        lines += data.count(b"\n")
+        at += len(data)
+    return lines
+
+
+def last_line_end(disk: Disk, fd: int, size: int) -> int:
+    """The place behind the last LF of an open file of *size* bytes; 0 where there is none."""
+    end = size
+    while end:
+        start = max(0, end - CHUNK_BYTES)
+        found = disk.read_at(fd, end - start, start).rfind(b"\n")
+        if found >= 0:
+            return start + found + 1
+        end = start
+    return 0
