@@ -4,6 +4,7 @@ What the spool's tests share: a clock, threads that are none, and disks that mis
 
 import errno
 import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
@@ -91,3 +92,61 @@ def run_of(*lines: bytes, sender: str = "192.0.2.1", escaped: bool = False) -> R
 
 def numbered(first: int, count: int, text: str = "%ASA-6-106100: line") -> list[bytes]:
     return [f"{text} {number:06d}".encode() for number in range(first, first + count)]
+
+
+class KillingDisk(Disk):
+    """
+    A disk whose process dies by kill -9 at its n-th step: before it, or half-way through a write.
+    """
+
+    def __init__(self, step: int, *, half: bool) -> None:
+        self.left = step
+        self.half = half
+
+    def _step(self) -> bool:
+        """Whether this step is the last, and may still be done in part."""
+        self.left -= 1
+        if self.left > 0:
+            return False
+        if not self.half:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return True
+
+    def open(self, path: Path, flags: int) -> int:
+        last = flags & os.O_CREAT and self._step()
+        fd = super().open(path, flags)
+        return self._die() if last else fd
+
+    def pwrite(self, fd: int, data: Buffer, at: int) -> int:
+        if self._step():
+            os.pwrite(fd, bytes(data)[: len(bytes(data)) // 2], at)
+            self._die()
+        return os.pwrite(fd, data, at)
+
+    def truncate(self, fd: int, size: int) -> None:
+        last = self._step()
+        super().truncate(fd, size)
+        if last:
+            self._die()
+
+    def rename(self, old: Path, new: Path) -> None:
+        last = self._step()
+        super().rename(old, new)
+        if last:
+            self._die()
+
+    def unlink(self, path: Path) -> None:
+        last = self._step()
+        super().unlink(path)
+        if last:
+            self._die()
+
+    def make_folder(self, folder: Path) -> None:
+        last = self._step()
+        super().make_folder(folder)
+        if last:
+            self._die()
+
+    def _die(self) -> int:
+        os.kill(os.getpid(), signal.SIGKILL)
+        raise AssertionError

@@ -51,7 +51,6 @@ class LiveLog:
     index_bytes: int = 0
     encoder: IndexEncoder = field(factory=IndexEncoder)
     cursors: dict[str, Cursor] = field(factory=dict)
-    damaged_cursors: int = 0
     full_bytes: int = 100 << 10
     """Size of the live segment from which on `on_full` is called with each append."""
 

@@ -245,7 +245,7 @@ class DeviceLog:
             "torn_files": state.torn_files,
             "rebuilt": state.rebuilt,
             "unknown_lines": state.unknown_lines,
-            "damaged_cursors": live.damaged_cursors,
+            "damaged_cursors": state.damaged_cursors,
             "deleted_lines": dict(state.deleted_lines),
             "deleted_bytes": dict(state.deleted_bytes),
             "readers": {name: self._reader_figures(one) for name, one in self.readers.items()},

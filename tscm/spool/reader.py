@@ -144,11 +144,11 @@ class DeviceReader:
         Move the position to *offset*, counting the lines passed.  Durable on return.
 
         Lines in between that the log had lost are counted as expired.  An offset that
-        retention has overtaken changes nothing.  Raises `ValueError` for one behind the log's
+        retention has overtaken changes nothing, nor does one of a reader that was dropped.  Raises `ValueError` for one behind the log's
         end, `OSError` where the cursor cannot be written (the old one then still holds).
         """
         cursor = self.cursor
-        if offset < cursor.offset:
+        if self._closed or offset < cursor.offset:
             return
         if offset > self.end or sent < 0 or skipped < 0:
             raise ValueError(f"no position: offset {offset}, {sent} sent, {skipped} skipped")

@@ -22,7 +22,7 @@ from pathlib import Path
 from attrs import evolve
 
 from tscm.spool.catalogue import Catalogue, CatalogueDamaged, Segment
-from tscm.spool.cursor import LOST, Cursor, decode_cursor
+from tscm.spool.cursor import LOST, SLOT_BYTES, Cursor, decode_cursor, encode_cursor, slot_of
 from tscm.spool.disk import CREATE, CREATE_EMPTY, Disk
 from tscm.spool.index import Index, Pending, read_index
 from tscm.spool.live import LiveLog
@@ -47,11 +47,16 @@ def open_log(disk: Disk, folder: LogFolder, now: float) -> LiveLog:
     cursors, damaged_cursors = _read_cursors(disk, folder)
     catalogue, rebuilt = _open_catalogue(disk, folder, remembered, cursors)
     _finish_seal(disk, folder, catalogue)
-    log = _open_live(disk, folder, catalogue, evolve(state, rebuilt=state.rebuilt + rebuilt))
+    changed = evolve(
+        state,
+        rebuilt=state.rebuilt + rebuilt,
+        damaged_cursors=state.damaged_cursors + damaged_cursors,
+    )
+    log = _open_live(disk, folder, catalogue, changed)
     log.cursors = cursors
-    log.damaged_cursors = damaged_cursors
     _close_over_lost(disk, folder, log)
-    log.last_at = log.last_at or state.last_at
+    last = catalogue.last
+    log.last_at = log.last_at or (last.last_at if last else 0.0) or state.last_at
     if not fresh and not (found and found.clean):
         log.state = log.state.with_gap(
             Gap(offset=log.end, lines=log.lines, after=log.last_at, before=now)
@@ -64,8 +69,13 @@ def _read_cursors(disk: Disk, folder: LogFolder) -> tuple[dict[str, Cursor], int
     cursors, damaged = {}, 0
     for name in cursor_readers(disk.names(folder.spool)):
         cursor, slots = decode_cursor(disk.read_file(folder.cursor(name)) or b"")
-        damaged += slots
-        cursors[name] = cursor or Cursor()
+        cursors[name] = cursor = cursor or Cursor()
+        if slots:  # made whole, so that the damage is counted once
+            damaged += slots
+            content = bytearray(2 * SLOT_BYTES)
+            slot = encode_cursor(cursor)
+            content[slot_of(cursor) : slot_of(cursor) + len(slot)] = slot
+            disk.publish(folder.cursor(name), bytes(content))
     return cursors, damaged
 
 
@@ -191,6 +201,8 @@ def _take_index(disk: Disk, folder: LogFolder, log: LiveLog, size: int) -> None:
         log.first_at = kept.runs[0].received_at or log.first_at
         log.last_at = max(log.last_at, kept.runs[-1].received_at)
     rest = _count_rest(disk, log.fd, kept.end, size, log.last_at)
+    if kept.runs and not rest:  # the clock that counts is intake's, not the file's
+        log.last_at = kept.runs[-1].received_at
     log.lines = log.lines_before + kept.lines + sum(run[2] for run in rest)
     log.state = evolve(
         log.state, unknown_lines=log.state.unknown_lines + sum(run[2] for run in rest)

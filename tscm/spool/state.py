@@ -44,6 +44,7 @@ class LogState:
     torn_files: int = 0
     rebuilt: int = 0
     unknown_lines: int = 0
+    damaged_cursors: int = 0
     deleted_lines: dict[str, int] = field(factory=dict)
     deleted_bytes: dict[str, int] = field(factory=dict)
 
