@@ -75,6 +75,10 @@ class Collector:
                 self._add_txt(message, at, at + octets)
             else:
                 self.other_records += 1
+        self.check_bound()
+
+    def check_bound(self) -> None:
+        """Raise `ListTooLong` when more was gathered than is wanted."""
         if len(self) > self.max_entries:
             raise ListTooLong(f"more than {self.max_entries:,} entries")
 

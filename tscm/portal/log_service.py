@@ -47,6 +47,10 @@ _IDLE_SECONDS = 60
 _RETRY_SECONDS = "5"
 
 
+def _path(value: str | Path | None) -> Path | None:
+    return None if value is None else Path(value)
+
+
 @define
 class Refusal:
     """
@@ -169,24 +173,24 @@ class _QuietSite(Site):
 @define(eq=False)
 class LogService(Service):
     """
-    Listens on every address of *listen*; uploads lie under *portal*.
+    Listens on every address of *listen*; uploads lie under *portal* (`Layout.portal`).
 
-    *names* are further names by which uploaders know this host, for a certificate of our making.
+    *threads* is the caller's, and must outlive the service.  *names* are further names by which uploaders know this host, for a certificate of our making.
     """
 
     log: ClassVar[Logger] = Logger()
 
     _reactor: Any
+    _threads: Threads
     portal: Path
     _listen: Sequence[HostPort]
-    _registry: Registry
-    _threads: Threads
-    _certificate: Path | None = None
-    _key: Path | None = None
+    _certificate: Path | None = field(default=None, converter=_path)
+    _key: Path | None = field(default=None, converter=_path)
     _names: Iterable[str] = ()
     max_content: int = upload_format.MAX_CONTENT_BYTES
     max_plain: int = upload_format.MAX_PLAIN_BYTES
     _now: Callable[[], float] = time.time
+    _registry: Registry = field(init=False)
     open_requests: int = field(default=0, init=False)
     _ports: list[IListeningPort] = field(factory=list, init=False)
     _stored: dict[str, dict[str, Stored]] = field(factory=dict, init=False)
@@ -198,6 +202,7 @@ class LogService(Service):
     _repeated: Counter = field(init=False)
 
     def __attrs_post_init__(self) -> None:
+        self._registry = Registry(self.portal, self._reactor, self._threads)
         self._refused = Counter("log_service_refused", "Uploads refused.", ("status",))
         self._repeated = Counter("log_service_repeated", "Uploads known already.", ("device_id",))
 
@@ -216,9 +221,9 @@ class LogService(Service):
         try:
             chain = tls_options(self._certificate, self._key)
         except (OSError, ValueError) as error:
-            where = ", ".join(str(one) for one in self._listen)
+            everywhere = ", ".join(str(one) for one in self._listen)
             cause = f"certificate {self._certificate} with key {self._key} does not do: {error}"
-            raise ListenerUnavailable("uploads", where, cause) from None
+            raise ListenerUnavailable("uploads", everywhere, cause) from None
         site = _QuietSite(None, partial(UploadRequest, self), timeout=_IDLE_SECONDS)
         for where in self._listen:
             try:
@@ -232,12 +237,13 @@ class LogService(Service):
 
     def addresses(self) -> list[str]:
         """The bound addresses, with the ports that the kernel chose."""
-        hosts = (port.getHost() for port in self._ports)
-        return [str(HostPort(one.host, one.port)) for one in hosts]  # type: ignore[attr-defined]
+        bound = (port.getHost() for port in self._ports)
+        return [str(HostPort(at.host, at.port)) for at in bound]  # type: ignore[attr-defined]
 
     def startService(self) -> None:
         """Look at what is stored; until that is done uploaders are told to come again."""
         super().startService()
+        self._registry.startService()
         self._busy += 1
         loading = self._threads.run(read_stored, self.portal)
         loading.addCallbacks(
@@ -253,6 +259,7 @@ class LogService(Service):
         """Take nothing more; fires when what was taken is stored and answered."""
         super().stopService()
         stopped: list[Deferred[Any]] = [maybeDeferred(port.stopListening) for port in self._ports]
+        stopped.append(self._registry.stopService())
         if self._busy:
             self._idle = Deferred()
             stopped.append(self._idle)

@@ -6,6 +6,7 @@ Files are read and names looked up in threads; what the services ask here is ans
 
 import socket
 from collections.abc import Callable, Mapping
+from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
 from typing import ClassVar
@@ -15,10 +16,10 @@ from twisted.application.service import Service
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
-from twisted.python.failure import Failure
 
 from tscm.errors import TscmError
 from tscm.portal.entries import PortalEntry, entries_folder, read_entries
+from tscm.portal.looking import Looker
 from tscm.schedule import PeriodicService
 from tscm.threads import Threads
 
@@ -78,13 +79,15 @@ class Registry(Service):
     _clock: IReactorTime
     _threads: Threads
     _resolve: Resolve = addresses_of
-    _seen: _Seen = field(factory=_Seen, init=False)
+    _looker: Looker[_Seen] = field(init=False)
     _by_id: Mapping[str, PortalEntry] = field(factory=dict, init=False)
     _static: frozenset[str] = field(default=frozenset(), init=False)
     _dynamic: dict[str, frozenset[str]] = field(factory=dict, init=False)
-    _waiting: list[Deferred[None]] = field(factory=list, init=False)
-    _looking: Deferred[None] | None = field(default=None, init=False)
     _loops: tuple[PeriodicService, ...] = field(default=(), init=False)
+
+    def __attrs_post_init__(self) -> None:
+        look = partial(_look, self.portal)
+        self._looker = Looker(self._threads, _Seen(), look, self._take, "device entries")
 
     def startService(self) -> None:
         """Begin to look; `look_again` tells when the first look is over."""
@@ -103,12 +106,7 @@ class Registry(Service):
             stopped = loop.stopService()
             if stopped is not None:
                 stopped.addErrback(lambda _: None)
-        done: Deferred[None] = Deferred()
-        if self._looking is None:
-            done.callback(None)
-        else:
-            self._looking.addBoth(lambda _: done.callback(None))
-        return done
+        return self._looker.when_idle()
 
     def entry(self, device_id: str) -> PortalEntry | None:
         """The entry with this device ID."""
@@ -121,38 +119,13 @@ class Registry(Service):
 
     def entries(self) -> tuple[PortalEntry, ...]:
         """All entries in force."""
-        return self._seen.entries
+        return self._looker.state.entries
 
     async def look_again(self) -> None:
-        """
-        Returns after a look at the files that began later than this call.
-        """
-        turn: Deferred[None] = Deferred()
-        self._waiting.append(turn)
-        if self._looking is None:
-            self._looking = Deferred.fromCoroutine(self._look_for_all())
-            self._looking.addErrback(self._failed)
-        await turn
-
-    async def _look_for_all(self) -> None:
-        try:
-            while self._waiting:
-                served, self._waiting = self._waiting, []
-                try:
-                    seen = await self._threads.run(_look, self.portal, self._seen)
-                    if seen is not self._seen:
-                        await self._take(seen)
-                finally:
-                    for turn in served:
-                        turn.callback(None)
-        finally:
-            self._looking = None
-
-    def _failed(self, failure: Failure) -> None:
-        self._log.failure("cannot look at the device entries", failure)
+        """Returns after a look at the files that began later than this call."""
+        await self._looker.again()
 
     async def _take(self, seen: _Seen) -> None:
-        self._seen = seen
         self._by_id = {one.device_id: one for one in seen.entries}
         self._static = frozenset(one.address for one in seen.entries if one.address)
         for fault in seen.faults:
@@ -162,7 +135,7 @@ class Registry(Service):
         await self._look_up(only_new=True)
 
     async def _look_up(self, *, only_new: bool = False) -> None:
-        names = dict.fromkeys(one.domain for one in self._seen.entries if one.domain)
+        names = dict.fromkeys(one.domain for one in self._looker.state.entries if one.domain)
         for name in names:
             if only_new and name in self._dynamic:
                 continue
