@@ -355,7 +355,7 @@ def test_a_check_may_run_in_a_thread(layout: Layout) -> None:
     def work() -> None:
         found.append(
             devices.check_device(
-                layout, NODE, settings, quiet, reach(Firewall(Identity()), block=1)
+                layout, NODE, settings, quiet, reach=reach(Firewall(Identity()), block=1)
             )
         )
 

@@ -204,12 +204,17 @@ class ControlInterface:
 
         async def run() -> None:
             try:
-                send({"result": await call(self._body(request), report)})
+                last = {"result": await call(self._body(request), report)}
             except TscmError as error:
-                send({"error": error_json(error)})
+                last = {"error": error_json(error)}
             except Exception as error:  # noqa: BLE001 - the end of a call: logged and told
                 self._log.failure("a control call failed")
-                send({"error": error_json(error)})
+                last = {"error": error_json(error)}
+            told: Deferred[None] = Deferred()
+            self._reactor.callFromThread(told.callback, None)
+            await told  # progress that was reported before stands in the same queue before this
+            send(last)
+            gone.append(None)  # what is reported from now on has no reader
 
         return Deferred.fromCoroutine(run())
 

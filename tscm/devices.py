@@ -48,7 +48,7 @@ def propose(options: Options, present: DeviceSettings | None = None) -> DeviceSe
     table = {} if present is None else attrs.asdict(present, recurse=False)
     given = {name: value for name, value in options.items() if value is not None}
     for one in SECRETS:
-        if given.get(one) == MASK:
+        if given.get(one) == MASK and present is not None:
             del given[one]
     if proposes_size(options):
         given.pop("max_policy_size", None)

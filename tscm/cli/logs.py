@@ -24,4 +24,4 @@ def command(session: Session, /, name: str, *, json_output: bool) -> None:
     if json_output:
         say.as_json(outcome)
     else:
-        say.info(str(outcome.get("summary") or "done"))
+        say.info(str(outcome.get("sentence") or "done"))

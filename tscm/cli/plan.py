@@ -8,6 +8,11 @@ from tscm.cli import say
 from tscm.cli.names import device_argument
 from tscm.cli.progress import shown_progress
 from tscm.cli.session import Session
+from tscm.cli.tables import show_pairs
+from tscm.cli.update import tell_outcome
+from tscm.model import Json
+
+_SAMPLE = 10
 
 
 @click.command()
@@ -21,15 +26,42 @@ def command(session: Session, /, name: str, *, diff: bool, json_output: bool) ->
     """
     backend = session.backend()
     with shown_progress(aside=json_output) as report:
-        plan = backend.plan(name, report)
+        outcome = backend.plan(name, report)
     if json_output:
-        say.as_json(plan)
+        say.as_json(outcome)
         return
-    for finding in plan.get("findings", ()):
-        say.warn(str(finding))
-    if plan.get("text"):
-        say.plain(say.visible(plan["text"], keep="\n"))
-    if diff:
-        for line in plan.get("diff", ()):
-            say.plain(say.visible(line))
-    say.info(str(plan.get("summary") or "nothing to do"))
+    tell_figures(outcome.get("plan") or {})
+    tell_diff(outcome.get("diff") or {}, whole=diff)
+    tell_outcome(outcome)
+
+
+def tell_figures(figures: Json) -> None:
+    """The plan in numbers."""
+    if not figures:
+        return
+    budget = figures.get("budget")
+    bears = f" of {budget:,} that the agent bears" if budget else ""
+    show_pairs(
+        [
+            ("steps", figures["steps"]),
+            ("requests", figures["requests"]),
+            ("entries to add", figures["added"]),
+            ("entries to remove", figures["removed"]),
+            ("groups to make", figures["groups_made"]),
+            ("groups to delete", figures["groups_deleted"]),
+            ("bytes of the groups before", figures["bytes_before"]),
+            ("bytes of the groups after", f"{figures['bytes_after']:,}{bears}"),
+        ],
+        "Plan",
+    )
+
+
+def tell_diff(diff: Json, *, whole: bool) -> None:
+    """Entries that come (+) and go (-): all, or a sample of each."""
+    for kind in ("block", "allow"):
+        for sign, change in (("+", "added"), ("-", "removed")):
+            entries = diff.get(kind, {}).get(change, ())
+            for entry in entries if whole else entries[:_SAMPLE]:
+                say.plain(f"{sign} {kind} {say.visible(entry)}")
+            if not whole and len(entries) > _SAMPLE:
+                say.plain(f"{sign} {kind} and {len(entries) - _SAMPLE:,} more: --diff lists all")

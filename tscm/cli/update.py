@@ -2,13 +2,19 @@
 `tsadmin update`: fetch and push now, with progress.
 """
 
+from collections.abc import Iterator
+from typing import Any
+
 import click
 
 from tscm.cli import say
 from tscm.cli.names import device_argument
 from tscm.cli.progress import shown_progress
 from tscm.cli.session import Session
+from tscm.cli.tables import show_table
 from tscm.model import Json
+
+_FINDINGS_SHOWN = 10
 
 
 @click.command()
@@ -35,12 +41,60 @@ def command(session: Session, /, name: str, *, force: bool, json_output: bool) -
     if json_output:
         say.as_json(outcome)
     else:
-        tell_outcome(name, outcome)
+        tell_outcome(outcome)
 
 
-def tell_outcome(name: str, outcome: Json) -> None:
-    """What an update did."""
-    for finding in outcome.get("findings", ()):
-        say.warn(str(finding))
-    summary = outcome.get("summary") or "done"
-    say.info(f"Update of {name}: {summary}")
+def tell_outcome(outcome: Json) -> None:
+    """Lists, findings and the sentence of an update or a plan."""
+    lists = [
+        (kind, outcome[kind]) for kind in ("block", "allow") if isinstance(outcome.get(kind), dict)
+    ]
+    if lists:
+        show_table(LIST_HEADS, (list_row(kind, figures) for kind, figures in lists))
+    for kind, figures in lists:
+        for sentence in left_out(kind, figures):
+            say.warn(sentence)
+    findings = outcome.get("findings") or ()
+    for finding in findings[:_FINDINGS_SHOWN]:
+        say.info(f"  {finding}")
+    if len(findings) > _FINDINGS_SHOWN:
+        say.info(f"  and {len(findings) - _FINDINGS_SHOWN:,} more: --json shows them")
+    for note in outcome.get("notes") or ():
+        say.info(str(note))
+    for warning in outcome.get("warnings") or ():
+        say.warn(str(warning))
+    for failure in outcome.get("failures") or ():
+        say.warn(f"overcome on the way: {failure}")
+    say.info(str(outcome.get("sentence") or "done"))
+
+
+LIST_HEADS = ("list", "name", "serial", "published", "left out", "merged", "cut", "on the device")
+
+
+def list_row(kind: str, figures: Json) -> tuple[Any, ...]:
+    """One list on its way, for a table."""
+    serial = figures.get("serial")
+    return (
+        kind,
+        figures.get("name"),
+        "-" if serial is None else str(serial),
+        figures.get("published", 0),
+        figures.get("left_out", 0),
+        figures.get("merged", 0),
+        figures.get("cut", 0),
+        figures.get("desired", 0),
+    )
+
+
+def left_out(kind: str, figures: Json) -> Iterator[str]:
+    """What is missing on the device of what was published."""
+    if figures.get("left_out"):
+        causes = ", ".join(f"{name} {count:,}" for name, count in figures["causes"].items())
+        yield f"{figures['left_out']:,} entries of the {kind} list were left out: {causes}"
+    if figures.get("normalised"):
+        yield f"{figures['normalised']:,} entries of the {kind} list had host bits set; they were cleared"
+    if figures.get("cut"):
+        yield (
+            f"{figures['cut']:,} entries of the {kind} list were cut to the Max policy size; "
+            f"raise it step by step if the device bears it"
+        )

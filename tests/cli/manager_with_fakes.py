@@ -1,0 +1,116 @@
+"""
+The manager's control interface in a process of its own, with the lists and the firewall of
+`tsadmin_with_fakes`; everything else about devices is real.
+"""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from tsadmin_with_fakes import REACH  # type: ignore[import-not-found]
+from twisted.internet import reactor
+from twisted.internet.defer import Deferred
+from twisted.internet.threads import deferToThread
+
+from tscm import devices
+from tscm.control import ControlService
+from tscm.model import Json, Progress, Report
+from tscm.settings.files import read_device, read_node
+from tscm.settings.layout import Layout
+from tscm.settings.lock import RootLock
+
+OUTCOME = {
+    "device": "tstest",
+    "result": "changed",
+    "sentence": "tstest got 3 entries and lost 1; it holds 3 block and 1 allow entries",
+    "findings": ["10.0.0.0/33 is no CIDR"],
+    "warnings": ["near the budget"],
+}
+STATE = {
+    "policy": {
+        "last_update": {
+            "result": "changed",
+            "sentence": "x",
+            "started_at": 1700000000.0,
+            "finished_at": 1700000009.5,
+            "block": {"desired": 12000, "cut": 17, "serial": 5, "left_out": 2},
+            "allow": {"desired": 200, "cut": 0, "serial": 6, "left_out": 0},
+        }
+    },
+    "log": {
+        "stored_lines": 1234,
+        "last_received_at": 1700000000.0,
+        "readers": {"forward": {"waiting_lines": 4}},
+    },
+    "forward": {"sentence": "\x1b[31mred\u202e [bold]"},
+    "upload": None,
+}
+
+
+class Operations:
+    def __init__(self, layout: Layout) -> None:
+        self.layout = layout
+        self.node = read_node(layout)
+
+    def status(self) -> Json:
+        return {"pid": 1}
+
+    def versions(self) -> list[Json]:
+        return [{"module": name, "version": "0.1.0"} for name in ("TSCM-Core", "ts-asarest")]
+
+    def device_rows(self) -> list[Json]:
+        return devices.device_rows(self.layout)
+
+    def device_view(self, name: str) -> Json:
+        settings = read_device(self.layout, name, None)
+        return {"settings": devices.settings_view(settings), "state": STATE}
+
+    async def add_device(self, table: Json, report: Report) -> Json:
+        return await self._aside(devices.add_device, table, report, reach=REACH)
+
+    async def change_device(self, name: str, table: Json, report: Report) -> Json:
+        return await self._aside(devices.reconfigure_device, name, table, report, reach=REACH)
+
+    async def remove_device(self, name: str) -> Json:
+        return devices.forget_device(self.layout, self.node, name)
+
+    async def update_device(self, name: str, report: Report, *, force: bool) -> Json:
+        for number in range(1, 4):
+            report(Progress(phase="push", text="requests", done=number, total=3))
+        return {**OUTCOME, "forced": force}
+
+    async def plan_device(self, name: str, report: Report) -> Json:
+        raise RuntimeError("a fault of the program")
+
+    async def upload_logs(self, name: str, report: Report) -> Json:
+        return {"sentence": "nothing to send"}
+
+    def ledger(self, device: str | None) -> Json:
+        reader = {"sent": 5, "not_selected": 0, "expired": 0, "waiting": 4, "difference": 1}
+        rows = {"tstest": {"stored": 10, "refused": 0, "readers": {"forward": reader}}}
+        return {"devices": rows, "balanced": device is None}
+
+    def senders(self) -> list[Json]:
+        return [{"address": "192.0.2.99", "lines": 3, "sample": "\x1b]0;x\x07[red]hi"}]
+
+    async def adopt_sender(self, address: str, name: str) -> Json:
+        sources = [*read_device(self.layout, name, None).syslog_sources, address]
+        return await self.change_device(name, {"syslog_sources": sources}, lambda _: None)
+
+    def _aside(self, call: Any, *words: Any, **named: Any) -> "Deferred[Json]":
+        return deferToThread(call, self.layout, self.node, *words, **named)
+
+
+def main(root: str) -> None:
+    layout = Layout(Path(root))
+    lock = RootLock(layout.lock, "the manager")
+    lock.acquire()
+    service = ControlService(reactor, layout, Operations(layout))
+    service.privilegedStartService()
+    service.startService()
+    print("ready", flush=True)
+    reactor.run()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

@@ -1,0 +1,171 @@
+"""
+The same commands by way of a running manager's control socket.
+"""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.cli.conftest import Add, Options, Stored, Tsadmin
+
+MANAGER = Path(__file__).parent / "manager_with_fakes.py"
+
+
+@pytest.fixture
+def manager(root: Path, environment: dict[str, str]) -> Iterator["subprocess.Popen[str]"]:
+    """A manager's control interface on this root."""
+    with subprocess.Popen(
+        [sys.executable, str(MANAGER), str(root)],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**environment, "PYTHONWARNINGS": "ignore"},
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        yield process
+        process.terminate()
+
+
+@pytest.fixture(params=["manager", "stored settings"])
+def way(request: pytest.FixtureRequest) -> str:
+    """Both ways to carry out a command."""
+    if request.param == "manager":
+        request.getfixturevalue("manager")
+    return str(request.param)
+
+
+def test_both_ways_say_the_same(
+    way: str, tsadmin: "Tsadmin", add: "Add", options: "Options", stored: "Stored"
+) -> None:
+    done = add()
+    assert done.status == 0
+    assert "[INFO ] : fetch: block list block.example" in done.out
+    assert "[INFO ] : Device tstest is stored" in done.out
+    assert stored() == ["etc/tscm/devices/tstest.toml", "var/lib/tscm/key"]
+
+    again = add()
+    assert (again.status, again.out) == (1, "")
+    assert again.err.startswith("[ERROR] : a device named 'tstest' exists already")
+
+    conflict = add("other")
+    assert conflict.status == 1
+    assert "192.0.2.10 of device 'other' already belongs to device 'tstest'" in conflict.err
+
+    faulty = add("other", log_rotate_size="49")
+    assert faulty.status == 2
+    assert "--log_rotate_size: '49' is out of range" in faulty.err
+
+    gone = add("other", device="192.0.2.11", block_list="gone.example")
+    assert gone.status == 1
+    assert "block or allow list [gone.example] could not be fetched" in gone.err
+
+    changed = tsadmin("configure", "tstest", "--log_rotate_size=50")
+    assert (changed.status, changed.err) == (0, "")
+    assert "changed log_rotate_size" in changed.out
+    assert "| 50k | enabled     |" in tsadmin("list").out
+
+    missing = tsadmin("show", "nobody")
+    assert missing.status == 1
+    assert "there is no device named 'nobody'" in missing.err
+
+    assert "TSCM-Core" in tsadmin("version", "--all").out
+    assert "deny ip any object-group" in tsadmin("show", "tstest", "--lines").out
+
+    removed = tsadmin("remove", "tstest", "--yes")
+    assert removed.status == 0
+    assert "no access-list" in removed.out
+    assert stored() == ["var/lib/tscm/key"]
+
+
+def test_progress_and_outcome_of_an_update(manager: object, tsadmin: "Tsadmin", add: "Add") -> None:
+    add(policy_updates="n")
+    done = tsadmin("update", "tstest", "--force")
+
+    assert done.status == 0
+    assert "Policy updates of tstest are disabled; this one is made all the same" in done.out
+    assert "[INFO ] : push: requests (1 of 3)" in done.out
+    assert "[INFO ] : push: requests (3 of 3)" in done.out
+    assert "[WARN ] : near the budget" in done.err
+    assert "tstest got 3 entries and lost 1" in done.out
+    assert json.loads(tsadmin("update", "tstest", "--force", "--json").out)["forced"] is True
+
+
+def test_a_fault_of_the_manager_is_a_sentence_with_its_status(
+    manager: object, tsadmin: "Tsadmin", add: "Add"
+) -> None:
+    add()
+    done = tsadmin("plan", "tstest")
+
+    assert done.status == 70
+    assert done.err == "[ERROR] : the manager failed: RuntimeError: a fault of the program\n"
+
+
+def test_what_senders_chose_acts_on_no_terminal(
+    manager: object, tsadmin: "Tsadmin", add: "Add"
+) -> None:
+    add()
+    shown = tsadmin("show", "tstest").out + tsadmin("senders", "list").out
+
+    assert "\x1b" not in shown
+    assert "\x07" not in shown
+    assert "\u202e" not in shown
+    assert "\\x1b[31mred\\u202e [bold]" in shown
+    assert "\\x1b]0;x\\x07[red]hi" in shown
+
+
+def test_a_sender_is_adopted(way: str, tsadmin: "Tsadmin", add: "Add") -> None:
+    add()
+    assert tsadmin("senders", "adopt", "192.0.2.99", "tstest").status == 0
+    settings = json.loads(tsadmin("show", "tstest", "--json").out)["settings"]
+    assert settings["syslog_sources"] == ["192.0.2.99"]
+    assert tsadmin("senders", "adopt", "x!", "tstest").status == 2
+
+
+def test_the_ledger_ends_in_a_status(manager: object, tsadmin: "Tsadmin", add: "Add") -> None:
+    add()
+
+    assert tsadmin("ledger").status == 0
+    done = tsadmin("ledger", "tstest")
+    assert done.status == 1
+    assert "does not balance" in done.err
+    assert json.loads(tsadmin("ledger", "--json").out)["balanced"] is True
+
+
+def test_a_manager_that_was_killed_leaves_a_socket_that_is_in_nobodys_way(
+    manager: "subprocess.Popen[str]", root: Path, tsadmin: "Tsadmin", add: "Add"
+) -> None:
+    manager.kill()
+    manager.wait()
+
+    assert add().status == 0
+
+
+def test_a_manager_that_does_not_answer_is_told_from_none(
+    manager: "subprocess.Popen[str]", root: Path, tsadmin: "Tsadmin"
+) -> None:
+    from tscm.settings.layout import Layout
+
+    Layout(root).control_socket.unlink()
+    done = tsadmin("remove", "nobody", "--yes")
+    assert done.status != 0
+    held = tsadmin("add", "--type=asarest", "--device_id=tdid_1", stdin="")
+    assert "Traceback" not in held.both
+
+
+def test_a_lock_that_is_held_is_a_sentence(
+    manager: object, root: Path, tsadmin: "Tsadmin", add: "Add", stored: "Stored"
+) -> None:
+    from tscm.settings.layout import Layout
+
+    Layout(root).control_socket.unlink()
+    done = add()
+
+    assert done.status == 5
+    assert "is held by the manager, process " in done.err
+    assert stored() == []
