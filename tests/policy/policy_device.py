@@ -78,6 +78,7 @@ class StrictDevice:
             case DeleteGroup():
                 assert step.group in groups
                 assert not self.users(step.group), "it is being used"
+                assert not groups[step.group].foreign, "holds what is not ours"
                 del groups[step.group]
             case Describe():
                 groups[step.group] = evolve(groups[step.group], description=step.description)
@@ -109,6 +110,25 @@ def in_force(groups: Mapping[str, Group], kind: str) -> set[Cidr]:
         seen.add(name)
         found.update(groups[name].members)
         waiting.extend(groups[name].children)
+    return found
+
+
+def strangers_in_force(groups: Mapping[str, Group], kind: str) -> set[tuple[str, str]]:
+    """What is not ours and works through a parent, with the group that holds it."""
+    found: set[tuple[str, str]] = set()
+    waiting, seen = [f"{PREFIX}-{kind}"], set()
+    while waiting:
+        name = waiting.pop()
+        if name in seen or name not in groups:
+            continue
+        seen.add(name)
+        if groups[name].foreign:
+            found.add((name, "foreign"))
+        for child in groups[name].children:
+            if is_ours(child) and child in groups:
+                waiting.append(child)
+            else:
+                found.add((name, child))
     return found
 
 

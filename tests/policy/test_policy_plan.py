@@ -5,7 +5,14 @@ from attrs import evolve
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.policy.policy_device import PREFIX, StrictDevice, addresses, in_force, is_ours
+from tests.policy.policy_device import (
+    PREFIX,
+    StrictDevice,
+    addresses,
+    in_force,
+    is_ours,
+    strangers_in_force,
+)
 from tscm.model import (
     AddMembers,
     Cidr,
@@ -62,6 +69,9 @@ def carry_out(
             assert held <= most, f"{step} brings what neither list has"
         if isinstance(step, CreateGroup | AddMembers | RemoveMembers):
             assert len(step.members) <= batch
+    for kind in bounds:
+        added = strangers_in_force(device.groups, kind) - strangers_in_force(present, kind)
+        assert not added, "what is not ours was brought into force"
     for name, group in present.items():
         if not is_ours(name):
             assert device.groups[name] == group, "somebody else's group was touched"
@@ -267,17 +277,72 @@ def test_an_orphan_is_cleaned_before_it_is_nested() -> None:
     assert set(hosts(0, 2)) <= set(after["P-Block-2"].members)
 
 
-def test_what_is_not_ours_stays_and_is_noted() -> None:
+def test_what_is_not_ours_keeps_a_child_in_its_parent_and_is_noted() -> None:
     groups, _ = carry_out({}, desire(hosts(0, 4)))
     groups["P-Block-1"] = evolve(groups["P-Block-1"], foreign=2)
-    groups["P-Custom"] = Group(name="P-Custom", children=("P-Block-2",))
-    new = desire(hosts(10, 12))
+    new = desire(hosts(3, 4))
     after, plan = carry_out(groups, new)
     check_done(after, new)
-    assert after["P-Block-1"].foreign == 2
-    assert "P-Block-2" in after
+    assert after["P-Block-1"] == Group(name="P-Block-1", foreign=2)
+    assert after["P-Block"].children == ("P-Block-1", "P-Block-2")
     assert any("P-Block-1 holds 2 that are not ours" in note for note in plan.notes)
+
+
+def test_a_child_that_somebody_else_uses_is_not_deleted() -> None:
+    groups, _ = carry_out({}, desire(hosts(0, 4)))
+    groups["P-Custom"] = Group(name="P-Custom", children=("P-Block-2",))
+    new = desire(hosts(0, 3))
+    after, plan = carry_out(groups, new)
+    check_done(after, new)
+    assert after["P-Block"].children == ("P-Block-1",)
+    assert "P-Block-2" in after
     assert any("P-Block-2 is also nested in P-Custom" in note for note in plan.notes)
+
+
+def test_an_orphan_that_holds_what_is_not_ours_is_never_nested() -> None:
+    groups, _ = carry_out({}, desire(hosts(9, 11)))
+    groups["P-Block-2"] = Group(name="P-Block-2", members=tuple(map(Cidr, hosts(0, 3))), foreign=1)
+    groups["P-Block-3"] = Group(
+        name="P-Block-3", members=tuple(map(Cidr, hosts(3, 5))), children=("their-group",)
+    )
+    new = desire(hosts(0, 6))
+    after, _ = carry_out(groups, new)
+    check_done(after, new)
+    assert after["P-Block-2"] == groups["P-Block-2"]
+    assert after["P-Block-3"] == groups["P-Block-3"]
+
+
+def test_a_child_nested_in_a_child_is_replaced() -> None:
+    groups = {
+        "P-Block": Group(name="P-Block", children=("P-Block-1",)),
+        "P-Block-1": Group(
+            name="P-Block-1", members=tuple(map(Cidr, hosts(10, 13))), children=("P-Block-2",)
+        ),
+        "P-Block-2": Group(name="P-Block-2", members=(Cidr("8.8.8.0/30"), *map(Cidr, hosts(5, 7)))),
+    }
+    new = desire([*hosts(10, 13), "8.8.8.2", *hosts(5, 7)])
+    after, _ = carry_out(groups, new)
+    check_done(after, new)
+    assert "P-Block-2" not in after
+
+
+@pytest.mark.parametrize(("outer", "inner"), [("Block", "Allow"), ("Allow", "Block")])
+def test_a_parent_nested_below_the_other_is_put_right(outer: str, inner: str) -> None:
+    groups, _ = carry_out({}, desire(hosts(0, 2), hosts(10, 12)))
+    name = f"P-{outer}"
+    groups[name] = evolve(groups[name], children=(*groups[name].children, f"P-{inner}"))
+    new = desire(hosts(1, 3), hosts(11, 13))
+    after, _ = carry_out(groups, new)
+    check_done(after, new)
+
+
+def test_a_child_shared_by_both_lists_is_replaced() -> None:
+    groups, _ = carry_out({}, desire(hosts(0, 2), hosts(10, 12)))
+    groups["P-Allow"] = evolve(groups["P-Allow"], children=("P-Allow-1", "P-Block-1"))
+    new = desire(hosts(0, 3), hosts(10, 13))
+    after, _ = carry_out(groups, new)
+    check_done(after, new)
+    assert "P-Block-1" not in after
 
 
 def test_members_put_into_a_parent_by_hand_move_into_a_child() -> None:
