@@ -39,6 +39,7 @@ class Planned:
     """
 
     plan: Plan
+    requests: int = 0
 
     @property
     def steps(self) -> Sequence[Step]:
@@ -56,6 +57,7 @@ class Planned:
         plan = self.plan
         return PlanFigures(
             steps=len(plan.steps),
+            requests=self.requests,
             added=len(plan.block.added) + len(plan.allow.added),
             removed=len(plan.block.removed) + len(plan.allow.removed),
             groups_made=tuple(one.group for one in plan.steps if isinstance(one, CreateGroup)),

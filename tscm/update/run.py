@@ -136,7 +136,7 @@ class UpdateRun:
             accept_certificate=self.job.force,
         )
         try:
-            return self._work(driver, goal)
+            done = self._work(driver, goal)
         finally:
             driver.close()
             said = driver.traffic
@@ -144,6 +144,8 @@ class UpdateRun:
                 requests=said.requests, sent=said.sent, received=said.received
             )
             self._memory = evolve(self._memory, driver=driver.learnt)
+        # What closing said, and what the driver learnt, belong to it too.
+        return evolve(done, traffic=self._traffic, memory=self._memory.to_json())
 
     def _work(self, driver: AsaDriver, goal: Wanted) -> UpdateOutcome:
         self.report(Progress(phase="plan", text="reading the device's groups"))
@@ -153,13 +155,15 @@ class UpdateRun:
         self._look_for_changes(who, groups)
         planned = plan_for(self.job, groups, goal)
         if self._planned is None or not self._wrote:
-            self._planned = planned  # later plans are only what was left of the first
+            requests = len(driver.portions(planned.steps))
+            self._planned = evolve(
+                planned, requests=requests
+            )  # later plans are only what was left of the first
         if planned.steps:
             who = driver.identify()
             self._weigh(driver, planned, who)
         if self.dry:
-            portions = driver.portions(planned.steps)
-            return self._end_planned(planned, len(portions))
+            return evolve(self._finished(results.PLANNED), diff=planned.diff())
         if planned.steps:
             groups = self._push(driver, planned.steps, goal)
         saved = self._save(driver)
@@ -260,10 +264,6 @@ class UpdateRun:
             revive(settings.name, settings.prefix),
         )
 
-    def _end_planned(self, planned: Planned, requests: int) -> UpdateOutcome:
-        figures = evolve(planned.figures, requests=requests)
-        return evolve(self._finished(results.PLANNED), plan=figures, diff=planned.diff())
-
     def _end_good(
         self, goal: Wanted, who: Identity, groups: Mapping[str, Group], *, saved: bool
     ) -> UpdateOutcome:
@@ -294,8 +294,6 @@ class UpdateRun:
     def _finished(self, result: str) -> UpdateOutcome:
         goal = self._wanted
         figures = self._planned.figures if self._planned else None
-        if figures is not None:
-            figures = evolve(figures, requests=self._traffic.requests)
         return evolve(
             self._outcome,
             finished_at=self.job.now(),

@@ -1,0 +1,18 @@
+"""
+Fixtures of the update's tests.
+"""
+
+from collections.abc import AsyncIterator
+
+import pytest_twisted
+from twisted.internet import reactor
+
+from tscm.simulator.service import AsaOptions, SimulatedAsa
+
+
+@pytest_twisted.async_yield_fixture()
+async def asa() -> AsyncIterator[SimulatedAsa]:
+    service = SimulatedAsa(reactor, AsaOptions(username="admin", password="secret"))
+    service.startService()
+    yield service
+    await service.stopService()

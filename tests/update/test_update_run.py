@@ -1,0 +1,317 @@
+"""
+Runs against the simulator over real sockets.
+"""
+
+import json
+from typing import Any
+
+import pytest
+import pytest_twisted
+
+from tests.asa.asa_device import in_thread
+from tests.update.update_world import ALLOW, BLOCK, World, addresses
+from tscm.secrets import Secret
+from tscm.settings.node import NodeSettings, PolicySettings
+from tscm.simulator.service import SimulatedAsa
+from tscm.update import outcome as results
+from tscm.update.planning import mark
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_first_update_makes_both_parents_and_an_unchanged_one_writes_nothing(
+    asa: SimulatedAsa,
+) -> None:
+    world = World(asa)
+    world.publish(block=[*addresses(50), "2001:db8:5::/48"])
+    first = await in_thread(world.run)
+    assert (first.result, first.verified, first.saved, first.error) == ("changed", True, True, None)
+    assert world.converged()
+    assert first.plan is not None
+    assert first.plan.added == 51
+    groups = asa.configuration.groups
+    assert list(groups["ThreatSTOP-Allow"].children) == ["ThreatSTOP-Allow-1"]
+    assert list(groups["ThreatSTOP-Allow-1"].members) == ["network-object host 192.0.2.1"]
+    assert groups["ThreatSTOP-Block"].description == mark("tscm")
+
+    writes = asa.counts.writes
+    second = await in_thread(world.run)
+    assert (second.result, second.saved, second.generation) == ("unchanged", False, None)
+    assert asa.counts.writes == writes
+    assert second.traffic.requests == 4  # log in, two reads, give back
+    assert second.block is not None
+    assert second.block.unchanged
+
+
+@pytest_twisted.ensureDeferred
+async def test_only_differences_are_sent(asa: SimulatedAsa) -> None:
+    world = World(asa)
+    world.publish(block=addresses(1000), allow=addresses(10, 5000))
+    await in_thread(world.run)
+    asa.counts.bytes_in = 0
+    world.publish(block=addresses(1000, 10))
+    changed = await in_thread(world.run)
+    assert world.converged()
+    assert changed.plan is not None
+    assert (changed.plan.added, changed.plan.removed) == (10, 10)
+    assert asa.counts.bytes_in < 3000
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_plan_changes_nothing_and_lists_every_entry(asa: SimulatedAsa) -> None:
+    world = World(asa)
+    world.publish(block=addresses(3))
+    planned = await in_thread(world.plan)
+    assert planned.result == results.PLANNED
+    assert planned.diff is not None
+    assert sorted(planned.diff["block"]["added"]) == sorted(addresses(3))
+    assert planned.plan is not None
+    assert planned.plan.requests >= 1
+    assert not [name for name in asa.configuration.groups if name.startswith("ThreatSTOP")]
+    json.dumps(planned.to_json())
+    assert "would get 3 entries" in planned.sentence()
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_list_over_the_maximum_is_cut_and_counted(asa: SimulatedAsa) -> None:
+    world = World(asa, changes={"max_policy_size": 40})
+    world.publish(block=addresses(100), allow=addresses(5, 9000))
+    outcome = await in_thread(world.run)
+    assert outcome.block is not None
+    assert outcome.allow is not None
+    assert (outcome.block.cut, outcome.block.desired, outcome.allow.cut) == (65, 35, 0)
+    assert len(world.held("Block")) == 35
+    assert len(world.held("Allow")) == 5
+
+
+@pytest_twisted.ensureDeferred
+async def test_children_hold_at_most_the_object_group_size(asa: SimulatedAsa) -> None:
+    world = World(asa, changes={"object_group_size": 30})
+    world.publish(block=addresses(100))
+    await in_thread(world.run)
+    children = asa.configuration.groups["ThreatSTOP-Block"].children
+    assert len(children) == 4
+    assert max(len(asa.configuration.groups[name].members) for name in children) <= 30
+
+
+@pytest_twisted.ensureDeferred
+async def test_entries_that_would_do_harm_are_left_out_and_named(asa: SimulatedAsa) -> None:
+    world = World(asa, node=NodeSettings(address="20.0.0.2"))
+    world.publish(block=["20.0.0.0/24", "10.0.0.0/8", "21.0.0.1"])
+    outcome = await in_thread(world.run)
+    assert world.held("Block") == {"21.0.0.1/32"}
+    assert outcome.block is not None
+    assert outcome.block.left_out == 2
+    assert any("20.0.0.0/24 left out" in one and "manager" in one for one in outcome.findings)
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_shrunken_list_is_refused_until_forced(asa: SimulatedAsa) -> None:
+    world = World(asa)
+    world.publish(block=addresses(100))
+    await in_thread(world.run)
+    world.publish(block=addresses(10))
+    refused = await in_thread(world.run)
+    assert refused.result == results.REFUSED
+    assert "--force" in str(refused.error)
+    assert len(world.held("Block")) == 100
+    assert world.known[BLOCK].count == 100
+    forced = await in_thread(world.run, force=True)
+    assert forced.good
+    assert world.converged()
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_serial_that_went_back_and_an_emptied_list_are_refused(asa: SimulatedAsa) -> None:
+    world = World(asa)
+    world.lists[BLOCK] = (5, addresses(10))
+    await in_thread(world.run)
+    for damaged in ((4, addresses(10, 1)), (6, [])):
+        world.lists[BLOCK] = damaged
+        outcome = await in_thread(world.run)
+        assert outcome.result == results.REFUSED
+        assert len(world.held("Block")) == 10
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_failed_fetch_says_so_and_touches_nothing(asa: SimulatedAsa) -> None:
+    world = World(asa, changes={"allow_list": "nowhere.example"})
+    world.publish(block=addresses(10))
+    outcome = await in_thread(world.run)
+    assert outcome.result == results.FAILED
+    assert "Failed to retrieve policy" in str(outcome.error)
+    assert "no such name; wait 15 minutes" in str(outcome.error)
+    assert not asa.counts.requests
+
+
+@pytest_twisted.ensureDeferred
+async def test_another_list_name_raises_no_alarm(asa: SimulatedAsa) -> None:
+    world = World(asa)
+    world.publish(block=addresses(100))
+    await in_thread(world.run)
+    world.lists["small.example"] = (1, addresses(5))
+    world.changes["block_list"] = "small.example"
+    outcome = await in_thread(world.run)
+    assert outcome.result == results.CHANGED
+    assert len(world.held("Block")) == 5
+
+
+@pytest_twisted.ensureDeferred
+async def test_edits_by_hand_are_reported_and_repaired(asa: SimulatedAsa) -> None:
+    world = World(asa)
+    world.publish(block=addresses(20), allow=addresses(2, 700))
+    await in_thread(world.run)
+    child = next(iter(asa.configuration.groups["ThreatSTOP-Block"].children))
+    asa.type_lines(
+        [
+            f"object-group network {child}",
+            " network-object host 20.200.0.1",
+            " no network-object host 20.0.0.0",
+            " no network-object host 20.0.0.2",
+        ]
+    )
+    outcome = await in_thread(world.run)
+    assert world.converged()
+    assert any(
+        "edited by someone else" in note and "1 entries added and 2 removed" in note
+        for note in outcome.notes
+    )
+
+
+@pytest_twisted.ensureDeferred
+async def test_foreign_groups_are_never_touched(asa: SimulatedAsa) -> None:
+    asa.type_lines(
+        [
+            "object-group network ThreatSTOP-Custom",
+            " network-object host 20.0.0.1",
+            "object-group network OTHER",
+            " network-object host 20.0.0.2",
+        ]
+    )
+    before = {
+        name: list(asa.configuration.groups[name].members)
+        for name in ("ThreatSTOP-Custom", "OTHER")
+    }
+    world = World(asa)
+    world.publish(block=addresses(20))
+    assert (await in_thread(world.run)).good
+    after = {name: list(asa.configuration.groups[name].members) for name in before}
+    assert after == before
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_mark_of_another_manager_refuses_until_forced(asa: SimulatedAsa) -> None:
+    world = World(asa)
+    world.publish(block=addresses(20))
+    await in_thread(world.run)
+    rival = World(
+        asa, node=NodeSettings(node_id="rival", policy=PolicySettings(allow_special=True))
+    )
+    rival.publish(block=addresses(5))
+    outcome = await in_thread(rival.run)
+    assert outcome.result == results.FAILED
+    assert "another tscm, 'tscm'" in str(outcome.error)
+    assert len(world.held("Block")) == 20
+    assert (await in_thread(rival.run, force=True)).good
+    assert len(world.held("Block")) == 5
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_reload_and_another_version_are_noted(asa: SimulatedAsa) -> None:
+    world = World(asa)
+    world.publish(block=addresses(20))
+    await in_thread(world.run)
+    world.memory.update(version="9.14(1)", started_at=world.memory["started_at"] - 5000)
+    outcome = await in_thread(world.run)
+    assert any("9.14(1)" in note for note in outcome.notes)
+    assert any("reloaded" in note for note in outcome.notes)
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_wrong_password_ends_the_run_at_once_and_is_counted(asa: SimulatedAsa) -> None:
+    world = World(asa, changes={"password": Secret("wrong")})
+    world.publish(block=addresses(20))
+    outcome = await in_thread(world.run)
+    assert "wrong user name or password" in str(outcome.error)
+    assert world.memory["login_failures"] == 1
+    assert world.pauses == []
+    world.changes.clear()
+    assert (await in_thread(world.run)).good
+    assert world.memory["login_failures"] == 0
+
+
+@pytest_twisted.ensureDeferred
+async def test_what_was_not_saved_is_saved_by_the_next_run(asa: SimulatedAsa) -> None:
+    world = World(asa)
+    world.publish(block=addresses(20))
+    world.memory = {"unsaved": True}
+    await in_thread(world.run)
+    world.memory["unsaved"] = True
+    outcome = await in_thread(world.run)
+    assert (outcome.result, outcome.saved) == ("unchanged", True)
+    assert not asa.device.unsaved
+
+
+@pytest_twisted.ensureDeferred
+async def test_saving_can_be_turned_off(asa: SimulatedAsa) -> None:
+    world = World(
+        asa, node=NodeSettings(policy=PolicySettings(allow_special=True, save_config=False))
+    )
+    world.publish(block=addresses(20))
+    outcome = await in_thread(world.run)
+    assert (outcome.result, outcome.saved, asa.counts.saves) == ("changed", False, 0)
+
+
+@pytest.mark.parametrize("stop_after", range(6))
+@pytest_twisted.ensureDeferred
+async def test_a_run_stopped_anywhere_is_finished_by_the_next(
+    asa: SimulatedAsa, stop_after: int
+) -> None:
+    world = World(asa, changes={"object_group_size": 400})
+    world.publish(block=addresses(1500), allow=addresses(10, 5000))
+    world.stop_after = stop_after
+    outcome = await in_thread(world.run)
+    if outcome.result == results.STOPPED:
+        assert "next update finishes it" in str(outcome.error)
+    else:
+        assert world.looks <= stop_after
+    world.stop_after = None
+    assert (await in_thread(world.run)).good
+    assert world.converged()
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_policy_over_the_agents_budget_is_refused_before_the_first_write(
+    asa: SimulatedAsa,
+) -> None:
+    world = World(asa, changes={"max_policy_size": 100_000})
+    world.publish(block=addresses(18_000))
+    outcome = await in_thread(world.run)
+    assert outcome.result == results.REFUSED
+    assert "500,000" in str(outcome.error)
+    assert not [name for name in asa.configuration.groups if name.startswith("ThreatSTOP")]
+
+
+@pytest_twisted.ensureDeferred
+async def test_progress_counts_to_its_end(asa: SimulatedAsa) -> None:
+    world = World(asa)
+    world.publish(block=addresses(1200))
+    await in_thread(world.run)
+    phases = list(dict.fromkeys(one.phase for one in world.told))
+    assert phases == ["fetch", "guard", "plan", "push", "read back", "save"]
+    pushed = [(one.done, one.total) for one in world.told if one.phase == "push"]
+    assert pushed[-1][0] == pushed[-1][1]
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_rollback_pushes_the_kept_generation(asa: SimulatedAsa) -> None:
+    world = World(asa)
+    world.publish(block=addresses(20))
+    first: Any = (await in_thread(world.run)).generation
+    world.publish(block=addresses(20, 3))
+    await in_thread(world.run)
+    outcome = await in_thread(world.run, rollback=first)
+    assert outcome.result == results.CHANGED
+    assert world.held("Block") == set(addresses(20))
+    assert outcome.generation is not None
+    assert "rolled back" in outcome.generation.note
+    assert world.lists[ALLOW][1] == []

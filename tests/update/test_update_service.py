@@ -1,0 +1,399 @@
+"""
+The service's schedule and its turns, by `Clock`; the device is one in memory.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from attrs import define, field
+from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.task import Clock
+from twisted.logger import LogEvent
+
+from tests.policy.policy_device import StrictDevice
+from tscm.asa import batches
+from tscm.asa.faults import AgentFailed, LoginRefused
+from tscm.errors import DeviceFault, DeviceUnknown
+from tscm.model import Group, Identity, Json, Progress, Step, Traffic
+from tscm.policy.cidr import Entries
+from tscm.policy.lists import PolicyList
+from tscm.retrieve.sources import ListSource
+from tscm.schedule import spread
+from tscm.secrets import Secret
+from tscm.settings.device import DeviceSettings
+from tscm.settings.node import NodeSettings, PolicySettings
+from tscm.store.database import Store
+from tscm.store.policies import Policies, unpack
+from tscm.update.service import GenerationUnknown, UpdateService
+from tscm.update.ways import Ways
+
+HOUR = 3600.0
+
+
+@define(eq=False)
+class MemoryDriver:
+    """`AsaDriver` on a device in memory; *faults* are raised by the next writes."""
+
+    device: StrictDevice
+    faults: list[DeviceFault] = field(factory=list)
+    traffic: Traffic = Traffic()
+    learnt: Json = field(factory=dict)
+    closed: int = 0
+    refuses_login: bool = False
+
+    def probe(self) -> Identity:
+        if self.refuses_login:
+            raise LoginRefused("one", "wrong password")
+        return Identity(version="9.15(1)1", started_at=1.0)
+
+    identify = probe
+
+    def read_groups(self, prefix: str) -> Mapping[str, Group]:
+        return dict(self.device.groups)
+
+    def apply(self, step: Step) -> None:
+        if self.faults:
+            raise self.faults.pop(0)
+        self.device.apply(step)
+
+    def portions(self, steps: Sequence[Step]) -> Sequence[Sequence[Step]]:
+        return batches.portions(steps, 500, join=True)
+
+    def apply_all(self, steps: Sequence[Step]) -> None:
+        for step in steps:
+            self.apply(step)
+
+    def running_config(self) -> str:
+        return ""
+
+    def save(self) -> None:
+        pass
+
+    def close(self) -> None:
+        self.closed += 1
+
+
+@define(eq=False)
+class HeldThreads:
+    """Threads whose calls run when the test says so."""
+
+    waiting: list[tuple[Deferred[Any], Callable[[], Any]]] = field(factory=list)
+    at_once: bool = True
+    bug: Exception | None = None
+
+    def run(self, call: Callable[[], Any]) -> Deferred[Any]:
+        if self.bug is not None:
+            return fail(self.bug)
+        if self.at_once:
+            return succeed(call())
+        done: Deferred[Any] = Deferred()
+        self.waiting.append((done, call))
+        return done
+
+    def go(self) -> None:
+        done, call = self.waiting.pop(0)
+        done.callback(call())
+
+
+@define(eq=False)
+class Bench:
+    policies: Policies
+    clock: Clock = field(factory=Clock)
+    threads: HeldThreads = field(factory=HeldThreads)
+    entries: list[str] = field(factory=lambda: ["20.0.0.1", "20.0.0.9"])
+    serial: int = 1
+    drivers: dict[str, MemoryDriver] = field(factory=dict)
+    service: UpdateService = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        node = NodeSettings(policy=PolicySettings(parallel_updates=2))
+        self.service = UpdateService(
+            self.clock,
+            self.threads,  # type: ignore[arg-type]  # a twin with the one method that is used
+            node,
+            self.policies,
+            Ways(
+                fetch=self.fetch,
+                opener=self.open,
+                resolve=lambda name: (),
+                now=self.clock.seconds,
+            ),
+        )
+
+    def fetch(
+        self, source: ListSource, known: PolicyList | None, now: float, /
+    ) -> PolicyList | None:
+        if known is not None and known.serial == self.serial:
+            return None
+        texts = self.entries if source.name == "block.example" else []
+        return PolicyList(name=source.name, entries=Entries.of(texts), serial=self.serial)
+
+    def driver(self, name: str) -> MemoryDriver:
+        if name not in self.drivers:
+            self.drivers[name] = MemoryDriver(StrictDevice({}))
+        return self.drivers[name]
+
+    def open(self, settings: DeviceSettings, *_: Any, **__: Any) -> MemoryDriver:
+        return self.driver(settings.name)
+
+    def add(self, name: str, **changes: Any) -> DeviceSettings:
+        settings = DeviceSettings(
+            **{
+                "name": name,
+                "device_id": "tdid_test1",
+                "device": "198.51.100.1",
+                "block_list": "block.example",
+                "allow_list": "allow.example",
+                "username": "admin",
+                "password": Secret("secret"),
+                "prefix": "P",
+                **changes,
+            }
+        )
+        self.service.set_device(settings)
+        return settings
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Bench]:
+    store = Store(tmp_path / "tscm.db")
+    store.open()
+    bench = Bench(Policies(store))
+    yield bench
+    bench.service.stopService()
+    store.close()
+    assert bench.clock.getDelayedCalls() == []
+
+
+def ignore(_: Progress) -> None:
+    pass
+
+
+def result(run: Deferred[Any]) -> Any:
+    found: list[Any] = []
+    run.addBoth(found.append)
+    assert found, "the run has not ended"
+    return found[0]
+
+
+def test_each_device_has_a_time_of_its_own_every_interval(bench: Bench) -> None:
+    bench.add("one")
+    bench.add("two")
+    bench.service.startService()
+    bench.clock.advance(min(spread("one", HOUR), spread("two", HOUR)) - 1)
+    assert not bench.policies.updates("one") + bench.policies.updates("two")
+    for _ in range(3 * 60):
+        bench.clock.advance(60)
+    for name in ("one", "two"):
+        times = [update["started_at"] for update in bench.policies.updates(name)]
+        assert len(times) == 3
+        assert all(at % HOUR == pytest.approx(spread(name, HOUR), abs=60) for at in times)
+
+
+def test_a_failed_update_does_not_end_the_schedule(bench: Bench) -> None:
+    bench.add("one")
+    bench.driver("one").faults = [DeviceFault("one", "it is away")]
+    bench.service.startService()
+    for _ in range(2 * 60):
+        bench.clock.advance(60)
+    results = [update["result"] for update in bench.policies.updates("one")]
+    assert results == ["changed", "failed"]
+
+
+def test_an_update_on_demand_is_kept_with_its_generation(bench: Bench) -> None:
+    bench.add("one")
+    outcome = result(bench.service.update_now("one", ignore))
+    assert (outcome.result, outcome.generation_number) == ("changed", 1)
+    kept = bench.service.generation("one")
+    assert unpack(kept.block).cidrs() == ["20.0.0.1/32", "20.0.0.9/32"]
+    figures = bench.service.figures("one")
+    assert figures["last_update"]["result"] == "changed"
+    assert figures["last_update"]["block"]["desired"] == 2
+    assert result(bench.service.update_now("one", ignore)).result == "unchanged"
+    assert len(bench.service.history("one")["updates"]) == 2
+    assert len(bench.service.history("one")["generations"]) == 1
+
+
+def test_a_paused_device_is_updated_on_demand_only_and_says_so(bench: Bench) -> None:
+    bench.add("one", policy_updates=False)
+    bench.service.startService()
+    bench.clock.advance(2 * HOUR)
+    assert bench.policies.updates("one") == []
+    assert bench.service.figures("one")["paused"]
+    outcome = result(bench.service.update_now("one", ignore))
+    assert outcome.good
+    assert outcome.paused
+
+
+def test_two_runs_of_one_device_never_overlap_and_the_second_waits_its_turn(bench: Bench) -> None:
+    bench.threads.at_once = False
+    bench.add("one")
+    first = bench.service.update_now("one", ignore)
+    second = bench.service.update_now("one", ignore)
+    assert len(bench.threads.waiting) == 1
+    bench.threads.go()
+    assert result(first).result == "changed"
+    assert len(bench.threads.waiting) == 1
+    bench.threads.go()
+    assert result(second).result == "unchanged"
+
+
+def test_no_more_devices_at_a_time_than_the_setting(bench: Bench) -> None:
+    bench.threads.at_once = False
+    runs = []
+    for name in ("one", "two", "three"):
+        bench.add(name)
+        runs.append(bench.service.update_now(name, ignore))
+    assert len(bench.threads.waiting) == 2
+    for _ in range(3):
+        bench.threads.go()
+    assert [result(run).result for run in runs] == ["changed"] * 3
+
+
+def test_a_device_that_pauses_holds_no_place(bench: Bench) -> None:
+    for name in ("one", "two"):
+        bench.add(name)
+        bench.driver(name).faults = [AgentFailed(name, "500")]
+    bench.add("three")
+    paused = [bench.service.update_now(name, ignore) for name in ("one", "two")]
+    assert not any(run.called for run in paused)
+    assert bench.service.figures("one")["waiting_until"] == 60
+    assert result(bench.service.update_now("three", ignore)).result == "changed"
+    bench.clock.advance(60)
+    assert [result(run).result for run in paused] == ["changed"] * 2
+
+
+def test_pauses_grow_and_the_fifth_failure_stops_with_the_commands(bench: Bench) -> None:
+    bench.add("one")
+    driver = bench.driver("one")
+    driver.faults = [AgentFailed("one", f"500 number {n}") for n in range(5)]
+    run = bench.service.update_now("one", ignore)
+    for pause in (60, 120, 240, 480):
+        bench.clock.advance(pause - 1)
+        assert not run.called
+        bench.clock.advance(1)
+    outcome = result(run)
+    assert outcome.result == "failed"
+    assert "fifth failure" in outcome.error
+    assert "no rest-api agent" in outcome.error
+    assert "no object-group network P-Block-10" in outcome.error
+    assert len(outcome.failures) == 5
+    assert driver.closed == 5
+    assert bench.service.figures("one")["stopped_at_failure"]
+
+
+def test_after_the_fifth_failure_scheduled_runs_try_once_until_one_is_good(bench: Bench) -> None:
+    bench.add("one")
+    driver = bench.driver("one")
+    driver.faults = [AgentFailed("one", f"500 number {n}") for n in range(6)]
+    bench.service.update_now("one", ignore)
+    bench.clock.pump([60, 120, 240, 480])
+    bench.service.startService()
+    bench.clock.advance(HOUR)
+    updates = bench.policies.updates("one")
+    assert [len(update["failures"]) for update in updates] == [1, 5]
+    bench.clock.advance(HOUR)
+    assert not bench.service.figures("one")["stopped_at_failure"]
+
+
+def test_after_two_wrong_passwords_no_scheduled_run_logs_in(bench: Bench) -> None:
+    settings = bench.add("one")
+    bench.driver("one").refuses_login = True
+    bench.service.startService()
+    for _ in range(5 * 60):
+        bench.clock.advance(60)
+    assert len(bench.policies.updates("one")) == 2
+    assert bench.service.figures("one")["locked_out"]
+    bench.driver("one").refuses_login = False
+    bench.add("one", password=Secret("right"))
+    for _ in range(60):
+        bench.clock.advance(60)
+    assert bench.policies.updates("one")[0]["result"] == "changed"
+    assert settings.password != Secret("right")
+
+
+def test_stopping_gives_up_a_pause_at_once_and_keeps_the_outcome(bench: Bench) -> None:
+    bench.add("one")
+    bench.driver("one").faults = [AgentFailed("one", "500")]
+    run = bench.service.update_now("one", ignore)
+    stopped = bench.service.stopService()
+    assert stopped.called
+    assert result(run).result == "stopped"
+    assert bench.policies.updates("one")[0]["result"] == "stopped"
+
+
+def test_stopping_waits_for_the_call_that_is_under_way(bench: Bench) -> None:
+    bench.threads.at_once = False
+    bench.add("one")
+    bench.service.startService()
+    bench.clock.advance(HOUR)
+    assert len(bench.threads.waiting) == 1
+    stopped = bench.service.stopService()
+    assert not stopped.called
+    bench.threads.go()
+    assert stopped.called
+    assert bench.policies.updates("one")[0]["result"] == "stopped"
+
+
+def test_a_forgotten_device_leaves_nothing_even_from_a_run_under_way(bench: Bench) -> None:
+    bench.threads.at_once = False
+    bench.add("one")
+    run = bench.service.update_now("one", ignore)
+    bench.service.forget_device("one")
+    bench.threads.go()
+    assert result(run).result == "stopped"
+    assert bench.policies.updates("one") == []
+    assert bench.policies.lists("one") == {}
+    with pytest.raises(DeviceUnknown):
+        bench.service.update_now("one", ignore)
+
+
+def test_changed_settings_are_used_by_the_next_run(bench: Bench) -> None:
+    bench.add("one")
+    result(bench.service.update_now("one", ignore))
+    bench.add("one", max_policy_size=1)
+    outcome = result(bench.service.update_now("one", ignore))
+    assert outcome.block.cut == 1
+
+
+def test_a_plan_is_not_kept_and_changes_nothing(bench: Bench) -> None:
+    bench.add("one")
+    outcome = result(bench.service.plan("one", ignore))
+    assert outcome.result == "planned"
+    assert bench.policies.updates("one") == []
+    assert bench.driver("one").device.groups == {}
+
+
+def test_a_rollback_holds_scheduled_updates_until_someone_resumes(bench: Bench) -> None:
+    bench.add("one")
+    result(bench.service.update_now("one", ignore))
+    bench.entries, bench.serial = ["20.0.0.1", "20.0.0.7"], 2
+    result(bench.service.update_now("one", ignore))
+    outcome = result(bench.service.rollback("one", 1, ignore))
+    assert outcome.generation_number == 3
+    members = bench.driver("one").device.groups["P-Block-1"].members
+    assert set(members) == {"20.0.0.1/32", "20.0.0.9/32"}
+    bench.service.startService()
+    bench.clock.advance(2 * HOUR)
+    assert bench.service.figures("one")["held"]
+    assert set(bench.driver("one").device.groups["P-Block-1"].members) == set(members)
+    bench.service.resume("one")
+    bench.clock.advance(HOUR)
+    assert "20.0.0.7/32" in bench.driver("one").device.groups["P-Block-1"].members
+    with pytest.raises(GenerationUnknown, match="policy history one"):
+        bench.service.rollback("one", 77, ignore)
+
+
+def test_a_bug_in_a_run_is_logged_and_the_schedule_goes_on(
+    bench: Bench, logged_failures: list[LogEvent]
+) -> None:
+    bench.add("one")
+    bench.threads.bug = ZeroDivisionError("bug")
+    bench.service.startService()
+    bench.clock.advance(HOUR)
+    bench.threads.bug = None
+    bench.clock.advance(HOUR)
+    assert bench.policies.updates("one")[0]["result"] == "changed"
+    assert "policy update of one" in str(logged_failures.pop())
