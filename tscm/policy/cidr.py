@@ -1,313 +1,22 @@
 """
-Networks: one spelling for each, columns of many, and sets of the addresses they cover.
+Networks: one spelling for each, many as published, and sets of the addresses they cover.
 
-`Entries` stand as a list published them; a `CidrSet` is merged.  Both are columns of
-machine words (numpy), because a list has 100,000 entries and a firewall's manager two small cores.
+`Entries` stand as a list published them; a `CidrSet` is merged.
 """
 
-import re
-import struct
-from collections.abc import Iterable, Sequence
-from socket import AF_INET, AF_INET6, inet_ntop, inet_pton
+from collections.abc import Iterable
 from typing import Self
 
 import numpy as np
 from attrs import field, frozen
-from numpy.typing import NDArray
 
 from tscm.model import Cidr
 from tscm.policy import spans
-from tscm.policy.spans import Lengths, Spans, Words
+from tscm.policy.entries import V4_SHIFT, Entries
+from tscm.policy.spans import Spans
+from tscm.policy.spelling import V4_BITS, V6_BITS, read_cidr
 
-_V4_BITS = 32
-_V6_BITS = 128
-_HALF = np.uint64(32)
-_MAGIC = b"CIDR"
-_HEADER = struct.Struct(">4sII")
-_V4_LENGTHS = {str(length): length for length in range(_V4_BITS + 1)}
-_V6_LENGTHS = {str(length): length for length in range(_V6_BITS + 1)}
-_DOTTED = re.compile(r"[0-9]+(\.[0-9]+)*")
-_NAME = re.compile(r"[A-Za-z0-9_*.-]*[A-Za-z_][A-Za-z0-9_*.-]*")
-_SHOWN = 60
-
-
-def read_cidr(text: str) -> tuple[Cidr, bool]:
-    """
-    A network in its canonical spelling, and whether host bits had to be cleared.
-
-    An address without a length is one host.  `ValueError` says in words what is wrong; nothing
-    ambiguous is taken: a leading zero is octal to some readers.
-    """
-    packed, length = _parse(text)
-    bits = len(packed) * 8
-    number = int.from_bytes(packed, "big")
-    network = number >> (bits - length) << (bits - length)
-    return Cidr(f"{_spell(network.to_bytes(bits // 8, 'big'))}/{length}"), network != number
-
-
-def _parse(text: str) -> tuple[bytes, int]:
-    address, slash, tail = text.partition("/")
-    try:
-        if ":" in address:
-            packed, lengths, bits = inet_pton(AF_INET6, address), _V6_LENGTHS, _V6_BITS
-        else:
-            packed, lengths, bits = inet_pton(AF_INET, address), _V4_LENGTHS, _V4_BITS
-        return packed, lengths[tail] if slash else bits
-    except (OSError, ValueError, KeyError):
-        raise ValueError(_cause(text)) from None
-
-
-def _cause(text: str) -> str:
-    """Why *text* is no CIDR."""
-    shown = repr(text if len(text) <= _SHOWN else text[:_SHOWN] + "…")
-    address, slash, length = text.partition("/")
-    if not text.strip():
-        return f"{shown} is empty"
-    if text != text.strip():
-        return f"{shown} has blanks around it"
-    if _DOTTED.fullmatch(address):
-        octets = address.split(".")
-        if len(octets) != 4:
-            return f"{shown} has {len(octets)} octets instead of 4"
-        if any(len(octet) > 1 and octet.startswith("0") for octet in octets):
-            return f"{shown} has an octet with a leading zero, which some read as octal"
-        if any(len(octet) > 3 or int(octet) > 255 for octet in octets):
-            return f"{shown} has an octet over 255"
-        bits = _V4_BITS
-    elif ":" in address:
-        if "%" in address:
-            return f"{shown} has a zone, which means nothing on another machine"
-        try:
-            inet_pton(AF_INET6, address)
-        except (OSError, ValueError):
-            return f"{shown} is no IPv6 address"
-        bits = _V6_BITS
-    elif _NAME.fullmatch(address):
-        return f"{shown} is a name, not an address"
-    else:
-        return f"{shown} is no CIDR"
-    if slash and re.fullmatch(r"[1-9][0-9]*", length):
-        return f"{shown} has a prefix length over {bits}"
-    if _DOTTED.fullmatch(length) and "." in length:
-        return f"{shown} has a mask where the prefix length belongs"
-    return f"{shown} has no whole number from 0 to {bits} as prefix length"
-
-
-def _spell(packed: bytes) -> str:
-    if len(packed) == 4:
-        return inet_ntop(AF_INET, packed)
-    if packed.startswith(bytes(10)) and any(packed[10:14]):
-        # The C library writes these with a dotted tail; one network, one spelling.
-        groups = [f"{packed[i] << 8 | packed[i + 1]:x}" for i in (10, 12, 14)]
-        return "::" + ":".join(groups).removeprefix("0:")
-    return inet_ntop(AF_INET6, packed)
-
-
-def _column(values: object, dtype: type[np.generic]) -> NDArray[np.generic]:
-    column = np.ascontiguousarray(values, dtype=dtype)
-    column.flags.writeable = False
-    return column
-
-
-def _u32(values: object) -> NDArray[np.uint32]:
-    return _column(values, np.uint32)  # type: ignore[return-value]  # by its dtype
-
-
-def _u64(values: object) -> Words:
-    return _column(values, np.uint64)  # type: ignore[return-value]  # by its dtype
-
-
-def _u8(values: object) -> Lengths:
-    return _column(values, np.uint8)  # type: ignore[return-value]  # by its dtype
-
-
-@frozen(eq=False)
-class Entries:
-    """
-    Networks as published, duplicates and overlaps included; IPv4 first, each family in order.
-
-    Host bits are clear in every row.  Index n of `cidrs()` is row n of the IPv4 columns, then of the
-    IPv6 columns; `tscm.policy.match` gives such an index.
-    """
-
-    v4_addresses: NDArray[np.uint32] = field(converter=_u32, factory=list)
-    v4_lengths: Lengths = field(converter=_u8, factory=list)
-    v6_high: Words = field(converter=_u64, factory=list)
-    v6_low: Words = field(converter=_u64, factory=list)
-    v6_lengths: Lengths = field(converter=_u8, factory=list)
-
-    @classmethod
-    def of(cls, texts: Iterable[str]) -> Self:
-        """
-        From texts, in the canonical spelling or not; `ValueError` at the first that is no CIDR.
-        """
-        v4: list[bytes] = []
-        v4_lengths = bytearray()
-        v6: list[bytes] = []
-        v6_lengths = bytearray()
-        for text in texts:
-            packed, length = _parse(text)
-            if len(packed) == 4:
-                v4.append(packed)
-                v4_lengths.append(length)
-            else:
-                v6.append(packed)
-                v6_lengths.append(length)
-        words = np.frombuffer(b"".join(v6), ">u8").astype(np.uint64).reshape(-1, 2)
-        addresses = np.frombuffer(b"".join(v4), ">u4").astype(np.uint32)
-        short = np.frombuffer(bytes(v4_lengths), np.uint8)
-        long = np.frombuffer(bytes(v6_lengths), np.uint8)
-        high_mask, low_mask = _masks(long)
-        v4_mask = (_masks(short)[0] >> _HALF).astype(np.uint32)
-        return cls(
-            addresses & v4_mask, short, words[:, 0] & high_mask, words[:, 1] & low_mask, long
-        )
-
-    @classmethod
-    def from_columns(
-        cls,
-        v4_addresses: object,
-        v4_lengths: object,
-        v6_high: object,
-        v6_low: object,
-        v6_lengths: object,
-    ) -> Self:
-        """
-        From columns whose host bits are clear already; `ValueError` where one is not.
-        """
-        entries = cls(v4_addresses, v4_lengths, v6_high, v6_low, v6_lengths)
-        short, long = entries.v4_lengths, entries.v6_lengths
-        if len(entries.v4_addresses) != len(short) or not len(entries.v6_high) == len(
-            entries.v6_low
-        ) == len(long):
-            raise ValueError("columns of different length")
-        if (short > _V4_BITS).any() or (long > _V6_BITS).any():
-            raise ValueError("a prefix length is over its family's bits")
-        high_mask, low_mask = _masks(long)
-        v4_mask = (_masks(short)[0] >> _HALF).astype(np.uint32)
-        if (
-            (entries.v4_addresses & ~v4_mask).any()
-            or (entries.v6_high & ~high_mask).any()
-            or (entries.v6_low & ~low_mask).any()
-        ):
-            raise ValueError("an entry has host bits")
-        return entries
-
-    @classmethod
-    def joined(cls, parts: Sequence["Entries"]) -> Self:
-        """All rows of *parts*, family by family in their order."""
-        return cls(
-            *(
-                np.concatenate([getattr(part, name) for part in (cls(), *parts)])
-                for name in ("v4_addresses", "v4_lengths", "v6_high", "v6_low", "v6_lengths")
-            )
-        )
-
-    def __add__(self, other: "Entries") -> "Entries":
-        return Entries.joined((self, other))
-
-    def __len__(self) -> int:
-        return len(self.v4_lengths) + len(self.v6_lengths)
-
-    def __eq__(self, other: object) -> bool:
-        """The same rows in the same order."""
-        if not isinstance(other, Entries):
-            return NotImplemented
-        return self.to_bytes() == other.to_bytes()
-
-    def __hash__(self) -> int:
-        return hash(self.to_bytes())
-
-    def __repr__(self) -> str:
-        return f"Entries({len(self.v4_lengths)} IPv4, {len(self.v6_lengths)} IPv6)"
-
-    def cidrs(self) -> list[Cidr]:
-        """The rows in their canonical spelling."""
-        octets = self.v4_addresses.astype(">u4").view(np.uint8).reshape(-1, 4).T.tolist()
-        lengths = self.v4_lengths.tolist()
-        found = [
-            Cidr(f"{a}.{b}.{c}.{d}/{n}") for a, b, c, d, n in zip(*octets, lengths, strict=True)
-        ]
-        words = np.empty((len(self.v6_lengths), 2), ">u8")
-        words[:, 0], words[:, 1] = self.v6_high, self.v6_low
-        packed = words.tobytes()
-        found += [
-            Cidr(f"{_spell(packed[row * 16 : row * 16 + 16])}/{n}")
-            for row, n in enumerate(self.v6_lengths.tolist())
-        ]
-        return found
-
-    def take(self, rows: NDArray[np.bool_] | NDArray[np.int64]) -> "Entries":
-        """
-        Some rows: by a flag for each, or by indices in ascending order.
-        """
-        if rows.dtype != np.bool_:
-            flags = np.zeros(len(self), np.bool_)
-            flags[rows] = True
-            rows = flags
-        short, long = rows[: len(self.v4_lengths)], rows[len(self.v4_lengths) :]
-        return Entries(
-            self.v4_addresses[short],
-            self.v4_lengths[short],
-            self.v6_high[long],
-            self.v6_low[long],
-            self.v6_lengths[long],
-        )
-
-    def to_bytes(self) -> bytes:
-        """For the store: 5 bytes for an IPv4 row, 17 for an IPv6 row."""
-        return b"".join(
-            (
-                _HEADER.pack(_MAGIC, len(self.v4_lengths), len(self.v6_lengths)),
-                self.v4_addresses.astype("<u4").tobytes(),
-                self.v4_lengths.tobytes(),
-                self.v6_high.astype("<u8").tobytes(),
-                self.v6_low.astype("<u8").tobytes(),
-                self.v6_lengths.tobytes(),
-            )
-        )
-
-    @classmethod
-    def from_bytes(cls, data: bytes) -> Self:
-        """What `to_bytes` gave; `ValueError` if it was damaged in a way that shows."""
-        if len(data) < _HEADER.size:
-            raise ValueError("stored entries are cut off")
-        magic, short, long = _HEADER.unpack_from(data)
-        if magic != _MAGIC or len(data) != _HEADER.size + 5 * short + 17 * long:
-            raise ValueError("stored entries are damaged")
-        columns, at = [], _HEADER.size
-        for dtype, count in (
-            ("<u4", short),
-            ("u1", short),
-            ("<u8", long),
-            ("<u8", long),
-            ("u1", long),
-        ):
-            column = np.frombuffer(data, dtype, count, at)
-            columns.append(column)
-            at += column.nbytes
-        return cls.from_columns(*columns)
-
-    def v4_columns(self) -> tuple[Words, Words, Lengths]:
-        """The IPv4 rows as `tscm.policy.spans` wants them: high, low, lengths."""
-        high = self.v4_addresses.astype(np.uint64) << _HALF
-        return high, np.zeros(len(high), np.uint64), self.v4_lengths
-
-    def v6_columns(self) -> tuple[Words, Words, Lengths]:
-        """The IPv6 rows: high, low, lengths."""
-        return self.v6_high, self.v6_low, self.v6_lengths
-
-
-def _masks(lengths: Lengths) -> tuple[Words, Words]:
-    """The network mask of each length, as left-aligned words."""
-    full = np.uint64(0xFFFF_FFFF_FFFF_FFFF)
-    wide = lengths.astype(np.int64)
-
-    def word(bits: NDArray[np.int64]) -> Words:
-        shift = np.clip(64 - bits, 0, 63).astype(np.uint64)
-        return np.where(bits <= 0, np.uint64(0), full << shift).astype(np.uint64)
-
-    return word(wide), word(wide - 64)
+__all__ = ["CidrSet", "Entries", "read_cidr"]
 
 
 @frozen(eq=False)
@@ -337,7 +46,7 @@ class CidrSet:
     def _from_spans(cls, v4: Spans, v6: Spans) -> Self:
         v4_high, _, v4_lengths = spans.split(v4)
         v6_columns = spans.split(v6)
-        return cls(Entries((v4_high >> _HALF).astype(np.uint32), v4_lengths, *v6_columns))
+        return cls(Entries((v4_high >> V4_SHIFT).astype(np.uint32), v4_lengths, *v6_columns))
 
     def intervals(self) -> tuple[Spans, Spans]:
         """
@@ -387,8 +96,8 @@ class CidrSet:
     def addresses(self) -> int:
         """How many addresses are covered."""
         counts = (
-            (self.entries.v4_lengths, _V4_BITS),
-            (self.entries.v6_lengths, _V6_BITS),
+            (self.entries.v4_lengths, V4_BITS),
+            (self.entries.v6_lengths, V6_BITS),
         )
         return sum(
             int(count) << (bits - length)
