@@ -1,0 +1,208 @@
+"""
+The stage of the demonstration: a folder, ports, processes, and the ways to ask them things.
+"""
+
+import json
+import secrets
+import socket
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from attrs import define, field
+
+from tscm.demo.lists import ALLOW_LIST, BLOCK_LIST
+from tscm.demo.processes import Child, ChildFailed
+from tscm.model import Json
+from tscm.portal.entries import PortalEntry, add_entry
+from tscm.settings.files import write_private
+from tscm.settings.layout import Layout
+
+HOST = "127.0.0.1"
+_TIMEOUT_SECONDS = 30.0
+
+
+@define(eq=False)
+class Firewall:
+    """
+    One simulated ASA: its address, its process, what it told when it was ready.
+    """
+
+    name: str
+    address: str
+    syslog: str
+    child: Child
+    entry: PortalEntry
+    password: str = field(repr=False)
+    ready: Json = field(factory=dict)
+
+    def control(self, method: str, path: str, body: Any = None) -> Any:
+        """Ask the simulator's control port.  Blocking."""
+        import httpx
+
+        url = f"http://{self.ready['control'][0]}/simulator/v1/{path}"
+        answer = httpx.request(method, url, json=body, timeout=_TIMEOUT_SECONDS, trust_env=False)
+        answer.raise_for_status()
+        return answer.json()
+
+    def type_lines(self, lines: list[str]) -> list[str]:
+        """
+        Type configuration lines, as the operator would.  Blocking.
+
+        Goes by the REST API's command endpoint with the certificate verified, like any client.
+        """
+        import ssl
+
+        import httpx
+
+        trust = ssl.create_default_context(cafile=self.ready["certificate"])
+        trust.check_hostname = False  # pinned by its own certificate
+        answer = httpx.post(
+            f"https://{self.ready['https'][0]}/api/cli",
+            json={"commands": lines},
+            auth=("admin", self.password),
+            headers={"User-Agent": "REST API Agent"},
+            verify=trust,
+            timeout=_TIMEOUT_SECONDS,
+            trust_env=False,
+        )
+        answer.raise_for_status()
+        return [str(one) for one in answer.json()["response"]]
+
+
+@define(eq=False)
+class Stage:
+    """
+    All that the story needs; made under *folder*, on loopback and free ports.
+    """
+
+    folder: Path
+    layout: Layout = field(init=False)
+    policy: Child = field(init=False)
+    logs: Child = field(init=False)
+    manager: Child = field(init=False)
+    firewalls: list[Firewall] = field(factory=list, init=False)
+    listeners: Mapping[str, list[str]] = field(factory=dict, init=False)
+    _logs_port: int = field(default=0, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.layout = Layout(self.folder / "root")
+        self.manager = Child("manager", ("tscm", "--root", str(self.layout.root)), self.folder)
+
+    # -- embedded services ------------------------------------------------------
+
+    def start_policy(self) -> str:
+        """The policy service; gives its address.  Blocking."""
+        ready = self.folder / "policy.ready"
+        self.policy = Child(
+            "policy-service",
+            ("tscm-portal", "--root", str(self.layout.root), "--dns", f"{HOST}:0", "--ready", str(ready)),
+            self.folder,
+        )
+        self.policy.start()
+        found: str = self.policy.wait_ready(ready)["dns"][0]
+        return found
+
+    def start_logs(self) -> tuple[str, str]:
+        """
+        The log service, always on the same port; gives its URL and its certificate.  Blocking.
+        """
+        ready = self.folder / "logs.ready"
+        ready.unlink(missing_ok=True)
+        self._logs_port = self._logs_port or free_port()
+        self.logs = Child(
+            "log-service",
+            (
+                "tscm-portal",
+                "--root",
+                str(self.layout.root),
+                "--logs",
+                f"{HOST}:{self._logs_port}",
+                "--ready",
+                str(ready),
+            ),
+            self.folder,
+        )
+        self.logs.start()
+        told = self.logs.wait_ready(ready)
+        return f"https://{HOST}:{self._logs_port}", str(told["certificate"])
+
+    # -- manager ----------------------------------------------------------------
+
+    def start_manager(self, servers: str, upload_url: str, ca_file: str) -> None:
+        """Write its settings, start it, and learn where it listens.  Blocking."""
+        settings = (
+            f'address = "{HOST}"\n'
+            f'[listen]\nudp = ["{HOST}:0"]\ntcp = ["{HOST}:0"]\n'
+            f'[policy]\nservers = ["{servers}"]\n'
+            f'[upload]\nurl = "{upload_url}"\nca_file = "{ca_file}"\n'
+        )
+        write_private(self.layout.settings_file, settings.encode())
+        self.manager.start()
+
+    # -- firewalls --------------------------------------------------------------
+
+    def register(self, name: str, address: str, number: int) -> Firewall:
+        """An entry at the portal and a firewall that is not yet started."""
+        entry = add_entry(
+            self.layout.portal,
+            nickname=name,
+            address=HOST,
+            domain=None,
+            block_list=BLOCK_LIST,
+            allow_list=ALLOW_LIST,
+            note=f"demonstration {number}",
+        )
+        password = secrets.token_urlsafe(12)
+        child = Child(name, (), self.folder)
+        firewall = Firewall(name, address, "", child, entry, password)
+        self.firewalls.append(firewall)
+        return firewall
+
+    def start_firewall(self, firewall: Firewall, syslog: str, header: str) -> None:
+        """Start the simulator that logs to *syslog* (`udp://…`, `tcp://…`).  Blocking."""
+        password_file = self.folder / f"{firewall.name}.password"
+        write_private(password_file, f"{firewall.password}\n".encode())
+        ready = self.folder / f"{firewall.name}.ready"
+        firewall.syslog = syslog
+        firewall.child.arguments = (
+            "tscm-asa",
+            *("--https", f"{firewall.address}:0"),
+            *("--control", f"{HOST}:0"),
+            *("--syslog", syslog),
+            *("--source-address", firewall.address),
+            *("--username", "admin"),
+            *("--password-file", str(password_file)),
+            *("--hostname", firewall.name),
+            *("--profile", "ASAv30"),
+            *("--header", header),
+            *("--ready", str(ready)),
+        )
+        firewall.child.start()
+        firewall.ready = firewall.child.wait_ready(ready)
+
+    def stop(self) -> None:
+        """End every process of ours.  Blocking."""
+        children = [self.manager, *(one.child for one in self.firewalls)]
+        children += [child for child in (getattr(self, "policy", None), getattr(self, "logs", None)) if child]
+        for child in children:
+            child.stop()
+
+
+def free_port() -> int:
+    """A port that was free a moment ago."""
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        return int(probe.getsockname()[1])
+
+
+def uploaded_lines(layout: Layout, entry: PortalEntry) -> list[bytes]:
+    """
+    The lines that the log service has on its disk for one device.  Blocking.
+    """
+    from tscm.portal.uploads import stored_lines
+
+    return stored_lines(layout.portal, entry.device_id)
+
+
+__all__ = ["ChildFailed", "Firewall", "Stage", "free_port", "json", "uploaded_lines"]

@@ -1,0 +1,175 @@
+"""
+What the control interface can ask of the manager, carried out by its rooms.
+"""
+
+import os
+from typing import TYPE_CHECKING
+
+import attrs
+from attrs import define
+
+from tscm import __version__, devices
+from tscm.errors import TscmError
+from tscm.ledger import balance
+from tscm.model import Json, Report
+from tscm.secrets import load_key
+from tscm.settings.files import read_device
+
+if TYPE_CHECKING:
+    from tscm.service import NodeService
+
+MODULES = ("TSCM-Core", "ts-asarest")
+
+
+class UploadOff(TscmError):
+    """
+    A device's logs are kept and not uploaded.
+    """
+
+    def __init__(self, device: str, *, set_up: bool) -> None:
+        self.device = device
+        self.set_up = set_up
+        super().__init__(device, set_up)
+
+    def __str__(self) -> str:
+        if self.set_up:
+            return (
+                f"logs of {self.device} are not uploaded: "
+                f"`tsadmin configure {self.device} --send_logs yes` changes that"
+            )
+        return (
+            f"logs of {self.device} are not uploaded: no log service is set; "
+            f"give its url under [upload] in tscm.toml and restart the manager"
+        )
+
+
+@define(eq=False)
+class NodeOperations:
+    """
+    `control.Operations`, on a running `NodeService`.  What blocks goes into its slow threads.
+    """
+
+    _node: "NodeService"
+
+    def status(self) -> Json:
+        """See `Operations`."""
+        node = self._node
+        return {
+            "version": __version__,
+            "pid": os.getpid(),
+            "started_at": node.started_at,
+            "root": str(node.layout.root),
+            "devices": len(node.rooms),
+            "faults": dict(node.faults),
+            "listeners": node.intake.addresses(),
+            "portal": {type(one).__name__: one.addresses() for one in node.portal},
+            "intake": node.intake.figures(),
+        }
+
+    def versions(self) -> list[Json]:
+        """See `Operations`."""
+        return [{"module": one, "version": __version__} for one in MODULES]
+
+    def device_rows(self) -> list[Json]:
+        """See `Operations`."""
+        rows = [devices.device_row(one.settings) for one in self._node.rooms.values()]
+        known = {row["name"] for row in rows}
+        for name, fault in self._node.faults.items():
+            if name and name not in known:
+                rows.append({"name": name, "fault": fault})
+        return sorted(rows, key=lambda row: str(row["name"]))
+
+    def device_view(self, name: str) -> Json:
+        """See `Operations`."""
+        node = self._node
+        rooms = node.device(name)
+        state: Json = {}
+        if name in node.faults:
+            state["fault"] = node.faults[name]
+        state["policy"] = node.updates.figures(name)
+        state["log"] = node.spool.figures(name)
+        state.update(rooms.figures())
+        state["udp_path"] = node.intake.figures().get("udp_path")
+        return {"settings": devices.settings_view(rooms.settings), "state": state}
+
+    async def add_device(self, table: Json, report: Report) -> Json:
+        """See `Operations`."""
+        node = self._node
+        settings = devices.propose(table)
+        devices.refuse_taken(node.layout, settings.name)
+        devices.refuse_conflicts(node.layout, settings)
+        check = await node.slow.run(devices.check_device, node.layout, node.node, settings, report)
+        settings = devices.settle(settings, table, check)
+        devices.store_device(node.layout, settings)
+        node.put_in_force(settings)
+        return devices.added(node.node, settings, check)
+
+    async def change_device(self, name: str, table: Json, report: Report) -> Json:
+        """See `Operations`."""
+        node = self._node
+        present = devices.stored_device(node.layout, name)
+        settings = devices.propose(table, present)
+        devices.refuse_conflicts(node.layout, settings)
+        check = None
+        proposed = table.get("max_policy_size") == devices.AUTO
+        if proposed or devices.needs_check(present, settings):
+            check = await node.slow.run(
+                devices.check_device, node.layout, node.node, settings, report
+            )
+            if proposed:
+                settings = devices.settle(settings, table, check)
+        devices.change_device(node.layout, settings)
+        node.put_in_force(settings)
+        return devices.changed(present, settings, check)
+
+    async def remove_device(self, name: str) -> Json:
+        """See `Operations`."""
+        gone = devices.forget_device(self._node.layout, self._node.node, name)
+        await self._node.take_out_of_force(name)
+        return gone
+
+    async def update_device(self, name: str, report: Report, *, force: bool) -> Json:
+        """See `Operations`."""
+        self._refuse_sealed(name)
+        outcome = await self._node.updates.update_now(name, report, force=force)
+        outcome.raise_if_failed()
+        return {**outcome.to_json(), "sentence": outcome.sentence()}
+
+    async def plan_device(self, name: str, report: Report) -> Json:
+        """See `Operations`."""
+        self._refuse_sealed(name)
+        outcome = await self._node.updates.plan(name, report)
+        outcome.raise_if_failed()
+        return {**outcome.to_json(), "sentence": outcome.sentence()}
+
+    async def upload_logs(self, name: str, report: Report) -> Json:
+        """See `Operations`."""
+        rooms = self._node.device(name)
+        if rooms.upload is None:
+            raise UploadOff(name, set_up=self._node.node.upload.url is not None)
+        self._refuse_sealed(name)
+        outcome = await rooms.upload.upload_now(report)
+        return {"name": name, **attrs.asdict(outcome), "sentence": str(outcome)}
+
+    def ledger(self, device: str | None) -> Json:
+        """See `Operations`."""
+        node = self._node
+        if device is not None:
+            node.device(device)
+        figures = {name: node.spool.figures(name) for name in sorted(node.rooms)}
+        return balance(node.intake.figures(), figures, device)
+
+    def senders(self) -> list[Json]:
+        """See `Operations`."""
+        return self._node.senders.unknown()
+
+    async def adopt_sender(self, address: str, name: str) -> Json:
+        """See `Operations`."""
+        present = self._node.device(name).settings
+        sources = [*present.syslog_sources, address]
+        return await self.change_device(name, {"syslog_sources": sources}, lambda _: None)
+
+    def _refuse_sealed(self, name: str) -> None:
+        """Nobody logs in with a password that could not be opened: accounts get locked."""
+        self._node.device(name)
+        read_device(self._node.layout, name, load_key(self._node.layout.key))

@@ -1,0 +1,299 @@
+"""
+Settings to service tree: the only place where the rooms meet.
+
+What brings lines in binds first, is the last to start reading and the first to stop; what
+keeps lines is there before and after.
+"""
+
+import os
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar, Self
+
+from attrs import define, evolve, field
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred, DeferredSemaphore, maybeDeferred
+from twisted.internet.defer import TimeoutError as DeferredTimeout
+from twisted.logger import Logger
+
+from tscm.control import ControlService
+from tscm.device_rooms import DeviceRooms
+from tscm.errors import DeviceUnknown, SecretUnavailable, TscmError
+from tscm.intake.senders import SenderTable
+from tscm.intake.service import IntakeService
+from tscm.operations import NodeOperations
+from tscm.portal.log_service import LogService
+from tscm.portal.policy_service import PolicyService
+from tscm.schedule import PeriodicService
+from tscm.secrets import load_key
+from tscm.settings.device import DeviceSettings
+from tscm.settings.files import device_names, read_device, read_node
+from tscm.settings.layout import Layout
+from tscm.settings.lock import RootLock
+from tscm.settings.node import NodeSettings
+from tscm.spool.service import SpoolService
+from tscm.store.database import Store
+from tscm.store.policies import Policies
+from tscm.threads import Threads
+from tscm.update.service import UpdateService
+from tscm.update.ways import ordinary_ways, resolve
+
+WATCH_SECONDS = 2.0
+STOP_SECONDS = 20.0
+_QUICK_THREADS = 6
+
+Signature = tuple[int, int, int]
+
+
+@define(eq=False)
+class NodeService(Service):
+    """
+    The manager: all rooms of one root, in one process.
+
+    `quick` threads are for what ends by itself soon (fsync, names, compressing), `slow` ones for
+    lists, firewalls and uploads, which may take minutes; the two never wait for each other.
+    """
+
+    _log: ClassVar[Logger] = Logger()
+
+    layout: Layout
+    reactor: Any
+    node: NodeSettings
+    lock: RootLock = field(init=False)
+    quick: Threads = field(init=False)
+    slow: Threads = field(init=False)
+    store: Store = field(init=False)
+    spool: SpoolService = field(init=False)
+    senders: SenderTable = field(init=False)
+    intake: IntakeService = field(init=False)
+    updates: UpdateService = field(init=False)
+    upload_slots: DeferredSemaphore = field(init=False)
+    control: ControlService = field(init=False)
+    portal: list[PolicyService | LogService] = field(factory=list, init=False)
+    rooms: dict[str, DeviceRooms] = field(factory=dict, init=False)
+    faults: dict[str, str] = field(factory=dict, init=False)
+    """Why a device's settings file is not in force, by nickname; `""` is the node's own."""
+    started_at: float = field(default=0.0, init=False)
+    _watch: PeriodicService = field(init=False)
+    _seen: dict[str, Signature] = field(factory=dict, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        node, reactor = self.node, self.reactor
+        self.lock = RootLock(self.layout.lock, "the manager")
+        self.quick = Threads(reactor, _QUICK_THREADS, "tscm-quick")
+        self.slow = Threads(
+            reactor, node.policy.parallel_updates + node.upload.parallel, "tscm-slow"
+        )
+        self.store = Store(self.layout.database)
+        self.spool = SpoolService(self.layout.logs, node.spool, reactor, self.quick)
+        self.senders = SenderTable()
+        self.intake = IntakeService(
+            reactor, node.listen, node.intake, self.spool, self.senders, self._resolve
+        )
+        self.updates = UpdateService(
+            reactor, self.slow, node, Policies(self.store), ordinary_ways()
+        )
+        self.upload_slots = DeferredSemaphore(node.upload.parallel)
+        self.control = ControlService(reactor, self.layout, NodeOperations(self))
+        self.portal = self._portal()
+        self._watch = PeriodicService(
+            reactor, WATCH_SECONDS, self._look, "watch over the settings", WATCH_SECONDS
+        )
+
+    @classmethod
+    def from_files(cls, layout: Layout, reactor: Any) -> Self:
+        """Read the node's settings and wire the rooms.  Raises `TscmError`."""
+        return cls(layout, reactor, read_node(layout))
+
+    def _resolve(self, name: str) -> Deferred[Sequence[str]]:
+        return self.quick.run(resolve, name)
+
+    def _portal(self) -> list[PolicyService | LogService]:
+        wanted, folder = self.node.portal, self.layout.portal
+        found: list[PolicyService | LogService] = []
+        if wanted.dns:
+            found.append(PolicyService(self.reactor, self.quick, folder, wanted.dns))
+        if wanted.logs:
+            found.append(
+                LogService(
+                    self.reactor,
+                    self.quick,
+                    folder,
+                    wanted.logs,
+                    certificate=wanted.certificate,
+                    key=wanted.key,
+                )
+            )
+        return found
+
+    # -- life -----------------------------------------------------------------
+
+    def privilegedStartService(self) -> None:
+        """
+        Take the root and bind everything.  Raises `TscmError`; a port below 1024 needs the right.
+        """
+        super().privilegedStartService()
+        self.lock.acquire()
+        self.intake.privilegedStartService()
+        self.control.privilegedStartService()
+        for one in self.portal:
+            one.privilegedStartService()
+
+    def startService(self) -> None:
+        """Open what keeps things, then the devices, then let lines in."""
+        super().startService()
+        self.started_at = self.reactor.seconds()
+        self.store.open()
+        self.quick.startService()
+        self.slow.startService()
+        self.spool.startService()
+        self.updates.startService()
+        for one in self.portal:
+            one.startService()
+        self._note_node_file()
+        for name in device_names(self.layout):
+            self._seen[name] = self._signature(name)
+            self._load(name)
+        self.intake.startService()
+        self.control.startService()
+        self._watch.startService()
+        self._log.info(
+            "tscm works on {root} with {count} devices",
+            root=str(self.layout.root),
+            count=len(self.rooms),
+        )
+
+    def stopService(self) -> Deferred[None]:
+        """Fires when nothing of ours is running; each room has a limited time."""
+        super().stopService()
+        return Deferred.fromCoroutine(self._stop())
+
+    async def _stop(self) -> None:
+        await self._end("settings watch", self._watch.stopService)
+        await self._end("intake", self.intake.stopService)
+        await self._end("control interface", self.control.stopService)
+        await self._end("policy updates", self.updates.stopService)
+        for name, rooms in self.rooms.items():
+            await self._end(f"readers of {name}", rooms.stop)
+        await self._end("spool", self.spool.stopService)
+        for one in self.portal:
+            await self._end("embedded service", one.stopService)
+        await self._end("slow threads", self.slow.stopService)
+        await self._end("quick threads", self.quick.stopService)
+        self.store.close()
+        self.lock.release()
+
+    async def _end(self, what: str, stop: Callable[[], Any]) -> None:
+        ended = maybeDeferred(stop)
+        ended.addTimeout(STOP_SECONDS, self.reactor)
+        try:
+            await ended
+        except DeferredTimeout:
+            self._log.warn("{what} did not stop in {limit} s", what=what, limit=STOP_SECONDS)
+        except Exception:  # noqa: BLE001 - the others must be stopped whatever this one says
+            self._log.failure("{what} failed to stop", what=what)
+
+    # -- devices --------------------------------------------------------------
+
+    def device(self, name: str) -> DeviceRooms:
+        """The rooms of a device that is in force.  Raises `DeviceUnknown`."""
+        try:
+            return self.rooms[name]
+        except KeyError:
+            raise DeviceUnknown(name) from None
+
+    def put_in_force(self, settings: DeviceSettings) -> None:
+        """
+        Begin with a device, or go on with other settings.  Raises `SenderConflict`, `OSError`.
+        """
+        name = settings.name
+        self.senders.claim(name, settings.senders)
+        present = self.rooms.get(name)
+        if present is None:
+            self.spool.open_device(name, settings.log_rotate_size * 1024)
+            present = self.rooms[name] = DeviceRooms(self, settings)
+            present.start()
+        elif present.settings != settings:
+            self.spool.open_device(name, settings.log_rotate_size * 1024)
+            present.change(settings)
+        self.updates.set_device(settings)
+        self.faults.pop(name, None)
+        self._seen[name] = self._signature(name)
+
+    async def take_out_of_force(self, name: str) -> None:
+        """End with a device; its log stays on the disk."""
+        rooms = self.rooms.pop(name, None)
+        self.senders.release(name)
+        self.updates.forget_device(name)
+        self.faults.pop(name, None)
+        self._seen.pop(name, None)
+        if rooms is not None:
+            await self._end(f"readers of {name}", rooms.stop)
+            self.spool.forget_device(name)
+
+    def _load(self, name: str) -> None:
+        """
+        Put the file of a device in force; one with a fault leaves what there is, and is shown.
+
+        With the sealing key lost the device's lines are still collected: only what needs a
+        password waits.
+        """
+        try:
+            self.put_in_force(self._read(name))
+        except DeviceUnknown:
+            return
+        except (TscmError, OSError) as error:
+            self.faults[name] = str(error)
+            self._log.error("device {device}: {error}", device=name, error=str(error))
+
+    def _read(self, name: str) -> DeviceSettings:
+        try:
+            return read_device(self.layout, name, load_key(self.layout.key))
+        except SecretUnavailable as error:
+            if name in self.rooms:
+                raise
+            settings = read_device(self.layout, name, None)
+            self.put_in_force(evolve(settings, policy_updates=False, send_logs=False))
+            raise error from None
+
+    # -- files that are edited by hand ------------------------------------------
+
+    def _signature(self, name: str) -> Signature:
+        path = self.layout.device_file(name) if name else self.layout.settings_file
+        try:
+            found = os.stat(path)  # noqa: PTH116 - one call gives all three
+        except OSError:
+            return (0, 0, 0)
+        return (found.st_mtime_ns, found.st_size, found.st_ino)
+
+    def _note_node_file(self) -> None:
+        self._seen[""] = self._signature("")
+
+    async def _look(self) -> None:
+        names = device_names(self.layout)
+        for name in names:
+            signature = self._signature(name)
+            if self._seen.get(name) != signature:
+                self._seen[name] = signature
+                self._log.info("settings of {device} changed", device=name)
+                self._load(name)
+        for name in set(self.rooms) - set(names):
+            self._log.info("settings of {device} are gone", device=name)
+            await self.take_out_of_force(name)
+        if self._seen.get("") != self._signature(""):
+            self._note_node_file()
+            self._look_at_node()
+
+    def _look_at_node(self) -> None:
+        try:
+            wanted = read_node(self.layout)
+        except TscmError as error:
+            self.faults[""] = str(error)
+            self._log.error("{error}; the settings before it stay in force", error=str(error))
+            return
+        if wanted == self.node:
+            self.faults.pop("", None)
+            return
+        self.faults[""] = (
+            f"{self.layout.settings_file} has changed; restart the manager to put it in force"
+        )
+        self._log.warn("{notice}", notice=self.faults[""])
