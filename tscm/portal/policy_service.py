@@ -159,8 +159,7 @@ class PolicyService(Service):
             return self._coded(query, dns.rcode.REFUSED)
         if query.edns > 0:
             return self._coded(query, dns.rcode.BADVERS)
-        if query.question[0].rdtype not in {_AXFR, _IXFR}:
-            await self.zones.look_again()
+        await self.zones.look_again()
         return self._about_zone(query, wire)
 
     def _about_zone(self, query: dns.message.Message, wire: bytes) -> Iterator[bytes]:
