@@ -75,6 +75,8 @@ class Device:
     role: str | None = None
     """`active` or `standby` in a failover pair."""
     unit: str = "Primary"
+    agent_dead: bool = False
+    """Gave up; only `no rest-api agent` and `rest-api agent` bring it back."""
     outside_changes: int = 0
     """Changes that did not come through REST resources and that the agent has not read yet."""
 

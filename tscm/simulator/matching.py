@@ -16,6 +16,7 @@ from tscm.simulator.access_list import Ace, Endpoint
 from tscm.simulator.configuration import Configuration
 
 Interval = tuple[int, int]
+Flow = tuple[str, str, int, str, int]
 
 
 def number_of(address: str) -> tuple[int, int]:
@@ -57,6 +58,11 @@ class AddressSet:
         at = bisect_right(self.starts[family], number) - 1
         return at >= 0 and number <= self.ends[family][at]
 
+    def start_of(self, number: int, family: int) -> int:
+        """Where the interval that holds the address begins; 0 when none does."""
+        at = bisect_right(self.starts[family], number) - 1
+        return self.starts[family][at] if at >= 0 else 0
+
 
 @frozen(kw_only=True)
 class Packet:
@@ -73,6 +79,16 @@ class Packet:
     to: str = ""
     """The interface it leaves by; empty: the other one of inside and outside."""
     size: int = 60
+
+    @property
+    def leaves_by(self) -> str:
+        """The interface it leaves by."""
+        return self.to or ("inside" if self.interface == "outside" else "outside")
+
+    @property
+    def flow(self) -> Flow:
+        """What makes packets belong together."""
+        return self.protocol, self.source, self.sport, self.destination, self.dport
 
 
 @frozen

@@ -10,11 +10,13 @@ In a test (reactor running, calls that block in a thread of their own):
     asa.configuration.groups["X-Block-1"].members   # canonical texts, in order of entry
     asa.type_lines(["object-group network X", " network-object host 192.0.2.1"])  # out of band
     asa.device.running_config()              # the text of `show running-config`
-    asa.switches.update({"duplicate_status": 409})
+    asa.set_switches({"duplicate_status": 409})
+    asa.passage.send([Packet(source=..., destination=...)]).as_json(10)
     asa.counts.as_json()                     # requests by method and path, bytes, writes, lines
     await asa.stopService()
 """
 
+import os
 import shutil
 import tempfile
 from collections.abc import Iterable
@@ -30,11 +32,15 @@ from tscm.simulator.agent import Agent
 from tscm.simulator.certificate import Certificate, make_certificate
 from tscm.simulator.cli import Console, load
 from tscm.simulator.configuration import Configuration
+from tscm.simulator.control import Control
 from tscm.simulator.counts import Counts
 from tscm.simulator.device import FACTORY_LINES, Device
+from tscm.simulator.passage import Passage
 from tscm.simulator.profiles import PROFILES
 from tscm.simulator.refusal import SimulatorUnavailable
+from tscm.simulator.source import Target
 from tscm.simulator.switches import Switches
+from tscm.simulator.syslog_form import header_lines
 from tscm.simulator.web import AsaHttpFactory
 
 
@@ -49,6 +55,13 @@ class AsaOptions:
     hostname: str = "ciscoasa"
     profile: str = "ASAv10"
     https: tuple[str, int] = ("127.0.0.1", 0)
+    control: tuple[str, int] | None = None
+    """Loopback address of the control port; None: no control port."""
+    syslog: tuple[Target, ...] = ()
+    source_address: str = ""
+    """Address that syslog comes from, so that several firewalls on 127.0.0.0/8 differ."""
+    header: str = "timestamp"
+    """One of `tscm.simulator.syslog_form.HEADERS`."""
     config_lines: tuple[str, ...] = ()
     """Typed over the factory's lines before the device starts, and saved."""
     folder: Path | None = None
@@ -68,8 +81,12 @@ class SimulatedAsa(Service):
     certificate: Certificate = field(init=False)
     certificate_path: Path = field(init=False)
     agent: Agent = field(init=False)
+    passage: Passage = field(init=False)
+    """Packets in, syslog lines out."""
     _factory: AsaHttpFactory = field(init=False)
+    _control_factory: AsaHttpFactory = field(init=False)
     _port: Any = field(default=None, init=False)
+    _control_port: Any = field(default=None, init=False)
     _temporary: Path | None = field(default=None, init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -82,12 +99,27 @@ class SimulatedAsa(Service):
             )
         now = self._reactor.seconds()
         self.device = Device(profile=profile, started_at=now)
-        load(self.device, "\n".join((*FACTORY_LINES, *self.options.config_lines)), now)
-        self.configuration.hostname = self.options.hostname
+        load(self.device, "\n".join(self._first_lines()), now)
         self.device.accounts.add(self.options.username, self.options.password)
         self.device.save(now)
         self.agent = Agent(self._reactor, self.device, self.counts)
+        self.passage = Passage(
+            self._reactor,
+            self.device,
+            self.counts,
+            self.options.syslog,
+            self.options.source_address,
+        )
         self._factory = AsaHttpFactory(self._reactor, self.agent.take)
+        self._control_factory = AsaHttpFactory(self._reactor, Control(self, self._reactor).take)
+
+    def _first_lines(self) -> Iterable[str]:
+        yield from FACTORY_LINES
+        yield f"hostname {self.options.hostname}"
+        yield from header_lines(self.options.header)
+        for target in self.options.syslog:
+            yield target.command
+        yield from self.options.config_lines
 
     # -- what tests look at --------------------------------------------------
 
@@ -115,8 +147,88 @@ class SimulatedAsa(Service):
     def api_url(self) -> str:
         """The root of the REST API, once started."""
         host = self.options.https[0]
-        shown = f"[{host}]" if ":" in host else host
-        return f"https://{shown}:{self.port}/api"
+        return f"https://{_shown(host)}:{self.port}/api"
+
+    @property
+    def control_url(self) -> str | None:
+        """The root of the control port, once started; None without one."""
+        if self._control_port is None:
+            return None
+        here = self._control_port.getHost()
+        return f"http://{_shown(here.host)}:{here.port}/simulator/v1"
+
+    def ready(self) -> dict[str, Any]:
+        """What whoever started the firewall needs to know."""
+        return {
+            "api_url": self.api_url,
+            "https": [self.options.https[0], self.port],
+            "control_url": self.control_url,
+            "certificate": str(self.certificate_path),
+            "fingerprint": self.fingerprint,
+            "username": self.options.username,
+            "hostname": self.options.hostname,
+            "profile": self.device.profile.name,
+            "source_address": self.options.source_address,
+            "pid": os.getpid(),
+        }
+
+    def state(self) -> dict[str, Any]:
+        """What can be seen from outside at this moment."""
+        return {
+            "hostname": self.device.hostname,
+            "profile": self.device.profile.name,
+            "tokens": len(self.device.tokens),
+            "running_config_bytes": len(self.device.running_config()),
+            "unsaved": self.device.unsaved,
+            "load_errors": self.device.load_errors,
+            "admits_connections": self.passage.admits,
+            "collectors": [
+                {
+                    "target": f"{o.target.protocol}://{o.target.host}:{o.target.port}",
+                    "up": getattr(o, "up", True),
+                    "sent": o.sent,
+                    "waiting": o.waiting,
+                    "dropped": o.dropped,
+                }
+                for o in self.passage.source.outlets
+            ],
+            "buffer": list(self.passage.buffer)[-100:],
+        }
+
+    # -- what tests do -------------------------------------------------------
+
+    def set_switches(self, wanted: dict[str, Any]) -> None:
+        """Set several switches; raises `SettingsFaulty` and sets none when one is unknown."""
+        self.switches.update(wanted)
+        self.device.apply_switches()
+
+    def reset_counts(self) -> None:
+        """Begin to count anew."""
+        self.counts.reset()
+
+    def reload(self) -> None:
+        """Start anew from what was saved: what was not is lost, and so are tokens and flows."""
+        now = self._reactor.seconds()
+        fresh = Configuration()
+        self.configuration.adopt(fresh)
+        self.device.accounts.users.clear()
+        load(self.device, self.device.startup, now)
+        self.device.tokens.lose_all()
+        self.device.started_at = now
+        self.device.outside_changes = 0
+        self.passage.traffic.forget()
+
+    def kill_agent(self) -> None:
+        """The agent ends and does not come back until it is revived."""
+        self.device.agent_dead = True
+
+    def revive_agent(self) -> None:
+        """As `no rest-api agent` and `rest-api agent` do."""
+        self.device.agent_dead = False
+
+    def fail_over(self) -> None:
+        """The other unit takes over: tokens are gone."""
+        self.device.tokens.lose_all()
 
     def type_lines(self, lines: Iterable[str]) -> list[str]:
         """
@@ -137,11 +249,14 @@ class SimulatedAsa(Service):
         """Bind; twistd calls this before it gives up privileges."""
         super().privilegedStartService()
         self._bind()
+        self.passage.source.privilegedStartService()
 
     def startService(self) -> None:
         """Bind, where that is not done yet."""
         super().startService()
         self._bind()
+        self.passage.source.startService()
+        self.passage.start()
 
     def _bind(self) -> None:
         if self._port is not None:
@@ -154,25 +269,58 @@ class SimulatedAsa(Service):
         except CannotListenError as error:
             raise SimulatorUnavailable(
                 f"cannot listen for HTTPS on {host}:{port}",
-                str(error.socketError),
+                _cause(error),
                 "free the port or choose another",
             ) from error
+        self._bind_control()
         folder = self.options.folder
         if folder is None:
             folder = self._temporary = Path(tempfile.mkdtemp(prefix="tscm-asa-"))
         self.certificate_path = self.certificate.write(folder)
         self.agent.default_root = self.api_url.removesuffix("/api")
 
+    def _bind_control(self) -> None:
+        if self.options.control is None:
+            return
+        host, port = self.options.control
+        if not (host == "::1" or host.startswith("127.")):
+            raise SimulatorUnavailable(
+                f"control port on {host}",
+                "it has no password, so it is for this machine alone",
+                "choose a loopback address",
+            )
+        try:
+            self._control_port = self._reactor.listenTCP(
+                port, self._control_factory, interface=host
+            )
+        except CannotListenError as error:
+            raise SimulatorUnavailable(
+                f"cannot listen for control on {host}:{port}",
+                _cause(error),
+                "free the port or choose another",
+            ) from error
+
     def stopService(self) -> Deferred[None]:
         """Fires when nothing listens any more and every connection is closed."""
         super().stopService()
-        waits = []
-        if self._port is not None:
-            waits.append(maybeDeferred(self._port.stopListening))
-            self._port = None
+        self.passage.stop()
+        waits: list[Deferred[Any]] = [self.passage.source.stopService()]
+        ports = [port for port in (self._port, self._control_port) if port is not None]
+        waits.extend(maybeDeferred(port.stopListening) for port in ports)
+        self._port = self._control_port = None
         self._factory.end_connections()
+        self._control_factory.end_connections()
         if self._temporary is not None:
             shutil.rmtree(self._temporary, ignore_errors=True)
             self._temporary = None
         done: Deferred[None] = gatherResults(waits, consumeErrors=True).addCallback(lambda _: None)
         return done
+
+
+def _shown(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
+
+
+def _cause(error: CannotListenError) -> str:
+    found = error.socketError
+    return getattr(found, "strerror", None) or str(found)

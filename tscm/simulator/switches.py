@@ -81,6 +81,15 @@ class Switches:
     cli_keeps_submode: bool = _flag(True, "Do commands of one call share the sub-mode?")
     cli_is_outside_change: bool = _flag(True, "Do writes by /api/cli make the agent read anew?")
 
+    # -- syslog
+    interval_counts_first: bool = _flag(False, "Does the interval line count the first hit again?")
+    deny_flow_max: int = _number(4096, "Denied flows that 106100 keeps; 0: no limit.")
+    class_form: bool = _flag(False, "`%ASA-session-6-106100` instead of `%ASA-6-106100`.")
+    lines_per_second: float = _number(5000.0, "Pace of the syslog source; 0: as fast as it can.")
+    stray_space_share: float = _number(0.01, "Share of TCP lines with a blank in front.")
+    split_segments: bool = _flag(True, "Cut TCP segments in the middle of lines.")
+    reconnect_seconds: float = _number(1.0, "Pause before a lost TCP collector is tried again.")
+
     def as_json(self) -> dict[str, Any]:
         """Every switch and its position."""
         return {item.name: getattr(self, item.name) for item in fields(Switches)}

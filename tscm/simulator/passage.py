@@ -1,0 +1,131 @@
+"""
+Where packets pass and lines leave: traffic, header form and collectors joined.
+"""
+
+from collections import deque
+from collections.abc import Iterable
+from typing import Any
+
+from attrs import define, field
+from twisted.internet.task import LoopingCall
+
+from tscm.simulator.counts import Counts
+from tscm.simulator.device import Device
+from tscm.simulator.matching import Packet
+from tscm.simulator.source import Line, SyslogSource, Target, TcpOutlet
+from tscm.simulator.syslog_form import Form, Message
+from tscm.simulator.traffic import Outcome, Traffic
+
+PERMIT_HOSTDOWN = "logging permit-hostdown"
+_QUEUE = 512
+_INTERVAL_CHECK = 1.0
+
+
+@define(eq=False)
+class Passage:
+    """
+    The firewall's data path, with `logging buffered` as the last 1000 lines it had to say.
+    """
+
+    _reactor: Any
+    device: Device
+    counts: Counts
+    _targets: tuple[Target, ...] = ()
+    _source_address: str = ""
+    traffic: Traffic = field(init=False)
+    source: SyslogSource = field(init=False)
+    buffer: deque[str] = field(factory=lambda: deque(maxlen=1000), init=False)
+    _ticking: LoopingCall = field(init=False)
+    _form: tuple[int, bool, Form] | None = field(default=None, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.traffic = Traffic(self.device)
+        self.source = SyslogSource(
+            self._reactor,
+            self.device.switches,
+            self._targets,
+            self._source_address,
+            self.counts,
+            changed=self._collector_changed,
+            queue=self._queue_length,
+        )
+        self._ticking = LoopingCall(self._tick)
+        self._ticking.clock = self._reactor
+
+    def start(self) -> None:
+        """Begin to look for interval lines that are due."""
+        if not self._ticking.running:
+            self._ticking.start(_INTERVAL_CHECK, now=False)
+
+    def stop(self) -> None:
+        """Look no more."""
+        if self._ticking.running:
+            self._ticking.stop()
+
+    def _tick(self) -> None:
+        due = self.traffic.next_due
+        now = self._reactor.seconds()
+        if due is not None and now >= due:
+            self.say(self.traffic.tick(now))
+
+    # -- packets -------------------------------------------------------------
+
+    @property
+    def admits(self) -> bool:
+        """May new connections be built?  Not while a TCP collector is down, unless permitted."""
+        return PERMIT_HOSTDOWN in self.device.configuration.plain or not self.source.tcp_is_down
+
+    def send(self, packets: Iterable[Packet], *, close: bool = True) -> Outcome:
+        """Let *packets* in and say what there is to say of them."""
+        outcome = self.traffic.run(packets, self._reactor.seconds(), admit=self.admits, close=close)
+        self.counts.packets += outcome.packets
+        self.counts.connections_refused += outcome.refused
+        self.say(outcome.messages)
+        return outcome
+
+    # -- lines ---------------------------------------------------------------
+
+    def form(self) -> Form:
+        """What the logging commands come to at present."""
+        held, classes = self.device.configuration, self.device.switches.class_form
+        if self._form is None or self._form[:2] != (held.generation, classes):
+            form = Form.of(held.plain, held.hostname, classes=classes)
+            self._form = (held.generation, classes, form)
+        return self._form[2]
+
+    def say(self, messages: Iterable[Message]) -> None:
+        """Send *messages* to every collector."""
+        listed, form, now = list(messages), self.form(), self._reactor.seconds()
+
+        def lines(udp: bool) -> Iterable[Line]:
+            for message in listed:
+                line = form.line(message, now, udp=udp)
+                if line is not None:
+                    yield message.id, line
+
+        self.buffer.extend(line.decode() for _, line in lines(True))
+        self.source.put(lines)
+
+    def _queue_length(self) -> int:
+        for line in self.device.configuration.plain:
+            if line.startswith("logging queue "):
+                return int(line.split()[2]) or 1 << 16
+        return _QUEUE
+
+    def _collector_changed(self, outlet: TcpOutlet) -> None:
+        where = f"TCP Syslog Server management:{outlet.target.host}/{outlet.target.port}"
+        permitted = "permitted" if PERMIT_HOSTDOWN in self.device.configuration.plain else "denied"
+        if not outlet.up:
+            text = (
+                f"{where} not responding. New connections are {permitted} based on "
+                "logging permit-hostdown policy."
+            )
+            self.say([Message("414003", 3, text)])
+        elif outlet.connections > 1:
+            text = f"{where} connected, New connections are permitted based on "
+            self.say(
+                [
+                    Message("414004", 6, f"{where} - Connection restored"),
+                    Message("414005", 3, text + "logging permit-hostdown policy"),
+                ]
+            )

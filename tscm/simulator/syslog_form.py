@@ -1,0 +1,122 @@
+"""
+How a message becomes a line: PRI, header form and filters, as the logging commands say.
+
+asa.md, section 7.  Pure: the configuration's `logging …` lines and the time go in.
+"""
+
+import time
+from collections.abc import Iterable, Mapping
+
+from attrs import frozen
+
+from tscm.simulator.access_list import LEVELS
+
+HEADERS = ("timestamp", "none", "device-id", "rfc5424", "emblem")
+_CLASSES = {"106": "session", "302": "session", "201": "sys", "414": "sys", "342": "sys"}
+_MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()  # noqa: SIM905 - reads better
+
+
+@frozen
+class Message:
+    """
+    One message before it has a header; *id* is the six digits.
+    """
+
+    id: str
+    level: int
+    text: str
+
+
+def header_lines(form: str) -> tuple[str, ...]:
+    """The logging commands that give a header form of `HEADERS`."""
+    return {
+        "none": ("no logging timestamp", "no logging device-id"),
+        "timestamp": ("logging timestamp", "no logging device-id"),
+        "device-id": ("logging timestamp", "logging device-id hostname"),
+        "rfc5424": ("logging timestamp rfc5424", "logging device-id hostname"),
+        "emblem": ("logging timestamp", "no logging device-id", "logging emblem"),
+    }[form]
+
+
+@frozen(kw_only=True)
+class Form:
+    """
+    What the logging commands come to.
+    """
+
+    enabled: bool = True
+    trap: int = 6
+    facility: int = 20
+    stamp: str = "timestamp"
+    """`none`, `timestamp`, `rfc5424` or `emblem`."""
+    device_id: str = ""
+    muted: frozenset[str] = frozenset()
+    levels: Mapping[str, int] = {}
+    classes: bool = False
+
+    @classmethod
+    def of(cls, lines: Iterable[str], hostname: str, *, classes: bool = False) -> "Form":
+        """Read the configuration's lines."""
+        held = [line for line in lines if line.startswith(("logging ", "no logging "))]
+        stamp, device_id, trap, facility = "none", "", 6, 20
+        muted: set[str] = set()
+        levels: dict[str, int] = {}
+        for line in held:
+            words = line.split()
+            match words:
+                case ["logging", "timestamp"]:
+                    stamp = "timestamp"
+                case ["logging", "timestamp", "rfc5424"]:
+                    stamp = "rfc5424"
+                case ["logging", "device-id", "hostname"]:
+                    device_id = hostname
+                case ["logging", "device-id", "string", text]:
+                    device_id = text[:16]
+                case ["logging", "device-id", kind, *_]:
+                    device_id = kind
+                case ["logging", "trap", level]:
+                    trap = int(level) if level.isdigit() else LEVELS.index(level)
+                case ["logging", "facility", number] if number.isdigit():
+                    facility = int(number)
+                case ["logging", "message", number, "level", level]:
+                    levels[number] = int(level) if level.isdigit() else LEVELS.index(level)
+                case ["no", "logging", "message", number]:
+                    muted.add(number)
+        emblem = any(line == "logging emblem" or line.endswith(" format emblem") for line in held)
+        return cls(
+            enabled="logging enable" in held,
+            trap=trap,
+            facility=facility,
+            stamp="emblem" if emblem else stamp,
+            device_id=device_id,
+            muted=frozenset(muted),
+            levels=levels,
+            classes=classes,
+        )
+
+    def line(self, message: Message, now: float, *, udp: bool = True) -> bytes | None:
+        """The whole line without its end; None when the commands hold it back."""
+        level = self.levels.get(message.id, message.level)
+        if not self.enabled or level > self.trap or message.id in self.muted:
+            return None
+        middle = f"{_CLASSES.get(message.id[:3], 'sys')}-" if self.classes else ""
+        tag = f"%ASA-{middle}{level}-{message.id}: {message.text}"
+        pri = f"<{self.facility * 8 + level}>"
+        return (pri + self.header(now, udp=udp) + tag).encode("utf-8", "replace")
+
+    def header(self, now: float, *, udp: bool) -> str:
+        """What stands between PRI and tag."""
+        at = time.gmtime(now)
+        month = _MONTHS[at.tm_mon - 1]
+        clock = f"{at.tm_hour:02}:{at.tm_min:02}:{at.tm_sec:02}"
+        if self.stamp == "emblem" and udp:
+            return f":{month} {at.tm_mday:02} {clock} UTC: "
+        if self.stamp == "rfc5424":
+            stamp = f"{at.tm_year}-{at.tm_mon:02}-{at.tm_mday:02}T{clock}Z"
+        elif self.stamp == "none":
+            stamp = ""
+        else:
+            stamp = f"{month} {at.tm_mday:02} {at.tm_year} {clock}"
+        if self.device_id:
+            return f"{stamp} {self.device_id} : ".lstrip()
+        return f"{stamp}: " if stamp else ""

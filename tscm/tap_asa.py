@@ -1,0 +1,165 @@
+"""
+`twistd -n tscm-asa`: a simulated Cisco ASA.
+"""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any, ClassVar
+
+from attrs import define, field
+from twisted.application.service import IService, MultiService, Service
+from twisted.internet.defer import Deferred
+from twisted.python import usage
+
+from tscm.errors import TscmError
+from tscm.simulator.profiles import PROFILES
+from tscm.simulator.refusal import SimulatorUnavailable
+from tscm.simulator.service import AsaOptions, SimulatedAsa
+from tscm.simulator.source import Target
+from tscm.simulator.syslog_form import HEADERS
+
+
+class Options(usage.Options):
+    """
+    What `twistd tscm-asa --help` shows.
+    """
+
+    optParameters: ClassVar[list[list[Any]]] = [
+        [
+            "https",
+            None,
+            "127.0.0.1:8443",
+            "Address of the REST API, HOST:PORT; port 0 chooses one.",
+        ],
+        ["control", None, None, "Loopback address of the control port, HOST:PORT."],
+        ["source-address", None, "", "Address that syslog is sent from, such as 127.0.0.2."],
+        ["username", None, "admin", "Account of the REST API, privilege 15."],
+        ["password-file", None, None, "File whose first line is its password."],
+        ["hostname", None, "ciscoasa", "Name of the firewall."],
+        ["profile", None, "ASAv10", f"Platform: {', '.join(PROFILES)}."],
+        ["header", None, "timestamp", f"Form of syslog lines: {', '.join(HEADERS)}."],
+        ["config", None, None, "File of configuration lines typed before the start."],
+        ["ready", None, None, "File that gets the bound addresses as JSON when all is up."],
+    ]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.targets: list[Target] = []
+
+    def opt_syslog(self, target: str) -> None:
+        """Collector, udp://HOST:PORT or tcp://HOST:PORT; may be given several times."""
+        try:
+            self.targets.append(Target.of(target))
+        except SimulatorUnavailable as error:
+            raise usage.UsageError(str(error)) from error
+
+    def postOptions(self) -> None:
+        """What getopt does not check."""
+        if self["profile"] not in PROFILES:
+            raise usage.UsageError(f"--profile: choose one of {', '.join(PROFILES)}")
+        if self["header"] not in HEADERS:
+            raise usage.UsageError(f"--header: choose one of {', '.join(HEADERS)}")
+        if self["password-file"] is None:
+            raise usage.UsageError("--password-file is needed: a file whose first line it is")
+
+
+def _host_port(option: str, text: str) -> tuple[str, int]:
+    host, colon, port = text.rpartition(":")
+    if not colon or not host or not port.isdigit() or int(port) > 65535:
+        raise SimulatorUnavailable(f"--{option} {text!r}", "this is no address", "write HOST:PORT")
+    return host.strip("[]"), int(port)
+
+
+def _read(option: str, path: str) -> str:
+    try:
+        return Path(path).read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SimulatorUnavailable(
+            f"--{option} {path}", str(error), "name a file that can be read"
+        ) from error
+
+
+def read_options(options: Options) -> AsaOptions:
+    """What the command line says; raises `SimulatorUnavailable`."""
+    password = _read("password-file", options["password-file"]).partition("\n")[0].rstrip("\r")
+    if not password:
+        raise SimulatorUnavailable(
+            f"--password-file {options['password-file']}",
+            "its first line is empty",
+            "write the password there",
+        )
+    lines = _read("config", options["config"]).splitlines() if options["config"] else []
+    return AsaOptions(
+        username=options["username"],
+        password=password,
+        hostname=options["hostname"],
+        profile=options["profile"],
+        https=_host_port("https", options["https"]),
+        control=_host_port("control", options["control"]) if options["control"] else None,
+        syslog=tuple(options.targets),
+        source_address=options["source-address"],
+        header=options["header"],
+        config_lines=tuple(lines),
+    )
+
+
+@define(eq=False)
+class _Whole(Service):
+    """
+    The firewall, with a sentence and an exit status where it cannot start.
+
+    Everything is bound before the reactor runs, for a `SystemExit` inside it ends with status 0.
+    """
+
+    _asa: SimulatedAsa
+    _ready: Path | None = field(default=None)
+
+    def privilegedStartService(self) -> None:
+        """Bind, and tell who waits."""
+        super().privilegedStartService()
+        try:
+            self._asa.privilegedStartService()
+            if self._ready is not None:
+                partial = self._ready.with_name(self._ready.name + ".partial")
+                partial.write_text(json.dumps(self._asa.ready()) + "\n", "utf-8")
+                partial.rename(self._ready)
+        except TscmError as error:
+            _leave(error)
+        except OSError as error:
+            _leave(SimulatorUnavailable("--ready", str(error), "name a file that can be written"))
+
+    def startService(self) -> None:
+        """Begin."""
+        super().startService()
+        self._asa.startService()
+
+    def stopService(self) -> Deferred[None]:
+        """End, and take the notice away."""
+        super().stopService()
+        if self._ready is not None:
+            self._ready.unlink(missing_ok=True)
+        return self._asa.stopService()
+
+
+def _leave(error: TscmError) -> None:
+    sys.stderr.write(f"tscm-asa: {error}\n")
+    sys.stderr.flush()
+    raise SystemExit(error.exit_status)
+
+
+def makeService(options: Options) -> IService:
+    """
+    The service that twistd runs.
+    """
+    from twisted.internet import reactor
+
+    try:
+        asa = SimulatedAsa(reactor, read_options(options))
+    except TscmError as error:
+        _leave(error)
+        raise
+    top = MultiService()
+    ready = Path(options["ready"]).absolute() if options["ready"] else None
+    _Whole(asa, ready).setServiceParent(top)
+    return top
