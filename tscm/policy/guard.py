@@ -7,10 +7,11 @@ force until the operator insists.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
 from typing import Self
 
 import numpy as np
-from attrs import evolve, field, frozen
+from attrs import define, evolve, field, frozen
 from numpy.typing import NDArray
 
 from tscm.model import Cidr
@@ -137,43 +138,32 @@ def inspect(policy_list: PolicyList, rules: GuardRules) -> Guarded:
     Leave out the entries of one list that break a rule.
     """
     entries = policy_list.entries
-    reasons = np.full(len(entries), -1, np.int64)
-    warnings = np.full(len(entries), -1, np.int64)
-    causes: list[str] = []
-
-    def mark(column: NDArray[np.int64], rows: NDArray[np.bool_], cause: str) -> None:
-        column[rows & (column < 0)] = len(causes)
-        causes.append(cause)
-
+    marks = _Marks(entries)
     lengths = np.concatenate((entries.v4_lengths, entries.v6_lengths))
     is_v6 = np.arange(len(entries)) >= len(entries.v4_lengths)
-    mark(reasons, lengths == 0, "default route: it holds every address")
+    marks.leave_out(lengths == 0, "default route: it holds every address")
     for family, widest, rows in (
         ("IPv4", rules.widest_v4, ~is_v6),
         ("IPv6", rules.widest_v6, is_v6),
     ):
-        mark(reasons, rows & (lengths < widest), f"wider than /{widest}, the limit for {family}")
-    for protected in rules.protected:
-        cause = f"would block {protected.cidr}, {protected.what}"
-        mark(reasons, overlapping(entries, _set_of(protected.cidr)), cause)
-    if not rules.allow_special:
-        for cidr, what in SPECIAL:
-            mark(reasons, overlapping(entries, _set_of(cidr)), f"{what}, {cidr}")
-    for known in rules.warning_lists:
-        column = reasons if known.refuse else warnings
-        mark(column, overlapping(entries, known.networks), f"overlaps warning list {known.name}")
-
-    out = reasons >= 0
-    pointed_at = (warnings >= 0) & ~out
-    return Guarded(
-        policy_list=policy_list,
-        kept=entries.take(~out) if out.any() else entries,
-        left_out=entries.take(out),
-        reasons=reasons[out],
-        warned=entries.take(pointed_at),
-        warnings=warnings[pointed_at],
-        causes=tuple(causes),
+        marks.leave_out(rows & (lengths < widest), f"wider than /{widest}, the limit for {family}")
+    marks.leave_out_overlaps(
+        (CidrSet.of_texts((one.cidr,)), f"would block {one.cidr}, {one.what}")
+        for one in rules.protected
     )
+    if not rules.allow_special:
+        marks.leave_out_overlaps(_special())
+    marks.leave_out_overlaps(
+        (known.networks, f"overlaps warning list {known.name}")
+        for known in rules.warning_lists
+        if known.refuse
+    )
+    for known in rules.warning_lists:
+        if not known.refuse:
+            marks.point_at(
+                overlapping(entries, known.networks), f"overlaps warning list {known.name}"
+            )
+    return marks.judged(policy_list)
 
 
 def compare(previous: PolicyList | None, new: PolicyList, rules: GuardRules) -> tuple[str, ...]:
@@ -225,8 +215,57 @@ def overlapping(entries: Entries, networks: CidrSet) -> NDArray[np.bool_]:
     return np.concatenate(flags)
 
 
-def _set_of(cidr: str) -> CidrSet:
-    return CidrSet.of_texts((cidr,))
+@cache
+def _special() -> tuple[tuple[CidrSet, str], ...]:
+    return tuple((CidrSet.of_texts((cidr,)), f"{what}, {cidr}") for cidr, what in SPECIAL)
+
+
+@define(eq=False)
+class _Marks:
+    """What was found at each row; the first cause stands."""
+
+    entries: Entries
+    causes: list[str] = field(factory=list)
+    reasons: NDArray[np.int64] = field(init=False)
+    warnings: NDArray[np.int64] = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.reasons = np.full(len(self.entries), -1, np.int64)
+        self.warnings = self.reasons.copy()
+
+    def leave_out(self, rows: NDArray[np.bool_], cause: str) -> None:
+        self._mark(self.reasons, np.flatnonzero(rows), cause)
+
+    def point_at(self, rows: NDArray[np.bool_], cause: str) -> None:
+        self._mark(self.warnings, np.flatnonzero(rows), cause)
+
+    def leave_out_overlaps(self, named: Iterable[tuple[CidrSet, str]]) -> None:
+        # One look for all of them, then a closer one at the few rows that meet any.
+        known = tuple(named)
+        everything = CidrSet.of(Entries.joined([networks.entries for networks, _ in known]))
+        rows = np.flatnonzero(overlapping(self.entries, everything))
+        if len(rows):
+            few = self.entries.take(rows)
+            for networks, cause in known:
+                self._mark(self.reasons, rows[overlapping(few, networks)], cause)
+
+    def _mark(self, column: NDArray[np.int64], rows: NDArray[np.int64], cause: str) -> None:
+        if len(rows):
+            column[rows[column[rows] < 0]] = len(self.causes)
+            self.causes.append(cause)
+
+    def judged(self, policy_list: PolicyList) -> Guarded:
+        out = self.reasons >= 0
+        pointed_at = (self.warnings >= 0) & ~out
+        return Guarded(
+            policy_list=policy_list,
+            kept=self.entries.take(~out) if out.any() else self.entries,
+            left_out=self.entries.take(out),
+            reasons=self.reasons[out],
+            warned=self.entries.take(pointed_at),
+            warnings=self.warnings[pointed_at],
+            causes=tuple(self.causes),
+        )
 
 
 def _size_changes(previous: PolicyList, new: PolicyList, rules: GuardRules) -> Iterable[str]:
