@@ -110,6 +110,14 @@ def split(spans: Spans) -> tuple[Words, Words, Lengths]:
     return all_high[sorting], all_low[sorting], lengths
 
 
+def distinct(high: Words, low: Words) -> tuple[Words, Words]:
+    """Each address once, ascending."""
+    sorting = order(high, low)
+    high, low = high[sorting], low[sorting]
+    first = np.append([True], (high[1:] != high[:-1]) | (low[1:] != low[:-1]))[: len(high)]
+    return high[first], low[first]
+
+
 def touching(high: Words, low: Words, lengths: Lengths, known: Spans) -> Flags:
     """
     For each network: does it share an address with *known*?

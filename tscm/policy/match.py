@@ -1,0 +1,145 @@
+"""
+From an address to the list entry that it stands under.
+
+Merged sets say whether an address is blocked; a report wants the entry as it was published, of all
+that hold the address the narrowest, and the list that it came from.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from socket import AF_INET, AF_INET6, inet_pton
+from typing import Self
+
+import numpy as np
+from attrs import frozen
+from numpy.typing import NDArray
+
+from tscm.policy import spans
+from tscm.policy.entries import V4_SHIFT, Entries
+from tscm.policy.spans import Counts, Lengths, Words
+
+
+@frozen(eq=False)
+class Matches:
+    """
+    For each address asked: the number of the list, and the row in its `Entries`; -1 for none.
+    """
+
+    lists: NDArray[np.int64]
+    rows: NDArray[np.int64]
+
+
+@frozen(eq=False)
+class _Family:
+    """
+    The space of one family cut at every point where an entry begins or ends.
+
+    Addresses from *points[n]* up to the next point stand under entry *owners[n]*, or under none (-1).
+    """
+
+    points_high: Words
+    points_low: Words
+    owners: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, high: Words, low: Words, lengths: Lengths) -> Self:
+        end_high, end_low = spans.ends(high, low, lengths)
+        points_high, points_low = spans.distinct(
+            np.concatenate((high, end_high)), np.concatenate((low, end_low))
+        )
+        first = spans.search(points_high, points_low, high, low, "left")
+        stop = spans.search(points_high, points_low, end_high, end_low, "left")
+        stop[(end_high == 0) & (end_low == 0)] = len(points_high)
+        owners = np.full(len(points_high), -1, np.int64)
+        # Networks nest or are disjoint: painted from wide to narrow, the narrowest is on top.
+        for length in np.unique(lengths).tolist():
+            rows = np.flatnonzero(lengths == length)
+            rows = rows[np.unique(first[rows], return_index=True)[1]]
+            counts = stop[rows] - first[rows]
+            painted = np.repeat(first[rows] - (np.cumsum(counts) - counts), counts)
+            owners[painted + np.arange(len(painted))] = np.repeat(rows, counts)
+        return cls(points_high, points_low, owners)
+
+    def find(self, high: Words, low: Words) -> NDArray[np.int64]:
+        at = spans.search(self.points_high, self.points_low, high, low, "right") - 1
+        if not len(self.owners):
+            return at
+        return np.where(at >= 0, self.owners[np.maximum(at, 0)], -1)
+
+
+@frozen(eq=False)
+class Matcher:
+    """
+    Many addresses at once against the entries of several lists.
+
+    Of equal entries in two lists the one of the list named first is found; ask one matcher for each
+    list where both matter.
+    """
+
+    names: tuple[str, ...]
+    v4: _Family
+    v6: _Family
+    v4_offsets: Counts
+    v6_offsets: Counts
+    v4_counts: Counts
+
+    @classmethod
+    def of(cls, lists: Mapping[str, Entries]) -> Self:
+        """Ready to be asked; takes some tenths of a second for 100,000 entries."""
+        parts = list(lists.values())
+        together = Entries.joined(parts)
+        v4_counts = np.array([len(part.v4_lengths) for part in parts], np.int64)
+        v6_counts = np.array([len(part.v6_lengths) for part in parts], np.int64)
+        return cls(
+            tuple(lists),
+            _Family.of(*together.v4_columns()),
+            _Family.of(*together.v6_columns()),
+            np.cumsum(v4_counts) - v4_counts,
+            np.cumsum(v6_counts) - v6_counts,
+            v4_counts,
+        )
+
+    def find_v4(self, addresses: NDArray[np.uint32]) -> Matches:
+        """IPv4 addresses as numbers.  Sorted ones are found several times faster."""
+        high = addresses.astype(np.uint64) << V4_SHIFT
+        found = self.v4.find(high, np.zeros(len(high), np.uint64))
+        return self._named(found, self.v4_offsets, np.zeros_like(self.v4_counts))
+
+    def find_v6(self, high: Words, low: Words) -> Matches:
+        """IPv6 addresses, each in two words."""
+        # Within `Entries`, rows of IPv6 stand behind those of IPv4.
+        return self._named(self.v6.find(high, low), self.v6_offsets, self.v4_counts)
+
+    def find(self, addresses: Sequence[str]) -> Matches:
+        """Addresses of either family as text; what is no address is under no entry."""
+        lists = np.full(len(addresses), -1, np.int64)
+        rows = np.full(len(addresses), -1, np.int64)
+        short, packed_short = _packed(addresses, AF_INET)
+        long, packed_long = _packed(addresses, AF_INET6)
+        words = np.frombuffer(packed_long, ">u8").astype(np.uint64).reshape(-1, 2)
+        for places, matches in (
+            (short, self.find_v4(np.frombuffer(packed_short, ">u4").astype(np.uint32))),
+            (long, self.find_v6(words[:, 0], words[:, 1])),
+        ):
+            lists[places], rows[places] = matches.lists, matches.rows
+        return Matches(lists, rows)
+
+    def _named(self, found: NDArray[np.int64], offsets: Counts, before: Counts) -> Matches:
+        lists = np.searchsorted(offsets, found, "right") - 1
+        # An empty list has the offset of its successor; the last one of equal offsets has the row.
+        known = found >= 0
+        lists = np.where(known, lists, -1)
+        if not len(offsets):
+            return Matches(lists, found)
+        return Matches(lists, np.where(known, found - offsets[lists] + before[lists], -1))
+
+
+def _packed(addresses: Iterable[str], family: int) -> tuple[list[int], bytes]:
+    places, packed = [], []
+    for place, address in enumerate(addresses):
+        if (":" in address) == (family == AF_INET6):
+            try:
+                packed.append(inet_pton(family, address))
+            except (OSError, ValueError):
+                continue
+            places.append(place)
+    return places, b"".join(packed)
