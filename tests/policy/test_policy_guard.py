@@ -14,6 +14,7 @@ from tscm.policy.guard import (
     inspect,
     overlapping,
     serial_went_back,
+    stale,
 )
 from tscm.policy.lists import PolicyList, Refused
 
@@ -285,3 +286,21 @@ def test_serials_follow_rfc_1982(old: int, new: int, back: bool) -> None:
 def test_a_list_without_a_serial_cannot_go_back() -> None:
     assert compare(listed("8.8.8.8", serial=5), listed("8.8.8.8"), RULES) == ()
     assert compare(listed("8.8.8.8"), listed("8.8.8.8", serial=0), RULES) == ()
+
+
+def test_a_list_is_stale_after_five_times_its_usual_interval() -> None:
+    changes = [0.0, 3600.0, 7200.0, 10800.0]
+    assert stale(changes, 10800 + 5 * 3600) is None
+    found = stale(changes, 10800 + 5 * 3600 + 1)
+    assert found == "unchanged for 5 hours, and it usually changes every 60 minutes"
+
+
+def test_one_long_pause_does_not_make_long_pauses_usual() -> None:
+    changes = [0.0, 100.0, 200.0, 300.0, 9000.0]
+    assert stale(changes, 9400.0) is None
+    assert stale(changes, 9501.0) is not None
+
+
+def test_nothing_is_usual_after_a_few_changes() -> None:
+    assert stale([0.0, 1.0, 2.0], 1e9) is None
+    assert stale([5.0] * 9, 1e9) is None

@@ -173,6 +173,10 @@ class Entries:
             self.v6_lengths[long],
         )
 
+    def head(self, count: int) -> "Entries":
+        """The first *count* rows."""
+        return self if len(self) <= count else self.take(np.arange(count))
+
     def to_bytes(self) -> bytes:
         """For the store: 5 bytes for an IPv4 row, 17 for an IPv6 row."""
         return b"".join(

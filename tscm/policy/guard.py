@@ -6,8 +6,10 @@ used.  `compare` says why a list as a whole cannot be trusted; then the old one 
 force until the operator insists.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
+from itertools import pairwise
+from statistics import median
 from typing import Self
 
 import numpy as np
@@ -194,6 +196,31 @@ def compare(previous: PolicyList | None, new: PolicyList, rules: GuardRules) -> 
     if len(new.entries):
         reasons.extend(_size_changes(measure, new, rules))
     return tuple(reasons)
+
+
+def stale(
+    changed_at: Sequence[float], now: float, *, times: float = 5.0, least: int = 4
+) -> str | None:
+    """
+    Why a list seems to be no longer maintained, or None.
+
+    *changed_at* are the times at which its content was seen to change, in order.  Its usual interval
+    is the median between two changes; with fewer than *least* changes nothing is usual yet.
+    """
+    if len(changed_at) < least:
+        return None
+    usual = median(later - sooner for sooner, later in pairwise(changed_at))
+    silent = now - changed_at[-1]
+    if usual <= 0 or silent <= times * usual:
+        return None
+    return f"unchanged for {_span(silent)}, and it usually changes every {_span(usual)}"
+
+
+def _span(seconds: float) -> str:
+    for unit, length in (("days", 86400), ("hours", 3600), ("minutes", 60)):
+        if seconds >= 2 * length:
+            return f"{seconds / length:.0f} {unit}"
+    return f"{seconds:.0f} seconds"
 
 
 def serial_went_back(old: int, new: int) -> bool:

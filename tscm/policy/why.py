@@ -1,0 +1,151 @@
+"""
+Why an address is blocked, permitted, or neither.
+
+Looks only at the entries that meet the address, so that an answer about 100,000 entries takes
+some thousandths of a second.
+"""
+
+from collections.abc import Sequence
+
+from attrs import evolve, frozen
+
+from tscm.model import Cidr
+from tscm.policy.cidr import CidrSet, Entries, read_cidr
+from tscm.policy.guard import Finding, GuardRules, inspect, overlapping
+from tscm.policy.lists import PolicyList
+
+SHOWN = 20
+"""More entries than this are counted, not named: somebody may ask about 0.0.0.0/0."""
+
+
+@frozen(kw_only=True, eq=False)
+class ListView:
+    """
+    One list as it was published, the rules it is judged by, and what the device holds of it.
+    """
+
+    kind: str
+    """`block` or `allow`."""
+    published: PolicyList
+    rules: GuardRules
+    in_force: CidrSet
+
+
+@frozen(kw_only=True)
+class Some:
+    """A few of many: the first ones, and how many there are."""
+
+    cidrs: tuple[Cidr, ...]
+    count: int
+
+    def __str__(self) -> str:
+        more = f" and {self.count - len(self.cidrs):,} more" if self.count > len(self.cidrs) else ""
+        return ", ".join(self.cidrs) + more
+
+
+@frozen(kw_only=True)
+class Standing:
+    """
+    How an address or network stands with one list.
+
+    *covered* is `all`, `part` or `none` of what was asked.  *waiting* are published
+    entries that passed the guard and are not in force: cut, or newer than the last update.
+    """
+
+    kind: str
+    list_name: str
+    asked: Cidr
+    covered: str
+    in_force: Some
+    published: Some
+    waiting: Some
+    left_out: tuple[Finding, ...]
+
+    def __str__(self) -> str:
+        said = {"all": "in force", "part": "partly in force", "none": "not in force"}[self.covered]
+        line = f"{self.kind} list {self.list_name}: {self.asked} is {said}"
+        if self.in_force.count:
+            line += f" as {self.in_force}"
+        if self.published.count:
+            line += f"; published as {self.published}"
+        elif not self.in_force.count:
+            line += "; it is not in the list"
+        if self.waiting.count:
+            line += f"; cut at the Max policy size or not yet applied: {self.waiting}"
+        for finding in self.left_out:
+            line += f"; {finding.entry} left out: {finding.cause}"
+        return line
+
+
+def why(asked: str, views: Sequence[ListView]) -> tuple[Standing, ...]:
+    """
+    How *asked*, an address or a network, stands with each list; `ValueError` if it is neither.
+    """
+    cidr, _ = read_cidr(asked)
+    wanted = CidrSet.of_texts((cidr,))
+    return tuple(_standing(cidr, wanted, view) for view in views)
+
+
+def verdict(standings: Sequence[Standing]) -> str:
+    """
+    What the firewall does, in a word and a reason: permit lines stand above deny lines.
+    """
+    covered = {standing.kind: standing.covered for standing in standings}
+    if covered.get("allow") == "all":
+        return "permitted: it is in the allow list, which comes first"
+    if covered.get("block") == "all":
+        part = covered.get("allow") == "part"
+        return "blocked" + (", except for what the allow list holds" if part else "")
+    if covered.get("block") == "part":
+        return "partly blocked"
+    if covered.get("allow") == "part":
+        return "partly permitted by the allow list, otherwise not touched by this policy"
+    return "not touched by this policy"
+
+
+def not_in_force(view: ListView) -> Entries:
+    """
+    What passed the guard and does not stand on the device, merged: cut, or not yet applied.
+    """
+    kept = CidrSet.of(inspect(view.published, view.rules).kept)
+    return kept.difference(view.in_force).entries
+
+
+def meeting(entries: Entries, asked: str) -> Entries:
+    """The rows that share an address with *asked*; `ValueError` if that is no CIDR."""
+    return entries.take(overlapping(entries, CidrSet.of_texts((asked,))))
+
+
+def _standing(cidr: Cidr, wanted: CidrSet, view: ListView) -> Standing:
+    entries = view.published.entries
+    few = entries.take(overlapping(entries, wanted))
+    guarded = inspect(evolve(view.published, entries=few, refused=(), refused_count=0), view.rules)
+    held = view.in_force.entries
+    held = held.take(overlapping(held, wanted))
+    force = CidrSet(held)
+    missing = CidrSet.of(guarded.kept).intersection(wanted).difference(force)
+    covered = "all" if force.contains(wanted) else "part" if len(held) else "none"
+    return Standing(
+        kind=view.kind,
+        list_name=view.published.name,
+        asked=cidr,
+        covered=covered,
+        in_force=_some(held),
+        published=_some(few),
+        waiting=_some(guarded.kept.take(overlapping(guarded.kept, missing))),
+        left_out=tuple(_first_findings(guarded.left_out, guarded.reasons.tolist(), guarded.causes)),
+    )
+
+
+def _some(entries: Entries) -> Some:
+    return Some(cidrs=tuple(entries.head(SHOWN).cidrs()), count=len(entries))
+
+
+def _first_findings(
+    left_out: Entries, reasons: Sequence[int], causes: Sequence[str]
+) -> list[Finding]:
+    shown = left_out.head(SHOWN).cidrs()
+    return [
+        Finding(entry=entry, cause=causes[reason])
+        for entry, reason in zip(shown, reasons, strict=False)
+    ]
