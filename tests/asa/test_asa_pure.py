@@ -136,7 +136,7 @@ def test_portions_hold_the_same_work_in_the_same_order_and_bounded(
         ("ASAv", 1536, 8000),
         ("ASAv", None, 8000),
         ("ASAv", 2048, 9000),
-        ("ASAv", 8192, 40000),
+        ("ASAv", 8192, 19000),
         ("ASA5555", 16384, 40000),
         ("ASA5585-SSP-20", None, 40000),
         ("ASA5516", 8192, 9000),

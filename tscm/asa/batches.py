@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 
 from attrs import evolve
 
-from tscm.model import AddMembers, CreateGroup, RemoveMembers, Step
+from tscm.model import AddMembers, CreateGroup, DeleteGroup, RemoveMembers, Step
 
 MAX_JOINED = 100
 """Steps in one bulk request; the agent takes 1,000 entries since 1.2.2.200 (asa.md, section 3)."""
@@ -42,13 +42,18 @@ def split(step: Step, batch: int) -> Iterator[Step]:
 def portions(steps: Sequence[Step], batch: int, *, join: bool) -> list[tuple[Step, ...]]:
     """
     What goes out together: at most *batch* members and `MAX_JOINED` steps at a time.
+
+    A deletion goes alone: the device may refuse it for reasons that nobody can see, and that must
+    not take other steps with it.
     """
     made: list[tuple[Step, ...]] = []
     waiting: list[Step] = []
     load = 0
     for step in (piece for whole in steps for piece in split(whole, batch)):
         heavy = weight(step)
-        if waiting and (not join or load + heavy > batch or len(waiting) >= MAX_JOINED):
+        before = waiting[-1] if waiting else None
+        alone = not join or isinstance(step, DeleteGroup) or isinstance(before, DeleteGroup)
+        if waiting and (alone or load + heavy > batch or len(waiting) >= MAX_JOINED):
             made.append(tuple(waiting))
             waiting, load = [], 0
         waiting.append(step)

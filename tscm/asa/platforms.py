@@ -3,7 +3,7 @@ What a device's platform bears, read from what it says of itself (asa.md, sectio
 
 The agent holds the whole configuration in memory.  Cisco's release notes give 450 KB for
 ASAv5, 500 KB for ASAv10 and about 2 MB for 5555 and 5585; between them nothing is published, so
-we stay at the lower figure of the neighbours.
+we stay well below what lies between (ASAv with 8 GB: 1 MB; smaller 5500-X: 500 KB).
 """
 
 import re
@@ -17,6 +17,7 @@ _BYTES_AN_ENTRY = 48  # ` network-object 203.0.113.128 255.255.255.128` and its 
 _OTHER_CONFIGURATION = 60 * _KB  # what a small firewall's own configuration takes
 _SMALLEST = 450 * _KB
 _SMALL = 500 * _KB
+_MIDDLE = 1000 * _KB
 _LARGE = 2000 * _KB
 _LARGE_MODELS = re.compile(r"ASA-?(5555|5585)|FPR-?[49]|FPR9K|FPR4K|ASA-SM|SSP")
 _HARDWARE = re.compile(r"^Hardware:\s*([^,\s]+)(?:,\s*([0-9]+) MB RAM)?", re.MULTILINE)
@@ -37,7 +38,7 @@ def budget_bytes(model: str, memory_mb: int | None) -> int | None:
     if model.startswith("ASAv"):
         if memory_mb is None or memory_mb < 2000:
             return _SMALLEST
-        return _LARGE if memory_mb >= 8000 else _SMALL
+        return _MIDDLE if memory_mb >= 8000 else _SMALL
     if model.startswith(("ASA55", "ASA-55", "ISA")):
         return _SMALL
     return None

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
-from attrs import define, evolve
+from attrs import define, evolve, field
 
 from tscm.asa import batches, platforms
 from tscm.asa.faults import AgentFailed, SaveFailed, StepRefused, UnitOnStandby
@@ -51,6 +51,7 @@ class RestDriver:
     batch: int = FIRST_BATCH
     worked: int = 0
     singles: int = 0
+    _probed: Identity | None = field(default=None, init=False)
 
     @property
     def traffic(self) -> Traffic:
@@ -69,6 +70,10 @@ class RestDriver:
 
     def probe(self) -> Identity:
         """The version resource: one small GET."""
+        self._probed = self._version()
+        return self._probed
+
+    def _version(self) -> Identity:
         found = self._link.call("GET", _VERSION).json
         if not isinstance(found, Mapping):
             raise AgentFailed(self._link.name, "the version resource is no object")
@@ -85,7 +90,7 @@ class RestDriver:
     def identify(self) -> Identity:
         """The version resource, and what three `show` commands add to it."""
         version, failover, agent = self._cli("show version", "show failover", "show rest-api agent")
-        identity = platforms.read_show_version(self.probe(), version)
+        identity = platforms.read_show_version(self._probed or self.probe(), version)
         identity = evolve(identity, role=platforms.failover_role(failover))
         if identity.agent is None and platforms.agent_state(agent):
             identity = evolve(identity, agent="enabled")

@@ -1,0 +1,176 @@
+"""
+The fault matrix: something goes wrong at every request of an update in turn.
+
+Held in each case, after every single request: both lists hold at least what old and new have in common
+and at most both together; and the run, or else the next one, ends with the device as it should be.
+"""
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import pytest_twisted
+from twisted.internet import reactor
+
+from tests.asa.asa_device import in_thread
+from tests.update.update_faults import Faults
+from tests.update.update_world import ALLOW, BLOCK, World, addresses
+from tscm.asa.link import Bounds
+from tscm.simulator.service import SimulatedAsa
+from tscm.update import outcome as results
+
+OLD = {BLOCK: addresses(90), ALLOW: addresses(6, 5000)}
+NEW = {BLOCK: [*addresses(40, 50), *addresses(10, 9000)], ALLOW: addresses(40, 5003)}
+"""One block child goes, one allow child comes, the others change."""
+SINGLY = {"singles": 100, "batch": 40}
+TRANSIENT = ["500", "500 after", "reset before", "reset after", "token lost", "page"]
+
+
+class Matrix:
+    """A device that holds the old policy, put back to that before each case."""
+
+    def __init__(
+        self, asa: SimulatedAsa, *, first: bool = False, driver: dict[str, int] | None = None
+    ) -> None:
+        self.asa, self.driver = asa, driver or {}
+        self.world = World(asa, changes={"object_group_size": 30})
+        self.faults = Faults(reactor, asa, watch=self.watch)
+        self.first = first
+
+    async def prepare(self) -> None:
+        if not self.first:
+            self.publish(OLD)
+            await in_thread(self.world.run)
+        self.before: Any = copy.deepcopy(self.asa.device.configuration)
+        self.kept = (dict(self.world.known), self.world.applied, dict(self.world.memory))
+        self.publish(NEW)
+        self.old: dict[str, set[str]] = {kind: self.world.held(kind) for kind in ("Block", "Allow")}
+
+    def publish(self, lists: dict[str, list[str]]) -> None:
+        self.world.publish(block=lists[BLOCK], allow=lists[ALLOW])
+
+    def rewind(self) -> None:
+        self.asa.device.configuration = copy.deepcopy(self.before)
+        self.asa.device.tokens.lose_all()
+        self.world.known, self.world.applied, memory = (dict(self.kept[0]), *self.kept[1:])
+        self.world.memory = {**memory, "driver": dict(self.driver)}
+        self.world.pauses.clear()
+
+    def watch(self) -> None:
+        if not hasattr(self, "old"):
+            return
+        for kind, name in (("Block", BLOCK), ("Allow", ALLOW)):
+            held, new = self.world.held(kind), set(NEW[name])
+            assert held >= self.old[kind] & new, f"{kind} dipped"
+            assert held <= self.old[kind] | new, f"{kind} holds what nobody asked for"
+
+    async def count(self) -> int:
+        """Requests of an update without a fault."""
+        self.rewind()
+        self.faults.arm("", 0)
+        assert (await in_thread(self.world.run)).result == results.CHANGED
+        assert self.world.converged()
+        return self.faults.seen
+
+    async def each(
+        self, kind: str, judge: Callable[[Any, int], None], *, forever: bool = False
+    ) -> None:
+        total = await self.count()
+        for at in range(1, total + 1):
+            self.rewind()
+            self.faults.arm(kind, at, forever=forever)
+            outcome = await in_thread(self.world.run)
+            where = f"{kind} at {at} of {total}: {self.faults.requests[at - 1]}: {outcome.error}"
+            try:
+                judge(outcome, at)
+                if not outcome.good:
+                    self.faults.arm("", 0)
+                    outcome = await in_thread(self.world.run)
+                    assert outcome.good
+                assert self.world.converged(), "not converged"
+                assert not self.faults.complaints
+            except AssertionError as error:
+                raise AssertionError(f"{where}: {error} {self.faults.complaints}") from error
+
+
+@pytest.mark.parametrize("driver", [{}, SINGLY], ids=["joined", "singly"])
+@pytest.mark.parametrize("kind", TRANSIENT)
+@pytest_twisted.ensureDeferred
+async def test_one_fault_at_any_request_is_overcome_in_the_same_run(
+    asa: SimulatedAsa, kind: str, driver: dict[str, int]
+) -> None:
+    matrix = Matrix(asa, driver=driver)
+    await matrix.prepare()
+
+    def judge(outcome: Any, at: int) -> None:
+        assert outcome.good, outcome.error
+        assert len(matrix.world.pauses) <= 1
+
+    await matrix.each(kind, judge)
+
+
+@pytest.mark.parametrize("kind", ["500", "reset after"])
+@pytest_twisted.ensureDeferred
+async def test_one_fault_at_any_request_of_a_first_load_is_overcome(
+    asa: SimulatedAsa, kind: str
+) -> None:
+    matrix = Matrix(asa, first=True, driver=SINGLY)
+    await matrix.prepare()
+
+    def judge(outcome: Any, at: int) -> None:
+        assert outcome.good, outcome.error
+
+    await matrix.each(kind, judge)
+
+
+@pytest.mark.parametrize("kind", ["500", "reset after"])
+@pytest_twisted.ensureDeferred
+async def test_an_agent_that_dies_for_good_leaves_a_protected_device_that_the_next_run_finishes(
+    asa: SimulatedAsa, kind: str
+) -> None:
+    matrix = Matrix(asa, driver=SINGLY)
+    await matrix.prepare()
+
+    def judge(outcome: Any, at: int) -> None:
+        if outcome.good:
+            assert "tokenservices" in matrix.faults.requests[at - 1]  # only the giving back failed
+            return
+        assert "fifth failure" in outcome.error
+        assert "no rest-api agent" in outcome.error
+        assert matrix.world.pauses == [60, 120, 240, 480]
+        matrix.world.memory = {}  # as after a manager that was killed: nothing is remembered
+        matrix.world.known, matrix.world.applied = {}, None
+
+    await matrix.each(kind, judge, forever=True)
+
+
+@pytest_twisted.ensureDeferred
+async def test_an_answer_that_never_comes_ends_in_time_and_is_overcome(asa: SimulatedAsa) -> None:
+    matrix = Matrix(asa)
+    matrix.world.bounds = Bounds(connect_seconds=2, read_seconds=0.4, write_seconds=0.4)
+    await matrix.prepare()
+
+    def judge(outcome: Any, at: int) -> None:
+        assert outcome.good, outcome.error
+        if len(outcome.failures):
+            assert "within the time limit" in outcome.failures[0]
+
+    await matrix.each("silence", judge)
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_unit_on_standby_stops_the_push_at_once(asa: SimulatedAsa) -> None:
+    matrix = Matrix(asa, driver=SINGLY)
+    await matrix.prepare()
+
+    def judge(outcome: Any, at: int) -> None:
+        path = matrix.faults.requests[at - 1]
+        if path.startswith("DELETE /api/tokenservices"):
+            assert outcome.good
+        elif "POST /api/tokenservices" not in path:
+            assert "standby" in outcome.error
+            assert matrix.world.pauses == []
+            assert all("tokenservices" in one for one in matrix.faults.requests[at:])
+
+    await matrix.each("standby", judge)
