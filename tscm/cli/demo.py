@@ -5,6 +5,8 @@
 import click
 
 from tscm.cli import say
+from tscm.cli.backend import open_backend
+from tscm.cli.progress import shown_progress
 
 
 @click.command(add_help_option=True)
@@ -18,5 +20,10 @@ def command(*, keep: bool, json_output: bool) -> int:
     """
     from tscm.demo import run_demo
 
-    status: int = run_demo(keep=keep, json_output=json_output, say=say.plain)
-    return status
+    return run_demo(
+        keep=keep,
+        json_output=json_output,
+        say=say.plain,
+        open_backend=open_backend,
+        shown_progress=shown_progress,
+    )

@@ -3,13 +3,9 @@ What `tsadmin` says: lines with their level, JSON, and text that came from elsew
 """
 
 import json
-import unicodedata
 from typing import Any
 
 import click
-
-_DANGEROUS = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
-"""Categories that move a cursor, turn the writing direction, or show nothing."""
 
 
 def visible(value: object, *, keep: str = "") -> str:
@@ -20,12 +16,9 @@ def visible(value: object, *, keep: str = "") -> str:
     and bidirectional marks come out as `\x1b` and the like.  Characters of *keep* stay.
     """
     text = str(value)
-    if text.isascii() and text.isprintable():
+    if text.isprintable():
         return text
-    return "".join(
-        one if one in keep or unicodedata.category(one) not in _DANGEROUS else _escaped(one)
-        for one in text
-    )
+    return "".join(one if one in keep or one.isprintable() else _escaped(one) for one in text)
 
 
 def _escaped(character: str) -> str:

@@ -2,6 +2,9 @@
 `tsadmin show`: the settings in force with secrets masked, and the state.
 """
 
+from collections.abc import Iterator
+from typing import Any
+
 import click
 
 from tscm.cli import say
@@ -36,7 +39,7 @@ def command(session: Session, /, name: str, *, lines: bool, json_output: bool) -
     if json_output:
         say.as_json(found)
         return
-    show_pairs(found["settings"].items(), f"Settings of {name}")
+    show_pairs(settings_pairs(found["settings"]), f"Settings of {name}")
     if not backend.running:
         say.info("The manager is not running, so there is no state to show")
         return
@@ -47,6 +50,13 @@ def command(session: Session, /, name: str, *, lines: bool, json_output: bool) -
         say.error(
             f"the settings on disk have a fault, so the old ones stay in force: {state['fault']}"
         )
+
+
+def settings_pairs(view: Json) -> Iterator[tuple[str, Any]]:
+    """The settings by name, each as it would be typed."""
+    for name, value in view.items():
+        unset = "auto" if name == "rest_url" else "none"
+        yield name, unset if value is None else value
 
 
 def setup_text(layout: Layout, view: Json) -> str:

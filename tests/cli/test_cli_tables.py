@@ -1,0 +1,119 @@
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tscm.cli import say, tables
+from tscm.cli.list import table as device_table
+from tscm.cli.progress import PlainProgress
+from tscm.cli.state import state_pairs
+from tscm.model import Progress
+
+
+@settings(deadline=None, max_examples=200)
+@given(st.text())
+def test_no_text_acts_on_a_terminal(text: str) -> None:
+    shown = say.visible(text)
+
+    assert all(one.isprintable() for one in shown)
+    assert not set(shown) & set("\x1b\x9b\u202e\u2066\u200b\ufeff\r\n")
+
+
+@pytest.mark.parametrize("text", ["plain", "ünïcode ✓", "[bold]x[/bold]", "a\\b", "日本"])
+def test_harmless_text_stays_as_it_is(text: str) -> None:
+    assert say.visible(text) == text
+
+
+@pytest.mark.parametrize("cell", ["[red]x[/red]", "[/]", "[link=http://x]y", ":smile:", "\x1b[1mx"])
+def test_markup_in_a_cell_is_text(capsys: pytest.CaptureFixture[str], cell: str) -> None:
+    tables.show_table(["head"], [[cell]], "[title]")
+    tables.show_pairs([("[name]", cell)])
+    out = capsys.readouterr().out
+
+    assert out.count(say.visible(cell)) == 2
+    assert "[title]" in out
+    assert "[name]" in out
+
+
+def test_a_table_in_a_pipe_is_as_wide_as_it_needs(capsys: pytest.CaptureFixture[str]) -> None:
+    tables.show_table(["a", "b"], [["x" * 300, 1], ["y", 1234567]])
+    lines = capsys.readouterr().out.splitlines()
+
+    assert len(lines) == 4
+    assert "x" * 300 in lines[2]
+    assert lines[3].endswith("1,234,567")
+    assert all(line == line.rstrip() for line in lines)
+
+
+def test_a_narrow_terminal_gets_pairs(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tables, "_PIPE_COLUMNS", 20)
+    tables.show_table(["device", "stored", "difference"], [["tstest", 10, 0]])
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+
+    assert lines == [["device", "tstest"], ["stored", "10"], ["difference", "0"], []]
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (None, "-"),
+        (True, "yes"),
+        (1234567, "1,234,567"),
+        (0.25, "0.2"),
+        ((), "none"),
+        (["a", 1000], "a, 1,000"),
+        ({"a": 1, "b": None}, "a 1, b -"),
+        ("\x00", "\\x00"),
+    ],
+)
+def test_values_as_people_read_them(value: object, text: str) -> None:
+    assert tables.cell_text(value) == text
+
+
+def test_the_device_table_grows_with_its_cells() -> None:
+    row = {
+        "name": "n" * 20,
+        "type": "asarest",
+        "device_id": "tdid_1",
+        "device": "2001:db8::1",
+        "log_rotate_size": 1000,
+        "send_logs": False,
+    }
+    lines = device_table([row]).splitlines()
+
+    assert len({len(line) for line in lines}) == 1
+    assert lines[1].endswith("| 1000k | disabled    |")
+
+
+def test_plain_progress_tells_each_step_once(capsys: pytest.CaptureFixture[str]) -> None:
+    report = PlainProgress()
+    report(Progress(phase="fetch", text="block list"))
+    report(Progress(phase="fetch", text="block list"))
+    for done in range(1001):
+        report(Progress(phase="push", text="requests", done=done, total=1000))
+
+    assert capsys.readouterr().out.splitlines() == [
+        "[INFO ] : fetch: block list",
+        "[INFO ] : push: requests (0 of 1,000)",
+        "[INFO ] : push: requests (1,000 of 1,000)",
+    ]
+
+
+def test_a_state_without_anything_is_said_in_words() -> None:
+    pairs = dict(state_pairs({"policy_updates": True}, {"policy": {}, "log": {}}))
+
+    assert pairs == {"last update": "never", "syslog forward": "off", "log upload": "off"}
+
+
+def test_alarms_of_a_state_are_shown() -> None:
+    state = {
+        "policy": {"held": True, "locked_out": True, "stopped_at_failure": "5 failures"},
+        "log": {"fault": "No space left on device", "refused_lines": 3},
+    }
+    shown = " ".join(f"{name}: {value}" for name, value in state_pairs({}, state))
+
+    assert "tsadmin resume" in shown
+    assert "tsadmin configure" in shown
+    assert "5 failures" in shown
+    assert "No space left on device" in shown
