@@ -78,6 +78,9 @@ class Intake:
     quarantine_kb: int = setting(
         values.whole(50, 1 << 24), 10240, doc="Quota of the quarantine log."
     )
+    octet_counting: bool = setting(
+        values.yes_no, True, doc="Take octet-counted messages on TCP and TLS (RFC 6587)."
+    )
     resolve_seconds: int = setting(
         values.whole(5, 86400), 300, doc="How often senders' names are looked up."
     )

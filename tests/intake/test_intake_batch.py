@@ -1,0 +1,179 @@
+"""Three ways to empty a UDP socket, one result."""
+
+import socket
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tscm.intake.batch import Batch, Drain, open_drain, packed, unpacked
+from tscm.intake.senders import normal_address
+from tscm.syslog import framing
+from tscm.syslog.framing import messages_of
+
+WAYS = ("compiled", "numpy", "plain")
+LIMIT = 4000
+EVERYTHING = (1 << 20, 1 << 30)
+
+
+def opened(way: str, limit: int = LIMIT) -> Drain:
+    try:
+        return open_drain(way, limit)
+    except ImportError:
+        pytest.skip("the helper was not built here")
+
+
+@pytest.fixture(scope="module")
+def drains() -> list[Drain]:
+    return [opened(way) for way in WAYS]
+
+
+@pytest.fixture
+def heard() -> Iterator[socket.socket]:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as bound:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 22)
+        bound.bind(("127.0.0.1", 0))
+        yield bound
+
+
+def send(to: socket.socket, datagrams: list[tuple[int, bytes]]) -> None:
+    """Each from the loopback address of that last number."""
+    senders: dict[int, socket.socket] = {}
+    for number, data in datagrams:
+        if number not in senders:
+            senders[number] = socket.socket(to.family, socket.SOCK_DGRAM)
+            if to.family == socket.AF_INET:
+                senders[number].bind((f"127.0.0.{number}", 0))
+        senders[number].sendto(data, to.getsockname()[:2])
+    for one in senders.values():
+        one.close()
+
+
+def flat(batch: Batch) -> dict[str, list[bytes]]:
+    for sender in batch.senders:
+        assert sender.lines.data.count(b"\n") == sender.lines.count
+        assert sender.lines.escaped == (b"\x10" in sender.lines.data)
+    return {unpacked(sender.key): messages_of(sender.lines) for sender in batch.senders}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_lines_come_grouped_by_sender_in_their_order(way: str, heard: socket.socket) -> None:
+    sent = [(1 + n % 3, b"<166>line %d" % n) for n in range(1000)]
+    send(heard, sent)
+    batch = opened(way)(heard, *EVERYTHING)
+    assert flat(batch) == {
+        f"127.0.0.{number}": [data for who, data in sent if who == number] for number in (1, 2, 3)
+    }
+    assert (batch.datagrams, batch.empty, batch.cut, batch.more) == (1000, 0, 0, False)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_odd_bytes_are_escaped_and_trailers_go(way: str, heard: socket.socket) -> None:
+    sent = [
+        (1, b"a\n"),
+        (1, b"b\r\n\0"),
+        (1, b"c\nforged"),
+        (1, b""),
+        (1, b"\n\n"),
+        (1, b"d\x10n"),
+        (1, b"e\0f"),
+        (1, b"g\rh"),
+        (2, b"plain"),
+        (1, b"\xff\xfe \xe2\x80\xae \x1b[31m"),
+    ]
+    send(heard, sent)
+    batch = opened(way)(heard, *EVERYTHING)
+    assert flat(batch) == {
+        "127.0.0.1": [
+            *(b"a", b"b", b"c\nforged", b"d\x10n", b"e\0f", b"g\rh"),
+            b"\xff\xfe \xe2\x80\xae \x1b[31m",
+        ],
+        "127.0.0.2": [b"plain"],
+    }
+    assert (batch.datagrams, batch.empty) == (10, 2)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_long_datagrams_come_whole_and_over_the_limit_are_cut(
+    way: str, heard: socket.socket
+) -> None:
+    sizes = [510, 511, 512, 513, 1500, 65507, 3]
+    sent = [(1, bytes([65 + n]) * size) for n, size in enumerate(sizes)]
+    send(heard, sent)
+    whole = opened(way, 65536)(heard, *EVERYTHING)
+    assert flat(whole) == {"127.0.0.1": [data for _, data in sent]}
+    assert whole.cut == 0
+
+    send(heard, sent)
+    short = opened(way, 512)(heard, *EVERYTHING)
+    assert flat(short) == {"127.0.0.1": [data[:512] for _, data in sent]}
+    assert short.cut == 3
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_drain_ends_at_its_bound_and_the_rest_waits(way: str, heard: socket.socket) -> None:
+    drain = opened(way)
+    send(heard, [(1, b"%d" % n) for n in range(700)])
+    first = drain(heard, 600, 1 << 30)
+    assert (first.datagrams, first.more) == (600, True)
+    second = drain(heard, 600, 1 << 30)
+    assert (second.datagrams, second.more) == (100, False)
+    assert flat(second) == {"127.0.0.1": [b"%d" % n for n in range(600, 700)]}
+    assert drain(heard, 600, 1 << 30) == Batch()
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_ipv6_senders_are_told(way: str) -> None:
+    with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as heard:
+        try:
+            heard.bind(("::1", 0))
+        except OSError:
+            pytest.skip("no IPv6 on this machine")
+        send(heard, [(1, b"<1>six")])
+        assert flat(opened(way)(heard, *EVERYTHING)) == {"::1": [b"<1>six"]}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_socket_that_is_gone_is_an_error(way: str) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as listener:
+        drain = opened(way)
+        with pytest.raises(OSError):
+            drain(listener, *EVERYTHING)
+
+
+messages = st.one_of(
+    st.binary(max_size=30),
+    st.text("ab\n\r\0\x10 ", max_size=12).map(str.encode),
+    st.integers(1, 6000).map(lambda size: b"x" * size),
+)
+
+
+@settings(deadline=None, max_examples=120)
+@given(st.lists(st.tuples(st.integers(1, 4), messages), max_size=40))
+def test_all_ways_give_the_same(drains: list[Drain], sent: list[tuple[int, bytes]]) -> None:
+    expected: dict[str, list[bytes]] = {}
+    for number, data in sent:
+        bare = data.rstrip(framing.TRAILERS)
+        if bare:
+            expected.setdefault(f"127.0.0.{number}", []).append(bare[:LIMIT])
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as heard:
+        heard.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 22)
+        heard.bind(("127.0.0.1", 0))
+        found = []
+        for drain in drains:
+            send(heard, sent)
+            found.append(drain(heard, *EVERYTHING))
+    assert [flat(batch) for batch in found] == [expected] * len(drains)
+    assert len({(b.datagrams, b.empty, b.cut, b.more) for b in found}) == 1
+    stored = {
+        tuple(sorted((one.key, one.lines.data, one.lines.count) for one in batch.senders))
+        for batch in found
+    }
+    assert len(stored) == 1
+
+
+@settings(deadline=None, max_examples=100)
+@given(st.ip_addresses().map(str))
+def test_addresses_come_back(address: str) -> None:
+    assert normal_address(unpacked(packed(address))) == normal_address(address)

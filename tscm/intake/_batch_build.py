@@ -1,0 +1,194 @@
+"""
+Builds `_batch`, the compiled helper of the UDP listener and of the line scan.
+
+`build()` compiles in place and returns the file; the wheel's build hook calls it where a
+compiler is there.  Without it `tscm.intake` works through numpy or plain Python and gives the
+same results.
+"""
+
+import os
+import pathlib
+import shutil
+import tempfile
+
+from cffi import FFI
+
+DECLARATIONS = """
+struct group { unsigned char key[16]; unsigned key_length; char *data; size_t length, capacity;
+               unsigned lines, odd; };
+struct odd { unsigned group; size_t at, length; };
+struct batch { struct group *groups; struct odd *odds; unsigned group_count, odd_count, empty, cut;
+               int error; size_t bytes; ...; };
+struct batch *batch_new(size_t max_message);
+void batch_free(struct batch *);
+unsigned batch_drain(struct batch *, int fd, unsigned max_messages, size_t max_bytes);
+unsigned scan_lines(const char *data, size_t length, size_t *longest, int *odd);
+"""
+
+SOURCE = r"""
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#define SLOTS 256                 /* datagrams a system call */
+#define SLOT 512                  /* their first bytes lie close together */
+#define REST (65536 - SLOT)       /* the rest of a long one; untouched pages cost nothing */
+#define GROUPS 1024               /* senders a batch */
+#define BUCKETS 4096
+#define KEEP (1 << 20)            /* a larger buffer is given back after its batch */
+
+struct group { unsigned char key[16]; unsigned key_length; char *data; size_t length, capacity;
+               unsigned lines, odd; };
+struct odd { unsigned group; size_t at, length; };
+struct batch {
+    struct group *groups; struct odd *odds; unsigned group_count, odd_count, empty, cut;
+    int error; size_t bytes;
+    size_t max_message; unsigned odd_capacity;
+    unsigned short buckets[BUCKETS];
+    struct mmsghdr heads[SLOTS]; struct iovec parts[SLOTS][2];
+    struct sockaddr_in6 names[SLOTS];
+    char *near, *far, *whole;
+};
+
+void batch_free(struct batch *b) {
+    if (!b) return;
+    for (unsigned g = 0; b->groups && g < GROUPS; g++) free(b->groups[g].data);
+    free(b->groups); free(b->odds); free(b->near); free(b->far); free(b->whole); free(b);
+}
+
+struct batch *batch_new(size_t max_message) {
+    struct batch *b = calloc(1, sizeof *b);
+    if (!b) return NULL;
+    b->max_message = max_message;
+    b->groups = calloc(GROUPS, sizeof *b->groups);
+    b->near = malloc(SLOTS * SLOT); b->far = malloc((size_t)SLOTS * REST); b->whole = malloc(65536);
+    if (!b->groups || !b->near || !b->far || !b->whole) { batch_free(b); return NULL; }
+    for (unsigned i = 0; i < SLOTS; i++) {
+        b->parts[i][0] = (struct iovec){b->near + i * SLOT, SLOT};
+        b->parts[i][1] = (struct iovec){b->far + (size_t)i * REST, REST};
+        b->heads[i].msg_hdr.msg_iov = b->parts[i]; b->heads[i].msg_hdr.msg_iovlen = 2;
+        b->heads[i].msg_hdr.msg_name = &b->names[i];
+    }
+    return b;
+}
+
+static struct group *group_of(struct batch *b, struct sockaddr_in6 *name) {
+    unsigned v6 = name->sin6_family == AF_INET6, length = v6 ? 16 : 4, hash = 2166136261u;
+    unsigned char *key = v6 ? (unsigned char *)&name->sin6_addr
+                            : (unsigned char *)&((struct sockaddr_in *)name)->sin_addr;
+    for (unsigned i = 0; i < length; i++) hash = (hash ^ key[i]) * 16777619u;
+    for (unsigned at = (hash ^ hash >> 15) % BUCKETS;; at = (at + 1) % BUCKETS) {
+        struct group *g;
+        if (b->buckets[at]) {
+            g = &b->groups[b->buckets[at] - 1];
+            if (g->key_length == length && !memcmp(g->key, key, length)) return g;
+            continue;
+        }
+        g = &b->groups[b->group_count++];
+        b->buckets[at] = b->group_count;
+        memcpy(g->key, key, length); g->key_length = length;
+        return g;
+    }
+}
+
+static int is_trailer(char c) { return c == '\n' || c == '\r' || c == 0; }
+
+static int add(struct batch *b, struct group *g, const char *data, size_t length) {
+    if (g->length + length + 1 > g->capacity) {
+        size_t wanted = (g->length + length + 1) * 2 + 4096;
+        char *more = realloc(g->data, wanted);
+        if (!more) return ENOMEM;
+        g->data = more; g->capacity = wanted;
+    }
+    unsigned char odd = 0;
+    for (size_t i = 0; i < length; i++)           /* no branch: the compiler makes vectors of it */
+        odd |= (data[i] == '\n') | (data[i] == '\r') | (data[i] == 0) | (data[i] == 16);
+    if (odd) {
+        if (b->odd_count == b->odd_capacity) {
+            struct odd *more = realloc(b->odds, (b->odd_capacity * 2 + 64) * sizeof *more);
+            if (!more) return ENOMEM;
+            b->odds = more; b->odd_capacity = b->odd_capacity * 2 + 64;
+        }
+        b->odds[b->odd_count++] = (struct odd){g - b->groups, g->length, length};
+        g->odd++;
+    }
+    memcpy(g->data + g->length, data, length);
+    g->data[g->length + length] = '\n';
+    g->length += length + 1; g->lines++; b->bytes += length + 1;
+    return 0;
+}
+
+/* Take what waits, up to the bounds; fewer than max_messages and no error: the socket is empty. */
+unsigned batch_drain(struct batch *b, int fd, unsigned max_messages, size_t max_bytes) {
+    unsigned taken = 0;
+    for (unsigned g = 0; g < b->group_count; g++) {
+        struct group *old = &b->groups[g];
+        if (old->capacity > KEEP) { free(old->data); old->data = NULL; old->capacity = 0; }
+        old->length = old->lines = old->odd = 0;
+    }
+    memset(b->buckets, 0, sizeof b->buckets);
+    b->group_count = b->odd_count = b->empty = b->cut = b->error = 0; b->bytes = 0;
+    while (taken < max_messages && b->bytes < max_bytes && b->group_count + SLOTS <= GROUPS) {
+        unsigned wanted = max_messages - taken < SLOTS ? max_messages - taken : SLOTS;
+        for (unsigned i = 0; i < wanted; i++) b->heads[i].msg_hdr.msg_namelen = sizeof b->names[i];
+        int got = recvmmsg(fd, b->heads, wanted, MSG_DONTWAIT, NULL);
+        if (got < 0) {
+            if (errno == EINTR) continue;
+            b->error = errno;
+            break;
+        }
+        for (int i = 0; i < got; i++) {
+            size_t length = b->heads[i].msg_len;
+            char *data = b->near + i * SLOT;
+            if (length > SLOT) {
+                memcpy(b->whole, data, SLOT);
+                memcpy(b->whole + SLOT, b->far + (size_t)i * REST, length - SLOT);
+                data = b->whole;
+            }
+            while (length && is_trailer(data[length - 1])) length--;
+            if (!length) { b->empty++; continue; }
+            if (length > b->max_message) { length = b->max_message; b->cut++; }
+            if ((b->error = add(b, group_of(b, &b->names[i]), data, length))) return taken + got;
+        }
+        taken += got;
+        if ((unsigned)got < wanted) { b->error = EAGAIN; break; }
+    }
+    return taken;
+}
+
+/* Count LFs; the longest line; whether a line is empty or begins with a blank. */
+unsigned scan_lines(const char *data, size_t length, size_t *longest, int *odd) {
+    const char *at = data, *end = data + length, *found;
+    unsigned lines = 0;
+    size_t most = 0;
+    int strange = 0;
+    for (; at < end && (found = memchr(at, '\n', end - at)); at = found + 1, lines++) {
+        if ((size_t)(found - at) > most) most = found - at;
+        strange |= (*at == '\n') | (*at == ' ');
+    }
+    *longest = most; *odd = strange;
+    return lines;
+}
+"""
+
+
+def build() -> pathlib.Path:
+    """Compile, put the module beside this file, return it; raises where that cannot be done."""
+    here = pathlib.Path(__file__).resolve().parent
+    ffi = FFI()
+    ffi.cdef(DECLARATIONS)
+    ffi.set_source("_batch", SOURCE, extra_compile_args=["-O3"])
+    # Aside, so that setuptools does not take the project's settings for the helper's.
+    with tempfile.TemporaryDirectory() as aside:
+        made = pathlib.Path(ffi.compile(tmpdir=aside))
+        arriving = here / f".{made.name}.{os.getpid()}"
+        shutil.copyfile(made, arriving)
+        built = here / made.name
+        arriving.replace(built)  # a running manager keeps the old file
+    return built
+
+
+if __name__ == "__main__":
+    print(build())  # noqa: T201 - a tool's only output

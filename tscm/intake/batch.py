@@ -1,0 +1,135 @@
+"""
+A full UDP socket in, one chunk of lines per sender out: three ways with the same results.
+
+`compiled` reads and groups in C; `numpy` calls `recvmmsg` without a compiler; `plain` asks for
+one datagram at a time and runs everywhere.  The kernel's own work is most of the cost, so what
+counts is how few system calls and Python steps a line takes (docs/performance.md).
+"""
+
+import socket
+from collections.abc import Callable
+from typing import Protocol
+
+from attrs import field, frozen
+
+from tscm.syslog.framing import Lines, close_messages
+
+MAX_DATAGRAM = 65536
+MAX_SENDERS = 1024
+"""Senders a batch: one more ends it, so that forged sources cannot grow anything."""
+
+
+@frozen
+class SenderLines:
+    """What one sender sent in a batch: its packed address, and its lines in their order."""
+
+    key: bytes
+    lines: Lines
+
+
+@frozen
+class Batch:
+    """
+    What a drain took: *messages* that were no empty datagrams, grouped by sender.
+
+    *more* says that the bound ended it, not an empty socket.
+    """
+
+    senders: list[SenderLines] = field(factory=list)
+    datagrams: int = 0
+    empty: int = 0
+    cut: int = 0
+    more: bool = False
+
+
+class Drain(Protocol):
+    """A way to empty a socket."""
+
+    name: str
+
+    def __call__(self, taken: socket.socket, max_messages: int, max_bytes: int) -> Batch:
+        """
+        Take what waits, within the bounds; never wait.  Raises `OSError` where the socket is
+        unusable.
+        """
+
+
+class PlainDrain:
+    """One `recvfrom` a datagram."""
+
+    name = "plain"
+
+    def __init__(self, max_message: int) -> None:
+        self._max_message = max_message
+
+    def __call__(self, taken: socket.socket, max_messages: int, max_bytes: int) -> Batch:
+        """See `Drain`."""
+        groups: dict[str, list[bytes]] = {}
+        datagrams = 0
+        size = 0
+        more = True
+        try:
+            while datagrams < max_messages and size < max_bytes and len(groups) < MAX_SENDERS:
+                data, address = taken.recvfrom(MAX_DATAGRAM, socket.MSG_DONTWAIT)
+                datagrams += 1
+                size += len(data)
+                host = address[0]
+                try:
+                    groups[host].append(data)
+                except KeyError:
+                    groups[host] = [data]
+        except BlockingIOError:
+            more = False
+        senders: list[SenderLines] = []
+        empty = cut = 0
+        for host, messages in groups.items():
+            closed = close_messages(messages, self._max_message)
+            empty += closed.empty
+            cut += closed.cut
+            if closed.lines is not None:
+                senders.append(SenderLines(packed(host), closed.lines))
+        return Batch(senders, datagrams, empty, cut, more)
+
+
+def packed(address: str) -> bytes:
+    """4 bytes of an IPv4 address, 16 of an IPv6 one; its zone goes."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    return socket.inet_pton(family, address.partition("%")[0])
+
+
+def unpacked(key: bytes) -> str:
+    """The address that `packed` was given."""
+    return socket.inet_ntop(socket.AF_INET if len(key) == 4 else socket.AF_INET6, key)
+
+
+def open_drain(wanted: str, max_message: int) -> Drain:
+    """
+    The way of this name; for `auto` the best that works here.
+
+    Raises `ImportError` or `OSError` where a way that was named cannot work.
+    """
+    ways: dict[str, Callable[[int], Drain]] = {
+        "compiled": _compiled,
+        "numpy": _numpy,
+        "plain": PlainDrain,
+    }
+    if wanted != "auto":
+        return ways[wanted](max_message)
+    for way in (_compiled, _numpy):
+        try:
+            return way(max_message)
+        except (ImportError, OSError):
+            continue
+    return PlainDrain(max_message)
+
+
+def _compiled(max_message: int) -> Drain:
+    from tscm.intake.batch_compiled import CompiledDrain
+
+    return CompiledDrain(max_message)
+
+
+def _numpy(max_message: int) -> Drain:
+    from tscm.intake.batch_numpy import NumpyDrain
+
+    return NumpyDrain(max_message)

@@ -1,0 +1,98 @@
+"""
+From what a listener took to the logs: source address, device, one append a device and batch.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+
+from attrs import define, field
+
+from tscm.intake.account import Account, Cause, DeviceAccount
+from tscm.intake.senders import Relay, SenderTable
+from tscm.model import Json, Run, Spool
+from tscm.syslog.escape import INTRODUCER, unescape
+from tscm.syslog.framing import Lines
+
+Quarantine = Callable[[str, Lines, float], None]
+"""Takes lines of an unknown sender (address, lines, receive time); must not raise."""
+
+
+@define(eq=False)
+class Delivery:
+    """
+    Where all listeners bring what they took.
+    """
+
+    spool: Spool
+    senders: SenderTable
+    quarantine: Quarantine | None = None
+    devices: dict[str, DeviceAccount] = field(factory=dict, init=False)
+
+    def deliver(self, account: Account, sent: Iterable[tuple[str, Lines]], now: float) -> None:
+        """
+        Append what came from each (address, lines), one write a device.
+
+        What cannot be stored is counted in *account* as dropped, by cause.
+        """
+        runs: dict[str, list[Run]] = {}
+        for address, lines in sent:
+            account.received += lines.count
+            route = self.senders.route_of(address)
+            if route is None:
+                self._stranger(account, Cause.UNKNOWN_SENDER, address, lines, now)
+            elif isinstance(route, str):
+                _add(runs, route, address, lines)
+            else:
+                for device, part in _sorted_out(route, lines):
+                    if device is None:
+                        cause = Cause.UNKNOWN_BEHIND_RELAY
+                        self._stranger(account, cause, address, part, now)
+                    else:
+                        _add(runs, device, address, part)
+        for device, batch in runs.items():
+            self._append(account, device, batch, now)
+
+    def figures(self) -> Json:
+        """Counts per device."""
+        return {device: counts.figures() for device, counts in sorted(self.devices.items())}
+
+    def _append(self, account: Account, device: str, batch: Sequence[Run], now: float) -> None:
+        count = sum([run.lines for run in batch])
+        counts = self.devices.get(device)
+        if counts is None:
+            counts = self.devices[device] = DeviceAccount()
+        counts.received += count
+        counts.last_received_at = now
+        if self.spool.append(device, batch, now):
+            account.stored += count
+            counts.stored += count
+        else:
+            account.drop(Cause.LOG_UNAVAILABLE, count)
+
+    def _stranger(
+        self, account: Account, cause: Cause, address: str, lines: Lines, now: float
+    ) -> None:
+        account.drop(cause, lines.count)
+        self.senders.strangers.note(address, lines.count, lines.data[:512], now)
+        if self.quarantine is not None:
+            self.quarantine(address, lines, now)
+
+
+def _add(runs: dict[str, list[Run]], device: str, address: str, lines: Lines) -> None:
+    run = Run(address, lines.data, lines.count, lines.escaped)
+    if device in runs:
+        runs[device].append(run)
+    else:
+        runs[device] = [run]
+
+
+def _sorted_out(relay: Relay, lines: Lines) -> list[tuple[str | None, Lines]]:
+    """A relay's lines by device, None for those that fit none: here each line is looked at."""
+    found: dict[str | None, list[bytes]] = {}
+    for line in lines.data.split(b"\n")[:-1]:
+        payload = unescape(line) if lines.escaped else line
+        found.setdefault(relay.device_of(payload), []).append(line)
+    parts: list[tuple[str | None, Lines]] = []
+    for device, some in found.items():
+        data = b"\n".join(some) + b"\n"
+        parts.append((device, Lines(data, len(some), INTRODUCER in data)))
+    return parts

@@ -1,0 +1,233 @@
+"""
+The listeners as one service: bound before privileges go, counted while they run.
+"""
+
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import Any, ClassVar
+
+from attrs import define, field
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred, gatherResults, maybeDeferred
+from twisted.logger import Logger
+
+from tscm.errors import ListenerUnavailable
+from tscm.intake import sockets
+from tscm.intake.account import Account
+from tscm.intake.batch import Drain, open_drain
+from tscm.intake.connections import Connections
+from tscm.intake.delivery import Delivery
+from tscm.intake.naming import Naming, Resolve
+from tscm.intake.senders import SenderTable
+from tscm.intake.sockets import ReceiveBuffer
+from tscm.intake.tcp import StreamBounds, SyslogStream, SyslogStreams
+from tscm.intake.udp import Pace, UdpListener
+from tscm.model import Json, Spool
+from tscm.settings.node import Intake, Listen
+from tscm.settings.values import HostPort
+from tscm.syslog.framing import Looker, look_over
+
+
+@define(eq=False)
+class IntakeService(Service):
+    """
+    All listeners of the manager.
+
+    Binding happens in `privilegedStartService` and raises `ListenerUnavailable`; with port 0
+    the kernel chooses, see `addresses`.  Stopping takes what waits in the sockets first.
+    """
+
+    _log: ClassVar[Logger] = Logger()
+
+    _reactor: Any
+    _listen: Listen
+    _bounds: Intake
+    _spool: Spool
+    senders: SenderTable
+    _resolve: Resolve | None = None
+    _delivery: Delivery = field(init=False)
+    _connections: Connections = field(init=False)
+    _naming: Naming = field(init=False)
+    _drain: Drain | None = field(default=None, init=False)
+    _accounts: dict[str, Account] = field(factory=dict, init=False)
+    _udp: list[UdpListener] = field(factory=list, init=False)
+    _buffers: dict[str, ReceiveBuffer] = field(factory=dict, init=False)
+    _ports: list[Any] = field(factory=list, init=False)
+    _places: dict[str, list[str]] = field(factory=dict, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._delivery = Delivery(self._spool, self.senders)
+        self._connections = Connections(
+            self._bounds.max_connections, self._bounds.max_connections_per_sender
+        )
+        self._naming = Naming(
+            self._reactor, self.senders, self._bounds.resolve_seconds, self._resolve
+        )
+
+    def privilegedStartService(self) -> None:
+        """Bind every listener, or none: raises `ListenerUnavailable`."""
+        if self._places:
+            return
+        try:
+            self._drain = self._open_drain()
+            self._bind_all("udp", self._listen.udp, self._bind_udp)
+            self._bind_all("tcp", self._listen.tcp, self._bind_tcp)
+        except BaseException:
+            self._close()
+            raise
+        super().privilegedStartService()
+
+    def startService(self) -> None:
+        """Begin to take lines."""
+        self.privilegedStartService()
+        super().startService()
+        self._naming.startService()
+        for listener in self._udp:
+            listener.start()
+        for port in self._ports:
+            port.startReading()
+
+    def stopService(self) -> Deferred[None]:
+        """Fires when every socket is closed and what they held is delivered."""
+        super().stopService()
+        return Deferred.fromCoroutine(self._stop())
+
+    async def _stop(self) -> None:
+        await maybeDeferred(self._naming.stopService)
+        for port in self._ports:
+            await maybeDeferred(port.stopListening)
+        self._ports.clear()
+        streams = [one for one in self._connections.streams() if isinstance(one, SyslogStream)]
+        await gatherResults([stream.finish() for stream in streams], consumeErrors=True)
+        self._close()
+
+    def addresses(self) -> dict[str, list[str]]:
+        """Where it listens, by kind (`udp`, `tcp`, `tls`), after binding."""
+        return {kind: list(places) for kind, places in self._places.items()}
+
+    def figures(self) -> Json:
+        """
+        What came in and what became of it.
+
+        For each listener `received` = `stored` + the sum of `dropped`; the kernel's own drops
+        stand beside.
+        """
+        unknown = self.senders.strangers
+        return {
+            "listeners": {name: account.figures() for name, account in self._accounts.items()},
+            "devices": self._delivery.figures(),
+            "udp_path": None if self._drain is None else self._drain.name,
+            "connections": self._connections.figures(),
+            "unknown_senders": {
+                "lines": unknown.lines,
+                "uncounted_lines": unknown.uncounted_lines,
+                "senders": len(unknown),
+            },
+            "senders": self.senders.figures(),
+        }
+
+    def _open_drain(self) -> Drain:
+        wanted = self._bounds.udp_helper
+        try:
+            drain = open_drain(wanted, self._bounds.max_message_bytes)
+        except (ImportError, OSError) as error:
+            self._log.warn(
+                "UDP helper {wanted} cannot be used here: {error}; taking another",
+                wanted=wanted,
+                error=error,
+            )
+            drain = open_drain("auto", self._bounds.max_message_bytes)
+        return drain
+
+    def _bind_all(
+        self, kind: str, wanted: Iterable[HostPort], bind: Callable[[str, HostPort], HostPort]
+    ) -> None:
+        places = self._places.setdefault(kind, [])
+        wanted = list(wanted)
+        for address in wanted:
+            try:
+                places.append(str(bind(kind, address)))
+            except ListenerUnavailable as fault:
+                if len(wanted) == 1 or address.host != "::" or not sockets.no_such_family(fault):
+                    raise
+                self._log.warn("no IPv6 here: not listening on {address}", address=address)
+
+    def _account(self, kind: str, place: HostPort) -> Account:
+        name = f"{kind} {place}"
+        return self._accounts.setdefault(name, Account(name))
+
+    def _bind_udp(self, kind: str, address: HostPort) -> HostPort:
+        assert self._drain is not None
+        count = self._bounds.udp_sockets
+        for _ in range(count):
+            bound = sockets.bind_udp(kind, address, reuse=count > 1)
+            address = sockets.place_of(bound)
+            buffer = sockets.raise_buffer(bound, self._bounds.receive_buffer_bytes)
+            account = self._account(kind, address)
+            if account.listener not in self._buffers:
+                self._buffers[account.listener] = buffer
+                account.extra.append(partial(self._udp_figures, account.listener))
+                if buffer.hint:
+                    self._log.warn(
+                        "{listener}: receive buffer of {reached} bytes instead of {asked}; {hint}",
+                        listener=account.listener,
+                        reached=buffer.reached,
+                        asked=buffer.asked,
+                        hint=buffer.hint,
+                    )
+            pace = Pace(self._bounds.busy_wait_ms / 1000, buffer.reached)
+            deliver = self._delivery.deliver
+            self._udp.append(
+                UdpListener(
+                    self._reactor, bound, self._drain, deliver=deliver, account=account, pace=pace
+                )
+            )
+        return address
+
+    def _udp_figures(self, listener: str) -> Json:
+        buffer = self._buffers[listener]
+        each = [one.figures() for one in self._udp if one.listener == listener]
+        known = [one["kernel_dropped"] for one in each if one["kernel_dropped"] is not None]
+        return {
+            "kernel_dropped": sum(known) if known else None,
+            "receive_buffer": {
+                "asked": buffer.asked,
+                "reached": buffer.reached,
+                "hint": buffer.hint,
+            },
+            "sockets": each,
+        }
+
+    def _bind_tcp(self, kind: str, address: HostPort) -> HostPort:
+        bound = sockets.bind_tcp(kind, address)
+        place = sockets.place_of(bound)
+        account = self._account(kind, place)
+        bounds = StreamBounds(
+            self._bounds.max_message_bytes,
+            strangers_closed=self._bounds.unknown_senders == "close",
+            octet_counts=self._bounds.octet_counting,
+            look=_best_look(),
+        )
+        streams = SyslogStreams(self._reactor, account, self._delivery, self._connections, bounds)
+        account.extra.append(streams.figures)
+        port = self._reactor.adoptStreamPort(bound.fileno(), bound.family, streams)
+        bound.close()  # the port has a descriptor of its own
+        port.stopReading()
+        self._ports.append(port)
+        return place
+
+    def _close(self) -> None:
+        for listener in self._udp:
+            listener.stop()
+        for port in self._ports:
+            port.stopListening()
+        self._ports.clear()
+        self._places.clear()
+
+
+def _best_look() -> Looker:
+    try:
+        from tscm.intake.batch_compiled import look_over as compiled
+    except ImportError:
+        return look_over
+    return compiled

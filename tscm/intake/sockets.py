@@ -1,0 +1,128 @@
+"""
+Sockets as intake wants them: bound without a surprise, their buffers raised, their losses read.
+"""
+
+import errno
+import os
+import socket
+import struct
+
+from attrs import define, field, frozen
+
+from tscm.errors import ListenerUnavailable
+from tscm.settings.values import HostPort
+
+_SO_RCVBUFFORCE = 33
+_SO_MEMINFO = 55
+_MEMINFO_DROPS = 8
+_BACKLOG = 4096
+
+
+def bind_udp(listener: str, address: HostPort, *, reuse: bool = False) -> socket.socket:
+    """A UDP socket on *address*; raises `ListenerUnavailable`."""
+    return _bound(listener, address, socket.SOCK_DGRAM, reuse=reuse)
+
+
+def bind_tcp(listener: str, address: HostPort) -> socket.socket:
+    """A listening TCP socket on *address*; raises `ListenerUnavailable`."""
+    bound = _bound(listener, address, socket.SOCK_STREAM, reuse=False)
+    try:
+        bound.listen(_BACKLOG)
+    except OSError as error:
+        bound.close()
+        raise ListenerUnavailable(listener, str(address), _cause(error)) from None
+    return bound
+
+
+def _bound(listener: str, address: HostPort, kind: int, *, reuse: bool) -> socket.socket:
+    family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
+    bound: socket.socket | None = None
+    try:
+        bound = socket.socket(family, kind)
+        bound.setblocking(False)
+        if family == socket.AF_INET6:
+            # IPv4 has a socket of its own on the same port.
+            bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        if kind == socket.SOCK_STREAM:
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if reuse:
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        bound.bind((address.host, address.port or 0))
+    except OSError as error:
+        if bound is not None:
+            bound.close()
+        raise ListenerUnavailable(listener, str(address), _cause(error)) from error
+    return bound
+
+
+def _cause(error: OSError) -> str:
+    return os.strerror(error.errno) if error.errno and error.errno > 0 else str(error)
+
+
+def no_such_family(fault: ListenerUnavailable) -> bool:
+    """Whether the machine has no IPv6 at all, so that `[::]` cannot be meant."""
+    cause = fault.__cause__
+    return isinstance(cause, OSError) and cause.errno in (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL)
+
+
+def place_of(bound: socket.socket) -> HostPort:
+    """Where *bound* listens, the kernel's choice of a port included."""
+    host, port = bound.getsockname()[:2]
+    return HostPort(host, port)
+
+
+@frozen
+class ReceiveBuffer:
+    """What was *asked* for and what was *reached*, in bytes of the setting."""
+
+    asked: int
+    reached: int
+
+    @property
+    def hint(self) -> str | None:
+        """What to do where the kernel gave less."""
+        if self.reached >= self.asked:
+            return None
+        return f"sysctl -w net.core.rmem_max={self.asked}, or CAP_NET_ADMIN for the process"
+
+
+def raise_buffer(bound: socket.socket, asked: int) -> ReceiveBuffer:
+    """Ask for a receive buffer, past the system's bound where the process may."""
+    for option in (_SO_RCVBUFFORCE, socket.SO_RCVBUF):
+        try:
+            bound.setsockopt(socket.SOL_SOCKET, option, asked)
+            break
+        except OSError:
+            continue
+    # Linux doubles what is asked, to make room for its own book-keeping.
+    return ReceiveBuffer(asked, bound.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) // 2)
+
+
+@define(eq=False)
+class KernelDrops:
+    """
+    Datagrams that the kernel dropped since the socket was opened: its buffer was full.
+
+    Read from the socket itself (SO_MEMINFO, Linux 4.12); the kernel's count has 32 bits and
+    is carried on here.  None where the kernel does not tell.
+    """
+
+    _socket: socket.socket
+    _total: int | None = field(default=None, init=False)
+    _last: int = field(default=0, init=False)
+
+    def count(self) -> int | None:
+        """The count by now; after `close`, the last one."""
+        if self._socket.fileno() >= 0:
+            try:
+                raw = self._socket.getsockopt(socket.SOL_SOCKET, _SO_MEMINFO, 64)
+                now = struct.unpack_from("I", raw, 4 * _MEMINFO_DROPS)[0]
+            except (OSError, struct.error):
+                return self._total
+            self._total = (self._total or 0) + (now - self._last) % (1 << 32)
+            self._last = now
+        return self._total
+
+    def close(self) -> None:
+        """Take the count a last time, before the socket goes."""
+        self.count()

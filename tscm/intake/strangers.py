@@ -1,0 +1,87 @@
+"""
+Senders that no device claims: counted, each with a sample, in a table that cannot grow.
+"""
+
+from attrs import define, field
+
+from tscm.model import Json
+
+_SAMPLE_BYTES = 240
+_FORGET_SECONDS = 86400.0
+
+
+@define
+class Stranger:
+    """One unknown sender."""
+
+    first_seen_at: float
+    last_seen_at: float
+    lines: int = 0
+    sample: bytes = b""
+
+
+@define(eq=False)
+class Strangers:
+    """
+    Unknown senders by address.
+
+    When the table is full, those not heard for a day make room; a stranger that finds none is
+    counted in *uncounted_lines* alone, so that a flood of forged sources costs no memory and
+    pushes nobody out.
+    """
+
+    max_senders: int = 1024
+    lines: int = field(default=0, init=False)
+    uncounted_lines: int = field(default=0, init=False)
+    _table: dict[str, Stranger] = field(factory=dict, init=False)
+    _swept_at: float = field(default=0.0, init=False)
+
+    def __len__(self) -> int:
+        return len(self._table)
+
+    def note(self, address: str, lines: int, sample: bytes, now: float) -> None:
+        """*lines* came from *address*; *sample* is the newest of them (or a chunk that starts with one)."""
+        self.lines += lines
+        stranger = self._table.get(address)
+        if stranger is None:
+            if len(self._table) >= self.max_senders:
+                self._sweep(now)
+            if len(self._table) >= self.max_senders:
+                self.uncounted_lines += lines
+                return
+            stranger = self._table[address] = Stranger(now, now)
+        stranger.lines += lines
+        stranger.last_seen_at = now
+        if sample:
+            stranger.sample = sample[:_SAMPLE_BYTES].partition(b"\n")[0]
+
+    def forget(self, address: str) -> None:
+        """*address* is no stranger any more."""
+        self._table.pop(address, None)
+
+    def shown(self) -> list[Json]:
+        """The table, the latest sender first; samples are made harmless for a terminal."""
+        latest = sorted(self._table.items(), key=lambda item: -item[1].last_seen_at)
+        return [
+            {
+                "address": address,
+                "lines": stranger.lines,
+                "first_seen_at": stranger.first_seen_at,
+                "last_seen_at": stranger.last_seen_at,
+                "sample": _visible(stranger.sample),
+            }
+            for address, stranger in latest
+        ]
+
+    def _sweep(self, now: float) -> None:
+        if now - self._swept_at < 60:
+            return
+        self._swept_at = now
+        for address, stranger in list(self._table.items()):
+            if now - stranger.last_seen_at > _FORGET_SECONDS:
+                del self._table[address]
+
+
+def _visible(sample: bytes) -> str:
+    """Printable ASCII; the rest as escapes, so that no control or bidi mark reaches a terminal."""
+    return "".join(chr(b) if 32 <= b < 127 else f"\\x{b:02x}" for b in sample)

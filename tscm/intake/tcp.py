@@ -1,0 +1,200 @@
+"""
+Syslog over a stream: what a read brings is appended as one piece up to its last line end.
+
+A known sender's connection is never closed for what came on it, nor paused: an ASA without
+`permit-hostdown` refuses new connections when its collector goes away or stands still.
+"""
+
+import socket
+from typing import Any, ClassVar
+
+from attrs import define, field
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IAddress, IReactorTime
+from twisted.internet.protocol import Factory, Protocol, connectionDone
+from twisted.internet.tcp import Connection
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from tscm.intake.account import Account
+from tscm.intake.connections import Connections
+from tscm.intake.delivery import Delivery
+from tscm.intake.senders import normal_address
+from tscm.model import Json
+from tscm.syslog.framing import Framing, Lines, Looker, StreamDecoder, look_over
+
+READ_BYTES = 128 << 10
+"""One read of a connection: large enough for the kernel's work to dominate, small enough for others."""
+
+_KEEPALIVE = (
+    (socket.TCP_KEEPIDLE, 60),
+    (socket.TCP_KEEPINTVL, 15),
+    (socket.TCP_KEEPCNT, 4),
+)
+
+
+@define(eq=False)
+class StreamBounds:
+    """What holds for the connections of all stream listeners."""
+
+    max_message: int
+    strangers_closed: bool = False
+    octet_counts: bool = True
+    look: Looker = look_over
+
+
+class SyslogStream(Protocol):
+    """
+    One connection.
+    """
+
+    _log: ClassVar[Logger] = Logger()
+
+    def __init__(self, factory: "SyslogStreams", sender: str) -> None:
+        self.factory: SyslogStreams = factory
+        self.sender = sender
+        self.decoder = StreamDecoder(
+            factory.bounds.max_message, factory.bounds.look, factory.bounds.octet_counts
+        )
+        self.last_heard_at = factory.clock.seconds()
+        self._version = -1
+        self._cut = 0
+        self._faults = 0
+        self._named_tls = False
+        self._heard_bytes = 0
+        self._finished: Deferred[None] | None = None
+
+    def connectionMade(self) -> None:
+        """Keepalive finds dead peers; nothing else ends a quiet connection."""
+        transport: Any = self.transport
+        transport.setTcpKeepAlive(True)
+        handle = transport.getHandle()
+        if hasattr(handle, "setsockopt"):
+            for option, value in _KEEPALIVE:
+                handle.setsockopt(socket.IPPROTO_TCP, option, value)
+        if isinstance(getattr(transport, "bufferSize", None), int):
+            transport.bufferSize = READ_BYTES
+        self.factory.connections.opened(self, known=self._known())
+
+    def dataReceived(self, data: bytes) -> None:
+        """Take what a read brought."""
+        factory = self.factory
+        now = self.last_heard_at = factory.clock.seconds()
+        if self._version != factory.delivery.senders.version and not self._still_welcome():
+            return
+        self._heard_bytes += len(data)
+        lines = self.decoder.feed(data)
+        if lines is not None:
+            factory.delivery.deliver(factory.account, ((self.sender, lines),), now)
+        if self.decoder.framing is Framing.TLS and not self._named_tls:
+            self._named_tls = True
+            factory.found_tls(self.sender)
+        self._count()
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:  # noqa: ARG002 - Twisted's
+        """What is left of a line is kept."""
+        factory = self.factory
+        factory.connections.closed(self)
+        lines: Lines | None = self.decoder.close()
+        if lines is not None:
+            factory.account_partial(lines)
+            now = factory.clock.seconds()
+            factory.delivery.deliver(factory.account, ((self.sender, lines),), now)
+        self._count()
+        if self._finished is not None:
+            self._finished.callback(None)
+
+    def give_way(self) -> None:
+        """See `connections.Stream`."""
+        transport: Any = self.transport
+        transport.abortConnection()
+
+    def finish(self) -> "Deferred[None]":
+        """The manager stops: take what waits in the socket, then close."""
+        done: Deferred[None] = Deferred()
+        self._finished = done
+        transport: Any = self.transport
+        if isinstance(transport, Connection):
+            heard = -1
+            while self._heard_bytes != heard and not transport.disconnected:
+                heard = self._heard_bytes
+                transport.doRead()
+            transport.loseConnection()
+        else:
+            transport.abortConnection()
+        return done
+
+    def _known(self) -> bool:
+        senders = self.factory.delivery.senders
+        self._version = senders.version
+        return senders.route_of(self.sender) is not None
+
+    def _still_welcome(self) -> bool:
+        known = self._known()
+        self.factory.connections.became(self, known=known)
+        if known or not self.factory.bounds.strangers_closed:
+            return True
+        self.give_way()
+        return False
+
+    def _count(self) -> None:
+        cut, faults = self.decoder.cut, self.decoder.faults
+        self.factory.account.cut += cut - self._cut
+        self.factory.framing_faults += faults - self._faults
+        self._cut, self._faults = cut, faults
+
+
+@define(eq=False)
+class SyslogStreams(Factory):
+    """
+    Connections of one listener.
+    """
+
+    _log: ClassVar[Logger] = Logger()
+    noisy: ClassVar[bool] = False  # type: ignore[misc]
+
+    clock: IReactorTime
+    account: Account
+    delivery: Delivery
+    connections: Connections
+    bounds: StreamBounds
+    framing_faults: int = field(default=0, init=False)
+    partials: int = field(default=0, init=False)
+    tls_on_plain: int = field(default=0, init=False)
+
+    def buildProtocol(self, addr: IAddress | None) -> Protocol | None:
+        """Let a connection in, or not (None closes it)."""
+        sender = normal_address(getattr(addr, "host", ""))
+        known = self.delivery.senders.route_of(sender) is not None
+        now = self.clock.seconds()
+        refusal = self.connections.refusal(
+            sender, known=known, now=now, strangers_closed=self.bounds.strangers_closed
+        )
+        if refusal is None:
+            return SyslogStream(self, sender)
+        if not known:
+            self.delivery.senders.strangers.note(sender, 0, b"", now)
+        return None
+
+    def account_partial(self, lines: Lines) -> None:
+        """A connection ended inside a line."""
+        self.partials += lines.count
+
+    def found_tls(self, sender: str) -> None:
+        """A peer speaks TLS where none belongs: told once a connection, for it is a wrong setting."""
+        self.tls_on_plain += 1
+        if self.tls_on_plain == 1 or self.tls_on_plain % 100 == 0:
+            self._log.warn(
+                "{listener}: {sender} speaks TLS on a plain port ({times} times)",
+                listener=self.account.listener,
+                sender=sender,
+                times=self.tls_on_plain,
+            )
+
+    def figures(self) -> Json:
+        """What this listener adds to its counts."""
+        return {
+            "partial_at_close": self.partials,
+            "framing_faults": self.framing_faults,
+            "tls_on_plain_port": self.tls_on_plain,
+        }

@@ -1,0 +1,186 @@
+"""
+Syslog over UDP: a socket drained in batches, never a datagram at a time.
+"""
+
+import socket
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import Any, ClassVar
+
+from attrs import define, field
+from twisted.internet.abstract import FileDescriptor
+from twisted.internet.interfaces import IDelayedCall
+from twisted.logger import Logger
+
+from tscm.intake import sockets
+from tscm.intake.account import Account
+from tscm.intake.batch import Batch, Drain, unpacked
+from tscm.intake.senders import normal_address
+from tscm.model import Json
+from tscm.syslog.framing import Lines
+
+MAX_MESSAGES = 4096
+MAX_BYTES = 4 << 20
+"""Bounds of one drain, so that other work gets its turn after a few milliseconds."""
+
+_WORTH_WAITING = 8
+_WINDOW_SECONDS = 0.05
+_BYTES_A_DATAGRAM = 1280  # of socket buffer, for a line of usual length, with the kernel's own
+
+Deliver = Callable[[Account, Sequence[tuple[str, Lines]], float], None]
+
+
+@define
+class Pace:
+    """
+    How long to let datagrams gather before the next drain.
+
+    A system call and a wake-up a datagram is what UDP costs; a busy socket is left alone
+    for *wait* seconds, so that one drain takes many.  Never longer than it takes to fill a
+    quarter of the socket's buffer at the present rate.
+    """
+
+    wait: float
+    buffer_bytes: int
+    rate: float = field(default=0.0, init=False)
+    _since: float = field(default=0.0, init=False)
+    _count: int = field(default=0, init=False)
+
+    def after(self, datagrams: int, *, more: bool, now: float) -> float | None:
+        """Seconds until the next drain; None: as soon as the socket has something."""
+        self._count += datagrams
+        elapsed = now - self._since
+        if not 0 <= elapsed < _WINDOW_SECONDS:
+            self.rate = self._count / elapsed if 0 < elapsed < 1 else 0.0
+            self._since, self._count = now, 0
+        if more:
+            return 0.0
+        if self.rate * self.wait < _WORTH_WAITING:
+            return None
+        room = self.buffer_bytes / 4 / _BYTES_A_DATAGRAM
+        return min(self.wait, room / self.rate)
+
+
+@lru_cache(maxsize=8192)
+def _address(key: bytes) -> str:
+    return normal_address(unpacked(key))
+
+
+class UdpListener(FileDescriptor):
+    """
+    One bound UDP socket on the reactor.
+    """
+
+    _log: ClassVar[Logger] = Logger()
+
+    def __init__(
+        self,
+        reactor: Any,
+        bound: socket.socket,
+        drain: Drain,
+        *,
+        deliver: Deliver,
+        account: Account,
+        pace: Pace,
+    ) -> None:
+        super().__init__(reactor)
+        self._clock = reactor
+        self._socket = bound
+        self._drain = drain
+        self._deliver = deliver
+        self._account = account
+        self._pace = pace
+        self._next: IDelayedCall | None = None
+        self._errors = 0
+        self._kernel_drops = sockets.KernelDrops(bound)
+        self.drains = 0
+
+    @property
+    def listener(self) -> str:
+        """The listener's name in the figures; several sockets may share it."""
+        return self._account.listener
+
+    def fileno(self) -> int:
+        """The socket's descriptor, for the reactor."""
+        return self._socket.fileno()
+
+    def logPrefix(self) -> str:
+        """As Twisted names it in its log."""
+        return self._account.listener
+
+    def start(self) -> None:
+        """Begin to take datagrams."""
+        self.connected = 1
+        self.startReading()
+
+    def stop(self) -> None:
+        """Take what waits, then close the socket."""
+        if not self.connected:
+            self._socket.close()
+            return
+        self.connected = 0
+        self.stopReading()
+        if self._next is not None:
+            self._next.cancel()
+            self._next = None
+        for _ in range(256):
+            if not self._take().more:
+                break
+        self._kernel_drops.close()
+        self._socket.close()
+
+    def doRead(self) -> None:
+        """The reactor says that there is something."""
+        wait = self._paced()
+        if wait:
+            self.stopReading()
+            self._next = self._clock.callLater(wait, self._again)
+
+    def figures(self) -> Json:
+        """How this socket does."""
+        return {
+            "kernel_dropped": self._kernel_drops.count(),
+            "drains": self.drains,
+            "rate": round(self._pace.rate),
+        }
+
+    def connectionLost(self, reason: Any) -> None:
+        """The reactor found the descriptor unusable."""
+        super().connectionLost(reason)
+        self._log.error("{listener}: socket lost", listener=self._account.listener)
+
+    def _again(self) -> None:
+        self._next = None
+        wait = self._paced()
+        if wait is None:
+            self.startReading()
+        else:
+            self._next = self._clock.callLater(wait, self._again)
+
+    def _paced(self) -> float | None:
+        batch = self._take()
+        return self._pace.after(batch.datagrams, more=batch.more, now=self._clock.seconds())
+
+    def _take(self) -> Batch:
+        try:
+            batch = self._drain(self._socket, MAX_MESSAGES, MAX_BYTES)
+        except OSError as error:
+            self._errors += 1
+            if self._errors == 1 or self._errors % 1000 == 0:
+                self._log.error(
+                    "{listener}: cannot read: {error} ({errors} times)",
+                    listener=self._account.listener,
+                    error=error,
+                    errors=self._errors,
+                )
+            return Batch()
+        self.drains += 1
+        self._account.empty += batch.empty
+        self._account.cut += batch.cut
+        if batch.senders:
+            self._deliver(
+                self._account,
+                [(_address(one.key), one.lines) for one in batch.senders],
+                self._clock.seconds(),
+            )
+        return batch
