@@ -2,7 +2,6 @@
 The stage of the demonstration: a folder, ports, processes, and the ways to ask them things.
 """
 
-import json
 import secrets
 import socket
 from collections.abc import Mapping
@@ -12,9 +11,10 @@ from typing import Any
 from attrs import define, field
 
 from tscm.demo.lists import ALLOW_LIST, BLOCK_LIST
-from tscm.demo.processes import Child, ChildFailed
+from tscm.demo.processes import Child
 from tscm.model import Json
 from tscm.portal.entries import PortalEntry, add_entry
+from tscm.portal.uploads import uploads_folder
 from tscm.settings.files import write_private
 from tscm.settings.layout import Layout
 
@@ -40,9 +40,11 @@ class Firewall:
         """Ask the simulator's control port.  Blocking."""
         import httpx
 
-        url = f"http://{self.ready['control'][0]}/simulator/v1/{path}"
+        url = f"{self.ready['control_url']}/{path}"
         answer = httpx.request(method, url, json=body, timeout=_TIMEOUT_SECONDS, trust_env=False)
         answer.raise_for_status()
+        if answer.headers["content-type"].startswith("text/plain"):
+            return answer.text
         return answer.json()
 
     def type_lines(self, lines: list[str]) -> list[str]:
@@ -58,7 +60,7 @@ class Firewall:
         trust = ssl.create_default_context(cafile=self.ready["certificate"])
         trust.check_hostname = False  # pinned by its own certificate
         answer = httpx.post(
-            f"https://{self.ready['https'][0]}/api/cli",
+            f"{self.ready['api_url']}/cli",
             json={"commands": lines},
             auth=("admin", self.password),
             headers={"User-Agent": "REST API Agent"},
@@ -96,7 +98,15 @@ class Stage:
         ready = self.folder / "policy.ready"
         self.policy = Child(
             "policy-service",
-            ("tscm-portal", "--root", str(self.layout.root), "--dns", f"{HOST}:0", "--ready", str(ready)),
+            (
+                "tscm-portal",
+                "--root",
+                str(self.layout.root),
+                "--dns",
+                f"{HOST}:0",
+                "--ready",
+                str(ready),
+            ),
             self.folder,
         )
         self.policy.start()
@@ -181,10 +191,28 @@ class Stage:
         firewall.child.start()
         firewall.ready = firewall.child.wait_ready(ready)
 
+    def uploaded_lines(self, entry: PortalEntry) -> list[bytes]:
+        """The lines that the log service has on its disk for one device.  Blocking."""
+        import gzip
+
+        import zstandard
+
+        lines: list[bytes] = []
+        for path in sorted(uploads_folder(self.layout.portal, entry.device_id).glob("*.log*")):
+            data = path.read_bytes()
+            if path.suffix == ".zst":
+                data = zstandard.ZstdDecompressor().stream_reader(data).read()
+            elif path.suffix == ".gz":
+                data = gzip.decompress(data)
+            lines += data.split(b"\n")[:-1]
+        return lines
+
     def stop(self) -> None:
         """End every process of ours.  Blocking."""
         children = [self.manager, *(one.child for one in self.firewalls)]
-        children += [child for child in (getattr(self, "policy", None), getattr(self, "logs", None)) if child]
+        children += [
+            child for child in (getattr(self, "policy", None), getattr(self, "logs", None)) if child
+        ]
         for child in children:
             child.stop()
 
@@ -194,15 +222,3 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind((HOST, 0))
         return int(probe.getsockname()[1])
-
-
-def uploaded_lines(layout: Layout, entry: PortalEntry) -> list[bytes]:
-    """
-    The lines that the log service has on its disk for one device.  Blocking.
-    """
-    from tscm.portal.uploads import stored_lines
-
-    return stored_lines(layout.portal, entry.device_id)
-
-
-__all__ = ["ChildFailed", "Firewall", "Stage", "free_port", "json", "uploaded_lines"]

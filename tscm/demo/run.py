@@ -1,0 +1,116 @@
+"""
+`tsadmin demo`: the stage is set, the story is played, everything is taken down again.
+"""
+
+import json
+import shutil
+import tempfile
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import Any
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.task import react
+from twisted.internet.threads import deferToThread
+
+from tscm.demo.screen import Screen
+from tscm.demo.stage import Stage
+from tscm.demo.story import OpenBackend, Story
+from tscm.errors import TscmError
+from tscm.model import Report
+
+Say = Callable[[str], None]
+ShownProgress = Callable[[], AbstractContextManager[Report]]
+
+
+def run_demo(
+    *,
+    keep: bool,
+    json_output: bool,
+    say: Say,
+    open_backend: OpenBackend,
+    shown_progress: ShownProgress,
+) -> int:
+    """
+    Play the demonstration; 0 only if every figure balances.
+
+    With *json_output* the closing figures are all that is said.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="tscm-demo-"))
+    began = time.monotonic()
+    quiet: Say = (lambda _: None) if json_output else say
+    with nullcontext() if json_output else shown_progress() as live:
+        screen = Screen(quiet, live)
+        status: list[int] = []
+
+        def main(reactor: Any) -> Deferred[None]:
+            story = Story(reactor, Stage(folder), screen, open_backend)
+            return Deferred.fromCoroutine(
+                _play(reactor, story, screen, status, keep=keep, began=began)
+            )
+
+        try:
+            react(main)
+        except SystemExit as end:
+            if not status:
+                status.append(int(end.code or 0) or 1)
+    if json_output:
+        say(json.dumps({"balanced": screen.balanced, "checks": screen.checks}, indent=2))
+    if status[0] == 0 or keep:
+        shutil.rmtree(folder, ignore_errors=True)
+    else:
+        quiet(f"   what the processes said is in {folder}")
+    return status[0]
+
+
+async def _play(
+    reactor: Any, story: Story, screen: Screen, status: list[int], *, keep: bool, began: float
+) -> None:
+    try:
+        await story.play()
+        held = sum(1 for check in screen.checks if check["holds"])
+        screen.say("")
+        screen.say(
+            f"{held} of {len(screen.checks)} figures balance, after {time.monotonic() - began:.0f} s"
+        )
+        status.append(0 if screen.balanced else 1)
+        if keep:
+            await _linger(reactor, story, screen)
+    except TscmError as error:
+        screen.say(f"[ERROR] : {error}")
+        status[:] = [error.exit_status]
+    finally:
+        await story.siem.go_away()
+        stopped = story.proxy.stop()
+        if stopped is not None:
+            await stopped
+        await deferToThread(story.stage.stop)
+
+
+async def _linger(reactor: Any, story: Story, screen: Screen) -> None:
+    """Stay until the operator has seen enough."""
+    root = story.stage.layout.root
+    name = story.stage.firewalls[0].name
+    screen.say("")
+    screen.say("It goes on running; ^C ends it.  In another terminal:")
+    screen.say(f"   export TSCM_ROOT={root}")
+    for words in (
+        "list",
+        f"show {name}",
+        f"show {name} --lines",
+        f"plan {name}",
+        f"update {name}",
+        f"logs {name}",
+        "ledger",
+        "senders",
+    ):
+        screen.say(f"   tsadmin {words}")
+    screen.say(f"   tail -f {story.stage.layout.device_log(name)}/syslog")
+    forever: Deferred[None] = Deferred()
+    reactor.addSystemEventTrigger("before", "shutdown", forever.cancel)
+    try:
+        await forever
+    except CancelledError:
+        return

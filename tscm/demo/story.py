@@ -1,0 +1,445 @@
+"""
+The story of the demonstration, chapter by chapter.  Every figure is asked of whoever counted it.
+"""
+
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Protocol
+
+from attrs import define, field
+from twisted.internet.defer import Deferred, gatherResults
+from twisted.internet.task import deferLater
+from twisted.internet.threads import deferToThread
+
+from tscm.demo.lists import ALLOW_LIST, BLOCK_LIST, allow_entries, block_entries, list_text
+from tscm.demo.proxy import ConnectProxy
+from tscm.demo.screen import Screen
+from tscm.demo.siem import Siem
+from tscm.demo.stage import HOST, Firewall, Stage
+from tscm.model import Json, Report
+from tscm.settings.files import write_private
+from tscm.settings.layout import Layout
+from tscm.syslog.asa import is_policy_line, parse
+
+PREFIX = "Demo"
+PACKETS = 4_000
+BLOCK_SHARE = 0.2
+ALLOW_SHARE = 0.05
+DISTINCT = 60
+ADDED, REMOVED = 40, 25
+_WAIT_SECONDS = 25.0
+_POLL_SECONDS = 0.1
+
+
+class Backend(Protocol):
+    """What the story asks of `tsadmin`'s way to the manager."""
+
+    running: bool
+
+    def add(self, table: Json, report: Report) -> Json:
+        """Check and store a device."""
+
+    def update(self, name: str, report: Report, *, force: bool) -> Json:
+        """Fetch and push."""
+
+    def logs(self, name: str, report: Report) -> Json:
+        """Rotate and upload."""
+
+    def ledger(self, name: str | None) -> Json:
+        """The balance."""
+
+    def view(self, name: str) -> Json:
+        """Settings and state."""
+
+
+OpenBackend = Callable[[Layout], Backend]
+
+
+@define(eq=False)
+class Story:
+    """
+    Plays on a stage; what blocks goes into threads, what serves lives in the reactor.
+    """
+
+    _reactor: Any
+    stage: Stage
+    screen: Screen
+    open_backend: OpenBackend
+    siem: Siem = field(init=False)
+    proxy: ConnectProxy = field(init=False)
+    hits: Counter[str] = field(factory=Counter, init=False)
+    hit_lines: int = field(default=0, init=False)
+    list_folder: Path = field(init=False)
+    _seed: int = field(default=0, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.siem = Siem(self._reactor)
+        self.proxy = ConnectProxy(self._reactor, "demo", "open sesame")
+        self.list_folder = self.stage.layout.portal / "lists"
+
+    async def play(self) -> None:
+        """All chapters; raises what goes wrong."""
+        await self._set_up()
+        await self._add_devices()
+        await self._push("The lists are pushed", first=True)
+        await self._configure_firewalls()
+        await self._traffic("Traffic")
+        await self._change_lists()
+        await self._trouble()
+        await self._upload()
+        await self._balance()
+
+    # -- chapters ---------------------------------------------------------------
+
+    async def _set_up(self) -> None:
+        self.screen.chapter("Services, a SIEM, a proxy and two firewalls on loopback")
+        blocked, allowed = block_entries(), allow_entries()
+        self._write_list(BLOCK_LIST, blocked)
+        self._write_list(ALLOW_LIST, allowed)
+        self.siem.come_back()
+        self.proxy.start()
+        stage = self.stage
+        one = stage.register("fw-udp", "127.0.0.2", 1)
+        two = stage.register("fw-tcp", "127.0.0.3", 2)
+        logs = deferToThread(stage.start_logs)
+        servers = await deferToThread(stage.start_policy)
+        url, ca_file = await logs
+        await deferToThread(stage.start_manager, servers, url, ca_file)
+        status = await self._when_manager_is_up()
+        udp, tcp = status["listeners"]["udp"][0], status["listeners"]["tcp"][0]
+        await gatherResults(
+            [
+                deferToThread(stage.start_firewall, one, f"udp://{udp}", "timestamp"),
+                deferToThread(stage.start_firewall, two, f"tcp://{tcp}", "device-id"),
+            ],
+            consumeErrors=True,
+        )
+        self.screen.note(f"policy service on {servers} (DNS over TCP), log service at {url}")
+        self.screen.note(
+            f"SIEM on TCP {HOST}:{self.siem.port}, CONNECT proxy on {HOST}:{self.proxy.port}"
+        )
+        self.screen.note(
+            f"manager takes syslog on UDP {udp} and TCP {tcp}; UDP is read by: {status['intake']['udp_path']}"
+        )
+        for firewall in stage.firewalls:
+            self.screen.note(
+                f"{firewall.name}: REST API at {firewall.ready['api_url']}, logs to {firewall.syslog}"
+            )
+
+    async def _add_devices(self) -> None:
+        self.screen.chapter("Both devices are added, as by `tsadmin add`")
+        for firewall in self.stage.firewalls:
+            options = {
+                "name": firewall.name,
+                "type": "asarest",
+                "device_id": firewall.entry.device_id,
+                "device": firewall.address,
+                "rest_url": firewall.ready["api_url"],
+                "fingerprint": firewall.ready["fingerprint"],
+                "block_list": BLOCK_LIST,
+                "allow_list": ALLOW_LIST,
+                "prefix": PREFIX,
+                "username": "admin",
+                "password": firewall.password,
+                "max_policy_size": 20_000,
+                "object_group_size": 5_000,
+                "log_rotate_size": 100,
+                "syslog_forward": True,
+                "forward_address": HOST,
+                "forward_port": self.siem.port,
+                "forward_protocol": "TCP",
+                "log_proxy": f"http://{HOST}:{self.proxy.port}",
+                "log_proxy_user": self.proxy.user,
+                "log_proxy_password": self.proxy.password,
+                "upload_key": firewall.entry.device_key.reveal()
+                if firewall.entry.device_key
+                else "",
+            }
+            added = await deferToThread(self._backend().add, options, self.screen.progress)
+            check = added["check"]
+            who = check["identity"]
+            self.screen.note(
+                f"{firewall.name}: {who['model']} {who['version']}, block list {check['block_entries']:,} "
+                f"entries, allow list {check['allow_entries']:,}"
+            )
+
+    async def _push(self, title: str, *, first: bool) -> None:
+        self.screen.chapter(title)
+        before = {one.name: await self._counts(one) for one in self.stage.firewalls}
+        outcomes = await gatherResults(
+            [deferToThread(self._update, one) for one in self.stage.firewalls], consumeErrors=True
+        )
+        for firewall, outcome in zip(self.stage.firewalls, outcomes, strict=True):
+            after = await self._counts(firewall)
+            sent = after["bytes_in"] - before[firewall.name]["bytes_in"]
+            writes = after["writes"] - before[firewall.name]["writes"]
+            self.screen.note(f"{outcome['sentence']}; {writes} writes, {sent:,} bytes")
+            plan = outcome["plan"]
+            if first:
+                self.screen.check(
+                    f"{firewall.name}: entries fetched and pushed",
+                    ("fetched", outcome["block"]["published"] + outcome["allow"]["published"]),
+                    ("pushed", plan["added"]),
+                )
+            else:
+                self.screen.check(
+                    f"{firewall.name}: entries added",
+                    ("in the list", ADDED),
+                    ("sent", plan["added"]),
+                )
+                self.screen.check(
+                    f"{firewall.name}: entries taken away",
+                    ("in the list", REMOVED),
+                    ("sent", plan["removed"]),
+                )
+            held = await deferToThread(self._held, firewall)
+            self.screen.check(
+                f"{firewall.name}: entries in its groups",
+                ("desired", outcome["block"]["desired"] + outcome["allow"]["desired"]),
+                ("in the running configuration", held),
+            )
+
+    async def _configure_firewalls(self) -> None:
+        self.screen.chapter("The access-lists that `add` printed are typed on the firewalls")
+        lines = [
+            f"access-list global_access extended permit ip object-group {PREFIX}-Allow any log",
+            f"access-list global_access extended permit ip any object-group {PREFIX}-Allow log",
+            f"access-list global_access extended deny ip object-group {PREFIX}-Block any log",
+            f"access-list global_access extended deny ip any object-group {PREFIX}-Block log",
+            "access-list global_access extended permit ip any any",
+            "access-group global_access global",
+            "logging permit-hostdown",
+            "logging queue 0",
+        ]
+        for firewall in self.stage.firewalls:
+            said = [
+                text for text in await deferToThread(firewall.type_lines, lines) if text.strip()
+            ]
+            self.screen.expect(
+                f"{firewall.name}: access-lists in place",
+                holds=not said,
+                told=said[0].strip() if said else f"{len(lines)} lines",
+            )
+
+    async def _traffic(self, title: str) -> None:
+        self.screen.chapter(title)
+        for firewall in self.stage.firewalls:
+            self._seed += 1
+            body = {
+                "generate": {
+                    "seed": self._seed,
+                    "count": PACKETS,
+                    "block": [f"group:{PREFIX}-Block"],
+                    "allow": [f"group:{PREFIX}-Allow"],
+                    "block_share": BLOCK_SHARE,
+                    "allow_share": ALLOW_SHARE,
+                    "distinct": DISTINCT,
+                }
+            }
+            told = await deferToThread(firewall.control, "POST", "traffic", body)
+            hits = told["hits"]
+            self.hits.update(hits)
+            for address, count in told["addresses"].get(f"{PREFIX}-Block", {}).items():
+                self.hits[f"address {address}"] += count
+            self.screen.note(
+                f"{firewall.name}: {told['packets']:,} packets, {hits.get(f'{PREFIX}-Block', 0):,} blocked and "
+                f"{hits.get(f'{PREFIX}-Allow', 0):,} allowed by the lists, {told['lines']:,} lines sent"
+            )
+
+    async def _change_lists(self) -> None:
+        blocked = block_entries()
+        kept = blocked[REMOVED:]
+        fresh = [f"89.{n}.7.1" for n in range(ADDED)]
+        self._write_list(BLOCK_LIST, [*kept, *fresh])
+        await self._push(
+            f"The block list changes: {ADDED} entries more, {REMOVED} fewer; only the difference is sent",
+            first=False,
+        )
+
+    async def _trouble(self) -> None:
+        self.screen.chapter("SIEM and log service go away; traffic goes on; they come back")
+        await self.siem.go_away()
+        await deferToThread(self.stage.logs.stop)
+        await self._traffic_quietly()
+        waiting = await self._poll(self._waiting, lambda found: found > 0)
+        self.screen.expect(
+            "lines wait on disk for the SIEM", holds=waiting > 0, told=f"{waiting:,} lines"
+        )
+        failed = await deferToThread(self._upload_fails)
+        self.screen.expect(
+            "an upload without a log service says why", holds=bool(failed), told=failed
+        )
+        self.siem.come_back()
+        await deferToThread(self.stage.start_logs)
+        waiting = await self._poll(self._waiting, lambda found: found == 0)
+        self.screen.expect(
+            "the SIEM has caught up", holds=waiting == 0, told=f"{waiting:,} lines wait"
+        )
+
+    async def _traffic_quietly(self) -> None:
+        await self._traffic("… traffic meanwhile")
+
+    async def _upload(self) -> None:
+        self.screen.chapter("Logs are rotated and uploaded through the proxy, as by `tsadmin logs`")
+        for firewall in self.stage.firewalls:
+            outcome = await deferToThread(self._logs, firewall)
+            self.screen.note(f"{firewall.name}: {outcome['sentence']}")
+        self.screen.expect(
+            "uploads went through the proxy with its password",
+            holds=self.proxy.tunnels > 0,
+            told=f"{self.proxy.tunnels} tunnels",
+        )
+
+    async def _balance(self) -> None:
+        self.screen.chapter("The ledger")
+        ledger = await deferToThread(self._backend().ledger, None)
+        forwarded = Counter(self.siem.lines)
+        uploaded: list[bytes] = []
+        for firewall in self.stage.firewalls:
+            counts = await self._counts(firewall)
+            row = ledger["devices"][firewall.name]
+            stored = await deferToThread(_stored_lines, self.stage.layout, firewall.name)
+            here = sum((Counter(stored) & forwarded).values())
+            self.screen.check(
+                f"{firewall.name}: lines",
+                ("sent by the firewall", counts["lines_sent"]),
+                ("stored", row["stored"]),
+                ("forwarded", row["readers"]["forward"]["sent"]),
+                ("found at the SIEM", here),
+            )
+            policy = [line for line in stored if is_policy_line(line)]
+            there = await deferToThread(self.stage.uploaded_lines, firewall.entry)
+            sent = sum(
+                count for one, count in counts["lines_by_id"].items() if one in {"106100", "106023"}
+            )
+            self.screen.check(
+                f"{firewall.name}: policy lines",
+                ("sent by the firewall", sent),
+                ("stored", len(policy)),
+                ("uploaded", row["readers"]["upload"]["sent"]),
+                ("on the log service's disk", len(there)),
+            )
+            self.screen.expect(
+                f"{firewall.name}: uploaded lines are the stored ones",
+                holds=Counter(there) == Counter(policy),
+                told="byte for byte",
+            )
+            uploaded += there
+        self.screen.check(
+            "all lines at the SIEM",
+            ("received", len(self.siem.lines)),
+            ("stored", sum(row["stored"] for row in ledger["devices"].values())),
+        )
+        self.screen.expect(
+            "the manager's own ledger",
+            holds=ledger["balanced"],
+            told=f"{ledger['received']:,} received = {ledger['stored_since_start']:,} stored + {ledger['dropped']:,} dropped",
+        )
+        self._top(uploaded)
+
+    def _top(self, uploaded: list[bytes]) -> None:
+        blocked: Counter[str] = Counter()
+        hits = 0
+        inside = ("10.",)
+        for line in uploaded:
+            event = parse(line)
+            assert event is not None
+            hits += event.hit_count or 1
+            ends = [end for end in (event.source, event.destination) if end is not None]
+            if event.action == "denied":
+                for end in ends:
+                    if end.address is not None and not str(end.address).startswith(inside):
+                        blocked[str(end.address)] += event.hit_count or 1
+        self.screen.check(
+            "policy hits",
+            ("seen in traffic", self.hits[f"{PREFIX}-Block"] + self.hits[f"{PREFIX}-Allow"]),
+            ("in uploaded lines", hits),
+        )
+        self.screen.chapter("Top blocked addresses")
+        rows = [
+            (address, count, self.hits[f"address {address}"])
+            for address, count in blocked.most_common(10)
+        ]
+        self.screen.table(("address", "blocked (from the logs)", "(from the firewalls)"), rows)
+        self.screen.check(
+            "hits of the top ten",
+            ("from the logs", sum(row[1] for row in rows)),
+            ("from the firewalls", sum(row[2] for row in rows)),
+        )
+
+    # -- asking -----------------------------------------------------------------
+
+    def _backend(self) -> Backend:
+        return self.open_backend(self.stage.layout)
+
+    def _update(self, firewall: Firewall) -> Json:
+        return self._backend().update(firewall.name, self.screen.progress, force=False)
+
+    def _logs(self, firewall: Firewall) -> Json:
+        return self._backend().logs(firewall.name, self.screen.progress)
+
+    def _upload_fails(self) -> str:
+        from tscm.errors import TscmError
+
+        try:
+            self._logs(self.stage.firewalls[0])
+        except TscmError as error:
+            return str(error)
+        return ""
+
+    async def _counts(self, firewall: Firewall) -> Json:
+        found: Json = await deferToThread(firewall.control, "GET", "counts")
+        return found
+
+    def _held(self, firewall: Firewall) -> int:
+        text: str = firewall.control("GET", "running-config")
+        return sum(1 for line in text.splitlines() if line.startswith(" network-object "))
+
+    async def _waiting(self) -> int:
+        ledger = await deferToThread(self._backend().ledger, None)
+        return sum(int(row["readers"]["forward"]["waiting"]) for row in ledger["devices"].values())
+
+    async def _when_manager_is_up(self) -> Json:
+        deadline = time.monotonic() + _WAIT_SECONDS
+        while time.monotonic() < deadline and self.stage.manager.alive():
+            if await deferToThread(self._answers):
+                backend: Any = self._backend()
+                status: Json = await deferToThread(backend.status)
+                return status
+            await self._sleep(_POLL_SECONDS)
+        from tscm.demo.processes import ChildFailed
+
+        raise ChildFailed("manager", self.stage.manager.tail())
+
+    def _answers(self) -> bool:
+        return self._backend().running
+
+    async def _poll(self, ask: Callable[[], Any], good: Callable[[int], bool]) -> int:
+        deadline = time.monotonic() + _WAIT_SECONDS
+        while True:
+            found: int = await ask()
+            if good(found) or time.monotonic() > deadline:
+                return found
+            await self._sleep(_POLL_SECONDS)
+
+    def _sleep(self, seconds: float) -> Deferred[None]:
+        return deferLater(self._reactor, seconds)
+
+    def _write_list(self, name: str, entries: list[str]) -> None:
+        write_private(self.list_folder / f"{name}.txt", list_text(entries))
+
+
+def _stored_lines(layout: Layout, name: str) -> list[bytes]:
+    """Every line on the device's log, from the files themselves.  Blocking."""
+    folder = layout.device_log(name)
+    lines: list[bytes] = []
+    for path in sorted(folder.glob("syslog*")):
+        data = path.read_bytes()
+        if path.suffix == ".zst":
+            import zstandard
+
+            data = zstandard.ZstdDecompressor().stream_reader(data, read_across_frames=True).read()
+        lines += data.split(b"\n")[:-1]
+    return lines
