@@ -182,11 +182,7 @@ class LiveLog:
         if not self.index_bytes:
             data = self.encoder.header(self.base, self.lines_before, self.first_at) + data
         try:
-            fd = self.disk.open(self.folder.index(self.base), CREATE)
-            try:
-                self.disk.write_all(fd, data, self.index_bytes)
-            finally:
-                self.disk.close(fd)
+            self._write_index(data)
         except OSError as error:
             self.ill(error)
             senders = self.encoder.senders
@@ -197,7 +193,6 @@ class LiveLog:
             size, lines = sum(run[1] for run in pending), sum(run[2] for run in pending)
             self._pending = [(first[0], size, lines, first[3], None, True)]
             return False
-        self.index_bytes += len(data)
         self._pending = []
         return True
 
@@ -246,7 +241,25 @@ class LiveLog:
         self.misplaced = True
         with contextlib.suppress(OSError):
             self.settle()
+        with contextlib.suppress(OSError):
+            self.begin_index()
         return sealed
+
+    def begin_index(self) -> None:
+        """
+        Write the live index's first record: where the segment starts stands twice on the disk.
+
+        So a list of segments that is lost can be made anew even when no segment is left.
+        """
+        self._write_index(self.encoder.header(self.base, self.lines_before, self.last_at))
+
+    def _write_index(self, data: bytes) -> None:
+        fd = self.disk.open(self.folder.index(self.base), CREATE)
+        try:
+            self.disk.write_all(fd, data, self.index_bytes)
+        finally:
+            self.disk.close(fd)
+        self.index_bytes += len(data)
 
     def settle(self) -> None:
         """Give the live text its name, where a seal could not.  Raises `OSError`."""

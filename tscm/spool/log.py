@@ -11,10 +11,9 @@ from twisted.logger import Logger
 from tscm.model import Json
 from tscm.spool.catalogue import Segment
 from tscm.spool.cursor import AGE, CAUSES, LOST, Cursor
-from tscm.spool.disk import READ
 from tscm.spool.live import LiveLog
 from tscm.spool.reader import DeviceReader
-from tscm.spool.text import count_lines
+from tscm.spool.text import LiveText, count_lines, open_text
 
 
 @define(eq=False)
@@ -142,21 +141,38 @@ class DeviceLog:
         cause = max(range(len(CAUSES)), key=cursor.expired.__getitem__)
         return -min(lines, cursor.expired[cause]), cause
 
-    def lines_before(self, offset: int) -> int:
-        """Lines of the log before *offset*, by the list and by counting in one segment."""
+    def lines_before(self, offset: int) -> int | None:
+        """
+        Lines of the log before *offset*, by the list and by counting in one segment.
+
+        None where the text that would tell is gone, or cannot be read now.
+        """
         live = self.live
         if offset >= live.end:
             return live.lines
-        if offset >= live.base:
-            return live.lines_before + count_lines(live.disk, live.fd, 0, offset - live.base)
-        segment = self.segment_at(offset)
-        if segment.gone or offset == segment.start:
-            return segment.lines_before
-        fd = live.disk.open(live.folder.segment(segment.start), READ)
         try:
-            return segment.lines_before + count_lines(live.disk, fd, 0, offset - segment.start)
+            if offset >= live.base:
+                return live.lines_before + count_lines(
+                    LiveText(live.disk, live.fd), 0, offset - live.base
+                )
+            segment = self.segment_at(offset)
+            if offset == segment.start:
+                return segment.lines_before
+            if segment.gone:
+                return None
+            return segment.lines_before + self._count_in(segment, offset - segment.start)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            self.read_failed(error)
+            return None
+
+    def _count_in(self, segment: Segment, end: int) -> int:
+        text = open_text(self.live.disk, self.live.folder, segment.start)
+        try:
+            return count_lines(text, 0, end)
         finally:
-            live.disk.close(fd)
+            text.close()
 
     @property
     def oldest(self) -> Segment | None:

@@ -120,10 +120,12 @@ class DeviceReader:
         marks = self._marks
         before = marks.get(offset)
         if before is None:
-            before = marks[offset] = self._log.lines_before(offset)
+            before = self._log.lines_before(offset)
+            if before is not None:
+                marks[offset] = before
         if end == segment_end:
             marks[end] = self._log.segment_at(offset).lines_end
-        else:
+        elif before is not None:
             marks[end] = before + lines
         if len(marks) > _MARKS_MAX:
             del marks[next(iter(marks))]
@@ -155,7 +157,7 @@ class DeviceReader:
         lines = self._marks.get(offset)
         if lines is None:
             lines = self._log.lines_before(offset)
-        missing = lines - cursor.passed - sent - skipped
+        missing = 0 if lines is None else lines - cursor.passed - sent - skipped
         expired = 0
         cause = LOST
         if missing > 0:
@@ -170,7 +172,8 @@ class DeviceReader:
             if at >= offset:
                 break
             del marks[at]
-        marks[offset] = lines
+        if lines is not None:
+            marks[offset] = lines
 
     def pass_gone(self, offset: int) -> None:
         """
@@ -207,11 +210,17 @@ class DeviceReader:
             self._log.wait_for_more(self, notice)
 
     def waiting_lines(self) -> int:
-        """Lines behind the position, as the log itself tells them."""
+        """
+        Lines behind the position as the log itself tells them; where it cannot, by the counts.
+        """
         offset = self.cursor.offset
         before = self._marks.get(offset)
         if before is None:
-            before = self._marks[offset] = self._log.lines_before(offset)
+            before = self._log.lines_before(offset)
+            if before is None:
+                before = self.cursor.passed
+            else:
+                self._marks[offset] = before
         return self._log.live.lines - before
 
     def close(self) -> None:

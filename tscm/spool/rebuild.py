@@ -10,7 +10,7 @@ from tscm.spool.disk import READ, Disk
 from tscm.spool.index import Index, read_index
 from tscm.spool.names import LogFolder, index_starts, segment_starts
 from tscm.spool.state import LogState
-from tscm.spool.text import count_lines
+from tscm.spool.text import LiveText, count_lines
 
 
 def rebuild_catalogue(
@@ -40,7 +40,7 @@ def _look_at(disk: Disk, folder: LogFolder, start: int) -> tuple[Segment, int | 
     try:
         size = disk.size(fd)
         whole = index is not None and index.end == size
-        lines = index.lines if index and whole else count_lines(disk, fd, 0, size)
+        lines = index.lines if index and whole else count_lines(LiveText(disk, fd), 0, size)
     finally:
         disk.close(fd)
     written = disk.changed_at(path) or 0.0
@@ -68,7 +68,7 @@ def _live_start(
 ) -> tuple[int, int | None]:
     """Where the live segment starts, and the lines before it where anything says so."""
     end = found[-1][0].end if found else 0
-    for start in index_starts(disk.names(folder.spool)):
+    for start in reversed(index_starts(disk.names(folder.spool))):
         if start >= end and (index := _index(disk, folder, start)):
             return start, index.lines_before
     if state is not None and state.live >= end:

@@ -24,12 +24,12 @@ from attrs import evolve
 from tscm.spool.catalogue import Catalogue, CatalogueDamaged, Segment
 from tscm.spool.cursor import LOST, SLOT_BYTES, Cursor, decode_cursor, encode_cursor, slot_of
 from tscm.spool.disk import CREATE, CREATE_EMPTY, Disk
-from tscm.spool.index import Index, Pending, read_index
+from tscm.spool.index import Index, IndexEncoder, Pending, read_index
 from tscm.spool.live import LiveLog
 from tscm.spool.names import LogFolder, cursor_readers
 from tscm.spool.rebuild import rebuild_catalogue
 from tscm.spool.state import Gap, LogState, decode_state
-from tscm.spool.text import count_lines, last_line_end
+from tscm.spool.text import LiveText, count_lines, last_line_end
 
 _UNKNOWN_RUN_BYTES = 64 << 20
 
@@ -220,9 +220,6 @@ def _take_index(disk: Disk, folder: LogFolder, log: LiveLog, size: int) -> None:
                 disk.close(fd)
             log.index_bytes += len(added)
         return
-    if not size:
-        disk.unlink(path)
-        return
     runs: list[Pending] = [
         (run.offset, run.size, run.lines, run.received_at, run.sender, run.escaped)
         for run in kept.runs
@@ -242,7 +239,7 @@ def _count_rest(disk: Disk, fd: int, at: int, size: int, last_at: float) -> list
             end = last_line_end(disk, fd, end)
             if end <= at:
                 end = size
-        rest.append((at, end - at, count_lines(disk, fd, at, end), last_at, None, True))
+        rest.append((at, end - at, count_lines(LiveText(disk, fd), at, end), last_at, None, True))
         at = end
     return rest
 
@@ -254,8 +251,7 @@ def _close_over_lost(disk: Disk, folder: LogFolder, log: LiveLog) -> None:
         return
     if log.end > log.base:
         disk.close(log.seal())
-    else:
-        disk.unlink(folder.index(log.base))
+    disk.unlink(folder.index(log.base))
     lines = max(0, furthest.passed - log.lines)
     log.catalogue.add(
         Segment(
@@ -266,3 +262,5 @@ def _close_over_lost(disk: Disk, folder: LogFolder, log: LiveLog) -> None:
     log.base = log.end = log.catalogue.end
     log.lines_before = log.lines = log.catalogue.lines
     log.first_at = 0.0
+    log.index_bytes, log.encoder = 0, IndexEncoder()
+    log.begin_index()

@@ -2,12 +2,35 @@
 Looking at lines where they lie, block by block: never a whole file in memory.
 """
 
+from typing import Protocol
+
 from attrs import define, field
 
 from tscm.spool.disk import READ, Disk
 from tscm.spool.names import LogFolder
 
 CHUNK_BYTES = 1 << 20
+
+
+class Text(Protocol):
+    """Lines that can be read at any place."""
+
+    def read(self, size: int, at: int) -> bytes:
+        """Up to *size* bytes from *at* on; fewer only where the text ends."""
+
+
+@define(eq=False)
+class LiveText:
+    """
+    A text whose descriptor belongs to somebody else.
+    """
+
+    _disk: Disk
+    _fd: int
+
+    def read(self, size: int, at: int) -> bytes:
+        """Up to *size* bytes from *at* on; fewer only where the text ends."""
+        return self._disk.read_at(self._fd, size, at)
 
 
 @define(eq=False)
@@ -36,11 +59,11 @@ def open_text(disk: Disk, folder: LogFolder, start: int) -> SegmentText:
     return SegmentText(disk, start, disk.open(folder.segment(start), READ))
 
 
-def count_lines(disk: Disk, fd: int, at: int, end: int) -> int:
-    """How many lines close between two places of an open file."""
+def count_lines(text: Text, at: int, end: int) -> int:
+    """How many lines close between two places of a text."""
     lines = 0
     while at < end:
-        data = disk.read_at(fd, min(CHUNK_BYTES, end - at), at)
+        data = text.read(min(CHUNK_BYTES, end - at), at)
         if not data:
             break
         lines += data.count(b"\n")
