@@ -181,14 +181,18 @@ def test_an_absent_list_is_no_such_name_and_not_transferred(portal: Portal) -> N
         portal.fetch("absent.example")
 
 
+def wait_until_refused(portal: Portal) -> None:
+    deadline = time.monotonic() + 10
+    while portal.ask(LIST, "SOA").rcode() != dns.rcode.REFUSED:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
 def test_an_address_without_an_entry_is_refused_until_it_has_one(portal: Portal) -> None:
     portal.write("192.0.2.0/24\n")
     remove_entry(portal.folder, "edge")
     try:
-        deadline = time.monotonic() + 10
-        while portal.ask(LIST, "SOA").rcode() != dns.rcode.REFUSED:
-            assert time.monotonic() < deadline
-            time.sleep(0.2)
+        wait_until_refused(portal)
         assert portal.ask(LIST, "AXFR").rcode() == dns.rcode.REFUSED
         with pytest.raises(ListUnavailable, match="REFUSED") as caught:
             portal.fetch()
@@ -201,13 +205,14 @@ def test_an_address_without_an_entry_is_refused_until_it_has_one(portal: Portal)
 def test_a_dynamic_entry_stands_for_the_address_of_its_name(portal: Portal) -> None:
     portal.write("192.0.2.0/24\n")
     remove_entry(portal.folder, "edge")
-    add_entry(portal.folder, nickname="roaming", domain="localhost", block_list=LIST)
     try:
-        time.sleep(2.5)
+        wait_until_refused(portal)
+        add_entry(portal.folder, nickname="roaming", domain="localhost", block_list=LIST)
         assert portal.fetch() is not None
+        remove_entry(portal.folder, "roaming")
+        wait_until_refused(portal)
     finally:
         add_entry(portal.folder, nickname="edge", address="127.0.0.1", block_list=LIST)
-        remove_entry(portal.folder, "roaming")
 
 
 def test_other_opcodes_and_broken_messages_are_told_so(portal: Portal) -> None:

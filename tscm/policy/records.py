@@ -173,8 +173,10 @@ def read_name(message: bytes, at: int) -> tuple[bytes, int]:
                 target = (length & 0x3F) << 8 | message[at + 1]
                 end = at + 2 if end < 0 else end
                 hops += 1
-                if target >= lowest or hops > _HOPS_MAX:
+                if target >= lowest:
                     raise MessageDamaged("a compression pointer does not lead backwards")
+                if hops > _HOPS_MAX:
+                    raise MessageDamaged("a chain of compression pointers without end")
                 at = lowest = target
                 continue
             if length > _LABEL_MAX:

@@ -24,12 +24,25 @@ from tscm.policy.records import (
 )
 from tscm.retrieve.session import Session
 from tscm.retrieve.stream import Limits, Unanswered
-from tscm.retrieve.transfer import NXDOMAIN, RCODES, REFUSED, SERVFAIL, AxfrIn, TransferRefused
+from tscm.retrieve.transfer import (
+    FORMERR,
+    NOERROR,
+    NOTAUTH,
+    NOTIMP,
+    NXDOMAIN,
+    RCODES,
+    REFUSED,
+    SERVFAIL,
+    AxfrIn,
+    TransferRefused,
+)
 from tscm.retrieve.tsig import TsigFailed, TsigKey
 from tscm.settings.values import HostPort
 
 AXFR = 252
 _TYPES = (A, AAAA, APL, TXT)
+_NO_TRANSFER = {NOERROR, FORMERR, NOTIMP, REFUSED, NOTAUTH}
+"""Answers to AXFR that mean: ask for the name's own records instead."""
 _TRIES = 3
 _ALIASES = 8
 _HALF = 1 << 31
@@ -126,6 +139,10 @@ class _Asking:
             try:
                 return self._transfer()
             except TransferRefused as refusal:
+                if refusal.rcode not in _NO_TRANSFER:
+                    raise ServerFault(
+                        f"{self._at} could not give the transfer ({refusal})", "try again later"
+                    ) from None
                 return self._direct(f" and {self._at} gives no transfer of it ({refusal})")
         return self._direct(" and is no zone that could be transferred")
 
@@ -144,15 +161,14 @@ class _Asking:
         transfer = AxfrIn(self._zone, number, self._limits.max_entries + 1000)
         try:
             table = self._session.receive()
-        except Unanswered:
-            # Some servers refuse a transfer by hanging up, some give one only as the first question.
+        except Unanswered as error:
+            if error.begun:
+                raise
+            # Some servers give a transfer only as the first question of a connection.  Hanging up is
+            # no refusal: what a gateway cut off must not be taken for a name with few records.
             self._session.reopen()
-            number = transfer.query_id = self._session.ask(AXFR)
-            try:
-                table = self._session.receive()
-            except Unanswered:
-                self._session.reopen()
-                raise TransferRefused(REFUSED) from None
+            transfer.query_id = self._session.ask(AXFR)
+            table = self._session.receive()
         while not transfer.feed(table):
             table = self._session.receive()
         self._session.check_signed()

@@ -100,8 +100,8 @@ class Session:
         try:
             number = self.ask(kind)
             table = self.receive()
-        except Unanswered:
-            if self._fresh:
+        except Unanswered as error:
+            if self._fresh or error.begun:
                 raise
             self.reopen()
             number = self.ask(kind)

@@ -33,11 +33,13 @@ class Unanswered(Exception):
     """
     A server that cannot be talked to; the text says in words what it did.
 
-    *middlebox* marks what an application-layer gateway in the way looks like.
+    *middlebox* marks what an application-layer gateway in the way looks like, *begun* that part of
+    a message had come.
     """
 
-    def __init__(self, cause: str, *, middlebox: bool = False) -> None:
+    def __init__(self, cause: str, *, middlebox: bool = False, begun: bool = False) -> None:
         self.middlebox = middlebox
+        self.begun = begun
         super().__init__(cause)
 
 
@@ -118,7 +120,9 @@ class DnsStream:
         if not piece:
             inside = " inside a message" if self._buffer else ""
             raise Unanswered(
-                f"{self.host} port {self.port} closed the connection{inside}", middlebox=True
+                f"{self.host} port {self.port} closed the connection{inside}",
+                middlebox=True,
+                begun=bool(self._buffer),
             )
         self.received += len(piece)
         if self.received > self.limits.max_bytes:
@@ -131,11 +135,14 @@ class DnsStream:
         where = f"{self.host} port {self.port}"
         if isinstance(error, TimeoutError):
             if self.monotonic() >= self.deadline:
-                return Unanswered(f"{where} took longer than {self.limits.whole:g} s")
-            return Unanswered(f"{where} fell silent for {self.limits.idle:g} s", middlebox=True)
+                return Unanswered(f"{where} took longer than {self.limits.whole:g} s", begun=True)
+            return Unanswered(
+                f"{where} fell silent for {self.limits.idle:g} s", middlebox=True, begun=True
+            )
         return Unanswered(
             f"the connection to {where} broke ({(error.strerror or str(error)).lower()})",
             middlebox=True,
+            begun=bool(self._buffer),
         )
 
     def _wait(self, seconds: float) -> float:
