@@ -2,16 +2,25 @@
 A root of its own for each test, and `tsadmin` run in it as a program.
 """
 
+import io
 import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pexpect
 import pytest
 from attrs import frozen
+
+from tscm.cli import direct, main
+
+if TYPE_CHECKING:
+    from tests.cli.tsadmin_with_fakes import REACH
+else:
+    from tsadmin_with_fakes import REACH
 
 FAKES = Path(__file__).parent / "tsadmin_with_fakes.py"
 ALL = {
@@ -20,7 +29,6 @@ ALL = {
     "block_list": "block.example",
     "allow_list": "allow.example",
     "username": "api",
-    "password_file": "/dev/stdin",
 }
 
 
@@ -61,14 +69,35 @@ def environment() -> dict[str, str]:
 
 
 @pytest.fixture
-def tsadmin(root: Path, environment: dict[str, str]) -> Tsadmin:
+def tsadmin(root: Path, monkeypatch: pytest.MonkeyPatch) -> Tsadmin:
+    """`tsadmin` in this process, with lists and firewall made up."""
+    monkeypatch.setattr(direct, "DirectBackend", partial(direct.DirectBackend, reach=REACH))
+
+    def run(*words: str, stdin: str = "") -> Ended:
+        out, err = (io.TextIOWrapper(io.BytesIO(), "utf-8") for _ in range(2))
+        with monkeypatch.context() as patch:
+            patch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin.encode()), "utf-8"))
+            patch.setattr(sys, "stdout", out)
+            patch.setattr(sys, "stderr", err)
+            status = main.run(["--root", str(root), *words])
+        out.flush()
+        err.flush()
+        said = (out.buffer.getvalue().decode(), err.buffer.getvalue().decode())
+        assert "Traceback" not in "".join(said)
+        return Ended(status, *said)
+
+    return run
+
+
+@pytest.fixture
+def tsadmin_process(root: Path, environment: dict[str, str]) -> Tsadmin:
     """`tsadmin` in a process of its own, with lists and firewall made up."""
 
-    def run(*words: str, stdin: str | bytes = "", fakes: bool = True) -> Ended:
+    def run(*words: str, stdin: str = "", fakes: bool = True) -> Ended:
         program = [str(FAKES)] if fakes else ["-m", "tscm"]
         done = subprocess.run(
             [sys.executable, *program, "--root", str(root), *words],
-            input=stdin.encode() if isinstance(stdin, str) else stdin,
+            input=stdin.encode(),
             capture_output=True,
             env=environment,
             timeout=30,
@@ -82,11 +111,13 @@ def tsadmin(root: Path, environment: dict[str, str]) -> Tsadmin:
 
 
 @pytest.fixture
-def options() -> Options:
+def options(tmp_path: Path) -> Options:
     """What `add` needs, as options, with some of it changed or left out (None)."""
+    file = tmp_path / "password"
+    file.write_text("s3cret\n")
 
     def made(**changed: str | None) -> list[str]:
-        table = {**ALL, **changed}
+        table = {**ALL, "password_file": str(file), **changed}
         return [f"--{name}={value}" for name, value in table.items() if value is not None]
 
     return made

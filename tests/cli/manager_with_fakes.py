@@ -5,9 +5,8 @@ The manager's control interface in a process of its own, with the lists and the 
 
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from tsadmin_with_fakes import REACH  # type: ignore[import-not-found]
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 from twisted.internet.threads import deferToThread
@@ -18,6 +17,11 @@ from tscm.model import Json, Progress, Report
 from tscm.settings.files import read_device, read_node
 from tscm.settings.layout import Layout
 from tscm.settings.lock import RootLock
+
+if TYPE_CHECKING:
+    from tests.cli.tsadmin_with_fakes import REACH
+else:
+    from tsadmin_with_fakes import REACH
 
 OUTCOME = {
     "device": "tstest",

@@ -134,7 +134,6 @@ def test_a_wrong_answer_is_explained_and_asked_again(
     tsadmin: "Tsadmin", options: "Options", start: "Start"
 ) -> None:
     child = start("add", "--type", "asarest", "--advanced", *options(), "tstest")
-    child.sendline("s3cret")
     answer(
         child,
         [

@@ -114,17 +114,30 @@ def run(arguments: Sequence[str] | None = None) -> int:
             stream.reconfigure(errors="backslashreplace")
     try:
         status = _run(arguments)
+    except BrokenPipeError:
+        status = 1
+    try:
         sys.stdout.flush()
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _forget_output()
         return 1
+    except OSError as error:  # a full disk behind the redirection
+        _forget_output()
+        if status == 0:
+            say.error(_sentence(error))
+        return status or 1
     return status
+
+
+def _forget_output() -> None:
+    """Keep the interpreter from trying once more at its end, and complaining."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _run(arguments: Sequence[str] | None) -> int:
     try:
         result: Any = tsadmin.main(
-            args=None if arguments is None else list(arguments),
+            args=[_utf8(word) for word in (sys.argv[1:] if arguments is None else arguments)],
             prog_name="tsadmin",
             standalone_mode=False,
         )
@@ -151,8 +164,17 @@ def _run(arguments: Sequence[str] | None) -> int:
     return result if isinstance(result, int) else 0
 
 
+def _utf8(word: str) -> str:
+    """A word of the command line as UTF-8, whatever the locale says."""
+    try:
+        return os.fsencode(word).decode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return word
+
+
 def _sentence(error: OSError) -> str:
-    what = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+    cause = error.strerror or str(error)
+    what = f"{error.filename}: {cause}" if error.filename else f"it cannot be done: {cause}"
     if isinstance(error, PermissionError):
         return f"{what}; run it as root or as a member of the group tscm, or give --root DIR"
     return what

@@ -20,9 +20,10 @@ def secret(value: object) -> Secret:
     """A secret that has been opened or just typed."""
     if isinstance(value, Secret):
         return value
-    if not isinstance(value, str) or not value or "\n" in value or "\0" in value:
-        raise ValueError("what was given is no secret; allowed: one line of text")
-    return Secret(value)
+    try:
+        return Secret(values.text(value) or values.text(None))
+    except ValueError:
+        raise ValueError("what was given is no secret; allowed: one line of text") from None
 
 
 @frozen(kw_only=True)

@@ -10,6 +10,7 @@ import ipaddress
 import re
 from collections.abc import Callable
 from typing import Any, TypeVar
+from unicodedata import category
 from urllib.parse import urlsplit
 
 from attrs import frozen
@@ -49,7 +50,7 @@ def allowed(read: Callable[[Any], Any]) -> str:
 
 def text(value: Any) -> str:
     """Any text without control characters."""
-    if not isinstance(value, str) or any(ord(c) < ord(" ") or c == "\x7f" for c in value):
+    if not isinstance(value, str) or any(category(c) in {"Cc", "Cs"} for c in value):
         raise refused(value, "is not plain text", "text without control characters")
     return value
 
