@@ -1,0 +1,102 @@
+"""
+CONNECT proxies with a password, as processes.
+"""
+
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+from attrs import define
+
+USER, PASSWORD = "collector", "s3cret:with colon"
+
+
+def free_port() -> int:
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return int(sock.getsockname()[1])
+
+
+@define(eq=False)
+class Proxy:
+    """
+    A running proxy; `stop` ends it.
+    """
+
+    port: int
+    process: "subprocess.Popen[bytes]"
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def stop(self) -> None:
+        self.process.terminate()
+        try:
+            self.process.wait(10)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+
+def _started(command: list[str], port: int, log: Path) -> Proxy:
+    with log.open("ab") as out:
+        process = subprocess.Popen(command, stdout=out, stderr=out)
+    deadline = time.monotonic() + 20
+    while True:
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return Proxy(port, process)
+        assert process.poll() is None, log.read_text()
+        assert time.monotonic() < deadline, log.read_text()
+        time.sleep(0.05)
+
+
+def tinyproxy(folder: Path, allowed_port: int) -> Proxy:
+    folder.mkdir()
+    port = free_port()
+    settings = folder / "tinyproxy.conf"
+    # its settings cannot hold every password
+    settings.write_text(
+        f"Port {port}\nListen 127.0.0.1\nTimeout 30\nMaxClients 20\n"
+        f"BasicAuth {USER} plainword\nConnectPort {allowed_port}\n"
+    )
+    return _started(["tinyproxy", "-d", "-c", str(settings)], port, folder / "log")
+
+
+def squid(folder: Path, allowed_port: int) -> Proxy:
+    folder.mkdir()
+    port = free_port()
+    crypted = subprocess.run(
+        ["openssl", "passwd", "-apr1", "-stdin"],
+        input=PASSWORD,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.strip()
+    passwords = folder / "passwords"
+    passwords.write_text(f"{USER}:{crypted}\n")
+    folder.chmod(0o755)
+    passwords.chmod(0o644)
+    settings = folder / "squid.conf"
+    settings.write_text(
+        f"""
+http_port 127.0.0.1:{port}
+pid_filename {folder}/pid
+cache_log {folder}/cache.log
+access_log none
+cache deny all
+coredump_dir {folder}
+cache_effective_user root
+auth_param basic program /usr/lib/squid/basic_ncsa_auth {passwords}
+auth_param basic realm tests
+acl known proxy_auth REQUIRED
+acl allowed port {allowed_port}
+http_access deny CONNECT !allowed
+http_access allow known
+http_access deny all
+shutdown_lifetime 0 seconds
+"""
+    )
+    return _started(["squid", "-N", "-f", str(settings)], port, folder / "log")

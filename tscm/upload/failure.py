@@ -1,0 +1,83 @@
+"""
+How an upload can fail, in words for the operator and a kind for the program.
+"""
+
+import re
+from enum import StrEnum
+
+from tscm.errors import TscmError
+
+
+class Kind(StrEnum):
+    """What follows from a failure."""
+
+    RETRY = "retry"
+    """Later; the batch is good."""
+    SPLIT = "split"
+    """The receiver takes less at a time."""
+    ENCODING = "encoding"
+    """The receiver does not read this compression."""
+    CONFLICT = "conflict"
+    """The batch's key was used with other content."""
+    REFUSED = "refused"
+    """Sending the same again will not help."""
+
+
+class UploadFailed(TscmError):
+    """
+    A batch did not reach the receiver, or was not taken.
+
+    The batch waits; *retry_after* is what the receiver asked for, in seconds.
+    """
+
+    def __init__(
+        self,
+        device: str,
+        cause: str,
+        remedy: str = "",
+        *,
+        kind: Kind = Kind.RETRY,
+        retry_after: float | None = None,
+    ) -> None:
+        self.device = device
+        self.cause = cause
+        self.remedy = remedy
+        self.kind = kind
+        self.retry_after = retry_after
+        super().__init__(device, cause, remedy)
+
+    def __str__(self) -> str:
+        tail = f"; {self.remedy}" if self.remedy else ""
+        return f"upload of {self.device}: {self.cause}{tail}"
+
+
+def proxy_words(answer: str) -> tuple[str, str]:
+    """
+    Cause and remedy for a proxy that answered CONNECT with anything but success.
+
+    *answer* is the status line without the version, such as `407 Proxy Authentication Required`.
+    """
+    found = re.match(r"\s*([0-9]{3})", answer)
+    status = int(found[1]) if found else 0
+    if status == 407:
+        return (
+            "the log upload proxy wants a user and password, or other ones (407)",
+            "set --log_proxy_user and --log_proxy_password with `tsadmin configure`",
+        )
+    if status == 403:
+        return (
+            "the log upload proxy forbids CONNECT to the log service (403)",
+            "allow the log service's host and port in the proxy's rules",
+        )
+    if status in {502, 503, 504}:
+        return (
+            f"the log upload proxy cannot reach the log service ({status})",
+            "see whether the log service is up, and whether the proxy can resolve and reach it",
+        )
+    if status in {405, 501}:
+        return (
+            f"the log upload proxy does not do CONNECT ({status})",
+            "use a proxy that allows CONNECT",
+        )
+    shown = answer.strip()[:80] or "nothing that can be read"
+    return f"the log upload proxy answered {shown!r} to CONNECT", "see the proxy's log"

@@ -1,0 +1,488 @@
+"""
+The policy's lines of one device to the log service, batch by batch, oldest first.
+"""
+
+import random
+import secrets
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, ClassVar
+
+from attrs import define, evolve, field, frozen
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred, DeferredLock, DeferredSemaphore
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import deferLater
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from tscm.model import Block, Json, LogReader, Progress, Report
+from tscm.schedule import backoff
+from tscm.threads import Threads
+from tscm.upload.batch import (
+    NEXT_ENCODING,
+    Part,
+    Select,
+    Stretch,
+    clip,
+    halves,
+    pick,
+    policy_selection,
+)
+from tscm.upload.failure import Kind, UploadFailed
+from tscm.upload.receiver import Content, Receiver, pack
+from tscm.upload.state import (
+    Aside,
+    drop_aside,
+    list_aside,
+    read_aside,
+    read_state,
+    set_aside,
+    write_state,
+)
+from tscm.upload_format import ENCODINGS, batch_key, content_digest
+
+MAX_REFUSALS = 3
+"""After so many refusals for good a batch is set aside, so that it does not block those behind it."""
+
+_BLOCK_BYTES = 128 << 10
+_BLOCK_LEAST = 4096
+_PASS_BYTES = 8 << 20  # so much without a policy line is passed at once
+_SCAN_BYTES = 64 << 20  # and a batch is picked out of no more than this
+_JOIN_SECONDS = 2.0  # segments sealed shortly after each other go together
+_RETRY_FIRST, _RETRY_MOST = 5.0, 600.0
+
+
+@frozen(kw_only=True)
+class UploadOutcome:
+    """
+    What an upload did: batches taken by the receiver, their lines and bytes, and lines passed over.
+    """
+
+    batches: int = 0
+    lines: int = 0
+    bytes: int = 0
+    skipped: int = 0
+    aside: int = 0
+
+    def __str__(self) -> str:
+        """For people."""
+        if not self.batches and not self.aside:
+            return "nothing to send"
+        text = f"{self.lines:,} lines in {self.batches} uploads, {self.bytes:,} bytes compressed"
+        return f"{text}; {self.aside} batches set aside" if self.aside else text
+
+    def plus(self, other: "UploadOutcome") -> "UploadOutcome":
+        """Both together."""
+        return UploadOutcome(
+            batches=self.batches + other.batches,
+            lines=self.lines + other.lines,
+            bytes=self.bytes + other.bytes,
+            skipped=self.skipped + other.skipped,
+            aside=self.aside + other.aside,
+        )
+
+
+@define(eq=False)
+class UploadService(Service):
+    """
+    Picks lines out of sealed segments and sends them; the position moves when they are taken.
+
+    *state* is a file of this service's own beside the log's cursors; *seal* closes the live
+    segment so that what is in it may be sent; *slots* is shared by all devices.
+    """
+
+    _log: ClassVar[Logger] = Logger()
+
+    _reactor: IReactorTime
+    _threads: Threads
+    _reader: LogReader
+    receiver: Receiver
+    _state: Path
+    _seal: Callable[[], object]
+    _slots: DeferredSemaphore
+    interval_seconds: float = 900
+    max_batch_kb: int = 8192
+    _select: Select = policy_selection
+    _chance: Callable[[], float] = random.random
+    _salt: Callable[[], str] = lambda: secrets.token_hex(8)
+    _parts: tuple[Part, ...] | None = field(default=None, init=False)  # None: not read yet
+    _lock: DeferredLock = field(factory=DeferredLock, init=False)
+    _run: Deferred[None] | None = field(default=None, init=False)
+    _pause: Deferred[None] | None = field(default=None, init=False)
+    _looking: Any = field(default=None, init=False)
+    _noticing: bool = field(default=False, init=False)
+    _encoding: str = field(default=ENCODINGS[0], init=False)
+    _limit_bytes: int | None = field(default=None, init=False)
+    _state_word: str = field(default="off", init=False)
+    _failures: int = field(default=0, init=False)
+    _retry_at: float | None = field(default=None, init=False)
+    _last_error: UploadFailed | None = field(default=None, init=False)
+    _last_error_at: float | None = field(default=None, init=False)
+    _last_upload_at: float | None = field(default=None, init=False)
+    _last_round_at: float | None = field(default=None, init=False)
+    _total: UploadOutcome = field(factory=UploadOutcome, init=False)
+    _known: int = field(default=0, init=False)
+
+    # -- life -----------------------------------------------------------------
+
+    def startService(self) -> None:
+        """Begin; what was in hand at the last stop goes first."""
+        super().startService()
+        self._state_word = "idle"
+        self._notice()
+        self._run = Deferred.fromCoroutine(self._again_and_again())
+        self._run.addErrback(self._broke)
+
+    def stopService(self) -> Deferred[None] | None:
+        """Fires when the request under way has ended; it is not begun anew."""
+        super().stopService()
+        if self._looking is not None:
+            self._looking.cancel()
+            self._looking = None
+        self._wake()
+        return self._run
+
+    def _broke(self, failure: Failure) -> None:
+        self._state_word = "off"
+        self._log.failure(
+            "upload of {device} ended by a fault of its own", failure, device=self._reader.device
+        )
+
+    async def _again_and_again(self) -> None:
+        while self.running:
+            try:
+                await self._lock.run(self._drain, None)
+            except UploadFailed as failure:
+                self._log.debug("{sentence}", sentence=str(failure))  # noted, and shown
+            except Exception as error:  # noqa: BLE001 - nothing may end the schedule
+                self._failed(
+                    UploadFailed(
+                        self._reader.device,
+                        f"a fault of this program: {error!r}",
+                        "report it with the manager's log",
+                    )
+                )
+                self._log.failure("upload of {device} failed", device=self._reader.device)
+            if self.running:
+                await self._sleep()
+                if self.running and self._retry_at is None and self._interval_over():
+                    self._seal()
+        self._state_word = "off"
+
+    def _interval_over(self) -> bool:
+        last = self._last_round_at
+        return last is None or self._reactor.seconds() - last >= self.interval_seconds
+
+    async def _sleep(self) -> None:
+        now = self._reactor.seconds()
+        due = self._retry_at
+        if due is None:
+            due = (self._last_round_at or now) + self.interval_seconds
+        self._pause = Deferred()
+        timer = self._reactor.callLater(max(0.0, due - now), self._wake)
+        try:
+            await self._pause
+        finally:
+            if timer.active():
+                timer.cancel()
+
+    def _wake(self) -> None:
+        pause, self._pause = self._pause, None
+        if pause is not None:
+            pause.callback(None)
+
+    def _notice(self) -> None:
+        if not self._noticing:
+            self._noticing = True
+            self._reader.when_more(self._noticed)
+
+    def _noticed(self) -> None:
+        self._noticing = False
+        if self.running and self._looking is None:
+            self._looking = self._reactor.callLater(_JOIN_SECONDS, self._look)
+
+    def _look(self) -> None:
+        """Something was appended or sealed a while ago: is there a sealed segment now?"""
+        self._looking = None
+        self._notice()
+        if self._retry_at is None and self._waits():
+            self._wake()
+
+    def _waits(self) -> bool:
+        return self._reader.read(self._reader.position.offset, 1, sealed_only=True) is not None
+
+    # -- work -----------------------------------------------------------------
+
+    def upload_now(self, report: Report) -> "Deferred[UploadOutcome]":
+        """
+        Seal and send everything, without waiting for a retry that is due later.
+
+        Fires with what was done; fails with `UploadFailed`.
+        """
+        self._seal()
+        return self._lock.run(self._drain, report)
+
+    async def _drain(self, report: Report | None) -> UploadOutcome:
+        outcome, begun = UploadOutcome(), self._reader.position.offset
+        self._state_word, self._retry_at = "sending", None
+        self._last_round_at = self._reactor.seconds()
+        try:
+            while self.running:
+                done = await self._slots.run(self._one)
+                if done is None:
+                    break
+                outcome = outcome.plus(done)
+                if report is not None:
+                    position, end = self._reader.position.offset, self._reader.end
+                    report(
+                        Progress(
+                            phase="upload",
+                            text=str(outcome),
+                            done=position - begun,
+                            total=end - begun,
+                        )
+                    )
+        except UploadFailed as failure:
+            self._failed(failure)
+            raise
+        except OSError as error:
+            failed = UploadFailed(
+                self._reader.device,
+                f"this host cannot note which batch is in hand: {error}",
+                "check the disk of the logs",
+            )
+            self._failed(failed)
+            raise failed from error
+        self._failures, self._state_word = 0, "idle"
+        return outcome
+
+    def _failed(self, failure: UploadFailed) -> None:
+        now = self._reactor.seconds()
+        self._failures += 1
+        delay = backoff(self._failures, self._chance(), first=_RETRY_FIRST, most=_RETRY_MOST)
+        self._retry_at = now + max(delay, failure.retry_after or 0.0)
+        self._last_error, self._last_error_at = failure, now
+        self._state_word = "waiting"
+        if self._failures == 1:
+            self._log.warn("{sentence}; the lines wait on disk", sentence=str(failure))
+
+    async def _one(self) -> UploadOutcome | None:
+        """One part from the log to the receiver's answer; None when nothing is left."""
+        if self._parts is None:
+            self._parts = await self._threads.run(read_state, self._state)
+        while self._parts and self._parts[0].end <= self._reader.position.offset:
+            await self._keep(self._parts[1:])  # the stop came between the two
+        if self._parts:
+            part, stretches = self._parts[0], await self._stretches(self._parts[0])
+        else:
+            formed = await self._form()
+            if formed is None:
+                return None
+            part, stretches = formed
+        if not any(one.lines for one in stretches):
+            return await self._pass(part, stretches, None)
+        return await self._send(part, stretches)
+
+    async def _form(self) -> tuple[Part, list[Stretch]] | None:
+        """A new batch from the position on; lines that are not selected may be all of it."""
+        offset, size, scanned = self._reader.position.offset, 0, 0
+        stretches: list[Stretch] = []
+        most = min(self.max_batch_kb * 1024, self._limit_bytes or self.max_batch_kb * 1024)
+        while size < most and scanned < (_SCAN_BYTES if size else _PASS_BYTES):
+            room = max(_BLOCK_LEAST, min(_BLOCK_BYTES, most - size))
+            block = self._reader.read(offset, room, sealed_only=True)
+            if block is None:
+                break
+            stretches.append(pick(block, self._select))
+            offset = block.end
+            size += len(stretches[-1].selected)
+            scanned += len(block.data)
+            await self._turn()
+        if not stretches:
+            return None
+        start = stretches[0].start
+        key = batch_key(start, self._salt())
+        return Part(key=key, start=start, end=offset, encoding=self._encoding), stretches
+
+    async def _stretches(self, part: Part) -> list[Stretch]:
+        """What the log still holds of *part*."""
+        found = []
+        for block in await self._blocks(part):
+            found.append(pick(block, self._select))
+            await self._turn()
+        return found
+
+    async def _blocks(self, part: Part) -> list[Block]:
+        offset, found = part.start, []
+        while offset < part.end:
+            block = self._reader.read(offset, _BLOCK_BYTES, sealed_only=True)
+            if block is None or block.start >= part.end:
+                break
+            found.append(clip(block, part.end))
+            offset = block.end
+            await self._turn()
+        return found
+
+    def _turn(self) -> Deferred[None]:
+        """Let the reactor do something else."""
+        return deferLater(self._reactor, 0)
+
+    async def _send(self, part: Part, stretches: list[Stretch]) -> UploadOutcome:
+        selected = b"".join(one.selected for one in stretches)
+        lines = sum(one.lines for one in stretches)
+        content = await self._threads.run(pack, selected, lines, part.encoding)
+        digest = content_digest(content.data)
+        if not part.digest:
+            part = evolve(part, digest=digest)
+            await self._keep((part, *(self._parts or ())[1:]))
+        try:
+            known = await self._threads.run(self.receiver.send, part, content)
+        except UploadFailed as failure:
+            if failure.kind is Kind.CONFLICT and digest != part.digest:
+                # Our key is random, so what the receiver holds under it is this range, packed or
+                # cut otherwise by an earlier try.
+                known = True
+            else:
+                return await self._not_taken(failure, part, stretches)
+        self._last_upload_at = self._reactor.seconds()
+        self._known += known
+        self._failures = 0
+        return await self._pass(part, stretches, content)
+
+    async def _not_taken(
+        self, failure: UploadFailed, part: Part, stretches: list[Stretch]
+    ) -> UploadOutcome:
+        """What follows from a failure; raises it where only time helps."""
+        rest = (self._parts or ())[1:]
+        if failure.kind is Kind.SPLIT:
+            size = sum(len(one.selected) for one in stretches)
+            two = await self._threads.run(halves, await self._blocks(part), self._select, part)
+            if two is not None:
+                self._limit_bytes = max(_BLOCK_BYTES // 2, size // 2)
+                await self._keep((*two, *rest))
+                return UploadOutcome()
+        elif failure.kind is Kind.ENCODING and part.encoding:
+            self._encoding = NEXT_ENCODING[part.encoding]
+            await self._keep((evolve(part, encoding=self._encoding, digest=""), *rest))
+            return UploadOutcome()
+        elif failure.kind is Kind.RETRY:
+            raise failure
+        part = evolve(part, refusals=part.refusals + 1)
+        await self._keep((part, *rest))
+        if part.refusals < MAX_REFUSALS and failure.kind is not Kind.SPLIT:
+            raise failure
+        return await self._put_aside(failure, part, stretches)
+
+    async def _put_aside(
+        self, failure: UploadFailed, part: Part, stretches: list[Stretch]
+    ) -> UploadOutcome:
+        lines = sum(one.lines for one in stretches)
+        aside = Aside(
+            key=part.key,
+            start=part.start,
+            end=part.end,
+            lines=lines,
+            cause=failure.cause,
+            at=self._reactor.seconds(),
+        )
+        selected = b"".join(one.selected for one in stretches)
+        await self._threads.run(set_aside, self._aside, aside, selected)
+        self._log.warn(
+            "upload of {device}: batch {key} of {lines} lines set aside after {refusals} refusals",
+            device=self._reader.device,
+            key=part.key,
+            lines=lines,
+            refusals=part.refusals,
+        )
+        self._last_error, self._last_error_at = failure, self._reactor.seconds()
+        emptied = [evolve(one, lines=0, others=one.lines + one.others) for one in stretches]
+        outcome = await self._pass(part, emptied, None)
+        more = UploadOutcome(aside=1)
+        self._total = self._total.plus(more)
+        return outcome.plus(more)
+
+    async def _pass(
+        self, part: Part, stretches: list[Stretch], content: Content | None
+    ) -> UploadOutcome:
+        """The part is dealt with: move the position, then forget the part."""
+        position = self._reader.position.offset
+        ours = [one for one in stretches if one.start >= position]  # the rest has expired meanwhile
+        sent, skipped = sum(one.lines for one in ours), sum(one.others for one in ours)
+        if part.end > position:
+            self._reader.confirm(part.end, sent=sent, skipped=skipped)
+        if self._parts:
+            await self._keep(self._parts[1:])
+        done = UploadOutcome(skipped=skipped)
+        if content is not None:
+            done = evolve(done, batches=1, lines=content.lines, bytes=len(content.data))
+        self._total = self._total.plus(done)
+        return done
+
+    async def _keep(self, parts: tuple[Part, ...]) -> None:
+        await self._threads.run(write_state, self._state, parts)
+        self._parts = parts
+
+    # -- batches set aside ----------------------------------------------------
+
+    @property
+    def _aside(self) -> Path:
+        return self._state.with_name("aside")
+
+    def set_aside(self) -> "Deferred[list[Aside]]":
+        """The batches that were refused for good, oldest first."""
+        return self._threads.run(list_aside, self._aside)
+
+    def send_aside(self, key: str) -> "Deferred[UploadOutcome]":
+        """Send one of them again, under its old key; forgotten when it is taken."""
+        return self._slots.run(self._send_aside, key)
+
+    async def _send_aside(self, key: str) -> UploadOutcome:
+        for aside in await self.set_aside():
+            if aside.key == key:
+                break
+        else:
+            raise UploadFailed(
+                self._reader.device, f"no batch {key!r} was set aside", "see the list"
+            )
+        selected = await self._threads.run(read_aside, self._aside, key)
+        part = Part(key=key, start=aside.start, end=aside.end, encoding=self._encoding)
+        content = await self._threads.run(pack, selected, aside.lines, part.encoding)
+        await self._threads.run(self.receiver.send, part, content)
+        await self._threads.run(drop_aside, self._aside, key)
+        return UploadOutcome(batches=1, lines=content.lines, bytes=len(content.data))
+
+    # -- what is shown --------------------------------------------------------
+
+    def figures(self) -> Json:
+        """Where the uploads stand; `sentence` is for people."""
+        now, position = self._reactor.seconds(), self._reader.position
+        return {
+            "state": self._state_word,
+            "sentence": self._sentence(now),
+            "backlog_bytes": max(0, self._reader.end - position.offset),
+            "sent": position.sent,
+            "skipped": position.skipped,
+            "expired": position.expired,
+            "batches": self._total.batches,
+            "bytes": self._total.bytes,
+            "repeats_known": self._known,
+            "set_aside": self._total.aside,
+            "batch": self._parts[0].key if self._parts else None,
+            "encoding": self._encoding or "none",
+            "last_upload_at": self._last_upload_at,
+            "failures": self._failures,
+            "retry_at": self._retry_at,
+            "last_error": None if self._last_error is None else str(self._last_error),
+            "last_error_at": self._last_error_at,
+        }
+
+    def _sentence(self, now: float) -> str:
+        if self._state_word == "waiting" and self._retry_at is not None:
+            wait = max(0.0, self._retry_at - now)
+            return f"{self._last_error}; lines wait on disk, next try in {wait:.0f} s"
+        if self._state_word == "sending":
+            return "an upload is under way"
+        if self._last_upload_at is None:
+            return "nothing was uploaded since the start"
+        return "all policy lines of sealed segments are uploaded"

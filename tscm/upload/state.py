@@ -1,0 +1,124 @@
+"""
+What an uploader must still know after a crash: the batch in hand, and batches set aside.
+"""
+
+import itertools
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import attrs
+from attrs import frozen
+
+from tscm.settings.files import write_private
+from tscm.upload.batch import Part
+
+_VERSION = 1
+_MOST_BYTES = 1 << 20
+MAX_ASIDE = 100
+
+
+def encode(parts: Sequence[Part]) -> bytes:
+    """The state file's content: the parts still to be sent, oldest first."""
+    table = {"version": _VERSION, "parts": [attrs.asdict(part) for part in parts]}
+    return json.dumps(table).encode() + b"\n"
+
+
+def decode(content: bytes) -> tuple[Part, ...]:
+    """
+    What `encode` was given; nothing where the content is damaged.
+
+    A damaged file costs no line: the range is batched anew, under another key.
+    """
+    try:
+        table = json.loads(content)
+        if table["version"] != _VERSION:
+            return ()
+        parts = tuple(_part(one) for one in table["parts"])
+    except (ValueError, KeyError, TypeError):
+        return ()
+    for one, following in itertools.pairwise(parts):
+        if one.end != following.start:
+            return ()
+    return parts
+
+
+def _part(table: dict[str, Any]) -> Part:
+    part = Part(**table)
+    texts = (part.key, part.encoding, part.digest)
+    numbers = (part.start, part.end, part.refusals)
+    if not all(isinstance(one, str) for one in texts) or not all(type(n) is int for n in numbers):
+        raise TypeError("a field has another type")
+    if not part.key or not 0 <= part.start < part.end:
+        raise ValueError("no range")
+    return part
+
+
+def read_state(path: Path) -> tuple[Part, ...]:
+    """Blocking: the parts that were in hand; nothing where there is no file or a damaged one."""
+    try:
+        with path.open("rb") as file:
+            return decode(file.read(_MOST_BYTES))
+    except FileNotFoundError:
+        return ()
+
+
+def write_state(path: Path, parts: Sequence[Part]) -> None:
+    """Blocking: make *parts* the ones in hand; durable on return."""
+    if parts:
+        write_private(path, encode(parts))
+    else:
+        path.unlink(missing_ok=True)
+
+
+@frozen(kw_only=True)
+class Aside:
+    """
+    A batch that the receiver refused for good: kept as a file, listed, and sent again on request.
+    """
+
+    key: str
+    start: int
+    end: int
+    lines: int
+    cause: str
+    at: float
+
+
+def set_aside(folder: Path, aside: Aside, selected: bytes) -> int:
+    """
+    Blocking: keep *selected*, the lines of a refused batch; how many old ones had to go for it.
+    """
+    folder.mkdir(parents=True, exist_ok=True, mode=0o750)
+    write_private(folder / f"{aside.key}.lines", selected)
+    write_private(folder / f"{aside.key}.json", json.dumps(attrs.asdict(aside)).encode() + b"\n")
+    kept = list_aside(folder)
+    for one in kept[:-MAX_ASIDE]:
+        drop_aside(folder, one.key)
+    return max(0, len(kept) - MAX_ASIDE)
+
+
+def list_aside(folder: Path) -> list[Aside]:
+    """Blocking: what was set aside, oldest first; files that cannot be read are passed over."""
+    found = []
+    for path in folder.glob("*.json"):
+        try:
+            found.append(Aside(**json.loads(path.read_bytes()[:65536])))
+        except (OSError, ValueError, TypeError):
+            continue
+    return sorted(found, key=lambda one: (one.at, one.start))
+
+
+def read_aside(folder: Path, key: str) -> bytes:
+    """Blocking: the lines of one.  Raises `OSError`."""
+    return (folder / f"{key}.lines").read_bytes()
+
+
+def drop_aside(folder: Path, key: str) -> None:
+    """Blocking: forget one."""
+    for suffix in ("json", "lines"):
+        (folder / f"{key}.{suffix}").unlink(missing_ok=True)
+    if folder.is_dir() and not any(os.scandir(folder)):
+        folder.rmdir()
