@@ -51,10 +51,14 @@ def wanted(cidrs: CidrSet) -> list[Cidr]:
 
 
 def carry_out(
-    present: Mapping[str, Group], desired: Desired, batch: int = 1000, stop: int | None = None
+    present: Mapping[str, Group],
+    desired: Desired,
+    batch: int = 1000,
+    stop: int | None = None,
+    room: int | None = None,
 ) -> tuple[dict[str, Group], Plan]:
     """Apply a plan step by step on a strict device, holding what must hold after each."""
-    plan = make_plan(present, desired, batch=batch)
+    plan = make_plan(present, desired, batch=batch, room=room)
     device = StrictDevice(dict(present))
     news = {"Block": wanted(desired.block), "Allow": wanted(desired.allow)}
     bounds = {}
@@ -403,15 +407,16 @@ def messy(draw: st.DrawFn) -> dict[str, Group]:
     return groups
 
 
+rooms = st.sampled_from([None, 0, 100, 300])
 desires = st.builds(desire, net_lists, net_lists, st.integers(1, 5))
 
 
 @settings(deadline=None, max_examples=400)
-@given(messy(), desires, st.integers(1, 4))
+@given(messy(), desires, st.integers(1, 4), rooms)
 def test_from_any_state_protection_never_dips_and_the_end_is_reached(
-    present: dict[str, Group], desired: Desired, batch: int
+    present: dict[str, Group], desired: Desired, batch: int, room: int | None
 ) -> None:
-    after, plan = carry_out(present, desired, batch)
+    after, plan = carry_out(present, desired, batch, room=room)
     check_done(after, desired)
     assert plan.estimate.requests == len(plan.steps)
 
@@ -419,23 +424,28 @@ def test_from_any_state_protection_never_dips_and_the_end_is_reached(
 @settings(deadline=None, max_examples=200)
 @given(messy(), desires, desires, st.integers(1, 3), st.data())
 def test_a_run_may_break_off_anywhere_and_the_next_one_converges(
-    present: dict[str, Group], first: Desired, second: Desired, batch: int, data: st.DataObject
+    present: dict[str, Group],
+    first: Desired,
+    second: Desired,
+    batch: int,
+    data: st.DataObject,
 ) -> None:
-    steps = len(make_plan(present, first, batch=batch).steps)
+    room = data.draw(rooms)
+    steps = len(make_plan(present, first, batch=batch, room=room).steps)
     stop = data.draw(st.integers(0, steps))
-    half, _ = carry_out(present, first, batch, stop)
+    half, _ = carry_out(present, first, batch, stop, room)
     after, _ = carry_out(half, second, batch)
     check_done(after, second)
 
 
 @settings(deadline=None, max_examples=200)
-@given(desires, net_lists, net_lists)
+@given(desires, net_lists, net_lists, rooms)
 def test_between_tidy_states_only_the_difference_is_sent(
-    first: Desired, block: list[str], allow: list[str]
+    first: Desired, block: list[str], allow: list[str], room: int | None
 ) -> None:
     groups, _ = carry_out({}, first)
     second = desire(block, allow, first.size)
-    after, plan = carry_out(groups, second)
+    after, plan = carry_out(groups, second, room=room)
     check_done(after, second)
     new = [*wanted(second.block), *wanted(second.allow)]
     sent = gone = 0
@@ -490,3 +500,39 @@ def test_a_plan_over_the_budget_says_so_beforehand() -> None:
     turnover = make_plan(groups, desire(hosts(0, 100, "9.9.9"), size=100)).estimate
     assert turnover.bytes_after < turnover.bytes_peak
     assert "pass through" in (turnover.over(turnover.bytes_peak - 1) or "")
+
+
+def test_where_adding_first_would_burst_the_device_what_is_lost_leaves_first() -> None:
+    groups, _ = carry_out({}, desire(hosts(0, 100), size=30))
+    turnover = desire([*hosts(0, 2), *hosts(0, 98, "9.9.9")], size=30)
+    usual = make_plan(groups, turnover).estimate
+    after, plan = carry_out(groups, turnover, room=usual.bytes_before)
+    check_done(after, turnover)
+    assert plan.estimate.bytes_peak < usual.bytes_before + 100 < usual.bytes_peak
+    halfway = make_plan(groups, turnover, room=usual.bytes_before + 1000).estimate
+    assert usual.bytes_before + 900 < halfway.bytes_peak <= usual.bytes_before + 1000
+    roomy = make_plan(groups, turnover, room=usual.bytes_peak)
+    assert roomy.estimate == usual
+
+
+def test_in_a_full_turnover_no_child_is_emptied_to_make_room() -> None:
+    groups, _ = carry_out({}, desire(hosts(0, 60), size=30))
+    turnover = desire(hosts(0, 60, "9.9.9"), size=30)
+    after, plan = carry_out(groups, turnover, room=0)
+    check_done(after, turnover)
+    assert set(after) == set(groups)
+    assert plan.estimate.bytes_peak < plan.estimate.bytes_before + 100
+
+
+def test_a_first_load_begins_with_little() -> None:
+    nets = [f"8.{n >> 8}.{n & 255}.1" for n in range(2000)]
+    groups, plan = carry_out({}, desire(nets, size=2000))
+    sizes = [
+        len(step.members)
+        for step in plan.steps
+        if isinstance(step, CreateGroup | AddMembers) and "P-Block-" in step.group
+    ]
+    assert sizes == [200, 400, 800, 600]
+    again = desire([f"9.{n >> 8}.{n & 255}.1" for n in range(900)], size=2000)
+    _, plan = carry_out(groups, again)
+    assert [len(s.members) for s in plan.steps if isinstance(s, AddMembers)] == [900]

@@ -6,8 +6,9 @@ says beforehand what it comes to.  The lines are those that the device itself pr
 """
 
 from collections.abc import Iterable
+from typing import Self
 
-from attrs import frozen
+from attrs import define, frozen
 
 from tscm.model import (
     AddMembers,
@@ -101,44 +102,79 @@ class Estimate:
         return None
 
 
+@define(eq=False)
+class Meter:
+    """
+    The size of our groups while steps are carried out.
+    """
+
+    now: int
+    before: int
+    peak: int
+    sizes: dict[str, int]
+    descriptions: dict[str, str]
+    requests: int = 0
+    sent: int = 0
+    removed: int = 0
+
+    @classmethod
+    def of(cls, groups: Iterable[Group]) -> Self:
+        """Standing at the groups that are there."""
+        known = list(groups)
+        sizes = {group.name: group_bytes(group) for group in known}
+        total = sum(sizes.values())
+        descriptions = {group.name: group.description for group in known}
+        return cls(total, total, total, sizes, descriptions)
+
+    def change(self, step: Step) -> int:
+        """By how many bytes *step* makes the configuration larger."""
+        match step:
+            case CreateGroup():
+                head = head_bytes(step.group, step.description, step.children)
+                return head + members_bytes(step.members)
+            case AddMembers():
+                return members_bytes(step.members)
+            case RemoveMembers():
+                return -members_bytes(step.members)
+            case AttachChild():
+                return _CHILD + len(step.child)
+            case DetachChild():
+                return -_CHILD - len(step.child)
+            case DeleteGroup():
+                return -self.sizes[step.group]
+            case Describe():
+                old = self.descriptions.get(step.group, "")
+                return head_bytes("", step.description, ()) - head_bytes("", old, ())
+
+    def take(self, step: Step) -> None:
+        """Count *step* as carried out."""
+        change = self.change(step)
+        self.sizes[step.group] = self.sizes.get(step.group, 0) + change
+        self.now += change
+        self.peak = max(self.peak, self.now)
+        self.requests += 1
+        if isinstance(step, CreateGroup | AddMembers):
+            self.sent += len(step.members)
+        elif isinstance(step, RemoveMembers):
+            self.removed += len(step.members)
+
+    def estimate(self) -> Estimate:
+        """What it came to."""
+        return Estimate(
+            requests=self.requests,
+            sent=self.sent,
+            removed=self.removed,
+            bytes_before=self.before,
+            bytes_peak=self.peak,
+            bytes_after=self.now,
+        )
+
+
 def estimate(groups: Iterable[Group], steps: Iterable[Step]) -> Estimate:
     """
     Walk through *steps* from the groups that are there.
     """
-    sizes = {group.name: group_bytes(group) for group in groups}
-    described = {group.name: group.description for group in groups}
-    before = now = peak = sum(sizes.values())
-    requests = sent = removed = 0
+    meter = Meter.of(groups)
     for step in steps:
-        requests += 1
-        match step:
-            case CreateGroup():
-                head = head_bytes(step.group, step.description, step.children)
-                change = head + members_bytes(step.members)
-                sent += len(step.members)
-            case AddMembers():
-                change = members_bytes(step.members)
-                sent += len(step.members)
-            case RemoveMembers():
-                change = -members_bytes(step.members)
-                removed += len(step.members)
-            case AttachChild():
-                change = _CHILD + len(step.child)
-            case DetachChild():
-                change = -_CHILD - len(step.child)
-            case DeleteGroup():
-                change = -sizes[step.group]
-            case Describe():
-                old = described.get(step.group, "")
-                change = head_bytes("", step.description, ()) - head_bytes("", old, ())
-        sizes[step.group] = sizes.get(step.group, 0) + change
-        now += change
-        peak = max(peak, now)
-    return Estimate(
-        requests=requests,
-        sent=sent,
-        removed=removed,
-        bytes_before=before,
-        bytes_peak=peak,
-        bytes_after=now,
-    )
+        meter.take(step)
+    return meter.estimate()

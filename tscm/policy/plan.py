@@ -17,24 +17,15 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from attrs import frozen
 
-from tscm.model import (
-    AddMembers,
-    AttachChild,
-    Cidr,
-    CreateGroup,
-    DeleteGroup,
-    Describe,
-    DetachChild,
-    Group,
-    RemoveMembers,
-    Step,
-)
+from tscm.model import Cidr, DeleteGroup, Group, Step
 from tscm.policy.cidr import CidrSet
 from tscm.policy.config_size import Estimate, estimate
-from tscm.policy.groups import KINDS, PLACEHOLDER, Present, parent_name
-from tscm.policy.placing import Child, place, shared
+from tscm.policy.groups import KINDS, PLACEHOLDER, Present
+from tscm.policy.placing import place, shared
+from tscm.policy.stages import Portions, Work, lean_order, order
 
 BATCH = 1000
+FIRST_PORTION = 100
 
 
 @frozen(kw_only=True)
@@ -97,150 +88,59 @@ class Plan:
         )
 
 
-def make_plan(present: Mapping[str, Group], desired: Desired, *, batch: int = BATCH) -> Plan:
+def make_plan(
+    present: Mapping[str, Group], desired: Desired, *, batch: int = BATCH, room: int | None = None
+) -> Plan:
     """
     The steps from *present* to *desired*, at most *batch* members in each.
 
     *present* holds all groups of the prefix by name, in whatever state an earlier run or a hand left
     them.  The same call on the result gives no steps.
+
+    *room* is the number of bytes that the device has for our groups.  When the usual order would pass
+    through more, entries that are in no way in the new list leave as soon as room is wanted.
     """
     found = Present.of(desired.prefix, present)
-    lists = {"Block": desired.block.cidrs(), "Allow": desired.allow.cidrs()}
-    works = {
-        kind: _Work.of(found, kind, lists[kind] or [PLACEHOLDER], desired, batch) for kind in KINDS
-    }
-    steps = [step for phase in _order(found, works) for step in phase]
-    steps += _deletions(found, works, steps)
-    changes = {kind: _change(found, kind, lists[kind]) for kind in KINDS}
+    placeholder = CidrSet.of_texts((PLACEHOLDER,))
+    new = {"Block": desired.block or placeholder, "Allow": desired.allow or placeholder}
+    wanted = {kind: one.cidrs() for kind, one in new.items()}
+    first_load = not any(True for kind in KINDS for _ in found.in_force(kind))
+
+    def works() -> dict[str, Work]:
+        portions = Portions(batch, FIRST_PORTION if first_load else None)
+        return {
+            kind: Work(
+                found,
+                kind,
+                place(found, kind, wanted[kind], desired.size, shared(found, kind)),
+                desired.mark,
+                portions,
+            )
+            for kind in KINDS
+        }
+
+    ours = [found.groups[name] for name in found.places]
+    steps = order(found, works())
+    cost = estimate(ours, steps)
+    if room is not None and cost.bytes_peak > max(room, cost.bytes_after):
+        steps = lean_order(found, works(), new, room)
+        cost = estimate(ours, steps)
+    changes = {kind: _change(found, kind, wanted[kind]) for kind in KINDS}
     return Plan(
         steps=tuple(steps),
         block=changes["Block"],
         allow=changes["Allow"],
-        estimate=estimate([found.groups[name] for name in found.places], steps),
+        estimate=cost,
         notes=tuple(_notes(found, steps)),
         other_mark=_other_mark(found, desired.mark),
     )
 
 
-@frozen(eq=False)
-class _Work:
-    """One list's children, and the steps that follow from them."""
-
-    present: Present
-    kind: str
-    children: list[Child]
-    mark: str
-    batch: int
-
-    @classmethod
-    def of(
-        cls, present: Present, kind: str, wanted: Sequence[Cidr], desired: Desired, batch: int
-    ) -> "_Work":
-        avoid = shared(present, kind)
-        children = place(present, kind, wanted, desired.size, avoid)
-        return cls(present, kind, children, desired.mark, batch)
-
-    @property
-    def name(self) -> str:
-        """The parent's name."""
-        return parent_name(self.present.prefix, self.kind)
-
-    def grow(self) -> Iterator[Step]:
-        """Everything that makes the list larger, children first."""
-        coming = []
-        for child in self.children:
-            if not child.used:
-                continue
-            if not child.attached:
-                coming.append(child.name)
-            if child.present is None:
-                first, rest = child.add[: self.batch], child.add[self.batch :]
-                yield CreateGroup(group=child.name, members=tuple(first))
-                yield from self._members(AddMembers, child.name, rest)
-            else:
-                if not child.attached:
-                    # Not in force: clean before it is nested, for then it would bring this along.
-                    yield from self._members(RemoveMembers, child.name, child.remove)
-                yield from self._members(AddMembers, child.name, child.add)
-        parent = self.present.parent(self.kind)
-        if parent is None:
-            yield CreateGroup(group=self.name, children=tuple(coming), description=self.mark)
-            return
-        for name in coming:
-            yield AttachChild(group=self.name, child=name)
-        if self.mark and parent.description != self.mark:
-            yield Describe(group=self.name, description=self.mark)
-
-    def shrink(self) -> Iterator[Step]:
-        """Everything that makes the list smaller."""
-        parent = self.present.parent(self.kind)
-        if parent is None:
-            return
-        yield from self._members(RemoveMembers, self.name, parent.members)
-        staying = set()
-        for child in self.children:
-            if not child.used:
-                continue
-            staying.add(child.name)
-            if child.attached and child.present is not None:
-                for name in self.present.ours(child.present):
-                    yield DetachChild(group=child.name, child=name)
-                yield from self._members(RemoveMembers, child.name, child.remove)
-        for name in self.present.ours(parent):
-            if name not in staying:
-                yield DetachChild(group=self.name, child=name)
-
-    def _members(
-        self, step: type[AddMembers | RemoveMembers], group: str, members: Sequence[Cidr]
-    ) -> Iterator[Step]:
-        for at in range(0, len(members), self.batch):
-            yield step(group=group, members=tuple(members[at : at + self.batch]))
-
-
-def _order(present: Present, works: Mapping[str, _Work]) -> list[Iterator[Step]]:
-    """
-    Permit before deny: no address that is in both new lists is cut off in between.
-
-    If by someone's hand one parent is nested below the other, that one is put right first.
-    """
-    block, allow = works["Block"], works["Allow"]
-    if allow.name in present.reached(block.name):
-        return [block.grow(), block.shrink(), allow.grow(), allow.shrink()]
-    if block.name in present.reached(allow.name):
-        return [allow.grow(), allow.shrink(), block.grow(), block.shrink()]
-    return [allow.grow(), block.grow(), block.shrink(), allow.shrink()]
-
-
-def _deletions(
-    present: Present, works: Mapping[str, _Work], steps: Sequence[Step]
-) -> list[DeleteGroup]:
-    """Numbered groups that nothing nests any more and that hold nothing of others."""
-    staying = {child.name for work in works.values() for child in work.children if child.used}
-    cut = {(step.group, step.child) for step in steps if isinstance(step, DetachChild)}
-    going = [
-        group.name
-        for kind in KINDS
-        for group in present.children(kind)
-        if group.name not in staying and not present.strangers(group)
-    ]
-    users = {
-        name: {user for user in present.users(name) if (user, name) not in cut} for name in going
-    }
-    found: list[DeleteGroup] = []
-    while ready := [name for name in going if not users[name]]:
-        for name in ready:
-            found.append(DeleteGroup(group=name))
-            for others in users.values():
-                others.discard(name)
-        going = [name for name in going if name not in ready]
-    return found
-
-
 def _change(present: Present, kind: str, wanted: Sequence[Cidr]) -> ListChange:
-    before = dict.fromkeys(present.in_force(kind))
-    if list(before) == [PLACEHOLDER]:
-        before = {}
-    after = dict.fromkeys(wanted)
+    before, after = (
+        {} if list(found) == [PLACEHOLDER] else found
+        for found in (dict.fromkeys(present.in_force(kind)), dict.fromkeys(wanted))
+    )
     return ListChange(
         kind=kind,
         before=len(before),
