@@ -5,12 +5,18 @@ What every test leans on.
 import gc
 import os
 import shutil
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from twisted.internet import reactor
 from twisted.logger import ILogObserver, LogEvent, globalLogPublisher
 from zope.interface import implementer
+
+# Tests import each other as `tests.ROOM.…`.  The root comes last, so that what is tested is the
+# installed package with its compiled helper and not the source beside it.
+sys.path.append(str(Path(__file__).parent.parent))
 
 PEERS = {
     "dig": "bind9-dnsutils",

@@ -24,7 +24,9 @@ def sentence_and_status() -> Iterator[None]:
     try:
         yield
     except TscmError as error:
-        sys.stderr.write(f"[ERROR] : {error}\n")
+        stderr = sys.__stderr__ or sys.stderr  # twistd makes sys.stderr a part of its log
+        stderr.write(f"[ERROR] : {error}\n")
+        stderr.flush()
         raise SystemExit(error.exit_status) from None
 
 
