@@ -7,6 +7,7 @@ import struct
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from typing import Any
 
 import dns.flags
 import dns.message
@@ -57,7 +58,7 @@ def recv_exactly(one: socket.socket, count: int) -> bytes:
 
 
 @contextmanager
-def server(talk: Talk) -> Iterator[int]:
+def server(talk: Talk, keyring: Any = None) -> Iterator[int]:
     """Listen on a port of the kernel's choosing; one thread a connection."""
     listener = socket.create_server(("127.0.0.1", 0))
     connections: list[socket.socket] = []
@@ -66,7 +67,7 @@ def server(talk: Talk) -> Iterator[int]:
         with suppress(OSError), one:
             while True:
                 size = int.from_bytes(recv_exactly(one, 2), "big")
-                talk(one, dns.message.from_wire(recv_exactly(one, size)))
+                talk(one, dns.message.from_wire(recv_exactly(one, size), keyring=keyring))
 
     def accept() -> None:
         while True:
