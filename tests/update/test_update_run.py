@@ -7,13 +7,16 @@ from typing import Any
 
 import pytest
 import pytest_twisted
+from twisted.internet import reactor
 
 from tests.asa.asa_device import in_thread
+from tests.update.update_faults import Faults
 from tests.update.update_world import ALLOW, BLOCK, World, addresses
 from tscm.secrets import Secret
 from tscm.settings.node import NodeSettings, PolicySettings
 from tscm.simulator.service import SimulatedAsa
 from tscm.update import outcome as results
+from tscm.update.memory import DeviceMemory
 from tscm.update.planning import mark
 
 
@@ -315,3 +318,185 @@ async def test_a_rollback_pushes_the_kept_generation(asa: SimulatedAsa) -> None:
     assert outcome.generation is not None
     assert "rolled back" in outcome.generation.note
     assert world.lists[ALLOW][1] == []
+
+
+@pytest.mark.parametrize("status", [400, 409, 500])
+@pytest_twisted.ensureDeferred
+async def test_a_group_that_the_device_will_not_delete_is_left_and_told(
+    asa: SimulatedAsa, status: int
+) -> None:
+    asa.switches.update({"in_use_status": status})
+    world = World(asa, changes={"object_group_size": 30})
+    world.publish(block=addresses(90))
+    await in_thread(world.run)
+    children = sorted(asa.configuration.groups["ThreatSTOP-Block"].children)
+    asa.type_lines(["object-group network OTHER", *(f" group-object {one}" for one in children)])
+    world.publish(block=addresses(50))
+    outcome = await in_thread(world.run)
+    assert outcome.good, outcome.error
+    assert world.held("Block") == set(addresses(50))
+    assert any("could not be deleted" in note for note in outcome.notes)
+    writes = asa.counts.writes
+    again = await in_thread(world.run)
+    assert (again.result, asa.counts.writes) == ("unchanged", writes)
+    asa.type_lines(["no object-group network OTHER"])
+    world.publish(block=addresses(51))
+    await in_thread(world.run)
+    assert world.converged()
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_batch_that_kills_the_agent_is_halved_and_the_size_remembered(
+    asa: SimulatedAsa,
+) -> None:
+    faults = Faults(reactor, asa)
+    faults.largest_body = 130 * 48
+    world = World(asa)
+    world.publish(block=addresses(1000))
+    first = await in_thread(world.run)
+    assert first.good, first.error
+    assert 1 <= len(first.failures) <= 3
+    assert world.converged()
+    assert 62 <= world.memory["driver"]["batch"] <= 130
+    world.publish(block=addresses(1000, 600))
+    second = await in_thread(world.run)
+    assert second.good
+    assert second.failures == ()
+    assert world.converged()
+
+
+@pytest_twisted.ensureDeferred
+async def test_entries_typed_in_by_hand_at_any_moment_are_put_right(asa: SimulatedAsa) -> None:
+    for at in range(1, 12):
+        world = World(asa, changes={"object_group_size": 30, "prefix": f"E{at}"})
+        world.publish(block=addresses(50))
+        await in_thread(world.run)
+        world.publish(block=addresses(50, 20))
+        faults = Faults(reactor, asa)
+
+        def edit(faults: Faults = faults, at: int = at) -> None:
+            if faults.seen == at:
+                faults.asa.type_lines(
+                    [
+                        f"object-group network E{at}-Block-1",
+                        " network-object host 20.0.0.98",  # is to come by this very update
+                        " network-object host 20.99.0.1",
+                        " no network-object host 20.0.0.0",
+                    ]
+                )
+
+        faults.watch = edit
+        outcome = await in_thread(world.run)
+        assert outcome.good, f"at {at}: {outcome.error}"
+        if world.held("Block") != set(addresses(50, 20)):
+            assert faults.seen < at + 4  # typed after the read back: the next run sees it
+            await in_thread(world.run)
+        assert world.held("Block") == set(addresses(50, 20)), f"at {at}"
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_child_taken_away_by_hand_at_any_moment_is_made_again(asa: SimulatedAsa) -> None:
+    for at in range(1, 12):
+        world = World(asa, changes={"object_group_size": 30, "prefix": f"R{at}"})
+        world.publish(block=addresses(50))
+        await in_thread(world.run)
+        world.publish(block=addresses(50, 20))
+        faults = Faults(reactor, asa)
+
+        def edit(faults: Faults = faults, at: int = at) -> None:
+            if faults.seen == at:
+                faults.asa.type_lines(
+                    [
+                        f"object-group network R{at}-Block",
+                        f" no group-object R{at}-Block-1",
+                        f"no object-group network R{at}-Block-1",
+                    ]
+                )
+
+        faults.watch = edit
+        outcome = await in_thread(world.run)
+        assert outcome.good, f"at {at}: {outcome.error}"
+        if world.held("Block") != set(addresses(50, 20)):
+            await in_thread(world.run)
+        assert world.held("Block") == set(addresses(50, 20)), f"at {at}"
+
+
+@pytest_twisted.ensureDeferred
+async def test_wrong_passwords_stop_before_the_account_is_locked(asa: SimulatedAsa) -> None:
+    asa.switches.update({"lockout_after": 3})
+    asa.device.apply_switches()
+    world = World(asa, changes={"password": Secret("wrong")})
+    world.publish(block=addresses(5))
+    for _ in range(2):  # the service starts no third one: see its tests
+        assert not (await in_thread(world.run)).good
+    assert DeviceMemory.from_json(world.memory).locked_out
+    world.changes.clear()
+    assert (await in_thread(world.run)).good
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_changed_certificate_stops_the_update_until_forced(asa: SimulatedAsa) -> None:
+    world = World(asa, changes={"fingerprint": None, "allow_self_signed": True})
+    world.publish(block=addresses(5))
+    await in_thread(world.run)
+    assert world.memory["driver"]["certificate"] == asa.fingerprint
+    world.memory["driver"]["certificate"] = "ab" * 32
+    asa.counts.requests.clear()
+    stopped = await in_thread(world.run)
+    assert not stopped.good
+    assert "another certificate" in str(stopped.error)
+    assert not asa.counts.requests
+    assert (await in_thread(world.run, force=True)).good
+    assert (await in_thread(world.run)).good
+
+
+@pytest.mark.parametrize(
+    "switches",
+    [
+        {"duplicate_status": 409},
+        {"duplicate_status": 500},
+        {"member_error_status": 404},
+        {"member_error_status": 500},
+        {"member_present": "ignored", "member_absent": "ignored"},
+        {"unknown_reference_status": 404},
+        {"unknown_reference_status": 500},
+        {"kind_on_empty_list": False},
+        {"description_when_unset": "absent"},
+        {"success_warning": True},
+        {"security_headers": False},
+        {"error_code": ""},
+        {"error_body": "empty"},
+        {"error_body": "json"},
+        {"user_agent_gate": "all"},
+        {"user_agent_gate": "off"},
+        {"bulk_atomic": "validation"},
+        {"bulk_failure_status": 200},
+        {"bulk_failure_status": 500},
+        {"bulk_entry_form": "bare"},
+        {"bulk_entry_form": "null"},
+        {"bulk_maximum": 2},
+        {"token_lifetime": 0.001},
+        {"max_members": 40},
+        {"restart_loses_tokens": False},
+        {"cli_is_outside_change": False},
+        {"cli_keeps_submode": False},
+    ],
+    ids=str,
+)
+@pytest_twisted.ensureDeferred
+async def test_every_position_of_the_devices_unknowns_ends_converged(
+    asa: SimulatedAsa, switches: dict[str, Any]
+) -> None:
+    asa.switches.update(switches)
+    asa.device.apply_switches()
+    world = World(asa, changes={"object_group_size": 30})
+    for block in (addresses(100), addresses(60, 30), addresses(100, 10)):
+        world.publish(block=block)
+        edited = asa.configuration.groups.get("ThreatSTOP-Block-1")
+        if edited is not None:  # what makes additions and removals meet their double
+            asa.type_lines(
+                ["object-group network ThreatSTOP-Block-1", " network-object host 20.0.1.10"]
+            )
+        outcome = await in_thread(world.run)
+        assert outcome.good, outcome.error
+        assert world.converged()

@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 from attrs import define, field
-from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.defer import Deferred, execute, fail
 from twisted.internet.task import Clock
 from twisted.logger import LogEvent
+from twisted.python.failure import Failure
 
 from tests.policy.policy_device import StrictDevice
 from tscm.asa import batches
@@ -83,13 +84,13 @@ class HeldThreads:
     at_once: bool = True
     bug: Exception | None = None
 
-    def run(self, call: Callable[[], Any]) -> Deferred[Any]:
+    def run(self, call: Callable[..., Any], *args: Any) -> Deferred[Any]:
         if self.bug is not None:
             return fail(self.bug)
         if self.at_once:
-            return succeed(call())
+            return execute(call, *args)
         done: Deferred[Any] = Deferred()
-        self.waiting.append((done, call))
+        self.waiting.append((done, lambda: call(*args)))
         return done
 
     def go(self) -> None:
@@ -176,6 +177,14 @@ def result(run: Deferred[Any]) -> Any:
     run.addBoth(found.append)
     assert found, "the run has not ended"
     return found[0]
+
+
+def failure(ask: Callable[[], Deferred[Any]]) -> BaseException:
+    """What the run failed with."""
+    found = result(ask())
+    assert isinstance(found, Failure)
+    assert found.value is not None
+    return found.value
 
 
 def test_each_device_has_a_time_of_its_own_every_interval(bench: Bench) -> None:
@@ -397,3 +406,37 @@ def test_a_bug_in_a_run_is_logged_and_the_schedule_goes_on(
     bench.clock.advance(HOUR)
     assert bench.policies.updates("one")[0]["result"] == "changed"
     assert "policy update of one" in str(logged_failures.pop())
+
+
+def test_questions_are_answered_from_what_is_stored(bench: Bench) -> None:
+    bench.add("one", max_policy_size=1)
+    assert "tsadmin update one" in str(failure(lambda: bench.service.why("one", "20.0.0.1")))
+    result(bench.service.update_now("one", ignore))
+    standing = result(bench.service.why("one", "20.0.0.1"))
+    assert standing["verdict"].startswith("blocked")
+    gone = result(bench.service.dropped("one"))
+    assert gone["block"] == {"count": 1, "entries": ["20.0.0.9/32"]}
+    assert result(bench.service.dropped("one", "20.0.0.1"))["block"]["count"] == 0
+    assert "tsadmin" not in str(failure(lambda: bench.service.why("one", "nonsense")))
+
+
+def test_two_generations_are_compared(bench: Bench) -> None:
+    bench.add("one")
+    result(bench.service.update_now("one", ignore))
+    bench.entries, bench.serial = ["20.0.0.1", "20.0.0.7"], 2
+    result(bench.service.update_now("one", ignore))
+    changes = result(bench.service.diff("one", 1))
+    assert changes["block"]["added"] == {"count": 1, "entries": ["20.0.0.7/32"]}
+    assert changes["block"]["removed"] == {"count": 1, "entries": ["20.0.0.9/32"]}
+    assert (changes["from"]["number"], changes["to"]["number"]) == (1, 2)
+
+
+def test_a_purge_waits_for_its_turn_and_ends_the_schedule(bench: Bench) -> None:
+    bench.add("one")
+    bench.service.startService()
+    result(bench.service.update_now("one", ignore))
+    done = result(bench.service.purge("one", ignore))
+    assert done.complete
+    assert bench.driver("one").device.groups == {}
+    bench.clock.advance(3 * HOUR)
+    assert bench.driver("one").device.groups == {}

@@ -31,6 +31,8 @@ class Faults:
     kind: str = ""
     at: int = 0
     forever: bool = False
+    largest_body: int | None = None
+    """Longer bodies kill the agent's request with a 500."""
     seen: int = 0
     watch: Callable[[], None] = lambda: None
     requests: list[str] = field(factory=list)
@@ -48,7 +50,10 @@ class Faults:
         self.seen += 1
         self.requests.append(f"{http.method.decode()} {http.uri.decode()}")
         hit = self.at and (self.seen == self.at or (self.forever and self.seen > self.at))
-        if not hit:
+        content: Any = http.content
+        if self.largest_body is not None and len(content.read()) > self.largest_body:
+            self._500(http)
+        elif not hit:
             self.asa.agent.take(http)
         else:
             getattr(self, "_" + self.kind.replace(" ", "_"))(http)

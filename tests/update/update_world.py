@@ -137,7 +137,7 @@ class World:
     def held(self, kind: str) -> set[str]:
         """Members in force below a parent on the simulator."""
         groups = self.asa.configuration.groups
-        parent = groups.get(f"ThreatSTOP-{kind}")
+        parent = groups.get(f"{self.settings().prefix}-{kind}")
         if parent is None:
             return set()
         found: set[str] = set()
@@ -147,15 +147,15 @@ class World:
 
     def converged(self) -> bool:
         """Does the firewall hold just what the lists say, and nothing of ours beside it?"""
-        groups = self.asa.configuration.groups
-        ours = {name for name in groups if name.startswith("ThreatSTOP-")}
+        groups, prefix = self.asa.configuration.groups, self.settings().prefix
+        ours = {name for name in groups if name.startswith(f"{prefix}-")}
         nested = {
-            child for kind in ("Block", "Allow") for child in groups[f"ThreatSTOP-{kind}"].children
+            child for kind in ("Block", "Allow") for child in groups[f"{prefix}-{kind}"].children
         }
         return (
             self.held("Block") == set(self.lists[BLOCK][1])
             and self.held("Allow") == set(self.lists[ALLOW][1])
-            and ours == nested | {"ThreatSTOP-Block", "ThreatSTOP-Allow"}
+            and ours == nested | {f"{prefix}-Block", f"{prefix}-Allow"}
         )
 
 

@@ -89,6 +89,8 @@ class RestLink:
     ) -> Answer:
         """
         Ask once, logging in first where that is due, and again once where the token had expired.
+
+        Where a fresh token is refused too, the rest of the session goes without.
         """
         if self.token_auth and self._token is None:
             self._log_in()
@@ -97,6 +99,10 @@ class RestLink:
             self._token = None
             self._log_in()
             status, headers, content = self._send(method, path, body, write=write)
+            if status == 401:
+                # The account is right, for it just logged in: a token that is worth nothing.
+                self.token_auth = False
+                status, headers, content = self._send(method, path, body, write=write, basic=True)
         return self._judge(method, path, status, headers, content)
 
     def close(self) -> None:
@@ -145,7 +151,7 @@ class RestLink:
         headers = {"User-Agent": USER_AGENT, "Accept": "application/json"}
         if data is not None:
             headers["Content-Type"] = "application/json"
-        if self._token is not None and not basic:
+        if self._token is not None and self.token_auth and not basic:
             headers["X-Auth-Token"] = self._token
         else:
             account = f"{self.username}:{self.password.reveal()}".encode()

@@ -19,6 +19,10 @@ MAX_LOGIN_FAILURES = 2
 _CLOCK_DRIFT_SECONDS = 120.0
 
 
+def _names(value: Iterable[Any]) -> tuple[str, ...]:
+    return tuple(one for one in value if isinstance(one, str))
+
+
 @frozen(kw_only=True)
 class DeviceMemory:
     """
@@ -36,6 +40,8 @@ class DeviceMemory:
     """The last run stopped at the fifth failure: scheduled runs try once, until one is good."""
     held: bool = False
     """Rolled back by hand: scheduled runs wait until someone resumes them."""
+    undeletable: tuple[str, ...] = field(default=(), converter=_names)
+    """Groups of ours that nothing of ours uses and that the device would not delete."""
     unsaved: bool = False
     """The running configuration holds changes of ours that were never saved."""
 
@@ -82,6 +88,7 @@ _KINDS: dict[str, type | tuple[type, ...]] = {
     "failures": int,
     "login_failures": int,
     "broken": bool,
+    "undeletable": (list, tuple),
     "held": bool,
     "unsaved": bool,
 }

@@ -5,12 +5,13 @@ Pure.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from attrs import frozen
 
 from tscm.errors import DeviceFault, PolicyRefused
 from tscm.model import CreateGroup, DeleteGroup, Group, Identity, Json, Step
+from tscm.policy.groups import KINDS, parent_name
 from tscm.policy.plan import Desired, Plan, make_plan
 from tscm.update.job import UpdateJob
 from tscm.update.outcome import PlanFigures
@@ -40,11 +41,16 @@ class Planned:
 
     plan: Plan
     requests: int = 0
+    undeletable: frozenset[str] = frozenset()
 
     @property
     def steps(self) -> Sequence[Step]:
-        """What is to be done, in order."""
-        return self.plan.steps
+        """What is to be done, in order, without what the device will not do."""
+        return [
+            step
+            for step in self.plan.steps
+            if not (isinstance(step, DeleteGroup) and step.group in self.undeletable)
+        ]
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -56,7 +62,7 @@ class Planned:
         """The plan in numbers."""
         plan = self.plan
         return PlanFigures(
-            steps=len(plan.steps),
+            steps=len(self.steps),
             requests=self.requests,
             added=len(plan.block.added) + len(plan.allow.added),
             removed=len(plan.block.removed) + len(plan.allow.removed),
@@ -81,9 +87,18 @@ class Planned:
         }
 
 
-def plan_for(job: UpdateJob, groups: Mapping[str, Group], goal: Wanted) -> Planned:
+def plan_for(
+    job: UpdateJob,
+    groups: Mapping[str, Group],
+    goal: Wanted,
+    undeletable: Iterable[str] = (),
+    *,
+    room: int | None = None,
+) -> Planned:
     """
-    From the device's *groups* to *goal*.  Raises `OwnedByAnother` unless forced.
+    From the device's *groups* to *goal*, within *room* bytes if it can be.
+
+    Raises `OwnedByAnother` unless forced.
     """
     settings, node = job.settings, job.node
     plan = make_plan(
@@ -95,16 +110,29 @@ def plan_for(job: UpdateJob, groups: Mapping[str, Group], goal: Wanted) -> Plann
             size=settings.object_group_size,
             mark=mark(node.node_id),
         ),
+        room=room,
     )
-    other = _MARK.fullmatch(plan.other_mark.strip())
-    if other is not None and not job.force:
-        raise OwnedByAnother(
-            settings.name,
-            f"its groups {settings.prefix}-… are managed by another tscm, {other[1]!r}, "
-            f"and this one is {node.node_id!r}",
-            f"remove the device there; then `tsadmin update {settings.name} --force` takes it over",
-        )
-    return Planned(plan=plan)
+    refuse_another(job, groups)
+    return Planned(plan=plan, undeletable=frozenset(undeletable))
+
+
+def refuse_another(job: UpdateJob, groups: Mapping[str, Group]) -> None:
+    """
+    Raise `OwnedByAnother` where another manager's mark stands on one of our parents, unless forced.
+
+    A description that is no mark is an operator's text or another product's, and is replaced.
+    """
+    settings, node = job.settings, job.node
+    for kind in KINDS:
+        parent = groups.get(parent_name(settings.prefix, kind))
+        found = _MARK.fullmatch(parent.description.strip()) if parent else None
+        if found is not None and found[1] != node.node_id and not job.force:
+            raise OwnedByAnother(
+                settings.name,
+                f"its groups {settings.prefix}-… are managed by another tscm, {found[1]!r}, "
+                f"and this one is {node.node_id!r}",
+                f"remove the device there; then `tsadmin update {settings.name} --force` takes it over",
+            )
 
 
 def needs_closer_look(planned: Planned, who: Identity) -> bool:

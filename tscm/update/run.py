@@ -17,9 +17,19 @@ from collections.abc import Mapping, Sequence
 
 from attrs import define, evolve, field
 
-from tscm.asa.faults import LoginRefused, NoConnection, StepRefused, revive
+from tscm.asa.faults import AgentFailed, LoginRefused, NoConnection, StepRefused, revive
 from tscm.errors import DeviceFault, PolicyRefused, TscmError
-from tscm.model import AsaDriver, Cidr, Group, Identity, Progress, Report, Step, Traffic
+from tscm.model import (
+    AsaDriver,
+    Cidr,
+    DeleteGroup,
+    Group,
+    Identity,
+    Progress,
+    Report,
+    Step,
+    Traffic,
+)
 from tscm.policy.cidr import CidrSet
 from tscm.policy.groups import KINDS, Present
 from tscm.store.policies import Generation, unpack
@@ -97,6 +107,7 @@ class UpdateRun:
     _traffic: Traffic = field(factory=Traffic, init=False)
     _planned: Planned | None = field(default=None, init=False)
     _wrote: bool = field(default=False, init=False)
+    _died_at: set[str] = field(factory=set, init=False)
 
     def __attrs_post_init__(self) -> None:
         self._memory = DeviceMemory.from_json(self.job.memory)
@@ -153,21 +164,24 @@ class UpdateRun:
         self._memory = evolve(self._memory, login_failures=0)
         groups = self._read(driver)
         self._look_for_changes(who, groups)
-        planned = plan_for(self.job, groups, goal)
-        if self._planned is None or not self._wrote:
+        planned = self._plan(groups, goal)
+        if not self._wrote:  # later plans are only what was left of the first
             requests = len(driver.portions(planned.steps))
-            self._planned = evolve(
-                planned, requests=requests
-            )  # later plans are only what was left of the first
+            self._planned = evolve(planned, requests=requests)
         if planned.steps:
+            if not self._wrote:  # something changes, so what could not be deleted is tried again
+                self._memory = evolve(self._memory, undeletable=())
             who = driver.identify()
-            self._weigh(driver, planned, who)
+            planned = self._weigh(driver, self._plan(groups, goal), who, groups, goal)
         if self.dry:
             return evolve(self._finished(results.PLANNED), diff=planned.diff())
         if planned.steps:
             groups = self._push(driver, planned.steps, goal)
         saved = self._save(driver)
         return self._end_good(goal, who, groups, saved=saved)
+
+    def _plan(self, groups: Mapping[str, Group], goal: Wanted) -> Planned:
+        return plan_for(self.job, groups, goal, self._memory.undeletable)
 
     def _read(self, driver: AsaDriver) -> Mapping[str, Group]:
         return driver.read_groups(self.job.settings.prefix)
@@ -185,15 +199,27 @@ class UpdateRun:
             before = _applied(applied, kind)
             self._notes.update(dict.fromkeys(edit_notes(kind, before, present.in_force(kind))))
 
-    def _weigh(self, driver: AsaDriver, planned: Planned, who: Identity) -> None:
-        """Would the device's agent bear it?  The rest of its configuration counts too."""
+    def _weigh(
+        self,
+        driver: AsaDriver,
+        planned: Planned,
+        who: Identity,
+        groups: Mapping[str, Group],
+        goal: Wanted,
+    ) -> Planned:
+        """
+        The plan as the device's agent bears it, where the rest of its configuration counts too.
+        """
         others = 0
-        if needs_closer_look(planned, who):
+        if needs_closer_look(planned, who) and who.budget_bytes is not None:
             before = planned.plan.estimate.bytes_before
             others = max(0, len(driver.running_config()) - before)
+            room = max(0, who.budget_bytes - others)
+            planned = plan_for(self.job, groups, goal, self._memory.undeletable, room=room)
         warning = check_budget(self.job, planned, who, others)
         if warning is not None:
             self._notes[warning] = None
+        return planned
 
     def _push(self, driver: AsaDriver, steps: Sequence[Step], goal: Wanted) -> Mapping[str, Group]:
         portions = driver.portions(steps)
@@ -204,13 +230,13 @@ class UpdateRun:
             )
             self._wrote = True
             self._memory = evolve(self._memory, unsaved=True)
-            driver.apply_all(portion)
+            self._apply(driver, portion)
         total = len(portions)
         self.report(Progress(phase="push", text="groups changed", done=total, total=total))
         self._go_on()
         self.report(Progress(phase="read back", text="comparing what the device holds"))
         groups = self._read(driver)
-        left = plan_for(self.job, groups, goal).steps
+        left = self._plan(groups, goal).steps
         if left:
             raise ReadBackDiffers(
                 self.job.settings.name,
@@ -219,6 +245,33 @@ class UpdateRun:
                 retry=True,
             )
         return groups
+
+    def _apply(self, driver: AsaDriver, portion: Sequence[Step]) -> None:
+        """
+        One portion; a group that the device will not delete is left, for it does no harm.
+
+        Something of others uses it, or the device answers 500 to that (asa.md, section 2).
+        """
+        doomed = portion[0].group if isinstance(portion[0], DeleteGroup) else None
+        try:
+            driver.apply_all(portion)
+        except StepRefused as refused:
+            if doomed is None:
+                raise
+            self._leave(doomed, refused)
+        except AgentFailed as failed:
+            if doomed is None or doomed not in self._died_at:
+                self._died_at.add(doomed or "")
+                raise
+            self._leave(doomed, failed)
+
+    def _leave(self, group: str, fault: DeviceFault) -> None:
+        kept = dict.fromkeys((*self._memory.undeletable, group))
+        self._memory = evolve(self._memory, undeletable=tuple(kept))
+        self._notes[
+            f"{group} is used no more and could not be deleted: {fault.cause}; "
+            f"look what else uses it, it does no harm"
+        ] = None
 
     def _go_on(self) -> None:
         if self.job.pause(0):

@@ -6,8 +6,8 @@ either.  Between two attempts of a run nothing is held, so that a firewall that 
 to come back delays nobody.
 """
 
-from collections.abc import Callable
-from typing import Any, ClassVar
+from collections.abc import Callable, Coroutine
+from typing import Any, ClassVar, TypeVar
 
 from attrs import define, evolve, field
 from twisted.application.service import Service
@@ -29,11 +29,15 @@ from tscm.settings.device import DeviceSettings
 from tscm.settings.node import NodeSettings
 from tscm.store.policies import Generation, Policies
 from tscm.threads import Threads
+from tscm.update.inquiry import difference, dropped, explain
 from tscm.update.job import UpdateJob
 from tscm.update.memory import DeviceMemory
 from tscm.update.outcome import Pause, UpdateOutcome
+from tscm.update.purge import PurgeOutcome, purge_device
 from tscm.update.run import UpdateRun
 from tscm.update.ways import Ways
+
+T = TypeVar("T")
 
 LATEST_SHOWN = 10
 
@@ -86,7 +90,7 @@ class UpdateService(Service):
     _ways: Ways
     _devices: dict[str, Updated] = field(factory=dict, init=False)
     _slots: DeferredSemaphore = field(init=False)
-    _runs: set[Deferred[UpdateOutcome]] = field(factory=set, init=False)
+    _runs: set[Deferred[Any]] = field(factory=set, init=False)
     _stopping: bool = field(default=False, init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -187,6 +191,36 @@ class UpdateService(Service):
         self._change_memory(name, held=True)
         return self._ask(one, report, lambda job: evolve(job, rollback=goal))
 
+    def purge(self, name: str, report: Report, *, force: bool = False) -> Deferred[PurgeOutcome]:
+        """
+        Take our groups off the device, as far as its access-lists let it.
+
+        Scheduled updates, which would make them again, are held from then on.
+        """
+        one = self._device(name)
+
+        async def purge() -> PurgeOutcome:
+            job = evolve(self._job(one), force=force)
+            done = await self._threads.run(purge_device, job, report)
+            if not one.gone:
+                self._change_memory(name, held=True, layout=None)
+            return done
+
+        return self._turn(one, purge)
+
+    def why(self, name: str, asked: str) -> Deferred[Json]:
+        """How an address or network stands with the device's lists, from what is stored."""
+        return self._threads.run(explain, self._job(self._device(name)), asked)
+
+    def dropped(self, name: str, search: str | None = None) -> Deferred[Json]:
+        """What the lists hold and the device does not, from what is stored."""
+        return self._threads.run(dropped, self._job(self._device(name)), search)
+
+    def diff(self, name: str, older: int, newer: int | None = None) -> Deferred[Json]:
+        """What came and went between two generations; *newer* is the latest where not given."""
+        pair = self.generation(name, older), self.generation(name, newer)
+        return self._threads.run(difference, *pair)
+
     def resume(self, name: str) -> None:
         """Let scheduled updates run again after a rollback, a fifth failure or wrong passwords."""
         self._device(name)
@@ -261,35 +295,31 @@ class UpdateService(Service):
         *,
         dry: bool = False,
     ) -> Deferred[UpdateOutcome]:
-        run: Deferred[UpdateOutcome] = Deferred.fromCoroutine(
-            self._in_turn(one, report, shape, dry=dry)
-        )
-        self._runs.add(run)
-        run.addBoth(self._ended, run)
-        return run
+        async def run() -> UpdateOutcome:
+            outcome = await self._attempts(one, report, shape, dry=dry)
+            return outcome if dry or one.gone else self._keep(outcome)
 
-    def _ended(self, result: Any, run: Deferred[UpdateOutcome]) -> Any:
+        return self._turn(one, run)
+
+    def _turn(self, one: Updated, work: Callable[[], Coroutine[Any, Any, T]]) -> Deferred[T]:
+        """Do *work* when nothing else is under way for the device; a stop waits for its end."""
+
+        async def in_turn() -> T:
+            await one.turn.acquire()
+            try:
+                one.running_since = self._clock.seconds()
+                return await work()
+            finally:
+                one.running_since = one.waiting_until = one.progress = None
+                one.turn.release()
+
+        run: Deferred[T] = Deferred.fromCoroutine(in_turn())
+        self._runs.add(run)
+        return run.addBoth(self._ended, run)
+
+    def _ended(self, result: Any, run: Deferred[Any]) -> Any:
         self._runs.discard(run)
         return result
-
-    async def _in_turn(
-        self,
-        one: Updated,
-        report: Report,
-        shape: Callable[[UpdateJob], UpdateJob],
-        *,
-        dry: bool,
-    ) -> UpdateOutcome:
-        await one.turn.acquire()
-        try:
-            one.running_since = self._clock.seconds()
-            outcome = await self._attempts(one, report, shape, dry=dry)
-            if not dry and not one.gone:
-                outcome = self._keep(outcome)
-            return outcome
-        finally:
-            one.running_since = one.waiting_until = one.progress = None
-            one.turn.release()
 
     async def _attempts(
         self,
@@ -381,13 +411,13 @@ class UpdateService(Service):
         return now + (spread(one.settings.name, interval) - now) % interval
 
 
-def _witness(run: Deferred[UpdateOutcome], *, take: bool = False) -> Deferred[UpdateOutcome]:
+def _witness(run: Deferred[T], *, take: bool = False) -> Deferred[T]:
     """
     A Deferred that fires as *run* does and can be cancelled without harm to it.
 
     With *take* nobody else waits for *run*, and its failure is the witness's to tell.
     """
-    seen: Deferred[UpdateOutcome] = Deferred()
+    seen: Deferred[T] = Deferred()
 
     def tell(result: Any) -> Any:
         if seen.called:

@@ -1,0 +1,124 @@
+"""
+Questions about a device's policy, answered from what is stored: the device is not asked.
+
+Values in, values out; what unpacks whole lists is for a thread.
+"""
+
+from collections.abc import Sequence
+
+import attrs
+
+from tscm.errors import TscmError
+from tscm.model import Json
+from tscm.policy.cidr import CidrSet, Entries
+from tscm.policy.why import ListView, meeting, not_in_force, verdict, why
+from tscm.store.policies import Generation, unpack
+from tscm.update.job import UpdateJob
+from tscm.update.wanted import guard_rules
+
+ENTRIES_SHOWN = 10_000
+
+
+class NothingKnown(TscmError):
+    """
+    No policy of this device was ever fetched.
+    """
+
+    def __init__(self, device: str) -> None:
+        self.device = device
+        super().__init__(device)
+
+    def __str__(self) -> str:
+        return (
+            f"no policy of {self.device} is stored yet; `tsadmin update {self.device}` fetches it"
+        )
+
+
+class NoCidr(TscmError):
+    """
+    What was asked for is neither an address nor a network.
+    """
+
+    def __init__(self, cause: str) -> None:
+        self.cause = cause
+        super().__init__(cause)
+
+    def __str__(self) -> str:
+        return f"{self.cause}; give an address or a network, as 203.0.113.7 or 2001:db8::/32"
+
+
+def explain(job: UpdateJob, asked: str) -> Json:
+    """
+    How an address or network stands with both lists: `{asked, verdict, lists, sentences}`.
+    """
+    try:
+        standings = why(asked, _views(job))
+    except ValueError as error:
+        raise NoCidr(str(error)) from None
+    return {
+        "asked": asked,
+        "verdict": verdict(standings),
+        "lists": [attrs.asdict(one) for one in standings],
+        "sentences": [str(one) for one in standings],
+    }
+
+
+def dropped(job: UpdateJob, search: str | None = None) -> Json:
+    """
+    What the lists hold and the device does not: `{block: {count, entries}, allow: …}`.
+
+    With *search* only what meets that address or network.
+    """
+    answer: Json = {}
+    for view in _views(job):
+        entries = not_in_force(view)
+        try:
+            found = entries if search is None else meeting(entries, search)
+        except ValueError as error:
+            raise NoCidr(str(error)) from None
+        answer[view.kind] = _listed(found)
+    return answer
+
+
+def difference(older: Generation, newer: Generation) -> Json:
+    """What came and went from one generation to another, in CIDRs after merging."""
+    answer: Json = {"from": older.as_json(), "to": newer.as_json()}
+    for kind, before, after in (
+        ("block", older.block, newer.block),
+        ("allow", older.allow, newer.allow),
+    ):
+        old, new = CidrSet.of(unpack(before)), CidrSet.of(unpack(after))
+        answer[kind] = {
+            "added": _listed(new.difference(old).entries),
+            "removed": _listed(old.difference(new).entries),
+        }
+    return answer
+
+
+def _views(job: UpdateJob) -> Sequence[ListView]:
+    settings = job.settings
+    block = job.known.get(settings.block_list)
+    allow = job.known.get(settings.allow_list)
+    if block is None or allow is None:
+        raise NothingKnown(settings.name)
+    rules = guard_rules(settings, job.node, job.resolve)
+    applied = job.applied
+    return (
+        ListView(
+            kind="block",
+            published=block.policy_list(),
+            rules=rules,
+            in_force=CidrSet() if applied is None else CidrSet.of(unpack(applied.block)),
+        ),
+        ListView(
+            kind="allow",
+            published=allow.policy_list(),
+            rules=rules.for_allow_list(),
+            in_force=CidrSet() if applied is None else CidrSet.of(unpack(applied.allow)),
+        ),
+    )
+
+
+def _listed(entries: Entries) -> Json:
+    cidrs = entries.cidrs()
+    return {"count": len(cidrs), "entries": cidrs[:ENTRIES_SHOWN]}

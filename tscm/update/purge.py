@@ -1,0 +1,155 @@
+"""
+Taking our groups off a device, as far as its access-lists let it: `tsadmin remove NAME --purge`.
+
+Parents first, for nothing of ours may use what is deleted; a parent that an access-list uses stays with
+all its children, and the lines that stand in the way are named.  Can be repeated.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+
+import attrs
+from attrs import frozen
+
+from tscm.asa.faults import StepRefused
+from tscm.model import AsaDriver, DeleteGroup, Json, Progress, Report
+from tscm.policy.groups import KINDS, Present, parent_name
+from tscm.update.job import UpdateJob
+from tscm.update.planning import refuse_another
+
+LINES_SHOWN = 20
+
+
+@frozen(kw_only=True)
+class Obstacle:
+    """
+    A group that stays, why, and the lines of the configuration that use it.
+    """
+
+    group: str
+    cause: str
+    lines: tuple[str, ...] = ()
+
+
+@frozen(kw_only=True)
+class PurgeOutcome:
+    """
+    What was taken off, and what stands in the way of the rest.
+    """
+
+    device: str
+    deleted: tuple[str, ...]
+    obstacles: tuple[Obstacle, ...]
+    saved: bool
+
+    @property
+    def complete(self) -> bool:
+        """Is nothing of ours left?"""
+        return not self.obstacles
+
+    def to_json(self) -> Json:
+        """For `--json`."""
+        return {**attrs.asdict(self), "complete": self.complete}
+
+    def sentence(self) -> str:
+        """One line for the operator."""
+        done = f"{len(self.deleted)} groups were taken off {self.device}"
+        if self.complete:
+            return done
+        names = ", ".join(one.group for one in self.obstacles)
+        return f"{done}; still there: {names}, because something on the device uses them"
+
+
+def purge_device(job: UpdateJob, report: Report) -> PurgeOutcome:
+    """
+    Delete every group of ours that nothing else uses.  Blocking; raises `DeviceFault`.
+    """
+    settings = job.settings
+    driver = job.opener(
+        settings, job.node, job.memory.get("driver", {}), accept_certificate=job.force
+    )
+    try:
+        report(Progress(phase="plan", text="reading the device's groups"))
+        driver.identify()
+        present = Present.of(settings.prefix, driver.read_groups(settings.prefix))
+        refuse_another(job, present.groups)
+        deleted, obstacles = _delete(driver, present, report)
+        saved = bool(deleted) and job.node.policy.save_config
+        if saved:
+            report(Progress(phase="save", text="saving the device's configuration"))
+            driver.save()
+        return PurgeOutcome(
+            device=settings.name,
+            deleted=tuple(deleted),
+            obstacles=tuple(_with_lines(driver, obstacles)),
+            saved=saved,
+        )
+    finally:
+        driver.close()
+
+
+def _delete(
+    driver: AsaDriver, present: Present, report: Report
+) -> tuple[list[str], dict[str, str]]:
+    deleted: list[str] = []
+    obstacles: dict[str, str] = {}
+    order = deletion_order(present)
+    for number, name in enumerate(order):
+        report(Progress(phase="push", text=f"deleting {name}", done=number, total=len(order)))
+        users = [user for user in present.users(name) if user not in deleted]
+        if users:
+            if not all(user in obstacles for user in users):
+                obstacles[name] = f"it is nested in {', '.join(users)}"
+            continue
+        if present.strangers(present.groups[name]):
+            obstacles[name] = "it holds what is not ours"
+            continue
+        try:
+            driver.apply(DeleteGroup(group=name))
+        except StepRefused as refused:
+            obstacles[name] = refused.cause
+        else:
+            deleted.append(name)
+    return deleted, obstacles
+
+
+def deletion_order(present: Present) -> list[str]:
+    """Our groups, each after all groups of the prefix that nest it."""
+    parents = [parent_name(present.prefix, kind) for kind in KINDS]
+    order: list[str] = []
+    waiting = [name for name in (*parents, *sorted(present.places)) if name in present.groups]
+    waiting = list(dict.fromkeys(waiting))
+    while waiting:
+        ready = [
+            name
+            for name in waiting
+            if not any(user in waiting and user != name for user in present.users(name))
+        ] or waiting  # a loop, which a device does not hold; then any order is as good
+        order += ready
+        waiting = [name for name in waiting if name not in ready]
+    return order
+
+
+def _with_lines(driver: AsaDriver, obstacles: Mapping[str, str]) -> Sequence[Obstacle]:
+    if not obstacles:
+        return ()
+    text = driver.running_config()
+    return [
+        Obstacle(group=name, cause=cause, lines=tuple(lines_using(text, name)))
+        for name, cause in obstacles.items()
+    ]
+
+
+def lines_using(running_config: str, group: str) -> list[str]:
+    """Lines that use *group*: access-lists, and groups of others that nest it."""
+    use = re.compile(rf"(?<![\w-])(?:object-group|group-object) {re.escape(group)}(?!\S)")
+    found: list[str] = []
+    inside = ""
+    for line in running_config.splitlines():
+        if not line.startswith(" "):
+            inside = line
+        if line.startswith("object-group "):
+            continue  # where it is defined
+        if use.search(line):
+            found.append(f"{inside} / {line.strip()}" if line.startswith(" ") else line)
+    return found[:LINES_SHOWN]
