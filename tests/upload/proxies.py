@@ -2,8 +2,10 @@
 CONNECT proxies with a password, as processes.
 """
 
+import shutil
 import socket
 import subprocess
+import tempfile
 import time
 from pathlib import Path
 
@@ -26,6 +28,7 @@ class Proxy:
 
     port: int
     process: "subprocess.Popen[bytes]"
+    folder: Path
 
     @property
     def url(self) -> str:
@@ -38,6 +41,7 @@ class Proxy:
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
+        shutil.rmtree(self.folder, ignore_errors=True)
 
 
 def _started(command: list[str], port: int, log: Path) -> Proxy:
@@ -47,7 +51,7 @@ def _started(command: list[str], port: int, log: Path) -> Proxy:
     while True:
         with socket.socket() as probe:
             if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return Proxy(port, process)
+                return Proxy(port, process, log.parent)
         assert process.poll() is None, log.read_text()
         assert time.monotonic() < deadline, log.read_text()
         time.sleep(0.05)
@@ -65,8 +69,10 @@ def tinyproxy(folder: Path, allowed_port: int) -> Proxy:
     return _started(["tinyproxy", "-d", "-c", str(settings)], port, folder / "log")
 
 
-def squid(folder: Path, allowed_port: int) -> Proxy:
-    folder.mkdir()
+def squid(_: Path, allowed_port: int) -> Proxy:
+    # Started by root it works as another user, who cannot look into the folders of pytest.
+    folder = Path(tempfile.mkdtemp(prefix="squid-"))
+    folder.chmod(0o777)
     port = free_port()
     crypted = subprocess.run(
         ["openssl", "passwd", "-apr1", "-stdin"],
@@ -77,7 +83,6 @@ def squid(folder: Path, allowed_port: int) -> Proxy:
     ).stdout.strip()
     passwords = folder / "passwords"
     passwords.write_text(f"{USER}:{crypted}\n")
-    folder.chmod(0o755)
     passwords.chmod(0o644)
     settings = folder / "squid.conf"
     settings.write_text(
@@ -88,7 +93,6 @@ cache_log {folder}/cache.log
 access_log none
 cache deny all
 coredump_dir {folder}
-cache_effective_user root
 auth_param basic program /usr/lib/squid/basic_ncsa_auth {passwords}
 auth_param basic realm tests
 acl known proxy_auth REQUIRED
@@ -97,6 +101,7 @@ http_access deny CONNECT !allowed
 http_access allow known
 http_access deny all
 shutdown_lifetime 0 seconds
+memory_cache_shared off
 """
     )
-    return _started(["squid", "-N", "-f", str(settings)], port, folder / "log")
+    return _started(["squid", "-N", "-n", f"t{port}", "-f", str(settings)], port, folder / "log")

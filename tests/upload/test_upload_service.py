@@ -351,7 +351,7 @@ async def test_a_proxy_that_hangs_after_connect_is_given_up(
             if data.startswith(b"CONNECT"):
                 self.transport.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
 
-    server.protocol = Hanging  # type: ignore[misc]
+    server.protocol = Hanging
     service = bench.service(url="https://logs.example", proxy=bench.url, timeout_seconds=0.5)
     with pytest.raises(UploadFailed, match="no TLS with the log service"):
         await bench.send(service)
