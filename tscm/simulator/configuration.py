@@ -434,13 +434,17 @@ class Configuration:
 
     # -- rendered ------------------------------------------------------------
 
-    def object_lines(self) -> Iterator[str]:
-        """Objects and groups, in order of entry."""
+    def other_lines(self) -> Iterator[str]:
+        """Objects, and groups of other types."""
         for network_object in self.objects.values():
             yield from network_object.lines()
         for name, (kind, lines) in self.other_groups.items():
             yield f"object-group {kind} {name}"
             yield from lines
+
+    def object_lines(self) -> Iterator[str]:
+        """Objects and groups, in order of entry."""
+        yield from self.other_lines()
         for group in self.groups.values():
             yield from group.lines()
 
@@ -464,14 +468,17 @@ class Configuration:
 
     @property
     def size(self) -> int:
-        """Bytes of the rendered objects, groups, lists and stored lines."""
-        text = sum(group.size for group in self.groups.values())
-        text += sum(
-            24 + len(g.name) + (14 + len(g.description) if g.description else 0)
-            for g in self.groups.values()
-        )
-        text += sum(len(line) + 1 for line in self.access_list_lines())
-        text += sum(len(line) + 1 for line in self.plain_lines(lambda _: True))
-        for network_object in self.objects.values():
-            text += sum(len(line) + 1 for line in network_object.lines())
+        """Bytes of the rendered objects, groups, lists and stored lines, not rendering members."""
+        text = 0
+        for group in self.groups.values():
+            text += group.size + len("object-group network ") + len(group.name) + 1
+            if group.description:
+                text += len(" description ") + len(group.description) + 1
+        for lines in (
+            self.other_lines(),
+            self.access_list_lines(),
+            self.binding_lines(),
+            self.plain_lines(lambda _: True),
+        ):
+            text += sum(len(line) + 1 for line in lines)
         return text

@@ -308,8 +308,7 @@ class SimulatedAsa(Service):
         ports = [port for port in (self._port, self._control_port) if port is not None]
         waits.extend(maybeDeferred(port.stopListening) for port in ports)
         self._port = self._control_port = None
-        self._factory.end_connections()
-        self._control_factory.end_connections()
+        waits += [self._factory.end_connections(), self._control_factory.end_connections()]
         if self._temporary is not None:
             shutil.rmtree(self._temporary, ignore_errors=True)
             self._temporary = None

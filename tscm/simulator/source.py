@@ -133,7 +133,9 @@ class Outlet:
         self._timer = None
         now = self._reactor.seconds()
         rate = self._switches.lines_per_second
-        share = int(rate * (now - self._last)) if rate else _MOST_A_TICK
+        # A stall is not made up for by a burst: that is what would overrun the receiver.
+        passed = min(now - self._last, 2 * _TICK)
+        share = int(rate * passed) if rate else _MOST_A_TICK
         if share:
             self._last = now
             self._emit(min(share, _MOST_A_TICK))

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
+from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
@@ -36,7 +37,7 @@ class AsaChannel(HTTPChannel):
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Be forgotten."""
-        self.factory.open.discard(self)
+        self.factory.closed(self)
         super().connectionLost(reason)
 
     def writeHeaders(self, version: bytes, code: bytes, reason: bytes, headers: Any) -> None:
@@ -81,6 +82,7 @@ class AsaHttpFactory(HTTPFactory):
         self.timeOut = None  # HTTPFactory documents None as "no time-out"
         self.taker = taker
         self.open: set[AsaChannel] = set()
+        self._emptied: Deferred[None] | None = None
 
     def buildProtocol(self, addr: Any) -> Any:
         """A channel whose requests come to us."""
@@ -91,10 +93,22 @@ class AsaHttpFactory(HTTPFactory):
     def log(self, request: Any) -> None:
         """Requests are counted, not logged."""
 
-    def end_connections(self) -> None:
-        """Close every connection at once."""
+    def closed(self, channel: AsaChannel) -> None:
+        """A connection is gone."""
+        self.open.discard(channel)
+        if not self.open and self._emptied is not None:
+            emptied, self._emptied = self._emptied, None
+            emptied.callback(None)
+
+    def end_connections(self) -> Deferred[None]:
+        """Close every connection; fires when none is left."""
+        if not self.open:
+            return succeed(None)
+        self._emptied = Deferred()
+        emptied = self._emptied
         for channel in list(self.open):
             abort(channel)
+        return emptied
 
 
 def read_request(http: AsaHttpRequest, default_root: str) -> Request:

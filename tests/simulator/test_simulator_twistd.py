@@ -1,0 +1,111 @@
+"""
+`twistd tscm-asa` as a process.
+"""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import requests
+
+TWISTD = Path(sys.executable).with_name("twistd")
+
+
+def command(folder: Path, *more: str) -> list[str]:
+    (folder / "password").write_text("secret\n", "utf-8")
+    return [
+        str(TWISTD), "-n", "--pidfile=", "tscm-asa", "--password-file", str(folder / "password"),
+        *more,
+    ]  # fmt: skip
+
+
+def environment(folder: Path) -> dict[str, str]:
+    return os.environ | {"TMPDIR": str(folder)}
+
+
+@pytest.mark.skipif(not TWISTD.exists(), reason="twistd is not beside this Python")
+def test_it_starts_says_where_it_is_serves_and_ends_clean(tmp_path: Path) -> None:
+    (tmp_path / "config").write_text(
+        "object-group network G\n network-object host 192.0.2.1\n", "utf-8"
+    )
+    ready = tmp_path / "ready.json"
+    process = subprocess.Popen(
+        command(
+            tmp_path, "--https", "127.0.0.1:0", "--control", "127.0.0.1:0", "--hostname", "fw-7",
+            "--profile", "ASAv5", "--config", str(tmp_path / "config"), "--ready", str(ready),
+            "--syslog", "udp://127.0.0.1:9", "--header", "device-id", "--username", "api",
+        ),
+        cwd=tmp_path, env=environment(tmp_path), stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    )  # fmt: skip
+    try:
+        deadline = time.monotonic() + 20
+        while not ready.exists():
+            assert process.poll() is None, process.communicate()[0].decode()
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        told = json.loads(ready.read_text("utf-8"))
+        with requests.Session() as session:
+            session.trust_env = False
+            session.verify = told["certificate"]
+            session.auth = ("api", "secret")
+            session.headers["User-Agent"] = "REST API Agent"
+            answer = session.get(f"{told['api_url']}/objects/networkobjectgroups/G", timeout=10)
+            assert answer.json()["name"] == "G"
+            shown = session.get(f"{told['control_url']}/running-config", timeout=10).text
+        assert "hostname fw-7" in shown
+        assert "logging host management 127.0.0.1 17/9" in shown
+        assert "logging device-id hostname" in shown
+        assert "Hardware:   ASAv5" in shown
+    finally:
+        process.send_signal(signal.SIGTERM)
+        output = process.communicate(timeout=20)[0].decode()
+    assert process.returncode in (0, -signal.SIGTERM)  # Twisted ends by the signal it was sent
+    assert "Traceback" not in output
+    assert "secret" not in output
+    assert not ready.exists()
+    assert not list(tmp_path.glob("tscm-asa-*"))
+
+
+@pytest.mark.skipif(not TWISTD.exists(), reason="twistd is not beside this Python")
+def test_an_address_in_use_is_one_sentence_and_not_status_0(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        done = subprocess.run(
+            command(tmp_path, "--https", f"127.0.0.1:{port}"),
+            cwd=tmp_path, env=environment(tmp_path), capture_output=True, timeout=30, check=False,
+        )  # fmt: skip
+    output = (done.stdout + done.stderr).decode()
+    assert done.returncode == 4
+    assert output.count(f"cannot listen for HTTPS on 127.0.0.1:{port}: Address already in use") == 1
+    assert "Traceback" not in output
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        (("--profile", "PIX"), "--profile: choose one of"),
+        (("--header", "x"), "--header: choose one of"),
+        (("--syslog", "x"), "write udp://HOST:PORT or tcp://HOST:PORT"),
+        (("--https", "nonsense"), "write HOST:PORT"),
+        (("--config", "/nonexistent/x"), "name a file that can be read"),
+        (("--control", "192.0.2.1:0", "--https", "127.0.0.1:0"), "choose a loopback address"),
+    ],
+)
+@pytest.mark.skipif(not TWISTD.exists(), reason="twistd is not beside this Python")
+def test_a_wrong_option_is_one_sentence(tmp_path: Path, more: tuple[str, ...], words: str) -> None:
+    done = subprocess.run(
+        command(tmp_path, *more),
+        cwd=tmp_path, env=environment(tmp_path), capture_output=True, timeout=30, check=False,
+    )  # fmt: skip
+    output = (done.stdout + done.stderr).decode()
+    assert done.returncode not in (0, None)
+    assert words in output
+    assert "Traceback" not in output
