@@ -10,7 +10,7 @@ from attrs import define, evolve, field
 from tscm.model import Block, Position
 
 
-@define(eq=False)
+@define(eq=False, slots=False)
 class MemoryLog:
     """
     One reader's view of a log that tests append to, seal and expire.
