@@ -103,6 +103,10 @@ class LogMachine(RuleBasedStateMachine):
         self.clock.advance(1)
 
     @rule()
+    def work_on_sealed_segments(self) -> None:
+        self.clock.pump([5, 5])
+
+    @rule()
     def let_everything_sealed_expire(self) -> None:
         self.clock.pump([DAY + 1, 61])
 

@@ -293,19 +293,22 @@ def test_the_index_tells_who_sent_what_and_when(tmp_path: Path) -> None:
 
 
 def test_a_full_disk_takes_lines_again_when_there_is_room(tmp_path: Path) -> None:
-    disk = FaultyDisk()
-    spool = make_spool(tmp_path, disk=disk)
+    disk, clock = FaultyDisk(), Clock()
+    spool = make_spool(tmp_path, clock, disk)
     spool.open_device("asa", BIG)
+    spool.startService()
     reader = spool.reader("asa", "forward")
     disk.only, disk.room = "syslog", 10
     assert spool.append("asa", [run_of(b"one")], 1.0)
     assert not spool.append("asa", [run_of(b"much too long", b"for what is left")], 1.0)
     assert (tmp_path / "asa/syslog").read_bytes() == b"one\n"
-    assert spool.figures("asa")["fault"] == "No space left on device"
+    assert spool.figures("asa")["fault"] == "cannot be written: No space left on device"
     disk.room = None
     assert spool.append("asa", [run_of(b"two")], 1.0)
     assert drain(reader) == b"one\ntwo\n"
     assert spool.figures("asa")["refused_lines"] == 2
+    clock.pump([1, 1])
+    assert spool.figures("asa")["fault"] is None
     closed(spool)
 
 
@@ -526,7 +529,7 @@ def test_lines_reach_the_disk_as_the_policy_says(tmp_path: Path, policy: str) ->
             super().fsync(fd)
 
     disk, clock = Counting(), Clock()
-    spool = make_spool(tmp_path, clock, disk, fsync=policy, fsync_ms=500)
+    spool = make_spool(tmp_path, clock, disk, fsync=policy, fsync_ms=500, compress=False)
     spool.open_device("asa", BIG)
     spool.startService()
     spool.append("asa", [run_of(b"one")], 1.0)

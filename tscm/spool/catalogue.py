@@ -23,6 +23,10 @@ LOST = 2
 """It is missing, or never was: a stretch that a power cut took."""
 CHECKED = 4
 """`text_crc` has been computed."""
+COMPRESSED = 8
+"""The text lies in a file `.zst`."""
+DAMAGED = 16
+"""The text is not what it was when it was sealed."""
 _CAUSE_SHIFT = 8
 _RECORD = struct.Struct("<QQQQddII")
 _PACKED = struct.Struct("<QQQQddIII")
@@ -74,6 +78,14 @@ class Segment:
     def cause(self) -> int:
         """Why it is gone, as a number in `cursor.CAUSES`."""
         return self.flags >> _CAUSE_SHIFT & 0xFF
+
+    def with_crc(self, crc: int) -> "Segment":
+        """The record once the text's checksum is known."""
+        return evolve(self, text_crc=crc, flags=self.flags | CHECKED)
+
+    def with_flag(self, flag: int) -> "Segment":
+        """The record with one more flag."""
+        return evolve(self, flags=self.flags | flag)
 
     def taken(self, cause: int) -> "Segment":
         """The record once retention has taken it."""
@@ -197,6 +209,19 @@ class Catalogue:
         """Records from *number* on, gone ones too."""
         for one in range(number, self.count if end is None else end):
             yield self.at(one)
+
+    def first_without(self, flags: int) -> int:
+        """
+        The number of the oldest record that has none of *flags*, which are set from the oldest on.
+        """
+        low, high = self.first, self.count
+        while low < high:
+            middle = (low + high) // 2
+            if self.at(middle).flags & flags:
+                low = middle + 1
+            else:
+                high = middle
+        return low
 
     def add(self, segment: Segment) -> None:
         """One more at the end: in the list whole, or not at all."""

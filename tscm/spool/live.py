@@ -66,6 +66,8 @@ class LiveLog:
     faults: int = field(default=0, init=False)
     fault: str | None = field(default=None, init=False)
     """The last fault of the disk in words, while it lasts."""
+    fault_lines: int = field(default=0, init=False)
+    """Lines of the log at that fault: more of them say that it can be written again."""
     misplaced: bool = field(default=False, init=False)
     """Whether the live text is still called `.spool/next`."""
     _pending: list[Pending] = field(factory=list, init=False)
@@ -148,23 +150,25 @@ class LiveLog:
             raise
         self.fd = fd
 
-    def ill(self, error: OSError) -> None:
+    def ill(self, error: OSError, what: str = "cannot be written") -> None:
         """Note a fault of the disk; the first of a row is logged, and every thousandth."""
+        cause = error.strerror or str(error)
         if self.fault is None or self.faults % _LOG_EVERY == 0:
             self._log.error(
-                "the log of {device} cannot be written: {cause}; lines are dropped and counted "
-                "until it can",
+                "the log of {device} {what}: {cause}",
                 device=self.folder.path.name,
-                cause=error.strerror or str(error),
+                what=what,
+                cause=cause,
             )
         self.faults += 1
-        self.fault = error.strerror or str(error)
+        self.fault = f"{what}: {cause}"
+        self.fault_lines = self.lines
 
     def well(self) -> None:
         """The disk does what it should again."""
         if self.fault is not None:
             self.fault = None
-            self._log.info("the log of {device} can be written again", device=self.folder.path.name)
+            self._log.info("the log of {device} is in order again", device=self.folder.path.name)
 
     # -- the index ------------------------------------------------------------
 
@@ -184,7 +188,7 @@ class LiveLog:
         try:
             self._write_index(data)
         except OSError as error:
-            self.ill(error)
+            self.ill(error, "has an index that cannot be written")
             senders = self.encoder.senders
             self.encoder.senders = {
                 name: number for name, number in senders.items() if number <= named

@@ -27,9 +27,13 @@ class DeviceLog:
     name: str
     live: LiveLog
     readers: dict[str, DeviceReader] = field(factory=dict, init=False)
+    damaged_segments: int = field(default=0, init=False)
+    closed: bool = field(default=False, init=False)
     read_faults: int = field(default=0, init=False)
     retry_notices: bool = field(default=False, init=False)
     """Whether a read failed, so that those who wait should be told to try again."""
+    fault_seen: tuple[int, float] = field(default=(0, 0.0), init=False)
+    """Faults counted at a time: for `service` to see that no more came."""
     _notices: list[tuple[DeviceReader, Callable[[], None]]] = field(factory=list, init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -236,7 +240,7 @@ class DeviceLog:
         """Count a read that the disk refused; those who wait are told to try again."""
         self.read_faults += 1
         self.retry_notices = True
-        self.live.ill(error)
+        self.live.ill(error, "cannot be read")
 
     # -- figures --------------------------------------------------------------
 
@@ -261,6 +265,7 @@ class DeviceLog:
             "torn_files": state.torn_files,
             "rebuilt": state.rebuilt,
             "unknown_lines": state.unknown_lines,
+            "damaged_segments": self.damaged_segments,
             "damaged_cursors": state.damaged_cursors,
             "deleted_lines": dict(state.deleted_lines),
             "deleted_bytes": dict(state.deleted_bytes),
@@ -283,6 +288,7 @@ class DeviceLog:
 
     def close(self, *, clean: bool) -> None:
         """Close readers and text."""
+        self.closed = True
         for reader in self.readers.values():
             reader.close()
         self._notices = []

@@ -55,6 +55,10 @@ class LogFolder:
         """The same, compressed."""
         return self.path / f"syslog.{start:0{DIGITS}}.zst"
 
+    def packing(self, start: int) -> Path:
+        """Where the segment at *start* is being compressed."""
+        return self.spool / f"packing.{start:0{DIGITS}}"
+
     def index(self, start: int) -> Path:
         """The index of the segment whose first byte is *start*."""
         return self.spool / f"{start:0{DIGITS}}.index"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from attrs import define, evolve, field
 
 from tscm.model import Block, Position
+from tscm.spool.compress import CompressedDamaged, CompressedText
 from tscm.spool.cursor import LOST, Cursor, encode_cursor, slot_of
 from tscm.spool.disk import CREATE
 from tscm.spool.text import SegmentText, open_text
@@ -34,7 +35,7 @@ class DeviceReader:
     cursor: Cursor
     device: str = field(init=False)
     _fd: int = field(default=-1, init=False)
-    _text: SegmentText | None = field(default=None, init=False)
+    _text: SegmentText | CompressedText | None = field(default=None, init=False)
     _marks: dict[int, int] = field(factory=dict, init=False)
     """Lines of the log before offsets that blocks started or ended at."""
     _read_to: int = field(default=0, init=False)
@@ -97,19 +98,23 @@ class DeviceReader:
         segment = log.segment_at(offset)
         if segment.gone:
             return None, segment.end
-        if self._text is None or self._text.start != segment.start:
-            self._drop_text()
-            try:
-                self._text = open_text(log.live.disk, log.live.folder, segment.start)
-            except FileNotFoundError:
-                log.segment_missing(segment)
-                return None, segment.end
-        at, size = offset - segment.start, segment.end - offset
-        wanted = min(max(max_bytes, 1), size)
-        data = self._text.read(wanted, at)
-        while (cut := data.rfind(b"\n") + 1) == 0 and wanted < size:
-            wanted = min(wanted * 2 + _BLOCK_MIN, size)
-            data = self._text.read(wanted, at)
+        try:
+            text = self._text
+            if text is None or text.start != segment.start:
+                self._drop_text()
+                text = self._text = open_text(log.live.disk, log.live.folder, segment.start)
+            at, size = offset - segment.start, segment.end - offset
+            wanted = min(max(max_bytes, 1), size)
+            data = text.read(wanted, at)
+            while (cut := data.rfind(b"\n") + 1) == 0 and wanted < size:
+                wanted = min(wanted * 2 + _BLOCK_MIN, size)
+                data = text.read(wanted, at)
+        except FileNotFoundError:
+            log.segment_missing(segment)
+            return None, segment.end
+        except CompressedDamaged as error:  # all were past it before it was compressed
+            log.read_failed(error)
+            return None, segment.end
         if not cut:  # the text is shorter than it was: the rest of it is lost
             return None, segment.end
         return self._block(offset, data[:cut], segment.end), offset + cut

@@ -5,12 +5,13 @@ The list of segments made anew from the segments themselves.
 from collections.abc import Mapping
 
 from tscm.spool.catalogue import Segment, write_catalogue
+from tscm.spool.compress import CompressedDamaged
 from tscm.spool.cursor import AGE, LOST, Cursor
-from tscm.spool.disk import READ, Disk
+from tscm.spool.disk import Disk
 from tscm.spool.index import Index, read_index
 from tscm.spool.names import LogFolder, index_starts, segment_starts
 from tscm.spool.state import LogState
-from tscm.spool.text import LiveText, count_lines
+from tscm.spool.text import count_lines, open_text
 
 
 def rebuild_catalogue(
@@ -23,7 +24,12 @@ def rebuild_catalogue(
     log goes on at the furthest place that anything on disk remembers.
     """
     starts = segment_starts(disk.names(folder.path))
-    found = [_look_at(disk, folder, start) for start in starts]
+    found = []
+    for start in starts:
+        try:
+            found.append(_look_at(disk, folder, start))
+        except CompressedDamaged:  # it is left alone, and its lines count as lost
+            continue
     base, before = _live_start(disk, folder, found, state, cursors)
     segments = _chained(found, base, before)
     if not segments and disk.size_of(folder.catalogue) is None:
@@ -35,21 +41,21 @@ def rebuild_catalogue(
 def _look_at(disk: Disk, folder: LogFolder, start: int) -> tuple[Segment, int | None]:
     """A segment as its text tells it, and the lines before it where its index says so."""
     index = _index(disk, folder, start)
-    path = folder.segment(start)
-    fd = disk.open(path, READ)
+    text = open_text(disk, folder, start)
     try:
-        size = disk.size(fd)
-        whole = index is not None and index.end == size
-        lines = index.lines if index and whole else count_lines(LiveText(disk, fd), 0, size)
+        whole = index is not None and index.end == text.size
+        lines = index.lines if index and whole else count_lines(text, 0, text.size)
     finally:
-        disk.close(fd)
-    written = disk.changed_at(path) or 0.0
+        text.close()
+    written = (
+        disk.changed_at(folder.segment(start)) or disk.changed_at(folder.compressed(start)) or 0.0
+    )
     first, last = (
         (index.runs[0].received_at, index.runs[-1].received_at)
         if index and index.runs
         else (written, written)
     )
-    segment = Segment(start, size, 0, lines, first, last)
+    segment = Segment(start, text.size, 0, lines, first, last)
     return segment, index.lines_before if index else None
 
 

@@ -18,6 +18,7 @@ from tscm.errors import DeviceUnknown
 from tscm.model import Json, Run
 from tscm.schedule import PeriodicService
 from tscm.settings.node import SpoolBounds
+from tscm.spool.aside import Aside
 from tscm.spool.cursor import SPACE
 from tscm.spool.disk import Disk
 from tscm.spool.log import DeviceLog
@@ -31,6 +32,8 @@ from tscm.threads import Threads
 
 _UPKEEP_SECONDS = 1.0
 _RETENTION_SECONDS = 60.0
+_ASIDE_SECONDS = 5.0
+_FAULT_SECONDS = 60.0
 _TAKEN_AT_ONCE = 64
 
 
@@ -59,6 +62,7 @@ class SpoolService(MultiService):
     _due_base: dict[str, int] = field(factory=dict, init=False)
     _ready: list[DeviceLog] = field(factory=list, init=False)
     _telling: IDelayedCall | None = field(default=None, init=False)
+    _aside: Aside = field(init=False)
     _syncer: Syncer = field(init=False)
     _retention: PeriodicService = field(init=False)
 
@@ -71,7 +75,11 @@ class SpoolService(MultiService):
         self._retention = PeriodicService(
             self.clock, _RETENTION_SECONDS, self._retain, "retention of the logs", 1.0
         )
-        for child in (upkeep, self._retention):
+        self._aside = Aside(self.disk, self.threads, self.bounds.compress)
+        aside = PeriodicService(
+            self.clock, _ASIDE_SECONDS, self._work_aside, "work on sealed segments", _ASIDE_SECONDS
+        )
+        for child in (upkeep, self._retention, aside):
             child.setServiceParent(self)
         if self.bounds.fsync == "interval":
             every = self.bounds.fsync_ms / 1000
@@ -171,7 +179,7 @@ class SpoolService(MultiService):
         try:
             fd = live.seal()
         except OSError as error:
-            live.ill(error)
+            live.ill(error, "cannot be rotated")
             live.full_bytes = live.end - live.base + rotate  # not again with every batch
             return False
         live.full_bytes = rotate
@@ -247,18 +255,26 @@ class SpoolService(MultiService):
         for log in self._devices.values():
             if log.live.fault is not None:
                 troubled = True
-                self._mend(log)
+                self._mend(log, now)
         if troubled:
             self._retention.run_soon()
 
-    def _mend(self, log: DeviceLog) -> None:
-        """Try again what the disk refused."""
+    def _mend(self, log: DeviceLog, now: float) -> None:
+        """Try again what the disk refused, and see whether it is over."""
+        live = log.live
         try:
-            log.live.settle()
+            live.settle()
         except OSError as error:
-            log.live.ill(error)
+            live.ill(error)
         if log.retry_notices:
             self._note_more(log)
+        if log.fault_seen[0] != live.faults:
+            log.fault_seen = (live.faults, now)
+        elif live.lines > live.fault_lines or now - log.fault_seen[1] >= _FAULT_SECONDS:
+            live.well()
+
+    async def _work_aside(self) -> None:
+        await self._aside.run(list(self._devices.values()))
 
     async def _sync(self) -> None:
         await self._syncer.run()
@@ -278,7 +294,7 @@ class SpoolService(MultiService):
                     log.take_oldest(cause)
                     left -= 1
             except OSError as error:
-                log.live.ill(error)
+                log.live.ill(error, "has an old segment that cannot be deleted")
         self._make_room(left)
 
     def _make_room(self, left: int) -> None:
@@ -299,6 +315,6 @@ class SpoolService(MultiService):
             try:
                 self._devices[name].take_oldest(SPACE)
             except OSError as error:
-                self._devices[name].live.ill(error)
+                self._devices[name].live.ill(error, "has an old segment that cannot be deleted")
                 refused.add(name)
             left -= 1

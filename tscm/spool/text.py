@@ -4,8 +4,9 @@ Looking at lines where they lie, block by block: never a whole file in memory.
 
 from typing import Protocol
 
-from attrs import define, field
+from attrs import define
 
+from tscm.spool.compress import CompressedText, open_compressed
 from tscm.spool.disk import READ, Disk
 from tscm.spool.names import LogFolder
 
@@ -17,6 +18,9 @@ class Text(Protocol):
 
     def read(self, size: int, at: int) -> bytes:
         """Up to *size* bytes from *at* on; fewer only where the text ends."""
+
+    def close(self) -> None:
+        """Give back what reading took."""
 
 
 @define(eq=False)
@@ -32,6 +36,9 @@ class LiveText:
         """Up to *size* bytes from *at* on; fewer only where the text ends."""
         return self._disk.read_at(self._fd, size, at)
 
+    def close(self) -> None:
+        """Nothing: whoever opened it closes it."""
+
 
 @define(eq=False)
 class SegmentText:
@@ -41,7 +48,8 @@ class SegmentText:
 
     _disk: Disk
     start: int
-    _fd: int = field(default=-1)
+    size: int
+    _fd: int
 
     def read(self, size: int, at: int) -> bytes:
         """Up to *size* bytes from *at* on; fewer only where the text ends."""
@@ -54,9 +62,15 @@ class SegmentText:
             self._fd = -1
 
 
-def open_text(disk: Disk, folder: LogFolder, start: int) -> SegmentText:
-    """The sealed segment at *start*.  Raises `FileNotFoundError`, `OSError`."""
-    return SegmentText(disk, start, disk.open(folder.segment(start), READ))
+def open_text(disk: Disk, folder: LogFolder, start: int) -> SegmentText | CompressedText:
+    """
+    The sealed segment at *start*, plain or compressed.  Raises `FileNotFoundError`, `OSError`.
+    """
+    try:
+        fd = disk.open(folder.segment(start), READ)
+    except FileNotFoundError:
+        return open_compressed(disk, folder.compressed(start), start)
+    return SegmentText(disk, start, disk.size(fd), fd)
 
 
 def count_lines(text: Text, at: int, end: int) -> int:

@@ -1,0 +1,194 @@
+import subprocess
+from pathlib import Path
+
+import pytest
+import zstandard
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from twisted.internet.task import Clock
+
+from tests.spool.spool_room import FaultyDisk, make_spool, numbered, run_of
+from tests.spool.test_spool_service import BIG, balanced, closed, drain
+from tscm.spool.compress import (
+    FRAME_BYTES,
+    CompressedDamaged,
+    compress_segment,
+    open_compressed,
+)
+from tscm.spool.disk import Disk
+from tscm.spool.service import SpoolService
+
+
+def packed(folder: Path, text: bytes) -> Path:
+    plain, target = folder / "plain", folder / "packed.zst"
+    plain.write_bytes(text)
+    compress_segment(Disk(), plain, target, len(text))
+    return target
+
+
+def test_what_was_compressed_reads_back_at_any_place(tmp_path: Path) -> None:
+    text = b"".join(b"%07d some line of a firewall\n" % n for n in range(100_000))
+    assert len(text) > 3 * FRAME_BYTES
+    opened = open_compressed(Disk(), packed(tmp_path, text), 0)
+    assert opened.size == len(text)
+    for at in (0, 1, FRAME_BYTES - 5, FRAME_BYTES, 2 * FRAME_BYTES + 17, len(text) - 3):
+        assert opened.read(1000, at) == text[at : at + 1000]
+    assert opened.read(2 * FRAME_BYTES, 100) == text[100 : 2 * FRAME_BYTES + 100]
+    assert opened.read(10, len(text)) == b""
+    opened.close()
+
+
+def test_the_ordinary_tools_read_it(tmp_path: Path) -> None:
+    text = b"line\n" * 500_000
+    path = packed(tmp_path, text)
+    with path.open("rb") as file:
+        reader = zstandard.ZstdDecompressor().stream_reader(file, read_across_frames=True)
+        assert reader.read(len(text) + 1) == text
+
+
+def test_an_empty_text_is_no_special_case(tmp_path: Path) -> None:
+    opened = open_compressed(Disk(), packed(tmp_path, b""), 0)
+    assert (opened.size, opened.read(10, 0)) == (0, b"")
+    opened.close()
+
+
+@settings(deadline=None, max_examples=150)
+@given(data=st.data())
+def test_a_damaged_file_is_told_and_never_read_as_something_else(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    folder = tmp_path_factory.mktemp("zst")
+    text = b"".join(b"%d line\n" % n for n in range(300))
+    path = packed(folder, text)
+    raw = bytearray(path.read_bytes())
+    at = data.draw(st.integers(0, len(raw) - 1))
+    if data.draw(st.booleans()):
+        raw[at] ^= data.draw(st.integers(1, 255))
+    else:
+        del raw[at:]
+    path.write_bytes(raw)
+    try:
+        opened = open_compressed(Disk(), path, 0)
+    except CompressedDamaged:
+        return
+    try:
+        assert opened.read(len(text), 0) == text
+    except CompressedDamaged:
+        pass
+    finally:
+        opened.close()
+
+
+def sealed(logs: Path, clock: Clock, disk: Disk | None = None, segments: int = 3) -> SpoolService:
+    spool = make_spool(logs, clock, disk)
+    spool.open_device("asa", BIG)
+    for number in range(segments):
+        spool.append("asa", [run_of(*numbered(number * 10, 10))], 1.0 + number)
+        spool.seal("asa")
+    spool.startService()
+    return spool
+
+
+def texts(logs: Path) -> list[str]:
+    return sorted(path.name.removeprefix("syslog") for path in (logs / "asa").glob("syslog*"))
+
+
+def test_segments_are_compressed_when_all_readers_have_passed_them(tmp_path: Path) -> None:
+    clock = Clock()
+    spool = sealed(tmp_path, clock)
+    ahead, behind = spool.reader("asa", "ahead"), spool.reader("asa", "behind")
+    drain(ahead)
+    behind.confirm(270, sent=10)
+    clock.pump([1] * 12)
+    assert texts(tmp_path) == ["", f".{0:020d}.zst", f".{270:020d}", f".{540:020d}"]
+    drain(behind)
+    clock.pump([1] * 12)
+    assert texts(tmp_path) == ["", *(f".{n:020d}.zst" for n in (0, 270, 540))]
+    late = spool.reader("asa", "late")
+    assert drain(late, 100) == b"\n".join(numbered(0, 30)) + b"\n"
+    assert balanced(spool, "asa")
+    assert not list((tmp_path / "asa/.spool").glob("packing.*"))
+    closed(spool)
+
+
+def test_compressed_segments_outlive_the_list(tmp_path: Path) -> None:
+    clock = Clock()
+    spool = sealed(tmp_path, clock)
+    clock.pump([1] * 12)
+    assert texts(tmp_path)[-1].endswith(".zst")
+    closed(spool)
+    (tmp_path / "asa/.spool/segments").unlink()
+    for path in (tmp_path / "asa/.spool").glob("*.index"):
+        path.unlink()
+    spool = make_spool(tmp_path, clock)
+    spool.open_device("asa", BIG)
+    assert spool.figures("asa")["stored_lines"] == 30
+    assert drain(spool.reader("asa", "late")) == b"\n".join(numbered(0, 30)) + b"\n"
+    closed(spool)
+
+
+def test_a_reader_in_the_midst_of_a_segment_reads_on_while_it_is_compressed(
+    tmp_path: Path,
+) -> None:
+    clock = Clock()
+    spool = sealed(tmp_path, clock)
+    reader = spool.reader("asa", "late")
+    block = reader.read(0, 100)
+    assert block is not None
+    reader.confirm(810, sent=30)  # another way of the same reader went to the end
+    clock.pump([1] * 12)
+    assert texts(tmp_path)[-1].endswith(".zst")
+    rest = reader.read(block.end, BIG)
+    assert rest is not None
+    assert rest.data == b"\n".join(numbered(3, 7)) + b"\n"
+    closed(spool)
+
+
+def test_a_text_that_changed_after_it_was_sealed_is_kept_and_told(tmp_path: Path) -> None:
+    clock = Clock()
+    spool = sealed(tmp_path, clock)
+    reader = spool.reader("asa", "slow")
+    clock.pump([1] * 12)  # checksums are there, nothing is compressed yet
+    path = tmp_path / f"asa/syslog.{270:020d}"
+    raw = bytearray(path.read_bytes())
+    raw[5] ^= 1
+    path.write_bytes(raw)
+    drain(reader)
+    clock.pump([1] * 12)
+    assert texts(tmp_path) == ["", f".{0:020d}.zst", f".{270:020d}", f".{540:020d}.zst"]
+    assert path.read_bytes() == raw
+    assert spool.figures("asa")["damaged_segments"] == 1
+    closed(spool)
+
+
+def test_a_full_disk_leaves_the_plain_text(tmp_path: Path) -> None:
+    clock, disk = Clock(), FaultyDisk()
+    spool = sealed(tmp_path, clock, disk)
+    disk.only, disk.room = "packing", 30
+    clock.pump([1] * 12)
+    assert texts(tmp_path) == ["", *(f".{n:020d}" for n in (0, 270, 540))]
+    assert not list((tmp_path / "asa/.spool").glob("packing.*"))
+    disk.room = None
+    clock.pump([1] * 12)
+    assert texts(tmp_path) == ["", *(f".{n:020d}.zst" for n in (0, 270, 540))]
+    closed(spool)
+
+
+def test_retention_takes_compressed_segments_too(tmp_path: Path) -> None:
+    clock = Clock()
+    spool = sealed(tmp_path, clock)
+    clock.pump([1] * 12)
+    clock.pump([40 * 86400, 61])
+    assert texts(tmp_path) == [""]
+    assert spool.figures("asa")["segments"] == 0
+    closed(spool)
+
+
+def test_zstdcat_reads_it_where_it_is_installed(tmp_path: Path) -> None:
+    text = b"line\n" * 300_000
+    path = packed(tmp_path, text)
+    try:
+        found = subprocess.run(["zstd", "-dc", path], capture_output=True, check=True)
+    except FileNotFoundError:
+        pytest.skip("needs zstd: install the package zstd")
+    assert found.stdout == text

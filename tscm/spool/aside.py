@@ -1,0 +1,173 @@
+"""
+Work on sealed segments that disturbs nobody: checksums, and compressing what all readers passed.
+
+A pass takes some segments of each log, oldest first, works on them in a thread, and writes the result
+down back in the reactor thread, where retention may have been faster.
+"""
+
+import contextlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import ClassVar
+
+from attrs import define, field, frozen
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+
+from tscm.spool.catalogue import CHECKED, COMPRESSED, DAMAGED, DELETED, LOST, Segment
+from tscm.spool.compress import compress_segment, text_crc
+from tscm.spool.disk import Disk
+from tscm.spool.log import DeviceLog
+from tscm.spool.names import LogFolder
+from tscm.spool.text import open_text
+from tscm.threads import Threads
+
+_GONE = DELETED | LOST
+_SLICE_SEGMENTS = 32
+_PASS_BYTES = 256 << 20
+_LOG_SEGMENTS = 8
+
+
+@frozen
+class AsideJob:
+    """
+    One segment to look at, and to compress into *target* where there is one.
+    """
+
+    folder: LogFolder
+    segment: Segment
+    target: Path | None
+
+
+def do_jobs(disk: Disk, jobs: list[AsideJob]) -> list[int | OSError]:
+    """The CRC-32 of each segment's text, or what hindered.  Blocks; values in, values out."""
+    found: list[int | OSError] = []
+    for job in jobs:
+        try:
+            found.append(_do(disk, job))
+        except OSError as error:
+            found.append(error)
+    return found
+
+
+def _do(disk: Disk, job: AsideJob) -> int:
+    start, size = job.segment.start, job.segment.size
+    plain = job.folder.segment(start)
+    if job.target is not None and disk.size_of(plain) is not None:
+        return compress_segment(disk, plain, job.target, size)
+    text = open_text(disk, job.folder, start)
+    try:
+        return text_crc(text, size)
+    finally:
+        text.close()
+
+
+@define(eq=False)
+class Aside:
+    """
+    Chooses what to work on, has it done, and writes down what came of it.
+    """
+
+    _log: ClassVar[Logger] = Logger()
+
+    _disk: Disk
+    _threads: Threads
+    _compress: bool
+    _seen: dict[str, tuple[int, int, int]] = field(factory=dict, init=False)
+    """Per log, how it stood when nothing was left to do."""
+
+    async def run(self, logs: Sequence[DeviceLog]) -> None:
+        """
+        One pass, in slices that keep the reactor thread for less than a few milliseconds.
+        """
+        left = _PASS_BYTES
+        while left > 0 and (chosen := self._slice(logs)):
+            jobs = [job for _, job in chosen]
+            done: Deferred[list[int | OSError]] = self._threads.run(do_jobs, self._disk, jobs)
+            well = True
+            for (log, job), result in zip(chosen, await done, strict=True):
+                left -= job.segment.size
+                try:
+                    self._take(log, job, result)
+                except OSError as error:
+                    log.live.ill(error, "has a sealed segment that cannot be replaced")
+                    well = False
+                well = well and not isinstance(result, OSError)
+            if not well:  # tried again in the next pass, not at once
+                return
+
+    def _slice(self, logs: Sequence[DeviceLog]) -> list[tuple[DeviceLog, AsideJob]]:
+        chosen: list[tuple[DeviceLog, AsideJob]] = []
+        for log in logs:
+            if len(chosen) >= _SLICE_SEGMENTS:
+                break
+            chosen += [(log, job) for job in self._choose(log)]
+        return chosen
+
+    def _choose(self, log: DeviceLog) -> list[AsideJob]:
+        catalogue = log.live.catalogue
+        passed = min((one.cursor.offset for one in log.readers.values()), default=log.live.end)
+        stands = (catalogue.count, catalogue.first, passed)
+        if self._seen.get(log.name) == stands:
+            return []
+        found = []
+        try:
+            if self._compress:
+                number = catalogue.first_without(COMPRESSED | DAMAGED | _GONE)
+                for segment in catalogue.segments(
+                    number, min(number + _LOG_SEGMENTS, log.live.catalogue.count)
+                ):
+                    if segment.end > passed:
+                        break
+                    if not segment.flags & (COMPRESSED | DAMAGED | _GONE):
+                        target = log.live.folder.packing(segment.start)
+                        found.append(AsideJob(log.live.folder, segment, target))
+            number = catalogue.first_without(CHECKED | _GONE)
+            for segment in catalogue.segments(number, min(number + _LOG_SEGMENTS, catalogue.count)):
+                if not segment.flags & (CHECKED | _GONE) and all(
+                    job.segment.start != segment.start for job in found
+                ):
+                    found.append(AsideJob(log.live.folder, segment, None))
+        except OSError as error:
+            log.live.ill(error, "has a list of segments that cannot be read")
+            return []
+        if not found:
+            self._seen[log.name] = stands
+        return found
+
+    def _take(self, log: DeviceLog, job: AsideJob, result: int | OSError) -> None:
+        catalogue, folder, start = log.live.catalogue, job.folder, job.segment.start
+        number = catalogue.number_of(start)
+        segment = None if number is None or log.closed else catalogue.at(number)
+        if number is None or segment is None or segment.gone or isinstance(result, OSError):
+            if job.target is not None:
+                with contextlib.suppress(OSError):
+                    self._disk.unlink(job.target)
+            if isinstance(result, FileNotFoundError) and segment is not None and not segment.gone:
+                log.segment_missing(segment)
+            elif isinstance(result, OSError) and not log.closed:
+                log.live.ill(result, "has a sealed segment that cannot be worked on")
+            return
+        if segment.flags & CHECKED and segment.text_crc != result:
+            self._damaged(log, job, number, segment)
+            return
+        changed = segment.with_crc(result)
+        if job.target is not None:
+            if self._disk.size_of(job.target) is not None:
+                self._disk.rename(job.target, folder.compressed(start))
+            self._disk.unlink(folder.segment(start))
+            changed = changed.with_flag(COMPRESSED)
+        catalogue.change(number, changed)
+
+    def _damaged(self, log: DeviceLog, job: AsideJob, number: int, segment: Segment) -> None:
+        """The text is kept as it is: what can be read of it is better than nothing."""
+        if job.target is not None:
+            self._disk.unlink(job.target)
+        log.live.catalogue.change(number, segment.with_flag(DAMAGED))
+        log.damaged_segments += 1
+        self._log.error(
+            "segment {start} of {device} is not what it was when it was sealed: the disk has "
+            "changed it; `tsadmin spool verify` says where",
+            start=segment.start,
+            device=log.name,
+        )
