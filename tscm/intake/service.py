@@ -187,9 +187,9 @@ class IntakeService(Service):
     def _udp_figures(self, listener: str) -> Json:
         buffer = self._buffers[listener]
         each = [one.figures() for one in self._udp if one.listener == listener]
-        known = [one["kernel_dropped"] for one in each if one["kernel_dropped"] is not None]
+        known = [one["kernel_drops"] for one in each if one["kernel_drops"] is not None]
         return {
-            "kernel_dropped": sum(known) if known else None,
+            "kernel_drops": sum(known) if known else None,
             "receive_buffer": {
                 "asked": buffer.asked,
                 "reached": buffer.reached,

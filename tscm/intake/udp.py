@@ -139,7 +139,7 @@ class UdpListener(FileDescriptor):
     def figures(self) -> Json:
         """How this socket does."""
         return {
-            "kernel_dropped": self._kernel_drops.count(),
+            "kernel_drops": self._kernel_drops.count(),
             "drains": self.drains,
             "rate": round(self._pace.rate),
         }

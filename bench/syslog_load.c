@@ -1,0 +1,158 @@
+/*
+ * Sends lines of an ASA, faster than any receiver takes them.
+ *
+ *   syslog_load udp HOST PORT LINES SENDERS RATE      RATE 0: as fast as it goes
+ *   syslog_load tcp HOST PORT LINES SENDERS RATE CONNECTIONS
+ *
+ * Senders are the loopback addresses 127.0.0.11 and up, one line each in turn.  Prints the lines
+ * and the bytes sent (an LF counted for each line).
+ */
+#define _GNU_SOURCE
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#define FORMS 64
+#define BATCH 256
+
+static char lines[FORMS][256];
+static size_t lengths[FORMS];
+
+static void die(const char *what) { perror(what); exit(1); }
+
+static double now(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return t.tv_sec + t.tv_nsec / 1e9;
+}
+
+static void make_lines(void) {
+    for (int i = 0; i < FORMS; i++)
+        lengths[i] = snprintf(lines[i], sizeof lines[i],
+            i % 10 < 7
+                ? "<166>Apr 15 2026 09:36:%02d: %%ASA-6-106100: access-list global_access denied tcp "
+                  "outside/198.51.100.%d(%d) -> inside/10.0.%d.%d(443) hit-cnt 1 first hit [0x%08x, 0x%08x]"
+                : "<166>Apr 15 2026 09:36:%02d: %%ASA-6-302013: Built outbound TCP connection 81%d%d for "
+                  "outside:203.0.113.%d/443 (203.0.113.%d/443) to inside:10.0.0.7/5%04d (198.51.100.1/5%04d)",
+            i % 60, i + 1, 1024 + i * 31, i, i + 9, i * 2654435761u, i * 40503u);
+}
+
+static struct in_addr sender(int number) {
+    struct in_addr address = { htonl(0x7f00000b + number) };
+    return address;
+}
+
+static void pace(double began, long sent, double rate) {
+    if (rate <= 0) return;
+    double ahead = sent / rate - (now() - began);
+    if (ahead > 0) {
+        struct timespec t = { (time_t)ahead, (long)((ahead - (time_t)ahead) * 1e9) };
+        nanosleep(&t, NULL);
+    }
+}
+
+static void udp(struct sockaddr_in *to, long count, int senders, double rate) {
+    static struct mmsghdr heads[BATCH];
+    static struct iovec parts[BATCH];
+    static union { char raw[CMSG_SPACE(sizeof(struct in_pktinfo))]; struct cmsghdr head; } control[BATCH];
+    int fd = socket(AF_INET, SOCK_DGRAM, 0), size = 1 << 24;
+    if (fd < 0) die("socket");
+    setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
+    struct sockaddr_in any = { .sin_family = AF_INET };
+    if (bind(fd, (void *)&any, sizeof any)) die("bind");
+    long bytes = 0, sent = 0;
+    double began = now();
+    /* Paced: bursts of a millisecond. */
+    int step = rate > 0 ? (int)(rate / 1000) : BATCH;
+    if (step < 1) step = 1;
+    if (step > BATCH) step = BATCH;
+    while (sent < count) {
+        int n = count - sent < step ? (int)(count - sent) : step;
+        for (int i = 0; i < n; i++) {
+            long number = sent + i;
+            int form = number % FORMS;
+            parts[i] = (struct iovec){ lines[form], lengths[form] };
+            struct cmsghdr *c = &control[i].head;
+            c->cmsg_level = IPPROTO_IP; c->cmsg_type = IP_PKTINFO;
+            c->cmsg_len = CMSG_LEN(sizeof(struct in_pktinfo));
+            struct in_pktinfo *info = (void *)CMSG_DATA(c);
+            memset(info, 0, sizeof *info);
+            info->ipi_spec_dst = sender(number % senders);
+            heads[i].msg_hdr = (struct msghdr){ .msg_name = to, .msg_namelen = sizeof *to, .msg_iov = &parts[i],
+                .msg_iovlen = 1, .msg_control = c, .msg_controllen = sizeof control[i].raw };
+            bytes += lengths[form] + 1;
+        }
+        for (int done = 0; done < n;) {
+            int got = sendmmsg(fd, heads + done, n - done, 0);
+            if (got < 0) { if (errno == EINTR || errno == ENOBUFS) continue; die("sendmmsg"); }
+            done += got;
+        }
+        sent += n;
+        pace(began, sent, rate);
+    }
+    printf("%ld %ld %f\n", sent, bytes, now() - began);
+}
+
+static void tcp(struct sockaddr_in *to, long count, int senders, double rate, int connections) {
+    struct pollfd *polls = calloc(connections, sizeof *polls);
+    long *left = calloc(connections, sizeof *left), bytes = 0;
+    size_t *at = calloc(connections, sizeof *at), chunk_length = 0;
+    /* A chunk of whole lines, sent again and again; what does not fit a connection's share is trimmed. */
+    static char chunk[1 << 17];
+    static size_t ends[1024];
+    int in_chunk = 0;
+    while (in_chunk < 256) {
+        int form = in_chunk % FORMS;
+        memcpy(chunk + chunk_length, lines[form], lengths[form]);
+        chunk_length += lengths[form];
+        chunk[chunk_length++] = '\n';
+        ends[in_chunk++] = chunk_length;
+    }
+    for (int i = 0; i < connections; i++) {
+        struct sockaddr_in from = { .sin_family = AF_INET, .sin_addr = sender(i % senders) };
+        int fd = socket(AF_INET, SOCK_STREAM, 0), on = 1;
+        if (fd < 0) die("socket");
+        setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof on);
+        if (bind(fd, (void *)&from, sizeof from) || connect(fd, (void *)to, sizeof *to)) die("connect");
+        fcntl(fd, F_SETFL, O_NONBLOCK);
+        polls[i] = (struct pollfd){ fd, POLLOUT, 0 };
+        left[i] = count / connections + (i < count % connections);
+    }
+    double began = now();
+    long sent = 0;
+    for (int open = connections; open;) {
+        if (poll(polls, connections, -1) < 0) die("poll");
+        for (int i = 0; i < connections; i++) {
+            if (!(polls[i].revents & (POLLOUT | POLLERR | POLLHUP))) continue;
+            int share = left[i] < in_chunk ? (int)left[i] : in_chunk;
+            size_t end = share ? ends[share - 1] : 0;
+            ssize_t n = end > at[i] ? send(polls[i].fd, chunk + at[i], end - at[i], MSG_NOSIGNAL) : 0;
+            if (n < 0) { if (errno == EAGAIN) continue; die("send"); }
+            at[i] += n; bytes += n;
+            if (at[i] == end) {
+                at[i] = 0; left[i] -= share; sent += share;
+                if (!left[i]) { close(polls[i].fd); polls[i].fd = -1; open--; }
+            }
+        }
+        pace(began, sent, rate);
+    }
+    printf("%ld %ld %f\n", sent, bytes, now() - began);
+}
+
+int main(int argc, char **argv) {
+    if (argc < 7) { fprintf(stderr, "udp|tcp HOST PORT LINES SENDERS RATE [CONNECTIONS]\n"); return 2; }
+    struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons(atoi(argv[3])) };
+    if (inet_pton(AF_INET, argv[2], &to.sin_addr) != 1) return 2;
+    make_lines();
+    if (!strcmp(argv[1], "udp")) udp(&to, atol(argv[4]), atoi(argv[5]), atof(argv[6]));
+    else tcp(&to, atol(argv[4]), atoi(argv[5]), atof(argv[6]), argc > 7 ? atoi(argv[7]) : 1);
+    return 0;
+}
