@@ -7,7 +7,7 @@ own and is never touched.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Self
 
 from attrs import field, frozen
@@ -73,6 +73,17 @@ class Present:
                 found[name] = place
         return found
 
+    nesting: Mapping[str, Sequence[str]] = field(init=False)
+    """By name, the groups of the prefix that nest it, ours or not."""
+
+    @nesting.default
+    def _find_nesting(self) -> dict[str, list[str]]:
+        found: dict[str, list[str]] = {}
+        for group in self.groups.values():
+            for name in group.children:
+                found.setdefault(name, []).append(group.name)
+        return found
+
     def parent(self, kind: str) -> Group | None:
         """The parent of a kind, if it exists."""
         return self.groups.get(parent_name(self.prefix, kind))
@@ -92,7 +103,7 @@ class Present:
 
     def users(self, name: str) -> list[str]:
         """Groups of the prefix, ours or not, that nest *name*."""
-        return [group.name for group in self.groups.values() if name in group.children]
+        return list(self.nesting.get(name, ()))
 
     def reached(self, start: str) -> set[str]:
         """Our groups nested below *start*, at any depth."""

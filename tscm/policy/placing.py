@@ -74,7 +74,7 @@ def place(
     """
     missing = dict.fromkeys(wanted)
     parent = present.parent(kind)
-    nested = parent.children if parent else ()
+    nested = set(parent.children) if parent else set()
     free = [group for group in present.children(kind) if group.name not in avoid]
     children = [
         _stay(Child(group.name, group, True, bool(present.strangers(group))), missing, size)
@@ -165,7 +165,7 @@ def shared(present: Present, kind: str) -> set[str]:
     other = parent_name(present.prefix, "Allow" if kind == "Block" else "Block")
     elsewhere = present.reached(other)
     parent = present.parent(kind)
-    nested = parent.children if parent else ()
+    nested = set(parent.children) if parent else set()
     found = set()
     for group in present.children(kind):
         users = [name for name in present.users(group.name) if name in present.places]

@@ -87,10 +87,11 @@ class Work:
             return
         attached = [child for child in self.children if child.attached]
         others_stay = any(child.keep for child in attached)
+        going = Entries.of(member for child in attached for member in child.remove)
+        nowhere = set(going.take(~overlapping(going, new)).cidrs())
         for child in attached:
             group = self.present.groups[child.name]
-            going = Entries.of(child.remove)
-            lost = going.take(~overlapping(going, new)).cidrs()
+            lost = [member for member in child.remove if member in nowhere]
             if not child.used and others_stay and len(lost) == len(group.members):
                 if not self.present.ours(group):
                     self.detached.add(child.name)
@@ -205,21 +206,27 @@ def _deletions(present: Present, works: Mapping[str, Work], steps: Sequence[Step
     staying = {child.name for work in works.values() for child in work.children if child.used}
     cut = {(step.group, step.child) for step in steps if isinstance(step, DetachChild)}
     gone = {step.group for step in steps if isinstance(step, DeleteGroup)}
-    going = [
-        group.name
-        for kind in KINDS
-        for group in present.children(kind)
-        if group.name not in staying | gone and not present.strangers(group)
-    ]
-    users = {
-        name: {user for user in present.users(name) if (user, name) not in cut} - gone
-        for name in going
-    }
+    users: dict[str, set[str]] = {}
+    for kind in KINDS:
+        for group in present.children(kind):
+            if (
+                group.name not in staying
+                and group.name not in gone
+                and not present.strangers(group)
+            ):
+                nesting = {
+                    user for user in present.users(group.name) if (user, group.name) not in cut
+                }
+                users[group.name] = nesting - gone
     found: list[Step] = []
-    while ready := [name for name in going if not users[name]]:
-        for name in ready:
-            found.append(DeleteGroup(group=name))
-            for others in users.values():
-                others.discard(name)
-        going = [name for name in going if name not in ready]
+    ready = [name for name, nesting in users.items() if not nesting]
+    while ready:
+        name = ready.pop(0)
+        found.append(DeleteGroup(group=name))
+        for inner in present.groups[name].children:
+            nesting = users.get(inner, set())
+            if name in nesting:
+                nesting.remove(name)
+                if not nesting:
+                    ready.append(inner)
     return found
