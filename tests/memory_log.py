@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from attrs import define, evolve, field
 
-from tscm.model import Block, Position
+from tscm.model import Block, Origin, Position
 
 
 @define(eq=False, slots=False)
@@ -94,6 +94,12 @@ class MemoryLog:
 
     def when_more(self, notice: Callable[[], None]) -> None:
         self._notices.append(notice)
+
+    def waiting_lines(self) -> int:
+        return bytes(self._data[self.position.offset - self._base :]).count(b"\n")
+
+    def origins(self, start: int, end: int) -> list[Origin]:
+        return [Origin(start=start, end=end, sender="192.0.2.1", received_at=1000.0)]
 
     def _tell(self) -> None:
         notices, self._notices = self._notices, []

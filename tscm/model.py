@@ -70,6 +70,18 @@ class Block:
 
 
 @frozen(kw_only=True)
+class Origin:
+    """
+    Who sent the lines from offset *start* up to *end*, and when they came (0: not known).
+    """
+
+    start: int
+    end: int
+    sender: str | None = None
+    received_at: float = 0.0
+
+
+@frozen(kw_only=True)
 class Position:
     """
     How far a reader is, and what it did with the lines before that offset.
@@ -111,6 +123,14 @@ class LogReader(Protocol):
     def confirm(self, offset: int, *, sent: int, skipped: int = 0) -> None:
         """
         Move the position to *offset*, counting the lines passed.  Durable on return.
+        """
+
+    def waiting_lines(self) -> int:
+        """Lines behind the position."""
+
+    def origins(self, start: int, end: int) -> Sequence[Origin]:
+        """
+        Who sent the lines of a block from *start* to *end*, and when they came, without a gap.
         """
 
     def when_more(self, notice: Callable[[], None]) -> None:

@@ -280,7 +280,7 @@ class ForwardService(Service):
             "connections": self._connections,
             "lag_seconds": round(feed.lag.lag(self._reader.position.offset, now), 3),
             "backlog_bytes": feed.backlog_bytes,
-            "backlog_lines": getattr(self._reader, "backlog_lines", None),
+            "backlog_lines": self._reader.waiting_lines(),
             "rate": round(feed.rate.per_second(feed.sent, now), 1),
             "sent": feed.sent,
             "repeated": feed.repeated,

@@ -112,6 +112,10 @@ class LiveLog:
             self.flush_index()
         return True
 
+    def pending_runs(self) -> tuple[Pending, ...]:
+        """Runs of the live segment that its index does not tell of yet."""
+        return tuple(self._pending)
+
     def _write_again(self, data: bytes, at: int) -> None:
         """A short write: gone on with from the start, which a disk with room takes whole."""
         self.disk.write_all(self.fd, data, at)

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 from attrs import define, evolve, field
 
-from tscm.model import Block, Position
+from tscm.model import Block, Origin, Position
 from tscm.spool.compress import CompressedDamaged, CompressedText
 from tscm.spool.cursor import LOST, Cursor, encode_cursor, slot_of
 from tscm.spool.disk import CREATE
+from tscm.spool.origins import OriginTable
 from tscm.spool.text import SegmentText, open_text
 from tscm.syslog.escape import INTRODUCER
 
@@ -41,9 +42,11 @@ class DeviceReader:
     _read_to: int = field(default=0, init=False)
     _expired_in_flight: int = field(default=0, init=False)
     _closed: bool = field(default=False, init=False)
+    _origins: OriginTable = field(init=False)
 
     def __attrs_post_init__(self) -> None:
         self.device = self._log.name
+        self._origins = OriginTable(self._log)
 
     @property
     def position(self) -> Position:
@@ -79,6 +82,18 @@ class DeviceReader:
             self._drop_text()
             self._log.read_failed(error)
         return None
+
+    def origins(self, start: int, end: int) -> list[Origin]:
+        """
+        Who sent the lines of a block and when they came, by the index, without a gap.
+
+        A disk that does not give the index costs what it would have told, and is counted.
+        """
+        try:
+            return self._origins.between(start, end)
+        except OSError as error:
+            self._log.read_failed(error)
+            return [Origin(start=start, end=end)]
 
     def _read_live(self, offset: int, max_bytes: int) -> Block | None:
         live = self._log.live

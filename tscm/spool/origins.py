@@ -1,0 +1,62 @@
+"""
+Who sent the lines of a stretch of the log, and when they came: what the index tells.
+"""
+
+from typing import TYPE_CHECKING
+
+from attrs import define, field
+
+from tscm.model import Origin
+from tscm.spool.index import IndexedRun, read_index
+
+if TYPE_CHECKING:
+    from tscm.spool.log import DeviceLog
+
+
+@define(eq=False)
+class OriginTable:
+    """
+    One reader's look into the index; the segment looked at last stays at hand.
+    """
+
+    _log: "DeviceLog"
+    _start: int = field(default=-1, init=False)
+    _size: int = field(default=-1, init=False)
+    _runs: tuple[IndexedRun, ...] = field(default=(), init=False)
+
+    def between(self, start: int, end: int) -> list[Origin]:
+        """
+        Stretches that cover *start* to *end*, which lie in one segment, without a gap.
+
+        What no index tells of any more has neither sender nor time.  Raises `OSError`.
+        """
+        live = self._log.live
+        base = live.base if start >= live.base else self._log.segment_at(start).start
+        runs = list(self._indexed(base))
+        if base == live.base:
+            runs += [IndexedRun(*one) for one in live.pending_runs()]
+        found: list[Origin] = []
+        at = start
+        for run in runs:
+            first, last = max(at, base + run.offset), min(end, base + run.offset + run.size)
+            if first >= last:
+                continue
+            if first > at:
+                found.append(Origin(start=at, end=first))
+            found.append(
+                Origin(start=first, end=last, sender=run.sender, received_at=run.received_at)
+            )
+            at = last
+        if at < end:
+            found.append(Origin(start=at, end=end))
+        return found
+
+    def _indexed(self, base: int) -> tuple[IndexedRun, ...]:
+        live = self._log.live
+        path = live.folder.index(base)
+        size = live.disk.size_of(path) or 0
+        if (base, size) != (self._start, self._size):
+            index = read_index(live.disk.read_file(path) or b"")
+            self._runs = () if index is None else index.runs
+            self._start, self._size = base, size
+        return self._runs

@@ -1,0 +1,87 @@
+"""
+What a receiver is sent for a line, where it does not get it just as it was received.
+
+Two forms: a header of our own for lines that name no sender (RFC 3164, 4.3: what a relay does), and
+RFC 5424 with the origin as structured data.  Times are UTC with a zone: the form of RFC 3339, which
+receivers of the old header take as well and which leaves no hour in doubt.
+"""
+
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from tscm.syslog.header import origin
+
+Render = Callable[[bytes, str | None, float], bytes]
+"""Message as received, sender's address, time of receipt (0: not known) to the message as sent."""
+
+_PRI = re.compile(rb"<(\d{1,3})>")
+_RFC5424 = re.compile(rb"<\d{1,3}>[1-9]\d{0,2} (?:-|\d{4}-\d\d-\d\dT)")
+_TAG = re.compile(rb"%(ASA|FTD|PIX|FWSM)-(?:[A-Za-z][A-Za-z_-]{0,30}-)?[0-7]-([0-9]{6})(?![0-9])")
+_NOT_PRINTABLE = re.compile(rb"[^\x21-\x7e]")
+_TAG_WITHIN = 512
+_HOST_MAX = 255
+_USER_NOTICE = 13  # for a message without a PRI (RFC 3164, 4.3.3)
+_PRI_MAX = 191
+_ENTERPRISE = b"32473"  # the number that RFC 5612 gives to those who have none
+
+
+def stamp(received_at: float) -> bytes:
+    """A time of receipt with milliseconds, UTC (RFC 3339)."""
+    at = datetime.fromtimestamp(received_at, UTC)
+    return at.strftime("%Y-%m-%dT%H:%M:%S").encode() + b".%03dZ" % (at.microsecond // 1000)
+
+
+def _split(message: bytes) -> tuple[int, bytes]:
+    """PRI, and what stands behind it."""
+    found = _PRI.match(message)
+    if found is None or int(found[1]) > _PRI_MAX:
+        return _USER_NOTICE, message
+    return int(found[1]), message[found.end() :]
+
+
+def _host(name: bytes | str | None) -> bytes:
+    """A HOSTNAME (RFC 5424, 6.2.4): printable and without blanks; `-` for none."""
+    raw = name.encode() if isinstance(name, str) else name or b""
+    return _NOT_PRINTABLE.sub(b"?", raw)[:_HOST_MAX] or b"-"
+
+
+def with_header(message: bytes, sender: str | None, received_at: float) -> bytes:
+    """
+    *message* with a header that names its sender, where its own header names none.
+
+    The whole message stands behind the new header, its own time stamp included.
+    """
+    if sender is None or origin(message) is not None or _RFC5424.match(message):
+        return message
+    pri, rest = _split(message)
+    when = stamp(received_at) + b" " if received_at else b""
+    return b"<%d>%s%s %s" % (pri, when, _host(sender), rest.lstrip(b" :"))
+
+
+def rfc5424(message: bytes, sender: str | None, received_at: float) -> bytes:
+    """
+    *message* as MSG of an RFC 5424 message; one that is RFC 5424 already stays as it is.
+
+    TIMESTAMP is the time of receipt, for a firewall's own stamp has no zone as a rule and
+    stands in MSG anyway; HOSTNAME is the name in the line's header, else the sender's address; MSGID
+    is the firewall's message number.
+    """
+    if _RFC5424.match(message):
+        return message
+    pri, rest = _split(message)
+    tag = _TAG.search(message, 0, _TAG_WITHIN)
+    app, number = (tag[1], tag[2]) if tag else (b"-", b"-")
+    when = stamp(received_at) if received_at else b"-"
+    data = b""
+    if sender is not None:
+        data += b'[origin ip="%s"]' % _parameter(sender.encode())
+    if received_at:
+        data += b'[received@%s at="%s"]' % (_ENTERPRISE, when)
+    host = _host(origin(message) or sender)
+    return b"<%d>1 %s %s %s - %s %s %s" % (pri, when, host, app, number, data or b"-", rest)
+
+
+def _parameter(value: bytes) -> bytes:
+    """A PARAM-VALUE (RFC 5424, 6.3.3)."""
+    return re.sub(rb'(["\\\]])', rb"\\\1", value)
