@@ -51,6 +51,9 @@ class Backend(Protocol):
 
     running: bool
 
+    def status(self) -> Json:
+        """The manager's process, listeners and intake figures."""
+
     def rows(self) -> list[Json]:
         """A row for each device; a damaged one has `fault`."""
 

@@ -86,7 +86,7 @@ class ManagerBackend:
         return found
 
     def status(self) -> Json:
-        """The manager's process, listeners and intake figures."""
+        """See `Backend`."""
         return self._object("GET", "/v1/status")
 
     def _object(self, method: str, path: str) -> Json:

@@ -2,6 +2,8 @@
 `tsadmin demo`: the embedded demonstration, which lives in `tscm.demo`.
 """
 
+from functools import partial
+
 import click
 
 from tscm.cli import say
@@ -25,5 +27,5 @@ def command(*, keep: bool, json_output: bool) -> int:
         json_output=json_output,
         say=say.plain,
         open_backend=open_backend,
-        shown_progress=shown_progress,
+        shown_progress=partial(shown_progress, lasting=False),
     )

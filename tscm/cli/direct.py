@@ -27,6 +27,10 @@ class DirectBackend:
     _reach: Reach = NETWORK
     running: bool = field(default=False, init=False)
 
+    def status(self) -> Json:
+        """See `Backend`."""
+        raise ManagerDown("the state of the manager")
+
     def rows(self) -> list[Json]:
         """See `Backend`."""
         return devices.device_rows(self._layout)

@@ -13,40 +13,38 @@ from attrs import define, field
 from tscm.cli import say
 from tscm.model import Progress, Report
 
+_STALE_SECONDS = 2.0
+
 
 @contextmanager
-def shown_progress(*, aside: bool = False) -> Iterator[Report]:
+def shown_progress(*, aside: bool = False, lasting: bool = True) -> Iterator[Report]:
     """
     A `Report` for the time of a command; *aside* keeps the standard output free for data.
+
+    On a terminal each phase leaves its last line behind, unless *lasting* is no: then the line
+    that moves goes when nothing has moved for a while, and leaves no trace.
     """
     stream = sys.stderr if aside else sys.stdout
     if not stream.isatty():
         yield PlainProgress(aside=aside)
         return
-    from rich.console import Console
-    from rich.progress import BarColumn, SpinnerColumn, TextColumn
-    from rich.progress import Progress as Display
+    from tscm.cli.live import LiveProgress
 
-    console = Console(file=stream, highlight=False, markup=False)
-    with Display(
-        SpinnerColumn(),
-        TextColumn("{task.description}", markup=False),
-        BarColumn(bar_width=20),
-        TextColumn("{task.fields[count]}", markup=False),
-        console=console,
-        transient=True,
-    ) as display:
-        live = LiveProgress(display, display.add_task("…", total=None, count=""))
+    live = LiveProgress(stream, None if lasting else _STALE_SECONDS)
+    with live.display:
         yield live
-    live.close(aside=aside)
+    if lasting:
+        for progress in live.phases.values():
+            say.info(told(progress), aside=aside)
 
 
 def told(progress: Progress) -> str:
     """One step as a line."""
-    return f"{progress.phase}: {progress.text}{_count(progress)}"
+    return f"{progress.phase}: {progress.text}{counted(progress)}"
 
 
-def _count(progress: Progress) -> str:
+def counted(progress: Progress) -> str:
+    """How far it is, as ` (done of total)`; empty where nothing is counted."""
     if progress.done is None:
         return ""
     if progress.total is None:
@@ -73,32 +71,3 @@ class PlainProgress:
                 return
             self._last = step
             say.info(told(progress), aside=self.aside)
-
-
-@define(eq=False)
-class LiveProgress:
-    """
-    The last step on a line that moves; each phase leaves a line behind when it is over.
-    """
-
-    _display: Any
-    _task: Any
-    _phases: dict[str, Progress] = field(factory=dict, init=False)
-    _lock: Any = field(factory=threading.Lock, init=False)
-
-    def __call__(self, progress: Progress) -> None:
-        """Show *progress*; from any thread."""
-        with self._lock:
-            self._phases[progress.phase] = progress
-            self._display.update(
-                self._task,
-                description=say.visible(f"{progress.phase}: {progress.text}"),
-                completed=progress.done or 0,
-                total=progress.total,
-                count=_count(progress).strip(" ()"),
-            )
-
-    def close(self, *, aside: bool) -> None:
-        """Leave a line for each phase."""
-        for progress in self._phases.values():
-            say.info(told(progress), aside=aside)

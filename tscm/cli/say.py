@@ -3,9 +3,8 @@ What `tsadmin` says: lines with their level, JSON, and text that came from elsew
 """
 
 import json
+import sys
 from typing import Any
-
-import click
 
 
 def visible(value: object, *, keep: str = "") -> str:
@@ -27,24 +26,31 @@ def _escaped(character: str) -> str:
 
 def info(text: str, *, aside: bool = False) -> None:
     """A line for the operator; *aside* of data that a program reads from the output."""
-    click.echo(f"[INFO ] : {visible(text, keep=chr(10))}", err=aside)
+    _line(f"[INFO ] : {visible(text, keep=chr(10))}", aside=aside)
 
 
 def warn(text: str) -> None:
     """A line about something that works and should not stay so."""
-    click.echo(f"[WARN ] : {visible(text, keep=chr(10))}", err=True)
+    _line(f"[WARN ] : {visible(text, keep=chr(10))}", aside=True)
 
 
 def error(text: str) -> None:
     """The line that says why nothing was done."""
-    click.echo(f"[ERROR] : {visible(text, keep=chr(10))}", err=True)
+    _line(f"[ERROR] : {visible(text, keep=chr(10))}", aside=True)
 
 
 def plain(text: str) -> None:
     """Text of our own, as it stands."""
-    click.echo(text)
+    _line(text)
 
 
 def as_json(value: Any) -> None:
     """Data for programs: one JSON document."""
-    click.echo(json.dumps(value, indent=2, default=str))
+    _line(json.dumps(value, indent=2, default=str))
+
+
+def _line(text: str, *, aside: bool = False) -> None:
+    # the streams as they are now: a live display puts its own in their place
+    stream = sys.stderr if aside else sys.stdout
+    stream.write(f"{text}\n")
+    stream.flush()

@@ -8,16 +8,20 @@ from tscm.cli import say
 from tscm.cli.names import device_argument
 from tscm.cli.progress import shown_progress
 from tscm.cli.session import Session
+from tscm.cli.state import when
 from tscm.cli.tables import show_table
 from tscm.errors import Fault, SettingsFaulty
 from tscm.settings import values
 
 
-@click.group()
-def command() -> None:
+@click.group(invoke_without_command=True)
+@click.pass_context
+def command(ctx: click.Context) -> None:
     """
-    List unknown senders, and take one in.
+    List unknown senders (also without a further word), and take one in.
     """
+    if ctx.invoked_subcommand is None:
+        ctx.invoke(list_senders, json_output=False)
 
 
 @command.command("list")
@@ -36,8 +40,11 @@ def list_senders(session: Session, /, *, json_output: bool) -> None:
         return
     heads = list(dict.fromkeys(name for one in found for name in one))
     show_table(
-        [head.replace("_", " ") for head in heads],
-        [[one.get(head) for head in heads] for one in found],
+        [head.removesuffix("_at").replace("_", " ") for head in heads],
+        [
+            [when(one[head]) if head.endswith("_at") else one.get(head) for head in heads]
+            for one in found
+        ],
     )
 
 

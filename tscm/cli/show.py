@@ -8,9 +8,10 @@ from typing import Any
 import click
 
 from tscm.cli import say
-from tscm.cli.names import device_argument
+from tscm.cli.backend import Backend
+from tscm.cli.names import optional_device_argument
 from tscm.cli.session import Session
-from tscm.cli.state import state_pairs
+from tscm.cli.state import state_pairs, status_pairs
 from tscm.cli.tables import show_pairs
 from tscm.devices import propose
 from tscm.model import Json
@@ -19,15 +20,18 @@ from tscm.settings.layout import Layout
 
 
 @click.command()
-@device_argument
+@optional_device_argument
 @click.option("--lines", is_flag=True, help="Show what to type on the ASA for this device.")
 @click.option("--json", "json_output", is_flag=True, help="Give settings and state as JSON.")
 @click.pass_obj
-def command(session: Session, /, name: str, *, lines: bool, json_output: bool) -> None:
+def command(session: Session, /, name: str | None, *, lines: bool, json_output: bool) -> None:
     """
-    Show the settings of a device, secrets masked, and its state.
+    Show the settings of a device, secrets masked, and its state; without NAME the manager's own.
     """
     backend = session.backend()
+    if name is None:
+        _show_manager(backend, json_output=json_output)
+        return
     found = backend.view(name)
     if lines:
         text = setup_text(session.layout, found["settings"])
@@ -52,11 +56,22 @@ def command(session: Session, /, name: str, *, lines: bool, json_output: bool) -
         )
 
 
+def _show_manager(backend: Backend, *, json_output: bool) -> None:
+    status = backend.status()
+    if json_output:
+        say.as_json(status)
+    else:
+        show_pairs(status_pairs(status), "The manager")
+
+
 def settings_pairs(view: Json) -> Iterator[tuple[str, Any]]:
     """The settings by name, each as it would be typed."""
     for name, value in view.items():
         unset = "auto" if name == "rest_url" else "none"
-        yield name, unset if value is None else value
+        if value is None:
+            yield name, unset
+        else:
+            yield name, str(value) if name.endswith("_port") else value
 
 
 def setup_text(layout: Layout, view: Json) -> str:

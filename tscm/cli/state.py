@@ -27,8 +27,6 @@ def state_pairs(settings: Json, state: Json) -> Iterator[Pair]:
     yield from _log(state.get("log") or {})
     yield from _reader("syslog forward", state.get("forward"), state, "forward")
     yield from _reader("log upload", state.get("upload"), state, "upload")
-    if state.get("udp_path"):
-        yield "UDP is read by", state["udp_path"]
 
 
 def _policy(settings: Json, policy: Json) -> Iterator[Pair]:
@@ -52,6 +50,8 @@ def _policy(settings: Json, policy: Json) -> Iterator[Pair]:
         )
     if policy.get("waiting_until"):
         yield "waiting until", when(policy["waiting_until"])
+    if policy.get("certificate"):
+        yield "certificate (SHA-256)", policy["certificate"]
     for name, words in _ALARMS:
         if policy.get(name):
             value = policy[name]
@@ -67,8 +67,21 @@ _ALARMS = (
 
 
 def _update(update: Json) -> str:
-    text = update.get("sentence") or update.get("error") or update.get("result") or ""
-    return f"{when(update.get('finished_at') or update.get('started_at'))}: {text}"
+    return f"{when(update.get('finished_at') or update.get('started_at'))}: {outcome_words(update)}"
+
+
+def outcome_words(update: Json) -> str:
+    """How an update went, in half a line."""
+    if update.get("error"):
+        return f"{update.get('result')}: {update['error']}"
+    plan = update.get("plan") or {}
+    words = str(update.get("result") or "")
+    if plan.get("added") or plan.get("removed"):
+        words += f", {plan.get('added', 0):,} entries added, {plan.get('removed', 0):,} removed"
+    requests = (update.get("traffic") or {}).get("requests")
+    if requests:
+        words += f", {requests:,} requests"
+    return words
 
 
 def _list(figures: Json) -> str:
@@ -112,7 +125,59 @@ def _reader(label: str, figures: Json | None, state: Json, reader: str) -> Itera
         yield f"{label} sent", counts.get("sent", 0)
         if counts.get("expired"):
             yield f"{label} expired", counts["expired"]
-    for name, words in (("last_upload_at", "last upload"), ("last_error", f"{label} error")):
-        if figures.get(name):
-            value = figures[name]
-            yield words, when(value) if name.endswith("_at") else value
+    if figures.get("lag_seconds"):
+        yield f"{label} lag", f"{figures['lag_seconds']:,.1f} s"
+    if "last_upload_at" in figures:
+        yield "last upload", when(figures["last_upload_at"])
+    if figures.get("set_aside"):
+        yield "batches set aside", figures["set_aside"]
+    if figures.get("last_error"):
+        yield (
+            f"{label} last error",
+            f"{when(figures.get('last_error_at'))}: {figures['last_error']}",
+        )
+
+
+def status_pairs(status: Json) -> Iterator[Pair]:
+    """The manager itself: process, listeners, what is lost before it could be read."""
+    yield "version", status.get("version")
+    yield "process", str(status.get("pid"))
+    yield "running since", when(status.get("started_at"))
+    yield "root", status.get("root")
+    yield "devices", status.get("devices")
+    for kind, addresses in (status.get("listeners") or {}).items():
+        yield f"listens for {kind}", addresses
+    for name, addresses in (status.get("portal") or {}).items():
+        yield name, addresses
+    intake = status.get("intake") or {}
+    if intake.get("udp_path"):
+        yield "UDP is read by", intake["udp_path"]
+    for name, one in (intake.get("listeners") or {}).items():
+        yield name, _listener(one)
+    connections = intake.get("connections") or {}
+    if connections:
+        yield (
+            "connections",
+            f"{connections.get('open', 0):,} open, {connections.get('highest', 0):,} at most",
+        )
+    unknown = intake.get("unknown_senders") or {}
+    if unknown.get("senders"):
+        yield "unknown senders", f"{unknown['senders']:,}; `tsadmin senders` lists them"
+    for name, fault in (status.get("faults") or {}).items():
+        yield f"fault of {name}" if name else "fault", fault
+
+
+def _listener(one: Json) -> str:
+    parts = [f"{one.get('received', 0):,} received"]
+    dropped = sum(count or 0 for count in (one.get("dropped") or {}).values())
+    parts.append(f"{dropped:,} dropped")
+    if one.get("kernel_drops") is not None:
+        parts.append(f"{one['kernel_drops']:,} lost in the kernel")
+    buffer = one.get("receive_buffer") or {}
+    if buffer.get("reached"):
+        parts.append(
+            f"buffer {buffer['reached']:,} of {buffer.get('asked') or 0:,} bytes asked for"
+        )
+    if buffer.get("hint"):
+        parts.append(str(buffer["hint"]))
+    return ", ".join(parts)
