@@ -90,7 +90,7 @@ class Aside:
                 try:
                     self._take(log, job, result)
                 except OSError as error:
-                    log.live.ill(error, "has a sealed segment that cannot be replaced")
+                    log.trouble(error, "has a sealed segment that cannot be replaced")
                     well = False
                 well = well and not isinstance(result, OSError)
             if not well:  # tried again in the next pass, not at once
@@ -129,7 +129,7 @@ class Aside:
                 ):
                     found.append(AsideJob(log.live.folder, segment, None))
         except OSError as error:
-            log.live.ill(error, "has a list of segments that cannot be read")
+            log.trouble(error, "has a list of segments that cannot be read")
             return []
         if not found:
             self._seen[log.name] = stands
@@ -146,7 +146,7 @@ class Aside:
             if isinstance(result, FileNotFoundError) and segment is not None and not segment.gone:
                 log.segment_missing(segment)
             elif isinstance(result, OSError) and not log.closed:
-                log.live.ill(result, "has a sealed segment that cannot be worked on")
+                log.trouble(result, "has a sealed segment that cannot be worked on")
             return
         if segment.flags & CHECKED and segment.text_crc != result:
             self._damaged(log, job, number, segment)

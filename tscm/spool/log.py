@@ -9,10 +9,11 @@ from attrs import asdict, define, field
 from twisted.logger import Logger
 
 from tscm.model import Json
-from tscm.spool.catalogue import Segment
+from tscm.spool.catalogue import CatalogueDamaged, Segment
 from tscm.spool.cursor import AGE, CAUSES, LOST, Cursor
 from tscm.spool.live import LiveLog
 from tscm.spool.reader import DeviceReader
+from tscm.spool.recovery import rebuild_list
 from tscm.spool.text import LiveText, count_lines, open_text
 
 
@@ -240,7 +241,18 @@ class DeviceLog:
         """Count a read that the disk refused; those who wait are told to try again."""
         self.read_faults += 1
         self.retry_notices = True
-        self.live.ill(error, "cannot be read")
+        self.trouble(error, "cannot be read")
+
+    def trouble(self, error: OSError, what: str) -> None:
+        """
+        Note a fault of the disk.  A damaged list of segments is made anew at once: it blocks.
+        """
+        self.live.ill(error, what)
+        if isinstance(error, CatalogueDamaged):
+            try:
+                rebuild_list(self.live)
+            except OSError as again:
+                self.live.ill(again, "has a list of segments that cannot be made anew")
 
     # -- figures --------------------------------------------------------------
 

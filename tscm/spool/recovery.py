@@ -100,6 +100,21 @@ def _open_catalogue(
     return catalogue, int(rebuilt)
 
 
+def rebuild_list(live: LiveLog) -> None:
+    """
+    Make the list of segments of an open log anew.  Raises `OSError`; blocks for as long as
+    there are segments to look at.
+    """
+    live.catalogue.close()
+    rebuild_catalogue(live.disk, live.folder, live.state, live.cursors)
+    live.catalogue.open()
+    if live.catalogue.end < live.base:
+        end, lines = live.catalogue.end, live.catalogue.lines
+        lost = Segment(end, live.base - end, lines, max(0, live.lines_before - lines), 0.0, 0.0)
+        live.catalogue.add(lost.lost(LOST))
+    live.state = evolve(live.state, rebuilt=live.state.rebuilt + 1)
+
+
 def _too_short(disk: Disk, folder: LogFolder, catalogue: Catalogue, state: LogState | None) -> bool:
     """Whether segments stand behind the list's end: a seal lists them before they are named."""
     end = catalogue.end

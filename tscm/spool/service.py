@@ -294,7 +294,7 @@ class SpoolService(MultiService):
                     log.take_oldest(cause)
                     left -= 1
             except OSError as error:
-                log.live.ill(error, "has an old segment that cannot be deleted")
+                log.trouble(error, "has an old segment that cannot be deleted")
         self._make_room(left)
 
     def _make_room(self, left: int) -> None:
@@ -315,6 +315,6 @@ class SpoolService(MultiService):
             try:
                 self._devices[name].take_oldest(SPACE)
             except OSError as error:
-                self._devices[name].live.ill(error, "has an old segment that cannot be deleted")
+                self._devices[name].trouble(error, "has an old segment that cannot be deleted")
                 refused.add(name)
             left -= 1

@@ -1,0 +1,141 @@
+"""
+Lines out of a log, offline: all, or those of a sender and a time.
+"""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from attrs import frozen
+
+from tscm.spool.disk import READ, Disk
+from tscm.spool.index import IndexedRun, read_index
+from tscm.spool.text import CHUNK_BYTES, LiveText, Text, open_text
+from tscm.spool.tools_list import LogView, view_log
+from tscm.syslog.escape import unescape
+
+
+@frozen(kw_only=True)
+class Wanted:
+    """
+    Which lines to take.  Times are of receipt; *since* belongs to the range, *until* does not.
+
+    A choice by sender or time leaves out lines whose record a crash took, unless
+    *unknown* asks for them.
+    """
+
+    since: float | None = None
+    until: float | None = None
+    sender: str | None = None
+    unknown: bool = False
+
+    @property
+    def everything(self) -> bool:
+        """Whether no index has to be asked."""
+        return self.since is None and self.until is None and self.sender is None
+
+    def takes(self, run: IndexedRun) -> bool:
+        """Whether the lines of *run* are wanted."""
+        if run.sender is None and not self.everything:
+            return self.unknown
+        return (
+            (self.sender is None or run.sender == self.sender)
+            and (self.since is None or run.received_at >= self.since)
+            and (self.until is None or run.received_at < self.until)
+        )
+
+
+@frozen(kw_only=True)
+class Exported:
+    """
+    What came of it.  *missing* tells of segments that could not be read.
+    """
+
+    lines: int
+    bytes: int
+    missing: tuple[str, ...]
+
+
+def export_log(
+    disk: Disk,
+    logs: Path,
+    name: str,
+    write: Callable[[bytes], object],
+    wanted: Wanted | None = None,
+    *,
+    restored: bool = False,
+) -> Exported:
+    """
+    Hand lines to *write*, oldest first, in blocks of whole lines.
+
+    *restored* gives messages as they were received, before line breaks in them were escaped.
+    Raises `OSError` for what is no fault of a single segment.
+    """
+    view = view_log(disk, logs, name)
+    wanted = wanted or Wanted()
+    lines = size = 0
+    missing: list[str] = []
+    for start, end in [*((one.start, one.end) for one in view.kept), (view.base, view.end)]:
+        try:
+            for block in _blocks(disk, view, start, end - start, wanted):
+                found = _restored(block) if restored else block
+                write(found)
+                lines += block.count(b"\n")
+                size += len(found)
+        except OSError as error:
+            missing.append(f"segment {start}: {error.strerror or error}")
+    return Exported(lines=lines, bytes=size, missing=tuple(missing))
+
+
+def _blocks(disk: Disk, view: LogView, start: int, size: int, wanted: Wanted) -> Iterator[bytes]:
+    runs = _runs(disk, view, start, size, wanted)
+    if start != view.base:
+        text = open_text(disk, view.folder, start)
+        try:
+            yield from _pieces(text, runs)
+        finally:
+            text.close()
+    elif size:
+        fd = disk.open(view.folder.live, READ)
+        try:
+            yield from _pieces(LiveText(disk, fd), runs)
+        finally:
+            disk.close(fd)
+
+
+def _runs(
+    disk: Disk, view: LogView, start: int, size: int, wanted: Wanted
+) -> list[tuple[int, int]]:
+    """Stretches of a segment that are wanted, neighbours joined."""
+    if wanted.everything:
+        return [(0, size)]
+    data = disk.read_file(view.folder.index(start))
+    index = read_index(data) if data else None
+    runs = index.up_to(size).runs if index else ()
+    known = runs[-1].offset + runs[-1].size if runs else 0
+    if known < size:
+        runs = (*runs, IndexedRun(known, size - known, 0, 0.0, None, escaped=True))
+    found: list[tuple[int, int]] = []
+    for run in runs:
+        if wanted.takes(run):
+            if found and found[-1][1] == run.offset:
+                found[-1] = (found[-1][0], run.offset + run.size)
+            else:
+                found.append((run.offset, run.offset + run.size))
+    return found
+
+
+def _pieces(text: Text, runs: list[tuple[int, int]]) -> Iterator[bytes]:
+    for start, end in runs:
+        at, rest = start, b""
+        while at < end and (data := text.read(min(CHUNK_BYTES, end - at), at)):
+            at += len(data)
+            whole = data.rfind(b"\n") + 1
+            if whole:
+                yield rest + data[:whole]
+                rest = data[whole:]
+            else:
+                rest += data
+
+
+def _restored(block: bytes) -> bytes:
+    return b"".join(unescape(line) + b"\n" for line in block.split(b"\n")[:-1])

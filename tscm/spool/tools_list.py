@@ -1,0 +1,177 @@
+"""
+Looking at logs offline: nothing here writes, so it may run beside a manager.
+
+What a running manager has not written yet (the last second of the index) is not seen.
+"""
+
+from pathlib import Path
+
+from attrs import frozen
+
+from tscm.spool.catalogue import RECORD_BYTES, CatalogueDamaged, Segment, decode_segment
+from tscm.spool.cursor import Cursor, decode_cursor
+from tscm.spool.disk import READ, Disk
+from tscm.spool.index import Index, read_index
+from tscm.spool.names import LogFolder, cursor_readers
+from tscm.spool.state import LogState, decode_state
+from tscm.spool.text import LiveText, count_lines
+
+
+@frozen(kw_only=True)
+class LogSummary:
+    """
+    One device's log in a line; its numbers are of what is kept now, save *stored_lines*.
+    """
+
+    name: str
+    stored_lines: int
+    kept_lines: int
+    kept_bytes: int
+    disk_bytes: int
+    segments: int
+    first_at: float
+    last_at: float
+    readers: tuple[str, ...]
+    clean: bool
+    """Whether the last stop was clean; a running manager's log never is."""
+
+
+@frozen(kw_only=True)
+class LogView:
+    """
+    Everything that the files of one log say, damaged or not.
+    """
+
+    name: str
+    folder: LogFolder
+    records: tuple[Segment, ...]
+    bad_records: tuple[int, ...]
+    loose_bytes: int
+    """Bytes behind the last whole record of the list."""
+    live_bytes: int | None
+    live_lines: int
+    live_index: Index | None
+    cursors: dict[str, tuple[Cursor | None, int]]
+    """Per reader its position, and how many of its slots are damaged."""
+    state: LogState | None
+    names: tuple[str, ...]
+    """What lies in the log's folder."""
+    spool_names: tuple[str, ...]
+
+    @property
+    def base(self) -> int:
+        """Where the live segment starts."""
+        return self.records[-1].end if self.records else 0
+
+    @property
+    def lines_before(self) -> int:
+        """Lines of the log before the live segment."""
+        return self.records[-1].lines_end if self.records else 0
+
+    @property
+    def end(self) -> int:
+        """The log's end."""
+        return self.base + (self.live_bytes or 0)
+
+    @property
+    def lines(self) -> int:
+        """All lines that the log ever stored."""
+        return self.lines_before + self.live_lines
+
+    @property
+    def kept(self) -> tuple[Segment, ...]:
+        """Sealed segments whose text should be there."""
+        return tuple(segment for segment in self.records if not segment.gone)
+
+
+def log_names(logs: Path) -> list[str]:
+    """Folders under *logs* that hold a log, whether a device of that name exists or not."""
+    try:
+        return sorted(one.parent.name for one in logs.glob("*/.spool") if one.is_dir())
+    except FileNotFoundError:
+        return []
+
+
+def list_logs(disk: Disk, logs: Path) -> list[LogSummary]:
+    """All logs under *logs*.  Raises `OSError`."""
+    return [summary(disk, view_log(disk, logs, name)) for name in log_names(logs)]
+
+
+def view_log(disk: Disk, logs: Path, name: str) -> LogView:
+    """One log as its files tell it.  Raises `FileNotFoundError` where there is none, `OSError`."""
+    folder = LogFolder(logs / name)
+    names = disk.names(folder.path)
+    spool_names = disk.names(folder.spool)
+    records, bad, loose = _records(disk.read_file(folder.catalogue) or b"")
+    live_bytes, live_lines = _live(disk, folder)
+    base = records[-1].end if records else 0
+    index = disk.read_file(folder.index(base))
+    return LogView(
+        name=name,
+        folder=folder,
+        records=tuple(records),
+        bad_records=tuple(bad),
+        loose_bytes=loose,
+        live_bytes=live_bytes,
+        live_lines=live_lines,
+        live_index=read_index(index) if index else None,
+        cursors={
+            reader: decode_cursor(disk.read_file(folder.cursor(reader)) or b"")
+            for reader in cursor_readers(spool_names)
+        },
+        state=decode_state(disk.read_file(folder.state)),
+        names=tuple(names),
+        spool_names=tuple(spool_names),
+    )
+
+
+def _records(data: bytes) -> tuple[list[Segment], list[int], int]:
+    records, bad = [], []
+    whole = len(data) // RECORD_BYTES
+    for number in range(whole):
+        try:
+            records.append(
+                decode_segment(data[number * RECORD_BYTES : (number + 1) * RECORD_BYTES])
+            )
+        except CatalogueDamaged:
+            bad.append(number)
+    return records, bad, len(data) - whole * RECORD_BYTES
+
+
+def _live(disk: Disk, folder: LogFolder) -> tuple[int | None, int]:
+    try:
+        fd = disk.open(folder.live, READ)
+    except FileNotFoundError:
+        return None, 0
+    try:
+        size = disk.size(fd)
+        return size, count_lines(LiveText(disk, fd), 0, size)
+    finally:
+        disk.close(fd)
+
+
+def summary(disk: Disk, view: LogView) -> LogSummary:
+    """A view in a line."""
+    kept = view.kept
+    on_disk = view.live_bytes or 0
+    for segment in kept:
+        on_disk += (
+            disk.size_of(view.folder.segment(segment.start))
+            or disk.size_of(view.folder.compressed(segment.start))
+            or 0
+        )
+    runs = view.live_index.runs if view.live_index else ()
+    first_at = kept[0].first_at if kept else (runs[0].received_at if runs else 0.0)
+    last_at = runs[-1].received_at if runs else (view.records[-1].last_at if view.records else 0.0)
+    return LogSummary(
+        name=view.name,
+        stored_lines=view.lines,
+        kept_lines=sum(segment.lines for segment in kept) + view.live_lines,
+        kept_bytes=sum(segment.size for segment in kept) + (view.live_bytes or 0),
+        disk_bytes=on_disk,
+        segments=len(kept),
+        first_at=first_at,
+        last_at=last_at,
+        readers=tuple(sorted(view.cursors)),
+        clean=bool(view.state and view.state.clean),
+    )

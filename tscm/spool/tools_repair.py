@@ -1,0 +1,109 @@
+"""
+Mending a log offline.  The caller holds the root's lock: no manager may have the log open.
+"""
+
+import contextlib
+from pathlib import Path
+
+from tscm.spool.catalogue import LOST, Segment
+from tscm.spool.compress import CompressedDamaged
+from tscm.spool.cursor import LOST as LOST_CAUSE
+from tscm.spool.disk import Disk
+from tscm.spool.index import IndexEncoder, Pending, read_index
+from tscm.spool.log import DeviceLog
+from tscm.spool.names import LogFolder
+from tscm.spool.recovery import open_log
+from tscm.spool.text import count_lines, open_text
+from tscm.spool.tools_list import view_log
+from tscm.spool.tools_verify import verify_log
+
+
+def repair_log(disk: Disk, logs: Path, name: str, now: float) -> list[str]:
+    """
+    Put right what can be put right; gives what was done, a sentence each.  Raises `OSError`.
+
+    Text is never changed or deleted.  What cannot be mended is written down as lost, so that
+    readers pass it and the ledger says so.
+    """
+    done: list[str] = []
+    folder = LogFolder(logs / name)
+    view = view_log(disk, logs, name)
+    harmed = [one for one in verify_log(disk, logs, name) if one.harm == "mended"]
+    if any(one.where == str(folder.catalogue) for one in harmed) or any(
+        one.wrong == "is not in the list of segments" for one in harmed
+    ):
+        kept = _kept_aside(disk, folder)
+        done.append(f"the list of segments was made anew{kept}")
+    live = open_log(disk, folder, now)
+    log = DeviceLog(name, live)
+    try:
+        for reader, (cursor, damaged) in view.cursors.items():
+            if cursor is None:
+                done.append(f"reader {reader} had no good position: it starts from the beginning")
+            elif damaged:
+                done.append(f"reader {reader} had a damaged position: the other one is used")
+        for number in range(live.catalogue.first, live.catalogue.count):
+            done += _mend(disk, log, number)
+        log.pass_readers()
+    finally:
+        log.close(clean=True)
+    return done
+
+
+def _kept_aside(disk: Disk, folder: LogFolder) -> str:
+    if disk.size_of(folder.catalogue) is None:
+        return ""
+    number = 0
+    while disk.size_of(aside := folder.spool / f"segments.damaged.{number}") is not None:
+        number += 1
+    disk.rename(folder.catalogue, aside)
+    return f", the old one is {aside.name}"
+
+
+def _mend(disk: Disk, log: DeviceLog, number: int) -> list[str]:
+    live = log.live
+    segment = live.catalogue.at(number)
+    try:
+        text = open_text(disk, live.folder, segment.start)
+    except FileNotFoundError:
+        if segment.gone:
+            return []
+        live.catalogue.change(number, segment.lost(LOST_CAUSE))
+        live.state = live.state.with_deleted("lost", segment.lines, segment.size)
+        return [f"segment {segment.start} is missing: {segment.lines} lines are marked as lost"]
+    except CompressedDamaged:
+        return []
+    done = []
+    try:
+        if segment.flags & LOST and text.size == segment.size:
+            segment = _found_again(segment)
+            live.catalogue.change(number, segment)
+            done.append(f"segment {segment.start} is there again")
+        if not segment.gone and text.size == segment.size:
+            path = live.folder.index(segment.start)
+            index = read_index(disk.read_file(path) or b"")
+            if index is None or (index.start, index.end) != (segment.start, segment.size):
+                lines = count_lines(text, 0, text.size)
+                run: Pending = (0, segment.size, lines, segment.last_at, None, True)
+                header = IndexEncoder().header(segment.start, segment.lines_before, 0.0)
+                disk.publish(path, header + IndexEncoder().runs([run]))
+                done.append(
+                    f"segment {segment.start} has an index again; senders and times are not known"
+                )
+    except CompressedDamaged:
+        done.append(f"segment {segment.start} is damaged: what can be read of it stays")
+    finally:
+        with contextlib.suppress(OSError):
+            text.close()
+    return done
+
+
+def _found_again(segment: Segment) -> Segment:
+    return Segment(
+        segment.start,
+        segment.size,
+        segment.lines_before,
+        segment.lines,
+        segment.first_at,
+        segment.last_at,
+    )

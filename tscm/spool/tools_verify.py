@@ -1,0 +1,215 @@
+"""
+Holding a log's files against each other, offline: what does not fit, and what helps.
+"""
+
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+
+from attrs import frozen
+
+from tscm.spool.catalogue import CHECKED, COMPRESSED, Segment
+from tscm.spool.compress import CompressedDamaged, text_crc
+from tscm.spool.disk import Disk
+from tscm.spool.index import Index, read_index
+from tscm.spool.names import index_starts, segment_starts
+from tscm.spool.text import count_lines, open_text
+from tscm.spool.tools_list import LogView, view_log
+
+_REPAIR = "`tsadmin spool repair` mends it"
+_NOTHING = "nothing can bring it back; readers pass it and count it as lost"
+
+
+@frozen
+class Finding:
+    """
+    One thing that is not as it should be.
+
+    *harm* is `lost` where lines are gone, `mended` where the next start or a repair puts it
+    right, `note` where nothing is wrong but an operator may wonder.
+    """
+
+    where: str
+    wrong: str
+    harm: str
+    remedy: str
+
+    def __str__(self) -> str:
+        """A sentence."""
+        return f"{self.where}: {self.wrong}; {self.remedy}"
+
+
+def verify_log(disk: Disk, logs: Path, name: str) -> list[Finding]:
+    """
+    Everything that is wrong with one log; reads all of its text.  Raises `OSError`.
+
+    For a log that no manager has open: in one that is being written, the end moves.
+    """
+    view = view_log(disk, logs, name)
+    return [
+        *_list(view),
+        *(finding for segment in view.kept for finding in _segment(disk, view, segment)),
+        *_live(view),
+        *_cursors(disk, view),
+        *_others(view),
+    ]
+
+
+def _list(view: LogView) -> Iterator[Finding]:
+    where = str(view.folder.catalogue)
+    for number in view.bad_records:
+        yield Finding(where, f"record {number} is damaged", "mended", _REPAIR)
+    if view.loose_bytes:
+        yield Finding(where, "its last record is cut off", "mended", _REPAIR)
+    if view.bad_records:
+        return
+    for one, other in pairwise(view.records):
+        if (one.end, one.lines_end) != (other.start, other.lines_before):
+            yield Finding(
+                where, f"records {one.start} and {other.start} do not fit", "mended", _REPAIR
+            )
+    listed = {segment.start for segment in view.records}
+    for start in segment_starts(list(view.names)):
+        if start not in listed:
+            yield Finding(
+                str(view.folder.segment(start)), "is not in the list of segments", "mended", _REPAIR
+            )
+
+
+def _segment(disk: Disk, view: LogView, segment: Segment) -> Iterator[Finding]:
+    packed = bool(segment.flags & COMPRESSED)
+    where = str((view.folder.compressed if packed else view.folder.segment)(segment.start))
+    try:
+        text = open_text(disk, view.folder, segment.start)
+    except FileNotFoundError:
+        yield Finding(where, f"is missing with {segment.lines} lines", "lost", _NOTHING)
+        return
+    except CompressedDamaged as error:
+        yield Finding(where, error.strerror or "is damaged", "lost", _NOTHING)
+        return
+    try:
+        if text.size != segment.size:
+            yield Finding(where, f"holds {text.size} bytes of {segment.size}", "lost", _NOTHING)
+            return
+        lines = count_lines(text, 0, text.size)
+        crc = text_crc(text, text.size)
+    except CompressedDamaged as error:
+        yield Finding(where, error.strerror or "is damaged", "lost", _NOTHING)
+        return
+    finally:
+        text.close()
+    if segment.flags & CHECKED and crc != segment.text_crc:
+        yield Finding(
+            where,
+            "is not what it was when it was sealed (its checksum differs)",
+            "lost",
+            "restore it from a backup, or take it as it is",
+        )
+    if lines != segment.lines:
+        yield Finding(where, f"holds {lines} lines of {segment.lines}", "lost", _NOTHING)
+    data = disk.read_file(view.folder.index(segment.start))
+    yield from _index(
+        str(view.folder.index(segment.start)), read_index(data) if data else None, segment
+    )
+
+
+def _index(where: str, index: Index | None, segment: Segment) -> Iterator[Finding]:
+    if index is None:
+        wrong = "is missing or damaged: senders and receive times are not known"
+    elif (index.start, index.lines_before) != (segment.start, segment.lines_before):
+        wrong = "belongs to another segment"
+    elif index.end != segment.size or index.lines != segment.lines:
+        wrong = f"tells of {index.lines} lines of {segment.lines}"
+    else:
+        return
+    yield Finding(where, wrong, "mended", _REPAIR)
+
+
+def _live(view: LogView) -> Iterator[Finding]:
+    where = str(view.folder.live)
+    if view.live_bytes is None:
+        yield Finding(where, "is missing", "mended", "the next start makes it")
+    elif view.live_index is not None and view.live_index.end > view.live_bytes:
+        lost = view.live_index.end - view.live_bytes
+        yield Finding(where, f"is {lost} bytes shorter than it was", "lost", _NOTHING)
+    if view.state is None:
+        yield Finding(str(view.folder.state), "is missing or damaged", "mended", _REPAIR)
+    elif not view.state.clean:
+        yield Finding(
+            where,
+            "was not closed by a clean stop, or a manager has it open",
+            "note",
+            "the next start looks through it",
+        )
+
+
+def _cursors(disk: Disk, view: LogView) -> Iterator[Finding]:
+    for reader, (cursor, damaged) in sorted(view.cursors.items()):
+        where = str(view.folder.cursor(reader))
+        if cursor is None:
+            yield Finding(
+                where, "no good position is left", "mended", "the reader starts from the beginning"
+            )
+            continue
+        if damaged:
+            yield Finding(
+                where, "one of two positions is damaged", "mended", "the one before is used"
+            )
+        if cursor.offset > view.end:
+            yield Finding(
+                where,
+                f"stands {cursor.offset - view.end} bytes behind the log's end",
+                "lost",
+                "lines were sent on that the disk then lost; the next start records that",
+            )
+            continue
+        lines = _lines_before(disk, view, cursor.offset)
+        if lines is not None and lines != cursor.passed:
+            yield Finding(
+                where,
+                f"counts {cursor.passed} lines where the log has {lines}",
+                "lost",
+                "the ledger of this reader is off by the difference",
+            )
+
+
+def _lines_before(disk: Disk, view: LogView, offset: int) -> int | None:
+    if offset >= view.end:
+        return view.lines
+    if offset >= view.base:
+        data = disk.read_file(view.folder.live) or b""
+        return view.lines_before + data.count(b"\n", 0, offset - view.base)
+    for segment in view.records:
+        if segment.start == offset:
+            return segment.lines_before
+        if segment.start < offset < segment.end:
+            try:
+                text = open_text(disk, view.folder, segment.start)
+            except OSError:
+                return None
+            try:
+                return segment.lines_before + count_lines(text, 0, offset - segment.start)
+            except CompressedDamaged:
+                return None
+            finally:
+                text.close()
+    return None
+
+
+def _others(view: LogView) -> Iterator[Finding]:
+    for name in view.spool_names:
+        if name.startswith("torn."):
+            yield Finding(
+                str(view.folder.spool / name),
+                "was cut off the log's end after an unclean stop",
+                "note",
+                "look at it and delete it",
+            )
+    if view.bad_records:
+        return
+    listed = {segment.start for segment in view.records} | {view.base}
+    for start in index_starts(list(view.spool_names)):
+        if start not in listed:
+            yield Finding(
+                str(view.folder.index(start)), "belongs to no segment", "note", "it can be deleted"
+            )
