@@ -1,0 +1,95 @@
+"""
+The bulk path tells just what `parse` tells, line by line.
+"""
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tscm.syslog.asa import is_policy_line, parse
+from tscm.syslog.asa_bulk import PolicyEvent, event_of, of_event, policy_events, policy_rows
+from tscm.syslog.escape import escape, unescape
+
+HEADS = st.sampled_from(
+    [
+        b"",
+        b"<166>",
+        b"<166>Apr 24 2013 16:00:28 FW : ",
+        b"50% off ",
+        b"<34>:Apr 04 19:28:05 EDT: ",
+        b"\x10 x \x10p ",
+    ]
+)
+TAGS = st.sampled_from(
+    [b"%ASA-6-106100: ", b"%ASA-6-106100 ", b"%FTD-session-5-106102: ", b"%ASA-4-106023: ",
+     b"%ASA-6-302013: x %ASA-6-106100: ", b"%PIX-4-106103: ", b"%ASA-6-106100::  "]
+)  # fmt: skip
+ADDRESSES = st.sampled_from(
+    ["203.0.113.7", "10.0.0.1", "192.168.256.51", "010.1.1.1", "1.2.3", "2001:db8::5",
+     "2001:0DB8:0:0::5", "SERVER1", "...7...", "255.255.255.255", "\xfcber"]
+)  # fmt: skip
+PORTS = st.sampled_from(
+    ["0", "1", "443", "0443", "59999", "60000", "65535", "65536", "99999", "https", ""]
+)
+PROTOCOLS = st.sampled_from(["tcp", "udp", "icmp", "gre", "47", "TCP", "ipv6-icmp"])
+USERS = st.sampled_from(["", "(LOCAL\\bob)", " (a, b)", "(1.2.3.4/5)"])
+NAMES = st.sampled_from(["outside", "in side", "dmz_1.2", "Ünter", 'a"b'])
+
+
+@st.composite
+def listed(draw: st.DrawFn) -> bytes:
+    word = draw(st.sampled_from(["permitted", "denied", "est-allowed", "Denied", "allowed"]))
+    when = draw(st.sampled_from(["first hit", "300-second interval", "second"]))
+    tail = draw(st.sampled_from([" [0xd820e56a, 0x0]", "", " [0x1]", " and more"]))
+    ends = " -> ".join(
+        f"{draw(NAMES)}/{draw(ADDRESSES)}({draw(PORTS)}){draw(USERS)}" for _ in range(2)
+    )
+    hits = draw(st.sampled_from(["1", "144", "007", "0", "99999999999"]))
+    text = f"access-list {draw(NAMES)} {word} {draw(PROTOCOLS)} {ends} hit-cnt {hits} {when}{tail}"
+    return text.encode("latin-1")
+
+
+@st.composite
+def denied(draw: st.DrawFn) -> bytes:
+    ends = [
+        f"{draw(NAMES)}:{draw(ADDRESSES)}{draw(st.sampled_from(['', '/443', '/https']))}{draw(USERS)}"
+        for _ in range(2)
+    ]
+    tail = draw(st.sampled_from(["", " (type 3, code 0)", " [0x1, 0x2]"]))
+    text = (
+        f'Deny {draw(PROTOCOLS)} src {ends[0]} dst {ends[1]} by access-group "{draw(NAMES)}"{tail}'
+    )
+    return text.encode("latin-1")
+
+
+LINES = st.builds(
+    lambda head, tag, text: escape(head + tag + text),
+    HEADS,
+    TAGS,
+    st.one_of(listed(), denied(), st.binary(max_size=80)),
+)
+BLOCKS = st.lists(st.one_of(LINES, st.just(b"%ASA-6-302013: Built"), st.just(b"")), max_size=20)
+
+
+@settings(deadline=None, max_examples=200)
+@given(BLOCKS)
+def test_a_block_gives_what_its_lines_give(lines: list[bytes]) -> None:
+    block = b"".join(line + b"\n" for line in lines)
+    expected: list[tuple[bytes, PolicyEvent]] = []
+    for line in lines:
+        event = parse(unescape(line)) if is_policy_line(line) else None
+        found = None if event is None else of_event(event)
+        if found is not None:
+            expected.append((line, found))
+    assert list(policy_events(block)) == expected
+    assert [event_of(row) for row in policy_rows(block)] == [event for _, event in expected]
+
+
+def test_the_common_form_is_told_whole() -> None:
+    line = (
+        b"<166>Nov 23 2026 10:00:00 fw : %ASA-6-106100: access-list global_access denied tcp"
+        b" outside/203.0.113.7(40001) -> inside/10.1.2.3(443) hit-cnt 12 300-second interval [0xd8, 0x0]"
+    )
+    (event,) = [event_of(row) for row in policy_rows(b"noise\n" + line + b"\nmore noise\n")]
+    assert event == PolicyEvent(
+        "global_access", "denied", "tcp", "203.0.113.7", "10.1.2.3", 443, 12, 300
+    )
