@@ -91,6 +91,10 @@ class Faults:
         self.asa.device.tokens.lose_all()
         self.asa.agent.take(http)
 
+    def _reload(self, http: AsaHttpRequest) -> None:
+        self.asa.reload()
+        self.asa.agent.take(http)
+
     def _page(self, http: AsaHttpRequest) -> None:
         self._answer(http, 200, HTML, "text/html")
 

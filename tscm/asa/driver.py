@@ -36,7 +36,7 @@ def open_driver(
         prefix=settings.prefix,
         username=settings.username,
         password=settings.password,
-        token_auth=settings.token_auth,
+        token_auth=settings.token_auth and learnt.get("basic") is not True,
         trust=Trust(
             ca_file=settings.ca_file,
             fingerprint=settings.fingerprint,

@@ -43,6 +43,12 @@ class LoginRefused(DeviceFault):
     """
 
 
+class SessionLost(DeviceFault):
+    """
+    The login ended in the middle of a change, which was not made; a new one is good.
+    """
+
+
 class PrivilegeTooLow(DeviceFault):
     """
     403: the account is known and may not do this.

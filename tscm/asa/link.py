@@ -22,6 +22,7 @@ from tscm.asa.faults import (
     AgentFailed,
     LoginRefused,
     PrivilegeTooLow,
+    SessionLost,
     StepRefused,
     TokensUsedUp,
     UnitOnStandby,
@@ -80,6 +81,7 @@ class RestLink:
     bounds: Bounds = field(factory=Bounds)
     monotonic: Callable[[], float] = time.monotonic
     fingerprint: str | None = field(default=None, init=False)
+    token_died: bool = field(default=False, init=False)
     traffic: Traffic = field(factory=Traffic, init=False)
     _session: requests.Session | None = field(default=None, init=False)
     _token: str | None = field(default=None, init=False, repr=False)
@@ -90,7 +92,8 @@ class RestLink:
         """
         Ask once, logging in first where that is due, and again once where the token had expired.
 
-        Where a fresh token is refused too, the rest of the session goes without.
+        Where a fresh token is refused too, the rest of the session goes without.  A write is not sent
+        again: `SessionLost` asks for a new look first.
         """
         if self.token_auth and self._token is None:
             self._log_in()
@@ -98,6 +101,13 @@ class RestLink:
         if status == 401 and self._token is not None:
             self._token = None
             self._log_in()
+            if write:
+                self.token_died = True
+                # A reload or a failover ends tokens too, and then the device may hold something else
+                # than what this was planned for.
+                raise SessionLost(
+                    self.name, "its login token died in the middle of a change", retry=True
+                )
             status, headers, content = self._send(method, path, body, write=write)
             if status == 401:
                 # The account is right, for it just logged in: a token that is worth nothing.

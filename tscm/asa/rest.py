@@ -60,11 +60,15 @@ class RestDriver:
 
     @property
     def learnt(self) -> Json:
-        """Batch sizes that failed and worked, and the certificate that was shown."""
+        """
+        Batch sizes that failed and worked, the certificate that was shown, and whether the next
+        session should do without a token, because this one lost it.
+        """
         return {
             "batch": self.batch,
             "worked": self.worked,
             "singles": self.singles,
+            "basic": self._link.token_died,
             "certificate": self._link.fingerprint or self._link.trust.seen,
         }
 

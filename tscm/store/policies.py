@@ -7,26 +7,31 @@ the update and not in the reactor.
 
 import json
 import zlib
+from typing import TYPE_CHECKING
 
 from attrs import define, frozen
 
 from tscm.model import Json
-from tscm.policy.cidr import Entries
-from tscm.policy.lists import PolicyList
 from tscm.store.database import Store
+
+if TYPE_CHECKING:  # they bring numpy, which the reactor thread never needs for this
+    from tscm.policy.cidr import Entries
+    from tscm.policy.lists import PolicyList
 
 GENERATIONS_KEPT = 48
 UPDATES_KEPT = 500
 _LEVEL = 1  # columns of sorted addresses hardly shrink further, and time counts
 
 
-def pack(entries: Entries) -> bytes:
+def pack(entries: "Entries") -> bytes:
     """Entries as they lie in the database."""
     return zlib.compress(entries.to_bytes(), _LEVEL)
 
 
-def unpack(content: bytes) -> Entries:
+def unpack(content: bytes) -> "Entries":
     """What `pack` was given; `ValueError` where it is damaged."""
+    from tscm.policy.cidr import Entries
+
     try:
         return Entries.from_bytes(zlib.decompress(content))
     except zlib.error as error:
@@ -46,8 +51,10 @@ class StoredList:
     count: int
     content: bytes
 
-    def policy_list(self) -> PolicyList:
+    def policy_list(self) -> "PolicyList":
         """With its entries, for the thread of an update."""
+        from tscm.policy.lists import PolicyList
+
         return PolicyList(
             name=self.name,
             entries=unpack(self.content),
@@ -57,7 +64,7 @@ class StoredList:
         )
 
 
-def stored(found: PolicyList) -> StoredList:
+def stored(found: "PolicyList") -> StoredList:
     """*found*, packed."""
     return StoredList(
         name=found.name,

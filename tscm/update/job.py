@@ -3,16 +3,18 @@ What an update is given: settings, what is known, and the ways to the outside.
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from attrs import field, frozen
 
 from tscm.model import AsaDriver, Json
-from tscm.policy.lists import PolicyList
-from tscm.retrieve.sources import ListSource
 from tscm.settings.device import DeviceSettings
 from tscm.settings.node import NodeSettings
 from tscm.store.policies import Generation, StoredList
+
+if TYPE_CHECKING:  # they bring numpy and dnspython, which a manager needs at its first update
+    from tscm.policy.lists import PolicyList
+    from tscm.retrieve.sources import ListSource
 
 MAX_FAILURES = 5
 """At the fifth failure a run stops and says what to do (tscm.md, section 7)."""
@@ -25,8 +27,8 @@ class Fetch(Protocol):
     """`retrieve.sources.fetch_list`, or its twin in a test."""
 
     def __call__(
-        self, source: ListSource, known: PolicyList | None, now: float, /
-    ) -> PolicyList | None:
+        self, source: "ListSource", known: "PolicyList | None", now: float, /
+    ) -> "PolicyList | None":
         """The list, None when unchanged since *known*; raises `ListUnavailable`."""
 
 

@@ -12,7 +12,6 @@ import attrs
 from attrs import field, frozen
 
 from tscm.model import Cidr, Group, Identity, Json
-from tscm.policy.groups import PLACEHOLDER
 
 MAX_LOGIN_FAILURES = 2
 """Wrong passwords in a row after which no scheduled update logs in any more: accounts get locked."""
@@ -110,6 +109,8 @@ def edit_notes(kind: str, applied: Iterable[Cidr], present: Iterable[Cidr]) -> l
     """
     What somebody else did to a list since it was last applied.
     """
+    from tscm.policy.groups import PLACEHOLDER
+
     before = set(applied)
     now = set(present) - ({PLACEHOLDER} - before)
     more, fewer = len(now - before), len(before - now)

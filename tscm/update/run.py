@@ -17,7 +17,14 @@ from collections.abc import Mapping, Sequence
 
 from attrs import define, evolve, field
 
-from tscm.asa.faults import AgentFailed, LoginRefused, NoConnection, StepRefused, revive
+from tscm.asa.faults import (
+    AgentFailed,
+    LoginRefused,
+    NoConnection,
+    SessionLost,
+    StepRefused,
+    revive,
+)
 from tscm.errors import DeviceFault, PolicyRefused, TscmError
 from tscm.model import (
     AsaDriver,
@@ -302,7 +309,7 @@ class UpdateRun:
             return self._end(results.FAILED, fault)
         if count >= MAX_FAILURES:
             return self._end(results.FAILED, self._given_up(fault))
-        gentle = isinstance(fault, StepRefused | ReadBackDiffers) and count == 1
+        gentle = isinstance(fault, StepRefused | ReadBackDiffers | SessionLost) and count == 1
         return Pause(
             seconds=0.0 if gentle else self.job.pause_before(count),
             reason=f"{_ORDINALS[count - 1]} failure: {fault.cause}",

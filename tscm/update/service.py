@@ -3,11 +3,11 @@ Policy updates of all devices: each at a time of its own, a few at once, never t
 
 Lives in the reactor thread and holds the store; the runs go into threads and know nothing of
 either.  Between two attempts of a run nothing is held, so that a firewall that needs minutes
-to come back delays nobody.
+to come back delays nobody.  What brings numpy, dnspython and requests is imported by the first run.
 """
 
 from collections.abc import Callable, Coroutine
-from typing import Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from attrs import define, evolve, field
 from twisted.application.service import Service
@@ -29,13 +29,13 @@ from tscm.settings.device import DeviceSettings
 from tscm.settings.node import NodeSettings
 from tscm.store.policies import Generation, Policies
 from tscm.threads import Threads
-from tscm.update.inquiry import difference, dropped, explain
 from tscm.update.job import UpdateJob
 from tscm.update.memory import DeviceMemory
 from tscm.update.outcome import Pause, UpdateOutcome
-from tscm.update.purge import PurgeOutcome, purge_device
-from tscm.update.run import UpdateRun
 from tscm.update.ways import Ways
+
+if TYPE_CHECKING:
+    from tscm.update.purge import PurgeOutcome
 
 T = TypeVar("T")
 
@@ -191,15 +191,17 @@ class UpdateService(Service):
         self._change_memory(name, held=True)
         return self._ask(one, report, lambda job: evolve(job, rollback=goal))
 
-    def purge(self, name: str, report: Report, *, force: bool = False) -> Deferred[PurgeOutcome]:
+    def purge(self, name: str, report: Report, *, force: bool = False) -> "Deferred[PurgeOutcome]":
         """
         Take our groups off the device, as far as its access-lists let it.
 
         Scheduled updates, which would make them again, are held from then on.
         """
+        from tscm.update.purge import purge_device
+
         one = self._device(name)
 
-        async def purge() -> PurgeOutcome:
+        async def purge() -> "PurgeOutcome":
             job = evolve(self._job(one), force=force)
             done = await self._threads.run(purge_device, job, report)
             if not one.gone:
@@ -210,14 +212,20 @@ class UpdateService(Service):
 
     def why(self, name: str, asked: str) -> Deferred[Json]:
         """How an address or network stands with the device's lists, from what is stored."""
+        from tscm.update.inquiry import explain
+
         return self._threads.run(explain, self._job(self._device(name)), asked)
 
     def dropped(self, name: str, search: str | None = None) -> Deferred[Json]:
         """What the lists hold and the device does not, from what is stored."""
+        from tscm.update.inquiry import dropped
+
         return self._threads.run(dropped, self._job(self._device(name)), search)
 
     def diff(self, name: str, older: int, newer: int | None = None) -> Deferred[Json]:
         """What came and went between two generations; *newer* is the latest where not given."""
+        from tscm.update.inquiry import difference
+
         pair = self.generation(name, older), self.generation(name, newer)
         return self._threads.run(difference, *pair)
 
@@ -329,6 +337,8 @@ class UpdateService(Service):
         *,
         dry: bool,
     ) -> UpdateOutcome:
+        from tscm.update.run import UpdateRun
+
         def told(progress: Progress) -> None:
             one.progress = progress  # a plain assignment: safe from any thread
             report(progress)

@@ -5,16 +5,18 @@ The ordinary ways to the outside, for those who wire the room into a process.
 import socket
 import time
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
 
 from tscm.model import AsaDriver
-from tscm.policy.lists import PolicyList
-from tscm.retrieve.sources import ListSource
 from tscm.settings.device import DeviceSettings
 from tscm.settings.node import NodeSettings
 from tscm.update.job import Fetch, Opener, Resolve
+
+if TYPE_CHECKING:
+    from tscm.policy.lists import PolicyList
+    from tscm.retrieve.sources import ListSource
 
 
 @frozen(kw_only=True)
@@ -45,7 +47,7 @@ def resolve(name: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(str(one[4][0]) for one in found))
 
 
-def _fetch(source: ListSource, known: PolicyList | None, now: float, /) -> PolicyList | None:
+def _fetch(source: "ListSource", known: "PolicyList | None", now: float, /) -> "PolicyList | None":
     from tscm.retrieve.sources import fetch_list
 
     return fetch_list(source, known, now)
