@@ -4,6 +4,7 @@ Knot and NSD as policy servers for tests: real peers on ports of the kernel's ch
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import time
@@ -52,10 +53,14 @@ def stop(process: "subprocess.Popen[bytes]") -> None:
 def knot(
     folder: Path, zones: Mapping[str, str], *, transfer: bool = True, key: str = ""
 ) -> Iterator[int]:
-    """Serve *zones*, texts by name; with *key* (base64) only to who signs with it."""
+    """
+    Serve *zones*, texts by name; with *key* (base64) only to who signs with it.
+
+    `folder/pid` holds its process id, `folder/log` what it says, `folder/NAME.zone` its zones.
+    """
     program = shutil.which("knotd")
     assert program
-    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "db").mkdir(parents=True, exist_ok=True)
     port = free_port()
     lines = [f"server:\n  listen: 127.0.0.1@{port}\n  rundir: {folder}"]
     lines += [f"database:\n  storage: {folder}/db", "log:\n  - target: stderr\n    any: info"]
@@ -79,11 +84,22 @@ def knot(
         process = subprocess.Popen(
             [program, "-c", str(folder / "knot.conf")], stdout=out, stderr=subprocess.STDOUT
         )
+    (folder / "pid").write_text(str(process.pid))
     try:
         wait_for(port, process, log)
         yield port
     finally:
         stop(process)
+
+
+def reload_knot(folder: Path, name: str, text: str, serial: int) -> None:
+    """Give a running Knot another version of a zone, and wait until it has it."""
+    (folder / f"{name}.zone").write_text(text)
+    os.kill(int((folder / "pid").read_text()), signal.SIGHUP)
+    deadline = time.monotonic() + 20
+    while f"-> {serial}" not in (told := (folder / "log").read_text()):
+        assert time.monotonic() < deadline, told
+        time.sleep(0.05)
 
 
 @contextmanager

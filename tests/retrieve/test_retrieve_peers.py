@@ -36,7 +36,20 @@ MIXED_ALL = MIXED_APEX | {"203.0.113.8/32", "100.64.0.0/10", "2001:db8:2::/48"}
 BIG = zone_text(
     "big.example", 9, "".join(f"@ APL 1:11.{n >> 8}.{n & 255}.0/24\n" for n in range(3000))
 )
+RPZ = """
+@ NS ns.example.net.
+24.0.2.0.192.rpz-ip CNAME .
+32.7.113.0.203.rpz-ip CNAME *.
+48.zz.1.db8.2001.RPZ-IP CNAME rpz-drop.
+128.1.zz.db8.2001.rpz-ip A 10.9.9.9
+8.0.0.0.10.rpz-ip CNAME rpz-passthru.
+33.1.1.1.1.rpz-ip CNAME .
+24.5.100.51.198.rpz-ip CNAME .
+bad.example CNAME .
+32.1.2.3.4.rpz-client-ip CNAME .
+"""
 ZONES = {
+    "rpz.example": zone_text("rpz.example", 3, RPZ),
     "mixed.example": zone_text("mixed.example", 41, MIXED),
     "empty.example": zone_text("empty.example", 5, "@ NS ns.example.net.\n"),
     "many.example": zone_text(
@@ -79,6 +92,20 @@ def test_a_transferred_zone_gives_every_kind_of_entry(port: int) -> None:
     assert [one.entry for one in found.refused if "not-a" in one.entry] == ["not-a-cidr"]
     assert found.other_records == 5, "two NS, their address records, MX"
     assert found.fetched_at == 1000.0
+
+
+def test_a_response_policy_zone_gives_its_networks(port: int) -> None:
+    found = fetched("rpz.example", port)
+    assert set(found.entries.cidrs()) == {
+        "192.0.2.0/24",
+        "203.0.113.7/32",
+        "2001:db8:1::/48",
+        "2001:db8::1/128",
+        "198.51.100.0/24",
+    }
+    assert found.normalised == 1
+    assert sorted(one.entry for one in found.refused) == ["1.1.1.1/33", "8.0.0.0.10.rpz-ip"]
+    assert found.other_records == 3, "NS and two triggers of other kinds"
 
 
 def test_the_same_serial_means_no_transfer(port: int) -> None:

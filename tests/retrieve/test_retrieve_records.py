@@ -18,7 +18,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tscm.policy import records
-from tscm.policy.collect import Collector, ListTooLong
+from tscm.policy.cidr import read_cidr
+from tscm.policy.collect import Collector, ListTooLong, rpz_network
 from tscm.policy.records import MessageDamaged, read_name, read_table
 
 LABELS = st.binary(min_size=1, max_size=12) | st.sampled_from([b"a", b"B", b"rpz-ip", b"x" * 63])
@@ -269,3 +270,30 @@ def test_more_entries_than_wanted_are_refused() -> None:
     wire = message_with(record(b"\xc0\x0c", 1, b"abcd") * 3, 3)
     with pytest.raises(ListTooLong, match="more than 2 entries"):
         Collector(2).add_records(wire, read_table(wire).answers, lambda _: False)
+
+
+@given(V6, st.integers(0, 128), st.booleans())
+@settings(deadline=None, max_examples=150)
+def test_an_rpz_trigger_is_read_back_as_it_was_written(
+    address: bytes, length: int, short: bool
+) -> None:
+    import ipaddress
+
+    network = ipaddress.ip_network((address, length), strict=False)
+    text = str(network.network_address) if short else network.network_address.exploded
+    if "::" in text:
+        head, tail = text.split("::")
+        words = [*filter(None, head.split(":")), "zz", *filter(None, tail.split(":"))]
+    else:
+        words = text.split(":")
+    found = rpz_network([str(length), *reversed(words)])
+    assert ipaddress.ip_network(found) == network
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [[], ["24"], ["24", ""], ["24", "zz", "1", "zz"], ["", "1", "2", "3", "4"], ["24", "1"]],
+)
+def test_what_is_no_rpz_trigger_is_no_network(labels: list[str]) -> None:
+    with pytest.raises(ValueError):
+        read_cidr(rpz_network(labels))

@@ -1,23 +1,27 @@
 """
 What records and texts say about networks, gathered into one list.
 
-A and AAAA records are hosts, APL items (RFC 3123) and words of TXT records are CIDRs.
+A and AAAA records are hosts, APL items (RFC 3123) and words of TXT records are CIDRs.  In a response
+policy zone the owner tells the network (`24.0.2.0.192.rpz-ip.…`, draft-vixie-dnsop-dns-rpz,
+4.2.1), whatever is to be answered for it.
 """
 
 import struct
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 from attrs import define, field
 
 from tscm.policy.cidr import Entries, read_cidr
 from tscm.policy.lists import REFUSED_KEPT, PolicyList, Refused
-from tscm.policy.records import AAAA, APL, IN, TXT, A, MessageDamaged, Record
+from tscm.policy.records import AAAA, APL, CNAME, IN, TXT, A, MessageDamaged, Record, read_name
 
 _APL_ITEM = struct.Struct(">HBB")
 _NEGATED = 0x80
 _IPV4, _IPV6 = 1, 2
 _SHOWN = 80
+_RPZ_IP = b"\x06rpz-ip"
+_PASSTHRU = b"\x0crpz-passthru\0"
 
 
 class ListTooLong(ValueError):
@@ -54,7 +58,10 @@ class Collector:
 
         *is_glue* tells the addresses of the zone's own name servers, which are no entries.
         """
+        rpz = _RPZ_IP in message.lower()
         for record in records:
+            if rpz and self._add_rpz(message, record):
+                continue
             kind, at, octets = record.type, record.rdata_at, record.rdata_octets
             if record.cls != IN:
                 self.other_records += 1
@@ -81,6 +88,26 @@ class Collector:
         """Raise `ListTooLong` when more was gathered than is wanted."""
         if len(self) > self.max_entries:
             raise ListTooLong(f"more than {self.max_entries:,} entries")
+
+    def _add_rpz(self, message: bytes, record: Record) -> bool:
+        """Take a record whose owner is an IP trigger; false for any other."""
+        owner, _at = read_name(message, record.owner_at)
+        before, trigger, _zone = owner.partition(_RPZ_IP)
+        if not trigger or record.cls != IN:
+            return False
+        labels, at = [], 0
+        while at < len(before):
+            labels.append(before[at + 1 : at + 1 + before[at]].decode("latin-1"))
+            at += 1 + before[at]
+        shown = ".".join([*labels, "rpz-ip"])
+        if record.type == CNAME and read_name(message, record.rdata_at)[0] == _PASSTHRU:
+            self.refuse(shown, "an exception (rpz-passthru), which no list of networks can hold")
+            return True
+        try:
+            self.add_text(rpz_network(labels))
+        except ValueError as error:
+            self.refuse(shown, str(error))
+        return True
 
     def _add_apl(self, message: bytes, at: int, end: int) -> None:
         while at < end:
@@ -153,6 +180,26 @@ class Collector:
             normalised=self._normalised + int(cleared),
             other_records=self.other_records,
         )
+
+
+def rpz_network(labels: Sequence[str]) -> str:
+    """
+    The network of an RPZ IP trigger by its labels before `rpz-ip`: length, then the parts backwards.
+
+    `zz` stands for the longest run of zeros in an IPv6 address.  `ValueError` for what is none.
+    """
+    length, *parts = labels or [""]
+    if len(parts) == 4 and all(part.isdecimal() for part in parts):
+        return f"{'.'.join(reversed(parts))}/{length}"
+    if not parts or "" in parts or parts.count("zz") > 1:
+        raise ValueError("no RPZ IP trigger")
+    words = ["" if part == "zz" else part for part in reversed(parts)]
+    text = ":".join(words)
+    if words[0] == "":
+        text = ":" + text
+    if words[-1] == "":
+        text += ":"
+    return f"{text}/{length}"
 
 
 _V4_MASKS = np.array([(1 << 32) - (1 << (32 - n)) for n in range(33)], np.uint32)

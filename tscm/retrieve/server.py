@@ -1,10 +1,10 @@
 """
-One policy server asked for one list: serial first, then a transfer, else direct questions.
+One policy server asked for one list: serial first, then differences, a transfer, or direct questions.
 """
 
 from collections.abc import Callable
 
-from attrs import define, field
+from attrs import define, evolve, field
 
 from tscm.policy.collect import Collector, ListTooLong
 from tscm.policy.lists import PolicyList
@@ -13,6 +13,7 @@ from tscm.policy.records import (
     APL,
     CNAME,
     IN,
+    NS,
     SOA,
     TXT,
     A,
@@ -22,6 +23,7 @@ from tscm.policy.records import (
     read_name,
     soa_serial,
 )
+from tscm.retrieve.delta import DeltaUnfit, changed
 from tscm.retrieve.session import Session
 from tscm.retrieve.stream import Limits, Unanswered
 from tscm.retrieve.transfer import (
@@ -33,13 +35,18 @@ from tscm.retrieve.transfer import (
     RCODES,
     REFUSED,
     SERVFAIL,
-    AxfrIn,
+    TransferIn,
     TransferRefused,
+    add_parts,
+    servers_of,
 )
 from tscm.retrieve.tsig import TsigFailed, TsigKey
 from tscm.settings.values import HostPort
 
-AXFR = 252
+IXFR, AXFR = 251, 252
+WHOLE, PART = "axfr://", "dns://"
+"""How a list's source begins: a transfer of which every entry was taken, or anything else."""
+_OTHER_RECORDS = 1000
 _TYPES = (A, AAAA, APL, TXT)
 _NO_TRANSFER = {NOERROR, FORMERR, NOTIMP, REFUSED, NOTAUTH}
 """Answers to AXFR that mean: ask for the name's own records instead."""
@@ -129,15 +136,21 @@ class _Asking:
 
     def run(self) -> PolicyList | None:
         serial, is_zone = self._serial()
-        known = None if self._known is None else self._known.serial
-        if serial is not None and known is not None:
-            if serial == known:
+        known = self._known
+        if serial is not None and known is not None and known.serial is not None:
+            if serial == known.serial:
                 return None
-            if not is_newer(serial, known) and not self._take_older:
+            if is_newer(serial, known.serial):
+                if is_zone and known.source.startswith(WHOLE):
+                    try:
+                        return self._differences(known, known.serial)
+                    except (TransferRefused, DeltaUnfit, MessageDamaged, Unanswered):
+                        self._session.reopen()
+            elif not self._take_older:
                 raise Behind
         if is_zone:
             try:
-                return self._transfer()
+                return self._whole()
             except TransferRefused as refusal:
                 if refusal.rcode not in _NO_TRANSFER:
                     raise ServerFault(
@@ -156,9 +169,48 @@ class _Asking:
                 return soa_serial(table.message, record), False
         return None, False
 
-    def _transfer(self) -> PolicyList:
-        number = self._session.ask(AXFR)
-        transfer = AxfrIn(self._zone, number, self._limits.max_entries + 1000)
+    def _differences(self, known: PolicyList, serial: int) -> PolicyList | None:
+        """
+        By IXFR (RFC 1995).  Raises `TransferRefused` and `DeltaUnfit` where only all of it will do.
+        """
+        servers = servers_of([(table := self._ask(NS), table.answers)])
+        transfer = self._transferred(IXFR, serial)
+        if transfer.serial == serial:
+            return None
+        if transfer.is_whole:
+            return self._made_whole(transfer)
+        if servers_of([*transfer.removed, *transfer.added]):
+            raise DeltaUnfit("the zone's name servers changed")
+        added, removed = (Collector(self._limits.max_entries) for _ in range(2))
+        add_parts(transfer.added, servers, added)
+        add_parts(transfer.removed, servers, removed)
+        if removed.refused_count or added.refused_count:
+            raise DeltaUnfit("entries that are left out must be listed, so all must be read")
+        plus, minus = (self._made(one, transfer.serial, WHOLE) for one in (added, removed))
+        if plus.normalised or minus.normalised:
+            raise DeltaUnfit("entries with host bits must be counted, so all must be read")
+        entries = changed(known.entries, minus.entries, plus.entries)
+        if len(entries) > self._limits.max_entries:
+            raise ListTooLong(f"more than {self._limits.max_entries:,} entries")
+        others = known.other_records + plus.other_records - minus.other_records
+        return evolve(plus, entries=entries, other_records=max(0, others))
+
+    def _whole(self) -> PolicyList:
+        return self._made_whole(self._transferred(AXFR, None))
+
+    def _made_whole(self, transfer: TransferIn) -> PolicyList:
+        collector = Collector(self._limits.max_entries)
+        add_parts(transfer.added, servers_of(transfer.added), collector)
+        found = self._made(collector, transfer.serial, WHOLE)
+        # Only a list of which nothing was left out can be brought forward by differences: else
+        # what is left out would no longer be told.
+        clean = not found.refused_count and not found.normalised
+        return found if clean else evolve(found, source=found.source.replace(WHOLE, PART))
+
+    def _transferred(self, kind: int, known: int | None) -> TransferIn:
+        number = self._session.ask(kind, known)
+        most = self._limits.max_entries + _OTHER_RECORDS
+        transfer = TransferIn(self._zone, number, most, known)
         try:
             table = self._session.receive()
         except Unanswered as error:
@@ -167,14 +219,12 @@ class _Asking:
             # Some servers give a transfer only as the first question of a connection.  Hanging up is
             # no refusal: what a gateway cut off must not be taken for a name with few records.
             self._session.reopen()
-            transfer.query_id = self._session.ask(AXFR)
+            transfer.query_id = self._session.ask(kind, known)
             table = self._session.receive()
         while not transfer.feed(table):
             table = self._session.receive()
         self._session.check_signed()
-        collector = Collector(self._limits.max_entries)
-        transfer.collect(collector)
-        return self._made(collector, transfer.serial)
+        return transfer
 
     def _direct(self, why_no_transfer: str) -> PolicyList:
         for _ in range(_TRIES):
@@ -227,7 +277,7 @@ class _Asking:
             word = RCODES.get(table.rcode, f"response code {table.rcode}")
             raise ServerFault(f"{self._at} could not answer ({word})", "try again later")
 
-    def _made(self, collector: Collector, serial: int | None) -> PolicyList:
+    def _made(self, collector: Collector, serial: int | None, how: str = PART) -> PolicyList:
         return collector.to_list(
-            self._name, serial=serial, fetched_at=self._now, source=f"dns://{self._at}"
+            self._name, serial=serial, fetched_at=self._now, source=f"{how}{self._at}"
         )

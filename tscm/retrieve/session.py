@@ -54,7 +54,7 @@ class Session:
             self._stream.__exit__(kind, error, trace)
 
     def reopen(self) -> None:
-        """A new connection instead of the one there is."""
+        """A new connection instead of the one there is, which may still bring what nobody wants."""
         received = 0
         if self._stream is not None:
             received = self._stream.received
@@ -65,12 +65,20 @@ class Session:
         self._stream = stream.__enter__()
         self._fresh = True
 
-    def ask(self, kind: int) -> int:
-        """Send a question for records of type *kind*; gives the query's id."""
+    def ask(self, kind: int, known: int | None = None) -> int:
+        """
+        Send a question for records of type *kind*; gives the query's id.
+
+        *known* is the serial from which differences are wanted (RFC 1995, 3).
+        """
         import dns.message
         import dns.rdatatype
+        import dns.rrset
 
         query = dns.message.make_query(self.name, dns.rdatatype.RdataType.make(kind))
+        if known is not None:
+            text = f". . {known} 0 0 0 0"
+            query.authority.append(dns.rrset.from_text(f"{self.name}.", 0, "IN", "SOA", text))
         wire = query.to_wire()
         self._signed = None
         if self.tsig is not None:

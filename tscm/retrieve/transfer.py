@@ -1,8 +1,10 @@
 """
-The rules of a zone transfer (RFC 5936): messages in, one generation out or nothing.
+The rules of zone transfers (RFC 5936, RFC 1995): messages in, one generation out or nothing.
 
-No sockets here: `AxfrIn` is fed message by message and says when it is complete.
+No sockets here: what is made is fed message by message and says when it is complete.
 """
+
+from collections.abc import Callable, Iterable
 
 from attrs import define, field
 
@@ -29,6 +31,8 @@ RCODES = {
 }
 _QR = 0x8000
 
+Part = tuple[Table, list[Record]]
+
 
 class TransferRefused(Exception):
     """
@@ -48,22 +52,52 @@ def check_answer(table: Table, query_id: int) -> None:
         raise MessageDamaged("the answer has another query's id")
 
 
-@define(eq=False)
-class AxfrIn:
-    """
-    One AXFR: SOA, everything else, the same SOA again.
+def servers_of(parts: Iterable[Part]) -> set[bytes]:
+    """The names that NS records point to: their addresses are no entries of a list."""
+    return {
+        read_name(table.message, record.rdata_at)[0]
+        for table, records in parts
+        for record in records
+        if record.type == NS
+    }
 
-    Messages are kept until the last has come, since which addresses belong to the
-    zone's own name servers is known only then.  *max_records* bounds what is kept.
+
+def add_parts(parts: Iterable[Part], servers: set[bytes], collector: Collector) -> None:
+    """Hand all records to *collector*, addresses of *servers* as what they are."""
+    lengths = {len(name) for name in servers}
+
+    def glue_in(table: Table) -> Callable[[Record], bool]:
+        return lambda record: record.owner_octets in lengths and table.owner(record) in servers
+
+    for table, records in parts:
+        collector.add_records(table.message, records, glue_in(table))
+
+
+@define(eq=False)
+class TransferIn:
+    """
+    One AXFR or IXFR: SOA, everything else, the same SOA again.
+
+    With *known*, the serial that an IXFR was asked for, the answer may be differences instead, or
+    the SOA alone; which it was, `is_whole` tells once it is complete.  Messages are kept
+    until the last has come, since which addresses belong to the zone's own name servers
+    is known only then.  *max_records* bounds what is kept.
     """
 
     zone: bytes
     query_id: int
     max_records: int
+    known: int | None = None
     serial: int | None = field(default=None, init=False)
     done: bool = field(default=False, init=False)
-    _parts: list[tuple[Table, list[Record]]] = field(factory=list, init=False)
+    is_whole: bool = field(default=True, init=False)
+    added: list[Part] = field(factory=list, init=False)
+    """All records of a whole zone; what differences put in."""
+    removed: list[Part] = field(factory=list, init=False)
     _kept: int = field(default=0, init=False)
+    _records: int = field(default=0, init=False)
+    _version: int | None = field(default=None, init=False)
+    _removing: bool = field(default=False, init=False)
 
     def feed(self, table: Table) -> bool:
         """
@@ -77,48 +111,60 @@ class AxfrIn:
                 raise TransferRefused(table.rcode)
             raise MessageDamaged(f"the server broke off with {RCODES.get(table.rcode, 'an error')}")
         records = table.answers
-        if self.serial is None:
-            if not records:
-                raise TransferRefused(NOERROR)
-            self.serial = self._soa(table, records[0])
+        if not records:
             if self.serial is None:
-                raise MessageDamaged("the transfer does not begin with the zone's SOA record")
-            records = records[1:]
-        elif not records:
+                raise TransferRefused(NOERROR)
             raise MessageDamaged("an empty message inside the transfer")
+        begin = 0
         for number, record in enumerate(records):
-            if record.type == SOA:
-                if self._soa(table, record) != self.serial:
-                    raise MessageDamaged("the zone changed in the middle of the transfer")
-                if number != len(records) - 1:
-                    raise MessageDamaged("records after the closing SOA record")
-                self.done = True
-                records = records[:-1]
-        self._kept += len(records)
-        if self._kept > self.max_records:
-            raise MessageDamaged(f"the zone has more than {self.max_records:,} records")
-        self._parts.append((table, records))
+            if record.type != SOA:
+                self._records += 1
+                continue
+            self._keep(table, records[begin:number])
+            begin = number + 1
+            self._take_soa(self._soa(table, record))
+            self._records += 1
+            if self.done and number != len(records) - 1:
+                raise MessageDamaged("records after the closing SOA record")
+        if self.serial is None:
+            raise MessageDamaged("the transfer does not begin with the zone's SOA record")
+        self._keep(table, records[begin:])
+        if self._records == 1 and self.serial == self.known:
+            # RFC 1995, 2: the SOA alone says that there is nothing newer.
+            self.done, self.is_whole = True, False
         return self.done
 
     def _soa(self, table: Table, record: Record) -> int | None:
-        if record.type != SOA or record.cls != IN or table.owner(record) != self.zone:
+        if record.cls != IN or table.owner(record) != self.zone:
             return None
         return soa_serial(table.message, record)
 
-    def collect(self, collector: Collector) -> None:
-        """Hand everything over; only once `done`.  Raises `MessageDamaged`, `ListTooLong`."""
-        assert self.done
-        servers = set()
-        for table, records in self._parts:
-            for record in records:
-                if record.type == NS:
-                    servers.add(read_name(table.message, record.rdata_at)[0])
-        lengths = {len(name) for name in servers}
-        for table, records in self._parts:
-            collector.add_records(
-                table.message,
-                records,
-                lambda record, table=table: (  # type: ignore[misc]
-                    record.owner_octets in lengths and table.owner(record) in servers
-                ),
-            )
+    def _take_soa(self, serial: int | None) -> None:
+        if self._records == 0:
+            if serial is None:
+                raise MessageDamaged("the transfer does not begin with the zone's SOA record")
+            self.serial = serial
+        elif self._records == 1 and self.known is not None and serial == self.known != self.serial:
+            self.is_whole, self._removing, self._version = False, True, serial
+        elif self.is_whole:
+            if serial != self.serial:
+                raise MessageDamaged("the zone changed in the middle of the transfer")
+            self.done = True
+        elif self._removing:
+            self._removing, self._version = False, serial
+        elif serial != self._version:
+            raise MessageDamaged("the differences do not follow one another")
+        elif serial == self.serial:
+            self.done = True
+        else:
+            self._removing = True
+
+    def _keep(self, table: Table, records: list[Record]) -> None:
+        if not records:
+            return
+        if self.serial is None:
+            raise MessageDamaged("the transfer does not begin with the zone's SOA record")
+        self._kept += len(records)
+        if self._kept > self.max_records:
+            raise MessageDamaged(f"the zone has more than {self.max_records:,} records")
+        (self.removed if self._removing else self.added).append((table, records))
