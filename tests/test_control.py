@@ -62,6 +62,15 @@ class FakeOperations:
     async def upload_logs(self, name: str, report: Report) -> Json:
         return {"name": name}
 
+    def policy_history(self, name: str) -> Json:
+        return {"name": name}
+
+    async def policy(self, name: str, question: str, body: Json, report: Report) -> Json:
+        return {"name": name, question: body}
+
+    async def purge_device(self, name: str, report: Report, *, force: bool) -> Json:
+        return {"name": name, "force": force}
+
     def ledger(self, device: str | None) -> Json:
         return {"device": device}
 
@@ -177,3 +186,15 @@ def test_a_long_root_gets_a_short_private_socket_folder(tmp_path: Path) -> None:
             service.privilegedStartService()
     finally:
         path.parent.rmdir()
+
+
+@pytest_twisted.ensureDeferred
+async def test_questions_about_a_policy_reach_the_operations(
+    control: tuple[Path, FakeOperations],
+) -> None:
+    path, _ = control
+    answer = await call(path, "POST", "/v1/devices/a/policy/why", {"address": "192.0.2.1"})
+    assert json.loads(answer.text)["result"] == {"name": "a", "why": {"address": "192.0.2.1"}}
+    answer = await call(path, "POST", "/v1/devices/a/purge", {"force": True})
+    assert json.loads(answer.text)["result"] == {"name": "a", "force": True}
+    assert (await call(path, "GET", "/v1/devices/a/policy/history")).json() == {"name": "a"}

@@ -62,6 +62,18 @@ class Operations(Protocol):
     async def upload_logs(self, name: str, report: Report) -> Json:
         """Rotate and upload now."""
 
+    def policy_history(self, name: str) -> Json:
+        """Generations that are kept, and how the latest updates went."""
+
+    async def policy(self, name: str, question: str, body: Json, report: Report) -> Json:
+        """
+        `why` {address}, `dropped` {search}, `diff` {older, newer}, `rollback` {generation},
+        `pause`, `resume`.
+        """
+
+    async def purge_device(self, name: str, report: Report, *, force: bool) -> Json:
+        """Take our groups off a device, as far as its access-lists let it."""
+
     def ledger(self, device: str | None) -> Json:
         """The balance, of one device or of all."""
 
@@ -176,6 +188,28 @@ class ControlInterface:
     def logs(self, request: Request, name: str) -> Deferred[None]:
         """`POST /v1/devices/NAME/logs`."""
         return self._long(request, lambda _, report: self._operations.upload_logs(name, report))
+
+    @app.route("/v1/devices/<name>/purge", methods=["POST"])
+    def purge(self, request: Request, name: str) -> Deferred[None]:
+        """`POST /v1/devices/NAME/purge`."""
+        return self._long(
+            request,
+            lambda body, report: self._operations.purge_device(
+                name, report, force=bool(body.get("force"))
+            ),
+        )
+
+    @app.route("/v1/devices/<name>/policy/history", methods=["GET"])
+    def history(self, request: Request, name: str) -> bytes:
+        """`GET /v1/devices/NAME/policy/history`."""
+        return self._short(request, lambda: self._operations.policy_history(name))
+
+    @app.route("/v1/devices/<name>/policy/<question>", methods=["POST"])
+    def policy(self, request: Request, name: str, question: str) -> Deferred[None]:
+        """`POST /v1/devices/NAME/policy/QUESTION`."""
+        return self._long(
+            request, lambda body, report: self._operations.policy(name, question, body, report)
+        )
 
     def _short(self, request: Request, call: Callable[[], Any]) -> bytes:
         request.setHeader(b"content-type", b"application/json")

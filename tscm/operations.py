@@ -151,6 +151,44 @@ class NodeOperations:
         outcome = await rooms.upload.upload_now(report)
         return {"name": name, **attrs.asdict(outcome), "sentence": str(outcome)}
 
+    def policy_history(self, name: str) -> Json:
+        """See `Operations`."""
+        self._node.device(name)
+        return self._node.updates.history(name)
+
+    async def policy(self, name: str, question: str, body: Json, report: Report) -> Json:
+        """See `Operations`."""
+        updates = self._node.updates
+        self._node.device(name)
+        if question == "why":
+            return await updates.why(name, str(body.get("address", "")))
+        if question == "dropped":
+            search = body.get("search")
+            return await updates.dropped(name, None if search is None else str(search))
+        if question == "diff":
+            newer = body.get("newer")
+            return await updates.diff(
+                name, _number(body, "older"), None if newer is None else _number(body, "newer")
+            )
+        if question == "rollback":
+            self._refuse_sealed(name)
+            outcome = await updates.rollback(name, _number(body, "generation"), report)
+            outcome.raise_if_failed()
+            return {**outcome.to_json(), "sentence": outcome.sentence()}
+        if question in {"pause", "resume"}:
+            wanted = {"policy_updates": question == "resume"}
+            changed = await self.change_device(name, wanted, report)
+            if question == "resume":
+                updates.resume(name)
+            return changed
+        raise NoSuchQuestion(question)
+
+    async def purge_device(self, name: str, report: Report, *, force: bool) -> Json:
+        """See `Operations`."""
+        self._refuse_sealed(name)
+        outcome = await self._node.updates.purge(name, report, force=force)
+        return {**outcome.to_json(), "sentence": outcome.sentence()}
+
     def ledger(self, device: str | None) -> Json:
         """See `Operations`."""
         node = self._node
@@ -173,3 +211,25 @@ class NodeOperations:
         """Nobody logs in with a password that could not be opened: accounts get locked."""
         self._node.device(name)
         read_device(self._node.layout, name, load_key(self._node.layout.key))
+
+
+def _number(body: Json, name: str) -> int:
+    value = body.get(name)
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise NoSuchQuestion(f"{name} {value!r}")
+    return value
+
+
+class NoSuchQuestion(TscmError):
+    """
+    The control interface was asked something that it does not know.
+    """
+
+    def __init__(self, question: str) -> None:
+        self.question = question
+        super().__init__(question)
+
+    def __str__(self) -> str:
+        return (
+            f"the manager does not know {self.question!r}; are tsadmin and manager of one version?"
+        )

@@ -89,6 +89,46 @@ class Operations:
     async def upload_logs(self, name: str, report: Report) -> Json:
         return {"sentence": "nothing to send"}
 
+    def policy_history(self, name: str) -> Json:
+        generation = {
+            "number": 3,
+            "applied_at": 1700000000.0,
+            "note": "",
+            "block_entries": 12000,
+            "allow_entries": 200,
+            "block_serial": 5,
+            "allow_serial": None,
+        }
+        update = {"result": "failed", "error": "no TCP", "started_at": 1.0, "finished_at": 3.5}
+        return {"generations": [generation], "updates": [update]}
+
+    async def policy(self, name: str, question: str, body: Json, report: Report) -> Json:
+        if question == "why":
+            return {"verdict": f"blocked {body['address']}", "sentences": ["block list: in force"]}
+        if question == "dropped":
+            found = {"count": 3, "entries": ["192.0.2.0/24"]}
+            return {"block": found, "allow": {"count": 0, "entries": []}}
+        if question == "diff":
+            kind = {
+                "added": {"count": 1, "entries": ["192.0.2.1/32"]},
+                "removed": {"count": 0, "entries": []},
+            }
+            return {
+                "from": {"number": body["older"]},
+                "to": {"number": 3},
+                "block": kind,
+                "allow": kind,
+            }
+        if question == "rollback":
+            return OUTCOME
+        return await self.change_device(name, {"policy_updates": question == "resume"}, report)
+
+    async def purge_device(self, name: str, report: Report, *, force: bool) -> Json:
+        lines = ["access-list x extended deny ip object-group G any log"]
+        obstacle = {"group": "G", "cause": "it is being used", "lines": lines}
+        found = [] if name == "other" else [obstacle]
+        return {"complete": not found, "obstacles": found, "sentence": "2 groups were taken off"}
+
     def ledger(self, device: str | None) -> Json:
         reader = {"sent": 5, "not_selected": 0, "expired": 0, "waiting": 4, "difference": 1}
         rows = {"tstest": {"stored": 10, "refused": 0, "readers": {"forward": reader}}}

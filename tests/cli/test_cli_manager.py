@@ -169,3 +169,51 @@ def test_a_lock_that_is_held_is_a_sentence(
     assert done.status == 5
     assert "is held by the manager, process " in done.err
     assert stored() == []
+
+
+def test_questions_about_a_policy(manager: object, tsadmin: "Tsadmin", add: "Add") -> None:
+    add()
+    add("other", device="192.0.2.11")
+
+    said = tsadmin("policy", "why", "203.0.113.7").out
+    assert "[INFO ] : tstest: 203.0.113.7 is blocked 203.0.113.7" in said
+    assert "[INFO ] : other: " in said
+    assert "block list: in force" in said
+    said = tsadmin("policy", "dropped", "tstest").out
+    assert "block 192.0.2.0/24\nblock and 2 more\n" in said
+    assert "3 entries of the block list are not on the device" in said
+    said = tsadmin("policy", "history", "tstest").out
+    assert "12,000" in said
+    assert "failed: no TCP" in said
+    said = tsadmin("policy", "diff", "tstest", "2").out
+    assert "+ block 192.0.2.1/32" in said
+    assert "From generation 2 to 3: block +1 -0, allow +1 -0" in said
+    assert "held now" in tsadmin("policy", "rollback", "tstest", "2").out
+    assert tsadmin("policy", "diff", "tstest", "x").status == 2
+
+
+def test_updates_are_paused_and_resumed(way: str, tsadmin: "Tsadmin", add: "Add") -> None:
+    def enabled() -> bool:
+        view = json.loads(tsadmin("show", "tstest", "--json").out)
+        return bool(view["settings"]["policy_updates"])
+
+    add()
+    assert tsadmin("policy", "pause", "tstest").status == 0
+    assert not enabled()
+    assert tsadmin("policy", "resume", "tstest").status == 0
+    assert enabled()
+
+
+def test_a_device_whose_groups_stay_is_kept(
+    manager: object, tsadmin: "Tsadmin", add: "Add"
+) -> None:
+    add()
+    add("other", device="192.0.2.11")
+    done = tsadmin("remove", "tstest", "--yes", "--purge")
+
+    assert done.status == 1
+    assert "G stays: it is being used" in done.err
+    assert "access-list x extended" in done.err
+    assert "device tstest is kept" in done.err
+    assert tsadmin("remove", "other", "--yes", "--purge").status == 0
+    assert [row["name"] for row in json.loads(tsadmin("list", "--json").out)] == ["tstest"]

@@ -87,6 +87,15 @@ class Backend(Protocol):
     def adopt(self, address: str, name: str, report: Report) -> Json:
         """Take an unknown sender in as a source of a device."""
 
+    def purge(self, name: str, report: Report, *, force: bool) -> Json:
+        """Take our groups off a device: `{deleted, obstacles, complete, sentence}`."""
+
+    def policy(self, name: str, question: str, table: Json, report: Report) -> Json:
+        """`why`, `dropped`, `diff`, `rollback`, `pause` or `resume` of a device's policy."""
+
+    def history(self, name: str) -> Json:
+        """Generations that are kept, and the latest updates."""
+
     def versions(self) -> list[Json]:
         """Modules and their versions."""
 

@@ -80,6 +80,18 @@ class ManagerBackend:
         path = f"/v1/senders/{quote(address, safe='')}/adopt"
         return self._long("POST", path, report, {"name": name})
 
+    def purge(self, name: str, report: Report, *, force: bool) -> Json:
+        """See `Backend`."""
+        return self._long("POST", f"{_device(name)}/purge", report, {"force": force})
+
+    def policy(self, name: str, question: str, table: Json, report: Report) -> Json:
+        """See `Backend`."""
+        return self._long("POST", f"{_device(name)}/policy/{question}", report, table)
+
+    def history(self, name: str) -> Json:
+        """See `Backend`."""
+        return self._object("GET", f"{_device(name)}/policy/history")
+
     def versions(self) -> list[Json]:
         """See `Backend`."""
         found: list[Json] = self._short("GET", "/v1/versions")

@@ -98,6 +98,25 @@ class DirectBackend:
                 self._layout, node, name, {"syslog_sources": sources}, report, reach=self._reach
             )
 
+    def purge(self, name: str, report: Report, *, force: bool) -> Json:
+        """See `Backend`."""
+        del report, force
+        self._known(name)
+        raise ManagerDown("taking groups off a device")
+
+    def policy(self, name: str, question: str, table: Json, report: Report) -> Json:
+        """See `Backend`."""
+        del table
+        if question in {"pause", "resume"}:
+            return self.change(name, {"policy_updates": question == "resume"}, report)
+        self._known(name)
+        raise ManagerDown(f"`policy {question}`")
+
+    def history(self, name: str) -> Json:
+        """See `Backend`."""
+        self._known(name)
+        raise ManagerDown("`policy history`")
+
     def versions(self) -> list[Json]:
         """See `Backend`."""
         return [{"module": one, "version": __version__} for one in MODULES]

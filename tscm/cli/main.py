@@ -30,6 +30,10 @@ MODULES: Mapping[str, tuple[str, str]] = {
     "list": ("list", "List the devices."),
     "update": ("update", "Fetch the lists of a device and push them now."),
     "plan": ("plan", "Show what an update would change, without changing it."),
+    "policy": (
+        "policy",
+        "Ask about a policy: why, dropped, history, diff; rollback, pause, resume.",
+    ),
     "logs": ("logs", "Rotate and upload the logs of a device now."),
     "ledger": ("ledger", "Show the balance: received, stored, sent on, dropped."),
     "senders": ("senders", "List unknown senders, and take one in."),

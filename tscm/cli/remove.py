@@ -11,14 +11,20 @@ from tscm.cli.names import device_argument
 from tscm.cli.progress import shown_progress
 from tscm.cli.prompts import InputEnded
 from tscm.cli.session import Session
+from tscm.model import Json
 
 
 @click.command()
 @device_argument
 @click.option("--yes", "-y", is_flag=True, help="Do not ask for confirmation.")
+@click.option(
+    "--purge",
+    is_flag=True,
+    help="Take our groups off the firewall first, as far as its access-lists let it.",
+)
 @click.option("--json", "json_output", is_flag=True, help="Give the result as JSON.")
 @click.pass_obj
-def command(session: Session, /, name: str, *, yes: bool, json_output: bool) -> int:
+def command(session: Session, /, name: str, *, yes: bool, purge: bool, json_output: bool) -> int:
     """
     Forget a device.
 
@@ -33,6 +39,10 @@ def command(session: Session, /, name: str, *, yes: bool, json_output: bool) -> 
         say.info(f"Device {name} is kept", aside=json_output)
         return 1
     with shown_progress(aside=json_output) as report:
+        if purge:
+            purged = backend.purge(name, report, force=False)
+            if not purged["complete"]:
+                return _not_purged(name, purged, json_output=json_output)
         result = backend.remove(name, report)
     if json_output:
         say.as_json(result)
@@ -43,6 +53,20 @@ def command(session: Session, /, name: str, *, yes: bool, json_output: bool) -> 
         say.plain("")
         say.plain(say.visible(result["lines"].rstrip("\n"), keep="\n"))
     return 0
+
+
+def _not_purged(name: str, purged: Json, *, json_output: bool) -> int:
+    if json_output:
+        say.as_json(purged)
+    for one in purged["obstacles"]:
+        say.warn(f"{one['group']} stays: {one['cause']}")
+        for line in one.get("lines") or ():
+            say.warn(f"  {line}")
+    say.error(
+        f"{purged['sentence']}; device {name} is kept, its updates are held: take those lines off, "
+        f"then the same command again, or leave out --purge"
+    )
+    return 1
 
 
 def _confirmed(name: str) -> bool:

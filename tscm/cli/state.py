@@ -59,9 +59,15 @@ def _policy(settings: Json, policy: Json) -> Iterator[Pair]:
 
 
 _ALARMS = (
-    ("held", "updates are held after a rollback; `tsadmin resume` ends that"),
-    ("locked_out", "the password was refused too often; set it with `tsadmin configure`"),
-    ("stopped_at_failure", "updates stopped after repeated failures of the device"),
+    ("held", "updates are held after a rollback; `tsadmin policy resume` ends that"),
+    (
+        "locked_out",
+        "the password was refused too often; set it with `tsadmin configure`, then `tsadmin policy resume`",
+    ),
+    (
+        "stopped_at_failure",
+        "updates stopped after repeated failures of the device; `tsadmin update` or `tsadmin policy resume` goes on",
+    ),
     ("unsaved", "the device's configuration is changed and not saved"),
 )
 

@@ -1,0 +1,204 @@
+"""
+`tsadmin policy`: questions about a device's policy, going back, pausing.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from tscm.cli import say
+from tscm.cli.names import device_argument, optional_device_argument
+from tscm.cli.progress import shown_progress
+from tscm.cli.session import Session
+from tscm.cli.state import outcome_words, when
+from tscm.cli.tables import show_table
+from tscm.cli.update import tell_outcome
+from tscm.errors import TscmError
+from tscm.model import Json, Progress
+
+_UPDATES_SHOWN = 20
+
+
+@click.group()
+def command() -> None:
+    """
+    Ask about a device's policy, go back to an older one, pause and resume updates.
+    """
+
+
+def _quiet(_: Progress) -> None:
+    """These questions are answered at once."""
+
+
+@command.command("why")
+@click.argument("address")
+@optional_device_argument
+@click.option("--json", "json_output", is_flag=True, help="Give the answers as JSON.")
+@click.pass_obj
+def why(session: Session, /, address: str, name: str | None, *, json_output: bool) -> int:
+    """
+    Say how an address or network stands with the lists of a device, or of all devices.
+    """
+    backend = session.backend()
+    names = [name] if name else [row["name"] for row in backend.rows()]
+    answers: dict[str, Json] = {}
+    status = 0
+    for one in names:
+        try:
+            answers[one] = backend.policy(one, "why", {"address": address}, _quiet)
+        except TscmError as error:
+            if name or len(names) == 1:
+                raise
+            say.warn(str(error))
+            status = 1
+    if json_output:
+        say.as_json(answers)
+        return status
+    for one, answer in answers.items():
+        say.info(f"{one}: {address} is {answer['verdict']}")
+        for sentence in answer["sentences"]:
+            say.plain(f"  {say.visible(sentence)}")
+    return status
+
+
+@command.command("dropped")
+@device_argument
+@click.option("--search", metavar="ADDRESS", help="Only what meets this address or network.")
+@click.option("--json", "json_output", is_flag=True, help="Give the entries as JSON.")
+@click.pass_obj
+def dropped(session: Session, /, name: str, *, search: str | None, json_output: bool) -> None:
+    """
+    List what the lists hold and the device does not: cut, or not yet applied.
+    """
+    answer = session.backend().policy(name, "dropped", {"search": search}, _quiet)
+    if json_output:
+        say.as_json(answer)
+        return
+    for kind in ("block", "allow"):
+        _entries(kind, answer[kind])
+        say.info(f"{answer[kind]['count']:,} entries of the {kind} list are not on the device")
+
+
+def _entries(label: str, found: Json) -> None:
+    for entry in found["entries"]:
+        say.plain(f"{label} {say.visible(entry)}")
+    more = found["count"] - len(found["entries"])
+    if more:
+        say.plain(f"{label} and {more:,} more")
+
+
+@command.command("history")
+@device_argument
+@click.option("--json", "json_output", is_flag=True, help="Give the history as JSON.")
+@click.pass_obj
+def history(session: Session, /, name: str, *, json_output: bool) -> None:
+    """
+    List the policies that were applied, and how the latest updates went.
+    """
+    found = session.backend().history(name)
+    if json_output:
+        say.as_json(found)
+        return
+    show_table(
+        ("generation", "applied", "block", "serial", "allow", "serial", "note"),
+        (_generation(one) for one in found["generations"]),
+        f"Generations of {name}",
+    )
+    updates = found["updates"]
+    show_table(
+        ("ended", "took", "outcome"),
+        (_update(one) for one in updates[:_UPDATES_SHOWN]),
+        f"The latest {min(len(updates), _UPDATES_SHOWN)} updates of {len(updates)} kept",
+    )
+
+
+def _generation(one: Json) -> Sequence[Any]:
+    return (
+        str(one["number"]),
+        when(one["applied_at"]),
+        one["block_entries"],
+        _serial(one["block_serial"]),
+        one["allow_entries"],
+        _serial(one["allow_serial"]),
+        one.get("note") or "",
+    )
+
+
+def _serial(serial: int | None) -> str:
+    return "-" if serial is None else str(serial)
+
+
+def _update(one: Json) -> Sequence[Any]:
+    took = (one.get("finished_at") or 0) - (one.get("started_at") or 0)
+    return when(one.get("finished_at")), f"{took:,.1f} s", outcome_words(one)
+
+
+@command.command("diff")
+@device_argument
+@click.argument("older", type=click.IntRange(min=1))
+@click.argument("newer", type=click.IntRange(min=1), required=False)
+@click.option("--json", "json_output", is_flag=True, help="Give the difference as JSON.")
+@click.pass_obj
+def diff(
+    session: Session, /, name: str, older: int, newer: int | None, *, json_output: bool
+) -> None:
+    """
+    Show what came and went between two generations; the newest stands in for NEWER.
+    """
+    question = {"older": older, "newer": newer}
+    answer = session.backend().policy(name, "diff", question, _quiet)
+    if json_output:
+        say.as_json(answer)
+        return
+    for kind in ("block", "allow"):
+        _entries(f"+ {kind}", answer[kind]["added"])
+        _entries(f"- {kind}", answer[kind]["removed"])
+    counts = ", ".join(
+        f"{kind} +{answer[kind]['added']['count']:,} -{answer[kind]['removed']['count']:,}"
+        for kind in ("block", "allow")
+    )
+    say.info(f"From generation {answer['from']['number']} to {answer['to']['number']}: {counts}")
+
+
+@command.command("rollback")
+@device_argument
+@click.argument("generation", type=click.IntRange(min=1))
+@click.option("--json", "json_output", is_flag=True, help="Give the outcome as JSON.")
+@click.pass_obj
+def rollback(session: Session, /, name: str, generation: int, *, json_output: bool) -> None:
+    """
+    Push a policy that was applied before, and hold scheduled updates until `policy resume`.
+    """
+    with shown_progress(aside=json_output) as report:
+        outcome = session.backend().policy(name, "rollback", {"generation": generation}, report)
+    if json_output:
+        say.as_json(outcome)
+        return
+    tell_outcome(outcome)
+    say.info(
+        f"Updates of {name} are held now; `tsadmin policy resume {name}` lets them run again, "
+        f"`tsadmin update {name}` makes one at once"
+    )
+
+
+@command.command("pause")
+@device_argument
+@click.pass_obj
+def pause(session: Session, /, name: str) -> None:
+    """
+    No scheduled updates; the same as --policy_updates n.
+    """
+    session.backend().policy(name, "pause", {}, _quiet)
+    say.info(f"Policy updates of {name} are disabled; `tsadmin policy resume {name}` enables them")
+
+
+@command.command("resume")
+@device_argument
+@click.pass_obj
+def resume(session: Session, /, name: str) -> None:
+    """
+    Scheduled updates again, also after a rollback, repeated failures or refused passwords.
+    """
+    session.backend().policy(name, "resume", {}, _quiet)
+    say.info(f"Policy updates of {name} are enabled")
