@@ -5,6 +5,7 @@ Runs against the simulator over real sockets.
 import json
 from typing import Any
 
+import numpy as np
 import pytest
 import pytest_twisted
 from twisted.internet import reactor
@@ -12,6 +13,7 @@ from twisted.internet import reactor
 from tests.asa.asa_device import in_thread
 from tests.update.update_faults import Faults
 from tests.update.update_world import ALLOW, BLOCK, World, addresses
+from tscm.policy.cidr import Entries
 from tscm.secrets import Secret
 from tscm.settings.node import NodeSettings, PolicySettings
 from tscm.simulator.service import SimulatedAsa
@@ -500,3 +502,46 @@ async def test_every_position_of_the_devices_unknowns_ends_converged(
         outcome = await in_thread(world.run)
         assert outcome.good, outcome.error
         assert world.converged()
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_list_that_stopped_changing_is_told(asa: SimulatedAsa) -> None:
+    world = World(asa)
+    hour = 3600.0
+    for number in range(6):
+        world.publish(block=addresses(10, number))
+        outcome = await in_thread(world.run, now=lambda at=number * hour: at)
+        assert not any("maintained" in note for note in outcome.notes)
+    outcome = await in_thread(world.run, now=lambda: 9 * hour)
+    assert not any("maintained" in note for note in outcome.notes)
+    outcome = await in_thread(world.run, now=lambda: 11 * hour)
+    assert any("unchanged for 6 hours" in note and "maintained" in note for note in outcome.notes)
+
+
+@pytest_twisted.ensureDeferred
+async def test_what_hits_is_kept_when_a_list_is_cut(asa: SimulatedAsa) -> None:
+    world = World(asa, changes={"max_policy_size": 5})
+    world.publish(block=addresses(100))
+    seen = addresses(100)[-5:]
+
+    def hits(entries: Entries) -> Any:
+        return np.array([one in seen for one in entries.cidrs()], np.int64)
+
+    await in_thread(world.run, hits=hits)
+    assert world.held("Block") == set(seen)
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_standby_unit_is_not_written_to(asa: SimulatedAsa) -> None:
+    world = World(asa)
+    world.publish(block=addresses(10))
+    for role in ("standby", "active"):
+        asa.device.role = role
+        writes = len(asa.configuration.groups)
+        outcome = await in_thread(world.run)
+        if role == "standby":
+            assert "not the active unit" in str(outcome.error)
+            assert len(asa.configuration.groups) == writes
+            assert world.pauses == []
+        else:
+            assert world.converged()

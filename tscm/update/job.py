@@ -14,6 +14,7 @@ from tscm.store.policies import Generation, StoredList
 
 if TYPE_CHECKING:  # they bring numpy and dnspython, which a manager needs at its first update
     from tscm.policy.lists import PolicyList
+    from tscm.policy.rank import Hits
     from tscm.retrieve.sources import ListSource
 
 MAX_FAILURES = 5
@@ -66,6 +67,8 @@ class UpdateJob:
     force: bool = False
     rollback: Generation | None = None
     patient: bool = True
+    hits: "Hits | None" = None
+    """What was seen hitting lately, for the choice of what is cut."""
     fetch: Fetch
     opener: Opener
     resolve: Resolve

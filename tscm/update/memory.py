@@ -5,7 +5,7 @@ Pure.  It is kept as JSON and read back defensively: a damaged memory costs a no
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Self
 
 import attrs
@@ -15,11 +15,21 @@ from tscm.model import Cidr, Group, Identity, Json
 
 MAX_LOGIN_FAILURES = 2
 """Wrong passwords in a row after which no scheduled update logs in any more: accounts get locked."""
+CHANGES_KEPT = 16
+LISTS_KEPT = 8
 _CLOCK_DRIFT_SECONDS = 120.0
 
 
 def _names(value: Iterable[Any]) -> tuple[str, ...]:
     return tuple(one for one in value if isinstance(one, str))
+
+
+def _times(value: Mapping[Any, Any]) -> dict[str, tuple[float, ...]]:
+    return {
+        str(name): tuple(one for one in times if isinstance(one, int | float))[-CHANGES_KEPT:]
+        for name, times in list(value.items())[-LISTS_KEPT:]
+        if isinstance(times, list | tuple)
+    }
 
 
 @frozen(kw_only=True)
@@ -41,6 +51,8 @@ class DeviceMemory:
     """Rolled back by hand: scheduled runs wait until someone resumes them."""
     undeletable: tuple[str, ...] = field(default=(), converter=_names)
     """Groups of ours that nothing of ours uses and that the device would not delete."""
+    changes: Mapping[str, Sequence[float]] = field(factory=dict, converter=_times)
+    """For each list, when its content was seen to change, the last `CHANGES_KEPT` times."""
     unsaved: bool = False
     """The running configuration holds changes of ours that were never saved."""
 
@@ -65,6 +77,12 @@ class DeviceMemory:
         """Would one more wrong password be one too many?"""
         return self.login_failures >= MAX_LOGIN_FAILURES
 
+    def seen_changed(self, name: str, at: float) -> Self:
+        """With one more change of the list *name*."""
+        before = tuple(self.changes.get(name, ()))
+        others = {one: times for one, times in self.changes.items() if one != name}
+        return attrs.evolve(self, changes={**others, name: (*before, at)})
+
     def reload_notes(self, who: Identity) -> list[str]:
         """What the device's version and start say against the last time it was seen."""
         notes = []
@@ -88,6 +106,7 @@ _KINDS: dict[str, type | tuple[type, ...]] = {
     "login_failures": int,
     "broken": bool,
     "undeletable": (list, tuple),
+    "changes": dict,
     "held": bool,
     "unsaved": bool,
 }

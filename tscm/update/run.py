@@ -39,6 +39,7 @@ from tscm.model import (
 )
 from tscm.policy.cidr import CidrSet
 from tscm.policy.groups import KINDS, Present
+from tscm.policy.guard import stale
 from tscm.store.policies import Generation, unpack
 from tscm.update import outcome as results
 from tscm.update.job import MAX_FAILURES, UpdateJob
@@ -132,6 +133,7 @@ class UpdateRun:
         try:
             if self._wanted is None:
                 self._wanted = wanted(self.job, self.report)
+                self._remember_changes(self._wanted)
             return self._on_device(self._wanted)
         except DeviceFault as fault:
             return self._after(fault)
@@ -145,6 +147,16 @@ class UpdateRun:
     def stopped(self) -> UpdateOutcome:
         """The outcome of a run that is given up between two attempts."""
         return self._end(results.STOPPED, UpdateStopped(self.job.settings.name))
+
+    def _remember_changes(self, goal: Wanted) -> None:
+        """When lists changed, and whether one seems to be no longer maintained."""
+        now = self.job.now()
+        for name in goal.changed_lists:
+            self._memory = self._memory.seen_changed(name, now)
+        for name in (goal.block_figures.name, goal.allow_figures.name):
+            reason = stale(self._memory.changes.get(name, ()), now)
+            if reason is not None:
+                self._notes[f"list {name} is {reason}: is it still maintained?"] = None
 
     def _on_device(self, goal: Wanted) -> UpdateOutcome:
         driver = self.job.opener(

@@ -381,6 +381,7 @@ class UpdateService(Service):
             known=self._policies.lists(name),
             applied=self._policies.generation(name),
             memory=self._policies.memory(name),
+            hits=ways.hits_of(name),
             fetch=ways.fetch,
             opener=ways.opener,
             resolve=ways.resolve,

@@ -13,7 +13,7 @@ from tscm.model import Progress, Report
 from tscm.policy.cidr import CidrSet
 from tscm.policy.guard import Guarded, GuardRules, Protected, compare, inspect
 from tscm.policy.lists import PolicyList
-from tscm.policy.rank import cut
+from tscm.policy.rank import Ranking, cut
 from tscm.retrieve.sources import list_source
 from tscm.settings.device import DeviceSettings
 from tscm.settings.node import NodeSettings
@@ -52,6 +52,8 @@ class Wanted:
     allow_figures: ListFigures
     findings: tuple[str, ...] = ()
     good_lists: tuple[StoredList, ...] = ()
+    changed_lists: tuple[str, ...] = ()
+    """Names of the lists whose content is another than at the last update."""
     note: str = ""
 
     def generation(self, applied_at: float) -> Generation:
@@ -92,7 +94,7 @@ def wanted(job: UpdateJob, report: Report) -> Wanted:
     if reasons:
         raise PolicyRefused(settings.name, reasons)
     block, allow = (CidrSet.of(one.kept) for one in judged)
-    fitting = cut(block, allow, settings.max_policy_size)
+    fitting = cut(block, allow, settings.max_policy_size, Ranking(hits=job.hits))
     return Wanted(
         block=fitting.block,
         allow=fitting.allow,
@@ -100,6 +102,11 @@ def wanted(job: UpdateJob, report: Report) -> Wanted:
         allow_figures=_figures(judged[1], fetched[1][1], len(allow), len(fitting.allow)),
         findings=tuple(_sentences(judged)),
         good_lists=tuple(stored(one) for one, previous in fetched if one is not previous),
+        changed_lists=tuple(
+            one.name
+            for one, previous in fetched
+            if previous is None or (one is not previous and one.entries != previous.entries)
+        ),
     )
 
 

@@ -16,6 +16,7 @@ from tscm.update.job import Fetch, Opener, Resolve
 
 if TYPE_CHECKING:
     from tscm.policy.lists import PolicyList
+    from tscm.policy.rank import Hits
     from tscm.retrieve.sources import ListSource
 
 
@@ -29,6 +30,8 @@ class Ways:
     opener: Opener
     resolve: Resolve
     now: Callable[[], float]
+    hits_of: "Callable[[str], Hits | None]" = lambda _: None
+    """Given a device's name, what was seen hitting there lately; None where nothing is known."""
 
 
 def ordinary_ways() -> Ways:
