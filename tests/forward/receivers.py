@@ -133,6 +133,7 @@ class Rsyslog:
 
     folder: Path
     number: int = 0
+    template: str = "%rawmsg%"
     _process: "subprocess.Popen[bytes] | None" = None
 
     @property
@@ -143,17 +144,16 @@ class Rsyslog:
     def data(self) -> bytes:
         return self.out.read_bytes() if self.out.exists() else b""
 
-    def start(self, *, input_lines: str = "", receive: str = "") -> int:
+    def start(self) -> int:
         self.folder.mkdir(parents=True, exist_ok=True)
         self.number = self.number or free_port()
         settings = f"""
 global(workDirectory="{self.folder}" maxMessageSize="64k"
        parser.escapeControlCharactersOnReceive="off"
        net.enableDNS="off")
-{input_lines}
-module(load="imtcp" {receive})
+module(load="imtcp")
 module(load="imudp")
-template(name="raw" type="string" string="%rawmsg%\\n")
+template(name="raw" type="string" string="{self.template}\\n")
 ruleset(name="all") {{
   action(type="omfile" file="{self.out}" template="raw" asyncWriting="off" flushOnTXEnd="on")
 }}

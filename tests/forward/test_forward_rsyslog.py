@@ -62,6 +62,58 @@ async def test_rsyslog_receives_the_very_bytes(
 
 
 @pytest_twisted.ensureDeferred
+async def test_rsyslog_reads_octet_counts_and_line_feeds_inside(
+    threads: Threads, rsyslog: Rsyslog
+) -> None:
+    log = MemoryLog()
+    log.append(*asa_lines(200), b"<14>two\x10nlines\n", *asa_lines(200))
+    target = Target(address="127.0.0.1", port=rsyslog.number, protocol="TCP", framing="octets")
+    service = ForwardService(reactor, threads, log, target)
+    service.startService()
+    await until(lambda: log.position.sent == 401)
+    wanted = b"".join(asa_lines(200)) + b"<14>two\nlines\n" + b"".join(asa_lines(200))
+    await until(lambda: len(rsyslog.data) >= len(wanted))
+    stopped = service.stopService()
+    assert stopped is not None
+    await stopped
+    assert rsyslog.data == wanted
+
+
+@pytest.mark.parametrize(("protocol", "framing"), [("UDP", "lf"), ("TCP", "octets")])
+@pytest_twisted.ensureDeferred
+async def test_rsyslog_understands_rfc5424_of_ours(
+    threads: Threads, tmp_path: Path, protocol: str, framing: str
+) -> None:
+    receiver = Rsyslog(tmp_path / "parsed")
+    receiver.template = "%pri%|%hostname%|%app-name%|%msgid%|%structured-data%|%msg%"
+    receiver.start()
+    try:
+        log = MemoryLog()
+        log.append(*asa_lines(20))
+        target = Target(
+            address="127.0.0.1",
+            port=receiver.number,
+            protocol=protocol,
+            framing=framing,
+            mode="rfc5424",
+        )
+        service = ForwardService(reactor, threads, log, target)
+        service.startService()
+        await until(lambda: receiver.data.count(b"\n") == 20)
+        stopped = service.stopService()
+        assert stopped is not None
+        await stopped
+    finally:
+        receiver.stop()
+    first = receiver.data.splitlines()[0]
+    assert first.startswith(
+        b'166|192.0.2.1|ASA|106100|[origin ip="192.0.2.1"]'
+        b'[received@32473 at="1970-01-01T00:16:40.000Z"]|'
+    )
+    assert first.endswith(asa_lines(1)[0][len("<166>") : -1])
+
+
+@pytest_twisted.ensureDeferred
 async def test_nothing_is_missing_when_rsyslog_is_killed_and_comes_back(
     threads: Threads, rsyslog: Rsyslog
 ) -> None:

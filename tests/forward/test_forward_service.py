@@ -269,5 +269,5 @@ async def test_a_name_that_does_not_resolve_is_said(threads: Threads) -> None:
     log = MemoryLog()
     service = forward(threads, log, Target(address="siem.invalid", port=514, protocol="TCP"))
     await until(lambda: service.figures()["state"] == "waiting", 20)
-    assert "name cannot be resolved" in service.figures()["sentence"]
+    assert "a name that does not resolve" in service.figures()["sentence"]
     await stop(service)

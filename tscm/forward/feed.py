@@ -2,17 +2,13 @@
 From a reader of the log to one connection after another, without a line lost between them.
 """
 
-from collections.abc import Callable
-
 from attrs import define, field
 
+from tscm.forward.content import Shape
 from tscm.forward.figures import LagTrace, Rate
 from tscm.forward.link import Chunk
 from tscm.forward.window import Piece, Window
-from tscm.model import Block, LogReader
-
-Shape = Callable[[Block], Chunk]
-"""Makes of a block what the target is sent."""
+from tscm.model import LogReader
 
 BLOCK_BYTES = 64 << 10
 MAX_PENDING_BYTES = 16 << 20
@@ -66,7 +62,7 @@ class Feed:
         if block.start < self._counted:
             known = self._counted - block.start
             fresh = block.data.count(b"\n", known) if known < len(block.data) else 0
-        chunk = self._shape(block)
+        chunk = self._shape(block, self.reader.origins)
         self._window.wrote(Piece(block.start, block.end, fresh, position + chunk.size))
         self._next = block.end
         self.repeated += block.lines - fresh

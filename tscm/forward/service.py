@@ -3,6 +3,7 @@ Lines of one device to one SIEM, for as long as the manager runs.
 """
 
 import random
+import ssl
 from collections.abc import Callable
 from typing import Any, ClassVar
 
@@ -12,13 +13,14 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from tscm.forward.content import datagrams, lf_framed
+from tscm.forward.content import shape_of
 from tscm.forward.datagram import DatagramLink
 from tscm.forward.feed import Feed
 from tscm.forward.link import Address, Chunk, Ended, Link, Reactor
 from tscm.forward.resolve import Resolver, Whereabouts
 from tscm.forward.stream import StreamLink
 from tscm.forward.target import Target
+from tscm.forward.tls import TlsLink, TlsUnusable, tls_context
 from tscm.model import Json, LogReader
 from tscm.schedule import backoff
 from tscm.threads import Threads
@@ -59,6 +61,7 @@ class ForwardService(Service):
     _settle_seconds: float = field(default=_SETTLE_SECONDS, init=False)
     _state: str = field(default="off", init=False)
     _address: Address | None = field(default=None, init=False)
+    _context: ssl.SSLContext | None = field(default=None, init=False)
     _failures: int = field(default=0, init=False)
     _connections: int = field(default=0, init=False)
     _moved_at: float = field(default=0.0, init=False)
@@ -69,8 +72,9 @@ class ForwardService(Service):
 
     def __attrs_post_init__(self) -> None:
         target = self.target
-        shape = datagrams if target.protocol == "UDP" else lf_framed
-        self._feed = Feed(self._reader, shape, target.resend_bytes, target.resend_seconds)
+        self._feed = Feed(
+            self._reader, shape_of(target), target.resend_bytes, target.resend_seconds
+        )
         self._whereabouts = Whereabouts(
             target, self._resolver or Resolver(self._reactor, self._threads)
         )
@@ -110,11 +114,15 @@ class ForwardService(Service):
         while self.running:
             self._state = "resolving"
             try:
+                if self.target.protocol == "TLS":  # anew each time: the files may have changed
+                    self._context = await self._wait(self._threads.run(tls_context, self.target))
                 address = await self._wait(self._whereabouts.next_address())
             except CancelledError:
                 break
+            except TlsUnusable as error:
+                self._failed(Ended(f"cannot be used: {error.strerror}"))
             except OSError as error:
-                self._failed(Ended(f"its name cannot be resolved: {error.strerror or error}"))
+                self._failed(Ended(f"has a name that does not resolve: {error.strerror or error}"))
             else:
                 self._failed(await self._use(address))
             if self.running:
@@ -141,9 +149,17 @@ class ForwardService(Service):
         target = self.target
         if target.protocol == "UDP":
             return DatagramLink(self._reactor, self, address, target.lines_per_second)
-        return StreamLink(
-            self._reactor, self, address, target.connect_seconds, target.silence_seconds
-        )
+        limits = (target.connect_seconds, target.silence_seconds)
+        if self._context is not None:
+            return TlsLink(
+                self._reactor,
+                self,
+                address,
+                *limits,
+                context=self._context,
+                server_name=target.server_name or target.address,
+            )
+        return StreamLink(self._reactor, self, address, *limits)
 
     def _failed(self, why: Ended) -> None:
         now = self._reactor.seconds()

@@ -77,8 +77,8 @@ class StreamLink:
         except _BLOCKED:
             pass
         except OSError as error:
-            self._limit.reset(0)
-            self._limit.args = (ended_by(error.errno or 0),)
+            self._limit.cancel()
+            self._limit = self._reactor.callLater(0, self._end, ended_by(error.errno or 0))
             return
         self._reactor.addReader(self)
         self._reactor.addWriter(self)
@@ -94,15 +94,20 @@ class StreamLink:
     def doRead(self) -> Failure | None:
         """What a receiver says is of no interest, but that it closed is."""
         try:
-            if self._socket.recv(65536):
-                return None
+            data = self._socket.recv(65536)
         except _BLOCKED:
             return None
         except OSError as error:
             self._end(ended_by(error.errno or 0))
             return None
-        self._end(Ended("closed the connection"))
+        if data:
+            self._heard(data)
+        else:
+            self._end(Ended("closed the connection"))
         return None
+
+    def _heard(self, data: bytes) -> None:
+        """Something came: of no interest here."""
 
     def doWrite(self) -> Failure | None:
         """Hand the kernel what it takes, up to a burst, so that one target cannot hold the reactor."""
@@ -141,10 +146,19 @@ class StreamLink:
             self._end(ended_by(code))
             return False
         self._connecting = False
-        self._limit.cancel()
-        self._limit = None
-        self._source.connected()
+        self._established()
         return not self._ended
+
+    def _established(self) -> None:
+        """The peer's kernel has answered."""
+        self._ready()
+
+    def _ready(self) -> None:
+        """Lines may go."""
+        if self._limit is not None:
+            self._limit.cancel()
+            self._limit = None
+        self._source.connected()
 
     def wake(self) -> None:
         """Write as soon as the socket takes it."""
