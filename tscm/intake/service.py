@@ -10,6 +10,7 @@ from attrs import define, field
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, gatherResults, maybeDeferred
 from twisted.logger import Logger
+from twisted.protocols.tls import TLSMemoryBIOFactory
 
 from tscm.errors import ListenerUnavailable
 from tscm.intake import sockets
@@ -21,11 +22,15 @@ from tscm.intake.naming import Naming, Resolve
 from tscm.intake.senders import SenderTable
 from tscm.intake.sockets import ReceiveBuffer
 from tscm.intake.tcp import StreamBounds, SyslogStream, SyslogStreams
+from tscm.intake.tls import TlsFiles, TlsServer
 from tscm.intake.udp import Pace, UdpListener
 from tscm.model import Json, Spool
+from tscm.schedule import PeriodicService
 from tscm.settings.node import Intake, Listen
 from tscm.settings.values import HostPort
 from tscm.syslog.framing import Looker, look_over
+
+_FOLLOW_SECONDS = 10.0
 
 
 @define(eq=False)
@@ -48,6 +53,8 @@ class IntakeService(Service):
     _delivery: Delivery = field(init=False)
     _connections: Connections = field(init=False)
     _naming: Naming = field(init=False)
+    _tls: TlsServer | None = field(default=None, init=False)
+    _following: PeriodicService | None = field(default=None, init=False)
     _drain: Drain | None = field(default=None, init=False)
     _accounts: dict[str, Account] = field(factory=dict, init=False)
     _udp: list[UdpListener] = field(factory=list, init=False)
@@ -56,6 +63,8 @@ class IntakeService(Service):
     _places: dict[str, list[str]] = field(factory=dict, init=False)
 
     def __attrs_post_init__(self) -> None:
+        rate = self._bounds.unknown_kb_per_second * 1024
+        self.senders.strangers.bytes_per_second = rate
         self._delivery = Delivery(self._spool, self.senders)
         self._connections = Connections(
             self._bounds.max_connections, self._bounds.max_connections_per_sender
@@ -71,7 +80,11 @@ class IntakeService(Service):
         try:
             self._drain = self._open_drain()
             self._bind_all("udp", self._listen.udp, self._bind_udp)
-            self._bind_all("tcp", self._listen.tcp, self._bind_tcp)
+            self._bind_all("tcp", self._listen.tcp, self._bind_stream)
+            if self._listen.tls:
+                self._tls = TlsServer(TlsFiles.of(self._listen), self._reactor.seconds)
+                self._tls.load()
+                self._bind_all("tls", self._listen.tls, self._bind_stream)
         except BaseException:
             self._close()
             raise
@@ -82,6 +95,11 @@ class IntakeService(Service):
         self.privilegedStartService()
         super().startService()
         self._naming.startService()
+        if self._tls is not None:
+            self._following = PeriodicService(
+                self._reactor, _FOLLOW_SECONDS, self._follow, "watch over the TLS certificate"
+            )
+            self._following.startService()
         for listener in self._udp:
             listener.start()
         for port in self._ports:
@@ -94,12 +112,18 @@ class IntakeService(Service):
 
     async def _stop(self) -> None:
         await maybeDeferred(self._naming.stopService)
+        if self._following is not None:
+            await maybeDeferred(self._following.stopService)
         for port in self._ports:
             await maybeDeferred(port.stopListening)
         self._ports.clear()
         streams = [one for one in self._connections.streams() if isinstance(one, SyslogStream)]
         await gatherResults([stream.finish() for stream in streams], consumeErrors=True)
         self._close()
+
+    async def _follow(self) -> None:
+        assert self._tls is not None
+        self._tls.follow()
 
     def addresses(self) -> dict[str, list[str]]:
         """Where it listens, by kind (`udp`, `tcp`, `tls`), after binding."""
@@ -198,7 +222,7 @@ class IntakeService(Service):
             "sockets": each,
         }
 
-    def _bind_tcp(self, kind: str, address: HostPort) -> HostPort:
+    def _bind_stream(self, kind: str, address: HostPort) -> HostPort:
         bound = sockets.bind_tcp(kind, address)
         place = sockets.place_of(bound)
         account = self._account(kind, place)
@@ -208,9 +232,16 @@ class IntakeService(Service):
             octet_counts=self._bounds.octet_counting,
             look=_best_look(),
         )
-        streams = SyslogStreams(self._reactor, account, self._delivery, self._connections, bounds)
+        tls = self._tls if kind == "tls" else None
+        streams = SyslogStreams(
+            self._reactor, account, self._delivery, self._connections, bounds, tls
+        )
         account.extra.append(streams.figures)
-        port = self._reactor.adoptStreamPort(bound.fileno(), bound.family, streams)
+        factory: Any = streams
+        if tls is not None:
+            factory = TLSMemoryBIOFactory(tls, isClient=False, wrappedFactory=streams)
+            factory.noisy = False
+        port = self._reactor.adoptStreamPort(bound.fileno(), bound.family, factory)
         bound.close()  # the port has a descriptor of its own
         port.stopReading()
         self._ports.append(port)

@@ -18,6 +18,8 @@ class Stranger:
     last_seen_at: float
     lines: int = 0
     sample: bytes = b""
+    owed: float = 0.0
+    owed_at: float = 0.0
 
 
 @define(eq=False)
@@ -31,9 +33,11 @@ class Strangers:
     """
 
     max_senders: int = 1024
+    bytes_per_second: float = 1 << 20
     lines: int = field(default=0, init=False)
     uncounted_lines: int = field(default=0, init=False)
     _table: dict[str, Stranger] = field(factory=dict, init=False)
+    _others: Stranger = field(factory=lambda: Stranger(0.0, 0.0), init=False)
     _swept_at: float = field(default=0.0, init=False)
 
     def __len__(self) -> int:
@@ -54,6 +58,19 @@ class Strangers:
         stranger.last_seen_at = now
         if sample:
             stranger.sample = sample[:_SAMPLE_BYTES].partition(b"\n")[0]
+
+    def wait_for(self, address: str, size: int, now: float) -> float:
+        """
+        Charge *size* bytes to a stranger; seconds until it has no more than its allowance.
+
+        Up to a second's worth passes at once.  One that found no room in the table shares
+        one account with all others of its kind.
+        """
+        owner = self._table.get(address, self._others)
+        passed = max(0.0, now - owner.owed_at) if owner.owed_at else 0.0
+        owner.owed = max(0.0, owner.owed - passed * self.bytes_per_second) + size
+        owner.owed_at = now
+        return max(0.0, owner.owed / self.bytes_per_second - 1.0)
 
     def forget(self, address: str) -> None:
         """*address* is no stranger any more."""

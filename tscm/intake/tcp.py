@@ -9,23 +9,27 @@ import socket
 from typing import Any, ClassVar
 
 from attrs import define, field
+from OpenSSL import SSL
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IAddress, IReactorTime
+from twisted.internet.interfaces import IAddress, IDelayedCall, IHandshakeListener, IReactorTime
 from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.internet.tcp import Connection
 from twisted.logger import Logger
 from twisted.python.failure import Failure
+from zope.interface import implementer
 
 from tscm.intake.account import Account
 from tscm.intake.connections import Connections
 from tscm.intake.delivery import Delivery
 from tscm.intake.senders import normal_address
+from tscm.intake.tls import HANDSHAKE_SECONDS, TlsServer, words_of
 from tscm.model import Json
 from tscm.syslog.framing import Framing, Lines, Looker, StreamDecoder, look_over
 
 READ_BYTES = 128 << 10
 """One read of a connection: large enough for the kernel's work to dominate, small enough for others."""
 
+_SLOW = "hand-shake not finished in time"
 _KEEPALIVE = (
     (socket.TCP_KEEPIDLE, 60),
     (socket.TCP_KEEPINTVL, 15),
@@ -43,6 +47,7 @@ class StreamBounds:
     look: Looker = look_over
 
 
+@implementer(IHandshakeListener)
 class SyslogStream(Protocol):
     """
     One connection.
@@ -58,23 +63,43 @@ class SyslogStream(Protocol):
         )
         self.last_heard_at = factory.clock.seconds()
         self._version = -1
+        self._stranger = False
+        self._tardy = False
         self._cut = 0
         self._faults = 0
         self._named_tls = False
         self._heard_bytes = 0
         self._finished: Deferred[None] | None = None
+        self._shaking: IDelayedCall | None = None
+        self._rest: IDelayedCall | None = None
 
     def connectionMade(self) -> None:
         """Keepalive finds dead peers; nothing else ends a quiet connection."""
-        transport: Any = self.transport
-        transport.setTcpKeepAlive(True)
-        handle = transport.getHandle()
-        if hasattr(handle, "setsockopt"):
+        raw = self._raw()
+        if isinstance(raw, Connection):
+            raw.bufferSize = READ_BYTES
+            raw.setTcpKeepAlive(True)
             for option, value in _KEEPALIVE:
-                handle.setsockopt(socket.IPPROTO_TCP, option, value)
-        if isinstance(getattr(transport, "bufferSize", None), int):
-            transport.bufferSize = READ_BYTES
+                raw.getHandle().setsockopt(socket.IPPROTO_TCP, option, value)
+        if self.factory.tls is not None:
+            self._shaking = self.factory.clock.callLater(HANDSHAKE_SECONDS, self._too_slow)
         self.factory.connections.opened(self, known=self._known())
+
+    def handshakeCompleted(self) -> None:
+        """TLS stands: is the client one of those that may send?"""
+        if self._shaking is not None:
+            self._shaking.cancel()
+            self._shaking = None
+        transport: Any = self.transport
+        assert self.factory.tls is not None
+        fault = self.factory.tls.client_fault(transport.getHandle())
+        if fault:
+            self.factory.handshake_failed(self.sender, fault)
+            self.give_way()
+
+    def _too_slow(self) -> None:
+        self._tardy = True
+        self._raw().abortConnection()
 
     def dataReceived(self, data: bytes) -> None:
         """Take what a read brought."""
@@ -90,8 +115,10 @@ class SyslogStream(Protocol):
             self._named_tls = True
             factory.found_tls(self.sender)
         self._count()
+        if self._stranger:
+            self._slow_down(len(data), now)
 
-    def connectionLost(self, reason: Failure = connectionDone) -> None:  # noqa: ARG002 - Twisted's
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
         """What is left of a line is kept."""
         factory = self.factory
         factory.connections.closed(self)
@@ -101,6 +128,11 @@ class SyslogStream(Protocol):
             now = factory.clock.seconds()
             factory.delivery.deliver(factory.account, ((self.sender, lines),), now)
         self._count()
+        for timer in (self._shaking, self._rest):
+            if timer is not None and timer.active():
+                timer.cancel()
+        if self._shaking is not None:
+            factory.handshake_failed(self.sender, _SLOW if self._tardy else _reason(reason))
         if self._finished is not None:
             self._finished.callback(None)
 
@@ -113,21 +145,42 @@ class SyslogStream(Protocol):
         """The manager stops: take what waits in the socket, then close."""
         done: Deferred[None] = Deferred()
         self._finished = done
-        transport: Any = self.transport
-        if isinstance(transport, Connection):
+        raw = self._raw()
+        if isinstance(raw, Connection):
             heard = -1
-            while self._heard_bytes != heard and not transport.disconnected:
+            while self._heard_bytes != heard and not raw.disconnected:
                 heard = self._heard_bytes
-                transport.doRead()
-            transport.loseConnection()
+                raw.doRead()
+        if self.factory.tls is None or self._shaking is not None:
+            raw.loseConnection()
         else:
-            transport.abortConnection()
+            transport: Any = self.transport
+            transport.loseConnection()  # says good-bye in TLS
+            raw.loseConnection()
         return done
+
+    def _raw(self) -> Any:
+        """The TCP connection, below TLS where there is one."""
+        return getattr(self.transport, "transport", self.transport)
+
+    def _slow_down(self, size: int, now: float) -> None:
+        """
+        A stranger that sends too much is read no faster than its allowance fills.
+        """
+        wait = self.factory.delivery.senders.strangers.wait_for(self.sender, size, now)
+        if wait > 0 and self._rest is None:
+            self._raw().pauseProducing()
+            self._rest = self.factory.clock.callLater(min(wait, 5.0), self._go_on)
+
+    def _go_on(self) -> None:
+        self._rest = None
+        self._raw().resumeProducing()
 
     def _known(self) -> bool:
         senders = self.factory.delivery.senders
         self._version = senders.version
-        return senders.route_of(self.sender) is not None
+        self._stranger = senders.route_of(self.sender) is None
+        return not self._stranger
 
     def _still_welcome(self) -> bool:
         known = self._known()
@@ -158,6 +211,8 @@ class SyslogStreams(Factory):
     delivery: Delivery
     connections: Connections
     bounds: StreamBounds
+    tls: TlsServer | None = None
+    handshakes_failed: dict[str, int] = field(factory=dict, init=False)
     framing_faults: int = field(default=0, init=False)
     partials: int = field(default=0, init=False)
     tls_on_plain: int = field(default=0, init=False)
@@ -191,10 +246,35 @@ class SyslogStreams(Factory):
                 times=self.tls_on_plain,
             )
 
+    def handshake_failed(self, sender: str, cause: str) -> None:
+        """A peer that got no TLS connection: told once a cause, then each hundredth time."""
+        causes = self.handshakes_failed
+        if cause not in causes and len(causes) >= 32:
+            cause = "other"
+        causes[cause] = times = causes.get(cause, 0) + 1
+        if times == 1 or times % 100 == 0:
+            self._log.warn(
+                "{listener}: no TLS with {sender}: {cause} ({times} times)",
+                listener=self.account.listener,
+                sender=sender,
+                cause=cause,
+                times=times,
+            )
+
     def figures(self) -> Json:
         """What this listener adds to its counts."""
-        return {
+        shown: Json = {
             "partial_at_close": self.partials,
             "framing_faults": self.framing_faults,
             "tls_on_plain_port": self.tls_on_plain,
         }
+        if self.tls is not None:
+            shown["tls"] = self.tls.figures() | {"handshakes_failed": self.handshakes_failed}
+        return shown
+
+
+def _reason(reason: Failure) -> str:
+    """Why a hand-shake came to nothing, in a few words."""
+    if isinstance(reason.value, SSL.Error):
+        return f"no hand-shake: {words_of(reason.value)}"
+    return "closed before the hand-shake was finished"

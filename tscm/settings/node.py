@@ -43,6 +43,16 @@ class Listen:
     tls_client: str = setting(
         values.choice("off", "optional", "required"), "off", doc="Client certificates."
     )
+    tls_client_names: tuple[str, ...] = setting(
+        values.many(values.address),
+        (),
+        doc="Names of which a client certificate must hold one; none takes all of the client CA.",
+    )
+    tls_client_fingerprints: tuple[str, ...] = setting(
+        values.many(values.fingerprint),
+        (),
+        doc="SHA-256 of client certificates that are taken without a CA.",
+    )
 
 
 @frozen(kw_only=True)
@@ -77,6 +87,11 @@ class Intake:
     )
     quarantine_kb: int = setting(
         values.whole(50, 1 << 24), 10240, doc="Quota of the quarantine log."
+    )
+    unknown_kb_per_second: int = setting(
+        values.whole(1, 1 << 20),
+        1024,
+        doc="How much of an unknown sender is read from TCP, and kept in quarantine, in a second.",
     )
     octet_counting: bool = setting(
         values.yes_no, True, doc="Take octet-counted messages on TCP and TLS (RFC 6587)."

@@ -1,0 +1,278 @@
+"""TLS from hand-shake to log."""
+
+import shutil
+import socket
+import ssl
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_twisted
+from twisted.internet.threads import deferToThread
+
+from tests.intake.certificates import Authority, Issued
+from tests.intake.intake_parts import (
+    ANY,
+    MemorySpool,
+    balanced,
+    bounds,
+    from_loopback,
+    listen,
+    pause,
+    reactor,
+    target,
+    until,
+)
+from tscm.intake import tcp
+from tscm.intake.senders import SenderTable
+from tscm.intake.service import IntakeService
+from tscm.intake.tls import (
+    CertificateUnusable,
+    TlsFiles,
+    TlsServer,
+    client_fault,
+    fingerprint_of,
+    name_matches,
+    names_of,
+)
+
+
+@pytest.fixture
+def authority(tmp_path: Path) -> Authority:
+    return Authority(tmp_path)
+
+
+Start = Callable[..., IntakeService]
+
+
+@pytest_twisted.async_yield_fixture
+async def start(authority: Authority) -> AsyncIterator[Start]:
+    started: list[IntakeService] = []
+    server = authority.issue("server", "collector.example", "127.0.0.1")
+    shutil.copy(server.certificate_file, authority.folder / "server.pem")
+    shutil.copy(server.key_file, authority.folder / "server.key")
+
+    def make(**changed: Any) -> IntakeService:
+        senders = SenderTable()
+        senders.claim("fw1", ["127.0.0.2"])
+        settings = {
+            "tls": (ANY,),
+            "tls_certificate": str(authority.folder / "server.pem"),
+            "tls_key": str(authority.folder / "server.key"),
+        }
+        service = IntakeService(
+            reactor, listen(**(settings | changed)), bounds(), MemorySpool(), senders
+        )
+        service.startService()
+        started.append(service)
+        return service
+
+    yield make
+    for service in started:
+        await service.stopService()
+
+
+def spool_of(service: IntakeService) -> MemorySpool:
+    spool = service._spool
+    assert isinstance(spool, MemorySpool)
+    return spool
+
+
+def only(service: IntakeService) -> dict[str, Any]:
+    (figures,) = service.figures()["listeners"].values()
+    assert isinstance(figures, dict)
+    return figures
+
+
+def plain(service: IntakeService) -> socket.socket:
+    stream = from_loopback(2, socket.SOCK_STREAM)
+    stream.settimeout(10)
+    stream.connect(target(service.addresses()["tls"][0]))
+    return stream
+
+
+def connect(
+    service: IntakeService, authority: Authority, client: Issued | None = None, **limits: Any
+) -> ssl.SSLSocket:
+    """Blocking: for a thread."""
+    context = ssl.create_default_context(cafile=str(authority.issued.certificate_file))
+    for name, value in limits.items():
+        setattr(context, name, value)
+    if client is not None:
+        context.load_cert_chain(client.certificate_file, client.key_file)
+    return context.wrap_socket(plain(service), server_hostname="collector.example")
+
+
+def send(
+    service: IntakeService, authority: Authority, client: Issued | None = None, **limits: Any
+) -> bool:
+    """Blocking: whether lines could be sent and the connection stood afterwards."""
+    try:
+        with connect(service, authority, client, **limits) as stream:
+            stream.sendall(b"<1>one\n7 <1>two\n")
+            stream.settimeout(0.3)
+            try:
+                return stream.recv(1) != b""
+            except TimeoutError:
+                return True
+    except (ssl.SSLError, ConnectionError):
+        return False
+
+
+@pytest_twisted.ensureDeferred
+async def test_lines_reach_the_log(start: Start, authority: Authority) -> None:
+    service = start()
+    assert await deferToThread(send, service, authority)
+    await until(lambda: spool_of(service).count() == 2)
+    assert spool_of(service).lines("fw1") == [b"<1>one", b"7 <1>two"]
+    assert only(service)["tls"]["handshakes_failed"] == {}
+    assert balanced(service.figures())
+
+
+@pytest_twisted.ensureDeferred
+async def test_versions_before_1_2_are_refused(start: Start, authority: Authority) -> None:
+    service = start()
+    old = ssl.TLSVersion(0x0302)  # TLS 1.1
+    with pytest.warns(DeprecationWarning, match="TLSv1_1"):
+        taken = await deferToThread(
+            send, service, authority, minimum_version=old, maximum_version=old
+        )
+    assert not taken
+    assert await deferToThread(send, service, authority, maximum_version=ssl.TLSVersion.TLSv1_2)
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_new_certificate_is_taken_up_and_connections_stay(
+    start: Start, authority: Authority
+) -> None:
+    service = start()
+    old = await deferToThread(connect, service, authority)
+    first = old.getpeercert(binary_form=True)
+    fresh = authority.issue("server", "collector.example")
+    shutil.copy(fresh.certificate_file, authority.folder / "server.pem")
+    assert service._tls is not None
+    service._tls.follow()  # the key does not fit yet
+    assert "key values mismatch" in only(service)["tls"]["fault"]
+    assert await deferToThread(send, service, authority)
+    shutil.copy(fresh.key_file, authority.folder / "server.key")
+    service._tls.follow()
+    assert only(service)["tls"]["fault"] is None
+    new = await deferToThread(connect, service, authority)
+    assert new.getpeercert(binary_form=True) != first
+    count = spool_of(service).count()
+    old.sendall(b"<1>old\n")
+    new.sendall(b"<1>new\n")
+    await until(lambda: spool_of(service).count() == count + 2)
+    old.close()
+    new.close()
+
+
+@pytest_twisted.ensureDeferred
+async def test_gibberish_is_named_and_closed(start: Start) -> None:
+    service = start()
+    with plain(service) as stream:
+        stream.sendall(b"<166>%ASA-6-302013: this is no TLS\n" * 5)
+        await until(lambda: bool(only(service)["tls"]["handshakes_failed"]))
+    (cause,) = only(service)["tls"]["handshakes_failed"]
+    assert cause.startswith("no hand-shake: ")
+    assert only(service)["received"] == 0
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_hand_shake_that_never_ends_is_closed(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tcp, "HANDSHAKE_SECONDS", 0.1)
+    service = start()
+    with plain(service) as stream:
+        stream.sendall(b"\x16\x03\x01")
+        await until(lambda: bool(only(service)["tls"]["handshakes_failed"]))
+        assert service.figures()["connections"]["open"] == 0
+    (cause,) = only(service)["tls"]["handshakes_failed"]
+    assert "not finished" in cause
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_client_certificate_can_be_required(start: Start, authority: Authority) -> None:
+    service = start(tls_client="required", tls_client_ca=str(authority.issued.certificate_file))
+    await deferToThread(send, service, authority)
+    await pause(0.05)
+    assert only(service)["received"] == 0
+    stranger = Authority(authority.folder / "..").issue("other", "fw.example")
+    expired = authority.issue("expired", "fw.example", days=-1)
+    own = authority.issue("own", "fw.example", own=True)
+    for bad in (stranger, expired, own):
+        await deferToThread(send, service, authority, bad)
+    await pause(0.05)
+    assert only(service)["received"] == 0
+    assert only(service)["tls"]["handshakes_failed"] == {
+        "no client certificate": 1,
+        "client certificate is neither pinned nor issued by the client CA": 3,
+    }
+    good = authority.issue("client", "fw.example")
+    assert await deferToThread(send, service, authority, good)
+    await until(lambda: only(service)["received"] == 2)
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_pinned_certificate_needs_no_authority(start: Start, authority: Authority) -> None:
+    pinned = authority.issue("pinned", "fw.example", own=True)
+    other = authority.issue("other", "fw.example", own=True)
+    service = start(
+        tls_client="required", tls_client_fingerprints=(fingerprint_of(pinned.certificate),)
+    )
+    await deferToThread(send, service, authority, other)
+    await pause(0.05)
+    assert only(service)["received"] == 0
+    assert await deferToThread(send, service, authority, pinned)
+    await until(lambda: only(service)["received"] == 2)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "name", "fits"),
+    [
+        ("fw.example", "FW.example.", True),
+        ("*.example.net", "fw.example.net", True),
+        ("*.example.net", "a.b.example.net", False),
+        ("*.example.net", "example.net", False),
+        ("f*.example.net", "fw.example.net", False),
+        ("*", "fw", False),
+        ("*.net", "example.net", False),
+        ("a.*.net", "a.b.net", False),
+        ("*.*.net", "a.b.net", False),
+        ("192.0.2.1", "192.0.2.1", True),
+    ],
+)
+def test_a_wildcard_is_the_whole_left_most_label(pattern: str, name: str, fits: bool) -> None:
+    assert name_matches(pattern, name) is fits
+
+
+def test_client_names_are_compared_with_what_was_issued(authority: Authority) -> None:
+    files = TlsFiles(
+        certificate="", key="", client="optional", client_names=("fw.example", "192.0.2.1")
+    )
+    for sans, fault in (
+        (("fw.example",), ""),
+        (("*.example.net",), "client certificate is for other names"),
+        (("192.0.2.1",), ""),
+        ((), "client certificate is for other names"),
+    ):
+        issued = authority.issue("fw.example", *sans).certificate
+        assert names_of(issued) == sans
+        assert client_fault(files, issued, chained=True) == fault
+    assert client_fault(files, None, chained=True) == ""
+
+
+def test_settings_that_cannot_be_meant_are_a_sentence(authority: Authority) -> None:
+    with pytest.raises(CertificateUnusable, match="tls_certificate, tls_key: not set"):
+        TlsFiles.of(listen(tls=(ANY,)))
+    with pytest.raises(CertificateUnusable, match="tls_client_ca: not set"):
+        TlsFiles.of(listen(tls_certificate="/a", tls_key="/b", tls_client="required"))
+    missing = TlsFiles(certificate="/nowhere/a.pem", key="/nowhere/b.key")
+    with pytest.raises(CertificateUnusable, match=r"/nowhere/a\.pem: No such file"):
+        TlsServer(missing, lambda: 0.0).load()
+    text = authority.folder / "text.pem"
+    text.write_text("no certificate")
+    with pytest.raises(CertificateUnusable, match=r"text\.pem: "):
+        TlsServer(TlsFiles(certificate=str(text), key=str(text)), lambda: 0.0).load()

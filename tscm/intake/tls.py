@@ -1,0 +1,235 @@
+"""
+TLS for syslog (RFC 5425): a server context that follows its files, and whom it lets in.
+"""
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, ClassVar
+from weakref import WeakSet
+
+from attrs import define, field, frozen
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+from OpenSSL import SSL
+from twisted.internet.interfaces import IOpenSSLServerConnectionCreator
+from twisted.logger import Logger
+from zope.interface import implementer
+
+from tscm.errors import TscmError
+from tscm.model import Json
+from tscm.settings.node import Listen
+
+HANDSHAKE_SECONDS = 20.0
+"""A peer that has not finished its hand-shake by then is closed."""
+
+
+class CertificateUnusable(TscmError):
+    """
+    The certificate, key or client CA of the TLS listener cannot be used.
+    """
+
+    exit_status = 4
+
+    def __init__(self, path: str, cause: str) -> None:
+        self.path = path
+        self.cause = cause
+        super().__init__(path, cause)
+
+    def __str__(self) -> str:
+        return f"TLS listener: {self.path}: {self.cause}; see [listen] tls_* in the settings"
+
+
+@frozen(kw_only=True)
+class TlsFiles:
+    """Files of the listener, and which client certificates it takes."""
+
+    certificate: str
+    key: str
+    client_ca: str | None = None
+    client: str = "off"
+    client_names: tuple[str, ...] = ()
+    client_fingerprints: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, listen: Listen) -> "TlsFiles":
+        """From the settings; raises `CertificateUnusable` where they cannot be meant."""
+        if listen.tls_certificate is None or listen.tls_key is None:
+            raise CertificateUnusable("tls_certificate, tls_key", "not set, and tls is")
+        trusts = listen.tls_client_ca or listen.tls_client_fingerprints
+        if listen.tls_client != "off" and not trusts:
+            raise CertificateUnusable(
+                "tls_client_ca", f"not set, and tls_client is {listen.tls_client}"
+            )
+        return cls(
+            certificate=listen.tls_certificate,
+            key=listen.tls_key,
+            client_ca=listen.tls_client_ca,
+            client=listen.tls_client,
+            client_names=listen.tls_client_names,
+            client_fingerprints=listen.tls_client_fingerprints,
+        )
+
+    def signature(self) -> tuple[tuple[int, int, int] | None, ...]:
+        """What changes when a file does."""
+        found: list[tuple[int, int, int] | None] = []
+        for path in (self.certificate, self.key, self.client_ca):
+            try:
+                seen = Path(path).stat() if path else None
+            except OSError:
+                seen = None
+            found.append(seen and (seen.st_mtime_ns, seen.st_size, seen.st_ino))
+        return tuple(found)
+
+
+def name_matches(pattern: str, name: str) -> bool:
+    """
+    Whether a certificate's name *pattern* stands for *name* (RFC 6125, 6.4.3).
+
+    A `*` stands for one whole left-most label and for nothing else: neither `f*.example` nor
+    `*` alone, and never for a label further right.
+    """
+    pattern, name = pattern.lower().rstrip("."), name.lower().rstrip(".")
+    left, _, right = pattern.partition(".")
+    if left != "*":
+        return "*" not in pattern and pattern == name
+    first, _, rest = name.partition(".")
+    return "." in right and "*" not in right and bool(first) and rest == right
+
+
+def names_of(certificate: x509.Certificate) -> tuple[str, ...]:
+    """DNS names and addresses that a certificate was issued for; never its common name."""
+    try:
+        found = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except x509.ExtensionNotFound:
+        return ()
+    addresses = found.get_values_for_type(x509.IPAddress)
+    return (*found.get_values_for_type(x509.DNSName), *map(str, addresses))
+
+
+def fingerprint_of(certificate: x509.Certificate) -> str:
+    """SHA-256 over the certificate, as the settings write it."""
+    return hashlib.sha256(certificate.public_bytes(Encoding.DER)).hexdigest()
+
+
+def client_fault(files: TlsFiles, certificate: x509.Certificate | None, *, chained: bool) -> str:
+    """
+    Why a client may not send, in words; empty where it may.
+
+    *chained* says that its certificate leads to the client CA and is in force.  A pinned
+    certificate needs neither chain nor name.
+    """
+    if files.client == "off":
+        return ""
+    if certificate is None:
+        return "no client certificate" if files.client == "required" else ""
+    if fingerprint_of(certificate) in files.client_fingerprints:
+        return ""
+    if not chained:
+        return "client certificate is neither pinned nor issued by the client CA"
+    if not files.client_names:
+        return ""
+    offered = names_of(certificate)
+    if any(name_matches(name, wanted) for wanted in files.client_names for name in offered):
+        return ""
+    return "client certificate is for other names"
+
+
+@implementer(IOpenSSLServerConnectionCreator)
+@define(eq=False)
+class TlsServer:
+    """
+    Makes the server side of each connection, with the certificate that is in force.
+
+    `follow` takes up changed files; connections that are open keep what they began with.  A
+    file with a fault leaves the old certificate in force and shows the fault.
+    """
+
+    _log: ClassVar[Logger] = Logger()
+
+    files: TlsFiles
+    _now: Callable[[], float]
+    loaded_at: float = field(default=0.0, init=False)
+    fault: str | None = field(default=None, init=False)
+    expires_at: float = field(default=0.0, init=False)
+    _unchained: "WeakSet[Any]" = field(factory=WeakSet, init=False)
+    _context: Any = field(default=None, init=False)
+    _signature: Any = field(default=None, init=False)
+
+    def load(self) -> None:
+        """Read the files; raises `CertificateUnusable` and keeps what was there."""
+        self._signature = self.files.signature()
+        self._context, self.expires_at = _context_of(self.files, self._note_chain)
+        self.loaded_at = self._now()
+        self.fault = None
+
+    def follow(self) -> None:
+        """Load again where a file has changed."""
+        if self.files.signature() == self._signature:
+            return
+        try:
+            self.load()
+        except CertificateUnusable as fault:
+            self.fault = str(fault)
+            self._log.error("{fault}; the old certificate stays in force", fault=self.fault)
+        else:
+            self._log.info("TLS listener: {path} loaded", path=self.files.certificate)
+
+    def serverConnectionForTLS(self, protocol: Any) -> Any:  # noqa: ARG002 - Twisted's
+        """The connection object that Twisted feeds."""
+        return SSL.Connection(self._context, None)
+
+    def client_fault(self, connection: Any) -> str:
+        """Why the client behind *connection* may not send; empty where it may."""
+        presented = connection.get_peer_certificate(as_cryptography=True)
+        chained = connection not in self._unchained
+        return client_fault(self.files, presented, chained=chained)
+
+    def _note_chain(self, connection: Any, *judged: Any) -> bool:
+        """OpenSSL's verdict on one certificate of the chain; kept until the hand-shake is over."""
+        if not judged[-1]:
+            self._unchained.add(connection)
+        return True
+
+    def figures(self) -> Json:
+        """Which certificate is in force."""
+        return {
+            "certificate": self.files.certificate,
+            "expires_at": self.expires_at,
+            "loaded_at": self.loaded_at,
+            "fault": self.fault,
+        }
+
+
+def _context_of(files: TlsFiles, note_chain: Callable[..., bool]) -> tuple[Any, float]:
+    context = SSL.Context(SSL.TLS_SERVER_METHOD)
+    context.set_min_proto_version(SSL.TLS1_2_VERSION)
+    # Resumption would need a session id context, and senders stay connected anyway.
+    context.set_options(SSL.OP_NO_TICKET | SSL.OP_NO_RENEGOTIATION)
+    context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
+    path = files.certificate
+    try:
+        leaf = x509.load_pem_x509_certificate(Path(path).read_bytes())
+        context.use_certificate_chain_file(path)
+        path = files.key
+        context.use_privatekey_file(path)
+        context.check_privatekey()
+        if files.client_ca is not None:
+            path = files.client_ca
+            context.load_verify_locations(path)
+    except (OSError, ValueError, SSL.Error) as error:
+        raise CertificateUnusable(path, words_of(error)) from None
+    if files.client != "off":
+        # Judged when the hand-shake is complete: a pinned certificate needs no chain.
+        context.set_verify(SSL.VERIFY_PEER, note_chain)
+    return context, leaf.not_valid_after_utc.timestamp()
+
+
+def words_of(error: BaseException) -> str:
+    """What OpenSSL or the system says, without the class names."""
+    if isinstance(error, SSL.Error):
+        reasons = [str(one[-1]) for one in (error.args[0] if error.args else ()) if one]
+        return "; ".join(reasons) or "OpenSSL refuses it"
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return str(error).partition("\n")[0] or type(error).__name__
