@@ -87,7 +87,13 @@ class NodeService(Service):
         self.spool = SpoolService(self.layout.logs, node.spool, reactor, self.quick)
         self.senders = SenderTable()
         self.intake = IntakeService(
-            reactor, node.listen, node.intake, self.spool, self.senders, self._resolve
+            reactor,
+            node.listen,
+            node.intake,
+            self.spool,
+            self.senders,
+            self._resolve,
+            quarantine_file=self.layout.quarantine,
         )
         self.updates = UpdateService(
             reactor, self.slow, node, Policies(self.store), ordinary_ways()

@@ -4,6 +4,7 @@ The listeners as one service: bound before privileges go, counted while they run
 
 from collections.abc import Callable, Iterable
 from functools import partial
+from pathlib import Path
 from typing import Any, ClassVar
 
 from attrs import define, field
@@ -19,6 +20,7 @@ from tscm.intake.batch import Drain, open_drain
 from tscm.intake.connections import Connections
 from tscm.intake.delivery import Delivery
 from tscm.intake.naming import Naming, Resolve
+from tscm.intake.quarantine import QuarantineLog
 from tscm.intake.senders import SenderTable
 from tscm.intake.sockets import ReceiveBuffer
 from tscm.intake.tcp import StreamBounds, SyslogStream, SyslogStreams
@@ -50,6 +52,9 @@ class IntakeService(Service):
     _spool: Spool
     senders: SenderTable
     _resolve: Resolve | None = None
+    quarantine_file: Path | None = None
+    """Where `unknown_senders = quarantine` keeps their lines."""
+    _quarantine: QuarantineLog | None = field(default=None, init=False)
     _delivery: Delivery = field(init=False)
     _connections: Connections = field(init=False)
     _naming: Naming = field(init=False)
@@ -65,7 +70,13 @@ class IntakeService(Service):
     def __attrs_post_init__(self) -> None:
         rate = self._bounds.unknown_kb_per_second * 1024
         self.senders.strangers.bytes_per_second = rate
-        self._delivery = Delivery(self._spool, self.senders)
+        if self._bounds.unknown_senders == "quarantine" and self.quarantine_file is not None:
+            self._quarantine = QuarantineLog(
+                self.quarantine_file,
+                self._bounds.quarantine_kb * 1024,
+                self.senders.strangers.may_keep,
+            )
+        self._delivery = Delivery(self._spool, self.senders, self._quarantine)
         self._connections = Connections(
             self._bounds.max_connections, self._bounds.max_connections_per_sender
         )
@@ -146,6 +157,7 @@ class IntakeService(Service):
                 "lines": unknown.lines,
                 "uncounted_lines": unknown.uncounted_lines,
                 "senders": len(unknown),
+                "quarantine": None if self._quarantine is None else self._quarantine.figures(),
             },
             "senders": self.senders.figures(),
         }
@@ -248,6 +260,8 @@ class IntakeService(Service):
         return place
 
     def _close(self) -> None:
+        if self._quarantine is not None:
+            self._quarantine.close()
         for listener in self._udp:
             listener.stop()
         for port in self._ports:

@@ -11,6 +11,22 @@ _FORGET_SECONDS = 86400.0
 
 
 @define
+class Allowance:
+    """
+    Bytes that a sender owes, paid off at a rate.  Up to a second's worth passes at once.
+    """
+
+    _owed: float = field(default=0.0, init=False)
+    _at: float = field(default=0.0, init=False)
+
+    def charge(self, size: int, now: float, rate: float) -> float:
+        """Seconds until, with *size* more, no more than a second's worth is owed."""
+        self._owed = max(0.0, self._owed - max(0.0, now - self._at) * rate) + size
+        self._at = now
+        return max(0.0, self._owed / rate - 1.0)
+
+
+@define
 class Stranger:
     """One unknown sender."""
 
@@ -18,14 +34,14 @@ class Stranger:
     last_seen_at: float
     lines: int = 0
     sample: bytes = b""
-    owed: float = 0.0
-    owed_at: float = 0.0
+    reading: Allowance = field(factory=Allowance)
+    keeping: Allowance = field(factory=Allowance)
 
 
 @define(eq=False)
 class Strangers:
     """
-    Unknown senders by address.
+    Unknown senders by address.  Those that find no room in the table share one allowance.
 
     When the table is full, those not heard for a day make room; a stranger that finds none is
     counted in *uncounted_lines* alone, so that a flood of forged sources costs no memory and
@@ -61,16 +77,21 @@ class Strangers:
 
     def wait_for(self, address: str, size: int, now: float) -> float:
         """
-        Charge *size* bytes to a stranger; seconds until it has no more than its allowance.
-
-        Up to a second's worth passes at once.  One that found no room in the table shares
-        one account with all others of its kind.
+        Charge *size* bytes read to a stranger; seconds until it has no more than its allowance.
         """
-        owner = self._table.get(address, self._others)
-        passed = max(0.0, now - owner.owed_at) if owner.owed_at else 0.0
-        owner.owed = max(0.0, owner.owed - passed * self.bytes_per_second) + size
-        owner.owed_at = now
-        return max(0.0, owner.owed / self.bytes_per_second - 1.0)
+        return self._table.get(address, self._others).reading.charge(
+            size, now, self.bytes_per_second
+        )
+
+    def may_keep(self, address: str, size: int, now: float) -> bool:
+        """
+        Whether *size* bytes of a stranger may be kept, within the same allowance.
+        """
+        keeping = self._table.get(address, self._others).keeping
+        if keeping.charge(0, now, self.bytes_per_second) > 0:
+            return False
+        keeping.charge(size, now, self.bytes_per_second)
+        return True
 
     def forget(self, address: str) -> None:
         """*address* is no stranger any more."""

@@ -57,6 +57,11 @@ class Layout:
         return self.root / "var/log/threatstop/devices"
 
     @property
+    def quarantine(self) -> Path:
+        """Lines of unknown senders, where the settings keep them."""
+        return self.root / "var/log/threatstop/unknown"
+
+    @property
     def run(self) -> Path:
         """Control socket and lock."""
         return self.root / "run/tscm"
