@@ -122,6 +122,13 @@ _SUBMODE_WORDS = frozenset(
 )
 
 
+STANDBY_WARNING = (
+    "**** WARNING ****\n"
+    "\tConfiguration Replication is NOT performed from Standby unit to Active unit.\n"
+    "\tConfigurations are no longer synchronized.\n"
+)
+
+
 def marker(line: str, column: int) -> str:
     """The caret under what was not understood, and the sentence."""
     return f"\n{line}\n{' ' * column}^\n{INVALID}\n"
@@ -147,12 +154,15 @@ class Console:
         words = line.split()
         if not words or words[0][0] in "!:":
             return ""
+        before = self.device.configuration.generation
         try:
-            if self._mode:
-                printed = self._submode(line, words)
-                if printed is not None:
-                    return printed
-            return self._command(line, words, now)
+            printed = self._submode(line, words) if self._mode else None
+            if printed is None:
+                printed = self._command(line, words, now)
+            if self.device.role == "standby" and before != self.device.configuration.generation:
+                self.device.diverged = True
+                printed = STANDBY_WARNING + printed
+            return printed
         except Refused as refusal:
             if refusal.cause is Cause.SYNTAX and refusal.text == INVALID:
                 return marker(line, len(line) - len(line.lstrip()) + len(words[0]) + 1)
@@ -233,7 +243,7 @@ class Console:
             return self._negative(words[1:])
         if first == "clear":
             return self._clear(words)
-        return self._positive(line.strip(), words)
+        return self._positive(line.strip(), words, now)
 
     def _save(self, words: list[str], now: float) -> str:
         match words:
@@ -248,10 +258,11 @@ class Console:
                 size = len(self.device.running_config())
                 return f"{size} bytes copied in 0.100 secs\n"
             case ["write" | "wr", "standby"]:
+                self.device.resync = True
                 return "Building configuration...\n[OK]\n"
         raise Refused(Cause.SYNTAX, INVALID)
 
-    def _positive(self, line: str, words: list[str]) -> str:
+    def _positive(self, line: str, words: list[str], now: float) -> str:
         known: dict[str, Callable[[Sequence[str]], None]] = {
             "object-group": self._enter_group,
             "object": self._enter_object,
@@ -268,6 +279,11 @@ class Console:
             self.device.configuration.changed()
             if words[0] != "object-group-search":
                 self._mode, self._target = "stored", line
+        elif words[:2] == ["rest-api", "agent"]:
+            if self.device.profile.agent_version is None:
+                raise Refused(Cause.SYNTAX, INVALID)
+            self._store(line)
+            self.device.outbox += self.device.health.start(now)
         elif words[0] in STORED:
             self._store(line)
         else:
@@ -375,6 +391,8 @@ class Console:
             case ["object-group" | "object" | "access-list" | "username"]:
                 raise Refused(Cause.SYNTAX, INCOMPLETE)
             case [first, *_] if first in STORED or first == "interface":
+                if words == ["rest-api", "agent"]:
+                    self.device.health.stop()
                 self._forget(" ".join(words))
             case []:
                 raise Refused(Cause.SYNTAX, INCOMPLETE)

@@ -9,7 +9,9 @@ The control port: plain HTTP with JSON on loopback, by which tests and the demon
     GET    /simulator/v1/switches         PUT {"name": position} sets some
     GET    /simulator/v1/state            tokens, agent, collectors, last lines
     POST   /simulator/v1/lines            {"lines": [...]}: typed as by SSH, an outside change
-    POST   /simulator/v1/reload           and kill-agent, revive-agent, lose-tokens, failover
+    PUT    /simulator/v1/faults           [{"kind": "reset-after", "at": 3}], `tscm.simulator.faults`
+    POST   /simulator/v1/reload           {"version": "9.16(1)"} may be told
+    POST   /simulator/v1/kill-agent       and revive-agent, lose-tokens, failover
 
 Traffic is answered when its lines are on the wire (or after "wait" seconds, 60 unless told): what
 came of the packets, `lines_sent` by then and `policy_lines`, those of 106100 and 106023 among
@@ -26,6 +28,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from tscm.errors import TscmError
+from tscm.simulator.faults import Armed
 from tscm.simulator.generate import Mix, generate, packet_of
 from tscm.simulator.http_values import Reply, Request
 from tscm.simulator.matching import Packet
@@ -100,7 +103,9 @@ class Control:
             ("POST", "intervals"): self._intervals,
             ("POST", "messages"): lambda: self._messages(_json(request)),
             ("POST", "lines"): lambda: self._lines(_json(request)),
-            ("POST", "reload"): asa.reload,
+            ("GET", "faults"): lambda: {"faults": asa.agent.faults.as_json()},
+            ("PUT", "faults"): lambda: self._faults(_json(request)),
+            ("POST", "reload"): lambda: self._reload(_json(request)),
             ("POST", "kill-agent"): asa.kill_agent,
             ("POST", "revive-agent"): asa.revive_agent,
             ("POST", "lose-tokens"): asa.device.tokens.lose_all,
@@ -165,6 +170,18 @@ class Control:
         self.asa.set_switches(wanted)
         positions: dict[str, Any] = self.asa.switches.as_json()
         return positions
+
+    def _faults(self, wanted: Any) -> dict[str, Any]:
+        if not isinstance(wanted, list):
+            raise RequestFaulty("faults: a list of objects with kind and at")
+        self.asa.agent.faults.put([Armed.of(one) for one in wanted])
+        return {"faults": self.asa.agent.faults.as_json()}
+
+    def _reload(self, wanted: Any) -> None:
+        version = wanted.get("version", "") if isinstance(wanted, dict) else None
+        if not isinstance(version, str):
+            raise RequestFaulty('reload: nothing, or {"version": "9.16(1)"}')
+        self.asa.reload(version=version)
 
     def _lines(self, wanted: Any) -> dict[str, Any]:
         lines = wanted.get("lines") if isinstance(wanted, dict) else None

@@ -12,8 +12,10 @@ from attrs import define, field
 
 from tscm.simulator.accounts import Account, Accounts, Tokens
 from tscm.simulator.configuration import Configuration
+from tscm.simulator.health import AgentHealth
 from tscm.simulator.profiles import PROFILES, Profile
 from tscm.simulator.switches import Switches
+from tscm.simulator.syslog_form import Message
 
 FACTORY_LINES = (
     "names",
@@ -75,10 +77,23 @@ class Device:
     role: str | None = None
     """`active` or `standby` in a failover pair."""
     unit: str = "Primary"
-    agent_dead: bool = False
-    """Gave up; only `no rest-api agent` and `rest-api agent` bring it back."""
+    diverged: bool = False
+    """Was changed while on standby, so that the pair is no longer in step."""
+    resync: bool = False
+    """`write standby` was typed: the mate is to take this unit's configuration."""
+    asa_version: str = ""
+    """The profile's unless told otherwise."""
+    health: AgentHealth = field(init=False)
+    outbox: list[Message] = field(factory=list)
+    """What the firewall has to say and nobody sent yet."""
     outside_changes: int = 0
     """Changes that did not come through REST resources and that the agent has not read yet."""
+
+    def __attrs_post_init__(self) -> None:
+        self.asa_version = self.asa_version or self.profile.asa_version
+        self.health = AgentHealth(self.switches)
+        if self.profile.agent_version is None:
+            self.health.stop()
 
     @property
     def hostname(self) -> str:
@@ -108,7 +123,7 @@ class Device:
         checksum = md5(body.encode(), usedforsecurity=False).hexdigest()
         return (
             f": Saved\n\n: \n: Serial Number: {self.serial}\n: Hardware:   {self.profile.hardware}\n"
-            f":\nASA Version {self.profile.asa_version} \n!\n{body}\n"
+            f":\nASA Version {self.asa_version} \n!\n{body}\n"
             f"Cryptochecksum:{checksum}\n: end\n"
         )
 

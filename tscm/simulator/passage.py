@@ -3,7 +3,7 @@ Where packets pass and lines leave: traffic, header form and collectors joined.
 """
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from attrs import define, field
@@ -35,6 +35,7 @@ class Passage:
     traffic: Traffic = field(init=False)
     source: SyslogSource = field(init=False)
     buffer: deque[str] = field(factory=lambda: deque(maxlen=1000), init=False)
+    each_second: Callable[[], None] = field(default=lambda: None, init=False)
     _ticking: LoopingCall = field(init=False)
     _form: tuple[int, bool, Form] | None = field(default=None, init=False)
 
@@ -52,6 +53,18 @@ class Passage:
         self._ticking = LoopingCall(self._tick)
         self._ticking.clock = self._reactor
 
+    def serve(self, device: Device) -> None:
+        """Pass packets by another unit's configuration from now on; connections live on."""
+        self.device = device
+        self.traffic.serve(device)
+        self._form = None
+
+    def say_outbox(self) -> None:
+        """Send what the firewall has to say of itself."""
+        said, self.device.outbox = self.device.outbox, []
+        if said:
+            self.say(said)
+
     def start(self) -> None:
         """Begin to look for interval lines that are due."""
         if not self._ticking.running:
@@ -63,6 +76,7 @@ class Passage:
             self._ticking.stop()
 
     def _tick(self) -> None:
+        self.each_second()
         due = self.traffic.next_due
         now = self._reactor.seconds()
         if due is not None and now >= due:

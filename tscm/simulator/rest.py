@@ -266,7 +266,7 @@ class RestAgent:
             "device/components/version": lambda: {
                 "kind": "object#Version",
                 "currentTimeinSeconds": int(now),
-                "asaVersion": device.profile.asa_version,
+                "asaVersion": device.asa_version,
                 "totalFlashinMB": device.profile.flash_mb,
                 "deviceType": device.profile.device_type,
                 "upTimeinSeconds": int(now - device.started_at),

@@ -35,13 +35,16 @@ from tscm.simulator.configuration import Configuration
 from tscm.simulator.control import Control
 from tscm.simulator.counts import Counts
 from tscm.simulator.device import FACTORY_LINES, Device
+from tscm.simulator.faults import Armed
+from tscm.simulator.health import AgentHealth
+from tscm.simulator.pair import Pair
 from tscm.simulator.passage import Passage
 from tscm.simulator.profiles import PROFILES
 from tscm.simulator.refusal import SimulatorUnavailable
 from tscm.simulator.source import Target
 from tscm.simulator.switches import Switches
 from tscm.simulator.syslog_form import header_lines
-from tscm.simulator.web import AsaHttpFactory
+from tscm.simulator.web import AsaHttpFactory, AsaHttpRequest
 
 
 @frozen(kw_only=True)
@@ -55,6 +58,8 @@ class AsaOptions:
     hostname: str = "ciscoasa"
     profile: str = "ASAv10"
     https: tuple[str, int] = ("127.0.0.1", 0)
+    standby_https: tuple[str, int] | None = None
+    """Address of the standby unit's REST API; given, the firewall is one of a failover pair."""
     control: tuple[str, int] | None = None
     """Loopback address of the control port; None: no control port."""
     syslog: tuple[Target, ...] = ()
@@ -78,14 +83,20 @@ class SimulatedAsa(Service):
     options: AsaOptions = field(factory=AsaOptions)
     device: Device = field(init=False)
     counts: Counts = field(factory=Counts, init=False)
+    standby_counts: Counts = field(factory=Counts, init=False)
+    pair: Pair | None = field(default=None, init=False)
     certificate: Certificate = field(init=False)
     certificate_path: Path = field(init=False)
     agent: Agent = field(init=False)
+    """At the management address; `agent.faults.arm("reset-after", 3)` breaks the third request."""
+    standby_agent: Agent = field(init=False)
     passage: Passage = field(init=False)
     """Packets in, syslog lines out."""
     _factory: AsaHttpFactory = field(init=False)
+    _standby_factory: AsaHttpFactory = field(init=False)
     _control_factory: AsaHttpFactory = field(init=False)
     _port: Any = field(default=None, init=False)
+    _standby_port: Any = field(default=None, init=False)
     _control_port: Any = field(default=None, init=False)
     _temporary: Path | None = field(default=None, init=False)
 
@@ -102,7 +113,7 @@ class SimulatedAsa(Service):
         load(self.device, "\n".join(self._first_lines()), now)
         self.device.accounts.add(self.options.username, self.options.password)
         self.device.save(now)
-        self.agent = Agent(self._reactor, self.device, self.counts)
+        self._agent_as_configured(self.device)
         self.passage = Passage(
             self._reactor,
             self.device,
@@ -110,11 +121,27 @@ class SimulatedAsa(Service):
             self.options.syslog,
             self.options.source_address,
         )
+        self.agent = Agent(
+            self._reactor, self.device, self.counts, act=self._act, say=self.passage.say_outbox
+        )
+        self.passage.each_second = self._each_second
+        self.standby_agent = Agent(self._reactor, self.device, self.standby_counts)
         self._factory = AsaHttpFactory(self._reactor, self.agent.take)
+        self._standby_factory = AsaHttpFactory(self._reactor, self._take_on_standby)
         self._control_factory = AsaHttpFactory(self._reactor, Control(self, self._reactor).take)
 
+    def _take_on_standby(self, http: AsaHttpRequest) -> None:
+        if self.pair is not None:
+            self.pair.keep_in_step()
+        self.standby_agent.take(http)
+
+    def _each_second(self) -> None:
+        self.agent.poll()
+        self.standby_agent.poll()
+
     def _first_lines(self) -> Iterable[str]:
-        yield from FACTORY_LINES
+        has_agent = self.device.profile.agent_version is not None
+        yield from (line for line in FACTORY_LINES if has_agent or "rest-api" not in line)
         yield f"hostname {self.options.hostname}"
         yield from header_lines(self.options.header)
         for target in self.options.syslog:
@@ -157,11 +184,20 @@ class SimulatedAsa(Service):
         here = self._control_port.getHost()
         return f"http://{_shown(here.host)}:{here.port}/simulator/v1"
 
+    @property
+    def standby_url(self) -> str | None:
+        """The root of the standby unit's REST API; None where there is no pair."""
+        if self._standby_port is None:
+            return None
+        here = self._standby_port.getHost()
+        return f"https://{_shown(here.host)}:{here.port}/api"
+
     def ready(self) -> dict[str, Any]:
         """What whoever started the firewall needs to know."""
         return {
             "api_url": self.api_url,
             "https": [self.options.https[0], self.port],
+            "standby_url": self.standby_url,
             "control_url": self.control_url,
             "certificate": str(self.certificate_path),
             "fingerprint": self.fingerprint,
@@ -177,6 +213,13 @@ class SimulatedAsa(Service):
         return {
             "hostname": self.device.hostname,
             "profile": self.device.profile.name,
+            "agent": self.device.health.state,
+            "agent_failures": self.device.health.failures,
+            "role": self.device.role,
+            "unit": self.device.unit,
+            "in_step": None if self.pair is None else self.pair.in_step,
+            "faults": self.agent.faults.as_json(),
+            "budget_bytes": self.device.profile.budget_bytes,
             "tokens": len(self.device.tokens),
             "running_config_bytes": len(self.device.running_config()),
             "unsaved": self.device.unsaved,
@@ -201,34 +244,78 @@ class SimulatedAsa(Service):
         """Set several switches; raises `SettingsFaulty` and sets none when one is unknown."""
         self.switches.update(wanted)
         self.device.apply_switches()
+        if self.pair is not None:
+            self.pair.standby.apply_switches()
 
     def reset_counts(self) -> None:
         """Begin to count anew."""
         self.counts.reset()
 
-    def reload(self) -> None:
-        """Start anew from what was saved: what was not is lost, and so are tokens and flows."""
+    def reload(self, *, version: str = "") -> None:
+        """
+        Start anew from what was saved: what was not is lost, and so are tokens and flows.
+
+        *version* is what the firewall runs from then on.  Switch `reload_hazard` is the defect
+        of 9.18.1 and 9.19.1, `reload_seconds` the time in which nothing answers.
+        """
         now = self._reactor.seconds()
-        fresh = Configuration()
-        self.configuration.adopt(fresh)
-        self.device.accounts.users.clear()
-        load(self.device, self.device.startup, now)
-        self.device.tokens.lose_all()
-        self.device.started_at = now
-        self.device.outside_changes = 0
+        device, switches = self.device, self.switches
+        self.configuration.adopt(Configuration())
+        device.accounts.users.clear()
+        device.asa_version = version or device.asa_version
+        device.health = AgentHealth(switches)
+        load(device, device.startup, now, out_of_order_fails=switches.reload_hazard)
+        self._agent_as_configured(device)
+        device.tokens.lose_all()
+        device.started_at = now + switches.reload_seconds
+        device.outside_changes = 0
+        self.agent.booting_until = now + switches.reload_seconds
         self.passage.traffic.forget()
 
+    def _agent_as_configured(self, device: Device) -> None:
+        if (
+            device.profile.agent_version is None
+            or "rest-api agent" not in device.configuration.plain
+        ):
+            device.health.stop()
+
     def kill_agent(self) -> None:
-        """The agent ends and does not come back until it is revived."""
-        self.device.agent_dead = True
+        """The agent gives up; only `no rest-api agent` and `rest-api agent` bring it back."""
+        self.device.outbox += self.device.health.kill()
+        self.passage.say_outbox()
 
     def revive_agent(self) -> None:
-        """As `no rest-api agent` and `rest-api agent` do."""
-        self.device.agent_dead = False
+        """What an operator types for that."""
+        self.type_lines(["no rest-api agent", "rest-api agent"])
+        self.agent.poll()
 
     def fail_over(self) -> None:
-        """The other unit takes over: tokens are gone."""
-        self.device.tokens.lose_all()
+        """
+        The other unit takes over at the management address; one is made if there was none.
+        """
+        pair = self.pair = self.pair or Pair.of(self.device)
+        pair.swap()
+        self.device = pair.active
+        self.agent.serve(pair.active)
+        self.passage.serve(pair.active)
+        self.standby_agent.serve(pair.standby)
+        self.passage.say_outbox()
+
+    def make_pair(self) -> Pair:
+        """Give the firewall a mate that replicates, if it has none."""
+        if self.pair is None:
+            self.pair = Pair.of(self.device)
+            self.standby_agent.serve(self.pair.standby)
+        return self.pair
+
+    def _act(self, armed: Armed) -> None:
+        """What a fault asks of the firewall as a whole."""
+        if armed.kind == "failover":
+            self.fail_over()
+        elif armed.kind == "reload":
+            self.reload()
+        else:
+            self.type_lines(armed.lines)
 
     def type_lines(self, lines: Iterable[str]) -> list[str]:
         """
@@ -241,6 +328,7 @@ class SimulatedAsa(Service):
         printed = [console.run(line, self._reactor.seconds()) for line in lines]
         if self.configuration.generation != before:
             self.device.outside_changes += 1
+        self.passage.say_outbox()
         return printed
 
     # -- life ----------------------------------------------------------------
@@ -261,23 +349,33 @@ class SimulatedAsa(Service):
     def _bind(self) -> None:
         if self._port is not None:
             return
-        host, port = self.options.https
+        host, _ = self.options.https
         self.certificate = make_certificate(self.options.hostname, host)
-        context = self.certificate.connections()
-        try:
-            self._port = self._reactor.listenSSL(port, self._factory, context, interface=host)
-        except CannotListenError as error:
-            raise SimulatorUnavailable(
-                f"cannot listen for HTTPS on {host}:{port}",
-                _cause(error),
-                "free the port or choose another",
-            ) from error
+        self._port = self._listen_https(self.options.https, self._factory)
+        if self.options.standby_https is not None:
+            self.make_pair()
+            self._standby_port = self._listen_https(
+                self.options.standby_https, self._standby_factory
+            )
         self._bind_control()
         folder = self.options.folder
         if folder is None:
             folder = self._temporary = Path(tempfile.mkdtemp(prefix="tscm-asa-"))
         self.certificate_path = self.certificate.write(folder)
         self.agent.default_root = self.api_url.removesuffix("/api")
+
+    def _listen_https(self, where: tuple[str, int], factory: AsaHttpFactory) -> Any:
+        host, port = where
+        try:
+            return self._reactor.listenSSL(
+                port, factory, self.certificate.connections(), interface=host
+            )
+        except CannotListenError as error:
+            raise SimulatorUnavailable(
+                f"cannot listen for HTTPS on {host}:{port}",
+                _cause(error),
+                "free the port or choose another",
+            ) from error
 
     def _bind_control(self) -> None:
         if self.options.control is None:
@@ -305,10 +403,14 @@ class SimulatedAsa(Service):
         super().stopService()
         self.passage.stop()
         waits: list[Deferred[Any]] = [self.passage.source.stopService()]
-        ports = [port for port in (self._port, self._control_port) if port is not None]
+        self.agent.stop()
+        self.standby_agent.stop()
+        listening = (self._port, self._standby_port, self._control_port)
+        ports = [port for port in listening if port is not None]
         waits.extend(maybeDeferred(port.stopListening) for port in ports)
-        self._port = self._control_port = None
-        waits += [self._factory.end_connections(), self._control_factory.end_connections()]
+        self._port = self._standby_port = self._control_port = None
+        factories = (self._factory, self._standby_factory, self._control_factory)
+        waits.extend(factory.end_connections() for factory in factories)
         if self._temporary is not None:
             shutil.rmtree(self._temporary, ignore_errors=True)
             self._temporary = None

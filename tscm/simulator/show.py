@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from tscm.simulator.access_list import INCOMPLETE, INVALID
 from tscm.simulator.configuration import Configuration
 from tscm.simulator.device import Device
+from tscm.simulator.health import Health
 from tscm.simulator.matching import Matcher, Packet
 from tscm.simulator.refusal import Cause, Refused
 
@@ -136,7 +137,7 @@ def version(device: Device, now: float) -> str:
     if profile.agent_version:
         agent = f"REST API Agent Version {profile.agent_version}\n"
     return (
-        f"\nCisco Adaptive Security Appliance Software Version {profile.asa_version}\n"
+        f"\nCisco Adaptive Security Appliance Software Version {device.asa_version}\n"
         f"{agent}Device Manager Version 7.15(1)\n\n"
         f'System image file is "boot:/asa9151-smp-k8.bin"\n'
         f'Config file at boot was "startup-config"\n\n'
@@ -196,7 +197,7 @@ def rest_agent(device: Device) -> str:
     """`show rest-api agent`."""
     if device.profile.agent_version is None:
         raise Refused(Cause.SYNTAX, INVALID)
-    enabled = "rest-api agent" in device.configuration.plain
+    enabled = device.health.state is Health.UP
     return f"REST API Agent is currently {'enabled' if enabled else 'disabled'}.\n"
 
 

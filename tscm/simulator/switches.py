@@ -81,6 +81,26 @@ class Switches:
     cli_keeps_submode: bool = _flag(True, "Do commands of one call share the sub-mode?")
     cli_is_outside_change: bool = _flag(True, "Do writes by /api/cli make the agent read anew?")
 
+    # -- the agent as a process
+    enforce_budget: bool = _flag(True, "Does the agent crash over its platform's budget?")
+    time_scale: float = _number(
+        0.0, "Latency by the cost model times this; 0: none, 1: as recorded."
+    )
+    concurrent_limit: int = _number(1, "Requests that the agent bears at a time; 0: no limit.")
+    concurrent_fault: str = _choice("crash", "500", "served", doc="What one more of them does.")
+    crash_body_bytes: int = _number(0, "A longer body crashes the agent; 0: none does.")
+    agent_restart_seconds: float = _number(60.0, "How long an automatic restart takes.")
+    agent_start_seconds: float = _number(0.0, "How long `rest-api agent` takes.")
+    agent_restarts: int = _number(5, "Restarts until the agent gives up.")
+    agent_stable_seconds: float = _number(300.0, "Well for so long, and failures count anew.")
+    down_status: int = _choice(500, 503, 404, doc="Answer while the agent is down.")
+    accepted_late_seconds: float = _number(0.0, "Answer writes with 202 and do them later; 0: no.")
+    slow_body_seconds: float = _number(0.0, "Time over which bodies trickle out.")
+    reload_seconds: float = _number(0.0, "How long nothing answers while the firewall reloads.")
+    reload_hazard: bool = _flag(False, "Do groups out of order fail to load (9.18.1, 9.19.1)?")
+    standby_has_agent: bool = _flag(True, "Is the agent installed on the standby unit too?")
+    standby_warns: bool = _flag(True, "Do REST writes on the standby carry its warning?")
+
     # -- syslog
     interval_counts_first: bool = _flag(False, "Does the interval line count the first hit again?")
     deny_flow_max: int = _number(4096, "Denied flows that 106100 keeps; 0: no limit.")

@@ -102,6 +102,11 @@ class Traffic:
     def __attrs_post_init__(self) -> None:
         self.matcher = Matcher(self.device.configuration)
 
+    def serve(self, device: Device) -> None:
+        """Look packets up in another unit's configuration from now on."""
+        self.device = device
+        self.matcher = Matcher(device.configuration)
+
     def run(
         self, packets: Iterable[Packet], now: float, *, admit: bool = True, close: bool = True
     ) -> Outcome:

@@ -131,8 +131,8 @@ def read_request(http: AsaHttpRequest, default_root: str) -> Request:
     )
 
 
-def write_reply(http: AsaHttpRequest, reply: Reply, now: float, *, security: bool) -> int:
-    """Send *reply*; the size of its body."""
+def _write_head(http: AsaHttpRequest, reply: Reply, now: float, *, security: bool) -> bytes:
+    """Set status and headers; the body that is to follow."""
     body = b"" if reply.body is None else reply.body.encode()
     http.setResponseCode(reply.status)
     set_header = http.responseHeaders.setRawHeaders
@@ -149,6 +149,50 @@ def write_reply(http: AsaHttpRequest, reply: Reply, now: float, *, security: boo
         set_header("Content-length", [str(len(body))])
     if body:
         set_header("Content-type", [reply.content_type])
+    return body
+
+
+def write_reply(http: AsaHttpRequest, reply: Reply, now: float, *, security: bool) -> int:
+    """Send *reply*; the size of its body."""
+    body = _write_head(http, reply, now, security=security)
+    if body:
         http.write(body)
     http.finish()
     return len(body)
+
+
+def write_cut_reply(http: AsaHttpRequest, reply: Reply, now: float, *, security: bool) -> None:
+    """Send half of the body that the headers promise, and hang up."""
+    body = _write_head(http, reply, now, security=security)
+    http.notifyFinish().addErrback(lambda _: None)
+    http.write(body[: len(body) // 2])
+    channel: Any = http.channel
+    channel.transport.loseConnection()
+
+
+def write_slow_reply(
+    http: AsaHttpRequest,
+    reply: Reply,
+    now: float,
+    *,
+    security: bool,
+    seconds: float,
+    later: Callable[..., None],
+) -> None:
+    """Let the body trickle out over *seconds*, in ten pieces."""
+    body = _write_head(http, reply, now, security=security)
+    size = -(-len(body) // 10)
+    pieces = [body[at : at + size] for at in range(0, len(body), size)]
+    gone: list[object] = []
+    http.notifyFinish().addErrback(gone.append)
+
+    def piece(at: int) -> None:
+        if gone:
+            return
+        http.write(pieces[at])
+        if at + 1 < len(pieces):
+            later(seconds / len(pieces), piece, at + 1)
+        else:
+            http.finish()
+
+    piece(0)

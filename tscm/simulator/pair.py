@@ -1,0 +1,82 @@
+"""
+A failover pair: two units of which one is active, and how they keep in step.
+
+asa.md, section 6.  The active unit's configuration is copied to its mate; what is typed on the
+mate is taken there, with a warning, and from then on they are out of step until `write standby`
+or a reload of the mate.  Tokens are in the memory of one unit, so a swap ends them.
+"""
+
+from attrs import define, field
+
+from tscm.simulator.configuration import Configuration
+from tscm.simulator.device import Device
+from tscm.simulator.syslog_form import Message
+
+
+@define(eq=False)
+class Pair:
+    """
+    Both units; *active* answers at the management address.
+    """
+
+    active: Device
+    standby: Device
+    _copied: int = field(default=-1, init=False)
+
+    @classmethod
+    def of(cls, primary: Device) -> "Pair":
+        """Give *primary* a mate."""
+        mate = Device(
+            profile=primary.profile,
+            serial=primary.serial[:-1] + ("Y" if primary.serial[-1] == "X" else "X"),
+            started_at=primary.started_at,
+            switches=primary.switches,
+            unit="Secondary",
+            asa_version=primary.asa_version,
+        )
+        primary.role, mate.role = "active", "standby"
+        for unit in (primary, mate):
+            unit.configuration.plain.pop("no failover", None)
+            unit.configuration.plain["failover"] = []
+        pair = cls(primary, mate)
+        pair.keep_in_step()
+        return pair
+
+    def keep_in_step(self) -> None:
+        """Copy what changed on the active unit, unless they are out of step."""
+        if self.active.resync:
+            self.active.resync = self.standby.diverged = False
+            self._copied = -1
+        if self.standby.diverged or self.active.configuration.generation == self._copied:
+            return
+        self._copied = self.active.configuration.generation
+        self.standby.configuration.adopt(self.active.configuration.copy())
+        self.standby.accounts.users = dict(self.active.accounts.users)
+        self.standby.startup = self.active.startup
+        self.standby.apply_switches()
+
+    @property
+    def in_step(self) -> bool:
+        """Do both hold the same groups and access-lists?"""
+        self.keep_in_step()
+        mine, other = self.active.configuration, self.standby.configuration
+        return list(_essence(mine)) == list(_essence(other))
+
+    def swap(self) -> None:
+        """The standby unit takes over; what it holds is in force from now on."""
+        self.keep_in_step()
+        self.active, self.standby = self.standby, self.active
+        self.active.role, self.standby.role = "active", "standby"
+        self.standby.diverged = self.standby.diverged or self.active.diverged
+        self.active.diverged = False
+        self._copied = self.active.configuration.generation
+        for unit in (self.active, self.standby):
+            unit.tokens.lose_all()
+        if not self.active.switches.standby_has_agent:
+            self.active.health.stop()
+        text = f"({self.active.unit}) Switching to ACTIVE - Other unit wants me Active."
+        self.active.outbox.append(Message("104001", 1, text))
+
+
+def _essence(configuration: Configuration) -> list[str]:
+    return [*configuration.object_lines(), *configuration.access_list_lines()]
