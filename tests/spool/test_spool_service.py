@@ -464,7 +464,7 @@ def test_below_the_watermark_the_oldest_of_all_devices_go_first(tmp_path: Path) 
             super().unlink(path)
 
     disk, clock = Filling(), Clock()
-    spool = make_spool(tmp_path, clock, disk, min_free_mb=1)
+    spool = make_spool(tmp_path, clock, disk, min_free_mb=1, compress=False)
     for name in ("a", "b"):
         spool.open_device(name, BIG)
     spool.startService()
@@ -543,3 +543,30 @@ def test_lines_reach_the_disk_as_the_policy_says(tmp_path: Path, policy: str) ->
     assert (after_seal > after_append) == (policy != "off")
     assert (disk.synced > 0) == (policy != "off")
     assert isinstance(spool.threads, AtOnce)
+
+
+def test_files_that_could_not_be_deleted_are_tried_again_and_swept_at_the_next_start(
+    tmp_path: Path,
+) -> None:
+    disk, clock = FaultyDisk(), Clock()
+    spool = make_spool(tmp_path, clock, disk, max_age_days=1, compress=False)
+    spool.open_device("asa", BIG)
+    spool.startService()
+    filled(spool, "asa", 2)
+    (tmp_path / "asa/syslog.1").write_bytes(b"not ours")
+    disk.refuse = {"unlink": errno.EROFS}
+    clock.pump([86400, 1.5, 61])
+    assert spool.figures("asa")["segments"] == 0
+    assert len(list((tmp_path / "asa").glob("syslog.0*"))) == 2
+    closed(spool)
+    spool = make_spool(tmp_path, clock)
+    spool.open_device("asa", BIG)
+    spool.startService()
+    clock.pump([1, 1])
+    assert sorted(path.name for path in (tmp_path / "asa").iterdir()) == [
+        ".spool",
+        "syslog",
+        "syslog.1",
+    ]
+    assert len(list((tmp_path / "asa/.spool").glob("*.index"))) == 1
+    closed(spool)

@@ -29,6 +29,8 @@ class DeviceLog:
     live: LiveLog
     readers: dict[str, DeviceReader] = field(factory=dict, init=False)
     damaged_segments: int = field(default=0, init=False)
+    swept: bool = field(default=False, init=False)
+    """Whether files that an earlier stop left behind were looked for."""
     closed: bool = field(default=False, init=False)
     read_faults: int = field(default=0, init=False)
     retry_notices: bool = field(default=False, init=False)
@@ -187,12 +189,12 @@ class DeviceLog:
 
     # -- what goes ------------------------------------------------------------
 
-    def take_oldest(self, cause: int) -> int:
+    def take_oldest(self, cause: int) -> Segment:
         """
-        Delete the oldest sealed segment; gives its bytes.  Raises `OSError`.
+        Write down that the oldest sealed segment is deleted, and move readers past it.
 
-        Its record says so first, so that a crash in between leaves a file too many and never
-        a reader that waits for what is gone.
+        Its files are then the caller's to delete: a crash in between leaves a file too many
+        and never a reader that waits for what is gone.  Raises `OSError`.
         """
         live = self.live
         catalogue = live.catalogue
@@ -201,15 +203,9 @@ class DeviceLog:
         catalogue.change(number, segment.taken(segment.cause if segment.gone else cause))
         if not segment.gone:
             live.state = live.state.with_deleted(CAUSES[cause], segment.lines, segment.size)
-        for path in (
-            live.folder.index(segment.start),
-            live.folder.segment(segment.start),
-            live.folder.compressed(segment.start),
-        ):
-            live.disk.unlink(path)
         self.pass_readers()
         catalogue.forget_deleted()
-        return segment.size
+        return segment
 
     def pass_readers(self) -> None:
         """Move readers on that stand before the oldest text."""

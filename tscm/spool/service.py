@@ -19,14 +19,13 @@ from tscm.model import Json, Run
 from tscm.schedule import PeriodicService
 from tscm.settings.node import SpoolBounds
 from tscm.spool.aside import Aside
-from tscm.spool.cursor import SPACE
 from tscm.spool.disk import Disk
 from tscm.spool.log import DeviceLog
 from tscm.spool.names import LogFolder
 from tscm.spool.names import reader_name as checked_name
 from tscm.spool.reader import DeviceReader
 from tscm.spool.recovery import open_log
-from tscm.spool.retention import RetentionRules, oldest_of_all
+from tscm.spool.retention import Retention, RetentionRules
 from tscm.spool.sync import Syncer
 from tscm.threads import Threads
 
@@ -34,7 +33,6 @@ _UPKEEP_SECONDS = 1.0
 _RETENTION_SECONDS = 60.0
 _ASIDE_SECONDS = 5.0
 _FAULT_SECONDS = 60.0
-_TAKEN_AT_ONCE = 64
 
 
 @define(eq=False)
@@ -64,7 +62,8 @@ class SpoolService(MultiService):
     _telling: IDelayedCall | None = field(default=None, init=False)
     _aside: Aside = field(init=False)
     _syncer: Syncer = field(init=False)
-    _retention: PeriodicService = field(init=False)
+    _retention: Retention = field(init=False)
+    _retaining: PeriodicService = field(init=False)
 
     def __attrs_pre_init__(self) -> None:
         MultiService.__init__(self)
@@ -72,14 +71,22 @@ class SpoolService(MultiService):
     def __attrs_post_init__(self) -> None:
         self._syncer = Syncer(self.disk, self.threads, self.bounds.fsync)
         upkeep = PeriodicService(self.clock, _UPKEEP_SECONDS, self._upkeep, "upkeep of the logs")
-        self._retention = PeriodicService(
+        self._retention = Retention(
+            self.disk,
+            self.threads,
+            RetentionRules(
+                max_age_days=self.bounds.max_age_days, max_mb=self.bounds.max_mb_per_device
+            ),
+            self.bounds.min_free_mb << 20,
+        )
+        self._retaining = PeriodicService(
             self.clock, _RETENTION_SECONDS, self._retain, "retention of the logs", 1.0
         )
         self._aside = Aside(self.disk, self.threads, self.bounds.compress)
         aside = PeriodicService(
             self.clock, _ASIDE_SECONDS, self._work_aside, "work on sealed segments", _ASIDE_SECONDS
         )
-        for child in (upkeep, self._retention, aside):
+        for child in (upkeep, self._retaining, aside):
             child.setServiceParent(self)
         if self.bounds.fsync == "interval":
             every = self.bounds.fsync_ms / 1000
@@ -257,7 +264,7 @@ class SpoolService(MultiService):
                 troubled = True
                 self._mend(log, now)
         if troubled:
-            self._retention.run_soon()
+            self._retaining.run_soon()
 
     def _mend(self, log: DeviceLog, now: float) -> None:
         """Try again what the disk refused, and see whether it is over."""
@@ -280,41 +287,9 @@ class SpoolService(MultiService):
         await self._syncer.run()
 
     async def _retain(self) -> None:
-        left = _TAKEN_AT_ONCE
-        now = self.clock.seconds()
-        rules = RetentionRules(
-            max_age_days=self.bounds.max_age_days, max_mb=self.bounds.max_mb_per_device
-        )
-        for log in list(self._devices.values()):
-            try:
-                while left and (oldest := log.oldest) is not None:
-                    cause = rules.cause(oldest, log.live.end - oldest.start, now)
-                    if cause is None:
-                        break
-                    log.take_oldest(cause)
-                    left -= 1
-            except OSError as error:
-                log.trouble(error, "has an old segment that cannot be deleted")
-        self._make_room(left)
-
-    def _make_room(self, left: int) -> None:
-        """Below the watermark of free disk, the oldest segments of all devices go first."""
-        wanted = self.bounds.min_free_mb << 20
-        if not wanted or not self._devices:
-            return
-        refused: set[str] = set()
-        while left and self.disk.free_bytes(self.logs) < wanted:
-            oldest = {
-                name: segment
-                for name, log in self._devices.items()
-                if name not in refused and (segment := log.oldest) is not None
-            }
-            name = oldest_of_all(oldest)
-            if name is None:
-                return
-            try:
-                self._devices[name].take_oldest(SPACE)
-            except OSError as error:
-                self._devices[name].trouble(error, "has an old segment that cannot be deleted")
-                refused.add(name)
-            left -= 1
+        await self._retention.run(self.logs, self._devices, self.clock.seconds())
+        if self._retention.fault:
+            self._log.error(
+                "old segments cannot be deleted: {cause}; they are tried again",
+                cause=self._retention.fault,
+            )
