@@ -28,6 +28,7 @@ class FakeOperations:
 
     def __init__(self) -> None:
         self.asked: list[Any] = []
+        self.goes_on: Deferred[None] = Deferred()
 
     def status(self) -> Json:
         return {"version": "0.1.0"}
@@ -57,6 +58,10 @@ class FakeOperations:
         raise ZeroDivisionError(f"{name} {force}")
 
     async def plan_device(self, name: str, report: Report) -> Json:
+        if name == "slow":
+            report(Progress(phase="plan", text="begun"))
+            await self.goes_on
+            self.asked.append("ended")
         return {"name": name}
 
     async def upload_logs(self, name: str, report: Report) -> Json:
@@ -198,3 +203,27 @@ async def test_questions_about_a_policy_reach_the_operations(
     answer = await call(path, "POST", "/v1/devices/a/purge", {"force": True})
     assert json.loads(answer.text)["result"] == {"name": "a", "force": True}
     assert (await call(path, "GET", "/v1/devices/a/policy/history")).json() == {"name": "a"}
+
+
+@pytest_twisted.ensureDeferred
+async def test_work_goes_on_when_the_client_goes_away(
+    control: tuple[Path, FakeOperations],
+) -> None:
+    path, operations = control
+
+    def begin_and_leave() -> str:
+        with (
+            httpx.Client(
+                transport=httpx.HTTPTransport(uds=str(path)), base_url="http://manager", timeout=10
+            ) as client,
+            client.stream("GET", "/v1/devices/slow/plan") as answer,
+        ):
+            return next(answer.iter_lines())
+
+    assert "begun" in await deferToThread(begin_and_leave)
+    for _ in range(20):
+        await Deferred.fromCoroutine(_later())
+    operations.goes_on.callback(None)
+    for _ in range(20):
+        await Deferred.fromCoroutine(_later())
+    assert operations.asked == ["ended"]

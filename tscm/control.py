@@ -250,7 +250,15 @@ class ControlInterface:
             send(last)
             gone.append(None)  # what is reported from now on has no reader
 
-        return Deferred.fromCoroutine(run())
+        # Klein cancels what it is given when the client goes away; the work itself goes on
+        answered: Deferred[None] = Deferred()
+
+        def ended(_: object) -> None:
+            if not answered.called:
+                answered.callback(None)
+
+        Deferred.fromCoroutine(run()).addBoth(ended)
+        return answered
 
     def _body(self, request: Request) -> Json:
         assert request.content is not None

@@ -43,15 +43,17 @@ def why(session: Session, /, address: str, name: str | None, *, json_output: boo
     backend = session.backend()
     names = [name] if name else [row["name"] for row in backend.rows()]
     answers: dict[str, Json] = {}
-    status = 0
+    faults: list[TscmError] = []
     for one in names:
         try:
             answers[one] = backend.policy(one, "why", {"address": address}, _quiet)
         except TscmError as error:
-            if name or len(names) == 1:
-                raise
-            say.warn(str(error))
-            status = 1
+            faults.append(error)
+    if faults and not answers:
+        raise faults[0]
+    for fault in faults:
+        say.warn(str(fault))
+    status = 1 if faults else 0
     if json_output:
         say.as_json(answers)
         return status

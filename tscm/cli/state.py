@@ -41,7 +41,7 @@ def _policy(settings: Json, policy: Json) -> Iterator[Pair]:
             yield f"{kind} list", _list(figures)
     if not settings.get("policy_updates", True):
         yield "next update", "policy updates are disabled; `tsadmin update` still makes one"
-    elif policy.get("next_run_at"):
+    elif policy.get("next_run_at") and not policy.get("held"):
         yield "next update", when(policy["next_run_at"])
     if policy.get("running_since"):
         yield (
