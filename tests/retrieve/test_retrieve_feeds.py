@@ -1,0 +1,305 @@
+"""
+Feeds by file and HTTPS: every format, and everything that is no feed.
+"""
+
+import gzip
+import http.server
+import json
+import re
+import ssl
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tscm.errors import ListUnavailable
+from tscm.policy.cidr import read_cidr
+from tscm.policy.collect import Collector
+from tscm.policy.feed_formats import FeedDamaged, Shape, read_feed
+from tscm.policy.lists import PolicyList
+from tscm.retrieve.feeds import FeedSource, FeedUnavailable, fetch_feed
+from tscm.retrieve.stream import Limits
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+from tscm.portal.certificate import ensure_certificate
+
+NETSET = b"# a set\n192.0.2.0/24\n203.0.113.7 ; one host\n2001:db8::/32 // six\n\nnonsense\n"
+DROP = b"".join(
+    json.dumps(one).encode() + b"\n"
+    for one in (
+        {"cidr": "192.0.2.0/24", "sblid": "SBL1", "rir": "ripencc"},
+        {"cidr": "198.51.100.0/24", "sblid": "SBL2", "rir": "arin"},
+        {"type": "metadata", "timestamp": 1, "size": 9, "records": 2, "copyright": "x"},
+    )
+)
+DSHIELD = (
+    b"# DShield.org Recommended Block List\n#\n"
+    b"Start\tEnd\tNetblock\tAttacks\tName\tCountry\temail\n"
+    b"192.0.2.0\t192.0.2.255\t24\t1200\tNET\tZZ\ta@example.net\n"
+    b"198.051.100.0\t198.051.100.255\t24\t900\t\t\t\n"
+)
+CSV = b'# made today\nid,network,note\n1,192.0.2.0/24,"a, b"\n2, 198.51.100.7 ,\n3\n'
+JSON = json.dumps(
+    {
+        "syncToken": "1",
+        "prefixes": [
+            {"ip_prefix": "192.0.2.0/24", "service": "X"},
+            {"ip_prefix": "198.51.100.0/24"},
+            {"ipv6_prefix": "2001:db8::/32"},
+            {"ip_prefix": 7},
+        ],
+    }
+).encode()
+
+
+def read(content: bytes, shape: Shape) -> PolicyList:
+    collector = Collector()
+    read_feed(content, shape, collector)
+    return collector.to_list("f", serial=None, fetched_at=0, source="")
+
+
+@pytest.mark.parametrize(
+    ("content", "shape", "cidrs", "refused"),
+    [
+        (NETSET, Shape(), ["192.0.2.0/24", "203.0.113.7/32", "2001:db8::/32"], 1),
+        (b"\xef\xbb\xbf" + NETSET.replace(b"\n", b"\r\n"), Shape(), ["192.0.2.0/24", "203.0.113.7/32", "2001:db8::/32"], 1),
+        (DROP, Shape(format="drop-json"), ["192.0.2.0/24", "198.51.100.0/24"], 0),
+        (DSHIELD, Shape(format="dshield"), ["192.0.2.0/24", "198.51.100.0/24"], 0),
+        (CSV, Shape(format="csv", pick="network"), ["192.0.2.0/24", "198.51.100.7/32"], 1),
+        (CSV.replace(b",", b";"), Shape(format="csv", pick="2", delimiter=";"), ["192.0.2.0/24", "198.51.100.7/32"], 2),
+        (JSON, Shape(format="json", pick="prefixes.*.ip_prefix"), ["192.0.2.0/24", "198.51.100.0/24"], 1),
+        (b'["192.0.2.0/24"]', Shape(format="json"), ["192.0.2.0/24"], 0),
+        (b'{"data": {"a": ["192.0.2.0/24"], "b": []}}', Shape(format="json", pick="data.*"), ["192.0.2.0/24"], 0),
+        (b'{"data": []}', Shape(format="json", pick="data.*.ip"), [], 0),
+        (b"", Shape(), [], 0),
+    ],
+)  # fmt: skip
+def test_every_format_is_read(content: bytes, shape: Shape, cidrs: list[str], refused: int) -> None:
+    found = read(content, shape)
+    assert found.entries.cidrs() == cidrs
+    assert found.refused_count == refused
+
+
+@pytest.mark.parametrize(
+    ("content", "shape", "cause"),
+    [
+        (b"<!DOCTYPE html><html>blocked</html>", Shape(), "HTML page"),
+        (b"\n  <HTML><body>192.0.2.1</body>", Shape(format="json"), "HTML page"),
+        (b"hello\nworld\n", Shape(), "none of its 2 entries is a network"),
+        (DROP[: DROP.index(b'{"type"')], Shape(format="drop-json"), "closing metadata line"),
+        (DROP[DROP.index(b"\n") + 1 :], Shape(format="drop-json"), "says that there are 2"),
+        (DROP[:-4], Shape(format="drop-json"), "line 3 is no JSON"),
+        (b"[1]\n", Shape(format="drop-json"), "no JSON object"),
+        (JSON[:-1], Shape(format="json"), "no JSON, or not all of it"),
+        (b"[" * 100_000, Shape(format="json"), "no JSON"),
+        (JSON, Shape(format="json", pick="absent.ip"), "nothing at 'absent.ip'"),
+        (CSV, Shape(format="csv", pick="ip"), "no column 'ip'"),
+    ],
+    ids=lambda one: one[:20].decode() if isinstance(one, bytes) else None,
+)
+def test_what_is_no_list_is_refused_whole(content: bytes, shape: Shape, cause: str) -> None:
+    with pytest.raises(FeedDamaged, match=cause):
+        read(content, shape)
+
+
+@given(
+    st.text(alphabet="0123456789./: a", max_size=20)
+    | st.ip_addresses().map(str)
+    | st.tuples(st.ip_addresses(v=4), st.integers(-1, 40)).map(lambda one: f"{one[0]}/{one[1]}")
+    | st.sampled_from(["010.1.1.1", "1.2.3.4/", "1.2.3.4/08", "1.2.3", "1.2.3.4\0", "1.2.3.4/0"])
+)
+@settings(deadline=None, max_examples=300)
+def test_the_quick_way_to_read_an_entry_agrees_with_the_one_reader(text: str) -> None:
+    collector = Collector()
+    collector.add_text(text)
+    found = collector.to_list("f", serial=None, fetched_at=0, source="")
+    if found.refused_count:
+        with pytest.raises(ValueError, match=re.escape(found.refused[0].cause)):
+            read_cidr(text)
+        assert len(found.entries) == 0
+    else:
+        cidr, cleared = read_cidr(text)
+        assert found.entries.cidrs() == [cidr]
+        assert found.normalised == cleared
+
+
+Answer = Callable[[httpx.Request], httpx.Response]
+
+
+def fetch(answer: Answer, known: PolicyList | None = None, **limits: float) -> PolicyList | None:
+    source = FeedSource(
+        name="f.example",
+        url="https://feeds.example/list.txt",
+        limits=Limits(**limits),  # type: ignore[arg-type]
+    )
+    return fetch_feed(source, known, 5.0, transport=httpx.MockTransport(answer))
+
+
+def test_an_unchanged_feed_is_not_taken_again() -> None:
+    asked = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(request.headers)
+        if request.headers.get("if-none-match") == '"a b&c"':
+            return httpx.Response(304)
+        marks = {"ETag": '"a b&c"', "Last-Modified": "Wed, 21 Oct 2026 07:28:00 GMT"}
+        return httpx.Response(200, content=iter([NETSET]), headers=marks)
+
+    first = fetch(answer)
+    assert first is not None
+    assert first.source.startswith("https://feeds.example/list.txt#etag=")
+    assert fetch(answer, first) is None
+    assert asked[1]["if-modified-since"] == "Wed, 21 Oct 2026 07:28:00 GMT"
+
+
+@pytest.mark.parametrize(
+    ("answer", "cause"),
+    [
+        (lambda _: httpx.Response(404), "answer 404"),
+        (
+            lambda _: httpx.Response(302, headers={"location": "http://feeds.example/"}),
+            "without TLS",
+        ),
+        (lambda _: httpx.Response(302, headers={"location": "/again"}), "more than 5 redirections"),
+        (lambda _: httpx.Response(200, content=iter([b"<html></html>"])), "HTML page"),
+        (
+            lambda _: httpx.Response(
+                200, content=iter([NETSET]), headers={"content-encoding": "br"}
+            ),
+            "'br'",
+        ),
+        (
+            lambda _: httpx.Response(200, content=iter([gzip.compress(NETSET)[:-4]])),
+            "no whole gzip",
+        ),
+    ],
+)
+def test_an_answer_that_is_no_list_is_told(answer: Answer, cause: str) -> None:
+    with pytest.raises(FeedUnavailable, match=cause) as caught:
+        fetch(answer)
+    assert str(caught.value).startswith(
+        "block or allow list [f.example] could not be fetched from https://feeds.example/list.txt: "
+    )
+    assert isinstance(caught.value, ListUnavailable)
+
+
+def test_a_redirection_is_followed() -> None:
+    def answer(request: httpx.Request) -> httpx.Response:
+        if request.url.path == "/list.txt":
+            return httpx.Response(301, headers={"location": "/moved.txt"})
+        return httpx.Response(200, content=iter([gzip.compress(NETSET)]))
+
+    found = fetch(answer)
+    assert found is not None
+    assert len(found.entries) == 3
+
+
+def test_a_bomb_ends_at_the_bound() -> None:
+    bomb = gzip.compress(gzip.compress(b"\n" * (1 << 28))[: 1 << 18] + b"\n" * (1 << 26))
+    with pytest.raises(FeedUnavailable, match="larger than 1,000,000 bytes"):
+        fetch(lambda _: httpx.Response(200, content=iter([bomb])), max_bytes=1_000_000)
+
+
+def test_an_endless_feed_ends_at_the_bound() -> None:
+    def endless() -> Iterator[bytes]:
+        while True:
+            yield b"192.0.2.1\n" * 1000
+
+    began = time.monotonic()
+    with pytest.raises(FeedUnavailable, match="larger than"):
+        fetch(lambda _: httpx.Response(200, content=endless()), max_bytes=1_000_000)
+
+    def slow() -> Iterator[bytes]:
+        while True:
+            time.sleep(0.01)
+            yield b"192.0.2.1\n" * 10_000
+
+    with pytest.raises(FeedUnavailable, match="took too long"):
+        fetch(lambda _: httpx.Response(200, content=slow()), whole=0.2)
+    assert time.monotonic() - began < 5
+
+
+def test_a_feed_over_the_bound_of_entries_is_refused() -> None:
+    with pytest.raises(FeedUnavailable, match="more than 2 entries"):
+        fetch(lambda _: httpx.Response(200, content=iter([NETSET])), max_entries=2)
+
+
+def test_a_file_is_read_when_it_changed(tmp_path: Path) -> None:
+    path = tmp_path / "a list.txt"
+    path.write_bytes(NETSET)
+    source = FeedSource(name="f.example", url=path.as_uri())
+    first = fetch_feed(source, None, 0)
+    assert first is not None
+    assert len(first.entries) == 3
+    assert fetch_feed(source, first, 0) is None
+    path.write_bytes(gzip.compress(b"192.0.2.9\n"))
+    second = fetch_feed(source, first, 0)
+    assert second is not None
+    assert second.entries.cidrs() == ["192.0.2.9/32"]
+    path.unlink()
+    with pytest.raises(FeedUnavailable, match="No such file") as caught:
+        fetch_feed(source, second, 0)
+    assert "a list.txt can be read" in caught.value.remedy
+
+
+@contextmanager
+def https(
+    folder: Path, respond: Callable[[http.server.BaseHTTPRequestHandler], None]
+) -> Iterator[str]:
+    certificate, key = ensure_certificate(folder, [], time.time())
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            respond(self)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with http.server.HTTPServer(("127.0.0.1", 0), Handler) as one:
+        one.socket = context.wrap_socket(one.socket, server_side=True)
+        thread = threading.Thread(target=one.serve_forever, args=(0.05,), daemon=True)
+        thread.start()
+        yield f"https://127.0.0.1:{one.server_port}/list"
+        one.shutdown()
+        thread.join()
+
+
+def test_over_tls_a_half_body_is_no_list(tmp_path: Path) -> None:
+    announced = [len(NETSET)]
+
+    def respond(request: http.server.BaseHTTPRequestHandler) -> None:
+        request.send_response(200)
+        request.send_header("Content-Length", str(announced[0]))
+        request.end_headers()
+        request.wfile.write(NETSET)
+
+    with https(tmp_path, respond) as url:
+        ca_file = str(tmp_path / "log-service.crt")
+        found = fetch_feed(FeedSource(name="f.example", url=url, ca_file=ca_file), None, 0)
+        assert found is not None
+        assert len(found.entries) == 3
+        announced[0] += 1
+        with pytest.raises(FeedUnavailable, match="without sending complete"):
+            fetch_feed(FeedSource(name="f.example", url=url, ca_file=ca_file), None, 0)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_server_that_proves_nothing_is_not_believed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with (
+        https(tmp_path, lambda _: None) as url,
+        pytest.raises(FeedUnavailable, match="certificate verify failed"),
+    ):
+        fetch_feed(FeedSource(name="f.example", url=url), None, 0)
+    capsys.readouterr()
