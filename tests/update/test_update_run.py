@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pytest
 import pytest_twisted
-from twisted.internet import reactor
 
 from tests.asa.asa_device import in_thread
 from tests.update.update_faults import Faults
@@ -351,9 +350,8 @@ async def test_a_group_that_the_device_will_not_delete_is_left_and_told(
 async def test_a_batch_that_kills_the_agent_is_halved_and_the_size_remembered(
     asa: SimulatedAsa,
 ) -> None:
-    faults = Faults(reactor, asa)
-    faults.largest_body = 130 * 48
-    world = World(asa)
+    asa.switches.update({"crash_body_bytes": 130 * 48, "agent_restart_seconds": 0.01})
+    world = World(asa, real_pause=0.02)
     world.publish(block=addresses(1000))
     first = await in_thread(world.run)
     assert first.good, first.error
@@ -374,7 +372,7 @@ async def test_entries_typed_in_by_hand_at_any_moment_are_put_right(asa: Simulat
         world.publish(block=addresses(50))
         await in_thread(world.run)
         world.publish(block=addresses(50, 20))
-        faults = Faults(reactor, asa)
+        faults = Faults(asa)
 
         def edit(faults: Faults = faults, at: int = at) -> None:
             if faults.seen == at:
@@ -403,7 +401,7 @@ async def test_a_child_taken_away_by_hand_at_any_moment_is_made_again(asa: Simul
         world.publish(block=addresses(50))
         await in_thread(world.run)
         world.publish(block=addresses(50, 20))
-        faults = Faults(reactor, asa)
+        faults = Faults(asa)
 
         def edit(faults: Faults = faults, at: int = at) -> None:
             if faults.seen == at:

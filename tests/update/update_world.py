@@ -60,6 +60,7 @@ class World:
     bounds: Bounds = SHORT
     drivers: list[AsaDriver] = field(factory=list)
     looks: int = 0
+    real_pause: float = 0.0
 
     def publish(
         self, block: Sequence[str] | None = None, allow: Sequence[str] | None = None
@@ -103,6 +104,7 @@ class World:
         self.looks += 1
         if seconds:
             self.pauses.append(seconds)
+            time.sleep(self.real_pause)
         return self.stop_after is not None and self.looks > self.stop_after
 
     def job(self, **changes: Any) -> UpdateJob:

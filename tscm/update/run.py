@@ -18,6 +18,7 @@ from collections.abc import Mapping, Sequence
 from attrs import define, evolve, field
 
 from tscm.asa.faults import (
+    AgentAbsent,
     AgentFailed,
     LoginRefused,
     NoConnection,
@@ -48,6 +49,7 @@ from tscm.update.outcome import Pause, UpdateOutcome
 from tscm.update.planning import Planned, check_budget, needs_closer_look, plan_for
 from tscm.update.wanted import Wanted, wanted
 
+_SETTLE_SECONDS = 5.0
 _ORDINALS = ("first", "second", "third", "fourth", "fifth")
 
 
@@ -115,6 +117,7 @@ class UpdateRun:
     _traffic: Traffic = field(factory=Traffic, init=False)
     _planned: Planned | None = field(default=None, init=False)
     _wrote: bool = field(default=False, init=False)
+    _reached: bool = field(default=False, init=False)
     _died_at: set[str] = field(factory=set, init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -180,6 +183,7 @@ class UpdateRun:
     def _work(self, driver: AsaDriver, goal: Wanted) -> UpdateOutcome:
         self.report(Progress(phase="plan", text="reading the device's groups"))
         who = driver.probe()
+        self._reached = True
         self._memory = evolve(self._memory, login_failures=0)
         groups = self._read(driver)
         self._look_for_changes(who, groups)
@@ -310,20 +314,31 @@ class UpdateRun:
         Another attempt after a pause, or the end.
 
         A device that cannot be reached at all is left for the next run, unless it went away in the
-        middle: then it may be starting its agent again.
+        middle: then it may be starting its agent again, or itself.  So may one that had an agent.
         """
         self._failures.append(str(fault))
         count = len(self._failures)
         if isinstance(fault, LoginRefused):
             self._memory = evolve(self._memory, login_failures=self._memory.login_failures + 1)
-        came_back = isinstance(fault, NoConnection) and (count > 1 or self._wrote)
-        if self.dry or not self.job.patient or not (fault.retry or came_back):
+        if isinstance(fault, NoConnection):
+            worth = self._reached or count > 1
+        elif isinstance(fault, AgentAbsent):
+            worth = self._reached or self._memory.version is not None
+        else:
+            worth = fault.retry
+        if self.dry or not self.job.patient or not worth:
             return self._end(results.FAILED, fault)
         if count >= MAX_FAILURES:
             return self._end(results.FAILED, self._given_up(fault))
-        gentle = isinstance(fault, StepRefused | ReadBackDiffers | SessionLost) and count == 1
+        seconds = self.job.pause_before(count)
+        if count == 1 and isinstance(fault, StepRefused | SessionLost):
+            seconds = 0.0
+        elif count == 1 and isinstance(fault, ReadBackDiffers):
+            seconds = min(
+                seconds, _SETTLE_SECONDS
+            )  # a write may have been taken, and be done later
         return Pause(
-            seconds=0.0 if gentle else self.job.pause_before(count),
+            seconds=seconds,
             reason=f"{_ORDINALS[count - 1]} failure: {fault.cause}",
         )
 
