@@ -92,6 +92,8 @@ class Agent:
             self.device.outbox += self.device.health.kill()
         if "crash" in kinds:
             self.crash()
+            self._send(http, self.down_reply(), kinds)
+            return
         self.poll()
         if now < self.booting_until or "reset-before" in kinds:
             http.reset_connection()
@@ -173,7 +175,7 @@ class Agent:
         changed = device.configuration.generation != before
         if changed and device.role == "standby":
             device.diverged = True
-            if device.switches.standby_warns and reply.status in (200, 201, 204):
+            if device.switches.standby_warns and reply.status in (201, 204):
                 reply = message(200, "", STANDBY_WARNING, level="Warning")
         if changed and over_budget(device):
             self.crash()
@@ -220,7 +222,7 @@ class Agent:
         switches, now = self.device.switches, self._clock.seconds()
         size = len(reply.body.encode()) if reply.body else 0
         if "cut-body" in kinds and size > 1:
-            write_cut_reply(http, reply, now, security=switches.security_headers)
+            write_cut_reply(http, reply, now, security=switches.security_headers, later=self._later)
         elif switches.slow_body_seconds and size > 1:
             write_slow_reply(
                 http,

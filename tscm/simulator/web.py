@@ -22,6 +22,7 @@ SECURITY_HEADERS = (
     ("X-content-type-options", "no-sniff"),
     ("X-xss-protection", "1; mode=block"),
 )
+_CUT_PAUSE = 0.05
 _EXACT = {b"X-Auth-Token": b"X-Auth-Token"}
 
 
@@ -61,8 +62,9 @@ class AsaHttpRequest(HttpRequest):
         self.channel.factory.taker(self)
 
     def reset_connection(self) -> None:
-        """Answer nothing: the peer sees a reset."""
-        abort(self.channel)
+        """Answer no more: the peer sees a reset."""
+        if self.channel is not None:
+            abort(self.channel)
 
 
 def abort(channel: Any) -> None:
@@ -161,13 +163,14 @@ def write_reply(http: AsaHttpRequest, reply: Reply, now: float, *, security: boo
     return len(body)
 
 
-def write_cut_reply(http: AsaHttpRequest, reply: Reply, now: float, *, security: bool) -> None:
-    """Send half of the body that the headers promise, and hang up."""
+def write_cut_reply(
+    http: AsaHttpRequest, reply: Reply, now: float, *, security: bool, later: Callable[..., None]
+) -> None:
+    """Send half of the body that the headers promise, and hang up when it is on its way."""
     body = _write_head(http, reply, now, security=security)
     http.notifyFinish().addErrback(lambda _: None)
     http.write(body[: len(body) // 2])
-    channel: Any = http.channel
-    channel.transport.loseConnection()
+    later(_CUT_PAUSE, http.reset_connection)
 
 
 def write_slow_reply(
