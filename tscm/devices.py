@@ -183,7 +183,7 @@ def check_device(
 
     Raises `SettingsFaulty` where no policy server is set, `ListUnavailable`, `DeviceFault`.
     """
-    if not node.policy.servers:
+    if not node.policy.servers and not node.policy.feeds:
         raise SettingsFaulty(
             str(layout.settings_file),
             [

@@ -12,11 +12,14 @@ from time import monotonic
 from attrs import field, frozen
 
 from tscm.errors import ListUnavailable
+from tscm.policy.feed_formats import Shape
 from tscm.policy.lists import PolicyList
+from tscm.retrieve.feeds import FeedSource, fetch_feed
 from tscm.retrieve.server import Behind, ServerFault, ask_server
 from tscm.retrieve.stream import Limits
 from tscm.retrieve.tsig import TsigKey
 from tscm.settings.device import DeviceSettings
+from tscm.settings.feed import Feed
 from tscm.settings.node import NodeSettings
 from tscm.settings.values import HostPort
 
@@ -30,12 +33,13 @@ class ListSource:
     """
     One list by name, and the policy servers that may have it, best first.
 
-    *port* is for servers that name none.
+    *port* is for servers that name none.  A list that has a *feed* comes from there alone.
     """
 
     name: str
     servers: tuple[HostPort, ...]
     port: int = 53
+    feed: FeedSource | None = None
     tsig: TsigKey | None = None
     limits: Limits = field(factory=Limits)
 
@@ -43,6 +47,13 @@ class ListSource:
 def list_source(device: DeviceSettings, node: NodeSettings, name: str) -> ListSource:
     """The source of the list *name* as the settings of *device* and *node* say."""
     silence = node.policy.timeout_seconds
+    limits = Limits(
+        connect=min(silence, _CONNECT_AT_MOST),
+        idle=silence,
+        whole=silence * _WHOLE,
+        max_entries=node.policy.max_list_entries,
+    )
+    feed = next((_feed_source(one, limits) for one in node.policy.feeds if one.name == name), None)
     tsig = None
     if device.tsig_name and device.tsig_key:
         tsig = TsigKey(device.tsig_name, device.tsig_key)
@@ -51,12 +62,15 @@ def list_source(device: DeviceSettings, node: NodeSettings, name: str) -> ListSo
         servers=node.policy.servers,
         port=device.dns_port,
         tsig=tsig,
-        limits=Limits(
-            connect=min(silence, _CONNECT_AT_MOST),
-            idle=silence,
-            whole=silence * _WHOLE,
-            max_entries=node.policy.max_list_entries,
-        ),
+        feed=feed,
+        limits=limits,
+    )
+
+
+def _feed_source(feed: Feed, limits: Limits) -> FeedSource:
+    shape = Shape(format=feed.format, pick=feed.pick, delimiter=feed.delimiter)
+    return FeedSource(
+        name=feed.name, url=feed.url, shape=shape, ca_file=feed.ca_file, limits=limits
     )
 
 
@@ -73,6 +87,8 @@ def fetch_list(
     An empty list is given as such where its zone exists: whether that is right is the caller's to
     say.  Raises `ListUnavailable` when no server gives one.
     """
+    if source.feed is not None:
+        return fetch_feed(source.feed, known, now, clock=clock)
     if not source.servers:
         raise ListUnavailable(
             source.name, "no policy server is set", "name one in tscm.toml: [policy] servers"

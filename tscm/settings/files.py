@@ -13,6 +13,7 @@ import attrs
 from tscm.errors import DeviceUnknown, Fault, SettingsFaulty, SettingsUnreadable
 from tscm.secrets import MASK, PREFIX, SealingKey, Secret
 from tscm.settings.device import SECRETS, DeviceSettings, disagreements
+from tscm.settings.feed import Feed
 from tscm.settings.layout import Layout
 from tscm.settings.node import NodeSettings
 from tscm.settings.schema import read_table
@@ -175,4 +176,6 @@ def settings_as_toml(settings: NodeSettings) -> str:
 def _text(value: Any) -> Any:
     if isinstance(value, tuple):
         return [_text(one) for one in value]
+    if isinstance(value, Feed):
+        return value.as_table()
     return str(value) if isinstance(value, HostPort) else value

@@ -8,6 +8,7 @@ until the operator names them.
 from attrs import frozen
 
 from tscm.settings import values
+from tscm.settings.feed import Feed, feeds
 from tscm.settings.schema import section, setting
 from tscm.settings.values import HostPort
 
@@ -134,6 +135,9 @@ class PolicySettings:
         values.many(values.host_port),
         (),
         doc="Policy servers in order of preference, address[:port].",
+    )
+    feeds: tuple[Feed, ...] = setting(
+        feeds, (), doc="Lists that come from files or over HTTPS instead, [[policy.feeds]]."
     )
     interval_seconds: int = setting(
         values.whole(60, 86400 * 7), 3600, doc="Time between policy updates of a device."

@@ -1,0 +1,83 @@
+"""
+Lists that come from files or over HTTPS instead of the policy servers.
+"""
+
+from typing import Any
+from urllib.parse import urlsplit
+
+from attrs import asdict, frozen
+
+from tscm.settings import values
+from tscm.settings.schema import read_table, setting
+
+FORMATS = ("cidr", "drop-json", "dshield", "csv", "json")
+"""As in `tscm.policy.feed_formats`, which would bring numpy along."""
+
+_ALLOWED = (
+    "tables of name, url (https://… or file:///…), and where needed "
+    f"format ({', '.join(FORMATS)}), pick, delimiter, ca_file"
+)
+
+
+def feed_url(value: Any) -> str:
+    """`https://…`, a query allowed, or `file:///…`."""
+    allowed = "https://address[:port]/path or file:///path"
+    text = values.text(value).strip() if isinstance(value, str) else ""
+    try:
+        parts = urlsplit(text)
+        values.address(parts.hostname or "localhost")
+        right = parts.port != 0 and not parts.fragment and " " not in text
+    except ValueError:
+        raise values.refused(value, "is no URL", allowed) from None
+    if parts.scheme == "http":
+        raise values.refused(value, "is a URL without TLS, which anybody may answer", allowed)
+    if parts.username is not None or not right:
+        raise values.refused(value, "holds more than an address, a path and a query", allowed)
+    if parts.scheme == "file" and parts.path.startswith("/") and not parts.netloc:
+        return text
+    if parts.scheme != "https" or not parts.hostname:
+        raise values.refused(value, "is no such URL", allowed)
+    return text
+
+
+def _delimiter(value: Any) -> str:
+    if not isinstance(value, str) or len(value) != 1 or value in '"\r\n':
+        raise values.refused(value, "is no delimiter", "one character")
+    return value
+
+
+@frozen(kw_only=True)
+class Feed:
+    """
+    One list by the name that devices call it by, and where it is.
+    """
+
+    name: str = setting(values.dns_name, doc="Name of the list, as devices call it")
+    url: str = setting(feed_url, doc="Where it is")
+    format: str = setting(values.choice(*FORMATS), "cidr", doc="How it is written")
+    pick: str = setting(values.text, "", doc="Column of a CSV, path in a JSON")
+    delimiter: str = setting(_delimiter, ",", doc="Between the columns of a CSV")
+    ca_file: str | None = setting(
+        values.optional(values.path), None, doc="CA of the server where it is no public one"
+    )
+
+    def as_table(self) -> dict[str, str]:
+        """As the settings file holds it."""
+        return asdict(self, filter=lambda _, value: value is not None)
+
+
+def feeds(value: Any) -> tuple[Feed, ...]:
+    """`[[policy.feeds]]`: every name once."""
+    if not isinstance(value, list | tuple):
+        raise values.refused(value, "is no list of tables", _ALLOWED)
+    found: dict[str, Feed] = {}
+    for number, one in enumerate(value):
+        feed, faults = (one, ()) if isinstance(one, Feed) else read_table(Feed, one)
+        if feed is None:
+            raise values.refused(one, f"(number {number + 1}): {faults[0]}", _ALLOWED)
+        if feed.format == "csv" and not feed.pick:
+            raise values.refused(one, f"(number {number + 1}): a CSV needs pick", _ALLOWED)
+        if feed.name in found:
+            raise values.refused(feed.name, "names two feeds", _ALLOWED)
+        found[feed.name] = feed
+    return tuple(found.values())
