@@ -36,6 +36,10 @@ MODULES: Mapping[str, tuple[str, str]] = {
     ),
     "logs": ("logs", "Rotate and upload the logs of a device now."),
     "ledger": ("ledger", "Show the balance: received, stored, sent on, dropped."),
+    "spool": (
+        "spool",
+        "Look into the devices' logs on disk: list, inspect, verify, export, repair.",
+    ),
     "senders": ("senders", "List unknown senders, and take one in."),
     "remove": ("remove", "Forget a device, and show the way back on the firewall."),
     "portal": ("portal", "Device entries of the embedded services."),

@@ -3,12 +3,15 @@ The argument NAME, completed by the shell from the devices that there are.
 """
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 from click.shell_completion import CompletionItem
 
+from tscm.cli.session import Session
 from tscm.settings.files import device_names
+from tscm.settings.layout import Layout
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -25,20 +28,19 @@ class DeviceName(click.ParamType[str]):
     ) -> list[CompletionItem]:
         """Nicknames of stored devices; nothing where the folder cannot be read."""
         del param
-        session = ctx.find_root().obj
-        if session is None:
-            from pathlib import Path
-
-            from tscm.settings.layout import Layout
-
-            layout = Layout(Path(ctx.find_root().params.get("root") or "/").absolute())
-        else:
-            layout = session.layout
         try:
-            names = device_names(layout)
+            names = device_names(layout_of(ctx))
         except OSError:
             return []
         return [CompletionItem(name) for name in names if name.startswith(incomplete)]
+
+
+def layout_of(ctx: click.Context) -> Layout:
+    """The node that a command line is about, also while the shell completes it."""
+    root = ctx.find_root()
+    if isinstance(root.obj, Session):
+        return root.obj.layout
+    return Layout(Path(root.params.get("root") or "/").absolute())
 
 
 def device_argument(function: F) -> F:

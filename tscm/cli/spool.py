@@ -1,0 +1,333 @@
+"""
+`tsadmin spool`: the devices' logs, by their files alone.
+"""
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import attrs
+import click
+from click.shell_completion import CompletionItem
+
+from tscm.cli import say
+from tscm.cli.session import Session
+from tscm.cli.state import when
+from tscm.cli.tables import show_pairs, show_table
+from tscm.cli.times import Time
+from tscm.errors import TscmError
+from tscm.settings.layout import Layout
+from tscm.settings.lock import RootLock
+from tscm.settings.values import nickname
+
+if TYPE_CHECKING:
+    from tscm.spool.tools_list import LogView
+    from tscm.spool.tools_verify import Finding
+
+_SEGMENTS_SHOWN = 20
+
+
+class LogUnknown(TscmError):
+    """
+    There is no log of this name.
+    """
+
+    exit_status: ClassVar[int] = 1
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        super().__init__(name)
+
+    def __str__(self) -> str:
+        return f"there is no log of {self.name!r}; `tsadmin spool list` shows those that there are"
+
+
+class LogName(click.ParamType[str]):
+    """The name of a log, whether there is still a device of that name or not."""
+
+    name = "name"
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        """Names of logs on disk."""
+        from tscm.cli.names import layout_of
+        from tscm.spool.tools_list import log_names
+
+        del param
+        try:
+            names = log_names(layout_of(ctx).logs)
+        except OSError:
+            return []
+        return [CompletionItem(name) for name in names if name.startswith(incomplete)]
+
+
+@click.group()
+def command() -> None:
+    """
+    Look into the devices' logs by their files alone, with or without a manager.
+    """
+
+
+def _known(layout: Layout, name: str) -> str:
+    from tscm.spool.tools_list import log_names
+
+    try:
+        nickname(name)
+    except ValueError:
+        raise LogUnknown(name) from None
+    if name not in log_names(layout.logs):
+        raise LogUnknown(name)
+    return name
+
+
+@command.command("list")
+@click.option("--json", "json_output", is_flag=True, help="Give the logs as JSON.")
+@click.pass_obj
+def list_spool(session: Session, /, *, json_output: bool) -> None:
+    """
+    A line for each log, also of devices that are no longer there.
+    """
+    from tscm.settings.files import device_names
+    from tscm.spool.disk import Disk
+    from tscm.spool.tools_list import list_logs
+
+    devices = set(device_names(session.layout))
+    logs = list_logs(Disk(), session.layout.logs)
+    if json_output:
+        say.as_json([{**attrs.asdict(one), "device": one.name in devices} for one in logs])
+        return
+    if not logs:
+        say.info("No log yet")
+        return
+    show_table(
+        (
+            "log",
+            "device",
+            "lines stored",
+            "lines kept",
+            "bytes kept",
+            "on disk",
+            "segments",
+            "from",
+            "to",
+            "readers",
+        ),
+        (
+            (
+                one.name,
+                one.name in devices,
+                one.stored_lines,
+                one.kept_lines,
+                one.kept_bytes,
+                one.disk_bytes,
+                one.segments,
+                when(one.first_at),
+                when(one.last_at),
+                one.readers,
+            )
+            for one in logs
+        ),
+    )
+
+
+@command.command("inspect")
+@click.argument("name", type=LogName())
+@click.option("--json", "json_output", is_flag=True, help="Give everything as JSON.")
+@click.pass_obj
+def inspect(session: Session, /, name: str, *, json_output: bool) -> None:
+    """
+    Segments, live end, positions and state of one log.
+    """
+    from tscm.spool.disk import Disk
+    from tscm.spool.tools_list import view_log
+
+    view = view_log(Disk(), session.layout.logs, _known(session.layout, name))
+    if json_output:
+        say.as_json(_view_json(view))
+        return
+    show_pairs(_view_pairs(view), f"Log of {name}")
+    kept = view.kept
+    if kept:
+        show_table(
+            ("segment", "bytes", "lines", "first line", "last line"),
+            (
+                (str(one.start), one.size, one.lines, when(one.first_at), when(one.last_at))
+                for one in kept[-_SEGMENTS_SHOWN:]
+            ),
+            f"The latest {min(len(kept), _SEGMENTS_SHOWN)} segments of {len(kept)}",
+        )
+    show_table(
+        ("reader", "position", "sent", "not selected", "expired", "bytes waiting", "damaged"),
+        (_reader_row(view, reader) for reader in sorted(view.cursors)),
+        "Readers",
+    )
+
+
+def _view_pairs(view: "LogView") -> Iterator[tuple[str, Any]]:
+    yield "folder", str(view.folder.path)
+    yield "lines stored", view.lines
+    yield "end, in bytes since the log began", view.end
+    yield "live segment", f"{view.live_bytes or 0:,} bytes, {view.live_lines:,} lines"
+    yield "segments kept", len(view.kept)
+    if view.bad_records or view.loose_bytes:
+        yield "damaged records", len(view.bad_records) + bool(view.loose_bytes)
+    state = view.state
+    if state is None:
+        yield "state", "missing or damaged"
+        return
+    yield "closed by a clean stop", state.clean
+    yield "unclean stops", state.gaps_total
+    yield "deleted by retention", state.deleted_lines or "nothing"
+    if state.unknown_lines:
+        yield "lines without sender and time", state.unknown_lines
+
+
+def _reader_row(view: "LogView", reader: str) -> tuple[Any, ...]:
+    cursor, damaged = view.cursors[reader]
+    if cursor is None:
+        return (reader, "none that is good", None, None, None, None, damaged)
+    waiting = max(0, view.end - cursor.offset)
+    expired = sum(cursor.expired)
+    return (reader, str(cursor.offset), cursor.sent, cursor.skipped, expired, waiting, damaged)
+
+
+def _view_json(view: "LogView") -> dict[str, Any]:
+    return {
+        "name": view.name,
+        "folder": str(view.folder.path),
+        "lines": view.lines,
+        "end": view.end,
+        "live_bytes": view.live_bytes,
+        "live_lines": view.live_lines,
+        "segments": [attrs.asdict(one) for one in view.records],
+        "damaged_records": list(view.bad_records),
+        "state": None if view.state is None else attrs.asdict(view.state),
+        "readers": {
+            reader: {
+                "position": None if cursor is None else attrs.asdict(cursor.position),
+                "damaged": damaged,
+            }
+            for reader, (cursor, damaged) in view.cursors.items()
+        },
+    }
+
+
+@command.command("verify")
+@click.argument("name", type=LogName(), required=False)
+@click.option("--json", "json_output", is_flag=True, help="Give the findings as JSON.")
+@click.pass_obj
+def verify(session: Session, /, name: str | None, *, json_output: bool) -> int:
+    """
+    Read everything and hold it together: one log, or all.
+
+    Exit status 1 where lines are lost or something wants mending.
+    """
+    from tscm.spool.disk import Disk
+    from tscm.spool.tools_list import log_names
+    from tscm.spool.tools_verify import verify_log
+
+    logs = session.layout.logs
+    names = [_known(session.layout, name)] if name else log_names(logs)
+    found = {one: verify_log(Disk(), logs, one) for one in names}
+    wrong = sum(finding.harm != "note" for findings in found.values() for finding in findings)
+    if json_output:
+        say.as_json({one: [_finding_json(f) for f in findings] for one, findings in found.items()})
+        return 1 if wrong else 0
+    for one, findings in found.items():
+        for finding in findings:
+            tell = say.info if finding.harm == "note" else say.warn
+            tell(f"{one}: {finding}")
+        if not any(finding.harm != "note" for finding in findings):
+            say.info(f"{one}: in order")
+    if wrong:
+        say.error(f"{wrong} findings; `tsadmin spool repair NAME` mends what can be mended")
+    return 1 if wrong else 0
+
+
+def _finding_json(finding: "Finding") -> dict[str, Any]:
+    return attrs.asdict(finding)
+
+
+@command.command("export")
+@click.argument("name", type=LogName())
+@click.option(
+    "--since",
+    type=Time(),
+    metavar="TIME",
+    help="Received at or after: a time, or 2h for two hours ago.",
+)
+@click.option("--until", type=Time(), metavar="TIME", help="Received before.")
+@click.option("--sender", metavar="ADDRESS", help="Received from this address.")
+@click.option("--unknown", is_flag=True, help="Also lines whose sender and time a crash took.")
+@click.option(
+    "--restored", is_flag=True, help="As received: line breaks inside a message come back."
+)
+@click.option(
+    "--output", "-o", metavar="FILE", help="Write into a file, mode 0600, that must not exist."
+)
+@click.pass_obj
+def export(
+    session: Session,
+    /,
+    name: str,
+    *,
+    since: float | None,
+    until: float | None,
+    sender: str | None,
+    unknown: bool,
+    restored: bool,
+    output: str | None,
+) -> int:
+    """
+    Lines out of a log, oldest first, as they are stored.
+    """
+    from tscm.spool.disk import Disk
+    from tscm.spool.tools_export import Wanted, export_log
+
+    wanted = Wanted(since=since, until=until, sender=sender, unknown=unknown)
+    log = _known(session.layout, name)
+    with _output(output) as write:
+        done = export_log(Disk(), session.layout.logs, log, write, wanted, restored=restored)
+    for sentence in done.missing:
+        say.warn(sentence)
+    say.info(f"{done.lines:,} lines, {done.bytes:,} bytes", aside=True)
+    return 1 if done.missing else 0
+
+
+@contextmanager
+def _output(path: str | None) -> Iterator[Callable[[bytes], object]]:
+    if path is None:
+        yield sys.stdout.buffer.write
+        sys.stdout.buffer.flush()
+        return
+    with Path(path).open("xb") as file:
+        Path(path).chmod(0o600)
+        yield file.write
+
+
+@command.command("repair")
+@click.argument("name", type=LogName())
+@click.option("--json", "json_output", is_flag=True, help="Give what was done as JSON.")
+@click.pass_obj
+def repair(session: Session, /, name: str, *, json_output: bool) -> None:
+    """
+    Put right what can be put right; no text is changed or deleted.
+
+    The manager must be down.
+    """
+    from tscm.spool.disk import Disk
+    from tscm.spool.tools_repair import repair_log
+
+    log = _known(session.layout, name)
+    with RootLock(session.layout.lock, "tsadmin spool repair"):
+        done = repair_log(Disk(), session.layout.logs, log, time.time())
+    if json_output:
+        say.as_json(done)
+        return
+    for sentence in done:
+        say.info(sentence)
+    say.info(f"{name}: {'put right' if done else 'nothing was to be put right'}")
