@@ -6,9 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tscm.policy.cidr import Entries
-from tscm.policy.lists import PolicyList
+from tscm.policy.lists import PolicyList, Refused
 from tscm.store import policies
-from tscm.store.database import Store
+from tscm.store.database import Store, upgrades
 from tscm.store.policies import Generation, Policies, pack, stored, unpack
 
 
@@ -47,12 +47,21 @@ def test_damaged_entries_are_refused() -> None:
 def test_the_last_good_list_of_a_name_replaces_the_one_before(kept: Policies) -> None:
     for serial in (1, 2):
         entries = Entries.of([f"203.0.113.{serial}"])
-        found = PolicyList(name="b.example", entries=entries, serial=serial, fetched_at=9.0)
+        found = PolicyList(
+            name="b.example",
+            entries=entries,
+            serial=serial,
+            fetched_at=9.0,
+            refused=(Refused(entry="x", cause="no CIDR"),),
+            refused_count=3,
+            normalised=2,
+            other_records=1,
+        )
         kept.keep_list("fw", stored(found))
     kept.keep_list("other", stored(PolicyList(name="b.example", entries=Entries())))
     lists = kept.lists("fw")
     assert list(lists) == ["b.example"]
-    assert lists["b.example"].policy_list().entries.cidrs() == ["203.0.113.2/32"]
+    assert lists["b.example"].policy_list() == found
     assert (lists["b.example"].serial, lists["b.example"].count) == (2, 1)
 
 
@@ -98,3 +107,18 @@ def test_a_forgotten_device_leaves_nothing(kept: Policies) -> None:
     kept.forget("fw")
     assert (kept.memory("fw"), kept.lists("fw"), kept.updates("fw")) == ({}, {}, [])
     assert kept.generation("fw") is None
+
+
+def test_a_database_of_the_first_schema_keeps_its_lists(tmp_path: Path) -> None:
+    store = Store(tmp_path / "tscm.db")
+    store._open_with(upgrades()[:1])
+    content = pack(Entries.of(["203.0.113.7"]))
+    with store.transaction() as cursor:
+        cursor.execute(
+            "INSERT INTO lists VALUES ('fw', 'b.example', 5, 1.0, 'dns', 1, ?)", (content,)
+        )
+    store.close()
+    store.open()
+    kept = Policies(store).lists("fw")["b.example"].policy_list()
+    store.close()
+    assert (kept.serial, kept.entries.cidrs(), kept.refused) == (5, ["203.0.113.7/32"], ())

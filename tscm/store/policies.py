@@ -50,17 +50,26 @@ class StoredList:
     source: str
     count: int
     content: bytes
+    besides: str = "{}"
+    """What the list held besides its entries, as JSON."""
 
     def policy_list(self) -> "PolicyList":
         """With its entries, for the thread of an update."""
-        from tscm.policy.lists import PolicyList
+        from tscm.policy.lists import PolicyList, Refused
 
+        besides = json.loads(self.besides)
         return PolicyList(
             name=self.name,
             entries=unpack(self.content),
             serial=self.serial,
             fetched_at=self.fetched_at,
             source=self.source,
+            refused=tuple(
+                Refused(entry=entry, cause=cause) for entry, cause in besides.get("refused", ())
+            ),
+            refused_count=besides.get("refused_count", 0),
+            normalised=besides.get("normalised", 0),
+            other_records=besides.get("other_records", 0),
         )
 
 
@@ -73,6 +82,14 @@ def stored(found: "PolicyList") -> StoredList:
         source=found.source,
         count=len(found.entries),
         content=pack(found.entries),
+        besides=json.dumps(
+            {
+                "refused": [(one.entry, one.cause) for one in found.refused],
+                "refused_count": found.refused_count,
+                "normalised": found.normalised,
+                "other_records": found.other_records,
+            }
+        ),
     )
 
 
@@ -122,7 +139,8 @@ class Policies:
         """The last good lists of a device, by name."""
         with self._store.transaction() as cursor:
             rows = cursor.execute(
-                "SELECT list, serial, fetched_at, source, entries, content FROM lists WHERE device = ?",
+                "SELECT list, serial, fetched_at, source, entries, content, besides FROM lists "
+                "WHERE device = ?",
                 (device,),
             )
             return {
@@ -133,19 +151,28 @@ class Policies:
                     source=source,
                     count=count,
                     content=content,
+                    besides=besides,
                 )
-                for name, serial, fetched_at, source, count, content in rows
+                for name, serial, fetched_at, source, count, content, besides in rows
             }
 
     def keep_list(self, device: str, one: StoredList) -> None:
         """Take *one* as the last good list of its name."""
         with self._store.transaction() as cursor:
             cursor.execute(
-                "INSERT INTO lists (device, list, serial, fetched_at, source, entries, content) "
-                "VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (device, list) DO UPDATE SET "
-                "serial = excluded.serial, fetched_at = excluded.fetched_at, "
-                "source = excluded.source, entries = excluded.entries, content = excluded.content",
-                (device, one.name, one.serial, one.fetched_at, one.source, one.count, one.content),
+                "INSERT OR REPLACE INTO lists "
+                "(device, list, serial, fetched_at, source, entries, content, besides) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    device,
+                    one.name,
+                    one.serial,
+                    one.fetched_at,
+                    one.source,
+                    one.count,
+                    one.content,
+                    one.besides,
+                ),
             )
 
     def keep_generation(self, device: str, one: Generation) -> int:
