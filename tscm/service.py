@@ -20,6 +20,7 @@ from tscm.device_rooms import DeviceRooms
 from tscm.errors import DeviceUnknown, SecretUnavailable, TscmError
 from tscm.intake.senders import SenderTable
 from tscm.intake.service import IntakeService
+from tscm.intake.systemd import Activation, SystemdService
 from tscm.operations import NodeOperations
 from tscm.portal.log_service import LogService
 from tscm.portal.policy_service import PolicyService
@@ -65,6 +66,7 @@ class NodeService(Service):
     spool: SpoolService = field(init=False)
     senders: SenderTable = field(init=False)
     intake: IntakeService = field(init=False)
+    systemd: SystemdService = field(init=False)
     updates: UpdateService = field(init=False)
     upload_slots: DeferredSemaphore = field(init=False)
     control: ControlService = field(init=False)
@@ -86,6 +88,8 @@ class NodeService(Service):
         self.store = Store(self.layout.database)
         self.spool = SpoolService(self.layout.logs, node.spool, reactor, self.quick)
         self.senders = SenderTable()
+        activation = Activation.of(os.environ, os.getpid())
+        self.systemd = SystemdService(reactor, activation)
         self.intake = IntakeService(
             reactor,
             node.listen,
@@ -94,6 +98,7 @@ class NodeService(Service):
             self.senders,
             self._resolve,
             quarantine_file=self.layout.quarantine,
+            activation=activation,
         )
         self.updates = UpdateService(
             reactor, self.slow, node, Policies(self.store), ordinary_ways()
@@ -162,6 +167,7 @@ class NodeService(Service):
         self.intake.startService()
         self.control.startService()
         self._watch.startService()
+        self.systemd.startService()
         self._log.info(
             "tscm works on {root} with {count} devices",
             root=str(self.layout.root),
@@ -174,6 +180,7 @@ class NodeService(Service):
         return Deferred.fromCoroutine(self._stop())
 
     async def _stop(self) -> None:
+        await self._end("word to systemd", self.systemd.stopService)
         await self._end("settings watch", self._watch.stopService)
         await self._end("intake", self.intake.stopService)
         await self._end("control interface", self.control.stopService)

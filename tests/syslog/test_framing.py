@@ -318,7 +318,7 @@ pieces = st.lists(
 )
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=150)
 @given(pieces, st.lists(st.integers(1, 30), max_size=20), st.sampled_from([4, 16, 64]))
 @example([b"3 ", b"ab\n", b"\0"], [1], 4)
 def test_how_the_bytes_are_cut_into_reads_changes_nothing(
@@ -342,7 +342,23 @@ def test_how_the_bytes_are_cut_into_reads_changes_nothing(
     assert (whole.cut, whole.faults, whole.framing) == (cut.cut, cut.faults, cut.framing)
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=150)
+@given(pieces, st.integers(0, 200), st.sampled_from([4, 16, 64]))
+@example([b"9 ", b"xyz" * 9], 8, 4)
+def test_another_decoder_goes_on_where_one_stopped(parts: list[bytes], at: int, limit: int) -> None:
+    sent = b"".join(parts)
+    whole = StreamDecoder(limit)
+    expected = [lines for lines in (whole.feed(sent), whole.close()) if lines is not None]
+    before, after = StreamDecoder(limit), StreamDecoder(limit)
+    found = [before.feed(sent[:at])]
+    after.go_on(before.state())
+    found += [after.feed(sent[at:]), after.close()]
+    assert [m for lines in found if lines for m in checked(lines)] == [
+        m for lines in expected for m in checked(lines)
+    ]
+
+
+@settings(deadline=None, max_examples=100)
 @given(st.lists(st.binary(max_size=40), max_size=20))
 def test_octet_counted_messages_come_back(messages: list[bytes]) -> None:
     sent = b"".join(b"%d %b" % (len(m), m) for m in messages if m)
@@ -350,7 +366,7 @@ def test_octet_counted_messages_come_back(messages: list[bytes]) -> None:
     assert decode(sent, limit=100) == kept
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=100)
 @given(st.lists(st.binary(max_size=40) | st.text("ab\n\r\0\x10").map(str.encode), max_size=20))
 def test_datagrams_come_back(messages: list[bytes]) -> None:
     kept = [bare for m in messages if (bare := m.rstrip(framing.TRAILERS))]

@@ -2,6 +2,8 @@
 The listeners as one service: bound before privileges go, counted while they run.
 """
 
+import os
+import socket
 from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
@@ -19,10 +21,12 @@ from tscm.intake.account import Account
 from tscm.intake.batch import Drain, open_drain
 from tscm.intake.connections import Connections
 from tscm.intake.delivery import Delivery
+from tscm.intake.handover import hand_over, take_over
 from tscm.intake.naming import Naming, Resolve
 from tscm.intake.quarantine import QuarantineLog
 from tscm.intake.senders import SenderTable
 from tscm.intake.sockets import ReceiveBuffer
+from tscm.intake.systemd import Activation, Inherited
 from tscm.intake.tcp import StreamBounds, SyslogStream, SyslogStreams
 from tscm.intake.tls import TlsFiles, TlsServer
 from tscm.intake.udp import Pace, UdpListener
@@ -33,6 +37,7 @@ from tscm.settings.values import HostPort
 from tscm.syslog.framing import Looker, look_over
 
 _FOLLOW_SECONDS = 10.0
+_OTHER_FILES = 1024  # logs, cursors, requests: beside the connections
 
 
 @define(eq=False)
@@ -54,6 +59,10 @@ class IntakeService(Service):
     _resolve: Resolve | None = None
     quarantine_file: Path | None = None
     """Where `unknown_senders = quarantine` keeps their lines."""
+    activation: Activation = field(factory=Activation)
+    """Sockets and connections that systemd held while no manager ran."""
+    _held: list[Inherited] = field(factory=list, init=False)
+    _streams: dict[int, SyslogStreams] = field(factory=dict, init=False)
     _quarantine: QuarantineLog | None = field(default=None, init=False)
     _delivery: Delivery = field(init=False)
     _connections: Connections = field(init=False)
@@ -89,6 +98,14 @@ class IntakeService(Service):
         if self._places:
             return
         try:
+            allowed = sockets.allow_descriptors(self._bounds.max_connections + _OTHER_FILES)
+            if allowed < self._bounds.max_connections + _OTHER_FILES:
+                self._log.warn(
+                    "no more than {allowed} open files: max_connections cannot be reached; "
+                    "raise LimitNOFILE",
+                    allowed=allowed,
+                )
+            self._held = list(self.activation.inherited)
             self._drain = self._open_drain()
             self._bind_all("udp", self._listen.udp, self._bind_udp)
             self._bind_all("tcp", self._listen.tcp, self._bind_stream)
@@ -115,6 +132,7 @@ class IntakeService(Service):
             listener.start()
         for port in self._ports:
             port.startReading()
+        self._take_over()
 
     def stopService(self) -> Deferred[None]:
         """Fires when every socket is closed and what they held is delivered."""
@@ -129,8 +147,36 @@ class IntakeService(Service):
             await maybeDeferred(port.stopListening)
         self._ports.clear()
         streams = [one for one in self._connections.streams() if isinstance(one, SyslogStream)]
-        await gatherResults([stream.finish() for stream in streams], consumeErrors=True)
+        left = self._hand_over(streams)
+        ended = [one.leave() if one in left else one.finish() for one in streams]
+        await gatherResults(ended, consumeErrors=True)
         self._close()
+
+    def _hand_over(self, streams: list[SyslogStream]) -> set[SyslogStream]:
+        if not self.activation.hands_over:
+            return set()
+        able = [one for one in streams if one.can_be_handed_over()]
+        states = [one.descriptor_and_state() for one in able]
+        taken = hand_over(self.activation.notifier, states)
+        return {one for one, (fd, _) in zip(able, states, strict=True) if fd in taken}
+
+    def _take_over(self) -> None:
+        """Go on with the connections of the manager before this one."""
+        kept = take_over(self._held, self.activation.notifier)
+        for one in kept:
+            streams = self._streams.get(one.listener_port)
+            if streams is not None:
+                transport = self._reactor.adoptStreamConnection(
+                    one.connection.fileno(), one.connection.family, streams
+                )
+                stream = getattr(transport, "protocol", None)
+                if isinstance(stream, SyslogStream):
+                    stream.decoder.go_on(one.state)
+            one.connection.close()
+        for held in filter(sockets.is_listener, self._held):
+            self._log.warn("systemd holds {name}, for which no listener is set", name=held.name)
+            os.close(held.fd)
+        self._held.clear()
 
     async def _follow(self) -> None:
         assert self._tls is not None
@@ -196,7 +242,8 @@ class IntakeService(Service):
         assert self._drain is not None
         count = self._bounds.udp_sockets
         for _ in range(count):
-            bound = sockets.bind_udp(kind, address, reuse=count > 1)
+            bound = sockets.take_inherited(self._held, address, socket.SOCK_DGRAM)
+            bound = bound or sockets.bind_udp(kind, address, reuse=count > 1)
             address = sockets.place_of(bound)
             buffer = sockets.raise_buffer(bound, self._bounds.receive_buffer_bytes)
             account = self._account(kind, address)
@@ -235,7 +282,8 @@ class IntakeService(Service):
         }
 
     def _bind_stream(self, kind: str, address: HostPort) -> HostPort:
-        bound = sockets.bind_tcp(kind, address)
+        held = sockets.take_inherited(self._held, address, socket.SOCK_STREAM)
+        bound = held or sockets.bind_tcp(kind, address)
         place = sockets.place_of(bound)
         account = self._account(kind, place)
         bounds = StreamBounds(
@@ -250,6 +298,8 @@ class IntakeService(Service):
         )
         account.extra.append(streams.figures)
         factory: Any = streams
+        if tls is None and place.port is not None:
+            self._streams[place.port] = streams
         if tls is not None:
             factory = TLSMemoryBIOFactory(tls, isClient=False, wrappedFactory=streams)
             factory.noisy = False

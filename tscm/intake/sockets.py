@@ -4,12 +4,14 @@ Sockets as intake wants them: bound without a surprise, their buffers raised, th
 
 import errno
 import os
+import resource
 import socket
 import struct
 
 from attrs import define, field, frozen
 
 from tscm.errors import ListenerUnavailable
+from tscm.intake.systemd import Inherited
 from tscm.settings.values import HostPort
 
 _SO_RCVBUFFORCE = 33
@@ -57,6 +59,51 @@ def _bound(listener: str, address: HostPort, kind: int, *, reuse: bool) -> socke
 
 def _cause(error: OSError) -> str:
     return os.strerror(error.errno) if error.errno and error.errno > 0 else str(error)
+
+
+def take_inherited(
+    held: list[Inherited], address: HostPort, kind: socket.SocketKind
+) -> socket.socket | None:
+    """
+    The socket that systemd holds for *address*, taken out of *held*; None where there is none.
+    """
+    for one in held:
+        if is_listener(one) and _is_for(one.fd, address, kind):
+            held.remove(one)
+            taken = socket.socket(fileno=one.fd)
+            taken.setblocking(False)
+            return taken
+    return None
+
+
+def is_listener(held: Inherited) -> bool:
+    """Whether *held* is a socket to listen on, and no connection or memory file."""
+    return not held.name.startswith("tscm-stream")
+
+
+def _is_for(fd: int, address: HostPort, kind: socket.SocketKind) -> bool:
+    try:
+        seen = socket.socket(fileno=os.dup(fd))
+    except OSError:
+        return False
+    with seen:
+        if seen.family not in (socket.AF_INET, socket.AF_INET6) or seen.type != kind:
+            return False
+        return place_of(seen) == address
+
+
+def allow_descriptors(wanted: int) -> int:
+    """
+    Raise the process's bound on open files towards *wanted*; gives the bound reached.
+
+    The usual soft bound of 1,024 is less than the connections that the settings allow.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    reached = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    if soft != resource.RLIM_INFINITY and soft < reached:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (reached, hard))
+        return reached
+    return soft
 
 
 def no_such_family(fault: ListenerUnavailable) -> bool:

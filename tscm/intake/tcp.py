@@ -24,7 +24,7 @@ from tscm.intake.delivery import Delivery
 from tscm.intake.senders import normal_address
 from tscm.intake.tls import HANDSHAKE_SECONDS, TlsServer, words_of
 from tscm.model import Json
-from tscm.syslog.framing import Framing, Lines, Looker, StreamDecoder, look_over
+from tscm.syslog.framing import Framing, Lines, Looker, StreamDecoder, StreamState, look_over
 
 READ_BYTES = 128 << 10
 """One read of a connection: large enough for the kernel's work to dominate, small enough for others."""
@@ -65,6 +65,7 @@ class SyslogStream(Protocol):
         self._version = -1
         self._stranger = False
         self._tardy = False
+        self._handed_over = False
         self._cut = 0
         self._faults = 0
         self._named_tls = False
@@ -122,7 +123,8 @@ class SyslogStream(Protocol):
         """What is left of a line is kept."""
         factory = self.factory
         factory.connections.closed(self)
-        lines: Lines | None = self.decoder.close()
+        # What is held of a connection that was handed over goes on elsewhere.
+        lines = None if self._handed_over else self.decoder.close()
         if lines is not None:
             factory.account_partial(lines)
             now = factory.clock.seconds()
@@ -158,6 +160,26 @@ class SyslogStream(Protocol):
             transport.loseConnection()  # says good-bye in TLS
             raw.loseConnection()
         return done
+
+    def can_be_handed_over(self) -> bool:
+        """TLS cannot: its keys live in this process."""
+        raw = self._raw()
+        return self.factory.tls is None and isinstance(raw, Connection) and raw.connected == 1
+
+    def descriptor_and_state(self) -> tuple[int, StreamState]:
+        """Stop reading; what another manager needs to go on."""
+        raw = self._raw()
+        raw.stopReading()
+        return raw.fileno(), self.decoder.state()
+
+    def leave(self) -> "Deferred[None]":
+        """Another holds the connection: let go of it without a word to the peer."""
+        self._handed_over = True
+        self._finished = Deferred()
+        raw = self._raw()
+        raw._shouldShutdown = False  # noqa: SLF001 - a shutdown would end the other's copy too
+        raw.loseConnection()
+        return self._finished
 
     def _raw(self) -> Any:
         """The TCP connection, below TLS where there is one."""

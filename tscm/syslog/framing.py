@@ -239,6 +239,15 @@ class OctetDecoder:
             return b""
         return self._stray.partial if self._stray is not None else self._buffer
 
+    @property
+    def skip(self) -> int:
+        """How much of an over-long frame, kept in part already, is still to be passed over."""
+        return 0 if self._wanted else self._skip
+
+    def pass_over(self, octets: int) -> None:
+        """Begin inside a frame of which another decoder has kept what it may."""
+        self._skip = octets
+
     def _take_count(self, data: bytes, at: int) -> int:
         found = _COUNT.match(data, at)
         if found and (length := int(found[1])) <= MAX_FRAME:
@@ -311,6 +320,17 @@ def find_framing(start: bytes) -> Framing | None:
     return Framing.TLS if _TLS_RECORD.match(start) else Framing.LINES
 
 
+@frozen
+class StreamState:
+    """
+    All that a decoder knows of a connection between two reads.
+    """
+
+    framing: Framing | None = None
+    partial: bytes = b""
+    skip: int = 0
+
+
 @define
 class StreamDecoder:
     """
@@ -339,23 +359,39 @@ class StreamDecoder:
         if framing is Framing.OCTETS and not self.octet_counts:
             framing = Framing.LINES
         self._start = b""
-        self.framing = framing
-        if framing is Framing.TLS:
-            return None
-        if framing is Framing.OCTETS:
-            self._decoder = OctetDecoder(self.max_length)
-        else:
-            self._decoder = LineDecoder(self.max_length, self.look)
-        return self._decoder.feed(data)
+        self._choose(framing)
+        return None if self._decoder is None else self._decoder.feed(data)
 
     def close(self) -> Lines | None:
         """What is left when the peer has gone: kept, not dropped."""
         if self._decoder is None and self._start:
-            self.framing = Framing.LINES
-            self._decoder = LineDecoder(self.max_length, self.look)
             start, self._start = self._start, b""
+            self._decoder = LineDecoder(self.max_length, self.look)
+            self.framing = Framing.LINES
             self._decoder.feed(start)
         return None if self._decoder is None else self._decoder.close()
+
+    def state(self) -> StreamState:
+        """Where the connection stands, for a decoder that goes on with it elsewhere."""
+        if self._decoder is None:
+            return StreamState(self.framing, self._start)
+        skip = self._decoder.skip if isinstance(self._decoder, OctetDecoder) else 0
+        return StreamState(self.framing, self._decoder.partial, skip)
+
+    def go_on(self, state: StreamState) -> None:
+        """Begin where the decoder that gave *state* stopped; only before the first `feed`."""
+        self._choose(state.framing)
+        if isinstance(self._decoder, OctetDecoder):
+            self._decoder.pass_over(state.skip)
+        if state.partial:
+            self.feed(state.partial)
+
+    def _choose(self, framing: Framing | None) -> None:
+        self.framing = framing
+        if framing is Framing.OCTETS:
+            self._decoder = OctetDecoder(self.max_length)
+        elif framing is Framing.LINES:
+            self._decoder = LineDecoder(self.max_length, self.look)
 
     @property
     def cut(self) -> int:
