@@ -66,16 +66,16 @@ def put(pipe: int, text: str) -> None:
     os.write(pipe, text.encode() + b"\n")
 
 
-def told_by_child(logs: Path, disk: Disk) -> tuple[bool, dict[str, int]]:
-    """Run `work` in a process of its own; whether it was killed, and the last it told."""
+def forked(job: Callable[[Callable[[str], None]], object]) -> tuple[bool, dict[str, int]]:
+    """Run *job* in a process of its own; whether it was killed, and the last it told."""
     reading, writing = os.pipe()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
         child = os.fork()
     if not child:
         try:
-            work(logs, disk, lambda text: put(writing, text))
-        except BaseException:
+            job(lambda text: put(writing, text))
+        except BaseException:  # the child must not run on into pytest
             traceback.print_exc(file=sys.__stderr__)
             os._exit(3)
         os._exit(0)
@@ -85,6 +85,10 @@ def told_by_child(logs: Path, disk: Disk) -> tuple[bool, dict[str, int]]:
     _, status = os.waitpid(child, 0)
     assert os.WIFSIGNALED(status) or os.WEXITSTATUS(status) == 0
     return os.WIFSIGNALED(status), {what: int(number) for what, number in told.items()}
+
+
+def told_by_child(logs: Path, disk: Disk) -> tuple[bool, dict[str, int]]:
+    return forked(lambda tell: work(logs, disk, tell))
 
 
 def numbers(data: bytes) -> list[int]:

@@ -102,6 +102,7 @@ class Retention:
     fault: str = field(default="", init=False)
     """Why files that should be gone are still there."""
     _doomed: list[Path] = field(factory=list, init=False)
+    _changed: dict[str, DeviceLog] = field(factory=dict, init=False)
 
     async def run(self, root: Path, logs: Mapping[str, DeviceLog], now: float) -> None:
         """One pass; at most some hundred segments, so that the reactor is not held up."""
@@ -116,6 +117,14 @@ class Retention:
             left -= self._by_rules(log, left, now)
         if self._min_free_bytes and logs:
             self._for_space(root, logs, left)
+        for log in self._changed.values():
+            if log.closed:
+                continue
+            try:
+                log.live.publish_state(clean=False)
+            except OSError as error:
+                log.trouble(error, "has a state that cannot be written")
+        self._changed.clear()
         if self._doomed:
             doomed, self._doomed = self._doomed, []
             failed, self.fault = await self._threads.run(unlink_all, self._disk, doomed)
@@ -160,3 +169,4 @@ class Retention:
 
     def _take(self, log: DeviceLog, cause: int) -> None:
         self._doomed += files_of(log.live.folder, log.take_oldest(cause).start)
+        self._changed[log.name] = log
