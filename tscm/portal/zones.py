@@ -7,8 +7,9 @@ so that 100,000 of them come in a few dozen messages.
 
 import hashlib
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
+from itertools import chain
 
 import dns.name
 from attrs import frozen
@@ -135,16 +136,12 @@ def transfer(
     The messages of an AXFR (RFC 5936); *question* stands in each, since owners point to it.
     """
     soa = record(SOA, zone.soa)
-    yield from messages(
-        [soa, record(NS, zone.ns), *(record(APL, one) for one in zone.apl), soa],
-        query_id,
-        question,
-        bound,
-    )
+    records = chain((soa, record(NS, zone.ns)), (record(APL, one) for one in zone.apl), (soa,))
+    yield from messages(records, query_id, question, bound)
 
 
 def messages(
-    records: Sequence[bytes], query_id: int, question: bytes, bound: int
+    records: Iterable[bytes], query_id: int, question: bytes, bound: int
 ) -> Iterator[bytes]:
     """*records* in as few messages of at most about *bound* bytes as they need."""
     part: list[bytes] = []

@@ -62,21 +62,29 @@ class DnsStream:
     def __enter__(self) -> Self:
         where = f"port {self.port} of {self.host}"
         try:
-            self._socket = socket.create_connection(
-                (self.host, self.port), self._wait(self.limits.connect)
-            )
-        except TimeoutError:
+            # The one call here without a limit of ours: the system's resolver has its own.
+            found = socket.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM)
+        except (OSError, UnicodeError) as error:
+            cause = getattr(error, "strerror", None) or "it is no host name"
+            raise Unanswered(f"policy server {self.host} has no address ({cause})") from None
+        refusal = None
+        for family, kind, protocol, _name, address in found:
+            one = socket.socket(family, kind, protocol)
+            try:
+                one.settimeout(self._wait(self.limits.connect))
+                one.connect(address)
+            except OSError as error:
+                one.close()
+                refusal = error
+            else:
+                self._socket = one
+                return self
+        if isinstance(refusal, TimeoutError):
             raise Unanswered(
                 f"no TCP connection to {where} within {self.limits.connect:g} s", middlebox=True
-            ) from None
-        except socket.gaierror as error:
-            raise Unanswered(
-                f"policy server {self.host} has no address ({error.strerror})"
-            ) from None
-        except (OSError, UnicodeError) as error:
-            cause = getattr(error, "strerror", None) or str(error)
-            raise Unanswered(f"no TCP connection to {where} ({cause.lower()})") from None
-        return self
+            )
+        cause = refusal.strerror or str(refusal) if refusal else "no address"
+        raise Unanswered(f"no TCP connection to {where} ({cause.lower()})")
 
     def __exit__(
         self,
