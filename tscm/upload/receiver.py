@@ -3,25 +3,18 @@ The log service as the uploader meets it: one blocking call, through a CONNECT p
 """
 
 import gzip
-import ssl
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Protocol
-from urllib.parse import urlsplit
+from typing import Protocol
 
-from attrs import define, field, frozen
+from attrs import field, frozen
 
 from tscm import upload_format
 from tscm.secrets import Secret
 from tscm.settings.device import DeviceSettings
 from tscm.settings.node import UploadSettings
 from tscm.upload.batch import Part
-from tscm.upload.failure import Kind, UploadFailed, proxy_words
+from tscm.upload.failure import Kind, UploadFailed
+from tscm.upload.transport import Way
 
-if TYPE_CHECKING:
-    import httpx
-
-_CHUNK = 64 << 10
-_MOST_ANSWER = 64 << 10
 _MOST_RETRY_AFTER = 3600.0
 _ZSTD_LEVEL = 3
 _GZIP_LEVEL = 6
@@ -64,19 +57,6 @@ def pack(selected: bytes, lines: int, encoding: str) -> Content:
     return Content(data=data, lines=lines, plain_bytes=len(selected))
 
 
-@define
-class _Body:
-    """The content in chunks, and whether it was taken to the end."""
-
-    data: bytes
-    whole: bool = False
-
-    def __iter__(self) -> Iterator[bytes]:
-        for at in range(0, len(self.data), _CHUNK):
-            yield self.data[at : at + _CHUNK]
-        self.whole = True
-
-
 @frozen(kw_only=True)
 class LogServiceReceiver:
     """
@@ -95,8 +75,6 @@ class LogServiceReceiver:
 
     def send(self, part: Part, content: Content) -> bool:
         """See `Receiver`."""
-        import httpx
-
         headers = upload_format.request_headers(
             device_id=self.device_id,
             batch=part.key,
@@ -109,93 +87,23 @@ class LogServiceReceiver:
         headers[upload_format.AUTHORIZATION] = upload_format.basic_credentials(
             self.device_id, self.device_key.reveal()
         )
-        headers["Content-Length"] = str(len(content.data))
-        headers["Accept-Encoding"] = "identity"
-        body = _Body(content.data)
-        try:
-            with (
-                self._client() as client,
-                client.stream(
-                    "POST", self.url + upload_format.PATH, headers=headers, content=body
-                ) as response,
-            ):
-                found = _read_some(response)
-                status, later = response.status_code, response.headers.get("Retry-After")
-        except httpx.HTTPError as error:
-            raise self._failed(error, body) from error
-        answer = upload_format.read_answer(status, found, part.key)
+        way = Way(
+            url=self.url,
+            device=self.device,
+            ca_file=self.ca_file,
+            proxy=self.proxy,
+            proxy_user=self.proxy_user,
+            proxy_password=self.proxy_password,
+            timeout_seconds=self.timeout_seconds,
+        )
+        with way.client() as client:
+            url = self.url + upload_format.PATH
+            reply = way.exchange(client, "POST", url, headers, content.data)
+        answer = upload_format.read_answer(reply.status, reply.body, part.key)
         if answer.stored:
             return answer.known
-        raise self._refused(status, answer.sentence, later)
-
-    def _client(self) -> "httpx.Client":
-        import httpx
-
-        try:
-            tls = ssl.create_default_context(cafile=self.ca_file)
-        except (OSError, ssl.SSLError) as error:
-            raise UploadFailed(
-                self.device,
-                f"the CA file {self.ca_file} cannot be used: {error}",
-                "correct [upload] ca_file",
-            ) from None
-        proxy = None
-        if self.proxy is not None:
-            auth = None
-            if self.proxy_user is not None:
-                password = self.proxy_password.reveal() if self.proxy_password else ""
-                auth = (self.proxy_user, password)
-            proxy = httpx.Proxy(self.proxy, auth=auth)
-        # trust_env off: a proxy or a CA out of the environment is no setting of ours
-        return httpx.Client(verify=tls, proxy=proxy, trust_env=False, timeout=self.timeout_seconds)
-
-    def _failed(self, error: "httpx.HTTPError", body: _Body) -> UploadFailed:
-        import httpx
-
-        if isinstance(error, httpx.ProxyError):
-            return UploadFailed(self.device, *proxy_words(str(error)))
-        way = f"through the proxy {self.proxy}" if self.proxy else f"at {self._host}"
-        untrusted = _cause(error, ssl.SSLCertVerificationError)
-        if isinstance(untrusted, ssl.SSLCertVerificationError):
-            return UploadFailed(
-                self.device,
-                f"the certificate of the log service is not trusted: {untrusted.verify_message}",
-                "check [upload] url and ca_file; something between may answer in its place",
-            )
-        if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.UnsupportedProtocol):
-            if self.proxy is None:
-                what = f"the log service {self._host} cannot be reached"
-                remedy = "see whether it is up, and whether a proxy is needed"
-            elif _cause(error, ssl.SSLError) or isinstance(error, httpx.ConnectTimeout):
-                what = f"no TLS with the log service {self._host} {way}"
-                remedy = (
-                    "the proxy took the request, but nothing sensible came behind it: see its log"
-                )
-            else:
-                what = f"the log upload proxy {self.proxy} cannot be reached"
-                remedy = "see whether it is up, and check --log_proxy"
-            return UploadFailed(self.device, f"{what} ({error})", remedy)
-        if body.whole:
-            return UploadFailed(
-                self.device,
-                "the batch was sent but no answer came: the log service may have stored it",
-                "nothing to do: it goes again under the same key, so it cannot count twice",
-            )
-        if isinstance(error, httpx.TimeoutException):
-            return UploadFailed(
-                self.device,
-                f"the connection {way} went silent for {self.timeout_seconds:.0f} s",
-                "see the proxy's and the log service's logs",
-            )
-        return UploadFailed(
-            self.device,
-            f"the connection {way} was closed while the batch was being sent",
-            "nothing to do unless it lasts: then see the proxy's and the log service's logs",
-        )
-
-    @property
-    def _host(self) -> str:
-        return urlsplit(self.url).netloc
+        later = reply.headers.get(upload_format.RETRY_AFTER)
+        raise self._refused(reply.status, answer.sentence, later)
 
     def _refused(self, status: int, sentence: str, later: str | None) -> UploadFailed:
         said = f"the log service said: {sentence} ({status})"
@@ -223,24 +131,6 @@ class LogServiceReceiver:
         return UploadFailed(
             self.device, said, "this is no log service: check [upload] url and the proxy"
         )
-
-
-def _read_some(response: "httpx.Response") -> bytes:
-    found = bytearray()
-    for piece in response.iter_raw():
-        found += piece
-        if len(found) > _MOST_ANSWER:
-            break
-    return bytes(found)
-
-
-def _cause(error: BaseException, kind: type[BaseException]) -> BaseException | None:
-    at: BaseException | None = error
-    while at is not None:
-        if isinstance(at, kind):
-            return at
-        at = at.__cause__ or at.__context__
-    return None
 
 
 def receiver_of(device: DeviceSettings, upload: UploadSettings) -> LogServiceReceiver | None:
