@@ -13,10 +13,11 @@ from twisted.internet.defer import Deferred
 from twisted.python import usage
 
 from tscm.errors import TscmError
+from tscm.simulator.options import AsaOptions
+from tscm.simulator.outlets import Target
 from tscm.simulator.profiles import PROFILES
 from tscm.simulator.refusal import SimulatorUnavailable
-from tscm.simulator.service import AsaOptions, SimulatedAsa
-from tscm.simulator.source import Target
+from tscm.simulator.service import SimulatedAsa
 from tscm.simulator.syslog_form import HEADERS
 
 

@@ -4,8 +4,9 @@ The command line: what it prints, and that a wrong line changes nothing.
 
 import pytest
 
-from tscm.simulator.cli import Console, load
+from tscm.simulator.cli import Console
 from tscm.simulator.device import FACTORY_LINES, Device
+from tscm.simulator.loading import load
 
 
 @pytest.fixture

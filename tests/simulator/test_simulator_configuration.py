@@ -10,9 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tscm.simulator import members
-from tscm.simulator.cli import Console, load
+from tscm.simulator.cli import Console
 from tscm.simulator.configuration import Configuration
 from tscm.simulator.device import Device
+from tscm.simulator.loading import load
 from tscm.simulator.refusal import Cause, Refused
 
 

@@ -16,12 +16,13 @@ from twisted.internet.threads import deferToThread
 
 from tests.simulator.simulator_client import GROUPS, Client, group, host
 from tscm.errors import SettingsFaulty
-from tscm.simulator.cli import Console, load
+from tscm.simulator.cli import Console
 from tscm.simulator.cost import cost_of, over_budget
 from tscm.simulator.device import Device
 from tscm.simulator.faults import KINDS, Armed, Faults
 from tscm.simulator.health import AgentHealth, Health
 from tscm.simulator.http_values import Request
+from tscm.simulator.loading import load
 from tscm.simulator.pair import Pair
 from tscm.simulator.profiles import PROFILES
 from tscm.simulator.service import AsaOptions, SimulatedAsa

@@ -12,9 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tscm.errors import SettingsFaulty
-from tscm.simulator.cli import Console, load
+from tscm.simulator.cli import Console
 from tscm.simulator.device import FACTORY_LINES, Device
 from tscm.simulator.generate import Mix, generate, packet_of
+from tscm.simulator.loading import load
 from tscm.simulator.matching import Matcher, Packet
 from tscm.simulator.syslog_form import HEADERS, Form, Message, header_lines
 from tscm.simulator.traffic import Traffic

@@ -8,7 +8,7 @@ from typing import Any
 from attrs import define, field
 from twisted.internet.interfaces import IReactorTime
 
-from tscm.simulator.cli import STANDBY_WARNING
+from tscm.simulator.cli_words import STANDBY_WARNING
 from tscm.simulator.cost import Cost, cost_of, over_budget
 from tscm.simulator.counts import Counts
 from tscm.simulator.device import Device

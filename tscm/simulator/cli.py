@@ -14,124 +14,19 @@ from attrs import define, evolve, field
 from tscm.simulator import members
 from tscm.simulator.access_list import INCOMPLETE, INVALID, read_ace, read_binding
 from tscm.simulator.accounts import Account, hash_password
-from tscm.simulator.configuration import FORWARD_REFERENCE, NetworkObject
+from tscm.simulator.cli_words import (
+    OTHER_GROUPS,
+    SINGLE,
+    STANDBY_WARNING,
+    STORED,
+    SUBMODE_WORDS,
+    marker,
+)
+from tscm.simulator.configuration import FORWARD_REFERENCE
 from tscm.simulator.device import Device
+from tscm.simulator.groups import NetworkObject, object_body
 from tscm.simulator.refusal import Cause, Refused
 from tscm.simulator.show import show
-
-STORED = frozenset(
-    [
-        "aaa",
-        "arp",
-        "asp",
-        "banner",
-        "boot",
-        "call-home",
-        "class-map",
-        "clock",
-        "console",
-        "crypto",
-        "dns",
-        "domain-name",
-        "enable",
-        "failover",
-        "firewall",
-        "forward-reference",
-        "ftp",
-        "group-policy",
-        "http",
-        "icmp",
-        "ip",
-        "ipv6",
-        "key",
-        "logging",
-        "management-access",
-        "mtu",
-        "names",
-        "nat",
-        "no-proxy-arp",
-        "object-group-search",
-        "pager",
-        "policy-map",
-        "prompt",
-        "quota",
-        "rest-api",
-        "route",
-        "same-security-traffic",
-        "service-policy",
-        "snmp-server",
-        "ssh",
-        "ssl",
-        "sysopt",
-        "telnet",
-        "threat-detection",
-        "timeout",
-        "tunnel-group",
-        "user-identity",
-        "webvpn",
-        "xlate",
-    ]
-)
-"""First words of lines that are kept as they stand and have no effect but where noted."""
-
-SINGLE = (
-    "logging trap",
-    "logging facility",
-    "logging timestamp",
-    "logging device-id",
-    "logging queue",
-    "access-list deny-flow-max",
-    "access-list alert-interval",
-    "rest-api image",
-    "domain-name",
-    "prompt",
-    "pager",
-    "failover lan unit",
-)
-"""Commands of which the last one stands."""
-
-OTHER_GROUPS = frozenset(["service", "protocol", "icmp-type", "user", "security"])
-_SUBMODE_WORDS = frozenset(
-    [
-        "nameif",
-        "security-level",
-        "ip",
-        "ipv6",
-        "shutdown",
-        "description",
-        "management-only",
-        "speed",
-        "duplex",
-        "vlan",
-        "standby",
-        "no",
-        "match",
-        "class",
-        "inspect",
-        "parameters",
-        "service-object",
-        "group-object",
-        "port-object",
-        "protocol-object",
-        "icmp-object",
-        "user",
-        "user-group",
-        "security-group",
-        "message-length",
-    ]
-)
-
-
-STANDBY_WARNING = (
-    "**** WARNING ****\n"
-    "\tConfiguration Replication is NOT performed from Standby unit to Active unit.\n"
-    "\tConfigurations are no longer synchronized.\n"
-)
-
-
-def marker(line: str, column: int) -> str:
-    """The caret under what was not understood, and the sentence."""
-    return f"\n{line}\n{' ' * column}^\n{INVALID}\n"
 
 
 @define(eq=False)
@@ -212,7 +107,7 @@ class Console:
         return None
 
     def _stored_line(self, line: str, words: list[str], *, negative: bool) -> str | None:
-        if words[0] not in _SUBMODE_WORDS:
+        if words[0] not in SUBMODE_WORDS:
             self.leave_submode()
             return None
         if self._mode == "other-group":
@@ -425,49 +320,3 @@ class Console:
             case _:
                 raise Refused(Cause.SYNTAX, INVALID)
         return ""
-
-
-def object_body(words: Sequence[str]) -> str:
-    """The checked sub-mode line of a named network object."""
-    match list(words):
-        case ["host", address]:
-            made = members.host6(address) if ":" in address else members.host(address)
-            return made.removeprefix("network-object ")
-        case ["subnet", prefix] if ":" in prefix:
-            made = members.from_words(["network-object", prefix])
-            return made.replace("network-object ", "subnet ")
-        case ["subnet", address, mask]:
-            made = members.from_words(["network-object", address, mask])
-            return made.replace("network-object ", "" if "host" in made else "subnet ")
-        case ["range", first, last]:
-            host = members.host6 if ":" in first else members.host
-            if members.interval(host(first))[0] > members.interval(host(last))[0]:
-                text = "ERROR: end ip address should be greater than start ip address"
-                raise Refused(Cause.BAD_MEMBER, text)
-            return f"range {first} {last}"
-        case ["fqdn", "v4" | "v6" as family, name]:
-            return f"fqdn {family} {name}"
-        case ["fqdn", name]:
-            return f"fqdn {name}"
-    raise Refused(Cause.SYNTAX, INCOMPLETE)
-
-
-def load(device: Device, text: str, now: float, *, out_of_order_fails: bool = False) -> None:
-    """
-    Put the lines of *text* into the device as a start configuration.
-
-    What they print goes to `load_errors`.  *out_of_order_fails* is the hazard of 9.18.1 and 9.19.1
-    (cisco-sa-asaftd-aclconfig-wvk52f3z): a group named above the place where it stands is lost.
-    """
-    console = Console(device)
-    device.load_errors.clear()
-    device.configuration.loading = not out_of_order_fails
-    try:
-        for line in text.splitlines():
-            if line.startswith(("ASA Version", "Cryptochecksum")):
-                continue
-            printed = console.run(line, now).strip()
-            if printed and len(device.load_errors) < 1000:
-                device.load_errors.append(printed)
-    finally:
-        device.configuration.loading = False

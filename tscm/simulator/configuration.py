@@ -10,84 +10,14 @@ and the size of the rendered text is counted along instead of rendering it.
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
-from attrs import define, evolve, field, frozen
+from attrs import define, field
 
 from tscm.simulator import members
 from tscm.simulator.access_list import Ace, Binding, binding_text
+from tscm.simulator.groups import NetworkGroup, NetworkObject, check_name
 from tscm.simulator.refusal import Cause, Refused
 
-NAME_CHARACTERS = frozenset(
-    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.!@#$%^&()-_{}"
-)
-MAX_NAME = 64
 FORWARD_REFERENCE = "forward-reference enable"
-
-
-@define(eq=False)
-class NetworkGroup:
-    """
-    A network object-group; *size* counts the bytes of its rendered lines.
-    """
-
-    name: str
-    description: str = ""
-    members: dict[str, None] = field(factory=dict)
-    children: set[str] = field(factory=set)
-    size: int = 0
-    version: int = 0
-
-    def copy(self) -> "NetworkGroup":
-        """A twin that can be changed without changing this one."""
-        return evolve(self, members=dict(self.members), children=set(self.children))
-
-    def put(self, member: str) -> None:
-        """Append *member*, unchecked."""
-        self.members[member] = None
-        self.size += len(member) + 2
-        child = members.nested_name(member)
-        if child is not None:
-            self.children.add(child)
-
-    def take(self, member: str) -> None:
-        """Take *member* out, unchecked."""
-        del self.members[member]
-        self.size -= len(member) + 2
-        child = members.nested_name(member)
-        if child is not None:
-            self.children.discard(child)
-
-    def lines(self) -> Iterator[str]:
-        """As the running configuration shows it."""
-        yield f"object-group network {self.name}"
-        if self.description:
-            yield f" description {self.description}"
-        for member in self.members:
-            yield " " + member
-
-
-@frozen
-class NetworkObject:
-    """
-    A named network object; *body* is its sub-mode line (`host 192.0.2.1`, `subnet …`).
-    """
-
-    name: str
-    body: str = ""
-    description: str = ""
-
-    def lines(self) -> Iterator[str]:
-        """As the running configuration shows it."""
-        yield f"object network {self.name}"
-        if self.body:
-            yield " " + self.body
-        if self.description:
-            yield " description " + self.description
-
-
-def check_name(name: str) -> None:
-    """Raise unless *name* may name an object or group."""
-    if not 0 < len(name) <= MAX_NAME or not NAME_CHARACTERS.issuperset(name):
-        raise Refused(Cause.BAD_NAME, f"ERROR: name {name[:80]!r} is not valid")
 
 
 def _refuse_depth(name: str) -> Refused:

@@ -8,8 +8,7 @@ import json
 from typing import Any
 
 from tscm.simulator import members
-from tscm.simulator.cli import object_body
-from tscm.simulator.configuration import NetworkObject
+from tscm.simulator.groups import NetworkObject, object_body
 from tscm.simulator.refusal import Cause, Refused
 from tscm.simulator.switches import Switches
 

@@ -12,9 +12,10 @@ from twisted.internet.task import LoopingCall
 from tscm.simulator.counts import Counts
 from tscm.simulator.device import Device
 from tscm.simulator.matching import Packet
+from tscm.simulator.outcome import Outcome
 from tscm.simulator.source import Line, SyslogSource, Target, TcpOutlet
 from tscm.simulator.syslog_form import Form, Message
-from tscm.simulator.traffic import Outcome, Traffic
+from tscm.simulator.traffic import Traffic
 
 PERMIT_HOSTDOWN = "logging permit-hostdown"
 _QUEUE = 512

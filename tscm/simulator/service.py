@@ -23,54 +23,31 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from attrs import define, field, frozen
+from attrs import define, field
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, gatherResults, maybeDeferred
 from twisted.internet.error import CannotListenError
 
 from tscm.simulator.agent import Agent
 from tscm.simulator.certificate import Certificate, make_certificate
-from tscm.simulator.cli import Console, load
+from tscm.simulator.cli import Console
 from tscm.simulator.configuration import Configuration
 from tscm.simulator.control import Control
 from tscm.simulator.counts import Counts
 from tscm.simulator.device import FACTORY_LINES, Device
 from tscm.simulator.faults import Armed
 from tscm.simulator.health import AgentHealth
+from tscm.simulator.loading import load
+from tscm.simulator.options import AsaOptions
 from tscm.simulator.pair import Pair
 from tscm.simulator.passage import Passage
 from tscm.simulator.profiles import PROFILES
 from tscm.simulator.refusal import SimulatorUnavailable
-from tscm.simulator.source import Target
 from tscm.simulator.switches import Switches
 from tscm.simulator.syslog_form import header_lines
 from tscm.simulator.web import AsaHttpFactory, AsaHttpRequest
 
-
-@frozen(kw_only=True)
-class AsaOptions:
-    """
-    What a simulated firewall is started with; port 0 lets the kernel choose.
-    """
-
-    username: str = "admin"
-    password: str = field(default="cisco", repr=False)
-    hostname: str = "ciscoasa"
-    profile: str = "ASAv10"
-    https: tuple[str, int] = ("127.0.0.1", 0)
-    standby_https: tuple[str, int] | None = None
-    """Address of the standby unit's REST API; given, the firewall is one of a failover pair."""
-    control: tuple[str, int] | None = None
-    """Loopback address of the control port; None: no control port."""
-    syslog: tuple[Target, ...] = ()
-    source_address: str = ""
-    """Address that syslog comes from, so that several firewalls on 127.0.0.0/8 differ."""
-    header: str = "timestamp"
-    """One of `tscm.simulator.syslog_form.HEADERS`."""
-    config_lines: tuple[str, ...] = ()
-    """Typed over the factory's lines before the device starts, and saved."""
-    folder: Path | None = None
-    """Where the certificate is written; None: a temporary folder that goes with the service."""
+__all__ = ["AsaOptions", "SimulatedAsa"]
 
 
 @define(eq=False)

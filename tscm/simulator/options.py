@@ -1,0 +1,35 @@
+"""
+What a simulated firewall is started with.
+"""
+
+from pathlib import Path
+
+from attrs import field, frozen
+
+from tscm.simulator.outlets import Target
+
+
+@frozen(kw_only=True)
+class AsaOptions:
+    """
+    What a simulated firewall is started with; port 0 lets the kernel choose.
+    """
+
+    username: str = "admin"
+    password: str = field(default="cisco", repr=False)
+    hostname: str = "ciscoasa"
+    profile: str = "ASAv10"
+    https: tuple[str, int] = ("127.0.0.1", 0)
+    standby_https: tuple[str, int] | None = None
+    """Address of the standby unit's REST API; given, the firewall is one of a failover pair."""
+    control: tuple[str, int] | None = None
+    """Loopback address of the control port; None: no control port."""
+    syslog: tuple[Target, ...] = ()
+    source_address: str = ""
+    """Address that syslog comes from, so that several firewalls on 127.0.0.0/8 differ."""
+    header: str = "timestamp"
+    """One of `tscm.simulator.syslog_form.HEADERS`."""
+    config_lines: tuple[str, ...] = ()
+    """Typed over the factory's lines before the device starts, and saved."""
+    folder: Path | None = None
+    """Where the certificate is written; None: a temporary folder that goes with the service."""
