@@ -279,29 +279,27 @@ async def test_the_control_port_types_lines_reads_text_and_sets_switches() -> No
     await asa.stopService()
 
 
-@pytest.mark.parametrize(
-    ("method", "path", "body", "status"),
-    [
-        ("GET", "/nothing", None, 404),
-        ("POST", "/traffic", {"packets": "x"}, 400),
-        ("POST", "/traffic", {"generate": {"count": -1}}, 400),
-        ("POST", "/traffic", [{"source": "x", "destination": "y"}], 400),
-        ("POST", "/traffic", {"packets": [], "wait": "long"}, 400),
-        ("POST", "/messages", [{"id": "1"}], 400),
-        ("POST", "/lines", {"lines": "x"}, 400),
-        ("PUT", "/switches", [], 400),
-    ],
-)
+WRONG_CALLS: list[tuple[str, str, Any, int]] = [
+    ("GET", "/nothing", None, 404),
+    ("POST", "/traffic", {"packets": "x"}, 400),
+    ("POST", "/traffic", {"generate": {"count": -1}}, 400),
+    ("POST", "/traffic", [{"source": "x", "destination": "y"}], 400),
+    ("POST", "/traffic", {"packets": [], "wait": "long"}, 400),
+    ("POST", "/messages", [{"id": "1"}], 400),
+    ("POST", "/lines", {"lines": "x"}, 400),
+    ("PUT", "/switches", [], 400),
+]
+
+
 @pytest_twisted.ensureDeferred
-async def test_the_control_port_says_what_is_wrong(
-    method: str, path: str, body: Any, status: int
-) -> None:
+async def test_the_control_port_says_what_is_wrong() -> None:
     asa = firewall()
     asa.startService()
     assert asa.control_url is not None
-    answered, told = await Control(asa.control_url).call(method, path, body)
-    assert answered == status
-    assert told["error"]
+    for method, path, body, status in WRONG_CALLS:
+        answered, told = await Control(asa.control_url).call(method, path, body)
+        assert answered == status, (path, body)
+        assert told["error"]
     await asa.stopService()
 
 

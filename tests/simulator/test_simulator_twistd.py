@@ -13,6 +13,10 @@ from pathlib import Path
 
 import pytest
 import requests
+from twisted.python import usage
+
+from tscm.simulator.refusal import SimulatorUnavailable
+from tscm.tap_asa import Options, read_options
 
 TWISTD = Path(sys.executable).with_name("twistd")
 
@@ -88,14 +92,38 @@ def test_an_address_in_use_is_one_sentence_and_not_status_0(tmp_path: Path) -> N
     assert "Traceback" not in output
 
 
+def test_options_are_checked_before_anything_starts() -> None:
+    for more, words in (
+        (["--header", "x"], "--header: choose one of"),
+        (["--profile", "x"], "--profile: choose one of"),
+        (["--syslog", "tls://h:1"], "write udp://HOST:PORT"),
+        ([], "--password-file is needed"),
+    ):
+        with pytest.raises(usage.UsageError, match=words):
+            Options().parseOptions(more)
+
+
+def test_addresses_and_files_are_checked_in_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "empty").write_text("\nsecret\n", "utf-8")
+    (tmp_path / "password").write_text("secret\n", "utf-8")
+    good = ["--password-file", str(tmp_path / "password")]
+    for more, words in (
+        (["--password-file", str(tmp_path / "empty")], "first line is empty"),
+        ([*good, "--https", "nonsense"], "write HOST:PORT"),
+        ([*good, "--https", "127.0.0.1:70000"], "write HOST:PORT"),
+        ([*good, "--config", str(tmp_path)], "name a file that can be read"),
+    ):
+        options = Options()
+        options.parseOptions(more)
+        with pytest.raises(SimulatorUnavailable, match=words):
+            read_options(options)
+
+
 @pytest.mark.parametrize(
     ("more", "words"),
     [
         (("--profile", "PIX"), "--profile: choose one of"),
-        (("--header", "x"), "--header: choose one of"),
         (("--syslog", "x"), "write udp://HOST:PORT or tcp://HOST:PORT"),
-        (("--https", "nonsense"), "write HOST:PORT"),
-        (("--config", "/nonexistent/x"), "name a file that can be read"),
         (("--control", "192.0.2.1:0", "--https", "127.0.0.1:0"), "choose a loopback address"),
     ],
 )
