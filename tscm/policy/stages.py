@@ -159,7 +159,7 @@ def order(present: Present, works: Mapping[str, Work]) -> list[Step]:
     Permit before deny: no address that is in both new lists is cut off in between.  If by
     someone's hand one parent is nested below the other, that one is put right first.
     """
-    steps = [step for stage, _ in _stages(present, works) for step in stage]
+    steps = [step for stage in _stages(present, works) for step in stage]
     return steps + _deletions(present, works, steps)
 
 
@@ -179,9 +179,9 @@ def lean_order(
         meter.take(step)
         steps.append(step)
 
-    for stage, grows in _stages(present, works):
+    for stage in _stages(present, works):
         for step in stage:
-            while freeing and (not grows or meter.now + meter.change(step) > room):
+            while freeing and meter.now + meter.change(step) > room:
                 take(freeing.pop())
             take(step)
     while freeing:
@@ -189,16 +189,13 @@ def lean_order(
     return steps + _deletions(present, works, steps)
 
 
-def _stages(present: Present, works: Mapping[str, Work]) -> list[tuple[Iterator[Step], bool]]:
-    """Each stage, and whether it makes things larger."""
+def _stages(present: Present, works: Mapping[str, Work]) -> list[Iterator[Step]]:
     block, allow = works["Block"], works["Allow"]
     if allow.name in present.reached(block.name):
-        turns = [(block, True), (block, False), (allow, True), (allow, False)]
-    elif block.name in present.reached(allow.name):
-        turns = [(allow, True), (allow, False), (block, True), (block, False)]
-    else:
-        turns = [(allow, True), (block, True), (block, False), (allow, False)]
-    return [(work.grow() if grows else work.shrink(), grows) for work, grows in turns]
+        return [block.grow(), block.shrink(), allow.grow(), allow.shrink()]
+    if block.name in present.reached(allow.name):
+        return [allow.grow(), allow.shrink(), block.grow(), block.shrink()]
+    return [allow.grow(), block.grow(), block.shrink(), allow.shrink()]
 
 
 def _deletions(present: Present, works: Mapping[str, Work], steps: Sequence[Step]) -> list[Step]:
