@@ -210,15 +210,32 @@ async def test_the_token_is_given_back_even_after_a_fault(asa: SimulatedAsa) -> 
 
 
 @pytest_twisted.ensureDeferred
-async def test_an_expired_token_is_renewed_once(asa: SimulatedAsa) -> None:
+async def test_an_expired_token_is_renewed_once_for_a_read(asa: SimulatedAsa) -> None:
     def work(driver: AsaDriver) -> None:
         driver.probe()
         asa.device.tokens.lose_all()
-        driver.apply(CreateGroup(group="T-Block-1", members=cidrs("198.51.100.0/24")))
+        driver.probe()
 
     await with_driver(asa, work)
     assert asa.counts.requests[TOKENS] == 2
-    assert "T-Block-1" in asa.configuration.groups
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_change_whose_token_died_is_not_made_and_asks_for_a_new_look(
+    asa: SimulatedAsa,
+) -> None:
+    def work(driver: AsaDriver) -> Any:
+        driver.probe()
+        asa.device.tokens.lose_all()
+        with pytest.raises(faults.SessionLost):
+            driver.apply(CreateGroup(group="T-Block-1", members=cidrs("198.51.100.0/24")))
+        return driver.learnt
+
+    learnt = await with_driver(asa, work)
+    assert "T-Block-1" not in asa.configuration.groups
+    assert learnt["basic"]  # a device that loses tokens all the time is spoken to without
+    await with_driver(asa, lambda driver: driver.probe(), learnt=learnt)
+    assert asa.counts.requests[TOKENS] == 2
 
 
 @pytest_twisted.ensureDeferred

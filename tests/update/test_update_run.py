@@ -176,8 +176,7 @@ async def test_edits_by_hand_are_reported_and_repaired(asa: SimulatedAsa) -> Non
     outcome = await in_thread(world.run)
     assert world.converged()
     assert any(
-        "edited by someone else" in note and "1 entries added and 2 removed" in note
-        for note in outcome.notes
+        "edited since" in note and "1 entries added and 2 removed" in note for note in outcome.notes
     )
 
 
@@ -279,7 +278,9 @@ async def test_a_run_stopped_anywhere_is_finished_by_the_next(
     else:
         assert world.looks <= stop_after
     world.stop_after = None
-    assert (await in_thread(world.run)).good
+    finished = await in_thread(world.run)
+    assert finished.good
+    assert not any("edited" in note for note in finished.notes)
     assert world.converged()
 
 

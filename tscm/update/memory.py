@@ -127,6 +127,8 @@ def layout_digest(groups: Mapping[str, Group]) -> str:
 def edit_notes(kind: str, applied: Iterable[Cidr], present: Iterable[Cidr]) -> list[str]:
     """
     What somebody else did to a list since it was last applied.
+
+    A manager that was killed in the middle of a push leaves the same picture.
     """
     from tscm.policy.groups import PLACEHOLDER
 
@@ -136,6 +138,6 @@ def edit_notes(kind: str, applied: Iterable[Cidr], present: Iterable[Cidr]) -> l
     if not more and not fewer:
         return []
     return [
-        f"the {kind} groups were edited by someone else since the last update: {more:,} entries "
-        f"added and {fewer:,} removed; that is put right"
+        f"the {kind} groups were edited since the last finished update, by someone else or by one "
+        f"that was broken off: {more:,} entries added and {fewer:,} removed; that is put right"
     ]

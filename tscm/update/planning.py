@@ -6,6 +6,7 @@ Pure.
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
 
 from attrs import frozen
 
@@ -18,6 +19,7 @@ from tscm.update.outcome import PlanFigures
 from tscm.update.wanted import Wanted
 
 _MARK = re.compile(r"managed by tscm (\S+)")
+NAMES_KEPT = 100
 _LOOK_CLOSER = 0.5
 """Above this share of the budget the rest of the configuration is worth reading."""
 
@@ -66,8 +68,8 @@ class Planned:
             requests=self.requests,
             added=len(plan.block.added) + len(plan.allow.added),
             removed=len(plan.block.removed) + len(plan.allow.removed),
-            groups_made=tuple(one.group for one in plan.steps if isinstance(one, CreateGroup)),
-            groups_deleted=tuple(one.group for one in plan.steps if isinstance(one, DeleteGroup)),
+            groups_made=_names(self.steps, CreateGroup),
+            groups_deleted=_names(self.steps, DeleteGroup),
             summary=plan.summary,
             bytes_before=plan.estimate.bytes_before,
             bytes_after=plan.estimate.bytes_after,
@@ -85,6 +87,11 @@ class Planned:
                 "removed": list(self.plan.allow.removed),
             },
         }
+
+
+def _names(steps: Sequence[Step], kind: type[CreateGroup] | type[DeleteGroup]) -> tuple[str, ...]:
+    names = (one.group for one in steps if isinstance(one, kind))
+    return tuple(islice(names, NAMES_KEPT))
 
 
 def plan_for(

@@ -376,6 +376,8 @@ class UpdateRun:
     def _end(self, result: str, error: TscmError) -> UpdateOutcome:
         if isinstance(error, DeviceFault):
             self._memory = evolve(self._memory, failures=self._memory.failures + 1)
+        if self._wrote:
+            self._memory = evolve(self._memory, layout=None)  # what differs next time was ourselves
         return evolve(self._finished(result), error=str(error), exit_status=error.exit_status)
 
     def _finished(self, result: str) -> UpdateOutcome:
