@@ -1,0 +1,129 @@
+"""Lines from programs that are not ours."""
+
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_twisted
+from twisted.internet.threads import deferToThread
+
+from tests.intake.certificates import Authority
+from tests.intake.intake_parts import (
+    ANY,
+    MemorySpool,
+    balanced,
+    bounds,
+    listen,
+    reactor,
+    target,
+    until,
+)
+from tscm.intake.senders import SenderTable
+from tscm.intake.service import IntakeService
+
+MESSAGES = [
+    f"<166>Apr 15 2026 09:36:50 fw : %ASA-6-302013: Built outbound TCP connection {n} for "
+    f"outside:198.51.100.7/443 \\n {{no}} %s é {'x' * (n % 900)}".encode()
+    for n in range(2000)
+]
+
+
+def started(**wanted: Any) -> tuple[IntakeService, MemorySpool]:
+    senders, spool = SenderTable(), MemorySpool()
+    senders.claim("fw1", ["127.0.0.1"])
+    service = IntakeService(reactor, listen(**wanted), bounds(), spool, senders)
+    service.startService()
+    return service, spool
+
+
+@contextmanager
+def rsyslog(folder: Path, action: str) -> Iterator[None]:
+    """An rsyslog that reads a file of MESSAGES and sends them on."""
+    (folder / "in").write_bytes(b"".join(message + b"\n" for message in MESSAGES))
+    config = folder / "rsyslog.conf"
+    config.write_text(
+        f"""
+        global(workDirectory="{folder}" maxMessageSize="64k" parser.escapeControlCharactersOnReceive="off")
+        module(load="imfile")
+        template(name="same" type="string" string="%msg%")
+        input(type="imfile" file="{folder}/in" tag="t" ruleset="all")
+        ruleset(name="all") {{ {action} }}
+        """
+    )
+    command = ["rsyslogd", "-n", "-f", str(config), "-i", str(folder / "pid")]
+    with (folder / "output").open("wb") as output, subprocess.Popen(command, stderr=output) as peer:
+        try:
+            yield
+        finally:
+            peer.terminate()
+
+
+@pytest.mark.peer("rsyslogd")
+@pytest.mark.parametrize("framing", ["traditional", "octet-counted"])
+@pytest_twisted.ensureDeferred
+async def test_rsyslog_sends_over_tcp(tmp_path: Path, framing: str) -> None:
+    service, spool = started(tcp=(ANY,))
+    host, port = target(service.addresses()["tcp"][0])
+    action = (
+        f'action(type="omfwd" target="{host}" port="{port}" protocol="tcp" template="same" '
+        f'TCP_Framing="{framing}")'
+    )
+    with rsyslog(tmp_path, action):
+        await until(lambda: spool.count() >= len(MESSAGES), 20)
+    await service.stopService()
+    assert spool.lines("fw1") == MESSAGES
+    (figures,) = service.figures()["listeners"].values()
+    assert figures["framing_faults"] == 0
+
+
+@pytest.mark.peer("rsyslogd")
+@pytest_twisted.ensureDeferred
+async def test_rsyslog_sends_over_udp(tmp_path: Path) -> None:
+    service, spool = started(udp=(ANY,))
+    host, port = target(service.addresses()["udp"][0])
+    action = (
+        f'action(type="omfwd" target="{host}" port="{port}" protocol="udp" template="same" '
+        'udp.sendBuffer="4m")'
+    )
+    with rsyslog(tmp_path, action):
+        await until(lambda: spool.count() >= len(MESSAGES), 20)
+    await service.stopService()
+    assert spool.lines("fw1") == MESSAGES
+
+
+@pytest.mark.peer("logger")
+@pytest.mark.parametrize("ways", [["--udp"], ["--tcp"], ["--tcp", "--octet-count"]])
+@pytest_twisted.ensureDeferred
+async def test_logger_sends(ways: list[str]) -> None:
+    kind = ways[0].strip("-")
+    service, spool = started(**{kind: (ANY,)})
+    host, port = target(service.addresses()[kind][0])
+    command = ["logger", "--server", host, "--port", str(port), *ways, "--rfc3164", "-t", "asa"]
+    for text in ("first message", "second {message} %s"):
+        await deferToThread(subprocess.run, [*command, text], check=True)
+    await until(lambda: spool.count() == 2)
+    await service.stopService()
+    assert [line.partition(b"asa: ")[2] for line in spool.lines("fw1")] == [
+        b"first message",
+        b"second {message} %s",
+    ]
+    assert balanced(service.figures())
+
+
+@pytest.mark.peer("openssl")
+@pytest_twisted.ensureDeferred
+async def test_openssl_sends_over_tls(tmp_path: Path) -> None:
+    server = Authority(tmp_path).issue("server", "127.0.0.1")
+    service, spool = started(
+        tls=(ANY,), tls_certificate=str(server.certificate_file), tls_key=str(server.key_file)
+    )
+    host, port = target(service.addresses()["tls"][0])
+    frames = b"".join(b"%d %b" % (len(message), message) for message in MESSAGES)
+    command = ["openssl", "s_client", "-quiet", "-no_ign_eof", "-connect", f"{host}:{port}"]
+    await deferToThread(subprocess.run, command, input=frames, check=False, capture_output=True)
+    await until(lambda: spool.count() == len(MESSAGES))
+    await service.stopService()
+    assert spool.lines("fw1") == MESSAGES
