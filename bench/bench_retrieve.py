@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-ROUNDS = 7
+ROUNDS = 5
 ENTRIES = 100_000
 KEY = base64.b64encode(b"a key for the benchmark, 32 byte").decode()
 SETUP = """

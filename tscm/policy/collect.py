@@ -7,15 +7,27 @@ policy zone the owner tells the network (`24.0.2.0.192.rpz-ip.…`, draft-vixie-
 """
 
 import struct
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from socket import AF_INET, inet_pton
 
 import numpy as np
 from attrs import define, field
+from numpy.typing import NDArray
 
 from tscm.policy.cidr import Entries, read_cidr
 from tscm.policy.lists import REFUSED_KEPT, PolicyList, Refused
-from tscm.policy.records import AAAA, APL, CNAME, IN, TXT, A, MessageDamaged, Record, read_name
+from tscm.policy.records import (
+    AAAA,
+    APL,
+    CNAME,
+    IN,
+    TXT,
+    A,
+    MessageDamaged,
+    Record,
+    Section,
+    read_name,
+)
 
 _APL_ITEM = struct.Struct(">HBB")
 _NEGATED = 0x80
@@ -23,6 +35,7 @@ _IPV4, _IPV6 = 1, 2
 _SHOWN = 80
 _V4_BITS = 32
 _V4_LENGTHS = {str(length): length for length in range(_V4_BITS + 1)}
+_OWNER_AT, _OWNER_OCTETS, _TYPE, _CLS, _AT, _OCTETS = range(6)  # columns of `Section`
 _RPZ_IP = b"\x06rpz-ip"
 _PASSTHRU = b"\x0crpz-passthru\0"
 
@@ -54,38 +67,55 @@ class Collector:
         return len(self._v4_lengths) + len(self._v6_lengths) + len(self._texts)
 
     def add_records(
-        self, message: bytes, records: Iterable[Record], is_glue: Callable[[Record], bool]
+        self, message: bytes, records: Section, servers: Collection[bytes] = ()
     ) -> None:
         """
         Take every record of *records*; raises `MessageDamaged`, `ListTooLong`.
 
-        *is_glue* tells the addresses of the zone's own name servers, which are no entries.
+        *servers* are the zone's own name servers, whose addresses are no entries.
         """
-        rpz = _RPZ_IP in message.lower()
-        for record in records:
-            if rpz and self._add_rpz(message, record):
-                continue
-            kind, at, octets = record.type, record.rdata_at, record.rdata_octets
-            if record.cls != IN:
-                self.other_records += 1
-            elif kind in {A, AAAA}:
-                if octets != (4 if kind == A else 16):
-                    raise MessageDamaged("an address record of the wrong length")
-                if is_glue(record):
-                    self.other_records += 1
-                elif kind == A:
-                    self._v4 += message[at : at + 4]
-                    self._v4_lengths.append(32)
-                else:
-                    self._v6 += message[at : at + 16]
-                    self._v6_lengths.append(128)
-            elif kind == APL:
-                self._add_apl(message, at, at + octets)
-            elif kind == TXT:
-                self._add_txt(message, at, at + octets)
+        if _RPZ_IP in message.lower():
+            records = records.pick(
+                number
+                for number, record in enumerate(records)
+                if not self._add_rpz(message, record)
+            )
+        if not len(records):
+            return
+        rows = records.columns()
+        octets = np.frombuffer(message, np.uint8)
+        kinds = np.where(rows[:, _CLS] == IN, rows[:, _TYPE], 0)
+        for kind, width, addresses, lengths in (
+            (A, 4, self._v4, self._v4_lengths),
+            (AAAA, 16, self._v6, self._v6_lengths),
+        ):
+            found = rows[kinds == kind]
+            if (found[:, _OCTETS] != width).any():
+                raise MessageDamaged("an address record of the wrong length")
+            found = self._without_glue(message, found, servers)
+            addresses.extend(octets[found[:, _AT, None] + np.arange(width)].tobytes())
+            lengths.extend(bytes([width * 8]) * len(found))
+        for number in np.flatnonzero((kinds != A) & (kinds != AAAA)).tolist():
+            at, end = int(rows[number, _AT]), int(rows[number, _AT] + rows[number, _OCTETS])
+            if kinds[number] == APL:
+                self._add_apl(message, at, end)
+            elif kinds[number] == TXT:
+                self._add_txt(message, at, end)
             else:
                 self.other_records += 1
         self.check_bound()
+
+    def _without_glue(
+        self, message: bytes, rows: NDArray[np.uint32], servers: Collection[bytes]
+    ) -> NDArray[np.uint32]:
+        suspects = np.isin(rows[:, _OWNER_OCTETS], [len(name) for name in servers])
+        glue = [
+            number
+            for number in np.flatnonzero(suspects).tolist()
+            if read_name(message, int(rows[number, _OWNER_AT]))[0] in servers
+        ]
+        self.other_records += len(glue)
+        return np.delete(rows, glue, axis=0) if glue else rows
 
     def check_bound(self) -> None:
         """Raise `ListTooLong` when more was gathered than is wanted."""

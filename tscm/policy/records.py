@@ -8,9 +8,12 @@ pointers must lead strictly backwards (RFC 1035, 4.1.4), so that none can loop.
 """
 
 import struct
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
+import numpy as np
 from attrs import frozen
+from numpy.typing import NDArray
 
 A, NS, CNAME, SOA, TXT, AAAA, APL = 1, 2, 5, 6, 16, 28, 42
 OPT, TSIG = 41, 250
@@ -19,6 +22,8 @@ IN = 1
 _HEADER = struct.Struct(">HHHHHH")
 _FIXED = struct.Struct(">HHIH")
 _SERIAL = struct.Struct(">I")
+_ROW = struct.Struct("=6I")
+_TYPE = 2
 _POINTER = 0xC0
 _LABEL_MAX = 63
 _NAME_MAX = 255
@@ -44,6 +49,46 @@ class Record(NamedTuple):
     rdata_octets: int
 
 
+@frozen
+class Section:
+    """
+    The records of one section, as packed rows.
+
+    Not as a list of objects: 100,000 of these in a thread make the garbage collector stop every
+    other thread, intake's too, for a tenth of a second at a time.
+    """
+
+    rows: bytes | bytearray = b""
+
+    def __len__(self) -> int:
+        return len(self.rows) // _ROW.size
+
+    def __iter__(self) -> Iterator[Record]:
+        return map(Record._make, _ROW.iter_unpack(self.rows))
+
+    def __getitem__(self, index: int) -> Record:
+        if not -len(self) <= index < len(self):
+            raise IndexError(index)
+        return Record._make(_ROW.unpack_from(self.rows, index % len(self) * _ROW.size))
+
+    def part(self, begin: int, end: int) -> "Section":
+        """The records from number *begin* up to *end*."""
+        return Section(self.rows[begin * _ROW.size : end * _ROW.size])
+
+    def pick(self, numbers: Iterable[int]) -> "Section":
+        """The records of these numbers."""
+        return Section(b"".join(self.part(number, number + 1).rows for number in numbers))
+
+    def columns(self) -> NDArray[np.uint32]:
+        """The fields of `Record` as columns, a row for each record."""
+        return np.frombuffer(self.rows, np.uint32).reshape(-1, len(Record._fields))
+
+    def where(self, kind: int) -> list[int]:
+        """The numbers of the records of type *kind*."""
+        found: list[int] = np.flatnonzero(self.columns()[:, _TYPE] == kind).tolist()
+        return found
+
+
 @frozen(kw_only=True)
 class Table:
     """
@@ -54,9 +99,9 @@ class Table:
     id: int
     flags: int
     question: tuple[bytes, int, int] | None
-    answers: list[Record]
-    authorities: list[Record]
-    additionals: list[Record]
+    answers: Section
+    authorities: Section
+    additionals: Section
 
     @property
     def rcode(self) -> int:
@@ -112,20 +157,20 @@ def read_table(message: bytes) -> Table:
 
 def _read_section(
     message: bytes, at: int, count: int, names: dict[int, int]
-) -> tuple[list[Record], int]:
+) -> tuple[Section, int]:
     # 100,000 turns in a large zone: nothing here makes more objects than it must.
-    found: list[Record] = []
-    append, unpack, make, size = found.append, _FIXED.unpack_from, Record._make, len(message)
+    rows = bytearray()
+    unpack, pack, size = _FIXED.unpack_from, _ROW.pack, len(message)
     for _ in range(count):
         owner_at = at
         octets, at = _skip_name(message, at, names)
         kind, cls, _ttl, length = unpack(message, at)
         at += 10
-        append(make((owner_at, octets, kind, cls, at, length)))
+        rows += pack(owner_at, octets, kind, cls, at, length)
         at += length
         if at > size:
             raise MessageDamaged("a record reaches beyond the message")
-    return found, at
+    return Section(rows), at
 
 
 def _skip_name(message: bytes, at: int, names: dict[int, int]) -> tuple[int, int]:

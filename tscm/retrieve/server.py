@@ -18,7 +18,7 @@ from tscm.policy.records import (
     TXT,
     A,
     MessageDamaged,
-    Record,
+    Section,
     Table,
     read_name,
     soa_serial,
@@ -239,23 +239,23 @@ class _Asking:
                         "have the transfer allowed for this manager's address",
                     )
                 self._check(table)
-                collector.add_records(table.message, self._own(table), lambda _record: False)
+                collector.add_records(table.message, self._own(table))
             if self._serial()[0] == before:
                 return self._made(collector, before)
         raise ServerFault(f"{self._at} changed the list {_TRIES} times while it was read")
 
-    def _own(self, table: Table) -> list[Record]:
+    def _own(self, table: Table) -> Section:
         """Answers about the name itself or what it is an alias of."""
         names = {self._zone}
         for _ in range(_ALIASES):
             for record in table.answers:
                 if record.type == CNAME and table.owner(record) in names:
                     names.add(read_name(table.message, record.rdata_at)[0])
-        return [
-            record
-            for record in table.answers
+        return table.answers.pick(
+            number
+            for number, record in enumerate(table.answers)
             if record.type in _TYPES and table.owner(record) in names
-        ]
+        )
 
     def _ask(self, kind: int) -> Table:
         table = self._session.question(kind)

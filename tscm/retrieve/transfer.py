@@ -4,7 +4,7 @@ The rules of zone transfers (RFC 5936, RFC 1995): messages in, one generation ou
 No sockets here: what is made is fed message by message and says when it is complete.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 from attrs import define, field
 
@@ -15,6 +15,7 @@ from tscm.policy.records import (
     SOA,
     MessageDamaged,
     Record,
+    Section,
     Table,
     read_name,
     soa_serial,
@@ -31,7 +32,7 @@ RCODES = {
 }
 _QR = 0x8000
 
-Part = tuple[Table, list[Record]]
+Part = tuple[Table, Section]
 
 
 class TransferRefused(Exception):
@@ -55,22 +56,16 @@ def check_answer(table: Table, query_id: int) -> None:
 def servers_of(parts: Iterable[Part]) -> set[bytes]:
     """The names that NS records point to: their addresses are no entries of a list."""
     return {
-        read_name(table.message, record.rdata_at)[0]
+        read_name(table.message, records[number].rdata_at)[0]
         for table, records in parts
-        for record in records
-        if record.type == NS
+        for number in records.where(NS)
     }
 
 
 def add_parts(parts: Iterable[Part], servers: set[bytes], collector: Collector) -> None:
     """Hand all records to *collector*, addresses of *servers* as what they are."""
-    lengths = {len(name) for name in servers}
-
-    def glue_in(table: Table) -> Callable[[Record], bool]:
-        return lambda record: record.owner_octets in lengths and table.owner(record) in servers
-
     for table, records in parts:
-        collector.add_records(table.message, records, glue_in(table))
+        collector.add_records(table.message, records, servers)
 
 
 @define(eq=False)
@@ -111,24 +106,21 @@ class TransferIn:
                 raise TransferRefused(table.rcode)
             raise MessageDamaged(f"the server broke off with {RCODES.get(table.rcode, 'an error')}")
         records = table.answers
-        if not records:
+        if not len(records):
             if self.serial is None:
                 raise TransferRefused(NOERROR)
             raise MessageDamaged("an empty message inside the transfer")
         begin = 0
-        for number, record in enumerate(records):
-            if record.type != SOA:
-                self._records += 1
-                continue
-            self._keep(table, records[begin:number])
+        for number in records.where(SOA):
+            self._keep(table, records.part(begin, number))
             begin = number + 1
-            self._take_soa(self._soa(table, record))
+            self._take_soa(self._soa(table, records[number]))
             self._records += 1
             if self.done and number != len(records) - 1:
                 raise MessageDamaged("records after the closing SOA record")
         if self.serial is None:
             raise MessageDamaged("the transfer does not begin with the zone's SOA record")
-        self._keep(table, records[begin:])
+        self._keep(table, records.part(begin, len(records)))
         if self._records == 1 and self.serial == self.known:
             # RFC 1995, 2: the SOA alone says that there is nothing newer.
             self.done, self.is_whole = True, False
@@ -159,11 +151,12 @@ class TransferIn:
         else:
             self._removing = True
 
-    def _keep(self, table: Table, records: list[Record]) -> None:
-        if not records:
+    def _keep(self, table: Table, records: Section) -> None:
+        if not len(records):
             return
         if self.serial is None:
             raise MessageDamaged("the transfer does not begin with the zone's SOA record")
+        self._records += len(records)
         self._kept += len(records)
         if self._kept > self.max_records:
             raise MessageDamaged(f"the zone has more than {self.max_records:,} records")

@@ -88,7 +88,7 @@ class Signed:
         import dns.rdatatype
         import dns.tsig
 
-        last = table.additionals[-1] if table.additionals else None
+        last = table.additionals[-1] if len(table.additionals) else None
         if last is None or last.type != TSIG:
             self._unsigned += 1
             if self._context is None or self._unsigned > _UNSIGNED_AT_MOST:
