@@ -229,11 +229,15 @@ def _notes(settings: DeviceSettings, counts: Sequence[int], who: Identity) -> Se
         who.role or "",
     ]
     return [
-        f"Block list {settings.block_list}: {counts[0]:,} entries",
-        f"Allow list {settings.allow_list}: {counts[1]:,} entries",
+        f"Block list {settings.block_list}: {_entries(counts[0])}",
+        f"Allow list {settings.allow_list}: {_entries(counts[1])}",
         f"Device {settings.device}: {', '.join(part for part in parts if part)}",
         "Support of the ASA by its REST API is beta",
     ]
+
+
+def _entries(count: int) -> str:
+    return "1 entry" if count == 1 else f"{count:,} entries"
 
 
 def _warnings(settings: DeviceSettings, node: NodeSettings) -> Sequence[str]:

@@ -113,7 +113,7 @@ def test_alarms_of_a_state_are_shown() -> None:
     }
     shown = " ".join(f"{name}: {value}" for name, value in state_pairs({}, state))
 
-    assert "tsadmin resume" in shown
+    assert "tsadmin policy resume" in shown
     assert "tsadmin configure" in shown
     assert "5 failures" in shown
     assert "No space left on device" in shown

@@ -162,6 +162,14 @@ def test_files_that_are_no_device_are_left_alone(layout: Layout, stored: DeviceS
     assert device_names(layout) == ["tstest"]
 
 
+def test_a_folder_that_cannot_be_read_is_not_an_empty_one(layout: Layout) -> None:
+    assert device_names(layout) == []
+    layout.devices.parent.mkdir(parents=True)
+    layout.devices.write_text("")
+    with pytest.raises(NotADirectoryError):
+        device_names(layout)
+
+
 def test_a_lost_key_is_a_sentence(layout: Layout, stored: DeviceSettings) -> None:
     layout.key.unlink()
 

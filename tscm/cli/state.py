@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
+from tscm.cli.say import many
 from tscm.model import Json
 
 Pair = tuple[str, Any]
@@ -25,8 +26,10 @@ def state_pairs(settings: Json, state: Json) -> Iterator[Pair]:
     """The state, in the order in which an operator asks."""
     yield from _policy(settings, state.get("policy") or {})
     yield from _log(state.get("log") or {})
-    yield from _reader("syslog forward", state.get("forward"), state, "forward")
-    yield from _reader("log upload", state.get("upload"), state, "upload")
+    yield from _reader("syslog forward", state, "forward", "off")
+    wanted = settings.get("send_logs")
+    why = "off: no log service is set (url under [upload] in tscm.toml)" if wanted else "off"
+    yield from _reader("log upload", state, "upload", why)
 
 
 def _policy(settings: Json, policy: Json) -> Iterator[Pair]:
@@ -83,15 +86,15 @@ def outcome_words(update: Json) -> str:
     plan = update.get("plan") or {}
     words = str(update.get("result") or "")
     if plan.get("added") or plan.get("removed"):
-        words += f", {plan.get('added', 0):,} entries added, {plan.get('removed', 0):,} removed"
+        words += f", {many(plan.get('added', 0), 'entry', 'entries')} added, {plan.get('removed', 0):,} removed"
     requests = (update.get("traffic") or {}).get("requests")
     if requests:
-        words += f", {requests:,} requests"
+        words += f", {many(requests, 'request', 'requests')}"
     return words
 
 
 def _list(figures: Json) -> str:
-    parts = [f"{figures.get('desired', 0):,} entries"]
+    parts = [many(figures.get("desired", 0), "entry", "entries")]
     if figures.get("serial") is not None:
         parts.append(f"serial {figures['serial']}")
     for name, word in (("cut", "cut"), ("left_out", "left out")):
@@ -117,16 +120,18 @@ def _log(log: Json) -> Iterator[Pair]:
         yield "unclean stops", log["gaps_total"]
 
 
-def _reader(label: str, figures: Json | None, state: Json, reader: str) -> Iterator[Pair]:
+def _reader(label: str, state: Json, reader: str, off: str) -> Iterator[Pair]:
+    figures = state.get(reader)
     if figures is None:
-        yield label, "off"
+        yield label, off
         return
     yield label, figures.get("sentence") or figures.get("state") or "on"
     counts = ((state.get("log") or {}).get("readers") or {}).get(reader)
     if counts:
         yield (
             f"{label} backlog",
-            f"{counts.get('waiting_lines', 0):,} lines, {counts.get('waiting_bytes', 0):,} bytes",
+            f"{many(counts.get('waiting_lines', 0), 'line', 'lines')}, "
+            f"{many(counts.get('waiting_bytes', 0), 'byte', 'bytes')}",
         )
         yield f"{label} sent", counts.get("sent", 0)
         if counts.get("expired"):

@@ -90,11 +90,14 @@ def left_out(kind: str, figures: Json) -> Iterator[str]:
     """What is missing on the device of what was published."""
     if figures.get("left_out"):
         causes = ", ".join(f"{name} {count:,}" for name, count in figures["causes"].items())
-        yield f"{figures['left_out']:,} entries of the {kind} list were left out: {causes}"
+        left = say.many(figures["left_out"], "entry", "entries")
+        yield f"{left} of the {kind} list left out: {causes}"
     if figures.get("normalised"):
-        yield f"{figures['normalised']:,} entries of the {kind} list had host bits set; they were cleared"
+        had = say.many(figures["normalised"], "entry", "entries")
+        yield f"{had} of the {kind} list had host bits set; they were cleared"
     if figures.get("cut"):
+        cut = say.many(figures["cut"], "entry", "entries")
         yield (
-            f"{figures['cut']:,} entries of the {kind} list were cut to the Max policy size; "
+            f"{cut} of the {kind} list cut to the Max policy size; "
             f"raise it step by step if the device bears it"
         )

@@ -36,14 +36,23 @@ def read_node(layout: Layout) -> NodeSettings:
 
 
 def device_names(layout: Layout) -> list[str]:
-    """Nicknames of the devices that have a file, sorted.  Other files are left alone."""
+    """
+    Nicknames of the devices that have a file, sorted.  Other files are left alone.
+
+    Raises `OSError` for a folder that may not be read: that is not the same as no device.
+    """
+    try:
+        files = list(layout.devices.iterdir())
+    except FileNotFoundError:
+        return []
     names = []
-    for path in sorted(layout.devices.glob("*.toml")):
+    for path in files:
         try:
-            names.append(nickname(path.stem))
+            if path.suffix == ".toml":
+                names.append(nickname(path.stem))
         except ValueError:
             continue
-    return names
+    return sorted(names)
 
 
 def read_device(layout: Layout, name: str, key: SealingKey | None) -> DeviceSettings:
