@@ -439,7 +439,7 @@ async def test_a_pair_replicates_until_somebody_types_on_the_standby_unit() -> N
     assert "This host: Secondary - Standby Ready" in shown["response"][0]
     assert "This host: Primary - Active" in (await client.type("show failover"))[0]
     assert asa.pair is not None
-    assert asa.pair.in_step
+    assert asa.pair.in_step(reactor.seconds())
 
     wrote = await on_standby("POST", GROUPS, group("B", host("192.0.2.2")))
     assert wrote.status_code == 200
@@ -449,7 +449,7 @@ async def test_a_pair_replicates_until_somebody_types_on_the_standby_unit() -> N
     asa.set_switches({"standby_warns": False})
     silent = await on_standby("POST", GROUPS, group("C", host("192.0.2.3")))
     assert silent.status_code == 201
-    assert not asa.pair.in_step
+    assert not asa.pair.in_step(reactor.seconds())
     await client.post(GROUPS, group("D", host("192.0.2.4")))
     assert (await on_standby("GET", f"{GROUPS}/D")).status_code == 404
 
@@ -458,7 +458,7 @@ async def test_a_pair_replicates_until_somebody_types_on_the_standby_unit() -> N
     assert (await client.get(f"{GROUPS}/D")).status_code == 404
     assert (await on_standby("GET", f"{GROUPS}/D")).status_code == 200
     asa.type_lines(["write standby"])
-    assert asa.pair.in_step
+    assert asa.pair.in_step(reactor.seconds())
     assert any("%ASA-1-104001" in line for line in asa.passage.buffer)
     await asa.stopService()
 
@@ -475,10 +475,10 @@ async def test_whether_the_other_unit_has_an_agent_is_a_switch(
 
 def test_a_pair_saves_both_units() -> None:
     primary = Device()
-    pair = Pair.of(primary)
+    pair = Pair.of(primary, 0.0)
     Console(primary).run("hostname fw", 0.0)
     primary.save(0.0)
-    pair.keep_in_step()
+    pair.keep_in_step(1.0)
     assert "hostname fw" in pair.standby.startup
 
 
@@ -520,3 +520,48 @@ def test_time_passes_by_the_clock_that_was_handed_in() -> None:
     clock.advance(60)
     asa.agent.poll()
     assert asa.state()["agent"] == "up"
+
+
+def test_what_is_typed_during_a_bulk_synchronisation_does_not_reach_the_mate() -> None:
+    primary = Device()
+    pair = Pair.of(primary, 0.0)
+    console = Console(primary)
+    pair.begin_sync(0.0, 10.0)
+    assert "Other host: Secondary - Sync Config" in console.run("show failover", 5.0)
+    assert console.run("hostname during", 5.0) == (
+        "Beginning configuration replication: Sending to mate.\n"
+    )
+    pair.keep_in_step(5.0)
+    assert console.run("show failover", 11.0).endswith("Secondary - Standby Ready\n")
+    pair.keep_in_step(11.0)
+    assert pair.standby.hostname == "ciscoasa"
+    assert console.run("object-group network A", 12.0) == ""
+    pair.keep_in_step(12.0)
+    assert pair.standby.hostname == "during"
+    assert pair.in_step(12.0)
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_reload_in_a_pair_is_a_failover_that_loses_nothing(client: Client) -> None:
+    client.asa.make_pair()
+    await client.post(GROUPS, group("UNSAVED", host("192.0.2.1")))
+    client.asa.reload(version="9.16(4)")
+    assert client.asa.device.unit == "Secondary"
+    assert (await client.get(f"{GROUPS}/UNSAVED")).status_code == 200
+    assert client.asa.pair is not None
+    assert client.asa.pair.in_step(reactor.seconds())
+    assert client.asa.pair.standby.asa_version == "9.16(4)"
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_client_that_is_not_in_the_http_list_gets_no_connection(client: Client) -> None:
+    for lines, admitted in (
+        (["no http 0.0.0.0 0.0.0.0 management"], False),
+        (["http 192.0.2.0 255.255.255.0 management"], False),
+        (["http 127.0.0.0 255.0.0.0 management"], True),
+        (["no http server enable"], False),
+        (["http server enable 443"], True),
+    ):
+        assert client.asa.type_lines(lines) == [""]
+        told = await status_of(client, group("E"))
+        assert told == 400 if admitted else told in ("ConnectionError", "SSLError"), lines

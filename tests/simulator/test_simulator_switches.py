@@ -29,7 +29,7 @@ ELSEWHERE = {
     "enforce_budget", "time_scale", "concurrent_limit", "concurrent_fault", "crash_body_bytes",
     "agent_restart_seconds", "agent_start_seconds", "agent_restarts", "agent_stable_seconds",
     "down_status", "error_body", "accepted_late_seconds", "slow_body_seconds", "reload_seconds",
-    "reload_hazard", "standby_has_agent", "standby_warns", "cli_is_outside_change",
+    "reload_hazard", "standby_has_agent", "standby_warns", "cli_is_outside_change", "audit_lines",
 }  # fmt: skip
 """Switches whose positions other files of this folder try."""
 
@@ -320,3 +320,26 @@ async def test_how_long_the_start_of_the_agent_takes(client: Client) -> None:
     assert (await client.get(GROUPS)).status_code == 500
     await deferLater(reactor, 0.15)
     assert (await client.get(GROUPS)).status_code == 200
+
+
+@pytest.mark.parametrize("position", [False, True])
+@pytest_twisted.ensureDeferred
+async def test_logins_and_commands_are_told_where_that_is_on(
+    client: Client, position: bool
+) -> None:
+    client.asa.set_switches({"audit_lines": position})
+    await client.post("/tokenservices")
+    await Client(client.asa, auth=("admin", "wrong")).get(GROUPS)
+    await client.type("hostname fw")
+    client.asa.type_lines(["show clock"])
+    said = "\n".join(client.asa.passage.buffer)
+    for words in (
+        "%ASA-6-605005: Login permitted from 127.0.0.1/",
+        'to management:192.168.45.1/https for user "admin"',
+        "%ASA-6-605004: Login denied from 127.0.0.1/",
+        "%ASA-5-111008: User 'admin' executed the 'hostname fw' command.",
+        "%ASA-5-111010: User 'admin', running 'CLI' from IP 127.0.0.1, executed 'hostname fw'",
+        "User 'enable_15' executed the 'show clock' command.",
+    ):
+        assert (words in said) == position, words
+    assert "executed 'show clock'" not in said

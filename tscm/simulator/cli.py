@@ -20,6 +20,7 @@ from tscm.simulator.cli_words import (
     STANDBY_WARNING,
     STORED,
     SUBMODE_WORDS,
+    SYNC_NOTICE,
     marker,
 )
 from tscm.simulator.configuration import FORWARD_REFERENCE
@@ -27,6 +28,7 @@ from tscm.simulator.device import Device
 from tscm.simulator.groups import NetworkObject, object_body
 from tscm.simulator.refusal import Cause, Refused
 from tscm.simulator.show import show
+from tscm.simulator.syslog_form import Message
 
 
 @define(eq=False)
@@ -37,6 +39,7 @@ class Console:
 
     device: Device
     user: str = "enable_15"
+    peer: str = "0.0.0.0"  # noqa: S104 - what the ASA prints of its own console
     _mode: str = field(default="", init=False)
     _target: str = field(default="", init=False)
 
@@ -54,14 +57,31 @@ class Console:
             printed = self._submode(line, words) if self._mode else None
             if printed is None:
                 printed = self._command(line, words, now)
-            if self.device.role == "standby" and before != self.device.configuration.generation:
-                self.device.diverged = True
-                printed = STANDBY_WARNING + printed
+            if self.device.configuration.generation != before:
+                printed = self._changed(now) + printed
+            if self.device.switches.audit_lines:
+                self._audit(line)
             return printed
         except Refused as refusal:
             if refusal.cause is Cause.SYNTAX and refusal.text == INVALID:
                 return marker(line, len(line) - len(line.lstrip()) + len(words[0]) + 1)
             return refusal.text + "\n"
+
+    def _changed(self, now: float) -> str:
+        """What a failover pair has to say of a change."""
+        if self.device.role == "standby":
+            self.device.diverged = True
+            return STANDBY_WARNING
+        return SYNC_NOTICE if now < self.device.sync_until else ""
+
+    def _audit(self, line: str) -> None:
+        """111008 for each command, 111010 beside it where it is no mere look."""
+        command = line.strip()
+        text = f"User '{self.user}' executed the '{command}' command."
+        self.device.outbox.append(Message("111008", 5, text))
+        if command.split()[0] not in ("show", "sh", "more", "exit", "end", "packet-tracer"):
+            text = f"User '{self.user}', running 'CLI' from IP {self.peer}, executed '{command}'"
+            self.device.outbox.append(Message("111010", 5, text))
 
     # -- sub-modes -----------------------------------------------------------
 

@@ -114,6 +114,9 @@ STANDBY_WARNING = (
 )
 
 
+SYNC_NOTICE = "Beginning configuration replication: Sending to mate.\n"
+
+
 def marker(line: str, column: int) -> str:
     """The caret under what was not understood, and the sentence."""
     return f"\n{line}\n{' ' * column}^\n{INVALID}\n"

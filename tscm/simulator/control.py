@@ -12,6 +12,7 @@ The control port: plain HTTP with JSON on loopback, by which tests and the demon
     PUT    /simulator/v1/faults           [{"kind": "reset-after", "at": 3}], `tscm.simulator.faults`
     POST   /simulator/v1/reload           {"version": "9.16(1)"} may be told
     POST   /simulator/v1/kill-agent       and revive-agent, lose-tokens, failover
+    POST   /simulator/v1/sync             {"seconds": 5}: a bulk synchronisation with the mate
 
 Traffic is answered when its lines are on the wire (or after "wait" seconds, 60 unless told): what
 came of the packets, `lines_sent` by then and `policy_lines`, those of 106100 and 106023 among
@@ -110,6 +111,7 @@ class Control:
             ("POST", "revive-agent"): asa.revive_agent,
             ("POST", "lose-tokens"): asa.device.tokens.lose_all,
             ("POST", "failover"): asa.fail_over,
+            ("POST", "sync"): lambda: asa.begin_sync(_seconds(_json(request))),
         }
         call = calls.get((method, name))
         if call is None:
@@ -197,6 +199,13 @@ def _message(one: Any) -> Message:
         ):
             return Message(number, level, text)
     raise RequestFaulty("a message needs id (six digits), level (0 to 7) and text")
+
+
+def _seconds(wanted: Any) -> float:
+    seconds = wanted.get("seconds", 5.0) if isinstance(wanted, dict) else None
+    if not isinstance(seconds, int | float) or isinstance(seconds, bool) or not 0 <= seconds < 1e6:
+        raise RequestFaulty('nothing is needed, or {"seconds": 5}')
+    return float(seconds)
 
 
 def _json(request: Request) -> Any:

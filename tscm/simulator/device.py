@@ -13,6 +13,8 @@ from attrs import define, field
 from tscm.simulator.accounts import Account, Accounts, Tokens
 from tscm.simulator.configuration import Configuration
 from tscm.simulator.health import AgentHealth
+from tscm.simulator.matching import number_of
+from tscm.simulator.members import LENGTH_OF, interval
 from tscm.simulator.profiles import PROFILES, Profile
 from tscm.simulator.switches import Switches
 from tscm.simulator.syslog_form import Message
@@ -46,6 +48,7 @@ FACTORY_LINES = (
     "aaa authentication http console LOCAL",
     "http server enable",
     "http 0.0.0.0 0.0.0.0 management",
+    "http ::/0 management",
     "ssh timeout 5",
     "prompt hostname context",
     "rest-api image disk0:/asa-restapi-7151-lfbff-k8.SPA",
@@ -81,6 +84,8 @@ class Device:
     """Was changed while on standby, so that the pair is no longer in step."""
     resync: bool = False
     """`write standby` was typed: the mate is to take this unit's configuration."""
+    sync_until: float = 0.0
+    """A bulk synchronisation with the mate runs until then."""
     asa_version: str = ""
     """The profile's unless told otherwise."""
     health: AgentHealth = field(init=False)
@@ -143,6 +148,24 @@ class Device:
     def unsaved(self) -> bool:
         """Does the running configuration differ from the saved one?"""
         return self.running_config() != self.startup
+
+    def admits_https(self, address: str) -> bool:
+        """Is the web server on, and *address* in its `http …` lines?  Else there is no connection."""
+        plain = self.configuration.plain
+        if not any(line.startswith("http server enable") for line in plain):
+            return False
+        number, family = number_of(address)
+        for line in plain:
+            match line.split():
+                case ["http", network, mask, _] if mask in LENGTH_OF:
+                    low, high, of = interval(f"network-object {network} {mask}")
+                case ["http", prefix, _] if ":" in prefix:
+                    low, high, of = interval(f"network-object {prefix}")
+                case _:
+                    continue
+            if of == family and low <= number <= high:
+                return True
+        return False
 
     # -- rules that depend on switches ---------------------------------------
 

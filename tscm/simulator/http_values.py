@@ -25,6 +25,7 @@ class Request:
     query: Mapping[str, str] = field(factory=dict)
     headers: Mapping[str, str] = field(factory=dict)
     body: bytes = b""
+    peer: tuple[str, int] = ("0.0.0.0", 0)  # noqa: S104 - no address is bound here
     root: str = "https://asa"
     """Scheme and host as the client sees them, for links."""
 

@@ -24,7 +24,7 @@ class Pair:
     _copied: int = field(default=-1, init=False)
 
     @classmethod
-    def of(cls, primary: Device) -> "Pair":
+    def of(cls, primary: Device, now: float) -> "Pair":
         """Give *primary* a mate."""
         mate = Device(
             profile=primary.profile,
@@ -39,32 +39,48 @@ class Pair:
             unit.configuration.plain.pop("no failover", None)
             unit.configuration.plain["failover"] = []
         pair = cls(primary, mate)
-        pair.keep_in_step()
+        pair.keep_in_step(now)
         return pair
 
-    def keep_in_step(self) -> None:
-        """Copy what changed on the active unit, unless they are out of step."""
+    def keep_in_step(self, now: float) -> None:
+        """
+        Copy what changed on the active unit, unless they are out of step.
+
+        While a bulk synchronisation runs nothing is copied, and what changes meanwhile reaches the
+        mate only with the next change after it.
+        """
         if self.active.resync:
             self.active.resync = self.standby.diverged = False
             self._copied = -1
-        if self.standby.diverged or self.active.configuration.generation == self._copied:
+        if self.standby.diverged or now < self.active.sync_until:
+            return
+        if self.active.sync_until:
+            self.active.sync_until = 0.0
+            self._copied = self.active.configuration.generation
+        self.standby.startup = self.active.startup
+        if self.active.configuration.generation == self._copied:
             return
         self._copied = self.active.configuration.generation
         self.standby.configuration.adopt(self.active.configuration.copy())
         self.standby.accounts.users = dict(self.active.accounts.users)
-        self.standby.startup = self.active.startup
         self.standby.apply_switches()
 
-    @property
-    def in_step(self) -> bool:
+    def begin_sync(self, now: float, seconds: float) -> None:
+        """The mate came back and takes the whole configuration, which lasts *seconds*."""
+        self.active.resync = True
+        self.keep_in_step(now)
+        self.active.sync_until = now + seconds
+
+    def in_step(self, now: float) -> bool:
         """Do both hold the same groups and access-lists?"""
-        self.keep_in_step()
+        self.keep_in_step(now)
         mine, other = self.active.configuration, self.standby.configuration
         return list(_essence(mine)) == list(_essence(other))
 
-    def swap(self) -> None:
+    def swap(self, now: float) -> None:
         """The standby unit takes over; what it holds is in force from now on."""
-        self.keep_in_step()
+        self.keep_in_step(now)
+        self.active.sync_until = 0.0
         self.active, self.standby = self.standby, self.active
         self.active.role, self.standby.role = "active", "standby"
         self.standby.diverged = self.standby.diverged or self.active.diverged

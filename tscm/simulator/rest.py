@@ -19,6 +19,7 @@ from tscm.simulator.device import Device
 from tscm.simulator.http_values import AGENT, Reply, Request, message, ok, web_server
 from tscm.simulator.member_json import compact
 from tscm.simulator.refusal import Cause, Refused
+from tscm.simulator.syslog_form import Message
 
 WRITES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 _BULK_METHODS = WRITES | {"GET"}
@@ -82,10 +83,20 @@ class RestAgent:
         else:
             given = request.basic
             account = self.device.accounts.check(*given) if given else None
+            if given or is_token_call:
+                self._audit_login(request, given[0] if given else "", account is not None)
             if account is None:
                 return web_server(401, self._body, "Authentication failed"), nobody
         self.device.last_user = account.name
         return None, account
+
+    def _audit_login(self, request: Request, user: str, permitted: bool) -> None:
+        if not self.device.switches.audit_lines:
+            return
+        word, number = ("permitted", "605005") if permitted else ("denied", "605004")
+        text = f"Login {word} from {request.peer[0]}/{request.peer[1]} to management:"
+        text += f'192.168.45.1/https for user "{user}"'
+        self.device.outbox.append(Message(number, 6, text))
 
     def _tokens(self, request: Request, account: Account, now: float) -> Reply:
         rest = request.segments[2:]
@@ -237,6 +248,7 @@ class RestAgent:
             segments=segments,
             headers=request.headers,
             body=body,
+            peer=request.peer,
             root=request.root,
         )
 
@@ -248,7 +260,7 @@ class RestAgent:
             raise BodyFaulty("commands must be an array of strings")
         switches = self.device.switches
         before = self.device.configuration.generation
-        console = Console(self.device, account.name)
+        console = Console(self.device, account.name, request.peer[0])
         printed = []
         for command in commands:
             if not switches.cli_keeps_submode:

@@ -103,13 +103,16 @@ class SimulatedAsa(Service):
         )
         self.passage.each_second = self._each_second
         self.standby_agent = Agent(self._reactor, self.device, self.standby_counts)
-        self._factory = AsaHttpFactory(self._reactor, self.agent.take)
-        self._standby_factory = AsaHttpFactory(self._reactor, self._take_on_standby)
+        self._factory = AsaHttpFactory(self._reactor, self.agent.take, self._admits)
+        self._standby_factory = AsaHttpFactory(self._reactor, self._take_on_standby, self._admits)
         self._control_factory = AsaHttpFactory(self._reactor, Control(self, self._reactor).take)
+
+    def _admits(self, address: str) -> bool:
+        return self.device.admits_https(address)
 
     def _take_on_standby(self, http: AsaHttpRequest) -> None:
         if self.pair is not None:
-            self.pair.keep_in_step()
+            self.pair.keep_in_step(self._reactor.seconds())
         self.standby_agent.take(http)
 
     def _each_second(self) -> None:
@@ -194,7 +197,7 @@ class SimulatedAsa(Service):
             "agent_failures": self.device.health.failures,
             "role": self.device.role,
             "unit": self.device.unit,
-            "in_step": None if self.pair is None else self.pair.in_step,
+            "in_step": None if self.pair is None else self.pair.in_step(self._reactor.seconds()),
             "faults": self.agent.faults.as_json(),
             "budget_bytes": self.device.profile.budget_bytes,
             "tokens": len(self.device.tokens),
@@ -236,6 +239,9 @@ class SimulatedAsa(Service):
         of 9.18.1 and 9.19.1, `reload_seconds` the time in which nothing answers.
         """
         now = self._reactor.seconds()
+        if self.pair is not None:
+            self._reload_one_of_two(version, now)
+            return
         device, switches = self.device, self.switches
         self.configuration.adopt(Configuration())
         device.accounts.users.clear()
@@ -248,6 +254,22 @@ class SimulatedAsa(Service):
         device.outside_changes = 0
         self.agent.booting_until = now + switches.reload_seconds
         self.passage.traffic.forget()
+
+    def _reload_one_of_two(self, version: str, now: float) -> None:
+        """The mate takes over, and the unit that comes back takes its configuration."""
+        self.fail_over()
+        assert self.pair is not None
+        back = self.pair.standby
+        back.asa_version = version or back.asa_version
+        back.started_at = now + self.switches.reload_seconds
+        back.health = AgentHealth(self.switches)
+        self._agent_as_configured(back)
+        self.standby_agent.booting_until = back.started_at
+        self.pair.begin_sync(now, self.switches.reload_seconds)
+
+    def begin_sync(self, seconds: float) -> None:
+        """A bulk synchronisation with the mate, in which changes do not reach it."""
+        self.make_pair().begin_sync(self._reactor.seconds(), seconds)
 
     def _agent_as_configured(self, device: Device) -> None:
         if (
@@ -270,8 +292,8 @@ class SimulatedAsa(Service):
         """
         The other unit takes over at the management address; one is made if there was none.
         """
-        pair = self.pair = self.pair or Pair.of(self.device)
-        pair.swap()
+        pair = self.make_pair()
+        pair.swap(self._reactor.seconds())
         self.device = pair.active
         self.agent.serve(pair.active)
         self.passage.serve(pair.active)
@@ -281,7 +303,7 @@ class SimulatedAsa(Service):
     def make_pair(self) -> Pair:
         """Give the firewall a mate that replicates, if it has none."""
         if self.pair is None:
-            self.pair = Pair.of(self.device)
+            self.pair = Pair.of(self.device, self._reactor.seconds())
             self.standby_agent.serve(self.pair.standby)
         return self.pair
 

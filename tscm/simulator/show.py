@@ -149,10 +149,11 @@ def version(device: Device, now: float) -> str:
 
 def failover(device: Device, now: float) -> str:
     """`show failover`; Off unless the device is one of a pair."""
-    del now
     if device.role is None:
         return "Failover Off\nFailover unit Secondary\nFailover LAN Interface: not Configured\n"
     other = "Standby Ready" if device.role == "active" else "Active"
+    if now < device.sync_until:
+        other = "Sync Config"
     mine = "Active" if device.role == "active" else "Standby Ready"
     return (
         f"Failover On\nFailover unit {device.unit}\nFailover LAN Interface: fover GigabitEthernet0/8 (up)\n"

@@ -58,6 +58,8 @@ class Switches:
     error_code: str = _choice("INVALID-INPUT", "", doc="`code` of errors that are not documented.")
     error_body: str = _choice("html", "empty", "json", doc="Body of 401, 403, 500 and 503.")
 
+    audit_lines: bool = _flag(False, "605004/605005 for logins, 111008/111010 for commands.")
+
     # -- groups
     empty_group: str = _choice("refused", "accepted", doc="POST or PUT with `members: []`.")
     both_lists: str = _choice(

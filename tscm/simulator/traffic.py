@@ -20,6 +20,7 @@ from tscm.simulator.syslog_form import Message
 
 DENY_FLOW_MAX = 4096
 ALERT_INTERVAL = 300.0
+SEARCH = "object-group-search access-control"
 _MAX_CONNECTIONS = 500_000
 
 
@@ -118,7 +119,8 @@ class Traffic:
         if ace is None:
             return "[0x0, 0x0]"
         expanded = 0
-        if ace.groups:
+        # With object-group-search entries are not expanded by member.
+        if ace.groups and SEARCH not in self.device.configuration.plain:
             starts = []
             for end, address in (
                 (ace.source, packet.source),

@@ -35,6 +35,9 @@ class AsaChannel(HTTPChannel):
         """Be known to the factory, so that a stop can end the connection."""
         super().connectionMade()
         self.factory.open.add(self)
+        peer: Any = self.getPeer()
+        if not self.factory.admits(peer.host):
+            abort(self)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Be forgotten."""
@@ -79,7 +82,13 @@ class AsaHttpFactory(HTTPFactory):
 
     protocol = AsaChannel  # type: ignore[assignment]
 
-    def __init__(self, reactor: IReactorTime, taker: Callable[[AsaHttpRequest], None]) -> None:
+    def __init__(
+        self,
+        reactor: IReactorTime,
+        taker: Callable[[AsaHttpRequest], None],
+        admits: Callable[[str], bool] = lambda _: True,
+    ) -> None:
+        self.admits = admits
         super().__init__(reactor=reactor)
         self.timeOut = None  # HTTPFactory documents None as "no time-out"
         self.taker = taker
@@ -129,6 +138,7 @@ def read_request(http: AsaHttpRequest, default_root: str) -> Request:
         query=dict(parse_qsl(query, keep_blank_values=True)),
         headers=headers,
         body=content.read(),
+        peer=(http.getClientAddress().host, http.getClientAddress().port),
         root=f"https://{host}" if host else default_root,
     )
 
