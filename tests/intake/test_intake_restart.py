@@ -22,6 +22,7 @@ from tests.intake.intake_parts import (
     target,
     until,
 )
+from tests.intake.notify_socket import Systemd, held
 from tscm.intake.handover import hand_over, take_over
 from tscm.intake.senders import SenderTable
 from tscm.intake.service import IntakeService
@@ -30,52 +31,11 @@ from tscm.settings.values import HostPort
 from tscm.syslog.framing import StreamState
 
 
-class Systemd:
-    """What systemd does with the words of a service: it hears them and keeps descriptors."""
-
-    def __init__(self, path: Path) -> None:
-        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self.socket.bind(str(path))
-        self.socket.setblocking(False)
-        self.words: list[str] = []
-        self.store: dict[str, int] = {}
-        self.notifier = Notifier(str(path))
-
-    def hear(self) -> None:
-        while True:
-            try:
-                data, fds, _, _ = socket.recv_fds(self.socket, 65536, 16)
-            except BlockingIOError:
-                return
-            words = data.decode().split("\n")
-            self.words += words
-            names = [word.removeprefix("FDNAME=") for word in words if word.startswith("FDNAME=")]
-            if "FDSTORE=1" in words:
-                self.store[names[0]] = fds[0]
-            if "FDSTOREREMOVE=1" in words:
-                os.close(self.store.pop(names[0]))
-
-    def kept(self) -> tuple[Inherited, ...]:
-        """Copies, as the next process inherits them."""
-        self.hear()
-        return tuple(Inherited(os.dup(fd), name) for name, fd in self.store.items())
-
-
 @pytest.fixture
 def systemd(tmp_path: Path) -> Iterator[Systemd]:
     made = Systemd(tmp_path / "notify")
     yield made
-    made.socket.close()
-    for fd in made.store.values():
-        os.close(fd)
-
-
-def held(kind: int) -> socket.socket:
-    made = socket.socket(socket.AF_INET, kind)
-    made.bind(("127.0.0.1", 0))
-    if kind == socket.SOCK_STREAM:
-        made.listen(64)
-    return made
+    made.close()
 
 
 def manager(
