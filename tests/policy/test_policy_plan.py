@@ -130,7 +130,7 @@ def test_a_first_load_makes_children_before_parents() -> None:
     assert groups["P-Allow"].children == ("P-Allow-1", "P-Allow-2")
     assert groups["P-Allow-2"].members == ("2600::1/128",)
     assert all(isinstance(step, CreateGroup) for step in plan.steps)
-    assert plan.summary.startswith("block 7 entries (+7 −0), allow 2 entries (+2 −0); 7 requests")
+    assert plan.summary.startswith("block 7 entries (+7 -0), allow 2 entries (+2 -0); 7 requests")
 
 
 def test_a_child_larger_than_a_batch_is_filled_before_it_is_nested() -> None:

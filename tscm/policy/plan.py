@@ -56,7 +56,7 @@ class ListChange:
     removed: tuple[Cidr, ...]
 
     def __str__(self) -> str:
-        change = f"+{len(self.added):,} −{len(self.removed):,}"  # noqa: RUF001 - a minus for people
+        change = f"+{len(self.added):,} -{len(self.removed):,}"
         return f"{self.kind.lower()} {self.after:,} entries ({change})"
 
 
