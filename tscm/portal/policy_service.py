@@ -149,6 +149,9 @@ class PolicyService(Service):
             return self._plain(number, flags, dns.rcode.NOTIMP)
         try:
             query = dns.message.from_wire(wire)
+        except dns.message.UnknownTSIGKey:
+            # Addresses are what is registered here; there are no keys (RFC 8945, 5.2.1).
+            return self._plain(number, flags, dns.rcode.NOTAUTH)
         except (dns.exception.DNSException, ValueError):
             return self._plain(number, flags, dns.rcode.FORMERR)
         if len(query.question) != 1:
@@ -172,6 +175,8 @@ class PolicyService(Service):
             self.answered.add("transfer")
             asked = wire[_HEADER_OCTETS : _HEADER_OCTETS + len(question.name.to_wire() or b"") + 4]
             return transfer(zone, query.id, asked)
+        if zone is None and self.zones.is_faulty(name):
+            return self._coded(query, dns.rcode.SERVFAIL)
         if zone is None:
             return self._coded(query, dns.rcode.NXDOMAIN, self.zones.holds(name))
         return self._direct(query, zone)

@@ -84,6 +84,10 @@ class ZoneFiles(Service):
         """The zone of this name, lower case and without the closing dot."""
         return self._looker.state.zones.get(name)
 
+    def is_faulty(self, name: str) -> bool:
+        """Whether there is a file for *name* that could not be used."""
+        return name in self._looker.state.faults
+
     def holds(self, name: str) -> Zone | None:
         """The zone that *name* lies in or is."""
         while name:

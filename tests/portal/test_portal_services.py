@@ -1,0 +1,256 @@
+"""
+The services from inside: who is registered, who may connect, who is hung up on.
+"""
+
+import struct
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import dns.message
+import dns.rcode
+import dns.tsig
+import pytest
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.task import Clock
+from twisted.internet.testing import StringTransport
+
+from tscm.portal import policy_service, zone_files
+from tscm.portal.entries import add_entry, entries_folder, list_file, remove_entry
+from tscm.portal.looking import Looker
+from tscm.portal.policy_service import PolicyConnection, PolicyService
+from tscm.portal.registry import Registry
+from tscm.portal.zones import next_serial, pack_apl, read_list
+from tscm.settings.values import HostPort
+
+
+class AtOnce:
+    """Threads that are none."""
+
+    def run(self, call: Callable[..., Any], *args: Any) -> Deferred[Any]:
+        return succeed(call(*args))
+
+
+def ended(work: Any) -> Any:
+    """What a coroutine gave that had nothing to wait for."""
+    found: list[Any] = []
+    Deferred.fromCoroutine(work).addCallback(found.append)
+    assert found, "it waits for something"
+    return found[0]
+
+
+def test_a_dynamic_entry_keeps_its_addresses_while_the_name_cannot_be_looked_up(
+    tmp_path: Path,
+) -> None:
+    answers = {"edge.example": frozenset({"192.0.2.1", "2001:db8::1"})}
+    clock = Clock()
+    registry = Registry(
+        tmp_path, clock, AtOnce(), lambda name: answers.get(name, frozenset())  # type: ignore[arg-type]
+    )  # fmt: skip
+    add_entry(tmp_path, nickname="edge", domain="edge.example")
+    registry.startService()
+    assert registry.registers("::ffff:192.0.2.1")
+    assert registry.registers("2001:DB8::1")
+    answers.clear()
+    clock.advance(61)
+    assert registry.registers("192.0.2.1")
+    answers["edge.example"] = frozenset({"192.0.2.7"})
+    clock.advance(61)
+    assert registry.registers("192.0.2.7")
+    assert not registry.registers("192.0.2.1")
+    remove_entry(tmp_path, "edge")
+    clock.advance(3)
+    assert not registry.registers("192.0.2.7")
+    registry.stopService()
+    assert clock.getDelayedCalls() == []
+
+
+def test_a_file_edited_in_place_is_noticed(tmp_path: Path) -> None:
+    clock = Clock()
+    registry = Registry(tmp_path, clock, AtOnce())  # type: ignore[arg-type]
+    made = add_entry(tmp_path, nickname="edge", address="192.0.2.1")
+    registry.startService()
+    assert registry.entry(made.device_id) is not None
+    path = entries_folder(tmp_path) / "edge.toml"
+    path.write_text(path.read_text().replace("192.0.2.1", "192.0.2.22"))
+    clock.advance(3)
+    assert registry.registers("192.0.2.22")
+    assert not registry.registers("192.0.2.1")
+    registry.stopService()
+
+
+def test_who_asks_during_a_look_is_answered_by_a_later_one() -> None:
+    looks: list[Deferred[int]] = []
+
+    class Later:
+        def run(self, _call: Any, _state: int) -> Deferred[int]:
+            looks.append(Deferred())
+            return looks[-1]
+
+    async def take(_: int) -> None:
+        pass
+
+    looker = Looker(Later(), 0, lambda state: state, take)  # type: ignore[arg-type]
+    done: list[str] = []
+    for name in ("first", "second", "third"):
+        Deferred.fromCoroutine(looker.again()).addCallback(lambda _, name: done.append(name), name)
+    assert len(looks) == 1
+    looks[0].callback(1)
+    assert done == ["first"]
+    assert len(looks) == 2
+    looks[1].callback(2)
+    assert done == ["first", "second", "third"]
+    assert looker.state == 2
+    assert looker.when_idle().called
+
+
+def test_a_failed_look_answers_those_who_wait_and_is_told(logged_failures: list[Any]) -> None:
+    def look(_: int) -> int:
+        raise OSError("gone")
+
+    async def take(_: int) -> None:
+        pass
+
+    class Threads:
+        def run(self, call: Any, *args: Any) -> Deferred[Any]:
+            from twisted.internet.defer import maybeDeferred
+
+            return maybeDeferred(call, *args)
+
+    looker = Looker(Threads(), 0, look, take, "things")  # type: ignore[arg-type]
+    ended(looker.again())
+    assert "gone" in str(logged_failures.pop()["log_failure"])
+
+
+@pytest.fixture
+def service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> PolicyService:
+    monkeypatch.setattr(zone_files, "_SETTLE_SECONDS", 0)
+    add_entry(tmp_path, nickname="edge", address="192.0.2.1", block_list="block.example")
+    return PolicyService(Clock(), AtOnce(), tmp_path, [HostPort("127.0.0.1", 0)])  # type: ignore[arg-type]
+
+
+def connect(service: PolicyService, clock: Clock) -> tuple[PolicyConnection, StringTransport]:
+    connection = PolicyConnection(service, "192.0.2.1")
+    connection.callLater = clock.callLater  # type: ignore[method-assign,assignment]
+    transport = StringTransport()
+    connection.makeConnection(transport)
+    return connection, transport
+
+
+def framed(kind: str) -> bytes:
+    wire = dns.message.make_query("block.example", kind).to_wire()
+    return struct.pack(">H", len(wire)) + wire
+
+
+def test_an_idle_connection_is_hung_up_on(service: PolicyService) -> None:
+    clock = Clock()
+    _connection, transport = connect(service, clock)
+    clock.advance(policy_service.IDLE_SECONDS - 1)
+    assert not transport.disconnected
+    clock.advance(1)
+    assert transport.disconnected
+
+
+def test_a_peer_that_does_not_read_its_transfer_is_hung_up_on_and_costs_no_memory(
+    service: PolicyService, tmp_path: Path
+) -> None:
+    clock = Clock()
+    text = "".join(f"11.{n >> 8}.{n & 255}.0/24\n" for n in range(30_000))
+    list_file(tmp_path, "block.example").write_text(text)
+    connection, transport = connect(service, clock)
+    connection.dataReceived(framed("AXFR") + framed("SOA"))
+    producer: Any = transport.producer
+    assert producer is not None
+    assert not transport.value()
+    producer.resumeProducing()
+    one = len(transport.value())
+    assert 0 < one < 70_000
+    clock.advance(policy_service.IDLE_SECONDS - 1)
+    producer.resumeProducing()
+    clock.advance(policy_service.IDLE_SECONDS - 1)
+    assert not transport.disconnected, "it reads, if slowly"
+    clock.advance(1)
+    assert transport.disconnected
+
+
+def test_what_is_asked_during_a_transfer_is_answered_after_it(
+    service: PolicyService, tmp_path: Path
+) -> None:
+    list_file(tmp_path, "block.example").write_text("192.0.2.0/24\n")
+    clock = Clock()
+    connection, transport = connect(service, clock)
+    connection.dataReceived(framed("AXFR") + framed("SOA"))
+    while transport.producer is not None:
+        transport.producer.resumeProducing()
+    data, kinds = transport.value(), []
+    while data:
+        size = int.from_bytes(data[:2], "big")
+        message = dns.message.from_wire(data[2 : 2 + size])
+        kinds.append(int(message.question[0].rdtype))
+        data = data[2 + size :]
+    assert kinds == [252, 6]
+    connection.setTimeout(None)
+
+
+def test_half_of_the_places_are_kept_for_registered_addresses(
+    service: PolicyService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(policy_service, "MAX_CONNECTIONS", 4)
+    monkeypatch.setattr(policy_service, "MAX_PER_ADDRESS", 3)
+    ended(service.registry.look_again())
+    for peer in ("198.51.100.1", "198.51.100.2"):
+        assert service.has_room(peer)
+        service.connected(PolicyConnection(service, peer))
+    assert not service.has_room("198.51.100.3")
+    known = [PolicyConnection(service, "192.0.2.1") for _ in range(2)]
+    for one in known:
+        assert service.has_room("192.0.2.1")
+        service.connected(one)
+    assert not service.has_room("192.0.2.1")
+    service.disconnected(known[0])
+    assert service.has_room("192.0.2.1")
+    monkeypatch.setattr(policy_service, "MAX_PER_ADDRESS", 1)
+    assert not service.has_room("192.0.2.1")
+
+
+def test_a_list_that_cannot_be_used_is_a_failure_and_no_absence(
+    service: PolicyService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    query = dns.message.make_query("block.example", "SOA").to_wire()
+
+    def code() -> dns.rcode.Rcode:
+        (wire,) = ended(service.respond(query, "192.0.2.1"))
+        return dns.message.from_wire(wire).rcode()
+
+    monkeypatch.setattr(zone_files, "MAX_FILE_BYTES", 20)
+    path = list_file(tmp_path, "block.example")
+    path.write_text("192.0.2.0/24\n" * 2)
+    assert code() == dns.rcode.SERVFAIL
+    path.write_text("192.0.2.0/24\n")
+    assert code() == dns.rcode.NOERROR
+    path.write_text("192.0.2.0/24\n" * 3)
+    assert code() == dns.rcode.NOERROR, "the zone stays as it was"
+    assert "larger than" in service.figures()["lists"]["block.example"]["fault"]
+
+
+def test_a_signed_question_is_told_that_there_are_no_keys(service: PolicyService) -> None:
+    query = dns.message.make_query("block.example", "SOA")
+    query.use_tsig(dns.tsig.Key("k.", "aaaa"))
+    (wire,) = ended(service.respond(query.to_wire(), "192.0.2.1"))
+    assert wire[3] & 15 == dns.rcode.NOTAUTH
+
+
+def test_serials_follow_the_time_and_never_go_back() -> None:
+    assert next_serial(None, 1000.5) == 1000
+    assert next_serial(1000, 2000) == 2000
+    assert next_serial(3000, 2000) == 3001
+    assert next_serial(0xFFFF_FFFF, 2000) == 0
+
+
+def test_lines_that_are_no_cidr_are_left_out_and_counted() -> None:
+    content = b"192.0.2.0/24 # note\n; all of it\n\n10.0.0.0/33\nedge.example\na b\n\xff\n::/0\n"
+    found = read_list(content, 10).to_list("l", serial=None, fetched_at=0, source="")
+    assert found.entries.cidrs() == ["192.0.2.0/24", "::/0"]
+    assert found.refused_count == 4
+    assert "line 6 holds more than one word" in [one.cause for one in found.refused]
+    assert b"".join(pack_apl(found.entries)) == b"\0\1\x18\3\xc0\0\2" + b"\0\2\0\0"
