@@ -89,6 +89,7 @@ class NodeOperations:
         state["policy"] = node.updates.figures(name)
         state["log"] = node.spool.figures(name)
         state.update(rooms.figures())
+        state["events"] = node.events.figures(name)
         state["udp_path"] = node.intake.figures().get("udp_path")
         return {"settings": devices.settings_view(rooms.settings), "state": state}
 

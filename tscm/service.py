@@ -18,10 +18,14 @@ from twisted.logger import Logger
 from tscm.control import ControlService
 from tscm.device_rooms import DeviceRooms
 from tscm.errors import DeviceUnknown, SecretUnavailable, TscmError
+from tscm.events.process import WorkerProcess
+from tscm.events.recent import recent_hits
+from tscm.events.service import EventService
 from tscm.intake.senders import SenderTable
 from tscm.intake.service import IntakeService
 from tscm.intake.systemd import Activation, SystemdService
 from tscm.operations import NodeOperations
+from tscm.policy.rank import Hits
 from tscm.portal.log_service import LogService
 from tscm.portal.policy_service import PolicyService
 from tscm.schedule import PeriodicService
@@ -38,6 +42,8 @@ from tscm.threads import Threads
 from tscm.update.service import UpdateService
 from tscm.update.ways import ordinary_ways, resolve
 
+EVENTS = "events"
+"""The event reader's name in every log."""
 WATCH_SECONDS = 2.0
 STOP_SECONDS = 20.0
 _QUICK_THREADS = 6
@@ -68,6 +74,7 @@ class NodeService(Service):
     intake: IntakeService = field(init=False)
     systemd: SystemdService = field(init=False)
     updates: UpdateService = field(init=False)
+    events: EventService = field(init=False)
     upload_slots: DeferredSemaphore = field(init=False)
     control: ControlService = field(init=False)
     portal: list[PolicyService | LogService] = field(factory=list, init=False)
@@ -101,7 +108,14 @@ class NodeService(Service):
             activation=activation,
         )
         self.updates = UpdateService(
-            reactor, self.slow, node, Policies(self.store), ordinary_ways()
+            reactor,
+            self.slow,
+            node,
+            Policies(self.store),
+            evolve(ordinary_ways(), hits_of=self._hits_of),
+        )
+        self.events = EventService(
+            reactor, WorkerProcess(reactor, self.layout.database), node.spool.max_age_days
         )
         self.upload_slots = DeferredSemaphore(node.upload.parallel)
         self.control = ControlService(reactor, self.layout, NodeOperations(self))
@@ -114,6 +128,9 @@ class NodeService(Service):
     def from_files(cls, layout: Layout, reactor: Any) -> Self:
         """Read the node's settings and wire the rooms.  Raises `TscmError`."""
         return cls(layout, reactor, read_node(layout))
+
+    def _hits_of(self, name: str) -> Hits:
+        return recent_hits(self.layout.database, name, self.reactor.seconds())
 
     def _resolve(self, name: str) -> Deferred[Sequence[str]]:
         return self.quick.run(resolve, name)
@@ -158,6 +175,7 @@ class NodeService(Service):
         self.slow.startService()
         self.spool.startService()
         self.updates.startService()
+        self.events.startService()
         for one in self.portal:
             one.startService()
         self._note_node_file()
@@ -185,6 +203,7 @@ class NodeService(Service):
         await self._end("intake", self.intake.stopService)
         await self._end("control interface", self.control.stopService)
         await self._end("policy updates", self.updates.stopService)
+        await self._end("event reader", self.events.stopService)
         for name, rooms in self.rooms.items():
             await self._end(f"readers of {name}", rooms.stop)
         await self._end("spool", self.spool.stopService)
@@ -228,6 +247,9 @@ class NodeService(Service):
         elif present.settings != settings:
             self.spool.open_device(name, settings.log_rotate_size * 1024)
             present.change(settings)
+        self.events.follow(
+            name, self.spool.reader(name, EVENTS), settings.block_list, settings.allow_list
+        )
         self.updates.set_device(settings)
         self.faults.pop(name, None)
         self._seen[name] = self._signature(name)
@@ -240,8 +262,15 @@ class NodeService(Service):
         self.faults.pop(name, None)
         self._seen.pop(name, None)
         if rooms is not None:
+            await self._end(
+                f"events of {name}", lambda: Deferred.fromCoroutine(self._no_events(name))
+            )
             await self._end(f"readers of {name}", rooms.stop)
             self.spool.forget_device(name)
+
+    async def _no_events(self, name: str) -> None:
+        await self.events.leave(name)
+        await self.events.forget(name)
 
     def _load(self, name: str) -> None:
         """

@@ -1,0 +1,223 @@
+"""
+The event reader with its worker process and a real database.
+"""
+
+import os
+import signal
+import sqlite3
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_twisted
+from attrs import define, field
+from twisted.internet import reactor
+from twisted.internet.task import deferLater
+
+from tests.memory_log import MemoryLog
+from tscm.events.judge import Hit, Sum
+from tscm.events.process import WorkerProcess
+from tscm.events.rollups import Rollups
+from tscm.events.service import EventService
+from tscm.events.worker import open_database
+from tscm.policy.cidr import Entries
+from tscm.store.database import Store
+from tscm.store.policies import Generation, Policies, pack
+
+
+def denied(address: str, inside: str = "10.0.0.1", hits: int = 1) -> bytes:
+    return (
+        b"<166>Nov 23 2026 10:00:00: %%ASA-6-106100: access-list g denied tcp outside/%s(40001)"
+        b" -> inside/%s(443) hit-cnt %d first hit [0x1, 0x0]\n"
+        % (address.encode(), inside.encode(), hits)
+    )
+
+
+OTHER = b"<166>Nov 23 2026 10:00:00: %ASA-6-302013: Built outbound TCP connection 1\n"
+
+
+@define
+class World:
+    """A database with one generation, and the service on it."""
+
+    database: Path
+    service: EventService
+    worker: WorkerProcess
+    logs: dict[str, MemoryLog] = field(factory=dict)
+
+    def follow(self, name: str = "fw") -> MemoryLog:
+        log = self.logs[name] = MemoryLog(device=name, name="events")
+        self.service.follow(name, log, "b.example", "a.example")
+        return log
+
+    async def when_passed(self, log: MemoryLog) -> None:
+        for _ in range(400):
+            if log.position.offset == log.end:
+                return
+            await deferLater(reactor, 0.05)
+        raise AssertionError(f"{log.position} of {log.end}: {self.service.figures(log.device)}")
+
+    def counted(self, name: str = "fw") -> dict[Hit, Sum]:
+        connection = open_database(str(self.database))
+        try:
+            return {hit: total for _, hit, total in Rollups(connection).every(name)}
+        finally:
+            connection.close()
+
+    def pid(self) -> int:
+        pipe = self.worker._pipe
+        assert pipe is not None
+        assert pipe.transport is not None
+        return int(pipe.transport.pid)
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Path:
+    store = Store(tmp_path / "tscm.db")
+    store.open()
+    for name in ("fw", "other"):
+        Policies(store).keep_generation(
+            name,
+            Generation(
+                applied_at=500.0,
+                block_entries=2,
+                allow_entries=1,
+                block=pack(Entries.of(["203.0.113.0/24", "192.0.2.7"])),
+                allow=pack(Entries.of(["198.51.100.7"])),
+            ),
+        )
+    store.close()
+    return tmp_path / "tscm.db"
+
+
+@pytest_twisted.async_yield_fixture()
+async def world(database: Path) -> AsyncIterator[World]:
+    worker = WorkerProcess(reactor, database)
+    service = EventService(reactor, worker)
+    service.startService()
+    yield World(database, service, worker)
+    await service.stopService()
+
+
+@pytest_twisted.ensureDeferred
+async def test_lines_become_roll_ups_and_the_cursor_follows(world: World) -> None:
+    log = world.follow()
+    log.append(denied("203.0.113.7"), OTHER, denied("203.0.113.7", hits=9), denied("8.8.8.8"))
+    await world.when_passed(log)
+    assert list(world.counted().values()) == [Sum(2, 10)]
+    assert (log.position.sent, log.position.skipped) == (2, 2)
+    log.append(denied("192.0.2.7"))
+    await world.when_passed(log)
+    assert sum(one.lines for one in world.counted().values()) == 3
+    assert world.service.figures("fw")["counted"]["others"] == 1
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_worker_that_is_killed_counts_nothing_twice(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tscm.events.service.RETRY_SECONDS", 0.05)
+    log = world.follow()
+    log.append(denied("203.0.113.7"))
+    await world.when_passed(log)
+    for n in range(4):
+        os.kill(world.pid(), signal.SIGKILL)
+        log.append(denied("203.0.113.7"), denied("192.0.2.7"), OTHER)
+        await world.when_passed(log)
+        assert sum(one.lines for one in world.counted().values()) == 1 + 2 * (n + 1)
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_stop_between_database_and_cursor_costs_nothing(world: World) -> None:
+    log = world.follow()
+    log.append(denied("203.0.113.7"))
+    await world.when_passed(log)
+    await world.service.leave("fw")
+    behind = MemoryLog(device="fw", name="events")  # a cursor that was never moved
+    behind.append(denied("203.0.113.7"))
+    world.service.follow("fw", behind, "b.example", "a.example")
+    behind.append(denied("203.0.113.8"))
+    await world.when_passed(behind)
+    assert sum(one.lines for one in world.counted().values()) == 2
+    assert behind.position.sent == 2
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_lost_database_counts_on_from_the_cursor(world: World) -> None:
+    log = world.follow()
+    log.append(denied("203.0.113.7"), OTHER)
+    await world.when_passed(log)
+    await world.service.leave("fw")
+    await world.service.forget("fw")
+    world.service.follow("fw", log, "b.example", "a.example")
+    log.append(denied("203.0.113.7"))
+    await world.when_passed(log)
+    assert sum(one.lines for one in world.counted().values()) == 1
+    assert (log.position.sent, log.position.skipped) == (2, 1)
+
+
+@pytest_twisted.ensureDeferred
+async def test_what_retention_took_is_not_waited_for(world: World) -> None:
+    log = world.follow()
+    log.append(denied("203.0.113.7"))
+    await world.when_passed(log)
+    await world.service.leave("fw")
+    log.append(OTHER, denied("192.0.2.7"))
+    log.expire(log.end - len(denied("192.0.2.7")))
+    world.service.follow("fw", log, "b.example", "a.example")
+    await world.when_passed(log)
+    assert sum(one.lines for one in world.counted().values()) == 2
+
+
+@pytest_twisted.ensureDeferred
+async def test_devices_are_counted_apart(world: World) -> None:
+    one, two = world.follow("fw"), world.follow("other")
+    one.append(denied("203.0.113.7"))
+    two.append(denied("203.0.113.7"), denied("203.0.113.7"))
+    await world.when_passed(one)
+    await world.when_passed(two)
+    assert [total.lines for total in world.counted("fw").values()] == [1]
+    assert [total.lines for total in world.counted("other").values()] == [2]
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_database_that_fails_is_tried_again(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tscm.events.service.RETRY_SECONDS", 0.05)
+    log = world.follow()
+    with sqlite3.connect(world.database) as connection:
+        connection.execute("ALTER TABLE hits RENAME TO away")
+    log.append(denied("203.0.113.7"))
+    for _ in range(200):
+        if world.service.figures("fw")["fault"]:
+            break
+        await deferLater(reactor, 0.05)
+    assert "no such table" in world.service.figures("fw")["fault"]
+    with sqlite3.connect(world.database) as connection:
+        connection.execute("ALTER TABLE away RENAME TO hits")
+    connection.close()
+    await world.when_passed(log)
+    assert sum(one.lines for one in world.counted().values()) == 1
+    assert world.service.figures("fw")["fault"] is None
+
+
+def test_expiry_takes_old_hours_and_unused_words(database: Path) -> None:
+    from tscm.events.judge import Force, judge
+    from tscm.events.rollups import EventPosition
+    from tscm.syslog.asa_bulk import policy_rows
+
+    force = Force.of(1, 0.0, ("b", Entries.of(["203.0.113.0/24"])), ("a", Entries.of([])))
+    connection = open_database(str(database))
+    rollups = Rollups(connection)
+    for hour, inside in ((100, "10.0.0.1"), (200, "10.0.0.2")):
+        tally = judge(policy_rows(denied("203.0.113.7", inside)), [force])
+        rollups.add("fw", {hour: tally}, EventPosition(offset=hour))
+    assert rollups.totals("fw") == {"blocked": {"lines": 2, "hits": 2}}
+    assert rollups.expire(150) == 1
+    assert [hour for hour, _, _ in rollups.every("fw")] == [200]
+    words = {text for (text,) in connection.execute("SELECT text FROM words")}
+    assert "10.0.0.1" not in words
+    assert "10.0.0.2" in words
+    assert rollups.position("fw").offset == 200
+    connection.close()

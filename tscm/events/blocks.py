@@ -1,0 +1,75 @@
+"""
+One block of the log into tallies by hour.
+
+Pure.  The hour is that of receipt, told by the index: the same lines give the same hours however
+the log is cut into blocks, now and when roll-ups are made anew.
+"""
+
+import re
+from collections.abc import Sequence
+
+from attrs import evolve
+
+from tscm.events.judge import Force, Tally, applicable, judge
+from tscm.events.rollups import HOUR_SECONDS, EventPosition
+from tscm.model import Block, Origin
+from tscm.syslog.asa_bulk import policy_rows
+
+_LOW = re.compile(rb"%(?:ASA|FTD|PIX|FWSM)-(?:[A-Za-z][A-Za-z_-]{0,30}-)?[0-7]-106101(?![0-9])")
+
+
+def tally_block(
+    block: Block, origins: Sequence[Origin], forces: Sequence[Force], before: EventPosition
+) -> tuple[dict[int, Tally], EventPosition]:
+    """
+    What *block* came to by hour, and the reader's position behind it.
+
+    Lines whose time of receipt is not known are counted under the hour of those before them.
+    """
+    tallies: dict[int, Tally] = {}
+    explained = others = 0
+    for start, end, at in _stretches(block, origins):
+        rows = policy_rows(block.data[start - block.start : end - block.start])
+        if not rows:
+            continue
+        found = judge(rows, applicable(forces, at))
+        explained += len(rows) - found.others
+        others += found.others
+        _merge(tallies.setdefault(int(at) // HOUR_SECONDS, Tally()), found)
+    moved = evolve(
+        before,
+        offset=block.end,
+        sent=before.sent + explained,
+        skipped=before.skipped + block.lines - explained,
+        others=before.others + others,
+        low=before.low + sum(1 for _ in _LOW.finditer(block.data)),
+    )
+    return tallies, moved
+
+
+def _stretches(block: Block, origins: Sequence[Origin]) -> list[tuple[int, int, float]]:
+    """
+    The block cut where the list in force or the hour may change: by runs of about equal time.
+    """
+    found: list[tuple[int, int, float]] = []
+    at = next((one.received_at for one in origins if one.received_at), 0.0)
+    for one in origins:
+        at = one.received_at or at
+        if found and _same(found[-1][2], at):
+            found[-1] = (found[-1][0], one.end, found[-1][2])
+        else:
+            found.append((one.start, one.end, at))
+    return found or [(block.start, block.end, 0.0)]
+
+
+def _same(one: float, other: float) -> bool:
+    """Within one second of one hour: a batch's width, far below what a push takes."""
+    return abs(one - other) < 1 and int(one) // HOUR_SECONDS == int(other) // HOUR_SECONDS
+
+
+def _merge(into: Tally, more: Tally) -> None:
+    for raw, (lines, hits) in more.sums.items():
+        total = into.sums.setdefault(raw, [0, 0])
+        total[0] += lines
+        total[1] += hits
+    into.others += more.others

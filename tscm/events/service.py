@@ -1,0 +1,250 @@
+"""
+The event reader: blocks of every device's log to the worker, as they come.
+"""
+
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+from attrs import define, field
+from twisted.application.service import Service
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.task import deferLater
+from twisted.logger import Logger
+
+from tscm.events.process import WorkerFailed, WorkerProcess
+from tscm.events.rollups import HOUR_SECONDS
+from tscm.model import Block, Json, LogReader
+from tscm.schedule import PeriodicService
+
+BLOCK_BYTES = 512 << 10
+LINGER_SECONDS = 1.0
+RETRY_SECONDS = 5.0
+RETRY_MOST_SECONDS = 300.0
+EXPIRE_SECONDS = 3600.0
+
+
+@define(eq=False)
+class Followed:
+    """
+    One device whose log is read.
+    """
+
+    reader: LogReader
+    names: tuple[str, str]
+    """Names of the block and the allow list."""
+    gone: bool = False
+    ready: bool = False
+    """Its position and the database's agree."""
+    pause: Deferred[None] | None = None
+    run: Deferred[None] | None = None
+    failures: int = 0
+    last_error: str | None = None
+    counted: Json = field(factory=dict)
+
+
+@define(eq=False)
+class EventService(Service):
+    """
+    Follows the logs of all devices.
+
+    The database's position is the one that counts: it moves in the transaction of the roll-ups.  The
+    reader's own cursor comes behind it and tells retention and the ledger.
+    """
+
+    _log: ClassVar[Logger] = Logger()
+
+    _reactor: Any
+    _worker: WorkerProcess
+    _kept_days: int = 35
+    _now: Callable[[], float] | None = None
+    _followed: dict[str, Followed] = field(factory=dict, init=False)
+    _expiring: PeriodicService = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._expiring = PeriodicService(
+            self._reactor, EXPIRE_SECONDS, self._expire, "expiry of roll-ups", 60.0
+        )
+
+    def startService(self) -> None:
+        """Begin to read."""
+        super().startService()
+        self._expiring.startService()
+        for one in self._followed.values():
+            self._begin(one)
+
+    def stopService(self) -> Deferred[None]:
+        """Fires when the worker has ended; what it had counted stands."""
+        super().stopService()
+        return Deferred.fromCoroutine(self._stop())
+
+    async def _stop(self) -> None:
+        stopped = self._expiring.stopService()
+        if stopped is not None:
+            await stopped
+        for name in list(self._followed):
+            await self.leave(name)
+        gone = self._worker.stop()
+        if gone is not None:
+            await gone
+
+    def follow(self, name: str, reader: LogReader, block_list: str, allow_list: str) -> None:
+        """Read the log of a device, or go on under other names of its lists."""
+        present = self._followed.get(name)
+        if present is not None:
+            present.names = (block_list, allow_list)
+            return
+        one = self._followed[name] = Followed(reader, (block_list, allow_list))
+        if self.running:
+            self._begin(one)
+
+    async def leave(self, name: str) -> None:
+        """Read it no more; fires when nothing of it is under way."""
+        one = self._followed.pop(name, None)
+        if one is None:
+            return
+        one.gone = True
+        if one.pause is not None:
+            one.pause.cancel()
+        if one.run is not None:
+            await one.run
+
+    async def forget(self, name: str) -> None:
+        """Take away what was counted of a device."""
+        await self._worker.ask({"kind": "forget", "device": name})
+
+    def figures(self, name: str) -> Json:
+        """Position, backlog, and why it does not get on."""
+        one = self._followed.get(name)
+        if one is None:
+            return {}
+        return {
+            "waiting_bytes": one.reader.end - one.reader.position.offset,
+            "counted": dict(one.counted),
+            "fault": one.last_error,
+        }
+
+    # -- one device -------------------------------------------------------------
+
+    def _begin(self, one: Followed) -> None:
+        one.run = Deferred.fromCoroutine(self._read_on(one))
+        one.run.addErrback(
+            lambda failure: self._log.failure(
+                "the event reader of {device} ended", failure, device=one.reader.device
+            )
+        )
+
+    async def _read_on(self, one: Followed) -> None:
+        while not one.gone:
+            try:
+                if not one.ready:
+                    await self._agree(one)
+                more = await self._next_block(one)
+            except WorkerFailed as error:
+                one.ready = False
+                one.failures += 1
+                if one.failures == 1:
+                    self._log.warn(
+                        "events of {device}: {error}", device=one.reader.device, error=str(error)
+                    )
+                one.last_error = str(error)
+                await self._pause(
+                    one, min(RETRY_MOST_SECONDS, RETRY_SECONDS * 2 ** (one.failures - 1))
+                )
+                continue
+            one.failures, one.last_error = 0, None
+            if not more:
+                await self._more(one)
+                await self._pause(one, LINGER_SECONDS)
+
+    async def _agree(self, one: Followed) -> None:
+        """
+        Bring the cursor behind what the database has counted: a stop between the two cost nothing.
+
+        A database that knows less than the cursor was lost or is an old backup: its counts begin
+        where the cursor is (`tsadmin events rebuild` brings the rest).
+        """
+        reader, position = one.reader, one.reader.position
+        found = await self._worker.ask({"kind": "position", "device": reader.device})
+        if found["offset"] < position.offset:
+            found = await self._worker.ask(
+                {
+                    "kind": "move",
+                    "device": reader.device,
+                    "offset": position.offset,
+                    "sent": position.sent,
+                    "skipped": position.skipped,
+                }
+            )
+        self._confirm(one, found)
+        one.ready = True
+
+    async def _next_block(self, one: Followed) -> bool:
+        reader = one.reader
+        block = reader.read(reader.position.offset, BLOCK_BYTES)
+        if block is None:
+            return False
+        found = await self._worker.ask(self._request(one, block), block.data)
+        self._confirm(one, found)
+        return True
+
+    def _request(self, one: Followed, block: Block) -> Json:
+        origins = one.reader.origins(block.start, block.end)
+        return {
+            "kind": "block",
+            "device": block.device,
+            "start": block.start,
+            "end": block.end,
+            "lines": block.lines,
+            "escaped": block.escaped,
+            "origins": [(each.start, each.end, each.received_at) for each in origins],
+            "block_list": one.names[0],
+            "allow_list": one.names[1],
+            "jump": block.start != one.counted.get("offset", 0),
+        }
+
+    def _confirm(self, one: Followed, found: Json) -> None:
+        one.counted = found
+        position = one.reader.position
+        if found["offset"] > position.offset:
+            one.reader.confirm(
+                found["offset"],
+                sent=found["sent"] - position.sent,
+                skipped=found["skipped"] - position.skipped,
+            )
+
+    async def _more(self, one: Followed) -> None:
+        if one.gone:
+            return
+        one.pause = Deferred()
+        waiting = one.pause
+
+        def notice() -> None:
+            if not waiting.called:
+                waiting.callback(None)
+
+        one.reader.when_more(notice)
+        try:
+            await waiting
+        except CancelledError:
+            return
+        finally:
+            one.pause = None
+
+    async def _pause(self, one: Followed, seconds: float) -> None:
+        if one.gone:
+            return
+        one.pause = deferLater(self._reactor, seconds)
+        try:
+            await one.pause
+        except CancelledError:
+            return
+        finally:
+            one.pause = None
+
+    async def _expire(self) -> None:
+        now = (self._now or self._reactor.seconds)()
+        before = int(now - self._kept_days * 86400) // HOUR_SECONDS
+        try:
+            await self._worker.ask({"kind": "expire", "before_hour": before})
+        except WorkerFailed as error:
+            self._log.warn("old roll-ups stay: {error}", error=str(error))

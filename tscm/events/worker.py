@@ -1,0 +1,145 @@
+"""
+The child process that parses: blocks of lines in, roll-ups into the database, positions out.
+
+Parsing and matching would hold up the reactor, so they have a process and a connection of their
+own.  A request is one line of JSON, followed by *size* bytes of the log for `block`; the answer is one
+line of JSON.  It ends when its input does.
+"""
+
+import json
+import sqlite3
+import sys
+from collections import OrderedDict
+from typing import Any, BinaryIO
+
+import attrs
+from attrs import define, field
+
+from tscm.events.blocks import tally_block
+from tscm.events.judge import LATE_SECONDS, Force
+from tscm.events.rollups import EventPosition, Rollups
+from tscm.model import Block, Json, Origin
+from tscm.store.policies import unpack
+
+_FORCES_KEPT = 8
+_BUSY_SECONDS = 30.0
+
+
+def open_database(path: str) -> sqlite3.Connection:
+    """A connection for the roll-ups; the schema is there, for the manager opened it before."""
+    connection = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None)
+    connection.execute("PRAGMA synchronous = NORMAL")
+    return connection
+
+
+@define(eq=False)
+class ForceTable:
+    """
+    Generations ready to be asked; the few that were asked last stay at hand.
+    """
+
+    _connection: sqlite3.Connection
+    _kept: "OrderedDict[tuple[str, int, str, str], Force]" = field(factory=OrderedDict)
+
+    def between(
+        self, device: str, names: tuple[str, str], first: float, last: float
+    ) -> list[Force]:
+        """What lines received from *first* to *last* may tell of."""
+        known = self._connection.execute(
+            "SELECT number, applied_at FROM generations WHERE device = ? ORDER BY applied_at",
+            (device,),
+        ).fetchall()
+        wanted = []
+        for at, (number, applied_at) in enumerate(known):
+            ends = known[at + 1][1] if at + 1 < len(known) else float("inf")
+            if applied_at <= last + LATE_SECONDS and ends + LATE_SECONDS >= first:
+                wanted.append(number)
+        return [self._force(device, number, names) for number in wanted]
+
+    def _force(self, device: str, number: int, names: tuple[str, str]) -> Force:
+        key = (device, number, *names)
+        found = self._kept.pop(key, None)
+        if found is None:
+            applied_at, block, allow = self._connection.execute(
+                "SELECT applied_at, block, allow FROM generations WHERE device = ? AND number = ?",
+                (device, number),
+            ).fetchone()
+            found = Force.of(
+                number, applied_at, (names[0], unpack(block)), (names[1], unpack(allow))
+            )
+        self._kept[key] = found
+        while len(self._kept) > _FORCES_KEPT:
+            self._kept.popitem(last=False)
+        return found
+
+
+@define(eq=False)
+class Worker:
+    """
+    Answers one request after the other.
+    """
+
+    _rollups: Rollups
+    _forces: ForceTable
+
+    def answer(self, request: Json, data: bytes) -> Json:
+        """Carry *request* out: `position`, `move`, `block`, `forget`, `expire`."""
+        kind, device = request["kind"], request.get("device", "")
+        if kind == "position":
+            return attrs.asdict(self._rollups.position(device))
+        if kind == "move":
+            moved = EventPosition(
+                **{name: int(request[name]) for name in ("offset", "sent", "skipped")}
+            )
+            self._rollups.add(device, {}, moved)
+            return attrs.asdict(moved)
+        if kind == "block":
+            return self._block(device, request, data)
+        if kind == "forget":
+            self._rollups.forget(device, request.get("hours"))
+            return {}
+        if kind == "expire":
+            return {"gone": self._rollups.expire(int(request["before_hour"]))}
+        raise ValueError(f"unknown request {kind!r}")
+
+    def _block(self, device: str, request: Json, data: bytes) -> Json:
+        block = Block(
+            device=device,
+            start=request["start"],
+            end=request["end"],
+            data=data,
+            lines=request["lines"],
+            escaped=request["escaped"],
+        )
+        origins = [
+            Origin(start=start, end=end, received_at=at) for start, end, at in request["origins"]
+        ]
+        before = self._rollups.position(device)
+        if before.offset != block.start and not request.get("jump"):
+            return attrs.asdict(before)  # what the reader sent is counted already, or lies ahead
+        times = [one.received_at for one in origins if one.received_at] or [0.0]
+        names = (request["block_list"], request["allow_list"])
+        forces = self._forces.between(device, names, min(times), max(times))
+        tallies, moved = tally_block(block, origins, forces, before)
+        self._rollups.add(device, tallies, moved)
+        return attrs.asdict(moved)
+
+
+def serve(path: str, requests: BinaryIO, answers: BinaryIO) -> None:
+    """Answer until *requests* ends."""
+    connection = open_database(path)
+    worker = Worker(Rollups(connection), ForceTable(connection))
+    while line := requests.readline():
+        request: Any = json.loads(line)
+        data = requests.read(int(request.get("size", 0)))
+        try:
+            found: Json = {"answer": worker.answer(request, data)}
+        except (sqlite3.Error, ValueError, LookupError, TypeError) as error:
+            found = {"error": f"{type(error).__name__}: {error}"}
+        answers.write(json.dumps(found).encode() + b"\n")
+        answers.flush()
+    connection.close()
+
+
+if __name__ == "__main__":
+    serve(sys.argv[1], sys.stdin.buffer, sys.stdout.buffer)
