@@ -140,3 +140,41 @@ def nsd(folder: Path, zones: Mapping[str, str]) -> Iterator[int]:
         yield port
     finally:
         stop(process)
+
+
+@contextmanager
+def bind(folder: Path, zones: Mapping[str, str]) -> Iterator[int]:
+    """Serve *zones*, texts by name, with BIND's named."""
+    program = shutil.which("named")
+    assert program
+    folder.mkdir(parents=True, exist_ok=True)
+    port = free_port()
+    lines = [
+        "options {",
+        f'  directory "{folder}"; pid-file "{folder}/pid"; session-keyfile "{folder}/session";',
+        f"  listen-on port {port} {{ 127.0.0.1; }}; listen-on-v6 {{ none; }};",
+        "  recursion no; allow-transfer { 127.0.0.1; }; dnssec-validation no; notify no;",
+        "  empty-zones-enable no; check-names primary ignore; geoip-directory none;",
+        "};",
+        "controls { };",
+    ]
+    for name, text in zones.items():
+        (folder / f"{name}.zone").write_text(text)
+        lines.append(
+            f'zone "{name}" {{ type primary; file "{name}.zone"; check-integrity no; '
+            "check-names ignore; ixfr-from-differences yes; };"
+        )
+    (folder / "named.conf").write_text("\n".join(lines) + "\n")
+    log = folder / "log"
+    with log.open("wb") as out:
+        process = subprocess.Popen(
+            [program, "-g", "-c", str(folder / "named.conf"), "-n", "1"],
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            cwd=folder,
+        )
+    try:
+        wait_for(port, process, log)
+        yield port
+    finally:
+        stop(process)

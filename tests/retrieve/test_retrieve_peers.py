@@ -15,7 +15,7 @@ from tscm.retrieve.stream import Limits
 from tscm.settings.values import HostPort
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
-from tests.retrieve.name_servers import free_port, knot, nsd, zone_text
+from tests.retrieve.name_servers import bind, free_port, knot, nsd, zone_text
 
 MIXED = """
 @ NS ns
@@ -53,7 +53,10 @@ ZONES = {
     "mixed.example": zone_text("mixed.example", 41, MIXED),
     "empty.example": zone_text("empty.example", 5, "@ NS ns.example.net.\n"),
     "many.example": zone_text(
-        "many.example", 7, "".join(f"h{n} A 11.0.{n >> 8}.{n & 255}\n" for n in range(5000))
+        "many.example",
+        7,
+        "@ NS ns.example.net.\n"
+        + "".join(f"h{n} A 11.0.{n >> 8}.{n & 255}\n" for n in range(5000)),
     ),
 }
 
@@ -74,6 +77,7 @@ def fetched(name: str, *ports: int, known: PolicyList | None = None) -> PolicyLi
     params=[
         pytest.param(knot, id="knot", marks=pytest.mark.peer("knotd")),
         pytest.param(nsd, id="nsd", marks=pytest.mark.peer("nsd")),
+        pytest.param(bind, id="bind", marks=pytest.mark.peer("named")),
     ],
 )
 def port(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
