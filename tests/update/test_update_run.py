@@ -544,3 +544,37 @@ async def test_a_standby_unit_is_not_written_to(asa: SimulatedAsa) -> None:
             assert world.pauses == []
         else:
             assert world.converged()
+
+
+@pytest_twisted.ensureDeferred
+async def test_groups_that_a_reload_dropped_are_made_again_and_the_reload_is_noted(
+    asa: SimulatedAsa,
+) -> None:
+    world = World(asa, changes={"object_group_size": 30})
+    world.publish(block=addresses(40))
+    await in_thread(world.run)
+    world.publish(block=addresses(100))  # children that come after their parent: out of order
+    await in_thread(world.run)
+    world.memory["started_at"] -= 600
+    asa.switches.update({"reload_hazard": True})
+    asa.reload()
+    assert not world.converged()
+    outcome = await in_thread(world.run)
+    assert outcome.good, outcome.error
+    assert world.converged()
+    assert any("reloaded" in note for note in outcome.notes)
+    assert any("edited" in note for note in outcome.notes)
+
+
+@pytest_twisted.ensureDeferred
+async def test_writes_that_are_taken_and_done_later_converge(asa: SimulatedAsa) -> None:
+    asa.switches.update({"accepted_late_seconds": 0.05})
+    world = World(asa, changes={"token_auth": False}, real_pause=0.2)
+    world.publish(block=addresses(40))
+    outcome = await in_thread(world.run)
+    assert outcome.good, outcome.error
+    assert world.converged()
+    assert not outcome.saved
+    assert any("did not confirm" in note for note in outcome.notes)
+    asa.switches.update({"accepted_late_seconds": 0})
+    assert (await in_thread(world.run)).saved

@@ -440,3 +440,18 @@ def test_a_purge_waits_for_its_turn_and_ends_the_schedule(bench: Bench) -> None:
     assert bench.driver("one").device.groups == {}
     bench.clock.advance(3 * HOUR)
     assert bench.driver("one").device.groups == {}
+
+
+def test_fifty_devices_are_updated_while_one_does_not_answer(bench: Bench) -> None:
+    bench.threads.at_once = False
+    names = [f"fw{number}" for number in range(50)]
+    for name in names:
+        bench.add(name)
+    runs = {name: bench.service.update_now(name, ignore) for name in names}
+    slow = bench.threads.waiting.pop(0)  # fw0 has been called and says nothing
+    while bench.threads.waiting:
+        assert len(bench.threads.waiting) == 1  # the other of two places
+        bench.threads.go()
+    assert not runs.pop("fw0").called
+    assert all(result(run).result == "changed" for run in runs.values())
+    slow[0].callback(slow[1]())

@@ -169,8 +169,10 @@ class RestDriver:
         self._link.close()
 
     def _cli(self, *commands: str) -> list[str]:
-        answer = self._link.call("POST", "cli", {"commands": list(commands)}).json
-        said = answer.get("response") if isinstance(answer, Mapping) else None
+        reply = self._link.call("POST", "cli", {"commands": list(commands)})
+        if reply.status == 202:  # taken, and nothing said
+            return [""] * len(commands)
+        said = reply.json.get("response") if isinstance(reply.json, Mapping) else None
         if not isinstance(said, list):
             raise AgentFailed(self._link.name, "a command was answered with something else")
         texts = [str(one) for one in said]

@@ -89,7 +89,7 @@ def prepare(
                 device,
                 f"it shows another certificate (SHA-256 {fingerprint}) than at the last update "
                 f"({trust.seen}), so no password was sent",
-                f"a reload of a device without a certificate of its own does that: if you know why, "
+                f"a reload or a failover of a device without a certificate of its own does that: if you know why, "
                 f"`tsadmin update {device} --force` accepts the new one",
             )
     if fingerprint is not None:

@@ -122,8 +122,8 @@ class UpdateOutcome:
         block = self.block.desired if self.block else 0
         allow = self.allow.desired if self.allow else 0
         held = f"{block:,} block and {allow:,} allow entries"
-        if self.result == UNCHANGED:
-            return f"{self.device} holds the policy already: {held}, nothing changed"
+        if self.result == UNCHANGED or (self.result == PLANNED and not figures.steps):
+            return f"{self.device} holds the policy already: {held}, nothing to change"
         return _sentence(self.device, self.result == PLANNED, figures, held)
 
 

@@ -22,6 +22,7 @@ from tscm.asa.faults import (
     AgentFailed,
     LoginRefused,
     NoConnection,
+    SaveFailed,
     SessionLost,
     StepRefused,
     revive,
@@ -305,7 +306,11 @@ class UpdateRun:
             return False
         self._go_on()
         self.report(Progress(phase="save", text="saving the device's configuration"))
-        driver.save()
+        try:
+            driver.save()
+        except SaveFailed as fault:  # the policy is in force; the next run saves again
+            self._notes[str(fault)] = None
+            return False
         self._memory = evolve(self._memory, unsaved=False)
         return True
 
