@@ -12,7 +12,7 @@ from tscm.forward.service import ForwardService
 from tscm.forward.target import target_of
 from tscm.model import Json
 from tscm.settings.device import DeviceSettings
-from tscm.upload.receiver import receiver_of
+from tscm.upload.receivers import receiver_of
 from tscm.upload.service import UploadService
 
 if TYPE_CHECKING:

@@ -22,6 +22,7 @@ from tscm.threads import Threads
 from tscm.upload.failure import UploadFailed
 from tscm.upload.receiver import LogServiceReceiver
 from tscm.upload.service import UploadService
+from tscm.upload.transport import Way
 
 pytestmark = pytest.mark.filterwarnings("ignore:Passing pyOpenSSL")  # by Twisted
 
@@ -40,20 +41,22 @@ class Site:
         return int(self.logs.addresses()[0].rpartition(":")[2])
 
     def uploader(self, **more: Any) -> UploadService:
+        key = more.pop("device_key", self.entry.device_key)
         settings = {
             "url": f"https://127.0.0.1:{self.port}",
             "device": "fw",
-            "device_id": self.entry.device_id,
-            "device_key": self.entry.device_key,
             "ca_file": str(self.logs.certificate),
             "timeout_seconds": 10.0,
             **more,
         }
+        receiver = LogServiceReceiver(
+            way=Way(**settings), device_id=self.entry.device_id, device_key=key
+        )
         service = UploadService(
             reactor,
             self.threads,
             self.log,
-            LogServiceReceiver(**settings),
+            receiver,
             self.folder / "state.json",
             self.log.seal,
             DeferredSemaphore(1),

@@ -19,7 +19,9 @@ from tscm.upload.s3 import S3Receiver
 from tscm.upload.signature import Credentials, signed
 from tscm.upload.transport import Way
 
-moto_server = pytest.importorskip("moto.server", reason="needs moto's server: pip install 'moto[s3]' flask flask-cors")
+moto_server = pytest.importorskip(
+    "moto.server", reason="needs moto's server: pip install 'moto[s3]' flask flask-cors"
+)
 
 
 def test_the_signature_is_that_of_the_published_example() -> None:
@@ -101,7 +103,7 @@ def test_a_large_batch_goes_in_parts(receiver: S3Receiver) -> None:
 
         url = small.url_of(part)
         empty = hashlib.sha256(b"").hexdigest()
-        headers = sign("GET", url, {}, empty, credentials=small.credentials, now=small.now())
+        headers = sign("GET", url, {}, empty, credentials=small.keys(), now=small.now())
         response: httpx.Response = client.get(url, headers=headers)
     assert response.content == data
 

@@ -22,6 +22,7 @@ from tscm.threads import Threads
 from tscm.upload.failure import UploadFailed
 from tscm.upload.receiver import LogServiceReceiver
 from tscm.upload.service import MAX_REFUSALS, UploadOutcome, UploadService
+from tscm.upload.transport import Way
 
 
 @pytest_twisted.async_yield_fixture()
@@ -51,16 +52,15 @@ class Bench:
         self.services: list[UploadService] = []
 
     def service(self, **more: Any) -> UploadService:
-        receiver = more.pop("receiver", None) or LogServiceReceiver(
+        way = Way(
             url=more.pop("url", self.url),
             device="fw",
-            device_id="tdid_abcd1234",
-            device_key=Secret("key"),
             timeout_seconds=more.pop("timeout_seconds", 10.0),
             proxy=more.pop("proxy", None),
             proxy_user=more.pop("proxy_user", None),
             proxy_password=more.pop("proxy_password", None),
         )
+        receiver = LogServiceReceiver(way=way, device_id="tdid_abcd1234", device_key=Secret("key"))
         service = UploadService(
             reactor,
             self.threads,

@@ -2,10 +2,15 @@
 Where a device's lines are forwarded to, and how.
 """
 
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+from zlib import crc32
+
 from attrs import field, frozen, validators
 
 from tscm.settings.device import DeviceSettings
 
+READER = "forward"
 PROTOCOLS = ("UDP", "TCP", "TLS")
 MODES = ("as-received", "header", "rfc5424")
 FRAMINGS = ("lf", "octets")
@@ -48,11 +53,47 @@ class Target:
 
 
 def target_of(settings: DeviceSettings) -> Target | None:
-    """The target of a device's settings; None where forwarding is off."""
+    """The first target of a device's settings; None where forwarding is off."""
     if not settings.syslog_forward or settings.forward_address is None:
         return None
     return Target(
         address=settings.forward_address,
         port=settings.forward_port,
         protocol=settings.forward_protocol,
+        mode=settings.forward_mode,
+        framing=settings.forward_framing,
+        **_shared(settings),
     )
+
+
+def targets_of(settings: DeviceSettings) -> dict[str, Target]:
+    """
+    All targets of a device, by the name of the reader that each has.
+
+    A further target's reader is named for the target, so that another order in the settings
+    changes nothing, and another mode begins where the log ends.
+    """
+    first = target_of(settings)
+    if first is None:
+        return {}
+    found = {READER: first}
+    for text in settings.forward_also:
+        parts = urlsplit(text)
+        options = dict(parse_qsl(parts.query))
+        found[f"{READER}-{crc32(text.encode()):08x}"] = Target(
+            address=parts.hostname or "",
+            port=parts.port or 0,
+            protocol=parts.scheme.upper(),
+            mode=options.get("mode", "as-received"),
+            framing=options.get("framing", "lf"),
+            **_shared(settings),
+        )
+    return found
+
+
+def _shared(settings: DeviceSettings) -> dict[str, Any]:
+    return {
+        "ca_file": settings.forward_ca_file,
+        "lines_per_second": settings.forward_lines_per_second,
+        "resend_bytes": settings.forward_resend_kb << 10,
+    }

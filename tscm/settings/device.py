@@ -60,7 +60,31 @@ class DeviceSettings:
         values.optional(values.address), None, doc="Address of the SIEM"
     )
     forward_port: int = setting(values.port_number, 514, doc="Port of the SIEM")
-    forward_protocol: str = setting(values.choice("UDP", "TCP"), "UDP", doc="Protocol of the SIEM")
+    forward_protocol: str = setting(
+        values.choice("UDP", "TCP", "TLS"), "UDP", doc="Protocol of the SIEM"
+    )
+    forward_mode: str = setting(
+        values.choice("as-received", "header", "rfc5424"),
+        "as-received",
+        doc="Lines as received, with a header that names the sender where none does, or RFC 5424",
+    )
+    forward_framing: str = setting(
+        values.choice("lf", "octets"), "lf", doc="Framing over TCP and TLS (RFC 6587)"
+    )
+    forward_ca_file: str | None = setting(
+        values.optional(values.path), None, doc="CA file for the certificates of TLS targets"
+    )
+    forward_lines_per_second: int = setting(
+        values.whole(0, 10_000_000), 20_000, doc="Bound on lines forwarded over UDP, 0 for none"
+    )
+    forward_resend_kb: int = setting(
+        values.whole(0, 1 << 20), 1024, doc="Sent again at most after a reset of the connection, KB"
+    )
+    forward_also: tuple[str, ...] = setting(
+        values.many(values.forward_url),
+        (),
+        doc="More targets, as tcp://address:port?mode=rfc5424&framing=octets",
+    )
     log_proxy: str | None = setting(
         values.optional(values.proxy_url), None, doc="Log upload proxy, http://address:port"
     )

@@ -182,6 +182,21 @@ class UploadSettings:
     ca_file: str | None = setting(
         values.optional(values.path), None, doc="CA of the log service where it is no public one."
     )
+    kind: str = setting(
+        values.choice("log_service", "s3"),
+        "log_service",
+        doc="What url is: a log service, or a store that speaks S3.",
+    )
+    bucket: str | None = setting(
+        values.optional(values.text), None, doc="Bucket of the S3 store, which must exist."
+    )
+    prefix: str = setting(values.text, "", doc="What objects in the bucket begin with.")
+    region: str = setting(values.text, "us-east-1", doc="Region that requests are signed for.")
+    credentials_file: str | None = setting(
+        values.optional(values.path),
+        None,
+        doc="File of mode 0600 with aws_access_key_id and aws_secret_access_key, a line each.",
+    )
     interval_seconds: int = setting(
         values.whole(10, 86400), 900, doc="Longest time between two uploads of a device."
     )

@@ -9,8 +9,6 @@ from attrs import field, frozen
 
 from tscm import upload_format
 from tscm.secrets import Secret
-from tscm.settings.device import DeviceSettings
-from tscm.settings.node import UploadSettings
 from tscm.upload.batch import Part
 from tscm.upload.failure import Kind, UploadFailed
 from tscm.upload.transport import Way
@@ -63,15 +61,9 @@ class LogServiceReceiver:
     The log service of one device (`tscm.upload_format`).
     """
 
-    url: str
-    device: str
+    way: Way
     device_id: str
     device_key: Secret
-    ca_file: str | None = None
-    proxy: str | None = None
-    proxy_user: str | None = None
-    proxy_password: Secret | None = None
-    timeout_seconds: float = 60.0
 
     def send(self, part: Part, content: Content) -> bool:
         """See `Receiver`."""
@@ -87,18 +79,9 @@ class LogServiceReceiver:
         headers[upload_format.AUTHORIZATION] = upload_format.basic_credentials(
             self.device_id, self.device_key.reveal()
         )
-        way = Way(
-            url=self.url,
-            device=self.device,
-            ca_file=self.ca_file,
-            proxy=self.proxy,
-            proxy_user=self.proxy_user,
-            proxy_password=self.proxy_password,
-            timeout_seconds=self.timeout_seconds,
-        )
-        with way.client() as client:
-            url = self.url + upload_format.PATH
-            reply = way.exchange(client, "POST", url, headers, content.data)
+        with self.way.client() as client:
+            url = self.way.url + upload_format.PATH
+            reply = self.way.exchange(client, "POST", url, headers, content.data)
         answer = upload_format.read_answer(reply.status, reply.body, part.key)
         if answer.stored:
             return answer.known
@@ -108,43 +91,26 @@ class LogServiceReceiver:
     def _refused(self, status: int, sentence: str, later: str | None) -> UploadFailed:
         said = f"the log service said: {sentence} ({status})"
         if status == 413:
-            return UploadFailed(self.device, said, "the batch is split", kind=Kind.SPLIT)
+            return UploadFailed(self.way.device, said, "the batch is split", kind=Kind.SPLIT)
         if status == 415:
-            return UploadFailed(self.device, said, "another is tried", kind=Kind.ENCODING)
+            return UploadFailed(self.way.device, said, "another is tried", kind=Kind.ENCODING)
         if status == upload_format.CONFLICT:
-            return UploadFailed(self.device, said, "see the log service", kind=Kind.CONFLICT)
+            return UploadFailed(self.way.device, said, "see the log service", kind=Kind.CONFLICT)
         if status in {401, 403}:
             return UploadFailed(
-                self.device, said, "check the device ID and the device key (--upload_key)"
+                self.way.device, said, "check the device ID and the device key (--upload_key)"
             )
         if status in {408, 425, 429} or status >= 500:
             return UploadFailed(
-                self.device,
+                self.way.device,
                 said,
                 "nothing to do unless it lasts",
                 retry_after=upload_format.retry_after(later, _MOST_RETRY_AFTER),
             )
         if status in {400, 422}:
             return UploadFailed(
-                self.device, said, "the batch is set aside if this lasts", kind=Kind.REFUSED
+                self.way.device, said, "the batch is set aside if this lasts", kind=Kind.REFUSED
             )
         return UploadFailed(
-            self.device, said, "this is no log service: check [upload] url and the proxy"
+            self.way.device, said, "this is no log service: check [upload] url and the proxy"
         )
-
-
-def receiver_of(device: DeviceSettings, upload: UploadSettings) -> LogServiceReceiver | None:
-    """The log service of a device's settings; None where it sends no logs or none is set."""
-    if not device.send_logs or upload.url is None:
-        return None
-    return LogServiceReceiver(
-        url=upload.url,
-        device=device.name,
-        device_id=device.device_id,
-        device_key=device.upload_key or Secret(""),
-        ca_file=upload.ca_file,
-        proxy=device.log_proxy,
-        proxy_user=device.log_proxy_user,
-        proxy_password=device.log_proxy_password,
-        timeout_seconds=upload.timeout_seconds,
-    )

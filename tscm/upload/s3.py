@@ -7,14 +7,17 @@ the store checks.
 """
 
 import hashlib
+import os
 import re
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from attrs import field, frozen
 
+from tscm.secrets import Secret
 from tscm.upload.batch import Part
 from tscm.upload.failure import Kind, UploadFailed
 from tscm.upload.receiver import Content
@@ -40,13 +43,16 @@ class S3Receiver:
     A bucket of an S3-compatible store, for one device: `PREFIX/DEVICE_ID/BATCH.log.zst`.
 
     *way.url* is the store's endpoint; the bucket stands in the path.  Above *multipart_bytes* an
-    object goes in parts.
+    object goes in parts.  Without *credentials* they are read from *credentials_file* each time, so
+    that keys may be changed under a running manager.
     """
 
     way: Way
     device_id: str
     bucket: str
-    credentials: Credentials
+    region: str = "us-east-1"
+    credentials: Credentials | None = None
+    credentials_file: str | None = None
     prefix: str = ""
     multipart_bytes: int = 16 << 20
     part_bytes: int = field(default=8 << 20)
@@ -62,6 +68,19 @@ class S3Receiver:
         name = "/".join(one for one in (self.prefix.strip("/"), self.device_id, part.key) if one)
         path = quote(f"/{self.bucket}/{name}{_SUFFIX[part.encoding]}", safe="/-_.~")
         return self.way.url.rstrip("/") + path
+
+    def keys(self) -> Credentials:
+        """Blocking: what requests are signed with.  Raises `UploadFailed`."""
+        if self.credentials is not None:
+            return self.credentials
+        try:
+            return read_credentials(Path(self.credentials_file or ""), self.region)
+        except (OSError, ValueError) as error:
+            raise UploadFailed(
+                self.way.device,
+                f"the keys of the store cannot be read: {error}",
+                "correct [upload] credentials_file",
+            ) from None
 
     def send(self, part: Part, content: Content) -> bool:
         """See `Receiver`; a store does not say whether it had the object."""
@@ -128,7 +147,7 @@ class S3Receiver:
         data: bytes = b"",
     ) -> Reply:
         digest = hashlib.sha256(data).hexdigest() if data else _NO_SHA256
-        whole = signed(method, url, headers, digest, credentials=self.credentials, now=self.now())
+        whole = signed(method, url, headers, digest, credentials=self.keys(), now=self.now())
         reply = self.way.exchange(client, method, url, whole, data)
         if 200 <= reply.status < 300:
             return reply
@@ -165,6 +184,27 @@ class S3Receiver:
                 device, cause, "the batch is set aside if this lasts", kind=Kind.REFUSED
             )
         return UploadFailed(device, cause, "see whether [upload] url is a store")
+
+
+def read_credentials(path: Path, region: str) -> Credentials:
+    """
+    Blocking: keys out of a file in the form that the tools of Amazon use.
+
+    Raises `OSError`, and `ValueError` for a file that others can read or that holds no keys.
+    """
+    with path.open("rb") as file:
+        if os.fstat(file.fileno()).st_mode & 0o077:
+            raise ValueError(f"{path} can be read by others; `chmod 600 {path}`")
+        text = file.read(65536).decode("utf-8", "replace")
+    found = dict(re.findall(r"(?m)^\s*(aws_\w+)\s*=\s*(\S+)\s*$", text))
+    try:
+        return Credentials(
+            access_key=found["aws_access_key_id"],
+            secret_key=Secret(found["aws_secret_access_key"]),
+            region=region,
+        )
+    except KeyError as missing:
+        raise ValueError(f"{path} holds no {missing.args[0]}") from None
 
 
 def _element(body: bytes, name: str) -> str:

@@ -1,0 +1,40 @@
+"""
+The receiver that a device's uploads go to, by its settings and the node's.
+"""
+
+from tscm.secrets import Secret
+from tscm.settings.device import DeviceSettings
+from tscm.settings.node import UploadSettings
+from tscm.upload.receiver import LogServiceReceiver
+from tscm.upload.s3 import S3Receiver
+from tscm.upload.transport import Way
+
+
+def receiver_of(
+    device: DeviceSettings, upload: UploadSettings
+) -> LogServiceReceiver | S3Receiver | None:
+    """Log service or store; None where the device sends no logs or none is set."""
+    if not device.send_logs or upload.url is None:
+        return None
+    way = Way(
+        url=upload.url,
+        device=device.name,
+        name="store" if upload.kind == "s3" else "log service",
+        ca_file=upload.ca_file,
+        proxy=device.log_proxy,
+        proxy_user=device.log_proxy_user,
+        proxy_password=device.log_proxy_password,
+        timeout_seconds=upload.timeout_seconds,
+    )
+    if upload.kind == "s3":
+        return S3Receiver(
+            way=way,
+            device_id=device.device_id,
+            bucket=upload.bucket or "",
+            prefix=upload.prefix,
+            region=upload.region,
+            credentials_file=upload.credentials_file,
+        )
+    return LogServiceReceiver(
+        way=way, device_id=device.device_id, device_key=device.upload_key or Secret("")
+    )
