@@ -34,7 +34,14 @@ class Options(usage.Options):
             "Address of the REST API, HOST:PORT; port 0 chooses one.",
         ],
         ["control", None, None, "Loopback address of the control port, HOST:PORT."],
+        ["standby-https", None, None, "Address of the standby unit's REST API: makes it a pair."],
         ["source-address", None, "", "Address that syslog is sent from, such as 127.0.0.2."],
+        [
+            "standby-source-address",
+            None,
+            "",
+            "The same of the standby unit, for `logging standby`.",
+        ],
         ["username", None, "admin", "Account of the REST API, privilege 15."],
         ["password-file", None, None, "File whose first line is its password."],
         ["hostname", None, "ciscoasa", "Name of the firewall."],
@@ -47,6 +54,7 @@ class Options(usage.Options):
     def __init__(self) -> None:
         super().__init__()
         self.targets: list[Target] = []
+        self.switches: dict[str, Any] = {}
 
     def opt_syslog(self, target: str) -> None:
         """Collector, udp://HOST:PORT or tcp://HOST:PORT; may be given several times."""
@@ -54,6 +62,16 @@ class Options(usage.Options):
             self.targets.append(Target.of(target))
         except SimulatorUnavailable as error:
             raise usage.UsageError(str(error)) from error
+
+    def opt_switch(self, setting: str) -> None:
+        """Position of a switch, NAME=VALUE with VALUE as JSON or a word; may be given several times."""
+        name, equals, value = setting.partition("=")
+        if not equals:
+            raise usage.UsageError(f"--switch {setting}: write NAME=VALUE")
+        try:
+            self.switches[name] = json.loads(value)
+        except ValueError:
+            self.switches[name] = value
 
     def postOptions(self) -> None:
         """What getopt does not check."""
@@ -70,6 +88,10 @@ def _host_port(option: str, text: str) -> tuple[str, int]:
     if not colon or not host or not port.isdigit() or int(port) > 65535:
         raise SimulatorUnavailable(f"--{option} {text!r}", "this is no address", "write HOST:PORT")
     return host.strip("[]"), int(port)
+
+
+def _optional(option: str, options: Options) -> tuple[str, int] | None:
+    return _host_port(option, options[option]) if options[option] else None
 
 
 def _read(option: str, path: str) -> str:
@@ -97,9 +119,11 @@ def read_options(options: Options) -> AsaOptions:
         hostname=options["hostname"],
         profile=options["profile"],
         https=_host_port("https", options["https"]),
-        control=_host_port("control", options["control"]) if options["control"] else None,
+        standby_https=_optional("standby-https", options),
+        control=_optional("control", options),
         syslog=tuple(options.targets),
         source_address=options["source-address"],
+        standby_source_address=options["standby-source-address"],
         header=options["header"],
         config_lines=tuple(lines),
     )
@@ -157,6 +181,7 @@ def makeService(options: Options) -> IService:
 
     try:
         asa = SimulatedAsa(reactor, read_options(options))
+        asa.set_switches(options.switches)
     except TscmError as error:
         _leave(error)
         raise

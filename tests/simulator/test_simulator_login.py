@@ -7,9 +7,11 @@ from typing import Any
 import pytest
 import pytest_twisted
 import requests
+from twisted.internet import reactor
 
 from tests.simulator.simulator_client import GROUPS, Client, group, host
 from tscm.simulator.accounts import Accounts, Tokens
+from tscm.simulator.service import AsaOptions, SimulatedAsa
 
 TOKENS = "/tokenservices"
 
@@ -123,6 +125,24 @@ async def test_the_certificate_is_the_one_whose_fingerprint_is_told(client: Clie
             requests.get(client.asa.api_url, timeout=5)
 
     await deferToThread(untrusted)
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_renewed_certificate_is_another_one(client: Client) -> None:
+    before, old = client.asa.fingerprint, client.asa.certificate_path.read_bytes()
+    client.asa.renew_certificate()
+    assert client.asa.fingerprint != before
+    assert client.asa.certificate_path.read_bytes() != old
+    assert (await client.get(GROUPS)).status_code == 200
+
+
+@pytest_twisted.ensureDeferred
+async def test_the_agent_answers_on_ipv6_too() -> None:
+    asa = SimulatedAsa(reactor, AsaOptions(password="secret", https=("::1", 0)))
+    asa.startService()
+    assert asa.api_url.startswith("https://[::1]:")
+    assert (await Client(asa).get(GROUPS)).status_code == 200
+    await asa.stopService()
 
 
 def test_a_token_ends_when_it_was_not_used_for_its_lifetime() -> None:

@@ -109,6 +109,35 @@ async def test_each_line_is_one_datagram_from_the_source_address_and_counted() -
     await port.stopListening()
 
 
+@pytest.mark.parametrize("standby", [False, True])
+@pytest_twisted.ensureDeferred
+async def test_with_logging_standby_each_line_comes_twice_from_two_addresses(
+    standby: bool,
+) -> None:
+    heard = Datagrams()
+    port = reactor.listenUDP(0, heard, "127.0.0.1", 65535)
+    asa = SimulatedAsa(
+        reactor,
+        AsaOptions(
+            syslog=(Target("udp", "127.0.0.1", port.getHost().port),),
+            source_address="127.0.0.2",
+            standby_source_address="127.0.0.4",
+            config_lines=(*POLICY, "logging standby") if standby else POLICY,
+        ),
+    )
+    asa.startService()
+    asa.passage.send([GOOD, BAD])
+    await asa.passage.when_idle()
+    await until(lambda: len(heard.heard) == (6 if standby else 3))
+    assert {address for address, _ in heard.heard} == (
+        {"127.0.0.2", "127.0.0.4"} if standby else {"127.0.0.2"}
+    )
+    assert len({line for _, line in heard.heard}) == 3
+    assert asa.counts.lines_sent == len(heard.heard)
+    await asa.stopService()
+    await port.stopListening()
+
+
 @pytest.mark.parametrize("split", [True, False])
 @pytest_twisted.ensureDeferred
 async def test_tcp_lines_end_in_lf_with_a_stray_blank_now_and_then(split: bool) -> None:

@@ -44,6 +44,8 @@ def test_it_starts_says_where_it_is_serves_and_ends_clean(tmp_path: Path) -> Non
             tmp_path, "--https", "127.0.0.1:0", "--control", "127.0.0.1:0", "--hostname", "fw-7",
             "--profile", "ASAv5", "--config", str(tmp_path / "config"), "--ready", str(ready),
             "--syslog", "udp://127.0.0.1:9", "--header", "device-id", "--username", "api",
+            "--standby-https", "127.0.0.1:0", "--switch", "duplicate_status=409",
+            "--switch", "down_status=503", "--switch", "error_body=json",
         ),
         cwd=tmp_path, env=environment(tmp_path), stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
     )  # fmt: skip
@@ -61,7 +63,10 @@ def test_it_starts_says_where_it_is_serves_and_ends_clean(tmp_path: Path) -> Non
             session.headers["User-Agent"] = "REST API Agent"
             answer = session.get(f"{told['api_url']}/objects/networkobjectgroups/G", timeout=10)
             assert answer.json()["name"] == "G"
+            assert session.get(f"{told['standby_url']}/monitoring/serialnumber").status_code == 200
+            switches = session.get(f"{told['control_url']}/switches", timeout=10).json()
             shown = session.get(f"{told['control_url']}/running-config", timeout=10).text
+        assert (switches["duplicate_status"], switches["error_body"]) == (409, "json")
         assert "hostname fw-7" in shown
         assert "logging host management 127.0.0.1 17/9" in shown
         assert "logging device-id hostname" in shown
@@ -97,6 +102,7 @@ def test_options_are_checked_before_anything_starts() -> None:
         (["--header", "x"], "--header: choose one of"),
         (["--profile", "x"], "--profile: choose one of"),
         (["--syslog", "tls://h:1"], "write udp://HOST:PORT"),
+        (["--switch", "x"], "write NAME=VALUE"),
         ([], "--password-file is needed"),
     ):
         with pytest.raises(usage.UsageError, match=words):
@@ -124,6 +130,7 @@ def test_addresses_and_files_are_checked_in_a_sentence(tmp_path: Path) -> None:
     [
         (("--profile", "PIX"), "--profile: choose one of"),
         (("--syslog", "x"), "write udp://HOST:PORT or tcp://HOST:PORT"),
+        (("--switch", "duplicate_status=7"), "allowed: 400, 409, 500"),
         (("--control", "192.0.2.1:0", "--https", "127.0.0.1:0"), "choose a loopback address"),
     ],
 )

@@ -12,27 +12,6 @@ from twisted.internet.interfaces import IOpenSSLServerConnectionCreator
 from zope.interface import implementer
 
 
-@implementer(IOpenSSLServerConnectionCreator)
-class _Connections:
-    """
-    Twisted's own `CertificateOptions` hands pyOpenSSL objects that it warns of; this does not.
-    """
-
-    def __init__(self, certificate: Any, key: Any) -> None:
-        from OpenSSL import SSL
-
-        self._context = SSL.Context(SSL.TLS_SERVER_METHOD)
-        self._context.use_privatekey(key)
-        self._context.use_certificate(certificate)
-
-    def serverConnectionForTLS(self, tlsProtocol: Any) -> Any:  # noqa: N803 - Twisted's name
-        """A connection of the one context."""
-        from OpenSSL import SSL
-
-        del tlsProtocol
-        return SSL.Connection(self._context, None)
-
-
 @frozen(kw_only=True)
 class Certificate:
     """
@@ -44,9 +23,14 @@ class Certificate:
     _certificate: Any = field(repr=False, alias="certificate_object")
     _key: Any = field(repr=False)
 
-    def connections(self) -> IOpenSSLServerConnectionCreator:
-        """What `listenSSL` needs to serve with it."""
-        return _Connections(self._certificate, self._key)
+    def context(self) -> Any:
+        """A pyOpenSSL context that serves with it."""
+        from OpenSSL import SSL
+
+        made = SSL.Context(SSL.TLS_SERVER_METHOD)
+        made.use_privatekey(self._key)
+        made.use_certificate(self._certificate)
+        return made
 
     def write(self, folder: Path) -> Path:
         """Put the certificate where a client can name it as its CA file; the key stays here."""
@@ -88,3 +72,26 @@ def make_certificate(hostname: str, address: str) -> Certificate:
         certificate_object=made,
         key=key,
     )
+
+
+@implementer(IOpenSSLServerConnectionCreator)
+class Connections:
+    """
+    What `listenSSL` needs; the certificate can be changed while it listens.
+
+    Twisted's own `CertificateOptions` hands pyOpenSSL objects that it warns of; this does not.
+    """
+
+    def __init__(self, certificate: Certificate) -> None:
+        self.use(certificate)
+
+    def use(self, certificate: Certificate) -> None:
+        """Serve new connections with *certificate*."""
+        self._context = certificate.context()
+
+    def serverConnectionForTLS(self, tlsProtocol: Any) -> Any:  # noqa: N803 - Twisted's name
+        """A connection of the present context."""
+        from OpenSSL import SSL
+
+        del tlsProtocol
+        return SSL.Connection(self._context, None)

@@ -11,7 +11,7 @@ The control port: plain HTTP with JSON on loopback, by which tests and the demon
     POST   /simulator/v1/lines            {"lines": [...]}: typed as by SSH, an outside change
     PUT    /simulator/v1/faults           [{"kind": "reset-after", "at": 3}], `tscm.simulator.faults`
     POST   /simulator/v1/reload           {"version": "9.16(1)"} may be told
-    POST   /simulator/v1/kill-agent       and revive-agent, lose-tokens, failover
+    POST   /simulator/v1/kill-agent       and revive-agent, lose-tokens, renew-certificate, failover
     POST   /simulator/v1/sync             {"seconds": 5}: a bulk synchronisation with the mate
 
 Traffic is answered when its lines are on the wire (or after "wait" seconds, 60 unless told): what
@@ -110,6 +110,7 @@ class Control:
             ("POST", "kill-agent"): asa.kill_agent,
             ("POST", "revive-agent"): asa.revive_agent,
             ("POST", "lose-tokens"): asa.device.tokens.lose_all,
+            ("POST", "renew-certificate"): asa.renew_certificate,
             ("POST", "failover"): asa.fail_over,
             ("POST", "sync"): lambda: asa.begin_sync(_seconds(_json(request))),
         }
@@ -133,7 +134,7 @@ class Control:
         sent = self.asa.counts.lines_sent
         policy = self._policy_lines()
         outcome = self.asa.passage.send(packets, close=bool(wanted.get("close", True)))
-        await _within(self._reactor, source.when_idle(), float(wait))
+        await _within(self._reactor, self.asa.passage.when_idle(), float(wait))
         counts = self.asa.counts
         figures = outcome.as_json(int(wanted.get("top", _TOP)))
         return figures | {

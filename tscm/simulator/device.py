@@ -5,6 +5,7 @@ Pure: time is a parameter, nothing is opened.  The REST agent, the command line,
 the control port all act on this one value, as they do on the real box.
 """
 
+from collections import deque
 from collections.abc import Iterable
 from hashlib import md5
 
@@ -89,7 +90,7 @@ class Device:
     asa_version: str = ""
     """The profile's unless told otherwise."""
     health: AgentHealth = field(init=False)
-    outbox: list[Message] = field(factory=list)
+    outbox: deque[Message] = field(factory=lambda: deque(maxlen=10_000))
     """What the firewall has to say and nobody sent yet."""
     outside_changes: int = 0
     """Changes that did not come through REST resources and that the agent has not read yet."""

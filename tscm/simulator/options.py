@@ -27,6 +27,8 @@ class AsaOptions:
     syslog: tuple[Target, ...] = ()
     source_address: str = ""
     """Address that syslog comes from, so that several firewalls on 127.0.0.0/8 differ."""
+    standby_source_address: str = ""
+    """The other unit's: with `logging standby` each line goes out from it too."""
     header: str = "timestamp"
     """One of `tscm.simulator.syslog_form.HEADERS`."""
     config_lines: tuple[str, ...] = ()

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from attrs import define, field
+from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.task import LoopingCall
 
 from tscm.simulator.counts import Counts
@@ -18,6 +19,7 @@ from tscm.simulator.syslog_form import Form, Message
 from tscm.simulator.traffic import Traffic
 
 PERMIT_HOSTDOWN = "logging permit-hostdown"
+LOGGING_STANDBY = "logging standby"
 _QUEUE = 512
 _INTERVAL_CHECK = 1.0
 
@@ -33,8 +35,11 @@ class Passage:
     counts: Counts
     _targets: tuple[Target, ...] = ()
     _source_address: str = ""
+    _standby_address: str = ""
     traffic: Traffic = field(init=False)
     source: SyslogSource = field(init=False)
+    standby_source: SyslogSource | None = field(default=None, init=False)
+    """The other unit's: with `logging standby` it sends every line too, from its own address."""
     buffer: deque[str] = field(factory=lambda: deque(maxlen=1000), init=False)
     each_second: Callable[[], None] = field(default=lambda: None, init=False)
     _ticking: LoopingCall = field(init=False)
@@ -51,6 +56,14 @@ class Passage:
             changed=self._collector_changed,
             queue=self._queue_length,
         )
+        if self._standby_address:
+            self.standby_source = SyslogSource(
+                self._reactor,
+                self.device.switches,
+                self._targets,
+                self._standby_address,
+                self.counts,
+            )
         self._ticking = LoopingCall(self._tick)
         self._ticking.clock = self._reactor
 
@@ -62,19 +75,35 @@ class Passage:
 
     def say_outbox(self) -> None:
         """Send what the firewall has to say of itself."""
-        said, self.device.outbox = self.device.outbox, []
+        said = list(self.device.outbox)
+        self.device.outbox.clear()
         if said:
             self.say(said)
 
+    def open(self) -> None:
+        """Open the sockets towards the collectors; raises `SimulatorUnavailable`."""
+        for source in self._sources():
+            source.privilegedStartService()
+
+    def _sources(self) -> list[SyslogSource]:
+        return [one for one in (self.source, self.standby_source) if one is not None]
+
+    def when_idle(self) -> Deferred[None]:
+        """Fires when no collector that is there has lines waiting."""
+        return _all(source.when_idle() for source in self._sources())
+
     def start(self) -> None:
         """Begin to look for interval lines that are due."""
+        for source in self._sources():
+            source.startService()
         if not self._ticking.running:
             self._ticking.start(_INTERVAL_CHECK, now=False)
 
-    def stop(self) -> None:
-        """Look no more."""
+    def stop(self) -> Deferred[None]:
+        """Look no more, and close the sockets; fires when that is done."""
         if self._ticking.running:
             self._ticking.stop()
+        return _all(source.stopService() for source in self._sources())
 
     def _tick(self) -> None:
         self.each_second()
@@ -120,6 +149,8 @@ class Passage:
 
         self.buffer.extend(line.decode() for _, line in lines(True))
         self.source.put(lines)
+        if self.standby_source is not None and LOGGING_STANDBY in self.device.configuration.plain:
+            self.standby_source.put(lines)
 
     def _queue_length(self) -> int:
         for line in self.device.configuration.plain:
@@ -144,3 +175,7 @@ class Passage:
                     Message("414005", 3, text + "logging permit-hostdown policy"),
                 ]
             )
+
+
+def _all(waits: Iterable[Deferred[None]]) -> Deferred[None]:
+    return gatherResults(list(waits), consumeErrors=True).addCallback(lambda _: None)

@@ -16,7 +16,6 @@ In a test (reactor running, calls that block in a thread of their own):
     await asa.stopService()
 """
 
-import os
 import shutil
 import tempfile
 from collections.abc import Iterable
@@ -26,10 +25,10 @@ from typing import Any
 from attrs import define, field
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, gatherResults, maybeDeferred
-from twisted.internet.error import CannotListenError
 
+from tscm.simulator import report
 from tscm.simulator.agent import Agent
-from tscm.simulator.certificate import Certificate, make_certificate
+from tscm.simulator.certificate import Certificate, Connections, make_certificate
 from tscm.simulator.cli import Console
 from tscm.simulator.configuration import Configuration
 from tscm.simulator.control import Control
@@ -37,6 +36,7 @@ from tscm.simulator.counts import Counts
 from tscm.simulator.device import FACTORY_LINES, Device
 from tscm.simulator.faults import Armed
 from tscm.simulator.health import AgentHealth
+from tscm.simulator.listening import check_loopback, listen, shown
 from tscm.simulator.loading import load
 from tscm.simulator.options import AsaOptions
 from tscm.simulator.pair import Pair
@@ -75,6 +75,8 @@ class SimulatedAsa(Service):
     _port: Any = field(default=None, init=False)
     _standby_port: Any = field(default=None, init=False)
     _control_port: Any = field(default=None, init=False)
+    _connections: Connections = field(init=False)
+    _folder: Path = field(init=False)
     _temporary: Path | None = field(default=None, init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -97,6 +99,7 @@ class SimulatedAsa(Service):
             self.counts,
             self.options.syslog,
             self.options.source_address,
+            self.options.standby_source_address,
         )
         self.agent = Agent(
             self._reactor, self.device, self.counts, act=self._act, say=self.passage.say_outbox
@@ -154,7 +157,7 @@ class SimulatedAsa(Service):
     def api_url(self) -> str:
         """The root of the REST API, once started."""
         host = self.options.https[0]
-        return f"https://{_shown(host)}:{self.port}/api"
+        return f"https://{shown(host)}:{self.port}/api"
 
     @property
     def control_url(self) -> str | None:
@@ -162,7 +165,7 @@ class SimulatedAsa(Service):
         if self._control_port is None:
             return None
         here = self._control_port.getHost()
-        return f"http://{_shown(here.host)}:{here.port}/simulator/v1"
+        return f"http://{shown(here.host)}:{here.port}/simulator/v1"
 
     @property
     def standby_url(self) -> str | None:
@@ -170,53 +173,15 @@ class SimulatedAsa(Service):
         if self._standby_port is None:
             return None
         here = self._standby_port.getHost()
-        return f"https://{_shown(here.host)}:{here.port}/api"
+        return f"https://{shown(here.host)}:{here.port}/api"
 
     def ready(self) -> dict[str, Any]:
         """What whoever started the firewall needs to know."""
-        return {
-            "api_url": self.api_url,
-            "https": [self.options.https[0], self.port],
-            "standby_url": self.standby_url,
-            "control_url": self.control_url,
-            "certificate": str(self.certificate_path),
-            "fingerprint": self.fingerprint,
-            "username": self.options.username,
-            "hostname": self.options.hostname,
-            "profile": self.device.profile.name,
-            "source_address": self.options.source_address,
-            "pid": os.getpid(),
-        }
+        return report.ready(self)
 
     def state(self) -> dict[str, Any]:
         """What can be seen from outside at this moment."""
-        return {
-            "hostname": self.device.hostname,
-            "profile": self.device.profile.name,
-            "agent": self.device.health.state,
-            "agent_failures": self.device.health.failures,
-            "role": self.device.role,
-            "unit": self.device.unit,
-            "in_step": None if self.pair is None else self.pair.in_step(self._reactor.seconds()),
-            "faults": self.agent.faults.as_json(),
-            "budget_bytes": self.device.profile.budget_bytes,
-            "tokens": len(self.device.tokens),
-            "running_config_bytes": len(self.device.running_config()),
-            "unsaved": self.device.unsaved,
-            "load_errors": self.device.load_errors,
-            "admits_connections": self.passage.admits,
-            "collectors": [
-                {
-                    "target": f"{o.target.protocol}://{o.target.host}:{o.target.port}",
-                    "up": getattr(o, "up", True),
-                    "sent": o.sent,
-                    "waiting": o.waiting,
-                    "dropped": o.dropped,
-                }
-                for o in self.passage.source.outlets
-            ],
-            "buffer": list(self.passage.buffer)[-100:],
-        }
+        return report.state(self, self._reactor.seconds())
 
     # -- what tests do -------------------------------------------------------
 
@@ -288,6 +253,12 @@ class SimulatedAsa(Service):
         self.type_lines(["no rest-api agent", "rest-api agent"])
         self.agent.poll()
 
+    def renew_certificate(self) -> None:
+        """Serve new connections with another certificate, as after a reload without a trustpoint."""
+        self.certificate = make_certificate(self.options.hostname, self.options.https[0])
+        self._connections.use(self.certificate)
+        self.certificate_path = self.certificate.write(self._folder)
+
     def fail_over(self) -> None:
         """
         The other unit takes over at the management address; one is made if there was none.
@@ -336,13 +307,12 @@ class SimulatedAsa(Service):
         """Bind; twistd calls this before it gives up privileges."""
         super().privilegedStartService()
         self._bind()
-        self.passage.source.privilegedStartService()
+        self.passage.open()
 
     def startService(self) -> None:
         """Bind, where that is not done yet."""
         super().startService()
         self._bind()
-        self.passage.source.startService()
         self.passage.start()
 
     def _bind(self) -> None:
@@ -350,58 +320,35 @@ class SimulatedAsa(Service):
             return
         host, _ = self.options.https
         self.certificate = make_certificate(self.options.hostname, host)
-        self._port = self._listen_https(self.options.https, self._factory)
+        self._connections = Connections(self.certificate)
+        self._port = listen(
+            self._reactor, "HTTPS", self.options.https, self._factory, self._connections
+        )
         if self.options.standby_https is not None:
             self.make_pair()
-            self._standby_port = self._listen_https(
-                self.options.standby_https, self._standby_factory
+            self._standby_port = listen(
+                self._reactor,
+                "HTTPS",
+                self.options.standby_https,
+                self._standby_factory,
+                self._connections,
             )
-        self._bind_control()
+        if self.options.control is not None:
+            check_loopback(self.options.control[0])
+            self._control_port = listen(
+                self._reactor, "control", self.options.control, self._control_factory
+            )
         folder = self.options.folder
         if folder is None:
             folder = self._temporary = Path(tempfile.mkdtemp(prefix="tscm-asa-"))
+        self._folder = folder
         self.certificate_path = self.certificate.write(folder)
         self.agent.default_root = self.api_url.removesuffix("/api")
-
-    def _listen_https(self, where: tuple[str, int], factory: AsaHttpFactory) -> Any:
-        host, port = where
-        try:
-            return self._reactor.listenSSL(
-                port, factory, self.certificate.connections(), interface=host
-            )
-        except CannotListenError as error:
-            raise SimulatorUnavailable(
-                f"cannot listen for HTTPS on {host}:{port}",
-                _cause(error),
-                "free the port or choose another",
-            ) from error
-
-    def _bind_control(self) -> None:
-        if self.options.control is None:
-            return
-        host, port = self.options.control
-        if not (host == "::1" or host.startswith("127.")):
-            raise SimulatorUnavailable(
-                f"control port on {host}",
-                "it has no password, so it is for this machine alone",
-                "choose a loopback address",
-            )
-        try:
-            self._control_port = self._reactor.listenTCP(
-                port, self._control_factory, interface=host
-            )
-        except CannotListenError as error:
-            raise SimulatorUnavailable(
-                f"cannot listen for control on {host}:{port}",
-                _cause(error),
-                "free the port or choose another",
-            ) from error
 
     def stopService(self) -> Deferred[None]:
         """Fires when nothing listens any more and every connection is closed."""
         super().stopService()
-        self.passage.stop()
-        waits: list[Deferred[Any]] = [self.passage.source.stopService()]
+        waits: list[Deferred[Any]] = [self.passage.stop()]
         self.agent.stop()
         self.standby_agent.stop()
         listening = (self._port, self._standby_port, self._control_port)
@@ -415,12 +362,3 @@ class SimulatedAsa(Service):
             self._temporary = None
         done: Deferred[None] = gatherResults(waits, consumeErrors=True).addCallback(lambda _: None)
         return done
-
-
-def _shown(host: str) -> str:
-    return f"[{host}]" if ":" in host else host
-
-
-def _cause(error: CannotListenError) -> str:
-    found = error.socketError
-    return getattr(found, "strerror", None) or str(found)
