@@ -2,6 +2,7 @@
 The readers of one device's log, as its settings want them.
 """
 
+from collections.abc import Iterable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +10,7 @@ from attrs import define, field
 from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
 
 from tscm.forward.service import ForwardService
-from tscm.forward.target import target_of
+from tscm.forward.target import READER, Target, targets_of
 from tscm.model import Json
 from tscm.settings.device import DeviceSettings
 from tscm.upload.receivers import receiver_of
@@ -18,14 +19,13 @@ from tscm.upload.service import UploadService
 if TYPE_CHECKING:
     from tscm.service import NodeService
 
-FORWARD = "forward"
 UPLOAD = "upload"
 
 
 @define(eq=False)
 class DeviceRooms:
     """
-    Forwarder and uploader of one device.
+    Forwarders and uploader of one device.
 
     A reader whose service is switched off is dropped with its backlog: what is not sent on is
     not waiting for anybody, and the lines stay in the log.
@@ -33,9 +33,11 @@ class DeviceRooms:
 
     _node: "NodeService"
     settings: DeviceSettings
-    forward: ForwardService | None = field(default=None, init=False)
+    forward: dict[str, ForwardService] = field(factory=dict, init=False)
+    """By the name of the reader that each has."""
     upload: UploadService | None = field(default=None, init=False)
     _ending: list[Deferred[Any]] = field(factory=list, init=False)
+    _over: bool = field(default=False, init=False)
 
     def start(self) -> None:
         """Begin to read, from where the cursors are."""
@@ -45,15 +47,16 @@ class DeviceRooms:
     def change(self, settings: DeviceSettings) -> None:
         """Go on with other settings; a reader whose part did not change is left alone."""
         before, self.settings = self.settings, settings
-        if target_of(before) != target_of(settings):
-            self._stop(self.forward)
-            self.forward = None
-            if target_of(settings) is None:
-                self._node.spool.drop_reader(settings.name, FORWARD)
-            self._start_forward()
+        wanted, stopped = targets_of(settings), []
+        for name, target in targets_of(before).items():
+            if wanted.get(name) != target and name in self.forward:
+                stopped.append(self._stop(self.forward.pop(name)))
+        # A reader has one user at a time: what was stopped still confirms what was on its way.
+        DeferredList(stopped).addCallback(lambda _: self._forward_again(targets_of(before)))
         bounds = self._node.node.upload
         if receiver_of(before, bounds) != receiver_of(settings, bounds):
-            self._stop(self.upload)
+            if self.upload is not None:
+                self._stop(self.upload)
             self.upload = None
             if not settings.send_logs:
                 self._node.spool.drop_reader(settings.name, UPLOAD)
@@ -61,31 +64,51 @@ class DeviceRooms:
 
     def stop(self) -> Deferred[Any]:
         """Fires when nothing of the device is under way."""
-        self._stop(self.forward)
-        self._stop(self.upload)
-        self.forward = self.upload = None
+        self._over = True
+        for service in self.forward.values():
+            self._stop(service)
+        if self.upload is not None:
+            self._stop(self.upload)
+        self.forward, self.upload = {}, None
         ending, self._ending = self._ending, []
         return DeferredList(ending, consumeErrors=True)
 
     def figures(self) -> Json:
         """What `tsadmin show` tells of the readers."""
+        first = self.forward.get(READER)
         return {
-            "forward": None if self.forward is None else self.forward.figures(),
+            "forward": None if first is None else first.figures(),
+            "forward_also": [one.figures() for name, one in self.forward.items() if name != READER],
             "upload": None if self.upload is None else self.upload.figures(),
         }
 
-    def _stop(self, service: ForwardService | UploadService | None) -> None:
-        if service is not None:
-            self._ending.append(maybeDeferred(service.stopService))
+    def _stop(self, service: ForwardService | UploadService) -> Deferred[Any]:
+        """Stop one; `stop` waits for it, whoever else does."""
+        stopped, told = maybeDeferred(service.stopService), Deferred[Any]()
+        stopped.addBoth(lambda _: told.callback(None))
+        self._ending.append(stopped)
+        return told
+
+    def _forward_again(self, before: Iterable[str]) -> None:
+        if self._over:
+            return
+        for name in before:
+            if name not in targets_of(self.settings) and name not in self.forward:
+                self._node.spool.drop_reader(self.settings.name, name)
+        self._start_forward()
 
     def _start_forward(self) -> None:
-        target = target_of(self.settings)
-        if target is None:
-            return
-        node, name = self._node, self.settings.name
-        reader = node.spool.reader(name, FORWARD, at_end=True)
-        self.forward = ForwardService(node.reactor, node.quick, reader, target)
-        self.forward.startService()
+        for name, target in targets_of(self.settings).items():
+            if name not in self.forward:
+                self._start_one(name, target)
+
+    def _start_one(self, name: str, target: Target) -> None:
+        node = self._node
+        reader = node.spool.reader(self.settings.name, name, at_end=True)
+        self.forward[name] = ForwardService(
+            node.reactor, node.quick, reader, target, resolver=node.resolver
+        )
+        self.forward[name].startService()
 
     def _start_upload(self) -> None:
         node, name = self._node, self.settings.name

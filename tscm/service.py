@@ -21,6 +21,7 @@ from tscm.errors import DeviceUnknown, SecretUnavailable, TscmError
 from tscm.events.process import WorkerProcess
 from tscm.events.recent import recent_hits
 from tscm.events.service import EventService
+from tscm.forward.resolve import Resolver
 from tscm.intake.senders import SenderTable
 from tscm.intake.service import IntakeService
 from tscm.intake.systemd import Activation, SystemdService
@@ -76,6 +77,8 @@ class NodeService(Service):
     updates: UpdateService = field(init=False)
     events: EventService = field(init=False)
     upload_slots: DeferredSemaphore = field(init=False)
+    resolver: Resolver = field(init=False)
+    """Looks up the names of forwarding targets: shared, so that no dead one holds all threads."""
     control: ControlService = field(init=False)
     portal: list[PolicyService | LogService] = field(factory=list, init=False)
     rooms: dict[str, DeviceRooms] = field(factory=dict, init=False)
@@ -118,6 +121,7 @@ class NodeService(Service):
             reactor, WorkerProcess(reactor, self.layout.database), node.spool.max_age_days
         )
         self.upload_slots = DeferredSemaphore(node.upload.parallel)
+        self.resolver = Resolver(reactor, self.quick)
         self.control = ControlService(reactor, self.layout, NodeOperations(self))
         self.portal = self._portal()
         self._watch = PeriodicService(
