@@ -3,12 +3,15 @@ Lists fetched from name servers that others wrote.
 """
 
 import sys
+import time
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
 
 from tscm.errors import ListUnavailable
+from tscm.policy.cidr import Entries
 from tscm.policy.lists import PolicyList
 from tscm.retrieve.sources import ListSource, fetch_list
 from tscm.retrieve.stream import Limits
@@ -72,14 +75,14 @@ def fetched(name: str, *ports: int, known: PolicyList | None = None) -> PolicyLi
     return found
 
 
-@pytest.fixture(
-    scope="module",
-    params=[
-        pytest.param(knot, id="knot", marks=pytest.mark.peer("knotd")),
-        pytest.param(nsd, id="nsd", marks=pytest.mark.peer("nsd")),
-        pytest.param(bind, id="bind", marks=pytest.mark.peer("named")),
-    ],
-)
+SERVERS = [
+    pytest.param(knot, id="knot", marks=pytest.mark.peer("knotd")),
+    pytest.param(nsd, id="nsd", marks=pytest.mark.peer("nsd")),
+    pytest.param(bind, id="bind", marks=pytest.mark.peer("named")),
+]
+
+
+@pytest.fixture(scope="module", params=SERVERS)
 def port(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     serve: Callable[..., Iterator[int]] = request.param
     with serve(tmp_path_factory.mktemp("zones"), ZONES) as where:  # type: ignore[attr-defined]
@@ -203,3 +206,35 @@ def test_a_server_that_is_behind_is_asked_only_when_none_is_ahead(tmp_path: Path
         known = fetched("mixed.example", now)
         assert fetched("mixed.example", behind, ahead, known=known).serial == 42
         assert fetched("mixed.example", behind, known=known).serial == 40
+
+
+@pytest.mark.parametrize("serve", SERVERS)
+def test_a_hundred_thousand_entries_of_every_kind_come_whole(
+    serve: Callable[..., AbstractContextManager[int]], tmp_path: Path
+) -> None:
+    hosts = [f"11.{n >> 16}.{n >> 8 & 255}.{n & 255}" for n in range(50_000)]
+    long = [f"2001:db8:{n >> 16:x}:{n & 0xFFFF:x}::{n & 0xFF:x}" for n in range(20_000)]
+    nets = [f"12.{n >> 8 & 255}.{n & 255}.0/{24 + n % 8}" for n in range(20_000)]
+    words = [f"13.{n >> 8 & 255}.{n & 255}.0/25" for n in range(10_000)]
+    body = ["@ NS ns.example.net.\n"]
+    body += [f"h{n} A {one}\n" for n, one in enumerate(hosts)]
+    body += [f"l{n} AAAA {one}\n" for n, one in enumerate(long)]
+    body += [
+        f"n{at} APL {' '.join('1:' + one for one in nets[at : at + 50])}\n"
+        for at in range(0, len(nets), 50)
+    ]
+    body += [f'w{at} TXT "{" ".join(words[at : at + 10])}"\n' for at in range(0, len(words), 10)]
+    with serve(
+        tmp_path / "zone", {"all.example": zone_text("all.example", 1, "".join(body))}
+    ) as port:
+        deadline = time.monotonic() + 20
+        while True:
+            try:
+                found = fetched("all.example", port)
+                break
+            except ListUnavailable:  # still loading the zone
+                assert time.monotonic() < deadline
+                time.sleep(0.2)
+    wanted = Entries.of([*hosts, *long, *nets, *words])
+    assert sorted(found.entries.cidrs()) == sorted(wanted.cidrs())
+    assert len(found.entries) == 100_000
