@@ -1,0 +1,185 @@
+"""
+Reports, held against counting by hand; and what may be asked.
+"""
+
+from collections import Counter
+from collections.abc import Callable
+from ipaddress import ip_address, ip_network
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+
+from tscm.errors import SettingsFaulty
+from tscm.events.judge import Force, Hit, Sum, judge
+from tscm.events.report import Question, ask, moment, read_question
+from tscm.events.rollups import EventPosition, Rollups
+from tscm.events.worker import open_database
+from tscm.policy.cidr import Entries
+from tscm.store.database import Store
+from tscm.syslog.asa_bulk import Row
+
+HOUR = 3600
+FIRST = 480_000  # a multiple of 24
+HOURS = range(FIRST, FIRST + 72)
+
+
+@pytest.fixture(scope="module")
+def counted(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[tuple[int, Hit, Sum]]]:
+    path = tmp_path_factory.mktemp("report") / "tscm.db"
+    store = Store(path)
+    store.open()
+    store.close()
+    random = Random(7)
+    block = [f"203.0.113.{n}" for n in range(20)] + ["203.0.113.0/24", "2001:db8::/32"]
+    force = Force.of(
+        1, 0.0, ("b.example", Entries.of(block)), ("a.example", Entries.of(["198.51.100.0/24"]))
+    )
+    connection = open_database(str(path))
+    rollups = Rollups(connection)
+    for hour in HOURS:
+        rows: list[Row] = []
+        for _ in range(random.randrange(12)):
+            far = random.choice(
+                [
+                    f"203.0.113.{random.randrange(40)}",
+                    "2001:db8::5",
+                    f"198.51.100.{random.randrange(9)}",
+                ]
+            )
+            near = f"10.0.{random.randrange(3)}.{random.randrange(6)}"
+            ends = (far, near) if random.random() < 0.6 else (near, far)
+            action = "permitted" if far.startswith("198") else "denied"
+            port = random.choice([b"443", b"80", b"53", b""])
+            rows.append(
+                (b"acl", action.encode(), random.choice([b"tcp", b"udp"]), ends[0].encode(),
+                 ends[1].encode(), port, str(random.randrange(1, 9)).encode(), b"")
+            )  # fmt: skip
+        rollups.add("fw", {hour: judge(rows, [force])}, EventPosition(offset=hour, low=3))
+        rollups.add("other", {hour: judge(rows[:1], [force])}, EventPosition(offset=hour))
+    every = list(rollups.every("fw"))
+    connection.close()
+    assert len(every) > 200
+    return path, every
+
+
+KEYS: dict[str, Callable[[int, Hit], Any]] = {
+    "entry": lambda _, hit: hit.entry,
+    "list": lambda _, hit: hit.list,
+    "inside": lambda _, hit: hit.inside,
+    "outside": lambda _, hit: hit.outside,
+    "port": lambda _, hit: hit.port,
+    "protocol": lambda _, hit: hit.protocol,
+    "hour": lambda hour, _: hour * HOUR,
+    "direction": lambda _, hit: hit.direction,
+    "action": lambda _, hit: hit.action,
+}
+
+
+def fits(asked: Question, hour: int, hit: Hit) -> bool:
+    def within(wanted: str | None, text: str) -> bool:
+        return wanted is None or ip_address(text) in ip_network(wanted)
+
+    return (
+        asked.since // HOUR <= hour <= asked.until // HOUR
+        and asked.action in (None, hit.action)
+        and asked.direction in (None, hit.direction)
+        and asked.list in (None, hit.list)
+        and asked.entry in (None, hit.entry)
+        and within(asked.inside, hit.inside)
+        and within(asked.outside, hit.outside)
+        and (not asked.ports or hit.port in asked.ports)
+        and hit.port not in asked.not_ports
+    )
+
+
+def test_every_report_is_what_counting_by_hand_gives(
+    counted: tuple[Path, list[tuple[int, Hit, Sum]]],
+) -> None:
+    path, every = counted
+    random = Random(3)
+    answered = 0
+    for n in range(300):
+        first = FIRST + random.choice([0, 24, 5, 30])
+        asked = Question(
+            device="fw",
+            since=first * HOUR + random.choice([0, 1800]),
+            until=random.choice([FIRST + 71, FIRST + 47, FIRST + 40, FIRST + 500]) * HOUR,
+            by=list(KEYS)[n % len(KEYS)],
+            top=random.choice([3, 1000]),
+            action=random.choice([None, None, "blocked", "allowed"]),
+            direction=random.choice([None, None, "inbound"]),
+            list=random.choice([None, None, "b.example", "nobody.example"]),
+            entry=random.choice([None, None, None, "203.0.113.0/24"]),
+            inside=random.choice([None, None, "10.0.1.2", "10.0.0.0/23"]),
+            outside=random.choice([None, None, "203.0.113.0/28", "2001:db8::/40", "203.0.113.30"]),
+            ports=random.choice([(), (), (443, 53)]),
+            not_ports=random.choice([(), (), (80,)]),
+        )
+        hits: Counter[Any] = Counter()
+        lines: Counter[Any] = Counter()
+        for hour, hit, total in every:
+            if fits(asked, hour, hit):
+                hits[KEYS[asked.by](hour, hit)] += total.hits
+                lines[KEYS[asked.by](hour, hit)] += total.lines
+        answer = ask(path, asked)
+        assert (answer.hits, answer.lines) == (hits.total(), lines.total())
+        assert answer.groups == len(hits)
+        assert len(answer.rows) == min(asked.top, len(hits))
+        for row in answer.rows:
+            assert (row["hits"], row["lines"]) == (hits[row[asked.by]], lines[row[asked.by]])
+        if asked.by != "hour":
+            told = [row["hits"] for row in answer.rows]
+            assert told == sorted(hits.values(), reverse=True)[: len(told)]
+        answered += bool(hits)
+        assert answer.low == 3
+    assert answered > 100
+
+
+def test_nothing_counted_is_an_answer(tmp_path: Path) -> None:
+    asked = Question(device="fw", since=0, until=1)
+    assert ask(tmp_path / "absent.db", asked).as_json()["rows"] == []
+
+
+def test_a_device_that_was_never_counted_has_no_rows(
+    counted: tuple[Path, list[tuple[int, Hit, Sum]]],
+) -> None:
+    path, _ = counted
+    assert ask(path, Question(device="'; DROP TABLE hits; --", since=0, until=9e9)).hits == 0
+    assert ask(path, Question(device="fw", since=0, until=9e9)).hits > 0
+
+
+@pytest.mark.parametrize(
+    ("text", "at"),
+    [("24h", 1_000_000 - 86400), ("30m", 1_000_000 - 1800), ("7d", 1_000_000 - 604_800)],
+)
+def test_times_may_be_told_as_ago(text: str, at: float) -> None:
+    assert moment(text, 1_000_000) == at
+
+
+def test_every_fault_of_a_question_is_told_at_once() -> None:
+    with pytest.raises(SettingsFaulty) as caught:
+        read_question(
+            "fw",
+            {
+                "since": "yesterday-ish",
+                "by": "colour",
+                "top": "0",
+                "direction": "sideways",
+                "inside": "10.0.0.0/99",
+                "port": "80,99999",
+            },
+            1e9,
+        )
+    assert {fault.where for fault in caught.value.faults} == {
+        "--since", "--by", "--top", "--direction", "--inside", "--port"
+    }  # fmt: skip
+    with pytest.raises(SettingsFaulty, match="before --since"):
+        read_question("fw", {"since": "1h", "until": "2h"}, 1e9)
+
+
+def test_defaults_ask_for_the_last_day_by_entry() -> None:
+    asked = read_question("fw", {"port": "443, 80", "outside": "203.0.113.0/24"}, 1e9)
+    assert (asked.since, asked.until, asked.by, asked.top) == (1e9 - 86400, 1e9, "entry", 20)
+    assert asked.ports == (443, 80)
