@@ -19,8 +19,13 @@ import zstandard
 from attrs import frozen
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from twisted.internet.address import IPv4Address
+from twisted.internet.error import ConnectionDone
+from twisted.internet.testing import StringTransport
+from twisted.python.failure import Failure
 
 from tscm import upload_format
+from tscm.portal import log_service
 from tscm.portal.certificate import ensure_certificate, tls_options
 from tscm.portal.entries import PortalEntry, add_entry
 from tscm.portal.uploads import ContentRefused, count_lines, read_stored
@@ -333,3 +338,23 @@ def test_other_files_in_the_folder_are_left_alone(tmp_path: Path) -> None:
     (folder / "README").write_text("mine")
     assert read_stored(tmp_path) == {}
     assert (folder / "README").exists()
+
+
+def test_places_are_given_back_whatever_becomes_of_an_upload(peer: LogPeer) -> None:
+    """More uploads than may run at once, each ending in another way, and then a good one."""
+    for number in range(12):
+        peer.post(batch=f"places-{number}", digest=upload_format.content_digest(b"other"))
+        peer.post(batch=f"places-{number}", encoding="zstd")
+        peer.post(batch=f"places-{number}", lines=3)
+    assert peer.post(batch="places-good").status_code == 201
+
+
+def test_connections_are_bounded_and_given_back() -> None:
+    site = log_service._BoundedSite(None)
+    site.connections = log_service.MAX_CONNECTIONS - 1
+    channel = site.buildProtocol(IPv4Address("TCP", "192.0.2.1", 1))
+    assert site.buildProtocol(IPv4Address("TCP", "192.0.2.1", 2)) is None
+    transport = StringTransport()
+    channel.makeConnection(transport)
+    channel.connectionLost(Failure(ConnectionDone()))
+    assert site.connections == log_service.MAX_CONNECTIONS - 1

@@ -42,6 +42,7 @@ from tscm.settings.values import HostPort
 from tscm.threads import Threads
 from tscm.upload_format import BatchHead
 
+MAX_CONNECTIONS = 256
 _AT_ONCE = 16
 _IDLE_SECONDS = 60
 _RETRY_SECONDS = "5"
@@ -78,6 +79,7 @@ class UploadRequest(Request):
         self.hash = hashlib.sha256()
         self.taken = 0
         self._file: BinaryIO | None = None
+        self._counted = False
 
     def gotLength(self, length: int | None) -> None:
         """The headers are in: decide whether the content is worth taking."""
@@ -96,6 +98,7 @@ class UploadRequest(Request):
         except OSError as error:
             self.service.disk_failed(error)
             self.refusal = Refusal(503, "the log service's disk does not take it", later=True)
+        self._counted = True
         self.service.open_requests += 1
 
     def handleContentChunk(self, data: bytes) -> None:
@@ -129,19 +132,25 @@ class UploadRequest(Request):
         """No more content; what is buffered goes to the file."""
         if self._file is not None:
             file, self._file = self._file, None
-            self.service.open_requests -= 1
             try:
                 file.close()
             except OSError as error:
                 self.service.disk_failed(error)
                 self.refusal = Refusal(503, "the log service's disk does not take it", later=True)
 
+    def release(self) -> None:
+        """Done with what was taken: nothing of it stays but what was stored."""
+        self.close_file()
+        if self._counted:
+            self._counted = False
+            self.service.open_requests -= 1
+        if self.path_written is not None:
+            self.path_written.unlink(missing_ok=True)
+
     def connectionLost(self, reason: Failure) -> None:
         """The uploader is gone: a content that is not whole is thrown away."""
-        unfinished = self._file is not None
-        self.close_file()
-        if unfinished and self.path_written is not None:
-            self.path_written.unlink(missing_ok=True)
+        if self._file is not None:
+            self.release()
         super().connectionLost(reason)
 
     def answer(self, status: int, body: bytes, *, later: bool = False) -> None:
@@ -159,12 +168,28 @@ class UploadRequest(Request):
         self.finish()
 
 
-class _QuietSite(Site):
+class _BoundedSite(Site):
     """
-    Without a line in our log for each request.
+    No more connections than there is room for, and no line in our log for each request.
     """
 
     noisy = False
+    connections = 0
+
+    def buildProtocol(self, addr: Any) -> Any:
+        """None closes the connection at once."""
+        if self.connections >= MAX_CONNECTIONS:
+            return None
+        channel = super().buildProtocol(addr)
+        self.connections += 1
+        lost = channel.connectionLost
+
+        def connection_lost(reason: Failure) -> None:
+            self.connections -= 1
+            lost(reason)
+
+        channel.connectionLost = connection_lost
+        return channel
 
     def log(self, request: Request) -> None:
         """Nothing."""
@@ -224,7 +249,7 @@ class LogService(Service):
             everywhere = ", ".join(str(one) for one in self._listen)
             cause = f"certificate {self._certificate} with key {self._key} does not do: {error}"
             raise ListenerUnavailable("uploads", everywhere, cause) from None
-        site = _QuietSite(None, partial(UploadRequest, self), timeout=_IDLE_SECONDS)
+        site = _BoundedSite(None, partial(UploadRequest, self), timeout=_IDLE_SECONDS)
         for where in self._listen:
             try:
                 port = self._reactor.listenSSL(where.port or 0, site, chain, interface=where.host)
@@ -299,8 +324,7 @@ class LogService(Service):
         try:
             status, body, later = await self._decide(request)
         finally:
-            if request.path_written is not None:
-                request.path_written.unlink(missing_ok=True)
+            request.release()
             self._ended(None)
         if status >= 400:
             self._refused.add(str(status))
