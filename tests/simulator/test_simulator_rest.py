@@ -3,13 +3,17 @@ The REST agent over a real HTTPS connection.
 """
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import pytest_twisted
+import requests
+from twisted.internet.threads import deferToThread
 
 from tests.simulator.simulator_client import GROUPS, Client, child, group, host, network
+from tscm.simulator import web
 from tscm.simulator.service import SimulatedAsa
 
 RECORDED = Path(__file__).parents[3] / "shared" / "conformance" / "asa-rest"
@@ -275,6 +279,34 @@ async def test_a_group_of_ten_thousand_is_one_document(client: Client) -> None:
     assert (await client.post(GROUPS, group("BIG", *map(host, addresses)))).status_code == 201
     read = (await client.get(f"{GROUPS}/BIG")).json()
     assert [member["value"] for member in read["members"]] == addresses
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_body_without_end_is_not_read_to_it(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(web, "MAX_BODY", 100_000)
+
+    def endless() -> Iterator[bytes]:
+        for _ in range(1000):
+            yield b"x" * 10_000
+
+    def send(data: Any) -> str:
+        try:
+            answer = requests.post(
+                client.asa.api_url,
+                data=data,
+                verify=str(client.asa.certificate_path),
+                auth=client.auth,
+                timeout=20,
+            )
+        except requests.RequestException as error:
+            return type(error).__name__
+        return str(answer.status_code)
+
+    for data in (endless(), b"x" * 200_000):
+        assert await deferToThread(send, data) in ("ConnectionError", "SSLError")
+    assert (await client.get(GROUPS)).status_code == 200
 
 
 @pytest.mark.skipif(not RECORDED.is_dir(), reason="recorded answers are not here")

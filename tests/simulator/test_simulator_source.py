@@ -282,6 +282,41 @@ async def test_the_control_port_passes_traffic_and_tells_what_came_of_it() -> No
 
 
 @pytest_twisted.ensureDeferred
+async def test_traffic_waits_for_a_collector_that_was_never_reached() -> None:
+    with socket.socket() as reserved:
+        reserved.bind(("127.0.0.1", 0))
+        number = reserved.getsockname()[1]
+    asa = firewall(f"tcp://127.0.0.1:{number}")
+    asa.startService()
+    assert asa.control_url is not None
+    answer = Control(asa.control_url).call(
+        "POST", "/traffic", [{"source": "203.0.113.5", "destination": "10.0.0.4", "dport": 80}]
+    )
+    await deferLater(reactor, 0.1)
+    collector = Collector()
+    port = reactor.listenTCP(number, collector, interface="127.0.0.1")
+    _, told = await answer
+    assert (told["refused"], told["permitted"], told["lines_sent"]) == (0, 1, 2)
+    asa.reload()
+    await until(lambda: len(collector.connections) == 2)
+    await asa.stopService()
+    await port.stopListening()
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_page_in_a_browser_cannot_use_the_control_port() -> None:
+    asa = firewall()
+    asa.startService()
+    url = f"{asa.control_url}/reload"
+
+    def send() -> int:
+        return requests.post(url, headers={"Origin": "https://example.com"}, timeout=5).status_code
+
+    assert await deferToThread(send) == 403
+    await asa.stopService()
+
+
+@pytest_twisted.ensureDeferred
 async def test_the_control_port_types_lines_reads_text_and_sets_switches() -> None:
     asa = firewall()
     asa.startService()

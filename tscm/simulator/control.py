@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import define, field
 from twisted.internet.defer import Deferred, succeed
+from twisted.internet.task import deferLater
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -42,6 +43,8 @@ if TYPE_CHECKING:
 PREFIX = ("simulator", "v1")
 POLICY_IDS = ("106100", "106023")
 _WAIT = 60.0
+_FIRST_CONNECTION = 5.0
+"""Seconds that traffic waits for a TCP collector that was never reached."""
 _TOP = 100_000
 
 
@@ -80,6 +83,8 @@ class Control:
         try:
             if request.segments[:2] != PREFIX or len(request.segments) != 3:
                 return _reply(404, {"error": "no such call"})
+            if "origin" in request.headers:
+                return _reply(403, {"error": "no page of a browser has anything to ask here"})
             name = request.segments[2]
             if (request.method, name) == ("POST", "traffic"):
                 return _reply(200, await self._traffic(_json(request)))
@@ -131,6 +136,9 @@ class Control:
         if not isinstance(wait, int | float) or not 0 <= wait <= 600:
             raise RequestFaulty("wait: a number of seconds up to 600")
         source = self.asa.passage.source
+        until = self._reactor.seconds() + _FIRST_CONNECTION
+        while source.was_never_up and self._reactor.seconds() < until:
+            await deferLater(self._reactor, 0.02, lambda: None)
         sent = self.asa.counts.lines_sent
         policy = self._policy_lines()
         outcome = self.asa.passage.send(packets, close=bool(wanted.get("close", True)))

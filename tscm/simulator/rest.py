@@ -23,7 +23,6 @@ from tscm.simulator.syslog_form import Message
 
 WRITES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 _BULK_METHODS = WRITES | {"GET"}
-_DECODE_LIMIT = 64 << 20
 
 
 class _Rollback(Exception):
@@ -196,8 +195,8 @@ class RestAgent:
         return message(200, "", "Command executed", level="Warning")
 
     def _decoded(self, request: Request) -> Any:
-        limit = int(self.device.switches.max_body_bytes) or _DECODE_LIMIT
-        if len(request.body) > limit:
+        limit = int(self.device.switches.max_body_bytes)
+        if limit and len(request.body) > limit:
             raise BodyFaulty(f"body is larger than {limit} bytes")
         try:
             return json.loads(request.body)
@@ -281,7 +280,7 @@ class RestAgent:
                 "asaVersion": device.asa_version,
                 "totalFlashinMB": device.profile.flash_mb,
                 "deviceType": device.profile.device_type,
-                "upTimeinSeconds": int(now - device.started_at),
+                "upTimeinSeconds": max(0, int(now - device.started_at)),
                 "firewallMode": "Router",
                 "selfLink": "/api/monitoring/device/version",
             },

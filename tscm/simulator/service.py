@@ -198,7 +198,7 @@ class SimulatedAsa(Service):
 
     def reload(self, *, version: str = "") -> None:
         """
-        Start anew from what was saved: what was not is lost, and so are tokens and flows.
+        Start anew from what was saved: what was not is lost, as are tokens, flows and connections.
 
         *version* is what the firewall runs from then on.  Switch `reload_hazard` is the defect
         of 9.18.1 and 9.19.1, `reload_seconds` the time in which nothing answers.
@@ -217,6 +217,8 @@ class SimulatedAsa(Service):
         device.tokens.lose_all()
         device.started_at = now + switches.reload_seconds
         device.outside_changes = 0
+        device.hits.clear()
+        self.passage.source.reset()
         self.agent.booting_until = now + switches.reload_seconds
         self.passage.traffic.forget()
 

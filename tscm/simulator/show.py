@@ -130,7 +130,7 @@ def object_groups(device: Device, words: list[str]) -> str:
 
 def version(device: Device, now: float) -> str:
     """`show version`; the only place where the agent's version can be read."""
-    up = int(now - device.started_at)
+    up = max(0, int(now - device.started_at))
     days, hours, minutes = up // 86400, up % 86400 // 3600, up % 3600 // 60
     profile = device.profile
     agent = ""

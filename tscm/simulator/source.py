@@ -68,6 +68,17 @@ class SyslogSource(Service):
         for outlet in self.outlets:
             outlet.put(line_for(outlet.target.protocol == "udp"))
 
+    def reset(self) -> None:
+        """Break every TCP connection, as a reload does."""
+        for outlet in self.outlets:
+            if isinstance(outlet, TcpOutlet):
+                outlet.reset()
+
+    @property
+    def was_never_up(self) -> bool:
+        """Is there a TCP collector that was not reached yet?"""
+        return any(isinstance(o, TcpOutlet) and not o.connections for o in self.outlets)
+
     @property
     def tcp_is_down(self) -> bool:
         """Is a TCP collector away?"""

@@ -134,6 +134,12 @@ class TcpOutlet(Outlet, ClientFactory):
             self.changed(self)
         self._settle()
 
+    def reset(self) -> None:
+        """Break the connection; it is made again."""
+        if self._sender is not None:
+            transport: Any = self._sender.transport
+            transport.abortConnection()
+
     def resume(self) -> None:
         """There is room on the wire again."""
         self.paused = False

@@ -22,6 +22,8 @@ SECURITY_HEADERS = (
     ("X-content-type-options", "no-sniff"),
     ("X-xss-protection", "1; mode=block"),
 )
+MAX_BODY = 64 << 20
+"""No body is larger, whatever the switches say."""
 _CUT_PAUSE = 0.05
 _EXACT = {b"X-Auth-Token": b"X-Auth-Token"}
 
@@ -59,6 +61,24 @@ class AsaHttpRequest(HttpRequest):
     """
     Hands each request over to the factory's *taker*.
     """
+
+    received = 0
+
+    def gotLength(self, length: int | None) -> None:
+        """A body that is too large is not read."""
+        super().gotLength(length)
+        self._bear(length or 0)
+
+    def handleContentChunk(self, data: bytes) -> None:
+        """More of the body, of which nobody said how long it is."""
+        self.received += len(data)
+        if self._bear(self.received):
+            super().handleContentChunk(data)
+
+    def _bear(self, size: int) -> bool:
+        if size > MAX_BODY:
+            self.reset_connection()
+        return size <= MAX_BODY
 
     def process(self) -> None:
         """A request has come in whole."""
