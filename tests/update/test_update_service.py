@@ -274,6 +274,17 @@ def test_a_device_that_pauses_holds_no_place(bench: Bench) -> None:
     assert [result(run).result for run in paused] == ["changed"] * 2
 
 
+def test_an_update_on_demand_ends_a_pause(bench: Bench) -> None:
+    bench.add("one")
+    bench.driver("one").faults = [AgentFailed("one", "500")]
+    first = bench.service.update_now("one", ignore)
+    assert not first.called
+    second = bench.service.update_now("one", ignore)
+    assert result(first).result == "changed"
+    assert result(second).result == "unchanged"
+    assert bench.clock.getDelayedCalls() == []
+
+
 def test_pauses_grow_and_the_fifth_failure_stops_with_the_commands(bench: Bench) -> None:
     bench.add("one")
     driver = bench.driver("one")

@@ -1,8 +1,8 @@
 """
 One HTTPS session with a device's REST API agent: log in, ask, give the token back.
 
-Blocking, one request in flight, every wait bounded.  What comes back is judged here and
-becomes an `Answer` or a `DeviceFault`; nothing above this module sees requests.
+Blocking, one request in flight, every wait bounded.  What comes back becomes an `Answer` or a
+`DeviceFault` (`tscm.asa.answers`); nothing above this module sees requests.
 """
 
 import base64
@@ -10,37 +10,20 @@ import contextlib
 import json
 import time
 from collections.abc import Callable, Mapping
-from typing import Any
 
 import requests
 import urllib3
 from attrs import define, field, frozen
 
 from tscm.asa import tls
-from tscm.asa.faults import (
-    AgentAbsent,
-    AgentFailed,
-    LoginRefused,
-    PrivilegeTooLow,
-    SessionLost,
-    StepRefused,
-    TokensUsedUp,
-    UnitOnStandby,
-    revive,
-)
+from tscm.asa.answers import TOKENS, Answer, Judge, shown_path
+from tscm.asa.faults import AgentFailed, SessionLost, TokensUsedUp, revive
 from tscm.errors import DeviceFault
 from tscm.model import Json, Traffic
 from tscm.secrets import Secret
 
 USER_AGENT = "REST API Agent"  # any other is refused as if the password were wrong (asa.md, 1)
-_TOKENS = "tokenservices"
 _CHUNK = 65536
-_QUOTED = 200
-_STANDBY_TEXTS = (
-    "Configuration Replication is NOT performed",
-    "Configurations are no longer synchronized",
-)
-_BULK_SYNC_TEXT = "Beginning configuration replication"
 
 
 @frozen(kw_only=True)
@@ -53,14 +36,6 @@ class Bounds:
     read_seconds: float = 120.0
     write_seconds: float = 300.0
     response_bytes: int = 64 << 20
-
-
-@frozen
-class Answer:
-    """A good answer: its status, and its JSON where it had any."""
-
-    status: int
-    json: Any
 
 
 @define(eq=False)
@@ -83,8 +58,14 @@ class RestLink:
     fingerprint: str | None = field(default=None, init=False)
     token_died: bool = field(default=False, init=False)
     traffic: Traffic = field(factory=Traffic, init=False)
+    judge: Judge = field(init=False)
     _session: requests.Session | None = field(default=None, init=False)
     _token: str | None = field(default=None, init=False, repr=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.judge = Judge(
+            name=self.name, root=self.root, prefix=self.prefix, username=self.username
+        )
 
     def call(
         self, method: str, path: str, body: Json | list[Json] | None = None, *, write: bool = False
@@ -113,7 +94,7 @@ class RestLink:
                 # The account is right, for it just logged in: a token that is worth nothing.
                 self.token_auth = False
                 status, headers, content = self._send(method, path, body, write=write, basic=True)
-        return self._judge(method, path, status, headers, content)
+        return self.judge.judge(method, path, status, headers, content)
 
     def close(self) -> None:
         """
@@ -125,12 +106,12 @@ class RestLink:
             return
         if token is not None:
             with contextlib.suppress(DeviceFault):  # then it dies with its time limit
-                self._send("DELETE", f"{_TOKENS}/{token}", None, write=False, basic=True)
+                self._send("DELETE", f"{TOKENS}/{token}", None, write=False, basic=True)
         session.close()
         self._session = None
 
     def _log_in(self) -> None:
-        status, headers, content = self._send("POST", _TOKENS, None, write=False, basic=True)
+        status, headers, content = self._send("POST", TOKENS, None, write=False, basic=True)
         token = headers.get("X-Auth-Token")
         if status == 204 and token:
             self._token = token
@@ -144,7 +125,7 @@ class RestLink:
                 "or set Token Auth to no",
                 retry=True,
             )
-        self._judge("POST", _TOKENS, status, headers, content)
+        self.judge.judge("POST", TOKENS, status, headers, content)
         raise AgentFailed(self.name, f"login was answered with {status} and no token")
 
     def _send(
@@ -215,95 +196,15 @@ class RestLink:
         return bytes(content)
 
     def _fault(self, method: str, path: str, error: BaseException) -> DeviceFault:
-        if isinstance(error, requests.exceptions.SSLError) or tls.is_no_connection(error):
+        if tls.is_distrust(error) or tls.is_no_connection(error):
             return tls.connection_fault(self.name, self.root, error)
-        what = f"{method} {_shown_path(path)}"
+        what = f"{method} {shown_path(path)}"
+        if isinstance(error, requests.exceptions.SSLError) and not (
+            self._token or self.traffic.received
+        ):
+            return tls.connection_fault(self.name, self.root, error)  # never was TLS
         if isinstance(error, requests.exceptions.Timeout):
             cause = f"no answer to {what} within the time limit"
         else:
             cause = f"the connection broke at {what}"
         return AgentFailed(self.name, cause, revive(self.name, self.prefix))
-
-    def _judge(
-        self, method: str, path: str, status: int, headers: Mapping[str, str], content: bytes
-    ) -> Answer:
-        answer = _json(content)
-        what = f"{method} {_shown_path(path)}"
-        text = content.decode("utf-8", "replace")
-        if path != "cli" and any(standby in text for standby in _STANDBY_TEXTS):
-            raise UnitOnStandby(
-                self.name,
-                "it is a standby unit: what is changed there reaches nobody",
-                "set the device's address to that of the active unit",
-            )
-        if _BULK_SYNC_TEXT in text and method != "GET" and path != "cli":
-            raise AgentFailed(self.name, "it is replicating its configuration to its mate")
-        if status in {200, 201, 202, 204}:
-            if content.strip() and answer is None:
-                raise AgentFailed(
-                    self.name,
-                    f"{what} was answered with {status} and no JSON",
-                    revive(self.name, self.prefix),
-                )
-            code, details = _error_of(answer)
-            if details:
-                raise StepRefused(
-                    self.name, f"{what} was refused: {details}", status=status, code=code
-                )
-            return Answer(status, answer)
-        if status == 401:
-            raise LoginRefused(
-                self.name,
-                "wrong user name or password (401)",
-                f"check the account on the device (`username {self.username} … privilege 15`, "
-                f"`aaa authentication http console LOCAL`), then `tsadmin configure {self.name}`",
-            )
-        if status == 403:
-            raise PrivilegeTooLow(
-                self.name,
-                f"the account {self.username} has too little privilege for {what} (403)",
-                f"`username {self.username} password … privilege 15` on the device",
-            )
-        if (status in {404, 405} and answer is None) or 300 <= status < 400:
-            raise AgentAbsent(
-                self.name,
-                f"no REST API agent answers at {self.root} ({status}, "
-                f"{headers.get('Content-Type', 'no content type')})",
-                "`rest-api image boot:/FILE` and `rest-api agent` on the device; Firepower models and "
-                "releases after 9.16 have no agent",
-            )
-        if status >= 500:
-            raise AgentFailed(
-                self.name, f"{what} was answered with {status}", revive(self.name, self.prefix)
-            )
-        code, details = _error_of(answer)
-        raise StepRefused(
-            self.name,
-            f"{what} was refused with {status}: {details or 'without a reason'}",
-            status=status,
-            code=code,
-        )
-
-
-def _json(content: bytes) -> Any:
-    try:
-        return json.loads(content) if content.strip() else None
-    except (ValueError, RecursionError):
-        return None
-
-
-def _error_of(answer: Any) -> tuple[str, str]:
-    """Code and text of the first error in a reply; empty where it holds none."""
-    messages = answer.get("messages") if isinstance(answer, Mapping) else None
-    if isinstance(messages, Mapping):
-        messages = [messages]
-    for one in messages if isinstance(messages, list) else ():
-        if isinstance(one, Mapping) and str(one.get("level", "")).lower() == "error":
-            code = str(one.get("code", ""))
-            details = str(one.get("details", "")) or code or "without a reason"
-            return code, f"{details} ({code})"[:_QUOTED] if code else details[:_QUOTED]
-    return "", ""
-
-
-def _shown_path(path: str) -> str:
-    return "tokenservices/…" if path.startswith(_TOKENS + "/") else f"/{path}"

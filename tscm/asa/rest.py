@@ -9,8 +9,9 @@ from urllib.parse import quote
 from attrs import define, evolve, field
 
 from tscm.asa import batches, platforms
+from tscm.asa.answers import Answer, plain
 from tscm.asa.faults import AgentFailed, SaveFailed, StepRefused, UnitOnStandby
-from tscm.asa.link import Answer, RestLink
+from tscm.asa.link import RestLink
 from tscm.asa.members import GROUP_KIND, group_of, member, reference
 from tscm.model import (
     AddMembers,
@@ -216,10 +217,12 @@ class RestDriver:
         ):
             for message in _messages(one):
                 if str(message.get("level", "")).lower() == "error":
-                    details = str(message.get("details") or message.get("code") or "no reason")
+                    details = plain(
+                        str(message.get("details") or message.get("code") or "no reason")
+                    )
                     raise StepRefused(
                         self._link.name,
-                        f"a joined request was refused: {details[:200]}",
+                        f"a joined request was refused: {details}",
                         status=answer.status,
                         code=str(message.get("code", "")),
                     )

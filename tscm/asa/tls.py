@@ -196,6 +196,14 @@ def _reason(error: BaseException) -> str:
     return getattr(inner, "strerror", None) or str(error)
 
 
+def is_distrust(error: BaseException) -> bool:
+    """Was it the certificate that ended the handshake?"""
+    if _find(error, ssl.SSLCertVerificationError) is not None:
+        return True
+    found = _find(error, urllib3.exceptions.SSLError)
+    return found is not None and "ingerprint" in str(found)
+
+
 def is_no_connection(error: BaseException) -> bool:
     """
     Did the attempt end before a byte of a request could have left?

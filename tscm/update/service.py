@@ -6,20 +6,13 @@ either.  Between two attempts of a run nothing is held, so that a firewall that 
 to come back delays nobody.  What brings numpy, dnspython and requests is imported by the first run.
 """
 
-from collections.abc import Callable, Coroutine
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from attrs import define, evolve, field
 from twisted.application.service import Service
-from twisted.internet.defer import (
-    CancelledError,
-    Deferred,
-    DeferredList,
-    DeferredLock,
-    DeferredSemaphore,
-)
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
-from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
 from tscm.errors import DeviceUnknown, TscmError
@@ -31,13 +24,12 @@ from tscm.store.policies import Generation, Policies
 from tscm.threads import Threads
 from tscm.update.job import UpdateJob
 from tscm.update.memory import DeviceMemory
-from tscm.update.outcome import Pause, UpdateOutcome
+from tscm.update.outcome import UpdateOutcome
+from tscm.update.turns import Turns, Updated, witness
 from tscm.update.ways import Ways
 
 if TYPE_CHECKING:
     from tscm.update.purge import PurgeOutcome
-
-T = TypeVar("T")
 
 LATEST_SHOWN = 10
 
@@ -60,22 +52,6 @@ class GenerationUnknown(TscmError):
 
 
 @define(eq=False)
-class Updated:
-    """
-    One device under update: its settings, its turn, its timer.
-    """
-
-    settings: DeviceSettings
-    gone: bool = False
-    turn: DeferredLock = field(factory=DeferredLock)
-    timer: PeriodicService | None = None
-    running_since: float | None = None
-    waiting_until: float | None = None
-    progress: Progress | None = None
-    pause: Deferred[None] | None = None
-
-
-@define(eq=False)
 class UpdateService(Service):
     """
     Schedules updates, carries out those that are asked for, and keeps how they went.
@@ -89,17 +65,16 @@ class UpdateService(Service):
     _policies: Policies
     _ways: Ways
     _devices: dict[str, Updated] = field(factory=dict, init=False)
-    _slots: DeferredSemaphore = field(init=False)
-    _runs: set[Deferred[Any]] = field(factory=set, init=False)
-    _stopping: bool = field(default=False, init=False)
+    _turns: Turns = field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        self._slots = DeferredSemaphore(self._node.policy.parallel_updates)
+        parallel = self._node.policy.parallel_updates
+        self._turns = Turns(self._clock, self._threads, parallel)
 
     def startService(self) -> None:
         """Begin the schedules."""
         super().startService()
-        self._stopping = False
+        self._turns.stopping = False
         for one in self._devices.values():
             self._start_timer(one)
 
@@ -108,12 +83,11 @@ class UpdateService(Service):
         No further run; fires when those under way have come to a safe point and are kept.
         """
         super().stopService()
-        self._stopping = True
+        self._turns.stopping = True
         for one in self._devices.values():
             self._stop_timer(one)
-            if one.pause is not None:
-                one.pause.cancel()
-        return DeferredList([_witness(run) for run in self._runs], consumeErrors=True)
+            one.hurry()
+        return self._turns.when_idle()
 
     # -- devices ---------------------------------------------------------------
 
@@ -138,8 +112,7 @@ class UpdateService(Service):
         if one is not None:
             one.gone = True
             self._stop_timer(one)
-            if one.pause is not None:
-                one.pause.cancel()
+            one.hurry()
         self._policies.forget(name)
 
     def _start_timer(self, one: Updated) -> None:
@@ -170,10 +143,13 @@ class UpdateService(Service):
         """
         Fetch and push, after what is under way for the device; also where updates are disabled.
 
+        A run that waits for the device to come back tries again at once.
+
         The outcome is kept whatever it is; look at `raise_if_failed`.  Raises `DeviceUnknown`.
         """
         one = self._device(name)
         self._change_memory(name, held=False)
+        one.hurry()
         return self._ask(one, report, lambda job: evolve(job, force=force))
 
     def plan(self, name: str, report: Report) -> Deferred[UpdateOutcome]:
@@ -203,12 +179,12 @@ class UpdateService(Service):
 
         async def purge() -> "PurgeOutcome":
             job = evolve(self._job(one), force=force)
-            done = await self._threads.run(purge_device, job, report)
+            done = await self._turns.in_thread(purge_device, job, report)
             if not one.gone:
                 self._change_memory(name, held=True, layout=None)
             return done
 
-        return self._turn(one, purge)
+        return self._turns.take(one, purge)
 
     def why(self, name: str, asked: str) -> Deferred[Json]:
         """How an address or network stands with the device's lists, from what is stored."""
@@ -291,7 +267,7 @@ class UpdateService(Service):
             return
         patient = not memory.broken
         run = self._ask(one, lambda _: None, lambda job: evolve(job, patient=patient))
-        outcome = await _witness(run, take=True)  # the timer may be cancelled; the run may not
+        outcome = await witness(run, take=True)  # the timer may be cancelled; the run may not
         if not outcome.good:
             self._log.warn("update failed: {sentence}", sentence=outcome.sentence())
 
@@ -303,75 +279,18 @@ class UpdateService(Service):
         *,
         dry: bool = False,
     ) -> Deferred[UpdateOutcome]:
-        async def run() -> UpdateOutcome:
-            outcome = await self._attempts(one, report, shape, dry=dry)
-            return outcome if dry or one.gone else self._keep(outcome)
-
-        return self._turn(one, run)
-
-    def _turn(self, one: Updated, work: Callable[[], Coroutine[Any, Any, T]]) -> Deferred[T]:
-        """Do *work* when nothing else is under way for the device; a stop waits for its end."""
-
-        async def in_turn() -> T:
-            await one.turn.acquire()
-            try:
-                one.running_since = self._clock.seconds()
-                return await work()
-            finally:
-                one.running_since = one.waiting_until = one.progress = None
-                one.turn.release()
-
-        run: Deferred[T] = Deferred.fromCoroutine(in_turn())
-        self._runs.add(run)
-        return run.addBoth(self._ended, run)
-
-    def _ended(self, result: Any, run: Deferred[Any]) -> Any:
-        self._runs.discard(run)
-        return result
-
-    async def _attempts(
-        self,
-        one: Updated,
-        report: Report,
-        shape: Callable[[UpdateJob], UpdateJob],
-        *,
-        dry: bool,
-    ) -> UpdateOutcome:
         from tscm.update.run import UpdateRun
 
         def told(progress: Progress) -> None:
             one.progress = progress  # a plain assignment: safe from any thread
             report(progress)
 
-        run = UpdateRun(shape(self._job(one)), told, dry=dry)
-        while True:
-            await self._slots.acquire()
-            try:
-                done = await self._threads.run(run.attempt)
-            finally:
-                self._slots.release()
-            if isinstance(done, UpdateOutcome):
-                return done
-            if not await self._wait(one, done, told):
-                return run.stopped()
+        async def run() -> UpdateOutcome:
+            prepared = UpdateRun(shape(self._job(one)), told, dry=dry)
+            outcome = await self._turns.carry(one, prepared, told)
+            return outcome if dry or one.gone else self._keep(outcome)
 
-    async def _wait(self, one: Updated, pause: Pause, told: Report) -> bool:
-        """Leave the device alone for a while; False when the run ends with the manager."""
-        if self._over(one):
-            return False
-        told(pause.progress)
-        one.waiting_until = self._clock.seconds() + pause.seconds
-        one.pause = deferLater(self._clock, pause.seconds)
-        try:
-            await one.pause
-        except CancelledError:
-            return False
-        finally:
-            one.pause = one.waiting_until = None
-        return not self._over(one)
-
-    def _over(self, one: Updated) -> bool:
-        return self._stopping or one.gone
+        return self._turns.take(one, run)
 
     def _job(self, one: Updated) -> UpdateJob:
         name, ways = one.settings.name, self._ways
@@ -386,7 +305,7 @@ class UpdateService(Service):
             opener=ways.opener,
             resolve=ways.resolve,
             now=ways.now,
-            pause=lambda _: self._over(one),
+            pause=lambda _: self._turns.over(one),
         )
 
     def _keep(self, outcome: UpdateOutcome) -> UpdateOutcome:
@@ -420,21 +339,3 @@ class UpdateService(Service):
     def _next_run(self, one: Updated) -> float:
         now, interval = self._clock.seconds(), float(self._node.policy.interval_seconds)
         return now + (spread(one.settings.name, interval) - now) % interval
-
-
-def _witness(run: Deferred[T], *, take: bool = False) -> Deferred[T]:
-    """
-    A Deferred that fires as *run* does and can be cancelled without harm to it.
-
-    With *take* nobody else waits for *run*, and its failure is the witness's to tell.
-    """
-    seen: Deferred[T] = Deferred()
-
-    def tell(result: Any) -> Any:
-        if seen.called:
-            return result
-        seen.callback(result)
-        return None if take else result
-
-    run.addBoth(tell)
-    return seen

@@ -1,0 +1,144 @@
+"""
+What an answer of the REST API agent means (asa.md, sections 1 to 4).
+
+Pure: status, headers and bytes in, a value or a `DeviceFault` out.
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from attrs import frozen
+
+from tscm.asa.faults import (
+    AgentAbsent,
+    AgentFailed,
+    LoginRefused,
+    PrivilegeTooLow,
+    StepRefused,
+    UnitOnStandby,
+    revive,
+)
+
+TOKENS = "tokenservices"
+_QUOTED = 200
+_STANDBY_TEXTS = (
+    "Configuration Replication is NOT performed",
+    "Configurations are no longer synchronized",
+)
+_BULK_SYNC_TEXT = "Beginning configuration replication"
+
+
+@frozen
+class Answer:
+    """A good answer: its status, and its JSON where it had any."""
+
+    status: int
+    json: Any
+
+
+@frozen(kw_only=True)
+class Judge:
+    """
+    Judges the answers of one device; the fields are for the sentences of its faults.
+    """
+
+    name: str
+    root: str
+    prefix: str
+    username: str
+
+    def judge(
+        self, method: str, path: str, status: int, headers: Mapping[str, str], content: bytes
+    ) -> Answer:
+        """
+        The answer to *method* *path*, or what is wrong with it as a `DeviceFault`.
+        """
+        answer = json_of(content)
+        what = f"{method} {shown_path(path)}"
+        text = content.decode("utf-8", "replace")
+        if path != "cli" and any(standby in text for standby in _STANDBY_TEXTS):
+            raise UnitOnStandby(
+                self.name,
+                "it is a standby unit: what is changed there reaches nobody",
+                "set the device's address to that of the active unit",
+            )
+        if _BULK_SYNC_TEXT in text and method != "GET" and path != "cli":
+            raise AgentFailed(self.name, "it is replicating its configuration to its mate")
+        if status in {200, 201, 202, 204}:
+            if content.strip() and answer is None:
+                raise AgentFailed(
+                    self.name,
+                    f"{what} was answered with {status} and no JSON",
+                    revive(self.name, self.prefix),
+                )
+            code, details = _error_of(answer)
+            if details:
+                raise StepRefused(
+                    self.name, f"{what} was refused: {details}", status=status, code=code
+                )
+            return Answer(status, answer)
+        if status == 401:
+            raise LoginRefused(
+                self.name,
+                "wrong user name or password (401)",
+                f"check the account on the device (`username {self.username} … privilege 15`, "
+                f"`aaa authentication http console LOCAL`), then `tsadmin configure {self.name}`",
+            )
+        if status == 403:
+            raise PrivilegeTooLow(
+                self.name,
+                f"the account {self.username} has too little privilege for {what} (403)",
+                f"`username {self.username} password … privilege 15` on the device",
+            )
+        if (status in {404, 405} and answer is None) or 300 <= status < 400:
+            raise AgentAbsent(
+                self.name,
+                f"no REST API agent answers at {self.root} ({status}, "
+                f"{headers.get('Content-Type', 'no content type')})",
+                "`rest-api image boot:/FILE` and `rest-api agent` on the device; Firepower models and "
+                "releases after 9.16 have no agent",
+            )
+        if status >= 500:
+            raise AgentFailed(
+                self.name, f"{what} was answered with {status}", revive(self.name, self.prefix)
+            )
+        code, details = _error_of(answer)
+        raise StepRefused(
+            self.name,
+            f"{what} was refused with {status}: {details or 'without a reason'}",
+            status=status,
+            code=code,
+        )
+
+
+def plain(text: str) -> str:
+    """A device's words as an error may quote them: short, on one line, harmless on a terminal."""
+    shown = "".join(one if one.isprintable() else " " for one in text)
+    return " ".join(shown.split())[:_QUOTED]
+
+
+def json_of(content: bytes) -> Any:
+    """What a body holds; None where it is no JSON, as from the ASA's own web server."""
+    try:
+        return json.loads(content) if content.strip() else None
+    except (ValueError, RecursionError):
+        return None
+
+
+def _error_of(answer: Any) -> tuple[str, str]:
+    """Code and text of the first error in a reply; empty where it holds none."""
+    messages = answer.get("messages") if isinstance(answer, Mapping) else None
+    if isinstance(messages, Mapping):
+        messages = [messages]
+    for one in messages if isinstance(messages, list) else ():
+        if isinstance(one, Mapping) and str(one.get("level", "")).lower() == "error":
+            code = plain(str(one.get("code", "")))
+            details = plain(str(one.get("details", ""))) or code or "without a reason"
+            return code, f"{details} ({code})" if code else details
+    return "", ""
+
+
+def shown_path(path: str) -> str:
+    """A path as an error may show it: without a token."""
+    return "tokenservices/…" if path.startswith(TOKENS + "/") else f"/{path}"
