@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tscm.policy.cidr import CidrSet, Entries
+from tscm.policy.cidr import CidrSet, Entries, overlapping
 from tscm.policy.guard import (
     Guarded,
     GuardRules,
@@ -12,7 +12,6 @@ from tscm.policy.guard import (
     WarningList,
     compare,
     inspect,
-    overlapping,
     serial_went_back,
     stale,
 )

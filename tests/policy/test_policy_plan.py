@@ -250,6 +250,13 @@ def test_too_long_names_are_refused_before_anything_starts() -> None:
         make_plan({}, desired)
 
 
+def test_a_size_of_nothing_is_refused_instead_of_planned_for_ever() -> None:
+    with pytest.raises(ValueError, match="size"):
+        desire(hosts(0, 2), size=0)
+    with pytest.raises(ValueError, match="most"):
+        make_plan({}, desire(hosts(0, 2)), batch=0)
+
+
 def test_a_mark_of_somebody_else_is_shown() -> None:
     groups, _ = carry_out({}, desire(hosts(0, 2), mark="tscm other"))
     plan = make_plan(groups, desire(hosts(0, 2), mark="tscm test"))

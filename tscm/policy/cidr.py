@@ -9,6 +9,7 @@ from typing import Self
 
 import numpy as np
 from attrs import field, frozen
+from numpy.typing import NDArray
 
 from tscm.model import Cidr
 from tscm.policy import spans
@@ -16,7 +17,7 @@ from tscm.policy.entries import V4_SHIFT, Entries
 from tscm.policy.spans import Spans
 from tscm.policy.spelling import V4_BITS, V6_BITS, read_cidr
 
-__all__ = ["CidrSet", "Entries", "read_cidr"]
+__all__ = ["CidrSet", "Entries", "overlapping", "read_cidr"]
 
 
 @frozen(eq=False)
@@ -117,3 +118,13 @@ class CidrSet:
 
     def __repr__(self) -> str:
         return f"CidrSet({len(self)} CIDRs)"
+
+
+def overlapping(entries: Entries, networks: CidrSet) -> NDArray[np.bool_]:
+    """For each row of *entries*: does it share an address with *networks*?"""
+    flags = []
+    for columns, known in zip(
+        (entries.v4_columns(), entries.v6_columns()), networks.intervals(), strict=True
+    ):
+        flags.append(spans.touching(*columns, known))
+    return np.concatenate(flags)

@@ -17,8 +17,7 @@ from attrs import define, evolve, field, frozen
 from numpy.typing import NDArray
 
 from tscm.model import Cidr
-from tscm.policy import spans
-from tscm.policy.cidr import CidrSet, Entries, read_cidr
+from tscm.policy.cidr import CidrSet, Entries, overlapping, read_cidr
 from tscm.policy.lists import PolicyList
 from tscm.policy.special import SPECIAL
 
@@ -230,16 +229,6 @@ def serial_went_back(old: int, new: int) -> bool:
     A distance of exactly half the circle has no answer there; it counts as going back here.
     """
     return (new - old) % _SERIALS >= _SERIALS // 2
-
-
-def overlapping(entries: Entries, networks: CidrSet) -> NDArray[np.bool_]:
-    """For each row of *entries*: does it share an address with *networks*?"""
-    flags = []
-    for columns, known in zip(
-        (entries.v4_columns(), entries.v6_columns()), networks.intervals(), strict=True
-    ):
-        flags.append(spans.touching(*columns, known))
-    return np.concatenate(flags)
 
 
 @cache

@@ -15,7 +15,8 @@ like any other: it is added before the last real entry goes, and goes after the 
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from attrs import frozen
+from attrs import field, frozen
+from attrs.validators import ge
 
 from tscm.model import Cidr, DeleteGroup, Group, Step
 from tscm.policy.cidr import CidrSet
@@ -39,7 +40,7 @@ class Desired:
     prefix: str
     block: CidrSet
     allow: CidrSet
-    size: int
+    size: int = field(validator=ge(1))
     mark: str = ""
 
 

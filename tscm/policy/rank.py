@@ -13,8 +13,7 @@ from numpy.typing import NDArray
 
 from tscm.errors import TscmError
 from tscm.model import Cidr
-from tscm.policy.cidr import CidrSet, Entries
-from tscm.policy.guard import overlapping
+from tscm.policy.cidr import CidrSet, Entries, overlapping
 
 Hits = Callable[[Entries], NDArray[np.int64]]
 """For each row: how often it was seen hitting lately."""

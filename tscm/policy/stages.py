@@ -5,6 +5,7 @@ The order of steps: what makes a list larger, then what makes it smaller, then w
 from collections.abc import Iterator, Mapping, Sequence
 
 from attrs import define, field
+from attrs.validators import ge
 
 from tscm.model import (
     AddMembers,
@@ -17,10 +18,9 @@ from tscm.model import (
     RemoveMembers,
     Step,
 )
-from tscm.policy.cidr import CidrSet, Entries
+from tscm.policy.cidr import CidrSet, Entries, overlapping
 from tscm.policy.config_size import Meter
 from tscm.policy.groups import KINDS, Present, parent_name
-from tscm.policy.guard import overlapping
 from tscm.policy.placing import Child
 
 
@@ -33,7 +33,7 @@ class Portions:
     it early and with little in hand.
     """
 
-    most: int
+    most: int = field(validator=ge(1))
     first: int | None = None
 
     def adding(self, members: Sequence[Cidr]) -> Iterator[tuple[Cidr, ...]]:

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from attrs import evolve, frozen
 
 from tscm.model import Cidr
-from tscm.policy.cidr import CidrSet, Entries, read_cidr
-from tscm.policy.guard import Finding, GuardRules, inspect, overlapping
+from tscm.policy.cidr import CidrSet, Entries, overlapping, read_cidr
+from tscm.policy.guard import Finding, GuardRules, inspect
 from tscm.policy.lists import PolicyList
 
 SHOWN = 20
