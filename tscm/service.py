@@ -339,6 +339,13 @@ class NodeService(Service):
         if wanted == self.node:
             self.faults.pop("", None)
             return
+        if evolve(self.node, intake=wanted.intake) == wanted and self.intake.take_bounds(
+            wanted.intake
+        ):
+            self.node = wanted
+            self.faults.pop("", None)
+            self._log.info("bounds of intake changed")
+            return
         self.faults[""] = (
             f"{self.layout.settings_file} has changed; restart the manager to put it in force"
         )

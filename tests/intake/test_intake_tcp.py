@@ -164,6 +164,25 @@ async def test_unknown_senders_are_closed_where_so_set() -> None:
 
 
 @pytest_twisted.ensureDeferred
+async def test_other_bounds_come_into_force_on_open_sockets(intake: IntakeService) -> None:
+    place = intake.addresses()["tcp"]
+    with connected(intake, 5) as stranger, connected(intake, 2) as known:
+        stranger.sendall(b"<1>a\n")
+        known.sendall(b"<1>b\n")
+        await until(lambda: only(intake)["received"] == 2)
+        assert intake.take_bounds(bounds(unknown_senders="close", max_connections_per_sender=1))
+        assert not intake.take_bounds(bounds(udp_sockets=2))
+        stranger.sendall(b"<1>c\n")
+        known.sendall(b"<1>d\n")
+        await until(lambda: closed_by_peer(stranger))
+        await until(lambda: spool_of(intake).count() == 2)
+        with connected(intake, 2) as second:
+            await until(lambda: closed_by_peer(second))
+    assert intake.addresses()["tcp"] == place
+    assert spool_of(intake).lines("fw1") == [b"<1>b", b"<1>d"]
+
+
+@pytest_twisted.ensureDeferred
 async def test_strangers_cannot_take_the_room_of_devices() -> None:
     service = made(max_connections=40, max_connections_per_sender=30)
     service.startService()

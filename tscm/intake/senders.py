@@ -150,6 +150,10 @@ class SenderTable:
                 self.strangers.forget(address)
             self._changed()
 
+    def look_again(self) -> None:
+        """Let listeners ask anew for every sender: what they may do with strangers has changed."""
+        self._changed()
+
     def figures(self) -> Json:
         """Names with the addresses they stand for, and addresses that several devices share."""
         names = sorted(self.names)

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
-from attrs import define, field
+from attrs import define, evolve, field
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, gatherResults, maybeDeferred
 from twisted.logger import Logger
@@ -37,6 +37,15 @@ from tscm.settings.values import HostPort
 from tscm.syslog.framing import Looker, look_over
 
 _FOLLOW_SECONDS = 10.0
+_FIXED = (
+    "max_message_bytes",
+    "receive_buffer_bytes",
+    "udp_sockets",
+    "udp_helper",
+    "resolve_seconds",
+)
+"""What holds from the binding of a socket, or the making of a buffer, to the end."""
+
 _OTHER_FILES = 1024  # logs, cursors, requests: beside the connections
 
 
@@ -67,6 +76,7 @@ class IntakeService(Service):
     _delivery: Delivery = field(init=False)
     _connections: Connections = field(init=False)
     _naming: Naming = field(init=False)
+    _stream_bounds: StreamBounds = field(init=False)
     _tls: TlsServer | None = field(default=None, init=False)
     _following: PeriodicService | None = field(default=None, init=False)
     _drain: Drain | None = field(default=None, init=False)
@@ -77,21 +87,42 @@ class IntakeService(Service):
     _places: dict[str, list[str]] = field(factory=dict, init=False)
 
     def __attrs_post_init__(self) -> None:
-        rate = self._bounds.unknown_kb_per_second * 1024
-        self.senders.strangers.bytes_per_second = rate
-        if self._bounds.unknown_senders == "quarantine" and self.quarantine_file is not None:
-            self._quarantine = QuarantineLog(
-                self.quarantine_file,
-                self._bounds.quarantine_kb * 1024,
-                self.senders.strangers.may_keep,
-            )
-        self._delivery = Delivery(self._spool, self.senders, self._quarantine)
-        self._connections = Connections(
-            self._bounds.max_connections, self._bounds.max_connections_per_sender
-        )
-        self._naming = Naming(
-            self._reactor, self.senders, self._bounds.resolve_seconds, self._resolve
-        )
+        bounds = self._bounds
+        self._delivery = Delivery(self._spool, self.senders)
+        self._connections = Connections(bounds.max_connections, bounds.max_connections_per_sender)
+        self._naming = Naming(self._reactor, self.senders, bounds.resolve_seconds, self._resolve)
+        self._stream_bounds = StreamBounds(bounds.max_message_bytes, look=_best_look())
+        self._put_in_force()
+
+    def take_bounds(self, bounds: Intake) -> bool:
+        """
+        Put other settings in force without closing a socket; False where that needs a restart.
+        """
+        fixed = {name: getattr(self._bounds, name) for name in _FIXED}
+        if evolve(bounds, **fixed) != bounds:
+            return False
+        self._bounds = bounds
+        self._put_in_force()
+        return True
+
+    def _put_in_force(self) -> None:
+        bounds = self._bounds
+        self._connections.most = bounds.max_connections
+        self._connections.most_per_sender = bounds.max_connections_per_sender
+        self._stream_bounds.octet_counts = bounds.octet_counting
+        self._stream_bounds.strangers_closed = bounds.unknown_senders == "close"
+        for listener in self._udp:
+            listener.pace.wait = bounds.busy_wait_ms / 1000
+        strangers = self.senders.strangers
+        strangers.bytes_per_second = bounds.unknown_kb_per_second * 1024
+        if self._quarantine is not None:
+            self._quarantine.close()
+            self._quarantine = None
+        if bounds.unknown_senders == "quarantine" and self.quarantine_file is not None:
+            quota = bounds.quarantine_kb * 1024
+            self._quarantine = QuarantineLog(self.quarantine_file, quota, strangers.may_keep)
+        self._delivery.quarantine = self._quarantine
+        self.senders.look_again()
 
     def privilegedStartService(self) -> None:
         """Bind every listener, or none: raises `ListenerUnavailable`."""
@@ -286,15 +317,9 @@ class IntakeService(Service):
         bound = held or sockets.bind_tcp(kind, address)
         place = sockets.place_of(bound)
         account = self._account(kind, place)
-        bounds = StreamBounds(
-            self._bounds.max_message_bytes,
-            strangers_closed=self._bounds.unknown_senders == "close",
-            octet_counts=self._bounds.octet_counting,
-            look=_best_look(),
-        )
         tls = self._tls if kind == "tls" else None
         streams = SyslogStreams(
-            self._reactor, account, self._delivery, self._connections, bounds, tls
+            self._reactor, account, self._delivery, self._connections, self._stream_bounds, tls
         )
         account.extra.append(streams.figures)
         factory: Any = streams

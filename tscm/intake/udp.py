@@ -89,7 +89,7 @@ class UdpListener(FileDescriptor):
         self._drain = drain
         self._deliver = deliver
         self._account = account
-        self._pace = pace
+        self.pace = pace
         self._next: IDelayedCall | None = None
         self._errors = 0
         self._kernel_drops = sockets.KernelDrops(bound)
@@ -141,7 +141,7 @@ class UdpListener(FileDescriptor):
         return {
             "kernel_drops": self._kernel_drops.count(),
             "drains": self.drains,
-            "rate": round(self._pace.rate),
+            "rate": round(self.pace.rate),
         }
 
     def connectionLost(self, reason: Any) -> None:
@@ -159,7 +159,7 @@ class UdpListener(FileDescriptor):
 
     def _paced(self) -> float | None:
         batch = self._take()
-        return self._pace.after(batch.datagrams, more=batch.more, now=self._clock.seconds())
+        return self.pace.after(batch.datagrams, more=batch.more, now=self._clock.seconds())
 
     def _take(self) -> Batch:
         try:
