@@ -94,59 +94,90 @@ def numbered(first: int, count: int, text: str = "%ASA-6-106100: line") -> list[
     return [f"{text} {number:06d}".encode() for number in range(first, first + count)]
 
 
-class KillingDisk(Disk):
+class SteppingDisk(Disk):
     """
-    A disk whose process dies by kill -9 at its n-th step: before it, or half-way through a write.
+    A disk that counts what changes something, and calls `last` at its n-th such step.
+
+    *half*: the step is done first, a write in part.
     """
 
     def __init__(self, step: int, *, half: bool) -> None:
         self.left = step
         self.half = half
 
+    def last(self) -> None:
+        """What happens there."""
+        os.kill(os.getpid(), signal.SIGKILL)
+
     def _step(self) -> bool:
-        """Whether this step is the last, and may still be done in part."""
+        """Whether this step is the last, and is to be done in part before that."""
         self.left -= 1
-        if self.left > 0:
+        if not self._is_last():
             return False
         if not self.half:
-            os.kill(os.getpid(), signal.SIGKILL)
+            self.last()
         return True
+
+    def _is_last(self) -> bool:
+        return self.left <= 0  # a step that fails by itself is not done, and the next one counts
 
     def open(self, path: Path, flags: int) -> int:
         last = flags & os.O_CREAT and self._step()
         fd = super().open(path, flags)
-        return self._die() if last else fd
+        if last:
+            os.close(fd)
+            self.last()
+        return fd
 
     def pwrite(self, fd: int, data: Buffer, at: int) -> int:
         if self._step():
             os.pwrite(fd, bytes(data)[: len(bytes(data)) // 2], at)
-            self._die()
+            self.last()
         return os.pwrite(fd, data, at)
 
     def truncate(self, fd: int, size: int) -> None:
         last = self._step()
         super().truncate(fd, size)
         if last:
-            self._die()
+            self.last()
 
     def rename(self, old: Path, new: Path) -> None:
         last = self._step()
         super().rename(old, new)
         if last:
-            self._die()
+            self.last()
 
     def unlink(self, path: Path) -> None:
         last = self._step()
         super().unlink(path)
         if last:
-            self._die()
+            self.last()
 
     def make_folder(self, folder: Path) -> None:
         last = self._step()
         super().make_folder(folder)
         if last:
-            self._die()
+            self.last()
 
-    def _die(self) -> int:
-        os.kill(os.getpid(), signal.SIGKILL)
-        raise AssertionError
+
+class KillingDisk(SteppingDisk):
+    """
+    A disk whose process dies by kill -9 at its n-th step: before it, or half-way through a write.
+    """
+
+
+class RefusingDisk(SteppingDisk):
+    """
+    A disk that refuses its n-th step and some after it, and then works again.
+    """
+
+    def __init__(self, step: int, number: int, times: int) -> None:
+        super().__init__(step, half=False)
+        self.number = number
+        self.times = times
+
+    def last(self) -> None:
+        raise OSError(self.number, os.strerror(self.number))
+
+    def _is_last(self) -> bool:
+        return -self.times < self.left <= 0

@@ -88,11 +88,10 @@ class Aside:
             for (log, job), result in zip(chosen, await done, strict=True):
                 left -= job.segment.size
                 try:
-                    self._take(log, job, result)
+                    well = self._take(log, job, result) and well
                 except OSError as error:
                     log.trouble(error, "has a sealed segment that cannot be replaced")
                     well = False
-                well = well and not isinstance(result, OSError)
             if not well:  # tried again in the next pass, not at once
                 return
 
@@ -135,7 +134,8 @@ class Aside:
             self._seen[log.name] = stands
         return found
 
-    def _take(self, log: DeviceLog, job: AsideJob, result: int | OSError) -> None:
+    def _take(self, log: DeviceLog, job: AsideJob, result: int | OSError) -> bool:
+        """Write down what came of a job; whether it is done with."""
         catalogue, folder, start = log.live.catalogue, job.folder, job.segment.start
         number = catalogue.number_of(start)
         segment = None if number is None or log.closed else catalogue.at(number)
@@ -147,10 +147,10 @@ class Aside:
                 log.segment_missing(segment)
             elif isinstance(result, OSError) and not log.closed:
                 log.trouble(result, "has a sealed segment that cannot be worked on")
-            return
+            return False
         if segment.flags & CHECKED and segment.text_crc != result:
             self._damaged(log, job, number, segment)
-            return
+            return True
         changed = segment.with_crc(result)
         if job.target is not None:
             if self._disk.size_of(job.target) is not None:
@@ -158,6 +158,7 @@ class Aside:
             self._disk.unlink(folder.segment(start))
             changed = changed.with_flag(COMPRESSED)
         catalogue.change(number, changed)
+        return True
 
     def _damaged(self, log: DeviceLog, job: AsideJob, number: int, segment: Segment) -> None:
         """The text is kept as it is: what can be read of it is better than nothing."""

@@ -6,6 +6,7 @@ was lost, stays as a record that says so.  The list is searched where it lies: a
 hundreds of devices and thousands of segments each neither reads it at start nor keeps it in memory.
 """
 
+import contextlib
 import errno
 import struct
 from collections.abc import Iterator
@@ -132,6 +133,8 @@ class Catalogue:
     count: int = field(default=0, init=False)
     first: int = field(default=0, init=False)
     last: Segment | None = field(default=None, init=False)
+    _before: Segment | None = field(default=None, init=False)
+    """The record before the last, for `drop_last`."""
     _fd: int = field(default=-1, init=False)
     _found: tuple[int, Segment] | None = field(default=None, init=False)
 
@@ -151,6 +154,7 @@ class Catalogue:
     def _look(self) -> None:
         self._found = None
         self.last = self.at(self.count - 1) if self.count else None
+        self._before = self.at(self.count - 2) if self.count > 1 else None
         low, high = 0, self.count
         while low < high:
             middle = (low + high) // 2
@@ -229,16 +233,23 @@ class Catalogue:
         try:
             self._disk.write_all(self._fd, encode_segment(segment), at)
         except OSError:
-            self._disk.truncate(self._fd, at)
+            with contextlib.suppress(OSError):  # else the next one is written over it
+                self._disk.truncate(self._fd, at)
             raise
         self.count += 1
-        self.last = segment
+        self._before, self.last = self.last, segment
 
     def drop_last(self) -> None:
-        """Take the last record away, for a seal that could not be ended."""
-        self._disk.truncate(self._fd, (self.count - 1) * RECORD_BYTES)
+        """
+        Take back what was just added, for a seal that could not be ended.
+
+        Where the disk does not let us, the record stays in the file until the next one is written
+        over it; a start that finds it sees that its segment was never named.
+        """
         self.count -= 1
-        self._look()
+        self.last, self._found = self._before, None
+        with contextlib.suppress(OSError):
+            self._disk.truncate(self._fd, self.count * RECORD_BYTES)
 
     def change(self, number: int, segment: Segment) -> None:
         """Write record *number* anew: with other flags, or a checksum of the text."""

@@ -131,17 +131,17 @@ def _finish_seal(disk: Disk, folder: LogFolder, catalogue: Catalogue) -> None:
     live = disk.size_of(folder.live)
     waiting = disk.size_of(folder.next)
     if (
-        waiting is not None
-        and last is not None
+        last is not None
         and not last.gone
+        and live is not None
         and disk.size_of(folder.segment(last.start)) is None
         and disk.size_of(folder.compressed(last.start)) is None
-        and live is not None
-    ):
+        and (waiting is not None or disk.size_of(folder.index(last.end)) is None)
+    ):  # listed and never named: the index of what follows is begun behind the naming
         if live == last.size:
             disk.rename(folder.live, folder.segment(last.start))
             live = None
-        else:  # a power cut took a part of the text: it is the live segment again
+        else:  # it grew after the seal was given up, or a power cut took a part of it
             catalogue.drop_last()
     if waiting is not None and live is None:
         disk.rename(folder.next, folder.live)
