@@ -74,6 +74,9 @@ class Operations(Protocol):
     async def purge_device(self, name: str, report: Report, *, force: bool) -> Json:
         """Take our groups off a device, as far as its access-lists let it."""
 
+    async def report(self, name: str, options: Json) -> Json:
+        """What the lists did on a device; the options are those of `tsadmin report`."""
+
     def ledger(self, device: str | None) -> Json:
         """The balance, of one device or of all."""
 
@@ -210,6 +213,11 @@ class ControlInterface:
         return self._long(
             request, lambda body, report: self._operations.policy(name, question, body, report)
         )
+
+    @app.route("/v1/devices/<name>/report", methods=["POST"])
+    def report(self, request: Request, name: str) -> Deferred[None]:
+        """`POST /v1/devices/NAME/report`."""
+        return self._long(request, lambda body, _: self._operations.report(name, body))
 
     def _short(self, request: Request, call: Callable[[], Any]) -> bytes:
         request.setHeader(b"content-type", b"application/json")

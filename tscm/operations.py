@@ -10,6 +10,7 @@ from attrs import define
 
 from tscm import __version__, devices
 from tscm.errors import TscmError
+from tscm.events.report import ask, read_question
 from tscm.ledger import balance
 from tscm.model import Json, Report
 from tscm.secrets import load_key
@@ -183,6 +184,14 @@ class NodeOperations:
                 updates.resume(name)
             return changed
         raise NoSuchQuestion(question)
+
+    async def report(self, name: str, options: Json) -> Json:
+        """See `Operations`."""
+        node = self._node
+        node.device(name)
+        question = read_question(name, options, node.reactor.seconds())
+        answer = await node.slow.run(ask, node.layout.database, question)
+        return answer.as_json()
 
     async def purge_device(self, name: str, report: Report, *, force: bool) -> Json:
         """See `Operations`."""

@@ -93,6 +93,9 @@ class Backend(Protocol):
     def policy(self, name: str, question: str, table: Json, report: Report) -> Json:
         """`why`, `dropped`, `diff`, `rollback`, `pause` or `resume` of a device's policy."""
 
+    def report(self, name: str, options: Json, report: Report) -> Json:
+        """What the lists did on a device."""
+
     def history(self, name: str) -> Json:
         """Generations that are kept, and the latest updates."""
 

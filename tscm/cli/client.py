@@ -88,6 +88,10 @@ class ManagerBackend:
         """See `Backend`."""
         return self._long("POST", f"{_device(name)}/policy/{question}", report, table)
 
+    def report(self, name: str, options: Json, report: Report) -> Json:
+        """See `Backend`."""
+        return self._long("POST", f"{_device(name)}/report", report, options)
+
     def history(self, name: str) -> Json:
         """See `Backend`."""
         return self._object("GET", f"{_device(name)}/policy/history")

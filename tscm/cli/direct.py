@@ -62,15 +62,19 @@ class DirectBackend:
 
     def update(self, name: str, report: Report, *, force: bool) -> Json:
         """See `Backend`."""
-        del report, force
-        self._known(name)
-        raise ManagerDown("an update")
+        from tscm.cli.alone import ask_alone, outcome_of
+
+        return outcome_of(
+            ask_alone(
+                self._layout, name, lambda updates: updates.update_now(name, report, force=force)
+            )
+        )
 
     def plan(self, name: str, report: Report) -> Json:
         """See `Backend`."""
-        del report
-        self._known(name)
-        raise ManagerDown("a plan")
+        from tscm.cli.alone import ask_alone, outcome_of
+
+        return outcome_of(ask_alone(self._layout, name, lambda updates: updates.plan(name, report)))
 
     def logs(self, name: str, report: Report) -> Json:
         """See `Backend`."""
@@ -100,22 +104,39 @@ class DirectBackend:
 
     def purge(self, name: str, report: Report, *, force: bool) -> Json:
         """See `Backend`."""
-        del report, force
-        self._known(name)
-        raise ManagerDown("taking groups off a device")
+        from tscm.cli.alone import ask_alone, outcome_of
+
+        return outcome_of(
+            ask_alone(self._layout, name, lambda updates: updates.purge(name, report, force=force))
+        )
 
     def policy(self, name: str, question: str, table: Json, report: Report) -> Json:
         """See `Backend`."""
-        del table
-        if question in {"pause", "resume"}:
-            return self.change(name, {"policy_updates": question == "resume"}, report)
+        from tscm.cli.alone import ask_alone, ask_policy
+
+        if question == "pause":
+            return self.change(name, {"policy_updates": False}, report)
+        if question == "resume":
+            ask_alone(self._layout, name, lambda updates: updates.resume(name))
+            return self.change(name, {"policy_updates": True}, report)
+        return ask_policy(self._layout, name, question, table, report)
+
+    def report(self, name: str, options: Json, report: Report) -> Json:
+        """See `Backend`; what was counted before the manager went down."""
+        from time import time
+
+        from tscm.events.report import ask, read_question
+
+        del report
         self._known(name)
-        raise ManagerDown(f"`policy {question}`")
+        return ask(self._layout.database, read_question(name, options, time())).as_json()
 
     def history(self, name: str) -> Json:
         """See `Backend`."""
-        self._known(name)
-        raise ManagerDown("`policy history`")
+        from tscm.cli.alone import ask_alone
+
+        found: Json = ask_alone(self._layout, name, lambda updates: updates.history(name))
+        return found
 
     def versions(self) -> list[Json]:
         """See `Backend`."""

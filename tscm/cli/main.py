@@ -34,6 +34,7 @@ MODULES: Mapping[str, tuple[str, str]] = {
         "policy",
         "Ask about a policy: why, dropped, history, diff; rollback, pause, resume.",
     ),
+    "report": ("report", "Show what the lists of a device did: who was blocked, how often."),
     "logs": ("logs", "Rotate and upload the logs of a device now."),
     "ledger": ("ledger", "Show the balance: received, stored, sent on, dropped."),
     "spool": (

@@ -101,6 +101,7 @@ async def _linger(reactor: Any, story: Story, screen: Screen) -> None:
         f"show {name}",
         f"show {name} --lines",
         f"plan {name}",
+        f"report {name} --by outside",
         f"update {name}",
         f"logs {name}",
         "ledger",

@@ -29,6 +29,7 @@ BLOCK_SHARE = 0.2
 ALLOW_SHARE = 0.05
 DISTINCT = 60
 ADDED, REMOVED = 40, 25
+TOP = 10
 _WAIT_SECONDS = 25.0
 _POLL_SECONDS = 0.1
 
@@ -46,6 +47,9 @@ class Backend(Protocol):
 
     def logs(self, name: str, report: Report) -> Json:
         """Rotate and upload."""
+
+    def report(self, name: str, options: Json, report: Report) -> Json:
+        """What the lists did."""
 
     def ledger(self, name: str | None) -> Json:
         """The balance."""
@@ -337,37 +341,50 @@ class Story:
             holds=ledger["balanced"],
             told=f"{ledger['received']:,} received = {ledger['stored_since_start']:,} stored + {ledger['dropped']:,} dropped",
         )
-        self._top(uploaded)
+        await self._top(uploaded)
 
-    def _top(self, uploaded: list[bytes]) -> None:
-        blocked: Counter[str] = Counter()
+    async def _top(self, uploaded: list[bytes]) -> None:
         hits = 0
-        inside = ("10.",)
         for line in uploaded:
             event = parse(line)
             assert event is not None
             hits += event.hit_count or 1
-            ends = [end for end in (event.source, event.destination) if end is not None]
-            if event.action == "denied":
-                for end in ends:
-                    if end.address is not None and not str(end.address).startswith(inside):
-                        blocked[str(end.address)] += event.hit_count or 1
+        seen = self.hits[f"{PREFIX}-Block"] + self.hits[f"{PREFIX}-Allow"]
+        counted = await self._poll(self._counted, lambda found: found >= seen)
         self.screen.check(
             "policy hits",
-            ("seen in traffic", self.hits[f"{PREFIX}-Block"] + self.hits[f"{PREFIX}-Allow"]),
+            ("seen in traffic", seen),
             ("in uploaded lines", hits),
+            ("counted by the manager", counted),
         )
-        self.screen.chapter("Top blocked addresses")
+        self.screen.chapter("Top blocked addresses, as by `tsadmin report`")
+        blocked: Counter[str] = Counter()
+        for firewall in self.stage.firewalls:
+            for row in (await self._report(firewall, action="blocked"))["rows"]:
+                blocked[row["outside"]] += row["hits"]
         rows = [
             (address, count, self.hits[f"address {address}"])
-            for address, count in blocked.most_common(10)
+            for address, count in blocked.most_common(TOP)
         ]
-        self.screen.table(("address", "blocked (from the logs)", "(from the firewalls)"), rows)
+        self.screen.table(("address", "blocked", "(as the firewalls counted)"), rows)
         self.screen.check(
             "hits of the top ten",
             ("from the logs", sum(row[1] for row in rows)),
             ("from the firewalls", sum(row[2] for row in rows)),
         )
+
+    async def _report(self, firewall: Firewall, **options: str) -> Json:
+        asked = {"by": "outside", "top": "10000", **options}
+        found: Json = await deferToThread(
+            self._backend().report, firewall.name, asked, self.screen.progress
+        )
+        return found
+
+    async def _counted(self) -> int:
+        total = 0
+        for firewall in self.stage.firewalls:
+            total += (await self._report(firewall))["hits"]
+        return total
 
     # -- asking -----------------------------------------------------------------
 

@@ -1,0 +1,103 @@
+"""
+Policy commands without a manager: its update service for the time of one command.
+
+The lock of the root is held meanwhile, and the outcome goes into the same store, so that a manager
+that starts later knows of it.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.selectreactor import SelectReactor
+from twisted.python.failure import Failure
+
+from tscm.devices import stored_device
+from tscm.model import Json, Report
+from tscm.settings.files import read_node
+from tscm.settings.layout import Layout
+from tscm.settings.lock import RootLock
+from tscm.store.database import Store
+from tscm.store.policies import Policies
+from tscm.threads import Threads
+from tscm.update.service import UpdateService
+from tscm.update.ways import ordinary_ways
+
+_THREADS = 2
+
+Ask = Callable[[UpdateService], Any]
+"""What is asked of the service: a Deferred, or the answer itself."""
+
+
+def ask_alone(layout: Layout, name: str, ask: Ask) -> Any:
+    """
+    The answer to *ask* for the device *name*, by a reactor of its own.
+
+    Raises what the service raises, and `KeyboardInterrupt` when the operator has enough; a push that
+    is under way then comes to a safe point first.
+    """
+    reactor = SelectReactor()  # not the installed one: that could run but once in a process
+    with RootLock(layout.lock, "tsadmin"):
+        node, settings = read_node(layout), stored_device(layout, name)
+        threads = Threads(reactor, _THREADS, "tsadmin")
+        store = Store(layout.database)
+        updates = UpdateService(
+            reactor,
+            threads,
+            node,
+            Policies(store),
+            ordinary_ways(),
+        )
+        answers: list[Any] = []
+
+        async def work() -> Any:
+            answer = ask(updates)
+            return await answer if isinstance(answer, Deferred) else answer
+
+        def begin() -> None:
+            store.open()
+            threads.startService()
+            updates.set_device(settings)
+            Deferred.fromCoroutine(work()).addBoth(answers.append).addBoth(_stop)
+
+        def _stop(_: object) -> None:
+            if reactor.running:
+                reactor.stop()
+
+        reactor.addSystemEventTrigger("before", "shutdown", updates.stopService)
+        reactor.addSystemEventTrigger("during", "shutdown", threads.stopService)
+        reactor.callWhenRunning(begin)
+        try:
+            reactor.run()
+        finally:
+            store.close()
+    return _given(answers)
+
+
+def _given(answers: list[Any]) -> Any:
+    if not answers:
+        raise KeyboardInterrupt
+    (answer,) = answers
+    if isinstance(answer, Failure):
+        answer.raiseException()
+    return answer
+
+
+def outcome_of(outcome: Any) -> Json:
+    """An update's or a purge's outcome as the manager answers it; raises `UpdateFailed`."""
+    if hasattr(outcome, "raise_if_failed"):
+        outcome.raise_if_failed()
+    return {**outcome.to_json(), "sentence": outcome.sentence()}
+
+
+def ask_policy(layout: Layout, name: str, question: str, table: Json, report: Report) -> Json:
+    """`why`, `dropped`, `diff` or `rollback` of a device's policy."""
+    asks: dict[str, Ask] = {
+        "why": lambda updates: updates.why(name, str(table.get("address", ""))),
+        "dropped": lambda updates: updates.dropped(name, table.get("search")),
+        "diff": lambda updates: updates.diff(name, table["older"], table.get("newer")),
+        "rollback": lambda updates: updates.rollback(name, table["generation"], report),
+    }
+    answer = ask_alone(layout, name, asks[question])
+    found: Json = outcome_of(answer) if question == "rollback" else answer
+    return found

@@ -1,0 +1,106 @@
+"""
+`tsadmin report`: what the lists did, as a table, as JSON or as CSV.
+"""
+
+import csv
+import sys
+from datetime import UTC, datetime
+from typing import Any
+
+import click
+
+from tscm.cli import say
+from tscm.cli.names import device_argument
+from tscm.cli.session import Session
+from tscm.cli.state import when
+from tscm.cli.tables import show_table
+from tscm.model import Json, Progress
+
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+"""What makes a spreadsheet take a cell for a formula."""
+
+
+@click.command()
+@device_argument
+@click.option("--since", help="Begin: 30m, 24h, 7d ago, or a date and time.  [default: 24h]")
+@click.option("--until", help="End, in the same forms.  [default: now]")
+@click.option(
+    "--by",
+    help="What the rows are: entry, list, inside, outside, port, protocol, hour, direction, action."
+    "  [default: entry]",
+)
+@click.option("--top", help="How many rows.  [default: 20]")
+@click.option("--action", help="blocked or allowed.")
+@click.option("--direction", help="inbound or outbound.")
+@click.option("--list", "list_name", help="Name of a list.")
+@click.option("--entry", help="One entry of a list.")
+@click.option("--inside", help="Inside host or network.")
+@click.option("--outside", help="Listed address or network.")
+@click.option("--port", help="Ports, with commas between.")
+@click.option("--not_port", help="Ports to leave out, with commas between.")
+@click.option("--json", "json_output", is_flag=True, help="Give the rows as JSON.")
+@click.option("--csv", "csv_output", is_flag=True, help="Give the rows as CSV.")
+@click.pass_obj
+def command(
+    session: Session, /, name: str, *, json_output: bool, csv_output: bool, **options: Any
+) -> None:
+    """
+    Show what the lists of a device did.
+
+    Hits are what the firewall counted, lines what it wrote: one line can stand for many hits.
+    """
+    options["list"] = options.pop("list_name")
+    asked = {key: value for key, value in options.items() if value is not None}
+    found = session.backend().report(name, asked, _quiet)
+    if json_output:
+        say.as_json(found)
+    elif csv_output:
+        _as_csv(found)
+    else:
+        _as_table(found)
+
+
+def _quiet(_: Progress) -> None:
+    """A report is there at once."""
+
+
+def _as_table(found: Json) -> None:
+    by = found["by"]
+    rows = [(_cell(by, row[by]), row["hits"], row["lines"]) for row in found["rows"]]
+    show_table(
+        (by, "hits", "lines"),
+        rows,
+        f"{found['device']}, from {when(found['since'])} to {when(found['until'])}",
+    )
+    say.info(
+        f"{found['hits']:,} hits in {found['lines']:,} lines; {len(rows)} of {found['groups']:,} shown"
+    )
+    if found["counts_are_low"]:
+        say.warn(
+            f"the firewall said {found['counts_are_low']:,} times that it had stopped counting "
+            f"denied flows (106101): all counts are low; raise `access-list deny-flow-max`"
+        )
+
+
+def _as_csv(found: Json) -> None:
+    by = found["by"]
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow((by, "hits", "lines"))
+    for row in found["rows"]:
+        writer.writerow((harmless(_cell(by, row[by])), row["hits"], row["lines"]))
+
+
+def harmless(cell: Any) -> Any:
+    """A cell that no spreadsheet takes for a formula, and no terminal for a command."""
+    if not isinstance(cell, str):
+        return cell
+    text = say.visible(cell)
+    return f"'{text}" if text.startswith(_FORMULA) else text
+
+
+def _cell(by: str, value: Any) -> Any:
+    if by == "hour":
+        return datetime.fromtimestamp(value, UTC).astimezone().isoformat(" ", "minutes")
+    if by == "port":
+        return "none" if value < 0 else str(value)
+    return value
