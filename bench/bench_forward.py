@@ -20,7 +20,7 @@ from pathlib import Path
 
 from attrs import define, field, frozen
 
-from bench.forwarder import blocks
+from bench.forwarder import blocks, resident_mb
 from bench.intake_receivers import free_port, syslog_ng_root
 
 MEGABYTES = int(os.environ.get("BENCH_MB", "200"))
@@ -120,14 +120,6 @@ class Sink:
 def cpu_seconds(pid: int) -> float:
     """CPU time of another process, all threads, by its clock (clock_getcpuclockid(3))."""
     return time.clock_gettime((~pid << 3) | 2)
-
-
-def resident_mb(pid: int) -> float:
-    """Resident memory now."""
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("VmRSS:"):
-            return int(line.split()[1]) / 1024
-    return 0.0
 
 
 def drain_tscm(root: Path, batches: list[tuple[bytes, int]], mode: str = "as-received") -> Run:
@@ -264,7 +256,7 @@ def drain_syslog_ng(root: Path, batches: list[tuple[bytes, int]]) -> Run | None:
 
 def main() -> None:
     """The table, and the ratios."""
-    batches = blocks(MEGABYTES)
+    batches = list(blocks(MEGABYTES))
     size, lines = sum(len(data) for data, _ in batches), sum(count for _, count in batches)
     turns: dict[str, Callable[[Path, list[tuple[bytes, int]]], Run | None]] = {
         "tscm, as received": drain_tscm,

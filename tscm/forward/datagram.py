@@ -38,7 +38,6 @@ class DatagramLink:
     _source: Source
     _address: Address
     _lines_per_second: int
-    too_long: int = field(default=0, init=False)
     _socket: socket.socket = field(init=False)
     _ended: bool = field(default=False, init=False)
     _finishing: bool = field(default=False, init=False)
@@ -140,7 +139,7 @@ class DatagramLink:
             if error.errno != errno.EMSGSIZE:
                 raise
             # Larger than this path takes at all, even in fragments: nothing would change that.
-            self.too_long += 1
+            self._source.dropped()
 
     def _pull(self) -> bool:
         if self._finishing:

@@ -81,6 +81,9 @@ class Source(Protocol):
     def connected(self) -> None:
         """The connection can be used."""
 
+    def dropped(self) -> None:
+        """A datagram cannot be sent at all on this path, in fragments neither."""
+
     def ended(self, ended: Ended) -> None:
         """The connection is over; called once, last of all."""
 

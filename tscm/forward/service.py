@@ -63,6 +63,7 @@ class ForwardService(Service):
     _address: Address | None = field(default=None, init=False)
     _context: ssl.SSLContext | None = field(default=None, init=False)
     _failures: int = field(default=0, init=False)
+    _dropped: int = field(default=0, init=False)
     _connections: int = field(default=0, init=False)
     _moved_at: float = field(default=0.0, init=False)
     _connected_at: float | None = field(default=None, init=False)
@@ -216,6 +217,10 @@ class ForwardService(Service):
         self._connections += 1
         self._connected_at = self._moved_at = self._reactor.seconds()
 
+    def dropped(self) -> None:
+        """See `Source`."""
+        self._dropped += 1
+
     def ended(self, ended: Ended) -> None:
         """See `Source`."""
         assert self._link_ended is not None
@@ -302,6 +307,7 @@ class ForwardService(Service):
             "repeated": feed.repeated,
             "altered": feed.altered,
             "cut": feed.cut,
+            "dropped": self._dropped,
             "expired": self._reader.position.expired,
             "failures": self._failures if self._state != "connected" else 0,
             "last_error": self._last_error,

@@ -19,7 +19,7 @@ from zope.interface import implementer
 
 from tscm.forward.link import Address, Ended, Reactor, Source, ended_by
 
-_BURST_BYTES = 1 << 20  # what one connection may send in one turn of the reactor
+_BURST_SECONDS = 0.003  # how long one connection may go on in one turn of the reactor
 _SEND_BUFFER = 512 << 10  # asked of the kernel, which doubles it: bounds what lies in the queue
 _KEEPALIVE_IDLE, _KEEPALIVE_INTERVAL, _KEEPALIVE_COUNT = 30, 10, 3
 _BLOCKED = (BlockingIOError, InterruptedError)
@@ -110,20 +110,18 @@ class StreamLink:
         """Something came: of no interest here."""
 
     def doWrite(self) -> Failure | None:
-        """Hand the kernel what it takes, up to a burst, so that one target cannot hold the reactor."""
+        """Hand the kernel what it takes, for a moment, so that one target cannot hold the reactor."""
         if self._ended:  # by `doRead`, in the same turn of the reactor
             return None
         if self._connecting and not self._has_connected():
             return None
-        budget = _BURST_BYTES
+        end = self._reactor.seconds() + _BURST_SECONDS
         try:
-            while budget > 0:
+            while self._reactor.seconds() < end:
                 if not self._rest and not self._pull():
                     self._reactor.removeWriter(self)
                     return None
-                count = self._socket.send(self._rest)
-                self._rest = self._rest[count:]
-                budget -= count
+                self._rest = self._rest[self._socket.send(self._rest) :]
         except _BLOCKED:
             pass
         except OSError as error:

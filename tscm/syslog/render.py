@@ -9,6 +9,7 @@ receivers of the old header take as well and which leaves no hour in doubt.
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import lru_cache
 
 from tscm.syslog.header import origin
 
@@ -26,6 +27,7 @@ _PRI_MAX = 191
 _ENTERPRISE = b"32473"  # the number that RFC 5612 gives to those who have none
 
 
+@lru_cache(maxsize=64)
 def stamp(received_at: float) -> bytes:
     """A time of receipt with milliseconds, UTC (RFC 3339)."""
     at = datetime.fromtimestamp(received_at, UTC)
@@ -73,13 +75,20 @@ def rfc5424(message: bytes, sender: str | None, received_at: float) -> bytes:
     tag = _TAG.search(message, 0, _TAG_WITHIN)
     app, number = (tag[1], tag[2]) if tag else (b"-", b"-")
     when = stamp(received_at) if received_at else b"-"
+    host = _host(origin(message) or sender)
+    data = _data(sender, received_at)
+    return b"<%d>1 %b %b %b - %b %b %b" % (pri, when, host, app, number, data, rest)
+
+
+@lru_cache(maxsize=64)
+def _data(sender: str | None, received_at: float) -> bytes:
+    """STRUCTURED-DATA (RFC 5424, 6.3): the same for all lines that came together."""
     data = b""
     if sender is not None:
-        data += b'[origin ip="%s"]' % _parameter(sender.encode())
+        data += b'[origin ip="%b"]' % _parameter(sender.encode())
     if received_at:
-        data += b'[received@%s at="%s"]' % (_ENTERPRISE, when)
-    host = _host(origin(message) or sender)
-    return b"<%d>1 %s %s %s - %s %s %s" % (pri, when, host, app, number, data or b"-", rest)
+        data += b'[received@%b at="%b"]' % (_ENTERPRISE, stamp(received_at))
+    return data or b"-"
 
 
 def _parameter(value: bytes) -> bytes:
