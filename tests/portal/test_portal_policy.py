@@ -17,6 +17,8 @@ import dns.message
 import dns.query
 import dns.rcode
 import dns.rdatatype
+import dns.rrset
+import dns.versioned
 import dns.xfr
 import dns.zone
 import pytest
@@ -115,6 +117,49 @@ def test_a_large_list_comes_whole(portal: Portal) -> None:
     found = portal.fetch()
     assert found is not None
     assert len(set(found.entries.cidrs())) == 40_000
+
+
+def test_a_small_change_of_a_large_list_is_told_by_differences(portal: Portal) -> None:
+    lines = [f"{dotted(2 * n)}/32\n" for n in range(20_000)]
+    portal.write("".join(lines))
+    first = portal.fetch()
+    for number in (5, 9_000):
+        lines[number] = f"13.0.0.{number % 256}/32\n"
+        portal.write("".join(lines))
+        second = portal.fetch(known=first if number == 5 else None)
+    lines[7] = "2001:db8::7/128\n"
+    portal.write("".join(lines))
+    third = portal.fetch(known=first)
+    whole = portal.fetch()
+    assert second is not None
+    assert third is not None
+    assert whole is not None
+    assert sorted(third.entries.cidrs()) == sorted(whole.entries.cidrs())
+    assert "2001:db8::7/128" in third.entries.cidrs()
+    assert first is not None
+    query = dns.message.make_query(LIST, "IXFR")
+    query.authority.append(
+        dns.rrset.from_text(f"{LIST}.", 0, "IN", "SOA", f". . {first.serial} 0 0 0 0")
+    )
+    answer = dns.query.tcp(query, "127.0.0.1", 10, port=portal.port, one_rr_per_rrset=True)
+    serials = [one[0].serial for one in answer.answer if one.rdtype == dns.rdatatype.SOA]
+    assert serials[0] == serials[-1] == whole.serial
+    assert serials[1] == first.serial
+    assert len(serials) == 8, "three generations"
+    assert len(answer.to_wire(max_size=65535)) < 20_000
+
+
+def test_dnspython_brings_a_zone_forward_by_differences(portal: Portal) -> None:
+    portal.write("".join(f"{dotted(2 * n)}/32\n" for n in range(3000)))
+    zone = dns.versioned.Zone(LIST)
+    query, _ = dns.xfr.make_query(zone)
+    dns.query.inbound_xfr("127.0.0.1", zone, query, port=portal.port)
+    portal.write("".join(f"{dotted(2 * n)}/32\n" for n in range(1, 3000)))
+    query, _ = dns.xfr.make_query(zone)
+    assert query.question[0].rdtype == dns.rdatatype.IXFR
+    dns.query.inbound_xfr("127.0.0.1", zone, query, port=portal.port)
+    items = [item for apl in zone.find_rdataset("@", "APL") for item in apl.items]
+    assert len(items) == 2999
 
 
 def test_a_direct_question_for_a_large_list_points_to_the_transfer(portal: Portal) -> None:

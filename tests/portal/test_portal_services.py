@@ -15,12 +15,21 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 
+from tscm.policy.cidr import Entries
 from tscm.portal import policy_service, zone_files
 from tscm.portal.entries import add_entry, entries_folder, list_file, remove_entry
 from tscm.portal.looking import Looker
 from tscm.portal.policy_service import PolicyConnection, PolicyService
 from tscm.portal.registry import Registry
-from tscm.portal.zones import next_serial, pack_apl, read_list
+from tscm.portal.zones import (
+    CHANGES_KEPT,
+    Zone,
+    differences,
+    next_changes,
+    next_serial,
+    pack_apl,
+    read_list,
+)
 from tscm.settings.values import HostPort
 
 
@@ -245,6 +254,36 @@ def test_serials_follow_the_time_and_never_go_back() -> None:
     assert next_serial(1000, 2000) == 2000
     assert next_serial(3000, 2000) == 3001
     assert next_serial(0xFFFF_FFFF, 2000) == 0
+
+
+def made_zone(serial: int, texts: list[str], before: Zone | None) -> Zone:
+    apl = pack_apl(Entries.of(texts))
+    return Zone(
+        name="l.example",
+        serial=serial,
+        digest="",
+        apl=apl,
+        entries=len(texts),
+        refused_count=0,
+        refused=(),
+        changes=next_changes(before, serial, apl),
+    )
+
+
+def test_no_more_changes_are_kept_than_the_zone_is_large() -> None:
+    texts = [f"11.0.{n >> 8}.{n & 255}/32" for n in range(5000)]
+    zone = made_zone(1, texts, None)
+    for serial in range(2, 60):
+        texts = [*texts[1:], f"12.0.0.{serial}/32"]
+        zone = made_zone(serial, texts, zone)
+        assert sum(one.octets for one in zone.changes) <= sum(map(len, zone.apl))
+        assert len(zone.changes) <= CHANGES_KEPT
+    assert zone.changes[-1].before == 58
+    assert differences(zone, 58, 1, b"") is not None
+    assert differences(zone, 1, 1, b"") is None
+    assert differences(zone, 99, 1, b"") is None
+    other = made_zone(60, ["192.0.2.0/24"], zone)
+    assert other.changes == (), "all is new"
 
 
 def test_lines_that_are_no_cidr_are_left_out_and_counted() -> None:

@@ -1,7 +1,7 @@
 """
 The embedded policy service: lists as DNS zones, over TCP alone (RFC 7766), to registered addresses.
 
-Answered are SOA, the list's own records where they fit one answer, and AXFR; what is asked from an
+Answered are SOA, the list's own records where they fit one answer, AXFR and IXFR; what is asked from an
 address that no entry registers is refused.
 """
 
@@ -39,7 +39,7 @@ from tscm.model import Json
 from tscm.policy.records import APL, IN, NS, SOA
 from tscm.portal.registry import Registry, plain_address
 from tscm.portal.zone_files import ZoneFiles
-from tscm.portal.zones import DIRECT_BYTES, TTL, Zone, transfer
+from tscm.portal.zones import DIRECT_BYTES, TTL, Zone, differences, transfer
 from tscm.settings.values import HostPort
 from tscm.threads import Threads
 
@@ -172,8 +172,14 @@ class PolicyService(Service):
         if kind in {_AXFR, _IXFR}:
             if zone is None:
                 return self._coded(query, dns.rcode.NOTAUTH)
-            self.answered.add("transfer")
             asked = wire[_HEADER_OCTETS : _HEADER_OCTETS + len(question.name.to_wire() or b"") + 4]
+            since = _known_serial(query) if kind == _IXFR else None
+            if since is not None:
+                found = differences(zone, since, query.id, asked)
+                if found is not None:
+                    self.answered.add("differences")
+                    return found
+            self.answered.add("transfer")
             return transfer(zone, query.id, asked)
         if zone is None and self.zones.is_faulty(name):
             return self._coded(query, dns.rcode.SERVFAIL)
@@ -220,6 +226,14 @@ class PolicyService(Service):
         self.answered.add(dns.rcode.to_text(rcode))
         kept = flags & 0x7900  # opcode and RD
         return iter([struct.pack(">HHHHHH", number, 0x8000 | kept | rcode, 0, 0, 0, 0)])
+
+
+def _known_serial(query: dns.message.Message) -> int | None:
+    """The serial that an IXFR question names (RFC 1995, 3)."""
+    for rrset in query.authority:
+        if rrset.rdtype == SOA and len(rrset):
+            return int(rrset[0].serial)
+    return None
 
 
 def _response(query: dns.message.Message) -> dns.message.Message:

@@ -23,7 +23,7 @@ from tscm.policy.collect import ListTooLong
 from tscm.portal.entries import list_file, list_name
 from tscm.portal.looking import Looker
 from tscm.portal.registry import LOOK_SECONDS
-from tscm.portal.zones import Zone, next_serial, pack_apl, read_list, zone_digest
+from tscm.portal.zones import Zone, next_changes, next_serial, pack_apl, read_list, zone_digest
 from tscm.schedule import PeriodicService
 from tscm.settings.files import write_private
 from tscm.threads import Threads
@@ -147,7 +147,7 @@ def look_at_lists(portal: Path, now: Callable[[], float], before: _State) -> _St
             continue
         faults.pop(name, None)
         try:
-            zones[name] = _read_zone(portal, name, serials, now())
+            zones[name] = _read_zone(portal, name, serials, now(), before.zones.get(name))
         except FileNotFoundError:
             zones.pop(name, None)
         except (OSError, ListTooLong) as error:
@@ -182,7 +182,9 @@ def _stat_all(portal: Path) -> dict[str, tuple[int, int]]:
     return found
 
 
-def _read_zone(portal: Path, name: str, serials: "_Serials", now: float) -> Zone:
+def _read_zone(
+    portal: Path, name: str, serials: "_Serials", now: float, before: Zone | None
+) -> Zone:
     path = list_file(portal, name)
     with path.open("rb") as file:
         content = file.read(MAX_FILE_BYTES + 1)
@@ -192,11 +194,13 @@ def _read_zone(portal: Path, name: str, serials: "_Serials", now: float) -> Zone
         name, serial=None, fetched_at=now, source=str(path)
     )
     digest = zone_digest(read.entries)
+    serial, apl = serials.serial(name, digest, now), pack_apl(read.entries)
     return Zone(
         name=name,
-        serial=serials.serial(name, digest, now),
+        serial=serial,
         digest=digest,
-        apl=pack_apl(read.entries),
+        apl=apl,
+        changes=next_changes(before, serial, apl),
         entries=len(read.entries),
         refused_count=read.refused_count,
         refused=read.refused,

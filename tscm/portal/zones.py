@@ -10,6 +10,7 @@ import struct
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from itertools import chain
+from zlib import crc32
 
 import dns.name
 from attrs import frozen
@@ -23,12 +24,31 @@ TTL = 300
 MESSAGE_BYTES = 32768
 DIRECT_BYTES = 65535 - 1024
 """Records that one answer may hold, with room left for question, EDNS and signature."""
-_ITEMS = 500
+_ITEMS = 1000
+_CUT_MASK = 0x3F
+CHANGES_KEPT = 24
+"""Generations back that differences are given for."""
 _OWNER_IS_QUESTION = b"\xc0\x0c"
 _FIXED = struct.Struct(">HHIH")
 _HEADER = struct.Struct(">HHHHHH")
 _SOA_TIMES = struct.pack(">IIII", 3600, 600, 604800, 300)
 _QR_AA = 0x8400
+
+
+@frozen
+class Change:
+    """
+    From one generation to the next: the serial before it, and the APL records that went and came.
+    """
+
+    before: int
+    removed: tuple[bytes, ...]
+    added: tuple[bytes, ...]
+
+    @property
+    def octets(self) -> int:
+        """What its records hold."""
+        return sum(map(len, self.removed)) + sum(map(len, self.added))
 
 
 @frozen(kw_only=True, slots=False)
@@ -44,6 +64,8 @@ class Zone:
     entries: int
     refused_count: int
     refused: tuple[Refused, ...]
+    changes: tuple[Change, ...] = ()
+    """The latest ones, oldest first; the last leads to this generation."""
 
     @cached_property
     def owner(self) -> bytes:
@@ -53,12 +75,13 @@ class Zone:
     @cached_property
     def soa(self) -> bytes:
         """The data of the SOA record."""
-        return b"\2ns" + self.owner + b"\5admin" + self.owner + self.serial_octets + _SOA_TIMES
+        return self.soa_of(self.serial)
 
-    @property
-    def serial_octets(self) -> bytes:
-        """The serial as a SOA record holds it."""
-        return self.serial.to_bytes(4, "big")
+    def soa_of(self, serial: int) -> bytes:
+        """The data of the SOA record of another generation."""
+        return (
+            b"\2ns" + self.owner + b"\5admin" + self.owner + serial.to_bytes(4, "big") + _SOA_TIMES
+        )
 
     @cached_property
     def ns(self) -> bytes:
@@ -101,7 +124,12 @@ def next_serial(last: int | None, now: float) -> int:
 
 
 def pack_apl(entries: Entries) -> tuple[bytes, ...]:
-    """All entries as the data of APL records; trailing zero octets are left out, as they must be."""
+    """
+    All entries as the data of APL records; trailing zero octets are left out, as they must be.
+
+    Where a record ends is told by the entries themselves: so a changed entry changes one record and
+    leaves the others alone, and differences between generations stay small.
+    """
     v4 = entries.v4_addresses.astype(">u4").tobytes()
     items = [
         _item(1, length, v4[at : at + 4].rstrip(b"\0"))
@@ -117,7 +145,40 @@ def pack_apl(entries: Entries) -> tuple[bytes, ...]:
         _item(2, length, struct.pack(">QQ", high, low).rstrip(b"\0"))
         for high, low, length in halves
     ]
-    return tuple(b"".join(items[at : at + _ITEMS]) for at in range(0, len(items), _ITEMS))
+    records: dict[bytes, None] = {}
+    part: list[bytes] = []
+    for item in items:
+        part.append(item)
+        if not crc32(item) & _CUT_MASK or len(part) == _ITEMS:
+            records[b"".join(part)] = None
+            part = []
+    if part:
+        records[b"".join(part)] = None
+    return tuple(records)
+
+
+def next_changes(before: Zone | None, serial: int, apl: Sequence[bytes]) -> tuple[Change, ...]:
+    """
+    The changes of a zone that comes after *before* and holds *apl*.
+
+    No more of them than the zone itself is large: whoever needs more is better served with all.
+    """
+    if before is None or before.serial == serial:
+        return before.changes if before is not None else ()
+    old, new = dict.fromkeys(before.apl), dict.fromkeys(apl)
+    change = Change(
+        before.serial,
+        tuple(one for one in old if one not in new),
+        tuple(one for one in new if one not in old),
+    )
+    kept: list[Change] = []
+    room = sum(map(len, apl))
+    for one in reversed((*before.changes, change)):
+        room -= one.octets
+        if room < 0 or len(kept) == CHANGES_KEPT:
+            break
+        kept.append(one)
+    return tuple(reversed(kept))
 
 
 def _item(family: int, length: int, octets: bytes) -> bytes:
@@ -138,6 +199,35 @@ def transfer(
     soa = record(SOA, zone.soa)
     records = chain((soa, record(NS, zone.ns)), (record(APL, one) for one in zone.apl), (soa,))
     yield from messages(records, query_id, question, bound)
+
+
+def differences(
+    zone: Zone, since: int, query_id: int, question: bytes, bound: int = MESSAGE_BYTES
+) -> Iterator[bytes] | None:
+    """
+    The messages of an IXFR (RFC 1995) for who has generation *since*.
+
+    None where only the whole zone will do.
+    """
+    soa = record(SOA, zone.soa)
+    if since == zone.serial:
+        return messages((soa,), query_id, question, bound)
+    serials = [one.before for one in zone.changes]
+    if since not in serials:
+        return None
+    wanted = zone.changes[serials.index(since) :]
+    after = [*(change.before for change in wanted[1:]), zone.serial]
+
+    def told() -> Iterator[bytes]:
+        yield soa
+        for change, serial in zip(wanted, after, strict=True):
+            yield record(SOA, zone.soa_of(change.before))
+            yield from (record(APL, one) for one in change.removed)
+            yield record(SOA, zone.soa_of(serial))
+            yield from (record(APL, one) for one in change.added)
+        yield soa
+
+    return messages(told(), query_id, question, bound)
 
 
 def messages(
