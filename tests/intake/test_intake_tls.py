@@ -151,12 +151,12 @@ async def test_a_new_certificate_is_taken_up_and_connections_stay(
     first = old.getpeercert(binary_form=True)
     fresh = authority.issue("server", "collector.example")
     shutil.copy(fresh.certificate_file, authority.folder / "server.pem")
-    assert service._tls is not None
-    service._tls.follow()  # the key does not fit yet
+    assert service._listeners.tls is not None
+    service._listeners.tls.follow()  # the key does not fit yet
     assert "key values mismatch" in only(service)["tls"]["fault"]
     assert await deferToThread(send, service, authority)
     shutil.copy(fresh.key_file, authority.folder / "server.key")
-    service._tls.follow()
+    service._listeners.tls.follow()
     assert only(service)["tls"]["fault"] is None
     new = await deferToThread(connect, service, authority)
     assert new.getpeercert(binary_form=True) != first

@@ -1,0 +1,220 @@
+"""
+The sockets of intake: bound all or none, from systemd's hands where it holds them.
+"""
+
+import os
+import socket
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import Any, ClassVar
+
+from attrs import define, field
+from twisted.internet.defer import maybeDeferred
+from twisted.logger import Logger
+from twisted.protocols.tls import TLSMemoryBIOFactory
+
+from tscm.errors import ListenerUnavailable
+from tscm.intake import sockets
+from tscm.intake.account import Account
+from tscm.intake.batch import Drain, open_drain
+from tscm.intake.connections import Connections
+from tscm.intake.delivery import Delivery
+from tscm.intake.sockets import ReceiveBuffer
+from tscm.intake.systemd import Inherited
+from tscm.intake.tcp import StreamBounds, SyslogStreams
+from tscm.intake.tls import TlsFiles, TlsServer
+from tscm.intake.udp import Pace, UdpListener
+from tscm.model import Json
+from tscm.settings.node import Intake, Listen
+from tscm.settings.values import HostPort
+
+
+@define(eq=False)
+class Listeners:
+    """
+    Every listener of a manager, by kind: `udp`, `tcp`, `tls`.
+
+    *held* are the descriptors that systemd gave; those that fit a listener are taken out of it.
+    """
+
+    _log: ClassVar[Logger] = Logger()
+
+    _reactor: Any
+    _bounds: Intake
+    _delivery: Delivery
+    _connections: Connections
+    _stream_bounds: StreamBounds
+    held: list[Inherited] = field(factory=list)
+    tls: TlsServer | None = field(default=None, init=False)
+    _drain: Drain | None = field(default=None, init=False)
+    _accounts: dict[str, Account] = field(factory=dict, init=False)
+    _udp: list[UdpListener] = field(factory=list, init=False)
+    _buffers: dict[str, ReceiveBuffer] = field(factory=dict, init=False)
+    _ports: list[Any] = field(factory=list, init=False)
+    _streams: dict[int, SyslogStreams] = field(factory=dict, init=False)
+    _places: dict[str, list[str]] = field(factory=dict, init=False)
+
+    @property
+    def bound(self) -> bool:
+        """Whether the sockets stand."""
+        return bool(self._places)
+
+    def bind(self, listen: Listen) -> None:
+        """Bind all of *listen*; raises `ListenerUnavailable` with nothing bound."""
+        try:
+            self._drain = self._open_drain()
+            self._bind_all("udp", listen.udp, self._bind_udp)
+            self._bind_all("tcp", listen.tcp, self._bind_stream)
+            if listen.tls:
+                self.tls = TlsServer(TlsFiles.of(listen), self._reactor.seconds)
+                self.tls.load()
+                self._bind_all("tls", listen.tls, self._bind_stream)
+        except BaseException:
+            self.close()
+            raise
+
+    def start(self) -> None:
+        """Begin to take lines."""
+        for listener in self._udp:
+            listener.start()
+        for port in self._ports:
+            port.startReading()
+
+    async def stop_accepting(self) -> None:
+        """No further connections; those that are open stay."""
+        for port in self._ports:
+            await maybeDeferred(port.stopListening)
+        self._ports.clear()
+
+    def close(self) -> None:
+        """Take what waits in UDP sockets, and close all."""
+        for listener in self._udp:
+            listener.stop()
+        for port in self._ports:
+            port.stopListening()
+        self._ports.clear()
+        self._places.clear()
+
+    def close_unwanted(self) -> None:
+        """What systemd holds and no listener is for."""
+        for one in filter(sockets.is_listener, self.held):
+            self._log.warn("systemd holds {name}, for which no listener is set", name=one.name)
+            os.close(one.fd)
+        self.held.clear()
+
+    def wait_when_busy(self, seconds: float) -> None:
+        """How long busy UDP sockets are left alone from now on."""
+        for listener in self._udp:
+            listener.pace.wait = seconds
+
+    def streams_at(self, port: int) -> SyslogStreams | None:
+        """The plain stream listener on *port*."""
+        return self._streams.get(port)
+
+    def addresses(self) -> dict[str, list[str]]:
+        """Where it listens, by kind, after binding."""
+        return {kind: list(places) for kind, places in self._places.items()}
+
+    @property
+    def udp_path(self) -> str | None:
+        """How UDP is read: `compiled`, `numpy` or `plain`."""
+        return None if self._drain is None else self._drain.name
+
+    def figures(self) -> Json:
+        """Counts of each listener."""
+        return {name: account.figures() for name, account in self._accounts.items()}
+
+    def _open_drain(self) -> Drain:
+        wanted = self._bounds.udp_helper
+        try:
+            drain = open_drain(wanted, self._bounds.max_message_bytes)
+        except (ImportError, OSError) as error:
+            self._log.warn(
+                "UDP helper {wanted} cannot be used here: {error}; taking another",
+                wanted=wanted,
+                error=error,
+            )
+            drain = open_drain("auto", self._bounds.max_message_bytes)
+        return drain
+
+    def _bind_all(
+        self, kind: str, wanted: Iterable[HostPort], bind: Callable[[str, HostPort], HostPort]
+    ) -> None:
+        places = self._places.setdefault(kind, [])
+        wanted = list(wanted)
+        for address in wanted:
+            try:
+                places.append(str(bind(kind, address)))
+            except ListenerUnavailable as fault:
+                if len(wanted) == 1 or address.host != "::" or not sockets.no_such_family(fault):
+                    raise
+                self._log.warn("no IPv6 here: not listening on {address}", address=address)
+
+    def _account(self, kind: str, place: HostPort) -> Account:
+        name = f"{kind} {place}"
+        return self._accounts.setdefault(name, Account(name))
+
+    def _bind_udp(self, kind: str, address: HostPort) -> HostPort:
+        assert self._drain is not None
+        count = self._bounds.udp_sockets
+        for _ in range(count):
+            bound = sockets.take_inherited(self.held, address, socket.SOCK_DGRAM)
+            bound = bound or sockets.bind_udp(kind, address, reuse=count > 1)
+            address = sockets.place_of(bound)
+            buffer = sockets.raise_buffer(bound, self._bounds.receive_buffer_bytes)
+            account = self._account(kind, address)
+            if account.listener not in self._buffers:
+                self._buffers[account.listener] = buffer
+                account.extra.append(partial(self._udp_figures, account.listener))
+                if buffer.hint:
+                    self._log.warn(
+                        "{listener}: receive buffer of {reached} bytes instead of {asked}; {hint}",
+                        listener=account.listener,
+                        reached=buffer.reached,
+                        asked=buffer.asked,
+                        hint=buffer.hint,
+                    )
+            pace = Pace(self._bounds.busy_wait_ms / 1000, buffer.reached)
+            deliver = self._delivery.deliver
+            self._udp.append(
+                UdpListener(
+                    self._reactor, bound, self._drain, deliver=deliver, account=account, pace=pace
+                )
+            )
+        return address
+
+    def _udp_figures(self, listener: str) -> Json:
+        buffer = self._buffers[listener]
+        each = [one.figures() for one in self._udp if one.listener == listener]
+        known = [one["kernel_drops"] for one in each if one["kernel_drops"] is not None]
+        return {
+            "kernel_drops": sum(known) if known else None,
+            "receive_buffer": {
+                "asked": buffer.asked,
+                "reached": buffer.reached,
+                "hint": buffer.hint,
+            },
+            "sockets": each,
+        }
+
+    def _bind_stream(self, kind: str, address: HostPort) -> HostPort:
+        held = sockets.take_inherited(self.held, address, socket.SOCK_STREAM)
+        bound = held or sockets.bind_tcp(kind, address)
+        place = sockets.place_of(bound)
+        account = self._account(kind, place)
+        tls = self.tls if kind == "tls" else None
+        streams = SyslogStreams(
+            self._reactor, account, self._delivery, self._connections, self._stream_bounds, tls
+        )
+        account.extra.append(streams.figures)
+        factory: Any = streams
+        if tls is None and place.port is not None:
+            self._streams[place.port] = streams
+        if tls is not None:
+            factory = TLSMemoryBIOFactory(tls, isClient=False, wrappedFactory=streams)
+            factory.noisy = False
+        port = self._reactor.adoptStreamPort(bound.fileno(), bound.family, factory)
+        bound.close()  # the port has a descriptor of its own
+        port.stopReading()
+        self._ports.append(port)
+        return place
