@@ -570,3 +570,26 @@ def test_files_that_could_not_be_deleted_are_tried_again_and_swept_at_the_next_s
     ]
     assert len(list((tmp_path / "asa/.spool").glob("*.index"))) == 1
     closed(spool)
+
+
+@pytest.mark.parametrize("with_a_new_one", [False, True])
+def test_a_live_file_that_logrotate_took_is_put_back(
+    tmp_path: Path, *, with_a_new_one: bool
+) -> None:
+    spool = make_spool(tmp_path)
+    spool.open_device("asa", BIG)
+    reader = spool.reader("asa", "forward")
+    spool.append("asa", [run_of(b"one")], 1.0)
+    live = tmp_path / "asa/syslog"
+    live.rename(tmp_path / "asa/syslog.1")
+    if with_a_new_one:
+        live.write_bytes(b"of somebody else\n")
+    spool.append("asa", [run_of(b"two")], 1.0)
+    assert spool.seal("asa")
+    assert (tmp_path / f"asa/syslog.{0:020d}").read_bytes() == b"one\ntwo\n"
+    spool.append("asa", [run_of(b"three")], 1.0)
+    assert drain(reader) == b"one\ntwo\nthree\n"
+    assert live.read_bytes() == b"three\n"
+    aside = [path.read_bytes() for path in (tmp_path / "asa/.spool").glob("torn.*")]
+    assert aside == ([b"of somebody else\n"] if with_a_new_one else [])
+    closed(spool)

@@ -50,6 +50,13 @@ class Disk:
         except FileNotFoundError:
             return None
 
+    def is_at(self, fd: int, path: Path) -> bool:
+        """Whether the open file is the one that lies at *path*."""
+        try:
+            return os.path.samestat(os.fstat(fd), path.stat())
+        except FileNotFoundError:
+            return False
+
     def names(self, folder: Path) -> list[str]:
         """What lies in a folder, sorted."""
         return sorted(one.name for one in folder.iterdir())

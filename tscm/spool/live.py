@@ -16,6 +16,7 @@ from tscm.spool.disk import CREATE, CREATE_EMPTY, READ_WRITE, Disk
 from tscm.spool.index import IndexEncoder, Pending
 from tscm.spool.names import LogFolder
 from tscm.spool.state import LogState, encode_state
+from tscm.spool.text import CHUNK_BYTES, unused_torn
 
 _PENDING_MAX = 512
 _LOG_EVERY = 1000
@@ -220,6 +221,8 @@ class LiveLog:
         disk, folder = self.disk, self.folder
         if self.fd < 0:
             self._reopen(self.end - self.base)
+        if not disk.is_at(self.fd, folder.live):
+            self._put_back()
         fd = disk.open(folder.next, CREATE_EMPTY)
         try:
             self.catalogue.add(
@@ -252,6 +255,32 @@ class LiveLog:
         with contextlib.suppress(OSError):
             self.begin_index()
         return sealed
+
+    def _put_back(self) -> None:
+        """
+        Write the live text to its place again, where somebody has moved or deleted the file.
+
+        What stands there instead (logrotate's new file) is not ours, and is kept aside.
+        """
+        self._log.error(
+            "somebody moved or deleted the live log of {device}: it is put back; nothing else "
+            "may rotate these files",
+            device=self.folder.path.name,
+        )
+        disk, folder = self.disk, self.folder
+        if disk.size_of(folder.live) is not None:
+            disk.rename(folder.live, unused_torn(disk, folder, self.end))
+        fd = disk.open(folder.live, CREATE_EMPTY)
+        try:
+            for at in range(0, self.end - self.base, CHUNK_BYTES):
+                size = min(CHUNK_BYTES, self.end - self.base - at)
+                disk.write_all(fd, disk.read_at(self.fd, size, at), at)
+        except OSError:
+            disk.close(fd)
+            disk.unlink(folder.live)
+            raise
+        disk.close(self.fd)
+        self.fd = fd
 
     def begin_index(self) -> None:
         """

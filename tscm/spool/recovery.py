@@ -29,7 +29,7 @@ from tscm.spool.live import LiveLog
 from tscm.spool.names import LogFolder, cursor_readers
 from tscm.spool.rebuild import rebuild_catalogue
 from tscm.spool.state import Gap, LogState, decode_state
-from tscm.spool.text import LiveText, count_lines, last_line_end
+from tscm.spool.text import LiveText, count_lines, last_line_end, unused_torn
 
 _UNKNOWN_RUN_BYTES = 64 << 20
 
@@ -148,7 +148,7 @@ def _finish_seal(disk: Disk, folder: LogFolder, catalogue: Catalogue) -> None:
     elif waiting == 0:
         disk.unlink(folder.next)
     elif waiting:
-        disk.rename(folder.next, _unused_torn(disk, folder, catalogue.end))
+        disk.rename(folder.next, unused_torn(disk, folder, catalogue.end))
 
 
 def _open_live(disk: Disk, folder: LogFolder, catalogue: Catalogue, state: LogState) -> LiveLog:
@@ -159,7 +159,7 @@ def _open_live(disk: Disk, folder: LogFolder, catalogue: Catalogue, state: LogSt
         size = disk.size(fd)
         whole = last_line_end(disk, fd, size)
         if whole < size:
-            _set_aside(disk, fd, _unused_torn(disk, folder, base + whole), whole, size)
+            _set_aside(disk, fd, unused_torn(disk, folder, base + whole), whole, size)
             state = evolve(
                 state,
                 torn_bytes=state.torn_bytes + size - whole,
@@ -195,13 +195,6 @@ def _set_aside(disk: Disk, fd: int, torn_path: Path, whole: int, size: int) -> N
     finally:
         disk.close(torn)
     disk.truncate(fd, whole)
-
-
-def _unused_torn(disk: Disk, folder: LogFolder, offset: int) -> Path:
-    number = 0
-    while disk.size_of(folder.torn(offset, number)) is not None:
-        number += 1
-    return folder.torn(offset, number)
 
 
 def _take_index(disk: Disk, folder: LogFolder, log: LiveLog, size: int) -> None:

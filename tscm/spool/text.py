@@ -2,6 +2,7 @@
 Looking at lines where they lie, block by block: never a whole file in memory.
 """
 
+from pathlib import Path
 from typing import Protocol
 
 from attrs import define
@@ -95,3 +96,11 @@ def last_line_end(disk: Disk, fd: int, size: int) -> int:
             return start + found + 1
         end = start
     return 0
+
+
+def unused_torn(disk: Disk, folder: LogFolder, offset: int) -> Path:
+    """A free name for bytes that are kept aside and belong to no segment."""
+    number = 0
+    while disk.size_of(folder.torn(offset, number)) is not None:
+        number += 1
+    return folder.torn(offset, number)
