@@ -593,3 +593,32 @@ def test_a_live_file_that_logrotate_took_is_put_back(
     aside = [path.read_bytes() for path in (tmp_path / "asa/.spool").glob("torn.*")]
     assert aside == ([b"of somebody else\n"] if with_a_new_one else [])
     closed(spool)
+
+
+def test_the_log_of_a_forgotten_device_ends_by_retention(tmp_path: Path) -> None:
+    clock = Clock()
+    spool = make_spool(tmp_path, clock, max_age_days=1)
+    spool.open_device("gone", BIG)
+    spool.open_device("here", BIG)
+    (tmp_path / "notes").mkdir()
+    spool.startService()
+    reader = spool.reader("gone", "forward")
+    spool.append("gone", [run_of(b"one", b"two")], 1.0)
+    spool.forget_device("gone")
+    assert reader.read(0, 100) is None
+    reader.confirm(8, sent=2)  # what was on its way ends without harm
+    clock.pump([2, 60])
+    (orphan,) = spool.orphans()
+    assert (orphan["name"], orphan["stored_lines"], orphan["kept_bytes"]) == ("gone", 2, 8)
+    assert orphan["readers"] == []
+    clock.pump([86400, 61])
+    assert spool.orphans()[0]["kept_bytes"] == 0
+    assert not list((tmp_path / "gone").glob("syslog.*"))
+    spool.open_device("gone", BIG)
+    spool.append("gone", [run_of(b"three")], clock.seconds())
+    assert spool.orphans() == []
+    late = spool.reader("gone", "late")
+    assert drain(late) == b"three\n"
+    assert late.position == Position(offset=14, sent=1, expired=2)
+    assert balanced(spool, "gone")
+    closed(spool)

@@ -9,8 +9,9 @@ from tests.spool.test_spool_recovery import INDEX, killed, opened, sealed_log
 from tests.spool.test_spool_service import BIG, balanced, closed, drain
 from tscm.spool.catalogue import RECORD_BYTES
 from tscm.spool.disk import Disk
+from tscm.spool.names import log_names
 from tscm.spool.tools_export import Wanted, export_log
-from tscm.spool.tools_list import list_logs, log_names, view_log
+from tscm.spool.tools_list import list_logs, view_log
 from tscm.spool.tools_repair import repair_log
 from tscm.spool.tools_verify import verify_log
 

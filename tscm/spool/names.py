@@ -92,3 +92,11 @@ def cursor_readers(names: list[str]) -> list[str]:
     """Readers with a cursor among the names in `.spool`."""
     found = (_CURSOR.fullmatch(name) for name in names)
     return [one[1] for one in found if one and not one[1].endswith(".new")]
+
+
+def log_names(logs: Path) -> list[str]:
+    """Folders under *logs* that hold a log, whether a device of that name exists or not."""
+    try:
+        return sorted(one.parent.name for one in logs.glob("*/.spool") if one.is_dir())
+    except FileNotFoundError:
+        return []

@@ -21,8 +21,9 @@ from tscm.settings.node import SpoolBounds
 from tscm.spool.aside import Aside
 from tscm.spool.disk import Disk
 from tscm.spool.log import DeviceLog
-from tscm.spool.names import LogFolder
+from tscm.spool.names import LogFolder, log_names
 from tscm.spool.names import reader_name as checked_name
+from tscm.spool.orphans import Orphans
 from tscm.spool.reader import DeviceReader
 from tscm.spool.recovery import open_log
 from tscm.spool.retention import Retention, RetentionRules
@@ -62,6 +63,7 @@ class SpoolService(MultiService):
     _telling: IDelayedCall | None = field(default=None, init=False)
     _aside: Aside = field(init=False)
     _syncer: Syncer = field(init=False)
+    _orphans: Orphans = field(init=False)
     _retention: Retention = field(init=False)
     _retaining: PeriodicService = field(init=False)
 
@@ -82,6 +84,7 @@ class SpoolService(MultiService):
         self._retaining = PeriodicService(
             self.clock, _RETENTION_SECONDS, self._retain, "retention of the logs", 1.0
         )
+        self._orphans = Orphans(self.disk)
         self._aside = Aside(self.disk, self.threads, self.bounds.compress)
         aside = PeriodicService(
             self.clock, _ASIDE_SECONDS, self._work_aside, "work on sealed segments", _ASIDE_SECONDS
@@ -102,6 +105,7 @@ class SpoolService(MultiService):
             self._telling = None
         for name in list(self._devices):
             self.close_device(name)
+        self._orphans.close()
         ended.append(self._syncer.finish())
         return gatherResults(ended, consumeErrors=True).addCallback(lambda _: None)
 
@@ -116,6 +120,7 @@ class SpoolService(MultiService):
         self._rotate_bytes[name] = rotate_bytes
         log = self._devices.get(name)
         if log is None:
+            self._orphans.release(name)
             live = open_log(self.disk, LogFolder(self.logs / name), self.clock.seconds())
             log = DeviceLog(name, live)
             live.on_dirty = partial(self._note_dirty, log)
@@ -147,6 +152,10 @@ class SpoolService(MultiService):
                 log.drop_reader(reader)
         self.close_device(name)
         self._rotate_bytes.pop(name, None)
+
+    def orphans(self) -> list[Json]:
+        """Logs whose device is gone; retention ends them in time."""
+        return self._orphans.figures()
 
     def devices(self) -> list[str]:
         """Names of the logs that are open."""
@@ -287,7 +296,10 @@ class SpoolService(MultiService):
         await self._syncer.run()
 
     async def _retain(self) -> None:
-        await self._retention.run(self.logs, self._devices, self.clock.seconds())
+        names = await self.threads.run(log_names, self.logs)
+        self._orphans.look(self.logs, names, self._devices, self.clock.seconds())
+        logs = {**self._orphans.logs, **self._devices}
+        await self._retention.run(self.logs, logs, self.clock.seconds())
         if self._retention.fault:
             self._log.error(
                 "old segments cannot be deleted: {cause}; they are tried again",

@@ -12,7 +12,7 @@ from tscm.spool.catalogue import RECORD_BYTES, CatalogueDamaged, Segment, decode
 from tscm.spool.cursor import Cursor, decode_cursor
 from tscm.spool.disk import READ, Disk
 from tscm.spool.index import Index, read_index
-from tscm.spool.names import LogFolder, cursor_readers
+from tscm.spool.names import LogFolder, cursor_readers, log_names
 from tscm.spool.state import LogState, decode_state
 from tscm.spool.text import LiveText, count_lines
 
@@ -82,14 +82,6 @@ class LogView:
     def kept(self) -> tuple[Segment, ...]:
         """Sealed segments whose text should be there."""
         return tuple(segment for segment in self.records if not segment.gone)
-
-
-def log_names(logs: Path) -> list[str]:
-    """Folders under *logs* that hold a log, whether a device of that name exists or not."""
-    try:
-        return sorted(one.parent.name for one in logs.glob("*/.spool") if one.is_dir())
-    except FileNotFoundError:
-        return []
 
 
 def list_logs(disk: Disk, logs: Path) -> list[LogSummary]:

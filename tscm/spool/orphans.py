@@ -1,0 +1,82 @@
+"""
+Logs whose device is gone: nobody appends to them, and retention ends them in time.
+"""
+
+import contextlib
+from collections.abc import Collection, Sequence
+from pathlib import Path
+from typing import ClassVar
+
+from attrs import define, field
+from twisted.logger import Logger
+
+from tscm.model import Json
+from tscm.settings.values import nickname
+from tscm.spool.disk import Disk
+from tscm.spool.log import DeviceLog
+from tscm.spool.names import LogFolder
+from tscm.spool.recovery import open_log
+
+_OPENED_AT_ONCE = 8
+
+
+@define(eq=False)
+class Orphans:
+    """
+    The logs under the root that no device has open.
+    """
+
+    _log: ClassVar[Logger] = Logger()
+
+    _disk: Disk
+    logs: dict[str, DeviceLog] = field(factory=dict, init=False)
+    _refused: set[str] = field(factory=set, init=False)
+
+    def look(self, root: Path, names: Sequence[str], devices: Collection[str], now: float) -> None:
+        """
+        Take up what is new, some at a time; what stands in the live segment is sealed, so that it ages.
+        """
+        left = _OPENED_AT_ONCE
+        for name in names:
+            if name in devices or name in self.logs or name in self._refused or not left:
+                continue
+            left -= 1
+            try:
+                live = open_log(self._disk, LogFolder(root / nickname(name)), now)
+                if live.end > live.base:
+                    self._disk.close(live.seal())
+            except (OSError, ValueError) as error:
+                self._refused.add(name)
+                self._log.error(
+                    "the log {name} of a device that is gone cannot be looked after: {cause}",
+                    name=name,
+                    cause=str(error),
+                )
+            else:
+                self.logs[name] = DeviceLog(name, live)
+
+    def release(self, name: str) -> None:
+        """Give a log back, since a device has this name again."""
+        self._refused.discard(name)
+        log = self.logs.pop(name, None)
+        if log is not None:
+            with contextlib.suppress(OSError):
+                log.close(clean=True)
+
+    def close(self) -> None:
+        """Give all of them back."""
+        for name in list(self.logs):
+            self.release(name)
+
+    def figures(self) -> list[Json]:
+        """What is there, for an operator who wonders where the disk has gone."""
+        return [
+            {
+                "name": name,
+                "stored_lines": log.live.lines,
+                "kept_bytes": log.live.end - log.first_offset,
+                "last_received_at": log.live.last_at or None,
+                "readers": sorted(log.readers),
+            }
+            for name, log in sorted(self.logs.items())
+        ]
