@@ -1,0 +1,127 @@
+"""
+A link that goes dead without a word: two network namespaces with a wire that can be cut.
+
+Needs the right to make namespaces; skipped where that is missing.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+import pytest_twisted
+from attrs import define
+
+from tests.forward.receivers import reactor, until
+from tests.memory_log import MemoryLog
+from tscm.forward.service import ForwardService
+from tscm.forward.target import Target
+from tscm.threads import Threads
+
+SINK = """
+import socket, sys, threading
+listener = socket.create_server(("198.51.100.2", 5140))
+out = open(sys.argv[1], "ab", buffering=0)
+print("ready", flush=True)
+def take(connection):
+    while data := connection.recv(65536):
+        out.write(data)
+while True:
+    threading.Thread(target=take, args=(listener.accept()[0],), daemon=True).start()
+"""
+
+
+def ip(*words: str) -> bool:
+    return subprocess.run(["ip", *words], capture_output=True, check=False).returncode == 0
+
+
+@define
+class Far:
+    """A SIEM behind a wire."""
+
+    name: str
+    near: str
+    received: Path
+
+    def cut(self) -> None:
+        assert ip("-n", self.name, "link", "set", "far", "down")
+
+    def mend(self) -> None:
+        assert ip("-n", self.name, "link", "set", "far", "up")
+
+
+@pytest.fixture
+def far(tmp_path: Path) -> Iterator[Far]:
+    name, near = f"tscm-{os.getpid()}", f"ts{os.getpid()}"
+    if shutil.which("ip") is None or not ip("netns", "add", name):
+        pytest.skip("needs the right to make network namespaces, and ip of the package iproute2")
+    received = tmp_path / "received"
+    sink = None
+    try:
+        made = (
+            ip("link", "add", near, "type", "veth", "peer", "name", "far", "netns", name)
+            and ip("addr", "add", "198.51.100.1/30", "dev", near)
+            and ip("link", "set", near, "up")
+            and ip("-n", name, "addr", "add", "198.51.100.2/30", "dev", "far")
+            and ip("-n", name, "link", "set", "far", "up")
+        )
+        if not made:
+            pytest.skip("needs the right to make veth pairs")
+        command = ["ip", "netns", "exec", name, sys.executable, "-c", SINK, str(received)]
+        sink = subprocess.Popen(command, stdout=subprocess.PIPE)
+        assert sink.stdout is not None
+        assert sink.stdout.readline() == b"ready\n"
+        yield Far(name, near, received)
+    finally:
+        if sink is not None:
+            sink.kill()
+            sink.communicate()
+        ip("link", "del", near)
+        ip("netns", "del", name)
+
+
+@pytest_twisted.async_yield_fixture()
+async def threads() -> AsyncIterator[Threads]:
+    pool = Threads(reactor, 2, "test")
+    pool.startService()
+    yield pool
+    await pool.stopService()
+
+
+def lines(count: int, first: int = 0) -> list[bytes]:
+    return [b"<166>%%ASA-6-302013: Built %06d\n" % at for at in range(first, first + count)]
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_half_open_link_is_noticed_and_nothing_is_missing(
+    threads: Threads, far: Far
+) -> None:
+    log = MemoryLog()
+    target = Target(
+        address="198.51.100.2", port=5140, protocol="TCP", silence_seconds=1.5, connect_seconds=1.0
+    )
+    service = ForwardService(reactor, threads, log, target, chance=lambda: 0.0)
+    service.startService()
+    log.append(*lines(500))
+    await until(lambda: log.position.sent == 500)
+    far.cut()
+    cut_at = time.monotonic()
+    log.append(*lines(500, 500))
+    await until(lambda: service.figures()["last_error"] is not None, 15)
+    assert time.monotonic() - cut_at < 10
+    assert log.position.sent == 500, "what nobody acknowledged is not sent"
+    said = service.figures()["last_error"]
+    assert "did not acknowledge" in said or "cannot be reached" in said
+    far.mend()
+    await until(lambda: log.position.sent == 1000, 20)
+    stopped = service.stopService()
+    assert stopped is not None
+    await stopped
+    await until(lambda: lines(1000)[-1] in far.received.read_bytes())
+    received = far.received.read_bytes().splitlines(keepends=True)
+    assert set(lines(1000)) <= set(received)
+    assert len(set(received) - set(lines(1000))) <= 1
