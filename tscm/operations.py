@@ -63,6 +63,7 @@ class NodeOperations:
             "devices": len(node.rooms),
             "faults": dict(node.faults),
             "listeners": node.intake.addresses(),
+            "metrics": node.watch.addresses(),
             "portal": {type(one).__name__: one.addresses() for one in node.portal},
             "intake": node.intake.figures(),
         }
@@ -206,6 +207,40 @@ class NodeOperations:
             node.device(device)
         figures = {name: node.spool.figures(name) for name in sorted(node.rooms)}
         return balance(node.intake.figures(), figures, device)
+
+    def watched(self) -> Json:
+        """All figures at once, for `/metrics`."""
+        node = self._node
+        intake = node.intake.figures()
+        logs = {name: node.spool.figures(name) for name in sorted(node.rooms)}
+        return {
+            "now": node.reactor.seconds(),
+            "node": {
+                "started_at": node.started_at,
+                "devices": len(node.rooms),
+                "faults": dict(node.faults),
+            },
+            "intake": intake,
+            "balanced": balance(intake, logs)["balanced"],
+            "devices": {
+                name: {
+                    "log": logs[name],
+                    "policy": node.updates.figures(name),
+                    **node.rooms[name].figures(),
+                }
+                for name in logs
+            },
+        }
+
+    def wrong(self) -> list[str]:
+        """What is wrong with this process itself, for `/healthz`: a sentence each."""
+        node = self._node
+        found = [fault for _, fault in sorted(node.faults.items())]
+        logs = {name: node.spool.figures(name) for name in sorted(node.rooms)}
+        found += [f"log of {name}: {one['fault']}" for name, one in logs.items() if one["fault"]]
+        if not balance(node.intake.figures(), logs)["balanced"]:
+            found.append("the ledger does not balance; see `tsadmin ledger`")
+        return found
 
     def senders(self) -> list[Json]:
         """See `Operations`."""

@@ -42,6 +42,7 @@ from tscm.store.policies import Policies
 from tscm.threads import Threads
 from tscm.update.service import UpdateService
 from tscm.update.ways import ordinary_ways, resolve
+from tscm.watch import WatchService
 
 EVENTS = "events"
 """The event reader's name in every log."""
@@ -80,6 +81,7 @@ class NodeService(Service):
     resolver: Resolver = field(init=False)
     """Looks up the names of forwarding targets: shared, so that no dead one holds all threads."""
     control: ControlService = field(init=False)
+    watch: WatchService = field(init=False)
     portal: list[PolicyService | LogService] = field(factory=list, init=False)
     rooms: dict[str, DeviceRooms] = field(factory=dict, init=False)
     faults: dict[str, str] = field(factory=dict, init=False)
@@ -122,8 +124,12 @@ class NodeService(Service):
         )
         self.upload_slots = DeferredSemaphore(node.upload.parallel)
         self.resolver = Resolver(reactor, self.quick)
-        self.control = ControlService(reactor, self.layout, NodeOperations(self))
+        operations = NodeOperations(self)
+        self.control = ControlService(reactor, self.layout, operations)
         self.portal = self._portal()
+        self.watch = WatchService(
+            reactor, node.listen.metrics, operations.watched, operations.wrong
+        )
         self._watch = PeriodicService(
             reactor, WATCH_SECONDS, self._look, "watch over the settings", WATCH_SECONDS
         )
@@ -167,6 +173,7 @@ class NodeService(Service):
         self.lock.acquire()
         self.intake.privilegedStartService()
         self.control.privilegedStartService()
+        self.watch.privilegedStartService()
         for one in self.portal:
             one.privilegedStartService()
 
@@ -188,6 +195,7 @@ class NodeService(Service):
             self._load(name)
         self.intake.startService()
         self.control.startService()
+        self.watch.startService()
         self._watch.startService()
         self.systemd.startService()
         self._log.info(
@@ -206,6 +214,7 @@ class NodeService(Service):
         await self._end("settings watch", self._watch.stopService)
         await self._end("intake", self.intake.stopService)
         await self._end("control interface", self.control.stopService)
+        await self._end("metrics", self.watch.stopService)
         await self._end("policy updates", self.updates.stopService)
         await self._end("event reader", self.events.stopService)
         for name, rooms in self.rooms.items():

@@ -44,6 +44,11 @@ class Listen:
     tls_client: str = setting(
         values.choice("off", "optional", "required"), "off", doc="Client certificates."
     )
+    metrics: tuple[HostPort, ...] = setting(
+        values.many(values.listen_address),
+        (),
+        doc="Addresses for `/metrics` (Prometheus) and `/healthz`, plain HTTP: loopback, as 127.0.0.1:9514.",
+    )
     tls_client_names: tuple[str, ...] = setting(
         values.many(values.address),
         (),

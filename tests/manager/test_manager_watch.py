@@ -1,0 +1,99 @@
+"""
+`/metrics` and `/healthz` of a running manager.
+"""
+
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+from twisted.internet.task import Clock
+
+from tests.manager.manager_process import SETTINGS, Manager, send_udp, wait_for
+from tscm.watch import LoopLag
+
+WATCHED = SETTINGS + 'metrics = ["127.0.0.1:0"]\n'
+
+
+@pytest.fixture
+def manager(tmp_path: Path) -> Iterator[Manager]:
+    one = Manager(tmp_path, WATCHED)
+    yield one
+    one.stop()
+
+
+def pages(manager: Manager) -> httpx.Client:
+    place = manager.ask("/v1/status")["metrics"][0]
+    return httpx.Client(base_url=f"http://{place}", timeout=10, trust_env=False)
+
+
+def value(text: str, name: str, **labels: str) -> float:
+    for family in text_string_to_metric_families(text):
+        for sample in family.samples:
+            if sample.name == name and labels.items() <= sample.labels.items():
+                return sample.value
+    raise AssertionError(f"no {name} {labels} in {text}")
+
+
+@pytest.mark.peer("promtool")
+def test_every_figure_is_there_and_promtool_has_nothing_against_them(manager: Manager) -> None:
+    manager.write_device(
+        "fw",
+        syslog_forward=True,
+        forward_address="127.0.0.1",
+        forward_port=9,
+        forward_protocol="TCP",
+    )
+    manager.start()
+    send_udp(manager.port("udp"), b"<166>one", b"<166>two")
+    send_udp(manager.port("udp"), b"<166>stranger", source="127.0.0.9")
+    manager.when_lines("fw", 2)
+    with pages(manager) as client:
+        wait_for(
+            lambda: value(client.get("/metrics").text, "tscm_unknown_senders") == 1, manager.said
+        )
+        text = client.get("/metrics").text
+        assert value(text, "tscm_device_stored_lines_total", device="fw") == 2
+        assert value(text, "tscm_reader_waiting_lines", device="fw", reader="forward") == 2
+        assert value(text, "tscm_forward_up", device="fw") == 0
+        assert value(text, "tscm_ledger_balanced") == 1
+        assert value(text, "tscm_ledger_difference_lines", device="fw", reader="events") == 0
+        assert value(text, "tscm_dropped_lines_total", cause="unknown sender") == 1
+        assert value(text, "tscm_event_loop_lag_seconds") >= 0
+        assert client.get("/healthz").text == "ok\n"
+        assert client.get("/other").status_code == 404
+    promtool = shutil.which("promtool")
+    assert promtool is not None
+    checked = subprocess.run(
+        [promtool, "check", "metrics"], input=text, capture_output=True, text=True, check=False
+    )
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
+def test_health_says_what_is_wrong(manager: Manager) -> None:
+    manager.write_device("fw")
+    manager.start()
+    path = manager.layout.device_file("fw")
+    path.write_text("not toml")
+    with pages(manager) as client:
+        wait_for(lambda: client.get("/healthz").status_code == 503, manager.said)
+        assert "no valid TOML" in client.get("/healthz").text
+        path.unlink()
+        wait_for(lambda: client.get("/healthz").status_code == 200, manager.said)
+
+
+def test_the_worst_delay_of_the_loop_is_told_once() -> None:
+    clock = Clock()
+    lag = LoopLag(clock)
+    lag.start()
+    clock.advance(0.5)
+    assert lag.take() == 0
+    clock.advance(2.0)  # the timer was due after half a second
+    clock.advance(0.5)
+    assert lag.take() == pytest.approx(1.5)
+    assert lag.take() == 0
+    lag.stop()
+    assert clock.getDelayedCalls() == []

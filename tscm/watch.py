@@ -1,0 +1,314 @@
+"""
+To be watched: `/metrics` for Prometheus and `/healthz`, over plain HTTP on an address of loopback.
+
+Everything is made from the rooms' figures when it is asked for; nothing is counted twice and nothing
+costs when nobody asks.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, ClassVar
+
+from attrs import define, field
+from klein import Klein
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.error import CannotListenError
+from twisted.internet.interfaces import IListeningPort
+from twisted.internet.task import LoopingCall
+from twisted.web.server import Request, Site
+
+from tscm.errors import ListenerUnavailable
+from tscm.model import Json
+from tscm.settings.values import HostPort
+
+Look = Callable[[], Json]
+LAG_SECONDS = 0.5
+_TEXT = b"text/plain; version=0.0.4; charset=utf-8"
+
+
+@define(eq=False)
+class LoopLag:
+    """
+    How late the reactor is: the worst delay of a half-second timer since the last look.
+    """
+
+    _clock: Any
+    _loop: LoopingCall = field(init=False)
+    _due: float = field(default=0.0, init=False)
+    _worst: float = field(default=0.0, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._loop = LoopingCall(self._tick)
+        self._loop.clock = self._clock
+
+    def start(self) -> None:
+        """Begin to measure."""
+        self._due = self._clock.seconds() + LAG_SECONDS
+        self._loop.start(LAG_SECONDS, now=False)
+
+    def stop(self) -> None:
+        """End."""
+        if self._loop.running:
+            self._loop.stop()
+
+    def _tick(self) -> None:
+        now = self._clock.seconds()
+        self._worst = max(self._worst, now - self._due)
+        self._due = now + LAG_SECONDS
+
+    def take(self) -> float:
+        """The worst delay in seconds since the last call."""
+        worst, self._worst = self._worst, 0.0
+        return worst
+
+
+@define(eq=False)
+class FigureCollector:
+    """
+    A collector of prometheus-client over one look at all figures.
+    """
+
+    _look: Look
+
+    def describe(self) -> Iterable[Metric]:
+        """Nothing beforehand: registering must not ask the rooms."""
+        return ()
+
+    def collect(self) -> Iterable[Metric]:
+        """All families."""
+        figures = self._look()
+        yield from _intake(figures["intake"])
+        yield from _devices(figures["devices"], figures["now"])
+        node = figures["node"]
+        yield _one("tscm_started_at_seconds", "When the manager started.", node["started_at"])
+        yield _one("tscm_devices", "Devices in force.", node["devices"])
+        yield _one(
+            "tscm_settings_faults", "Settings files that are not in force.", len(node["faults"])
+        )
+        yield _one(
+            "tscm_event_loop_lag_seconds",
+            "Worst delay of the event loop since the last look.",
+            figures["lag"],
+        )
+        yield _one(
+            "tscm_ledger_balanced", "1 while the ledger balances.", float(figures["balanced"])
+        )
+
+
+def _one(name: str, about: str, value: float) -> Metric:
+    family = GaugeMetricFamily(name, about)
+    family.add_metric([], value)
+    return family
+
+
+def _intake(figures: Json) -> Iterable[Metric]:
+    received = CounterMetricFamily("tscm_received_lines", "Lines received.", labels=["listener"])
+    stored = CounterMetricFamily("tscm_stored_lines", "Lines stored.", labels=["listener"])
+    dropped = CounterMetricFamily(
+        "tscm_dropped_lines", "Lines dropped.", labels=["listener", "cause"]
+    )
+    kernel = CounterMetricFamily(
+        "tscm_kernel_dropped_datagrams", "Datagrams that the kernel dropped.", labels=["listener"]
+    )
+    for name, one in figures["listeners"].items():
+        received.add_metric([name], one["received"])
+        stored.add_metric([name], one["stored"])
+        for cause, lines in one["dropped"].items():
+            dropped.add_metric([name, cause], lines)
+        if one.get("kernel_drops") is not None:
+            kernel.add_metric([name], one["kernel_drops"])
+    yield from (received, stored, dropped, kernel)
+    yield _one(
+        "tscm_open_connections", "Open TCP and TLS connections.", figures["connections"]["open"]
+    )
+    yield _one(
+        "tscm_unknown_senders", "Unknown senders seen.", figures["unknown_senders"]["senders"]
+    )
+
+
+_READER = (
+    ("sent", "tscm_reader_sent_lines", "Lines that a reader of the log has sent or counted."),
+    ("skipped", "tscm_reader_skipped_lines", "Lines that a reader passed as not selected."),
+    (
+        "expired",
+        "tscm_reader_expired_lines",
+        "Lines that retention took before a reader was past them.",
+    ),
+)
+_WAITING = (
+    ("waiting_lines", "tscm_reader_waiting_lines", "Lines that wait for a reader."),
+    ("waiting_bytes", "tscm_reader_waiting_bytes", "Bytes that wait for a reader."),
+    ("difference", "tscm_ledger_difference_lines", "Lines by which the ledger is off; 0 is right."),
+)
+
+
+def _devices(devices: Mapping[str, Json], now: float) -> Iterable[Metric]:
+    stored = CounterMetricFamily(
+        "tscm_device_stored_lines", "Lines on a device's log.", labels=["device"]
+    )
+    size = CounterMetricFamily(
+        "tscm_device_stored_bytes", "Bytes on a device's log.", labels=["device"]
+    )
+    age = GaugeMetricFamily(
+        "tscm_device_silent_seconds", "Seconds since a device's last line.", labels=["device"]
+    )
+    passed = [
+        CounterMetricFamily(name, about, labels=["device", "reader"]) for _, name, about in _READER
+    ]
+    waiting = [
+        GaugeMetricFamily(name, about, labels=["device", "reader"]) for _, name, about in _WAITING
+    ]
+    for name, one in devices.items():
+        log = one["log"]
+        stored.add_metric([name], log["stored_lines"])
+        size.add_metric([name], log["stored_bytes"])
+        if log["last_received_at"]:
+            age.add_metric([name], now - log["last_received_at"])
+        for reader, row in log["readers"].items():
+            for (key, _, _), family in zip(_READER, passed, strict=True):
+                family.add_metric([name, reader], row[key])
+            for (key, _, _), gauge in zip(_WAITING, waiting, strict=True):
+                gauge.add_metric([name, reader], row[key])
+    yield from (stored, size, age, *passed, *waiting)
+    yield from _targets(devices)
+    yield from _policy(devices, now)
+
+
+def _targets(devices: Mapping[str, Json]) -> Iterable[Metric]:
+    lag = GaugeMetricFamily(
+        "tscm_forward_lag_seconds", "How far a target is behind.", labels=["device", "target"]
+    )
+    up = GaugeMetricFamily(
+        "tscm_forward_up", "1 while a target is connected.", labels=["device", "target"]
+    )
+    failing = GaugeMetricFamily(
+        "tscm_upload_failures", "Failures of uploads since the last good one.", labels=["device"]
+    )
+    batches = CounterMetricFamily("tscm_upload_batches", "Batches uploaded.", labels=["device"])
+    for name, one in devices.items():
+        for target in (one.get("forward"), *(one.get("forward_also") or ())):
+            if target is not None:
+                lag.add_metric([name, target["target"]], target["lag_seconds"])
+                up.add_metric([name, target["target"]], float(target["state"] == "connected"))
+        upload = one.get("upload")
+        if upload is not None:
+            failing.add_metric([name], upload["failures"])
+            batches.add_metric([name], upload["batches"])
+    yield from (lag, up, failing, batches)
+
+
+def _policy(devices: Mapping[str, Json], now: float) -> Iterable[Metric]:
+    age = GaugeMetricFamily(
+        "tscm_policy_age_seconds", "Seconds since a device's last good update.", labels=["device"]
+    )
+    good = GaugeMetricFamily(
+        "tscm_policy_good", "1 if the last update was good.", labels=["device"]
+    )
+    entries = GaugeMetricFamily(
+        "tscm_policy_entries", "Entries on a device.", labels=["device", "list"]
+    )
+    for name, one in devices.items():
+        policy = one["policy"]
+        last, last_good = policy.get("last_update"), policy.get("last_good")
+        if last is not None:
+            good.add_metric([name], float(bool(last.get("good"))))
+        if last_good is not None:
+            age.add_metric([name], now - last_good["finished_at"])
+            for kind in ("block", "allow"):
+                if last_good.get(kind):
+                    entries.add_metric([name, kind], last_good[kind]["desired"])
+    yield from (age, good, entries)
+
+
+@define(eq=False)
+class WatchPages:
+    """
+    The two pages.
+    """
+
+    app: ClassVar[Klein] = Klein()
+
+    _registry: CollectorRegistry
+    _faults: Callable[[], list[str]]
+
+    @app.route("/metrics", methods=["GET"])
+    def metrics(self, request: Request) -> bytes:
+        """All families in Prometheus's text form."""
+        request.setHeader(b"content-type", _TEXT)
+        return generate_latest(self._registry)
+
+    @app.route("/healthz", methods=["GET"])
+    def healthz(self, request: Request) -> bytes:
+        """200 and `ok`, or 503 and a line for each thing that is wrong."""
+        request.setHeader(b"content-type", b"text/plain; charset=utf-8")
+        faults = self._faults()
+        if faults:
+            request.setResponseCode(503)
+            return "".join(f"{fault}\n" for fault in faults).encode()
+        return b"ok\n"
+
+
+class _QuietSite(Site):
+    noisy = False
+
+    def log(self, request: object) -> None:
+        """No access log."""
+
+
+@define(eq=False)
+class WatchService(Service):
+    """
+    Serves the pages on *addresses*.  *look* gives all figures, *faults* what is wrong.
+    """
+
+    _reactor: Any
+    _addresses: tuple[HostPort, ...]
+    _look: Look
+    _faults: Callable[[], list[str]]
+    lag: LoopLag = field(init=False)
+    _ports: list[IListeningPort] = field(factory=list, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.lag = LoopLag(self._reactor)
+
+    def addresses(self) -> list[str]:
+        """Where it listens, once bound."""
+        bound = (port.getHost() for port in self._ports)
+        return [str(HostPort(at.host, at.port)) for at in bound]  # type: ignore[attr-defined]
+
+    def privilegedStartService(self) -> None:
+        """Bind; raises `ListenerUnavailable`."""
+        super().privilegedStartService()
+        registry = CollectorRegistry()
+        registry.register(FigureCollector(self._all_figures))
+        site = _QuietSite(WatchPages(registry, self._faults).app.resource(), timeout=60)
+        site.displayTracebacks = False
+        for where in self._addresses:
+            try:
+                port = self._reactor.listenTCP(where.port or 0, site, interface=where.host)
+            except CannotListenError as error:
+                cause = error.socketError.strerror or str(error.socketError)
+                raise ListenerUnavailable("metrics", str(where), cause) from None
+            self._ports.append(port)
+
+    def _all_figures(self) -> Json:
+        return {**self._look(), "lag": self.lag.take()}
+
+    def startService(self) -> None:
+        """Begin to measure the loop."""
+        super().startService()
+        self.lag.start()
+
+    def stopService(self) -> Deferred[Any]:
+        """Fires when nothing listens any more."""
+        super().stopService()
+        self.lag.stop()
+        ports, self._ports = self._ports, []
+
+        async def stop() -> None:
+            for port in ports:
+                await maybeDeferred(port.stopListening)
+
+        return Deferred.fromCoroutine(stop())
