@@ -18,14 +18,10 @@ from collections.abc import Mapping, Sequence
 from attrs import define, evolve, field
 
 from tscm.asa.faults import (
-    AgentAbsent,
     AgentFailed,
     LoginRefused,
-    NoConnection,
     SaveFailed,
-    SessionLost,
     StepRefused,
-    revive,
 )
 from tscm.errors import DeviceFault, PolicyRefused, TscmError
 from tscm.model import (
@@ -44,14 +40,17 @@ from tscm.policy.groups import KINDS, Present
 from tscm.policy.guard import stale
 from tscm.store.policies import Generation, unpack
 from tscm.update import outcome as results
-from tscm.update.job import MAX_FAILURES, UpdateJob
+from tscm.update.job import UpdateJob
 from tscm.update.memory import DeviceMemory, edit_notes, layout_digest
 from tscm.update.outcome import Pause, UpdateOutcome
+from tscm.update.patience import (
+    ReadBackDiffers,
+    given_up,
+    pause_after,
+    worth_another_try,
+)
 from tscm.update.planning import Planned, check_budget, needs_closer_look, plan_for
 from tscm.update.wanted import Wanted, wanted
-
-_SETTLE_SECONDS = 5.0
-_ORDINALS = ("first", "second", "third", "fourth", "fifth")
 
 
 class UpdateStopped(TscmError):
@@ -68,12 +67,6 @@ class UpdateStopped(TscmError):
             f"the update of {self.device} was stopped with the manager; "
             f"what was done so far is safe, and the next update finishes it"
         )
-
-
-class ReadBackDiffers(DeviceFault):
-    """
-    After a push without a fault the device does not hold what was sent.
-    """
 
 
 def run_update(job: UpdateJob, report: Report) -> UpdateOutcome:
@@ -315,46 +308,21 @@ class UpdateRun:
         return True
 
     def _after(self, fault: DeviceFault) -> UpdateOutcome | Pause:
-        """
-        Another attempt after a pause, or the end.
-
-        A device that cannot be reached at all is left for the next run, unless it went away in the
-        middle: then it may be starting its agent again, or itself.  So may one that had an agent.
-        """
+        """Another attempt after a pause, or the end."""
         self._failures.append(str(fault))
         count = len(self._failures)
         if isinstance(fault, LoginRefused):
             self._memory = evolve(self._memory, login_failures=self._memory.login_failures + 1)
-        if isinstance(fault, NoConnection):
-            worth = self._reached or count > 1
-        elif isinstance(fault, AgentAbsent):
-            worth = self._reached or self._memory.version is not None
-        else:
-            worth = fault.retry
-        if self.dry or not self.job.patient or not worth:
-            return self._end(results.FAILED, fault)
-        if count >= MAX_FAILURES:
-            return self._end(results.FAILED, self._given_up(fault))
-        seconds = self.job.pause_before(count)
-        if count == 1 and isinstance(fault, StepRefused | SessionLost):
-            seconds = 0.0
-        elif count == 1 and isinstance(fault, ReadBackDiffers):
-            seconds = min(
-                seconds, _SETTLE_SECONDS
-            )  # a write may have been taken, and be done later
-        return Pause(
-            seconds=seconds,
-            reason=f"{_ORDINALS[count - 1]} failure: {fault.cause}",
-        )
-
-    def _given_up(self, fault: DeviceFault) -> DeviceFault:
-        self._memory = evolve(self._memory, broken=True)
         settings = self.job.settings
-        return DeviceFault(
-            settings.name,
-            f"stopped at the {_ORDINALS[MAX_FAILURES - 1]} failure: {fault.cause}",
-            revive(settings.name, settings.prefix),
-        )
+        had_agent = self._memory.version is not None
+        again = worth_another_try(fault, reached=self._reached, had_agent=had_agent)
+        if self.dry or not self.job.patient or not again:
+            return self._end(results.FAILED, fault)
+        pause = pause_after(fault, count, self.job.pause_before)
+        if pause is not None:
+            return pause
+        self._memory = evolve(self._memory, broken=True)
+        return self._end(results.FAILED, given_up(fault, settings.name, settings.prefix))
 
     def _end_good(
         self, goal: Wanted, who: Identity, groups: Mapping[str, Group], *, saved: bool

@@ -1,0 +1,93 @@
+"""
+What is tried again, and after how long.
+"""
+
+import pytest
+
+from tscm.asa import faults
+from tscm.errors import DeviceFault
+from tscm.model import Cidr, Group, Identity
+from tscm.update.memory import DeviceMemory, edit_notes, layout_digest
+from tscm.update.patience import ReadBackDiffers, given_up, pause_after, worth_another_try
+
+
+def doubling(count: int) -> float:
+    return 60.0 * float(2 ** (count - 1))
+
+
+@pytest.mark.parametrize(
+    ("fault", "reached", "had_agent", "again"),
+    [
+        (faults.AgentFailed("fw", "500"), False, False, True),
+        (faults.StepRefused("fw", "400", status=400), True, True, True),
+        (faults.NoConnection("fw", "refused"), False, True, False),
+        (faults.NoConnection("fw", "refused"), True, True, True),
+        (faults.AgentAbsent("fw", "404"), False, False, False),
+        (faults.AgentAbsent("fw", "404"), False, True, True),
+        (faults.AgentAbsent("fw", "404"), True, False, True),
+        (faults.LoginRefused("fw", "401"), True, True, False),
+        (faults.PrivilegeTooLow("fw", "403"), True, True, False),
+        (faults.CertificateChanged("fw", "other"), True, True, False),
+        (faults.UnitOnStandby("fw", "standby"), True, True, False),
+    ],
+)
+def test_only_what_can_pass_by_itself_is_tried_again(
+    fault: DeviceFault, reached: bool, had_agent: bool, again: bool
+) -> None:
+    assert worth_another_try(fault, reached=reached, had_agent=had_agent) == again
+
+
+def test_pauses_double_and_end_at_the_fifth() -> None:
+    fault = faults.AgentFailed("fw", "500")
+    found = [pause_after(fault, count, doubling) for count in range(1, 6)]
+    assert [one.seconds if one else None for one in found] == [60, 120, 240, 480, None]
+    assert "no rest-api agent" in str(given_up(fault, "fw", "TS"))
+    assert "TS-Block-10" in str(given_up(fault, "fw", "TS"))
+
+
+def test_what_asks_only_for_a_new_look_costs_no_pause_the_first_time() -> None:
+    for fault, first in (
+        (faults.SessionLost("fw", "token", retry=True), 0),
+        (faults.StepRefused("fw", "400", status=400), 0),
+        (ReadBackDiffers("fw", "differs", retry=True), 5),
+    ):
+        seconds = [one.seconds for n in (1, 2) if (one := pause_after(fault, n, doubling))]
+        assert seconds == [first, 120]
+
+
+def test_a_damaged_memory_is_forgotten_piece_by_piece() -> None:
+    kept = DeviceMemory.from_json(
+        {
+            "failures": True,
+            "login_failures": 2,
+            "held": 1,
+            "layout": None,
+            "driver": [],
+            "undeletable": ["A", 7],
+            "changes": {"l": [1, "x", 2.5], "m": 3},
+            "unknown": 1,
+        }
+    )
+    assert kept == DeviceMemory(login_failures=2, undeletable=("A",), changes={"l": (1, 2.5)})
+    assert kept.locked_out
+    assert DeviceMemory.from_json(kept.to_json()) == kept
+
+
+def test_a_reload_is_told_from_a_clock_that_drifts() -> None:
+    before = DeviceMemory(version="9.15(1)1", started_at=1000.0)
+    assert before.reload_notes(Identity(version="9.15(1)1", started_at=1060.0)) == []
+    assert before.reload_notes(Identity()) == []
+    notes = before.reload_notes(Identity(version="9.16(1)", started_at=9000.0))
+    assert len(notes) == 2
+
+
+def test_the_order_of_members_is_no_edit() -> None:
+    one = Group(name="A", members=(Cidr("20.0.0.1/32"), Cidr("20.0.0.2/32")))
+    other = Group(name="A", members=one.members[::-1])
+    assert layout_digest({"A": one}) == layout_digest({"A": other})
+    assert layout_digest({"A": one}) != layout_digest({"A": Group(name="A")})
+
+
+def test_the_placeholder_is_no_edit() -> None:
+    assert edit_notes("Allow", [], [Cidr("192.0.2.1/32")]) == []
+    assert edit_notes("Allow", [], [Cidr("20.0.0.1/32")])

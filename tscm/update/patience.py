@@ -1,0 +1,61 @@
+"""
+What a run does after a fault of the device: try again, after how long, or give up.
+
+Pure.  Trying again at once makes an overloaded agent worse (asa.md, section 4), so pauses grow; what
+only asks for a new look costs no pause the first time.
+"""
+
+from collections.abc import Callable
+
+from tscm.asa.faults import AgentAbsent, NoConnection, SessionLost, StepRefused, revive
+from tscm.errors import DeviceFault
+from tscm.update.job import MAX_FAILURES
+from tscm.update.outcome import Pause
+
+_SETTLE_SECONDS = 5.0
+_ORDINALS = ("first", "second", "third", "fourth", "fifth")
+
+
+class ReadBackDiffers(DeviceFault):
+    """
+    After a push without a fault the device does not hold what was sent.
+    """
+
+
+def worth_another_try(fault: DeviceFault, *, reached: bool, had_agent: bool) -> bool:
+    """
+    Can the same run succeed after *fault*?
+
+    A device that cannot be reached at all is left for the next run, unless it was *reached* in this
+    one: then it may be starting its agent again, or itself.  So may one that *had_agent* before.
+    """
+    if isinstance(fault, NoConnection):
+        return reached
+    if isinstance(fault, AgentAbsent):
+        return reached or had_agent
+    return fault.retry
+
+
+def pause_after(
+    fault: DeviceFault, count: int, pause_before: Callable[[int], float]
+) -> Pause | None:
+    """
+    How long to leave the device alone after *count* faults; None at the last one.
+    """
+    if count >= MAX_FAILURES:
+        return None
+    seconds = pause_before(count)
+    if count == 1 and isinstance(fault, StepRefused | SessionLost):
+        seconds = 0.0
+    elif count == 1 and isinstance(fault, ReadBackDiffers):
+        seconds = min(seconds, _SETTLE_SECONDS)  # a write may have been taken, and be done later
+    return Pause(seconds=seconds, reason=f"{_ORDINALS[count - 1]} failure: {fault.cause}")
+
+
+def given_up(fault: DeviceFault, name: str, prefix: str) -> DeviceFault:
+    """The last fault as the operator is told of it, with what revives the agent."""
+    return DeviceFault(
+        name,
+        f"stopped at the {_ORDINALS[MAX_FAILURES - 1]} failure: {fault.cause}",
+        revive(name, prefix),
+    )
