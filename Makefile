@@ -14,6 +14,9 @@ test: $(TOX)
 bench: $(TOX)
 	$(TOX) run -q -e bench -- $(ARGS)
 
+fuzz: $(TOX)
+	$(TOX) run -q -e fuzz -- $(ARGS)
+
 $(TOX):
 	$(PYTHON) -m venv .make
 	.make/bin/pip install --quiet --upgrade pip tox
