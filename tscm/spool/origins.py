@@ -2,6 +2,9 @@
 Who sent the lines of a stretch of the log, and when they came: what the index tells.
 """
 
+from bisect import bisect_right
+from itertools import chain, islice, starmap
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from attrs import define, field
@@ -11,6 +14,8 @@ from tscm.spool.index import IndexedRun, read_index
 
 if TYPE_CHECKING:
     from tscm.spool.log import DeviceLog
+
+_offset = attrgetter("offset")
 
 
 @define(eq=False)
@@ -32,12 +37,14 @@ class OriginTable:
         """
         live = self._log.live
         base = live.base if start >= live.base else self._log.segment_at(start).start
-        runs = list(self._indexed(base))
-        if base == live.base:
-            runs += [IndexedRun(*one) for one in live.pending_runs()]
+        runs = self._indexed(base)
+        begin = max(0, bisect_right(runs, start - base, key=_offset) - 1)
+        pending = live.pending_runs() if base == live.base else ()
         found: list[Origin] = []
         at = start
-        for run in runs:
+        for run in chain(islice(runs, begin, None), starmap(IndexedRun, pending)):
+            if base + run.offset >= end:
+                break
             first, last = max(at, base + run.offset), min(end, base + run.offset + run.size)
             if first >= last:
                 continue

@@ -95,7 +95,7 @@ def view_log(disk: Disk, logs: Path, name: str) -> LogView:
     names = disk.names(folder.path)
     spool_names = disk.names(folder.spool)
     records, bad, loose = _records(disk.read_file(folder.catalogue) or b"")
-    live_bytes, live_lines = _live(disk, folder)
+    live_bytes, live_lines = count_live(disk, folder)
     base = records[-1].end if records else 0
     index = disk.read_file(folder.index(base))
     return LogView(
@@ -130,14 +130,15 @@ def _records(data: bytes) -> tuple[list[Segment], list[int], int]:
     return records, bad, len(data) - whole * RECORD_BYTES
 
 
-def _live(disk: Disk, folder: LogFolder) -> tuple[int | None, int]:
+def count_live(disk: Disk, folder: LogFolder, end: int | None = None) -> tuple[int | None, int]:
+    """Bytes of the live segment (None: there is none), and its lines up to *end*."""
     try:
         fd = disk.open(folder.live, READ)
     except FileNotFoundError:
         return None, 0
     try:
         size = disk.size(fd)
-        return size, count_lines(LiveText(disk, fd), 0, size)
+        return size, count_lines(LiveText(disk, fd), 0, size if end is None else end)
     finally:
         disk.close(fd)
 

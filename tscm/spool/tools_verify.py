@@ -14,7 +14,7 @@ from tscm.spool.disk import Disk
 from tscm.spool.index import Index, read_index
 from tscm.spool.names import index_starts, segment_starts
 from tscm.spool.text import count_lines, open_text
-from tscm.spool.tools_list import LogView, view_log
+from tscm.spool.tools_list import LogView, count_live, view_log
 
 _REPAIR = "`tsadmin spool repair` mends it"
 _NOTHING = "nothing can bring it back; readers pass it and count it as lost"
@@ -177,8 +177,7 @@ def _lines_before(disk: Disk, view: LogView, offset: int) -> int | None:
     if offset >= view.end:
         return view.lines
     if offset >= view.base:
-        data = disk.read_file(view.folder.live) or b""
-        return view.lines_before + data.count(b"\n", 0, offset - view.base)
+        return view.lines_before + count_live(disk, view.folder, offset - view.base)[1]
     for segment in view.records:
         if segment.start == offset:
             return segment.lines_before
