@@ -16,10 +16,11 @@ from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 
 from tscm.policy.cidr import Entries
-from tscm.portal import policy_service, zone_files
+from tscm.portal import policy_connection, policy_service, zone_files
 from tscm.portal.entries import add_entry, entries_folder, list_file, remove_entry
 from tscm.portal.looking import Looker
-from tscm.portal.policy_service import PolicyConnection, PolicyService
+from tscm.portal.policy_connection import PolicyConnection
+from tscm.portal.policy_service import PolicyService
 from tscm.portal.registry import Registry
 from tscm.portal.zones import (
     CHANGES_KEPT,
@@ -154,7 +155,7 @@ def framed(kind: str) -> bytes:
 def test_an_idle_connection_is_hung_up_on(service: PolicyService) -> None:
     clock = Clock()
     _connection, transport = connect(service, clock)
-    clock.advance(policy_service.IDLE_SECONDS - 1)
+    clock.advance(policy_connection.IDLE_SECONDS - 1)
     assert not transport.disconnected
     clock.advance(1)
     assert transport.disconnected
@@ -174,9 +175,9 @@ def test_a_peer_that_does_not_read_its_transfer_is_hung_up_on_and_costs_no_memor
     producer.resumeProducing()
     one = len(transport.value())
     assert 0 < one < 70_000
-    clock.advance(policy_service.IDLE_SECONDS - 1)
+    clock.advance(policy_connection.IDLE_SECONDS - 1)
     producer.resumeProducing()
-    clock.advance(policy_service.IDLE_SECONDS - 1)
+    clock.advance(policy_connection.IDLE_SECONDS - 1)
     assert not transport.disconnected, "it reads, if slowly"
     clock.advance(1)
     assert transport.disconnected

@@ -25,7 +25,7 @@ from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 
 from tscm import upload_format
-from tscm.portal import log_service
+from tscm.portal import upload_request
 from tscm.portal.certificate import ensure_certificate, tls_options
 from tscm.portal.entries import PortalEntry, add_entry
 from tscm.portal.uploads import ContentRefused, count_lines, read_stored
@@ -350,11 +350,11 @@ def test_places_are_given_back_whatever_becomes_of_an_upload(peer: LogPeer) -> N
 
 
 def test_connections_are_bounded_and_given_back() -> None:
-    site = log_service._BoundedSite(None)
-    site.connections = log_service.MAX_CONNECTIONS - 1
+    site = upload_request.BoundedSite(None)
+    site.connections = upload_request.MAX_CONNECTIONS - 1
     channel = site.buildProtocol(IPv4Address("TCP", "192.0.2.1", 1))
     assert site.buildProtocol(IPv4Address("TCP", "192.0.2.1", 2)) is None
     transport = StringTransport()
     channel.makeConnection(transport)
     channel.connectionLost(Failure(ConnectionDone()))
-    assert site.connections == log_service.MAX_CONNECTIONS - 1
+    assert site.connections == upload_request.MAX_CONNECTIONS - 1

@@ -5,14 +5,11 @@ It says yes only when a batch is on its disk (`tscm.upload_format` has the whole
 has no entry gets no byte written: the headers are judged before the content is taken.
 """
 
-import hashlib
-import os
-import secrets
 import time
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, BinaryIO, ClassVar
+from typing import Any, ClassVar
 
 from attrs import define, field
 from twisted.application.service import Service
@@ -20,9 +17,6 @@ from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IListeningPort
 from twisted.logger import Logger
-from twisted.python.failure import Failure
-from twisted.web.http import Request
-from twisted.web.server import Site
 
 from tscm import upload_format
 from tscm.errors import ListenerUnavailable
@@ -30,169 +24,18 @@ from tscm.metrics import Counter
 from tscm.model import Json
 from tscm.portal.certificate import ensure_certificate, tls_options
 from tscm.portal.registry import Registry
-from tscm.portal.uploads import (
-    TEMPORARY,
-    ContentRefused,
-    Stored,
-    read_stored,
-    store,
-    uploads_folder,
-)
+from tscm.portal.upload_request import BoundedSite, Refusal, UploadRequest
+from tscm.portal.uploads import ContentRefused, Stored, read_stored, store
 from tscm.settings.values import HostPort
 from tscm.threads import Threads
 from tscm.upload_format import BatchHead
 
-MAX_CONNECTIONS = 256
 _AT_ONCE = 16
 _IDLE_SECONDS = 60
-_RETRY_SECONDS = "5"
 
 
 def _path(value: str | Path | None) -> Path | None:
     return None if value is None else Path(value)
-
-
-@define
-class Refusal:
-    """
-    Why an upload is not taken, as the answer tells it.
-    """
-
-    status: int
-    sentence: str
-    later: bool = False
-
-
-class UploadRequest(Request):
-    """
-    One request: judged by its headers, its content written to a file as it comes.
-    """
-
-    _parsePOSTFormSubmission = False
-
-    def __init__(self, service: "LogService", channel: Any, *rest: Any) -> None:
-        super().__init__(channel, *rest)
-        self.service = service
-        self.refusal: Refusal | None = None
-        self.head: BatchHead | None = None
-        self.path_written: Path | None = None
-        self.hash = hashlib.sha256()
-        self.taken = 0
-        self._file: BinaryIO | None = None
-        self._counted = False
-
-    def gotLength(self, length: int | None) -> None:
-        """The headers are in: decide whether the content is worth taking."""
-        super().gotLength(0)
-        found = self.service.judge(self, length)
-        if isinstance(found, Refusal):
-            self.refusal = found
-            return
-        self.head = found
-        folder = uploads_folder(self.service.portal, found.device_id)
-        try:
-            folder.mkdir(parents=True, exist_ok=True, mode=0o750)
-            self.path_written = folder / f"{TEMPORARY}{secrets.token_hex(8)}"
-            handle = os.open(self.path_written, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o640)
-            self._file = os.fdopen(handle, "wb")
-        except OSError as error:
-            self.service.disk_failed(error)
-            self.refusal = Refusal(503, "the log service's disk does not take it", later=True)
-        self._counted = True
-        self.service.open_requests += 1
-
-    def handleContentChunk(self, data: bytes) -> None:
-        """Write on; beyond the bound the content is passed over, far beyond it cut off."""
-        self.taken += len(data)
-        if self.taken > self.service.max_content and self.refusal is None:
-            self.refusal = Refusal(413, f"over {self.service.max_content:,} bytes; split the batch")
-        if self.refusal is not None:
-            if self.taken > 2 * self.service.max_content:
-                self.channel.forceAbortClient()
-            return
-        self.hash.update(data)
-        try:
-            assert self._file is not None
-            self._file.write(data)
-        except OSError as error:
-            self.service.disk_failed(error)
-            self.refusal = Refusal(503, "the log service's disk does not take it", later=True)
-
-    def process(self) -> None:
-        """The content is in."""
-        self.close_file()
-        done = Deferred.fromCoroutine(self.service.answer(self))
-        done.addErrback(self._broken)
-
-    def _broken(self, failure: Failure) -> None:
-        self.service.log.failure("cannot answer an upload", failure)
-        self.answer(500, upload_format.error_body("the log service failed"))
-
-    def close_file(self) -> None:
-        """No more content; what is buffered goes to the file."""
-        if self._file is not None:
-            file, self._file = self._file, None
-            try:
-                file.close()
-            except OSError as error:
-                self.service.disk_failed(error)
-                self.refusal = Refusal(503, "the log service's disk does not take it", later=True)
-
-    def release(self) -> None:
-        """Done with what was taken: nothing of it stays but what was stored."""
-        self.close_file()
-        if self._counted:
-            self._counted = False
-            self.service.open_requests -= 1
-        if self.path_written is not None:
-            self.path_written.unlink(missing_ok=True)
-
-    def connectionLost(self, reason: Failure) -> None:
-        """The uploader is gone: a content that is not whole is thrown away."""
-        if self._file is not None:
-            self.release()
-        super().connectionLost(reason)
-
-    def answer(self, status: int, body: bytes, *, later: bool = False) -> None:
-        """Send the answer, if there is still anybody to hear it."""
-        if self._disconnected or self.finished:
-            return
-        self.setResponseCode(status)
-        self.setHeader("Content-Type", "application/json")
-        self.setHeader("Content-Length", str(len(body)))
-        if status == 401:
-            self.setHeader("WWW-Authenticate", 'Basic realm="log service"')
-        if later:
-            self.setHeader(upload_format.RETRY_AFTER, _RETRY_SECONDS)
-        self.write(body)
-        self.finish()
-
-
-class _BoundedSite(Site):
-    """
-    No more connections than there is room for, and no line in our log for each request.
-    """
-
-    noisy = False
-    connections = 0
-
-    def buildProtocol(self, addr: Any) -> Any:
-        """None closes the connection at once."""
-        if self.connections >= MAX_CONNECTIONS:
-            return None
-        channel = super().buildProtocol(addr)
-        self.connections += 1
-        lost = channel.connectionLost
-
-        def connection_lost(reason: Failure) -> None:
-            self.connections -= 1
-            lost(reason)
-
-        channel.connectionLost = connection_lost
-        return channel
-
-    def log(self, request: Request) -> None:
-        """Nothing."""
 
 
 @define(eq=False)
@@ -249,7 +92,7 @@ class LogService(Service):
             everywhere = ", ".join(str(one) for one in self._listen)
             cause = f"certificate {self._certificate} with key {self._key} does not do: {error}"
             raise ListenerUnavailable("uploads", everywhere, cause) from None
-        site = _BoundedSite(None, partial(UploadRequest, self), timeout=_IDLE_SECONDS)
+        site = BoundedSite(None, partial(UploadRequest, self), timeout=_IDLE_SECONDS)
         for where in self._listen:
             try:
                 port = self._reactor.listenSSL(where.port or 0, site, chain, interface=where.host)

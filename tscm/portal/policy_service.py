@@ -24,26 +24,21 @@ import dns.rrset
 from attrs import define, field
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
-from twisted.internet.error import CannotListenError, ConnectionDone
-from twisted.internet.interfaces import IAddress, IListeningPort, IPullProducer
-from twisted.internet.protocol import Factory
+from twisted.internet.error import CannotListenError
+from twisted.internet.interfaces import IListeningPort
 from twisted.logger import Logger
-from twisted.protocols.basic import Int16StringReceiver
-from twisted.protocols.policies import TimeoutMixin
-from twisted.python.failure import Failure
-from zope.interface import implementer
 
 from tscm.errors import ListenerUnavailable
 from tscm.metrics import Counter
 from tscm.model import Json
 from tscm.policy.records import APL, IN, NS, SOA
-from tscm.portal.registry import Registry, plain_address
+from tscm.portal.policy_connection import PolicyConnection, PolicyFactory
+from tscm.portal.registry import Registry
 from tscm.portal.zone_files import ZoneFiles
 from tscm.portal.zones import DIRECT_BYTES, TTL, Zone, differences, transfer
 from tscm.settings.values import HostPort
 from tscm.threads import Threads
 
-IDLE_SECONDS = 30
 MAX_CONNECTIONS = 512
 MAX_PER_ADDRESS = 64
 _ANY, _AXFR, _IXFR = 255, 252, 251
@@ -70,7 +65,7 @@ class PolicyService(Service):
     answered: Counter = field(init=False)
     open: dict[str, int] = field(factory=dict, init=False)
     _ports: list[IListeningPort] = field(factory=list, init=False)
-    _protocols: set["PolicyConnection"] = field(factory=set, init=False)
+    _protocols: set[PolicyConnection] = field(factory=set, init=False)
 
     def __attrs_post_init__(self) -> None:
         self.registry = Registry(self._portal, self._reactor, self._threads)
@@ -115,12 +110,12 @@ class PolicyService(Service):
         DeferredList(stopped).addCallback(lambda _: ended.callback(None))
         return ended
 
-    def connected(self, protocol: "PolicyConnection") -> None:
+    def connected(self, protocol: PolicyConnection) -> None:
         """A connection begins."""
         self._protocols.add(protocol)
         self.open[protocol.peer] = self.open.get(protocol.peer, 0) + 1
 
-    def disconnected(self, protocol: "PolicyConnection") -> None:
+    def disconnected(self, protocol: PolicyConnection) -> None:
         """A connection has ended."""
         self._protocols.discard(protocol)
         left = self.open.get(protocol.peer, 1) - 1
@@ -249,110 +244,3 @@ def _add(
     for one in found:
         rrset.add(dns.rdata.GenericRdata(dns.rdataclass.IN, rdtype, one), TTL)
     section.append(rrset)
-
-
-@define(eq=False)
-class PolicyFactory(Factory):
-    """
-    Makes connections, and turns away those that there is no room for.
-    """
-
-    noisy = False
-    _service: PolicyService
-
-    def buildProtocol(self, addr: IAddress | None) -> "PolicyConnection | None":
-        """None closes the connection at once."""
-        peer = plain_address(str(getattr(addr, "host", "::")))
-        if not self._service.has_room(peer):
-            self._service.answered.add("no room")
-            return None
-        return PolicyConnection(self._service, peer)
-
-
-@implementer(IPullProducer)
-@define(eq=False)
-class _Sending:
-    """
-    Messages to a connection, one each time it has room: a transfer costs no memory.
-    """
-
-    _connection: "PolicyConnection"
-    _messages: Iterator[bytes]
-    done: Deferred[None] = field(factory=Deferred)
-
-    def resumeProducing(self) -> None:
-        """The transport has room."""
-        self._connection.resetTimeout()
-        try:
-            message = next(self._messages)
-        except StopIteration:
-            self._connection.transport.unregisterProducer()  # type: ignore[union-attr]
-            self.done.callback(None)
-            return
-        except Exception:  # noqa: BLE001 - the reactor would only hang up without a word
-            self._connection.transport.unregisterProducer()  # type: ignore[union-attr]
-            self.done.errback(Failure())
-            return
-        self._connection.sendString(message)
-
-    def stopProducing(self) -> None:
-        """The connection is gone."""
-        if not self.done.called:
-            self.done.errback(ConnectionDone())
-
-
-@define(eq=False)
-class PolicyConnection(Int16StringReceiver, TimeoutMixin):
-    """
-    One connection: questions are answered in turn; what comes meanwhile waits unread.
-    """
-
-    _service: PolicyService
-    peer: str
-    gone: Deferred[None] = field(factory=Deferred, init=False)
-
-    def connectionMade(self) -> None:
-        """Begin to wait for a question."""
-        self._service.connected(self)
-        self.setTimeout(IDLE_SECONDS)
-
-    def stringReceived(self, string: bytes) -> None:
-        """One message."""
-        self.resetTimeout()
-        if len(string) < _HEADER_OCTETS or string[2] & 0x80:
-            self.hang_up()
-            return
-        self.pauseProducing()
-        answering = Deferred.fromCoroutine(self._answer(string))
-        answering.addErrback(self._failed)
-
-    async def _answer(self, wire: bytes) -> None:
-        messages = await self._service.respond(wire, self.peer)
-        if self.gone.called or self.transport is None:
-            return
-        sending = _Sending(self, messages)
-        self.transport.registerProducer(sending, streaming=False)  # type: ignore[attr-defined]
-        await sending.done
-        if not self.gone.called:
-            self.resetTimeout()
-            self.resumeProducing()
-
-    def _failed(self, failure: Failure) -> None:
-        if not failure.check(ConnectionDone):
-            self._service.log.failure("cannot answer a policy question", failure)
-        self.hang_up()
-
-    def timeoutConnection(self) -> None:
-        """Idle, or not reading what it asked for."""
-        self.hang_up()
-
-    def hang_up(self) -> None:
-        """Close now; what was not read is lost to the peer, which must ask again."""
-        if self.transport is not None:
-            self.transport.abortConnection()  # type: ignore[attr-defined]
-
-    def connectionLost(self, reason: Failure) -> None:  # type: ignore[override]  # noqa: ARG002
-        """The end."""
-        self.setTimeout(None)
-        self._service.disconnected(self)
-        self.gone.callback(None)
