@@ -108,8 +108,9 @@ def test_removing_what_is_not_there_is_said_so(tmp_path: Path, nickname: str) ->
 )
 def test_an_entry_out_of_form_leaves_nothing_behind(tmp_path: Path, wrong: dict[str, str]) -> None:
     given = {"nickname": "edge", "address": "192.0.2.10"} | wrong
-    with pytest.raises(SettingsFaulty):
+    with pytest.raises(SettingsFaulty) as caught:
         add_entry(tmp_path, **given)  # type: ignore[arg-type]
+    assert len(caught.value.faults) == 1
     assert list(tmp_path.rglob("*")) == []
 
 

@@ -325,6 +325,24 @@ def test_a_transfer_without_end_is_left_at_a_bound(
         assert cause in refused(port, **limits).cause
 
 
+@pytest.mark.parametrize(
+    "owner", [b"\xc0\x1b", b"\xc0\x1d", b"\xff\xff", b"\x01a\xc0\x1b"], ids=bytes.hex
+)
+def test_a_compression_loop_in_a_transfer_gives_nothing(owner: bytes) -> None:
+    def talk(one: socket.socket, query: dns.message.Message) -> None:
+        if query.question[0].rdtype != AXFR:
+            send(one, reply(query, [soa(5)]))
+            return
+        question = query.to_wire()[12 : 12 + 11 + 4]  # z.example. AXFR IN
+        data = bytes.fromhex("00010001000000050004") + b"\xc0\x00\x02\x01"
+        head = query.id.to_bytes(2, "big") + bytes.fromhex("8400 0001 0001 0000 0000")
+        send(one, head + question + owner + data)
+
+    with server(talk) as port:
+        error = refused(port)
+    assert "sent a damaged answer: a compression pointer does not lead backwards" in error.cause
+
+
 def test_no_server_is_said_so() -> None:
     with pytest.raises(ListUnavailable, match="no policy server is set"):
         fetch_list(ListSource(name="z.example", servers=()), None, 0)

@@ -161,7 +161,10 @@ def add_entry(
     yet are made empty.  Raises `SettingsFaulty`, `EntryExists`.
     """
     key = random(_KEY_BYTES)
-    label = str(nickname).lower().strip("-")
+    try:
+        label = values.nickname(nickname).lower().strip("-")
+    except ValueError:
+        label = "unnamed"  # so that only the nickname is found wrong, below
     table = {
         "nickname": nickname,
         "device_id": f"tdid_{random(_ID_DIGITS // 2)}",
