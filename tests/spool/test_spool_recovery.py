@@ -242,3 +242,43 @@ def test_files_that_are_not_ours_are_left_alone(tmp_path: Path) -> None:
     closed(opened(tmp_path))
     for name in strange:
         assert (tmp_path / "asa" / name).read_bytes() == b"mine"
+
+
+@settings(deadline=None, max_examples=150)
+@given(data=st.data())
+def test_any_one_file_beside_the_text_may_be_damaged_anywhere(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    logs = tmp_path_factory.mktemp("logs")
+    expected = sealed_log(logs)
+    path = data.draw(st.sampled_from(sorted((logs / "asa/.spool").iterdir())), label="file")
+    raw = bytearray(path.read_bytes())
+    harm = data.draw(st.sampled_from(["flip", "cut", "zero", "grow"]))
+    at = data.draw(st.integers(0, len(raw) - 1))
+    if harm == "flip":
+        raw[at] ^= data.draw(st.integers(1, 255))
+    elif harm == "cut":
+        del raw[at:]
+    elif harm == "zero":
+        raw[at:] = bytes(len(raw) - at)
+    else:
+        raw += data.draw(st.binary(min_size=1, max_size=100))
+    path.write_bytes(raw)
+    spool = opened(logs)
+    reader = spool.reader("asa", "forward")
+    assert reader.position in {Position(), Position(offset=270, sent=10)}
+    rest, more = drain(reader), b""
+    while reader.position.offset < reader.end:  # a damaged list is made anew on the way
+        more = drain(reader)
+        assert more
+        rest += more
+    assert rest in {expected, expected[270:]}
+    assert spool.append("asa", [run_of(b"fresh")], 30.0)
+    assert drain(spool.reader("asa", "late")) == expected + b"fresh\n"
+    assert spool.figures("asa")["stored_lines"] == 51
+    assert balanced(spool, "asa")
+    closed(spool)
+    spool = opened(logs)
+    assert spool.figures("asa")["stored_lines"] == 51
+    assert balanced(spool, "asa")
+    closed(spool)
