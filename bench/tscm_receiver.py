@@ -2,12 +2,19 @@
 tscm's intake and spool, and nothing else of the manager: what the peers are compared with.
 
     tscm_receiver.py ROOT PORT compiled|numpy|plain SENDERS BUFFER
+
+With TSCM_BENCH_BUSY=1 a thread each works on a policy of 100,000 entries, over and over, and
+compresses what an upload would carry, as the manager's own threads do beside intake.
 """
 
+import os
 import signal
 import sys
+import threading
 from pathlib import Path
 from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from twisted.internet import reactor as installed
 
@@ -19,6 +26,26 @@ from tscm.spool.service import SpoolService
 from tscm.threads import Threads
 
 reactor: Any = installed
+
+
+def work_on_policy() -> None:
+    """What an update computes for two lists of 100,000 entries, without an end."""
+    from bench.bench_policy import ENTRIES, carried_out, listed, texts, whole_way
+
+    old, new = listed(texts(1, ENTRIES)), listed(texts(2, ENTRIES))
+    while True:
+        present = carried_out({}, whole_way(old, old, {}).steps)
+        whole_way(old, new, present)
+        listed(texts(3, ENTRIES))
+
+
+def compress() -> None:
+    """An upload's batch of lines through zstd, without an end."""
+    import zstandard
+
+    block = b"<166>%ASA-6-106100: access-list global_access denied tcp outside/198.51.100.7(1)\n"
+    while True:
+        zstandard.ZstdCompressor(3).compress(block * 100_000)
 
 
 def main(root: Path, port: int, way: str, count: int, buffer: int) -> None:
@@ -43,6 +70,9 @@ def main(root: Path, port: int, way: str, count: int, buffer: int) -> None:
     threads.startService()
     spool.startService()
     intake.startService()
+    if os.environ.get("TSCM_BENCH_BUSY"):
+        for job in (work_on_policy, compress):
+            threading.Thread(target=job, daemon=True).start()
     signal.signal(signal.SIGTERM, lambda *_: reactor.callFromThread(reactor.stop))
     reactor.run(installSignalHandlers=False)
 
