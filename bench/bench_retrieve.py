@@ -3,6 +3,7 @@ Fetching and reading 100,000 entries: CPU of our fetcher against `dig AXFR` in t
 
 Both take the same zone from the same Knot server in turns; what counts is user and system time
 of the process that fetches, less what it costs to start it.  The bars: 3 times dig, with TSIG 5 times.
+And since fetching shares the process with intake: how late timers come while it goes on in a thread.
 """
 
 import base64
@@ -18,6 +19,40 @@ from collections.abc import Callable
 from pathlib import Path
 
 ROUNDS = 5
+TICK = 0.002
+LAG = """
+import json, sys, time
+from twisted.internet import reactor
+from twisted.internet.task import LoopingCall, deferLater
+import dns.message, dns.tsig
+from tscm.retrieve.sources import ListSource, fetch_list
+from tscm.settings.values import HostPort
+from tscm.threads import Threads
+name, port, tick = sys.argv[1], int(sys.argv[2]), float(sys.argv[3])
+source = ListSource(name=name, servers=(HostPort("127.0.0.1", port),))
+seen, threads = [], Threads(reactor, 1, "bench")
+def note():
+    seen.append(time.perf_counter())
+def late():
+    gaps = sorted(b - a - tick for a, b in zip(seen, seen[1:]))
+    seen.clear()
+    return [gaps[len(gaps) // 2], gaps[len(gaps) * 99 // 100], gaps[-1]]
+async def run():
+    threads.startService()
+    LoopingCall(note).start(tick)
+    await threads.run(fetch_list, source, None, 0.0)
+    seen.clear()
+    await deferLater(reactor, 1, lambda: None)
+    idle = late()
+    for _ in range(5):
+        await threads.run(fetch_list, source, None, 0.0)
+    print(json.dumps([idle, late()]))
+    await threads.stopService()
+    reactor.stop()
+from twisted.internet.defer import Deferred
+reactor.callWhenRunning(lambda: Deferred.fromCoroutine(run()).addErrback(lambda f: (f.printTraceback(), reactor.stop())))
+reactor.run()
+"""
 ENTRIES = 100_000
 KEY = base64.b64encode(b"a key for the benchmark, 32 byte").decode()
 SETUP = """
@@ -112,10 +147,37 @@ def main() -> None:
                     f"{label:22} dig {_two(theirs)}  tscm {_two(mine)}  ratio "
                     f"{min(mine) / min(theirs):.2f} (bar {5 if key else 3})  peak {max(peaks) // 1024} MB"
                 )
+            if not key:
+                idle, busy = lateness("a.example", port)
+                print(
+                    f"a timer of {TICK * 1000:g} ms comes late by ms, median / 99 % / most, least of 3:"
+                    f"  idle {_three(idle)}  while fetching {_three(busy)}"
+                )
+
+
+def lateness(name: str, port: int) -> list[list[float]]:
+    """How late a timer of the reactor comes, idle and while lists are fetched in a thread."""
+    rounds = [
+        json.loads(
+            subprocess.run(
+                [sys.executable, "-c", LAG, name, str(port), str(TICK)],
+                capture_output=True,
+                check=True,
+            ).stdout
+        )
+        for _ in range(3)
+    ]
+    return [
+        [min(one[part][which] for one in rounds) * 1000 for which in range(3)] for part in (0, 1)
+    ]
 
 
 def _two(values: list[float]) -> str:
     return f"{min(values):.3f} / {sorted(values)[len(values) // 2]:.3f}"
+
+
+def _three(values: list[float]) -> str:
+    return " / ".join(f"{one:.1f}" for one in values)
 
 
 if __name__ == "__main__":
