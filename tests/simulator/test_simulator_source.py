@@ -229,6 +229,30 @@ async def test_while_the_collector_is_away_a_logging_queue_of_lines_waits() -> N
 
 
 @pytest_twisted.ensureDeferred
+async def test_a_collector_that_was_taken_out_of_the_configuration_gets_nothing() -> None:
+    heard = Datagrams()
+    port = reactor.listenUDP(0, heard, "127.0.0.1", 65535)
+    number = port.getHost().port
+    asa = firewall(f"udp://127.0.0.1:{number}", "tcp://127.0.0.5:9")
+    asa.startService()
+    assert not asa.passage.admits
+    assert asa.type_lines(["no logging host management 127.0.0.5"]) == [""]
+    assert asa.passage.admits
+    asa.passage.send([BAD])
+    await until(lambda: len(heard.heard) == 1)
+    asa.type_lines([f"no logging host management 127.0.0.1 17/{number}"])
+    asa.passage.send([GOOD])
+    await asa.passage.when_idle()
+    asa.type_lines(["logging host management 127.0.0.1"])
+    asa.passage.traffic.forget()
+    asa.passage.send([BAD])
+    await until(lambda: len(heard.heard) == 2)
+    assert all(b"106100" in line for _, line in heard.heard)
+    await asa.stopService()
+    await port.stopListening()
+
+
+@pytest_twisted.ensureDeferred
 async def test_sending_keeps_to_its_pace() -> None:
     heard = Datagrams()
     port = reactor.listenUDP(0, heard, "127.0.0.1", 65535)

@@ -215,6 +215,31 @@ def test_every_header_form(form: str, line: bytes) -> None:
     assert form in HEADERS
 
 
+@pytest.mark.parametrize(
+    ("lines", "header"),
+    [
+        (["logging device-id ipaddress inside"], b"Nov 05 2024 09:36:50 10.0.0.1 : "),
+        (["logging device-id string berlin-office-east-17"], b"Nov 05 2024 09:36:50 berlin-office-ea : "),
+        (["logging device-id context-name"], b"Nov 05 2024 09:36:50 single_vf : "),
+        (["clock timezone EST -5"], b"Nov 05 2024 04:36:50 EST: "),
+        (["clock timezone EST -5", "logging timestamp rfc5424"], b"2024-11-05T09:36:50Z: "),
+        (["no logging timestamp", "logging device-id hostname"], b"fw-1 : "),
+        (["clock timezone CEST 2", "logging emblem"], b":Nov 05 11:36:50 CEST: "),
+    ],
+)  # fmt: skip
+def test_the_other_device_ids_and_time_zones(lines: list[str], header: bytes) -> None:
+    held = device("hostname fw-1", *lines)
+    addresses = held.interface_addresses()
+    assert addresses == {
+        "outside": "198.51.100.1", "inside": "10.0.0.1", "management": "192.168.45.1",
+    }  # fmt: skip
+    form = Form.of(held.configuration.plain, held.hostname, addresses=addresses)
+    assert (
+        form.line(Message("106023", 4, "x"), 1730799410.0)
+        == b"<164>" + header + b"%ASA-4-106023: x"
+    )
+
+
 def test_logging_commands_hold_lines_back_and_change_their_level() -> None:
     held = device(
         "no logging timestamp", "logging trap warnings", "no logging message 106023",

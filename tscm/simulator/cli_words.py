@@ -60,6 +60,7 @@ STORED = frozenset(
 """First words of lines that are kept as they stand and have no effect but where noted."""
 
 SINGLE = (
+    "clock timezone",
     "logging trap",
     "logging facility",
     "logging timestamp",

@@ -150,6 +150,18 @@ class Device:
         """Does the running configuration differ from the saved one?"""
         return self.running_config() != self.startup
 
+    def interface_addresses(self) -> dict[str, str]:
+        """Addresses of the interfaces, by their `nameif`."""
+        found: dict[str, str] = {}
+        for line, below in self.configuration.plain.items():
+            if line.startswith("interface "):
+                words = [one.split() for one in below]
+                name = next((one[1] for one in words if one[0] == "nameif"), "")
+                address = next((one[2] for one in words if one[:2] == ["ip", "address"]), "")
+                if name and address:
+                    found[name] = address
+        return found
+
     def admits_https(self, address: str) -> bool:
         """Is the web server on, and *address* in its `http …` lines?  Else there is no connection."""
         plain = self.configuration.plain

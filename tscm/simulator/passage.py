@@ -55,6 +55,7 @@ class Passage:
             self.counts,
             changed=self._collector_changed,
             queue=self._queue_length,
+            configured=self._configured,
         )
         if self._standby_address:
             self.standby_source = SyslogSource(
@@ -63,6 +64,7 @@ class Passage:
                 self._targets,
                 self._standby_address,
                 self.counts,
+                configured=self._configured,
             )
         self._ticking = LoopingCall(self._tick)
         self._ticking.clock = self._reactor
@@ -133,7 +135,12 @@ class Passage:
         """What the logging commands come to at present."""
         held, classes = self.device.configuration, self.device.switches.class_form
         if self._form is None or self._form[:2] != (held.generation, classes):
-            form = Form.of(held.plain, held.hostname, classes=classes)
+            form = Form.of(
+                held.plain,
+                held.hostname,
+                classes=classes,
+                addresses=self.device.interface_addresses(),
+            )
             self._form = (held.generation, classes, form)
         return self._form[2]
 
@@ -151,6 +158,16 @@ class Passage:
         self.source.put(lines)
         if self.standby_source is not None and LOGGING_STANDBY in self.device.configuration.plain:
             self.standby_source.put(lines)
+
+    def _configured(self, target: Target) -> bool:
+        """Does a `logging host` line still name the collector?"""
+        for line in self.device.configuration.plain:
+            match line.split():
+                case ["logging", "host", _, host, *rest] if host == target.host:
+                    port = rest[0].partition("/")[2] if rest and "/" in rest[0] else ""
+                    if port in ("", str(target.port)):
+                        return True
+        return False
 
     def _queue_length(self) -> int:
         for line in self.device.configuration.plain:

@@ -30,6 +30,8 @@ class SyslogSource(Service):
     _counts: Counts
     changed: Callable[[TcpOutlet], None] = lambda _: None
     queue: Callable[[], int] = lambda: 512
+    configured: Callable[[Target], bool] = lambda _: True
+    """Is this collector still to be sent lines?"""
     outlets: list[Outlet] = field(factory=list, init=False)
     _started: bool = field(default=False, init=False)
 
@@ -66,6 +68,8 @@ class SyslogSource(Service):
     def put(self, line_for: Callable[[bool], Iterable[Line]]) -> None:
         """Give each collector its lines; *line_for* is told whether it is reached by UDP."""
         for outlet in self.outlets:
+            if not self.configured(outlet.target):
+                continue
             outlet.put(line_for(outlet.target.protocol == "udp"))
 
     def reset(self) -> None:
@@ -77,12 +81,18 @@ class SyslogSource(Service):
     @property
     def was_never_up(self) -> bool:
         """Is there a TCP collector that was not reached yet?"""
-        return any(isinstance(o, TcpOutlet) and not o.connections for o in self.outlets)
+        return any(
+            isinstance(o, TcpOutlet) and not o.connections and self.configured(o.target)
+            for o in self.outlets
+        )
 
     @property
     def tcp_is_down(self) -> bool:
         """Is a TCP collector away?"""
-        return any(isinstance(o, TcpOutlet) and not o.up for o in self.outlets)
+        return any(
+            isinstance(o, TcpOutlet) and not o.up and self.configured(o.target)
+            for o in self.outlets
+        )
 
     def when_idle(self) -> Deferred[None]:
         """Fires when no collector that is there has lines waiting."""

@@ -12,6 +12,8 @@ from attrs import frozen
 from tscm.simulator.access_list import LEVELS
 
 HEADERS = ("timestamp", "none", "device-id", "rfc5424", "emblem")
+SINGLE_CONTEXT = "single_vf"
+"""What a firewall without contexts calls its only one."""
 _CLASSES = {"106": "session", "302": "session", "201": "sys", "414": "sys", "342": "sys"}
 _MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()  # noqa: SIM905 - reads better
 
@@ -50,15 +52,27 @@ class Form:
     stamp: str = "timestamp"
     """`none`, `timestamp`, `rfc5424` or `emblem`."""
     device_id: str = ""
+    zone: str = ""
+    """Name of `clock timezone`, printed behind the time; *offset* is its distance from UTC."""
+    offset: int = 0
     muted: frozenset[str] = frozenset()
     levels: Mapping[str, int] = {}
     classes: bool = False
 
     @classmethod
-    def of(cls, lines: Iterable[str], hostname: str, *, classes: bool = False) -> "Form":
-        """Read the configuration's lines."""
-        held = [line for line in lines if line.startswith(("logging ", "no logging "))]
+    def of(
+        cls,
+        lines: Iterable[str],
+        hostname: str,
+        *,
+        classes: bool = False,
+        addresses: Mapping[str, str] | None = None,
+    ) -> "Form":
+        """Read the configuration's lines; *addresses* are those of its interfaces, by name."""
+        wanted = ("logging ", "no logging ", "clock timezone ")
+        held = [line for line in lines if line.startswith(wanted)]
         stamp, device_id, trap, facility = "none", "", 6, 20
+        zone, offset = "", 0
         muted: set[str] = set()
         levels: dict[str, int] = {}
         for line in held:
@@ -72,8 +86,12 @@ class Form:
                     device_id = hostname
                 case ["logging", "device-id", "string", text]:
                     device_id = text[:16]
-                case ["logging", "device-id", kind, *_]:
-                    device_id = kind
+                case ["logging", "device-id", "ipaddress", interface, *_]:
+                    device_id = (addresses or {}).get(interface, "")
+                case ["logging", "device-id", "context-name"]:
+                    device_id = SINGLE_CONTEXT
+                case ["clock", "timezone", zone, hours, *_]:
+                    offset = int(hours) * 3600 if hours.lstrip("-").isdigit() else 0
                 case ["logging", "trap", level]:
                     trap = int(level) if level.isdigit() else LEVELS.index(level)
                 case ["logging", "facility", number] if number.isdigit():
@@ -89,6 +107,8 @@ class Form:
             facility=facility,
             stamp="emblem" if emblem else stamp,
             device_id=device_id,
+            zone=zone,
+            offset=offset,
             muted=frozenset(muted),
             levels=levels,
             classes=classes,
@@ -106,17 +126,18 @@ class Form:
 
     def header(self, now: float, *, udp: bool) -> str:
         """What stands between PRI and tag."""
-        at = time.gmtime(now)
+        # RFC 5424 stamps are in UTC, all others in local time.
+        at = time.gmtime(now if self.stamp == "rfc5424" else now + self.offset)
         month = _MONTHS[at.tm_mon - 1]
         clock = f"{at.tm_hour:02}:{at.tm_min:02}:{at.tm_sec:02}"
         if self.stamp == "emblem" and udp:
-            return f":{month} {at.tm_mday:02} {clock} UTC: "
+            return f":{month} {at.tm_mday:02} {clock} {self.zone or 'UTC'}: "
         if self.stamp == "rfc5424":
             stamp = f"{at.tm_year}-{at.tm_mon:02}-{at.tm_mday:02}T{clock}Z"
         elif self.stamp == "none":
             stamp = ""
         else:
-            stamp = f"{month} {at.tm_mday:02} {at.tm_year} {clock}"
+            stamp = f"{month} {at.tm_mday:02} {at.tm_year} {clock} {self.zone}".rstrip()
         if self.device_id:
             return f"{stamp} {self.device_id} : ".lstrip()
         return f"{stamp}: " if stamp else ""
