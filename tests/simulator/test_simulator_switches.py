@@ -148,6 +148,20 @@ async def both_lists(client: Client) -> Any:
     return answer.status_code, [member[-1] for member in held]
 
 
+@scene(seen={True: ([400, 400], {"A": 1}), False: ([400, 400], {"A": 2, "B": 1})})
+async def request_atomic(client: Client) -> Any:
+    await client.post(GROUPS, group("A", host("192.0.2.1")))
+    bad = network("192.0.2.1/24")
+    answers = [
+        await client.patch(
+            f"{GROUPS}/A", {"members.add": [host("192.0.2.2"), bad, host("192.0.2.3")]}
+        ),
+        await client.post(GROUPS, group("B", host("192.0.2.1"), bad)),
+    ]
+    held = client.asa.configuration.groups
+    return [answer.status_code for answer in answers], {n: len(g.members) for n, g in held.items()}
+
+
 @scene(seen={"refused": (400, 400), "accepted": (201, 201)})
 async def single_host_network(client: Client) -> Any:
     four = await client.post(GROUPS, group("A", network("192.0.2.1/32")))

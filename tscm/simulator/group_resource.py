@@ -3,6 +3,7 @@
 """
 
 from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Protocol
 
 from attrs import frozen
@@ -108,7 +109,7 @@ class Groups:
         name = body.get("name", body.get("objectId"))
         if not isinstance(name, str):
             raise Refused(Cause.BAD_NAME, "name is missing")
-        with device.configuration.transaction():
+        with _whole_or_not(device):
             device.configuration.create_group(name)
             self._fill(device, name, body)
         return name
@@ -119,13 +120,14 @@ class Groups:
         if body.get("name", name) != name:
             raise Refused(Cause.READ_ONLY, "name cannot be changed")
         with device.configuration.transaction():
-            wanted = _members(device, body.get("members"))
+            wanted = _listed(body.get("members"))
             _check_not_empty(device, wanted)
-            device.configuration.replace_members(name, wanted)
+            texts = [from_json(item, device.switches) for item in wanted]
+            device.configuration.replace_members(name, texts)
             _describe(device, name, body.get("description", ""))
 
     def _fill(self, device: Device, name: str, body: dict[str, Any]) -> None:
-        wanted = _members(device, body.get("members"))
+        wanted = _listed(body.get("members"))
         _check_not_empty(device, wanted)
         _add(device, name, wanted)
         if body.get("description"):
@@ -149,10 +151,9 @@ class Groups:
             work.reverse()
         if both and switches.both_lists == "only-add":
             work.pop()
-        with configuration.transaction():
+        with _whole_or_not(device):
             for key in work:
-                listed = _members(device, body[key])
-                (_add if key == "members.add" else _remove)(device, name, listed)
+                (_add if key == "members.add" else _remove)(device, name, _listed(body[key]))
             if "description" in body:
                 _describe(device, name, body["description"])
 
@@ -161,13 +162,20 @@ class Groups:
         device.configuration.remove_group(name)
 
 
-def _members(device: Device, listed: Any) -> list[str]:
+def _whole_or_not(device: Device) -> AbstractContextManager[None]:
+    """Undo a request that breaks off half-way, unless the switch says that it stays half done."""
+    if device.switches.request_atomic:
+        return device.configuration.transaction()
+    return nullcontext()
+
+
+def _listed(listed: Any) -> list[Any]:
     if not isinstance(listed, list):
         raise Refused(Cause.BAD_MEMBER, "members must be an array")
-    return [from_json(item, device.switches) for item in listed]
+    return listed
 
 
-def _check_not_empty(device: Device, wanted: list[str]) -> None:
+def _check_not_empty(device: Device, wanted: list[Any]) -> None:
     if not wanted and device.switches.empty_group == "refused":
         raise Refused(Cause.EMPTY, "a group needs at least one member")
 
@@ -178,18 +186,20 @@ def _describe(device: Device, name: str, description: Any) -> None:
     device.configuration.describe(name, description)
 
 
-def _add(device: Device, name: str, listed: list[str]) -> None:
+def _add(device: Device, name: str, listed: list[Any]) -> None:
     held = device.configuration.group(name)
-    for member in listed:
+    for item in listed:
+        member = from_json(item, device.switches)
         if device.switches.member_present == "ignored" and member in held.members:
             continue
         device.configuration.add_member(name, member)
         held = device.configuration.group(name)
 
 
-def _remove(device: Device, name: str, listed: list[str]) -> None:
+def _remove(device: Device, name: str, listed: list[Any]) -> None:
     held = device.configuration.group(name)
-    for member in listed:
+    for item in listed:
+        member = from_json(item, device.switches)
         if device.switches.member_absent == "ignored" and member not in held.members:
             continue
         device.configuration.remove_member(name, member)

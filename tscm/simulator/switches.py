@@ -69,6 +69,7 @@ class Switches:
         "only-add",
         doc="members.add and .remove in one PATCH.",
     )
+    request_atomic: bool = _flag(True, "Is a POST or PATCH with one bad member refused as a whole?")
     single_host_network: str = _choice("refused", "accepted", doc="/32 and /128 sent as a network.")
     host_bits: str = _choice("refused", "cleared", doc="A network whose host bits are set.")
     max_members: int = _number(0, "Members a group can hold; 0: no limit.")
