@@ -69,9 +69,10 @@ class DnsStream:
             raise Unanswered(f"policy server {self.host} has no address ({cause})") from None
         refusal = None
         for family, kind, protocol, _name, address in found:
+            limit = self._wait(self.limits.connect)
             one = socket.socket(family, kind, protocol)
             try:
-                one.settimeout(self._wait(self.limits.connect))
+                one.settimeout(limit)
                 one.connect(address)
             except OSError as error:
                 one.close()
