@@ -89,6 +89,9 @@ class Operations:
     async def upload_logs(self, name: str, report: Report) -> Json:
         return {"sentence": "nothing to send"}
 
+    async def report(self, name: str, options: Json) -> Json:
+        return {"name": name, "options": options}
+
     def policy_history(self, name: str) -> Json:
         generation = {
             "number": 3,

@@ -185,3 +185,61 @@ async def test_a_policy_service_that_is_away_is_told(line: Line) -> None:
     assert "refused" in said
     assert "check the port in [policy] servers" in said
     assert not line.stored
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_policy_is_pushed_and_asked_about_without_a_manager(line: Line) -> None:
+    await line.add(allow_special="yes")
+
+    status, said = await line.tsadmin("plan", "office")
+    assert status == 0, said
+    assert "+ block 203.0.113.0/24" in said
+    assert not line.asa.configuration.groups
+
+    status, said = await line.tsadmin("update", "office", "--json")
+    assert status == 0, said
+    assert line.asa.configuration.groups["ThreatSTOP-Block-1"].members
+    status, said = await line.tsadmin("update", "office")
+    assert "holds the policy already" in said
+
+    status, said = await line.tsadmin("policy", "why", "203.0.113.7")
+    assert "office: 203.0.113.7 is blocked" in said
+    status, said = await line.tsadmin("policy", "history", "office")
+    assert status == 0, said
+    assert "changed, 2 entries added" in said
+    status, said = await line.tsadmin("policy", "rollback", "office", "1")
+    assert status == 0, said
+    assert "are held now" in said
+    status, said = await line.tsadmin("policy", "resume", "office")
+    assert status == 0, said
+
+
+@pytest_twisted.ensureDeferred
+async def test_groups_are_taken_off_with_the_device(line: Line) -> None:
+    await line.add(allow_special="yes")
+    await line.tsadmin("update", "office")
+    line.asa.type_lines(["access-list out extended deny ip object-group ThreatSTOP-Block any log"])
+    status, said = await line.tsadmin("remove", "office", "--yes", "--purge")
+    assert status == 1
+    assert "ThreatSTOP-Block stays: " in said
+    assert "access-list out extended deny ip object-group ThreatSTOP-Block any log" in said
+    assert "device office is kept" in said
+
+    line.asa.type_lines(
+        ["no access-list out extended deny ip object-group ThreatSTOP-Block any log"]
+    )
+    status, said = await line.tsadmin("remove", "office", "--yes", "--purge")
+    assert status == 0, said
+    assert not line.asa.configuration.groups
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_failed_update_is_a_sentence_and_kept(line: Line) -> None:
+    await line.add(allow_special="yes")
+    Layout(line.root).settings_file.write_text(f'[policy]\nservers = ["{HERE}:1"]\n')
+    status, said = await line.tsadmin("update", "office")
+
+    assert status == 1
+    assert "Failed to retrieve policy" in said
+    status, said = await line.tsadmin("policy", "history", "office")
+    assert "Failed to retrieve policy" in said

@@ -33,8 +33,7 @@ def ask_alone(layout: Layout, name: str, ask: Ask) -> Any:
     """
     The answer to *ask* for the device *name*, by a reactor of its own.
 
-    Raises what the service raises, and `KeyboardInterrupt` when the operator has enough; a push that
-    is under way then comes to a safe point first.
+    Raises what the service raises.  On ^C a push that is under way comes to a safe point first.
     """
     reactor = SelectReactor()  # not the installed one: that could run but once in a process
     with RootLock(layout.lock, "tsadmin"):
@@ -49,38 +48,40 @@ def ask_alone(layout: Layout, name: str, ask: Ask) -> Any:
             ordinary_ways(),
         )
         answers: list[Any] = []
+        over: Deferred[None] = Deferred()
 
         async def work() -> Any:
-            answer = ask(updates)
-            return await answer if isinstance(answer, Deferred) else answer
-
-        def begin() -> None:
-            store.open()
             threads.startService()
-            updates.set_device(settings)
-            Deferred.fromCoroutine(work()).addBoth(answers.append).addBoth(_stop)
+            try:
+                store.open()
+                updates.set_device(settings)
+                answer = ask(updates)
+                return await answer if isinstance(answer, Deferred) else answer
+            finally:
+                await threads.stopService()
 
-        def _stop(_: object) -> None:
-            if reactor.running:
+        def ended(answer: object) -> None:
+            answers.append(answer)
+            over.callback(None)
+            if not stopping:
                 reactor.stop()
 
-        reactor.addSystemEventTrigger("before", "shutdown", updates.stopService)
-        reactor.addSystemEventTrigger("during", "shutdown", threads.stopService)
-        reactor.callWhenRunning(begin)
+        def stop() -> Deferred[None]:
+            """On ^C: what is under way comes to a safe point."""
+            stopping.append(True)
+            updates.stopService()
+            return over
+
+        stopping: list[bool] = []
+        reactor.addSystemEventTrigger("before", "shutdown", stop)
+        reactor.callWhenRunning(lambda: Deferred.fromCoroutine(work()).addBoth(ended))
         try:
             reactor.run()
         finally:
             store.close()
-    return _given(answers)
-
-
-def _given(answers: list[Any]) -> Any:
-    if not answers:
-        raise KeyboardInterrupt
-    (answer,) = answers
-    if isinstance(answer, Failure):
-        answer.raiseException()
-    return answer
+    if isinstance(answers[0], Failure):
+        answers[0].raiseException()
+    return answers[0]
 
 
 def outcome_of(outcome: Any) -> Json:

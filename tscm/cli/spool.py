@@ -55,7 +55,7 @@ class LogName(click.ParamType[str]):
     ) -> list[CompletionItem]:
         """Names of logs on disk."""
         from tscm.cli.names import layout_of
-        from tscm.spool.tools_list import log_names
+        from tscm.spool.names import log_names
 
         del param
         try:
@@ -72,8 +72,9 @@ def command() -> None:
     """
 
 
-def _known(layout: Layout, name: str) -> str:
-    from tscm.spool.tools_list import log_names
+def known_log(layout: Layout, name: str) -> str:
+    """*name*, if a log of that name lies on the disk; else `LogUnknown`."""
+    from tscm.spool.names import log_names
 
     try:
         nickname(name)
@@ -145,7 +146,7 @@ def inspect(session: Session, /, name: str, *, json_output: bool) -> None:
     from tscm.spool.disk import Disk
     from tscm.spool.tools_list import view_log
 
-    view = view_log(Disk(), session.layout.logs, _known(session.layout, name))
+    view = view_log(Disk(), session.layout.logs, known_log(session.layout, name))
     if json_output:
         say.as_json(_view_json(view))
         return
@@ -227,11 +228,11 @@ def verify(session: Session, /, name: str | None, *, json_output: bool) -> int:
     Exit status 1 where lines are lost or something wants mending.
     """
     from tscm.spool.disk import Disk
-    from tscm.spool.tools_list import log_names
+    from tscm.spool.names import log_names
     from tscm.spool.tools_verify import verify_log
 
     logs = session.layout.logs
-    names = [_known(session.layout, name)] if name else log_names(logs)
+    names = [known_log(session.layout, name)] if name else log_names(logs)
     found = {one: verify_log(Disk(), logs, one) for one in names}
     wrong = sum(finding.harm != "note" for findings in found.values() for finding in findings)
     if json_output:
@@ -289,7 +290,7 @@ def export(
     from tscm.spool.tools_export import Wanted, export_log
 
     wanted = Wanted(since=since, until=until, sender=sender, unknown=unknown)
-    log = _known(session.layout, name)
+    log = known_log(session.layout, name)
     with _output(output) as write:
         done = export_log(Disk(), session.layout.logs, log, write, wanted, restored=restored)
     for sentence in done.missing:
@@ -322,7 +323,7 @@ def repair(session: Session, /, name: str, *, json_output: bool) -> None:
     from tscm.spool.disk import Disk
     from tscm.spool.tools_repair import repair_log
 
-    log = _known(session.layout, name)
+    log = known_log(session.layout, name)
     with RootLock(session.layout.lock, "tsadmin spool repair"):
         done = repair_log(Disk(), session.layout.logs, log, time.time())
     if json_output:
