@@ -2,11 +2,16 @@
 What is tried again, and after how long.
 """
 
+from typing import Any
+
 import pytest
+from attrs import evolve
 
 from tscm.asa import faults
 from tscm.errors import DeviceFault
 from tscm.model import Cidr, Group, Identity
+from tscm.secrets import Secret
+from tscm.settings.device import DeviceSettings
 from tscm.update.memory import DeviceMemory, edit_notes, layout_digest
 from tscm.update.patience import ReadBackDiffers, given_up, pause_after, worth_another_try
 
@@ -71,6 +76,52 @@ def test_a_damaged_memory_is_forgotten_piece_by_piece() -> None:
     assert kept == DeviceMemory(login_failures=2, undeletable=("A",), changes={"l": (1, 2.5)})
     assert kept.locked_out
     assert DeviceMemory.from_json(kept.to_json()) == kept
+
+
+def settings(**changes: Any) -> DeviceSettings:
+    return DeviceSettings(
+        **{
+            "name": "fw",
+            "device_id": "tdid_1",
+            "device": "192.0.2.1",
+            "block_list": "b.example",
+            "allow_list": "a.example",
+            "username": "admin",
+            "password": Secret("secret"),
+            **changes,
+        }
+    )
+
+
+FULL = DeviceMemory(
+    driver={"batch": 100, "certificate": "ab"},
+    layout="digest",
+    version="9.15",
+    login_failures=2,
+    held=True,
+    undeletable=("A",),
+)
+
+
+@pytest.mark.parametrize(
+    ("change", "left"),
+    [
+        ({"max_policy_size": 5}, FULL),
+        ({"password": Secret("new")}, evolve(FULL, login_failures=0)),
+        (
+            {"allow_self_signed": True},
+            evolve(FULL, driver={"batch": 100, "certificate": None}),
+        ),
+        ({"prefix": "New"}, evolve(FULL, layout=None, undeletable=())),
+        ({"device": "192.0.2.2"}, DeviceMemory(held=True)),
+        ({"rest_url": "https://192.0.2.1:8443/api"}, DeviceMemory(held=True)),
+    ],
+    ids=lambda one: next(iter(one)) if isinstance(one, dict) else "",
+)
+def test_changed_settings_make_only_forgotten_what_they_make_untrue(
+    change: dict[str, Any], left: DeviceMemory
+) -> None:
+    assert FULL.after_change(settings(), settings(**change)) == left
 
 
 def test_a_reload_is_told_from_a_clock_that_drifts() -> None:

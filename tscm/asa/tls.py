@@ -1,8 +1,8 @@
 """
 Which certificate of a firewall is believed, for requests.
 
-Three ways, in this order: a pinned SHA-256 fingerprint; whatever certificate the device shows
-(`allow_self_signed`), held to that one for as long as the session lasts; a CA, the system's or a file's.
+In this order: a pinned SHA-256 fingerprint; a CA file; whatever certificate the device shows
+(`allow_self_signed`), held to that one for as long as the session lasts; the system's CAs.
 """
 
 import hashlib
@@ -82,7 +82,7 @@ def prepare(
     With `allow_self_signed` this connects once to see the certificate.  Raises `DeviceFault`.
     """
     fingerprint = trust.fingerprint
-    if fingerprint is None and trust.allow_self_signed:
+    if fingerprint is None and trust.allow_self_signed and trust.ca_file is None:
         fingerprint = shown_fingerprint(device, root, connect_seconds)
         if trust.seen is not None and trust.seen != fingerprint:
             raise CertificateChanged(

@@ -12,6 +12,7 @@ import attrs
 from attrs import field, frozen
 
 from tscm.model import Cidr, Group, Identity, Json
+from tscm.settings.device import DeviceSettings
 
 MAX_LOGIN_FAILURES = 2
 """Wrong passwords in a row after which no scheduled update logs in any more: accounts get locked."""
@@ -77,6 +78,21 @@ class DeviceMemory:
         """Would one more wrong password be one too many?"""
         return self.login_failures >= MAX_LOGIN_FAILURES
 
+    def after_change(self, before: DeviceSettings, after: DeviceSettings) -> Self:
+        """
+        Without what other settings have made untrue: an operator's change is a decision.
+        """
+        if (before.device, before.rest_url) != (after.device, after.rest_url):
+            return type(self)(held=self.held, changes=self.changes)  # it may be another device
+        kept = self
+        if (before.username, before.password) != (after.username, after.password):
+            kept = attrs.evolve(kept, login_failures=0)
+        if _trust(before) != _trust(after):
+            kept = attrs.evolve(kept, driver={**kept.driver, "certificate": None})
+        if before.prefix != after.prefix:
+            kept = attrs.evolve(kept, layout=None, undeletable=())
+        return kept
+
     def seen_changed(self, name: str, at: float) -> Self:
         """With one more change of the list *name*."""
         before = tuple(self.changes.get(name, ()))
@@ -95,6 +111,10 @@ class DeviceMemory:
         ):
             notes.append("it was reloaded since the last update, so all of its groups were checked")
         return notes
+
+
+def _trust(settings: DeviceSettings) -> tuple[object, ...]:
+    return settings.fingerprint, settings.ca_file, settings.allow_self_signed
 
 
 _KINDS: dict[str, type | tuple[type, ...]] = {

@@ -101,8 +101,10 @@ class UpdateService(Service):
         else:
             self._stop_timer(present)
             before, present.settings = present.settings, settings
-            if (before.username, before.password) != (settings.username, settings.password):
-                self._change_memory(settings.name, login_failures=0)
+            memory = DeviceMemory.from_json(self._policies.memory(settings.name))
+            changed = memory.after_change(before, settings)
+            if changed != memory:
+                self._policies.keep_memory(settings.name, changed.to_json())
         if self.running:
             self._start_timer(present)
 

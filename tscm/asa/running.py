@@ -1,0 +1,341 @@
+"""
+A running configuration, read: access-lists, where they are bound, logging, interfaces, accounts.
+
+Pure, and patient: a line that is not understood is passed over, for the text is an ASA's and may hold
+anything.  What is read is what shows whether our groups are used and whether the lists' work is told.
+"""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+
+from attrs import field, frozen
+
+LEVELS = (
+    "emergencies",
+    "alerts",
+    "critical",
+    "errors",
+    "warnings",
+    "notifications",
+    "informational",
+    "debugging",
+)
+INFORMATIONAL = 6
+"""Level of 106100 unless the entry or `logging message` says another."""
+UDP, TCP = "udp", "tcp"
+_PROTOCOLS = {"17": UDP, "udp": UDP, "6": TCP, "tcp": TCP}
+_DEFAULT_PORTS = {UDP: 514, TCP: 1470}
+_PORT_WORDS = {"eq": 1, "neq": 1, "lt": 1, "gt": 1, "range": 2}
+_NO_NETWORK = re.compile(r"(?m)^object-group (?!network )\S+ (\S+)")
+
+
+@frozen(kw_only=True)
+class Entry:
+    """
+    One line of an access-list.
+
+    *source* and *destination* are `any`, `object-group NAME` or the words as they stand.  *narrowed* says
+    that ports, users or a protocol leave some of the traffic out.  *level* is that of its 106100: None
+    where the entry has no `log`, or has it disabled (*muted*).
+    """
+
+    line: str
+    access_list: str
+    action: str
+    source: str
+    destination: str
+    narrowed: bool = False
+    level: int | None = None
+    muted: bool = False
+    inactive: bool = False
+    timed: bool = False
+
+    @property
+    def takes_everything(self) -> bool:
+        """Does no packet get past it?"""
+        sides = (self.source, self.destination)
+        return sides == ("any", "any") and not (self.narrowed or self.inactive or self.timed)
+
+    def names(self, group: str) -> bool:
+        """Is *group* one of its two sides?"""
+        return f"object-group {group}" in (self.source, self.destination)
+
+
+@frozen(kw_only=True)
+class Binding:
+    """`access-group`: where a list is in force; *way* is `in`, `out` or `global`."""
+
+    access_list: str
+    way: str
+    interface: str | None = None
+
+
+@frozen(kw_only=True)
+class LogHost:
+    """`logging host`: a collector."""
+
+    interface: str
+    address: str
+    protocol: str
+    port: int
+    secure: bool = False
+
+    def __str__(self) -> str:
+        """As an operator types it."""
+        return f"{self.interface} {self.address} {self.protocol}/{self.port}"
+
+
+@frozen(kw_only=True)
+class Interface:
+    """An interface with a name; *address* and *mask* are None where it has none that is written down."""
+
+    name: str
+    level: int = 0
+    address: str | None = None
+    mask: str | None = None
+    management: bool = False
+
+
+@frozen(kw_only=True)
+class RunningConfig:
+    """
+    What we read of a device's configuration.
+
+    *trap* is the level up to which messages go to collectors; None where nothing does or a message
+    list decides (*trap_list*).
+    """
+
+    size: int = 0
+    entries: Mapping[str, Sequence[Entry]] = field(factory=dict)
+    bindings: tuple[Binding, ...] = ()
+    interfaces: tuple[Interface, ...] = ()
+    log_enabled: bool = False
+    log_hosts: tuple[LogHost, ...] = ()
+    trap: int | None = None
+    trap_list: str | None = None
+    permit_hostdown: bool = False
+    silenced: frozenset[str] = frozenset()
+    """Message ids under `no logging message`."""
+    levels: Mapping[str, int] = field(factory=dict)
+    """Message ids with a level of their own."""
+    privileges: Mapping[str, int] = field(factory=dict)
+    """Local accounts."""
+
+    def bound(self, access_list: str) -> tuple[Binding, ...]:
+        """Where a list is in force."""
+        return tuple(one for one in self.bindings if one.access_list == access_list)
+
+    def using(self, group: str) -> tuple[Entry, ...]:
+        """Entries of any list that name *group*."""
+        return tuple(
+            entry for lines in self.entries.values() for entry in lines if entry.names(group)
+        )
+
+
+def read_running(text: str) -> RunningConfig:
+    """The configuration in *text*, as `show running-config` prints it."""
+    lines = text.splitlines()
+    services = frozenset(_NO_NETWORK.findall(text))
+    entries: dict[str, list[Entry]] = {}
+    for line in lines:
+        entry = read_entry(line, services) if line.startswith("access-list ") else None
+        if entry is not None:
+            entries.setdefault(entry.access_list, []).append(entry)
+    trap, trap_list = _trap(lines)
+    return RunningConfig(
+        size=len(text.encode()),
+        entries=entries,
+        bindings=tuple(_bindings(lines)),
+        interfaces=tuple(_interfaces(lines)),
+        log_enabled="logging enable" in (line.rstrip() for line in lines),
+        log_hosts=tuple(_log_hosts(lines)),
+        trap=trap,
+        trap_list=trap_list,
+        permit_hostdown=any(line.strip() == "logging permit-hostdown" for line in lines),
+        silenced=frozenset(_first(lines, r"no logging message (\d{6})\s*$")),
+        levels=dict(_message_levels(lines)),
+        privileges=dict(_privileges(lines)),
+    )
+
+
+def level_of(word: str) -> int | None:
+    """0 to 7 for a level's name or number."""
+    if word in LEVELS:
+        return LEVELS.index(word)
+    return int(word) if re.fullmatch("[0-7]", word) else None
+
+
+def read_entry(line: str, services: frozenset[str] = frozenset()) -> Entry | None:
+    """
+    An entry of an extended access-list; None for remarks and other kinds.
+
+    *services* are the object-groups that hold ports and protocols: in the place of an address such a
+    name narrows the entry (ASA command reference, `access-list extended`).
+    """
+    words = line.split()
+    if len(words) > 3 and words[2] == "line":
+        del words[2:4]
+    if words[2:3] != ["extended"] or words[3:4] not in (["permit"], ["deny"]):
+        return None
+    rest = words[4:]
+    narrowed = _skip_protocol(rest)
+    narrowed |= _skip_user(rest)
+    source = _address(rest)
+    narrowed |= _skip_ports(rest, services)
+    narrowed |= _skip_user(rest)
+    destination = _address(rest)
+    narrowed |= _skip_ports(rest, services)
+    if source is None or destination is None:
+        return None
+    level, muted = _log_of(rest)
+    return Entry(
+        line=line.strip(),
+        access_list=words[1],
+        action=words[3],
+        source=source,
+        destination=destination,
+        narrowed=narrowed,
+        level=level,
+        muted=muted,
+        inactive="inactive" in rest,
+        timed="time-range" in rest,
+    )
+
+
+def _skip_protocol(rest: list[str]) -> bool:
+    if rest[:1] and rest[0] in {"object", "object-group"}:
+        del rest[:2]
+        return True
+    return rest.pop(0) != "ip" if rest else True
+
+
+def _skip_user(rest: list[str]) -> bool:
+    narrowed = False
+    while rest and rest[0] in {"user", "user-group", "object-group-user"}:
+        del rest[:2]
+        narrowed = True
+    while rest and rest[0] in {"security-group", "object-group-security"}:
+        del rest[: 3 if rest[0] == "security-group" else 2]
+        narrowed = True
+    return narrowed
+
+
+def _address(rest: list[str]) -> str | None:
+    if not rest:
+        return None
+    first = rest.pop(0)
+    if first in {"any", "any4", "any6"}:
+        return "any"
+    if not rest and "/" not in first:
+        return None
+    if first in {"host", "object", "object-group", "interface"}:
+        return f"{first} {rest.pop(0)}"
+    return first if "/" in first else f"{first} {rest.pop(0)}"
+
+
+def _skip_ports(rest: list[str], services: frozenset[str]) -> bool:
+    if not rest:
+        return False
+    if rest[0] in _PORT_WORDS:
+        del rest[: 1 + _PORT_WORDS[rest[0]]]
+        return True
+    if rest[0] == "object-group" and rest[1:2] and rest[1] in services:
+        del rest[:2]
+        return True
+    return False
+
+
+def _log_of(rest: Sequence[str]) -> tuple[int | None, bool]:
+    """Level of 106100, and whether nothing at all is said: `log disable`."""
+    if "log" not in rest:
+        return None, False
+    word = next(iter(rest[rest.index("log") + 1 :]), "")
+    if word == "disable":
+        return None, True
+    if word == "default":  # 106023 for what is denied, as without the word
+        return None, False
+    level = level_of(word)
+    return INFORMATIONAL if level is None else level, False
+
+
+def _bindings(lines: Sequence[str]) -> Iterator[Binding]:
+    for line in lines:
+        match line.split():
+            case ["access-group", name, "global", *_]:
+                yield Binding(access_list=name, way="global")
+            case ["access-group", name, ("in" | "out") as way, "interface", interface, *options]:
+                if "control-plane" not in options:  # that is about traffic to the device itself
+                    yield Binding(access_list=name, way=way, interface=interface)
+
+
+def _interfaces(lines: Sequence[str]) -> Iterator[Interface]:
+    held: list[str] = []
+    for line in (*lines, "!"):
+        if held and line.startswith(" "):
+            held.append(line)
+            continue
+        yield from _interface(held)
+        held = [line] if line.startswith("interface ") else []
+
+
+def _interface(lines: Sequence[str]) -> Iterator[Interface]:
+    name = next(_first(lines, r" nameif (\S+)"), None)
+    if name is None:
+        return
+    address = next(_first(lines, r" ip address (\d+\.\d+\.\d+\.\d+ \d+\.\d+\.\d+\.\d+)"), "")
+    parts = address.split()
+    yield Interface(
+        name=name,
+        level=int(next(_first(lines, r" security-level (\d{1,3})"), "0")),
+        address=parts[0] if parts else None,
+        mask=parts[1] if parts else None,
+        management=any(line.strip() == "management-only" for line in lines),
+    )
+
+
+def _log_hosts(lines: Sequence[str]) -> Iterator[LogHost]:
+    for line in lines:
+        match line.split():
+            case ["logging", "host", interface, address, *options]:
+                protocol, port = UDP, _DEFAULT_PORTS[UDP]
+                for option in options:
+                    kind, slash, number = option.lower().partition("/")
+                    if kind in _PROTOCOLS and (not slash or number.isdigit()):
+                        protocol = _PROTOCOLS[kind]
+                        port = int(number) if slash else _DEFAULT_PORTS[protocol]
+                yield LogHost(
+                    interface=interface,
+                    address=address,
+                    protocol=protocol,
+                    port=port,
+                    secure="secure" in options,
+                )
+
+
+def _trap(lines: Sequence[str]) -> tuple[int | None, str | None]:
+    word = next(_first(lines, r"logging trap (\S+)"), None)
+    if word is None:
+        return None, None
+    level = level_of(word)
+    return (level, None) if level is not None else (None, word)
+
+
+def _message_levels(lines: Sequence[str]) -> Iterator[tuple[str, int]]:
+    for found in _first(lines, r"logging message (\d{6} level \S+)"):
+        number, _, word = found.split()
+        level = level_of(word)
+        if level is not None:
+            yield number, level
+
+
+def _privileges(lines: Sequence[str]) -> Iterator[tuple[str, int]]:
+    for line in lines:
+        if found := re.match(r"username (\S+) .*\bprivilege (\d{1,2})\b", line):
+            yield found[1], int(found[2])
+
+
+def _first(lines: Sequence[str], pattern: str) -> Iterator[str]:
+    wanted = re.compile(pattern)
+    for line in lines:
+        if found := wanted.match(line):
+            yield found[1]
