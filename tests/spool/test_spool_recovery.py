@@ -1,3 +1,4 @@
+import errno
 import os
 from pathlib import Path
 
@@ -6,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.internet.task import Clock
 
-from tests.spool.spool_room import make_spool, numbered, run_of
+from tests.spool.spool_room import FaultyDisk, make_spool, numbered, run_of
 from tests.spool.test_spool_service import BIG, balanced, closed, drain
 from tscm.model import Position
 from tscm.spool.catalogue import RECORD_BYTES
@@ -280,5 +281,28 @@ def test_any_one_file_beside_the_text_may_be_damaged_anywhere(
     closed(spool)
     spool = opened(logs)
     assert spool.figures("asa")["stored_lines"] == 51
+    assert balanced(spool, "asa")
+    closed(spool)
+
+
+@pytest.mark.parametrize("more", [0, 3])
+def test_a_seal_that_was_given_up_and_left_its_record_is_taken_back(
+    tmp_path: Path, more: int
+) -> None:
+    disk = FaultyDisk()
+    spool = make_spool(tmp_path, disk=disk)
+    spool.open_device("asa", BIG)
+    spool.append("asa", [run_of(*numbered(0, 10))], 1.0)
+    spool.reader("asa", "forward").confirm(54, sent=2)
+    disk.only, disk.refuse = "asa/", {"rename": errno.EIO, "truncate": errno.EIO}
+    assert not spool.seal("asa")
+    if more:
+        spool.append("asa", [run_of(*numbered(10, more))], 1.0)
+    killed(spool)
+    spool = opened(tmp_path)
+    assert spool.figures("asa")["stored_lines"] == 10 + more
+    reader = spool.reader("asa", "forward")
+    assert drain(reader) == b"\n".join(numbered(2, 8 + more)) + b"\n"
+    assert reader.position.expired == 0
     assert balanced(spool, "asa")
     closed(spool)

@@ -23,7 +23,7 @@ from attrs import evolve
 
 from tscm.spool.catalogue import Catalogue, CatalogueDamaged, Segment
 from tscm.spool.cursor import LOST, SLOT_BYTES, Cursor, decode_cursor, encode_cursor, slot_of
-from tscm.spool.disk import CREATE, CREATE_EMPTY, Disk
+from tscm.spool.disk import CREATE, CREATE_EMPTY, READ, Disk
 from tscm.spool.index import Index, IndexEncoder, Pending, read_index
 from tscm.spool.live import LiveLog
 from tscm.spool.names import LogFolder, cursor_readers
@@ -136,8 +136,8 @@ def _finish_seal(disk: Disk, folder: LogFolder, catalogue: Catalogue) -> None:
         and live is not None
         and disk.size_of(folder.segment(last.start)) is None
         and disk.size_of(folder.compressed(last.start)) is None
-        and (waiting is not None or disk.size_of(folder.index(last.end)) is None)
-    ):  # listed and never named: the index of what follows is begun behind the naming
+        and (waiting is not None or _stands_in_live(disk, folder, last, live))
+    ):  # listed and never named
         if live == last.size:
             disk.rename(folder.live, folder.segment(last.start))
             live = None
@@ -149,6 +149,30 @@ def _finish_seal(disk: Disk, folder: LogFolder, catalogue: Catalogue) -> None:
         disk.unlink(folder.next)
     elif waiting:
         disk.rename(folder.next, unused_torn(disk, folder, catalogue.end))
+
+
+def _stands_in_live(disk: Disk, folder: LogFolder, last: Segment, live: int) -> bool:
+    """
+    Whether the last segment's text is still the live one's: its seal was given up, and the disk
+    did not let its record be taken back.
+
+    Taken for true only when everything speaks for it: a segment that is merely missing
+    must stay in the list, or offsets would go back.
+    """
+    if (
+        live < last.size
+        or disk.size_of(folder.index(last.end)) is not None  # begun behind the naming
+        or disk.size_of(folder.index(last.start)) is None
+    ):
+        return False
+    fd = disk.open(folder.live, READ)
+    try:
+        text = LiveText(disk, fd)
+        return (
+            text.read(1, last.size - 1) == b"\n" and count_lines(text, 0, last.size) == last.lines
+        )
+    finally:
+        disk.close(fd)
 
 
 def _open_live(disk: Disk, folder: LogFolder, catalogue: Catalogue, state: LogState) -> LiveLog:
