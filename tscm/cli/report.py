@@ -14,6 +14,7 @@ from tscm.cli.names import device_argument
 from tscm.cli.session import Session
 from tscm.cli.state import when
 from tscm.cli.tables import show_table
+from tscm.cli.times import Time
 from tscm.model import Json, Progress
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -22,8 +23,10 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 @click.command()
 @device_argument
-@click.option("--since", help="Begin: 30m, 24h, 7d ago, or a date and time.  [default: 24h]")
-@click.option("--until", help="End, in the same forms.  [default: now]")
+@click.option(
+    "--since", type=Time(), help="Begin: 30m, 24h, 7d ago, or a date and time.  [default: 24h]"
+)
+@click.option("--until", type=Time(), help="End, in the same forms.  [default: now]")
 @click.option(
     "--by",
     help="What the rows are: entry, list, inside, outside, port, protocol, hour, direction, action."

@@ -19,6 +19,7 @@ from tscm.model import Json
 
 BY = ("entry", "list", "inside", "outside", "port", "protocol", "hour", "direction", "action")
 TOP_MOST = 100_000
+_LAST_MOMENT = 1 << 40
 _TEXTS = frozenset({"entry", "list", "inside", "outside", "protocol"})
 _DAILY = frozenset({"entry", "list", "direction", "action"})
 
@@ -94,8 +95,8 @@ def read_question(device: str, options: Mapping[str, Any], now: float) -> Questi
 
     question = Question(
         device=device,
-        since=read("since", lambda value: moment(value, now), now - 86400),
-        until=read("until", lambda value: moment(value, now), now),
+        since=read("since", _seconds, now - 86400),
+        until=read("until", _seconds, now),
         by=read("by", _one_of(*BY), "entry"),
         top=read("top", _whole(1, TOP_MOST), 20),
         action=read("action", _one_of(*ACTIONS), None),
@@ -114,28 +115,14 @@ def read_question(device: str, options: Mapping[str, Any], now: float) -> Questi
     return question
 
 
-def moment(value: Any, now: float) -> float:
-    """
-    `30m`, `24h`, `7d` ago; a date or a date with a time (local unless it says); POSIX seconds.
-    """
-    import re
-    from datetime import datetime
-
-    if isinstance(value, int | float):
-        return float(value)
-    text = str(value).strip()
-    ago = re.fullmatch(r"([0-9]{1,6})([smhdw])", text)
-    if ago:
-        seconds = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}[ago[2]]
-        return now - int(ago[1]) * seconds
-    if re.fullmatch(r"[0-9]{9,12}(\.[0-9]+)?", text):
-        return float(text)
+def _seconds(value: Any) -> float:
     try:
-        return datetime.fromisoformat(text).timestamp()
-    except (ValueError, OverflowError):
-        raise ValueError(
-            f"{text[:60]!r} is no time; allowed: 30m, 24h, 7d, 2026-11-23, 2026-11-23T17:00"
-        ) from None
+        found = float(value)
+    except (TypeError, ValueError):
+        found = -1.0
+    if not 0 <= found < _LAST_MOMENT:
+        raise ValueError(f"{str(value)[:60]!r} is no time; allowed: POSIX seconds")
+    return found
 
 
 def _one_of(*words: str) -> Callable[[Any], str]:
