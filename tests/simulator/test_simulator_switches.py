@@ -328,11 +328,11 @@ async def test_the_class_form_of_the_tag(client: Client, position: bool, tag: st
 
 @pytest_twisted.ensureDeferred
 async def test_how_long_the_start_of_the_agent_takes(client: Client) -> None:
-    client.asa.set_switches({"agent_start_seconds": 0.1})
+    client.asa.set_switches({"agent_start_seconds": 0.7})
     client.asa.kill_agent()
     client.asa.revive_agent()
     assert (await client.get(GROUPS)).status_code == 500
-    await deferLater(reactor, 0.15)
+    await deferLater(reactor, 0.75)
     assert (await client.get(GROUPS)).status_code == 200
 
 
