@@ -29,6 +29,7 @@ from tscm.syslog.framing import Framing, Lines, Looker, StreamDecoder, StreamSta
 READ_BYTES = 128 << 10
 """One read of a connection: large enough for the kernel's work to dominate, small enough for others."""
 
+_LAST_READS = 64
 _SLOW = "hand-shake not finished in time"
 _KEEPALIVE = (
     (socket.TCP_KEEPIDLE, 60),
@@ -149,10 +150,11 @@ class SyslogStream(Protocol):
         self._finished = done
         raw = self._raw()
         if isinstance(raw, Connection):
-            heard = -1
-            while self._heard_bytes != heard and not raw.disconnected:
+            for _ in range(_LAST_READS):  # one that sends flat out must not hold up the stop
                 heard = self._heard_bytes
                 raw.doRead()
+                if self._heard_bytes == heard or raw.disconnected:
+                    break
         if self.factory.tls is None or self._shaking is not None:
             raw.loseConnection()
         else:

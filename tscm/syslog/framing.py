@@ -84,8 +84,7 @@ class LineDecoder:
     max_length: int
     look: Looker = look_over
     cut: int = field(default=0, init=False)
-    _partial: list[bytes] = field(factory=list, init=False)
-    _held: int = field(default=0, init=False)
+    _partial: bytearray = field(factory=bytearray, init=False)
     _overrun: bool = field(default=False, init=False)
 
     def feed(self, data: bytes) -> Lines | None:
@@ -98,7 +97,7 @@ class LineDecoder:
         whole = data if end == len(data) else data[:end]
         if nul >= 0:
             whole = whole.replace(b"\0", b"\n")
-        if self._held:
+        if self._partial:
             whole = self._joined(whole)
         if end != len(data):
             self._hold(data[end:])
@@ -106,40 +105,32 @@ class LineDecoder:
 
     def close(self) -> Lines | None:
         """What is left when the peer has gone: the rest of a line is a line."""
-        if not self._held:
+        if not self._partial:
             return None
         return self._lines(self._joined(b"\n"))
 
     @property
     def partial(self) -> bytes:
         """The bytes held of a line that has not ended."""
-        return b"".join(self._partial)
+        return bytes(self._partial)
 
     def _hold(self, piece: bytes) -> None:
         # One byte more than a line may hold: it may be the CR of a CR LF.
-        room = self.max_length + 1 - self._held
+        room = self.max_length + 1 - len(self._partial)
         if len(piece) > room:
             self._overrun = True
             piece = piece[:room]
-        if piece:
-            self._partial.append(piece)
-            self._held += len(piece)
-            if len(self._partial) > 64:  # a trickle must not become a long list
-                self._partial = [b"".join(self._partial)]
+        self._partial += piece
 
     def _joined(self, whole: bytes) -> bytes:
         if self._overrun:
             # One byte over the limit and no CR: `_lines` will cut it and count it.
-            first_end = whole.index(b"\n")
-            held = b"".join(self._partial)[: self.max_length] + b"."
-            whole = held + whole[first_end:]
-        else:
-            self._partial.append(whole)
-            whole = b"".join(self._partial)
+            self._partial[self.max_length :] = b"."
+            whole = whole[whole.index(b"\n") :]
+        joined = b"".join((self._partial, whole))
         self._partial.clear()
-        self._held = 0
         self._overrun = False
-        return whole
+        return joined
 
     def _lines(self, whole: bytes) -> Lines | None:
         carriage = b"\r" in whole
@@ -190,8 +181,7 @@ class OctetDecoder:
     faults: int = field(default=0, init=False)
     _buffer: bytes = field(default=b"", init=False)
     _wanted: int = field(default=0, init=False)
-    _got: list[bytes] = field(factory=list, init=False)
-    _got_bytes: int = field(default=0, init=False)
+    _got: bytearray = field(factory=bytearray, init=False)
     _skip: int = field(default=0, init=False)
     _stray: LineDecoder | None = field(default=None, init=False)
 
@@ -224,17 +214,17 @@ class OctetDecoder:
             self._end_stray(self._stray.close(), messages)
         elif self._wanted or self._buffer:
             self.faults += 1
-            messages.append(self._buffer or b"".join(self._got))
+            messages.append(self._buffer or bytes(self._got))
             self._got.clear()
             self._buffer = b""
-            self._wanted = self._got_bytes = 0
+            self._wanted = 0
         return close_messages(messages, self.max_length).lines
 
     @property
     def partial(self) -> bytes:
         """The bytes held of what has not ended, so that another decoder can go on with them."""
         if self._wanted:
-            return b"%d " % (self._wanted + self._skip) + b"".join(self._got)
+            return b"%d " % (self._wanted + self._skip) + self._got
         if self._skip:
             return b""
         return self._stray.partial if self._stray is not None else self._buffer
@@ -262,20 +252,13 @@ class OctetDecoder:
         return at
 
     def _take(self, data: bytes, at: int, messages: list[bytes]) -> int:
-        piece = data[at : at + self._wanted - self._got_bytes]
-        self._got_bytes += len(piece)
-        if self._got_bytes < self._wanted:
-            self._got.append(piece)
-            if len(self._got) > 64:
-                self._got = [b"".join(self._got)]
+        piece = data[at : at + self._wanted - len(self._got)]
+        if len(self._got) + len(piece) < self._wanted:
+            self._got += piece
         else:
-            if self._got:
-                self._got.append(piece)
-                messages.append(b"".join(self._got))
-                self._got.clear()
-            else:
-                messages.append(piece)
-            self._wanted = self._got_bytes = 0
+            messages.append(bytes(self._got) + piece if self._got else piece)
+            self._got.clear()
+            self._wanted = 0
             self.cut += self._skip > 0
         return at + len(piece)
 
