@@ -306,6 +306,16 @@ def test_only_what_lists_or_device_could_object_to_is_checked_again(layout: Layo
     assert devices.stored_device(layout, "tstest").block_list == "block.example"
 
 
+def test_another_prefix_leaves_groups_behind_and_says_so(layout: Layout) -> None:
+    add(layout)
+    changed = devices.reconfigure_device(
+        layout, NODE, "tstest", {"prefix": "TS"}, quiet, reach=reach(Firewall(Identity()))
+    )
+
+    (note,) = changed["notes"]
+    assert "groups ThreatSTOP-… stay on the device" in note
+
+
 def test_the_size_can_be_proposed_anew(layout: Layout) -> None:
     add(layout)
     changed = devices.reconfigure_device(

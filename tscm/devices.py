@@ -6,7 +6,7 @@ thread), `store_device` and `change_device` put the result on disk whole or not 
 caller holds the root's lock.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from ipaddress import IPv6Address
 from typing import Any
 
@@ -386,13 +386,29 @@ def reconfigure_device(
 
 
 def changed(present: DeviceSettings, settings: DeviceSettings, check: CheckReport | None) -> Json:
-    """The answer to `configure`."""
+    """The answer to `configure`; *notes* say what the operator has to do on the device now."""
     return {
         "name": settings.name,
         "check": None if check is None else check.as_json(),
         "settings": settings_view(settings),
         "changed": changed_settings(present, settings),
+        "notes": list(_after_change(present, settings)),
     }
+
+
+def _after_change(present: DeviceSettings, settings: DeviceSettings) -> Iterator[str]:
+    if present.prefix != settings.prefix:
+        yield (
+            f"The next update makes groups named {settings.prefix}-…; the access-lists must be changed "
+            f"to them, and the groups {present.prefix}-… stay on the device until you delete them"
+        )
+    if present.device != settings.device:
+        yield (
+            f"The device is another now: it needs the lines of `tsadmin show {settings.name} --lines`, "
+            f"and what stands on {present.device} stays there"
+        )
+    if present.syslog_forward and not settings.syslog_forward:
+        yield "Lines that waited for the SIEM are not sent on any more; they stay in the log"
 
 
 def changed_settings(present: DeviceSettings, settings: DeviceSettings) -> list[str]:

@@ -110,7 +110,8 @@ def test_what_senders_chose_acts_on_no_terminal(
     manager: object, tsadmin: "Tsadmin", add: "Add"
 ) -> None:
     add()
-    shown = tsadmin("show", "tstest").out + tsadmin("senders", "list").out
+    shown = tsadmin("show", "tstest").out + tsadmin("senders").out
+    assert json.loads(tsadmin("senders", "--json").out)[0]["address"] == "192.0.2.99"
 
     assert "\x1b" not in shown
     assert "\x07" not in shown

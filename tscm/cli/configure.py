@@ -50,3 +50,5 @@ def _tell(result: Json) -> None:
         say.info(f"Device {result['name']}: changed {', '.join(changed)}")
     else:
         say.info(f"Device {result['name']}: nothing has changed")
+    for note in result.get("notes", ()):
+        say.warn(note)

@@ -15,13 +15,14 @@ from tscm.settings import values
 
 
 @click.group(invoke_without_command=True)
+@click.option("--json", "json_output", is_flag=True, help="Give the senders as JSON.")
 @click.pass_context
-def command(ctx: click.Context) -> None:
+def command(ctx: click.Context, *, json_output: bool) -> None:
     """
     List unknown senders (also without a further word), and take one in.
     """
     if ctx.invoked_subcommand is None:
-        ctx.invoke(list_senders, json_output=False)
+        ctx.invoke(list_senders, json_output=json_output)
 
 
 @command.command("list")
