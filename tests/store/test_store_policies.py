@@ -122,3 +122,14 @@ def test_a_database_of_the_first_schema_keeps_its_lists(tmp_path: Path) -> None:
     kept = Policies(store).lists("fw")["b.example"].policy_list()
     store.close()
     assert (kept.serial, kept.entries.cidrs(), kept.refused) == (5, ["203.0.113.7/32"], ())
+
+
+def test_an_installation_keeps_its_id_and_no_two_have_the_same(
+    kept: Policies, tmp_path: Path
+) -> None:
+    first = kept.installation()
+    assert kept.installation() == first
+    other = Store(tmp_path / "other.db")
+    other.open()
+    assert Policies(other).installation() != first
+    other.close()

@@ -225,6 +225,13 @@ def test_an_update_on_demand_is_kept_with_its_generation(bench: Bench) -> None:
     assert len(bench.service.history("one")["generations"]) == 1
 
 
+def test_groups_bear_the_installations_own_mark(bench: Bench) -> None:
+    bench.add("one")
+    result(bench.service.update_now("one", ignore))
+    description = bench.driver("one").device.groups["P-Block"].description
+    assert description == f"managed by tscm tscm/{bench.policies.installation()}"
+
+
 def test_a_paused_device_is_updated_on_demand_only_and_says_so(bench: Bench) -> None:
     bench.add("one", policy_updates=False)
     bench.service.startService()

@@ -6,6 +6,7 @@ the update and not in the reactor.
 """
 
 import json
+import secrets
 import zlib
 from typing import TYPE_CHECKING
 
@@ -134,6 +135,16 @@ class Policies:
     """
 
     _store: Store
+
+    def installation(self) -> str:
+        """
+        Eight digits that tell this installation from every other; made once, lost with the database.
+        """
+        with self._store.transaction() as cursor:
+            cursor.execute(
+                "INSERT OR IGNORE INTO installation VALUES (1, ?)", (secrets.token_hex(4),)
+            )
+            return str(cursor.execute("SELECT id FROM installation").fetchone()[0])
 
     def lists(self, device: str) -> dict[str, StoredList]:
         """The last good lists of a device, by name."""

@@ -61,6 +61,8 @@ class UpdateJob:
 
     settings: DeviceSettings
     node: NodeSettings
+    installation: str = ""
+    """What tells this manager from another with the same `node_id`."""
     known: Mapping[str, StoredList] = field(factory=dict)
     applied: Generation | None = None
     memory: Json = field(factory=dict)
@@ -75,6 +77,12 @@ class UpdateJob:
     now: Callable[[], float]
     pause: Callable[[float], bool]
     """Wait so many seconds; True when the run must end now."""
+
+    @property
+    def owner(self) -> str:
+        """The manager, as the mark on the device's groups calls it."""
+        name = self.node.node_id
+        return f"{name}/{self.installation}" if self.installation else name
 
     def pause_before(self, failures: int) -> float:
         """Seconds to wait after so many failures: the first pause, doubled each time."""

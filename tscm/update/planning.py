@@ -30,9 +30,9 @@ class OwnedByAnother(DeviceFault):
     """
 
 
-def mark(node_id: str) -> str:
+def mark(owner: str) -> str:
     """What our parents' description says: which manager works on them."""
-    return f"managed by tscm {node_id}"
+    return f"managed by tscm {owner}"
 
 
 @frozen(kw_only=True, eq=False)
@@ -107,7 +107,7 @@ def plan_for(
 
     Raises `OwnedByAnother` unless forced.
     """
-    settings, node = job.settings, job.node
+    settings = job.settings
     plan = make_plan(
         groups,
         Desired(
@@ -115,7 +115,7 @@ def plan_for(
             block=goal.block,
             allow=goal.allow,
             size=settings.object_group_size,
-            mark=mark(node.node_id),
+            mark=mark(job.owner),
         ),
         room=room,
     )
@@ -129,15 +129,15 @@ def refuse_another(job: UpdateJob, groups: Mapping[str, Group]) -> None:
 
     A description that is no mark is an operator's text or another product's, and is replaced.
     """
-    settings, node = job.settings, job.node
+    settings = job.settings
     for kind in KINDS:
         parent = groups.get(parent_name(settings.prefix, kind))
         found = _MARK.fullmatch(parent.description.strip()) if parent else None
-        if found is not None and found[1] != node.node_id and not job.force:
+        if found is not None and found[1] != job.owner and not job.force:
             raise OwnedByAnother(
                 settings.name,
                 f"its groups {settings.prefix}-… are managed by another tscm, {found[1]!r}, "
-                f"and this one is {node.node_id!r}",
+                f"and this one is {job.owner!r}",
                 f"remove the device there; then `tsadmin update {settings.name} --force` takes it over",
             )
 

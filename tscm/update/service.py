@@ -299,6 +299,7 @@ class UpdateService(Service):
         return UpdateJob(
             settings=one.settings,
             node=self._node,
+            installation=self._policies.installation(),
             known=self._policies.lists(name),
             applied=self._policies.generation(name),
             memory=self._policies.memory(name),
