@@ -3,6 +3,7 @@ Knot and NSD as policy servers for tests: real peers on ports of the kernel's ch
 """
 
 import os
+import re
 import shutil
 import signal
 import socket
@@ -92,12 +93,14 @@ def knot(
         stop(process)
 
 
-def reload_knot(folder: Path, name: str, text: str, serial: int) -> None:
-    """Give a running Knot another version of a zone, and wait until it has it."""
+def reload_zone(folder: Path, name: str, text: str, serial: int) -> None:
+    """Give a running Knot or BIND another version of a zone, and wait until it has it."""
     (folder / f"{name}.zone").write_text(text)
     os.kill(int((folder / "pid").read_text()), signal.SIGHUP)
     deadline = time.monotonic() + 20
-    while f"-> {serial}" not in (told := (folder / "log").read_text()):
+    while not re.search(
+        rf"-> {serial}\b|loaded serial {serial}\b", told := (folder / "log").read_text()
+    ):
         assert time.monotonic() < deadline, told
         time.sleep(0.05)
 

@@ -5,7 +5,8 @@ Differences instead of the whole list, and the whole wherever they will not do.
 import socket
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import dns.message
@@ -23,7 +24,7 @@ from tscm.retrieve.stream import Limits
 from tscm.settings.values import HostPort
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
-from tests.retrieve.name_servers import knot, reload_knot, zone_text
+from tests.retrieve.name_servers import bind, knot, reload_zone, zone_text
 from tests.retrieve.scripted import Talk, reply, rrset, send, server, soa
 
 IXFR, AXFR = dns.rdatatype.IXFR, dns.rdatatype.AXFR
@@ -53,18 +54,34 @@ def test_every_occurrence_counts(known: list[str], removed: list[str], added: li
         assert Counter(map(str, found.cidrs())) == +wanted
 
 
-@pytest.mark.peer("knotd")
-def test_knot_is_asked_for_differences_only(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("serve", "by_differences", "whole_log"),
+    [
+        pytest.param(
+            knot,
+            "IXFR, outgoing, remote 127.0.0.1",
+            "AXFR, outgoing",
+            marks=pytest.mark.peer("knotd"),
+        ),
+        pytest.param(bind, "IXFR started", "AXFR ", marks=pytest.mark.peer("named")),
+    ],
+)
+def test_a_server_is_asked_for_differences_only(
+    serve: Callable[..., AbstractContextManager[int]],
+    by_differences: str,
+    whole_log: str,
+    tmp_path: Path,
+) -> None:
     hosts = [f"h{n} A 11.0.{n >> 8}.{n & 255}\n" for n in range(3000)]
     extra = "@ NS ns\nns A 192.0.2.253\n@ APL 1:198.51.100.0/24 2:2001:db8::/32\n"
 
     def text(serial: int, body: Sequence[str]) -> str:
         return zone_text("z.example", serial, extra + "".join(body))
 
-    with knot(tmp_path, {"z.example": text(1, hosts)}) as port:
+    with serve(tmp_path, {"z.example": text(1, hosts)}) as port:
         first = fetch(port, None)
-        reload_knot(tmp_path, "z.example", text(2, [*hosts[:-1], "x A 12.0.0.1\n"]), 2)
-        reload_knot(
+        reload_zone(tmp_path, "z.example", text(2, [*hosts[:-1], "x A 12.0.0.1\n"]), 2)
+        reload_zone(
             tmp_path,
             "z.example",
             text(3, [*hosts[5:-1], "y AAAA 2001:db8:9::9\n", "ns AAAA ::9\n"]),
@@ -79,9 +96,8 @@ def test_knot_is_asked_for_differences_only(tmp_path: Path) -> None:
     assert second.serial == 3
     assert sorted(second.entries.cidrs()) == sorted(whole.entries.cidrs())
     assert second.other_records == whole.other_records
-    assert log.count("IXFR, outgoing") > 0
-    assert "IXFR, outgoing, remote 127.0.0.1" in log
-    assert log.count("AXFR, outgoing") == 4, "the first and the one to compare with"
+    assert by_differences in log
+    assert log.count(whole_log) == 4, "the first and the one to compare with, begun and ended"
 
 
 def talk_with(

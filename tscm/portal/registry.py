@@ -83,6 +83,7 @@ class Registry(Service):
     _by_id: Mapping[str, PortalEntry] = field(factory=dict, init=False)
     _static: frozenset[str] = field(default=frozenset(), init=False)
     _dynamic: dict[str, frozenset[str]] = field(factory=dict, init=False)
+    _without: set[str] = field(factory=set, init=False)
     _loops: tuple[PeriodicService, ...] = field(default=(), init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -131,6 +132,7 @@ class Registry(Service):
         for fault in seen.faults:
             self._log.warn("device entry left out: {fault}", fault=str(fault))
         names = {one.domain for one in seen.entries if one.domain}
+        self._without &= names
         self._dynamic = {name: at for name, at in self._dynamic.items() if name in names}
         await self._look_up(only_new=True)
 
@@ -142,7 +144,9 @@ class Registry(Service):
             found = await self._threads.run(self._resolve, name)
             if found:
                 self._dynamic[name] = found
-            else:
+                self._without.discard(name)
+            elif name not in self._without:
+                self._without.add(name)
                 self._log.warn("{name} of a dynamic device entry has no address now", name=name)
 
 
