@@ -100,8 +100,10 @@ def main() -> None:
     spool = SpoolService(Path(folder), SpoolBounds(fsync="off", compress=False), reactor, threads)
     spool.open_device("fw", _SEGMENT)
     spool.reader("fw", "forward")
+    received_at = time.time() - 86400
     for data, lines in blocks(int(megabytes)):
-        spool.append("fw", [Run("192.0.2.1", data, lines)], time.time())
+        received_at += 0.2  # 5,000 lines a second: what the index joins depends on it
+        spool.append("fw", [Run("192.0.2.1", data, lines)], received_at)
     print("ready", flush=True)
     drain = Drain(spool, threads, int(port), mode)
 

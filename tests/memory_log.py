@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from attrs import define, evolve, field
 
-from tscm.model import Block, Origin, Position
+from tscm.model import Block, Extent, Origin, Position
 
 
 @define(eq=False, slots=False)
@@ -94,6 +94,9 @@ class MemoryLog:
 
     def when_more(self, notice: Callable[[], None]) -> None:
         self._notices.append(notice)
+
+    def extent(self, offset: int, max_bytes: int) -> Extent | None:
+        return None
 
     def waiting_lines(self) -> int:
         return bytes(self._data[self.position.offset - self._base :]).count(b"\n")

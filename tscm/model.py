@@ -70,6 +70,21 @@ class Block:
 
 
 @frozen(kw_only=True)
+class Extent:
+    """
+    Whole lines without escapes from offset *start* up to *end*, left where they lie.
+
+    They begin at place *at* of the file behind *descriptor*, which is the receiver's to close.
+    """
+
+    start: int
+    end: int
+    lines: int
+    descriptor: int
+    at: int
+
+
+@frozen(kw_only=True)
 class Origin:
     """
     Who sent the lines from offset *start* up to *end*, and when they came (0: not known).
@@ -123,6 +138,11 @@ class LogReader(Protocol):
     def confirm(self, offset: int, *, sent: int, skipped: int = 0) -> None:
         """
         Move the position to *offset*, counting the lines passed.  Durable on return.
+        """
+
+    def extent(self, offset: int, max_bytes: int) -> Extent | None:
+        """
+        What `read` would give, for the kernel to send; None where only `read` can do it.
         """
 
     def waiting_lines(self) -> int:

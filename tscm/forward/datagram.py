@@ -142,7 +142,7 @@ class DatagramLink:
             self._source.dropped()
 
     def _pull(self) -> bool:
-        if self._finishing:
+        if self._finishing or self._ended:  # what is taken after the end would be nobody's
             return False
         chunk = self._source.more(self._taken)
         if chunk is None or self._ended:

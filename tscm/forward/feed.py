@@ -11,6 +11,8 @@ from tscm.forward.window import Piece, Window
 from tscm.model import LogReader
 
 BLOCK_BYTES = 64 << 10
+EXTENT_BYTES = 4 << 20
+_READ_ON_BYTES = 4 * BLOCK_BYTES  # where there is no extent, another is not asked for at once
 MAX_PENDING_BYTES = 16 << 20
 
 
@@ -27,6 +29,8 @@ class Feed:
     _shape: Shape
     _keep_bytes: int
     _keep_seconds: float
+    _untouched: bool = False
+    """Whether the target gets blocks just as they lie in the log, by a plain stream."""
     sent: int = field(default=0, init=False)
     repeated: int = field(default=0, init=False)
     altered: int = field(default=0, init=False)
@@ -36,6 +40,8 @@ class Feed:
     _window: Window = field(init=False)
     _next: int = field(init=False)
     _counted: int = field(init=False)  # lines before this offset were confirmed earlier
+
+    _read_until: int = field(default=0, init=False)
 
     def __attrs_post_init__(self) -> None:
         self._next = self.reader.position.offset
@@ -55,6 +61,14 @@ class Feed:
         """The next chunk of the log; None when there is none, or too much is on its way."""
         if self._window.pending_bytes >= MAX_PENDING_BYTES:
             return None
+        if self._untouched and self._next >= max(self._counted, self._read_until):
+            extent = self.reader.extent(self._next, EXTENT_BYTES)
+            if extent is not None:
+                size = extent.end - extent.start
+                self._window.wrote(Piece(extent.start, extent.end, extent.lines, position + size))
+                self._next = extent.end
+                return Chunk(extent=extent)
+            self._read_until = self._next + _READ_ON_BYTES
         block = self.reader.read(self._next, BLOCK_BYTES)
         if block is None:
             return None
@@ -69,6 +83,10 @@ class Feed:
         self.altered += chunk.altered
         self.cut += chunk.cut
         return chunk
+
+    def read_only(self) -> None:
+        """Blocks are to be read from now on: the kernel could not send one itself."""
+        self._untouched = False
 
     def settle(self, position: int, now: float) -> bool:
         """

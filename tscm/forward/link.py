@@ -9,6 +9,8 @@ from typing import Any, Protocol
 
 from attrs import frozen
 
+from tscm.model import Extent
+
 Address = tuple[int, tuple[Any, ...]]
 """Address family, and the address as that family's sockets take it."""
 
@@ -32,17 +34,21 @@ class Chunk:
     """
     What a connection is given at a time: bytes for a stream, or payloads for datagrams.
 
-    *altered* line feeds inside messages became blanks; *cut* payloads were shortened.
+    *altered* line feeds inside messages became blanks; *cut* payloads were shortened.  An
+    *extent* stands for its bytes: the kernel takes them from the file itself.
     """
 
     data: bytes = b""
     payloads: Sequence[bytes] = ()
+    extent: Extent | None = None
     altered: int = 0
     cut: int = 0
 
     @property
     def size(self) -> int:
         """How far this moves the connection's position: bytes of a stream, or datagrams."""
+        if self.extent is not None:
+            return self.extent.end - self.extent.start
         return len(self.data) or len(self.payloads)
 
 
@@ -80,6 +86,9 @@ class Source(Protocol):
 
     def connected(self) -> None:
         """The connection can be used."""
+
+    def unsendable(self) -> None:
+        """The kernel does not send an extent: the source is to give bytes from now on."""
 
     def dropped(self) -> None:
         """A datagram cannot be sent at all on this path, in fragments neither."""

@@ -74,7 +74,12 @@ class ForwardService(Service):
     def __attrs_post_init__(self) -> None:
         target = self.target
         self._feed = Feed(
-            self._reader, shape_of(target), target.resend_bytes, target.resend_seconds
+            self._reader,
+            shape_of(target),
+            target.resend_bytes,
+            target.resend_seconds,
+            untouched=(target.protocol, target.mode, target.framing)
+            == ("TCP", "as-received", "lf"),
         )
         self._whereabouts = Whereabouts(
             target, self._resolver or Resolver(self._reactor, self._threads)
@@ -216,6 +221,10 @@ class ForwardService(Service):
         self._state = "connected"
         self._connections += 1
         self._connected_at = self._moved_at = self._reactor.seconds()
+
+    def unsendable(self) -> None:
+        """See `Source`."""
+        self._feed.read_only()
 
     def dropped(self) -> None:
         """See `Source`."""

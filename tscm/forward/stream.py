@@ -7,7 +7,9 @@ log to the socket without being copied together.
 """
 
 import array
+import errno
 import fcntl
+import os
 import socket
 import termios
 from typing import Any
@@ -18,10 +20,12 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from tscm.forward.link import Address, Ended, Reactor, Source, ended_by
+from tscm.model import Extent
 
 _BURST_SECONDS = 0.003  # how long one connection may go on in one turn of the reactor
 _SEND_BUFFER = 512 << 10  # asked of the kernel, which doubles it: bounds what lies in the queue
 _KEEPALIVE_IDLE, _KEEPALIVE_INTERVAL, _KEEPALIVE_COUNT = 30, 10, 3
+_NO_SENDFILE = {errno.EINVAL, errno.ENOSYS, errno.EIO}
 _BLOCKED = (BlockingIOError, InterruptedError)
 
 
@@ -50,6 +54,8 @@ class StreamLink:
     _finishing: bool = field(default=False, init=False)
     _limit: Any = field(default=None, init=False)
     _taken: int = field(default=0, init=False)  # bytes that the source has given
+    _extent: Extent | None = field(default=None, init=False)
+    _extent_done: int = field(default=0, init=False)
     _rest: memoryview = field(default=memoryview(b""), init=False)  # those not yet in the kernel
 
     def open(self) -> None:
@@ -117,25 +123,58 @@ class StreamLink:
             return None
         end = self._reactor.seconds() + _BURST_SECONDS
         try:
-            while self._reactor.seconds() < end:
-                if not self._rest and not self._pull():
+            while not self._ended and self._reactor.seconds() < end:
+                if not self._rest and self._extent is None and not self._pull():
                     self._reactor.removeWriter(self)
                     return None
-                self._rest = self._rest[self._socket.send(self._rest) :]
+                if self._extent is not None:
+                    self._send_extent(self._extent)
+                else:
+                    self._rest = self._rest[self._socket.send(self._rest) :]
         except _BLOCKED:
             pass
         except OSError as error:
             self._end(ended_by(error.errno or 0))
         return None
 
+    def _send_extent(self, extent: Extent) -> None:
+        """Let the kernel send from the log's file to the socket (sendfile(2))."""
+        done, size = self._extent_done, extent.end - extent.start
+        try:
+            count = os.sendfile(self.fileno(), extent.descriptor, extent.at + done, size - done)
+        except OSError as error:
+            if error.errno not in _NO_SENDFILE:
+                raise
+            count = 0
+        if not count:  # no such file system, or the file is shorter than the index says
+            self._source.unsendable()
+            self._end(Ended("is there, but the log could not be handed on directly: read instead"))
+            return
+        self._extent_done += count
+        if self._extent_done == size:
+            self._drop_extent()
+
+    def _drop_extent(self) -> None:
+        if self._extent is not None:
+            os.close(self._extent.descriptor)
+            self._extent, self._extent_done = None, 0
+
+    @property
+    def _waiting(self) -> int:
+        """Bytes that were taken from the source and that the kernel does not have."""
+        waiting = len(self._rest)
+        if self._extent is not None:
+            waiting += self._extent.end - self._extent.start - self._extent_done
+        return waiting
+
     def _pull(self) -> bool:
-        if self._finishing:
+        if self._finishing or self._ended:  # what is taken after the end would be nobody's
             return False
         chunk = self._source.more(self._taken)
         if chunk is None or self._ended:
             return False
         self._taken += chunk.size
-        self._rest = memoryview(chunk.data)
+        self._rest, self._extent = memoryview(chunk.data), chunk.extent
         return True
 
     def _has_connected(self) -> bool:
@@ -167,7 +206,7 @@ class StreamLink:
         """Bytes that the peer's kernel has acknowledged."""
         if self._ended or self._connecting:
             return 0
-        return self._taken - len(self._rest) - send_queue(self._socket)
+        return self._taken - self._waiting - send_queue(self._socket)
 
     def finish(self) -> None:
         """Pull nothing more."""
@@ -176,7 +215,7 @@ class StreamLink:
     @property
     def finished(self) -> bool:
         """Whether the kernel has all that was pulled."""
-        return self._connecting or not self._rest
+        return self._connecting or not self._waiting
 
     def close(self, sentence: str = "") -> None:
         """End now; what lies in the send queue the kernel still sends."""
@@ -199,5 +238,6 @@ class StreamLink:
         self._reactor.removeReader(self)
         self._reactor.removeWriter(self)
         self._rest = memoryview(b"")
+        self._drop_extent()
         self._socket.close()
         self._source.ended(ended)

@@ -112,7 +112,7 @@ class TlsLink(StreamLink):
         self._end(Ended("closed the connection"))
 
     def _pull(self) -> bool:
-        if not self._handshaking and not self._finishing:
+        if not (self._handshaking or self._finishing or self._ended):
             chunk = self._source.more(self._given)
             if self._ended:
                 return False

@@ -58,6 +58,10 @@ class OriginTable:
             found.append(Origin(start=at, end=end))
         return found
 
+    def runs_of(self, base: int) -> tuple[IndexedRun, ...]:
+        """The runs of the segment at *base*, as far as its index tells.  Raises `OSError`."""
+        return self._indexed(base)
+
     def _indexed(self, base: int) -> tuple[IndexedRun, ...]:
         live = self._log.live
         path = live.folder.index(base)

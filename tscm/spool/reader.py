@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 from attrs import define, evolve, field
 
-from tscm.model import Block, Origin, Position
+from tscm.model import Block, Extent, Origin, Position
 from tscm.spool.compress import CompressedDamaged, CompressedText
 from tscm.spool.cursor import LOST, Cursor, encode_cursor, slot_of
 from tscm.spool.disk import CREATE
+from tscm.spool.extents import plain_stretch
 from tscm.spool.origins import OriginTable
 from tscm.spool.text import SegmentText, open_text
 from tscm.syslog.escape import INTRODUCER
@@ -94,6 +95,47 @@ class DeviceReader:
         except OSError as error:
             self._log.read_failed(error)
             return [Origin(start=start, end=end)]
+
+    def extent(self, offset: int, max_bytes: int) -> Extent | None:
+        """
+        Whole lines without escapes, in a sealed segment, for the kernel to send.
+
+        None where there are none, or where `read` has to do.
+        """
+        log = self._log
+        if self._closed or offset >= log.live.base:
+            return None
+        try:
+            segment = log.segment_at(offset)
+            if segment.gone:
+                return None
+            text = self._text
+            if text is None or text.start != segment.start:
+                self._drop_text()
+                text = self._text = open_text(log.live.disk, log.live.folder, segment.start)
+            at = offset - segment.start
+            runs = self._origins.runs_of(segment.start)
+            found = plain_stretch(runs, at, min(max_bytes, segment.end - offset))
+            if found is None or not isinstance(text, SegmentText) or found[0] > text.size:
+                return None
+            end, lines = segment.start + found[0], found[1]
+            before = self._marks.get(offset)
+            if before is None:
+                before = log.lines_before(offset)
+            if before is None:
+                return None
+            descriptor = text.duplicate()
+        except OSError:
+            return None  # `read` says what it is
+        self._mark(offset, before)
+        self._mark(end, segment.lines_end if end == segment.end else before + lines)
+        self._read_to = max(self._read_to, end)
+        return Extent(start=offset, end=end, lines=lines, descriptor=descriptor, at=at)
+
+    def _mark(self, offset: int, lines: int) -> None:
+        self._marks[offset] = lines
+        if len(self._marks) > _MARKS_MAX:
+            del self._marks[next(iter(self._marks))]
 
     def _read_live(self, offset: int, max_bytes: int) -> Block | None:
         live = self._log.live

@@ -56,6 +56,10 @@ class SegmentText:
         """Up to *size* bytes from *at* on; fewer only where the text ends."""
         return self._disk.read_at(self._fd, size, at)
 
+    def duplicate(self) -> int:
+        """A descriptor of its own for whoever sends the text on, and closes it."""
+        return self._disk.duplicate(self._fd)
+
     def close(self) -> None:
         """Give back what reading took."""
         if self._fd >= 0:
