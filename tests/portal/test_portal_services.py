@@ -75,6 +75,33 @@ def test_a_dynamic_entry_keeps_its_addresses_while_the_name_cannot_be_looked_up(
     assert clock.getDelayedCalls() == []
 
 
+def test_an_entry_removed_during_its_look_up_stays_removed(tmp_path: Path) -> None:
+    looking_up: list[Deferred[frozenset[str]]] = []
+
+    class Slow(AtOnce):
+        def run(self, call: Callable[..., Any], *args: Any) -> Deferred[Any]:
+            if args != ("edge.example",):
+                return super().run(call, *args)
+            looking_up.append(Deferred())
+            return looking_up[-1]
+
+    clock = Clock()
+    registry = Registry(tmp_path, clock, Slow())  # type: ignore[arg-type]
+    add_entry(tmp_path, nickname="edge", domain="edge.example")
+    registry.startService()
+    while looking_up:
+        looking_up.pop().callback(frozenset({"192.0.2.1"}))
+    assert registry.registers("192.0.2.1")
+    clock.advance(61)
+    remove_entry(tmp_path, "edge")
+    clock.advance(3)
+    assert not registry.registers("192.0.2.1")
+    (late,) = looking_up
+    late.callback(frozenset({"192.0.2.1"}))
+    assert not registry.registers("192.0.2.1")
+    registry.stopService()
+
+
 def test_a_file_edited_in_place_is_noticed(tmp_path: Path) -> None:
     clock = Clock()
     registry = Registry(tmp_path, clock, AtOnce())  # type: ignore[arg-type]

@@ -142,6 +142,8 @@ class Registry(Service):
             if only_new and name in self._dynamic:
                 continue
             found = await self._threads.run(self._resolve, name)
+            if all(one.domain != name for one in self._looker.state.entries):
+                continue  # removed meanwhile
             if found:
                 self._dynamic[name] = found
                 self._without.discard(name)
