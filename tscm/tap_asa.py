@@ -3,22 +3,21 @@
 """
 
 import json
-import sys
 from pathlib import Path
 from typing import Any, ClassVar
 
 from attrs import define, field
-from twisted.application.service import IService, MultiService, Service
+from twisted.application.service import IService, Service
 from twisted.internet.defer import Deferred
 from twisted.python import usage
 
-from tscm.errors import TscmError
 from tscm.simulator.options import AsaOptions
 from tscm.simulator.outlets import Target
 from tscm.simulator.profiles import PROFILES
 from tscm.simulator.refusal import SimulatorUnavailable
 from tscm.simulator.service import SimulatedAsa
 from tscm.simulator.syslog_form import HEADERS
+from tscm.tap_exit import FrontService, sentence_and_status
 
 
 class Options(usage.Options):
@@ -130,29 +129,29 @@ def read_options(options: Options) -> AsaOptions:
 
 
 @define(eq=False)
-class _Whole(Service):
+class _Announced(Service):
     """
-    The firewall, with a sentence and an exit status where it cannot start.
-
-    Everything is bound before the reactor runs, for a `SystemExit` inside it ends with status 0.
+    The firewall, and a file that tells where it is while it can be reached.
     """
 
     _asa: SimulatedAsa
     _ready: Path | None = field(default=None)
 
     def privilegedStartService(self) -> None:
-        """Bind, and tell who waits."""
+        """Bind, and tell who waits; the listening sockets take connections from then on."""
         super().privilegedStartService()
+        self._asa.privilegedStartService()
+        if self._ready is None:
+            return
         try:
-            self._asa.privilegedStartService()
-            if self._ready is not None:
-                partial = self._ready.with_name(self._ready.name + ".partial")
-                partial.write_text(json.dumps(self._asa.ready()) + "\n", "utf-8")
-                partial.rename(self._ready)
-        except TscmError as error:
-            _leave(error)
+            partial = self._ready.with_name(self._ready.name + ".partial")
+            partial.write_text(json.dumps(self._asa.ready()) + "\n", "utf-8")
+            partial.rename(self._ready)
         except OSError as error:
-            _leave(SimulatorUnavailable("--ready", str(error), "name a file that can be written"))
+            self._asa.stopService()
+            raise SimulatorUnavailable(
+                f"--ready {self._ready}", str(error), "name a file that can be written"
+            ) from error
 
     def startService(self) -> None:
         """Begin."""
@@ -167,25 +166,15 @@ class _Whole(Service):
         return self._asa.stopService()
 
 
-def _leave(error: TscmError) -> None:
-    sys.stderr.write(f"tscm-asa: {error}\n")
-    sys.stderr.flush()
-    raise SystemExit(error.exit_status)
-
-
 def makeService(options: Options) -> IService:
     """
     The service that twistd runs.
     """
     from twisted.internet import reactor
 
-    try:
+    with sentence_and_status():
         asa = SimulatedAsa(reactor, read_options(options))
         asa.set_switches(options.switches)
-    except TscmError as error:
-        _leave(error)
-        raise
-    top = MultiService()
     ready = Path(options["ready"]).absolute() if options["ready"] else None
-    _Whole(asa, ready).setServiceParent(top)
-    return top
+    front: IService = FrontService(_Announced(asa, ready))
+    return front

@@ -131,6 +131,21 @@ def test_addresses_and_files_are_checked_in_a_sentence(tmp_path: Path) -> None:
         (("--profile", "PIX"), "--profile: choose one of"),
         (("--syslog", "x"), "write udp://HOST:PORT or tcp://HOST:PORT"),
         (("--switch", "duplicate_status=7"), "allowed: 400, 409, 500"),
+        (
+            ("--https", "127.0.0.1:0", "--ready", "/nonexistent/x"),
+            "name a file that can be written",
+        ),
+        (
+            (
+                "--https",
+                "127.0.0.1:0",
+                "--syslog",
+                "udp://127.0.0.1:9",
+                "--source-address",
+                "192.0.2.200",
+            ),
+            "choose a source address of this machine",
+        ),
         (("--control", "192.0.2.1:0", "--https", "127.0.0.1:0"), "choose a loopback address"),
     ],
 )
@@ -144,3 +159,4 @@ def test_a_wrong_option_is_one_sentence(tmp_path: Path, more: tuple[str, ...], w
     assert done.returncode not in (0, None)
     assert words in output
     assert "Traceback" not in output
+    assert not list(tmp_path.glob("tscm-asa-*"))

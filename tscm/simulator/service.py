@@ -308,8 +308,12 @@ class SimulatedAsa(Service):
     def privilegedStartService(self) -> None:
         """Bind; twistd calls this before it gives up privileges."""
         super().privilegedStartService()
-        self._bind()
-        self.passage.open()
+        try:
+            self._bind()
+            self.passage.open()
+        except SimulatorUnavailable:
+            self._remove_folder()
+            raise
 
     def startService(self) -> None:
         """Bind, where that is not done yet."""
@@ -359,8 +363,11 @@ class SimulatedAsa(Service):
         self._port = self._standby_port = self._control_port = None
         factories = (self._factory, self._standby_factory, self._control_factory)
         waits.extend(factory.end_connections() for factory in factories)
+        self._remove_folder()
+        done: Deferred[None] = gatherResults(waits, consumeErrors=True).addCallback(lambda _: None)
+        return done
+
+    def _remove_folder(self) -> None:
         if self._temporary is not None:
             shutil.rmtree(self._temporary, ignore_errors=True)
             self._temporary = None
-        done: Deferred[None] = gatherResults(waits, consumeErrors=True).addCallback(lambda _: None)
-        return done
