@@ -87,7 +87,7 @@ async def test_sealed_segments_go_from_file_to_socket(
     service.startService()
     await until(lambda: reader.position.sent == 12_000)
     assert siem.data == wanted
-    assert len(extents) >= 5
+    assert len(extents) >= 4, "up to the first escape at least"
     assert service.figures()["altered"] == 500
     stopped = service.stopService()
     assert stopped is not None
