@@ -170,6 +170,21 @@ class Reach:
 NETWORK = Reach()
 
 
+def refuse_without_servers(layout: Layout, node: NodeSettings) -> None:
+    """Raise `SettingsFaulty` where no policy server is set: then no list can be fetched at all."""
+    if not node.policy.servers and not node.policy.feeds:
+        raise SettingsFaulty(
+            str(layout.settings_file),
+            [
+                Fault(
+                    where="policy.servers",
+                    wrong="no policy server is set, so no list can be fetched",
+                    allowed='servers = ["address[:port]", …] under [policy]',
+                )
+            ],
+        )
+
+
 def check_device(
     layout: Layout,
     node: NodeSettings,
@@ -183,17 +198,7 @@ def check_device(
 
     Raises `SettingsFaulty` where no policy server is set, `ListUnavailable`, `DeviceFault`.
     """
-    if not node.policy.servers and not node.policy.feeds:
-        raise SettingsFaulty(
-            str(layout.settings_file),
-            [
-                Fault(
-                    where="policy.servers",
-                    wrong="no policy server is set, so no list can be fetched",
-                    allowed='servers = ["address[:port]", …] under [policy]',
-                )
-            ],
-        )
+    refuse_without_servers(layout, node)
     counts = []
     for kind, name in (("block", settings.block_list), ("allow", settings.allow_list)):
         report(Progress(phase="fetch", text=f"{kind} list {name}"))

@@ -4,6 +4,7 @@ The questions at a terminal, word for word.
 
 import json
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pexpect
@@ -171,6 +172,30 @@ def test_a_wrong_answer_is_explained_and_asked_again(
     assert settings["policy_updates"] is False
     assert settings["log_rotate_size"] == 1000
     assert settings["log_proxy"] is None
+
+
+def test_one_list_for_both_is_asked_again(start: "Start") -> None:
+    child = start("add", "--type", "asarest", "tstest")
+    answer(
+        child,
+        [
+            *BASIC[:3],
+            ("Allow list name : ", "Block.Example."),
+            ("that is the block list; an allow list is another one", None),
+            *BASIC[3:],
+        ],
+    )
+
+    assert ended(child)[0] == 0
+
+
+def test_what_would_fail_anyway_is_told_before_the_questions(start: "Start", root: Path) -> None:
+    (root / "etc/tscm/tscm.toml").write_text("")
+    status, said = ended(start("add", "--type", "asarest", "tstest"))
+
+    assert status == 2
+    assert "no policy server is set" in said
+    assert "Device ID" not in said
 
 
 def test_a_name_that_is_taken_is_asked_again(add: "Add", start: "Start") -> None:

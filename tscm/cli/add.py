@@ -15,9 +15,11 @@ from tscm.cli.progress import shown_progress
 from tscm.cli.prompts import ask_name, ask_settings
 from tscm.cli.questions import NEEDED
 from tscm.cli.session import Session
+from tscm.devices import refuse_without_servers
 from tscm.errors import DeviceExists, Fault, SettingsFaulty
 from tscm.model import Json
 from tscm.settings import values
+from tscm.settings.files import read_node
 
 _TYPE = "tscm.type"
 
@@ -83,6 +85,8 @@ def command(
     if name is not None:
         refuse_name(backend, name)
     given = take_secrets(given_options(parameters))
+    if not backend.running:  # told before the questions, not after them
+        refuse_without_servers(session.layout, read_node(session.layout))
     table = {"type": kind, **asked(backend, name, given, advanced=advanced)}
     with shown_progress(aside=json_output) as report:
         result = backend.add(table, report)

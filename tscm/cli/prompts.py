@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import attrs
 
 from tscm.cli import say
-from tscm.cli.questions import NAME, QUESTIONS, Question, applies, default_of
+from tscm.cli.questions import NAME, QUESTIONS, Question, applies, default_of, disagrees
 from tscm.errors import TscmError
 
 
@@ -65,13 +65,13 @@ def ask_settings(
             titled = True
         if not applies(question, known):
             continue
-        answer = _ask(question, default_of(question, present))
+        answer = _ask(question, default_of(question, present), known)
         if answer is not None:
             answers[question.name] = answer
     return answers
 
 
-def _ask(question: Question, default: Any) -> str | None:
+def _ask(question: Question, default: Any, known: Mapping[str, Any]) -> str | None:
     """The answer as text, or None where the default is kept."""
     shown = question.shown(default)
     while True:
@@ -91,6 +91,10 @@ def _ask(question: Question, default: Any) -> str | None:
             continue
         if value is None and question.name == "forward_address":
             say.error("an address is needed where syslog forward is enabled")
+            continue
+        wrong = disagrees(question, value, known)
+        if wrong:
+            say.error(wrong)
             continue
         _told(question, value)
         return answer

@@ -188,6 +188,13 @@ def applies(question: Question, answers: Answers) -> bool:
     return bool(value)
 
 
+def disagrees(question: Question, value: Any, answers: Answers) -> str | None:
+    """What is wrong with *value* beside the answers that were given before, or None."""
+    if question.name == "allow_list" and value == str(answers.get("block_list")).lower():
+        return "that is the block list; an allow list is another one, and may be empty"
+    return None
+
+
 def default_of(question: Question, present: Answers | None) -> Any:
     """The present value, or the default of a new device; `attrs.NOTHING` where there is none."""
     if present is not None:
