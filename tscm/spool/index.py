@@ -166,7 +166,7 @@ class IndexEncoder:
                 flags |= _UNKNOWN
             else:
                 number = self.senders[sender] = len(self.senders) + 1
-                name = sender.encode()[:_NAME_MAX]
+                name = sender.encode("utf-8", "replace")[:_NAME_MAX]
                 parts += [
                     _closed(_NAMED.pack(name[at : at + _NAME_BYTES], number, _NAME))
                     for at in range(0, len(name), _NAME_BYTES)

@@ -253,8 +253,9 @@ class SpoolService(MultiService):
 
     async def _upkeep(self) -> None:
         dirty, self._dirty = self._dirty, []
-        for log in dirty:
+        for log in dirty:  # all of them first: a fault of one must not leave the others waiting
             log.live.dirty = False
+        for log in dirty:
             log.live.flush_index()
             self._note_age(log)
             if self.bounds.fsync == "interval":
