@@ -148,13 +148,14 @@ class Passage:
         """Send *messages* to every collector."""
         listed, form, now = list(messages), self.form(), self._reactor.seconds()
 
-        def lines(udp: bool) -> Iterable[Line]:
-            for message in listed:
+        def lines(udp: bool, first: int = 0) -> Iterable[Line]:
+            for message in listed[first:]:
                 line = form.line(message, now, udp=udp)
                 if line is not None:
                     yield message.id, line
 
-        self.buffer.extend(line.decode() for _, line in lines(True))
+        kept = self.buffer.maxlen or 0
+        self.buffer.extend(line.decode() for _, line in lines(udp=True, first=-kept))
         self.source.put(lines)
         if self.standby_source is not None and LOGGING_STANDBY in self.device.configuration.plain:
             self.standby_source.put(lines)
