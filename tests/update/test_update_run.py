@@ -70,6 +70,8 @@ async def test_a_plan_changes_nothing_and_lists_every_entry(asa: SimulatedAsa) -
     assert sorted(planned.diff["block"]["added"]) == sorted(addresses(3))
     assert planned.plan is not None
     assert planned.plan.requests >= 1
+    assert planned.plan.budget == 500_000
+    assert planned.plan.bytes_before < planned.plan.bytes_after < planned.plan.budget
     assert not [name for name in asa.configuration.groups if name.startswith("ThreatSTOP")]
     json.dumps(planned.to_json())
     assert "would get 3 entries" in planned.sentence()

@@ -69,6 +69,9 @@ class MemoryDriver:
     def running_config(self) -> str:
         return ""
 
+    def look(self, command: str) -> str:
+        return ""
+
     def save(self) -> None:
         pass
 
@@ -473,3 +476,15 @@ def test_fifty_devices_are_updated_while_one_does_not_answer(bench: Bench) -> No
     assert not runs.pop("fw0").called
     assert all(result(run).result == "changed" for run in runs.values())
     slow[0].callback(slow[1]())
+
+
+def test_a_device_is_asked_in_its_turn(bench: Bench) -> None:
+    bench.threads.at_once = False
+    bench.add("one")
+    update = bench.service.update_now("one", ignore)
+    asked = bench.service.ask_device("one", lambda job: job.settings.name)
+    assert len(bench.threads.waiting) == 1
+    bench.threads.go()
+    assert result(update).good
+    bench.threads.go()
+    assert result(asked) == "one"

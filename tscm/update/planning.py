@@ -43,6 +43,8 @@ class Planned:
 
     plan: Plan
     requests: int = 0
+    budget: int | None = None
+    """Bytes of running configuration that the device's agent bears, where known."""
     undeletable: frozenset[str] = frozenset()
 
     @property
@@ -73,6 +75,7 @@ class Planned:
             summary=plan.summary,
             bytes_before=plan.estimate.bytes_before,
             bytes_after=plan.estimate.bytes_after,
+            budget=self.budget,
         )
 
     def diff(self) -> Json:

@@ -182,14 +182,15 @@ class UpdateRun:
         groups = self._read(driver)
         self._look_for_changes(who, groups)
         planned = self._plan(groups, goal)
-        if not self._wrote:  # later plans are only what was left of the first
-            requests = len(driver.portions(planned.steps))
-            self._planned = evolve(planned, requests=requests)
         if planned.steps:
             if not self._wrote:  # something changes, so what could not be deleted is tried again
                 self._memory = evolve(self._memory, undeletable=())
+                self._planned = planned
             who = driver.identify()
             planned = self._weigh(driver, self._plan(groups, goal), who, groups, goal)
+        if not self._wrote:  # later plans are only what was left of the first
+            requests = len(driver.portions(planned.steps))
+            self._planned = evolve(planned, requests=requests)
         if self.dry:
             return evolve(self._finished(results.PLANNED), diff=planned.diff())
         if planned.steps:
@@ -227,12 +228,13 @@ class UpdateRun:
         """
         The plan as the device's agent bears it, where the rest of its configuration counts too.
         """
-        others = 0
+        planned, others = evolve(planned, budget=who.budget_bytes), 0
         if needs_closer_look(planned, who) and who.budget_bytes is not None:
             before = planned.plan.estimate.bytes_before
             others = max(0, len(driver.running_config()) - before)
             room = max(0, who.budget_bytes - others)
-            planned = plan_for(self.job, groups, goal, self._memory.undeletable, room=room)
+            made = plan_for(self.job, groups, goal, self._memory.undeletable, room=room)
+            planned = evolve(made, budget=who.budget_bytes)
         warning = check_budget(self.job, planned, who, others)
         if warning is not None:
             self._notes[warning] = None

@@ -7,7 +7,7 @@ to come back delays nobody.  What brings numpy, dnspython and requests is import
 """
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from attrs import define, evolve, field
 from twisted.application.service import Service
@@ -30,6 +30,8 @@ from tscm.update.ways import Ways
 
 if TYPE_CHECKING:
     from tscm.update.purge import PurgeOutcome
+
+T = TypeVar("T")
 
 LATEST_SHOWN = 10
 
@@ -187,6 +189,13 @@ class UpdateService(Service):
             return done
 
         return self._turns.take(one, purge)
+
+    def ask_device(self, name: str, call: Callable[[UpdateJob], T]) -> Deferred[T]:
+        """
+        *call* in a thread, when nothing else is under way for the device: an agent bears one asker.
+        """
+        one = self._device(name)
+        return self._turns.take(one, lambda: self._turns.in_thread(call, self._job(one)))
 
     def why(self, name: str, asked: str) -> Deferred[Json]:
         """How an address or network stands with the device's lists, from what is stored."""
