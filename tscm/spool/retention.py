@@ -7,6 +7,7 @@ unlinking a large one may block.  Those that a crash leaves behind are swept at 
 """
 
 from collections.abc import Mapping
+from heapq import heappop, heappush
 from pathlib import Path
 
 from attrs import define, field, frozen
@@ -43,13 +44,6 @@ class RetentionRules:
         if oldest.last_at and now - oldest.last_at > self.max_age_days * _DAY:
             return AGE
         return None
-
-
-def oldest_of_all(oldest: Mapping[str, Segment]) -> str | None:
-    """The device whose oldest segment is the oldest of all: the first to go for space."""
-    if not oldest:
-        return None
-    return min(oldest, key=lambda name: (oldest[name].last_at, name))
 
 
 def files_of(folder: LogFolder, start: int) -> list[Path]:
@@ -146,23 +140,32 @@ class Retention:
     def _for_space(self, root: Path, logs: Mapping[str, DeviceLog], left: int) -> None:
         """Below the watermark of free disk, the oldest segments of all devices go first."""
         missing = self._min_free_bytes - self._disk.free_bytes(root)
-        refused: set[str] = set()
-        while missing > 0 and left > 0:
-            oldest = {
-                name: segment
-                for name, log in logs.items()
-                if name not in refused and (segment := log.oldest) is not None
-            }
-            name = oldest_of_all(oldest)
-            if name is None:
-                return
+        if missing <= 0:
+            return
+        queue: list[tuple[float, str]] = []
+        for name, log in logs.items():
+            self._queue(queue, name, log)
+        while missing > 0 and left > 0 and queue:
+            _, name = heappop(queue)
+            log = logs[name]
             try:
-                missing -= self._size_on_disk(logs[name].live.folder, oldest[name].start)
-                self._take(logs[name], SPACE)
+                if log.oldest is not None:
+                    missing -= self._size_on_disk(log.live.folder, log.oldest.start)
+                    self._take(log, SPACE)
             except OSError as error:
-                logs[name].trouble(error, "has an old segment that cannot be deleted")
-                refused.add(name)
+                log.trouble(error, "has an old segment that cannot be deleted")
+                continue
+            self._queue(queue, name, log)
             left -= 1
+
+    def _queue(self, queue: list[tuple[float, str]], name: str, log: DeviceLog) -> None:
+        try:
+            oldest = log.oldest
+        except OSError as error:
+            log.trouble(error, "has a list of segments that cannot be read")
+            return
+        if oldest is not None:
+            heappush(queue, (oldest.last_at, name))
 
     def _size_on_disk(self, folder: LogFolder, start: int) -> int:
         return sum(self._disk.size_of(path) or 0 for path in files_of(folder, start))
