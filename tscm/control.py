@@ -74,6 +74,9 @@ class Operations(Protocol):
     async def purge_device(self, name: str, report: Report, *, force: bool) -> Json:
         """Take our groups off a device, as far as its access-lists let it."""
 
+    async def rebuild_events(self, name: str, report: Report) -> Json:
+        """Count anew what the log still tells."""
+
     async def report(self, name: str, options: Json) -> Json:
         """What the lists did on a device; the options are those of `tsadmin report`."""
 
@@ -218,6 +221,11 @@ class ControlInterface:
     def report(self, request: Request, name: str) -> Deferred[None]:
         """`POST /v1/devices/NAME/report`."""
         return self._long(request, lambda body, _: self._operations.report(name, body))
+
+    @app.route("/v1/devices/<name>/events/rebuild", methods=["POST"])
+    def rebuild(self, request: Request, name: str) -> Deferred[None]:
+        """`POST /v1/devices/NAME/events/rebuild`."""
+        return self._long(request, lambda _, report: self._operations.rebuild_events(name, report))
 
     def _short(self, request: Request, call: Callable[[], Any]) -> bytes:
         request.setHeader(b"content-type", b"application/json")

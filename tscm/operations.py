@@ -186,6 +186,11 @@ class NodeOperations:
             return changed
         raise NoSuchQuestion(question)
 
+    async def rebuild_events(self, name: str, report: Report) -> Json:
+        """See `Operations`."""
+        self._node.device(name)
+        return await self._node.events.rebuild(name, report)
+
     async def report(self, name: str, options: Json) -> Json:
         """See `Operations`."""
         node = self._node

@@ -20,6 +20,7 @@ from tscm.events.process import WorkerProcess
 from tscm.events.rollups import Rollups
 from tscm.events.service import EventService
 from tscm.events.worker import open_database
+from tscm.model import Origin, Progress
 from tscm.policy.cidr import Entries
 from tscm.store.database import Store
 from tscm.store.policies import Generation, Policies, pack
@@ -36,6 +37,25 @@ def denied(address: str, inside: str = "10.0.0.1", hits: int = 1) -> bytes:
 OTHER = b"<166>Nov 23 2026 10:00:00: %ASA-6-302013: Built outbound TCP connection 1\n"
 
 
+@define(eq=False, slots=False)
+class TimedLog(MemoryLog):
+    """A log whose thirds came at three times."""
+
+    hours: list[float] = field(factory=lambda: [1000.0])
+
+    def origins(self, start: int, end: int) -> list[Origin]:
+        cuts = [self.end * n // len(self.hours) for n in range(len(self.hours) + 1)]
+        data = bytes(self._data)
+        cuts = [
+            data.rfind(b"\n", 0, max(0, cut - self._base)) + 1 + self._base for cut in cuts[:-1]
+        ] + [self.end]
+        return [
+            Origin(start=max(start, first), end=min(end, last), received_at=at)
+            for first, last, at in zip(cuts, cuts[1:], self.hours, strict=False)
+            if max(start, first) < min(end, last)
+        ]
+
+
 @define
 class World:
     """A database with one generation, and the service on it."""
@@ -43,10 +63,10 @@ class World:
     database: Path
     service: EventService
     worker: WorkerProcess
-    logs: dict[str, MemoryLog] = field(factory=dict)
+    logs: dict[str, TimedLog] = field(factory=dict)
 
-    def follow(self, name: str = "fw") -> MemoryLog:
-        log = self.logs[name] = MemoryLog(device=name, name="events")
+    def follow(self, name: str = "fw") -> "TimedLog":
+        log = self.logs[name] = TimedLog(device=name, name="events")
         self.service.follow(name, log, "b.example", "a.example")
         return log
 
@@ -63,6 +83,14 @@ class World:
             return {hit: total for _, hit, total in Rollups(connection).every(name)}
         finally:
             connection.close()
+
+    def by_hour(self, name: str = "fw") -> dict[int, int]:
+        found: dict[int, int] = {}
+        connection = open_database(str(self.database))
+        for hour, _, total in Rollups(connection).every(name):
+            found[hour] = found.get(hour, 0) + total.lines
+        connection.close()
+        return found
 
     def pid(self) -> int:
         pipe = self.worker._pipe
@@ -221,3 +249,44 @@ def test_expiry_takes_old_hours_and_unused_words(database: Path) -> None:
     assert "10.0.0.2" in words
     assert rollups.position("fw").offset == 200
     connection.close()
+
+
+@pytest_twisted.ensureDeferred
+async def test_counting_anew_gives_equal_totals(world: World) -> None:
+    log = world.follow()
+    log.hours = [100 * 3600.0, 101 * 3600.0 + 5, 103 * 3600.0]
+    for n in range(12):
+        log.append(denied("203.0.113.7", hits=n), denied("192.0.2.7"), OTHER, denied("8.8.8.8"))
+    await world.when_passed(log)
+    before, by_hour = world.counted(), world.by_hour()
+    assert len(by_hour) == 3
+    connection = open_database(str(world.database))
+    connection.execute("UPDATE hits SET hits = hits + 7, lines = lines + 1 WHERE hour > 0")
+    connection.execute("UPDATE daily SET hits = 0")
+    connection.close()
+    told: list[Progress] = []
+    done = await world.service.rebuild("fw", told.append)
+    assert world.counted() == before
+    assert world.by_hour() == by_hour
+    assert done["hours"] == 3
+    assert told[-1].done == told[-1].total == log.end
+    log.append(denied("192.0.2.7"))
+    await world.when_passed(log)
+    assert sum(world.by_hour().values()) == 25
+    connection = open_database(str(world.database))
+    assert Rollups(connection).totals("fw")["blocked"]["lines"] == 25
+    connection.close()
+
+
+@pytest_twisted.ensureDeferred
+async def test_hours_that_retention_has_begun_to_take_stay_as_they_are(world: World) -> None:
+    log = world.follow()
+    log.hours = [100 * 3600.0, 101 * 3600.0]
+    log.append(*[denied("203.0.113.7")] * 6)
+    await world.when_passed(log)
+    by_hour = world.by_hour()
+    await world.service.leave("fw")
+    log.expire(len(denied("203.0.113.7")))
+    world.service.follow("fw", log, "b.example", "a.example")
+    await world.service.rebuild("fw", lambda _: None)
+    assert world.by_hour() == by_hour

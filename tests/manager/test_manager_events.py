@@ -96,6 +96,9 @@ def test_a_report_tells_who_was_blocked(manager: Manager) -> None:
     ledger = manager.ask("/v1/ledger")
     assert ledger["balanced"]
     assert ledger["devices"]["fw"]["readers"]["events"]["sent"] == 4
+    done = tsadmin(manager, "events", "rebuild", "fw")
+    assert "6 lines of fw were counted anew" in done.stdout
+    assert counted(manager) == 4
 
     manager.stop()
     alone = tsadmin(manager, "report", "fw", "--json")

@@ -93,6 +93,9 @@ class Backend(Protocol):
     def policy(self, name: str, question: str, table: Json, report: Report) -> Json:
         """`why`, `dropped`, `diff`, `rollback`, `pause` or `resume` of a device's policy."""
 
+    def rebuild_events(self, name: str, report: Report) -> Json:
+        """Count anew what the log of a device still tells."""
+
     def report(self, name: str, options: Json, report: Report) -> Json:
         """What the lists did on a device."""
 

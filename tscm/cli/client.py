@@ -88,6 +88,10 @@ class ManagerBackend:
         """See `Backend`."""
         return self._long("POST", f"{_device(name)}/policy/{question}", report, table)
 
+    def rebuild_events(self, name: str, report: Report) -> Json:
+        """See `Backend`."""
+        return self._long("POST", f"{_device(name)}/events/rebuild", report)
+
     def report(self, name: str, options: Json, report: Report) -> Json:
         """See `Backend`."""
         return self._long("POST", f"{_device(name)}/report", report, options)

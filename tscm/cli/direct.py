@@ -2,12 +2,14 @@
 The commands without a manager: on the stored settings, under the root's lock.
 """
 
-from typing import Any
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from attrs import define, field
 
 from tscm import __version__, devices
 from tscm.cli.backend import ManagerDown
+from tscm.cli.owner import as_owner
 from tscm.devices import NETWORK, Reach
 from tscm.model import Json, Report
 from tscm.settings.files import device_names, read_device, read_node
@@ -121,6 +123,12 @@ class DirectBackend:
             return self.change(name, {"policy_updates": True}, report)
         return ask_policy(self._layout, name, question, table, report)
 
+    def rebuild_events(self, name: str, report: Report) -> Json:
+        """See `Backend`."""
+        del report
+        self._known(name)
+        raise ManagerDown("counting anew")
+
     def report(self, name: str, options: Json, report: Report) -> Json:
         """See `Backend`; what was counted before the manager went down."""
         from time import time
@@ -146,5 +154,7 @@ class DirectBackend:
         if name not in device_names(self._layout):
             read_device(self._layout, name, None)
 
-    def _lock(self) -> Any:
-        return RootLock(self._layout.lock, "tsadmin")
+    @contextmanager
+    def _lock(self) -> Iterator[None]:
+        with as_owner(self._layout), RootLock(self._layout.lock, "tsadmin"):
+            yield

@@ -35,6 +35,7 @@ MODULES: Mapping[str, tuple[str, str]] = {
         "Ask about a policy: why, dropped, history, diff; rollback, pause, resume.",
     ),
     "report": ("report", "Show what the lists of a device did: who was blocked, how often."),
+    "events": ("events", "Count anew what the log of a device still tells."),
     "tail": ("tail", "Show a device's lines as they come; with --hits those the lists acted on."),
     "search": ("search", "Find lines in a device's log, old segments included."),
     "logs": ("logs", "Rotate and upload the logs of a device now."),

@@ -35,7 +35,7 @@ def tally_block(
         found = judge(rows, applicable(forces, at))
         explained += len(rows) - found.others
         others += found.others
-        _merge(tallies.setdefault(int(at) // HOUR_SECONDS, Tally()), found)
+        merge(tallies.setdefault(int(at) // HOUR_SECONDS, Tally()), found)
     moved = evolve(
         before,
         offset=block.end,
@@ -67,7 +67,8 @@ def _same(one: float, other: float) -> bool:
     return abs(one - other) < 1 and int(one) // HOUR_SECONDS == int(other) // HOUR_SECONDS
 
 
-def _merge(into: Tally, more: Tally) -> None:
+def merge(into: Tally, more: Tally) -> None:
+    """Count *more* into *into*."""
     for raw, (lines, hits) in more.sums.items():
         total = into.sums.setdefault(raw, [0, 0])
         total[0] += lines

@@ -76,6 +76,22 @@ class Rollups:
             self._connection.execute("ROLLBACK")
             raise
 
+    def replace_hour(self, device: str, hour: int, tally: Tally) -> None:
+        """Count an hour anew: what was counted of it goes, *tally* takes its place, in one transaction."""
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            number = self._word(device)
+            self._connection.execute(
+                "DELETE FROM hits WHERE device = ? AND hour = ?", (number, hour)
+            )
+            self._rebuild_day(number, hour // 24)
+            self._add_hour(number, hour, tally)
+            self._connection.execute("COMMIT")
+        except BaseException:
+            self._words.clear()
+            self._connection.execute("ROLLBACK")
+            raise
+
     def _add_hour(self, device: int, hour: int, tally: Tally) -> None:
         daily: dict[tuple[int, int, int, int], list[int]] = {}
         rows = []
@@ -114,28 +130,15 @@ class Rollups:
             self._words[text] = number
         return int(number)
 
-    def forget(self, device: str, hours: Iterable[int] | None = None) -> None:
-        """
-        Take away what was counted: all of a device with its position, or some *hours* of it.
-        """
+    def forget(self, device: str) -> None:
+        """Take away all that was counted of a device, and its position."""
         with self._connection:
             row = self._connection.execute(
                 "SELECT id FROM words WHERE text = ?", (device,)
             ).fetchone()
-            if row is None:
-                return
-            if hours is None:
+            if row is not None:
                 for table in ("hits", "daily", "event_readers"):
                     self._connection.execute(f"DELETE FROM {table} WHERE device = ?", row)  # noqa: S608 - names of this file
-                return
-            days = set()
-            for hour in hours:
-                days.add(hour // 24)
-                self._connection.execute(
-                    "DELETE FROM hits WHERE device = ? AND hour = ?", (*row, hour)
-                )
-            for day in days:
-                self._rebuild_day(row[0], day)
 
     def _rebuild_day(self, device: int, day: int) -> None:
         self._connection.execute("DELETE FROM daily WHERE device = ? AND day = ?", (device, day))

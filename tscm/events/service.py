@@ -5,7 +5,7 @@ The event reader: blocks of every device's log to the worker, as they come.
 from collections.abc import Callable
 from typing import Any, ClassVar
 
-from attrs import define, field
+from attrs import define, evolve, field
 from twisted.application.service import Service
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import deferLater
@@ -13,7 +13,7 @@ from twisted.logger import Logger
 
 from tscm.events.process import WorkerFailed, WorkerProcess
 from tscm.events.rollups import HOUR_SECONDS
-from tscm.model import Block, Json, LogReader
+from tscm.model import Block, Json, LogReader, Progress, Report
 from tscm.schedule import PeriodicService
 
 BLOCK_BYTES = 512 << 10
@@ -111,6 +111,40 @@ class EventService(Service):
     async def forget(self, name: str) -> None:
         """Take away what was counted of a device."""
         await self._worker.ask({"kind": "forget", "device": name})
+
+    async def rebuild(self, name: str, report: Report) -> Json:
+        """
+        Count anew every hour that segments and generations still cover; other hours stay.
+
+        Following goes on afterwards.  Raises `WorkerFailed`; an hour is replaced whole or not at all.
+        """
+        one = self._followed[name]
+        await self.leave(name)
+        try:
+            return await self._recount(one, report)
+        finally:
+            self.follow(name, one.reader, *one.names)
+
+    async def _recount(self, one: Followed, report: Report) -> Json:
+        reader, limit = one.reader, one.reader.position.offset
+        name = reader.device
+        found = await self._worker.ask({"kind": "coverage", "device": name})
+        first_hour, offset = found["first_hour"], 0
+        lines = 0
+        while first_hour is not None and offset < limit:
+            block = reader.read(offset, BLOCK_BYTES)
+            if block is None or block.start >= limit:
+                break
+            block = _up_to(block, limit)
+            request = {**self._request(one, block), "kind": "recount"}
+            if offset == 0 and block.start > 0:  # retention took the beginning of this hour
+                at = next((at for _, _, at in request["origins"] if at), 0.0)
+                first_hour = max(first_hour, int(at) // HOUR_SECONDS + 1)
+            await self._worker.ask({**request, "first_hour": first_hour}, block.data)
+            offset, lines = block.end, lines + block.lines
+            report(Progress(phase="recount", text=name, done=offset, total=limit))
+        done = await self._worker.ask({"kind": "recounted", "device": name})
+        return {"name": name, "lines": lines, "hours": done["hours"]}
 
     def figures(self, name: str) -> Json:
         """Position, backlog, and why it does not get on."""
@@ -248,3 +282,11 @@ class EventService(Service):
             await self._worker.ask({"kind": "expire", "before_hour": before})
         except WorkerFailed as error:
             self._log.warn("old roll-ups stay: {error}", error=str(error))
+
+
+def _up_to(block: Block, limit: int) -> Block:
+    """The lines of *block* before *limit*, which is a line's start."""
+    if block.end <= limit:
+        return block
+    data = block.data[: limit - block.start]
+    return evolve(block, end=limit, data=data, lines=data.count(b"\n"))

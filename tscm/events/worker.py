@@ -15,9 +15,9 @@ from typing import Any, BinaryIO
 import attrs
 from attrs import define, field
 
-from tscm.events.blocks import tally_block
-from tscm.events.judge import LATE_SECONDS, Force
-from tscm.events.rollups import EventPosition, Rollups
+from tscm.events.blocks import merge, tally_block
+from tscm.events.judge import LATE_SECONDS, Force, Tally
+from tscm.events.rollups import HOUR_SECONDS, EventPosition, Rollups
 from tscm.model import Block, Json, Origin
 from tscm.store.policies import unpack
 
@@ -56,6 +56,13 @@ class ForceTable:
                 wanted.append(number)
         return [self._force(device, number, names) for number in wanted]
 
+    def first_applied_at(self, device: str) -> float | None:
+        """When the oldest generation that is kept came into force."""
+        (found,) = self._connection.execute(
+            "SELECT MIN(applied_at) FROM generations WHERE device = ?", (device,)
+        ).fetchone()
+        return None if found is None else float(found)
+
     def _force(self, device: str, number: int, names: tuple[str, str]) -> Force:
         key = (device, number, *names)
         found = self._kept.pop(key, None)
@@ -81,9 +88,17 @@ class Worker:
 
     _rollups: Rollups
     _forces: ForceTable
+    _hour: int | None = field(default=None, init=False)
+    """The hour that is counted anew."""
+    _recounted: Tally = field(factory=Tally, init=False)
+    _hours: int = field(default=0, init=False)
 
     def answer(self, request: Json, data: bytes) -> Json:
-        """Carry *request* out: `position`, `move`, `block`, `forget`, `expire`."""
+        """
+        Carry *request* out.
+
+        Its kind is `position`, `move`, `block`, `coverage`, `recount`, `recounted`, `forget` or `expire`.
+        """
         kind, device = request["kind"], request.get("device", "")
         if kind == "position":
             return attrs.asdict(self._rollups.position(device))
@@ -95,14 +110,58 @@ class Worker:
             return attrs.asdict(moved)
         if kind == "block":
             return self._block(device, request, data)
+        if kind == "coverage":
+            return self._coverage(device)
+        if kind == "recount":
+            return self._recount(device, request, data)
+        if kind == "recounted":
+            return self._finish(device)
         if kind == "forget":
-            self._rollups.forget(device, request.get("hours"))
+            self._rollups.forget(device)
             return {}
         if kind == "expire":
             return {"gone": self._rollups.expire(int(request["before_hour"]))}
         raise ValueError(f"unknown request {kind!r}")
 
     def _block(self, device: str, request: Json, data: bytes) -> Json:
+        before = self._rollups.position(device)
+        if before.offset != request["start"] and not request.get("jump"):
+            return attrs.asdict(before)  # what the reader sent is counted already, or lies ahead
+        tallies, moved = self._tally(device, request, data, before)
+        self._rollups.add(device, tallies, moved)
+        return attrs.asdict(moved)
+
+    def _coverage(self, device: str) -> Json:
+        """The first hour in which a generation that is still kept was in force throughout."""
+        self._hour, self._recounted, self._hours = None, Tally(), 0
+        first = self._forces.first_applied_at(device)
+        return {"first_hour": None if first is None else int(first) // HOUR_SECONDS + 1}
+
+    def _recount(self, device: str, request: Json, data: bytes) -> Json:
+        """
+        A block once more: hours are replaced when they are whole, the position stays.
+        """
+        tallies, _ = self._tally(device, request, data, EventPosition())
+        for hour in sorted(tallies):
+            if hour < request["first_hour"]:
+                continue
+            if self._hour is not None and hour > self._hour:
+                self._finish(device)
+            self._hour = hour if self._hour is None else self._hour
+            merge(self._recounted, tallies[hour])
+        return {"hours": self._hours}
+
+    def _finish(self, device: str) -> Json:
+        """The hour in hand is whole."""
+        if self._hour is not None:
+            self._rollups.replace_hour(device, self._hour, self._recounted)
+            self._hours += 1
+        hours, self._hour, self._recounted = self._hours, None, Tally()
+        return {"hours": hours}
+
+    def _tally(
+        self, device: str, request: Json, data: bytes, before: EventPosition
+    ) -> tuple[dict[int, Tally], EventPosition]:
         block = Block(
             device=device,
             start=request["start"],
@@ -114,15 +173,10 @@ class Worker:
         origins = [
             Origin(start=start, end=end, received_at=at) for start, end, at in request["origins"]
         ]
-        before = self._rollups.position(device)
-        if before.offset != block.start and not request.get("jump"):
-            return attrs.asdict(before)  # what the reader sent is counted already, or lies ahead
         times = [one.received_at for one in origins if one.received_at] or [0.0]
         names = (request["block_list"], request["allow_list"])
         forces = self._forces.between(device, names, min(times), max(times))
-        tallies, moved = tally_block(block, origins, forces, before)
-        self._rollups.add(device, tallies, moved)
-        return attrs.asdict(moved)
+        return tally_block(block, origins, forces, before)
 
 
 def serve(path: str, requests: BinaryIO, answers: BinaryIO) -> None:

@@ -1,0 +1,37 @@
+"""
+`tsadmin events`: the roll-ups themselves.
+"""
+
+import click
+
+from tscm.cli import say
+from tscm.cli.names import device_argument
+from tscm.cli.progress import shown_progress
+from tscm.cli.session import Session
+
+
+@click.group()
+def command() -> None:
+    """
+    Work on the roll-ups from which reports are made.
+    """
+
+
+@command.command("rebuild")
+@device_argument
+@click.option("--json", "json_output", is_flag=True, help="Give the outcome as JSON.")
+@click.pass_obj
+def rebuild(session: Session, /, name: str, *, json_output: bool) -> None:
+    """
+    Count a device's log anew.
+
+    Every hour that segments and generations still cover is replaced; other hours stay as they are.
+    """
+    with shown_progress(aside=json_output) as report:
+        done = session.backend().rebuild_events(name, report)
+    if json_output:
+        say.as_json(done)
+    else:
+        say.info(
+            f"{done['lines']:,} lines of {name} were counted anew, {done['hours']:,} hours replaced"
+        )
