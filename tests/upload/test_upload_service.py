@@ -20,8 +20,9 @@ from tests.upload.scripted import (
 from tscm.secrets import Secret
 from tscm.threads import Threads
 from tscm.upload.failure import UploadFailed
+from tscm.upload.outcome import UploadOutcome
 from tscm.upload.receiver import LogServiceReceiver
-from tscm.upload.service import MAX_REFUSALS, UploadOutcome, UploadService
+from tscm.upload.service import MAX_REFUSALS, UploadService
 from tscm.upload.transport import Way
 
 
@@ -234,6 +235,9 @@ async def test_a_bad_batch_is_set_aside_and_does_not_block_the_line(
         "the log service said: scripted 400 (400)"
     ]
     assert service.figures()["set_aside"] == 1
+    reborn = bench.service()
+    await bench.send(reborn)
+    assert "1 batch was refused for good and set aside" in reborn.figures()["sentence"]
 
 
 @pytest_twisted.ensureDeferred

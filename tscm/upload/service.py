@@ -8,15 +8,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar
 
-from attrs import define, evolve, field, frozen
+from attrs import define, evolve, field
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, DeferredLock, DeferredSemaphore
 from twisted.internet.interfaces import IReactorTime
-from twisted.internet.task import deferLater
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from tscm.model import Block, Json, LogReader, Progress, Report
+from tscm.model import Json, LogReader, Progress, Report
 from tscm.schedule import backoff
 from tscm.threads import Threads
 from tscm.upload.batch import (
@@ -24,12 +23,12 @@ from tscm.upload.batch import (
     Part,
     Select,
     Stretch,
-    clip,
     halves,
-    pick,
     policy_selection,
 )
 from tscm.upload.failure import Kind, UploadFailed
+from tscm.upload.outcome import UploadOutcome
+from tscm.upload.picker import BLOCK_BYTES, Picker
 from tscm.upload.receiver import Content, Receiver, pack
 from tscm.upload.state import (
     Aside,
@@ -40,47 +39,13 @@ from tscm.upload.state import (
     set_aside,
     write_state,
 )
-from tscm.upload_format import ENCODINGS, batch_key, content_digest
+from tscm.upload_format import ENCODINGS, content_digest
 
 MAX_REFUSALS = 3
 """After so many refusals for good a batch is set aside, so that it does not block those behind it."""
 
-_BLOCK_BYTES = 128 << 10
-_BLOCK_LEAST = 4096
-_PASS_BYTES = 8 << 20  # so much without a policy line is passed at once
-_SCAN_BYTES = 64 << 20  # and a batch is picked out of no more than this
 _JOIN_SECONDS = 2.0  # segments sealed shortly after each other go together
 _RETRY_FIRST, _RETRY_MOST = 5.0, 600.0
-
-
-@frozen(kw_only=True)
-class UploadOutcome:
-    """
-    What an upload did: batches taken by the receiver, their lines and bytes, and lines passed over.
-    """
-
-    batches: int = 0
-    lines: int = 0
-    bytes: int = 0
-    skipped: int = 0
-    aside: int = 0
-
-    def __str__(self) -> str:
-        """For people."""
-        if not self.batches and not self.aside:
-            return "nothing to send"
-        text = f"{self.lines:,} lines in {self.batches} uploads, {self.bytes:,} bytes compressed"
-        return f"{text}; {self.aside} batches set aside" if self.aside else text
-
-    def plus(self, other: "UploadOutcome") -> "UploadOutcome":
-        """Both together."""
-        return UploadOutcome(
-            batches=self.batches + other.batches,
-            lines=self.lines + other.lines,
-            bytes=self.bytes + other.bytes,
-            skipped=self.skipped + other.skipped,
-            aside=self.aside + other.aside,
-        )
 
 
 @define(eq=False)
@@ -106,6 +71,7 @@ class UploadService(Service):
     _select: Select = policy_selection
     _chance: Callable[[], float] = random.random
     _salt: Callable[[], str] = lambda: secrets.token_hex(8)
+    _picker: Picker = field(init=False)
     _parts: tuple[Part, ...] | None = field(default=None, init=False)  # None: not read yet
     _lock: DeferredLock = field(factory=DeferredLock, init=False)
     _run: Deferred[None] | None = field(default=None, init=False)
@@ -123,6 +89,10 @@ class UploadService(Service):
     _last_round_at: float | None = field(default=None, init=False)
     _total: UploadOutcome = field(factory=UploadOutcome, init=False)
     _known: int = field(default=0, init=False)
+    _kept_aside: int = field(default=0, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._picker = Picker(self._reactor, self._reader, self._select, self._salt)
 
     # -- life -----------------------------------------------------------------
 
@@ -270,63 +240,21 @@ class UploadService(Service):
     async def _one(self) -> UploadOutcome | None:
         """One part from the log to the receiver's answer; None when nothing is left."""
         if self._parts is None:
+            self._kept_aside = len(await self.set_aside())
             self._parts = await self._threads.run(read_state, self._state)
         while self._parts and self._parts[0].end <= self._reader.position.offset:
             await self._keep(self._parts[1:])  # the stop came between the two
         if self._parts:
-            part, stretches = self._parts[0], await self._stretches(self._parts[0])
+            part, stretches = self._parts[0], await self._picker.stretches(self._parts[0])
         else:
-            formed = await self._form()
+            most = min(self.max_batch_kb << 10, self._limit_bytes or self.max_batch_kb << 10)
+            formed = await self._picker.form(most, self._encoding)
             if formed is None:
                 return None
             part, stretches = formed
         if not any(one.lines for one in stretches):
             return await self._pass(part, stretches, None)
         return await self._send(part, stretches)
-
-    async def _form(self) -> tuple[Part, list[Stretch]] | None:
-        """A new batch from the position on; lines that are not selected may be all of it."""
-        offset, size, scanned = self._reader.position.offset, 0, 0
-        stretches: list[Stretch] = []
-        most = min(self.max_batch_kb * 1024, self._limit_bytes or self.max_batch_kb * 1024)
-        while size < most and scanned < (_SCAN_BYTES if size else _PASS_BYTES):
-            room = max(_BLOCK_LEAST, min(_BLOCK_BYTES, most - size))
-            block = self._reader.read(offset, room, sealed_only=True)
-            if block is None:
-                break
-            stretches.append(pick(block, self._select))
-            offset = block.end
-            size += len(stretches[-1].selected)
-            scanned += len(block.data)
-            await self._turn()
-        if not stretches:
-            return None
-        start = stretches[0].start
-        key = batch_key(start, self._salt())
-        return Part(key=key, start=start, end=offset, encoding=self._encoding), stretches
-
-    async def _stretches(self, part: Part) -> list[Stretch]:
-        """What the log still holds of *part*."""
-        found = []
-        for block in await self._blocks(part):
-            found.append(pick(block, self._select))
-            await self._turn()
-        return found
-
-    async def _blocks(self, part: Part) -> list[Block]:
-        offset, found = part.start, []
-        while offset < part.end:
-            block = self._reader.read(offset, _BLOCK_BYTES, sealed_only=True)
-            if block is None or block.start >= part.end:
-                break
-            found.append(clip(block, part.end))
-            offset = block.end
-            await self._turn()
-        return found
-
-    def _turn(self) -> Deferred[None]:
-        """Let the reactor do something else."""
-        return deferLater(self._reactor, 0)
 
     async def _send(self, part: Part, stretches: list[Stretch]) -> UploadOutcome:
         selected = b"".join(one.selected for one in stretches)
@@ -357,9 +285,11 @@ class UploadService(Service):
         rest = (self._parts or ())[1:]
         if failure.kind is Kind.SPLIT:
             size = sum(len(one.selected) for one in stretches)
-            two = await self._threads.run(halves, await self._blocks(part), self._select, part)
+            two = await self._threads.run(
+                halves, await self._picker.blocks(part), self._select, part
+            )
             if two is not None:
-                self._limit_bytes = max(_BLOCK_BYTES // 2, size // 2)
+                self._limit_bytes = max(BLOCK_BYTES // 2, size // 2)
                 await self._keep((*two, *rest))
                 return UploadOutcome()
         elif failure.kind is Kind.ENCODING and part.encoding:
@@ -387,7 +317,8 @@ class UploadService(Service):
             at=self._reactor.seconds(),
         )
         selected = b"".join(one.selected for one in stretches)
-        await self._threads.run(set_aside, self._aside, aside, selected)
+        gone = await self._threads.run(set_aside, self._aside, aside, selected)
+        self._kept_aside += 1 - gone
         self._log.warn(
             "upload of {device}: batch {key} of {lines} lines set aside after {refusals} refusals",
             device=self._reader.device,
@@ -450,6 +381,7 @@ class UploadService(Service):
         content = await self._threads.run(pack, selected, aside.lines, part.encoding)
         await self._threads.run(self.receiver.send, part, content)
         await self._threads.run(drop_aside, self._aside, key)
+        self._kept_aside = len(await self.set_aside())
         return UploadOutcome(batches=1, lines=content.lines, bytes=len(content.data))
 
     # -- what is shown --------------------------------------------------------
@@ -467,7 +399,7 @@ class UploadService(Service):
             "batches": self._total.batches,
             "bytes": self._total.bytes,
             "repeats_known": self._known,
-            "set_aside": self._total.aside,
+            "set_aside": self._kept_aside,
             "batch": self._parts[0].key if self._parts else None,
             "encoding": self._encoding or "none",
             "last_upload_at": self._last_upload_at,
@@ -478,6 +410,13 @@ class UploadService(Service):
         }
 
     def _sentence(self, now: float) -> str:
+        said = self._said(now)
+        if self._kept_aside:
+            batches = "batch was" if self._kept_aside == 1 else "batches were"
+            said += f"; {self._kept_aside} {batches} refused for good and set aside"
+        return said
+
+    def _said(self, now: float) -> str:
         if self._state_word == "waiting" and self._retry_at is not None:
             wait = max(0.0, self._retry_at - now)
             return f"{self._last_error}; lines wait on disk, next try in {wait:.0f} s"
