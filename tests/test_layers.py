@@ -60,6 +60,7 @@ SAME_RANK = {
     ("operations", "control"),
     ("operations", "devices"),
     ("operations", "ledger"),
+    ("operations", "doctor"),
     ("service", "operations"),
     ("service", "watch"),
     ("service", "device_rooms"),

@@ -271,6 +271,8 @@ class Identity:
     role: str | None = None
     """`active`, `standby`, or None where there is no failover."""
     started_at: float | None = None
+    clock_at: float | None = None
+    """What its clock said when it was asked."""
     budget_bytes: int | None = None
     """Running-config size that the device's agent bears (docs/life-of-a-policy.md)."""
     entries: int | None = None
@@ -338,6 +340,9 @@ class AsaDriver(Protocol):
 
     def running_config(self) -> str:
         """The running configuration as text."""
+
+    def look(self, command: str) -> str:
+        """What the device prints on *command*, which is one that changes nothing."""
 
     def save(self) -> None:
         """Make the running configuration the one that is loaded at start."""

@@ -88,6 +88,7 @@ class RestDriver:
             started_at=float(now - up)
             if isinstance(now, int | float) and isinstance(up, int | float)
             else None,
+            clock_at=float(now) if isinstance(now, int | float) else None,
         )
         model = _text(found.get("deviceType"))
         return identity if model is None else platforms.with_platform(identity, model, None)
@@ -152,6 +153,10 @@ class RestDriver:
     def running_config(self) -> str:
         """`show running-config`."""
         return self._cli("show running-config")[0]
+
+    def look(self, command: str) -> str:
+        """One command by the agent's command line; what is wrong with it stands in its text."""
+        return self._cli(command)[0]
 
     def save(self) -> None:
         """`write memory`, believed when it ends in `[OK]`."""

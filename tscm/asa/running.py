@@ -116,8 +116,6 @@ class RunningConfig:
     permit_hostdown: bool = False
     silenced: frozenset[str] = frozenset()
     """Message ids under `no logging message`."""
-    levels: Mapping[str, int] = field(factory=dict)
-    """Message ids with a level of their own."""
     privileges: Mapping[str, int] = field(factory=dict)
     """Local accounts."""
 
@@ -153,7 +151,6 @@ def read_running(text: str) -> RunningConfig:
         trap_list=trap_list,
         permit_hostdown=any(line.strip() == "logging permit-hostdown" for line in lines),
         silenced=frozenset(_first(lines, r"no logging message (\d{6})\s*$")),
-        levels=dict(_message_levels(lines)),
         privileges=dict(_privileges(lines)),
     )
 
@@ -318,14 +315,6 @@ def _trap(lines: Sequence[str]) -> tuple[int | None, str | None]:
         return None, None
     level = level_of(word)
     return (level, None) if level is not None else (None, word)
-
-
-def _message_levels(lines: Sequence[str]) -> Iterator[tuple[str, int]]:
-    for found in _first(lines, r"logging message (\d{6} level \S+)"):
-        number, _, word = found.split()
-        level = level_of(word)
-        if level is not None:
-            yield number, level
 
 
 def _privileges(lines: Sequence[str]) -> Iterator[tuple[str, int]]:

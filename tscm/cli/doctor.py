@@ -1,0 +1,86 @@
+"""
+`tsadmin doctor`: the whole chain, link by link.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import click
+
+from tscm.cli import say
+from tscm.cli.backend import Backend
+from tscm.cli.names import optional_device_argument
+from tscm.cli.progress import shown_progress
+from tscm.cli.session import Session
+from tscm.cli.tables import show_table
+from tscm.doctor.finding import Verdict
+from tscm.model import Json, Report
+
+
+@click.command()
+@optional_device_argument
+@click.option("--json", "json_output", is_flag=True, help="Give the findings as JSON.")
+@click.pass_obj
+def command(session: Session, /, name: str | None, *, json_output: bool) -> int:
+    """
+    Walk the whole chain of a device, or of all: what is good, doubtful or broken, and what to do.
+
+    Asks lists, firewall, log service and SIEM and changes nothing.  Exit status 1 where something is
+    broken.
+    """
+    backend = session.backend()
+    with shown_progress(aside=True, lasting=False) as report:
+        found = examine(backend, name, report)
+    if json_output:
+        say.as_json(found)
+    else:
+        tell(found)
+    return 1 if found["verdict"] == Verdict.BROKEN else 0
+
+
+def examine(backend: Backend, name: str | None, report: Report) -> Json:
+    """
+    `{verdict, node, devices}`: findings about the host, and about one device or each.
+    """
+    if name is None:
+        names = [str(row["name"]) for row in backend.rows()]
+    else:
+        backend.view(name)  # an unknown name is told before anybody is asked
+        names = [name]
+    node = backend.doctor(None, report)["findings"]
+    devices = {one: backend.doctor(one, report)["findings"] for one in names}
+    all_of_them = [*node, *(finding for many in devices.values() for finding in many)]
+    verdicts = {finding["verdict"] for finding in all_of_them}
+    verdict = next(
+        (one for one in (Verdict.BROKEN, Verdict.DOUBTFUL) if one in verdicts), Verdict.GOOD
+    )
+    return {"verdict": str(verdict), "node": node, "devices": devices}
+
+
+def tell(found: Json) -> None:
+    """The findings as tables, and what to do below each."""
+    _tell_part("Host and manager", found["node"])
+    for name, findings in found["devices"].items():
+        _tell_part(f"Device {name}", findings)
+    counts = _counts(found)
+    summary = ", ".join(f"{counts[one]} {one}" for one in Verdict)
+    if found["verdict"] == Verdict.BROKEN:
+        say.error(f"the chain does not hold: {summary}")
+    elif found["verdict"] == Verdict.DOUBTFUL:
+        say.warn(f"the chain holds as far as can be seen from here: {summary}")
+    else:
+        say.info(f"the chain holds: {summary}")
+
+
+def _tell_part(title: str, findings: list[Json]) -> None:
+    rows = [(one["link"], one["verdict"], one["sentence"]) for one in findings]
+    show_table(("link", "verdict", "why"), rows, title)
+    for one in findings:
+        if one["remedy"] and one["verdict"] != Verdict.GOOD:
+            say.info(f"{one['link']}: {say.visible(one['remedy'])}")
+    say.plain("")
+
+
+def _counts(found: Mapping[str, Any]) -> dict[str, int]:
+    every = [*found["node"], *(one for many in found["devices"].values() for one in many)]
+    return {verdict: sum(one["verdict"] == verdict for one in every) for verdict in Verdict}

@@ -1,0 +1,231 @@
+"""
+The walk over one device: first to look, which blocks, then to judge, which is pure.
+
+With a manager the device's *state* comes in, read in the reactor thread; without one it is None, and
+what only a manager knows is told as not looked at.
+"""
+
+import sqlite3
+from collections.abc import Mapping, Sequence
+
+from attrs import define, field, frozen
+
+from tscm.doctor import firewall, onward, protection, trial
+from tscm.doctor.finding import Finding, broken, not_looked_at
+from tscm.doctor.look_firewall import FirewallLook, Opener, look_at_firewall
+from tscm.doctor.look_host import HOST, Host, own_address_towards, plain_addresses
+from tscm.doctor.look_onward import Fetch, OnwardLook, look_onward
+from tscm.errors import SecretUnavailable, TscmError
+from tscm.model import Json, Report
+from tscm.secrets import load_key
+from tscm.settings.device import DeviceSettings
+from tscm.settings.files import read_device, read_node
+from tscm.settings.layout import Layout
+from tscm.settings.node import NodeSettings
+
+_DAY = 86400.0
+_HEARD_SECONDS = 3600.0
+
+
+@frozen(kw_only=True)
+class Patient:
+    """
+    A device as it stands before anybody is asked.
+
+    *state* is that of the manager, *listeners* where it listens; *strangers* are addresses that
+    send and belong to no device.
+    """
+
+    settings: DeviceSettings
+    node: NodeSettings
+    sealed: str | None = None
+    """Why its secrets could not be opened; then nobody is asked who wants one."""
+    state: Json | None = None
+    listeners: Mapping[str, Sequence[str]] | None = None
+    strangers: tuple[str, ...] = ()
+
+    @property
+    def resting(self) -> str | None:
+        """Why the firewall must not be asked now."""
+        if self.sealed is not None:
+            return f"its password cannot be opened: {self.sealed}"
+        policy = (self.state or {}).get("policy") or {}
+        if policy.get("locked_out"):
+            return "its password was refused too often; one more try could lock the account"
+        if policy.get("running_since") is not None:
+            return "an update of it is under way, and its agent bears one asker at a time"
+        return None
+
+
+@define
+class DeviceLook:
+    """
+    All that was seen for one device.
+    """
+
+    onward: OnwardLook | None = None
+    firewall: FirewallLook = field(
+        factory=lambda: FirewallLook(firewall.Seen(resting="it was not asked"))
+    )
+    hits: int | None = None
+    event_seen: bool = False
+    own_address: str | None = None
+
+
+def read_patient(layout: Layout, name: str) -> Patient:
+    """
+    A stored device, with its secrets where the key opens them.  Raises `TscmError`.
+    """
+    settings, sealed = read_device(layout, name, None), None
+    try:
+        settings = read_device(layout, name, load_key(layout.key))
+    except SecretUnavailable as error:
+        sealed = str(error)
+    return Patient(settings=settings, node=read_node(layout), sealed=sealed)
+
+
+def look_around(
+    layout: Layout, patient: Patient, fetch: Fetch, report: Report, host: Host = HOST
+) -> DeviceLook:
+    """Everything but the firewall.  Blocking."""
+    look = DeviceLook(own_address=own_address_towards(patient.settings.device))
+    if patient.sealed is None:
+        look.onward = look_onward(patient.settings, patient.node, fetch, host.now(), report)
+    look.hits = _hits(layout, patient.settings.name, host.now())
+    return look
+
+
+def look_inside(
+    patient: Patient, opener: Opener, report: Report, host: Host = HOST
+) -> FirewallLook:
+    """The firewall, unless it has to be left alone.  Blocking."""
+    if patient.resting is not None:
+        return FirewallLook(firewall.Seen(resting=patient.resting))
+    return look_at_firewall(patient.settings, opener, host.now, report)
+
+
+def _hits(layout: Layout, name: str, now: float) -> int | None:
+    from tscm.events.report import ask, read_question
+
+    try:
+        question = read_question(name, {"since": now - _DAY, "top": 1}, now)
+        return ask(layout.database, question).hits
+    except (sqlite3.Error, TscmError):
+        return None
+
+
+def judge_device(patient: Patient, look: DeviceLook, now: float) -> list[Finding]:
+    """All findings about one device.  Pure."""
+    settings, state = patient.settings, patient.state
+    return [
+        *_judge_policy(patient, look, now),
+        *_judge_firewall(patient, look, now),
+        onward.judge_lines(
+            None if state is None else state["log"], now, patient.strangers, settings.name
+        ),
+        *_judge_trial(patient, look),
+        *_judge_onward(patient, look),
+    ]
+
+
+def _judge_policy(patient: Patient, look: DeviceLook, now: float) -> list[Finding]:
+    settings, seen = patient.settings, look.onward
+    found: list[Finding] = []
+    if seen is None:
+        found += not_looked_at(["policy service", "block list", "allow list"], str(patient.sealed))
+    else:
+        found.append(onward.judge_policy_service(seen.servers, feeds_only=seen.feeds_only))
+        found += [
+            onward.judge_list(kind, one.name, one.entries, one.fault, one.remedy)
+            for kind, one in seen.lists.items()
+        ]
+    figures = None if patient.state is None else patient.state["policy"]
+    interval = patient.node.policy.interval_seconds
+    return [*found, onward.judge_updates(figures, settings.name, interval, now)]
+
+
+def _judge_firewall(patient: Patient, look: DeviceLook, now: float) -> list[Finding]:
+    settings, inside = patient.settings, look.firewall
+    self_signed = settings.allow_self_signed and settings.fingerprint is None
+    found = firewall.judge_way_in(
+        inside.seen, settings.api_url, settings.username, self_signed=self_signed
+    )
+    found += firewall.judge_behind(inside.seen, settings.prefix, settings.name)
+    difference = firewall.judge_clock_difference(inside.seen.clock_seconds)
+    if difference is not None:
+        found.append(difference)
+    if inside.config is None:
+        why = inside.seen.resting or "its running configuration could not be read"
+        return found + not_looked_at(protection.LINKS, why)
+    return found + protection.judge_protection(
+        inside.config, settings.prefix, collector_of(patient, look, now)
+    )
+
+
+def collector_of(patient: Patient, look: DeviceLook, now: float) -> protection.Collector:
+    """Where this manager can be reached from the device."""
+    listen = patient.node.listen
+    places: Mapping[str, Sequence[str]] = patient.listeners or {
+        "udp": [str(one) for one in listen.udp],
+        "tcp": [str(one) for one in listen.tcp],
+        "tls": [str(one) for one in listen.tls],
+    }
+    addresses = plain_addresses(place for many in places.values() for place in many)
+    addresses |= {one for one in (patient.node.address, look.own_address) if one is not None}
+    last = None if patient.state is None else patient.state["log"].get("last_received_at")
+    return protection.Collector(
+        addresses=addresses,
+        ports={
+            kind: sorted({int(place.rpartition(":")[2]) for place in many})
+            for kind, many in places.items()
+        },
+        hears=last is not None and now - float(last) < _HEARD_SECONDS,
+    )
+
+
+def _judge_trial(patient: Patient, look: DeviceLook) -> list[Finding]:
+    inside = look.firewall
+    events = {} if patient.state is None else patient.state.get("events") or {}
+    return [
+        trial.judge_trial(inside.trial, inside.traced, looked=inside.config is not None),
+        trial.judge_events(
+            inside.trial, seen=look.event_seen, hits=look.hits, counted=not events.get("fault")
+        ),
+    ]
+
+
+def _judge_onward(patient: Patient, look: DeviceLook) -> list[Finding]:
+    settings, seen, state = patient.settings, look.onward, patient.state or {}
+    if seen is None:
+        return not_looked_at(["proxy", "log service", "SIEM"], str(patient.sealed))
+    sends = settings.send_logs
+    url = patient.node.upload.url
+    found = [
+        onward.judge_proxy(settings.log_proxy, seen.proxy, sends=sends and url is not None),
+        onward.judge_log_service(url, seen.service, state.get("upload"), sends=sends),
+    ]
+    figures = [state.get("forward"), *(state.get("forward_also") or ())]
+    by_target = {one["target"]: one for one in figures if one}
+    for target, fault in seen.targets.values():
+        found.append(
+            onward.judge_siem(
+                str(target),
+                by_target.get(str(target)),
+                fault,
+                answers=target.protocol != "UDP",
+            )
+        )
+    if not seen.targets:
+        found.append(onward.judge_siem(None, None, None, answers=False))
+    return found
+
+
+def unreadable(name: str, error: TscmError) -> list[Finding]:
+    """What is to be said of a device whose file cannot be used."""
+    return [
+        broken(
+            "settings",
+            str(error),
+            f"correct the file, or `tsadmin remove {name}` and add the device again",
+        )
+    ]

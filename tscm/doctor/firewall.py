@@ -1,0 +1,216 @@
+"""
+What is to be said of the way to a firewall, and of what it says of itself.  Pure.
+"""
+
+import re
+from collections.abc import Mapping
+
+from attrs import frozen
+
+from tscm.asa.faults import (
+    AgentAbsent,
+    AgentFailed,
+    CertificateUntrusted,
+    LoginRefused,
+    NoConnection,
+    PrivilegeTooLow,
+    TokensUsedUp,
+    UnitOnStandby,
+)
+from tscm.doctor.finding import Finding, broken, doubtful, good, not_looked_at
+from tscm.errors import DeviceFault
+from tscm.model import Group, Identity
+from tscm.policy.groups import KINDS, PLACEHOLDER, parent_name
+
+LINKS = ("reachability", "login", "privilege", "agent")
+"""The way in, in the order in which it is walked."""
+BEHIND = ("version", "free budget", "groups")
+FULL_PRIVILEGE = 15
+_ORDER = (
+    (NoConnection, "reachability"),
+    (CertificateUntrusted, "reachability"),
+    (UnitOnStandby, "reachability"),
+    (LoginRefused, "login"),
+    (TokensUsedUp, "login"),
+    (PrivilegeTooLow, "privilege"),
+    (AgentAbsent, "agent"),
+    (AgentFailed, "agent"),
+)
+_FIRST_VERSION, _LAST_VERSION = (9, 3), (9, 16)
+_HAZARDS = {(9, 18), (9, 19)}
+
+
+@frozen(kw_only=True)
+class Seen:
+    """
+    What came of asking the device: as far as it went, and the *fault* that ended it.
+
+    *resting* says why it was not asked at all.
+    """
+
+    resting: str | None = None
+    fault: DeviceFault | None = None
+    identity: Identity | None = None
+    clock_seconds: float | None = None
+    """How far the device's clock is ahead of ours."""
+    groups: Mapping[str, Group] | None = None
+    configuration_bytes: int | None = None
+    privilege: int | None = None
+    """Of our account, where it is a local one."""
+
+
+def judge_way_in(seen: Seen, where: str, username: str, *, self_signed: bool) -> list[Finding]:
+    """Reachability, login, privilege and agent, up to the first that does not hold."""
+    if seen.resting is not None:
+        return not_looked_at(LINKS, seen.resting)
+    fault = seen.fault
+    stopped = None if fault is None else _link_of(fault)
+    found: list[Finding] = []
+    for link in LINKS:
+        if fault is not None and link == stopped:
+            found.append(broken(link, fault.cause, fault.remedy))
+            rest = LINKS[LINKS.index(link) + 1 :]
+            return found + not_looked_at(rest, f"{link} does not hold")
+        if stopped == "agent" and seen.identity is None and link != "reachability":
+            found += not_looked_at((link,), "the agent does not answer")
+            continue
+        found.append(_held(link, seen, where, username, self_signed=self_signed))
+    return found
+
+
+def _link_of(fault: DeviceFault) -> str:
+    """The link that a fault concerns; what has no class of its own is the agent's."""
+    return next((link for kind, link in _ORDER if isinstance(fault, kind)), "agent")
+
+
+def _held(link: str, seen: Seen, where: str, username: str, *, self_signed: bool) -> Finding:
+    who = seen.identity or Identity()
+    if link == "reachability":
+        if self_signed:
+            return doubtful(
+                link,
+                f"{where} answers, and any certificate is taken: whoever stands between can take the password",
+                "pin it: `tsadmin configure NAME --fingerprint …`, or give --ca_file",
+            )
+        role = f", {who.role} unit" if who.role else ""
+        return good(link, f"{where} answers with a trusted certificate{role}")
+    if link == "login":
+        return good(link, f"{username} is let in")
+    if link == "privilege":
+        if seen.privilege is not None and seen.privilege < FULL_PRIVILEGE:
+            return broken(
+                link,
+                f"{username} has privilege {seen.privilege}, and writing takes {FULL_PRIVILEGE}",
+                f"`username {username} password … privilege {FULL_PRIVILEGE}` on the device",
+            )
+        return good(link, "it can give commands, which takes privilege 15")
+    if who.agent is None:
+        return doubtful(link, "it answers and does not tell its version", "`show rest-api agent`")
+    return good(link, f"REST API agent {who.agent}")
+
+
+def judge_behind(seen: Seen, prefix: str, name: str) -> list[Finding]:
+    """Version, free budget and groups."""
+    if seen.resting is not None:
+        return not_looked_at(BEHIND, seen.resting)
+    found = []
+    why = "the device was not reached" if seen.identity is None else "it was not answered"
+    if seen.identity is None:
+        found += not_looked_at(("version",), why)
+    else:
+        found.append(judge_version(seen.identity))
+    if seen.identity is None or seen.configuration_bytes is None:
+        found += not_looked_at(("free budget",), "the running configuration could not be read")
+    else:
+        found.append(judge_budget(seen.identity, seen.configuration_bytes, name))
+    if seen.groups is None:
+        found += not_looked_at(("groups",), why)
+    else:
+        found.append(judge_groups(seen.groups, prefix, name))
+    return found
+
+
+def judge_version(who: Identity) -> Finding:
+    """Releases with a REST agent, and those that lose groups in a reload (asa.md, sections 4 and 5)."""
+    text = f"{who.model or 'model unknown'}, version {who.version or 'unknown'}"
+    found = re.match(r"([0-9]+)\.([0-9]+)", who.version or "")
+    if found is None:
+        return doubtful("version", text, "`show version` on the device")
+    number = (int(found[1]), int(found[2]))
+    if number < _FIRST_VERSION:
+        return broken("version", f"{text}: there is no REST agent before 9.3(2)", "upgrade the ASA")
+    if number in _HAZARDS:
+        return doubtful(
+            "version",
+            f"{text}: some of these releases lose nested groups in a reload (CSCwe64043)",
+            "install a fixed release; every update reads the groups back and repairs them",
+        )
+    if number > _LAST_VERSION:
+        return doubtful("version", f"{text}: Cisco made no REST agent after 9.16", "test with care")
+    return good("version", text)
+
+
+def judge_budget(who: Identity, used: int, name: str) -> Finding:
+    """How much more configuration the agent bears."""
+    budget = who.budget_bytes
+    if budget is None:
+        return doubtful(
+            "free budget",
+            f"the configuration has {used:,} bytes; what this platform's agent bears is not known",
+            "raise the Max policy size step by step",
+        )
+    text = f"{used:,} of {budget:,} bytes of configuration that its agent bears"
+    remedy = f"`tsadmin configure {name} --max_policy_size …`, smaller"
+    if used > budget:
+        return broken("free budget", f"{text}: it will answer 500 and restart", remedy)
+    if used > budget * 0.9:
+        return doubtful("free budget", text, remedy)
+    return good("free budget", text)
+
+
+def judge_clock_difference(seconds: float | None) -> Finding | None:
+    """The device's clock beside ours; None where it does not tell."""
+    if seconds is None:
+        return None
+    if abs(seconds) > 120:
+        ahead = "ahead of" if seconds > 0 else "behind"
+        return doubtful(
+            "device clock",
+            f"it is {abs(seconds):,.0f} s {ahead} ours: time stamps in its lines mislead",
+            "`ntp server ADDRESS` on the device; whole hours can be its time zone",
+        )
+    return good("device clock", f"it agrees with ours within {max(1, round(abs(seconds)))} s")
+
+
+def judge_groups(groups: Mapping[str, Group], prefix: str, name: str) -> Finding:
+    """Are both parents there, with what they should hold?"""
+    parents = [parent_name(prefix, kind) for kind in KINDS]
+    absent = [one for one in parents if one not in groups]
+    if absent:
+        return broken(
+            "groups",
+            f"the device has no object-group {' and no '.join(absent)}",
+            f"`tsadmin update {name}` makes them",
+        )
+    held = {one: members_under(groups, one) for one in parents}
+    lost = [child for one in parents for child in groups[one].children if child not in groups]
+    if lost:
+        return broken("groups", f"{', '.join(lost[:5])} cannot be read", f"`tsadmin update {name}`")
+    counts = ", ".join(f"{one} {len(members):,}" for one, members in held.items())
+    if not held[parents[0]]:
+        return broken(
+            "groups",
+            f"{parents[0]} holds no entry, so nothing is blocked",
+            f"`tsadmin update {name}`",
+        )
+    return good("groups", f"entries: {counts}")
+
+
+def members_under(groups: Mapping[str, Group], parent: str) -> tuple[str, ...]:
+    """Members of a parent's children, less the placeholder of an empty list."""
+    return tuple(
+        member
+        for child in groups[parent].children
+        for member in (groups[child].members if child in groups else ())
+        if member != PLACEHOLDER
+    )

@@ -1,0 +1,213 @@
+"""
+What can be seen of lists, proxy, log service and SIEM from here.  Blocking; nothing is stored anywhere.
+"""
+
+import base64
+import socket
+import ssl
+from collections.abc import Callable
+from urllib.parse import urlsplit
+
+from attrs import define, field
+
+from tscm import upload_format
+from tscm.doctor.onward import ProxyAnswer, ServiceAnswer
+from tscm.errors import ListUnavailable
+from tscm.forward.target import Target, targets_of
+from tscm.forward.tls import TlsUnusable, tls_context
+from tscm.model import Progress, Report
+from tscm.policy.lists import PolicyList
+from tscm.retrieve.sources import ListSource, list_source
+from tscm.settings.device import DeviceSettings
+from tscm.settings.node import NodeSettings
+from tscm.settings.values import HostPort
+from tscm.upload.failure import UploadFailed
+from tscm.upload.receiver import LogServiceReceiver
+from tscm.upload.receivers import receiver_of
+from tscm.upload.s3 import S3Receiver
+
+_CONNECT_SECONDS = 10.0
+_MOST_ANSWER = 4096
+
+Fetch = Callable[[ListSource, PolicyList | None, float], PolicyList | None]
+
+
+@define
+class ListLook:
+    """A list: how many entries, or why not."""
+
+    name: str
+    entries: int | None = None
+    fault: str | None = None
+    remedy: str = ""
+
+
+@define
+class OnwardLook:
+    """
+    What was seen of everything that is neither this host nor the firewall.
+    """
+
+    servers: dict[str, str | None] = field(factory=dict)
+    feeds_only: bool = False
+    lists: dict[str, ListLook] = field(factory=dict)
+    proxy: ProxyAnswer | None = None
+    service: ServiceAnswer | None = None
+    targets: dict[str, tuple[Target, str | None]] = field(factory=dict)
+    """By the name of the reader: the target, and why it cannot be reached."""
+
+
+def look_onward(
+    settings: DeviceSettings, node: NodeSettings, fetch: Fetch, now: float, report: Report
+) -> OnwardLook:
+    """Lists, log service and SIEM of one device.  *settings* with its secrets opened."""
+    look = OnwardLook()
+    _look_at_lists(look, settings, node, fetch=fetch, now=now, report=report)
+    receiver = receiver_of(settings, node.upload)
+    if receiver is not None:
+        report(Progress(phase="check", text=f"{receiver.way.name} at {receiver.way.host}"))
+        if settings.log_proxy is not None:
+            look.proxy = ask_proxy(settings, receiver.way.url)
+        look.service = ask_service(receiver)
+    for name, target in targets_of(settings).items():
+        report(Progress(phase="check", text=f"SIEM {target}"))
+        look.targets[name] = (target, why_not(target))
+    return look
+
+
+def _look_at_lists(
+    look: OnwardLook,
+    settings: DeviceSettings,
+    node: NodeSettings,
+    *,
+    fetch: Fetch,
+    now: float,
+    report: Report,
+) -> None:
+    sources = {
+        kind: list_source(settings, node, name)
+        for kind, name in (("block", settings.block_list), ("allow", settings.allow_list))
+    }
+    look.feeds_only = all(source.feed is not None for source in sources.values())
+    if not look.feeds_only:
+        for server in node.policy.servers:
+            place = HostPort(server.host, server.port or settings.dns_port)
+            look.servers[str(place)] = _no_connection(place.host, place.port or 0)
+    for kind, source in sources.items():
+        report(Progress(phase="fetch", text=f"{kind} list {source.name}"))
+        found = look.lists[kind] = ListLook(source.name)
+        try:
+            answer = fetch(source, None, now)
+        except ListUnavailable as error:
+            found.fault, found.remedy = error.cause, error.remedy
+        else:
+            found.entries = 0 if answer is None else len(answer.entries)
+
+
+def _no_connection(host: str, port: int) -> str | None:
+    """Why no TCP connection can be made; None where it can."""
+    try:
+        socket.create_connection((host, port), _CONNECT_SECONDS).close()
+    except OSError as error:
+        return _cause(error)
+    return None
+
+
+def _cause(error: OSError) -> str:
+    if isinstance(error, TimeoutError):
+        return f"no answer within {_CONNECT_SECONDS:.0f} s"
+    if isinstance(error, socket.gaierror):
+        return "its name is not known"
+    return error.strerror or str(error)
+
+
+def why_not(target: Target) -> str | None:
+    """Why a target of forwarding cannot be reached; None where it can, or where nobody can tell."""
+    try:
+        if target.protocol == "UDP":
+            socket.getaddrinfo(target.address, target.port, type=socket.SOCK_DGRAM)
+            return None
+        place = (target.address, target.port)
+        with socket.create_connection(place, _CONNECT_SECONDS) as tcp:
+            if target.protocol == "TLS":
+                name = target.server_name or target.address
+                tls_context(target).wrap_socket(tcp, server_hostname=name).close()
+    except ssl.SSLCertVerificationError as error:
+        return f"its certificate is not trusted: {error.verify_message}"
+    except ssl.SSLError as error:
+        return f"it does not agree on TLS: {error.reason or error}"
+    except TlsUnusable as error:
+        return error.strerror or str(error)
+    except OSError as error:
+        return _cause(error)
+    return None
+
+
+def ask_proxy(settings: DeviceSettings, url: str) -> ProxyAnswer:
+    """What the device's proxy answers to CONNECT for the log service."""
+    proxy, service = urlsplit(settings.log_proxy or ""), urlsplit(url)
+    host = f"[{service.hostname}]" if ":" in (service.hostname or "") else service.hostname
+    goal = f"{host}:{service.port or 443}"
+    lines = [f"CONNECT {goal} HTTP/1.1", f"Host: {goal}"]
+    if settings.log_proxy_user is not None:
+        password = settings.log_proxy_password.reveal() if settings.log_proxy_password else ""
+        account = base64.b64encode(f"{settings.log_proxy_user}:{password}".encode()).decode()
+        lines.append(f"Proxy-Authorization: Basic {account}")
+    request = "\r\n".join([*lines, "", ""]).encode()
+    try:
+        place = (proxy.hostname or "", proxy.port or 0)
+        with socket.create_connection(place, _CONNECT_SECONDS) as tcp:
+            tcp.sendall(request)
+            said = b""
+            while b"\n" not in said and len(said) < _MOST_ANSWER:
+                more = tcp.recv(_MOST_ANSWER)
+                if not more:
+                    break
+                said += more
+    except OSError as error:
+        return ProxyAnswer(fault=_cause(error))
+    status = said.partition(b"\n")[0].decode("latin-1").strip()
+    return ProxyAnswer(answer=status.partition(" ")[2])
+
+
+def ask_service(receiver: LogServiceReceiver | S3Receiver) -> ServiceAnswer:
+    """A question that stores nothing: does the receiver answer, and does it know the device?"""
+    try:
+        if isinstance(receiver, S3Receiver):
+            return _ask_store(receiver)
+        return _ask_log_service(receiver)
+    except UploadFailed as fault:
+        return ServiceAnswer(fault=fault.cause, remedy=fault.remedy)
+
+
+def _ask_log_service(receiver: LogServiceReceiver) -> ServiceAnswer:
+    """An upload without a batch: who is known is told that its headers do not fit (400)."""
+    account = upload_format.basic_credentials(receiver.device_id, receiver.device_key.reveal())
+    headers = {upload_format.AUTHORIZATION: account}
+    url = receiver.way.url + upload_format.PATH
+    with receiver.way.client() as client:
+        reply = receiver.way.exchange(client, "POST", url, headers)
+    sentence = upload_format.read_answer(reply.status, reply.body, "").sentence
+    if reply.status in {401, 403}:
+        remedy = "check the device ID and the device key (--upload_key)"
+    elif reply.status >= 500:
+        remedy = "see the log service's own log"
+    else:
+        remedy = "this is no log service: check [upload] url and the proxy"
+    return ServiceAnswer(
+        status=reply.status, sentence=sentence, remedy=remedy, ready=reply.status in {400, 422}
+    )
+
+
+def _ask_store(receiver: S3Receiver) -> ServiceAnswer:
+    """HEAD of the bucket, unsigned: whether our keys may write is shown by an upload alone."""
+    receiver.keys()
+    url = f"{receiver.way.url.rstrip('/')}/{receiver.bucket}"
+    with receiver.way.client() as client:
+        reply = receiver.way.exchange(client, "HEAD", url, {})
+    return ServiceAnswer(
+        status=reply.status,
+        sentence=f"bucket {receiver.bucket}",
+        remedy=f"make the bucket {receiver.bucket}, or name another",
+        ready=reply.status in {200, 204, 301, 307, 403},
+    )

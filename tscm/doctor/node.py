@@ -1,0 +1,179 @@
+"""
+What is to be said of the host and the manager.  Pure: facts in, findings out.
+"""
+
+from collections.abc import Mapping, Sequence
+
+from attrs import frozen
+
+from tscm.doctor.finding import Finding, broken, doubtful, good
+from tscm.model import Json
+
+_MB = 1 << 20
+_EARLIEST = 1_767_225_600  # 2026-01-01: no host that runs this has an earlier date
+_LOSSY_SHARE = 0.001
+
+
+def judge_manager(status: Json | None) -> Finding:
+    """Does a manager run on this root?"""
+    if status is None:
+        return broken(
+            "manager",
+            "no manager runs on this root, so no line is taken and no policy is updated",
+            "start it: `systemctl start tscm`, or `twistd -n tscm`",
+        )
+    return good("manager", f"version {status['version']} runs as process {status['pid']}")
+
+
+def judge_settings(fault: str | None, devices: Mapping[str, str], known: int) -> Finding:
+    """
+    *fault* of the node's file, faults of *devices*' files by name, and how many devices there are.
+    """
+    texts = [] if fault is None else [fault]
+    texts += [f"{name}: {text}" for name, text in sorted(devices.items())]
+    if texts:
+        if fault is not None and "restart the manager" in fault and not devices:
+            return doubtful("settings", fault, "`systemctl restart tscm`")
+        return broken(
+            "settings",
+            "; ".join(texts),
+            "correct what is named; a running manager keeps the settings before it until then",
+        )
+    if not known:
+        return doubtful("settings", "they can be read, and no device is set up", "`tsadmin add`")
+    return good("settings", f"they can be read; {known} {'device' if known == 1 else 'devices'}")
+
+
+def judge_key(fault: str | None, *, needed: bool) -> Finding:
+    """*fault* is why the sealing key does not open what is stored; *needed* says that something is."""
+    if fault is None:
+        return good("key", "it opens the stored secrets, and nobody else can read it")
+    if not needed:
+        return good("key", "there is none, and none is needed before the first device is added")
+    return broken("key", fault, "the operating guide has a table for `sealing key …`")
+
+
+@frozen(kw_only=True)
+class Space:
+    """
+    Room on the disk under *folder*, for an ordinary user; *files* are free inodes (None: no limit).
+    """
+
+    folder: str
+    free: int
+    total: int
+    files: int | None = None
+
+
+def judge_disk(spaces: Sequence[Space], min_free_mb: int, fault: str | None = None) -> Finding:
+    """Is there room for logs and state?  Below the setting retention deletes the oldest segments."""
+    if fault is not None:
+        return broken("disk", fault, "see that the folder is there and belongs to the manager")
+    for one in spaces:
+        if one.free < max(min_free_mb * _MB, 1):
+            return broken(
+                "disk",
+                f"{one.folder} has {one.free // _MB:,} MB free, less than [spool] min_free_mb "
+                f"({min_free_mb:,} MB): the oldest segments are deleted",
+                "make room, or lower [spool] max_mb_per_device and max_age_days",
+            )
+        if one.files is not None and one.files < 1000:
+            return broken(
+                "disk",
+                f"{one.folder} has room for {one.files:,} more files only",
+                "delete small files on that file system",
+            )
+    for one in spaces:
+        if one.free < 2 * min_free_mb * _MB or one.free < one.total // 20:
+            return doubtful(
+                "disk",
+                f"{one.folder} has {one.free // _MB:,} MB of {one.total // _MB:,} MB free",
+                "make room before it ends",
+            )
+    least = min(spaces, key=lambda one: one.free, default=None)
+    return good("disk", "" if least is None else f"{least.free // _MB:,} MB free")
+
+
+def judge_clock(now: float, synchronised: bool | None) -> Finding:
+    """*synchronised* is the kernel's word; None where it gives none."""
+    if now < _EARLIEST:
+        return broken(
+            "clock",
+            "this host's clock is years behind: certificates and TSIG keys do not hold then",
+            "set it: `timedatectl set-ntp yes`",
+        )
+    if synchronised is False:
+        return doubtful(
+            "clock",
+            "the kernel says that nobody keeps this host's clock right",
+            "`timedatectl set-ntp yes`, or another NTP client; in a container, on its host",
+        )
+    if synchronised is None:
+        return good("clock", "it is plausible; the kernel does not say whether it is kept right")
+    return good("clock", "it is kept right")
+
+
+def judge_listeners(bound: Mapping[str, Sequence[str]] | None, faults: Sequence[str]) -> Finding:
+    """
+    *bound* is where the manager listens, by kind; None without a manager, and then *faults* says what
+    would not let it.
+    """
+    if faults:
+        return broken("listeners", "; ".join(faults), "free the port, or choose others in [listen]")
+    if bound is None:
+        return good("listeners", "every address of [listen] is free for the manager")
+    places = [f"{kind} {place}" for kind, many in bound.items() for place in many]
+    if not places:
+        return broken("listeners", "the manager listens nowhere", "set addresses in [listen]")
+    return good("listeners", ", ".join(places))
+
+
+def judge_buffers(
+    listeners: Mapping[str, Json] | None, asked: int, rmem_max: int | None
+) -> Finding:
+    """
+    Receive buffers of UDP: as reached by the manager, or as `net.core.rmem_max` would let it.
+    """
+    if listeners is None:
+        if rmem_max is not None and rmem_max < asked:
+            return doubtful(
+                "socket buffers",
+                f"net.core.rmem_max is {rmem_max:,} and {asked:,} bytes are wanted",
+                f"`sysctl -w net.core.rmem_max={asked}`, unless the manager has CAP_NET_ADMIN",
+            )
+        return good("socket buffers", f"the system allows {asked:,} bytes")
+    buffers = {name: one["receive_buffer"] for name, one in listeners.items() if _udp(one)}
+    if not buffers:
+        return good("socket buffers", "nothing listens on UDP")
+    for name, buffer in buffers.items():
+        if buffer["reached"] < buffer["asked"]:
+            return doubtful(
+                "socket buffers",
+                f"{name} has {buffer['reached']:,} bytes instead of {buffer['asked']:,}: "
+                f"bursts are lost in the kernel sooner",
+                f"{buffer['hint']}, and restart the manager",
+            )
+    return good("socket buffers", f"{min(b['reached'] for b in buffers.values()):,} bytes each")
+
+
+def judge_kernel_drops(listeners: Mapping[str, Json]) -> Finding:
+    """Datagrams that were lost before the manager saw them."""
+    udp = {name: one for name, one in listeners.items() if _udp(one)}
+    if not udp:
+        return good("kernel drops", "nothing listens on UDP")
+    for name, one in udp.items():
+        lost, received = one["kernel_drops"], one["received"]
+        if lost is None:
+            return doubtful("kernel drops", "this kernel does not tell what it drops")
+        if lost:
+            verdict = broken if lost > _LOSSY_SHARE * (received + lost) else doubtful
+            return verdict(
+                "kernel drops",
+                f"{lost:,} datagrams were lost at {name} since the start, {received:,} came in",
+                "raise [intake] receive_buffer_bytes and net.core.rmem_max, or udp_sockets",
+            )
+    return good("kernel drops", "none since the start")
+
+
+def _udp(listener: Json) -> bool:
+    return "kernel_drops" in listener

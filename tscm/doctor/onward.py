@@ -1,0 +1,204 @@
+"""
+What is to be said of lists, updates, arriving lines, log service and SIEM.  Pure.
+"""
+
+from collections.abc import Mapping, Sequence
+
+from attrs import frozen
+
+from tscm.doctor.finding import Finding, broken, doubtful, good
+from tscm.model import Json
+from tscm.upload.failure import proxy_words
+
+_QUIET_SECONDS = 3600
+_SILENT_SECONDS = 86400
+_SERVICE_BEHIND = frozenset({502, 503, 504})
+"""What a proxy that works answers when it cannot reach what is behind it."""
+
+
+def judge_policy_service(servers: Mapping[str, str | None], *, feeds_only: bool) -> Finding:
+    """*servers* by address, with why each cannot be reached (None: it can)."""
+    link = "policy service"
+    if feeds_only:
+        return good(link, "not needed: both lists are feeds")
+    if not servers:
+        return broken(link, "no policy server is set", "servers under [policy] in tscm.toml")
+    away = {server: cause for server, cause in servers.items() if cause is not None}
+    remedy = (
+        "see whether TCP to that port passes; `--dns_port 5353` where something in between "
+        "interferes with port 53"
+    )
+    texts = "; ".join(f"{server}: {cause}" for server, cause in away.items())
+    if len(away) == len(servers):
+        return broken(link, texts, remedy)
+    if away:
+        return doubtful(link, f"{texts}; the others answer", remedy)
+    return good(link, f"{', '.join(servers)} can be reached over TCP")
+
+
+def judge_list(
+    kind: str, name: str, entries: int | None, fault: str | None, remedy: str
+) -> Finding:
+    """A list as it is published: how many *entries*, or why it cannot be had."""
+    link = f"{kind} list"
+    if fault is not None or entries is None:
+        return broken(link, f"{name}: {fault}", remedy)
+    if not entries and kind == "block":
+        return broken(
+            link,
+            f"{name} is empty, and a block list must not be",
+            "wait 15 minutes for a new device or policy, or choose another block list",
+        )
+    return good(link, f"{name} has {entries:,} {'entry' if entries == 1 else 'entries'}")
+
+
+def judge_updates(figures: Json | None, name: str, interval: float, now: float) -> Finding:
+    """How the policy updates of a device go; *figures* is None without a manager."""
+    link = "policy updates"
+    if figures is None:
+        return doubtful(link, "not looked at: no manager runs")
+    if figures.get("locked_out"):
+        return broken(
+            link,
+            "they have stopped: the password was refused too often",
+            f"`tsadmin configure {name} --password -`, then `tsadmin policy resume {name}`",
+        )
+    last = figures.get("last_update")
+    if last is None:
+        return doubtful(link, "there was none yet", f"`tsadmin update {name}`")
+    if not last.get("good"):
+        return broken(link, f"the last one failed: {last.get('error')}", f"`tsadmin update {name}`")
+    if figures.get("held") or figures.get("paused"):
+        return doubtful(link, "they are held", f"`tsadmin policy resume {name}`")
+    age = now - float(last.get("finished_at") or now)
+    if age > 3 * interval:
+        return doubtful(link, f"the last one was {_ago(age)} ago", f"`tsadmin update {name}`")
+    if figures.get("unsaved"):
+        return doubtful(link, "the device did not save what it got", "`write memory` on the device")
+    return good(link, f"the last one went well, {_ago(age)} ago")
+
+
+def judge_lines(state: Json | None, now: float, strangers: Sequence[str], name: str) -> Finding:
+    """Do lines of the device arrive?  *strangers* are addresses that send and that nobody claims."""
+    link = "lines arriving"
+    if state is None:
+        return broken(link, "no manager runs, so no line is taken", "start the manager")
+    if state.get("fault"):
+        return broken(
+            link, f"its log cannot be written: {state['fault']}", "see the disk under its log"
+        )
+    last = state.get("last_received_at")
+    remedy = "`show logging` on the device, then the section about lines of the operating guide"
+    if strangers:
+        shown = ", ".join(strangers[:3])
+        remedy = f"{shown} sends and no device claims it: `tsadmin senders adopt ADDRESS {name}`"
+    if last is None:
+        return broken(link, "no line has ever arrived", remedy)
+    age = now - float(last)
+    if age > _SILENT_SECONDS:
+        return broken(link, f"the last line came {_ago(age)} ago", remedy)
+    if age > _QUIET_SECONDS:
+        return doubtful(link, f"the last line came {_ago(age)} ago", remedy)
+    return good(link, f"the last line came {_ago(age)} ago")
+
+
+def _ago(seconds: float) -> str:
+    for size, word in ((86400, "days"), (3600, "hours"), (60, "minutes")):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.0f} {word}"
+    return f"{max(0.0, seconds):.0f} s"
+
+
+@frozen(kw_only=True)
+class ProxyAnswer:
+    """What a proxy said to CONNECT: a *status* line, or why there was none (*fault*)."""
+
+    answer: str = ""
+    fault: str | None = None
+
+    @property
+    def status(self) -> int:
+        """The number in the answer; 0 where there is none."""
+        word = self.answer.split()[0] if self.answer.split() else ""
+        return int(word) if word.isdigit() and len(word) == 3 else 0
+
+
+def judge_proxy(proxy: str | None, said: ProxyAnswer | None, *, sends: bool) -> Finding:
+    """The way to the log service, where it leads through a proxy."""
+    link = "proxy"
+    if proxy is None or not sends:
+        return good(link, "none is used")
+    if said is None:
+        return doubtful(link, "not looked at")
+    if said.fault is not None:
+        return broken(
+            link, f"{proxy} cannot be reached: {said.fault}", "see whether it is up; --log_proxy"
+        )
+    if 200 <= said.status < 300:
+        return good(link, f"{proxy} lets us through")
+    cause, remedy = proxy_words(said.answer)
+    if said.status in _SERVICE_BEHIND:
+        return good(link, f"{proxy} takes our password; {cause}")
+    return broken(link, cause, remedy)
+
+
+@frozen(kw_only=True)
+class ServiceAnswer:
+    """
+    What a log service or store said: a *status* with a *sentence*, or why there was none (*fault*).
+
+    *ready* says that it knows us and would have taken a batch.
+    """
+
+    status: int = 0
+    sentence: str = ""
+    fault: str | None = None
+    remedy: str = ""
+    ready: bool = False
+
+
+def judge_log_service(
+    url: str | None, said: ServiceAnswer | None, figures: Json | None, *, sends: bool
+) -> Finding:
+    """The log service, by a question that stores nothing, and by how uploads went."""
+    link = "log service"
+    if not sends:
+        return good(link, "logs of this device are not sent")
+    if url is None:
+        return doubtful(
+            link, "logs are kept and not uploaded: none is set", "url under [upload] in tscm.toml"
+        )
+    if said is None:
+        return doubtful(link, "not looked at")
+    if said.fault is not None:
+        return broken(link, said.fault, said.remedy)
+    if not said.ready:
+        return broken(link, f"{url} said: {said.sentence} ({said.status})", said.remedy)
+    if figures and figures.get("retry_at") is not None:
+        return doubtful(link, f"it answers now; the last upload: {figures.get('last_error')}")
+    return good(link, f"{url} answers and knows the device")
+
+
+def judge_siem(
+    target: str | None, figures: Json | None, probed: str | None, *, answers: bool
+) -> Finding:
+    """
+    One target of forwarding.  *probed* is why no connection could be made (None: it could);
+    *answers* is no for UDP, where nobody can tell.
+    """
+    link = "SIEM"
+    if target is None:
+        return good(link, "lines are not forwarded")
+    if probed is not None:
+        return broken(link, f"{target}: {probed}", "see whether it is up and takes lines there")
+    if figures is not None and figures.get("failures") and figures.get("last_error"):
+        return doubtful(link, str(figures["sentence"]), "it can be reached; see whether it lasts")
+    if figures is not None and figures.get("expired"):
+        return doubtful(
+            link,
+            f"{target}: {figures['expired']:,} lines expired before they could be sent",
+            "it was away or slow for longer than the lines are kept",
+        )
+    if not answers:
+        return good(link, f"{target} is sent to; over UDP nobody can tell what arrives")
+    return good(link, f"{target} takes connections")

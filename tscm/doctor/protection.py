@@ -1,0 +1,272 @@
+"""
+Whether the firewall uses our groups and tells us of it, by its running configuration.  Pure.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from attrs import frozen
+
+from tscm.asa.lines import access_list_lines
+from tscm.asa.running import INFORMATIONAL, LEVELS, TCP, Entry, LogHost, RunningConfig
+from tscm.doctor.finding import Finding, Verdict, broken, doubtful, good
+from tscm.policy.groups import parent_name
+
+LINKS = ("access-lists", "access-list log", "logging", "logging host", "permit-hostdown")
+_ACTIONS = {"Block": "deny", "Allow": "permit"}
+_POLICY_IDS = ("106100", "106023")
+
+
+@frozen(kw_only=True)
+class Collector:
+    """
+    Where this manager can be reached: its *addresses*, and ports by protocol (`udp`, `tcp`, `tls`).
+
+    *hears* says that lines of the device have come lately, whatever its configuration says.
+    """
+
+    addresses: frozenset[str]
+    ports: Mapping[str, Sequence[int]]
+    hears: bool = False
+
+
+def judge_protection(config: RunningConfig, prefix: str, collector: Collector) -> list[Finding]:
+    """All that the running configuration says about access-lists and logging."""
+    return [
+        judge_use(config, prefix),
+        judge_log(config, prefix),
+        judge_logging(config, prefix),
+        judge_log_host(config, collector),
+        judge_hostdown(config, collector),
+    ]
+
+
+def entries_in_force(config: RunningConfig, prefix: str, kind: str) -> list[Entry]:
+    """
+    Entries that let *kind*'s group do its work: its action, active, in a list that is bound.
+    """
+    group = parent_name(prefix, kind)
+    return [
+        entry
+        for entry in config.using(group)
+        if entry.action == _ACTIONS[kind]
+        and not (entry.inactive or entry.timed)
+        and config.bound(entry.access_list)
+    ]
+
+
+def judge_use(config: RunningConfig, prefix: str) -> Finding:
+    """Are the groups used, by entries that can be reached, in lists that are bound?"""
+    link = "access-lists"
+    block, allow = parent_name(prefix, "Block"), parent_name(prefix, "Allow")
+    wanted = "type: " + "; ".join(access_list_lines(block, allow)) + " above your own entries"
+    used = entries_in_force(config, prefix, "Block")
+    if not used:
+        return _unused(config, block, wanted)
+    covered = [text for entry in used if (text := _covered_by(config, entry))]
+    if len(covered) == len(used):
+        return broken(link, f"{covered[0]}, so nothing is blocked", "move it below our entries")
+    found: list[str] = []
+    permits = entries_in_force(config, prefix, "Allow")
+    if not permits:
+        found.append(
+            f"no active entry permits object-group {allow}, so the allow list does nothing"
+        )
+    found += covered
+    found += _sides_missing(used, block)
+    found += _out_of_order(config, used, permits, allow)
+    if any(entry.narrowed for entry in used):
+        found.append("an entry takes one protocol or some ports only")
+    if found:
+        return doubtful(link, "; ".join(found), wanted)
+    places = sorted(
+        {
+            f"{one.access_list} ({one.way if one.interface is None else f'{one.way} {one.interface}'})"
+            for entry in used
+            for one in config.bound(entry.access_list)
+        }
+    )
+    return good(link, f"both groups are in force in {', '.join(places)}")
+
+
+def _unused(config: RunningConfig, block: str, wanted: str) -> Finding:
+    link = "access-lists"
+    named = [entry for entry in config.using(block) if entry.action == "deny"]
+    if not named:
+        return broken(link, f"no access-list denies object-group {block}", wanted)
+    unbound = sorted({one.access_list for one in named if not config.bound(one.access_list)})
+    if unbound:
+        return broken(
+            link,
+            f"access-list {', '.join(unbound)} names object-group {block} and is bound nowhere",
+            f"`access-group {unbound[0]} global`, with a last line for what was allowed so far",
+        )
+    return broken(
+        link,
+        f"every entry that denies object-group {block} is inactive or bound to a time-range",
+        wanted,
+    )
+
+
+def _covered_by(config: RunningConfig, entry: Entry) -> str:
+    """What stands above *entry* and takes every packet before it; empty where nothing does."""
+    for above in config.entries[entry.access_list]:
+        if above is entry:
+            return ""
+        if above.takes_everything:
+            return f"`{above.line}` stands above `{entry.line}`"
+    return ""
+
+
+def _sides_missing(used: Iterable[Entry], block: str) -> list[str]:
+    sides = {
+        side
+        for entry in used
+        for side, text in (("from", entry.source), ("to", entry.destination))
+        if text == f"object-group {block}"
+    }
+    return [
+        f"no entry denies traffic {side} object-group {block}"
+        for side in ("from", "to")
+        if side not in sides
+    ]
+
+
+def _out_of_order(
+    config: RunningConfig, denied: Iterable[Entry], permits: Sequence[Entry], allow: str
+) -> list[str]:
+    """In each list that has both, all our permits stand above our denies."""
+    first: dict[str, int] = {}
+    for entry in denied:
+        at = list(config.entries[entry.access_list]).index(entry)
+        first[entry.access_list] = min(at, first.get(entry.access_list, at))
+    late = {
+        entry.access_list
+        for entry in permits
+        if entry.access_list in first
+        and list(config.entries[entry.access_list]).index(entry) > first[entry.access_list]
+    }
+    return [
+        f"in {name} an entry that permits object-group {allow} stands below one that denies"
+        for name in sorted(late)
+    ]
+
+
+def judge_log(config: RunningConfig, prefix: str) -> Finding:
+    """Do the entries in force tell what they did?"""
+    link = "access-list log"
+    used = [(kind, one) for kind in _ACTIONS for one in entries_in_force(config, prefix, kind)]
+    if not any(kind == "Block" for kind, _ in used):
+        return doubtful(link, "not looked at: no access-list is in force")
+    muted = [one for _, one in used if one.muted]
+    if muted:
+        return broken(
+            link,
+            f"`{muted[0].line}` tells nothing: its log is disabled",
+            "enter it again with `log` at its end",
+        )
+    silent = [one for _, one in used if one.level is None]
+    if silent:
+        return doubtful(
+            link,
+            f"{len(silent)} of {len(used)} entries have no `log`, `{silent[0].line}` for one: what is "
+            f"permitted by it is not told, what is denied only packet by packet (106023)",
+            "enter them again with `log` at their end",
+        )
+    return good(link, f"all {len(used)} entries have it")
+
+
+def judge_logging(config: RunningConfig, prefix: str) -> Finding:
+    """Do the messages go to collectors at all?"""
+    link = "logging"
+    if not config.log_enabled:
+        return broken(link, "logging is not enabled on the device", "`logging enable`")
+    if config.trap_list is not None:
+        return doubtful(
+            link,
+            f"what goes to collectors is decided by the message list {config.trap_list}",
+            "see that it takes 106100 and 106023, or `logging trap informational`",
+        )
+    if config.trap is None:
+        return broken(link, "nothing goes to collectors", "`logging trap informational`")
+    silenced = [number for number in _POLICY_IDS if number in config.silenced]
+    if silenced:
+        return broken(
+            link, f"message {silenced[0]} is switched off", f"`logging message {silenced[0]}`"
+        )
+    needed = _level_needed(config, prefix)
+    if config.trap < needed:
+        return broken(
+            link,
+            f"messages up to {LEVELS[config.trap]} go out, and those of our entries are "
+            f"{LEVELS[needed]}",
+            f"`logging trap {LEVELS[needed]}`",
+        )
+    return good(link, f"messages up to {LEVELS[config.trap]} go to collectors")
+
+
+def _level_needed(config: RunningConfig, prefix: str) -> int:
+    levels = [
+        one.level
+        for kind in _ACTIONS
+        for one in entries_in_force(config, prefix, kind)
+        if one.level is not None
+    ]
+    return max(levels, default=INFORMATIONAL)
+
+
+def judge_log_host(config: RunningConfig, collector: Collector) -> Finding:
+    """Does a `logging host` point here?"""
+    link = "logging host"
+    ours = hosts_here(config, collector)
+    if ours:
+        return good(link, ", ".join(map(str, ours)))
+    here = ", ".join(sorted(collector.addresses)) or "an address that it can reach"
+    ports = ", ".join(
+        f"{kind}/{port}" for kind, many in sorted(collector.ports.items()) for port in many
+    )
+    others = ", ".join(str(one) for one in config.log_hosts)
+    remedy = f"`logging host INTERFACE ADDRESS`, this manager being {here} on {ports or 'no port'}"
+    if not others:
+        finding = broken(link, "the device logs to no host", remedy)
+    else:
+        wrong = [one for one in config.log_hosts if one.address in collector.addresses]
+        text = (
+            f"it logs to {wrong[0]}, where this manager does not listen"
+            if wrong
+            else f"it logs to {others}, which is no address of this manager that we know"
+        )
+        finding = broken(link, text, remedy)
+    if collector.hears and finding.verdict is Verdict.BROKEN:
+        return doubtful(
+            link,
+            f"{finding.sentence}; its lines arrive all the same, by a relay or translated",
+            "nothing, where that is meant; `address` in tscm.toml names this manager's address",
+        )
+    return finding
+
+
+def hosts_here(config: RunningConfig, collector: Collector) -> list[LogHost]:
+    """The `logging host` lines that lead to a listener of this manager."""
+    return [
+        one
+        for one in config.log_hosts
+        if one.address in collector.addresses
+        and one.port in collector.ports.get("tls" if one.secure else one.protocol, ())
+    ]
+
+
+def judge_hostdown(config: RunningConfig, collector: Collector) -> Finding:
+    """A collector over TCP that goes away stops all traffic unless this is set."""
+    link = "permit-hostdown"
+    over_tcp = [one for one in config.log_hosts if one.protocol == TCP]
+    if not over_tcp:
+        return good(link, "not needed: the device does not log over TCP")
+    if config.permit_hostdown:
+        return good(link, "set: a collector that is away does not stop traffic")
+    whose = "" if set(over_tcp) & set(hosts_here(config, collector)) else ", though not to us"
+    return broken(
+        link,
+        f"the device logs over TCP{whose} and refuses every new connection through it while that "
+        f"collector is away",
+        "`logging permit-hostdown`, then `write memory`",
+    )
