@@ -92,6 +92,9 @@ class Operations:
     async def report(self, name: str, options: Json) -> Json:
         return {"name": name, "options": options}
 
+    async def rebuild_events(self, name: str, report: Report) -> Json:
+        return {"name": name}
+
     def policy_history(self, name: str) -> Json:
         generation = {
             "number": 3,

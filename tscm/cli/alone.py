@@ -12,7 +12,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.selectreactor import SelectReactor
 from twisted.python.failure import Failure
 
-from tscm.cli.owner import as_owner
+from tscm.cli.owner import left_to_owner
 from tscm.devices import stored_device
 from tscm.model import Json, Report
 from tscm.settings.files import read_node
@@ -37,7 +37,7 @@ def ask_alone(layout: Layout, name: str, ask: Ask) -> Any:
     Raises what the service raises.  On ^C a push that is under way comes to a safe point first.
     """
     reactor = SelectReactor()  # not the installed one: that could run but once in a process
-    with as_owner(layout), RootLock(layout.lock, "tsadmin"):
+    with left_to_owner(layout), RootLock(layout.lock, "tsadmin"):
         node, settings = read_node(layout), stored_device(layout, name)
         threads = Threads(reactor, _THREADS, "tsadmin")
         store = Store(layout.database)

@@ -9,7 +9,7 @@ from attrs import define, field
 
 from tscm import __version__, devices
 from tscm.cli.backend import ManagerDown
-from tscm.cli.owner import as_owner
+from tscm.cli.owner import left_to_owner
 from tscm.devices import NETWORK, Reach
 from tscm.model import Json, Report
 from tscm.settings.files import device_names, read_device, read_node
@@ -139,6 +139,14 @@ class DirectBackend:
         self._known(name)
         return ask(self._layout.database, read_question(name, options, time())).as_json()
 
+    def doctor(self, name: str | None, report: Report) -> Json:
+        """See `Backend`; that no manager runs is a finding."""
+        from tscm.doctor import alone
+
+        if name is None:
+            return alone.doctor_node(self._layout, report)
+        return alone.doctor_device(self._layout, name, report)
+
     def history(self, name: str) -> Json:
         """See `Backend`."""
         from tscm.cli.alone import ask_alone
@@ -156,5 +164,5 @@ class DirectBackend:
 
     @contextmanager
     def _lock(self) -> Iterator[None]:
-        with as_owner(self._layout), RootLock(self._layout.lock, "tsadmin"):
+        with left_to_owner(self._layout), RootLock(self._layout.lock, "tsadmin"):
             yield

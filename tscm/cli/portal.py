@@ -5,6 +5,7 @@
 import click
 
 from tscm.cli import say
+from tscm.cli.owner import left_to_owner
 from tscm.cli.prompts import InputEnded
 from tscm.cli.session import Session
 from tscm.cli.tables import show_pairs, show_table
@@ -53,15 +54,16 @@ def add(
     from tscm.portal.entries import add_entry, list_file
 
     portal = session.layout.portal
-    entry = add_entry(
-        portal,
-        nickname=nickname,
-        address=address,
-        domain=domain,
-        block_list=block_list,
-        allow_list=allow_list,
-        note=note,
-    )
+    with left_to_owner(session.layout):
+        entry = add_entry(
+            portal,
+            nickname=nickname,
+            address=address,
+            domain=domain,
+            block_list=block_list,
+            allow_list=allow_list,
+            note=note,
+        )
     key = entry.device_key.reveal() if entry.device_key else ""
     if json_output:
         say.as_json({**entry.as_json(), "device_key": key})

@@ -14,7 +14,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from tscm.cli import say
-from tscm.cli.owner import as_owner
+from tscm.cli.owner import left_to_owner
 from tscm.cli.session import Session
 from tscm.cli.state import when
 from tscm.cli.tables import show_pairs, show_table
@@ -325,7 +325,7 @@ def repair(session: Session, /, name: str, *, json_output: bool) -> None:
     from tscm.spool.tools_repair import repair_log
 
     log = known_log(session.layout, name)
-    with as_owner(session.layout), RootLock(session.layout.lock, "tsadmin spool repair"):
+    with left_to_owner(session.layout), RootLock(session.layout.lock, "tsadmin spool repair"):
         done = repair_log(Disk(), session.layout.logs, log, time.time())
     if json_output:
         say.as_json(done)
