@@ -271,3 +271,25 @@ async def test_a_name_that_does_not_resolve_is_said(threads: Threads) -> None:
     await until(lambda: service.figures()["state"] == "waiting", 20)
     assert "a name that does not resolve" in service.figures()["sentence"]
     await stop(service)
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_position_that_cannot_be_written_is_said_and_nothing_is_skipped(
+    threads: Threads, siem: TcpReceiver
+) -> None:
+    log = MemoryLog()
+    log.append(*lines(10))
+    real = log.confirm
+
+    def full(offset: int, *, sent: int, skipped: int = 0) -> None:
+        raise OSError(28, "No space left on device")
+
+    log.confirm = full  # type: ignore[method-assign]
+    service = forward(threads, log, tcp(siem.number))
+    await until(lambda: service.figures()["state"] == "waiting")
+    assert "cannot note what was sent: No space left" in service.figures()["sentence"]
+    assert log.position.offset == 0
+    log.confirm = real  # type: ignore[method-assign]
+    await until(lambda: log.position.sent == 10)
+    assert bytes(siem.streams[-1]) == b"".join(lines(10))
+    await stop(service)

@@ -262,7 +262,10 @@ class ForwardService(Service):
         if self._link is None:
             return
         now = self._reactor.seconds()
-        if self._left(now):
+        moved = self._left(now)
+        if self._link is None:  # it had to be closed
+            return
+        if moved:
             self._moved_at = now
             self._settle_seconds = _SETTLE_SECONDS
             self._link.wake()
