@@ -5,7 +5,7 @@ The manager's control interface in a process of its own, with the lists and the 
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
@@ -155,7 +155,9 @@ def main(root: str) -> None:
     layout = Layout(Path(root))
     lock = RootLock(layout.lock, "the manager")
     lock.acquire()
-    service = ControlService(reactor, layout, Operations(layout))
+    service = ControlService(
+        reactor, layout, cast(Any, Operations(layout))
+    )  # what is not asked here is not there
     service.privilegedStartService()
     service.startService()
     print("ready", flush=True)
