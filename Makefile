@@ -14,6 +14,9 @@ test: $(TOX)
 bench: $(TOX)
 	$(TOX) run -q -e bench -- $(ARGS)
 
+faults: $(TOX)
+	$(TOX) run -q -e faults -- $(ARGS)
+
 fuzz: $(TOX)
 	$(TOX) run -q -e fuzz -- $(ARGS)
 
