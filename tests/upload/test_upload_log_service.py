@@ -10,6 +10,7 @@ import pytest
 import pytest_twisted
 from twisted.internet.defer import DeferredSemaphore
 
+from tests.forward.receivers import until
 from tests.memory_log import MemoryLog
 from tests.upload.proxies import PASSWORD, USER, Proxy, squid, tinyproxy
 from tests.upload.scripted import reactor
@@ -76,6 +77,7 @@ class Site:
 
 @pytest_twisted.async_yield_fixture()
 async def site(tmp_path: Path) -> AsyncIterator[Site]:
+    before = set(reactor.getDelayedCalls())
     threads = Threads(reactor, 4, "test")
     threads.startService()
     portal = tmp_path / "portal"
@@ -86,6 +88,8 @@ async def site(tmp_path: Path) -> AsyncIterator[Site]:
     yield Site(tmp_path, threads, logs, entry)
     await logs.stopService()
     await threads.stopService()
+    # Uploaders have closed their connections; the server hears of it in a turn of the reactor.
+    await until(lambda: set(reactor.getDelayedCalls()) <= before)
 
 
 def hits(count: int) -> list[bytes]:
