@@ -6,7 +6,7 @@ import os
 
 from bench.intake_receivers import large_buffers, running, send
 
-RATES = (25_000, 50_000, 75_000)
+RATES = (25_000, 50_000, 100_000)
 SECONDS = 10
 BUFFER = 32 << 20
 """The default of `receive_buffer_bytes`."""

@@ -1,6 +1,7 @@
 """UDP from socket to log."""
 
 import socket
+import sys
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -167,6 +168,19 @@ async def test_ipv4_and_ipv6_have_a_socket_each_on_one_port() -> None:
     await until(lambda: spool.count() == 2)
     assert sorted(spool.lines("fw1")) == [b"four", b"six"]
     await service.stopService()
+
+
+@pytest_twisted.ensureDeferred
+async def test_computing_threads_must_let_the_reactor_in_soon() -> None:
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(0.005)
+    service = IntakeService(reactor, listen(), bounds(), MemorySpool(), SenderTable())
+    try:
+        service.startService()
+        assert sys.getswitchinterval() <= 0.001
+    finally:
+        await service.stopService()
+        sys.setswitchinterval(before)
 
 
 class TestPace:

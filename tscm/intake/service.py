@@ -2,6 +2,7 @@
 The listeners as one service: bound before privileges go, counted while they run.
 """
 
+import sys
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -34,6 +35,13 @@ _FIXED = (
     "resolve_seconds",
 )
 """What holds from the binding of a socket, or the making of a buffer, to the end."""
+
+_SWITCH_SECONDS = 0.0005
+"""
+How long a computing thread may keep the interpreter from the reactor.  Each system call of a
+drain gives the interpreter away; with Python's 5 ms a batch for ten devices would wait
+50 ms beside a policy update, and UDP would be lost (docs/performance.md).
+"""
 
 _OTHER_FILES = 1024  # logs, cursors, requests: beside the connections
 
@@ -131,6 +139,7 @@ class IntakeService(Service):
         """Begin to take lines."""
         self.privilegedStartService()
         super().startService()
+        sys.setswitchinterval(min(sys.getswitchinterval(), _SWITCH_SECONDS))
         self._naming.startService()
         if self._listeners.tls is not None:
             self._following = PeriodicService(
