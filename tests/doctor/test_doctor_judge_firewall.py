@@ -1,0 +1,176 @@
+"""
+What is said of the way to a firewall and of what it says of itself.
+"""
+
+from collections.abc import Callable
+
+import pytest
+
+from tscm.asa import faults
+from tscm.doctor import firewall
+from tscm.doctor.finding import Finding, Verdict
+from tscm.doctor.firewall import Seen
+from tscm.errors import DeviceFault
+from tscm.model import Cidr, Group, Identity
+
+GOOD, DOUBTFUL, BROKEN = Verdict.GOOD, Verdict.DOUBTFUL, Verdict.BROKEN
+WHO = Identity(version="9.15(1)1", model="ASAv10", agent="7.15.1", budget_bytes=500_000)
+
+
+def way_in(seen: Seen, *, self_signed: bool = False) -> dict[str, Finding]:
+    found = firewall.judge_way_in(seen, "https://fw/api", "api", self_signed=self_signed)
+    assert [one.link for one in found] == list(firewall.LINKS)
+    return {one.link: one for one in found}
+
+
+@pytest.mark.parametrize(
+    ("kind", "link"),
+    [
+        (faults.NoConnection, "reachability"),
+        (faults.CertificateUntrusted, "reachability"),
+        (faults.CertificateChanged, "reachability"),
+        (faults.UnitOnStandby, "reachability"),
+        (faults.LoginRefused, "login"),
+        (faults.TokensUsedUp, "login"),
+        (faults.PrivilegeTooLow, "privilege"),
+        (faults.AgentAbsent, "agent"),
+        (faults.AgentFailed, "agent"),
+        (faults.SessionLost, "agent"),
+    ],
+)
+@pytest.mark.parametrize("known", [True, False])
+def test_a_fault_breaks_its_link_and_nothing_behind_it_is_called_good(
+    kind: Callable[[str, str, str], DeviceFault], link: str, known: bool
+) -> None:
+    fault = kind("fw", "the cause", "the remedy")
+    found = way_in(Seen(fault=fault, identity=WHO if known else None))
+    assert found[link].verdict == BROKEN
+    assert (found[link].sentence, found[link].remedy) == ("the cause", "the remedy")
+    links = list(found)
+    assert all(found[one].verdict == DOUBTFUL for one in links[links.index(link) + 1 :])
+    assert all(found[one].verdict != BROKEN for one in links if one != link)
+    if link == "agent" and not known:
+        assert found["login"].verdict == found["privilege"].verdict == DOUBTFUL
+
+
+def test_a_whole_way_in_is_good() -> None:
+    assert {one.verdict for one in way_in(Seen(identity=WHO)).values()} == {GOOD}
+
+
+def test_a_device_that_is_left_alone_is_doubtful_and_says_why() -> None:
+    found = way_in(Seen(resting="an update is under way"))
+    assert {one.verdict for one in found.values()} == {DOUBTFUL}
+    assert all("an update is under way" in one.sentence for one in found.values())
+
+
+def test_any_certificate_taken_is_doubtful() -> None:
+    found = way_in(Seen(identity=WHO), self_signed=True)
+    assert found["reachability"].verdict == DOUBTFUL
+    assert "--fingerprint" in found["reachability"].remedy
+
+
+@pytest.mark.parametrize(("level", "verdict"), [(15, GOOD), (5, BROKEN), (None, GOOD)])
+def test_the_privilege_that_the_configuration_shows(level: int | None, verdict: Verdict) -> None:
+    assert way_in(Seen(identity=WHO, privilege=level))["privilege"].verdict == verdict
+
+
+def test_an_agent_without_a_version_is_doubtful() -> None:
+    assert way_in(Seen(identity=Identity(version="9.15")))["agent"].verdict == DOUBTFUL
+
+
+@pytest.mark.parametrize(
+    ("version", "verdict"),
+    [
+        ("9.2(1)", BROKEN),
+        ("9.3(2)", GOOD),
+        ("9.15(1)1", GOOD),
+        ("9.16(4)19", GOOD),
+        ("9.17(1)", DOUBTFUL),
+        ("9.18(1)", DOUBTFUL),
+        ("9.19(1)12", DOUBTFUL),
+        ("10.1", DOUBTFUL),
+        (None, DOUBTFUL),
+        ("odd", DOUBTFUL),
+    ],
+)
+def test_versions(version: str | None, verdict: Verdict) -> None:
+    assert firewall.judge_version(Identity(version=version)).verdict == verdict
+
+
+@pytest.mark.parametrize(
+    ("budget", "used", "verdict"),
+    [(500, 100, GOOD), (500, 460, DOUBTFUL), (500, 501, BROKEN), (None, 100, DOUBTFUL)],
+)
+def test_the_free_budget(budget: int | None, used: int, verdict: Verdict) -> None:
+    found = firewall.judge_budget(Identity(budget_bytes=budget), used, "fw")
+    assert found.verdict == verdict
+
+
+@pytest.mark.parametrize(
+    ("seconds", "verdict"), [(0.2, GOOD), (-100.0, GOOD), (3600.0, DOUBTFUL), (-200.0, DOUBTFUL)]
+)
+def test_the_clock_of_the_device(seconds: float, verdict: Verdict) -> None:
+    found = firewall.judge_clock_difference(seconds)
+    assert found is not None
+    assert found.verdict == verdict
+    assert firewall.judge_clock_difference(None) is None
+
+
+def groups(**held: tuple[tuple[str, ...], tuple[str, ...]]) -> dict[str, Group]:
+    return {
+        f"X-{name.replace('_', '-')}": Group(
+            name=f"X-{name.replace('_', '-')}",
+            members=tuple(Cidr(one) for one in members),
+            children=children,
+        )
+        for name, (members, children) in held.items()
+    }
+
+
+ALLOW = ((), ("X-Allow-1",))
+PLACEHOLDER = (("192.0.2.1/32",), ())
+
+
+@pytest.mark.parametrize(
+    ("held", "verdict", "words"),
+    [
+        (groups(), BROKEN, "no object-group X-Block and no X-Allow"),
+        (groups(Block=((), ())), BROKEN, "X-Allow"),
+        (
+            groups(Block=((), ("X-Block-1",)), Allow=ALLOW, Allow_1=PLACEHOLDER),
+            BROKEN,
+            "X-Block-1 cannot be read",
+        ),
+        (
+            groups(
+                Block=((), ("X-Block-1",)),
+                Block_1=PLACEHOLDER,
+                Allow=ALLOW,
+                Allow_1=PLACEHOLDER,
+            ),
+            BROKEN,
+            "nothing is blocked",
+        ),
+        (
+            groups(
+                Block=((), ("X-Block-1",)),
+                Block_1=(("20.0.0.0/8", "20.1.1.1/32"), ()),
+                Allow=ALLOW,
+                Allow_1=PLACEHOLDER,
+            ),
+            GOOD,
+            "X-Block 2, X-Allow 0",
+        ),
+    ],
+)
+def test_groups(held: dict[str, Group], verdict: Verdict, words: str) -> None:
+    found = firewall.judge_groups(held, "X", "fw")
+    assert found.verdict == verdict
+    assert words in found.sentence
+
+
+def test_what_was_not_reached_is_not_called_good() -> None:
+    for seen in (Seen(), Seen(resting="x"), Seen(fault=faults.NoConnection("fw", "x"))):
+        found = firewall.judge_behind(seen, "X", "fw")
+        assert [one.link for one in found] == list(firewall.BEHIND)
+        assert {one.verdict for one in found} == {DOUBTFUL}

@@ -1,0 +1,85 @@
+"""
+What is said of host and manager, for every verdict that there is.
+"""
+
+from typing import Any
+
+import pytest
+
+from tscm.doctor import node
+from tscm.doctor.finding import Finding, Verdict, broken, doubtful, good, worst
+
+GB = 1 << 30
+GOOD, DOUBTFUL, BROKEN = Verdict.GOOD, Verdict.DOUBTFUL, Verdict.BROKEN
+
+
+def space(free: int, total: int = 1000 * GB, files: int | None = 10**6) -> node.Space:
+    return node.Space(folder="/logs", free=free, total=total, files=files)
+
+
+def udp(lost: int | None = 0, received: int = 1000, reached: int = 100) -> dict[str, Any]:
+    buffer = {"asked": 100, "reached": reached, "hint": "sysctl -w net.core.rmem_max=100"}
+    return {
+        "udp 0.0.0.0:514": {"received": received, "kernel_drops": lost, "receive_buffer": buffer},
+        "tcp 0.0.0.0:514": {"received": 5},
+    }
+
+
+CASES: list[tuple[Finding, Verdict, str]] = [
+    (node.judge_manager({"version": "1", "pid": 7}), GOOD, "process 7"),
+    (node.judge_manager(None), BROKEN, "no manager runs"),
+    (node.judge_settings(None, {}, 2), GOOD, "2 devices"),
+    (node.judge_settings(None, {}, 0), DOUBTFUL, "no device"),
+    (node.judge_settings("x has changed; restart the manager", {}, 2), DOUBTFUL, "restart"),
+    (node.judge_settings("tscm.toml: a fault", {}, 2), BROKEN, "a fault"),
+    (node.judge_settings(None, {"fw": "bad port"}, 2), BROKEN, "fw: bad port"),
+    (node.judge_key(None, needed=True), GOOD, "opens"),
+    (node.judge_key("lost", needed=False), GOOD, "none is needed"),
+    (node.judge_key("key: it is lost", needed=True), BROKEN, "lost"),
+    (node.judge_disk([space(500 * GB)], 512), GOOD, "512,000 MB free"),
+    (node.judge_disk([space(40 * GB)], 512), DOUBTFUL, "/logs"),
+    (node.judge_disk([space(GB // 2 + GB // 4, GB)], 512), DOUBTFUL, "/logs"),
+    (node.judge_disk([space(GB // 4)], 512), BROKEN, "oldest segments"),
+    (node.judge_disk([space(0)], 0), BROKEN, "0 MB free"),
+    (node.judge_disk([space(500 * GB, files=3)], 512), BROKEN, "3 more files"),
+    (node.judge_disk((), 512, "/logs: no right"), BROKEN, "no right"),
+    (node.judge_clock(1.8e9, True), GOOD, "right"),
+    (node.judge_clock(1.8e9, None), GOOD, "plausible"),
+    (node.judge_clock(1.8e9, False), DOUBTFUL, "nobody"),
+    (node.judge_clock(0.0, True), BROKEN, "behind"),
+    (node.judge_listeners({"udp": ["0.0.0.0:514"], "tcp": []}, []), GOOD, "udp 0.0.0.0:514"),
+    (node.judge_listeners(None, []), GOOD, "free"),
+    (node.judge_listeners({"udp": []}, []), BROKEN, "nowhere"),
+    (node.judge_listeners(None, ["udp 1.2.3.4:514: taken"]), BROKEN, "taken"),
+    (node.judge_buffers(udp(), 100, None), GOOD, "100 bytes"),
+    (node.judge_buffers({"tcp x": {"received": 1}}, 100, None), GOOD, "nothing listens"),
+    (node.judge_buffers(udp(reached=50), 100, None), DOUBTFUL, "50 bytes"),
+    (node.judge_buffers(None, 100, 100), GOOD, "allows"),
+    (node.judge_buffers(None, 100, None), GOOD, "allows"),
+    (node.judge_buffers(None, 100, 99), DOUBTFUL, "99"),
+    (node.judge_kernel_drops(udp()), GOOD, "none"),
+    (node.judge_kernel_drops({}), GOOD, "nothing listens"),
+    (node.judge_kernel_drops(udp(None)), DOUBTFUL, "does not tell"),
+    (node.judge_kernel_drops(udp(1, 10_000)), DOUBTFUL, "1 datagrams"),
+    (node.judge_kernel_drops(udp(100, 1000)), BROKEN, "100 datagrams"),
+]
+
+
+@pytest.mark.parametrize(("finding", "verdict", "words"), CASES)
+def test_verdict_on_a_link_of_the_node(finding: Finding, verdict: Verdict, words: str) -> None:
+    assert finding.verdict == verdict
+    assert words in finding.sentence
+
+
+def test_what_is_not_good_says_what_to_do() -> None:
+    for finding, verdict, _ in CASES:
+        if verdict != GOOD and "does not tell" not in finding.sentence:
+            assert finding.remedy, finding
+
+
+def test_the_worst_link_is_the_verdict_on_the_chain() -> None:
+    one, two, three = good("a", ""), doubtful("b", ""), broken("c", "")
+    assert worst([]) == GOOD
+    assert worst([one]) == GOOD
+    assert worst([one, two]) == DOUBTFUL
+    assert worst([two, three, one]) == BROKEN

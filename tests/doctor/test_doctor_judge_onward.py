@@ -1,0 +1,103 @@
+"""
+What is said of lists, updates, arriving lines, proxy, log service and SIEM.
+"""
+
+from typing import Any
+
+import pytest
+
+from tscm.doctor import onward
+from tscm.doctor.finding import Finding, Verdict
+from tscm.doctor.onward import ProxyAnswer, ServiceAnswer
+
+GOOD, DOUBTFUL, BROKEN = Verdict.GOOD, Verdict.DOUBTFUL, Verdict.BROKEN
+NOW = 1.8e9
+PROXY, URL = "http://proxy:3128", "https://logs.example"
+
+
+def updates(figures: dict[str, Any] | None) -> Finding:
+    return onward.judge_updates(figures, "fw", 3600, NOW)
+
+
+def lines(state: dict[str, Any] | None, *strangers: str) -> Finding:
+    return onward.judge_lines(state, NOW, strangers, "fw")
+
+
+def proxy(answer: str = "", fault: str | None = None) -> Finding:
+    return onward.judge_proxy(PROXY, ProxyAnswer(answer=answer, fault=fault), sends=True)
+
+
+def service(said: ServiceAnswer | None, figures: dict[str, Any] | None = None) -> Finding:
+    return onward.judge_log_service(URL, said, figures, sends=True)
+
+
+def siem(probed: str | None = None, answers: bool = True, **figures: Any) -> Finding:
+    return onward.judge_siem("TCP siem:514", figures or None, probed, answers=answers)
+
+
+LAST_GOOD = {"last_update": {"good": True, "finished_at": NOW - 600}}
+READY = ServiceAnswer(status=400, ready=True)
+
+CASES: list[tuple[Finding, Verdict, str]] = [
+    (onward.judge_policy_service({"a:53": None}, feeds_only=False), GOOD, "a:53"),
+    (onward.judge_policy_service({}, feeds_only=True), GOOD, "feeds"),
+    (onward.judge_policy_service({}, feeds_only=False), BROKEN, "no policy server"),
+    (onward.judge_policy_service({"a:53": "x", "b:53": None}, feeds_only=False), DOUBTFUL, "a:53"),
+    (onward.judge_policy_service({"a:53": "refused"}, feeds_only=False), BROKEN, "refused"),
+    (onward.judge_list("block", "b", 1, None, ""), GOOD, "1 entry"),
+    (onward.judge_list("allow", "a", 0, None, ""), GOOD, "0 entries"),
+    (onward.judge_list("block", "b", 0, None, ""), BROKEN, "empty"),
+    (onward.judge_list("block", "b", None, "no such name", "wait"), BROKEN, "no such name"),
+    (updates(None), DOUBTFUL, "no manager"),
+    (updates({"locked_out": True}), BROKEN, "too often"),
+    (updates({"last_update": None}), DOUBTFUL, "none yet"),
+    (updates({"last_update": {"good": False, "error": "no TCP"}}), BROKEN, "no TCP"),
+    (updates({**LAST_GOOD, "held": True}), DOUBTFUL, "held"),
+    (updates({**LAST_GOOD, "paused": True}), DOUBTFUL, "held"),
+    (updates({"last_update": {"good": True, "finished_at": NOW - 11000}}), DOUBTFUL, "3 hours"),
+    (updates({**LAST_GOOD, "unsaved": True}), DOUBTFUL, "save"),
+    (updates(LAST_GOOD), GOOD, "10 minutes"),
+    (lines({"last_received_at": NOW - 5}), GOOD, "5 s"),
+    (lines({"last_received_at": NOW - 7200}), DOUBTFUL, "2 hours"),
+    (lines({"last_received_at": NOW - 200_000}), BROKEN, "2 days"),
+    (lines({"last_received_at": None}), BROKEN, "ever"),
+    (lines({"last_received_at": NOW, "fault": "disk full"}), BROKEN, "disk full"),
+    (lines(None), BROKEN, "no manager"),
+    (onward.judge_proxy(None, None, sends=True), GOOD, "none is used"),
+    (onward.judge_proxy(PROXY, None, sends=False), GOOD, "none is used"),
+    (onward.judge_proxy(PROXY, None, sends=True), DOUBTFUL, "not looked at"),
+    (proxy("200 Connection established"), GOOD, "lets us through"),
+    (proxy("502 Bad Gateway"), GOOD, "cannot reach the log service"),
+    (proxy("407 Proxy Authentication Required"), BROKEN, "password"),
+    (proxy("403 Forbidden"), BROKEN, "forbids"),
+    (proxy(""), BROKEN, "nothing that can be read"),
+    (proxy(fault="connection refused"), BROKEN, "connection refused"),
+    (onward.judge_log_service(URL, None, None, sends=False), GOOD, "not sent"),
+    (onward.judge_log_service(None, None, None, sends=True), DOUBTFUL, "none is set"),
+    (service(None), DOUBTFUL, "not looked at"),
+    (service(READY), GOOD, "knows the device"),
+    (service(READY, {"retry_at": 5.0, "last_error": "away"}), DOUBTFUL, "away"),
+    (service(ServiceAnswer(fault="no TLS", remedy="x")), BROKEN, "no TLS"),
+    (service(ServiceAnswer(status=401, sentence="who?", remedy="x")), BROKEN, "who?"),
+    (onward.judge_siem(None, None, None, answers=False), GOOD, "not forwarded"),
+    (siem("connection refused"), BROKEN, "connection refused"),
+    (siem(failures=2, last_error="x", sentence="is tried again"), DOUBTFUL, "tried again"),
+    (siem(expired=7), DOUBTFUL, "7 lines expired"),
+    (siem(failures=0, last_error="old"), GOOD, "takes connections"),
+    (siem(), GOOD, "takes connections"),
+    (siem(answers=False), GOOD, "nobody can tell"),
+]
+
+
+@pytest.mark.parametrize(("finding", "verdict", "words"), CASES)
+def test_verdict_on_a_link_beyond_the_manager(
+    finding: Finding, verdict: Verdict, words: str
+) -> None:
+    assert finding.verdict == verdict
+    assert words in finding.sentence
+
+
+def test_an_unknown_sender_is_named_where_no_line_arrives() -> None:
+    found = lines({"last_received_at": None}, "192.0.2.5")
+    assert "192.0.2.5" in found.remedy
+    assert "senders adopt" in found.remedy

@@ -1,0 +1,274 @@
+"""
+What is said of access-lists and logging, by configurations as they are.
+"""
+
+import ipaddress
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tscm.asa.lines import access_list_lines
+from tscm.asa.running import RunningConfig, read_running
+from tscm.doctor import protection, trial
+from tscm.doctor.finding import Finding, Verdict
+from tscm.doctor.protection import Collector
+from tscm.model import Cidr, Group
+
+GOOD, DOUBTFUL, BROKEN = Verdict.GOOD, Verdict.DOUBTFUL, Verdict.BROKEN
+OURS = access_list_lines("X-Block", "X-Allow")
+LAST = "access-list global_access extended permit ip any any"
+LOGGING = [
+    "logging enable",
+    "logging trap informational",
+    "logging host management 192.0.2.9 17/514",
+]
+INTERFACES = [
+    "interface G0/0",
+    " nameif outside",
+    " security-level 0",
+    " ip address 198.51.100.1 255.255.255.0",
+    "interface G0/1",
+    " nameif inside",
+    " security-level 100",
+    " ip address 10.0.0.254 255.255.255.0",
+    "interface M0/0",
+    " management-only",
+    " nameif management",
+    " security-level 100",
+    " ip address 192.168.45.1 255.255.255.0",
+]
+HERE = Collector(addresses=frozenset({"192.0.2.9"}), ports={"udp": [514], "tcp": [1470]})
+GLOBAL = "access-group global_access global"
+
+
+def config(*lines: str) -> RunningConfig:
+    return read_running("\n".join([*INTERFACES, *lines]) + "\n")
+
+
+WHOLE = config(*OURS, LAST, GLOBAL, *LOGGING)
+
+
+def check(found: Finding, verdict: Verdict, words: str) -> None:
+    assert found.verdict == verdict, found
+    assert words in found.sentence
+    assert found.remedy or verdict == GOOD or found.sentence.startswith("not looked at")
+
+
+def test_the_lines_that_add_prints_are_all_good() -> None:
+    found = protection.judge_protection(WHOLE, "X", HERE)
+    assert [one.link for one in found] == list(protection.LINKS)
+    assert {one.verdict for one in found} == {GOOD}, found
+
+
+@pytest.mark.parametrize(
+    ("lines", "verdict", "words"),
+    [
+        ([GLOBAL], BROKEN, "no access-list denies object-group X-Block"),
+        ([LAST, GLOBAL], BROKEN, "no access-list denies"),
+        ([*OURS], BROKEN, "bound nowhere"),
+        ([*OURS, "access-group other global"], BROKEN, "bound nowhere"),
+        ([LAST, *OURS, GLOBAL], BROKEN, "stands above"),
+        ([*(f"{one} inactive" for one in OURS), GLOBAL], BROKEN, "inactive"),
+        ([*(f"{one} time-range night" for one in OURS), GLOBAL], BROKEN, "time-range"),
+        ([*OURS[2:], GLOBAL], DOUBTFUL, "the allow list does nothing"),
+        ([*OURS[2:], *OURS[:2], GLOBAL], DOUBTFUL, "stands below"),
+        ([*OURS[:3], GLOBAL], DOUBTFUL, "no entry denies traffic to"),
+        ([*OURS[:2], OURS[3], GLOBAL], DOUBTFUL, "no entry denies traffic from"),
+        ([*(one.replace(" ip ", " tcp ") for one in OURS), GLOBAL], DOUBTFUL, "one protocol"),
+        (
+            [*OURS, "access-group global_access in interface outside"],
+            GOOD,
+            "global_access (in outside)",
+        ),
+    ],
+)
+def test_use_of_the_groups(lines: list[str], verdict: Verdict, words: str) -> None:
+    check(protection.judge_use(config(*lines), "X"), verdict, words)
+
+
+def test_an_entry_below_one_that_takes_everything_in_one_of_two_lists_is_doubtful() -> None:
+    second = [one.replace("global_access", "other") for one in (LAST, *OURS)]
+    lines = [*OURS, *second, GLOBAL, "access-group other in interface inside"]
+    check(protection.judge_use(config(*lines), "X"), DOUBTFUL, "stands above")
+
+
+@pytest.mark.parametrize(
+    ("ours", "verdict", "words"),
+    [
+        (OURS, GOOD, "all 4 entries"),
+        ([one.removesuffix(" log") for one in OURS], DOUBTFUL, "4 of 4 entries"),
+        ([*OURS[:3], OURS[3].removesuffix(" log")], DOUBTFUL, "1 of 4 entries"),
+        ([*OURS[:3], f"{OURS[3]} disable"], BROKEN, "disabled"),
+        ([], DOUBTFUL, "not looked at"),
+    ],
+)
+def test_log_of_the_entries(ours: list[str], verdict: Verdict, words: str) -> None:
+    check(protection.judge_log(config(*ours, GLOBAL), "X"), verdict, words)
+
+
+@pytest.mark.parametrize(
+    ("lines", "verdict", "words"),
+    [
+        ([], BROKEN, "not enabled"),
+        (["logging enable"], BROKEN, "nothing goes"),
+        (["logging enable", "logging trap mine"], DOUBTFUL, "message list mine"),
+        (["logging enable", "logging trap warnings"], BROKEN, "warnings go out"),
+        ([*LOGGING, "no logging message 106100"], BROKEN, "106100 is switched off"),
+        (LOGGING, GOOD, "informational"),
+        (["logging enable", "logging trap debugging"], GOOD, "debugging"),
+    ],
+)
+def test_logging(lines: list[str], verdict: Verdict, words: str) -> None:
+    check(protection.judge_logging(config(*OURS, GLOBAL, *lines), "X"), verdict, words)
+
+
+def test_an_entry_that_logs_below_the_trap_level_is_not_heard() -> None:
+    lines = [f"{one} debugging" for one in OURS]
+    check(protection.judge_logging(config(*lines, GLOBAL, *LOGGING), "X"), BROKEN, "debugging")
+
+
+@pytest.mark.parametrize(
+    ("host", "hears", "verdict", "words"),
+    [
+        ("management 192.0.2.9 17/514", False, GOOD, "192.0.2.9 udp/514"),
+        ("management 192.0.2.9", False, GOOD, "udp/514"),
+        ("management 192.0.2.9 6/1470", False, GOOD, "tcp/1470"),
+        ("management 192.0.2.9 17/515", False, BROKEN, "does not listen"),
+        ("management 192.0.2.9 6/1470 secure", False, BROKEN, "does not listen"),
+        ("management 192.0.2.77 17/514", False, BROKEN, "no address of this manager"),
+        ("management 192.0.2.77 17/514", True, DOUBTFUL, "all the same"),
+        (None, False, BROKEN, "no host"),
+        (None, True, DOUBTFUL, "all the same"),
+    ],
+)
+def test_where_the_device_logs_to(
+    host: str | None, hears: bool, verdict: Verdict, words: str
+) -> None:
+    lines = [] if host is None else [f"logging host {host}"]
+    here = Collector(addresses=HERE.addresses, ports=HERE.ports, hears=hears)
+    check(protection.judge_log_host(config(*lines), here), verdict, words)
+
+
+@pytest.mark.parametrize(
+    ("lines", "verdict", "words"),
+    [
+        (LOGGING, GOOD, "not needed"),
+        (["logging host management 192.0.2.9 6/1470"], BROKEN, "refuses every new connection"),
+        (["logging host management 192.0.2.77 6/1470"], BROKEN, "though not to us"),
+        (
+            ["logging host management 192.0.2.9 6/1470", "logging permit-hostdown"],
+            GOOD,
+            "does not stop traffic",
+        ),
+    ],
+)
+def test_a_collector_over_tcp_needs_permit_hostdown(
+    lines: list[str], verdict: Verdict, words: str
+) -> None:
+    check(protection.judge_hostdown(config(*lines), HERE), verdict, words)
+
+
+# -- the test address ---------------------------------------------------------
+
+
+def held(block: list[str], allow: list[str]) -> dict[str, Group]:
+    return {
+        name: Group(name=name, members=tuple(Cidr(one) for one in members), children=children)
+        for name, members, children in (
+            ("X-Block", [], ("X-Block-1",)),
+            ("X-Block-1", block, ()),
+            ("X-Allow", [], ("X-Allow-1",)),
+            ("X-Allow-1", allow, ()),
+        )
+    }
+
+
+def test_the_test_packet_goes_from_inside_to_a_listed_address() -> None:
+    lines = config(OURS[0], OURS[3], GLOBAL)
+    plan = trial.plan_trial(lines, held(["20.0.0.0/24", "20.9.9.9/32"], []), "X")
+    assert plan is not None
+    assert plan.command == "packet-tracer input inside tcp 10.0.0.253 1025 20.0.0.1 80"
+
+
+def test_an_entry_for_the_other_direction_is_tested_from_outside() -> None:
+    lines = config(OURS[2], "access-group global_access in interface outside")
+    plan = trial.plan_trial(lines, held(["20.9.9.9/32"], []), "X")
+    assert plan is not None
+    assert plan.command == "packet-tracer input outside tcp 20.9.9.9 1025 10.0.0.253 80"
+
+
+def test_a_list_that_is_bound_outwards_is_tested_through_another_interface() -> None:
+    lines = config(OURS[3], "access-group global_access out interface inside")
+    plan = trial.plan_trial(lines, held(["20.9.9.9/32"], []), "X")
+    assert plan is not None
+    assert plan.interface == "outside"
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_an_address_that_the_allow_list_spares_is_not_chosen(data: st.DataObject) -> None:
+    nets = st.tuples(st.integers(0, 63), st.integers(26, 32)).map(
+        lambda pair: str(ipaddress.ip_network((0x14000000 + pair[0], pair[1]), strict=False))
+    )
+    block, allow = data.draw(st.lists(nets, max_size=6)), data.draw(st.lists(nets, max_size=6))
+    plan = trial.plan_trial(WHOLE, held(block, allow), "X")
+    if plan is None:
+        return
+    address = ipaddress.ip_address(plan.listed)
+    assert any(address in ipaddress.ip_network(one) for one in block)
+    assert not any(address in ipaddress.ip_network(one) for one in allow)
+
+
+@pytest.mark.parametrize("groups", [{}, held([], []), held(["2001:db8::/32"], [])])
+def test_without_a_listed_address_there_is_no_test(groups: dict[str, Group]) -> None:
+    assert trial.plan_trial(WHOLE, groups, "X") is None
+
+
+PLAN = trial.plan_trial(WHOLE, held(["20.9.9.9/32"], []), "X")
+DROPPED = f"Type: ACCESS-LIST\nConfig:\n{OURS[3]}\nResult:\nAction: drop\n"
+
+
+@pytest.mark.parametrize(
+    ("plan", "said", "looked", "verdict", "words"),
+    [
+        (PLAN, DROPPED, True, GOOD, "is dropped"),
+        (PLAN, "Config:\nImplicit Rule\nAction: drop\n", True, DOUBTFUL, "not by our entry"),
+        (PLAN, DROPPED.replace("drop", "allow"), True, BROKEN, "lets 20.9.9.9 through"),
+        (PLAN, "ERROR: % Invalid input", True, DOUBTFUL, "did not answer"),
+        (PLAN, None, True, DOUBTFUL, "did not answer"),
+        (None, None, True, DOUBTFUL, "no packet"),
+        (None, None, False, DOUBTFUL, "not looked at"),
+    ],
+)
+def test_what_packet_tracer_says(
+    plan: trial.Trial | None, said: str | None, looked: bool, verdict: Verdict, words: str
+) -> None:
+    check(trial.judge_trial(plan, said, looked=looked), verdict, words)
+
+
+@pytest.mark.parametrize(
+    ("seen", "hits", "counted", "verdict", "words"),
+    [
+        (True, 0, True, GOOD, "the line about 20.9.9.9"),
+        (False, 12, True, GOOD, "12 hits"),
+        (False, 0, True, DOUBTFUL, "as a rule"),
+        (False, None, True, DOUBTFUL, "as a rule"),
+        (True, 12, False, BROKEN, "event reader"),
+    ],
+)
+def test_the_way_back_of_an_event(
+    seen: bool, hits: int | None, counted: bool, verdict: Verdict, words: str
+) -> None:
+    check(trial.judge_events(PLAN, seen=seen, hits=hits, counted=counted), verdict, words)
+
+
+def test_a_line_tells_of_an_address_only_as_an_end_of_what_an_access_list_did() -> None:
+    hit = (
+        b"<166>%ASA-6-106100: access-list g denied tcp inside/10.0.0.1(1025) -> "
+        b"outside/20.9.9.9(80) hit-cnt 1 first hit [0x1, 0x0]\n"
+    )
+    other = b"<166>%ASA-6-302013: Built outbound TCP to outside:20.9.9.9/80\n"
+    assert trial.is_told(other + hit, "20.9.9.9")
+    assert not trial.is_told(hit, "20.9.9.99")
+    assert not trial.is_told(other, "20.9.9.9")
