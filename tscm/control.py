@@ -80,6 +80,9 @@ class Operations(Protocol):
     async def report(self, name: str, options: Json) -> Json:
         """What the lists did on a device; the options are those of `tsadmin report`."""
 
+    async def doctor(self, name: str | None, report: Report) -> Json:
+        """What is good, doubtful or broken along a device's chain, or about the host and the manager."""
+
     def ledger(self, device: str | None) -> Json:
         """The balance, of one device or of all."""
 
@@ -226,6 +229,16 @@ class ControlInterface:
     def rebuild(self, request: Request, name: str) -> Deferred[None]:
         """`POST /v1/devices/NAME/events/rebuild`."""
         return self._long(request, lambda _, report: self._operations.rebuild_events(name, report))
+
+    @app.route("/v1/doctor", methods=["POST"])
+    def doctor(self, request: Request) -> Deferred[None]:
+        """`POST /v1/doctor`."""
+        return self._long(request, lambda _, report: self._operations.doctor(None, report))
+
+    @app.route("/v1/devices/<name>/doctor", methods=["POST"])
+    def doctor_device(self, request: Request, name: str) -> Deferred[None]:
+        """`POST /v1/devices/NAME/doctor`."""
+        return self._long(request, lambda _, report: self._operations.doctor(name, report))
 
     def _short(self, request: Request, call: Callable[[], Any]) -> bytes:
         request.setHeader(b"content-type", b"application/json")

@@ -205,6 +205,30 @@ class NodeOperations:
         outcome = await self._node.updates.purge(name, report, force=force)
         return {**outcome.to_json(), "sentence": outcome.sentence()}
 
+    async def doctor(self, name: str | None, report: Report) -> Json:
+        """See `Operations`."""
+        from tscm.doctor.finding import as_json
+        from tscm.doctor.node_walk import walk_node
+        from tscm.doctor.visit import Visit
+
+        node = self._node
+        if name is None:
+            return as_json(await node.slow.run(walk_node, node.layout, self.status(), report))
+        state = self.device_view(name)["state"] if name in node.rooms else None
+        visit = Visit(
+            layout=node.layout,
+            node=node.node,
+            settings=node.rooms[name].settings if name in node.rooms else None,
+            state=state,
+            listeners=node.intake.addresses(),
+            strangers=tuple(str(one["address"]) for one in node.senders.unknown()),
+            clock=node.reactor,
+            threads=node.slow,
+            ask_device=node.updates.ask_device,
+            log=node.spool.reader(name, "events") if name in node.rooms else None,
+        )
+        return await visit.pay(name, report)
+
     def ledger(self, device: str | None) -> Json:
         """See `Operations`."""
         node = self._node

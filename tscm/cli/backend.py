@@ -99,6 +99,9 @@ class Backend(Protocol):
     def report(self, name: str, options: Json, report: Report) -> Json:
         """What the lists did on a device."""
 
+    def doctor(self, name: str | None, report: Report) -> Json:
+        """`{findings}` about a device's chain; without a name about host and manager."""
+
     def history(self, name: str) -> Json:
         """Generations that are kept, and the latest updates."""
 

@@ -96,6 +96,11 @@ class ManagerBackend:
         """See `Backend`."""
         return self._long("POST", f"{_device(name)}/report", report, options)
 
+    def doctor(self, name: str | None, report: Report) -> Json:
+        """See `Backend`."""
+        path = "/v1" if name is None else _device(name)
+        return self._long("POST", f"{path}/doctor", report)
+
     def history(self, name: str) -> Json:
         """See `Backend`."""
         return self._object("GET", f"{_device(name)}/policy/history")
