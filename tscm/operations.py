@@ -11,6 +11,7 @@ from attrs import define
 from tscm import __version__, devices
 from tscm.errors import TscmError
 from tscm.events.report import ask, read_question
+from tscm.events.history import with_history
 from tscm.ledger import balance
 from tscm.model import Json, Report
 from tscm.secrets import load_key
@@ -164,7 +165,9 @@ class NodeOperations:
         updates = self._node.updates
         self._node.device(name)
         if question == "why":
-            return await updates.why(name, str(body.get("address", "")))
+            standing = await updates.why(name, str(body.get("address", "")))
+            node = self._node
+            return await node.slow.run(with_history, node.layout.database, name, standing)
         if question == "dropped":
             search = body.get("search")
             return await updates.dropped(name, None if search is None else str(search))

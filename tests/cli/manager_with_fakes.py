@@ -51,6 +51,19 @@ STATE = {
 }
 
 
+SEEN = {
+    "entries": [
+        {"entry": "203.0.113.0/24", "action": "blocked", "list": "b\x1b[31m.example",
+         "first_hour": 1700000000, "last_hour": 1700007200, "lines": 3, "hits": 1200}
+    ],
+    "count": 2,
+    "address": [
+        {"outside": "203.0.113.7", "action": "blocked", "list": "b.example",
+         "first_hour": 1700000000, "last_hour": 1700000000, "lines": 1, "hits": 1}
+    ],
+}  # fmt: skip
+
+
 class Operations:
     def __init__(self, layout: Layout) -> None:
         self.layout = layout
@@ -110,7 +123,11 @@ class Operations:
 
     async def policy(self, name: str, question: str, body: Json, report: Report) -> Json:
         if question == "why":
-            return {"verdict": f"blocked {body['address']}", "sentences": ["block list: in force"]}
+            return {
+                "verdict": f"blocked {body['address']}",
+                "sentences": ["block list: in force"],
+                "seen": SEEN,
+            }
         if question == "dropped":
             found = {"count": 3, "entries": ["192.0.2.0/24"]}
             return {"block": found, "allow": {"count": 0, "entries": []}}

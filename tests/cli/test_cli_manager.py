@@ -180,6 +180,14 @@ def test_questions_about_a_policy(manager: object, tsadmin: "Tsadmin", add: "Add
     assert "[INFO ] : tstest: 203.0.113.7 is blocked 203.0.113.7" in said
     assert "[INFO ] : other: " in said
     assert "block list: in force" in said
+    assert "entry 203.0.113.0/24: blocked 1,200 times by b\\x1b[31m.example" in said
+    assert "and 1 entry more" in said
+    assert "203.0.113.7 itself: blocked 1 time by b.example" in said
+    assert tsadmin("why", "203.0.113.7").out == said
+    assert (
+        json.loads(tsadmin("why", "203.0.113.7", "tstest", "--json").out)["tstest"]["seen"]["count"]
+        == 2
+    )
     said = tsadmin("policy", "dropped", "tstest").out
     assert "block 192.0.2.0/24\nblock and 2 more\n" in said
     assert "3 entries of the block list are not on the device" in said

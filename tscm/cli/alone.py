@@ -14,6 +14,7 @@ from twisted.python.failure import Failure
 
 from tscm.cli.owner import left_to_owner
 from tscm.devices import stored_device
+from tscm.events.history import with_history
 from tscm.model import Json, Report
 from tscm.settings.files import read_node
 from tscm.settings.layout import Layout
@@ -95,7 +96,9 @@ def outcome_of(outcome: Any) -> Json:
 def ask_policy(layout: Layout, name: str, question: str, table: Json, report: Report) -> Json:
     """`why`, `dropped`, `diff` or `rollback` of a device's policy."""
     asks: dict[str, Ask] = {
-        "why": lambda updates: updates.why(name, str(table.get("address", ""))),
+        "why": lambda updates: updates.why(name, str(table.get("address", ""))).addCallback(
+            lambda standing: with_history(layout.database, name, standing)
+        ),
         "dropped": lambda updates: updates.dropped(name, table.get("search")),
         "diff": lambda updates: updates.diff(name, table["older"], table.get("newer")),
         "rollback": lambda updates: updates.rollback(name, table["generation"], report),

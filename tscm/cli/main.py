@@ -34,6 +34,7 @@ MODULES: Mapping[str, tuple[str, str]] = {
         "policy",
         "Ask about a policy: why, dropped, history, diff; rollback, pause, resume.",
     ),
+    "why": ("why", "Say which lists and entries hold an address, since when, and what it did."),
     "report": ("report", "Show what the lists of a device did: who was blocked, how often."),
     "events": ("events", "Count anew what the log of a device still tells."),
     "tail": ("tail", "Show a device's lines as they come; with --hits those the lists acted on."),

@@ -8,13 +8,13 @@ from typing import Any
 import click
 
 from tscm.cli import say
-from tscm.cli.names import device_argument, optional_device_argument
+from tscm.cli.names import device_argument
 from tscm.cli.progress import shown_progress
 from tscm.cli.session import Session
 from tscm.cli.state import outcome_words, when
 from tscm.cli.tables import show_table
 from tscm.cli.update import tell_outcome
-from tscm.errors import TscmError
+from tscm.cli.why import command as why
 from tscm.model import Json, Progress
 
 _UPDATES_SHOWN = 20
@@ -31,37 +31,7 @@ def _quiet(_: Progress) -> None:
     """These questions are answered at once."""
 
 
-@command.command("why")
-@click.argument("address")
-@optional_device_argument
-@click.option("--json", "json_output", is_flag=True, help="Give the answers as JSON.")
-@click.pass_obj
-def why(session: Session, /, address: str, name: str | None, *, json_output: bool) -> int:
-    """
-    Say how an address or network stands with the lists of a device, or of all devices.
-    """
-    backend = session.backend()
-    names = [name] if name else [row["name"] for row in backend.rows()]
-    answers: dict[str, Json] = {}
-    faults: list[TscmError] = []
-    for one in names:
-        try:
-            answers[one] = backend.policy(one, "why", {"address": address}, _quiet)
-        except TscmError as error:
-            faults.append(error)
-    if faults and not answers:
-        raise faults[0]
-    for fault in faults:
-        say.warn(str(fault))
-    status = 1 if faults else 0
-    if json_output:
-        say.as_json(answers)
-        return status
-    for one, answer in answers.items():
-        say.info(f"{one}: {address} is {answer['verdict']}")
-        for sentence in answer["sentences"]:
-            say.plain(f"  {say.visible(sentence)}")
-    return status
+command.add_command(why)
 
 
 @command.command("dropped")

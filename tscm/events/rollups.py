@@ -18,6 +18,25 @@ HOUR_SECONDS = 3600
 _WORDS_KEPT = 200_000
 
 
+def _counting(table: str, columns: int) -> str:
+    """The statement that counts a row in: *columns* of key, then lines and hits."""
+    return (
+        f"INSERT INTO {table} VALUES ({', '.join('?' * (columns + 2))}) ON CONFLICT "  # noqa: S608 - names of this file
+        f"DO UPDATE SET lines = lines + excluded.lines, hits = hits + excluded.hits"
+    )
+
+
+_ADD_HITS = _counting("hits", 10)
+_DAYS = ("daily", "daily_inside")
+_VIEWS = {
+    "hourly": ("hour", "action, direction, list"),
+    "daily": ("day", "action, direction, list, entry, outside"),
+    "daily_inside": ("day", "action, direction, list, inside, protocol, port"),
+}
+"""What is kept of `hits` in short: the column of time, and the other columns."""
+_ADD = {table: _counting(table, keys.count(",") + 3) for table, (_, keys) in _VIEWS.items()}
+
+
 @frozen(kw_only=True)
 class EventPosition:
     """
@@ -84,7 +103,7 @@ class Rollups:
             self._connection.execute(
                 "DELETE FROM hits WHERE device = ? AND hour = ?", (number, hour)
             )
-            self._rebuild_day(number, hour // 24)
+            self._shorten(number, hour)
             self._add_hour(number, hour, tally)
             self._connection.execute("COMMIT")
         except BaseException:
@@ -93,30 +112,34 @@ class Rollups:
             raise
 
     def _add_hour(self, device: int, hour: int, tally: Tally) -> None:
-        daily: dict[tuple[int, int, int, int], list[int]] = {}
-        rows = []
+        rows: list[tuple[int, ...]] = []
+        short: dict[str, dict[tuple[int, ...], list[int]]] = {table: {} for table in _VIEWS}
+        hourly, outer, inner = short.values()
         for hit, total in tally:
-            action, direction = ACTIONS.index(hit.action), DIRECTIONS.index(hit.direction)
-            listed, entry = self._word(hit.list), self._word(hit.entry)
-            day = daily.setdefault((action, direction, listed, entry), [0, 0])
-            day[0] += total.lines
-            day[1] += total.hits
+            key = (ACTIONS.index(hit.action), DIRECTIONS.index(hit.direction), self._word(hit.list))
+            entry, inside = self._word(hit.entry), self._word(hit.inside)
+            outside, protocol = self._word(hit.outside), self._word(hit.protocol)
+            lines, hits = total.lines, total.hits
             rows.append(
-                (
-                    device, hour, action, direction, listed, entry, self._word(hit.inside),
-                    self._word(hit.outside), self._word(hit.protocol), hit.port, total.lines, total.hits,
-                )
-            )  # fmt: skip
-        self._connection.executemany(
-            "INSERT INTO hits VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT "
-            "DO UPDATE SET lines = lines + excluded.lines, hits = hits + excluded.hits",
-            rows,
-        )
-        self._connection.executemany(
-            "INSERT INTO daily VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT "
-            "DO UPDATE SET lines = lines + excluded.lines, hits = hits + excluded.hits",
-            [(device, hour // 24, *key, *sums) for key, sums in daily.items()],
-        )
+                (device, hour, *key, entry, inside, outside, protocol, hit.port, lines, hits)
+            )
+            for sums, ends in (
+                (hourly, key),
+                (outer, (*key, entry, outside)),
+                (inner, (*key, inside, protocol, hit.port)),
+            ):
+                counted = sums.get(ends)
+                if counted is None:
+                    sums[ends] = [lines, hits]
+                else:
+                    counted[0] += lines
+                    counted[1] += hits
+        self._connection.executemany(_ADD_HITS, rows)
+        for table, sums in short.items():
+            at = hour // 24 if table in _DAYS else hour
+            self._connection.executemany(
+                _ADD[table], [(device, at, *ends, *counted) for ends, counted in sums.items()]
+            )
 
     def _word(self, text: str) -> int:
         number = self._words.get(text)
@@ -137,16 +160,25 @@ class Rollups:
                 "SELECT id FROM words WHERE text = ?", (device,)
             ).fetchone()
             if row is not None:
-                for table in ("hits", "daily", "event_readers"):
+                for table in ("hits", *_VIEWS, "event_readers"):
                     self._connection.execute(f"DELETE FROM {table} WHERE device = ?", row)  # noqa: S608 - names of this file
 
-    def _rebuild_day(self, device: int, day: int) -> None:
-        self._connection.execute("DELETE FROM daily WHERE device = ? AND day = ?", (device, day))
-        self._connection.execute(
-            "INSERT INTO daily SELECT device, ?, action, direction, list, entry, SUM(lines), SUM(hits) "
-            "FROM hits WHERE device = ? AND hour BETWEEN ? AND ? GROUP BY action, direction, list, entry",
-            (day, device, day * 24, day * 24 + 23),
-        )
+    def _shorten(self, device: int, hour: int) -> None:
+        """Sum up again what is kept in short of the hour and of its day."""
+        day = hour // 24
+        for table, (column, keys) in _VIEWS.items():
+            at, first, last = (
+                (day, day * 24, day * 24 + 23) if table in _DAYS else (hour, hour, hour)
+            )
+            self._connection.execute(
+                f"DELETE FROM {table} WHERE device = ? AND {column} = ?",  # noqa: S608 - names of this file
+                (device, at),
+            )
+            self._connection.execute(
+                f"INSERT INTO {table} SELECT device, ?, {keys}, SUM(lines), SUM(hits) "  # noqa: S608
+                f"FROM hits WHERE device = ? AND hour BETWEEN ? AND ? GROUP BY {keys}",
+                (at, device, first, last),
+            )
 
     def expire(self, before_hour: int) -> int:
         """Take away what is older; gives the rows that went.  Texts that nobody uses go too."""
@@ -154,14 +186,17 @@ class Rollups:
             gone = self._connection.execute(
                 "DELETE FROM hits WHERE hour < ?", (before_hour,)
             ).rowcount
-            self._connection.execute("DELETE FROM daily WHERE day < ?", (before_hour // 24,))
+            for table, (column, _) in _VIEWS.items():
+                before = before_hour // 24 if table in _DAYS else before_hour
+                self._connection.execute(f"DELETE FROM {table} WHERE {column} < ?", (before,))  # noqa: S608 - names of this file
             if gone:
                 self._words.clear()
                 used = " UNION ".join(
                     f"SELECT {column} FROM {table}"  # noqa: S608 - names of this file
                     for table, columns in (
                         ("hits", ("device", "list", "entry", "inside", "outside", "protocol")),
-                        ("daily", ("device", "list", "entry")),
+                        ("daily", ("device", "list", "entry", "outside")),
+                        ("daily_inside", ("inside", "protocol")),
                         ("event_readers", ("device",)),
                     )
                     for column in columns
@@ -172,7 +207,7 @@ class Rollups:
     def totals(self, device: str) -> Json:
         """What is counted of a device in all: by action, lines and hits."""
         rows = self._connection.execute(
-            "SELECT action, SUM(lines), SUM(hits) FROM daily JOIN words ON words.id = daily.device "
+            "SELECT action, SUM(lines), SUM(hits) FROM hourly JOIN words ON words.id = hourly.device "
             "WHERE words.text = ? GROUP BY action",
             (device,),
         )

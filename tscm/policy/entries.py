@@ -193,23 +193,7 @@ class Entries:
     @classmethod
     def from_bytes(cls, data: bytes) -> Self:
         """What `to_bytes` gave; `ValueError` if it was damaged in a way that shows."""
-        if len(data) < _HEADER.size:
-            raise ValueError("stored entries are cut off")
-        magic, short, long = _HEADER.unpack_from(data)
-        if magic != _MAGIC or len(data) != _HEADER.size + 5 * short + 17 * long:
-            raise ValueError("stored entries are damaged")
-        columns, at = [], _HEADER.size
-        for dtype, count in (
-            ("<u4", short),
-            ("u1", short),
-            ("<u8", long),
-            ("<u8", long),
-            ("u1", long),
-        ):
-            column = np.frombuffer(data, dtype, count, at)
-            columns.append(column)
-            at += column.nbytes
-        return cls.from_columns(*columns)
+        return cls.from_columns(*stored_columns(data))
 
     def v4_columns(self) -> tuple[Words, Words, Lengths]:
         """The IPv4 rows as `tscm.policy.spans` wants them: high, low, lengths."""
@@ -219,6 +203,30 @@ class Entries:
     def v6_columns(self) -> tuple[Words, Words, Lengths]:
         """The IPv6 rows: high, low, lengths."""
         return self.v6_high, self.v6_low, self.v6_lengths
+
+
+def stored_columns(data: bytes) -> list[NDArray[np.generic]]:
+    """
+    The columns that `Entries.to_bytes` gave, in the order of `Entries.from_columns`, unchecked and not copied.
+    """
+    if len(data) < _HEADER.size:
+        raise ValueError("stored entries are cut off")
+    magic, short, long = _HEADER.unpack_from(data)
+    if magic != _MAGIC or len(data) != _HEADER.size + 5 * short + 17 * long:
+        raise ValueError("stored entries are damaged")
+    columns: list[NDArray[np.generic]] = []
+    at = _HEADER.size
+    for dtype, count in (
+        ("<u4", short),
+        ("u1", short),
+        ("<u8", long),
+        ("<u8", long),
+        ("u1", long),
+    ):
+        column = np.frombuffer(data, dtype, count, at)
+        columns.append(column)
+        at += column.nbytes
+    return columns
 
 
 def _masks(lengths: Lengths) -> tuple[Words, Words]:

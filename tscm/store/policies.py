@@ -7,9 +7,9 @@ the update and not in the reactor.
 
 import json
 import secrets
-import zlib
 from typing import TYPE_CHECKING
 
+import zstandard
 from attrs import define, frozen
 
 from tscm.model import Json
@@ -21,22 +21,27 @@ if TYPE_CHECKING:  # they bring numpy, which the reactor thread never needs for 
 
 GENERATIONS_KEPT = 48
 UPDATES_KEPT = 500
-_LEVEL = 1  # columns of sorted addresses hardly shrink further, and time counts
+_LEVEL = 3  # columns of sorted addresses hardly shrink further, and time counts
 
 
 def pack(entries: "Entries") -> bytes:
     """Entries as they lie in the database."""
-    return zlib.compress(entries.to_bytes(), _LEVEL)
+    return zstandard.ZstdCompressor(level=_LEVEL).compress(entries.to_bytes())
+
+
+def unpacked(content: bytes) -> bytes:
+    """The bytes that `Entries.to_bytes` gave; `ValueError` where *content* is damaged."""
+    try:
+        return zstandard.ZstdDecompressor().decompress(content)
+    except zstandard.ZstdError as error:
+        raise ValueError(f"stored entries are damaged: {error}") from None
 
 
 def unpack(content: bytes) -> "Entries":
     """What `pack` was given; `ValueError` where it is damaged."""
     from tscm.policy.cidr import Entries
 
-    try:
-        return Entries.from_bytes(zlib.decompress(content))
-    except zlib.error as error:
-        raise ValueError(f"stored entries are damaged: {error}") from None
+    return Entries.from_bytes(unpacked(content))
 
 
 @frozen(kw_only=True)

@@ -23,7 +23,7 @@ CREATE TABLE hits (
     PRIMARY KEY (device, hour, action, direction, list, entry, inside, outside, protocol, port)
 ) STRICT, WITHOUT ROWID;
 
--- The same by entry and day alone, so that a report over weeks does not read every row of `hits`.
+-- The same by day, once for either end, so that a report over weeks does not read every row of `hits`.
 CREATE TABLE daily (
     device INTEGER NOT NULL,
     day INTEGER NOT NULL,
@@ -31,9 +31,39 @@ CREATE TABLE daily (
     direction INTEGER NOT NULL,
     list INTEGER NOT NULL,
     entry INTEGER NOT NULL,
+    outside INTEGER NOT NULL,
     lines INTEGER NOT NULL,
     hits INTEGER NOT NULL,
-    PRIMARY KEY (device, day, action, direction, list, entry)
+    PRIMARY KEY (device, day, action, direction, list, entry, outside)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX daily_by_entry ON daily (device, entry);
+CREATE INDEX daily_by_outside ON daily (device, outside);
+
+CREATE TABLE daily_inside (
+    device INTEGER NOT NULL,
+    day INTEGER NOT NULL,
+    action INTEGER NOT NULL,
+    direction INTEGER NOT NULL,
+    list INTEGER NOT NULL,
+    inside INTEGER NOT NULL,
+    protocol INTEGER NOT NULL,
+    port INTEGER NOT NULL,
+    lines INTEGER NOT NULL,
+    hits INTEGER NOT NULL,
+    PRIMARY KEY (device, day, action, direction, list, inside, protocol, port)
+) STRICT, WITHOUT ROWID;
+
+-- The same by hour and list alone.
+CREATE TABLE hourly (
+    device INTEGER NOT NULL,
+    hour INTEGER NOT NULL,
+    action INTEGER NOT NULL,
+    direction INTEGER NOT NULL,
+    list INTEGER NOT NULL,
+    lines INTEGER NOT NULL,
+    hits INTEGER NOT NULL,
+    PRIMARY KEY (device, hour, action, direction, list)
 ) STRICT, WITHOUT ROWID;
 
 -- Written in the transaction of the roll-ups: whatever happens, a line is counted once.

@@ -1,0 +1,140 @@
+"""
+Since when an address is on a list, and what it was seen to do.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from attrs import define
+
+from tscm.events.history import with_history
+from tscm.events.judge import Force, judge
+from tscm.events.rollups import EventPosition, Rollups
+from tscm.events.worker import open_database
+from tscm.model import Json
+from tscm.policy.cidr import CidrSet, Entries, read_cidr
+from tscm.store.database import Store
+from tscm.store.policies import Generation, Policies, pack
+from tscm.syslog.asa_bulk import policy_rows
+
+HOUR = 3600
+
+
+@define
+class World:
+    """A device whose block list changed, and its database."""
+
+    path: Path
+
+    def generations(self, *lists: list[str]) -> None:
+        store = Store(self.path)
+        store.open()
+        for number, block in enumerate(lists):
+            Policies(store).keep_generation(
+                "fw",
+                Generation(
+                    applied_at=1000.0 * number,
+                    block_entries=len(block),
+                    allow_entries=0,
+                    block=pack(CidrSet.of_texts(block).entries),
+                    allow=pack(Entries.of([])),
+                ),
+            )
+        store.close()
+
+    def hit(self, address: str, hour: int, hits: int = 1, *, device: str = "fw") -> None:
+        line = (
+            b"%%ASA-6-106100: access-list g denied tcp outside/%s(4) -> inside/10.0.0.1(443)"
+            b" hit-cnt %d first hit [0x1, 0x0]\n" % (address.encode(), hits)
+        )
+        force = Force.of(
+            1, 0.0, ("b", Entries.of(["203.0.113.0/24", "2001:db8::/32", "203.0.113.64/26"])),
+            ("a", Entries.of([])),
+        )  # fmt: skip
+        connection = open_database(str(self.path))
+        Rollups(connection).add(device, {hour: judge(policy_rows(line), [force])}, EventPosition())
+        connection.close()
+
+    def ask(self, asked: str) -> Json:
+        cidr = read_cidr(asked)[0]
+        lists: list[Json] = [{"kind": kind, "asked": cidr} for kind in ("block", "allow")]
+        return with_history(
+            self.path, "fw", {"lists": lists, "sentences": ["block list b", "allow list a"]}
+        )
+
+    def since(self, asked: str) -> Any:
+        return self.ask(asked)["lists"][0]["since"]
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    store = Store(tmp_path / "tscm.db")
+    store.open()
+    store.close()
+    return World(tmp_path / "tscm.db")
+
+
+def test_since_is_the_first_generation_of_the_unbroken_run(world: World) -> None:
+    one, two = "203.0.113.7", "203.0.113.9"
+    world.generations([one], [two], [one, two], [one, two, "192.0.2.0/24"])
+    assert world.since(one) == {"generation": 3, "applied_at": 2000.0, "oldest_kept": False}
+    assert world.since(two) == {"generation": 2, "applied_at": 1000.0, "oldest_kept": False}
+    assert world.since("192.0.2.128/25")["generation"] == 4
+    assert world.since("198.51.100.1") is None
+    assert world.ask(one)["sentences"] == ["block list b; since generation 3", "allow list a"]
+
+
+def test_what_the_oldest_generation_has_may_be_older(world: World) -> None:
+    world.generations(["203.0.113.0/24"], ["203.0.113.0/24", "192.0.2.1"])
+    assert world.since("203.0.113.7") == {"generation": 1, "applied_at": 0.0, "oldest_kept": True}
+    assert "since generation 1 or longer" in world.ask("203.0.113.7")["sentences"][0]
+
+
+def test_a_network_that_became_whole_is_told_since_then(world: World) -> None:
+    world.generations(["203.0.113.7"], ["203.0.113.0/25"], ["203.0.113.0/24"])
+    assert world.since("203.0.113.0/24")["generation"] == 3
+    assert world.since("203.0.113.7")["generation"] == 1
+
+
+def test_first_and_last_hour_and_hits_of_entry_and_address(world: World) -> None:
+    for hour in (480_000 + 23, 480_000 + 30, 480_000 + 100):
+        world.hit("203.0.113.7", hour, 5)
+    world.hit("203.0.113.8", 480_000 + 5, 2)
+    world.hit("203.0.113.70", 480_000 + 7)
+    world.hit("203.0.113.7", 480_000 + 200, device="other")
+    seen = world.ask("203.0.113.7")["seen"]
+    assert seen["entries"] == [
+        {
+            "entry": "203.0.113.0/24",
+            "action": "blocked",
+            "list": "b",
+            "first_hour": (480_000 + 5) * HOUR,
+            "last_hour": (480_000 + 100) * HOUR,
+            "lines": 4,
+            "hits": 17,
+        }
+    ]
+    (itself,) = seen["address"]
+    assert (itself["first_hour"], itself["last_hour"]) == ((480_000 + 23) * HOUR, 480_100 * HOUR)
+    assert (itself["lines"], itself["hits"]) == (3, 15)
+
+
+def test_a_network_asks_for_the_entries_within_and_around(world: World) -> None:
+    for address in ("203.0.113.7", "203.0.113.70", "2001:db8::5"):
+        world.hit(address, 480_000)
+    found = world.ask("203.0.113.0/25")["seen"]
+    assert {one["entry"] for one in found["entries"]} == {"203.0.113.0/24", "203.0.113.64/26"}
+    assert found["address"] == []
+    assert {one["entry"] for one in world.ask("::/0")["seen"]["entries"]} == {"2001:db8::/32"}
+    assert world.ask("198.51.100.0/24")["seen"] == {"entries": [], "count": 0, "address": []}
+
+
+def test_hours_that_were_taken_away_leave_the_day(world: World) -> None:
+    world.hit("203.0.113.7", 480_005)
+    world.hit("203.0.113.7", 480_030)
+    connection = open_database(str(world.path))
+    connection.execute("DELETE FROM hits WHERE hour < 480010")
+    connection.close()
+    (one,) = world.ask("203.0.113.7")["seen"]["address"]
+    assert (one["first_hour"], one["last_hour"]) == (480_000 * HOUR, 480_030 * HOUR)

@@ -1,0 +1,71 @@
+"""
+`tsadmin why`, and `tsadmin policy why`: what the lists say of an address, and what it did.
+"""
+
+import click
+
+from tscm.cli import say
+from tscm.cli.names import optional_device_argument
+from tscm.cli.session import Session
+from tscm.cli.state import when
+from tscm.errors import TscmError
+from tscm.model import Json, Progress
+
+
+@click.command("why")
+@click.argument("address")
+@optional_device_argument
+@click.option("--json", "json_output", is_flag=True, help="Give the answers as JSON.")
+@click.pass_obj
+def command(session: Session, /, address: str, name: str | None, *, json_output: bool) -> int:
+    """
+    Say how an address or network stands with the lists of a device, or of all devices.
+
+    Which list and entry, since which generation, and when it was seen hitting.
+    """
+    backend = session.backend()
+    names = [name] if name else [row["name"] for row in backend.rows()]
+    answers: dict[str, Json] = {}
+    faults: list[TscmError] = []
+    for one in names:
+        try:
+            answers[one] = backend.policy(one, "why", {"address": address}, _quiet)
+        except TscmError as error:
+            faults.append(error)
+    if faults and not answers:
+        raise faults[0]
+    for fault in faults:
+        say.warn(str(fault))
+    status = 1 if faults else 0
+    if json_output:
+        say.as_json(answers)
+        return status
+    for one, answer in answers.items():
+        say.info(f"{one}: {address} is {answer['verdict']}")
+        for sentence in answer["sentences"]:
+            say.plain(f"  {say.visible(sentence)}")
+        _tell_seen(answer["seen"])
+    return status
+
+
+def _quiet(_: Progress) -> None:
+    """These questions are answered at once."""
+
+
+def _tell_seen(seen: Json) -> None:
+    for one in seen["entries"]:
+        say.plain(f"  entry {one['entry']}: {_hits(one)}")
+    more = seen["count"] - len(seen["entries"])
+    if more:
+        say.plain(f"  and {say.many(more, 'entry', 'entries')} more were seen hitting")
+    for one in seen["address"]:
+        say.plain(f"  {one['outside']} itself: {_hits(one)}")
+    if not seen["count"]:
+        say.plain("  no hit of it is counted")
+
+
+def _hits(one: Json) -> str:
+    return say.visible(
+        f"{one['action']} {say.many(one['hits'], 'time', 'times')} by {one['list']}, first in the hour of "
+        f"{when(one['first_hour'])}, last of {when(one['last_hour'])}"
+    )
