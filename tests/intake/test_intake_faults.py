@@ -5,10 +5,12 @@ import resource
 import socket
 import subprocess
 import sys
+from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import Any
 
 import pytest_twisted
+from twisted.logger import LogEvent
 
 from tests.intake.intake_parts import (
     ANY,
@@ -24,6 +26,7 @@ from tests.intake.intake_parts import (
 from tscm.intake.senders import SenderTable
 from tscm.intake.service import IntakeService
 from tscm.intake.sockets import allow_descriptors
+from tscm.model import Run
 
 SEND_HUGE = """
 import socket, sys
@@ -153,3 +156,45 @@ def test_the_bound_on_descriptors_is_raised_as_far_as_it_goes() -> None:
         assert allow_descriptors(100) == min(600, hard)
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+class FaultySpool(MemorySpool):
+    """One device's log fails in a way that nobody has thought of."""
+
+    def append(self, device: str, runs: Sequence[Run], received_at: float) -> bool:
+        if device == "fw1":
+            raise ZeroDivisionError("a fault of the program")
+        return super().append(device, runs, received_at)
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_fault_with_one_log_ends_no_socket_and_costs_no_other_log(
+    logged_failures: list[LogEvent],
+) -> None:
+    spool = FaultySpool()
+    service = started(spool)
+    service.senders.claim("fw2", ["127.0.0.3"])
+    with (
+        from_loopback(2) as datagrams,
+        from_loopback(2, socket.SOCK_STREAM) as stream,
+        from_loopback(3) as other,
+    ):
+        stream.connect(target(service.addresses()["tcp"][0]))
+        place = target(service.addresses()["udp"][0])
+        for n in range(3):
+            datagrams.sendto(b"<1>lost", place)
+            stream.sendall(b"<1>lost\n")
+            other.sendto(b"<1>%d" % n, place)
+            await until(lambda: spool.count() == n + 1)  # noqa: B023
+        await until(
+            lambda: sum(one["received"] for one in service.figures()["listeners"].values()) == 9
+        )
+        assert service.figures()["connections"]["open"] == 1
+    figures = service.figures()
+    assert spool.lines("fw2") == [b"<1>0", b"<1>1", b"<1>2"]
+    assert balanced(figures)
+    dropped = [one["dropped"] for one in figures["listeners"].values()]
+    assert dropped == [{"fault of the program": 3}, {"fault of the program": 3}]
+    await service.stopService()
+    assert len(logged_failures) == 1  # of six: the rest are counted
+    logged_failures.clear()

@@ -20,6 +20,7 @@ class Cause(StrEnum):
     UNKNOWN_SENDER = "unknown sender"
     UNKNOWN_BEHIND_RELAY = "unknown device behind a relay"
     LOG_UNAVAILABLE = "log unavailable"
+    FAULT = "fault of the program"
 
 
 @define(eq=False)

@@ -3,8 +3,10 @@ From what a listener took to the logs: source address, device, one append a devi
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from typing import ClassVar
 
 from attrs import define, field
+from twisted.logger import Logger
 
 from tscm.intake.account import Account, Cause, DeviceAccount
 from tscm.intake.senders import Relay, SenderTable
@@ -15,6 +17,8 @@ from tscm.syslog.framing import Lines
 Quarantine = Callable[[str, Lines, float], None]
 """Takes lines of an unknown sender (address, lines, receive time); must not raise."""
 
+_LOG_EVERY = 1000
+
 
 @define(eq=False)
 class Delivery:
@@ -22,16 +26,21 @@ class Delivery:
     Where all listeners bring what they took.
     """
 
+    _log: ClassVar[Logger] = Logger()
+
     spool: Spool
     senders: SenderTable
     quarantine: Quarantine | None = None
     devices: dict[str, DeviceAccount] = field(factory=dict, init=False)
+    faults: int = field(default=0, init=False)
+    """Batches that a fault of the program kept from a log."""
 
     def deliver(self, account: Account, sent: Iterable[tuple[str, Lines]], now: float) -> None:
         """
         Append what came from each (address, lines), one write a device.
 
-        What cannot be stored is counted in *account* as dropped, by cause.
+        What cannot be stored is counted in *account* as dropped, by cause.  A fault of the program
+        with one device's log costs that batch: raised, it would end the socket and the others' lines.
         """
         runs: dict[str, list[Run]] = {}
         for address, lines in sent:
@@ -62,11 +71,26 @@ class Delivery:
             counts = self.devices[device] = DeviceAccount()
         counts.received += count
         counts.last_received_at = now
-        if self.spool.append(device, batch, now):
+        try:
+            stored = self.spool.append(device, batch, now)
+        except Exception:  # noqa: BLE001 - whatever it is, the listener goes on
+            self._faulty(device)
+            account.drop(Cause.FAULT, count)
+            return
+        if stored:
             account.stored += count
             counts.stored += count
         else:
             account.drop(Cause.LOG_UNAVAILABLE, count)
+
+    def _faulty(self, device: str) -> None:
+        self.faults += 1
+        if self.faults == 1 or self.faults % _LOG_EVERY == 0:
+            self._log.failure(
+                "lines of {device} could not be stored ({times} times)",
+                device=device,
+                times=self.faults,
+            )
 
     def _stranger(
         self, account: Account, cause: Cause, address: str, lines: Lines, now: float
