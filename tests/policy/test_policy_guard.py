@@ -242,6 +242,19 @@ def test_duplicates_do_not_hide_that_a_list_shrank() -> None:
     assert compare(listed(*HUNDRED), listed(*(HUNDRED[:10] * 10)), RULES)
 
 
+def test_an_entry_that_is_left_out_does_not_hide_that_a_list_shrank() -> None:
+    rest = listed("0.0.0.0/0", "::/0", HUNDRED[0])
+    (reason,) = compare(listed(*HUNDRED), rest, RULES)
+    assert "shrank from 100 to 1 entries" in reason
+    (reason,) = compare(listed("0.0.0.0/0", *HUNDRED), listed(HUNDRED[0]), RULES)
+    assert "shrank from 100 to 1 entries" in reason
+
+
+def test_entries_that_never_counted_may_go() -> None:
+    private = [f"10.0.{n}.0/25" for n in range(200)]
+    assert compare(listed(*private, *HUNDRED), listed(*HUNDRED), RULES) == ()
+
+
 def test_exchanging_all_entries_is_not_shrinking() -> None:
     assert compare(listed(*HUNDRED), listed(*(f"9.9.{n}.1" for n in range(100))), RULES) == ()
 

@@ -193,7 +193,9 @@ def compare(previous: PolicyList | None, new: PolicyList, rules: GuardRules) -> 
     if None not in serials and serial_went_back(measure.serial or 0, new.serial or 0):
         reasons.append(f"serial of {new.name} went back from {measure.serial} to {new.serial}")
     if len(new.entries):
-        reasons.extend(_size_changes(measure, new, rules))
+        reasons.extend(
+            _size_changes(new.name, inspect(measure, rules).kept, inspect(new, rules).kept, rules)
+        )
     return tuple(reasons)
 
 
@@ -284,25 +286,25 @@ class _Marks:
         )
 
 
-def _size_changes(previous: PolicyList, new: PolicyList, rules: GuardRules) -> Iterable[str]:
+def _size_changes(name: str, previous: Entries, new: Entries, rules: GuardRules) -> Iterable[str]:
     """
-    Shrunk or grown too much, in CIDRs after merging.
+    Shrunk or grown too much, in CIDRs after merging, of the entries that can be used: one that is
+    left out, as a default route, would cover all others and hide what happened to them.
 
     A publisher who aggregates sends fewer CIDRs for the same addresses; so entries of the old
     list that the new one still covers are not lost.
     """
-    old_set, new_set = CidrSet.of(previous.entries), CidrSet.of(new.entries)
+    old_set, new_set = CidrSet.of(previous), CidrSet.of(new)
     before, after = len(old_set), len(new_set)
     least = (1 - rules.shrink_share) * before
     if after < least:
         lost = int(np.count_nonzero(overlapping(old_set.entries, old_set.difference(new_set))))
         if before - lost < least:
             yield (
-                f"{new.name} shrank from {before:,} to {after:,} entries, "
+                f"{name} shrank from {before:,} to {after:,} entries, "
                 f"more than {rules.shrink_share:.0%}"
             )
     if rules.growth_share is not None and before and after > (1 + rules.growth_share) * before:
         yield (
-            f"{new.name} grew from {before:,} to {after:,} entries, "
-            f"more than {rules.growth_share:.0%}"
+            f"{name} grew from {before:,} to {after:,} entries, more than {rules.growth_share:.0%}"
         )
