@@ -75,12 +75,11 @@ class NodeOperations:
 
     def device_rows(self) -> list[Json]:
         """See `Operations`."""
-        rows = [devices.device_row(one.settings) for one in self._node.rooms.values()]
-        known = {row["name"] for row in rows}
+        rows = {name: devices.device_row(one.settings) for name, one in self._node.rooms.items()}
         for name, fault in self._node.faults.items():
-            if name and name not in known:
-                rows.append({"name": name, "fault": fault})
-        return sorted(rows, key=lambda row: str(row["name"]))
+            if name:
+                rows.setdefault(name, {"name": name})["fault"] = fault
+        return [rows[name] for name in sorted(rows)]
 
     def device_view(self, name: str) -> Json:
         """See `Operations`."""

@@ -5,6 +5,7 @@ The manager as a process: started by twistd, fed by real senders, stopped and ki
 import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -113,6 +114,18 @@ def test_a_file_edited_by_hand_is_picked_up_and_a_faulty_one_leaves_the_old(
         lambda: bool(manager.ask("/v1/status")["faults"]), lambda: str(manager.ask("/v1/status"))
     )
     assert "49 is out of range" in manager.ask("/v1/status")["faults"]["fw"]
+    (row,) = manager.ask("/v1/devices")
+    assert row["log_rotate_size"] == 100
+    assert "49 is out of range" in row["fault"]
+    listed = subprocess.run(
+        [sys.executable, "-m", "tscm", "--root", str(manager.layout.root), "list"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert listed.returncode == 2
+    assert "| fw " in listed.stdout
+    assert "the old ones stay in force" in listed.stderr
     send_udp(udp, b"<166>still collected", source="127.0.0.2")
     manager.when_lines("fw", 1)
 

@@ -55,7 +55,7 @@ class Backend(Protocol):
         """The manager's process, listeners and intake figures."""
 
     def rows(self) -> list[Json]:
-        """A row for each device; a damaged one has `fault`."""
+        """A row for each device; one with a damaged file has `fault`, and where not in force no more."""
 
     def view(self, name: str) -> Json:
         """`{settings, state}` of one device, secrets masked."""

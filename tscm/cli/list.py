@@ -11,6 +11,8 @@ from tscm.cli.session import Session
 from tscm.model import Json
 
 HEADS = ("Device name", "Type", "Device ID", "Management IP", "Log upload ID", "Log", "Log uploads")
+KEPT = "the settings on disk have a fault, so the old ones stay in force: "
+"""Before the fault of a file whose device a running manager still serves as it was."""
 
 
 @click.command()
@@ -25,11 +27,11 @@ def command(session: Session, /, *, json_output: bool) -> int:
     if json_output:
         say.as_json(rows)
     else:
-        say.plain(table([row for row in rows if "fault" not in row]))
+        say.plain(table([row for row in rows if "type" in row]))
         if not rows:
             say.info("No device yet; `tsadmin add --type asarest` adds one", aside=True)
     for row in faults:
-        say.error(row["fault"])
+        say.error(f"{KEPT}{row['fault']}" if "type" in row else row["fault"])
     return 2 if faults else 0
 
 

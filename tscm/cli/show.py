@@ -9,6 +9,7 @@ import click
 
 from tscm.cli import say
 from tscm.cli.backend import Backend
+from tscm.cli.list import KEPT
 from tscm.cli.names import optional_device_argument
 from tscm.cli.session import Session
 from tscm.cli.state import state_pairs, status_pairs
@@ -51,9 +52,7 @@ def command(session: Session, /, name: str | None, *, lines: bool, json_output: 
     say.plain("")
     show_pairs(state_pairs(found["settings"], state), f"State of {name}")
     if state.get("fault"):
-        say.error(
-            f"the settings on disk have a fault, so the old ones stay in force: {state['fault']}"
-        )
+        say.error(f"{KEPT}{state['fault']}")
 
 
 def _show_manager(backend: Backend, *, json_output: bool) -> None:
