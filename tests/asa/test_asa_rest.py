@@ -3,6 +3,7 @@ The REST driver against the simulator, over real sockets.
 """
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -287,6 +288,25 @@ async def test_a_self_signed_certificate_needs_a_word_of_the_operator(asa: Simul
     for changes in trusting:
         who = await with_driver(asa, lambda driver: driver.probe(), **changes)
         assert who.version
+
+
+@pytest_twisted.ensureDeferred
+@pytest.mark.parametrize("content", [None, "no certificate"])
+async def test_a_ca_file_that_cannot_be_used_is_named(
+    asa: SimulatedAsa, tmp_path: Path, content: str | None
+) -> None:
+    ca_file = tmp_path / "ca.pem"
+    if content is not None:
+        ca_file.write_text(content)
+    with pytest.raises(faults.CertificateUntrusted, match=rf"CA file {ca_file} cannot be used"):
+        await with_driver(
+            asa,
+            lambda driver: driver.probe(),
+            fingerprint=None,
+            allow_self_signed=True,
+            ca_file=str(ca_file),
+        )
+    assert not asa.counts.requests
 
 
 @pytest_twisted.ensureDeferred

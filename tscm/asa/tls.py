@@ -96,6 +96,15 @@ def prepare(
         session.mount("https://", PinnedAdapter(fingerprint))
         session.verify = False  # no CA is asked: the pinned adapter decides
         return fingerprint
+    if trust.ca_file is not None:
+        try:
+            ssl.create_default_context(cafile=trust.ca_file)
+        except OSError as error:  # an SSLError too, where the file holds no certificate
+            raise CertificateUntrusted(
+                device,
+                f"the CA file {trust.ca_file} cannot be used: {error.strerror or error}",
+                f"bring it there, or `tsadmin configure {device} --ca_file …`",
+            ) from None
     session.verify = trust.ca_file or True
     return None
 
