@@ -9,20 +9,22 @@ import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import react
 from twisted.internet.threads import deferToThread
 
+from tscm.demo.asking import OpenBackend
 from tscm.demo.screen import Screen
 from tscm.demo.stage import Stage
-from tscm.demo.story import OpenBackend, Story
+from tscm.demo.story import Story
 from tscm.errors import TscmError
 from tscm.model import Report
 
 Say = Callable[[str], None]
 ShownProgress = Callable[[], AbstractContextManager[Report]]
+T = TypeVar("T")
 
 
 def run_demo(
@@ -45,17 +47,28 @@ def run_demo(
         screen = Screen(quiet, live)
         status: list[int] = []
 
+        stage = Stage(folder)
+
         def main(reactor: Any) -> Deferred[None]:
-            story = Story(reactor, Stage(folder), screen, open_backend)
-            return Deferred.fromCoroutine(
-                _play(reactor, story, screen, status, keep=keep, began=began)
-            )
+            story = Story(reactor, stage, screen, open_backend)
+            ended: Deferred[None] = Deferred()
+            play = Deferred.fromCoroutine(_play(story, screen, status, keep=keep, began=began))
+            play.addBoth(_tell, ended)
+
+            def stop() -> Deferred[None]:
+                play.cancel()
+                return ended  # the reactor waits, so that what was begun is taken down
+
+            reactor.addSystemEventTrigger("before", "shutdown", stop)
+            return play
 
         try:
             react(main)
         except SystemExit as end:
             if not status:
                 status.append(int(end.code or 0) or 1)
+        finally:
+            stage.stop()  # a thread may have started one more when it was told to end
     if json_output:
         say(json.dumps({"balanced": screen.balanced, "checks": screen.checks}, indent=2))
     if status[0] == 0 or keep:
@@ -65,8 +78,13 @@ def run_demo(
     return status[0]
 
 
+def _tell(result: T, ended: Deferred[None]) -> T:
+    ended.callback(None)
+    return result
+
+
 async def _play(
-    reactor: Any, story: Story, screen: Screen, status: list[int], *, keep: bool, began: float
+    story: Story, screen: Screen, status: list[int], *, keep: bool, began: float
 ) -> None:
     try:
         await story.play()
@@ -77,10 +95,12 @@ async def _play(
         )
         status.append(0 if screen.balanced else 1)
         if keep:
-            await _linger(reactor, story, screen)
+            await _linger(story, screen)
     except TscmError as error:
         screen.say(f"[ERROR] : {error}")
         status[:] = [error.exit_status]
+    except CancelledError:
+        status[:] = status or [1]
     finally:
         await story.siem.go_away()
         stopped = story.proxy.stop()
@@ -89,8 +109,8 @@ async def _play(
         await deferToThread(story.stage.stop)
 
 
-async def _linger(reactor: Any, story: Story, screen: Screen) -> None:
-    """Stay until the operator has seen enough."""
+async def _linger(story: Story, screen: Screen) -> None:
+    """Stay until the operator has seen enough, and ends it by a signal."""
     root = story.stage.layout.root
     name = story.stage.firewalls[0].name
     screen.say("")
@@ -109,9 +129,4 @@ async def _linger(reactor: Any, story: Story, screen: Screen) -> None:
     ):
         screen.say(f"   tsadmin {words}")
     screen.say(f"   tail -f {story.stage.layout.device_log(name)}/syslog")
-    forever: Deferred[None] = Deferred()
-    reactor.addSystemEventTrigger("before", "shutdown", forever.cancel)
-    try:
-        await forever
-    except CancelledError:
-        return
+    await Deferred()

@@ -2,25 +2,21 @@
 The story of the demonstration, chapter by chapter.  Every figure is asked of whoever counted it.
 """
 
-import time
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from attrs import define, field
-from twisted.internet.defer import Deferred, gatherResults
-from twisted.internet.task import deferLater
+from twisted.internet.defer import gatherResults
 from twisted.internet.threads import deferToThread
 
+from tscm.demo.asking import Asking, OpenBackend
 from tscm.demo.lists import ALLOW_LIST, BLOCK_LIST, allow_entries, block_entries, list_text
 from tscm.demo.proxy import ConnectProxy
 from tscm.demo.screen import Screen
 from tscm.demo.siem import Siem
-from tscm.demo.stage import HOST, Firewall, Stage
-from tscm.model import Json, Report
+from tscm.demo.stage import HOST, Stage
 from tscm.settings.files import write_private
-from tscm.settings.layout import Layout
 from tscm.syslog.asa import is_policy_line, parse
 
 PREFIX = "Demo"
@@ -30,35 +26,6 @@ ALLOW_SHARE = 0.05
 DISTINCT = 60
 ADDED, REMOVED = 40, 25
 TOP = 10
-_WAIT_SECONDS = 25.0
-_POLL_SECONDS = 0.1
-
-
-class Backend(Protocol):
-    """What the story asks of `tsadmin`'s way to the manager."""
-
-    running: bool
-
-    def add(self, table: Json, report: Report) -> Json:
-        """Check and store a device."""
-
-    def update(self, name: str, report: Report, *, force: bool) -> Json:
-        """Fetch and push."""
-
-    def logs(self, name: str, report: Report) -> Json:
-        """Rotate and upload."""
-
-    def report(self, name: str, options: Json, report: Report) -> Json:
-        """What the lists did."""
-
-    def ledger(self, name: str | None) -> Json:
-        """The balance."""
-
-    def view(self, name: str) -> Json:
-        """Settings and state."""
-
-
-OpenBackend = Callable[[Layout], Backend]
 
 
 @define(eq=False)
@@ -71,6 +38,7 @@ class Story:
     stage: Stage
     screen: Screen
     open_backend: OpenBackend
+    ask: Asking = field(init=False)
     siem: Siem = field(init=False)
     proxy: ConnectProxy = field(init=False)
     hits: Counter[str] = field(factory=Counter, init=False)
@@ -82,6 +50,7 @@ class Story:
         self.siem = Siem(self._reactor)
         self.proxy = ConnectProxy(self._reactor, "demo", "open sesame")
         self.list_folder = self.stage.layout.portal / "lists"
+        self.ask = Asking(self._reactor, self.stage, self.screen, self.open_backend)
 
     async def play(self) -> None:
         """All chapters; raises what goes wrong."""
@@ -111,7 +80,7 @@ class Story:
         servers = await deferToThread(stage.start_policy)
         url, ca_file = await logs
         await deferToThread(stage.start_manager, servers, url, ca_file)
-        status = await self._when_manager_is_up()
+        status = await self.ask.when_manager_is_up()
         udp, tcp = status["listeners"]["udp"][0], status["listeners"]["tcp"][0]
         await gatherResults(
             [
@@ -161,7 +130,7 @@ class Story:
                 if firewall.entry.device_key
                 else "",
             }
-            added = await deferToThread(self._backend().add, options, self.screen.progress)
+            added = await deferToThread(self.ask.backend().add, options, self.screen.progress)
             check = added["check"]
             who = check["identity"]
             self.screen.note(
@@ -171,12 +140,13 @@ class Story:
 
     async def _push(self, title: str, *, first: bool) -> None:
         self.screen.chapter(title)
-        before = {one.name: await self._counts(one) for one in self.stage.firewalls}
+        before = {one.name: await self.ask.counts(one) for one in self.stage.firewalls}
         outcomes = await gatherResults(
-            [deferToThread(self._update, one) for one in self.stage.firewalls], consumeErrors=True
+            [deferToThread(self.ask.update, one) for one in self.stage.firewalls],
+            consumeErrors=True,
         )
         for firewall, outcome in zip(self.stage.firewalls, outcomes, strict=True):
-            after = await self._counts(firewall)
+            after = await self.ask.counts(firewall)
             sent = after["bytes_in"] - before[firewall.name]["bytes_in"]
             writes = after["writes"] - before[firewall.name]["writes"]
             self.screen.note(f"{outcome['sentence']}; {writes} writes, {sent:,} bytes")
@@ -198,7 +168,7 @@ class Story:
                     ("in the list", REMOVED),
                     ("sent", plan["removed"]),
                 )
-            held = await deferToThread(self._held, firewall)
+            held = await deferToThread(self.ask.held, firewall)
             self.screen.check(
                 f"{firewall.name}: entries in its groups",
                 ("desired", outcome["block"]["desired"] + outcome["allow"]["desired"]),
@@ -267,17 +237,17 @@ class Story:
         await self.siem.go_away()
         await deferToThread(self.stage.logs.stop)
         await self._traffic_quietly()
-        waiting = await self._poll(self._waiting, lambda found: found > 0)
+        waiting = await self.ask.poll(self.ask.waiting, lambda found: found > 0)
         self.screen.expect(
             "lines wait on disk for the SIEM", holds=waiting > 0, told=f"{waiting:,} lines"
         )
-        failed = await deferToThread(self._upload_fails)
+        failed = await deferToThread(self.ask.upload_fails)
         self.screen.expect(
             "an upload without a log service says why", holds=bool(failed), told=failed
         )
         self.siem.come_back()
         await deferToThread(self.stage.start_logs)
-        waiting = await self._poll(self._waiting, lambda found: found == 0)
+        waiting = await self.ask.poll(self.ask.waiting, lambda found: found == 0)
         self.screen.expect(
             "the SIEM has caught up", holds=waiting == 0, told=f"{waiting:,} lines wait"
         )
@@ -288,7 +258,7 @@ class Story:
     async def _upload(self) -> None:
         self.screen.chapter("Logs are rotated and uploaded through the proxy, as by `tsadmin logs`")
         for firewall in self.stage.firewalls:
-            outcome = await deferToThread(self._logs, firewall)
+            outcome = await deferToThread(self.ask.logs, firewall)
             self.screen.note(f"{firewall.name}: {outcome['sentence']}")
         self.screen.expect(
             "uploads went through the proxy with its password",
@@ -298,13 +268,13 @@ class Story:
 
     async def _balance(self) -> None:
         self.screen.chapter("The ledger")
-        ledger = await deferToThread(self._backend().ledger, None)
+        ledger = await deferToThread(self.ask.backend().ledger, None)
         forwarded = Counter(self.siem.lines)
         uploaded: list[bytes] = []
         for firewall in self.stage.firewalls:
-            counts = await self._counts(firewall)
+            counts = await self.ask.counts(firewall)
             row = ledger["devices"][firewall.name]
-            stored = await deferToThread(_stored_lines, self.stage.layout, firewall.name)
+            stored = await deferToThread(self.ask.stored_lines, firewall)
             here = sum((Counter(stored) & forwarded).values())
             self.screen.check(
                 f"{firewall.name}: lines",
@@ -350,7 +320,7 @@ class Story:
             assert event is not None
             hits += event.hit_count or 1
         seen = self.hits[f"{PREFIX}-Block"] + self.hits[f"{PREFIX}-Allow"]
-        counted = await self._poll(self._counted, lambda found: found >= seen)
+        counted = await self.ask.poll(self.ask.counted, lambda found: found >= seen)
         self.screen.check(
             "policy hits",
             ("seen in traffic", seen),
@@ -360,7 +330,7 @@ class Story:
         self.screen.chapter("Top blocked addresses, as by `tsadmin report`")
         blocked: Counter[str] = Counter()
         for firewall in self.stage.firewalls:
-            for row in (await self._report(firewall, action="blocked"))["rows"]:
+            for row in (await self.ask.report(firewall, action="blocked"))["rows"]:
                 blocked[row["outside"]] += row["hits"]
         rows = [
             (address, count, self.hits[f"address {address}"])
@@ -373,90 +343,5 @@ class Story:
             ("from the firewalls", sum(row[2] for row in rows)),
         )
 
-    async def _report(self, firewall: Firewall, **options: str) -> Json:
-        asked = {"by": "outside", "top": "10000", **options}
-        found: Json = await deferToThread(
-            self._backend().report, firewall.name, asked, self.screen.progress
-        )
-        return found
-
-    async def _counted(self) -> int:
-        total = 0
-        for firewall in self.stage.firewalls:
-            total += (await self._report(firewall))["hits"]
-        return total
-
-    # -- asking -----------------------------------------------------------------
-
-    def _backend(self) -> Backend:
-        return self.open_backend(self.stage.layout)
-
-    def _update(self, firewall: Firewall) -> Json:
-        return self._backend().update(firewall.name, self.screen.progress, force=False)
-
-    def _logs(self, firewall: Firewall) -> Json:
-        return self._backend().logs(firewall.name, self.screen.progress)
-
-    def _upload_fails(self) -> str:
-        from tscm.errors import TscmError
-
-        try:
-            self._logs(self.stage.firewalls[0])
-        except TscmError as error:
-            return str(error)
-        return ""
-
-    async def _counts(self, firewall: Firewall) -> Json:
-        found: Json = await deferToThread(firewall.control, "GET", "counts")
-        return found
-
-    def _held(self, firewall: Firewall) -> int:
-        text: str = firewall.control("GET", "running-config")
-        return sum(1 for line in text.splitlines() if line.startswith(" network-object "))
-
-    async def _waiting(self) -> int:
-        ledger = await deferToThread(self._backend().ledger, None)
-        return sum(int(row["readers"]["forward"]["waiting"]) for row in ledger["devices"].values())
-
-    async def _when_manager_is_up(self) -> Json:
-        deadline = time.monotonic() + _WAIT_SECONDS
-        while time.monotonic() < deadline and self.stage.manager.alive():
-            if await deferToThread(self._answers):
-                backend: Any = self._backend()
-                status: Json = await deferToThread(backend.status)
-                return status
-            await self._sleep(_POLL_SECONDS)
-        from tscm.demo.processes import ChildFailed
-
-        raise ChildFailed("manager", self.stage.manager.tail())
-
-    def _answers(self) -> bool:
-        return self._backend().running
-
-    async def _poll(self, ask: Callable[[], Any], good: Callable[[int], bool]) -> int:
-        deadline = time.monotonic() + _WAIT_SECONDS
-        while True:
-            found: int = await ask()
-            if good(found) or time.monotonic() > deadline:
-                return found
-            await self._sleep(_POLL_SECONDS)
-
-    def _sleep(self, seconds: float) -> Deferred[None]:
-        return deferLater(self._reactor, seconds)
-
     def _write_list(self, name: str, entries: list[str]) -> None:
         write_private(self.list_folder / f"{name}.txt", list_text(entries))
-
-
-def _stored_lines(layout: Layout, name: str) -> list[bytes]:
-    """Every line on the device's log, from the files themselves.  Blocking."""
-    folder = layout.device_log(name)
-    lines: list[bytes] = []
-    for path in sorted(folder.glob("syslog*")):
-        data = path.read_bytes()
-        if path.suffix == ".zst":
-            import zstandard
-
-            data = zstandard.ZstdDecompressor().stream_reader(data, read_across_frames=True).read()
-        lines += data.split(b"\n")[:-1]
-    return lines
