@@ -8,7 +8,6 @@ these.
 """
 
 from collections.abc import Sequence
-from typing import ClassVar
 
 from attrs import frozen
 
@@ -18,7 +17,7 @@ class TscmError(Exception):
     Anything that an operator can be told in a sentence.
     """
 
-    exit_status: ClassVar[int] = 1
+    exit_status: int = 1
 
 
 @frozen(kw_only=True)

@@ -3,7 +3,7 @@ Who carries a command out: the running manager, or this process on the stored se
 """
 
 import socket
-from typing import ClassVar, Protocol
+from typing import Protocol
 
 from tscm.errors import ControlUnavailable, TscmError
 from tscm.model import Json, Report
@@ -17,7 +17,7 @@ class ManagerDown(TscmError):
     What was asked for is done by the manager alone, and no manager runs on this root.
     """
 
-    exit_status: ClassVar[int] = 6
+    exit_status = 6
 
     def __init__(self, what: str) -> None:
         self.what = what

@@ -4,7 +4,7 @@ Asking at the terminal: a wrong answer is explained and asked again, the end of 
 
 import sys
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar
+from typing import Any
 
 import attrs
 
@@ -18,7 +18,7 @@ class InputEnded(TscmError):
     A question was open when the input ended.
     """
 
-    exit_status: ClassVar[int] = 2
+    exit_status = 2
 
     def __init__(self, question: str) -> None:
         self.question = question

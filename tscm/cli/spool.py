@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 import attrs
 import click
@@ -36,7 +36,7 @@ class LogUnknown(TscmError):
     There is no log of this name.
     """
 
-    exit_status: ClassVar[int] = 1
+    exit_status = 1
 
     def __init__(self, name: str) -> None:
         self.name = name

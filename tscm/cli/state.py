@@ -13,6 +13,7 @@ from tscm.model import Json
 
 Pair = tuple[str, Any]
 NEVER = "never"
+_NOTES_SHOWN = 5
 
 
 def when(seconds: float | None) -> str:
@@ -42,6 +43,8 @@ def _policy(settings: Json, policy: Json) -> Iterator[Pair]:
         figures = shown.get(kind)
         if figures:
             yield f"{kind} list", _list(figures)
+    for note in (shown.get("notes") or ())[:_NOTES_SHOWN]:
+        yield "noted", note
     if not settings.get("policy_updates", True):
         yield "next update", "policy updates are disabled; `tsadmin update` still makes one"
     elif policy.get("next_run_at") and not policy.get("held"):
@@ -97,7 +100,7 @@ def _list(figures: Json) -> str:
     parts = [many(figures.get("desired", 0), "entry", "entries")]
     if figures.get("serial") is not None:
         parts.append(f"serial {figures['serial']}")
-    for name, word in (("cut", "cut"), ("left_out", "left out")):
+    for name, word in (("cut", "cut"), ("left_out", "left out"), ("warned", "to be looked at")):
         if figures.get(name):
             parts.append(f"{figures[name]:,} {word}")
     return ", ".join(parts)

@@ -95,6 +95,10 @@ def left_out(kind: str, figures: Json) -> Iterator[str]:
     if figures.get("normalised"):
         had = say.many(figures["normalised"], "entry", "entries")
         yield f"{had} of the {kind} list had host bits set; they were cleared"
+    if figures.get("warned"):
+        causes = ", ".join(f"{name} {count:,}" for name, count in figures["warnings"].items())
+        seen = say.many(figures["warned"], "entry", "entries")
+        yield f"{seen} of the {kind} list kept that should be looked at: {causes}"
     if figures.get("cut"):
         cut = say.many(figures["cut"], "entry", "entries")
         yield (

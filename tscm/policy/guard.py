@@ -111,14 +111,22 @@ class Guarded:
     @property
     def counts(self) -> Mapping[str, int]:
         """How many entries were left out for each cause."""
-        found = {
-            self.causes[number]: count
-            for number, count in enumerate(np.bincount(self.reasons).tolist())
-            if count
-        }
+        found = self._by_cause(self.reasons)
         if self.policy_list.refused_count:
             found["no CIDR"] = self.policy_list.refused_count
         return found
+
+    @property
+    def warning_counts(self) -> Mapping[str, int]:
+        """How many entries were only pointed at, for each cause."""
+        return self._by_cause(self.warnings)
+
+    def _by_cause(self, numbers: NDArray[np.int64]) -> dict[str, int]:
+        return {
+            self.causes[number]: count
+            for number, count in enumerate(np.bincount(numbers).tolist())
+            if count
+        }
 
     def findings(self) -> Iterator[Finding]:
         """

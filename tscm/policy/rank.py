@@ -122,9 +122,10 @@ def ranked(entries: Entries, ranking: Ranking) -> NDArray[np.int64]:
     hits = np.zeros(len(entries), np.int64)
     if ranking.hits is not None and len(entries):
         hits = np.asarray(ranking.hits(entries), np.int64)
-    confidence = np.zeros(len(entries), np.float64)
+    confidence = np.full(len(entries), -np.inf)
     for source in ranking.confidence:
         held = overlapping(entries, source.networks)
         confidence[held] = np.maximum(confidence[held], source.confidence)
+    confidence[np.isneginf(confidence)] = 0.0  # of no source
     width = np.concatenate((entries.v4_lengths / 1.0, entries.v6_lengths / 2.0))
     return np.lexsort((width, -confidence, -hits, ~own))

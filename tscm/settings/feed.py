@@ -40,7 +40,8 @@ def feed_url(value: Any) -> str:
     return text
 
 
-def _delimiter(value: Any) -> str:
+def delimiter_character(value: Any) -> str:
+    """One character between columns."""
     if not isinstance(value, str) or len(value) != 1 or value in '"\r\n':
         raise values.refused(value, "is no delimiter", "one character")
     return value
@@ -56,7 +57,7 @@ class Feed:
     url: str = setting(feed_url, doc="Where it is")
     format: str = setting(values.choice(*FORMATS), "cidr", doc="How it is written")
     pick: str = setting(values.text, "", doc="Column of a CSV, path in a JSON")
-    delimiter: str = setting(_delimiter, ",", doc="Between the columns of a CSV")
+    delimiter: str = setting(delimiter_character, ",", doc="Between the columns of a CSV")
     ca_file: str | None = setting(
         values.optional(values.path), None, doc="CA of the server where it is no public one"
     )

@@ -15,6 +15,7 @@ from tscm.secrets import MASK, PREFIX, SealingKey, Secret
 from tscm.settings.device import SECRETS, DeviceSettings, disagreements
 from tscm.settings.feed import Feed
 from tscm.settings.layout import Layout
+from tscm.settings.networks import NetworksFile
 from tscm.settings.node import NodeSettings
 from tscm.settings.schema import read_table
 from tscm.settings.values import HostPort, nickname
@@ -185,6 +186,6 @@ def settings_as_toml(settings: NodeSettings) -> str:
 def _text(value: Any) -> Any:
     if isinstance(value, tuple):
         return [_text(one) for one in value]
-    if isinstance(value, Feed):
+    if isinstance(value, Feed | NetworksFile):
         return value.as_table()
     return str(value) if isinstance(value, HostPort) else value

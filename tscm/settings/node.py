@@ -9,6 +9,7 @@ from attrs import frozen
 
 from tscm.settings import values
 from tscm.settings.feed import Feed, feeds
+from tscm.settings.networks import NetworksFile, networks_files
 from tscm.settings.schema import section, setting
 from tscm.settings.values import HostPort
 
@@ -156,6 +157,11 @@ class PolicySettings:
     max_shrink_percent: int = setting(
         values.whole(0, 100), 50, doc="A list that shrank by more needs --force."
     )
+    max_growth_percent: int | None = setting(
+        values.optional(values.whole(1, 1_000_000)),
+        None,
+        doc="A list that grew by more needs --force; without a number any growth is taken.",
+    )
     widest_ipv4: int = setting(values.whole(0, 32), 8, doc="Widest IPv4 entry, prefix length.")
     widest_ipv6: int = setting(values.whole(0, 128), 19, doc="Widest IPv6 entry, prefix length.")
     allow_special: bool = setting(
@@ -165,6 +171,11 @@ class PolicySettings:
     )
     protect: tuple[str, ...] = setting(
         values.many(values.address), (), doc="More addresses that a block list must not cover."
+    )
+    networks: tuple[NetworksFile, ...] = setting(
+        networks_files,
+        (),
+        doc="Files of networks that are known good, one's own, or of a source, [[policy.networks]].",
     )
     retry_seconds: float = setting(
         values.number(0, 3600),

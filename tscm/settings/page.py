@@ -136,6 +136,7 @@ def _sample_lines(kind: type[Any]) -> Iterator[str]:
 _EXAMPLES = {
     "address": '"192.0.2.1"',
     "bucket": '"firewall-logs"',
+    "max_growth_percent": "300",
     "credentials_file": '"/etc/tscm/s3-keys"',
     "tls_certificate": '"/etc/tscm/tls/chain.pem"',
     "tls_key": '"/etc/tscm/tls/key.pem"',

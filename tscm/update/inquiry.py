@@ -7,6 +7,7 @@ Values in, values out; what unpacks whole lists is for a thread.
 from collections.abc import Sequence
 
 import attrs
+from attrs import evolve
 
 from tscm.errors import TscmError
 from tscm.model import Json
@@ -14,6 +15,7 @@ from tscm.policy.cidr import CidrSet, Entries
 from tscm.policy.why import ListView, meeting, not_in_force, verdict, why
 from tscm.store.policies import Generation, unpack
 from tscm.update.job import UpdateJob
+from tscm.update.networks import known_networks
 from tscm.update.wanted import guard_rules
 
 ENTRIES_SHOWN = 10_000
@@ -101,7 +103,10 @@ def _views(job: UpdateJob) -> Sequence[ListView]:
     allow = job.known.get(settings.allow_list)
     if block is None or allow is None:
         raise NothingKnown(settings.name)
-    rules = guard_rules(settings, job.node, job.resolve)
+    rules = evolve(
+        guard_rules(settings, job.node, job.resolve),
+        warning_lists=known_networks(job.node.policy.networks).warning_lists,
+    )
     applied = job.applied
     return (
         ListView(

@@ -41,6 +41,10 @@ class ListFigures:
     desired: int = 0
     causes: dict[str, int] = attrs.field(factory=dict)
     """How many entries were left out for each cause."""
+    warned: int = 0
+    """Entries that were kept and should be looked at."""
+    warnings: dict[str, int] = attrs.field(factory=dict)
+    """How many of those for each cause."""
 
 
 @frozen(kw_only=True)
@@ -142,11 +146,12 @@ def _in_json(attribute: "attrs.Attribute[Any]", _: Any) -> bool:
 
 class UpdateFailed(TscmError):
     """
-    An update did not get the policy onto the device.
+    An update did not get the policy onto the device; it ends as the cause of that does.
     """
 
     def __init__(self, outcome: UpdateOutcome) -> None:
         self.outcome = outcome
+        self.exit_status = outcome.exit_status or TscmError.exit_status
         super().__init__(outcome.device, outcome.error)
 
     def __str__(self) -> str:

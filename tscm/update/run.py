@@ -148,6 +148,7 @@ class UpdateRun:
     def _remember_changes(self, goal: Wanted) -> None:
         """When lists changed, and whether one seems to be no longer maintained."""
         now = self.job.now()
+        self._notes.update(dict.fromkeys(goal.notes))
         for name in goal.changed_lists:
             self._memory = self._memory.seen_changed(name, now)
         for name in (goal.block_figures.name, goal.allow_figures.name):

@@ -6,19 +6,20 @@ from collections.abc import Iterable
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from tscm.errors import ListUnavailable, PolicyRefused, TscmError
 from tscm.model import Progress, Report
 from tscm.policy.cidr import CidrSet
 from tscm.policy.guard import Guarded, GuardRules, Protected, compare, inspect
 from tscm.policy.lists import PolicyList
-from tscm.policy.rank import Ranking, cut
+from tscm.policy.rank import cut
 from tscm.retrieve.sources import list_source
 from tscm.settings.device import DeviceSettings
 from tscm.settings.node import NodeSettings
 from tscm.store.policies import Generation, StoredList, pack, stored, unpack
 from tscm.update.job import Resolve, UpdateJob
+from tscm.update.networks import known_networks
 from tscm.update.outcome import FINDINGS_KEPT, ListFigures
 
 
@@ -51,6 +52,7 @@ class Wanted:
     block_figures: ListFigures
     allow_figures: ListFigures
     findings: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
     good_lists: tuple[StoredList, ...] = ()
     changed_lists: tuple[str, ...] = ()
     """Names of the lists whose content is another than at the last update."""
@@ -84,7 +86,8 @@ def wanted(job: UpdateJob, report: Report) -> Wanted:
         _fetch(job, settings.allow_list, "allow", report),
     ]
     report(Progress(phase="guard", text="looking through both lists"))
-    rules = guard_rules(settings, job.node, job.resolve)
+    known = known_networks(job.node.policy.networks)
+    rules = evolve(guard_rules(settings, job.node, job.resolve), warning_lists=known.warning_lists)
     reasons: list[str] = []
     judged: list[Guarded] = []
     for (one, previous), its_rules in zip(fetched, (rules, rules.for_allow_list()), strict=True):
@@ -94,13 +97,14 @@ def wanted(job: UpdateJob, report: Report) -> Wanted:
     if reasons:
         raise PolicyRefused(settings.name, reasons)
     block, allow = (CidrSet.of(one.kept) for one in judged)
-    fitting = cut(block, allow, settings.max_policy_size, Ranking(hits=job.hits))
+    fitting = cut(block, allow, settings.max_policy_size, known.ranking(job.hits))
     return Wanted(
         block=fitting.block,
         allow=fitting.allow,
         block_figures=_figures(judged[0], fetched[0][1], len(block), len(fitting.block)),
         allow_figures=_figures(judged[1], fetched[1][1], len(allow), len(fitting.allow)),
         findings=tuple(_sentences(judged)),
+        notes=known.notes,
         good_lists=tuple(stored(one) for one, previous in fetched if one is not previous),
         changed_lists=tuple(
             one.name
@@ -111,14 +115,20 @@ def wanted(job: UpdateJob, report: Report) -> Wanted:
 
 
 def guard_rules(settings: DeviceSettings, node: NodeSettings, resolve: Resolve) -> GuardRules:
-    """The guard's rules for a device's block list, its protected addresses looked up."""
+    """
+    The guard's rules for a device's block list, its protected addresses looked up.
+
+    Without the warning lists, which are files to be read (`tscm.update.networks`).
+    """
     policy = node.policy
+    growth = policy.max_growth_percent
     return GuardRules(
         protected=tuple(_protected(settings, node, resolve)),
         widest_v4=policy.widest_ipv4,
         widest_v6=policy.widest_ipv6,
         allow_special=policy.allow_special or settings.allow_special,
         shrink_share=policy.max_shrink_percent / 100,
+        growth_share=None if growth is None else growth / 100,
         max_entries=policy.max_list_entries,
     )
 
@@ -197,6 +207,8 @@ def _figures(
         cut=max(0, merged - desired),
         desired=desired,
         causes=dict(guarded.counts),
+        warned=len(guarded.warned),
+        warnings=dict(guarded.warning_counts),
     )
 
 
