@@ -2,12 +2,13 @@
 The readers of one device's log, as its settings want them.
 """
 
-from collections.abc import Iterable
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from attrs import define, field
 from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
+from twisted.internet.interfaces import IDelayedCall
+from twisted.logger import Logger
 
 from tscm.forward.service import ForwardService
 from tscm.forward.target import READER, Target, targets_of
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from tscm.service import NodeService
 
 UPLOAD = "upload"
+RETRY_SECONDS = 30.0
 
 
 @define(eq=False)
@@ -31,47 +33,54 @@ class DeviceRooms:
     not waiting for anybody, and the lines stay in the log.
     """
 
+    _log: ClassVar[Logger] = Logger()
+
     _node: "NodeService"
     settings: DeviceSettings
     forward: dict[str, ForwardService] = field(factory=dict, init=False)
     """By the name of the reader that each has."""
     upload: UploadService | None = field(default=None, init=False)
-    _ending: list[Deferred[Any]] = field(factory=list, init=False)
+    _ending: set[Deferred[Any]] = field(factory=set, init=False)
+    """What was stopped and still confirms what was on its way."""
+    _left: set[str] = field(factory=set, init=False)
+    """Readers that were stopped: to be dropped where nobody wants them any more."""
+    _again: IDelayedCall | None = field(default=None, init=False)
     _over: bool = field(default=False, init=False)
 
     def start(self) -> None:
         """Begin to read, from where the cursors are."""
-        self._start_forward()
-        self._start_upload()
+        self._go_on()
 
     def change(self, settings: DeviceSettings) -> None:
-        """Go on with other settings; a reader whose part did not change is left alone."""
+        """
+        Go on with other settings; a reader whose part did not change is left alone.
+
+        A reader has one user at a time: the new one begins when all that was stopped has ended.
+        """
         before, self.settings = self.settings, settings
-        wanted, stopped = targets_of(settings), []
+        wanted, bounds = targets_of(settings), self._node.node.upload
         for name, target in targets_of(before).items():
-            if wanted.get(name) != target and name in self.forward:
-                stopped.append(self._stop(self.forward.pop(name)))
-        # A reader has one user at a time: what was stopped still confirms what was on its way.
-        DeferredList(stopped).addCallback(lambda _: self._forward_again(targets_of(before)))
-        bounds = self._node.node.upload
+            if wanted.get(name) != target:
+                self._left.add(name)
+                if name in self.forward:
+                    self._stop(self.forward.pop(name))
         if receiver_of(before, bounds) != receiver_of(settings, bounds):
+            self._left.add(UPLOAD)
             if self.upload is not None:
                 self._stop(self.upload)
             self.upload = None
-            if not settings.send_logs:
-                self._node.spool.drop_reader(settings.name, UPLOAD)
-            self._start_upload()
+        DeferredList(list(self._ending)).addCallback(lambda _: self._go_on())
 
     def stop(self) -> Deferred[Any]:
         """Fires when nothing of the device is under way."""
         self._over = True
+        self._stop_trying()
         for service in self.forward.values():
             self._stop(service)
         if self.upload is not None:
             self._stop(self.upload)
         self.forward, self.upload = {}, None
-        ending, self._ending = self._ending, []
-        return DeferredList(ending, consumeErrors=True)
+        return DeferredList(list(self._ending))
 
     def figures(self) -> Json:
         """What `tsadmin show` tells of the readers."""
@@ -82,20 +91,45 @@ class DeviceRooms:
             "upload": None if self.upload is None else self.upload.figures(),
         }
 
-    def _stop(self, service: ForwardService | UploadService) -> Deferred[Any]:
-        """Stop one; `stop` waits for it, whoever else does."""
-        stopped, told = maybeDeferred(service.stopService), Deferred[Any]()
-        stopped.addBoth(lambda _: told.callback(None))
-        self._ending.append(stopped)
-        return told
+    def _stop(self, service: ForwardService | UploadService) -> None:
+        ended: Deferred[Any] = Deferred()
+        self._ending.add(ended)
 
-    def _forward_again(self, before: Iterable[str]) -> None:
-        if self._over:
+        def over(_: object) -> None:
+            self._ending.discard(ended)
+            ended.callback(None)
+
+        maybeDeferred(service.stopService).addBoth(over)
+
+    def _go_on(self) -> None:
+        """
+        Drop what nobody wants, begin what is wanted; again in a while where the disk refuses.
+        """
+        if self._over or self._ending:  # a later change waits for what it stopped itself
             return
-        for name in before:
-            if name not in targets_of(self.settings) and name not in self.forward:
+        self._stop_trying()
+        wanted = set(targets_of(self.settings)) | ({UPLOAD} if self.settings.send_logs else set())
+        try:
+            for name in self._left - wanted:
                 self._node.spool.drop_reader(self.settings.name, name)
-        self._start_forward()
+                self._left.discard(name)
+            self._left.clear()
+            self._start_forward()
+            if self.upload is None:
+                self._start_upload()
+        except OSError as error:
+            self._log.error(
+                "readers of {device} cannot begin: {error}; tried again in {seconds:.0f} s",
+                device=self.settings.name,
+                error=error,
+                seconds=RETRY_SECONDS,
+            )
+            self._again = self._node.reactor.callLater(RETRY_SECONDS, self._go_on)
+
+    def _stop_trying(self) -> None:
+        if self._again is not None and self._again.active():
+            self._again.cancel()
+        self._again = None
 
     def _start_forward(self) -> None:
         for name, target in targets_of(self.settings).items():
