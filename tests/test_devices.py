@@ -229,6 +229,7 @@ def test_a_duplicate_is_refused_before_anything_is_asked(layout: Layout) -> None
         {"device": "192.0.2.10"},
         {"device": "192.0.2.11", "ha_members": "192.0.2.10"},
         {"device": "::ffff:192.0.2.10"},
+        {"device": "192.0.2.11", "syslog_sources": "192.0.2.10"},
     ],
 )
 def test_two_devices_cannot_own_one_address(layout: Layout, other: dict[str, str]) -> None:
@@ -238,6 +239,13 @@ def test_two_devices_cannot_own_one_address(layout: Layout, other: dict[str, str
     before = files(layout)
 
     assert "etc/tscm/devices/other.toml" not in before
+
+
+def test_a_relays_address_may_be_shared_and_not_become_a_devices_own(layout: Layout) -> None:
+    add(layout, syslog_sources="192.0.2.99")
+    add(layout, name="other", device="192.0.2.11", syslog_sources="192.0.2.99")
+    with pytest.raises(SenderConflict):
+        add(layout, name="relay", device="192.0.2.99")
 
 
 def test_a_change_that_would_conflict_changes_nothing(layout: Layout) -> None:

@@ -6,8 +6,7 @@ thread), `store_device` and `change_device` put the result on disk whole or not 
 caller holds the root's lock.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from ipaddress import IPv6Address
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import attrs
@@ -23,6 +22,7 @@ from tscm.errors import (
     SettingsUnreadable,
     TscmError,
 )
+from tscm.intake.senders import normal_address
 from tscm.model import AsaDriver, Identity, Json, Progress, Report
 from tscm.secrets import MASK, Secret, load_key
 from tscm.settings.device import DEFAULT_MAX_POLICY_SIZE, SECRETS, DeviceSettings, disagreements
@@ -268,11 +268,13 @@ def settle(settings: DeviceSettings, options: Options, check: CheckReport) -> De
 
 def refuse_conflicts(layout: Layout, settings: DeviceSettings) -> None:
     """
-    Raise `SenderConflict` where another device has one of this device's own addresses.
+    Raise `SenderConflict` where two devices would have one of their own addresses in common.
 
-    Needs no sealing key; a device whose file is damaged cannot be compared.
+    The management address is no other device's in any way, not even as an additional source: the
+    manager would not take such a file (`SenderTable.claim`).  Needs no sealing key; a device whose file is
+    damaged cannot be compared.
     """
-    own = {_plain_address(one) for one in settings.own_addresses}
+    own, senders = _plain(settings.own_addresses), _plain(settings.senders)
     for name in device_names(layout):
         if name == settings.name:
             continue
@@ -280,17 +282,15 @@ def refuse_conflicts(layout: Layout, settings: DeviceSettings) -> None:
             other = read_device(layout, name, None)
         except TscmError:
             continue
-        for address in other.own_addresses:
-            if _plain_address(address) in own:
-                raise SenderConflict(address, settings.name, name)
+        shared = own & _plain(other.own_addresses)
+        shared |= _plain([settings.device]) & _plain(other.senders)
+        shared |= senders & _plain([other.device])
+        if shared:
+            raise SenderConflict(min(shared), settings.name, name)
 
 
-def _plain_address(address: str) -> str:
-    """An IPv4 address mapped into IPv6 arrives as the same sender."""
-    if ":" in address:
-        mapped = IPv6Address(address).ipv4_mapped
-        return address if mapped is None else str(mapped)
-    return address
+def _plain(addresses: Iterable[str]) -> set[str]:
+    return {normal_address(one) for one in addresses}
 
 
 def store_device(layout: Layout, settings: DeviceSettings) -> None:
