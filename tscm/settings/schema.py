@@ -6,6 +6,7 @@ documentation; `docs/settings.md` and `tsadmin`'s help are made from the same pl
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from typing import Any, TypeVar
 
 import attrs
@@ -31,12 +32,18 @@ def section(cls: type[T], *, doc: str) -> Any:
 
 def read_table(cls: type[T], table: Mapping[str, Any]) -> tuple[T | None, Sequence[Fault]]:
     """*table* as *cls*, or None and everything that is wrong with it."""
-    converter = cattrs.Converter(detailed_validation=True)
-    _teach(converter, cls)
     try:
-        return converter.structure(table, cls), ()
+        return _converter(cls).structure(table, cls), ()
     except cattrs.BaseValidationError as error:
         return None, _faults(error, ())
+
+
+@cache
+def _converter(cls: type[Any]) -> cattrs.Converter:
+    """Made once a class: it writes and compiles code, which took most of the time of a read."""
+    converter = cattrs.Converter(detailed_validation=True)
+    _teach(converter, cls)
+    return converter
 
 
 def _teach(converter: cattrs.Converter, cls: type[Any]) -> None:
