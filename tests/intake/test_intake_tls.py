@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import pytest_twisted
+from cryptography import x509
 from twisted.internet.threads import deferToThread
 
 from tests.intake.certificates import Authority, Issued
@@ -262,6 +263,21 @@ def test_client_names_are_compared_with_what_was_issued(authority: Authority) ->
         assert names_of(issued) == sans
         assert client_fault(files, issued, chained=True) == fault
     assert client_fault(files, None, chained=True) == ""
+
+
+def test_a_certificate_that_cannot_be_read_is_a_cause_and_no_exception(
+    authority: Authority,
+) -> None:
+    class Presents:
+        """A client with what OpenSSL lets through and the stricter reader does not."""
+
+        def get_peer_certificate(self, *, as_cryptography: bool) -> x509.Certificate:
+            assert as_cryptography
+            return x509.load_der_x509_certificate(b"\x30\x00")
+
+    files = TlsFiles(certificate="", key="", client="required", client_fingerprints=("00" * 32,))
+    fault = TlsServer(files, lambda: 0.0).client_fault(Presents())
+    assert fault == "client certificate cannot be read: ValueError"
 
 
 def test_settings_that_cannot_be_meant_are_a_sentence(authority: Authority) -> None:

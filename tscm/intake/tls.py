@@ -181,9 +181,12 @@ class TlsServer:
 
     def client_fault(self, connection: Any) -> str:
         """Why the client behind *connection* may not send; empty where it may."""
-        presented = connection.get_peer_certificate(as_cryptography=True)
         chained = connection not in self._unchained
-        return client_fault(self.files, presented, chained=chained)
+        try:
+            presented = connection.get_peer_certificate(as_cryptography=True)
+            return client_fault(self.files, presented, chained=chained)
+        except Exception as error:  # noqa: BLE001 - what a stranger made up raises what it likes
+            return f"client certificate cannot be read: {type(error).__name__}"
 
     def _note_chain(self, connection: Any, *judged: Any) -> bool:
         """OpenSSL's verdict on one certificate of the chain; kept until the hand-shake is over."""
