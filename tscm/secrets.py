@@ -8,6 +8,7 @@ data, so that a sealed value moved to another place does not open.
 
 import base64
 import binascii
+import contextlib
 import os
 import stat
 from pathlib import Path
@@ -119,13 +120,27 @@ def load_key(path: Path, *, create: bool = False) -> SealingKey:
 
 
 def _make_key(path: Path) -> None:
+    """
+    Whole or not at all: half a key would read as damaged, and never be made again.
+
+    Where another process is quicker, its key stands.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     text = base64.urlsafe_b64encode(os.urandom(_KEY_BYTES)) + b"\n"
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.new")
+    temporary.unlink(missing_ok=True)
+    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return
-    with os.fdopen(handle, "wb") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
+        with os.fdopen(handle, "wb") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        with contextlib.suppress(FileExistsError):
+            os.link(temporary, path)
+    finally:
+        temporary.unlink()
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

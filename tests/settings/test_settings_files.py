@@ -193,6 +193,23 @@ def test_a_damaged_key_is_refused(layout: Layout, key: SealingKey, content: byte
         load_key(layout.key)
 
 
+def test_a_key_that_was_not_written_whole_is_none_and_is_made_again(
+    layout: Layout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as disk:
+        disk.setattr(os, "fsync", refuse)
+        with pytest.raises(OSError, match="No space"):
+            load_key(layout.key, create=True)
+    assert list(layout.state.iterdir()) == []
+    made = load_key(layout.key, create=True)
+    assert load_key(layout.key, create=True) == made
+    assert [one.name for one in layout.state.iterdir()] == ["key"]
+    assert stat.S_IMODE(layout.key.stat().st_mode) == 0o600
+
+
 def test_another_key_does_not_open_what_was_sealed(layout: Layout, stored: DeviceSettings) -> None:
     layout.key.unlink()
     other = load_key(layout.key, create=True)
