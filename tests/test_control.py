@@ -76,6 +76,10 @@ class FakeOperations:
     async def purge_device(self, name: str, report: Report, *, force: bool) -> Json:
         return {"name": name, "force": force}
 
+    async def doctor(self, name: str | None, report: Report) -> Json:
+        self.asked.append(("doctor", name))
+        return {"findings": []}
+
     def ledger(self, device: str | None) -> Json:
         return {"device": device}
 

@@ -1,0 +1,307 @@
+"""
+The doctor beside the whole product, broken in each way that it knows, one by one.
+"""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+
+import pytest
+import pytest_twisted
+
+from tests.doctor.doctor_world import HERE, LISTED, PASSWORD, World, not_good, quiet
+from tscm.asa.lines import access_list_lines
+from tscm.doctor.look_host import Host, free_space
+from tscm.doctor.node import Space
+from tscm.doctor.node_walk import walk_node
+
+pytestmark = pytest.mark.filterwarnings("ignore:Passing pyOpenSSL")  # by Twisted
+
+OURS = access_list_lines("X-Block", "X-Allow")
+Break = Callable[[World], Awaitable[None]]
+BEHIND_THE_DEVICE = {
+    "version",
+    "free budget",
+    "groups",
+    "access-lists",
+    "access-list log",
+    "logging",
+    "logging host",
+    "permit-hostdown",
+    "test address",
+}
+
+
+@pytest_twisted.async_yield_fixture()
+async def world(tmp_path: Path) -> AsyncIterator[World]:
+    made = World(tmp_path)
+    await made.start()
+    yield made
+    await made.end()
+
+
+@pytest_twisted.async_yield_fixture()
+async def whole(world: World) -> AsyncIterator[World]:
+    await world.add()
+    await world.push()
+    await world.hit()
+    yield world
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_chain_that_holds_is_all_good(whole: World) -> None:
+    found = await whole.doctor()
+    assert not not_good(found), found
+    assert LISTED in found["test address"]["sentence"]
+    host = await whole.doctor(None)
+    assert set(not_good(host)) <= {"clock", "disk", "socket buffers"}  # this host's own
+    assert "broken" not in not_good(host).values()
+
+
+async def wrong_password(world: World) -> None:
+    world.asa.device.accounts.add("admin", "another")
+
+
+async def privilege_5(world: World) -> None:
+    world.asa.device.accounts.add("admin", PASSWORD, 5)
+
+
+async def agent_down(world: World) -> None:
+    world.type("no rest-api agent")
+
+
+async def no_agent(world: World) -> None:
+    world.asa.set_switches({"down_status": 404})
+    world.type("no rest-api agent")
+
+
+async def device_away(world: World) -> None:
+    await world.stop("asa")
+
+
+async def another_certificate(world: World) -> None:
+    world.asa.renew_certificate()
+
+
+async def groups_missing(world: World) -> None:
+    world.type("clear configure access-list global_access", "clear configure object-group")
+
+
+async def without_log(world: World) -> None:
+    world.type(*(one.removesuffix(" log") for one in OURS))
+
+
+async def log_disabled(world: World) -> None:
+    world.type(f"{OURS[3]} disable")
+
+
+async def not_bound(world: World) -> None:
+    world.type("no access-group global_access global")
+
+
+async def everything_permitted_above(world: World) -> None:
+    everything = "extended permit ip any any"
+    world.type(
+        f"no access-list global_access {everything}",
+        f"access-list global_access line 1 {everything}",
+    )
+
+
+async def logs_elsewhere(world: World) -> None:
+    world.type(
+        f"no logging host management {HERE} 17/{world.syslog_port}",
+        "logging host management 192.0.2.77",
+    )
+
+
+async def logs_over_tcp_too(world: World) -> None:
+    world.type("logging host management 192.0.2.77 6/1470")
+
+
+async def logging_off(world: World) -> None:
+    world.type("no logging enable")
+
+
+async def list_empty(world: World) -> None:
+    world.publish()
+
+
+async def policy_service_away(world: World) -> None:
+    await world.stop("policy")
+
+
+async def siem_away(world: World) -> None:
+    await world.siem.go_away()
+
+
+async def proxy_wrong_password(world: World) -> None:
+    await world.operations.change_device("fw", {"log_proxy_password": "x"}, quiet)
+
+
+async def proxy_away(world: World) -> None:
+    await world.proxy.stop()
+
+
+async def log_service_away(world: World) -> None:
+    await world.stop("logs")
+
+
+async def wrong_upload_key(world: World) -> None:
+    await world.operations.change_device("fw", {"upload_key": "x"}, quiet)
+
+
+@pytest.mark.parametrize(
+    ("broke", "broken", "doubtful"),
+    [
+        (wrong_password, {"login"}, {"privilege", "agent", *BEHIND_THE_DEVICE}),
+        (
+            privilege_5,
+            {"privilege"},
+            {"agent", *BEHIND_THE_DEVICE} - {"version", "groups"},
+        ),
+        (agent_down, {"agent"}, {"login", "privilege", *BEHIND_THE_DEVICE}),
+        (no_agent, {"agent"}, {"login", "privilege", *BEHIND_THE_DEVICE}),
+        (device_away, {"reachability"}, {"login", "privilege", "agent", *BEHIND_THE_DEVICE}),
+        (
+            another_certificate,
+            {"reachability"},
+            {"login", "privilege", "agent", *BEHIND_THE_DEVICE},
+        ),
+        (groups_missing, {"groups", "access-lists"}, {"access-list log", "test address"}),
+        (without_log, set(), {"access-list log"}),
+        (log_disabled, {"access-list log"}, set()),
+        (not_bound, {"access-lists"}, {"access-list log", "test address"}),
+        (everything_permitted_above, {"access-lists", "test address"}, set()),
+        (logs_elsewhere, set(), {"logging host"}),
+        (logs_over_tcp_too, {"permit-hostdown"}, set()),
+        (logging_off, {"logging"}, set()),
+        (list_empty, {"block list"}, set()),
+        (policy_service_away, {"policy service", "block list", "allow list"}, set()),
+        (siem_away, {"SIEM"}, set()),
+        (proxy_wrong_password, {"proxy", "log service"}, set()),
+        (proxy_away, {"proxy", "log service"}, set()),
+        (log_service_away, {"log service"}, set()),
+        (wrong_upload_key, {"log service"}, set()),
+    ],
+)
+@pytest_twisted.ensureDeferred
+async def test_each_break_is_found_where_it_is(
+    whole: World, broke: Break, broken: set[str], doubtful: set[str]
+) -> None:
+    await broke(whole)
+    found = await whole.doctor()
+    wanted = dict.fromkeys(broken, "broken") | dict.fromkeys(doubtful, "doubtful")
+    assert not_good(found) == wanted, found
+    assert all(found[link]["remedy"] for link in broken), found
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_device_that_was_only_added_has_no_groups_and_no_lines(world: World) -> None:
+    await world.add()
+    found = await world.doctor()
+    assert not_good(found) == {
+        "policy updates": "doubtful",
+        "groups": "broken",
+        "access-lists": "broken",
+        "access-list log": "doubtful",
+        "lines arriving": "broken",
+        "test address": "doubtful",
+        "blocked and logged": "doubtful",
+    }
+
+
+@pytest_twisted.ensureDeferred
+async def test_without_any_hit_the_event_is_waited_for_and_told_as_doubtful(world: World) -> None:
+    await world.add()
+    await world.push()
+    found = await world.doctor()
+    assert found["test address"]["verdict"] == "good"
+    assert found["blocked and logged"]["verdict"] == "doubtful"
+    assert LISTED in found["blocked and logged"]["remedy"]
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_device_that_logs_elsewhere_and_is_not_heard_is_broken(world: World) -> None:
+    await logs_elsewhere(world)
+    await world.add()
+    assert (await world.doctor())["logging host"]["verdict"] == "broken"
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_lost_key_leaves_the_firewall_unasked(whole: World) -> None:
+    whole.layout.key.unlink()
+    assert (await whole.doctor(None))["key"]["verdict"] == "broken"
+    whole.asa.reset_counts()
+    found = await whole.doctor()
+    assert found["login"]["verdict"] == found["log service"]["verdict"] == "doubtful"
+    assert "lost" in found["login"]["sentence"]
+    assert not whole.asa.counts.as_json()["requests"]
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_key_that_others_can_read_is_broken(whole: World) -> None:
+    whole.layout.key.chmod(0o644)
+    found = (await whole.doctor(None))["key"]
+    assert found["verdict"] == "broken"
+    assert "0644" in found["sentence"]
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_damaged_file_is_told_and_what_is_in_force_is_walked(whole: World) -> None:
+    whole.layout.device_file("fw").write_text("device = [")
+    host = await whole.doctor(None)
+    assert host["settings"]["verdict"] == "broken"
+    assert "fw" in host["settings"]["sentence"]
+    assert (await whole.doctor())["groups"]["verdict"] == "good"
+
+
+@pytest_twisted.ensureDeferred
+async def test_wrong_passwords_are_not_tried_until_the_account_is_locked(whole: World) -> None:
+    await wrong_password(whole)
+    whole.node.updates._change_memory("fw", login_failures=99)
+    whole.asa.reset_counts()
+    found = await whole.doctor()
+    assert found["login"]["verdict"] == "doubtful"
+    assert found["policy updates"]["verdict"] == "broken"
+    assert not whole.asa.counts.as_json()["requests"]
+
+
+@pytest_twisted.ensureDeferred
+async def test_without_a_manager_what_can_be_seen_is_seen(whole: World) -> None:
+    await whole.stop("node")
+    host = await whole.doctor_alone(None)
+    assert host["manager"]["verdict"] == "broken"
+    assert host["key"]["verdict"] == host["listeners"]["verdict"] == "good"
+    found = await whole.doctor_alone()
+    wanted = {"lines arriving": "broken", "policy updates": "doubtful", "logging host": "broken"}
+    assert not_good(found) == wanted, found  # ports of the kernel's choice are gone with it
+
+
+def test_a_disk_that_is_nearly_full_is_told(tmp_path: Path) -> None:
+    from tscm.settings.layout import Layout
+
+    def full(folder: Path) -> Space:
+        found = free_space(folder)
+        return Space(folder=found.folder, free=600 << 20, total=100 << 30)
+
+    found = {
+        one.link: one for one in walk_node(Layout(tmp_path), None, quiet, Host(free_space=full))
+    }
+    assert found["disk"].verdict == "doubtful"
+    assert "600 MB" in found["disk"].sentence
+
+
+@pytest_twisted.ensureDeferred
+async def test_over_tcp_without_permit_hostdown(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    await world.start("tcp")
+    try:
+        await world.add()
+        await world.push()
+        found = await world.doctor()
+        assert found["permit-hostdown"]["verdict"] == "broken"
+        assert "though not to us" not in found["permit-hostdown"]["sentence"]
+        assert found["logging host"]["verdict"] == "good"
+        world.type("logging permit-hostdown")
+        assert (await world.doctor())["permit-hostdown"]["verdict"] == "good"
+    finally:
+        await world.end()
