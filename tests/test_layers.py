@@ -16,6 +16,7 @@ RANK = {
     "upload_format": 1,
     "secrets": 2,
     "settings": 2,
+    "clock": 2,
     "schedule": 2,
     "threads": 2,
     "metrics": 2,

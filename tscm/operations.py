@@ -9,6 +9,7 @@ import attrs
 from attrs import define
 
 from tscm import __version__, devices
+from tscm.clock import wall_seconds
 from tscm.errors import TscmError
 from tscm.events.report import ask, read_question
 from tscm.events.history import with_history
@@ -197,7 +198,8 @@ class NodeOperations:
         """See `Operations`."""
         node = self._node
         node.device(name)
-        question = read_question(name, options, node.reactor.seconds())
+        self._need_store()
+        question = read_question(name, options, wall_seconds(node.reactor))
         answer = await node.slow.run(ask, node.layout.database, question)
         return answer.as_json()
 
@@ -245,7 +247,7 @@ class NodeOperations:
         intake = node.intake.figures()
         logs = {name: node.spool.figures(name) for name in sorted(node.rooms)}
         return {
-            "now": node.reactor.seconds(),
+            "now": wall_seconds(node.reactor),
             "node": {
                 "started_at": node.started_at,
                 "devices": len(node.rooms),

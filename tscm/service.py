@@ -15,6 +15,8 @@ from twisted.internet.defer import Deferred, DeferredSemaphore, maybeDeferred
 from twisted.internet.defer import TimeoutError as DeferredTimeout
 from twisted.logger import Logger
 
+from tscm.bookkeeping import Bookkeeper
+from tscm.clock import wall_seconds
 from tscm.control import ControlService
 from tscm.device_rooms import DeviceRooms
 from tscm.errors import DeviceUnknown, SecretUnavailable, TscmError
@@ -140,7 +142,7 @@ class NodeService(Service):
         return cls(layout, reactor, read_node(layout))
 
     def _hits_of(self, name: str) -> Hits:
-        return recent_hits(self.layout.database, name, self.reactor.seconds())
+        return recent_hits(self.layout.database, name, wall_seconds(self.reactor))
 
     def _resolve(self, name: str) -> Deferred[Sequence[str]]:
         return self.quick.run(resolve, name)
@@ -180,8 +182,7 @@ class NodeService(Service):
     def startService(self) -> None:
         """Open what keeps things, then the devices, then let lines in."""
         super().startService()
-        self.started_at = self.reactor.seconds()
-        self.store.open()
+        self.started_at = wall_seconds(self.reactor)
         self.quick.startService()
         self.slow.startService()
         self.spool.startService()

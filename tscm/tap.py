@@ -34,12 +34,14 @@ def makeService(options: Options, reactor: Any = None) -> IService:
     """
     import os
 
+    from tscm.clock import make_steady
     from tscm.service import NodeService
 
     if reactor is None:
         from twisted.internet import reactor as installed
 
         reactor = installed
+        make_steady(reactor)
     root = options["root"] or os.environ.get("TSCM_ROOT")
     layout = Layout(Path(root).absolute()) if root else Layout()
     with sentence_and_status():

@@ -11,6 +11,7 @@ from twisted.application.service import IService, Service
 from twisted.internet.defer import Deferred
 from twisted.python import usage
 
+from tscm.clock import make_steady
 from tscm.portal.log_service import LogService
 from tscm.portal.policy_service import PolicyService
 from tscm.settings.files import write_private
@@ -74,6 +75,7 @@ def makeService(options: Options, reactor: Any = None) -> IService:
         from twisted.internet import reactor as installed
 
         reactor = installed
+        make_steady(reactor)
     portal = Layout(Path(options["root"]).absolute()).portal
     threads = Threads(reactor, _THREADS, "tscm-portal")
     policy = logs = None

@@ -10,6 +10,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 
+from tscm.clock import wall_seconds
 from tscm.doctor.device_walk import (
     DeviceLook,
     Patient,
@@ -75,7 +76,7 @@ class Visit:
         if look.firewall.traced is not None and not look.hits:
             report(Progress(phase="check", text="waiting for the line about the test address"))
             look.event_seen = await self._told(look, before)
-        return as_json(judge_device(patient, look, self.clock.seconds()))
+        return as_json(judge_device(patient, look, wall_seconds(self.clock)))
 
     def _patient(self, name: str) -> Patient:
         """As stored, or as in force where the file has a fault by now."""

@@ -11,6 +11,7 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
+from tscm.clock import wall_seconds
 from tscm.events.process import WorkerFailed, WorkerProcess
 from tscm.events.rollups import HOUR_SECONDS
 from tscm.model import Block, Json, LogReader, Progress, Report
@@ -276,7 +277,7 @@ class EventService(Service):
             one.pause = None
 
     async def _expire(self) -> None:
-        now = (self._now or self._reactor.seconds)()
+        now = self._now() if self._now else wall_seconds(self._reactor)
         before = int(now - self._kept_days * 86400) // HOUR_SECONDS
         try:
             await self._worker.ask({"kind": "expire", "before_hour": before})

@@ -13,6 +13,7 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from tscm.clock import wall_seconds
 from tscm.forward.content import shape_of
 from tscm.forward.datagram import DatagramLink
 from tscm.forward.feed import Feed
@@ -67,6 +68,7 @@ class ForwardService(Service):
     _connections: int = field(default=0, init=False)
     _moved_at: float = field(default=0.0, init=False)
     _connected_at: float | None = field(default=None, init=False)
+    _proving_since: float = field(default=0.0, init=False)
     _retry_at: float | None = field(default=None, init=False)
     _last_error: str | None = field(default=None, init=False)
     _last_error_at: float | None = field(default=None, init=False)
@@ -169,12 +171,12 @@ class ForwardService(Service):
 
     def _failed(self, why: Ended) -> None:
         now = self._reactor.seconds()
-        lived = self._connected_at is not None and now - self._connected_at > _PROVEN_SECONDS
+        lived = self._connected_at is not None and now - self._proving_since > _PROVEN_SECONDS
         self._failures = 1 if lived else self._failures + 1
         self._connected_at = None
         if why.stopped:
             return
-        self._last_error, self._last_error_at = why.sentence, now
+        self._last_error, self._last_error_at = why.sentence, wall_seconds(self._reactor)
         if self._failures == 1:
             self._log.warn(
                 "{target} of device {device} {sentence}; lines wait on disk",
@@ -220,7 +222,8 @@ class ForwardService(Service):
         """See `Source`."""
         self._state = "connected"
         self._connections += 1
-        self._connected_at = self._moved_at = self._reactor.seconds()
+        self._proving_since = self._moved_at = self._reactor.seconds()
+        self._connected_at = wall_seconds(self._reactor)
 
     def unsendable(self) -> None:
         """See `Source`."""

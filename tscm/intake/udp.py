@@ -12,6 +12,7 @@ from twisted.internet.abstract import FileDescriptor
 from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 
+from tscm.clock import wall_seconds
 from tscm.intake import sockets
 from tscm.intake.account import Account
 from tscm.intake.batch import Batch, Drain, unpacked
@@ -181,6 +182,6 @@ class UdpListener(FileDescriptor):
             self._deliver(
                 self._account,
                 [(_address(one.key), one.lines) for one in batch.senders],
-                self._clock.seconds(),
+                wall_seconds(self._clock),
             )
         return batch

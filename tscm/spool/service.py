@@ -14,6 +14,7 @@ from twisted.internet.defer import Deferred, gatherResults, maybeDeferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
+from tscm.clock import wall_seconds
 from tscm.errors import DeviceUnknown
 from tscm.model import Json, Run
 from tscm.schedule import PeriodicService
@@ -121,7 +122,7 @@ class SpoolService(MultiService):
         log = self._devices.get(name)
         if log is None:
             self._orphans.release(name)
-            live = open_log(self.disk, LogFolder(self.logs / name), self.clock.seconds())
+            live = open_log(self.disk, LogFolder(self.logs / name), wall_seconds(self.clock))
             log = DeviceLog(name, live)
             live.on_dirty = partial(self._note_dirty, log)
             live.on_more = partial(self._note_more, log)
@@ -298,9 +299,10 @@ class SpoolService(MultiService):
 
     async def _retain(self) -> None:
         names = await self.threads.run(log_names, self.logs)
-        self._orphans.look(self.logs, names, self._devices, self.clock.seconds())
+        now = wall_seconds(self.clock)
+        self._orphans.look(self.logs, names, self._devices, now)
         logs = {**self._orphans.logs, **self._devices}
-        await self._retention.run(self.logs, logs, self.clock.seconds())
+        await self._retention.run(self.logs, logs, now)
         if self._retention.fault:
             self._log.error(
                 "old segments cannot be deleted: {cause}; they are tried again",

@@ -15,6 +15,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
+from tscm.clock import wall_seconds
 from tscm.errors import DeviceUnknown, TscmError
 from tscm.model import Json, Progress, Report
 from tscm.schedule import PeriodicService, spread
@@ -124,7 +125,7 @@ class UpdateService(Service):
         if not one.settings.policy_updates:
             return
         # By the clock on the wall, so that restarts of the manager neither delay nor bunch the runs.
-        delay = (spread(name, interval) - self._clock.seconds()) % interval
+        delay = (spread(name, interval) - wall_seconds(self._clock)) % interval
 
         async def scheduled() -> None:
             await self._scheduled(one)
@@ -349,5 +350,5 @@ class UpdateService(Service):
             raise DeviceUnknown(name) from None
 
     def _next_run(self, one: Updated) -> float:
-        now, interval = self._clock.seconds(), float(self._node.policy.interval_seconds)
+        now, interval = wall_seconds(self._clock), float(self._node.policy.interval_seconds)
         return now + (spread(one.settings.name, interval) - now) % interval

@@ -16,6 +16,7 @@ from twisted.internet.defer import (
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 
+from tscm.clock import wall_seconds
 from tscm.model import Progress, Report
 from tscm.schedule import PeriodicService
 from tscm.settings.device import DeviceSettings
@@ -52,7 +53,7 @@ class Updated:
 
     async def rest(self, clock: IReactorTime, seconds: float) -> None:
         """Leave the device alone for so long, or until `hurry`."""
-        self.waiting_until = clock.seconds() + seconds
+        self.waiting_until = wall_seconds(clock) + seconds
         self._pause = deferLater(clock, seconds)
         self._hurried = False
         try:
@@ -90,7 +91,7 @@ class Turns:
         async def in_turn() -> T:
             await one.turn.acquire()
             try:
-                one.running_since = self._clock.seconds()
+                one.running_since = wall_seconds(self._clock)
                 return await work()
             finally:
                 one.running_since = one.progress = None

@@ -15,6 +15,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from tscm.clock import wall_seconds
 from tscm.model import Json, LogReader, Progress, Report
 from tscm.schedule import backoff
 from tscm.threads import Threads
@@ -232,7 +233,7 @@ class UploadService(Service):
         self._failures += 1
         delay = backoff(self._failures, self._chance(), first=_RETRY_FIRST, most=_RETRY_MOST)
         self._retry_at = now + max(delay, failure.retry_after or 0.0)
-        self._last_error, self._last_error_at = failure, now
+        self._last_error, self._last_error_at = failure, wall_seconds(self._reactor)
         self._state_word = "waiting"
         if self._failures == 1:
             self._log.warn("{sentence}; the lines wait on disk", sentence=str(failure))
@@ -273,7 +274,7 @@ class UploadService(Service):
                 known = True
             else:
                 return await self._not_taken(failure, part, stretches)
-        self._last_upload_at = self._reactor.seconds()
+        self._last_upload_at = wall_seconds(self._reactor)
         self._known += known
         self._failures = 0
         return await self._pass(part, stretches, content)
@@ -314,7 +315,7 @@ class UploadService(Service):
             end=part.end,
             lines=lines,
             cause=failure.cause,
-            at=self._reactor.seconds(),
+            at=wall_seconds(self._reactor),
         )
         selected = b"".join(one.selected for one in stretches)
         gone = await self._threads.run(set_aside, self._aside, aside, selected)
@@ -326,7 +327,7 @@ class UploadService(Service):
             lines=lines,
             refusals=part.refusals,
         )
-        self._last_error, self._last_error_at = failure, self._reactor.seconds()
+        self._last_error, self._last_error_at = failure, wall_seconds(self._reactor)
         emptied = [evolve(one, lines=0, others=one.lines + one.others) for one in stretches]
         outcome = await self._pass(part, emptied, None)
         more = UploadOutcome(aside=1)
@@ -389,6 +390,9 @@ class UploadService(Service):
     def figures(self) -> Json:
         """Where the uploads stand; `sentence` is for people."""
         now, position = self._reactor.seconds(), self._reader.position
+        retry_at = self._retry_at
+        if retry_at is not None:
+            retry_at += wall_seconds(self._reactor) - now
         return {
             "state": self._state_word,
             "sentence": self._sentence(now),
@@ -404,7 +408,7 @@ class UploadService(Service):
             "encoding": self._encoding or "none",
             "last_upload_at": self._last_upload_at,
             "failures": self._failures,
-            "retry_at": self._retry_at,
+            "retry_at": retry_at,
             "last_error": None if self._last_error is None else str(self._last_error),
             "last_error_at": self._last_error_at,
         }

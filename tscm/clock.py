@@ -1,0 +1,33 @@
+"""
+Two times: one that only measures how long things take, and the time of day.
+
+A reactor as Twisted makes it times its calls by the time of day.  When an operator or NTP sets that back
+an hour, every timer stands still for an hour: retries, rotation, policy updates.  Set forth,
+all of them fire at once.
+"""
+
+import time
+from typing import Any
+
+from twisted.internet.interfaces import IReactorTime
+
+
+def make_steady(reactor: Any) -> None:
+    """
+    Have *reactor* time its calls by a clock that nobody can set; before it runs.
+
+    It begins at the time of day, so that what was scheduled before still comes.
+    """
+    begun = time.time() - time.monotonic()
+    reactor.seconds = lambda: begun + time.monotonic()
+    reactor.wall_seconds = time.time
+
+
+def wall_seconds(clock: IReactorTime) -> float:
+    """
+    The time of day: for what is written down or shown, never for how long something took.
+
+    A clock that knows one time alone (Twisted's `Clock`) gives that.
+    """
+    tell = getattr(clock, "wall_seconds", clock.seconds)
+    return float(tell())
