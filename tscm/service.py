@@ -91,6 +91,8 @@ class NodeService(Service):
     started_at: float = field(default=0.0, init=False)
     _watch: PeriodicService = field(init=False)
     _seen: dict[str, Signature] = field(factory=dict, init=False)
+    _refused: set[str] = field(factory=set, init=False)
+    """Devices that the disk did not let begin: tried again."""
 
     def __attrs_post_init__(self) -> None:
         node, reactor = self.node, self.reactor
@@ -293,13 +295,22 @@ class NodeService(Service):
         With the sealing key lost the device's lines are still collected: only what needs a
         password waits.
         """
+        self._refused.discard(name)
         try:
             self.put_in_force(self._read(name))
         except DeviceUnknown:
             return
         except (TscmError, OSError) as error:
-            self.faults[name] = str(error)
-            self._log.error("device {device}: {error}", device=name, error=str(error))
+            sentence = str(error)
+            if isinstance(error, OSError):
+                self._refused.add(name)
+                sentence = (
+                    f"it cannot be put in force: {error}; check the disk of the logs and its "
+                    f"rights (it is tried again every {WATCH_SECONDS:.0f} s)"
+                )
+            if self.faults.get(name) != sentence:
+                self._log.error("device {device}: {error}", device=name, error=sentence)
+            self.faults[name] = sentence
 
     def _read(self, name: str) -> DeviceSettings:
         try:
@@ -331,6 +342,8 @@ class NodeService(Service):
             if self._seen.get(name) != signature:
                 self._seen[name] = signature
                 self._log.info("settings of {device} changed", device=name)
+                self._load(name)
+            elif name in self._refused:
                 self._load(name)
         for name in set(self.rooms) - set(names):
             self._log.info("settings of {device} are gone", device=name)

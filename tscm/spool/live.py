@@ -329,6 +329,10 @@ class LiveLog:
             self.publish_state(clean=clean)
         except OSError as error:
             self.ill(error)
+        self.let_go()
+
+    def let_go(self) -> None:
+        """Give the descriptors back and write nothing.  Never raises."""
         for close in (self.catalogue.close, self._close_text):
             with contextlib.suppress(OSError):
                 close()

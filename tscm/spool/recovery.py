@@ -46,23 +46,45 @@ def open_log(disk: Disk, folder: LogFolder, now: float) -> LiveLog:
     fresh = found is None and disk.size_of(folder.live) is None
     cursors, damaged_cursors = _read_cursors(disk, folder)
     catalogue, rebuilt = _open_catalogue(disk, folder, remembered, cursors)
-    _finish_seal(disk, folder, catalogue)
     changed = evolve(
         state,
         rebuilt=state.rebuilt + rebuilt,
         damaged_cursors=state.damaged_cursors + damaged_cursors,
     )
-    log = _open_live(disk, folder, catalogue, changed)
+    try:
+        _finish_seal(disk, folder, catalogue)
+        log = _open_live(disk, folder, catalogue, changed)
+    except BaseException:
+        catalogue.close()
+        raise
     log.cursors = cursors
+    try:
+        _put_in_order(disk, folder, log, state, now, fresh=fresh, clean=bool(found and found.clean))
+    except BaseException:
+        log.let_go()
+        raise
+    return log
+
+
+def _put_in_order(
+    disk: Disk,
+    folder: LogFolder,
+    log: LiveLog,
+    state: LogState,
+    now: float,
+    *,
+    fresh: bool,
+    clean: bool,
+) -> None:
+    """Steps 6 and 7; then it is written down that the log is open."""
     _close_over_lost(disk, folder, log)
-    last = catalogue.last
+    last = log.catalogue.last
     log.last_at = log.last_at or (last.last_at if last else 0.0) or state.last_at
-    if not fresh and not (found and found.clean):
+    if not fresh and not clean:
         log.state = log.state.with_gap(
             Gap(offset=log.end, lines=log.lines, after=log.last_at, before=now)
         )
     log.publish_state(clean=False)
-    return log
 
 
 def _read_cursors(disk: Disk, folder: LogFolder) -> tuple[dict[str, Cursor], int]:
@@ -83,21 +105,36 @@ def _open_catalogue(
     disk: Disk, folder: LogFolder, state: LogState | None, cursors: Mapping[str, Cursor]
 ) -> tuple[Catalogue, int]:
     catalogue = Catalogue(disk, folder.catalogue)
+    try:
+        return catalogue, _read_catalogue(disk, folder, catalogue, state, cursors)
+    except BaseException:
+        catalogue.close()
+        raise
+
+
+def _read_catalogue(
+    disk: Disk,
+    folder: LogFolder,
+    catalogue: Catalogue,
+    state: LogState | None,
+    cursors: Mapping[str, Cursor],
+) -> int:
+    """Whether it had to be made anew."""
     if disk.size_of(folder.catalogue) is not None:
         try:
             catalogue.open()
             if catalogue.count and not _too_short(disk, folder, catalogue, state):
-                return catalogue, 0
+                return 0
         except CatalogueDamaged:
             pass
         before = catalogue.count
         catalogue.close()
         rebuild_catalogue(disk, folder, state, cursors)
         catalogue.open()
-        return catalogue, int(catalogue.count != before or before > 0)
+        return int(catalogue.count != before or before > 0)
     rebuilt = rebuild_catalogue(disk, folder, state, cursors)
     catalogue.open()
-    return catalogue, int(rebuilt)
+    return int(rebuilt)
 
 
 def rebuild_list(live: LiveLog) -> None:
@@ -216,6 +253,9 @@ def _set_aside(disk: Disk, fd: int, torn_path: Path, whole: int, size: int) -> N
         for at in range(whole, size, 1 << 20):
             data = disk.read_at(fd, min(1 << 20, size - at), at)
             disk.write_all(torn, data, at - whole)
+    except OSError:
+        disk.unlink(torn_path)  # the next try begins anew, and would leave one more behind
+        raise
     finally:
         disk.close(torn)
     disk.truncate(fd, whole)
