@@ -2,8 +2,10 @@ import socket
 from collections.abc import AsyncIterator
 from typing import Any
 
+import pytest
 import pytest_twisted
 from twisted.internet.defer import Deferred
+from twisted.logger import LogEvent
 
 from tests.forward.receivers import TcpReceiver, UdpReceiver, free_port, reactor, until
 from tests.memory_log import MemoryLog
@@ -293,3 +295,40 @@ async def test_a_position_that_cannot_be_written_is_said_and_nothing_is_skipped(
     await until(lambda: log.position.sent == 10)
     assert bytes(siem.streams[-1]) == b"".join(lines(10))
     await stop(service)
+
+
+@pytest_twisted.ensureDeferred
+@pytest.mark.parametrize(
+    ("kind", "fault"),
+    [
+        ("TCP", OSError(24, "Too many open files")),
+        ("UDP", OSError(97, "Address family not supported by protocol")),
+        ("TCP", ZeroDivisionError()),
+    ],
+)
+async def test_a_socket_that_cannot_be_made_is_tried_again(
+    threads: Threads,
+    monkeypatch: pytest.MonkeyPatch,
+    logged_failures: list[LogEvent],
+    kind: str,
+    fault: Exception,
+) -> None:
+    def refuse(*_: object) -> socket.socket:
+        raise fault
+
+    log = MemoryLog()
+    log.append(*lines(3))
+    siem = UdpReceiver() if kind == "UDP" else TcpReceiver()
+    siem.listen()
+    target = udp(siem.number) if kind == "UDP" else tcp(siem.number)
+    with monkeypatch.context() as host:
+        host.setattr("tscm.forward.stream.socket.socket", refuse)
+        service = forward(threads, log, target)
+        await until(lambda: service.figures()["state"] == "waiting")
+        cause = getattr(fault, "strerror", "met a fault of this program")
+        assert cause in service.figures()["sentence"]
+    await until(lambda: log.position.sent == 3)
+    await stop(service)
+    await siem.stop()
+    assert len(logged_failures) == (not isinstance(fault, OSError))
+    logged_failures.clear()

@@ -120,22 +120,34 @@ class ForwardService(Service):
 
     async def _connect_again_and_again(self) -> None:
         while self.running:
-            self._state = "resolving"
             try:
-                if self.target.protocol == "TLS":  # anew each time: the files may have changed
-                    self._context = await self._wait(self._threads.run(tls_context, self.target))
-                address = await self._wait(self._whereabouts.next_address())
+                self._failed(await self._once())
             except CancelledError:
                 break
-            except TlsUnusable as error:
-                self._failed(Ended(f"cannot be used: {error.strerror}"))
-            except OSError as error:
-                self._failed(Ended(f"has a name that does not resolve: {error.strerror or error}"))
-            else:
-                self._failed(await self._use(address))
+            except Exception:  # noqa: BLE001 - nothing may end the forwarding for good
+                self._log.failure(
+                    "forwarding of {device} to {target} met a fault of its own",
+                    device=self._reader.device,
+                    target=str(self.target),
+                )
+                self._let_go()
+                self._failed(Ended("met a fault of this program, which the manager's log tells"))
             if self.running:
                 await self._rest()
         self._state = "off"
+
+    async def _once(self) -> Ended:
+        """From a name to the end of one connection."""
+        self._state = "resolving"
+        try:
+            if self.target.protocol == "TLS":  # anew each time: the files may have changed
+                self._context = await self._wait(self._threads.run(tls_context, self.target))
+            address = await self._wait(self._whereabouts.next_address())
+        except TlsUnusable as error:
+            return Ended(f"cannot be used: {error.strerror}")
+        except OSError as error:
+            return Ended(f"has a name that does not resolve: {error.strerror or error}")
+        return await self._use(address)
 
     async def _use(self, address: Address) -> Ended:
         """One connection, from its opening to its end."""
@@ -144,14 +156,21 @@ class ForwardService(Service):
         ended: Deferred[Ended] = Deferred()
         self._link_ended = ended
         self._link = self._open(address)
-        self._link.open()
-        why = await ended
+        try:
+            self._link.open()
+        except OSError as error:  # no descriptor is left, or the host lacks this address family
+            why = Ended(f"cannot be reached from this host: {error.strerror or error}")
+        else:
+            why = await ended
+        self._let_go()
+        self._feed.end(reset=why.reset)
+        return why
+
+    def _let_go(self) -> None:
         self._link = None
         if self._settling is not None:
             self._settling.cancel()
             self._settling = None
-        self._feed.end(reset=why.reset)
-        return why
 
     def _open(self, address: Address) -> Link:
         target = self.target
