@@ -198,7 +198,6 @@ class NodeOperations:
         """See `Operations`."""
         node = self._node
         node.device(name)
-        self._need_store()
         question = read_question(name, options, wall_seconds(node.reactor))
         answer = await node.slow.run(ask, node.layout.database, question)
         return answer.as_json()

@@ -15,7 +15,6 @@ from twisted.internet.defer import Deferred, DeferredSemaphore, maybeDeferred
 from twisted.internet.defer import TimeoutError as DeferredTimeout
 from twisted.logger import Logger
 
-from tscm.bookkeeping import Bookkeeper
 from tscm.clock import wall_seconds
 from tscm.control import ControlService
 from tscm.device_rooms import DeviceRooms
@@ -185,6 +184,7 @@ class NodeService(Service):
         """Open what keeps things, then the devices, then let lines in."""
         super().startService()
         self.started_at = wall_seconds(self.reactor)
+        self.store.open()
         self.quick.startService()
         self.slow.startService()
         self.spool.startService()
