@@ -254,7 +254,7 @@ class NodeService(Service):
         Begin with a device, or go on with other settings.  Raises `SenderConflict`, `OSError`.
         """
         name = settings.name
-        self.senders.claim(name, settings.senders)
+        self.senders.claim(name, settings.senders, settings.tls_fingerprints)
         present = self.rooms.get(name)
         if present is None:
             self.spool.open_device(name, settings.log_rotate_size * 1024)

@@ -20,6 +20,7 @@ class Cause(StrEnum):
     UNKNOWN_SENDER = "unknown sender"
     UNKNOWN_BEHIND_RELAY = "unknown device behind a relay"
     LOG_UNAVAILABLE = "log unavailable"
+    NO_CERTIFICATE = "certificate of the device not shown"
     FAULT = "fault of the program"
 
 
@@ -59,15 +60,26 @@ class DeviceAccount:
 
     received: int = 0
     stored: int = 0
+    refused_connections: int = 0
+    refused_lines: int = 0
     last_received_at: float | None = None
 
     def figures(self) -> Json:
-        """The counts; what was received and not stored found no log to go to."""
+        """
+        The counts; what was received and not stored found no log to go to.
+
+        What came in the device's name without its pinned certificate stands beside: it may
+        be anybody's.
+        """
         return {
             "received": self.received,
             "stored": self.stored,
             "dropped": {str(Cause.LOG_UNAVAILABLE): self.received - self.stored}
             if self.received > self.stored
             else {},
+            "without_certificate": {
+                "connections": self.refused_connections,
+                "lines": self.refused_lines,
+            },
             "last_received_at": self.last_received_at,
         }

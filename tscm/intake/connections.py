@@ -30,6 +30,7 @@ class Refusal(Enum):
     SENDER_FULL = "all connections of the sender taken"
     STRANGERS_FULL = "all connections for unknown senders taken"
     STRANGER = "unknown sender"
+    CERTIFICATE = "certificate of the device not shown"
 
 
 @define(eq=False)
@@ -52,6 +53,10 @@ class Connections:
     _open: int = field(default=0, init=False)
     _strangers: set[Stream] = field(factory=set, init=False)
 
+    def refuse(self, reason: Refusal) -> None:
+        """Count a connection that was not let in, or not kept."""
+        self.refused[reason] = self.refused.get(reason, 0) + 1
+
     def refusal(
         self, sender: str, *, known: bool, now: float, strangers_closed: bool = False
     ) -> Refusal | None:
@@ -61,7 +66,7 @@ class Connections:
         else:
             found = self._refusal(sender, known=known, now=now)
         if found is not None:
-            self.refused[found] = self.refused.get(found, 0) + 1
+            self.refuse(found)
         return found
 
     def _refusal(self, sender: str, *, known: bool, now: float) -> Refusal | None:

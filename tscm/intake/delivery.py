@@ -35,17 +35,24 @@ class Delivery:
     faults: int = field(default=0, init=False)
     """Batches that a fault of the program kept from a log."""
 
-    def deliver(self, account: Account, sent: Iterable[tuple[str, Lines]], now: float) -> None:
+    def deliver(
+        self,
+        account: Account,
+        sent: Iterable[tuple[str, Lines]],
+        now: float,
+        certificate: str = "",
+    ) -> None:
         """
         Append what came from each (address, lines), one write a device.
 
-        What cannot be stored is counted in *account* as dropped, by cause.  A fault of the program
+        *certificate* is the fingerprint of what the connection showed.  What cannot be stored is
+        counted in *account* as dropped, by cause.  A fault of the program
         with one device's log costs that batch: raised, it would end the socket and the others' lines.
         """
         runs: dict[str, list[Run]] = {}
         for address, lines in sent:
             account.received += lines.count
-            route = self.senders.route_of(address)
+            route = self.senders.route_with(address, certificate)
             if route is None:
                 self._stranger(account, Cause.UNKNOWN_SENDER, address, lines, now)
             elif isinstance(route, str):
@@ -58,7 +65,19 @@ class Delivery:
                     else:
                         _add(runs, device, address, part)
         for device, batch in runs.items():
+            if not self.senders.may_bring(certificate, device):
+                lost = sum([run.lines for run in batch])
+                self.of_device(device).refused_lines += lost
+                account.drop(Cause.NO_CERTIFICATE, lost)
+                continue
             self._append(account, device, batch, now)
+
+    def of_device(self, device: str) -> DeviceAccount:
+        """The counts of one device."""
+        counts = self.devices.get(device)
+        if counts is None:
+            counts = self.devices[device] = DeviceAccount()
+        return counts
 
     def figures(self) -> Json:
         """Counts per device."""
@@ -66,9 +85,7 @@ class Delivery:
 
     def _append(self, account: Account, device: str, batch: Sequence[Run], now: float) -> None:
         count = sum([run.lines for run in batch])
-        counts = self.devices.get(device)
-        if counts is None:
-            counts = self.devices[device] = DeviceAccount()
+        counts = self.of_device(device)
         counts.received += count
         counts.last_received_at = now
         try:

@@ -13,6 +13,7 @@ from twisted.internet.defer import maybeDeferred
 from twisted.logger import Logger
 from twisted.protocols.tls import TLSMemoryBIOFactory
 
+from tscm.clock import wall_seconds
 from tscm.errors import ListenerUnavailable
 from tscm.intake import sockets
 from tscm.intake.account import Account
@@ -66,7 +67,10 @@ class Listeners:
             self._bind_all("udp", listen.udp, self._bind_udp)
             self._bind_all("tcp", listen.tcp, self._bind_stream)
             if listen.tls:
-                self.tls = TlsServer(TlsFiles.of(listen), self._reactor.seconds)
+                senders = self._delivery.senders
+                self.tls = TlsServer(
+                    TlsFiles.of(listen), partial(wall_seconds, self._reactor), lambda: senders.pins
+                )
                 self.tls.load()
                 self._bind_all("tls", listen.tls, self._bind_stream)
         except BaseException:

@@ -4,6 +4,10 @@ Which device a source address stands for.
 An address stands for one device: its management address, one of its additional sources, or
 a member of its pair.  An address that several devices name as an additional source is a
 relay: there the header of each line tells the device.
+
+A device may pin client certificates.  Then its lines come over TLS connections that showed one
+of them, and over nothing else; such a certificate also tells the device where the address is a
+relay's or a stranger's.
 """
 
 import ipaddress
@@ -79,13 +83,18 @@ class SenderTable:
     """Called when a host name was claimed that nothing is known of yet."""
     _claims: dict[str, tuple[str, ...]] = field(factory=dict, init=False)
     _claimants: dict[str, dict[str, bool]] = field(factory=dict, init=False)
+    _pins: dict[str, frozenset[str]] = field(factory=dict, init=False)
+    _pinned_by: dict[str, Route] = field(factory=dict, init=False)
     _resolved: dict[str, tuple[str, ...]] = field(factory=dict, init=False)
     _names_at: dict[str, set[str]] = field(factory=dict, init=False)
     _routes: dict[str, Route | None] = field(factory=dict, init=False)
 
-    def claim(self, device: str, addresses: Iterable[str]) -> None:
+    def claim(
+        self, device: str, addresses: Iterable[str], fingerprints: Iterable[str] = ()
+    ) -> None:
         """
-        Let *addresses* (or names) stand for *device*, the first being its management address.
+        Let *addresses* (or names) stand for *device*, the first being its management address;
+        with *fingerprints* only over TLS connections that show such a certificate.
 
         Replaces what the device claimed before.  Raises `SenderConflict`, with nothing
         changed, where one of them is another device's management address, or this one's
@@ -99,6 +108,8 @@ class SenderTable:
                     raise SenderConflict(address, device, other)
         self._forget(device)
         self._claims[device] = wanted
+        if pins := frozenset(fingerprints):
+            self._pins[device] = pins
         for address in wanted:
             self._claimants.setdefault(address, {})[device] = address == wanted[0]
             self.strangers.forget(address)
@@ -128,6 +139,44 @@ class SenderTable:
             self._routes.clear()
         self._routes[address] = route
         return route
+
+    def route_with(self, address: str, certificate: str) -> Route | None:
+        """
+        As `route_of`, for a connection that showed *certificate* (a fingerprint, or nothing).
+
+        An address of one device alone is that device's, whatever was shown; elsewhere the
+        certificate tells the device: a relay's, pinned by several, leaves that to the lines.
+        """
+        route = self.route_of(address)
+        if isinstance(route, str) or not certificate:
+            return route
+        told = self._pinned_by.get(certificate)
+        return told if isinstance(told, str) else route or told
+
+    @property
+    def pins(self) -> bool:
+        """Whether any device pins a certificate."""
+        return bool(self._pins)
+
+    def pinned(self, certificate: str) -> bool:
+        """Whether a device pins *certificate*: it needs no authority then."""
+        return certificate in self._pinned_by
+
+    def may_bring(self, certificate: str, device: str) -> bool:
+        """Whether lines of *device* may come where *certificate* (or nothing) was shown."""
+        pins = self._pins.get(device)
+        return pins is None or certificate in pins
+
+    def certificate_fault(self, address: str, certificate: str) -> str:
+        """Why a connection from *address* that showed *certificate* is refused; empty where not."""
+        route = self.route_of(address)
+        if not isinstance(route, str):
+            return ""
+        if not self.may_bring(certificate, route):
+            return "no certificate that is pinned for the device"
+        if self.pinned(certificate) and certificate not in self._pins.get(route, ()):
+            return "certificate pinned for another device"
+        return ""
 
     def unknown(self) -> list[Json]:
         """The strangers heard, the latest first."""
@@ -165,6 +214,7 @@ class SenderTable:
         return {
             "names": {name: list(self._resolved.get(name, ())) for name in names},
             "relays": shared,
+            "pinned": sorted(self._pins),
         }
 
     def _find_route(self, address: str) -> Route | None:
@@ -193,6 +243,7 @@ class SenderTable:
         return {name: device for name, device in known.items() if name not in shared}
 
     def _forget(self, device: str) -> None:
+        self._pins.pop(device, None)
         for address in self._claims.pop(device, ()):
             claimants = self._claimants[address]
             del claimants[device]
@@ -204,6 +255,15 @@ class SenderTable:
         self.version += 1
         self._routes.clear()
         self._names_at.clear()
+        self._pinned_by.clear()
+        owners: dict[str, list[str]] = {}
+        for device, pins in self._pins.items():
+            for fingerprint in pins:
+                owners.setdefault(fingerprint, []).append(device)
+        for fingerprint, devices in owners.items():
+            self._pinned_by[fingerprint] = (
+                devices[0] if len(devices) == 1 else Relay(self._names_of(devices))
+            )
         for name, addresses in self._resolved.items():
             for address in addresses:
                 self._names_at.setdefault(address, set()).add(name)

@@ -6,7 +6,7 @@ A known sender's connection is never closed for what came on it, nor paused: an 
 """
 
 import socket
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 from attrs import define, field
 from OpenSSL import SSL
@@ -18,8 +18,9 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from tscm.clock import wall_seconds
 from tscm.intake.account import Account
-from tscm.intake.connections import Connections
+from tscm.intake.connections import Connections, Refusal
 from tscm.intake.delivery import Delivery
 from tscm.intake.senders import normal_address
 from tscm.intake.tls import HANDSHAKE_SECONDS, TlsServer, words_of
@@ -63,6 +64,7 @@ class SyslogStream(Protocol):
             factory.bounds.max_message, factory.bounds.look, factory.bounds.octet_counts
         )
         self.last_heard_at = factory.clock.seconds()
+        self.certificate = ""
         self._version = -1
         self._stranger = False
         self._tardy = False
@@ -92,12 +94,17 @@ class SyslogStream(Protocol):
         if self._shaking is not None:
             self._shaking.cancel()
             self._shaking = None
-        transport: Any = self.transport
-        assert self.factory.tls is not None
-        fault = self.factory.tls.client_fault(transport.getHandle())
+        factory, transport = self.factory, cast("Any", self.transport)
+        assert factory.tls is not None
+        handle = transport.getHandle()
+        senders = factory.delivery.senders
+        self.certificate = factory.tls.certificate(handle)
+        fault = "" if senders.pinned(self.certificate) else factory.tls.client_fault(handle)
         if fault:
-            self.factory.handshake_failed(self.sender, fault)
+            factory.handshake_failed(self.sender, fault)
             self.give_way()
+        elif senders.pins:
+            self._still_welcome()
 
     def _too_slow(self) -> None:
         self._tardy = True
@@ -112,7 +119,12 @@ class SyslogStream(Protocol):
         self._heard_bytes += len(data)
         lines = self.decoder.feed(data)
         if lines is not None:
-            factory.delivery.deliver(factory.account, ((self.sender, lines),), now)
+            factory.delivery.deliver(
+                factory.account,
+                ((self.sender, lines),),
+                wall_seconds(factory.clock),
+                self.certificate,
+            )
         if self.decoder.framing is Framing.TLS and not self._named_tls:
             self._named_tls = True
             factory.found_tls(self.sender)
@@ -128,8 +140,10 @@ class SyslogStream(Protocol):
         lines = None if self._handed_over else self.decoder.close()
         if lines is not None:
             factory.account_partial(lines)
-            now = factory.clock.seconds()
-            factory.delivery.deliver(factory.account, ((self.sender, lines),), now)
+            now = wall_seconds(factory.clock)
+            factory.delivery.deliver(
+                factory.account, ((self.sender, lines),), now, self.certificate
+            )
         self._count()
         for timer in (self._shaking, self._rest):
             if timer is not None and timer.active():
@@ -203,14 +217,19 @@ class SyslogStream(Protocol):
     def _known(self) -> bool:
         senders = self.factory.delivery.senders
         self._version = senders.version
-        self._stranger = senders.route_of(self.sender) is None
+        self._stranger = senders.route_with(self.sender, self.certificate) is None
         return not self._stranger
 
     def _still_welcome(self) -> bool:
         known = self._known()
-        self.factory.connections.became(self, known=known)
-        if known or not self.factory.bounds.strangers_closed:
+        factory = self.factory
+        factory.connections.became(self, known=known)
+        if factory.without_certificate(self.sender, self.certificate):
+            self.give_way()
+            return False
+        if known or not factory.bounds.strangers_closed:
             return True
+        factory.connections.refuse(Refusal.STRANGER)
         self.give_way()
         return False
 
@@ -245,15 +264,40 @@ class SyslogStreams(Factory):
         """Let a connection in, or not (None closes it)."""
         sender = normal_address(getattr(addr, "host", ""))
         known = self.delivery.senders.route_of(sender) is not None
+        if self.tls is None and self.without_certificate(sender, ""):
+            return None
         now = self.clock.seconds()
-        refusal = self.connections.refusal(
-            sender, known=known, now=now, strangers_closed=self.bounds.strangers_closed
-        )
+        # Where devices pin certificates, a stranger may turn out to be one of them.
+        closed = self.bounds.strangers_closed and not (self.tls and self.delivery.senders.pins)
+        refusal = self.connections.refusal(sender, known=known, now=now, strangers_closed=closed)
         if refusal is None:
             return SyslogStream(self, sender)
         if not known:
-            self.delivery.senders.strangers.note(sender, 0, b"", now)
+            self.delivery.senders.strangers.note(sender, 0, b"", wall_seconds(self.clock))
         return None
+
+    def without_certificate(self, sender: str, certificate: str) -> bool:
+        """
+        Whether a connection is refused for want of its device's certificate; then counted and told.
+        """
+        senders = self.delivery.senders
+        fault = senders.certificate_fault(sender, certificate)
+        device = senders.device_of(sender)
+        if not fault or device is None:
+            return False
+        counts = self.delivery.of_device(device)
+        counts.refused_connections = times = counts.refused_connections + 1
+        self.connections.refuse(Refusal.CERTIFICATE)
+        if times == 1 or times % 100 == 0:
+            self._log.warn(
+                "{listener}: {sender} refused for device {device}: {fault} ({times} times)",
+                listener=self.account.listener,
+                sender=sender,
+                device=device,
+                fault=fault if self.tls else "plain, and the device pins certificates",
+                times=times,
+            )
+        return True
 
     def account_partial(self, lines: Lines) -> None:
         """A connection ended inside a line."""

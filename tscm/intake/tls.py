@@ -149,6 +149,8 @@ class TlsServer:
 
     files: TlsFiles
     _now: Callable[[], float]
+    _pins: Callable[[], bool] = bool
+    """Whether any device pins a certificate: then clients are asked for theirs."""
     loaded_at: float = field(default=0.0, init=False)
     fault: str | None = field(default=None, init=False)
     expires_at: float = field(default=0.0, init=False)
@@ -177,7 +179,20 @@ class TlsServer:
 
     def serverConnectionForTLS(self, protocol: Any) -> Any:  # noqa: ARG002 - Twisted's
         """The connection object that Twisted feeds."""
-        return SSL.Connection(self._context, None)
+        connection = SSL.Connection(self._context, None)
+        if self.files.client == "off" and self._pins():
+            connection.set_verify(SSL.VERIFY_PEER, self._note_chain)
+        return connection
+
+    def certificate(self, connection: Any) -> str:
+        """
+        The fingerprint of what the client behind *connection* showed; empty for nothing readable.
+        """
+        try:
+            presented = connection.get_peer_certificate(as_cryptography=True)
+            return "" if presented is None else fingerprint_of(presented)
+        except Exception:  # noqa: BLE001 - what a stranger made up raises what it likes
+            return ""
 
     def client_fault(self, connection: Any) -> str:
         """Why the client behind *connection* may not send; empty where it may."""

@@ -107,6 +107,11 @@ class DeviceSettings:
         None,
         doc="SHA-256 fingerprint of the device's certificate",
     )
+    tls_fingerprints: tuple[str, ...] = setting(
+        values.many(values.fingerprint),
+        (),
+        doc="SHA-256 of the certificates of which the device's syslog over TLS must show one",
+    )
     upload_key: Secret | None = setting(
         values.optional(secret), None, doc="Device key at the log service"
     )
