@@ -62,6 +62,15 @@ class Operations(Protocol):
     async def upload_logs(self, name: str, report: Report) -> Json:
         """Rotate and upload now."""
 
+    async def batches_aside(self, name: str) -> Json:
+        """Batches of a device that the log service refused for good: `{batches}`."""
+
+    async def aside(self, name: str, what: str, key: str, report: Report) -> Json:
+        """`send` or `drop` the batch with this key, or `all` of them."""
+
+    async def drop_reader(self, name: str, reader: str) -> Json:
+        """Forget a reader that nobody uses any more, with what waited for it."""
+
     def policy_history(self, name: str) -> Json:
         """Generations that are kept, and how the latest updates went."""
 
@@ -197,6 +206,26 @@ class ControlInterface:
     def logs(self, request: Request, name: str) -> Deferred[None]:
         """`POST /v1/devices/NAME/logs`."""
         return self._long(request, lambda _, report: self._operations.upload_logs(name, report))
+
+    @app.route("/v1/devices/<name>/aside", methods=["GET"])
+    def batches_aside(self, request: Request, name: str) -> Deferred[None]:
+        """`GET /v1/devices/NAME/aside`."""
+        return self._long(request, lambda _, __: self._operations.batches_aside(name))
+
+    @app.route("/v1/devices/<name>/aside/<what>", methods=["POST"])
+    def aside(self, request: Request, name: str, what: str) -> Deferred[None]:
+        """`POST /v1/devices/NAME/aside/send` and `/drop`."""
+        return self._long(
+            request,
+            lambda body, report: self._operations.aside(
+                name, what, str(body.get("key", "")), report
+            ),
+        )
+
+    @app.route("/v1/devices/<name>/readers/<reader>", methods=["DELETE"])
+    def drop_reader(self, request: Request, name: str, reader: str) -> Deferred[None]:
+        """`DELETE /v1/devices/NAME/readers/READER`."""
+        return self._long(request, lambda _, __: self._operations.drop_reader(name, reader))
 
     @app.route("/v1/devices/<name>/purge", methods=["POST"])
     def purge(self, request: Request, name: str) -> Deferred[None]:

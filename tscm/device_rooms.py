@@ -14,6 +14,7 @@ from tscm.forward.service import ForwardService
 from tscm.forward.target import READER, Target, targets_of
 from tscm.model import Json
 from tscm.settings.device import DeviceSettings
+from tscm.settings.node import UploadSettings
 from tscm.upload.receivers import receiver_of
 from tscm.upload.service import UploadService
 
@@ -21,7 +22,18 @@ if TYPE_CHECKING:
     from tscm.service import NodeService
 
 UPLOAD = "upload"
+EVENTS = "events"
+"""The event reader's name in every log."""
+DROP = "drop"
 RETRY_SECONDS = 30.0
+
+
+def users_of(settings: DeviceSettings, upload: UploadSettings) -> dict[str, str]:
+    """Who uses each reader of a device's log, by the reader's name; what is not there is an orphan."""
+    found = {name: str(target) for name, target in targets_of(settings).items()}
+    if receiver_of(settings, upload) is not None:
+        found[UPLOAD] = "log service"
+    return {**found, EVENTS: "roll-ups"}
 
 
 @define(eq=False)
@@ -29,8 +41,9 @@ class DeviceRooms:
     """
     Forwarders and uploader of one device.
 
-    A reader whose service is switched off is dropped with its backlog: what is not sent on is
-    not waiting for anybody, and the lines stay in the log.
+    What becomes of a reader whose target or service is taken away is the device's setting
+    `backlog`: kept, it waits where it stands, as an orphan, for its target to come back or for
+    somebody to drop it; dropped, what waited for it is passed.  The lines stay in the log.
     """
 
     _log: ClassVar[Logger] = Logger()
@@ -43,12 +56,20 @@ class DeviceRooms:
     _ending: set[Deferred[Any]] = field(factory=set, init=False)
     """What was stopped and still confirms what was on its way."""
     _left: set[str] = field(factory=set, init=False)
-    """Readers that were stopped: to be dropped where nobody wants them any more."""
+    """Readers that were stopped: to be dropped, or kept, where nobody wants them any more."""
+    _moved: set[str] = field(factory=set, init=False)
+    """Readers whose target is at another place now."""
     _again: IDelayedCall | None = field(default=None, init=False)
     _over: bool = field(default=False, init=False)
 
     def start(self) -> None:
         """Begin to read, from where the cursors are."""
+        if self.settings.backlog == DROP:
+            self._left.update(
+                name
+                for name in self._node.spool.readers(self.settings.name)
+                if name in {UPLOAD, READER} or name.startswith(f"{READER}-")
+            )
         self._go_on()
 
     def change(self, settings: DeviceSettings) -> None:
@@ -60,8 +81,11 @@ class DeviceRooms:
         before, self.settings = self.settings, settings
         wanted, bounds = targets_of(settings), self._node.node.upload
         for name, target in targets_of(before).items():
-            if wanted.get(name) != target:
+            new = wanted.get(name)
+            if new != target:
                 self._left.add(name)
+                if new is not None and new.place != target.place:
+                    self._moved.add(name)
                 if name in self.forward:
                     self._stop(self.forward.pop(name))
         if receiver_of(before, bounds) != receiver_of(settings, bounds):
@@ -86,10 +110,19 @@ class DeviceRooms:
         """What `tsadmin show` tells of the readers."""
         first = self.forward.get(READER)
         return {
-            "forward": None if first is None else first.figures(),
-            "forward_also": [one.figures() for name, one in self.forward.items() if name != READER],
+            "forward": None if first is None else {**first.figures(), "reader": READER},
+            "forward_also": [
+                {**one.figures(), "reader": name}
+                for name, one in self.forward.items()
+                if name != READER
+            ],
             "upload": None if self.upload is None else self.upload.figures(),
         }
+
+    @property
+    def users(self) -> dict[str, str]:
+        """Who uses each reader of the log, by the reader's name."""
+        return users_of(self.settings, self._node.node.upload)
 
     def _stop(self, service: ForwardService | UploadService) -> None:
         ended: Deferred[Any] = Deferred()
@@ -110,10 +143,11 @@ class DeviceRooms:
         self._stop_trying()
         wanted = set(targets_of(self.settings)) | ({UPLOAD} if self.settings.send_logs else set())
         try:
-            for name in self._left - wanted:
-                self._node.spool.drop_reader(self.settings.name, name)
-                self._left.discard(name)
+            if self.settings.backlog == DROP:
+                for name in (self._left - wanted) | self._moved:
+                    self._node.spool.drop_reader(self.settings.name, name)
             self._left.clear()
+            self._moved.clear()
             self._start_forward()
             if self.upload is None:
                 self._start_upload()
@@ -150,7 +184,8 @@ class DeviceRooms:
         receiver = receiver_of(self.settings, bounds)
         if receiver is None:
             return
-        reader = node.spool.reader(name, UPLOAD)
+        # Whoever drops backlogs does not want the log from its beginning either.
+        reader = node.spool.reader(name, UPLOAD, at_end=self.settings.backlog == DROP)
         self.upload = UploadService(
             node.reactor,
             node.slow,

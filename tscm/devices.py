@@ -412,8 +412,21 @@ def _after_change(present: DeviceSettings, settings: DeviceSettings) -> Iterator
             f"The device is another now: it needs the lines of `tsadmin show {settings.name} --lines`, "
             f"and what stands on {present.device} stays there"
         )
-    if present.syslog_forward and not settings.syslog_forward:
-        yield "Lines that waited for the SIEM are not sent on any more; they stay in the log"
+    both = present.syslog_forward and settings.syslog_forward
+    gone = {
+        "the SIEM": present.syslog_forward and not settings.syslog_forward,
+        "a further target": both and set(present.forward_also) - set(settings.forward_also),
+        "the log service": present.send_logs and not settings.send_logs,
+    }
+    off = [what for what, left in gone.items() if left]
+    if off and settings.backlog == "drop":
+        yield f"Lines that waited for {' and '.join(off)} are dropped for it; they stay in the log"
+    elif off:
+        yield (
+            f"Lines that wait for {' and '.join(off)} are kept for its return; "
+            f"`tsadmin spool drop {settings.name} READER` gives them up, and `tsadmin ledger "
+            f"{settings.name}` shows the readers"
+        )
 
 
 def changed_settings(present: DeviceSettings, settings: DeviceSettings) -> list[str]:

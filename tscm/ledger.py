@@ -1,31 +1,49 @@
 """
 The balance: what must hold between what came in, what is stored, and what went on.
 
-For each listener received = stored + dropped; for each device and reader stored = sent + skipped +
-expired + waiting.  A difference that is not zero is a fault of this program or of the disk under it,
-and never of a sender.  Pure: figures in, balance out.
+For each listener received = stored + dropped; for each device what its log grew by = what the
+listeners say they stored in it; for each device and reader stored = sent + skipped + expired +
+waiting.  A difference that is not zero is a fault of this program or of the disk under it, and never
+of a sender.  Pure: figures in, balance out.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from attrs import asdict
+
+from tscm.ledger_book import Book
 from tscm.model import Json
 
 
-def balance(intake: Json, devices: Mapping[str, Json], only: str | None = None) -> Json:
+def balance(
+    intake: Json,
+    devices: Mapping[str, Json],
+    only: str | None = None,
+    *,
+    users: Mapping[str, Mapping[str, str]] | None = None,
+    book: Book | None = None,
+    orphans: Sequence[Json] = (),
+) -> Json:
     """
     The ledger of a node, or of the device *only*.
 
     *intake* are `IntakeService.figures()`, *devices* `SpoolService.figures()` by name.
-    Counts of listeners begin with the manager's start; counts of a device with its log.
+    Counts of listeners begin with the manager's start; those of the *book* go on over starts;
+    counts of a device begin with its log.  *users* says who uses each reader of a device; a reader
+    without a user is an orphan.  *orphans* are logs whose device is gone.
     """
+    appended = dict(intake.get("devices", {}))
     rows = {
-        name: _device(figures) for name, figures in devices.items() if only is None or name == only
+        name: _device(figures, appended.get(name), None if users is None else users.get(name, {}))
+        for name, figures in devices.items()
+        if only is None or name == only
     }
     found: Json = {"devices": rows}
     differences = [
         row["difference"] for device in rows.values() for row in device["readers"].values()
     ]
+    differences += [device["difference"] for device in rows.values()]
     if only is None:
         listeners = {
             name: _listener(figures) for name, figures in dict(intake.get("listeners", {})).items()
@@ -34,8 +52,31 @@ def balance(intake: Json, devices: Mapping[str, Json], only: str | None = None) 
         found["received"] = sum(one["received"] for one in listeners.values())
         found["stored_since_start"] = sum(one["stored"] for one in listeners.values())
         found["dropped"] = sum(one["dropped"] for one in listeners.values())
+        found["orphans"] = list(orphans)
         differences += [one["difference"] for one in listeners.values()]
+        if book is not None:
+            found["book"] = _book(book)
+            differences += [one["difference"] for one in found["book"]["listeners"].values()]
     found["balanced"] = not any(differences)
+    return found
+
+
+def differences_of(balance: Json) -> list[str]:
+    """What does not balance, in words; names of listeners, devices and readers only."""
+    found: list[str] = []
+    listeners = {
+        **((balance.get("book") or {}).get("listeners") or {}),
+        **(balance.get("listeners") or {}),
+    }
+    for name, one in listeners.items():
+        if one["difference"]:
+            found.append(f"listener {name} by {one['difference']:+,} lines")
+    for name, device in (balance.get("devices") or {}).items():
+        if device["difference"]:
+            found.append(f"log of {name} by {device['difference']:+,} lines against the listeners")
+        for reader, row in device["readers"].items():
+            if row["difference"]:
+                found.append(f"reader {reader} of {name} by {row['difference']:+,} lines")
     return found
 
 
@@ -52,18 +93,48 @@ def _listener(figures: Mapping[str, Any]) -> Json:
     }
 
 
-def _device(figures: Mapping[str, Any]) -> Json:
+def _book(book: Book) -> Json:
+    """Over all starts; *gaps* are the bounds of what nobody can know."""
+    listeners = {name: _listener(asdict(one)) for name, one in book.listeners.items()}
+    return {
+        "began_at": book.began_at,
+        "starts": book.starts,
+        "listeners": listeners,
+        "received": sum(one["received"] for one in listeners.values()),
+        "stored": sum(one["stored"] for one in listeners.values()),
+        "dropped": sum(one["dropped"] for one in listeners.values()),
+        "dropped_by_sender": dict(book.senders),
+        "dropped_by_device": dict(book.refused),
+        "gaps": [asdict(one) for one in book.gaps],
+        "gaps_total": book.gaps_total,
+    }
+
+
+def _device(
+    figures: Mapping[str, Any], appended: Json | None, users: Mapping[str, str] | None
+) -> Json:
     stored = figures["stored_lines"]
+    told = 0 if appended is None else appended["stored"]
     return {
         "stored": stored,
         "refused": figures.get("refused_lines", 0),
         "last_received_at": figures.get("last_received_at"),
         "unclean_stops": figures.get("gaps_total", 0),
+        "gaps": list(figures.get("gaps", ())),
+        "deleted": dict(figures.get("deleted_lines", {})),
+        "difference": figures.get("appended_lines", told) - told,
         "readers": {
             name: {
+                "user": None if users is None else users.get(name),
+                "orphan": users is not None and name not in users,
                 "sent": one["sent"],
                 "not_selected": one["skipped"],
                 "expired": one["expired"],
+                "expired_by_cause": {
+                    cause: lines
+                    for cause, lines in dict(one.get("expired_by_cause", {})).items()
+                    if lines
+                },
                 "waiting": one["waiting_lines"],
                 "difference": stored
                 - one["sent"]

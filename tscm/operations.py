@@ -11,17 +11,45 @@ from attrs import define
 from tscm import __version__, devices
 from tscm.clock import wall_seconds
 from tscm.errors import TscmError
-from tscm.events.report import ask, read_question
 from tscm.events.history import with_history
-from tscm.ledger import balance
-from tscm.model import Json, Report
+from tscm.events.report import ask, read_question
+from tscm.ledger import balance, differences_of
+from tscm.model import Json, Progress, Report
 from tscm.secrets import load_key
 from tscm.settings.files import read_device
+from tscm.upload.service import UploadService
 
 if TYPE_CHECKING:
     from tscm.service import NodeService
 
 MODULES = ("TSCM-Core", "ts-asarest")
+
+
+ALL = "all"
+"""In place of a batch's key."""
+
+
+class ReaderInUse(TscmError):
+    """
+    A reader cannot be dropped: a target or a service has it, or there is none of this name.
+    """
+
+    def __init__(self, device: str, reader: str, *, known: bool) -> None:
+        self.device = device
+        self.reader = reader
+        self.known = known
+        super().__init__(device, reader)
+
+    def __str__(self) -> str:
+        if self.known:
+            return (
+                f"reader {self.reader} of {self.device} is in use; take its target or service away "
+                f"with `tsadmin configure {self.device}` first"
+            )
+        return (
+            f"there is no reader {self.reader!r} of {self.device}; "
+            f"`tsadmin ledger {self.device}` shows those that there are"
+        )
 
 
 class UploadOff(TscmError):
@@ -69,6 +97,7 @@ class NodeOperations:
             "portal": {type(one).__name__: one.addresses() for one in node.portal},
             "intake": node.intake.figures(),
         }
+            "ledger": node.bookkeeper.figures(),
 
     def versions(self) -> list[Json]:
         """See `Operations`."""
@@ -95,6 +124,8 @@ class NodeOperations:
         state["events"] = node.events.figures(name)
         state["udp_path"] = node.intake.figures().get("udp_path")
         return {"settings": devices.settings_view(rooms.settings), "state": state}
+        state["users"] = rooms.users
+        state["unbalanced"] = differences_of(self.balance(name))
 
     async def add_device(self, table: Json, report: Report) -> Json:
         """See `Operations`."""
@@ -149,11 +180,58 @@ class NodeOperations:
     async def upload_logs(self, name: str, report: Report) -> Json:
         """See `Operations`."""
         rooms = self._node.device(name)
+        upload = self._upload_of(name)
+        self._refuse_sealed(name)
+        outcome = await upload.upload_now(report)
+        return {"name": name, **attrs.asdict(outcome), "sentence": str(outcome)}
+
+    def _upload_of(self, name: str) -> UploadService:
         if rooms.upload is None:
             raise UploadOff(name, set_up=self._node.node.upload.url is not None)
-        self._refuse_sealed(name)
-        outcome = await rooms.upload.upload_now(report)
-        return {"name": name, **attrs.asdict(outcome), "sentence": str(outcome)}
+        return rooms.upload
+
+    async def batches_aside(self, name: str) -> Json:
+        """See `Operations`."""
+        kept = await self._upload_of(name).set_aside()
+        return {"name": name, "batches": [attrs.asdict(one) for one in kept]}
+
+    async def aside(self, name: str, what: str, key: str, report: Report) -> Json:
+        """See `Operations`; of `all`, those before one that is refused again are done."""
+        upload = self._upload_of(name)
+        keys = [one.key for one in await upload.set_aside()] if key == ALL else [key]
+        lines = 0
+        for done, one in enumerate(keys):
+            report(Progress(phase="upload", text=f"batch {one}", done=done, total=len(keys)))
+            if what == "send":
+                lines += (await upload.send_aside(one)).lines
+            elif what == "drop":
+                lines += (await upload.forget_aside(one)).lines
+            else:
+                raise NoSuchQuestion(what)
+        words = "sent again" if what == "send" else "dropped"
+        return {
+            "name": name,
+            "batches": len(keys),
+            "lines": lines,
+            "sentence": f"{_count(len(keys), 'batch', 'batches')} of {_count(lines, 'line', 'lines')} {words}"
+            if keys
+            else "no batch was set aside",
+        }
+
+    async def drop_reader(self, name: str, reader: str) -> Json:
+        """See `Operations`."""
+        node = self._node
+        if name not in node.rooms:
+            waiting = node.spool.drop_orphan(name, reader)
+            if waiting is None:
+                raise ReaderInUse(name, reader, known=False)
+            return {"name": name, "reader": reader, "waiting_lines": waiting}
+        used = node.device(name).users
+        log = node.spool.figures(name)["readers"]
+        if reader not in log or reader in used:
+            raise ReaderInUse(name, reader, known=reader in log)
+        node.spool.drop_reader(name, reader)
+        return {"name": name, "reader": reader, "waiting_lines": log[reader]["waiting_lines"]}
 
     def policy_history(self, name: str) -> Json:
         """See `Operations`."""
@@ -237,8 +315,20 @@ class NodeOperations:
         node = self._node
         if device is not None:
             node.device(device)
-        figures = {name: node.spool.figures(name) for name in sorted(node.rooms)}
-        return balance(node.intake.figures(), figures, device)
+        return self.balance(device)
+
+    def balance(self, only: str | None = None) -> Json:
+        """The balance of what is open now, over all starts."""
+        node = self._node
+        names = sorted(node.rooms) if only is None else [only]
+        return balance(
+            node.intake.figures(),
+            {name: node.spool.figures(name) for name in names},
+            only,
+            users={name: node.rooms[name].users for name in names},
+            book=node.bookkeeper.book() if only is None else None,
+            orphans=node.spool.orphans() if only is None else (),
+        )
 
     def watched(self) -> Json:
         """All figures at once, for `/metrics`."""
@@ -270,13 +360,17 @@ class NodeOperations:
         found = [fault for _, fault in sorted(node.faults.items())]
         logs = {name: node.spool.figures(name) for name in sorted(node.rooms)}
         found += [f"log of {name}: {one['fault']}" for name, one in logs.items() if one["fault"]]
-        if not balance(node.intake.figures(), logs)["balanced"]:
+        found_now = balance(node.intake.figures(), logs)
+        node.bookkeeper.take(found_now)
+        if not found_now["balanced"]:
             found.append("the ledger does not balance; see `tsadmin ledger`")
         return found
 
     def senders(self) -> list[Json]:
         """See `Operations`."""
         return self._node.senders.unknown()
+        if node.bookkeeper.fault:
+            found.append(node.bookkeeper.fault)
 
     async def adopt_sender(self, address: str, name: str) -> Json:
         """See `Operations`."""
@@ -300,6 +394,10 @@ def _number(body: Json, name: str) -> int:
 class NoSuchQuestion(TscmError):
     """
     The control interface was asked something that it does not know.
+def _count(number: int, one: str, many: str) -> str:
+    return f"{number:,} {one if number == 1 else many}"
+
+
     """
 
     def __init__(self, question: str) -> None:

@@ -15,9 +15,10 @@ from twisted.internet.defer import Deferred, DeferredSemaphore, maybeDeferred
 from twisted.internet.defer import TimeoutError as DeferredTimeout
 from twisted.logger import Logger
 
+from tscm.bookkeeping import Bookkeeper
 from tscm.clock import wall_seconds
 from tscm.control import ControlService
-from tscm.device_rooms import DeviceRooms
+from tscm.device_rooms import DROP, EVENTS, DeviceRooms
 from tscm.errors import DeviceUnknown, SecretUnavailable, TscmError
 from tscm.events.process import WorkerProcess
 from tscm.events.recent import recent_hits
@@ -45,8 +46,6 @@ from tscm.update.service import UpdateService
 from tscm.update.ways import ordinary_ways, resolve
 from tscm.watch import WatchService
 
-EVENTS = "events"
-"""The event reader's name in every log."""
 WATCH_SECONDS = 2.0
 STOP_SECONDS = 20.0
 _QUICK_THREADS = 6
@@ -82,6 +81,7 @@ class NodeService(Service):
     resolver: Resolver = field(init=False)
     """Looks up the names of forwarding targets: shared, so that no dead one holds all threads."""
     control: ControlService = field(init=False)
+    bookkeeper: Bookkeeper = field(init=False)
     watch: WatchService = field(init=False)
     portal: list[PolicyService | LogService] = field(factory=list, init=False)
     rooms: dict[str, DeviceRooms] = field(factory=dict, init=False)
@@ -131,6 +131,15 @@ class NodeService(Service):
         self.control = ControlService(reactor, self.layout, operations)
         self.portal = self._portal()
         self.watch = WatchService(
+        self.bookkeeper = Bookkeeper(
+            reactor,
+            self.quick,
+            self.layout.ledger,
+            self.intake.figures,
+            self.senders.strangers.counts,
+            self.spool.stored_lines,
+            operations.balance,
+        )
             reactor, node.listen.metrics, operations.watched, operations.wrong
         )
         self._watch = PeriodicService(
@@ -184,7 +193,6 @@ class NodeService(Service):
         """Open what keeps things, then the devices, then let lines in."""
         super().startService()
         self.started_at = wall_seconds(self.reactor)
-        self.store.open()
         self.quick.startService()
         self.slow.startService()
         self.spool.startService()
@@ -202,6 +210,7 @@ class NodeService(Service):
         self._watch.startService()
         self.systemd.startService()
         self._log.info(
+        self.bookkeeper.startService()
             "tscm works on {root} with {count} devices",
             root=str(self.layout.root),
             count=len(self.rooms),
@@ -246,6 +255,7 @@ class NodeService(Service):
         """The rooms of a device that is in force.  Raises `DeviceUnknown`."""
         try:
             return self.rooms[name]
+        await self._end("ledger", self.bookkeeper.stopService)
         except KeyError:
             raise DeviceUnknown(name) from None
 
@@ -282,7 +292,11 @@ class NodeService(Service):
                 f"events of {name}", lambda: Deferred.fromCoroutine(self._no_events(name))
             )
             await self._end(f"readers of {name}", rooms.stop)
-            self.spool.forget_device(name)
+            if rooms.settings.backlog == DROP:
+                self.spool.forget_device(name)
+            else:  # whoever adds it again goes on where its readers stand
+                self.spool.drop_reader(name, EVENTS)
+                self.spool.close_device(name)
 
     async def _no_events(self, name: str) -> None:
         await self.events.leave(name)
@@ -319,7 +333,9 @@ class NodeService(Service):
             if name in self.rooms:
                 raise
             settings = read_device(self.layout, name, None)
-            self.put_in_force(evolve(settings, policy_updates=False, send_logs=False))
+            self.put_in_force(
+                evolve(settings, policy_updates=False, send_logs=False, backlog="keep")
+            )
             raise error from None
 
     # -- files that are edited by hand ------------------------------------------

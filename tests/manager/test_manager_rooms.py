@@ -59,7 +59,11 @@ class Readers:
 
     def __init__(self) -> None:
         self.dropped: list[str] = []
+        self.known: list[str] = []
         self.full = False
+
+    def readers(self, _: str) -> list[str]:
+        return self.known
 
     def reader(self, device: str, name: str, **_: Any) -> str:
         assert device == "fw"
@@ -83,7 +87,7 @@ def readers(monkeypatch: pytest.MonkeyPatch) -> Iterator[Readers]:
     Room.made.clear()
 
 
-def rooms_on(readers: Readers, clock: Clock) -> DeviceRooms:
+def rooms_on(readers: Readers, clock: Clock, settings: DeviceSettings = SETTINGS) -> DeviceRooms:
     node: Any = SimpleNamespace(
         reactor=clock,
         quick=None,
@@ -94,7 +98,7 @@ def rooms_on(readers: Readers, clock: Clock) -> DeviceRooms:
         layout=Layout(),
         node=NodeSettings(upload=UploadSettings(url="https://logs.example/")),
     )
-    made = DeviceRooms(node, SETTINGS)
+    made = DeviceRooms(node, settings)
     made.start()
     return made
 
@@ -130,7 +134,7 @@ def test_a_reader_that_is_switched_off_is_dropped_when_its_user_has_ended(
     readers: Readers,
 ) -> None:
     rooms = rooms_on(readers, Clock())
-    rooms.change(evolve(SETTINGS, syslog_forward=False, send_logs=False))
+    rooms.change(evolve(SETTINGS, syslog_forward=False, send_logs=False, backlog="drop"))
     assert readers.dropped == []
     for one in Room.made:
         one.ended.callback(None)
@@ -138,6 +142,58 @@ def test_a_reader_that_is_switched_off_is_dropped_when_its_user_has_ended(
     assert len(Room.made) == 2
     assert rooms.forward == {}
     assert rooms.upload is None
+
+
+ALSO = "tcp://192.0.2.20:514"
+GONE = {"syslog_forward": False, "send_logs": False}
+MOVED = {"forward_address": "192.0.2.10"}
+OTHER_WORDS = {"forward_mode": "rfc5424", "forward_also": (f"{ALSO}?mode=rfc5424",)}
+
+
+@pytest.mark.parametrize("change", [GONE, MOVED, OTHER_WORDS, {"forward_also": ()}])
+def test_without_another_choice_no_backlog_is_dropped(
+    readers: Readers, change: dict[str, Any]
+) -> None:
+    rooms = rooms_on(readers, Clock(), evolve(SETTINGS, forward_also=(ALSO,)))
+    rooms.change(evolve(rooms.settings, **change))
+    for one in list(Room.made):
+        one.ended.callback(None)
+    assert readers.dropped == []
+
+
+def test_where_backlogs_are_dropped_a_target_that_moved_begins_anew(readers: Readers) -> None:
+    rooms = rooms_on(readers, Clock(), evolve(SETTINGS, backlog="drop", forward_also=(ALSO,)))
+    also = next(one.reader for one in Room.made if one.reader.startswith(f"{READER}-"))
+    rooms.change(evolve(rooms.settings, **OTHER_WORDS))  # the same places, spoken to otherwise
+    for one in list(Room.made):
+        if not one.running:
+            one.ended.callback(None)
+    assert readers.dropped == []
+    rooms.change(evolve(rooms.settings, **MOVED, forward_also=()))
+    for one in list(Room.made):
+        if not one.running and not one.ended.called:
+            one.ended.callback(None)
+    assert sorted(readers.dropped) == [READER, also]
+    assert [one.running for one in users_of(READER)] == [False, False, True]
+
+
+def test_what_was_taken_away_while_the_manager_was_down_is_dropped_by_the_same_choice(
+    readers: Readers,
+) -> None:
+    readers.known = [READER, f"{READER}-0000002a", UPLOAD, "events"]
+    rooms_on(readers, Clock(), evolve(SETTINGS, send_logs=False))
+    assert readers.dropped == []
+    rooms_on(readers, Clock(), evolve(SETTINGS, send_logs=False, backlog="drop"))
+    assert sorted(readers.dropped) == [f"{READER}-0000002a", UPLOAD]
+
+
+def test_a_reader_without_a_user_is_none_of_its_settings() -> None:
+    settings = evolve(SETTINGS, forward_also=(ALSO,))
+    users = device_rooms.users_of(settings, UploadSettings(url="https://logs.example/"))
+    assert users[READER] == "UDP 192.0.2.9:514"
+    assert "TCP 192.0.2.20:514" in users.values()
+    assert {UPLOAD, "events"} < set(users)
+    assert set(device_rooms.users_of(evolve(settings, **GONE), UploadSettings())) == {"events"}
 
 
 def test_what_is_switched_off_and_on_again_in_between_keeps_its_backlog(readers: Readers) -> None:

@@ -610,7 +610,7 @@ def test_the_log_of_a_forgotten_device_ends_by_retention(tmp_path: Path) -> None
     clock.pump([2, 60])
     (orphan,) = spool.orphans()
     assert (orphan["name"], orphan["stored_lines"], orphan["kept_bytes"]) == ("gone", 2, 8)
-    assert orphan["readers"] == []
+    assert orphan["readers"] == {}
     clock.pump([86400, 61])
     assert spool.orphans()[0]["kept_bytes"] == 0
     assert not list((tmp_path / "gone").glob("syslog.*"))

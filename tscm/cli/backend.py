@@ -78,6 +78,15 @@ class Backend(Protocol):
     def logs(self, name: str, report: Report) -> Json:
         """Rotate and upload now."""
 
+    def batches_aside(self, name: str) -> Json:
+        """`{batches}` that the log service refused for good."""
+
+    def aside(self, name: str, what: str, key: str, report: Report) -> Json:
+        """`send` or `drop` one of them, or `all`."""
+
+    def drop_reader(self, name: str, reader: str) -> Json:
+        """Forget a reader that nobody uses any more: `{reader, waiting_lines}`."""
+
     def ledger(self, name: str | None) -> Json:
         """The balance of one device or of all."""
 

@@ -65,6 +65,19 @@ class ManagerBackend:
         """See `Backend`."""
         return self._long("POST", f"{_device(name)}/logs", report)
 
+    def batches_aside(self, name: str) -> Json:
+        """See `Backend`."""
+        return self._long("GET", f"{_device(name)}/aside", lambda _: None)
+
+    def aside(self, name: str, what: str, key: str, report: Report) -> Json:
+        """See `Backend`."""
+        return self._long("POST", f"{_device(name)}/aside/{what}", report, {"key": key})
+
+    def drop_reader(self, name: str, reader: str) -> Json:
+        """See `Backend`."""
+        path = f"{_device(name)}/readers/{quote(reader, safe='')}"
+        return self._long("DELETE", path, lambda _: None)
+
     def ledger(self, name: str | None) -> Json:
         """See `Backend`."""
         asked = "" if name is None else f"?device={quote(name, safe='')}"

@@ -84,6 +84,40 @@ class DirectBackend:
         self._known(name)
         raise ManagerDown("an upload of logs")
 
+    def batches_aside(self, name: str) -> Json:
+        """See `Backend`; by the files alone."""
+        import attrs
+
+        from tscm.upload.state import list_aside
+
+        self._known(name)
+        kept = list_aside(self._layout.device_log(name) / ".spool" / "aside")
+        return {"name": name, "batches": [attrs.asdict(one) for one in kept]}
+
+    def aside(self, name: str, what: str, key: str, report: Report) -> Json:
+        """See `Backend`."""
+        del what, key, report
+        self._known(name)
+        raise ManagerDown("sending or dropping a batch that was set aside")
+
+    def drop_reader(self, name: str, reader: str) -> Json:
+        """See `Backend`; whoever uses it is told by the settings."""
+        from tscm.device_rooms import users_of
+        from tscm.operations import ReaderInUse
+        from tscm.spool.disk import Disk
+        from tscm.spool.tools_repair import drop_position
+
+        with self._lock():
+            if name in device_names(self._layout):
+                settings = read_device(self._layout, name, None)
+                if reader in users_of(settings, read_node(self._layout).upload):
+                    raise ReaderInUse(name, reader, known=True)
+            try:
+                dropped = drop_position(Disk(), self._layout.logs, name, reader)
+            except (FileNotFoundError, ValueError):
+                raise ReaderInUse(name, reader, known=False) from None
+        return {"name": name, "reader": reader, "waiting_lines": dropped}
+
     def ledger(self, name: str | None) -> Json:
         """See `Backend`."""
         if name is not None:

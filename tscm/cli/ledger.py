@@ -9,9 +9,14 @@ import click
 
 from tscm.cli import say
 from tscm.cli.names import optional_device_argument
+from tscm.cli.say import many
 from tscm.cli.session import Session
+from tscm.cli.state import when
 from tscm.cli.tables import cell_text, show_table
 from tscm.model import Json
+
+_SENDERS_SHOWN = 10
+_GAPS_SHOWN = 10
 
 
 @click.command()
@@ -40,20 +45,22 @@ def command(session: Session, /, name: str | None, *, json_output: bool) -> int:
 
 def tell_ledger(balance: Json) -> None:
     """The balance as tables; used by the demonstration too."""
+    heads = (
+        "listener",
+        "received",
+        "= stored",
+        "+ dropped",
+        "dropped by cause",
+        "lost in the kernel",
+        "difference",
+    )
+    book = balance.get("book")
     if balance.get("listeners"):
-        show_table(
-            (
-                "listener",
-                "received",
-                "= stored",
-                "+ dropped",
-                "dropped by cause",
-                "lost in the kernel",
-                "difference",
-            ),
-            _listeners(balance["listeners"]),
-            "Received, since the manager started",
-        )
+        show_table(heads, _listeners(balance["listeners"]), "Received, since the manager started")
+    if book and book["starts"] > 1:
+        starts = many(book["starts"], "start", "starts")
+        title = f"Received, since {when(book['began_at'])}, over {starts}"
+        show_table(heads, _listeners(book["listeners"]), title)
     rows = list(_devices(balance.get("devices", {})))
     if rows:
         show_table(
@@ -61,15 +68,20 @@ def tell_ledger(balance: Json) -> None:
                 "device",
                 "stored",
                 "reader",
+                "used by",
                 "= sent",
                 "+ not selected",
                 "+ waiting",
                 "+ expired",
+                "expired by cause",
                 "difference",
             ),
             rows,
             "Stored, since each device's log began",
         )
+    _tell_dropped(book or {})
+    _tell_gaps(balance)
+    _tell_orphans(balance)
     if balance["balanced"]:
         say.info("The ledger balances")
 
@@ -92,15 +104,67 @@ def _devices(devices: Json) -> Iterator[tuple[Any, ...]]:
     for name, one in devices.items():
         readers = one.get("readers") or {}
         if not readers:
-            yield (name, one["stored"], "-", None, None, None, None, None)
+            yield (name, one["stored"], "-", *(None,) * 7)
         for reader, figures in readers.items():
             yield (
                 name,
                 one["stored"],
                 reader,
+                "nobody" if figures.get("orphan") else figures.get("user"),
                 figures["sent"],
                 figures["not_selected"],
                 figures["waiting"],
                 figures["expired"],
+                figures.get("expired_by_cause") or None,
                 figures["difference"],
             )
+        if one.get("difference"):
+            say.warn(
+                f"{name}: the log grew by {one['difference']:+,} lines against what the listeners "
+                f"stored in it"
+            )
+
+
+def _tell_dropped(book: Json) -> None:
+    """Who sent what was dropped, as far as that is known."""
+    senders = sorted((book.get("dropped_by_sender") or {}).items(), key=lambda item: -item[1])
+    refused = book.get("dropped_by_device") or {}
+    rows = [(f"unknown sender {sender}", lines) for sender, lines in senders[:_SENDERS_SHOWN]]
+    rows += [(f"device {name}, whose log could not take them", n) for name, n in refused.items()]
+    if rows:
+        show_table(("dropped lines of", "lines"), rows, "Dropped, by sender")
+    if len(senders) > _SENDERS_SHOWN:
+        say.info(f"{len(senders) - _SENDERS_SHOWN:,} unknown senders more")
+
+
+def _tell_gaps(balance: Json) -> None:
+    """Unclean stops: the bounds within which lines may have come that nobody wrote down."""
+    rows = [
+        ("manager", gap["after"], gap["before"], gap["lines"], gap["lost"])
+        for gap in (balance.get("book") or {}).get("gaps", ())
+    ]
+    for name, one in balance.get("devices", {}).items():
+        rows += [
+            (f"log of {name}", gap["after"], gap["before"], None, None)
+            for gap in one.get("gaps") or ()
+        ]
+    if rows:
+        shown = sorted(rows, key=lambda row: row[2])[-_GAPS_SHOWN:]
+        show_table(
+            ("of", "last known good", "next start", "found on the logs", "gone from the logs"),
+            ((of, when(after), when(before), *more) for of, after, before, *more in shown),
+            f"Unclean stops, the latest {len(shown)} of {len(rows)}",
+        )
+
+
+def _tell_orphans(balance: Json) -> None:
+    rows = [
+        (one["name"], one["stored_lines"], one["kept_bytes"], one["readers"] or None)
+        for one in balance.get("orphans") or ()
+    ]
+    if rows:
+        show_table(
+            ("log", "lines stored", "bytes kept", "lines that wait for a reader"),
+            rows,
+            "Logs whose device is gone; retention ends them in time",
+        )

@@ -15,6 +15,7 @@ from click.shell_completion import CompletionItem
 
 from tscm.cli import say
 from tscm.cli.owner import left_to_owner
+from tscm.cli.say import many
 from tscm.cli.session import Session
 from tscm.cli.state import when
 from tscm.cli.tables import show_pairs, show_table
@@ -25,7 +26,7 @@ from tscm.settings.lock import RootLock
 from tscm.settings.values import nickname
 
 if TYPE_CHECKING:
-    from tscm.spool.tools_list import LogView
+    from tscm.spool.tools_list import LogSummary, LogView
     from tscm.spool.tools_verify import Finding
 
 _SEGMENTS_SHOWN = 20
@@ -99,8 +100,18 @@ def list_spool(session: Session, /, *, json_output: bool) -> None:
 
     devices = set(device_names(session.layout))
     logs = list_logs(Disk(), session.layout.logs)
+    orphans = {one.name: _orphans(session.layout, one, devices) for one in logs}
     if json_output:
-        say.as_json([{**attrs.asdict(one), "device": one.name in devices} for one in logs])
+        say.as_json(
+            [
+                {
+                    **attrs.asdict(one),
+                    "device": one.name in devices,
+                    "orphaned_readers": orphans[one.name],
+                }
+                for one in logs
+            ]
+        )
         return
     if not logs:
         say.info("No log yet")
@@ -117,6 +128,7 @@ def list_spool(session: Session, /, *, json_output: bool) -> None:
             "from",
             "to",
             "readers",
+            "without a user",
         ),
         (
             (
@@ -130,10 +142,47 @@ def list_spool(session: Session, /, *, json_output: bool) -> None:
                 when(one.first_at),
                 when(one.last_at),
                 one.readers,
+                orphans[one.name],
             )
             for one in logs
         ),
     )
+    if any(orphans.values()):
+        say.info(
+            "What waits for a reader without a user goes on when its target comes back; "
+            "`tsadmin spool drop NAME READER` gives it up"
+        )
+
+
+def _orphans(layout: Layout, log: "LogSummary", devices: set[str]) -> list[str]:
+    """Readers of a log that no target and no service of its device has."""
+    from tscm.device_rooms import users_of
+    from tscm.settings.files import read_device, read_node
+
+    if log.name not in devices:
+        return sorted(log.readers)
+    try:
+        users = users_of(read_device(layout, log.name, None), read_node(layout).upload)
+    except TscmError:
+        return []  # nobody can tell
+    return sorted(set(log.readers) - set(users))
+
+
+@command.command("drop")
+@click.argument("name", type=LogName())
+@click.argument("reader")
+@click.option("--json", "json_output", is_flag=True, help="Give what was dropped as JSON.")
+@click.pass_obj
+def drop(session: Session, /, name: str, reader: str, *, json_output: bool) -> None:
+    """
+    Give up what waits for a reader that nobody uses any more; the lines stay in the log.
+    """
+    dropped = session.backend().drop_reader(known_log(session.layout, name), reader)
+    if json_output:
+        say.as_json(dropped)
+    else:
+        lines = many(dropped["waiting_lines"], "line", "lines")
+        say.info(f"{name}: reader {dropped['reader']} is dropped, for which {lines} waited")
 
 
 @command.command("inspect")
@@ -163,7 +212,16 @@ def inspect(session: Session, /, name: str, *, json_output: bool) -> None:
             f"The latest {min(len(kept), _SEGMENTS_SHOWN)} segments of {len(kept)}",
         )
     show_table(
-        ("reader", "position", "sent", "not selected", "expired", "bytes waiting", "damaged"),
+        (
+            "reader",
+            "position",
+            "sent",
+            "not selected",
+            "expired",
+            "by cause",
+            "bytes waiting",
+            "damaged",
+        ),
         (_reader_row(view, reader) for reader in sorted(view.cursors)),
         "Readers",
     )
@@ -189,12 +247,23 @@ def _view_pairs(view: "LogView") -> Iterator[tuple[str, Any]]:
 
 
 def _reader_row(view: "LogView", reader: str) -> tuple[Any, ...]:
+    from tscm.spool.cursor import CAUSES
+
     cursor, damaged = view.cursors[reader]
     if cursor is None:
-        return (reader, "none that is good", None, None, None, None, damaged)
+        return (reader, "none that is good", None, None, None, None, None, damaged)
     waiting = max(0, view.end - cursor.offset)
-    expired = sum(cursor.expired)
-    return (reader, str(cursor.offset), cursor.sent, cursor.skipped, expired, waiting, damaged)
+    causes = {cause: lines for cause, lines in zip(CAUSES, cursor.expired, strict=True) if lines}
+    return (
+        reader,
+        str(cursor.offset),
+        cursor.sent,
+        cursor.skipped,
+        sum(cursor.expired),
+        causes or None,
+        waiting,
+        damaged,
+    )
 
 
 def _view_json(view: "LogView") -> dict[str, Any]:

@@ -27,10 +27,15 @@ def state_pairs(settings: Json, state: Json) -> Iterator[Pair]:
     """The state, in the order in which an operator asks."""
     yield from _policy(settings, state.get("policy") or {})
     yield from _log(state.get("log") or {})
-    yield from _reader("syslog forward", state, "forward", "off")
+    yield from _reader("syslog forward", state, state.get("forward"), "forward", "off")
+    for also in state.get("forward_also") or ():
+        yield from _reader(f"forward to {also['target']}", state, also, also["reader"], "off")
     wanted = settings.get("send_logs")
     why = "off: no log service is set (url under [upload] in tscm.toml)" if wanted else "off"
-    yield from _reader("log upload", state, "upload", why)
+    yield from _reader("log upload", state, state.get("upload"), "upload", why)
+    yield from _orphans(state)
+    for words in state.get("unbalanced") or ():
+        yield "attention", f"the ledger does not balance: {words}; see `tsadmin ledger`"
 
 
 def _policy(settings: Json, policy: Json) -> Iterator[Pair]:
@@ -58,6 +63,8 @@ def _policy(settings: Json, policy: Json) -> Iterator[Pair]:
         yield "waiting until", when(policy["waiting_until"])
     if policy.get("certificate"):
         yield "certificate (SHA-256)", policy["certificate"]
+    if policy.get("fault"):
+        yield "attention", f"policies are not updated: {policy['fault']}"
     for name, words in _ALARMS:
         if policy.get(name):
             value = policy[name]
@@ -123,8 +130,27 @@ def _log(log: Json) -> Iterator[Pair]:
         yield "unclean stops", log["gaps_total"]
 
 
-def _reader(label: str, state: Json, reader: str, off: str) -> Iterator[Pair]:
-    figures = state.get(reader)
+def _orphans(state: Json) -> Iterator[Pair]:
+    users = state.get("users")
+    if users is None:
+        return
+    for reader, counts in ((state.get("log") or {}).get("readers") or {}).items():
+        if reader not in users:
+            waiting = many(counts.get("waiting_lines", 0), "line", "lines")
+            yield (
+                "without a user",
+                f"reader {reader}, for which {waiting} wait; `tsadmin spool drop` gives them up",
+            )
+
+
+_ALTERED = (
+    ("dropped", "dropped, too long for the path"),
+    ("cut", "cut to a datagram"),
+    ("altered", "with a line feed made a blank"),
+)
+
+
+def _reader(label: str, state: Json, figures: Json | None, reader: str, off: str) -> Iterator[Pair]:
     if figures is None:
         yield label, off
         return
@@ -138,13 +164,23 @@ def _reader(label: str, state: Json, reader: str, off: str) -> Iterator[Pair]:
         )
         yield f"{label} sent", counts.get("sent", 0)
         if counts.get("expired"):
-            yield f"{label} expired", counts["expired"]
+            causes = counts.get("expired_by_cause") or {}
+            words = ", ".join(f"{cause} {lines:,}" for cause, lines in causes.items() if lines)
+            yield f"{label} expired", f"{counts['expired']:,}" + (f" ({words})" if words else "")
     if figures.get("lag_seconds"):
         yield f"{label} lag", f"{figures['lag_seconds']:,.1f} s"
+    if figures.get("rate"):
+        yield f"{label} rate", f"{figures['rate']:,.0f} lines a second"
+    for name, words in _ALTERED:
+        if figures.get(name):
+            yield f"{label} {words}", figures[name]
     if "last_upload_at" in figures:
         yield "last upload", when(figures["last_upload_at"])
     if figures.get("set_aside"):
-        yield "batches set aside", figures["set_aside"]
+        yield (
+            "batches set aside",
+            f"{figures['set_aside']:,}; `tsadmin logs NAME --aside` lists them",
+        )
     if figures.get("last_error"):
         yield (
             f"{label} last error",

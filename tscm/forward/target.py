@@ -46,6 +46,11 @@ class Target:
     connect_seconds: float = field(default=10.0, validator=validators.gt(0))
     silence_seconds: float = field(default=60.0, validator=validators.gt(0))
 
+    @property
+    def place(self) -> tuple[str, int]:
+        """Where it is, however it is spoken to."""
+        return self.address, self.port
+
     def __str__(self) -> str:
         """As an error or a table shows it: `TCP 192.0.2.9:514`."""
         host = f"[{self.address}]" if ":" in self.address else self.address
@@ -70,8 +75,9 @@ def targets_of(settings: DeviceSettings) -> dict[str, Target]:
     """
     All targets of a device, by the name of the reader that each has.
 
-    A further target's reader is named for the target, so that another order in the settings
-    changes nothing, and another mode begins where the log ends.
+    A further target's reader is named for its place, so that neither another order in the
+    settings nor another mode changes anything; of several at one place, those after the first are
+    named for all that they are.
     """
     first = target_of(settings)
     if first is None:
@@ -80,7 +86,10 @@ def targets_of(settings: DeviceSettings) -> dict[str, Target]:
     for text in settings.forward_also:
         parts = urlsplit(text)
         options = dict(parse_qsl(parts.query))
-        found[f"{READER}-{crc32(text.encode()):08x}"] = Target(
+        name = f"{READER}-{crc32(parts.netloc.encode()):08x}"
+        if name in found:
+            name = f"{READER}-{crc32(text.encode()):08x}"
+        found[name] = Target(
             address=parts.hostname or "",
             port=parts.port or 0,
             protocol=parts.scheme.upper(),

@@ -97,6 +97,10 @@ class Strangers:
         """*address* is no stranger any more."""
         self._table.pop(address, None)
 
+    def counts(self) -> dict[str, int]:
+        """Lines by address, of those that are in the table."""
+        return {address: stranger.lines for address, stranger in self._table.items()}
+
     def shown(self) -> list[Json]:
         """The table, the latest sender first; samples are made harmless for a terminal."""
         latest = sorted(self._table.items(), key=lambda item: -item[1].last_seen_at)

@@ -85,6 +85,12 @@ class DeviceSettings:
         (),
         doc="More targets, as tcp://address:port?mode=rfc5424&framing=octets",
     )
+    backlog: str = setting(
+        values.choice("keep", "drop"),
+        "keep",
+        doc="What waits for a target or the log service when it is taken away or moved: "
+        "kept for its return or for the new place, or dropped",
+    )
     log_proxy: str | None = setting(
         values.optional(values.proxy_url), None, doc="Log upload proxy, http://address:port"
     )

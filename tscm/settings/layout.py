@@ -47,6 +47,11 @@ class Layout:
         return self.state / "tscm.db"
 
     @property
+    def ledger(self) -> Path:
+        """Counts of the listeners over all starts."""
+        return self.state / "ledger"
+
+    @property
     def portal(self) -> Path:
         """What the embedded services keep: entries, lists, uploads."""
         return self.state / "portal"

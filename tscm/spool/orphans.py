@@ -76,7 +76,10 @@ class Orphans:
                 "stored_lines": log.live.lines,
                 "kept_bytes": log.live.end - log.first_offset,
                 "last_received_at": log.live.last_at or None,
-                "readers": sorted(log.readers),
+                "readers": {
+                    reader: log.figures()["readers"][reader]["waiting_lines"]
+                    for reader in sorted(log.readers)
+                },
             }
             for name, log in sorted(self.logs.items())
         ]

@@ -57,6 +57,8 @@ class SpoolService(MultiService):
     """Lines for devices that have no open log: refused."""
     _devices: dict[str, DeviceLog] = field(factory=dict, init=False)
     _rotate_bytes: dict[str, int] = field(factory=dict, init=False)
+    _opened_lines: dict[str, int] = field(factory=dict, init=False)
+    """Lines of each log when this process first opened it, put right and counted."""
     _dirty: list[DeviceLog] = field(factory=list, init=False)
     _due: deque[tuple[float, DeviceLog, int]] = field(factory=deque, init=False)
     _due_base: dict[str, int] = field(factory=dict, init=False)
@@ -128,6 +130,7 @@ class SpoolService(MultiService):
             live.on_more = partial(self._note_more, log)
             live.on_full = partial(self._full, log)
             self._devices[name] = log
+            self._opened_lines.setdefault(name, live.lines)
             self._note_age(log)
         log.live.full_bytes = rotate_bytes
 
@@ -219,13 +222,33 @@ class SpoolService(MultiService):
         """Forget a reader with its backlog; the lines stay."""
         self._device(device).drop_reader(checked_name(reader_name))
 
+    def drop_orphan(self, name: str, reader_name: str) -> int | None:
+        """
+        Forget a reader of a log whose device is gone; the lines that waited, None where there is none.
+        """
+        log = self._orphans.logs.get(name)
+        if log is None or reader_name not in log.readers:
+            return None
+        waiting = log.readers[reader_name].waiting_lines()
+        log.drop_reader(reader_name)
+        return waiting
+
     def readers(self, device: str) -> list[str]:
         """Readers that have a position in the device's log, whether anyone uses them or not."""
         return sorted(self._device(device).readers)
 
     def figures(self, device: str) -> Json:
-        """What the ledger and `tsadmin show` tell of the device's log."""
-        return self._device(device).figures()
+        """
+        What the ledger and `tsadmin show` tell of the device's log.
+
+        `appended_lines` are those that came since this process opened it first, by the log itself.
+        """
+        log = self._device(device)
+        return {**log.figures(), "appended_lines": log.live.lines - self._opened_lines[device]}
+
+    def stored_lines(self) -> dict[str, int]:
+        """Lines of each open log since it began: the cheap part of `figures`."""
+        return {name: log.live.lines for name, log in self._devices.items()}
 
     # -- while time passes ----------------------------------------------------
 

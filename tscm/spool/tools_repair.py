@@ -50,6 +50,21 @@ def repair_log(disk: Disk, logs: Path, name: str, now: float) -> list[str]:
     return done
 
 
+def drop_position(disk: Disk, logs: Path, name: str, reader: str) -> int:
+    """
+    Forget a reader, with what waited for it; gives how many lines that were.
+
+    Raises `FileNotFoundError` where there is no such reader, `OSError`.
+    """
+    folder = LogFolder(logs / name)
+    view = view_log(disk, logs, name)
+    if reader not in view.cursors:
+        raise FileNotFoundError(2, "there is no such reader", reader)
+    cursor, _ = view.cursors[reader]
+    disk.unlink(folder.cursor(reader))
+    return 0 if cursor is None else max(0, view.lines - cursor.passed)
+
+
 def _kept_aside(disk: Disk, folder: LogFolder) -> str:
     if disk.size_of(folder.catalogue) is None:
         return ""

@@ -369,14 +369,26 @@ class UploadService(Service):
         """Send one of them again, under its old key; forgotten when it is taken."""
         return self._slots.run(self._send_aside, key)
 
-    async def _send_aside(self, key: str) -> UploadOutcome:
+    async def forget_aside(self, key: str) -> Aside:
+        """Drop one of them with its lines; gives what it was."""
+        aside = await self._known_aside(key)
+        await self._threads.run(drop_aside, self._aside, key)
+        self._kept_aside = len(await self.set_aside())
+        return aside
+
+    async def _known_aside(self, key: str) -> Aside:
         for aside in await self.set_aside():
             if aside.key == key:
-                break
-        else:
-            raise UploadFailed(
-                self._reader.device, f"no batch {key!r} was set aside", "see the list"
-            )
+                return aside
+        raise UploadFailed(
+            self._reader.device,
+            f"no batch {key!r} was set aside",
+            f"`tsadmin logs {self._reader.device} --aside` lists those that were",
+            kind=Kind.REFUSED,
+        )
+
+    async def _send_aside(self, key: str) -> UploadOutcome:
+        aside = await self._known_aside(key)
         selected = await self._threads.run(read_aside, self._aside, key)
         part = Part(key=key, start=aside.start, end=aside.end, encoding=self._encoding)
         content = await self._threads.run(pack, selected, aside.lines, part.encoding)

@@ -1,0 +1,171 @@
+"""
+The ledger's keeper: notes the listeners' counts now and then, and checks the balance on its own.
+"""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import ClassVar
+
+from attrs import define, evolve, field
+from twisted.application.service import MultiService
+from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+
+from tscm.clock import wall_seconds
+from tscm.ledger import differences_of
+from tscm.ledger_book import Book, read_book, write_book
+from tscm.model import Json
+from tscm.schedule import PeriodicService
+from tscm.threads import Threads
+
+NOTE_SECONDS = 10.0
+CHECK_SECONDS = 60.0
+_STRANGERS_MOST = 4096
+
+
+@define(eq=False)
+class Bookkeeper(MultiService):
+    """
+    Keeps the book at *path*.
+
+    *intake* gives the listeners' figures, *strangers* the lines of unknown senders by address, *logs*
+    the lines of every open log, *check* the balance.  Begins when the logs are open and before
+    lines come in; stops when no more come and before the logs are closed.
+    """
+
+    _log: ClassVar[Logger] = Logger()
+
+    _clock: IReactorTime
+    _threads: Threads
+    _path: Path
+    _intake: Callable[[], Json]
+    _strangers: Callable[[], Mapping[str, int]]
+    _logs: Callable[[], Mapping[str, int]]
+    _check: Callable[[], Json]
+    fault: str = field(default="", init=False)
+    """Why the book cannot be written."""
+    unbalanced: str = field(default="", init=False)
+    """What did not balance at the last check; empty where all did."""
+    unbalanced_since: float | None = field(default=None, init=False)
+    _book: Book = field(init=False)
+    _noted: Book | None = field(default=None, init=False)
+    _strangers_seen: dict[str, int] = field(factory=dict, init=False)
+    """Lines by unknown sender in this process, also of those that are known or forgotten by now."""
+    _kernel_before: dict[str, int] = field(factory=dict, init=False)
+    """The kernel's drops that the book knew already of sockets that systemd held meanwhile."""
+
+    def __attrs_pre_init__(self) -> None:
+        MultiService.__init__(self)
+
+    def __attrs_post_init__(self) -> None:
+        self._book = Book.new(0.0)
+        for interval, job, label in (
+            (NOTE_SECONDS, self._note, "note in the ledger"),
+            (CHECK_SECONDS, self._look, "check of the ledger"),
+        ):
+            PeriodicService(self._clock, interval, job, label, interval).setServiceParent(self)
+
+    def startService(self) -> None:
+        """Read the book, hold it against the logs, and go on."""
+        now = wall_seconds(self._clock)
+        try:
+            book = read_book(self._path) or Book.new(now)
+        except (OSError, ValueError) as error:
+            self._log.error("the ledger begins anew: {error}", error=str(error))
+            book = Book.new(now)
+        self._kernel_before = {
+            name: book.kernel.get(name, 0)
+            for name, drops in self._kernel().items()
+            if drops >= book.kernel.get(name, 0)  # fewer: a socket of its own
+        }
+        known = book.gaps_total
+        self._book = book.opened(self._logs(), now)
+        if self._book.gaps_total > known:
+            gap = self._book.gaps[-1]
+            self._log.warn(
+                "the last stop was not clean: {lines} lines were stored after the last note, {lost} "
+                "are gone from the logs; what came between {after} and {before} and was not stored is unknown",
+                lines=gap.lines,
+                lost=gap.lost,
+                after=gap.after,
+                before=gap.before,
+            )
+        self._write(self.book())
+        super().startService()
+
+    def stopService(self) -> Deferred[None]:
+        """Fires when the last note is on the disk; without it the stop counts as unclean."""
+        return Deferred.fromCoroutine(self._stop())
+
+    async def _stop(self) -> None:
+        begun = bool(self.running)
+        await maybeDeferred(super().stopService)
+        if begun:
+            self._write(evolve(self.book(), clean=True))
+
+    def book(self) -> Book:
+        """Everything up to now."""
+        kernel = self._kernel()
+        run = {name: drops - self._kernel_before.get(name, 0) for name, drops in kernel.items()}
+        for address, lines in self._strangers().items():
+            known = self._strangers_seen.get(address, 0)
+            if known or len(self._strangers_seen) < _STRANGERS_MOST:
+                self._strangers_seen[address] = max(known, lines)
+        book = self._book.with_run(self._intake(), self._strangers_seen, run)
+        # A log that is closed for now keeps what was noted of it.
+        logs = {**self._book.logs, **self._logs()}
+        return evolve(book, at=wall_seconds(self._clock), logs=logs, kernel=kernel)
+
+    def _kernel(self) -> dict[str, int]:
+        """Datagrams that the kernel dropped of each socket since it was opened."""
+        listeners = dict(self._intake().get("listeners", {}))
+        return {
+            name: one["kernel_drops"] for name, one in listeners.items() if one.get("kernel_drops")
+        }
+
+    def _write(self, book: Book) -> None:
+        try:
+            write_book(self._path, book)
+        except OSError as error:
+            self._refused(error)
+        else:
+            self.fault, self._noted = "", book
+
+    async def _note(self) -> None:
+        book = self.book()
+        if self._noted is not None and evolve(self._noted, at=book.at) == book and not self.fault:
+            return
+        try:
+            await self._threads.run(write_book, self._path, book)
+        except OSError as error:
+            self._refused(error)
+        else:
+            self.fault, self._noted = "", book
+
+    def _refused(self, error: OSError) -> None:
+        if not self.fault:
+            self._log.error("the ledger cannot be written: {error}", error=str(error))
+        self.fault = f"the ledger cannot be written: {error}"
+
+    async def _look(self) -> None:
+        self.take(self._check())
+
+    def take(self, balance: Json) -> None:
+        """Raise or lower the alarm by what a balance says."""
+        said = "; ".join(differences_of(balance))
+        if said and not self.unbalanced:
+            self.unbalanced_since = wall_seconds(self._clock)
+            self._log.error("ALARM: the ledger does not balance: {said}", said=said)
+        elif self.unbalanced and not said:
+            self.unbalanced_since = None
+            self._log.info("the ledger balances again")
+        self.unbalanced = said
+
+    def figures(self) -> Json:
+        """For `tsadmin show` and `/healthz`."""
+        return {
+            "fault": self.fault,
+            "unbalanced": self.unbalanced,
+            "unbalanced_since": self.unbalanced_since,
+        }
