@@ -24,6 +24,7 @@ PEERS = {
     "knotd": "knot",
     "named": "bind9",
     "nsd": "nsd",
+    "loggen": "syslog-ng-core",
     "logger": "bsdutils",
     "openssl": "openssl",
     "promtool": "prometheus",

@@ -1,5 +1,7 @@
 """Lines from programs that are not ours."""
 
+import os
+import re
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,6 +25,10 @@ from tests.intake.intake_parts import (
 )
 from tscm.intake.senders import SenderTable
 from tscm.intake.service import IntakeService
+from tscm.intake.tls import fingerprint_of
+
+GTLS = any(Path("/usr/lib").glob("*/rsyslog/lmnsd_gtls.so"))
+"""rsyslog's TLS is a package of its own."""
 
 MESSAGES = [
     f"<166>Apr 15 2026 09:36:50 fw : %ASA-6-302013: Built outbound TCP connection {n} for "
@@ -40,13 +46,13 @@ def started(**wanted: Any) -> tuple[IntakeService, MemorySpool]:
 
 
 @contextmanager
-def rsyslog(folder: Path, action: str) -> Iterator[None]:
-    """An rsyslog that reads a file of MESSAGES and sends them on."""
+def rsyslog(folder: Path, action: str, more: str = "") -> Iterator[None]:
+    """An rsyslog that reads a file of MESSAGES and sends them on; *more* are global settings."""
     (folder / "in").write_bytes(b"".join(message + b"\n" for message in MESSAGES))
     config = folder / "rsyslog.conf"
     config.write_text(
         f"""
-        global(workDirectory="{folder}" maxMessageSize="64k" parser.escapeControlCharactersOnReceive="off")
+        global(workDirectory="{folder}" maxMessageSize="64k" {more} parser.escapeControlCharactersOnReceive="off")
         module(load="imfile")
         template(name="same" type="string" string="%msg%")
         input(type="imfile" file="{folder}/in" tag="t" ruleset="all")
@@ -92,6 +98,73 @@ async def test_rsyslog_sends_over_udp(tmp_path: Path) -> None:
         await until(lambda: spool.count() >= len(MESSAGES), 20)
     await service.stopService()
     assert spool.lines("fw1") == MESSAGES
+
+
+@pytest.mark.peer("rsyslogd")
+@pytest.mark.skipif(
+    not GTLS and not os.environ.get("CI"), reason="needs the package rsyslog-gnutls"
+)
+@pytest.mark.parametrize("framing", ["traditional", "octet-counted"])
+@pytest_twisted.ensureDeferred
+async def test_rsyslog_sends_over_tls_with_a_pinned_certificate(
+    tmp_path: Path, framing: str
+) -> None:
+    authority = Authority(tmp_path)
+    server = authority.issue("server", "collector.example")
+    client = authority.issue("client", "fw.example")
+    service, spool = started(
+        tls=(ANY,), tls_certificate=str(server.certificate_file), tls_key=str(server.key_file)
+    )
+    service.senders.claim("fw1", ["127.0.0.1"], [fingerprint_of(client.certificate)])
+    host, port = target(service.addresses()["tls"][0])
+    files = (
+        f'defaultNetstreamDriverCAFile="{authority.issued.certificate_file}" '
+        f'defaultNetstreamDriverCertFile="{client.certificate_file}" '
+        f'defaultNetstreamDriverKeyFile="{client.key_file}"'
+    )
+    action = (
+        f'action(type="omfwd" target="{host}" port="{port}" protocol="tcp" template="same" '
+        f'TCP_Framing="{framing}" StreamDriver="gtls" StreamDriverMode="1" '
+        'StreamDriverAuthMode="x509/name" StreamDriverPermittedPeers="collector.example")'
+    )
+    with rsyslog(tmp_path, action, files):
+        await until(lambda: spool.count() >= len(MESSAGES), 20)
+    await service.stopService()
+    assert spool.lines("fw1") == MESSAGES
+    (figures,) = service.figures()["listeners"].values()
+    assert figures["framing_faults"] == 0
+
+
+@pytest.mark.peer("loggen")
+@pytest.mark.parametrize(
+    ("kind", "ways"),
+    [
+        ("tcp", ["--inet", "--stream"]),
+        ("tcp", ["--inet", "--stream", "--syslog-proto"]),
+        ("udp", ["--inet", "--dgram"]),
+        ("tls", ["--use-ssl", "--syslog-proto"]),
+    ],
+    ids=["lines", "octet-counted", "udp", "tls"],
+)
+@pytest_twisted.ensureDeferred
+async def test_loggen_sends(tmp_path: Path, kind: str, ways: list[str]) -> None:
+    server = Authority(tmp_path).issue("server", "127.0.0.1")
+    service, spool = started(
+        **{kind: (ANY,)},
+        tls_certificate=str(server.certificate_file),
+        tls_key=str(server.key_file),
+    )
+    host, port = target(service.addresses()[kind][0])
+    count = ["--number", "2000", "--rate", "20000", "--size", "180", "--quiet"]
+    await deferToThread(
+        subprocess.run, ["loggen", *ways, *count, host, str(port)], check=True, capture_output=True
+    )
+    await until(lambda: spool.count() >= 2000, 5)
+    await service.stopService()
+    numbers = [re.search(rb"seq: (\d+)", line) for line in spool.lines("fw1")]
+    assert [int(one[1]) for one in numbers if one] == list(range(2000))
+    (figures,) = service.figures()["listeners"].values()
+    assert figures.get("framing_faults", 0) == 0
 
 
 @pytest.mark.peer("logger")
