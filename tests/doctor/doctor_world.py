@@ -7,6 +7,7 @@ from typing import Any
 
 from attrs import define, field
 from twisted.internet import reactor as installed
+from twisted.internet.defer import maybeDeferred
 from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThread
 
@@ -175,7 +176,7 @@ class World:
         for name in list(self.running):
             await self.stop(name)
         await self.siem.go_away()
-        await self.proxy.stop()
+        await maybeDeferred(self.proxy.stop)
         await self.threads.stopService()
 
     # -- the doctor -----------------------------------------------------------

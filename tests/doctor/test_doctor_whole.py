@@ -297,6 +297,7 @@ async def test_over_tcp_without_permit_hostdown(tmp_path: Path) -> None:
     try:
         await world.add()
         await world.push()
+        await world.hit()
         found = await world.doctor()
         assert found["permit-hostdown"]["verdict"] == "broken"
         assert "though not to us" not in found["permit-hostdown"]["sentence"]

@@ -1,0 +1,96 @@
+"""
+`tsadmin doctor` as a command: tables, JSON, exit status.
+"""
+
+import json
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tscm.cli.doctor import command
+from tscm.model import Json, Progress, Report
+
+HOSTILE = "\x1b[31mred\u202e [bold]\nsecond line\x07"
+
+
+def finding(verdict: str, text: str = "why") -> Json:
+    return {"link": "a link", "verdict": verdict, "sentence": text, "remedy": text}
+
+
+class Backend:
+    running = True
+
+    def __init__(self, node: list[Json], **devices: list[Json]) -> None:
+        self.node, self.devices = node, devices
+        self.asked: list[str | None] = []
+
+    def backend(self) -> "Backend":
+        return self
+
+    def rows(self) -> list[Json]:
+        return [{"name": name} for name in self.devices]
+
+    def view(self, name: str) -> Json:
+        return {"settings": {}, "state": {}}
+
+    def doctor(self, name: str | None, report: Report) -> Json:
+        report(Progress(phase="check", text=f"{name}"))
+        self.asked.append(name)
+        return {"findings": self.node if name is None else self.devices[name]}
+
+
+def run(backend: Backend, *words: str) -> Any:
+    return CliRunner().invoke(command, list(words), obj=backend, standalone_mode=False)
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "status", "verdict"),
+    [
+        (["good", "good"], 0, "good"),
+        (["good", "doubtful"], 0, "doubtful"),
+        (["broken", "doubtful"], 1, "broken"),
+        ([], 0, "good"),
+    ],
+)
+def test_the_exit_status_tells_whether_something_is_broken(
+    verdicts: list[str], status: int, verdict: str
+) -> None:
+    backend = Backend([finding("good")], fw=[finding(one) for one in verdicts])
+    done = run(backend, "--json")
+    assert done.return_value == status
+    assert json.loads(done.stdout)["verdict"] == verdict
+    assert run(backend).return_value == status
+
+
+def test_without_a_name_every_device_is_walked_and_with_one_only_that() -> None:
+    backend = Backend([], one=[], two=[])
+    run(backend)
+    assert backend.asked == [None, "one", "two"]
+    backend.asked.clear()
+    run(backend, "two")
+    assert backend.asked == [None, "two"]
+
+
+def test_the_table_names_link_verdict_reason_and_remedy() -> None:
+    said = run(Backend([finding("broken", "the reason")])).output
+    for word in ("a link", "broken", "the reason"):
+        assert word in said
+    assert "a link: the reason" in said
+
+
+def test_a_remedy_is_not_shown_for_what_is_good() -> None:
+    assert "a link: why" not in run(Backend([finding("good")])).output
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.one_of(st.just(HOSTILE), st.text(max_size=60)))
+def test_text_of_others_does_nothing_on_a_terminal(text: str) -> None:
+    said = run(Backend([finding("broken", text)], fw=[finding("doubtful", text)])).output
+    assert all(one.isprintable() or one == "\n" for one in said)
+
+
+def test_markup_in_a_sentence_is_shown_as_it_stands() -> None:
+    assert "[bold]" in run(Backend([finding("broken", HOSTILE)])).output
