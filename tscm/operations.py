@@ -96,8 +96,8 @@ class NodeOperations:
             "metrics": node.watch.addresses(),
             "portal": {type(one).__name__: one.addresses() for one in node.portal},
             "intake": node.intake.figures(),
-        }
             "ledger": node.bookkeeper.figures(),
+        }
 
     def versions(self) -> list[Json]:
         """See `Operations`."""
@@ -123,9 +123,9 @@ class NodeOperations:
         state.update(rooms.figures())
         state["events"] = node.events.figures(name)
         state["udp_path"] = node.intake.figures().get("udp_path")
-        return {"settings": devices.settings_view(rooms.settings), "state": state}
         state["users"] = rooms.users
         state["unbalanced"] = differences_of(self.balance(name))
+        return {"settings": devices.settings_view(rooms.settings), "state": state}
 
     async def add_device(self, table: Json, report: Report) -> Json:
         """See `Operations`."""
@@ -179,13 +179,13 @@ class NodeOperations:
 
     async def upload_logs(self, name: str, report: Report) -> Json:
         """See `Operations`."""
-        rooms = self._node.device(name)
         upload = self._upload_of(name)
         self._refuse_sealed(name)
         outcome = await upload.upload_now(report)
         return {"name": name, **attrs.asdict(outcome), "sentence": str(outcome)}
 
     def _upload_of(self, name: str) -> UploadService:
+        rooms = self._node.device(name)
         if rooms.upload is None:
             raise UploadOff(name, set_up=self._node.node.upload.url is not None)
         return rooms.upload
@@ -364,13 +364,13 @@ class NodeOperations:
         node.bookkeeper.take(found_now)
         if not found_now["balanced"]:
             found.append("the ledger does not balance; see `tsadmin ledger`")
+        if node.bookkeeper.fault:
+            found.append(node.bookkeeper.fault)
         return found
 
     def senders(self) -> list[Json]:
         """See `Operations`."""
         return self._node.senders.unknown()
-        if node.bookkeeper.fault:
-            found.append(node.bookkeeper.fault)
 
     async def adopt_sender(self, address: str, name: str) -> Json:
         """See `Operations`."""
@@ -384,6 +384,10 @@ class NodeOperations:
         read_device(self._node.layout, name, load_key(self._node.layout.key))
 
 
+def _count(number: int, one: str, many: str) -> str:
+    return f"{number:,} {one if number == 1 else many}"
+
+
 def _number(body: Json, name: str) -> int:
     value = body.get(name)
     if isinstance(value, bool) or not isinstance(value, int):
@@ -394,10 +398,6 @@ def _number(body: Json, name: str) -> int:
 class NoSuchQuestion(TscmError):
     """
     The control interface was asked something that it does not know.
-def _count(number: int, one: str, many: str) -> str:
-    return f"{number:,} {one if number == 1 else many}"
-
-
     """
 
     def __init__(self, question: str) -> None:

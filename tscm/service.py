@@ -80,8 +80,8 @@ class NodeService(Service):
     upload_slots: DeferredSemaphore = field(init=False)
     resolver: Resolver = field(init=False)
     """Looks up the names of forwarding targets: shared, so that no dead one holds all threads."""
-    control: ControlService = field(init=False)
     bookkeeper: Bookkeeper = field(init=False)
+    control: ControlService = field(init=False)
     watch: WatchService = field(init=False)
     portal: list[PolicyService | LogService] = field(factory=list, init=False)
     rooms: dict[str, DeviceRooms] = field(factory=dict, init=False)
@@ -128,9 +128,6 @@ class NodeService(Service):
         self.upload_slots = DeferredSemaphore(node.upload.parallel)
         self.resolver = Resolver(reactor, self.quick)
         operations = NodeOperations(self)
-        self.control = ControlService(reactor, self.layout, operations)
-        self.portal = self._portal()
-        self.watch = WatchService(
         self.bookkeeper = Bookkeeper(
             reactor,
             self.quick,
@@ -140,6 +137,9 @@ class NodeService(Service):
             self.spool.stored_lines,
             operations.balance,
         )
+        self.control = ControlService(reactor, self.layout, operations)
+        self.portal = self._portal()
+        self.watch = WatchService(
             reactor, node.listen.metrics, operations.watched, operations.wrong
         )
         self._watch = PeriodicService(
@@ -204,13 +204,13 @@ class NodeService(Service):
         for name in device_names(self.layout):
             self._seen[name] = self._signature(name)
             self._load(name)
+        self.bookkeeper.startService()
         self.intake.startService()
         self.control.startService()
         self.watch.startService()
         self._watch.startService()
         self.systemd.startService()
         self._log.info(
-        self.bookkeeper.startService()
             "tscm works on {root} with {count} devices",
             root=str(self.layout.root),
             count=len(self.rooms),
@@ -225,6 +225,7 @@ class NodeService(Service):
         await self._end("word to systemd", self.systemd.stopService)
         await self._end("settings watch", self._watch.stopService)
         await self._end("intake", self.intake.stopService)
+        await self._end("ledger", self.bookkeeper.stopService)
         await self._end("control interface", self.control.stopService)
         await self._end("metrics", self.watch.stopService)
         await self._end("policy updates", self.updates.stopService)
@@ -255,7 +256,6 @@ class NodeService(Service):
         """The rooms of a device that is in force.  Raises `DeviceUnknown`."""
         try:
             return self.rooms[name]
-        await self._end("ledger", self.bookkeeper.stopService)
         except KeyError:
             raise DeviceUnknown(name) from None
 
