@@ -102,6 +102,22 @@ class DeviceUnknown(TscmError):
         return f"there is no device named {self.name!r}; `tsadmin list` shows those that there are"
 
 
+class DeviceEnding(TscmError):
+    """
+    A device of this nickname is just being removed, and not all of it has ended.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        super().__init__(name)
+
+    def __str__(self) -> str:
+        return (
+            f"device {self.name!r} is just being removed; what is stored under this name is taken "
+            f"up by itself when that has ended"
+        )
+
+
 class DeviceExists(TscmError):
     """
     The nickname is taken.

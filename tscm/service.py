@@ -6,12 +6,12 @@ keeps lines is there before and after.
 """
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, ClassVar, Self
 
 from attrs import define, evolve, field
 from twisted.application.service import Service
-from twisted.internet.defer import Deferred, DeferredSemaphore, maybeDeferred
+from twisted.internet.defer import Deferred, DeferredList, DeferredSemaphore, maybeDeferred
 from twisted.internet.defer import TimeoutError as DeferredTimeout
 from twisted.logger import Logger
 
@@ -19,7 +19,13 @@ from tscm.bookkeeping import Bookkeeper
 from tscm.clock import wall_seconds
 from tscm.control import ControlService
 from tscm.device_rooms import DROP, EVENTS, DeviceRooms
-from tscm.errors import DeviceUnknown, SecretUnavailable, TscmError
+from tscm.errors import (
+    DeviceEnding,
+    DeviceUnknown,
+    SecretUnavailable,
+    SenderConflict,
+    TscmError,
+)
 from tscm.events.process import WorkerProcess
 from tscm.events.recent import recent_hits
 from tscm.events.service import EventService
@@ -47,6 +53,7 @@ from tscm.update.ways import ordinary_ways, resolve
 from tscm.watch import WatchService
 
 WATCH_SECONDS = 2.0
+GONE_LOOKS = 3
 STOP_SECONDS = 20.0
 _QUICK_THREADS = 6
 
@@ -91,7 +98,11 @@ class NodeService(Service):
     _watch: PeriodicService = field(init=False)
     _seen: dict[str, Signature] = field(factory=dict, init=False)
     _refused: set[str] = field(factory=set, init=False)
-    """Devices that the disk did not let begin: tried again."""
+    """Devices that the disk or another device did not let begin: tried again."""
+    _ending: set[str] = field(factory=set, init=False)
+    """Devices that are taken out of force and have not ended yet."""
+    _missing: dict[str, int] = field(factory=dict, init=False)
+    """Looks since the file of a device that is in force was last seen."""
 
     def __attrs_post_init__(self) -> None:
         node, reactor = self.node, self.reactor
@@ -230,8 +241,7 @@ class NodeService(Service):
         await self._end("metrics", self.watch.stopService)
         await self._end("policy updates", self.updates.stopService)
         await self._end("event reader", self.events.stopService)
-        for name, rooms in self.rooms.items():
-            await self._end(f"readers of {name}", rooms.stop)
+        await self._end("readers", self._stop_readers)
         await self._end("spool", self.spool.stopService)
         for one in self.portal:
             await self._end("embedded service", one.stopService)
@@ -239,6 +249,12 @@ class NodeService(Service):
         await self._end("quick threads", self.quick.stopService)
         self.store.close()
         self.lock.release()
+
+    def _stop_readers(self) -> Deferred[Any]:
+        """All at once: hundreds of devices with a SIEM that hangs must not wait one for another."""
+        return DeferredList(
+            [maybeDeferred(one.stop) for one in self.rooms.values()], consumeErrors=True
+        )
 
     async def _end(self, what: str, stop: Callable[[], Any]) -> None:
         ended = maybeDeferred(stop)
@@ -261,9 +277,13 @@ class NodeService(Service):
 
     def put_in_force(self, settings: DeviceSettings) -> None:
         """
-        Begin with a device, or go on with other settings.  Raises `SenderConflict`, `OSError`.
+        Begin with a device, or go on with other settings.
+
+        Raises `SenderConflict`, `DeviceEnding`, `OSError`.
         """
         name = settings.name
+        if name in self._ending:
+            raise DeviceEnding(name)
         self.senders.claim(name, settings.senders, settings.tls_fingerprints)
         present = self.rooms.get(name)
         if present is None:
@@ -278,7 +298,6 @@ class NodeService(Service):
         )
         self.updates.set_device(settings)
         self.faults.pop(name, None)
-        self._seen[name] = self._signature(name)
 
     async def take_out_of_force(self, name: str) -> None:
         """End with a device; its log stays on the disk."""
@@ -287,7 +306,10 @@ class NodeService(Service):
         self.updates.forget_device(name)
         self.faults.pop(name, None)
         self._seen.pop(name, None)
-        if rooms is not None:
+        if rooms is None:
+            return
+        self._ending.add(name)
+        try:
             await self._end(
                 f"events of {name}", lambda: Deferred.fromCoroutine(self._no_events(name))
             )
@@ -297,6 +319,8 @@ class NodeService(Service):
             else:  # whoever adds it again goes on where its readers stand
                 self.spool.drop_reader(name, EVENTS)
                 self.spool.close_device(name)
+        finally:
+            self._ending.discard(name)
 
     async def _no_events(self, name: str) -> None:
         await self.events.leave(name)
@@ -322,6 +346,8 @@ class NodeService(Service):
                     f"it cannot be put in force: {error}; check the disk of the logs and its "
                     f"rights (it is tried again every {WATCH_SECONDS:.0f} s)"
                 )
+            elif isinstance(error, SenderConflict | DeviceEnding):
+                self._refused.add(name)  # until another device's file, or its own end, makes room
             if self.faults.get(name) != sentence:
                 self._log.error("device {device}: {error}", device=name, error=sentence)
             self.faults[name] = sentence
@@ -361,12 +387,27 @@ class NodeService(Service):
                 self._load(name)
             elif name in self._refused:
                 self._load(name)
-        for name in set(self.rooms) - set(names):
+        for name in self._gone(names):
             self._log.info("settings of {device} are gone", device=name)
             await self.take_out_of_force(name)
+        for name in self.faults.keys() - self.rooms.keys() - {"", *names}:
+            del self.faults[name]  # its file, which never came into force, is gone
         if self._seen.get("") != self._signature(""):
             self._note_node_file()
             self._look_at_node()
+
+    def _gone(self, names: Iterable[str]) -> list[str]:
+        """
+        Devices in force whose file has been missing for a while.
+
+        With a device go its readers' positions and its roll-ups.  So not at the first look: an editor
+        or a checkout may be replacing the file; and not while the whole folder is away.
+        """
+        if not self.layout.devices.is_dir():
+            names = self.rooms
+        missing = self.rooms.keys() - set(names)
+        self._missing = {name: self._missing.get(name, 0) + 1 for name in missing}
+        return sorted(name for name, looks in self._missing.items() if looks >= GONE_LOOKS)
 
     def _look_at_node(self) -> None:
         try:

@@ -1,0 +1,144 @@
+"""
+Files of devices that come, change and go under a running manager.
+"""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_twisted
+from twisted.internet import reactor as installed
+from twisted.internet.defer import Deferred
+
+from tests.manager.manager_process import Manager
+from tscm.forward.target import READER
+from tscm.service import GONE_LOOKS, NodeService
+
+reactor: Any = installed
+FORWARD = {"syslog_forward": True, "forward_address": "127.0.0.1", "forward_port": 9}
+
+
+class Node:
+    """A manager in this process; `look` is what it does every two seconds."""
+
+    def __init__(self, root: Path) -> None:
+        self.files = Manager(root)  # writes files and starts nothing here
+        self.service = NodeService.from_files(self.files.layout, reactor)
+
+    def start(self) -> None:
+        self.service.privilegedStartService()
+        self.service.startService()
+        self.service._watch.stopService()
+
+    async def look(self, times: int = 1) -> None:
+        for _ in range(times):
+            await self.service._look()
+
+    def owner(self, address: str) -> str | None:
+        return self.service.senders.device_of(address)
+
+
+@pytest_twisted.async_yield_fixture
+async def node(tmp_path: Path) -> AsyncIterator[Node]:
+    made = Node(tmp_path)
+    yield made
+    await made.service.stopService()
+
+
+@pytest_twisted.ensureDeferred
+async def test_devices_that_change_places_are_both_taken_up(node: Node) -> None:
+    node.files.write_device("one", device="127.0.0.2")
+    node.files.write_device("two", device="127.0.0.3")
+    node.start()
+    node.files.write_device("one", device="127.0.0.3")
+    node.files.write_device("two", device="127.0.0.4")
+    await node.look()
+    assert "already belongs" in node.service.faults["one"]
+    await node.look()
+    assert node.service.faults == {}
+    assert (node.owner("127.0.0.3"), node.owner("127.0.0.4")) == ("one", "two")
+    assert node.owner("127.0.0.2") is None
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_file_that_is_being_replaced_costs_no_position(node: Node) -> None:
+    node.files.write_device("fw", **FORWARD)
+    node.start()
+    path = node.files.layout.device_file("fw")
+    text = path.read_text()
+    path.unlink()
+    await node.look(GONE_LOOKS - 1)
+    path.write_text(text)
+    await node.look(GONE_LOOKS)
+    assert node.service.faults == {}
+    assert READER in node.service.spool.readers("fw")
+    path.unlink()
+    await node.look(GONE_LOOKS)
+    assert node.service.rooms == {}
+    assert node.service.spool.devices() == []
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_folder_that_is_away_takes_no_device_with_it(node: Node) -> None:
+    node.files.write_device("fw")
+    node.start()
+    folder = node.files.layout.devices
+    folder.rename(folder.with_name("elsewhere"))
+    await node.look(GONE_LOOKS + 1)
+    assert list(node.service.rooms) == ["fw"]
+    folder.with_name("elsewhere").rename(folder)
+    await node.look()
+    assert list(node.service.rooms) == ["fw"]
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_device_that_comes_back_while_it_ends_begins_when_it_has_ended(
+    node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node.files.write_device("fw", **FORWARD)
+    node.start()
+    held: Deferred[None] = Deferred()
+
+    async def slow_end() -> None:
+        await held
+
+    monkeypatch.setattr(node.service, "_no_events", lambda _: slow_end())
+    node.files.layout.device_file("fw").unlink()
+    ending = Deferred.fromCoroutine(node.service.take_out_of_force("fw"))
+    node.files.write_device("fw", **FORWARD)
+    await node.look()
+    assert "just being removed" in node.service.faults["fw"]
+    assert node.service.rooms == {}
+    held.callback(None)
+    await ending
+    await node.look()
+    assert node.service.faults == {}
+    assert node.service.rooms["fw"].forward.keys() == {READER}
+    assert node.service.spool.devices() == ["fw"]
+
+
+@pytest_twisted.ensureDeferred
+async def test_the_fault_of_a_file_goes_with_the_file(node: Node) -> None:
+    node.start()
+    path = node.files.layout.device_file("fw")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("no settings at all")
+    await node.look()
+    assert "no valid TOML" in node.service.faults["fw"]
+    path.unlink()
+    await node.look()
+    assert node.service.faults == {}
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_lost_key_costs_the_upload_no_position(node: Node) -> None:
+    node.files.write_device("fw", backlog="drop")
+    node.start()
+    node.service.spool.reader("fw", "upload")
+    await node.service.stopService()
+    node.files.layout.key.unlink()
+    node.service = NodeService.from_files(node.files.layout, reactor)
+    node.start()
+    assert "lost" in node.service.faults["fw"]
+    assert "upload" in node.service.spool.readers("fw")
