@@ -136,7 +136,7 @@ class World:
             "log_proxy": f"http://{HERE}:{self.proxy.port}",
             "log_proxy_user": "demo",
             "log_proxy_password": "open sesame",
-            "upload_key": self.entry.device_key.reveal(),
+            "upload_key": self.entry.device_key.reveal() if self.entry.device_key else None,
             **changes,
         }
         await self.operations.add_device(table, quiet)

@@ -257,7 +257,8 @@ async def test_a_damaged_file_is_told_and_what_is_in_force_is_walked(whole: Worl
 @pytest_twisted.ensureDeferred
 async def test_wrong_passwords_are_not_tried_until_the_account_is_locked(whole: World) -> None:
     await wrong_password(whole)
-    whole.node.updates._change_memory("fw", login_failures=99)
+    for _ in range(2):
+        assert (await whole.doctor())["login"]["verdict"] == "broken"
     whole.asa.reset_counts()
     found = await whole.doctor()
     assert found["login"]["verdict"] == "doubtful"

@@ -10,6 +10,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 
+from tscm.asa.faults import LoginRefused
 from tscm.clock import wall_seconds
 from tscm.doctor.device_walk import (
     DeviceLook,
@@ -55,6 +56,7 @@ class Visit:
     clock: IReactorTime
     threads: Threads
     ask_device: Callable[[str, Callable[["UpdateJob"], Any]], Deferred[Any]]
+    note_refused_login: Callable[[str], None]
     log: LogReader | None
 
     async def pay(self, name: str, report: Report) -> Json:
@@ -71,6 +73,8 @@ class Visit:
         before = 0 if self.log is None else self.log.end
         if patient.resting is None and self.settings is not None:
             look.firewall = await self.ask_device(name, lambda job: _ask(patient, job, report))
+            if isinstance(look.firewall.seen.fault, LoginRefused):
+                self.note_refused_login(name)
         elif patient.resting is not None:
             look.firewall = await self.threads.run(look_inside, patient, _nobody, report)
         if look.firewall.traced is not None and not look.hits:

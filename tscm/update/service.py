@@ -198,6 +198,11 @@ class UpdateService(Service):
         one = self._device(name)
         return self._turns.take(one, lambda: self._turns.in_thread(call, self._job(one)))
 
+    def note_refused_login(self, name: str) -> None:
+        """Somebody else than an update tried the password in vain: it counts towards the lock-out."""
+        failures = DeviceMemory.from_json(self._policies.memory(name)).login_failures
+        self._change_memory(name, login_failures=failures + 1)
+
     def why(self, name: str, asked: str) -> Deferred[Json]:
         """How an address or network stands with the device's lists, from what is stored."""
         from tscm.update.inquiry import explain
