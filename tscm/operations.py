@@ -92,6 +92,7 @@ class NodeOperations:
             "root": str(node.layout.root),
             "devices": len(node.rooms),
             "faults": dict(node.faults),
+            "database": None if node.store.fault is None else str(node.store.fault),
             "listeners": node.intake.addresses(),
             "metrics": node.watch.addresses(),
             "portal": {type(one).__name__: one.addresses() for one in node.portal},
@@ -270,12 +271,14 @@ class NodeOperations:
     async def rebuild_events(self, name: str, report: Report) -> Json:
         """See `Operations`."""
         self._node.device(name)
+        self._need_store()
         return await self._node.events.rebuild(name, report)
 
     async def report(self, name: str, options: Json) -> Json:
         """See `Operations`."""
         node = self._node
         node.device(name)
+        self._need_store()
         question = read_question(name, options, wall_seconds(node.reactor))
         answer = await node.slow.run(ask, node.layout.database, question)
         return answer.as_json()
@@ -359,6 +362,8 @@ class NodeOperations:
         """What is wrong with this process itself, for `/healthz`: a sentence each."""
         node = self._node
         found = [fault for _, fault in sorted(node.faults.items())]
+        if node.store.fault is not None:
+            found.append(str(node.store.fault))
         logs = {name: node.spool.figures(name) for name in sorted(node.rooms)}
         found += [f"log of {name}: {one['fault']}" for name, one in logs.items() if one["fault"]]
         found_now = balance(node.intake.figures(), logs)
@@ -378,6 +383,11 @@ class NodeOperations:
         present = self._node.device(name).settings
         sources = [*present.syslog_sources, address]
         return await self.change_device(name, {"syslog_sources": sources}, lambda _: None)
+
+    def _need_store(self) -> None:
+        """What is counted and kept lies in the database, and nowhere else."""
+        if self._node.store.fault is not None:
+            raise self._node.store.fault.with_traceback(None)
 
     def _refuse_sealed(self, name: str) -> None:
         """Nobody logs in with a password that could not be opened: accounts get locked."""

@@ -54,6 +54,7 @@ from tscm.watch import WatchService
 
 WATCH_SECONDS = 2.0
 GONE_LOOKS = 3
+REOPEN_SECONDS = 5.0
 STOP_SECONDS = 20.0
 _QUICK_THREADS = 6
 
@@ -96,6 +97,8 @@ class NodeService(Service):
     """Why a device's settings file is not in force, by nickname; `""` is the node's own."""
     started_at: float = field(default=0.0, init=False)
     _watch: PeriodicService = field(init=False)
+    _reopening: PeriodicService = field(init=False)
+    """Runs only where the database could not be used at the start."""
     _seen: dict[str, Signature] = field(factory=dict, init=False)
     _refused: set[str] = field(factory=set, init=False)
     """Devices that the disk or another device did not let begin: tried again."""
@@ -156,6 +159,9 @@ class NodeService(Service):
         self._watch = PeriodicService(
             reactor, WATCH_SECONDS, self._look, "watch over the settings", WATCH_SECONDS
         )
+        self._reopening = PeriodicService(
+            reactor, REOPEN_SECONDS, self._open_store_again, "look at the database", REOPEN_SECONDS
+        )
 
     @classmethod
     def from_files(cls, layout: Layout, reactor: Any) -> Self:
@@ -207,8 +213,8 @@ class NodeService(Service):
         self.quick.startService()
         self.slow.startService()
         self.spool.startService()
-        self.updates.startService()
-        self.events.startService()
+        if not self._open_store():
+            self._reopening.startService()
         for one in self.portal:
             one.startService()
         self._note_node_file()
@@ -227,6 +233,29 @@ class NodeService(Service):
             count=len(self.rooms),
         )
 
+    def _open_store(self) -> bool:
+        """
+        What needs the database begins once it can be used; collecting goes on without it.
+        """
+        before = self.store.fault
+        try:
+            self.store.open()
+        except TscmError as error:
+            if str(error) != str(before):
+                self._log.error(
+                    "{error}; until then lines are collected, forwarded and uploaded, and no policy "
+                    "is updated",
+                    error=str(error),
+                )
+            return False
+        self.updates.startService()
+        self.events.startService()
+        return True
+
+    async def _open_store_again(self) -> None:
+        if self.store.fault is not None and self._open_store():
+            self._log.info("the database can be used again: policies are updated")
+
     def stopService(self) -> Deferred[None]:
         """Fires when nothing of ours is running; each room has a limited time."""
         super().stopService()
@@ -235,6 +264,7 @@ class NodeService(Service):
     async def _stop(self) -> None:
         await self._end("word to systemd", self.systemd.stopService)
         await self._end("settings watch", self._watch.stopService)
+        await self._end("look at the database", self._reopening.stopService)
         await self._end("intake", self.intake.stopService)
         await self._end("ledger", self.bookkeeper.stopService)
         await self._end("control interface", self.control.stopService)
@@ -324,7 +354,8 @@ class NodeService(Service):
 
     async def _no_events(self, name: str) -> None:
         await self.events.leave(name)
-        await self.events.forget(name)
+        if self.store.fault is None:
+            await self.events.forget(name)
 
     def _load(self, name: str) -> None:
         """

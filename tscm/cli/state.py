@@ -213,6 +213,17 @@ def status_pairs(status: Json) -> Iterator[Pair]:
     unknown = intake.get("unknown_senders") or {}
     if unknown.get("senders"):
         yield "unknown senders", f"{unknown['senders']:,}; `tsadmin senders` lists them"
+    if status.get("database"):
+        yield "attention", f"policies are not updated: {status['database']}"
+    ledger = status.get("ledger") or {}
+    if ledger.get("unbalanced"):
+        yield (
+            "attention",
+            f"the ledger does not balance since {when(ledger.get('unbalanced_since'))}: "
+            f"{ledger['unbalanced']}; see `tsadmin ledger`",
+        )
+    if ledger.get("fault"):
+        yield "attention", ledger["fault"]
     for name, fault in (status.get("faults") or {}).items():
         yield f"fault of {name}" if name else "fault", fault
 

@@ -94,6 +94,17 @@ def judge_disk(spaces: Sequence[Space], min_free_mb: int, fault: str | None = No
     return good("disk", "" if least is None else f"{least.free // _MB:,} MB free")
 
 
+def judge_database(fault: str | None) -> Finding:
+    """*fault* is why the manager cannot use its database; lines are collected all the same."""
+    if fault is None:
+        return good("database", "it can be used")
+    return broken(
+        "database",
+        f"no policy is updated: {fault}",
+        "the manager looks at it again every few seconds",
+    )
+
+
 def judge_clock(now: float, synchronised: bool | None) -> Finding:
     """*synchronised* is the kernel's word; None where it gives none."""
     if now < _EARLIEST:

@@ -46,9 +46,13 @@ def walk_node(
         node.judge_listeners(bound, [] if bound is not None else binding_faults(settings.listen)),
         node.judge_buffers(listeners, settings.intake.receive_buffer_bytes, host.rmem_max()),
     ]
-    if listeners is None:
-        return found + not_looked_at(["kernel drops"], "no manager runs")
-    return [*found, node.judge_kernel_drops(listeners)]
+    if status is None or listeners is None:
+        return found + not_looked_at(["database", "kernel drops"], "no manager runs")
+    return [
+        *found,
+        node.judge_database(status.get("database")),
+        node.judge_kernel_drops(listeners),
+    ]
 
 
 def _is_about_key(text: str) -> bool:

@@ -73,9 +73,13 @@ def upgrades() -> list[tuple[int, str]]:
 class Store:
     """
     One database file.  Nothing may be called before `open` or after `close`.
+
+    After an `open` that failed every transaction fails as that one did, until another is good.
     """
 
     path: Path
+    fault: TscmError | None = field(default=None, init=False)
+    """Why it is not open."""
     _connection: sqlite3.Connection | None = field(default=None, init=False)
     _inside: bool = field(default=False, init=False)
 
@@ -83,7 +87,12 @@ class Store:
         """
         Open, and upgrade if the software is newer.  Raises `StoreTooNew`, `StoreUnusable`.
         """
-        self._open_with(upgrades())
+        try:
+            self._open_with(upgrades())
+        except TscmError as error:
+            self.fault = error
+            raise
+        self.fault = None
 
     def _open_with(self, steps: list[tuple[int, str]]) -> None:
         try:
@@ -116,6 +125,8 @@ class Store:
         A cursor inside a transaction: all of it stands when the block ends well, else none.
         """
         if self._connection is None:
+            if self.fault is not None:
+                raise self.fault.with_traceback(None)
             raise RuntimeError(f"{self.path} is not open")
         if self._inside:
             raise RuntimeError("a transaction is under way")

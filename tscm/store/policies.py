@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import zstandard
 from attrs import define, frozen
 
+from tscm.errors import TscmError
 from tscm.model import Json
 from tscm.store.database import Store
 
@@ -140,6 +141,11 @@ class Policies:
     """
 
     _store: Store
+
+    @property
+    def fault(self) -> TscmError | None:
+        """Why nothing can be kept or read; None where all is well."""
+        return self._store.fault
 
     def installation(self) -> str:
         """

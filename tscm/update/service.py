@@ -6,7 +6,7 @@ either.  Between two attempts of a run nothing is held, so that a firewall that 
 to come back delays nobody.  What brings numpy, dnspython and requests is imported by the first run.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from attrs import define, evolve, field
@@ -75,7 +75,12 @@ class UpdateService(Service):
         self._turns = Turns(self._clock, self._threads, parallel)
 
     def startService(self) -> None:
-        """Begin the schedules."""
+        """
+        Begin the schedules.
+
+        Without the store this one is not to be started: what is asked for is then refused with the
+        store's sentence.
+        """
         super().startService()
         self._turns.stopping = False
         for one in self._devices.values():
@@ -104,10 +109,11 @@ class UpdateService(Service):
         else:
             self._stop_timer(present)
             before, present.settings = present.settings, settings
-            memory = DeviceMemory.from_json(self._policies.memory(settings.name))
-            changed = memory.after_change(before, settings)
-            if changed != memory:
-                self._policies.keep_memory(settings.name, changed.to_json())
+            if self._policies.fault is None:
+                memory = DeviceMemory.from_json(self._policies.memory(settings.name))
+                changed = memory.after_change(before, settings)
+                if changed != memory:
+                    self._policies.keep_memory(settings.name, changed.to_json())
         if self.running:
             self._start_timer(present)
 
@@ -118,7 +124,8 @@ class UpdateService(Service):
             one.gone = True
             self._stop_timer(one)
             one.hurry()
-        self._policies.forget(name)
+        if self._policies.fault is None:
+            self._policies.forget(name)
 
     def _start_timer(self, one: Updated) -> None:
         name, interval = one.settings.name, float(self._node.policy.interval_seconds)
@@ -194,9 +201,16 @@ class UpdateService(Service):
     def ask_device(self, name: str, call: Callable[[UpdateJob], T]) -> Deferred[T]:
         """
         *call* in a thread, when nothing else is under way for the device: an agent bears one asker.
+
+        Without the store the job knows nothing of earlier runs.
         """
         one = self._device(name)
-        return self._turns.take(one, lambda: self._turns.in_thread(call, self._job(one)))
+
+        def work() -> Coroutine[Any, Any, T]:
+            known = self._policies.fault is None
+            return self._turns.in_thread(call, self._job(one) if known else self._bare_job(one))
+
+        return self._turns.take(one, work)
 
     def note_refused_login(self, name: str) -> None:
         """Somebody else than an update tried the password in vain: it counts towards the lock-out."""
@@ -248,9 +262,16 @@ class UpdateService(Service):
         For `show`: the last update and the last good one, what is under way, when the next comes.
         """
         one = self._device(name)
-        memory = DeviceMemory.from_json(self._policies.memory(name))
-        latest = self._policies.updates(name, limit=LATEST_SHOWN)
+        memory, generations, fault = DeviceMemory(), 0, None
+        latest: list[Json] = []
+        try:
+            memory = DeviceMemory.from_json(self._policies.memory(name))
+            latest = self._policies.updates(name, limit=LATEST_SHOWN)
+            generations = len(self._policies.generations(name))
+        except TscmError as error:  # lines are collected all the same, and that is to be shown
+            fault = str(error)
         return {
+            "fault": fault,
             "last_update": latest[0] if latest else None,
             "last_good": next((update for update in latest if update.get("good")), None),
             "next_run_at": None if one.timer is None else self._next_run(one),
@@ -264,7 +285,7 @@ class UpdateService(Service):
             "failed_runs": memory.failures,
             "unsaved": memory.unsaved,
             "certificate": memory.driver.get("certificate"),
-            "generations": len(self._policies.generations(name)),
+            "generations": generations,
         }
 
     # -- runs ------------------------------------------------------------------
@@ -310,15 +331,21 @@ class UpdateService(Service):
         return self._turns.take(one, run)
 
     def _job(self, one: Updated) -> UpdateJob:
-        name, ways = one.settings.name, self._ways
-        return UpdateJob(
-            settings=one.settings,
-            node=self._node,
+        name = one.settings.name
+        return evolve(
+            self._bare_job(one),
             installation=self._policies.installation(),
             known=self._policies.lists(name),
             applied=self._policies.generation(name),
             memory=self._policies.memory(name),
-            hits=ways.hits_of(name),
+        )
+
+    def _bare_job(self, one: Updated) -> UpdateJob:
+        ways = self._ways
+        return UpdateJob(
+            settings=one.settings,
+            node=self._node,
+            hits=ways.hits_of(one.settings.name),
             fetch=ways.fetch,
             opener=ways.opener,
             resolve=ways.resolve,
