@@ -6,7 +6,7 @@ that are kept, and over the roll-ups.  Blocking: for a thread, on a read-only co
 """
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any
@@ -129,8 +129,13 @@ def _counted(
 
 def _told(connection: sqlite3.Connection, device: int, column: str, one: _Counted) -> Json:
     word, action, named, first_day, last_day, lines, hits = one
-    first = min(_hours(connection, device, column, (word, action, named, first_day)))
-    last = max(_hours(connection, device, column, (word, action, named, last_day)))
+    hours = (
+        range(first_day * 24, first_day * 24 + 24),
+        range(last_day * 24 + 23, last_day * 24 - 1, -1),
+    )
+    first, last = (
+        _first_of(connection, device, column, (word, action, named), one) for one in hours
+    )
     return {
         column: _text(connection, word),
         "action": ACTIONS[action],
@@ -142,29 +147,30 @@ def _told(connection: sqlite3.Connection, device: int, column: str, one: _Counte
     }
 
 
-def _hours(
-    connection: sqlite3.Connection, device: int, column: str, sought: tuple[int, int, int, int]
-) -> Iterator[int]:
-    """The hours of a day that have it; the day's ends where its hours have been taken away."""
-    word, action, named, day = sought
-    entries = connection.execute(
+def _first_of(
+    connection: sqlite3.Connection,
+    device: int,
+    column: str,
+    sought: tuple[int, int, int],
+    hours: range,
+) -> int:
+    """The first of a day's *hours* that has it; the first of all where they have been taken away."""
+    word, action, named = sought
+    keys = connection.execute(
         f"SELECT DISTINCT direction, entry FROM daily INDEXED BY daily_by_{column} "  # noqa: S608 - as above
         f"WHERE device = ? AND {column} = ? AND day = ? AND action = ? AND list = ?",
-        (device, word, day, action, named),
+        (device, word, hours[0] // 24, action, named),
     ).fetchall()
-    found = False
-    for direction, entry in entries:
-        for hour in range(day * 24, day * 24 + 24):
+    for hour in hours:
+        for direction, entry in keys:
             row = connection.execute(
-                f"SELECT 1 FROM hits WHERE device = ? AND hour = ? AND action = ? AND direction = ? "  # noqa: S608
-                f"AND list = ? AND entry = ? AND {column} = ? LIMIT 1",
+                f"SELECT 1 FROM hits WHERE device = ? AND hour = ? AND action = ? "  # noqa: S608
+                f"AND direction = ? AND list = ? AND entry = ? AND {column} = ? LIMIT 1",
                 (device, hour, action, direction, named, entry, word),
             ).fetchone()
             if row is not None:
-                found = True
-                yield hour
-    if not found:
-        yield from (day * 24, day * 24 + 23)
+                return hour
+    return hours[0]
 
 
 def _word(connection: sqlite3.Connection, text: str) -> int:

@@ -6,8 +6,8 @@ the allow list *allowed*: permit stands above deny, so a packet on both lists is
 says so itself.  Everything else was some other rule's doing and counts as no hit.
 """
 
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from operator import itemgetter
 from typing import NamedTuple, Self
 
@@ -26,6 +26,10 @@ LATE_SECONDS = 900.0
 How long lines may tell of another generation than the one in force: an interval line comes up to 300
 seconds late, and a push takes effect entry by entry before it is recorded.
 """
+
+
+_FOUND_KEPT = 1 << 16
+"""Addresses of whose entries a generation keeps note."""
 
 
 class Hit(NamedTuple):
@@ -83,14 +87,30 @@ class Force:
             cidrs={action: entries.cidrs() for action, (_, entries) in parts.items()},
         )
 
-    def find(self, action: str, addresses: Sequence[bytes]) -> dict[bytes, Cidr]:
-        """The entry that each of *addresses* stands under; absent where none."""
-        texts = [address.decode("utf-8", "replace") for address in addresses]
-        rows = self.matchers[action].find(texts).rows.tolist()
-        cidrs = self.cidrs[action]
-        return {
-            address: cidrs[row] for address, row in zip(addresses, rows, strict=True) if row >= 0
-        }
+    _found: Mapping[str, dict[bytes, Cidr | None]] = field(
+        factory=lambda: {BLOCKED: {}, ALLOWED: {}}, init=False
+    )
+
+    def find(self, action: str, addresses: set[bytes]) -> Mapping[bytes, Cidr | None]:
+        """
+        The entry that each of *addresses* stands under, None where none; maybe of others too.
+
+        What was found is kept for a while: the same few come again and again.
+        """
+        found = self._found[action]
+        fresh = list(addresses.difference(found))
+        if fresh:
+            if len(found) + len(fresh) > _FOUND_KEPT:
+                found.clear()
+                fresh = list(addresses)
+            texts = [address.decode("utf-8", "replace") for address in fresh]
+            rows = self.matchers[action].find(texts).rows.tolist()
+            cidrs = self.cidrs[action]
+            found.update(
+                (address, cidrs[row] if row >= 0 else None)
+                for address, row in zip(fresh, rows, strict=True)
+            )
+        return found
 
 
 def applicable(forces: Sequence[Force], at: float) -> list[Force]:
@@ -134,60 +154,51 @@ def hit_of(raw: RawHit) -> Hit:
     return Hit(*raw[:4], inside, outside, protocol, int(port) if port else -1)
 
 
-_COUNTED = itemgetter(1, 2, 3, 4, 5, 6)
-
-_Counted = tuple[bytes, bytes, bytes, bytes, bytes, bytes]
+_ENDS = itemgetter(3, 4)
 
 
 def judge(rows: Iterable[Row], forces: Sequence[Force]) -> Tally:
     """
     Roll-ups of *rows*, each by the first of *forces* that has an entry for it.
     """
-    counted: Counter[_Counted] = Counter(map(_COUNTED, rows))
+    left = list(rows)
     tally = Tally()
     for force in forces:
-        if not counted:
+        if not left:
             break
-        counted = _judge_by(force, counted, tally.sums)
-    tally.others = counted.total()
+        left = _judge_by(force, left, tally.sums)
+    tally.others = len(left)
     return tally
 
 
-def _judge_by(
-    force: Force, counted: Counter[_Counted], sums: dict[RawHit, list[int]]
-) -> Counter[_Counted]:
-    """Take what this generation explains out of *counted*; gives the rest."""
-    blocked, allowed = _entries(force, counted)
-    block_name, allow_name = force.names[BLOCKED], force.names[ALLOWED]
-    rest: Counter[_Counted] = Counter()
-    for row, lines in counted.items():
-        word, protocol, source, destination, port, hits = row
-        if word == b"denied":
-            action, name, table = BLOCKED, block_name, blocked
+def _judge_by(force: Force, rows: list[Row], sums: dict[RawHit, list[int]]) -> list[Row]:
+    """Count what this generation explains of *rows*; gives the rest."""
+    denied = [row for row in rows if row[1] == b"denied"]
+    if len(denied) == len(rows):
+        return _count(force, BLOCKED, rows, sums)
+    rest = _count(force, BLOCKED, denied, sums)
+    return rest + _count(force, ALLOWED, [row for row in rows if row[1] != b"denied"], sums)
+
+
+def _count(force: Force, action: str, rows: list[Row], sums: dict[RawHit, list[int]]) -> list[Row]:
+    known = force.find(action, set(chain.from_iterable(map(_ENDS, rows))))
+    name = force.names[action]
+    rest = []
+    for row in rows:
+        _, _, protocol, source, destination, port, hits, _ = row
+        raw: RawHit
+        if (entry := known[source]) is not None:
+            raw = (action, INBOUND, name, entry, destination, source, protocol, port)
+        elif (entry := known[destination]) is not None:
+            raw = (action, OUTBOUND, name, entry, source, destination, protocol, port)
         else:
-            action, name, table = ALLOWED, allow_name, allowed
-        if source in table:
-            raw = (action, INBOUND, name, table[source], destination, source, protocol, port)
-        elif destination in table:
-            raw = (action, OUTBOUND, name, table[destination], source, destination, protocol, port)
-        else:
-            rest[row] = lines
+            rest.append(row)
             continue
-        count = lines if hits == b"1" else lines * int(hits)
+        count = 1 if hits == b"1" else int(hits)
         total = sums.get(raw)
         if total is None:
-            sums[raw] = [lines, count]
+            sums[raw] = [1, count]
         else:
-            total[0] += lines
+            total[0] += 1
             total[1] += count
     return rest
-
-
-def _entries(
-    force: Force, counted: Iterable[_Counted]
-) -> tuple[dict[bytes, Cidr], dict[bytes, Cidr]]:
-    blocked: set[bytes] = set()
-    allowed: set[bytes] = set()
-    for row in counted:
-        (blocked if row[0] == b"denied" else allowed).update(row[2:4])
-    return force.find(BLOCKED, list(blocked)), force.find(ALLOWED, list(allowed))

@@ -9,9 +9,10 @@ import sqlite3
 from collections.abc import Callable, Mapping
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
+from socket import AF_INET, AF_INET6, inet_pton
 from typing import Any
 
-from attrs import frozen
+from attrs import define, field, frozen
 
 from tscm.errors import Fault, SettingsFaulty
 from tscm.events.rollups import ACTIONS, DIRECTIONS, HOUR_SECONDS
@@ -21,7 +22,15 @@ BY = ("entry", "list", "inside", "outside", "port", "protocol", "hour", "directi
 TOP_MOST = 100_000
 _LAST_MOMENT = 1 << 40
 _TEXTS = frozenset({"entry", "list", "inside", "outside", "protocol"})
-_DAILY = frozenset({"entry", "list", "direction", "action"})
+_ALL_VIEWS = frozenset({"list", "direction", "action"})
+_HOURLY = _ALL_VIEWS | {"hour"}
+_DAILY = {
+    "daily": _ALL_VIEWS | {"entry", "outside"},
+    "daily_inside": _ALL_VIEWS | {"inside", "protocol", "port"},
+}
+"""Which columns each table has that is kept by day."""
+_KEYS_LOOKED_UP = 4000
+"""With more days and entries than this, reading all rows is quicker than looking each up."""
 
 
 @frozen(kw_only=True)
@@ -179,20 +188,21 @@ def ask(database: Path, question: Question) -> Answer:
 
 
 def _ask(connection: sqlite3.Connection, asked: Question) -> Answer:
-    table, where, values = _conditions(connection, asked)
-    column = asked.by
-    grouped = (
-        f"SELECT {column} AS what, SUM(lines) AS lines, SUM(hits) AS hits "  # noqa: S608 - words of this file
-        f"FROM {table} WHERE {where} GROUP BY {column}"
+    parts = _parts(connection, asked)
+    summed = " UNION ALL ".join(
+        f"SELECT {part.column(asked.by)} AS what, SUM(lines) AS lines, SUM(hits) AS hits "  # noqa: S608 - words of this file
+        f"FROM {part.rows} WHERE {' AND '.join(part.conditions)} GROUP BY what"
+        for part in parts
     )
-    groups, lines, hits = connection.execute(
-        f"SELECT COUNT(*), COALESCE(SUM(lines), 0), COALESCE(SUM(hits), 0) FROM ({grouped})",  # noqa: S608
-        values,
-    ).fetchone()
     order = "what" if asked.by == "hour" else "hits DESC, what"
     rows = connection.execute(
-        f"{grouped} ORDER BY {order} LIMIT ?", (*values, asked.top)
+        f"WITH summed AS ({summed}), "  # noqa: S608 - as above
+        "grouped AS (SELECT what, SUM(lines) AS lines, SUM(hits) AS hits FROM summed GROUP BY what) "
+        "SELECT what, lines, hits, COUNT(*) OVER (), SUM(lines) OVER (), SUM(hits) OVER () "
+        f"FROM grouped ORDER BY {order} LIMIT ?",
+        (*(value for part in parts for value in part.values), asked.top),
     ).fetchall()
+    groups, lines, hits = rows[0][3:] if rows else (0, 0, 0)
     low = connection.execute(
         "SELECT low FROM event_readers JOIN words ON words.id = device WHERE text = ?",
         (asked.device,),
@@ -201,7 +211,7 @@ def _ask(connection: sqlite3.Connection, asked: Question) -> Answer:
         question=asked,
         rows=tuple(
             {asked.by: _told(connection, asked.by, what), "hits": counted, "lines": raw}
-            for what, raw, counted in rows
+            for what, raw, counted, *_ in rows
         ),
         lines=lines,
         hits=hits,
@@ -221,41 +231,113 @@ def _told(connection: sqlite3.Connection, by: str, what: int) -> Any:
     return what * HOUR_SECONDS if by == "hour" else what
 
 
-def _conditions(
-    connection: sqlite3.Connection, asked: Question
-) -> tuple[str, str, tuple[Any, ...]]:
+@define
+class _Part:
     """
-    The table that can answer, and the conditions on it: by day where whole days are asked for.
+    Rows of one table: conditions, and the values that stand in them, in order.
+    """
+
+    table: str
+    rows: str
+    conditions: list[str] = field(factory=list)
+    values: list[Any] = field(factory=list)
+
+    def column(self, name: str) -> str:
+        """*name*, told from columns of the same name beside it."""
+        return f"{self.table}.{name}"
+
+    def add(self, condition: str, *values: Any) -> None:
+        self.conditions.append(condition)
+        self.values += values
+
+
+def _parts(connection: sqlite3.Connection, asked: Question) -> list[_Part]:
+    """
+    The tables that answer together: whole days by day where that is kept, what is left by hour.
     """
     device = _word(connection, asked.device)
     first, last = int(asked.since) // HOUR_SECONDS, int(asked.until) // HOUR_SECONDS
-    narrow = asked.inside or asked.outside or asked.ports or asked.not_ports
-    whole_days = first % 24 == 0 and (last % 24 == 23 or _nothing_after(connection, device, last))
-    if asked.by in _DAILY and not narrow and whole_days:
-        table, conditions = "daily", ["device = ?", "day BETWEEN ? AND ?"]
-        values: list[Any] = [device, first // 24, last // 24]
-    else:
-        table, conditions = "hits", ["device = ?", "hour BETWEEN ? AND ?"]
-        values = [device, first, last]
+    filters = _filters(connection, asked)
+    wanted = {asked.by, *(column for column, _, _ in filters)}
+
+    def part(table: str, time: str, begin: int, end: int) -> _Part:
+        found = _Part(table, table)
+        found.add(f"{table}.device = ? AND {table}.{time} BETWEEN ? AND ?", device, begin, end)
+        for column, condition, values in filters:
+            if table != "daily" or column in _DAILY["daily"]:
+                found.add(f"{table}.{column} {condition}", *values)
+        return found
+
+    def hours(begin: int, end: int) -> _Part:
+        found = part("hits", "hour", begin, end)
+        if {column for column, _, _ in filters} & {"entry", "outside"}:
+            _look_up(connection, found, part("daily", "day", begin // 24, end // 24))
+        return found
+
+    if wanted <= _HOURLY:
+        return [part("hourly", "hour", first, last)]
+    table = next((table for table, columns in _DAILY.items() if wanted <= columns), None)
+    whole_last = last % 24 == 23 or _nothing_after(connection, device, last)
+    begin, end = -(-first // 24), last // 24 if whole_last else last // 24 - 1
+    if table is None or begin > end:
+        return [hours(first, last)]
+    found = [part(table, "day", begin, end)]
+    if first < begin * 24:
+        found.append(hours(first, begin * 24 - 1))
+    if last >= end * 24 + 24 and not whole_last:
+        found.append(hours(end * 24 + 24, last))
+    return found
+
+
+_Filter = tuple[str, str, tuple[Any, ...]]
+"""A column, the condition on it, and the values that stand in it."""
+
+
+def _filters(connection: sqlite3.Connection, asked: Question) -> list[_Filter]:
+    found: list[_Filter] = []
     for column, words, word in (
         ("action", ACTIONS, asked.action),
         ("direction", DIRECTIONS, asked.direction),
     ):
         if word is not None:
-            conditions.append(f"{column} = ?")
-            values.append(words.index(word))
+            found.append((column, "= ?", (words.index(word),)))
     for column, word in (("list", asked.list), ("entry", asked.entry)):
         if word is not None:
-            conditions.append(f"{column} = ?")
-            values.append(_word(connection, word))
+            found.append((column, "= ?", (_word(connection, word),)))
     for column, word in (("inside", asked.inside), ("outside", asked.outside)):
         if word is not None:
-            conditions.append(_within(connection, column, word, values))
+            found.append((column, *_within(connection, column, word)))
     for negated, ports in (("", asked.ports), ("NOT ", asked.not_ports)):
         if ports:
-            conditions.append(f"port {negated}IN ({', '.join('?' * len(ports))})")
-            values += ports
-    return table, " AND ".join(conditions), tuple(values)
+            found.append(("port", f"{negated}IN ({', '.join('?' * len(ports))})", ports))
+    return found
+
+
+def _look_up(connection: sqlite3.Connection, part: _Part, daily: _Part) -> None:
+    """
+    Ask `hits` only for the days and entries that *daily* has of an entry or outside end.
+
+    Both stand in its key, before what else is asked for, so that each hour is one look-up.
+    """
+    keys = (
+        f"SELECT DISTINCT day, action, direction, list, entry FROM daily "  # noqa: S608 - words of this file
+        f"WHERE {' AND '.join(daily.conditions)} LIMIT {_KEYS_LOOKED_UP + 1}"
+    )
+    (count,) = connection.execute(f"SELECT COUNT(*) FROM ({keys})", daily.values).fetchone()  # noqa: S608
+    if count > _KEYS_LOOKED_UP:
+        return
+    part.rows = f"({keys}) AS found CROSS JOIN ({_HOURS_OF_DAY}) AS hours CROSS JOIN hits"
+    part.values[:0] = daily.values
+    # The plus keeps the range of hours from being taken for the way in: the day and its hour are.
+    part.conditions = [
+        one.replace("hits.hour BETWEEN", "+hits.hour BETWEEN") for one in part.conditions
+    ]
+    part.add("hits.hour = found.day * 24 + hours.n")
+    for column in ("action", "direction", "list", "entry"):
+        part.add(f"hits.{column} = found.{column}")
+
+
+_HOURS_OF_DAY = " UNION ALL ".join(f"SELECT {n} AS n" for n in range(24))
 
 
 def _nothing_after(connection: sqlite3.Connection, device: int, hour: int) -> bool:
@@ -270,15 +352,24 @@ def _word(connection: sqlite3.Connection, text: str) -> int:
     return -1 if row is None else int(row[0])
 
 
-def _within(connection: sqlite3.Connection, column: str, word: str, values: list[Any]) -> str:
+def _within(connection: sqlite3.Connection, column: str, word: str) -> tuple[str, tuple[Any, ...]]:
+    """
+    The condition for a host or a network.  Which texts lie in a network is looked up once.
+    """
     if "/" not in word:
-        values.append(_word(connection, _spelt(word)))
-        return f"{column} = ?"
+        return "= ?", (_word(connection, _spelt(word)),)
     network = ip_network(word, strict=False)
-    connection.create_function(
-        f"within_{column}", 1, lambda text: _lies_in(text, network), deterministic=True
+    connection.create_function("lies_in", 1, _lies_in(network), deterministic=True)
+    begin = ""
+    if isinstance(network, IPv4Network):
+        whole = network.prefixlen // 8
+        begin = "".join(f"{octet}." for octet in network.network_address.packed[: min(whole, 3)])
+    connection.execute(f"CREATE TEMP TABLE {column}_asked (id INTEGER PRIMARY KEY)")
+    connection.execute(
+        f"INSERT INTO {column}_asked SELECT id FROM words WHERE text GLOB ? AND lies_in(text)",  # noqa: S608 - a word of this file
+        (f"{begin}*",),
     )
-    return f"{column} IN (SELECT id FROM words WHERE within_{column}(text))"  # noqa: S608 - as above
+    return f"IN (SELECT id FROM {column}_asked)", ()  # noqa: S608 - as above
 
 
 def _spelt(word: str) -> str:
@@ -288,8 +379,15 @@ def _spelt(word: str) -> str:
         return word
 
 
-def _lies_in(text: str, network: IPv4Network | IPv6Network) -> bool:
-    try:
-        return ip_address(text) in network
-    except ValueError:
-        return False
+def _lies_in(network: IPv4Network | IPv6Network) -> Callable[[str], bool]:
+    """By the octets: it is asked of many texts, most of which are no address of this family."""
+    family = AF_INET if isinstance(network, IPv4Network) else AF_INET6
+    first, last = network.network_address.packed, network.broadcast_address.packed
+
+    def lies_in(text: str) -> bool:
+        try:
+            return first <= inet_pton(family, text) <= last
+        except (OSError, ValueError):
+            return False
+
+    return lies_in

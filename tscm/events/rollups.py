@@ -144,10 +144,15 @@ class Rollups:
     def _word(self, text: str) -> int:
         number = self._words.get(text)
         if number is None:
-            self._connection.execute("INSERT OR IGNORE INTO words (text) VALUES (?)", (text,))
-            (number,) = self._connection.execute(
-                "SELECT id FROM words WHERE text = ?", (text,)
+            added = self._connection.execute(
+                "INSERT INTO words (text) VALUES (?) ON CONFLICT DO NOTHING RETURNING id", (text,)
             ).fetchone()
+            (number,) = (
+                added
+                or self._connection.execute(
+                    "SELECT id FROM words WHERE text = ?", (text,)
+                ).fetchone()
+            )
             if len(self._words) >= _WORDS_KEPT:
                 self._words.clear()
             self._words[text] = number

@@ -36,8 +36,8 @@ class _Family:
     Addresses from *points[n]* up to the next point stand under entry *owners[n]*, or under none (-1).
     """
 
-    points_high: Words
-    points_low: Words
+    points: Words | NDArray[np.bytes_]
+    """The upper words where all lower ones are 0, else `spans.keys`: made once, searched often."""
     owners: NDArray[np.int64]
 
     @classmethod
@@ -57,10 +57,12 @@ class _Family:
             counts = stop[rows] - first[rows]
             painted = np.repeat(first[rows] - (np.cumsum(counts) - counts), counts)
             owners[painted + np.arange(len(painted))] = np.repeat(rows, counts)
-        return cls(points_high, points_low, owners)
+        wide = bool(points_low.any())
+        return cls(spans.keys(points_high, points_low) if wide else points_high, owners)
 
     def find(self, high: Words, low: Words) -> NDArray[np.int64]:
-        at = spans.search(self.points_high, self.points_low, high, low, "right") - 1
+        wanted = high if self.points.dtype == np.uint64 else spans.keys(high, low)
+        at = np.searchsorted(self.points, wanted, "right") - 1
         if not len(self.owners):
             return at
         return np.where(at >= 0, self.owners[np.maximum(at, 0)], -1)

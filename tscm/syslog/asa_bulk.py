@@ -1,29 +1,45 @@
 """
 The policy's events out of a whole block of lines, in columns, without touching the other lines.
 
-One search finds the few lines that matter.  The form that nearly all of them have is taken apart
+One search finds the few lines that matter.  The forms that nearly all of them have are taken apart
 by one expression over all of them at once; everything out of the ordinary goes through
 `asa.parse`, and both ways tell the same.
 """
 
 import re
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from ipaddress import ip_address
 from typing import NamedTuple
 
 from tscm.syslog.asa import POLICY_IDS, AsaEvent, Endpoint, parse, policy_lines
 from tscm.syslog.escape import unescape
 
-_V4 = rb"([0-9.]{7,15})"
-_INTERFACE = rb"[^\s/()\x10]{1,100}"
-_LISTED = re.compile(
-    rb"^[^%\n]*%(?:ASA|FTD|PIX|FWSM)-(?:[A-Za-z][A-Za-z_-]{0,30}-)?[0-7]-106(?:100|102|103)"
-    rb": access-list ([!-~]{1,240}) (permitted|denied|est-allowed) ([a-z]{2,5}|[0-9]{1,3}) "
-    + _INTERFACE + rb"/" + _V4 + rb"\([0-9]{0,5}\) -> "
-    + _INTERFACE + rb"/" + _V4 + rb"\(([0-9]{1,4}|[1-5][0-9]{4})\) hit-cnt ([0-9]{1,9}) "
-    rb"(?:first hit|([0-9]{1,6})-second interval)(?: \[0x[0-9a-f]{1,8}, 0x[0-9a-f]{1,8}\])?$",
+_ADDRESS = rb"([0-9A-Fa-f:.]{2,39}+)"
+_INTERFACE = rb"[^\s/()\x10]{1,100}+"
+_NAMED = rb"[^\s:/()\x10]{1,100}+"
+_PROTOCOL = rb"(?!icmp\b)([a-z]{2,5}+|[0-9]{1,3}+)"
+_PORT = rb"([0-9]{1,4}+|[1-5][0-9]{4})"
+_HASHES = rb"(?: \[0x[0-9a-f]{1,8}+, 0x[0-9a-f]{1,8}+\])?"
+_ORDINARY = re.compile(
+    rb"^(?:[^%\n]*%(?:ASA|FTD|PIX|FWSM)-(?:[A-Za-z][A-Za-z_-]{0,30}+-)?[0-7]-106(?:"
+    rb"(?:100|102|103): access-list ([!-~]{1,240}+) (permitted|denied|est-allowed) " + _PROTOCOL
+    + rb" " + _INTERFACE + rb"/" + _ADDRESS + rb"\([0-9]{0,5}+\) -> "
+    + _INTERFACE + rb"/" + _ADDRESS + rb"\(" + _PORT + rb"\) hit-cnt ([0-9]{1,9}+) "
+    rb"(?:first hit|([0-9]{1,6}+)-second interval)" + _HASHES
+    + rb"|023: Deny " + _PROTOCOL + rb" src " + _NAMED + rb":" + _ADDRESS + rb"/[0-9]{1,5}+ dst "
+    + _NAMED + rb":" + _ADDRESS + rb"/" + _PORT + rb" by access-group \"([!#-~]{1,240}+)\"" + _HASHES
+    + rb")(?:\n|\Z)|([^\n]+\n?|\n))",
     re.MULTILINE,
 )  # fmt: skip
-_ICMP = frozenset({b"icmp"})
+"""
+Each line once: the fields of 106100 and its kin, those of 106023, or the whole of any other line.
+
+Nothing here can match in a second way, so nothing is tried again (`+` behind a count).
+"""
+_ACTION, _SOURCE, _DESTINATION = 1, 3, 4
+_FIELDS = 8
+_CANONICAL_KEPT = 1 << 15
 
 
 class PolicyEvent(NamedTuple):
@@ -58,17 +74,36 @@ def policy_rows(block: bytes) -> list[Row]:
 
 def rows_of(lines: Sequence[bytes]) -> list[Row]:
     """The same for policy lines that were picked out before, each with its LF."""
-    rows: list[Row] = _LISTED.findall(b"".join(lines))
-    if len(rows) == len(lines) and not any(row[2] in _ICMP for row in rows):
-        return rows
-    return [row for line in lines if (row := _row(line)) is not None]
+    rows: list[Row] = []
+    for fields in _ORDINARY.findall(b"".join(lines)):
+        row: Row | None
+        if fields[_ACTION]:
+            row = fields[:_FIELDS]
+        elif fields[_FIELDS]:
+            protocol, source, destination, port, group = fields[_FIELDS:-1]
+            row = (group, b"denied", protocol, source, destination, port, b"1", b"")
+        else:
+            row = _row(fields[-1])
+        if row is not None:
+            if b":" in row[_SOURCE] or b":" in row[_DESTINATION]:
+                row = (*row[:3], _canonical(row[3]), _canonical(row[4]), *row[5:])
+            rows.append(row)
+    return rows
+
+
+@lru_cache(_CANONICAL_KEPT)
+def _canonical(address: bytes) -> bytes:
+    """*address* as `str(ip_address(…))` spells it, or as it stands where it is none."""
+    try:
+        return str(ip_address(address.decode("ascii"))).encode("ascii")
+    except ValueError:
+        return address
 
 
 def policy_events(block: bytes) -> Iterator[tuple[bytes, PolicyEvent]]:
     """Each policy line of a block, as stored and without its LF, with its event."""
     for line in policy_lines(block):
-        row = _row(line)
-        if row is not None:
+        for row in rows_of([line]):
             yield line.rstrip(b"\n"), event_of(row)
 
 
@@ -90,18 +125,16 @@ def event_of(row: Row) -> PolicyEvent:
 
 
 def _row(line: bytes) -> Row | None:
-    match = _LISTED.match(line)
-    if match is not None and match[3] not in _ICMP:
-        acl, action, protocol, source, destination, port, hits, interval = match.groups(b"")
-        return (acl, action, protocol, source, destination, port, hits, interval)
+    """A row of any policy line, by way of `asa.parse`."""
     event = parse(unescape(line.rstrip(b"\n")))
     found = None if event is None else of_event(event)
     if found is None:
         return None
-    acl, action, protocol, source, destination, port_, hits_, seconds = found
+    seconds = found.interval_seconds
     return (
-        acl.encode(), action.encode(), protocol.encode(), source.encode(), destination.encode(),
-        b"" if port_ < 0 else b"%d" % port_, b"%d" % hits_, b"%d" % seconds if seconds else b"",
+        found.access_list.encode(), found.action.encode(), found.protocol.encode(), found.source.encode(),
+        found.destination.encode(), b"" if found.port < 0 else b"%d" % found.port, b"%d" % found.hits,
+        b"%d" % seconds if seconds else b"",
     )  # fmt: skip
 
 
