@@ -13,8 +13,20 @@ import httpx
 from attrs import define, field
 
 from tscm.cli.backend import ManagerSaid
-from tscm.errors import ControlUnavailable
+from tscm.errors import ControlUnavailable, TscmError
 from tscm.model import Json, Progress, Report
+
+
+class WaitInterrupted(TscmError):
+    """
+    ^C while the manager works on a long call.
+    """
+
+    exit_status = 130
+
+    def __str__(self) -> str:
+        return "interrupted; the manager has begun and goes on with it: `tsadmin show NAME` tells how it ends"
+
 
 _CONNECT_SECONDS = 5.0
 _ANSWER_SECONDS = 30.0
@@ -140,6 +152,7 @@ class ManagerBackend:
         with (
             self._client(_LONG_SECONDS) as client,
             client.stream(method, path, json=body) as answer,
+            _told_when_interrupted(),
         ):
             if answer.status_code != httpx.codes.OK:
                 self._checked(answer.status_code, answer.read())
@@ -152,11 +165,7 @@ class ManagerBackend:
                 elif "result" in line:
                     result: Json = line["result"] or {}
                     return result
-        raise ControlUnavailable(
-            str(self._socket),
-            "the manager's answer broke off; what was asked for may still be under way: "
-            "see `tsadmin show` and the manager's log",
-        )
+        raise _broken_off(self._socket)
 
     def _checked(self, status: int, content: bytes) -> Any:
         found = self._json(content)
@@ -187,10 +196,29 @@ class ManagerBackend:
             raise ControlUnavailable(
                 str(self._socket), "the manager does not answer in time; see its log"
             ) from None
+        except httpx.RemoteProtocolError:  # the manager ended in the midst of its answer
+            raise _broken_off(self._socket) from None
         except httpx.TransportError as error:
             raise ControlUnavailable(
                 str(self._socket), f"the connection to the manager broke: {error}"
             ) from None
+
+
+@contextmanager
+def _told_when_interrupted() -> Iterator[None]:
+    """^C ends the wait for the manager, not what it is doing."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise WaitInterrupted from None
+
+
+def _broken_off(path: Path) -> ControlUnavailable:
+    return ControlUnavailable(
+        str(path),
+        "the manager's answer broke off; see whether it runs with `tsadmin show`, and what became "
+        "of what was asked for with `tsadmin show NAME`; the same command again does what is left",
+    )
 
 
 def _device(name: str) -> str:
