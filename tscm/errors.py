@@ -168,7 +168,7 @@ class ListenerUnavailable(TscmError):
     def __str__(self) -> str:
         return (
             f"cannot listen for {self.listener} on {self.address}: {self.cause}; "
-            f"free the port, choose another in the settings under [listen], "
+            f"free the port, choose another in the settings, "
             f"or give the process CAP_NET_BIND_SERVICE for ports below 1024"
         )
 

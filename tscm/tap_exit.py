@@ -28,6 +28,14 @@ def sentence_and_status() -> Iterator[None]:
         stderr.write(f"[ERROR] : {error}\n")
         stderr.flush()
         raise SystemExit(error.exit_status) from None
+    except OSError as error:  # a root that is no folder, or that this user may not write
+        stderr = sys.__stderr__ or sys.stderr
+        stderr.write(
+            f"[ERROR] : {error.filename or 'start'}: {error.strerror or error}; start it as a user "
+            "that may write there, or give a folder of its own with --root or TSCM_ROOT\n"
+        )
+        stderr.flush()
+        raise SystemExit(1) from None
 
 
 @implementer(IService)

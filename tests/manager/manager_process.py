@@ -156,5 +156,5 @@ def start_and_fail(root: Path) -> subprocess.CompletedProcess[str]:
         text=True,
         timeout=LIMIT_SECONDS,
         check=False,
-        cwd=root,
+        cwd=root if root.is_dir() else root.parent,
     )

@@ -228,6 +228,17 @@ def test_a_manager_that_cannot_start_says_why_in_a_sentence(
     assert "Traceback" not in done.stdout + done.stderr
 
 
+def test_a_root_that_is_no_folder_is_told_in_a_sentence(tmp_path: Path) -> None:
+    root = tmp_path / "file"
+    root.write_text("")
+    done = start_and_fail(root)
+    assert done.returncode == 1
+    assert done.stderr.startswith("[ERROR] : ")
+    assert "Not a directory" in done.stderr
+    assert "--root" in done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+
+
 def test_a_second_manager_on_one_root_is_refused(manager: Manager) -> None:
     manager.start()
     done = start_and_fail(manager.layout.root)
