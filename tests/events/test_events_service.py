@@ -12,15 +12,17 @@ import pytest
 import pytest_twisted
 from attrs import define, field
 from twisted.internet import reactor
+from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.task import deferLater
+from twisted.logger import LogEvent
 
 from tests.memory_log import MemoryLog
 from tscm.events.judge import Hit, Sum
-from tscm.events.process import WorkerProcess
+from tscm.events.process import WorkerFailed, WorkerProcess
 from tscm.events.rollups import Rollups
 from tscm.events.service import EventService
 from tscm.events.worker import open_database
-from tscm.model import Origin, Progress
+from tscm.model import Json, Origin, Progress
 from tscm.policy.cidr import Entries
 from tscm.store.database import Store
 from tscm.store.policies import Generation, Policies, pack
@@ -291,3 +293,90 @@ async def test_hours_that_retention_has_begun_to_take_stay_as_they_are(world: Wo
     world.service.follow("fw", log, "b.example", "a.example")
     await world.service.rebuild("fw", lambda _: None)
     assert world.by_hour() == by_hour
+
+
+@pytest_twisted.ensureDeferred
+@pytest.mark.parametrize("fault", [OSError(28, "No space left on device"), ZeroDivisionError()])
+async def test_no_fault_ends_the_reading_however_often_it_comes(
+    world: World,
+    fault: Exception,
+    monkeypatch: pytest.MonkeyPatch,
+    logged_failures: list[LogEvent],
+) -> None:
+    monkeypatch.setattr("tscm.events.service.RETRY_MOST_SECONDS", 0.05)
+    log = world.follow()
+    really, tries = log.confirm, 0
+
+    def refuse(offset: int, *, sent: int, skipped: int = 0) -> None:
+        nonlocal tries
+        tries += 1
+        world.service._followed["fw"].failures += 2000  # days of it
+        if tries < 3:
+            raise fault
+        really(offset, sent=sent, skipped=skipped)
+
+    monkeypatch.setattr(log, "confirm", refuse)
+    log.append(denied("203.0.113.7"))
+    await world.when_passed(log)
+    assert sum(one.lines for one in world.counted().values()) == 1
+    logged_failures.clear()
+
+
+@pytest_twisted.ensureDeferred
+async def test_few_blocks_are_on_their_way_however_many_devices_there_are(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    really, under_way, most = WorkerProcess.ask, 0, 0
+
+    def ask(worker: WorkerProcess, request: Json, data: bytes = b"") -> Deferred[Json]:
+        nonlocal under_way, most
+        answer = really(worker, request, data)
+        if request["kind"] == "block":
+            under_way += 1
+            most = max(most, under_way)
+
+            def answered(found: object) -> object:
+                nonlocal under_way
+                under_way -= 1
+                return found
+
+            answer.addBoth(answered)
+        return answer
+
+    monkeypatch.setattr(WorkerProcess, "ask", ask)
+    logs = [world.follow(f"fw{n}") for n in range(12)]
+    for log in logs:
+        log.append(*[denied("203.0.113.7")] * 5)
+    for log in logs:
+        await world.when_passed(log)
+    assert 1 < most <= 4
+
+
+@pytest_twisted.ensureDeferred
+async def test_two_devices_counted_anew_at_once_are_not_mixed(world: World) -> None:
+    one, other = world.follow("fw"), world.follow("other")
+    for log, lines in ((one, 3), (other, 7)):
+        log.hours = [100 * 3600.0]
+        log.append(*[denied("203.0.113.7")] * lines)
+        await world.when_passed(log)
+    await gatherResults(
+        [
+            Deferred.fromCoroutine(world.service.rebuild(name, lambda _: None))
+            for name in ("fw", "other", "fw")
+        ]
+    )
+    assert (world.by_hour("fw"), world.by_hour("other")) == ({100: 3}, {100: 7})
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_device_removed_while_it_is_counted_anew_is_not_read_again(world: World) -> None:
+    log = world.follow()
+    log.append(denied("203.0.113.7"))
+    await world.when_passed(log)
+    counting = Deferred.fromCoroutine(world.service.rebuild("fw", lambda _: None))
+    await world.service.leave("fw")
+    with pytest.raises(WorkerFailed, match="was removed"):
+        await counting
+    assert world.service.figures("fw") == {}
+    with pytest.raises(WorkerFailed, match="are not read"):
+        await world.service.rebuild("fw", lambda _: None)

@@ -14,13 +14,14 @@ from twisted.internet.protocol import ProcessProtocol
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from tscm.errors import TscmError
 from tscm.model import Json
 
 _MAX_ANSWER = 1 << 20
 _ERRORS_TOLD = 2000
 
 
-class WorkerFailed(Exception):
+class WorkerFailed(TscmError):
     """
     The worker could not do what was asked, or ended before it did.
     """

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from attrs import define, evolve, field
 from twisted.application.service import Service
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import CancelledError, Deferred, DeferredLock, DeferredSemaphore
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
@@ -15,13 +15,15 @@ from tscm.clock import wall_seconds
 from tscm.events.process import WorkerFailed, WorkerProcess
 from tscm.events.rollups import HOUR_SECONDS
 from tscm.model import Block, Json, LogReader, Progress, Report
-from tscm.schedule import PeriodicService
+from tscm.schedule import PeriodicService, backoff
 
 BLOCK_BYTES = 512 << 10
 LINGER_SECONDS = 1.0
 RETRY_SECONDS = 5.0
 RETRY_MOST_SECONDS = 300.0
 EXPIRE_SECONDS = 3600.0
+_AT_ONCE = 4
+"""Blocks on their way to the worker, for all devices: what waits for their answer is memory."""
 
 
 @define(eq=False)
@@ -60,6 +62,9 @@ class EventService(Service):
     _now: Callable[[], float] | None = None
     _followed: dict[str, Followed] = field(factory=dict, init=False)
     _expiring: PeriodicService = field(init=False)
+    _turns: DeferredSemaphore = field(factory=lambda: DeferredSemaphore(_AT_ONCE), init=False)
+    _recounting: DeferredLock = field(factory=DeferredLock, init=False)
+    """The worker has one hour of one device in hand when it counts anew."""
 
     def __attrs_post_init__(self) -> None:
         self._expiring = PeriodicService(
@@ -82,6 +87,8 @@ class EventService(Service):
         stopped = self._expiring.stopService()
         if stopped is not None:
             await stopped
+        for one in self._followed.values():  # before the first is waited for: they share the worker
+            self._hush(one)
         for name in list(self._followed):
             await self.leave(name)
         gone = self._worker.stop()
@@ -103,11 +110,14 @@ class EventService(Service):
         one = self._followed.pop(name, None)
         if one is None:
             return
+        self._hush(one)
+        if one.run is not None:
+            await one.run
+
+    def _hush(self, one: Followed) -> None:
         one.gone = True
         if one.pause is not None:
             one.pause.cancel()
-        if one.run is not None:
-            await one.run
 
     async def forget(self, name: str) -> None:
         """Take away what was counted of a device."""
@@ -119,16 +129,34 @@ class EventService(Service):
 
         Following goes on afterwards.  Raises `WorkerFailed`; an hour is replaced whole or not at all.
         """
-        one = self._followed[name]
-        await self.leave(name)
+        one = self._followed.get(name)
+        if one is None:
+            raise WorkerFailed(f"events of {name} are not read")
+        return await self._recounting.run(self._rebuild, one, report)
+
+    async def _rebuild(self, one: Followed, report: Report) -> Json:
+        self._hush(one)
+        if one.run is not None:
+            await one.run
         try:
             return await self._recount(one, report)
         finally:
-            self.follow(name, one.reader, *one.names)
+            if self._is_followed(one):
+                one.gone = one.ready = False
+                if self.running:
+                    self._begin(one)
+
+    def _is_followed(self, one: Followed) -> bool:
+        return self._followed.get(one.reader.device) is one
+
+    def _check_followed(self, one: Followed) -> None:
+        if not self._is_followed(one):
+            raise WorkerFailed(f"device {one.reader.device} was removed, or the manager stops")
 
     async def _recount(self, one: Followed, report: Report) -> Json:
         reader, limit = one.reader, one.reader.position.offset
         name = reader.device
+        self._check_followed(one)
         found = await self._worker.ask({"kind": "coverage", "device": name})
         first_hour, offset = found["first_hour"], 0
         lines = 0
@@ -141,9 +169,11 @@ class EventService(Service):
             if offset == 0 and block.start > 0:  # retention took the beginning of this hour
                 at = next((at for _, _, at in request["origins"] if at), 0.0)
                 first_hour = max(first_hour, int(at) // HOUR_SECONDS + 1)
+            self._check_followed(one)
             await self._worker.ask({**request, "first_hour": first_hour}, block.data)
             offset, lines = block.end, lines + block.lines
             report(Progress(phase="recount", text=name, done=offset, total=limit))
+        self._check_followed(one)
         done = await self._worker.ask({"kind": "recounted", "device": name})
         return {"name": name, "lines": lines, "hours": done["hours"]}
 
@@ -174,22 +204,28 @@ class EventService(Service):
                 if not one.ready:
                     await self._agree(one)
                 more = await self._next_block(one)
-            except WorkerFailed as error:
-                one.ready = False
-                one.failures += 1
-                if one.failures == 1:
-                    self._log.warn(
-                        "events of {device}: {error}", device=one.reader.device, error=str(error)
-                    )
-                one.last_error = str(error)
-                await self._pause(
-                    one, min(RETRY_MOST_SECONDS, RETRY_SECONDS * 2 ** (one.failures - 1))
-                )
+            except (WorkerFailed, OSError) as error:
+                await self._failed(one, str(error))
+                continue
+            except Exception as error:  # noqa: BLE001 - nothing may end the reading for good
+                if not one.failures:
+                    self._log.failure("the event reader of {device}", device=one.reader.device)
+                await self._failed(one, f"a fault of this program: {error!r}")
                 continue
             one.failures, one.last_error = 0, None
             if not more:
                 await self._more(one)
                 await self._pause(one, LINGER_SECONDS)
+
+    async def _failed(self, one: Followed, cause: str) -> None:
+        """Note it, and wait: longer each time."""
+        one.ready = False
+        one.failures += 1
+        one.last_error = cause
+        if one.failures == 1:
+            self._log.warn("events of {device}: {error}", device=one.reader.device, error=cause)
+        wait = backoff(one.failures, 1.0, first=RETRY_SECONDS, most=RETRY_MOST_SECONDS)
+        await self._pause(one, wait)
 
     async def _agree(self, one: Followed) -> None:
         """
@@ -214,6 +250,11 @@ class EventService(Service):
         one.ready = True
 
     async def _next_block(self, one: Followed) -> bool:
+        return await self._turns.run(self._pass_block, one)
+
+    async def _pass_block(self, one: Followed) -> bool:
+        if one.gone:
+            return False
         reader = one.reader
         block = reader.read(reader.position.offset, BLOCK_BYTES)
         if block is None:
