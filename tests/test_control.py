@@ -67,6 +67,15 @@ class FakeOperations:
     async def upload_logs(self, name: str, report: Report) -> Json:
         return {"name": name}
 
+    async def batches_aside(self, name: str) -> Json:
+        return {"name": name, "batches": []}
+
+    async def aside(self, name: str, what: str, key: str, report: Report) -> Json:
+        return {"name": name, what: key}
+
+    async def drop_reader(self, name: str, reader: str) -> Json:
+        return {"name": name, "reader": reader}
+
     def policy_history(self, name: str) -> Json:
         return {"name": name}
 
@@ -231,3 +240,19 @@ async def test_work_goes_on_when_the_client_goes_away(
     for _ in range(20):
         await Deferred.fromCoroutine(_later())
     assert operations.asked == ["ended"]
+
+
+@pytest_twisted.ensureDeferred
+async def test_batches_set_aside_and_readers_are_reached(
+    control: tuple[Path, FakeOperations],
+) -> None:
+    path, _ = control
+
+    async def result(method: str, url: str, body: Any = None) -> Any:
+        return json.loads((await call(path, method, url, body)).text)["result"]
+
+    assert await result("GET", "/v1/devices/a/aside") == {"name": "a", "batches": []}
+    sent = await result("POST", "/v1/devices/a/aside/send", {"key": "k"})
+    assert sent == {"name": "a", "send": "k"}
+    dropped = await result("DELETE", "/v1/devices/a/readers/forward-1")
+    assert dropped == {"name": "a", "reader": "forward-1"}

@@ -1,10 +1,13 @@
+import threading
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import pytest_twisted
-from twisted.internet.defer import Deferred, DeferredSemaphore
+from attrs import define
+from twisted.internet.defer import Deferred, DeferredSemaphore, gatherResults
 
 from tests.memory_log import MemoryLog
 from tests.upload.scripted import (
@@ -17,11 +20,13 @@ from tests.upload.scripted import (
     stored,
     unpacked,
 )
+from tscm.model import Progress
 from tscm.secrets import Secret
 from tscm.threads import Threads
+from tscm.upload.batch import Part
 from tscm.upload.failure import UploadFailed
 from tscm.upload.outcome import UploadOutcome
-from tscm.upload.receiver import LogServiceReceiver
+from tscm.upload.receiver import Content, LogServiceReceiver
 from tscm.upload.service import MAX_REFUSALS, UploadService
 from tscm.upload.transport import Way
 
@@ -397,3 +402,70 @@ async def test_retention_under_a_batch_costs_only_what_it_took(
     assert outcome.lines == 6
     assert bench.log.position.expired == 4
     assert bench.log.position.sent == 6
+
+
+@pytest_twisted.ensureDeferred
+async def test_what_was_set_aside_can_be_given_up(bench: Bench, server: ScriptedServer) -> None:
+    bench.log.append(hit(1))
+    server.late = lambda _: answer(400)
+    service = bench.service()
+    for _ in range(MAX_REFUSALS - 1):
+        with pytest.raises(UploadFailed):
+            await bench.send(service)
+    await bench.send(service)
+    (aside,) = await service.set_aside()
+    with pytest.raises(UploadFailed, match="scripted 400"):
+        await service.send_aside(aside.key)
+    assert await service.set_aside() == [aside]
+    assert await Deferred.fromCoroutine(service.forget_aside(aside.key)) == aside
+    assert await service.set_aside() == []
+    assert service.figures()["set_aside"] == 0
+    for gone in (service.send_aside(aside.key), service.send_aside("../../key")):
+        with pytest.raises(UploadFailed, match="no batch"):
+            await gone
+
+
+@pytest_twisted.ensureDeferred
+async def test_no_more_uploads_run_at_once_than_there_are_slots_for_all_devices(
+    tmp_path: Path, threads: Threads
+) -> None:
+    slots, under_way, most = DeferredSemaphore(2), [0], [0]
+    wide = Threads(reactor, 6, "wide")
+    wide.startService()
+
+    @define
+    class Counting:
+        def send(self, _: Part, __: Content) -> bool:
+            with guard:
+                under_way[0] += 1
+                most[0] = max(most[0], under_way[0])
+            time.sleep(0.05)
+            with guard:
+                under_way[0] -= 1
+            return False
+
+    guard = threading.Lock()
+    services = []
+    for number in range(6):
+        log = MemoryLog(name="upload")
+        log.append(*(hit(at) for at in range(900)))
+        state = tmp_path / str(number) / "upload.json"
+        service = UploadService(
+            reactor, wide, log, Counting(), state, log.seal, slots, max_batch_kb=50
+        )
+        service.running = True
+        services.append(service)
+    done = await gatherResults([one.upload_now(lambda _: None) for one in services])
+    assert [one.lines for one in done] == [900] * 6
+    assert most[0] == 2
+    await wide.stopService()
+
+
+@pytest_twisted.ensureDeferred
+async def test_progress_of_an_upload_is_told(bench: Bench, server: ScriptedServer) -> None:
+    bench.log.append(*(hit(at) for at in range(2000)))
+    told: list[Progress] = []
+    outcome = await bench.service(max_batch_kb=50).upload_now(told.append)
+    assert len(told) == outcome.batches > 2
+    assert [one.done for one in told] == sorted(one.done for one in told)
+    assert told[-1].done == told[-1].total == bench.log.end
