@@ -44,7 +44,7 @@ def command(session: Session, /, name: str, *, hits: bool, count: int, once: boo
     explainer = Explainer(layout.database, name, names) if hits else None
     first = True
     for block in follow(live, once=once):
-        if explainer is None:
+        if explainer is None or not block:
             lines = [_plain(line) for line in block.split(b"\n")[:-1]]
         else:
             lines = [
@@ -60,12 +60,16 @@ def command(session: Session, /, name: str, *, hits: bool, count: int, once: boo
 
 def follow(live: Path, *, once: bool = False) -> Iterator[bytes]:
     """
-    Blocks of whole lines: first the live segment as it is, then what is added, over every rotation.
+    Blocks of whole lines: first the live segment as it is, which may be b"", then what is added,
+    over every rotation.
 
     Without end, unless *once*.  A segment that is sealed while we look is read to its end first.
     """
     file: BinaryIO | None = None
     rest = b""
+    begun = not live.exists()
+    if begun:
+        yield b""
     try:
         while True:
             gone = file is None or _replaced(
@@ -74,8 +78,12 @@ def follow(live: Path, *, once: bool = False) -> Iterator[bytes]:
             data = b"" if file is None else file.read()
             if data:
                 whole, _, rest = (rest + data).rpartition(b"\n")
-                if whole:
-                    yield whole + b"\n"
+                if whole or not begun:
+                    yield whole + b"\n" if whole else b""
+                begun = True
+            elif file is not None and not begun:
+                begun = True
+                yield b""
             elif gone and live.exists():
                 if file is not None:
                     file.close()
