@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tscm.cli.doctor import command
+from tscm.errors import DeviceUnknown
 from tscm.model import Json, Progress, Report
 
 HOSTILE = "\x1b[31mred\u202e [bold]\nsecond line\x07"
@@ -32,9 +33,6 @@ class Backend:
 
     def rows(self) -> list[Json]:
         return [{"name": name} for name in self.devices]
-
-    def view(self, name: str) -> Json:
-        return {"settings": {}, "state": {}}
 
     def doctor(self, name: str | None, report: Report) -> Json:
         report(Progress(phase="check", text=f"{name}"))
@@ -72,6 +70,12 @@ def test_without_a_name_every_device_is_walked_and_with_one_only_that() -> None:
     backend.asked.clear()
     run(backend, "two")
     assert backend.asked == [None, "two"]
+
+
+def test_an_unknown_name_is_told_before_anybody_is_asked() -> None:
+    backend = Backend([], one=[])
+    assert isinstance(run(backend, "nobody").exception, DeviceUnknown)
+    assert not backend.asked
 
 
 def test_the_table_names_link_verdict_reason_and_remedy() -> None:

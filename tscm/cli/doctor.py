@@ -14,6 +14,7 @@ from tscm.cli.progress import shown_progress
 from tscm.cli.session import Session
 from tscm.cli.tables import show_table
 from tscm.doctor.finding import Verdict
+from tscm.errors import DeviceUnknown
 from tscm.model import Json, Report
 
 
@@ -42,10 +43,10 @@ def examine(backend: Backend, name: str | None, report: Report) -> Json:
     """
     `{verdict, node, devices}`: findings about the host, and about one device or each.
     """
-    if name is None:
-        names = [str(row["name"]) for row in backend.rows()]
-    else:
-        backend.view(name)  # an unknown name is told before anybody is asked
+    names = [str(row["name"]) for row in backend.rows()]
+    if name is not None:
+        if name not in names:  # told before anybody is asked
+            raise DeviceUnknown(name)
         names = [name]
     node = backend.doctor(None, report)["findings"]
     devices = {one: backend.doctor(one, report)["findings"] for one in names}
