@@ -3,6 +3,8 @@ The demonstration's own SIEM, proxy and lists.
 """
 
 import socket
+import sys
+from pathlib import Path
 
 import pytest_twisted
 from twisted.internet import reactor
@@ -11,9 +13,11 @@ from twisted.internet.threads import deferToThread
 
 from tscm.demo.lists import ALLOW_ENTRIES, BLOCK_ENTRIES, allow_entries, block_entries
 from tscm.demo.proxy import ConnectProxy
+from tscm.demo.run import ways_to_look
 from tscm.demo.screen import Screen
 from tscm.demo.siem import Siem
 from tscm.policy.cidr import CidrSet, Entries
+from tscm.settings.layout import Layout
 
 
 def test_the_lists_are_the_same_every_time_and_do_not_merge() -> None:
@@ -32,6 +36,13 @@ def test_a_figure_that_differs_is_told_and_remembered() -> None:
     assert not screen.balanced
     assert "NOT" in said[-1]
     assert "1,000 sent" in said[-1]
+
+
+def test_what_to_type_after_keep_finds_tsadmin(tmp_path: Path) -> None:
+    words = list(ways_to_look(Layout(tmp_path), "fw-udp"))
+    assert words[0] == f"export TSCM_ROOT={tmp_path}"
+    assert f'export PATH="{Path(sys.executable).parent}:$PATH"' in words
+    assert "tsadmin show fw-udp" in words
 
 
 def test_nothing_held_against_anything_is_no_balance() -> None:

@@ -4,9 +4,10 @@
 
 import json
 import shutil
+import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, TypeVar
@@ -21,6 +22,7 @@ from tscm.demo.stage import Stage
 from tscm.demo.story import Story
 from tscm.errors import TscmError
 from tscm.model import Report
+from tscm.settings.layout import Layout
 
 Say = Callable[[str], None]
 ShownProgress = Callable[[], AbstractContextManager[Report]]
@@ -111,11 +113,18 @@ async def _play(
 
 async def _linger(story: Story, screen: Screen) -> None:
     """Stay until the operator has seen enough, and ends it by a signal."""
-    root = story.stage.layout.root
-    name = story.stage.firewalls[0].name
     screen.say("")
     screen.say("It goes on running; ^C ends it.  In another terminal:")
-    screen.say(f"   export TSCM_ROOT={root}")
+    for words in ways_to_look(story.stage.layout, story.stage.firewalls[0].name):
+        screen.say(f"   {words}")
+    await Deferred()
+
+
+def ways_to_look(layout: Layout, name: str) -> Iterator[str]:
+    """What to type to look around; *name* is one of the devices."""
+    yield f"export TSCM_ROOT={layout.root}"
+    if sys.prefix != sys.base_prefix:  # in an environment of its own: no PATH has its tsadmin
+        yield f'export PATH="{Path(sys.executable).parent}:$PATH"'
     for words in (
         "list",
         f"show {name}",
@@ -127,6 +136,5 @@ async def _linger(story: Story, screen: Screen) -> None:
         "ledger",
         "senders",
     ):
-        screen.say(f"   tsadmin {words}")
-    screen.say(f"   tail -f {story.stage.layout.device_log(name)}/syslog")
-    await Deferred()
+        yield f"tsadmin {words}"
+    yield f"tail -f {layout.device_log(name)}/syslog"
