@@ -121,8 +121,11 @@ class UploadService(Service):
         )
 
     async def _again_and_again(self) -> None:
+        seal = False
         while self.running:
             try:
+                if seal:
+                    self._seal()
                 await self._lock.run(self._drain, None)
             except UploadFailed as failure:
                 self._log.debug("{sentence}", sentence=str(failure))  # noted, and shown
@@ -137,8 +140,7 @@ class UploadService(Service):
                 self._log.failure("upload of {device} failed", device=self._reader.device)
             if self.running:
                 await self._sleep()
-                if self.running and self._retry_at is None and self._interval_over():
-                    self._seal()
+                seal = self._retry_at is None and self._interval_over()
         self._state_word = "off"
 
     def _interval_over(self) -> bool:
@@ -245,6 +247,10 @@ class UploadService(Service):
             self._parts = await self._threads.run(read_state, self._state)
         while self._parts and self._parts[0].end <= self._reader.position.offset:
             await self._keep(self._parts[1:])  # the stop came between the two
+        if self._parts and self._parts[0].start > self._reader.position.offset:
+            # The cursor is older than the batch (a backup, a reader dropped and made anew): what
+            # lies between must not be passed unsent.
+            await self._keep(())
         if self._parts:
             part, stretches = self._parts[0], await self._picker.stretches(self._parts[0])
         else:
