@@ -10,11 +10,12 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import Deferred
 from twisted.internet.task import react
 from twisted.internet.threads import deferToThread
+from twisted.python.failure import Failure
 
 from tscm.demo.asking import OpenBackend
 from tscm.demo.screen import Screen
@@ -26,7 +27,6 @@ from tscm.settings.layout import Layout
 
 Say = Callable[[str], None]
 ShownProgress = Callable[[], AbstractContextManager[Report]]
-T = TypeVar("T")
 
 
 def run_demo(
@@ -53,15 +53,8 @@ def run_demo(
 
         def main(reactor: Any) -> Deferred[None]:
             story = Story(reactor, stage, screen, open_backend)
-            ended: Deferred[None] = Deferred()
             play = Deferred.fromCoroutine(_play(story, screen, status, keep=keep, began=began))
-            play.addBoth(_tell, ended)
-
-            def stop() -> Deferred[None]:
-                play.cancel()
-                return ended  # the reactor waits, so that what was begun is taken down
-
-            reactor.addSystemEventTrigger("before", "shutdown", stop)
+            reactor.addSystemEventTrigger("before", "shutdown", _stopper(play))
             return play
 
         try:
@@ -80,9 +73,24 @@ def run_demo(
     return status[0]
 
 
-def _tell(result: T, ended: Deferred[None]) -> T:
-    ended.callback(None)
-    return result
+def _stopper(play: Deferred[None]) -> Callable[[], Deferred[None]]:
+    """
+    What ends *play* before its time; its Deferred fires when everything was taken down.
+    """
+    ended: Deferred[None] = Deferred()
+    stopped: list[bool] = []
+
+    def over(result: Failure | None) -> Failure | None:
+        ended.callback(None)
+        return None if stopped else result  # what fails because it is ended is no fault
+
+    def stop() -> Deferred[None]:
+        stopped.append(True)
+        play.cancel()
+        return ended
+
+    play.addBoth(over)
+    return stop
 
 
 async def _play(
@@ -101,8 +109,6 @@ async def _play(
     except TscmError as error:
         screen.say(f"[ERROR] : {error}")
         status[:] = [error.exit_status]
-    except CancelledError:
-        status[:] = status or [1]
     finally:
         await story.siem.go_away()
         stopped = story.proxy.stop()
