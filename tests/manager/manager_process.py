@@ -40,12 +40,15 @@ class Manager:
         self.layout.settings_file.write_text(settings)
         self.log = root / "manager.log"
         self.process: subprocess.Popen[bytes] | None = None
+        self.prefix: list[str] = []
+        self.environment: dict[str, str] = {}
 
     def start(self) -> None:
         """Start it and wait until it answers."""
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [*TWISTD, "tscm", "--root", str(self.layout.root)],
+                [*self.prefix, *TWISTD, "tscm", "--root", str(self.layout.root)],
+                env={**os.environ, **self.environment},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

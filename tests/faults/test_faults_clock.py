@@ -1,0 +1,89 @@
+"""
+The clock of the machine is set an hour forth and back: nothing waits for it, and nothing is lost.
+"""
+
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.faults.fault_world import LISTEN, World
+from tests.faults.probes import need_faketime, thorough
+from tests.manager.manager_process import Manager
+from tests.soak.players import Siem
+
+HOUR = 3600
+
+
+@pytest.fixture
+def manager(tmp_path: Path) -> Iterator[Manager]:
+    one = Manager(tmp_path, LISTEN + "[spool]\nrotate_seconds = 10\n")
+    said = tmp_path / "clock"
+    said.write_text("+0")
+    one.environment = {
+        "LD_PRELOAD": need_faketime(),
+        "FAKETIME_TIMESTAMP_FILE": str(said),
+        "FAKETIME_NO_CACHE": "1",
+        # As on a real machine: the time of day can be set, the monotonic clock cannot.
+        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+    }
+    yield one
+    one.stop(signal.SIGKILL)
+
+
+@thorough
+@pytest.mark.parametrize("jump", [-HOUR, HOUR], ids=["back", "forth"])
+def test_the_clock_jumps_by_an_hour_and_returns(
+    manager: Manager, tmp_path: Path, jump: int
+) -> None:
+    siem = Siem()
+    siem.come()
+    world = World(manager)
+    world.add("fw-one", siem.port, log_rotate_size=50)
+    manager.start()
+    try:
+        world.send("fw-one", 100)
+        world.until(lambda: len(siem.lines) == 100, 10)
+        sent = 100
+        for now in (jump, 0, jump):
+            began = time.monotonic()
+            (tmp_path / "clock").write_text(f"{now:+d}")
+            world.send("fw-one", 100)
+            sent += 100
+            # Forwarding goes on at once, and so do the timers: a file edited by hand is noticed.
+            world.until(lambda: len(siem.lines) == sent, 10)  # noqa: B023 - called at once
+            size = 50 + sent // 100
+            path = manager.layout.device_file("fw-one")
+            settings = manager.ask("/v1/devices/fw-one")["settings"]
+            old = settings["log_rotate_size"]
+            path.write_text(
+                path.read_text().replace(f"log_rotate_size = {old}", f"log_rotate_size = {size}")
+            )
+            world.until(
+                lambda: manager.ask("/v1/devices/fw-one")["settings"]["log_rotate_size"] == size,  # noqa: B023
+                10,
+            )
+            received = world.log_of("fw-one")["last_received_at"]
+            assert abs(received - (time.time() + now)) < 30
+            assert time.monotonic() - began < 20
+        segments = len(list(manager.layout.device_log("fw-one").glob("syslog.*")))
+        world.until(
+            lambda: (
+                len(list(manager.layout.device_log("fw-one").glob("syslog.*"))) > segments - 1
+                and world.log_of("fw-one")["segments"] > 0
+            ),
+            25,
+        )
+        assert world.verdict(siem.lines) == ()
+        assert world.ledger()["balanced"]
+        manager.stop(signal.SIGKILL)
+        (tmp_path / "clock").write_text("+0")
+        manager.start()
+        fresh = world.send("fw-one", 1)
+        world.until(lambda: fresh[0] in siem.lines, 10)
+        assert world.ledger()["balanced"]
+        assert "Traceback" not in manager.said()
+    finally:
+        siem.away()
