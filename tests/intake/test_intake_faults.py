@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import Any
 
+import pytest
 import pytest_twisted
 from twisted.logger import LogEvent
 
@@ -19,10 +20,12 @@ from tests.intake.intake_parts import (
     bounds,
     from_loopback,
     listen,
+    pause,
     reactor,
     target,
     until,
 )
+from tscm.intake.delivery import Delivery
 from tscm.intake.senders import SenderTable
 from tscm.intake.service import IntakeService
 from tscm.intake.sockets import allow_descriptors
@@ -198,3 +201,57 @@ async def test_a_fault_with_one_log_ends_no_socket_and_costs_no_other_log(
     await service.stopService()
     assert len(logged_failures) == 1  # of six: the rest are counted
     logged_failures.clear()
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_fault_on_the_way_from_the_socket_ends_no_socket(
+    monkeypatch: pytest.MonkeyPatch, logged_failures: list[LogEvent]
+) -> None:
+    def fail(*_: object) -> None:
+        raise ZeroDivisionError("a fault of the program")
+
+    spool = MemorySpool()
+    service = started(spool)
+    (listener,) = service._listeners._udp
+    with from_loopback(2) as datagrams, from_loopback(2, socket.SOCK_STREAM) as stream:
+        stream.connect(target(service.addresses()["tcp"][0]))
+        place = target(service.addresses()["udp"][0])
+        with monkeypatch.context() as broken:
+            broken.setattr(Delivery, "deliver", fail)
+            broken.setattr(listener, "_deliver", fail)
+            for n in range(3):
+                datagrams.sendto(b"<1>lost", place)
+                stream.sendall(b"<1>lost\n")
+                await until(lambda: listener._errors == n + 1)  # noqa: B023
+            await until(lambda: len(logged_failures) == 2)  # the first of each
+        datagrams.sendto(b"<1>kept", place)
+        stream.sendall(b"<1>kept\n")
+        await until(lambda: spool.count() == 2)
+        assert service.figures()["connections"]["open"] == 1
+    await service.stopService()
+    logged_failures.clear()
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_socket_that_cannot_be_read_is_not_all_that_the_reactor_does(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    tries = 0
+
+    def refuse(*_: object) -> None:
+        nonlocal tries
+        tries += 1
+        raise OSError(12, "Cannot allocate memory")
+
+    spool = MemorySpool()
+    service = started(spool)
+    (listener,) = service._listeners._udp
+    with from_loopback(2) as datagrams:
+        with monkeypatch.context() as broken:
+            broken.setattr(listener, "_drain", refuse)
+            datagrams.sendto(b"<1>kept", target(service.addresses()["udp"][0]))
+            await until(lambda: tries >= 3)
+            await pause(0.1)
+            assert tries < 50
+        await until(lambda: spool.count() == 1)
+    await service.stopService()

@@ -276,8 +276,9 @@ def test_a_certificate_that_cannot_be_read_is_a_cause_and_no_exception(
             return x509.load_der_x509_certificate(b"\x30\x00")
 
     files = TlsFiles(certificate="", key="", client="required", client_fingerprints=("00" * 32,))
-    fault = TlsServer(files, lambda: 0.0).client_fault(Presents())
-    assert fault == "client certificate cannot be read: ValueError"
+    server = TlsServer(files, lambda: 0.0)
+    assert server.client_fault(Presents()) == "client certificate cannot be read: ValueError"
+    assert server.certificate(Presents()) == ""
 
 
 def test_settings_that_cannot_be_meant_are_a_sentence(authority: Authority) -> None:

@@ -117,14 +117,17 @@ class SyslogStream(Protocol):
         if self._version != factory.delivery.senders.version and not self._still_welcome():
             return
         self._heard_bytes += len(data)
-        lines = self.decoder.feed(data)
-        if lines is not None:
-            factory.delivery.deliver(
-                factory.account,
-                ((self.sender, lines),),
-                wall_seconds(factory.clock),
-                self.certificate,
-            )
+        try:
+            lines = self.decoder.feed(data)
+            if lines is not None:
+                factory.delivery.deliver(
+                    factory.account,
+                    ((self.sender, lines),),
+                    wall_seconds(factory.clock),
+                    self.certificate,
+                )
+        except Exception:  # noqa: BLE001 - raised, it would close the connection
+            factory.faulty(self.sender)
         if self.decoder.framing is Framing.TLS and not self._named_tls:
             self._named_tls = True
             factory.found_tls(self.sender)
@@ -259,6 +262,8 @@ class SyslogStreams(Factory):
     framing_faults: int = field(default=0, init=False)
     partials: int = field(default=0, init=False)
     tls_on_plain: int = field(default=0, init=False)
+    faults: int = field(default=0, init=False)
+    """Reads that met a fault of the program."""
 
     def buildProtocol(self, addr: IAddress | None) -> Protocol | None:
         """Let a connection in, or not (None closes it)."""
@@ -298,6 +303,17 @@ class SyslogStreams(Factory):
                 times=times,
             )
         return True
+
+    def faulty(self, sender: str) -> None:
+        """A read met a fault of the program; the connection goes on."""
+        self.faults += 1
+        if self.faults == 1 or self.faults % 1000 == 0:
+            self._log.failure(
+                "{listener}: what {sender} sent could not be taken ({times} times)",
+                listener=self.account.listener,
+                sender=sender,
+                times=self.faults,
+            )
 
     def account_partial(self, lines: Lines) -> None:
         """A connection ended inside a line."""

@@ -11,6 +11,7 @@ from attrs import define, field
 from twisted.internet.abstract import FileDescriptor
 from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 from tscm.clock import wall_seconds
 from tscm.intake import sockets
@@ -26,6 +27,7 @@ MAX_BYTES = 4 << 20
 
 _WORTH_WAITING = 8
 _WINDOW_SECONDS = 0.05
+_FAULT_SECONDS = 0.01  # a drain that fails at once must not be all that the reactor does
 _BYTES_A_DATAGRAM = 1280  # of socket buffer, for a line of usual length, with the kernel's own
 
 Deliver = Callable[[Account, Sequence[tuple[str, Lines]], float], None]
@@ -159,22 +161,25 @@ class UdpListener(FileDescriptor):
             self._next = self._clock.callLater(wait, self._again)
 
     def _paced(self) -> float | None:
+        errors = self._errors
         batch = self._take()
-        return self.pace.after(batch.datagrams, more=batch.more, now=self._clock.seconds())
+        wait = self.pace.after(batch.datagrams, more=batch.more, now=self._clock.seconds())
+        return wait if self._errors == errors else max(wait or 0.0, _FAULT_SECONDS)
 
     def _take(self) -> Batch:
+        """One drain.  Raises nothing: for an exception the reactor gives the socket up for good."""
         try:
             batch = self._drain(self._socket, MAX_MESSAGES, MAX_BYTES)
+            self._account_for(batch)
         except OSError as error:
-            self._errors += 1
-            if self._errors == 1 or self._errors % 1000 == 0:
-                self._log.error(
-                    "{listener}: cannot read: {error} ({errors} times)",
-                    listener=self._account.listener,
-                    error=error,
-                    errors=self._errors,
-                )
-            return Batch()
+            self._failed(f"cannot read: {error}")
+        except Exception as error:  # noqa: BLE001 - whatever it is, the listener goes on
+            self._failed(f"a fault of this program: {error!r}", Failure())
+        else:
+            return batch
+        return Batch()
+
+    def _account_for(self, batch: Batch) -> None:
         self.drains += 1
         self._account.empty += batch.empty
         self._account.cut += batch.cut
@@ -184,4 +189,17 @@ class UdpListener(FileDescriptor):
                 [(_address(one.key), one.lines) for one in batch.senders],
                 wall_seconds(self._clock),
             )
-        return batch
+
+    def _failed(self, cause: str, failure: Failure | None = None) -> None:
+        self._errors += 1
+        if self._errors != 1 and self._errors % 1000:
+            return
+        words: dict[str, Any] = {
+            "listener": self._account.listener,
+            "cause": cause,
+            "errors": self._errors,
+        }
+        if failure is None:
+            self._log.error("{listener}: {cause} ({errors} times)", **words)
+        else:
+            self._log.failure("{listener}: {cause} ({errors} times)", failure, **words)
