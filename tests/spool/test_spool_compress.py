@@ -1,4 +1,5 @@
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from twisted.internet.task import Clock
 
 from tests.spool.spool_room import FaultyDisk, make_spool, numbered, run_of
 from tests.spool.test_spool_service import BIG, balanced, closed, drain
+from tscm.settings.layout import Layout
 from tscm.spool.compress import (
     FRAME_BYTES,
     CompressedDamaged,
@@ -17,6 +19,7 @@ from tscm.spool.compress import (
 )
 from tscm.spool.disk import Disk
 from tscm.spool.service import SpoolService
+from tscm.spool.tools_export import Wanted, export_log
 
 
 def packed(folder: Path, text: bytes) -> Path:
@@ -109,6 +112,37 @@ def test_segments_are_compressed_when_all_readers_have_passed_them(tmp_path: Pat
     assert balanced(spool, "asa")
     assert not list((tmp_path / "asa/.spool").glob("packing.*"))
     closed(spool)
+
+
+def test_search_and_export_read_what_all_readers_have_passed(tmp_path: Path) -> None:
+    clock, logs = Clock(), Layout(tmp_path).logs
+    logs.mkdir(parents=True)
+    spool = sealed(logs, clock)
+    drain(spool.reader("asa", "forward"))
+    clock.pump([1] * 12)
+    spool.append("asa", [run_of(*numbered(30, 5))], 40.0)
+    closed(spool)
+    assert texts(logs) == ["", *(f".{n:020d}.zst" for n in (0, 270, 540))]
+    parts: list[bytes] = []
+    done = export_log(Disk(), logs, "asa", parts.append)
+    assert (done.lines, done.missing) == (35, ())
+    assert b"".join(parts) == b"\n".join(numbered(0, 35)) + b"\n"
+    parts.clear()
+    export_log(Disk(), logs, "asa", parts.append, Wanted(since=2.0, until=3.0))
+    assert b"".join(parts) == b"\n".join(numbered(10, 10)) + b"\n"
+    whole = tsadmin(tmp_path, "spool", "export", "asa")
+    assert whole == b"\n".join(numbered(0, 35)) + b"\n"
+    (needle,) = numbered(12, 1)
+    assert tsadmin(tmp_path, "search", "asa", needle.decode(), "--raw") == needle + b"\n"
+
+
+def tsadmin(root: Path, *words: str) -> bytes:
+    return subprocess.run(
+        [sys.executable, "-m", "tscm", "--root", str(root), *words],
+        capture_output=True,
+        timeout=30,
+        check=True,
+    ).stdout
 
 
 def test_compressed_segments_outlive_the_list(tmp_path: Path) -> None:
