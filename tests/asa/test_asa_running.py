@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tscm.asa.running import Binding, Interface, LogHost, read_entry, read_running
+from tscm.asa.access_lists import read_entry
+from tscm.asa.running import Binding, Interface, LogHost, read_running
 
 TEXT = """\
 : Saved
@@ -91,7 +92,7 @@ def test_what_concerns_us_is_read_and_the_rest_passed_over() -> None:
         ("ip user DOM\\me any object-group B", "any", "object-group B", True),
         ("ip security-group name S any any", "any", "any", True),
         ("ip object-group-security S any any", "any", "any", True),
-        ("ip 2001:db8::/32 any6", "2001:db8::/32", "any", False),
+        ("ip 2001:db8::/32 any6", "2001:db8::/32", "any6", False),
         ("ip interface outside any", "interface outside", "any", False),
     ],
 )

@@ -87,6 +87,13 @@ def test_use_of_the_groups(lines: list[str], verdict: Verdict, words: str) -> No
     check(protection.judge_use(config(*lines), "X"), verdict, words)
 
 
+def test_an_entry_that_takes_all_of_ipv6_is_no_cover_for_ipv4() -> None:
+    lines = [LAST.replace("any any", "any6 any6"), *OURS, GLOBAL]
+    check(protection.judge_use(config(*lines), "X"), GOOD, "both groups")
+    lines = [LAST.replace("any any", "any4 any4"), *OURS, GLOBAL]
+    check(protection.judge_use(config(*lines), "X"), BROKEN, "stands above")
+
+
 def test_an_entry_below_one_that_takes_everything_in_one_of_two_lists_is_doubtful() -> None:
     second = [one.replace("global_access", "other") for one in (LAST, *OURS)]
     lines = [*OURS, *second, GLOBAL, "access-group other in interface inside"]

@@ -6,8 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from attrs import frozen
 
+from tscm.asa.access_lists import INFORMATIONAL, LEVELS, Entry
 from tscm.asa.lines import access_list_lines
-from tscm.asa.running import INFORMATIONAL, LEVELS, TCP, Entry, LogHost, RunningConfig
+from tscm.asa.running import TCP, LogHost, RunningConfig
 from tscm.doctor.finding import Finding, Verdict, broken, doubtful, good
 from tscm.policy.groups import parent_name
 

@@ -8,7 +8,8 @@ from collections.abc import Mapping
 
 from attrs import frozen
 
-from tscm.asa.running import Binding, Entry, Interface, RunningConfig
+from tscm.asa.access_lists import Entry
+from tscm.asa.running import Binding, Interface, RunningConfig
 from tscm.doctor.finding import Finding, broken, doubtful, good
 from tscm.doctor.firewall import members_under
 from tscm.doctor.protection import entries_in_force
