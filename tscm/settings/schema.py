@@ -5,8 +5,7 @@ A field made by `setting` carries the function that reads it and a sentence of
 documentation; `docs/settings.md` and `tsadmin`'s help are made from the same place.
 """
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
-from functools import cache
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import attrs
@@ -38,13 +37,17 @@ def read_table(cls: type[T], table: Mapping[str, Any]) -> tuple[T | None, Sequen
         return None, _faults(error, ())
 
 
-@cache
-def _converter(cls: Hashable) -> cattrs.Converter:
+_CONVERTERS: dict[type[Any], cattrs.Converter] = {}
+
+
+def _converter(cls: type[Any]) -> cattrs.Converter:
     """Made once a class: it writes and compiles code, which took most of the time of a read."""
-    converter = cattrs.Converter(detailed_validation=True)
-    assert isinstance(cls, type)
-    _teach(converter, cls)
-    return converter
+    found = _CONVERTERS.get(cls)
+    if found is None:
+        found = cattrs.Converter(detailed_validation=True)
+        _teach(found, cls)
+        _CONVERTERS[cls] = found
+    return found
 
 
 def _teach(converter: cattrs.Converter, cls: type[Any]) -> None:
