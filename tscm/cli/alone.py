@@ -13,6 +13,7 @@ from twisted.internet.selectreactor import SelectReactor
 from twisted.python.failure import Failure
 
 from tscm.cli.owner import left_to_owner
+from tscm.cli.signals import handlers_kept
 from tscm.devices import stored_device
 from tscm.events.history import with_history
 from tscm.model import Json, Report
@@ -78,7 +79,8 @@ def ask_alone(layout: Layout, name: str, ask: Ask) -> Any:
         reactor.addSystemEventTrigger("before", "shutdown", stop)
         reactor.callWhenRunning(lambda: Deferred.fromCoroutine(work()).addBoth(ended))
         try:
-            reactor.run()
+            with handlers_kept():
+                reactor.run()
         finally:
             store.close()
     if isinstance(answers[0], Failure):
