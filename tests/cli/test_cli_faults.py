@@ -38,6 +38,12 @@ def test_a_lost_key_hides_no_device_and_stops_what_needs_it(
     assert tsadmin("remove", "tstest", "--yes").status == 0
 
 
+def test_a_question_about_no_device_at_all_is_told_so(tsadmin: "Tsadmin") -> None:
+    done = tsadmin("policy", "why", "198.51.100.7")
+    assert done.status == 0
+    assert "No device yet" in done.out + done.err
+
+
 def test_a_key_of_loose_mode_is_refused(tsadmin: "Tsadmin", root: Path, add: "Add") -> None:
     add()
     Layout(root).key.chmod(0o644)

@@ -36,6 +36,8 @@ def command(session: Session, /, address: str, name: str | None, *, json_output:
         raise faults[0]
     for fault in faults:
         say.warn(str(fault))
+    if not names:
+        say.info("No device yet; `tsadmin add --type asarest` adds one", aside=True)
     status = 1 if faults else 0
     if json_output:
         say.as_json(answers)

@@ -242,7 +242,7 @@ class PortalSettings:
     certificate: str | None = setting(
         values.optional(values.path),
         None,
-        doc="Certificate of the log service; made where not given.",
+        doc="Certificate of the log service; else made: /var/lib/tscm/portal/log-service.crt.",
     )
     key: str | None = setting(values.optional(values.path), None, doc="Its key.")
 

@@ -21,7 +21,8 @@ _HEAD = """\
 
 Made from the code by `python -m tscm.settings.page docs/settings.md etc/tscm.toml`; a test compares.
 
-Two kinds of files, both TOML. With `--root DIR` (or `TSCM_ROOT`) all paths lie under that folder.
+Two kinds of files, both TOML. With `--root DIR` (or `TSCM_ROOT`) all paths of this page lie under that folder; a path that is
+the value of a setting, as `ca_file`, is taken as it stands.
 A file with faults changes nothing: `tsadmin` and the manager report every fault at once, with its path in the
 file and what is allowed, and a running manager goes on with the settings that it has.
 
