@@ -57,6 +57,8 @@ CASES: list[tuple[Finding, Verdict, str]] = [
     (node.judge_buffers(None, 100, 100), GOOD, "allows"),
     (node.judge_buffers(None, 100, None), GOOD, "allows"),
     (node.judge_buffers(None, 100, 99), DOUBTFUL, "99"),
+    (node.judge_database(None), GOOD, "can be used"),
+    (node.judge_database("damaged"), BROKEN, "damaged"),
     (node.judge_kernel_drops(udp()), GOOD, "none"),
     (node.judge_kernel_drops({}), GOOD, "nothing listens"),
     (node.judge_kernel_drops(udp(None)), DOUBTFUL, "does not tell"),
