@@ -19,6 +19,7 @@ from typing import TypeVar
 import numpy as np
 from attrs import evolve
 
+from tscm.asa.driver import open_driver
 from tscm.model import AddMembers, CreateGroup, Group, RemoveMembers, Step
 from tscm.policy.cidr import CidrSet, Entries
 from tscm.policy.config_size import member_bytes
@@ -28,6 +29,12 @@ from tscm.policy.match import Matcher
 from tscm.policy.plan import Desired, Plan, make_plan
 from tscm.policy.rank import cut
 from tscm.policy.why import ListView, why
+from tscm.secrets import Secret
+from tscm.settings.device import DeviceSettings
+from tscm.settings.node import NodeSettings
+from tscm.store.policies import Generation, pack, stored
+from tscm.update.inquiry import explain
+from tscm.update.job import UpdateJob
 
 ENTRIES = 100_000
 ROUNDS = 5
@@ -105,6 +112,37 @@ def listed(cidrs: Sequence[str]) -> PolicyList:
     return PolicyList(name="block.example", entries=Entries.of(cidrs))
 
 
+def stored_job(published: PolicyList, in_force: CidrSet) -> UpdateJob:
+    """What a question about a device is answered from."""
+    settings = DeviceSettings(
+        name="bench",
+        device_id="tdid_bench",
+        device="198.51.100.1",
+        block_list="block.example",
+        allow_list="allow.example",
+        username="admin",
+        password=Secret("simulated"),
+    )
+    allow = PolicyList(name="allow.example", entries=ALLOW.entries)
+    return UpdateJob(
+        settings=settings,
+        node=NodeSettings(),
+        known={one.name: stored(one) for one in (published, allow)},
+        applied=Generation(
+            applied_at=0.0,
+            block_entries=len(in_force),
+            allow_entries=len(ALLOW),
+            block=pack(in_force.entries),
+            allow=pack(ALLOW.entries),
+        ),
+        fetch=lambda *_: None,
+        opener=open_driver,
+        resolve=lambda _: (),
+        now=time.time,
+        pause=lambda _: False,
+    )
+
+
 def main() -> None:
     """Print the table; end with status 1 where a bar is broken."""
     first = texts(1, ENTRIES)
@@ -135,6 +173,9 @@ def main() -> None:
     view = ListView(kind="block", published=new, rules=RULES, in_force=merged)
     asking, _ = cpu(lambda: why(first[-1], [view, view]))
     rows.append(("why an address", asking, ""))
+    job = stored_job(new, merged)
+    answering, _ = cpu(lambda: explain(job, first[-1]))
+    rows.append(("why an address, both lists out of the store", answering, ""))
     building, matcher = cpu(lambda: Matcher.of({"block": new.entries}))
     rows.append(("matcher: build", building, ""))
     asked = np.random.default_rng(1).integers(0, 1 << 32, 1_000_000, dtype=np.uint32)
@@ -148,7 +189,7 @@ def main() -> None:
     memory = peak_memory()
     bars = [
         ("guard, merge, cut and plan under 1 s", whole < 1),
-        (f"why under 100 ms: {asking * 1000:.0f}", asking < 0.1),
+        (f"why under 100 ms: {answering * 1000:.0f}", answering < 0.1),
         (f"1 % change sends under 3 % of a load: {share:.1%}", share < 0.03),
         (
             f"at most 2 requests for a child: {len(plan.steps)} for {len(touched)}",
