@@ -10,6 +10,7 @@ from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
 from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 
+from tscm.events.selection import ListedLines
 from tscm.forward.service import ForwardService
 from tscm.forward.target import READER, Target, targets_of
 from tscm.model import Json
@@ -196,5 +197,6 @@ class DeviceRooms:
             node.upload_slots,
             interval_seconds=bounds.interval_seconds,
             max_batch_kb=bounds.max_batch_kb,
+            select=ListedLines(node.layout.database, name),
         )
         self.upload.startService()

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tscm.model import Cidr
 from tscm.policy.cidr import CidrSet
-from tscm.policy.presence import presence
+from tscm.policy.presence import Held, presence
 
 
 def network(base: str, least: int) -> st.SearchStrategy[str]:
@@ -38,6 +38,18 @@ def test_presence_is_what_the_set_says(listed: list[str], asked: str) -> None:
     held, wanted = CidrSet.of_texts(listed), CidrSet.of_texts([asked])
     expected = "all" if held.contains(wanted) else "part" if held.overlaps(wanted) else "none"
     assert presence(held.entries.to_bytes(), Cidr(asked)) == expected
+
+
+ADDRESSES = NETWORKS.map(lambda text: text.partition("/")[0].encode())
+
+
+@settings(deadline=None, max_examples=300)
+@given(st.lists(NETWORKS, max_size=8), st.sets(ADDRESSES, max_size=8))
+def test_many_addresses_are_told_as_one_by_one(listed: list[str], asked: set[bytes]) -> None:
+    held = CidrSet.of_texts(listed)
+    found = Held.of(held.entries.to_bytes()).without(asked | {b"SERVER1", b"1.2.3", b"::x", b""})
+    expected = {one for one in asked if not held.covers(one.decode())}
+    assert found == expected | {b"SERVER1", b"1.2.3", b"::x", b""}
 
 
 def test_damage_is_told() -> None:

@@ -121,7 +121,8 @@ def _counted(
         if word >= 0 and word not in found:
             found[word] = connection.execute(
                 f"SELECT {column}, action, list, MIN(day), MAX(day), SUM(lines), SUM(hits) "  # noqa: S608 - names of this file
-                f"FROM daily WHERE device = ? AND {column} = ? GROUP BY action, list",
+                f"FROM daily INDEXED BY daily_by_{column} "
+                f"WHERE device = ? AND {column} = ? GROUP BY action, list",
                 (device, word),
             ).fetchall()
     return sorted((one for rows in found.values() for one in rows), key=lambda one: -one[6])

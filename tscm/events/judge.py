@@ -9,7 +9,7 @@ says so itself.  Everything else was some other rule's doing and counts as no hi
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from operator import itemgetter
-from typing import NamedTuple, Self
+from typing import NamedTuple, Protocol, Self, TypeVar
 
 from attrs import define, field, frozen
 
@@ -113,7 +113,18 @@ class Force:
         return found
 
 
-def applicable(forces: Sequence[Force], at: float) -> list[Force]:
+class Applied(Protocol):
+    """Whatever came into force at a time."""
+
+    @property
+    def applied_at(self) -> float:
+        """POSIX seconds."""
+
+
+A = TypeVar("A", bound=Applied)
+
+
+def applicable(forces: Sequence[A], at: float) -> list[A]:
     """
     The generations that lines received *at* may tell of, likeliest first.
 

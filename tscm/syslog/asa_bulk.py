@@ -74,7 +74,12 @@ def policy_rows(block: bytes) -> list[Row]:
 
 def rows_of(lines: Sequence[bytes]) -> list[Row]:
     """The same for policy lines that were picked out before, each with its LF."""
-    rows: list[Row] = []
+    return [row for row in row_of_each(lines) if row is not None]
+
+
+def row_of_each(lines: Sequence[bytes]) -> list[Row | None]:
+    """The same with a place for each of *lines*; None where it does not tell two ends."""
+    rows: list[Row | None] = []
     for fields in _ORDINARY.findall(b"".join(lines)):
         row: Row | None
         if fields[_ACTION]:
@@ -84,10 +89,9 @@ def rows_of(lines: Sequence[bytes]) -> list[Row]:
             row = (group, b"denied", protocol, source, destination, port, b"1", b"")
         else:
             row = _row(fields[-1])
-        if row is not None:
-            if b":" in row[_SOURCE] or b":" in row[_DESTINATION]:
-                row = (*row[:3], _canonical(row[3]), _canonical(row[4]), *row[5:])
-            rows.append(row)
+        if row is not None and (b":" in row[_SOURCE] or b":" in row[_DESTINATION]):
+            row = (*row[:3], _canonical(row[3]), _canonical(row[4]), *row[5:])
+        rows.append(row)
     return rows
 
 

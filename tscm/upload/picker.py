@@ -1,5 +1,5 @@
 """
-Picks batches out of sealed segments, a block at a time, so that nothing else has to wait.
+Picks batches out of sealed segments, a block at a time and in a thread, so that nothing else has to wait.
 """
 
 from collections.abc import Callable
@@ -10,7 +10,8 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 
 from tscm.model import Block, LogReader
-from tscm.upload.batch import Part, Select, Stretch, clip, pick
+from tscm.threads import Threads
+from tscm.upload.batch import Part, Piece, Select, Stretch, clip, halves, pick, pieces
 from tscm.upload_format import batch_key
 
 BLOCK_BYTES = 128 << 10
@@ -26,6 +27,7 @@ class Picker:
     """
 
     _reactor: IReactorTime
+    _threads: Threads
     _reader: LogReader
     select: Select
     _salt: Callable[[], str]
@@ -43,11 +45,10 @@ class Picker:
             block = self._reader.read(offset, room, sealed_only=True)
             if block is None:
                 break
-            stretches.append(pick(block, self.select))
+            stretches.append(await self._pick(block))
             offset = block.end
             size += len(stretches[-1].selected)
             scanned += len(block.data)
-            await self._turn()
         if not stretches:
             return None
         start = stretches[0].start
@@ -56,13 +57,20 @@ class Picker:
 
     async def stretches(self, part: Part) -> list[Stretch]:
         """What the log still holds of *part*, picked over."""
-        found = []
-        for block in await self.blocks(part):
-            found.append(pick(block, self.select))
-            await self._turn()
-        return found
+        return [await self._pick(block) for block in await self._blocks(part)]
 
-    async def blocks(self, part: Part) -> list[Block]:
+    async def halves(self, part: Part) -> tuple[Part, Part] | None:
+        """*part* as two of about half its size; None where it holds a single line."""
+        held = [(block, self._pieces(block)) for block in await self._blocks(part)]
+        return await self._threads.run(halves, held, self.select, part)
+
+    def _pick(self, block: Block) -> Deferred[Stretch]:
+        return self._threads.run(pick, block, self._pieces(block), self.select)
+
+    def _pieces(self, block: Block) -> list[Piece]:
+        return pieces(block, self._reader.origins(block.start, block.end))
+
+    async def _blocks(self, part: Part) -> list[Block]:
         """What the log still holds of *part*."""
         offset, found = part.start, []
         while offset < part.end:

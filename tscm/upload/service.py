@@ -24,7 +24,6 @@ from tscm.upload.batch import (
     Part,
     Select,
     Stretch,
-    halves,
     policy_selection,
 )
 from tscm.upload.failure import Kind, UploadFailed
@@ -93,7 +92,7 @@ class UploadService(Service):
     _kept_aside: int = field(default=0, init=False)
 
     def __attrs_post_init__(self) -> None:
-        self._picker = Picker(self._reactor, self._reader, self._select, self._salt)
+        self._picker = Picker(self._reactor, self._threads, self._reader, self._select, self._salt)
 
     # -- life -----------------------------------------------------------------
 
@@ -292,9 +291,7 @@ class UploadService(Service):
         rest = (self._parts or ())[1:]
         if failure.kind is Kind.SPLIT:
             size = sum(len(one.selected) for one in stretches)
-            two = await self._threads.run(
-                halves, await self._picker.blocks(part), self._select, part
-            )
+            two = await self._picker.halves(part)
             if two is not None:
                 self._limit_bytes = max(BLOCK_BYTES // 2, size // 2)
                 await self._keep((*two, *rest))
