@@ -65,7 +65,7 @@ class FakeOperations:
         return {"name": name}
 
     async def upload_logs(self, name: str, report: Report) -> Json:
-        return {"name": name}
+        return {"name": b"no JSON" if name == "bytes" else name}
 
     async def batches_aside(self, name: str) -> Json:
         return {"name": name, "batches": []}
@@ -176,6 +176,17 @@ async def test_a_fault_of_ours_is_told_and_logged(
     assert "ZeroDivisionError" in error["sentence"]
     assert "Traceback" not in answer.text
     assert logged_failures.pop()["log_failure"].type is ZeroDivisionError
+
+
+@pytest_twisted.ensureDeferred
+async def test_an_answer_that_is_no_json_is_a_fault_that_is_told(
+    control: tuple[Path, FakeOperations], logged_failures: list[LogEvent]
+) -> None:
+    path, _ = control
+    answer = await call(path, "POST", "/v1/devices/bytes/logs")
+    assert "TypeError" in json.loads(answer.text)["error"]["sentence"]
+    assert len(logged_failures) == 1
+    logged_failures.clear()
 
 
 @pytest_twisted.ensureDeferred

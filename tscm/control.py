@@ -286,26 +286,26 @@ class ControlInterface:
         gone: list[object] = []
         request.notifyFinish().addErrback(gone.append)
 
-        def send(line: Json) -> None:
+        def send(line: bytes) -> None:
             if not gone:
-                request.write(json.dumps(line).encode() + b"\n")
+                request.write(line + b"\n")
 
         def report(progress: Progress) -> None:
-            line = {"progress": attrs.asdict(progress)}
+            line = json.dumps({"progress": attrs.asdict(progress)}).encode()
             self._reactor.callFromThread(send, line)
 
         async def run() -> None:
             try:
-                last = {"result": await call(self._body(request), report)}
+                last = json.dumps({"result": await call(self._body(request), report)})
             except TscmError as error:
-                last = {"error": error_json(error)}
+                last = json.dumps({"error": error_json(error)})
             except Exception as error:  # noqa: BLE001 - the end of a call: logged and told
                 self._log.failure("a control call failed")
-                last = {"error": error_json(error)}
+                last = json.dumps({"error": error_json(error)})
             told: Deferred[None] = Deferred()
             self._reactor.callFromThread(told.callback, None)
             await told  # progress that was reported before stands in the same queue before this
-            send(last)
+            send(last.encode())
             gone.append(None)  # what is reported from now on has no reader
 
         # Klein cancels what it is given when the client goes away; the work itself goes on
