@@ -13,8 +13,8 @@ import attrs
 from attrs import frozen
 
 from tscm.errors import (
+    DeviceChanged,
     DeviceExists,
-    DeviceUnknown,
     Fault,
     ListUnavailable,
     SenderConflict,
@@ -325,14 +325,16 @@ def stored_device(layout: Layout, name: str) -> DeviceSettings:
     return read_device(layout, unsealed.name, load_key(layout.key))
 
 
-def change_device(layout: Layout, settings: DeviceSettings) -> None:
+def change_device(layout: Layout, present: DeviceSettings, settings: DeviceSettings) -> None:
     """
-    Replace a stored device's settings.
+    Replace a stored device's settings, which were *present* when the change was asked for.
 
-    Raises `DeviceUnknown`, `SenderConflict`, `SecretUnavailable`; then nothing has changed.
+    A check of lists and device takes its time: what somebody else stored meanwhile is not overwritten.
+    Raises `DeviceUnknown`, `DeviceChanged`, `SenderConflict`, `SecretUnavailable`; then nothing has
+    changed.
     """
-    if settings.name not in device_names(layout):
-        raise DeviceUnknown(settings.name)
+    if stored_device(layout, settings.name) != present:
+        raise DeviceChanged(settings.name)
     refuse_conflicts(layout, settings)
     write_device(layout, settings, load_key(layout.key))
 
@@ -386,7 +388,7 @@ def reconfigure_device(
         check = check_device(layout, node, settings, report, reach=reach)
         if options.get("max_policy_size") == AUTO:
             settings = settle(settings, options, check)
-    change_device(layout, settings)
+    change_device(layout, present, settings)
     return changed(present, settings, check)
 
 

@@ -102,6 +102,22 @@ class DeviceUnknown(TscmError):
         return f"there is no device named {self.name!r}; `tsadmin list` shows those that there are"
 
 
+class DeviceChanged(TscmError):
+    """
+    A device's settings were changed by somebody else while a change of them was being checked.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        super().__init__(name)
+
+    def __str__(self) -> str:
+        return (
+            f"the settings of {self.name!r} were changed by somebody else meanwhile, so nothing was "
+            f"stored; look at `tsadmin show {self.name}` and try again"
+        )
+
+
 class DeviceEnding(TscmError):
     """
     A device of this nickname is just being removed, and not all of it has ended.

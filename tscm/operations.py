@@ -3,10 +3,12 @@ What the control interface can ask of the manager, carried out by its rooms.
 """
 
 import os
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import attrs
-from attrs import define
+from attrs import define, field
+from twisted.internet.defer import DeferredLock
 
 from tscm import __version__, devices
 from tscm.clock import wall_seconds
@@ -81,6 +83,7 @@ class NodeOperations:
     """
 
     _node: "NodeService"
+    _writing: DeferredLock = field(factory=DeferredLock, init=False)
 
     def status(self) -> Json:
         """See `Operations`."""
@@ -133,10 +136,10 @@ class NodeOperations:
         node = self._node
         settings = devices.propose(table)
         devices.refuse_taken(node.layout, settings.name)
-        devices.refuse_conflicts(node.layout, settings)
+        await node.quick.run(devices.refuse_conflicts, node.layout, settings)
         check = await node.slow.run(devices.check_device, node.layout, node.node, settings, report)
         settings = devices.settle(settings, table, check)
-        devices.store_device(node.layout, settings)
+        await self._write(devices.store_device, node.layout, settings)
         node.put_in_force(settings)
         return devices.added(node.node, settings, check)
 
@@ -145,7 +148,7 @@ class NodeOperations:
         node = self._node
         present = devices.stored_device(node.layout, name)
         settings = devices.propose(table, present)
-        devices.refuse_conflicts(node.layout, settings)
+        await node.quick.run(devices.refuse_conflicts, node.layout, settings)
         check = None
         proposed = table.get("max_policy_size") == devices.AUTO
         if proposed or devices.needs_check(present, settings):
@@ -154,15 +157,23 @@ class NodeOperations:
             )
             if proposed:
                 settings = devices.settle(settings, table, check)
-        devices.change_device(node.layout, settings)
+        await self._write(devices.change_device, node.layout, present, settings)
         node.put_in_force(settings)
         return devices.changed(present, settings, check)
 
     async def remove_device(self, name: str) -> Json:
         """See `Operations`."""
-        gone = devices.forget_device(self._node.layout, self._node.node, name)
+        node = self._node
+        gone: Json = await self._write(devices.forget_device, node.layout, node.node, name)
         await self._node.take_out_of_force(name)
         return gone
+
+    async def _write(self, write: Callable[..., Any], *about: Any) -> Any:
+        """
+        In a thread, for the disk may be slow and all devices are compared; one at a time, so that
+        what was looked at still holds when it is stored.
+        """
+        return await self._writing.run(self._node.quick.run, write, *about)
 
     async def update_device(self, name: str, report: Report, *, force: bool) -> Json:
         """See `Operations`."""

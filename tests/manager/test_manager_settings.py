@@ -12,7 +12,10 @@ from twisted.internet import reactor as installed
 from twisted.internet.defer import Deferred
 
 from tests.manager.manager_process import Manager
+from tscm.devices import stored_device
+from tscm.errors import DeviceChanged
 from tscm.forward.target import READER
+from tscm.operations import NodeOperations
 from tscm.service import GONE_LOOKS, NodeService
 
 reactor: Any = installed
@@ -142,3 +145,22 @@ async def test_a_lost_key_costs_the_upload_no_position(node: Node) -> None:
     node.start()
     assert "lost" in node.service.faults["fw"]
     assert "upload" in node.service.spool.readers("fw")
+
+
+@pytest_twisted.ensureDeferred
+async def test_what_is_edited_while_a_change_is_asked_for_is_not_overwritten(node: Node) -> None:
+    node.files.write_device("fw")
+    node.start()
+    operations = NodeOperations(node.service)
+    change = {"log_rotate_size": 500}
+    changing = Deferred.fromCoroutine(operations.change_device("fw", change, lambda _: None))
+    node.files.write_device("fw", allow_list="other.example")
+    with pytest.raises(DeviceChanged, match="changed by somebody else"):
+        await changing
+    assert stored_device(node.files.layout, "fw").allow_list == "other.example"
+    done = await operations.change_device("fw", change, lambda _: None)
+    assert done["changed"] == ["log_rotate_size"]
+    assert node.service.rooms["fw"].settings.allow_list == "other.example"
+    gone = await operations.remove_device("fw")
+    assert gone["name"] == "fw"
+    assert node.service.rooms == {}
