@@ -3,7 +3,7 @@ The book over starts: adding up, unclean stops, damage, and the alarm.
 """
 
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from attrs import evolve
@@ -29,6 +29,7 @@ from tscm.ledger_book import (
     write_book,
 )
 from tscm.model import Json
+from tscm.threads import Threads
 
 NUMBER = st.integers(0, 1 << 48)
 NAMED = st.dictionaries(st.text(max_size=8), NUMBER, max_size=4)
@@ -87,7 +88,7 @@ class World:
         self.wrong = 0
         self.keeper = Bookkeeper(
             self.clock,
-            Blocking(),
+            cast(Threads, Blocking()),
             self.path,
             self.figures,
             lambda: {"192.0.2.99": self.unknown} if self.unknown else {},

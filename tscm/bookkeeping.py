@@ -29,7 +29,7 @@ class Bookkeeper(MultiService):
     """
     Keeps the book at *path*.
 
-    *intake* gives the listeners' figures, *strangers* the lines of unknown senders by address, *logs*
+    *intake* gives `IntakeService.accounts()`, *strangers* the lines of unknown senders by address, *logs*
     the lines of every open log, *check* the balance.  Begins when the logs are open and before
     lines come in; stops when no more come and before the logs are closed.
     """
@@ -76,7 +76,7 @@ class Bookkeeper(MultiService):
             book = Book.new(now)
         self._kernel_before = {
             name: book.kernel.get(name, 0)
-            for name, drops in self._kernel().items()
+            for name, drops in _kernel(self._intake()).items()
             if drops >= book.kernel.get(name, 0)  # fewer: a socket of its own
         }
         known = book.gaps_total
@@ -106,23 +106,17 @@ class Bookkeeper(MultiService):
 
     def book(self) -> Book:
         """Everything up to now."""
-        kernel = self._kernel()
+        intake = self._intake()
+        kernel = _kernel(intake)
         run = {name: drops - self._kernel_before.get(name, 0) for name, drops in kernel.items()}
         for address, lines in self._strangers().items():
             known = self._strangers_seen.get(address, 0)
             if known or len(self._strangers_seen) < _STRANGERS_MOST:
                 self._strangers_seen[address] = max(known, lines)
-        book = self._book.with_run(self._intake(), self._strangers_seen, run)
+        book = self._book.with_run(intake, self._strangers_seen, run)
         # A log that is closed for now keeps what was noted of it.
         logs = {**self._book.logs, **self._logs()}
         return evolve(book, at=wall_seconds(self._clock), logs=logs, kernel=kernel)
-
-    def _kernel(self) -> dict[str, int]:
-        """Datagrams that the kernel dropped of each socket since it was opened."""
-        listeners = dict(self._intake().get("listeners", {}))
-        return {
-            name: one["kernel_drops"] for name, one in listeners.items() if one.get("kernel_drops")
-        }
 
     def _write(self, book: Book) -> None:
         try:
@@ -169,3 +163,9 @@ class Bookkeeper(MultiService):
             "unbalanced": self.unbalanced,
             "unbalanced_since": self.unbalanced_since,
         }
+
+
+def _kernel(intake: Json) -> dict[str, int]:
+    """Datagrams that the kernel dropped of each socket since it was opened."""
+    listeners = dict(intake.get("listeners", {}))
+    return {name: one["kernel_drops"] for name, one in listeners.items() if one.get("kernel_drops")}

@@ -146,7 +146,7 @@ class NodeService(Service):
             reactor,
             self.quick,
             self.layout.ledger,
-            self.intake.figures,
+            self.intake.accounts,
             self.senders.strangers.counts,
             self.spool.stored_lines,
             operations.balance,

@@ -20,7 +20,7 @@ from tests.manager.manager_process import SETTINGS, Manager, send_udp, wait_for
 from tscm.ledger_book import UNTOLD
 
 HIT = b"<166>%%ASA-6-106100: access-list a denied tcp i/192.0.2.1(1) -> o/1.2.3.4(%d)"
-SIEM = {
+SIEM: dict[str, Any] = {
     "syslog_forward": True,
     "forward_address": "127.0.0.1",
     "forward_port": 9,

@@ -145,9 +145,9 @@ def test_a_reader_that_is_switched_off_is_dropped_when_its_user_has_ended(
 
 
 ALSO = "tcp://192.0.2.20:514"
-GONE = {"syslog_forward": False, "send_logs": False}
-MOVED = {"forward_address": "192.0.2.10"}
-OTHER_WORDS = {"forward_mode": "rfc5424", "forward_also": (f"{ALSO}?mode=rfc5424",)}
+GONE: dict[str, Any] = {"syslog_forward": False, "send_logs": False}
+MOVED: dict[str, Any] = {"forward_address": "192.0.2.10"}
+OTHER_WORDS: dict[str, Any] = {"forward_mode": "rfc5424", "forward_also": (f"{ALSO}?mode=rfc5424",)}
 
 
 @pytest.mark.parametrize("change", [GONE, MOVED, OTHER_WORDS, {"forward_also": ()}])

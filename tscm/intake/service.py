@@ -198,6 +198,10 @@ class IntakeService(Service):
         """Where it listens, by kind (`udp`, `tcp`, `tls`), after binding."""
         return self._listeners.addresses()
 
+    def accounts(self) -> Json:
+        """The part of `figures` that the ledger notes: cheap, however many devices there are."""
+        return {"listeners": self._listeners.figures(), "devices": self._delivery.figures()}
+
     def figures(self) -> Json:
         """
         What came in and what became of it.
