@@ -89,6 +89,12 @@ class FakeOperations:
         self.asked.append(("doctor", name))
         return {"findings": []}
 
+    async def rebuild_events(self, name: str, report: Report) -> Json:
+        return {"name": name}
+
+    async def report(self, name: str, options: Json) -> Json:
+        return {"name": name, **options}
+
     def ledger(self, device: str | None) -> Json:
         return {"device": device}
 

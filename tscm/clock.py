@@ -7,9 +7,14 @@ all of them fire at once.
 """
 
 import time
-from typing import Any
+from typing import Any, Protocol
 
-from twisted.internet.interfaces import IReactorTime
+
+class Clock(Protocol):
+    """What tells a time: a reactor, or a test's clock."""
+
+    def seconds(self) -> float:
+        """Now."""
 
 
 def make_steady(reactor: Any) -> None:
@@ -23,7 +28,7 @@ def make_steady(reactor: Any) -> None:
     reactor.wall_seconds = time.time
 
 
-def wall_seconds(clock: IReactorTime) -> float:
+def wall_seconds(clock: Clock) -> float:
     """
     The time of day: for what is written down or shown, never for how long something took.
 
