@@ -15,7 +15,7 @@ REVIVE = (
 
 
 def revive(name: str, prefix: str) -> str:
-    """How an agent that answers 500 is brought back (tscm.md, section 4)."""
+    """How an agent that answers 500 is brought back (docs/reference.md, section 4)."""
     return REVIVE.format(name=name, prefix=prefix)
 
 

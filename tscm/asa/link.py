@@ -22,14 +22,14 @@ from tscm.errors import DeviceFault
 from tscm.model import Json, Traffic
 from tscm.secrets import Secret
 
-USER_AGENT = "REST API Agent"  # any other is refused as if the password were wrong (asa.md, 1)
+USER_AGENT = "REST API Agent"  # any other is refused as if the password were wrong (docs/asa.md, 1)
 _CHUNK = 65536
 
 
 @frozen(kw_only=True)
 class Bounds:
     """
-    How long and how much.  A write may take minutes on a small device (asa.md, section 4).
+    How long and how much.  A write may take minutes on a small device (docs/asa.md, section 4).
     """
 
     connect_seconds: float = 10.0

@@ -1,5 +1,5 @@
 """
-What a device's platform bears, read from what it says of itself (asa.md, section 4).
+What a device's platform bears, read from what it says of itself (docs/asa.md, section 4).
 
 The agent holds the whole configuration in memory.  Cisco's release notes give 450 KB for
 ASAv5, 500 KB for ASAv10 and about 2 MB for 5555 and 5585; between them nothing is published, so

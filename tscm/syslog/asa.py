@@ -22,7 +22,7 @@ TAG = re.compile(
 )
 
 POLICY_IDS = frozenset({"106100", "106023", "106102", "106103"})
-"""The messages that record what an access-list did with a packet (asa.md, section 8)."""
+"""The messages that record what an access-list did with a packet (docs/asa.md, section 8)."""
 
 _POLICY_LINE = re.compile(
     rb"%(?:ASA|FTD|PIX|FWSM)-(?:[A-Za-z][A-Za-z_-]{0,30}-)?[0-7]-106(?:100|023|102|103)(?![0-9])"

@@ -1,7 +1,7 @@
 """
 What stands before the tag of an ASA message: PRI, time stamps, device-id, relay headers.
 
-The forms are those of asa.md section 7: none; `logging timestamp` with and without a zone;
+The forms are those of docs/asa.md section 7: none; `logging timestamp` with and without a zone;
 `device-id`; RFC 3339 stamps; EMBLEM's extra colon; and one or two headers that relays put in front.
 """
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:  # they bring numpy and dnspython, which a manager needs at it
     from tscm.retrieve.sources import ListSource
 
 MAX_FAILURES = 5
-"""At the fifth failure a run stops and says what to do (tscm.md, section 7)."""
+"""At the fifth failure a run stops and says what to do (docs/reference.md, section 7)."""
 
 Resolve = Callable[[str], tuple[str, ...]]
 """Addresses of a name; none where it is not known.  May block for seconds."""
