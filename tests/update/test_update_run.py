@@ -580,3 +580,57 @@ async def test_writes_that_are_taken_and_done_later_converge(asa: SimulatedAsa) 
     assert any("did not confirm" in note for note in outcome.notes)
     asa.switches.update({"accepted_late_seconds": 0})
     assert (await in_thread(world.run)).saved
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_child_renamed_by_hand_at_any_moment_is_made_again_and_the_other_left_alone(
+    asa: SimulatedAsa,
+) -> None:
+    for at in range(1, 8, 2):
+        world = World(asa, changes={"object_group_size": 30, "prefix": f"N{at}"})
+        world.publish(block=addresses(50))
+        await in_thread(world.run)
+        world.publish(block=addresses(50, 20))
+        faults = Faults(asa)
+        other = f"Mine{at}"
+
+        def rename(faults: Faults = faults, at: int = at, other: str = other) -> None:
+            groups = faults.asa.configuration.groups
+            if faults.seen == at and f"N{at}-Block-1" in groups:
+                faults.asa.type_lines(
+                    [
+                        f"object-group network {other}",
+                        *(f" {one}" for one in groups[f"N{at}-Block-1"].members),
+                        f"object-group network N{at}-Block",
+                        f" group-object {other}",
+                        f" no group-object N{at}-Block-1",
+                        f"no object-group network N{at}-Block-1",
+                    ]
+                )
+
+        faults.watch = rename
+        first = await in_thread(world.run)
+        assert first.good, f"at {at}: {first.error}"
+        faults.watch = lambda: None
+        again = await in_thread(world.run)
+        assert again.good, f"at {at}: {again.error}"
+        groups = asa.configuration.groups
+        ours = {name for name in groups if name.startswith(f"N{at}-Block-")}
+        members = [member for name in ours for member in groups[name].members]
+        assert sorted(member.split()[-1] for member in members) == sorted(
+            one.removesuffix("/32") for one in addresses(50, 20)
+        ), f"at {at}"
+        assert ours <= set(groups[f"N{at}-Block"].children)
+        assert other in groups  # it is the operator's now
+        assert any("not ours" in one for one in again.warnings), f"at {at}"
+
+
+@pytest_twisted.ensureDeferred
+async def test_members_of_a_pair_are_protected_and_not_pushed_to(asa: SimulatedAsa) -> None:
+    world = World(asa, node=NodeSettings(), changes={"ha_members": ("20.0.0.7",)})
+    world.publish(block=["20.0.0.0/24", "21.0.0.1/32"])
+    outcome = await in_thread(world.run)
+    assert outcome.good
+    assert world.held("Block") == {"21.0.0.1/32"}
+    assert any("20.0.0.7/32, an address of the device" in one for one in outcome.findings)
+    assert len(world.drivers) == 1
