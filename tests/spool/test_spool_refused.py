@@ -96,3 +96,23 @@ def test_a_refusal_at_any_step_costs_at_most_what_was_refused(
         assert balanced(spool, "asa")
         assert reader.position.expired == 0
         spool.stopService()
+
+
+def test_a_folder_that_cannot_be_read_keeps_no_other_log_from_retention(tmp_path: Path) -> None:
+    clock = Clock()
+    spool = make_spool(tmp_path, clock, max_age_days=1)
+    for name in ("bad", "good"):
+        spool.open_device(name, BIG)
+        assert spool.append(name, [run_of(b"an old line")], 1.0)
+        assert spool.seal(name)
+    away = tmp_path / "elsewhere"
+    (tmp_path / "bad").rename(away)
+    spool.startService()
+    clock.advance(2 * 86400)
+    clock.pump([60, 60])
+    assert spool.figures("good")["segments"] == 0
+    assert "No such file" in spool.figures("bad")["fault"]
+    away.rename(tmp_path / "bad")
+    clock.pump([60, 60])
+    assert spool.figures("bad")["segments"] == 0
+    spool.stopService()

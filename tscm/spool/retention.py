@@ -102,10 +102,7 @@ class Retention:
         """One pass; at most some hundred segments, so that the reactor is not held up."""
         for log in list(logs.values()):
             if not log.swept:
-                log.swept = True
-                self._doomed += await self._threads.run(
-                    stale_files, self._disk, log.live.folder, log.first_offset
-                )
+                await self._sweep(log)
         left = _TAKEN_AT_ONCE
         for log in list(logs.values()):
             left -= self._by_rules(log, left, now)
@@ -123,6 +120,17 @@ class Retention:
             doomed, self._doomed = self._doomed, []
             failed, self.fault = await self._threads.run(unlink_all, self._disk, doomed)
             self._doomed += failed
+
+    async def _sweep(self, log: DeviceLog) -> None:
+        """Once for each log; one whose folder cannot be read must not keep the others waiting."""
+        try:
+            self._doomed += await self._threads.run(
+                stale_files, self._disk, log.live.folder, log.first_offset
+            )
+        except OSError as error:
+            log.trouble(error, "has a folder that cannot be read")
+        else:
+            log.swept = True
 
     def _by_rules(self, log: DeviceLog, left: int, now: float) -> int:
         taken = 0
