@@ -187,6 +187,20 @@ async def test_a_lost_database_counts_on_from_the_cursor(world: World) -> None:
 
 
 @pytest_twisted.ensureDeferred
+async def test_a_log_that_was_deleted_is_counted_from_its_new_beginning(world: World) -> None:
+    log = world.follow()
+    log.append(denied("203.0.113.7"), OTHER)
+    await world.when_passed(log)
+    await world.service.leave("fw")
+    fresh = MemoryLog(device="fw", name="events")
+    world.service.follow("fw", fresh, "b.example", "a.example")
+    fresh.append(denied("203.0.113.8"))
+    await world.when_passed(fresh)
+    assert sum(one.lines for one in world.counted().values()) == 2
+    assert (fresh.position.sent, fresh.position.skipped) == (1, 0)
+
+
+@pytest_twisted.ensureDeferred
 async def test_what_retention_took_is_not_waited_for(world: World) -> None:
     log = world.follow()
     log.append(denied("203.0.113.7"))

@@ -2,6 +2,7 @@
 A disk that is full, read-only or forbidden to one device: the others go on, and all is counted.
 """
 
+import shutil
 import signal
 import time
 from collections.abc import Iterator
@@ -196,3 +197,52 @@ def test_a_folder_that_may_not_be_written_costs_its_own_device_alone(
         world.send("fw-one", 1)
         time.sleep(0.5)
     ends_well(world, siem)
+
+
+@thorough
+def test_a_folder_that_is_moved_away_and_back_is_told_and_loses_nothing(
+    manager: Manager, siem: Siem
+) -> None:
+    world = World(manager)
+    for name in SOURCES:
+        world.add(name, siem.port, log_rotate_size=50)
+    manager.start()
+    log = manager.layout.device_log("fw-one")
+    for name in SOURCES:
+        world.send(name, 100)
+        manager.when_lines(name, 100)
+    log.rename(log.with_name("elsewhere"))
+    world.send("fw-one", 1000)  # beyond the rotate size: the seal has nowhere to go
+    goes_on(world, "fw-two", 300)
+    world.until(lambda: world.log_of("fw-one")["fault"] is not None, 20)
+    assert "No such file" in world.log_of("fw-one")["fault"]
+    assert world.ledger()["balanced"]
+    log.with_name("elsewhere").rename(log)
+    ends_well(world, siem)
+    assert world.ledger()["devices"]["fw-one"]["stored"] == 1101
+
+
+@thorough
+def test_a_folder_that_is_deleted_costs_its_own_device_alone_and_is_told(
+    manager: Manager, siem: Siem
+) -> None:
+    world = World(manager)
+    for name in SOURCES:
+        world.add(name, siem.port, log_rotate_size=50)
+    manager.start()
+    for name in SOURCES:
+        world.send(name, 100)
+        manager.when_lines(name, 100)
+    world.settle()
+    shutil.rmtree(manager.layout.device_log("fw-one"))
+    world.send("fw-one", 1000)
+    goes_on(world, "fw-two", 300)
+    world.until(lambda: world.log_of("fw-one")["fault"] is not None, 20)
+    world.until(lambda: len(siem.lines) >= 1500)  # what came after is sent on all the same
+    manager.stop()
+    manager.start()
+    fresh = world.send("fw-one", 1)
+    world.until(lambda: manager.lines("fw-one")[-1:] == fresh)
+    world.until(lambda: fresh[0] in siem.lines)
+    assert world.ledger()["balanced"]
+    assert "Traceback" not in manager.said()

@@ -232,11 +232,12 @@ class EventService(Service):
         Bring the cursor behind what the database has counted: a stop between the two cost nothing.
 
         A database that knows less than the cursor was lost or is an old backup: its counts begin
-        where the cursor is (`tsadmin events rebuild` brings the rest).
+        where the cursor is (`tsadmin events rebuild` brings the rest).  One that knows more than
+        the log has counted a log that is gone: somebody deleted or replaced the folder.
         """
         reader, position = one.reader, one.reader.position
         found = await self._worker.ask({"kind": "position", "device": reader.device})
-        if found["offset"] < position.offset:
+        if found["offset"] < position.offset or found["offset"] > reader.end:
             found = await self._worker.ask(
                 {
                     "kind": "move",
