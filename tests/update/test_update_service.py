@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from attrs import define, field
+from attrs import define, evolve, field
 from twisted.internet.defer import Deferred, execute, fail
 from twisted.internet.task import Clock
 from twisted.logger import LogEvent
@@ -25,7 +25,7 @@ from tscm.schedule import spread
 from tscm.secrets import Secret
 from tscm.settings.device import DeviceSettings
 from tscm.settings.node import NodeSettings, PolicySettings
-from tscm.store.database import Store
+from tscm.store.database import Store, StoreUnusable
 from tscm.store.policies import Policies, unpack
 from tscm.update.service import GenerationUnknown, UpdateService
 from tscm.update.ways import Ways
@@ -488,3 +488,33 @@ def test_a_device_is_asked_in_its_turn(bench: Bench) -> None:
     assert result(update).good
     bench.threads.go()
     assert result(asked) == "one"
+
+
+def test_without_its_store_devices_come_and_go_and_what_is_asked_is_refused_with_the_cause(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "tscm.db"
+    path.write_bytes(b"no database\n" * 500)
+    store = Store(path)
+    with pytest.raises(StoreUnusable):
+        store.open()
+    bench = Bench(Policies(store))
+    settings = bench.add("one")
+    bench.service.set_device(evolve(settings, device="198.51.100.2"))
+    bench.service.note_refused_login("one")
+    assert "cannot be used" in bench.service.figures("one")["fault"]
+    with pytest.raises(StoreUnusable):
+        bench.service.update_now("one", ignore)
+    assert isinstance(failure(lambda: bench.service.plan("one", ignore)), StoreUnusable)
+    assert result(bench.service.ask_device("one", lambda job: job.settings.name)) == "one"
+    assert bench.clock.getDelayedCalls() == []
+    bench.service.forget_device("one")
+    bench.add("two")
+    path.unlink()
+    store.open()
+    bench.service.startService()
+    assert bench.service.figures("two")["fault"] is None
+    assert result(bench.service.update_now("two", ignore)).good
+    bench.service.stopService()
+    store.close()
+    assert bench.clock.getDelayedCalls() == []

@@ -214,6 +214,8 @@ class UpdateService(Service):
 
     def note_refused_login(self, name: str) -> None:
         """Somebody else than an update tried the password in vain: it counts towards the lock-out."""
+        if self._policies.fault is not None:
+            return  # nothing can be kept, and no scheduled run comes that would try once more
         failures = DeviceMemory.from_json(self._policies.memory(name)).login_failures
         self._change_memory(name, login_failures=failures + 1)
 
