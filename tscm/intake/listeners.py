@@ -23,7 +23,7 @@ from tscm.intake.delivery import Delivery
 from tscm.intake.sockets import ReceiveBuffer
 from tscm.intake.systemd import Inherited
 from tscm.intake.tcp import StreamBounds, SyslogStreams
-from tscm.intake.tls import TlsFiles, TlsServer
+from tscm.intake.tls import ListeningTls, TlsFiles, TlsServer
 from tscm.intake.udp import Pace, UdpListener
 from tscm.model import Json
 from tscm.settings.node import Intake, Listen
@@ -217,6 +217,7 @@ class Listeners:
         if tls is not None:
             factory = TLSMemoryBIOFactory(tls, isClient=False, wrappedFactory=streams)
             factory.noisy = False
+            factory.protocol = ListeningTls
         port = self._reactor.adoptStreamPort(bound.fileno(), bound.family, factory)
         bound.close()  # the port has a descriptor of its own
         port.stopReading()

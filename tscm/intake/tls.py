@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from OpenSSL import SSL
 from twisted.internet.interfaces import IOpenSSLServerConnectionCreator
 from twisted.logger import Logger
+from twisted.protocols.tls import TLSMemoryBIOProtocol
 from zope.interface import implementer
 
 from tscm.errors import TscmError
@@ -133,6 +134,27 @@ def client_fault(files: TlsFiles, certificate: x509.Certificate | None, *, chain
     if any(name_matches(name, wanted) for wanted in files.client_names for name in offered):
         return ""
     return "client certificate is for other names"
+
+
+class ListeningTls(TLSMemoryBIOProtocol):
+    """
+    TLS for a side that never answers.
+
+    In TLS 1.3 the server sends session tickets behind the hand-shake.  A sender that only writes
+    never reads them, and the kernel of a peer that closes with bytes unread says reset, which
+    throws away what waits in our socket.  So they are kept back until we say good-bye.
+    """
+
+    _leaving = False
+
+    def _flushSendBIO(self) -> None:
+        held = self._handshakeDone and not self._leaving
+        if not held or self._tlsConnection.get_protocol_version_name() != "TLSv1.3":
+            super()._flushSendBIO()
+
+    def _shutdownTLS(self) -> None:
+        self._leaving = True
+        super()._shutdownTLS()
 
 
 @implementer(IOpenSSLServerConnectionCreator)
