@@ -4,6 +4,7 @@ Which entry a line tells of, by which generation, in which direction.
 
 from ipaddress import ip_address, ip_network
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -120,6 +121,17 @@ def test_lines_of_a_push_under_way_find_the_generation_after() -> None:
     assert [one.number for one in applicable([old, new], 3000.0)] == [1]
     assert [one.number for one in applicable([old, new], 900.0)] == [1]
     assert applicable([new], 10.0) == []
+
+
+def test_what_a_generation_remembers_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tscm.events.judge._FOUND_KEPT", 20)
+    lists = force(["203.0.113.0/24"], [])
+    for n in range(50):
+        near = [f"10.0.{n}.{last}" for last in range(8)]
+        found, others = judged([row("denied", f"203.0.113.{n}", host) for host in near], [lists])
+        assert len(found) == len(near)
+        assert others == 0
+        assert len(lists.find(BLOCKED, set())) <= 20
 
 
 ADDRESS = st.integers(0, 255).map(lambda n: f"203.0.113.{n}")

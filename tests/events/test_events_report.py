@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from tscm.errors import SettingsFaulty
+from tscm.events import report
 from tscm.events.judge import Force, Hit, Sum, judge
 from tscm.events.report import Question, ask, read_question
 from tscm.events.rollups import EventPosition, Rollups
@@ -94,9 +95,13 @@ def fits(asked: Question, hour: int, hit: Hit) -> bool:
     )
 
 
+@pytest.mark.parametrize("looked_up", [report._KEYS_LOOKED_UP, 3], ids=["looked up", "all read"])
 def test_every_report_is_what_counting_by_hand_gives(
     counted: tuple[Path, list[tuple[int, Hit, Sum]]],
+    monkeypatch: pytest.MonkeyPatch,
+    looked_up: int,
 ) -> None:
+    monkeypatch.setattr(report, "_KEYS_LOOKED_UP", looked_up)
     path, every = counted
     random = Random(3)
     answered = 0
@@ -105,7 +110,8 @@ def test_every_report_is_what_counting_by_hand_gives(
         asked = Question(
             device="fw",
             since=first * HOUR + random.choice([0, 1800]),
-            until=random.choice([FIRST + 71, FIRST + 47, FIRST + 40, FIRST + 500]) * HOUR,
+            until=random.choice([FIRST + 71, FIRST + 47, FIRST + 40, FIRST + 33, FIRST + 500])
+            * HOUR,
             by=list(KEYS)[n % len(KEYS)],
             top=random.choice([3, 1000]),
             action=random.choice([None, None, "blocked", "allowed"]),
@@ -113,7 +119,17 @@ def test_every_report_is_what_counting_by_hand_gives(
             list=random.choice([None, None, "b.example", "nobody.example"]),
             entry=random.choice([None, None, None, "203.0.113.0/24"]),
             inside=random.choice([None, None, "10.0.1.2", "10.0.0.0/23"]),
-            outside=random.choice([None, None, "203.0.113.0/28", "2001:db8::/40", "203.0.113.30"]),
+            outside=random.choice(
+                [
+                    None,
+                    None,
+                    "203.0.113.0/28",
+                    "2001:db8::/40",
+                    "203.0.113.30",
+                    "203.0.113.0/27",
+                    "0.0.0.0/0",
+                ]
+            ),
             ports=random.choice([(), (), (443, 53)]),
             not_ports=random.choice([(), (), (80,)]),
         )
