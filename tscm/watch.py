@@ -14,12 +14,11 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, maybeDeferred
-from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IListeningPort
 from twisted.internet.task import LoopingCall
 from twisted.web.server import Request, Site
 
-from tscm.errors import ListenerUnavailable
+from tscm.listening import bind_all, places_of
 from tscm.model import Json
 from tscm.settings.values import HostPort
 
@@ -275,8 +274,7 @@ class WatchService(Service):
 
     def addresses(self) -> list[str]:
         """Where it listens, once bound."""
-        bound = (port.getHost() for port in self._ports)
-        return [str(HostPort(at.host, at.port)) for at in bound]  # type: ignore[attr-defined]
+        return places_of(self._ports)
 
     def privilegedStartService(self) -> None:
         """Bind; raises `ListenerUnavailable`."""
@@ -285,13 +283,11 @@ class WatchService(Service):
         registry.register(FigureCollector(self._all_figures))
         site = _QuietSite(WatchPages(registry, self._faults).app.resource(), timeout=60)
         site.displayTracebacks = False
-        for where in self._addresses:
-            try:
-                port = self._reactor.listenTCP(where.port or 0, site, interface=where.host)
-            except CannotListenError as error:
-                cause = error.socketError.strerror or str(error.socketError)
-                raise ListenerUnavailable("metrics", str(where), cause) from None
-            self._ports.append(port)
+        self._ports = bind_all(
+            lambda port, host: self._reactor.listenTCP(port, site, interface=host),
+            self._addresses,
+            "metrics",
+        )
 
     def _all_figures(self) -> Json:
         return {**self._look(), "lag": self.lag.take()}

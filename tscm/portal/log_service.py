@@ -14,12 +14,12 @@ from typing import Any, ClassVar
 from attrs import define, field
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
-from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IListeningPort
 from twisted.logger import Logger
 
 from tscm import upload_format
 from tscm.errors import ListenerUnavailable
+from tscm.listening import bind_all, places_of
 from tscm.metrics import Counter
 from tscm.model import Json
 from tscm.portal.certificate import ensure_certificate, tls_options
@@ -93,20 +93,15 @@ class LogService(Service):
             cause = f"certificate {self._certificate} with key {self._key} does not do: {error}"
             raise ListenerUnavailable("uploads", everywhere, cause) from None
         site = BoundedSite(None, partial(UploadRequest, self), timeout=_IDLE_SECONDS)
-        for where in self._listen:
-            try:
-                port = self._reactor.listenSSL(where.port or 0, site, chain, interface=where.host)
-            except CannotListenError as error:
-                for bound in self._ports:
-                    bound.stopListening()
-                cause = error.socketError.strerror or str(error.socketError)
-                raise ListenerUnavailable("uploads", str(where), cause) from None
-            self._ports.append(port)
+        self._ports = bind_all(
+            lambda port, host: self._reactor.listenSSL(port, site, chain, interface=host),
+            self._listen,
+            "uploads",
+        )
 
     def addresses(self) -> list[str]:
         """The bound addresses, with the ports that the kernel chose."""
-        bound = (port.getHost() for port in self._ports)
-        return [str(HostPort(at.host, at.port)) for at in bound]  # type: ignore[attr-defined]
+        return places_of(self._ports)
 
     def startService(self) -> None:
         """Look at what is stored; until that is done uploaders are told to come again."""

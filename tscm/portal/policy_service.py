@@ -24,11 +24,10 @@ import dns.rrset
 from attrs import define, field
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
-from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IListeningPort
 from twisted.logger import Logger
 
-from tscm.errors import ListenerUnavailable
+from tscm.listening import bind_all, places_of
 from tscm.metrics import Counter
 from tscm.model import Json
 from tscm.policy.records import APL, IN, NS, SOA
@@ -75,22 +74,15 @@ class PolicyService(Service):
     def privilegedStartService(self) -> None:
         """Bind; raises `ListenerUnavailable`."""
         super().privilegedStartService()
-        for where in self._listen:
-            try:
-                port = self._reactor.listenTCP(
-                    where.port or 0, PolicyFactory(self), interface=where.host
-                )
-            except CannotListenError as error:
-                for bound in self._ports:
-                    bound.stopListening()
-                cause = error.socketError.strerror or str(error.socketError)
-                raise ListenerUnavailable("policy questions", str(where), cause) from None
-            self._ports.append(port)
+        self._ports = bind_all(
+            lambda port, host: self._reactor.listenTCP(port, PolicyFactory(self), interface=host),
+            self._listen,
+            "policy questions",
+        )
 
     def addresses(self) -> list[str]:
         """The bound addresses, with the ports that the kernel chose."""
-        bound = (port.getHost() for port in self._ports)
-        return [str(HostPort(at.host, at.port)) for at in bound]  # type: ignore[attr-defined]
+        return places_of(self._ports)
 
     def startService(self) -> None:
         """Begin to look at entries and lists; the first question waits for the first look."""
