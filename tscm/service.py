@@ -450,12 +450,20 @@ class NodeService(Service):
         if wanted == self.node:
             self.faults.pop("", None)
             return
-        if evolve(self.node, intake=wanted.intake) == wanted and self.intake.take_bounds(
-            wanted.intake
-        ):
+        listen = evolve(wanted.listen, metrics=self.node.listen.metrics)
+        if evolve(
+            self.node, intake=wanted.intake, listen=listen
+        ) == wanted and self.intake.take_bounds(wanted.intake):
+            self.node = evolve(self.node, intake=wanted.intake)
+            try:
+                self.intake.take_listen(listen)
+            except TscmError as error:
+                self.faults[""] = str(error)
+                self._log.error("{error}; the listeners before it stay", error=str(error))
+                return
             self.node = wanted
             self.faults.pop("", None)
-            self._log.info("bounds of intake changed")
+            self._log.info("listeners and bounds of intake are as the settings say")
             return
         self.faults[""] = (
             f"{self.layout.settings_file} has changed; restart the manager to put it in force"

@@ -101,6 +101,7 @@ async def test_bad_content_never_ends_a_known_senders_connection(intake: IntakeS
             b"99999999999999 x\n",
             b"-1 0 007 \n",
             b"<999>\x1b\xff\xfe\n",
+            b"no PRI, \xe2\x80\xae turned round\r\n",
             b"\0\0\r\r\n\n\n",
             b"x" * 200_000 + b"\n",
             b"<1>../../etc/cron.d/x {format}\n",

@@ -141,6 +141,30 @@ def test_a_file_edited_by_hand_is_picked_up_and_a_faulty_one_leaves_the_old(
     assert len(manager.lines("fw")) == 2
 
 
+def test_other_listeners_come_into_force_and_a_fault_leaves_the_old(manager: Manager) -> None:
+    manager.write_device("fw", device="127.0.0.2")
+    manager.start()
+    udp, tcp = manager.port("udp"), manager.port("tcp")
+    file = manager.layout.settings_file
+    text = file.read_text()
+    with socket.create_connection(("127.0.0.1", tcp), 5, ("127.0.0.2", 0)) as stream:
+        stream.sendall(b"<166>first\n")
+        manager.when_lines("fw", 1)
+        for fault in ("max_connections = 0", "no TOML ["):
+            file.write_text(text + f"[intake]\n{fault}\n")
+            wait_for(lambda: bool(manager.ask("/v1/status")["faults"]), manager.said)
+            stream.sendall(b"<166>still there\n")
+            file.write_text(text)
+            wait_for(lambda: not manager.ask("/v1/status")["faults"], manager.said)
+        manager.when_lines("fw", 3)
+        file.write_text(text.replace('"[::1]:0"', '"127.0.0.3:0"'))
+        wait_for(lambda: "127.0.0.3:" in str(manager.ask("/v1/status")["listeners"]), manager.said)
+        assert (manager.port("udp"), manager.port("tcp")) == (udp, tcp)
+        stream.sendall(b"<166>on the same connection\n")
+        send_udp(udp, b"<166>to the same socket", source="127.0.0.2")
+        manager.when_lines("fw", 5)
+
+
 def test_a_lost_key_does_not_stop_the_collecting(manager: Manager) -> None:
     manager.write_device("fw")
     manager.layout.key.unlink()

@@ -4,7 +4,7 @@ The sockets of intake: bound all or none, from systemd's hands where it holds th
 
 import os
 import socket
-from collections.abc import Callable, Iterable
+from collections.abc import Sequence
 from functools import partial
 from typing import Any, ClassVar
 
@@ -28,6 +28,17 @@ from tscm.intake.udp import Pace, UdpListener
 from tscm.model import Json
 from tscm.settings.node import Intake, Listen
 from tscm.settings.values import HostPort
+
+_KINDS = ("udp", "tcp", "tls")
+
+
+@define(eq=False)
+class _Opened:
+    """What was opened for one address of the settings; nothing where the host lacks IPv6."""
+
+    place: str = ""
+    udp: list[UdpListener] = field(factory=list)
+    ports: list[Any] = field(factory=list)
 
 
 @define(eq=False)
@@ -53,36 +64,78 @@ class Listeners:
     _buffers: dict[str, ReceiveBuffer] = field(factory=dict, init=False)
     _ports: list[Any] = field(factory=list, init=False)
     _streams: dict[int, SyslogStreams] = field(factory=dict, init=False)
-    _places: dict[str, list[str]] = field(factory=dict, init=False)
-
-    @property
-    def bound(self) -> bool:
-        """Whether the sockets stand."""
-        return bool(self._places)
+    _open: dict[tuple[str, HostPort], _Opened] = field(factory=dict, init=False)
+    bound: bool = field(default=False, init=False)
+    """Whether the sockets stand."""
 
     def bind(self, listen: Listen) -> None:
         """Bind all of *listen*; raises `ListenerUnavailable` with nothing bound."""
         try:
             self._drain = self._open_drain()
-            self._bind_all("udp", listen.udp, self._bind_udp)
-            self._bind_all("tcp", listen.tcp, self._bind_stream)
+            self._bind_all("udp", listen.udp)
+            self._bind_all("tcp", listen.tcp)
             if listen.tls:
-                senders = self._delivery.senders
-                self.tls = TlsServer(
-                    TlsFiles.of(listen), partial(wall_seconds, self._reactor), lambda: senders.pins
-                )
-                self.tls.load()
-                self._bind_all("tls", listen.tls, self._bind_stream)
+                self._make_tls(listen)
+                self._bind_all("tls", listen.tls)
+            self.bound = True
         except BaseException:
             self.close()
             raise
 
+    def change(self, listen: Listen) -> None:
+        """
+        Open what is new in *listen* and close what is no more in it; all others stay open.
+
+        Raises `ListenerUnavailable` and `CertificateUnusable` with nothing changed.
+        Connections that came in by a listener that closes stay.
+        """
+        wanted = {(kind, place): None for kind in _KINDS for place in getattr(listen, kind)}
+        new = [one for one in wanted if one not in self._open]
+        first_tls = bool(listen.tls) and self.tls is None
+        try:
+            if first_tls:
+                self._make_tls(listen)
+            for kind in _KINDS:
+                self._bind_all(kind, [place for its_kind, place in new if its_kind == kind])
+            if self.tls is not None and listen.tls:
+                self.tls.take(TlsFiles.of(listen))
+        except BaseException:
+            for one in new:
+                self._close(one)
+            if first_tls:
+                self.tls = None
+            raise
+        for one in new:
+            self._start(self._open[one])
+        for one in [one for one in self._open if one not in wanted]:
+            self._close(one)
+
+    def _make_tls(self, listen: Listen) -> None:
+        senders = self._delivery.senders
+        self.tls = TlsServer(
+            TlsFiles.of(listen), partial(wall_seconds, self._reactor), lambda: senders.pins
+        )
+        self.tls.load()
+
     def start(self) -> None:
         """Begin to take lines."""
-        for listener in self._udp:
+        for opened in self._open.values():
+            self._start(opened)
+
+    def _start(self, opened: _Opened) -> None:
+        for listener in opened.udp:
             listener.start()
-        for port in self._ports:
+        for port in opened.ports:
             port.startReading()
+
+    def _close(self, one: tuple[str, HostPort]) -> None:
+        opened = self._open.pop(one, _Opened())
+        for listener in opened.udp:
+            listener.stop()
+            self._udp.remove(listener)
+        for port in opened.ports:
+            port.stopListening()
+            self._ports.remove(port)
 
     async def stop_accepting(self) -> None:
         """No further connections; those that are open stay."""
@@ -97,7 +150,8 @@ class Listeners:
         for port in self._ports:
             port.stopListening()
         self._ports.clear()
-        self._places.clear()
+        self._open.clear()
+        self.bound = False
 
     def close_unwanted(self) -> None:
         """What systemd holds and no listener is for."""
@@ -117,7 +171,11 @@ class Listeners:
 
     def addresses(self) -> dict[str, list[str]]:
         """Where it listens, by kind, after binding."""
-        return {kind: list(places) for kind, places in self._places.items()}
+        found: dict[str, list[str]] = {"udp": [], "tcp": []} if self.bound else {}
+        for (kind, _), opened in self._open.items():
+            if opened.place:
+                found.setdefault(kind, []).append(opened.place)
+        return found
 
     @property
     def udp_path(self) -> str | None:
@@ -141,14 +199,14 @@ class Listeners:
             drain = open_drain("auto", self._bounds.max_message_bytes)
         return drain
 
-    def _bind_all(
-        self, kind: str, wanted: Iterable[HostPort], bind: Callable[[str, HostPort], HostPort]
-    ) -> None:
-        places = self._places.setdefault(kind, [])
-        wanted = list(wanted)
+    def _bind_all(self, kind: str, wanted: Sequence[HostPort]) -> None:
         for address in wanted:
+            opened = self._open[kind, address] = _Opened()
+            udp, ports = len(self._udp), len(self._ports)
             try:
-                places.append(str(bind(kind, address)))
+                bind = self._bind_udp if kind == "udp" else self._bind_stream
+                opened.place = str(bind(kind, address))
+                opened.udp, opened.ports = self._udp[udp:], self._ports[ports:]
             except ListenerUnavailable as fault:
                 if len(wanted) == 1 or address.host != "::" or not sockets.no_such_family(fault):
                     raise

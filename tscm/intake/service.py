@@ -102,6 +102,15 @@ class IntakeService(Service):
         self._put_in_force()
         return True
 
+    def take_listen(self, listen: Listen) -> None:
+        """
+        Listen elsewhere too, or no more; a socket that stays wanted is not touched.
+
+        Raises `ListenerUnavailable` and `CertificateUnusable`; then all is as it was.
+        """
+        self._listeners.change(listen)
+        self._listen = listen
+
     def _put_in_force(self) -> None:
         bounds = self._bounds
         self._connections.most = bounds.max_connections
@@ -141,11 +150,10 @@ class IntakeService(Service):
         super().startService()
         sys.setswitchinterval(min(sys.getswitchinterval(), _SWITCH_SECONDS))
         self._naming.startService()
-        if self._listeners.tls is not None:
-            self._following = PeriodicService(
-                self._reactor, _FOLLOW_SECONDS, self._follow, "watch over the TLS certificate"
-            )
-            self._following.startService()
+        self._following = PeriodicService(
+            self._reactor, _FOLLOW_SECONDS, self._follow, "watch over the TLS certificate"
+        )
+        self._following.startService()
         self._listeners.start()
         self._take_over()
 

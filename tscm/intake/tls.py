@@ -187,6 +187,15 @@ class TlsServer:
         self.loaded_at = self._now()
         self.fault = None
 
+    def take(self, files: TlsFiles) -> None:
+        """Go on with other *files*; raises `CertificateUnusable` and keeps what was there."""
+        if files == self.files:
+            return
+        signature = files.signature()
+        self._context, self.expires_at = _context_of(files, self._note_chain)
+        self.files, self._signature = files, signature
+        self.loaded_at, self.fault = self._now(), None
+
     def follow(self) -> None:
         """Load again where a file has changed."""
         if self.files.signature() == self._signature:
