@@ -7,6 +7,7 @@ keeps lines is there before and after.
 
 import os
 from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
 from typing import Any, ClassVar, Self
 
 from attrs import define, evolve, field
@@ -398,7 +399,7 @@ class NodeService(Service):
     # -- files that are edited by hand ------------------------------------------
 
     def _signature(self, name: str) -> Signature:
-        path = self.layout.device_file(name) if name else self.layout.settings_file
+        path = _file_of(self.layout, name)
         try:
             found = os.stat(path)  # noqa: PTH116 - one call gives all three
         except OSError:
@@ -469,3 +470,9 @@ class NodeService(Service):
             f"{self.layout.settings_file} has changed; restart the manager to put it in force"
         )
         self._log.warn("{notice}", notice=self.faults[""])
+
+
+@lru_cache(maxsize=4096)
+def _file_of(layout: Layout, name: str) -> str:
+    """Where settings lie, as text: asked for each device every two seconds."""
+    return str(layout.device_file(name) if name else layout.settings_file)
