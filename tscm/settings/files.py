@@ -47,10 +47,11 @@ def device_names(layout: Layout) -> list[str]:
     except FileNotFoundError:
         return []
     names = []
-    for path in files:
+    for file in files:
+        stem, dot, suffix = file.rpartition(".")
         try:
-            if path.suffix == ".toml":
-                names.append(nickname(path.stem))
+            if stem and dot and suffix == "toml":
+                names.append(nickname(stem))
         except ValueError:
             continue
     return sorted(names)
