@@ -38,8 +38,8 @@ def disk(manager: Manager) -> Iterator[Disk]:
     one = Disk(manager.layout.device_log("fw-one"))
     one.mount()
     yield one
+    one.unmount()  # first: whatever else fails, nothing stays mounted
     manager.stop(signal.SIGKILL)
-    one.unmount()
 
 
 def refused(world: World) -> int:
@@ -143,8 +143,8 @@ def test_the_whole_logs_disk_full_over_a_restart_and_a_kill(tmp_path: Path, siem
                 time.sleep(0.5)
         ends_well(world, siem)
     finally:
-        manager.stop(signal.SIGKILL)
         disk.unmount()
+        manager.stop(signal.SIGKILL)
 
 
 @thorough
