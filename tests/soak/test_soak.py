@@ -151,6 +151,10 @@ def test_nothing_that_was_stored_is_missing_anywhere(tmp_path: Path) -> None:
         for name in names:
             assert ledger["devices"][name]["stored"] == len(stored[name])
             assert ledger["devices"][name]["unclean_stops"] == kills
+        book = ledger["book"]
+        assert book["gaps_total"] == kills
+        assert book["received"] == book["stored"] + book["dropped"]
+        assert book["stored"] == sum(len(lines) for lines in stored.values())
         issued = {one for sender in senders for one in sender.issued} | set(fresh.values())
         policy = {
             line(sender.kind, n)
