@@ -138,3 +138,12 @@ def test_hours_that_were_taken_away_leave_the_day(world: World) -> None:
     connection.close()
     (one,) = world.ask("203.0.113.7")["seen"]["address"]
     assert (one["first_hour"], one["last_hour"]) == (480_000 * HOUR, 480_030 * HOUR)
+
+
+def test_a_damaged_generation_ends_what_can_be_known(world: World) -> None:
+    world.generations(["203.0.113.7"], ["203.0.113.7"], ["203.0.113.7", "192.0.2.1"])
+    connection = open_database(str(world.path))
+    connection.execute("UPDATE generations SET block = x'00' WHERE number = 2")
+    connection.close()
+    assert world.since("203.0.113.7")["generation"] == 3
+    assert "since generation 3 or longer" in world.ask("203.0.113.7")["sentences"][0]

@@ -394,3 +394,60 @@ async def test_a_device_removed_while_it_is_counted_anew_is_not_read_again(world
     assert world.service.figures("fw") == {}
     with pytest.raises(WorkerFailed, match="are not read"):
         await world.service.rebuild("fw", lambda _: None)
+
+
+def keep(database: Path, applied_at: float, block: bytes) -> None:
+    """One more generation of the device."""
+    store = Store(database)
+    store.open()
+    Policies(store).keep_generation(
+        "fw",
+        Generation(
+            applied_at=applied_at,
+            block_entries=2,
+            allow_entries=0,
+            block=block,
+            allow=pack(Entries.of([])),
+        ),
+    )
+    store.close()
+
+
+@pytest_twisted.ensureDeferred
+async def test_lines_of_a_damaged_generation_count_as_others_and_the_reader_goes_on(
+    world: World,
+) -> None:
+    keep(world.database, 10_000.0, b"damaged")
+    keep(world.database, 20_000.0, pack(Entries.of(["203.0.113.0/24"])))
+    log = world.follow()
+    log.hours = [15_000.0]
+    log.append(denied("203.0.113.7"))
+    await world.when_passed(log)
+    assert world.counted() == {}
+    assert (log.position.sent, log.position.skipped) == (0, 1)
+    fault = world.service.figures("fw")["fault"]
+    assert "generation 2 of fw lies damaged" in fault
+    assert "`tsadmin update fw`" in fault
+    log.hours = [25_000.0]
+    log.append(denied("203.0.113.7"))
+    await world.when_passed(log)
+    assert [one.lines for one in world.counted().values()] == [1]
+    assert world.service.figures("fw")["fault"] is None
+
+
+@pytest_twisted.ensureDeferred
+async def test_counting_anew_leaves_the_hours_of_a_damaged_generation(world: World) -> None:
+    log = world.follow()
+    log.hours = [5000.0]
+    log.append(denied("203.0.113.7"))
+    await world.when_passed(log)
+    before = world.by_hour()
+    assert before == {1: 1}
+    connection = open_database(str(world.database))
+    connection.execute("UPDATE generations SET block = x'00' WHERE device = 'fw'")
+    connection.close()
+    keep(world.database, 5500.0, pack(Entries.of(["192.0.2.0/24"])))
+    await world.worker.stop()  # a new one has nothing at hand
+    done = await world.service.rebuild("fw", lambda _: None)
+    assert done["hours"] == 0
+    assert world.by_hour() == before

@@ -2,6 +2,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from attrs import evolve
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -9,7 +10,7 @@ from tscm.policy.cidr import Entries
 from tscm.policy.lists import PolicyList, Refused
 from tscm.store import policies
 from tscm.store.database import Store, upgrades
-from tscm.store.policies import Generation, Policies, pack, stored, unpack
+from tscm.store.policies import Generation, Policies, StoredDamaged, pack, stored, unpack
 
 
 @pytest.fixture
@@ -133,3 +134,32 @@ def test_an_installation_keeps_its_id_and_no_two_have_the_same(
     other.open()
     assert Policies(other).installation() != first
     other.close()
+
+
+@given(st.data())
+@settings(deadline=None, max_examples=50)
+def test_a_flipped_bit_is_damage_and_never_another_address(data: st.DataObject) -> None:
+    content = bytearray(pack(Entries.of([f"20.0.{n}.7" for n in range(200)])))
+    at = data.draw(st.integers(0, len(content) * 8 - 1))
+    content[at // 8] ^= 1 << at % 8
+    try:
+        found = unpack(bytes(content))
+    except ValueError:
+        return
+    assert found == Entries.of([f"20.0.{n}.7" for n in range(200)])
+
+
+def test_what_is_damaged_tells_whose_it_is_and_what_to_do(kept: Policies) -> None:
+    good = generation("", Entries.of(["203.0.113.7"]))
+    kept.keep_generation("fw", evolve(good, block=good.block[:-3]))
+    found = kept.generation("fw")
+    assert found is not None
+    for look in (found.check, lambda name: found.entries(name, "block")):
+        with pytest.raises(StoredDamaged, match=r"generation 1 of fw .*tsadmin policy history fw"):
+            look("fw")
+    assert found.entries("fw", "allow") == Entries()
+    one = evolve(stored(PolicyList(name="b.example", entries=Entries())), content=b"x")
+    with pytest.raises(StoredDamaged, match=r"b\.example of fw .*`tsadmin update fw` fetches"):
+        one.readable("fw")
+    with pytest.raises(StoredDamaged):
+        evolve(one, content=good.block, besides="{").readable("fw")

@@ -26,7 +26,8 @@ from tscm.secrets import Secret
 from tscm.settings.device import DeviceSettings
 from tscm.settings.node import NodeSettings, PolicySettings
 from tscm.store.database import Store, StoreUnusable
-from tscm.store.policies import Policies, unpack
+from tscm.store.policies import Policies, StoredDamaged, unpack
+from tscm.update.inquiry import NoCidr
 from tscm.update.service import GenerationUnknown, UpdateService
 from tscm.update.ways import Ways
 
@@ -518,3 +519,45 @@ def test_without_its_store_devices_come_and_go_and_what_is_asked_is_refused_with
     bench.service.stopService()
     store.close()
     assert bench.clock.getDelayedCalls() == []
+
+
+def damage(bench: Bench, table: str, column: str) -> None:
+    """Cut the end off everything that *table* has in *column*."""
+    with bench.policies._store.transaction() as cursor:
+        cursor.execute(f"UPDATE {table} SET {column} = SUBSTR({column}, 1, LENGTH({column}) - 3)")
+
+
+def test_a_damaged_generation_is_no_rollback_and_holds_nothing(bench: Bench) -> None:
+    bench.add("one")
+    result(bench.service.update_now("one", ignore))
+    damage(bench, "generations", "allow")
+    with pytest.raises(StoredDamaged, match="generation 1 of one"):
+        bench.service.rollback("one", 1, ignore)
+    assert not bench.service.figures("one")["held"]
+    assert isinstance(failure(lambda: bench.service.diff("one", 1)), StoredDamaged)
+
+
+def test_why_tells_damage_from_a_bad_address(bench: Bench) -> None:
+    bench.add("one")
+    result(bench.service.update_now("one", ignore))
+    assert isinstance(failure(lambda: bench.service.why("one", "nonsense")), NoCidr)
+    damage(bench, "generations", "block")
+    assert isinstance(failure(lambda: bench.service.why("one", "20.0.0.1")), StoredDamaged)
+    assert isinstance(failure(lambda: bench.service.dropped("one")), StoredDamaged)
+    damage(bench, "lists", "content")
+    assert "fetches it anew" in str(failure(lambda: bench.service.why("one", "20.0.0.1")))
+
+
+def test_an_update_stores_damaged_lists_and_generations_anew(bench: Bench) -> None:
+    bench.add("one")
+    result(bench.service.update_now("one", ignore))
+    damage(bench, "generations", "block")
+    damage(bench, "lists", "content")
+    again = result(bench.service.update_now("one", ignore))
+    assert (again.result, again.generation_number) == ("unchanged", 2)
+    assert "generation 1 lay damaged in the database" in again.notes
+    assert sum("it was fetched anew" in note for note in again.notes) == 2
+    assert not any("by hand" in note for note in again.notes)
+    assert result(bench.service.why("one", "20.0.0.1"))["verdict"]
+    third = result(bench.service.update_now("one", ignore))
+    assert (third.result, third.generation_number, third.notes) == ("unchanged", None, ())

@@ -34,6 +34,9 @@ def state_pairs(settings: Json, state: Json) -> Iterator[Pair]:
     why = "off: no log service is set (url under [upload] in tscm.toml)" if wanted else "off"
     yield from _reader("log upload", state, state.get("upload"), "upload", why)
     yield from _orphans(state)
+    fault = (state.get("events") or {}).get("fault")
+    if fault:
+        yield "attention", f"events: {fault}"
     for words in state.get("unbalanced") or ():
         yield "attention", f"the ledger does not balance: {words}; see `tsadmin ledger`"
 

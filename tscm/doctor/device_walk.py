@@ -189,7 +189,11 @@ def _judge_trial(patient: Patient, look: DeviceLook) -> list[Finding]:
     return [
         trial.judge_trial(inside.trial, inside.traced, looked=inside.config is not None),
         trial.judge_events(
-            inside.trial, seen=look.event_seen, hits=look.hits, counted=not events.get("fault")
+            inside.trial,
+            seen=look.event_seen,
+            hits=look.hits,
+            counted=not events.get("fault"),
+            fault=events.get("fault"),
         ),
     ]
 

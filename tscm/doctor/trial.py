@@ -154,16 +154,18 @@ def _group(trial: Trial) -> str:
     return next((side.split()[1] for side in sides if side.startswith("object-group ")), "")
 
 
-def judge_events(trial: Trial | None, *, seen: bool, hits: int | None, counted: bool) -> Finding:
+def judge_events(
+    trial: Trial | None, *, seen: bool, hits: int | None, counted: bool, fault: str | None = None
+) -> Finding:
     """
     Does what is blocked come back as an event?
 
     *seen*: a line about the test address followed.  *hits*: what the lists did in the last day (None: not
-    known).  *counted*: the event reader works.  A real ASA writes no line for packet-tracer as a rule.
+    known).  *counted*: the event reader works; *fault*: else what it says itself.  A real ASA writes no line for packet-tracer as a rule.
     """
     link = "blocked and logged"
     if not counted:
-        return broken(link, "the event reader does not get on", "see the manager's log")
+        return broken(link, fault or "the event reader does not get on", "see the manager's log")
     if seen and trial is not None:
         return good(link, f"the line about {trial.listed} arrived")
     if hits:

@@ -56,7 +56,10 @@ def _since(connection: sqlite3.Connection, device: str, kind: str, asked: Cidr) 
     content, standing, first = b"", "none", ""
     for number, applied_at, packed in rows:
         if packed != content:
-            content, standing = packed, presence(unpacked(packed), asked)
+            try:
+                content, standing = packed, presence(unpacked(packed), asked)
+            except ValueError:  # damaged: what was before cannot be known
+                break
         first = first or standing
         if standing != first or first == "none":
             return found
@@ -67,7 +70,7 @@ def _since(connection: sqlite3.Connection, device: str, kind: str, asked: Cidr) 
 def _since_words(since: Json | None) -> str:
     if since is None:
         return ""
-    older = " or longer: it is the oldest that is kept" if since["oldest_kept"] else ""
+    older = " or longer: it is the oldest that can be read" if since["oldest_kept"] else ""
     return f"; since generation {since['generation']}{older}"
 
 

@@ -2,7 +2,7 @@
 The event reader: blocks of every device's log to the worker, as they come.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 from attrs import define, evolve, field
@@ -43,6 +43,8 @@ class Followed:
     failures: int = 0
     last_error: str | None = None
     counted: Json = field(factory=dict)
+    damaged: tuple[int, ...] = ()
+    """Generations that the block counted last needed, and that cannot be read."""
 
 
 @define(eq=False)
@@ -185,7 +187,7 @@ class EventService(Service):
         return {
             "waiting_bytes": one.reader.end - one.reader.position.offset,
             "counted": dict(one.counted),
-            "fault": one.last_error,
+            "fault": one.last_error or _damage(name, one.damaged),
         }
 
     # -- one device -------------------------------------------------------------
@@ -261,6 +263,14 @@ class EventService(Service):
         if block is None:
             return False
         found = await self._worker.ask(self._request(one, block), block.data)
+        damaged = tuple(found.pop("damaged", ()))
+        if damaged and damaged != one.damaged:
+            self._log.warn(
+                "events of {device}: {error}",
+                device=one.reader.device,
+                error=_damage(one.reader.device, damaged),
+            )
+        one.damaged = damaged
         self._confirm(one, found)
         return True
 
@@ -325,6 +335,16 @@ class EventService(Service):
             await self._worker.ask({"kind": "expire", "before_hour": before})
         except WorkerFailed as error:
             self._log.warn("old roll-ups stay: {error}", error=str(error))
+
+
+def _damage(name: str, generations: Sequence[int]) -> str | None:
+    if not generations:
+        return None
+    which = ", ".join(map(str, generations))
+    return (
+        f"generation {which} of {name} lies damaged in the database, so lines from its time count as "
+        f"no hits; `tsadmin update {name}` stores a new one"
+    )
 
 
 def _up_to(block: Block, limit: int) -> Block:

@@ -10,6 +10,7 @@ import json
 import sqlite3
 import sys
 from collections import OrderedDict
+from collections.abc import Sequence
 from typing import Any, BinaryIO
 
 import attrs
@@ -19,6 +20,7 @@ from tscm.events.blocks import merge, tally_block
 from tscm.events.judge import LATE_SECONDS, Force, Tally
 from tscm.events.rollups import HOUR_SECONDS, EventPosition, Rollups
 from tscm.model import Block, Json, Origin
+from tscm.policy.entries import Entries
 from tscm.store.policies import unpack
 
 _FORCES_KEPT = 8
@@ -36,9 +38,12 @@ def open_database(path: str) -> sqlite3.Connection:
 class ForceTable:
     """
     Generations ready to be asked; the few that were asked last stay at hand.
+
+    One that lies damaged in the database has no entries: its lines count as others.
     """
 
     _connection: sqlite3.Connection
+    _damaged: set[tuple[str, int]] = field(factory=set, init=False)
     _kept: "OrderedDict[tuple[str, int, str, str], Force]" = field(factory=OrderedDict)
 
     def between(
@@ -56,6 +61,10 @@ class ForceTable:
                 wanted.append(number)
         return [self._force(device, number, names) for number in wanted]
 
+    def damaged(self, device: str, forces: Sequence[Force]) -> list[int]:
+        """Which of *forces* stand for generations that cannot be read."""
+        return sorted(one.number for one in forces if (device, one.number) in self._damaged)
+
     def first_applied_at(self, device: str) -> float | None:
         """When the oldest generation that is kept came into force."""
         (found,) = self._connection.execute(
@@ -71,9 +80,13 @@ class ForceTable:
                 "SELECT applied_at, block, allow FROM generations WHERE device = ? AND number = ?",
                 (device, number),
             ).fetchone()
-            found = Force.of(
-                number, applied_at, (names[0], unpack(block)), (names[1], unpack(allow))
-            )
+            try:
+                lists = unpack(block), unpack(allow)
+                self._damaged.discard((device, number))  # a device of the same name, made anew
+            except ValueError:
+                lists = Entries(), Entries()
+                self._damaged.add((device, number))
+            found = Force.of(number, applied_at, (names[0], lists[0]), (names[1], lists[1]))
         self._kept[key] = found
         while len(self._kept) > _FORCES_KEPT:
             self._kept.popitem(last=False)
@@ -92,6 +105,8 @@ class Worker:
     """The hour that is counted anew."""
     _recounted: Tally = field(factory=Tally, init=False)
     _hours: int = field(default=0, init=False)
+    _uncertain: set[int] = field(factory=set, init=False)
+    """Hours that a damaged generation had a part in: what was counted of them is better."""
 
     def answer(self, request: Json, data: bytes) -> Json:
         """
@@ -127,13 +142,14 @@ class Worker:
         before = self._rollups.position(device)
         if before.offset != request["start"] and not request.get("jump"):
             return attrs.asdict(before)  # what the reader sent is counted already, or lies ahead
-        tallies, moved = self._tally(device, request, data, before)
+        tallies, moved, damaged = self._tally(device, request, data, before)
         self._rollups.add(device, tallies, moved)
-        return attrs.asdict(moved)
+        return {**attrs.asdict(moved), "damaged": damaged}
 
     def _coverage(self, device: str) -> Json:
         """The first hour in which a generation that is still kept was in force throughout."""
         self._hour, self._recounted, self._hours = None, Tally(), 0
+        self._uncertain.clear()
         first = self._forces.first_applied_at(device)
         return {"first_hour": None if first is None else int(first) // HOUR_SECONDS + 1}
 
@@ -141,7 +157,9 @@ class Worker:
         """
         A block once more: hours are replaced when they are whole, the position stays.
         """
-        tallies, _ = self._tally(device, request, data, EventPosition())
+        tallies, _, damaged = self._tally(device, request, data, EventPosition())
+        if damaged:
+            self._uncertain.update(tallies)
         for hour in sorted(tallies):
             if hour < request["first_hour"]:
                 continue
@@ -153,7 +171,7 @@ class Worker:
 
     def _finish(self, device: str) -> Json:
         """The hour in hand is whole."""
-        if self._hour is not None:
+        if self._hour is not None and self._hour not in self._uncertain:
             self._rollups.replace_hour(device, self._hour, self._recounted)
             self._hours += 1
         hours, self._hour, self._recounted = self._hours, None, Tally()
@@ -161,7 +179,8 @@ class Worker:
 
     def _tally(
         self, device: str, request: Json, data: bytes, before: EventPosition
-    ) -> tuple[dict[int, Tally], EventPosition]:
+    ) -> tuple[dict[int, Tally], EventPosition, list[int]]:
+        """What the block came to by hours, where that ends, and which generations were damaged."""
         block = Block(
             device=device,
             start=request["start"],
@@ -176,7 +195,8 @@ class Worker:
         times = [one.received_at for one in origins if one.received_at] or [0.0]
         names = (request["block_list"], request["allow_list"])
         forces = self._forces.between(device, names, min(times), max(times))
-        return tally_block(block, origins, forces, before)
+        tallies, moved = tally_block(block, origins, forces, before)
+        return tallies, moved, self._forces.damaged(device, forces)
 
 
 def serve(path: str, requests: BinaryIO, answers: BinaryIO) -> None:

@@ -25,16 +25,33 @@ UPDATES_KEPT = 500
 _LEVEL = 3  # columns of sorted addresses hardly shrink further, and time counts
 
 
+class StoredDamaged(TscmError):
+    """
+    A list or a generation of a device lies damaged in the database.
+    """
+
+    def __init__(self, device: str, what: str, cause: str, remedy: str) -> None:
+        self.device = device
+        self.what = what
+        self.cause = cause
+        self.remedy = remedy
+        super().__init__(device, what, cause, remedy)
+
+    def __str__(self) -> str:
+        return f"{self.what} of {self.device} lies damaged in the database ({self.cause}); {self.remedy}"
+
+
 def pack(entries: "Entries") -> bytes:
-    """Entries as they lie in the database."""
-    return zstandard.ZstdCompressor(level=_LEVEL).compress(entries.to_bytes())
+    """Entries as they lie in the database, with a checksum: a flipped bit is no other address."""
+    packer = zstandard.ZstdCompressor(level=_LEVEL, write_checksum=True)
+    return packer.compress(entries.to_bytes())
 
 
 def unpacked(content: bytes) -> bytes:
     """The bytes that `Entries.to_bytes` gave; `ValueError` where *content* is damaged."""
     try:
         return zstandard.ZstdDecompressor().decompress(content)
-    except zstandard.ZstdError as error:
+    except (zstandard.ZstdError, MemoryError) as error:  # a damaged head may tell of any size
         raise ValueError(f"stored entries are damaged: {error}") from None
 
 
@@ -79,6 +96,15 @@ class StoredList:
             other_records=besides.get("other_records", 0),
         )
 
+    def readable(self, device: str) -> "PolicyList":
+        """The same; raises `StoredDamaged`."""
+        try:
+            return self.policy_list()
+        except ValueError as error:
+            remedy = f"`tsadmin update {device}` fetches it anew"
+            what = f"the last good list {self.name}"
+            raise StoredDamaged(device, what, str(error), remedy) from None
+
 
 def stored(found: "PolicyList") -> StoredList:
     """*found*, packed."""
@@ -117,6 +143,28 @@ class Generation:
     allow_serial: int | None = None
     block: bytes
     allow: bytes
+
+    def entries(self, device: str, kind: str) -> "Entries":
+        """Its `block` or `allow` list, for a thread; raises `StoredDamaged`."""
+        try:
+            return unpack(self.block if kind == "block" else self.allow)
+        except ValueError as error:
+            raise self._damaged(device, error) from None
+
+    def check(self, device: str) -> None:
+        """Raises `StoredDamaged` where its content does not come out of its packing."""
+        try:
+            for content in (self.block, self.allow):
+                unpacked(content)
+        except ValueError as error:
+            raise self._damaged(device, error) from None
+
+    def _damaged(self, device: str, error: ValueError) -> StoredDamaged:
+        remedy = (
+            f"`tsadmin policy history {device}` shows the others; where it is the newest, "
+            f"`tsadmin update {device}` stores a new one"
+        )
+        return StoredDamaged(device, f"generation {self.number}", str(error), remedy)
 
     def as_json(self) -> Json:
         """Without the content."""

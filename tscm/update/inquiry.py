@@ -13,7 +13,7 @@ from tscm.errors import TscmError
 from tscm.model import Json
 from tscm.policy.cidr import CidrSet, Entries
 from tscm.policy.why import ListView, meeting, not_in_force, verdict, why
-from tscm.store.policies import Generation, unpack
+from tscm.store.policies import Generation
 from tscm.update.job import UpdateJob
 from tscm.update.networks import known_networks
 from tscm.update.wanted import guard_rules
@@ -53,8 +53,9 @@ def explain(job: UpdateJob, asked: str) -> Json:
     """
     How an address or network stands with both lists: `{asked, verdict, lists, sentences}`.
     """
+    views = _views(job)
     try:
-        standings = why(asked, _views(job))
+        standings = why(asked, views)
     except ValueError as error:
         raise NoCidr(str(error)) from None
     return {
@@ -82,14 +83,11 @@ def dropped(job: UpdateJob, search: str | None = None) -> Json:
     return answer
 
 
-def difference(older: Generation, newer: Generation) -> Json:
+def difference(device: str, older: Generation, newer: Generation) -> Json:
     """What came and went from one generation to another, in CIDRs after merging."""
     answer: Json = {"from": older.as_json(), "to": newer.as_json()}
-    for kind, before, after in (
-        ("block", older.block, newer.block),
-        ("allow", older.allow, newer.allow),
-    ):
-        old, new = CidrSet.of(unpack(before)), CidrSet.of(unpack(after))
+    for kind in ("block", "allow"):
+        old, new = (CidrSet.of(one.entries(device, kind)) for one in (older, newer))
         answer[kind] = {
             "added": _listed(new.difference(old).entries),
             "removed": _listed(old.difference(new).entries),
@@ -107,21 +105,26 @@ def _views(job: UpdateJob) -> Sequence[ListView]:
         guard_rules(settings, job.node, job.resolve),
         warning_lists=known_networks(job.node.policy.networks).warning_lists,
     )
-    applied = job.applied
     return (
         ListView(
             kind="block",
-            published=block.policy_list(),
+            published=block.readable(settings.name),
             rules=rules,
-            in_force=CidrSet() if applied is None else CidrSet.of(unpack(applied.block)),
+            in_force=_in_force(job, "block"),
         ),
         ListView(
             kind="allow",
-            published=allow.policy_list(),
+            published=allow.readable(settings.name),
             rules=rules.for_allow_list(),
-            in_force=CidrSet() if applied is None else CidrSet.of(unpack(applied.allow)),
+            in_force=_in_force(job, "allow"),
         ),
     )
+
+
+def _in_force(job: UpdateJob, kind: str) -> CidrSet:
+    if job.applied is None:
+        return CidrSet()
+    return CidrSet.of(job.applied.entries(job.settings.name, kind))
 
 
 def _listed(entries: Entries) -> Json:

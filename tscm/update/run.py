@@ -38,7 +38,7 @@ from tscm.model import (
 from tscm.policy.cidr import CidrSet
 from tscm.policy.groups import KINDS, Present
 from tscm.policy.guard import stale
-from tscm.store.policies import Generation, unpack
+from tscm.store.policies import StoredDamaged
 from tscm.update import outcome as results
 from tscm.update.job import UpdateJob
 from tscm.update.memory import DeviceMemory, edit_notes, layout_digest
@@ -104,6 +104,8 @@ class UpdateRun:
     report: Report
     dry: bool = False
     _wanted: Wanted | None = field(default=None, init=False)
+    _applied: Mapping[str, list[Cidr]] | None = field(default=None, init=False)
+    """What the device was made to hold last, by kind; None where nobody knows."""
     _memory: DeviceMemory = field(init=False)
     _outcome: UpdateOutcome = field(init=False)
     _failures: list[str] = field(factory=list, init=False)
@@ -131,6 +133,7 @@ class UpdateRun:
             if self._wanted is None:
                 self._wanted = wanted(self.job, self.report)
                 self._remember_changes(self._wanted)
+                self._applied = self._last_applied()
             return self._on_device(self._wanted)
         except DeviceFault as fault:
             return self._after(fault)
@@ -155,6 +158,17 @@ class UpdateRun:
             reason = stale(self._memory.changes.get(name, ()), now)
             if reason is not None:
                 self._notes[f"list {name} is {reason}: is it still maintained?"] = None
+
+    def _last_applied(self) -> Mapping[str, list[Cidr]] | None:
+        """From the store; a generation that lies damaged there is replaced when the run is good."""
+        name, applied = self.job.settings.name, self.job.applied
+        if applied is None:
+            return None
+        try:
+            return {kind: CidrSet.of(applied.entries(name, kind.lower())).cidrs() for kind in KINDS}
+        except StoredDamaged as error:
+            self._notes[f"{error.what} lay damaged in the database"] = None
+            return None
 
     def _on_device(self, goal: Wanted) -> UpdateOutcome:
         driver = self.job.opener(
@@ -210,13 +224,14 @@ class UpdateRun:
         if self._wrote:
             return
         self._notes.update(dict.fromkeys(self._memory.reload_notes(who)))
-        applied = self.job.applied
+        applied = self._applied
         if applied is None or self._memory.layout in {None, layout_digest(groups)}:
             return
         present = Present.of(self.job.settings.prefix, groups)
         for kind in KINDS:
-            before = _applied(applied, kind)
-            self._notes.update(dict.fromkeys(edit_notes(kind, before, present.in_force(kind))))
+            self._notes.update(
+                dict.fromkeys(edit_notes(kind, applied[kind], present.in_force(kind)))
+            )
 
     def _weigh(
         self,
@@ -340,7 +355,7 @@ class UpdateRun:
         )
         result = results.CHANGED if self._wrote else results.UNCHANGED
         done = self._finished(result)
-        fresh = self._wrote or self.job.applied is None
+        fresh = self._wrote or self._applied is None
         return evolve(
             done,
             verified=True,
@@ -374,11 +389,3 @@ class UpdateRun:
             traffic=self._traffic,
             memory=self._memory.to_json(),
         )
-
-
-def _applied(one: Generation, kind: str) -> list[Cidr]:
-    content = one.block if kind == "Block" else one.allow
-    try:
-        return CidrSet.of(unpack(content)).cidrs()
-    except ValueError:
-        return []

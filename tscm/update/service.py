@@ -176,6 +176,7 @@ class UpdateService(Service):
         goal = self._policies.generation(name, number)
         if goal is None:
             raise GenerationUnknown(name, number)
+        goal.check(name)  # before updates are held for it
         self._change_memory(name, held=True)
         return self._ask(one, report, lambda job: evolve(job, rollback=goal))
 
@@ -236,7 +237,7 @@ class UpdateService(Service):
         from tscm.update.inquiry import difference
 
         pair = self.generation(name, older), self.generation(name, newer)
-        return self._threads.run(difference, *pair)
+        return self._threads.run(difference, name, *pair)
 
     def resume(self, name: str) -> None:
         """Let scheduled updates run again after a rollback, a fifth failure or wrong passwords."""

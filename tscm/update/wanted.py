@@ -17,7 +17,7 @@ from tscm.policy.rank import cut
 from tscm.retrieve.sources import list_source
 from tscm.settings.device import DeviceSettings
 from tscm.settings.node import NodeSettings
-from tscm.store.policies import Generation, StoredList, pack, stored, unpack
+from tscm.store.policies import Generation, StoredDamaged, StoredList, pack, stored
 from tscm.update.job import Resolve, UpdateJob
 from tscm.update.networks import known_networks
 from tscm.update.outcome import FINDINGS_KEPT, ListFigures
@@ -81,9 +81,10 @@ def wanted(job: UpdateJob, report: Report) -> Wanted:
     if job.rollback is not None:
         return _of_generation(job.rollback, job.settings)
     settings = job.settings
+    damaged: list[str] = []
     fetched = [
-        _fetch(job, settings.block_list, "block", report),
-        _fetch(job, settings.allow_list, "allow", report),
+        _fetch(job, settings.block_list, "block", report, damaged),
+        _fetch(job, settings.allow_list, "allow", report, damaged),
     ]
     report(Progress(phase="guard", text="looking through both lists"))
     known = known_networks(job.node.policy.networks)
@@ -104,7 +105,7 @@ def wanted(job: UpdateJob, report: Report) -> Wanted:
         block_figures=_figures(judged[0], fetched[0][1], len(block), len(fitting.block)),
         allow_figures=_figures(judged[1], fetched[1][1], len(allow), len(fitting.allow)),
         findings=tuple(_sentences(judged)),
-        notes=known.notes,
+        notes=(*damaged, *known.notes),
         good_lists=tuple(stored(one) for one, previous in fetched if one is not previous),
         changed_lists=tuple(
             one.name
@@ -168,15 +169,16 @@ def _is_address(name: str) -> bool:
 
 
 def _fetch(
-    job: UpdateJob, name: str, kind: str, report: Report
+    job: UpdateJob, name: str, kind: str, report: Report, damaged: list[str]
 ) -> tuple[PolicyList, PolicyList | None]:
     """The list to use, and the last good one of that name (the same where nothing changed)."""
     report(Progress(phase="fetch", text=f"{kind} list {name}"))
     kept = job.known.get(name)
     try:
-        known = None if kept is None else kept.policy_list()
-    except ValueError:
-        known = None  # damaged on disk: as if it had never been fetched
+        known = None if kept is None else kept.readable(job.settings.name)
+    except StoredDamaged as error:
+        known = None  # as if it had never been fetched
+        damaged.append(f"{error.what} lay damaged in the database; it was fetched anew")
     try:
         found = job.fetch(list_source(job.settings, job.node, name), known, job.now())
     except ListUnavailable as error:
@@ -224,7 +226,7 @@ def _sentences(judged: Iterable[Guarded]) -> Iterable[str]:
 
 
 def _of_generation(one: Generation, settings: DeviceSettings) -> Wanted:
-    block, allow = CidrSet.of(unpack(one.block)), CidrSet.of(unpack(one.allow))
+    block, allow = (CidrSet.of(one.entries(settings.name, kind)) for kind in ("block", "allow"))
     return Wanted(
         block=block,
         allow=allow,
