@@ -6,8 +6,7 @@ keeps lines is there before and after.
 """
 
 import os
-from collections.abc import Callable, Iterable, Sequence
-from functools import lru_cache
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, Self
 
 from attrs import define, evolve, field
@@ -23,8 +22,6 @@ from tscm.device_rooms import DROP, EVENTS, DeviceRooms
 from tscm.errors import (
     DeviceEnding,
     DeviceUnknown,
-    SecretUnavailable,
-    SenderConflict,
     TscmError,
 )
 from tscm.events.process import WorkerProcess
@@ -39,12 +36,12 @@ from tscm.policy.rank import Hits
 from tscm.portal.log_service import LogService
 from tscm.portal.policy_service import PolicyService
 from tscm.schedule import PeriodicService
-from tscm.secrets import load_key
 from tscm.settings.device import DeviceSettings
-from tscm.settings.files import device_names, read_device, read_node
+from tscm.settings.files import read_node
 from tscm.settings.layout import Layout
 from tscm.settings.lock import RootLock
 from tscm.settings.node import NodeSettings
+from tscm.settings_watch import WATCH_SECONDS, SettingsWatch
 from tscm.spool.service import SpoolService
 from tscm.store.database import Store
 from tscm.store.policies import Policies
@@ -53,13 +50,9 @@ from tscm.update.service import UpdateService
 from tscm.update.ways import ordinary_ways, resolve
 from tscm.watch import WatchService
 
-WATCH_SECONDS = 2.0
-GONE_LOOKS = 3
 REOPEN_SECONDS = 5.0
 STOP_SECONDS = 20.0
 _QUICK_THREADS = 6
-
-Signature = tuple[int, int, int]
 
 
 @define(eq=False)
@@ -97,16 +90,12 @@ class NodeService(Service):
     faults: dict[str, str] = field(factory=dict, init=False)
     """Why a device's settings file is not in force, by nickname; `""` is the node's own."""
     started_at: float = field(default=0.0, init=False)
+    files: SettingsWatch = field(init=False)
     _watch: PeriodicService = field(init=False)
     _reopening: PeriodicService = field(init=False)
     """Runs only where the database could not be used at the start."""
-    _seen: dict[str, Signature] = field(factory=dict, init=False)
-    _refused: set[str] = field(factory=set, init=False)
-    """Devices that the disk or another device did not let begin: tried again."""
     _ending: set[str] = field(factory=set, init=False)
     """Devices that are taken out of force and have not ended yet."""
-    _missing: dict[str, int] = field(factory=dict, init=False)
-    """Looks since the file of a device that is in force was last seen."""
 
     def __attrs_post_init__(self) -> None:
         node, reactor = self.node, self.reactor
@@ -157,8 +146,9 @@ class NodeService(Service):
         self.watch = WatchService(
             reactor, node.listen.metrics, operations.watched, operations.wrong
         )
+        self.files = SettingsWatch(self)
         self._watch = PeriodicService(
-            reactor, WATCH_SECONDS, self._look, "watch over the settings", WATCH_SECONDS
+            reactor, WATCH_SECONDS, self.files.look, "watch over the settings", WATCH_SECONDS
         )
         self._reopening = PeriodicService(
             reactor, REOPEN_SECONDS, self._open_store_again, "look at the database", REOPEN_SECONDS
@@ -218,10 +208,7 @@ class NodeService(Service):
             self._reopening.startService()
         for one in self.portal:
             one.startService()
-        self._note_node_file()
-        for name in device_names(self.layout):
-            self._seen[name] = self._signature(name)
-            self._load(name)
+        self.files.begin()
         self.bookkeeper.startService()
         self.intake.startService()
         self.control.startService()
@@ -336,7 +323,7 @@ class NodeService(Service):
         self.senders.release(name)
         self.updates.forget_device(name)
         self.faults.pop(name, None)
-        self._seen.pop(name, None)
+        self.files.forget(name)
         if rooms is None:
             return
         self._ending.add(name)
@@ -357,122 +344,3 @@ class NodeService(Service):
         await self.events.leave(name)
         if self.store.fault is None:
             await self.events.forget(name)
-
-    def _load(self, name: str) -> None:
-        """
-        Put the file of a device in force; one with a fault leaves what there is, and is shown.
-
-        With the sealing key lost the device's lines are still collected: only what needs a
-        password waits.
-        """
-        self._refused.discard(name)
-        try:
-            self.put_in_force(self._read(name))
-        except DeviceUnknown:
-            return
-        except (TscmError, OSError) as error:
-            sentence = str(error)
-            if isinstance(error, OSError):
-                self._refused.add(name)
-                sentence = (
-                    f"it cannot be put in force: {error}; check the disk of the logs and its "
-                    f"rights (it is tried again every {WATCH_SECONDS:.0f} s)"
-                )
-            elif isinstance(error, SenderConflict | DeviceEnding):
-                self._refused.add(name)  # until another device's file, or its own end, makes room
-            if self.faults.get(name) != sentence:
-                self._log.error("device {device}: {error}", device=name, error=sentence)
-            self.faults[name] = sentence
-
-    def _read(self, name: str) -> DeviceSettings:
-        try:
-            return read_device(self.layout, name, load_key(self.layout.key))
-        except SecretUnavailable as error:
-            if name in self.rooms:
-                raise
-            settings = read_device(self.layout, name, None)
-            self.put_in_force(
-                evolve(settings, policy_updates=False, send_logs=False, backlog="keep")
-            )
-            raise error from None
-
-    # -- files that are edited by hand ------------------------------------------
-
-    def _signature(self, name: str) -> Signature:
-        path = _file_of(self.layout, name)
-        try:
-            found = os.stat(path)  # noqa: PTH116 - one call gives all three
-        except OSError:
-            return (0, 0, 0)
-        return (found.st_mtime_ns, found.st_size, found.st_ino)
-
-    def _note_node_file(self) -> None:
-        self._seen[""] = self._signature("")
-
-    async def _look(self) -> None:
-        names = device_names(self.layout)
-        for name in names:
-            signature = self._signature(name)
-            if self._seen.get(name) != signature:
-                self._seen[name] = signature
-                self._log.info("settings of {device} changed", device=name)
-                self._load(name)
-            elif name in self._refused:
-                self._load(name)
-        for name in self._gone(names):
-            self._log.info("settings of {device} are gone", device=name)
-            await self.take_out_of_force(name)
-        for name in self.faults.keys() - self.rooms.keys() - {"", *names}:
-            del self.faults[name]  # its file, which never came into force, is gone
-        if self._seen.get("") != self._signature(""):
-            self._note_node_file()
-            self._look_at_node()
-
-    def _gone(self, names: Iterable[str]) -> list[str]:
-        """
-        Devices in force whose file has been missing for a while.
-
-        With a device go its readers' positions and its roll-ups.  So not at the first look: an editor
-        or a checkout may be replacing the file; and not while the whole folder is away.
-        """
-        if not self.layout.devices.is_dir():
-            names = self.rooms
-        missing = self.rooms.keys() - set(names)
-        self._missing = {name: self._missing.get(name, 0) + 1 for name in missing}
-        return sorted(name for name, looks in self._missing.items() if looks >= GONE_LOOKS)
-
-    def _look_at_node(self) -> None:
-        try:
-            wanted = read_node(self.layout)
-        except TscmError as error:
-            self.faults[""] = str(error)
-            self._log.error("{error}; the settings before it stay in force", error=str(error))
-            return
-        if wanted == self.node:
-            self.faults.pop("", None)
-            return
-        listen = evolve(wanted.listen, metrics=self.node.listen.metrics)
-        if evolve(
-            self.node, intake=wanted.intake, listen=listen
-        ) == wanted and self.intake.take_bounds(wanted.intake):
-            self.node = evolve(self.node, intake=wanted.intake)
-            try:
-                self.intake.take_listen(listen)
-            except TscmError as error:
-                self.faults[""] = str(error)
-                self._log.error("{error}; the listeners before it stay", error=str(error))
-                return
-            self.node = wanted
-            self.faults.pop("", None)
-            self._log.info("listeners and bounds of intake are as the settings say")
-            return
-        self.faults[""] = (
-            f"{self.layout.settings_file} has changed; restart the manager to put it in force"
-        )
-        self._log.warn("{notice}", notice=self.faults[""])
-
-
-@lru_cache(maxsize=4096)
-def _file_of(layout: Layout, name: str) -> str:
-    """Where settings lie, as text: asked for each device every two seconds."""
-    return str(layout.device_file(name) if name else layout.settings_file)

@@ -16,7 +16,8 @@ from tscm.devices import stored_device
 from tscm.errors import DeviceChanged
 from tscm.forward.target import READER
 from tscm.operations import NodeOperations
-from tscm.service import GONE_LOOKS, NodeService
+from tscm.service import NodeService
+from tscm.settings_watch import GONE_LOOKS
 
 reactor: Any = installed
 FORWARD = {"syslog_forward": True, "forward_address": "127.0.0.1", "forward_port": 9}
@@ -36,7 +37,7 @@ class Node:
 
     async def look(self, times: int = 1) -> None:
         for _ in range(times):
-            await self.service._look()
+            await self.service.files.look()
 
     def owner(self, address: str) -> str | None:
         return self.service.senders.device_of(address)
@@ -164,3 +165,19 @@ async def test_what_is_edited_while_a_change_is_asked_for_is_not_overwritten(nod
     gone = await operations.remove_device("fw")
     assert gone["name"] == "fw"
     assert node.service.rooms == {}
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_key_that_is_brought_back_puts_its_devices_in_force(node: Node) -> None:
+    node.files.write_device("fw")
+    key = node.files.layout.key
+    kept = key.read_text()
+    key.unlink()
+    node.start()
+    assert "lost" in node.service.faults["fw"]
+    assert not node.service.rooms["fw"].settings.send_logs
+    key.write_text(kept)
+    key.chmod(0o600)
+    await node.look()
+    assert node.service.faults == {}
+    assert node.service.rooms["fw"].settings.send_logs

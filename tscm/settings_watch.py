@@ -1,0 +1,190 @@
+"""
+The watch over the settings files: what is edited by hand comes into force without a restart.
+
+A file with a fault leaves what there is in force, and the fault is shown.
+"""
+
+import os
+from collections.abc import Iterable
+from functools import lru_cache
+from typing import TYPE_CHECKING, ClassVar
+
+from attrs import define, evolve, field
+from twisted.logger import Logger
+
+from tscm.errors import (
+    DeviceEnding,
+    DeviceUnknown,
+    SecretUnavailable,
+    SenderConflict,
+    TscmError,
+)
+from tscm.secrets import load_key
+from tscm.settings.device import DeviceSettings
+from tscm.settings.files import device_names, read_device, read_node
+from tscm.settings.layout import Layout
+
+if TYPE_CHECKING:
+    from tscm.service import NodeService
+
+WATCH_SECONDS = 2.0
+GONE_LOOKS = 3
+
+Signature = tuple[int, int, int]
+
+
+@define(eq=False)
+class SettingsWatch:
+    """
+    Knows the files as they were last read, and what became of each.
+    """
+
+    _log: ClassVar[Logger] = Logger()
+
+    _service: "NodeService"
+    _seen: dict[str, Signature] = field(factory=dict, init=False)
+    _refused: set[str] = field(factory=set, init=False)
+    """Devices that the disk or another device did not let begin: tried again."""
+    _sealed: set[str] = field(factory=set, init=False)
+    """Devices whose secrets the key did not open."""
+    _key_seen: Signature = field(default=(0, 0, 0), init=False)
+    _missing: dict[str, int] = field(factory=dict, init=False)
+    """Looks since the file of a device that is in force was last seen."""
+
+    def begin(self) -> None:
+        """Put every device's file in force."""
+        self._note_node_file()
+        self._key_seen = _signature_of(str(self._service.layout.key))
+        for name in device_names(self._service.layout):
+            self._seen[name] = self._signature(name)
+            self._load(name)
+
+    def forget(self, name: str) -> None:
+        """A device has ended; a file of its name is a new one."""
+        self._seen.pop(name, None)
+        self._sealed.discard(name)
+
+    def _load(self, name: str) -> None:
+        """
+        Put the file of a device in force; one with a fault leaves what there is, and is shown.
+
+        With the sealing key lost the device's lines are still collected: only what needs a
+        password waits.
+        """
+        self._refused.discard(name)
+        self._sealed.discard(name)
+        try:
+            self._service.put_in_force(self._read(name))
+        except DeviceUnknown:
+            return
+        except (TscmError, OSError) as error:
+            sentence = str(error)
+            if isinstance(error, OSError):
+                self._refused.add(name)
+                sentence = (
+                    f"it cannot be put in force: {error}; check the disk of the logs and its "
+                    f"rights (it is tried again every {WATCH_SECONDS:.0f} s)"
+                )
+            elif isinstance(error, SenderConflict | DeviceEnding):
+                self._refused.add(name)  # until another device's file, or its own end, makes room
+            if self._service.faults.get(name) != sentence:
+                self._log.error("device {device}: {error}", device=name, error=sentence)
+            self._service.faults[name] = sentence
+
+    def _read(self, name: str) -> DeviceSettings:
+        try:
+            return read_device(self._service.layout, name, load_key(self._service.layout.key))
+        except SecretUnavailable as error:
+            self._sealed.add(name)
+            if name in self._service.rooms:
+                raise
+            settings = read_device(self._service.layout, name, None)
+            self._service.put_in_force(
+                evolve(settings, policy_updates=False, send_logs=False, backlog="keep")
+            )
+            raise error from None
+
+    def _signature(self, name: str) -> Signature:
+        return _signature_of(_file_of(self._service.layout, name))
+
+    def _note_node_file(self) -> None:
+        self._seen[""] = self._signature("")
+
+    async def look(self) -> None:
+        """Put in force what has changed since the last look."""
+        names = device_names(self._service.layout)
+        key = _signature_of(str(self._service.layout.key))
+        key_changed, self._key_seen = key != self._key_seen, key
+        for name in names:
+            signature = self._signature(name)
+            if self._seen.get(name) != signature:
+                self._seen[name] = signature
+                self._log.info("settings of {device} changed", device=name)
+                self._load(name)
+            elif name in self._refused or (key_changed and name in self._sealed):
+                self._load(name)
+        for name in self._gone(names):
+            self._log.info("settings of {device} are gone", device=name)
+            await self._service.take_out_of_force(name)
+        for name in self._service.faults.keys() - self._service.rooms.keys() - {"", *names}:
+            del self._service.faults[name]  # its file, which never came into force, is gone
+        if self._seen.get("") != self._signature(""):
+            self._note_node_file()
+            self._look_at_node()
+
+    def _gone(self, names: Iterable[str]) -> list[str]:
+        """
+        Devices in force whose file has been missing for a while.
+
+        With a device go its readers' positions and its roll-ups.  So not at the first look: an editor
+        or a checkout may be replacing the file; and not while the whole folder is away.
+        """
+        if not self._service.layout.devices.is_dir():
+            names = self._service.rooms
+        missing = self._service.rooms.keys() - set(names)
+        self._missing = {name: self._missing.get(name, 0) + 1 for name in missing}
+        return sorted(name for name, looks in self._missing.items() if looks >= GONE_LOOKS)
+
+    def _look_at_node(self) -> None:
+        try:
+            wanted = read_node(self._service.layout)
+        except TscmError as error:
+            self._service.faults[""] = str(error)
+            self._log.error("{error}; the settings before it stay in force", error=str(error))
+            return
+        if wanted == self._service.node:
+            self._service.faults.pop("", None)
+            return
+        listen = evolve(wanted.listen, metrics=self._service.node.listen.metrics)
+        if evolve(
+            self._service.node, intake=wanted.intake, listen=listen
+        ) == wanted and self._service.intake.take_bounds(wanted.intake):
+            self._service.node = evolve(self._service.node, intake=wanted.intake)
+            try:
+                self._service.intake.take_listen(listen)
+            except TscmError as error:
+                self._service.faults[""] = str(error)
+                self._log.error("{error}; the listeners before it stay", error=str(error))
+                return
+            self._service.node = wanted
+            self._service.faults.pop("", None)
+            self._log.info("listeners and bounds of intake are as the settings say")
+            return
+        self._service.faults[""] = (
+            f"{self._service.layout.settings_file} has changed; restart the manager to put it in force"
+        )
+        self._log.warn("{notice}", notice=self._service.faults[""])
+
+
+def _signature_of(path: str) -> Signature:
+    try:
+        found = os.stat(path)  # noqa: PTH116 - one call gives all three
+    except OSError:
+        return (0, 0, 0)
+    return (found.st_mtime_ns, found.st_size, found.st_ino)
+
+
+@lru_cache(maxsize=4096)
+def _file_of(layout: Layout, name: str) -> str:
+    """Where settings lie, as text: asked for each device every two seconds."""
+    return str(layout.device_file(name) if name else layout.settings_file)
