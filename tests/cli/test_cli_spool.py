@@ -167,3 +167,45 @@ def test_times_as_they_are_typed(text: str, found: str) -> None:
 def test_what_is_no_time(text: str) -> None:
     with pytest.raises(ValueError, match="is no time; allowed: "):
         read_time(text, NOW)
+
+
+def test_messages_come_out_as_json_with_what_the_index_tells(log: Path, tsadmin: "Tsadmin") -> None:
+    rows = [
+        json.loads(line)
+        for line in tsadmin("spool", "export", "tstest", "--json", "--restored").out.splitlines()
+    ]
+    assert [row["line"] for row in rows] == ["<166>one", "<166>two\nhalves", "<166>three"]
+    assert [row["sender"] for row in rows] == ["192.0.2.10", "192.0.2.11", "192.0.2.10"]
+    assert rows[2]["received_at"] == 1_700_007_200.0
+    assert [row["offset"] for row in rows] == [0, len(LINES[0]), len(LINES[0] + LINES[1])]
+
+
+def test_a_search_gives_json_or_says_that_nothing_fits(log: Path, tsadmin: "Tsadmin") -> None:
+    found = tsadmin("search", "tstest", "o", "--json", "--max", "2")
+    assert [json.loads(line) for line in found.out.splitlines()] == [
+        {
+            "offset": at,
+            "line": LINES[number].decode().rstrip("\n"),
+            "received_at": 1_700_000_000.0 + 3600 * number,
+            "sender": f"192.0.2.1{number}",
+        }
+        for number, at in ((0, 0), (1, len(LINES[0])))
+    ]
+    counted = tsadmin("search", "tstest", "o", "--json", "--count")
+    assert json.loads(counted.out) == {"name": "tstest", "count": 2}
+    none = tsadmin("search", "tstest", "four")
+    assert (none.status, none.out, none.err) == (1, "", "[INFO ] : No line of tstest fits\n")
+    assert tsadmin("search", "tstest", "o", "--json", "--raw").status == 2
+
+
+def test_a_tail_begins_in_sealed_segments_where_the_live_one_has_too_little(
+    log: Path, tsadmin: "Tsadmin", options: Any
+) -> None:
+    added = tsadmin("add", "--type=asarest", *options(), "tstest")
+    assert added.status == 0
+    for count, first in (("1", 2), ("2", 1), ("3", 0), ("9", 0)):
+        shown = tsadmin("tail", "tstest", "--once", "--json", "-n", count).out.splitlines()
+        assert [json.loads(line)["line"] for line in shown] == [
+            line.decode().rstrip("\n") for line in LINES[first:]
+        ]
+    assert tsadmin("tail", "tstest", "--once", "-n", "0").out == ""

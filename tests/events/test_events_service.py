@@ -447,7 +447,9 @@ async def test_counting_anew_leaves_the_hours_of_a_damaged_generation(world: Wor
     connection.execute("UPDATE generations SET block = x'00' WHERE device = 'fw'")
     connection.close()
     keep(world.database, 5500.0, pack(Entries.of(["192.0.2.0/24"])))
-    await world.worker.stop()  # a new one has nothing at hand
+    gone = world.worker.stop()  # a new one has nothing at hand
+    assert gone is not None
+    await gone
     done = await world.service.rebuild("fw", lambda _: None)
     assert done["hours"] == 0
     assert world.by_hour() == before

@@ -54,6 +54,11 @@ def as_json(value: Any) -> None:
     _line(json.dumps(value, indent=2, default=str))
 
 
+def json_line(value: Any) -> None:
+    """One of many: a JSON object on a line of its own, in ASCII."""
+    _line(json.dumps(value, default=str))
+
+
 def _line(text: str, *, aside: bool = False) -> None:
     # the streams as they are now: a live display puts its own in their place
     stream = sys.stderr if aside else sys.stdout

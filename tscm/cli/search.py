@@ -5,12 +5,13 @@
 import re
 import sys
 from collections.abc import Callable
+from functools import partial
 
 import click
 
 from tscm.cli import say
 from tscm.cli.session import Session
-from tscm.cli.spool import LogName, known_log
+from tscm.cli.spool import LogName, known_log, message_json
 from tscm.cli.times import Time
 
 
@@ -28,6 +29,7 @@ class Enough(Exception):
 @click.option("--max", "most", type=click.IntRange(1), help="Stop after so many lines.")
 @click.option("--count", is_flag=True, help="Give the number of lines alone.")
 @click.option("--raw", is_flag=True, help="Give the bytes as stored, for programs.")
+@click.option("--json", "json_output", is_flag=True, help="Give a JSON object for each line.")
 @click.pass_obj
 def command(
     session: Session,
@@ -42,6 +44,7 @@ def command(
     most: int | None,
     count: bool,
     raw: bool,
+    json_output: bool,
 ) -> int:
     """
     Show the lines of a log that hold PATTERN.
@@ -49,30 +52,43 @@ def command(
     Live and compressed segments alike, oldest first.  Exit status 1 when there is none.
     """
     from tscm.spool.disk import Disk
-    from tscm.spool.tools_export import Wanted, export_log
+    from tscm.spool.tools_export import Passage, Wanted, export_passages
 
+    if raw and json_output:
+        raise click.UsageError("give one of --raw and --json")
     search = finder(pattern, regex=regex, ignore_case=ignore_case)
     known_log(session.layout, name)
     found = 0
 
-    def take(block: bytes) -> None:
+    def take(passage: Passage) -> int:
         nonlocal found
-        for line in search(block):
+        lines = search(passage.data)
+        if json_output and not count and lines:
+            whole = (one for one in passage.messages() if search(one.line + b"\n"))
+            shown = (partial(say.json_line, message_json(one)) for one in whole)
+        else:
+            shown = (partial(_show, line, raw=raw) for line in lines)
+        for show in shown:
             found += 1
             if not count:
-                _show(line, raw=raw)
+                show()
             if found == most:
                 raise Enough
+        return 0
 
     wanted = Wanted(since=since, until=until, unknown=True)
     try:
-        result = export_log(Disk(), session.layout.logs, name, take, wanted)
+        result = export_passages(Disk(), session.layout.logs, name, take, wanted)
         for sentence in result.missing:
             say.warn(f"not searched: {sentence}")
     except Enough:
         pass
-    if count:
+    if count and json_output:
+        say.as_json({"name": name, "count": found})
+    elif count:
         say.plain(str(found))
+    elif not found:
+        say.info(f"No line of {name} fits", aside=True)
     return 0 if found else 1
 
 

@@ -2,6 +2,7 @@
 `tsadmin spool`: the devices' logs, by their files alone.
 """
 
+import json
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -26,6 +27,7 @@ from tscm.settings.lock import RootLock
 from tscm.settings.values import nickname
 
 if TYPE_CHECKING:
+    from tscm.spool.tools_export import Message
     from tscm.spool.tools_list import LogSummary, LogView
     from tscm.spool.tools_verify import Finding
 
@@ -315,12 +317,19 @@ def verify(session: Session, /, name: str | None, *, json_output: bool) -> int:
         if not any(finding.harm != "note" for finding in findings):
             say.info(f"{one}: in order")
     if wrong:
-        say.error(f"{wrong} findings; `tsadmin spool repair NAME` mends what can be mended")
+        say.error(
+            f"{many(wrong, 'finding', 'findings')}; `tsadmin spool repair NAME` mends what can be mended"
+        )
     return 1 if wrong else 0
 
 
 def _finding_json(finding: "Finding") -> dict[str, Any]:
     return attrs.asdict(finding)
+
+
+def message_json(message: "Message") -> dict[str, Any]:
+    """A line for programs; what is no UTF-8 in it comes as U+FFFD."""
+    return {**attrs.asdict(message), "line": message.line.decode("utf-8", "replace")}
 
 
 @command.command("export")
@@ -340,6 +349,12 @@ def _finding_json(finding: "Finding") -> dict[str, Any]:
 @click.option(
     "--output", "-o", metavar="FILE", help="Write into a file, mode 0600, that must not exist."
 )
+@click.option(
+    "--json",
+    "json_output",
+    is_flag=True,
+    help="A JSON object for each message: offset, line, received_at, sender.",
+)
 @click.pass_obj
 def export(
     session: Session,
@@ -352,20 +367,33 @@ def export(
     unknown: bool,
     restored: bool,
     output: str | None,
+    json_output: bool,
 ) -> int:
     """
     Lines out of a log, oldest first, as they are stored.
     """
     from tscm.spool.disk import Disk
-    from tscm.spool.tools_export import Wanted, export_log
+    from tscm.spool.tools_export import Passage, Wanted, export_log, export_passages
 
     wanted = Wanted(since=since, until=until, sender=sender, unknown=unknown)
     log = known_log(session.layout, name)
     with _output(output) as write:
-        done = export_log(Disk(), session.layout.logs, log, write, wanted, restored=restored)
+        if json_output:
+
+            def take(passage: Passage) -> int:
+                rows = map(message_json, passage.messages(restored=restored))
+                data = "".join(f"{json.dumps(row)}\n" for row in rows).encode()
+                write(data)
+                return len(data)
+
+            done = export_passages(Disk(), session.layout.logs, log, take, wanted)
+        else:
+            done = export_log(Disk(), session.layout.logs, log, write, wanted, restored=restored)
     for sentence in done.missing:
         say.warn(sentence)
-    say.info(f"{done.lines:,} lines, {done.bytes:,} bytes", aside=True)
+    say.info(
+        f"{many(done.lines, 'line', 'lines')}, {many(done.bytes, 'byte', 'bytes')}", aside=True
+    )
     return 1 if done.missing else 0
 
 

@@ -2,10 +2,11 @@
 `tsadmin tail`: a device's lines as they come; with `--hits` those on which the lists acted.
 """
 
+import json
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -15,8 +16,13 @@ from tscm.cli import say
 from tscm.cli.names import device_argument
 from tscm.cli.session import Session
 from tscm.events.explain import Explained, Explainer
+from tscm.events.judge import Hit
+from tscm.model import Json
+from tscm.syslog.asa_bulk import PolicyEvent
 
 POLL_SECONDS = 0.25
+_LOOKED_AT_BYTES = 16 << 20
+"""How far back `--hits` looks for lines to begin with."""
 _COLOURS = {"blocked": "red", "allowed": "green"}
 
 
@@ -32,8 +38,11 @@ _COLOURS = {"blocked": "red", "allowed": "green"}
     help="How many lines to begin with.  [default: 10]",
 )
 @click.option("--once", is_flag=True, help="Show what is there and end.")
+@click.option("--json", "json_output", is_flag=True, help="Give a JSON object for each line.")
 @click.pass_obj
-def command(session: Session, /, name: str, *, hits: bool, count: int, once: bool) -> None:
+def command(
+    session: Session, /, name: str, *, hits: bool, count: int, once: bool, json_output: bool
+) -> None:
     """
     Show the lines of a device's log as they come; ^C ends it.
     """
@@ -42,20 +51,47 @@ def command(session: Session, /, name: str, *, hits: bool, count: int, once: boo
     live = layout.device_log(name) / "syslog"
     names = (settings["block_list"], settings["allow_list"])
     explainer = Explainer(layout.database, name, names) if hits else None
+
+    def told(block: bytes, at: float) -> list[str]:
+        if explainer is None or not block:
+            tell = _plain_json if json_output else _plain
+            return [tell(line) for line in block.split(b"\n")[:-1]]
+        explain = _explained_json if json_output else _explained
+        return [explain(one) for one in explainer.explain(block, at) if one.hit is not None]
+
+    from tscm.spool.disk import Disk
+    from tscm.spool.tools_last import blocks_back
+
+    sealed = blocks_back(
+        Disk(), layout.logs, name
+    )  # looked at before the live segment: no line twice
     first = True
     for block in follow(live, once=once):
-        if explainer is None or not block:
-            lines = [_plain(line) for line in block.split(b"\n")[:-1]]
-        else:
-            lines = [
-                _explained(one)
-                for one in explainer.explain(block, time.time())
-                if one.hit is not None
-            ]
-        for line in lines[-count:] if first and count else () if first else lines:
+        lines = told(block, time.time())
+        if first:
+            lines = last_lines(lines, sealed, told, count)
+        for line in lines:
             click.echo(line)
         sys.stdout.flush()
         first = False
+
+
+def last_lines(
+    lines: list[str],
+    sealed: Iterable[tuple[bytes, float]],
+    told: Callable[[bytes, float], list[str]],
+    count: int,
+) -> list[str]:
+    """The last *count* of *lines*, and before them as many of the *sealed* blocks as are missing."""
+    found, looked = list(lines[-count:]) if count else [], 0
+    blocks = iter(sealed)
+    while len(found) < count and looked < _LOOKED_AT_BYTES:
+        block, at = next(blocks, (None, 0.0))
+        if block is None:
+            break
+        looked += len(block)
+        found = told(block, at)[len(found) - count :] + found
+    return found
 
 
 def follow(live: Path, *, once: bool = False) -> Iterator[bytes]:
@@ -102,6 +138,28 @@ def _replaced(file: BinaryIO, live: Path) -> bool:
         return not os.path.samestat(os.fstat(file.fileno()), live.stat())
     except FileNotFoundError:
         return True
+
+
+def _plain_json(line: bytes) -> str:
+    return json.dumps({"line": line.decode("utf-8", "replace")})
+
+
+def _explained_json(one: Explained) -> str:
+    assert one.hit is not None
+    return json.dumps(
+        {
+            "line": one.line.decode("utf-8", "replace"),
+            "event": _fields(one.event),
+            "hit": _fields(one.hit),
+        }
+    )
+
+
+def _fields(value: PolicyEvent | Hit) -> Json:
+    return {
+        name: one.decode("utf-8", "replace") if isinstance(one, bytes) else one
+        for name, one in value._asdict().items()
+    }
 
 
 def _plain(line: bytes) -> str:

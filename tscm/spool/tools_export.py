@@ -2,7 +2,8 @@
 Lines out of a log, offline: all, or those of a sender and a time.
 """
 
-from collections.abc import Callable, Iterator
+from bisect import bisect_right
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from attrs import frozen
@@ -55,6 +56,48 @@ class Exported:
     missing: tuple[str, ...]
 
 
+@frozen(kw_only=True)
+class Message:
+    """
+    One line with what the index tells of it; a crash may have taken *received_at* and *sender*.
+    """
+
+    offset: int
+    line: bytes
+    received_at: float | None
+    sender: str | None
+
+
+@frozen(kw_only=True)
+class Passage:
+    """
+    Whole lines that follow each other in a log, from *offset* on.
+    """
+
+    offset: int
+    data: bytes
+    runs: Sequence[IndexedRun]
+    """The segment's, by their offset in the segment."""
+    base: int
+    """Where the segment starts."""
+
+    def messages(self, *, restored: bool = False) -> Iterator[Message]:
+        """Line by line, without line ends; *restored* as in `export_log`."""
+        starts = [run.offset for run in self.runs]
+        offset = self.offset
+        for line in self.data.split(b"\n")[:-1]:
+            at = bisect_right(starts, offset - self.base) - 1
+            run = self.runs[at] if at >= 0 else None
+            known = run is not None and run.sender is not None
+            yield Message(
+                offset=offset,
+                line=unescape(line) if restored else line,
+                received_at=run.received_at if run and known else None,
+                sender=run.sender if run and known else None,
+            )
+            offset += len(line) + 1
+
+
 def export_log(
     disk: Disk,
     logs: Path,
@@ -70,50 +113,76 @@ def export_log(
     *restored* gives messages as they were received, before line breaks in them were escaped.
     Raises `OSError` for what is no fault of a single segment.
     """
+
+    def take(passage: Passage) -> int:
+        found = _restored(passage.data) if restored else passage.data
+        write(found)
+        return len(found)
+
+    return export_passages(disk, logs, name, take, wanted)
+
+
+def export_passages(
+    disk: Disk,
+    logs: Path,
+    name: str,
+    take: Callable[[Passage], int],
+    wanted: Wanted | None = None,
+) -> Exported:
+    """
+    The same with what the index tells; *take* gives how many bytes it made of a passage.
+    """
     view = view_log(disk, logs, name)
     wanted = wanted or Wanted()
     lines = size = 0
     missing: list[str] = []
     for start, end in [*((one.start, one.end) for one in view.kept), (view.base, view.end)]:
         try:
-            for block in _blocks(disk, view, start, end - start, wanted):
-                found = _restored(block) if restored else block
-                write(found)
-                lines += block.count(b"\n")
-                size += len(found)
+            for passage in _passages(disk, view, start, end - start, wanted):
+                size += take(passage)
+                lines += passage.data.count(b"\n")
         except OSError as error:
             missing.append(f"segment {start}: {error.strerror or error}")
     return Exported(lines=lines, bytes=size, missing=tuple(missing))
 
 
-def _blocks(disk: Disk, view: LogView, start: int, size: int, wanted: Wanted) -> Iterator[bytes]:
-    runs = _runs(disk, view, start, size, wanted)
+def _passages(
+    disk: Disk, view: LogView, start: int, size: int, wanted: Wanted
+) -> Iterator[Passage]:
+    runs = _runs(disk, view, start, size)
+    stretches = _stretches(runs, size, wanted)
     if start != view.base:
         text = open_text(disk, view.folder, start)
         try:
-            yield from _pieces(text, runs)
+            pieces = _pieces(text, stretches)
+            for at, data in pieces:
+                yield Passage(offset=start + at, data=data, runs=runs, base=start)
         finally:
             text.close()
     elif size:
         fd = disk.open(view.folder.live, READ)
         try:
-            yield from _pieces(LiveText(disk, fd), runs)
+            for at, data in _pieces(LiveText(disk, fd), stretches):
+                yield Passage(offset=start + at, data=data, runs=runs, base=start)
         finally:
             disk.close(fd)
 
 
-def _runs(
-    disk: Disk, view: LogView, start: int, size: int, wanted: Wanted
-) -> list[tuple[int, int]]:
-    """Stretches of a segment that are wanted, neighbours joined."""
-    if wanted.everything:
-        return [(0, size)]
+def _runs(disk: Disk, view: LogView, start: int, size: int) -> Sequence[IndexedRun]:
+    """All that the index tells of a segment, and one of nobody for what it does not tell of."""
     data = disk.read_file(view.folder.index(start))
     index = read_index(data) if data else None
     runs = index.up_to(size).runs if index else ()
     known = runs[-1].offset + runs[-1].size if runs else 0
     if known < size:
         runs = (*runs, IndexedRun(known, size - known, 0, 0.0, None, escaped=True))
+    return runs
+
+
+def _stretches(runs: Sequence[IndexedRun], size: int, wanted: Wanted) -> list[tuple[int, int]]:
+    """Those that are wanted, neighbours joined."""
+    if wanted.everything:
+        return [(0, size)]
     found: list[tuple[int, int]] = []
     for run in runs:
         if wanted.takes(run):
@@ -124,14 +193,15 @@ def _runs(
     return found
 
 
-def _pieces(text: Text, runs: list[tuple[int, int]]) -> Iterator[bytes]:
+def _pieces(text: Text, runs: list[tuple[int, int]]) -> Iterator[tuple[int, bytes]]:
+    """Blocks of whole lines, each with where it starts."""
     for start, end in runs:
         at, rest = start, b""
         while at < end and (data := text.read(min(CHUNK_BYTES, end - at), at)):
             at += len(data)
             whole = data.rfind(b"\n") + 1
             if whole:
-                yield rest + data[:whole]
+                yield at - len(data) - len(rest), rest + data[:whole]
                 rest = data[whole:]
             else:
                 rest += data
