@@ -117,3 +117,9 @@ def test_alarms_of_a_state_are_shown() -> None:
     assert "tsadmin configure" in shown
     assert "5 failures" in shown
     assert "No space left on device" in shown
+
+
+def test_a_restart_makes_no_upload_a_thing_that_never_was() -> None:
+    for sent, words in ((515, "before the manager's start"), (0, "never")):
+        upload = {"last_upload_at": None, "sent": sent, "sentence": "x"}
+        assert dict(state_pairs({}, {"upload": upload}))["last upload"] == words

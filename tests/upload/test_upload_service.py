@@ -514,3 +514,12 @@ async def test_a_fault_while_sealing_does_not_end_the_schedule(
     await stopped
     assert len(logged_failures) == 1
     logged_failures.clear()
+
+
+@pytest_twisted.ensureDeferred
+async def test_after_a_restart_it_says_that_lines_were_sent_before(bench: Bench) -> None:
+    assert bench.service().figures()["sentence"] == "nothing was uploaded since the manager's start"
+    bench.log.append(hit(1), hit(2))
+    await bench.send(bench.service())
+    again = bench.service().figures()
+    assert again["sentence"].endswith("since the manager's start; 2 lines were before")

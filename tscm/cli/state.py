@@ -178,7 +178,9 @@ def _reader(label: str, state: Json, figures: Json | None, reader: str, off: str
         if figures.get(name):
             yield f"{label} {words}", figures[name]
     if "last_upload_at" in figures:
-        yield "last upload", when(figures["last_upload_at"])
+        last = figures["last_upload_at"]
+        before = last is None and figures.get("sent")
+        yield "last upload", "before the manager's start" if before else when(last)
     if figures.get("set_aside"):
         yield (
             "batches set aside",

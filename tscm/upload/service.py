@@ -442,5 +442,7 @@ class UploadService(Service):
         if self._state_word == "sending":
             return "an upload is under way"
         if self._last_upload_at is None:
-            return "nothing was uploaded since the start"
+            before = self._reader.position.sent
+            earlier = f"; {before:,} lines were before" if before else ""
+            return f"nothing was uploaded since the manager's start{earlier}"
         return "all policy lines of sealed segments are uploaded"
