@@ -25,6 +25,7 @@ from twisted.web.server import Request, Site
 from tscm.errors import ControlUnavailable, TscmError
 from tscm.model import Json, Progress, Report
 from tscm.settings.layout import Layout
+from tscm.update.outcome import UpdateFailed
 
 MAX_BODY_BYTES = 1 << 20
 GROUP = "tscm"
@@ -106,7 +107,10 @@ class Operations(Protocol):
 
 
 def error_json(error: BaseException) -> Json:
-    """An error as it travels: the sentence and the exit status."""
+    """An error as it travels: the sentence and the exit status; of an update how far it came."""
+    if isinstance(error, UpdateFailed):
+        told = {"sentence": str(error), "exit_status": error.exit_status}
+        return {**told, "outcome": error.outcome.to_json()}
     if isinstance(error, TscmError):
         return {"sentence": str(error), "exit_status": error.exit_status}
     return {"sentence": f"the manager failed: {type(error).__name__}: {error}", "exit_status": 70}

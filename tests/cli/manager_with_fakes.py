@@ -17,6 +17,7 @@ from tscm.model import Json, Progress, Report
 from tscm.settings.files import read_device, read_node
 from tscm.settings.layout import Layout
 from tscm.settings.lock import RootLock
+from tscm.update.outcome import ListFigures, UpdateFailed, UpdateOutcome
 
 if TYPE_CHECKING:
     from tests.cli.tsadmin_with_fakes import REACH
@@ -94,6 +95,16 @@ class Operations:
     async def update_device(self, name: str, report: Report, *, force: bool) -> Json:
         for number in range(1, 4):
             report(Progress(phase="push", text="requests", done=number, total=3))
+        if name == "other":
+            raise UpdateFailed(
+                UpdateOutcome(
+                    device=name,
+                    started_at=1.0,
+                    error="device other: no TCP",
+                    block=ListFigures(name="b", left_out=1, causes={"private": 1}),
+                    findings=("b: 10.0.0.0/8 left out: private",),
+                )
+            )
         return {**OUTCOME, "forced": force}
 
     async def plan_device(self, name: str, report: Report) -> Json:

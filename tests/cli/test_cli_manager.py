@@ -226,3 +226,16 @@ def test_a_device_whose_groups_stay_is_kept(
     assert "device tstest is kept" in done.err
     assert tsadmin("remove", "other", "--yes", "--purge").status == 0
     assert [row["name"] for row in json.loads(tsadmin("list", "--json").out)] == ["tstest"]
+
+
+def test_an_update_that_fails_tells_what_the_guard_found(
+    manager: object, tsadmin: "Tsadmin", add: "Add"
+) -> None:
+    add("other", device="192.0.2.11")
+    done = tsadmin("update", "other")
+    assert done.status == 1
+    assert "b: 10.0.0.0/8 left out: private" in done.out
+    assert "1 entry of the block list left out: private 1" in done.err
+    assert done.err.endswith("[ERROR] : device other: no TCP\n")
+    found = json.loads(tsadmin("update", "other", "--json").out)
+    assert (found["good"], found["findings"]) == (False, ["b: 10.0.0.0/8 left out: private"])

@@ -32,12 +32,13 @@ class ManagerDown(TscmError):
 
 class ManagerSaid(TscmError):
     """
-    An error of the manager, with its own sentence and exit status.
+    An error of the manager, with its own sentence and exit status; of an update its *outcome*.
     """
 
-    def __init__(self, sentence: str, status: int) -> None:
+    def __init__(self, sentence: str, status: int, outcome: Json | None = None) -> None:
         self.sentence = sentence
         self.status = status
+        self.outcome = outcome
         super().__init__(sentence, status)
 
     def __str__(self) -> str:

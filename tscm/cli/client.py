@@ -226,4 +226,5 @@ def _device(name: str) -> str:
 
 
 def _said(error: Json) -> ManagerSaid:
-    return ManagerSaid(str(error.get("sentence", "it failed")), int(error.get("exit_status", 1)))
+    sentence, status = str(error.get("sentence", "it failed")), int(error.get("exit_status", 1))
+    return ManagerSaid(sentence, status, error.get("outcome"))

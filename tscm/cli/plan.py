@@ -9,7 +9,7 @@ from tscm.cli.names import device_argument
 from tscm.cli.progress import shown_progress
 from tscm.cli.session import Session
 from tscm.cli.tables import show_pairs
-from tscm.cli.update import tell_outcome
+from tscm.cli.update import failure_told, tell_outcome
 from tscm.model import Json
 
 _SAMPLE = 10
@@ -25,7 +25,7 @@ def command(session: Session, /, name: str, *, diff: bool, json_output: bool) ->
     Show what an update of a device would change, without changing anything.
     """
     backend = session.backend()
-    with shown_progress(aside=json_output) as report:
+    with failure_told(json_output=json_output), shown_progress(aside=json_output) as report:
         outcome = backend.plan(name, report)
     if json_output:
         say.as_json(outcome)

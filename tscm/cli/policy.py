@@ -13,7 +13,7 @@ from tscm.cli.progress import shown_progress
 from tscm.cli.session import Session
 from tscm.cli.state import outcome_words, when
 from tscm.cli.tables import show_table
-from tscm.cli.update import tell_outcome
+from tscm.cli.update import failure_told, tell_outcome
 from tscm.cli.why import command as why
 from tscm.model import Json, Progress
 
@@ -49,7 +49,9 @@ def dropped(session: Session, /, name: str, *, search: str | None, json_output: 
         return
     for kind in ("block", "allow"):
         _entries(kind, answer[kind])
-        say.info(f"{answer[kind]['count']:,} entries of the {kind} list are not on the device")
+        count = answer[kind]["count"]
+        missing = "entry of the {} list is" if count == 1 else "entries of the {} list are"
+        say.info(f"{count:,} {missing.format(kind)} not on the device")
 
 
 def _entries(label: str, found: Json) -> None:
@@ -142,7 +144,7 @@ def rollback(session: Session, /, name: str, generation: int, *, json_output: bo
     """
     Push a policy that was applied before, and hold scheduled updates until `policy resume`.
     """
-    with shown_progress(aside=json_output) as report:
+    with failure_told(json_output=json_output), shown_progress(aside=json_output) as report:
         outcome = session.backend().policy(name, "rollback", {"generation": generation}, report)
     if json_output:
         say.as_json(outcome)

@@ -3,15 +3,18 @@
 """
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import click
 
 from tscm.cli import say
+from tscm.cli.backend import ManagerSaid
 from tscm.cli.names import device_argument
 from tscm.cli.progress import shown_progress
 from tscm.cli.session import Session
 from tscm.cli.tables import show_table
+from tscm.errors import TscmError
 from tscm.model import Json
 
 _FINDINGS_SHOWN = 10
@@ -36,7 +39,7 @@ def command(session: Session, /, name: str, *, force: bool, json_output: bool) -
             f"Policy updates of {name} are disabled; this one is made all the same",
             aside=json_output,
         )
-    with shown_progress(aside=json_output) as report:
+    with failure_told(json_output=json_output), shown_progress(aside=json_output) as report:
         outcome = backend.update(name, report, force=force)
     if json_output:
         say.as_json(outcome)
@@ -44,14 +47,48 @@ def command(session: Session, /, name: str, *, force: bool, json_output: bool) -
         tell_outcome(outcome)
 
 
+@contextmanager
+def failure_told(*, json_output: bool) -> Iterator[None]:
+    """What was found before an update or a plan failed is shown before its error."""
+    try:
+        yield
+    except TscmError as error:
+        found = _outcome_of(error)
+        if found is not None and json_output:
+            say.as_json(found)
+        elif found is not None:
+            _tell_found(found)
+        raise
+
+
+def _outcome_of(error: TscmError) -> Json | None:
+    from tscm.update.outcome import UpdateFailed
+
+    if isinstance(error, ManagerSaid):
+        return error.outcome
+    return error.outcome.to_json() if isinstance(error, UpdateFailed) else None
+
+
 def tell_outcome(outcome: Json) -> None:
     """Lists, findings and the sentence of an update or a plan."""
-    lists = [
-        (kind, outcome[kind]) for kind in ("block", "allow") if isinstance(outcome.get(kind), dict)
-    ]
+    lists = _lists(outcome)
     if lists:
         show_table(LIST_HEADS, (list_row(kind, figures) for kind, figures in lists))
-    for kind, figures in lists:
+    _tell_found(outcome)
+    for failure in outcome.get("failures") or ():
+        say.warn(f"overcome on the way: {failure}")
+    say.info(str(outcome.get("sentence") or "done"))
+
+
+def _lists(outcome: Json) -> list[tuple[str, Json]]:
+    return [
+        (kind, outcome[kind]) for kind in ("block", "allow") if isinstance(outcome.get(kind), dict)
+    ]
+
+
+def _tell_found(outcome: Json) -> None:
+    """The guard's findings, and notes of lists and device."""
+    for kind, figures in _lists(outcome):
         for sentence in left_out(kind, figures):
             say.warn(sentence)
     findings = outcome.get("findings") or ()
@@ -63,9 +100,6 @@ def tell_outcome(outcome: Json) -> None:
         say.info(str(note))
     for warning in outcome.get("warnings") or ():
         say.warn(str(warning))
-    for failure in outcome.get("failures") or ():
-        say.warn(f"overcome on the way: {failure}")
-    say.info(str(outcome.get("sentence") or "done"))
 
 
 LIST_HEADS = ("list", "name", "serial", "published", "left out", "merged", "cut", "on the device")
