@@ -5,6 +5,7 @@ Differences instead of the whole list, and the whole wherever they will not do.
 import socket
 import sys
 from collections import Counter
+import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -90,7 +91,7 @@ def test_a_server_is_asked_for_differences_only(
         assert first is not None
         second = fetch(port, first)
         whole = fetch(port, None)
-        log = (tmp_path / "log").read_text()
+        log = logged(tmp_path / "log", whole_log, 4)
     assert second is not None
     assert whole is not None
     assert second.serial == 3
@@ -98,6 +99,14 @@ def test_a_server_is_asked_for_differences_only(
     assert second.other_records == whole.other_records
     assert by_differences in log
     assert log.count(whole_log) == 4, "the first and the one to compare with, begun and ended"
+
+
+def logged(path: Path, words: str, times: int) -> str:
+    """The server's log, once *words* stand in it so often: it writes after it has answered."""
+    deadline = time.monotonic() + 10
+    while (log := path.read_text()).count(words) < times and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return log
 
 
 def talk_with(
