@@ -4,8 +4,8 @@ Differences instead of the whole list, and the whole wherever they will not do.
 
 import socket
 import sys
-from collections import Counter
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
