@@ -7,7 +7,6 @@ import json
 import socket
 import struct
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,6 +23,7 @@ import dns.zone
 import pytest
 from attrs import frozen
 
+from tests.portal.portal_process import TWISTD, start, stop
 from tscm.errors import ListUnavailable
 from tscm.policy.lists import PolicyList
 from tscm.portal.entries import add_entry, list_file, remove_entry
@@ -31,9 +31,6 @@ from tscm.retrieve.sources import ListSource, fetch_list
 from tscm.retrieve.stream import Limits
 from tscm.settings.layout import Layout
 from tscm.settings.values import HostPort
-
-sys.path.insert(0, str(Path(__file__).parents[2]))
-from tests.portal.portal_process import TWISTD, start, stop
 
 LIST = "block.example"
 

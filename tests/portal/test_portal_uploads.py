@@ -7,7 +7,6 @@ import socket
 import ssl
 import stat
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -24,15 +23,13 @@ from twisted.internet.error import ConnectionDone
 from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 
+from tests.portal.portal_process import start, stop
 from tscm import upload_format
 from tscm.portal import upload_request
 from tscm.portal.certificate import ensure_certificate, tls_options
 from tscm.portal.entries import PortalEntry, add_entry
 from tscm.portal.uploads import ContentRefused, count_lines, read_stored
 from tscm.settings.layout import Layout
-
-sys.path.insert(0, str(Path(__file__).parents[2]))
-from tests.portal.portal_process import start, stop
 
 LINES = b"".join(b"%%ASA-4-106100: line %d\n" % n for n in range(1000))
 

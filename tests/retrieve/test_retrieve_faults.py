@@ -4,10 +4,8 @@ Servers, and things in between, that do what they should not: one generation or 
 
 import socket
 import struct
-import sys
 import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 import dns.flags
 import dns.message
@@ -15,15 +13,13 @@ import dns.rdatatype
 import dns.rrset
 import pytest
 
+from tests.retrieve.scripted import Talk, reply, rrset, send, server, soa
 from tscm.errors import ListUnavailable
 from tscm.policy.lists import PolicyList
 from tscm.retrieve.server import is_newer
 from tscm.retrieve.sources import ListSource, fetch_list
 from tscm.retrieve.stream import Limits
 from tscm.settings.values import HostPort
-
-sys.path.insert(0, str(Path(__file__).parents[2]))
-from tests.retrieve.scripted import Talk, reply, rrset, send, server, soa
 
 AXFR = dns.rdatatype.AXFR
 ALG = "no ip nat service alg tcp dns"

@@ -7,7 +7,6 @@ import http.server
 import json
 import re
 import ssl
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -24,12 +23,9 @@ from tscm.policy.cidr import read_cidr
 from tscm.policy.collect import Collector
 from tscm.policy.feed_formats import FeedDamaged, Shape, read_feed
 from tscm.policy.lists import PolicyList
+from tscm.portal.certificate import ensure_certificate
 from tscm.retrieve.feeds import FeedSource, FeedUnavailable, fetch_feed
 from tscm.retrieve.stream import Limits
-
-sys.path.insert(0, str(Path(__file__).parents[2]))
-
-from tscm.portal.certificate import ensure_certificate
 
 NETSET = b"# a set\n192.0.2.0/24\n203.0.113.7 ; one host\n2001:db8::/32 // six\n\nnonsense\n"
 DROP = b"".join(

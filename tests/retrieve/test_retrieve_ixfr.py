@@ -3,7 +3,6 @@ Differences instead of the whole list, and the whole wherever they will not do.
 """
 
 import socket
-import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -17,16 +16,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.retrieve.name_servers import bind, knot, reload_zone, zone_text
+from tests.retrieve.scripted import Talk, reply, rrset, send, server, soa
 from tscm.policy.cidr import Entries
 from tscm.policy.lists import PolicyList
 from tscm.retrieve.delta import DeltaUnfit, changed
 from tscm.retrieve.sources import ListSource, fetch_list
 from tscm.retrieve.stream import Limits
 from tscm.settings.values import HostPort
-
-sys.path.insert(0, str(Path(__file__).parents[2]))
-from tests.retrieve.name_servers import bind, knot, reload_zone, zone_text
-from tests.retrieve.scripted import Talk, reply, rrset, send, server, soa
 
 IXFR, AXFR = dns.rdatatype.IXFR, dns.rdatatype.AXFR
 CIDRS = st.sampled_from(

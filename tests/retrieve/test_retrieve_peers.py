@@ -2,7 +2,6 @@
 Lists fetched from name servers that others wrote.
 """
 
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
@@ -10,15 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from tests.retrieve.name_servers import bind, free_port, knot, nsd, zone_text
 from tscm.errors import ListUnavailable
 from tscm.policy.cidr import Entries
 from tscm.policy.lists import PolicyList
 from tscm.retrieve.sources import ListSource, fetch_list
 from tscm.retrieve.stream import Limits
 from tscm.settings.values import HostPort
-
-sys.path.insert(0, str(Path(__file__).parents[2]))
-from tests.retrieve.name_servers import bind, free_port, knot, nsd, zone_text
 
 MIXED = """
 @ NS ns

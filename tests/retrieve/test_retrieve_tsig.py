@@ -5,11 +5,9 @@ Transfers that a shared key protects.
 import base64
 import socket
 import struct
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
-from pathlib import Path
 from typing import Any
 
 import dns.message
@@ -18,6 +16,8 @@ import dns.rdatatype
 import dns.tsig
 import pytest
 
+from tests.retrieve.name_servers import knot, zone_text
+from tests.retrieve.scripted import Talk, recv_exactly, reply, rrset, send, server, soa
 from tscm.errors import ListUnavailable
 from tscm.policy.lists import PolicyList
 from tscm.retrieve.sources import ListSource, fetch_list
@@ -25,10 +25,6 @@ from tscm.retrieve.stream import Limits
 from tscm.retrieve.tsig import TsigKey
 from tscm.secrets import Secret
 from tscm.settings.values import HostPort
-
-sys.path.insert(0, str(Path(__file__).parents[2]))
-from tests.retrieve.name_servers import knot, zone_text
-from tests.retrieve.scripted import Talk, recv_exactly, reply, rrset, send, server, soa
 
 SECRET = base64.b64encode(b"0123456789abcdef0123456789abcdef").decode()
 OTHER = base64.b64encode(b"another key of the same length..").decode()
