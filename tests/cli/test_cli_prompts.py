@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pexpect
 
 if TYPE_CHECKING:
-    from tests.cli.conftest import Add, Options, Start, Tsadmin
+    from tests.cli.conftest import Add, Options, Start, Stored, Tsadmin
 
 BASIC = [
     ("Device ID (tdid) : ", "tdid_abcd1234"),
@@ -62,6 +62,9 @@ ADVANCED = [
 ]
 
 
+AGAIN = "Correct the answers and try again? (y or n) [default y] "
+
+
 def answer(child: Any, dialogue: Sequence[tuple[str, str | None]]) -> None:
     for prompt, reply in dialogue:
         child.expect_exact(prompt.replace("\n", "\r\n"))
@@ -111,14 +114,22 @@ def test_the_advanced_questions_are_literal(tsadmin: "Tsadmin", start: "Start") 
 
 def test_the_questions_are_those_of_the_module_too(start: "Start") -> None:
     child = start("add", "--type", "asarest", fakes=False)
-    answer(child, [("Device name : (letters, digits, '-' and '_') ", "tstest"), *BASIC])
-    status, rest = ended(child)
+    answer(
+        child,
+        [
+            ("Device name : (letters, digits, '-' and '_') ", "tstest"),
+            *BASIC,
+            (
+                "[ERROR] : block or allow list [block.example] could not be fetched "
+                "from ThreatSTOP DNS servers: ",
+                None,
+            ),
+            (AGAIN, "n"),
+        ],
+    )
+    status, _ = ended(child)
 
     assert status == 1
-    assert (
-        "[ERROR] : block or allow list [block.example] could not be fetched "
-        "from ThreatSTOP DNS servers: " in rest
-    )
 
 
 def test_a_password_is_not_echoed(start: "Start") -> None:
@@ -277,3 +288,54 @@ def test_remove_asks_first(tsadmin: "Tsadmin", add: "Add", start: "Start") -> No
         rest.index("no access-list") < rest.index("no object-group") < rest.index("no logging host")
     )
     assert "tstest" not in tsadmin("list").out
+
+
+def test_answers_that_fail_at_the_check_are_asked_again_with_themselves_as_defaults(
+    tsadmin: "Tsadmin", stored: "Stored", start: "Start"
+) -> None:
+    child = start("add", "--type", "asarest", "tstest")
+    first = [
+        (prompt, {"192.0.2.10": "192.0.2.66", "block.example": "gone.example"}.get(reply, reply))
+        for prompt, reply in BASIC
+    ]
+    first[5] = (first[5][0], "no")
+    answer(child, [*first, ("list [gone.example] could not be fetched", None), (AGAIN, "")])
+    again = [
+        ("Device ID (tdid) : [default tdid_abcd1234] ", ""),
+        ("Device Management IP address : [default 192.0.2.66] ", ""),
+        ("Block list name : [default gone.example] ", "block.example"),
+        ("Allow list name : [default allow.example] ", ""),
+        ("[default ThreatSTOP] ", ""),
+        ("Token Auth? (yes or no) [default no] ", ""),
+        ("[default no] ", ""),
+        ("[default auto] ", ""),
+        ("[default yes] ", ""),
+        ("Device username : [default api] ", ""),
+        ("Device password : [default unchanged] ", ""),
+    ]
+    answer(child, [*again, ("no TCP to port 443", None), (AGAIN, "y")])
+    assert not stored()
+    again[1] = ("[default 192.0.2.66] ", "192.0.2.10")
+    again[2] = ("Block list name : [default block.example] ", "")
+    answer(child, again)
+    status, rest = ended(child)
+
+    assert status == 0
+    assert "Device tstest is stored" in rest
+    settings = json.loads(tsadmin("show", "tstest", "--json").out)["settings"]
+    assert (settings["device"], settings["token_auth"]) == ("192.0.2.10", False)
+    assert settings["max_policy_size"] == 9000
+
+
+def test_the_end_of_the_input_ends_the_corrections(start: "Start", stored: "Stored") -> None:
+    child = start("add", "--type", "asarest", "tstest")
+    wrong = [
+        (prompt, "gone.example" if reply == "block.example" else reply) for prompt, reply in BASIC
+    ]
+    answer(child, [*wrong, (AGAIN, None)])
+    child.sendeof()
+    status, rest = ended(child)
+
+    assert status == 1
+    assert "[ERROR]" not in rest
+    assert not stored()

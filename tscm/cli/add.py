@@ -2,21 +2,22 @@
 `tsadmin add`: ask, check, store, and say what comes next.
 """
 
+import sys
 from collections.abc import Mapping
 from typing import Any
 
 import click
 
 from tscm.cli import say
-from tscm.cli.backend import Backend
+from tscm.cli.backend import Backend, ManagerSaid
 from tscm.cli.options import TYPES, check_type, given_options, setting_options
 from tscm.cli.passwords import take_secrets
 from tscm.cli.progress import shown_progress
-from tscm.cli.prompts import ask_name, ask_settings
+from tscm.cli.prompts import ask_again, ask_name, ask_settings, confirmed
 from tscm.cli.questions import NEEDED
 from tscm.cli.session import Session
 from tscm.devices import refuse_without_servers
-from tscm.errors import DeviceExists, Fault, SettingsFaulty
+from tscm.errors import ControlUnavailable, DeviceExists, Fault, SettingsFaulty, TscmError
 from tscm.model import Json
 from tscm.settings import values
 from tscm.settings.files import read_node
@@ -74,7 +75,7 @@ def command(
     advanced: bool,
     json_output: bool,
     **parameters: Any,
-) -> None:
+) -> int:
     """
     Add a device.
 
@@ -88,12 +89,36 @@ def command(
     if not backend.running:  # told before the questions, not after them
         refuse_without_servers(session.layout, read_node(session.layout))
     table = {"type": kind, **asked(backend, name, given, advanced=advanced)}
-    with shown_progress(aside=json_output) as report:
-        result = backend.add(table, report)
+    dialogue = sys.stdin.isatty() and (advanced or not set(NEEDED) <= set(given))
+    while True:
+        try:
+            with shown_progress(aside=json_output) as report:
+                result = backend.add(table, report)
+        except TscmError as error:
+            if not (dialogue and mendable(error)):
+                raise
+            say.error(str(error))
+            if not confirmed(
+                "Correct the answers and try again? (y or n) [default y] ", default=True
+            ):
+                return _status(error)
+            table = ask_again(table, advanced=advanced)
+        else:
+            break
     if json_output:
         say.as_json(result)
     else:
         tell_added(result)
+    return 0
+
+
+def mendable(error: TscmError) -> bool:
+    """Could other answers help?  Not where the manager, its key or its lock is what is wrong."""
+    return _status(error) in {1, 2} and not isinstance(error, ControlUnavailable)
+
+
+def _status(error: TscmError) -> int:
+    return error.status if isinstance(error, ManagerSaid) else error.exit_status
 
 
 def refuse_name(backend: Backend, name: str) -> None:
@@ -135,7 +160,7 @@ def tell_added(result: Json) -> None:
     size = result.get("settings", {}).get("max_policy_size")
     if size is not None:
         say.info(
-            f"Max Policy Size is {size:,} entries; if the device bears it well, raise it step by "
+            f"Max Policy Size is {say.many(size, 'entry', 'entries')}; if the device bears it well, raise it step by "
             f"step with `tsadmin configure {name}`"
         )
     say.info(f"Device {name} is stored")

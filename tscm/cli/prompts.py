@@ -11,6 +11,7 @@ import attrs
 from tscm.cli import say
 from tscm.cli.questions import NAME, QUESTIONS, Question, applies, default_of, disagrees
 from tscm.errors import TscmError
+from tscm.secrets import MASK
 
 
 class InputEnded(TscmError):
@@ -20,13 +21,14 @@ class InputEnded(TscmError):
 
     exit_status = 2
 
-    def __init__(self, question: str) -> None:
+    def __init__(self, question: str, kept: str = "nothing was stored") -> None:
         self.question = question
-        super().__init__(question)
+        self.kept = kept
+        super().__init__(question, kept)
 
     def __str__(self) -> str:
         return (
-            f"the input ended at the question {self.question!r}, so nothing was stored; "
+            f"the input ended at the question {self.question!r}, so {self.kept}; "
             f"answer it, or give the option"
         )
 
@@ -69,6 +71,47 @@ def ask_settings(
         if answer is not None:
             answers[question.name] = answer
     return answers
+
+
+def ask_again(table: Mapping[str, Any], *, advanced: bool) -> dict[str, Any]:
+    """
+    *table*, which turned out to be wrong, with every answer asked once more; what stands there is the default.
+    """
+    answered = {one.name: _answered(one, table) for one in QUESTIONS}
+    found = {**table, **ask_settings({}, answered, basic=True, advanced=advanced)}
+    for question in QUESTIONS:
+        if not applies(question, found):
+            found.pop(question.name, None)
+    return found
+
+
+def _answered(question: Question, table: Mapping[str, Any]) -> Any:
+    """The answer as a value; what is no right answer is none."""
+    answer = table.get(question.name)
+    if answer is None:
+        return default_of(question, None)
+    if question.hidden:
+        return MASK
+    try:
+        return question.read(answer)
+    except ValueError:
+        return default_of(question, None)
+
+
+def confirmed(question: str, *, default: bool = False, kept: str | None = None) -> bool:
+    """
+    Yes or no; an empty answer is the *default*.
+
+    The end of the input is a no, or, where *kept* tells what then holds, an `InputEnded`.
+    """
+    sys.stderr.write(question)
+    sys.stderr.flush()
+    answer = sys.stdin.readline()
+    if not answer:
+        if kept is not None:
+            raise InputEnded(question.strip(), kept)
+        return False
+    return answer.strip().lower() in ({"y", "yes", ""} if default else {"y", "yes"})
 
 
 def _ask(question: Question, default: Any, known: Mapping[str, Any]) -> str | None:
