@@ -25,6 +25,7 @@ from tscm.errors import (
 from tscm.intake.senders import normal_address
 from tscm.model import AsaDriver, Identity, Json, Progress, Report
 from tscm.secrets import MASK, Secret, load_key
+from tscm.settings import values
 from tscm.settings.device import DEFAULT_MAX_POLICY_SIZE, SECRETS, DeviceSettings, disagreements
 from tscm.settings.files import device_names, read_device, remove_device, write_device
 from tscm.settings.layout import Layout
@@ -38,11 +39,18 @@ AUTO = "auto"
 """As Max policy size: what the device's platform bears."""
 
 
+_CLEARED_WITH = {
+    "log_proxy": ("log_proxy_user", "log_proxy_password"),
+    "log_proxy_user": ("log_proxy_password",),
+}
+"""What makes no sense any more when something else is cleared."""
+
+
 def propose(options: Options, present: DeviceSettings | None = None) -> DeviceSettings:
     """
     *options* over the *present* settings, or over the defaults for a new device.
 
-    Without a name the device ID is the name.  A secret given as `********` stays as it is.
+    Without a name the device ID is the name.  What is cleared takes with it what only goes with it.  A secret given as `********` stays as it is.
     Raises `SettingsFaulty` with every fault, each under its option's name.
     """
     table = {} if present is None else attrs.asdict(present, recurse=False)
@@ -53,6 +61,9 @@ def propose(options: Options, present: DeviceSettings | None = None) -> DeviceSe
     if proposes_size(options):
         given.pop("max_policy_size", None)
     table.update(given)
+    for name, dependants in _CLEARED_WITH.items():
+        if name in given and values.optional(values.text)(given[name]) is None:
+            table.update({one: None for one in dependants if one not in given})
     if present is not None:
         table["name"] = present.name
     elif "name" not in table:
@@ -414,6 +425,8 @@ def _after_change(present: DeviceSettings, settings: DeviceSettings) -> Iterator
             f"The device is another now: it needs the lines of `tsadmin show {settings.name} --lines`, "
             f"and what stands on {present.device} stays there"
         )
+    if present.log_proxy_user and not settings.log_proxy:
+        yield "The user and the password of the log upload proxy are cleared with it"
     both = present.syslog_forward and settings.syslog_forward
     gone = {
         "the SIEM": present.syslog_forward and not settings.syslog_forward,

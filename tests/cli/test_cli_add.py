@@ -284,3 +284,59 @@ def test_the_end_of_the_input_at_a_question_is_an_error(
     assert done.status == 2
     assert "the input ended at the question 'Device Management IP address'" in done.err
     assert stored() == []
+
+
+def test_a_proxy_that_is_cleared_takes_its_user_and_password_along(
+    tsadmin: "Tsadmin", add: "Add"
+) -> None:
+    add(log_proxy="http://192.0.2.40:3128", log_proxy_user="pu", log_proxy_password="pw")
+    done = tsadmin("configure", "tstest", "--log_proxy", "none")
+
+    assert done.status == 0
+    assert "changed log_proxy, log_proxy_user, log_proxy_password" in done.out
+    assert "user and the password of the log upload proxy are cleared with it" in done.err
+    settings = json.loads(tsadmin("show", "tstest", "--json").out)["settings"]
+    assert [settings[f"log_proxy{one}"] for one in ("", "_user", "_password")] == [None] * 3
+    both = tsadmin("configure", "tstest", "--log_proxy", "none", "--log_proxy_user", "pu")
+    assert both.status == 2
+
+
+def test_forwarding_that_is_turned_off_needs_nothing_else(tsadmin: "Tsadmin", add: "Add") -> None:
+    add(syslog_forward="y", forward_address="192.0.2.30")
+    assert tsadmin("configure", "tstest", "--syslog_forward", "n").status == 0
+
+
+def test_a_password_inside_a_url_is_not_told(tsadmin: "Tsadmin", add: "Add") -> None:
+    for url in ("http://u:s3cr@t@192.0.2.1:3128", "u:s3cr@t@192.0.2.1:3128", "https://u:s3cr@t@h"):
+        done = add(log_proxy=url)
+        assert done.status == 2
+        assert "s3cr" not in done.both
+        assert "u:" not in done.err
+        assert "…@" in done.err
+
+
+def test_a_long_number_is_out_of_range(add: "Add") -> None:
+    assert "is out of range" in add(max_policy_size="9" * 20).err
+
+
+def test_a_removal_whose_question_is_not_answered_keeps_the_device(
+    tsadmin: "Tsadmin", add: "Add"
+) -> None:
+    add()
+    done = tsadmin("remove", "tstest")
+    assert done.status == 2
+    assert "so device tstest is kept" in done.err
+    assert "stored" not in done.err
+    assert tsadmin("show", "tstest").status == 0
+
+
+def test_one_entry_is_no_entries() -> None:
+    from tscm.update.outcome import PlanFigures, UpdateOutcome
+
+    one = PlanFigures(steps=1, requests=1, added=1)
+    for result, words in (
+        ("planned", "would get 1 entry and lose 0 in 1 request;"),
+        ("changed", "got 1 entry and"),
+    ):
+        done = UpdateOutcome(device="fw", started_at=0.0, result=result, plan=one)
+        assert words in done.sentence()

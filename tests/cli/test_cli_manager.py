@@ -224,7 +224,10 @@ def test_a_device_whose_groups_stay_is_kept(
     assert "G stays: it is being used" in done.err
     assert "access-list x extended" in done.err
     assert "device tstest is kept" in done.err
-    assert tsadmin("remove", "other", "--yes", "--purge").status == 0
+    done = tsadmin("remove", "other", "--yes", "--purge")
+    assert done.status == 0
+    assert "object-group" not in done.out
+    assert "no logging host" in done.out
     assert [row["name"] for row in json.loads(tsadmin("list", "--json").out)] == ["tstest"]
 
 

@@ -2,14 +2,12 @@
 `tsadmin remove`: forget a device, and print the way back.
 """
 
-import sys
-
 import click
 
 from tscm.cli import say
 from tscm.cli.names import device_argument
 from tscm.cli.progress import shown_progress
-from tscm.cli.prompts import InputEnded
+from tscm.cli.prompts import confirmed
 from tscm.cli.session import Session
 from tscm.model import Json
 
@@ -35,7 +33,7 @@ def command(session: Session, /, name: str, *, yes: bool, purge: bool, json_outp
     names = {str(row["name"]) for row in backend.rows()}
     if name not in names:
         backend.view(name)  # raises what is wrong with the name
-    if not yes and not _confirmed(name):
+    if not yes and not confirmed(_question(name), kept=f"device {name} is kept"):
         say.info(f"Device {name} is kept", aside=json_output)
         return 1
     with shown_progress(aside=json_output) as report:
@@ -44,6 +42,8 @@ def command(session: Session, /, name: str, *, yes: bool, purge: bool, json_outp
             if not purged["complete"]:
                 return _not_purged(name, purged, json_output=json_output)
         result = backend.remove(name, report)
+    if purge:
+        result = {**result, "lines": without_groups(result.get("lines") or "")}
     if json_output:
         say.as_json(result)
         return 0
@@ -53,6 +53,10 @@ def command(session: Session, /, name: str, *, yes: bool, purge: bool, json_outp
         say.plain("")
         say.plain(say.visible(result["lines"].rstrip("\n"), keep="\n"))
     return 0
+
+
+def _question(name: str) -> str:
+    return f"Remove device {name}? (y or n) [default n] "
 
 
 def _not_purged(name: str, purged: Json, *, json_output: bool) -> int:
@@ -69,11 +73,7 @@ def _not_purged(name: str, purged: Json, *, json_output: bool) -> int:
     return 1
 
 
-def _confirmed(name: str) -> bool:
-    question = f"Remove device {name}? (y or n) [default n] "
-    sys.stderr.write(question)
-    sys.stderr.flush()
-    answer = sys.stdin.readline()
-    if not answer:
-        raise InputEnded(question.strip())
-    return answer.strip().lower() in {"y", "yes"}
+def without_groups(lines: str) -> str:
+    """The way back where access-lists and groups are gone already: from the logging on."""
+    head, mark, rest = lines.partition("! 3. ")
+    return f"configure terminal\n{mark}{rest}" if mark else head

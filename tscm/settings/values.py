@@ -25,6 +25,8 @@ _PREFIX_MAX = 64 - len("-Block-NNNN")
 _NAME_OCTETS = 253
 _PORT_MAX = 65535
 _SHOWN = 60
+_ACCOUNT = re.compile(r"^(\s*(?:[A-Za-z][A-Za-z0-9+.-]*://)?).*:.*@", re.DOTALL)
+"""What stands before the host of a URL, with a password in it."""
 _BLANKS = " \t"
 
 
@@ -35,7 +37,9 @@ def shown(value: object) -> str:
 
 
 def refused(value: object, wrong: str, allowed: str) -> ValueError:
-    """The error that every function here raises."""
+    """The error that every function here raises; a password inside a URL is not quoted."""
+    if isinstance(value, str):
+        value = _ACCOUNT.sub(r"\1…@", value)
     return ValueError(f"{shown(value)} {wrong}; allowed: {allowed}")
 
 
@@ -86,7 +90,7 @@ def whole(low: int, high: int | None = None) -> Callable[[Any], int]:
 
     def read(value: Any) -> int:
         found = value
-        if isinstance(value, str) and re.fullmatch(r"-?[0-9][0-9,]{0,14}", value.strip(_BLANKS)):
+        if isinstance(value, str) and re.fullmatch(r"-?[0-9][0-9,]{0,99}", value.strip(_BLANKS)):
             found = int(value.replace(",", ""))
         if isinstance(found, bool) or not isinstance(found, int):
             raise refused(value, "is no whole number", allowed)

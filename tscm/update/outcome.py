@@ -134,10 +134,14 @@ class UpdateOutcome:
 def _sentence(device: str, planned: bool, figures: PlanFigures, held: str) -> str:
     if planned:
         return (
-            f"{device} would get {figures.added:,} entries and lose {figures.removed:,} in "
-            f"{figures.requests:,} requests; it would hold {held}"
+            f"{device} would get {_entries(figures.added)} and lose {figures.removed:,} in "
+            f"{figures.requests:,} {'request' if figures.requests == 1 else 'requests'}; it would hold {held}"
         )
-    return f"{device} got {figures.added:,} entries and lost {figures.removed:,}; it holds {held}"
+    return f"{device} got {_entries(figures.added)} and lost {figures.removed:,}; it holds {held}"
+
+
+def _entries(count: int) -> str:
+    return "1 entry" if count == 1 else f"{count:,} entries"
 
 
 def _in_json(attribute: "attrs.Attribute[Any]", _: Any) -> bool:
