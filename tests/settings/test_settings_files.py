@@ -303,3 +303,18 @@ def test_writing_leaves_the_old_file_when_the_disk_is_full(
 
     assert layout.device_file("tstest").read_bytes() == before
     assert [one.name for one in layout.devices.iterdir()] == ["tstest.toml"]
+
+
+def test_settings_that_may_not_be_read_say_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    layout = Layout(tmp_path)
+    layout.settings_file.parent.mkdir(parents=True)
+    layout.settings_file.write_text("")
+
+    def refuse(_: Path) -> bytes:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    with pytest.raises(SettingsUnreadable, match="run it as the file's owner or as root"):
+        read_node(layout)

@@ -164,6 +164,10 @@ def _read_toml(path: Path) -> Mapping[str, Any]:
         raise SettingsUnreadable(str(path), "it is no text in UTF-8") from None
     except tomllib.TOMLDecodeError as error:
         raise SettingsUnreadable(str(path), f"it is no valid TOML: {error}") from None
+    except PermissionError:
+        raise SettingsUnreadable(
+            str(path), "permission denied; run it as the file's owner or as root"
+        ) from None
     except OSError as error:
         raise SettingsUnreadable(str(path), error.strerror or str(error)) from None
 
