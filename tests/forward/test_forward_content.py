@@ -27,6 +27,11 @@ def shaped(one: Target, messages: list[bytes], origins: list[Origin] | None = No
     return shape_of(one)(block, lambda _start, _end: whole)
 
 
+def datagrams(chunk: Chunk) -> list[bytes]:
+    """However the chunk holds them."""
+    return chunk.data.split(b"\n")[:-1] if chunk.lines else list(chunk.payloads)
+
+
 def counted(data: bytes) -> list[bytes]:
     found = []
     while data:
@@ -42,7 +47,9 @@ messages = st.lists(st.binary(min_size=1, max_size=80), min_size=1, max_size=20)
 @settings(deadline=None, max_examples=150)
 @given(messages)
 def test_datagrams_and_octet_counts_restore_every_message(given_messages: list[bytes]) -> None:
-    assert list(shaped(target("UDP"), given_messages).payloads) == given_messages
+    chunk = shaped(target("UDP"), given_messages)
+    assert datagrams(chunk) == given_messages
+    assert chunk.size == len(given_messages)
     assert counted(shaped(target("TLS", framing="octets"), given_messages).data) == given_messages
 
 
@@ -59,6 +66,13 @@ def test_lf_framing_keeps_lines_apart_and_counts_what_it_altered(
 def test_a_block_without_escapes_is_passed_on_untouched() -> None:
     block = block_of([b"one", b"two"])
     assert shape_of(target("TCP"))(block, lambda _start, _end: []).data is block.data
+
+
+def test_a_block_whose_lines_all_fit_goes_as_datagrams_untouched() -> None:
+    block = block_of([b"x" * (MAX_DATAGRAM - 2), b"y"])
+    chunk = shape_of(target("UDP"))(block, lambda _start, _end: [])
+    assert chunk.data is block.data
+    assert (chunk.lines, chunk.size) == (2, 2)
 
 
 def test_a_message_over_a_datagram_is_cut_and_counted() -> None:

@@ -1,4 +1,5 @@
 import socket
+import sys
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -36,6 +37,16 @@ async def listener() -> AsyncIterator[UdpReceiver]:
     receiver.listen()
     yield receiver
     await receiver.stop()
+
+
+@pytest.fixture(params=["helper", "no helper"])
+def with_and_without_helper(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the compiled helper was not built, importing it fails."""
+    if request.param == "no helper":
+        monkeypatch.setitem(sys.modules, "tscm.forward._send", None)
+        monkeypatch.delattr("tscm.forward._send", raising=False)
 
 
 def tcp(port: int, **more: Any) -> Target:
@@ -83,6 +94,7 @@ async def test_what_waits_and_what_comes_is_sent_in_order(
     await stop(service)
 
 
+@pytest.mark.usefixtures("with_and_without_helper")
 @pytest_twisted.ensureDeferred
 async def test_datagrams_carry_a_message_each_as_received(
     threads: Threads, listener: UdpReceiver
@@ -199,6 +211,7 @@ async def test_what_a_deaf_peer_does_not_acknowledge_is_not_sent(threads: Thread
     await siem.stop()
 
 
+@pytest.mark.usefixtures("with_and_without_helper")
 @pytest_twisted.ensureDeferred
 async def test_a_refused_datagram_goes_again(threads: Threads) -> None:
     port = free_port(socket.SOCK_DGRAM)
@@ -223,6 +236,7 @@ async def test_a_refused_datagram_goes_again(threads: Threads) -> None:
     await listener.stop()
 
 
+@pytest.mark.usefixtures("with_and_without_helper")
 @pytest_twisted.ensureDeferred
 async def test_datagrams_keep_to_their_rate(threads: Threads, listener: UdpReceiver) -> None:
     log = MemoryLog()

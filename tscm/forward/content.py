@@ -66,6 +66,10 @@ def _octet_counted(render: Render | None) -> Shape:
 
 def _datagrams(render: Render | None) -> Shape:
     def shape(block: Block, origins: Origins) -> Chunk:
+        # No line is longer than the block without the LF of each line.
+        longest = len(block.data) - block.lines
+        if render is None and not block.escaped and longest <= MAX_DATAGRAM:
+            return Chunk(block.data, lines=block.lines)
         lines = list(_rendered(block, origins, render))
         cut = 0
         for at, line in enumerate(lines):

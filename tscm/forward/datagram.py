@@ -1,5 +1,5 @@
 """
-Datagrams to a receiver, one a line, within a rate.
+Datagrams to a receiver, one a line, in batches within a rate.
 
 UDP has no answer.  What there is to go by is used: the socket is connected, so that an ICMP
 error about a datagram comes back to it; the first line of a connection goes alone, and lines
@@ -16,7 +16,8 @@ from twisted.internet.interfaces import IReadWriteDescriptor
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from tscm.forward.link import Address, Ended, Reactor, Source, ended_by
+from tscm.forward.link import Address, Chunk, Ended, Reactor, Source, ended_by
+from tscm.forward.outgoing import Outgoing, Sending, best_way
 from tscm.forward.stream import send_queue
 
 _BURST = 256  # datagrams in one turn of the reactor
@@ -38,6 +39,7 @@ class DatagramLink:
     _source: Source
     _address: Address
     _lines_per_second: int
+    _sending: Sending = field(factory=best_way)
     _socket: socket.socket = field(init=False)
     _ended: bool = field(default=False, init=False)
     _finishing: bool = field(default=False, init=False)
@@ -45,10 +47,13 @@ class DatagramLink:
     _proven: bool = field(default=False, init=False)  # the first datagram brought no error
     _credit: float = field(default=1.0, init=False)
     _credited_at: float = field(default=0.0, init=False)
-    _queue: deque[bytes] = field(factory=deque, init=False)
+    _outgoing: Outgoing = field(init=False)
     _taken: int = field(default=0, init=False)
     _marks: deque[tuple[float, int]] = field(factory=deque, init=False)
     _left: int = field(default=0, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._outgoing = self._sending(Chunk())
 
     def open(self) -> None:
         """Begin; the address is taken to be there until an error says otherwise."""
@@ -113,33 +118,35 @@ class DatagramLink:
     def _pump(self) -> None:
         """Send one burst; then go on in the reactor's next turn, or when there is credit."""
         self._timer = None
-        sent = 0
-        try:
-            while sent < _BURST:
-                if not self._queue and not self._pull():
-                    return
-                if not self._has_credit():
-                    return
-                self._send(self._queue[0])
-                self._queue.popleft()
-                self._credit -= 1
-                sent += 1
-        except OSError as error:
-            if error.errno in _BLOCKED:
-                self._reactor.addWriter(self)
-            else:
-                self._end(ended_by(error.errno or 0))
-            return
+        room = _BURST
+        while room:
+            if not self._outgoing and not self._pull():
+                return
+            allowed = self._allowed(room)
+            if not allowed:
+                return
+            sent, error = self._outgoing.send(self._socket, allowed)
+            self._credit -= sent
+            room -= sent
+            if error and not self._goes_on_after(error):
+                return
         self._timer = self._reactor.callLater(0, self._pump)
 
-    def _send(self, payload: bytes) -> None:
-        try:
-            self._socket.send(payload)
-        except OSError as error:
-            if error.errno != errno.EMSGSIZE:
-                raise
-            # Larger than this path takes at all, even in fragments: nothing would change that.
-            self._source.dropped()
+    def _goes_on_after(self, error: int) -> bool:
+        if error in _BLOCKED:
+            self._reactor.addWriter(self)
+            return False
+        if error == errno.EMSGSIZE:
+            # A router may have meant an earlier one, of which the kernel makes fragments from now on.
+            _, error = self._outgoing.send(self._socket, 1)
+            if error == errno.EMSGSIZE:
+                # Larger than this path takes at all, even in fragments: nothing would change that.
+                self._outgoing.skip()
+                self._source.dropped()
+                return True
+            return not error or self._goes_on_after(error)
+        self._end(ended_by(error))
+        return False
 
     def _pull(self) -> bool:
         if self._finishing or self._ended:  # what is taken after the end would be nobody's
@@ -148,36 +155,35 @@ class DatagramLink:
         if chunk is None or self._ended:
             return False
         self._taken += chunk.size
-        self._queue.extend(chunk.payloads)
+        self._outgoing = self._sending(chunk)
         return True
 
-    def _has_credit(self) -> bool:
-        """Whether one more may go now; if not, a timer is set for when."""
+    def _allowed(self, most: int) -> int:
+        """How many may go now; where it is none, a timer is set for when."""
         now, rate = self._reactor.seconds(), self._lines_per_second
         if not self._proven:
             if self._credit >= 1:
                 self._credited_at = now
-                return True
+                return 1
             self._proven = now - self._credited_at >= _SETTLE_SECONDS
             if not self._proven:
                 self._timer = self._reactor.callLater(_SETTLE_SECONDS, self._pump)
-                return False
+                return 0
         if not rate:
-            self._credit = 1.0
-            return True
-        most = max(1.0, rate * _BURST_SECONDS)
-        self._credit = min(most, self._credit + (now - self._credited_at) * rate)
+            return most
+        fill = max(1.0, rate * _BURST_SECONDS)
+        self._credit = min(fill, self._credit + (now - self._credited_at) * rate)
         self._credited_at = now
         if self._credit >= 1:
-            return True
+            return min(most, int(self._credit))
         self._timer = self._reactor.callLater(max((1 - self._credit) / rate, 0.002), self._pump)
-        return False
+        return 0
 
     def left(self) -> int:
         """Datagrams that left the socket's queue and about which no error came back in time."""
         if self._ended:
             return self._left
-        now, sent = self._reactor.seconds(), self._taken - len(self._queue)
+        now, sent = self._reactor.seconds(), self._taken - len(self._outgoing)
         while self._marks and self._marks[0][0] <= now - _SETTLE_SECONDS:
             self._left = self._marks.popleft()[1]
         known = self._marks[-1][1] if self._marks else self._left
@@ -192,7 +198,7 @@ class DatagramLink:
     @property
     def finished(self) -> bool:
         """Whether the chunk in hand has gone."""
-        return not self._queue
+        return not self._outgoing
 
     def close(self, sentence: str = "") -> None:
         """End now."""
@@ -207,6 +213,6 @@ class DatagramLink:
         self._timer = None
         self._reactor.removeReader(self)
         self._reactor.removeWriter(self)
-        self._queue.clear()
+        self._outgoing = self._sending(Chunk())
         self._socket.close()
         self._source.ended(ended)

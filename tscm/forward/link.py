@@ -34,11 +34,13 @@ class Chunk:
     """
     What a connection is given at a time: bytes for a stream, or payloads for datagrams.
 
-    *altered* line feeds inside messages became blanks; *cut* payloads were shortened.  An
+    Datagrams may also come as *data* that holds so many *lines*, each of them a payload without its
+    LF.  *altered* line feeds inside messages became blanks; *cut* payloads were shortened.  An
     *extent* stands for its bytes: the kernel takes them from the file itself.
     """
 
     data: bytes = b""
+    lines: int = 0
     payloads: Sequence[bytes] = ()
     extent: Extent | None = None
     altered: int = 0
@@ -49,7 +51,7 @@ class Chunk:
         """How far this moves the connection's position: bytes of a stream, or datagrams."""
         if self.extent is not None:
             return self.extent.end - self.extent.start
-        return len(self.data) or len(self.payloads)
+        return self.lines or len(self.data) or len(self.payloads)
 
 
 class Reactor(Protocol):

@@ -1,17 +1,9 @@
 """
-Builds `_batch`, the compiled helper of the UDP listener and of the line scan.
+Source of `_batch`, the compiled helper of the UDP listener and of the line scan.
 
-`build()` compiles in place and returns the file; the wheel's build hook calls it where a
-compiler is there.  Without it `tscm.intake` works through numpy or plain Python and gives the
-same results.
+The wheel's build hook compiles it where a compiler is there.  Without it `tscm.intake` works
+through numpy or plain Python and gives the same results.
 """
-
-import os
-import pathlib
-import shutil
-import tempfile
-
-from cffi import FFI
 
 DECLARATIONS = """
 struct group { unsigned char key[16]; unsigned key_length; char *data; size_t length, capacity;
@@ -172,23 +164,3 @@ unsigned scan_lines(const char *data, size_t length, size_t *longest, int *odd) 
     return lines;
 }
 """
-
-
-def build() -> pathlib.Path:
-    """Compile, put the module beside this file, return it; raises where that cannot be done."""
-    here = pathlib.Path(__file__).resolve().parent
-    ffi = FFI()
-    ffi.cdef(DECLARATIONS)
-    ffi.set_source("_batch", SOURCE, extra_compile_args=["-O3"])
-    # Aside, so that setuptools does not take the project's settings for the helper's.
-    with tempfile.TemporaryDirectory() as aside:
-        made = pathlib.Path(ffi.compile(tmpdir=aside))
-        arriving = here / f".{made.name}.{os.getpid()}"
-        shutil.copyfile(made, arriving)
-        built = here / made.name
-        arriving.replace(built)  # a running manager keeps the old file
-    return built
-
-
-if __name__ == "__main__":
-    print(build())  # noqa: T201 - a tool's only output
