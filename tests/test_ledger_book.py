@@ -2,6 +2,9 @@
 The book over starts: adding up, unclean stops, damage, and the alarm.
 """
 
+import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -13,6 +16,8 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 
+from tests.fuse import Fuse
+from tests.spool.test_spool_kill import forked
 from tscm.bookkeeping import CHECK_SECONDS, NOTE_SECONDS, Bookkeeper
 from tscm.ledger import balance, differences_of
 from tscm.ledger_book import (
@@ -306,3 +311,25 @@ def test_a_book_is_written_whole(tmp_path: Path) -> None:
     assert read_book(path) == Book.new(5.0)
     assert path.stat().st_mode & 0o777 == 0o600
     assert read_book(tmp_path / "none") is None
+
+
+def noted(path: Path, fuse: Fuse, tell: Callable[[str], None]) -> None:
+    sys.addaudithook(fuse.watch)
+    write_book(path, Book.new(2.0))
+    tell(f"steps {fuse.burnt}")
+
+
+def test_a_kill_at_any_step_of_a_note_leaves_the_old_book_or_the_new(tmp_path: Path) -> None:
+    path = tmp_path / "ledger"
+    write_book(path, Book.new(1.0))
+    killed, told = forked(partial(noted, path, Fuse()))
+    assert not killed
+    assert read_book(path) == Book.new(2.0)
+    assert told["steps"] >= 3
+    for step in range(1, told["steps"] + 1):
+        write_book(path, Book.new(1.0))
+        killed, _ = forked(partial(noted, path, Fuse(step)))
+        assert killed
+        assert read_book(path) in (Book.new(1.0), Book.new(2.0)), step
+        write_book(path, Book.new(3.0))
+        assert read_book(path) == Book.new(3.0), step
