@@ -4,6 +4,7 @@ one has to find everything in order.
 """
 
 import os
+import re
 import sys
 import traceback
 import warnings
@@ -12,14 +13,22 @@ from pathlib import Path
 
 import pytest
 from twisted.internet.task import Clock
+from typing_extensions import Buffer
 
-from tests.spool.spool_room import KillingDisk, make_spool, numbered, run_of
+from tests.spool.spool_room import KillingDisk, SteppingDisk, make_spool, numbered, run_of
 from tests.spool.test_spool_service import BIG, balanced, drain
+from tscm.spool import catalogue
 from tscm.spool.disk import Disk
 from tscm.spool.service import SpoolService
 
 LINE = 27
 DAY = 86400
+
+
+@pytest.fixture(autouse=True)
+def short_list(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The list of segments is made anew after a few deleted ones already."""
+    monkeypatch.setattr(catalogue, "_TOMBSTONES_MAX", 1)
 
 
 def opened(logs: Path, clock: Clock, disk: Disk) -> SpoolService:
@@ -59,6 +68,8 @@ def work(logs: Path, disk: Disk, tell: Callable[[str], None]) -> None:
         clock.advance(DAY)
     spool = opened(logs, clock, disk)
     clock.pump([2, 61])
+    drain(spool.reader("asa", "removed"))
+    spool.drop_reader("asa", "removed")
     spool.stopService()
 
 
@@ -146,6 +157,65 @@ def test_kill_at_any_step_loses_nothing_that_was_promised(tmp_path: Path, *, hal
             check(logs, told)
         except AssertionError as error:
             raise AssertionError(f"killed at step {step} of {total}: {told}") from error
+
+
+class NotingDisk(SteppingDisk):
+    """A disk that notes at what each of its steps is, digits aside."""
+
+    def __init__(self) -> None:
+        super().__init__(1 << 30, half=False)
+        self.seen: set[str] = set()
+        self._paths: dict[int, Path] = {}
+
+    def _note(self, what: str, path: Path) -> None:
+        self.seen.add(f"{what} {re.sub('[0-9]+', 'N', path.name)}")
+
+    def open(self, path: Path, flags: int) -> int:
+        fd = super().open(path, flags)
+        self._paths[fd] = path
+        return fd
+
+    def pwrite(self, fd: int, data: Buffer, at: int) -> int:
+        self._note("write", self._paths[fd])
+        return super().pwrite(fd, data, at)
+
+    def rename(self, old: Path, new: Path) -> None:
+        self._note("rename", new)
+        super().rename(old, new)
+
+    def unlink(self, path: Path) -> None:
+        if path.exists():
+            self._note("unlink", path)
+        super().unlink(path)
+
+
+def test_the_work_that_is_killed_takes_every_kind_of_step(tmp_path: Path) -> None:
+    disk = NotingDisk()
+    work(tmp_path, disk, lambda _: None)
+    assert disk.seen == {
+        "write syslog",  # append
+        "write state.new",
+        "rename state.before",
+        "rename state",
+        "write next",  # seal
+        "rename syslog.N",
+        "rename syslog",
+        "write segments",
+        "write N.index",  # index
+        "write N.index.new",
+        "rename N.index",
+        "write cursor.forward",  # cursors
+        "write cursor.upload",
+        "write cursor.removed",
+        "unlink cursor.removed",
+        "write packing.N",  # compressing aside
+        "rename syslog.N.zst",
+        "unlink syslog.N",
+        "unlink syslog.N.zst",  # retention
+        "unlink N.index",
+        "write segments.new",
+        "rename segments",
+    }
 
 
 def test_work_without_a_kill_ends_in_order(tmp_path: Path) -> None:
