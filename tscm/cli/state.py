@@ -186,6 +186,11 @@ def _reader(label: str, state: Json, figures: Json | None, reader: str, off: str
             "batches set aside",
             f"{figures['set_aside']:,}; `tsadmin logs NAME --aside` lists them",
         )
+    if figures.get("failing_since") and figures.get("failures", 0) > 1:
+        yield (
+            f"{label} fails since",
+            f"{when(figures['failing_since'])}, {figures['failures']:,} times in a row",
+        )
     if figures.get("last_error"):
         yield (
             f"{label} last error",

@@ -64,6 +64,7 @@ class ForwardService(Service):
     _address: Address | None = field(default=None, init=False)
     _context: ssl.SSLContext | None = field(default=None, init=False)
     _failures: int = field(default=0, init=False)
+    _failing_since: float | None = field(default=None, init=False)
     _dropped: int = field(default=0, init=False)
     _connections: int = field(default=0, init=False)
     _moved_at: float = field(default=0.0, init=False)
@@ -196,6 +197,8 @@ class ForwardService(Service):
         if why.stopped:
             return
         self._last_error, self._last_error_at = why.sentence, wall_seconds(self._reactor)
+        if self._failures == 1 or self._failing_since is None:
+            self._failing_since = self._last_error_at
         if self._failures == 1:
             self._log.warn(
                 "{target} of device {device} {sentence}; lines wait on disk",
@@ -343,7 +346,8 @@ class ForwardService(Service):
             "cut": feed.cut,
             "dropped": self._dropped,
             "expired": self._reader.position.expired,
-            "failures": self._failures if self._state != "connected" else 0,
+            "failures": 0 if self._state == "connected" else self._failures,
+            "failing_since": None if self._state == "connected" else self._failing_since,
             "last_error": self._last_error,
             "last_error_at": self._last_error_at,
         }

@@ -104,7 +104,7 @@ class LogServiceReceiver:
             return UploadFailed(
                 self.way.device,
                 said,
-                "nothing to do unless it lasts",
+                "nothing to do unless it lasts for hours; then ask those who run the log service",
                 retry_after=upload_format.retry_after(later, _MOST_RETRY_AFTER),
             )
         if status in {400, 422}:

@@ -178,7 +178,12 @@ class S3Receiver:
             return UploadFailed(device, cause, "the bucket lies in another region: set it")
         if status in {408, 429} or status >= 500:
             later = retry_after(reply.headers.get("Retry-After"), _MOST_RETRY_AFTER)
-            return UploadFailed(device, cause, "nothing to do unless it lasts", retry_after=later)
+            return UploadFailed(
+                device,
+                cause,
+                "nothing to do unless it lasts for hours; then ask those who run the store",
+                retry_after=later,
+            )
         if status == 400:
             return UploadFailed(
                 device, cause, "the batch is set aside if this lasts", kind=Kind.REFUSED

@@ -82,6 +82,7 @@ class UploadService(Service):
     _limit_bytes: int | None = field(default=None, init=False)
     _state_word: str = field(default="off", init=False)
     _failures: int = field(default=0, init=False)
+    _failing_since: float | None = field(default=None, init=False)
     _retry_at: float | None = field(default=None, init=False)
     _last_error: UploadFailed | None = field(default=None, init=False)
     _last_error_at: float | None = field(default=None, init=False)
@@ -226,12 +227,18 @@ class UploadService(Service):
             )
             self._failed(failed)
             raise failed from error
-        self._failures, self._state_word = 0, "idle"
+        self._worked()
+        self._state_word = "idle"
         return outcome
+
+    def _worked(self) -> None:
+        self._failures, self._failing_since = 0, None
 
     def _failed(self, failure: UploadFailed) -> None:
         now = self._reactor.seconds()
         self._failures += 1
+        if self._failing_since is None:
+            self._failing_since = now
         delay = backoff(self._failures, self._chance(), first=_RETRY_FIRST, most=_RETRY_MOST)
         self._retry_at = now + max(delay, failure.retry_after or 0.0)
         self._last_error, self._last_error_at = failure, wall_seconds(self._reactor)
@@ -281,7 +288,7 @@ class UploadService(Service):
                 return await self._not_taken(failure, part, stretches)
         self._last_upload_at = wall_seconds(self._reactor)
         self._known += known
-        self._failures = 0
+        self._worked()
         return await self._pass(part, stretches, content)
 
     async def _not_taken(
@@ -405,9 +412,8 @@ class UploadService(Service):
     def figures(self) -> Json:
         """Where the uploads stand; `sentence` is for people."""
         now, position = self._reactor.seconds(), self._reader.position
-        retry_at = self._retry_at
-        if retry_at is not None:
-            retry_at += wall_seconds(self._reactor) - now
+        to_wall = wall_seconds(self._reactor) - now
+        retry_at, since = self._retry_at, self._failing_since
         return {
             "state": self._state_word,
             "sentence": self._sentence(now),
@@ -423,7 +429,8 @@ class UploadService(Service):
             "encoding": self._encoding or "none",
             "last_upload_at": self._last_upload_at,
             "failures": self._failures,
-            "retry_at": retry_at,
+            "failing_since": None if since is None else since + to_wall,
+            "retry_at": None if retry_at is None else retry_at + to_wall,
             "last_error": None if self._last_error is None else str(self._last_error),
             "last_error_at": self._last_error_at,
         }
