@@ -71,3 +71,27 @@ def bound_by_modes() -> list[str]:
     if fault:
         pytest.skip(f"root cannot give up its rights here: {fault}")
     return words
+
+
+def need_volumes() -> None:
+    """Skip unless this process may mount an ext4 that lies in a file, and make it fail."""
+    for program, package in (("mkfs.ext4", "e2fsprogs"), ("losetup", "mount")):
+        if shutil.which(program, path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin") is None:
+            pytest.skip(f"needs {program}: install the package {package}")
+    with tempfile.TemporaryDirectory() as folder:
+        image, place = Path(folder) / "image", Path(folder) / "place"
+        place.mkdir()
+        with image.open("wb") as file:
+            file.truncate(4 << 20)
+        fault = done(*tool("mkfs.ext4"), "-q", "-F", str(image)) or done(
+            "mount", "-o", "loop", str(image), str(place)
+        )
+        if fault:
+            pytest.skip(f"needs the right to mount a file (root, and a loop device): {fault}")
+        done("umount", str(place))
+
+
+def tool(name: str) -> list[str]:
+    """An administrator's program, also where the path does not lead to it."""
+    found = shutil.which(name, path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")
+    return [found or name]

@@ -15,7 +15,7 @@ from zlib import crc32
 
 from attrs import define, evolve, field, frozen
 
-from tscm.spool.disk import CREATE, Disk
+from tscm.spool.disk import CREATE, READ_WRITE, Disk
 
 RECORD_BYTES = 64
 DELETED = 1
@@ -184,7 +184,11 @@ class Catalogue:
         """Record *number*.  Raises `CatalogueDamaged`."""
         if self._found is not None and self._found[0] == number:
             return self._found[1]
-        data = self._disk.read_at(self._fd, RECORD_BYTES, number * RECORD_BYTES)
+        try:
+            data = self._disk.read_at(self._fd, RECORD_BYTES, number * RECORD_BYTES)
+        except OSError:
+            self._reopen()
+            data = self._disk.read_at(self._fd, RECORD_BYTES, number * RECORD_BYTES)
         segment = decode_segment(data)
         self._found = (number, segment)
         return segment
@@ -231,7 +235,7 @@ class Catalogue:
         """One more at the end: in the list whole, or not at all."""
         at = self.count * RECORD_BYTES
         try:
-            self._disk.write_all(self._fd, encode_segment(segment), at)
+            self._write(segment, self.count)
         except OSError:
             with contextlib.suppress(OSError):  # else the next one is written over it
                 self._disk.truncate(self._fd, at)
@@ -253,12 +257,34 @@ class Catalogue:
 
     def change(self, number: int, segment: Segment) -> None:
         """Write record *number* anew: with other flags, or a checksum of the text."""
-        self._disk.write_all(self._fd, encode_segment(segment), number * RECORD_BYTES)
+        self._write(segment, number)
         self._found = None
         if number == self.count - 1:
             self.last = segment
         if segment.flags & DELETED and number == self.first:
             self.first = number + 1
+
+    def _write(self, segment: Segment, number: int) -> None:
+        data, at = encode_segment(segment), number * RECORD_BYTES
+        try:
+            self._disk.write_all(self._fd, data, at)
+        except OSError:
+            self._reopen()
+            self._disk.write_all(self._fd, data, at)
+
+    def _reopen(self) -> None:
+        """
+        The file that lies there now: its volume may have been repaired and mounted again.
+
+        Raises `OSError` where it is not the list as it was.
+        """
+        fd = self._disk.open(self._path, READ_WRITE)
+        if self._disk.size(fd) < self.count * RECORD_BYTES:
+            self._disk.close(fd)
+            raise OSError(errno.EIO, "the list of segments lost its end; restart the manager")
+        old, self._fd = self._fd, fd
+        with contextlib.suppress(OSError):
+            self._disk.close(old)
 
     def forget_deleted(self) -> None:
         """Make the file anew without the oldest deleted records, when they are many."""

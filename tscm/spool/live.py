@@ -3,6 +3,7 @@ The end of one device's log: where lines are appended, and how a segment is seal
 """
 
 import contextlib
+import errno
 from collections.abc import Callable, Sequence
 from typing import ClassVar
 
@@ -148,7 +149,14 @@ class LiveLog:
         path = self.folder.next if self.misplaced else self.folder.live
         fd = self.disk.open(path, READ_WRITE)
         try:
-            if self.disk.size(fd) > size:
+            found = self.disk.size(fd)
+            if found < size:  # what is written behind a hole would be no log any more
+                raise OSError(
+                    errno.EIO,
+                    f"it lost its last {size - found:,} bytes while its disk was away; restart the "
+                    f"manager, which puts it in order and counts them",
+                )
+            if found > size:
                 self.disk.truncate(fd, size)
         except OSError:
             self.disk.close(fd)

@@ -37,6 +37,7 @@ class DeviceLog:
     """Whether a read failed, so that those who wait should be told to try again."""
     fault_seen: tuple[int, float] = field(default=(0, 0.0), init=False)
     """Faults counted at a time: for `service` to see that no more came."""
+    _first_told: int = field(default=0, init=False)
     _notices: list[tuple[DeviceReader, Callable[[], None]]] = field(factory=list, init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -256,12 +257,16 @@ class DeviceLog:
         """The log as the ledger and `tsadmin show` tell it."""
         live, state = self.live, self.live.state
         catalogue = live.catalogue
+        try:
+            self._first_told = self.first_offset
+        except OSError as error:  # the rest is known all the same, and others wait for it
+            self.trouble(error, "cannot be read")
         return {
             "stored_lines": live.lines,
             "stored_bytes": live.end,
             "live_bytes": live.end - live.base,
             "segments": catalogue.count - catalogue.first,
-            "first_offset": self.first_offset,
+            "first_offset": self._first_told,
             "last_received_at": live.last_at or None,
             "refused_lines": live.refused_lines,
             "faults": live.faults,

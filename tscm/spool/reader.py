@@ -2,6 +2,7 @@
 One reader's way through one device's log.
 """
 
+import contextlib
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -253,12 +254,19 @@ class DeviceReader:
             self._save(cursor)
 
     def _save(self, cursor: Cursor) -> None:
+        cursor = evolve(cursor, sequence=self.cursor.sequence + 1)  # never over the good slot
+        try:
+            self._write(cursor)
+        except OSError:  # the folder's volume may have been repaired and mounted again meanwhile
+            self._close_file()
+            self._write(cursor)
+        self.cursor = cursor
+
+    def _write(self, cursor: Cursor) -> None:
         disk = self._log.live.disk
         if self._fd < 0:
             self._fd = disk.open(self._log.live.folder.cursor(self.name), CREATE)
-        cursor = evolve(cursor, sequence=self.cursor.sequence + 1)  # never over the good slot
         disk.write_all(self._fd, encode_cursor(cursor), slot_of(cursor))
-        self.cursor = cursor
 
     def save(self) -> None:
         """Write the cursor as it is, for a reader that is new."""
@@ -289,9 +297,13 @@ class DeviceReader:
         """Read no more; the position stays where it is."""
         self._closed = True
         self._drop_text()
-        if self._fd >= 0:
-            self._log.live.disk.close(self._fd)
-            self._fd = -1
+        self._close_file()
+
+    def _close_file(self) -> None:
+        fd, self._fd = self._fd, -1
+        if fd >= 0:
+            with contextlib.suppress(OSError):
+                self._log.live.disk.close(fd)
 
     def _drop_text(self) -> None:
         if self._text is not None:
