@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Iterator
+from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
@@ -24,7 +25,7 @@ from tscm.threads import Threads
 
 SINK = """
 import socket, sys, threading
-listener = socket.create_server(("198.51.100.2", 5140))
+listener = socket.create_server((sys.argv[2], 5140))
 out = open(sys.argv[1], "ab", buffering=0)
 print("ready", flush=True)
 def take(connection):
@@ -44,7 +45,7 @@ class Far:
     """A SIEM behind a wire."""
 
     name: str
-    near: str
+    address: str
     received: Path
 
     def cut(self) -> None:
@@ -59,23 +60,26 @@ def far(tmp_path: Path) -> Iterator[Far]:
     name, near = f"tscm-{os.getpid()}", f"ts{os.getpid()}"
     if shutil.which("ip") is None or not ip("netns", "add", name):
         pytest.skip("needs the right to make network namespaces, and ip of the package iproute2")
+    # A wire of its own for each process: two runs on one machine do not meet.
+    wire = int(ip_address("198.18.0.0")) + os.getpid() % 32768 * 4
+    here, there = str(ip_address(wire + 1)), str(ip_address(wire + 2))
     received = tmp_path / "received"
     sink = None
     try:
         made = (
             ip("link", "add", near, "type", "veth", "peer", "name", "far", "netns", name)
-            and ip("addr", "add", "198.51.100.1/30", "dev", near)
+            and ip("addr", "add", f"{here}/30", "dev", near)
             and ip("link", "set", near, "up")
-            and ip("-n", name, "addr", "add", "198.51.100.2/30", "dev", "far")
+            and ip("-n", name, "addr", "add", f"{there}/30", "dev", "far")
             and ip("-n", name, "link", "set", "far", "up")
         )
         if not made:
             pytest.skip("needs the right to make veth pairs")
-        command = ["ip", "netns", "exec", name, sys.executable, "-c", SINK, str(received)]
+        command = ["ip", "netns", "exec", name, sys.executable, "-c", SINK, str(received), there]
         sink = subprocess.Popen(command, stdout=subprocess.PIPE)
         assert sink.stdout is not None
         assert sink.stdout.readline() == b"ready\n"
-        yield Far(name, near, received)
+        yield Far(name, there, received)
     finally:
         if sink is not None:
             sink.kill()
@@ -102,7 +106,7 @@ async def test_a_half_open_link_is_noticed_and_nothing_is_missing(
 ) -> None:
     log = MemoryLog()
     target = Target(
-        address="198.51.100.2", port=5140, protocol="TCP", silence_seconds=1.5, connect_seconds=1.0
+        address=far.address, port=5140, protocol="TCP", silence_seconds=1.5, connect_seconds=1.0
     )
     service = ForwardService(reactor, threads, log, target, chance=lambda: 0.0)
     service.startService()
