@@ -107,5 +107,13 @@ def test_a_name_that_does_not_resolve_is_told_and_lines_wait(manager: Manager) -
         world.until(lambda: len(good.lines) == 200, 10)
         world.until(lambda: "does not resolve" in world.forward_of("fw-one")["sentence"], 20)
         assert world.ledger()["devices"]["fw-one"]["readers"]["forward"]["waiting"] == 200
+        issued = world.issued["fw-one"]
+        world.add("fw-one", good.port)  # under an address that needs no name
+        world.issued["fw-one"] = issued
+        world.send("fw-one", 1)
+        world.until(lambda: set(manager.lines("fw-one")) <= set(good.lines))
+        world.settle()
+        assert world.verdict(good.lines, good.broken) == ()
+        assert world.ledger()["balanced"]
     finally:
         good.away()
