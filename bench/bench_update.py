@@ -5,7 +5,7 @@ The simulator runs with zero added latency and counts; the agent's seconds are t
 model (tscm/simulator/cost.py), so read them as ratios.  Lists come from memory: fetching is measured by
 `bench_retrieve`.
 
-For each platform three updates of the Max policy size that `tsadmin add` proposes, then a first load of as
+For each platform that can be simulated and has an agent three updates of the Max policy size that `tsadmin add` proposes, then a first load of as
 many entries as the budget bears, and one list over it, which must be refused before anything is written.  Last
 comes a list of 100,000, in a process of its own for its peak memory, on a simulated device without a budget.
 """
@@ -24,6 +24,7 @@ from attrs import define, evolve, field
 
 from tscm.asa.driver import open_driver
 from tscm.asa.link import Bounds
+from tscm.asa.platforms import budget_bytes, entries_within
 from tscm.model import AsaDriver
 from tscm.policy.cidr import Entries
 from tscm.policy.lists import PolicyList
@@ -31,17 +32,30 @@ from tscm.retrieve.sources import ListSource
 from tscm.secrets import Secret
 from tscm.settings.device import DeviceSettings
 from tscm.settings.node import NodeSettings
+from tscm.simulator.profiles import PROFILES
 from tscm.simulator.service import AsaOptions, SimulatedAsa
 from tscm.update.job import UpdateJob
 from tscm.update.outcome import REFUSED, UpdateOutcome
 from tscm.update.run import plan_update, run_update
 
-PLATFORMS = {"ASAv5": 8_000, "ASAv10": 9_000, "5516": 9_000, "ASAv30": 19_000, "5585": 40_000}
 CHILDREN = 10
 LARGE = 100_000
 _STEP = 0.005
 """Of the entries that fit: how far apart the largest load and the one refused lie."""
 PASSWORD = "simulated"  # noqa: S105 - of a firewall that lives as long as the benchmark
+
+
+def platforms() -> dict[str, int]:
+    """Every profile of the simulator that has an agent, and the Max policy size proposed for it."""
+    sizes = {}
+    for profile in PROFILES.values():
+        if profile.agent_version is not None:
+            model = profile.hardware.partition(",")[0]
+            budget = budget_bytes(model, profile.memory_mb)
+            if budget is None:
+                raise SystemExit(f"{profile.name}: nothing is known of what {model} bears")
+            sizes[profile.name] = entries_within(budget)
+    return sizes
 
 
 def addresses(count: int, first: int = 0) -> list[str]:
@@ -128,7 +142,7 @@ def main() -> None:
             f"{'platform':9} {'update':10} {'entries':>8} {'requests':>8} {'bytes sent':>10} {'agent s':>8} {'CPU s':>6} crashes"
         )
     bars: list[tuple[str, bool]] = []
-    for name, size in {"5585": LARGE}.items() if large else PLATFORMS.items():
+    for name, size in {"5585": LARGE}.items() if large else platforms().items():
         bars += _three_updates(reactor, name, size, large=large)
         if not large:
             bars += _to_the_budget(reactor, name, size)
