@@ -354,6 +354,21 @@ async def test_a_write_can_be_taken_and_done_later(client: Client) -> None:
 
 
 @pytest_twisted.ensureDeferred
+async def test_who_asks_is_judged_when_a_write_is_taken_and_not_when_it_is_done(
+    client: Client,
+) -> None:
+    client.asa.set_switches({"accepted_late_seconds": 0.3})
+    token = (await client.post("/tokenservices")).headers["X-Auth-Token"]
+    holder = Client(client.asa, auth=None)
+    holder.headers["X-Auth-Token"] = token
+    assert (await holder.post(GROUPS, group("A", host("192.0.2.1")))).status_code == 202
+    assert (await client.call("DELETE", f"/tokenservices/{token}")).status_code == 204
+    assert (await holder.post(GROUPS, group("B", host("192.0.2.1")))).status_code == 401
+    await until(lambda: "A" in client.asa.configuration.groups)
+    assert "B" not in client.asa.configuration.groups
+
+
+@pytest_twisted.ensureDeferred
 async def test_stopping_lets_go_of_what_is_under_way() -> None:
     asa = SimulatedAsa(reactor, AsaOptions(password="secret"))
     asa.set_switches({"time_scale": 10.0})

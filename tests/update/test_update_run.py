@@ -453,58 +453,6 @@ async def test_a_changed_certificate_stops_the_update_until_forced(asa: Simulate
     assert (await in_thread(world.run)).good
 
 
-@pytest.mark.parametrize(
-    "switches",
-    [
-        {"duplicate_status": 409},
-        {"duplicate_status": 500},
-        {"member_error_status": 404},
-        {"member_error_status": 500},
-        {"member_present": "ignored", "member_absent": "ignored"},
-        {"unknown_reference_status": 404},
-        {"unknown_reference_status": 500},
-        {"kind_on_empty_list": False},
-        {"description_when_unset": "absent"},
-        {"success_warning": True},
-        {"security_headers": False},
-        {"error_code": ""},
-        {"error_body": "empty"},
-        {"error_body": "json"},
-        {"user_agent_gate": "all"},
-        {"user_agent_gate": "off"},
-        {"bulk_atomic": "validation"},
-        {"bulk_failure_status": 200},
-        {"bulk_failure_status": 500},
-        {"bulk_entry_form": "bare"},
-        {"bulk_entry_form": "null"},
-        {"bulk_maximum": 2},
-        {"token_lifetime": 0.001},
-        {"max_members": 40},
-        {"restart_loses_tokens": False},
-        {"cli_is_outside_change": False},
-        {"cli_keeps_submode": False},
-    ],
-    ids=str,
-)
-@pytest_twisted.ensureDeferred
-async def test_every_position_of_the_devices_unknowns_ends_converged(
-    asa: SimulatedAsa, switches: dict[str, Any]
-) -> None:
-    asa.switches.update(switches)
-    asa.device.apply_switches()
-    world = World(asa, changes={"object_group_size": 30})
-    for block in (addresses(100), addresses(60, 30), addresses(100, 10)):
-        world.publish(block=block)
-        edited = asa.configuration.groups.get("ThreatSTOP-Block-1")
-        if edited is not None:  # what makes additions and removals meet their double
-            asa.type_lines(
-                ["object-group network ThreatSTOP-Block-1", " network-object host 20.0.1.10"]
-            )
-        outcome = await in_thread(world.run)
-        assert outcome.good, outcome.error
-        assert world.converged()
-
-
 @pytest_twisted.ensureDeferred
 async def test_a_list_that_stopped_changing_is_told(asa: SimulatedAsa) -> None:
     world = World(asa)
@@ -571,7 +519,7 @@ async def test_groups_that_a_reload_dropped_are_made_again_and_the_reload_is_not
 @pytest_twisted.ensureDeferred
 async def test_writes_that_are_taken_and_done_later_converge(asa: SimulatedAsa) -> None:
     asa.switches.update({"accepted_late_seconds": 0.05})
-    world = World(asa, changes={"token_auth": False}, real_pause=0.2)
+    world = World(asa, real_pause=0.2)
     world.publish(block=addresses(40))
     outcome = await in_thread(world.run)
     assert outcome.good, outcome.error

@@ -8,6 +8,7 @@ from typing import Any
 from attrs import define, field
 from twisted.internet.interfaces import IReactorTime
 
+from tscm.simulator.accounts import Account
 from tscm.simulator.cli_words import STANDBY_WARNING
 from tscm.simulator.cost import Cost, cost_of, over_budget
 from tscm.simulator.counts import Counts
@@ -146,8 +147,7 @@ class Agent:
         switches = self.device.switches
         late = switches.accepted_late_seconds
         if late and call.request.method in WRITES and call.cost.uses_configuration:
-            self._later(late, self._execute, call)
-            reply = message(202, "", _LATE, level="Info")
+            reply = self._take_for_later(call, late)
         else:
             reply = self._execute(call)
         if "crash-after" in call.kinds:
@@ -163,7 +163,15 @@ class Agent:
         else:
             self._send(call.http, reply, call.kinds, gone=call.gone)
 
-    def _execute(self, call: _Call) -> Reply:
+    def _take_for_later(self, call: _Call, seconds: float) -> Reply:
+        """Who asks is judged now: his token may be gone when it is done."""
+        admitted = self._rest.admit(call.request, self._clock.seconds())
+        if isinstance(admitted, Reply):
+            return admitted
+        self._later(seconds, self._execute, call, admitted)
+        return message(202, "", _LATE, level="Info")
+
+    def _execute(self, call: _Call, admitted: Account | None = None) -> Reply:
         device = self.device
         if call.cost.uses_configuration and over_budget(device):
             self.crash()
@@ -171,7 +179,10 @@ class Agent:
         if call.cost.reads_anew:
             device.outside_changes = 0
         before = device.configuration.generation
-        reply = self.reply_to(call.request)
+        if admitted is None:
+            reply = self.reply_to(call.request)
+        else:
+            reply = self._rest.answer(call.request, admitted, self._clock.seconds())
         changed = device.configuration.generation != before
         if changed and device.role == "standby":
             device.diverged = True

@@ -43,6 +43,15 @@ class RestAgent:
 
     def handle(self, request: Request, now: float) -> Reply:
         """Check who asks, then do it."""
+        admitted = self.admit(request, now)
+        if isinstance(admitted, Reply):
+            return admitted
+        if request.segments[1:2] == ("tokenservices",):
+            return self._tokens(request, admitted, now)
+        return self.answer(request, admitted, now)
+
+    def admit(self, request: Request, now: float) -> Reply | Account:
+        """Who asks, or why he may not."""
         if request.segments[:1] != ("api",):
             return web_server(404, "html", "File not found")
         try:
@@ -51,12 +60,10 @@ class RestAgent:
             return message(400, "BAD-REQUEST", str(error))
         if refused is not None:
             return refused
-        if request.segments[1:2] == ("tokenservices",):
-            return self._tokens(request, account, now)
         needed = _privilege_needed(request)
-        if account.privilege < needed:
+        if account.privilege < needed and request.segments[1:2] != ("tokenservices",):
             return web_server(403, self._body, f"Privilege {needed} is needed")
-        return self.answer(request, account, now)
+        return account
 
     @property
     def _body(self) -> str:
