@@ -138,6 +138,48 @@ async def test_a_large_step_goes_in_batches(asa: SimulatedAsa) -> None:
 
 
 @pytest_twisted.ensureDeferred
+async def test_what_is_refused_for_its_size_goes_in_smaller_pieces_once_nothing_is_joined(
+    asa: SimulatedAsa,
+) -> None:
+    members = cidrs(*(f"10.1.0.{n}/32" for n in range(200)))
+    large: list[Step] = [CreateGroup(group="T-Block-1", members=members)]
+    asa.set_switches({"max_body_bytes": 3000, "error_code": ""})
+
+    def refused(driver: AsaDriver) -> Any:
+        with pytest.raises(faults.StepRefused):
+            driver.apply_all(large)
+        return driver.learnt
+
+    learnt = await with_driver(asa, refused)
+    assert learnt["batch"] == 500  # an edit by hand is likelier than a limit
+    learnt = {**learnt, "singles": 24}
+    for batch in (100, 50):
+        learnt = await with_driver(asa, refused, learnt=learnt)
+        assert learnt["batch"] == batch
+        large = [CreateGroup(group="T-Block-1", members=members[:batch])]
+
+    def work(driver: AsaDriver) -> None:
+        for portion in driver.portions([CreateGroup(group="T-Block-1", members=members)]):
+            driver.apply_all(portion)
+
+    await with_driver(asa, work, learnt=learnt)
+    assert len(asa.configuration.groups["T-Block-1"].members) == 200
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_name_that_is_taken_is_no_matter_of_size(asa: SimulatedAsa) -> None:
+    members = cidrs(*(f"10.1.0.{n}/32" for n in range(200)))
+    asa.type_lines(["object-group network T-Block-1", " network-object host 10.2.0.1"])
+
+    def work(driver: AsaDriver) -> Any:
+        with pytest.raises(faults.StepRefused):
+            driver.apply(CreateGroup(group="T-Block-1", members=members))
+        return driver.learnt
+
+    assert (await with_driver(asa, work, learnt={"singles": 24}))["batch"] == 500
+
+
+@pytest_twisted.ensureDeferred
 async def test_pages_are_followed_to_the_end_and_other_prefixes_left_out(
     asa: SimulatedAsa,
 ) -> None:

@@ -35,6 +35,8 @@ _PAGE = 100
 _MAX_PAGES = 1000
 _VERSION = "monitoring/device/components/version"
 _RUNS_WITHOUT_BULK = 24
+_TOO_LARGE = 413
+_NOT_ITS_SIZE = frozenset({"DUPLICATE", "RESOURCE-NOT-FOUND", "READ-ONLY-FIELD"})
 
 
 @define(eq=False)
@@ -43,8 +45,8 @@ class RestDriver:
     Object-groups over REST.
 
     *batch* is how many members a request may carry.  It halves when the agent fails on a write that
-    carried more than the smallest batch, and never goes over a size that failed while one that
-    worked is known.  *singles* counts the runs for which steps are not joined, after a joined
+    carried more than the smallest batch, or refuses it when nothing was joined any more, and never goes
+    over a size that failed while one that worked is known.  *singles* counts the runs for which steps are not joined, after a joined
     request was refused.
     """
 
@@ -139,7 +141,7 @@ class RestDriver:
 
     def apply_all(self, steps: Sequence[Step]) -> None:
         """One portion: the resource's own call for one step, a bulk request for more."""
-        size = sum(batches.weight(step) for step in steps)
+        size, alone = sum(batches.weight(step) for step in steps), bool(self.singles)
         try:
             if len(steps) == 1:
                 self._apply_one(steps[0])
@@ -147,6 +149,10 @@ class RestDriver:
                 self._apply_joined(steps)
         except AgentFailed:
             self._failed_with(size)
+            raise
+        except StepRefused as refused:
+            if refused.status == _TOO_LARGE or (alone and refused.code not in _NOT_ITS_SIZE):
+                self._failed_with(size)  # how much a body may hold is told nowhere
             raise
         self.worked = max(self.worked, min(size, self.batch))
 

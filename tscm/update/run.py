@@ -114,7 +114,8 @@ class UpdateRun:
     _planned: Planned | None = field(default=None, init=False)
     _wrote: bool = field(default=False, init=False)
     _reached: bool = field(default=False, init=False)
-    _died_at: set[str] = field(factory=set, init=False)
+    _deleted_in_vain: set[str] = field(factory=set, init=False)
+    """Groups whose deletion was asked for once and came to nothing."""
 
     def __attrs_post_init__(self) -> None:
         self._memory = DeviceMemory.from_json(self.job.memory)
@@ -273,13 +274,25 @@ class UpdateRun:
         groups = self._read(driver)
         left = self._plan(groups, goal).steps
         if left:
-            raise ReadBackDiffers(
-                self.job.settings.name,
-                f"it does not hold what was sent: {len(left)} steps are still to do",
-                "look whether someone else changes the same groups",
-                retry=True,
-            )
+            self._differs(left)
         return groups
+
+    def _differs(self, left: Sequence[Step]) -> None:
+        """
+        Raise `ReadBackDiffers`; a deletion that was taken twice and not done is left instead.
+        """
+        fault = ReadBackDiffers(
+            self.job.settings.name,
+            f"it does not hold what was sent: {len(left)} steps are still to do",
+            "look whether someone else changes the same groups",
+            retry=True,
+        )
+        doomed = {one.group for one in left if isinstance(one, DeleteGroup)}
+        if len(doomed) < len(left) or not doomed <= self._deleted_in_vain:
+            self._deleted_in_vain |= doomed
+            raise fault
+        for group in sorted(doomed):
+            self._leave(group, fault)
 
     def _apply(self, driver: AsaDriver, portion: Sequence[Step]) -> None:
         """
@@ -295,8 +308,10 @@ class UpdateRun:
                 raise
             self._leave(doomed, refused)
         except AgentFailed as failed:
-            if doomed is None or doomed not in self._died_at:
-                self._died_at.add(doomed or "")
+            if doomed is None:
+                raise
+            if doomed not in self._deleted_in_vain:
+                self._deleted_in_vain.add(doomed)
                 raise
             self._leave(doomed, failed)
 
