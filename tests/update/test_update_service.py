@@ -345,6 +345,88 @@ def test_after_two_wrong_passwords_no_scheduled_run_logs_in(bench: Bench) -> Non
     assert settings.password != Secret("right")
 
 
+def test_a_scheduled_run_that_waited_for_its_turn_does_not_try_a_third_password(
+    bench: Bench,
+) -> None:
+    bench.add("one")
+    bench.driver("one").refuses_login = True
+    bench.threads.at_once = False
+    runs = [bench.service.update_now("one", ignore) for _ in range(2)]
+    bench.service.startService()
+    bench.clock.advance(HOUR)
+    for _ in range(2):
+        bench.threads.go()
+    assert [result(run).result for run in runs] == ["failed"] * 2
+    assert not bench.threads.waiting
+    assert len(bench.policies.updates("one")) == 2
+
+
+def test_a_password_refused_to_a_plan_or_a_purge_counts_towards_the_lock_out(bench: Bench) -> None:
+    bench.add("one")
+    driver = bench.driver("one")
+    driver.refuses_login = True
+    assert not result(bench.service.plan("one", ignore)).good
+    assert isinstance(failure(lambda: bench.service.purge("one", ignore)), LoginRefused)
+    assert bench.service.figures("one")["locked_out"]
+    assert bench.policies.updates("one") == []
+    bench.service.startService()
+    bench.clock.advance(HOUR)
+    assert bench.policies.updates("one") == []
+    driver.refuses_login = False
+    assert result(bench.service.plan("one", ignore)).good
+    assert not bench.service.figures("one")["locked_out"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "left"),
+    [({"password": Secret("new")}, "ab"), ({"device": "198.51.100.2"}, None)],
+    ids=["password", "address"],
+)
+def test_a_run_under_way_brings_nothing_back_that_new_settings_made_untrue(
+    bench: Bench, changes: dict[str, Any], left: str | None
+) -> None:
+    bench.add("one")
+    driver = bench.driver("one")
+    driver.learnt = {"certificate": "ab"}
+    driver.refuses_login = True
+    bench.threads.at_once = False
+    for _ in range(2):
+        bench.service.update_now("one", ignore)
+    bench.threads.go()
+    bench.add("one", **changes)
+    bench.threads.go()
+    assert not bench.service.figures("one")["locked_out"]
+    assert bench.service.figures("one")["certificate"] == left
+
+
+def test_runs_that_wait_for_their_turn_ask_no_device_once_the_manager_stops(bench: Bench) -> None:
+    bench.threads.at_once = False
+    names = ["one", "two", "three", "four"]
+    for name in names:
+        bench.add(name)
+    runs = [bench.service.update_now(name, ignore) for name in names]
+    stopped = bench.service.stopService()
+    while bench.threads.waiting:
+        bench.threads.go()
+    assert stopped.called
+    assert [result(run).result for run in runs] == ["stopped"] * 4
+    assert not any(bench.driver(name).closed for name in names)
+
+
+def test_a_bug_in_a_run_whose_timer_is_gone_is_logged_with_the_devices_name(
+    bench: Bench, logged_failures: list[LogEvent]
+) -> None:
+    bench.add("one")
+    bench.threads.at_once = False
+    bench.service.startService()
+    bench.clock.advance(HOUR)
+    bench.add("one")  # the timer is a new one, the run goes on
+    done, _ = bench.threads.waiting.pop(0)
+    done.errback(ZeroDivisionError("bug"))
+    event = logged_failures.pop()
+    assert (event["device"], event["log_failure"].type) == ("one", ZeroDivisionError)
+
+
 def test_stopping_gives_up_a_pause_at_once_and_keeps_the_outcome(bench: Bench) -> None:
     bench.add("one")
     bench.driver("one").faults = [AgentFailed("one", "500")]

@@ -131,6 +131,7 @@ class UpdateRun:
         Go on from what there is: the outcome, or how long the device needs to be left alone.
         """
         try:
+            self._go_on()
             if self._wanted is None:
                 self._wanted = wanted(self.job, self.report)
                 self._remember_changes(self._wanted)

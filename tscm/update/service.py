@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from attrs import define, evolve, field
 from twisted.application.service import Service
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 
+from tscm.asa.faults import LoginRefused
 from tscm.clock import wall_seconds
 from tscm.errors import DeviceUnknown, TscmError
 from tscm.model import Json, Progress, Report
@@ -192,7 +194,12 @@ class UpdateService(Service):
 
         async def purge() -> "PurgeOutcome":
             job = evolve(self._job(one), force=force)
-            done = await self._turns.in_thread(purge_device, job, report)
+            try:
+                done = await self._turns.in_thread(purge_device, job, report)
+            except LoginRefused:
+                if not one.gone:
+                    self.note_refused_login(name)
+                raise
             if not one.gone:
                 self._change_memory(name, held=True, layout=None)
             return done
@@ -294,10 +301,26 @@ class UpdateService(Service):
     # -- runs ------------------------------------------------------------------
 
     async def _scheduled(self, one: Updated) -> None:
+        run = self._turns.take(one, lambda: self._scheduled_run(one))
+        try:
+            outcome = await witness(run, take=True)  # the timer may be cancelled; the run may not
+        except CancelledError:
+            run.addErrback(self._failed_unwitnessed, one.settings.name)
+            raise
+        if outcome is not None and not outcome.good:
+            self._log.warn("update failed: {sentence}", sentence=outcome.sentence())
+
+    def _failed_unwitnessed(self, failure: Failure, name: str) -> None:
+        self._log.failure("policy update of {device} failed", failure, device=name)
+
+    async def _scheduled_run(self, one: Updated) -> UpdateOutcome | None:
+        """None where it is not to be: looked at in its turn, for a run before it may change that."""
+        if self._turns.over(one):
+            return None
         name = one.settings.name
         memory = DeviceMemory.from_json(self._policies.memory(name))
         if memory.held:
-            return
+            return None
         if memory.locked_out:
             self._log.warn(
                 "no update of {device}: the password was refused {count} times in a row, and "
@@ -305,12 +328,9 @@ class UpdateService(Service):
                 device=name,
                 count=memory.login_failures,
             )
-            return
-        patient = not memory.broken
-        run = self._ask(one, lambda _: None, lambda job: evolve(job, patient=patient))
-        outcome = await witness(run, take=True)  # the timer may be cancelled; the run may not
-        if not outcome.good:
-            self._log.warn("update failed: {sentence}", sentence=outcome.sentence())
+            return None
+        job = evolve(self._job(one), patient=not memory.broken)
+        return await self._run(one, job, lambda _: None)
 
     def _ask(
         self,
@@ -320,18 +340,28 @@ class UpdateService(Service):
         *,
         dry: bool = False,
     ) -> Deferred[UpdateOutcome]:
+        async def run() -> UpdateOutcome:
+            return await self._run(one, shape(self._job(one)), report, dry=dry)
+
+        return self._turns.take(one, run)
+
+    async def _run(
+        self, one: Updated, job: UpdateJob, report: Report, *, dry: bool = False
+    ) -> UpdateOutcome:
+        """A run from begin to end, in its turn, and what it brought into the store."""
         from tscm.update.run import UpdateRun
 
         def told(progress: Progress) -> None:
             one.progress = progress  # a plain assignment: safe from any thread
             report(progress)
 
-        async def run() -> UpdateOutcome:
-            prepared = UpdateRun(shape(self._job(one)), told, dry=dry)
-            outcome = await self._turns.carry(one, prepared, told)
-            return outcome if dry or one.gone else self._keep(outcome)
-
-        return self._turns.take(one, run)
+        outcome = await self._turns.carry(one, UpdateRun(job, told, dry=dry), told)
+        if one.gone:
+            return outcome
+        if dry:
+            self._keep_logins(job, outcome)
+            return outcome
+        return self._keep(job.settings, one.settings, outcome)
 
     def _job(self, one: Updated) -> UpdateJob:
         name = one.settings.name
@@ -356,8 +386,14 @@ class UpdateService(Service):
             pause=lambda _: self._turns.over(one),
         )
 
-    def _keep(self, outcome: UpdateOutcome) -> UpdateOutcome:
-        """Put into the store what the run brought; gives the outcome with its generation's number."""
+    def _keep(
+        self, before: DeviceSettings, now: DeviceSettings, outcome: UpdateOutcome
+    ) -> UpdateOutcome:
+        """
+        Put into the store what the run brought; gives the outcome with its generation's number.
+
+        It was made with the settings *before*; what other settings have made untrue meanwhile is forgotten.
+        """
         name = outcome.device
         for one in outcome.good_lists:
             self._policies.keep_list(name, one)
@@ -365,12 +401,19 @@ class UpdateService(Service):
             number = self._policies.keep_generation(name, outcome.generation)
             outcome = evolve(outcome, generation_number=number)
         if outcome.memory is not None:
+            memory = DeviceMemory.from_json(outcome.memory).after_change(before, now)
             held = self._policies.memory(name).get("held", False)  # may be asked for meanwhile
-            self._policies.keep_memory(name, {**outcome.memory, "held": held})
+            self._policies.keep_memory(name, {**memory.to_json(), "held": held})
         self._policies.keep_update(
             name, outcome.started_at, outcome.finished_at, outcome.result, outcome.to_json()
         )
         return outcome
+
+    def _keep_logins(self, job: UpdateJob, outcome: UpdateOutcome) -> None:
+        """All that is kept of a plan: each password tried in vain counts towards the lock-out."""
+        tried = DeviceMemory.from_json(outcome.memory or {}).login_failures
+        if tried != DeviceMemory.from_json(job.memory).login_failures:
+            self._change_memory(outcome.device, login_failures=tried)
 
     def _change_memory(self, name: str, **changes: Any) -> None:
         memory = DeviceMemory.from_json(self._policies.memory(name))
