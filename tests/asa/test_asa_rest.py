@@ -2,6 +2,7 @@
 The REST driver against the simulator, over real sockets.
 """
 
+import itertools
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import pytest_twisted
 from tests.asa.asa_device import in_thread, settings_for
 from tscm.asa import faults
 from tscm.asa.driver import open_driver
+from tscm.asa.link import Bounds
 from tscm.errors import DeviceFault
 from tscm.model import (
     AddMembers,
@@ -388,6 +390,27 @@ async def test_nobody_listening_is_told_as_such(asa: SimulatedAsa) -> None:
 
     with pytest.raises(faults.NoConnection, match=r"connection refused.*http server enable"):
         await in_thread(work)
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_body_that_trickles_is_not_waited_for_beyond_its_time(asa: SimulatedAsa) -> None:
+    asa.set_switches({"slow_body_seconds": 600})  # a piece of it at once, the next in a minute
+
+    def work() -> None:
+        driver: Any = open_driver(
+            settings_for(asa, token_auth=False), NodeSettings(), bounds=Bounds(read_seconds=5)
+        )
+        hours = itertools.count(step=3600)
+        driver._link.monotonic = lambda: float(next(hours))
+        try:
+            driver.probe()
+        finally:
+            driver.close()
+
+    with pytest.raises(faults.AgentFailed, match="did not come to its end in time"):
+        await in_thread(work)
+    asa.set_switches({"slow_body_seconds": 0.3})
+    assert (await with_driver(asa, lambda driver: driver.probe())).version
 
 
 @pytest_twisted.ensureDeferred

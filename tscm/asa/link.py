@@ -184,7 +184,8 @@ class RestLink:
 
     def _body(self, response: requests.Response, deadline: float) -> bytes:
         content = bytearray()
-        for chunk in response.iter_content(_CHUNK):
+        # What one read of the socket brings: a body that trickles must come back to the deadline.
+        while chunk := response.raw.read1(_CHUNK, decode_content=True):
             content += chunk
             if len(content) > self.bounds.response_bytes:
                 raise AgentFailed(
@@ -203,7 +204,7 @@ class RestLink:
             self._token or self.traffic.received
         ):
             return tls.connection_fault(self.name, self.root, error)  # never was TLS
-        if isinstance(error, requests.exceptions.Timeout):
+        if isinstance(error, requests.exceptions.Timeout | urllib3.exceptions.TimeoutError):
             cause = f"no answer to {what} within the time limit"
         else:
             cause = f"the connection broke at {what}"
