@@ -270,6 +270,8 @@ class Identity:
     agent: str | None = None
     role: str | None = None
     """`active`, `standby`, or None where there is no failover."""
+    replicating: bool = False
+    """Its mate is taking the whole configuration: what is changed meanwhile may not reach it."""
     started_at: float | None = None
     clock_at: float | None = None
     """What its clock said when it was asked."""

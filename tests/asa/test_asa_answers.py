@@ -65,13 +65,15 @@ def judged(status: int, content: bytes, method: str) -> str:
             b'{"messages":[{"level":"Warning","details":"Configuration Replication is NOT performed"}]}',
             faults.UnitOnStandby,
         ),
-        (200, b'["Beginning configuration replication: Sending to mate"]', faults.AgentFailed),
+        (200, b'["Beginning configuration replication: Sending to mate"]', faults.Replicating),
     ],
 )
 def test_each_kind_of_answer_has_its_fault(status: int, body: bytes, kind: type[Any]) -> None:
     with pytest.raises(kind) as caught:
         JUDGE.judge("PATCH", GROUP, status, {}, body)
-    assert caught.value.retry == (kind in {faults.AgentFailed, faults.StepRefused})
+    assert caught.value.retry == (
+        kind in {faults.AgentFailed, faults.Replicating, faults.StepRefused}
+    )
 
 
 def test_a_warning_beside_a_success_is_no_fault() -> None:

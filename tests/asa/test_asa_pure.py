@@ -180,6 +180,16 @@ def test_only_an_active_unit_counts_as_active(text: str, role: str | None) -> No
     assert platforms.failover_role(text) == role
 
 
+@pytest.mark.parametrize(
+    ("state", "taking"),
+    [("Standby Ready", False), ("Failed", False), ("Sync Config", True), ("Bulk Sync", True)],
+)
+def test_a_mate_that_takes_the_configuration_is_seen(state: str, taking: bool) -> None:
+    text = f"Failover On \n\tThis host: Primary - Active \n\tOther host: Secondary - {state} \n"
+    assert platforms.replicating(text) == taking
+    assert platforms.failover_role(text) == "active"
+
+
 def device(**changes: object) -> DeviceSettings:
     return DeviceSettings(
         **{  # type: ignore[arg-type]  # a table of settings

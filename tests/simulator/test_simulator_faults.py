@@ -565,6 +565,35 @@ def test_what_is_typed_during_a_bulk_synchronisation_does_not_reach_the_mate() -
     assert pair.in_step(12.0)
 
 
+@pytest.mark.parametrize("warns", [True, False])
+@pytest_twisted.ensureDeferred
+async def test_whether_writes_in_a_bulk_synchronisation_carry_its_notice_is_a_switch(
+    client: Client, warns: bool
+) -> None:
+    client.asa.set_switches({"sync_warns": warns})
+    client.asa.begin_sync(3600)
+    entry = {
+        "method": "POST",
+        "resourceUri": f"/api{GROUPS}",
+        "data": group("B", host("192.0.2.1")),
+    }
+    answers = [
+        await client.post(GROUPS, group("A", host("192.0.2.1"))),
+        await client.patch(f"{GROUPS}/A", {"members.add": [host("192.0.2.2")]}),
+        await client.post("", [entry]),
+    ]
+    assert [answer.status_code for answer in answers] == ([200] * 3 if warns else [201, 204, 200])
+    for answer in answers:
+        assert ("Beginning configuration replication" in answer.text) == warns
+    assert "replication" not in (await client.get(GROUPS)).text
+    assert client.asa.pair is not None
+    client.asa.device.sync_until = 1.0
+    await client.get(GROUPS)
+    assert not client.asa.pair.in_step(reactor.seconds())
+    await client.post(GROUPS, group("C", host("192.0.2.1")))
+    assert client.asa.pair.in_step(reactor.seconds())
+
+
 @pytest_twisted.ensureDeferred
 async def test_a_reload_in_a_pair_is_a_failover_that_loses_nothing(client: Client) -> None:
     client.asa.make_pair()

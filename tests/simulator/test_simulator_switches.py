@@ -29,7 +29,7 @@ ELSEWHERE = {
     "enforce_budget", "time_scale", "concurrent_limit", "concurrent_fault", "crash_body_bytes",
     "agent_restart_seconds", "agent_start_seconds", "agent_restarts", "agent_stable_seconds",
     "down_status", "error_body", "accepted_late_seconds", "slow_body_seconds", "reload_seconds",
-    "reload_hazard", "standby_has_agent", "standby_warns", "cli_is_outside_change", "audit_lines",
+    "reload_hazard", "standby_has_agent", "standby_warns", "sync_warns", "cli_is_outside_change", "audit_lines",
 }  # fmt: skip
 """Switches whose positions other files of this folder try."""
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import pytest_twisted
+from twisted.internet import reactor as global_reactor
 
 from tests.asa.asa_device import in_thread
 from tests.update.update_faults import Faults
@@ -20,6 +21,7 @@ from tscm.policy.cidr import CidrSet
 from tscm.simulator.service import SimulatedAsa
 from tscm.update import outcome as results
 
+reactor: Any = global_reactor
 OLD = {BLOCK: [*addresses(90), "30.0.0.0/25", "30.0.1.0/24"], ALLOW: addresses(6, 5000)}
 NEW = {
     BLOCK: [*addresses(40, 50), *addresses(10, 9000), "30.0.0.0/24", "30.0.1.0/25"],
@@ -111,7 +113,7 @@ class Matrix:
             self.rewind()
             self.faults.arm(kind, at, forever=forever)
             outcome = await in_thread(self.world.run)
-            where = f"{kind} at {at} of {total}: {self.faults.requests[at - 1]}: {outcome.error}"
+            where = f"{kind} at {at} of {total}: {self.faults.requests[at - 1]}: {outcome.failures}"
             try:
                 judge(outcome, at)
                 if again or not outcome.good:
@@ -230,3 +232,54 @@ async def test_a_unit_on_standby_stops_the_push_at_once(asa: SimulatedAsa) -> No
         assert at >= writes[-1]  # what was pushed had gone to the active unit
 
     await matrix.each("standby", judge)
+
+
+@pytest.mark.parametrize("driver", [{}, SINGLY], ids=["joined", "singly"])
+@pytest.mark.parametrize("warns", [True, False])
+@pytest_twisted.ensureDeferred
+async def test_a_bulk_synchronisation_stops_the_push_until_it_is_over(
+    asa: SimulatedAsa, driver: dict[str, int], warns: bool
+) -> None:
+    matrix = Matrix(asa, driver=driver)
+    asa.set_switches({"sync_warns": warns})
+    await matrix.prepare()
+
+    def end() -> None:
+        if asa.device.sync_until:
+            asa.device.sync_until = 1.0
+
+    matrix.world.real_pause, matrix.world.rested = 0.0, end
+
+    def judge(outcome: Any, at: int) -> None:
+        end()
+        assert outcome.good, outcome.error
+        assert asa.pair is not None
+        assert len(matrix.world.pauses) <= 1
+        if outcome.failures:
+            assert "replicating its configuration" in outcome.failures[0]
+        if not asa.pair.in_step(reactor.seconds()) and warns:
+            assert any("write standby" in note for note in outcome.notes)
+
+    await matrix.each("sync", judge)
+
+
+@pytest_twisted.ensureDeferred
+async def test_nothing_is_written_while_the_mate_takes_the_configuration(
+    asa: SimulatedAsa,
+) -> None:
+    world = World(asa)
+    world.publish(block=addresses(5))
+    await in_thread(world.run)
+    world.publish(block=addresses(6))
+    asa.begin_sync(3600)
+    asa.counts.requests.clear()
+    outcome = await in_thread(world.run)
+    assert not outcome.good
+    assert "Standby Ready" in str(outcome.error)
+    assert "rest-api" not in str(outcome.error)
+    assert world.pauses == [60, 120, 240, 480]
+    assert not any("PATCH" in one or one.endswith("/api") for one in asa.counts.requests)
+    assert world.memory["driver"]["batch"] == 500
+    asa.device.sync_until = 0.0
+    assert (await in_thread(world.run)).good
+    assert world.converged()

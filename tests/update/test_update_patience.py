@@ -34,6 +34,7 @@ def doubling(count: int) -> float:
         (faults.PrivilegeTooLow("fw", "403"), True, True, False),
         (faults.CertificateChanged("fw", "other"), True, True, False),
         (faults.UnitOnStandby("fw", "standby"), True, True, False),
+        (faults.Replicating("fw"), True, True, True),
     ],
 )
 def test_only_what_can_pass_by_itself_is_tried_again(
@@ -48,6 +49,7 @@ def test_pauses_double_and_end_at_the_fifth() -> None:
     assert [one.seconds if one else None for one in found] == [60, 120, 240, 480, None]
     assert "no rest-api agent" in str(given_up(fault, "fw", "TS"))
     assert "TS-Block-10" in str(given_up(fault, "fw", "TS"))
+    assert "rest-api" not in str(given_up(faults.Replicating("fw"), "fw", "TS"))
 
 
 def test_what_asks_only_for_a_new_look_costs_no_pause_the_first_time() -> None:

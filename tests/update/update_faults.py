@@ -49,6 +49,8 @@ class Faults:
     def _strike(self, http: AsaHttpRequest) -> None:
         if self.kind == "standby":
             self.asa.device.role = "standby"  # and its mate says nothing of it
+        elif self.kind == "sync":
+            self.asa.begin_sync(3600)
         elif self.kind:
             self.asa.agent.faults.arm(self.kind)
         self.asa.agent.take(http)

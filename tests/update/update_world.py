@@ -3,7 +3,7 @@ A policy source, a memory and a clock for updates in tests; the firewall is the 
 """
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from attrs import define, evolve, field
@@ -61,6 +61,8 @@ class World:
     drivers: list[AsaDriver] = field(factory=list)
     looks: int = 0
     real_pause: float = 0.0
+    rested: Callable[[], None] = lambda: None
+    """What happens while the device is left alone."""
 
     def publish(
         self, block: Sequence[str] | None = None, allow: Sequence[str] | None = None
@@ -105,6 +107,7 @@ class World:
         if seconds:
             self.pauses.append(seconds)
             time.sleep(self.real_pause)
+            self.rested()
         return self.stop_after is not None and self.looks > self.stop_after
 
     def job(self, **changes: Any) -> UpdateJob:

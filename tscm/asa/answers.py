@@ -15,6 +15,7 @@ from tscm.asa.faults import (
     AgentFailed,
     LoginRefused,
     PrivilegeTooLow,
+    Replicating,
     StepRefused,
     UnitOnStandby,
     revive,
@@ -64,7 +65,7 @@ class Judge:
                 "set the device's address to that of the active unit",
             )
         if _BULK_SYNC_TEXT in text and method != "GET" and path != "cli":
-            raise AgentFailed(self.name, "it is replicating its configuration to its mate")
+            raise Replicating(self.name)
         if status in {200, 201, 202, 204}:
             if content.strip() and answer is None:
                 raise AgentFailed(

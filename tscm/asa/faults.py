@@ -95,6 +95,20 @@ class UnitOnStandby(DeviceFault):
     """
 
 
+class Replicating(DeviceFault):
+    """
+    The mate of a failover pair is taking the whole configuration: what is changed now may not reach it.
+    """
+
+    def __init__(self, device: str) -> None:
+        super().__init__(
+            device,
+            "it is replicating its configuration to its mate, which may miss what is changed meanwhile",
+            "look with `show failover` until the other unit is Standby Ready",
+            retry=True,
+        )
+
+
 class SaveFailed(DeviceFault):
     """
     The device did not say that it wrote its configuration.

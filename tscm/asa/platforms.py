@@ -26,6 +26,9 @@ _VERSION = re.compile(r"Software Version (\S+)")
 _AGENT = re.compile(r"REST API Agent Version (\S+)")
 _FAILOVER_OFF = re.compile(r"^Failover Off", re.MULTILINE)
 _THIS_HOST = re.compile(r"This host:\s*\S+\s*-\s*([A-Za-z ]+?)\s*$", re.MULTILINE)
+_MATE_TAKES_CONFIGURATION = re.compile(
+    r"Other host:\s*\S+\s*-\s*(Sync Config|Sync File System|Bulk Sync)", re.IGNORECASE
+)
 _AGENT_ENABLED = re.compile(r"REST-?API.*?\b(enabled|running|up)\b", re.IGNORECASE)
 
 
@@ -86,6 +89,11 @@ def failover_role(text: str) -> str | None:
     if found is None:
         return None
     return "active" if found[1].strip().lower() == "active" else "standby"
+
+
+def replicating(text: str) -> bool:
+    """Does `show failover` of the active unit say that its mate is taking the configuration?"""
+    return bool(_MATE_TAKES_CONFIGURATION.search(text))
 
 
 def agent_state(text: str) -> bool:

@@ -99,7 +99,11 @@ class RestDriver:
         """The version resource, and what three `show` commands add to it."""
         version, failover, agent = self._cli("show version", "show failover", "show rest-api agent")
         identity = platforms.read_show_version(self._probed or self.probe(), version)
-        identity = evolve(identity, role=platforms.failover_role(failover))
+        identity = evolve(
+            identity,
+            role=platforms.failover_role(failover),
+            replicating=platforms.replicating(failover),
+        )
         if identity.agent is None and platforms.agent_state(agent):
             identity = evolve(identity, agent="enabled")
         if identity.role == "standby":

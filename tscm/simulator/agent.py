@@ -2,20 +2,22 @@
 The agent as a process: latency, faults, crashes and connections around the pure `RestAgent`.
 """
 
+import json
 from collections.abc import Callable
 from typing import Any
 
-from attrs import define, field
+from attrs import define, evolve, field
 from twisted.internet.interfaces import IReactorTime
 
 from tscm.simulator.accounts import Account
-from tscm.simulator.cli_words import STANDBY_WARNING
+from tscm.simulator.cli_words import STANDBY_WARNING, SYNC_NOTICE
 from tscm.simulator.cost import Cost, cost_of, over_budget
 from tscm.simulator.counts import Counts
 from tscm.simulator.device import Device
 from tscm.simulator.faults import Armed, Faults
 from tscm.simulator.health import Health
 from tscm.simulator.http_values import Reply, Request, message, web_server
+from tscm.simulator.member_json import compact
 from tscm.simulator.rest import WRITES, RestAgent
 from tscm.simulator.web import (
     AsaHttpRequest,
@@ -50,7 +52,7 @@ class Agent:
     Takes requests off the wire and puts the replies on it.
 
     *act* does what a fault asks of the firewall as a whole (failover, reload, typed lines),
-    *say* sends what there is to say by syslog.
+    *say* sends what there is to say by syslog, *keep_in_step* lets the mate of a pair follow.
     """
 
     _clock: IReactorTime
@@ -59,6 +61,7 @@ class Agent:
     default_root: str = "https://asa"
     act: Callable[[Armed], None] = lambda _: None
     say: Callable[[], None] = lambda: None
+    keep_in_step: Callable[[], None] = lambda: None
     faults: Faults = field(factory=Faults)
     booting_until: float = 0.0
     _rest: RestAgent = field(init=False)
@@ -78,6 +81,7 @@ class Agent:
 
     def take(self, http: AsaHttpRequest) -> None:
         """A request has come in whole."""
+        self.keep_in_step()
         request = read_request(http, self.default_root)
         path = "/" + "/".join(request.segments)
         self.counts.request(request.method, path, len(request.body))
@@ -186,8 +190,10 @@ class Agent:
         changed = device.configuration.generation != before
         if changed and device.role == "standby":
             device.diverged = True
-            if device.switches.standby_warns and reply.status in (201, 204):
-                reply = message(200, "", STANDBY_WARNING, level="Warning")
+            if device.switches.standby_warns:
+                reply = _with_warning(reply, STANDBY_WARNING)
+        elif changed and self._clock.seconds() < device.sync_until and device.switches.sync_warns:
+            reply = _with_warning(reply, SYNC_NOTICE)
         if changed and over_budget(device):
             self.crash()
             return self.down_reply()
@@ -261,6 +267,21 @@ class Agent:
             timer.cancel()
         self._timers.clear()
         self._calls.clear()
+
+
+def _with_warning(reply: Reply, text: str) -> Reply:
+    """A good answer to a write with *text* beside it; the command line tells it by itself."""
+    warning = message(200, "", text, level="Warning")
+    if reply.status in (201, 204):
+        return warning
+    body = json.loads(reply.body or "null")
+    if reply.status != 200 or not isinstance(body, dict):
+        return reply
+    for name in ("commonMessages", "messages"):
+        if name in body:
+            body[name] += json.loads(warning.body or "{}")["messages"]
+            return evolve(reply, body=compact(body))
+    return reply
 
 
 _INSTEAD = {

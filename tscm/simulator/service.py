@@ -45,7 +45,7 @@ from tscm.simulator.profiles import PROFILES
 from tscm.simulator.refusal import SimulatorUnavailable
 from tscm.simulator.switches import Switches
 from tscm.simulator.syslog_form import header_lines
-from tscm.simulator.web import AsaHttpFactory, AsaHttpRequest
+from tscm.simulator.web import AsaHttpFactory
 
 __all__ = ["AsaOptions", "SimulatedAsa"]
 
@@ -102,21 +102,27 @@ class SimulatedAsa(Service):
             self.options.standby_source_address,
         )
         self.agent = Agent(
-            self._reactor, self.device, self.counts, act=self._act, say=self.passage.say_outbox
+            self._reactor,
+            self.device,
+            self.counts,
+            act=self._act,
+            say=self.passage.say_outbox,
+            keep_in_step=self._keep_in_step,
         )
         self.passage.each_second = self._each_second
-        self.standby_agent = Agent(self._reactor, self.device, self.standby_counts)
+        self.standby_agent = Agent(
+            self._reactor, self.device, self.standby_counts, keep_in_step=self._keep_in_step
+        )
         self._factory = AsaHttpFactory(self._reactor, self.agent.take, self._admits)
-        self._standby_factory = AsaHttpFactory(self._reactor, self._take_on_standby, self._admits)
+        self._standby_factory = AsaHttpFactory(self._reactor, self.standby_agent.take, self._admits)
         self._control_factory = AsaHttpFactory(self._reactor, Control(self, self._reactor).take)
 
     def _admits(self, address: str) -> bool:
         return self.device.admits_https(address)
 
-    def _take_on_standby(self, http: AsaHttpRequest) -> None:
+    def _keep_in_step(self) -> None:
         if self.pair is not None:
             self.pair.keep_in_step(self._reactor.seconds())
-        self.standby_agent.take(http)
 
     def _each_second(self) -> None:
         self.agent.poll()
@@ -295,6 +301,7 @@ class SimulatedAsa(Service):
 
         A change made so is an outside change to the agent.
         """
+        self._keep_in_step()
         before = self.configuration.generation
         console = Console(self.device, "enable_15")
         printed = [console.run(line, self._reactor.seconds()) for line in lines]

@@ -103,6 +103,7 @@ class Switches:
     reload_hazard: bool = _flag(False, "Do groups out of order fail to load (9.18.1, 9.19.1)?")
     standby_has_agent: bool = _flag(True, "Is the agent installed on the standby unit too?")
     standby_warns: bool = _flag(True, "Do REST writes on the standby carry its warning?")
+    sync_warns: bool = _flag(True, "Do REST writes in a bulk synchronisation carry its notice?")
 
     # -- syslog
     interval_counts_first: bool = _flag(False, "Does the interval line count the first hit again?")

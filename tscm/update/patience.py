@@ -7,7 +7,7 @@ only asks for a new look costs no pause the first time.
 
 from collections.abc import Callable
 
-from tscm.asa.faults import AgentAbsent, NoConnection, SessionLost, StepRefused, revive
+from tscm.asa.faults import AgentAbsent, NoConnection, Replicating, SessionLost, StepRefused, revive
 from tscm.errors import DeviceFault
 from tscm.update.job import MAX_FAILURES
 from tscm.update.outcome import Pause
@@ -53,9 +53,13 @@ def pause_after(
 
 
 def given_up(fault: DeviceFault, name: str, prefix: str) -> DeviceFault:
-    """The last fault as the operator is told of it, with what revives the agent."""
+    """
+    The last fault as the operator is told of it, with what revives the agent.
+
+    A pair that replicates all the time needs no new agent.
+    """
     return DeviceFault(
         name,
         f"stopped at the {_ORDINALS[MAX_FAILURES - 1]} failure: {fault.cause}",
-        revive(name, prefix),
+        fault.remedy if isinstance(fault, Replicating) else revive(name, prefix),
     )

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 import attrs
 from attrs import frozen
 
-from tscm.asa.faults import StepRefused
+from tscm.asa.faults import Replicating, StepRefused
 from tscm.model import AsaDriver, DeleteGroup, Json, Progress, Report
 from tscm.policy.groups import KINDS, Present, parent_name
 from tscm.update.job import UpdateJob
@@ -70,7 +70,8 @@ def purge_device(job: UpdateJob, report: Report) -> PurgeOutcome:
     )
     try:
         report(Progress(phase="plan", text="reading the device's groups"))
-        driver.identify()
+        if driver.identify().replicating:
+            raise Replicating(settings.name)
         present = Present.of(settings.prefix, driver.read_groups(settings.prefix))
         refuse_another(job, present.groups)
         deleted, obstacles = _delete(driver, present, report)

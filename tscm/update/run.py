@@ -20,6 +20,7 @@ from attrs import define, evolve, field
 from tscm.asa.faults import (
     AgentFailed,
     LoginRefused,
+    Replicating,
     SaveFailed,
     StepRefused,
 )
@@ -51,6 +52,11 @@ from tscm.update.patience import (
 )
 from tscm.update.planning import Planned, check_budget, needs_closer_look, plan_for
 from tscm.update.wanted import Wanted, wanted
+
+_MATE = (
+    "groups were changed while it replicated its configuration to its mate, which may not have got them: "
+    "`write standby` on the active unit brings both in step"
+)
 
 
 class UpdateStopped(TscmError):
@@ -204,6 +210,8 @@ class UpdateRun:
                 self._memory = evolve(self._memory, undeletable=())
                 self._planned = planned
             who = driver.identify()
+            if who.replicating and not self.dry:
+                raise Replicating(self.job.settings.name)
             planned = self._weigh(driver, self._plan(groups, goal), who, groups, goal)
         if not self._wrote:  # later plans are only what was left of the first
             requests = len(driver.portions(planned.steps))
@@ -345,6 +353,8 @@ class UpdateRun:
         """Another attempt after a pause, or the end."""
         self._failures.append(str(fault))
         count = len(self._failures)
+        if isinstance(fault, Replicating) and self._wrote:
+            self._notes[_MATE] = None
         if isinstance(fault, LoginRefused):
             self._memory = evolve(self._memory, login_failures=self._memory.login_failures + 1)
         settings = self.job.settings
