@@ -60,7 +60,7 @@ def page_of(
     offset = _whole(request.query.get("offset"), 0)
     limit = min(_whole(request.query.get("limit"), PAGE), PAGE)
     taken = [item for at, item in enumerate(items) if offset <= at < offset + limit]
-    link = f"{request.root}/{'/'.join(request.segments)}"
+    link = request.root + (request.path or f"/{'/'.join(request.segments)}")
     if request.query:
         link += "?" + "&".join(f"{name}={value}" for name, value in request.query.items())
     info = {"offset": offset if names else 0, "limit": len(taken), "total": len(names)}

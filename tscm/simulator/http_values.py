@@ -22,6 +22,8 @@ class Request:
 
     method: str
     segments: tuple[str, ...]
+    path: str = ""
+    """As it was asked, for the link by which a collection calls itself; made of *segments* where empty."""
     query: Mapping[str, str] = field(factory=dict)
     headers: Mapping[str, str] = field(factory=dict)
     body: bytes = b""
@@ -64,8 +66,10 @@ def ok(value: Any) -> Reply:
 def message(
     status: int, code: str, details: str, *, level: str = "Error", context: str = ""
 ) -> Reply:
-    """The agent's own form of an error."""
+    """The agent's own form of a message; what goes with a success was recorded without a context."""
     item = {"level": level, "code": code, "context": context, "details": details}
+    if level != "Error" and not context:
+        del item["context"]
     return Reply(status=status, body=compact({"messages": [item]}))
 
 

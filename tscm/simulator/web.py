@@ -155,6 +155,7 @@ def read_request(http: AsaHttpRequest, default_root: str) -> Request:
     return Request(
         method=http.method.decode("latin-1"),
         segments=tuple(unquote(part) for part in path.split("/") if part),
+        path=path,
         query=dict(parse_qsl(query, keep_blank_values=True)),
         headers=headers,
         body=content.read(),
