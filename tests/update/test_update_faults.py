@@ -283,3 +283,54 @@ async def test_nothing_is_written_while_the_mate_takes_the_configuration(
     asa.device.sync_until = 0.0
     assert (await in_thread(world.run)).good
     assert world.converged()
+
+
+@pytest.mark.parametrize("driver", [{}, SINGLY], ids=["joined", "singly"])
+@pytest_twisted.ensureDeferred
+async def test_a_privilege_taken_away_ends_the_run_with_the_line_to_type_and_locks_nobody_out(
+    asa: SimulatedAsa, driver: dict[str, int]
+) -> None:
+    matrix = Matrix(asa, driver=driver)
+    await matrix.prepare()
+
+    def judge(outcome: Any, at: int) -> None:
+        matrix.faults.set_privilege(15)
+        assert matrix.world.pauses == []
+        assert matrix.world.memory["login_failures"] == 0
+        assert len(asa.device.tokens) == 0
+        if outcome.good:
+            writes = [n for n, one in enumerate(matrix.faults.requests, 1) if "objects" in one]
+            assert at >= writes[-1]
+            return
+        assert "has too little privilege" in outcome.error
+        assert "`username admin password … privilege 15` on the device" in outcome.error
+        tried = [
+            one
+            for one in matrix.faults.requests[at - 1 :]
+            if one == "POST /api" or ("objects" in one and not one.startswith("GET"))
+        ]
+        assert len(tried) <= 1
+
+    await matrix.each("privilege", judge, again=True)
+
+
+@pytest.mark.parametrize("level", [3, 5])
+@pytest_twisted.ensureDeferred
+async def test_an_account_that_may_only_look_writes_nothing_until_it_is_raised(
+    asa: SimulatedAsa, level: int
+) -> None:
+    world = World(asa)
+    world.publish(block=addresses(20))
+    faults = Faults(asa)
+    faults.set_privilege(level)
+    for _ in range(3):
+        outcome = await in_thread(world.run)
+        assert outcome.result == results.FAILED
+        assert "privilege 15" in str(outcome.error)
+    assert world.pauses == []
+    assert world.memory["login_failures"] == 0
+    assert not [one for one in faults.requests if "objects" in one and "GET" not in one]
+    assert not [name for name in asa.configuration.groups if name.startswith("ThreatSTOP")]
+    faults.set_privilege(15)
+    assert (await in_thread(world.run)).good
+    assert world.converged()

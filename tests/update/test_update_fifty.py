@@ -3,7 +3,7 @@ Fifty firewalls over real sockets, of which one takes its time over every answer
 
 It answers when the others are done, or after so many seconds as `TSCM_SLOW_ANSWER_SECONDS` says:
 
-    TSCM_SLOW_ANSWER_SECONDS=30 pytest -s tests/update/test_update_fifty.py
+    TSCM_SLOW_ANSWER_SECONDS=30 pytest --timeout=1200 tests/update/test_update_fifty.py
 """
 
 import os

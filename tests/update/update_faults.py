@@ -4,7 +4,7 @@ Faults put between the wire and the simulated agent, at a request of the test's 
 
 from collections.abc import Callable
 
-from attrs import define, field
+from attrs import define, evolve, field
 
 from tscm.simulator.service import SimulatedAsa
 from tscm.simulator.web import AsaHttpRequest
@@ -33,6 +33,11 @@ class Faults:
         self.kind, self.at, self.forever, self.seen = kind, at, forever, 0
         self.requests.clear()
 
+    def set_privilege(self, level: int) -> None:
+        """Of the account that the manager uses."""
+        account = self.asa.device.accounts.users[self.asa.options.username]
+        self.asa.device.put_account(evolve(account, privilege=level))
+
     def take(self, http: AsaHttpRequest) -> None:
         self.seen += 1
         self.requests.append(f"{http.method.decode()} {http.uri.decode()}")
@@ -49,6 +54,8 @@ class Faults:
     def _strike(self, http: AsaHttpRequest) -> None:
         if self.kind == "standby":
             self.asa.device.role = "standby"  # and its mate says nothing of it
+        elif self.kind == "privilege":
+            self.set_privilege(5)
         elif self.kind == "sync":
             self.asa.begin_sync(3600)
         elif self.kind:
