@@ -334,3 +334,65 @@ async def test_an_account_that_may_only_look_writes_nothing_until_it_is_raised(
     faults.set_privilege(15)
     assert (await in_thread(world.run)).good
     assert world.converged()
+
+
+@pytest.mark.parametrize("pinned", [True, False])
+@pytest_twisted.ensureDeferred
+async def test_another_certificate_at_any_request_ends_the_run_before_the_password_is_sent(
+    asa: SimulatedAsa, pinned: bool
+) -> None:
+    matrix = Matrix(asa)
+    if not pinned:
+        matrix.world.changes |= {"fingerprint": None, "allow_self_signed": True}
+    await matrix.prepare()
+
+    def judge(outcome: Any, at: int) -> None:
+        heard = matrix.faults.requests
+        if outcome.good:
+            assert heard[at - 1].startswith("DELETE /api/tokenservices")
+        else:
+            assert "so no password was sent" in outcome.error
+            assert len(outcome.failures) == 2  # the connection broke, and then it was another
+            assert len(heard) == at  # nothing more was said to whoever shows it
+        if not pinned:  # somebody looked, and says that it is the right one
+            matrix.world.memory["driver"]["certificate"] = asa.fingerprint
+
+    def rewind() -> None:
+        Matrix.rewind(matrix)
+        if not pinned:
+            matrix.world.memory["driver"]["certificate"] = asa.fingerprint
+
+    matrix.rewind = rewind  # type: ignore[method-assign]
+    await matrix.each("certificate", judge)
+
+
+MARK_OF_A_RIVAL = (
+    "object-group network ThreatSTOP-Block-1",
+    " network-object host 40.0.0.1",
+    "object-group network ThreatSTOP-Block",
+    " description managed by tscm rival",
+    " group-object ThreatSTOP-Block-1",
+)
+
+
+@pytest.mark.parametrize("driver", [{}, SINGLY], ids=["joined", "singly"])
+@pytest_twisted.ensureDeferred
+async def test_two_managers_that_begin_at_once_do_not_both_go_on(
+    asa: SimulatedAsa, driver: dict[str, int]
+) -> None:
+    matrix = Matrix(asa, first=True, driver=driver)
+    await matrix.prepare()
+    matrix.least.clear()
+    matrix.most.clear()
+    matrix.faults.lines = MARK_OF_A_RIVAL
+    matrix.faults.watch = lambda: None
+
+    def judge(outcome: Any, at: int) -> None:
+        groups = asa.configuration.groups
+        if not outcome.good:
+            assert "managed by another tscm, 'rival'" in outcome.error
+        assert groups["ThreatSTOP-Block"].description == "managed by tscm rival"
+        assert "network-object host 40.0.0.1" in groups["ThreatSTOP-Block-1"].members
+        matrix.rewind()  # the rival is taken away again
+
+    await matrix.each("rival", judge, again=True)

@@ -21,6 +21,8 @@ class Faults:
     kind: str = ""
     at: int = 0
     forever: bool = False
+    lines: tuple[str, ...] = ()
+    """What a rival types."""
     seen: int = 0
     watch: Callable[[], None] = lambda: None
     requests: list[str] = field(factory=list)
@@ -56,6 +58,12 @@ class Faults:
             self.asa.device.role = "standby"  # and its mate says nothing of it
         elif self.kind == "privilege":
             self.set_privilege(5)
+        elif self.kind == "certificate":
+            self.asa.renew_certificate()
+            http.reset_connection()
+            return
+        elif self.kind == "rival":
+            self.asa.type_lines(self.lines)
         elif self.kind == "sync":
             self.asa.begin_sync(3600)
         elif self.kind:
