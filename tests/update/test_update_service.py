@@ -463,6 +463,21 @@ def test_a_forgotten_device_leaves_nothing_even_from_a_run_under_way(bench: Benc
         bench.service.update_now("one", ignore)
 
 
+@pytest.mark.parametrize("name", ["one", "another"])
+def test_a_device_that_is_added_again_waits_for_the_run_that_ends(bench: Bench, name: str) -> None:
+    bench.threads.at_once = False
+    bench.add("one")
+    first = bench.service.update_now("one", ignore)
+    bench.service.forget_device("one")
+    bench.add(name)
+    second = bench.service.update_now(name, ignore)
+    assert len(bench.threads.waiting) == 1
+    bench.threads.go()
+    assert result(first).result == "stopped"
+    bench.threads.go()
+    assert result(second).result == "changed"
+
+
 def test_changed_settings_are_used_by_the_next_run(bench: Bench) -> None:
     bench.add("one")
     result(bench.service.update_now("one", ignore))

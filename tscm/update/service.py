@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from attrs import define, evolve, field
 from twisted.application.service import Service
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import CancelledError, Deferred, DeferredLock
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -71,6 +71,8 @@ class UpdateService(Service):
     _ways: Ways
     _devices: dict[str, Updated] = field(factory=dict, init=False)
     _turns: Turns = field(init=False)
+    _leaving: dict[str, DeferredLock] = field(factory=dict, init=False)
+    """By address, turns that runs of forgotten devices still hold: one that is added again waits."""
 
     def __attrs_post_init__(self) -> None:
         parallel = self._node.policy.parallel_updates
@@ -107,7 +109,8 @@ class UpdateService(Service):
         """
         present = self._devices.get(settings.name)
         if present is None:
-            present = self._devices[settings.name] = Updated(settings)
+            turn = self._leaving.get(settings.device) or DeferredLock()
+            present = self._devices[settings.name] = Updated(settings, turn=turn)
         else:
             self._stop_timer(present)
             before, present.settings = present.settings, settings
@@ -126,6 +129,8 @@ class UpdateService(Service):
             one.gone = True
             self._stop_timer(one)
             one.hurry()
+            leaving = {**self._leaving, one.settings.device: one.turn}
+            self._leaving = {where: turn for where, turn in leaving.items() if turn.locked}
         if self._policies.fault is None:
             self._policies.forget(name)
 
