@@ -16,6 +16,7 @@ from tscm.simulator.counts import Counts
 from tscm.simulator.device import Device
 from tscm.simulator.faults import Armed, Faults
 from tscm.simulator.health import Health
+from tscm.simulator.http_interface import HttpInterface
 from tscm.simulator.http_values import Reply, Request, message, web_server
 from tscm.simulator.member_json import compact
 from tscm.simulator.rest import WRITES, RestAgent
@@ -65,17 +66,19 @@ class Agent:
     faults: Faults = field(factory=Faults)
     booting_until: float = 0.0
     _rest: RestAgent = field(init=False)
+    _interface: HttpInterface = field(init=False)
     _life: int = field(default=0, init=False)
     _calls: set[_Call] = field(factory=set, init=False)
     _timers: set[Any] = field(factory=set, init=False)
 
     def __attrs_post_init__(self) -> None:
         self._rest = RestAgent(self.device)
+        self._interface = HttpInterface(self.device)
 
     def serve(self, device: Device) -> None:
         """Stand for another unit from now on."""
         self.device = device
-        self._rest.device = device
+        self._rest.device = self._interface.device = device
 
     # -- a request's way -----------------------------------------------------
 
@@ -104,6 +107,9 @@ class Agent:
             http.reset_connection()
         elif "silence-before" in kinds:
             http.notifyFinish().addErrback(lambda _: None)
+        elif request.segments[:1] == ("admin",):  # the web server's own, whatever ails the agent
+            self._send(http, self._interface.handle(request, now), kinds)
+            self.say()
         elif self.device.health.state is not Health.UP:
             self._send(http, self.down_reply(), kinds)
         elif kinds & _INSTEAD.keys():
