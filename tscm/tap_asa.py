@@ -34,6 +34,7 @@ class Options(usage.Options):
         ],
         ["control", None, None, "Loopback address of the control port, HOST:PORT."],
         ["standby-https", None, None, "Address of the standby unit's REST API: makes it a pair."],
+        ["ssh", None, None, "Address of the command line over SSH; needs twisted[conch]."],
         ["source-address", None, "", "Address that syslog is sent from, such as 127.0.0.2."],
         [
             "standby-source-address",
@@ -120,6 +121,7 @@ def read_options(options: Options) -> AsaOptions:
         https=_host_port("https", options["https"]),
         standby_https=_optional("standby-https", options),
         control=_optional("control", options),
+        ssh=_optional("ssh", options),
         syslog=tuple(options.targets),
         source_address=options["source-address"],
         standby_source_address=options["standby-source-address"],

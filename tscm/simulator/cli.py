@@ -30,6 +30,13 @@ from tscm.simulator.refusal import Cause, Refused
 from tscm.simulator.show import show
 from tscm.simulator.syslog_form import Message
 
+_SUBMODES = {
+    "network-group": "-network-object-group",
+    "network-object": "-network-object",
+    "other-group": "-service-object-group",
+    "stored": "-if",
+}
+
 
 @define(eq=False)
 class Console:
@@ -42,6 +49,11 @@ class Console:
     peer: str = "0.0.0.0"  # noqa: S104 - what the ASA prints of its own console
     _mode: str = field(default="", init=False)
     _target: str = field(default="", init=False)
+
+    @property
+    def submode(self) -> str:
+        """As the prompt shows it after `config`; empty outside of one."""
+        return _SUBMODES.get(self._mode, "-other") if self._mode else ""
 
     def leave_submode(self) -> None:
         """Go back to the plain configuration mode."""
@@ -150,6 +162,9 @@ class Console:
             return show(self.device, line, words, now)
         if first in ("write", "wr", "copy"):
             return self._save(words, now)
+        if words[:2] == ["terminal", "width"] and words[2:3] and words[2].isdigit():
+            self._store(" ".join(words))
+            return ""
         if first in ("configure", "conf", "enable", "terminal", "end", "exit", "do", "changeto"):
             self.leave_submode()
             return ""

@@ -37,6 +37,7 @@ STORED = frozenset(
         "no-proxy-arp",
         "object-group-search",
         "pager",
+        "terminal width",
         "policy-map",
         "prompt",
         "quota",

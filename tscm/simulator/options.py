@@ -24,6 +24,8 @@ class AsaOptions:
     """Address of the standby unit's REST API; given, the firewall is one of a failover pair."""
     control: tuple[str, int] | None = None
     """Loopback address of the control port; None: no control port."""
+    ssh: tuple[str, int] | None = None
+    """Address of the command line over SSH, which needs `twisted[conch]`; None: no SSH."""
     syslog: tuple[Target, ...] = ()
     source_address: str = ""
     """Address that syslog comes from, so that several firewalls on 127.0.0.0/8 differ."""

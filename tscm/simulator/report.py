@@ -16,6 +16,7 @@ def ready(asa: "SimulatedAsa") -> dict[str, Any]:
         "https": [asa.options.https[0], asa.port],
         "standby_url": asa.standby_url,
         "control_url": asa.control_url,
+        "ssh_port": asa.ssh_port,
         "certificate": str(asa.certificate_path),
         "fingerprint": asa.fingerprint,
         "username": asa.options.username,

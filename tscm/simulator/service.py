@@ -20,7 +20,7 @@ import shutil
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from attrs import define, field
 from twisted.application.service import Service
@@ -46,6 +46,9 @@ from tscm.simulator.refusal import SimulatorUnavailable
 from tscm.simulator.switches import Switches
 from tscm.simulator.syslog_form import header_lines
 from tscm.simulator.web import AsaHttpFactory
+
+if TYPE_CHECKING:
+    from tscm.simulator.ssh import SshFactory
 
 __all__ = ["AsaOptions", "SimulatedAsa"]
 
@@ -75,6 +78,8 @@ class SimulatedAsa(Service):
     _port: Any = field(default=None, init=False)
     _standby_port: Any = field(default=None, init=False)
     _control_port: Any = field(default=None, init=False)
+    _ssh: "SshFactory | None" = field(default=None, init=False)
+    _ssh_port: Any = field(default=None, init=False)
     _connections: Connections = field(init=False)
     _folder: Path = field(init=False)
     _temporary: Path | None = field(default=None, init=False)
@@ -181,6 +186,11 @@ class SimulatedAsa(Service):
         here = self._standby_port.getHost()
         return f"https://{shown(here.host)}:{here.port}/api"
 
+    @property
+    def ssh_port(self) -> int | None:
+        """The port of the command line; None without one."""
+        return None if self._ssh_port is None else int(self._ssh_port.getHost().port)
+
     def ready(self) -> dict[str, Any]:
         """What whoever started the firewall needs to know."""
         return report.ready(self)
@@ -225,6 +235,7 @@ class SimulatedAsa(Service):
         device.outside_changes = 0
         device.hits.clear()
         self.passage.source.reset()
+        self._end_ssh()
         self.agent.booting_until = now + switches.reload_seconds
         self.passage.traffic.forget()
 
@@ -273,11 +284,26 @@ class SimulatedAsa(Service):
         """
         pair = self.make_pair()
         pair.swap(self._reactor.seconds())
+        self._end_ssh()
         self.device = pair.active
         self.agent.serve(pair.active)
         self.passage.serve(pair.active)
         self.standby_agent.serve(pair.standby)
         self.passage.say_outbox()
+
+    def _listen_for_ssh(self, where: tuple[str, int]) -> None:
+        try:
+            from tscm.simulator.ssh import SshFactory
+        except ImportError as error:
+            raise SimulatorUnavailable(
+                "SSH", f"{error.name} is not installed", "`pip install 'tscm[ssh]'`"
+            ) from None
+        self._ssh = SshFactory(self._reactor, lambda: self.device, self.passage.say_outbox)
+        self._ssh_port = listen(self._reactor, "SSH", where, self._ssh)
+
+    def _end_ssh(self) -> None:
+        if self._ssh is not None:
+            self._ssh.end_connections()
 
     def make_pair(self) -> Pair:
         """Give the firewall a mate that replicates, if it has none."""
@@ -346,6 +372,8 @@ class SimulatedAsa(Service):
                 self._standby_factory,
                 self._connections,
             )
+        if self.options.ssh is not None:
+            self._listen_for_ssh(self.options.ssh)
         if self.options.control is not None:
             check_loopback(self.options.control[0])
             self._control_port = listen(
@@ -364,10 +392,11 @@ class SimulatedAsa(Service):
         waits: list[Deferred[Any]] = [self.passage.stop()]
         self.agent.stop()
         self.standby_agent.stop()
-        listening = (self._port, self._standby_port, self._control_port)
+        listening = (self._port, self._standby_port, self._control_port, self._ssh_port)
         ports = [port for port in listening if port is not None]
         waits.extend(maybeDeferred(port.stopListening) for port in ports)
-        self._port = self._standby_port = self._control_port = None
+        self._port = self._standby_port = self._control_port = self._ssh_port = None
+        self._end_ssh()
         factories = (self._factory, self._standby_factory, self._control_factory)
         waits.extend(factory.end_connections() for factory in factories)
         self._remove_folder()

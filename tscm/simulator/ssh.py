@@ -1,0 +1,166 @@
+"""
+The SSH server of the simulated firewall: passwords, five sessions, a shell that is a `Terminal`.
+
+Needs `twisted[conch]`, which the rest of the simulator does without.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from twisted.conch.avatar import ConchUser
+from twisted.conch.interfaces import IConchUser, ISession
+from twisted.conch.ssh.factory import SSHFactory
+from twisted.conch.ssh.keys import Key
+from twisted.conch.ssh.session import SSHSession, wrapProtocol
+from twisted.cred.checkers import ICredentialsChecker
+from twisted.cred.credentials import IUsernamePassword
+from twisted.cred.error import UnauthorizedLogin
+from twisted.cred.portal import IRealm, Portal
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.protocol import Protocol, connectionDone
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from tscm.simulator.device import Device
+from tscm.simulator.terminal import Terminal
+
+MAX_SESSIONS = 5
+"""At a time, in one context (docs/asa.md, section 5)."""
+_AUTO_ENABLE = "aaa authorization exec "
+
+
+class Shell(Protocol):
+    """
+    Carries keys to a terminal and its text back.
+    """
+
+    def __init__(self, terminal: Terminal, server: "SshFactory") -> None:
+        self._terminal = terminal
+        self._server = server
+
+    def connectionMade(self) -> None:
+        """Print the banner and the first prompt."""
+        self._write(self._terminal.begin())
+
+    def dataReceived(self, data: bytes) -> None:
+        """Keys were typed."""
+        printed = self._terminal.feed(data.decode("utf-8", "replace"), self._server.seconds())
+        self._write(printed)
+        self._server.say()
+        if self._terminal.closed and self.transport is not None:
+            self.transport.loseConnection()
+
+    def _write(self, text: str) -> None:
+        if text and self.transport is not None:
+            self.transport.write(text.encode())
+
+
+@implementer(ISession)
+class User(ConchUser):
+    """
+    Who logged in.
+    """
+
+    def __init__(self, name: str, server: "SshFactory") -> None:
+        super().__init__()
+        self._name = name
+        self._server = server
+        self.channelLookup.update({b"session": SSHSession})
+
+    def openShell(self, proto: Any) -> None:
+        """Begin a session on the command line."""
+        device = self._server.device()
+        peer = self.conn.transport.transport.getPeer().host
+        auto = any(
+            line.startswith(_AUTO_ENABLE) and line.endswith(" auto-enable")
+            for line in device.configuration.plain
+        )
+        account = device.accounts.users.get(self._name)
+        privileged = auto and account is not None and account.privilege >= 15
+        shell = Shell(Terminal(device, self._name, peer, auto_enable=privileged), self._server)
+        shell.makeConnection(proto)
+        proto.makeConnection(wrapProtocol(shell))
+
+    def getPty(self, term: bytes, windowSize: Any, modes: Any) -> None:  # noqa: N803
+        """The terminal's own size is not asked: `terminal width` is the firewall's."""
+
+    def execCommand(self, proto: Any, command: bytes) -> None:
+        """The ASA knows no commands without a shell."""
+        del proto, command
+        raise NotImplementedError
+
+    def windowChanged(self, newWindowSize: Any) -> None:  # noqa: N803
+        """See `getPty`."""
+
+    def eofReceived(self) -> None:
+        """Nothing more is typed."""
+
+    def closed(self) -> None:
+        """The session is over."""
+
+
+@implementer(IRealm, ICredentialsChecker)
+class Accounts:
+    """
+    The firewall's own accounts.
+    """
+
+    credentialInterfaces = (IUsernamePassword,)
+
+    def __init__(self, server: "SshFactory") -> None:
+        self._server = server
+
+    def requestAvatarId(self, credentials: Any) -> Deferred[bytes | tuple[()]]:
+        """Check a password."""
+        name, password = credentials.username.decode(), credentials.password.decode()
+        if self._server.device().accounts.check(name, password) is None:
+            raise UnauthorizedLogin
+        who: Deferred[bytes | tuple[()]] = succeed(credentials.username)
+        return who
+
+    def requestAvatar(self, avatarId: bytes | tuple[()], mind: Any, *interfaces: Any) -> Any:  # noqa: N803
+        """The user with that name."""
+        del mind, interfaces
+        assert isinstance(avatarId, bytes)
+        return IConchUser, User(avatarId.decode(), self._server), lambda: None
+
+
+class SshFactory(SSHFactory):
+    """
+    Connections to the command line; *device* gives the unit that is active at the moment.
+    """
+
+    def __init__(
+        self, reactor: IReactorTime, device: Callable[[], Device], say: Callable[[], None]
+    ) -> None:
+        self.device = device
+        self.say = say
+        self.seconds = reactor.seconds
+        self.open: set[Any] = set()
+        key = Key(Ed25519PrivateKey.generate())
+        self.publicKeys = {b"ssh-ed25519": key.public()}
+        self.privateKeys = {b"ssh-ed25519": key}
+        accounts = Accounts(self)
+        self.portal = Portal(accounts, [accounts])
+
+    def buildProtocol(self, addr: Any) -> Any:
+        """A connection, unless all sessions are taken."""
+        if len(self.open) >= MAX_SESSIONS:
+            return None
+        made: Any = super().buildProtocol(addr)
+        lost = made.connectionLost
+
+        def connection_lost(reason: Failure = connectionDone) -> None:
+            self.open.discard(made)
+            lost(reason)
+
+        made.connectionLost = connection_lost
+        self.open.add(made)
+        return made
+
+    def end_connections(self) -> None:
+        """Close every session."""
+        for one in list(self.open):
+            one.transport.abortConnection()
