@@ -2,12 +2,19 @@
 Taking everything off a device, against the simulator.
 """
 
+import contextlib
+
 import pytest
 import pytest_twisted
 
 from tests.asa.asa_device import in_thread
+from tests.update.update_faults import Faults
 from tests.update.update_world import World, addresses
+from tscm.asa.faults import SaveFailed
+from tscm.asa.rest import RestDriver
+from tscm.errors import DeviceFault
 from tscm.settings.node import NodeSettings
+from tscm.simulator.health import AgentHealth
 from tscm.simulator.service import SimulatedAsa
 from tscm.update.planning import OwnedByAnother
 from tscm.update.purge import PurgeOutcome, lines_using, purge_device
@@ -36,8 +43,12 @@ async def test_a_purge_takes_all_of_ours_and_nothing_else(asa: SimulatedAsa) -> 
     assert (again.deleted, again.saved, again.complete) == ((), False, True)
 
 
+@pytest.mark.parametrize("status", [400, 409, 500])
 @pytest_twisted.ensureDeferred
-async def test_what_an_access_list_uses_stays_and_its_lines_are_named(asa: SimulatedAsa) -> None:
+async def test_what_an_access_list_uses_stays_and_its_lines_are_named(
+    asa: SimulatedAsa, status: int
+) -> None:
+    asa.set_switches({"in_use_status": status})
     world = World(asa)
     world.publish(block=addresses(10))
     await in_thread(world.run)
@@ -50,6 +61,67 @@ async def test_what_an_access_list_uses_stays_and_its_lines_are_named(asa: Simul
     assert world.held("Block") == set(addresses(10))
     asa.type_lines([f"no {ACCESS_LIST}"])
     assert (await in_thread(purge, world)).complete
+
+
+@pytest_twisted.ensureDeferred
+async def test_what_is_taken_and_done_later_is_looked_at_and_not_believed(
+    asa: SimulatedAsa,
+) -> None:
+    world = World(asa)
+    world.publish(block=addresses(10))
+    await in_thread(world.run)
+    asa.set_switches({"accepted_late_seconds": 3600})
+    done = await in_thread(purge, world)
+    assert not done.complete
+    assert (done.deleted, done.saved) == ((), False)
+    assert {one.cause for one in done.obstacles} == {
+        "the device took the deletion and did not do it"
+    }
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_purge_that_is_not_saved_says_so(
+    asa: SimulatedAsa, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = World(asa)
+    world.publish(block=addresses(10))
+    await in_thread(world.run)
+
+    def save(_: RestDriver) -> None:
+        raise SaveFailed("fw", "it did not confirm that its configuration was saved")
+
+    monkeypatch.setattr(RestDriver, "save", save)
+    done = await in_thread(purge, world)
+    assert done.complete
+    assert not done.saved
+    assert "a reload would undo" in done.sentence()
+    assert "write memory" in done.sentence()
+
+
+@pytest.mark.parametrize("kind", ["500", "reset-before", "reset-after", "crash", "dead"])
+@pytest_twisted.ensureDeferred
+async def test_a_purge_that_breaks_off_at_any_request_is_finished_by_the_next(
+    asa: SimulatedAsa, kind: str
+) -> None:
+    asa.set_switches({"agent_restart_seconds": 0.0})
+    world = World(asa, changes={"object_group_size": 5})
+    faults = Faults(asa)
+    for at in range(1, 30):
+        world.publish(block=addresses(10), allow=addresses(3, 5000))
+        world.memory, world.known, world.applied = {}, {}, None
+        faults.arm("", 0)
+        assert (await in_thread(world.run)).good
+        faults.arm(kind, at)
+        with contextlib.suppress(DeviceFault):
+            await in_thread(purge, world)
+        asa.agent.faults.clear()
+        if faults.seen < at:
+            break
+        asa.device.health = AgentHealth(asa.switches)
+        faults.arm("", 0)
+        assert (await in_thread(purge, world)).complete, f"{kind} at {at}"
+        assert not [name for name in asa.configuration.groups if name.startswith("ThreatSTOP")]
+    assert 10 < at < 29
 
 
 @pytest_twisted.ensureDeferred

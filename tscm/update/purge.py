@@ -11,13 +11,14 @@ from collections.abc import Mapping, Sequence
 import attrs
 from attrs import frozen
 
-from tscm.asa.faults import Replicating, StepRefused
+from tscm.asa.faults import AgentFailed, Replicating, SaveFailed, StepRefused
 from tscm.model import AsaDriver, DeleteGroup, Json, Progress, Report
 from tscm.policy.groups import KINDS, Present, parent_name
 from tscm.update.job import UpdateJob
 from tscm.update.planning import refuse_another
 
 LINES_SHOWN = 20
+_NOT_DONE = "the device took the deletion and did not do it"
 
 
 @frozen(kw_only=True)
@@ -41,6 +42,8 @@ class PurgeOutcome:
     deleted: tuple[str, ...]
     obstacles: tuple[Obstacle, ...]
     saved: bool
+    not_saved: str = ""
+    """Why what was done would be undone by a reload."""
 
     @property
     def complete(self) -> bool:
@@ -54,6 +57,8 @@ class PurgeOutcome:
     def sentence(self) -> str:
         """One line for the operator."""
         done = f"{len(self.deleted)} groups were taken off {self.device}"
+        if self.not_saved:
+            done += f", which a reload would undo: {self.not_saved}; enter `write memory` there"
         if self.complete:
             return done
         names = ", ".join(one.group for one in self.obstacles)
@@ -75,18 +80,31 @@ def purge_device(job: UpdateJob, report: Report) -> PurgeOutcome:
         present = Present.of(settings.prefix, driver.read_groups(settings.prefix))
         refuse_another(job, present.groups)
         deleted, obstacles = _delete(driver, present, report)
-        saved = bool(deleted) and job.node.policy.save_config
-        if saved:
-            report(Progress(phase="save", text="saving the device's configuration"))
-            driver.save()
+        if deleted:
+            still = driver.read_groups(settings.prefix)
+            obstacles |= {name: _NOT_DONE for name in deleted if name in still}
+            deleted = [name for name in deleted if name not in still]
+        to_save = bool(deleted) and job.node.policy.save_config
+        not_saved = _save(driver, report) if to_save else ""
         return PurgeOutcome(
             device=settings.name,
             deleted=tuple(deleted),
             obstacles=tuple(_with_lines(driver, obstacles)),
-            saved=saved,
+            saved=to_save and not not_saved,
+            not_saved=not_saved,
         )
     finally:
         driver.close()
+
+
+def _save(driver: AsaDriver, report: Report) -> str:
+    """Why the configuration is not saved; empty where it is."""
+    report(Progress(phase="save", text="saving the device's configuration"))
+    try:
+        driver.save()
+    except SaveFailed as fault:
+        return fault.cause
+    return ""
 
 
 def _delete(
@@ -109,6 +127,9 @@ def _delete(
             driver.apply(DeleteGroup(group=name))
         except StepRefused as refused:
             obstacles[name] = refused.cause
+        except AgentFailed as failed:
+            driver.probe()  # an agent that answers has only said no: some do so with 500
+            obstacles[name] = failed.cause
         else:
             deleted.append(name)
     return deleted, obstacles
