@@ -5,12 +5,14 @@ Feeds by file and HTTPS: every format, and everything that is no feed.
 import gzip
 import http.server
 import json
+import os
 import re
+import socket
 import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import httpx
@@ -287,6 +289,94 @@ def test_over_tls_a_half_body_is_no_list(tmp_path: Path) -> None:
         announced[0] += 1
         with pytest.raises(FeedUnavailable, match="without sending complete"):
             fetch_feed(FeedSource(name="f.example", url=url, ca_file=ca_file), None, 0)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_an_answer_without_a_length_is_taken_only_where_it_tells_its_end(tmp_path: Path) -> None:
+    """Else a connection that broke in the middle would pass for a shorter list."""
+    content = [NETSET]
+
+    def respond(request: http.server.BaseHTTPRequestHandler) -> None:
+        request.send_response(200)
+        request.end_headers()
+        request.wfile.write(content[0])
+
+    with https(tmp_path, respond) as url:
+        source = FeedSource(
+            name="f.example", url=url, ca_file=str(tmp_path / "log-service.crt"), limits=Limits()
+        )
+        with pytest.raises(FeedUnavailable, match="does not tell its length") as caught:
+            fetch_feed(source, None, 0)
+        assert "Content-Length" in caught.value.remedy
+        content[0] = gzip.compress(NETSET)
+        found = fetch_feed(source, None, 0)
+    assert found is not None
+    assert len(found.entries) == 3
+
+
+TRICKLES = {
+    "headers": b"HTTP/1.1 200 OK\r\nX-Slow: ",
+    "body": b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n",
+}
+
+
+@pytest.mark.parametrize("begun", TRICKLES.values(), ids=TRICKLES.keys())
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_server_that_trickles_is_left_after_the_limit(
+    begun: bytes, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A byte now and then is no silence, and yet no list will ever come of it."""
+    gone = threading.Event()
+
+    def respond(request: http.server.BaseHTTPRequestHandler) -> None:
+        request.wfile.write(begun)
+        with suppress(OSError):
+            while not gone.wait(0.02):
+                request.wfile.write(b"1")
+        request.close_connection = True
+
+    limits = Limits(idle=5, whole=0.5)
+    with https(tmp_path, respond) as url:
+        ca_file = str(tmp_path / "log-service.crt")
+        source = FeedSource(name="f.example", url=url, ca_file=ca_file, limits=limits)
+        try:
+            with pytest.raises(FeedUnavailable, match="it took too long"):
+                fetch_feed(source, None, 0)
+        finally:
+            gone.set()
+    capsys.readouterr()
+
+
+def test_a_handshake_that_trickles_is_left_after_the_limit() -> None:
+    began, gone = threading.Event(), threading.Event()
+
+    def trickle(listener: socket.socket) -> None:
+        one, _ = listener.accept()
+        began.set()
+        with one, suppress(OSError):
+            one.sendall(b"\x16\x03\x03\x40\x00")  # a TLS record of 16 KB is to follow
+            while not gone.wait(0.02):
+                one.sendall(b"\0")
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=trickle, args=(listener,), daemon=True)
+        thread.start()
+        url = f"https://127.0.0.1:{listener.getsockname()[1]}/list"
+        limits = Limits(connect=5, idle=5, whole=0.5)
+        try:
+            with pytest.raises(FeedUnavailable, match="it took too long"):
+                fetch_feed(FeedSource(name="f.example", url=url, limits=limits), None, 0)
+        finally:
+            gone.set()
+            thread.join()
+    assert began.is_set()
+
+
+def test_what_is_no_file_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", tmp_path, Path("/dev/zero")):
+        with pytest.raises(FeedUnavailable, match="it is no file"):
+            fetch_feed(FeedSource(name="f.example", url=path.as_uri()), None, 0)
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")

@@ -6,9 +6,13 @@ time of a file) stands in the fragment of the list's source, and so lasts as lon
 """
 
 import os
+import socket
+import stat
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from threading import Event, Timer
 from time import monotonic
 from typing import Any
 from urllib.parse import parse_qs, quote, unquote, urljoin, urlsplit
@@ -121,6 +125,9 @@ def _read_file(
 ) -> tuple[bytes, dict[str, str]] | None:
     path = Path(unquote(urlsplit(source.url).path))
     try:
+        # A pipe that nobody writes to would hold the thread for good.
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise _Fault("it is no file", f"see what {path} is")
         with path.open("rb") as file:
             state = os.fstat(file.fileno())
             mark = f"{state.st_mtime_ns}-{state.st_size}"
@@ -150,12 +157,15 @@ def _read_web(
     timeout = httpx.Timeout(limits.idle, connect=limits.connect)
     try:
         context = ssl.create_default_context(cafile=source.ca_file)
-        with httpx.Client(
-            verify=context, timeout=timeout, trust_env=False, transport=transport
-        ) as client:
+        with (
+            _cut_off(left()) as extensions,
+            httpx.Client(
+                verify=context, timeout=timeout, trust_env=False, transport=transport
+            ) as client,
+        ):
             url = source.url
             for _ in range(_REDIRECTS):
-                with client.stream("GET", url, headers=headers) as answer:
+                with client.stream("GET", url, headers=headers, extensions=extensions) as answer:
                     if answer.has_redirect_location:
                         url = urljoin(url, answer.headers["location"])
                         if not url.startswith("https://"):
@@ -163,9 +173,51 @@ def _read_web(
                         continue
                     return _taken(answer, limits.max_bytes, left)
     except (OSError, ValueError, httpx.HTTPError, httpx.InvalidURL) as error:
+        if left() <= 0:
+            raise _late() from None
         cause = str(error) or type(error).__name__
         raise _Fault(cause[0].lower() + cause[1:], "try again later") from None
     raise _Fault(f"more than {_REDIRECTS} redirections", "give the final URL")
+
+
+@contextmanager
+def _cut_off(seconds: float) -> Iterator[dict[str, Any]]:
+    """
+    What httpx is to be given so that every connection ends after *seconds*, whatever comes on it.
+
+    httpx's own limits count from the last byte: a server that sends one now and then, in the middle of
+    its TLS or its headers, would keep the thread for days.
+    """
+    opened: list[socket.socket] = []
+    over = Event()
+
+    def watch(event: str, details: Mapping[str, Any]) -> None:
+        if event == "connection.connect_tcp.complete":
+            # A twin of its own: TLS takes the socket over.
+            opened.append(details["return_value"].get_extra_info("socket").dup())
+            if over.is_set():
+                cut()
+
+    def cut() -> None:
+        over.set()
+        for one in opened:
+            with suppress(OSError):  # closed at the other end
+                one.shutdown(socket.SHUT_RDWR)
+
+    timer = Timer(seconds, cut)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield {"trace": watch}
+    finally:
+        timer.cancel()
+        timer.join()
+        for one in opened:
+            one.close()
+
+
+def _late() -> _Fault:
+    return _Fault("it took too long", "try again later")
 
 
 def _taken(
@@ -178,22 +230,33 @@ def _taken(
     encoding = answer.headers.get("content-encoding", "").strip().lower()
     if encoding not in {"", "identity", "gzip", "x-gzip"}:
         raise _Fault(f"content encoding {encoding!r} was not asked for")
-    content = _bounded(_in_time(answer.iter_raw(_PIECE), left), max_bytes)
+    content = _bounded(_in_time(answer.iter_raw(), left), max_bytes, ends=_tells_its_end(answer))
     marks = {"etag": "etag", "modified": "last-modified"}
     return content, {
         mark: answer.headers.get(name, "")[:_VALIDATOR_MAX] for mark, name in marks.items()
     }
 
 
+def _tells_its_end(answer: Any) -> bool:
+    """Does the answer say how long it is?  Else a connection that broke looks like its end."""
+    return "content-length" in answer.headers or "transfer-encoding" in answer.headers
+
+
 def _in_time(pieces: Iterable[bytes], left: Callable[[], float]) -> Iterator[bytes]:
     for piece in pieces:
         if left() <= 0:
-            raise _Fault("it took too long", "try again later")
+            raise _late()
         yield piece
+    if left() <= 0:  # we hung up ourselves, and that may look like the end of a body
+        raise _late()
 
 
-def _bounded(pieces: Iterable[bytes], max_bytes: int) -> bytes:
-    """All of *pieces*, gzip undone wherever it shows; never more than the bound in memory."""
+def _bounded(pieces: Iterable[bytes], max_bytes: int, *, ends: bool = True) -> bytes:
+    """
+    All of *pieces*, gzip undone wherever it shows; never more than the bound in memory.
+
+    Unless it *ends* for certain, only gzip is taken, which tells its own end.
+    """
     content = bytearray()
     decoder: Any = None
     for number, piece in enumerate(pieces):
@@ -220,4 +283,9 @@ def _bounded(pieces: Iterable[bytes], max_bytes: int) -> bytes:
             )
     if decoder is not None and not decoder.eof:
         raise _Fault("it is no whole gzip", "try again later")
+    if decoder is None and not ends:
+        raise _Fault(
+            "the server does not tell its length, so that it may be cut off",
+            "have it sent with a Content-Length, or gzipped",
+        )
     return bytes(content)
