@@ -8,11 +8,10 @@ import json
 import os
 import re
 import socket
-import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 
 import httpx
@@ -20,12 +19,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.retrieve.https_server import https
 from tscm.errors import ListUnavailable
 from tscm.policy.cidr import read_cidr
 from tscm.policy.collect import Collector
 from tscm.policy.feed_formats import FeedDamaged, Shape, read_feed
 from tscm.policy.lists import PolicyList
-from tscm.portal.certificate import ensure_certificate
 from tscm.retrieve.feeds import FeedSource, FeedUnavailable, fetch_feed
 from tscm.retrieve.stream import Limits
 
@@ -246,30 +245,6 @@ def test_a_file_is_read_when_it_changed(tmp_path: Path) -> None:
     with pytest.raises(FeedUnavailable, match="No such file") as caught:
         fetch_feed(source, second, 0)
     assert "a list.txt can be read" in caught.value.remedy
-
-
-@contextmanager
-def https(
-    folder: Path, respond: Callable[[http.server.BaseHTTPRequestHandler], None]
-) -> Iterator[str]:
-    certificate, key = ensure_certificate(folder, [], time.time())
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate, key)
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            respond(self)
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with http.server.HTTPServer(("127.0.0.1", 0), Handler) as one:
-        one.socket = context.wrap_socket(one.socket, server_side=True)
-        thread = threading.Thread(target=one.serve_forever, args=(0.05,), daemon=True)
-        thread.start()
-        yield f"https://127.0.0.1:{one.server_port}/list"
-        one.shutdown()
-        thread.join()
 
 
 def test_over_tls_a_half_body_is_no_list(tmp_path: Path) -> None:

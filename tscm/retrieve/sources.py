@@ -9,7 +9,7 @@ the list only when no other is ahead of it.
 from collections.abc import Callable, Sequence
 from time import monotonic
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from tscm.errors import ListUnavailable
 from tscm.policy.feed_formats import Shape
@@ -26,6 +26,8 @@ from tscm.settings.values import HostPort
 _WHOLE = 10
 """A list may take this many times the limit for silence."""
 _CONNECT_AT_MOST = 10.0
+FEED_BYTES = 64 << 20
+"""A text is held several times over while it is read, and the smallest host has 2 GB."""
 
 
 @frozen(kw_only=True)
@@ -70,7 +72,11 @@ def list_source(device: DeviceSettings, node: NodeSettings, name: str) -> ListSo
 def _feed_source(feed: Feed, limits: Limits) -> FeedSource:
     shape = Shape(format=feed.format, pick=feed.pick, delimiter=feed.delimiter)
     return FeedSource(
-        name=feed.name, url=feed.url, shape=shape, ca_file=feed.ca_file, limits=limits
+        name=feed.name,
+        url=feed.url,
+        shape=shape,
+        ca_file=feed.ca_file,
+        limits=evolve(limits, max_bytes=FEED_BYTES),
     )
 
 
