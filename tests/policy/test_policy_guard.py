@@ -210,6 +210,11 @@ def test_an_empty_block_list_is_refused() -> None:
     assert compare(None, listed(), RULES) == ("block.example is empty",)
 
 
+def test_an_empty_block_list_that_was_taken_once_raises_no_alarm_again() -> None:
+    """The last good list is empty only where the operator insisted (`--force`)."""
+    assert compare(listed(serial=1), listed(serial=2), RULES) == ()
+
+
 def test_an_allow_list_may_be_empty_from_the_start() -> None:
     rules = RULES.for_allow_list()
     assert compare(None, listed(), rules) == ()

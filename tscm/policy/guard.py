@@ -191,7 +191,8 @@ def compare(previous: PolicyList | None, new: PolicyList, rules: GuardRules) -> 
     if not len(new.entries):
         if measure is not None and len(measure.entries):
             reasons.append(f"{new.name} is empty and had {len(measure.entries):,} entries")
-        elif not rules.may_be_empty:
+        elif measure is None and not rules.may_be_empty:
+            # Where the last good one is empty too, the operator has said that this is right.
             reasons.append(f"{new.name} is empty")
     elif not rules.may_be_empty and not len(inspect(new, rules).kept):
         reasons.append(f"all {len(new.entries):,} entries of {new.name} are left out by the guard")
