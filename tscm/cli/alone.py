@@ -6,8 +6,10 @@ that starts later knows of it.
 """
 
 from collections.abc import Callable
+from time import time
 from typing import Any
 
+from attrs import evolve
 from twisted.internet.defer import Deferred
 from twisted.internet.selectreactor import SelectReactor
 from twisted.python.failure import Failure
@@ -16,6 +18,7 @@ from tscm.cli.owner import left_to_owner
 from tscm.cli.signals import handlers_kept
 from tscm.devices import stored_device
 from tscm.events.history import with_history
+from tscm.events.recent import recent_hits
 from tscm.model import Json, Report
 from tscm.settings.files import read_node
 from tscm.settings.layout import Layout
@@ -48,7 +51,8 @@ def ask_alone(layout: Layout, name: str, ask: Ask) -> Any:
             threads,
             node,
             Policies(store),
-            ordinary_ways(),
+            # As with a manager, or a list that is cut would be another one.
+            evolve(ordinary_ways(), hits_of=lambda one: recent_hits(layout.database, one, time())),
         )
         answers: list[Any] = []
         over: Deferred[None] = Deferred()
