@@ -1,10 +1,12 @@
+from ipaddress import ip_network
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tscm.policy.cidr import CidrSet, Entries
-from tscm.policy.rank import AllowOverMaximum, Confident, Ranking, cut
+from tscm.policy.rank import AllowOverMaximum, Confident, Ranking, cut, hits_on
 
 
 def merged(*texts: str) -> CidrSet:
@@ -91,3 +93,36 @@ def test_what_is_cut_and_what_stays_are_the_whole_list(texts: list[str], maximum
 def test_a_larger_maximum_keeps_what_a_smaller_one_kept(texts: list[str], maximum: int) -> None:
     block = CidrSet.of(Entries.of(texts))
     assert cut(block, CidrSet(), maximum + 1).block.contains(cut(block, CidrSet(), maximum).block)
+
+
+anything = st.one_of(
+    networks,
+    st.builds(
+        lambda n, length: f"2001:db8::{n:x}/{length}", st.integers(0, 255), st.integers(120, 128)
+    ),
+    st.sampled_from(["0.0.0.0/0", "::/0", "255.255.255.254/31", "255.255.255.255", "0.0.0.0"]),
+)
+
+
+@settings(deadline=None)
+@given(st.lists(anything, max_size=20), st.lists(anything, max_size=10))
+def test_hits_count_for_whatever_shares_an_address_now(listed: list[str], seen: list[str]) -> None:
+    block = CidrSet.of(Entries.of(listed))
+    counts = {
+        cidr: 10**number for number, cidr in enumerate(dict.fromkeys(Entries.of(seen).cidrs()))
+    }
+    wanted = [
+        sum(
+            hits
+            for other, hits in counts.items()
+            if (":" in cidr) == (":" in other) and ip_network(cidr).overlaps(ip_network(other))
+        )
+        for cidr in block.cidrs()
+    ]
+    assert hits_on(block.entries, counts.items()).tolist() == wanted
+
+
+def test_an_entry_that_was_merged_keeps_its_hits() -> None:
+    block = merged("8.8.8.8", "8.8.8.9", "9.0.0.0/16", "11.0.0.0/16")
+    ranking = Ranking(hits=lambda entries: hits_on(entries, [("8.8.8.8/32", 1)]))
+    assert cut(block, CidrSet(), 1, ranking).block.cidrs() == ["8.8.8.8/31"]

@@ -5,7 +5,7 @@ An order is decided once, for every entry of the merged block list, and the list
 at the room that the allow list leaves; the allow list is never cut.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 from attrs import field, frozen
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from tscm.errors import TscmError
 from tscm.model import Cidr
+from tscm.policy import spans
 from tscm.policy.cidr import CidrSet, Entries, overlapping
 
 Hits = Callable[[Entries], NDArray[np.int64]]
@@ -129,3 +130,47 @@ def ranked(entries: Entries, ranking: Ranking) -> NDArray[np.int64]:
     confidence[np.isneginf(confidence)] = 0.0  # of no source
     width = np.concatenate((entries.v4_lengths / 1.0, entries.v6_lengths / 2.0))
     return np.lexsort((width, -confidence, -hits, ~own))
+
+
+def hits_on(entries: Entries, seen: Iterable[tuple[str, int]]) -> NDArray[np.int64]:
+    """
+    For each row of *entries*, merged and ascending: the hits of all *seen* that share an address with it.
+
+    Hits are counted under the entries of their day.  Since then a neighbour may have been listed and
+    merged with one, or a wider network listed instead: what was seen there is seen of the new entry too.
+    """
+    counted = sorted(seen, key=lambda one: ":" in one[0])  # as rows stand in `Entries`
+    known = Entries.of(cidr for cidr, _ in counted)
+    hits = [count for _, count in counted]
+    v4 = len(known.v4_lengths)
+    return np.concatenate(
+        (
+            _summed(entries.v4_columns(), known.v4_columns(), hits[:v4]),
+            _summed(entries.v6_columns(), known.v6_columns(), hits[v4:]),
+        )
+    )
+
+
+def _summed(
+    rows: tuple[spans.Words, spans.Words, spans.Lengths],
+    seen: tuple[spans.Words, spans.Words, spans.Lengths],
+    counts: Sequence[int],
+) -> NDArray[np.int64]:
+    high, low, _ = rows
+    if not len(high) or not counts:
+        return np.zeros(len(high), np.int64)
+    end_high, end_low = spans.ends(*rows)
+    stop_high, stop_low = spans.ends(*seen)
+    # From the first row that ends behind the begin of what was seen to the last that begins before its end.
+    begun = spans.search(high, low, seen[0], seen[1], "right")
+    row = np.maximum(begun - 1, 0)
+    unending = (end_high[row] == 0) & (end_low[row] == 0)
+    later = (end_high[row] > seen[0]) | ((end_high[row] == seen[0]) & (end_low[row] > seen[1]))
+    first = np.where((begun > 0) & (unending | later), begun - 1, begun)
+    stop = spans.search(high, low, stop_high, stop_low, "left")
+    stop[(stop_high == 0) & (stop_low == 0)] = len(high)
+    steps = np.zeros(len(high) + 1, np.int64)
+    np.add.at(steps, first, counts)
+    np.subtract.at(steps, stop, counts)
+    found: NDArray[np.int64] = np.cumsum(steps)[:-1]
+    return found
