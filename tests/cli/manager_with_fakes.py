@@ -161,7 +161,12 @@ class Operations:
         lines = ["access-list x extended deny ip object-group G any log"]
         obstacle = {"group": "G", "cause": "it is being used", "lines": lines}
         found = [] if name == "other" else [obstacle]
-        return {"complete": not found, "obstacles": found, "sentence": "2 groups were taken off"}
+        return {
+            "complete": not found,
+            "deleted": ["C", "P"],
+            "obstacles": found,
+            "sentence": "2 groups were taken off",
+        }
 
     async def doctor(self, name: str | None, report: Report) -> Json:
         sentence = "\x1b[31mred\u202e [bold]" if name else "all is well"

@@ -222,10 +222,11 @@ def test_a_device_whose_groups_stay_is_kept(
 
     assert done.status == 1
     assert "G stays: it is being used" in done.err
-    assert "access-list x extended" in done.err
+    assert "  no access-list x extended deny ip object-group G any log\n" in done.err
     assert "device tstest is kept" in done.err
     done = tsadmin("remove", "other", "--yes", "--purge")
     assert done.status == 0
+    assert "2 groups were taken off" in done.out
     assert "object-group" not in done.out
     assert "no logging host" in done.out
     assert [row["name"] for row in json.loads(tsadmin("list", "--json").out)] == ["tstest"]
@@ -238,7 +239,7 @@ def test_an_update_that_fails_tells_what_the_guard_found(
     done = tsadmin("update", "other")
     assert done.status == 1
     assert "b: 10.0.0.0/8 left out: private" in done.out
-    assert "1 entry of the block list left out: private 1" in done.err
+    assert "1 entry of the block list left out: private (1)" in done.err
     assert done.err.endswith("[ERROR] : device other: no TCP\n")
     found = json.loads(tsadmin("update", "other", "--json").out)
     assert (found["good"], found["findings"]) == (False, ["b: 10.0.0.0/8 left out: private"])

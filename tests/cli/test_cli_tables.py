@@ -54,6 +54,25 @@ def test_a_narrow_terminal_gets_pairs(
     assert lines == [["device", "tstest"], ["stored", "10"], ["difference", "0"], []]
 
 
+WORDS = "a sentence of several words"
+
+
+@pytest.mark.parametrize("wide", [50, 63, 80, 200])
+def test_a_table_never_breaks_a_name_to_keep_a_sentence_in_one_line(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, wide: int
+) -> None:
+    monkeypatch.setattr(tables, "_PIPE_COLUMNS", wide)
+    row = ("block.tdid1234.example", WORDS, 123456, WORDS)
+    tables.show_table(("name", "why", "entries in it", "what else"), [row])
+    lines = capsys.readouterr().out.splitlines()
+
+    assert max(map(len, lines)) <= wide
+    assert any("block.tdid1234.example" in line for line in lines)
+    assert any("123,456" in line for line in lines)
+    assert sum(line.count("several") for line in lines) == 2
+    assert (WORDS in lines[-1]) == (wide == 200)
+
+
 @pytest.mark.parametrize(
     ("value", "text"),
     [

@@ -36,17 +36,23 @@ def command(session: Session, /, name: str, *, yes: bool, purge: bool, json_outp
     if not yes and not confirmed(_question(name), kept=f"device {name} is kept"):
         say.info(f"Device {name} is kept", aside=json_output)
         return 1
+    purged: Json = {}
+    result: Json = {}
     with shown_progress(aside=json_output) as report:
         if purge:
             purged = backend.purge(name, report, force=False)
-            if not purged["complete"]:
-                return _not_purged(name, purged, json_output=json_output)
-        result = backend.remove(name, report)
+        if purged.get("complete", True):
+            result = backend.remove(name, report)
+    if not purged.get("complete", True):
+        return _not_purged(name, purged, json_output=json_output)
     if purge:
-        result = {**result, "lines": without_groups(result.get("lines") or "")}
+        lines = without_groups(result.get("lines") or "")
+        result = {**result, "lines": lines, "deleted": purged["deleted"]}
     if json_output:
         say.as_json(result)
         return 0
+    if purge:
+        say.info(str(purged["sentence"]))
     say.info(f"Device {name} is removed; its logs stay in {session.layout.device_log(name)}")
     if result.get("lines"):
         say.info("The way back on the ASA, in this order:")
@@ -65,12 +71,17 @@ def _not_purged(name: str, purged: Json, *, json_output: bool) -> int:
     for one in purged["obstacles"]:
         say.warn(f"{one['group']} stays: {one['cause']}")
         for line in one.get("lines") or ():
-            say.warn(f"  {line}")
+            say.warn(f"  {taken_off(line)}")
     say.error(
-        f"{purged['sentence']}; device {name} is kept, its updates are held: take those lines off, "
+        f"{purged['sentence']}; device {name} is kept, its updates are held: type what stands above, "
         f"then the same command again, or leave out --purge"
     )
     return 1
+
+
+def taken_off(line: str) -> str:
+    """What takes a line of the configuration off, where it is an access-list's; else the line."""
+    return f"no {line}" if line.startswith("access-list ") else f"used in: {line}"
 
 
 def without_groups(lines: str) -> str:

@@ -75,7 +75,7 @@ def _policy(settings: Json, policy: Json) -> Iterator[Pair]:
 
 
 _ALARMS = (
-    ("held", "updates are held after a rollback; `tsadmin policy resume` ends that"),
+    ("held", "updates are held after a rollback or a purge; `tsadmin policy resume` ends that"),
     (
         "locked_out",
         "the password was refused too often; set it with `tsadmin configure`, then `tsadmin policy resume`",

@@ -11,7 +11,9 @@ from typing import Any
 from tscm.cli import say
 
 _PIPE_COLUMNS = 4096
-_SHRED = 12
+_WORD = 40
+"""A longer word, as a path or a fingerprint, may be broken."""
+_GAP = 2
 
 
 def show_table(heads: Sequence[str], rows: Iterable[Sequence[Any]], title: str = "") -> None:
@@ -24,26 +26,30 @@ def show_table(heads: Sequence[str], rows: Iterable[Sequence[Any]], title: str =
     from rich.table import Table
     from rich.text import Text
 
-    lines = [list(row) for row in rows]
+    given = [list(row) for row in rows]
+    lines = [[cell_text(cell) for cell in row] for row in given]
+    numeric = [any(_is_number(row[at]) for row in given) for at in range(len(heads))]
+    console = _console()
+    if title:
+        say.plain(title)
+    widths = _widths(heads, lines, console.width)
+    if widths is None:
+        for line in lines:
+            show_pairs(zip(heads, line, strict=True))
+            say.plain("")
+        return
     table = Table(
         box=box.SIMPLE_HEAD,
         padding=(0, 1, 0, 0),
         pad_edge=False,
     )
-    for number, head in enumerate(heads):
-        numeric = any(_is_number(line[number]) for line in lines)
-        table.add_column(Text(head), justify="right" if numeric else "left", overflow="fold")
+    for head, width, right in zip(heads, widths, numeric, strict=True):
+        table.add_column(
+            Text(head), justify="right" if right else "left", overflow="fold", width=width
+        )
     for line in lines:
-        table.add_row(*(Text(cell_text(cell)) for cell in line))
-    console = _console()
-    if title:
-        say.plain(title)
-    if _narrowest(heads, lines) <= console.width:
-        _print(console, table)
-        return
-    for line in lines:
-        show_pairs(zip(heads, line, strict=True))
-        say.plain("")
+        table.add_row(*map(Text, line))
+    _print(console, table)
 
 
 def show_pairs(pairs: Iterable[tuple[str, Any]], title: str = "") -> None:
@@ -78,13 +84,32 @@ def cell_text(value: Any) -> str:
     return say.visible(value)
 
 
-def _narrowest(heads: Sequence[str], lines: Iterable[Sequence[Any]]) -> int:
-    """Columns below which heads would break inside a word and cells into shreds."""
-    widths = [max(map(len, head.split())) for head in heads]
-    for line in lines:
-        for number, cell in enumerate(line):
-            widths[number] = max(widths[number], min(len(cell_text(cell)), _SHRED))
-    return sum(width + 2 for width in widths)
+def _widths(
+    heads: Sequence[str], lines: Sequence[Sequence[str]], room: int
+) -> Sequence[int] | None:
+    """
+    How wide each column is within *room*; None where words would have to be broken.
+
+    rich alone would break a name in two to spare the blanks of a sentence beside it.
+    """
+    from rich.cells import cell_len
+
+    columns = [[head, *(line[at] for line in lines)] for at, head in enumerate(heads)]
+    widths = [
+        min(_WORD, max(cell_len(word) for text in column for word in (text.split() or [""])))
+        for column in columns
+    ]
+    wishes = [max(map(cell_len, column)) for column in columns]
+    spare = room - sum(widths) - _GAP * len(widths)
+    if spare < 0:
+        return None
+    # Small wishes first: what they leave is for the columns that would take everything.
+    order = sorted(range(len(widths)), key=lambda at: wishes[at] - widths[at])
+    for left, at in zip(range(len(order), 0, -1), order, strict=True):
+        more = min(wishes[at] - widths[at], spare // left)
+        widths[at] += more
+        spare -= more
+    return widths
 
 
 def _is_number(value: Any) -> bool:

@@ -2,7 +2,7 @@
 `tsadmin update`: fetch and push now, with progress.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -123,19 +123,22 @@ def list_row(kind: str, figures: Json) -> tuple[Any, ...]:
 def left_out(kind: str, figures: Json) -> Iterator[str]:
     """What is missing on the device of what was published."""
     if figures.get("left_out"):
-        causes = ", ".join(f"{name} {count:,}" for name, count in figures["causes"].items())
         left = say.many(figures["left_out"], "entry", "entries")
-        yield f"{left} of the {kind} list left out: {causes}"
+        yield f"{left} of the {kind} list left out: {_counted(figures['causes'])}"
     if figures.get("normalised"):
         had = say.many(figures["normalised"], "entry", "entries")
         yield f"{had} of the {kind} list had host bits set; they were cleared"
     if figures.get("warned"):
-        causes = ", ".join(f"{name} {count:,}" for name, count in figures["warnings"].items())
         seen = say.many(figures["warned"], "entry", "entries")
-        yield f"{seen} of the {kind} list kept that should be looked at: {causes}"
+        yield f"{seen} of the {kind} list kept that should be looked at: {_counted(figures['warnings'])}"
     if figures.get("cut"):
         cut = say.many(figures["cut"], "entry", "entries")
         yield (
             f"{cut} of the {kind} list cut to the Max policy size; "
             f"raise it step by step if the device bears it"
         )
+
+
+def _counted(causes: Mapping[str, int]) -> str:
+    """Causes, which are sentences with commas in them, and how often each was found."""
+    return "; ".join(f"{cause} ({count:,})" for cause, count in causes.items())
