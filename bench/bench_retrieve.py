@@ -70,7 +70,11 @@ def spent():
     return used.ru_utime + used.ru_stime
 before = spent()
 found = fetch_list(source, None, 0.0)
-print(json.dumps([spent() - before, len(found.entries), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss]))
+used = spent() - before
+# Not ru_maxrss: that one remembers the process which this one was forked from.
+with open("/proc/self/status", encoding="ascii") as status:
+    peak = next(int(line.split()[1]) for line in status if line.startswith("VmHWM:"))
+print(json.dumps([used, len(found.entries), peak]))
 """
 
 
