@@ -557,3 +557,10 @@ def test_a_first_load_begins_with_little() -> None:
     again = desire([f"9.{n >> 8}.{n & 255}.1" for n in range(900)], size=2000)
     _, plan = carry_out(groups, again)
     assert [len(s.members) for s in plan.steps if isinstance(s, AddMembers)] == [900]
+
+
+def test_a_load_of_more_than_there_was_begins_with_little_too() -> None:
+    groups, _ = carry_out({}, desire([f"8.0.{n}.1" for n in range(200)], size=2000))
+    nets = [f"9.{n >> 8}.{n & 255}.1" for n in range(1000)]
+    _, plan = carry_out(groups, desire(nets, size=2000))
+    assert [len(s.members) for s in plan.steps if isinstance(s, AddMembers)] == [100, 200, 400, 300]

@@ -105,10 +105,14 @@ def make_plan(
     placeholder = CidrSet.of_texts((PLACEHOLDER,))
     new = {"Block": desired.block or placeholder, "Allow": desired.allow or placeholder}
     wanted = {kind: one.cidrs() for kind, one in new.items()}
-    first_load = not any(True for kind in KINDS for _ in found.in_force(kind))
+    changes = {kind: _change(found, kind, wanted[kind]) for kind in KINDS}
+    # As at a first load: nobody has seen yet whether the agent bears so much.
+    more_than_doubles = sum(len(one.added) for one in changes.values()) > sum(
+        one.before for one in changes.values()
+    )
 
     def works() -> dict[str, Work]:
-        portions = Portions(batch, FIRST_PORTION if first_load else None)
+        portions = Portions(batch, FIRST_PORTION if more_than_doubles else None)
         return {
             kind: Work(
                 found,
@@ -126,7 +130,6 @@ def make_plan(
     if room is not None and cost.bytes_peak > max(room, cost.bytes_after):
         steps = lean_order(found, works(), new, room)
         cost = estimate(ours, steps)
-    changes = {kind: _change(found, kind, wanted[kind]) for kind in KINDS}
     return Plan(
         steps=tuple(steps),
         block=changes["Block"],

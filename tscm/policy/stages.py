@@ -29,8 +29,8 @@ class Portions:
     """
     How many members one step may carry.
 
-    A first load begins with *first* and doubles up to *most*, so that an agent that is too small shows
-    it early and with little in hand.
+    A load of more than there was begins with *first* and doubles up to *most*, so that an agent that is
+    too small shows it early and with little in hand.
     """
 
     most: int = field(validator=ge(1))
