@@ -1,5 +1,5 @@
 """
-Knot and NSD as policy servers for tests: real peers on ports of the kernel's choosing.
+Knot, NSD and BIND as policy servers for tests: real peers on ports of the kernel's choosing.
 """
 
 import os
@@ -106,8 +106,8 @@ def reload_zone(folder: Path, name: str, text: str, serial: int) -> None:
 
 
 @contextmanager
-def nsd(folder: Path, zones: Mapping[str, str]) -> Iterator[int]:
-    """Serve *zones*, texts by name."""
+def nsd(folder: Path, zones: Mapping[str, str], *, key: str = "") -> Iterator[int]:
+    """Serve *zones*, texts by name; with *key* (base64) give transfers only to who signs with it."""
     program = shutil.which("nsd")
     assert program
     folder.mkdir(parents=True, exist_ok=True)
@@ -128,10 +128,12 @@ def nsd(folder: Path, zones: Mapping[str, str]) -> Iterator[int]:
         "remote-control:",
         "  control-enable: no",
     ]
+    if key:
+        lines += ["key:", "  name: list-key", "  algorithm: hmac-sha256", f'  secret: "{key}"']
     for name, text in zones.items():
         (folder / f"{name}.zone").write_text(text)
         lines += ["zone:", f"  name: {name}", f"  zonefile: {folder}/{name}.zone"]
-        lines += ["  provide-xfr: 127.0.0.1 NOKEY"]
+        lines += [f"  provide-xfr: 127.0.0.1 {'list-key' if key else 'NOKEY'}"]
     (folder / "nsd.conf").write_text("\n".join(lines) + "\n")
     log = folder / "log"
     with log.open("wb") as out:
@@ -146,8 +148,8 @@ def nsd(folder: Path, zones: Mapping[str, str]) -> Iterator[int]:
 
 
 @contextmanager
-def bind(folder: Path, zones: Mapping[str, str]) -> Iterator[int]:
-    """Serve *zones*, texts by name, with BIND's named."""
+def bind(folder: Path, zones: Mapping[str, str], *, key: str = "") -> Iterator[int]:
+    """Serve *zones* as `nsd` does, with BIND's named."""
     installed = shutil.which("named")
     assert installed
     folder.mkdir(parents=True, exist_ok=True)
@@ -158,11 +160,14 @@ def bind(folder: Path, zones: Mapping[str, str]) -> Iterator[int]:
         "options {",
         f'  directory "{folder}"; pid-file "{folder}/pid"; session-keyfile "{folder}/session";',
         f"  listen-on port {port} {{ 127.0.0.1; }}; listen-on-v6 {{ none; }};",
-        "  recursion no; allow-transfer { 127.0.0.1; }; dnssec-validation no; notify no;",
+        f"  recursion no; allow-transfer {{ {'key list-key' if key else '127.0.0.1'}; }};",
+        "  dnssec-validation no; notify no;",
         "  empty-zones-enable no; check-names primary ignore; geoip-directory none;",
         "};",
         "controls { };",
     ]
+    if key:
+        lines.insert(0, f'key "list-key" {{ algorithm hmac-sha256; secret "{key}"; }};')
     for name, text in zones.items():
         (folder / f"{name}.zone").write_text(text)
         lines.append(

@@ -6,8 +6,10 @@ import base64
 import socket
 import struct
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 import dns.message
@@ -16,7 +18,7 @@ import dns.rdatatype
 import dns.tsig
 import pytest
 
-from tests.retrieve.name_servers import knot, zone_text
+from tests.retrieve.name_servers import bind, knot, nsd, zone_text
 from tests.retrieve.scripted import Talk, recv_exactly, reply, rrset, send, server, soa
 from tscm.errors import ListUnavailable
 from tscm.policy.lists import PolicyList
@@ -53,6 +55,35 @@ def test_a_signed_transfer_in_many_messages_is_taken(port: int) -> None:
     found = fetch("many.example", port, TsigKey("list-key", Secret(SECRET)))
     assert found is not None
     assert len(found.entries) == 9000
+
+
+@pytest.mark.parametrize(
+    "serve",
+    [
+        pytest.param(knot, id="knot", marks=pytest.mark.peer("knotd")),
+        pytest.param(nsd, id="nsd", marks=pytest.mark.peer("nsd")),
+        pytest.param(bind, id="bind", marks=pytest.mark.peer("named")),
+    ],
+)
+def test_each_server_signs_so_that_a_hundred_thousand_entries_come_whole(
+    serve: Callable[..., AbstractContextManager[int]], tmp_path: Path
+) -> None:
+    """Some sign every message, some only each so many: what lies between is covered by the next."""
+    hosts = "".join(f"h{n} A 11.{n >> 16}.{n >> 8 & 255}.{n & 255}\n" for n in range(100_000))
+    zones = {"big.example": zone_text("big.example", 1, "@ NS ns.example.net.\n" + hosts)}
+    with serve(tmp_path / "zone", zones, key=SECRET) as where:
+        deadline = time.monotonic() + 20
+        while True:
+            try:
+                found = fetch("big.example", where, TsigKey("list-key", Secret(SECRET)))
+                break
+            except ListUnavailable:  # still loading the zone
+                assert time.monotonic() < deadline
+                time.sleep(0.2)
+        with pytest.raises(ListUnavailable):
+            fetch("big.example", where, TsigKey("list-key", Secret(OTHER)))
+    assert found is not None
+    assert len(set(found.entries.cidrs())) == 100_000
 
 
 @pytest.mark.peer("knotd")
