@@ -140,7 +140,8 @@ class Operations:
                 "seen": SEEN,
             }
         if question == "dropped":
-            found = {"count": 3, "entries": ["192.0.2.0/24"]}
+            left = {"count": 2, "entries": [{"entry": "\x1b]0;x", "cause": "no [bold]CIDR"}]}
+            found = {"count": 3, "entries": ["192.0.2.0/24"], "left_out": left}
             return {"block": found, "allow": {"count": 0, "entries": []}}
         if question == "diff":
             kind = {

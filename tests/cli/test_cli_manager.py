@@ -191,6 +191,8 @@ def test_questions_about_a_policy(manager: object, tsadmin: "Tsadmin", add: "Add
     said = tsadmin("policy", "dropped", "tstest").out
     assert "block 192.0.2.0/24\nblock and 2 more\n" in said
     assert "3 entries of the block list are not on the device" in said
+    assert "block \\x1b]0;x left out: no [bold]CIDR\nblock and 1 more left out\n" in said
+    assert "2 entries of the block list left out by the guard" in said
     said = tsadmin("policy", "history", "tstest").out
     assert "12,000" in said
     assert "failed: no TCP" in said

@@ -6,6 +6,7 @@ from tscm.cli import say, tables
 from tscm.cli.list import table as device_table
 from tscm.cli.progress import PlainProgress
 from tscm.cli.state import state_pairs
+from tscm.cli.update import list_row
 from tscm.model import Progress
 
 
@@ -117,6 +118,13 @@ def test_plain_progress_tells_each_step_once(capsys: pytest.CaptureFixture[str])
         "[INFO ] : push: requests (0 of 1,000)",
         "[INFO ] : push: requests (1,000 of 1,000)",
     ]
+
+
+def test_of_a_kept_generation_nothing_is_told_as_published() -> None:
+    kept = {"name": "b", "serial": 7, "published": 0, "merged": 9, "desired": 9}
+
+    assert list_row("block", kept) == ("block", "b", "7", "-", "-", 9, 0, 9)
+    assert list_row("allow", {"name": "a"}) == ("allow", "a", "-", 0, 0, 0, 0, 0)
 
 
 def test_a_state_without_anything_is_said_in_words() -> None:

@@ -1,10 +1,11 @@
 import pytest
+from attrs import evolve
 
 from tscm.policy.cidr import CidrSet, Entries
 from tscm.policy.guard import GuardRules, Protected, inspect
-from tscm.policy.lists import PolicyList
+from tscm.policy.lists import PolicyList, Refused
 from tscm.policy.rank import cut
-from tscm.policy.why import SHOWN, ListView, Standing, meeting, not_in_force, verdict, why
+from tscm.policy.why import SHOWN, ListView, Standing, left_out, meeting, not_in_force, verdict, why
 
 RULES = GuardRules(protected=(Protected("9.9.9.9", "the policy service"),))
 BLOCK = ("8.8.8.0/25", "8.8.8.128/25", "8.8.9.1", "8.8.11.1", "9.9.9.0/24", "10.0.0.0/8")
@@ -96,6 +97,19 @@ def test_what_is_not_in_force_can_be_listed_and_searched() -> None:
     assert meeting(out, "8.8.0.0/16").cidrs() == ["8.8.11.1/32"]
     assert meeting(out, "8.8.11.2").cidrs() == []
     assert not len(not_in_force(views()[0]))
+
+
+def test_what_the_guard_left_out_can_be_listed_and_searched() -> None:
+    view = views()[0]
+    refused = Refused(entry="nonsense", cause="'nonsense' is a name, not an address")
+    published = evolve(view.published, refused=(refused,), refused_count=2)
+    view = evolve(view, published=published)
+    found = left_out(view)
+    assert [one.entry for one in found.findings()] == ["9.9.9.0/24", "10.0.0.0/8", "nonsense"]
+    assert found.left_out_count == 4
+    assert [one.entry for one in left_out(view, "10.1.2.3").findings()] == ["10.0.0.0/8"]
+    with pytest.raises(ValueError, match="is a name"):
+        left_out(view, "host.example")
 
 
 def test_what_is_no_address_is_refused_with_its_cause() -> None:

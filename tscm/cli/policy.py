@@ -41,7 +41,7 @@ command.add_command(why)
 @click.pass_obj
 def dropped(session: Session, /, name: str, *, search: str | None, json_output: bool) -> None:
     """
-    List what the lists hold and the device does not: cut, or not yet applied.
+    List what the lists hold and the device does not: cut, not yet applied, or left out by the guard.
     """
     answer = session.backend().policy(name, "dropped", {"search": search}, _quiet)
     if json_output:
@@ -49,9 +49,15 @@ def dropped(session: Session, /, name: str, *, search: str | None, json_output: 
         return
     for kind in ("block", "allow"):
         _entries(kind, answer[kind])
+        _left_out(kind, answer[kind].get("left_out"))
         count = answer[kind]["count"]
         missing = "entry of the {} list is" if count == 1 else "entries of the {} list are"
         say.info(f"{count:,} {missing.format(kind)} not on the device")
+        left = (answer[kind].get("left_out") or {}).get("count", 0)
+        if left:
+            say.info(
+                f"{say.many(left, 'entry', 'entries')} of the {kind} list left out by the guard"
+            )
 
 
 def _entries(label: str, found: Json) -> None:
@@ -60,6 +66,16 @@ def _entries(label: str, found: Json) -> None:
     more = found["count"] - len(found["entries"])
     if more:
         say.plain(f"{label} and {more:,} more")
+
+
+def _left_out(label: str, found: Json | None) -> None:
+    if not found:
+        return
+    for one in found["entries"]:
+        say.plain(f"{label} {say.visible(one['entry'])} left out: {say.visible(one['cause'])}")
+    more = found["count"] - len(found["entries"])
+    if more:
+        say.plain(f"{label} and {more:,} more left out")
 
 
 @command.command("history")

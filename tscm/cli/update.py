@@ -108,12 +108,15 @@ LIST_HEADS = ("list", "name", "serial", "published", "left out", "merged", "cut"
 def list_row(kind: str, figures: Json) -> tuple[Any, ...]:
     """One list on its way, for a table."""
     serial = figures.get("serial")
+    published, left = figures.get("published", 0), figures.get("left_out", 0)
+    if not published and figures.get("merged"):
+        published = left = "-"  # of a generation that was kept: nothing was fetched
     return (
         kind,
         figures.get("name"),
         "-" if serial is None else str(serial),
-        figures.get("published", 0),
-        figures.get("left_out", 0),
+        published,
+        left,
         figures.get("merged", 0),
         figures.get("cut", 0),
         figures.get("desired", 0),

@@ -11,7 +11,7 @@ from attrs import evolve, frozen
 
 from tscm.model import Cidr
 from tscm.policy.cidr import CidrSet, Entries, overlapping, read_cidr
-from tscm.policy.guard import Finding, GuardRules, inspect
+from tscm.policy.guard import Finding, Guarded, GuardRules, inspect
 from tscm.policy.lists import PolicyList
 
 SHOWN = 20
@@ -109,6 +109,20 @@ def not_in_force(view: ListView) -> Entries:
     """
     kept = CidrSet.of(inspect(view.published, view.rules).kept)
     return kept.difference(view.in_force).entries
+
+
+def left_out(view: ListView, asked: str | None = None) -> Guarded:
+    """
+    The published list with every entry that the guard leaves out, and why.
+
+    With *asked* only of what shares an address with it, and `ValueError` if that is no CIDR; then
+    also without what is no network at all.
+    """
+    published = view.published
+    if asked is not None:
+        few = meeting(published.entries, asked)
+        published = evolve(published, entries=few, refused=(), refused_count=0)
+    return inspect(published, view.rules)
 
 
 def meeting(entries: Entries, asked: str) -> Entries:
