@@ -52,7 +52,7 @@ def dropped(session: Session, /, name: str, *, search: str | None, json_output: 
         _left_out(kind, answer[kind].get("left_out"))
         count = answer[kind]["count"]
         missing = "entry of the {} list is" if count == 1 else "entries of the {} list are"
-        say.info(f"{count:,} {missing.format(kind)} not on the device")
+        say.info(f"{count:,} {missing.format(kind)} not on the device: cut, or not yet applied")
         left = (answer[kind].get("left_out") or {}).get("count", 0)
         if left:
             say.info(
