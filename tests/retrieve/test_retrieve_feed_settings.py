@@ -56,6 +56,10 @@ def test_a_list_that_has_a_feed_comes_from_it(tmp_path: Path) -> None:
         ({"name": "a", "url": "https:///x"}, "is no such URL"),
         ({"name": "a", "url": "https://x.example/", "format": "xml"}, "not among the choices"),
         ({"name": "a", "url": "https://x.example/", "format": "csv"}, "a CSV needs pick"),
+        (
+            {"name": "a", "url": "https://x.example/", "format": "csv", "pick": "0"},
+            "columns are counted from 1",
+        ),
         ({"name": "a", "url": "https://x.example/", "delimiter": ""}, "is no delimiter"),
         ({"name": "a"}, "url: is not set"),
         ({"name": "a", "url": "https://x.example/", "kind": "x"}, "there is no such setting"),

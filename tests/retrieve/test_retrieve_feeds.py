@@ -23,10 +23,11 @@ from tests.retrieve.https_server import https
 from tscm.errors import ListUnavailable
 from tscm.policy.cidr import read_cidr
 from tscm.policy.collect import Collector
-from tscm.policy.feed_formats import FeedDamaged, Shape, read_feed
+from tscm.policy.feed_formats import FORMATS, FeedDamaged, Shape, read_feed
 from tscm.policy.lists import PolicyList
 from tscm.retrieve.feeds import FeedSource, FeedUnavailable, fetch_feed
 from tscm.retrieve.stream import Limits
+from tscm.store.policies import stored
 
 NETSET = b"# a set\n192.0.2.0/24\n203.0.113.7 ; one host\n2001:db8::/32 // six\n\nnonsense\n"
 DROP = b"".join(
@@ -105,6 +106,29 @@ def test_every_format_is_read(content: bytes, shape: Shape, cidrs: list[str], re
 def test_what_is_no_list_is_refused_whole(content: bytes, shape: Shape, cause: str) -> None:
     with pytest.raises(FeedDamaged, match=cause):
         read(content, shape)
+
+
+PIECES = st.sampled_from(
+    [NETSET, DROP, DSHIELD, CSV, JSON]
+    + [b'"\\ud800"', b'{"cidr":', b'"type":"metadata"', b"192.0.2.0/24", b"2001:db8::/32"]
+    + [bytes([one]) for one in b'\0\n\r\t ,;"{}[]:/.09#<'],
+)
+
+
+@settings(deadline=None, max_examples=300)
+@given(
+    st.lists(PIECES | st.binary(max_size=4), max_size=12).map(b"".join),
+    st.sampled_from(FORMATS),
+    st.sampled_from(["1", "3", "network", "cidr", "prefixes.*.ip_prefix", "*", "*.0", ""]),
+)
+def test_no_content_does_worse_than_be_refused(content: bytes, form: str, pick: str) -> None:
+    try:
+        found = read(content, Shape(format=form, pick=pick or "1" * (form == "csv")))
+    except FeedDamaged:
+        return
+    kept = stored(found)
+    assert kept.readable("fw").entries == found.entries
+    json.dumps([(one.entry, one.cause) for one in found.refused])
 
 
 @given(

@@ -37,6 +37,7 @@ def test_files_of_networks_are_read_and_written_back(tmp_path: Path) -> None:
         ({"purpose": "block"}, "not among the choices"),
         ({"name": "a b"}, "is no DNS name"),
         ({"format": "csv"}, "a CSV needs pick"),
+        ({"format": "csv", "pick": "00"}, "columns are counted from 1"),
         ({"confidence": 3}, "goes with the purpose"),
         ({"purpose": "confidence"}, "goes with the purpose"),
         ({"url": "https://x.example/"}, "there is no such setting"),

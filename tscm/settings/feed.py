@@ -47,6 +47,15 @@ def delimiter_character(value: Any) -> str:
     return value
 
 
+def pick_fault(form: str, pick: str) -> str | None:
+    """What is wrong with the column of a CSV; None for every other format."""
+    if form != "csv":
+        return None
+    if not pick:
+        return "a CSV needs pick"
+    return "columns are counted from 1" if pick.isdecimal() and not int(pick) else None
+
+
 @frozen(kw_only=True)
 class Feed:
     """
@@ -76,8 +85,8 @@ def feeds(value: Any) -> tuple[Feed, ...]:
         feed, faults = (one, ()) if isinstance(one, Feed) else read_table(Feed, one)
         if feed is None:
             raise values.refused(one, f"(number {number + 1}): {faults[0]}", _ALLOWED)
-        if feed.format == "csv" and not feed.pick:
-            raise values.refused(one, f"(number {number + 1}): a CSV needs pick", _ALLOWED)
+        if wrong := pick_fault(feed.format, feed.pick):
+            raise values.refused(one, f"(number {number + 1}): {wrong}", _ALLOWED)
         if feed.name in found:
             raise values.refused(feed.name, "names two feeds", _ALLOWED)
         found[feed.name] = feed

@@ -7,7 +7,7 @@ from typing import Any
 from attrs import asdict, frozen
 
 from tscm.settings import values
-from tscm.settings.feed import FORMATS, delimiter_character
+from tscm.settings.feed import FORMATS, delimiter_character, pick_fault
 from tscm.settings.schema import read_table, setting
 
 PURPOSES = ("warn", "refuse", "own", "confidence")
@@ -54,8 +54,8 @@ def networks_files(value: Any) -> tuple[NetworksFile, ...]:
         )
         if one is None:
             raise values.refused(given, f"(number {number}): {faults[0]}", _ALLOWED)
-        if one.format == "csv" and not one.pick:
-            raise values.refused(given, f"(number {number}): a CSV needs pick", _ALLOWED)
+        if wrong := pick_fault(one.format, one.pick):
+            raise values.refused(given, f"(number {number}): {wrong}", _ALLOWED)
         if (one.purpose == "confidence") != bool(one.confidence):
             wrong = (
                 f"(number {number}): confidence goes with the purpose of that name, and is not 0"
