@@ -73,7 +73,7 @@ def _not_purged(name: str, purged: Json, *, json_output: bool) -> int:
         for line in one.get("lines") or ():
             say.warn(f"  {taken_off(line)}")
     say.error(
-        f"{purged['sentence']}; device {name} is kept, its updates are held: type what stands above, "
+        f"{purged['sentence']}; device {name} is kept, its updates are held: take off what stands above, "
         f"then the same command again, or leave out --purge"
     )
     return 1
