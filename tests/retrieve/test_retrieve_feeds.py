@@ -346,6 +346,50 @@ def test_a_server_that_trickles_is_left_after_the_limit(
     capsys.readouterr()
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_silent_server_is_left_after_the_limit_and_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    gone = threading.Event()
+
+    def respond(_: object) -> None:
+        gone.wait(10)
+
+    with https(tmp_path, respond) as url:
+        ca_file = str(tmp_path / "log-service.crt")
+        source = FeedSource(name="f.example", url=url, ca_file=ca_file, limits=Limits(idle=0.3))
+        try:
+            with pytest.raises(FeedUnavailable, match=r"it fell silent for 0\.3 s"):
+                fetch_feed(source, None, 0)
+        finally:
+            gone.set()
+    with socket.create_server(("127.0.0.1", 0)) as deaf:
+        url = f"https://127.0.0.1:{deaf.getsockname()[1]}/list"
+        source = FeedSource(name="f.example", url=url, limits=Limits(connect=0.3))
+        with pytest.raises(FeedUnavailable, match=r"no connection within 0\.3 s"):
+            fetch_feed(source, None, 0)
+    capsys.readouterr()
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (
+            httpx.ConnectError("[Errno -2] Name or service not known"),
+            ": name or service not known;",
+        ),
+        (httpx.ReadError(""), ": the connection broke;"),
+    ],
+)
+def test_causes_are_words_and_no_numbers_of_the_system(error: Exception, said: str) -> None:
+    def fail(_: httpx.Request) -> httpx.Response:
+        raise error
+
+    with pytest.raises(FeedUnavailable) as caught:
+        fetch(fail)
+    assert said in str(caught.value)
+
+
 def test_a_handshake_that_trickles_is_left_after_the_limit() -> None:
     began, gone = threading.Event(), threading.Event()
 
@@ -384,7 +428,9 @@ def test_a_server_that_proves_nothing_is_not_believed(
 ) -> None:
     with (
         https(tmp_path, lambda _: None) as url,
-        pytest.raises(FeedUnavailable, match="certificate verify failed"),
+        pytest.raises(FeedUnavailable, match=": certificate verify failed") as caught,
     ):
         fetch_feed(FeedSource(name="f.example", url=url), None, 0)
+    assert "_ssl.c" not in str(caught.value)
+    assert "ca_file" in caught.value.remedy
     capsys.readouterr()

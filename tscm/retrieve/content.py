@@ -1,0 +1,60 @@
+"""
+The content of a feed within its bounds, gzip undone.
+"""
+
+import zlib
+from collections.abc import Iterable
+from typing import Any
+
+_GZIP = b"\x1f\x8b"
+_WINDOW = 31  # zlib: gzip with its header and checksum
+
+
+class FeedFault(Exception):
+    """
+    Why a feed is not to be had from where it is, and what the operator may try.
+    """
+
+    def __init__(self, cause: str, remedy: str = "") -> None:
+        self.remedy = remedy
+        super().__init__(cause)
+
+
+def bounded(pieces: Iterable[bytes], max_bytes: int, *, ends: bool = True) -> bytes:
+    """
+    All of *pieces*, gzip undone wherever it shows; never more than the bound in memory.
+
+    Unless it *ends* for certain, only gzip is taken, which tells its own end.
+    """
+    content = bytearray()
+    decoder: Any = None
+    for number, piece in enumerate(pieces):
+        if number == 0 and piece.startswith(_GZIP):
+            decoder = zlib.decompressobj(_WINDOW)
+        data = piece
+        while data:
+            if decoder is None:
+                content += data
+                break
+            try:
+                content += decoder.decompress(data, max_bytes + 1 - len(content))
+            except zlib.error:
+                raise FeedFault("it is no whole gzip", "try again later") from None
+            if len(content) > max_bytes:
+                break
+            data = decoder.unconsumed_tail
+            if decoder.eof:
+                data = decoder.unused_data.lstrip(b"\0")
+                decoder = zlib.decompressobj(_WINDOW) if data else decoder
+        if len(content) > max_bytes:
+            raise FeedFault(
+                f"it is larger than {max_bytes:,} bytes", "see whether it is the right one"
+            )
+    if decoder is not None and not decoder.eof:
+        raise FeedFault("it is no whole gzip", "try again later")
+    if decoder is None and not ends:
+        raise FeedFault(
+            "the server does not tell its length, so that it may be cut off",
+            "have it sent with a Content-Length, or gzipped",
+        )
+    return bytes(content)

@@ -1,0 +1,153 @@
+"""
+A feed over HTTPS: asked for only where it changed, redirections followed, within its limits.
+"""
+
+import re
+import socket
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from threading import Event, Timer
+from typing import Any
+from urllib.parse import urljoin
+
+from tscm.retrieve.content import FeedFault, bounded
+from tscm.retrieve.stream import Limits
+
+_REDIRECTS = 5
+_VALIDATOR_MAX = 500
+_AGENT = "tscm"
+_PROGRAMMERS = re.compile(r"^\[[^]]*\] | ?\(_ssl\.c:[0-9]+\)")
+"""What the libraries put around their causes."""
+
+
+def read_web(
+    url: str,
+    *,
+    ca_file: str | None,
+    limits: Limits,
+    validators: Mapping[str, str],
+    left: Callable[[], float],
+    transport: Any = None,
+) -> tuple[bytes, dict[str, str]] | None:
+    """
+    The content and what tells it from another; None where it is what *validators* tell.
+
+    *left* gives the seconds that are left for all of it.  Raises `FeedFault`.
+    """
+    import ssl
+
+    import httpx
+
+    headers = {"User-Agent": _AGENT, "Accept-Encoding": "gzip"}
+    for mark, name in (("etag", "If-None-Match"), ("modified", "If-Modified-Since")):
+        if mark in validators:
+            headers[name] = validators[mark]
+    timeout = httpx.Timeout(limits.idle, connect=limits.connect)
+    try:
+        context = ssl.create_default_context(cafile=ca_file)
+        with (
+            _cut_off(left()) as extensions,
+            httpx.Client(
+                verify=context, timeout=timeout, trust_env=False, transport=transport
+            ) as client,
+        ):
+            for _ in range(_REDIRECTS):
+                with client.stream("GET", url, headers=headers, extensions=extensions) as answer:
+                    if answer.has_redirect_location:
+                        url = urljoin(url, answer.headers["location"])
+                        if not url.startswith("https://"):
+                            raise FeedFault("it leads to a place without TLS", "give the final URL")
+                        continue
+                    return _taken(answer, limits.max_bytes, left)
+    except (OSError, ValueError, httpx.HTTPError, httpx.InvalidURL) as error:
+        if left() <= 0:
+            raise _late() from None
+        raise _in_words(error, limits) from None
+    raise FeedFault(f"more than {_REDIRECTS} redirections", "give the final URL")
+
+
+@contextmanager
+def _cut_off(seconds: float) -> Iterator[dict[str, Any]]:
+    """
+    What httpx is to be given so that every connection ends after *seconds*, whatever comes on it.
+
+    httpx's own limits count from the last byte: a server that sends one now and then, in the middle of
+    its TLS or its headers, would keep the thread for days.
+    """
+    opened: list[socket.socket] = []
+    over = Event()
+
+    def watch(event: str, details: Mapping[str, Any]) -> None:
+        if event == "connection.connect_tcp.complete":
+            # A twin of its own: TLS takes the socket over.
+            opened.append(details["return_value"].get_extra_info("socket").dup())
+            if over.is_set():
+                cut()
+
+    def cut() -> None:
+        over.set()
+        for one in opened:
+            with suppress(OSError):  # closed at the other end
+                one.shutdown(socket.SHUT_RDWR)
+
+    timer = Timer(seconds, cut)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield {"trace": watch}
+    finally:
+        timer.cancel()
+        timer.join()
+        for one in opened:
+            one.close()
+
+
+def _in_words(error: Exception, limits: Limits) -> FeedFault:
+    import httpx
+
+    if isinstance(error, httpx.ConnectTimeout):
+        return FeedFault(
+            f"no connection within {limits.connect:g} s", "see that this host may reach it"
+        )
+    if isinstance(error, httpx.TimeoutException):
+        return FeedFault(f"it fell silent for {limits.idle:g} s", "try again later")
+    cause = _PROGRAMMERS.sub("", str(error)) or "the connection broke"
+    cause = cause[0].lower() + cause[1:]
+    if "certificate" in cause:
+        return FeedFault(cause, "name its CA as ca_file of the feed, if you trust it")
+    return FeedFault(cause, "check the URL, or try again later")
+
+
+def _late() -> FeedFault:
+    return FeedFault("it took too long", "try again later")
+
+
+def _taken(
+    answer: Any, max_bytes: int, left: Callable[[], float]
+) -> tuple[bytes, dict[str, str]] | None:
+    if answer.status_code == 304:
+        return None
+    if answer.status_code != 200:
+        raise FeedFault(f"answer {answer.status_code}", "look at it with a browser")
+    encoding = answer.headers.get("content-encoding", "").strip().lower()
+    if encoding not in {"", "identity", "gzip", "x-gzip"}:
+        raise FeedFault(f"content encoding {encoding!r} was not asked for")
+    content = bounded(_in_time(answer.iter_raw(), left), max_bytes, ends=_tells_its_end(answer))
+    marks = {"etag": "etag", "modified": "last-modified"}
+    return content, {
+        mark: answer.headers.get(name, "")[:_VALIDATOR_MAX] for mark, name in marks.items()
+    }
+
+
+def _tells_its_end(answer: Any) -> bool:
+    """Does the answer say how long it is?  Else a connection that broke looks like its end."""
+    return "content-length" in answer.headers or "transfer-encoding" in answer.headers
+
+
+def _in_time(pieces: Iterable[bytes], left: Callable[[], float]) -> Iterator[bytes]:
+    for piece in pieces:
+        if left() <= 0:
+            raise _late()
+        yield piece
+    if left() <= 0:  # we hung up ourselves, and that may look like the end of a body
+        raise _late()
