@@ -15,7 +15,7 @@ from tscm.settings.networks import NetworksFile
 from tscm.settings.node import NodeSettings, PolicySettings
 from tscm.simulator.service import SimulatedAsa
 from tscm.update import outcome as results
-from tscm.update.inquiry import explain
+from tscm.update.inquiry import dropped, explain
 from tscm.update.networks import NetworksUnreadable, known_networks
 from tscm.update.outcome import UpdateFailed
 
@@ -52,6 +52,15 @@ async def test_known_good_networks_are_pointed_at_or_refused(
         )
         assert "block.example: 20.0.0.8/32 kept: overlaps warning list warn" in outcome.findings
     assert world.held("Block") == set(addresses(10)[2:])
+    gone = await in_thread(dropped, world.job())
+    cause = "overlaps warning list refuse"
+    assert gone["block"]["count"] == 0
+    assert gone["block"]["left_out"] == {
+        "count": 2,
+        "entries": [{"entry": f"20.0.0.{n}/32", "cause": cause} for n in (0, 2)],
+    }
+    gone = await in_thread(dropped, world.job(), "20.0.0.2")
+    assert gone["block"]["left_out"]["count"] == 1
     said = await in_thread(explain, world.job(), "20.0.0.2")
     assert "overlaps warning list refuse" in said["sentences"][0]
 

@@ -534,7 +534,8 @@ def test_questions_are_answered_from_what_is_stored(bench: Bench) -> None:
     standing = result(bench.service.why("one", "20.0.0.1"))
     assert standing["verdict"].startswith("blocked")
     gone = result(bench.service.dropped("one"))
-    assert gone["block"] == {"count": 1, "entries": ["20.0.0.9/32"]}
+    none = {"count": 0, "entries": []}
+    assert gone["block"] == {"count": 1, "entries": ["20.0.0.9/32"], "left_out": none}
     assert result(bench.service.dropped("one", "20.0.0.1"))["block"]["count"] == 0
     assert "tsadmin" not in str(failure(lambda: bench.service.why("one", "nonsense")))
 

@@ -5,6 +5,7 @@ Values in, values out; what unpacks whole lists is for a thread.
 """
 
 from collections.abc import Sequence
+from itertools import islice
 
 import attrs
 from attrs import evolve
@@ -12,13 +13,13 @@ from attrs import evolve
 from tscm.errors import TscmError
 from tscm.model import Json
 from tscm.policy.cidr import CidrSet, Entries
-from tscm.policy.why import ListView, meeting, not_in_force, verdict, why
+from tscm.policy.why import ListView, left_out, meeting, not_in_force, verdict, why
 from tscm.store.policies import Generation
 from tscm.update.job import UpdateJob
 from tscm.update.networks import known_networks
 from tscm.update.wanted import guard_rules
 
-ENTRIES_SHOWN = 10_000
+ENTRIES_SHOWN = 100_000
 
 
 class NothingKnown(TscmError):
@@ -68,18 +69,28 @@ def explain(job: UpdateJob, asked: str) -> Json:
 
 def dropped(job: UpdateJob, search: str | None = None) -> Json:
     """
-    What the lists hold and the device does not: `{block: {count, entries}, allow: …}`.
+    What the lists hold and the device does not: `{block: {count, entries, left_out}, allow: …}`.
 
-    With *search* only what meets that address or network.
+    `left_out` is `{count, entries: [{entry, cause}]}` of what the guard left out.  With *search* only what meets that address or network.
     """
     answer: Json = {}
     for view in _views(job):
         entries = not_in_force(view)
         try:
             found = entries if search is None else meeting(entries, search)
+            guarded = left_out(view, search)
         except ValueError as error:
             raise NoCidr(str(error)) from None
-        answer[view.kind] = _listed(found)
+        told = (one for one in guarded.findings() if one.left_out)
+        answer[view.kind] = {
+            **_listed(found),
+            "left_out": {
+                "count": guarded.left_out_count,
+                "entries": [
+                    {"entry": one.entry, "cause": one.cause} for one in islice(told, ENTRIES_SHOWN)
+                ],
+            },
+        }
     return answer
 
 
