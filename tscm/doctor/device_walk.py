@@ -13,7 +13,7 @@ from attrs import define, field, frozen
 from tscm.doctor import firewall, onward, protection, trial
 from tscm.doctor.finding import Finding, broken, not_looked_at
 from tscm.doctor.look_firewall import FirewallLook, Opener, look_at_firewall
-from tscm.doctor.look_host import HOST, Host, own_address_towards, plain_addresses
+from tscm.doctor.look_host import HOST, Host, plain_addresses
 from tscm.doctor.look_onward import Fetch, OnwardLook, look_onward
 from tscm.errors import SecretUnavailable, TscmError
 from tscm.model import Json, Report
@@ -22,6 +22,7 @@ from tscm.settings.device import DeviceSettings
 from tscm.settings.files import read_device, read_node
 from tscm.settings.layout import Layout
 from tscm.settings.node import NodeSettings
+from tscm.update.ways import own_address_towards
 
 _DAY = 86400.0
 _HEARD_SECONDS = 3600.0

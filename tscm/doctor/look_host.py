@@ -5,7 +5,6 @@ What the host tells: disk, clock, limits of the kernel, sockets that can be boun
 import ctypes
 import ipaddress
 import os
-import socket
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -21,7 +20,6 @@ _RMEM_MAX = Path("/proc/sys/net/core/rmem_max")
 _TIMEX_BYTES = 208  # struct timex of Linux on 64 bits (adjtimex(2))
 _STATUS_AT = 40
 _UNSYNCHRONISED = 0x40
-_ROUTE_PORT = 443
 
 
 def free_space(folder: Path) -> Space:
@@ -90,17 +88,6 @@ def binding_faults(listen: Listen) -> list[str]:
                 if not sockets.no_such_family(fault):
                     found.append(f"{kind} {place}: {fault.cause}")
     return found
-
-
-def own_address_towards(host: str) -> str | None:
-    """The address by which this host speaks to *host*; sends nothing."""
-    try:
-        family, kind, _, _, place = socket.getaddrinfo(host, _ROUTE_PORT, type=socket.SOCK_DGRAM)[0]
-        with socket.socket(family, kind) as probe:
-            probe.connect(place)
-            return str(probe.getsockname()[0])
-    except (OSError, IndexError):
-        return None
 
 
 def plain_addresses(places: Iterable[str]) -> frozenset[str]:

@@ -21,6 +21,7 @@ from tscm.store.policies import Generation, StoredDamaged, StoredList, pack, sto
 from tscm.update.job import Resolve, UpdateJob
 from tscm.update.networks import known_networks
 from tscm.update.outcome import FINDINGS_KEPT, ListFigures
+from tscm.update.ways import own_address_towards
 
 
 class RetrievalFailed(TscmError):
@@ -138,11 +139,12 @@ def _protected(
     settings: DeviceSettings, node: NodeSettings, resolve: Resolve
 ) -> Iterable[Protected]:
     named: list[tuple[str | None, str]] = [
-        (node.address, "the manager"),
+        (node.address or own_address_towards(settings.device), "the manager"),
         *((one, "an address of the device") for one in (settings.device, *settings.ha_members)),
         *((one.host, "a policy server") for one in node.policy.servers),
+        *((_host(one.url), "a source of lists") for one in node.policy.feeds),
         (_host(node.upload.url), "the log service"),
-        (settings.forward_address if settings.syslog_forward else None, "the SIEM"),
+        *((one, "the SIEM") for one in _siems(settings)),
         (_host(settings.log_proxy), "the log upload proxy"),
         (_host(settings.rest_url), "an address of the device"),
         *((one, "protected by the settings") for one in node.policy.protect),
@@ -154,6 +156,12 @@ def _protected(
         seen[name] = None
         for address in (name,) if _is_address(name) else resolve(name):
             yield Protected(address.partition("%")[0], what)
+
+
+def _siems(settings: DeviceSettings) -> Iterable[str | None]:
+    if settings.syslog_forward:
+        yield settings.forward_address
+        yield from map(_host, settings.forward_also)
 
 
 def _host(url: str | None) -> str | None:

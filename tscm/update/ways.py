@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from tscm.policy.rank import Hits
     from tscm.retrieve.sources import ListSource
 
+_ROUTE_PORT = 443
+
 
 @frozen(kw_only=True)
 class Ways:
@@ -48,6 +50,17 @@ def resolve(name: str) -> tuple[str, ...]:
     except (OSError, UnicodeError):
         return ()
     return tuple(dict.fromkeys(str(one[4][0]) for one in found))
+
+
+def own_address_towards(host: str) -> str | None:
+    """The address by which this host speaks to *host*; sends nothing.  Looks names up, which blocks."""
+    try:
+        family, kind, _, _, place = socket.getaddrinfo(host, _ROUTE_PORT, type=socket.SOCK_DGRAM)[0]
+        with socket.socket(family, kind) as probe:
+            probe.connect(place)
+            return str(probe.getsockname()[0])
+    except (OSError, UnicodeError, IndexError):
+        return None
 
 
 def _fetch(source: "ListSource", known: "PolicyList | None", now: float, /) -> "PolicyList | None":

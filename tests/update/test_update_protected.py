@@ -1,0 +1,82 @@
+"""
+Whom a block list must never reach: everybody that policy and log go through.
+"""
+
+from collections.abc import Mapping
+
+from tscm.secrets import Secret
+from tscm.settings.device import DeviceSettings
+from tscm.settings.feed import Feed
+from tscm.settings.node import NodeSettings, PolicySettings, UploadSettings
+from tscm.settings.values import HostPort
+from tscm.update.wanted import guard_rules
+
+NAMES = {"proxy.example": ("8.0.0.7",), "feeds.example": ("8.0.0.9", "2600::9")}
+
+
+def protected(node: NodeSettings, **changes: object) -> Mapping[str, str]:
+    settings = DeviceSettings(
+        **{
+            "name": "fw",
+            "device_id": "tdid_test1",
+            "device": "127.0.0.1",
+            "block_list": "block.example",
+            "allow_list": "allow.example",
+            "username": "admin",
+            "password": Secret("secret"),
+            **changes,
+        }  # type: ignore[arg-type]
+    )
+    rules = guard_rules(settings, node, lambda name: NAMES.get(name, ()))
+    return {one.cidr: one.what for one in rules.protected}
+
+
+def test_everybody_whom_policy_and_log_go_through_is_protected() -> None:
+    node = NodeSettings(
+        address="8.0.0.1",
+        policy=PolicySettings(
+            servers=(HostPort("8.0.0.2"),),
+            feeds=(
+                Feed(name="a.example", url="https://feeds.example/a"),
+                Feed(name="b.example", url="file:///b"),
+            ),
+            protect=("8.0.0.3",),
+        ),
+        upload=UploadSettings(url="https://8.0.0.4/v1"),
+    )
+    forward = {
+        "syslog_forward": True,
+        "forward_address": "8.0.0.5",
+        "forward_also": ("tcp://8.0.0.6:514?mode=rfc5424", "udp://[2600::6]:514"),
+    }
+    found = protected(
+        node,
+        log_proxy="http://proxy.example:3128",
+        ha_members=("8.0.0.8",),
+        rest_url="https://8.0.0.10/api",
+        **forward,
+    )
+    assert found == {
+        "8.0.0.1/32": "the manager",
+        "127.0.0.1/32": "an address of the device",
+        "8.0.0.8/32": "an address of the device",
+        "8.0.0.2/32": "a policy server",
+        "8.0.0.9/32": "a source of lists",
+        "2600::9/128": "a source of lists",
+        "8.0.0.4/32": "the log service",
+        "8.0.0.5/32": "the SIEM",
+        "8.0.0.6/32": "the SIEM",
+        "2600::6/128": "the SIEM",
+        "8.0.0.7/32": "the log upload proxy",
+        "8.0.0.10/32": "an address of the device",
+        "8.0.0.3/32": "protected by the settings",
+    }
+
+
+def test_without_a_set_address_the_manager_is_where_it_speaks_to_the_device_from() -> None:
+    assert protected(NodeSettings())["127.0.0.1/32"] == "the manager"
+    assert "the manager" not in protected(NodeSettings(), device="absent.invalid").values()
+
+
+def test_a_siem_that_gets_nothing_is_nobody_to_protect() -> None:
+    assert "the SIEM" not in protected(NodeSettings(), forward_address="8.0.0.5").values()
