@@ -15,7 +15,15 @@ with atheris.instrument_imports():
     from tscm.syslog.asa_bulk import event_of, of_event, policy_rows
     from tscm.syslog.escape import escape, unescape
 
-TAGS = (b"%ASA-6-106100: access-list ", b"%ASA-4-106023: Deny ", b"%FTD-6-302013: Built ", b"")
+TAGS = (
+    b"%ASA-6-106100: access-list ",
+    b"%ASA-4-106023: Deny ",
+    b"%FTD-6-302013: Built ",
+    b"%ASA-6-106100: access-list a denied tcp i/192.0.2.1(1",
+    b'%ASA-4-106023: Deny tcp src be:2001:db8::1/1 dst a:be:192.0.2.1/443 by access-group "',
+    b"%ASA-2-106006: message repeated 3 times: [ Deny inbound UDP from ",
+    b"",
+)
 
 
 def one(data: bytes) -> None:
@@ -31,6 +39,7 @@ def one(data: bytes) -> None:
         assert 0 <= event.severity <= 7
         for end in (event.source, event.destination):
             assert end is None or end.port is None or 0 <= end.port <= 65535
+        assert event.hit_count is None or 0 <= event.hit_count < 2**32
     block = b"first\n" + line + b"\nlast\n"
     assert policy_lines(block) == ([line + b"\n"] if is_policy_line(line) else [])
     told = parse(unescape(line)) if is_policy_line(line) else None

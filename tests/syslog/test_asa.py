@@ -59,10 +59,27 @@ def test_an_access_list_line_gives_all_of_its_facts() -> None:
             "fw-7",
             "2013-04-15T09:36:50+00:00",
         ),
+        (b"<166>:2013 Apr 15 09:36:50 UTC 1f3e-9a : ", "1f3e-9a", "2013-04-15T09:36:50+00:00"),
+        (b"<166>Apr  5  2013  09:36:50.125 fw1: ", "fw1", "2013-04-05T09:36:50+00:00"),
+        (b"<166>Apr 15 2014 09:34:34 EDT fw1 ", "fw1", "2014-04-15T09:34:34-04:00"),
+        (b"<166>Apr 15 2014 09:34:34 IST fw1 : ", "fw1", None),
+        (b"<166>Apr 15 09:36:50 FW: ", "FW", "2013-04-15T09:36:50+00:00"),
+        (b"<166>Apr 15 09:36:50 fw.example.net : Apr 15 11:36:50 CEST: ", "fw.example.net",
+         "2013-04-15T09:36:50+00:00"),
+        (b"2013-04-15T11:36:50+0200 fw1 ", "fw1", "2013-04-15T09:36:50+00:00"),
+        (b"<166>1 2013-04-15T09:36:50.125Z fw1 asa 71 ID47 - ", "fw1", "2013-04-15T09:36:50.125+00:00"),
+        (b"2013-04-15 09:36:50\tLocal4.Info\t192.0.2.9\t", "192.0.2.9", "2013-04-15T09:36:50+00:00"),
+        (b"192.0.2.9:514 : local4.error Apr 15 2013 09:36:50: ", "192.0.2.9",
+         "2013-04-15T09:36:50+00:00"),
+        (b"LOCAL4.WARNING: fw1 ", "fw1", None),
+        (b"<166>3132517: fw1: 7: Apr 15 2013 09:36:50 UTC: ", "fw1", "2013-04-15T09:36:50+00:00"),
+        (b"Original Address=192.0.2.9 Apr 15 2013 09:36:50 ", "192.0.2.9", "2013-04-15T09:36:50+00:00"),
+        (b"<166>Apr 15 2013 09:36:50 5508_9.12(3): ", "5508_9.12(3)", "2013-04-15T09:36:50+00:00"),
+        (b"<166>2001:db8::9 : ", "2001:db8::9", None),
         (b"<166>Feb 30 2013 09:36:50: ", None, None),
         (b"<166>Apr 15 2013 09:36:50 XYZ: ", None, None),
     ],
-)
+)  # fmt: skip
 def test_every_header_form_is_read(header: bytes, device: str | None, stamp: str | None) -> None:
     event = parse(header + DENY, datetime(2013, 4, 16, tzinfo=UTC).timestamp())
     assert event is not None
@@ -132,6 +149,18 @@ def test_a_name_in_place_of_an_address_is_a_host() -> None:
     assert event is not None
     assert event.source is not None
     assert (event.source.address, event.source.host) == (None, "SERVER1")
+
+
+def test_a_tag_may_have_a_class_or_an_empty_one() -> None:
+    for tag, kind in (
+        (b"%FTD-4-106023", None), (b"%FTD--4-106023", None), (b"%ASA-session-4-106023", "session"),
+        (b"%ASA-tag-switching-4-106023", "tag-switching"),
+    ):  # fmt: skip
+        line = tag + b': Deny tcp src a:192.0.2.1/1 dst b:192.0.2.2/2 by access-group "g"'
+        event = parse(line)
+        assert event is not None
+        assert (event.message_class, event.access_list) == (kind, "g")
+        assert is_policy_line(line)
 
 
 @pytest.mark.parametrize(

@@ -21,30 +21,39 @@ HEADS = st.sampled_from(
 )
 TAGS = st.sampled_from(
     [b"%ASA-6-106100: ", b"%ASA-6-106100 ", b"%FTD-session-5-106102: ", b"%ASA-4-106023: ",
-     b"%ASA-6-302013: x %ASA-6-106100: ", b"%PIX-4-106103: ", b"%ASA-6-106100::  "]
+     b"%ASA-6-302013: x %ASA-6-106100: ", b"%PIX-4-106103: ", b"%ASA-6-106100::  ",
+     b"%FTD--6-106100: ", b"%ASA-tag-switching-4-106023: ",
+     b"%ASA-6-106100: message repeated 3 times: [ ", b"%ASA-4-106023: message repeated 2 times: ["]
 )  # fmt: skip
 ADDRESSES = st.sampled_from(
     ["203.0.113.7", "10.0.0.1", "192.168.256.51", "010.1.1.1", "1.2.3", "2001:db8::5",
-     "2001:0DB8:0:0::5", "SERVER1", "...7...", "255.255.255.255", "\xfcber"]
+     "2001:0DB8:0:0::5", "SERVER1", "...7...", "255.255.255.255", "\xfcber", "be:10.0.0.9", "a:be:2001:db8::5",
+     "[2001:db8::5]", "dead:beef", ":", "10.0.0.1."]
 )  # fmt: skip
 PORTS = st.sampled_from(
     ["0", "1", "443", "0443", "59999", "60000", "65535", "65536", "99999", "https", ""]
 )
 PROTOCOLS = st.sampled_from(["tcp", "udp", "icmp", "gre", "47", "TCP", "ipv6-icmp"])
-USERS = st.sampled_from(["", "(LOCAL\\bob)", " (a, b)", "(1.2.3.4/5)"])
-NAMES = st.sampled_from(["outside", "in side", "dmz_1.2", "Ünter", 'a"b'])
+USERS = st.sampled_from(
+    ["", "(LOCAL\\bob)", " (a, b)", "(1.2.3.4/5)", "(9:Guests)", "(A to B -> C)"]
+)
+NAMES = st.sampled_from(
+    ["outside", "in side", "dmz_1.2", "Ünter", 'a"b', "be", "v1:lan", "Gi0/1", "it's"]
+)
 
 
 @st.composite
 def listed(draw: st.DrawFn) -> bytes:
     word = draw(st.sampled_from(["permitted", "denied", "est-allowed", "Denied", "allowed"]))
-    when = draw(st.sampled_from(["first hit", "300-second interval", "second"]))
+    when = draw(st.sampled_from(["first hit", "300-second interval", "second", "(first hit)"]))
     tail = draw(st.sampled_from([" [0xd820e56a, 0x0]", "", " [0x1]", " and more"]))
     ends = " -> ".join(
         f"{draw(NAMES)}/{draw(ADDRESSES)}({draw(PORTS)}){draw(USERS)}" for _ in range(2)
     )
     hits = draw(st.sampled_from(["1", "144", "007", "0", "99999999999"]))
-    text = f"access-list {draw(NAMES)} {word} {draw(PROTOCOLS)} {ends} hit-cnt {hits} {when}{tail}"
+    count = draw(st.sampled_from([f" hit-cnt {hits} {when}{tail}", ""]))
+    user = draw(st.sampled_from(["", " for user bob", " for user 'b ob'"]))
+    text = f"access-list {draw(NAMES)} {word} {draw(PROTOCOLS)}{user} {ends}{count}"
     return text.encode("latin-1")
 
 

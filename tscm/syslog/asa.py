@@ -6,8 +6,6 @@ whose form the six digits decide.  The tag is found first; what stands before it
 header, what stands behind it by the forms of `asa_forms` (Cisco ASA Series Syslog Messages).
 """
 
-import contextlib
-import ipaddress
 import re
 from datetime import datetime
 from enum import StrEnum
@@ -15,19 +13,21 @@ from enum import StrEnum
 from attrs import frozen
 
 from tscm.syslog import asa_forms
+from tscm.syslog.asa_ends import Endpoint
 from tscm.syslog.asa_header import read_header
 
 TAG = re.compile(
-    rb"%(ASA|FTD|PIX|FWSM)-(?:([A-Za-z][A-Za-z_-]{0,30})-)?([0-7])-([0-9]{6})(?![0-9])"
+    rb"%(ASA|FTD|PIX|FWSM)--?(?:([A-Za-z][A-Za-z_-]{0,30})-)?([0-7])-([0-9]{6})(?![0-9])"
 )
 
 POLICY_IDS = frozenset({"106100", "106023", "106102", "106103"})
 """The messages that record what an access-list did with a packet (docs/asa.md, section 8)."""
 
 _POLICY_LINE = re.compile(
-    rb"%(?:ASA|FTD|PIX|FWSM)-(?:[A-Za-z][A-Za-z_-]{0,30}-)?[0-7]-106(?:100|023|102|103)(?![0-9])"
+    rb"%(?:ASA|FTD|PIX|FWSM)--?(?:[A-Za-z][A-Za-z_-]{0,30}-)?[0-7]-106(?:100|023|102|103)(?![0-9])"
 )
 _MAX_TEXT = 65536
+_MAX_HITS = 2**32 - 1  # the ASA counts in 32 bits; more would overflow the sums of a report
 
 
 class Action(StrEnum):
@@ -39,19 +39,6 @@ class Action(StrEnum):
     DISCARDED = "discarded"
     BUILT = "built"
     TEARDOWN = "teardown"
-
-
-@frozen(kw_only=True)
-class Endpoint:
-    """
-    One end of a packet's way: an address, or the name that the ASA put in its place.
-    """
-
-    address: ipaddress.IPv4Address | ipaddress.IPv6Address | None = None
-    host: str | None = None
-    port: int | None = None
-    interface: str | None = None
-    user: str | None = None
 
 
 @frozen(kw_only=True)
@@ -79,6 +66,7 @@ class AsaEvent:
     icmp_type: int | None = None
     icmp_code: int | None = None
     hashes: tuple[str, ...] = ()
+    command: str | None = None
 
 
 def parse(line: bytes, received_at: float | None = None) -> AsaEvent | None:
@@ -94,6 +82,7 @@ def parse(line: bytes, received_at: float | None = None) -> AsaEvent | None:
     text = line[tag.end() : tag.end() + _MAX_TEXT].decode("utf-8", "replace").lstrip(":").strip()
     message_id = tag[4].decode("ascii")
     facts = asa_forms.read_text(message_id, text)
+    words = facts.words
     return AsaEvent(
         message_id=message_id,
         severity=int(tag[3]),
@@ -101,16 +90,17 @@ def parse(line: bytes, received_at: float | None = None) -> AsaEvent | None:
         device=header.device,
         timestamp=header.timestamp,
         message_class=tag[2].decode("ascii") if tag[2] else None,
-        action=_action(facts),
-        protocol=_protocol(facts),
-        source=_endpoint(facts, "src"),
-        destination=_endpoint(facts, "dst"),
-        access_list=facts.get("acl"),
-        hit_count=_whole(facts.get("hits")),
-        interval_seconds=_whole(facts.get("interval")),
-        icmp_type=_whole(facts.get("type")),
-        icmp_code=_whole(facts.get("code")),
-        hashes=tuple(h for h in (facts.get("hash1"), facts.get("hash2")) if h),
+        action=_ACTIONS.get(words.get("action", "").lower()),
+        protocol=words["protocol"].lower() if "protocol" in words else None,
+        source=facts.source,
+        destination=facts.destination,
+        access_list=words.get("acl"),
+        hit_count=_hits(_whole(words.get("hits")), facts.times),
+        interval_seconds=_whole(words.get("interval")),
+        icmp_type=_whole(words.get("type")),
+        icmp_code=_whole(words.get("code")),
+        hashes=tuple(h for h in (words.get("hash1"), words.get("hash2")) if h),
+        command=words.get("command"),
     )
 
 
@@ -144,34 +134,15 @@ _ACTIONS = {
     "discarded": Action.DISCARDED,
     "built": Action.BUILT,
     "teardown": Action.TEARDOWN,
+    "dropping": Action.DISCARDED,
+    "failed": Action.DENIED,
 }
 
 
-def _action(facts: dict[str, str]) -> Action | None:
-    return _ACTIONS.get(facts.get("action", "").lower())
-
-
-def _protocol(facts: dict[str, str]) -> str | None:
-    protocol = facts.get("protocol")
-    return protocol.lower() if protocol else None
-
-
-def _endpoint(facts: dict[str, str], side: str) -> Endpoint | None:
-    host = facts.get(side)
-    interface = facts.get(f"{side}_if")
-    if host is None and interface is None:
-        return None
-    address = None
-    if host is not None:
-        with contextlib.suppress(ValueError):
-            address = ipaddress.ip_address(host)
-    return Endpoint(
-        address=address,
-        host=None if address is not None else host,
-        port=asa_forms.port_number(facts.get(f"{side}_port")),
-        interface=interface,
-        user=asa_forms.user(facts.get(f"{side}_par")),
-    )
+def _hits(counted: int | None, times: int) -> int | None:
+    """The ASA's own count, and what a relay says that it left out as equal."""
+    told = counted if times == 1 else times * (1 if counted is None else counted)
+    return told if told is None or told <= _MAX_HITS else None
 
 
 def _whole(digits: str | None) -> int | None:

@@ -12,7 +12,8 @@ from functools import lru_cache
 from ipaddress import ip_address
 from typing import NamedTuple
 
-from tscm.syslog.asa import POLICY_IDS, AsaEvent, Endpoint, parse, policy_lines
+from tscm.syslog.asa import POLICY_IDS, AsaEvent, parse, policy_lines
+from tscm.syslog.asa_ends import Endpoint
 from tscm.syslog.escape import unescape
 
 _ADDRESS = rb"([0-9A-Fa-f:.]{2,39}+)"
@@ -22,7 +23,7 @@ _PROTOCOL = rb"(?!icmp\b)([a-z]{2,5}+|[0-9]{1,3}+)"
 _PORT = rb"([0-9]{1,4}+|[1-5][0-9]{4})"
 _HASHES = rb"(?: \[0x[0-9a-f]{1,8}+, 0x[0-9a-f]{1,8}+\])?"
 _ORDINARY = re.compile(
-    rb"^(?:[^%\n]*%(?:ASA|FTD|PIX|FWSM)-(?:[A-Za-z][A-Za-z_-]{0,30}+-)?[0-7]-106(?:"
+    rb"^(?:[^%\n]*%(?:ASA|FTD|PIX|FWSM)-(?:[A-Za-z][A-Za-z_]{0,30}+-)?+[0-7]-106(?:"
     rb"(?:100|102|103): access-list ([!-~]{1,240}+) (permitted|denied|est-allowed) " + _PROTOCOL
     + rb" " + _INTERFACE + rb"/" + _ADDRESS + rb"\([0-9]{0,5}+\) -> "
     + _INTERFACE + rb"/" + _ADDRESS + rb"\(" + _PORT + rb"\) hit-cnt ([0-9]{1,9}+) "
@@ -80,7 +81,7 @@ def rows_of(lines: Sequence[bytes]) -> list[Row]:
 def row_of_each(lines: Sequence[bytes]) -> list[Row | None]:
     """The same with a place for each of *lines*; None where it does not tell two ends."""
     rows: list[Row | None] = []
-    for fields in _ORDINARY.findall(b"".join(lines)):
+    for place, fields in enumerate(_ORDINARY.findall(b"".join(lines))):
         row: Row | None
         if fields[_ACTION]:
             row = fields[:_FIELDS]
@@ -90,18 +91,25 @@ def row_of_each(lines: Sequence[bytes]) -> list[Row | None]:
         else:
             row = _row(fields[-1])
         if row is not None and (b":" in row[_SOURCE] or b":" in row[_DESTINATION]):
-            row = (*row[:3], _canonical(row[3]), _canonical(row[4]), *row[5:])
+            source, destination = _canonical(row[_SOURCE]), _canonical(row[_DESTINATION])
+            if source is None or destination is None:
+                row = _row(lines[place])
+            else:
+                row = (*row[:_SOURCE], source, destination, *row[_DESTINATION + 1 :])
         rows.append(row)
     return rows
 
 
 @lru_cache(_CANONICAL_KEPT)
-def _canonical(address: bytes) -> bytes:
-    """*address* as `str(ip_address(…))` spells it, or as it stands where it is none."""
+def _canonical(address: bytes) -> bytes | None:
+    """
+    *address* as `str(ip_address(…))` spells it, as it stands where it is a name, and None where
+    it has colons and is no address: part of it may be the interface's name.
+    """
     try:
         return str(ip_address(address.decode("ascii"))).encode("ascii")
     except ValueError:
-        return address
+        return None if b":" in address else address
 
 
 def policy_events(block: bytes) -> Iterator[tuple[bytes, PolicyEvent]]:
