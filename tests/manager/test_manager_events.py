@@ -5,6 +5,7 @@ What the lists did, as `tsadmin` tells it of a running manager: report, tail, se
 import csv
 import io
 import json
+import os
 import subprocess
 import sys
 import time
@@ -50,9 +51,12 @@ def manager(tmp_path: Path) -> Iterator[Manager]:
     one.stop()
 
 
-def tsadmin(manager: Manager, *words: str) -> subprocess.CompletedProcess[str]:
+def tsadmin(
+    manager: Manager, *words: str, environment: dict[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "tscm", "--root", str(manager.layout.root), *words],
+        env={**os.environ, **(environment or {})},
         capture_output=True,
         text=True,
         timeout=60,
@@ -90,6 +94,10 @@ def test_a_report_tells_who_was_blocked(manager: Manager) -> None:
     done = tsadmin(manager, "report", "fw", "--since", "1h")
     assert "203.0.113.0/24" in done.stdout
     assert "4 hits in 4 lines" in done.stdout
+    assert "in whole hours" in done.stdout
+    done = tsadmin(manager, "report", "fw", "--json", "--csv")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "give one of --json and --csv" in done.stderr
     done = tsadmin(manager, "report", "fw", "--by", "colour")
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
@@ -97,7 +105,7 @@ def test_a_report_tells_who_was_blocked(manager: Manager) -> None:
     assert ledger["balanced"]
     assert ledger["devices"]["fw"]["readers"]["events"]["sent"] == 4
     done = tsadmin(manager, "events", "rebuild", "fw")
-    assert "6 lines of fw were counted anew" in done.stdout
+    assert "6 lines of fw counted anew, 1 hour replaced" in done.stdout
     assert counted(manager) == 4
 
     manager.stop()
@@ -162,6 +170,23 @@ def test_tail_follows_over_a_rotation_and_shows_the_entry(manager: Manager) -> N
     assert "203.0.113.0/24" in told[0]
     assert b"\x1b" not in out.read_bytes() + hits.read_bytes()
     assert [line for line in out.read_text().splitlines() if line.endswith("first")]
+
+
+def test_no_byte_of_a_message_reaches_an_output_of_a_poor_locale(manager: Manager) -> None:
+    send_udp(
+        manager.port("udp"),
+        denied("203.0.113.7", inside="\u00db31m"),  # its second octet is an escape in Latin-1
+        b"<166>needle \xc3\x9b31m \x9b31m \xff",
+    )
+    wait_for(lambda: counted(manager) == 1, manager.said)
+    poor = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    for words in (("tail", "fw", "--once"), ("tail", "fw", "--once", "--hits"), ("search", "fw", "31m"),
+                  ("report", "fw", "--by", "inside"), ("report", "fw", "--by", "inside", "--csv"),
+                  ("report", "fw", "--by", "inside", "--json")):  # fmt: skip
+        done = tsadmin(manager, *words, environment=poor)
+        assert done.returncode == 0, done.stderr
+        assert "31m" in done.stdout
+        assert done.stdout.isascii()
 
 
 def test_text_of_a_sender_is_text_in_every_form(manager: Manager) -> None:

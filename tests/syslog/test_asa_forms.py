@@ -228,6 +228,10 @@ def test_each_message_of_the_table_gives_its_facts(
             ("permitted", None, None), End("10.9.0.4", 50001, "lan"), End("198.51.100.7", 443, "wan"),
         ),
         (
+            "106100: access-list lan_in denied tcp Gi0/1/10.9.0.4(50001) -> wan/no/host(443) hit-cnt 1 first hit",
+            ("denied", 1, None), End("10.9.0.4", 50001, "Gi0/1"), End("no/host", 443, "wan"),
+        ),
+        (
             "106102: access-list vpn permitted udp for user 'Ann Lee' wan/10.9.0.4(500) -> lan/10.9.0.5(53)"
             " hit-cnt 1 first hit [0x1f,0x2f]",
             ("permitted", 1, None), End("10.9.0.4", 500, "wan", "Ann Lee"), End("10.9.0.5", 53, "lan"),

@@ -33,5 +33,6 @@ def rebuild(session: Session, /, name: str, *, json_output: bool) -> None:
         say.as_json(done)
     else:
         say.info(
-            f"{done['lines']:,} lines of {name} were counted anew, {done['hours']:,} hours replaced"
+            f"{say.many(done['lines'], 'line', 'lines')} of {name} counted anew, "
+            f"{say.many(done['hours'], 'hour', 'hours')} replaced"
         )

@@ -52,6 +52,8 @@ def command(
 
     Hits are what the firewall counted, lines what it wrote: one line can stand for many hits.
     """
+    if json_output and csv_output:
+        raise click.UsageError("give one of --json and --csv")
     options["list"] = options.pop("list_name")
     asked = {key: value for key, value in options.items() if value is not None}
     found = session.backend().report(name, asked, _quiet)
@@ -73,7 +75,7 @@ def _as_table(found: Json) -> None:
     show_table(
         (by, "hits", "lines"),
         rows,
-        f"{found['device']}, from {when(found['since'])} to {when(found['until'])}",
+        f"{found['device']}, from {when(found['since'])} to {when(found['until'])}, in whole hours",
     )
     say.info(
         f"{found['hits']:,} hits in {found['lines']:,} lines; {len(rows)} of {found['groups']:,} shown"

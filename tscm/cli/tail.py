@@ -65,13 +65,13 @@ def command(
     sealed = blocks_back(
         Disk(), layout.logs, name
     )  # looked at before the live segment: no line twice
-    first = True
+    first, coloured = True, sys.stdout.isatty()
     for block in follow(live, once=once):
         lines = told(block, time.time())
         if first:
             lines = last_lines(lines, sealed, told, count)
         for line in lines:
-            click.echo(line)
+            say.plain(line if coloured else click.unstyle(line))
         sys.stdout.flush()
         first = False
 

@@ -33,9 +33,7 @@ _COLON_FORM = re.compile(
     r"| ?(?P<parens>\(.*))?",
     re.ASCII,
 )
-_SLASH_FORM = re.compile(
-    r"(?:(?P<interface>[^()]+)/)?(?P<host>[^/()]+?) ?\((?P<port>[\w-]*)\)(?P<parens>.*)", re.ASCII
-)
+_SLASH_FORM = re.compile(r"(?P<name>[^()]+?) ?\((?P<port>[\w-]*)\)(?P<parens>.*)", re.ASCII)
 _PARENTHESES = re.compile(r"\(([^()]*)\)?")
 _GROUP_TAG = re.compile(r"[0-9]+(?::.*)?")
 _MAPPED = re.compile(r"[^\s/]+/[\w-]+", re.ASCII)
@@ -73,10 +71,16 @@ def listed(spec: str) -> Endpoint | None:
     found = _SLASH_FORM.fullmatch(spec)
     if found is None:
         return None
+    interface, _, host = found["name"].rpartition("/")
+    address = _address(host)
+    if address is None:  # a name then, and the interface's has no slash
+        interface, parted, host = found["name"].partition("/")
+        if not parted:
+            interface, host = "", interface
     return _endpoint(
-        found["interface"],
-        found["host"],
-        _address(found["host"]),
+        interface,
+        host,
+        address,
         port=port_number(found["port"]),
         user=user(found["parens"]),
     )
