@@ -2,6 +2,7 @@
 The doctor beside the whole product, broken in each way that it knows, one by one.
 """
 
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
@@ -129,6 +130,14 @@ async def policy_service_away(world: World) -> None:
     await world.stop("policy")
 
 
+async def configuration_too_large(world: World) -> None:
+    world.asa.set_switches({"enforce_budget": False})  # the agent's end is another break
+    world.type(
+        "object-group network OTHERS",
+        *(f"network-object host 172.16.{n // 250}.{n % 250 + 1}" for n in range(16_000)),
+    )
+
+
 async def siem_away(world: World) -> None:
     await world.siem.go_away()
 
@@ -176,6 +185,7 @@ async def wrong_upload_key(world: World) -> None:
         (logging_off, {"logging"}, set()),
         (list_empty, {"block list"}, set()),
         (policy_service_away, {"policy service", "block list", "allow list"}, set()),
+        (configuration_too_large, {"free budget"}, set()),
         (siem_away, {"SIEM"}, set()),
         (proxy_wrong_password, {"proxy", "log service"}, set()),
         (proxy_away, {"proxy", "log service"}, set()),
@@ -289,6 +299,22 @@ def test_a_disk_that_is_nearly_full_is_told(tmp_path: Path) -> None:
     }
     assert found["disk"].verdict == "doubtful"
     assert "600 MB" in found["disk"].sentence
+
+
+def test_what_is_wrong_with_the_host_is_told_before_a_manager_starts(tmp_path: Path) -> None:
+    from tscm.settings.layout import Layout
+
+    layout = Layout(tmp_path)
+    layout.settings_file.parent.mkdir(parents=True)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
+        taken.bind((HERE, 0))
+        layout.settings_file.write_text(f'[listen]\nudp = ["{HERE}:{taken.getsockname()[1]}"]\n')
+        host = Host(now=lambda: 0.0, synchronised=lambda: False, rmem_max=lambda: 4096)
+        found = {one.link: one for one in walk_node(layout, None, quiet, host)}
+    assert found["listeners"].verdict == found["clock"].verdict == "broken"
+    assert found["listeners"].remedy
+    assert found["socket buffers"].verdict == "doubtful"
+    assert "net.core.rmem_max" in found["socket buffers"].remedy
 
 
 @pytest_twisted.ensureDeferred
