@@ -4,6 +4,7 @@ What the control interface can ask of the manager, carried out by its rooms.
 
 import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -124,6 +125,7 @@ class NodeOperations:
             state["fault"] = node.faults[name]
         state["policy"] = node.updates.figures(name)
         state["log"] = node.spool.figures(name)
+        state["lag_seconds"] = node.lags.of(name)
         state.update(rooms.figures())
         state["events"] = node.events.figures(name)
         state["udp_path"] = node.intake.figures().get("udp_path")
@@ -356,12 +358,14 @@ class NodeOperations:
                 "started_at": node.started_at,
                 "devices": len(node.rooms),
                 "faults": dict(node.faults),
+                "database_bytes": _bytes_of(node.layout.database),
             },
             "intake": intake,
             "balanced": balance(intake, logs)["balanced"],
             "devices": {
                 name: {
                     "log": logs[name],
+                    "lag_seconds": node.lags.of(name),
                     "policy": node.updates.figures(name),
                     **node.rooms[name].figures(),
                 }
@@ -404,6 +408,13 @@ class NodeOperations:
         """Nobody logs in with a password that could not be opened: accounts get locked."""
         self._node.device(name)
         read_device(self._node.layout, name, load_key(self._node.layout.key))
+
+
+def _bytes_of(file: Path) -> int | None:
+    try:
+        return file.stat().st_size
+    except OSError:
+        return None
 
 
 def _count(number: int, one: str, many: str) -> str:

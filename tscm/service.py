@@ -35,6 +35,7 @@ from tscm.operations import NodeOperations
 from tscm.policy.rank import Hits
 from tscm.portal.log_service import LogService
 from tscm.portal.policy_service import PolicyService
+from tscm.reader_lag import LOOK_SECONDS, ReaderLags
 from tscm.schedule import PeriodicService
 from tscm.settings.device import DeviceSettings
 from tscm.settings.files import read_node
@@ -92,6 +93,8 @@ class NodeService(Service):
     started_at: float = field(default=0.0, init=False)
     files: SettingsWatch = field(init=False)
     _watch: PeriodicService = field(init=False)
+    lags: ReaderLags = field(init=False)
+    _lag_looks: PeriodicService = field(init=False)
     _reopening: PeriodicService = field(init=False)
     """Runs only where the database could not be used at the start."""
     _ending: set[str] = field(factory=set, init=False)
@@ -149,6 +152,10 @@ class NodeService(Service):
         self.files = SettingsWatch(self)
         self._watch = PeriodicService(
             reactor, WATCH_SECONDS, self.files.look, "watch over the settings", WATCH_SECONDS
+        )
+        self.lags = ReaderLags(reactor, lambda: list(self.rooms), self.spool.positions)
+        self._lag_looks = PeriodicService(
+            reactor, LOOK_SECONDS, self.lags.look, "look at the ends of the logs", LOOK_SECONDS
         )
         self._reopening = PeriodicService(
             reactor, REOPEN_SECONDS, self._open_store_again, "look at the database", REOPEN_SECONDS
@@ -209,6 +216,7 @@ class NodeService(Service):
         for one in self.portal:
             one.startService()
         self.files.begin()
+        self._lag_looks.startService()
         self.bookkeeper.startService()
         self.intake.startService()
         self.control.startService()
@@ -253,6 +261,7 @@ class NodeService(Service):
         await self._end("word to systemd", self.systemd.stopService)
         await self._end("settings watch", self._watch.stopService)
         await self._end("look at the database", self._reopening.stopService)
+        await self._end("look at the ends of the logs", self._lag_looks.stopService)
         await self._end("intake", self.intake.stopService)
         await self._end("ledger", self.bookkeeper.stopService)
         await self._end("control interface", self.control.stopService)

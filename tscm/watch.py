@@ -82,6 +82,9 @@ class FigureCollector:
         yield from _devices(figures["devices"], figures["now"])
         node = figures["node"]
         yield _one("tscm_started_at_seconds", "When the manager started.", node["started_at"])
+        if node["database_bytes"] is not None:
+            about = "Size of the database, its write-ahead log left out."
+            yield _one("tscm_database_bytes", about, node["database_bytes"])
         yield _one("tscm_devices", "Devices in force.", node["devices"])
         yield _one(
             "tscm_settings_faults", "Settings files that are not in force.", len(node["faults"])
@@ -153,6 +156,19 @@ def _devices(devices: Mapping[str, Json], now: float) -> Iterable[Metric]:
     age = GaugeMetricFamily(
         "tscm_device_silent_seconds", "Seconds since a device's last line.", labels=["device"]
     )
+    kept = GaugeMetricFamily(
+        "tscm_device_kept_bytes",
+        "Bytes of a device's log that retention has left, before compression.",
+        labels=["device"],
+    )
+    segments = GaugeMetricFamily(
+        "tscm_device_segments", "Sealed segments of a device's log.", labels=["device"]
+    )
+    lag = GaugeMetricFamily(
+        "tscm_reader_lag_seconds",
+        "How long the oldest line has waited for a reader.",
+        labels=["device", "reader"],
+    )
     passed = [
         CounterMetricFamily(name, about, labels=["device", "reader"]) for _, name, about in _READER
     ]
@@ -163,6 +179,10 @@ def _devices(devices: Mapping[str, Json], now: float) -> Iterable[Metric]:
         log = one["log"]
         stored.add_metric([name], log["stored_lines"])
         size.add_metric([name], log["stored_bytes"])
+        kept.add_metric([name], log["stored_bytes"] - log["first_offset"])
+        segments.add_metric([name], log["segments"])
+        for reader, seconds in one["lag_seconds"].items():
+            lag.add_metric([name, reader], seconds)
         if log["last_received_at"]:
             age.add_metric([name], now - log["last_received_at"])
         for reader, row in log["readers"].items():
@@ -170,7 +190,7 @@ def _devices(devices: Mapping[str, Json], now: float) -> Iterable[Metric]:
                 family.add_metric([name, reader], row[key])
             for (key, _, _), gauge in zip(_WAITING, waiting, strict=True):
                 gauge.add_metric([name, reader], row[key])
-    yield from (stored, size, age, *passed, *waiting)
+    yield from (stored, size, kept, segments, age, *passed, *waiting, lag)
     yield from _targets(devices)
     yield from _policy(devices, now)
 
@@ -186,6 +206,11 @@ def _targets(devices: Mapping[str, Json]) -> Iterable[Metric]:
         "tscm_upload_failures", "Failures of uploads since the last good one.", labels=["device"]
     )
     batches = CounterMetricFamily("tscm_upload_batches", "Batches uploaded.", labels=["device"])
+    aside = GaugeMetricFamily(
+        "tscm_upload_set_aside_batches",
+        "Batches that the log service would not take.",
+        labels=["device"],
+    )
     for name, one in devices.items():
         for target in (one.get("forward"), *(one.get("forward_also") or ())):
             if target is not None:
@@ -195,7 +220,8 @@ def _targets(devices: Mapping[str, Json]) -> Iterable[Metric]:
         if upload is not None:
             failing.add_metric([name], upload["failures"])
             batches.add_metric([name], upload["batches"])
-    yield from (lag, up, failing, batches)
+            aside.add_metric([name], upload["set_aside"])
+    yield from (lag, up, failing, batches, aside)
 
 
 def _policy(devices: Mapping[str, Json], now: float) -> Iterable[Metric]:
@@ -208,17 +234,25 @@ def _policy(devices: Mapping[str, Json], now: float) -> Iterable[Metric]:
     entries = GaugeMetricFamily(
         "tscm_policy_entries", "Entries on a device.", labels=["device", "list"]
     )
+    result = GaugeMetricFamily(
+        "tscm_policy_result", "1 for how the last update ended.", labels=["device", "result"]
+    )
+    failed = GaugeMetricFamily(
+        "tscm_policy_failed_runs", "Updates that failed since a good one.", labels=["device"]
+    )
     for name, one in devices.items():
         policy = one["policy"]
+        failed.add_metric([name], policy["failed_runs"])
         last, last_good = policy.get("last_update"), policy.get("last_good")
         if last is not None:
             good.add_metric([name], float(bool(last.get("good"))))
+            result.add_metric([name, str(last.get("result"))], 1)
         if last_good is not None:
             age.add_metric([name], now - last_good["finished_at"])
             for kind in ("block", "allow"):
                 if last_good.get(kind):
                     entries.add_metric([name, kind], last_good[kind]["desired"])
-    yield from (age, good, entries)
+    yield from (age, good, result, failed, entries)
 
 
 @define(eq=False)

@@ -58,6 +58,12 @@ def test_every_figure_is_there_and_promtool_has_nothing_against_them(manager: Ma
         text = client.get("/metrics").text
         assert value(text, "tscm_device_stored_lines_total", device="fw") == 2
         assert value(text, "tscm_reader_waiting_lines", device="fw", reader="forward") == 2
+        assert value(text, "tscm_reader_lag_seconds", device="fw", reader="forward") >= 0
+        assert value(text, "tscm_reader_lag_seconds", device="fw", reader="events") >= 0
+        assert value(text, "tscm_device_kept_bytes", device="fw") == 18
+        assert value(text, "tscm_device_segments", device="fw") == 0
+        assert value(text, "tscm_policy_failed_runs", device="fw") == 0
+        assert value(text, "tscm_database_bytes") > 0
         assert value(text, "tscm_forward_up", device="fw") == 0
         assert value(text, "tscm_ledger_balanced") == 1
         assert value(text, "tscm_ledger_difference_lines", device="fw", reader="events") == 0
