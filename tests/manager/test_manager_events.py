@@ -95,6 +95,15 @@ def test_a_report_tells_who_was_blocked(manager: Manager) -> None:
     assert "203.0.113.0/24" in done.stdout
     assert "4 hits in 4 lines" in done.stdout
     assert "in whole hours" in done.stdout
+    send_udp(
+        manager.port("udp"), b"<161>%ASA-1-106101: Number of cached deny-flows has reached limit"
+    )
+    manager.when_lines("fw", 7)
+
+    def warned() -> bool:
+        return "1 time that" in tsadmin(manager, "report", "fw", "--csv").stderr
+
+    wait_for(warned, manager.said)
     done = tsadmin(manager, "report", "fw", "--json", "--csv")
     assert (done.returncode, done.stdout) == (2, "")
     assert "give one of --json and --csv" in done.stderr
@@ -105,7 +114,7 @@ def test_a_report_tells_who_was_blocked(manager: Manager) -> None:
     assert ledger["balanced"]
     assert ledger["devices"]["fw"]["readers"]["events"]["sent"] == 4
     done = tsadmin(manager, "events", "rebuild", "fw")
-    assert "6 lines of fw counted anew, 1 hour replaced" in done.stdout
+    assert "7 lines of fw counted anew, 1 hour replaced" in done.stdout
     assert counted(manager) == 4
 
     manager.stop()

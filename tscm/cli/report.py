@@ -63,6 +63,11 @@ def command(
         _as_csv(found)
     else:
         _as_table(found)
+    if found["counts_are_low"] and not json_output:
+        say.warn(
+            f"the firewall said {say.many(found['counts_are_low'], 'time', 'times')} that it had stopped "
+            f"counting denied flows (106101): all counts are low; raise `access-list deny-flow-max`"
+        )
 
 
 def _quiet(_: Progress) -> None:
@@ -80,11 +85,6 @@ def _as_table(found: Json) -> None:
     say.info(
         f"{found['hits']:,} hits in {found['lines']:,} lines; {len(rows)} of {found['groups']:,} shown"
     )
-    if found["counts_are_low"]:
-        say.warn(
-            f"the firewall said {found['counts_are_low']:,} times that it had stopped counting "
-            f"denied flows (106101): all counts are low; raise `access-list deny-flow-max`"
-        )
 
 
 def _as_csv(found: Json) -> None:
