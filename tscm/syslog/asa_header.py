@@ -67,6 +67,9 @@ def read_header(text: str, received_at: float | None = None) -> Header:
     found: datetime | None = None
     names: list[str] = []
     while rest := rest.lstrip(" :\t"):
+        if kept := _PRI.match(rest):  # a relay put its header before the whole line
+            rest = rest[kept.end() :]
+            continue
         bsd = _BSD_STAMP.match(rest)
         stamp = bsd or _ISO_STAMP.match(rest)
         if stamp is None:
