@@ -230,16 +230,17 @@ def fill(path: Path, block: list[str]) -> int:
             rows,
         )
         total += len(rows)
-    for table, at, keys_ in (
-        ("hourly", "hour", "action, direction, list"),
-        ("daily", "hour / 24", "action, direction, list, entry, outside"),
-        ("daily_inside", "hour / 24", "action, direction, list, inside, protocol, port"),
-    ):
-        connection.execute(
-            f"INSERT INTO {table} SELECT device, {at}, {keys_}, SUM(lines), SUM(hits) FROM hits "  # noqa: S608
-            f"WHERE device = {word['device']} GROUP BY {at}, {keys_}"
-        )
     connection.execute("COMMIT")
+    last = FIRST_HOUR + DAYS * 24 - 2  # the hours of today that no pack has yet
+    rollups = Rollups(connection)
+    before = time.process_time()
+    days = rollups.unpacked(last)
+    for device, day in days:
+        while rollups.pack(device, day, last):
+            pass
+    print(
+        f"\npack a day                 {(time.process_time() - before) / len(days):6.2f} CPU seconds"
+    )
     connection.close()
     return total
 

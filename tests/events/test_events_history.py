@@ -130,14 +130,33 @@ def test_a_network_asks_for_the_entries_within_and_around(world: World) -> None:
     assert world.ask("198.51.100.0/24")["seen"] == {"entries": [], "count": 0, "address": []}
 
 
-def test_hours_that_were_taken_away_leave_the_day(world: World) -> None:
-    world.hit("203.0.113.7", 480_005)
-    world.hit("203.0.113.7", 480_030)
+@pytest.mark.parametrize("packed_to", [0, 480_020, 480_040])
+def test_hours_that_were_taken_away_are_told_no_more(world: World, packed_to: int) -> None:
+    for hour in (480_005, 480_012, 480_030):
+        world.hit("203.0.113.7", hour)
     connection = open_database(str(world.path))
-    connection.execute("DELETE FROM hits WHERE hour < 480010")
+    rollups = Rollups(connection)
+    for device, day in rollups.unpacked(packed_to):
+        assert rollups.pack(device, day, packed_to)
+    assert rollups.expire(480_010) == 1
     connection.close()
     (one,) = world.ask("203.0.113.7")["seen"]["address"]
-    assert (one["first_hour"], one["last_hour"]) == (480_000 * HOUR, 480_030 * HOUR)
+    assert (one["first_hour"], one["last_hour"]) == (480_012 * HOUR, 480_030 * HOUR)
+    assert (one["lines"], one["hits"]) == (2, 2)
+
+
+def test_of_many_entries_those_that_hit_most_are_told(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tscm.events.history.SHOWN", 1)
+    world.hit("203.0.113.7", 480_003, 2)
+    world.hit("203.0.113.70", 480_004, 7)
+    world.hit("203.0.113.70", 480_009, 1)
+    seen = world.ask("203.0.113.0/25")["seen"]
+    assert seen["count"] == 2
+    (one,) = seen["entries"]
+    assert (one["entry"], one["hits"]) == ("203.0.113.64/26", 8)
+    assert (one["first_hour"], one["last_hour"]) == (480_004 * HOUR, 480_009 * HOUR)
 
 
 def test_a_damaged_generation_ends_what_can_be_known(world: World) -> None:

@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 
 from tscm.errors import SettingsFaulty
-from tscm.events import report
 from tscm.events.judge import Force, Hit, Sum, judge
 from tscm.events.report import Question, ask, read_question
 from tscm.events.rollups import EventPosition, Rollups
@@ -26,8 +25,10 @@ FIRST = 480_000  # a multiple of 24
 HOURS = range(FIRST, FIRST + 72)
 
 
-@pytest.fixture(scope="module")
-def counted(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[tuple[int, Hit, Sum]]]:
+@pytest.fixture(scope="module", params=[0, 40, 72], ids=["in rows", "in part packed", "packed"])
+def counted(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, list[tuple[int, Hit, Sum]]]:
     path = tmp_path_factory.mktemp("report") / "tscm.db"
     store = Store(path)
     store.open()
@@ -60,6 +61,9 @@ def counted(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[tuple[
         rollups.add("fw", {hour: judge(rows, [force])}, EventPosition(offset=hour, low=3))
         rollups.add("other", {hour: judge(rows[:1], [force])}, EventPosition(offset=hour))
     every = list(rollups.every("fw"))
+    for device, day in rollups.unpacked(FIRST + request.param):
+        while rollups.pack(device, day, FIRST + request.param):
+            pass
     connection.close()
     assert len(every) > 200
     return path, every
@@ -95,13 +99,9 @@ def fits(asked: Question, hour: int, hit: Hit) -> bool:
     )
 
 
-@pytest.mark.parametrize("looked_up", [report._KEYS_LOOKED_UP, 3], ids=["looked up", "all read"])
 def test_every_report_is_what_counting_by_hand_gives(
     counted: tuple[Path, list[tuple[int, Hit, Sum]]],
-    monkeypatch: pytest.MonkeyPatch,
-    looked_up: int,
 ) -> None:
-    monkeypatch.setattr(report, "_KEYS_LOOKED_UP", looked_up)
     path, every = counted
     random = Random(3)
     answered = 0

@@ -9,9 +9,12 @@ import sqlite3
 from collections.abc import Sequence
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from typing import Any
+
+import numpy as np
+from attrs import evolve
 
 from tscm.events.rollups import ACTIONS, HOUR_SECONDS
+from tscm.events.sums import Groups, Wanted, among, distinct, spelt, summed
 from tscm.model import Cidr, Json
 from tscm.policy.presence import presence
 from tscm.store.policies import unpacked
@@ -30,6 +33,7 @@ def with_history(database: Path, device: str, answer: Json) -> Json:
     """
     connection = sqlite3.connect(f"file:{database}?mode=ro", uri=True, timeout=_BUSY_SECONDS)
     try:
+        connection.execute("BEGIN")  # one state of the database
         lists = [
             {**one, "since": _since(connection, device, one["kind"], one["asked"])}
             for one in answer["lists"]
@@ -75,20 +79,18 @@ def _since_words(since: Json | None) -> str:
 
 
 def _seen(connection: sqlite3.Connection, device: str, asked: IPv4Network | IPv6Network) -> Json:
-    number = _word(connection, device)
-    entries = _counted(connection, number, "entry", _entries_meeting(connection, number, asked))
+    wanted = Wanted(device=_word(connection, device))
+    count, entries = _counted(
+        connection, wanted, "entry", _entries_meeting(connection, wanted, asked)
+    )
     host = asked.prefixlen == asked.max_prefixlen
     addresses = [_word(connection, str(asked.network_address))] if host else []
-    itself = _counted(connection, number, "outside", addresses)
-    return {
-        "entries": [_told(connection, number, "entry", one) for one in entries[:SHOWN]],
-        "count": len(entries),
-        "address": [_told(connection, number, "outside", one) for one in itself],
-    }
+    _, itself = _counted(connection, wanted, "outside", addresses)
+    return {"entries": entries, "count": count, "address": itself}
 
 
 def _entries_meeting(
-    connection: sqlite3.Connection, device: int, asked: IPv4Network | IPv6Network
+    connection: sqlite3.Connection, wanted: Wanted, asked: IPv4Network | IPv6Network
 ) -> list[int]:
     """The entries ever seen hitting that share an address with *asked*, as words."""
     around = [
@@ -97,11 +99,8 @@ def _entries_meeting(
     ]
     if asked.prefixlen == asked.max_prefixlen:
         return around
-    known = connection.execute(
-        "SELECT id, text FROM words WHERE id IN (SELECT DISTINCT entry FROM daily WHERE device = ?)",
-        (device,),
-    )
-    return around + [word for word, text in known if _lies_in(text, asked)]
+    known = spelt(connection, distinct(connection, wanted, "entry").tolist())
+    return around + [word for word, text in known.items() if _lies_in(text, asked)]
 
 
 def _lies_in(text: str, asked: IPv4Network | IPv6Network) -> bool:
@@ -111,76 +110,48 @@ def _lies_in(text: str, asked: IPv4Network | IPv6Network) -> bool:
     return isinstance(asked, IPv6Network) and found.subnet_of(asked)
 
 
-_Counted = tuple[int, int, int, int, int, int, int]
-"""Word, action, list, first day, last day, lines, hits."""
-
-
 def _counted(
-    connection: sqlite3.Connection, device: int, column: str, words: Sequence[int]
-) -> list[_Counted]:
-    """What the days tell of each of *words*, by falling hits."""
-    found: dict[int, list[_Counted]] = {}
-    for word in words:
-        if word >= 0 and word not in found:
-            found[word] = connection.execute(
-                f"SELECT {column}, action, list, MIN(day), MAX(day), SUM(lines), SUM(hits) "  # noqa: S608 - names of this file
-                f"FROM daily INDEXED BY daily_by_{column} "
-                f"WHERE device = ? AND {column} = ? GROUP BY action, list",
-                (device, word),
-            ).fetchall()
-    return sorted((one for rows in found.values() for one in rows), key=lambda one: -one[6])
+    connection: sqlite3.Connection, wanted: Wanted, column: str, words: Sequence[int]
+) -> tuple[int, list[Json]]:
+    """How many of *words* hit, by action and list, and those that hit most, with their hours."""
+    words = sorted({word for word in words if word >= 0})
+    count = None
+    if len(words) > SHOWN:  # first which of them are shown: by hour they would be too many
+        found = _summed(connection, wanted, words, (column, "action", "list"))
+        count = len(found.hits)
+        words = found.keys[0][np.argsort(-found.hits, kind="stable")][:SHOWN].tolist()
+    hourly = _summed(connection, wanted, words, (column, "action", "list", "hour"))
+    shown: dict[tuple[int, ...], list[int]] = {}
+    for *key, hour, lines, hits in zip(
+        *hourly.keys.tolist(), hourly.lines.tolist(), hourly.hits.tolist(), strict=True
+    ):
+        told = shown.setdefault(tuple(key), [hour, hour, 0, 0])  # hours come rising
+        told[1] = hour
+        told[2] += lines
+        told[3] += hits
+    texts = spelt(connection, [*words, *{named for _, _, named in shown}])
+    return count or len(shown), [
+        {
+            column: texts[word],
+            "action": ACTIONS[action],
+            "list": texts[named],
+            "first_hour": first * HOUR_SECONDS,
+            "last_hour": last * HOUR_SECONDS,
+            "lines": lines,
+            "hits": hits,
+        }
+        for (word, action, named), (first, last, lines, hits) in sorted(
+            shown.items(), key=lambda one: -one[1][3]
+        )[:SHOWN]
+    ]
 
 
-def _told(connection: sqlite3.Connection, device: int, column: str, one: _Counted) -> Json:
-    word, action, named, first_day, last_day, lines, hits = one
-    hours = (
-        range(first_day * 24, first_day * 24 + 24),
-        range(last_day * 24 + 23, last_day * 24 - 1, -1),
-    )
-    first, last = (
-        _first_of(connection, device, column, (word, action, named), one) for one in hours
-    )
-    return {
-        column: _text(connection, word),
-        "action": ACTIONS[action],
-        "list": _text(connection, named),
-        "first_hour": first * HOUR_SECONDS,
-        "last_hour": last * HOUR_SECONDS,
-        "lines": lines,
-        "hits": hits,
-    }
-
-
-def _first_of(
-    connection: sqlite3.Connection,
-    device: int,
-    column: str,
-    sought: tuple[int, int, int],
-    hours: range,
-) -> int:
-    """The first of a day's *hours* that has it; the first of all where they have been taken away."""
-    word, action, named = sought
-    keys = connection.execute(
-        f"SELECT DISTINCT direction, entry FROM daily INDEXED BY daily_by_{column} "  # noqa: S608 - as above
-        f"WHERE device = ? AND {column} = ? AND day = ? AND action = ? AND list = ?",
-        (device, word, hours[0] // 24, action, named),
-    ).fetchall()
-    for hour in hours:
-        for direction, entry in keys:
-            row = connection.execute(
-                f"SELECT 1 FROM hits WHERE device = ? AND hour = ? AND action = ? "  # noqa: S608
-                f"AND direction = ? AND list = ? AND entry = ? AND {column} = ? LIMIT 1",
-                (device, hour, action, direction, named, entry, word),
-            ).fetchone()
-            if row is not None:
-                return hour
-    return hours[0]
+def _summed(
+    connection: sqlite3.Connection, wanted: Wanted, words: Sequence[int], by: Sequence[str]
+) -> Groups:
+    return summed(connection, evolve(wanted, conditions=(among(by[0], words),)), by)
 
 
 def _word(connection: sqlite3.Connection, text: str) -> int:
     row = connection.execute("SELECT id FROM words WHERE text = ?", (text,)).fetchone()
     return -1 if row is None else int(row[0])
-
-
-def _text(connection: sqlite3.Connection, word: int) -> Any:
-    return connection.execute("SELECT text FROM words WHERE id = ?", (word,)).fetchone()[0]

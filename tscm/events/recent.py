@@ -9,7 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tscm.events.judge import BLOCKED
+from tscm.events.packs import DAY_HOURS
 from tscm.events.rollups import ACTIONS, HOUR_SECONDS
+from tscm.events.sums import Wanted, among, spelt, summed
 from tscm.policy.entries import Entries
 from tscm.policy.rank import Hits
 
@@ -20,19 +22,16 @@ def recent_hits(database: Path, device: str, now: float) -> Hits:
     """
     For each row of some entries: its hits in the last week.  Opens a connection of its own when called.
     """
-    since = int(now) // HOUR_SECONDS // 24 - RECENT_DAYS
+    since = (int(now) // HOUR_SECONDS // DAY_HOURS - RECENT_DAYS) * DAY_HOURS
 
     def hits(entries: Entries) -> NDArray[np.int64]:
         connection = sqlite3.connect(f"file:{database}?mode=ro", uri=True)
         try:
-            known = dict(
-                connection.execute(
-                    "SELECT e.text, SUM(hits) FROM daily JOIN words d ON d.id = device "
-                    "JOIN words e ON e.id = entry WHERE d.text = ? AND action = ? AND day >= ? "
-                    "GROUP BY entry",
-                    (device, ACTIONS.index(BLOCKED), since),
-                )
-            )
+            connection.execute("BEGIN")
+            device_number = connection.execute(
+                "SELECT id FROM words WHERE text = ?", (device,)
+            ).fetchone()
+            known = {} if device_number is None else _by_entry(connection, device_number[0], since)
         finally:
             connection.close()
         found = np.zeros(len(entries), np.int64)
@@ -42,3 +41,12 @@ def recent_hits(database: Path, device: str, now: float) -> Hits:
         return found
 
     return hits
+
+
+def _by_entry(connection: sqlite3.Connection, device: int, first: int) -> dict[str, int]:
+    blocked = among("action", [ACTIONS.index(BLOCKED)])
+    wanted = Wanted(device=device, first=first, conditions=(blocked,))
+    found = summed(connection, wanted, ("entry",))
+    (entries,) = found.keys.tolist()
+    texts = spelt(connection, entries)
+    return {texts[entry]: hits for entry, hits in zip(entries, found.hits.tolist(), strict=True)}

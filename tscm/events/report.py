@@ -6,31 +6,24 @@ control interface.  Blocking: for a thread, on a read-only connection of its own
 """
 
 import sqlite3
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
 from socket import AF_INET, AF_INET6, inet_pton
 from typing import Any
 
-from attrs import define, field, frozen
+import numpy as np
+from attrs import evolve, frozen
 
 from tscm.errors import Fault, SettingsFaulty
+from tscm.events.packs import WORDS
 from tscm.events.rollups import ACTIONS, DIRECTIONS, HOUR_SECONDS
+from tscm.events.sums import Among, Wanted, among, distinct, spelt, summed
 from tscm.model import Json
 
 BY = ("entry", "list", "inside", "outside", "port", "protocol", "hour", "direction", "action")
 TOP_MOST = 100_000
 _LAST_MOMENT = 1 << 40
-_TEXTS = frozenset({"entry", "list", "inside", "outside", "protocol"})
-_ALL_VIEWS = frozenset({"list", "direction", "action"})
-_HOURLY = _ALL_VIEWS | {"hour"}
-_DAILY = {
-    "daily": _ALL_VIEWS | {"entry", "outside"},
-    "daily_inside": _ALL_VIEWS | {"inside", "protocol", "port"},
-}
-"""Which columns each table has that is kept by day."""
-_KEYS_LOOKED_UP = 4000
-"""With more days and entries than this, reading all rows is quicker than looking each up."""
 
 
 @frozen(kw_only=True)
@@ -188,163 +181,69 @@ def ask(database: Path, question: Question) -> Answer:
 
 
 def _ask(connection: sqlite3.Connection, asked: Question) -> Answer:
-    parts = _parts(connection, asked)
-    summed = " UNION ALL ".join(
-        f"SELECT {part.column(asked.by)} AS what, SUM(lines) AS lines, SUM(hits) AS hits "  # noqa: S608 - words of this file
-        f"FROM {part.rows} WHERE {' AND '.join(part.conditions)} GROUP BY what"
-        for part in parts
+    connection.execute(
+        "BEGIN"
+    )  # one state of the database: packing moves counts from here to there
+    wanted = Wanted(
+        device=_word(connection, asked.device),
+        first=int(asked.since) // HOUR_SECONDS,
+        last=int(asked.until) // HOUR_SECONDS,
     )
-    order = "what" if asked.by == "hour" else "hits DESC, what"
-    rows = connection.execute(
-        f"WITH summed AS ({summed}), "  # noqa: S608 - as above
-        "grouped AS (SELECT what, SUM(lines) AS lines, SUM(hits) AS hits FROM summed GROUP BY what) "
-        "SELECT what, lines, hits, COUNT(*) OVER (), SUM(lines) OVER (), SUM(hits) OVER () "
-        f"FROM grouped ORDER BY {order} LIMIT ?",
-        (*(value for part in parts for value in part.values), asked.top),
-    ).fetchall()
-    groups, lines, hits = rows[0][3:] if rows else (0, 0, 0)
+    wanted = evolve(wanted, conditions=tuple(_conditions(connection, wanted, asked)))
+    found = summed(connection, wanted, (asked.by,))
+    (keys,) = found.keys
+    order = np.arange(len(keys)) if asked.by == "hour" else np.lexsort((keys, -found.hits))
+    order = order[: asked.top]
     low = connection.execute(
-        "SELECT low FROM event_readers JOIN words ON words.id = device WHERE text = ?",
-        (asked.device,),
+        "SELECT low FROM event_readers WHERE device = ?", (wanted.device,)
     ).fetchone()
     return Answer(
         question=asked,
         rows=tuple(
-            {asked.by: _told(connection, asked.by, what), "hits": counted, "lines": raw}
-            for what, raw, counted, *_ in rows
+            {asked.by: told, "hits": hits, "lines": lines}
+            for told, hits, lines in zip(
+                _told(connection, asked.by, keys[order].tolist()),
+                found.hits[order].tolist(),
+                found.lines[order].tolist(),
+                strict=True,
+            )
         ),
-        lines=lines,
-        hits=hits,
-        groups=groups,
+        lines=int(found.lines.sum()),
+        hits=int(found.hits.sum()),
+        groups=len(keys),
         low=0 if low is None else low[0],
     )
 
 
-def _told(connection: sqlite3.Connection, by: str, what: int) -> Any:
-    if by in _TEXTS:
-        (text,) = connection.execute("SELECT text FROM words WHERE id = ?", (what,)).fetchone()
-        return text
+def _told(connection: sqlite3.Connection, by: str, keys: Sequence[int]) -> Iterator[Any]:
+    """What stands in the answer for each of *keys*."""
+    if by in WORDS:
+        texts = spelt(connection, keys)
+        return (texts[key] for key in keys)
     if by == "action":
-        return ACTIONS[what]
+        return (ACTIONS[key] for key in keys)
     if by == "direction":
-        return DIRECTIONS[what]
-    return what * HOUR_SECONDS if by == "hour" else what
+        return (DIRECTIONS[key] for key in keys)
+    return (key * HOUR_SECONDS if by == "hour" else key for key in keys)
 
 
-@define
-class _Part:
-    """
-    Rows of one table: conditions, and the values that stand in them, in order.
-    """
-
-    table: str
-    rows: str
-    conditions: list[str] = field(factory=list)
-    values: list[Any] = field(factory=list)
-
-    def column(self, name: str) -> str:
-        """*name*, told from columns of the same name beside it."""
-        return f"{self.table}.{name}"
-
-    def add(self, condition: str, *values: Any) -> None:
-        self.conditions.append(condition)
-        self.values += values
-
-
-def _parts(connection: sqlite3.Connection, asked: Question) -> list[_Part]:
-    """
-    The tables that answer together: whole days by day where that is kept, what is left by hour.
-    """
-    device = _word(connection, asked.device)
-    first, last = int(asked.since) // HOUR_SECONDS, int(asked.until) // HOUR_SECONDS
-    filters = _filters(connection, asked)
-    wanted = {asked.by, *(column for column, _, _ in filters)}
-
-    def part(table: str, time: str, begin: int, end: int) -> _Part:
-        found = _Part(table, table)
-        found.add(f"{table}.device = ? AND {table}.{time} BETWEEN ? AND ?", device, begin, end)
-        for column, condition, values in filters:
-            if table != "daily" or column in _DAILY["daily"]:
-                found.add(f"{table}.{column} {condition}", *values)
-        return found
-
-    def hours(begin: int, end: int) -> _Part:
-        found = part("hits", "hour", begin, end)
-        if {column for column, _, _ in filters} & {"entry", "outside"}:
-            _look_up(connection, found, part("daily", "day", begin // 24, end // 24))
-        return found
-
-    if wanted <= _HOURLY:
-        return [part("hourly", "hour", first, last)]
-    table = next((table for table, columns in _DAILY.items() if wanted <= columns), None)
-    whole_last = last % 24 == 23 or _nothing_after(connection, device, last)
-    begin, end = -(-first // 24), last // 24 if whole_last else last // 24 - 1
-    if table is None or begin > end:
-        return [hours(first, last)]
-    found = [part(table, "day", begin, end)]
-    if first < begin * 24:
-        found.append(hours(first, begin * 24 - 1))
-    if last >= end * 24 + 24 and not whole_last:
-        found.append(hours(end * 24 + 24, last))
-    return found
-
-
-_Filter = tuple[str, str, tuple[Any, ...]]
-"""A column, the condition on it, and the values that stand in it."""
-
-
-def _filters(connection: sqlite3.Connection, asked: Question) -> list[_Filter]:
-    found: list[_Filter] = []
-    for column, words, word in (
+def _conditions(connection: sqlite3.Connection, wanted: Wanted, asked: Question) -> Iterator[Among]:
+    for column, names, word in (
         ("action", ACTIONS, asked.action),
         ("direction", DIRECTIONS, asked.direction),
     ):
         if word is not None:
-            found.append((column, "= ?", (words.index(word),)))
+            yield among(column, [names.index(word)])
     for column, word in (("list", asked.list), ("entry", asked.entry)):
         if word is not None:
-            found.append((column, "= ?", (_word(connection, word),)))
+            yield among(column, [_word(connection, word)])
     for column, word in (("inside", asked.inside), ("outside", asked.outside)):
         if word is not None:
-            found.append((column, *_within(connection, column, word)))
-    for negated, ports in (("", asked.ports), ("NOT ", asked.not_ports)):
-        if ports:
-            found.append(("port", f"{negated}IN ({', '.join('?' * len(ports))})", ports))
-    return found
-
-
-def _look_up(connection: sqlite3.Connection, part: _Part, daily: _Part) -> None:
-    """
-    Ask `hits` only for the days and entries that *daily* has of an entry or outside end.
-
-    Both stand in its key, before what else is asked for, so that each hour is one look-up.
-    """
-    keys = (
-        f"SELECT DISTINCT day, action, direction, list, entry FROM daily "  # noqa: S608 - words of this file
-        f"WHERE {' AND '.join(daily.conditions)} LIMIT {_KEYS_LOOKED_UP + 1}"
-    )
-    (count,) = connection.execute(f"SELECT COUNT(*) FROM ({keys})", daily.values).fetchone()  # noqa: S608
-    if count > _KEYS_LOOKED_UP:
-        return
-    part.rows = f"({keys}) AS found CROSS JOIN ({_HOURS_OF_DAY}) AS hours CROSS JOIN hits"
-    part.values[:0] = daily.values
-    # The plus keeps the range of hours from being taken for the way in: the day and its hour are.
-    part.conditions = [
-        one.replace("hits.hour BETWEEN", "+hits.hour BETWEEN") for one in part.conditions
-    ]
-    part.add("hits.hour = found.day * 24 + hours.n")
-    for column in ("action", "direction", "list", "entry"):
-        part.add(f"hits.{column} = found.{column}")
-
-
-_HOURS_OF_DAY = " UNION ALL ".join(f"SELECT {n} AS n" for n in range(24))
-
-
-def _nothing_after(connection: sqlite3.Connection, device: int, hour: int) -> bool:
-    row = connection.execute(
-        "SELECT 1 FROM hits WHERE device = ? AND hour > ? LIMIT 1", (device, hour)
-    ).fetchone()
-    return row is None
+            yield among(column, _within(connection, wanted, column, word))
+    if asked.ports:
+        yield among("port", asked.ports)
+    if asked.not_ports:
+        yield among("port", asked.not_ports, negated=True)
 
 
 def _word(connection: sqlite3.Connection, text: str) -> int:
@@ -352,24 +251,15 @@ def _word(connection: sqlite3.Connection, text: str) -> int:
     return -1 if row is None else int(row[0])
 
 
-def _within(connection: sqlite3.Connection, column: str, word: str) -> tuple[str, tuple[Any, ...]]:
-    """
-    The condition for a host or a network.  Which texts lie in a network is looked up once.
-    """
+def _within(
+    connection: sqlite3.Connection, wanted: Wanted, column: str, word: str
+) -> Sequence[int]:
+    """The texts for a host or a network, of those that occur in the column."""
     if "/" not in word:
-        return "= ?", (_word(connection, _spelt(word)),)
-    network = ip_network(word, strict=False)
-    connection.create_function("lies_in", 1, _lies_in(network), deterministic=True)
-    begin = ""
-    if isinstance(network, IPv4Network):
-        whole = network.prefixlen // 8
-        begin = "".join(f"{octet}." for octet in network.network_address.packed[: min(whole, 3)])
-    connection.execute(f"CREATE TEMP TABLE {column}_asked (id INTEGER PRIMARY KEY)")
-    connection.execute(
-        f"INSERT INTO {column}_asked SELECT id FROM words WHERE text GLOB ? AND lies_in(text)",  # noqa: S608 - a word of this file
-        (f"{begin}*",),
-    )
-    return f"IN (SELECT id FROM {column}_asked)", ()  # noqa: S608 - as above
+        return [_word(connection, _spelt(word))]
+    lies_in = _lies_in(ip_network(word, strict=False))
+    texts = spelt(connection, distinct(connection, wanted, column).tolist())
+    return [number for number, text in texts.items() if lies_in(text)]
 
 
 def _spelt(word: str) -> str:

@@ -4,37 +4,27 @@ The tables of roll-ups: filled by the event worker, asked by reports.
 Whoever opens the database hands in the connection; every call here is one transaction or part of one.
 """
 
+import contextlib
 import sqlite3
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain
 
 from attrs import define, field, frozen
 
+from tscm.events import packs
 from tscm.events.judge import ALLOWED, BLOCKED, INBOUND, OUTBOUND, Hit, Sum, Tally
+from tscm.events.packs import KEYS, WORDS
+from tscm.events.sums import Wanted, summed
 from tscm.model import Json
 
 ACTIONS = (BLOCKED, ALLOWED)
 DIRECTIONS = (INBOUND, OUTBOUND)
 HOUR_SECONDS = 3600
 _WORDS_KEPT = 200_000
-
-
-def _counting(table: str, columns: int) -> str:
-    """The statement that counts a row in: *columns* of key, then lines and hits."""
-    return (
-        f"INSERT INTO {table} VALUES ({', '.join('?' * (columns + 2))}) ON CONFLICT "  # noqa: S608 - names of this file
-        f"DO UPDATE SET lines = lines + excluded.lines, hits = hits + excluded.hits"
-    )
-
-
-_ADD_HITS = _counting("hits", 10)
-_DAYS = ("daily", "daily_inside")
-_VIEWS = {
-    "hourly": ("hour", "action, direction, list"),
-    "daily": ("day", "action, direction, list, entry, outside"),
-    "daily_inside": ("day", "action, direction, list, inside, protocol, port"),
-}
-"""What is kept of `hits` in short: the column of time, and the other columns."""
-_ADD = {table: _counting(table, keys.count(",") + 3) for table, (_, keys) in _VIEWS.items()}
+_ADD = (
+    f"INSERT INTO hits VALUES ({', '.join('?' * (len(KEYS) + 3))}) ON CONFLICT "  # noqa: S608 - marks alone
+    "DO UPDATE SET lines = lines + excluded.lines, hits = hits + excluded.hits"
+)
 
 
 @frozen(kw_only=True)
@@ -60,7 +50,7 @@ class Rollups:
     """
 
     _connection: sqlite3.Connection
-    _words: dict[str, int] = field(factory=dict, init=False)
+    _words: dict[str | bytes, int] = field(factory=dict, init=False)
 
     def position(self, device: str) -> EventPosition:
         """Where the device's reader is; the beginning for a new one."""
@@ -78,8 +68,7 @@ class Rollups:
         """
         Count *tallies* by hour, and move the reader to *moved*: both, or neither.
         """
-        self._connection.execute("BEGIN IMMEDIATE")
-        try:
+        with self._transaction():
             number = self._word(device)
             for hour, tally in tallies.items():
                 self._add_hour(number, hour, tally)
@@ -89,68 +78,45 @@ class Rollups:
                 "skipped = excluded.skipped, others = excluded.others, low = excluded.low",
                 (number, moved.offset, moved.sent, moved.skipped, moved.others, moved.low),
             )
-            self._connection.execute("COMMIT")
-        except BaseException:
-            self._words.clear()  # numbers given in what is now undone
-            self._connection.execute("ROLLBACK")
-            raise
 
     def replace_hour(self, device: str, hour: int, tally: Tally) -> None:
         """Count an hour anew: what was counted of it goes, *tally* takes its place, in one transaction."""
-        self._connection.execute("BEGIN IMMEDIATE")
-        try:
+        packed, _ = packs.without(self._connection, self._known(device), hour, hour)
+        with self._transaction():
             number = self._word(device)
             self._connection.execute(
                 "DELETE FROM hits WHERE device = ? AND hour = ?", (number, hour)
             )
-            self._shorten(number, hour)
+            for pack in packed:
+                pack.write(self._connection)
             self._add_hour(number, hour, tally)
-            self._connection.execute("COMMIT")
-        except BaseException:
-            self._words.clear()
-            self._connection.execute("ROLLBACK")
-            raise
 
     def _add_hour(self, device: int, hour: int, tally: Tally) -> None:
-        rows: list[tuple[int, ...]] = []
-        short: dict[str, dict[tuple[int, ...], list[int]]] = {table: {} for table in _VIEWS}
-        hourly, outer, inner = short.values()
-        for hit, total in tally:
-            key = (ACTIONS.index(hit.action), DIRECTIONS.index(hit.direction), self._word(hit.list))
-            entry, inside = self._word(hit.entry), self._word(hit.inside)
-            outside, protocol = self._word(hit.outside), self._word(hit.protocol)
-            lines, hits = total.lines, total.hits
+        word = self._word
+        rows = []
+        for raw, (lines, hits) in tally.sums.items():
+            action, direction, listed, entry, inside, outside, protocol, port = raw
             rows.append(
-                (device, hour, *key, entry, inside, outside, protocol, hit.port, lines, hits)
-            )
-            for sums, ends in (
-                (hourly, key),
-                (outer, (*key, entry, outside)),
-                (inner, (*key, inside, protocol, hit.port)),
-            ):
-                counted = sums.get(ends)
-                if counted is None:
-                    sums[ends] = [lines, hits]
-                else:
-                    counted[0] += lines
-                    counted[1] += hits
-        self._connection.executemany(_ADD_HITS, rows)
-        for table, sums in short.items():
-            at = hour // 24 if table in _DAYS else hour
-            self._connection.executemany(
-                _ADD[table], [(device, at, *ends, *counted) for ends, counted in sums.items()]
-            )
+                (
+                    device, hour, ACTIONS.index(action), DIRECTIONS.index(direction),
+                    word(listed), word(entry), word(inside), word(outside), word(protocol),
+                    int(port) if port else -1, lines, hits,
+                )
+            )  # fmt: skip
+        rows.sort()
+        self._connection.executemany(_ADD, rows)
 
-    def _word(self, text: str) -> int:
+    def _word(self, text: str | bytes) -> int:
         number = self._words.get(text)
         if number is None:
+            spelt = text.decode("utf-8", "replace") if isinstance(text, bytes) else text
             added = self._connection.execute(
-                "INSERT INTO words (text) VALUES (?) ON CONFLICT DO NOTHING RETURNING id", (text,)
+                "INSERT INTO words (text) VALUES (?) ON CONFLICT DO NOTHING RETURNING id", (spelt,)
             ).fetchone()
             (number,) = (
                 added
                 or self._connection.execute(
-                    "SELECT id FROM words WHERE text = ?", (text,)
+                    "SELECT id FROM words WHERE text = ?", (spelt,)
                 ).fetchone()
             )
             if len(self._words) >= _WORDS_KEPT:
@@ -158,88 +124,108 @@ class Rollups:
             self._words[text] = number
         return int(number)
 
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[None]:
+        """All that is done inside stands when it ends well, else none of it."""
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            self._connection.execute("COMMIT")
+        except BaseException:
+            self._words.clear()  # numbers given in what is now undone
+            self._connection.execute("ROLLBACK")
+            raise
+
+    def unpacked(self, before_hour: int) -> list[tuple[int, int]]:
+        """Devices (by their number) and days that have rows of hours before that one."""
+        return packs.unpacked(self._connection, before_hour)
+
+    def pack(self, device: int, day: int, before_hour: int) -> bool:
+        """
+        Put rows of a day's hours before that one into its pack: a step, of which there may be more.
+
+        Gives whether there was anything to do.
+        """
+        found = packs.joined(self._connection, device, day, before_hour)
+        if found is None:
+            return False
+        pack, first, last = found
+        with self._transaction():
+            pack.write(self._connection)
+            self._connection.execute(
+                "DELETE FROM hits WHERE device = ? AND hour BETWEEN ? AND ?", (device, first, last)
+            )
+        return True
+
     def forget(self, device: str) -> None:
         """Take away all that was counted of a device, and its position."""
-        with self._connection:
-            row = self._connection.execute(
-                "SELECT id FROM words WHERE text = ?", (device,)
-            ).fetchone()
-            if row is not None:
-                for table in ("hits", *_VIEWS, "event_readers"):
-                    self._connection.execute(f"DELETE FROM {table} WHERE device = ?", row)  # noqa: S608 - names of this file
-
-    def _shorten(self, device: int, hour: int) -> None:
-        """Sum up again what is kept in short of the hour and of its day."""
-        day = hour // 24
-        for table, (column, keys) in _VIEWS.items():
-            at, first, last = (
-                (day, day * 24, day * 24 + 23) if table in _DAYS else (hour, hour, hour)
-            )
-            self._connection.execute(
-                f"DELETE FROM {table} WHERE device = ? AND {column} = ?",  # noqa: S608 - names of this file
-                (device, at),
-            )
-            self._connection.execute(
-                f"INSERT INTO {table} SELECT device, ?, {keys}, SUM(lines), SUM(hits) "  # noqa: S608
-                f"FROM hits WHERE device = ? AND hour BETWEEN ? AND ? GROUP BY {keys}",
-                (at, device, first, last),
-            )
+        with self._transaction():
+            for table in ("hits", "packs", "event_readers"):
+                self._connection.execute(
+                    f"DELETE FROM {table} WHERE device = ?",  # noqa: S608 - names of this file
+                    (self._known(device),),
+                )
 
     def expire(self, before_hour: int) -> int:
         """Take away what is older; gives the rows that went.  Texts that nobody uses go too."""
-        with self._connection:
+        with self._transaction():
             gone = self._connection.execute(
                 "DELETE FROM hits WHERE hour < ?", (before_hour,)
             ).rowcount
-            for table, (column, _) in _VIEWS.items():
-                before = before_hour // 24 if table in _DAYS else before_hour
-                self._connection.execute(f"DELETE FROM {table} WHERE {column} < ?", (before,))  # noqa: S608 - names of this file
-            if gone:
-                self._words.clear()
-                used = " UNION ".join(
-                    f"SELECT {column} FROM {table}"  # noqa: S608 - names of this file
-                    for table, columns in (
-                        ("hits", ("device", "list", "entry", "inside", "outside", "protocol")),
-                        ("daily", ("device", "list", "entry", "outside")),
-                        ("daily_inside", ("inside", "protocol")),
-                        ("event_readers", ("device",)),
-                    )
-                    for column in columns
-                )
-                self._connection.execute(f"DELETE FROM words WHERE id NOT IN ({used})")  # noqa: S608
+        for device in packs.devices(self._connection):
+            packed, rows = packs.without(self._connection, device, 0, before_hour - 1)
+            gone += rows
+            with self._transaction():
+                for pack in packed:
+                    pack.write(self._connection)
+        if gone:
+            self._expire_words()
         return gone
+
+    def _expire_words(self) -> None:
+        self._words.clear()
+        used = packs.words(self._connection)
+        for table, columns in (("hits", ("device", *WORDS)), ("event_readers", ("device",))):
+            for column in columns:
+                rows = self._connection.execute(f"SELECT DISTINCT {column} FROM {table}")  # noqa: S608 - names of this file
+                used.update(number for (number,) in rows)
+        known = self._connection.execute("SELECT id FROM words").fetchall()
+        with self._transaction():
+            self._connection.executemany(
+                "DELETE FROM words WHERE id = ?", (one for one in known if one[0] not in used)
+            )
+
+    def _known(self, text: str) -> int:
+        """Its number; -1 for a text that nothing was counted of."""
+        row = self._connection.execute("SELECT id FROM words WHERE text = ?", (text,)).fetchone()
+        return -1 if row is None else int(row[0])
 
     def totals(self, device: str) -> Json:
         """What is counted of a device in all: by action, lines and hits."""
-        rows = self._connection.execute(
-            "SELECT action, SUM(lines), SUM(hits) FROM hourly JOIN words ON words.id = hourly.device "
-            "WHERE words.text = ? GROUP BY action",
-            (device,),
-        )
-        return {ACTIONS[action]: {"lines": lines, "hits": hits} for action, lines, hits in rows}
+        found = summed(self._connection, Wanted(device=self._known(device)), ("action",))
+        return {
+            ACTIONS[action]: {"lines": lines, "hits": hits}
+            for action, lines, hits in zip(
+                found.keys[0].tolist(), found.lines.tolist(), found.hits.tolist(), strict=True
+            )
+        }
 
     def every(self, device: str) -> Iterable[tuple[int, Hit, Sum]]:
-        """Each roll-up of a device: hour, key and sums; for comparing and for export."""
+        """
+        Each roll-up of a device: hour, key and sums; for comparing and for export.
+
+        Packed ones and rows: one that went on after its hour was packed is there as both.
+        """
+        number = self._known(device)
+        text = dict(self._connection.execute("SELECT id, text FROM words"))
         rows = self._connection.execute(
-            "SELECT hour, action, direction, l.text, e.text, i.text, o.text, p.text, port, lines, hits "
-            "FROM hits JOIN words d ON d.id = device JOIN words l ON l.id = list "
-            "JOIN words e ON e.id = entry JOIN words i ON i.id = inside "
-            "JOIN words o ON o.id = outside JOIN words p ON p.id = protocol WHERE d.text = ?",
-            (device,),
+            f"SELECT {', '.join(KEYS)}, lines, hits FROM hits WHERE device = ?",  # noqa: S608 - names of columns
+            (number,),
         )
-        for (
-            hour,
-            action,
-            direction,
-            listed,
-            entry,
-            inside,
-            outside,
-            protocol,
-            port,
-            lines,
-            hits,
-        ) in rows:
+        for hour, action, direction, *words, port, lines, hits in chain(
+            packs.every(self._connection, number), rows
+        ):
+            listed, entry, inside, outside, protocol = (text[word] for word in words)
             key = Hit(
                 ACTIONS[action],
                 DIRECTIONS[direction],

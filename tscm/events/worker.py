@@ -9,8 +9,9 @@ line of JSON.  It ends when its input does.
 import json
 import sqlite3
 import sys
+import time
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, BinaryIO
 
 import attrs
@@ -25,6 +26,7 @@ from tscm.store.policies import unpack
 
 _FORCES_KEPT = 8
 _BUSY_SECONDS = 30.0
+_PACKING_SECONDS = 0.5
 
 
 def open_database(path: str) -> sqlite3.Connection:
@@ -107,6 +109,9 @@ class Worker:
     _hours: int = field(default=0, init=False)
     _uncertain: set[int] = field(factory=set, init=False)
     """Hours that a damaged generation had a part in: what was counted of them is better."""
+    _now: Callable[[], float] = time.time
+    _unpacked: list[tuple[int, int]] = field(factory=list, init=False)
+    """Devices and days that have rows of hours that are over."""
 
     def answer(self, request: Json, data: bytes) -> Json:
         """
@@ -130,13 +135,39 @@ class Worker:
         if kind == "recount":
             return self._recount(device, request, data)
         if kind == "recounted":
-            return self._finish(device)
+            counted = self._finish(device)
+            self._look_for_rows()
+            return counted
         if kind == "forget":
             self._rollups.forget(device)
             return {}
         if kind == "expire":
-            return {"gone": self._rollups.expire(int(request["before_hour"]))}
+            gone = self._rollups.expire(int(request["before_hour"]))
+            self._look_for_rows()
+            return {"gone": gone}
         raise ValueError(f"unknown request {kind!r}")
+
+    def pack_some(self) -> None:
+        """
+        Pack hours that are over, for a moment: whoever asks next waits so long, and rows serve as well.
+        """
+        ends = time.monotonic() + _PACKING_SECONDS
+        while self._unpacked and time.monotonic() < ends:
+            try:
+                more = self._rollups.pack(*self._unpacked[-1], self._this_hour())
+            except (sqlite3.Error, ValueError) as error:  # a full disk: in an hour it is tried again
+                sys.stderr.write(f"roll-ups stay in rows: {error}\n")
+                self._unpacked.clear()
+                return
+            if not more:
+                self._unpacked.pop()
+
+    def _look_for_rows(self) -> None:
+        """Hourly, and when hours were counted anew: lines that come late are left until then."""
+        self._unpacked = self._rollups.unpacked(self._this_hour())
+
+    def _this_hour(self) -> int:
+        return int(self._now()) // HOUR_SECONDS
 
     def _block(self, device: str, request: Json, data: bytes) -> Json:
         before = self._rollups.position(device)
@@ -212,6 +243,7 @@ def serve(path: str, requests: BinaryIO, answers: BinaryIO) -> None:
             found = {"error": f"{type(error).__name__}: {error}"}
         answers.write(json.dumps(found).encode() + b"\n")
         answers.flush()
+        worker.pack_some()
     connection.close()
 
 

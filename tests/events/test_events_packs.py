@@ -1,0 +1,363 @@
+"""
+Roll-ups in columns and in rows: whatever was packed when, every total is that of a count by hand.
+"""
+
+import sqlite3
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from ipaddress import ip_address, ip_network
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from attrs import define, field
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tscm.events import packs, sums
+from tscm.events.judge import ALLOWED, BLOCKED, INBOUND, OUTBOUND, Hit, Tally
+from tscm.events.report import Question, ask
+from tscm.events.rollups import EventPosition, Rollups
+from tscm.events.worker import ForceTable, Worker, open_database
+from tscm.model import Cidr
+from tscm.store.database import Store, upgrades
+
+HOUR = 3600
+FIRST = 480_000  # a multiple of 24
+Raw = tuple[str, str, str, Cidr, bytes, bytes, bytes, bytes]
+
+RAW = st.tuples(
+    st.sampled_from([BLOCKED, ALLOWED]),
+    st.sampled_from([INBOUND, OUTBOUND]),
+    st.sampled_from(["b.example", "c.example"]),
+    st.sampled_from([Cidr("203.0.113.0/24"), Cidr("203.0.113.7/32"), Cidr("2001:db8::/32")]),
+    st.sampled_from([b"10.0.0.1", b"10.0.0.2", b"10.0.1.1", b"SERVER", b"2001:db8:1::1"]),
+    st.sampled_from([b"203.0.113.7", b"203.0.113.8", b"203.0.113.99", b"2001:db8::5", b"\xff"]),
+    st.sampled_from([b"tcp", b"udp"]),
+    st.sampled_from([b"443", b"80", b"53", b""]),
+)
+COUNT = st.tuples(st.integers(1, 3), st.sampled_from([3, 5, 5000, 10**9, 10**15]))
+TALLY = st.dictionaries(RAW, COUNT, max_size=8)
+SOME_HOUR = st.integers(FIRST - 2, FIRST + 50)
+DEVICE = st.sampled_from(["fw", "other"])
+STEP = st.one_of(
+    st.tuples(st.just("add"), DEVICE, SOME_HOUR, TALLY),
+    st.tuples(st.just("add"), DEVICE, SOME_HOUR, TALLY),
+    st.tuples(st.just("replace"), DEVICE, SOME_HOUR, TALLY),
+    st.tuples(st.just("pack"), DEVICE, SOME_HOUR, st.just({})),
+    st.tuples(st.just("pack"), DEVICE, SOME_HOUR, st.just({})),
+    st.tuples(st.just("expire"), DEVICE, SOME_HOUR, st.just({})),
+    st.tuples(st.just("forget"), DEVICE, SOME_HOUR, st.just({})),
+)
+KEYS: dict[str, Callable[[int, Hit], Any]] = {
+    "hour": lambda hour, _: hour * HOUR,
+    **{
+        name: lambda _, hit, name=name: getattr(hit, name)  # type: ignore[misc]
+        for name in (
+            "entry", "list", "inside", "outside", "port", "protocol", "direction", "action"
+        )
+    },
+}  # fmt: skip
+NETWORK = st.sampled_from(
+    [
+        "10.0.0.1", "10.0.0.0/24", "10.0.0.0/8", "203.0.113.0/24", "203.0.113.0/28",
+        "203.0.113.8", "2001:db8::/32", "SERVER", "198.51.100.0/24",
+    ]
+)  # fmt: skip
+PORTS = st.sampled_from([(), (443,), (80, 53), (9,)])
+QUESTION = st.builds(
+    Question,
+    device=DEVICE,
+    since=SOME_HOUR.map(lambda hour: hour * HOUR + 7),
+    until=st.one_of(SOME_HOUR.map(lambda hour: hour * HOUR), st.just(1e12)),
+    by=st.sampled_from(sorted(KEYS)),
+    top=st.just(1000),
+    action=st.sampled_from([None, None, BLOCKED]),
+    direction=st.sampled_from([None, None, INBOUND]),
+    list=st.sampled_from([None, None, "b.example", "nobody.example"]),
+    entry=st.sampled_from([None, None, "203.0.113.0/24"]),
+    inside=st.one_of(st.none(), NETWORK),
+    outside=st.one_of(st.none(), NETWORK),
+    ports=PORTS,
+    not_ports=PORTS,
+)
+
+
+def tally_of(counts: dict[Raw, tuple[int, int]]) -> Tally:
+    return Tally(sums={raw: list(count) for raw, count in counts.items()})
+
+
+@contextmanager
+def empty_database() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory() as folder:
+        store = Store(Path(folder) / "tscm.db")
+        store.open()
+        store.close()
+        yield store.path
+
+
+@define
+class ByHand:
+    """The same counts in dictionaries."""
+
+    counts: dict[str, dict[tuple[int, Hit], list[int]]] = field(
+        factory=lambda: {"fw": {}, "other": {}}
+    )
+
+    def add(self, device: str, hour: int, tally: Tally) -> None:
+        for hit, total in tally:
+            counted = self.counts[device].setdefault((hour, hit), [0, 0])
+            counted[0] += total.lines
+            counted[1] += total.hits
+
+    def drop(self, device: str, gone: Callable[[int], bool]) -> int:
+        held = self.counts[device]
+        self.counts[device] = {key: count for key, count in held.items() if not gone(key[0])}
+        return len(held) - len(self.counts[device])
+
+    def answer(self, asked: Question) -> dict[Any, tuple[int, int]]:
+        lines: Counter[Any] = Counter()
+        hits: Counter[Any] = Counter()
+        for (hour, hit), (one, more) in self.counts[asked.device].items():
+            if fits(asked, hour, hit):
+                lines[KEYS[asked.by](hour, hit)] += one
+                hits[KEYS[asked.by](hour, hit)] += more
+        return {key: (lines[key], hits[key]) for key in lines}
+
+
+def fits(asked: Question, hour: int, hit: Hit) -> bool:
+    return (
+        asked.since // HOUR <= hour <= asked.until // HOUR
+        and asked.action in (None, hit.action)
+        and asked.direction in (None, hit.direction)
+        and asked.list in (None, hit.list)
+        and asked.entry in (None, hit.entry)
+        and within(asked.inside, hit.inside)
+        and within(asked.outside, hit.outside)
+        and (not asked.ports or hit.port in asked.ports)
+        and hit.port not in asked.not_ports
+    )
+
+
+def within(wanted: str | None, text: str) -> bool:
+    if wanted is None or "/" not in wanted:
+        return wanted in (None, text)
+    try:
+        return ip_address(text) in ip_network(wanted)
+    except ValueError:
+        return False
+
+
+def carry_out(rollups: Rollups, by_hand: ByHand, step: tuple[str, str, int, Any]) -> None:
+    kind, device, hour, counts = step
+    tally = tally_of(counts)
+    if kind == "add":
+        rollups.add(device, {hour: tally}, EventPosition(offset=hour))
+        by_hand.add(device, hour, tally)
+    elif kind == "replace":
+        rollups.replace_hour(device, hour, tally)
+        by_hand.drop(device, lambda one: one == hour)
+        by_hand.add(device, hour, tally)
+    elif kind == "pack":
+        for number, day in rollups.unpacked(hour):
+            assert rollups.pack(number, day, hour)
+            while rollups.pack(number, day, hour):
+                pass
+        assert rollups.unpacked(hour) == []
+    elif kind == "expire":
+        rollups.expire(hour)
+        for name in by_hand.counts:
+            by_hand.drop(name, lambda one: one < hour)
+    else:
+        rollups.forget(device)
+        by_hand.drop(device, lambda _: True)
+
+
+@settings(deadline=None, max_examples=120)
+@given(
+    small=st.booleans(),
+    steps=st.lists(STEP, min_size=4, max_size=14),
+    questions=st.lists(QUESTION, min_size=6, max_size=6),
+)
+def test_rows_and_packs_give_what_counting_by_hand_gives(
+    small: bool, steps: list[Any], questions: list[Question]
+) -> None:
+    with pytest.MonkeyPatch.context() as patch, empty_database() as path:
+        if small:
+            for room, name, value in (
+                (packs, "_STEP", 2), (packs, "_FETCHED", 2), (sums, "_PIECE", 3),
+                (sums, "_DENSE", 4), (sums, "_FEW", 1), (sums, "_HELD", 2),
+            ):  # fmt: skip
+                patch.setattr(room, name, value)
+        connection = open_database(str(path))
+        rollups, by_hand = Rollups(connection), ByHand()
+        for step in steps:
+            carry_out(rollups, by_hand, step)
+        for device in by_hand.counts:
+            every: dict[tuple[int, Hit], list[int]] = {}
+            for hour, hit, total in rollups.every(device):
+                counted = every.setdefault((hour, hit), [0, 0])
+                counted[0] += total.lines
+                counted[1] += total.hits
+            assert every == by_hand.counts[device]
+        for asked in questions:
+            answer = ask(path, asked)
+            told = {row[asked.by]: (row["lines"], row["hits"]) for row in answer.rows}
+            assert told == by_hand.answer(asked)
+            assert (answer.lines, answer.hits) == tuple(
+                sum(one[n] for one in told.values()) for n in (0, 1)
+            )
+        known = {text for (text,) in connection.execute("SELECT text FROM words")}
+        used = {
+            text
+            for held in by_hand.counts.values()
+            for _, hit in held
+            for text in (hit.list, hit.entry, hit.inside, hit.outside, hit.protocol)
+        }
+        assert used <= known
+        connection.close()
+
+
+def filled(path: Path, hours: range, lines: int = 1) -> None:
+    connection = open_database(str(path))
+    rollups = Rollups(connection)
+    raw: Raw = (
+        BLOCKED, INBOUND, "b", Cidr("203.0.113.0/24"), b"10.0.0.1", b"203.0.113.7", b"tcp", b"443"
+    )  # fmt: skip
+    for hour in hours:
+        rollups.add("fw", {hour: Tally(sums={raw: [lines, lines]})}, EventPosition(offset=hour))
+    connection.close()
+
+
+def total(path: Path) -> int:
+    return ask(path, Question(device="fw", since=0, until=1e12)).lines
+
+
+class Torn(BaseException):
+    """Stands for the end of the process."""
+
+
+@pytest.mark.parametrize("broken", ["INSERT INTO packs", "DELETE FROM hits", "COMMIT"])
+def test_a_stop_while_a_day_is_packed_counts_nothing_twice(broken: str) -> None:
+    class Stopping:
+        def __init__(self, connection: sqlite3.Connection) -> None:
+            self._connection = connection
+
+        def execute(self, sql: str, *values: Any) -> Any:
+            if sql.startswith(broken):
+                raise Torn
+            return self._connection.execute(sql, *values)
+
+        def executemany(self, sql: str, *values: Any) -> Any:
+            if sql.startswith(broken):
+                raise Torn
+            return self._connection.executemany(sql, *values)
+
+    with empty_database() as path:
+        filled(path, range(FIRST, FIRST + 30))
+        connection = open_database(str(path))
+        stopping: Any = Stopping(connection)
+        ((device, day), _) = Rollups(connection).unpacked(FIRST + 30)
+        with pytest.raises(Torn):
+            Rollups(stopping).pack(device, day, FIRST + 30)
+        connection.close()
+        assert total(path) == 30
+        connection = open_database(str(path))
+        assert Rollups(connection).pack(device, day, FIRST + 30)
+        connection.close()
+        assert total(path) == 30
+
+
+def test_a_report_sees_one_state_while_days_are_packed(monkeypatch: pytest.MonkeyPatch) -> None:
+    with empty_database() as path:
+        filled(path, range(FIRST, FIRST + 48))
+        really = sums._sum_rows
+
+        def first_pack(*asked: Any) -> Any:
+            connection = open_database(str(path))
+            rollups = Rollups(connection)
+            for device, day in rollups.unpacked(FIRST + 48):
+                rollups.pack(device, day, FIRST + 48)
+            connection.close()
+            return really(*asked)
+
+        monkeypatch.setattr(sums, "_sum_rows", first_pack)
+        assert total(path) == 48
+        assert total(path) == 48
+
+
+def test_the_worker_packs_the_hours_that_are_over() -> None:
+    with empty_database() as path:
+        filled(path, range(FIRST, FIRST + 30))
+        connection = open_database(str(path))
+        now = (FIRST + 29) * HOUR + 5.0
+        worker = Worker(Rollups(connection), ForceTable(connection), now=lambda: now)
+        worker.pack_some()
+        assert connection.execute("SELECT COUNT(*) FROM packs").fetchone() == (0,)
+        assert worker.answer({"kind": "expire", "before_hour": FIRST}, b"") == {"gone": 0}
+        worker.pack_some()
+        left = connection.execute("SELECT hour FROM hits").fetchall()
+        assert left == [(FIRST + 29,)]
+        connection.close()
+        assert total(path) == 30
+
+
+def test_a_full_disk_leaves_the_rows_and_the_worker(capsys: pytest.CaptureFixture[str]) -> None:
+    with empty_database() as path:
+        filled(path, range(FIRST, FIRST + 3))
+        connection = open_database(str(path))
+        connection.execute(
+            "CREATE TRIGGER full BEFORE INSERT ON packs BEGIN SELECT RAISE(ABORT, 'full'); END"
+        )
+        worker = Worker(Rollups(connection), ForceTable(connection), now=lambda: 1e12)
+        worker.answer({"kind": "expire", "before_hour": FIRST}, b"")
+        worker.pack_some()
+        assert "roll-ups stay in rows: full" in capsys.readouterr().err
+        connection.execute("DROP TRIGGER full")
+        assert total(path) == 3
+        worker.answer({"kind": "expire", "before_hour": FIRST}, b"")
+        worker.pack_some()
+        assert connection.execute("SELECT COUNT(*) FROM hits").fetchone() == (0,)
+        connection.close()
+        assert total(path) == 3
+
+
+def test_an_older_database_is_taken_over_with_every_count(tmp_path: Path) -> None:
+    path = tmp_path / "tscm.db"
+    with sqlite3.connect(path) as old:
+        for number, sql in upgrades():
+            if number < 5:
+                old.executescript(sql)
+        old.execute("PRAGMA user_version = 4")
+        for number, text in enumerate(
+            ("fw", "b", "203.0.113.0/24", "10.0.0.1", "203.0.113.7", "tcp")
+        ):
+            old.execute("INSERT INTO words VALUES (?, ?)", (number + 1, text))
+        for hour in range(FIRST, FIRST + 50):
+            old.execute("INSERT INTO hits VALUES (1, ?, 0, 0, 2, 3, 4, 5, 6, 443, 2, 7)", (hour,))
+        old.execute("INSERT INTO daily VALUES (1, 20000, 0, 0, 2, 3, 5, 48, 168)")
+        old.execute("INSERT INTO event_readers VALUES (1, 999, 100, 3, 2, 1)")
+    old.close()
+    store = Store(path)
+    store.open()
+    store.close()
+    assert total(path) == 100
+    connection = open_database(str(path))
+    rollups = Rollups(connection)
+    assert rollups.position("fw").offset == 999
+    for device, day in rollups.unpacked(FIRST + 49):
+        assert rollups.pack(device, day, FIRST + 49)
+    assert rollups.totals("fw") == {"blocked": {"lines": 100, "hits": 350}}
+    assert connection.execute("SELECT hour FROM hits").fetchall() == [(FIRST + 49,)]
+    connection.close()
+    assert total(path) == 100
+
+
+def test_a_column_takes_no_more_room_than_its_kinds_need() -> None:
+    for kinds, width in ((1, 0), (2, 1), (256, 1), (257, 2), (65536, 2), (65537, 4)):
+        column = packs.Column.of(np.arange(70_000) % kinds)
+        assert column.codes.nbytes == 70_000 * width
+        assert (column.rows() == np.arange(70_000) % kinds).all()
