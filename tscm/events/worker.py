@@ -155,7 +155,8 @@ class Worker:
         while self._unpacked and time.monotonic() < ends:
             try:
                 more = self._rollups.pack(*self._unpacked[-1], self._this_hour())
-            except (sqlite3.Error, ValueError) as error:  # a full disk: in an hour it is tried again
+            except (sqlite3.Error, ValueError) as error:
+                # The disk is full, say: it is tried again in an hour.
                 sys.stderr.write(f"roll-ups stay in rows: {error}\n")
                 self._unpacked.clear()
                 return
