@@ -76,10 +76,36 @@ LINES = st.builds(
     TAGS,
     st.one_of(listed(), denied(), st.binary(max_size=80)),
 )
-BLOCKS = st.lists(st.one_of(LINES, st.just(b"%ASA-6-302013: Built"), st.just(b"")), max_size=20)
+MIXED = st.lists(st.one_of(LINES, st.just(b"%ASA-6-302013: Built"), st.just(b"")), max_size=20)
+ORDINARY_ADDRESSES = st.sampled_from(["203.0.113.7", "10.0.0.1", "2001:0DB8:0:0::5"])
+ORDINARY = (
+    "fw{head} : %ASA-6-106100: access-list g{odd} {word} tcp outside/{one}(7) -> inside/{other}(443) hit-cnt 3 {when}",
+    'fw{head} : %ASA-4-106023: Deny udp src outside:{one}/7 dst inside:{other}/53 by access-group "g{odd}"',
+)
 
 
-@settings(deadline=None, max_examples=200)
+@st.composite
+def alike(draw: st.DrawFn) -> list[bytes]:
+    """Ordinary lines of one form, now and then with one that is not or with a second percent sign."""
+    form = draw(st.sampled_from(ORDINARY))
+    lines = [
+        form.format(
+            head=draw(st.sampled_from(["", "", "", "%"])),
+            odd=draw(st.sampled_from(["", "", "", "%", " x"])),
+            word=draw(st.sampled_from(["denied", "permitted"])),
+            one=draw(ORDINARY_ADDRESSES),
+            other=draw(ORDINARY_ADDRESSES),
+            when=draw(st.sampled_from(["first hit", "300-second interval [0x1, 0x0]"])),
+        ).encode()
+        for _ in range(draw(st.integers(1, 6)))
+    ]
+    return lines + draw(st.one_of(st.just([]), st.just([]), st.lists(LINES, max_size=1)))
+
+
+BLOCKS = st.one_of(MIXED, alike())
+
+
+@settings(deadline=None, max_examples=300)
 @given(BLOCKS)
 def test_a_block_gives_what_its_lines_give(lines: list[bytes]) -> None:
     block = b"".join(line + b"\n" for line in lines)

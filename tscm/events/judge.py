@@ -91,26 +91,27 @@ class Force:
         factory=lambda: {BLOCKED: {}, ALLOWED: {}}, init=False
     )
 
-    def find(self, action: str, addresses: set[bytes]) -> Mapping[bytes, Cidr | None]:
-        """
-        The entry that each of *addresses* stands under, None where none; maybe of others too.
+    def found(self, action: str) -> Mapping[bytes, Cidr | None]:
+        """The entries of addresses that were looked up, None where there is none; the same one always."""
+        return self._found[action]
 
-        What was found is kept for a while: the same few come again and again.
+    def look_up(self, action: str, addresses: set[bytes]) -> None:
+        """
+        Put the entry that each of *addresses* stands under among what was found.
+
+        It is kept for a while: the same few come again and again.
         """
         found = self._found[action]
-        fresh = list(addresses.difference(found))
-        if fresh:
-            if len(found) + len(fresh) > _FOUND_KEPT:
-                found.clear()
-                fresh = list(addresses)
-            texts = [address.decode("utf-8", "replace") for address in fresh]
-            rows = self.matchers[action].find(texts).rows.tolist()
-            cidrs = self.cidrs[action]
-            found.update(
-                (address, cidrs[row] if row >= 0 else None)
-                for address, row in zip(fresh, rows, strict=True)
-            )
-        return found
+        if len(found) + len(addresses) > _FOUND_KEPT:
+            found.clear()
+        fresh = list(addresses)
+        texts = [address.decode("utf-8", "replace") for address in fresh]
+        rows = self.matchers[action].find(texts).rows.tolist()
+        cidrs = self.cidrs[action]
+        found.update(
+            (address, cidrs[row] if row >= 0 else None)
+            for address, row in zip(fresh, rows, strict=True)
+        )
 
 
 class Applied(Protocol):
@@ -192,24 +193,33 @@ def _judge_by(force: Force, rows: list[Row], sums: dict[RawHit, list[int]]) -> l
 
 
 def _count(force: Force, action: str, rows: list[Row], sums: dict[RawHit, list[int]]) -> list[Row]:
-    known = force.find(action, set(chain.from_iterable(map(_ENDS, rows))))
+    known = force.found(action)
     name = force.names[action]
-    rest = []
-    for row in rows:
-        _, _, protocol, source, destination, port, hits, _ = row
-        raw: RawHit
-        if (entry := known[source]) is not None:
-            raw = (action, INBOUND, name, entry, destination, source, protocol, port)
-        elif (entry := known[destination]) is not None:
-            raw = (action, OUTBOUND, name, entry, source, destination, protocol, port)
-        else:
-            rest.append(row)
-            continue
-        count = 1 if hits == b"1" else int(hits)
-        total = sums.get(raw)
-        if total is None:
-            sums[raw] = [1, count]
-        else:
-            total[0] += 1
-            total[1] += count
+    rest: list[Row] = []
+    while rows:
+        unseen: list[Row] = []
+        for row in rows:
+            _, _, protocol, source, destination, port, hits, _ = row
+            raw: RawHit
+            try:
+                if (entry := known[source]) is not None:
+                    raw = (action, INBOUND, name, entry, destination, source, protocol, port)
+                elif (entry := known[destination]) is not None:
+                    raw = (action, OUTBOUND, name, entry, source, destination, protocol, port)
+                else:
+                    rest.append(row)
+                    continue
+            except KeyError:
+                unseen.append(row)
+                continue
+            count = 1 if hits == b"1" else int(hits)
+            total = sums.get(raw)
+            if total is None:
+                sums[raw] = [1, count]
+            else:
+                total[0] += 1
+                total[1] += count
+        if unseen:
+            force.look_up(action, set(chain.from_iterable(map(_ENDS, unseen))))
+        rows = unseen
     return rest

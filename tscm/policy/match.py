@@ -117,12 +117,13 @@ class Matcher:
         rows = np.full(len(addresses), -1, np.int64)
         short, packed_short = _packed(addresses, AF_INET)
         long, packed_long = _packed(addresses, AF_INET6)
-        words = np.frombuffer(packed_long, ">u8").astype(np.uint64).reshape(-1, 2)
-        for places, matches in (
-            (short, self.find_v4(np.frombuffer(packed_short, ">u4").astype(np.uint32))),
-            (long, self.find_v6(words[:, 0], words[:, 1])),
-        ):
-            lists[places], rows[places] = matches.lists, matches.rows
+        if short:
+            matches = self.find_v4(np.frombuffer(packed_short, ">u4").astype(np.uint32))
+            lists[short], rows[short] = matches.lists, matches.rows
+        if long:
+            words = np.frombuffer(packed_long, ">u8").astype(np.uint64).reshape(-1, 2)
+            matches = self.find_v6(words[:, 0], words[:, 1])
+            lists[long], rows[long] = matches.lists, matches.rows
         return Matches(lists, rows)
 
     def _named(self, found: NDArray[np.int64], offsets: Counts, before: Counts) -> Matches:

@@ -22,21 +22,30 @@ _NAMED = rb"[^\s:/()\x10]{1,100}+"
 _PROTOCOL = rb"(?!icmp\b)([a-z]{2,5}+|[0-9]{1,3}+)"
 _PORT = rb"([0-9]{1,4}+|[1-5][0-9]{4})"
 _HASHES = rb"(?: \[0x[0-9a-f]{1,8}+, 0x[0-9a-f]{1,8}+\])?"
-_ORDINARY = re.compile(
-    rb"^(?:[^%\n]*%(?:ASA|FTD|PIX|FWSM)-(?:[A-Za-z][A-Za-z_]{0,30}+-)?+[0-7]-106(?:"
+_TAG = rb"%(?:ASA|FTD|PIX|FWSM)-(?:[A-Za-z][A-Za-z_]{0,30}+-)?+[0-7]-106"
+_FLOW = (
     rb"(?:100|102|103): access-list ([!-~]{1,240}+) (permitted|denied|est-allowed) " + _PROTOCOL
     + rb" " + _INTERFACE + rb"/" + _ADDRESS + rb"\([0-9]{0,5}+\) -> "
     + _INTERFACE + rb"/" + _ADDRESS + rb"\(" + _PORT + rb"\) hit-cnt ([0-9]{1,9}+) "
     rb"(?:first hit|([0-9]{1,6}+)-second interval)" + _HASHES
-    + rb"|023: Deny " + _PROTOCOL + rb" src " + _NAMED + rb":" + _ADDRESS + rb"/[0-9]{1,5}+ dst "
-    + _NAMED + rb":" + _ADDRESS + rb"/" + _PORT + rb" by access-group \"([!#-~]{1,240}+)\"" + _HASHES
-    + rb")(?:\n|\Z)|([^\n]+\n?|\n))",
-    re.MULTILINE,
 )  # fmt: skip
+_DENY = (
+    rb"023: Deny " + _PROTOCOL + rb" src " + _NAMED + rb":" + _ADDRESS + rb"/[0-9]{1,5}+ dst "
+    + _NAMED + rb":" + _ADDRESS + rb"/" + _PORT + rb" by access-group \"([!#-~]{1,240}+)\"" + _HASHES
+)  # fmt: skip
+_ORDINARY = re.compile(
+    rb"^(?:[^%\n]*" + _TAG + rb"(?:" + _FLOW + rb"|" + _DENY + rb")(?:\n|\Z)|([^\n]+\n?|\n))",
+    re.MULTILINE,
+)
 """
 Each line once: the fields of 106100 and its kin, those of 106023, or the whole of any other line.
 
 Nothing here can match in a second way, so nothing is tried again (`+` behind a count).
+"""
+_FLOWS = re.compile(_TAG + _FLOW + rb"$", re.MULTILINE)
+_DENIALS = re.compile(_TAG + _DENY + rb"$", re.MULTILINE)
+"""
+The same forms each by itself, from the tag on: where no line has a second `%`, what stands before it cannot matter.
 """
 _ACTION, _SOURCE, _DESTINATION = 1, 3, 4
 _FIELDS = 8
@@ -75,7 +84,31 @@ def policy_rows(block: bytes) -> list[Row]:
 
 def rows_of(lines: Sequence[bytes]) -> list[Row]:
     """The same for policy lines that were picked out before, each with its LF."""
-    return [row for row in row_of_each(lines) if row is not None]
+    block = b"".join(lines)
+    rows: Sequence[Row | None] | None = _rows_of_one_form(block, lines)
+    if rows is None:
+        rows = row_of_each(lines)
+    return [row for row in rows if row is not None]
+
+
+def _rows_of_one_form(block: bytes, lines: Sequence[bytes]) -> list[Row | None] | None:
+    """The rows of a block whose lines all are of one of the two forms, as nearly all blocks are."""
+    if block.count(b"%") != len(lines):
+        return None
+    rows: list[Row] = _FLOWS.findall(block)
+    if not rows:
+        rows = [
+            (group, b"denied", protocol, source, destination, port, b"1", b"")
+            for protocol, source, destination, port, group in _DENIALS.findall(block)
+        ]
+    if len(rows) != len(lines):
+        return None
+    return [
+        _with_canonical_ends(row, lines[place])
+        if b":" in row[_SOURCE] or b":" in row[_DESTINATION]
+        else row
+        for place, row in enumerate(rows)
+    ]
 
 
 def row_of_each(lines: Sequence[bytes]) -> list[Row | None]:
@@ -91,13 +124,16 @@ def row_of_each(lines: Sequence[bytes]) -> list[Row | None]:
         else:
             row = _row(fields[-1])
         if row is not None and (b":" in row[_SOURCE] or b":" in row[_DESTINATION]):
-            source, destination = _canonical(row[_SOURCE]), _canonical(row[_DESTINATION])
-            if source is None or destination is None:
-                row = _row(lines[place])
-            else:
-                row = (*row[:_SOURCE], source, destination, *row[_DESTINATION + 1 :])
+            row = _with_canonical_ends(row, lines[place])
         rows.append(row)
     return rows
+
+
+def _with_canonical_ends(row: Row, line: bytes) -> Row | None:
+    source, destination = _canonical(row[_SOURCE]), _canonical(row[_DESTINATION])
+    if source is None or destination is None:
+        return _row(line)
+    return (*row[:_SOURCE], source, destination, *row[_DESTINATION + 1 :])
 
 
 @lru_cache(_CANONICAL_KEPT)
