@@ -182,12 +182,16 @@ class _Day:
 
 def _sum_day(day: _Day, wanted: Wanted, by: Sequence[str], found: _Found) -> None:
     tests: list[tuple[Column, Marks]] = []
+    kept: dict[str, Marks] = {}
     for name, marks in _marks(day, wanted):
         if not marks.any():
             return
         if not marks.all():
             tests.append((day.column(name), marks))
-    columns = [day.column(name) for name in by]
+            kept[name] = marks & kept.get(name, True)
+            if not kept[name].any():
+                return
+    columns = [_Key.of(day.column(name), kept.get(name)) for name in by]
     shape = tuple(len(column.kinds) for column in columns)
     weights = _Weights.of(day.column(SUMS))
     dense = prod(shape) <= _DENSE
@@ -232,19 +236,41 @@ def _standing(tests: Sequence[tuple[Column, Marks]], start: int, count: int) -> 
     return start + np.flatnonzero(standing)
 
 
-def _places(columns: Sequence[Column], rows: Rows) -> NDArray[np.integer[Any]]:
+@frozen(eq=False)
+class _Key:
+    """
+    A column to group by, with those kinds alone that stand its conditions: fewer groups to go through.
+    """
+
+    kinds: Numbers
+    codes: Codes
+    places: Numbers | None
+    """The place of each former kind among *kinds*, where they are fewer."""
+
+    @classmethod
+    def of(cls, column: Column, kept: Marks | None) -> Self:
+        if kept is None:
+            return cls(column.kinds, column.codes, None)
+        return cls(column.kinds[kept], column.codes, np.cumsum(kept) - 1)
+
+    def of_rows(self, rows: Rows) -> NDArray[np.integer[Any]]:
+        """The place of each row's kind; there is more than one."""
+        codes = self.codes[rows]
+        return codes if self.places is None else self.places[codes]
+
+
+def _places(columns: Sequence[_Key], rows: Rows) -> NDArray[np.integer[Any]]:
     """The place of each of *rows* among all combinations of the columns' kinds."""
     count = rows.stop - rows.start if isinstance(rows, slice) else len(rows)
     places: NDArray[np.integer[Any]] | None = None
     for column in columns:
-        if len(column.kinds) == 1:
-            continue
-        codes = column.codes[rows]
-        places = codes if places is None else places.astype(np.int64) * len(column.kinds) + codes
+        if len(column.kinds) > 1:
+            one = column.of_rows(rows)
+            places = one if places is None else places.astype(np.int64) * len(column.kinds) + one
     return np.zeros(count, np.int64) if places is None else places
 
 
-def _keys(columns: Sequence[Column], shape: tuple[int, ...], places: NDArray[np.intp]) -> Numbers:
+def _keys(columns: Sequence[_Key], shape: tuple[int, ...], places: NDArray[np.intp]) -> Numbers:
     each = np.unravel_index(places, shape)
     return np.stack(
         [column.kinds[codes] for column, codes in zip(columns, each, strict=True)]
