@@ -49,7 +49,7 @@ class World:
             b" hit-cnt %d first hit [0x1, 0x0]\n" % (address.encode(), hits)
         )
         force = Force.of(
-            1, 0.0, ("b", Entries.of(["203.0.113.0/24", "2001:db8::/32", "203.0.113.64/26"])),
+            1, 0.0, ("b", Entries.of(["203.0.113.0/24", "2001:db8::/32", "203.0.113.64/26", "203.0.113.200"])),
             ("a", Entries.of([])),
         )  # fmt: skip
         connection = open_database(str(self.path))
@@ -118,6 +118,18 @@ def test_first_and_last_hour_and_hits_of_entry_and_address(world: World) -> None
     (itself,) = seen["address"]
     assert (itself["first_hour"], itself["last_hour"]) == ((480_000 + 23) * HOUR, 480_100 * HOUR)
     assert (itself["lines"], itself["hits"]) == (3, 15)
+
+
+def test_an_address_with_an_entry_of_its_own_is_told_by_it(world: World) -> None:
+    for hour in (480_005, 480_009):
+        world.hit("203.0.113.200", hour, 3)
+    world.hit("2001:db8::5", 480_020)
+    seen = world.ask("203.0.113.200")["seen"]
+    (entry,), (itself,) = seen["entries"], seen["address"]
+    assert (entry.pop("entry"), itself.pop("outside")) == ("203.0.113.200/32", "203.0.113.200")
+    assert entry == itself
+    assert (itself["first_hour"], itself["last_hour"]) == (480_005 * HOUR, 480_009 * HOUR)
+    assert (itself["lines"], itself["hits"]) == (2, 6)
 
 
 def test_a_network_asks_for_the_entries_within_and_around(world: World) -> None:

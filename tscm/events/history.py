@@ -84,9 +84,18 @@ def _seen(connection: sqlite3.Connection, device: str, asked: IPv4Network | IPv6
         connection, wanted, "entry", _entries_meeting(connection, wanted, asked)
     )
     host = asked.prefixlen == asked.max_prefixlen
-    addresses = [_word(connection, str(asked.network_address))] if host else []
-    _, itself = _counted(connection, wanted, "outside", addresses)
+    address = str(asked.network_address)
+    if host and all(one["entry"] == str(asked) for one in entries):
+        # Whatever an address met stands under an entry around it; here only its own has any.
+        itself = [{"outside": address, **_besides(one, "entry")} for one in entries]
+    else:
+        addresses = [_word(connection, address)] if host else []
+        _, itself = _counted(connection, wanted, "outside", addresses)
     return {"entries": entries, "count": count, "address": itself}
+
+
+def _besides(one: Json, name: str) -> Json:
+    return {key: value for key, value in one.items() if key != name}
 
 
 def _entries_meeting(
