@@ -224,8 +224,8 @@ def _standing(tests: Sequence[tuple[Column, Marks]], start: int, count: int) -> 
     standing = np.ones(count, np.bool_)
     for column, marks in tests:
         codes = column.codes[rows]
-        yes = np.flatnonzero(marks)
-        no = np.flatnonzero(~marks) if len(yes) > _FEW else yes
+        yes, no = np.flatnonzero(marks).tolist(), np.flatnonzero(~marks).tolist()
+        # With Python's numbers an array is compared as it is; numpy's own would widen it first.
         if len(yes) <= _FEW:
             standing &= np.logical_or.reduce([codes == one for one in yes])
         elif len(no) <= _FEW:
