@@ -24,7 +24,7 @@ from tscm.events.history import with_history
 from tscm.events.judge import Force, Tally, judge
 from tscm.events.report import BY, Question, ask
 from tscm.events.rollups import HOUR_SECONDS, EventPosition, Rollups
-from tscm.events.service import BLOCK_BYTES
+from tscm.events.rounds import BLOCK_BYTES
 from tscm.events.worker import open_database
 from tscm.model import Block, Origin
 from tscm.policy.cidr import CidrSet, Entries, read_cidr

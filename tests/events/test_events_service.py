@@ -146,7 +146,7 @@ async def test_lines_become_roll_ups_and_the_cursor_follows(world: World) -> Non
 async def test_a_worker_that_is_killed_counts_nothing_twice(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tscm.events.service.RETRY_SECONDS", 0.05)
+    monkeypatch.setattr("tscm.events.rounds.RETRY_SECONDS", 0.05)
     log = world.follow()
     log.append(denied("203.0.113.7"))
     await world.when_passed(log)
@@ -228,7 +228,7 @@ async def test_devices_are_counted_apart(world: World) -> None:
 async def test_a_database_that_fails_is_tried_again(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tscm.events.service.RETRY_SECONDS", 0.05)
+    monkeypatch.setattr("tscm.events.rounds.RETRY_SECONDS", 0.05)
     log = world.follow()
     with sqlite3.connect(world.database) as connection:
         connection.execute("ALTER TABLE hits RENAME TO away")
@@ -315,7 +315,7 @@ async def test_no_fault_ends_the_reading_however_often_it_comes(
     monkeypatch: pytest.MonkeyPatch,
     logged_failures: list[LogEvent],
 ) -> None:
-    monkeypatch.setattr("tscm.events.service.RETRY_MOST_SECONDS", 0.05)
+    monkeypatch.setattr("tscm.events.rounds.RETRY_MOST_SECONDS", 0.05)
     log = world.follow()
     really, tries = log.confirm, 0
 
@@ -338,14 +338,15 @@ async def test_no_fault_ends_the_reading_however_often_it_comes(
 async def test_few_blocks_are_on_their_way_however_many_devices_there_are(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    really, under_way, most = WorkerProcess.ask, 0, 0
+    really, under_way, most, largest = WorkerProcess.ask, 0, 0, 0
+    monkeypatch.setattr("tscm.events.rounds.BLOCK_BYTES", 1000)
 
     def ask(worker: WorkerProcess, request: Json, data: bytes = b"") -> Deferred[Json]:
-        nonlocal under_way, most
+        nonlocal under_way, most, largest
         answer = really(worker, request, data)
-        if request["kind"] == "block":
+        if data:
             under_way += 1
-            most = max(most, under_way)
+            most, largest = max(most, under_way), max(largest, len(data))
 
             def answered(found: object) -> object:
                 nonlocal under_way
@@ -361,7 +362,8 @@ async def test_few_blocks_are_on_their_way_however_many_devices_there_are(
         log.append(*[denied("203.0.113.7")] * 5)
     for log in logs:
         await world.when_passed(log)
-    assert 1 < most <= 4
+    assert 1 < most <= 2
+    assert largest <= 1000 + len(denied("203.0.113.7"))
 
 
 @pytest_twisted.ensureDeferred

@@ -4,9 +4,9 @@ The tables of roll-ups: filled by the event worker, asked by reports.
 Whoever opens the database hands in the connection; every call here is one transaction or part of one.
 """
 
-import contextlib
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from itertools import chain
 
 from attrs import define, field, frozen
@@ -64,11 +64,49 @@ class Rollups:
         offset, sent, skipped, others, low = row
         return EventPosition(offset=offset, sent=sent, skipped=skipped, others=others, low=low)
 
+    @property
+    def in_transaction(self) -> bool:
+        """Whether one is open: a full disk, for one, ends it on its own."""
+        return self._connection.in_transaction
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """
+        One transaction for what is added within: all of it stands, or none where this raises.
+        """
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            self._connection.execute("COMMIT")
+        except BaseException:
+            self._words.clear()  # numbers given in what is now undone
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+            raise
+
+    @contextmanager
+    def _whole(self) -> Iterator[None]:
+        """What is done within: all of it or nothing, also as a part of `together`."""
+        if not self._connection.in_transaction:
+            with self.together():
+                yield
+            return
+        self._connection.execute("SAVEPOINT part")
+        try:
+            yield
+        except BaseException:
+            self._words.clear()
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK TO part")
+                self._connection.execute("RELEASE part")
+            raise
+        self._connection.execute("RELEASE part")
+
     def add(self, device: str, tallies: Mapping[int, Tally], moved: EventPosition) -> None:
         """
         Count *tallies* by hour, and move the reader to *moved*: both, or neither.
         """
-        with self._transaction():
+        with self._whole():
             number = self._word(device)
             for hour, tally in tallies.items():
                 self._add_hour(number, hour, tally)
@@ -82,7 +120,7 @@ class Rollups:
     def replace_hour(self, device: str, hour: int, tally: Tally) -> None:
         """Count an hour anew: what was counted of it goes, *tally* takes its place, in one transaction."""
         packed, _ = packs.without(self._connection, self._known(device), hour, hour)
-        with self._transaction():
+        with self._whole():
             number = self._word(device)
             self._connection.execute(
                 "DELETE FROM hits WHERE device = ? AND hour = ?", (number, hour)
@@ -124,18 +162,6 @@ class Rollups:
             self._words[text] = number
         return int(number)
 
-    @contextlib.contextmanager
-    def _transaction(self) -> Iterator[None]:
-        """All that is done inside stands when it ends well, else none of it."""
-        self._connection.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-            self._connection.execute("COMMIT")
-        except BaseException:
-            self._words.clear()  # numbers given in what is now undone
-            self._connection.execute("ROLLBACK")
-            raise
-
     def unpacked(self, before_hour: int) -> list[tuple[int, int]]:
         """Devices (by their number) and days that have rows of hours before that one."""
         return packs.unpacked(self._connection, before_hour)
@@ -150,7 +176,7 @@ class Rollups:
         if found is None:
             return False
         pack, first, last = found
-        with self._transaction():
+        with self.together():
             pack.write(self._connection)
             self._connection.execute(
                 "DELETE FROM hits WHERE device = ? AND hour BETWEEN ? AND ?", (device, first, last)
@@ -159,7 +185,7 @@ class Rollups:
 
     def forget(self, device: str) -> None:
         """Take away all that was counted of a device, and its position."""
-        with self._transaction():
+        with self.together():
             for table in ("hits", "packs", "event_readers"):
                 self._connection.execute(
                     f"DELETE FROM {table} WHERE device = ?",  # noqa: S608 - names of this file
@@ -168,14 +194,14 @@ class Rollups:
 
     def expire(self, before_hour: int) -> int:
         """Take away what is older; gives the rows that went.  Texts that nobody uses go too."""
-        with self._transaction():
+        with self.together():
             gone = self._connection.execute(
                 "DELETE FROM hits WHERE hour < ?", (before_hour,)
             ).rowcount
         for device in packs.devices(self._connection):
             packed, rows = packs.without(self._connection, device, 0, before_hour - 1)
             gone += rows
-            with self._transaction():
+            with self.together():
                 for pack in packed:
                     pack.write(self._connection)
         if gone:
@@ -190,7 +216,7 @@ class Rollups:
                 rows = self._connection.execute(f"SELECT DISTINCT {column} FROM {table}")  # noqa: S608 - names of this file
                 used.update(number for (number,) in rows)
         known = self._connection.execute("SELECT id FROM words").fetchall()
-        with self._transaction():
+        with self.together():
             self._connection.executemany(
                 "DELETE FROM words WHERE id = ?", (one for one in known if one[0] not in used)
             )

@@ -2,49 +2,22 @@
 The event reader: blocks of every device's log to the worker, as they come.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 from attrs import define, evolve, field
 from twisted.application.service import Service
-from twisted.internet.defer import CancelledError, Deferred, DeferredLock, DeferredSemaphore
-from twisted.internet.task import deferLater
+from twisted.internet.defer import Deferred, DeferredLock
 from twisted.logger import Logger
 
 from tscm.clock import wall_seconds
 from tscm.events.process import WorkerFailed, WorkerProcess
 from tscm.events.rollups import HOUR_SECONDS
+from tscm.events.rounds import BLOCK_BYTES, Followed, Rounds, block_request, damage
 from tscm.model import Block, Json, LogReader, Progress, Report
-from tscm.schedule import PeriodicService, backoff
+from tscm.schedule import PeriodicService
 
-BLOCK_BYTES = 512 << 10
-LINGER_SECONDS = 1.0
-RETRY_SECONDS = 5.0
-RETRY_MOST_SECONDS = 300.0
 EXPIRE_SECONDS = 3600.0
-_AT_ONCE = 4
-"""Blocks on their way to the worker, for all devices: what waits for their answer is memory."""
-
-
-@define(eq=False)
-class Followed:
-    """
-    One device whose log is read.
-    """
-
-    reader: LogReader
-    names: tuple[str, str]
-    """Names of the block and the allow list."""
-    gone: bool = False
-    ready: bool = False
-    """Its position and the database's agree."""
-    pause: Deferred[None] | None = None
-    run: Deferred[None] | None = None
-    failures: int = 0
-    last_error: str | None = None
-    counted: Json = field(factory=dict)
-    damaged: tuple[int, ...] = ()
-    """Generations that the block counted last needed, and that cannot be read."""
 
 
 @define(eq=False)
@@ -64,11 +37,12 @@ class EventService(Service):
     _now: Callable[[], float] | None = None
     _followed: dict[str, Followed] = field(factory=dict, init=False)
     _expiring: PeriodicService = field(init=False)
-    _turns: DeferredSemaphore = field(factory=lambda: DeferredSemaphore(_AT_ONCE), init=False)
+    _rounds: Rounds = field(init=False)
     _recounting: DeferredLock = field(factory=DeferredLock, init=False)
     """The worker has one hour of one device in hand when it counts anew."""
 
     def __attrs_post_init__(self) -> None:
+        self._rounds = Rounds(self._reactor, self._worker)
         self._expiring = PeriodicService(
             self._reactor, EXPIRE_SECONDS, self._expire, "expiry of roll-ups", 60.0
         )
@@ -78,7 +52,7 @@ class EventService(Service):
         super().startService()
         self._expiring.startService()
         for one in self._followed.values():
-            self._begin(one)
+            self._rounds.begin(one)
 
     def stopService(self) -> Deferred[None]:
         """Fires when the worker has ended; what it had counted stands."""
@@ -89,10 +63,10 @@ class EventService(Service):
         stopped = self._expiring.stopService()
         if stopped is not None:
             await stopped
-        for one in self._followed.values():  # before the first is waited for: they share the worker
-            self._hush(one)
-        for name in list(self._followed):
-            await self.leave(name)
+        followed, self._followed = self._followed, {}
+        # All before the first is waited for: they share the worker.
+        for ended in [self._rounds.end(one) for one in followed.values()]:
+            await ended
         gone = self._worker.stop()
         if gone is not None:
             await gone
@@ -105,21 +79,13 @@ class EventService(Service):
             return
         one = self._followed[name] = Followed(reader, (block_list, allow_list))
         if self.running:
-            self._begin(one)
+            self._rounds.begin(one)
 
     async def leave(self, name: str) -> None:
         """Read it no more; fires when nothing of it is under way."""
         one = self._followed.pop(name, None)
-        if one is None:
-            return
-        self._hush(one)
-        if one.run is not None:
-            await one.run
-
-    def _hush(self, one: Followed) -> None:
-        one.gone = True
-        if one.pause is not None:
-            one.pause.cancel()
+        if one is not None:
+            await self._rounds.end(one)
 
     async def forget(self, name: str) -> None:
         """Take away what was counted of a device."""
@@ -137,16 +103,12 @@ class EventService(Service):
         return await self._recounting.run(self._rebuild, one, report)
 
     async def _rebuild(self, one: Followed, report: Report) -> Json:
-        self._hush(one)
-        if one.run is not None:
-            await one.run
+        await self._rounds.end(one)
         try:
             return await self._recount(one, report)
         finally:
-            if self._is_followed(one):
-                one.gone = one.ready = False
-                if self.running:
-                    self._begin(one)
+            if self._is_followed(one) and self.running:
+                self._rounds.begin(one)
 
     def _is_followed(self, one: Followed) -> bool:
         return self._followed.get(one.reader.device) is one
@@ -167,7 +129,7 @@ class EventService(Service):
             if block is None or block.start >= limit:
                 break
             block = _up_to(block, limit)
-            request = {**self._request(one, block), "kind": "recount"}
+            request = {**block_request(one, block), "kind": "recount"}
             if offset == 0 and block.start > 0:  # retention took the beginning of this hour
                 at = next((at for _, _, at in request["origins"] if at), 0.0)
                 first_hour = max(first_hour, int(at) // HOUR_SECONDS + 1)
@@ -187,146 +149,8 @@ class EventService(Service):
         return {
             "waiting_bytes": one.reader.end - one.reader.position.offset,
             "counted": dict(one.counted),
-            "fault": one.last_error or _damage(name, one.damaged),
+            "fault": one.last_error or damage(name, one.damaged),
         }
-
-    # -- one device -------------------------------------------------------------
-
-    def _begin(self, one: Followed) -> None:
-        one.run = Deferred.fromCoroutine(self._read_on(one))
-        one.run.addErrback(
-            lambda failure: self._log.failure(
-                "the event reader of {device} ended", failure, device=one.reader.device
-            )
-        )
-
-    async def _read_on(self, one: Followed) -> None:
-        while not one.gone:
-            try:
-                if not one.ready:
-                    await self._agree(one)
-                more = await self._next_block(one)
-            except (WorkerFailed, OSError) as error:
-                await self._failed(one, str(error))
-                continue
-            except Exception as error:  # noqa: BLE001 - nothing may end the reading for good
-                if not one.failures:
-                    self._log.failure("the event reader of {device}", device=one.reader.device)
-                await self._failed(one, f"a fault of this program: {error!r}")
-                continue
-            one.failures, one.last_error = 0, None
-            if not more:
-                await self._more(one)
-                await self._pause(one, LINGER_SECONDS)
-
-    async def _failed(self, one: Followed, cause: str) -> None:
-        """Note it, and wait: longer each time."""
-        one.ready = False
-        one.failures += 1
-        one.last_error = cause
-        if one.failures == 1:
-            self._log.warn("events of {device}: {error}", device=one.reader.device, error=cause)
-        wait = backoff(one.failures, 1.0, first=RETRY_SECONDS, most=RETRY_MOST_SECONDS)
-        await self._pause(one, wait)
-
-    async def _agree(self, one: Followed) -> None:
-        """
-        Bring the cursor behind what the database has counted: a stop between the two cost nothing.
-
-        A database that knows less than the cursor was lost or is an old backup: its counts begin
-        where the cursor is (`tsadmin events rebuild` brings the rest).  One that knows more than
-        the log has counted a log that is gone: somebody deleted or replaced the folder.
-        """
-        reader, position = one.reader, one.reader.position
-        found = await self._worker.ask({"kind": "position", "device": reader.device})
-        if found["offset"] < position.offset or found["offset"] > reader.end:
-            found = await self._worker.ask(
-                {
-                    "kind": "move",
-                    "device": reader.device,
-                    "offset": position.offset,
-                    "sent": position.sent,
-                    "skipped": position.skipped,
-                }
-            )
-        self._confirm(one, found)
-        one.ready = True
-
-    async def _next_block(self, one: Followed) -> bool:
-        return await self._turns.run(self._pass_block, one)
-
-    async def _pass_block(self, one: Followed) -> bool:
-        if one.gone:
-            return False
-        reader = one.reader
-        block = reader.read(reader.position.offset, BLOCK_BYTES)
-        if block is None:
-            return False
-        found = await self._worker.ask(self._request(one, block), block.data)
-        damaged = tuple(found.pop("damaged", ()))
-        if damaged and damaged != one.damaged:
-            self._log.warn(
-                "events of {device}: {error}",
-                device=one.reader.device,
-                error=_damage(one.reader.device, damaged),
-            )
-        one.damaged = damaged
-        self._confirm(one, found)
-        return True
-
-    def _request(self, one: Followed, block: Block) -> Json:
-        origins = one.reader.origins(block.start, block.end)
-        return {
-            "kind": "block",
-            "device": block.device,
-            "start": block.start,
-            "end": block.end,
-            "lines": block.lines,
-            "escaped": block.escaped,
-            "origins": [(each.start, each.end, each.received_at) for each in origins],
-            "block_list": one.names[0],
-            "allow_list": one.names[1],
-            "jump": block.start != one.counted.get("offset", 0),
-        }
-
-    def _confirm(self, one: Followed, found: Json) -> None:
-        one.counted = found
-        position = one.reader.position
-        if found["offset"] > position.offset:
-            one.reader.confirm(
-                found["offset"],
-                sent=found["sent"] - position.sent,
-                skipped=found["skipped"] - position.skipped,
-            )
-
-    async def _more(self, one: Followed) -> None:
-        if one.gone:
-            return
-        one.pause = Deferred()
-        waiting = one.pause
-
-        def notice() -> None:
-            if not waiting.called:
-                waiting.callback(None)
-
-        one.reader.when_more(notice)
-        try:
-            await waiting
-        except CancelledError:
-            return
-        finally:
-            one.pause = None
-
-    async def _pause(self, one: Followed, seconds: float) -> None:
-        if one.gone:
-            return
-        one.pause = deferLater(self._reactor, seconds)
-        try:
-            await one.pause
-        except CancelledError:
-            return
-        finally:
-            one.pause = None
 
     async def _expire(self) -> None:
         now = self._now() if self._now else wall_seconds(self._reactor)
@@ -335,16 +159,6 @@ class EventService(Service):
             await self._worker.ask({"kind": "expire", "before_hour": before})
         except WorkerFailed as error:
             self._log.warn("old roll-ups stay: {error}", error=str(error))
-
-
-def _damage(name: str, generations: Sequence[int]) -> str | None:
-    if not generations:
-        return None
-    which = ", ".join(map(str, generations))
-    return (
-        f"generation {which} of {name} lies damaged in the database, so lines from its time count as "
-        f"no hits; `tsadmin update {name}` stores a new one"
-    )
 
 
 def _up_to(block: Block, limit: int) -> Block:

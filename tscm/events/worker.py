@@ -2,8 +2,8 @@
 The child process that parses: blocks of lines in, roll-ups into the database, positions out.
 
 Parsing and matching would hold up the reactor, so they have a process and a connection of their
-own.  A request is one line of JSON, followed by *size* bytes of the log for `block`; the answer is one
-line of JSON.  It ends when its input does.
+own.  A request is one line of JSON, followed by *size* bytes of the logs; the answer is one line of
+JSON.  It ends when its input does.
 """
 
 import json
@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, BinaryIO
 
 import attrs
-from attrs import define, field
+from attrs import define, field, frozen
 
 from tscm.events.blocks import merge, tally_block
 from tscm.events.judge import LATE_SECONDS, Force, Tally
@@ -27,6 +27,8 @@ from tscm.store.policies import unpack
 _FORCES_KEPT = 8
 _BUSY_SECONDS = 30.0
 _PACKING_SECONDS = 0.5
+FAULTS = (sqlite3.Error, ValueError, LookupError, TypeError)
+"""What a request, or a part of one, may fail with; the process goes on."""
 
 
 def open_database(path: str) -> sqlite3.Connection:
@@ -95,6 +97,21 @@ class ForceTable:
         return found
 
 
+@frozen
+class _Change:
+    """
+    What is answered to one part, and what it changes: nothing where *moved* is None.
+    """
+
+    answer: Json
+    moved: EventPosition | None = None
+    tallies: dict[int, Tally] = field(factory=dict)
+
+
+def _error(error: Exception) -> Json:
+    return {"error": f"{type(error).__name__}: {error}"}
+
+
 @define(eq=False)
 class Worker:
     """
@@ -117,19 +134,11 @@ class Worker:
         """
         Carry *request* out.
 
-        Its kind is `position`, `move`, `block`, `coverage`, `recount`, `recounted`, `forget` or `expire`.
+        Its kind is `many`, `coverage`, `recount`, `recounted`, `forget` or `expire`.
         """
         kind, device = request["kind"], request.get("device", "")
-        if kind == "position":
-            return attrs.asdict(self._rollups.position(device))
-        if kind == "move":
-            moved = EventPosition(
-                **{name: int(request[name]) for name in ("offset", "sent", "skipped")}
-            )
-            self._rollups.add(device, {}, moved)
-            return attrs.asdict(moved)
-        if kind == "block":
-            return self._block(device, request, data)
+        if kind == "many":
+            return {"parts": self._many(request["parts"], data)}
         if kind == "coverage":
             return self._coverage(device)
         if kind == "recount":
@@ -170,13 +179,57 @@ class Worker:
     def _this_hour(self) -> int:
         return int(self._now()) // HOUR_SECONDS
 
-    def _block(self, device: str, request: Json, data: bytes) -> Json:
+    def _many(self, parts: Sequence[Json], data: bytes) -> list[Json]:
+        """
+        An answer or an error for each part; what they came to is counted in one transaction.
+
+        A part's kind is `position`, `move` or `block`, and no two are of one device.  A fault of one
+        takes back what that one changed, and nothing of the others.  Raises `sqlite3.Error` where
+        nothing could be counted.
+        """
+        answers: list[Json] = []
+        counted: list[tuple[int, str, _Change]] = []
+        at = 0
+        for part in parts:
+            piece, at = data[at : at + part["size"]], at + part["size"]
+            try:
+                change = self._change(part, piece)
+            except FAULTS as error:
+                answers.append(_error(error))
+                continue
+            if change.moved is not None:
+                counted.append((len(answers), part["device"], change))
+            answers.append({"answer": change.answer})
+        if counted:
+            with self._rollups.together():  # after all was parsed: nobody waits for the lock long
+                for number, device, change in counted:
+                    assert change.moved is not None
+                    try:
+                        self._rollups.add(device, change.tallies, change.moved)
+                    except FAULTS as error:
+                        if not self._rollups.in_transaction:  # the disk ended it for all
+                            raise
+                        answers[number] = _error(error)
+        return answers
+
+    def _change(self, part: Json, data: bytes) -> "_Change":
+        """What a part asks for, and what is to be stored for it."""
+        kind, device = part["kind"], part["device"]
+        if kind == "move":
+            moved = EventPosition(
+                **{name: int(part[name]) for name in ("offset", "sent", "skipped")}
+            )
+            return _Change(attrs.asdict(moved), moved)
         before = self._rollups.position(device)
-        if before.offset != request["start"] and not request.get("jump"):
-            return attrs.asdict(before)  # what the reader sent is counted already, or lies ahead
-        tallies, moved, damaged = self._tally(device, request, data, before)
-        self._rollups.add(device, tallies, moved)
-        return {**attrs.asdict(moved), "damaged": damaged}
+        if kind == "position":
+            return _Change(attrs.asdict(before))
+        if kind != "block":
+            raise ValueError(f"unknown part {kind!r}")
+        if before.offset != part["start"] and not part.get("jump"):
+            # What the reader sent is counted already, or lies ahead.
+            return _Change(attrs.asdict(before))
+        tallies, moved, damaged = self._tally(device, part, data, before)
+        return _Change({**attrs.asdict(moved), "damaged": damaged}, moved, tallies)
 
     def _coverage(self, device: str) -> Json:
         """The first hour in which a generation that is still kept was in force throughout."""
@@ -240,8 +293,8 @@ def serve(path: str, requests: BinaryIO, answers: BinaryIO) -> None:
         data = requests.read(int(request.get("size", 0)))
         try:
             found: Json = {"answer": worker.answer(request, data)}
-        except (sqlite3.Error, ValueError, LookupError, TypeError) as error:
-            found = {"error": f"{type(error).__name__}: {error}"}
+        except FAULTS as error:
+            found = _error(error)
         answers.write(json.dumps(found).encode() + b"\n")
         answers.flush()
         worker.pack_some()

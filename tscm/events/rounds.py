@@ -1,0 +1,362 @@
+"""
+Rounds over all devices that have something new: what the event worker is asked, and when.
+"""
+
+from collections import deque
+from collections.abc import Sequence
+from functools import partial
+from typing import Any, ClassVar
+
+from attrs import define, field
+from twisted.internet.defer import Deferred, maybeDeferred, succeed
+from twisted.internet.interfaces import IDelayedCall
+from twisted.logger import Logger
+
+from tscm.events.process import WorkerFailed, WorkerProcess
+from tscm.model import Block, Json, LogReader
+from tscm.schedule import backoff
+
+BLOCK_BYTES = 512 << 10
+"""Lines in one request, of one device or of many."""
+LINGER_SECONDS = 1.0
+"""From the first line that nobody has looked at to the round that takes it and all others."""
+RETRY_SECONDS = 5.0
+RETRY_MOST_SECONDS = 300.0
+_PARTS_MOST = 256
+_AT_ONCE = 2
+"""Requests on their way to the worker: what waits for their answer is memory."""
+_NAMED = 3
+
+
+@define(eq=False)
+class Followed:
+    """
+    One device whose log is read.
+    """
+
+    reader: LogReader
+    names: tuple[str, str]
+    """Names of the block and the allow list."""
+    gone: bool = False
+    ready: bool = False
+    """Its position and the database's agree."""
+    moves: bool = False
+    """The database has to begin where the cursor is."""
+    behind: bool = False
+    """There was more in the log than the block that was read last."""
+    listening: bool = False
+    queued: bool = False
+    failures: int = 0
+    last_error: str | None = None
+    retry: IDelayedCall | None = None
+    under_way: bool = False
+    waiting: list[Deferred[None]] = field(factory=list)
+    """For what is under way to end."""
+    counted: Json = field(factory=dict)
+    damaged: tuple[int, ...] = ()
+    """Generations that the block counted last needed, and that cannot be read."""
+
+
+@define(eq=False)
+class _Batch:
+    """
+    One request: parts of several devices, never two of one.
+    """
+
+    devices: list[Followed] = field(factory=list)
+    parts: list[Json] = field(factory=list)
+    data: list[bytes] = field(factory=list)
+    size: int = 0
+
+    def add(self, one: Followed, part: Json, data: bytes = b"") -> None:
+        self.devices.append(one)
+        self.parts.append({**part, "size": len(data)})
+        self.data.append(data)
+        self.size += len(data)
+
+    def has_room(self) -> bool:
+        return self.size < BLOCK_BYTES and len(self.parts) < _PARTS_MOST
+
+
+@define(eq=False)
+class Rounds:
+    """
+    Takes blocks of all devices to the worker: small ones together, large ones as they come.
+
+    A line costs little in company and much alone: a request wakes another process, and its
+    transaction is written to the database's log.  So a device with something new waits for the
+    round, a second at most.  One that is behind by more than a block is not held up by that.  A
+    device whose last try failed goes alone, so that what it stumbled over takes nobody along.
+    """
+
+    _log: ClassVar[Logger] = Logger()
+
+    _reactor: Any
+    _worker: WorkerProcess
+    _due: deque[Followed] = field(factory=deque, init=False)
+    _heard: list[Followed] = field(factory=list, init=False)
+    """Those with something new since the last round."""
+    _timer: IDelayedCall | None = field(default=None, init=False)
+    _under_way: int = field(default=0, init=False)
+    _going_on: bool = field(default=False, init=False)
+
+    def begin(self, one: Followed) -> None:
+        """Read a device's log from now on; its position is held against the database's first."""
+        one.gone = one.ready = one.moves = False
+        self._queue(one)
+        self._go_on()
+
+    def end(self, one: Followed) -> Deferred[None]:
+        """Read it no more; fires when nothing of it is under way."""
+        one.gone = True
+        if one.retry is not None:
+            one.retry.cancel()
+            one.retry = None
+        if one.queued:
+            (self._due if one in self._due else self._heard).remove(one)
+            one.queued = False
+        if not self._heard and self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if not one.under_way:
+            return succeed(None)
+        waiting: Deferred[None] = Deferred()
+        one.waiting.append(waiting)
+        return waiting
+
+    # -- who is next ------------------------------------------------------------
+
+    def _listen(self, one: Followed) -> None:
+        if not one.listening:
+            one.listening = True
+            one.reader.when_more(partial(self._noticed, one))
+
+    def _noticed(self, one: Followed) -> None:
+        one.listening = False
+        if not one.gone and not one.queued and not one.under_way and one.retry is None:
+            self._hear(one)
+
+    def _queue(self, one: Followed) -> None:
+        one.queued = True
+        self._due.append(one)
+
+    def _hear(self, one: Followed) -> None:
+        one.queued = True
+        self._heard.append(one)
+        if self._timer is None:
+            self._timer = self._reactor.callLater(LINGER_SECONDS, self._round)
+
+    def _round(self) -> None:
+        self._timer = None
+        heard, self._heard = self._heard, []
+        self._due.extend(heard)
+        self._go_on()
+
+    def _go_on(self) -> None:
+        if self._going_on:  # an answer that was there at once
+            return
+        self._going_on = True
+        try:
+            while self._due and self._send_next():
+                pass
+        finally:
+            self._going_on = False
+
+    def _send_next(self) -> bool:
+        """One request, or nothing where none of those that are due had more; False: no place."""
+        places = _AT_ONCE if self._due[0].failures else 1
+        if self._under_way + places > _AT_ONCE:
+            return False
+        batch = self._batch()
+        if batch.parts:
+            self._under_way += places
+            self._send(batch).addBoth(partial(self._answered, places))
+        return True
+
+    def _answered(self, places: int, _: object) -> None:
+        self._under_way -= places
+        self._go_on()
+
+    def _batch(self) -> _Batch:
+        """As many of those that are due as one request holds."""
+        batch = _Batch()
+        while self._due and batch.has_room():
+            one = self._due[0]
+            if one.failures and batch.parts:
+                break
+            self._due.popleft()
+            one.queued = False
+            try:
+                self._add_part(batch, one)
+            except Exception as error:  # noqa: BLE001 - one log must not hinder the others
+                self._stumbled(one, error)
+            if one.failures:
+                break
+        return batch
+
+    def _add_part(self, batch: _Batch, one: Followed) -> None:
+        reader = one.reader
+        if not one.ready:
+            position = reader.position
+            part: Json = {"kind": "move" if one.moves else "position", "device": reader.device}
+            if one.moves:
+                part |= {
+                    "offset": position.offset,
+                    "sent": position.sent,
+                    "skipped": position.skipped,
+                }
+            batch.add(one, part)
+        else:
+            block = reader.read(reader.position.offset, BLOCK_BYTES - batch.size)
+            if block is None:
+                self._listen(one)
+                return
+            one.behind = block.end < reader.end
+            batch.add(one, block_request(one, block), block.data)
+        one.under_way = True
+
+    # -- asking -----------------------------------------------------------------
+
+    def _send(self, batch: _Batch) -> Deferred[None]:
+        request = {"kind": "many", "parts": batch.parts}
+        asked = maybeDeferred(self._worker.ask, request, b"".join(batch.data))
+        return asked.addCallbacks(
+            lambda found: self._take_all(batch, found["parts"]),
+            lambda failure: self._all_failed(batch, failure.value),
+        ).addErrback(lambda failure: self._log.failure("an answer of the event worker", failure))
+
+    def _all_failed(self, batch: _Batch, error: Exception) -> None:
+        self._warn([one for one in batch.devices if not one.failures], str(error))
+        for one in batch.devices:
+            self._take(one, {"error": str(error)}, told=True)
+
+    def _take_all(self, batch: _Batch, found: Sequence[Json]) -> None:
+        for one, answer in zip(batch.devices, found, strict=True):
+            self._take(one, answer)
+
+    def _take(self, one: Followed, answer: Json, *, told: bool = False) -> None:
+        """One device's part of an answer, and what follows for it."""
+        one.under_way = False
+        try:
+            if "error" in answer:
+                raise WorkerFailed(answer["error"])
+            self._carry_out(one, answer["answer"])
+        except (WorkerFailed, OSError) as error:
+            self._failed(one, str(error), told=told)
+        except Exception as error:  # noqa: BLE001 - nothing may end the reading for good
+            self._stumbled(one, error)
+        else:
+            one.failures, one.last_error = 0, None
+            self._follow_on(one)
+        waiting, one.waiting = one.waiting, []
+        for each in waiting:
+            each.callback(None)
+
+    def _carry_out(self, one: Followed, found: Json) -> None:
+        if not one.ready:
+            self._agree(one, found)
+            return
+        damaged = tuple(found.pop("damaged", ()))
+        if damaged and damaged != one.damaged:
+            self._warn([one], damage(one.reader.device, damaged) or "")
+        one.damaged = damaged
+        _confirm(one, found)
+
+    def _agree(self, one: Followed, found: Json) -> None:
+        """
+        Bring the cursor behind what the database has counted: a stop between the two cost nothing.
+
+        A database that knows less than the cursor was lost or is an old backup: its counts begin
+        where the cursor is (`tsadmin events rebuild` brings the rest).  One that knows more than
+        the log has counted a log that is gone: somebody deleted or replaced the folder.
+        """
+        reader = one.reader
+        known = reader.position.offset <= found["offset"] <= reader.end
+        if not known and not one.moves:
+            one.moves = one.behind = True
+            return
+        _confirm(one, found)
+        one.moves, one.ready, one.behind = False, True, True
+
+    def _follow_on(self, one: Followed) -> None:
+        if one.gone:
+            return
+        if one.behind:
+            self._queue(one)
+        elif one.reader.position.offset < one.reader.end:
+            self._hear(one)
+        else:
+            self._listen(one)
+
+    # -- what fails ---------------------------------------------------------------
+
+    def _stumbled(self, one: Followed, error: Exception) -> None:
+        if not one.failures:
+            self._log.failure("the event reader of {device}", device=one.reader.device)
+        self._failed(one, f"a fault of this program: {error!r}")
+
+    def _failed(self, one: Followed, cause: str, *, told: bool = False) -> None:
+        """Note it, and try again later: after longer each time."""
+        one.ready = one.moves = False
+        one.failures += 1
+        one.last_error = cause
+        if one.failures == 1 and not told:
+            self._warn([one], cause)
+        if not one.gone:
+            wait = backoff(one.failures, 1.0, first=RETRY_SECONDS, most=RETRY_MOST_SECONDS)
+            one.retry = self._reactor.callLater(wait, self._again, one)
+
+    def _again(self, one: Followed) -> None:
+        one.retry = None
+        self._queue(one)
+        self._go_on()
+
+    def _warn(self, devices: Sequence[Followed], cause: str) -> None:
+        """One line, however many devices it befell."""
+        if devices:
+            names = ", ".join(one.reader.device for one in devices[:_NAMED])
+            more = len(devices) - _NAMED
+            self._log.warn(
+                "events of {devices}: {error}",
+                devices=f"{names} and {more} more" if more > 0 else names,
+                error=cause,
+            )
+
+
+def block_request(one: Followed, block: Block) -> Json:
+    """What the worker has to know of a block."""
+    origins = one.reader.origins(block.start, block.end)
+    return {
+        "kind": "block",
+        "device": block.device,
+        "start": block.start,
+        "end": block.end,
+        "lines": block.lines,
+        "escaped": block.escaped,
+        "origins": [(each.start, each.end, each.received_at) for each in origins],
+        "block_list": one.names[0],
+        "allow_list": one.names[1],
+        "jump": block.start != one.counted.get("offset", 0),
+    }
+
+
+def damage(name: str, generations: Sequence[int]) -> str | None:
+    """What to say of generations that cannot be read."""
+    if not generations:
+        return None
+    which = ", ".join(map(str, generations))
+    return (
+        f"generation {which} of {name} lies damaged in the database, so lines from its time count as "
+        f"no hits; `tsadmin update {name}` stores a new one"
+    )
+
+
+def _confirm(one: Followed, found: Json) -> None:
+    one.counted = found
+    position = one.reader.position
+    if found["offset"] > position.offset:
+        one.reader.confirm(
+            found["offset"],
+            sent=found["sent"] - position.sent,
+            skipped=found["skipped"] - position.skipped,
+        )
