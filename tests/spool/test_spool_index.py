@@ -14,7 +14,9 @@ from tscm.spool.index import RECORD_BYTES, IndexEncoder, Pending, joined, read_i
 from tscm.spool.state import Gap, LogState, decode_state, encode_state
 
 whole = st.integers(0, 2**63)
-senders = st.none() | st.text(st.characters(exclude_characters="\0"), min_size=1, max_size=60)
+senders = st.none() | st.text(
+    st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=60
+)
 
 
 @st.composite
