@@ -6,7 +6,7 @@ A file with a fault leaves what there is in force, and the fault is shown.
 
 import os
 from collections.abc import Iterable
-from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from attrs import define, evolve, field
@@ -21,8 +21,7 @@ from tscm.errors import (
 )
 from tscm.secrets import load_key
 from tscm.settings.device import DeviceSettings
-from tscm.settings.files import device_names, read_device, read_node
-from tscm.settings.layout import Layout
+from tscm.settings.files import device_entries, device_names, read_device, read_node
 
 if TYPE_CHECKING:
     from tscm.service import NodeService
@@ -54,9 +53,9 @@ class SettingsWatch:
     def begin(self) -> None:
         """Put every device's file in force."""
         self._note_node_file()
-        self._key_seen = _signature_of(str(self._service.layout.key))
+        self._key_seen = _signature_of(self._service.layout.key)
         for name in device_names(self._service.layout):
-            self._seen[name] = self._signature(name)
+            self._seen[name] = _signature_of(self._service.layout.device_file(name))
             self._load(name)
 
     def forget(self, name: str) -> None:
@@ -104,19 +103,17 @@ class SettingsWatch:
             )
             raise error from None
 
-    def _signature(self, name: str) -> Signature:
-        return _signature_of(_file_of(self._service.layout, name))
-
     def _note_node_file(self) -> None:
-        self._seen[""] = self._signature("")
+        self._seen[""] = _signature_of(self._service.layout.settings_file)
 
     async def look(self) -> None:
         """Put in force what has changed since the last look."""
-        names = device_names(self._service.layout)
-        key = _signature_of(str(self._service.layout.key))
+        entries = device_entries(self._service.layout)
+        names = sorted(entries)
+        key = _signature_of(self._service.layout.key)
         key_changed, self._key_seen = key != self._key_seen, key
         for name in names:
-            signature = self._signature(name)
+            signature = _signature_of(entries[name])
             if self._seen.get(name) != signature:
                 self._seen[name] = signature
                 self._log.info("settings of {device} changed", device=name)
@@ -128,7 +125,7 @@ class SettingsWatch:
             await self._service.take_out_of_force(name)
         for name in self._service.faults.keys() - self._service.rooms.keys() - {"", *names}:
             del self._service.faults[name]  # its file, which never came into force, is gone
-        if self._seen.get("") != self._signature(""):
+        if self._seen.get("") != _signature_of(self._service.layout.settings_file):
             self._note_node_file()
             self._look_at_node()
 
@@ -176,15 +173,9 @@ class SettingsWatch:
         self._log.warn("{notice}", notice=self._service.faults[""])
 
 
-def _signature_of(path: str) -> Signature:
+def _signature_of(file: "Path | os.DirEntry[str]") -> Signature:
     try:
-        found = os.stat(path)  # noqa: PTH116 - one call gives all three
+        found = file.stat()
     except OSError:
         return (0, 0, 0)
     return (found.st_mtime_ns, found.st_size, found.st_ino)
-
-
-@lru_cache(maxsize=4096)
-def _file_of(layout: Layout, name: str) -> str:
-    """Where settings lie, as text: asked for each device every two seconds."""
-    return str(layout.device_file(name) if name else layout.settings_file)

@@ -105,7 +105,8 @@ class Aside:
 
     def _choose(self, log: DeviceLog) -> list[AsideJob]:
         catalogue = log.live.catalogue
-        passed = min((one.cursor.offset for one in log.readers.values()), default=log.live.end)
+        # How far they are in the live segment is no matter of ours, and changes with every line.
+        passed = min([log.live.base, *[one.cursor.offset for one in log.readers.values()]])
         stands = (catalogue.count, catalogue.first, passed)
         if self._seen.get(log.name) == stands:
             return []

@@ -14,12 +14,13 @@ from tscm.model import Run
 from tscm.spool.catalogue import Catalogue, Segment
 from tscm.spool.cursor import Cursor
 from tscm.spool.disk import CREATE, CREATE_EMPTY, READ_WRITE, Disk
-from tscm.spool.index import IndexEncoder, Pending
+from tscm.spool.index import IndexEncoder, Pending, joined
 from tscm.spool.names import LogFolder
 from tscm.spool.state import LogState, encode_state
 from tscm.spool.text import CHUNK_BYTES, unused_torn
 
 _PENDING_MAX = 512
+_TOLD_KEPT = 8
 _LOG_EVERY = 1000
 
 
@@ -73,6 +74,8 @@ class LiveLog:
     misplaced: bool = field(default=False, init=False)
     """Whether the live text is still called `.spool/next`."""
     _pending: list[Pending] = field(factory=list, init=False)
+    _told: list[Pending] = field(factory=list, init=False)
+    """The last of what the index was told, for readers that follow closely."""
     _pwrite: Callable[[int, bytes, int], int] = field(init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -117,6 +120,10 @@ class LiveLog:
     def pending_runs(self) -> tuple[Pending, ...]:
         """Runs of the live segment that its index does not tell of yet."""
         return tuple(self._pending)
+
+    def latest_runs(self) -> tuple[Pending, ...]:
+        """The last runs that the index was told of, and those that it was not: without a gap."""
+        return (*self._told, *self._pending)
 
     def _write_again(self, data: bytes, at: int) -> None:
         """A short write: gone on with from the start, which a disk with room takes whole."""
@@ -195,7 +202,8 @@ class LiveLog:
         if not self.first_at:
             self.first_at = pending[0][3]
         named = len(self.encoder.senders)
-        data = self.encoder.runs(pending)
+        told = joined(pending)
+        data = self.encoder.runs(told)
         if not self.index_bytes:
             data = self.encoder.header(self.base, self.lines_before, self.first_at) + data
         try:
@@ -210,7 +218,7 @@ class LiveLog:
             size, lines = sum(run[1] for run in pending), sum(run[2] for run in pending)
             self._pending = [(first[0], size, lines, first[3], None, True)]
             return False
-        self._pending = []
+        self._pending, self._told = [], told[-_TOLD_KEPT:]
         return True
 
     # -- sealing --------------------------------------------------------------
@@ -255,7 +263,7 @@ class LiveLog:
             raise
         sealed, self.fd = self.fd, fd
         self.base, self.lines_before = self.end, self.lines
-        self.index_bytes, self.encoder, self._pending = 0, IndexEncoder(), []
+        self.index_bytes, self.encoder, self._pending, self._told = 0, IndexEncoder(), [], []
         self.first_at = 0.0
         self.misplaced = True
         with contextlib.suppress(OSError):

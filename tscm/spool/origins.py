@@ -3,6 +3,7 @@ Who sent the lines of a stretch of the log, and when they came: what the index t
 """
 
 from bisect import bisect_right
+from collections.abc import Iterable
 from itertools import chain, islice, starmap
 from operator import attrgetter
 from typing import TYPE_CHECKING
@@ -37,12 +38,9 @@ class OriginTable:
         """
         live = self._log.live
         base = live.base if start >= live.base else self._log.segment_at(start).start
-        runs = self._indexed(base)
-        begin = max(0, bisect_right(runs, start - base, key=_offset) - 1)
-        pending = live.pending_runs() if base == live.base else ()
         found: list[Origin] = []
         at = start
-        for run in chain(islice(runs, begin, None), starmap(IndexedRun, pending)):
+        for run in self._runs_from(base, start - base):
             if base + run.offset >= end:
                 break
             first, last = max(at, base + run.offset), min(end, base + run.offset + run.size)
@@ -57,6 +55,23 @@ class OriginTable:
         if at < end:
             found.append(Origin(start=at, end=end))
         return found
+
+    def _runs_from(self, base: int, at: int) -> Iterable[IndexedRun]:
+        """
+        Runs of the segment at *base*, beginning with the one that holds *at*, or before it.
+
+        Whoever follows the log closely is told from memory: to read the index for each line that
+        comes would cost more with every line of the segment.
+        """
+        live = self._log.live
+        if base == live.base:
+            latest = live.latest_runs()
+            if latest and latest[0][0] <= at:
+                return starmap(IndexedRun, latest)
+        runs = self._indexed(base)
+        begin = max(0, bisect_right(runs, at, key=_offset) - 1)
+        pending = live.pending_runs() if base == live.base else ()
+        return chain(islice(runs, begin, None), starmap(IndexedRun, pending))
 
     def runs_of(self, base: int) -> tuple[IndexedRun, ...]:
         """The runs of the segment at *base*, as far as its index tells.  Raises `OSError`."""

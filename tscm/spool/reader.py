@@ -44,16 +44,22 @@ class DeviceReader:
     _read_to: int = field(default=0, init=False)
     _expired_in_flight: int = field(default=0, init=False)
     _closed: bool = field(default=False, init=False)
+    _position: tuple[Cursor, Position] = field(init=False)
+    """The cursor as it was told last: asked for more often than it moves."""
     _origins: OriginTable = field(init=False)
 
     def __attrs_post_init__(self) -> None:
         self.device = self._log.name
+        self._position = (self.cursor, self.cursor.position)
         self._origins = OriginTable(self._log)
 
     @property
     def position(self) -> Position:
         """The confirmed position: everything before it needs no more work."""
-        return self.cursor.position
+        cursor = self.cursor
+        if self._position[0] is not cursor:
+            self._position = (cursor, cursor.position)
+        return self._position[1]
 
     @property
     def end(self) -> int:
