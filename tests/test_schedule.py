@@ -6,7 +6,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.logger import LogEvent
 
-from tscm.schedule import PeriodicService, spread
+from tscm.schedule import SLICE_SECONDS, PeriodicService, in_slices, spread
 
 
 def test_a_failed_run_does_not_end_the_schedule(logged_failures: list[LogEvent]) -> None:
@@ -77,3 +77,23 @@ def test_the_time_of_a_name_is_its_own_and_stays() -> None:
     assert times == [spread(f"device{n}", 3600) for n in range(40)]
     assert all(0 <= one < 3600 for one in times)
     assert len({int(one // 360) for one in times}) > 5
+
+
+def test_work_in_slices_lets_everything_else_have_its_turn() -> None:
+    clock = Clock()
+    done: list[object] = []
+
+    async def work() -> None:
+        async for number in in_slices(clock, range(10)):
+            clock.rightNow += SLICE_SECONDS / 3  # what the work takes
+            done.append(number)
+
+    clock.callLater(0, done.append, "a line")
+    working = Deferred.fromCoroutine(work())
+    assert done == [0, 1, 2]
+    clock.advance(0)
+    assert done.index("a line") == 3
+    while not working.called:
+        clock.advance(0)
+    assert [one for one in done if isinstance(one, int)] == list(range(10))
+    assert clock.getDelayedCalls() == []

@@ -3,7 +3,7 @@ What the control interface can ask of the manager, carried out by its rooms.
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,7 @@ from tscm.events.history import with_history
 from tscm.events.report import ask, read_question
 from tscm.ledger import balance, differences_of
 from tscm.model import Json, Progress, Report
+from tscm.schedule import in_slices
 from tscm.secrets import load_key
 from tscm.settings.files import read_device
 from tscm.upload.service import UploadService
@@ -347,11 +348,20 @@ class NodeOperations:
             orphans=node.spool.orphans() if only is None else (),
         )
 
-    def watched(self) -> Json:
-        """All figures at once, for `/metrics`."""
+    async def watched(self) -> Json:
+        """All figures, for `/metrics`: those of one device are of one moment."""
         node = self._node
         intake = node.intake.figures()
-        logs = {name: node.spool.figures(name) for name in sorted(node.rooms)}
+        balanced: bool = balance(intake, {})["balanced"]
+        devices: dict[str, Json] = {}
+        async for name, log, found in self._balances():
+            balanced = balanced and found["balanced"]
+            devices[name] = {
+                "log": log,
+                "lag_seconds": node.lags.of(name),
+                "policy": node.updates.figures(name),
+                **node.rooms[name].figures(),
+            }
         return {
             "now": wall_seconds(node.reactor),
             "node": {
@@ -361,29 +371,33 @@ class NodeOperations:
                 "database_bytes": _bytes_of(node.layout.database),
             },
             "intake": intake,
-            "balanced": balance(intake, logs)["balanced"],
-            "devices": {
-                name: {
-                    "log": logs[name],
-                    "lag_seconds": node.lags.of(name),
-                    "policy": node.updates.figures(name),
-                    **node.rooms[name].figures(),
-                }
-                for name in logs
-            },
+            "balanced": balanced,
+            "devices": devices,
         }
 
-    def wrong(self) -> list[str]:
+    async def _balances(self) -> AsyncIterator[tuple[str, Json, Json]]:
+        """Name, figures of the log and balance of each device, in slices of the reactor's time."""
+        node = self._node
+        async for name in in_slices(node.reactor, sorted(node.rooms)):
+            if name in node.rooms:  # it may have been removed since
+                log = node.spool.figures(name)
+                intake = {"devices": node.intake.device_figures(name)}
+                yield name, log, balance(intake, {name: log}, name)
+
+    async def wrong(self) -> list[str]:
         """What is wrong with this process itself, for `/healthz`: a sentence each."""
         node = self._node
         found = [fault for _, fault in sorted(node.faults.items())]
         if node.store.fault is not None:
             found.append(str(node.store.fault))
-        logs = {name: node.spool.figures(name) for name in sorted(node.rooms)}
-        found += [f"log of {name}: {one['fault']}" for name, one in logs.items() if one["fault"]]
-        found_now = balance(node.intake.figures(), logs)
-        node.bookkeeper.take(found_now)
-        if not found_now["balanced"]:
+        whole = balance(node.intake.figures(), {})
+        async for name, log, one in self._balances():
+            if log["fault"]:
+                found.append(f"log of {name}: {log['fault']}")
+            whole["devices"] |= one["devices"]
+            whole["balanced"] = whole["balanced"] and one["balanced"]
+        node.bookkeeper.take(whole)
+        if not whole["balanced"]:
             found.append("the ledger does not balance; see `tsadmin ledger`")
         if node.bookkeeper.fault:
             found.append(node.bookkeeper.fault)

@@ -2,17 +2,21 @@
 Work that comes round: a `LoopingCall` that no failure ends.
 """
 
-from collections.abc import Callable, Coroutine
-from typing import Any, ClassVar
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
+from typing import Any, ClassVar, TypeVar
 
 from attrs import define, field
 from twisted.application.service import Service
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
-from twisted.internet.task import LoopingCall
+from twisted.internet.task import LoopingCall, deferLater
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+SLICE_SECONDS = 0.003
+"""How long work that goes over all devices may keep everything else waiting."""
+
+Item = TypeVar("Item")
 Job = Callable[[], Coroutine[Deferred[Any], Any, None]]
 
 
@@ -89,6 +93,21 @@ class PeriodicService(Service):
 
     def _ended(self, _: Any) -> None:
         self._run = None
+
+
+async def in_slices(clock: Any, items: Iterable[Item]) -> AsyncIterator[Item]:
+    """
+    *items* one after the other, with a turn for everything else every few milliseconds.
+
+    For work in the reactor thread that grows with the number of devices: lines go on coming in.  What
+    is looked at may change between two items.
+    """
+    until = clock.seconds() + SLICE_SECONDS
+    for item in items:
+        if clock.seconds() >= until:
+            await deferLater(clock, 0)
+            until = clock.seconds() + SLICE_SECONDS
+        yield item
 
 
 def spread(name: str, interval: float) -> float:

@@ -2,15 +2,16 @@
 To be watched: `/metrics` for Prometheus and `/healthz`, over plain HTTP on an address of loopback.
 
 Everything is made from the rooms' figures when it is asked for; nothing is counted twice and nothing
-costs when nobody asks.
+costs when nobody asks.  It is made in slices: with hundreds of devices it is work for many
+milliseconds, and lines must not wait for it.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, ClassVar
 
 from attrs import define, field
 from klein import Klein
-from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client import generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, maybeDeferred
@@ -20,9 +21,11 @@ from twisted.web.server import Request, Site
 
 from tscm.listening import bind_all, places_of
 from tscm.model import Json
+from tscm.schedule import in_slices
 from tscm.settings.values import HostPort
 
-Look = Callable[[], Json]
+Look = Callable[[], Awaitable[Json]]
+Faults = Callable[[], Awaitable[list[str]]]
 LAG_SECONDS = 0.5
 _TEXT = b"text/plain; version=0.0.4; charset=utf-8"
 
@@ -64,39 +67,32 @@ class LoopLag:
 
 
 @define(eq=False)
-class FigureCollector:
-    """
-    A collector of prometheus-client over one look at all figures.
-    """
+class _OneFamily:
+    """What prometheus-client takes for a collector of everything."""
 
-    _look: Look
-
-    def describe(self) -> Iterable[Metric]:
-        """Nothing beforehand: registering must not ask the rooms."""
-        return ()
+    _family: Metric
 
     def collect(self) -> Iterable[Metric]:
-        """All families."""
-        figures = self._look()
-        yield from _intake(figures["intake"])
-        yield from _devices(figures["devices"], figures["now"])
-        node = figures["node"]
-        yield _one("tscm_started_at_seconds", "When the manager started.", node["started_at"])
-        if node["database_bytes"] is not None:
-            about = "Size of the database, its write-ahead log left out."
-            yield _one("tscm_database_bytes", about, node["database_bytes"])
-        yield _one("tscm_devices", "Devices in force.", node["devices"])
-        yield _one(
-            "tscm_settings_faults", "Settings files that are not in force.", len(node["faults"])
-        )
-        yield _one(
-            "tscm_event_loop_lag_seconds",
-            "Worst delay of the event loop since the last look.",
-            figures["lag"],
-        )
-        yield _one(
-            "tscm_ledger_balanced", "1 while the ledger balances.", float(figures["balanced"])
-        )
+        return (self._family,)
+
+
+def families(figures: Json) -> Iterable[Metric]:
+    """All families."""
+    yield from _intake(figures["intake"])
+    yield from _devices(figures["devices"], figures["now"])
+    node = figures["node"]
+    yield _one("tscm_started_at_seconds", "When the manager started.", node["started_at"])
+    if node["database_bytes"] is not None:
+        about = "Size of the database, its write-ahead log left out."
+        yield _one("tscm_database_bytes", about, node["database_bytes"])
+    yield _one("tscm_devices", "Devices in force.", node["devices"])
+    yield _one("tscm_settings_faults", "Settings files that are not in force.", len(node["faults"]))
+    yield _one(
+        "tscm_event_loop_lag_seconds",
+        "Worst delay of the event loop since the last look.",
+        figures["lag"],
+    )
+    yield _one("tscm_ledger_balanced", "1 while the ledger balances.", float(figures["balanced"]))
 
 
 def _one(name: str, about: str, value: float) -> Metric:
@@ -169,12 +165,6 @@ def _devices(devices: Mapping[str, Json], now: float) -> Iterable[Metric]:
         "How long the oldest line has waited for a reader.",
         labels=["device", "reader"],
     )
-    passed = [
-        CounterMetricFamily(name, about, labels=["device", "reader"]) for _, name, about in _READER
-    ]
-    waiting = [
-        GaugeMetricFamily(name, about, labels=["device", "reader"]) for _, name, about in _WAITING
-    ]
     for name, one in devices.items():
         log = one["log"]
         stored.add_metric([name], log["stored_lines"])
@@ -185,12 +175,14 @@ def _devices(devices: Mapping[str, Json], now: float) -> Iterable[Metric]:
             lag.add_metric([name, reader], seconds)
         if log["last_received_at"]:
             age.add_metric([name], now - log["last_received_at"])
-        for reader, row in log["readers"].items():
-            for (key, _, _), family in zip(_READER, passed, strict=True):
-                family.add_metric([name, reader], row[key])
-            for (key, _, _), gauge in zip(_WAITING, waiting, strict=True):
-                gauge.add_metric([name, reader], row[key])
-    yield from (stored, size, kept, segments, age, *passed, *waiting, lag)
+    yield from (stored, size, kept, segments, age, lag)
+    for rows, kind in ((_READER, CounterMetricFamily), (_WAITING, GaugeMetricFamily)):
+        for key, called, about in rows:  # one at a time: they are the largest
+            family = kind(called, about, labels=["device", "reader"])
+            for name, one in devices.items():
+                for reader, row in one["log"]["readers"].items():
+                    family.add_metric([name, reader], row[key])
+            yield family
     yield from _targets(devices)
     yield from _policy(devices, now)
 
@@ -263,20 +255,26 @@ class WatchPages:
 
     app: ClassVar[Klein] = Klein()
 
-    _registry: CollectorRegistry
-    _faults: Callable[[], list[str]]
+    _clock: Any
+    _look: Look
+    _faults: Faults
 
     @app.route("/metrics", methods=["GET"])
-    def metrics(self, request: Request) -> bytes:
+    async def metrics(self, request: Request) -> bytes:
         """All families in Prometheus's text form."""
+        figures = await self._look()
+        pages = [
+            generate_latest(_OneFamily(family))
+            async for family in in_slices(self._clock, families(figures))
+        ]
         request.setHeader(b"content-type", _TEXT)
-        return generate_latest(self._registry)
+        return b"".join(pages)
 
     @app.route("/healthz", methods=["GET"])
-    def healthz(self, request: Request) -> bytes:
+    async def healthz(self, request: Request) -> bytes:
         """200 and `ok`, or 503 and a line for each thing that is wrong."""
+        faults = await self._faults()
         request.setHeader(b"content-type", b"text/plain; charset=utf-8")
-        faults = self._faults()
         if faults:
             request.setResponseCode(503)
             return "".join(f"{fault}\n" for fault in faults).encode()
@@ -299,7 +297,7 @@ class WatchService(Service):
     _reactor: Any
     _addresses: tuple[HostPort, ...]
     _look: Look
-    _faults: Callable[[], list[str]]
+    _faults: Faults
     lag: LoopLag = field(init=False)
     _ports: list[IListeningPort] = field(factory=list, init=False)
 
@@ -313,9 +311,8 @@ class WatchService(Service):
     def privilegedStartService(self) -> None:
         """Bind; raises `ListenerUnavailable`."""
         super().privilegedStartService()
-        registry = CollectorRegistry()
-        registry.register(FigureCollector(self._all_figures))
-        site = _QuietSite(WatchPages(registry, self._faults).app.resource(), timeout=60)
+        pages = WatchPages(self._reactor, self._all_figures, self._faults)
+        site = _QuietSite(pages.app.resource(), timeout=60)
         site.displayTracebacks = False
         self._ports = bind_all(
             lambda port, host: self._reactor.listenTCP(port, site, interface=host),
@@ -323,8 +320,8 @@ class WatchService(Service):
             "metrics",
         )
 
-    def _all_figures(self) -> Json:
-        return {**self._look(), "lag": self.lag.take()}
+    async def _all_figures(self) -> Json:
+        return {**await self._look(), "lag": self.lag.take()}
 
     def startService(self) -> None:
         """Begin to measure the loop."""

@@ -232,6 +232,11 @@ class IntakeService(Service):
             "senders": self.senders.figures(),
         }
 
+    def device_figures(self, name: str) -> Json:
+        """The `devices` of `figures`, for one device alone."""
+        counts = self._delivery.devices.get(name)
+        return {} if counts is None else {name: counts.figures()}
+
 
 def _best_look() -> Looker:
     try:
