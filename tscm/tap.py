@@ -2,6 +2,7 @@
 `twistd tscm`: the manager.
 """
 
+import gc
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,17 @@ class Options(usage.Options):
     ]
 
 
+def settle_memory() -> None:
+    """
+    Take what the start has made out of the garbage collector's sight: all of it stays to the end.
+
+    With a thousand devices a full collection that looks through it takes 80 ms, in which no line
+    is taken.
+    """
+    gc.collect()
+    gc.freeze()
+
+
 def makeService(options: Options, reactor: Any = None) -> IService:
     """
     The manager's services, wired and not yet started.
@@ -42,6 +54,7 @@ def makeService(options: Options, reactor: Any = None) -> IService:
 
         reactor = installed
         make_steady(reactor)
+        reactor.callWhenRunning(settle_memory)
     root = options["root"] or os.environ.get("TSCM_ROOT")
     layout = Layout(Path(root).absolute()) if root else Layout()
     with sentence_and_status():
