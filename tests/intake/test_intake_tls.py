@@ -169,14 +169,26 @@ async def test_a_new_certificate_is_taken_up_and_connections_stay(
     new.close()
 
 
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"<166>%ASA-6-302013: this is no TLS\n" * 5,
+        b"16 <1>1 - - - - - -",
+        b"GET / HTTP/1.1\r\n\r\n",
+        b"CONNECT fw:6514 HTTP/1.1\r\n\r\n",
+        b"\0" * 100,
+        b"\xff" * 100,
+        b"SSH-2.0-x\r\n",
+    ],
+)
 @pytest_twisted.ensureDeferred
-async def test_gibberish_is_named_and_closed(start: Start) -> None:
+async def test_gibberish_is_named_and_closed(start: Start, sent: bytes) -> None:
     service = start()
     with plain(service) as stream:
-        stream.sendall(b"<166>%ASA-6-302013: this is no TLS\n" * 5)
+        stream.sendall(sent)
         await until(lambda: bool(only(service)["tls"]["handshakes_failed"]))
     (cause,) = only(service)["tls"]["handshakes_failed"]
-    assert cause.startswith("no hand-shake: ")
+    assert cause.startswith("what it sends is no TLS")
     assert only(service)["received"] == 0
 
 

@@ -23,7 +23,7 @@ from tscm.intake.account import Account
 from tscm.intake.connections import Connections, Refusal
 from tscm.intake.delivery import Delivery
 from tscm.intake.senders import normal_address
-from tscm.intake.tls import HANDSHAKE_SECONDS, TlsServer, words_of
+from tscm.intake.tls import HANDSHAKE_SECONDS, TlsServer, handshake_fault
 from tscm.model import Json
 from tscm.syslog.framing import Framing, Lines, Looker, StreamDecoder, StreamState, look_over
 
@@ -360,5 +360,5 @@ class SyslogStreams(Factory):
 def _reason(reason: Failure) -> str:
     """Why a hand-shake came to nothing, in a few words."""
     if isinstance(reason.value, SSL.Error):
-        return f"no hand-shake: {words_of(reason.value)}"
+        return handshake_fault(reason.value)
     return "closed before the hand-shake was finished"

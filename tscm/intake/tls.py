@@ -274,6 +274,18 @@ def _context_of(files: TlsFiles, note_chain: Callable[..., bool]) -> tuple[Any, 
     return context, leaf.not_valid_after_utc.timestamp()
 
 
+_NO_TLS = {"wrong version number", "http request", "https proxy request"}
+"""What OpenSSL says where the first bytes are no TLS record: it takes them for one of another version."""
+
+
+def handshake_fault(error: SSL.Error) -> str:
+    """Why a hand-shake failed; a peer that speaks no TLS at all is called that."""
+    words = words_of(error)
+    if words in _NO_TLS:
+        return f"what it sends is no TLS, as of a sender set to plain TCP ({words})"
+    return f"no hand-shake: {words}"
+
+
 def words_of(error: BaseException) -> str:
     """What OpenSSL or the system says, without the class names."""
     if isinstance(error, SSL.Error):
