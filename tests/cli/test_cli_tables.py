@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from tscm.cli import say, tables
 from tscm.cli.list import table as device_table
 from tscm.cli.progress import PlainProgress
-from tscm.cli.state import state_pairs
+from tscm.cli.state import state_pairs, status_pairs
 from tscm.cli.update import list_row
 from tscm.model import Progress
 
@@ -150,3 +150,28 @@ def test_a_restart_makes_no_upload_a_thing_that_never_was() -> None:
     for sent, words in ((515, "before the manager's start"), (0, "never")):
         upload = {"last_upload_at": None, "sent": sent, "sentence": "x"}
         assert dict(state_pairs({}, {"upload": upload}))["last upload"] == words
+
+
+def test_what_a_listener_counts_besides_is_shown_where_there_is_any() -> None:
+    quiet = {"received": 5, "cut": 0, "partial_at_close": 0, "tls": {"handshakes_failed": {}}}
+    odd = {
+        "received": 5,
+        "cut": 1,
+        "partial_at_close": 2,
+        "framing_faults": 3,
+        "tls_on_plain_port": 4,
+        "tls": {"handshakes_failed": {"a": 5, "b": 6}, "fault": "server.crt: no such file"},
+    }
+    shown = dict(status_pairs({"intake": {"listeners": {"quiet": quiet, "odd": odd}}}))
+    assert shown["quiet"] == "5 received, 0 dropped"
+    assert shown["odd"] == (
+        "5 received, 0 dropped, 1 cut, 2 ended inside a line, 3 framing faults, "
+        "4 spoke TLS on a plain port, 11 hand-shakes failed, "
+        "certificate not taken up: server.crt: no such file"
+    )
+
+
+def test_where_lines_of_unknown_senders_are_kept_is_shown() -> None:
+    kept = {"path": "/var/log/threatstop/unknown", "kept": 701, "refused": 2299}
+    shown = dict(status_pairs({"intake": {"unknown_senders": {"senders": 1, "quarantine": kept}}}))
+    assert shown["quarantine"] == "/var/log/threatstop/unknown: 701 kept, 2,299 refused"

@@ -223,6 +223,12 @@ def status_pairs(status: Json) -> Iterator[Pair]:
     unknown = intake.get("unknown_senders") or {}
     if unknown.get("senders"):
         yield "unknown senders", f"{unknown['senders']:,}; `tsadmin senders` lists them"
+    quarantine = unknown.get("quarantine") or {}
+    if quarantine:
+        yield (
+            "quarantine",
+            f"{quarantine['path']}: {quarantine['kept']:,} kept, {quarantine['refused']:,} refused",
+        )
     if status.get("database"):
         yield "attention", f"policies are not updated: {status['database']}"
     ledger = status.get("ledger") or {}
@@ -238,12 +244,27 @@ def status_pairs(status: Json) -> Iterator[Pair]:
         yield f"fault of {name}" if name else "fault", fault
 
 
+_LISTENER_ODD = (
+    ("cut", "cut"),
+    ("partial_at_close", "ended inside a line"),
+    ("framing_faults", "framing faults"),
+    ("tls_on_plain_port", "spoke TLS on a plain port"),
+)
+"""What a listener counts besides, shown where there is any."""
+
+
 def _listener(one: Json) -> str:
     parts = [f"{one.get('received', 0):,} received"]
     dropped = sum(count or 0 for count in (one.get("dropped") or {}).values())
     parts.append(f"{dropped:,} dropped")
     if one.get("kernel_drops") is not None:
         parts.append(f"{one['kernel_drops']:,} lost in the kernel")
+    parts += [f"{one[name]:,} {words}" for name, words in _LISTENER_ODD if one.get(name)]
+    tls = one.get("tls") or {}
+    if tls.get("handshakes_failed"):
+        parts.append(f"{sum(tls['handshakes_failed'].values()):,} hand-shakes failed")
+    if tls.get("fault"):
+        parts.append(f"certificate not taken up: {tls['fault']}")
     buffer = one.get("receive_buffer") or {}
     if buffer.get("reached"):
         parts.append(
