@@ -1,11 +1,13 @@
 """TCP from connection to log."""
 
+import random
 import socket
 from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 import pytest_twisted
+from twisted.internet.threads import deferToThread
 from twisted.logger import LogEvent
 
 from tests.intake.intake_parts import (
@@ -92,6 +94,28 @@ async def test_a_partial_line_is_kept_when_the_peer_goes(intake: IntakeService) 
     assert spool_of(intake).lines("fw1") == [b"<1>whole", b"<1>rest"]
     assert only(intake)["partial_at_close"] == 1
     assert intake.figures()["connections"]["open"] == 0
+
+
+@pytest_twisted.ensureDeferred
+async def test_n17_connections_that_come_and_go_lose_no_line(intake: IntakeService) -> None:
+    sent, chosen = 50_000, random.Random(17)
+
+    def send_all() -> None:
+        streams = [connected(intake, 2) for _ in range(20)]
+        for n in range(0, sent, 10):
+            at = chosen.randrange(len(streams))
+            if chosen.random() < 0.02:
+                streams[at].close()
+                streams[at] = connected(intake, 2)
+            streams[at].sendall(b"".join(b"<1>%d\n" % number for number in range(n, n + 10)))
+        for stream in streams:
+            stream.close()
+
+    await deferToThread(send_all)
+    await until(lambda: spool_of(intake).count() == sent, 30)
+    numbers = sorted(int(line[3:]) for line in spool_of(intake).lines("fw1"))
+    assert numbers == list(range(sent))
+    assert balanced(intake.figures())
 
 
 @pytest_twisted.ensureDeferred

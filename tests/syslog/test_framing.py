@@ -143,6 +143,18 @@ class TestLines:
         assert decode(*reads) == messages
 
     @pytest.mark.parametrize(
+        "parts",
+        [
+            [b"<133>Msg 1", b"Line 2", b"<133>Msg 2"],  # M1
+            [b"<13>Jan  1 a", b"<test/>", b"<13>Feb  1 b"],  # M2
+            [b"<13>Jan  1 a", b"<test/>" + b"x" * 57, b"<13>Feb  1 b"],  # M3
+            [b"0", b" 1=2", b" 3=4"],  # M4
+        ],
+    )
+    def test_m1_to_m4_each_lf_ends_a_message(self, parts: list[bytes]) -> None:
+        assert decode(b"\n".join(parts) + b"\n") == parts
+
+    @pytest.mark.parametrize(
         ("sent", "message"),
         [
             (b"lastmsg", b"lastmsg"),
@@ -272,6 +284,15 @@ class TestOversize:
         assert decode(b"".join(m + b"\n" for m in messages), limit=8192) == messages
         assert decode(b"".join(b"%d %b" % (len(m), m) for m in messages), limit=8192) == messages
 
+    @pytest.mark.parametrize("size", [100, 1024, 4096])
+    def test_s13_messages_over_the_limits_of_others_come_whole(self, size: int) -> None:
+        message = b"<1>" + b"x" * (size - 3)
+        assert decode(message + b"\n", limit=65536) == [message]
+        assert decode(b"%d %b" % (size, message), limit=65536) == [message]
+        closed = close_messages([message], 65536)
+        assert closed.lines is not None
+        assert (checked(closed.lines), closed.cut) == ([message], 0)
+
     def test_a_message_of_10_mb_is_cut_and_memory_stays(self) -> None:
         decoder = LineDecoder(65536)
         for _ in range(160):
@@ -294,6 +315,25 @@ class TestOversize:
         seconds(2_000)
         small = min(seconds(10_000) for _ in range(3))
         assert min(seconds(80_000) for _ in range(2)) < 8 * small * 4
+
+
+class TestDatagrams:
+    """U1 to U3."""
+
+    @pytest.mark.parametrize(
+        ("sent", "message"),
+        [
+            (b"<13>x\n", b"<13>x"),  # U1
+            (b"<13>x\0", b"<13>x"),
+            (b"hello world", b"hello world"),  # U2
+            (b"<6>ZZZ 99 99:99:99 x", b"<6>ZZZ 99 99:99:99 x"),
+            (b"<1>" + b"x" * 65_000, b"<1>" + b"x" * 65_000),  # U3
+        ],
+    )
+    def test_a_datagram_is_a_message(self, sent: bytes, message: bytes) -> None:
+        closed = close_messages([sent], 65536)
+        assert closed.lines is not None
+        assert checked(closed.lines) == [message]
 
 
 pieces = st.lists(
