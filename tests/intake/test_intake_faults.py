@@ -233,6 +233,25 @@ async def test_a_fault_on_the_way_from_the_socket_ends_no_socket(
 
 
 @pytest_twisted.ensureDeferred
+async def test_a_fault_with_the_rest_of_a_line_does_not_hold_up_the_stop(
+    monkeypatch: pytest.MonkeyPatch, logged_failures: list[LogEvent]
+) -> None:
+    def fail(*_: object) -> None:
+        raise ZeroDivisionError("a fault of the program")
+
+    service = started(MemorySpool())
+    with from_loopback(2, socket.SOCK_STREAM) as stream:
+        stream.connect(target(service.addresses()["tcp"][0]))
+        stream.sendall(b"<1>no end")
+        await until(lambda: service.figures()["connections"]["open"] == 1)
+        await pause(0.05)
+        monkeypatch.setattr(Delivery, "deliver", fail)
+        await service.stopService().addTimeout(10, reactor)
+    assert len(logged_failures) == 1
+    logged_failures.clear()
+
+
+@pytest_twisted.ensureDeferred
 async def test_a_socket_that_cannot_be_read_is_not_all_that_the_reactor_does(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

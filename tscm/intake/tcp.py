@@ -139,14 +139,8 @@ class SyslogStream(Protocol):
         """What is left of a line is kept."""
         factory = self.factory
         factory.connections.closed(self)
-        # What is held of a connection that was handed over goes on elsewhere.
-        lines = None if self._handed_over else self.decoder.close()
-        if lines is not None:
-            factory.account_partial(lines)
-            now = wall_seconds(factory.clock)
-            factory.delivery.deliver(
-                factory.account, ((self.sender, lines),), now, self.certificate
-            )
+        if not self._handed_over:  # else what is held goes on elsewhere
+            self._keep_partial()
         self._count()
         for timer in (self._shaking, self._rest):
             if timer is not None and timer.active():
@@ -155,6 +149,19 @@ class SyslogStream(Protocol):
             factory.handshake_failed(self.sender, _SLOW if self._tardy else _reason(reason))
         if self._finished is not None:
             self._finished.callback(None)
+
+    def _keep_partial(self) -> None:
+        factory = self.factory
+        try:
+            lines = self.decoder.close()
+            if lines is not None:
+                factory.account_partial(lines)
+                now = wall_seconds(factory.clock)
+                factory.delivery.deliver(
+                    factory.account, ((self.sender, lines),), now, self.certificate
+                )
+        except Exception:  # noqa: BLE001 - raised, it would leave timers, and who waits for the end
+            factory.faulty(self.sender)
 
     def give_way(self) -> None:
         """See `connections.Stream`."""
