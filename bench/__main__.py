@@ -6,6 +6,7 @@ A benchmark is a module of this folder with a function `main() -> None` that pri
 
 import importlib
 import pkgutil
+import signal
 import sys
 from pathlib import Path
 
@@ -18,6 +19,7 @@ def names() -> list[str]:
 
 def main() -> int:
     """Run what was asked for; 2 for an unknown name."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # what was started is ended with us
     known = names()
     wanted = [f"bench_{name.removeprefix('bench_')}" for name in sys.argv[1:]] or known
     for name in wanted:
