@@ -13,14 +13,16 @@ from tscm.events.packs import DAY_HOURS
 from tscm.events.rollups import ACTIONS, HOUR_SECONDS
 from tscm.events.sums import Wanted, among, spelt, summed
 from tscm.policy.entries import Entries
-from tscm.policy.rank import Hits
+from tscm.policy.rank import Hits, hits_on
 
 RECENT_DAYS = 7
 
 
 def recent_hits(database: Path, device: str, now: float) -> Hits:
     """
-    For each row of some entries: its hits in the last week.  Opens a connection of its own when called.
+    For each row of some merged entries: its hits in the last week.
+
+    Opens a connection of its own when called.
     """
     since = (int(now) // HOUR_SECONDS // DAY_HOURS - RECENT_DAYS) * DAY_HOURS
 
@@ -34,11 +36,7 @@ def recent_hits(database: Path, device: str, now: float) -> Hits:
             known = {} if device_number is None else _by_entry(connection, device_number[0], since)
         finally:
             connection.close()
-        found = np.zeros(len(entries), np.int64)
-        if known:
-            for row, cidr in enumerate(entries.cidrs()):
-                found[row] = known.get(cidr, 0)
-        return found
+        return hits_on(entries, known.items())
 
     return hits
 
