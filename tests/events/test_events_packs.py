@@ -246,6 +246,10 @@ def test_a_stop_while_a_day_is_packed_counts_nothing_twice(broken: str) -> None:
         def __init__(self, connection: sqlite3.Connection) -> None:
             self._connection = connection
 
+        @property
+        def in_transaction(self) -> bool:
+            return self._connection.in_transaction
+
         def execute(self, sql: str, *values: Any) -> Any:
             if sql.startswith(broken):
                 raise Torn

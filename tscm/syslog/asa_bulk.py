@@ -133,7 +133,7 @@ def _with_canonical_ends(row: Row, line: bytes) -> Row | None:
     source, destination = _canonical(row[_SOURCE]), _canonical(row[_DESTINATION])
     if source is None or destination is None:
         return _row(line)
-    return (*row[:_SOURCE], source, destination, *row[_DESTINATION + 1 :])
+    return (*row[:3], source, destination, *row[5:])
 
 
 @lru_cache(_CANONICAL_KEPT)
