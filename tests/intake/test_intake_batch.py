@@ -1,12 +1,16 @@
 """Three ways to empty a UDP socket, one result."""
 
+import importlib.util
 import socket
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from cffi import FFI
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tscm.intake import _batch_build, batch_compiled
 from tscm.intake.batch import Batch, Drain, open_drain, packed, unpacked
 from tscm.intake.senders import normal_address
 from tscm.syslog import framing
@@ -177,3 +181,40 @@ def test_all_ways_give_the_same(drains: list[Drain], sent: list[tuple[int, bytes
 @given(st.ip_addresses().map(str))
 def test_addresses_come_back(address: str) -> None:
     assert normal_address(unpacked(packed(address))) == normal_address(address)
+
+
+SCARCE = """
+int allocations_left = 1 << 30;
+static void *scarce(void *p, size_t n) { return allocations_left-- > 0 ? realloc(p, n) : NULL; }
+#define realloc scarce
+static struct group *group_of"""
+
+
+def test_messages_that_find_no_memory_are_counted_and_the_others_are_given(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, heard: socket.socket
+) -> None:
+    opened("compiled")  # where the helper was not built there is no compiler to build this one
+    ffi = FFI()
+    ffi.cdef(_batch_build.DECLARATIONS + "extern int allocations_left;")
+    source = _batch_build.SOURCE.replace("static struct group *group_of", SCARCE, 1)
+    ffi.set_source("scarce_batch", source)
+    spec = importlib.util.spec_from_file_location("scarce_batch", ffi.compile(str(tmp_path)))
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    monkeypatch.setattr(batch_compiled, "_lib", module.lib)
+    monkeypatch.setattr(batch_compiled, "_ffi", module.ffi)
+    sent = [(1 + n % 4, b"line %d" % n + b"\nodd" * (n % 3 == 0)) for n in range(40)]
+    for left in range(8):
+        drain = batch_compiled.CompiledDrain(LIMIT)
+        send(heard, sent)
+        module.lib.allocations_left = left
+        batch = drain(heard, *EVERYTHING)
+        given = [line for lines in flat(batch).values() for line in lines]
+        assert len(given) + batch.lost == batch.datagrams == len(sent)
+        assert set(given) <= {data for _, data in sent}
+        assert bool(batch.lost) == (left < 5)  # four senders, and the list of odd ones
+        module.lib.allocations_left = 1 << 30
+        send(heard, sent[:3])
+        assert drain(heard, *EVERYTHING).datagrams == 3

@@ -25,6 +25,7 @@ from tests.intake.intake_parts import (
     target,
     until,
 )
+from tscm.intake.batch import Batch
 from tscm.intake.delivery import Delivery
 from tscm.intake.senders import SenderTable
 from tscm.intake.service import IntakeService
@@ -230,6 +231,26 @@ async def test_a_fault_on_the_way_from_the_socket_ends_no_socket(
         assert service.figures()["connections"]["open"] == 1
     await service.stopService()
     logged_failures.clear()
+
+
+@pytest_twisted.ensureDeferred
+async def test_datagrams_that_found_no_memory_are_received_and_dropped_with_the_cause(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    spool = MemorySpool()
+    service = started(spool)
+    (listener,) = service._listeners._udp
+    with from_loopback(2) as datagrams:
+        with monkeypatch.context() as scarce:
+            scarce.setattr(listener, "_drain", lambda *_: Batch(datagrams=3, lost=3))
+            listener._take()
+        datagrams.sendto(b"<1>kept", target(service.addresses()["udp"][0]))
+        await until(lambda: spool.count() == 1)
+    figures = service.figures()
+    assert balanced(figures)
+    (udp,) = [one for name, one in figures["listeners"].items() if name.startswith("udp")]
+    assert (udp["received"], udp["dropped"]) == (4, {"no memory": 3})
+    await service.stopService()
 
 
 @pytest_twisted.ensureDeferred

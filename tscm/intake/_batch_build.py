@@ -9,8 +9,8 @@ DECLARATIONS = """
 struct group { unsigned char key[16]; unsigned key_length; char *data; size_t length, capacity;
                unsigned lines, odd; };
 struct odd { unsigned group; size_t at, length; };
-struct batch { struct group *groups; struct odd *odds; unsigned group_count, odd_count, empty, cut;
-               int error; size_t bytes; ...; };
+struct batch { struct group *groups; struct odd *odds; unsigned group_count, odd_count, empty, cut,
+               lost; int error; size_t bytes; ...; };
 struct batch *batch_new(size_t max_message);
 void batch_free(struct batch *);
 unsigned batch_drain(struct batch *, int fd, unsigned max_messages, size_t max_bytes);
@@ -35,8 +35,8 @@ struct group { unsigned char key[16]; unsigned key_length; char *data; size_t le
                unsigned lines, odd; };
 struct odd { unsigned group; size_t at, length; };
 struct batch {
-    struct group *groups; struct odd *odds; unsigned group_count, odd_count, empty, cut;
-    int error; size_t bytes;
+    struct group *groups; struct odd *odds; unsigned group_count, odd_count, empty, cut,
+    lost; int error; size_t bytes;
     size_t max_message; unsigned odd_capacity;
     unsigned short buckets[BUCKETS];
     struct mmsghdr heads[SLOTS]; struct iovec parts[SLOTS][2];
@@ -121,7 +121,7 @@ unsigned batch_drain(struct batch *b, int fd, unsigned max_messages, size_t max_
         old->length = old->lines = old->odd = 0;
     }
     memset(b->buckets, 0, sizeof b->buckets);
-    b->group_count = b->odd_count = b->empty = b->cut = b->error = 0; b->bytes = 0;
+    b->group_count = b->odd_count = b->empty = b->cut = b->lost = b->error = 0; b->bytes = 0;
     while (taken < max_messages && b->bytes < max_bytes && b->group_count + SLOTS <= GROUPS) {
         unsigned wanted = max_messages - taken < SLOTS ? max_messages - taken : SLOTS;
         for (unsigned i = 0; i < wanted; i++) b->heads[i].msg_hdr.msg_namelen = sizeof b->names[i];
@@ -142,9 +142,10 @@ unsigned batch_drain(struct batch *b, int fd, unsigned max_messages, size_t max_
             while (length && is_trailer(data[length - 1])) length--;
             if (!length) { b->empty++; continue; }
             if (length > b->max_message) { length = b->max_message; b->cut++; }
-            if ((b->error = add(b, group_of(b, &b->names[i]), data, length))) return taken + got;
+            if (add(b, group_of(b, &b->names[i]), data, length)) b->lost++;    /* no memory */
         }
         taken += got;
+        if (b->lost) { b->error = ENOMEM; break; }
         if ((unsigned)got < wanted) { b->error = EAGAIN; break; }
     }
     return taken;

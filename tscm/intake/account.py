@@ -21,6 +21,7 @@ class Cause(StrEnum):
     UNKNOWN_BEHIND_RELAY = "unknown device behind a relay"
     LOG_UNAVAILABLE = "log unavailable"
     NO_CERTIFICATE = "certificate of the device not shown"
+    NO_MEMORY = "no memory"
     FAULT = "fault of the program"
 
 

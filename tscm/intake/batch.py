@@ -32,7 +32,8 @@ class Batch:
     """
     What a drain took: *messages* that were no empty datagrams, grouped by sender.
 
-    *more* says that the bound ended it, not an empty socket.
+    *more* says that the bound ended it, not an empty socket.  *lost* are messages that were taken
+    from the socket and found no memory.
     """
 
     senders: list[SenderLines] = field(factory=list)
@@ -40,6 +41,7 @@ class Batch:
     empty: int = 0
     cut: int = 0
     more: bool = False
+    lost: int = 0
 
 
 class Drain(Protocol):

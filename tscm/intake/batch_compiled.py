@@ -41,6 +41,8 @@ class CompiledDrain:
         senders = []
         for index in range(batch.group_count):
             group = groups[index]
+            if not group.lines:  # there was no memory for its first one
+                continue
             data = escaped.get(index)
             lines = (
                 Lines(buffer(group.data, group.length)[:], group.lines)
@@ -48,7 +50,7 @@ class CompiledDrain:
                 else Lines(data, group.lines, escaped=True)
             )
             senders.append(SenderLines(buffer(group.key, group.key_length)[:], lines))
-        return Batch(senders, datagrams, batch.empty, batch.cut, error == 0)
+        return Batch(senders, datagrams, batch.empty, batch.cut, error == 0, batch.lost)
 
     def _escaped(self) -> dict[int, bytes]:
         """The chunks of those senders that sent LF, CR, NUL or DLE inside a message."""

@@ -15,7 +15,7 @@ from twisted.python.failure import Failure
 
 from tscm.clock import wall_seconds
 from tscm.intake import sockets
-from tscm.intake.account import Account
+from tscm.intake.account import Account, Cause
 from tscm.intake.batch import Batch, Drain, unpacked
 from tscm.intake.senders import normal_address
 from tscm.model import Json
@@ -183,6 +183,9 @@ class UdpListener(FileDescriptor):
         self.drains += 1
         self._account.empty += batch.empty
         self._account.cut += batch.cut
+        if batch.lost:
+            self._account.received += batch.lost
+            self._account.drop(Cause.NO_MEMORY, batch.lost)
         if batch.senders:
             self._deliver(
                 self._account,
