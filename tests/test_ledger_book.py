@@ -50,6 +50,7 @@ BOOKS = st.builds(
         max_size=3,
     ),
     logs=NAMED,
+    lost=NAMED,
     senders=NAMED,
     refused=NAMED,
     kernel=NAMED,
@@ -85,7 +86,7 @@ class World:
         self.path = folder / "ledger"
         self.clock = Clock()
         self.clock.advance(1000)
-        self.log = 0
+        self.log = self.gone = 0
         self.start()
 
     def start(self) -> None:
@@ -98,6 +99,7 @@ class World:
             self.figures,
             lambda: {"192.0.2.99": self.unknown} if self.unknown else {},
             lambda: {"fw": self.log},
+            lambda: {"fw": self.gone},
             self.check,
         )
         self.keeper.startService()
@@ -185,6 +187,22 @@ def test_lines_that_a_power_cut_took_are_told(tmp_path: Path) -> None:
     world.log -= 4
     world.start()
     assert world.totals["gaps"][0]["lost"] == 4
+    world.kill()
+
+
+def test_lines_that_a_log_counts_and_has_lost_since_the_note_are_told_once(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    world.come(10)
+    world.clock.advance(NOTE_SECONDS)
+    world.come(5)
+    world.kill()
+    world.gone = 3
+    world.start()
+    (gap,) = world.totals["gaps"]
+    assert (gap["lines"], gap["lost"]) == (5, 3)
+    world.stop()
+    world.start()
+    assert world.totals["gaps_total"] == 1
     world.kill()
 
 

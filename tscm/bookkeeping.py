@@ -30,7 +30,7 @@ class Bookkeeper(MultiService):
     Keeps the book at *path*.
 
     *intake* gives `IntakeService.accounts()`, *strangers* the lines of unknown senders by address, *logs*
-    the lines of every open log, *check* the balance.  Begins when the logs are open and before
+    the lines of every open log and *lost* those that are gone from it, *check* the balance.  Begins when the logs are open and before
     lines come in; stops when no more come and before the logs are closed.
     """
 
@@ -42,6 +42,7 @@ class Bookkeeper(MultiService):
     _intake: Callable[[], Json]
     _strangers: Callable[[], Mapping[str, int]]
     _logs: Callable[[], Mapping[str, int]]
+    _lost: Callable[[], Mapping[str, int]]
     _check: Callable[[], Json]
     fault: str = field(default="", init=False)
     """Why the book cannot be written."""
@@ -80,7 +81,7 @@ class Bookkeeper(MultiService):
             if drops >= book.kernel.get(name, 0)  # fewer: a socket of its own
         }
         known = book.gaps_total
-        self._book = book.opened(self._logs(), now)
+        self._book = book.opened(self._logs(), now, self._lost())
         if self._book.gaps_total > known:
             gap = self._book.gaps[-1]
             self._log.warn(
@@ -116,7 +117,8 @@ class Bookkeeper(MultiService):
         book = self._book.with_run(intake, self._strangers_seen, run)
         # A log that is closed for now keeps what was noted of it.
         logs = {**self._book.logs, **self._logs()}
-        return evolve(book, at=wall_seconds(self._clock), logs=logs, kernel=kernel)
+        lost = {**self._book.lost, **self._lost()}
+        return evolve(book, at=wall_seconds(self._clock), logs=logs, lost=lost, kernel=kernel)
 
     def _write(self, book: Book) -> None:
         try:

@@ -67,7 +67,8 @@ class Book:
     """
     Counts of all processes up to *at*; *clean* says that nothing came after that.
 
-    *logs* are the lines that each device's log had stored then.
+    *logs* are the lines that each device's log had stored then, and *lost* those of them that
+    were gone from it by no doing of ours.
     """
 
     began_at: float
@@ -76,6 +77,7 @@ class Book:
     starts: int = 0
     listeners: Mapping[str, Counts] = field(factory=dict)
     logs: Mapping[str, int] = field(factory=dict)
+    lost: Mapping[str, int] = field(factory=dict)
     senders: Mapping[str, int] = field(factory=dict)
     """Lines of unknown senders that were dropped, by address."""
     refused: Mapping[str, int] = field(factory=dict)
@@ -90,16 +92,23 @@ class Book:
         """An empty one."""
         return cls(began_at=now, at=now, clean=True)
 
-    def opened(self, found: Mapping[str, int], now: float) -> "Book":
+    def opened(
+        self, found: Mapping[str, int], now: float, gone: Mapping[str, int] | None = None
+    ) -> "Book":
         """
-        The book at a manager's start, *found* being the lines that the logs hold now.
+        The book at a manager's start: *found* are the lines that the logs count now, *gone* those
+        of them that are not there any more by no doing of ours.
 
-        A log that the book does not know is none of its business: it begins with what is there.
+        A log may count fewer lines than were noted, or count them and have lost them: a power cut
+        took both.  A log that the book does not know is none of its business: it begins with
+        what is there.
         """
         lines = lost = 0
         for name, stored in found.items():
             grown = stored - self.logs.get(name, stored)
             lines, lost = lines + max(0, grown), lost + max(0, -grown)
+            if name in self.logs and gone:
+                lost += max(0, gone.get(name, 0) - self.lost.get(name, 0))
         book = evolve(self, starts=self.starts + 1, clean=False)
         if self.clean and not lines and not lost:
             return book

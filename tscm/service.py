@@ -142,6 +142,7 @@ class NodeService(Service):
             self.intake.accounts,
             self.senders.strangers.counts,
             self.spool.stored_lines,
+            self.spool.lost_lines,
             operations.balance,
         )
         self.control = ControlService(reactor, self.layout, operations)

@@ -68,7 +68,16 @@ def seal_broken_off_before_the_new_live(logs: Path) -> None:
     (logs / "asa/syslog").rename(logs / "asa/.spool/next")
 
 
+def segments_lost_their_end(logs: Path) -> None:
+    """One wholly, one in the midst of a line; both after they were sent or not, by the reader."""
+    sealed_log(logs)
+    os.truncate(logs / f"asa/syslog.{0:020d}", 27 * 3 + 5)
+    (logs / f"asa/syslog.{540:020d}").unlink()
+    os.truncate(logs / f"asa/syslog.{810:020d}", 11)
+
+
 STATES = [
+    segments_lost_their_end,
     torn_tail,
     damaged_index,
     damaged_cursor,
@@ -94,7 +103,7 @@ def outcome(logs: Path) -> tuple[bytes, bytes, dict[str, object]]:
     assert balanced(spool, "asa")
     figures = spool.figures("asa")
     closed(spool)
-    same = ("stored_lines", "stored_bytes", "segments", "readers")
+    same = ("stored_lines", "stored_bytes", "segments", "readers", "deleted_lines")
     return rest, everything, {name: figures[name] for name in same}
 
 

@@ -9,7 +9,7 @@ hundreds of devices and thousands of segments each neither reads it at start nor
 import contextlib
 import errno
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from zlib import crc32
 
@@ -285,6 +285,17 @@ class Catalogue:
         old, self._fd = self._fd, fd
         with contextlib.suppress(OSError):
             self._disk.close(old)
+
+    def replace(self, changed: Mapping[int, Sequence[Segment]]) -> None:
+        """Make the file anew with other records in the place of some; whole, or not at all."""
+        kept = (
+            encode_segment(one)
+            for number, segment in enumerate(self.segments())
+            for one in changed.get(number, (segment,))
+        )
+        self._disk.publish(self._path, b"".join(kept))
+        self.close()
+        self.open()
 
     def forget_deleted(self) -> None:
         """Make the file anew without the oldest deleted records, when they are many."""

@@ -51,6 +51,8 @@ class LiveLog:
     lines: int
     first_at: float = 0.0
     last_at: float = 0.0
+    lost_at_start: int = 0
+    """Lines that the log had counted, and that were found gone when it was opened."""
     index_bytes: int = 0
     encoder: IndexEncoder = field(factory=IndexEncoder)
     cursors: dict[str, Cursor] = field(factory=dict)

@@ -4,7 +4,7 @@ The list of segments made anew from the segments themselves.
 
 from collections.abc import Mapping
 
-from tscm.spool.catalogue import Segment, write_catalogue
+from tscm.spool.catalogue import DELETED, Segment, write_catalogue
 from tscm.spool.compress import CompressedDamaged
 from tscm.spool.cursor import AGE, LOST, Cursor
 from tscm.spool.disk import Disk
@@ -27,15 +27,31 @@ def rebuild_catalogue(
     found = []
     for start in starts:
         try:
-            found.append(_look_at(disk, folder, start))
+            one = _look_at(disk, folder, start)
         except CompressedDamaged:  # it is left alone, and its lines count as lost
             continue
+        if one[0].size:  # else its text is lost, and it is no place that a log can be at
+            found.append(one)
     base, before = _live_start(disk, folder, found, state, cursors)
     segments = _chained(found, base, before)
+    if state is not None and segments and segments[0].flags & DELETED:
+        segments[:1] = _front(segments[0], state)
     if not segments and disk.size_of(folder.catalogue) is None:
         return False
     write_catalogue(disk, folder.catalogue, segments)
     return True
+
+
+def _front(stretch: Segment, state: LogState) -> list[Segment]:
+    """
+    What stands before the oldest text: as much of it as retention has counted, and the rest is lost.
+    """
+    size = sum(of for cause, of in state.deleted_bytes.items() if cause != "lost")
+    lines = sum(of for cause, of in state.deleted_lines.items() if cause != "lost")
+    size, lines = min(size, stretch.size), min(lines, stretch.lines)
+    taken = Segment(0, size, 0, lines, 0.0, 0.0).taken(AGE)
+    rest = Segment(size, stretch.size - size, lines, stretch.lines - lines, 0.0, 0.0).lost(LOST)
+    return [one for one in (taken, rest) if one.size]
 
 
 def _look_at(disk: Disk, folder: LogFolder, start: int) -> tuple[Segment, int | None]:

@@ -6,26 +6,28 @@ What may be found, and what is done about it, in this order:
 1. no folder, or an empty one: a new log;
 2. a list of segments that is damaged: made anew from the segments;
 3. a seal that was broken off, at any of its steps: gone on with, or taken back;
-4. a torn tail behind the last whole line: moved to a file of its own;
-5. an index that ends too early, or is damaged: the rest of the text is counted, sender and time unknown;
-6. a cursor beyond the log's end (a power cut took lines that had been sent on): the stretch between is
+4. a sealed segment whose file is gone or lost its end: what is missing is marked as lost;
+5. a torn tail behind the last whole line: moved to a file of its own;
+6. an index that ends too early, or is damaged: the rest of the text is counted, sender and time unknown;
+7. a cursor beyond the log's end (a power cut took lines that had been sent on): the stretch between is
    marked as lost, so that no offset is ever used twice;
-7. a stop that was not clean: a gap with its bounds.
+8. a stop that was not clean: a gap with its bounds.
 
 Nothing is overwritten, files that are not ours are left alone, and the work is bounded by the live
-segment's size unless the list itself is gone.
+segment's size and a look at the newest sealed ones, unless the list itself is gone.
 """
 
 from collections.abc import Mapping
-from pathlib import Path
 
 from attrs import evolve
 
-from tscm.spool.catalogue import Catalogue, CatalogueDamaged, Segment
+from tscm.spool.catalogue import DELETED, Catalogue, CatalogueDamaged, Segment
+from tscm.spool.catalogue import LOST as LOST_FLAG
 from tscm.spool.cursor import LOST, SLOT_BYTES, Cursor, decode_cursor, encode_cursor, slot_of
-from tscm.spool.disk import CREATE, CREATE_EMPTY, READ, Disk
+from tscm.spool.disk import CREATE, READ, Disk
 from tscm.spool.index import Index, IndexEncoder, Pending, read_index
 from tscm.spool.live import LiveLog
+from tscm.spool.measure import close_over_losses, set_aside
 from tscm.spool.names import LogFolder, cursor_readers
 from tscm.spool.rebuild import rebuild_catalogue
 from tscm.spool.state import Gap, LogState, decode_state
@@ -47,12 +49,13 @@ def open_log(disk: Disk, folder: LogFolder, now: float) -> LiveLog:
     cursors, damaged_cursors = _read_cursors(disk, folder)
     catalogue, rebuilt = _open_catalogue(disk, folder, remembered, cursors)
     changed = evolve(
-        state,
+        _with_gone_of(catalogue, state) if rebuilt else state,
         rebuilt=state.rebuilt + rebuilt,
         damaged_cursors=state.damaged_cursors + damaged_cursors,
     )
     try:
         _finish_seal(disk, folder, catalogue)
+        changed = close_over_losses(disk, folder, catalogue, changed)
         log = _open_live(disk, folder, catalogue, changed)
     except BaseException:
         catalogue.close()
@@ -76,14 +79,16 @@ def _put_in_order(
     fresh: bool,
     clean: bool,
 ) -> None:
-    """Steps 6 and 7; then it is written down that the log is open."""
+    """Steps 7 and 8; then it is written down that the log is open."""
     _close_over_lost(disk, folder, log)
+    log.state = evolve(log.state, closing=())
     last = log.catalogue.last
     log.last_at = log.last_at or (last.last_at if last else 0.0) or state.last_at
     if not fresh and not clean:
         log.state = log.state.with_gap(
             Gap(offset=log.end, lines=log.lines, after=log.last_at, before=now)
         )
+    log.lost_at_start = log.state.deleted_lines.get("lost", 0) - state.deleted_lines.get("lost", 0)
     log.publish_state(clean=False)
 
 
@@ -137,6 +142,24 @@ def _read_catalogue(
     return int(rebuilt)
 
 
+def _with_gone_of(catalogue: Catalogue, state: LogState) -> LogState:
+    """
+    The state once a list that was made anew has told what is gone; counting it twice changes nothing.
+
+    What stood before the oldest text is retention's as far as the state says so; without a
+    state nobody can tell, and it is taken to be.
+    """
+    for causes, flag in ((("lost",), LOST_FLAG), (("age", "size", "space"), DELETED)):
+        gone = [one for one in catalogue.segments() if one.flags & flag]
+        lines = sum(one.lines for one in gone)
+        size = sum(one.size for one in gone)
+        lines -= sum(state.deleted_lines.get(cause, 0) for cause in causes)
+        size -= sum(state.deleted_bytes.get(cause, 0) for cause in causes)
+        if lines > 0 or size > 0:
+            state = state.with_deleted(causes[0], max(0, lines), max(0, size))
+    return state
+
+
 def rebuild_list(live: LiveLog) -> None:
     """
     Make the list of segments of an open log anew.  Raises `OSError`; blocks for as long as
@@ -149,7 +172,8 @@ def rebuild_list(live: LiveLog) -> None:
         end, lines = live.catalogue.end, live.catalogue.lines
         lost = Segment(end, live.base - end, lines, max(0, live.lines_before - lines), 0.0, 0.0)
         live.catalogue.add(lost.lost(LOST))
-    live.state = evolve(live.state, rebuilt=live.state.rebuilt + 1)
+    state = _with_gone_of(live.catalogue, live.state)
+    live.state = evolve(state, rebuilt=state.rebuilt + 1)
 
 
 def _too_short(disk: Disk, folder: LogFolder, catalogue: Catalogue, state: LogState | None) -> bool:
@@ -220,7 +244,7 @@ def _open_live(disk: Disk, folder: LogFolder, catalogue: Catalogue, state: LogSt
         size = disk.size(fd)
         whole = last_line_end(disk, fd, size)
         if whole < size:
-            _set_aside(disk, fd, unused_torn(disk, folder, base + whole), whole, size)
+            set_aside(disk, fd, unused_torn(disk, folder, base + whole), whole, size)  # step 5
             state = evolve(
                 state,
                 torn_bytes=state.torn_bytes + size - whole,
@@ -246,23 +270,8 @@ def _open_live(disk: Disk, folder: LogFolder, catalogue: Catalogue, state: LogSt
     return log
 
 
-def _set_aside(disk: Disk, fd: int, torn_path: Path, whole: int, size: int) -> None:
-    """Step 4: copied first and cut then, so that a crash between repeats it."""
-    torn = disk.open(torn_path, CREATE_EMPTY)
-    try:
-        for at in range(whole, size, 1 << 20):
-            data = disk.read_at(fd, min(1 << 20, size - at), at)
-            disk.write_all(torn, data, at - whole)
-    except OSError:
-        disk.unlink(torn_path)  # the next try begins anew, and would leave one more behind
-        raise
-    finally:
-        disk.close(torn)
-    disk.truncate(fd, whole)
-
-
 def _take_index(disk: Disk, folder: LogFolder, log: LiveLog, size: int) -> None:
-    """Step 5."""
+    """Step 6."""
     path = folder.index(log.base)
     data = disk.read_file(path)
     index = read_index(data) if data else None
@@ -317,20 +326,23 @@ def _count_rest(disk: Disk, fd: int, at: int, size: int, last_at: float) -> list
 
 
 def _close_over_lost(disk: Disk, folder: LogFolder, log: LiveLog) -> None:
-    """Step 6."""
+    """Step 7: counted first, and once, as losses of sealed segments are."""
     furthest = max(log.cursors.values(), key=lambda cursor: cursor.offset, default=None)
     if furthest is None or furthest.offset <= log.end:
         return
+    lines = max(0, furthest.passed - log.lines)
+    if log.end not in log.state.closing:
+        log.state = log.state.with_deleted("lost", lines, furthest.offset - log.end)
+        log.state = evolve(log.state, closing=(*log.state.closing, log.end))
+        log.publish_state(clean=False)
     if log.end > log.base:
         disk.close(log.seal())
     disk.unlink(folder.index(log.base))
-    lines = max(0, furthest.passed - log.lines)
     log.catalogue.add(
         Segment(
             log.end, furthest.offset - log.end, log.lines, lines, log.last_at, log.last_at
         ).lost(LOST)
     )
-    log.state = log.state.with_deleted("lost", lines, furthest.offset - log.end)
     log.base = log.end = log.catalogue.end
     log.lines_before = log.lines = log.catalogue.lines
     log.first_at = 0.0

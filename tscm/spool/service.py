@@ -255,6 +255,12 @@ class SpoolService(MultiService):
         """Lines of each open log since it began: the cheap part of `figures`."""
         return {name: log.live.lines for name, log in self._devices.items()}
 
+    def lost_lines(self) -> dict[str, int]:
+        """Lines of each open log that are gone by no doing of ours, since it began."""
+        return {
+            name: log.live.state.deleted_lines.get("lost", 0) for name, log in self._devices.items()
+        }
+
     # -- while time passes ----------------------------------------------------
 
     def _note_dirty(self, log: DeviceLog) -> None:

@@ -47,6 +47,8 @@ class LogState:
     damaged_cursors: int = 0
     deleted_lines: dict[str, int] = field(factory=dict)
     deleted_bytes: dict[str, int] = field(factory=dict)
+    closing: tuple[int, ...] = ()
+    """Offsets of losses that are counted here, and that the list may not tell of yet."""
 
     def with_gap(self, gap: Gap) -> "LogState":
         """One more gap; of many, the newest are kept and all are counted."""
@@ -77,6 +79,7 @@ def decode_state(data: bytes | None) -> LogState | None:
             return None
         table: dict[str, Any] = json.loads(body)
         gaps = tuple(Gap(**gap) for gap in table.pop("gaps"))
-        return LogState(**table, gaps=gaps)
+        closing = tuple(table.pop("closing", ()))
+        return LogState(**table, gaps=gaps, closing=closing)
     except (ValueError, TypeError, KeyError):
         return None

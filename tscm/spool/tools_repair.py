@@ -3,6 +3,7 @@ Mending a log offline.  The caller holds the root's lock: no manager may have th
 """
 
 import contextlib
+from collections.abc import Sequence
 from pathlib import Path
 
 from tscm.spool.catalogue import LOST, Segment
@@ -36,6 +37,7 @@ def repair_log(disk: Disk, logs: Path, name: str, now: float) -> list[str]:
         done.append(f"the list of segments was made anew{kept}")
     live = open_log(disk, folder, now)
     log = DeviceLog(name, live)
+    whole = {one.start for one in view.records if not one.gone}
     try:
         for reader, (cursor, damaged) in view.cursors.items():
             if cursor is None:
@@ -43,6 +45,14 @@ def repair_log(disk: Disk, logs: Path, name: str, now: float) -> list[str]:
             elif damaged:
                 done.append(f"reader {reader} had a damaged position: the other one is used")
         for number in range(live.catalogue.first, live.catalogue.count):
+            segment = live.catalogue.at(number)
+            if segment.flags & LOST and segment.start in whole:
+                done.append(_missing(segment))
+            elif segment.flags & LOST and number and _was_cut(segment, view.records):
+                done.append(
+                    f"a segment ends at {segment.start}: {segment.lines} lines behind it are "
+                    f"marked as lost"
+                )
             done += _mend(disk, log, number)
         log.pass_readers()
     finally:
@@ -85,7 +95,7 @@ def _mend(disk: Disk, log: DeviceLog, number: int) -> list[str]:
             return []
         live.catalogue.change(number, segment.lost(LOST_CAUSE))
         live.state = live.state.with_deleted("lost", segment.lines, segment.size)
-        return [f"segment {segment.start} is missing: {segment.lines} lines are marked as lost"]
+        return [_missing(segment)]
     except CompressedDamaged:
         return []
     done = []
@@ -93,6 +103,7 @@ def _mend(disk: Disk, log: DeviceLog, number: int) -> list[str]:
         if segment.flags & LOST and text.size == segment.size:
             segment = _found_again(segment)
             live.catalogue.change(number, segment)
+            live.state = live.state.with_deleted("lost", -segment.lines, -segment.size)
             done.append(f"segment {segment.start} is there again")
         if not segment.gone and text.size == segment.size:
             path = live.folder.index(segment.start)
@@ -111,6 +122,15 @@ def _mend(disk: Disk, log: DeviceLog, number: int) -> list[str]:
         with contextlib.suppress(OSError):
             text.close()
     return done
+
+
+def _missing(segment: Segment) -> str:
+    return f"segment {segment.start} is missing: {segment.lines} lines are marked as lost"
+
+
+def _was_cut(stretch: Segment, before: Sequence[Segment]) -> bool:
+    """Whether a stretch that is lost now was the end of a segment."""
+    return any(not one.gone and one.start < stretch.start < one.end for one in before)
 
 
 def _found_again(segment: Segment) -> Segment:
