@@ -205,3 +205,31 @@ def test_repair_tells_of_a_segment_that_lost_its_end(tmp_path: Path) -> None:
         DISK, tmp_path, "asa", 99.0
     )
     assert harms(tmp_path) == []
+
+
+def test_a_list_made_anew_learns_from_a_reader_what_no_index_tells_any_more(
+    tmp_path: Path,
+) -> None:
+    book, issued = written(tmp_path)
+    for path in (tmp_path / "asa/.spool").glob("*.index"):
+        path.unlink()
+    os.truncate(tmp_path / "asa/.spool/segments", 0)
+    cut(tmp_path, LINE * LINES * 2, 0)  # in it stands a reader that has passed 150 of its lines
+    spool = opened(tmp_path, at=99.0)
+    accounted(spool, tmp_path, book, issued)
+    assert spool.lost_lines() == {"asa": 150}  # of the others the book knows
+    goes_on(spool, tmp_path)
+    closed(spool)
+
+
+def test_what_stood_before_the_oldest_text_is_retentions_as_far_as_it_was_counted(
+    tmp_path: Path,
+) -> None:
+    book, issued = written(tmp_path)
+    os.truncate(tmp_path / "asa/.spool/segments", 0)
+    cut(tmp_path, 0, 0)
+    spool = opened(tmp_path, at=99.0)
+    assert accounted(spool, tmp_path, book, issued) == 0
+    assert spool.lost_lines() == {"asa": LINES}
+    goes_on(spool, tmp_path)
+    closed(spool)

@@ -3,15 +3,16 @@ The list of segments made anew from the segments themselves.
 """
 
 from collections.abc import Mapping
+from pathlib import Path
 
 from tscm.spool.catalogue import DELETED, Segment, write_catalogue
 from tscm.spool.compress import CompressedDamaged
 from tscm.spool.cursor import AGE, LOST, Cursor
-from tscm.spool.disk import Disk
+from tscm.spool.disk import READ, Disk
 from tscm.spool.index import Index, read_index
 from tscm.spool.names import LogFolder, index_starts, segment_starts
 from tscm.spool.state import LogState
-from tscm.spool.text import count_lines, open_text
+from tscm.spool.text import LiveText, count_lines, open_text
 
 
 def rebuild_catalogue(
@@ -20,8 +21,8 @@ def rebuild_catalogue(
     """
     Write a new list; False where there is nothing to list because the log is new.
 
-    Text tells lines and bytes, indexes tell what was before them.  Where neither is left, the
-    log goes on at the furthest place that anything on disk remembers.
+    Text tells lines and bytes; indexes tell what was before them, and so do the readers that stand
+    in it.  Where none of them is left, the log goes on at the furthest place that anything on disk remembers.
     """
     starts = segment_starts(disk.names(folder.path))
     found = []
@@ -33,7 +34,14 @@ def rebuild_catalogue(
         if one[0].size:  # else its text is lost, and it is no place that a log can be at
             found.append(one)
     base, before = _live_start(disk, folder, found, state, cursors)
-    segments = _chained(found, base, before)
+    found = [
+        (one, _by_cursor(disk, folder, one, cursors) if told is None else told)
+        for one, told in found
+    ]
+    if before is None:
+        live = Segment(base, disk.size_of(folder.live) or 0, 0, 0, 0.0, 0.0)
+        before = _by_cursor(disk, folder, live, cursors, folder.live)
+    segments = _chained(found, base, before, cursors)
     if state is not None and segments and segments[0].flags & DELETED:
         segments[:1] = _front(segments[0], state)
     if not segments and disk.size_of(folder.catalogue) is None:
@@ -81,6 +89,36 @@ def _index(disk: Disk, folder: LogFolder, start: int) -> Index | None:
     return index if index is not None and index.start == start else None
 
 
+def _by_cursor(
+    disk: Disk,
+    folder: LogFolder,
+    segment: Segment,
+    cursors: Mapping[str, Cursor],
+    live: Path | None = None,
+) -> int | None:
+    """The lines before a segment as a reader that stands in it has counted them."""
+    for cursor in cursors.values():
+        at = cursor.offset - segment.start
+        if at < 0 or at > segment.size or (at == segment.size and live is None):
+            continue
+        if not at:
+            return cursor.passed
+        if live is None:
+            text = open_text(disk, folder, segment.start)
+            try:
+                return max(0, cursor.passed - count_lines(text, 0, at))
+            except CompressedDamaged:
+                return None
+            finally:
+                text.close()
+        fd = disk.open(live, READ)
+        try:
+            return max(0, cursor.passed - count_lines(LiveText(disk, fd), 0, at))
+        finally:
+            disk.close(fd)
+    return None
+
+
 def _live_start(
     disk: Disk,
     folder: LogFolder,
@@ -102,9 +140,16 @@ def _live_start(
 
 
 def _chained(
-    found: list[tuple[Segment, int | None]], base: int, before: int | None
+    found: list[tuple[Segment, int | None]],
+    base: int,
+    before: int | None,
+    cursors: Mapping[str, Cursor],
 ) -> list[Segment]:
-    """Segments with their line counts in a row, and records for what lies between them."""
+    """
+    Segments with their line counts in a row, and records for what lies between them.
+
+    There were no fewer lines in a stretch than a reader within it has passed.
+    """
     chain: list[Segment] = []
     places: list[tuple[Segment | None, int, int | None]] = [
         *((segment, segment.start, lines_before) for segment, lines_before in found),
@@ -119,7 +164,8 @@ def _chained(
     end = lines = 0
     for (segment, start, _), told in zip(places, known, strict=True):
         if start > end:
-            missing = max(0, (told if told is not None else lines) - lines)
+            passed = [one.passed for one in cursors.values() if end < one.offset <= start]
+            missing = max(lines, told or 0, *passed) - lines
             stretch = Segment(end, start - end, lines, missing, 0.0, 0.0)
             chain.append(stretch.lost(LOST) if chain else stretch.taken(AGE))
             lines += missing
