@@ -190,6 +190,12 @@ def test_lines_that_a_power_cut_took_are_told(tmp_path: Path) -> None:
     world.kill()
 
 
+def test_a_book_that_never_noted_losses_takes_those_that_are_told_for_old() -> None:
+    book = Book(began_at=0.0, at=1.0, clean=True, logs={"fw": 10})  # as an earlier version wrote it
+    assert book.opened({"fw": 10}, 2.0, {"fw": 4}).gaps == ()
+    assert evolve(book, lost={"fw": 1}).opened({"fw": 10}, 2.0, {"fw": 4}).gaps[0].lost == 3
+
+
 def test_lines_that_a_log_counts_and_has_lost_since_the_note_are_told_once(tmp_path: Path) -> None:
     world = World(tmp_path)
     world.come(10)

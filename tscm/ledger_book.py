@@ -107,8 +107,8 @@ class Book:
         for name, stored in found.items():
             grown = stored - self.logs.get(name, stored)
             lines, lost = lines + max(0, grown), lost + max(0, -grown)
-            if name in self.logs and gone:
-                lost += max(0, gone.get(name, 0) - self.lost.get(name, 0))
+            missing = 0 if gone is None else gone.get(name, 0)
+            lost += max(0, missing - self.lost.get(name, missing))
         book = evolve(self, starts=self.starts + 1, clean=False)
         if self.clean and not lines and not lost:
             return book
