@@ -97,8 +97,7 @@ def find_losses(disk: Disk, folder: LogFolder, catalogue: Catalogue) -> list[Los
     losses: list[Loss] = []
     newest = catalogue.last.last_at if catalogue.last else 0.0
     first = max(catalogue.first, catalogue.count - MOST)
-    for number in range(catalogue.count - 1, first - 1, -1):
-        segment = catalogue.at(number)
+    for number, segment in catalogue.newest(first):
         if catalogue.count - number > LEAST and segment.last_at < newest - WINDOW_SECONDS:
             break
         if not segment.gone and (loss := _measure(disk, folder, number, segment)):
