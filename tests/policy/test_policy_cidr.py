@@ -112,6 +112,19 @@ def test_entries_stand_as_published_and_come_back_from_the_store(nets: list[Netw
 
 
 @settings(deadline=None)
+@given(networks, st.data())
+def test_the_same_networks_are_told_in_any_order_and_from_others(
+    nets: list[Network], data: st.DataObject
+) -> None:
+    entries = Entries.of(str(net) for net in nets)
+    again = data.draw(st.permutations(nets)) + nets[:3]
+    others = data.draw(st.one_of(networks, st.just(nets[1:])))
+    assert entries.same_networks(Entries.of(str(net) for net in again))
+    same = entries.same_networks(Entries.of(str(net) for net in others))
+    assert same == (set(nets) == set(others))
+
+
+@settings(deadline=None)
 @given(st.one_of(v4_networks, v6_networks))
 def test_there_is_one_spelling_for_a_network(net: Network) -> None:
     exploded = str(net.exploded).upper()

@@ -3,6 +3,9 @@ Runs against the simulator over real sockets.
 """
 
 import json
+import sqlite3
+import time
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,10 +15,12 @@ import pytest_twisted
 from tests.asa.asa_device import in_thread
 from tests.update.update_faults import Faults
 from tests.update.update_world import ALLOW, BLOCK, World, addresses
+from tscm.events.recent import recent_hits
 from tscm.policy.cidr import Entries
 from tscm.secrets import Secret
 from tscm.settings.node import NodeSettings, PolicySettings
 from tscm.simulator.service import SimulatedAsa
+from tscm.store.database import Store
 from tscm.update import outcome as results
 from tscm.update.memory import DeviceMemory
 from tscm.update.planning import mark
@@ -468,6 +473,20 @@ async def test_a_list_that_stopped_changing_is_told(asa: SimulatedAsa) -> None:
 
 
 @pytest_twisted.ensureDeferred
+async def test_a_list_that_only_comes_in_another_order_has_not_changed(asa: SimulatedAsa) -> None:
+    world = World(asa)
+    hour = 3600.0
+    for number in range(6):
+        world.publish(block=addresses(10, number))
+        await in_thread(world.run, now=lambda at=number * hour: at)
+    for at in (8 * hour, 11 * hour):
+        world.publish(block=[*reversed(world.lists[BLOCK][1]), *addresses(1, 5)])
+        outcome = await in_thread(world.run, now=lambda at=at: at)
+        assert outcome.result == results.UNCHANGED
+    assert any("unchanged for 6 hours" in note and "maintained" in note for note in outcome.notes)
+
+
+@pytest_twisted.ensureDeferred
 async def test_what_hits_is_kept_when_a_list_is_cut(asa: SimulatedAsa) -> None:
     world = World(asa, changes={"max_policy_size": 5})
     world.publish(block=addresses(100))
@@ -478,6 +497,37 @@ async def test_what_hits_is_kept_when_a_list_is_cut(asa: SimulatedAsa) -> None:
 
     await in_thread(world.run, hits=hits)
     assert world.held("Block") == set(seen)
+
+
+@pytest.mark.parametrize("broken", ["absent", "no database", "damaged", "locked"])
+@pytest_twisted.ensureDeferred
+async def test_a_database_whose_hits_cannot_be_read_ends_no_update(
+    asa: SimulatedAsa, tmp_path: Path, broken: str
+) -> None:
+    database = tmp_path / "tscm.db"
+    lock = None
+    if broken == "no database":
+        database.write_bytes(b"\0" * 4096)
+    elif broken != "absent":
+        store = Store(database)
+        store.open()
+        store.close()
+    if broken == "damaged":
+        content = database.read_bytes()
+        database.write_bytes(content[:4096] + b"\xff" * (len(content) - 4096))
+    if broken == "locked":
+        lock = sqlite3.connect(database)
+        lock.execute("PRAGMA locking_mode = EXCLUSIVE")
+        lock.execute("BEGIN EXCLUSIVE")
+    world = World(asa, changes={"max_policy_size": 5})
+    world.publish(block=addresses(100))
+    outcome = await in_thread(world.run, hits=recent_hits(database, "fw", time.time()))
+    if lock is not None:
+        lock.close()
+    assert outcome.result == results.CHANGED
+    assert len(world.held("Block")) == 5
+    (note,) = outcome.notes
+    assert "hitting lately cannot be read" in note
 
 
 @pytest_twisted.ensureDeferred

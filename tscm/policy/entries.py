@@ -137,6 +137,13 @@ class Entries:
     def __hash__(self) -> int:
         return hash(self.to_bytes())
 
+    def same_networks(self, other: "Entries") -> bool:
+        """Do both list the same, in whatever order and however often?"""
+        if self == other:
+            return True
+        mine, others = _distinct(self), _distinct(other)
+        return all(np.array_equal(one, two) for one, two in zip(mine, others, strict=True))
+
     def __repr__(self) -> str:
         return f"Entries({len(self.v4_lengths)} IPv4, {len(self.v6_lengths)} IPv6)"
 
@@ -227,6 +234,13 @@ def stored_columns(data: bytes) -> list[NDArray[np.generic]]:
         columns.append(column)
         at += column.nbytes
     return columns
+
+
+def _distinct(entries: Entries) -> tuple[Words, Words]:
+    """Each row once, in ascending order, family by family."""
+    v4 = entries.v4_addresses.astype(np.uint64) << np.uint64(8) | entries.v4_lengths
+    columns = (entries.v6_high, entries.v6_low, entries.v6_lengths.astype(np.uint64))
+    return np.unique(v4), np.unique(np.stack(columns, axis=1), axis=0)
 
 
 def _masks(lengths: Lengths) -> tuple[Words, Words]:

@@ -18,6 +18,7 @@ from tscm.retrieve.sources import list_source
 from tscm.settings.device import DeviceSettings
 from tscm.settings.node import NodeSettings
 from tscm.store.policies import Generation, StoredDamaged, StoredList, pack, stored
+from tscm.update.hitting import SeenHitting
 from tscm.update.job import Resolve, UpdateJob
 from tscm.update.networks import known_networks
 from tscm.update.outcome import FINDINGS_KEPT, ListFigures
@@ -56,7 +57,7 @@ class Wanted:
     notes: tuple[str, ...] = ()
     good_lists: tuple[StoredList, ...] = ()
     changed_lists: tuple[str, ...] = ()
-    """Names of the lists whose content is another than at the last update."""
+    """Names of the lists that hold other entries than at the last update; their order says nothing."""
     note: str = ""
 
     def generation(self, applied_at: float) -> Generation:
@@ -99,19 +100,21 @@ def wanted(job: UpdateJob, report: Report) -> Wanted:
     if reasons:
         raise PolicyRefused(settings.name, reasons)
     block, allow = (CidrSet.of(one.kept) for one in judged)
-    fitting = cut(block, allow, settings.max_policy_size, known.ranking(job.hits))
+    seen = None if job.hits is None else SeenHitting(job.hits)
+    fitting = cut(block, allow, settings.max_policy_size, known.ranking(seen))
     return Wanted(
         block=fitting.block,
         allow=fitting.allow,
         block_figures=_figures(judged[0], fetched[0][1], len(block), len(fitting.block)),
         allow_figures=_figures(judged[1], fetched[1][1], len(allow), len(fitting.allow)),
         findings=tuple(_sentences(judged)),
-        notes=(*damaged, *known.notes),
+        notes=(*damaged, *known.notes, *(seen.notes if seen else ())),
         good_lists=tuple(stored(one) for one, previous in fetched if one is not previous),
         changed_lists=tuple(
             one.name
             for one, previous in fetched
-            if previous is None or (one is not previous and one.entries != previous.entries)
+            if previous is None
+            or (one is not previous and not one.entries.same_networks(previous.entries))
         ),
     )
 

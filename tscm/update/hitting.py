@@ -1,0 +1,39 @@
+"""
+What was seen hitting lately, where that can be read.
+"""
+
+import sqlite3
+
+import numpy as np
+from attrs import define, field
+from numpy.typing import NDArray
+
+from tscm.policy.entries import Entries
+from tscm.policy.rank import Hits
+
+_UNREADABLE = (sqlite3.Error, ValueError, LookupError, TypeError)
+"""What reading a database that is locked or damaged ends in; damage may lie in what it stores too."""
+
+
+@define(eq=False)
+class SeenHitting:
+    """
+    Hits for the choice of what is cut; none where they cannot be read, and a note that says so.
+
+    They only order what a list that is too long loses: a policy must not wait until the database
+    is mended.
+    """
+
+    _hits: Hits
+    notes: list[str] = field(factory=list, init=False)
+
+    def __call__(self, entries: Entries) -> NDArray[np.int64]:
+        """For each row: how often it was seen hitting lately."""
+        try:
+            return self._hits(entries)
+        except _UNREADABLE as error:
+            self.notes.append(
+                f"what was seen hitting lately cannot be read from the database ({error}), so that "
+                f"what was cut was chosen without it; `tsadmin doctor` looks at the database"
+            )
+            return np.zeros(len(entries), np.int64)
