@@ -63,6 +63,11 @@ def test_every_figure_is_there_and_promtool_has_nothing_against_them(manager: Ma
         assert value(text, "tscm_device_kept_bytes", device="fw") == 18
         assert value(text, "tscm_device_segments", device="fw") == 0
         assert value(text, "tscm_policy_failed_runs", device="fw") == 0
+        for result in ("changed", "unchanged", "refused", "failed", "stopped"):
+            assert value(text, "tscm_updates_total", device="fw", result=result) == 0
+        assert value(text, "tscm_update_requests_total", device="fw") == 0
+        assert value(text, "tscm_update_sent_bytes_total", device="fw") == 0
+        assert value(text, "tscm_update_received_bytes_total", device="fw") == 0
         assert value(text, "tscm_database_bytes") > 0
         assert value(text, "tscm_forward_up", device="fw") == 0
         assert value(text, "tscm_ledger_balanced") == 1

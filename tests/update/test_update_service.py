@@ -229,6 +229,46 @@ def test_an_update_on_demand_is_kept_with_its_generation(bench: Bench) -> None:
     assert len(bench.service.history("one")["generations"]) == 1
 
 
+def test_how_updates_ended_is_counted_since_the_start_and_plans_are_no_updates(
+    bench: Bench, logged_failures: list[LogEvent]
+) -> None:
+    bench.add("one")
+
+    def counted() -> Json:
+        counts: Json = bench.service.figures("one")["since_start"]
+        return counts
+
+    def update() -> None:
+        result(bench.service.update_now("one", ignore))
+
+    assert counted()["ended"] == dict.fromkeys(
+        ("changed", "unchanged", "refused", "failed", "stopped"), 0
+    )
+    bench.driver("one").traffic = Traffic(requests=3, sent=40, received=500)
+    result(bench.service.plan("one", ignore))
+    update()
+    update()
+    bench.entries, bench.serial = [], 2  # emptied: the guard refuses it
+    update()
+    bench.entries, bench.serial = ["20.0.0.1"], 3
+    bench.driver("one").refuses_login = True
+    update()
+    assert counted()["ended"] == {
+        "changed": 1,
+        "unchanged": 1,
+        "refused": 1,
+        "failed": 1,
+        "stopped": 0,
+    }
+    spoken = 4  # all but the refused one, which never came to the device
+    assert counted()["requests"] == spoken * 3
+    assert counted()["sent_bytes"] == spoken * 40
+    assert counted()["received_bytes"] == spoken * 500
+    bench.threads.bug = RuntimeError("bug")
+    assert isinstance(failure(lambda: bench.service.update_now("one", ignore)), RuntimeError)
+    assert counted()["ended"]["failed"] == 2
+
+
 def test_groups_bear_the_installations_own_mark(bench: Bench) -> None:
     bench.add("one")
     result(bench.service.update_now("one", ignore))

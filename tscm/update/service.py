@@ -27,7 +27,7 @@ from tscm.store.policies import Generation, Policies
 from tscm.threads import Threads
 from tscm.update.job import UpdateJob
 from tscm.update.memory import DeviceMemory
-from tscm.update.outcome import UpdateOutcome
+from tscm.update.outcome import FAILED, UpdateOutcome
 from tscm.update.turns import Turns, Updated, witness
 from tscm.update.ways import Ways
 
@@ -301,6 +301,7 @@ class UpdateService(Service):
             "unsaved": memory.unsaved,
             "certificate": memory.driver.get("certificate"),
             "generations": generations,
+            "since_start": one.tally.figures(),
         }
 
     # -- runs ------------------------------------------------------------------
@@ -360,7 +361,14 @@ class UpdateService(Service):
             one.progress = progress  # a plain assignment: safe from any thread
             report(progress)
 
-        outcome = await self._turns.carry(one, UpdateRun(job, told, dry=dry), told)
+        result = FAILED  # where a bug ends it
+        try:
+            outcome = await self._turns.carry(one, UpdateRun(job, told, dry=dry), told)
+            one.tally.said(outcome.traffic)
+            result = outcome.result
+        finally:
+            if not dry:
+                one.tally.ended(result)
         if one.gone:
             return outcome
         if dry:

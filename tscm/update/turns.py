@@ -22,6 +22,7 @@ from tscm.schedule import PeriodicService
 from tscm.settings.device import DeviceSettings
 from tscm.threads import Threads
 from tscm.update.outcome import Pause, UpdateOutcome
+from tscm.update.tally import Tally
 
 if TYPE_CHECKING:
     from tscm.update.run import UpdateRun
@@ -42,6 +43,7 @@ class Updated:
     running_since: float | None = None
     waiting_until: float | None = None
     progress: Progress | None = None
+    tally: Tally = field(factory=Tally)
     _pause: Deferred[None] | None = None
     _hurried: bool = False
 

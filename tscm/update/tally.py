@@ -1,0 +1,41 @@
+"""
+How many updates ended in which way, and what they cost the device, since the manager started.
+"""
+
+from collections import Counter
+
+from attrs import define, field
+
+from tscm.model import Json, Traffic
+from tscm.update import outcome as results
+
+ENDS = (results.CHANGED, results.UNCHANGED, results.REFUSED, results.FAILED, results.STOPPED)
+
+
+@define(eq=False)
+class Tally:
+    """
+    Counts of one device, which only grow: for rates over time, where the last outcome tells nothing.
+    """
+
+    _ended: Counter[str] = field(factory=Counter, init=False)
+    _traffic: Traffic = field(factory=Traffic, init=False)
+
+    def ended(self, result: str) -> None:
+        """One update more."""
+        self._ended[result] += 1
+
+    def said(self, traffic: Traffic) -> None:
+        """What an update or a plan sent, and what came back."""
+        self._traffic = self._traffic.plus(
+            requests=traffic.requests, sent=traffic.sent, received=traffic.received
+        )
+
+    def figures(self) -> Json:
+        """Every way to end is there from the begin: a rate needs its zero."""
+        return {
+            "ended": {one: self._ended[one] for one in ENDS},
+            "requests": self._traffic.requests,
+            "sent_bytes": self._traffic.sent,
+            "received_bytes": self._traffic.received,
+        }
