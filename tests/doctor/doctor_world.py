@@ -61,7 +61,7 @@ class World:
         self.threads = Threads(reactor, 4, "test")
         self.siem, self.proxy = Siem(reactor), ConnectProxy(reactor, "demo", "open sesame")
 
-    async def start(self, protocol: str = "udp", profile: str = "ASAv10") -> None:
+    async def start(self, protocol: str = "udp", profile: str = "ASAv10", intake: str = "") -> None:
         self.threads.startService()
         portal = self.folder / "portal"
         self.entry = add_entry(
@@ -82,7 +82,7 @@ class World:
         self.proxy.start()
         self.layout.settings_file.parent.mkdir(parents=True)
         self.layout.settings_file.write_text(
-            f'address = "{HERE}"\n[listen]\nudp = ["{HERE}:0"]\ntcp = ["{HERE}:0"]\n'
+            f'address = "{HERE}"\n[listen]\nudp = ["{HERE}:0"]\ntcp = ["{HERE}:0"]\n[intake]\n{intake}\n'
             f'[policy]\nservers = ["{self.policy.addresses()[0]}"]\ntimeout_seconds = 5\n'
             f"allow_special = true\n[spool]\nmin_free_mb = 1\n"
             f'[upload]\nurl = "https://{self.logs.addresses()[0]}"\n'

@@ -2,12 +2,17 @@
 What is said of host and manager, for every verdict that there is.
 """
 
+import itertools
+import sqlite3
+from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tscm.doctor import node
 from tscm.doctor.finding import Finding, Verdict, broken, doubtful, good, worst
+from tscm.doctor.look_database import damage
 
 GB = 1 << 30
 GOOD, DOUBTFUL, BROKEN = Verdict.GOOD, Verdict.DOUBTFUL, Verdict.BROKEN
@@ -59,6 +64,7 @@ CASES: list[tuple[Finding, Verdict, str]] = [
     (node.judge_buffers(None, 100, 99), DOUBTFUL, "99"),
     (node.judge_database(None), GOOD, "can be used"),
     (node.judge_database("damaged"), BROKEN, "damaged"),
+    (node.judge_database(None, "malformed"), BROKEN, "malformed"),
     (node.judge_kernel_drops(udp()), GOOD, "none"),
     (node.judge_kernel_drops({}), GOOD, "nothing listens"),
     (node.judge_kernel_drops(udp(None)), DOUBTFUL, "does not tell"),
@@ -77,6 +83,22 @@ def test_what_is_not_good_says_what_to_do() -> None:
     for finding, verdict, _ in CASES:
         if verdict != GOOD and "does not tell" not in finding.sentence:
             assert finding.remedy, finding
+
+
+def test_a_database_too_large_to_be_read_through_in_time_is_not_called_damaged(
+    tmp_path: Path,
+) -> None:
+    database = tmp_path / "tscm.db"
+    with closing(sqlite3.connect(database)) as made:
+        made.execute("CREATE TABLE t (a INTEGER PRIMARY KEY, b TEXT)")
+        made.executemany("INSERT INTO t (b) VALUES (?)", [("x" * 20,)] * 50_000)
+        made.commit()
+    late = itertools.count(step=6)
+    assert damage(database, clock=lambda: float(next(late))) is None
+    assert next(late) > 10  # it was ended in the middle
+    assert damage(database) is None
+    database.write_bytes(database.read_bytes()[:-4096])
+    assert damage(database) is not None
 
 
 def test_the_worst_link_is_the_verdict_on_the_chain() -> None:

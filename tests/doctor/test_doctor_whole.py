@@ -3,11 +3,14 @@ The doctor beside the whole product, broken in each way that it knows, one by on
 """
 
 import socket
+import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 import pytest_twisted
+from twisted.logger import LogEvent
 
 from tests.doctor.doctor_world import HERE, LISTED, PASSWORD, World, not_good, quiet
 from tscm.asa.lines import access_list_lines
@@ -158,6 +161,26 @@ async def wrong_upload_key(world: World) -> None:
     await world.operations.change_device("fw", {"upload_key": "x"}, quiet)
 
 
+async def loses_groups_in_reloads(world: World) -> None:
+    world.asa.device.asa_version = "9.18(2)"
+
+
+async def older_than_agents(world: World) -> None:
+    world.asa.device.asa_version = "9.2(4)"
+
+
+async def newer_than_agents(world: World) -> None:
+    world.asa.device.asa_version = "9.20(1)"
+
+
+async def version_untold(world: World) -> None:
+    world.asa.device.asa_version = "unknown"
+
+
+async def clock_an_hour_ahead(world: World) -> None:
+    world.asa.set_switches({"clock_ahead_seconds": 3600})
+
+
 @pytest.mark.parametrize(
     ("broke", "broken", "doubtful"),
     [
@@ -175,6 +198,11 @@ async def wrong_upload_key(world: World) -> None:
             {"reachability"},
             {"login", "privilege", "agent", *BEHIND_THE_DEVICE},
         ),
+        (loses_groups_in_reloads, set(), {"version"}),
+        (older_than_agents, {"version"}, set()),
+        (newer_than_agents, set(), {"version"}),
+        (version_untold, set(), {"version"}),
+        (clock_an_hour_ahead, set(), {"device clock"}),
         (groups_missing, {"groups", "access-lists"}, {"access-list log", "test address"}),
         (without_log, set(), {"access-list log"}),
         (log_disabled, {"access-list log"}, set()),
@@ -202,6 +230,53 @@ async def test_each_break_is_found_where_it_is(
     wanted = dict.fromkeys(broken, "broken") | dict.fromkeys(doubtful, "doubtful")
     assert not_good(found) == wanted, found
     assert all(found[link]["remedy"] for link in broken), found
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_clock_that_is_ahead_is_told_by_how_much(whole: World) -> None:
+    await clock_an_hour_ahead(whole)
+    assert "s ahead of ours" in (await whole.doctor())["device clock"]["sentence"]
+
+
+@pytest_twisted.ensureDeferred
+async def test_datagrams_that_the_kernel_dropped_are_told(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    await world.start(intake="receive_buffer_bytes = 65536")
+    try:
+        assert (await world.doctor(None))["kernel drops"]["verdict"] == "good"
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+            sender.connect((HERE, world.syslog_port))
+            for _ in range(1000):  # nobody reads meanwhile: the manager's reactor is this thread's
+                sender.send(b"<166>" + b"x" * 1400)
+        found = (await world.doctor(None))["kernel drops"]
+        assert found["verdict"] == "broken"
+        assert "datagrams were lost" in found["sentence"]
+        assert "receive_buffer_bytes" in found["remedy"]
+    finally:
+        await world.end()
+
+
+@pytest.mark.parametrize("first", [4096, 0], ids=["pages", "whole"])
+@pytest_twisted.ensureDeferred
+async def test_a_database_damaged_under_the_manager_is_told_and_the_walk_goes_on(
+    whole: World, first: int, logged_failures: list[LogEvent]
+) -> None:
+    database = whole.layout.database
+    with closing(sqlite3.connect(database)) as other:
+        other.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    with database.open("r+b") as file:
+        file.seek(first)
+        file.write(b"\xff" * (database.stat().st_size - first))
+    found = (await whole.doctor(None))["database"]
+    assert found["verdict"] == "broken"
+    assert found["remedy"]
+    device = await whole.doctor()
+    assert device["groups"]["verdict"] == device["access-lists"]["verdict"] == "good", device
+    await wrong_password(whole)
+    assert (await whole.doctor())["login"]["verdict"] == "broken"
+    await whole.stop("node")
+    assert (await whole.doctor_alone(None))["database"]["verdict"] == "broken"
+    logged_failures.clear()
 
 
 @pytest_twisted.ensureDeferred

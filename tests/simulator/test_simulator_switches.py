@@ -2,6 +2,7 @@
 Every switch in every position: what no document settles must show in what the firewall does.
 """
 
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -254,6 +255,16 @@ async def test_every_position_shows(name: str) -> None:
             assert await made(Client(asa)) == wanted, position
         finally:
             await asa.stopService()
+
+
+@scene(seen={0: (0, 0, True), 86_400: (1, 1, False)})
+async def clock_ahead_seconds(client: Client) -> Any:
+    told = (await client.get("/api/monitoring/clock")).json()["currentTimeinSeconds"]
+    version = (await client.get("/api/monitoring/device/components/version")).json()
+    (shown,) = (await client.post("/api/cli", {"commands": ["show clock"]})).json()["response"]
+    today = time.strftime("%b %d %Y", time.gmtime())
+    days = [round((one - time.time()) / 86_400) for one in (told, version["currentTimeinSeconds"])]
+    return (*days, today in shown)
 
 
 def test_no_switch_and_no_position_is_left_out() -> None:

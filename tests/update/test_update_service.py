@@ -2,7 +2,9 @@
 The service's schedule and its turns, by `Clock`; the device is one in memory.
 """
 
+import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -627,6 +629,19 @@ def test_a_device_is_asked_in_its_turn(bench: Bench) -> None:
     assert result(update).good
     bench.threads.go()
     assert result(asked) == "one"
+
+
+def test_with_a_store_that_broke_later_a_device_is_asked_all_the_same(
+    bench: Bench, tmp_path: Path
+) -> None:
+    bench.add("one")
+    result(bench.service.update_now("one", ignore))
+    with closing(sqlite3.connect(tmp_path / "tscm.db")) as other:
+        other.executescript("DROP TABLE lists; DROP TABLE devices")
+    assert isinstance(failure(lambda: bench.service.plan("one", ignore)), StoreUnusable)
+    assert result(bench.service.ask_device("one", lambda job: job.settings.name)) == "one"
+    bench.service.note_refused_login("one")
+    assert "cannot be used" in bench.service.figures("one")["fault"]
 
 
 def test_without_its_store_devices_come_and_go_and_what_is_asked_is_refused_with_the_cause(

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from attrs import frozen
 
+from tscm.doctor.look_database import damage
 from tscm.doctor.node import Space
 from tscm.errors import ListenerUnavailable
 from tscm.intake import sockets
@@ -65,6 +66,7 @@ class Host:
     free_space: Callable[[Path], Space] = free_space
     synchronised: Callable[[], bool | None] = synchronised
     rmem_max: Callable[[], int | None] = rmem_max
+    damage: Callable[[Path], str | None] = damage
     now: Callable[[], float] = time.time
 
 

@@ -94,15 +94,26 @@ def judge_disk(spaces: Sequence[Space], min_free_mb: int, fault: str | None = No
     return good("disk", "" if least is None else f"{least.free // _MB:,} MB free")
 
 
-def judge_database(fault: str | None) -> Finding:
-    """*fault* is why the manager cannot use its database; lines are collected all the same."""
-    if fault is None:
-        return good("database", "it can be used")
-    return broken(
-        "database",
-        f"no policy is updated: {fault}",
-        "the manager looks at it again every few seconds",
-    )
+def judge_database(fault: str | None, damaged: str | None = None) -> Finding:
+    """
+    *fault* is why the manager cannot use its database, *damaged* what SQLite finds wrong in the file.
+
+    Lines are collected all the same.
+    """
+    if fault is not None:
+        return broken(
+            "database",
+            f"no policy is updated: {fault}",
+            "the manager looks at it again every few seconds",
+        )
+    if damaged is not None:
+        return broken(
+            "database",
+            f"it is damaged, so that updates and reports fail or will: {damaged}",
+            "check the disk; stop the manager, then restore a backup of it, or move it away: it holds the "
+            "policies' history and what reports count, and the manager starts a new one",
+        )
+    return good("database", "it can be used")
 
 
 def judge_clock(now: float, synchronised: bool | None) -> Finding:

@@ -47,10 +47,16 @@ def walk_node(
         node.judge_buffers(listeners, settings.intake.receive_buffer_bytes, host.rmem_max()),
     ]
     if status is None or listeners is None:
-        return found + not_looked_at(["database", "kernel drops"], "no manager runs")
+        if layout.database.exists():
+            found.append(node.judge_database(None, host.damage(layout.database)))
+        else:
+            found += not_looked_at(["database"], "no manager has made it yet")
+        return found + not_looked_at(["kernel drops"], "no manager runs")
+    fault = status.get("database")
+    damaged = None if fault else host.damage(layout.database)
     return [
         *found,
-        node.judge_database(status.get("database")),
+        node.judge_database(fault, damaged),
         node.judge_kernel_drops(listeners),
     ]
 

@@ -146,7 +146,8 @@ class Passage:
 
     def say(self, messages: Iterable[Message]) -> None:
         """Send *messages* to every collector."""
-        listed, form, now = list(messages), self.form(), self._reactor.seconds()
+        listed, form = list(messages), self.form()
+        now = self._reactor.seconds() + self.device.switches.clock_ahead_seconds
 
         def lines(udp: bool, first: int = 0) -> Iterable[Line]:
             for message in listed[first:]:

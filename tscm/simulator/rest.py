@@ -280,10 +280,11 @@ class RestAgent:
 
     def _monitoring(self, rest: list[str], now: float) -> Reply:
         device = self.device
+        shown = int(now + device.switches.clock_ahead_seconds)
         known: dict[str, Callable[[], dict[str, Any]]] = {
             "device/components/version": lambda: {
                 "kind": "object#Version",
-                "currentTimeinSeconds": int(now),
+                "currentTimeinSeconds": shown,
                 "asaVersion": device.asa_version,
                 "totalFlashinMB": device.profile.flash_mb,
                 "deviceType": device.profile.device_type,
@@ -295,7 +296,7 @@ class RestAgent:
                 "kind": "object#QuerySerialNumber",
                 "serialNumber": device.serial,
             },
-            "clock": lambda: {"kind": "object#Clock", "currentTimeinSeconds": int(now)},
+            "clock": lambda: {"kind": "object#Clock", "currentTimeinSeconds": shown},
         }
         body = known.get("/".join(rest))
         if body is None:

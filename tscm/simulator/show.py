@@ -62,7 +62,7 @@ def _text(device: Device, words: list[str], now: float) -> str:
     simple: dict[str, Callable[[Device, float], str]] = {
         "version": version,
         "failover": failover,
-        "clock": lambda _, at: time.strftime("%H:%M:%S.000 UTC %a %b %d %Y\n", time.gmtime(at)),
+        "clock": clock,
         "memory": memory,
         "logging": logging,
         "inventory": inventory,
@@ -126,6 +126,12 @@ def object_groups(device: Device, words: list[str]) -> str:
         case ["id"]:
             raise Refused(Cause.SYNTAX, INCOMPLETE)
     raise Refused(Cause.SYNTAX, INVALID)
+
+
+def clock(device: Device, now: float) -> str:
+    """`show clock`: as the firewall's own clock stands."""
+    at = time.gmtime(now + device.switches.clock_ahead_seconds)
+    return time.strftime("%H:%M:%S.000 UTC %a %b %d %Y\n", at)
 
 
 def version(device: Device, now: float) -> str:

@@ -105,6 +105,8 @@ class Switches:
     standby_warns: bool = _flag(True, "Do REST writes on the standby carry its warning?")
     sync_warns: bool = _flag(True, "Do REST writes in a bulk synchronisation carry its notice?")
 
+    clock_ahead_seconds: float = _number(0.0, "How far the firewall's clock is ahead of ours.")
+
     # -- syslog
     interval_counts_first: bool = _flag(False, "Does the interval line count the first hit again?")
     deny_flow_max: int = _number(4096, "Denied flows that 106100 keeps; 0: no limit.")

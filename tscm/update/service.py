@@ -7,6 +7,7 @@ to come back delays nobody.  What brings numpy, dnspython and requests is import
 """
 
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from attrs import define, evolve, field
@@ -215,22 +216,25 @@ class UpdateService(Service):
         """
         *call* in a thread, when nothing else is under way for the device: an agent bears one asker.
 
-        Without the store the job knows nothing of earlier runs.
+        Where the store cannot be read the job knows nothing of earlier runs.
         """
         one = self._device(name)
 
         def work() -> Coroutine[Any, Any, T]:
-            known = self._policies.fault is None
-            return self._turns.in_thread(call, self._job(one) if known else self._bare_job(one))
+            try:
+                job = self._job(one)
+            except TscmError:
+                job = self._bare_job(one)
+            return self._turns.in_thread(call, job)
 
         return self._turns.take(one, work)
 
     def note_refused_login(self, name: str) -> None:
         """Somebody else than an update tried the password in vain: it counts towards the lock-out."""
-        if self._policies.fault is not None:
-            return  # nothing can be kept, and no scheduled run comes that would try once more
-        failures = DeviceMemory.from_json(self._policies.memory(name)).login_failures
-        self._change_memory(name, login_failures=failures + 1)
+        # Where nothing can be kept, no scheduled run comes either that would try once more.
+        with suppress(TscmError):
+            failures = DeviceMemory.from_json(self._policies.memory(name)).login_failures
+            self._change_memory(name, login_failures=failures + 1)
 
     def why(self, name: str, asked: str) -> Deferred[Json]:
         """How an address or network stands with the device's lists, from what is stored."""
