@@ -57,12 +57,12 @@ class FakeOperations:
     async def update_device(self, name: str, report: Report, *, force: bool) -> Json:
         raise ZeroDivisionError(f"{name} {force}")
 
-    async def plan_device(self, name: str, report: Report) -> Json:
+    async def plan_device(self, name: str, report: Report, *, force: bool) -> Json:
         if name == "slow":
             report(Progress(phase="plan", text="begun"))
             await self.goes_on
             self.asked.append("ended")
-        return {"name": name}
+        return {"name": name, "force": force}
 
     async def upload_logs(self, name: str, report: Report) -> Json:
         return {"name": b"no JSON" if name == "bytes" else name}

@@ -57,7 +57,7 @@ class Operations(Protocol):
     async def update_device(self, name: str, report: Report, *, force: bool) -> Json:
         """Fetch and push now."""
 
-    async def plan_device(self, name: str, report: Report) -> Json:
+    async def plan_device(self, name: str, report: Report, *, force: bool) -> Json:
         """What an update would do."""
 
     async def upload_logs(self, name: str, report: Report) -> Json:
@@ -203,8 +203,11 @@ class ControlInterface:
 
     @app.route("/v1/devices/<name>/plan", methods=["GET"])
     def plan(self, request: Request, name: str) -> Deferred[None]:
-        """`GET /v1/devices/NAME/plan`."""
-        return self._long(request, lambda _, report: self._operations.plan_device(name, report))
+        """`GET /v1/devices/NAME/plan?force=yes`."""
+        force = request.args.get(b"force") == [b"yes"]
+        return self._long(
+            request, lambda _, report: self._operations.plan_device(name, report, force=force)
+        )
 
     @app.route("/v1/devices/<name>/logs", methods=["POST"])
     def logs(self, request: Request, name: str) -> Deferred[None]:

@@ -185,10 +185,10 @@ class NodeOperations:
         outcome.raise_if_failed()
         return {**outcome.to_json(), "sentence": outcome.sentence()}
 
-    async def plan_device(self, name: str, report: Report) -> Json:
+    async def plan_device(self, name: str, report: Report, *, force: bool) -> Json:
         """See `Operations`."""
         self._refuse_sealed(name)
-        outcome = await self._node.updates.plan(name, report)
+        outcome = await self._node.updates.plan(name, report, force=force)
         outcome.raise_if_failed()
         return {**outcome.to_json(), "sentence": outcome.sentence()}
 

@@ -107,7 +107,9 @@ class Operations:
             )
         return {**OUTCOME, "forced": force}
 
-    async def plan_device(self, name: str, report: Report) -> Json:
+    async def plan_device(self, name: str, report: Report, *, force: bool) -> Json:
+        if force:
+            return {**OUTCOME, "forced": force}
         raise RuntimeError("a fault of the program")
 
     async def upload_logs(self, name: str, report: Report) -> Json:

@@ -194,6 +194,9 @@ async def test_a_policy_is_pushed_and_asked_about_without_a_manager(line: Line) 
     status, said = await line.tsadmin("plan", "office")
     assert status == 0, said
     assert "+ block 203.0.113.0/24" in said
+    status, said = await line.tsadmin("plan", "office", "--force", "--json")
+    assert status == 0, said
+    assert '"forced": true' in said
     assert not line.asa.configuration.groups
 
     status, said = await line.tsadmin("update", "office", "--json")

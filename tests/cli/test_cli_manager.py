@@ -106,6 +106,13 @@ def test_a_fault_of_the_manager_is_a_sentence_with_its_status(
     assert done.err == "[ERROR] : the manager failed: RuntimeError: a fault of the program\n"
 
 
+def test_a_plan_can_be_asked_for_as_if_forced(
+    manager: object, tsadmin: "Tsadmin", add: "Add"
+) -> None:
+    add()
+    assert json.loads(tsadmin("plan", "tstest", "--force", "--json").out)["forced"] is True
+
+
 def test_what_senders_chose_acts_on_no_terminal(
     manager: object, tsadmin: "Tsadmin", add: "Add"
 ) -> None:

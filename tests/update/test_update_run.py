@@ -126,9 +126,19 @@ async def test_a_shrunken_list_is_refused_until_forced(asa: SimulatedAsa) -> Non
     assert "--force" in str(refused.error)
     assert len(world.held("Block")) == 100
     assert world.known[BLOCK].count == 100
+    assert (await in_thread(world.plan)).result == results.REFUSED
+    planned = await in_thread(world.plan, force=True)
+    assert planned.result == results.PLANNED
+    assert planned.forced
+    assert planned.plan is not None
+    assert planned.plan.removed == 90
+    assert any("the guard refuses this" in note for note in planned.notes)
+    assert len(world.held("Block")) == 100
     forced = await in_thread(world.run, force=True)
     assert forced.good
+    assert any("the guard refuses this" in note for note in forced.notes)
     assert world.converged()
+    assert not (await in_thread(world.run)).notes
 
 
 @pytest_twisted.ensureDeferred
@@ -453,6 +463,8 @@ async def test_a_changed_certificate_stops_the_update_until_forced(asa: Simulate
     stopped = await in_thread(world.run)
     assert not stopped.good
     assert "another certificate" in str(stopped.error)
+    assert not asa.counts.requests
+    assert not (await in_thread(world.plan, force=True)).good  # to look is not to accept
     assert not asa.counts.requests
     assert (await in_thread(world.run, force=True)).good
     assert (await in_thread(world.run)).good

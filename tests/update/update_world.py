@@ -133,9 +133,9 @@ class World:
         self.memory = outcome.memory or self.memory
         return outcome
 
-    def plan(self) -> UpdateOutcome:
+    def plan(self, **changes: Any) -> UpdateOutcome:
         """A dry run.  Blocking."""
-        return plan_update(self.job(), self.told.append)
+        return plan_update(self.job(**changes), self.told.append)
 
     # -- what the firewall holds -------------------------------------------------
 

@@ -73,8 +73,8 @@ class Backend(Protocol):
     def update(self, name: str, report: Report, *, force: bool) -> Json:
         """Fetch and push now."""
 
-    def plan(self, name: str, report: Report) -> Json:
-        """What an update would do."""
+    def plan(self, name: str, report: Report, *, force: bool) -> Json:
+        """What an update would do, or one with *force*."""
 
     def logs(self, name: str, report: Report) -> Json:
         """Rotate and upload now."""

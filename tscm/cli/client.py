@@ -69,9 +69,10 @@ class ManagerBackend:
         """See `Backend`."""
         return self._long("POST", f"{_device(name)}/update", report, {"force": force})
 
-    def plan(self, name: str, report: Report) -> Json:
+    def plan(self, name: str, report: Report, *, force: bool) -> Json:
         """See `Backend`."""
-        return self._long("GET", f"{_device(name)}/plan", report)
+        asked = "?force=yes" if force else ""
+        return self._long("GET", f"{_device(name)}/plan{asked}", report)
 
     def logs(self, name: str, report: Report) -> Json:
         """See `Backend`."""

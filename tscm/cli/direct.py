@@ -72,11 +72,13 @@ class DirectBackend:
             )
         )
 
-    def plan(self, name: str, report: Report) -> Json:
+    def plan(self, name: str, report: Report, *, force: bool) -> Json:
         """See `Backend`."""
         from tscm.cli.alone import ask_alone, outcome_of
 
-        return outcome_of(ask_alone(self._layout, name, lambda updates: updates.plan(name, report)))
+        return outcome_of(
+            ask_alone(self._layout, name, lambda updates: updates.plan(name, report, force=force))
+        )
 
     def logs(self, name: str, report: Report) -> Json:
         """See `Backend`."""

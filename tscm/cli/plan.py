@@ -18,15 +18,20 @@ _SAMPLE = 10
 @click.command()
 @device_argument
 @click.option("--diff", is_flag=True, help="List every entry that comes or goes.")
+@click.option(
+    "--force",
+    is_flag=True,
+    help="Show what `update --force` would push; still nothing is changed.",
+)
 @click.option("--json", "json_output", is_flag=True, help="Give the plan as JSON.")
 @click.pass_obj
-def command(session: Session, /, name: str, *, diff: bool, json_output: bool) -> None:
+def command(session: Session, /, name: str, *, diff: bool, force: bool, json_output: bool) -> None:
     """
     Show what an update of a device would change, without changing anything.
     """
     backend = session.backend()
     with failure_told(json_output=json_output), shown_progress(aside=json_output) as report:
-        outcome = backend.plan(name, report)
+        outcome = backend.plan(name, report, force=force)
     if json_output:
         say.as_json(outcome)
         return

@@ -183,7 +183,8 @@ class UpdateRun:
             self.job.settings,
             self.job.node,
             self._memory.driver,
-            accept_certificate=self.job.force,
+            # A look is no reason to send the password to whom nobody has accepted yet.
+            accept_certificate=self.job.force and not self.dry,
         )
         try:
             done = self._work(driver, goal)

@@ -172,9 +172,9 @@ class UpdateService(Service):
         one.hurry()
         return self._ask(one, report, lambda job: evolve(job, force=force))
 
-    def plan(self, name: str, report: Report) -> Deferred[UpdateOutcome]:
+    def plan(self, name: str, report: Report, *, force: bool = False) -> Deferred[UpdateOutcome]:
         """What an update would do; its `diff` has every entry.  Nothing is written or kept."""
-        return self._ask(self._device(name), report, lambda job: job, dry=True)
+        return self._ask(self._device(name), report, lambda job: evolve(job, force=force), dry=True)
 
     def rollback(self, name: str, number: int, report: Report) -> Deferred[UpdateOutcome]:
         """

@@ -91,14 +91,13 @@ def wanted(job: UpdateJob, report: Report) -> Wanted:
     report(Progress(phase="guard", text="looking through both lists"))
     known = known_networks(job.node.policy.networks)
     rules = evolve(guard_rules(settings, job.node, job.resolve), warning_lists=known.warning_lists)
-    reasons: list[str] = []
+    refused: list[str] = []
     judged: list[Guarded] = []
     for (one, previous), its_rules in zip(fetched, (rules, rules.for_allow_list()), strict=True):
-        if not job.force:
-            reasons += compare(previous, one, its_rules)
+        refused += compare(previous, one, its_rules)
         judged.append(inspect(one, its_rules))
-    if reasons:
-        raise PolicyRefused(settings.name, reasons)
+    if refused and not job.force:
+        raise PolicyRefused(settings.name, refused)
     block, allow = (CidrSet.of(one.kept) for one in judged)
     seen = None if job.hits is None else SeenHitting(job.hits)
     fitting = cut(block, allow, settings.max_policy_size, known.ranking(seen))
@@ -108,7 +107,12 @@ def wanted(job: UpdateJob, report: Report) -> Wanted:
         block_figures=_figures(judged[0], fetched[0][1], len(block), len(fitting.block)),
         allow_figures=_figures(judged[1], fetched[1][1], len(allow), len(fitting.allow)),
         findings=tuple(_sentences(judged)),
-        notes=(*damaged, *known.notes, *(seen.notes if seen else ())),
+        notes=(
+            *(f"the guard refuses this unless forced: {reason}" for reason in refused),
+            *damaged,
+            *known.notes,
+            *(seen.notes if seen else ()),
+        ),
         good_lists=tuple(stored(one) for one, previous in fetched if one is not previous),
         changed_lists=tuple(
             one.name
