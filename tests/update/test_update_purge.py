@@ -38,9 +38,19 @@ async def test_a_purge_takes_all_of_ours_and_nothing_else(asa: SimulatedAsa) -> 
     assert done.saved
     assert set(asa.configuration.groups) == {"ThreatSTOP-Custom"}
     assert set(done.deleted) == before - {"ThreatSTOP-Custom"}
-    assert "taken off" in done.sentence()
+    assert f"{len(before) - 1} groups were taken off" in done.sentence()
+    told = [(one.done, one.total) for one in world.told if one.text.startswith("all groups")]
+    assert told == [(len(before) - 1, len(before) - 1)]
     again = await in_thread(purge, world)
     assert (again.deleted, again.saved, again.complete) == ((), False, True)
+
+
+@pytest.mark.parametrize(
+    ("deleted", "said"), [((), "0 groups were"), (("A",), "1 group was"), (("A", "B"), "2 groups")]
+)
+def test_a_purge_counts_in_words(deleted: tuple[str, ...], said: str) -> None:
+    done = PurgeOutcome(device="fw", deleted=deleted, obstacles=(), saved=True)
+    assert done.sentence().startswith(said)
 
 
 @pytest.mark.parametrize("status", [400, 409, 500])

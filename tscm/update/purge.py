@@ -56,7 +56,9 @@ class PurgeOutcome:
 
     def sentence(self) -> str:
         """One line for the operator."""
-        done = f"{len(self.deleted)} groups were taken off {self.device}"
+        count = len(self.deleted)
+        groups = "1 group was" if count == 1 else f"{count:,} groups were"
+        done = f"{groups} taken off {self.device}"
         if self.not_saved:
             done += f", which a reload would undo: {self.not_saved}; enter `write memory` there"
         if self.complete:
@@ -113,8 +115,9 @@ def _delete(
     deleted: list[str] = []
     obstacles: dict[str, str] = {}
     order = deletion_order(present)
+    total = len(order)
     for number, name in enumerate(order):
-        report(Progress(phase="push", text=f"deleting {name}", done=number, total=len(order)))
+        report(Progress(phase="push", text=f"deleting {name}", done=number, total=total))
         users = [user for user in present.users(name) if user not in deleted]
         if users:
             if not all(user in obstacles for user in users):
@@ -132,6 +135,8 @@ def _delete(
             obstacles[name] = failed.cause
         else:
             deleted.append(name)
+    if order:
+        report(Progress(phase="push", text="all groups tried", done=total, total=total))
     return deleted, obstacles
 
 

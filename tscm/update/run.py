@@ -293,7 +293,7 @@ class UpdateRun:
         """
         fault = ReadBackDiffers(
             self.job.settings.name,
-            f"it does not hold what was sent: {len(left)} steps are still to do",
+            f"it does not hold what was sent; steps still to do: {len(left):,}",
             "look whether someone else changes the same groups",
             retry=True,
         )
