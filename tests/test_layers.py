@@ -20,6 +20,7 @@ RANK = {
     "schedule": 2,
     "threads": 2,
     "metrics": 2,
+    "cut_off": 2,
     "listening": 3,
     "store": 3,
     "spool": 3,

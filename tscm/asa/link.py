@@ -18,6 +18,7 @@ from attrs import define, field, frozen
 from tscm.asa import tls
 from tscm.asa.answers import TOKENS, Answer, Judge, shown_path
 from tscm.asa.faults import AgentFailed, SessionLost, TokensUsedUp, revive
+from tscm.cut_off import CutOff
 from tscm.errors import DeviceFault
 from tscm.model import Json, Traffic
 from tscm.secrets import Secret
@@ -30,6 +31,9 @@ _CHUNK = 65536
 class Bounds:
     """
     How long and how much.  A write may take minutes on a small device (docs/asa.md, section 4).
+
+    Seconds are those until the first byte, or between two; an answer may take twice as long to its end, and
+    whatever trickles in before it, TLS and headers, ends with them: the connection is cut off then.
     """
 
     connect_seconds: float = 10.0
@@ -59,6 +63,7 @@ class RestLink:
     token_died: bool = field(default=False, init=False)
     traffic: Traffic = field(factory=Traffic, init=False)
     judge: Judge = field(init=False)
+    _cut: CutOff = field(factory=CutOff, init=False)
     _session: requests.Session | None = field(default=None, init=False)
     _token: str | None = field(default=None, init=False, repr=False)
 
@@ -138,6 +143,7 @@ class RestLink:
         basic: bool = False,
     ) -> tuple[int, Mapping[str, str], bytes]:
         session = self._open()
+        seconds = self.bounds.write_seconds if write else self.bounds.read_seconds
         data = None if body is None else json.dumps(body, separators=(",", ":")).encode()
         headers = {"User-Agent": USER_AGENT, "Accept": "application/json"}
         if data is not None:
@@ -147,22 +153,28 @@ class RestLink:
         else:
             account = f"{self.username}:{self.password.reveal()}".encode()
             headers["Authorization"] = "Basic " + base64.b64encode(account).decode()
-        seconds = self.bounds.write_seconds if write else self.bounds.read_seconds
         self.traffic = self.traffic.plus(sent=len(data or b""))
         try:
-            with session.request(
-                method,
-                f"{self.root}/{path}" if path else self.root,
-                data=data,
-                headers=headers,
-                timeout=(self.bounds.connect_seconds, seconds),
-                allow_redirects=False,
-                stream=True,
-            ) as response:
+            with (
+                self._cut.within(self.bounds.connect_seconds + 3 * seconds),
+                session.request(
+                    method,
+                    f"{self.root}/{path}" if path else self.root,
+                    data=data,
+                    headers=headers,
+                    timeout=(self.bounds.connect_seconds, seconds),
+                    allow_redirects=False,
+                    stream=True,
+                ) as response,
+            ):
                 content = self._body(response, self.monotonic() + 2 * seconds)
-                return response.status_code, response.headers, content
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
+            if self._cut.over:
+                raise self._late() from None
             raise self._fault(method, path, error) from None
+        if self._cut.over:  # we hung up ourselves, and that may look like the end of a body
+            raise self._late()
+        return response.status_code, response.headers, content
 
     def _open(self) -> requests.Session:
         if self._session is None:
@@ -175,6 +187,7 @@ class RestLink:
                     device=self.name,
                     root=self.root,
                     connect_seconds=self.bounds.connect_seconds,
+                    cut=self._cut,
                 )
             except BaseException:
                 session.close()
@@ -192,9 +205,16 @@ class RestLink:
                     self.name, f"an answer is longer than {self.bounds.response_bytes:,} bytes"
                 )
             if self.monotonic() > deadline:
-                raise AgentFailed(self.name, "an answer did not come to its end in time")
+                raise self._late()
         self.traffic = self.traffic.plus(received=len(content), requests=0)
         return bytes(content)
+
+    def _late(self) -> AgentFailed:
+        return AgentFailed(
+            self.name,
+            "an answer did not come to its end in time",
+            revive(self.name, self.prefix),
+        )
 
     def _fault(self, method: str, path: str, error: BaseException) -> DeviceFault:
         if tls.is_distrust(error) or tls.is_no_connection(error):

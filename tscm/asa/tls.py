@@ -15,9 +15,12 @@ import requests
 import urllib3
 from attrs import frozen
 from requests.adapters import HTTPAdapter
+from urllib3.connection import HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.util.ssl_ import create_urllib3_context
 
 from tscm.asa.faults import CertificateChanged, CertificateUntrusted, NoConnection
+from tscm.cut_off import CutOff
 from tscm.errors import DeviceFault
 
 _X509_MISMATCH = {62, 64}  # host name, address (openssl's x509_vfy.h)
@@ -38,14 +41,49 @@ class Trust:
     """The fingerprint of the last run, where any certificate is taken: a new one must be confirmed."""
 
 
-class PinnedAdapter(HTTPAdapter):
+def _pools_shown_to(cut: CutOff) -> dict[str, type[HTTPConnectionPool]]:
+    class Connection(HTTPSConnection):
+        def _new_conn(self) -> socket.socket:
+            made = super()._new_conn()
+            cut.watch(made)  # before TLS, which may trickle too
+            return made
+
+        def putrequest(self, *args: Any, **kwargs: Any) -> None:
+            if self.sock is not None:  # kept from an exchange before
+                cut.watch(self.sock)
+            super().putrequest(*args, **kwargs)
+
+    class Pool(HTTPSConnectionPool):
+        ConnectionCls = Connection
+
+    return {"http": HTTPConnectionPool, "https": Pool}
+
+
+class WatchedAdapter(HTTPAdapter):
+    """
+    Shows each connection to *cut* before it is used.
+    """
+
+    def __init__(self, cut: CutOff) -> None:
+        self._cut = cut
+        super().__init__()
+
+    def init_poolmanager(
+        self, connections: int, maxsize: int, block: bool = False, **pool_kwargs: Any
+    ) -> None:
+        """Pools of such connections."""
+        super().init_poolmanager(connections, maxsize, block, **pool_kwargs)
+        self.poolmanager.pool_classes_by_scheme = _pools_shown_to(self._cut)
+
+
+class PinnedAdapter(WatchedAdapter):
     """
     Believes one certificate, told by its SHA-256 fingerprint, and no CA.
     """
 
-    def __init__(self, fingerprint: str) -> None:
+    def __init__(self, fingerprint: str, cut: CutOff) -> None:
         self._fingerprint = fingerprint
-        super().__init__()
+        super().__init__(cut)
 
     def init_poolmanager(
         self, connections: int, maxsize: int, block: bool = False, **pool_kwargs: Any
@@ -74,16 +112,24 @@ def unverifying_context() -> ssl.SSLContext:
 
 
 def prepare(
-    session: requests.Session, trust: Trust, *, device: str, root: str, connect_seconds: float
+    session: requests.Session,
+    trust: Trust,
+    *,
+    device: str,
+    root: str,
+    connect_seconds: float,
+    cut: CutOff,
 ) -> str | None:
     """
     Set the session up for *trust*; gives the fingerprint it is held to, if it is to one.
+
+    Its connections are shown to *cut*.
 
     With `allow_self_signed` this connects once to see the certificate.  Raises `DeviceFault`.
     """
     fingerprint = trust.fingerprint
     if fingerprint is None and trust.allow_self_signed and trust.ca_file is None:
-        fingerprint = shown_fingerprint(device, root, connect_seconds)
+        fingerprint = shown_fingerprint(device, root, connect_seconds, cut)
         if trust.seen is not None and trust.seen != fingerprint:
             raise CertificateChanged(
                 device,
@@ -93,7 +139,7 @@ def prepare(
                 f"`tsadmin update {device} --force` accepts the new one",
             )
     if fingerprint is not None:
-        session.mount("https://", PinnedAdapter(fingerprint))
+        session.mount("https://", PinnedAdapter(fingerprint, cut))
         session.verify = False  # no CA is asked: the pinned adapter decides
         return fingerprint
     if trust.ca_file is not None:
@@ -105,21 +151,26 @@ def prepare(
                 f"the CA file {trust.ca_file} cannot be used: {error.strerror or error}",
                 f"bring it there, or `tsadmin configure {device} --ca_file …`",
             ) from None
+    session.mount("https://", WatchedAdapter(cut))
     session.verify = trust.ca_file or True
     return None
 
 
-def shown_fingerprint(device: str, root: str, connect_seconds: float) -> str:
+def shown_fingerprint(device: str, root: str, connect_seconds: float, cut: CutOff) -> str:
     """SHA-256 of the certificate that the device shows."""
     parts = urlsplit(root)
     host, port = parts.hostname or "", parts.port or 443
     try:
         with (
+            cut.within(2 * connect_seconds),
             socket.create_connection((host, port), connect_seconds) as tcp,
-            unverifying_context().wrap_socket(tcp, server_hostname=host) as tls,
         ):
-            certificate = tls.getpeercert(binary_form=True) or b""
+            cut.watch(tcp)
+            with unverifying_context().wrap_socket(tcp, server_hostname=host) as tls:
+                certificate = tls.getpeercert(binary_form=True) or b""
     except OSError as error:
+        if cut.over:
+            raise connection_fault(device, root, TimeoutError()) from None
         raise connection_fault(device, root, error) from None
     return hashlib.sha256(certificate).hexdigest()
 

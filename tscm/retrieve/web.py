@@ -3,13 +3,11 @@ A feed over HTTPS: asked for only where it changed, redirections followed, withi
 """
 
 import re
-import socket
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
-from threading import Event, Timer
 from typing import Any
 from urllib.parse import urljoin
 
+from tscm.cut_off import CutOff
 from tscm.retrieve.content import FeedFault, bounded
 from tscm.retrieve.stream import Limits
 
@@ -45,14 +43,17 @@ def read_web(
     timeout = httpx.Timeout(limits.idle, connect=limits.connect)
     try:
         context = ssl.create_default_context(cafile=ca_file)
+        cut = CutOff()
         with (
-            _cut_off(left()) as extensions,
+            cut.within(left()),
             httpx.Client(
                 verify=context, timeout=timeout, trust_env=False, transport=transport
             ) as client,
         ):
             for _ in range(_REDIRECTS):
-                with client.stream("GET", url, headers=headers, extensions=extensions) as answer:
+                with client.stream(
+                    "GET", url, headers=headers, extensions=_shown_to(cut)
+                ) as answer:
                     if answer.has_redirect_location:
                         url = urljoin(url, answer.headers["location"])
                         if not url.startswith("https://"):
@@ -66,40 +67,14 @@ def read_web(
     raise FeedFault(f"more than {_REDIRECTS} redirections", "give the final URL")
 
 
-@contextmanager
-def _cut_off(seconds: float) -> Iterator[dict[str, Any]]:
-    """
-    What httpx is to be given so that every connection ends after *seconds*, whatever comes on it.
+def _shown_to(cut: CutOff) -> dict[str, Any]:
+    """What httpx is to be given so that each connection that it makes is shown to *cut*."""
 
-    httpx's own limits count from the last byte: a server that sends one now and then, in the middle of
-    its TLS or its headers, would keep the thread for days.
-    """
-    opened: list[socket.socket] = []
-    over = Event()
-
-    def watch(event: str, details: Mapping[str, Any]) -> None:
+    def trace(event: str, details: Mapping[str, Any]) -> None:
         if event == "connection.connect_tcp.complete":
-            # A twin of its own: TLS takes the socket over.
-            opened.append(details["return_value"].get_extra_info("socket").dup())
-            if over.is_set():
-                cut()
+            cut.watch(details["return_value"].get_extra_info("socket"))
 
-    def cut() -> None:
-        over.set()
-        for one in opened:
-            with suppress(OSError):  # closed at the other end
-                one.shutdown(socket.SHUT_RDWR)
-
-    timer = Timer(seconds, cut)
-    timer.daemon = True
-    timer.start()
-    try:
-        yield {"trace": watch}
-    finally:
-        timer.cancel()
-        timer.join()
-        for one in opened:
-            one.close()
+    return {"trace": trace}
 
 
 def _in_words(error: Exception, limits: Limits) -> FeedFault:
