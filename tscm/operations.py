@@ -323,7 +323,6 @@ class NodeOperations:
             clock=node.reactor,
             threads=node.slow,
             ask_device=node.updates.ask_device,
-            note_refused_login=node.updates.note_refused_login,
             log=node.spool.reader(name, "events") if name in node.rooms else None,
         )
         return await visit.pay(name, report)

@@ -639,9 +639,25 @@ def test_with_a_store_that_broke_later_a_device_is_asked_all_the_same(
     with closing(sqlite3.connect(tmp_path / "tscm.db")) as other:
         other.executescript("DROP TABLE lists; DROP TABLE devices")
     assert isinstance(failure(lambda: bench.service.plan("one", ignore)), StoreUnusable)
-    assert result(bench.service.ask_device("one", lambda job: job.settings.name)) == "one"
-    bench.service.note_refused_login("one")
+    asked = bench.service.ask_device("one", lambda job: job.settings.name, refused=bool)
+    assert result(asked) == "one"
     assert "cannot be used" in bench.service.figures("one")["fault"]
+
+
+def test_a_password_refused_to_who_only_asked_counts_before_the_next_has_his_turn(
+    bench: Bench,
+) -> None:
+    bench.add("one")
+    bench.driver("one").refuses_login = True
+    assert not result(bench.service.update_now("one", ignore)).good
+    bench.service.startService()
+    bench.threads.at_once = False
+    asked = bench.service.ask_device("one", lambda job: job.settings.name, refused=bool)
+    bench.clock.advance(HOUR)  # a scheduled run waits for its turn
+    bench.threads.go()
+    assert result(asked) == "one"
+    assert bench.threads.waiting == []  # and would have been the third to try
+    assert bench.service.figures("one")["locked_out"]
 
 
 def test_without_its_store_devices_come_and_go_and_what_is_asked_is_refused_with_the_cause(
@@ -655,12 +671,12 @@ def test_without_its_store_devices_come_and_go_and_what_is_asked_is_refused_with
     bench = Bench(Policies(store))
     settings = bench.add("one")
     bench.service.set_device(evolve(settings, device="198.51.100.2"))
-    bench.service.note_refused_login("one")
     assert "cannot be used" in bench.service.figures("one")["fault"]
     with pytest.raises(StoreUnusable):
         bench.service.update_now("one", ignore)
     assert isinstance(failure(lambda: bench.service.plan("one", ignore)), StoreUnusable)
-    assert result(bench.service.ask_device("one", lambda job: job.settings.name)) == "one"
+    asked = bench.service.ask_device("one", lambda job: job.settings.name, refused=bool)
+    assert result(asked) == "one"
     assert bench.clock.getDelayedCalls() == []
     bench.service.forget_device("one")
     bench.add("two")

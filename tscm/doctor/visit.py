@@ -55,8 +55,8 @@ class Visit:
     strangers: tuple[str, ...]
     clock: IReactorTime
     threads: Threads
-    ask_device: Callable[[str, Callable[["UpdateJob"], Any]], Deferred[Any]]
-    note_refused_login: Callable[[str], None]
+    ask_device: Callable[..., Deferred[FirewallLook]]
+    """`UpdateService.ask_device`."""
     log: LogReader | None
 
     async def pay(self, name: str, report: Report) -> Json:
@@ -72,9 +72,11 @@ class Visit:
         look = await self.threads.run(look_around, self.layout, patient, fetch_list, report)
         before = 0 if self.log is None else self.log.end
         if patient.resting is None and self.settings is not None:
-            look.firewall = await self.ask_device(name, lambda job: _ask(patient, job, report))
-            if isinstance(look.firewall.seen.fault, LoginRefused):
-                self.note_refused_login(name)
+            look.firewall = await self.ask_device(
+                name,
+                lambda job: _ask(patient, job, report),
+                refused=lambda seen: isinstance(seen.seen.fault, LoginRefused),
+            )
         elif patient.resting is not None:
             look.firewall = await self.threads.run(look_inside, patient, _nobody, report)
         if look.firewall.traced is not None and not look.hits:

@@ -6,7 +6,7 @@ either.  Between two attempts of a run nothing is held, so that a firewall that 
 to come back delays nobody.  What brings numpy, dnspython and requests is imported by the first run.
 """
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
@@ -204,7 +204,7 @@ class UpdateService(Service):
                 done = await self._turns.in_thread(purge_device, job, report)
             except LoginRefused:
                 if not one.gone:
-                    self.note_refused_login(name)
+                    self._note_refused_login(name)
                 raise
             if not one.gone:
                 self._change_memory(name, held=True, layout=None)
@@ -212,24 +212,34 @@ class UpdateService(Service):
 
         return self._turns.take(one, purge)
 
-    def ask_device(self, name: str, call: Callable[[UpdateJob], T]) -> Deferred[T]:
+    def ask_device(
+        self,
+        name: str,
+        call: Callable[[UpdateJob], T],
+        *,
+        refused: Callable[[T], bool] = lambda _: False,
+    ) -> Deferred[T]:
         """
         *call* in a thread, when nothing else is under way for the device: an agent bears one asker.
 
+        Where its answer is that the password was *refused*, that is kept before anybody else has his turn.
         Where the store cannot be read the job knows nothing of earlier runs.
         """
         one = self._device(name)
 
-        def work() -> Coroutine[Any, Any, T]:
+        async def work() -> T:
             try:
                 job = self._job(one)
             except TscmError:
                 job = self._bare_job(one)
-            return self._turns.in_thread(call, job)
+            done = await self._turns.in_thread(call, job)
+            if refused(done) and not one.gone:
+                self._note_refused_login(name)
+            return done
 
         return self._turns.take(one, work)
 
-    def note_refused_login(self, name: str) -> None:
+    def _note_refused_login(self, name: str) -> None:
         """Somebody else than an update tried the password in vain: it counts towards the lock-out."""
         # Where nothing can be kept, no scheduled run comes either that would try once more.
         with suppress(TscmError):
