@@ -30,7 +30,8 @@ from tscm.settings.node import NodeSettings, PolicySettings
 from tscm.store.database import Store, StoreUnusable
 from tscm.store.policies import Policies, StoredDamaged, unpack
 from tscm.update.inquiry import NoCidr
-from tscm.update.service import GenerationUnknown, UpdateService
+from tscm.update.records import GenerationUnknown
+from tscm.update.service import UpdateService
 from tscm.update.ways import Ways
 
 HOUR = 3600.0
@@ -634,7 +635,8 @@ def test_a_device_is_asked_in_its_turn(bench: Bench) -> None:
 def test_with_a_store_that_broke_later_a_device_is_asked_all_the_same(
     bench: Bench, tmp_path: Path
 ) -> None:
-    bench.add("one")
+    settings = bench.add("one")
+    bench.service.startService()
     result(bench.service.update_now("one", ignore))
     with closing(sqlite3.connect(tmp_path / "tscm.db")) as other:
         other.executescript("DROP TABLE lists; DROP TABLE devices")
@@ -642,6 +644,8 @@ def test_with_a_store_that_broke_later_a_device_is_asked_all_the_same(
     asked = bench.service.ask_device("one", lambda job: job.settings.name, refused=bool)
     assert result(asked) == "one"
     assert "cannot be used" in bench.service.figures("one")["fault"]
+    bench.service.set_device(evolve(settings, device="198.51.100.2"))
+    assert bench.service.figures("one")["next_run_at"] is not None  # its schedule goes on
 
 
 def test_a_password_refused_to_who_only_asked_counts_before_the_next_has_his_turn(

@@ -24,11 +24,11 @@ from tscm.model import Json, Progress, Report
 from tscm.schedule import PeriodicService, spread
 from tscm.settings.device import DeviceSettings
 from tscm.settings.node import NodeSettings
-from tscm.store.policies import Generation, Policies
+from tscm.store.policies import Generation
 from tscm.threads import Threads
 from tscm.update.job import UpdateJob
-from tscm.update.memory import DeviceMemory
 from tscm.update.outcome import FAILED, UpdateOutcome
+from tscm.update.records import UpdateRecords
 from tscm.update.turns import Turns, Updated, witness
 from tscm.update.ways import Ways
 
@@ -36,25 +36,6 @@ if TYPE_CHECKING:
     from tscm.update.purge import PurgeOutcome
 
 T = TypeVar("T")
-
-LATEST_SHOWN = 10
-
-
-class GenerationUnknown(TscmError):
-    """
-    There is no such generation of a device's policy.
-    """
-
-    def __init__(self, device: str, number: int) -> None:
-        self.device = device
-        self.number = number
-        super().__init__(device, number)
-
-    def __str__(self) -> str:
-        return (
-            f"no generation {self.number} of {self.device} is kept; "
-            f"`tsadmin policy history {self.device}` shows those that are"
-        )
 
 
 @define(eq=False)
@@ -68,7 +49,7 @@ class UpdateService(Service):
     _clock: IReactorTime
     _threads: Threads
     _node: NodeSettings
-    _policies: Policies
+    _records: UpdateRecords = field(converter=UpdateRecords)
     _ways: Ways
     _devices: dict[str, Updated] = field(factory=dict, init=False)
     _turns: Turns = field(init=False)
@@ -115,11 +96,9 @@ class UpdateService(Service):
         else:
             self._stop_timer(present)
             before, present.settings = present.settings, settings
-            if self._policies.fault is None:
-                memory = DeviceMemory.from_json(self._policies.memory(settings.name))
-                changed = memory.after_change(before, settings)
-                if changed != memory:
-                    self._policies.keep_memory(settings.name, changed.to_json())
+            # Without the store nothing of it is known, and no run comes that would believe it.
+            with suppress(TscmError):
+                self._records.settings_changed(before, settings)
         if self.running:
             self._start_timer(present)
 
@@ -132,8 +111,8 @@ class UpdateService(Service):
             one.hurry()
             leaving = {**self._leaving, one.settings.device: one.turn}
             self._leaving = {where: turn for where, turn in leaving.items() if turn.locked}
-        if self._policies.fault is None:
-            self._policies.forget(name)
+        if self._records.fault is None:
+            self._records.forget(name)
 
     def _start_timer(self, one: Updated) -> None:
         name, interval = one.settings.name, float(self._node.policy.interval_seconds)
@@ -168,7 +147,7 @@ class UpdateService(Service):
         The outcome is kept whatever it is; look at `raise_if_failed`.  Raises `DeviceUnknown`.
         """
         one = self._device(name)
-        self._change_memory(name, held=False)
+        self._records.change_memory(name, held=False)
         one.hurry()
         return self._ask(one, report, lambda job: evolve(job, force=force))
 
@@ -181,11 +160,9 @@ class UpdateService(Service):
         Push a kept generation, and hold scheduled updates until `resume` or `update_now`.
         """
         one = self._device(name)
-        goal = self._policies.generation(name, number)
-        if goal is None:
-            raise GenerationUnknown(name, number)
+        goal = self._records.generation(name, number)
         goal.check(name)  # before updates are held for it
-        self._change_memory(name, held=True)
+        self._records.change_memory(name, held=True)
         return self._ask(one, report, lambda job: evolve(job, rollback=goal))
 
     def purge(self, name: str, report: Report, *, force: bool = False) -> "Deferred[PurgeOutcome]":
@@ -207,7 +184,7 @@ class UpdateService(Service):
                     self._note_refused_login(name)
                 raise
             if not one.gone:
-                self._change_memory(name, held=True, layout=None)
+                self._records.change_memory(name, held=True, layout=None)
             return done
 
         return self._turns.take(one, purge)
@@ -243,8 +220,8 @@ class UpdateService(Service):
         """Somebody else than an update tried the password in vain: it counts towards the lock-out."""
         # Where nothing can be kept, no scheduled run comes either that would try once more.
         with suppress(TscmError):
-            failures = DeviceMemory.from_json(self._policies.memory(name)).login_failures
-            self._change_memory(name, login_failures=failures + 1)
+            failures = self._records.memory(name).login_failures
+            self._records.change_memory(name, login_failures=failures + 1)
 
     def why(self, name: str, asked: str) -> Deferred[Json]:
         """How an address or network stands with the device's lists, from what is stored."""
@@ -268,53 +245,30 @@ class UpdateService(Service):
     def resume(self, name: str) -> None:
         """Let scheduled updates run again after a rollback, a fifth failure or wrong passwords."""
         self._device(name)
-        self._change_memory(name, held=False, broken=False, login_failures=0)
+        self._records.change_memory(name, held=False, broken=False, login_failures=0)
 
     def history(self, name: str) -> Json:
         """Generations that are kept, and how the latest updates went."""
         self._device(name)
-        return {
-            "generations": self._policies.generations(name),
-            "updates": self._policies.updates(name, limit=100),
-        }
+        return self._records.history(name)
 
     def generation(self, name: str, number: int | None = None) -> Generation:
         """One generation with its content, the newest without a *number*."""
         self._device(name)
-        found = self._policies.generation(name, number)
-        if found is None:
-            raise GenerationUnknown(name, number or 0)
-        return found
+        return self._records.generation(name, number)
 
     def figures(self, name: str) -> Json:
         """
         For `show`: the last update and the last good one, what is under way, when the next comes.
         """
         one = self._device(name)
-        memory, generations, fault = DeviceMemory(), 0, None
-        latest: list[Json] = []
-        try:
-            memory = DeviceMemory.from_json(self._policies.memory(name))
-            latest = self._policies.updates(name, limit=LATEST_SHOWN)
-            generations = len(self._policies.generations(name))
-        except TscmError as error:  # lines are collected all the same, and that is to be shown
-            fault = str(error)
         return {
-            "fault": fault,
-            "last_update": latest[0] if latest else None,
-            "last_good": next((update for update in latest if update.get("good")), None),
+            **self._records.figures(name),
             "next_run_at": None if one.timer is None else self._next_run(one),
             "running_since": one.running_since,
             "waiting_until": one.waiting_until,
             "progress": None if one.progress is None else one.progress.text,
             "paused": not one.settings.policy_updates,
-            "held": memory.held,
-            "locked_out": memory.locked_out,
-            "stopped_at_failure": memory.broken,
-            "failed_runs": memory.failures,
-            "unsaved": memory.unsaved,
-            "certificate": memory.driver.get("certificate"),
-            "generations": generations,
             "since_start": one.tally.figures(),
         }
 
@@ -338,7 +292,7 @@ class UpdateService(Service):
         if self._turns.over(one):
             return None
         name = one.settings.name
-        memory = DeviceMemory.from_json(self._policies.memory(name))
+        memory = self._records.memory(name)
         if memory.held:
             return None
         if memory.locked_out:
@@ -386,19 +340,12 @@ class UpdateService(Service):
         if one.gone:
             return outcome
         if dry:
-            self._keep_logins(job, outcome)
+            self._records.keep_logins(job, outcome)
             return outcome
-        return self._keep(job.settings, one.settings, outcome)
+        return self._records.keep(job.settings, one.settings, outcome)
 
     def _job(self, one: Updated) -> UpdateJob:
-        name = one.settings.name
-        return evolve(
-            self._bare_job(one),
-            installation=self._policies.installation(),
-            known=self._policies.lists(name),
-            applied=self._policies.generation(name),
-            memory=self._policies.memory(name),
-        )
+        return self._records.informed(self._bare_job(one))
 
     def _bare_job(self, one: Updated) -> UpdateJob:
         ways = self._ways
@@ -412,41 +359,6 @@ class UpdateService(Service):
             now=ways.now,
             pause=lambda _: self._turns.over(one),
         )
-
-    def _keep(
-        self, before: DeviceSettings, now: DeviceSettings, outcome: UpdateOutcome
-    ) -> UpdateOutcome:
-        """
-        Put into the store what the run brought; gives the outcome with its generation's number.
-
-        It was made with the settings *before*; what other settings have made untrue meanwhile is forgotten.
-        """
-        name = outcome.device
-        for one in outcome.good_lists:
-            self._policies.keep_list(name, one)
-        if outcome.generation is not None:
-            number = self._policies.keep_generation(name, outcome.generation)
-            outcome = evolve(outcome, generation_number=number)
-        if outcome.memory is not None:
-            memory = DeviceMemory.from_json(outcome.memory).after_change(before, now)
-            held = self._policies.memory(name).get("held", False)  # may be asked for meanwhile
-            self._policies.keep_memory(name, {**memory.to_json(), "held": held})
-        self._policies.keep_update(
-            name, outcome.started_at, outcome.finished_at, outcome.result, outcome.to_json()
-        )
-        return outcome
-
-    def _keep_logins(self, job: UpdateJob, outcome: UpdateOutcome) -> None:
-        """All that is kept of a plan: each password tried in vain counts towards the lock-out."""
-        tried = DeviceMemory.from_json(outcome.memory or {}).login_failures
-        if tried != DeviceMemory.from_json(job.memory).login_failures:
-            self._change_memory(outcome.device, login_failures=tried)
-
-    def _change_memory(self, name: str, **changes: Any) -> None:
-        memory = DeviceMemory.from_json(self._policies.memory(name))
-        changed = evolve(memory, **changes)
-        if changed != memory:
-            self._policies.keep_memory(name, changed.to_json())
 
     def _device(self, name: str) -> Updated:
         try:

@@ -1,0 +1,149 @@
+"""
+What is kept of updates: generations, outcomes, and what is known of each device.
+
+The seam between runs, which are values, and the store.  In the reactor thread, in short transactions.
+"""
+
+from typing import Any
+
+from attrs import evolve, frozen
+
+from tscm.errors import TscmError
+from tscm.model import Json
+from tscm.settings.device import DeviceSettings
+from tscm.store.policies import Generation, Policies
+from tscm.update.job import UpdateJob
+from tscm.update.memory import DeviceMemory
+from tscm.update.outcome import UpdateOutcome
+
+LATEST_SHOWN = 10
+
+
+class GenerationUnknown(TscmError):
+    """
+    There is no such generation of a device's policy.
+    """
+
+    def __init__(self, device: str, number: int) -> None:
+        self.device = device
+        self.number = number
+        super().__init__(device, number)
+
+    def __str__(self) -> str:
+        return (
+            f"no generation {self.number} of {self.device} is kept; "
+            f"`tsadmin policy history {self.device}` shows those that are"
+        )
+
+
+@frozen
+class UpdateRecords:
+    """
+    The store as updates use it.  Everything raises `TscmError` where it cannot be used.
+    """
+
+    _policies: Policies
+
+    @property
+    def fault(self) -> TscmError | None:
+        """Why the store is not open."""
+        return self._policies.fault
+
+    def memory(self, name: str) -> DeviceMemory:
+        """What is known of a device."""
+        return DeviceMemory.from_json(self._policies.memory(name))
+
+    def change_memory(self, name: str, **changes: Any) -> None:
+        """Keep something else of it; what is as it was costs no write."""
+        memory = self.memory(name)
+        changed = evolve(memory, **changes)
+        if changed != memory:
+            self._policies.keep_memory(name, changed.to_json())
+
+    def settings_changed(self, before: DeviceSettings, after: DeviceSettings) -> None:
+        """Forget what other settings have made untrue."""
+        memory = self.memory(after.name)
+        changed = memory.after_change(before, after)
+        if changed != memory:
+            self._policies.keep_memory(after.name, changed.to_json())
+
+    def forget(self, name: str) -> None:
+        """All that is kept of a device."""
+        self._policies.forget(name)
+
+    def informed(self, job: UpdateJob) -> UpdateJob:
+        """*job* with what is known from earlier runs."""
+        name = job.settings.name
+        return evolve(
+            job,
+            installation=self._policies.installation(),
+            known=self._policies.lists(name),
+            applied=self._policies.generation(name),
+            memory=self._policies.memory(name),
+        )
+
+    def keep(
+        self, before: DeviceSettings, now: DeviceSettings, outcome: UpdateOutcome
+    ) -> UpdateOutcome:
+        """
+        Put into the store what the run brought; gives the outcome with its generation's number.
+
+        It was made with the settings *before*; what other settings have made untrue meanwhile is forgotten.
+        """
+        name = outcome.device
+        for one in outcome.good_lists:
+            self._policies.keep_list(name, one)
+        if outcome.generation is not None:
+            number = self._policies.keep_generation(name, outcome.generation)
+            outcome = evolve(outcome, generation_number=number)
+        if outcome.memory is not None:
+            memory = DeviceMemory.from_json(outcome.memory).after_change(before, now)
+            held = self._policies.memory(name).get("held", False)  # may be asked for meanwhile
+            self._policies.keep_memory(name, {**memory.to_json(), "held": held})
+        self._policies.keep_update(
+            name, outcome.started_at, outcome.finished_at, outcome.result, outcome.to_json()
+        )
+        return outcome
+
+    def keep_logins(self, job: UpdateJob, outcome: UpdateOutcome) -> None:
+        """All that is kept of a plan: each password tried in vain counts towards the lock-out."""
+        tried = DeviceMemory.from_json(outcome.memory or {}).login_failures
+        if tried != DeviceMemory.from_json(job.memory).login_failures:
+            self.change_memory(outcome.device, login_failures=tried)
+
+    def generation(self, name: str, number: int | None = None) -> Generation:
+        """One generation with its content, the newest without a *number*."""
+        found = self._policies.generation(name, number)
+        if found is None:
+            raise GenerationUnknown(name, number or 0)
+        return found
+
+    def history(self, name: str) -> Json:
+        """Generations that are kept, and how the latest updates went."""
+        return {
+            "generations": self._policies.generations(name),
+            "updates": self._policies.updates(name, limit=100),
+        }
+
+    def figures(self, name: str) -> Json:
+        """What is shown of it; without the store the `fault`, for lines are collected all the same."""
+        memory, generations, fault = DeviceMemory(), 0, None
+        latest: list[Json] = []
+        try:
+            memory = self.memory(name)
+            latest = self._policies.updates(name, limit=LATEST_SHOWN)
+            generations = len(self._policies.generations(name))
+        except TscmError as error:
+            fault = str(error)
+        return {
+            "fault": fault,
+            "last_update": latest[0] if latest else None,
+            "last_good": next((update for update in latest if update.get("good")), None),
+            "held": memory.held,
+            "locked_out": memory.locked_out,
+            "stopped_at_failure": memory.broken,
+            "failed_runs": memory.failures,
+            "unsaved": memory.unsaved,
+            "certificate": memory.driver.get("certificate"),
+            "generations": generations,
+        }
