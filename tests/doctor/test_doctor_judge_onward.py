@@ -49,6 +49,7 @@ CASES: list[tuple[Finding, Verdict, str]] = [
     (onward.judge_list("block", "b", 0, None, ""), BROKEN, "empty"),
     (onward.judge_list("block", "b", None, "no such name", "wait"), BROKEN, "no such name"),
     (updates(None), DOUBTFUL, "no manager"),
+    (updates({"fault": "malformed", "last_update": None}), BROKEN, "malformed"),
     (updates({"locked_out": True}), BROKEN, "too often"),
     (updates({"last_update": None}), DOUBTFUL, "none yet"),
     (updates({"last_update": {"good": False, "error": "no TCP"}}), BROKEN, "no TCP"),

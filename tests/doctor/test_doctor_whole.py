@@ -272,6 +272,8 @@ async def test_a_database_damaged_under_the_manager_is_told_and_the_walk_goes_on
     assert found["remedy"]
     device = await whole.doctor()
     assert device["groups"]["verdict"] == device["access-lists"]["verdict"] == "good", device
+    assert device["policy updates"]["verdict"] == "broken"
+    assert "cannot be read" in device["policy updates"]["sentence"]
     await wrong_password(whole)
     assert (await whole.doctor())["login"]["verdict"] == "broken"
     await whole.stop("node")

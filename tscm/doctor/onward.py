@@ -57,6 +57,10 @@ def judge_updates(figures: Json | None, name: str, interval: float, now: float) 
     link = "policy updates"
     if figures is None:
         return doubtful(link, "not looked at: no manager runs")
+    if figures.get("fault"):
+        return broken(
+            link, f"what is kept of them cannot be read: {figures['fault']}", "`tsadmin doctor`"
+        )
     if figures.get("locked_out"):
         return broken(
             link,
