@@ -30,6 +30,7 @@ PEERS = {
     "promtool": "prometheus",
     "rsyslogd": "rsyslog",
     "squid": "squid",
+    "systemctl": "systemd",
     "tinyproxy": "tinyproxy",
 }
 

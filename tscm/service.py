@@ -30,7 +30,7 @@ from tscm.events.service import EventService
 from tscm.forward.resolve import Resolver
 from tscm.intake.senders import SenderTable
 from tscm.intake.service import IntakeService
-from tscm.intake.systemd import Activation, SystemdService
+from tscm.intake.systemd import Activation, SystemdService, environment
 from tscm.operations import NodeOperations
 from tscm.policy.rank import Hits
 from tscm.portal.log_service import LogService
@@ -110,7 +110,7 @@ class NodeService(Service):
         self.store = Store(self.layout.database)
         self.spool = SpoolService(self.layout.logs, node.spool, reactor, self.quick)
         self.senders = SenderTable()
-        activation = Activation.of(os.environ, os.getpid())
+        activation = Activation.of(environment(), os.getpid())
         self.systemd = SystemdService(reactor, activation)
         self.intake = IntakeService(
             reactor,

@@ -26,7 +26,14 @@ from tests.intake.notify_socket import Systemd, held
 from tscm.intake.handover import hand_over, take_over
 from tscm.intake.senders import SenderTable
 from tscm.intake.service import IntakeService
-from tscm.intake.systemd import Activation, Inherited, Notifier, SystemdService, inherited
+from tscm.intake.systemd import (
+    Activation,
+    Inherited,
+    Notifier,
+    SystemdService,
+    environment,
+    inherited,
+)
 from tscm.settings.values import HostPort
 from tscm.syslog.framing import StreamState
 
@@ -156,6 +163,19 @@ def test_descriptors_of_another_process_are_not_ours() -> None:
     assert inherited({"LISTEN_PID": "8", "LISTEN_FDS": "2"}, 7) == ()
     assert inherited({"LISTEN_PID": "7", "LISTEN_FDS": "-1"}, 7) == ()
     assert inherited({}, 7) == ()
+
+
+def test_what_twisted_takes_out_of_the_environment_is_found_all_the_same(tmp_path: Path) -> None:
+    started_with = tmp_path / "environ"
+    started_with.write_bytes(b"LISTEN_PID=7\0LISTEN_FDS=2\0LISTEN_FDNAMES=a:b\0TSCM_OLD=1\0")
+    found = environment(started_with)
+    assert "TSCM_OLD" not in found
+    assert {name: found[name] for name in ("LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES")} == {
+        "LISTEN_PID": "7",
+        "LISTEN_FDS": "2",
+        "LISTEN_FDNAMES": "a:b",
+    }
+    assert environment(tmp_path / "none") == dict(os.environ)
 
 
 def test_systemd_is_told_and_the_watchdog_fed(systemd: Systemd) -> None:

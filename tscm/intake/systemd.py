@@ -8,6 +8,7 @@ nothing here does anything.
 import os
 import socket
 from collections.abc import Mapping, MutableMapping, Sequence
+from pathlib import Path
 from typing import ClassVar
 
 from attrs import define, field, frozen
@@ -18,6 +19,26 @@ from twisted.logger import Logger
 
 _FIRST = 3
 _MAX_INHERITED = 65536
+_TOLD = ("LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES")
+_STARTED_WITH = Path("/proc/self/environ")
+
+
+def environment(started_with: Path = _STARTED_WITH) -> dict[str, str]:
+    """
+    The environment, with what systemd said of descriptors at the start of this process.
+
+    Twisted takes that out of `os.environ` when its endpoints are imported, which twistd does
+    before it looks at a plugin; the kernel's copy stays.
+    """
+    found = dict(os.environ)
+    try:
+        pairs = os.fsdecode(started_with.read_bytes()).split("\0")
+    except OSError:
+        return found
+    for name, _, value in (pair.partition("=") for pair in pairs):
+        if name in _TOLD:
+            found.setdefault(name, value)
+    return found
 
 
 @frozen
@@ -32,11 +53,11 @@ def inherited(environ: MutableMapping[str, str], pid: int) -> tuple[Inherited, .
     """
     The descriptors that are ours; the variables go, so that no child takes them for its own.
     """
-    told = environ.pop("LISTEN_PID", ""), environ.pop("LISTEN_FDS", "")
-    names = environ.pop("LISTEN_FDNAMES", "").split(":")
-    if told[0] != str(pid) or not told[1].isdecimal():
+    told_pid, told_count, told_names = (environ.pop(name, "") for name in _TOLD)
+    names = told_names.split(":")
+    if told_pid != str(pid) or not told_count.isdecimal():
         return ()
-    count = min(int(told[1]), _MAX_INHERITED)
+    count = min(int(told_count), _MAX_INHERITED)
     names += [""] * (count - len(names))
     found = tuple(Inherited(_FIRST + number, names[number]) for number in range(count))
     for one in found:
