@@ -5,7 +5,6 @@ Pure.  The hour is that of receipt, told by the index: the same lines give the s
 the log is cut into blocks, now and when roll-ups are made anew.
 """
 
-import re
 from collections.abc import Sequence
 
 from attrs import evolve
@@ -14,8 +13,9 @@ from tscm.events.judge import Force, Tally, applicable, judge
 from tscm.events.rollups import HOUR_SECONDS, EventPosition
 from tscm.model import Block, Origin
 from tscm.syslog.asa_bulk import policy_rows
+from tscm.syslog.asa_tag import tag_of
 
-_LOW = re.compile(rb"%(?:ASA|FTD|PIX|FWSM)-(?:[A-Za-z][A-Za-z_-]{0,30}-)?[0-7]-106101(?![0-9])")
+_LOW = tag_of(b"106101")
 
 
 def tally_block(

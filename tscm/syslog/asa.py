@@ -6,7 +6,6 @@ whose form the six digits decide.  The tag is found first; what stands before it
 header, what stands behind it by the forms of `asa_forms` (Cisco ASA Series Syslog Messages).
 """
 
-import re
 from datetime import datetime
 from enum import StrEnum
 
@@ -15,17 +14,12 @@ from attrs import frozen
 from tscm.syslog import asa_forms
 from tscm.syslog.asa_ends import Endpoint
 from tscm.syslog.asa_header import read_header
-
-TAG = re.compile(
-    rb"%(ASA|FTD|PIX|FWSM)--?(?:([A-Za-z][A-Za-z_-]{0,30})-)?([0-7])-([0-9]{6})(?![0-9])"
-)
+from tscm.syslog.asa_tag import TAG, tag_of
 
 POLICY_IDS = frozenset({"106100", "106023", "106102", "106103"})
 """The messages that record what an access-list did with a packet (docs/asa.md, section 8)."""
 
-_POLICY_LINE = re.compile(
-    rb"%(?:ASA|FTD|PIX|FWSM)--?(?:[A-Za-z][A-Za-z_-]{0,30}-)?[0-7]-106(?:100|023|102|103)(?![0-9])"
-)
+_POLICY_LINE = tag_of(rb"106(?:100|023|102|103)")
 _MAX_TEXT = 65536
 _MAX_HITS = 2**32 - 1  # the ASA counts in 32 bits; more would overflow the sums of a report
 

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import lru_cache
 
+from tscm.syslog.asa_tag import TAG
 from tscm.syslog.header import origin
 
 Render = Callable[[bytes, str | None, float], bytes]
@@ -18,7 +19,6 @@ Render = Callable[[bytes, str | None, float], bytes]
 
 _PRI = re.compile(rb"<(\d{1,3})>")
 _RFC5424 = re.compile(rb"<\d{1,3}>[1-9]\d{0,2} (?:-|\d{4}-\d\d-\d\dT)")
-_TAG = re.compile(rb"%(ASA|FTD|PIX|FWSM)-(?:[A-Za-z][A-Za-z_-]{0,30}-)?[0-7]-([0-9]{6})(?![0-9])")
 _NOT_PRINTABLE = re.compile(rb"[^\x21-\x7e]")
 _TAG_WITHIN = 512
 _HOST_MAX = 255
@@ -72,8 +72,8 @@ def rfc5424(message: bytes, sender: str | None, received_at: float) -> bytes:
     if _RFC5424.match(message):
         return message
     pri, rest = _split(message)
-    tag = _TAG.search(message, 0, _TAG_WITHIN)
-    app, number = (tag[1], tag[2]) if tag else (b"-", b"-")
+    tag = TAG.search(message, 0, _TAG_WITHIN)
+    app, number = (tag[1], tag[4]) if tag else (b"-", b"-")
     when = stamp(received_at) if received_at else b"-"
     host = _host(origin(message) or sender)
     data = _data(sender, received_at)
