@@ -2,6 +2,7 @@
 A manager as its users start it: twistd in a process of its own, on loopback and free ports.
 """
 
+import contextlib
 import json
 import os
 import signal
@@ -111,6 +112,12 @@ class Manager:
 
     def lines(self, name: str) -> list[bytes]:
         """All lines on the device's log, sealed and live, as they stand on the disk."""
+        for _ in range(100):
+            with contextlib.suppress(FileNotFoundError):  # compressed or sealed meanwhile
+                return self._lines(name)
+        raise AssertionError(f"the files of {name} never stood still")
+
+    def _lines(self, name: str) -> list[bytes]:
         found: list[bytes] = []
         for path in sorted(self.layout.device_log(name).glob("syslog.*")):
             data = path.read_bytes()
