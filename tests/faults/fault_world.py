@@ -2,9 +2,12 @@
 A manager with two devices that forward, and what the faults are made of.
 """
 
+import contextlib
 import json
 import socket
 import struct
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -19,6 +22,7 @@ from tests.soak.oracle import Evidence, judge
 from tests.soak.players import line
 
 SETTLE_SECONDS = 90.0
+LONGEST_LINE = 300
 LISTEN = '[listen]\nudp = ["127.0.0.1:0"]\ntcp = ["127.0.0.1:0"]\n'
 SOURCES = {"fw-one": "127.0.0.2", "fw-two": "127.0.0.3"}
 
@@ -165,8 +169,9 @@ class StubbornSiem:
 
     def come(self) -> None:
         self._listening = socket.socket()
+        self._listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self._listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16384)
-        self._listening.bind(("127.0.0.1", 0))
+        self._listening.bind(("127.0.0.1", self.port))
         self._listening.listen()
         self.port = self._listening.getsockname()[1]
         threading.Thread(target=self._accept, daemon=True).start()
@@ -178,6 +183,18 @@ class StubbornSiem:
             kept, self._kept = self._kept, []
         for one in kept:
             threading.Thread(target=self._read, args=(one, None), daemon=True).start()
+
+    def held(self) -> list[bytes]:
+        """What the kernel has for connections that were never read, the cut last line with it."""
+        found: list[bytes] = []
+        for one in self._kept:
+            data = b""
+            one.setblocking(False)
+            with contextlib.suppress(OSError):  # in the end that the connection was given up
+                while more := one.recv(65536):
+                    data += more
+            found += [line for line in data.split(b"\n") if line]
+        return found
 
     def away(self) -> None:
         self._listening.shutdown(socket.SHUT_RDWR)
@@ -219,3 +236,72 @@ class StubbornSiem:
         # Linger 0 closes with a reset.
         one.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         one.close()
+
+
+def unused_port() -> int:
+    """A port at which nobody listens yet."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port: int = listening.getsockname()[1]
+    return port
+
+
+@define(eq=False)
+class SlowSiem:
+    """
+    A SIEM in a process of its own that reads no more bytes of its one connection than it may.
+    """
+
+    folder: Path
+    port: int
+    _allowed: int = 0
+    _process: "subprocess.Popen[bytes] | None" = None
+
+    def come(self) -> None:
+        self.allow(0)
+        self._process = subprocess.Popen(
+            [
+                *(sys.executable, str(Path(__file__).with_name("siem_process.py"))),
+                *("127.0.0.1", str(self.port), str(self._got), str(self._allowance)),
+            ],
+            stdout=subprocess.PIPE,
+        )
+        assert self._process.stdout is not None
+        assert self._process.stdout.readline() == b"ready\n"
+
+    def end(self) -> None:
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            assert self._process.stdout is not None
+            self._process.stdout.close()
+
+    def allow(self, count: int) -> None:
+        """So many bytes more."""
+        self._allowed += count
+        self._say(self._allowed)
+
+    def allow_all(self) -> None:
+        self._say(-1)
+
+    def _say(self, allowed: int) -> None:
+        new = self._allowance.with_suffix(".new")
+        new.write_text(str(allowed))
+        new.replace(self._allowance)
+
+    @property
+    def _allowance(self) -> Path:
+        return self.folder / "siem.allowance"
+
+    @property
+    def _got(self) -> Path:
+        return self.folder / "siem.got"
+
+    def lines(self) -> list[bytes]:
+        if not self._got.exists():
+            return []
+        return [one.partition(b" ")[2] for one in self._got.read_bytes().split(b"\n")[:-1]]
+
+    def has_read_all_it_may(self) -> bool:
+        """But for the line that it is in the midst of."""
+        read = sum(len(one) + 1 for one in self.lines())
+        return self._allowed - read < LONGEST_LINE

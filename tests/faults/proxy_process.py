@@ -4,7 +4,7 @@ A CONNECT proxy that misbehaves on demand, as a process.
 `python proxy_process.py PLACE MODE_FILE` listens on a port of the kernel's choosing, writes it to PLACE, and
 reads for each connection what to do: `pass`; `hang` answers CONNECT and then nothing; `cut` closes both ways
 when so much has gone to the server that it is in the midst of a batch; `swallow` lets the whole request through
-and closes when the server answers it; `refuse` says 502.
+and closes when the server answers it; `407`, `403` and `502` refuse CONNECT by that status.
 """
 
 import contextlib
@@ -15,6 +15,11 @@ import time
 from pathlib import Path
 
 HEAD_BYTES = 8192
+REASONS = {
+    "407": "Proxy Authentication Required\r\nProxy-Authenticate: Basic realm=x",
+    "403": "Forbidden",
+    "502": "Bad Gateway",
+}
 CUT_BYTES = 6000  # behind the TLS hand-shake, before the end of the tests' batches
 
 
@@ -30,8 +35,9 @@ def head_of(one: socket.socket) -> bytes:
 
 def serve(one: socket.socket, mode: str) -> None:
     words = head_of(one).split(b" ")
-    if mode == "refuse" or words[0] != b"CONNECT":
-        one.sendall(b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n")
+    if mode in REASONS or words[0] != b"CONNECT":
+        status = mode if mode in REASONS else "502"
+        one.sendall(f"HTTP/1.1 {status} {REASONS[status]}\r\nContent-Length: 0\r\n\r\n".encode())
         one.close()
         return
     host, _, port = words[1].decode().rpartition(":")

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from ipaddress import IPv4Network
 from pathlib import Path
 
 import pytest
@@ -17,28 +18,59 @@ from tests.faults.fault_world import LISTEN, World
 from tests.faults.probes import done, need_namespaces, thorough
 from tests.manager.manager_process import Manager
 
-HERE, THERE, PORT = "10.213.77.1", "10.213.77.2", 5514
+PORT = 5514
 NAME = "siem.faults.example"
+NETWORKS = list(IPv4Network("10.213.0.0/16").subnets(new_prefix=29))
+
+
+def free_network() -> IPv4Network:
+    """One that no interface of this host has, beginning with that of our process id."""
+    first = os.getpid() % len(NETWORKS)
+    for network in NETWORKS[first:] + NETWORKS[:first]:
+        taken = subprocess.run(
+            ["ip", "-o", "-4", "address", "show", "to", str(network)],
+            capture_output=True,
+            check=True,
+        )
+        if not taken.stdout:
+            return network
+    pytest.fail("every network for tests is in use")
 
 
 @define(eq=False)
 class Link:
     """
     A pair of interfaces, one end in a namespace in which a SIEM listens.
+
+    Names and addresses are this run's own: another may go on beside it.
     """
 
     folder: Path
     name: str = field(factory=lambda: f"tscm-{os.getpid()}")
+    _network: IPv4Network = field(factory=free_network)
     _siem: "subprocess.Popen[bytes] | None" = None
 
+    @property
+    def here(self) -> str:
+        return str(self._network[1])
+
+    @property
+    def there(self) -> str:
+        return str(self._network[2])
+
+    @property
+    def nobody(self) -> str:
+        """An address on the link that no host has."""
+        return str(self._network[3])
+
     def up(self) -> None:
-        pair = f"tf{os.getpid() % 100000}"
+        pair = f"tf{os.getpid()}"  # 11 characters at most, and an interface may have 15
         for command in (
             f"ip netns add {self.name}",
             f"ip link add {pair}a type veth peer name {pair}b netns {self.name}",
-            f"ip address add {HERE}/30 dev {pair}a",
+            f"ip address add {self.here}/29 dev {pair}a",
             f"ip link set {pair}a up",
-            f"ip -n {self.name} address add {THERE}/30 dev {pair}b",
+            f"ip -n {self.name} address add {self.there}/29 dev {pair}b",
             f"ip -n {self.name} link set {pair}b up",
             f"ip -n {self.name} link set lo up",
         ):
@@ -47,7 +79,7 @@ class Link:
             [
                 *("ip", "netns", "exec", self.name, sys.executable),
                 str(Path(__file__).with_name("siem_process.py")),
-                *(THERE, str(PORT), str(self.got)),
+                *(self.there, str(PORT), str(self.got)),
             ],
             stdout=subprocess.PIPE,
         )
@@ -110,7 +142,7 @@ def test_a_half_open_link_is_noticed_and_nothing_is_missing_after_it(
     link: Link, manager: Manager
 ) -> None:
     world = World(manager)
-    world.add("fw-one", PORT, forward_address=THERE)
+    world.add("fw-one", PORT, forward_address=link.there)
     manager.start()
     world.send("fw-one", 500)
     world.until(lambda: len(link.lines()) == 500, 10)
@@ -139,9 +171,11 @@ def test_a_name_that_stops_resolving_leaves_the_last_good_address_in_use(
     made = not hosts.parent.exists()
     hosts.mkdir(parents=True)
     try:
-        (hosts / "hosts").write_text(f"127.0.0.1 localhost\n{THERE} {NAME}\n")
+        (hosts / "hosts").write_text(f"127.0.0.1 localhost\n{link.there} {NAME}\n")
         # Nobody answers there: every look-up that the hosts file does not end takes its time.
-        (hosts / "resolv.conf").write_text("nameserver 10.213.77.9\noptions timeout:2 attempts:2\n")
+        (hosts / "resolv.conf").write_text(
+            f"nameserver {link.nobody}\noptions timeout:2 attempts:2\n"
+        )
         manager.prefix = ["ip", "netns", "exec", link.name]
         world = World(manager)
         world.add("fw-one", PORT, forward_address=NAME)
@@ -161,7 +195,8 @@ def test_a_name_that_stops_resolving_leaves_the_last_good_address_in_use(
             path.unlink()
         hosts.rmdir()
         if made:
-            hosts.parent.rmdir()
+            with contextlib.suppress(OSError):  # another run has its own in there
+                hosts.parent.rmdir()
 
 
 def restart_siem(link: Link) -> None:

@@ -1,7 +1,8 @@
 """
-A proxy that hangs, cuts, swallows answers and refuses: each is told in words, and no line counts twice.
+A proxy and a log service that fail in every way: each is told in words, and no line counts twice.
 """
 
+import json
 import signal
 import subprocess
 import sys
@@ -16,6 +17,8 @@ from tests.faults.fault_world import LISTEN, World
 from tests.faults.probes import thorough
 from tests.manager.manager_process import Manager, wait_for
 from tests.portal import portal_process
+from tests.soak.oracle import Evidence, judge
+from tests.soak.players import Siem
 from tests.soak.test_soak import uploaded
 from tscm.portal.entries import add_entry
 from tscm.portal.uploads import uploads_folder
@@ -101,7 +104,9 @@ def test_every_way_in_which_a_proxy_fails_is_told_and_no_line_is_lost_or_counted
             ("hang", ("nothing sensible came behind it",)),
             # The kernels may have taken the whole of a small batch before the cut is noticed.
             ("cut", ("closed while the batch was being sent", "may have stored it")),
-            ("refuse", ("502",)),
+            ("407", ("wants a user and password, or other ones (407)",)),
+            ("403", ("forbids CONNECT to the log service (403)",)),
+            ("502", ("cannot reach the log service (502)",)),
             ("swallow", ("may have stored it",)),
         ):
             proxy.do(mode)
@@ -129,3 +134,106 @@ def test_every_way_in_which_a_proxy_fails_is_told_and_no_line_is_lost_or_counted
     finally:
         manager.stop()
         portal_process.stop(logs)
+
+
+@thorough
+def test_whatever_a_log_service_answers_for_a_while_every_line_is_stored_once(
+    tmp_path: Path, proxy: Proxy
+) -> None:
+    portal, modes = tmp_path / "portal", tmp_path / "service.mode"
+    entry = add_entry(portal, nickname=NAME, address="127.0.0.1")
+    modes.write_text("pass")
+    script = Path(__file__).with_name("log_service_process.py")
+    logs = subprocess.Popen(
+        [sys.executable, str(script), str(portal), str(modes)], stdout=subprocess.PIPE
+    )
+    assert logs.stdout is not None
+    ready = json.loads(logs.stdout.readline())
+    siem = Siem()
+    siem.come()
+    manager = Manager(
+        tmp_path / "node",
+        LISTEN + f'[upload]\nurl = "https://{ready["logs"]}"\nca_file = "{ready["certificate"]}"\n'
+        "timeout_seconds = 5\n",
+    )
+    world = World(manager)
+    assert entry.device_key is not None
+    world.add(
+        NAME,
+        siem.port,
+        device_id=entry.device_id,
+        upload_key=entry.device_key,
+        log_proxy=f"http://127.0.0.1:{proxy.port}",
+    )
+
+    def upload() -> Any:
+        return manager.ask(f"/v1/devices/{NAME}")["state"]["upload"]
+
+    def tried() -> Any:
+        return manager.command("POST", f"/v1/devices/{NAME}/logs")
+
+    def issue() -> None:
+        more = hits(LINES, len(world.issued[NAME]))
+        world.issued[NAME] += more
+        with world.connect(NAME) as out:
+            out.sendall(b"".join(one + b"\n" for one in more))
+        manager.when_lines(NAME, len(world.issued[NAME]))
+
+    def stored() -> list[bytes]:
+        return uploaded(uploads_folder(portal, entry.device_id))
+
+    try:
+        manager.start()
+        for mode, words in (
+            ("429", "told to refuse (429)"),
+            ("500", "told to refuse (500)"),
+            ("503", "told to refuse (503)"),
+        ):
+            modes.write_text(mode)
+            issue()
+            assert words in tried()["error"]["sentence"]
+            failing = upload()
+            assert words in failing["sentence"]
+            assert "lines wait on disk" in failing["sentence"]
+            if mode != "500":  # it asked for five seconds
+                assert failing["retry_at"] > failing["last_error_at"] + 4.99
+            assert world.ledger()["balanced"]
+            before = stored()
+            assert len(before) == len(world.issued[NAME]) - LINES
+            if mode == "503":  # over a kill, too, the batch waits
+                manager.stop(signal.SIGKILL)
+                manager.start()
+            modes.write_text("pass")
+            # By its own schedule, without being asked.
+            world.until(lambda: stored() == world.issued[NAME])
+        # A quarter of what a whole batch of these lines is when it is packed.
+        files = len(list(uploads_folder(portal, entry.device_id).glob("*.log*")))
+        modes.write_text("413 25000")
+        issue()
+        world.until(lambda: "error" not in tried())
+        assert stored() == world.issued[NAME]
+        assert len(list(uploads_folder(portal, entry.device_id).glob("*.log*"))) > files + 3
+        world.settle()
+        world.until(lambda: len(siem.lines) >= len(world.issued[NAME]))
+        issued = frozenset(world.issued[NAME])
+        seen = Evidence(
+            issued=issued,
+            stored=tuple(manager.lines(NAME)),
+            forwarded=tuple(siem.lines),
+            uploaded=tuple(stored()),
+            policy=issued,
+            broken_out=siem.broken + 1,  # the kill
+        )
+        assert judge(seen).faults == ()
+        found = world.ledger()
+        assert found["balanced"]
+        assert found["devices"][NAME]["readers"]["upload"]["sent"] == len(issued)
+        assert found["devices"][NAME]["readers"]["upload"]["waiting"] == 0
+        assert not manager.command("GET", f"/v1/devices/{NAME}/aside")["result"]["batches"]
+        assert "Traceback" not in manager.said()
+    finally:
+        siem.away()
+        manager.stop()
+        logs.kill()
+        logs.wait()
+        logs.stdout.close()

@@ -21,6 +21,7 @@ from tscm import upload_format
 from tscm.cli.state import state_pairs
 from tscm.secrets import Secret
 from tscm.threads import Threads
+from tscm.upload.failure import UploadFailed
 from tscm.upload.receiver import LogServiceReceiver, Receiver
 from tscm.upload.s3 import S3Receiver
 from tscm.upload.service import UploadService
@@ -132,3 +133,37 @@ def test_5xx_for_more_than_a_day_waits_within_its_bound_and_loses_nothing(
     assert service_there.taken
     service.stopService()
     assert clock.getDelayedCalls() == []
+
+
+def test_what_was_asked_for_and_failed_is_tried_again_when_it_says(tmp_path: Path) -> None:
+    """The schedule sleeps for a quarter of an hour; a failure that comes meanwhile must wake it."""
+    clock = Clock()
+    clock.advance(1_000_000)
+    service_there = Afternoon(clock)
+    log = MemoryLog(name="upload")
+    service = UploadService(
+        clock,
+        cast(Threads, AtOnce()),
+        log,
+        log_service(service_there.answer),
+        tmp_path / "upload",
+        log.seal,
+        DeferredSemaphore(2),
+        interval_seconds=900,
+        chance=lambda: 1.0,
+    )
+    service.startService()
+    clock.advance(60)
+    log.append(b"<166>%ASA-6-106100: one\n")
+    failed = service.upload_now(lambda _: None)
+    failed.addErrback(lambda failure: failure.trap(UploadFailed))
+    assert len(service_there.tries) == 1
+    wait = service.figures()["retry_at"] - clock.seconds()
+    assert 0 < wait < LONGEST_WAIT
+    service_there.well = True
+    clock.advance(wait - 0.1)
+    assert len(service_there.tries) == 1
+    clock.advance(0.2)
+    assert len(service_there.tries) == 2
+    assert log.position.sent == 1
+    assert "uploaded" in service.figures()["sentence"]

@@ -342,6 +342,7 @@ async def test_a_close_in_mid_body_is_told_apart(bench: Bench, server: ScriptedS
     ("late", "words"),
     [
         (b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n", "wants a user and password"),
+        (b"HTTP/1.1 401 Unauthorized\r\n\r\n", "wants a user and password"),
         (b"HTTP/1.1 403 Forbidden\r\n\r\n", "forbids CONNECT"),
         (b"HTTP/1.1 502 Bad Gateway\r\n\r\n", "cannot reach the log service"),
         (b"HTTP/1.1 501 No\r\n\r\n", "does not do CONNECT"),

@@ -133,7 +133,7 @@ def why_not(target: Target) -> str | None:
                 name = target.server_name or target.address
                 tls_context(target).wrap_socket(tcp, server_hostname=name).close()
     except ssl.SSLCertVerificationError as error:
-        return f"its certificate is not trusted: {error.verify_message}"
+        return f"its certificate is not trusted: {error.verify_message.rstrip('.')}"
     except ssl.SSLError as error:
         return f"it does not agree on TLS: {error.reason or error}"
     except TlsUnusable as error:

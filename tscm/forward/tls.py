@@ -78,7 +78,7 @@ class TlsLink(StreamLink):
             self._send_rest()
             self._end(
                 Ended(
-                    f"shows a certificate that is not trusted: {error.verify_message}; "
+                    f"shows a certificate that is not trusted: {error.verify_message.rstrip('.')}; "
                     f"check its name and the CA file of the target"
                 )
             )

@@ -59,9 +59,9 @@ def proxy_words(answer: str) -> tuple[str, str]:
     """
     found = re.match(r"\s*([0-9]{3})", answer)
     status = int(found[1]) if found else 0
-    if status == 407:
+    if status in {401, 407}:  # tinyproxy says 401 where the password is wrong
         return (
-            "the log upload proxy wants a user and password, or other ones (407)",
+            f"the log upload proxy wants a user and password, or other ones ({status})",
             "set --log_proxy_user and --log_proxy_password with `tsadmin configure`",
         )
     if status == 403:

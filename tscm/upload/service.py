@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 from attrs import define, evolve, field
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, DeferredLock, DeferredSemaphore
-from twisted.internet.interfaces import IReactorTime
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -76,6 +76,7 @@ class UploadService(Service):
     _lock: DeferredLock = field(factory=DeferredLock, init=False)
     _run: Deferred[None] | None = field(default=None, init=False)
     _pause: Deferred[None] | None = field(default=None, init=False)
+    _alarm: IDelayedCall = field(init=False)
     _looking: Any = field(default=None, init=False)
     _noticing: bool = field(default=False, init=False)
     _encoding: str = field(default=ENCODINGS[0], init=False)
@@ -148,17 +149,20 @@ class UploadService(Service):
         return last is None or self._reactor.seconds() - last >= self.interval_seconds
 
     async def _sleep(self) -> None:
+        self._pause = Deferred()
+        self._alarm = alarm = self._reactor.callLater(self._until_due(), self._wake)
+        try:
+            await self._pause
+        finally:
+            if alarm.active():
+                alarm.cancel()
+
+    def _until_due(self) -> float:
         now = self._reactor.seconds()
         due = self._retry_at
         if due is None:
             due = (self._last_round_at or now) + self.interval_seconds
-        self._pause = Deferred()
-        timer = self._reactor.callLater(max(0.0, due - now), self._wake)
-        try:
-            await self._pause
-        finally:
-            if timer.active():
-                timer.cancel()
+        return max(0.0, due - now)
 
     def _wake(self) -> None:
         pause, self._pause = self._pause, None
@@ -243,6 +247,8 @@ class UploadService(Service):
         self._retry_at = now + max(delay, failure.retry_after or 0.0)
         self._last_error, self._last_error_at = failure, wall_seconds(self._reactor)
         self._state_word = "waiting"
+        if self._pause is not None:  # asked for while the schedule sleeps, maybe for long
+            self._alarm.reset(self._until_due())
         if self._failures == 1:
             self._log.warn("{sentence}; the lines wait on disk", sentence=str(failure))
 

@@ -127,7 +127,8 @@ class Way:
         if isinstance(untrusted, ssl.SSLCertVerificationError):
             return UploadFailed(
                 self.device,
-                f"the certificate of the {self.name} is not trusted: {untrusted.verify_message}",
+                f"the certificate of the {self.name} is not trusted: "
+                f"{untrusted.verify_message.rstrip('.')}",  # OpenSSL ends some by a stop
                 "check [upload] url and ca_file; something between may answer in its place",
             )
         if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.UnsupportedProtocol):
