@@ -46,6 +46,12 @@ def test_rfc5424_says_nil_for_what_is_not_known() -> None:
     assert rfc5424(b"hello", None, 0.0) == b"<13>1 - - - - - - hello"
 
 
+def test_the_number_is_found_behind_a_class_also_an_empty_one() -> None:
+    for tag in (b"%FTD-session-6-106100", b"%FTD--6-106100"):
+        sent = rfc5424(b"<166>fw1 : " + tag + b": x", None, 0.0)
+        assert re.search(rb" FTD - 106100 ", sent), sent
+
+
 def test_what_is_rfc5424_already_is_not_wrapped_again() -> None:
     line = b"<165>1 2003-10-11T22:14:15.003Z host app - ID47 - text"
     assert rfc5424(line, "192.0.2.1", AT) == line
