@@ -130,7 +130,7 @@ class ByHand:
 
 def fits(asked: Question, hour: int, hit: Hit) -> bool:
     return (
-        asked.since // HOUR <= hour <= asked.until // HOUR
+        asked.since // HOUR <= hour < asked.until / HOUR
         and asked.action in (None, hit.action)
         and asked.direction in (None, hit.direction)
         and asked.list in (None, hit.list)

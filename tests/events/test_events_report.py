@@ -87,7 +87,7 @@ def fits(asked: Question, hour: int, hit: Hit) -> bool:
         return wanted is None or ip_address(text) in ip_network(wanted)
 
     return (
-        asked.since // HOUR <= hour <= asked.until // HOUR
+        asked.since // HOUR <= hour < asked.until / HOUR
         and asked.action in (None, hit.action)
         and asked.direction in (None, hit.direction)
         and asked.list in (None, hit.list)

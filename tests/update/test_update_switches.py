@@ -42,6 +42,7 @@ NUMBERS: dict[str, tuple[float, ...]] = {
     "accepted_late_seconds": (0.02,),
     "slow_body_seconds": (0.02,),
     "reload_seconds": (0.05,),
+    "clock_ahead_seconds": (3600.0,),
     "deny_flow_max": (0,),
     "lines_per_second": (0,),
     "stray_space_share": (0,),

@@ -8,6 +8,7 @@ control interface.  Blocking: for a thread, on a read-only connection of its own
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from math import ceil
 from pathlib import Path
 from socket import AF_INET, AF_INET6, inet_pton
 from typing import Any
@@ -29,7 +30,8 @@ _LAST_MOMENT = 1 << 40
 @frozen(kw_only=True)
 class Question:
     """
-    What a report is asked for.  *since* and *until* are POSIX seconds, widened to whole hours;
+    What a report is asked for.  *since* and *until* are POSIX seconds, widened to whole hours (the
+    one that begins at *until* is not among them);
     *inside* and *outside* are a host or a network; empty *ports* mean all.
     """
 
@@ -187,7 +189,7 @@ def _ask(connection: sqlite3.Connection, asked: Question) -> Answer:
     wanted = Wanted(
         device=_word(connection, asked.device),
         first=int(asked.since) // HOUR_SECONDS,
-        last=int(asked.until) // HOUR_SECONDS,
+        last=ceil(asked.until / HOUR_SECONDS) - 1,
     )
     wanted = evolve(wanted, conditions=tuple(_conditions(connection, wanted, asked)))
     found = summed(connection, wanted, (asked.by,))
