@@ -128,7 +128,7 @@ def _log(log: Json) -> Iterator[Pair]:
     if log.get("refused_lines"):
         yield "lines the log could not take", log["refused_lines"]
     if log.get("fault"):
-        yield "attention", f"the log cannot be written: {log['fault']}"
+        yield "attention", f"the log {log['fault']}"
     if log.get("gaps_total"):
         yield "unclean stops", log["gaps_total"]
 

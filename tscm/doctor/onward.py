@@ -89,7 +89,9 @@ def judge_lines(state: Json | None, now: float, strangers: Sequence[str], name: 
         return broken(link, "no manager runs, so no line is taken", "start the manager")
     if state.get("fault"):
         return broken(
-            link, f"its log cannot be written: {state['fault']}", "see the disk under its log"
+            link,
+            f"its log {state['fault']}",
+            f"see the disk under its log, and `tsadmin spool verify {name}`",
         )
     last = state.get("last_received_at")
     remedy = "`show logging` on the device, then the section about lines of the operating guide"
