@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from attrs import define, field
-from twisted.internet.defer import gatherResults
+from twisted.internet.defer import CancelledError, gatherResults
 from twisted.internet.threads import deferToThread
 
 from tscm.demo.asking import Asking, OpenBackend
@@ -16,6 +16,7 @@ from tscm.demo.proxy import ConnectProxy
 from tscm.demo.screen import Screen
 from tscm.demo.siem import Siem
 from tscm.demo.stage import HOST, Stage
+from tscm.errors import TscmError
 from tscm.settings.files import write_private
 from tscm.syslog.asa import is_policy_line, parse
 
@@ -77,7 +78,11 @@ class Story:
         one = stage.register("fw-udp", "127.0.0.2", 1)
         two = stage.register("fw-tcp", "127.0.0.3", 2)
         logs = deferToThread(stage.start_logs)
-        servers = await deferToThread(stage.start_policy)
+        try:
+            servers = await deferToThread(stage.start_policy)
+        except (CancelledError, TscmError):
+            logs.addErrback(lambda _: None)  # told to end, or not needed: nobody else hears of it
+            raise
         url, ca_file = await logs
         await deferToThread(stage.start_manager, servers, url, ca_file)
         status = await self.ask.when_manager_is_up()
