@@ -18,9 +18,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tscm.events import packs, sums
+from tscm.events.brief import met
+from tscm.events.columns import Column
 from tscm.events.judge import ALLOWED, BLOCKED, INBOUND, OUTBOUND, Hit, Tally
 from tscm.events.report import Question, ask
-from tscm.events.rollups import EventPosition, Rollups
+from tscm.events.rollups import ACTIONS, EventPosition, Rollups
 from tscm.events.worker import ForceTable, Worker, open_database
 from tscm.model import Cidr
 from tscm.store.database import Store, upgrades
@@ -127,6 +129,31 @@ class ByHand:
                 hits[KEYS[asked.by](hour, hit)] += more
         return {key: (lines[key], hits[key]) for key in lines}
 
+    def in_brief(self, device: str, column: str) -> dict[tuple[str, str, str], list[int]]:
+        found: dict[tuple[str, str, str], list[int]] = {}
+        for (hour, hit), (lines, hits) in self.counts[device].items():
+            key = (getattr(hit, column), hit.action, hit.list)
+            told = found.setdefault(key, [hour, hour, 0, 0])
+            found[key] = [min(told[0], hour), max(told[1], hour), told[2] + lines, told[3] + hits]
+        return found
+
+
+def in_brief(
+    connection: sqlite3.Connection, device: str, column: str
+) -> dict[tuple[str, str, str], list[int]]:
+    """What is kept of a device for `why`, spelt out."""
+    texts = dict(connection.execute("SELECT id, text FROM words"))
+    number = next((number for number, text in texts.items() if text == device), -1)
+    found = met(connection, number, column, list(texts))
+    return {
+        (texts[word], ACTIONS[action], texts[listed]): told
+        for (word, action, listed), told in zip(
+            found.keys.T.tolist(),
+            np.stack((found.first, found.last, found.lines, found.hits)).T.tolist(),
+            strict=True,
+        )
+    }
+
 
 def fits(asked: Question, hour: int, hit: Hit) -> bool:
     return (
@@ -203,6 +230,8 @@ def test_rows_and_packs_give_what_counting_by_hand_gives(
                 counted[0] += total.lines
                 counted[1] += total.hits
             assert every == by_hand.counts[device]
+            for column in ("entry", "outside"):
+                assert in_brief(connection, device, column) == by_hand.in_brief(device, column)
         for asked in questions:
             answer = ask(path, asked)
             told = {row[asked.by]: (row["lines"], row["hits"]) for row in answer.rows}
@@ -362,6 +391,6 @@ def test_an_older_database_is_taken_over_with_every_count(tmp_path: Path) -> Non
 
 def test_a_column_takes_no_more_room_than_its_kinds_need() -> None:
     for kinds, width in ((1, 0), (2, 1), (256, 1), (257, 2), (65536, 2), (65537, 4)):
-        column = packs.Column.of(np.arange(70_000) % kinds)
+        column = Column.of(np.arange(70_000) % kinds)
         assert column.codes.nbytes == 70_000 * width
         assert (column.rows() == np.arange(70_000) % kinds).all()

@@ -11,10 +11,10 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 
 import numpy as np
-from attrs import evolve
 
+from tscm.events.brief import met
 from tscm.events.rollups import ACTIONS, HOUR_SECONDS
-from tscm.events.sums import Groups, Wanted, among, distinct, spelt, summed
+from tscm.events.sums import Wanted, distinct, spelt
 from tscm.model import Cidr, Json
 from tscm.policy.presence import presence
 from tscm.store.policies import unpacked
@@ -123,23 +123,11 @@ def _counted(
     connection: sqlite3.Connection, wanted: Wanted, column: str, words: Sequence[int]
 ) -> tuple[int, list[Json]]:
     """How many of *words* hit, by action and list, and those that hit most, with their hours."""
-    words = sorted({word for word in words if word >= 0})
-    count = None
-    if len(words) > SHOWN:  # first which of them are shown: by hour they would be too many
-        found = _summed(connection, wanted, words, (column, "action", "list"))
-        count = len(found.hits)
-        words = found.keys[0][np.argsort(-found.hits, kind="stable")][:SHOWN].tolist()
-    hourly = _summed(connection, wanted, words, (column, "action", "list", "hour"))
-    shown: dict[tuple[int, ...], list[int]] = {}
-    for *key, hour, lines, hits in zip(
-        *hourly.keys.tolist(), hourly.lines.tolist(), hourly.hits.tolist(), strict=True
-    ):
-        told = shown.setdefault(tuple(key), [hour, hour, 0, 0])  # hours come rising
-        told[1] = hour
-        told[2] += lines
-        told[3] += hits
-    texts = spelt(connection, [*words, *{named for _, _, named in shown}])
-    return count or len(shown), [
+    found = met(connection, wanted.device, column, sorted({word for word in words if word >= 0}))
+    most = np.argsort(-found.hits, kind="stable")[:SHOWN]
+    shown = found.keys[:, most]
+    texts = spelt(connection, np.unique(shown[[0, 2]]).tolist())
+    return len(found.hits), [
         {
             column: texts[word],
             "action": ACTIONS[action],
@@ -149,16 +137,12 @@ def _counted(
             "lines": lines,
             "hits": hits,
         }
-        for (word, action, named), (first, last, lines, hits) in sorted(
-            shown.items(), key=lambda one: -one[1][3]
-        )[:SHOWN]
+        for word, action, named, first, last, lines, hits in zip(
+            *shown.tolist(),
+            *(one[most].tolist() for one in (found.first, found.last, found.lines, found.hits)),
+            strict=True,
+        )
     ]
-
-
-def _summed(
-    connection: sqlite3.Connection, wanted: Wanted, words: Sequence[int], by: Sequence[str]
-) -> Groups:
-    return summed(connection, evolve(wanted, conditions=(among(by[0], words),)), by)
 
 
 def _word(connection: sqlite3.Connection, text: str) -> int:

@@ -12,16 +12,17 @@ itself is short, for the manager may wait for it with its own.
 
 import sqlite3
 from collections.abc import Iterator, Mapping
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 from attrs import frozen
-from numpy.typing import NDArray
+
+from tscm.events.brief import in_brief
+from tscm.events.columns import NOTHING, SUMS, Column, Numbers
 
 KEYS = (
     "hour", "action", "direction", "list", "entry", "inside", "outside", "protocol", "port"
 )  # fmt: skip
-SUMS = "sums"
 WORDS = ("list", "entry", "inside", "outside", "protocol")
 """The columns that hold numbers of texts."""
 DAY_HOURS = 24
@@ -34,74 +35,6 @@ _STEP = 1 << 16
 LAST_HOUR = 1 << 40
 """Later than any."""
 
-Numbers = NDArray[np.int64]
-Codes = NDArray[np.unsignedinteger[Any]]
-
-
-@frozen(eq=False)
-class Column:
-    """
-    One column of a day: its distinct values, and for each row the place of its own among them.
-    """
-
-    count: int
-    kinds: Numbers
-    """Rising; of `sums` the lines of each distinct pair, then the hits of each."""
-    codes: Codes
-    """Empty where all rows are of one kind."""
-
-    @classmethod
-    def of(cls, rows: Numbers) -> Self:
-        """From the value of each row."""
-        kinds, places = np.unique(rows, return_inverse=True)
-        return cls(len(rows), kinds, _codes(places, len(kinds)))
-
-    @classmethod
-    def of_pairs(cls, lines: Numbers, hits: Numbers) -> Self:
-        """Lines and hits of each row as one column: few pairs come often, and a report wants both."""
-        all_lines, line_places = np.unique(lines, return_inverse=True)
-        all_hits, hit_places = np.unique(hits, return_inverse=True)
-        pairs, places = np.unique(line_places * len(all_hits) + hit_places, return_inverse=True)
-        kinds = (all_lines[pairs // len(all_hits)], all_hits[pairs % len(all_hits)])
-        return cls(len(lines), np.concatenate(kinds), _codes(places, len(pairs)))
-
-    @classmethod
-    def read(cls, connection: sqlite3.Connection, device: int, day: int, name: str) -> Self | None:
-        """As it lies in the database; None where the day has no pack."""
-        row = connection.execute(
-            "SELECT count, kinds, codes FROM packs WHERE device = ? AND day = ? AND name = ?",
-            (device, day, name),
-        ).fetchone()
-        if row is None:
-            return None
-        count, kinds, codes = row
-        values = np.frombuffer(kinds, "<i8")
-        different = len(values) // 2 if name == SUMS else len(values)
-        return cls(count, values, np.frombuffer(codes, _width(different)))
-
-    def rows(self) -> Numbers:
-        """The value of each row."""
-        return self._each(self.kinds)
-
-    def row_pairs(self) -> tuple[Numbers, Numbers]:
-        """Lines and hits of each row, of `sums`."""
-        lines, hits = np.split(self.kinds, 2)
-        return self._each(lines), self._each(hits)
-
-    def _each(self, kinds: Numbers) -> Numbers:
-        return kinds[self.codes] if len(self.codes) else np.repeat(kinds, self.count)
-
-
-def _codes(places: NDArray[np.intp], kinds: int) -> Codes:
-    return places.astype(_width(kinds)) if kinds > 1 else np.zeros(0, np.uint8)
-
-
-def _width(kinds: int) -> str:
-    return "<u1" if kinds <= 1 << 8 else "<u2" if kinds <= 1 << 16 else "<u4"
-
-
-_NOTHING = Column(0, np.zeros(0, np.int64), np.zeros(0, np.uint8))
-
 
 @frozen(eq=False)
 class Pack:
@@ -112,6 +45,11 @@ class Pack:
     device: int
     day: int
     columns: Mapping[str, Column]
+
+    @classmethod
+    def of(cls, device: int, day: int, columns: Mapping[str, Column]) -> Self:
+        """From the columns of its keys and sums: those in brief come with them."""
+        return cls(device, day, {**columns, **in_brief(columns)})
 
     def write(self, connection: sqlite3.Connection) -> None:
         """Put it in the place of the one before."""
@@ -169,7 +107,7 @@ def joined(
     columns[SUMS] = Column.of_pairs(
         np.concatenate((old_lines, lines)), np.concatenate((old_hits, hits))
     )
-    return Pack(device, day, columns), int(keys[0][0]), int(keys[0][-1])
+    return Pack.of(device, day, columns), int(keys[0][0]), int(keys[0][-1])
 
 
 def without(
@@ -188,7 +126,8 @@ def without(
             name: Column.of(column(connection, device, day, name).rows()[kept]) for name in KEYS
         }
         lines, hits = column(connection, device, day, SUMS).row_pairs()
-        packs.append(Pack(device, day, {**columns, SUMS: Column.of_pairs(lines[kept], hits[kept])}))
+        columns[SUMS] = Column.of_pairs(lines[kept], hits[kept])
+        packs.append(Pack.of(device, day, columns))
     return packs, gone
 
 
@@ -227,7 +166,7 @@ def days(
 
 def column(connection: sqlite3.Connection, device: int, day: int, name: str) -> Column:
     """A column of a day; one without rows where it has no pack."""
-    return Column.read(connection, device, day, name) or _NOTHING
+    return Column.read(connection, device, day, name) or NOTHING
 
 
 def _rows(connection: sqlite3.Connection, device: int, first: int, last: int) -> Numbers:

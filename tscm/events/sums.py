@@ -16,7 +16,8 @@ import numpy as np
 from attrs import define, field, frozen
 from numpy.typing import NDArray
 
-from tscm.events.packs import LAST_HOUR, SUMS, Codes, Column, Numbers, days
+from tscm.events.columns import SUMS, Codes, Column, Numbers
+from tscm.events.packs import LAST_HOUR, days
 
 _PIECE = 1 << 17
 """Rows that are taken at once: what they need fits the processor's cache."""

@@ -4,6 +4,7 @@
 -- name: a column of `hits`, or `sums`.  kinds: the distinct values, rising, as little-endian int64; for
 -- `sums` first the lines, then the hits of each distinct pair.  codes: for each row the place of its value
 -- among the kinds, in one, two or four bytes as their number needs; empty where there is only one kind.
+-- `brief ...`: the day once more, by action, list, entry and outside alone, with first and last hour.
 CREATE TABLE packs (
     device INTEGER NOT NULL,
     day INTEGER NOT NULL,
