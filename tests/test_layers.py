@@ -11,6 +11,7 @@ PACKAGE = Path(__file__).parent.parent / "tscm"
 RANK = {
     "errors": 0,
     "model": 0,
+    "plural": 0,
     "syslog": 1,
     "policy": 1,
     "upload_format": 1,

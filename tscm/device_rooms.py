@@ -33,7 +33,7 @@ def users_of(settings: DeviceSettings, upload: UploadSettings) -> dict[str, str]
     """Who uses each reader of a device's log, by the reader's name; what is not there is an orphan."""
     found = {name: str(target) for name, target in targets_of(settings).items()}
     if receiver_of(settings, upload) is not None:
-        found[UPLOAD] = "log service"
+        found[UPLOAD] = "S3 store" if upload.kind == "s3" else "log service"
     return {**found, EVENTS: "roll-ups"}
 
 

@@ -3,11 +3,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tscm.cli import say, tables
+from tscm.cli.ledger import tell_ledger
 from tscm.cli.list import table as device_table
 from tscm.cli.progress import PlainProgress
 from tscm.cli.state import state_pairs, status_pairs
 from tscm.cli.update import list_row
 from tscm.model import Progress
+from tscm.upload.outcome import UploadOutcome
 
 
 @settings(deadline=None, max_examples=200)
@@ -144,6 +146,45 @@ def test_alarms_of_a_state_are_shown() -> None:
     assert "tsadmin configure" in shown
     assert "5 failures" in shown
     assert "No space left on device" in shown
+
+
+def test_lines_lost_to_damage_name_the_command_that_tells_where() -> None:
+    readers = {"forward": {"expired": 9, "expired_by_cause": {"age": 2, "lost": 7}}}
+    state = {"name": "office", "log": {"readers": readers}, "forward": {"sentence": "on"}}
+    shown = dict(state_pairs({}, state))
+
+    assert shown["syslog forward expired"] == "9 (age 2, lost 7)"
+    assert "7 lines were lost" in shown["attention"]
+    assert "`tsadmin spool verify office`" in shown["attention"]
+
+
+def test_the_ledger_names_the_command_for_lines_lost_to_damage(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    row = {"sent": 3, "not_selected": 0, "waiting": 0, "expired": 1, "difference": 0}
+    device = {"stored": 4, "readers": {"forward": {**row, "expired_by_cause": {"lost": 1}}}}
+    whole = {"stored": 4, "readers": {"forward": {**row, "expired_by_cause": {"age": 1}}}}
+    tell_ledger({"balanced": True, "devices": {"office": device, "whole": whole}})
+
+    said = capsys.readouterr().err
+    assert "office: 1 line was lost" in said
+    assert "`tsadmin spool verify office`" in said
+    assert "whole" not in said
+
+
+@pytest.mark.parametrize(
+    ("outcome", "words"),
+    [
+        (UploadOutcome(), "nothing to send"),
+        (UploadOutcome(batches=1, lines=1, bytes=1), "1 line in 1 upload, 1 byte compressed"),
+        (
+            UploadOutcome(batches=2, lines=1000, bytes=5, aside=1),
+            "1,000 lines in 2 uploads, 5 bytes compressed; 1 batch set aside",
+        ),
+    ],
+)
+def test_an_upload_is_told_with_the_right_nouns(outcome: UploadOutcome, words: str) -> None:
+    assert str(outcome) == words
 
 
 def test_a_restart_makes_no_upload_a_thing_that_never_was() -> None:

@@ -32,7 +32,10 @@ def service(said: ServiceAnswer | None, figures: dict[str, Any] | None = None) -
 
 
 def siem(probed: str | None = None, answers: bool = True, **figures: Any) -> Finding:
-    return onward.judge_siem("TCP siem:514", figures or None, probed, answers=answers)
+    expired = figures.pop("expired", None)
+    return onward.judge_siem(
+        "TCP siem:514", figures or None, probed, answers=answers, expired=expired
+    )
 
 
 LAST_GOOD = {"last_update": {"good": True, "finished_at": NOW - 600}}
@@ -83,7 +86,9 @@ CASES: list[tuple[Finding, Verdict, str]] = [
     (onward.judge_siem(None, None, None, answers=False), GOOD, "not forwarded"),
     (siem("connection refused"), BROKEN, "connection refused"),
     (siem(failures=2, last_error="x", sentence="is tried again"), DOUBTFUL, "tried again"),
-    (siem(expired=7), DOUBTFUL, "7 lines expired"),
+    (siem(expired={"age": 4, "space": 3, "lost": 2}), DOUBTFUL, "7 lines expired"),
+    (siem(expired={"age": 0, "lost": 1}), DOUBTFUL, "1 line was lost to damage"),
+    (siem(expired={"age": 0, "lost": 0}), GOOD, "takes connections"),
     (siem(failures=0, last_error="old"), GOOD, "takes connections"),
     (siem(), GOOD, "takes connections"),
     (siem(answers=False), GOOD, "nobody can tell"),

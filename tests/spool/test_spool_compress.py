@@ -20,6 +20,7 @@ from tscm.spool.compress import (
 from tscm.spool.disk import Disk
 from tscm.spool.service import SpoolService
 from tscm.spool.tools_export import Wanted, export_log
+from tscm.spool.tools_verify import verify_log
 
 
 def packed(folder: Path, text: bytes) -> Path:
@@ -134,6 +135,21 @@ def test_search_and_export_read_what_all_readers_have_passed(tmp_path: Path) -> 
     assert whole == b"\n".join(numbered(0, 35)) + b"\n"
     (needle,) = numbered(12, 1)
     assert tsadmin(tmp_path, "search", "asa", needle.decode(), "--raw") == needle + b"\n"
+
+
+def test_a_damaged_compressed_segment_is_named_as_its_file_is(tmp_path: Path) -> None:
+    clock = Clock()
+    spool = sealed(tmp_path, clock)
+    clock.pump([1] * 12)
+    closed(spool)
+    damaged = tmp_path / f"asa/syslog.{270:020d}.zst"
+    damaged.write_bytes(damaged.read_bytes()[:-9])
+    parts: list[bytes] = []
+    done = export_log(Disk(), tmp_path, "asa", parts.append)
+    assert b"".join(parts) == b"\n".join((*numbered(0, 10), *numbered(20, 10))) + b"\n"
+    (sentence,) = done.missing
+    assert sentence.startswith(f"{damaged} cannot be read: a compressed segment")
+    assert [one.where for one in verify_log(Disk(), tmp_path, "asa")] == [str(damaged)]
 
 
 def tsadmin(root: Path, *words: str) -> bytes:

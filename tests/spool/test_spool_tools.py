@@ -47,6 +47,16 @@ def test_a_log_is_told_in_a_line(tmp_path: Path) -> None:
     assert log_names(tmp_path / "nowhere") == []
 
 
+def test_of_lines_without_an_index_the_files_own_time_is_told(tmp_path: Path) -> None:
+    spool = opened(tmp_path)
+    spool.append("asa", [run_of(b"line")], 10.0)
+    closed(spool)
+    (tmp_path / f"asa/.spool/{0:020d}.index").unlink()
+    os.utime(tmp_path / "asa/syslog", (77.0, 77.0))
+    (one,) = list_logs(ReadOnly(), tmp_path)
+    assert (one.stored_lines, one.first_at, one.last_at) == (1, 77.0, 77.0)
+
+
 def test_a_log_in_order_has_no_findings(tmp_path: Path) -> None:
     sealed_log(tmp_path)
     assert harms(tmp_path) == []
@@ -170,7 +180,10 @@ def test_an_export_goes_on_behind_a_segment_that_is_away(tmp_path: Path) -> None
     parts: list[bytes] = []
     found = export_log(ReadOnly(), tmp_path, "asa", parts.append)
     assert b"".join(parts) == expected[:270] + expected[540:]
-    assert found.missing == ("segment 270: No such file or directory",)
+    assert found.missing == (
+        f"{tmp_path}/asa/syslog.{270:020d} is missing; the rest is there, "
+        "`tsadmin spool verify asa` tells more",
+    )
 
 
 def test_a_record_that_goes_bad_while_the_log_is_open_does_not_stop_its_readers(

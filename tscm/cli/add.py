@@ -19,6 +19,7 @@ from tscm.cli.session import Session
 from tscm.devices import refuse_without_servers
 from tscm.errors import ControlUnavailable, DeviceExists, Fault, SettingsFaulty, TscmError
 from tscm.model import Json
+from tscm.plural import many
 from tscm.settings import values
 from tscm.settings.files import read_node
 
@@ -160,7 +161,7 @@ def tell_added(result: Json) -> None:
     size = result.get("settings", {}).get("max_policy_size")
     if size is not None:
         say.info(
-            f"Max Policy Size is {say.many(size, 'entry', 'entries')}; if the device bears it well, raise it step by "
+            f"Max Policy Size is {many(size, 'entry', 'entries')}; if the device bears it well, raise it step by "
             f"step with `tsadmin configure {name}`"
         )
     say.info(f"Device {name} is stored")

@@ -8,6 +8,7 @@ from tscm.cli import say
 from tscm.cli.names import device_argument
 from tscm.cli.progress import shown_progress
 from tscm.cli.session import Session
+from tscm.plural import many
 
 
 @click.group()
@@ -33,6 +34,6 @@ def rebuild(session: Session, /, name: str, *, json_output: bool) -> None:
         say.as_json(done)
     else:
         say.info(
-            f"{say.many(done['lines'], 'line', 'lines')} of {name} counted anew, "
-            f"{say.many(done['hours'], 'hour', 'hours')} replaced"
+            f"{many(done['lines'], 'line', 'lines')} of {name} counted anew, "
+            f"{many(done['hours'], 'hour', 'hours')} replaced"
         )

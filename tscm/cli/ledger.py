@@ -9,11 +9,11 @@ import click
 
 from tscm.cli import say
 from tscm.cli.names import optional_device_argument
-from tscm.cli.say import many
 from tscm.cli.session import Session
 from tscm.cli.state import when
 from tscm.cli.tables import cell_text, show_table
 from tscm.model import Json
+from tscm.plural import many
 
 _SENDERS_SHOWN = 10
 _GAPS_SHOWN = 10
@@ -79,6 +79,7 @@ def tell_ledger(balance: Json) -> None:
             rows,
             "Stored, since each device's log began",
         )
+    _tell_lost(balance.get("devices", {}))
     _tell_dropped(book or {})
     _tell_gaps(balance)
     _tell_orphans(balance)
@@ -122,6 +123,23 @@ def _devices(devices: Json) -> Iterator[tuple[Any, ...]]:
             say.warn(
                 f"{name}: the log grew by {one['difference']:+,} lines against what the listeners "
                 f"stored in it"
+            )
+
+
+def _tell_lost(devices: Json) -> None:
+    """Whose files were damaged before a reader was past, and where to look."""
+    for name, one in devices.items():
+        lost = max(
+            (
+                (figures.get("expired_by_cause") or {}).get("lost", 0)
+                for figures in (one.get("readers") or {}).values()
+            ),
+            default=0,
+        )
+        if lost:
+            say.warn(
+                f"{name}: {many(lost, 'line was', 'lines were')} lost to damage before a reader was past; "
+                f"`tsadmin spool verify {name}` names the files"
             )
 
 

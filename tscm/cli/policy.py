@@ -16,6 +16,7 @@ from tscm.cli.tables import show_table
 from tscm.cli.update import failure_told, tell_outcome
 from tscm.cli.why import command as why
 from tscm.model import Json, Progress
+from tscm.plural import many
 
 _UPDATES_SHOWN = 20
 
@@ -55,9 +56,7 @@ def dropped(session: Session, /, name: str, *, search: str | None, json_output: 
         say.info(f"{count:,} {missing.format(kind)} not on the device: cut, or not yet applied")
         left = (answer[kind].get("left_out") or {}).get("count", 0)
         if left:
-            say.info(
-                f"{say.many(left, 'entry', 'entries')} of the {kind} list left out by the guard"
-            )
+            say.info(f"{many(left, 'entry', 'entries')} of the {kind} list left out by the guard")
 
 
 def _entries(label: str, found: Json) -> None:

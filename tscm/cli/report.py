@@ -16,6 +16,7 @@ from tscm.cli.state import when
 from tscm.cli.tables import show_table
 from tscm.cli.times import Time
 from tscm.model import Json, Progress
+from tscm.plural import many
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """What makes a spreadsheet take a cell for a formula."""
@@ -65,7 +66,7 @@ def command(
         _as_table(found)
     if found["counts_are_low"] and not json_output:
         say.warn(
-            f"the firewall said {say.many(found['counts_are_low'], 'time', 'times')} that it had stopped "
+            f"the firewall said {many(found['counts_are_low'], 'time', 'times')} that it had stopped "
             f"counting denied flows (106101): all counts are low; raise `access-list deny-flow-max`"
         )
 

@@ -24,11 +24,6 @@ def _escaped(character: str) -> str:
     return character.encode("unicode_escape", "surrogatepass").decode("ascii")
 
 
-def many(count: int, one: str, more: str) -> str:
-    """A number with its noun: `1 entry`, `12,000 entries`."""
-    return f"{count:,} {one if count == 1 else more}"
-
-
 def info(text: str, *, aside: bool = False) -> None:
     """A line for the operator; *aside* of data that a program reads from the output."""
     _line(f"[INFO ] : {visible(text, keep=chr(10))}", aside=aside)

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
-from tscm.cli.say import many
 from tscm.model import Json
+from tscm.plural import many
 
 Pair = tuple[str, Any]
 NEVER = "never"
@@ -170,6 +170,12 @@ def _reader(label: str, state: Json, figures: Json | None, reader: str, off: str
             causes = counts.get("expired_by_cause") or {}
             words = ", ".join(f"{cause} {lines:,}" for cause, lines in causes.items() if lines)
             yield f"{label} expired", f"{counts['expired']:,}" + (f" ({words})" if words else "")
+            if causes.get("lost"):
+                yield (
+                    "attention",
+                    f"{many(causes['lost'], 'line was', 'lines were')} lost to damage of the log before "
+                    f"{label} was past; `tsadmin spool verify {state['name']}` names the files",
+                )
     if figures.get("lag_seconds"):
         yield f"{label} lag", f"{figures['lag_seconds']:,.1f} s"
     if figures.get("rate"):

@@ -16,6 +16,7 @@ from tscm.cli.session import Session
 from tscm.cli.tables import show_table
 from tscm.errors import TscmError
 from tscm.model import Json
+from tscm.plural import many
 
 _FINDINGS_SHOWN = 10
 
@@ -126,16 +127,16 @@ def list_row(kind: str, figures: Json) -> tuple[Any, ...]:
 def left_out(kind: str, figures: Json) -> Iterator[str]:
     """What is missing on the device of what was published."""
     if figures.get("left_out"):
-        left = say.many(figures["left_out"], "entry", "entries")
+        left = many(figures["left_out"], "entry", "entries")
         yield f"{left} of the {kind} list left out: {_counted(figures['causes'])}"
     if figures.get("normalised"):
-        had = say.many(figures["normalised"], "entry", "entries")
+        had = many(figures["normalised"], "entry", "entries")
         yield f"{had} of the {kind} list had host bits set; they were cleared"
     if figures.get("warned"):
-        seen = say.many(figures["warned"], "entry", "entries")
+        seen = many(figures["warned"], "entry", "entries")
         yield f"{seen} of the {kind} list kept that should be looked at: {_counted(figures['warnings'])}"
     if figures.get("cut"):
-        cut = say.many(figures["cut"], "entry", "entries")
+        cut = many(figures["cut"], "entry", "entries")
         yield (
             f"{cut} of the {kind} list cut to the Max policy size; "
             f"raise it step by step if the device bears it"

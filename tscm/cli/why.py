@@ -10,6 +10,7 @@ from tscm.cli.session import Session
 from tscm.cli.state import when
 from tscm.errors import TscmError
 from tscm.model import Json, Progress
+from tscm.plural import many
 
 
 @click.command("why")
@@ -59,7 +60,7 @@ def _tell_seen(seen: Json) -> None:
         say.plain(f"  entry {one['entry']}: {_hits(one)}")
     more = seen["count"] - len(seen["entries"])
     if more:
-        say.plain(f"  and {say.many(more, 'entry', 'entries')} more were seen hitting")
+        say.plain(f"  and {many(more, 'entry', 'entries')} more were seen hitting")
     for one in seen["address"]:
         say.plain(f"  {one['outside']} itself: {_hits(one)}")
     if not seen["count"]:
@@ -68,6 +69,6 @@ def _tell_seen(seen: Json) -> None:
 
 def _hits(one: Json) -> str:
     return say.visible(
-        f"{one['action']} {say.many(one['hits'], 'time', 'times')} by {one['list']}, first in the hour of "
+        f"{one['action']} {many(one['hits'], 'time', 'times')} by {one['list']}, first in the hour of "
         f"{when(one['first_hour'])}, last of {when(one['last_hour'])}"
     )

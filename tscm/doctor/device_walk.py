@@ -211,13 +211,15 @@ def _judge_onward(patient: Patient, look: DeviceLook) -> list[Finding]:
     ]
     figures = [state.get("forward"), *(state.get("forward_also") or ())]
     by_target = {one["target"]: one for one in figures if one}
-    for target, fault in seen.targets.values():
+    readers = (state.get("log") or {}).get("readers") or {}
+    for reader, (target, fault) in seen.targets.items():
         found.append(
             onward.judge_siem(
                 str(target),
                 by_target.get(str(target)),
                 fault,
                 answers=target.protocol != "UDP",
+                expired=(readers.get(reader) or {}).get("expired_by_cause"),
             )
         )
     if not seen.targets:

@@ -8,6 +8,7 @@ from attrs import frozen
 
 from tscm.doctor.finding import Finding, broken, doubtful, good
 from tscm.model import Json
+from tscm.plural import many
 from tscm.upload.failure import proxy_words
 
 _QUIET_SECONDS = 3600
@@ -186,11 +187,17 @@ def judge_log_service(
 
 
 def judge_siem(
-    target: str | None, figures: Json | None, probed: str | None, *, answers: bool
+    target: str | None,
+    figures: Json | None,
+    probed: str | None,
+    *,
+    answers: bool,
+    expired: Mapping[str, int] | None = None,
 ) -> Finding:
     """
     One target of forwarding.  *probed* is why no connection could be made (None: it could);
-    *answers* is no for UDP, where nobody can tell.
+    *answers* is no for UDP, where nobody can tell; *expired* are lines that its reader could not
+    have, by cause.
     """
     link = "SIEM"
     if target is None:
@@ -199,11 +206,20 @@ def judge_siem(
         return broken(link, f"{target}: {probed}", "see whether it is up and takes lines there")
     if figures is not None and figures.get("failures") and figures.get("last_error"):
         return doubtful(link, str(figures["sentence"]), "it can be reached; see whether it lasts")
-    if figures is not None and figures.get("expired"):
+    causes = dict(expired or {})
+    damaged = causes.pop("lost", 0)
+    if late := sum(causes.values()):
         return doubtful(
             link,
-            f"{target}: {figures['expired']:,} lines expired before they could be sent",
+            f"{target}: {many(late, 'line', 'lines')} expired before they could be sent",
             "it was away or slow for longer than the lines are kept",
+        )
+    if damaged:
+        return doubtful(
+            link,
+            f"{target}: {many(damaged, 'line was', 'lines were')} lost to damage of the log before they "
+            "could be sent",
+            "`tsadmin spool verify NAME` names the files; the target has no part in it",
         )
     if not answers:
         return good(link, f"{target} is sent to; over UDP nobody can tell what arrives")

@@ -68,7 +68,9 @@ class DatagramLink:
         try:
             sock.connect(address)
         except OSError as error:
-            self._timer = self._reactor.callLater(0, self._end, ended_by(error.errno or 0))
+            self._timer = self._reactor.callLater(
+                0, self._end, ended_by(error.errno or 0, datagrams=True)
+            )
             return
         self._reactor.addReader(self)
         self._timer = self._reactor.callLater(0, self._begin)
@@ -106,14 +108,14 @@ class DatagramLink:
             self._socket.recv(65536)
         except OSError as error:
             if error.errno not in _BLOCKED:
-                self._end(ended_by(error.errno or 0))
+                self._end(ended_by(error.errno or 0, datagrams=True))
         return None
 
     def connectionLost(self, _: Failure) -> None:
         """The reactor saw an error wait at the socket."""
         if not self._ended:
             code = self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-            self._end(ended_by(code) if code else Ended("connection failed"))
+            self._end(ended_by(code, datagrams=True) if code else Ended("connection failed"))
 
     def _pump(self) -> None:
         """Send one burst; then go on in the reactor's next turn, or when there is credit."""

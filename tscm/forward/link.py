@@ -142,7 +142,16 @@ _SENTENCES = {
 _RESETS = {errno.ECONNRESET, errno.EPIPE, errno.ETIMEDOUT, errno.EHOSTUNREACH, errno.ENETUNREACH}
 
 
-def ended_by(code: int) -> Ended:
+_DATAGRAM_SENTENCES = {
+    errno.ECONNREFUSED: (
+        "says that nothing takes datagrams on this port: check that its syslog input runs and "
+        "listens there over UDP"
+    ),
+}
+
+
+def ended_by(code: int, *, datagrams: bool = False) -> Ended:
     """The end that an error number of the kernel means, in words that name no address."""
-    sentence = _SENTENCES.get(code) or f"connection failed: {os.strerror(code)}"
+    special = _DATAGRAM_SENTENCES.get(code) if datagrams else None
+    sentence = special or _SENTENCES.get(code) or f"connection failed: {os.strerror(code)}"
     return Ended(sentence, reset=code in _RESETS)

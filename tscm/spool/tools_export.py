@@ -136,14 +136,26 @@ def export_passages(
     wanted = wanted or Wanted()
     lines = size = 0
     missing: list[str] = []
-    for start, end in [*((one.start, one.end) for one in view.kept), (view.base, view.end)]:
+    live = view.folder.live
+    for start, end, path in [
+        *((one.start, one.end, view.path_of(one)) for one in view.kept),
+        (view.base, view.end, live),
+    ]:
         try:
             for passage in _passages(disk, view, start, end - start, wanted):
                 size += take(passage)
                 lines += passage.data.count(b"\n")
         except OSError as error:
-            missing.append(f"segment {start}: {error.strerror or error}")
+            missing.append(
+                f"{path} {_words(error)}; the rest is there, `tsadmin spool verify {name}` tells more"
+            )
     return Exported(lines=lines, bytes=size, missing=tuple(missing))
+
+
+def _words(error: OSError) -> str:
+    if isinstance(error, FileNotFoundError):
+        return "is missing"
+    return f"cannot be read: {error.strerror or error}"
 
 
 def _passages(

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from attrs import frozen
 
-from tscm.spool.catalogue import RECORD_BYTES, CatalogueDamaged, Segment, decode_segment
+from tscm.spool.catalogue import COMPRESSED, RECORD_BYTES, CatalogueDamaged, Segment, decode_segment
 from tscm.spool.cursor import Cursor, decode_cursor
 from tscm.spool.disk import READ, Disk
 from tscm.spool.index import Index, read_index
@@ -83,6 +83,11 @@ class LogView:
         """Sealed segments whose text should be there."""
         return tuple(segment for segment in self.records if not segment.gone)
 
+    def path_of(self, segment: Segment) -> Path:
+        """The file that a sealed segment should be in."""
+        packed = segment.flags & COMPRESSED
+        return (self.folder.compressed if packed else self.folder.segment)(segment.start)
+
 
 def list_logs(disk: Disk, logs: Path) -> list[LogSummary]:
     """All logs under *logs*.  Raises `OSError`."""
@@ -153,9 +158,7 @@ def summary(disk: Disk, view: LogView) -> LogSummary:
             or disk.size_of(view.folder.compressed(segment.start))
             or 0
         )
-    runs = view.live_index.runs if view.live_index else ()
-    first_at = kept[0].first_at if kept else (runs[0].received_at if runs else 0.0)
-    last_at = runs[-1].received_at if runs else (view.records[-1].last_at if view.records else 0.0)
+    first_at, last_at = _received(disk, view)
     return LogSummary(
         name=view.name,
         stored_lines=view.lines,
@@ -168,3 +171,18 @@ def summary(disk: Disk, view: LogView) -> LogSummary:
         readers=tuple(sorted(view.cursors)),
         clean=bool(view.state and view.state.clean),
     )
+
+
+def _received(disk: Disk, view: LogView) -> tuple[float, float]:
+    """
+    When the first and the last line that are kept came, as far as anybody knows.
+
+    Of lines that a crash left without an index nobody does: when the file was written last must do.
+    """
+    runs = view.live_index.runs if view.live_index else ()
+    times = [run.received_at for run in runs if run.received_at]
+    if view.live_lines and (not runs or len(times) < len(runs)):
+        times.append(disk.changed_at(view.folder.live) or 0.0)
+    times += [at for one in view.kept for at in (one.first_at, one.last_at)]
+    times = [at for at in times if at]
+    return min(times, default=0.0), max(times, default=0.0)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from attrs import frozen
 
-from tscm.spool.catalogue import CHECKED, COMPRESSED, Segment
+from tscm.spool.catalogue import CHECKED, Segment
 from tscm.spool.compress import CompressedDamaged, text_crc
 from tscm.spool.disk import Disk
 from tscm.spool.index import Index, read_index
@@ -77,8 +77,7 @@ def _list(view: LogView) -> Iterator[Finding]:
 
 
 def _segment(disk: Disk, view: LogView, segment: Segment) -> Iterator[Finding]:
-    packed = bool(segment.flags & COMPRESSED)
-    where = str((view.folder.compressed if packed else view.folder.segment)(segment.start))
+    where = str(view.path_of(segment))
     try:
         text = open_text(disk, view.folder, segment.start)
     except FileNotFoundError:

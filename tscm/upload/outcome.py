@@ -4,6 +4,8 @@ What an upload did.
 
 from attrs import frozen
 
+from tscm.plural import many
+
 
 @frozen(kw_only=True)
 class UploadOutcome:
@@ -21,8 +23,12 @@ class UploadOutcome:
         """For people."""
         if not self.batches and not self.aside:
             return "nothing to send"
-        text = f"{self.lines:,} lines in {self.batches} uploads, {self.bytes:,} bytes compressed"
-        return f"{text}; {self.aside} batches set aside" if self.aside else text
+        text = (
+            f"{many(self.lines, 'line', 'lines')} in {many(self.batches, 'upload', 'uploads')}, "
+            f"{many(self.bytes, 'byte', 'bytes')} compressed"
+        )
+        aside = f"; {many(self.aside, 'batch', 'batches')} set aside" if self.aside else ""
+        return text + aside
 
     def plus(self, other: "UploadOutcome") -> "UploadOutcome":
         """Both together."""
