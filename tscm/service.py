@@ -42,6 +42,7 @@ from tscm.settings.files import read_node
 from tscm.settings.layout import Layout
 from tscm.settings.lock import RootLock
 from tscm.settings.node import NodeSettings
+from tscm.settings.owner import left_to_owner
 from tscm.settings_watch import WATCH_SECONDS, SettingsWatch
 from tscm.spool.service import SpoolService
 from tscm.store.database import Store
@@ -198,9 +199,11 @@ class NodeService(Service):
         Take the root and bind everything.  Raises `TscmError`; a port below 1024 needs the right.
         """
         super().privilegedStartService()
-        self.lock.acquire()
-        self.intake.privilegedStartService()
-        self.control.privilegedStartService()
+        # twistd may give root's rights up behind this: what root makes here must not stay root's.
+        with left_to_owner(self.layout):
+            self.lock.acquire()
+            self.intake.privilegedStartService()
+            self.control.privilegedStartService()
         self.watch.privilegedStartService()
         for one in self.portal:
             one.privilegedStartService()

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tscm.cli.owner import left_to_owner, owner_of
 from tscm.settings.layout import Layout
+from tscm.settings.owner import left_to_owner, owner_of
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Options, Tsadmin

@@ -4,12 +4,13 @@ A machine whose process 1 is the real systemd, with the product's units as they 
 
 import ctypes
 import os
+import signal
 import socket
 import subprocess
 import sys
 import sysconfig
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -18,7 +19,7 @@ import pytest
 import tscm
 from tests.manager.manager_process import Manager, wait_for
 from tests.manager.systemd_root import LOG, USER_ID
-from tscm.cli.owner import left_to_owner
+from tscm.settings.owner import left_to_owner
 
 UNITS = Path(__file__).parents[2] / "etc"
 SERVICE = "tscm.service"
@@ -114,6 +115,18 @@ class Machine:
         """The manager's log, as far as there is one."""
         return self.manager.said() if self.manager.log.exists() else ""
 
+    def twistd(self, *options: str, as_user: Sequence[str] = ()) -> "Started":
+        """A manager that systemd knows nothing of; without *as_user* root starts it."""
+        return Started(
+            subprocess.Popen(
+                [
+                    *("nsenter", "--target", str(self.pid), "--all", "--", *as_user),
+                    *("/opt/tscm/bin/twistd", "-n", "--pidfile=", *options, "tscm"),
+                ],
+                stdin=subprocess.DEVNULL,
+            )
+        )
+
     def drop_in(self, text: str) -> None:
         """Change the service as `systemctl edit` does."""
         folder = self.root / f"etc/systemd/system/{SERVICE}.d"
@@ -171,6 +184,39 @@ class Machine:
                 time.sleep(0.05)
             else:
                 return
+
+
+class Started:
+    """
+    A process within a machine, by the one outside that waits for it and ends as it ends.
+    """
+
+    def __init__(self, waits: "subprocess.Popen[bytes]") -> None:
+        self._waits = waits
+        self._children = Path(f"/proc/{waits.pid}/task/{waits.pid}/children")
+
+    @property
+    def pid(self) -> int:
+        """Its number outside; 0 where there is none."""
+        try:
+            return int(self._children.read_text() or 0)
+        except OSError:
+            return 0
+
+    @property
+    def runs(self) -> bool:
+        """Whether it has not ended."""
+        return self._waits.poll() is None
+
+    def ended(self) -> int:
+        """Wait for its end; its exit status."""
+        return self._waits.wait(20)
+
+    def stop(self) -> int:
+        """End it, if it runs; its exit status."""
+        if self.runs and (pid := self.pid):
+            os.kill(pid, signal.SIGTERM)
+        return self.ended()
 
 
 def _seen() -> list[str]:

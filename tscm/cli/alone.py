@@ -14,7 +14,6 @@ from twisted.internet.defer import Deferred
 from twisted.internet.selectreactor import SelectReactor
 from twisted.python.failure import Failure
 
-from tscm.cli.owner import left_to_owner
 from tscm.cli.signals import handlers_kept
 from tscm.devices import stored_device
 from tscm.events.history import with_history
@@ -23,6 +22,7 @@ from tscm.model import Json, Report
 from tscm.settings.files import read_node
 from tscm.settings.layout import Layout
 from tscm.settings.lock import RootLock
+from tscm.settings.owner import left_to_owner
 from tscm.store.database import Store
 from tscm.store.policies import Policies
 from tscm.threads import Threads

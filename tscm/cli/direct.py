@@ -9,12 +9,12 @@ from attrs import define, field
 
 from tscm import __version__, devices
 from tscm.cli.backend import ManagerDown
-from tscm.cli.owner import left_to_owner
 from tscm.devices import NETWORK, Reach
 from tscm.model import Json, Report
 from tscm.settings.files import device_names, read_device, read_node
 from tscm.settings.layout import Layout
 from tscm.settings.lock import RootLock
+from tscm.settings.owner import left_to_owner
 
 MODULES = ("TSCM-Core", "ts-asarest")
 

@@ -5,11 +5,11 @@
 import click
 
 from tscm.cli import say
-from tscm.cli.owner import left_to_owner
 from tscm.cli.prompts import InputEnded
 from tscm.cli.session import Session
 from tscm.cli.tables import show_pairs, show_table
 from tscm.errors import TscmError
+from tscm.settings.owner import left_to_owner
 
 
 @click.group()

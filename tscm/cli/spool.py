@@ -15,7 +15,6 @@ import click
 from click.shell_completion import CompletionItem
 
 from tscm.cli import say
-from tscm.cli.owner import left_to_owner
 from tscm.cli.session import Session
 from tscm.cli.state import when
 from tscm.cli.tables import show_pairs, show_table
@@ -24,6 +23,7 @@ from tscm.errors import TscmError
 from tscm.plural import many
 from tscm.settings.layout import Layout
 from tscm.settings.lock import RootLock
+from tscm.settings.owner import left_to_owner
 from tscm.settings.values import nickname
 
 if TYPE_CHECKING:

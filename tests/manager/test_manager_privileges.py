@@ -1,0 +1,111 @@
+"""
+A manager that root starts and that gives root's rights up, and one that never had them.
+"""
+
+import os
+import signal
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.manager.manager_process import wait_for
+from tests.manager.systemd_machine import Machine, Started, need_machine
+
+pytestmark = pytest.mark.peer("nsenter")
+
+NOBODY = 65534
+IDS = ("Uid", "Gid", "Groups")
+CAPABILITIES = ("CapInh", "CapPrm", "CapEff", "CapAmb")
+FIREWALL = "127.0.0.2"
+LISTEN = '[listen]\nudp = ["127.0.0.1:514"{udp}]\ntcp = ["127.0.0.1:514", "127.0.0.1:1470"]\n'
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Iterator[Machine]:
+    need_machine()
+    made = Machine(tmp_path)
+    try:
+        for name in ("etc/tscm", "var/lib/tscm", "var/log/threatstop"):
+            folder = made.root / name
+            folder.mkdir(parents=True, exist_ok=True)
+            os.chown(folder, NOBODY, NOBODY)
+        made.manager.layout.settings_file.write_text(LISTEN.format(udp=""))
+        made.add_device("fw", FIREWALL)
+        yield made
+    finally:
+        made.end()
+
+
+@pytest.fixture
+def dropped(machine: Machine) -> Iterator[Started]:
+    """Started by root on ports of root's, to go on as nobody."""
+    started = machine.twistd("--uid", "nobody", "--gid", "nogroup")
+    try:
+        wait_for(lambda: "tscm works on" in machine.manager_said(), machine.manager_said)
+        yield started
+    finally:
+        started.stop()
+
+
+def test_root_is_given_up_for_good_and_lines_come_in_on_roots_ports(
+    machine: Machine, dropped: Started
+) -> None:
+    told = dict(
+        line.split(":\t", 1)
+        for line in Path(f"/proc/{dropped.pid}/status").read_text().splitlines()
+        if ":\t" in line
+    )
+    assert {one for name in IDS for one in told[name].split()} == {str(NOBODY)}
+    assert {int(told[name], 16) for name in CAPABILITIES} == {0}
+    with machine.socket(FIREWALL, socket.SOCK_DGRAM) as out:
+        out.sendto(b"over UDP", ("127.0.0.1", 514))
+        machine.manager.when_lines("fw", 1)
+    for number in (514, 1470):
+        with machine.socket(FIREWALL, socket.SOCK_STREAM) as out:
+            out.connect(("127.0.0.1", number))
+            out.sendall(b"over TCP to %d\n" % number)
+    assert sorted(machine.manager.when_lines("fw", 3)) == [
+        b"over TCP to 1470",
+        b"over TCP to 514",
+        b"over UDP",
+    ]
+    made = [
+        *machine.manager.layout.logs.rglob("*"),
+        *machine.manager.layout.key.parent.rglob("*"),
+    ]
+    assert {path.name for path in made} >= {"fw", "syslog", "key", "tscm.db"}
+    assert {path.stat().st_uid for path in made} == {NOBODY}
+    assert dropped.stop() == -signal.SIGTERM  # as twistd ends when it is told to
+    assert "Traceback" not in machine.manager_said()
+
+
+def test_a_port_that_nobody_may_have_is_said_and_the_others_stay(
+    machine: Machine, dropped: Started
+) -> None:
+    machine.manager.layout.settings_file.write_text(LISTEN.format(udp=', "127.0.0.1:515"'))
+    wait_for(lambda: "127.0.0.1:515" in machine.manager_said(), machine.manager_said)
+    (sentence,) = [one for one in machine.manager_said().splitlines() if "127.0.0.1:515" in one]
+    assert "CAP_NET_BIND_SERVICE" in sentence
+    assert sentence.endswith("the listeners before it stay")
+    with machine.socket(FIREWALL, socket.SOCK_DGRAM) as out:
+        out.sendto(b"as before", ("127.0.0.1", 514))
+        assert machine.manager.when_lines("fw", 1) == [b"as before"]
+    assert dropped.stop() == -signal.SIGTERM  # as twistd ends when it is told to
+
+
+def test_who_may_not_have_a_port_is_told_what_to_do(machine: Machine) -> None:
+    user = ("setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups")
+    run = machine.root / "run/tscm"
+    run.mkdir()
+    os.chown(run, NOBODY, NOBODY)
+    said = machine.manager.log
+    said.touch()
+    os.chown(said, NOBODY, NOBODY)
+    refused = machine.twistd(as_user=user)
+    assert refused.ended() == 4
+    (sentence,) = [one for one in machine.manager_said().splitlines() if "514" in one]
+    assert "CAP_NET_BIND_SERVICE" in sentence
+    assert "Traceback" not in machine.manager_said()
+    assert not machine.manager.layout.logs.exists()
