@@ -168,6 +168,38 @@ def test_a_name_below_a_zone_is_asked_directly(port: int) -> None:
     assert found.serial == 41
 
 
+@pytest.mark.parametrize(
+    ("trigger", "network"),
+    [
+        ("24.0.2.0.192.rpz-ip", "192.0.2.0/24"),
+        ("32.7.113.0.203.rpz-ip", "203.0.113.7/32"),
+        ("48.zz.1.db8.2001.rpz-ip", "2001:db8:1::/48"),
+        ("128.1.zz.db8.2001.rpz-ip", "2001:db8::1/128"),
+        ("24.5.100.51.198.rpz-ip", "198.51.100.0/24"),
+    ],
+)
+def test_a_trigger_of_a_response_policy_is_asked_directly(
+    port: int, trigger: str, network: str
+) -> None:
+    found = fetched(f"{trigger}.rpz.example", port)
+    assert found.entries.cidrs() == [network]
+    assert (found.refused_count, found.other_records) == (0, 0)
+    assert found.source == f"dns://127.0.0.1:{port}"
+
+
+def test_an_exception_or_no_network_is_left_out_of_a_direct_answer_too(port: int) -> None:
+    for trigger, cause in (("8.0.0.0.10", "rpz-passthru"), ("33.1.1.1.1", "")):
+        found = fetched(f"{trigger}.rpz-ip.rpz.example", port)
+        assert len(found.entries) == 0
+        assert found.refused_count == 1
+        assert cause in found.refused[0].cause
+
+
+def test_a_trigger_that_a_response_policy_does_not_have_is_no_such_name(port: int) -> None:
+    with pytest.raises(ListUnavailable, match="no such name"):
+        fetched("24.9.9.9.9.rpz-ip.rpz.example", port)
+
+
 @pytest.mark.peer("knotd")
 def test_where_transfer_is_refused_the_names_own_records_serve(tmp_path: Path) -> None:
     with knot(tmp_path, ZONES | {"big.example": BIG}, transfer=False) as port:

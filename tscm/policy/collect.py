@@ -226,6 +226,12 @@ class Collector:
         )
 
 
+def is_rpz_trigger(owner: bytes) -> bool:
+    """Whether a name, as `read_name` gives it, has labels before `rpz-ip`: such a one tells a network."""
+    before, trigger, _zone = owner.partition(_RPZ_IP)
+    return bool(before and trigger)
+
+
 def rpz_network(labels: Sequence[str]) -> str:
     """
     The network of an RPZ IP trigger by its labels before `rpz-ip`: length, then the parts backwards.

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from attrs import define, evolve, field
 
-from tscm.policy.collect import Collector, ListTooLong
+from tscm.policy.collect import Collector, ListTooLong, is_rpz_trigger
 from tscm.policy.lists import PolicyList
 from tscm.policy.records import (
     AAAA,
@@ -48,6 +48,8 @@ WHOLE, PART = "axfr://", "dns://"
 """How a list's source begins: a transfer of which every entry was taken, or anything else."""
 _OTHER_RECORDS = 1000
 _TYPES = (A, AAAA, APL, TXT)
+_RPZ_TYPES = (CNAME, A, AAAA, TXT)
+"""What a policy's trigger is asked for: nearly all have an alias, which tells the action and leads nowhere."""
 _NO_TRANSFER = {NOERROR, FORMERR, NOTIMP, REFUSED, NOTAUTH}
 """Answers to AXFR that mean: ask for the name's own records instead."""
 _TRIES = 3
@@ -227,10 +229,11 @@ class _Asking:
         return transfer
 
     def _direct(self, why_no_transfer: str) -> PolicyList:
+        trigger = is_rpz_trigger(self._zone)
         for _ in range(_TRIES):
             before, _is_zone = self._serial()
             collector = Collector(self._limits.max_entries)
-            for kind in _TYPES:
+            for kind in _RPZ_TYPES if trigger else _TYPES:
                 table = self._session.question(kind)
                 # TC says nothing new over TCP; Knot answers SERVFAIL instead.
                 if table.truncated or (before is not None and table.rcode == SERVFAIL):
@@ -239,7 +242,10 @@ class _Asking:
                         "have the transfer allowed for this manager's address",
                     )
                 self._check(table)
-                collector.add_records(table.message, self._own(table))
+                own = self._action(table) if trigger else self._own(table)
+                collector.add_records(table.message, own)
+                if trigger and len(own):
+                    break  # its name tells the network, and would tell it again
             if self._serial()[0] == before:
                 return self._made(collector, before)
         raise ServerFault(f"{self._at} changed the list {_TRIES} times while it was read")
@@ -256,6 +262,14 @@ class _Asking:
             for number, record in enumerate(table.answers)
             if record.type in _TYPES and table.owner(record) in names
         )
+
+    def _action(self, table: Table) -> Section:
+        """What a response policy says of the trigger that is asked for."""
+        return table.answers.pick(
+            number
+            for number, record in enumerate(table.answers)
+            if record.type in _RPZ_TYPES and table.owner(record) == self._zone
+        ).part(0, 1)
 
     def _ask(self, kind: int) -> Table:
         table = self._session.question(kind)
