@@ -17,7 +17,7 @@ from attrs import define, field
 from bench.intake_aside import asides
 from bench.intake_receivers import Receiver, large_buffers, running, send
 
-RATES = tuple(map(int, os.environ.get("BENCH_RATES", "25000,50000,87500,175000").split(",")))
+RATES = tuple(map(int, os.environ.get("BENCH_RATES", "25000,50000,100000,200000").split(",")))
 """The last is half the highest rate at which nothing was lost at rest."""
 
 SECONDS = int(os.environ.get("BENCH_SECONDS", "20"))
