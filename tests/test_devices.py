@@ -9,6 +9,7 @@ from typing import Any, cast
 import pytest
 
 from tscm import devices
+from tscm.claims import relay_notes
 from tscm.devices import Reach
 from tscm.errors import (
     DeviceExists,
@@ -246,6 +247,24 @@ def test_a_relays_address_may_be_shared_and_not_become_a_devices_own(layout: Lay
     add(layout, name="other", device="192.0.2.11", syslog_sources="192.0.2.99")
     with pytest.raises(SenderConflict):
         add(layout, name="relay", device="192.0.2.99")
+
+
+def test_who_shares_a_source_is_told_that_it_stands_for_a_relay(layout: Layout) -> None:
+    add(layout, syslog_sources="192.0.2.99")
+    other = add(layout, name="other", device="192.0.2.11", syslog_sources="192.0.2.98")
+    assert relay_notes(layout, None, other) == []
+    changed = devices.reconfigure_device(
+        layout, NODE, "other", {"syslog_sources": "192.0.2.98, 192.0.2.99"}, quiet
+    )
+    (note,) = changed["notes"]
+    assert note.startswith("192.0.2.99 is a source of tstest too, and so stands for a relay")
+    again = devices.reconfigure_device(layout, NODE, "other", {"log_rotate_size": "50"}, quiet)
+    assert again["notes"] == [], "only what is new is told"
+    third = add(layout, name="third", device="192.0.2.12", syslog_sources="192.0.2.99")
+    assert [note.split(" too")[0] for note in relay_notes(layout, None, third)] == [
+        "192.0.2.99 is a source of other",
+        "192.0.2.99 is a source of tstest",
+    ]
 
 
 def test_a_change_that_would_conflict_changes_nothing(layout: Layout) -> None:

@@ -6,23 +6,22 @@ thread), `store_device` and `change_device` put the result on disk whole or not 
 caller holds the root's lock.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import attrs
 from attrs import frozen
 
+from tscm.claims import refuse_conflicts, relay_notes
 from tscm.errors import (
     DeviceChanged,
     DeviceExists,
     Fault,
     ListUnavailable,
-    SenderConflict,
     SettingsFaulty,
     SettingsUnreadable,
     TscmError,
 )
-from tscm.intake.senders import normal_address
 from tscm.model import AsaDriver, Identity, Json, Progress, Report
 from tscm.secrets import MASK, Secret, load_key
 from tscm.settings import values
@@ -277,33 +276,6 @@ def settle(settings: DeviceSettings, options: Options, check: CheckReport) -> De
     return attrs.evolve(settings, max_policy_size=check.proposed_size)
 
 
-def refuse_conflicts(layout: Layout, settings: DeviceSettings) -> None:
-    """
-    Raise `SenderConflict` where two devices would have one of their own addresses in common.
-
-    The management address is no other device's in any way, not even as an additional source: the
-    manager would not take such a file (`SenderTable.claim`).  Needs no sealing key; a device whose file is
-    damaged cannot be compared.
-    """
-    own, senders = _plain(settings.own_addresses), _plain(settings.senders)
-    for name in device_names(layout):
-        if name == settings.name:
-            continue
-        try:
-            other = read_device(layout, name, None)
-        except TscmError:
-            continue
-        shared = own & _plain(other.own_addresses)
-        shared |= _plain([settings.device]) & _plain(other.senders)
-        shared |= senders & _plain([other.device])
-        if shared:
-            raise SenderConflict(min(shared), settings.name, name)
-
-
-def _plain(addresses: Iterable[str]) -> set[str]:
-    return {normal_address(one) for one in addresses}
-
-
 def store_device(layout: Layout, settings: DeviceSettings) -> None:
     """
     Put a new device on disk; the node's sealing key is made with the first one.
@@ -361,11 +333,14 @@ def add_device(
     refuse_conflicts(layout, settings)
     check = check_device(layout, node, settings, report, reach=reach)
     settings = settle(settings, options, check)
+    notes = relay_notes(layout, None, settings)
     store_device(layout, settings)
-    return added(node, settings, check)
+    return added(node, settings, check, notes)
 
 
-def added(node: NodeSettings, settings: DeviceSettings, check: CheckReport) -> Json:
+def added(
+    node: NodeSettings, settings: DeviceSettings, check: CheckReport, notes: Sequence[str] = ()
+) -> Json:
     """The answer to `add`: what was found, what was stored, what to type on the device."""
     from tscm.asa.lines import setup_lines
 
@@ -374,6 +349,7 @@ def added(node: NodeSettings, settings: DeviceSettings, check: CheckReport) -> J
         "check": check.as_json(),
         "settings": settings_view(settings),
         "lines": setup_lines(settings, node),
+        "notes": list(notes),
     }
 
 
@@ -399,18 +375,26 @@ def reconfigure_device(
         check = check_device(layout, node, settings, report, reach=reach)
         if options.get("max_policy_size") == AUTO:
             settings = settle(settings, options, check)
+    notes = relay_notes(layout, present, settings)
     change_device(layout, present, settings)
-    return changed(present, settings, check)
+    return changed(present, settings, check, notes)
 
 
-def changed(present: DeviceSettings, settings: DeviceSettings, check: CheckReport | None) -> Json:
-    """The answer to `configure`; *notes* say what the operator has to do on the device now."""
+def changed(
+    present: DeviceSettings,
+    settings: DeviceSettings,
+    check: CheckReport | None,
+    notes: Sequence[str] = (),
+) -> Json:
+    """
+    The answer to `configure`; its *notes* say what the operator has to do on the device now, and more.
+    """
     return {
         "name": settings.name,
         "check": None if check is None else check.as_json(),
         "settings": settings_view(settings),
         "changed": changed_settings(present, settings),
-        "notes": list(_after_change(present, settings)),
+        "notes": [*notes, *_after_change(present, settings)],
     }
 
 

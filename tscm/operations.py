@@ -12,6 +12,7 @@ from attrs import define, field
 from twisted.internet.defer import DeferredLock
 
 from tscm import __version__, devices
+from tscm.claims import refuse_conflicts, relay_notes
 from tscm.clock import wall_seconds
 from tscm.errors import TscmError
 from tscm.events.history import with_history
@@ -139,19 +140,20 @@ class NodeOperations:
         node = self._node
         settings = devices.propose(table)
         devices.refuse_taken(node.layout, settings.name)
-        await node.quick.run(devices.refuse_conflicts, node.layout, settings)
+        await node.quick.run(refuse_conflicts, node.layout, settings)
         check = await node.slow.run(devices.check_device, node.layout, node.node, settings, report)
         settings = devices.settle(settings, table, check)
+        notes = await node.quick.run(relay_notes, node.layout, None, settings)
         await self._write(devices.store_device, node.layout, settings)
         node.put_in_force(settings)
-        return devices.added(node.node, settings, check)
+        return devices.added(node.node, settings, check, notes)
 
     async def change_device(self, name: str, table: Json, report: Report) -> Json:
         """See `Operations`."""
         node = self._node
         present = devices.stored_device(node.layout, name)
         settings = devices.propose(table, present)
-        await node.quick.run(devices.refuse_conflicts, node.layout, settings)
+        await node.quick.run(refuse_conflicts, node.layout, settings)
         check = None
         proposed = table.get("max_policy_size") == devices.AUTO
         if proposed or devices.needs_check(present, settings):
@@ -160,9 +162,10 @@ class NodeOperations:
             )
             if proposed:
                 settings = devices.settle(settings, table, check)
+        notes = await node.quick.run(relay_notes, node.layout, present, settings)
         await self._write(devices.change_device, node.layout, present, settings)
         node.put_in_force(settings)
-        return devices.changed(present, settings, check)
+        return devices.changed(present, settings, check, notes)
 
     async def remove_device(self, name: str) -> Json:
         """See `Operations`."""

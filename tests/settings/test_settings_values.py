@@ -77,6 +77,7 @@ def test_a_reader_gives_a_value_or_says_what_is_allowed(
         (values.yes_no, "Y", True),
         (values.many(values.address), "none", ()),
         (values.many(values.address), "192.0.2.1  192.0.2.1 a", ("192.0.2.1", "a")),
+        (values.many(values.address), "192.0.2.1, 192.0.2.1,a", ("192.0.2.1", "a")),
         (values.optional(values.proxy_url), "''", None),
         (values.proxy_url, "http://[2001:db8::1]:3128/", "http://[2001:db8::1]:3128"),
         (values.rest_url, "auto", None),

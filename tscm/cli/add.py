@@ -165,6 +165,8 @@ def tell_added(result: Json) -> None:
             f"step with `tsadmin configure {name}`"
         )
     say.info(f"Device {name} is stored")
+    for note in result.get("notes", ()):
+        say.warn(note)
     if result.get("lines"):
         say.info("What to type on the ASA:")
         say.plain("")

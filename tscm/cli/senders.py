@@ -71,3 +71,5 @@ def adopt(session: Session, /, address: str, name: str, *, json_output: bool) ->
         say.as_json(result)
     else:
         say.info(f"{sender} is a source of {name} now")
+        for note in result.get("notes", ()):
+            say.warn(note)

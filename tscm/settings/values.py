@@ -142,12 +142,12 @@ def optional(read: Callable[[Any], T]) -> Callable[[Any], T | None]:
 
 
 def many(read: Callable[[Any], T]) -> Callable[[Any], tuple[T, ...]]:
-    """Several, as a TOML list or with blanks between; `none` for none."""
-    taken = f"{allowed(read)}; several as a list or with blanks between; none"
+    """Several, as a TOML list or with blanks or commas between, as they are shown; `none` for none."""
+    taken = f"{allowed(read)}; several as a list or with blanks or commas between; none"
 
     def read_many(value: Any) -> tuple[T, ...]:
         if isinstance(value, str):
-            words = value.split()
+            words = value.replace(",", " ").split()
             value = [] if value.strip(_BLANKS).lower() in {"", "''", "none"} else words
         if not isinstance(value, list | tuple):
             raise refused(value, "is no list", taken)

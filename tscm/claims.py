@@ -1,0 +1,65 @@
+"""
+Which device the lines of an address belong to: conflicts, and addresses that stand for a relay.
+
+Blocking: the files of all devices are compared.
+"""
+
+from collections.abc import Iterable, Iterator
+
+from tscm.errors import SenderConflict, TscmError
+from tscm.intake.senders import normal_address
+from tscm.settings.device import DeviceSettings
+from tscm.settings.files import device_names, read_device
+from tscm.settings.layout import Layout
+
+
+def refuse_conflicts(layout: Layout, settings: DeviceSettings) -> None:
+    """
+    Raise `SenderConflict` where two devices would have one of their own addresses in common.
+
+    The management address is no other device's in any way, not even as an additional source: the
+    manager would not take such a file (`SenderTable.claim`).  Needs no sealing key; a device whose file is
+    damaged cannot be compared.
+    """
+    own, senders = _plain(settings.own_addresses), _plain(settings.senders)
+    for other in _others(layout, settings.name):
+        shared = own & _plain(other.own_addresses)
+        shared |= _plain([settings.device]) & _plain(other.senders)
+        shared |= senders & _plain([other.device])
+        if shared:
+            raise SenderConflict(min(shared), settings.name, other.name)
+
+
+def relay_notes(
+    layout: Layout, present: DeviceSettings | None, settings: DeviceSettings
+) -> list[str]:
+    """
+    A sentence for each additional source that is new here and that another device has already.
+
+    That is how a relay is told (`SenderTable.claim`), and nothing else: who adopts a sender for the
+    wrong device would have the lines of both sorted by what their headers say.
+    """
+    had = _plain(() if present is None else present.senders)
+    new = _plain(settings.senders) - had
+    notes = []
+    for other in _others(layout, settings.name):
+        notes += [
+            f"{address} is a source of {other.name} too, and so stands for a relay: its lines go to the "
+            f"device that their headers name, and those that name neither are dropped and counted; if it is "
+            f"no relay, take it out of the other's `--syslog_sources`"
+            for address in sorted(new & _plain(other.senders))
+        ]
+    return notes
+
+
+def _others(layout: Layout, name: str) -> Iterator[DeviceSettings]:
+    for one in device_names(layout):
+        if one != name:
+            try:
+                yield read_device(layout, one, None)
+            except TscmError:
+                continue
+
+
+def _plain(addresses: Iterable[str]) -> set[str]:
+    return {normal_address(one) for one in addresses}
