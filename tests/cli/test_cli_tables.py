@@ -215,4 +215,6 @@ def test_what_a_listener_counts_besides_is_shown_where_there_is_any() -> None:
 def test_where_lines_of_unknown_senders_are_kept_is_shown() -> None:
     kept = {"path": "/var/log/threatstop/unknown", "kept": 701, "refused": 2299}
     shown = dict(status_pairs({"intake": {"unknown_senders": {"senders": 1, "quarantine": kept}}}))
-    assert shown["quarantine"] == "/var/log/threatstop/unknown: 701 kept, 2,299 refused"
+    assert shown["quarantine"] == (
+        "/var/log/threatstop/unknown: 701 written, the latest stay within its quota; 2,299 refused"
+    )

@@ -233,7 +233,8 @@ def status_pairs(status: Json) -> Iterator[Pair]:
     if quarantine:
         yield (
             "quarantine",
-            f"{quarantine['path']}: {quarantine['kept']:,} kept, {quarantine['refused']:,} refused",
+            f"{quarantine['path']}: {quarantine['kept']:,} written, the latest stay within its quota; "
+            f"{quarantine['refused']:,} refused",
         )
     if status.get("database"):
         yield "attention", f"policies are not updated: {status['database']}"
