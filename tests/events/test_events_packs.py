@@ -7,7 +7,6 @@ import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,9 @@ from attrs import define, field
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tscm.events import packs, sums
+from tests.events.by_hand import FIRST, HOUR, KEYS, fits
+from tests.events.older_database import older_database
+from tscm.events import packs, sums, worker
 from tscm.events.brief import met
 from tscm.events.columns import Column
 from tscm.events.judge import ALLOWED, BLOCKED, INBOUND, OUTBOUND, Hit, Tally
@@ -25,10 +26,8 @@ from tscm.events.report import Question, ask
 from tscm.events.rollups import ACTIONS, EventPosition, Rollups
 from tscm.events.worker import ForceTable, Worker, open_database
 from tscm.model import Cidr
-from tscm.store.database import Store, upgrades
+from tscm.store.database import Store
 
-HOUR = 3600
-FIRST = 480_000  # a multiple of 24
 Raw = tuple[str, str, str, Cidr, bytes, bytes, bytes, bytes]
 
 RAW = st.tuples(
@@ -54,15 +53,6 @@ STEP = st.one_of(
     st.tuples(st.just("expire"), DEVICE, SOME_HOUR, st.just({})),
     st.tuples(st.just("forget"), DEVICE, SOME_HOUR, st.just({})),
 )
-KEYS: dict[str, Callable[[int, Hit], Any]] = {
-    "hour": lambda hour, _: hour * HOUR,
-    **{
-        name: lambda _, hit, name=name: getattr(hit, name)  # type: ignore[misc]
-        for name in (
-            "entry", "list", "inside", "outside", "port", "protocol", "direction", "action"
-        )
-    },
-}  # fmt: skip
 NETWORK = st.sampled_from(
     [
         "10.0.0.1", "10.0.0.0/24", "10.0.0.0/8", "203.0.113.0/24", "203.0.113.0/28",
@@ -153,29 +143,6 @@ def in_brief(
             strict=True,
         )
     }
-
-
-def fits(asked: Question, hour: int, hit: Hit) -> bool:
-    return (
-        asked.since // HOUR <= hour < asked.until / HOUR
-        and asked.action in (None, hit.action)
-        and asked.direction in (None, hit.direction)
-        and asked.list in (None, hit.list)
-        and asked.entry in (None, hit.entry)
-        and within(asked.inside, hit.inside)
-        and within(asked.outside, hit.outside)
-        and (not asked.ports or hit.port in asked.ports)
-        and hit.port not in asked.not_ports
-    )
-
-
-def within(wanted: str | None, text: str) -> bool:
-    if wanted is None or "/" not in wanted:
-        return wanted in (None, text)
-    try:
-        return ip_address(text) in ip_network(wanted)
-    except ValueError:
-        return False
 
 
 def carry_out(rollups: Rollups, by_hand: ByHand, step: tuple[str, str, int, Any]) -> None:
@@ -327,32 +294,64 @@ def test_the_worker_packs_the_hours_that_are_over() -> None:
         filled(path, range(FIRST, FIRST + 30))
         connection = open_database(str(path))
         now = (FIRST + 29) * HOUR + 5.0
-        worker = Worker(Rollups(connection), ForceTable(connection), now=lambda: now)
-        worker.pack_some()
-        assert connection.execute("SELECT COUNT(*) FROM packs").fetchone() == (0,)
-        assert worker.answer({"kind": "expire", "before_hour": FIRST}, b"") == {"gone": 0}
-        worker.pack_some()
+        packing = Worker(Rollups(connection), ForceTable(connection), now=lambda: now)
+        assert packing.answer({"kind": "pack"}, b"") == {"more": False}
         left = connection.execute("SELECT hour FROM hits").fetchall()
         assert left == [(FIRST + 29,)]
         connection.close()
         assert total(path) == 30
 
 
-def test_a_full_disk_leaves_the_rows_and_the_worker(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_moment_of_packing_ends_and_the_next_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worker, "_PACKING_SECONDS", 0.0)
+    monkeypatch.setattr(packs, "_STEP", 4)
+    monkeypatch.setattr(packs, "_FETCHED", 2)
+    with empty_database() as path:
+        filled(path, range(FIRST, FIRST + 30))
+        connection = open_database(str(path))
+        packing = Worker(Rollups(connection), ForceTable(connection), now=lambda: 1e12)
+        moments = 1
+        while packing.answer({"kind": "pack"}, b"")["more"]:
+            assert total(path) == 30
+            moments += 1
+        assert moments > 6
+        assert connection.execute("SELECT COUNT(*) FROM hits").fetchone() == (0,)
+        connection.close()
+        assert total(path) == 30
+
+
+def test_a_day_that_cannot_be_packed_leaves_its_rows_and_the_others_their_turn() -> None:
+    with empty_database() as path:
+        filled(path, range(FIRST, FIRST + 48))
+        connection = open_database(str(path))
+        connection.execute(
+            f"CREATE TRIGGER damaged BEFORE INSERT ON packs WHEN NEW.day = {FIRST // 24 + 1} "
+            "BEGIN SELECT RAISE(ABORT, 'damaged'); END"
+        )
+        packing = Worker(Rollups(connection), ForceTable(connection), now=lambda: 1e12)
+        with pytest.raises(sqlite3.Error, match="damaged"):
+            packing.answer({"kind": "pack"}, b"")
+        assert packing.answer({"kind": "pack"}, b"") == {"more": False}
+        assert connection.execute("SELECT MIN(hour), MAX(hour) FROM hits").fetchone() == (
+            FIRST + 24, FIRST + 47,
+        )  # fmt: skip
+        connection.close()
+        assert total(path) == 48
+
+
+def test_a_full_disk_leaves_the_rows_and_the_worker() -> None:
     with empty_database() as path:
         filled(path, range(FIRST, FIRST + 3))
         connection = open_database(str(path))
         connection.execute(
             "CREATE TRIGGER full BEFORE INSERT ON packs BEGIN SELECT RAISE(ABORT, 'full'); END"
         )
-        worker = Worker(Rollups(connection), ForceTable(connection), now=lambda: 1e12)
-        worker.answer({"kind": "expire", "before_hour": FIRST}, b"")
-        worker.pack_some()
-        assert "roll-ups stay in rows: full" in capsys.readouterr().err
+        packing = Worker(Rollups(connection), ForceTable(connection), now=lambda: 1e12)
+        with pytest.raises(sqlite3.Error, match="full"):
+            packing.answer({"kind": "pack"}, b"")
         connection.execute("DROP TRIGGER full")
         assert total(path) == 3
-        worker.answer({"kind": "expire", "before_hour": FIRST}, b"")
-        worker.pack_some()
+        assert packing.answer({"kind": "pack"}, b"") == {"more": False}
         assert connection.execute("SELECT COUNT(*) FROM hits").fetchone() == (0,)
         connection.close()
         assert total(path) == 3
@@ -360,23 +359,7 @@ def test_a_full_disk_leaves_the_rows_and_the_worker(capsys: pytest.CaptureFixtur
 
 def test_an_older_database_is_taken_over_with_every_count(tmp_path: Path) -> None:
     path = tmp_path / "tscm.db"
-    with sqlite3.connect(path) as old:
-        for number, sql in upgrades():
-            if number < 5:
-                old.executescript(sql)
-        old.execute("PRAGMA user_version = 4")
-        for number, text in enumerate(
-            ("fw", "b", "203.0.113.0/24", "10.0.0.1", "203.0.113.7", "tcp")
-        ):
-            old.execute("INSERT INTO words VALUES (?, ?)", (number + 1, text))
-        for hour in range(FIRST, FIRST + 50):
-            old.execute("INSERT INTO hits VALUES (1, ?, 0, 0, 2, 3, 4, 5, 6, 443, 2, 7)", (hour,))
-        old.execute("INSERT INTO daily VALUES (1, 20000, 0, 0, 2, 3, 5, 48, 168)")
-        old.execute("INSERT INTO event_readers VALUES (1, 999, 100, 3, 2, 1)")
-    old.close()
-    store = Store(path)
-    store.open()
-    store.close()
+    older_database(path, range(FIRST, FIRST + 50))
     assert total(path) == 100
     connection = open_database(str(path))
     rollups = Rollups(connection)

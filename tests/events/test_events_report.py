@@ -3,14 +3,13 @@ Reports, held against counting by hand; and what may be asked.
 """
 
 from collections import Counter
-from collections.abc import Callable
-from ipaddress import ip_address, ip_network
 from pathlib import Path
 from random import Random
 from typing import Any
 
 import pytest
 
+from tests.events.by_hand import FIRST, HOUR, KEYS, fits
 from tscm.errors import SettingsFaulty
 from tscm.events.judge import Force, Hit, Sum, judge
 from tscm.events.report import Question, ask, read_question
@@ -20,8 +19,6 @@ from tscm.policy.cidr import Entries
 from tscm.store.database import Store
 from tscm.syslog.asa_bulk import Row
 
-HOUR = 3600
-FIRST = 480_000  # a multiple of 24
 HOURS = range(FIRST, FIRST + 72)
 
 
@@ -67,36 +64,6 @@ def counted(
     connection.close()
     assert len(every) > 200
     return path, every
-
-
-KEYS: dict[str, Callable[[int, Hit], Any]] = {
-    "entry": lambda _, hit: hit.entry,
-    "list": lambda _, hit: hit.list,
-    "inside": lambda _, hit: hit.inside,
-    "outside": lambda _, hit: hit.outside,
-    "port": lambda _, hit: hit.port,
-    "protocol": lambda _, hit: hit.protocol,
-    "hour": lambda hour, _: hour * HOUR,
-    "direction": lambda _, hit: hit.direction,
-    "action": lambda _, hit: hit.action,
-}
-
-
-def fits(asked: Question, hour: int, hit: Hit) -> bool:
-    def within(wanted: str | None, text: str) -> bool:
-        return wanted is None or ip_address(text) in ip_network(wanted)
-
-    return (
-        asked.since // HOUR <= hour < asked.until / HOUR
-        and asked.action in (None, hit.action)
-        and asked.direction in (None, hit.direction)
-        and asked.list in (None, hit.list)
-        and asked.entry in (None, hit.entry)
-        and within(asked.inside, hit.inside)
-        and within(asked.outside, hit.outside)
-        and (not asked.ports or hit.port in asked.ports)
-        and hit.port not in asked.not_ports
-    )
 
 
 def test_every_report_is_what_counting_by_hand_gives(

@@ -64,9 +64,10 @@ class World:
     rounds: Rounds = field(init=False)
     logs: list[MemoryLog] = field(factory=list)
     devices: list[Followed] = field(factory=list)
+    caught_up: list[float] = field(factory=list)
 
     def __attrs_post_init__(self) -> None:
-        self.rounds = Rounds(self.clock, self.worker)  # type: ignore[arg-type]
+        self.rounds = Rounds(self.clock, self.worker, self.caught_up.append)  # type: ignore[arg-type]
 
     def follow(self, count: int) -> None:
         for number in range(count):
@@ -222,3 +223,21 @@ def test_one_that_begins_again_before_it_has_heard_is_asked_for_once(world: Worl
     world.clock.advance(LINGER_SECONDS)
     assert world.waiting() == []
     assert all(len(parts) == 1 for parts, _ in world.worker.asked)
+
+
+def test_a_device_is_told_caught_up_once_when_its_last_block_is_counted(world: World) -> None:
+    world.follow(1)
+    world.worker.at_once = False
+    world.logs[0].append_block(LINE * (2 * BLOCK_BYTES // len(LINE)))
+    world.clock.advance(LINGER_SECONDS)
+    asked = 0
+    while world.waiting():
+        assert world.caught_up == []
+        world.worker.answer()
+        asked += 1
+    assert asked > 1
+    assert world.caught_up == [1000.0]
+    world.append(0)
+    world.clock.advance(LINGER_SECONDS)
+    world.worker.answer()
+    assert world.caught_up == [1000.0, 1000.0]

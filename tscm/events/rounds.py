@@ -3,7 +3,7 @@ Rounds over all devices that have something new: what the event worker is asked,
 """
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, ClassVar
 
@@ -52,6 +52,8 @@ class Followed:
     under_way: bool = False
     waiting: list[Deferred[None]] = field(factory=list)
     """For what is under way to end."""
+    oldest: float | None = None
+    """When the first line was received of those that were read since it last was up to date."""
     counted: Json = field(factory=dict)
     damaged: tuple[int, ...] = ()
     """Generations that the block counted last needed, and that cannot be read."""
@@ -93,6 +95,8 @@ class Rounds:
 
     _reactor: Any
     _worker: WorkerProcess
+    _caught_up: Callable[[float], None]
+    """Told of a device that is up to date again, by its `oldest`."""
     _due: deque[Followed] = field(factory=deque, init=False)
     _heard: list[Followed] = field(factory=list, init=False)
     """Those with something new since the last round."""
@@ -212,7 +216,10 @@ class Rounds:
                 self._listen(one)
                 return
             one.behind = block.end < reader.end
-            batch.add(one, block_request(one, block), block.data)
+            request = block_request(one, block)
+            times = [at for _, _, at in request["origins"] if at]
+            one.oldest = min(times if one.oldest is None else [one.oldest, *times], default=None)
+            batch.add(one, request, block.data)
         one.under_way = True
 
     # -- asking -----------------------------------------------------------------
@@ -283,7 +290,11 @@ class Rounds:
             return
         if one.behind:
             self._queue(one)
-        elif one.reader.position.offset < one.reader.end:
+            return
+        if one.oldest is not None:
+            oldest, one.oldest = one.oldest, None
+            self._caught_up(oldest)
+        if one.reader.position.offset < one.reader.end:
             self._hear(one)
         else:
             self._listen(one)

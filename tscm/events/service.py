@@ -8,6 +8,8 @@ from typing import Any, ClassVar
 from attrs import define, evolve, field
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, DeferredLock
+from twisted.internet.interfaces import IDelayedCall
+from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
 from tscm.clock import wall_seconds
@@ -17,7 +19,12 @@ from tscm.events.rounds import BLOCK_BYTES, Followed, Rounds, block_request, dam
 from tscm.model import Block, Json, LogReader, Progress, Report
 from tscm.schedule import PeriodicService
 
-EXPIRE_SECONDS = 3600.0
+TIDY_SECONDS = 3600.0
+TIDY_FIRST_SECONDS = 60.0
+PACK_PAUSE_SECONDS = 1.0
+"""Between two moments of packing: the worker is for the lines first."""
+SETTLE_SECONDS = 60.0
+"""From when hours that are over were counted to packing them: other devices may have some too."""
 
 
 @define(eq=False)
@@ -36,21 +43,24 @@ class EventService(Service):
     _kept_days: int = 35
     _now: Callable[[], float] | None = None
     _followed: dict[str, Followed] = field(factory=dict, init=False)
-    _expiring: PeriodicService = field(init=False)
+    _tidying: PeriodicService = field(init=False)
+    _again: bool = field(default=False, init=False)
+    """There is something to pack that the turn under way has not seen."""
+    _settling: IDelayedCall | None = field(default=None, init=False)
     _rounds: Rounds = field(init=False)
     _recounting: DeferredLock = field(factory=DeferredLock, init=False)
     """The worker has one hour of one device in hand when it counts anew."""
 
     def __attrs_post_init__(self) -> None:
-        self._rounds = Rounds(self._reactor, self._worker)
-        self._expiring = PeriodicService(
-            self._reactor, EXPIRE_SECONDS, self._expire, "expiry of roll-ups", 60.0
+        self._rounds = Rounds(self._reactor, self._worker, self._caught_up)
+        self._tidying = PeriodicService(
+            self._reactor, TIDY_SECONDS, self._tidy, "tidying of roll-ups", TIDY_FIRST_SECONDS
         )
 
     def startService(self) -> None:
         """Begin to read."""
         super().startService()
-        self._expiring.startService()
+        self._tidying.startService()
         for one in self._followed.values():
             self._rounds.begin(one)
 
@@ -60,7 +70,10 @@ class EventService(Service):
         return Deferred.fromCoroutine(self._stop())
 
     async def _stop(self) -> None:
-        stopped = self._expiring.stopService()
+        if self._settling is not None:
+            self._settling.cancel()
+            self._settling = None
+        stopped = self._tidying.stopService()
         if stopped is not None:
             await stopped
         followed, self._followed = self._followed, {}
@@ -139,6 +152,7 @@ class EventService(Service):
             report(Progress(phase="recount", text=name, done=offset, total=limit))
         self._check_followed(one)
         done = await self._worker.ask({"kind": "recounted", "device": name})
+        self._settle()
         return {"name": name, "lines": lines, "hours": done["hours"]}
 
     def figures(self, name: str) -> Json:
@@ -152,13 +166,48 @@ class EventService(Service):
             "fault": one.last_error or damage(name, one.damaged),
         }
 
+    # -- in the background --------------------------------------------------------
+
+    def _caught_up(self, oldest: float) -> None:
+        """A device is up to date; where it was not so when an hour ended, that hour can be packed now."""
+        if int(oldest) // HOUR_SECONDS < int(self._wall_seconds()) // HOUR_SECONDS:
+            self._settle()
+
+    def _settle(self) -> None:
+        if self.running and self._settling is None:
+            self._settling = self._reactor.callLater(SETTLE_SECONDS, self._settled)
+
+    def _settled(self) -> None:
+        self._settling = None
+        self._again = True
+        self._tidying.run_soon()
+
+    async def _tidy(self) -> None:
+        self._again = True
+        while self._again:
+            self._again = False
+            await self._expire()
+            await self._pack()
+
     async def _expire(self) -> None:
-        now = self._now() if self._now else wall_seconds(self._reactor)
-        before = int(now - self._kept_days * 86400) // HOUR_SECONDS
+        before = int(self._wall_seconds() - self._kept_days * 86400) // HOUR_SECONDS
         try:
             await self._worker.ask({"kind": "expire", "before_hour": before})
         except WorkerFailed as error:
             self._log.warn("old roll-ups stay: {error}", error=str(error))
+
+    async def _pack(self) -> None:
+        """
+        Have hours that are over packed, in moments: blocks that come meanwhile go in between.
+        """
+        try:
+            while (await self._worker.ask({"kind": "pack"}))["more"]:
+                await deferLater(self._reactor, PACK_PAUSE_SECONDS)
+        except WorkerFailed as error:  # the disk is full, say
+            self._log.warn("roll-ups stay in rows: {error}", error=str(error))
+
+    def _wall_seconds(self) -> float:
+        return self._now() if self._now else wall_seconds(self._reactor)
 
 
 def _up_to(block: Block, limit: int) -> Block:

@@ -128,13 +128,13 @@ class Worker:
     """Hours that a damaged generation had a part in: what was counted of them is better."""
     _now: Callable[[], float] = time.time
     _unpacked: list[tuple[int, int]] = field(factory=list, init=False)
-    """Devices and days that have rows of hours that are over."""
+    """Devices and days that had rows of hours that are over, as of the last look, and have not had their turn."""
 
     def answer(self, request: Json, data: bytes) -> Json:
         """
         Carry *request* out.
 
-        Its kind is `many`, `coverage`, `recount`, `recounted`, `forget` or `expire`.
+        Its kind is `many`, `coverage`, `recount`, `recounted`, `forget`, `expire` or `pack`.
         """
         kind, device = request["kind"], request.get("device", "")
         if kind == "many":
@@ -144,40 +144,38 @@ class Worker:
         if kind == "recount":
             return self._recount(device, request, data)
         if kind == "recounted":
-            counted = self._finish(device)
-            self._look_for_rows()
-            return counted
+            return self._finish(device)
         if kind == "forget":
             self._rollups.forget(device)
             return {}
         if kind == "expire":
-            gone = self._rollups.expire(int(request["before_hour"]))
-            self._look_for_rows()
-            return {"gone": gone}
+            return {"gone": self._rollups.expire(int(request["before_hour"]))}
+        if kind == "pack":
+            return self._pack()
         raise ValueError(f"unknown request {kind!r}")
 
-    def pack_some(self) -> None:
+    def _pack(self) -> Json:
         """
-        Pack hours that are over, for a moment: whoever asks next waits so long, and rows serve as well.
+        Pack hours that are over, for a moment: whoever asks next waits so long.
+
+        Gives whether more is to do of what there was at the first look; what comes late meanwhile is
+        left for the next, or a day would be written again for every line of it.
         """
+        this_hour = int(self._now()) // HOUR_SECONDS
+        if not self._unpacked:
+            self._unpacked = self._rollups.unpacked(this_hour)
         ends = time.monotonic() + _PACKING_SECONDS
-        while self._unpacked and time.monotonic() < ends:
+        while self._unpacked:
             try:
-                more = self._rollups.pack(*self._unpacked[-1], self._this_hour())
-            except (sqlite3.Error, ValueError) as error:
-                # The disk is full, say: it is tried again in an hour.
-                sys.stderr.write(f"roll-ups stay in rows: {error}\n")
-                self._unpacked.clear()
-                return
+                more = self._rollups.pack(*self._unpacked[-1], this_hour)
+            except FAULTS:
+                self._unpacked.pop()  # a damaged day must not keep the others from their turn
+                raise
             if not more:
                 self._unpacked.pop()
-
-    def _look_for_rows(self) -> None:
-        """Hourly, and when hours were counted anew: lines that come late are left until then."""
-        self._unpacked = self._rollups.unpacked(self._this_hour())
-
-    def _this_hour(self) -> int:
-        return int(self._now()) // HOUR_SECONDS
+            if time.monotonic() >= ends:
+                break
+        return {"more": bool(self._unpacked)}
 
     def _many(self, parts: Sequence[Json], data: bytes) -> list[Json]:
         """
@@ -297,7 +295,6 @@ def serve(path: str, requests: BinaryIO, answers: BinaryIO) -> None:
             found = _error(error)
         answers.write(json.dumps(found).encode() + b"\n")
         answers.flush()
-        worker.pack_some()
     connection.close()
 
 
