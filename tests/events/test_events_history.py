@@ -2,13 +2,16 @@
 Since when an address is on a list, and what it was seen to do.
 """
 
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Any
 
 import pytest
 from attrs import define
+from hypothesis import given
+from hypothesis import strategies as st
 
-from tscm.events.history import with_history
+from tscm.events.history import _lies_in, with_history
 from tscm.events.judge import Force, judge
 from tscm.events.rollups import EventPosition, Rollups
 from tscm.events.worker import open_database
@@ -19,6 +22,24 @@ from tscm.store.policies import Generation, Policies, pack
 from tscm.syslog.asa_bulk import policy_rows
 
 HOUR = 3600
+
+NARROW = 4
+"""Bits of an address that are drawn: pairs shall meet."""
+
+
+def networks(version: Any, bits: int, first: int) -> st.SearchStrategy[Any]:
+    """Networks of any length about *first*."""
+    return st.builds(
+        lambda number, length: version((first + number, length), strict=False),
+        st.integers(0, (1 << NARROW) - 1),
+        st.one_of(st.integers(0, bits), st.integers(bits - NARROW, bits)),
+    )
+
+
+V4 = networks(IPv4Network, 32, 0xCB007100)
+V6 = networks(IPv6Network, 128, 0x20010DB8 << 96)
+PAIR_OF_V4 = st.tuples(V4, V4)
+PAIR_OF_V6 = st.tuples(V6, V6)
 
 
 @define
@@ -155,6 +176,14 @@ def test_hours_that_were_taken_away_are_told_no_more(world: World, packed_to: in
     (one,) = world.ask("203.0.113.7")["seen"]["address"]
     assert (one["first_hour"], one["last_hour"]) == (480_012 * HOUR, 480_030 * HOUR)
     assert (one["lines"], one["hits"]) == (2, 2)
+
+
+@given(st.one_of(PAIR_OF_V4, PAIR_OF_V6, st.tuples(V4, V6), st.tuples(V6, V4)))
+def test_an_entry_lies_within_a_network_as_ipaddress_says(pair: tuple[Any, Any]) -> None:
+    entry, asked = pair
+    assert _lies_in(str(entry), asked) == (
+        entry.version == asked.version and entry.subnet_of(asked)
+    )
 
 
 def test_of_many_entries_those_that_hit_most_are_told(

@@ -9,6 +9,7 @@ import sqlite3
 from collections.abc import Sequence
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
+from socket import AF_INET, AF_INET6, inet_pton
 
 import numpy as np
 
@@ -113,10 +114,17 @@ def _entries_meeting(
 
 
 def _lies_in(text: str, asked: IPv4Network | IPv6Network) -> bool:
-    found = ip_network(text)
-    if isinstance(found, IPv4Network):
-        return isinstance(asked, IPv4Network) and found.subnet_of(asked)
-    return isinstance(asked, IPv6Network) and found.subnet_of(asked)
+    """
+    Is the CIDR *text* within *asked*?  Of two CIDRs that share an address one holds the other.
+
+    There may be thousands to look at, and an object for each takes ten times as long.
+    """
+    address, _, length = text.rpartition("/")
+    if (":" in address) != (asked.version == 6) or int(length) < asked.prefixlen:
+        return False
+    family = AF_INET6 if asked.version == 6 else AF_INET
+    number = int.from_bytes(inet_pton(family, address))
+    return int(asked.network_address) <= number <= int(asked.broadcast_address)
 
 
 def _counted(
