@@ -117,6 +117,5 @@ def _of_day(
     rows = np.flatnonzero(
         marks[wanted.codes] if len(wanted.codes) else np.repeat(marks, wanted.count)
     )
-    others = (read(name).rows()[rows] for name in (_named("action"), _named("list"), FIRST, LAST))
-    lines, hits = (one[rows] for one in read(BRIEF_SUMS).row_pairs())
-    return np.stack((wanted.rows()[rows], *others, lines, hits))
+    others = (read(name).rows_at(rows) for name in (_named("action"), _named("list"), FIRST, LAST))
+    return np.stack((wanted.rows_at(rows), *others, *read(BRIEF_SUMS).row_pairs_at(rows)))

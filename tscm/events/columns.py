@@ -68,8 +68,20 @@ class Column:
         lines, hits = np.split(self.kinds, 2)
         return self._each(lines), self._each(hits)
 
+    def rows_at(self, places: NDArray[np.intp]) -> Numbers:
+        """The values of these rows alone."""
+        return self._at(self.kinds, places)
+
+    def row_pairs_at(self, places: NDArray[np.intp]) -> tuple[Numbers, Numbers]:
+        """Lines and hits of these rows alone, of `sums`."""
+        lines, hits = np.split(self.kinds, 2)
+        return self._at(lines, places), self._at(hits, places)
+
     def _each(self, kinds: Numbers) -> Numbers:
         return kinds[self.codes] if len(self.codes) else np.repeat(kinds, self.count)
+
+    def _at(self, kinds: Numbers, places: NDArray[np.intp]) -> Numbers:
+        return kinds[self.codes[places]] if len(self.codes) else np.repeat(kinds, len(places))
 
 
 def _codes(places: NDArray[np.intp], kinds: int) -> Codes:
