@@ -7,6 +7,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,9 @@ from hypothesis import strategies as st
 
 from tests.events.by_hand import FIRST, HOUR, KEYS, fits
 from tests.events.older_database import older_database
-from tscm.events import packs, sums, worker
+from tscm.events import brief, packs, sums, worker
 from tscm.events.brief import met
-from tscm.events.columns import Column
+from tscm.events.columns import BRIEF_SUMS, Column
 from tscm.events.judge import ALLOWED, BLOCKED, INBOUND, OUTBOUND, Hit, Tally
 from tscm.events.report import Question, ask
 from tscm.events.rollups import ACTIONS, EventPosition, Rollups
@@ -145,6 +146,37 @@ def in_brief(
     }
 
 
+Brief = dict[tuple[int, ...], tuple[int, int, int, int]]
+"""By device, day and the keys in brief: first and last hour, lines and hits."""
+
+
+def kept_in_brief(connection: sqlite3.Connection) -> Brief:
+    """Each packed day in brief, as it lies beside its rows."""
+    found: Brief = {}
+    for device, day in connection.execute("SELECT DISTINCT device, day FROM packs").fetchall():
+        read = partial(packs.column, connection, device, day)
+        keys = [read(f"brief {name}").rows().tolist() for name in brief.KEYS]
+        values = (read(brief.FIRST).rows(), read(brief.LAST).rows(), *read(BRIEF_SUMS).row_pairs())
+        for *key, first, last, lines, hits in zip(
+            *keys, *(one.tolist() for one in values), strict=True
+        ):
+            assert (device, day, *key) not in found
+            found[device, day, *key] = (first, last, lines, hits)
+    return found
+
+
+def rows_in_brief(connection: sqlite3.Connection) -> Brief:
+    """What the rows of all packs come to."""
+    found: Brief = {}
+    places = [packs.KEYS.index(name) for name in brief.KEYS]
+    for device in packs.devices(connection):
+        for hour, *keys, lines, hits in packs.every(connection, device):
+            key = (device, hour // 24, *((hour, *keys)[place] for place in places))
+            first, last, *sums = found.get(key, (hour, hour, 0, 0))
+            found[key] = (min(first, hour), max(last, hour), sums[0] + lines, sums[1] + hits)
+    return found
+
+
 def carry_out(rollups: Rollups, by_hand: ByHand, step: tuple[str, str, int, Any]) -> None:
     kind, device, hour, counts = step
     tally = tally_of(counts)
@@ -190,6 +222,7 @@ def test_rows_and_packs_give_what_counting_by_hand_gives(
         rollups, by_hand = Rollups(connection), ByHand()
         for step in steps:
             carry_out(rollups, by_hand, step)
+            assert kept_in_brief(connection) == rows_in_brief(connection)
         for device in by_hand.counts:
             every: dict[tuple[int, Hit], list[int]] = {}
             for hour, hit, total in rollups.every(device):
