@@ -45,14 +45,25 @@ COUNT = st.tuples(st.integers(1, 3), st.sampled_from([3, 5, 5000, 10**9, 10**15]
 TALLY = st.dictionaries(RAW, COUNT, max_size=8)
 SOME_HOUR = st.integers(FIRST - 2, FIRST + 50)
 DEVICE = st.sampled_from(["fw", "other"])
-STEP = st.one_of(
-    st.tuples(st.just("add"), DEVICE, SOME_HOUR, TALLY),
-    st.tuples(st.just("add"), DEVICE, SOME_HOUR, TALLY),
-    st.tuples(st.just("replace"), DEVICE, SOME_HOUR, TALLY),
-    st.tuples(st.just("pack"), DEVICE, SOME_HOUR, st.just({})),
-    st.tuples(st.just("pack"), DEVICE, SOME_HOUR, st.just({})),
-    st.tuples(st.just("expire"), DEVICE, SOME_HOUR, st.just({})),
-    st.tuples(st.just("forget"), DEVICE, SOME_HOUR, st.just({})),
+STEP_HOUR = st.sampled_from([FIRST - 1, FIRST, FIRST + 1, FIRST + 2, FIRST + 25])
+"""Few, so that one step meets what another left: an hour goes out of a day that keeps others."""
+SOME_TALLY = st.dictionaries(RAW, COUNT, min_size=1, max_size=8)
+ADD = st.tuples(st.just("add"), DEVICE, STEP_HOUR, SOME_TALLY)
+PACK: st.SearchStrategy[Any] = st.tuples(
+    st.just("pack"), DEVICE, st.sampled_from([FIRST + 2, FIRST + 30]), st.just({})
+)
+STEP: st.SearchStrategy[Any] = st.one_of(
+    ADD,
+    PACK,
+    st.tuples(st.just("replace"), DEVICE, STEP_HOUR, TALLY),
+    st.tuples(st.just("expire"), DEVICE, STEP_HOUR, st.just({})),
+    st.tuples(st.just("forget"), DEVICE, STEP_HOUR, st.just({})),
+)
+STEPS = st.builds(
+    lambda first, pack, then: [*first, pack, *then],
+    st.lists(ADD, min_size=3, max_size=6),
+    PACK,
+    st.lists(STEP, min_size=2, max_size=10),
 )
 NETWORK = st.sampled_from(
     [
@@ -205,7 +216,7 @@ def carry_out(rollups: Rollups, by_hand: ByHand, step: tuple[str, str, int, Any]
 @settings(deadline=None, max_examples=120)
 @given(
     small=st.booleans(),
-    steps=st.lists(STEP, min_size=4, max_size=14),
+    steps=STEPS,
     questions=st.lists(QUESTION, min_size=6, max_size=6),
 )
 def test_rows_and_packs_give_what_counting_by_hand_gives(
@@ -263,6 +274,31 @@ def filled(path: Path, hours: range, lines: int = 1) -> None:
 
 def total(path: Path) -> int:
     return ask(path, Question(device="fw", since=0, until=1e12)).lines
+
+
+def test_a_day_in_brief_follows_each_hour_that_goes_out_of_its_pack() -> None:
+    with empty_database() as path:
+        filled(path, range(FIRST, FIRST + 30))
+        connection = open_database(str(path))
+        rollups = Rollups(connection)
+        for device, day in rollups.unpacked(FIRST + 30):
+            assert rollups.pack(device, day, FIRST + 30)
+
+        def told() -> list[int]:
+            (one,) = in_brief(connection, "fw", "entry").values()
+            assert kept_in_brief(connection) == rows_in_brief(connection)
+            return one
+
+        assert told() == [FIRST, FIRST + 29, 30, 30]
+        rollups.replace_hour("fw", FIRST + 29, Tally())
+        assert told() == [FIRST, FIRST + 28, 29, 29]
+        rollups.expire(FIRST + 3)
+        assert told() == [FIRST + 3, FIRST + 28, 26, 26]
+        rollups.replace_hour("fw", FIRST + 5, Tally())
+        assert told() == [FIRST + 3, FIRST + 28, 25, 25]
+        rollups.expire(FIRST + 27)
+        assert told() == [FIRST + 27, FIRST + 28, 2, 2]
+        connection.close()
 
 
 class Torn(BaseException):
