@@ -25,7 +25,6 @@ pytestmark = pytest.mark.peer("systemctl")
 
 ROUNDS = 3
 LARGEST_BATCH = 4096
-NAMES = ("fw-new", "fw-tcp", "fw-udp")
 TLS = ("127.0.0.1", 6514)
 LISTEN = """
 [listen]
@@ -125,42 +124,46 @@ def killed(machine: Machine, before: int) -> bool:
     )
 
 
+def under_load(
+    machine: Machine, trusted: ssl.SSLContext, strike: Callable[[int], object]
+) -> tuple[dict[str, int], dict[str, Again]]:
+    """Strike several times while lines come over TLS, TCP and UDP: how many each sent, and the streams."""
+    streams = {
+        "fw-new": Again(partial(secure, machine, trusted)),
+        "fw-tcp": Again(partial(plain, machine)),
+    }
+    sends = {**streams, "fw-udp": datagrams(machine)}
+    with ExitStack() as stack:
+        senders = {name: stack.enter_context(Sender(send)) for name, send in sends.items()}
+        for round_ in range(ROUNDS):
+            time.sleep(0.5)
+            strike(round_)
+        wait_for(lambda: len(streams["fw-new"].begun) == ROUNDS + 1, machine.manager_said)
+        sent = {name: sender.end() for name, sender in senders.items()}
+    stop_when_all_is_read(machine, {name: count - 1 for name, count in sent.items()})
+    return sent, streams
+
+
 def test_a_restart_takes_of_tls_what_was_under_way_and_nothing_of_the_rest(
     machine: Machine, trusted: ssl.SSLContext
 ) -> None:
-    over_tls, over_tcp = Again(partial(secure, machine, trusted)), Again(partial(plain, machine))
-    with ExitStack() as stack:
-        senders = [
-            stack.enter_context(Sender(send)) for send in (over_tls, over_tcp, datagrams(machine))
-        ]
-        for _ in range(ROUNDS):
-            time.sleep(0.5)
-            machine.systemctl("restart", SERVICE)
-        wait_for(lambda: len(over_tls.begun) == ROUNDS + 1, machine.manager_said)
-        sent = [sender.end() for sender in senders]
-    stop_when_all_is_read(machine, dict(zip(NAMES, (one - 1 for one in sent), strict=True)))
-    assert numbers(machine, "fw-tcp") == list(range(sent[1]))
-    assert numbers(machine, "fw-udp") == list(range(sent[2]))
-    assert len(missing(numbers(machine, "fw-new"), over_tls.begun, sent[0])) == ROUNDS
+    sent, streams = under_load(machine, trusted, lambda _: machine.systemctl("restart", SERVICE))
+    for name in ("fw-tcp", "fw-udp"):
+        assert numbers(machine, name) == list(range(sent[name]))
+    over_tls = numbers(machine, "fw-new")
+    assert len(missing(over_tls, streams["fw-new"].begun, sent["fw-new"])) == ROUNDS
 
 
 def test_a_kill_takes_what_nobody_had_read_and_senders_come_again(
     machine: Machine, trusted: ssl.SSLContext
 ) -> None:
-    over_tls, over_tcp = Again(partial(secure, machine, trusted)), Again(partial(plain, machine))
-    with ExitStack() as stack:
-        senders = [
-            stack.enter_context(Sender(send)) for send in (over_tls, over_tcp, datagrams(machine))
-        ]
-        for round_ in range(ROUNDS):
-            time.sleep(0.5)
-            machine.systemctl("kill", "--signal", "KILL", SERVICE)
-            wait_for(partial(killed, machine, round_), machine.manager_said)
-        wait_for(lambda: len(over_tls.begun) == ROUNDS + 1, machine.manager_said)
-        sent = [sender.end() for sender in senders]
-    stop_when_all_is_read(machine, dict(zip(NAMES, (one - 1 for one in sent), strict=True)))
+    def kill(round_: int) -> None:
+        machine.systemctl("kill", "--signal", "KILL", SERVICE)
+        wait_for(partial(killed, machine, round_), machine.manager_said)
+
+    sent, streams = under_load(machine, trusted, kill)
     found = numbers(machine, "fw-udp")
     assert found == sorted(set(found))
-    assert sent[2] - len(found) <= ROUNDS * LARGEST_BATCH
-    for name, sender, count in zip(NAMES, (over_tls, over_tcp), sent, strict=False):
-        assert len(missing(numbers(machine, name), sender.begun, count)) == ROUNDS
+    assert sent["fw-udp"] - len(found) <= ROUNDS * LARGEST_BATCH
+    for name, stream in streams.items():
+        assert len(missing(numbers(machine, name), stream.begun, sent[name])) == ROUNDS
