@@ -49,6 +49,7 @@ from tscm.store.database import Store
 from tscm.store.policies import Policies
 from tscm.threads import Threads
 from tscm.update.service import UpdateService
+from tscm.update.turns import MAX_LENT
 from tscm.update.ways import ordinary_ways, resolve
 from tscm.watch import WatchService
 
@@ -105,9 +106,8 @@ class NodeService(Service):
         node, reactor = self.node, self.reactor
         self.lock = RootLock(self.layout.lock, "the manager")
         self.quick = Threads(reactor, _QUICK_THREADS, "tscm-quick")
-        self.slow = Threads(
-            reactor, node.policy.parallel_updates + node.upload.parallel, "tscm-slow"
-        )
+        parallel = node.policy.parallel_updates + node.upload.parallel
+        self.slow = Threads(reactor, parallel + MAX_LENT, "tscm-slow")
         self.store = Store(self.layout.database)
         self.spool = SpoolService(self.layout.logs, node.spool, reactor, self.quick)
         self.senders = SenderTable()

@@ -28,6 +28,7 @@ from tscm.store.policies import Policies
 from tscm.threads import Threads
 from tscm.update.outcome import UpdateOutcome
 from tscm.update.service import UpdateService
+from tscm.update.turns import MAX_LENT
 from tscm.update.ways import Ways
 
 reactor: Any = global_reactor
@@ -110,7 +111,7 @@ async def fifty(tmp_path: Path) -> AsyncIterator[Fifty]:
         firewalls[f"fw{number}"] = Watched(asa)
     world = World(firewalls[SLOW].asa, bounds=Bounds())  # whose patience outlasts the others' runs
     world.publish(block=ENTRIES)
-    threads = Threads(reactor, world.node.policy.parallel_updates, "tscm-test")
+    threads = Threads(reactor, world.node.policy.parallel_updates + MAX_LENT, "tscm-test")
     threads.startService()
     ways = Ways(fetch=world.fetch, opener=world.open, resolve=lambda _: (), now=reactor.seconds)
     updates = UpdateService(reactor, threads, world.node, Policies(store), ways)
@@ -152,6 +153,28 @@ async def test_forty_nine_converge_while_one_waits_for_its_answer_and_then_that_
         assert not one.overlaps, name
         assert one.asa.counts.in_flight_most == 1, name
         assert len(one.asa.device.tokens) == 0, name
+
+
+@pytest_twisted.ensureDeferred
+async def test_more_silent_devices_than_are_updated_at_a_time_do_not_delay_the_others(
+    fifty: Fifty,
+) -> None:
+    names = list(fifty.firewalls)
+    silent, others = names[:6], names[6:]
+    assert len(silent) > fifty.world.node.policy.parallel_updates
+    for name in silent:
+        fifty.firewalls[name].slow = True
+    waiting = [fifty.ask(name) for name in silent]
+
+    outcomes = await gatherResults([fifty.ask(name) for name in others])
+    assert [one.result for one in outcomes] == ["changed"] * len(others)
+    assert not any(run.called for run in waiting)
+
+    for name in silent:
+        fifty.firewalls[name].let_go()
+    last = await gatherResults(waiting)
+    assert [one.result for one in last] == ["changed"] * len(silent)
+    assert all(fifty.holds(name) == set(ENTRIES) for name in names)
 
 
 @pytest.fixture

@@ -178,7 +178,7 @@ class UpdateService(Service):
         async def purge() -> "PurgeOutcome":
             job = evolve(self._job(one), force=force)
             try:
-                done = await self._turns.in_thread(purge_device, job, report)
+                done = await self._turns.in_thread(one, purge_device, job, report)
             except LoginRefused:
                 if not one.gone:
                     self._note_refused_login(name)
@@ -209,7 +209,7 @@ class UpdateService(Service):
                 job = self._job(one)
             except TscmError:
                 job = self._bare_job(one)
-            done = await self._turns.in_thread(call, job)
+            done = await self._turns.in_thread(one, call, job)
             if refused(done) and not one.gone:
                 self._note_refused_login(name)
             return done

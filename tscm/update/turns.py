@@ -1,5 +1,8 @@
 """
 Whose turn it is: one run of a device at a time, a few devices at once, pauses that hold nothing.
+
+A run that waits for its device does no work that the bound on runs is for.  So it lends its place
+to the next one, and a few firewalls that answer slowly or never delay nobody.
 """
 
 from collections.abc import Callable, Coroutine
@@ -13,7 +16,7 @@ from twisted.internet.defer import (
     DeferredLock,
     DeferredSemaphore,
 )
-from twisted.internet.interfaces import IReactorTime
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.internet.task import deferLater
 
 from tscm.clock import wall_seconds
@@ -28,6 +31,11 @@ if TYPE_CHECKING:
     from tscm.update.run import UpdateRun
 
 T = TypeVar("T")
+
+SILENT_SECONDS = 5.0
+"""A run that got no further for so long waits for somebody else."""
+MAX_LENT = 32
+"""Threads for runs that lent their place: each holds its lists in memory while it waits."""
 
 
 @define(eq=False)
@@ -68,9 +76,45 @@ class Updated:
 
 
 @define(eq=False)
+class Place:
+    """
+    One of the few places, for one call in a thread.
+
+    It is lent for good: to wait for it anew in the middle of a push would leave a device alone
+    half-way.  So for a moment more runs than the setting says may get on, when silent devices come back.
+    """
+
+    _turns: "Turns"
+    _one: Updated
+    _seen: Progress | None = field(default=None, init=False)
+    _lent: bool = field(default=False, init=False)
+    _look: IDelayedCall | None = field(default=None, init=False)
+
+    def watch(self) -> None:
+        """Look again and again whether the run said something new, until it is silent."""
+        self._seen = self._one.progress
+        self._look = self._turns.later(self._looked)
+
+    def _looked(self) -> None:
+        self._look = None
+        # Each report is an object of its own, so that the same one means none since.
+        self._lent = self._one.progress is self._seen and self._turns.lend()
+        if not self._lent:
+            self.watch()
+
+    def leave(self) -> None:
+        """The call is over."""
+        if self._look is not None:
+            self._look.cancel()
+        self._turns.leave(lent=self._lent)
+
+
+@define(eq=False)
 class Turns:
     """
-    Lets work on devices run: in turn for each device, at most *parallel* of them in a thread.
+    Lets work on devices run: in turn for each device, at most *parallel* that get on in threads.
+
+    *threads* need room for `MAX_LENT` more, which have lent their place.
     """
 
     _clock: IReactorTime
@@ -79,6 +123,7 @@ class Turns:
     stopping: bool = field(default=False, init=False)
     _slots: DeferredSemaphore = field(init=False)
     _runs: set[Deferred[Any]] = field(factory=set, init=False)
+    _lent: int = field(default=0, init=False)
 
     def __attrs_post_init__(self) -> None:
         self._slots = DeferredSemaphore(self._parallel)
@@ -107,18 +152,39 @@ class Turns:
         self._runs.discard(run)
         return result
 
-    async def in_thread(self, call: Callable[..., T], *args: Any) -> T:
-        """Call in a thread, holding one of the few places meanwhile."""
+    async def in_thread(self, one: Updated, call: Callable[..., T], *args: Any) -> T:
+        """Call in a thread, holding one of the few places as long as the device lets it get on."""
         await self._slots.acquire()
+        place = Place(self, one)
+        place.watch()
         try:
             return await self._threads.run(call, *args)
         finally:
+            place.leave()
+
+    def later(self, call: Callable[[], None]) -> IDelayedCall:
+        """Look again after `SILENT_SECONDS`."""
+        return self._clock.callLater(SILENT_SECONDS, call)
+
+    def lend(self) -> bool:
+        """Let the next one have the place; False where too many have lent theirs."""
+        if self._lent >= MAX_LENT:
+            return False
+        self._lent += 1
+        self._slots.release()
+        return True
+
+    def leave(self, *, lent: bool) -> None:
+        """The call is over: its place is free, or was."""
+        if lent:
+            self._lent -= 1
+        else:
             self._slots.release()
 
     async def carry(self, one: Updated, run: "UpdateRun", told: Report) -> UpdateOutcome:
         """A run to its end, attempt by attempt; between two of them nothing is held."""
         while True:
-            done = await self.in_thread(run.attempt)
+            done = await self.in_thread(one, run.attempt)
             if isinstance(done, UpdateOutcome):
                 return done
             if not await self._rested(one, done, told):

@@ -1,0 +1,98 @@
+"""
+Whose turn it is, by `Clock` and threads whose calls end when the test says so.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from attrs import define, field
+from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
+
+from tscm.model import Progress
+from tscm.secrets import Secret
+from tscm.settings.device import DeviceSettings
+from tscm.update.turns import MAX_LENT, SILENT_SECONDS, Turns, Updated
+
+PLACES = 2
+SETTINGS = DeviceSettings(
+    name="fw",
+    device_id="tdid_test1",
+    device="198.51.100.1",
+    block_list="block.example",
+    allow_list="allow.example",
+    username="admin",
+    password=Secret("secret"),
+)
+
+
+@define(eq=False)
+class EndlessThreads:
+    """Threads whose calls go on until they are ended."""
+
+    under_way: list[Deferred[None]] = field(factory=list)
+
+    def run(self, _: Callable[..., Any]) -> Deferred[None]:
+        self.under_way.append(Deferred())
+        return self.under_way[-1]
+
+    def end(self, count: int) -> None:
+        for _ in range(count):
+            self.under_way.pop(0).callback(None)
+
+
+@define(eq=False)
+class Row:
+    """Many devices before a few places."""
+
+    clock: Clock = field(factory=Clock)
+    threads: EndlessThreads = field(factory=EndlessThreads)
+    turns: Turns = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.turns = Turns(self.clock, self.threads, PLACES)  # type: ignore[arg-type]  # a twin
+
+    def ask(self, count: int) -> list[Updated]:
+        devices = [Updated(SETTINGS) for _ in range(count)]
+        for one in devices:
+            Deferred.fromCoroutine(self.turns.in_thread(one, lambda: None))
+        return devices
+
+
+def test_silent_devices_lend_their_places_to_those_that_wait() -> None:
+    row = Row()
+    row.ask(4)
+    assert len(row.threads.under_way) == PLACES
+    row.clock.advance(SILENT_SECONDS)
+    assert len(row.threads.under_way) == 4
+
+
+def test_a_run_that_gets_on_keeps_its_place_however_long_it_takes() -> None:
+    row = Row()
+    devices = row.ask(4)
+    for number in range(100):
+        for one in devices:
+            one.progress = Progress(phase="push", text="changing groups", done=number)
+        row.clock.advance(SILENT_SECONDS)
+    assert len(row.threads.under_way) == PLACES
+
+
+def test_no_more_places_are_lent_than_there_are_threads_for() -> None:
+    row = Row()
+    row.ask(MAX_LENT + PLACES + 3)
+    for _ in range(MAX_LENT + 5):
+        row.clock.advance(SILENT_SECONDS)
+    assert len(row.threads.under_way) == MAX_LENT + PLACES
+    row.threads.end(1)
+    row.clock.advance(SILENT_SECONDS)
+    assert len(row.threads.under_way) == MAX_LENT + PLACES
+
+
+def test_places_that_were_lent_come_back_once_and_not_twice() -> None:
+    row = Row()
+    row.ask(4)
+    row.clock.advance(SILENT_SECONDS)
+    row.threads.end(4)
+    assert row.clock.getDelayedCalls() == []
+    row.ask(4)
+    assert len(row.threads.under_way) == PLACES
