@@ -390,8 +390,9 @@ class NodeOperations:
         """What is wrong with this process itself, for `/healthz`: a sentence each."""
         node = self._node
         found = [fault for _, fault in sorted(node.faults.items())]
-        if node.store.fault is not None:
-            found.append(str(node.store.fault))
+        store_fault = node.store.fault or node.store.trouble
+        if store_fault is not None:
+            found.append(str(store_fault))
         whole = balance(node.intake.figures(), {})
         async for name, log, one in self._balances():
             if log["fault"]:

@@ -1,6 +1,7 @@
 import sqlite3
 import stat
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -90,6 +91,40 @@ def test_a_transaction_stands_whole_or_not_at_all(store: Store) -> None:
         twice()
     with store.transaction() as cursor:
         assert cursor.execute("SELECT COUNT(*) FROM devices").fetchone() == (0,)
+
+
+def test_trouble_is_told_until_a_transaction_is_good(store: Store) -> None:
+    with pytest.raises(StoreUnusable), store.transaction() as cursor:
+        cursor.execute("SELECT * FROM what_is_not_there")
+    assert "what_is_not_there" in str(store.trouble)
+    with store.transaction() as cursor:
+        cursor.execute("SELECT COUNT(*) FROM devices")
+    assert store.trouble is None
+
+
+def test_damage_is_told_until_the_file_is_opened_anew_though_parts_of_it_can_be_read(
+    store: Store,
+) -> None:
+    with store.transaction() as cursor:  # more than the cache holds
+        rows = ((f"fw{number}", "x" * 1000) for number in range(10_000))
+        cursor.executemany("INSERT INTO devices VALUES (?, ?)", rows)
+    with closing(sqlite3.connect(store.path)) as other:
+        other.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    whole = store.path.read_bytes()
+    with store.path.open("r+b") as file:
+        file.seek(len(whole) // 2)
+        file.write(b"\xff" * (len(whole) // 2))
+
+    with pytest.raises(StoreUnusable, match="malformed"), store.transaction() as cursor:
+        cursor.execute("SELECT SUM(LENGTH(memory)) FROM devices").fetchone()
+    with store.transaction() as cursor:
+        cursor.execute("SELECT 1").fetchone()
+    assert "malformed" in str(store.trouble)
+
+    store.close()
+    store.path.write_bytes(whole)
+    store.open()
+    assert store.trouble is None
 
 
 def test_a_transaction_inside_another_is_refused(store: Store) -> None:

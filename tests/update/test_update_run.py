@@ -193,7 +193,7 @@ async def test_edits_by_hand_are_reported_and_repaired(asa: SimulatedAsa) -> Non
     outcome = await in_thread(world.run)
     assert world.converged()
     assert any(
-        "edited since" in note and "1 entries added and 2 removed" in note for note in outcome.notes
+        "edited since" in note and "entries added 1, removed 2" in note for note in outcome.notes
     )
 
 

@@ -20,6 +20,7 @@ from tscm.errors import TscmError
 BACKUPS_KEPT = 3
 _UPGRADE = re.compile(r"([0-9]{3})\.sql")
 _BUSY_SECONDS = 5.0
+_DAMAGE = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 
 
 class StoreTooNew(TscmError):
@@ -80,6 +81,12 @@ class Store:
     path: Path
     fault: TscmError | None = field(default=None, init=False)
     """Why it is not open."""
+    trouble: StoreUnusable | None = field(default=None, init=False)
+    """
+    What the last transaction failed with.  Damage stays until the file is opened anew, for other parts
+    of it can still be read; all else until a transaction is good.
+    """
+    _damaged: bool = field(default=False, init=False)
     _connection: sqlite3.Connection | None = field(default=None, init=False)
     _inside: bool = field(default=False, init=False)
 
@@ -92,7 +99,8 @@ class Store:
         except TscmError as error:
             self.fault = error
             raise
-        self.fault = None
+        self.fault = self.trouble = None
+        self._damaged = False
 
     def _open_with(self, steps: list[tuple[int, str]]) -> None:
         try:
@@ -140,10 +148,15 @@ class Store:
                 cursor.execute("ROLLBACK")
                 raise
             cursor.execute("COMMIT")
+            if not self._damaged:
+                self.trouble = None
         except sqlite3.Error as error:
             with contextlib.suppress(sqlite3.Error):
                 cursor.execute("ROLLBACK")
-            raise StoreUnusable(str(self.path), str(error)) from None
+            self.trouble = StoreUnusable(str(self.path), str(error))
+            code = getattr(error, "sqlite_errorcode", 0)  # what the module itself refuses has none
+            self._damaged |= code & 0xFF in _DAMAGE
+            raise self.trouble from None
         finally:
             cursor.close()
             self._inside = False

@@ -159,5 +159,5 @@ def edit_notes(kind: str, applied: Iterable[Cidr], present: Iterable[Cidr]) -> l
         return []
     return [
         f"the {kind} groups were edited since the last finished update, by someone else or by one "
-        f"that was broken off: {more:,} entries added and {fewer:,} removed; that is put right"
+        f"that was broken off: entries added {more:,}, removed {fewer:,}; that is put right"
     ]
