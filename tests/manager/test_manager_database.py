@@ -6,6 +6,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import httpx
@@ -116,3 +117,23 @@ def test_a_database_that_can_be_used_again_is_used_without_a_restart(manager: Ma
     send_udp(manager.port("udp"), b"<166>after")
     assert manager.when_lines("fw", 2) == [b"<166>before", b"<166>after"]
     assert manager.said().count("is not a database") == 1
+
+
+def test_a_database_that_is_damaged_under_the_running_manager_stands_in_healthz(
+    manager: Manager,
+) -> None:
+    manager.write_device("fw")
+    manager.start()
+    metrics = manager.ask("/v1/status")["metrics"][0]
+    with httpx.Client(base_url=f"http://{metrics}", trust_env=False) as client:
+        assert client.get("/healthz").status_code == 200
+        with closing(sqlite3.connect(manager.layout.database)) as other:
+            other.execute("CREATE TABLE other (one)")  # what the manager has in memory is outdated
+            other.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        garbage(manager.layout.database)
+        assert tsadmin(manager, "policy", "history", "fw").returncode == 1
+        health = client.get("/healthz")
+    assert health.status_code == 503
+    assert "file is not a database" in health.text
+    assert manager.process is not None
+    assert manager.process.poll() is None
