@@ -132,7 +132,7 @@ def under_load(
         "fw-new": Again(partial(secure, machine, trusted)),
         "fw-tcp": Again(partial(plain, machine)),
     }
-    sends = {**streams, "fw-udp": datagrams(machine)}
+    sends: dict[str, Callable[[int], object]] = {**streams, "fw-udp": datagrams(machine)}
     with ExitStack() as stack:
         senders = {name: stack.enter_context(Sender(send)) for name, send in sends.items()}
         for round_ in range(ROUNDS):
