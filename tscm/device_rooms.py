@@ -125,6 +125,12 @@ class DeviceRooms:
         """Who uses each reader of the log, by the reader's name."""
         return users_of(self.settings, self._node.node.upload)
 
+    @property
+    def set_aside(self) -> dict[str, int]:
+        """Batches that were refused for good, by the name of the reader that they came from."""
+        kept = 0 if self.upload is None else self.upload.kept_aside
+        return {UPLOAD: kept} if kept else {}
+
     def _stop(self, service: ForwardService | UploadService) -> None:
         ended: Deferred[Any] = Deferred()
         self._ending.add(ended)

@@ -22,6 +22,7 @@ def balance(
     only: str | None = None,
     *,
     users: Mapping[str, Mapping[str, str]] | None = None,
+    set_aside: Mapping[str, Mapping[str, int]] | None = None,
     book: Book | None = None,
     orphans: Sequence[Json] = (),
 ) -> Json:
@@ -31,11 +32,18 @@ def balance(
     *intake* are `IntakeService.figures()`, *devices* `SpoolService.figures()` by name.
     Counts of listeners begin with the manager's start; those of the *book* go on over starts;
     counts of a device begin with its log.  *users* says who uses each reader of a device; a reader
-    without a user is an orphan.  *orphans* are logs whose device is gone.
+    without a user is an orphan.  *set_aside* says how many batches of each wait for a decision: their
+    lines were passed.  *orphans* are logs whose device is gone.
     """
     appended = dict(intake.get("devices", {}))
+    aside = set_aside or {}
     rows = {
-        name: _device(figures, appended.get(name), None if users is None else users.get(name, {}))
+        name: _device(
+            figures,
+            appended.get(name),
+            None if users is None else users.get(name, {}),
+            aside.get(name, {}),
+        )
         for name, figures in devices.items()
         if only is None or name == only
     }
@@ -111,7 +119,10 @@ def _book(book: Book) -> Json:
 
 
 def _device(
-    figures: Mapping[str, Any], appended: Json | None, users: Mapping[str, str] | None
+    figures: Mapping[str, Any],
+    appended: Json | None,
+    users: Mapping[str, str] | None,
+    set_aside: Mapping[str, int],
 ) -> Json:
     stored = figures["stored_lines"]
     told = 0 if appended is None else appended["stored"]
@@ -129,6 +140,7 @@ def _device(
                 "orphan": users is not None and name not in users,
                 "sent": one["sent"],
                 "not_selected": one["skipped"],
+                "set_aside": set_aside.get(name, 0),
                 "expired": one["expired"],
                 "expired_by_cause": {
                     cause: lines

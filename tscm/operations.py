@@ -346,6 +346,7 @@ class NodeOperations:
             {name: node.spool.figures(name) for name in names},
             only,
             users={name: node.rooms[name].users for name in names},
+            set_aside={name: node.rooms[name].set_aside for name in names},
             book=node.bookkeeper.book() if only is None else None,
             orphans=node.spool.orphans() if only is None else (),
         )

@@ -150,12 +150,51 @@ def test_alarms_of_a_state_are_shown() -> None:
 
 def test_lines_lost_to_damage_name_the_command_that_tells_where() -> None:
     readers = {"forward": {"expired": 9, "expired_by_cause": {"age": 2, "lost": 7}}}
-    state = {"name": "office", "log": {"readers": readers}, "forward": {"sentence": "on"}}
-    shown = dict(state_pairs({}, state))
+    state = {"log": {"readers": readers}, "forward": {"sentence": "on"}}
+    shown = dict(state_pairs({"name": "office"}, state))
 
-    assert shown["syslog forward expired"] == "9 (age 2, lost 7)"
+    assert shown["syslog forward expired"] == "9 (age 2 by max_age_days, lost 7)"
     assert "7 lines were lost" in shown["attention"]
     assert "`tsadmin spool verify office`" in shown["attention"]
+
+
+def test_positions_that_were_damaged_are_told_with_what_it_meant() -> None:
+    log = {"damaged_cursors": 2, "damaged_segments": 1}
+    shown = dict(state_pairs({"name": "office"}, {"log": log}))
+
+    assert shown["damaged positions"].startswith("2 records")
+    assert "may have gone twice" in shown["damaged positions"]
+    assert "1 segment cannot be read; `tsadmin spool verify office`" in shown["attention"]
+
+
+def test_commands_in_a_state_hold_the_names_that_they_need() -> None:
+    state = {
+        "users": {},
+        "log": {"readers": {"forward": {"waiting_lines": 1}}},
+        "upload": {"sentence": "x", "set_aside": 1},
+    }
+    shown = dict(state_pairs({"name": "office"}, state))
+
+    assert "`tsadmin spool drop office forward`" in shown["without a user"]
+    assert "`tsadmin logs office --aside`" in shown["batches set aside"]
+
+
+def test_lines_that_go_again_after_a_reset_are_told() -> None:
+    shown = dict(state_pairs({}, {"forward": {"sentence": "x", "repeated": 400}}))
+
+    assert shown["syslog forward again after a reset"] == 400
+
+
+def test_the_ledger_names_the_command_for_batches_set_aside(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    row = {"sent": 3, "not_selected": 1, "waiting": 0, "expired": 0, "difference": 0}
+    device = {"stored": 4, "readers": {"upload": {**row, "set_aside": 1}}}
+    tell_ledger({"balanced": True, "devices": {"office": device}})
+
+    said = capsys.readouterr().err
+    assert "office: 1 batch was refused by the log service for good" in said
+    assert "`tsadmin logs office --aside`" in said
 
 
 def test_the_ledger_names_the_command_for_lines_lost_to_damage(
@@ -188,7 +227,10 @@ def test_an_upload_is_told_with_the_right_nouns(outcome: UploadOutcome, words: s
 
 
 def test_a_restart_makes_no_upload_a_thing_that_never_was() -> None:
-    for sent, words in ((515, "before the manager's start"), (0, "never")):
+    for sent, words in (
+        (515, "before the manager's start or the last change of settings"),
+        (0, "never"),
+    ):
         upload = {"last_upload_at": None, "sent": sent, "sentence": "x"}
         assert dict(state_pairs({}, {"upload": upload}))["last upload"] == words
 

@@ -199,7 +199,10 @@ def test_a_batch_that_was_set_aside_is_listed_sent_again_or_dropped(
             for _ in range(3):
                 manager.command("POST", "/v1/devices/fw/logs")
         shown = tsadmin(manager, "show", "fw").stdout
-        assert "2; `tsadmin logs NAME --aside` lists them" in shown
+        assert "2; `tsadmin logs fw --aside` lists them" in shown
+        told = tsadmin(manager, "ledger", "fw").stderr
+        assert "fw: 2 batches were refused by the log service for good" in told
+        assert "`tsadmin logs fw --aside`" in told
         listed = json.loads(tsadmin(manager, "logs", "fw", "--aside", "--json").stdout)
         first, second = (one["key"] for one in listed["batches"])
         table = tsadmin(manager, "logs", "fw", "--aside").stdout

@@ -80,6 +80,7 @@ def tell_ledger(balance: Json) -> None:
             "Stored, since each device's log began",
         )
     _tell_lost(balance.get("devices", {}))
+    _tell_aside(balance.get("devices", {}))
     _tell_dropped(book or {})
     _tell_gaps(balance)
     _tell_orphans(balance)
@@ -141,6 +142,19 @@ def _tell_lost(devices: Json) -> None:
                 f"{name}: {many(lost, 'line was', 'lines were')} lost to damage before a reader was past; "
                 f"`tsadmin spool verify {name}` names the files"
             )
+
+
+def _tell_aside(devices: Json) -> None:
+    """Batches that wait for a decision: their lines stand among those that were not selected."""
+    for name, one in devices.items():
+        for figures in (one.get("readers") or {}).values():
+            if figures.get("set_aside"):
+                batches = many(figures["set_aside"], "batch was", "batches were")
+                say.warn(
+                    f"{name}: {batches} refused by the {figures.get('user') or 'log service'} for "
+                    f"good; the lines count as not selected, and `tsadmin logs {name} --aside` "
+                    f"lists what to send again or drop"
+                )
 
 
 def _tell_dropped(book: Json) -> None:

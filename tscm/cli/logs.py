@@ -53,6 +53,8 @@ def command(
         say.as_json(outcome)
     else:
         say.info(str(outcome.get("sentence") or "done"))
+        if outcome.get("aside"):
+            say.warn(f"`tsadmin logs {name} --aside` lists what was refused for good, and why")
 
 
 def _tell_aside(name: str, found: Json, *, json_output: bool) -> None:

@@ -25,15 +25,18 @@ def when(seconds: float | None) -> str:
 
 def state_pairs(settings: Json, state: Json) -> Iterator[Pair]:
     """The state, in the order in which an operator asks."""
+    name = settings.get("name") or "NAME"
     yield from _policy(settings, state.get("policy") or {})
-    yield from _log(state.get("log") or {})
-    yield from _reader("syslog forward", state, state.get("forward"), "forward", "off")
+    yield from _log(name, state.get("log") or {})
+    yield from _reader("syslog forward", name, state, state.get("forward"), "forward", off="off")
     for also in state.get("forward_also") or ():
-        yield from _reader(f"forward to {also['target']}", state, also, also["reader"], "off")
+        yield from _reader(
+            f"forward to {also['target']}", name, state, also, also["reader"], off="off"
+        )
     wanted = settings.get("send_logs")
     why = "off: no log service is set (url under [upload] in tscm.toml)" if wanted else "off"
-    yield from _reader("log upload", state, state.get("upload"), "upload", why)
-    yield from _orphans(state)
+    yield from _reader("log upload", name, state, state.get("upload"), "upload", off=why)
+    yield from _orphans(name, state)
     fault = (state.get("events") or {}).get("fault")
     if fault:
         yield "attention", f"events: {fault}"
@@ -116,7 +119,7 @@ def _list(figures: Json) -> str:
     return ", ".join(parts)
 
 
-def _log(log: Json) -> Iterator[Pair]:
+def _log(name: str, log: Json) -> Iterator[Pair]:
     if not log:
         return
     yield "last line received", when(log.get("last_received_at"))
@@ -131,9 +134,19 @@ def _log(log: Json) -> Iterator[Pair]:
         yield "attention", f"the log {log['fault']}"
     if log.get("gaps_total"):
         yield "unclean stops", log["gaps_total"]
+    if log.get("damaged_cursors"):
+        yield (
+            "damaged positions",
+            f"{many(log['damaged_cursors'], 'record', 'records')} of where readers stand; a reader "
+            f"falls back to the other of its two, and where both were damaged it began with the "
+            f"oldest line kept, so that lines may have gone twice",
+        )
+    if log.get("damaged_segments"):
+        segments = many(log["damaged_segments"], "segment", "segments")
+        yield "attention", f"{segments} cannot be read; `tsadmin spool verify {name}` names them"
 
 
-def _orphans(state: Json) -> Iterator[Pair]:
+def _orphans(name: str, state: Json) -> Iterator[Pair]:
     users = state.get("users")
     if users is None:
         return
@@ -142,18 +155,31 @@ def _orphans(state: Json) -> Iterator[Pair]:
             waiting = many(counts.get("waiting_lines", 0), "line", "lines")
             yield (
                 "without a user",
-                f"reader {reader}, for which {waiting} wait; `tsadmin spool drop` gives them up",
+                f"reader {reader}, for which {waiting} wait; `tsadmin spool drop {name} "
+                f"{reader}` gives them up",
             )
 
 
+_BOUNDS = {"age": "max_age_days", "size": "max_mb_per_device", "space": "min_free_mb"}
+
+
+def _expired(cause: str, lines: int) -> str:
+    """How many lines retention took, and by which setting."""
+    bound = f" by {_BOUNDS[cause]}" if cause in _BOUNDS else ""
+    return f"{cause} {lines:,}{bound}"
+
+
 _ALTERED = (
+    ("repeated", "again after a reset"),
     ("dropped", "dropped, too long for the path"),
     ("cut", "cut to a datagram"),
     ("altered", "with a line feed made a blank"),
 )
 
 
-def _reader(label: str, state: Json, figures: Json | None, reader: str, off: str) -> Iterator[Pair]:
+def _reader(
+    label: str, name: str, state: Json, figures: Json | None, reader: str, *, off: str
+) -> Iterator[Pair]:
     if figures is None:
         yield label, off
         return
@@ -168,29 +194,30 @@ def _reader(label: str, state: Json, figures: Json | None, reader: str, off: str
         yield f"{label} sent", counts.get("sent", 0)
         if counts.get("expired"):
             causes = counts.get("expired_by_cause") or {}
-            words = ", ".join(f"{cause} {lines:,}" for cause, lines in causes.items() if lines)
+            words = ", ".join(_expired(cause, lines) for cause, lines in causes.items() if lines)
             yield f"{label} expired", f"{counts['expired']:,}" + (f" ({words})" if words else "")
             if causes.get("lost"):
                 yield (
                     "attention",
                     f"{many(causes['lost'], 'line was', 'lines were')} lost to damage of the log before "
-                    f"{label} was past; `tsadmin spool verify {state['name']}` names the files",
+                    f"{label} was past; `tsadmin spool verify {name}` names the files",
                 )
     if figures.get("lag_seconds"):
         yield f"{label} lag", f"{figures['lag_seconds']:,.1f} s"
     if figures.get("rate"):
         yield f"{label} rate", f"{figures['rate']:,.0f} lines a second"
-    for name, words in _ALTERED:
-        if figures.get(name):
-            yield f"{label} {words}", figures[name]
+    for figure, words in _ALTERED:
+        if figures.get(figure):
+            yield f"{label} {words}", figures[figure]
     if "last_upload_at" in figures:
         last = figures["last_upload_at"]
         before = last is None and figures.get("sent")
-        yield "last upload", "before the manager's start" if before else when(last)
+        unknown = "before the manager's start or the last change of settings"
+        yield "last upload", unknown if before else when(last)
     if figures.get("set_aside"):
         yield (
             "batches set aside",
-            f"{figures['set_aside']:,}; `tsadmin logs NAME --aside` lists them",
+            f"{figures['set_aside']:,}; `tsadmin logs {name} --aside` lists them",
         )
     if figures.get("failing_since") and figures.get("failures", 0) > 1:
         yield (

@@ -91,7 +91,8 @@ class UploadService(Service):
     _last_round_at: float | None = field(default=None, init=False)
     _total: UploadOutcome = field(factory=UploadOutcome, init=False)
     _known: int = field(default=0, init=False)
-    _kept_aside: int = field(default=0, init=False)
+    kept_aside: int = field(default=0, init=False)
+    """Batches that were refused for good and wait for somebody to send or drop them."""
 
     def __attrs_post_init__(self) -> None:
         self._picker = Picker(self._reactor, self._threads, self._reader, self._select, self._salt)
@@ -255,7 +256,7 @@ class UploadService(Service):
     async def _one(self) -> UploadOutcome | None:
         """One part from the log to the receiver's answer; None when nothing is left."""
         if self._parts is None:
-            self._kept_aside = len(await self.set_aside())
+            self.kept_aside = len(await self.set_aside())
             self._parts = await self._threads.run(read_state, self._state)
         while self._parts and self._parts[0].end <= self._reader.position.offset:
             await self._keep(self._parts[1:])  # the stop came between the two
@@ -335,7 +336,7 @@ class UploadService(Service):
         )
         selected = b"".join(one.selected for one in stretches)
         gone = await self._threads.run(set_aside, self._aside, aside, selected)
-        self._kept_aside += 1 - gone
+        self.kept_aside += 1 - gone
         self._log.warn(
             "upload of {device}: batch {key} of {lines} lines set aside after {refusals} refusals",
             device=self._reader.device,
@@ -389,7 +390,7 @@ class UploadService(Service):
         """Drop one of them with its lines; gives what it was."""
         aside = await self._known_aside(key)
         await self._threads.run(drop_aside, self._aside, key)
-        self._kept_aside = len(await self.set_aside())
+        self.kept_aside = len(await self.set_aside())
         return aside
 
     async def _known_aside(self, key: str) -> Aside:
@@ -410,7 +411,7 @@ class UploadService(Service):
         content = await self._threads.run(pack, selected, aside.lines, part.encoding)
         await self._threads.run(self.receiver.send, part, content)
         await self._threads.run(drop_aside, self._aside, key)
-        self._kept_aside = len(await self.set_aside())
+        self.kept_aside = len(await self.set_aside())
         return UploadOutcome(batches=1, lines=content.lines, bytes=len(content.data))
 
     # -- what is shown --------------------------------------------------------
@@ -430,7 +431,7 @@ class UploadService(Service):
             "batches": self._total.batches,
             "bytes": self._total.bytes,
             "repeats_known": self._known,
-            "set_aside": self._kept_aside,
+            "set_aside": self.kept_aside,
             "batch": self._parts[0].key if self._parts else None,
             "encoding": self._encoding or "none",
             "last_upload_at": self._last_upload_at,
@@ -443,9 +444,9 @@ class UploadService(Service):
 
     def _sentence(self, now: float) -> str:
         said = self._said(now)
-        if self._kept_aside:
-            batches = "batch was" if self._kept_aside == 1 else "batches were"
-            said += f"; {self._kept_aside} {batches} refused for good and set aside"
+        if self.kept_aside:
+            batches = "batch was" if self.kept_aside == 1 else "batches were"
+            said += f"; {self.kept_aside} {batches} refused for good and set aside"
         return said
 
     def _said(self, now: float) -> str:
@@ -457,5 +458,8 @@ class UploadService(Service):
         if self._last_upload_at is None:
             before = self._reader.position.sent
             earlier = f"; {before:,} lines were before" if before else ""
-            return f"nothing was uploaded since the manager's start{earlier}"
+            return (
+                f"nothing was uploaded since the manager's start or the last change of settings"
+                f"{earlier}"
+            )
         return "all policy lines of sealed segments are uploaded"
