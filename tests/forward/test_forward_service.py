@@ -144,6 +144,28 @@ async def test_a_target_that_is_away_costs_nothing_and_loses_nothing(threads: Th
 
 
 @pytest_twisted.ensureDeferred
+async def test_a_target_that_is_away_while_nothing_waits_is_told_just_so(threads: Threads) -> None:
+    service = forward(threads, MemoryLog(), tcp(free_port()))
+    await until(lambda: service.figures()["state"] == "waiting")
+    assert "no line waits, next try in" in service.figures()["sentence"]
+    await stop(service)
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_target_is_not_said_to_have_what_expired(
+    threads: Threads, siem: TcpReceiver
+) -> None:
+    log = MemoryLog()
+    log.append(*lines(3))
+    log.expire(log.end)
+    log.append(*lines(2, 3))
+    service = forward(threads, log, tcp(siem.number))
+    await until(lambda: log.position.sent == 2)
+    assert service.figures()["sentence"].endswith("has all lines but 3 lines that expired")
+    await stop(service)
+
+
+@pytest_twisted.ensureDeferred
 async def test_after_a_reset_the_window_goes_again_and_counts_once(
     threads: Threads, siem: TcpReceiver
 ) -> None:

@@ -417,6 +417,8 @@ async def test_retention_under_a_batch_costs_only_what_it_took(
     assert outcome.lines == 6
     assert bench.log.position.expired == 4
     assert bench.log.position.sent == 6
+    await until(lambda: service.figures()["last_upload_at"] is not None)
+    assert service.figures()["sentence"].endswith("are uploaded but 4 lines that expired")
 
 
 @pytest_twisted.ensureDeferred

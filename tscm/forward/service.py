@@ -23,6 +23,7 @@ from tscm.forward.stream import StreamLink
 from tscm.forward.target import Target
 from tscm.forward.tls import TlsLink, TlsUnusable, tls_context
 from tscm.model import Json, LogReader
+from tscm.plural import many
 from tscm.schedule import backoff
 from tscm.threads import Threads
 
@@ -363,10 +364,13 @@ class ForwardService(Service):
                 )
             if self._feed.backlog_bytes:
                 return f"{target} is being sent to"
-            return f"{target} has all lines"
+            expired = self._reader.position.expired
+            but = f" but {many(expired, 'line', 'lines')} that expired" if expired else ""
+            return f"{target} has all lines{but}"
         if self._state == "waiting" and self._retry_at is not None:
             wait = max(0.0, self._retry_at - now)
-            return f"{target} {self._last_error}; lines wait on disk, next try in {wait:.0f} s"
+            waiting = "lines wait on disk" if self._feed.backlog_bytes else "no line waits"
+            return f"{target} {self._last_error}; {waiting}, next try in {wait:.0f} s"
         if self._last_error is not None and self._state != "off":
             return f"{target} is being tried again; before that it {self._last_error}"
         return f"{target}: {self._state}"

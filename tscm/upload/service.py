@@ -17,6 +17,7 @@ from twisted.python.failure import Failure
 
 from tscm.clock import wall_seconds
 from tscm.model import Json, LogReader, Progress, Report
+from tscm.plural import many
 from tscm.schedule import backoff
 from tscm.threads import Threads
 from tscm.upload.batch import (
@@ -462,4 +463,6 @@ class UploadService(Service):
                 f"nothing was uploaded since the manager's start or the last change of settings"
                 f"{earlier}"
             )
-        return "all policy lines of sealed segments are uploaded"
+        expired = self._reader.position.expired
+        but = f" but {many(expired, 'line', 'lines')} that expired" if expired else ""
+        return f"all policy lines of sealed segments are uploaded{but}"
