@@ -233,6 +233,24 @@ async def test_what_a_deaf_peer_does_not_acknowledge_is_not_sent(threads: Thread
     await siem.stop()
 
 
+@pytest_twisted.ensureDeferred
+async def test_a_peer_that_never_reads_goes_on_failing_however_long_its_connections_live(
+    threads: Threads, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tscm.forward.service._PROVEN_SECONDS", 0.3)
+    siem = TcpReceiver(deaf=True)
+    log = MemoryLog()
+    for at in range(200):
+        log.append_block(b"".join(lines(1000, at * 1000)))
+    service = forward(threads, log, tcp(siem.listen(), silence_seconds=1.0))
+    await until(lambda: service.figures()["failures"] == 2, 30)
+    figures = service.figures()
+    assert figures["failing_since"] < figures["last_error_at"]
+    await stop(service)
+    siem.reset_all()
+    await siem.stop()
+
+
 @pytest.mark.usefixtures("with_and_without_helper")
 @pytest_twisted.ensureDeferred
 async def test_a_refused_datagram_goes_again(threads: Threads) -> None:

@@ -164,9 +164,15 @@ class ForwardService(Service):
             why = Ended(f"cannot be reached from this host: {error.strerror or error}")
         else:
             why = await ended
+        if self._stuck():
+            self._connected_at = None  # it proved nothing, however long it lived
         self._let_go()
         self._feed.end(reset=why.reset)
         return why
+
+    def _stuck(self) -> bool:
+        """Whether the target takes connections and reads nothing: the back-off goes on growing then."""
+        return not self._feed.idle and self._reactor.seconds() - self._moved_at > _PROVEN_SECONDS
 
     def _let_go(self) -> None:
         self._link = None
