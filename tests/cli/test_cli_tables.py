@@ -254,6 +254,23 @@ def test_what_a_listener_counts_besides_is_shown_where_there_is_any() -> None:
     )
 
 
+def test_connections_that_were_refused_are_shown_with_their_cause() -> None:
+    counts = {"open": 3, "highest": 1200, "refused": {}}
+    shown = dict(status_pairs({"intake": {"connections": counts}}))
+    assert shown["connections"] == "3 open, 1,200 at the peak since the start"
+    counts["refused"] = {"unknown sender": 1000, "all connections taken": 2}
+    shown = dict(status_pairs({"intake": {"connections": counts}}))
+    assert shown["connections"].endswith("; refused: unknown sender 1,000, all connections taken 2")
+
+
+def test_several_faults_of_a_file_stand_on_one_line() -> None:
+    fault = "/etc/tscm/tscm.toml: 2 faults\n  listen.tcp: no address\n  listen.x: unknown"
+    shown = dict(status_pairs({"faults": {"": fault}}))
+    assert shown["fault"] == (
+        "/etc/tscm/tscm.toml: 2 faults; listen.tcp: no address; listen.x: unknown"
+    )
+
+
 def test_where_lines_of_unknown_senders_are_kept_is_shown() -> None:
     kept = {"path": "/var/log/threatstop/unknown", "kept": 701, "refused": 2299}
     shown = dict(status_pairs({"intake": {"unknown_senders": {"senders": 1, "quarantine": kept}}}))

@@ -4,6 +4,7 @@ import shutil
 import socket
 import ssl
 from collections.abc import AsyncIterator, Callable
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ from tscm.intake.senders import SenderTable
 from tscm.intake.service import IntakeService
 from tscm.intake.tls import (
     CertificateUnusable,
+    Chain,
     TlsFiles,
     TlsServer,
     client_fault,
@@ -221,7 +223,8 @@ async def test_a_client_certificate_can_be_required(start: Start, authority: Aut
     assert only(service)["received"] == 0
     assert only(service)["tls"]["handshakes_failed"] == {
         "no client certificate": 1,
-        "client certificate is neither pinned nor issued by the client CA": 3,
+        "client certificate is neither pinned nor issued by the client CA": 2,
+        "client certificate, or its CA's, has expired": 1,
     }
     good = authority.issue("client", "fw.example")
     assert await deferToThread(send, service, authority, good)
@@ -273,8 +276,23 @@ def test_client_names_are_compared_with_what_was_issued(authority: Authority) ->
     ):
         issued = authority.issue("fw.example", *sans).certificate
         assert names_of(issued) == sans
-        assert client_fault(files, issued, chained=True) == fault
-    assert client_fault(files, None, chained=True) == ""
+        assert client_fault(files, issued) == fault
+    assert client_fault(files, None) == ""
+
+
+@pytest.mark.parametrize("verdicts", [(20, 10), (10, 21), (20, 9), (18,)])
+def test_a_chain_that_does_not_hold_outweighs_a_date(verdicts: tuple[int, ...]) -> None:
+    assert chain_of(verdicts) is Chain.BROKEN
+
+
+def test_a_date_is_told_as_a_date() -> None:
+    assert chain_of(()) is Chain.GOOD
+    assert "expired" in chain_of((10,)).value
+    assert "not valid yet" in chain_of((9,)).value
+
+
+def chain_of(verdicts: tuple[int, ...]) -> Chain:
+    return reduce(Chain.with_another, map(Chain.of, verdicts), Chain.GOOD)
 
 
 def test_a_certificate_that_cannot_be_read_is_a_cause_and_no_exception(
@@ -303,5 +321,5 @@ def test_settings_that_cannot_be_meant_are_a_sentence(authority: Authority) -> N
         TlsServer(missing, lambda: 0.0).load()
     text = authority.folder / "text.pem"
     text.write_text("no certificate")
-    with pytest.raises(CertificateUnusable, match=r"text\.pem: "):
+    with pytest.raises(CertificateUnusable, match=r"text\.pem: it holds no certificate in PEM"):
         TlsServer(TlsFiles(certificate=str(text), key=str(text)), lambda: 0.0).load()

@@ -249,10 +249,7 @@ def status_pairs(status: Json) -> Iterator[Pair]:
         yield name, _listener(one)
     connections = intake.get("connections") or {}
     if connections:
-        yield (
-            "connections",
-            f"{connections.get('open', 0):,} open, {connections.get('highest', 0):,} at most",
-        )
+        yield "connections", _connections(connections)
     unknown = intake.get("unknown_senders") or {}
     if unknown.get("senders"):
         yield "unknown senders", f"{unknown['senders']:,}; `tsadmin senders` lists them"
@@ -275,7 +272,15 @@ def status_pairs(status: Json) -> Iterator[Pair]:
     if ledger.get("fault"):
         yield "attention", ledger["fault"]
     for name, fault in (status.get("faults") or {}).items():
-        yield f"fault of {name}" if name else "fault", fault
+        one = "; ".join(part.strip().rstrip(";") for part in str(fault).splitlines())
+        yield f"fault of {name}" if name else "fault", one
+
+
+def _connections(figures: Json) -> str:
+    open_, highest = figures.get("open", 0), figures.get("highest", 0)
+    words = f"{open_:,} open, {highest:,} at the peak since the start"
+    refused = [f"{cause} {count:,}" for cause, count in (figures.get("refused") or {}).items()]
+    return f"{words}; refused: {', '.join(refused)}" if refused else words
 
 
 _LISTENER_ODD = (

@@ -4,9 +4,10 @@ TLS for syslog (RFC 5425): a server context that follows its files, and whom it 
 
 import hashlib
 from collections.abc import Callable
+from enum import Enum
 from pathlib import Path
 from typing import Any, ClassVar
-from weakref import WeakSet
+from weakref import WeakKeyDictionary
 
 from attrs import define, field, frozen
 from cryptography import x509
@@ -113,12 +114,32 @@ def fingerprint_of(certificate: x509.Certificate) -> str:
     return hashlib.sha256(certificate.public_bytes(Encoding.DER)).hexdigest()
 
 
-def client_fault(files: TlsFiles, certificate: x509.Certificate | None, *, chained: bool) -> str:
+class Chain(Enum):
+    """OpenSSL's verdict on the chain of a client's certificate; the later outweighs the earlier."""
+
+    GOOD = ""
+    EARLY = "client certificate, or its CA's, is not valid yet"
+    EXPIRED = "client certificate, or its CA's, has expired"
+    BROKEN = "client certificate is neither pinned nor issued by the client CA"
+
+    @classmethod
+    def of(cls, verdict: int) -> "Chain":
+        """What OpenSSL's number for a fault means."""
+        return {9: cls.EARLY, 10: cls.EXPIRED}.get(verdict, cls.BROKEN)
+
+    def with_another(self, other: "Chain") -> "Chain":
+        """The verdict over two certificates of one chain."""
+        order = list(Chain)
+        return max(self, other, key=order.index)
+
+
+def client_fault(
+    files: TlsFiles, certificate: x509.Certificate | None, chain: Chain = Chain.GOOD
+) -> str:
     """
     Why a client may not send, in words; empty where it may.
 
-    *chained* says that its certificate leads to the client CA and is in force.  A pinned
-    certificate needs neither chain nor name.
+    A pinned certificate needs neither chain nor name.
     """
     if files.client == "off":
         return ""
@@ -126,8 +147,8 @@ def client_fault(files: TlsFiles, certificate: x509.Certificate | None, *, chain
         return "no client certificate" if files.client == "required" else ""
     if fingerprint_of(certificate) in files.client_fingerprints:
         return ""
-    if not chained:
-        return "client certificate is neither pinned nor issued by the client CA"
+    if chain is not Chain.GOOD:
+        return str(chain.value)
     if not files.client_names:
         return ""
     offered = names_of(certificate)
@@ -176,7 +197,7 @@ class TlsServer:
     loaded_at: float = field(default=0.0, init=False)
     fault: str | None = field(default=None, init=False)
     expires_at: float = field(default=0.0, init=False)
-    _unchained: "WeakSet[Any]" = field(factory=WeakSet, init=False)
+    _chains: "WeakKeyDictionary[Any, Chain]" = field(factory=WeakKeyDictionary, init=False)
     _context: Any = field(default=None, init=False)
     _signature: Any = field(default=None, init=False)
 
@@ -227,17 +248,18 @@ class TlsServer:
 
     def client_fault(self, connection: Any) -> str:
         """Why the client behind *connection* may not send; empty where it may."""
-        chained = connection not in self._unchained
+        chain = self._chains.get(connection, Chain.GOOD)
         try:
             presented = connection.get_peer_certificate(as_cryptography=True)
-            return client_fault(self.files, presented, chained=chained)
+            return client_fault(self.files, presented, chain)
         except Exception as error:  # noqa: BLE001 - what a stranger made up raises what it likes
             return f"client certificate cannot be read: {type(error).__name__}"
 
-    def _note_chain(self, connection: Any, *judged: Any) -> bool:
+    def _note_chain(self, connection: Any, _: Any, verdict: int, __: int, good: int) -> bool:
         """OpenSSL's verdict on one certificate of the chain; kept until the hand-shake is over."""
-        if not judged[-1]:
-            self._unchained.add(connection)
+        if not good:
+            before = self._chains.get(connection, Chain.GOOD)
+            self._chains[connection] = before.with_another(Chain.of(verdict))
         return True
 
     def figures(self) -> Json:
@@ -266,7 +288,9 @@ def _context_of(files: TlsFiles, note_chain: Callable[..., bool]) -> tuple[Any, 
         if files.client_ca is not None:
             path = files.client_ca
             context.load_verify_locations(path)
-    except (OSError, ValueError, SSL.Error) as error:
+    except ValueError:
+        raise CertificateUnusable(path, "it holds no certificate in PEM that can be read") from None
+    except (OSError, SSL.Error) as error:
         raise CertificateUnusable(path, words_of(error)) from None
     if files.client != "off":
         # Judged when the hand-shake is complete: a pinned certificate needs no chain.
