@@ -2,9 +2,12 @@
 `PeriodicService`: time by `Clock`.
 """
 
+import errno
+from typing import cast
+
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
-from twisted.logger import LogEvent
+from twisted.logger import ILogObserver, LogEvent, formatEvent, globalLogPublisher
 
 from tscm.schedule import SLICE_SECONDS, PeriodicService, in_slices, spread
 
@@ -25,6 +28,34 @@ def test_a_failed_run_does_not_end_the_schedule(logged_failures: list[LogEvent])
     assert runs == [0, 60, 120]
     assert clock.getDelayedCalls() == []
     assert logged_failures.pop()["label"] == "refresh"
+
+
+def test_a_want_of_descriptors_is_a_sentence_told_once_until_a_run_succeeds() -> None:
+    clock, events = Clock(), list[LogEvent]()
+    lacks = iter([True, True, False, True])
+
+    async def look() -> None:
+        if next(lacks):
+            raise OSError(errno.EMFILE, "Too many open files")
+
+    service = PeriodicService(clock, 1, look, label="the look")
+    globalLogPublisher.addObserver(cast("ILogObserver", events.append))
+    try:
+        service.startService()
+        clock.pump([1, 1, 1])
+        service.stopService()
+    finally:
+        globalLogPublisher.removeObserver(cast("ILogObserver", events.append))
+    told = [formatEvent(event) for event in events if event.get("label") == "the look"]
+    assert (
+        told
+        == [
+            "the look failed: no file descriptor is free; raise LimitNOFILE, or lower "
+            "max_connections (it is tried again)"
+        ]
+        * 2
+    )
+    assert not any("log_failure" in event for event in events)
 
 
 def test_runs_never_overlap_and_stop_waits_for_the_one_under_way() -> None:

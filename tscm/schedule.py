@@ -2,6 +2,7 @@
 Work that comes round: a `LoopingCall` that no failure ends.
 """
 
+import errno
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from typing import Any, ClassVar, TypeVar
 
@@ -27,6 +28,8 @@ class PeriodicService(Service):
 
     Runs never overlap, for the loop waits for the run's Deferred.  A run that
     fails is logged under *label* and the next one still comes: bare, the loop would stop.
+    Runs that lack a file descriptor say so once, until one succeeds: this is no fault of the
+    job's, and it comes to all of them, every second.
     """
 
     _log: ClassVar[Logger] = Logger()
@@ -37,6 +40,7 @@ class PeriodicService(Service):
     label: str = "periodic job"
     _delay: float = 0.0
     last_success_at: float | None = field(default=None, init=False)
+    _descriptors_lacked: bool = field(default=False, init=False)
     _loop: LoopingCall = field(init=False)
     _starting: IDelayedCall | None = field(default=None, init=False)
     _run: Deferred[None] | None = field(default=None, init=False)
@@ -86,9 +90,18 @@ class PeriodicService(Service):
 
     def _succeeded(self, _: None) -> None:
         self.last_success_at = self._clock.seconds()
+        self._descriptors_lacked = False
 
     def _failed(self, failure: Failure) -> None:
-        if self.running or not failure.check(CancelledError):
+        if getattr(failure.value, "errno", None) in (errno.EMFILE, errno.ENFILE):
+            if not self._descriptors_lacked:
+                self._log.error(
+                    "{label} failed: no file descriptor is free; raise LimitNOFILE, or lower "
+                    "max_connections (it is tried again)",
+                    label=self.label,
+                )
+            self._descriptors_lacked = True
+        elif self.running or not failure.check(CancelledError):
             self._log.failure("{label} failed", failure, label=self.label)
 
     def _ended(self, _: Any) -> None:
