@@ -130,6 +130,7 @@ class NodeOperations:
         state["lag_seconds"] = node.lags.of(name)
         state.update(rooms.figures())
         state["events"] = node.events.figures(name)
+        state["intake"] = node.intake.device_figures(name).get(name)
         state["udp_path"] = node.intake.figures().get("udp_path")
         state["users"] = rooms.users
         state["unbalanced"] = differences_of(self.balance(name))

@@ -263,6 +263,19 @@ def test_connections_that_were_refused_are_shown_with_their_cause() -> None:
     assert shown["connections"].endswith("; refused: unknown sender 1,000, all connections taken 2")
 
 
+def test_what_was_refused_for_want_of_a_pinned_certificate_is_shown_at_the_device() -> None:
+    for connections, lines, words in (
+        (2, 1, "2 connections and 1 line in its name refused since the start"),
+        (0, 1500, "0 connections and 1,500 lines in its name refused since the start"),
+    ):
+        refused = {"connections": connections, "lines": lines}
+        shown = dict(state_pairs({}, {"intake": {"without_certificate": refused}}))
+        assert shown["without its certificate"].startswith(words)
+    refused = {"connections": 0, "lines": 0}
+    shown = dict(state_pairs({}, {"intake": {"without_certificate": refused}}))
+    assert "without its certificate" not in shown
+
+
 def test_several_faults_of_a_file_stand_on_one_line() -> None:
     fault = "/etc/tscm/tscm.toml: 2 faults\n  listen.tcp: no address\n  listen.x: unknown"
     shown = dict(status_pairs({"faults": {"": fault}}))

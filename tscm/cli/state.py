@@ -28,6 +28,7 @@ def state_pairs(settings: Json, state: Json) -> Iterator[Pair]:
     name = settings.get("name") or "NAME"
     yield from _policy(settings, state.get("policy") or {})
     yield from _log(name, state.get("log") or {})
+    yield from _without_certificate((state.get("intake") or {}).get("without_certificate") or {})
     yield from _reader("syslog forward", name, state, state.get("forward"), "forward", off="off")
     for also in state.get("forward_also") or ():
         yield from _reader(
@@ -144,6 +145,16 @@ def _log(name: str, log: Json) -> Iterator[Pair]:
     if log.get("damaged_segments"):
         segments = many(log["damaged_segments"], "segment", "segments")
         yield "attention", f"{segments} cannot be read; `tsadmin spool verify {name}` names them"
+
+
+def _without_certificate(refused: Json) -> Iterator[Pair]:
+    lines, connections = refused.get("lines", 0), refused.get("connections", 0)
+    if lines or connections:
+        yield (
+            "without its certificate",
+            f"{many(connections, 'connection', 'connections')} and {many(lines, 'line', 'lines')} "
+            "in its name refused since the start, see --tls_fingerprints",
+        )
 
 
 def _orphans(name: str, state: Json) -> Iterator[Pair]:
