@@ -233,6 +233,11 @@ class NodeService(Service):
             count=len(self.rooms),
         )
 
+    def look_at_settings(self) -> None:
+        """Look at the files now and not with the next round: SIGHUP."""
+        self._log.info("hung up on: the settings files are looked at, everything else goes on")
+        self._watch.run_soon()
+
     def _open_store(self) -> bool:
         """
         What needs the database begins once it can be used; collecting goes on without it.

@@ -3,6 +3,8 @@
 """
 
 import gc
+import signal
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +42,16 @@ def settle_memory() -> None:
     gc.freeze()
 
 
+def heed_hang_up(reactor: Any, look: Callable[[], None]) -> None:
+    """
+    Let SIGHUP mean what it means to every syslog daemon: *look* at the settings now.
+
+    Unheeded it ends the process at once, and with it every connection: nothing is handed over, and
+    an ASA without `permit-hostdown` refuses new traffic.
+    """
+    signal.signal(signal.SIGHUP, lambda _, __: reactor.callFromThread(look))
+
+
 def makeService(options: Options, reactor: Any = None) -> IService:
     """
     The manager's services, wired and not yet started.
@@ -49,7 +61,8 @@ def makeService(options: Options, reactor: Any = None) -> IService:
     from tscm.clock import make_steady
     from tscm.service import NodeService
 
-    if reactor is None:
+    ours = reactor is None
+    if ours:
         from twisted.internet import reactor as installed
 
         reactor = installed
@@ -58,4 +71,7 @@ def makeService(options: Options, reactor: Any = None) -> IService:
     root = options["root"] or os.environ.get("TSCM_ROOT")
     layout = Layout(Path(root).absolute()) if root else Layout()
     with sentence_and_status():
-        return FrontService(NodeService.from_files(layout, reactor))
+        node = NodeService.from_files(layout, reactor)
+    if ours:
+        heed_hang_up(reactor, node.look_at_settings)
+    return FrontService(node)

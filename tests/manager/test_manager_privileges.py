@@ -89,6 +89,9 @@ def test_a_port_that_nobody_may_have_is_said_and_the_others_stay(
     (sentence,) = [one for one in machine.manager_said().splitlines() if "127.0.0.1:515" in one]
     assert "CAP_NET_BIND_SERVICE" in sentence
     assert sentence.endswith("the listeners before it stay")
+    assert dropped.pid is not None
+    os.kill(dropped.pid, signal.SIGHUP)  # looks at the same settings, ends nothing
+    wait_for(lambda: "hung up on" in machine.manager_said(), machine.manager_said)
     with machine.socket(FIREWALL, socket.SOCK_DGRAM) as out:
         out.sendto(b"as before", ("127.0.0.1", 514))
         assert machine.manager.when_lines("fw", 1) == [b"as before"]

@@ -2,6 +2,7 @@
 The manager as a process: started by twistd, fed by real senders, stopped and killed.
 """
 
+import os
 import signal
 import socket
 import subprocess
@@ -224,6 +225,28 @@ def test_tcp_stays_open_over_everything_that_is_asked_of_the_manager(manager: Ma
             out.recv(1)
     assert lines[:2] == [b"<166>one", b"<166>two"]
     assert lines[-1] == b"<166>three"
+
+
+def test_a_hang_up_closes_nothing_and_changed_settings_are_read(manager: Manager) -> None:
+    manager.write_device("fw")
+    manager.start()
+    assert manager.process is not None
+    with socket.create_connection(("127.0.0.1", manager.port("tcp")), 5) as out:
+        out.sendall(b"<166>one\n<166>tw")
+        manager.when_lines("fw", 1)
+        path = manager.layout.device_file("fw")
+        path.write_text(path.read_text().replace("log_rotate_size = 100", "log_rotate_size = 50"))
+        for times in (1, 2):
+            os.kill(manager.process.pid, signal.SIGHUP)
+            wait_for(lambda: manager.said().count("hung up on") == times, manager.said)  # noqa: B023
+        wait_for(
+            lambda: manager.ask("/v1/devices/fw")["settings"]["log_rotate_size"] == 50,
+            manager.said,
+        )
+        out.sendall(b"o\n")
+        assert manager.when_lines("fw", 2) == [b"<166>one", b"<166>two"]
+        assert manager.process.poll() is None
+    assert "Traceback" not in manager.said()
 
 
 @pytest.mark.parametrize(
