@@ -294,6 +294,25 @@ def test_a_lost_key_is_not_replaced_while_devices_need_it(layout: Layout) -> Non
     assert [row["name"] for row in devices.device_rows(layout)] == ["tstest"]
 
 
+def test_files_with_secrets_in_the_clear_need_no_key_and_the_first_change_makes_one(
+    layout: Layout,
+) -> None:
+    add(layout)
+    path = layout.device_file("tstest")
+    sealed = path.read_text()
+    clear = "\n".join(
+        'password = "s3cret"' if line.startswith("password") else line
+        for line in sealed.splitlines()
+    )
+    path.write_text(clear)
+    layout.key.unlink()
+    assert devices.stored_device(layout, "tstest").password == Secret("s3cret")
+    assert not layout.key.exists()
+    devices.reconfigure_device(layout, NODE, "tstest", {"log_rotate_size": "50"}, quiet)
+    assert "s3cret" not in path.read_text()
+    assert devices.stored_device(layout, "tstest").password == Secret("s3cret")
+
+
 def test_a_key_of_loose_mode_stores_nothing(layout: Layout) -> None:
     add(layout)
     layout.key.chmod(0o644)

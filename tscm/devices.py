@@ -23,10 +23,17 @@ from tscm.errors import (
     TscmError,
 )
 from tscm.model import AsaDriver, Identity, Json, Progress, Report
-from tscm.secrets import MASK, Secret, load_key
+from tscm.secrets import MASK, Secret
 from tscm.settings import values
 from tscm.settings.device import DEFAULT_MAX_POLICY_SIZE, SECRETS, DeviceSettings, disagreements
-from tscm.settings.files import device_names, read_device, remove_device, write_device
+from tscm.settings.files import (
+    device_names,
+    key_for_sealing,
+    open_device,
+    read_device,
+    remove_device,
+    write_device,
+)
 from tscm.settings.layout import Layout
 from tscm.settings.node import NodeSettings
 from tscm.settings.schema import read_table
@@ -278,13 +285,13 @@ def settle(settings: DeviceSettings, options: Options, check: CheckReport) -> De
 
 def store_device(layout: Layout, settings: DeviceSettings) -> None:
     """
-    Put a new device on disk; the node's sealing key is made with the first one.
+    Put a new device on disk; the node's sealing key is made with the first secret.
 
     Raises `DeviceExists`, `SenderConflict`, `SecretUnavailable`; then nothing is stored.
     """
     refuse_taken(layout, settings.name)
     refuse_conflicts(layout, settings)
-    key = load_key(layout.key, create=not device_names(layout))
+    key = key_for_sealing(layout)
     folder = layout.device_log(settings.name)
     made = not folder.exists()
     folder.mkdir(parents=True, exist_ok=True, mode=0o750)
@@ -305,7 +312,7 @@ def refuse_taken(layout: Layout, name: str) -> None:
 def stored_device(layout: Layout, name: str) -> DeviceSettings:
     """One device with its secrets opened."""
     unsealed = read_device(layout, name, None)  # an unknown name is told before a lost key
-    return read_device(layout, unsealed.name, load_key(layout.key))
+    return open_device(layout, unsealed.name)
 
 
 def change_device(layout: Layout, present: DeviceSettings, settings: DeviceSettings) -> None:
@@ -319,7 +326,7 @@ def change_device(layout: Layout, present: DeviceSettings, settings: DeviceSetti
     if stored_device(layout, settings.name) != present:
         raise DeviceChanged(settings.name)
     refuse_conflicts(layout, settings)
-    write_device(layout, settings, load_key(layout.key))
+    write_device(layout, settings, key_for_sealing(layout))
 
 
 def add_device(

@@ -20,8 +20,7 @@ from tscm.events.report import ask, read_question
 from tscm.ledger import balance, differences_of
 from tscm.model import Json, Progress, Report
 from tscm.schedule import in_slices
-from tscm.secrets import load_key
-from tscm.settings.files import read_device
+from tscm.settings.files import open_device
 from tscm.upload.service import UploadService
 
 if TYPE_CHECKING:
@@ -426,7 +425,7 @@ class NodeOperations:
     def _refuse_sealed(self, name: str) -> None:
         """Nobody logs in with a password that could not be opened: accounts get locked."""
         self._node.device(name)
-        read_device(self._node.layout, name, load_key(self._node.layout.key))
+        open_device(self._node.layout, name)
 
 
 def _bytes_of(file: Path) -> int | None:

@@ -19,9 +19,8 @@ from tscm.errors import (
     SenderConflict,
     TscmError,
 )
-from tscm.secrets import load_key
 from tscm.settings.device import DeviceSettings
-from tscm.settings.files import device_entries, device_names, read_device, read_node
+from tscm.settings.files import device_entries, device_names, open_device, read_device, read_node
 
 if TYPE_CHECKING:
     from tscm.service import NodeService
@@ -92,7 +91,7 @@ class SettingsWatch:
 
     def _read(self, name: str) -> DeviceSettings:
         try:
-            return read_device(self._service.layout, name, load_key(self._service.layout.key))
+            return open_device(self._service.layout, name)
         except SecretUnavailable as error:
             self._sealed.add(name)
             if name in self._service.rooms:

@@ -17,9 +17,8 @@ from tscm.doctor.look_host import HOST, Host, plain_addresses
 from tscm.doctor.look_onward import Fetch, OnwardLook, look_onward
 from tscm.errors import SecretUnavailable, TscmError
 from tscm.model import Json, Report
-from tscm.secrets import load_key
 from tscm.settings.device import DeviceSettings
-from tscm.settings.files import read_device, read_node
+from tscm.settings.files import open_device, read_device, read_node
 from tscm.settings.layout import Layout
 from tscm.settings.node import NodeSettings
 from tscm.update.ways import own_address_towards
@@ -79,7 +78,7 @@ def read_patient(layout: Layout, name: str) -> Patient:
     """
     settings, sealed = read_device(layout, name, None), None
     try:
-        settings = read_device(layout, name, load_key(layout.key))
+        settings = open_device(layout, name)
     except SecretUnavailable as error:
         sealed = str(error)
     return Patient(settings=settings, node=read_node(layout), sealed=sealed)

@@ -13,7 +13,7 @@ from tscm.doctor.look_host import HOST, Host, binding_faults
 from tscm.errors import SecretUnavailable, TscmError
 from tscm.model import Json, Progress, Report
 from tscm.secrets import load_key
-from tscm.settings.files import device_names, read_device, read_node
+from tscm.settings.files import device_names, open_device, read_device, read_node
 from tscm.settings.layout import Layout
 from tscm.settings.node import NodeSettings
 
@@ -78,10 +78,11 @@ def _device_faults(layout: Layout) -> dict[str, str]:
 def _key_fault(layout: Layout, names: Sequence[str]) -> str | None:
     """Why the key does not open what is stored; other faults of a file are not the key's."""
     try:
-        key = load_key(layout.key)
+        if layout.key.exists():
+            load_key(layout.key)  # its mode, too
         for name in names:
             try:
-                read_device(layout, name, key)
+                open_device(layout, name)
             except SecretUnavailable:
                 raise
             except TscmError:

@@ -12,7 +12,7 @@ from typing import Any
 import attrs
 
 from tscm.errors import DeviceUnknown, Fault, SettingsFaulty, SettingsUnreadable
-from tscm.secrets import MASK, PREFIX, SealingKey, Secret
+from tscm.secrets import MASK, PREFIX, SealingKey, Secret, load_key
 from tscm.settings.device import SECRETS, DeviceSettings, disagreements
 from tscm.settings.feed import Feed
 from tscm.settings.layout import Layout
@@ -94,6 +94,34 @@ def read_device(layout: Layout, name: str, key: SealingKey | None) -> DeviceSett
     if settings is None or faults:
         raise SettingsFaulty(str(path), faults)
     return settings
+
+
+def open_device(layout: Layout, name: str) -> DeviceSettings:
+    """
+    One device with its secrets opened.  The key is asked for only where the file has sealed ones.
+
+    Raises as `read_device` does.
+    """
+    sealed = name in device_names(layout) and _has_sealed(layout.device_file(name))
+    return read_device(layout, name, load_key(layout.key) if sealed else None)
+
+
+def key_for_sealing(layout: Layout) -> SealingKey:
+    """
+    The node's key, made where there never was one: nothing that is stored needs another.
+
+    Files written by hand or by a program have their secrets in the clear.  Raises `SecretUnavailable`.
+    """
+    files = (layout.device_file(name) for name in device_names(layout))
+    create = not layout.key.exists() and not any(map(_has_sealed, files))
+    return load_key(layout.key, create=create)
+
+
+def _has_sealed(path: Path) -> bool:
+    try:
+        return PREFIX.encode() in path.read_bytes()
+    except OSError:
+        return True  # nobody knows, so no key is made
 
 
 def write_device(layout: Layout, settings: DeviceSettings, key: SealingKey) -> None:
