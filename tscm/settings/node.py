@@ -70,7 +70,7 @@ class Intake:
         values.whole(480, 1 << 24), 65536, doc="A longer message is cut and counted."
     )
     receive_buffer_bytes: int = setting(
-        values.whole(65536, 1 << 30), 32 << 20, doc="Socket buffer asked for each UDP socket."
+        values.whole(65536, 1 << 29), 32 << 20, doc="Socket buffer asked for each UDP socket."
     )
     udp_sockets: int = setting(
         values.whole(1, 64), 1, doc="UDP sockets an address, with SO_REUSEPORT."
