@@ -2,9 +2,10 @@
 Whose turn it is, by `Clock` and threads whose calls end when the test says so.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
+import pytest
 from attrs import define, field
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
@@ -59,16 +60,22 @@ class Row:
         return devices
 
 
-def test_silent_devices_lend_their_places_to_those_that_wait() -> None:
-    row = Row()
+@pytest.fixture
+def row() -> Iterator[Row]:
+    made = Row()
+    yield made
+    while made.threads.under_way:  # those that wait get a thread then, and end too
+        made.threads.end(1)
+
+
+def test_silent_devices_lend_their_places_to_those_that_wait(row: Row) -> None:
     row.ask(4)
     assert len(row.threads.under_way) == PLACES
     row.clock.advance(SILENT_SECONDS)
     assert len(row.threads.under_way) == 4
 
 
-def test_a_run_that_gets_on_keeps_its_place_however_long_it_takes() -> None:
-    row = Row()
+def test_a_run_that_gets_on_keeps_its_place_however_long_it_takes(row: Row) -> None:
     devices = row.ask(4)
     for number in range(100):
         for one in devices:
@@ -77,8 +84,7 @@ def test_a_run_that_gets_on_keeps_its_place_however_long_it_takes() -> None:
     assert len(row.threads.under_way) == PLACES
 
 
-def test_no_more_places_are_lent_than_there_are_threads_for() -> None:
-    row = Row()
+def test_no_more_places_are_lent_than_there_are_threads_for(row: Row) -> None:
     row.ask(MAX_LENT + PLACES + 3)
     for _ in range(MAX_LENT + 5):
         row.clock.advance(SILENT_SECONDS)
@@ -88,8 +94,7 @@ def test_no_more_places_are_lent_than_there_are_threads_for() -> None:
     assert len(row.threads.under_way) == MAX_LENT + PLACES
 
 
-def test_places_that_were_lent_come_back_once_and_not_twice() -> None:
-    row = Row()
+def test_places_that_were_lent_come_back_once_and_not_twice(row: Row) -> None:
     row.ask(4)
     row.clock.advance(SILENT_SECONDS)
     row.threads.end(4)
