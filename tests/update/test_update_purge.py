@@ -68,9 +68,27 @@ async def test_what_an_access_list_uses_stays_and_its_lines_are_named(
     assert sorted(done.deleted) == ["ThreatSTOP-Allow", "ThreatSTOP-Allow-1"]
     assert [one.group for one in done.obstacles] == ["ThreatSTOP-Block"]
     assert done.obstacles[0].lines == (ACCESS_LIST,)
+    assert done.sentence().endswith(
+        "still there: ThreatSTOP-Block and its child ThreatSTOP-Block-1"
+    )
     assert world.held("Block") == set(addresses(10))
     asa.type_lines([f"no {ACCESS_LIST}"])
     assert (await in_thread(purge, world)).complete
+
+
+@pytest_twisted.ensureDeferred
+async def test_the_children_that_stay_with_their_parent_are_counted(asa: SimulatedAsa) -> None:
+    world = World(asa, changes={"object_group_size": 5})
+    world.publish(block=addresses(15), allow=addresses(3, 5000))
+    await in_thread(world.run)
+    asa.type_lines([ACCESS_LIST])
+    asa.type_lines(["object-group network Others", " group-object ThreatSTOP-Allow-1"])
+    done = await in_thread(purge, world)
+    assert done.deleted == ("ThreatSTOP-Allow",)
+    assert done.sentence().endswith(
+        "still there: ThreatSTOP-Block and its 3 children, ThreatSTOP-Allow-1"
+    )
+    assert done.obstacles[0].children == tuple(f"ThreatSTOP-Block-{n}" for n in (1, 2, 3))
 
 
 @pytest_twisted.ensureDeferred

@@ -30,6 +30,16 @@ class Obstacle:
     group: str
     cause: str
     lines: tuple[str, ...] = ()
+    children: tuple[str, ...] = ()
+    """Groups of ours that stay for no other cause than that it nests them."""
+
+    def __str__(self) -> str:
+        match self.children:
+            case ():
+                return self.group
+            case (child,):
+                return f"{self.group} and its child {child}"
+        return f"{self.group} and its {len(self.children):,} children"
 
 
 @frozen(kw_only=True)
@@ -63,8 +73,7 @@ class PurgeOutcome:
             done += f", which a reload would undo: {self.not_saved}; enter `write memory` there"
         if self.complete:
             return done
-        names = ", ".join(one.group for one in self.obstacles)
-        return f"{done}; still there: {names}, because something on the device uses them"
+        return f"{done}; still there: {', '.join(map(str, self.obstacles))}"
 
 
 def purge_device(job: UpdateJob, report: Report) -> PurgeOutcome:
@@ -86,12 +95,16 @@ def purge_device(job: UpdateJob, report: Report) -> PurgeOutcome:
             still = driver.read_groups(settings.prefix)
             obstacles |= {name: _NOT_DONE for name in deleted if name in still}
             deleted = [name for name in deleted if name not in still]
+        children = {
+            name: tuple(sorted(present.reached(name).difference(deleted, obstacles)))
+            for name in obstacles
+        }
         to_save = bool(deleted) and job.node.policy.save_config
         not_saved = _save(driver, report) if to_save else ""
         return PurgeOutcome(
             device=settings.name,
             deleted=tuple(deleted),
-            obstacles=tuple(_with_lines(driver, obstacles)),
+            obstacles=tuple(_with_lines(driver, obstacles, children)),
             saved=to_save and not not_saved,
             not_saved=not_saved,
         )
@@ -157,12 +170,19 @@ def deletion_order(present: Present) -> list[str]:
     return order
 
 
-def _with_lines(driver: AsaDriver, obstacles: Mapping[str, str]) -> Sequence[Obstacle]:
+def _with_lines(
+    driver: AsaDriver, obstacles: Mapping[str, str], children: Mapping[str, tuple[str, ...]]
+) -> Sequence[Obstacle]:
     if not obstacles:
         return ()
     text = driver.running_config()
     return [
-        Obstacle(group=name, cause=cause, lines=tuple(lines_using(text, name)))
+        Obstacle(
+            group=name,
+            cause=cause,
+            lines=tuple(lines_using(text, name)),
+            children=children[name],
+        )
         for name, cause in obstacles.items()
     ]
 
