@@ -180,7 +180,8 @@ async def test_another_list_name_raises_no_alarm(asa: SimulatedAsa) -> None:
 async def test_edits_by_hand_are_reported_and_repaired(asa: SimulatedAsa) -> None:
     world = World(asa)
     world.publish(block=addresses(20), allow=addresses(2, 700))
-    await in_thread(world.run)
+    first = await in_thread(world.run)
+    assert first.generation is not None
     child = next(iter(asa.configuration.groups["ThreatSTOP-Block"].children))
     asa.type_lines(
         [
@@ -195,6 +196,25 @@ async def test_edits_by_hand_are_reported_and_repaired(asa: SimulatedAsa) -> Non
     assert any(
         "edited since" in note and "entries added 1, removed 2" in note for note in outcome.notes
     )
+    # Whoever edits every hour must not push out what was really applied.
+    assert (outcome.result, outcome.generation) == ("changed", None)
+
+
+@pytest_twisted.ensureDeferred
+async def test_what_a_lost_run_wrote_whole_becomes_a_generation_in_the_next(
+    asa: SimulatedAsa,
+) -> None:
+    world = World(asa)
+    world.publish(block=addresses(20))
+    await in_thread(world.run)
+    kept = world.memory, world.known, world.applied
+    world.publish(block=addresses(30))
+    await in_thread(world.run)
+    world.memory, world.known, world.applied = kept  # killed before the store was told
+    outcome = await in_thread(world.run)
+    assert outcome.result == "unchanged"
+    assert outcome.generation is not None
+    assert outcome.generation.block_entries == 30
 
 
 @pytest_twisted.ensureDeferred

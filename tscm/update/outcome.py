@@ -97,6 +97,7 @@ class UpdateOutcome:
     saved: bool = False
     version: str | None = None
     generation_number: int | None = None
+    """Of the generation that was kept for it; None where the latest one holds the same."""
     diff: Json | None = None
     good_lists: tuple[StoredList, ...] = attrs.field(default=(), repr=False)
     generation: Generation | None = attrs.field(default=None, repr=False)

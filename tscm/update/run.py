@@ -382,7 +382,9 @@ class UpdateRun:
         )
         result = results.CHANGED if self._wrote else results.UNCHANGED
         done = self._finished(result)
-        fresh = self._wrote or self._applied is None
+        # By content, not by what was written: repairs would push older policies out of those that are
+        # kept, and what a run that was killed had written whole is in force without a generation.
+        fresh = not goal.is_kept_as(self.job.applied)
         return evolve(
             done,
             verified=True,

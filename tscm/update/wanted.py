@@ -17,7 +17,7 @@ from tscm.policy.rank import cut
 from tscm.retrieve.sources import list_source
 from tscm.settings.device import DeviceSettings
 from tscm.settings.node import NodeSettings
-from tscm.store.policies import Generation, StoredDamaged, StoredList, pack, stored
+from tscm.store.policies import Generation, StoredDamaged, StoredList, pack, stored, unpacked
 from tscm.update.hitting import SeenHitting
 from tscm.update.job import Resolve, UpdateJob
 from tscm.update.networks import known_networks
@@ -59,6 +59,16 @@ class Wanted:
     changed_lists: tuple[str, ...] = ()
     """Names of the lists that hold other entries than at the last update; their order says nothing."""
     note: str = ""
+
+    def is_kept_as(self, one: Generation | None) -> bool:
+        """Does *one* hold just this?  What lies damaged holds nothing."""
+        if one is None:
+            return False
+        pairs = (self.block, one.block), (self.allow, one.allow)
+        try:
+            return all(wanted.entries.to_bytes() == unpacked(kept) for wanted, kept in pairs)
+        except ValueError:
+            return False
 
     def generation(self, applied_at: float) -> Generation:
         """As it is kept once the device holds it."""
