@@ -169,6 +169,40 @@ async def test_what_is_refused_for_its_size_goes_in_smaller_pieces_once_nothing_
 
 
 @pytest_twisted.ensureDeferred
+async def test_a_size_that_has_worked_is_given_up_when_it_fails_twice_and_not_before(
+    asa: SimulatedAsa,
+) -> None:
+    members = cidrs(*(f"10.1.0.{n}/32" for n in range(200)))
+    await with_driver(asa, lambda driver: driver.apply(CreateGroup(group="T-1", members=members)))
+
+    def breaks(driver: AsaDriver) -> Any:
+        asa.agent.faults.arm("reset-before", only="PATCH")
+        with pytest.raises(faults.AgentFailed):
+            driver.apply(RemoveMembers(group="T-1", members=members[:100]))
+        return driver.learnt
+
+    def small(driver: AsaDriver) -> Any:
+        driver.apply(RemoveMembers(group="T-1", members=members[199:]))
+        return driver.learnt
+
+    def whole(driver: AsaDriver) -> Any:
+        driver.apply(RemoveMembers(group="T-1", members=members[:100]))
+        driver.apply(AddMembers(group="T-1", members=members[:100]))
+        return driver.learnt
+
+    learnt: Any = {"batch": 200, "worked": 200}
+    for _ in range(3):  # a reset now and then is no matter of size
+        learnt = await with_driver(asa, breaks, learnt=learnt)
+        assert (learnt["batch"], learnt["doubted"]) == (200, 100)
+        learnt = await with_driver(asa, whole, learnt=learnt)
+        assert (learnt["batch"], learnt["doubted"]) == (200, 0)
+    learnt = await with_driver(asa, breaks, learnt=learnt)
+    learnt = await with_driver(asa, small, learnt=learnt)  # proves nothing of the larger one
+    learnt = await with_driver(asa, breaks, learnt=learnt)
+    assert (learnt["batch"], learnt["worked"], learnt["doubted"]) == (50, 0, 0)
+
+
+@pytest_twisted.ensureDeferred
 async def test_a_name_that_is_taken_is_no_matter_of_size(asa: SimulatedAsa) -> None:
     members = cidrs(*(f"10.1.0.{n}/32" for n in range(200)))
     asa.type_lines(["object-group network T-Block-1", " network-object host 10.2.0.1"])

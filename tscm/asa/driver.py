@@ -49,6 +49,7 @@ def open_driver(
         link,
         batch=_count(learnt, "batch", rest.SMALLEST_BATCH, rest.FIRST_BATCH),
         worked=_count(learnt, "worked", 0, 0),
+        doubted=_count(learnt, "doubted", 0, 0),
         singles=max(0, _count(learnt, "singles", 0, 0) - 1),
     )
 

@@ -46,13 +46,16 @@ class RestDriver:
 
     *batch* is how many members a request may carry.  It halves when the agent fails on a write that
     carried more than the smallest batch, or refuses it when nothing was joined any more, and never goes
-    over a size that failed while one that worked is known.  *singles* counts the runs for which steps are not joined, after a joined
+    over a size that failed while one that worked is known.  It does not grow again, so a size that has
+    worked must fail twice, or each lost connection would make all later pushes longer: *doubted* is
+    the size that did once.  *singles* counts the runs for which steps are not joined, after a joined
     request was refused.
     """
 
     _link: RestLink
     batch: int = FIRST_BATCH
     worked: int = 0
+    doubted: int = 0
     singles: int = 0
     _probed: Identity | None = field(default=None, init=False)
 
@@ -70,6 +73,7 @@ class RestDriver:
         return {
             "batch": self.batch,
             "worked": self.worked,
+            "doubted": self.doubted,
             "singles": self.singles,
             "basic": self._link.token_died,
             "certificate": self._link.fingerprint or self._link.trust.seen,
@@ -152,13 +156,18 @@ class RestDriver:
             else:
                 self._apply_joined(steps)
         except AgentFailed:
-            self._failed_with(size)
+            if size <= self.worked and size > SMALLEST_BATCH and not self.doubted:
+                self.doubted = size
+            else:
+                self._failed_with(size)
             raise
         except StepRefused as refused:
             if refused.status == _TOO_LARGE or (alone and refused.code not in _NOT_ITS_SIZE):
                 self._failed_with(size)  # how much a body may hold is told nowhere
             raise
         self.worked = max(self.worked, min(size, self.batch))
+        if size >= self.doubted:
+            self.doubted = 0
 
     def running_config(self) -> str:
         """`show running-config`."""
@@ -198,8 +207,11 @@ class RestDriver:
         if size <= SMALLEST_BATCH:
             return
         half = max(SMALLEST_BATCH, min(size, self.batch) // 2)
-        self.batch = max(half, self.worked) if self.worked < size else half
-        self.worked = min(self.worked, self.batch)
+        if self.worked < size:
+            self.batch = max(half, self.worked)
+        else:
+            self.batch, self.worked = half, 0  # what worked once works no more
+        self.doubted = 0
 
     def _apply_one(self, step: Step) -> None:
         method, path, body = request_of(step)
