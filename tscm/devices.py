@@ -224,7 +224,8 @@ def check_device(
             raise ListUnavailable(
                 name,
                 "the list is empty, and a block list must not be",
-                "wait 15 minutes for a new device or policy, or choose another block list",
+                "wait 15 minutes for a new device or policy, choose another block list, or where the "
+                "server keeps its transfers for others, set the TSIG key or have this address allowed",
             )
     report(Progress(phase="check", text=f"device at {settings.device}"))
     driver = reach.connect(settings, node)
