@@ -142,5 +142,5 @@ def test_the_order_of_members_is_no_edit() -> None:
 
 
 def test_the_placeholder_is_no_edit() -> None:
-    assert edit_notes("Allow", [], [Cidr("192.0.2.1/32")]) == []
-    assert edit_notes("Allow", [], [Cidr("20.0.0.1/32")])
+    assert edit_notes("Allow", [], [Cidr("192.0.2.1/32")], right=False) == []
+    assert edit_notes("Allow", [], [Cidr("20.0.0.1/32")], right=False)

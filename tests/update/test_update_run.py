@@ -212,9 +212,12 @@ async def test_what_a_lost_run_wrote_whole_becomes_a_generation_in_the_next(
     await in_thread(world.run)
     world.memory, world.known, world.applied = kept  # killed before the store was told
     outcome = await in_thread(world.run)
-    assert outcome.result == "unchanged"
+    assert (outcome.result, outcome.saved) == ("unchanged", True)
     assert outcome.generation is not None
     assert outcome.generation.block_entries == 30
+    (note,) = outcome.notes
+    assert note.endswith("entries added 10, removed 0; as the lists want it now")
+    assert not (await in_thread(world.run)).saved
 
 
 @pytest_twisted.ensureDeferred
@@ -394,6 +397,7 @@ async def test_a_batch_that_kills_the_agent_is_halved_and_the_size_remembered(
     first = await in_thread(world.run)
     assert first.good, first.error
     assert 1 <= len(first.failures) <= 3
+    assert first.failures[0].endswith("was answered with 500")  # overcome: nothing is left to do
     assert world.converged()
     assert 62 <= world.memory["driver"]["batch"] <= 130
     world.publish(block=addresses(1000, 600))

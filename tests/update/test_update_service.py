@@ -232,6 +232,19 @@ def test_an_update_on_demand_is_kept_with_its_generation(bench: Bench) -> None:
     assert len(bench.service.history("one")["generations"]) == 1
 
 
+def test_a_repair_stands_among_the_updates_and_makes_no_generation(bench: Bench) -> None:
+    bench.add("one")
+    result(bench.service.update_now("one", ignore))
+    child = "P-Block-1"
+    groups = bench.driver("one").device.groups
+    groups[child] = evolve(groups[child], members=groups[child].members[1:])
+    outcome = result(bench.service.update_now("one", ignore))
+    assert (outcome.result, outcome.generation_number) == ("changed", None)
+    kept = bench.service.history("one")
+    assert [one["number"] for one in kept["generations"]] == [1]
+    assert [one["result"] for one in kept["updates"]] == ["changed", "changed"]
+
+
 def test_how_updates_ended_is_counted_since_the_start_and_plans_are_no_updates(
     bench: Bench, logged_failures: list[LogEvent]
 ) -> None:

@@ -144,11 +144,14 @@ def layout_digest(groups: Mapping[str, Group]) -> str:
     return digest.hexdigest()
 
 
-def edit_notes(kind: str, applied: Iterable[Cidr], present: Iterable[Cidr]) -> list[str]:
+def edit_notes(
+    kind: str, applied: Iterable[Cidr], present: Iterable[Cidr], *, right: bool
+) -> list[str]:
     """
     What somebody else did to a list since it was last applied.
 
-    A manager that was killed in the middle of a push leaves the same picture.
+    A manager that was killed in the middle of a push leaves the same picture; what was pushed whole
+    may be *right* by now.
     """
     from tscm.policy.groups import PLACEHOLDER
 
@@ -157,7 +160,8 @@ def edit_notes(kind: str, applied: Iterable[Cidr], present: Iterable[Cidr]) -> l
     more, fewer = len(now - before), len(before - now)
     if not more and not fewer:
         return []
+    end = "as the lists want it now" if right else "that is put right"
     return [
         f"the {kind} groups were edited since the last finished update, by someone else or by one "
-        f"that was broken off: entries added {more:,}, removed {fewer:,}; that is put right"
+        f"that was broken off: entries added {more:,}, removed {fewer:,}; {end}"
     ]

@@ -91,7 +91,7 @@ class UpdateOutcome:
     notes: tuple[str, ...] = ()
     """What was found on the device: a reload, edits by hand, another version."""
     failures: tuple[str, ...] = ()
-    """Faults of the device on the way, those that were overcome included."""
+    """Causes of the device's faults on the way, those that were overcome included."""
     traffic: Traffic = Traffic()
     verified: bool = False
     saved: bool = False

@@ -204,8 +204,11 @@ class UpdateRun:
         self._reached = True
         self._memory = evolve(self._memory, login_failures=0)
         groups = self._read(driver)
-        self._look_for_changes(who, groups)
         planned = self._plan(groups, goal)
+        self._look_for_changes(who, groups, right=not planned.steps)
+        if not planned.steps and not goal.is_kept_as(self.job.applied):
+            # What a run wrote that was lost with its manager may not have been saved either.
+            self._memory = evolve(self._memory, unsaved=True)
         if planned.steps:
             if not self._wrote:  # something changes, so what could not be deleted is tried again
                 self._memory = evolve(self._memory, undeletable=())
@@ -230,8 +233,8 @@ class UpdateRun:
     def _read(self, driver: AsaDriver) -> Mapping[str, Group]:
         return driver.read_groups(self.job.settings.prefix)
 
-    def _look_for_changes(self, who: Identity, groups: Mapping[str, Group]) -> None:
-        """Note a reload, another version, and what someone else did to our groups."""
+    def _look_for_changes(self, who: Identity, groups: Mapping[str, Group], *, right: bool) -> None:
+        """Note a reload, another version, and what someone else did to our groups, be it *right* or not."""
         if self._wrote:
             return
         self._notes.update(dict.fromkeys(self._memory.reload_notes(who)))
@@ -241,7 +244,7 @@ class UpdateRun:
         present = Present.of(self.job.settings.prefix, groups)
         for kind in KINDS:
             self._notes.update(
-                dict.fromkeys(edit_notes(kind, applied[kind], present.in_force(kind)))
+                dict.fromkeys(edit_notes(kind, applied[kind], present.in_force(kind), right=right))
             )
 
     def _weigh(
@@ -352,7 +355,7 @@ class UpdateRun:
 
     def _after(self, fault: DeviceFault) -> UpdateOutcome | Pause:
         """Another attempt after a pause, or the end."""
-        self._failures.append(str(fault))
+        self._failures.append(fault.cause)  # what to do about it is told when it was not overcome
         count = len(self._failures)
         if isinstance(fault, Replicating) and self._wrote:
             self._notes[_MATE] = None
