@@ -13,7 +13,7 @@ from tscm.doctor.look_host import HOST, Host, binding_faults
 from tscm.errors import SecretUnavailable, TscmError
 from tscm.model import Json, Progress, Report
 from tscm.secrets import load_key
-from tscm.settings.files import device_names, open_device, read_device, read_node
+from tscm.settings.files import device_names, key_is_needed, read_device, read_node
 from tscm.settings.layout import Layout
 from tscm.settings.node import NodeSettings
 
@@ -78,11 +78,12 @@ def _device_faults(layout: Layout) -> dict[str, str]:
 def _key_fault(layout: Layout, names: Sequence[str]) -> str | None:
     """Why the key does not open what is stored; other faults of a file are not the key's."""
     try:
-        if layout.key.exists():
-            load_key(layout.key)  # its mode, too
+        if not key_is_needed(layout):
+            return None
+        key = load_key(layout.key)
         for name in names:
             try:
-                open_device(layout, name)
+                read_device(layout, name, key)
             except SecretUnavailable:
                 raise
             except TscmError:

@@ -4,7 +4,7 @@ Settings files: read with every fault, written atomically with mode 0600.
 
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -73,6 +73,23 @@ def read_device(layout: Layout, name: str, key: SealingKey | None) -> DeviceSett
 
     Raises `DeviceUnknown`, `SettingsUnreadable`, `SettingsFaulty`, `SecretUnavailable`.
     """
+    return _device(layout, name, _masked if key is None else key.open)
+
+
+def open_device(layout: Layout, name: str) -> DeviceSettings:
+    """
+    One device with its secrets opened.  The key is asked for only where the file has sealed ones.
+
+    Raises as `read_device` does.
+    """
+    return _device(layout, name, lambda value, where: load_key(layout.key).open(value, where))
+
+
+def _masked(_: str, __: str) -> Secret:
+    return Secret(MASK)
+
+
+def _device(layout: Layout, name: str, opened: Callable[[str, str], Secret]) -> DeviceSettings:
     try:
         path = layout.device_file(nickname(name))
     except ValueError:
@@ -86,7 +103,7 @@ def read_device(layout: Layout, name: str, key: SealingKey | None) -> DeviceSett
     for one in SECRETS:
         value = table.get(one)
         if isinstance(value, str) and value.startswith(PREFIX):
-            table[one] = Secret(MASK) if key is None else key.open(value, f"{name}.{one}")
+            table[one] = opened(value, f"{name}.{one}")
     settings, more = read_table(DeviceSettings, {**table, "name": name})
     faults += more
     if settings is not None:
@@ -96,25 +113,24 @@ def read_device(layout: Layout, name: str, key: SealingKey | None) -> DeviceSett
     return settings
 
 
-def open_device(layout: Layout, name: str) -> DeviceSettings:
+def key_is_needed(layout: Layout) -> bool:
     """
-    One device with its secrets opened.  The key is asked for only where the file has sealed ones.
+    Whether the node's key is there, or something is stored that another would not open.
 
-    Raises as `read_device` does.
+    Files written by hand or by a program have their secrets in the clear.
     """
-    sealed = name in device_names(layout) and _has_sealed(layout.device_file(name))
-    return read_device(layout, name, load_key(layout.key) if sealed else None)
+    try:
+        layout.key.stat()
+    except FileNotFoundError:
+        return any(_has_sealed(layout.device_file(name)) for name in device_names(layout))
+    except OSError:
+        pass  # it cannot be seen, so none is made in its place
+    return True
 
 
 def key_for_sealing(layout: Layout) -> SealingKey:
-    """
-    The node's key, made where there never was one: nothing that is stored needs another.
-
-    Files written by hand or by a program have their secrets in the clear.  Raises `SecretUnavailable`.
-    """
-    files = (layout.device_file(name) for name in device_names(layout))
-    create = not layout.key.exists() and not any(map(_has_sealed, files))
-    return load_key(layout.key, create=create)
+    """The node's key, made where none is needed yet.  Raises `SecretUnavailable`."""
+    return load_key(layout.key, create=not key_is_needed(layout))
 
 
 def _has_sealed(path: Path) -> bool:
