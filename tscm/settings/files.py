@@ -121,7 +121,7 @@ def key_is_needed(layout: Layout) -> bool:
     """
     try:
         layout.key.stat()
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return any(_has_sealed(layout.device_file(name)) for name in device_names(layout))
     except OSError:
         pass  # it cannot be seen, so none is made in its place
