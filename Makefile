@@ -1,11 +1,12 @@
-# Thin doors to tox.  They make a virtual environment of their own under .make
+# Thin doors to tox.  They make a virtual environment of their own under .make,
+# from the versions pinned in requirements/,
 # and need nothing but Python 3.11 or later with venv, and make.
 PYTHON ?= python3
 TOX = .make/bin/tox
 # An empty `--` would put nothing in the place of what a door asks for by itself.
 WORDS = $(if $(ARGS),-- $(ARGS))
 
-.PHONY: demo test bench faults fuzz clean
+.PHONY: demo test bench faults fuzz audit lock clean
 
 demo: $(TOX)
 	$(TOX) run -q -e demo $(WORDS)
@@ -22,9 +23,16 @@ faults: $(TOX)
 fuzz: $(TOX)
 	$(TOX) run -q -e fuzz $(WORDS)
 
-$(TOX):
-	$(PYTHON) -m venv .make
-	.make/bin/pip install --quiet --upgrade pip tox
+audit: $(TOX)
+	$(TOX) run -q -e audit $(WORDS)
+
+# The newest versions that pyproject.toml allows; ARGS=--no-upgrade keeps those that are pinned.
+lock: $(TOX)
+	$(TOX) run -q -e lock $(WORDS)
+
+$(TOX): requirements/tox.txt
+	$(PYTHON) -m venv --clear .make
+	.make/bin/pip install --quiet --require-hashes -r requirements/tox.txt
 
 clean:
 	rm -rf .make .tox build dist
