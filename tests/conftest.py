@@ -6,10 +6,11 @@ import gc
 import os
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 from twisted.internet import reactor
 from twisted.logger import ILogObserver, LogEvent, globalLogPublisher
 from zope.interface import implementer
@@ -17,6 +18,8 @@ from zope.interface import implementer
 # Tests import each other as `tests.ROOM.…`.  The root comes last, so that what is tested is the
 # installed package with its compiled helper and not the source beside it.
 sys.path.append(str(Path(__file__).parent.parent))
+
+from tests.skipping import lacking, skipped_lines
 
 PEERS = {
     "dig": "bind9-dnsutils",
@@ -35,6 +38,32 @@ PEERS = {
 }
 
 
+# These three measure how fast, or by what luck, examples were drawn: on a loaded machine they tell
+# nothing about the test.
+LUCK = (HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large)
+EXPLORE = "explore"
+settings.register_profile(
+    "fixed", derandomize=True, deadline=None, database=None, suppress_health_check=LUCK
+)
+# Only `make fuzz` draws at random.  What it finds is shown with the line that repeats it.
+settings.register_profile(EXPLORE, deadline=None, print_blob=True, suppress_health_check=LUCK)
+settings.load_profile("fixed")
+
+
+def pytest_collection_modifyitems(items: Sequence[pytest.Item]) -> None:
+    """Under `make fuzz`, FUZZ_FACTOR times the examples of each property."""
+    if settings.get_current_profile_name() != EXPLORE:
+        return
+    factor = int(os.environ.get("FUZZ_FACTOR", "20"))
+    for item in items:
+        test = getattr(item, "obj", None)
+        test = getattr(test, "__func__", test)
+        own = getattr(test, "_hypothesis_internal_use_settings", None)
+        if test is not None and own is not None:
+            many = settings(own, max_examples=factor * own.max_examples)
+            test._hypothesis_internal_use_settings = many
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """
     Skip a test whose peer is absent, naming the package; in CI that is a failure.
@@ -43,10 +72,23 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     for mark in item.iter_markers("peer"):
         program = mark.args[0]
         if shutil.which(program) is None:
-            sentence = f"needs {program}: install the package {PEERS[program]}"
+            sentence = lacking(program, PEERS[program])
             if os.environ.get("CI"):
                 pytest.fail(sentence)
             pytest.skip(sentence)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """
+    Say what was skipped, in one line for each cause, and how to get what was missing.
+    """
+    reasons = [
+        str(report.longrepr[2]).removeprefix("Skipped: ")
+        for report in terminalreporter.stats.get("skipped", [])
+        if isinstance(report.longrepr, tuple)
+    ]
+    for line in skipped_lines(reasons):
+        terminalreporter.write_line(line)
 
 
 def pytest_collection_finish() -> None:

@@ -89,14 +89,9 @@ def _by_option(fault: Fault) -> Fault:
 
 
 def proposes_size(options: Options) -> bool:
-    """Is the Max policy size of a new device left to what the platform bears?"""
-    return options.get("max_policy_size") is None or asks_for_size(options)
-
-
-def asks_for_size(options: Options) -> bool:
-    """Do the options ask for the Max policy size that the platform bears, by the word `auto`?"""
+    """Is the Max policy size left to what the platform bears?"""
     size = options.get("max_policy_size")
-    return isinstance(size, str) and size.strip().lower() == AUTO
+    return size is None or (isinstance(size, str) and size.strip().lower() == AUTO)
 
 
 def settings_view(settings: DeviceSettings) -> Json:
@@ -384,9 +379,9 @@ def reconfigure_device(
     settings = propose(options, present)
     refuse_conflicts(layout, settings)
     check = None
-    if needs_check(present, settings) or asks_for_size(options):
+    if needs_check(present, settings) or options.get("max_policy_size") == AUTO:
         check = check_device(layout, node, settings, report, reach=reach)
-        if asks_for_size(options):
+        if options.get("max_policy_size") == AUTO:
             settings = settle(settings, options, check)
     notes = relay_notes(layout, present, settings)
     change_device(layout, present, settings)

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.skipping import lacking
+
 FAKETIME = "libfaketime.so.1"
 
 thorough = pytest.mark.skipif(
@@ -37,7 +39,7 @@ def need_namespaces() -> None:
     """Skip unless this process may make a network namespace and filter packets in it."""
     for program, package in (("ip", "iproute2"), ("nft", "nftables")):
         if shutil.which(program) is None:
-            pytest.skip(f"needs {program}: install the package {package}")
+            pytest.skip(lacking(program, package))
     name = f"tscm-probe-{os.getpid()}"
     fault = done("ip", "netns", "add", name)
     if fault:
@@ -53,7 +55,7 @@ def need_faketime() -> str:
     for folder in ("/usr/lib", "/usr/local/lib"):
         for path in sorted(Path(folder).glob(f"**/faketime/{FAKETIME}")):
             return str(path)
-    pytest.skip("needs libfaketime: install the package faketime")
+    pytest.skip(lacking("libfaketime", "faketime"))
 
 
 def bound_by_modes() -> list[str]:
@@ -66,7 +68,7 @@ def bound_by_modes() -> list[str]:
         return []
     words = ["setpriv", "--bounding-set=-dac_override,-dac_read_search", "--"]
     if shutil.which("setpriv") is None:
-        pytest.skip("needs setpriv: install the package util-linux")
+        pytest.skip(lacking("setpriv", "util-linux"))
     fault = done(*words, "true")
     if fault:
         pytest.skip(f"root cannot give up its rights here: {fault}")
@@ -77,7 +79,7 @@ def need_volumes() -> None:
     """Skip unless this process may mount an ext4 that lies in a file, and make it fail."""
     for program, package in (("mkfs.ext4", "e2fsprogs"), ("losetup", "mount")):
         if shutil.which(program, path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin") is None:
-            pytest.skip(f"needs {program}: install the package {package}")
+            pytest.skip(lacking(program, package))
     with tempfile.TemporaryDirectory() as folder:
         image, place = Path(folder) / "image", Path(folder) / "place"
         place.mkdir()

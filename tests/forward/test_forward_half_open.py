@@ -19,6 +19,7 @@ from attrs import define
 
 from tests.forward.receivers import reactor, until
 from tests.memory_log import MemoryLog
+from tests.skipping import lacking
 from tscm.forward.service import ForwardService
 from tscm.forward.target import Target
 from tscm.threads import Threads
@@ -58,8 +59,10 @@ class Far:
 @pytest.fixture
 def far(tmp_path: Path) -> Iterator[Far]:
     name, near = f"tscm-{os.getpid()}", f"ts{os.getpid()}"
-    if shutil.which("ip") is None or not ip("netns", "add", name):
-        pytest.skip("needs the right to make network namespaces, and ip of the package iproute2")
+    if shutil.which("ip") is None:
+        pytest.skip(lacking("ip", "iproute2"))
+    if not ip("netns", "add", name):
+        pytest.skip("needs the right to make network namespaces (root)")
     # A wire of its own for each process: two runs on one machine do not meet.
     wire = int(ip_address("198.18.0.0")) + os.getpid() % 32768 * 4
     here, there = str(ip_address(wire + 1)), str(ip_address(wire + 2))
@@ -74,7 +77,7 @@ def far(tmp_path: Path) -> Iterator[Far]:
             and ip("-n", name, "link", "set", "far", "up")
         )
         if not made:
-            pytest.skip("needs the right to make veth pairs")
+            pytest.skip("needs the right to make veth pairs (root)")
         command = ["ip", "netns", "exec", name, sys.executable, "-c", SINK, str(received), there]
         sink = subprocess.Popen(command, stdout=subprocess.PIPE)
         assert sink.stdout is not None

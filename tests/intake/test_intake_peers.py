@@ -23,6 +23,7 @@ from tests.intake.intake_parts import (
     target,
     until,
 )
+from tests.skipping import lacking
 from tscm.intake.senders import SenderTable
 from tscm.intake.service import IntakeService
 from tscm.intake.tls import fingerprint_of
@@ -102,7 +103,8 @@ async def test_rsyslog_sends_over_udp(tmp_path: Path) -> None:
 
 @pytest.mark.peer("rsyslogd")
 @pytest.mark.skipif(
-    not GTLS and not os.environ.get("CI"), reason="needs the package rsyslog-gnutls"
+    not GTLS and not os.environ.get("CI"),
+    reason=lacking("the rsyslog module gnutls", "rsyslog-gnutls"),
 )
 @pytest.mark.parametrize("framing", ["traditional", "octet-counted"])
 @pytest_twisted.ensureDeferred

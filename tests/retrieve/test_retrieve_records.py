@@ -21,11 +21,22 @@ from hypothesis import strategies as st
 from tscm.policy import records
 from tscm.policy.cidr import read_cidr
 from tscm.policy.collect import Collector, ListTooLong, rpz_network
-from tscm.policy.names import MessageDamaged, Names, read_name
-from tscm.policy.records import read_table
+from tscm.policy.records import MessageDamaged, read_name, read_table
 
 LABELS = st.binary(min_size=1, max_size=12) | st.sampled_from([b"a", b"B", b"rpz-ip", b"x" * 63])
-NAMES = st.lists(LABELS, max_size=4).map(lambda labels: dns.name.Name([*labels, b"example", b""]))
+
+
+def legal_name(labels: list[bytes]) -> dns.name.Name:
+    """A name below `example.`, without the first labels where it would pass 255 octets (RFC 1035)."""
+    kept = [b"example", b""]
+    for label in reversed(labels):
+        if sum(len(one) + 1 for one in kept) + len(label) + 1 > 255:
+            break
+        kept.insert(0, label)
+    return dns.name.Name(kept)
+
+
+NAMES = st.lists(LABELS, max_size=4).map(legal_name)
 V4 = st.integers(0, (1 << 32) - 1).map(lambda n: n.to_bytes(4, "big"))
 V6 = st.integers(0, (1 << 128) - 1).map(lambda n: n.to_bytes(16, "big"))
 
@@ -78,7 +89,7 @@ def as_dnspython(message: dns.message.Message) -> list[list[tuple[bytes, int, by
 
 
 def as_ours(table: records.Table) -> list[list[tuple[bytes, int, bytes]]]:
-    found, names = [], Names(table.message)
+    found = []
     for section in (table.answers, table.authorities, table.additionals):
         rows = []
         for record in section:
@@ -89,8 +100,7 @@ def as_ours(table: records.Table) -> list[list[tuple[bytes, int, bytes]]]:
                 first, at = read_name(table.message, record.rdata_at)
                 second, at = read_name(table.message, at)
                 data = first + second + table.message[at : at + 20]
-            owner = names.read(record.owner_at)
-            assert owner == read_name(table.message, record.owner_at)[0]
+            owner = table.owner(record)
             assert len(owner) == record.owner_octets
             rows.append((owner, record.type, data))
         found.append(sorted(rows))
@@ -100,6 +110,12 @@ def as_ours(table: records.Table) -> list[list[tuple[bytes, int, bytes]]]:
 def apl_as_published(data: bytes) -> set[tuple[int, bool, str, int]]:
     rdata: Any = dns.rdata.from_wire("IN", "APL", data, 0, len(data))
     return {(one.family, one.negation, one.address, one.prefix) for one in rdata.items}
+
+
+def test_no_name_is_drawn_that_cannot_be_sent() -> None:
+    assert len(legal_name([b"x" * 63] * 4).to_digestable()) == 201
+    assert len(legal_name([b"x" * 53, *[b"x" * 63] * 3]).to_digestable()) == 255
+    assert len(legal_name([b"x" * 54, *[b"x" * 63] * 3]).to_digestable()) == 201
 
 
 @given(messages())

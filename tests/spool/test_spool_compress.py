@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.internet.task import Clock
 
+from tests.skipping import lacking
 from tests.spool.spool_room import FaultyDisk, make_spool, numbered, run_of
 from tests.spool.test_spool_service import BIG, balanced, closed, drain
 from tscm.settings.layout import Layout
@@ -240,5 +241,5 @@ def test_zstdcat_reads_it_where_it_is_installed(tmp_path: Path) -> None:
     try:
         found = subprocess.run(["zstd", "-dc", path], capture_output=True, check=True)
     except FileNotFoundError:
-        pytest.skip("needs zstd: install the package zstd")
+        pytest.skip(lacking("zstd", "zstd"))
     assert found.stdout == text

@@ -21,7 +21,6 @@ from tscm.events.packs import WORDS
 from tscm.events.rollups import ACTIONS, DIRECTIONS, HOUR_SECONDS
 from tscm.events.sums import Among, Wanted, among, distinct, spelt, summed
 from tscm.model import Json
-from tscm.store.reading import read_only
 
 BY = ("entry", "list", "inside", "outside", "port", "protocol", "hour", "direction", "action")
 TOP_MOST = 100_000
@@ -172,15 +171,21 @@ def _network_text(value: Any) -> str:
 
 def ask(database: Path, question: Question) -> Answer:
     """
-    The answer.  Blocking; an absent database has counted nothing.  Raises `StoreUnusable`.
+    The answer.  Blocking; an absent database has counted nothing.
     """
     if not database.exists():
         return Answer(question=question, rows=(), lines=0, hits=0, groups=0, low=0)
-    with read_only(database) as connection:
+    connection = sqlite3.connect(f"file:{database}?mode=ro", uri=True, timeout=30.0)
+    try:
         return _ask(connection, question)
+    finally:
+        connection.close()
 
 
 def _ask(connection: sqlite3.Connection, asked: Question) -> Answer:
+    connection.execute(
+        "BEGIN"
+    )  # one state of the database: packing moves counts from here to there
     wanted = Wanted(
         device=_word(connection, asked.device),
         first=int(asked.since) // HOUR_SECONDS,
