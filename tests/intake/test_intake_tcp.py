@@ -2,13 +2,14 @@
 
 import random
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
 import pytest_twisted
 from twisted.internet.threads import deferToThread
-from twisted.logger import LogEvent
+from twisted.logger import ILogObserver, LogEvent, LogLevel, formatEvent, globalLogPublisher
+from zope.interface import provider
 
 from tests.intake.intake_parts import (
     ANY,
@@ -283,6 +284,55 @@ async def test_tls_on_a_plain_port_is_named(intake: IntakeService) -> None:
         await until(lambda: only(intake)["tls_on_plain_port"] == 1)
         assert not closed_by_peer(one)
     assert only(intake)["received"] == 0
+
+
+def warnings_of(told: list[LogEvent], words: str) -> list[str]:
+    shown = [formatEvent(one) for one in told if one.get("log_level") is LogLevel.warn]
+    return [one for one in shown if words in one]
+
+
+@pytest.fixture
+def told() -> Iterator[list[LogEvent]]:
+    """What is logged meanwhile."""
+    seen: list[LogEvent] = []
+
+    @provider(ILogObserver)
+    def observe(event: LogEvent) -> None:
+        seen.append(event)
+
+    globalLogPublisher.addObserver(observe)
+    yield seen
+    globalLogPublisher.removeObserver(observe)
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_stream_without_line_ends_is_counted_and_told_while_it_lasts(
+    intake: IntakeService, told: list[LogEvent]
+) -> None:
+    with connected(intake, 2) as one:
+        one.sendall(b"<1>" + b"x" * 70_000)
+        await until(lambda: only(intake)["cut"] == 1)
+        one.sendall(b"x" * 200_000 + b"5 <1>ab7 <1>cdef")
+        await until(lambda: spool_of(intake).count() == 3)
+        one.sendall(b"100000 " + b"y" * 100_000)
+        await until(lambda: only(intake)["cut"] == 2)
+        assert not closed_by_peer(one)
+    assert spool_of(intake).lines("fw1")[1:3] == [b"<1>ab", b"<1>cdef"]
+    assert len(warnings_of(told, "max_message_bytes")) == 1
+    assert only(intake)["framing_faults"] == 1
+    assert balanced(intake.figures())
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_proxy_header_is_counted_and_destroys_nothing(
+    intake: IntakeService, told: list[LogEvent]
+) -> None:
+    with connected(intake, 2) as one:
+        one.sendall(b"PROXY TCP4 127.0.0.4 192.0.2.1 4000 514\r\n5 <1>ab6 <1>abc")
+        await until(lambda: spool_of(intake).count() == 2)
+    assert spool_of(intake).lines("fw1") == [b"<1>ab", b"<1>abc"]
+    assert only(intake)["proxy_headers"] == 1
+    assert len(warnings_of(told, "PROXY headers")) == 1
 
 
 @pytest_twisted.ensureDeferred

@@ -101,6 +101,151 @@ class TestTellingTheFramings:
         assert decoder.close() is None
 
 
+V2 = b"\r\n\r\n\0\r\nQUIT\n" + b"\x21\x11\x00\x0c" + bytes([192, 0, 2, 1, 192, 0, 2, 2, 0, 9, 2, 2])
+V1 = b"PROXY TCP4 192.0.2.1 192.0.2.2 40000 514\r\n"
+FRAMES = b"5 <1>ab6 <1>c\nd7 <1>efgh"
+FRAMED = [b"<1>ab", b"<1>c\nd", b"<1>efgh"]
+
+
+class TestWhatStandsInFront:
+    """Padding and PROXY headers tell nothing: the framing is found behind them."""
+
+    @pytest.mark.parametrize("step", [1, 3, 1000])
+    @pytest.mark.parametrize(
+        "front",
+        [
+            b"\n",
+            b" ",
+            b"\r",
+            b"\0",
+            b"\r\n",
+            b"\0\n  \r",
+            b"\n" * 300,
+            V1,
+            V2,
+            V1 + V2,
+            b"\n" + V1 + b"\n",
+        ],
+    )
+    def test_counted_frames_are_found_behind_it(self, front: bytes, step: int) -> None:
+        sent = front + FRAMES
+        reads = [sent[at : at + step] for at in range(0, len(sent), step)]
+        assert decode(*reads) == FRAMED
+
+    @pytest.mark.parametrize("step", [1, 1000])
+    @pytest.mark.parametrize("front", [b"\n", b"\0", b" ", V1, V2, V1 + V1])
+    def test_lines_are_found_behind_it(self, front: bytes, step: int) -> None:
+        sent = front + b"<1>a\n5 <1>b\n"
+        reads = [sent[at : at + step] for at in range(0, len(sent), step)]
+        assert decode(*reads) == [b"<1>a", b"5 <1>b"]
+
+    def test_headers_are_counted_and_are_no_messages(self) -> None:
+        decoder = StreamDecoder(LIMIT)
+        lines = decoder.feed(V1 + V2 + FRAMES)
+        assert lines is not None
+        assert (lines.count, decoder.proxy_headers, decoder.framing) == (3, 2, Framing.OCTETS)
+
+    def test_headers_go_also_where_octet_counting_is_off(self) -> None:
+        assert decode(V1 + b"5 a\n", octet_counts=False) == [b"5 a"]
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            b"PROXY",
+            b"PROXY of mail.example is away",
+            b"PROXY TCP5 192.0.2.1",
+            b"PROXY TCP4 " + b"1" * 50 + b"<1>",
+            b"PROBLEM",
+            V1.strip() * 2,
+        ],
+    )
+    def test_text_that_begins_like_a_header_is_text(self, text: bytes) -> None:
+        assert decode(text + b"\n<1>b\n", limit=200) == [text, b"<1>b"]
+
+    @pytest.mark.parametrize("broken", [V2[:12] + b"\x11", V2[:14] + b"\xff\xff"])
+    def test_a_broken_binary_header_is_text_up_to_the_line_end(self, broken: bytes) -> None:
+        assert decode(broken + b"\n<1>b\n") == [b"QUIT", broken[12:], b"<1>b"]
+
+    def test_what_never_gets_past_it_is_bounded_and_kept(self) -> None:
+        decoder = StreamDecoder(LIMIT)
+        for _ in range(5000):
+            decoder.feed(b" ")
+            assert len(decoder.state().partial) <= 1024
+        assert decode(b"PROXY TCP4 192.0.2.1", close=True) == [b"PROXY TCP4 192.0.2.1"]
+        assert decode(V1, V1, V1, close=True, limit=200) == [V1.rstrip()]
+
+    def test_tls_behind_a_header_is_named(self) -> None:
+        assert find_framing(V1 + b"\x16\x03\x01") is Framing.TLS
+        assert find_framing(V1 + b"\x16") is None
+        assert find_framing(b"\n\x16\x03\x01") is Framing.LINES
+
+
+class TestNoLineEnd:
+    """A line that passes the limit without an end: counted at once, and frames in its rest are found."""
+
+    def test_it_is_counted_when_the_limit_is_passed(self) -> None:
+        decoder = StreamDecoder(LIMIT)
+        decoder.feed(b"<1>" + b"x" * (LIMIT - 3))
+        assert decoder.cut == 0
+        decoder.feed(b"x")
+        assert decoder.cut == 1
+        decoder.feed(b"x" * 500)
+        assert decoder.cut == 1
+
+    def test_a_carriage_return_at_the_limit_is_not_over_it(self) -> None:
+        decoder = StreamDecoder(LIMIT)
+        decoder.feed(b"x" * LIMIT + b"\r")
+        assert decoder.cut == 0
+        lines = decoder.feed(b"\n")
+        assert (lines and lines.count, decoder.cut) == (1, 0)
+
+    @pytest.mark.parametrize("step", [1, 7, 1000])
+    @pytest.mark.parametrize(
+        "junk",
+        [
+            b"x" * 100,
+            b"x" * 99 + b"9",
+            b"x" + b"98 <1>" * 20,
+            b"x" + b"7 <1" * 30,
+            b"x" * 65 + b"9 <1>" * 9,
+        ],
+    )
+    def test_frames_are_read_from_where_they_go_on(self, junk: bytes, step: int) -> None:
+        sent = junk + FRAMES
+        decoder = StreamDecoder(LIMIT)
+        found = [decoder.feed(sent[at : at + step]) for at in range(0, len(sent), step)]
+        assert [m for one in found if one for m in checked(one)] == [junk[:LIMIT], *FRAMED]
+        assert (decoder.cut, decoder.faults, decoder.framing) == (1, 1, Framing.OCTETS)
+
+    @pytest.mark.parametrize("step", [1, 7, 1000])
+    def test_the_same_where_the_connection_spoke_octet_counts_before(self, step: int) -> None:
+        sent = b"5 <1>ab" + b"y" * 100 + FRAMES
+        decoder = StreamDecoder(LIMIT)
+        found = [decoder.feed(sent[at : at + step]) for at in range(0, len(sent), step)]
+        assert [m for one in found if one for m in checked(one)] == [
+            b"<1>ab",
+            b"y" * LIMIT,
+            *FRAMED,
+        ]
+        assert (decoder.cut, decoder.faults) == (1, 1)
+
+    def test_one_frame_in_a_text_is_text(self) -> None:
+        line = b"x" * 70 + b"5 <1>ab and so on, 9 <2>"
+        assert decode(line + b"\n<1>b\n") == [line[:LIMIT], b"<1>b"]
+        assert decode(b"x" * 70 + b"5 <1>ab" * 3 + b"\n<1>b\n", octet_counts=False) == [
+            b"x" * LIMIT,
+            b"<1>b",
+        ]
+
+    def test_a_hostile_rest_takes_linear_time_and_bounded_memory(self) -> None:
+        decoder = StreamDecoder(4096)
+        hostile = b"<1>" + b"4000 <1>" * 20_000
+        for at in range(0, len(hostile), 16):
+            decoder.feed(hostile[at : at + 16])
+            assert len(decoder.state().partial) <= 2 * 4096 + 32
+        assert decoder.cut == 1
+
+
 class TestLines:
     """N1 to N19 and M5."""
 
@@ -351,6 +496,9 @@ pieces = st.lists(
             b"3 abc",
             b"12",
             b"9 ",
+            b"5 <1>ab",
+            V1,
+            V2,
         ]
     )
     | st.binary(max_size=5),
@@ -361,6 +509,7 @@ pieces = st.lists(
 @settings(deadline=None, max_examples=150)
 @given(pieces, st.lists(st.integers(1, 30), max_size=20), st.sampled_from([4, 16, 64]))
 @example([b"3 ", b"ab\n", b"\0"], [1], 4)
+@example([b"xyz" * 9, b"5 <1>ab", b"5 <1>ab", b"\n"], [28, 7], 16)
 def test_how_the_bytes_are_cut_into_reads_changes_nothing(
     parts: list[bytes], steps: list[int], limit: int
 ) -> None:
@@ -385,6 +534,7 @@ def test_how_the_bytes_are_cut_into_reads_changes_nothing(
 @settings(deadline=None, max_examples=150)
 @given(pieces, st.integers(0, 200), st.sampled_from([4, 16, 64]))
 @example([b"9 ", b"xyz" * 9], 8, 4)
+@example([b"xyz" * 9, b"5 <1>ab", b"5 <1>ab", b"\n"], 30, 16)
 def test_another_decoder_goes_on_where_one_stopped(parts: list[bytes], at: int, limit: int) -> None:
     sent = b"".join(parts)
     whole = StreamDecoder(limit)
@@ -396,6 +546,7 @@ def test_another_decoder_goes_on_where_one_stopped(parts: list[bytes], at: int, 
     assert [m for lines in found if lines for m in checked(lines)] == [
         m for lines in expected for m in checked(lines)
     ]
+    assert before.cut + after.cut == whole.cut
 
 
 @settings(deadline=None, max_examples=100)

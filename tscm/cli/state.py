@@ -299,6 +299,7 @@ _LISTENER_ODD = (
     ("partial_at_close", "ended inside a line"),
     ("framing_faults", "framing faults"),
     ("tls_on_plain_port", "spoke TLS on a plain port"),
+    ("proxy_headers", "PROXY headers"),
 )
 """What a listener counts besides, shown where there is any."""
 

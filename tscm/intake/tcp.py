@@ -71,7 +71,9 @@ class SyslogStream(Protocol):
         self._handed_over = False
         self._cut = 0
         self._faults = 0
+        self._headers = 0
         self._named_tls = False
+        self._named_framing = False
         self._heard_bytes = 0
         self._finished: Deferred[None] | None = None
         self._shaking: IDelayedCall | None = None
@@ -244,10 +246,18 @@ class SyslogStream(Protocol):
         return False
 
     def _count(self) -> None:
-        cut, faults = self.decoder.cut, self.decoder.faults
-        self.factory.account.cut += cut - self._cut
-        self.factory.framing_faults += faults - self._faults
-        self._cut, self._faults = cut, faults
+        decoder, factory = self.decoder, self.factory
+        cut, faults, headers = decoder.cut, decoder.faults, decoder.proxy_headers
+        if (cut, faults, headers) == (self._cut, self._faults, self._headers):
+            return
+        factory.account.cut += cut - self._cut
+        factory.framing_faults += faults - self._faults
+        if headers > self._headers:
+            factory.found_proxy(self.sender, headers - self._headers)
+        if not self._named_framing and (cut or faults):
+            self._named_framing = True
+            factory.found_odd(self.sender, decoder, known=not self._stranger)
+        self._cut, self._faults, self._headers = cut, faults, headers
 
 
 @define(eq=False)
@@ -269,6 +279,9 @@ class SyslogStreams(Factory):
     framing_faults: int = field(default=0, init=False)
     partials: int = field(default=0, init=False)
     tls_on_plain: int = field(default=0, init=False)
+    proxy_headers: int = field(default=0, init=False)
+    odd_strangers: int = field(default=0, init=False)
+    """Connections of unknown senders on which a message was cut or a length missing."""
     faults: int = field(default=0, init=False)
     """Reads that met a fault of the program."""
 
@@ -337,6 +350,39 @@ class SyslogStreams(Factory):
                 times=self.tls_on_plain,
             )
 
+    def found_proxy(self, sender: str, headers: int) -> None:
+        """A load balancer puts the client's address in front: anybody could, so it is not used."""
+        self.proxy_headers += headers
+        if self.proxy_headers == headers or self.proxy_headers % 100 == 0:
+            self._log.warn(
+                "{listener}: {sender} sends PROXY headers ({times} so far); the address in them is "
+                "not used, and lines count for {sender}: switch them off there",
+                listener=self.account.listener,
+                sender=sender,
+                times=self.proxy_headers,
+            )
+
+    def found_odd(self, sender: str, decoder: StreamDecoder, *, known: bool) -> None:
+        """
+        A message was cut, or a length missing: told once a connection; of unknown senders the first
+        and each hundredth.
+        """
+        if not known:
+            self.odd_strangers += 1
+            if self.odd_strangers != 1 and self.odd_strangers % 100:
+                return
+        words = (
+            f"sends a message of more than {decoder.max_length} octets (max_message_bytes), which is cut"
+            if decoder.cut
+            else "sends text where the length of a message should stand (octet counting)"
+        )
+        self._log.warn(
+            "{listener}: {sender} {words}; check that it ends each message with LF or counts its octets",
+            listener=self.account.listener,
+            sender=sender,
+            words=words,
+        )
+
     def handshake_failed(self, sender: str, cause: str) -> None:
         """A peer that got no TLS connection: told once a cause, then each hundredth time."""
         causes = self.handshakes_failed
@@ -358,6 +404,7 @@ class SyslogStreams(Factory):
             "partial_at_close": self.partials,
             "framing_faults": self.framing_faults,
             "tls_on_plain_port": self.tls_on_plain,
+            "proxy_headers": self.proxy_headers,
         }
         if self.tls is not None:
             shown["tls"] = self.tls.figures() | {"handshakes_failed": self.handshakes_failed}
