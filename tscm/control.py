@@ -20,15 +20,19 @@ from twisted.internet.defer import Deferred
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IListeningPort, IReactorFromThreads, IReactorUNIX
 from twisted.logger import Logger
-from twisted.web.server import Request, Site
+from twisted.web.server import Request
 
+from tscm.control_body import flag_of, read_body, table_of, text_of
 from tscm.errors import ControlUnavailable, TscmError
+from tscm.http_site import BoundedSite, HttpBounds
 from tscm.model import Json, Progress, Report
 from tscm.settings.layout import Layout
 from tscm.update.outcome import UpdateFailed
 
-MAX_BODY_BYTES = 1 << 20
+BOUNDS = HttpBounds(body_bytes=1 << 20, request_seconds=30.0, connections=128)
 GROUP = "tscm"
+_USAGE = 2
+"""Exit status of errors that lie in what was asked, not in what became of it."""
 
 
 class Operations(Protocol):
@@ -155,7 +159,7 @@ class ControlInterface:
         """`POST /v1/senders/ADDRESS/adopt`."""
         return self._long(
             request,
-            lambda body, _: self._operations.adopt_sender(address, str(body.get("name", ""))),
+            lambda body, _: self._operations.adopt_sender(address, text_of(body, "name")),
         )
 
     @app.route("/v1/devices", methods=["GET"])
@@ -168,7 +172,7 @@ class ControlInterface:
         """`POST /v1/devices`."""
         return self._long(
             request,
-            lambda body, report: self._operations.add_device(body.get("settings", {}), report),
+            lambda body, report: self._operations.add_device(table_of(body, "settings"), report),
         )
 
     @app.route("/v1/devices/<name>", methods=["GET"])
@@ -182,7 +186,7 @@ class ControlInterface:
         return self._long(
             request,
             lambda body, report: self._operations.change_device(
-                name, body.get("settings", {}), report
+                name, table_of(body, "settings"), report
             ),
         )
 
@@ -197,7 +201,7 @@ class ControlInterface:
         return self._long(
             request,
             lambda body, report: self._operations.update_device(
-                name, report, force=bool(body.get("force"))
+                name, report, force=flag_of(body, "force")
             ),
         )
 
@@ -224,9 +228,7 @@ class ControlInterface:
         """`POST /v1/devices/NAME/aside/send` and `/drop`."""
         return self._long(
             request,
-            lambda body, report: self._operations.aside(
-                name, what, str(body.get("key", "")), report
-            ),
+            lambda body, report: self._operations.aside(name, what, text_of(body, "key"), report),
         )
 
     @app.route("/v1/devices/<name>/readers/<reader>", methods=["DELETE"])
@@ -240,7 +242,7 @@ class ControlInterface:
         return self._long(
             request,
             lambda body, report: self._operations.purge_device(
-                name, report, force=bool(body.get("force"))
+                name, report, force=flag_of(body, "force")
             ),
         )
 
@@ -301,11 +303,18 @@ class ControlInterface:
             line = json.dumps({"progress": attrs.asdict(progress)}).encode()
             self._reactor.callFromThread(send, line)
 
+        def failed(error: TscmError) -> str:
+            if error.exit_status == _USAGE and not request.startedWriting and not gone:
+                request.setResponseCode(400)
+            return json.dumps({"error": error_json(error)})
+
         async def run() -> None:
             try:
-                last = json.dumps({"result": await call(self._body(request), report)})
+                assert request.content is not None
+                work = call(read_body(request.content.read()), report)
+                last = json.dumps({"result": await work})
             except TscmError as error:
-                last = json.dumps({"error": error_json(error)})
+                last = failed(error)
             except Exception as error:  # noqa: BLE001 - the end of a call: logged and told
                 self._log.failure("a control call failed")
                 last = json.dumps({"error": error_json(error)})
@@ -325,27 +334,11 @@ class ControlInterface:
         Deferred.fromCoroutine(run()).addBoth(ended)
         return answered
 
-    def _body(self, request: Request) -> Json:
-        assert request.content is not None
-        raw = request.content.read(MAX_BODY_BYTES + 1)
-        if len(raw) > MAX_BODY_BYTES:
-            raise ControlUnavailable("request", f"a body holds at most {MAX_BODY_BYTES:,} bytes")
-        try:
-            body = json.loads(raw or b"{}")
-        except ValueError:
-            raise ControlUnavailable("request", "the body is no JSON") from None
-        if not isinstance(body, dict):
-            raise ControlUnavailable("request", "the body is no JSON object")
-        return body
 
-
-class _QuietSite(Site):
-    """
-    A site without an access log.
-    """
-
-    def log(self, request: object) -> None:
-        """Nothing: the operators' calls are in no log."""
+def _refusal_body(sentence: str) -> tuple[bytes, bytes]:
+    """A refusal of the listener's in the form of an error of a call."""
+    told = {"error": {"sentence": f"control call: {sentence}", "exit_status": _USAGE}}
+    return b"application/json", json.dumps(told).encode()
 
 
 @define(eq=False)
@@ -372,9 +365,13 @@ class ControlService(Service):
             raise ControlUnavailable(str(path), fault)
         path.unlink(missing_ok=True)
         interface = ControlInterface(self._reactor, self._operations)
-        site = _QuietSite(interface.app.resource(), timeout=None)
-        site.noisy = False
-        site.displayTracebacks = False
+        site = BoundedSite(
+            interface.app.resource(),
+            BOUNDS,
+            self._reactor,
+            purpose="control interface",
+            refusal_body=_refusal_body,
+        )
         before = os.umask(0o117)
         try:
             unix: IReactorUNIX = self._reactor

@@ -68,7 +68,7 @@ def propose(options: Options, present: DeviceSettings | None = None) -> DeviceSe
         given.pop("max_policy_size", None)
     table.update(given)
     for name, dependants in _CLEARED_WITH.items():
-        if name in given and values.optional(values.text)(given[name]) is None:
+        if name in given and values.optional(lambda value: value)(given[name]) is None:
             table.update({one: None for one in dependants if one not in given})
     if present is not None:
         table["name"] = present.name

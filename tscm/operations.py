@@ -14,6 +14,7 @@ from twisted.internet.defer import DeferredLock
 from tscm import __version__, devices
 from tscm.claims import refuse_conflicts, relay_notes
 from tscm.clock import wall_seconds
+from tscm.control_body import number_of, text_of
 from tscm.errors import TscmError
 from tscm.events.history import with_history
 from tscm.events.report import ask, read_question
@@ -261,20 +262,19 @@ class NodeOperations:
         updates = self._node.updates
         self._node.device(name)
         if question == "why":
-            standing = await updates.why(name, str(body.get("address", "")))
+            standing = await updates.why(name, text_of(body, "address"))
             node = self._node
             return await node.slow.run(with_history, node.layout.database, name, standing)
         if question == "dropped":
-            search = body.get("search")
-            return await updates.dropped(name, None if search is None else str(search))
+            return await updates.dropped(name, text_of(body, "search") or None)
         if question == "diff":
             newer = body.get("newer")
             return await updates.diff(
-                name, _number(body, "older"), None if newer is None else _number(body, "newer")
+                name, number_of(body, "older"), None if newer is None else number_of(body, "newer")
             )
         if question == "rollback":
             self._refuse_sealed(name)
-            outcome = await updates.rollback(name, _number(body, "generation"), report)
+            outcome = await updates.rollback(name, number_of(body, "generation"), report)
             outcome.raise_if_failed()
             return {**outcome.to_json(), "sentence": outcome.sentence()}
         if question in {"pause", "resume"}:
@@ -439,17 +439,12 @@ def _count(number: int, one: str, many: str) -> str:
     return f"{number:,} {one if number == 1 else many}"
 
 
-def _number(body: Json, name: str) -> int:
-    value = body.get(name)
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise NoSuchQuestion(f"{name} {value!r}")
-    return value
-
-
 class NoSuchQuestion(TscmError):
     """
     The control interface was asked something that it does not know.
     """
+
+    exit_status = 2
 
     def __init__(self, question: str) -> None:
         self.question = question

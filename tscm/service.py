@@ -148,9 +148,7 @@ class NodeService(Service):
         )
         self.control = ControlService(reactor, self.layout, operations)
         self.portal = self._portal()
-        self.watch = WatchService(
-            reactor, node.listen.metrics, operations.watched, operations.wrong
-        )
+        self.watch = WatchService(reactor, node.listen, operations.watched, operations.wrong)
         self.files = SettingsWatch(self)
         self._watch = PeriodicService(
             reactor, WATCH_SECONDS, self.files.look, "watch over the settings", WATCH_SECONDS

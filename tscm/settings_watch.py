@@ -151,7 +151,15 @@ class SettingsWatch:
         if wanted == self._service.node:
             self._service.faults.pop("", None)
             return
-        listen = evolve(wanted.listen, metrics=self._service.node.listen.metrics)
+        present = self._service.node.listen
+        listen = evolve(
+            wanted.listen,
+            metrics=present.metrics,
+            metrics_names=present.metrics_names,
+            metrics_certificate=present.metrics_certificate,
+            metrics_key=present.metrics_key,
+            metrics_account_file=present.metrics_account_file,
+        )
         if evolve(
             self._service.node, intake=wanted.intake, listen=listen
         ) == wanted and self._service.intake.take_bounds(wanted.intake):

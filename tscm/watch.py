@@ -1,5 +1,5 @@
 """
-To be watched: `/metrics` for Prometheus and `/healthz`, over plain HTTP on an address of loopback.
+To be watched: `/metrics` for Prometheus and `/healthz`, over HTTP, or HTTPS where the settings say so.
 
 Everything is made from the rooms' figures when it is asked for; nothing is counted twice and nothing
 costs when nobody asks.  It is made in slices: with hundreds of devices it is work for many
@@ -17,17 +17,22 @@ from twisted.application.service import Service
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.interfaces import IListeningPort
 from twisted.internet.task import LoopingCall
-from twisted.web.server import Request, Site
+from twisted.protocols.tls import TLSMemoryBIOFactory
+from twisted.web.server import Request
 
+from tscm.clock import wall_seconds
 from tscm.families import families
+from tscm.http_site import BoundedSite, HttpBounds
 from tscm.listening import bind_all, places_of
 from tscm.model import Json
-from tscm.schedule import in_slices
-from tscm.settings.values import HostPort
+from tscm.schedule import PeriodicService, in_slices
+from tscm.settings.node import Listen
+from tscm.watch_access import FOLLOW_SECONDS, WatchAccess
 
 Look = Callable[[], Awaitable[Json]]
 Faults = Callable[[], Awaitable[list[str]]]
 LAG_SECONDS = 0.5
+BOUNDS = HttpBounds()
 _TEXT = b"text/plain; version=0.0.4; charset=utf-8"
 
 
@@ -111,52 +116,69 @@ class WatchPages:
         return b"ok\n"
 
 
-class _QuietSite(Site):
-    noisy = False
-
-    def log(self, request: object) -> None:
-        """No access log."""
-
-
 @define(eq=False)
 class WatchService(Service):
     """
-    Serves the pages on *addresses*.  *look* gives all figures, *faults* what is wrong.
+    Serves the pages as *listen* says.  *look* gives all figures, *faults* what is wrong.
     """
 
     _reactor: Any
-    _addresses: tuple[HostPort, ...]
+    _listen: Listen
     _look: Look
     _faults: Faults
     lag: LoopLag = field(init=False)
+    access: WatchAccess = field(init=False)
+    _following: PeriodicService = field(init=False)
     _ports: list[IListeningPort] = field(factory=list, init=False)
 
     def __attrs_post_init__(self) -> None:
         self.lag = LoopLag(self._reactor)
+        self.access = WatchAccess(self._listen, lambda: wall_seconds(self._reactor))
+        self._following = PeriodicService(
+            self._reactor, FOLLOW_SECONDS, self.access.follow, "watch over the files of metrics"
+        )
 
     def addresses(self) -> list[str]:
         """Where it listens, once bound."""
         return places_of(self._ports)
 
     def privilegedStartService(self) -> None:
-        """Bind; raises `ListenerUnavailable`."""
+        """Bind; raises `ListenerUnavailable`, `CertificateUnusable`, `AccountUnusable`."""
         super().privilegedStartService()
-        pages = WatchPages(self._reactor, self._all_figures, self._faults)
-        site = _QuietSite(pages.app.resource(), timeout=60)
-        site.displayTracebacks = False
+        if not self._listen.metrics:
+            return
+        self.access.load()
+        pages = WatchPages(self._reactor, self._all_figures, self._all_faults)
+        site = BoundedSite(
+            pages.app.resource(),
+            BOUNDS,
+            self._reactor,
+            purpose="metrics listener",
+            names=frozenset(self._listen.metrics_names),
+            account=self.access.account,
+        )
+        tls = self.access.tls
+        factory = site if tls is None else TLSMemoryBIOFactory(tls, False, site)
         self._ports = bind_all(
-            lambda port, host: self._reactor.listenTCP(port, site, interface=host),
-            self._addresses,
+            lambda port, host: self._reactor.listenTCP(port, factory, interface=host),
+            self._listen.metrics,
             "metrics",
         )
 
     async def _all_figures(self) -> Json:
         return {**await self._look(), "lag": self.lag.take()}
 
+    async def _all_faults(self) -> list[str]:
+        tls = self.access.tls
+        own = (self.access.fault, None if tls is None else tls.fault)
+        return [*await self._faults(), *(fault for fault in own if fault)]
+
     def startService(self) -> None:
         """Begin to measure the loop."""
         super().startService()
         self.lag.start()
+        if self._ports:
+            self._following.startService()
 
     def stopService(self) -> Deferred[Any]:
         """Fires when nothing listens any more."""
@@ -165,6 +187,8 @@ class WatchService(Service):
         ports, self._ports = self._ports, []
 
         async def stop() -> None:
+            if self._following.running:
+                await maybeDeferred(self._following.stopService)
             for port in ports:
                 await maybeDeferred(port.stopListening)
 

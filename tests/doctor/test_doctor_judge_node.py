@@ -13,6 +13,8 @@ import pytest
 from tscm.doctor import node
 from tscm.doctor.finding import Finding, Verdict, broken, doubtful, good, worst
 from tscm.doctor.look_database import damage
+from tscm.settings.node import Listen
+from tscm.settings.values import HostPort
 
 GB = 1 << 30
 GOOD, DOUBTFUL, BROKEN = Verdict.GOOD, Verdict.DOUBTFUL, Verdict.BROKEN
@@ -107,3 +109,29 @@ def test_the_worst_link_is_the_verdict_on_the_chain() -> None:
     assert worst([one]) == GOOD
     assert worst([one, two]) == DOUBTFUL
     assert worst([two, three, one]) == BROKEN
+
+
+@pytest.mark.parametrize(
+    ("host", "guards", "verdict", "words"),
+    [
+        ("127.0.0.1", {}, Verdict.GOOD, "this host alone"),
+        ("0.0.0.0", {}, Verdict.DOUBTFUL, "whoever reaches 0.0.0.0:9514"),
+        ("::", {"metrics_account_file": "/a"}, Verdict.DOUBTFUL, "in the clear"),
+        (
+            "192.0.2.1",
+            {"metrics_account_file": "/a", "metrics_certificate": "/c", "metrics_key": "/k"},
+            Verdict.GOOD,
+            "over TLS",
+        ),
+    ],
+)
+def test_metrics_that_others_reach_should_be_guarded(
+    host: str, guards: dict[str, str], verdict: Verdict, words: str
+) -> None:
+    (found,) = node.judge_metrics(Listen(metrics=(HostPort(host, 9514),), **guards))
+    assert found.verdict is verdict
+    assert words in found.sentence
+
+
+def test_no_metrics_are_no_finding() -> None:
+    assert node.judge_metrics(Listen()) == []

@@ -3,11 +3,13 @@ What is to be said of the host and the manager.  Pure: facts in, findings out.
 """
 
 from collections.abc import Mapping, Sequence
+from ipaddress import ip_address
 
 from attrs import frozen
 
 from tscm.doctor.finding import Finding, broken, doubtful, good
 from tscm.model import Json
+from tscm.settings.node import Listen
 
 _MB = 1 << 20
 _EARLIEST = 1_767_225_600  # 2026-01-01: no host that runs this has an earlier date
@@ -148,6 +150,33 @@ def judge_listeners(bound: Mapping[str, Sequence[str]] | None, faults: Sequence[
     if not places:
         return broken("listeners", "the manager listens nowhere", "set addresses in [listen]")
     return good("listeners", ", ".join(places))
+
+
+def judge_metrics(listen: Listen) -> list[Finding]:
+    """Who may read `/metrics`; nothing to say where nobody can."""
+    open_to = [str(one) for one in listen.metrics if not ip_address(one.host).is_loopback]
+    if not listen.metrics:
+        return []
+    if not open_to:
+        return [good("metrics", "they are given on addresses of this host alone")]
+    where = ", ".join(open_to)
+    if not listen.metrics_account_file:
+        return [
+            doubtful(
+                "metrics",
+                f"whoever reaches {where} reads names and figures of all devices",
+                "listen on 127.0.0.1, or set [listen] metrics_account_file and metrics_certificate",
+            )
+        ]
+    if not listen.metrics_certificate:
+        return [
+            doubtful(
+                "metrics",
+                f"the account for {where} is sent in the clear",
+                "set [listen] metrics_certificate and metrics_key",
+            )
+        ]
+    return [good("metrics", f"{where} answers over TLS and for one account")]
 
 
 def judge_buffers(

@@ -44,6 +44,7 @@ def walk_node(
         _judge_disk(layout, settings, host),
         node.judge_clock(host.now(), host.synchronised()),
         node.judge_listeners(bound, [] if bound is not None else binding_faults(settings.listen)),
+        *node.judge_metrics(settings.listen),
         node.judge_buffers(listeners, settings.intake.receive_buffer_bytes, host.rmem_max()),
     ]
     if status is None or listeners is None:

@@ -20,6 +20,7 @@ from zope.interface import implementer
 
 from tscm.errors import TscmError
 from tscm.model import Json
+from tscm.safe_files import read_regular
 from tscm.settings.node import Listen
 
 HANDSHAKE_SECONDS = 20.0
@@ -28,18 +29,26 @@ HANDSHAKE_SECONDS = 20.0
 
 class CertificateUnusable(TscmError):
     """
-    The certificate, key or client CA of the TLS listener cannot be used.
+    The certificate, key or client CA of a TLS listener cannot be used; *settings* name its files.
     """
 
     exit_status = 4
 
-    def __init__(self, path: str, cause: str) -> None:
+    def __init__(
+        self,
+        path: str,
+        cause: str,
+        listener: str = "TLS listener",
+        settings: str = "[listen] tls_*",
+    ) -> None:
         self.path = path
         self.cause = cause
-        super().__init__(path, cause)
+        self.listener = listener
+        self.settings = settings
+        super().__init__(path, cause, listener, settings)
 
     def __str__(self) -> str:
-        return f"TLS listener: {self.path}: {self.cause}; see [listen] tls_* in the settings"
+        return f"{self.listener}: {self.path}: {self.cause}; see {self.settings} in the settings"
 
 
 @frozen(kw_only=True)
@@ -52,6 +61,13 @@ class TlsFiles:
     client: str = "off"
     client_names: tuple[str, ...] = ()
     client_fingerprints: tuple[str, ...] = ()
+    listener: str = "TLS listener"
+    settings: str = "[listen] tls_*"
+    """How errors call the listener, and where its files are set."""
+
+    def unusable(self, path: str, cause: str) -> CertificateUnusable:
+        """The error for one of the files."""
+        return CertificateUnusable(path, cause, self.listener, self.settings)
 
     @classmethod
     def of(cls, listen: Listen) -> "TlsFiles":
@@ -227,7 +243,11 @@ class TlsServer:
             self.fault = str(fault)
             self._log.error("{fault}; the old certificate stays in force", fault=self.fault)
         else:
-            self._log.info("TLS listener: {path} loaded", path=self.files.certificate)
+            self._log.info(
+                "{listener}: {path} loaded",
+                listener=self.files.listener,
+                path=self.files.certificate,
+            )
 
     def serverConnectionForTLS(self, protocol: Any) -> Any:  # noqa: ARG002 - Twisted's
         """The connection object that Twisted feeds."""
@@ -280,18 +300,21 @@ def _context_of(files: TlsFiles, note_chain: Callable[..., bool]) -> tuple[Any, 
     context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
     path = files.certificate
     try:
-        leaf = x509.load_pem_x509_certificate(Path(path).read_bytes())
+        # OpenSSL opens the files by itself, and would wait in the reactor for the writer of a pipe.
+        leaf = x509.load_pem_x509_certificate(read_regular(path))
         context.use_certificate_chain_file(path)
         path = files.key
+        read_regular(path)
         context.use_privatekey_file(path)
         context.check_privatekey()
         if files.client_ca is not None:
             path = files.client_ca
+            read_regular(path)
             context.load_verify_locations(path)
     except ValueError:
-        raise CertificateUnusable(path, "it holds no certificate in PEM that can be read") from None
+        raise files.unusable(path, "it holds no certificate in PEM that can be read") from None
     except (OSError, SSL.Error) as error:
-        raise CertificateUnusable(path, words_of(error)) from None
+        raise files.unusable(path, words_of(error)) from None
     if files.client != "off":
         # Judged when the hand-shake is complete: a pinned certificate needs no chain.
         context.set_verify(SSL.VERIFY_PEER, note_chain)

@@ -48,7 +48,26 @@ class Listen:
     metrics: tuple[HostPort, ...] = setting(
         values.many(values.listen_address),
         (),
-        doc="Addresses for `/metrics` (Prometheus) and `/healthz`, plain HTTP: loopback, as 127.0.0.1:9514.",
+        doc="Addresses for `/metrics` (Prometheus) and `/healthz`: loopback, as 127.0.0.1:9514, or with the "
+        "settings below.",
+    )
+    metrics_names: tuple[str, ...] = setting(
+        values.many(values.dns_name),
+        (),
+        doc="Host names by which `/metrics` is asked for, besides addresses and localhost; others are refused.",
+    )
+    metrics_certificate: str | None = setting(
+        values.optional(values.path),
+        None,
+        doc="Certificate and chain for `/metrics` over HTTPS, PEM; read again when it changes.",
+    )
+    metrics_key: str | None = setting(
+        values.optional(values.path), None, doc="Key of that certificate, PEM."
+    )
+    metrics_account_file: str | None = setting(
+        values.optional(values.path),
+        None,
+        doc="File of mode 0600 with user:password on its first line, asked for (Basic) before an answer.",
     )
     tls_client_names: tuple[str, ...] = setting(
         values.many(values.address),

@@ -1,0 +1,111 @@
+"""
+Bodies of control calls: bytes to checked values.  Pure.
+
+Whatever is wrong with one is a sentence and status 400, before any operation has begun.
+"""
+
+import json
+from typing import Any
+
+from tscm.errors import TscmError
+from tscm.model import Json
+from tscm.settings.values import shown
+
+MOST_LEVELS = 32
+"""Settings are two levels deep; no call needs more than a few."""
+_MOST_DIGITS = 30
+
+
+class RequestFaulty(TscmError):
+    """
+    A call of the control interface holds something that it cannot hold.
+    """
+
+    exit_status = 2
+
+    def __init__(self, cause: str) -> None:
+        self.cause = cause
+        super().__init__(cause)
+
+    def __str__(self) -> str:
+        return f"control call: {self.cause}"
+
+
+def read_body(raw: bytes) -> Json:
+    """
+    The object in a body, `{}` for an empty one.  Raises `RequestFaulty`.
+    """
+    try:
+        body = json.loads(raw or b"{}", parse_int=_number, parse_constant=_no_constant)
+    except RequestFaulty:
+        raise
+    except (ValueError, RecursionError):
+        raise RequestFaulty("the body is no JSON") from None
+    if not isinstance(body, dict):
+        raise RequestFaulty("the body is no JSON object")
+    if _is_deeper(body, MOST_LEVELS):
+        raise RequestFaulty(f"the body is nested more than {MOST_LEVELS} levels deep")
+    try:
+        json.dumps(body, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise RequestFaulty(
+            "a text holds half of a surrogate pair, which is no character"
+        ) from None
+    return body
+
+
+def _is_deeper(value: Any, levels: int) -> bool:
+    """Whether containers lie within each other more than *levels* deep."""
+    level = [value]
+    for _ in range(levels + 1):
+        inner = (one.values() if isinstance(one, dict) else one for one in level)
+        level = [one for each in inner for one in each if isinstance(one, dict | list)]
+        if not level:
+            return False
+    return True
+
+
+def _number(text: str) -> int:
+    if len(text) > _MOST_DIGITS:
+        raise RequestFaulty(f"a number has more than {_MOST_DIGITS} digits")
+    return int(text)
+
+
+def _no_constant(text: str) -> float:
+    raise RequestFaulty(f"{text} is no number of JSON")
+
+
+def table_of(body: Json, name: str) -> Json:
+    """The object under *name*, `{}` where there is none."""
+    value = body.get(name, {})
+    if not isinstance(value, dict):
+        raise _wrong(name, value, "an object")
+    return value
+
+
+def text_of(body: Json, name: str) -> str:
+    """The text under *name*, empty where there is none."""
+    value = body.get(name)
+    if value is not None and not isinstance(value, str):
+        raise _wrong(name, value, "a text")
+    return value or ""
+
+
+def number_of(body: Json, name: str) -> int:
+    """The whole number under *name*, which must be there."""
+    value = body.get(name)
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise _wrong(name, value, "a whole number")
+    return value
+
+
+def flag_of(body: Json, name: str) -> bool:
+    """The truth value under *name*, False where there is none."""
+    value = body.get(name, False)
+    if value is not None and not isinstance(value, bool):
+        raise _wrong(name, value, "true or false")
+    return bool(value)
+
+
+def _wrong(name: str, value: Any, allowed: str) -> RequestFaulty:
+    return RequestFaulty(f"{name} is {shown(value)}; allowed: {allowed}")

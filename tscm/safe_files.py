@@ -1,0 +1,88 @@
+"""
+Files of the node, opened so that nobody else can say what is read, written or waited for.
+
+Reading: a FIFO holds whoever opens it, and a device has no end.  So the kind and the size are looked at
+first, and no more than a bound is read.
+"""
+
+import errno
+import os
+import stat
+from pathlib import Path
+
+TEXT_BYTES = 1 << 20
+"""Bound for settings, keys, certificates and entries: none of them comes near it."""
+_READ = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+
+
+class UnfitFile(OSError):
+    """
+    What lies at a path is not the file that it should be; `strerror` is the cause in words.
+    """
+
+
+def unfit(path: Path | str, cause: str) -> UnfitFile:
+    """The error for *path*, with *cause* for `strerror`."""
+    return UnfitFile(errno.EINVAL, cause, os.fspath(path))
+
+
+def kind_of(mode: int) -> str:
+    """What a file of this mode is, in words."""
+    for is_kind, words in (
+        (stat.S_ISREG, "a regular file"),
+        (stat.S_ISDIR, "a folder"),
+        (stat.S_ISFIFO, "a named pipe"),
+        (stat.S_ISSOCK, "a socket"),
+        (stat.S_ISLNK, "a symbolic link"),
+    ):
+        if is_kind(mode):
+            return words
+    return "a device"
+
+
+def open_regular(path: Path | str, *, links: bool = True) -> int:
+    """
+    A descriptor for reading the regular file at *path*; without *links* no symbolic link is followed.
+
+    Never waits for a writer, and opens no device.  Raises `UnfitFile`, OSError.
+    """
+    found = Path(path).stat(follow_symlinks=links)
+    if not stat.S_ISREG(found.st_mode):
+        raise unfit(path, f"it is {kind_of(found.st_mode)}, not a regular file")
+    handle = os.open(path, _READ | (0 if links else os.O_NOFOLLOW))
+    try:
+        found = os.fstat(handle)  # it may have been replaced meanwhile
+        if not stat.S_ISREG(found.st_mode):
+            raise unfit(path, f"it is {kind_of(found.st_mode)}, not a regular file")
+    except BaseException:
+        os.close(handle)
+        raise
+    return handle
+
+
+def read_regular(path: Path | str, most: int = TEXT_BYTES, *, links: bool = True) -> bytes:
+    """
+    All of the regular file at *path*, which holds at most *most* bytes.  Raises `UnfitFile`, OSError.
+    """
+    with os.fdopen(open_regular(path, links=links), "rb") as file:
+        if os.fstat(file.fileno()).st_size > most:
+            raise unfit(path, f"it is larger than {most:,} bytes")
+        content = file.read(most + 1)
+    if len(content) > most:
+        raise unfit(path, f"it is larger than {most:,} bytes")
+    return content
+
+
+def read_private(path: Path, most: int = TEXT_BYTES) -> bytes:
+    """
+    As `read_regular`; refuses a file that others can read.
+    """
+    with os.fdopen(open_regular(path), "rb") as file:
+        found = os.fstat(file.fileno())
+        if found.st_mode & 0o077:
+            mode = stat.S_IMODE(found.st_mode)
+            raise unfit(path, f"mode {mode:04o} lets others read it; `chmod 600 {path}`")
+        content = file.read(most + 1)
+    if len(content) > most:
+        raise unfit(path, f"it is larger than {most:,} bytes")
+    return content
