@@ -25,7 +25,8 @@ class Echo(Resource):
 
     def render(self, request: Any) -> bytes:
         self.asked += 1
-        return b"<" + request.content.read() + b">"
+        content: bytes = request.content.read()
+        return b"<" + content + b">"
 
 
 class Wire:
@@ -46,7 +47,8 @@ class Wire:
 
     def ask(self, data: bytes) -> bytes:
         self.channel.dataReceived(data)
-        return self.transport.value()
+        answered: bytes = self.transport.value()
+        return answered
 
 
 HEAD = b"POST / HTTP/1.1\r\nHost: 127.0.0.1\r\n"

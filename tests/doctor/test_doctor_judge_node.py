@@ -126,7 +126,7 @@ def test_the_worst_link_is_the_verdict_on_the_chain() -> None:
     ],
 )
 def test_metrics_that_others_reach_should_be_guarded(
-    host: str, guards: dict[str, str], verdict: Verdict, words: str
+    host: str, guards: dict[str, Any], verdict: Verdict, words: str
 ) -> None:
     (found,) = node.judge_metrics(Listen(metrics=(HostPort(host, 9514),), **guards))
     assert found.verdict is verdict

@@ -351,7 +351,7 @@ scrape_configs:
             stderr=said,
         )
     try:
-        wait_for(lambda: listening_ports(process.pid), log.read_text)
+        wait_for(lambda: bool(listening_ports(process.pid)), log.read_text)
         api = f"http://127.0.0.1:{listening_ports(process.pid)[0]}/api/v1/query"
 
         def scraped() -> bool:
