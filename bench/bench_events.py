@@ -25,10 +25,9 @@ from tscm.events.judge import Force, Tally, judge
 from tscm.events.report import BY, Question, ask
 from tscm.events.rollups import HOUR_SECONDS, EventPosition, Rollups
 from tscm.events.rounds import BLOCK_BYTES
-from tscm.events.worker import open_database
 from tscm.model import Block, Origin
 from tscm.policy.cidr import CidrSet, Entries, read_cidr
-from tscm.store.database import Store
+from tscm.store.database import Store, open_database
 from tscm.store.policies import Generation, Policies, pack
 from tscm.syslog.asa import policy_lines
 from tscm.syslog.asa_bulk import rows_of

@@ -368,7 +368,7 @@ def test_the_size_can_be_proposed_anew(layout: Layout) -> None:
         layout,
         NODE,
         "tstest",
-        {"max_policy_size": "auto"},
+        {"max_policy_size": " AUTO "},
         quiet,
         reach=reach(Firewall(Identity(entries=40000)), block=1),
     )

@@ -89,9 +89,14 @@ def _by_option(fault: Fault) -> Fault:
 
 
 def proposes_size(options: Options) -> bool:
-    """Is the Max policy size left to what the platform bears?"""
+    """Is the Max policy size of a new device left to what the platform bears?"""
+    return options.get("max_policy_size") is None or asks_for_size(options)
+
+
+def asks_for_size(options: Options) -> bool:
+    """Do the options ask for the Max policy size that the platform bears, by the word `auto`?"""
     size = options.get("max_policy_size")
-    return size is None or (isinstance(size, str) and size.strip().lower() == AUTO)
+    return isinstance(size, str) and size.strip().lower() == AUTO
 
 
 def settings_view(settings: DeviceSettings) -> Json:
@@ -379,9 +384,9 @@ def reconfigure_device(
     settings = propose(options, present)
     refuse_conflicts(layout, settings)
     check = None
-    if needs_check(present, settings) or options.get("max_policy_size") == AUTO:
+    if needs_check(present, settings) or asks_for_size(options):
         check = check_device(layout, node, settings, report, reach=reach)
-        if options.get("max_policy_size") == AUTO:
+        if asks_for_size(options):
             settings = settle(settings, options, check)
     notes = relay_notes(layout, present, settings)
     change_device(layout, present, settings)

@@ -156,7 +156,7 @@ class NodeOperations:
         settings = devices.propose(table, present)
         await node.quick.run(refuse_conflicts, node.layout, settings)
         check = None
-        proposed = table.get("max_policy_size") == devices.AUTO
+        proposed = devices.asks_for_size(table)
         if proposed or devices.needs_check(present, settings):
             check = await node.slow.run(
                 devices.check_device, node.layout, node.node, settings, report

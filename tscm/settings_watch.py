@@ -160,10 +160,15 @@ class SettingsWatch:
             metrics_key=present.metrics_key,
             metrics_account_file=present.metrics_account_file,
         )
-        if evolve(
-            self._service.node, intake=wanted.intake, listen=listen
-        ) == wanted and self._service.intake.take_bounds(wanted.intake):
-            self._service.node = evolve(self._service.node, intake=wanted.intake)
+        if (
+            evolve(self._service.node, intake=wanted.intake, listen=listen, spool=wanted.spool)
+            == wanted
+            and self._service.spool.take_bounds(wanted.spool)
+            and self._service.intake.take_bounds(wanted.intake)
+        ):
+            self._service.node = evolve(
+                self._service.node, intake=wanted.intake, spool=wanted.spool
+            )
             try:
                 self._service.intake.take_listen(listen)
             except TscmError as error:
@@ -172,7 +177,9 @@ class SettingsWatch:
                 return
             self._service.node = wanted
             self._service.faults.pop("", None)
-            self._log.info("listeners and bounds of intake are as the settings say")
+            self._log.info(
+                "listeners and the bounds of intake and retention are as the settings say"
+            )
             return
         self._service.faults[""] = (
             f"{self._service.layout.settings_file} has changed; restart the manager to put it in force"

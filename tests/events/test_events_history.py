@@ -14,10 +14,9 @@ from hypothesis import strategies as st
 from tscm.events.history import _lies_in, with_history
 from tscm.events.judge import Force, judge
 from tscm.events.rollups import EventPosition, Rollups
-from tscm.events.worker import open_database
 from tscm.model import Json
 from tscm.policy.cidr import CidrSet, Entries, read_cidr
-from tscm.store.database import Store
+from tscm.store.database import Store, open_database
 from tscm.store.policies import Generation, Policies, pack
 from tscm.syslog.asa_bulk import policy_rows
 

@@ -25,9 +25,9 @@ from tscm.events.columns import BRIEF_SUMS, Column
 from tscm.events.judge import ALLOWED, BLOCKED, INBOUND, OUTBOUND, Hit, Tally
 from tscm.events.report import Question, ask
 from tscm.events.rollups import ACTIONS, EventPosition, Rollups
-from tscm.events.worker import ForceTable, Worker, open_database
+from tscm.events.worker import ForceTable, Worker
 from tscm.model import Cidr
-from tscm.store.database import Store
+from tscm.store.database import Store, open_database
 
 Raw = tuple[str, str, str, Cidr, bytes, bytes, bytes, bytes]
 

@@ -14,9 +14,8 @@ from tscm.errors import SettingsFaulty
 from tscm.events.judge import Force, Hit, Sum, judge
 from tscm.events.report import Question, ask, read_question
 from tscm.events.rollups import EventPosition, Rollups
-from tscm.events.worker import open_database
 from tscm.policy.cidr import Entries
-from tscm.store.database import Store
+from tscm.store.database import Store, open_database
 from tscm.syslog.asa_bulk import Row
 
 HOURS = range(FIRST, FIRST + 72)

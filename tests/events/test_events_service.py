@@ -21,10 +21,9 @@ from tscm.events.judge import Hit, Sum
 from tscm.events.process import WorkerFailed, WorkerProcess
 from tscm.events.rollups import Rollups
 from tscm.events.service import EventService
-from tscm.events.worker import open_database
 from tscm.model import Json, Origin, Progress
 from tscm.policy.cidr import Entries
-from tscm.store.database import Store
+from tscm.store.database import Store, open_database
 from tscm.store.policies import Generation, Policies, pack
 
 

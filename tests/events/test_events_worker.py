@@ -10,10 +10,10 @@ import pytest
 from attrs import define
 
 from tscm.events.rollups import Rollups
-from tscm.events.worker import ForceTable, Worker, open_database
+from tscm.events.worker import ForceTable, Worker
 from tscm.model import Json
 from tscm.policy.cidr import Entries
-from tscm.store.database import Store
+from tscm.store.database import Store, open_database
 from tscm.store.policies import Generation, Policies, pack
 
 DEVICES = ("one", "two", "three")

@@ -21,7 +21,8 @@ from hypothesis import strategies as st
 from tscm.policy import records
 from tscm.policy.cidr import read_cidr
 from tscm.policy.collect import Collector, ListTooLong, rpz_network
-from tscm.policy.records import MessageDamaged, read_name, read_table
+from tscm.policy.names import MessageDamaged, Names, read_name
+from tscm.policy.records import read_table
 
 LABELS = st.binary(min_size=1, max_size=12) | st.sampled_from([b"a", b"B", b"rpz-ip", b"x" * 63])
 
@@ -89,7 +90,7 @@ def as_dnspython(message: dns.message.Message) -> list[list[tuple[bytes, int, by
 
 
 def as_ours(table: records.Table) -> list[list[tuple[bytes, int, bytes]]]:
-    found = []
+    found, names = [], Names(table.message)
     for section in (table.answers, table.authorities, table.additionals):
         rows = []
         for record in section:
@@ -100,7 +101,8 @@ def as_ours(table: records.Table) -> list[list[tuple[bytes, int, bytes]]]:
                 first, at = read_name(table.message, record.rdata_at)
                 second, at = read_name(table.message, at)
                 data = first + second + table.message[at : at + 20]
-            owner = table.owner(record)
+            owner = names.read(record.owner_at)
+            assert owner == read_name(table.message, record.owner_at)[0]
             assert len(owner) == record.owner_octets
             rows.append((owner, record.type, data))
         found.append(sorted(rows))

@@ -93,8 +93,8 @@ def test_figures_are_told_while_nothing_can_be_read(tmp_path: Path) -> None:
     spool = with_segments(tmp_path, volume)
     before = spool.figures("asa")
     assert spool.append("asa", [run_of(b"another")], 1.0)
-    spool.reader("asa", "forward").read(300, 27)  # the list remembers another record
     volume.fail()
+    assert spool.reader("asa", "forward").read(300, 27) is None
     figures = spool.figures("asa")
     assert figures["stored_lines"] == before["stored_lines"] + 1
     assert figures["first_offset"] == 0

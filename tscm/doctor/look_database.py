@@ -2,10 +2,14 @@
 The database as SQLite itself finds it.  Blocking, and it only reads.
 """
 
+import contextlib
 import sqlite3
 import time
 from collections.abc import Callable
 from pathlib import Path
+
+from tscm.store.database import StoreUnusable
+from tscm.store.reading import open_read_only
 
 _LOOK_SECONDS = 10.0
 _STEPS = 100_000
@@ -24,12 +28,11 @@ def damage(
     """
     until = clock() + seconds
     try:
-        connection = sqlite3.connect(f"{database.absolute().as_uri()}?mode=ro", uri=True)
-        try:
+        with contextlib.closing(open_read_only(database)) as connection:
             connection.set_progress_handler(lambda: clock() > until, _STEPS)
             found = [str(row[0]) for row in connection.execute("PRAGMA quick_check(1)")]
-        finally:
-            connection.close()
+    except StoreUnusable as error:
+        return None if clock() > until else error.cause
     except sqlite3.Error as error:
         return None if clock() > until else str(error)
     return None if found == ["ok"] else " ".join(" ".join(found).split())[:_SAID]

@@ -8,7 +8,8 @@ from pathlib import Path
 from attrs import define, field, frozen
 
 from tscm.events.judge import Hit, applicable, judge
-from tscm.events.worker import ForceTable, open_database
+from tscm.events.worker import ForceTable
+from tscm.store.reading import faults_told, open_read_only
 from tscm.syslog.asa_bulk import PolicyEvent, policy_events, rows_of
 
 
@@ -27,6 +28,8 @@ class Explained:
 class Explainer:
     """
     Judges lines of one device as they come, by the generations in the database.  Blocking.
+
+    `explain` raises `StoreUnusable`.
     """
 
     _database: Path
@@ -39,8 +42,9 @@ class Explainer:
         if self._table is None:
             if not self._database.exists():
                 return
-            self._table = ForceTable(open_database(str(self._database)))
-        forces = applicable(self._table.between(self._device, self._names, at, at), at)
+            self._table = ForceTable(open_read_only(self._database))
+        with faults_told(self._database):
+            forces = applicable(self._table.between(self._device, self._names, at, at), at)
         for line, event in policy_events(block):
             tally = judge(rows_of([line + b"\n"]), forces)
             hit = next((hit for hit, _ in tally), None)

@@ -19,10 +19,10 @@ from tscm.events.sums import Wanted, distinct, spelt
 from tscm.model import Cidr, Json
 from tscm.policy.presence import presence
 from tscm.store.policies import unpacked
+from tscm.store.reading import read_only
 
 SHOWN = 20
 """More entries than this are counted, not named: somebody may ask about 0.0.0.0/0."""
-_BUSY_SECONDS = 30.0
 
 
 def with_history(database: Path, device: str, answer: Json) -> Json:
@@ -32,17 +32,13 @@ def with_history(database: Path, device: str, answer: Json) -> Json:
     `since` is the oldest generation of the unbroken run in which as much of what was asked was in
     force as now; null where nothing is.  `seen` tells of the entries that meet it, and of the address itself.
     """
-    connection = sqlite3.connect(f"file:{database}?mode=ro", uri=True, timeout=_BUSY_SECONDS)
-    try:
-        connection.execute("BEGIN")  # one state of the database
+    with read_only(database) as connection:
         lists = [
             {**one, "since": _since(connection, device, one["kind"], one["asked"])}
             for one in answer["lists"]
         ]
         asked = lists[0]["asked"]
         seen = _seen(connection, device, ip_network(asked))
-    finally:
-        connection.close()
     sentences = [
         sentence + _since_words(one["since"])
         for sentence, one in zip(answer["sentences"], lists, strict=True)

@@ -14,28 +14,27 @@ from tscm.events.rollups import ACTIONS, HOUR_SECONDS
 from tscm.events.sums import Wanted, among, spelt, summed
 from tscm.policy.entries import Entries
 from tscm.policy.rank import Hits, hits_on
+from tscm.store.reading import read_only
 
 RECENT_DAYS = 7
+_BUSY_SECONDS = 5.0
+"""Hits only order what a cut leaves out: a policy run does not wait long for them."""
 
 
 def recent_hits(database: Path, device: str, now: float) -> Hits:
     """
     For each row of some merged entries: its hits in the last week.
 
-    Opens a connection of its own when called.
+    Opens a connection of its own when called, and raises `StoreUnusable` then.
     """
     since = (int(now) // HOUR_SECONDS // DAY_HOURS - RECENT_DAYS) * DAY_HOURS
 
     def hits(entries: Entries) -> NDArray[np.int64]:
-        connection = sqlite3.connect(f"file:{database}?mode=ro", uri=True)
-        try:
-            connection.execute("BEGIN")
+        with read_only(database, _BUSY_SECONDS) as connection:
             device_number = connection.execute(
                 "SELECT id FROM words WHERE text = ?", (device,)
             ).fetchone()
             known = {} if device_number is None else _by_entry(connection, device_number[0], since)
-        finally:
-            connection.close()
         return hits_on(entries, known.items())
 
     return hits

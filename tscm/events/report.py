@@ -21,6 +21,7 @@ from tscm.events.packs import WORDS
 from tscm.events.rollups import ACTIONS, DIRECTIONS, HOUR_SECONDS
 from tscm.events.sums import Among, Wanted, among, distinct, spelt, summed
 from tscm.model import Json
+from tscm.store.reading import read_only
 
 BY = ("entry", "list", "inside", "outside", "port", "protocol", "hour", "direction", "action")
 TOP_MOST = 100_000
@@ -171,21 +172,15 @@ def _network_text(value: Any) -> str:
 
 def ask(database: Path, question: Question) -> Answer:
     """
-    The answer.  Blocking; an absent database has counted nothing.
+    The answer.  Blocking; an absent database has counted nothing.  Raises `StoreUnusable`.
     """
     if not database.exists():
         return Answer(question=question, rows=(), lines=0, hits=0, groups=0, low=0)
-    connection = sqlite3.connect(f"file:{database}?mode=ro", uri=True, timeout=30.0)
-    try:
+    with read_only(database) as connection:
         return _ask(connection, question)
-    finally:
-        connection.close()
 
 
 def _ask(connection: sqlite3.Connection, asked: Question) -> Answer:
-    connection.execute(
-        "BEGIN"
-    )  # one state of the database: packing moves counts from here to there
     wanted = Wanted(
         device=_word(connection, asked.device),
         first=int(asked.since) // HOUR_SECONDS,

@@ -7,7 +7,6 @@ What cannot be judged is taken: lines from before the first generation, lines wh
 and all while the database cannot be read.
 """
 
-import sqlite3
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
@@ -18,13 +17,14 @@ from attrs import define, field, frozen
 
 from tscm.events.judge import applicable
 from tscm.policy.presence import Held
+from tscm.store.database import StoreUnusable
 from tscm.store.policies import unpacked
+from tscm.store.reading import read_only
 from tscm.syslog.asa import policy_lines
 from tscm.syslog.asa_bulk import row_of_each
 
 _KEPT = 3
 _LOOK_SECONDS = 1.0
-_BUSY_SECONDS = 30.0
 
 
 @frozen
@@ -54,7 +54,7 @@ class ListedLines:
         if lines:
             try:
                 sets = self._sets(at)
-            except (sqlite3.Error, ValueError):
+            except (StoreUnusable, ValueError):
                 sets = []
             if sets:
                 lines = _on_lists(lines, sets)
@@ -90,13 +90,8 @@ class ListedLines:
     def _query(self, sql: str, *values: int) -> list[tuple[Any, ...]]:
         if not self._database.exists():
             return []
-        connection = sqlite3.connect(
-            f"file:{self._database}?mode=ro", uri=True, timeout=_BUSY_SECONDS
-        )
-        try:
+        with read_only(self._database) as connection:
             return connection.execute(sql, (self._device, *values)).fetchall()
-        finally:
-            connection.close()
 
 
 def _on_lists(lines: Sequence[bytes], sets: Sequence[Held]) -> list[bytes]:

@@ -22,20 +22,13 @@ from tscm.events.judge import LATE_SECONDS, Force, Tally
 from tscm.events.rollups import HOUR_SECONDS, EventPosition, Rollups
 from tscm.model import Block, Json, Origin
 from tscm.policy.entries import Entries
+from tscm.store.database import open_database
 from tscm.store.policies import unpack
 
 _FORCES_KEPT = 8
-_BUSY_SECONDS = 30.0
 _PACKING_SECONDS = 0.5
 FAULTS = (sqlite3.Error, ValueError, LookupError, TypeError)
 """What a request, or a part of one, may fail with; the process goes on."""
-
-
-def open_database(path: str) -> sqlite3.Connection:
-    """A connection for the roll-ups; the schema is there, for the manager opened it before."""
-    connection = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None)
-    connection.execute("PRAGMA synchronous = NORMAL")
-    return connection
 
 
 @define(eq=False)

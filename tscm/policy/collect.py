@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from tscm.policy.cidr import Entries, read_cidr
 from tscm.policy.lists import REFUSED_KEPT, PolicyList, Refused
+from tscm.policy.names import MessageDamaged, Names
 from tscm.policy.records import (
     AAAA,
     APL,
@@ -23,10 +24,8 @@ from tscm.policy.records import (
     IN,
     TXT,
     A,
-    MessageDamaged,
     Record,
     Section,
-    read_name,
 )
 
 _APL_ITEM = struct.Struct(">HBB")
@@ -74,11 +73,10 @@ class Collector:
 
         *servers* are the zone's own name servers, whose addresses are no entries.
         """
+        names = Names(message)
         if _RPZ_IP in message.lower():
             records = records.pick(
-                number
-                for number, record in enumerate(records)
-                if not self._add_rpz(message, record)
+                number for number, record in enumerate(records) if not self._add_rpz(names, record)
             )
         if not len(records):
             return
@@ -92,7 +90,7 @@ class Collector:
             found = rows[kinds == kind]
             if (found[:, _OCTETS] != width).any():
                 raise MessageDamaged("an address record of the wrong length")
-            found = self._without_glue(message, found, servers)
+            found = self._without_glue(names, found, servers)
             addresses.extend(octets[found[:, _AT, None] + np.arange(width)].tobytes())
             lengths.extend(bytes([width * 8]) * len(found))
         for number in np.flatnonzero((kinds != A) & (kinds != AAAA)).tolist():
@@ -106,25 +104,29 @@ class Collector:
         self.check_bound()
 
     def _without_glue(
-        self, message: bytes, rows: NDArray[np.uint32], servers: Collection[bytes]
+        self, names: Names, rows: NDArray[np.uint32], servers: Collection[bytes]
     ) -> NDArray[np.uint32]:
         suspects = np.isin(rows[:, _OWNER_OCTETS], [len(name) for name in servers])
         glue = [
             number
             for number in np.flatnonzero(suspects).tolist()
-            if read_name(message, int(rows[number, _OWNER_AT]))[0] in servers
+            if names.read(int(rows[number, _OWNER_AT])) in servers
         ]
         self.other_records += len(glue)
         return np.delete(rows, glue, axis=0) if glue else rows
 
     def check_bound(self) -> None:
-        """Raise `ListTooLong` when more was gathered than is wanted."""
-        if len(self) > self.max_entries:
+        """
+        Raise `ListTooLong` when more was gathered than is wanted.
+
+        What was left out counts too: reading it took as long.
+        """
+        if len(self) + self.refused_count > self.max_entries:
             raise ListTooLong(f"more than {self.max_entries:,} entries")
 
-    def _add_rpz(self, message: bytes, record: Record) -> bool:
+    def _add_rpz(self, names: Names, record: Record) -> bool:
         """Take a record whose owner is an IP trigger; false for any other."""
-        owner, _at = read_name(message, record.owner_at)
+        owner = names.read(record.owner_at)
         before, trigger, _zone = owner.partition(_RPZ_IP)
         if not trigger or record.cls != IN:
             return False
@@ -133,7 +135,7 @@ class Collector:
             labels.append(before[at + 1 : at + 1 + before[at]].decode("latin-1"))
             at += 1 + before[at]
         shown = ".".join([*labels, "rpz-ip"])
-        if record.type == CNAME and read_name(message, record.rdata_at)[0] == _PASSTHRU:
+        if record.type == CNAME and names.read(record.rdata_at) == _PASSTHRU:
             self.refuse(shown, "an exception (rpz-passthru), which no list of networks can hold")
             return True
         try:

@@ -8,6 +8,7 @@ from attrs import define, evolve, field
 
 from tscm.policy.collect import Collector, ListTooLong, is_rpz_trigger
 from tscm.policy.lists import PolicyList
+from tscm.policy.names import MessageDamaged, Names
 from tscm.policy.records import (
     AAAA,
     APL,
@@ -17,10 +18,8 @@ from tscm.policy.records import (
     SOA,
     TXT,
     A,
-    MessageDamaged,
     Section,
     Table,
-    read_name,
     soa_serial,
 )
 from tscm.retrieve.delta import DeltaUnfit, changed
@@ -163,12 +162,17 @@ class _Asking:
 
     def _serial(self) -> tuple[int | None, bool]:
         table = self._ask(SOA)
+        names = Names(table.message)
         for record in table.answers:
-            if record.type == SOA and record.cls == IN and table.owner(record) == self._zone:
-                return soa_serial(table.message, record), True
+            if (
+                record.type == SOA
+                and record.cls == IN
+                and names.read(record.owner_at) == self._zone
+            ):
+                return soa_serial(names, record), True
         for record in table.authorities:
             if record.type == SOA and record.cls == IN:
-                return soa_serial(table.message, record), False
+                return soa_serial(names, record), False
         return None, False
 
     def _differences(self, known: PolicyList, serial: int) -> PolicyList | None:
@@ -252,23 +256,24 @@ class _Asking:
 
     def _own(self, table: Table) -> Section:
         """Answers about the name itself or what it is an alias of."""
-        names = {self._zone}
+        own, names = {self._zone}, Names(table.message)
         for _ in range(_ALIASES):
             for record in table.answers:
-                if record.type == CNAME and table.owner(record) in names:
-                    names.add(read_name(table.message, record.rdata_at)[0])
+                if record.type == CNAME and names.read(record.owner_at) in own:
+                    own.add(names.read(record.rdata_at))
         return table.answers.pick(
             number
             for number, record in enumerate(table.answers)
-            if record.type in _TYPES and table.owner(record) in names
+            if record.type in _TYPES and names.read(record.owner_at) in own
         )
 
     def _action(self, table: Table) -> Section:
         """What a response policy says of the trigger that is asked for."""
+        names = Names(table.message)
         return table.answers.pick(
             number
             for number, record in enumerate(table.answers)
-            if record.type in _RPZ_TYPES and table.owner(record) == self._zone
+            if record.type in _RPZ_TYPES and names.read(record.owner_at) == self._zone
         ).part(0, 1)
 
     def _ask(self, kind: int) -> Table:

@@ -9,7 +9,8 @@ from typing import Self
 
 from attrs import define, field
 
-from tscm.policy.records import IN, MessageDamaged, Table, read_table
+from tscm.policy.names import MessageDamaged
+from tscm.policy.records import IN, Table, read_table
 from tscm.retrieve.stream import DnsStream, Limits, Unanswered
 from tscm.retrieve.transfer import check_answer
 from tscm.retrieve.tsig import Signed, TsigKey
@@ -28,7 +29,7 @@ class Session:
     tsig: TsigKey | None
     clock: Callable[[], float]
     owner: bytes = field(init=False)
-    """The name as `tscm.policy.records.read_name` gives it."""
+    """The name as `tscm.policy.names.read_name` gives it."""
     _deadline: float = field(init=False)
     _stream: DnsStream | None = field(default=None, init=False)
     _fresh: bool = field(default=True, init=False)

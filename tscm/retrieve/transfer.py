@@ -4,22 +4,14 @@ The rules of zone transfers (RFC 5936, RFC 1995): messages in, one generation ou
 No sockets here: what is made is fed message by message and says when it is complete.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from itertools import groupby
 
 from attrs import define, field
 
 from tscm.policy.collect import Collector
-from tscm.policy.records import (
-    IN,
-    NS,
-    SOA,
-    MessageDamaged,
-    Record,
-    Section,
-    Table,
-    read_name,
-    soa_serial,
-)
+from tscm.policy.names import MessageDamaged, Names
+from tscm.policy.records import IN, NS, SOA, Record, Section, Table, soa_serial
 
 NOERROR, FORMERR, SERVFAIL, NXDOMAIN, NOTIMP, REFUSED, NOTAUTH = 0, 1, 2, 3, 4, 5, 9
 RCODES = {
@@ -55,17 +47,24 @@ def check_answer(table: Table, query_id: int) -> None:
 
 def servers_of(parts: Iterable[Part]) -> set[bytes]:
     """The names that NS records point to: their addresses are no entries of a list."""
-    return {
-        read_name(table.message, records[number].rdata_at)[0]
-        for table, records in parts
-        for number in records.where(NS)
-    }
+    found = set()
+    for message, records in _by_message(parts):
+        names = Names(message)
+        found |= {names.read(records[number].rdata_at) for number in records.where(NS)}
+    return found
 
 
 def add_parts(parts: Iterable[Part], servers: set[bytes], collector: Collector) -> None:
     """Hand all records to *collector*, addresses of *servers* as what they are."""
-    for table, records in parts:
-        collector.add_records(table.message, records, servers)
+    for message, records in _by_message(parts):
+        collector.add_records(message, records, servers)
+
+
+def _by_message(parts: Iterable[Part]) -> Iterator[tuple[bytes, Section]]:
+    """Each message once, whatever number of parts differences cut it into."""
+    for _, group in groupby(parts, lambda part: id(part[0])):
+        same = list(group)
+        yield same[0][0].message, Section(b"".join(records.rows for _, records in same))
 
 
 @define(eq=False)
@@ -89,7 +88,6 @@ class TransferIn:
     added: list[Part] = field(factory=list, init=False)
     """All records of a whole zone; what differences put in."""
     removed: list[Part] = field(factory=list, init=False)
-    _kept: int = field(default=0, init=False)
     _records: int = field(default=0, init=False)
     _version: int | None = field(default=None, init=False)
     _removing: bool = field(default=False, init=False)
@@ -110,12 +108,12 @@ class TransferIn:
             if self.serial is None:
                 raise TransferRefused(NOERROR)
             raise MessageDamaged("an empty message inside the transfer")
-        begin = 0
+        begin, names = 0, Names(table.message)
         for number in records.where(SOA):
             self._keep(table, records.part(begin, number))
             begin = number + 1
-            self._take_soa(self._soa(table, records[number]))
-            self._records += 1
+            self._take_soa(self._soa(names, records[number]))
+            self._count(1)
             if self.done and number != len(records) - 1:
                 raise MessageDamaged("records after the closing SOA record")
         if self.serial is None:
@@ -126,10 +124,15 @@ class TransferIn:
             self.done, self.is_whole = True, False
         return self.done
 
-    def _soa(self, table: Table, record: Record) -> int | None:
-        if record.cls != IN or table.owner(record) != self.zone:
+    def _count(self, more: int) -> None:
+        self._records += more
+        if self._records > self.max_records:
+            raise MessageDamaged(f"the zone has more than {self.max_records:,} records")
+
+    def _soa(self, names: Names, record: Record) -> int | None:
+        if record.cls != IN or names.read(record.owner_at) != self.zone:
             return None
-        return soa_serial(table.message, record)
+        return soa_serial(names, record)
 
     def _take_soa(self, serial: int | None) -> None:
         if self._records == 0:
@@ -156,8 +159,5 @@ class TransferIn:
             return
         if self.serial is None:
             raise MessageDamaged("the transfer does not begin with the zone's SOA record")
-        self._records += len(records)
-        self._kept += len(records)
-        if self._kept > self.max_records:
-            raise MessageDamaged(f"the zone has more than {self.max_records:,} records")
+        self._count(len(records))
         (self.removed if self._removing else self.added).append((table, records))

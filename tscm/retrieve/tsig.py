@@ -13,6 +13,7 @@ from typing import Any, Self
 
 from attrs import define, field, frozen
 
+from tscm.policy.names import read_name
 from tscm.policy.records import TSIG, Table
 from tscm.secrets import Secret
 
@@ -95,6 +96,9 @@ class Signed:
                 raise TsigFailed("the answer is not signed")
             self._context.update(table.message)
             return
+        # Followed by our reader first, which bounds what a name may cost.
+        read_name(table.message, last.owner_at)
+        read_name(table.message, last.rdata_at)
         try:
             rdata = dns.rdata.from_wire(
                 dns.rdataclass.RdataClass(_ANY),

@@ -136,8 +136,11 @@ class Catalogue:
     last: Segment | None = field(default=None, init=False)
     _before: Segment | None = field(default=None, init=False)
     """The record before the last, for `drop_last`."""
+    _begin: int = field(default=0, init=False)
+    """Where the first record starts."""
     _fd: int = field(default=-1, init=False)
     _found: tuple[int, Segment] | None = field(default=None, init=False)
+    _oldest: tuple[int, Segment] | None = field(default=None, init=False)
 
     def open(self) -> None:
         """
@@ -153,9 +156,10 @@ class Catalogue:
         self._look()
 
     def _look(self) -> None:
-        self._found = None
+        self._found = self._oldest = None
         self.last = self.at(self.count - 1) if self.count else None
         self._before = self.at(self.count - 2) if self.count > 1 else None
+        self._begin = self.at(0).start if self.count else 0
         low, high = 0, self.count
         while low < high:
             middle = (low + high) // 2
@@ -194,12 +198,29 @@ class Catalogue:
         self._found = (number, segment)
         return segment
 
+    @property
+    def oldest(self) -> Segment | None:
+        """
+        The oldest record that is not deleted; None where there is none.
+
+        Retention asks for it with each seal of each device, so it is kept.  Raises `OSError`.
+        """
+        if self.first >= self.count:
+            return None
+        if self._oldest is None or self._oldest[0] != self.first:
+            self._oldest = (self.first, self.at(self.first))
+        return self._oldest[1]
+
     def number_of(self, offset: int) -> int | None:
         """The number of the record that holds *offset*; None before the list and behind it."""
-        if not self.count or not self.at(0).start <= offset < self.end:
+        if not self.count or not self._begin <= offset < self.end:
             return None
-        if self._found is not None and self._found[1].start <= offset < self._found[1].end:
-            return self._found[0]
+        if self._found is not None:
+            number, found = self._found
+            if found.start <= offset < found.end:
+                return number
+            if offset == found.end and offset < self.at(number + 1).end:
+                return number + 1
         low, high = 0, self.count
         while high - low > 1:
             middle = (low + high) // 2
@@ -251,6 +272,8 @@ class Catalogue:
             with contextlib.suppress(OSError):  # else the next one is written over it
                 self._disk.truncate(self._fd, at)
             raise
+        if not self.count:
+            self._begin = segment.start
         self.count += 1
         self._before, self.last = self.last, segment
 
@@ -262,7 +285,7 @@ class Catalogue:
         over it; a start that finds it sees that its segment was never named.
         """
         self.count -= 1
-        self.last, self._found = self._before, None
+        self.last, self._found, self._oldest = self._before, None, None
         with contextlib.suppress(OSError):
             self._disk.truncate(self._fd, self.count * RECORD_BYTES)
 
@@ -270,6 +293,8 @@ class Catalogue:
         """Write record *number* anew: with other flags, or a checksum of the text."""
         self._write(segment, number)
         self._found = None
+        if self._oldest is not None and self._oldest[0] == number:
+            self._oldest = None
         if number == self.count - 1:
             self.last = segment
         if segment.flags & DELETED and number == self.first:
@@ -309,11 +334,20 @@ class Catalogue:
         self.open()
 
     def forget_deleted(self) -> None:
-        """Make the file anew without the oldest deleted records, when they are many."""
+        """
+        Make the file anew without the oldest deleted records, when they are many.
+
+        The list is right without it, so a disk that refuses is no fault: it is tried again.
+        """
         if self.first <= _TOMBSTONES_MAX or self.first * 2 < self.count:
             return
-        kept = b"".join(encode_segment(one) for one in self.segments(self.first - 1))
-        self._disk.publish(self._path, kept)
+        at = (self.first - 1) * RECORD_BYTES
+        try:
+            kept = self._disk.read_at(self._fd, self.count * RECORD_BYTES - at, at)
+            if len(kept) == self.count * RECORD_BYTES - at:
+                self._disk.publish(self._path, kept)
+        except OSError:
+            return
         self.close()
         self.open()
 

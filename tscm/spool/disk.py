@@ -90,6 +90,15 @@ class Disk:
         found = os.statvfs(folder)
         return found.f_bavail * found.f_frsize
 
+    def free_files(self, folder: Path) -> tuple[int, int]:
+        """
+        How many files the disk under *folder* still takes, and of how many at most.
+
+        Both are 0 for a file system that makes inodes as it needs them.
+        """
+        found = os.statvfs(folder)
+        return found.f_favail, found.f_files
+
     def write_all(self, fd: int, data: bytes, at: int) -> None:
         """
         Write *data* whole, or raise; a short write is gone on with.
@@ -132,6 +141,10 @@ class Disk:
         fd = self.open(temporary, CREATE_EMPTY)
         try:
             self.write_all(fd, content, 0)
+        except OSError:  # a full disk is not to be filled further by what is of no use
+            with contextlib.suppress(OSError):
+                self.unlink(temporary)
+            raise
         finally:
             self.close(fd)
         if keep is not None:

@@ -185,17 +185,17 @@ class DeviceLog:
     @property
     def oldest(self) -> Segment | None:
         """The oldest sealed segment that retention may take."""
-        catalogue = self.live.catalogue
-        return catalogue.at(catalogue.first) if catalogue.first < catalogue.count else None
+        return self.live.catalogue.oldest
 
     # -- what goes ------------------------------------------------------------
 
-    def take_oldest(self, cause: int) -> Segment:
+    def mark_oldest(self, cause: int) -> Segment:
         """
-        Write down that the oldest sealed segment is deleted, and move readers past it.
+        Write down that the oldest sealed segment is deleted.
 
-        Its files are then the caller's to delete: a crash in between leaves a file too many
-        and never a reader that waits for what is gone.  Raises `OSError`.
+        Its files are then the caller's to delete, and readers to move with `pass_readers`: a crash
+        in between leaves a file too many and never a reader that waits for what is gone.
+        Raises `OSError`; then nothing has changed.
         """
         live = self.live
         catalogue = live.catalogue
@@ -204,8 +204,6 @@ class DeviceLog:
         catalogue.change(number, segment.taken(segment.cause if segment.gone else cause))
         if not segment.gone:
             live.state = live.state.with_deleted(CAUSES[cause], segment.lines, segment.size)
-        self.pass_readers()
-        catalogue.forget_deleted()
         return segment
 
     def pass_readers(self) -> None:

@@ -32,9 +32,11 @@ class Orphans:
     logs: dict[str, DeviceLog] = field(factory=dict, init=False)
     _refused: set[str] = field(factory=set, init=False)
 
-    def look(self, root: Path, names: Sequence[str], devices: Collection[str], now: float) -> None:
+    def look(self, root: Path, names: Sequence[str], devices: Collection[str], now: float) -> bool:
         """
         Take up what is new, some at a time; what stands in the live segment is sealed, so that it ages.
+
+        Gives whether any was taken up: retention then looks at these, and for more of them.
         """
         left = _OPENED_AT_ONCE
         for name in names:
@@ -54,6 +56,7 @@ class Orphans:
                 )
             else:
                 self.logs[name] = DeviceLog(name, live)
+        return left < _OPENED_AT_ONCE
 
     def release(self, name: str) -> None:
         """Give a log back, since a device has this name again."""

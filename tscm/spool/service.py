@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
-from attrs import define, field
+from attrs import define, evolve, field
 from twisted.application.service import MultiService
 from twisted.internet.defer import Deferred, gatherResults, maybeDeferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
@@ -33,7 +33,9 @@ from tscm.threads import Threads
 
 _UPKEEP_SECONDS = 1.0
 _RETENTION_SECONDS = 60.0
+_RETENTION_PAUSE = 0.25  # between passes that seals ask for
 _ASIDE_SECONDS = 5.0
+_SIZES = ("max_mb_per_device", "min_free_mb")  # what may change while it runs
 _FAULT_SECONDS = 60.0
 
 
@@ -69,6 +71,11 @@ class SpoolService(MultiService):
     _orphans: Orphans = field(init=False)
     _retention: Retention = field(init=False)
     _retaining: PeriodicService = field(init=False)
+    _retain_again: IDelayedCall | None = field(default=None, init=False)
+    _in_pass: bool = field(default=False, init=False)
+    _names: Sequence[str] = field(default=(), init=False)
+    _names_due: float = field(default=0.0, init=False)
+    """When the folders of logs are looked through again."""
 
     def __attrs_pre_init__(self) -> None:
         MultiService.__init__(self)
@@ -76,14 +83,7 @@ class SpoolService(MultiService):
     def __attrs_post_init__(self) -> None:
         self._syncer = Syncer(self.disk, self.threads, self.bounds.fsync)
         upkeep = PeriodicService(self.clock, _UPKEEP_SECONDS, self._upkeep, "upkeep of the logs")
-        self._retention = Retention(
-            self.disk,
-            self.threads,
-            RetentionRules(
-                max_age_days=self.bounds.max_age_days, max_mb=self.bounds.max_mb_per_device
-            ),
-            self.bounds.min_free_mb << 20,
-        )
+        self._retention = Retention(self.disk, self.threads, self.clock, _rules(self.bounds))
         self._retaining = PeriodicService(
             self.clock, _RETENTION_SECONDS, self._retain, "retention of the logs", 1.0
         )
@@ -106,11 +106,26 @@ class SpoolService(MultiService):
         if self._telling is not None:
             self._telling.cancel()
             self._telling = None
+        if self._retain_again is not None:
+            self._retain_again.cancel()
+            self._retain_again = None
         for name in list(self._devices):
             self.close_device(name)
         self._orphans.close()
         ended.append(self._syncer.finish())
         return gatherResults(ended, consumeErrors=True).addCallback(lambda _: None)
+
+    def take_bounds(self, bounds: SpoolBounds) -> bool:
+        """
+        Put other sizes of retention in force; False where anything else differs, which needs a restart.
+        """
+        sizes = {name: getattr(bounds, name) for name in _SIZES}
+        if evolve(self.bounds, **sizes) != bounds:
+            return False
+        if bounds != self.bounds:
+            self.bounds, self._retention.rules = bounds, _rules(bounds)
+            self._retain_soon()
+        return True
 
     # -- devices --------------------------------------------------------------
 
@@ -206,6 +221,7 @@ class SpoolService(MultiService):
         self._syncer.add_sealed(fd, live.folder)
         if live.waiting:
             self._note_more(log)
+        self._look_at_room([log])
         return True
 
     # -- lines out ------------------------------------------------------------
@@ -295,6 +311,7 @@ class SpoolService(MultiService):
             self._note_age(log)
             if self.bounds.fsync == "interval":
                 self._syncer.mark(log.live)
+        self._look_at_room(dirty)
         now = self.clock.seconds()
         while self._due and self._due[0][0] <= now:
             _, log, base = self._due.popleft()
@@ -331,14 +348,60 @@ class SpoolService(MultiService):
     async def _sync(self) -> None:
         await self._syncer.run()
 
+    def _look_at_room(self, grown: Sequence[DeviceLog]) -> None:
+        """Have retention work soon where logs that have *grown* brought a bound too near for a minute."""
+        if self._retain_again is None and grown:
+            now = wall_seconds(self.clock)
+            if any(self._retention.over(log, now) for log in grown) or self._retention.lacks_room(
+                self.logs
+            ):
+                self._retain_soon()
+
+    def _retain_soon(self) -> None:
+        if self.running and self._retain_again is None:
+            self._retain_again = self.clock.callLater(_RETENTION_PAUSE, self._retain_now)
+
+    def _retain_now(self) -> None:
+        self._retain_again = None
+        if self._in_pass:
+            self._retain_soon()
+        else:
+            self._retaining.run_soon()
+
     async def _retain(self) -> None:
-        names = await self.threads.run(log_names, self.logs)
-        now = wall_seconds(self.clock)
-        self._orphans.look(self.logs, names, self._devices, now)
-        logs = {**self._orphans.logs, **self._devices}
-        await self._retention.run(self.logs, logs, now)
+        self._in_pass = True
+        try:
+            more = await self._retain_once()
+        finally:
+            self._in_pass = False
         if self._retention.fault:
             self._log.error(
                 "old segments cannot be deleted: {cause}; they are tried again",
                 cause=self._retention.fault,
             )
+        elif more:
+            self._retain_soon()
+
+    async def _retain_once(self) -> bool:
+        """
+        What is over a bound goes, and logs of devices that are gone are taken up; whether more waits.
+        """
+        more = await self._retain_logs()
+        now = self.clock.seconds()
+        if now >= self._names_due:
+            self._names_due = now + _RETENTION_SECONDS - 1
+            self._names = await self.threads.run(log_names, self.logs)
+        taken = self._orphans.look(self.logs, self._names, self._devices, wall_seconds(self.clock))
+        return more or taken
+
+    async def _retain_logs(self) -> bool:
+        logs = {**self._orphans.logs, **self._devices}
+        return await self._retention.run(self.logs, logs, wall_seconds(self.clock))
+
+
+def _rules(bounds: SpoolBounds) -> RetentionRules:
+    return RetentionRules(
+        max_age_days=bounds.max_age_days,
+        max_mb=bounds.max_mb_per_device,
+        min_free_mb=bounds.min_free_mb,
+    )

@@ -1,7 +1,7 @@
 """
 The node's SQLite file: opened, brought up to date, and given out in short transactions.
 
-For the reactor thread alone.  What the tables mean is known to `tscm.store.policies` and to the
+A `Store` is for the reactor thread alone; who only reads takes `tscm.store.reading`.  What the tables mean is known to `tscm.store.policies` and to the
 rooms that add upgrades of their own under `schema/`.
 """
 
@@ -20,6 +20,7 @@ from tscm.errors import TscmError
 BACKUPS_KEPT = 3
 _UPGRADE = re.compile(r"([0-9]{3})\.sql")
 _BUSY_SECONDS = 5.0
+_CHILD_BUSY_SECONDS = 30.0
 _DAMAGE = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 
 
@@ -57,6 +58,17 @@ class StoreUnusable(TscmError):
             f"restore a backup ({Path(self.path).name}.before-NNN), or move it away: it holds the policies' "
             f"history, and the manager starts a new one"
         )
+
+
+def open_database(path: str) -> sqlite3.Connection:
+    """
+    A further connection that writes, for the child process that counts events.
+
+    The schema is there: the manager opened the database before it started the child.
+    """
+    connection = sqlite3.connect(path, timeout=_CHILD_BUSY_SECONDS, isolation_level=None)
+    connection.execute("PRAGMA synchronous = NORMAL")
+    return connection
 
 
 def upgrades() -> list[tuple[int, str]]:

@@ -2,16 +2,15 @@
 What was seen hitting lately, where that can be read.
 """
 
-import sqlite3
-
 import numpy as np
 from attrs import define, field
 from numpy.typing import NDArray
 
 from tscm.policy.entries import Entries
 from tscm.policy.rank import Hits
+from tscm.store.database import StoreUnusable
 
-_UNREADABLE = (sqlite3.Error, ValueError, LookupError, TypeError)
+_UNREADABLE = (StoreUnusable, ValueError, LookupError, TypeError)
 """What reading a database that is locked or damaged ends in; damage may lie in what it stores too."""
 
 

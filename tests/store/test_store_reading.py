@@ -1,0 +1,130 @@
+"""
+The one way in for rooms that only read the database: any path, one state, faults as sentences.
+"""
+
+import ast
+import sqlite3
+import time
+from pathlib import Path
+
+import pytest
+
+from tscm.doctor.look_database import damage
+from tscm.events.explain import Explainer
+from tscm.events.history import with_history
+from tscm.events.recent import recent_hits
+from tscm.events.report import ask, read_question
+from tscm.events.selection import ListedLines
+from tscm.policy.cidr import CidrSet
+from tscm.policy.entries import Entries
+from tscm.store.database import Store, StoreUnusable
+from tscm.store.policies import Generation, Policies, pack
+from tscm.store.reading import open_read_only, read_only
+
+SOURCE = Path(__file__).parent.parent.parent / "tscm"
+ODD = ["a#b", "a?mode=rwc", "a%25b", "a%3Fb", "two words", "ü", "a&b=c;d", "{a}", "'a\"b"]
+LISTED = (
+    b"<164>%ASA-4-106023: Deny tcp src outside:203.0.113.7/4 dst inside:10.0.0.1/443 "
+    b'by access-group "g" [0x1, 0x0]\n'
+)
+STANDING = {
+    "lists": [{"kind": kind, "asked": "203.0.113.7/32"} for kind in ("block", "allow")],
+    "sentences": ["block", "allow"],
+}
+OTHER = LISTED.replace(b"203.0.113.7", b"198.51.100.9")
+
+
+def made(path: Path) -> Path:
+    store = Store(path)
+    store.open()
+    entries = pack(CidrSet.of_texts(["203.0.113.0/24"]).entries)
+    Policies(store).keep_generation(
+        "fw",
+        Generation(
+            applied_at=0.0,
+            block_entries=1,
+            allow_entries=0,
+            block=entries,
+            allow=pack(Entries.of([])),
+        ),
+    )
+    store.close()
+    return path
+
+
+@pytest.fixture(params=ODD)
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    folder = tmp_path / request.param
+    folder.mkdir()
+    return made(folder / "tscm.db")
+
+
+def test_every_reader_finds_the_database_whatever_its_path(database: Path, tmp_path: Path) -> None:
+    now = time.time()
+    assert ask(database, read_question("fw", {}, now)).hits == 0
+    told = with_history(database, "fw", STANDING)
+    assert told["lists"][0]["since"]["generation"] == 1
+    assert recent_hits(database, "fw", now)(Entries.of(["203.0.113.7"])).tolist() == [0]
+    assert ListedLines(database, "fw")(LISTED + OTHER, 9e9) == (LISTED, 1)
+    (explained,) = Explainer(database, "fw", ("b", "a")).explain(LISTED, 9e9)
+    assert explained.hit is not None
+    assert explained.hit.entry == "203.0.113.0/24"
+    assert damage(database) is None
+    assert [one.name for one in tmp_path.iterdir()] == [database.parent.name], "a stray file"
+    assert {one.name for one in database.parent.iterdir()} <= {
+        "tscm.db",
+        "tscm.db-wal",
+        "tscm.db-shm",
+    }
+
+
+def test_one_state_is_read_while_somebody_writes(tmp_path: Path) -> None:
+    path = made(tmp_path / "tscm.db")
+    query = "SELECT COUNT(*) FROM generations"
+    with read_only(path) as reading:
+        before = reading.execute(query).fetchone()
+        with sqlite3.connect(path) as writing:
+            writing.execute("DELETE FROM generations")
+        writing.close()
+        assert reading.execute(query).fetchone() == before == (1,)
+    with read_only(path) as reading:
+        assert reading.execute(query).fetchone() == (0,)
+
+
+def test_nothing_is_written_or_made(tmp_path: Path) -> None:
+    path = made(tmp_path / "tscm.db")
+    with pytest.raises(StoreUnusable, match="readonly"), read_only(path) as reading:
+        reading.execute("DELETE FROM generations")
+    with pytest.raises(StoreUnusable, match="unable to open"):
+        open_read_only(tmp_path / "absent.db")
+    assert not (tmp_path / "absent.db").exists()
+
+
+def test_a_damaged_database_is_a_sentence_for_every_reader(tmp_path: Path) -> None:
+    path = tmp_path / "tscm.db"
+    path.write_bytes(b"this is no database, and it is long enough to be looked at" * 100)
+    now = time.time()
+    for call in (
+        lambda: ask(path, read_question("fw", {}, now)),
+        lambda: with_history(path, "fw", STANDING),
+        lambda: recent_hits(path, "fw", now)(Entries.of(["203.0.113.7"])),
+        lambda: list(Explainer(path, "fw", ("b", "a")).explain(LISTED, now)),
+    ):
+        with pytest.raises(StoreUnusable, match="file is not a database"):
+            call()
+    assert ListedLines(path, "fw")(LISTED + OTHER, now) == (LISTED + OTHER, 2), "not judged: taken"
+    assert damage(path) == "file is not a database"
+
+
+def test_only_the_store_opens_the_database() -> None:
+    opened = [
+        f"{path.relative_to(SOURCE)}:{node.lineno}"
+        for path in sorted(SOURCE.rglob("*.py"))
+        if path.relative_to(SOURCE).parts[0] != "store"
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.Attribute)
+        and node.attr == "connect"
+        and isinstance(node.value, ast.Name)
+        and node.value.id == "sqlite3"
+    ]
+    assert not opened
