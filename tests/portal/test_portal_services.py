@@ -16,12 +16,14 @@ from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 
 from tscm.policy.cidr import Entries
-from tscm.portal import policy_connection, policy_service, zone_files
+from tscm.policy.records import read_table
+from tscm.portal import policy_connection, zone_files
 from tscm.portal.entries import add_entry, entries_folder, list_file, remove_entry
 from tscm.portal.looking import Looker
+from tscm.portal.places import Place, PlaceBounds, Places
 from tscm.portal.policy_connection import PolicyConnection
 from tscm.portal.policy_service import PolicyService
-from tscm.portal.registry import Registry
+from tscm.portal.registry import STRANGER_SECONDS, Registry
 from tscm.portal.zones import (
     CHANGES_KEPT,
     Zone,
@@ -31,6 +33,8 @@ from tscm.portal.zones import (
     pack_apl,
     read_list,
 )
+from tscm.retrieve.tsig import Signed, TsigFailed, TsigKey
+from tscm.secrets import Secret
 from tscm.settings.values import HostPort
 
 
@@ -167,7 +171,7 @@ def service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> PolicyService:
 
 
 def connect(service: PolicyService, clock: Clock) -> tuple[PolicyConnection, StringTransport]:
-    connection = PolicyConnection(service, "192.0.2.1")
+    connection = PolicyConnection(service, Place("192.0.2.1", known=True))
     connection.callLater = clock.callLater  # type: ignore[method-assign,assignment]
     transport = StringTransport()
     connection.makeConnection(transport)
@@ -229,25 +233,72 @@ def test_what_is_asked_during_a_transfer_is_answered_after_it(
     connection.setTimeout(None)
 
 
-def test_half_of_the_places_are_kept_for_registered_addresses(
-    service: PolicyService, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(policy_service, "MAX_CONNECTIONS", 4)
-    monkeypatch.setattr(policy_service, "MAX_PER_ADDRESS", 3)
+def test_strangers_have_few_places_and_registered_addresses_theirs(service: PolicyService) -> None:
     ended(service.registry.look_again())
-    for peer in ("198.51.100.1", "198.51.100.2"):
-        assert service.has_room(peer)
-        service.connected(PolicyConnection(service, peer))
-    assert not service.has_room("198.51.100.3")
-    known = [PolicyConnection(service, "192.0.2.1") for _ in range(2)]
-    for one in known:
-        assert service.has_room("192.0.2.1")
-        service.connected(one)
-    assert not service.has_room("192.0.2.1")
-    service.disconnected(known[0])
-    assert service.has_room("192.0.2.1")
-    monkeypatch.setattr(policy_service, "MAX_PER_ADDRESS", 1)
-    assert not service.has_room("192.0.2.1")
+    service.places.bounds = PlaceBounds(most=6, by_address=3, strangers=3, by_stranger=2)
+    strangers = ["198.51.100.1", "198.51.100.1", "198.51.100.2"]
+    taken = [service.place(peer) for peer in strangers]
+    assert all(taken)
+    assert service.place("198.51.100.3") is None, "three are strangers already"
+    known = [service.place("192.0.2.1") for _ in range(3)]
+    assert all(known)
+    assert service.place("192.0.2.1") is None, "three of one address"
+    assert taken[0] is not None
+    connection = PolicyConnection(service, taken[0])
+    service.connected(connection)
+    service.disconnected(connection)
+    assert service.place("198.51.100.3") is not None
+    assert len(service.places) == 6
+
+
+def test_one_address_of_a_stranger_has_fewer_places_than_all_strangers() -> None:
+    places = Places(PlaceBounds(most=9, by_address=9, strangers=5, by_stranger=2))
+    for address in ("198.51.100.1", "2001:db8::1"):
+        assert places.take(address, known=False)
+        assert places.take(address, known=False)
+        assert places.take(address, known=False) is None
+    assert places.take("2001:db8::2:1", known=False) is None, "of the same network"
+    assert places.take("2001:db8::2:1", known=True), "an entry stands for one address"
+    assert places.take("2001:db8:1::1", known=False)
+
+
+def test_who_is_recognised_takes_no_place_of_strangers() -> None:
+    places = Places(PlaceBounds(most=9, by_address=9, strangers=1, by_stranger=1))
+    one = places.take("198.51.100.1", known=False)
+    assert one is not None
+    assert places.take("198.51.100.2", known=False) is None
+    places.recognise(one)
+    places.recognise(one)
+    assert places.take("198.51.100.1", known=False)
+    places.leave(one)
+    places.leave(one)
+    assert len(places) == 1
+    assert places.take("198.51.100.3", known=False) is None
+
+
+def test_strangers_share_one_look_each_half_a_second(tmp_path: Path) -> None:
+    looks: list[str] = []
+
+    class Watched(AtOnce):
+        def run(self, call: Callable[..., Any], *args: Any) -> Deferred[Any]:
+            looks.append("look")
+            return super().run(call, *args)
+
+    clock = Clock()
+    registry = Registry(tmp_path, clock, Watched())  # type: ignore[arg-type]
+    ended(registry.look_for_stranger())
+    served: list[int] = []
+    for number in range(100):
+        Deferred.fromCoroutine(registry.look_for_stranger()).addCallback(
+            lambda _, number: served.append(number), number
+        )
+    assert (served, len(looks)) == ([], 1)
+    clock.advance(STRANGER_SECONDS)
+    assert (served, len(looks)) == (list(range(100)), 2)
+    Deferred.fromCoroutine(registry.look_for_stranger()).addCallback(lambda _: served.append(100))
+    registry.stopService()
+    assert len(served) == 101, "nobody is left waiting"
+    assert clock.getDelayedCalls() == []
 
 
 def test_a_list_that_cannot_be_used_is_a_failure_and_no_absence(
@@ -272,9 +323,16 @@ def test_a_list_that_cannot_be_used_is_a_failure_and_no_absence(
 
 def test_a_signed_question_is_told_that_there_are_no_keys(service: PolicyService) -> None:
     query = dns.message.make_query("block.example", "SOA")
-    query.use_tsig(dns.tsig.Key("k.", "aaaa"))
+    key = dns.tsig.Key("k.", "aaaa")
+    query.use_tsig(key)
     (wire,) = ended(service.respond(query.to_wire(), "192.0.2.1"))
     assert wire[3] & 15 == dns.rcode.NOTAUTH
+    with pytest.raises(dns.tsig.PeerBadKey):
+        dns.message.from_wire(wire, keyring={key.name: key}, request_mac=query.mac)
+    signed = Signed.of(TsigKey("k.", Secret("aaaa")), dns.message.make_query("z.example", "SOA"))
+    (wire,) = ended(service.respond(signed.query, "192.0.2.1"))
+    with pytest.raises(TsigFailed, match="BADKEY"):
+        signed.check(read_table(wire))
 
 
 def test_serials_follow_the_time_and_never_go_back() -> None:

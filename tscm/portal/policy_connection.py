@@ -17,10 +17,13 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from tscm.metrics import Counter
+from tscm.portal.dns_question import HEADER_OCTETS, MAX_OCTETS
+from tscm.portal.places import Place
 from tscm.portal.registry import plain_address
 
 IDLE_SECONDS = 30
-_HEADER_OCTETS = 12
+STRANGER_SECONDS = 10
+"""Silence, or the time that one message may take to come in: nothing but a whole one counts."""
 
 
 class Answerer(Protocol):
@@ -31,8 +34,8 @@ class Answerer(Protocol):
     log: Logger
     answered: Counter
 
-    def has_room(self, peer: str) -> bool:
-        """Whether *peer* may open one more."""
+    def place(self, peer: str) -> Place | None:
+        """A place for one more connection of *peer*, if there is room."""
 
     def connected(self, protocol: "PolicyConnection") -> None:
         """A connection begins."""
@@ -40,8 +43,8 @@ class Answerer(Protocol):
     def disconnected(self, protocol: "PolicyConnection") -> None:
         """A connection has ended."""
 
-    async def respond(self, wire: bytes, peer: str) -> Iterator[bytes]:
-        """The messages that answer *wire*, made as they are taken."""
+    async def respond(self, message: bytes, peer: str) -> Iterator[bytes]:
+        """The messages that answer *message*, made as they are taken."""
 
 
 @define(eq=False)
@@ -56,10 +59,11 @@ class PolicyFactory(Factory):
     def buildProtocol(self, addr: IAddress | None) -> "PolicyConnection | None":
         """None closes the connection at once."""
         peer = plain_address(str(getattr(addr, "host", "::")))
-        if not self._service.has_room(peer):
+        place = self._service.place(peer)
+        if place is None:
             self._service.answered.add("no room")
             return None
-        return PolicyConnection(self._service, peer)
+        return PolicyConnection(self._service, place)
 
 
 @implementer(IPullProducer)
@@ -100,27 +104,34 @@ class PolicyConnection(Int16StringReceiver, TimeoutMixin):
     One connection: questions are answered in turn; what comes meanwhile waits unread.
     """
 
+    MAX_LENGTH = MAX_OCTETS
+
     _service: Answerer
-    peer: str
+    place: Place
     gone: Deferred[None] = field(factory=Deferred, init=False)
 
     def connectionMade(self) -> None:
         """Begin to wait for a question."""
         self._service.connected(self)
-        self.setTimeout(IDLE_SECONDS)
+        self.setTimeout(IDLE_SECONDS if self.place.known else STRANGER_SECONDS)
+
+    def lengthLimitExceeded(self, length: int) -> None:  # noqa: ARG002
+        """Longer than any question: not one octet of it is taken."""
+        self._service.answered.add("too long")
+        self.hang_up()
 
     def stringReceived(self, string: bytes) -> None:
         """One message."""
         self.resetTimeout()
-        if len(string) < _HEADER_OCTETS or string[2] & 0x80:
+        if len(string) < HEADER_OCTETS or string[2] & 0x80:
             self.hang_up()
             return
         self.pauseProducing()
         answering = Deferred.fromCoroutine(self._answer(string))
         answering.addErrback(self._failed)
 
-    async def _answer(self, wire: bytes) -> None:
-        messages = await self._service.respond(wire, self.peer)
+    async def _answer(self, message: bytes) -> None:
+        messages = await self._service.respond(message, self.place.address)
         if self.gone.called or self.transport is None:
             return
         sending = _Sending(self, messages)

@@ -14,7 +14,7 @@ from typing import ClassVar
 from attrs import define, field, frozen
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IReactorTime
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
 from tscm.errors import TscmError
@@ -25,6 +25,8 @@ from tscm.threads import Threads
 
 LOOK_SECONDS = 2.0
 RESOLVE_SECONDS = 60.0
+STRANGER_SECONDS = 0.5
+"""Between two looks for the sake of strangers, however many ask."""
 
 Signature = tuple[tuple[str, int, int], ...]
 Resolve = Callable[[str], frozenset[str]]
@@ -85,6 +87,9 @@ class Registry(Service):
     _dynamic: dict[str, frozenset[str]] = field(factory=dict, init=False)
     _without: set[str] = field(factory=set, init=False)
     _loops: tuple[PeriodicService, ...] = field(default=(), init=False)
+    _strangers: list[Deferred[None]] = field(factory=list, init=False)
+    _strangers_turn: IDelayedCall | None = field(default=None, init=False)
+    _strangers_at: float | None = field(default=None, init=False)
 
     def __attrs_post_init__(self) -> None:
         look = partial(_look, self.portal)
@@ -107,6 +112,9 @@ class Registry(Service):
             stopped = loop.stopService()
             if stopped is not None:
                 stopped.addErrback(lambda _: None)
+        if self._strangers_turn is not None:
+            self._strangers_turn.cancel()
+            self._look_for_strangers()
         return self._looker.when_idle()
 
     def entry(self, device_id: str) -> PortalEntry | None:
@@ -125,6 +133,34 @@ class Registry(Service):
     async def look_again(self) -> None:
         """Returns after a look at the files that began later than this call."""
         await self._looker.again()
+
+    async def look_for_stranger(self) -> None:
+        """
+        Returns after a look as `look_again` does, which all strangers of half a second share.
+
+        So a new entry counts at once, and a flood of strangers reads no more files than one does.
+        """
+        turn: Deferred[None] = Deferred()
+        self._strangers.append(turn)
+        if self._strangers_turn is None:
+            wait = 0.0
+            if self._strangers_at is not None:
+                wait = self._strangers_at + STRANGER_SECONDS - self._clock.seconds()
+            if wait > 0:
+                self._strangers_turn = self._clock.callLater(wait, self._look_for_strangers)
+            else:
+                self._look_for_strangers()
+        await turn
+
+    def _look_for_strangers(self) -> None:
+        self._strangers_turn, self._strangers_at = None, self._clock.seconds()
+        served, self._strangers = self._strangers, []
+
+        def tell(_: object) -> None:
+            for turn in served:
+                turn.callback(None)
+
+        Deferred.fromCoroutine(self.look_again()).addBoth(tell)
 
     async def _take(self, seen: _Seen) -> None:
         self._by_id = {one.device_id: one for one in seen.entries}
