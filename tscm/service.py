@@ -1,8 +1,8 @@
 """
 Settings to service tree: the only place where the rooms meet.
 
-What brings lines in binds first, is the last to start reading and the first to stop; what
-keeps lines is there before and after.
+What brings lines in binds first, and is the last to start reading and the last to stop but for what
+keeps lines: a firewall, a SIEM or a log service that lets a stop wait costs no line.
 """
 
 import os
@@ -55,6 +55,10 @@ from tscm.watch import WatchService
 
 REOPEN_SECONDS = 5.0
 STOP_SECONDS = 20.0
+"""For each step of a stop."""
+STOP_WHOLE_SECONDS = 60.0
+"""For all of them together; the unit's TimeoutStopSec lies well above it."""
+_LEAST_STOP_SECONDS = 1.0
 _QUICK_THREADS = 6
 
 
@@ -99,6 +103,7 @@ class NodeService(Service):
     _lag_looks: PeriodicService = field(init=False)
     _reopening: PeriodicService = field(init=False)
     """Runs only where the database could not be used at the start."""
+    _stop_by: float | None = field(default=None, init=False)
     _ending: set[str] = field(factory=set, init=False)
     """Devices that are taken out of force and have not ended yet."""
 
@@ -265,22 +270,32 @@ class NodeService(Service):
         return Deferred.fromCoroutine(self._stop())
 
     async def _stop(self) -> None:
-        await self._end("word to systemd", self.systemd.stopService)
-        await self._end("settings watch", self._watch.stopService)
-        await self._end("look at the database", self._reopening.stopService)
-        await self._end("look at the ends of the logs", self._lag_looks.stopService)
+        """
+        Whoever waits for others ends first, all at once; then intake, and last what keeps its lines.
+
+        Lines come in meanwhile, and are stored: they wait for their readers until the next start.
+        """
+        self._stop_by = self.reactor.seconds() + STOP_WHOLE_SECONDS
+        self.slow.hurry()
+        await self._end("word to systemd", self.systemd.say_stopping)
+        steps: list[tuple[str, Callable[[], Any]]] = [
+            ("settings watch", self._watch.stopService),
+            ("look at the database", self._reopening.stopService),
+            ("look at the ends of the logs", self._lag_looks.stopService),
+            ("control interface", self.control.stopService),
+            ("metrics", self.watch.stopService),
+            ("policy updates", self.updates.stopService),
+            ("event reader", self.events.stopService),
+            ("readers", self._stop_readers),
+            *(("embedded service", one.stopService) for one in self.portal),
+        ]
+        await DeferredList([Deferred.fromCoroutine(self._end(what, stop)) for what, stop in steps])
+        await self._end("slow threads", self.slow.stopService)
         await self._end("intake", self.intake.stopService)
         await self._end("ledger", self.bookkeeper.stopService)
-        await self._end("control interface", self.control.stopService)
-        await self._end("metrics", self.watch.stopService)
-        await self._end("policy updates", self.updates.stopService)
-        await self._end("event reader", self.events.stopService)
-        await self._end("readers", self._stop_readers)
         await self._end("spool", self.spool.stopService)
-        for one in self.portal:
-            await self._end("embedded service", one.stopService)
-        await self._end("slow threads", self.slow.stopService)
         await self._end("quick threads", self.quick.stopService)
+        await self._end("watchdog", self.systemd.stopService)
         self.store.close()
         self.lock.release()
 
@@ -291,12 +306,16 @@ class NodeService(Service):
         )
 
     async def _end(self, what: str, stop: Callable[[], Any]) -> None:
+        limit = STOP_SECONDS
+        if self._stop_by is not None:
+            left = self._stop_by - self.reactor.seconds()
+            limit = max(_LEAST_STOP_SECONDS, min(limit, left))
         ended = maybeDeferred(stop)
-        ended.addTimeout(STOP_SECONDS, self.reactor)
+        ended.addTimeout(limit, self.reactor)
         try:
             await ended
         except DeferredTimeout:
-            self._log.warn("{what} did not stop in {limit} s", what=what, limit=STOP_SECONDS)
+            self._log.warn("{what} did not stop in {limit:.0f} s", what=what, limit=limit)
         except Exception:  # noqa: BLE001 - the others must be stopped whatever this one says
             self._log.failure("{what} failed to stop", what=what)
 

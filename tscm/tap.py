@@ -74,4 +74,4 @@ def makeService(options: Options, reactor: Any = None) -> IService:
         node = NodeService.from_files(layout, reactor)
     if ours:
         heed_hang_up(reactor, node.look_at_settings)
-    return FrontService(node)
+    return FrontService(node, goes=ours)

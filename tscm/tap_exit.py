@@ -5,10 +5,12 @@ twistd prints a traceback for an exception out of `privilegedStartService`, and 
 `SystemExit` inside the running reactor ends with status 0; so it is raised here, before the reactor runs.
 """
 
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from threading import Timer
+from typing import Any, TypeVar
 
 from attrs import define
 from twisted.application.service import IService, Service
@@ -16,6 +18,24 @@ from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
 from tscm.errors import TscmError
+
+GO_SECONDS = 10.0
+"""How long a process that has stopped everything may take to end."""
+
+T = TypeVar("T")
+
+
+def go_for_sure(result: T) -> T:
+    """
+    End the process soon, whatever its other threads do.
+
+    For the moment when all is stopped and on the disk: one that looks up a name in the reactor's own pool, and
+    gets no answer, would keep the process, and with it the unit's next start.
+    """
+    timer = Timer(GO_SECONDS, os._exit, (0,))
+    timer.daemon = True
+    timer.start()
+    return result
 
 
 @contextmanager
@@ -46,6 +66,8 @@ class FrontService(Service):
     """
 
     _top: Any
+    goes: bool = False
+    """Whether the process is this service's own, and ends with it."""
 
     def privilegedStartService(self) -> None:
         """Bind; may end the process."""
@@ -62,4 +84,6 @@ class FrontService(Service):
         """Fires when nothing of ours is running."""
         super().stopService()
         stopped: Deferred[None] | None = self._top.stopService()
+        if self.goes and stopped is not None:
+            stopped.addBoth(go_for_sure)
         return stopped

@@ -71,7 +71,8 @@ def makeService(options: Options, reactor: Any = None) -> IService:
     """
     The embedded services that the options ask for, wired and not yet started.
     """
-    if reactor is None:
+    ours = reactor is None
+    if ours:
         from twisted.internet import reactor as installed
 
         reactor = installed
@@ -87,7 +88,7 @@ def makeService(options: Options, reactor: Any = None) -> IService:
             reactor, threads, portal, options["logs"], certificate, key, options["name"]
         )
     ready = Path(options["ready"]) if options["ready"] else None
-    return FrontService(EmbeddedServices(threads, policy, logs, ready))
+    return FrontService(EmbeddedServices(threads, policy, logs, ready), goes=ours)
 
 
 @define(eq=False)

@@ -41,7 +41,7 @@ class RefusingService(LogService):
 
 
 def main(portal: str, modes: str) -> None:
-    threads = Threads(reactor, 2, "portal")  # type: ignore[arg-type]
+    threads = Threads(reactor, 2, "portal")
     service = RefusingService(
         reactor, threads, Path(portal), [HostPort("127.0.0.1", 0)], modes=Path(modes)
     )

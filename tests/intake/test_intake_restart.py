@@ -188,9 +188,11 @@ def test_systemd_is_told_and_the_watchdog_fed(systemd: Systemd) -> None:
     service = SystemdService(clock, Activation.of(environ, 7))
     service.startService()
     clock.pump([1.0] * 5)
+    service.say_stopping()
+    clock.pump([1.0] * 2)  # a stop that takes its time is no reactor that stands still
     service.stopService()
     systemd.hear()
-    assert systemd.words == ["READY=1", *["WATCHDOG=1"] * 6, "STOPPING=1"]
+    assert systemd.words == ["READY=1", *["WATCHDOG=1"] * 6, "STOPPING=1", *["WATCHDOG=1"] * 2]
     assert clock.getDelayedCalls() == []
     assert Activation.of(environ, 8).watchdog_seconds == 0
     quiet = SystemdService(clock, Activation.of({}, 7))

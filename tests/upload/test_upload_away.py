@@ -4,7 +4,8 @@ A log service or a store that answers with 5xx for more than a day, by a clock o
 
 import itertools
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
 
@@ -19,6 +20,7 @@ from tests.spool.spool_room import AtOnce
 from tests.upload.test_upload_kill import POLICY
 from tscm import upload_format
 from tscm.cli.state import state_pairs
+from tscm.cut_off import CutOff
 from tscm.secrets import Secret
 from tscm.threads import Threads
 from tscm.upload.failure import UploadFailed
@@ -26,7 +28,8 @@ from tscm.upload.receiver import LogServiceReceiver, Receiver
 from tscm.upload.s3 import S3Receiver
 from tscm.upload.service import UploadService
 from tscm.upload.signature import Credentials
-from tscm.upload.transport import Way
+from tscm.upload.transport import Client, Way
+from tscm.watched_http import Wire
 
 Talk = Callable[[httpx.Request], httpx.Response]
 HOURS = 30
@@ -39,8 +42,9 @@ class TalkingWay(Way):
 
     talk: Talk
 
-    def client(self) -> httpx.Client:
-        return httpx.Client(transport=httpx.MockTransport(self.talk))
+    @contextmanager
+    def client(self) -> Iterator[Client]:
+        yield Client(httpx.Client(transport=httpx.MockTransport(self.talk)), Wire(CutOff()))
 
 
 def log_service(talk: Talk) -> Receiver:

@@ -104,7 +104,7 @@ def test_a_large_batch_goes_in_parts(receiver: S3Receiver) -> None:
         url = small.url_of(part)
         empty = hashlib.sha256(b"").hexdigest()
         headers = sign("GET", url, {}, empty, credentials=small.keys(), now=small.now())
-        response: httpx.Response = client.get(url, headers=headers)
+        response: httpx.Response = client.http.get(url, headers=headers)
     assert response.content == data
 
 

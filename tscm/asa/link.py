@@ -63,11 +63,13 @@ class RestLink:
     token_died: bool = field(default=False, init=False)
     traffic: Traffic = field(factory=Traffic, init=False)
     judge: Judge = field(init=False)
-    _cut: CutOff = field(factory=CutOff, init=False)
+    _cut: CutOff = field(init=False)
+    """Patient: what is being written is waited for a while when the manager stops."""
     _session: requests.Session | None = field(default=None, init=False)
     _token: str | None = field(default=None, init=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
+        self._cut = CutOff(patient=True)
         self.judge = Judge(
             name=self.name, root=self.root, prefix=self.prefix, username=self.username
         )

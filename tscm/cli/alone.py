@@ -76,6 +76,7 @@ def ask_alone(layout: Layout, name: str, ask: Ask) -> Any:
         def stop() -> Deferred[None]:
             """On ^C: what is under way comes to a safe point."""
             stopping.append(True)
+            threads.hurry()
             updates.stopService()
             return over
 

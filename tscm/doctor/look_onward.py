@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from attrs import define, field
 
 from tscm import upload_format
+from tscm.cut_off import CutOff
 from tscm.doctor.onward import ProxyAnswer, ServiceAnswer
 from tscm.errors import ListUnavailable
 from tscm.forward.target import Target, targets_of
@@ -27,6 +28,8 @@ from tscm.upload.receivers import receiver_of
 from tscm.upload.s3 import S3Receiver
 
 _CONNECT_SECONDS = 10.0
+_WHOLE_SECONDS = 2 * _CONNECT_SECONDS
+"""For a connection and what it is asked, whatever trickles in."""
 _MOST_ANSWER = 4096
 
 Fetch = Callable[[ListSource, PolicyList | None, float], PolicyList | None]
@@ -106,14 +109,20 @@ def _look_at_lists(
 
 def _no_connection(host: str, port: int) -> str | None:
     """Why no TCP connection can be made; None where it can."""
+    cut = CutOff()
     try:
-        socket.create_connection((host, port), _CONNECT_SECONDS).close()
+        with cut.within(_WHOLE_SECONDS):
+            cut.connect(host, port, _CONNECT_SECONDS).close()
     except OSError as error:
-        return _cause(error)
+        return _cause(error, cut)
     return None
 
 
-def _cause(error: OSError) -> str:
+def _cause(error: OSError, cut: CutOff) -> str:
+    if cut.stopped:
+        return "the look was cut off because the manager stops"
+    if cut.over:
+        return f"no whole answer within {_WHOLE_SECONDS:.0f} s"
     if isinstance(error, TimeoutError):
         return f"no answer within {_CONNECT_SECONDS:.0f} s"
     if isinstance(error, socket.gaierror):
@@ -123,23 +132,28 @@ def _cause(error: OSError) -> str:
 
 def why_not(target: Target) -> str | None:
     """Why a target of forwarding cannot be reached; None where it can, or where nobody can tell."""
+    cut = CutOff()
     try:
         if target.protocol == "UDP":
             socket.getaddrinfo(target.address, target.port, type=socket.SOCK_DGRAM)
             return None
-        place = (target.address, target.port)
-        with socket.create_connection(place, _CONNECT_SECONDS) as tcp:
+        with (
+            cut.within(_WHOLE_SECONDS),
+            cut.connect(target.address, target.port, _CONNECT_SECONDS) as tcp,
+        ):
             if target.protocol == "TLS":
                 name = target.server_name or target.address
                 tls_context(target).wrap_socket(tcp, server_hostname=name).close()
     except ssl.SSLCertVerificationError as error:
         return f"its certificate is not trusted: {error.verify_message.rstrip('.')}"
     except ssl.SSLError as error:
+        if cut.over:
+            return _cause(error, cut)
         return f"it does not agree on TLS: {error.reason or error}"
     except TlsUnusable as error:
         return error.strerror or str(error)
     except OSError as error:
-        return _cause(error)
+        return _cause(error, cut)
     return None
 
 
@@ -154,9 +168,12 @@ def ask_proxy(settings: DeviceSettings, url: str) -> ProxyAnswer:
         account = base64.b64encode(f"{settings.log_proxy_user}:{password}".encode()).decode()
         lines.append(f"Proxy-Authorization: Basic {account}")
     request = "\r\n".join([*lines, "", ""]).encode()
+    cut = CutOff()
     try:
-        place = (proxy.hostname or "", proxy.port or 0)
-        with socket.create_connection(place, _CONNECT_SECONDS) as tcp:
+        with (
+            cut.within(_WHOLE_SECONDS),
+            cut.connect(proxy.hostname or "", proxy.port or 0, _CONNECT_SECONDS) as tcp,
+        ):
             tcp.sendall(request)
             said = b""
             while b"\n" not in said and len(said) < _MOST_ANSWER:
@@ -165,7 +182,9 @@ def ask_proxy(settings: DeviceSettings, url: str) -> ProxyAnswer:
                     break
                 said += more
     except OSError as error:
-        return ProxyAnswer(fault=_cause(error))
+        return ProxyAnswer(fault=_cause(error, cut))
+    if cut.over:  # we hung up ourselves, and that looks like the end of its answer
+        return ProxyAnswer(fault=_cause(TimeoutError(), cut))
     status = said.partition(b"\n")[0].decode("latin-1").strip()
     return ProxyAnswer(answer=status.partition(" ")[2])
 

@@ -157,10 +157,13 @@ class SystemdService(Service):
             self._feeding.clock = self._clock
             self._feeding.start(period / 3)
 
+    def say_stopping(self) -> None:
+        """The end is meant; until `stopService` the watchdog is fed all the same."""
+        self._activation.notifier.tell("STOPPING=1")
+
     def stopService(self) -> None:
-        """Say that the end is meant."""
+        """No more word."""
         super().stopService()
         if self._feeding is not None:
             self._feeding.stop()
             self._feeding = None
-        self._activation.notifier.tell("STOPPING=1")

@@ -7,10 +7,13 @@ whole exchange has a limit too, and so has what may come in.
 
 import socket
 from collections.abc import Callable
+from contextlib import ExitStack
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from attrs import define, field, frozen
+
+from tscm.cut_off import CutOff
 
 _PIECE = 1 << 18
 _LENGTH = 2
@@ -55,6 +58,8 @@ class DnsStream:
     deadline: float
     monotonic: Callable[[], float]
     received: int = field(default=0, init=False)
+    _cut: CutOff = field(factory=CutOff, init=False)
+    _open: ExitStack = field(factory=ExitStack, init=False)
     _socket: socket.socket | None = field(default=None, init=False)
     _buffer: bytearray = field(factory=bytearray, init=False)
     _at: int = field(default=0, init=False)
@@ -67,19 +72,28 @@ class DnsStream:
         except (OSError, UnicodeError) as error:
             cause = getattr(error, "strerror", None) or "it is no host name"
             raise Unanswered(f"policy server {self.host} has no address ({cause})") from None
+        self._open.enter_context(self._cut.within(self._wait(self.limits.whole)))
+        try:
+            self._socket = self._connected(found, where)
+        except BaseException:
+            self._open.close()
+            raise
+        return self
+
+    def _connected(self, found: list[Any], where: str) -> socket.socket:
         refusal = None
         for family, kind, protocol, _name, address in found:
             limit = self._wait(self.limits.connect)
             one = socket.socket(family, kind, protocol)
             try:
                 one.settimeout(limit)
+                self._cut.watch(one)
                 one.connect(address)
             except OSError as error:
                 one.close()
                 refusal = error
             else:
-                self._socket = one
-                return self
+                return one
         if isinstance(refusal, TimeoutError):
             raise Unanswered(
                 f"no TCP connection to {where} within {self.limits.connect:g} s", middlebox=True
@@ -95,6 +109,7 @@ class DnsStream:
     ) -> None:
         if self._socket is not None:
             self._socket.close()
+        self._open.close()
 
     def send(self, query: bytes) -> None:
         """Send one message with its length in front."""
@@ -126,6 +141,8 @@ class DnsStream:
             piece = self._socket.recv(_PIECE)
         except OSError as error:
             raise self._broken(error) from None
+        if not piece and self._cut.over:
+            raise self._broken(TimeoutError())
         if not piece:
             inside = " inside a message" if self._buffer else ""
             raise Unanswered(
@@ -142,8 +159,10 @@ class DnsStream:
 
     def _broken(self, error: OSError) -> Unanswered:
         where = f"{self.host} port {self.port}"
-        if isinstance(error, TimeoutError):
-            if self.monotonic() >= self.deadline:
+        if self._cut.stopped:
+            return Unanswered("it was cut off because the manager stops", begun=True)
+        if isinstance(error, TimeoutError) or self._cut.over:
+            if self._cut.over or self.monotonic() >= self.deadline:
                 return Unanswered(f"{where} took longer than {self.limits.whole:g} s", begun=True)
             return Unanswered(
                 f"{where} fell silent for {self.limits.idle:g} s", middlebox=True, begun=True
@@ -155,6 +174,8 @@ class DnsStream:
         )
 
     def _wait(self, seconds: float) -> float:
+        if self._cut.stopped:
+            raise Unanswered("it was cut off because the manager stops", begun=True)
         left = self.deadline - self.monotonic()
         if left <= 0:
             raise Unanswered(

@@ -36,45 +36,41 @@ def read_web(
 
     import httpx
 
+    from tscm.watched_http import WatchedTransport, Wire
+
     headers = {"User-Agent": _AGENT, "Accept-Encoding": "gzip"}
     for mark, name in (("etag", "If-None-Match"), ("modified", "If-Modified-Since")):
         if mark in validators:
             headers[name] = validators[mark]
     timeout = httpx.Timeout(limits.idle, connect=limits.connect)
+    cut = CutOff()
     try:
         context = ssl.create_default_context(cafile=ca_file)
-        cut = CutOff()
+        made = transport or WatchedTransport(Wire(cut), verify=context)
         with (
             cut.within(left()),
-            httpx.Client(
-                verify=context, timeout=timeout, trust_env=False, transport=transport
-            ) as client,
+            httpx.Client(timeout=timeout, trust_env=False, transport=made) as client,
         ):
             for _ in range(_REDIRECTS):
-                with client.stream(
-                    "GET", url, headers=headers, extensions=_shown_to(cut)
-                ) as answer:
+                with client.stream("GET", url, headers=headers) as answer:
                     if answer.has_redirect_location:
                         url = urljoin(url, answer.headers["location"])
                         if not url.startswith("https://"):
                             raise FeedFault("it leads to a place without TLS", "give the final URL")
                         continue
-                    return _taken(answer, limits.max_bytes, left)
+                    taken = _taken(answer, limits.max_bytes, left)
+                    if (
+                        cut.stopped
+                    ):  # we hung up ourselves, and that may look like the end of a body
+                        raise _stopped()
+                    return taken
     except (OSError, ValueError, httpx.HTTPError, httpx.InvalidURL) as error:
+        if cut.stopped:
+            raise _stopped() from None
         if left() <= 0:
             raise _late() from None
         raise _in_words(error, limits) from None
     raise FeedFault(f"more than {_REDIRECTS} redirections", "give the final URL")
-
-
-def _shown_to(cut: CutOff) -> dict[str, Any]:
-    """What httpx is to be given so that each connection that it makes is shown to *cut*."""
-
-    def trace(event: str, details: Mapping[str, Any]) -> None:
-        if event == "connection.connect_tcp.complete":
-            cut.watch(details["return_value"].get_extra_info("socket"))
-
-    return {"trace": trace}
 
 
 def _in_words(error: Exception, limits: Limits) -> FeedFault:
@@ -95,6 +91,10 @@ def _in_words(error: Exception, limits: Limits) -> FeedFault:
 
 def _late() -> FeedFault:
     return FeedFault("it took too long", "try again later")
+
+
+def _stopped() -> FeedFault:
+    return FeedFault("it was cut off because the manager stops", "nothing to do")
 
 
 def _taken(

@@ -238,7 +238,11 @@ class UploadSettings:
     max_batch_kb: int = setting(
         values.whole(50, 1 << 20), 8192, doc="Largest batch, before compression."
     )
-    timeout_seconds: float = setting(values.number(1, 600), 60.0, doc="Limit for silence.")
+    timeout_seconds: float = setting(
+        values.number(1, 600),
+        60.0,
+        doc="Limit for silence; a whole upload takes twice that and a second for each 16 KB at most.",
+    )
     parallel: int = setting(
         values.whole(1, 64), 2, doc="Uploads at the same time, over all devices."
     )

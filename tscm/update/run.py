@@ -150,6 +150,8 @@ class UpdateRun:
         except UpdateStopped as error:
             return self._end(results.STOPPED, error)
         except TscmError as error:
+            if self.job.pause(0.0):  # cut off because the manager stops: no fault of anybody's
+                return self.stopped()
             return self._end(results.FAILED, error)
 
     def stopped(self) -> UpdateOutcome:

@@ -81,3 +81,34 @@ def proxy_words(answer: str) -> tuple[str, str]:
         )
     shown = answer.strip()[:80] or "nothing that can be read"
     return f"the log upload proxy answered {shown!r} to CONNECT", "see the proxy's log"
+
+
+_SEE_PROXY = "see whether it is up, and check --log_proxy"
+
+
+def proxy_unreached(proxy: str, cause: str) -> tuple[str, str]:
+    """Cause and remedy where there is no TCP connection to the proxy."""
+    return f"the log upload proxy {proxy} cannot be reached ({cause})", _SEE_PROXY
+
+
+def proxy_silent(proxy: str, seconds: float, *, connected: bool) -> tuple[str, str]:
+    """Cause and remedy where no answer to CONNECT came, or not the whole of one, within *seconds*."""
+    if not connected:
+        return proxy_unreached(proxy, f"no connection within {seconds:.0f} s")
+    return (
+        f"the log upload proxy {proxy} did not answer CONNECT within {seconds:.0f} s",
+        "see the proxy's log: it may wait for the log service, or be no HTTP proxy",
+    )
+
+
+def proxy_broke(proxy: str, *, garbage: bool) -> tuple[str, str]:
+    """Cause and remedy where the proxy hung up before it had answered CONNECT, or talked *garbage*."""
+    if garbage:
+        return (
+            f"the log upload proxy {proxy} answered CONNECT with something that is no HTTP",
+            "check --log_proxy: its port may be that of something else",
+        )
+    return (
+        f"the log upload proxy {proxy} closed the connection before it had answered CONNECT",
+        "see the proxy's log: it may not let this host in, or be overloaded",
+    )

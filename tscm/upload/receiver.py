@@ -38,7 +38,8 @@ class Receiver(Protocol):
         """
         Hand over one batch; true when the receiver had it already.
 
-        Blocking, with time-outs of its own, from any thread.  Raises `UploadFailed`.
+        Blocking, with a bound on the whole exchange, from any thread; a `Scope` that it is called in may cut
+        it off.  Raises `UploadFailed`.
         """
 
 

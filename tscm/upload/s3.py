@@ -12,7 +12,6 @@ import re
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from attrs import field, frozen
@@ -22,11 +21,8 @@ from tscm.upload.batch import Part
 from tscm.upload.failure import Kind, UploadFailed
 from tscm.upload.receiver import Content
 from tscm.upload.signature import Credentials, signed
-from tscm.upload.transport import Reply, Way
+from tscm.upload.transport import Client, Reply, Way
 from tscm.upload_format import retry_after
-
-if TYPE_CHECKING:
-    import httpx
 
 MIN_PART_BYTES = 5 << 20
 """S3 takes no smaller part but the last one."""
@@ -98,9 +94,7 @@ class S3Receiver:
                 self._in_parts(client, url, about, content.data)
         return False
 
-    def _in_parts(
-        self, client: "httpx.Client", url: str, about: dict[str, str], data: bytes
-    ) -> None:
+    def _in_parts(self, client: Client, url: str, about: dict[str, str], data: bytes) -> None:
         """Multipart upload; an upload that fails is given up, so that its parts cost nothing."""
         begun = self._ask(client, "POST", f"{url}?uploads=", about)
         upload = _element(begun.body, "UploadId")
@@ -132,7 +126,7 @@ class S3Receiver:
             self._give_up(client, f"{url}?uploadId={name}")
             raise
 
-    def _give_up(self, client: "httpx.Client", url: str) -> None:
+    def _give_up(self, client: Client, url: str) -> None:
         try:
             self._ask(client, "DELETE", url, {})
         except UploadFailed:
@@ -140,7 +134,7 @@ class S3Receiver:
 
     def _ask(
         self,
-        client: "httpx.Client",
+        client: Client,
         method: str,
         url: str,
         headers: dict[str, str],

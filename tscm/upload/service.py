@@ -16,6 +16,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from tscm.clock import wall_seconds
+from tscm.cut_off import Scope
 from tscm.model import Json, LogReader, Progress, Report
 from tscm.plural import many
 from tscm.schedule import backoff
@@ -73,6 +74,7 @@ class UploadService(Service):
     _chance: Callable[[], float] = random.random
     _salt: Callable[[], str] = lambda: secrets.token_hex(8)
     _picker: Picker = field(init=False)
+    _exchanges: Scope = field(factory=Scope, init=False)
     _parts: tuple[Part, ...] | None = field(default=None, init=False)  # None: not read yet
     _lock: DeferredLock = field(factory=DeferredLock, init=False)
     _run: Deferred[None] | None = field(default=None, init=False)
@@ -109,8 +111,11 @@ class UploadService(Service):
         self._run.addErrback(self._broke)
 
     def stopService(self) -> Deferred[None] | None:
-        """Fires when the request under way has ended; it is not begun anew."""
+        """
+        Cuts the request under way off, which goes again under the same key; fires when it has ended.
+        """
         super().stopService()
+        self._exchanges.cut()
         if self._looking is not None:
             self._looking.cancel()
             self._looking = None
@@ -251,7 +256,7 @@ class UploadService(Service):
         self._state_word = "waiting"
         if self._pause is not None:  # asked for while the schedule sleeps, maybe for long
             self._alarm.reset(self._until_due())
-        if self._failures == 1:
+        if self._failures == 1 and self.running:
             self._log.warn("{sentence}; the lines wait on disk", sentence=str(failure))
 
     async def _one(self) -> UploadOutcome | None:
@@ -286,7 +291,7 @@ class UploadService(Service):
             part = evolve(part, digest=digest)
             await self._keep((part, *(self._parts or ())[1:]))
         try:
-            known = await self._threads.run(self.receiver.send, part, content)
+            known = await self._threads.run(self._exchanges.run, self.receiver.send, part, content)
         except UploadFailed as failure:
             if failure.kind is Kind.CONFLICT and digest != part.digest:
                 # Our key is random, so what the receiver holds under it is this range, packed or
@@ -410,7 +415,7 @@ class UploadService(Service):
         selected = await self._threads.run(read_aside, self._aside, key)
         part = Part(key=key, start=aside.start, end=aside.end, encoding=self._encoding)
         content = await self._threads.run(pack, selected, aside.lines, part.encoding)
-        await self._threads.run(self.receiver.send, part, content)
+        await self._threads.run(self._exchanges.run, self.receiver.send, part, content)
         await self._threads.run(drop_aside, self._aside, key)
         self.kept_aside = len(await self.set_aside())
         return UploadOutcome(batches=1, lines=content.lines, bytes=len(content.data))

@@ -5,21 +5,36 @@ Every way in which it can fail on the road has words of its own; what an answer 
 receivers to say.
 """
 
+import re
 import ssl
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from attrs import define, frozen
 
+from tscm.cut_off import CutOff
 from tscm.secrets import Secret
-from tscm.upload.failure import UploadFailed, proxy_words
+from tscm.upload.failure import (
+    UploadFailed,
+    proxy_broke,
+    proxy_silent,
+    proxy_unreached,
+    proxy_words,
+)
 
 if TYPE_CHECKING:
     import httpx
 
+    from tscm.watched_http import Wire
+
+LEAST_RATE = 16 << 10
+"""Bytes a second: an exchange whose content goes out more slowly is given up."""
 _CHUNK = 64 << 10
 _MOST_ANSWER = 64 << 10
+_PROGRAMMERS = re.compile(r"^\[[^]]*\] |^_ssl\.c:[0-9]+: | ?\(_ssl\.c:[0-9]+\)")
+"""What the libraries put around their causes."""
 
 
 @define
@@ -46,6 +61,16 @@ class Reply:
     body: bytes
 
 
+@frozen
+class Client:
+    """
+    A client of httpx, and the layer below that makes its connections.
+    """
+
+    http: "httpx.Client"
+    wire: "Wire"
+
+
 @frozen(kw_only=True)
 class Way:
     """
@@ -68,9 +93,18 @@ class Way:
         """Host and port of the receiver."""
         return urlsplit(self.url).netloc
 
-    def client(self) -> "httpx.Client":
+    def bound(self, size: int) -> float:
+        """
+        Seconds for one whole exchange that carries *size* bytes: from the connection to the answer's end.
+        """
+        return 2 * self.timeout_seconds + size / LEAST_RATE
+
+    @contextmanager
+    def client(self) -> Iterator["Client"]:
         """A client for a few requests in a row.  Raises `UploadFailed`."""
         import httpx
+
+        from tscm.watched_http import WatchedTransport, Wire
 
         try:
             tls = ssl.create_default_context(cafile=self.ca_file)
@@ -87,18 +121,23 @@ class Way:
                 password = self.proxy_password.reveal() if self.proxy_password else ""
                 auth = (self.proxy_user, password)
             proxy = httpx.Proxy(self.proxy, auth=auth)
+        wire = Wire(CutOff())
+        transport = WatchedTransport(wire, verify=tls, proxy=proxy)
         # trust_env off: a proxy or a CA out of the environment is no setting of ours
-        return httpx.Client(verify=tls, proxy=proxy, trust_env=False, timeout=self.timeout_seconds)
+        with httpx.Client(
+            transport=transport, trust_env=False, timeout=self.timeout_seconds
+        ) as found:
+            yield Client(found, wire)
 
     def exchange(
         self,
-        client: "httpx.Client",
+        client: "Client",
         method: str,
         url: str,
         headers: Mapping[str, str],
         data: bytes = b"",
     ) -> Reply:
-        """One request and its answer.  Raises `UploadFailed`."""
+        """One request and its answer, within `bound`.  Raises `UploadFailed`."""
         import httpx
 
         body = _Body(data)
@@ -107,22 +146,63 @@ class Way:
             "Content-Length": str(len(data)),
             "Accept-Encoding": "identity",  # an answer that swells is not wanted
         }
+        cut, seconds = client.wire.cut, self.bound(len(data))
         try:
-            with client.stream(method, url, headers=whole, content=body) as response:
-                return Reply(
-                    status=response.status_code,
-                    headers=response.headers,
-                    body=_read_some(response),
-                )
+            with cut.within(seconds):
+                client.wire.begin()
+                with client.http.stream(method, url, headers=whole, content=body) as response:
+                    reply = Reply(
+                        status=response.status_code,
+                        headers=response.headers,
+                        body=_read_some(response),
+                    )
         except httpx.HTTPError as error:
-            raise self._failed(error, body) from error
+            if cut.over:
+                raise self._cut_off(client.wire, body, seconds) from None
+            raise self._failed(error, body, client.wire) from error
+        if cut.over:  # we hung up ourselves, and that may look like the end of a body
+            raise self._cut_off(client.wire, body, seconds)
+        return reply
 
-    def _failed(self, error: "httpx.HTTPError", body: _Body) -> UploadFailed:
+    def _before_the_answer_to_connect(self, wire: "Wire") -> bool:
+        return self.proxy is not None and self.url.startswith("https:") and not wire.secured
+
+    def _cut_off(self, wire: "Wire", body: _Body, seconds: float) -> UploadFailed:
+        if wire.cut.stopped:
+            return UploadFailed(
+                self.device,
+                "it was cut off because the manager stops or its settings change",
+                "nothing to do: the batch goes again under the same key, so it cannot count twice",
+            )
+        if self._before_the_answer_to_connect(wire):
+            return UploadFailed(self.device, *self._proxy_silent(wire, seconds))
+        if body.whole:
+            return UploadFailed(
+                self.device,
+                f"the batch was sent but no whole answer came within {seconds:.0f} s: the {self.name} may "
+                "have stored it",
+                "nothing to do unless it lasts: the batch goes again under the same key, so it cannot count "
+                f"twice; then see the {self.name}'s log",
+            )
+        return UploadFailed(
+            self.device,
+            f"the batch could not be sent {self._way} within {seconds:.0f} s",
+            f"see the {self.name}'s log; where the line itself carries less than "
+            f"{LEAST_RATE >> 10} KB/s, lower [upload] max_batch_kb and raise timeout_seconds",
+        )
+
+    @property
+    def _way(self) -> str:
+        return f"through the proxy {self.proxy}" if self.proxy else f"at {self.host}"
+
+    def _failed(self, error: "httpx.HTTPError", body: _Body, wire: "Wire") -> UploadFailed:
         import httpx
 
         if isinstance(error, httpx.ProxyError):
             return UploadFailed(self.device, *proxy_words(str(error)))
-        way = f"through the proxy {self.proxy}" if self.proxy else f"at {self.host}"
+        if self._before_the_answer_to_connect(wire):
+            return UploadFailed(self.device, *self._proxy_failed(error, wire))
+        way = self._way
         untrusted = _cause(error, ssl.SSLCertVerificationError)
         if isinstance(untrusted, ssl.SSLCertVerificationError):
             return UploadFailed(
@@ -132,18 +212,17 @@ class Way:
                 "check [upload] url and ca_file; something between may answer in its place",
             )
         if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.UnsupportedProtocol):
-            if self.proxy is None:
+            if self.proxy is None and not wire.secured:
                 what = f"the {self.name} {self.host} cannot be reached"
                 remedy = "see whether it is up, and whether a proxy is needed"
-            elif _cause(error, ssl.SSLError) or isinstance(error, httpx.ConnectTimeout):
-                what = f"no TLS with the {self.name} {self.host} {way}"
-                remedy = (
-                    "the proxy took the request, but nothing sensible came behind it: see its log"
-                )
             else:
-                what = f"the log upload proxy {self.proxy} cannot be reached"
-                remedy = "see whether it is up, and check --log_proxy"
-            return UploadFailed(self.device, f"{what} ({error})", remedy)
+                what = f"no TLS with the {self.name} {self.host}"
+                remedy = f"see the {self.name}'s log, and whether [upload] url names its port"
+                if self.proxy is not None:
+                    what += f" {way}"
+                    remedy = "the proxy took the request, but nothing sensible came behind it: see its log"
+            said = _PROGRAMMERS.sub("", str(error))
+            return UploadFailed(self.device, f"{what} ({said})", remedy)
         if body.whole:
             return UploadFailed(
                 self.device,
@@ -161,6 +240,22 @@ class Way:
             f"the connection {way} was closed while the batch was being sent",
             f"nothing to do unless it lasts: then see the proxy's and the {self.name}'s logs",
         )
+
+    def _proxy_failed(self, error: "httpx.HTTPError", wire: "Wire") -> tuple[str, str]:
+        import httpx
+
+        proxy = str(self.proxy)
+        if isinstance(error, httpx.TimeoutException):
+            return self._proxy_silent(wire, self.timeout_seconds)
+        if not wire.connected:
+            return proxy_unreached(proxy, str(error))
+        return proxy_broke(proxy, garbage=not wire.is_http)
+
+    def _proxy_silent(self, wire: "Wire", seconds: float) -> tuple[str, str]:
+        proxy = str(self.proxy)
+        if wire.connected and not wire.is_http:
+            return proxy_broke(proxy, garbage=True)
+        return proxy_silent(proxy, seconds, connected=wire.connected)
 
 
 def _read_some(response: "httpx.Response") -> bytes:
