@@ -3,6 +3,7 @@ The book over starts: adding up, unclean stops, damage, and the alarm.
 """
 
 import sys
+import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -171,7 +172,13 @@ def test_after_a_kill_what_the_logs_hold_counts_and_the_rest_has_bounds(tmp_path
     book = world.totals
     assert (book["received"], book["stored"]) == (17, 17)
     assert book["listeners"][UNTOLD]["stored"] == 7
-    gap = {"after": 1000 + NOTE_SECONDS, "before": 1040.0, "lines": 7, "lost": 0}
+    gap = {
+        "after": 1000 + NOTE_SECONDS,
+        "before": 1040.0,
+        "lines": 7,
+        "lost": 0,
+        "clean": False,
+    }
     assert book["gaps"] == [gap]
     world.stop()
     world.start()
@@ -218,6 +225,53 @@ def test_a_log_that_grew_while_nobody_ran_is_a_gap_even_after_a_clean_stop(tmp_p
     world.log += 3
     world.start()
     assert world.totals["gaps"][0]["lines"] == 3
+    world.kill()
+
+
+@pytest.mark.parametrize("clean", [True, False])
+def test_a_gap_is_told_by_what_happened_and_with_times_that_people_read(
+    *, clean: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TZ", "Europe/Zurich")
+    time.tzset()
+    try:
+        told = str(Gap(after=1796018400.5, before=1796018460.0, lines=3, lost=1, clean=clean))
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+    assert "2026-11-30 07:00:00+01:00" in told
+    assert "1796018" not in told
+    assert ("the last stop was not clean" in told) is not clean
+    assert ("the logs are not as the clean stop" in told) is clean
+    assert "3 lines were stored after the last note" in told
+    assert "1 line is gone from the logs" in told
+
+
+def test_a_note_under_way_at_a_clean_stop_does_not_come_to_lie_over_the_last_one(
+    tmp_path: Path,
+) -> None:
+    world = World(tmp_path)
+    slow: list[Callable[[], None]] = []
+
+    class Slow(Blocking):
+        def run(self, call: Any, *words: Any) -> Deferred[Any]:
+            done: Deferred[Any] = Deferred()
+            slow.append(lambda: done.callback(call(*words)))
+            return done
+
+    world.keeper._threads = cast(Threads, Slow())
+    world.come(10)
+    world.clock.advance(NOTE_SECONDS)
+    stopped: list[object] = []
+    world.keeper.stopService().addCallback(stopped.append)
+    for end in slow:
+        end()
+    assert stopped == [None]
+    book = read_book(world.path)
+    assert book is not None
+    assert book.clean
+    world.start()
+    assert world.totals["gaps"] == []
     world.kill()
 
 

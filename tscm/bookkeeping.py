@@ -11,6 +11,7 @@ from twisted.application.service import MultiService
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 from tscm.clock import wall_seconds
 from tscm.ledger import differences_of
@@ -53,6 +54,8 @@ class Bookkeeper(MultiService):
     _noted: Book | None = field(default=None, init=False)
     _strangers_seen: dict[str, int] = field(factory=dict, init=False)
     """Lines by unknown sender in this process, also of those that are known or forgotten by now."""
+    _writing: Deferred[None] | None = field(default=None, init=False)
+    """Fires when the note under way has been written, or refused."""
     _kernel_before: dict[str, int] = field(factory=dict, init=False)
     """The kernel's drops that the book knew already of sockets that systemd held meanwhile."""
 
@@ -83,15 +86,7 @@ class Bookkeeper(MultiService):
         known = book.gaps_total
         self._book = book.opened(self._logs(), now, self._lost())
         if self._book.gaps_total > known:
-            gap = self._book.gaps[-1]
-            self._log.warn(
-                "the last stop was not clean: {lines} lines were stored after the last note, {lost} "
-                "are gone from the logs; what came between {after} and {before} and was not stored is unknown",
-                lines=gap.lines,
-                lost=gap.lost,
-                after=gap.after,
-                before=gap.before,
-            )
+            self._log.warn("{gap}", gap=str(self._book.gaps[-1]))
         self._write(self.book())
         super().startService()
 
@@ -102,6 +97,8 @@ class Bookkeeper(MultiService):
     async def _stop(self) -> None:
         begun = bool(self.running)
         await maybeDeferred(super().stopService)
+        if self._writing is not None:  # or the note under way would come to lie over the last one
+            await self._writing
         if begun:
             self._write(evolve(self.book(), clean=True))
 
@@ -126,18 +123,31 @@ class Bookkeeper(MultiService):
         except OSError as error:
             self._refused(error)
         else:
-            self.fault, self._noted = "", book
+            self._written(book)
 
     async def _note(self) -> None:
         book = self.book()
         if self._noted is not None and evolve(self._noted, at=book.at) == book and not self.fault:
             return
-        try:
-            await self._threads.run(write_book, self._path, book)
-        except OSError as error:
-            self._refused(error)
+        ended: Deferred[None] = Deferred()
+        self._writing = ended
+        self._threads.run(write_book, self._path, book).addCallbacks(
+            lambda _: self._written(book), self._unwritten
+        ).addBoth(lambda _: self._write_ended(ended))
+        await _uncancelled(ended)
+
+    def _written(self, book: Book) -> None:
+        self.fault, self._noted = "", book
+
+    def _unwritten(self, failure: Failure) -> None:
+        if isinstance(failure.value, OSError):
+            self._refused(failure.value)
         else:
-            self.fault, self._noted = "", book
+            self._log.failure("the note in the ledger failed", failure)
+
+    def _write_ended(self, ended: Deferred[None]) -> None:
+        self._writing = None
+        ended.callback(None)
 
     def _refused(self, error: OSError) -> None:
         if not self.fault:
@@ -165,6 +175,18 @@ class Bookkeeper(MultiService):
             "unbalanced": self.unbalanced,
             "unbalanced_since": self.unbalanced_since,
         }
+
+
+def _uncancelled(ended: Deferred[None]) -> Deferred[None]:
+    """A Deferred that fires with *ended*, and that may be cancelled without it."""
+    waiting: Deferred[None] = Deferred()
+
+    def over(_: None) -> None:
+        if not waiting.called:
+            waiting.callback(None)
+
+    ended.addCallback(over)
+    return waiting
 
 
 def _kernel(intake: Json) -> dict[str, int]:

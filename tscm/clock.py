@@ -7,6 +7,7 @@ all of them fire at once.
 """
 
 import time
+from datetime import UTC, datetime
 from typing import Any, Protocol
 
 
@@ -36,3 +37,8 @@ def wall_seconds(clock: Clock) -> float:
     """
     tell = getattr(clock, "wall_seconds", clock.seconds)
     return float(tell())
+
+
+def told_time(seconds: float) -> str:
+    """A time of day as a message tells it: ISO 8601 to the second, in this host's zone, with it."""
+    return datetime.fromtimestamp(seconds, UTC).astimezone().isoformat(" ", "seconds")

@@ -292,6 +292,8 @@ class NodeService(Service):
         await DeferredList([Deferred.fromCoroutine(self._end(what, stop)) for what, stop in steps])
         await self._end("slow threads", self.slow.stopService)
         await self._end("intake", self.intake.stopService)
+        # What somebody did to the files belongs into the last note, not to the next start.
+        await self._end("look at the live logs", self.spool.look_at_files)
         await self._end("ledger", self.bookkeeper.stopService)
         await self._end("spool", self.spool.stopService)
         await self._end("quick threads", self.quick.stopService)

@@ -98,7 +98,7 @@ def test_figures_are_told_while_nothing_can_be_read(tmp_path: Path) -> None:
     figures = spool.figures("asa")
     assert figures["stored_lines"] == before["stored_lines"] + 1
     assert figures["first_offset"] == 0
-    assert figures["fault"] == "cannot be read: Input/output error"
+    assert "Input/output error" in figures["fault"]
 
 
 def test_a_live_file_that_became_shorter_is_not_written_on_behind_a_hole(tmp_path: Path) -> None:

@@ -60,7 +60,14 @@ def test_an_unclean_stop_is_a_gap_with_its_bounds(tmp_path: Path) -> None:
     os.utime(tmp_path / "asa/syslog", (50.0, 50.0))
     spool = opened(tmp_path, at=100.0)
     assert spool.figures("asa")["gaps"] == [
-        {"offset": 270, "lines": 10, "after": 50.0, "before": 100.0}
+        {
+            "offset": 270,
+            "lines": 10,
+            "after": 50.0,
+            "before": 100.0,
+            "cause": "stop",
+            "lost": 0,
+        }
     ]
     closed(spool)
     spool = opened(tmp_path, at=200.0)

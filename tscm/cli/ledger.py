@@ -170,22 +170,33 @@ def _tell_dropped(book: Json) -> None:
 
 
 def _tell_gaps(balance: Json) -> None:
-    """Unclean stops: the bounds within which lines may have come that nobody wrote down."""
+    """The bounds within which lines may have come that nobody wrote down, and what is gone."""
     rows = [
-        ("manager", gap["after"], gap["before"], gap["lines"], gap["lost"])
+        (
+            "manager",
+            "logs changed after a clean stop" if gap.get("clean") else "unclean stop",
+            gap["after"],
+            gap["before"],
+            gap["lines"],
+            gap["lost"],
+        )
         for gap in (balance.get("book") or {}).get("gaps", ())
     ]
     for name, one in balance.get("devices", {}).items():
-        rows += [
-            (f"log of {name}", gap["after"], gap["before"], None, None)
-            for gap in one.get("gaps") or ()
-        ]
+        for gap in one.get("gaps") or ():
+            truncated = gap.get("cause") == "truncated"
+            cause = "truncated by somebody" if truncated else "unclean stop"
+            lost = gap["lost"] if truncated else None
+            rows.append((f"log of {name}", cause, gap["after"], gap["before"], None, lost))
     if rows:
-        shown = sorted(rows, key=lambda row: row[2])[-_GAPS_SHOWN:]
+        shown = sorted(rows, key=lambda row: row[3])[-_GAPS_SHOWN:]
         show_table(
-            ("of", "last known good", "next start", "found on the logs", "gone from the logs"),
-            ((of, when(after), when(before), *more) for of, after, before, *more in shown),
-            f"Unclean stops, the latest {len(shown)} of {len(rows)}",
+            ("of", "cause", "after", "until", "found on the logs", "gone from the logs"),
+            (
+                (of, cause, when(after), when(before), *more)
+                for of, cause, after, before, *more in shown
+            ),
+            f"Unclean stops and other gaps, the latest {len(shown)} of {len(rows)}",
         )
 
 

@@ -243,6 +243,8 @@ def _view_pairs(view: "LogView") -> Iterator[tuple[str, Any]]:
         return
     yield "closed by a clean stop", state.clean
     yield "unclean stops", state.gaps_total
+    if state.truncations:
+        yield "truncated by somebody", many(state.truncations, "time", "times")
     yield "deleted by retention", state.deleted_lines or "nothing"
     if state.unknown_lines:
         yield "lines without sender and time", state.unknown_lines

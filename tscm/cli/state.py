@@ -135,6 +135,13 @@ def _log(name: str, log: Json) -> Iterator[Pair]:
         yield "attention", f"the log {log['fault']}"
     if log.get("gaps_total"):
         yield "unclean stops", log["gaps_total"]
+    if log.get("truncations"):
+        times = many(log["truncations"], "time", "times")
+        yield (
+            "attention",
+            f"somebody truncated the live log {times}; `tsadmin ledger` tells what is gone, and "
+            f"nothing else may rotate or empty these files",
+        )
     if log.get("damaged_cursors"):
         yield (
             "damaged positions",

@@ -263,35 +263,37 @@ class Catalogue:
                 high = middle
         return low
 
-    def add(self, segment: Segment) -> None:
-        """One more at the end: in the list whole, or not at all."""
+    def add(self, *segments: Segment) -> None:
+        """Some more at the end: in the list whole, or not at all."""
         at = self.count * RECORD_BYTES
         try:
-            self._write(segment, self.count)
+            self._write(self.count, *segments)
         except OSError:
             with contextlib.suppress(OSError):  # else the next one is written over it
                 self._disk.truncate(self._fd, at)
             raise
-        if not self.count:
-            self._begin = segment.start
-        self.count += 1
-        self._before, self.last = self.last, segment
+        for segment in segments:
+            if not self.count:
+                self._begin = segment.start
+            self.count += 1
+            self._before, self.last = self.last, segment
 
-    def drop_last(self) -> None:
+    def drop_last(self, count: int = 1) -> None:
         """
         Take back what was just added, for a seal that could not be ended.
 
         Where the disk does not let us, the record stays in the file until the next one is written
         over it; a start that finds it sees that its segment was never named.
         """
-        self.count -= 1
-        self.last, self._found, self._oldest = self._before, None, None
+        self.count -= count
+        self.last = self._before if count == 1 else self.at(self.count - 1) if self.count else None
+        self._found = self._oldest = None
         with contextlib.suppress(OSError):
             self._disk.truncate(self._fd, self.count * RECORD_BYTES)
 
     def change(self, number: int, segment: Segment) -> None:
         """Write record *number* anew: with other flags, or a checksum of the text."""
-        self._write(segment, number)
+        self._write(number, segment)
         self._found = None
         if self._oldest is not None and self._oldest[0] == number:
             self._oldest = None
@@ -300,8 +302,8 @@ class Catalogue:
         if segment.flags & DELETED and number == self.first:
             self.first = number + 1
 
-    def _write(self, segment: Segment, number: int) -> None:
-        data, at = encode_segment(segment), number * RECORD_BYTES
+    def _write(self, number: int, *segments: Segment) -> None:
+        data, at = b"".join(map(encode_segment, segments)), number * RECORD_BYTES
         try:
             self._disk.write_all(self._fd, data, at)
         except OSError:

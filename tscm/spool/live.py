@@ -15,9 +15,9 @@ from tscm.spool.catalogue import Catalogue, Segment
 from tscm.spool.cursor import Cursor
 from tscm.spool.disk import CREATE, CREATE_EMPTY, READ_WRITE, Disk
 from tscm.spool.index import IndexEncoder, Pending, joined
+from tscm.spool.intact import make_whole
 from tscm.spool.names import LogFolder
 from tscm.spool.state import LogState, encode_state
-from tscm.spool.text import CHUNK_BYTES, unused_torn
 
 _PENDING_MAX = 512
 _TOLD_KEPT = 8
@@ -26,6 +26,10 @@ _LOG_EVERY = 1000
 
 def _nothing() -> None:
     pass
+
+
+def _unknown() -> float:
+    return 0.0
 
 
 @define(eq=False)
@@ -73,6 +77,10 @@ class LiveLog:
     """The last fault of the disk in words, while it lasts."""
     fault_lines: int = field(default=0, init=False)
     """Lines of the log at that fault: more of them say that it can be written again."""
+    sound: int = field(default=0, init=False)
+    """Bytes of the live file that stood there at the last look (`tscm.spool.intact`)."""
+    now: Callable[[], float] = field(default=_unknown, init=False)
+    """The time of day, for what is written down of a look."""
     misplaced: bool = field(default=False, init=False)
     """Whether the live text is still called `.spool/next`."""
     _pending: list[Pending] = field(factory=list, init=False)
@@ -236,11 +244,10 @@ class LiveLog:
         """
         self.settle()
         self.flush_index()
-        disk, folder = self.disk, self.folder
         if self.fd < 0:
             self._reopen(self.end - self.base)
-        if not disk.is_at(self.fd, folder.live):
-            self._put_back()
+        make_whole(self)
+        disk, folder = self.disk, self.folder
         fd = disk.open(folder.next, CREATE_EMPTY)
         try:
             self.catalogue.add(
@@ -264,9 +271,7 @@ class LiveLog:
                 disk.unlink(folder.next)
             raise
         sealed, self.fd = self.fd, fd
-        self.base, self.lines_before = self.end, self.lines
-        self.index_bytes, self.encoder, self._pending, self._told = 0, IndexEncoder(), [], []
-        self.first_at = 0.0
+        self.begin_at(self.end, self.lines)
         self.misplaced = True
         with contextlib.suppress(OSError):
             self.settle()
@@ -274,31 +279,11 @@ class LiveLog:
             self.begin_index()
         return sealed
 
-    def _put_back(self) -> None:
-        """
-        Write the live text to its place again, where somebody has moved or deleted the file.
-
-        What stands there instead (logrotate's new file) is not ours, and is kept aside.
-        """
-        self._log.error(
-            "somebody moved or deleted the live log of {device}: it is put back; nothing else "
-            "may rotate these files",
-            device=self.folder.path.name,
-        )
-        disk, folder = self.disk, self.folder
-        if disk.size_of(folder.live) is not None:
-            disk.rename(folder.live, unused_torn(disk, folder, self.end))
-        fd = disk.open(folder.live, CREATE_EMPTY)
-        try:
-            for at in range(0, self.end - self.base, CHUNK_BYTES):
-                size = min(CHUNK_BYTES, self.end - self.base - at)
-                disk.write_all(fd, disk.read_at(self.fd, size, at), at)
-        except OSError:
-            disk.close(fd)
-            disk.unlink(folder.live)
-            raise
-        disk.close(self.fd)
-        self.fd = fd
+    def begin_at(self, base: int, lines_before: int) -> None:
+        """The live segment is another one, of which the index tells nothing yet."""
+        self.base, self.lines_before = base, lines_before
+        self.index_bytes, self.encoder, self._pending, self._told = 0, IndexEncoder(), [], []
+        self.first_at, self.sound = 0.0, 0
 
     def begin_index(self) -> None:
         """
@@ -342,6 +327,10 @@ class LiveLog:
         Give everything back; *clean* says that nothing will be missing.  Never raises.
         """
         self.flush_index()
+        try:
+            make_whole(self)
+        except OSError as error:
+            self.ill(error, "has a live file that cannot be put in order")
         try:
             self.settle()
             self.publish_state(clean=clean)

@@ -11,10 +11,15 @@ from twisted.logger import Logger
 from tscm.model import Json
 from tscm.spool.catalogue import CatalogueDamaged, Segment
 from tscm.spool.cursor import AGE, CAUSES, LOST, Cursor
+from tscm.spool.intact import make_whole
 from tscm.spool.live import LiveLog
 from tscm.spool.reader import DeviceReader
 from tscm.spool.recovery import rebuild_list
 from tscm.spool.text import LiveText, count_lines, open_text
+
+
+def _nothing() -> None:
+    pass
 
 
 @define(eq=False)
@@ -32,6 +37,8 @@ class DeviceLog:
     swept: bool = field(default=False, init=False)
     """Whether files that an earlier stop left behind were looked for."""
     closed: bool = field(default=False, init=False)
+    on_mended: Callable[[], None] = field(default=_nothing, init=False)
+    """Called when the live segment begins elsewhere, for its time to be watched."""
     read_faults: int = field(default=0, init=False)
     retry_notices: bool = field(default=False, init=False)
     """Whether a read failed, so that those who wait should be told to try again."""
@@ -187,6 +194,19 @@ class DeviceLog:
         """The oldest sealed segment that retention may take."""
         return self.live.catalogue.oldest
 
+    def mend(self) -> bool:
+        """
+        Put right what somebody did to the live file (`tscm.spool.intact`); whether there was anything.
+        """
+        try:
+            mended = make_whole(self.live)
+        except OSError as error:
+            self.trouble(error, "has a live file that cannot be put in order")
+            return False
+        if mended:
+            self.on_mended()
+        return mended
+
     # -- what goes ------------------------------------------------------------
 
     def mark_oldest(self, cause: int) -> Segment:
@@ -253,6 +273,7 @@ class DeviceLog:
 
     def figures(self) -> Json:
         """The log as the ledger and `tsadmin show` tell it."""
+        self.mend()
         live, state = self.live, self.live.state
         catalogue = live.catalogue
         try:
@@ -272,6 +293,7 @@ class DeviceLog:
             "fault": live.fault,
             "gaps": [asdict(gap) for gap in state.gaps],
             "gaps_total": state.gaps_total,
+            "truncations": state.truncations,
             "torn_bytes": state.torn_bytes,
             "torn_files": state.torn_files,
             "rebuilt": state.rebuilt,

@@ -135,7 +135,7 @@ def _cut(disk: Disk, folder: LogFolder, loss: Loss) -> None:
         finally:
             disk.close(fd)
     if loss.size:
-        _cut_index(disk, folder, loss)
+        cut_index(disk, folder, evolve(loss.segment, size=loss.size, lines=loss.lines))
     else:
         disk.unlink(path)  # nothing is in it
 
@@ -159,20 +159,21 @@ def set_aside(disk: Disk, fd: int, torn_path: Path, whole: int, size: int) -> No
     disk.truncate(fd, whole)
 
 
-def _cut_index(disk: Disk, folder: LogFolder, loss: Loss) -> None:
-    start, before = loss.segment.start, loss.segment.lines_before
+def cut_index(disk: Disk, folder: LogFolder, segment: Segment) -> None:
+    """Make the index of a segment whose text became shorter end with it.  Raises `OSError`."""
+    start, before = segment.start, segment.lines_before
     data = disk.read_file(folder.index(start))
     index = read_index(data) if data else None
     if index is None or (index.start, index.lines_before) != (start, before):
         index = Index(start, before, (), {}, 0)
-    kept = index.up_to(loss.size)
+    kept = index.up_to(segment.size)
     runs: list[Pending] = [
         (run.offset, run.size, run.lines, run.received_at, run.sender, run.escaped)
         for run in kept.runs
     ]
-    rest, lines = loss.size - kept.end, loss.lines - kept.lines
+    rest, lines = segment.size - kept.end, segment.lines - kept.lines
     if rest > 0 and lines >= 0:
-        runs.append((kept.end, rest, lines, loss.segment.last_at, None, True))
+        runs.append((kept.end, rest, lines, segment.last_at, None, True))
     encoder = IndexEncoder()
-    content = encoder.header(start, before, loss.segment.first_at) + encoder.runs(runs)
+    content = encoder.header(start, before, segment.first_at) + encoder.runs(runs)
     disk.publish(folder.index(start), content)

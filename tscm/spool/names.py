@@ -32,6 +32,7 @@ class LogFolder:
     spool: Path = field(init=False)
     live: Path = field(init=False)
     next: Path = field(init=False)
+    mended: Path = field(init=False)
     catalogue: Path = field(init=False)
     state: Path = field(init=False)
     state_before: Path = field(init=False)
@@ -42,6 +43,7 @@ class LogFolder:
             ("spool", spool),
             ("live", self.path / "syslog"),
             ("next", spool / "next"),
+            ("mended", spool / "mended"),
             ("catalogue", spool / "segments"),
             ("state", spool / "state"),
             ("state_before", spool / "state.before"),

@@ -80,7 +80,12 @@ class DeviceReader:
             while not self._closed and offset < live.end:
                 if offset >= live.base:
                     self._drop_text()
-                    return None if sealed_only else self._read_live(offset, max_bytes)
+                    if sealed_only:
+                        return None
+                    block = self._read_live(offset, max_bytes)
+                    if block is not None or not self._log.mend():
+                        return block
+                    continue
                 block, offset = self._read_sealed(offset, max_bytes)
                 if block is not None:
                     return block
@@ -145,6 +150,7 @@ class DeviceReader:
             del self._marks[next(iter(self._marks))]
 
     def _read_live(self, offset: int, max_bytes: int) -> Block | None:
+        """None where the file does not hold what was written: somebody has truncated it."""
         live = self._log.live
         at, size = offset - live.base, live.end - offset
         wanted = min(max(max_bytes, 1), size)
@@ -152,9 +158,9 @@ class DeviceReader:
         while (cut := data.rfind(b"\n") + 1) == 0 and len(data) < size:
             more = live.disk.read_at(live.fd, min(len(data) + _BLOCK_MIN, size), at)
             if len(more) <= len(data):
-                raise OSError(5, "the live segment is shorter than it was")
+                return None
             data = more
-        return self._block(offset, data[:cut], None) if cut else None
+        return self._block(offset, data[:cut], None) if cut and b"\0" not in data else None
 
     def _read_sealed(self, offset: int, max_bytes: int) -> tuple[Block | None, int]:
         """A block, or the offset from which on there may be one."""

@@ -13,6 +13,9 @@ What may be found, and what is done about it, in this order:
    marked as lost, so that no offset is ever used twice;
 8. a stop that was not clean: a gap with its bounds.
 
+Text that somebody truncated and that was written behind since is put right between 6 and 7, as while
+a log is open (`tscm.spool.intact`).
+
 Nothing is overwritten, files that are not ours are left alone, and the work is bounded by the live
 segment's size and a look at the newest sealed ones, unless the list itself is gone.
 """
@@ -26,6 +29,7 @@ from tscm.spool.catalogue import LOST as LOST_FLAG
 from tscm.spool.cursor import LOST, SLOT_BYTES, Cursor, decode_cursor, encode_cursor, slot_of
 from tscm.spool.disk import CREATE, READ, Disk
 from tscm.spool.index import Index, IndexEncoder, Pending, read_index
+from tscm.spool.intact import finish_bridge, make_whole
 from tscm.spool.live import LiveLog
 from tscm.spool.measure import close_over_losses, set_aside
 from tscm.spool.names import LogFolder, cursor_readers
@@ -55,13 +59,16 @@ def open_log(disk: Disk, folder: LogFolder, now: float) -> LiveLog:
     )
     try:
         _finish_seal(disk, folder, catalogue)
+        finish_bridge(disk, folder, catalogue, state)
         changed = close_over_losses(disk, folder, catalogue, changed)
         log = _open_live(disk, folder, catalogue, changed)
     except BaseException:
         catalogue.close()
         raise
     log.cursors = cursors
+    log.now = lambda: now
     try:
+        make_whole(log, search=not (found and found.clean))
         _put_in_order(disk, folder, log, state, now, fresh=fresh, clean=bool(found and found.clean))
     except BaseException:
         log.let_go()

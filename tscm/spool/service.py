@@ -17,7 +17,7 @@ from twisted.logger import Logger
 from tscm.clock import wall_seconds
 from tscm.errors import DeviceUnknown
 from tscm.model import Json, Run
-from tscm.schedule import PeriodicService
+from tscm.schedule import PeriodicService, in_slices
 from tscm.settings.node import SpoolBounds
 from tscm.spool.aside import Aside
 from tscm.spool.disk import Disk
@@ -35,6 +35,7 @@ _UPKEEP_SECONDS = 1.0
 _RETENTION_SECONDS = 60.0
 _RETENTION_PAUSE = 0.25  # between passes that seals ask for
 _ASIDE_SECONDS = 5.0
+_LOOK_SECONDS = 60.0
 _SIZES = ("max_mb_per_device", "min_free_mb")  # what may change while it runs
 _FAULT_SECONDS = 60.0
 
@@ -61,6 +62,8 @@ class SpoolService(MultiService):
     _rotate_bytes: dict[str, int] = field(factory=dict, init=False)
     _opened_lines: dict[str, int] = field(factory=dict, init=False)
     """Lines of each log when this process first opened it, put right and counted."""
+    _closed: dict[str, tuple[int, int]] = field(factory=dict, init=False)
+    """Lines that a log had when it was closed, and those of them that were lost."""
     _dirty: list[DeviceLog] = field(factory=list, init=False)
     _due: deque[tuple[float, DeviceLog, int]] = field(factory=deque, init=False)
     _due_base: dict[str, int] = field(factory=dict, init=False)
@@ -89,10 +92,13 @@ class SpoolService(MultiService):
         )
         self._orphans = Orphans(self.disk)
         self._aside = Aside(self.disk, self.threads, self.bounds.compress)
+        looking = PeriodicService(
+            self.clock, _LOOK_SECONDS, self.look_at_files, "look at the live logs", _LOOK_SECONDS
+        )
         aside = PeriodicService(
             self.clock, _ASIDE_SECONDS, self._work_aside, "work on sealed segments", _ASIDE_SECONDS
         )
-        for child in (upkeep, self._retaining, aside):
+        for child in (upkeep, self._retaining, looking, aside):
             child.setServiceParent(self)
         if self.bounds.fsync == "interval":
             every = self.bounds.fsync_ms / 1000
@@ -144,7 +150,10 @@ class SpoolService(MultiService):
             live.on_dirty = partial(self._note_dirty, log)
             live.on_more = partial(self._note_more, log)
             live.on_full = partial(self._full, log)
+            live.now = partial(wall_seconds, self.clock)
+            log.on_mended = partial(self._note_mended, log)
             self._devices[name] = log
+            self._closed.pop(name, None)
             self._opened_lines.setdefault(name, live.lines)
             self._note_age(log)
         log.live.full_bytes = rotate_bytes
@@ -158,6 +167,7 @@ class SpoolService(MultiService):
         if self.bounds.fsync != "off":
             self._syncer.add_open(log.live)
         log.close(clean=True)
+        self._closed[name] = (log.live.lines, _lost(log))
 
     def forget_device(self, name: str) -> None:
         """
@@ -268,14 +278,18 @@ class SpoolService(MultiService):
         return {**log.figures(), "appended_lines": log.live.lines - self._opened_lines[device]}
 
     def stored_lines(self) -> dict[str, int]:
-        """Lines of each open log since it began: the cheap part of `figures`."""
-        return {name: log.live.lines for name, log in self._devices.items()}
+        """
+        Lines of each log since it began: the cheap part of `figures`.
+
+        Also of logs that were open and are closed now: their last lines came after the last note.
+        """
+        now = {name: log.live.lines for name, log in self._devices.items()}
+        return {**{name: lines for name, (lines, _) in self._closed.items()}, **now}
 
     def lost_lines(self) -> dict[str, int]:
-        """Lines of each open log that are gone by no doing of ours, since it began."""
-        return {
-            name: log.live.state.deleted_lines.get("lost", 0) for name, log in self._devices.items()
-        }
+        """Lines of each such log that are gone by no doing of ours, since it began."""
+        now = {name: _lost(log) for name, log in self._devices.items()}
+        return {**{name: lost for name, (_, lost) in self._closed.items()}, **now}
 
     # -- while time passes ----------------------------------------------------
 
@@ -289,6 +303,11 @@ class SpoolService(MultiService):
         if live.end > live.base and self._due_base.get(log.name) != live.base:
             self._due_base[log.name] = live.base
             self._due.append((self.clock.seconds() + self.bounds.rotate_seconds, log, live.base))
+
+    def _note_mended(self, log: DeviceLog) -> None:
+        self._note_age(log)
+        if log.live.waiting:
+            self._note_more(log)
 
     def _note_more(self, log: DeviceLog) -> None:
         log.live.waiting = False
@@ -307,6 +326,7 @@ class SpoolService(MultiService):
         for log in dirty:  # all of them first: a fault of one must not leave the others waiting
             log.live.dirty = False
         for log in dirty:
+            log.mend()
             log.live.flush_index()
             self._note_age(log)
             if self.bounds.fsync == "interval":
@@ -341,6 +361,12 @@ class SpoolService(MultiService):
             log.fault_seen = (live.faults, now)
         elif live.lines > live.fault_lines or now - log.fault_seen[1] >= _FAULT_SECONDS:
             live.well()
+
+    async def look_at_files(self) -> None:
+        """Put right what somebody has moved, deleted, truncated or written of the live files."""
+        async for log in in_slices(self.clock, list(self._devices.values())):
+            if not log.closed:
+                log.mend()
 
     async def _work_aside(self) -> None:
         await self._aside.run(list(self._devices.values()))
@@ -397,6 +423,10 @@ class SpoolService(MultiService):
     async def _retain_logs(self) -> bool:
         logs = {**self._orphans.logs, **self._devices}
         return await self._retention.run(self.logs, logs, wall_seconds(self.clock))
+
+
+def _lost(log: DeviceLog) -> int:
+    return log.live.state.deleted_lines.get("lost", 0)
 
 
 def _rules(bounds: SpoolBounds) -> RetentionRules:

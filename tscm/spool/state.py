@@ -9,19 +9,26 @@ from zlib import crc32
 from attrs import asdict, evolve, field, frozen
 
 GAPS_KEPT = 100
+STOP = "stop"
+TRUNCATED = "truncated"
 
 
 @frozen(kw_only=True)
 class Gap:
     """
-    An unclean stop: between *after* (the last line known to be stored) and *before* (the log's
-    next start) lines may have come in that nobody wrote down.
+    Lines that may be, or are, missing between two moments, and why.
+
+    After an unclean *stop*: between *after* (the last line known to be stored) and *before* (the log's
+    next start) lines may have come in that nobody wrote down.  Where somebody has *truncated*
+    the live file: *lost* lines that came after *after* are gone, which was seen at *before*.
     """
 
     offset: int
     lines: int
     after: float
     before: float
+    cause: str = STOP
+    lost: int = 0
 
 
 @frozen(kw_only=True)
@@ -40,6 +47,9 @@ class LogState:
     last_at: float = 0.0
     gaps: tuple[Gap, ...] = ()
     gaps_total: int = 0
+    """Unclean stops."""
+    truncations: int = 0
+    """How often somebody truncated the live file."""
     torn_bytes: int = 0
     torn_files: int = 0
     rebuilt: int = 0
@@ -52,7 +62,12 @@ class LogState:
 
     def with_gap(self, gap: Gap) -> "LogState":
         """One more gap; of many, the newest are kept and all are counted."""
-        return evolve(self, gaps=(*self.gaps, gap)[-GAPS_KEPT:], gaps_total=self.gaps_total + 1)
+        return evolve(
+            self,
+            gaps=(*self.gaps, gap)[-GAPS_KEPT:],
+            gaps_total=self.gaps_total + (gap.cause == STOP),
+            truncations=self.truncations + (gap.cause == TRUNCATED),
+        )
 
     def with_deleted(self, cause: str, lines: int, size: int) -> "LogState":
         """Counts after one more segment is gone."""

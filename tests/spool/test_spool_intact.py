@@ -1,0 +1,276 @@
+"""
+Live log files that somebody else moves, deletes, truncates or writes to, under a running manager.
+"""
+
+import contextlib
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from twisted.internet.task import Clock
+
+from tests.spool.spool_room import FaultyDisk, SteppingDisk, make_spool, numbered, run_of
+from tests.spool.test_spool_service import BIG, balanced, closed, drain
+from tscm.spool.disk import Disk
+from tscm.spool.service import SpoolService
+from tscm.spool.tools_verify import verify_log
+
+
+def moved(live: Path) -> None:
+    live.rename(live.with_name("syslog.1"))
+
+
+def deleted(live: Path) -> None:
+    live.unlink()
+
+
+def replaced(live: Path) -> None:
+    live.rename(live.with_name("syslog.1"))
+    live.write_bytes(b"of somebody else\n")
+
+
+def with_lines(logs: Path, count: int, clock: Clock | None = None) -> SpoolService:
+    spool = make_spool(logs, clock or Clock())
+    spool.startService()
+    spool.open_device("asa", BIG)
+    assert spool.append("asa", [run_of(*numbered(0, count))], 1.0)
+    return spool
+
+
+def again(logs: Path) -> SpoolService:
+    spool = make_spool(logs)
+    spool.open_device("asa", BIG)
+    return spool
+
+
+def all_lines(spool: SpoolService) -> list[bytes]:
+    return drain(spool.reader("asa", "everything")).splitlines()
+
+
+@pytest.mark.parametrize("somebody", [moved, deleted, replaced])
+def test_a_clean_stop_loses_no_line_of_a_file_that_lies_elsewhere(
+    tmp_path: Path, somebody: Callable[[Path], None]
+) -> None:
+    spool = with_lines(tmp_path, 900)
+    somebody(tmp_path / "asa/syslog")
+    closed(spool)
+    spool = again(tmp_path)
+    assert spool.figures("asa")["gaps_total"] == 0
+    assert all_lines(spool) == numbered(0, 900)
+    closed(spool)
+
+
+@pytest.mark.parametrize("somebody", [moved, deleted, replaced])
+def test_a_file_that_lies_elsewhere_is_put_back_within_a_minute(
+    tmp_path: Path, somebody: Callable[[Path], None]
+) -> None:
+    clock = Clock()
+    spool = with_lines(tmp_path, 10, clock)
+    somebody(tmp_path / "asa/syslog")
+    clock.pump([1] * 61)
+    assert (tmp_path / "asa/syslog").read_bytes().splitlines() == numbered(0, 10)
+    assert spool.append("asa", [run_of(*numbered(10, 1))], 2.0)
+    assert all_lines(spool) == numbered(0, 11)
+    closed(spool)
+
+
+def emptied(live: Path, left: int = 0) -> None:
+    os.truncate(live, left)
+
+
+LINE = 27
+
+
+def test_what_is_written_behind_a_truncation_is_read_and_the_rest_is_a_gap(tmp_path: Path) -> None:
+    spool = with_lines(tmp_path, 10)
+    slow, quick = spool.reader("asa", "slow"), spool.reader("asa", "quick")
+    block = quick.read(0, BIG)
+    assert block is not None
+    quick.confirm(block.end, sent=block.lines)
+    part = slow.read(0, LINE * 3)
+    assert part is not None
+    slow.confirm(part.end, sent=3)
+    emptied(tmp_path / "asa/syslog")
+    spool.append("asa", [run_of(*numbered(10, 5))], 2.0)
+    assert drain(quick).splitlines() == numbered(10, 5)
+    assert drain(slow).splitlines() == numbered(10, 5)
+    assert (slow.position.sent, slow.position.expired) == (8, 7)
+    assert (quick.position.sent, quick.position.expired) == (15, 0)
+    assert balanced(spool, "asa")
+    figures = spool.figures("asa")
+    assert figures["stored_lines"] == 15
+    assert (figures["gaps_total"], figures["truncations"]) == (0, 1)
+    (gap,) = figures["gaps"]
+    assert (gap["cause"], gap["lost"]) == ("truncated", 10)
+    assert (tmp_path / "asa/syslog").read_bytes().splitlines() == numbered(10, 5)
+    closed(spool)
+    assert verify_log(Disk(), tmp_path, "asa") == []
+    spool = again(tmp_path)
+    assert spool.figures("asa")["stored_lines"] == 15
+    assert all_lines(spool) == numbered(10, 5)
+    assert balanced(spool, "asa")
+    closed(spool)
+
+
+def test_the_balance_holds_at_every_moment_of_a_truncation(tmp_path: Path) -> None:
+    spool = with_lines(tmp_path, 10)
+    reader = spool.reader("asa", "slow")
+    part = reader.read(0, LINE * 3)
+    assert part is not None
+    reader.confirm(part.end, sent=3)
+    emptied(tmp_path / "asa/syslog")
+    assert balanced(spool, "asa")
+    spool.append("asa", [run_of(*numbered(10, 5))], 2.0)
+    emptied(tmp_path / "asa/syslog")
+    spool.append("asa", [run_of(*numbered(15, 5))], 2.0)
+    assert balanced(spool, "asa")
+    assert spool.figures("asa")["truncations"] == 2
+    assert drain(reader).splitlines() == numbered(15, 5)
+    assert balanced(spool, "asa")
+    closed(spool)
+
+
+@pytest.mark.parametrize("written", [0, 4])
+@pytest.mark.parametrize("left", [0, 1, LINE, 4 * LINE + 5, 9 * LINE])
+@pytest.mark.parametrize("how", ["seal", "stop", "minute"])
+def test_whole_lines_before_a_truncation_stay(
+    tmp_path: Path, left: int, written: int, how: str
+) -> None:
+    clock = Clock()
+    spool = with_lines(tmp_path, 10, clock)
+    spool.reader("asa", "early")
+    clock.advance(1)
+    emptied(tmp_path / "asa/syslog", left)
+    if written:
+        spool.append("asa", [run_of(*numbered(10, written), sender="192.0.2.7")], 3.0)
+    if how == "seal":
+        spool.seal("asa")
+    elif how == "minute":
+        clock.pump([1] * 61)
+    if how != "stop":
+        assert balanced(spool, "asa")
+    closed(spool)
+    assert [str(one) for one in verify_log(Disk(), tmp_path, "asa")] == []
+    spool = again(tmp_path)
+    kept = left // LINE
+    assert spool.figures("asa")["stored_lines"] == 10 + written
+    assert spool.figures("asa")["deleted_lines"] == {"lost": 10 - kept}
+    early = spool.reader("asa", "early")
+    assert drain(early).splitlines() == [*numbered(0, kept), *numbered(10, written)]
+    assert early.position.expired == 10 - kept
+    assert balanced(spool, "asa")
+    closed(spool)
+
+
+def test_who_sent_what_is_behind_a_hole_is_still_told(tmp_path: Path) -> None:
+    clock = Clock()
+    spool = with_lines(tmp_path, 10, clock)
+    clock.advance(1)
+    emptied(tmp_path / "asa/syslog")
+    spool.append("asa", [run_of(*numbered(10, 2), sender="192.0.2.7")], 30.0)
+    clock.advance(1)
+    reader = spool.reader("asa", "late")
+    block = reader.read(reader.position.offset, BIG)
+    assert block is not None
+    (origin,) = reader.origins(block.start, block.end)
+    assert (origin.sender, origin.received_at) == ("192.0.2.7", 30.0)
+    spool.append("asa", [run_of(*numbered(12, 2), sender="192.0.2.8")], 31.0)
+    block = reader.read(block.end, BIG)
+    assert block is not None
+    (origin,) = reader.origins(block.start, block.end)
+    assert origin.sender == "192.0.2.8"
+    closed(spool)
+
+
+def test_an_upload_gets_what_is_behind_a_hole_when_its_time_is_over(tmp_path: Path) -> None:
+    clock = Clock()
+    spool = make_spool(tmp_path, clock, rotate_seconds=100)
+    spool.startService()
+    spool.open_device("asa", BIG)
+    spool.append("asa", [run_of(*numbered(0, 10))], 1.0)
+    emptied(tmp_path / "asa/syslog")
+    spool.append("asa", [run_of(*numbered(10, 5))], 2.0)
+    clock.pump([1] * 61)
+    clock.pump([1] * 120)
+    reader = spool.reader("asa", "upload")
+    block = reader.read(reader.position.offset, BIG, sealed_only=True)
+    assert block is not None
+    assert block.data.splitlines() == numbered(10, 5)
+    closed(spool)
+
+
+def test_what_somebody_writes_to_a_live_file_is_kept_aside(tmp_path: Path) -> None:
+    spool = with_lines(tmp_path, 3)
+    with (tmp_path / "asa/syslog").open("ab") as file:
+        file.write(b"a note of an operator, longer than the line that follows it\n")
+    spool.append("asa", [run_of(b"four")], 1.0)
+    closed(spool)
+    spool = again(tmp_path)
+    assert spool.figures("asa")["stored_lines"] == 4
+    assert all_lines(spool) == [*numbered(0, 3), b"four"]
+    (torn,) = (tmp_path / "asa/.spool").glob("torn.*")
+    assert torn.read_bytes().endswith(b"it\n")
+    closed(spool)
+
+
+def test_a_full_disk_leaves_a_truncated_log_for_a_later_look(tmp_path: Path) -> None:
+    disk, clock = FaultyDisk(), Clock()
+    spool = make_spool(tmp_path, clock, disk)
+    spool.startService()
+    spool.open_device("asa", BIG)
+    spool.append("asa", [run_of(*numbered(0, 10))], 1.0)
+    emptied(tmp_path / "asa/syslog")
+    spool.append("asa", [run_of(*numbered(10, 5))], 1.0)
+    disk.room, disk.only = 0, ".spool"
+    clock.pump([1] * 61)
+    assert "cannot" in spool.figures("asa")["fault"]
+    disk.room = None
+    clock.pump([1] * 61)
+    assert all_lines(spool) == numbered(10, 5)
+    assert balanced(spool, "asa")
+    closed(spool)
+
+
+class Stopping(SteppingDisk):
+    """A disk whose process ends at its n-th step, as an exception that nothing catches."""
+
+    def last(self) -> None:
+        raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("step", range(1, 30))
+@pytest.mark.parametrize("left", [0, 4 * LINE + 5])
+def test_a_crash_in_the_midst_of_it_loses_nothing_more(
+    tmp_path: Path, step: int, left: int
+) -> None:
+    disk = Stopping(1 << 30, half=False)
+    spool = make_spool(tmp_path, Clock(), disk)
+    spool.open_device("asa", BIG)
+    spool.append("asa", [run_of(*numbered(0, 10))], 1.0)
+    spool._devices["asa"].live.flush_index()
+    spool._devices["asa"].mend()
+    emptied(tmp_path / "asa/syslog", left)
+    spool.append("asa", [run_of(*numbered(10, 5))], 1.0)
+    disk.left = step
+    with contextlib.suppress(KeyboardInterrupt):
+        spool._devices["asa"].mend()
+    spool = again(tmp_path)
+    assert all_lines(spool) == [*numbered(0, left // LINE), *numbered(10, 5)]
+    assert spool.figures("asa")["stored_lines"] == 15
+    assert spool.figures("asa")["deleted_lines"] == {"lost": 10 - left // LINE}
+    assert balanced(spool, "asa")
+    closed(spool)
+    assert verify_log(Disk(), tmp_path, "asa") == []
+
+
+def test_a_log_that_was_closed_meanwhile_is_told_with_its_last_lines(tmp_path: Path) -> None:
+    spool = with_lines(tmp_path, 3)
+    spool.append("asa", [run_of(b"four")], 1.0)
+    spool.close_device("asa")
+    assert spool.stored_lines() == {"asa": 4}
+    assert spool.lost_lines() == {"asa": 0}
+    spool.open_device("asa", BIG)
+    spool.append("asa", [run_of(b"five")], 1.0)
+    assert spool.stored_lines() == {"asa": 5}
+    closed(spool)
