@@ -23,6 +23,7 @@ RANK = {
     "threads": 2,
     "metrics": 2,
     "cut_off": 2,
+    "memory_bound": 2,
     "http_gate": 2,
     "http_site": 3,
     "watched_http": 2,

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tscm.cli.doctor import command
+from tscm.doctor.look_host import Host
 from tscm.errors import DeviceUnknown
 from tscm.model import Json, Progress, Report
 
@@ -98,3 +99,15 @@ def test_text_of_others_does_nothing_on_a_terminal(text: str) -> None:
 
 def test_markup_in_a_sentence_is_shown_as_it_stands() -> None:
     assert "[bold]" in run(Backend([finding("broken", HOSTILE)])).output
+
+
+def test_the_clock_is_asked_from_here_for_the_unit_keeps_the_manager_from_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    backend = Backend([{**finding("good", "the kernel does not say"), "link": "clock"}])
+    for synchronised, verdict in ((False, "doubtful"), (True, "good"), (None, "good")):
+        host = Host(synchronised=lambda known=synchronised: known)  # type: ignore[misc]
+        monkeypatch.setattr("tscm.doctor.look_host.HOST", host)
+        (found,) = json.loads(run(backend, "--json").stdout)["node"]
+        assert found["verdict"] == verdict
+        assert ("does not say" in found["sentence"]) == (synchronised is None)

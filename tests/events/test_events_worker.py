@@ -2,6 +2,8 @@
 What the worker makes of one request for many devices: one transaction, and no fault but one's own.
 """
 
+import io
+import json
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +12,7 @@ import pytest
 from attrs import define
 
 from tscm.events.rollups import Rollups
-from tscm.events.worker import ForceTable, Worker
+from tscm.events.worker import ForceTable, Worker, serve
 from tscm.model import Json
 from tscm.policy.cidr import Entries
 from tscm.store.database import Store, open_database
@@ -175,3 +177,20 @@ def test_what_is_counted_already_is_not_counted_again(world: World) -> None:
     answers = world.ask(*map(block, DEVICES))
     assert [one["answer"]["offset"] for one in answers] == [len(LINE)] * 3
     assert world.lines() == [1, 1, 1]
+
+
+def test_a_request_that_takes_too_much_memory_is_answered_and_ends_the_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def too_much(_self: Worker, _request: Json, _data: bytes) -> Json:
+        raise MemoryError
+
+    monkeypatch.setattr(Worker, "answer", too_much)
+    store = Store(tmp_path / "tscm.db")
+    store.open()
+    store.close()
+    answers = io.BytesIO()
+    serve(str(tmp_path / "tscm.db"), io.BytesIO(b'{"kind": "pack"}\n{"kind": "pack"}\n'), answers)
+    assert [json.loads(line) for line in answers.getvalue().splitlines()] == [
+        {"error": "it would take more than 512 MB of memory"}
+    ]

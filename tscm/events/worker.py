@@ -20,6 +20,7 @@ from attrs import define, field, frozen
 from tscm.events.blocks import merge, tally_block
 from tscm.events.judge import LATE_SECONDS, Force, Tally
 from tscm.events.rollups import HOUR_SECONDS, EventPosition, Rollups
+from tscm.memory_bound import bound_memory
 from tscm.model import Block, Json, Origin
 from tscm.policy.entries import Entries
 from tscm.store.database import open_database
@@ -27,6 +28,8 @@ from tscm.store.policies import unpack
 
 _FORCES_KEPT = 8
 _PACKING_SECONDS = 0.5
+MEMORY_BYTES = 512 << 20
+"""What parsing may take; some 40 MB is usual.  A process that needs more ends, and the next begins."""
 FAULTS = (sqlite3.Error, ValueError, LookupError, TypeError)
 """What a request, or a part of one, may fail with; the process goes on."""
 
@@ -275,21 +278,31 @@ class Worker:
         return tallies, moved, self._forces.damaged(device, forces)
 
 
+def _answered(worker: Worker, request: Json, data: bytes) -> Json:
+    try:
+        return {"answer": worker.answer(request, data)}
+    except FAULTS as error:
+        return _error(error)
+
+
 def serve(path: str, requests: BinaryIO, answers: BinaryIO) -> None:
-    """Answer until *requests* ends."""
+    """Answer until *requests* ends, or until memory does: what is left then is not to be relied on."""
     connection = open_database(path)
     worker = Worker(Rollups(connection), ForceTable(connection))
-    while line := requests.readline():
-        request: Any = json.loads(line)
-        data = requests.read(int(request.get("size", 0)))
+    enough = True
+    while enough and (line := requests.readline()):
         try:
-            found: Json = {"answer": worker.answer(request, data)}
-        except FAULTS as error:
-            found = _error(error)
+            request: Any = json.loads(line)
+            data = requests.read(int(request.get("size", 0)))
+            found = _answered(worker, request, data)
+        except MemoryError:
+            enough = False
+            found = {"error": f"it would take more than {MEMORY_BYTES >> 20} MB of memory"}
         answers.write(json.dumps(found).encode() + b"\n")
         answers.flush()
     connection.close()
 
 
 if __name__ == "__main__":
+    bound_memory(MEMORY_BYTES)
     serve(sys.argv[1], sys.stdin.buffer, sys.stdout.buffer)
