@@ -255,11 +255,7 @@ class BoundedSite(Site):
     def buildProtocol(self, addr: Any) -> Any:
         """A channel; None, which closes the connection, where there is no room."""
         host = str(getattr(addr, "host", ""))
-        same = sum(1 for one in self._open.values() if one == host) if host else 0
-        if (
-            len(self._open) >= self.bounds.connections
-            or same >= self.bounds.connections_per_address
-        ):
+        if not self.has_room(host):
             self.refused_connections += 1
             if self.refused_connections % 100 == 1:
                 self._log.warn(
@@ -273,6 +269,13 @@ class BoundedSite(Site):
         channel = super().buildProtocol(addr)
         self._open[channel] = host
         return channel
+
+    def has_room(self, host: str) -> bool:
+        """Whether there is room for one more connection of *host*."""
+        same = sum(1 for one in self._open.values() if one == host) if host else 0
+        return (
+            len(self._open) < self.bounds.connections and same < self.bounds.connections_per_address
+        )
 
     def ended(self, channel: BoundedChannel) -> None:
         """A connection is over."""

@@ -35,3 +35,21 @@ def places_of(ports: Iterable[IListeningPort]) -> list[str]:
     """The bound addresses, with the ports that the kernel chose."""
     bound = (port.getHost() for port in ports)
     return [str(HostPort(at.host, at.port)) for at in bound]  # type: ignore[attr-defined]
+
+
+def tls_factory(options: Any, factory: Any) -> Any:
+    """
+    What listens over TLS and hands *factory* what comes; *options* as Twisted's `listenSSL` takes them.
+
+    Where *factory* turns a connection away, Twisted's own would wrap nothing and fail.
+    """
+    from twisted.protocols.tls import TLSMemoryBIOFactory
+
+    class Wrapped(TLSMemoryBIOFactory):
+        noisy = False
+
+        def buildProtocol(self, addr: Any) -> Any:
+            inner = self.wrappedFactory.buildProtocol(addr)
+            return None if inner is None else self.protocol(self, inner)
+
+    return Wrapped(options, False, factory)

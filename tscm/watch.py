@@ -17,13 +17,12 @@ from twisted.application.service import Service
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.interfaces import IListeningPort
 from twisted.internet.task import LoopingCall
-from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.web.server import Request
 
 from tscm.clock import wall_seconds
 from tscm.families import families
 from tscm.http_site import BoundedSite, HttpBounds
-from tscm.listening import bind_all, places_of
+from tscm.listening import bind_all, places_of, tls_factory
 from tscm.model import Json
 from tscm.schedule import PeriodicService, in_slices
 from tscm.settings.node import Listen
@@ -158,7 +157,7 @@ class WatchService(Service):
             account=self.access.account,
         )
         tls = self.access.tls
-        factory = site if tls is None else TLSMemoryBIOFactory(tls, False, site)
+        factory = site if tls is None else tls_factory(tls, site)
         self._ports = bind_all(
             lambda port, host: self._reactor.listenTCP(port, factory, interface=host),
             self._listen.metrics,

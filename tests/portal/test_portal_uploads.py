@@ -7,7 +7,6 @@ import socket
 import ssl
 import stat
 import subprocess
-import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,19 +15,12 @@ import httpx
 import pytest
 import zstandard
 from attrs import frozen
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from twisted.internet.address import IPv4Address
-from twisted.internet.error import ConnectionDone
-from twisted.internet.testing import StringTransport
-from twisted.python.failure import Failure
 
 from tests.portal.portal_process import start, stop
 from tscm import upload_format
-from tscm.portal import upload_request
 from tscm.portal.certificate import ensure_certificate, tls_options
 from tscm.portal.entries import PortalEntry, add_entry
-from tscm.portal.uploads import ContentRefused, count_lines, read_stored
+from tscm.portal.uploads import read_stored
 from tscm.settings.layout import Layout
 
 LINES = b"".join(b"%%ASA-4-106100: line %d\n" % n for n in range(1000))
@@ -201,16 +193,6 @@ def test_what_does_not_fit_is_refused_and_leaves_nothing(
     assert peer.files() == before
 
 
-def test_a_bomb_is_refused_before_it_swells(tmp_path: Path) -> None:
-    plain = b"\n" * (64 << 20)
-    for encoding, content in (("gzip", gzip.compress(plain)), ("zstd", zstandard.compress(plain))):
-        path = tmp_path / encoding
-        path.write_bytes(content)
-        with pytest.raises(ContentRefused) as caught:
-            count_lines(path, encoding, 1 << 20)
-        assert caught.value.status == 413
-
-
 def chunks_until_cut_off(one: ssl.SSLSocket, size: int) -> int:
     sent = 0
     try:
@@ -313,22 +295,6 @@ def test_the_certificate_is_kept_until_it_no_longer_does(tmp_path: Path) -> None
         tls_options(certificate, other / "log-service.key")
 
 
-@given(st.lists(st.binary(max_size=40).filter(lambda one: b"\n" not in one), max_size=30))
-@settings(deadline=None, max_examples=30)
-def test_lines_are_counted_alike_in_every_encoding(lines: list[bytes]) -> None:
-    plain = b"".join(one + b"\n" for one in lines)
-    half = len(plain) // 2
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "content"
-        for encoding, content in (
-            ("", plain),
-            ("gzip", gzip.compress(plain[:half]) + gzip.compress(plain[half:])),
-            ("zstd", zstandard.compress(plain[:half]) + zstandard.compress(plain[half:])),
-        ):
-            path.write_bytes(content)
-            assert count_lines(path, encoding, 1 << 20) == len(lines)
-
-
 def test_other_files_in_the_folder_are_left_alone(tmp_path: Path) -> None:
     folder = tmp_path / "uploads" / "tdid_a"
     folder.mkdir(parents=True)
@@ -344,14 +310,3 @@ def test_places_are_given_back_whatever_becomes_of_an_upload(peer: LogPeer) -> N
         peer.post(batch=f"places-{number}", encoding="zstd")
         peer.post(batch=f"places-{number}", lines=3)
     assert peer.post(batch="places-good").status_code == 201
-
-
-def test_connections_are_bounded_and_given_back() -> None:
-    site = upload_request.BoundedSite(None)
-    site.connections = upload_request.MAX_CONNECTIONS - 1
-    channel = site.buildProtocol(IPv4Address("TCP", "192.0.2.1", 1))
-    assert site.buildProtocol(IPv4Address("TCP", "192.0.2.1", 2)) is None
-    transport = StringTransport()
-    channel.makeConnection(transport)
-    channel.connectionLost(Failure(ConnectionDone()))
-    assert site.connections == upload_request.MAX_CONNECTIONS - 1

@@ -19,19 +19,21 @@ from twisted.logger import Logger
 
 from tscm import upload_format
 from tscm.errors import ListenerUnavailable
-from tscm.listening import bind_all, places_of
+from tscm.listening import bind_all, places_of, tls_factory
 from tscm.metrics import Counter
 from tscm.model import Json
 from tscm.portal.certificate import ensure_certificate, tls_options
+from tscm.portal.decoding import ContentRefused
 from tscm.portal.registry import Registry
-from tscm.portal.upload_request import BoundedSite, Refusal, UploadRequest
-from tscm.portal.uploads import ContentRefused, Stored, read_stored, store
+from tscm.portal.upload_channel import UploadSite
+from tscm.portal.upload_request import Refusal, UploadRequest
+from tscm.portal.uploads import Stored, read_stored, store
 from tscm.settings.values import HostPort
 from tscm.threads import Threads
 from tscm.upload_format import BatchHead
 
 _AT_ONCE = 16
-_IDLE_SECONDS = 60
+_AT_ONCE_OF_DEVICE = 4
 
 
 def _path(value: str | Path | None) -> Path | None:
@@ -59,7 +61,7 @@ class LogService(Service):
     max_plain: int = upload_format.MAX_PLAIN_BYTES
     _now: Callable[[], float] = time.time
     _registry: Registry = field(init=False)
-    open_requests: int = field(default=0, init=False)
+    _taking: dict[str, int] = field(factory=dict, init=False)
     _ports: list[IListeningPort] = field(factory=list, init=False)
     _stored: dict[str, dict[str, Stored]] = field(factory=dict, init=False)
     _under_way: set[tuple[str, str]] = field(factory=set, init=False)
@@ -92,9 +94,10 @@ class LogService(Service):
             everywhere = ", ".join(str(one) for one in self._listen)
             cause = f"certificate {self._certificate} with key {self._key} does not do: {error}"
             raise ListenerUnavailable("uploads", everywhere, cause) from None
-        site = BoundedSite(None, partial(UploadRequest, self), timeout=_IDLE_SECONDS)
+        site = UploadSite(partial(UploadRequest, self), self._registry.registers, self._reactor)
+        factory = tls_factory(chain, site)
         self._ports = bind_all(
-            lambda port, host: self._reactor.listenSSL(port, site, chain, interface=host),
+            lambda port, host: self._reactor.listenTCP(port, factory, interface=host),
             self._listen,
             "uploads",
         )
@@ -152,9 +155,31 @@ class LogService(Service):
             return Refusal(415, f"content encoding {head.encoding[:20]!r} is not read here")
         if length is not None and length > self.max_content:
             return Refusal(413, f"over {self.max_content:,} bytes; split the batch")
-        if not self._loaded or self.open_requests >= _AT_ONCE:
+        if not self._loaded or sum(self._taking.values()) >= _AT_ONCE:
             return Refusal(503, "the log service is busy", later=True)
+        if self._taking.get(head.device_id, 0) >= _AT_ONCE_OF_DEVICE:
+            return Refusal(503, "other uploads of this device are under way", later=True)
         return head
+
+    def begin(self, device_id: str) -> None:
+        """A content of this device is being taken."""
+        self._taking[device_id] = self._taking.get(device_id, 0) + 1
+
+    def end(self, device_id: str) -> None:
+        """It is stored or thrown away."""
+        left = self._taking.pop(device_id) - 1
+        if left:
+            self._taking[device_id] = left
+
+    async def consider(self, request: UploadRequest, refusal: Refusal) -> Refusal:
+        """*refusal* as it is to be told: who is not known may have an entry since the last look."""
+        if refusal.status == 401:
+            await self._registry.look_for_stranger()
+            again = self.judge(request, 0)
+            if not isinstance(again, Refusal) or again.status != 401:
+                refusal = Refusal(503, "the device entry is new; come again", later=True)
+        self._refused.add(str(refusal.status))
+        return refusal
 
     async def answer(self, request: UploadRequest) -> None:
         """Decide about a request whose content has come."""
@@ -169,18 +194,11 @@ class LogService(Service):
         request.answer(status, body, later=later)
 
     async def _decide(self, request: UploadRequest) -> tuple[int, bytes, bool]:
-        refusal = request.refusal
         if request.path != upload_format.PATH.encode():
-            refusal = Refusal(404, f"there is nothing but {upload_format.PATH} here")
-        elif request.method != b"POST":
-            refusal = Refusal(405, "uploads are sent by POST")
-        if refusal is not None:
-            if refusal.status == 401:
-                await self._registry.look_again()
-                again = self.judge(request, 0)
-                if not isinstance(again, Refusal) or again.status != 401:
-                    refusal = Refusal(503, "the device entry is new; come again", later=True)
-            return refusal.status, upload_format.error_body(refusal.sentence), refusal.later
+            sentence = f"there is nothing but {upload_format.PATH} here"
+            return 404, upload_format.error_body(sentence), False
+        if request.method != b"POST":
+            return 405, upload_format.error_body("uploads are sent by POST"), False
         head, path = request.head, request.path_written
         assert head is not None
         assert path is not None

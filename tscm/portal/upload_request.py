@@ -13,13 +13,12 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.web.http import Request
-from twisted.web.server import Site
 
-from tscm import upload_format
+from tscm import http_gate, upload_format
+from tscm.portal.upload_channel import UploadChannel
 from tscm.portal.uploads import TEMPORARY, uploads_folder
 from tscm.upload_format import BatchHead
 
-MAX_CONNECTIONS = 256
 _RETRY_SECONDS = "5"
 
 
@@ -42,10 +41,18 @@ class Keeper(Protocol):
     log: Logger
     portal: Path
     max_content: int
-    open_requests: int
 
     def judge(self, request: "UploadRequest", length: int | None) -> BatchHead | Refusal:
         """By the headers alone: what will be uploaded, or why not."""
+
+    async def consider(self, request: "UploadRequest", refusal: Refusal) -> Refusal:
+        """*refusal* as it is to be told."""
+
+    def begin(self, device_id: str) -> None:
+        """A content is being taken."""
+
+    def end(self, device_id: str) -> None:
+        """No more of it is."""
 
     async def answer(self, request: "UploadRequest") -> None:
         """Decide about a request whose content has come."""
@@ -57,8 +64,11 @@ class Keeper(Protocol):
 class UploadRequest(Request):
     """
     One request: judged by its headers, its content written to a file as it comes.
+
+    A refusal is told at once; what comes of the content after it is not looked at.
     """
 
+    channel: UploadChannel
     _parsePOSTFormSubmission = False
 
     def __init__(self, service: Keeper, channel: Any, *rest: Any) -> None:
@@ -75,11 +85,15 @@ class UploadRequest(Request):
     def gotLength(self, length: int | None) -> None:
         """The headers are in: decide whether the content is worth taking."""
         super().gotLength(0)
+        if self.channel.refused:
+            return
         found = self.service.judge(self, length)
         if isinstance(found, Refusal):
-            self.refusal = found
+            self._refuse(found)
             return
         self.head = found
+        self._counted = True
+        self.service.begin(found.device_id)
         folder = uploads_folder(self.service.portal, found.device_id)
         try:
             folder.mkdir(parents=True, exist_ok=True, mode=0o750)
@@ -87,36 +101,58 @@ class UploadRequest(Request):
             handle = os.open(self.path_written, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o640)
             self._file = os.fdopen(handle, "wb")
         except OSError as error:
-            self.service.disk_failed(error)
-            self.refusal = Refusal(503, "the log service's disk does not take it", later=True)
-        self._counted = True
-        self.service.open_requests += 1
+            self._disk_failed(error)
+        else:
+            self.channel.take_content(lambda: self.taken)
 
     def handleContentChunk(self, data: bytes) -> None:
-        """Write on; beyond the bound the content is passed over, far beyond it cut off."""
+        """Write on, up to the bound."""
+        if self.refusal is not None or self._file is None:
+            return
         self.taken += len(data)
-        if self.taken > self.service.max_content and self.refusal is None:
-            self.refusal = Refusal(413, f"over {self.service.max_content:,} bytes; split the batch")
-        if self.refusal is not None:
-            if self.taken > 2 * self.service.max_content:
-                self.channel.forceAbortClient()
+        if self.taken > self.service.max_content:
+            self._refuse(Refusal(413, f"over {self.service.max_content:,} bytes; split the batch"))
             return
         self.hash.update(data)
         try:
-            assert self._file is not None
             self._file.write(data)
         except OSError as error:
-            self.service.disk_failed(error)
-            self.refusal = Refusal(503, "the log service's disk does not take it", later=True)
+            self._disk_failed(error)
+
+    def _disk_failed(self, error: OSError) -> None:
+        self.service.disk_failed(error)
+        self._refuse(Refusal(503, "the log service's disk does not take it", later=True))
+
+    def _refuse(self, refusal: Refusal) -> None:
+        self.refusal = refusal
+        self.release()
+        done = Deferred.fromCoroutine(self._tell(refusal))
+        done.addErrback(self._broken)
+
+    async def _tell(self, refusal: Refusal) -> None:
+        told = await self.service.consider(self, refusal)
+        if self._disconnected:
+            return
+        headers: list[tuple[bytes, bytes]] = []
+        if told.status == 401:
+            headers.append((b"WWW-Authenticate", b'Basic realm="log service"'))
+        if told.later:
+            headers.append((upload_format.RETRY_AFTER.encode(), _RETRY_SECONDS.encode()))
+        self.channel.refuse(
+            http_gate.Refusal(status=told.status, sentence=told.sentence, headers=tuple(headers))
+        )
 
     def process(self) -> None:
         """The content is in."""
         self.close_file()
+        if self.refusal is not None or self.channel.refused:
+            return
         done = Deferred.fromCoroutine(self.service.answer(self))
         done.addErrback(self._broken)
 
     def _broken(self, failure: Failure) -> None:
         self.service.log.failure("cannot answer an upload", failure)
+        self.release()
         self.answer(500, upload_format.error_body("the log service failed"))
 
     def close_file(self) -> None:
@@ -126,15 +162,15 @@ class UploadRequest(Request):
             try:
                 file.close()
             except OSError as error:
-                self.service.disk_failed(error)
-                self.refusal = Refusal(503, "the log service's disk does not take it", later=True)
+                self._disk_failed(error)
 
     def release(self) -> None:
         """Done with what was taken: nothing of it stays but what was stored."""
         self.close_file()
         if self._counted:
             self._counted = False
-            self.service.open_requests -= 1
+            assert self.head is not None
+            self.service.end(self.head.device_id)
         if self.path_written is not None:
             self.path_written.unlink(missing_ok=True)
 
@@ -157,30 +193,3 @@ class UploadRequest(Request):
             self.setHeader(upload_format.RETRY_AFTER, _RETRY_SECONDS)
         self.write(body)
         self.finish()
-
-
-class BoundedSite(Site):
-    """
-    No more connections than there is room for, and no line in our log for each request.
-    """
-
-    noisy = False
-    connections = 0
-
-    def buildProtocol(self, addr: Any) -> Any:
-        """None closes the connection at once."""
-        if self.connections >= MAX_CONNECTIONS:
-            return None
-        channel = super().buildProtocol(addr)
-        self.connections += 1
-        lost = channel.connectionLost
-
-        def connection_lost(reason: Failure) -> None:
-            self.connections -= 1
-            lost(reason)
-
-        channel.connectionLost = connection_lost
-        return channel
-
-    def log(self, request: Request) -> None:
-        """Nothing."""

@@ -7,39 +7,21 @@ by a look at the folder, after a restart too.
 """
 
 import errno
-import gzip
 import os
 import re
-import zlib
-from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
 
 from attrs import frozen
 
+from tscm.portal.decoding import ContentRefused, count_lines
 from tscm.upload_format import BatchHead
 
-_PIECE = 1 << 20
 _MIN_FREE_BYTES = 64 << 20
-_ZSTD_PIECE = (
-    1 << 10
-)  # a few bytes of zstd can stand for 128 KB: what comes out at once stays small
-_WINDOW = 1 << 27
 _SUFFIX = {"": ".log", "gzip": ".log.gz", "zstd": ".log.zst"}
 _NAME = re.compile(
     r"(?P<batch>[A-Za-z0-9._-]+)~(?P<lines>\d+)~(?P<digest>[0-9a-f]{64})\.log[.a-z]*"
 )
 TEMPORARY = ".new-"
-
-
-class ContentRefused(Exception):
-    """
-    Content that does not hold what the headers say; *status* is the answer's.
-    """
-
-    def __init__(self, status: int, sentence: str) -> None:
-        self.status = status
-        super().__init__(sentence)
 
 
 @frozen(kw_only=True)
@@ -89,7 +71,8 @@ def store(portal: Path, head: BatchHead, temporary: Path, max_plain: int) -> Sto
     space = os.statvfs(temporary.parent)
     if space.f_bavail * space.f_frsize < _MIN_FREE_BYTES:
         raise OSError(errno.ENOSPC, "too little free space for uploads")
-    lines = count_lines(temporary, head.encoding, max_plain)
+    with temporary.open("rb") as file:
+        lines = count_lines(file, head.encoding, max_plain)
     if lines != head.lines:
         raise ContentRefused(400, f"the content has {lines} lines, the headers say {head.lines}")
     with temporary.open("rb") as file:
@@ -110,53 +93,3 @@ def sync_folder(folder: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
-
-
-def count_lines(path: Path, encoding: str, max_plain: int) -> int:
-    """
-    Lines of the decoded content, each closed by LF; never holds more than a piece in memory.
-    """
-    lines = total = 0
-    last = b"\n"
-    try:
-        with path.open("rb") as file:
-            for piece in _decoded(file, encoding):
-                total += len(piece)
-                if total > max_plain:
-                    raise ContentRefused(413, f"the content decodes to over {max_plain:,} bytes")
-                lines += piece.count(b"\n")
-                last = piece[-1:]
-    except (EOFError, zlib.error, gzip.BadGzipFile):
-        raise ContentRefused(400, f"the content is no whole {encoding}") from None
-    if last != b"\n":
-        raise ContentRefused(400, "the last line is not closed by LF")
-    return lines
-
-
-def _decoded(file: BinaryIO, encoding: str) -> Iterator[bytes]:
-    if encoding == "zstd":
-        yield from _unzstd(file)
-        return
-    source = gzip.GzipFile(fileobj=file) if encoding == "gzip" else file
-    while piece := source.read(_PIECE):
-        yield piece
-
-
-def _unzstd(file: BinaryIO) -> Iterator[bytes]:
-    import zstandard
-
-    make = zstandard.ZstdDecompressor(max_window_size=_WINDOW).decompressobj
-    decoder, begun = make(), False
-    try:
-        while piece := file.read(_ZSTD_PIECE):
-            while piece:
-                begun = True
-                if plain := decoder.decompress(piece):
-                    yield plain
-                piece = b""
-                if decoder.eof:
-                    piece, decoder, begun = decoder.unused_data, make(), False
-    except zstandard.ZstdError:
-        begun = True
-    if begun:
-        raise ContentRefused(400, "the content is no whole zstd")
