@@ -10,6 +10,7 @@ import re
 import socket
 import threading
 import time
+import tracemalloc
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -22,10 +23,10 @@ from hypothesis import strategies as st
 from tests.retrieve.https_server import https
 from tscm.errors import ListUnavailable
 from tscm.policy.cidr import read_cidr
-from tscm.policy.collect import Collector
+from tscm.policy.collect import Collector, ListTooLong
 from tscm.policy.feed_formats import FORMATS, FeedDamaged, Shape, read_feed
 from tscm.policy.lists import PolicyList
-from tscm.retrieve.feeds import FeedSource, FeedUnavailable, fetch_feed
+from tscm.retrieve.feeds import FeedSource, FeedUnavailable, fetch_feed, hosts_of
 from tscm.retrieve.stream import Limits
 from tscm.store.policies import stored
 
@@ -78,6 +79,8 @@ def read(content: bytes, shape: Shape) -> PolicyList:
         (b'{"data": {"a": ["192.0.2.0/24"], "b": []}}', Shape(format="json", pick="data.*"), ["192.0.2.0/24"], 0),
         (b'{"data": []}', Shape(format="json", pick="data.*.ip"), [], 0),
         (b"", Shape(), [], 0),
+        (b"20.0.0.0//24\n20.0.1.0 //24\n20.0.2.0 //a\n//20.0.3.0\n20.0.4.0//a\n", Shape(), ["20.0.2.0/32"], 3),
+        (b"20.0.0.1\n" + b"#" * 200_000 + b"\n20.0.0.2\n", Shape(), ["20.0.0.1/32", "20.0.0.2/32"], 1),
     ],
 )  # fmt: skip
 def test_every_format_is_read(content: bytes, shape: Shape, cidrs: list[str], refused: int) -> None:
@@ -91,6 +94,8 @@ def test_every_format_is_read(content: bytes, shape: Shape, cidrs: list[str], re
     [
         (b"<!DOCTYPE html><html>blocked</html>", Shape(), "HTML page"),
         (b"\n  <HTML><body>192.0.2.1</body>", Shape(format="json"), "HTML page"),
+        (b"<title>moved</title>\n20.0.0.2\n", Shape(), "HTML page"),
+        (b"\xef\xbb\xbf <!-- a page -->\n20.0.0.2\n", Shape(format="csv", pick="1"), "HTML page"),
         (b"hello\nworld\n", Shape(), "none of its 2 entries is a network"),
         (DROP[: DROP.index(b'{"type"')], Shape(format="drop-json"), "closing metadata line"),
         (DROP[DROP.index(b"\n") + 1 :], Shape(format="drop-json"), "says that there are 2"),
@@ -193,6 +198,13 @@ def test_an_unchanged_feed_is_not_taken_again() -> None:
         (lambda _: httpx.Response(200, content=iter([b"<html></html>"])), "HTML page"),
         (
             lambda _: httpx.Response(
+                200, content=iter([NETSET]), headers={"content-type": "Text/HTML; charset=utf-8"}
+            ),
+            "says that it is a page",
+        ),
+        (lambda _: httpx.Response(200, content=iter([gzip.compress(b"") * 20_000])), "pieces"),
+        (
+            lambda _: httpx.Response(
                 200, content=iter([NETSET]), headers={"content-encoding": "br"}
             ),
             "'br'",
@@ -210,6 +222,65 @@ def test_an_answer_that_is_no_list_is_told(answer: Answer, cause: str) -> None:
         "block or allow list [f.example] could not be fetched from https://feeds.example/list.txt: "
     )
     assert isinstance(caught.value, ListUnavailable)
+
+
+HOSTILE: dict[str, tuple[bytes, Shape]] = {
+    "lines that are none": (b"1.\n" * (1 << 20), Shape()),
+    "one line": (b"1." * (1 << 20), Shape()),
+    "blank lines": (b"\n" * (2 << 20), Shape()),
+    "blanks in a line": (b" " * (2 << 20) + b"x", Shape()),
+    "columns": (b"ip" + b",a" * (1 << 20), Shape(format="csv", pick="ip")),
+    "tabs": (b"1\t" * (1 << 20), Shape(format="dshield")),
+    "a quote left open": (b'ip\n"' + b"a\n" * (1 << 20), Shape(format="csv", pick="ip")),
+    "deep": (b"[" * (2 << 20), Shape(format="json")),
+    "empty lists": (b"[" + b"[]," * (1 << 20) + b"1]", Shape(format="json", pick="*")),
+    "lists beside the path": (
+        b'{"b":[' + b"[[]]," * (1 << 19) + b'1],"a":1}',
+        Shape(format="json", pick="a"),
+    ),
+    "numbers": (b"[" + b"1," * (1 << 20) + b"1]", Shape(format="json", pick="*")),
+    "digits": (b"[" + b"1" * (2 << 20) + b"]", Shape(format="json", pick="*")),
+    "one key": (b"{" + b'"a":1,' * (1 << 19) + b'"a":1}', Shape(format="json", pick="a")),
+    "another key": (b"{" + b'"a":1,' * (1 << 19) + b'"a":1}', Shape(format="json", pick="b")),
+    "escaped quotes": (b'["' + b'\\"' * (1 << 20), Shape(format="json", pick="*")),
+    "a long text": (b'["' + b"1." * (1 << 20) + b'"]', Shape(format="json", pick="*")),
+    "an unclosed object": (b'{"cidr":"1.' + b"1" * (2 << 20), Shape(format="drop-json")),
+}
+
+
+@pytest.mark.parametrize(("content", "shape"), HOSTILE.values(), ids=HOSTILE.keys())
+def test_whatever_a_feed_holds_reading_it_takes_no_memory_beside_its_entries(
+    content: bytes, shape: Shape
+) -> None:
+    collector = Collector(10_000)
+    tracemalloc.start()
+    try:
+        with pytest.raises((FeedDamaged, ListTooLong)):
+            read_feed(content, shape, collector)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 1 << 20, "as much as half of the feed itself"
+
+
+def test_a_feed_that_is_read_for_too_long_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tscm.retrieve.feeds.READ_SECONDS", -1.0)
+    with pytest.raises(FeedUnavailable, match="takes too long"):
+        fetch(lambda _: httpx.Response(200, content=iter([gzip.compress(NETSET)])))
+
+
+def test_the_hosts_that_redirections_led_to_stand_in_the_source() -> None:
+    def answer(request: httpx.Request) -> httpx.Response:
+        if request.url.host == "feeds.example":
+            return httpx.Response(302, headers={"location": "https://cdn.example/list.txt"})
+        if request.url.host == "cdn.example":
+            return httpx.Response(302, headers={"location": "https://8.0.0.1/list.txt"})
+        return httpx.Response(200, content=iter([gzip.compress(NETSET)]), headers={"etag": "x"})
+
+    found = fetch(answer)
+    assert found is not None
+    assert hosts_of(found.source) == ("feeds.example", "cdn.example", "8.0.0.1")
+    assert hosts_of("axfr://8.0.0.2:53") == hosts_of("file:///list#state=1") == ()
 
 
 def test_a_redirection_is_followed() -> None:

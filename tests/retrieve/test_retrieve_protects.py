@@ -220,7 +220,7 @@ async def _converges(world: World) -> None:
 
 FEEDS: dict[str, tuple[bytes, str]] = {
     "a page": (b"<!DOCTYPE html><p>20.0.0.2", "HTML page"),
-    "another page": (b"<p>\n<p>Sorry\n", "none of its 2 entries is a network"),
+    "another page": (b"<!-- moved -->\n20.0.0.2\n", "HTML page"),
     "a bomb": (gzip.compress(b"20.0.0.2\n" * (8 << 20)), "larger than 67,108,864 bytes"),
     "half a gzip": (gzip.compress("\n".join(NEW).encode())[:-9], "no whole gzip"),
     "nothing": (b"", "is empty and had 100 entries"),

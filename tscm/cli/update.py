@@ -129,6 +129,9 @@ def left_out(kind: str, figures: Json) -> Iterator[str]:
     if figures.get("left_out"):
         left = many(figures["left_out"], "entry", "entries")
         yield f"{left} of the {kind} list left out: {_counted(figures['causes'])}"
+    if figures.get("excepted"):
+        taken = many(figures["excepted"], "exception", "exceptions")
+        yield f"{taken} of the {kind} list taken out of its entries"
     if figures.get("normalised"):
         had = many(figures["normalised"], "entry", "entries")
         yield f"{had} of the {kind} list had host bits set; they were cleared"

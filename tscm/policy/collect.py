@@ -3,18 +3,21 @@ What records and texts say about networks, gathered into one list.
 
 A and AAAA records are hosts, APL items (RFC 3123) and words of TXT records are CIDRs.  In a response
 policy zone the owner tells the network (`24.0.2.0.192.rpz-ip.…`, draft-vixie-dnsop-dns-rpz,
-4.2.1), whatever is to be answered for it.
+4.2.1), whatever is to be answered for it.  What a list excepts, by negated APL items or
+`rpz-passthru`, is taken out of its entries.
 """
 
+import re
 import struct
-from collections.abc import Collection, Sequence
-from socket import AF_INET, inet_pton
+from collections.abc import Callable, Collection, Sequence
+from socket import AF_INET, AF_INET6, inet_ntop, inet_pton
 
 import numpy as np
 from attrs import define, field
 from numpy.typing import NDArray
 
-from tscm.policy.cidr import Entries, read_cidr
+from tscm.policy.cidr import Entries
+from tscm.policy.exceptions import without
 from tscm.policy.lists import REFUSED_KEPT, PolicyList, Refused
 from tscm.policy.names import MessageDamaged, Names
 from tscm.policy.records import (
@@ -27,6 +30,7 @@ from tscm.policy.records import (
     Record,
     Section,
 )
+from tscm.policy.spelling import parse_cidr
 
 _APL_ITEM = struct.Struct(">HBB")
 _NEGATED = 0x80
@@ -37,11 +41,19 @@ _V4_LENGTHS = {str(length): length for length in range(_V4_BITS + 1)}
 _OWNER_AT, _OWNER_OCTETS, _TYPE, _CLS, _AT, _OCTETS = range(6)  # columns of `Section`
 _RPZ_IP = b"\x06rpz-ip"
 _PASSTHRU = b"\x0crpz-passthru\0"
+_SPREAD = re.compile(r"/|-$|255\.")
+"""How a word begins that belongs to the address before it: a length, a range's dash, a mask."""
 
 
 class ListTooLong(ValueError):
     """
-    More entries than the caller is ready to take.
+    More entries than the caller is ready to take, those that are none included.
+    """
+
+
+class ReadingTooLong(ValueError):
+    """
+    Reading takes more time than the caller is ready to give.
     """
 
 
@@ -49,9 +61,12 @@ class ListTooLong(ValueError):
 class Collector:
     """
     Gathers the entries of one list; what is none is counted and kept, up to a bound, with its cause.
+
+    *out_of_time* says that reading has to end; it is asked at every `check_bound`.
     """
 
     max_entries: int = 10_000_000
+    out_of_time: Callable[[], bool] = lambda: False
     other_records: int = 0
     refused_count: int = 0
     _refused: list[Refused] = field(factory=list)
@@ -59,11 +74,16 @@ class Collector:
     _v4_lengths: bytearray = field(factory=bytearray)
     _v6: bytearray = field(factory=bytearray)
     _v6_lengths: bytearray = field(factory=bytearray)
-    _texts: list[str] = field(factory=list)
-    _normalised: int = 0
+    _everywhere: list[str] = field(factory=list)
+    _from_wider: list[str] = field(factory=list)
 
     def __len__(self) -> int:
-        return len(self._v4_lengths) + len(self._v6_lengths) + len(self._texts)
+        return len(self._v4_lengths) + len(self._v6_lengths)
+
+    @property
+    def excepted(self) -> int:
+        """How many networks the list excepts."""
+        return len(self._everywhere) + len(self._from_wider)
 
     def add_records(
         self, message: bytes, records: Section, servers: Collection[bytes] = ()
@@ -117,12 +137,14 @@ class Collector:
 
     def check_bound(self) -> None:
         """
-        Raise `ListTooLong` when more was gathered than is wanted.
+        Raise `ListTooLong` when more was gathered than is wanted, `ReadingTooLong` when time is up.
 
         What was left out counts too: reading it took as long.
         """
-        if len(self) + self.refused_count > self.max_entries:
+        if len(self) + self.refused_count + self.excepted > self.max_entries:
             raise ListTooLong(f"more than {self.max_entries:,} entries")
+        if self.out_of_time():
+            raise ReadingTooLong("reading it takes too long")
 
     def _add_rpz(self, names: Names, record: Record) -> bool:
         """Take a record whose owner is an IP trigger; false for any other."""
@@ -135,11 +157,16 @@ class Collector:
             labels.append(before[at + 1 : at + 1 + before[at]].decode("latin-1"))
             at += 1 + before[at]
         shown = ".".join([*labels, "rpz-ip"])
-        if record.type == CNAME and names.read(record.rdata_at) == _PASSTHRU:
-            self.refuse(shown, "an exception (rpz-passthru), which no list of networks can hold")
-            return True
         try:
-            self.add_text(rpz_network(labels))
+            network = rpz_network(labels)
+            if record.type == CNAME and names.read(record.rdata_at) in {
+                _PASSTHRU,
+                before + _RPZ_IP + b"\0",  # as it was written before there was that word
+            }:
+                parse_cidr(network)
+                self._from_wider.append(network)
+            else:
+                self.add_text(network)
         except ValueError as error:
             self.refuse(shown, str(error))
         return True
@@ -154,15 +181,24 @@ class Collector:
             at += 4 + length
             if at > end:
                 raise MessageDamaged("an APL item is cut off")
-            if family == _IPV4 and length <= 4 and prefix <= 32 and not negated:
-                self._v4 += part.ljust(4, b"\0")
-                self._v4_lengths.append(prefix)
-            elif family == _IPV6 and length <= 16 and prefix <= 128 and not negated:
-                self._v6 += part.ljust(16, b"\0")
-                self._v6_lengths.append(prefix)
+            if family == _IPV4 and length <= 4 and prefix <= 32:
+                self._take(part.ljust(4, b"\0"), prefix, negated=bool(negated))
+            elif family == _IPV6 and length <= 16 and prefix <= 128:
+                self._take(part.ljust(16, b"\0"), prefix, negated=bool(negated))
             else:
                 shown = f"{'!' * bool(negated)}{family}:{part.hex()}/{prefix}"
-                self.refuse(shown, "negated APL item" if negated else "no IPv4 or IPv6 APL item")
+                self.refuse(shown, "no IPv4 or IPv6 APL item")
+
+    def _take(self, packed: bytes, length: int, *, negated: bool = False) -> None:
+        if negated:
+            family = AF_INET if len(packed) == 4 else AF_INET6
+            self._everywhere.append(f"{inet_ntop(family, packed)}/{length}")
+        elif len(packed) == 4:
+            self._v4 += packed
+            self._v4_lengths.append(length)
+        else:
+            self._v6 += packed
+            self._v6_lengths.append(length)
 
     def _add_txt(self, message: bytes, at: int, end: int) -> None:
         while at < end:
@@ -171,7 +207,12 @@ class Collector:
             at += 1 + length
             if at > end:
                 raise MessageDamaged("a TXT string is cut off")
-            for word in text.decode("latin-1").split():
+            words = text.decode("latin-1").split()
+            if any(map(_SPREAD.match, words)):
+                # The first word alone would be another network than the one that is meant.
+                self.refuse(" ".join(words), "a network in several words")
+                continue
+            for word in words:
                 self.add_text(word)
 
     def add_text(self, text: str) -> None:
@@ -187,13 +228,13 @@ class Collector:
                 pass
             else:
                 return
+        if self.refused_count >= REFUSED_KEPT and ":" not in address:
+            self.refused_count += 1  # the quick way is strict; only the words for it are missing
+            return
         try:
-            cidr, cleared = read_cidr(text)
+            self._take(*parse_cidr(text))
         except ValueError as error:
             self.refuse(text, str(error))
-            return
-        self._normalised += cleared
-        self._texts.append(cidr)
 
     def refuse(self, entry: str, cause: str) -> None:
         """Count one entry that is left out."""
@@ -215,16 +256,20 @@ class Collector:
             (high != v6[:, 0]) | (low != v6[:, 1])
         )
         entries = Entries.from_columns(net4, v4_lengths, high, low, v6_lengths)
+        if self.excepted:
+            exceptions = Entries.of(self._everywhere), Entries.of(self._from_wider)
+            entries = without(entries, *exceptions)
         return PolicyList(
             name=name,
-            entries=entries + Entries.of(self._texts) if self._texts else entries,
+            entries=entries,
             serial=serial,
             fetched_at=fetched_at,
             source=source,
             refused=tuple(self._refused),
             refused_count=self.refused_count,
-            normalised=self._normalised + int(cleared),
+            normalised=int(cleared),
             other_records=self.other_records,
+            excepted=self.excepted,
         )
 
 

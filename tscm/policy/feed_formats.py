@@ -4,6 +4,9 @@ Published lists that are no zones: text to entries, by format.  Pure.
 A feed is taken whole or not at all: what is no list of networks (a page of HTML, half a file whose end
 says how much there should be) raises `FeedDamaged`; single entries that are no CIDR are
 counted and left out as everywhere.
+
+Content is read piece by piece, so that beside it there is never more in memory than its entries, and
+the collector's bounds are looked at all the while: whatever a publisher sends, reading it ends soon.
 """
 
 import csv
@@ -11,17 +14,23 @@ import io
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
 
-from attrs import frozen
+from attrs import define, frozen
 
 from tscm.policy.collect import Collector
+from tscm.policy.json_walk import JsonDamaged, JsonWalk
 
 FORMATS = ("cidr", "drop-json", "dshield", "csv", "json")
 
-_COMMENT = re.compile(r"\s*(?:#|;|//)")
-_HTML = re.compile(r"\s*(?:<!doctype\s+html|<html|<head|<\?xml)", re.IGNORECASE)
-_FIELD_MAX = 1 << 20
+_COMMENT = re.compile(r"[#;]|(?<!\S)//(?![0-9]+\s*$)")
+"""`//` only behind a blank and before no length: `192.0.2.0//24` is a slip, and no host."""
+_PAGE = re.compile(rb"(?:\xef\xbb\xbf)?\s*<")
+"""HTML and XML; no list of any format begins so."""
+LINE_MAX = 1 << 16
+ROW_MAX = 1 << 17
+_CHECK_EVERY = 1024
+_TIMES, _BESIDES = 2, 100_000
+"""Lines or values that may stand there for an entry, and for the rest: comments, and what is not picked."""
 _DSHIELD_HEAD = "Start"
 
 
@@ -47,12 +56,11 @@ class Shape:
 
 def read_feed(content: bytes, shape: Shape, collector: Collector) -> None:
     """
-    Hand every entry of *content* to *collector*.  Raises `FeedDamaged`, `ListTooLong`.
+    Hand every entry of *content* to *collector*.  Raises `FeedDamaged`, `ListTooLong`, `ReadingTooLong`.
     """
-    text = content.decode("utf-8-sig", "replace")
-    if _HTML.match(text):
-        raise FeedDamaged("it is an HTML page and no list")
-    _READERS[shape.format](text, shape, collector)
+    if _PAGE.match(content):
+        raise FeedDamaged("it begins with `<`: an HTML page or XML, and no list")
+    _READERS[shape.format](content, shape, collector)
     collector.check_bound()
     if not len(collector) and collector.refused_count:
         raise FeedDamaged(
@@ -60,18 +68,41 @@ def read_feed(content: bytes, shape: Shape, collector: Collector) -> None:
         )
 
 
-def _read_cidr(text: str, _shape: Shape, collector: Collector) -> None:
+def _lines(content: bytes, collector: Collector) -> Iterator[str]:
+    """The lines; one over `LINE_MAX` is refused as what it is."""
+    text = io.TextIOWrapper(io.BytesIO(content), "utf-8-sig", "replace")
+    number = 0
+    while line := text.readline(LINE_MAX):
+        number += 1
+        if not number % _CHECK_EVERY:
+            _check(collector, number, "lines")
+        if len(line) < LINE_MAX or line.endswith("\n"):
+            yield line.rstrip("\n")
+            continue
+        collector.refuse(line, f"is a line over {LINE_MAX:,} characters")
+        while (rest := text.readline(LINE_MAX)) and not rest.endswith("\n"):
+            pass
+
+
+def _check(collector: Collector, count: int, what: str) -> None:
+    """Raise where there is more to look through than the entries that are wanted could need."""
+    collector.check_bound()
+    if count > _TIMES * collector.max_entries + _BESIDES:
+        raise FeedDamaged(f"it holds more than {count - 1:,} {what}")
+
+
+def _read_cidr(content: bytes, _shape: Shape, collector: Collector) -> None:
     """A network a line; `#`, `;` and `//` begin a comment, as in netsets and Spamhaus' DROP text."""
-    for line in text.splitlines():
-        entry = _COMMENT.split(line, 1)[0].strip()
+    for line in _lines(content, collector):
+        entry = _COMMENT.split(line, maxsplit=1)[0].strip()
         if entry:
             collector.add_text(entry)
 
 
-def _read_drop_json(text: str, _shape: Shape, collector: Collector) -> None:
+def _read_drop_json(content: bytes, _shape: Shape, collector: Collector) -> None:
     """Spamhaus DROP: an object a line, the last one tells how many there are."""
     records, said = 0, None
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(_lines(content, collector), 1):
         if not line.strip():
             continue
         try:
@@ -91,10 +122,10 @@ def _read_drop_json(text: str, _shape: Shape, collector: Collector) -> None:
         raise FeedDamaged(f"it holds {records} records and says that there are {said}")
 
 
-def _read_dshield(text: str, _shape: Shape, collector: Collector) -> None:
+def _read_dshield(content: bytes, _shape: Shape, collector: Collector) -> None:
     """DShield's recommended block list: start, end, prefix length and more, with tabs between."""
-    for line in text.splitlines():
-        columns = line.split("\t")
+    for line in _lines(content, collector):
+        columns = line.split("\t", 3)
         if not line.strip() or line.startswith("#") or columns[0] == _DSHIELD_HEAD:
             continue
         if len(columns) < 3:
@@ -105,17 +136,39 @@ def _read_dshield(text: str, _shape: Shape, collector: Collector) -> None:
 
 def _plain(address: str) -> str:
     # DShield pads octets with zeros where others would read octal; here it is known to be decimal.
-    octets = address.strip().split(".")
+    octets = address.strip().split(".", 4)
     return ".".join(str(int(one)) if re.fullmatch(r"[0-9]{1,3}", one) else one for one in octets)
 
 
-def _read_csv(text: str, shape: Shape, collector: Collector) -> None:
-    csv.field_size_limit(_FIELD_MAX)
-    lines = (line for line in io.StringIO(text) if line.strip() and not line.startswith("#"))
+@define(eq=False)
+class _Pulled:
+    """Lines for the CSV reader, which joins them where a quote is open: as many as a row may have."""
+
+    _lines: Iterator[str]
+    characters: int = 0
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        line = next(self._lines) + "\n"
+        self.characters += len(line)
+        if self.characters > ROW_MAX:
+            raise FeedDamaged(f"a row has over {ROW_MAX:,} characters; is a quote left open?")
+        return line
+
+
+def _read_csv(content: bytes, shape: Shape, collector: Collector) -> None:
+    csv.field_size_limit(ROW_MAX)
+    told = (
+        line for line in _lines(content, collector) if line.strip() and not line.startswith("#")
+    )
+    lines = _Pulled(told)
     rows = csv.reader(lines, delimiter=shape.delimiter, skipinitialspace=True)
     column: int | None = int(shape.pick) - 1 if shape.pick.isdecimal() else None
     try:
         for row in rows:
+            lines.characters = 0
             if column is None:
                 heads = [head.strip() for head in row]
                 if shape.pick not in heads:
@@ -129,45 +182,24 @@ def _read_csv(text: str, shape: Shape, collector: Collector) -> None:
         raise FeedDamaged(f"it is no CSV: {error}") from None
 
 
-def _read_json(text: str, shape: Shape, collector: Collector) -> None:
+def _read_json(content: bytes, shape: Shape, collector: Collector) -> None:
+    steps = tuple(step for step in shape.pick.split(".") if step)
+    walk = JsonWalk(content, steps, lambda values: _check(collector, values, "values"))
+    found = False
     try:
-        content = json.loads(text)
-    except (ValueError, RecursionError):
-        raise FeedDamaged("it is no JSON, or not all of it") from None
-    steps = [step for step in shape.pick.split(".") if step]
-    found = list(_picked(content, steps))
-    if not found and steps and not _leads_somewhere(content, steps[0]):
-        raise FeedDamaged(f"it has nothing at {shape.pick!r}")
-    for one in found:
-        for value in one if isinstance(one, list) else [one]:
-            if isinstance(value, str):
-                collector.add_text(value.strip())
+        for one in walk.texts():
+            found = True
+            if isinstance(one, str):
+                collector.add_text(one.strip())
             else:
-                collector.refuse(json.dumps(value), "is no text")
+                collector.refuse(one.shown, "is no text")
+    except JsonDamaged as error:
+        raise FeedDamaged(str(error) or "it is no JSON, or not all of it") from None
+    if not found and steps and not walk.entered:
+        raise FeedDamaged(f"it has nothing at {shape.pick!r}")
 
 
-def _leads_somewhere(content: Any, step: str) -> bool:
-    return step == "*" or (isinstance(content, dict) and step in content)
-
-
-def _picked(content: Any, steps: list[str]) -> Iterator[Any]:
-    """What lies at the end of *steps*; elements that lack a step are passed over."""
-    if not steps:
-        yield content
-        return
-    step, rest = steps[0], steps[1:]
-    if step == "*":
-        each = content.values() if isinstance(content, dict) else content
-        if isinstance(content, dict | list):
-            for one in each:
-                yield from _picked(one, rest)
-    elif isinstance(content, dict) and step in content:
-        yield from _picked(content[step], rest)
-    elif isinstance(content, list) and step.isdecimal() and int(step) < len(content):
-        yield from _picked(content[int(step)], rest)
-
-
-_READERS: Mapping[str, Callable[[str, Shape, Collector], None]] = {
+_READERS: Mapping[str, Callable[[bytes, Shape, Collector], None]] = {
     "cidr": _read_cidr,
     "drop-json": _read_drop_json,
     "dshield": _read_dshield,

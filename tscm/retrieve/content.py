@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 _GZIP = b"\x1f\x8b"
+_MEMBERS_MAX = 10_000  # one of 64 KB each is what parallel packers make
 _WINDOW = 31  # zlib: gzip with its header and checksum
 
 
@@ -28,7 +29,11 @@ def bounded(pieces: Iterable[bytes], max_bytes: int, *, ends: bool = True) -> by
     """
     content = bytearray()
     decoder: Any = None
+    came = members = 0
     for number, piece in enumerate(pieces):
+        came += len(piece)
+        if came > max_bytes:  # also where it is gzip of nothing, without an end
+            raise _too_large(max_bytes)
         if number == 0 and piece.startswith(_GZIP):
             decoder = zlib.decompressobj(_WINDOW)
         data = piece
@@ -45,11 +50,12 @@ def bounded(pieces: Iterable[bytes], max_bytes: int, *, ends: bool = True) -> by
             data = decoder.unconsumed_tail
             if decoder.eof:
                 data = decoder.unused_data.lstrip(b"\0")
+                members += 1
+                if members > _MEMBERS_MAX:
+                    raise FeedFault("it is gzip in too many pieces", "pack it as one")
                 decoder = zlib.decompressobj(_WINDOW) if data else decoder
         if len(content) > max_bytes:
-            raise FeedFault(
-                f"it is larger than {max_bytes:,} bytes", "see whether it is the right one"
-            )
+            raise _too_large(max_bytes)
     if decoder is not None and not decoder.eof:
         raise FeedFault("it is no whole gzip", "try again later")
     if decoder is None and not ends:
@@ -58,3 +64,7 @@ def bounded(pieces: Iterable[bytes], max_bytes: int, *, ends: bool = True) -> by
             "have it sent with a Content-Length, or gzipped",
         )
     return bytes(content)
+
+
+def _too_large(max_bytes: int) -> FeedFault:
+    return FeedFault(f"it is larger than {max_bytes:,} bytes", "see whether it is the right one")

@@ -9,14 +9,14 @@ import os
 import stat
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from time import monotonic
+from time import monotonic, thread_time
 from typing import Any
 from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 from attrs import field, frozen
 
 from tscm.errors import ListUnavailable
-from tscm.policy.collect import Collector, ListTooLong
+from tscm.policy.collect import Collector, ListTooLong, ReadingTooLong
 from tscm.policy.feed_formats import FeedDamaged, Shape, read_feed
 from tscm.policy.lists import PolicyList
 from tscm.retrieve.content import FeedFault, bounded
@@ -24,6 +24,8 @@ from tscm.retrieve.stream import Limits
 from tscm.retrieve.web import read_web
 
 _PIECE = 1 << 16
+READ_SECONDS = 30.0
+"""Of the processor, for reading what was fetched: a list at all limits takes a tenth of it."""
 
 
 class FeedUnavailable(ListUnavailable):
@@ -90,13 +92,18 @@ def fetch_feed(
         if got is None:
             return None
         content, marks = got
-        collector = Collector(source.limits.max_entries)
+        until = thread_time() + READ_SECONDS
+        collector = Collector(source.limits.max_entries, lambda: thread_time() > until)
         read_feed(content, source.shape, collector)
     except FeedFault as fault:
         raise FeedUnavailable(source.name, source.url, str(fault), fault.remedy) from None
     except FeedDamaged as error:
         raise FeedUnavailable(
             source.name, source.url, str(error), "look at it, and at the feed's format setting"
+        ) from None
+    except ReadingTooLong as error:
+        raise FeedUnavailable(
+            source.name, source.url, str(error), "see whether it is the right one"
         ) from None
     except ListTooLong as error:
         raise FeedUnavailable(
@@ -112,6 +119,15 @@ def fetch_feed(
         fetched_at=now,
         source=f"{source.url}#{fragment}" if fragment else source.url,
     )
+
+
+def hosts_of(source: str) -> tuple[str, ...]:
+    """The hosts that a list with this source text came from or by way of; none where it is no `https://`."""
+    url, _, fragment = source.partition("#")
+    if not url.startswith("https://"):
+        return ()
+    via = parse_qs(fragment).get("via", [""])[0].split()
+    return tuple(dict.fromkeys((urlsplit(url).hostname or "", *via)))
 
 
 def _read_file(

@@ -192,6 +192,8 @@ class _Asking:
         add_parts(transfer.removed, servers, removed)
         if removed.refused_count or added.refused_count:
             raise DeltaUnfit("entries that are left out must be listed, so all must be read")
+        if removed.excepted or added.excepted:
+            raise DeltaUnfit("exceptions concern the whole list, so all must be read")
         plus, minus = (self._made(one, transfer.serial, WHOLE) for one in (added, removed))
         if plus.normalised or minus.normalised:
             raise DeltaUnfit("entries with host bits must be counted, so all must be read")
@@ -209,8 +211,8 @@ class _Asking:
         add_parts(transfer.added, servers_of(transfer.added), collector)
         found = self._made(collector, transfer.serial, WHOLE)
         # Only a list of which nothing was left out can be brought forward by differences: else
-        # what is left out would no longer be told.
-        clean = not found.refused_count and not found.normalised
+        # what is left out would no longer be told, and what is excepted no longer be taken out.
+        clean = not found.refused_count and not found.normalised and not found.excepted
         return found if clean else evolve(found, source=found.source.replace(WHOLE, PART))
 
     def _transferred(self, kind: int, known: int | None) -> TransferIn:

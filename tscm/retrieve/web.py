@@ -5,7 +5,7 @@ A feed over HTTPS: asked for only where it changed, redirections followed, withi
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
-from urllib.parse import urljoin
+from urllib.parse import urljoin, urlsplit
 
 from tscm.cut_off import CutOff
 from tscm.retrieve.content import FeedFault, bounded
@@ -14,6 +14,7 @@ from tscm.retrieve.stream import Limits
 _REDIRECTS = 5
 _VALIDATOR_MAX = 500
 _AGENT = "tscm"
+_PAGES = frozenset({"text/html", "application/xhtml+xml"})
 _PROGRAMMERS = re.compile(r"^\[[^]]*\] | ?\(_ssl\.c:[0-9]+\)")
 """What the libraries put around their causes."""
 
@@ -30,7 +31,7 @@ def read_web(
     """
     The content and what tells it from another; None where it is what *validators* tell.
 
-    *left* gives the seconds that are left for all of it.  Raises `FeedFault`.
+    `via` among the marks names the hosts that redirections led to.  *left* gives the seconds that are left for all of it.  Raises `FeedFault`.
     """
     import ssl
 
@@ -51,19 +52,23 @@ def read_web(
             cut.within(left()),
             httpx.Client(timeout=timeout, trust_env=False, transport=made) as client,
         ):
+            via: dict[str, None] = {}
             for _ in range(_REDIRECTS):
                 with client.stream("GET", url, headers=headers) as answer:
                     if answer.has_redirect_location:
                         url = urljoin(url, answer.headers["location"])
                         if not url.startswith("https://"):
                             raise FeedFault("it leads to a place without TLS", "give the final URL")
+                        via[urlsplit(url).hostname or ""] = None
                         continue
                     taken = _taken(answer, limits.max_bytes, left)
                     if (
                         cut.stopped
                     ):  # we hung up ourselves, and that may look like the end of a body
                         raise _stopped()
-                    return taken
+                    if taken is None:
+                        return None
+                    return taken[0], {**taken[1], "via": " ".join(via)}
     except (OSError, ValueError, httpx.HTTPError, httpx.InvalidURL) as error:
         if cut.stopped:
             raise _stopped() from None
@@ -104,6 +109,9 @@ def _taken(
         return None
     if answer.status_code != 200:
         raise FeedFault(f"answer {answer.status_code}", "look at it with a browser")
+    kind = answer.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind in _PAGES:
+        raise FeedFault(f"the server says that it is a page ({kind})", "give the URL of the list")
     encoding = answer.headers.get("content-encoding", "").strip().lower()
     if encoding not in {"", "identity", "gzip", "x-gzip"}:
         raise FeedFault(f"content encoding {encoding!r} was not asked for")

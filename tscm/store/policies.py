@@ -94,6 +94,7 @@ class StoredList:
             refused_count=besides.get("refused_count", 0),
             normalised=besides.get("normalised", 0),
             other_records=besides.get("other_records", 0),
+            excepted=besides.get("excepted", 0),
         )
 
     def readable(self, device: str) -> "PolicyList":
@@ -121,6 +122,7 @@ def stored(found: "PolicyList") -> StoredList:
                 "refused_count": found.refused_count,
                 "normalised": found.normalised,
                 "other_records": found.other_records,
+                "excepted": found.excepted,
             }
         ),
     )

@@ -36,6 +36,8 @@ class ListFigures:
     left_out: int = 0
     normalised: int = 0
     other_records: int = 0
+    excepted: int = 0
+    """Networks that the list itself takes out of its entries."""
     merged: int = 0
     cut: int = 0
     desired: int = 0

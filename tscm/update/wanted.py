@@ -230,6 +230,7 @@ def _figures(
         left_out=guarded.left_out_count,
         normalised=one.normalised,
         other_records=one.other_records,
+        excepted=one.excepted,
         merged=merged,
         cut=max(0, merged - desired),
         desired=desired,

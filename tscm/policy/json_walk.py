@@ -1,0 +1,257 @@
+"""
+What lies at a path of a large JSON text, without holding all of it as objects.  Pure.
+
+Containers that the path leads through are walked member by member; only what is small is handed to
+the JSON reader.  What is not on the path is passed over: its brackets and quotes must match, and
+nothing else of it is looked at.
+"""
+
+import json
+import re
+from collections.abc import Callable, Generator, Iterator, Sequence
+from typing import Any
+
+from attrs import define, field, frozen
+
+SMALL = 1 << 16
+"""Octets of a value that are read at once."""
+DEPTH_MAX = 100
+_SHOWN = 200
+_KEY_MAX = 1000
+_CHECK_EVERY = 1024
+
+_BLANK = re.compile(rb"[ \t\n\r]*+")
+_QUOTED = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
+_STRING = re.compile(_QUOTED, re.DOTALL)
+_WORD = re.compile(rb'[^\s,:"\[\]{}]++')
+_FLAT = rb'[\[{][^\[\]{}"]*+(?:' + _QUOTED + rb'[^\[\]{}"]*+)*+[\]}]'
+_FLAT_VALUE = re.compile(_FLAT, re.DOTALL)
+_TOKEN = re.compile(_FLAT + rb"|" + _QUOTED + rb'|["\[\]{}]', re.DOTALL)
+_KEY = re.compile(rb"[ \t\n\r]*+(" + _QUOTED + rb")[ \t\n\r]*+:[ \t\n\r]*+", re.DOTALL)
+_AFTER = re.compile(rb"[ \t\n\r]*+([,\]}])")
+_PAIRS = {b"[": b"]", b"{": b"}"}
+
+
+class JsonDamaged(ValueError):
+    """
+    It is no JSON, or not all of it.
+    """
+
+
+@frozen
+class NotText:
+    """A value that is no text, as it is shown."""
+
+    shown: str
+
+
+@define(eq=False)
+class JsonWalk:
+    """
+    One walk over *content* to whatever stands at the end of *steps*.
+
+    A step is a name, the number of an element, or `*` for each of them.  *check* is called every
+    thousand values, and may raise to end the walk.
+    """
+
+    content: bytes
+    steps: Sequence[str]
+    check: Callable[[int], None]
+    entered: bool = field(default=False, init=False)
+    """Is there anything at the first step?"""
+    _values: int = field(default=0, init=False)
+
+    def texts(self) -> Iterator[str | NotText]:
+        """
+        Every text at the end of the path, and of a list there each element.  Raises `JsonDamaged`.
+        """
+        at = 3 if self.content.startswith(b"\xef\xbb\xbf") else 0
+        end = yield from self._value(self._past_blank(at), self.steps)
+        if self._past_blank(end) != len(self.content):
+            raise JsonDamaged
+
+    def _value(self, at: int, steps: Sequence[str]) -> Generator[str | NotText, None, int]:
+        """What is picked of the value at *at*; gives where it ends."""
+        end = self._end(at, SMALL)
+        if end is not None:
+            yield from self._small(at, end, steps)
+            return end
+        kind = self.content[at : at + 1]
+        if kind == b"[" and (not steps or steps[0] == "*" or steps[0].isdecimal()):
+            return (yield from self._list(at, steps))
+        if kind == b"{" and steps:
+            return (yield from self._object(at, steps))
+        if not steps:
+            yield NotText(self.content[at : at + _SHOWN].decode("utf-8", "replace"))
+        return self._passed(at)
+
+    def _small(self, at: int, end: int, steps: Sequence[str]) -> Iterator[str | NotText]:
+        value = self._read(at, end)
+        if steps is self.steps and _leads_somewhere(value, steps):
+            self.entered = True
+        for one in _picked(value, steps):
+            for each in one if isinstance(one, list) else [one]:
+                self._count()
+                yield each if isinstance(each, str) else NotText(json.dumps(each)[:_SHOWN])
+
+    def _list(self, at: int, steps: Sequence[str]) -> Generator[str | NotText, None, int]:
+        """A list too large to be read at once, element by element."""
+        self.entered = self.entered or bool(steps)
+        wanted = int(steps[0]) if steps and steps[0] != "*" else None
+        at, number = self._past_blank(at + 1), 0
+        while True:
+            self._count()
+            if wanted is not None and wanted != number:
+                at = self._passed(at)
+            elif steps:
+                at = yield from self._value(at, steps[1:])
+            else:
+                at = yield from self._element(at)
+            number += 1
+            mark, at = self._after(at)
+            if mark == b"]":
+                return at
+            if mark != b",":
+                raise JsonDamaged
+
+    def _element(self, at: int) -> Generator[str | NotText, None, int]:
+        """An element of the list at the end of the path: a text, or none."""
+        end = self._end(at, SMALL)
+        if end is None:
+            yield NotText(self.content[at : at + _SHOWN].decode("utf-8", "replace"))
+            return self._passed(at)
+        value = self._read(at, end)
+        yield value if isinstance(value, str) else NotText(json.dumps(value)[:_SHOWN])
+        return end
+
+    def _object(self, at: int, steps: Sequence[str]) -> Generator[str | NotText, None, int]:
+        """An object too large to be read at once, member by member."""
+        step, seen = steps[0], False
+        at += 1
+        while True:
+            self._count()
+            key = _KEY.match(self.content, at)
+            if key is None:
+                raise JsonDamaged
+            at = key.end()
+            if step == "*" or (key.end(1) - key.start(1) <= _KEY_MAX and _named(key[1]) == step):
+                if seen and step != "*":
+                    raise JsonDamaged(f"it has {step!r} twice")
+                seen = True
+                self.entered = True
+                at = yield from self._value(at, steps[1:])
+            else:
+                at = self._passed(at)
+            mark, at = self._after(at)
+            if mark == b"}":
+                return at
+            if mark != b",":
+                raise JsonDamaged
+
+    def _read(self, at: int, end: int) -> Any:
+        try:
+            return _READER.decode(self.content[at:end].decode("utf-8", "replace"))
+        except (ValueError, RecursionError):
+            raise JsonDamaged from None
+
+    def _count(self) -> None:
+        self._values += 1
+        if not self._values % _CHECK_EVERY:
+            self.check(self._values)
+
+    def _past_blank(self, at: int) -> int:
+        found = _BLANK.match(self.content, at)
+        assert found is not None  # it matches nothing, too
+        return found.end()
+
+    def _after(self, at: int) -> tuple[bytes, int]:
+        """The mark behind a value, and where the next thing begins."""
+        found = _AFTER.match(self.content, at)
+        if found is None:
+            raise JsonDamaged
+        return found[1], self._past_blank(found.end()) if found[1] == b"," else found.end()
+
+    def _end(self, at: int, most: int) -> int | None:
+        """Where the value at *at* ends; None where that is more than *most* octets away."""
+        limit = min(len(self.content), at + most)
+        for pattern in (_FLAT_VALUE, _STRING, _WORD):
+            found = pattern.match(self.content, at, limit)
+            if found is not None and not (
+                pattern is _WORD and limit == found.end() < len(self.content)
+            ):
+                return found.end()
+        if self.content[at : at + 1] in _PAIRS:
+            return self._balanced(at, limit)
+        if limit == len(self.content):
+            raise JsonDamaged
+        return None
+
+    def _passed(self, at: int) -> int:
+        """Where the value at *at* ends, however large."""
+        end = self._end(at, len(self.content))
+        if end is None:
+            raise JsonDamaged
+        return end
+
+    def _balanced(self, at: int, limit: int) -> int | None:
+        """Where the container at *at* ends; None where *limit* comes first."""
+        open_: list[bytes] = []
+        for token in _TOKEN.finditer(self.content, at, limit):
+            self._count()
+            mark = self.content[token.start() : token.start() + 1]
+            if token.end() - token.start() > 1:
+                continue
+            if mark in _PAIRS:
+                open_.append(_PAIRS[mark])
+                if len(open_) > DEPTH_MAX:
+                    raise JsonDamaged(
+                        f"it is no JSON that can be read: more than {DEPTH_MAX} levels"
+                    )
+            elif mark == b'"':
+                break
+            elif open_.pop() != mark:
+                raise JsonDamaged
+            elif not open_:
+                return token.end()
+        if limit == len(self.content):
+            raise JsonDamaged
+        return None
+
+
+def _number(text: str) -> int:
+    return int(text) if len(text) < 20 and text.lstrip("-").isdecimal() else 0
+
+
+_READER = json.JSONDecoder(parse_int=_number, parse_float=_number)
+"""No number is an entry, and one of a million digits would take its time."""
+
+
+def _named(quoted: bytes) -> str:
+    text = quoted.decode("utf-8", "replace")
+    if "\\" not in text:
+        return text[1:-1]
+    try:
+        return str(json.loads(text))
+    except ValueError:
+        raise JsonDamaged from None
+
+
+def _leads_somewhere(value: Any, steps: Sequence[str]) -> bool:
+    return bool(steps) and (steps[0] == "*" or (isinstance(value, dict) and steps[0] in value))
+
+
+def _picked(value: Any, steps: Sequence[str]) -> Iterator[Any]:
+    """What lies at the end of *steps*; elements that lack a step are passed over."""
+    if not steps:
+        yield value
+        return
+    step, rest = steps[0], steps[1:]
+    if step == "*":
+        each = value.values() if isinstance(value, dict) else value
+        if isinstance(value, dict | list):
+            for one in each:
+                yield from _picked(one, rest)
+    elif isinstance(value, dict) and step in value:
+        yield from _picked(value[step], rest)
+    elif isinstance(value, list) and step.isdecimal() and int(step) < len(value):
+        yield from _picked(value[int(step)], rest)
