@@ -191,7 +191,7 @@ class ListenerUnavailable(TscmError):
 
 class ManagerRunning(TscmError):
     """
-    Another manager, or a `tsadmin` that is changing something, holds this root.
+    Another manager, or a `tsadmin` that is changing something, holds a lock of this root.
     """
 
     exit_status = 5
@@ -202,7 +202,28 @@ class ManagerRunning(TscmError):
         super().__init__(lock, holder)
 
     def __str__(self) -> str:
-        return f"{self.lock} is held by {self.holder}; only one manager can work on a root"
+        return (
+            f"{self.lock} is held by {self.holder}; only one manager, or one tsadmin that changes something, "
+            f"can work on a root: wait until it has ended"
+        )
+
+
+class PoliciesHeld(TscmError):
+    """
+    A manager collects, and waits for a `tsadmin` that was there before it with all else.
+    """
+
+    exit_status = 5
+
+    def __init__(self, holder: str) -> None:
+        self.holder = holder
+        super().__init__(holder)
+
+    def __str__(self) -> str:
+        return (
+            f"settings and database are held by {self.holder}, which began before the manager; the manager "
+            f"takes them over when it has ended: try again then"
+        )
 
 
 class ListUnavailable(TscmError):

@@ -139,6 +139,7 @@ class NodeOperations:
     async def add_device(self, table: Json, report: Report) -> Json:
         """See `Operations`."""
         node = self._node
+        node.hold_policies()
         settings = devices.propose(table)
         devices.refuse_taken(node.layout, settings.name)
         await node.quick.run(refuse_conflicts, node.layout, settings)
@@ -152,6 +153,7 @@ class NodeOperations:
     async def change_device(self, name: str, table: Json, report: Report) -> Json:
         """See `Operations`."""
         node = self._node
+        node.hold_policies()
         present = devices.stored_device(node.layout, name)
         settings = devices.propose(table, present)
         await node.quick.run(refuse_conflicts, node.layout, settings)
@@ -180,6 +182,7 @@ class NodeOperations:
         In a thread, for the disk may be slow and all devices are compared; one at a time, so that
         what was looked at still holds when it is stored.
         """
+        self._node.hold_policies()
         return await self._writing.run(self._node.quick.run, write, *about)
 
     async def update_device(self, name: str, report: Report, *, force: bool) -> Json:

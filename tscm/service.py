@@ -7,6 +7,7 @@ keeps lines: a firewall, a SIEM or a log service that lets a stop wait costs no 
 
 import os
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any, ClassVar, Self
 
 from attrs import define, evolve, field
@@ -22,6 +23,8 @@ from tscm.device_rooms import DROP, EVENTS, DeviceRooms
 from tscm.errors import (
     DeviceEnding,
     DeviceUnknown,
+    ManagerRunning,
+    PoliciesHeld,
     TscmError,
 )
 from tscm.events.process import WorkerProcess
@@ -77,6 +80,8 @@ class NodeService(Service):
     reactor: Any
     node: NodeSettings
     lock: RootLock = field(init=False)
+    policy_lock: RootLock = field(init=False)
+    """Held with the first `tsadmin` that does something without a manager: waited for while lines come in."""
     quick: Threads = field(init=False)
     slow: Threads = field(init=False)
     store: Store = field(init=False)
@@ -110,6 +115,7 @@ class NodeService(Service):
     def __attrs_post_init__(self) -> None:
         node, reactor = self.node, self.reactor
         self.lock = RootLock(self.layout.lock, "the manager")
+        self.policy_lock = RootLock(self.layout.policy_lock, "the manager")
         self.quick = Threads(reactor, _QUICK_THREADS, "tscm-quick")
         parallel = node.policy.parallel_updates + node.upload.parallel
         self.slow = Threads(reactor, parallel + MAX_LENT, "tscm-slow")
@@ -205,6 +211,8 @@ class NodeService(Service):
         # twistd may give root's rights up behind this: what root makes here must not stay root's.
         with left_to_owner(self.layout):
             self.lock.acquire()
+            with suppress(PoliciesHeld):  # looked at again, and told, when the database is opened
+                self.hold_policies()
             self.intake.privilegedStartService()
             self.control.privilegedStartService()
         self.watch.privilegedStartService()
@@ -247,8 +255,10 @@ class NodeService(Service):
         """
         before = self.store.fault
         try:
+            self.hold_policies()
             self.store.open()
         except TscmError as error:
+            self.store.fault = error
             if str(error) != str(before):
                 self._log.error(
                     "{error}; until then lines are collected, forwarded and uploaded, and no policy "
@@ -263,6 +273,19 @@ class NodeService(Service):
     async def _open_store_again(self) -> None:
         if self.store.fault is not None and self._open_store():
             self._log.info("the database can be used again: policies are updated")
+
+    def hold_policies(self) -> None:
+        """
+        Settings, database and pushes are the manager's from now on.  Raises `PoliciesHeld`.
+        """
+        if self.policy_lock.held:
+            return
+        try:
+            self.policy_lock.acquire()
+        except ManagerRunning as error:
+            raise PoliciesHeld(error.holder) from None
+        except PermissionError:  # made by root, who gives it away in a moment
+            raise PoliciesHeld("a process of root's") from None
 
     def stopService(self) -> Deferred[None]:
         """Fires when nothing of ours is running; each room has a limited time."""
@@ -299,6 +322,7 @@ class NodeService(Service):
         await self._end("quick threads", self.quick.stopService)
         await self._end("watchdog", self.systemd.stopService)
         self.store.close()
+        self.policy_lock.release()
         self.lock.release()
 
     def _stop_readers(self) -> Deferred[Any]:

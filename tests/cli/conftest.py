@@ -136,11 +136,11 @@ def add(tsadmin: Tsadmin, options: Options) -> Add:
 
 @pytest.fixture
 def stored(root: Path) -> Callable[[], list[str]]:
-    """Every file that the node's settings and state consist of, less the lock."""
+    """Every file that the node's settings and state consist of, less the locks."""
     return lambda: sorted(
         str(path.relative_to(root))
         for path in root.rglob("*")
-        if path.is_file() and path.name not in {"tscm.toml", "lock"}
+        if path.is_file() and path.name not in {"tscm.toml", "lock", "policy.lock"}
     )
 
 

@@ -202,8 +202,9 @@ class Operations:
 
 def main(root: str) -> None:
     layout = Layout(Path(root))
-    lock = RootLock(layout.lock, "the manager")
-    lock.acquire()
+    locks = [RootLock(one, "the manager") for one in (layout.lock, layout.policy_lock)]
+    for lock in locks:
+        lock.acquire()
     service = ControlService(
         reactor, layout, cast(Any, Operations(layout))
     )  # what is not asked here is not there

@@ -45,7 +45,7 @@ def test_what_root_adds_belongs_to_the_manager(
         layout.device_file("tstest"),
         layout.key,
         layout.device_log("tstest"),
-        layout.lock,
+        layout.policy_lock,
     ):
         found = path.stat()
         assert (found.st_uid, found.st_gid) == (NOBODY, NOBODY), path

@@ -1,8 +1,8 @@
 """
 Policy commands without a manager: its update service for the time of one command.
 
-The lock of the root is held meanwhile, and the outcome goes into the same store, so that a manager
-that starts later knows of it.
+The lock on settings and database is held meanwhile, and the outcome goes into the same store, so that a
+manager that starts later knows of it.  One that starts meanwhile collects, and updates nothing until then.
 """
 
 from collections.abc import Callable
@@ -21,8 +21,7 @@ from tscm.events.recent import recent_hits
 from tscm.model import Json, Report
 from tscm.settings.files import read_node
 from tscm.settings.layout import Layout
-from tscm.settings.lock import RootLock
-from tscm.settings.owner import left_to_owner
+from tscm.settings.lock import policies_held
 from tscm.store.database import Store
 from tscm.store.policies import Policies
 from tscm.threads import Threads
@@ -42,7 +41,7 @@ def ask_alone(layout: Layout, name: str, ask: Ask) -> Any:
     Raises what the service raises.  On ^C a push that is under way comes to a safe point first.
     """
     reactor = SelectReactor()  # not the installed one: that could run but once in a process
-    with left_to_owner(layout), RootLock(layout.lock, "tsadmin"):
+    with policies_held(layout, "tsadmin"):
         node, settings = read_node(layout), stored_device(layout, name)
         threads = Threads(reactor, _THREADS, "tsadmin")
         store = Store(layout.database)

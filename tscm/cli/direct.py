@@ -1,9 +1,6 @@
 """
-The commands without a manager: on the stored settings, under the root's lock.
+The commands without a manager: on the stored settings, under their lock.
 """
-
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 from attrs import define, field
 
@@ -13,16 +10,17 @@ from tscm.devices import NETWORK, Reach
 from tscm.model import Json, Report
 from tscm.settings.files import device_names, read_device, read_node
 from tscm.settings.layout import Layout
-from tscm.settings.lock import RootLock
+from tscm.settings.lock import RootLock, policies_held
 from tscm.settings.owner import left_to_owner
 
 MODULES = ("TSCM-Core", "ts-asarest")
+_HOLDER = "tsadmin"
 
 
 @define(eq=False)
 class DirectBackend:
     """
-    A `Backend` that opens the files itself.  Whatever changes them holds the lock meanwhile.
+    A `Backend` that opens the files itself.  Whatever changes them holds the lock on them meanwhile.
     """
 
     _layout: Layout
@@ -44,13 +42,13 @@ class DirectBackend:
 
     def add(self, table: Json, report: Report) -> Json:
         """See `Backend`."""
-        with self._lock():
+        with policies_held(self._layout, _HOLDER):
             node = read_node(self._layout)
             return devices.add_device(self._layout, node, table, report, reach=self._reach)
 
     def change(self, name: str, table: Json, report: Report) -> Json:
         """See `Backend`."""
-        with self._lock():
+        with policies_held(self._layout, _HOLDER):
             node = read_node(self._layout)
             return devices.reconfigure_device(
                 self._layout, node, name, table, report, reach=self._reach
@@ -59,7 +57,7 @@ class DirectBackend:
     def remove(self, name: str, report: Report) -> Json:
         """See `Backend`."""
         del report
-        with self._lock():
+        with policies_held(self._layout, _HOLDER):
             return devices.forget_device(self._layout, read_node(self._layout), name)
 
     def update(self, name: str, report: Report, *, force: bool) -> Json:
@@ -109,7 +107,7 @@ class DirectBackend:
         from tscm.spool.disk import Disk
         from tscm.spool.tools_repair import drop_position
 
-        with self._lock():
+        with left_to_owner(self._layout), RootLock(self._layout.lock, _HOLDER):
             if name in device_names(self._layout):
                 settings = read_device(self._layout, name, None)
                 if reader in users_of(settings, read_node(self._layout).upload):
@@ -132,7 +130,7 @@ class DirectBackend:
 
     def adopt(self, address: str, name: str, report: Report) -> Json:
         """See `Backend`."""
-        with self._lock():
+        with policies_held(self._layout, _HOLDER):
             settings = read_device(self._layout, name, None)
             sources = [*settings.syslog_sources, address]
             node = read_node(self._layout)
@@ -197,8 +195,3 @@ class DirectBackend:
     def _known(self, name: str) -> None:
         if name not in device_names(self._layout):
             read_device(self._layout, name, None)
-
-    @contextmanager
-    def _lock(self) -> Iterator[None]:
-        with left_to_owner(self._layout), RootLock(self._layout.lock, "tsadmin"):
-            yield

@@ -73,8 +73,18 @@ class Layout:
 
     @property
     def lock(self) -> Path:
-        """Held by the one process that may write."""
-        return self.run / "lock"
+        """
+        Held by the one process that may write the logs: the manager, or who repairs them without it.
+
+        It lies with the state, for systemd deletes `run` between two starts, and a lock whose file is gone
+        keeps nobody out.
+        """
+        return self.state / "lock"
+
+    @property
+    def policy_lock(self) -> Path:
+        """Held by the one process that may write settings and database, and push policies."""
+        return self.state / "policy.lock"
 
     @property
     def control_socket(self) -> Path:
