@@ -56,6 +56,19 @@ def _intake(figures: Json) -> Iterable[Metric]:
     yield _one(
         "tscm_open_connections", "Open TCP and TLS connections.", figures["connections"]["open"]
     )
+    refused = CounterMetricFamily(
+        "tscm_refused_connections", "TCP and TLS connections refused.", labels=["cause"]
+    )
+    for cause, count in figures["connections"]["refused"].items():
+        refused.add_metric([cause], count)
+    turned_away = CounterMetricFamily(
+        "tscm_device_refused_connections",
+        "Connections of a device for which a bound left no room.",
+        labels=["device"],
+    )
+    for name, one in figures["devices"].items():
+        turned_away.add_metric([name], one["turned_away"]["connections"])
+    yield from (refused, turned_away)
     yield _one(
         "tscm_unknown_senders", "Unknown senders seen.", figures["unknown_senders"]["senders"]
     )

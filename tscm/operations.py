@@ -18,6 +18,7 @@ from tscm.control_body import number_of, text_of
 from tscm.errors import TscmError
 from tscm.events.history import with_history
 from tscm.events.report import ask, read_question
+from tscm.intake.turned_away import recent_faults
 from tscm.ledger import balance, differences_of
 from tscm.model import Json, Progress, Report
 from tscm.schedule import in_slices
@@ -397,7 +398,10 @@ class NodeOperations:
         store_fault = node.store.fault or node.store.trouble
         if store_fault is not None:
             found.append(str(store_fault))
-        whole = balance(node.intake.figures(), {})
+        figures = node.intake.figures()
+        present = {name: one for name, one in figures["devices"].items() if name in node.rooms}
+        found += recent_faults(present, wall_seconds(node.reactor))
+        whole = balance(figures, {})
         async for name, log, one in self._balances():
             if log["fault"]:
                 found.append(f"log of {name}: {log['fault']}")

@@ -290,3 +290,15 @@ def test_where_lines_of_unknown_senders_are_kept_is_shown() -> None:
     assert shown["quarantine"] == (
         "/var/log/threatstop/unknown: 701 written, the latest stay within its quota; 2,299 refused"
     )
+
+
+def test_connections_refused_for_want_of_room_are_told_with_what_helps() -> None:
+    refused = {"connections": 3, "last_at": 1.0, "cause": "all connections of the sender taken"}
+    intake = {"turned_away": refused}
+    told = dict(state_pairs({}, {"intake": intake}))["attention"]
+    assert "3 connections of it were refused since the start: all connections of the sender" in told
+    assert "max_connections_per_sender" in told
+    assert "permit-hostdown" in told
+    node = dict(status_pairs({"intake": {"devices": {"fw1": intake}}}))
+    assert node["attention"].startswith("device fw1: 3 connections of it were refused")
+    assert "attention" not in dict(state_pairs({}, {"intake": {"turned_away": {"connections": 0}}}))

@@ -80,7 +80,7 @@ async def test_ten_thousand_slow_connections_of_a_stranger_hold_up_nobody(*, let
     for number in range(KNOWN):
         senders.claim(f"fw{number}", [f"127.0.2.{number + 1}"])
     # Strangers may hold a quarter of all connections.
-    wide = {"max_connections": 4 * CROWD + 100, "max_connections_per_sender": CROWD}
+    wide = {"max_connections": 4 * CROWD + 100, "max_connections_per_unknown_sender": CROWD}
     service = IntakeService(
         reactor, listen(tcp=(ANY,)), bounds(**(wide if let_in else {})), spool, senders
     )
@@ -98,7 +98,7 @@ async def test_ten_thousand_slow_connections_of_a_stranger_hold_up_nobody(*, let
             stream.bind((f"127.0.2.{number + 1}", 0))
             stream.connect(place)
             streams.append(stream)
-        expected = CROWD if let_in else min(CROWD, bounds().max_connections_per_sender)
+        expected = CROWD if let_in else min(CROWD, bounds().max_connections_per_unknown_sender)
         await until(lambda: service.figures()["connections"]["of_unknown_senders"] == expected, 60)
         before, began, slowest, sent = resident_mb(), reactor.seconds(), 0.0, 0
         while reactor.seconds() - began < BYTE_SECONDS * ROUNDS:

@@ -2,7 +2,9 @@
 `/metrics` and `/healthz` of a running manager.
 """
 
+import contextlib
 import shutil
+import socket
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -94,6 +96,33 @@ def test_health_says_what_is_wrong(manager: Manager) -> None:
         assert "no valid TOML" in client.get("/healthz").text
         path.unlink()
         wait_for(lambda: client.get("/healthz").status_code == 200, manager.said)
+
+
+def test_a_refused_connection_of_a_device_shows_everywhere(tmp_path: Path) -> None:
+    settings = WATCHED + "[intake]\nmax_connections_per_sender = 1\n"
+    manager = Manager(tmp_path, settings)
+    manager.write_device("fw")
+    manager.start()
+    try:
+        place = ("127.0.0.1", manager.port("tcp"))
+        with pages(manager) as client, socket.create_connection(place) as first:
+            first.sendall(b"<166>one\n")
+            manager.when_lines("fw", 1)
+            with socket.create_connection(place) as second:
+                second.settimeout(30)
+                with contextlib.suppress(ConnectionError):
+                    assert second.recv(1) == b""
+            text = client.get("/metrics").text
+            assert value(text, "tscm_device_refused_connections_total", device="fw") == 1
+            cause = "all connections of the sender taken"
+            assert value(text, "tscm_refused_connections_total", cause=cause) == 1
+            health = client.get("/healthz")
+            assert health.status_code == 503
+            assert "device fw: 1 connection of it was refused" in health.text
+            assert "permit-hostdown" in health.text
+        assert "permit-hostdown" in manager.said()
+    finally:
+        manager.stop()
 
 
 def test_the_worst_delay_of_the_loop_is_told_once() -> None:

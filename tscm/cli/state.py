@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
+from tscm.intake.turned_away import remedy, sentence, turned_away
 from tscm.model import Json
 from tscm.plural import many
 
@@ -28,7 +29,10 @@ def state_pairs(settings: Json, state: Json) -> Iterator[Pair]:
     name = settings.get("name") or "NAME"
     yield from _policy(settings, state.get("policy") or {})
     yield from _log(name, state.get("log") or {})
-    yield from _without_certificate((state.get("intake") or {}).get("without_certificate") or {})
+    intake = state.get("intake") or {}
+    yield from _without_certificate(intake.get("without_certificate") or {})
+    if refused := turned_away(intake):
+        yield "attention", f"{_refused(refused)}; {remedy(refused)}"
     yield from _reader("syslog forward", name, state, state.get("forward"), "forward", off="off")
     for also in state.get("forward_also") or ():
         yield from _reader(
@@ -164,6 +168,10 @@ def _without_certificate(refused: Json) -> Iterator[Pair]:
         )
 
 
+def _refused(refused: Json) -> str:
+    return f"{sentence(refused)}, the last time {when(refused['last_at'])}"
+
+
 def _orphans(name: str, state: Json) -> Iterator[Pair]:
     users = state.get("users")
     if users is None:
@@ -268,6 +276,9 @@ def status_pairs(status: Json) -> Iterator[Pair]:
     connections = intake.get("connections") or {}
     if connections:
         yield "connections", _connections(connections)
+    for name, one in (intake.get("devices") or {}).items():
+        if refused := turned_away(one):
+            yield "attention", f"device {name}: {_refused(refused)}; see `tsadmin show {name}`"
     unknown = intake.get("unknown_senders") or {}
     if unknown.get("senders"):
         yield "unknown senders", f"{unknown['senders']:,}; `tsadmin senders` lists them"

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from attrs import frozen
 
 from tscm.doctor.finding import Finding, broken, doubtful, good
+from tscm.intake.turned_away import is_recent, remedy, sentence, turned_away
 from tscm.model import Json
 from tscm.plural import many
 from tscm.upload.failure import proxy_words
@@ -107,6 +108,19 @@ def judge_lines(state: Json | None, now: float, strangers: Sequence[str], name: 
     if age > _QUIET_SECONDS:
         return doubtful(link, f"the last line came {_ago(age)} ago", remedy)
     return good(link, f"the last line came {_ago(age)} ago")
+
+
+def judge_connections(intake: Json | None, now: float) -> Finding:
+    """Were connections of the device refused for want of room?  *intake* None: no manager runs."""
+    link = "connections"
+    if intake is None:
+        return doubtful(link, "not looked at: no manager runs")
+    refused = turned_away(intake)
+    if not refused:
+        return good(link, "none was refused for want of room since the manager's start")
+    verdict = broken if is_recent(refused, now) else doubtful
+    age = _ago(now - float(refused["last_at"]))
+    return verdict(link, f"{sentence(refused)}, the last one {age} ago", remedy(refused))
 
 
 def _ago(seconds: float) -> str:

@@ -63,6 +63,10 @@ class DeviceAccount:
     stored: int = 0
     refused_connections: int = 0
     refused_lines: int = 0
+    turned_away: int = 0
+    """Connections for which a bound left no room."""
+    turned_away_at: float | None = None
+    turned_away_cause: str = ""
     last_received_at: float | None = None
 
     def figures(self) -> Json:
@@ -81,6 +85,11 @@ class DeviceAccount:
             "without_certificate": {
                 "connections": self.refused_connections,
                 "lines": self.refused_lines,
+            },
+            "turned_away": {
+                "connections": self.turned_away,
+                "last_at": self.turned_away_at,
+                "cause": self.turned_away_cause,
             },
             "last_received_at": self.last_received_at,
         }

@@ -2,6 +2,7 @@
 Which connections are let in: bounds in all and per sender, with room kept for known devices.
 """
 
+from collections.abc import Callable, Iterable
 from enum import Enum
 from typing import Protocol
 
@@ -11,6 +12,14 @@ from tscm.model import Json
 
 STALE_SECONDS = 60.0
 """A connection silent for so long may give way to a new one of the same sender."""
+
+_SEARCH_SECONDS = 20e-6
+"""
+A look for ended connections that found none is not repeated before so much time has passed for each
+connection looked at: a tenth of the reactor's time at most goes into it.
+"""
+_SEARCHES_KEPT = 1024
+_STRANGERS, _ALL = "strangers", "all"  # no address is spelled so
 
 
 class Stream(Protocol):
@@ -22,6 +31,12 @@ class Stream(Protocol):
     def give_way(self) -> None:
         """Close at once: another takes its place, or the sender is not welcome any more."""
 
+    def has_ended(self) -> bool:
+        """Whether the peer has closed: what it sent before may still wait to be read."""
+
+    def take_rest(self) -> bool:
+        """Read what waits, up to the end; True where that was reached, and `Connections.closed` told."""
+
 
 class Refusal(Enum):
     """Why a connection was not let in."""
@@ -32,6 +47,19 @@ class Refusal(Enum):
     STRANGER = "unknown sender"
     CERTIFICATE = "certificate of the device not shown"
 
+    @property
+    def setting(self) -> str:
+        """The setting under `[intake]` that lets more in; empty where none does."""
+        return setting_of(self.value)
+
+
+def setting_of(cause: str) -> str:
+    """The setting that a refusal for *cause* is an effect of; empty where there is none."""
+    return {
+        Refusal.FULL.value: "max_connections",
+        Refusal.SENDER_FULL.value: "max_connections_per_sender",
+    }.get(cause, "")
+
 
 @define(eq=False)
 class Connections:
@@ -39,19 +67,27 @@ class Connections:
     The connections that are open, over all stream listeners.
 
     Strangers together may hold a quarter of *most*, so that ten thousand slow connections
-    of nobody leave the devices untouched.  A known sender at its bound gets in all the same
-    where an old connection of its own has long been silent: a firewall that lost its power
-    leaves such halves behind.
+    of nobody leave the devices untouched; where all are taken, the quietest stranger gives way to
+    a known sender.  *most_per_sender* holds for a known sender, which may be a relay or many devices
+    behind one address; *most_per_stranger* for each of the others.
+
+    A connection counts until it was read to its end, which may be long after its peer has closed it.
+    So at a bound those that have ended are read first and do not count.  A known sender gets in also
+    where an old connection of its own has long been silent: a firewall that lost its power leaves such
+    halves behind.
     """
 
     most: int
     most_per_sender: int
+    most_per_stranger: int
     refused: dict[Refusal, int] = field(factory=dict, init=False)
     gave_way: int = field(default=0, init=False)
     highest: int = field(default=0, init=False)
     _by_sender: dict[str, dict[Stream, None]] = field(factory=dict, init=False)
     _open: int = field(default=0, init=False)
-    _strangers: set[Stream] = field(factory=set, init=False)
+    _strangers: dict[Stream, None] = field(factory=dict, init=False)
+    _search_at: dict[str, float] = field(factory=dict, init=False)
+    """Senders (and groups of them) of whom no connection had ended, until they are searched again."""
 
     def refuse(self, reason: Refusal) -> None:
         """Count a connection that was not let in, or not kept."""
@@ -70,17 +106,46 @@ class Connections:
         return found
 
     def _refusal(self, sender: str, *, known: bool, now: float) -> Refusal | None:
-        if not known and len(self._strangers) >= max(1, self.most // 4):
+        if (
+            not known
+            and len(self._strangers) >= max(1, self.most // 4)
+            and not self._one_ends(_STRANGERS, self._strangers, now)
+        ):
             return Refusal.STRANGERS_FULL
         own = self._by_sender.get(sender, {})
-        if len(own) >= self.most_per_sender:
+        bound = self.most_per_sender if known else self.most_per_stranger
+        if len(own) >= bound and not self._one_ends(sender, own, now):
             quietest = min(own, key=lambda one: one.last_heard_at)
             if not known or now - quietest.last_heard_at < STALE_SECONDS:
                 return Refusal.SENDER_FULL
-            self.gave_way += 1
-            quietest.give_way()
+            self._make_way(quietest)
             return None
-        return Refusal.FULL if self._open >= self.most else None
+        if self._open < self.most or self._one_ends(_ALL, self.streams, now):
+            return None
+        if not known or not self._strangers:
+            return Refusal.FULL
+        self._make_way(min(self._strangers, key=lambda one: one.last_heard_at))
+        return None
+
+    def _make_way(self, stream: Stream) -> None:
+        self.gave_way += 1
+        stream.give_way()
+        self.closed(stream)
+
+    def _one_ends(
+        self, whose: str, streams: Iterable[Stream] | Callable[[], list[Stream]], now: float
+    ) -> bool:
+        """Read the first of *streams* that has ended; whether there was one."""
+        if now < self._search_at.get(whose, 0.0):
+            return False
+        looked_at = list(streams() if callable(streams) else streams)
+        for stream in looked_at:
+            if stream.has_ended() and stream.take_rest():
+                return True
+        if len(self._search_at) >= _SEARCHES_KEPT:
+            self._search_at.clear()
+        self._search_at[whose] = now + len(looked_at) * _SEARCH_SECONDS
+        return False
 
     def opened(self, stream: Stream, *, known: bool) -> None:
         """*stream* is open."""
@@ -92,9 +157,9 @@ class Connections:
     def became(self, stream: Stream, *, known: bool) -> None:
         """The sender of *stream* is known now, or is not any more."""
         if known:
-            self._strangers.discard(stream)
+            self._strangers.pop(stream, None)
         else:
-            self._strangers.add(stream)
+            self._strangers[stream] = None
 
     def closed(self, stream: Stream) -> None:
         """*stream* is closed."""
@@ -104,7 +169,7 @@ class Connections:
             self._open -= 1
             if not own:
                 del self._by_sender[stream.sender]
-        self._strangers.discard(stream)
+        self._strangers.pop(stream, None)
 
     def streams(self) -> list[Stream]:
         """All that are open."""

@@ -129,6 +129,13 @@ class SenderTable:
         route = self.route_of(address)
         return route if isinstance(route, str) else None
 
+    def devices_of(self, address: str) -> tuple[str, ...]:
+        """The devices that *address* sends for: several for a relay, none for a stranger."""
+        route = self.route_of(address)
+        if isinstance(route, Relay):
+            return tuple(sorted(set(route.names.values())))
+        return () if route is None else (route,)
+
     def route_of(self, address: str) -> Route | None:
         """Where lines from *address* go; None where nobody knows it."""
         address = normal_address(address)

@@ -78,7 +78,11 @@ class IntakeService(Service):
     def __attrs_post_init__(self) -> None:
         bounds = self._bounds
         self._delivery = Delivery(self._spool, self.senders)
-        self._connections = Connections(bounds.max_connections, bounds.max_connections_per_sender)
+        self._connections = Connections(
+            bounds.max_connections,
+            bounds.max_connections_per_sender,
+            bounds.max_connections_per_unknown_sender,
+        )
         self._naming = Naming(self._reactor, self.senders, bounds.resolve_seconds, self._resolve)
         self._stream_bounds = StreamBounds(bounds.max_message_bytes, look=_best_look())
         self._listeners = Listeners(
@@ -115,6 +119,7 @@ class IntakeService(Service):
         bounds = self._bounds
         self._connections.most = bounds.max_connections
         self._connections.most_per_sender = bounds.max_connections_per_sender
+        self._connections.most_per_stranger = bounds.max_connections_per_unknown_sender
         self._stream_bounds.octet_counts = bounds.octet_counting
         self._stream_bounds.strangers_closed = bounds.unknown_senders == "close"
         self._listeners.wait_when_busy(bounds.busy_wait_ms / 1000)
@@ -189,9 +194,11 @@ class IntakeService(Service):
         for one in kept:
             streams = self._listeners.streams_at(one.listener_port)
             if streams is not None:
+                streams.taking_over = True
                 transport = self._reactor.adoptStreamConnection(
                     one.connection.fileno(), one.connection.family, streams
                 )
+                streams.taking_over = False
                 stream = getattr(transport, "protocol", None)
                 if isinstance(stream, SyslogStream):
                     stream.decoder.go_on(one.state)

@@ -31,6 +31,7 @@ READ_BYTES = 128 << 10
 """One read of a connection: large enough for the kernel's work to dominate, small enough for others."""
 
 _LAST_READS = 64
+_ESTABLISHED = 1  # TCP_ESTABLISHED, in the first octet of the kernel's struct tcp_info
 _SLOW = "hand-shake not finished in time"
 _KEEPALIVE = (
     (socket.TCP_KEEPIDLE, 60),
@@ -170,6 +171,42 @@ class SyslogStream(Protocol):
         transport: Any = self.transport
         transport.abortConnection()
 
+    def has_ended(self) -> bool:
+        """See `connections.Stream`; the kernel's word, for a read may be far behind it."""
+        raw = self._raw()
+        try:
+            state = raw.getHandle().getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)
+        except (OSError, AttributeError):
+            return False
+        return bool(state[0] != _ESTABLISHED)
+
+    def take_rest(self) -> bool:
+        """
+        See `connections.Stream`.  Of an unknown sender one read is taken: its allowance holds here too.
+        """
+        raw = self._raw()
+        fault: Exception | None = None
+        for _ in range(1 if self._stranger else _LAST_READS):
+            fault = raw.doRead()
+            if fault is not None:
+                break
+        if fault is None:
+            if not self._stranger:
+                return False
+            self.give_way()
+        else:
+            raw.stopReading()
+            self._keep_partial()
+            # Not now: the descriptor's number would go to the next connection of this very turn.
+            self.factory.clock.callLater(0, self._lose, raw, fault)
+        self.factory.connections.closed(self)
+        return True
+
+    @staticmethod
+    def _lose(raw: Any, fault: Exception) -> None:
+        if raw.connected:
+            raw.connectionLost(Failure(fault))
+
     def finish(self) -> "Deferred[None]":
         """The manager stops: take what waits in the socket, then close."""
         done: Deferred[None] = Deferred()
@@ -275,6 +312,8 @@ class SyslogStreams(Factory):
     connections: Connections
     bounds: StreamBounds
     tls: TlsServer | None = None
+    taking_over: bool = field(default=False, init=False)
+    """Connections that the manager before this one had let in are not counted against a bound again."""
     handshakes_failed: dict[str, int] = field(factory=dict, init=False)
     framing_faults: int = field(default=0, init=False)
     partials: int = field(default=0, init=False)
@@ -294,12 +333,39 @@ class SyslogStreams(Factory):
         now = self.clock.seconds()
         # Where devices pin certificates, a stranger may turn out to be one of them.
         closed = self.bounds.strangers_closed and not (self.tls and self.delivery.senders.pins)
-        refusal = self.connections.refusal(sender, known=known, now=now, strangers_closed=closed)
+        refusal = (
+            None
+            if self.taking_over
+            else self.connections.refusal(sender, known=known, now=now, strangers_closed=closed)
+        )
         if refusal is None:
             return SyslogStream(self, sender)
-        if not known:
+        if known:
+            self._turned_away(sender, refusal)
+        else:
             self.delivery.senders.strangers.note(sender, 0, b"", wall_seconds(self.clock))
         return None
+
+    def _turned_away(self, sender: str, refusal: Refusal) -> None:
+        """A connection of a known device is refused: without `permit-hostdown` its traffic stops here."""
+        now = wall_seconds(self.clock)
+        for device in self.delivery.senders.devices_of(sender):
+            counts = self.delivery.of_device(device)
+            counts.turned_away = times = counts.turned_away + 1
+            counts.turned_away_at = now
+            counts.turned_away_cause = refusal.value
+            if times == 1 or times % 100 == 0:
+                self._log.warn(
+                    "{listener}: connection of {sender} refused for device {device}: {cause} ({times} "
+                    "times); an ASA without `logging permit-hostdown` refuses new traffic then: raise "
+                    "[intake] {setting}",
+                    listener=self.account.listener,
+                    sender=sender,
+                    device=device,
+                    cause=refusal.value,
+                    times=times,
+                    setting=refusal.setting,
+                )
 
     def without_certificate(self, sender: str, certificate: str) -> bool:
         """

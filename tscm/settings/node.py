@@ -104,7 +104,12 @@ class Intake:
         values.whole(1, 1_000_000), 4096, doc="TCP and TLS connections in all."
     )
     max_connections_per_sender: int = setting(
-        values.whole(1, 100_000), 64, doc="TCP and TLS connections of one sender."
+        values.whole(1, 100_000),
+        1024,
+        doc="TCP and TLS connections of one known sender: a device, a relay, or many devices behind one address.",
+    )
+    max_connections_per_unknown_sender: int = setting(
+        values.whole(1, 100_000), 64, doc="TCP and TLS connections of one unknown sender."
     )
     unknown_senders: str = setting(
         values.choice("count", "quarantine", "close"),
