@@ -12,6 +12,7 @@ RANK = {
     "errors": 0,
     "model": 0,
     "plural": 0,
+    "printable": 0,
     "syslog": 1,
     "policy": 1,
     "upload_format": 1,
@@ -39,6 +40,7 @@ RANK = {
     "update": 4,
     "portal": 4,
     "simulator": 4,
+    "log_text": 5,
     "service": 5,
     "settings_watch": 5,
     "control": 5,
@@ -65,6 +67,7 @@ RANK = {
 }
 
 SAME_RANK = {
+    ("errors", "printable"),
     ("settings", "secrets"),
     ("settings", "safe_files"),
     ("secrets", "safe_files"),

@@ -11,6 +11,8 @@ from collections.abc import Sequence
 
 from attrs import frozen
 
+from tscm.printable import quoted
+
 
 class TscmError(Exception):
     """
@@ -66,7 +68,7 @@ class SettingsUnreadable(TscmError):
 
     def __init__(self, path: str, cause: str) -> None:
         self.path = path
-        self.cause = cause
+        self.cause = quoted(cause)
         super().__init__(path, cause)
 
     def __str__(self) -> str:
@@ -82,7 +84,7 @@ class SecretUnavailable(TscmError):
 
     def __init__(self, path: str, cause: str) -> None:
         self.path = path
-        self.cause = cause
+        self.cause = quoted(cause)
         super().__init__(path, cause)
 
     def __str__(self) -> str:
@@ -235,7 +237,7 @@ class ListUnavailable(TscmError):
 
     def __init__(self, name: str, cause: str, remedy: str = "") -> None:
         self.name = name
-        self.cause = cause
+        self.cause = quoted(cause)
         self.remedy = remedy
         super().__init__(name, cause, remedy)
 
@@ -274,7 +276,7 @@ class DeviceFault(TscmError):
 
     def __init__(self, device: str, cause: str, remedy: str = "", *, retry: bool = False) -> None:
         self.device = device
-        self.cause = cause
+        self.cause = quoted(cause)
         self.remedy = remedy
         self.retry = retry
         super().__init__(device, cause, remedy)
@@ -291,7 +293,7 @@ class ControlUnavailable(TscmError):
 
     def __init__(self, path: str, cause: str) -> None:
         self.path = path
-        self.cause = cause
+        self.cause = quoted(cause)
         super().__init__(path, cause)
 
     def __str__(self) -> str:

@@ -59,6 +59,7 @@ def makeService(options: Options, reactor: Any = None) -> IService:
     import os
 
     from tscm.clock import make_steady
+    from tscm.log_text import neutralise_log
     from tscm.service import NodeService
 
     ours = reactor is None
@@ -67,6 +68,7 @@ def makeService(options: Options, reactor: Any = None) -> IService:
 
         reactor = installed
         make_steady(reactor)
+        neutralise_log()
         reactor.callWhenRunning(settle_memory)
     root = options["root"] or os.environ.get("TSCM_ROOT")
     layout = Layout(Path(root).absolute()) if root else Layout()

@@ -18,6 +18,7 @@ from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
 from tscm.errors import TscmError
+from tscm.printable import visible
 
 GO_SECONDS = 10.0
 """How long a process that has stopped everything may take to end."""
@@ -45,7 +46,7 @@ def sentence_and_status() -> Iterator[None]:
         yield
     except TscmError as error:
         stderr = sys.__stderr__ or sys.stderr  # twistd makes sys.stderr a part of its log
-        stderr.write(f"[ERROR] : {error}\n")
+        stderr.write(f"[ERROR] : {visible(error, keep=chr(10))}\n")
         stderr.flush()
         raise SystemExit(error.exit_status) from None
     except OSError as error:  # a root that is no folder, or that this user may not write

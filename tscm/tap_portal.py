@@ -12,6 +12,7 @@ from twisted.internet.defer import Deferred
 from twisted.python import usage
 
 from tscm.clock import make_steady
+from tscm.log_text import neutralise_log
 from tscm.portal.log_service import LogService
 from tscm.portal.policy_service import PolicyService
 from tscm.settings.files import write_private
@@ -77,6 +78,7 @@ def makeService(options: Options, reactor: Any = None) -> IService:
 
         reactor = installed
         make_steady(reactor)
+        neutralise_log()
     portal = Layout(Path(options["root"]).absolute()).portal
     threads = Threads(reactor, _THREADS, "tscm-portal")
     policy = logs = None

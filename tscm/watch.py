@@ -24,6 +24,7 @@ from tscm.families import families
 from tscm.http_site import BoundedSite, HttpBounds
 from tscm.listening import bind_all, places_of, tls_factory
 from tscm.model import Json
+from tscm.printable import visible
 from tscm.schedule import PeriodicService, in_slices
 from tscm.settings.node import Listen
 from tscm.watch_access import FOLLOW_SECONDS, WatchAccess
@@ -111,7 +112,7 @@ class WatchPages:
         request.setHeader(b"content-type", b"text/plain; charset=utf-8")
         if faults:
             request.setResponseCode(503)
-            return "".join(f"{fault}\n" for fault in faults).encode()
+            return "".join(f"{visible(fault)}\n" for fault in faults).encode()
         return b"ok\n"
 
 

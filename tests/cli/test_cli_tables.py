@@ -2,20 +2,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tscm.cli import say, tables
+from tscm.cli import tables
 from tscm.cli.ledger import tell_ledger
 from tscm.cli.list import table as device_table
 from tscm.cli.progress import PlainProgress
 from tscm.cli.state import state_pairs, status_pairs
 from tscm.cli.update import list_row
 from tscm.model import Progress
+from tscm.printable import visible
 from tscm.upload.outcome import UploadOutcome
 
 
 @settings(deadline=None, max_examples=200)
 @given(st.text())
 def test_no_text_acts_on_a_terminal(text: str) -> None:
-    shown = say.visible(text)
+    shown = visible(text)
 
     assert all(one.isprintable() for one in shown)
     assert not set(shown) & set("\x1b\x9b\u202e\u2066\u200b\ufeff\r\n")
@@ -23,7 +24,7 @@ def test_no_text_acts_on_a_terminal(text: str) -> None:
 
 @pytest.mark.parametrize("text", ["plain", "ünïcode ✓", "[bold]x[/bold]", "a\\b", "日本"])
 def test_harmless_text_stays_as_it_is(text: str) -> None:
-    assert say.visible(text) == text
+    assert visible(text) == text
 
 
 @pytest.mark.parametrize("cell", ["[red]x[/red]", "[/]", "[link=http://x]y", ":smile:", "\x1b[1mx"])
@@ -32,7 +33,7 @@ def test_markup_in_a_cell_is_text(capsys: pytest.CaptureFixture[str], cell: str)
     tables.show_pairs([("[name]", cell)])
     out = capsys.readouterr().out
 
-    assert out.count(say.visible(cell)) == 2
+    assert out.count(visible(cell)) == 2
     assert "[title]" in out
     assert "[name]" in out
 

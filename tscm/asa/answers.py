@@ -20,14 +20,19 @@ from tscm.asa.faults import (
     UnitOnStandby,
     revive,
 )
+from tscm.printable import quoted
 
 TOKENS = "tokenservices"
 _QUOTED = 200
+_DIGITS = 30
+_BYTES_A_VALUE = 100
+PARSED_BYTES = 256 << 20
+"""Room for an answer once it is parsed: about 470,000 members of groups."""
 _STANDBY_TEXTS = (
-    "Configuration Replication is NOT performed",
-    "Configurations are no longer synchronized",
+    b"Configuration Replication is NOT performed",
+    b"Configurations are no longer synchronized",
 )
-_BULK_SYNC_TEXT = "Beginning configuration replication"
+_BULK_SYNC_TEXT = b"Beginning configuration replication"
 
 
 @frozen
@@ -55,16 +60,20 @@ class Judge:
         """
         The answer to *method* *path*, or what is wrong with it as a `DeviceFault`.
         """
-        answer = json_of(content)
         what = f"{method} {shown_path(path)}"
-        text = content.decode("utf-8", "replace")
-        if path != "cli" and any(standby in text for standby in _STANDBY_TEXTS):
+        if costs_too_much(content):
+            raise AgentFailed(
+                self.name,
+                f"{what} was answered with more than can be read within {PARSED_BYTES >> 20} MB",
+            )
+        answer = json_of(content)
+        if path != "cli" and any(standby in content for standby in _STANDBY_TEXTS):
             raise UnitOnStandby(
                 self.name,
                 "it is a standby unit: what is changed there reaches nobody",
                 "set the device's address to that of the active unit",
             )
-        if _BULK_SYNC_TEXT in text and method != "GET" and path != "cli":
+        if _BULK_SYNC_TEXT in content and method != "GET" and path != "cli":
             raise Replicating(self.name)
         if status in {200, 201, 202, 204}:
             if content.strip() and answer is None:
@@ -115,16 +124,32 @@ class Judge:
 
 def plain(text: str) -> str:
     """A device's words as an error may quote them: short, on one line, harmless on a terminal."""
-    shown = "".join(one if one.isprintable() else " " for one in text)
-    return " ".join(shown.split())[:_QUOTED]
+    return quoted(text, _QUOTED)
 
 
 def json_of(content: bytes) -> Any:
     """What a body holds; None where it is no JSON, as from the ASA's own web server."""
     try:
-        return json.loads(content) if content.strip() else None
+        return json.loads(content, parse_int=_whole) if content.strip() else None
     except (ValueError, RecursionError):
         return None
+
+
+def _whole(text: str) -> int:
+    if len(text) > _DIGITS:
+        raise ValueError("no resource of an ASA has such a number")
+    return int(text)
+
+
+def costs_too_much(content: bytes) -> bool:
+    """
+    Whether parsing *content* could take more memory than an answer is worth.
+
+    A value takes some hundred bytes, however few it has in JSON: 64 MB of `[],[],…` would become
+    gigabytes.  Each of the marks counted here makes one value at most.
+    """
+    values = sum(content.count(mark) for mark in (b",", b":", b"[", b"{"))
+    return len(content) + _BYTES_A_VALUE * values > PARSED_BYTES
 
 
 def _error_of(answer: Any) -> tuple[str, str]:

@@ -9,7 +9,9 @@ import base64
 import contextlib
 import json
 import time
+import zlib
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import requests
 import urllib3
@@ -25,6 +27,7 @@ from tscm.secrets import Secret
 
 USER_AGENT = "REST API Agent"  # any other is refused as if the password were wrong (docs/asa.md, 1)
 _CHUNK = 65536
+_GZIP_WINDOW = 31  # gzip with its header and checksum
 
 
 @frozen(kw_only=True)
@@ -40,6 +43,9 @@ class Bounds:
     read_seconds: float = 120.0
     write_seconds: float = 300.0
     response_bytes: int = 64 << 20
+    """What one answer, or all pages of one collection, may come to, gzip undone."""
+    command_bytes: int = 16 << 20
+    """What the command line may answer: `show running-config` of the largest takes a few MB."""
 
 
 @define(eq=False)
@@ -147,7 +153,11 @@ class RestLink:
         session = self._open()
         seconds = self.bounds.write_seconds if write else self.bounds.read_seconds
         data = None if body is None else json.dumps(body, separators=(",", ":")).encode()
-        headers = {"User-Agent": USER_AGENT, "Accept": "application/json"}
+        headers = {
+            "User-Agent": USER_AGENT,
+            "Accept": "application/json",
+            "Accept-Encoding": "identity",  # an answer that swells is not wanted
+        }
         if data is not None:
             headers["Content-Type"] = "application/json"
         if self._token is not None and self.token_auth and not basic:
@@ -169,7 +179,8 @@ class RestLink:
                     stream=True,
                 ) as response,
             ):
-                content = self._body(response, self.monotonic() + 2 * seconds)
+                most = self.bounds.command_bytes if path == "cli" else self.bounds.response_bytes
+                content = self._body(response, self.monotonic() + 2 * seconds, most)
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
             if self._cut.over:
                 raise self._late() from None
@@ -197,19 +208,40 @@ class RestLink:
             self._session = session
         return self._session
 
-    def _body(self, response: requests.Response, deadline: float) -> bytes:
+    def _body(self, response: requests.Response, deadline: float, most: int) -> bytes:
         content = bytearray()
+        inflate = self._inflater(response.headers.get("Content-Encoding", ""))
         # What one read of the socket brings: a body that trickles must come back to the deadline.
-        while chunk := response.raw.read1(_CHUNK, decode_content=True):
-            content += chunk
-            if len(content) > self.bounds.response_bytes:
-                raise AgentFailed(
-                    self.name, f"an answer is longer than {self.bounds.response_bytes:,} bytes"
-                )
+        while chunk := response.raw.read1(_CHUNK, decode_content=False):
+            while chunk and len(content) <= most:
+                if inflate is None:
+                    content += chunk
+                    break
+                try:
+                    content += inflate.decompress(chunk, _CHUNK)  # 64 KB of gzip can hold 64 MB
+                except zlib.error:
+                    raise AgentFailed(self.name, "an answer is not the gzip that it says") from None
+                chunk = inflate.unconsumed_tail
+            if len(content) > most:
+                raise AgentFailed(self.name, f"an answer is longer than {most:,} bytes")
             if self.monotonic() > deadline:
                 raise self._late()
+        if inflate is not None:
+            content += inflate.decompress(b"", _CHUNK)
+        if inflate is not None and not inflate.eof:
+            raise AgentFailed(self.name, "an answer in gzip was cut off")
         self.traffic = self.traffic.plus(received=len(content), requests=0)
         return bytes(content)
+
+    def _inflater(self, encoding: str) -> Any:
+        match encoding.strip().lower():
+            case "" | "identity":
+                return None
+            case "gzip" | "x-gzip":
+                return zlib.decompressobj(_GZIP_WINDOW)
+        raise AgentFailed(
+            self.name, f"an answer has the encoding {encoding}, which was not asked for"
+        )
 
     def _late(self) -> AgentFailed:
         return AgentFailed(

@@ -10,8 +10,9 @@ from typing import Any
 
 from tscm.model import Cidr, Group, Json
 
-_IPV4 = re.compile(r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}")
-_IPV4_NETWORK = re.compile(r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}/[0-9]{1,2}")
+_OCTET = r"(?:25[0-5]|2[0-4][0-9]|[01]?[0-9]?[0-9])"
+_IPV4 = re.compile(rf"{_OCTET}(?:\.{_OCTET}){{3}}")
+_IPV4_NETWORK = re.compile(rf"{_IPV4.pattern}/(?:[0-2]?[0-9]|3[0-2])")
 GROUP_KIND = "object#NetworkObjGroup"
 _GROUP_REFERENCE = "objectRef#NetworkObjGroup"
 

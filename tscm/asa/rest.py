@@ -33,6 +33,8 @@ SMALLEST_BATCH = 25
 _GROUPS = "objects/networkobjectgroups"
 _PAGE = 100
 _MAX_PAGES = 1000
+_COLLECTION_SECONDS = 1800.0
+_LAST_SECOND = 1 << 33
 _VERSION = "monitoring/device/components/version"
 _RUNS_WITHOUT_BULK = 24
 _TOO_LARGE = 413
@@ -88,13 +90,14 @@ class RestDriver:
         found = self._link.call("GET", _VERSION).json
         if not isinstance(found, Mapping):
             raise AgentFailed(self._link.name, "the version resource is no object")
-        up, now = found.get("upTimeinSeconds"), found.get("currentTimeinSeconds")
+        up, now = (
+            _seconds(found.get("upTimeinSeconds")),
+            _seconds(found.get("currentTimeinSeconds")),
+        )
         identity = Identity(
             version=_text(found.get("asaVersion")),
-            started_at=float(now - up)
-            if isinstance(now, int | float) and isinstance(up, int | float)
-            else None,
-            clock_at=float(now) if isinstance(now, int | float) else None,
+            started_at=now - up if now is not None and up is not None else None,
+            clock_at=now,
         )
         model = _text(found.get("deviceType"))
         return identity if model is None else platforms.with_platform(identity, model, None)
@@ -124,7 +127,16 @@ class RestDriver:
         """
         found: dict[str, Group] = {}
         offset = 0
+        link = self._link
+        most, begun = link.traffic.received + link.bounds.response_bytes, link.monotonic()
         for _ in range(_MAX_PAGES):
+            if link.traffic.received > most:
+                raise AgentFailed(
+                    link.name,
+                    f"its object-groups take more than {link.bounds.response_bytes:,} bytes",
+                )
+            if link.monotonic() > begun + _COLLECTION_SECONDS:
+                break
             page = self._link.call("GET", f"{_GROUPS}?limit={_PAGE}&offset={offset}").json
             items = page.get("items", []) if isinstance(page, Mapping) else None
             if not isinstance(items, list):
@@ -136,7 +148,7 @@ class RestDriver:
             offset += len(items)
             if not items or offset >= _total(page, offset):
                 return found
-        raise AgentFailed(self._link.name, "its list of object-groups has no end")
+        raise AgentFailed(link.name, "its list of object-groups has no end")
 
     def apply(self, step: Step) -> None:
         """One step, in as many requests as its size takes."""
@@ -290,6 +302,13 @@ def _total(page: Mapping[str, Any], offset: int) -> int:
     span = page.get("rangeInfo")
     total = span.get("total") if isinstance(span, Mapping) else None
     return total if isinstance(total, int) else offset + 1
+
+
+def _seconds(value: Any) -> float | None:
+    """A time or a length of time; None for what is none, NaN and thousands of years included."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return float(value) if 0 <= value < _LAST_SECOND else None
 
 
 def _text(value: Any) -> str | None:

@@ -15,6 +15,7 @@ from tscm.asa.access_lists import Entry, level_of, read_entry
 UDP, TCP = "udp", "tcp"
 _PROTOCOLS = {"17": UDP, "udp": UDP, "6": TCP, "tcp": TCP}
 _DEFAULT_PORTS = {UDP: 514, TCP: 1470}
+_PORT = re.compile(r"[0-9]{1,5}")
 _NO_NETWORK = re.compile(r"(?m)^object-group (?!network )\S+ (\S+)")
 
 
@@ -140,7 +141,7 @@ def _interface(lines: Sequence[str]) -> Iterator[Interface]:
     parts = address.split()
     yield Interface(
         name=name,
-        level=int(next(_first(lines, r" security-level (\d{1,3})"), "0")),
+        level=int(next(_first(lines, r" security-level ([0-9]{1,3})(?![0-9])"), "0")),
         address=parts[0] if parts else None,
         mask=parts[1] if parts else None,
         management=any(line.strip() == "management-only" for line in lines),
@@ -154,7 +155,7 @@ def _log_hosts(lines: Sequence[str]) -> Iterator[LogHost]:
                 protocol, port = UDP, _DEFAULT_PORTS[UDP]
                 for option in options:
                     kind, slash, number = option.lower().partition("/")
-                    if kind in _PROTOCOLS and (not slash or number.isdigit()):
+                    if kind in _PROTOCOLS and (not slash or _PORT.fullmatch(number)):
                         protocol = _PROTOCOLS[kind]
                         port = int(number) if slash else _DEFAULT_PORTS[protocol]
                 yield LogHost(
@@ -176,7 +177,7 @@ def _trap(lines: Sequence[str]) -> tuple[int | None, str | None]:
 
 def _privileges(lines: Sequence[str]) -> Iterator[tuple[str, int]]:
     for line in lines:
-        if found := re.match(r"username (\S+) .*\bprivilege (\d{1,2})\b", line):
+        if found := re.match(r"username (\S+) .*\bprivilege ([0-9]{1,2})\b", line):
             yield found[1], int(found[2])
 
 

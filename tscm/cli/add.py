@@ -20,6 +20,7 @@ from tscm.devices import refuse_without_servers
 from tscm.errors import ControlUnavailable, DeviceExists, Fault, SettingsFaulty, TscmError
 from tscm.model import Json
 from tscm.plural import many
+from tscm.printable import visible
 from tscm.settings import values
 from tscm.settings.files import read_node
 
@@ -170,7 +171,7 @@ def tell_added(result: Json) -> None:
     if result.get("lines"):
         say.info("What to type on the ASA:")
         say.plain("")
-        say.plain(say.visible(result["lines"].rstrip("\n"), keep="\n"))
+        say.plain(visible(result["lines"].rstrip("\n"), keep="\n"))
         say.plain("")
     say.info(
         f"Next: `tsadmin update {name}` pushes the lists; `tsadmin show {name}` shows the state"

@@ -16,6 +16,7 @@ from tscm.cli.tables import show_table
 from tscm.doctor.finding import Verdict
 from tscm.errors import DeviceUnknown
 from tscm.model import Json, Report
+from tscm.printable import visible
 
 
 @click.command()
@@ -90,7 +91,7 @@ def _tell_part(title: str, findings: list[Json]) -> None:
     show_table(("link", "verdict", "why"), rows, title)
     for one in findings:
         if one["remedy"] and one["verdict"] != Verdict.GOOD:
-            say.info(f"{one['link']}: {say.visible(one['remedy'])}")
+            say.info(f"{one['link']}: {visible(one['remedy'])}")
     say.plain("")
 
 

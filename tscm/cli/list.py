@@ -9,6 +9,7 @@ import click
 from tscm.cli import say
 from tscm.cli.session import Session
 from tscm.model import Json
+from tscm.printable import visible
 
 HEADS = ("Device name", "Type", "Device ID", "Management IP", "Log upload ID", "Log", "Log uploads")
 KEPT = "the settings on disk have a fault, so the old ones stay in force: "
@@ -49,7 +50,7 @@ def table(rows: Sequence[Json]) -> str:
 
 def _cells(row: Json) -> tuple[str, ...]:
     return tuple(
-        say.visible(cell)
+        visible(cell)
         for cell in (
             row["name"],
             row["type"],

@@ -12,9 +12,9 @@ from rich.console import Console, RenderableType
 from rich.progress import BarColumn, SpinnerColumn, TextColumn
 from rich.progress import Progress as Display
 
-from tscm.cli import say
 from tscm.cli.progress import counted
 from tscm.model import Progress
+from tscm.printable import visible
 
 
 class FadingDisplay(Display):
@@ -66,7 +66,7 @@ class LiveProgress:
             self.display.moved_at = time.monotonic()
             self.display.update(
                 self._task,
-                description=say.visible(f"{progress.phase}: {progress.text}"),
+                description=visible(f"{progress.phase}: {progress.text}"),
                 completed=progress.done or 0,
                 total=progress.total,
                 count=counted(progress).strip(" ()"),

@@ -11,6 +11,7 @@ from tscm.cli.session import Session
 from tscm.cli.tables import show_pairs
 from tscm.cli.update import failure_told, tell_outcome
 from tscm.model import Json
+from tscm.printable import visible
 
 _SAMPLE = 10
 
@@ -67,6 +68,6 @@ def tell_diff(diff: Json, *, whole: bool) -> None:
         for sign, change in (("+", "added"), ("-", "removed")):
             entries = diff.get(kind, {}).get(change, ())
             for entry in entries if whole else entries[:_SAMPLE]:
-                say.plain(f"{sign} {kind} {say.visible(entry)}")
+                say.plain(f"{sign} {kind} {visible(entry)}")
             if not whole and len(entries) > _SAMPLE:
                 say.plain(f"{sign} {kind} and {len(entries) - _SAMPLE:,} more: --diff lists all")

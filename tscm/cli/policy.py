@@ -17,6 +17,7 @@ from tscm.cli.update import failure_told, tell_outcome
 from tscm.cli.why import command as why
 from tscm.model import Json, Progress
 from tscm.plural import many
+from tscm.printable import visible
 
 _UPDATES_SHOWN = 20
 
@@ -61,7 +62,7 @@ def dropped(session: Session, /, name: str, *, search: str | None, json_output: 
 
 def _entries(label: str, found: Json) -> None:
     for entry in found["entries"]:
-        say.plain(f"{label} {say.visible(entry)}")
+        say.plain(f"{label} {visible(entry)}")
     more = found["count"] - len(found["entries"])
     if more:
         say.plain(f"{label} and {more:,} more")
@@ -71,7 +72,7 @@ def _left_out(label: str, found: Json | None) -> None:
     if not found:
         return
     for one in found["entries"]:
-        say.plain(f"{label} {say.visible(one['entry'])} left out: {say.visible(one['cause'])}")
+        say.plain(f"{label} {visible(one['entry'])} left out: {visible(one['cause'])}")
     more = found["count"] - len(found["entries"])
     if more:
         say.plain(f"{label} and {more:,} more left out")

@@ -9,6 +9,7 @@ from tscm.cli.prompts import InputEnded
 from tscm.cli.session import Session
 from tscm.cli.tables import show_pairs, show_table
 from tscm.errors import TscmError
+from tscm.printable import visible
 from tscm.settings.owner import left_to_owner
 
 
@@ -131,7 +132,7 @@ def remove(session: Session, /, nickname: str, *, yes: bool) -> int:
 
     if not yes:
         try:
-            answer = input(f"Remove entry {say.visible(nickname)}? (y or n) [default n] ")
+            answer = input(f"Remove entry {visible(nickname)}? (y or n) [default n] ")
         except EOFError:
             raise InputEnded("Remove entry?") from None
         if answer.strip().lower() not in {"y", "yes"}:

@@ -10,6 +10,7 @@ from tscm.cli.progress import shown_progress
 from tscm.cli.prompts import confirmed
 from tscm.cli.session import Session
 from tscm.model import Json
+from tscm.printable import visible
 
 
 @click.command()
@@ -57,7 +58,7 @@ def command(session: Session, /, name: str, *, yes: bool, purge: bool, json_outp
     if result.get("lines"):
         say.info("The way back on the ASA, in this order:")
         say.plain("")
-        say.plain(say.visible(result["lines"].rstrip("\n"), keep="\n"))
+        say.plain(visible(result["lines"].rstrip("\n"), keep="\n"))
     return 0
 
 

@@ -17,6 +17,7 @@ from tscm.cli.tables import show_table
 from tscm.cli.times import Time
 from tscm.model import Json, Progress
 from tscm.plural import many
+from tscm.printable import visible
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """What makes a spreadsheet take a cell for a formula."""
@@ -100,7 +101,7 @@ def harmless(cell: Any) -> Any:
     """A cell that no spreadsheet takes for a formula, and no terminal for a command."""
     if not isinstance(cell, str):
         return cell
-    text = say.visible(cell)
+    text = visible(cell)
     return f"'{text}" if text.startswith(_FORMULA) else text
 
 

@@ -1,27 +1,12 @@
 """
-What `tsadmin` says: lines with their level, JSON, and text that came from elsewhere made harmless.
+What `tsadmin` says: lines with their level, and JSON; text that came from elsewhere is made harmless on its way.
 """
 
 import json
 import sys
 from typing import Any
 
-
-def visible(value: object, *, keep: str = "") -> str:
-    r"""
-    *value* as text in which no character can act on a terminal.
-
-    Names and messages that a sender chose pass through here: escape sequences, line ends
-    and bidirectional marks come out as `\x1b` and the like.  Characters of *keep* stay.
-    """
-    text = str(value)
-    if text.isprintable():
-        return text
-    return "".join(one if one in keep or one.isprintable() else _escaped(one) for one in text)
-
-
-def _escaped(character: str) -> str:
-    return character.encode("unicode_escape", "surrogatepass").decode("ascii")
+from tscm.printable import visible
 
 
 def info(text: str, *, aside: bool = False) -> None:

@@ -13,6 +13,7 @@ from tscm.cli import say
 from tscm.cli.session import Session
 from tscm.cli.spool import LogName, known_log, message_json
 from tscm.cli.times import Time
+from tscm.printable import visible
 
 
 class Enough(Exception):
@@ -97,7 +98,7 @@ def _show(line: bytes, *, raw: bool) -> None:
         sys.stdout.buffer.write(line + b"\n")
         sys.stdout.buffer.flush()
     else:
-        say.plain(say.visible(line.decode("utf-8", "replace")))
+        say.plain(visible(line.decode("utf-8", "replace")))
 
 
 def finder(pattern: str, *, regex: bool, ignore_case: bool) -> Callable[[bytes], list[bytes]]:

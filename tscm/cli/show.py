@@ -16,6 +16,7 @@ from tscm.cli.state import state_pairs, status_pairs
 from tscm.cli.tables import show_pairs
 from tscm.devices import propose
 from tscm.model import Json
+from tscm.printable import visible
 from tscm.settings.files import read_node
 from tscm.settings.layout import Layout
 
@@ -39,7 +40,7 @@ def command(session: Session, /, name: str | None, *, lines: bool, json_output: 
         if json_output:
             say.as_json({"name": name, "lines": text})
         else:
-            say.plain(say.visible(text.rstrip("\n"), keep="\n"))
+            say.plain(visible(text.rstrip("\n"), keep="\n"))
         return
     if json_output:
         say.as_json(found)

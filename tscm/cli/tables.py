@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from tscm.cli import say
+from tscm.printable import visible
 
 _PIPE_COLUMNS = 4096
 _WORD = 40
@@ -61,7 +62,7 @@ def show_pairs(pairs: Iterable[tuple[str, Any]], title: str = "") -> None:
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
     for name, value in pairs:
-        table.add_row(Text(say.visible(name), style="bold"), Text(cell_text(value)))
+        table.add_row(Text(visible(name), style="bold"), Text(cell_text(value)))
     if title:
         say.plain(title)
     _print(_console(), table)
@@ -81,7 +82,7 @@ def cell_text(value: Any) -> str:
         return ", ".join(cell_text(one) for one in value) or "none"
     if isinstance(value, Mapping):
         return ", ".join(f"{name} {cell_text(one)}" for name, one in value.items()) or "none"
-    return say.visible(value)
+    return visible(value)
 
 
 def _widths(

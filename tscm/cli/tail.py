@@ -18,6 +18,7 @@ from tscm.cli.session import Session
 from tscm.events.explain import Explained, Explainer
 from tscm.events.judge import Hit
 from tscm.model import Json
+from tscm.printable import visible
 from tscm.syslog.asa_bulk import PolicyEvent
 
 POLL_SECONDS = 0.25
@@ -163,7 +164,7 @@ def _fields(value: PolicyEvent | Hit) -> Json:
 
 
 def _plain(line: bytes) -> str:
-    return say.visible(line.decode("utf-8", "replace"))
+    return visible(line.decode("utf-8", "replace"))
 
 
 def _explained(one: Explained) -> str:
@@ -175,4 +176,4 @@ def _explained(one: Explained) -> str:
         f"{hit.action} {hit.direction} {event.protocol} {event.source} -> {event.destination}{port}"
         f"  by {hit.list} {hit.entry}  hits {event.hits}"
     )
-    return click.style(say.visible(text), fg=_COLOURS[hit.action])
+    return click.style(visible(text), fg=_COLOURS[hit.action])

@@ -10,6 +10,7 @@ from tscm import __version__
 from tscm.cli import say
 from tscm.cli.session import Session
 from tscm.model import Json
+from tscm.printable import visible
 
 
 @click.command()
@@ -38,7 +39,5 @@ def command(session: Session, /, *, all_modules: bool, json_output: bool) -> Non
 def table(modules: Sequence[Json]) -> str:
     """The table as text, the same on a terminal and in a pipe."""
     lines = [f"{'Module':<20} Version", f"{'-' * 20} {'-' * 10}"]
-    lines += [
-        f"  {say.visible(one['module']):<18} {say.visible(one['version'])}" for one in modules
-    ]
+    lines += [f"  {visible(one['module']):<18} {visible(one['version'])}" for one in modules]
     return "\n".join(lines)

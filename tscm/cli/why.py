@@ -11,6 +11,7 @@ from tscm.cli.state import when
 from tscm.errors import TscmError
 from tscm.model import Json, Progress
 from tscm.plural import many
+from tscm.printable import visible
 
 
 @click.command("why")
@@ -46,7 +47,7 @@ def command(session: Session, /, address: str, name: str | None, *, json_output:
     for one, answer in answers.items():
         say.info(f"{one}: {address} is {answer['verdict']}")
         for sentence in answer["sentences"]:
-            say.plain(f"  {say.visible(sentence)}")
+            say.plain(f"  {visible(sentence)}")
         _tell_seen(answer["seen"])
     return status
 
@@ -68,7 +69,7 @@ def _tell_seen(seen: Json) -> None:
 
 
 def _hits(one: Json) -> str:
-    return say.visible(
+    return visible(
         f"{one['action']} {many(one['hits'], 'time', 'times')} by {one['list']}, first in the hour of "
         f"{when(one['first_hour'])}, last of {when(one['last_hour'])}"
     )

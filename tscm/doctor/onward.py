@@ -141,7 +141,7 @@ class ProxyAnswer:
     def status(self) -> int:
         """The number in the answer; 0 where there is none."""
         word = self.answer.split()[0] if self.answer.split() else ""
-        return int(word) if word.isdigit() and len(word) == 3 else 0
+        return int(word) if word.isascii() and word.isdigit() and len(word) == 3 else 0
 
 
 def judge_proxy(proxy: str | None, said: ProxyAnswer | None, *, sends: bool) -> Finding:

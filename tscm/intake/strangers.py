@@ -5,6 +5,7 @@ Senders that no device claims: counted, each with a sample, in a table that cann
 from attrs import define, field
 
 from tscm.model import Json
+from tscm.printable import visible_bytes
 
 _SAMPLE_BYTES = 240
 _FORGET_SECONDS = 86400.0
@@ -110,7 +111,7 @@ class Strangers:
                 "lines": stranger.lines,
                 "first_seen_at": stranger.first_seen_at,
                 "last_seen_at": stranger.last_seen_at,
-                "sample": _visible(stranger.sample),
+                "sample": visible_bytes(stranger.sample),
             }
             for address, stranger in latest
         ]
@@ -122,8 +123,3 @@ class Strangers:
         for address, stranger in list(self._table.items()):
             if now - stranger.last_seen_at > _FORGET_SECONDS:
                 del self._table[address]
-
-
-def _visible(sample: bytes) -> str:
-    """Printable ASCII; the rest as escapes, so that no control or bidi mark reaches a terminal."""
-    return "".join(chr(b) if 32 <= b < 127 else f"\\x{b:02x}" for b in sample)

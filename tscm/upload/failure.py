@@ -6,6 +6,7 @@ import re
 from enum import StrEnum
 
 from tscm.errors import TscmError
+from tscm.printable import quoted
 
 
 class Kind(StrEnum):
@@ -40,7 +41,7 @@ class UploadFailed(TscmError):
         retry_after: float | None = None,
     ) -> None:
         self.device = device
-        self.cause = cause
+        self.cause = quoted(cause)  # it may quote a log service, a store or a proxy
         self.remedy = remedy
         self.kind = kind
         self.retry_after = retry_after
