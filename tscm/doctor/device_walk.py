@@ -123,7 +123,7 @@ def judge_device(patient: Patient, look: DeviceLook, now: float) -> list[Finding
         onward.judge_lines(
             None if state is None else state["log"], now, patient.strangers, settings.name
         ),
-        onward.judge_connections(None if state is None else state.get("intake") or {}, now),
+        *([] if state is None else [onward.judge_connections(state.get("intake"), now)]),
         *_judge_trial(patient, look),
         *_judge_onward(patient, look),
     ]
