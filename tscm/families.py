@@ -14,6 +14,8 @@ from tscm.model import Json
 def families(figures: Json) -> Iterable[Metric]:
     """All families, from the figures that `Operations.watched` gives and the loop's `lag`."""
     yield from _intake(figures["intake"])
+    if figures.get("uploads") is not None:
+        yield from _uploads(figures["uploads"])
     yield from _devices(figures["devices"], figures["now"])
     node = figures["node"]
     yield _one("tscm_started_at_seconds", "When the manager started.", node["started_at"])
@@ -71,6 +73,37 @@ def _intake(figures: Json) -> Iterable[Metric]:
     yield from (refused, turned_away)
     yield _one(
         "tscm_unknown_senders", "Unknown senders seen.", figures["unknown_senders"]["senders"]
+    )
+
+
+_UPLOADS = (
+    ("batches", "tscm_log_service_batches", "Uploaded batches that the log service keeps."),
+    ("lines", "tscm_log_service_lines", "Lines of uploads that the log service keeps."),
+    ("bytes", "tscm_log_service_bytes", "Bytes of uploads that the log service keeps."),
+)
+_DELETED = (
+    ("deleted_batches", "tscm_log_service_deleted_batches", "Batches deleted by age or for room."),
+    ("deleted_bytes", "tscm_log_service_deleted_bytes", "Bytes of batches that were deleted."),
+)
+
+
+def _uploads(figures: Json) -> Iterable[Metric]:
+    for rows, kind in ((_UPLOADS, GaugeMetricFamily), (_DELETED, CounterMetricFamily)):
+        for key, called, about in rows:
+            family = kind(called, about, labels=["device_id"])
+            for device, one in figures["devices"].items():
+                family.add_metric([device], one[key])
+            yield family
+    refused = CounterMetricFamily(
+        "tscm_log_service_refused_uploads", "Uploads refused.", labels=["status"]
+    )
+    for status, count in figures["refused"].items():
+        refused.add_metric([status], count)
+    yield refused
+    yield _one(
+        "tscm_log_service_taking",
+        "0 while no upload is taken for want of room.",
+        float(figures["refusing"] is None),
     )
 
 

@@ -103,6 +103,7 @@ class NodeOperations:
             "listeners": node.intake.addresses(),
             "metrics": node.watch.addresses(),
             "portal": {type(one).__name__: one.addresses() for one in node.portal},
+            "uploads": self._uploads(),
             "intake": node.intake.figures(),
             "ledger": node.bookkeeper.figures(),
         }
@@ -378,9 +379,15 @@ class NodeOperations:
                 "database_bytes": _bytes_of(node.layout.database),
             },
             "intake": intake,
+            "uploads": self._uploads(),
             "balanced": balanced,
             "devices": devices,
         }
+
+    def _uploads(self) -> Json | None:
+        """What the embedded log service keeps; None where there is none."""
+        logs = self._node.log_service
+        return None if logs is None else logs.figures()
 
     async def _balances(self) -> AsyncIterator[tuple[str, Json, Json]]:
         """Name, figures of the log and balance of each device, in slices of the reactor's time."""

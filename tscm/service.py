@@ -38,6 +38,7 @@ from tscm.operations import NodeOperations
 from tscm.policy.rank import Hits
 from tscm.portal.log_service import LogService
 from tscm.portal.policy_service import PolicyService
+from tscm.portal.upload_retention import UploadBounds
 from tscm.reader_lag import LOOK_SECONDS, ReaderLags
 from tscm.schedule import PeriodicService
 from tscm.settings.device import DeviceSettings
@@ -183,6 +184,11 @@ class NodeService(Service):
     def _resolve(self, name: str) -> Deferred[Sequence[str]]:
         return self.quick.run(resolve, name)
 
+    @property
+    def log_service(self) -> LogService | None:
+        """The embedded log service, where there is one."""
+        return next((one for one in self.portal if isinstance(one, LogService)), None)
+
     def _portal(self) -> list[PolicyService | LogService]:
         wanted, folder = self.node.portal, self.layout.portal
         found: list[PolicyService | LogService] = []
@@ -197,6 +203,7 @@ class NodeService(Service):
                     wanted.logs,
                     certificate=wanted.certificate,
                     key=wanted.key,
+                    bounds=UploadBounds.of(wanted, self.node.spool),
                 )
             )
         return found

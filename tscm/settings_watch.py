@@ -19,6 +19,7 @@ from tscm.errors import (
     SenderConflict,
     TscmError,
 )
+from tscm.portal.upload_retention import UploadBounds
 from tscm.settings.device import DeviceSettings
 from tscm.settings.files import device_entries, device_names, open_device, read_device, read_node
 
@@ -169,6 +170,8 @@ class SettingsWatch:
             self._service.node = evolve(
                 self._service.node, intake=wanted.intake, spool=wanted.spool
             )
+            if self._service.log_service is not None:  # its uploads give way to the logs
+                self._service.log_service.bounds = UploadBounds.of(wanted.portal, wanted.spool)
             try:
                 self._service.intake.take_listen(listen)
             except TscmError as error:

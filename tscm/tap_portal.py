@@ -15,10 +15,11 @@ from tscm.clock import make_steady
 from tscm.log_text import neutralise_log
 from tscm.portal.log_service import LogService
 from tscm.portal.policy_service import PolicyService
-from tscm.settings.files import write_private
+from tscm.portal.upload_retention import UploadBounds
+from tscm.settings.files import read_node, write_private
 from tscm.settings.layout import Layout
 from tscm.settings.values import HostPort, listen_address
-from tscm.tap_exit import FrontService
+from tscm.tap_exit import FrontService, sentence_and_status
 from tscm.threads import Threads
 
 _THREADS = 4
@@ -79,7 +80,10 @@ def makeService(options: Options, reactor: Any = None) -> IService:
         reactor = installed
         make_steady(reactor)
         neutralise_log()
-    portal = Layout(Path(options["root"]).absolute()).portal
+    layout = Layout(Path(options["root"]).absolute())
+    portal = layout.portal
+    with sentence_and_status():
+        node = read_node(layout)  # for what is kept, and what must stay free for a manager's logs
     threads = Threads(reactor, _THREADS, "tscm-portal")
     policy = logs = None
     if options["dns"]:
@@ -87,7 +91,14 @@ def makeService(options: Options, reactor: Any = None) -> IService:
     if options["logs"]:
         certificate, key = options["certificate"], options["key"]
         logs = LogService(
-            reactor, threads, portal, options["logs"], certificate, key, options["name"]
+            reactor,
+            threads,
+            portal,
+            options["logs"],
+            certificate,
+            key,
+            options["name"],
+            bounds=UploadBounds.of(node.portal, node.spool),
         )
     ready = Path(options["ready"]) if options["ready"] else None
     return FrontService(EmbeddedServices(threads, policy, logs, ready), goes=ours)

@@ -22,7 +22,7 @@ as logical offsets, end excluded.
     409  the idempotency key was used with other content
     413  larger than the service takes: split the batch
     415  content encoding or type that the service does not read
-    429, 503  later; `Retry-After` says when
+    429, 503, 507  later; `Retry-After` says when (507: the service's disk is short of space)
 
 Every answer has a JSON body: `{"status": "stored" | "known", "batch": ..., "lines": ...,
 "bytes": ...}` or `{"error": "a sentence"}`.

@@ -13,11 +13,21 @@ import pytest
 from tscm.doctor import node
 from tscm.doctor.finding import Finding, Verdict, broken, doubtful, good, worst
 from tscm.doctor.look_database import damage
+from tscm.model import Json
 from tscm.settings.node import Listen
 from tscm.settings.values import HostPort
 
 GB = 1 << 30
 GOOD, DOUBTFUL, BROKEN = Verdict.GOOD, Verdict.DOUBTFUL, Verdict.BROKEN
+
+
+def uploads(**more: str | None) -> Json:
+    return {
+        "devices": {"tdid_a1": {"batches": 2, "bytes": 3_500_000}},
+        "refusing": None,
+        "fault": None,
+        **more,
+    }
 
 
 def space(free: int, total: int = 1000 * GB, files: int | None = 10**6) -> node.Space:
@@ -50,6 +60,9 @@ CASES: list[tuple[Finding, Verdict, str]] = [
     (node.judge_disk([space(0)], 0), BROKEN, "0 MB free"),
     (node.judge_disk([space(500 * GB, files=3)], 512), BROKEN, "3 more files"),
     (node.judge_disk((), 512, "/logs: no right"), BROKEN, "no right"),
+    (node.judge_uploads(uploads()), GOOD, "2 batches in 3 MB"),
+    (node.judge_uploads(uploads(refusing="short of space")), BROKEN, "short of space"),
+    (node.judge_uploads(uploads(fault="Read-only file system")), BROKEN, "Read-only"),
     (node.judge_clock(1.8e9, True), GOOD, "right"),
     (node.judge_clock(1.8e9, None), GOOD, "plausible"),
     (node.judge_clock(1.8e9, False), DOUBTFUL, "nobody"),

@@ -15,6 +15,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from twisted.internet.task import Clock
 
 from tests.manager.manager_process import SETTINGS, Manager, send_udp, wait_for
+from tscm.portal.receipts import Stored, write_receipts
+from tscm.portal.uploads import uploads_folder
 from tscm.watch import LoopLag
 
 WATCHED = SETTINGS + 'metrics = ["127.0.0.1:0"]\n'
@@ -137,3 +139,35 @@ def test_the_worst_delay_of_the_loop_is_told_once() -> None:
     assert lag.take() == 0
     lag.stop()
     assert clock.getDelayedCalls() == []
+
+
+@pytest.mark.peer("promtool")
+def test_what_the_log_service_keeps_is_a_figure(tmp_path: Path) -> None:
+    manager = Manager(tmp_path, WATCHED + '[portal]\nlogs = ["127.0.0.1:0"]\n')
+    folder = uploads_folder(manager.layout.portal, "tdid_a1")
+    folder.mkdir(parents=True)
+    (folder / f"b1~1~{'0' * 64}.log").write_bytes(b"x\n")
+    write_receipts(folder, [Stored(batch="b0", lines=7, digest=bytes(32), size=70)])
+    try:
+        manager.start()
+        with pages(manager) as client:
+
+            def text() -> str:
+                return client.get("/metrics").text
+
+            wait_for(lambda: "tdid_a1" in text(), text)
+            assert value(text(), "tscm_log_service_bytes", device_id="tdid_a1") == 2
+            assert value(text(), "tscm_log_service_deleted_bytes_total", device_id="tdid_a1") == 70
+            assert value(text(), "tscm_log_service_taking") in {0, 1}
+            found = subprocess.run(
+                ["promtool", "check", "metrics"],
+                input=text(),
+                text=True,
+                capture_output=True,
+                check=False,
+            )
+            assert found.stdout + found.stderr == ""
+        told = manager.ask("/v1/status")["uploads"]["devices"]["tdid_a1"]
+        assert (told["lines"], told["deleted_lines"]) == (1, 7)
+    finally:
+        manager.stop()

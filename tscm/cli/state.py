@@ -257,6 +257,22 @@ def _reader(
         )
 
 
+def _uploads(uploads: Json) -> str:
+    """What the embedded log service keeps of all devices, and what it has deleted."""
+    devices = uploads["devices"].values()
+
+    def total(key: str) -> int:
+        return sum(one[key] for one in devices)
+
+    said = (
+        f"{total('batches'):,} of {len(devices):,} devices, {total('lines'):,} lines in "
+        f"{total('bytes'):,} bytes"
+    )
+    if total("deleted_batches"):
+        said += f"; deleted: {total('deleted_batches'):,} in {total('deleted_bytes'):,} bytes"
+    return said
+
+
 def status_pairs(status: Json) -> Iterator[Pair]:
     """The manager itself: process, listeners, what is lost before it could be read."""
     yield "version", status.get("version")
@@ -268,6 +284,15 @@ def status_pairs(status: Json) -> Iterator[Pair]:
         yield f"listens for {kind}", addresses
     for name, addresses in (status.get("portal") or {}).items():
         yield name, addresses
+    uploads = status.get("uploads")
+    if uploads:
+        yield "uploads kept", _uploads(uploads)
+        for attention in (uploads.get("refusing"), uploads.get("fault")):
+            if attention:
+                yield (
+                    "attention",
+                    f"uploads are not taken or deleted as they should be: {attention}",
+                )
     intake = status.get("intake") or {}
     if intake.get("udp_path"):
         yield "UDP is read by", intake["udp_path"]

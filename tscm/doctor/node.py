@@ -118,6 +118,28 @@ def judge_database(fault: str | None, damaged: str | None = None) -> Finding:
     return good("database", "it can be used")
 
 
+def judge_uploads(figures: Json) -> Finding:
+    """What the embedded log service keeps: is there room, and does it take uploads?"""
+    link = "uploads kept"
+    if figures["refusing"]:
+        return broken(
+            link,
+            f"none are taken: {figures['refusing']}",
+            "make room; uploads go before the firewalls' logs, and their senders keep them and try again",
+        )
+    if figures["fault"]:
+        return broken(
+            link,
+            f"what should be deleted cannot be: {figures['fault']}",
+            "see that the folder portal/uploads belongs to the manager, and its disk can be written",
+        )
+    devices = figures["devices"].values()
+    size = sum(one["bytes"] for one in devices)
+    return good(
+        link, f"{sum(one['batches'] for one in devices):,} batches in {size // _MB:,} MB are kept"
+    )
+
+
 def judge_clock(now: float, synchronised: bool | None) -> Finding:
     """*synchronised* is the kernel's word; None where it gives none."""
     if now < _EARLIEST:

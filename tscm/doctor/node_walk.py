@@ -59,6 +59,7 @@ def walk_node(
         *found,
         node.judge_database(fault, damaged),
         node.judge_kernel_drops(listeners),
+        *([node.judge_uploads(status["uploads"])] if status.get("uploads") else []),
     ]
 
 

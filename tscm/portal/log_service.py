@@ -24,16 +24,23 @@ from tscm.metrics import Counter
 from tscm.model import Json
 from tscm.portal.certificate import ensure_certificate, tls_options
 from tscm.portal.decoding import ContentRefused
+from tscm.portal.receipts import Stored, rewrite_receipts
 from tscm.portal.registry import Registry
 from tscm.portal.upload_channel import UploadSite
 from tscm.portal.upload_request import Refusal, UploadRequest
-from tscm.portal.uploads import Stored, read_stored, store
+from tscm.portal.upload_retention import DeviceUploads, Space, UploadBounds, doomed, refusal
+from tscm.portal.uploads import delete, read_stored, store, uploads_folder
+from tscm.schedule import PeriodicService
 from tscm.settings.values import HostPort
 from tscm.threads import Threads
 from tscm.upload_format import BatchHead
 
 _AT_ONCE = 16
 _AT_ONCE_OF_DEVICE = 4
+RETAIN_SECONDS = 2.0
+"""Between two looks at what is kept and what is free: the logs beside it may grow by 50 MB a second."""
+_DELETED_AT_ONCE = 256
+_NO_ROOM = 507
 
 
 def _path(value: str | Path | None) -> Path | None:
@@ -60,10 +67,18 @@ class LogService(Service):
     max_content: int = upload_format.MAX_CONTENT_BYTES
     max_plain: int = upload_format.MAX_PLAIN_BYTES
     _now: Callable[[], float] = time.time
+    bounds: UploadBounds = field(factory=UploadBounds)
     _registry: Registry = field(init=False)
     _taking: dict[str, int] = field(factory=dict, init=False)
     _ports: list[IListeningPort] = field(factory=list, init=False)
-    _stored: dict[str, dict[str, Stored]] = field(factory=dict, init=False)
+    _uploads: dict[str, DeviceUploads] = field(factory=dict, init=False)
+    _coming: int = field(default=0, init=False)
+    """Bytes that the uploads under way may still bring."""
+    _retaining: PeriodicService = field(init=False)
+    _short: str | None = field(default=None, init=False)
+    """Why no upload is taken now."""
+    _fault: str = field(default="", init=False)
+    """Why what should be deleted is still there."""
     _under_way: set[tuple[str, str]] = field(factory=set, init=False)
     _loaded: bool = field(default=False, init=False)
     _busy: int = field(default=0, init=False)
@@ -73,6 +88,9 @@ class LogService(Service):
 
     def __attrs_post_init__(self) -> None:
         self._registry = Registry(self.portal, self._reactor, self._threads)
+        self._retaining = PeriodicService(
+            self._reactor, RETAIN_SECONDS, self._retain, "retention of uploads", RETAIN_SECONDS
+        )
         self._refused = Counter("log_service_refused", "Uploads refused.", ("status",))
         self._repeated = Counter("log_service_repeated", "Uploads known already.", ("device_id",))
 
@@ -117,15 +135,19 @@ class LogService(Service):
         )
         loading.addBoth(self._ended)
 
-    def _take_stored(self, stored: dict[str, dict[str, Stored]]) -> None:
-        self._stored = stored
+    def _take_stored(self, found: dict[str, DeviceUploads]) -> None:
+        self._uploads = found
         self._loaded = True
+        if self.running:
+            self._retaining.startService()
 
     def stopService(self) -> Deferred[None]:
         """Take nothing more; fires when what was taken is stored and answered."""
         super().stopService()
         stopped: list[Deferred[Any]] = [maybeDeferred(port.stopListening) for port in self._ports]
         stopped.append(self._registry.stopService())
+        if self._retaining.running:
+            stopped.append(maybeDeferred(self._retaining.stopService))
         if self._busy:
             self._idle = Deferred()
             stopped.append(self._idle)
@@ -159,14 +181,70 @@ class LogService(Service):
             return Refusal(503, "the log service is busy", later=True)
         if self._taking.get(head.device_id, 0) >= _AT_ONCE_OF_DEVICE:
             return Refusal(503, "other uploads of this device are under way", later=True)
+        if self._of(head.device_id).known(head.batch) is None:
+            self._look_at_space(self.max_content if length is None else length)
+            if self._short is not None:
+                return Refusal(_NO_ROOM, self._short, later=True)
         return head
 
-    def begin(self, device_id: str) -> None:
+    def _of(self, device_id: str) -> DeviceUploads:
+        return self._uploads.setdefault(device_id, DeviceUploads())
+
+    def _look_at_space(self, more: int) -> None:
+        try:
+            short = refusal(self.bounds, Space.of(self.portal), self._coming + more)
+        except OSError as error:
+            short = f"the log service's disk cannot be looked at: {error.strerror or error}"
+        if (short is None) != (self._short is None):
+            if short is not None:
+                self.log.error("uploads are refused: {cause}", cause=short)
+            else:
+                self.log.info("uploads are taken again: there is room")
+        self._short = short
+
+    async def _retain(self) -> None:
+        """Delete what is over a bound, until nothing is."""
+        self._look_at_space(0)
+        going = True
+        while going and self.running:
+            space = Space.of(self.portal)
+            found = doomed(self._uploads, self.bounds, self._now(), space, _DELETED_AT_ONCE)
+            going = len(found) == _DELETED_AT_ONCE
+            for device in dict.fromkeys(device for device, _, _ in found):
+                batches = [stored for of, stored, _ in found if of == device]
+                why = ", ".join(sorted({cause for of, _, cause in found if of == device}))
+                going = await self._delete(device, batches, why) and going
+
+    async def _delete(self, device: str, batches: list[Stored], why: str) -> bool:
+        gone, fault = await self._threads.run(delete, self.portal, device, batches)
+        uploads = self._of(device)
+        for one in gone:
+            uploads.delete(one)
+        if uploads.receipts.drop_oldest():
+            folder, content = uploads_folder(self.portal, device), uploads.receipts.content()
+            await self._threads.run(rewrite_receipts, folder, content)
+        if gone:
+            self.log.info(
+                "{count} uploads of {device} are deleted, {lines} lines in {size} bytes: {why}",
+                count=len(gone),
+                device=device,
+                lines=sum(one.lines for one in gone),
+                size=sum(one.size for one in gone),
+                why=why,
+            )
+        if fault and fault != self._fault:
+            self.log.error("uploads cannot be deleted: {cause}", cause=fault)
+        self._fault = fault
+        return not fault
+
+    def begin(self, device_id: str, length: int) -> None:
         """A content of this device is being taken."""
+        self._coming += length
         self._taking[device_id] = self._taking.get(device_id, 0) + 1
 
-    def end(self, device_id: str) -> None:
+    def end(self, device_id: str, length: int) -> None:
         """It is stored or thrown away."""
+        self._coming -= length
         left = self._taking.pop(device_id) - 1
         if left:
             self._taking[device_id] = left
@@ -208,8 +286,8 @@ class LogService(Service):
         return await self._store(head, path)
 
     async def _store(self, head: BatchHead, path: Path) -> tuple[int, bytes, bool]:
-        batches = self._stored.setdefault(head.device_id, {})
-        known = batches.get(head.batch)
+        uploads = self._of(head.device_id)
+        known = uploads.known(head.batch)
         if known is not None:
             if known.digest != head.digest:
                 sentence = "this idempotency key was used for other content"
@@ -231,7 +309,7 @@ class LogService(Service):
             return 503, upload_format.error_body(sentence), True
         finally:
             self._under_way.discard(mark)
-        batches[head.batch] = stored
+        uploads.add(stored)
         return (
             upload_format.STORED,
             upload_format.stored_body(head, stored.size, known=False),
@@ -243,18 +321,26 @@ class LogService(Service):
         self.log.error("uploads cannot be stored: {cause}", cause=error.strerror or str(error))
 
     def figures(self) -> Json:
-        """Lines and batches by device, and what was refused."""
+        """What is kept and was deleted by device, what was refused, and why nothing is taken now."""
         devices = {
             device: {
-                "batches": len(batches),
-                "lines": sum(one.lines for one in batches.values()),
-                "bytes": sum(one.size for one in batches.values()),
+                "batches": one.kept.batches,
+                "lines": one.kept.lines,
+                "bytes": one.kept.bytes,
+                "deleted_batches": one.receipts.total.batches,
+                "deleted_lines": one.receipts.total.lines,
+                "deleted_bytes": one.receipts.total.bytes,
                 "repeated": self._repeated.value(device),
             }
-            for device, batches in sorted(self._stored.items())
+            for device, one in sorted(self._uploads.items())
         }
         refused = {labels[0]: count for labels, count in self._refused}
-        return {"devices": devices, "refused": refused}
+        return {
+            "devices": devices,
+            "refused": refused,
+            "refusing": self._short,
+            "fault": self._fault or None,
+        }
 
     def _ended(self, _: object) -> None:
         self._busy -= 1

@@ -48,10 +48,10 @@ class Keeper(Protocol):
     async def consider(self, request: "UploadRequest", refusal: Refusal) -> Refusal:
         """*refusal* as it is to be told."""
 
-    def begin(self, device_id: str) -> None:
-        """A content is being taken."""
+    def begin(self, device_id: str, length: int) -> None:
+        """A content of so many bytes at most is being taken."""
 
-    def end(self, device_id: str) -> None:
+    def end(self, device_id: str, length: int) -> None:
         """No more of it is."""
 
     async def answer(self, request: "UploadRequest") -> None:
@@ -79,6 +79,7 @@ class UploadRequest(Request):
         self.path_written: Path | None = None
         self.hash = hashlib.sha256()
         self.taken = 0
+        self.most = 0
         self._file: BinaryIO | None = None
         self._counted = False
 
@@ -93,7 +94,8 @@ class UploadRequest(Request):
             return
         self.head = found
         self._counted = True
-        self.service.begin(found.device_id)
+        self.most = self.service.max_content if length is None else length
+        self.service.begin(found.device_id, self.most)
         folder = uploads_folder(self.service.portal, found.device_id)
         try:
             folder.mkdir(parents=True, exist_ok=True, mode=0o750)
@@ -170,7 +172,7 @@ class UploadRequest(Request):
         if self._counted:
             self._counted = False
             assert self.head is not None
-            self.service.end(self.head.device_id)
+            self.service.end(self.head.device_id, self.most)
         if self.path_written is not None:
             self.path_written.unlink(missing_ok=True)
 

@@ -3,17 +3,19 @@ Uploaded batches on the log service's disk: checked, complete or not at all, kno
 
 A batch is one file, `uploads/DEVICE_ID/BATCH~LINES~SHA256.log[.gz|.zst]`, content as it was sent.
 The name is the record: one rename makes the batch stored, and a repeated upload is recognised
-by a look at the folder, after a restart too.
+by a look at the folder, after a restart too.  One that was deleted has left a receipt (`tscm.portal.receipts`).
 """
 
 import errno
 import os
 import re
+import time
+from collections.abc import Sequence
 from pathlib import Path
 
-from attrs import frozen
-
 from tscm.portal.decoding import ContentRefused, count_lines
+from tscm.portal.receipts import Stored, read_receipts, write_receipts
+from tscm.portal.upload_retention import DeviceUploads
 from tscm.upload_format import BatchHead
 
 _MIN_FREE_BYTES = 64 << 20
@@ -24,42 +26,71 @@ _NAME = re.compile(
 TEMPORARY = ".new-"
 
 
-@frozen(kw_only=True)
-class Stored:
-    """
-    One batch that is safe.
-    """
-
-    batch: str
-    lines: int
-    digest: bytes
-    size: int
-
-
 def uploads_folder(portal: Path, device_id: str) -> Path:
     """Where a device's batches lie; *device_id* has passed `upload_format.read_head`."""
     return portal / "uploads" / device_id
 
 
-def read_stored(portal: Path) -> dict[str, dict[str, Stored]]:
+def read_stored(portal: Path) -> dict[str, DeviceUploads]:
     """
-    All batches by device ID and key; what a broken upload left behind is deleted.  Blocking.
+    All batches and receipts by device ID; what a broken upload left behind is deleted.  Blocking.
     """
-    found: dict[str, dict[str, Stored]] = {}
-    for path in (portal / "uploads").glob("*/*"):
-        if path.name.startswith(TEMPORARY):
-            path.unlink(missing_ok=True)
+    found: dict[str, DeviceUploads] = {}
+    for folder in (portal / "uploads").glob("*"):
+        if not folder.is_dir():
             continue
-        said = _NAME.fullmatch(path.name)
-        if said:
-            batches = found.setdefault(path.parent.name, {})
-            batches[said["batch"]] = Stored(
+        device = DeviceUploads(receipts=read_receipts(folder))
+        batches, hollow = [], []
+        for path in folder.iterdir():
+            if path.name.startswith(TEMPORARY):
+                path.unlink(missing_ok=True)
+                continue
+            said = _NAME.fullmatch(path.name)
+            if said is None:
+                continue
+            state = path.stat()
+            one = Stored(
                 batch=said["batch"],
                 lines=int(said["lines"]),
                 digest=bytes.fromhex(said["digest"]),
-                size=path.stat().st_size,
+                size=state.st_size,
+                at=state.st_mtime,
+                name=path.name,
             )
+            if one.batch in device.receipts.known or (one.lines and not one.size):
+                hollow.append(one)  # a stop came between its receipt, or its emptying, and its end
+            else:
+                batches.append(one)
+        for one in delete(portal, folder.name, hollow)[0] if hollow else ():
+            device.receipts.add(one)
+        for one in sorted(batches, key=lambda one: (one.at, one.batch)):
+            device.add(one)
+        if batches or device.receipts.known:
+            found[folder.name] = device
     return found
+
+
+def delete(portal: Path, device_id: str, batches: Sequence[Stored]) -> tuple[list[Stored], str]:
+    """
+    Delete batches once their receipts are on the disk; gives those that are gone, and why not all.  Blocking.
+    """
+    folder = uploads_folder(portal, device_id)
+    gone: list[Stored] = []
+    try:
+        try:
+            write_receipts(folder, batches)
+        except OSError as error:
+            if error.errno not in {errno.ENOSPC, errno.EDQUOT} or not batches:
+                raise
+            # No room for a receipt: a file's name is one too, and an empty file makes the room.
+            os.truncate(folder / batches[0].name, 0)
+            write_receipts(folder, batches)
+        for one in batches:
+            (folder / one.name).unlink(missing_ok=True)
+            gone.append(one)
+    except OSError as error:
+        return gone, error.strerror or str(error)
+    return gone, ""
 
 
 def store(portal: Path, head: BatchHead, temporary: Path, max_plain: int) -> Stored:
@@ -83,7 +114,9 @@ def store(portal: Path, head: BatchHead, temporary: Path, max_plain: int) -> Sto
     temporary.rename(folder / name)
     for each in (folder, folder.parent):
         sync_folder(each)
-    return Stored(batch=head.batch, lines=lines, digest=head.digest, size=size)
+    return Stored(
+        batch=head.batch, lines=lines, digest=head.digest, size=size, at=time.time(), name=name
+    )
 
 
 def sync_folder(folder: Path) -> None:

@@ -273,6 +273,19 @@ class PortalSettings:
         doc="Certificate of the log service; else made: /var/lib/tscm/portal/log-service.crt.",
     )
     key: str | None = setting(values.optional(values.path), None, doc="Its key.")
+    uploads_max_age_days: int = setting(
+        values.whole(1, 3650), 90, doc="Uploads that the log service keeps for longer are deleted."
+    )
+    uploads_max_mb_per_device: int = setting(
+        values.whole(64, 1 << 24),
+        4096,
+        doc="What the log service keeps of a device above this is deleted, oldest first.",
+    )
+    uploads_max_batches_per_device: int = setting(
+        values.whole(100, 1_000_000),
+        20_000,
+        doc="More uploads of a device, each of them a file, are not kept: the oldest go.",
+    )
 
 
 @frozen(kw_only=True)
