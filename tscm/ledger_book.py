@@ -18,6 +18,7 @@ from attrs import asdict, evolve, field, frozen
 from tscm.clock import told_time
 from tscm.model import Json
 from tscm.plural import many
+from tscm.safe_files import read_regular
 from tscm.settings.files import write_private
 
 GAPS_KEPT = 100
@@ -224,8 +225,7 @@ def decode_book(data: bytes) -> Book | None:
 def read_book(path: Path) -> Book | None:
     """Blocking: the book on disk; None where there is none.  Raises `ValueError` for a damaged one."""
     try:
-        with path.open("rb") as file:
-            data = file.read(_MOST_BYTES)
+        data = read_regular(path, _MOST_BYTES)
     except FileNotFoundError:
         return None
     book = decode_book(data)

@@ -7,6 +7,7 @@ first, and no more than a bound is read.
 
 import errno
 import os
+import ssl
 import stat
 from pathlib import Path
 
@@ -20,6 +21,9 @@ class UnfitFile(OSError):
     What lies at a path is not the file that it should be; `strerror` is the cause in words.
     """
 
+    def __str__(self) -> str:
+        return f"{self.filename}: {self.strerror}"
+
 
 def unfit(path: Path | str, cause: str) -> UnfitFile:
     """The error for *path*, with *cause* for `strerror`."""
@@ -30,7 +34,7 @@ def kind_of(mode: int) -> str:
     """What a file of this mode is, in words."""
     for is_kind, words in (
         (stat.S_ISREG, "a regular file"),
-        (stat.S_ISDIR, "a folder"),
+        (stat.S_ISDIR, "a directory"),
         (stat.S_ISFIFO, "a named pipe"),
         (stat.S_ISSOCK, "a socket"),
         (stat.S_ISLNK, "a symbolic link"),
@@ -86,3 +90,14 @@ def read_private(path: Path, most: int = TEXT_BYTES) -> bytes:
     if len(content) > most:
         raise unfit(path, f"it is larger than {most:,} bytes")
     return content
+
+
+def trusting(ca_file: str | None) -> ssl.SSLContext:
+    """
+    A client's context that trusts the CAs in *ca_file*, or the system's.  Raises OSError, `ssl.SSLError`.
+
+    OpenSSL opens the file by itself, and would wait for the writer of a pipe.
+    """
+    if ca_file is not None:
+        os.close(open_regular(ca_file))
+    return ssl.create_default_context(cafile=ca_file)

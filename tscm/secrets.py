@@ -16,6 +16,7 @@ from pathlib import Path
 from attrs import field, frozen
 
 from tscm.errors import SecretUnavailable
+from tscm.safe_files import read_regular
 
 PREFIX = "sealed:v1:"
 MASK = "********"
@@ -97,7 +98,7 @@ def load_key(path: Path, *, create: bool = False) -> SealingKey:
         _make_key(path)
     try:
         mode = stat.S_IMODE(path.stat().st_mode)
-        text = path.read_text("ascii").strip()
+        text = read_regular(path).decode("ascii").strip()
     except FileNotFoundError:
         raise SecretUnavailable(
             str(path),

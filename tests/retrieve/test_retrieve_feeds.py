@@ -489,7 +489,7 @@ def test_a_handshake_that_trickles_is_left_after_the_limit() -> None:
 def test_what_is_no_file_is_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     for path in (tmp_path / "pipe", tmp_path, Path("/dev/zero")):
-        with pytest.raises(FeedUnavailable, match="it is no file"):
+        with pytest.raises(FeedUnavailable, match="not a regular file"):
             fetch_feed(FeedSource(name="f.example", url=path.as_uri()), None, 0)
 
 

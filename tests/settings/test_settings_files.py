@@ -315,6 +315,6 @@ def test_settings_that_may_not_be_read_say_what_to_do(
     def refuse(_: Path) -> bytes:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(Path, "read_bytes", refuse)
+    monkeypatch.setattr("tscm.settings.files.read_regular", refuse)
     with pytest.raises(SettingsUnreadable, match="run it as the file's owner or as root"):
         read_node(layout)

@@ -22,6 +22,7 @@ from urllib3.util.ssl_ import create_urllib3_context
 from tscm.asa.faults import CertificateChanged, CertificateUntrusted, NoConnection
 from tscm.cut_off import CutOff
 from tscm.errors import DeviceFault
+from tscm.safe_files import trusting
 
 _X509_MISMATCH = {62, 64}  # host name, address (openssl's x509_vfy.h)
 _X509_SELF_SIGNED = {18, 19}
@@ -144,7 +145,7 @@ def prepare(
         return fingerprint
     if trust.ca_file is not None:
         try:
-            ssl.create_default_context(cafile=trust.ca_file)
+            trusting(trust.ca_file)
         except OSError as error:  # an SSLError too, where the file holds no certificate
             raise CertificateUntrusted(
                 device,

@@ -86,6 +86,7 @@ def first_line(content: bytes) -> str:
 
 
 def _start_of(file: str) -> bytes:
+    # A shell's <(…) is a pipe with a writer, and good; one without holds the command, and ^C ends that.
     with Path(file).open("rb", buffering=0) as opened:
         return opened.readline(_LONGEST)
 

@@ -7,6 +7,7 @@ records where its last byte stands.
 """
 
 import contextlib
+import os
 import ssl
 from collections import deque
 
@@ -15,6 +16,7 @@ from attrs import define, field
 from tscm.forward.link import Ended
 from tscm.forward.stream import StreamLink
 from tscm.forward.target import Target
+from tscm.safe_files import open_regular, trusting
 
 _READ_BYTES = 64 << 10
 
@@ -33,12 +35,14 @@ def tls_context(target: Target) -> ssl.SSLContext:
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     try:
         if target.ca_file is not None:
-            context = ssl.create_default_context(cafile=target.ca_file)
+            context = trusting(target.ca_file)
             context.minimum_version = ssl.TLSVersion.TLSv1_2
     except (OSError, ssl.SSLError) as error:
         raise TlsUnusable(0, f"the CA file {target.ca_file} cannot be used: {error}") from None
     try:
         if target.certificate is not None:
+            for path in filter(None, (target.certificate, target.key)):
+                os.close(open_regular(path))  # OpenSSL would wait for the writer of a pipe
             context.load_cert_chain(target.certificate, target.key)
     except (OSError, ssl.SSLError) as error:
         raise TlsUnusable(

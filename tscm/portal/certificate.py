@@ -12,6 +12,7 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
+from tscm.safe_files import read_regular
 from tscm.settings.files import write_private
 
 _VALID_DAYS = 3650
@@ -44,12 +45,12 @@ def tls_options(certificate: Path, key: Path) -> Any:
     from twisted.internet.ssl import Certificate, CertificateOptions, KeyPair, TLSVersion
 
     try:
-        blocks = _PEM.findall(certificate.read_bytes())
+        blocks = _PEM.findall(read_regular(certificate))
         if not blocks:
             raise ValueError("it holds no certificate")
         first, *others = (Certificate.loadPEM(block).original for block in blocks)
         options = CertificateOptions(
-            privateKey=KeyPair.load(key.read_bytes(), format=_PEM_FORMAT).original,
+            privateKey=KeyPair.load(read_regular(key), format=_PEM_FORMAT).original,
             certificate=first,
             extraCertChain=others,
             raiseMinimumTo=TLSVersion.TLSv1_2,
@@ -64,7 +65,7 @@ def _serves(path: Path, wanted: set[str], now: float) -> bool:
     from cryptography import x509
 
     try:
-        found = x509.load_pem_x509_certificate(path.read_bytes())
+        found = x509.load_pem_x509_certificate(read_regular(path))
         names = found.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     except (OSError, ValueError, x509.ExtensionNotFound):
         return False

@@ -19,6 +19,7 @@ from attrs import frozen
 
 from tscm.errors import Fault, SettingsFaulty, SettingsUnreadable, TscmError
 from tscm.model import Json
+from tscm.safe_files import read_regular
 from tscm.secrets import Secret
 from tscm.settings import values
 from tscm.settings.files import write_private
@@ -235,10 +236,14 @@ def _read_entry(path: Path) -> PortalEntry:
     import tomllib
 
     try:
-        table = tomllib.loads(path.read_text("utf-8"))
+        table = tomllib.loads(read_regular(path).decode())
     except FileNotFoundError:
         raise
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        raise SettingsUnreadable(str(path), error.strerror or str(error)) from None
+    except RecursionError:
+        raise SettingsUnreadable(str(path), "it is nested too deep") from None
+    except ValueError as error:
         raise SettingsUnreadable(str(path), str(error)) from None
     return _checked({**table, "nickname": path.stem}, str(path))
 

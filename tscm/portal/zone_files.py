@@ -24,12 +24,14 @@ from tscm.portal.entries import list_file, list_name
 from tscm.portal.looking import Looker
 from tscm.portal.registry import LOOK_SECONDS
 from tscm.portal.zones import Zone, next_changes, next_serial, pack_apl, read_list, zone_digest
+from tscm.safe_files import read_regular
 from tscm.schedule import PeriodicService
 from tscm.settings.files import write_private
 from tscm.threads import Threads
 
 MAX_FILE_BYTES = 256 << 20
 MAX_ENTRIES = 2_000_000
+_SERIALS_BYTES = 64 << 20
 _SETTLE_SECONDS = 0.2
 _SETTLE_TRIES = 25
 _SHOWN = 3
@@ -186,11 +188,7 @@ def _read_zone(
     portal: Path, name: str, serials: "_Serials", now: float, before: Zone | None
 ) -> Zone:
     path = list_file(portal, name)
-    with path.open("rb") as file:
-        content = file.read(MAX_FILE_BYTES + 1)
-    if len(content) > MAX_FILE_BYTES:
-        raise ListTooLong(f"{path} is larger than {MAX_FILE_BYTES:,} bytes")
-    read = read_list(content, MAX_ENTRIES).to_list(
+    read = read_list(read_regular(path, MAX_FILE_BYTES), MAX_ENTRIES).to_list(
         name, serial=None, fetched_at=now, source=str(path)
     )
     digest = zone_digest(read.entries)
@@ -220,11 +218,11 @@ class _Serials:
     @classmethod
     def load(cls, path: Path) -> "_Serials":
         try:
-            table = json.loads(path.read_bytes())
+            table = json.loads(read_regular(path, _SERIALS_BYTES))
             last = {str(name): (int(one[0]), str(one[1])) for name, one in table.items()}
         except FileNotFoundError:
             last = {}
-        except (ValueError, TypeError, AttributeError, IndexError):
+        except (ValueError, TypeError, AttributeError, IndexError, RecursionError):
             # Serials are times: the next ones are above the lost ones all the same.
             last = {}
         return cls(path, last)

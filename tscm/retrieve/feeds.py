@@ -6,7 +6,6 @@ time of a file) stands in the fragment of the list's source, and so lasts as lon
 """
 
 import os
-import stat
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from time import monotonic, thread_time
@@ -22,6 +21,7 @@ from tscm.policy.lists import PolicyList
 from tscm.retrieve.content import FeedFault, bounded
 from tscm.retrieve.stream import Limits
 from tscm.retrieve.web import read_web
+from tscm.safe_files import open_regular
 
 _PIECE = 1 << 16
 READ_SECONDS = 30.0
@@ -135,10 +135,7 @@ def _read_file(
 ) -> tuple[bytes, dict[str, str]] | None:
     path = Path(unquote(urlsplit(source.url).path))
     try:
-        # A pipe that nobody writes to would hold the thread for good.
-        if not stat.S_ISREG(path.stat().st_mode):
-            raise FeedFault("it is no file", f"see what {path} is")
-        with path.open("rb") as file:
+        with os.fdopen(open_regular(path), "rb") as file:
             state = os.fstat(file.fileno())
             mark = f"{state.st_mtime_ns}-{state.st_size}"
             if validators.get("state") == mark:

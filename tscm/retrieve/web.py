@@ -10,6 +10,7 @@ from urllib.parse import urljoin, urlsplit
 from tscm.cut_off import CutOff
 from tscm.retrieve.content import FeedFault, bounded
 from tscm.retrieve.stream import Limits
+from tscm.safe_files import trusting
 
 _REDIRECTS = 5
 _VALIDATOR_MAX = 500
@@ -33,8 +34,6 @@ def read_web(
 
     `via` among the marks names the hosts that redirections led to.  *left* gives the seconds that are left for all of it.  Raises `FeedFault`.
     """
-    import ssl
-
     import httpx
 
     from tscm.watched_http import WatchedTransport, Wire
@@ -46,7 +45,7 @@ def read_web(
     timeout = httpx.Timeout(limits.idle, connect=limits.connect)
     cut = CutOff()
     try:
-        context = ssl.create_default_context(cafile=ca_file)
+        context = trusting(ca_file)
         made = transport or WatchedTransport(Wire(cut), verify=context)
         with (
             cut.within(left()),

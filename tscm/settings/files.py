@@ -12,6 +12,7 @@ from typing import Any
 import attrs
 
 from tscm.errors import DeviceUnknown, Fault, SettingsFaulty, SettingsUnreadable
+from tscm.safe_files import read_regular
 from tscm.secrets import MASK, PREFIX, SealingKey, Secret, load_key
 from tscm.settings.device import SECRETS, DeviceSettings, disagreements
 from tscm.settings.feed import Feed
@@ -135,7 +136,7 @@ def key_for_sealing(layout: Layout) -> SealingKey:
 
 def _has_sealed(path: Path) -> bool:
     try:
-        return PREFIX.encode() in path.read_bytes()
+        return PREFIX.encode() in read_regular(path)
     except OSError:
         return True  # nobody knows, so no key is made
 
@@ -147,7 +148,7 @@ def write_device(layout: Layout, settings: DeviceSettings, key: SealingKey) -> N
     import tomlkit
 
     path = layout.device_file(settings.name)
-    document = tomlkit.parse(path.read_text("utf-8")) if path.exists() else tomlkit.document()
+    document = tomlkit.parse(read_regular(path).decode()) if path.exists() else tomlkit.document()
     for one in attrs.fields(DeviceSettings):
         value = getattr(settings, one.name)
         if one.name == "name":
@@ -213,11 +214,18 @@ def write_private(path: Path, content: bytes) -> None:
 
 def _read_toml(path: Path) -> Mapping[str, Any]:
     try:
-        return tomllib.loads(path.read_bytes().decode())
+        return tomllib.loads(read_regular(path).decode())
     except UnicodeDecodeError:
         raise SettingsUnreadable(str(path), "it is no text in UTF-8") from None
     except tomllib.TOMLDecodeError as error:
         raise SettingsUnreadable(str(path), f"it is no valid TOML: {error}") from None
+    except (
+        RecursionError,
+        ValueError,
+    ):  # brackets by the thousand, a number of thousands of digits
+        raise SettingsUnreadable(
+            str(path), "it is nested too deep, or holds a number too long"
+        ) from None
     except PermissionError:
         raise SettingsUnreadable(
             str(path), "permission denied; run it as the file's owner or as root"

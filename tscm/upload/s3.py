@@ -7,7 +7,6 @@ the store checks.
 """
 
 import hashlib
-import os
 import re
 import time
 from collections.abc import Callable
@@ -16,6 +15,7 @@ from urllib.parse import quote
 
 from attrs import field, frozen
 
+from tscm.safe_files import read_private
 from tscm.secrets import Secret
 from tscm.upload.batch import Part
 from tscm.upload.failure import Kind, UploadFailed
@@ -189,12 +189,9 @@ def read_credentials(path: Path, region: str) -> Credentials:
     """
     Blocking: keys out of a file in the form that the tools of Amazon use.
 
-    Raises `OSError`, and `ValueError` for a file that others can read or that holds no keys.
+    Raises `OSError`, also for a file that others can read, and `ValueError` where it holds no keys.
     """
-    with path.open("rb") as file:
-        if os.fstat(file.fileno()).st_mode & 0o077:
-            raise ValueError(f"{path} can be read by others; `chmod 600 {path}`")
-        text = file.read(65536).decode("utf-8", "replace")
+    text = read_private(path).decode("utf-8", "replace")
     found = dict(re.findall(r"(?m)^\s*(aws_\w+)\s*=\s*(\S+)\s*$", text))
     try:
         return Credentials(

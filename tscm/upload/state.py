@@ -12,6 +12,7 @@ from typing import Any
 import attrs
 from attrs import frozen
 
+from tscm.safe_files import UnfitFile, read_regular
 from tscm.settings.files import write_private
 from tscm.upload.batch import Part
 
@@ -59,9 +60,8 @@ def _part(table: dict[str, Any]) -> Part:
 def read_state(path: Path) -> tuple[Part, ...]:
     """Blocking: the parts that were in hand; nothing where there is no file or a damaged one."""
     try:
-        with path.open("rb") as file:
-            return decode(file.read(_MOST_BYTES))
-    except FileNotFoundError:
+        return decode(read_regular(path, _MOST_BYTES))
+    except (FileNotFoundError, UnfitFile):
         return ()
 
 
@@ -105,7 +105,7 @@ def list_aside(folder: Path) -> list[Aside]:
     found = []
     for path in folder.glob("*.json"):
         try:
-            found.append(Aside(**json.loads(path.read_bytes()[:65536])))
+            found.append(Aside(**json.loads(read_regular(path))))
         except (OSError, ValueError, TypeError):
             continue
     return sorted(found, key=lambda one: (one.at, one.start))

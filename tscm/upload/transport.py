@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from attrs import define, frozen
 
 from tscm.cut_off import CutOff
+from tscm.safe_files import trusting
 from tscm.secrets import Secret
 from tscm.upload.failure import (
     UploadFailed,
@@ -107,7 +108,7 @@ class Way:
         from tscm.watched_http import WatchedTransport, Wire
 
         try:
-            tls = ssl.create_default_context(cafile=self.ca_file)
+            tls = trusting(self.ca_file)
         except (OSError, ssl.SSLError) as error:
             raise UploadFailed(
                 self.device,
