@@ -130,7 +130,7 @@ async def control(tmp_path: Path) -> AsyncIterator[tuple[Path, FakeOperations]]:
 def call(path: Path, method: str, url: str, body: Any = None) -> Deferred[httpx.Response]:
     def send() -> httpx.Response:
         with httpx.Client(
-            transport=httpx.HTTPTransport(uds=str(path)), base_url="http://manager", timeout=10
+            transport=httpx.HTTPTransport(uds=str(path)), base_url="http://manager", timeout=60
         ) as client:
             return client.request(method, url, json=body)
 
@@ -244,7 +244,7 @@ async def test_work_goes_on_when_the_client_goes_away(
     def begin_and_leave() -> str:
         with (
             httpx.Client(
-                transport=httpx.HTTPTransport(uds=str(path)), base_url="http://manager", timeout=10
+                transport=httpx.HTTPTransport(uds=str(path)), base_url="http://manager", timeout=60
             ) as client,
             client.stream("GET", "/v1/devices/slow/plan") as answer,
         ):

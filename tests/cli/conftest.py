@@ -100,7 +100,7 @@ def tsadmin_process(root: Path, environment: dict[str, str]) -> Tsadmin:
             input=stdin.encode(),
             capture_output=True,
             env=environment,
-            timeout=30,
+            timeout=60,
             check=False,
         )
         out, err = done.stdout.decode(), done.stderr.decode()
@@ -156,7 +156,7 @@ def start(root: Path, environment: dict[str, str]) -> Iterator[Start]:
             [*program, "--root", str(root), *words],
             env=environment,
             encoding="utf-8",
-            timeout=15,
+            timeout=60,
             dimensions=(40, 200),
         )
         children.append(child)

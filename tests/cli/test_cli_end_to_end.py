@@ -52,7 +52,7 @@ def policy_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             cwd=root,
         ) as process,
     ):
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while not ready.exists():
             assert process.poll() is None, log.read_text()
             assert time.monotonic() < deadline, log.read_text()

@@ -123,7 +123,7 @@ def test_a_closed_pipe_ends_in_silence(root: Path, environment: dict[str, str]) 
         assert process.stderr is not None
         process.stdout.close()
         assert process.stderr.read() == b""
-        assert process.wait(20) == 1
+        assert process.wait(60) == 1
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
@@ -134,7 +134,7 @@ def test_an_output_that_cannot_be_written_is_a_sentence(environment: dict[str, s
             stdout=full,
             stderr=subprocess.PIPE,
             env=environment,
-            timeout=20,
+            timeout=60,
             check=False,
         )
 
@@ -165,7 +165,7 @@ def test_the_root_comes_from_the_environment(
         capture_output=True,
         text=True,
         env={**environment, "TSCM_ROOT": str(root)},
-        timeout=20,
+        timeout=60,
         check=False,
     )
 
@@ -193,7 +193,7 @@ def test_shells_complete_device_names(
             "_TSADMIN_COMPLETE": f"{shell}_complete",
             **{name: value.format(root=root) for name, value in words.items()},
         },
-        timeout=20,
+        timeout=60,
         check=False,
     )
 
@@ -218,7 +218,7 @@ def test_list_imports_nothing_heavy(environment: dict[str, str], root: Path, add
         capture_output=True,
         text=True,
         env=environment,
-        timeout=20,
+        timeout=60,
         check=False,
     )
 

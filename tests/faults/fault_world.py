@@ -18,6 +18,7 @@ from attrs import define, field
 
 from tests.faults.probes import done
 from tests.manager.manager_process import Manager, wait_for
+from tests.ports import held_port
 from tests.soak.oracle import Evidence, judge
 from tests.soak.players import line
 
@@ -171,9 +172,9 @@ class StubbornSiem:
         self._listening = socket.socket()
         self._listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self._listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16384)
+        self.port = self.port or held_port()  # it may go away, and come again
         self._listening.bind(("127.0.0.1", self.port))
         self._listening.listen()
-        self.port = self._listening.getsockname()[1]
         threading.Thread(target=self._accept, daemon=True).start()
 
     def relent(self) -> None:
@@ -236,13 +237,6 @@ class StubbornSiem:
         # Linger 0 closes with a reset.
         one.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         one.close()
-
-
-def unused_port() -> int:
-    """A port at which nobody listens yet."""
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        port: int = listening.getsockname()[1]
-    return port
 
 
 @define(eq=False)

@@ -22,7 +22,7 @@ thorough = pytest.mark.skipif(
 
 def done(*command: str) -> str:
     """Run a command that belongs to a fault; empty, or what it complains of."""
-    ended = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
+    ended = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
     return "" if ended.returncode == 0 else (ended.stderr.strip() or f"status {ended.returncode}")
 
 

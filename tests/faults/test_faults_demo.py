@@ -95,7 +95,7 @@ def test_the_demonstration_that_goes_on_running_ends_by_a_signal(tmp_path: Path)
         seen = children_of(demo.pid)
         assert len(seen) >= 4, seen
         demo.send_signal(signal.SIGTERM)
-        assert demo.wait(40) == 0, said.read_text()
+        assert demo.wait(60) == 0, said.read_text()
         assert running(seen) == []
     finally:
         demo.kill()

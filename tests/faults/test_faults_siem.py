@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.fault_world import LISTEN, SlowSiem, StubbornSiem, World, unused_port
+from tests.faults.fault_world import LISTEN, SlowSiem, StubbornSiem, World
 from tests.faults.probes import thorough
 from tests.manager.manager_process import Manager
+from tests.ports import held_port
 from tests.soak.players import Siem
 
 
@@ -54,8 +55,8 @@ def test_a_siem_that_never_reads_holds_up_nobody_and_is_named(manager: Manager) 
             world.send("fw-one", 2500)
         manager.when_lines("fw-one", 20_000)
         world.send("fw-two", 200)
-        world.until(lambda: len(good.lines) == 200, 5)
-        world.until(lambda: "has taken nothing for" in world.forward_of("fw-one")["sentence"], 30)
+        world.until(lambda: len(good.lines) == 200)
+        world.until(lambda: "has taken nothing for" in world.forward_of("fw-one")["sentence"])
         found = world.ledger()
         assert found["balanced"]
         assert found["devices"]["fw-one"]["readers"]["forward"]["waiting"] > 0
@@ -76,7 +77,7 @@ def test_a_siem_that_never_reads_is_given_up_and_the_next_connection_gets_all(
     All that its kernel acknowledged it did at once, so it is in the window, and the window holds
     it: by what docs/limits.md says not one line may be missing.
     """
-    siem = StubbornSiem(of_no_use=1, bites=0, port=unused_port())
+    siem = StubbornSiem(of_no_use=1, bites=0, port=held_port())
     world = World(manager)
     world.add("fw-one", siem.port, forward_resend_kb=8192)
     manager.start()
@@ -97,7 +98,7 @@ def test_a_siem_that_never_reads_is_given_up_and_the_next_connection_gets_all(
 
 @thorough
 def test_without_a_window_what_a_kernel_held_is_all_that_a_siem_misses(manager: Manager) -> None:
-    siem = StubbornSiem(of_no_use=1, bites=0, port=unused_port())
+    siem = StubbornSiem(of_no_use=1, bites=0, port=held_port())
     world = World(manager)
     world.add("fw-one", siem.port, forward_resend_kb=0)
     manager.start()
@@ -122,7 +123,7 @@ def test_a_siem_that_comes_back_at_half_speed_gets_every_line_once_and_in_order(
     manager: Manager, tmp_path: Path
 ) -> None:
     """It was away for long; then it reads one byte for two that come, and at last all it can."""
-    slow, good = SlowSiem(tmp_path, unused_port()), Siem()
+    slow, good = SlowSiem(tmp_path, held_port()), Siem()
     good.come()
     world = World(manager)
     world.add("fw-one", slow.port)
@@ -143,7 +144,7 @@ def test_a_siem_that_comes_back_at_half_speed_gets_every_line_once_and_in_order(
             world.send("fw-two", 20)
         assert backlog == sorted(set(backlog))  # at half speed it grows with every thousand
         assert backlog[-1] - backlog[0] > 9 * 400
-        world.until(lambda: len(good.lines) == 200, 10)  # nobody else waits for it
+        world.until(lambda: len(good.lines) == 200)  # nobody else waits for it
         found = world.ledger()
         assert found["balanced"]
         assert found["devices"]["fw-one"]["readers"]["forward"]["waiting"] > 10_000
@@ -170,8 +171,8 @@ def test_a_name_that_does_not_resolve_is_told_and_lines_wait(manager: Manager) -
     try:
         world.send("fw-one", 200)
         world.send("fw-two", 200)
-        world.until(lambda: len(good.lines) == 200, 10)
-        world.until(lambda: "does not resolve" in world.forward_of("fw-one")["sentence"], 20)
+        world.until(lambda: len(good.lines) == 200)
+        world.until(lambda: "does not resolve" in world.forward_of("fw-one")["sentence"])
         assert world.ledger()["devices"]["fw-one"]["readers"]["forward"]["waiting"] == 200
         issued = world.issued["fw-one"]
         world.add("fw-one", good.port)  # under an address that needs no name

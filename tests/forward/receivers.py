@@ -16,10 +16,13 @@ from twisted.internet.defer import Deferred
 from twisted.internet.protocol import DatagramProtocol, Factory, Protocol
 from twisted.internet.task import deferLater
 
+from tests.ports import held_port
+from tests.waiting import PATIENCE_SECONDS
+
 reactor: Any = twisted_reactor  # the tests need more of it than its interfaces tell
 
 
-async def until(what: Callable[[], object], seconds: float = 10.0) -> None:
+async def until(what: Callable[[], object], seconds: float = PATIENCE_SECONDS) -> None:
     """Wait until *what* holds; fail after a while."""
     deadline = time.monotonic() + seconds
     while not what():
@@ -61,9 +64,8 @@ class TcpReceiver(Factory):
     protocol = _Taking
 
     def listen(self) -> int:
-        port: Any = reactor.listenTCP(self.number, self, interface="127.0.0.1")
-        self._port = port
-        self.number = port.getHost().port
+        self.number = self.number or held_port()  # it may go away, and come again
+        self._port = reactor.listenTCP(self.number, self, interface="127.0.0.1")
         return self.number
 
     def reset_all(self) -> None:
@@ -105,10 +107,10 @@ class UdpReceiver(DatagramProtocol):
         self.heard.append(datagram)
 
     def listen(self) -> int:
+        self.number = self.number or held_port()
         port: Any = reactor.listenUDP(self.number, self, "127.0.0.1", 65535)
         port.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8 << 20)
         self._port = port
-        self.number = port.getHost().port
         return self.number
 
     async def stop(self) -> None:
@@ -117,12 +119,6 @@ class UdpReceiver(DatagramProtocol):
             stopped = port.stopListening()
             if isinstance(stopped, Deferred):
                 await stopped
-
-
-def free_port(kind: int = socket.SOCK_STREAM) -> int:
-    with socket.socket(socket.AF_INET, kind) as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
 
 
 @define(eq=False)
@@ -146,7 +142,7 @@ class Rsyslog:
 
     def start(self) -> int:
         self.folder.mkdir(parents=True, exist_ok=True)
-        self.number = self.number or free_port()
+        self.number = self.number or held_port()
         settings = f"""
 global(workDirectory="{self.folder}" maxMessageSize="64k"
        parser.escapeControlCharactersOnReceive="off"
@@ -168,7 +164,7 @@ input(type="imudp" port="{self.number}" address="127.0.0.1" ruleset="all" rcvbuf
                 stdout=log,
                 stderr=log,
             )
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while True:
             with socket.socket() as probe:
                 if probe.connect_ex(("127.0.0.1", self.number)) == 0:
@@ -183,5 +179,5 @@ input(type="imudp" port="{self.number}" address="127.0.0.1" ruleset="all" rcvbuf
                 self._process.kill()
             else:
                 self._process.terminate()
-            self._process.wait(20)
+            self._process.wait(60)
             self._process = None

@@ -9,8 +9,8 @@ from typing import Any
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.task import Clock
 
-from tests.forward.receivers import free_port
 from tests.memory_log import MemoryLog
+from tests.ports import held_port
 from tscm.forward.link import Address
 from tscm.forward.resolve import Whereabouts
 from tscm.forward.service import ForwardService
@@ -39,7 +39,7 @@ class SocketClock(Clock):
 def test_a_siem_away_for_a_day_costs_a_try_a_minute_and_no_memory() -> None:
     clock = SocketClock()
     log = MemoryLog()
-    target = Target(address="127.0.0.1", port=free_port(), protocol="TCP")
+    target = Target(address="127.0.0.1", port=held_port(), protocol="TCP")
     nobody: Any = None
     reactor: Any = clock
     service = ForwardService(reactor, nobody, log, target, chance=lambda: 1.0)

@@ -8,7 +8,6 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import AsyncIterator, Iterator
 from ipaddress import ip_address
 from pathlib import Path
@@ -116,10 +115,8 @@ async def test_a_half_open_link_is_noticed_and_nothing_is_missing(
     log.append(*lines(500))
     await until(lambda: log.position.sent == 500)
     far.cut()
-    cut_at = time.monotonic()
     log.append(*lines(500, 500))
     await until(lambda: service.figures()["last_error"] is not None, 15)
-    assert time.monotonic() - cut_at < 10
     assert log.position.sent == 500, "what nobody acknowledged is not sent"
     said = service.figures()["last_error"]
     assert "did not acknowledge" in said or "cannot be reached" in said

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.forward.receivers import free_port
+from tests.ports import held_port
 from tscm.forward.link import Chunk
 from tscm.forward.outgoing import Lines, Outgoing, Sending, best_way, one_by_one
 
@@ -136,7 +136,7 @@ def test_an_answer_of_nobody_there_stops_the_batch_that_it_comes_into(
 ) -> None:
     with socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as sock:
         sock.setsockopt(level, option, 1)  # IP_RECVERR, as the forwarder sets it
-        sock.connect((address, free_port(socket.SOCK_DGRAM)))
+        sock.connect((address, held_port()))
         outgoing = sending(block(*numbered(300)))
         # Over loopback the answer to the first is there before the second goes.
         assert outgoing.send(sock, 300) == (1, errno.ECONNREFUSED)
@@ -146,7 +146,7 @@ def test_an_answer_of_nobody_there_stops_the_batch_that_it_comes_into(
 def test_an_error_that_waits_since_the_last_call_stops_the_first(sending: Sending) -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as sock:
         sock.setsockopt(socket.IPPROTO_IP, 11, 1)
-        sock.connect(("127.0.0.1", free_port(socket.SOCK_DGRAM)))
+        sock.connect(("127.0.0.1", held_port()))
         outgoing: Outgoing = sending(block(*numbered(3)))
         assert outgoing.send(sock, 1) == (1, 0)
         assert outgoing.send(sock, 9) == (0, errno.ECONNREFUSED)

@@ -8,8 +8,9 @@ import pytest_twisted
 from twisted.internet.defer import Deferred
 from twisted.logger import LogEvent
 
-from tests.forward.receivers import TcpReceiver, UdpReceiver, free_port, reactor, until
+from tests.forward.receivers import TcpReceiver, UdpReceiver, reactor, until
 from tests.memory_log import MemoryLog
+from tests.ports import held_port
 from tscm.forward.service import ForwardService
 from tscm.forward.target import Target
 from tscm.threads import Threads
@@ -125,7 +126,7 @@ async def test_a_line_feed_inside_a_message_cannot_break_lf_framing(
 
 @pytest_twisted.ensureDeferred
 async def test_a_target_that_is_away_costs_nothing_and_loses_nothing(threads: Threads) -> None:
-    port = free_port()
+    port = held_port()
     log = MemoryLog()
     log.append(*lines(100))
     service = forward(threads, log, tcp(port))
@@ -145,7 +146,7 @@ async def test_a_target_that_is_away_costs_nothing_and_loses_nothing(threads: Th
 
 @pytest_twisted.ensureDeferred
 async def test_a_target_that_is_away_while_nothing_waits_is_told_just_so(threads: Threads) -> None:
-    service = forward(threads, MemoryLog(), tcp(free_port()))
+    service = forward(threads, MemoryLog(), tcp(held_port()))
     await until(lambda: service.figures()["state"] == "waiting")
     assert "no line waits, next try in" in service.figures()["sentence"]
     await stop(service)
@@ -254,7 +255,7 @@ async def test_a_peer_that_never_reads_goes_on_failing_however_long_its_connecti
 @pytest.mark.usefixtures("with_and_without_helper")
 @pytest_twisted.ensureDeferred
 async def test_a_refused_datagram_goes_again(threads: Threads) -> None:
-    port = free_port(socket.SOCK_DGRAM)
+    port = held_port()
     log = MemoryLog()
     log.append(*lines(20))
     service = forward(threads, log, udp(port))

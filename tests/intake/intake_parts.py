@@ -1,6 +1,7 @@
 """What the tests of intake share: a spool in memory, senders from loopback addresses."""
 
 import socket
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,6 +10,8 @@ from twisted.internet import reactor as installed
 from twisted.internet.defer import Deferred
 from twisted.internet.task import deferLater
 
+from tests.waiting import PATIENCE_SECONDS
+from tscm.intake.service import IntakeService
 from tscm.model import Run
 from tscm.settings.node import Intake, Listen
 from tscm.settings.values import HostPort
@@ -69,18 +72,23 @@ def target(address: str) -> tuple[str, int]:
     return host.strip("[]"), int(port)
 
 
-async def until(true: Any, seconds: float = 10.0) -> None:
+async def until(true: Any, seconds: float = PATIENCE_SECONDS) -> None:
     """Let the reactor run until *true()*; an assertion where it does not come."""
-    for _ in range(int(seconds / 0.005)):
-        if true():
-            return
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline, "it did not come to pass in time"
         await pause(0.005)
-    assert true()
 
 
 def pause(seconds: float) -> "Deferred[None]":
     waited: Deferred[None] = deferLater(reactor, seconds, lambda: None)
     return waited
+
+
+def heard(service: IntakeService) -> list[int]:
+    """How many bytes each open connection has brought, part of a line included."""
+    found: Any = service._connections.streams()
+    return [one._heard_bytes for one in found]
 
 
 def balanced(figures: dict[str, Any]) -> bool:

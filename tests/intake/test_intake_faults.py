@@ -19,12 +19,14 @@ from tests.intake.intake_parts import (
     balanced,
     bounds,
     from_loopback,
+    heard,
     listen,
     pause,
     reactor,
     target,
     until,
 )
+from tests.waiting import PATIENCE_SECONDS
 from tscm.intake.batch import Batch
 from tscm.intake.delivery import Delivery
 from tscm.intake.senders import SenderTable
@@ -264,10 +266,9 @@ async def test_a_fault_with_the_rest_of_a_line_does_not_hold_up_the_stop(
     with from_loopback(2, socket.SOCK_STREAM) as stream:
         stream.connect(target(service.addresses()["tcp"][0]))
         stream.sendall(b"<1>no end")
-        await until(lambda: service.figures()["connections"]["open"] == 1)
-        await pause(0.05)
+        await until(lambda: heard(service) == [9])
         monkeypatch.setattr(Delivery, "deliver", fail)
-        await service.stopService().addTimeout(10, reactor)
+        await service.stopService().addTimeout(PATIENCE_SECONDS, reactor)
     assert len(logged_failures) == 1
     logged_failures.clear()
 

@@ -79,7 +79,7 @@ async def test_rsyslog_sends_over_tcp(tmp_path: Path, framing: str) -> None:
         f'TCP_Framing="{framing}")'
     )
     with rsyslog(tmp_path, action):
-        await until(lambda: spool.count() >= len(MESSAGES), 20)
+        await until(lambda: spool.count() >= len(MESSAGES))
     await service.stopService()
     assert spool.lines("fw1") == MESSAGES
     (figures,) = service.figures()["listeners"].values()
@@ -96,7 +96,7 @@ async def test_rsyslog_sends_over_udp(tmp_path: Path) -> None:
         'udp.sendBuffer="4m")'
     )
     with rsyslog(tmp_path, action):
-        await until(lambda: spool.count() >= len(MESSAGES), 20)
+        await until(lambda: spool.count() >= len(MESSAGES))
     await service.stopService()
     assert spool.lines("fw1") == MESSAGES
 
@@ -130,7 +130,7 @@ async def test_rsyslog_sends_over_tls_with_a_pinned_certificate(
         'StreamDriverAuthMode="x509/name" StreamDriverPermittedPeers="collector.example")'
     )
     with rsyslog(tmp_path, action, files):
-        await until(lambda: spool.count() >= len(MESSAGES), 20)
+        await until(lambda: spool.count() >= len(MESSAGES))
     await service.stopService()
     assert spool.lines("fw1") == MESSAGES
     (figures,) = service.figures()["listeners"].values()

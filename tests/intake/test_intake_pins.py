@@ -23,6 +23,7 @@ from tests.intake.intake_parts import (
     target,
     until,
 )
+from tests.waiting import PATIENCE_SECONDS
 from tscm.intake.senders import SenderTable
 from tscm.intake.service import IntakeService
 from tscm.intake.tls import fingerprint_of
@@ -58,19 +59,25 @@ class Stage:
         self.started.append(service)
         return service
 
-    def send(self, number: int, shown: Issued | None, text: bytes = b"<1>one\n") -> bool:
-        """Blocking: whether lines could be sent over TLS and the connection stood afterwards."""
+    def is_refused(self, number: int, shown: Issued | None) -> bool:
+        """Blocking: whether the connection ends, as one that is refused does."""
+        return not self.send(number, shown, seconds=PATIENCE_SECONDS)
+
+    def send(
+        self, number: int, shown: Issued | None, text: bytes = b"<1>one\n", seconds: float = 0.3
+    ) -> bool:
+        """Blocking: whether lines could be sent over TLS and the connection stood *seconds* afterwards."""
         trusted = str(self.authority.issued.certificate_file)
         context = ssl.create_default_context(cafile=trusted)
         if shown is not None:
             context.load_cert_chain(shown.certificate_file, shown.key_file)
         try:
             raw = from_loopback(number, socket.SOCK_STREAM)
-            raw.settimeout(10)
+            raw.settimeout(60)
             raw.connect(target(self.started[0].addresses()["tls"][0]))
             with context.wrap_socket(raw, server_hostname="127.0.0.1") as stream:
                 stream.sendall(text)
-                stream.settimeout(0.3)
+                stream.settimeout(seconds)
                 try:
                     return stream.recv(1) != b""
                 except TimeoutError:
@@ -97,7 +104,7 @@ async def test_a_device_that_pins_must_show_its_certificate(stage: Stage) -> Non
     stage.claim(first=(stage.own,))
     service = stage.start()
     for shown in (None, stage.other, stage.nobodys):
-        assert not await deferToThread(stage.send, 2, shown)
+        assert await deferToThread(stage.is_refused, 2, shown)
     await until(lambda: refused(service, "fw1")["connections"] == 3)
     assert stage.spool.count() == 0
     reasons = service.figures()["connections"]["refused"]
@@ -133,7 +140,7 @@ async def test_nothing_plain_gets_into_the_log_of_a_device_that_pins(stage: Stag
 async def test_the_certificate_of_another_device_is_refused(stage: Stage) -> None:
     stage.claim(first=(stage.own,))
     service = stage.start()
-    assert not await deferToThread(stage.send, 3, stage.own)
+    assert await deferToThread(stage.is_refused, 3, stage.own)
     await until(lambda: refused(service, "fw2")["connections"] == 1)
     assert stage.spool.count() == 0
 
@@ -148,7 +155,7 @@ async def test_a_pinned_certificate_tells_the_device_from_any_address(stage: Sta
     assert await deferToThread(stage.send, 9, stage.other)
     await until(lambda: stage.spool.lines("fw2") == [b"<1>one"])
     for shown in (None, stage.nobodys):
-        assert not await deferToThread(stage.send, 9, shown)
+        assert await deferToThread(stage.is_refused, 9, shown)
     assert stage.spool.count() == 3
     assert service.figures()["connections"]["refused"] == {"unknown sender": 2}
 

@@ -135,7 +135,7 @@ async def test_without_a_store_connections_are_drained_and_closed() -> None:
         await until(lambda: service.figures()["connections"]["open"] == 1)
         stream.sendall(b"<1>a\n<1>rest")
         await service.stopService()
-        stream.settimeout(5)
+        stream.settimeout(60)
         assert stream.recv(1) == b""
     assert spool.lines("fw1") == [b"<1>a", b"<1>rest"]
     await pause(0.01)

@@ -17,6 +17,7 @@ from tests.intake.intake_parts import (
     balanced,
     bounds,
     from_loopback,
+    heard,
     listen,
     pause,
     reactor,
@@ -251,8 +252,7 @@ async def test_a_silent_connection_gives_way_to_a_new_one_of_its_sender() -> Non
     service.startService()
     with connected(service, 2) as old:
         old.sendall(b"<1>part")
-        await until(lambda: service.figures()["connections"]["open"] == 1)
-        await pause(0.02)
+        await until(lambda: heard(service) == [7])
         for stream in service._connections.streams():
             stream.last_heard_at -= 3600
         with connected(service, 2) as new:

@@ -16,12 +16,13 @@ from typing import Any
 
 import httpx
 
+from tests.waiting import PATIENCE_SECONDS
 from tscm.secrets import Secret, load_key
 from tscm.settings.device import DeviceSettings
 from tscm.settings.files import write_device
 from tscm.settings.layout import Layout
 
-LIMIT_SECONDS = 20.0
+LIMIT_SECONDS = PATIENCE_SECONDS
 TWISTD = [sys.executable, "-c", "from twisted.scripts.twistd import run; run()", "-n", "--pidfile="]
 SETTINGS = """
 [listen]

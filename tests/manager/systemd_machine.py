@@ -157,7 +157,7 @@ class Machine:
         family = socket.AF_INET6 if ":" in source else socket.AF_INET
         with self.network():
             made = socket.socket(family, kind)
-        made.settimeout(20)
+        made.settimeout(60)
         made.bind((source, 0))
         return made
 
@@ -167,11 +167,11 @@ class Machine:
             os.kill(self.pid, 9)
         else:
             self._process.kill()
-        self._process.wait(20)
+        self._process.wait(60)
         os.close(self._outside)
         if self._inside >= 0:
             os.close(self._inside)
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while True:
             try:
                 for folder in sorted(self._cgroup.rglob("*"), reverse=True):
@@ -210,7 +210,7 @@ class Started:
 
     def ended(self) -> int:
         """Wait for its end; its exit status."""
-        return self._waits.wait(20)
+        return self._waits.wait(60)
 
     def stop(self) -> int:
         """End it, if it runs; its exit status."""
@@ -237,7 +237,7 @@ def _cgroup_mount() -> Path:
 def need_machine() -> None:
     """Skip unless this process may make such a machine; in CI that is a failure."""
     words = ["unshare", *_NAMESPACES, "mount", "-t", "tmpfs", "tmpfs", "/mnt"]
-    tried = subprocess.run(words, capture_output=True, text=True, check=False, timeout=20)
+    tried = subprocess.run(words, capture_output=True, text=True, check=False, timeout=60)
     if tried.returncode != 0:
         sentence = f"needs the right to make namespaces and to mount (root): {tried.stderr.strip()}"
         if os.environ.get("CI"):

@@ -39,7 +39,7 @@ def metrics_port(manager: Manager) -> int:
 def exchange(connection: socket.socket, data: bytes) -> bytes:
     """All that is answered to *data* until the peer hangs up."""
     with connection:
-        connection.settimeout(20)
+        connection.settimeout(60)
         answer = b""
         with contextlib.suppress(ConnectionError):
             connection.sendall(data)
@@ -74,7 +74,7 @@ def test_the_metrics_listener_takes_no_body_and_no_foreign_name(manager: Manager
     head = b"POST /metrics HTTP/1.1\r\nHost: 127.0.0.1\r\nTransfer-Encoding: chunked\r\n\r\n"
     connection = socket.create_connection(("127.0.0.1", metrics_port(manager)))
     with connection:
-        connection.settimeout(20)
+        connection.settimeout(60)
         with contextlib.suppress(ConnectionError):
             connection.sendall(head + piece * 16)
         assert not spooled(manager)
@@ -270,7 +270,7 @@ class Guarded:
     def get(self, path: str, account: tuple[str, str] | None = None, **more: Any) -> httpx.Response:
         context = ssl.create_default_context(cafile=str(self.authority.issued.certificate_file))
         url = f"https://127.0.0.1:{metrics_port(self.manager)}{path}"
-        return httpx.get(url, verify=context, auth=account, timeout=20, trust_env=False, **more)
+        return httpx.get(url, verify=context, auth=account, timeout=60, trust_env=False, **more)
 
 
 @pytest.fixture
@@ -357,7 +357,7 @@ scrape_configs:
         def scraped() -> bool:
             with contextlib.suppress(httpx.TransportError):
                 asked = {"query": "tscm_ledger_balanced"}
-                found = httpx.get(api, params=asked, trust_env=False, timeout=20).json()
+                found = httpx.get(api, params=asked, trust_env=False, timeout=60).json()
                 results = found.get("data", {}).get("result", [])
                 return [one["value"][1] for one in results] == ["1"]
             return False
@@ -365,7 +365,7 @@ scrape_configs:
         wait_for(scraped, log.read_text)
     finally:
         process.terminate()
-        process.wait(20)
+        process.wait(60)
 
 
 def listening_ports(pid: int) -> list[int]:

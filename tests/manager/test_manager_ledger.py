@@ -87,7 +87,7 @@ def tsadmin(manager: Manager, *words: str) -> subprocess.CompletedProcess[str]:
         [sys.executable, "-m", "tscm", "--root", str(manager.layout.root), *words],
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=60,
         check=False,
     )
 

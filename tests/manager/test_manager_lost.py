@@ -64,7 +64,7 @@ def plain(machine: Machine) -> socket.socket:
 
 def secure(machine: Machine, trusted: ssl.SSLContext) -> socket.socket:
     """The manager holds this listener itself: while it is away, connections are refused."""
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while True:
         out = machine.socket(DEVICES["fw-new"], socket.SOCK_STREAM)
         try:

@@ -31,7 +31,7 @@ def manager(tmp_path: Path) -> Iterator[Manager]:
 
 def pages(manager: Manager) -> httpx.Client:
     place = manager.ask("/v1/status")["metrics"][0]
-    return httpx.Client(base_url=f"http://{place}", timeout=10, trust_env=False)
+    return httpx.Client(base_url=f"http://{place}", timeout=60, trust_env=False)
 
 
 def value(text: str, name: str, **labels: str) -> float:

@@ -27,7 +27,7 @@ def start(root: Path, *options: str) -> tuple["subprocess.Popen[bytes]", dict[st
             stderr=subprocess.STDOUT,
             cwd=root,
         )
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while not ready.exists():
         assert process.poll() is None, (root / "log").read_text()
         assert time.monotonic() < deadline, (root / "log").read_text()
@@ -38,4 +38,4 @@ def start(root: Path, *options: str) -> tuple["subprocess.Popen[bytes]", dict[st
 def stop(process: "subprocess.Popen[bytes]") -> bool:
     """Whether it went in order: twistd ends by the very signal that stopped it."""
     process.send_signal(signal.SIGTERM)
-    return process.wait(20) in {0, -signal.SIGTERM}
+    return process.wait(60) in {0, -signal.SIGTERM}

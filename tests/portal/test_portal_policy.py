@@ -191,7 +191,7 @@ def test_dig_transfers_the_zone(portal: Portal) -> None:
     portal.write("192.0.2.0/24\n203.0.113.7\n")
     told = subprocess.run(
         ["dig", "@127.0.0.1", "-p", str(portal.port), LIST, "AXFR"],
-        capture_output=True, text=True, check=True, timeout=20,
+        capture_output=True, text=True, check=True, timeout=60,
     ).stdout  # fmt: skip
     assert "APL\t1:192.0.2.0/24 1:203.0.113.7/32" in told
     assert told.count("SOA") == 2
@@ -202,12 +202,12 @@ def test_kdig_transfers_the_zone_and_asks_on_one_connection(portal: Portal) -> N
     portal.write("192.0.2.0/24\n203.0.113.7\n")
     base = ["kdig", "@127.0.0.1", "-p", str(portal.port), "+tcp", "+keepopen"]
     told = subprocess.run(
-        [*base, LIST, "AXFR"], capture_output=True, text=True, check=True, timeout=20
+        [*base, LIST, "AXFR"], capture_output=True, text=True, check=True, timeout=60
     ).stdout
     assert "1:192.0.2.0/24 1:203.0.113.7/32" in told
     told = subprocess.run(
         [*base, LIST, "SOA", "absent.example", "SOA"],
-        capture_output=True, text=True, check=True, timeout=20,
+        capture_output=True, text=True, check=True, timeout=60,
     ).stdout  # fmt: skip
     assert "status: NOERROR" in told
     assert "status: NXDOMAIN" in told
@@ -224,7 +224,7 @@ def test_an_absent_list_is_no_such_name_and_not_transferred(portal: Portal) -> N
 
 
 def wait_until_refused(portal: Portal) -> None:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while portal.ask(LIST, "SOA").rcode() != dns.rcode.REFUSED:
         assert time.monotonic() < deadline
         time.sleep(0.1)
@@ -332,7 +332,7 @@ def test_a_port_in_use_ends_in_one_sentence(tmp_path: Path) -> None:
                     TWISTD, "-n", "--pidfile=",
                     "tscm-portal", "--root", str(tmp_path), option, where,
                 ],
-                capture_output=True, text=True, check=False, timeout=30,
+                capture_output=True, text=True, check=False, timeout=60,
             )  # fmt: skip
             assert ended.returncode == 4
             assert f"on {where}: Address already in use" in ended.stdout + ended.stderr

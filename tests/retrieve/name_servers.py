@@ -1,5 +1,5 @@
 """
-Knot, NSD and BIND as policy servers for tests: real peers on ports of the kernel's choosing.
+Knot, NSD and BIND as policy servers for tests: real peers on loopback.
 """
 
 import os
@@ -13,16 +13,12 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.ports import held_port
+
 HEAD = """$ORIGIN {name}.
 $TTL 300
 @ SOA ns.{name}. hostmaster.{name}. {serial} 3600 600 86400 300
 """
-
-
-def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
 
 
 def zone_text(name: str, serial: int, body: str) -> str:
@@ -30,7 +26,7 @@ def zone_text(name: str, serial: int, body: str) -> str:
 
 
 def wait_for(port: int, process: "subprocess.Popen[bytes]", log: Path) -> None:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         assert process.poll() is None, log.read_text()
         try:
@@ -44,7 +40,7 @@ def wait_for(port: int, process: "subprocess.Popen[bytes]", log: Path) -> None:
 def stop(process: "subprocess.Popen[bytes]") -> None:
     process.terminate()
     try:
-        process.wait(10)
+        process.wait(60)
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
@@ -62,7 +58,7 @@ def knot(
     program = shutil.which("knotd")
     assert program
     (folder / "db").mkdir(parents=True, exist_ok=True)
-    port = free_port()
+    port = held_port()
     lines = [f"server:\n  listen: 127.0.0.1@{port}\n  rundir: {folder}"]
     lines += [f"database:\n  storage: {folder}/db", "log:\n  - target: stderr\n    any: info"]
     if key:
@@ -97,7 +93,7 @@ def reload_zone(folder: Path, name: str, text: str, serial: int) -> None:
     """Give a running Knot or BIND another version of a zone, and wait until it has it."""
     (folder / f"{name}.zone").write_text(text)
     os.kill(int((folder / "pid").read_text()), signal.SIGHUP)
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while not re.search(
         rf"-> {serial}\b|loaded serial {serial}\b", told := (folder / "log").read_text()
     ):
@@ -111,7 +107,7 @@ def nsd(folder: Path, zones: Mapping[str, str], *, key: str = "") -> Iterator[in
     program = shutil.which("nsd")
     assert program
     folder.mkdir(parents=True, exist_ok=True)
-    port = free_port()
+    port = held_port()
     user = "root" if os.getuid() == 0 else str(os.getuid())
     lines = [
         "server:",
@@ -155,7 +151,7 @@ def bind(folder: Path, zones: Mapping[str, str], *, key: str = "") -> Iterator[i
     folder.mkdir(parents=True, exist_ok=True)
     # Debian's AppArmor profile is for the installed path, and lets that one read nothing here.
     program = shutil.copy(installed, folder / "named")
-    port = free_port()
+    port = held_port()
     lines = [
         "options {",
         f'  directory "{folder}"; pid-file "{folder}/pid"; session-keyfile "{folder}/session";',

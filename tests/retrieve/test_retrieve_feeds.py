@@ -424,7 +424,7 @@ def test_a_silent_server_is_left_after_the_limit_and_named(
     gone = threading.Event()
 
     def respond(_: object) -> None:
-        gone.wait(10)
+        gone.wait(60)
 
     with https(tmp_path, respond) as url:
         ca_file = str(tmp_path / "log-service.crt")

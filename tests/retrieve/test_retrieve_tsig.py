@@ -72,7 +72,7 @@ def test_each_server_signs_so_that_a_hundred_thousand_entries_come_whole(
     hosts = "".join(f"h{n} A 11.{n >> 16}.{n >> 8 & 255}.{n & 255}\n" for n in range(100_000))
     zones = {"big.example": zone_text("big.example", 1, "@ NS ns.example.net.\n" + hosts)}
     with serve(tmp_path / "zone", zones, key=SECRET) as where:
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while True:
             try:
                 found = fetch("big.example", where, TsigKey("list-key", Secret(SECRET)))

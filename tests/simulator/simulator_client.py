@@ -53,7 +53,7 @@ class Client:
                 session.trust_env = False
                 session.verify = ca
                 session.headers.update(self.headers)
-                return session.request(method, url, json=body, auth=self.auth, timeout=20)
+                return session.request(method, url, json=body, auth=self.auth, timeout=60)
 
         return deferToThread(send)
 

@@ -2,6 +2,7 @@
 The agent in trouble: armed faults, the ladder of restarts, budget, latency, reload, failover.
 """
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -16,6 +17,7 @@ from twisted.internet.task import Clock, deferLater
 from twisted.internet.threads import deferToThread
 
 from tests.simulator.simulator_client import GROUPS, Client, group, host
+from tests.waiting import PATIENCE_SECONDS
 from tscm.errors import SettingsFaulty
 from tscm.simulator.cli import Console
 from tscm.simulator.cost import cost_of, over_budget
@@ -33,14 +35,13 @@ reactor: Any = global_reactor
 
 
 async def until(done: Callable[[], bool]) -> None:
-    for _ in range(1000):
-        if done():
-            return
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not done():
+        assert time.monotonic() < deadline, "it did not come to pass in time"
         await deferLater(reactor, 0.01)
-    raise AssertionError("it did not come to pass in 10 s")
 
 
-def status_of(client: Client, body: Any, timeout: float = 20) -> "Deferred[Any]":
+def status_of(client: Client, body: Any, timeout: float = 60) -> "Deferred[Any]":
     """The status of a POST of a group, or the name of what went wrong."""
 
     def send() -> Any:
@@ -88,7 +89,7 @@ async def test_an_armed_fault_strikes_at_its_request_alone(
     client.asa.agent.faults.arm(kind, 2, seconds=0.05 if kind == "wait" else 0.0)
     assert await status_of(client, group("A", host("192.0.2.1"))) == 201
     told = await status_of(
-        client, group("B", host("192.0.2.2")), timeout=0.5 if "silence" in kind else 20
+        client, group("B", host("192.0.2.2")), timeout=0.5 if "silence" in kind else 60
     )
     assert told == seen
     assert ("B" in client.asa.configuration.groups) == applied
@@ -327,7 +328,7 @@ async def test_two_requests_at_a_time(
 
 @pytest_twisted.ensureDeferred
 async def test_a_call_takes_effect_although_its_client_gave_up(client: Client) -> None:
-    client.asa.set_switches({"time_scale": 2.0})
+    client.asa.set_switches({"time_scale": 5.0})
     told = await status_of(client, group("A", host("192.0.2.1")), timeout=0.3)
     assert told == "ReadTimeout"
     assert "A" not in client.asa.configuration.groups
@@ -453,7 +454,7 @@ async def test_a_pair_replicates_until_somebody_types_on_the_standby_unit() -> N
                 session.trust_env = False
                 session.verify = str(asa.certificate_path)
                 session.headers.update(standby.headers)
-                return session.request(method, url + path, json=body, auth=standby.auth, timeout=9)
+                return session.request(method, url + path, json=body, auth=standby.auth, timeout=60)
 
         return deferToThread(send)
 

@@ -27,7 +27,7 @@ async def ask(client: Client, method: str, path: str, text: str = "") -> request
                 data=text.encode(),
                 auth=client.auth,
                 headers=client.headers,
-                timeout=20,
+                timeout=60,
             )
 
     answer: requests.Response = await deferToThread(send)

@@ -114,7 +114,7 @@ async def test_the_certificate_is_the_one_whose_fingerprint_is_told(client: Clie
     from twisted.internet.threads import deferToThread
 
     def fetch() -> bytes:
-        pem = ssl.get_server_certificate(("127.0.0.1", client.asa.port), timeout=5)
+        pem = ssl.get_server_certificate(("127.0.0.1", client.asa.port), timeout=60)
         return ssl.PEM_cert_to_DER_cert(pem)
 
     served: bytes = await deferToThread(fetch)
@@ -122,7 +122,7 @@ async def test_the_certificate_is_the_one_whose_fingerprint_is_told(client: Clie
 
     def untrusted() -> Any:
         with pytest.raises(requests.exceptions.SSLError):
-            requests.get(client.asa.api_url, timeout=5)
+            requests.get(client.asa.api_url, timeout=60)
 
     await deferToThread(untrusted)
 

@@ -294,7 +294,7 @@ async def test_a_body_without_end_is_not_read_to_it(
                 data=data,
                 verify=str(client.asa.certificate_path),
                 auth=client.auth,
-                timeout=20,
+                timeout=60,
             )
         except requests.RequestException as error:
             return type(error).__name__

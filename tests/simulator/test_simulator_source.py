@@ -4,7 +4,7 @@ Lines on real sockets, and the control port that asks for them.
 
 import json
 import re
-import socket
+import time
 from typing import Any
 
 import pytest
@@ -17,7 +17,9 @@ from twisted.internet.protocol import DatagramProtocol, Factory, Protocol
 from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThread
 
+from tests.ports import held_port
 from tests.simulator.test_simulator_traffic import BAD, GOOD, POLICY
+from tests.waiting import PATIENCE_SECONDS
 from tscm.simulator.matching import Packet
 from tscm.simulator.refusal import SimulatorUnavailable
 from tscm.simulator.service import AsaOptions, SimulatedAsa
@@ -84,11 +86,10 @@ def firewall(*targets: str, source: str = "", lines: tuple[str, ...] = POLICY) -
 
 
 async def until(done: Any) -> None:
-    for _ in range(500):
-        if done():
-            return
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not done():
+        assert time.monotonic() < deadline, "it did not come to pass in time"
         await deferLater(reactor, 0.01)
-    raise AssertionError("it did not come to pass in 5 s")
 
 
 @pytest_twisted.ensureDeferred
@@ -172,8 +173,8 @@ async def test_without_permit_hostdown_a_lost_collector_stops_new_connections(
     permit: bool,
 ) -> None:
     collector, udp = Collector(), Datagrams()
-    port = reactor.listenTCP(0, collector, interface="127.0.0.1")
-    number = port.getHost().port
+    number = held_port()
+    port = reactor.listenTCP(number, collector, interface="127.0.0.1")
     witness = reactor.listenUDP(0, udp, "127.0.0.1", 65535)
     lines = (*POLICY, "logging permit-hostdown") if permit else POLICY
     asa = firewall(
@@ -210,9 +211,7 @@ async def test_without_permit_hostdown_a_lost_collector_stops_new_connections(
 
 @pytest_twisted.ensureDeferred
 async def test_while_the_collector_is_away_a_logging_queue_of_lines_waits() -> None:
-    with socket.socket() as reserved:
-        reserved.bind(("127.0.0.1", 0))
-        number = reserved.getsockname()[1]
+    number = held_port()
     asa = firewall(f"tcp://127.0.0.1:{number}", lines=(*POLICY, "logging queue 50"))
     asa.startService()
     packets = [Packet(source="192.0.2.66", destination="10.0.0.4", sport=n) for n in range(200)]
@@ -307,9 +306,7 @@ async def test_the_control_port_passes_traffic_and_tells_what_came_of_it() -> No
 
 @pytest_twisted.ensureDeferred
 async def test_traffic_waits_for_a_collector_that_was_never_reached() -> None:
-    with socket.socket() as reserved:
-        reserved.bind(("127.0.0.1", 0))
-        number = reserved.getsockname()[1]
+    number = held_port()
     asa = firewall(f"tcp://127.0.0.1:{number}")
     asa.startService()
     assert asa.control_url is not None
@@ -334,7 +331,7 @@ async def test_a_page_in_a_browser_cannot_use_the_control_port() -> None:
     url = f"{asa.control_url}/reload"
 
     def send() -> int:
-        return requests.post(url, headers={"Origin": "https://example.com"}, timeout=5).status_code
+        return requests.post(url, headers={"Origin": "https://example.com"}, timeout=60).status_code
 
     assert await deferToThread(send) == 403
     await asa.stopService()

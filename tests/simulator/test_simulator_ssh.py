@@ -85,7 +85,7 @@ class Screen:
         found: Deferred[str] = Deferred()
         self._waiting = wanted, found
         self._look()
-        return found.addTimeout(20, reactor)
+        return found.addTimeout(60, reactor)
 
     def type(self, line: str, wanted: str) -> "Deferred[str]":
         self.channel.write(line.encode() + b"\r")

@@ -157,7 +157,7 @@ def tsadmin(root: Path, *words: str) -> bytes:
     return subprocess.run(
         [sys.executable, "-m", "tscm", "--root", str(root), *words],
         capture_output=True,
-        timeout=30,
+        timeout=60,
         check=True,
     ).stdout
 

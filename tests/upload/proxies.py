@@ -11,13 +11,9 @@ from pathlib import Path
 
 from attrs import define
 
+from tests.ports import held_port
+
 USER, PASSWORD = "collector", "s3cret:with colon"
-
-
-def free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
 
 
 @define(eq=False)
@@ -37,7 +33,7 @@ class Proxy:
     def stop(self) -> None:
         self.process.terminate()
         try:
-            self.process.wait(10)
+            self.process.wait(60)
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
@@ -47,7 +43,7 @@ class Proxy:
 def _started(command: list[str], port: int, log: Path) -> Proxy:
     with log.open("ab") as out:
         process = subprocess.Popen(command, stdout=out, stderr=out)
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while True:
         with socket.socket() as probe:
             if probe.connect_ex(("127.0.0.1", port)) == 0:
@@ -59,7 +55,7 @@ def _started(command: list[str], port: int, log: Path) -> Proxy:
 
 def tinyproxy(folder: Path, allowed_port: int) -> Proxy:
     folder.mkdir()
-    port = free_port()
+    port = held_port()
     settings = folder / "tinyproxy.conf"
     # its settings cannot hold every password
     settings.write_text(
@@ -73,7 +69,7 @@ def squid(_: Path, allowed_port: int) -> Proxy:
     # Started by root it works as another user, who cannot look into the folders of pytest.
     folder = Path(tempfile.mkdtemp(prefix="squid-"))
     folder.chmod(0o777)
-    port = free_port()
+    port = held_port()
     crypted = subprocess.run(
         ["openssl", "passwd", "-apr1", "-stdin"],
         input=PASSWORD,

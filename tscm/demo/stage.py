@@ -85,7 +85,7 @@ class Stage:
     manager: Child = field(init=False)
     firewalls: list[Firewall] = field(factory=list, init=False)
     listeners: Mapping[str, list[str]] = field(factory=dict, init=False)
-    _logs_port: int = field(default=0, init=False)
+    _logs_place: socket.socket | None = field(default=None, init=False)
 
     def __attrs_post_init__(self) -> None:
         self.layout = Layout(self.folder / "root")
@@ -119,7 +119,9 @@ class Stage:
         """
         ready = self.folder / "logs.ready"
         ready.unlink(missing_ok=True)
-        self._logs_port = self._logs_port or free_port()
+        if self._logs_place is None:
+            self._logs_place = held_place()
+        port = self._logs_place.getsockname()[1]
         self.logs = Child(
             "log-service",
             (
@@ -127,7 +129,7 @@ class Stage:
                 "--root",
                 str(self.layout.root),
                 "--logs",
-                f"{HOST}:{self._logs_port}",
+                f"{HOST}:{port}",
                 "--ready",
                 str(ready),
             ),
@@ -135,7 +137,7 @@ class Stage:
         )
         self.logs.start()
         told = self.logs.wait_ready(ready)
-        return f"https://{HOST}:{self._logs_port}", str(told["certificate"])
+        return f"https://{HOST}:{port}", str(told["certificate"])
 
     # -- manager ----------------------------------------------------------------
 
@@ -215,10 +217,18 @@ class Stage:
         ]
         for child in children:
             child.stop()
+        if self._logs_place is not None:
+            self._logs_place.close()
 
 
-def free_port() -> int:
-    """A port that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        return int(probe.getsockname()[1])
+def held_place() -> socket.socket:
+    """
+    A port that nobody else gets while this socket is open, and at which a child may listen, again and again.
+
+    It is bound and does not listen: a listener with SO_REUSEADDR may join it, and while there is none,
+    connections are refused.
+    """
+    held = socket.socket()
+    held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    held.bind((HOST, 0))
+    return held
