@@ -23,6 +23,7 @@ from tscm.ledger import balance, differences_of
 from tscm.model import Json, Progress, Report
 from tscm.schedule import in_slices
 from tscm.settings.files import open_device
+from tscm.upload.outcome import UploadOutcome
 from tscm.upload.service import UploadService
 
 if TYPE_CHECKING:
@@ -203,10 +204,27 @@ class NodeOperations:
 
     async def upload_logs(self, name: str, report: Report) -> Json:
         """See `Operations`."""
+        if self._node.device(name).upload is None:
+            return self._rotate(name)
         upload = self._upload_of(name)
         self._refuse_sealed(name)
         outcome = await upload.upload_now(report)
         return {"name": name, **attrs.asdict(outcome), "sentence": str(outcome)}
+
+    def _rotate(self, name: str) -> Json:
+        """The log of a device that uploads nothing; says why it does not."""
+        node = self._node
+        sealed = node.spool.seal(name)
+        done = "the log is rotated" if sealed else "no line came since the log was last rotated"
+        if node.spool.figures(name)["fault"]:
+            done = f"the log cannot be rotated: it {node.spool.figures(name)['fault']}"
+        why = node.faults.get(name) or UploadOff(name, set_up=node.node.upload.url is not None)
+        return {
+            "name": name,
+            **attrs.asdict(UploadOutcome()),
+            "rotated": sealed,
+            "sentence": f"{done}; {why}",
+        }
 
     def _upload_of(self, name: str) -> UploadService:
         rooms = self._node.device(name)

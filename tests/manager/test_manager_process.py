@@ -304,3 +304,19 @@ def test_it_stops_in_order(manager: Manager) -> None:
     assert "Traceback" not in manager.said()
     manager.start()
     assert manager.ask("/v1/ledger")["devices"]["fw"]["unclean_stops"] == 0
+
+
+def test_a_log_is_rotated_also_where_nothing_is_uploaded(manager: Manager) -> None:
+    manager.write_device("fw")
+    manager.start()
+    send_udp(manager.port("udp"), b"<166>one", b"<166>two")
+    manager.when_lines("fw", 2)
+    done = manager.command("POST", "/v1/devices/fw/logs")["result"]
+    assert (done["rotated"], done["lines"]) == (True, 0)
+    assert done["sentence"].startswith("the log is rotated; logs of fw are not uploaded: ")
+    assert (manager.layout.device_log("fw") / f"syslog.{0:020d}").exists()
+    assert (manager.layout.device_log("fw") / "syslog").stat().st_size == 0
+    again = manager.command("POST", "/v1/devices/fw/logs")["result"]
+    assert again["rotated"] is False
+    assert again["sentence"].startswith("no line came since the log was last rotated; ")
+    assert "error" in manager.command("POST", "/v1/devices/nobody/logs")

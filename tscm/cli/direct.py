@@ -82,7 +82,7 @@ class DirectBackend:
         """See `Backend`."""
         del report
         self._known(name)
-        raise ManagerDown("an upload of logs")
+        raise ManagerDown("rotating and uploading logs")
 
     def batches_aside(self, name: str) -> Json:
         """See `Backend`; by the files alone."""

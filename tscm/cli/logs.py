@@ -31,7 +31,7 @@ def command(
     json_output: bool,
 ) -> None:
     """
-    Rotate the log of a device and upload what waits, now.
+    Rotate the log of a device and upload what waits, now; where nothing is uploaded, rotate alone.
 
     A batch that the log service refused for good three times is set aside, so that those behind it
     go on: --aside lists them, --send sends one again, --drop gives one up.

@@ -16,6 +16,8 @@ from tscm.spool.names import LogFolder, cursor_readers, log_names
 from tscm.spool.state import LogState, decode_state
 from tscm.spool.text import LiveText, count_lines
 
+_TRIES = 10
+
 
 @frozen(kw_only=True)
 class LogSummary:
@@ -97,12 +99,28 @@ def list_logs(disk: Disk, logs: Path) -> list[LogSummary]:
 def view_log(disk: Disk, logs: Path, name: str) -> LogView:
     """One log as its files tell it.  Raises `FileNotFoundError` where there is none, `OSError`."""
     folder = LogFolder(logs / name)
+    for _ in range(_TRIES):
+        data = disk.read_file(folder.catalogue) or b""
+        view = _view(disk, folder, name, data)
+        if (disk.read_file(folder.catalogue) or b"") == data:
+            break  # else a segment was sealed, compressed or deleted in the midst of it
+    return view
+
+
+def _view(disk: Disk, folder: LogFolder, name: str, data: bytes) -> LogView:
+    """
+    A look in the order in which nothing can seem to lack: what points into the text before the text.
+    """
     names = disk.names(folder.path)
     spool_names = disk.names(folder.spool)
-    records, bad, loose = _records(disk.read_file(folder.catalogue) or b"")
-    live_bytes, live_lines = count_live(disk, folder)
+    cursors = {
+        reader: decode_cursor(disk.read_file(folder.cursor(reader)) or b"")
+        for reader in cursor_readers(spool_names)
+    }
+    records, bad, loose = _records(data)
     base = records[-1].end if records else 0
     index = disk.read_file(folder.index(base))
+    live_bytes, live_lines = count_live(disk, folder)
     return LogView(
         name=name,
         folder=folder,
@@ -112,10 +130,7 @@ def view_log(disk: Disk, logs: Path, name: str) -> LogView:
         live_bytes=live_bytes,
         live_lines=live_lines,
         live_index=read_index(index) if index else None,
-        cursors={
-            reader: decode_cursor(disk.read_file(folder.cursor(reader)) or b"")
-            for reader in cursor_readers(spool_names)
-        },
+        cursors=cursors,
         state=decode_state(disk.read_file(folder.state)),
         names=tuple(names),
         spool_names=tuple(spool_names),

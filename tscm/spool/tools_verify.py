@@ -2,11 +2,13 @@
 Holding a log's files against each other, offline: what does not fit, and what helps.
 """
 
-from collections.abc import Iterator
+import re
+import time
+from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from tscm.spool.catalogue import CHECKED, Segment
 from tscm.spool.compress import CompressedDamaged, text_crc
@@ -17,6 +19,9 @@ from tscm.spool.text import count_lines, open_text
 from tscm.spool.tools_list import LogView, count_live, view_log
 
 _REPAIR = "`tsadmin spool repair` mends it"
+_LOOKS = 4
+_LOOK_SECONDS = 0.3
+_NUMBERS = re.compile(r"[0-9]+")
 _NOTHING = "nothing can bring it back; readers pass it and count it as lost"
 
 
@@ -39,20 +44,75 @@ class Finding:
         return f"{self.where}: {self.wrong}; {self.remedy}"
 
 
-def verify_log(disk: Disk, logs: Path, name: str) -> list[Finding]:
+def verify_log(
+    disk: Disk, logs: Path, name: str, rest: Callable[[float], None] = time.sleep
+) -> list[Finding]:
     """
     Everything that is wrong with one log; reads all of its text.  Raises `OSError`.
 
-    For a log that no manager has open: in one that is being written, the end moves.
+    In a log that a manager may have open, what seems wrong is looked at again and again, with a *rest*
+    between: segments are sealed, compressed and deleted meanwhile.  Only what stays wrong is told.
     """
     view = view_log(disk, logs, name)
+    found = _findings(disk, view, view.kept)
+    for _ in range(0 if view.state and view.state.clean else _LOOKS):
+        doubted = {_what(one) for one in found if one.harm != "note"}
+        if not doubted:
+            break
+        rest(_LOOK_SECONDS)
+        places = {where for where, _ in doubted}
+        view = view_log(disk, logs, name)
+        kept = [one for one in view.kept if not places.isdisjoint(_places(view, one))]
+        again = _findings(disk, view, kept)
+        found = [one for one in again if one.harm == "note" or _what(one) in doubted]
+    return found
+
+
+def _findings(disk: Disk, view: LogView, kept: Sequence[Segment]) -> list[Finding]:
+    """What a look shows, *kept* being the sealed segments whose text is read."""
+    found = [*_list(view)]
+    if _is_sealing(disk, view):
+        found.append(
+            Finding(
+                str(view.folder.live),
+                "is about to become a sealed segment",
+                "note",
+                "a manager, or the next start, ends that",
+            )
+        )
+        last = view.records[-1]
+        view = evolve(view, records=view.records[:-1])
+        kept = [one for one in kept if one.start != last.start]
     return [
-        *_list(view),
-        *(finding for segment in view.kept for finding in _segment(disk, view, segment)),
+        *found,
+        *(finding for segment in kept for finding in _segment(disk, view, segment)),
         *_live(view),
         *_cursors(disk, view),
         *_others(view),
     ]
+
+
+def _is_sealing(disk: Disk, view: LogView) -> bool:
+    """
+    Does the list have a segment whose text still stands in `syslog`?
+
+    So it is for a moment in each seal, and for good after a crash in that moment.
+    """
+    if not view.records or view.records[-1].gone or not disk.size_of(view.folder.live):
+        return False
+    last = view.records[-1]
+    sealed = disk.size_of(view.folder.segment(last.start))
+    packed = disk.size_of(view.folder.compressed(last.start))
+    return sealed is None and packed is None and disk.size_of(view.folder.next) is not None
+
+
+def _what(finding: Finding) -> tuple[str, str]:
+    """A finding but for its numbers, which move in a log that is written."""
+    return finding.where.removesuffix(".zst"), _NUMBERS.sub("#", finding.wrong)
+
+
+def _places(view: LogView, segment: Segment) -> set[str]:
+    return {str(view.folder.segment(segment.start)), str(view.folder.index(segment.start))}
 
 
 def _list(view: LogView) -> Iterator[Finding]:
