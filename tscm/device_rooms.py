@@ -181,7 +181,12 @@ class DeviceRooms:
         node = self._node
         reader = node.spool.reader(self.settings.name, name, at_end=True)
         self.forward[name] = ForwardService(
-            node.reactor, node.quick, reader, target, resolver=node.resolver
+            node.reactor,
+            node.quick,
+            reader,
+            target,
+            resolver=node.resolver,
+            resolve_seconds=node.node.intake.resolve_seconds,
         )
         self.forward[name].startService()
 

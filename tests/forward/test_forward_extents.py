@@ -3,6 +3,7 @@ Blocks that the kernel sends from the log's file: the same bytes, the same count
 """
 
 import os
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -52,7 +53,7 @@ def fill(spool: SpoolService) -> bytes:
     for segment in range(6):
         for part in range(4):
             one = run(500, at, escaped=segment == 3 and part == 2)
-            spool.append("fw", [one], 1000.0 + at)
+            spool.append("fw", [one], time.time())
             wanted += one.data.replace(b"\x10n", b" ")
             at += 500
         if segment < 5:

@@ -2,6 +2,7 @@
 The forwarder on the real spool.
 """
 
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -47,7 +48,7 @@ async def one_life(
     service = ForwardService(reactor, threads, reader, target, chance=lambda: 0.0)
     service.startService()
     for at in range(20):
-        assert spool.append("fw", [run(100, first + at * 100)], 1000.0)
+        assert spool.append("fw", [run(100, first + at * 100)], time.time())
     if first % 4000:
         await until(lambda: service.figures()["sent"] > 0)
         siem.reset_all()

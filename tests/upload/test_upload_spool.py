@@ -2,6 +2,7 @@
 The uploader on the real spool: rotation, retention and restarts under it.
 """
 
+import time
 from collections.abc import AsyncIterator
 from functools import partial
 from pathlib import Path
@@ -99,7 +100,7 @@ async def test_every_policy_line_is_stored_once_over_rotation_restarts_and_lost_
     at = 0
     for _ in range(3):
         for _ in range(40):
-            assert spool.append("fw", [batch(at)], 1000.0 + at)
+            assert spool.append("fw", [batch(at)], time.time())
             at += 10
         server.late = service_with_moods
         first = uploader(spool, threads, tmp_path, url)

@@ -4,6 +4,11 @@ Datagrams to a receiver, one a line, in batches within a rate.
 UDP has no answer.  What there is to go by is used: the socket is connected, so that an ICMP
 error about a datagram comes back to it; the first line of a connection goes alone, and lines
 count as sent only when no error came back for a while.
+
+Nothing tells that a receiver's buffer is full.  The kernel's default one (212,992 bytes, in which
+each datagram counts with some hundred bytes of its own) holds 160 to 270 lines, so that what
+came at once must not go at once: it is spread over a tenth of a second, in bursts that such a buffer
+takes several of.
 """
 
 import errno
@@ -20,12 +25,34 @@ from tscm.forward.link import Address, Chunk, Ended, Reactor, Source, ended_by
 from tscm.forward.outgoing import Outgoing, Sending, best_way
 from tscm.forward.stream import send_queue
 
-_BURST = 256  # datagrams in one turn of the reactor
+_SPREAD_SECONDS = 0.1  # what waits is spread over so long, within the rate
+_PIECE = 64  # datagrams in one burst
+_PIECE_MOST = 256  # and where so many wait that more have to go in a millisecond
+_TICK_SECONDS = 0.001  # between two bursts at least: the reactor's own grain
+_UNPACED = _PIECE_MOST / _TICK_SECONDS  # lines a second that go with each turn of the reactor
+_LATE_SECONDS = 0.01  # a reactor that was late makes up for so much
+_FILL_SECONDS = 0.05  # how much of a second's lines a burst may hold at a low rate
 _SETTLE_SECONDS = 0.25  # an ICMP error that comes later than this is not waited for
-_BURST_SECONDS = 0.05  # how much of a second's lines may go at once after a pause
 _SEND_BUFFER = 1 << 20
 _IP_RECVERR, _IPV6_RECVERR = 11, 25  # ip(7), ipv6(7); not in the socket module
 _BLOCKED = {errno.EAGAIN, errno.ENOBUFS, errno.EINTR}
+
+
+def pace(waiting: int, rate: float, limit: int) -> tuple[float, int]:
+    """
+    Lines a second, and how many of them in one burst, while so many lines wait.
+
+    *rate* is the one before, 0 where nothing waited: it only grows while lines wait, or the last of them
+    would go ever more slowly.  *limit* bounds it; 0 takes the bound away.
+    """
+    rate = max(rate, waiting / _SPREAD_SECONDS, _PIECE / _SPREAD_SECONDS)
+    burst = min(_PIECE_MOST, max(_PIECE, int(rate * _TICK_SECONDS)))
+    if limit:
+        rate = min(rate, float(limit))
+        burst = min(
+            _PIECE_MOST, max(1, int(limit * _FILL_SECONDS)), max(_PIECE, int(rate * _TICK_SECONDS))
+        )
+    return rate, burst
 
 
 @implementer(IReadWriteDescriptor)
@@ -45,8 +72,9 @@ class DatagramLink:
     _finishing: bool = field(default=False, init=False)
     _timer: Any = field(default=None, init=False)
     _proven: bool = field(default=False, init=False)  # the first datagram brought no error
-    _credit: float = field(default=1.0, init=False)
-    _credited_at: float = field(default=0.0, init=False)
+    _first_at: float | None = field(default=None, init=False)  # when the first datagram went
+    _rate: float = field(default=0.0, init=False)  # lines a second while lines wait; 0: none do
+    _due: float = field(default=0.0, init=False)  # when the next burst is to go
     _outgoing: Outgoing = field(init=False)
     _taken: int = field(default=0, init=False)
     _marks: deque[tuple[float, int]] = field(factory=deque, init=False)
@@ -118,21 +146,21 @@ class DatagramLink:
             self._end(ended_by(code, datagrams=True) if code else Ended("connection failed"))
 
     def _pump(self) -> None:
-        """Send one burst; then go on in the reactor's next turn, or when there is credit."""
+        """Send one burst; the timer for the next is set, unless nothing waits or the socket is full."""
         self._timer = None
-        room = _BURST
-        while room:
-            if not self._outgoing and not self._pull():
-                return
-            allowed = self._allowed(room)
-            if not allowed:
-                return
-            sent, error = self._outgoing.send(self._socket, allowed)
-            self._credit -= sent
-            room -= sent
+        if not self._outgoing and not self._pull():
+            self._rate = 0.0
+            return
+        room = self._allowed()
+        taken = 0
+        while room > taken and (self._outgoing or self._pull()):
+            sent, error = self._outgoing.send(self._socket, room - taken)
+            taken += sent
             if error and not self._goes_on_after(error):
+                self._paid(taken)
                 return
-        self._timer = self._reactor.callLater(0, self._pump)
+        if room:
+            self._timer = self._reactor.callLater(self._paid(taken), self._pump)
 
     def _goes_on_after(self, error: int) -> bool:
         if error in _BLOCKED:
@@ -160,26 +188,33 @@ class DatagramLink:
         self._outgoing = self._sending(chunk)
         return True
 
-    def _allowed(self, most: int) -> int:
+    def _allowed(self) -> int:
         """How many may go now; where it is none, a timer is set for when."""
-        now, rate = self._reactor.seconds(), self._lines_per_second
+        now = self._reactor.seconds()
         if not self._proven:
-            if self._credit >= 1:
-                self._credited_at = now
+            if self._first_at is None:
+                self._first_at = now
                 return 1
-            self._proven = now - self._credited_at >= _SETTLE_SECONDS
+            self._proven = now - self._first_at >= _SETTLE_SECONDS
             if not self._proven:
                 self._timer = self._reactor.callLater(_SETTLE_SECONDS, self._pump)
                 return 0
-        if not rate:
-            return most
-        fill = max(1.0, rate * _BURST_SECONDS)
-        self._credit = min(fill, self._credit + (now - self._credited_at) * rate)
-        self._credited_at = now
-        if self._credit >= 1:
-            return min(most, int(self._credit))
-        self._timer = self._reactor.callLater(max((1 - self._credit) / rate, 0.002), self._pump)
-        return 0
+        fresh = not self._rate
+        waiting = len(self._outgoing) + self._source.waiting()
+        self._rate, burst = pace(waiting, self._rate, self._lines_per_second)
+        self._due = max(self._due, now if fresh else now - _LATE_SECONDS)
+        if self._due > now:
+            self._timer = self._reactor.callLater(max(self._due - now, _TICK_SECONDS), self._pump)
+            return 0
+        return burst
+
+    def _paid(self, sent: int) -> float:
+        """Note what went; seconds until the next burst."""
+        if not self._rate:  # the first one, on trial
+            return _SETTLE_SECONDS
+        self._due += sent / self._rate
+        wait = self._due - self._reactor.seconds()
+        return wait if wait > _TICK_SECONDS else _TICK_SECONDS * (self._rate < _UNPACED)
 
     def left(self) -> int:
         """Datagrams that left the socket's queue and about which no error came back in time."""

@@ -42,6 +42,7 @@ class Feed:
     _counted: int = field(init=False)  # lines before this offset were confirmed earlier
 
     _read_until: int = field(default=0, init=False)
+    _line_bytes: float = field(default=200.0, init=False)  # of a line, by the last block
 
     def __attrs_post_init__(self) -> None:
         self._next = self.reader.position.offset
@@ -79,6 +80,7 @@ class Feed:
         chunk = self._shape(block, self.reader.origins)
         self._window.wrote(Piece(block.start, block.end, fresh, position + chunk.size))
         self._next = block.end
+        self._line_bytes = len(block.data) / block.lines if block.lines else self._line_bytes
         self.repeated += block.lines - fresh
         self.altered += chunk.altered
         self.cut += chunk.cut
@@ -103,6 +105,11 @@ class Feed:
             self.sent += passed.lines
             self.rate.note(self.sent, now)
         return True
+
+    @property
+    def waiting(self) -> int:
+        """About how many lines `more` has still to give."""
+        return int(max(0, self.reader.end - self._next) / self._line_bytes)
 
     @property
     def idle(self) -> bool:

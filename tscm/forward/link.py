@@ -21,12 +21,14 @@ class Ended:
     Why a connection is over.
 
     *reset* says that the peer may have thrown away what its kernel had acknowledged; a
-    connection that the peer closed in good order was read to its end.
+    connection that the peer closed in good order was read to its end.  *idle* says that the peer
+    had ended its side and there was nothing to send any more.
     """
 
     sentence: str
     reset: bool = False
     stopped: bool = False
+    idle: bool = False
 
 
 @frozen
@@ -85,6 +87,9 @@ class Source(Protocol):
         """
         The next chunk for a connection that has been given *position*; None: wait for `wake`.
         """
+
+    def waiting(self) -> int:
+        """About how many lines `more` has still to give."""
 
     def connected(self) -> None:
         """The connection can be used."""

@@ -55,7 +55,8 @@ class Whereabouts:
     _turn: int = field(default=0, init=False)
     _asked: Deferred[Sequence[Address]] | None = field(default=None, init=False)
     _waiting: list[Deferred[None]] = field(factory=list, init=False)
-    _error: OSError | None = field(default=None, init=False)
+    error: OSError | None = field(default=None, init=False)
+    """Why the last look-up failed; None after one that did not."""
 
     def __attrs_post_init__(self) -> None:
         try:
@@ -73,6 +74,23 @@ class Whereabouts:
         except ValueError:
             return False
         return True
+
+    def look_again(self) -> Deferred[None]:
+        """
+        Ask anew; fires when the answer is there, also where it is an error.  One question at a time.
+        """
+        self._ask()
+        answered: Deferred[None] = Deferred()
+        if self._asked is None:
+            return succeed(None)
+        self._waiting.append(answered)
+        return answered
+
+    def still_at(self, address: Address) -> bool:
+        """Whether *address* is among those that the last good answer gave."""
+        return any(
+            (family, place[:2]) == (address[0], address[1][:2]) for family, place in self._known
+        )
 
     def next_address(self) -> Deferred[Address]:
         """
@@ -100,7 +118,7 @@ class Whereabouts:
                 if timer is not None and timer.active():
                     timer.cancel()
         if not self._known:
-            raise self._error or OSError("no address")
+            raise self.error or OSError("no address")
         return self._pick()
 
     def _give_up(self, answered: Deferred[None]) -> None:
@@ -122,13 +140,14 @@ class Whereabouts:
         asked.addBoth(self._over)
 
     def _answered(self, addresses: Sequence[Address]) -> None:
+        self.error = None
         if list(addresses) != list(self._known):
             self._known, self._turn = addresses, 0
 
     def _unanswered(self, failure: Failure) -> None:
         failure.trap(OSError)
         assert isinstance(failure.value, OSError)
-        self._error = failure.value
+        self.error = failure.value
 
     def _over(self, result: object) -> object:
         self._asked = None

@@ -51,6 +51,7 @@ class ForwardService(Service):
     target: Target
     _resolver: Resolver | None = None
     _chance: Callable[[], float] = random.random
+    _resolve_seconds: float = 300.0
     _feed: Feed = field(init=False)
     _whereabouts: Whereabouts = field(init=False)
     _link: Link | None = field(default=None, init=False)
@@ -71,6 +72,12 @@ class ForwardService(Service):
     _moved_at: float = field(default=0.0, init=False)
     _connected_at: float | None = field(default=None, init=False)
     _proving_since: float = field(default=0.0, init=False)
+    _sent_before: int = field(default=0, init=False)  # lines sent by earlier connections
+    _nothing_waited: bool = field(default=False, init=False)
+    _eager: bool = field(default=False, init=False)  # the next line ends the pause
+    _looking: Any = field(default=None, init=False)
+    _moving: bool = field(default=False, init=False)  # to another address of its name
+    _name_lost: bool = field(default=False, init=False)
     _retry_at: float | None = field(default=None, init=False)
     _last_error: str | None = field(default=None, init=False)
     _last_error_at: float | None = field(default=None, init=False)
@@ -123,7 +130,11 @@ class ForwardService(Service):
     async def _connect_again_and_again(self) -> None:
         while self.running:
             try:
-                self._failed(await self._once())
+                ended = await self._once()
+                if self._moving:
+                    self._moving = False
+                    continue
+                self._failed(ended)
             except CancelledError:
                 break
             except Exception:  # noqa: BLE001 - nothing may end the forwarding for good
@@ -155,6 +166,7 @@ class ForwardService(Service):
         """One connection, from its opening to its end."""
         self._state, self._address = "connecting", address
         self._feed.begin()
+        self._sent_before = self._feed.sent
         ended: Deferred[Ended] = Deferred()
         self._link_ended = ended
         self._link = self._open(address)
@@ -166,6 +178,7 @@ class ForwardService(Service):
             why = await ended
         if self._stuck():
             self._connected_at = None  # it proved nothing, however long it lived
+        self._nothing_waited = not self._feed.backlog_bytes
         self._let_go()
         self._feed.end(reset=why.reset)
         return why
@@ -176,9 +189,10 @@ class ForwardService(Service):
 
     def _let_go(self) -> None:
         self._link = None
-        if self._settling is not None:
-            self._settling.cancel()
-            self._settling = None
+        for timer in (self._settling, self._looking):
+            if timer is not None and timer.active():
+                timer.cancel()
+        self._settling = self._looking = None
 
     def _open(self, address: Address) -> Link:
         target = self.target
@@ -197,10 +211,9 @@ class ForwardService(Service):
         return StreamLink(self._reactor, self, address, *limits)
 
     def _failed(self, why: Ended) -> None:
-        now = self._reactor.seconds()
-        lived = self._connected_at is not None and now - self._proving_since > _PROVEN_SECONDS
-        self._failures = 1 if lived else self._failures + 1
+        self._failures = 1 if self._has_proven() else self._failures + 1
         self._connected_at = None
+        self._eager = why.idle
         if why.stopped:
             return
         self._last_error, self._last_error_at = why.sentence, wall_seconds(self._reactor)
@@ -213,6 +226,18 @@ class ForwardService(Service):
                 device=self._reader.device,
                 sentence=why.sentence,
             )
+
+    def _has_proven(self) -> bool:
+        """
+        Whether the connection that ended was of use, so that the back-off begins afresh.
+
+        One that carried lines was, and one that lived for a while with nothing to carry; not one
+        that only repeated what earlier ones had carried.
+        """
+        if self._connected_at is None:
+            return False
+        lived = self._reactor.seconds() - self._proving_since > _PROVEN_SECONDS
+        return self._feed.sent > self._sent_before or (lived and self._nothing_waited)
 
     async def _rest(self) -> None:
         delay = backoff(self._failures, self._chance())
@@ -253,6 +278,12 @@ class ForwardService(Service):
         self._connections += 1
         self._proving_since = self._moved_at = self._reactor.seconds()
         self._connected_at = wall_seconds(self._reactor)
+        if self.target.protocol == "UDP" and not self._whereabouts.literal:
+            self._look_later()
+
+    def waiting(self) -> int:
+        """See `Source`."""
+        return self._feed.waiting
 
     def unsendable(self) -> None:
         """See `Source`."""
@@ -267,6 +298,45 @@ class ForwardService(Service):
         assert self._link_ended is not None
         self._link_ended.callback(ended)
 
+    # -- where a name leads -----------------------------------------------------
+
+    def _look_later(self) -> None:
+        self._looking = self._reactor.callLater(self._resolve_seconds, self._look_again)
+
+    def _look_again(self) -> None:
+        """
+        Over UDP nothing tells that nobody is at an address any more, so its name is asked for again.
+        """
+        self._looking = None
+        link, asked = self._link, self._whereabouts.look_again()
+        asked.addCallback(lambda _: self._looked(link))
+
+    def _looked(self, link: Link | None) -> None:
+        if link is None or link is not self._link or self._address is None:
+            return
+        error = self._whereabouts.error
+        if error is not None and not self._name_lost:
+            self._log.warn(
+                "{target} of device {device} has a name that does not resolve any more: {cause}; its "
+                "last address {address} stays in use",
+                target=str(self.target),
+                device=self._reader.device,
+                cause=error.strerror or str(error),
+                address=str(self._address[1][0]),
+            )
+        self._name_lost = error is not None
+        if self._whereabouts.still_at(self._address):
+            self._look_later()
+            return
+        self._log.info(
+            "{target} of device {device} is not at {address} any more",
+            target=str(self.target),
+            device=self._reader.device,
+            address=str(self._address[1][0]),
+        )
+        self._moving = True
+        link.close()
+
     # -- progress ---------------------------------------------------------------
 
     def _notice(self) -> None:
@@ -279,6 +349,9 @@ class ForwardService(Service):
         if not self.running:
             return
         self._feed.lag.note(self._reader.end, self._reactor.seconds())
+        if self._state == "waiting" and self._eager and self._pause is not None:
+            self._eager = False  # a peer that takes lines and is gone while there are none
+            self._pause.cancel()
         if self._waking is None:
             self._waking = self._reactor.callLater(_LINGER_SECONDS, self._wake)
 
@@ -341,6 +414,7 @@ class ForwardService(Service):
             "state": self._state,
             "sentence": self._sentence(now),
             "address": None if self._address is None else str(self._address[1][0]),
+            "name_fault": self._name_fault,
             "connected_at": self._connected_at,
             "connections": self._connections,
             "lag_seconds": round(feed.lag.lag(self._reader.position.offset, now), 3),
@@ -359,7 +433,22 @@ class ForwardService(Service):
             "last_error_at": self._last_error_at,
         }
 
+    @property
+    def _name_fault(self) -> str | None:
+        """Why the target's name could not be looked up last; its last address is used then."""
+        error = self._whereabouts.error
+        return None if error is None else error.strerror or str(error)
+
     def _sentence(self, now: float) -> str:
+        said = self._standing(now)
+        if self._name_fault is None or self._address is None or self._state == "off":
+            return said
+        return (
+            f"{said}; its name does not resolve ({self._name_fault}), so its last address "
+            f"{self._address[1][0]} stays in use: check the name and this host's name servers"
+        )
+
+    def _standing(self, now: float) -> str:
         target = str(self.target)
         if self._state == "connected":
             stalled = now - self._moved_at

@@ -25,6 +25,9 @@ from tscm.model import Extent
 _BURST_SECONDS = 0.003  # how long one connection may go on in one turn of the reactor
 _SEND_BUFFER = 512 << 10  # asked of the kernel, which doubles it: bounds what lies in the queue
 _KEEPALIVE_IDLE, _KEEPALIVE_INTERVAL, _KEEPALIVE_COUNT = 30, 10, 3
+_HALF_CLOSED_LOOK = 0.5  # how often a connection is looked at whose peer sends nothing any more
+_HALF_CLOSED_IDLE = 2.0  # how long it is kept with nothing on its way
+_TCP_CLOSE = 7  # tcp_states.h
 _NO_SENDFILE = {errno.EINVAL, errno.ENOSYS, errno.EIO}
 _BLOCKED = (BlockingIOError, InterruptedError)
 
@@ -41,6 +44,10 @@ def send_queue(sock: socket.socket) -> int:
 class StreamLink:
     """
     One TCP connection: pulls from its source while the socket takes it, reads only to see the end.
+
+    The end of what a peer sends is not the end of what it takes (RFC 9293, 3.6): a receiver may close its
+    own side at once and read on.  Such a connection goes on for as long as there is something
+    to acknowledge.  A peer that is gone answers the next bytes with a reset.
     """
 
     _reactor: Reactor
@@ -53,6 +60,10 @@ class StreamLink:
     _ended: bool = field(default=False, init=False)
     _finishing: bool = field(default=False, init=False)
     _limit: Any = field(default=None, init=False)
+    _watching: Any = field(default=None, init=False)  # set once the peer has ended its side
+    _left_then: int = field(default=0, init=False)  # what it had acknowledged by then
+    _left_last: int = field(default=0, init=False)
+    _moved_at: float = field(default=0.0, init=False)
     _taken: int = field(default=0, init=False)  # bytes that the source has given
     _extent: Extent | None = field(default=None, init=False)
     _extent_done: int = field(default=0, init=False)
@@ -99,6 +110,8 @@ class StreamLink:
 
     def doRead(self) -> Failure | None:
         """What a receiver says is of no interest, but that it closed is."""
+        if self._connecting and not self._has_connected():  # connected and closed in one turn
+            return None
         try:
             data = self._socket.recv(65536)
         except _BLOCKED:
@@ -109,8 +122,31 @@ class StreamLink:
         if data:
             self._heard(data)
         else:
-            self._end(Ended("closed the connection"))
+            self._peer_ended()
         return None
+
+    def _peer_ended(self) -> None:
+        """The peer sends nothing any more; whether it still takes lines has to be seen."""
+        if self._connecting or self._limit is not None:
+            self._end(Ended("closed the connection"))
+        elif self._watching is None and not self._ended:
+            self._reactor.removeReader(self)  # it would be ready for ever
+            self._left_then = self._left_last = self._acknowledged()
+            self._moved_at = self._reactor.seconds()
+            self._watching = self._reactor.callLater(_HALF_CLOSED_LOOK, self._watch)
+
+    def _watch(self) -> None:
+        """Nobody else sees a reset of a socket that is not read."""
+        now, left = self._reactor.seconds(), self._acknowledged()
+        if left != self._left_last:
+            self._left_last, self._moved_at = left, now
+        idle = left == self._taken and not self._finishing
+        if self._socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] == _TCP_CLOSE:
+            self._end(Ended("closed the connection", reset=True))
+        elif idle and now - self._moved_at >= _HALF_CLOSED_IDLE:
+            self._end(Ended("closed the connection", idle=True))
+        else:
+            self._watching = self._reactor.callLater(_HALF_CLOSED_LOOK, self._watch)
 
     def _heard(self, data: bytes) -> None:
         """Something came: of no interest here."""
@@ -206,6 +242,9 @@ class StreamLink:
         """Bytes that the peer's kernel has acknowledged."""
         if self._ended or self._connecting:
             return 0
+        return self._acknowledged()
+
+    def _acknowledged(self) -> int:
         return self._taken - self._waiting - send_queue(self._socket)
 
     def finish(self) -> None:
@@ -231,9 +270,14 @@ class StreamLink:
     def _end(self, ended: Ended) -> None:
         if self._ended:
             return
+        if self._watching is not None and not ended.stopped:
+            # A peer that had closed for good read all that it acknowledged, and nothing after.
+            went_on = self._acknowledged() > self._left_then
+            ended = Ended("closed the connection", reset=ended.reset and went_on, idle=ended.idle)
         self._ended = True
-        if self._limit is not None and self._limit.active():
-            self._limit.cancel()
+        for timer in (self._limit, self._watching):
+            if timer is not None and timer.active():
+                timer.cancel()
         self._limit = None
         self._reactor.removeReader(self)
         self._reactor.removeWriter(self)

@@ -113,7 +113,7 @@ class TlsLink(StreamLink):
         except ssl.SSLError as error:
             self._end(Ended(f"broke TLS off: {error.reason or error}", reset=True))
             return
-        self._end(Ended("closed the connection"))
+        self._peer_ended()
 
     def _pull(self) -> bool:
         if not (self._handshaking or self._finishing or self._ended):

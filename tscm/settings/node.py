@@ -128,7 +128,9 @@ class Intake:
         values.yes_no, True, doc="Take octet-counted messages on TCP and TLS (RFC 6587)."
     )
     resolve_seconds: int = setting(
-        values.whole(5, 86400), 300, doc="How often senders' names are looked up."
+        values.whole(5, 86400),
+        300,
+        doc="How often names of senders and of UDP targets are looked up.",
     )
 
 

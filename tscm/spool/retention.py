@@ -52,11 +52,15 @@ class RetentionRules:
 
         A segment without a time (a crash took it) goes by size alone.
         """
-        if oldest.gone or kept_bytes > self.max_mb * _MB:
+        if oldest.gone or self.is_over(kept_bytes):
             return SIZE
         if oldest.last_at and now - oldest.last_at > self.max_age_days * _DAY:
             return AGE
         return None
+
+    def is_over(self, kept_bytes: int) -> bool:
+        """Whether a log keeps more than it may."""
+        return kept_bytes > self.max_mb * _MB
 
     def missing(self, free_bytes: int, free_files: int, all_files: int) -> "Missing":
         """
@@ -139,16 +143,15 @@ class Retention:
     _doomed: list[Doomed] = field(factory=list, init=False)
     _changed: dict[str, DeviceLog] = field(factory=dict, init=False)
 
-    def over(self, log: DeviceLog, now: float) -> bool:
-        """Whether *log* by itself has a segment that a pass would take; touches the disk rarely."""
+    def over(self, log: DeviceLog) -> bool:
+        """
+        Whether *log* is larger than it may be; touches the disk rarely.  Age has time for a minute.
+        """
         try:
             oldest = log.oldest
         except OSError:  # the next pass meets it too, and tells
             return False
-        return (
-            oldest is not None
-            and self.rules.cause(oldest, log.live.end - oldest.start, now) is not None
-        )
+        return oldest is not None and self.rules.is_over(log.live.end - oldest.start)
 
     def lacks_room(self, root: Path) -> bool:
         """Whether the disk under *root* has less room than is to be kept free."""

@@ -376,12 +376,12 @@ class SpoolService(MultiService):
 
     def _look_at_room(self, grown: Sequence[DeviceLog]) -> None:
         """Have retention work soon where logs that have *grown* brought a bound too near for a minute."""
-        if self._retain_again is None and grown:
-            now = wall_seconds(self.clock)
-            if any(self._retention.over(log, now) for log in grown) or self._retention.lacks_room(
-                self.logs
-            ):
-                self._retain_soon()
+        if (
+            self._retain_again is None
+            and grown
+            and (any(map(self._retention.over, grown)) or self._retention.lacks_room(self.logs))
+        ):
+            self._retain_soon()
 
     def _retain_soon(self) -> None:
         if self.running and self._retain_again is None:
