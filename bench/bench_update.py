@@ -29,6 +29,7 @@ from tscm.model import AsaDriver
 from tscm.policy.cidr import Entries
 from tscm.policy.lists import PolicyList
 from tscm.retrieve.sources import ListSource
+from tscm.risks import Consent, Risk
 from tscm.secrets import Secret
 from tscm.settings.device import DeviceSettings
 from tscm.settings.node import NodeSettings
@@ -106,7 +107,12 @@ class Bench:
         return PolicyList(name=source.name, entries=Entries.of(texts), serial=self.serial)
 
     def open(
-        self, settings: DeviceSettings, node: NodeSettings, learnt: Mapping[str, Any], /, **_: bool
+        self,
+        settings: DeviceSettings,
+        node: NodeSettings,
+        learnt: Mapping[str, Any],
+        /,
+        **_: str | None,
     ) -> AsaDriver:
         return open_driver(settings, node, learnt, bounds=Bounds(read_seconds=120))
 
@@ -175,7 +181,7 @@ def _three_updates(
     bench = Bench(asa, size)
     if large:  # no device that is sold bears it
         asa.switches.update({"enforce_budget": False})
-        bench.job = evolve(bench.job, force=True)
+        bench.job = evolve(bench.job, consent=Consent(risks=frozenset(Risk)))
     whole, step = addresses(size), max(1, size // 100)
     changed = [*(one for n, one in enumerate(whole) if n % 100), *addresses(step, 2_000_000)]
     sent, requests, crashes = [], [], 0

@@ -12,6 +12,7 @@ from typing import Any
 from twisted.internet.defer import Deferred, DeferredSemaphore
 from twisted.python import log
 
+from tscm.risks import Consent, Risk
 from tscm.secrets import Secret
 from tscm.settings.device import DeviceSettings
 from tscm.settings.node import NodeSettings, PolicySettings
@@ -28,6 +29,8 @@ from tscm.upload.transport import Way
 
 DEVICE = "fw0"
 
+EVERYTHING = Consent(risks=frozenset(Risk))
+
 
 async def update(root: Path, wanted: Any, store: Store, updates: UpdateService) -> None:
     """
@@ -40,7 +43,7 @@ async def update(root: Path, wanted: Any, store: Store, updates: UpdateService) 
         for turn in cycle(wanted["turns"]):
             publish(Path(turn), Path(wanted["published"]))
             began = time.monotonic()
-            outcome = await updates.update_now(DEVICE, lambda _: None, force=True)
+            outcome = await updates.update_now(DEVICE, lambda _: None, consent=EVERYTHING)
             took = time.monotonic() - began
             done.write(f"{outcome.result} in {took:.1f} s {outcome.error or ''}\n")
 

@@ -20,6 +20,7 @@ from twisted.logger import LogEvent
 from tscm.control import ControlService
 from tscm.errors import ControlUnavailable, DeviceUnknown
 from tscm.model import Json, Progress, Report
+from tscm.risks import Consent
 from tscm.settings.layout import Layout
 
 
@@ -54,15 +55,17 @@ class FakeOperations:
     async def remove_device(self, name: str) -> Json:
         return {"name": name, "lines": "no logging host"}
 
-    async def update_device(self, name: str, report: Report, *, force: bool) -> Json:
-        raise ZeroDivisionError(f"{name} {force}")
+    async def update_device(self, name: str, report: Report, *, consent: Consent) -> Json:
+        raise ZeroDivisionError(f"{name} {list(consent.words)}")
 
-    async def plan_device(self, name: str, report: Report, *, force: bool) -> Json:
+    async def plan_device(
+        self, name: str, report: Report, *, consent: Consent, survey: bool
+    ) -> Json:
         if name == "slow":
             report(Progress(phase="plan", text="begun"))
             await self.goes_on
             self.asked.append("ended")
-        return {"name": name, "force": force}
+        return {"name": name, "accept": list(consent.words)}
 
     async def upload_logs(self, name: str, report: Report) -> Json:
         return {"name": b"no JSON" if name == "bytes" else name}
@@ -82,8 +85,8 @@ class FakeOperations:
     async def policy(self, name: str, question: str, body: Json, report: Report) -> Json:
         return {"name": name, question: body}
 
-    async def purge_device(self, name: str, report: Report, *, force: bool) -> Json:
-        return {"name": name, "force": force}
+    async def purge_device(self, name: str, report: Report, *, consent: Consent) -> Json:
+        return {"name": name, "accept": list(consent.words)}
 
     async def doctor(self, name: str | None, report: Report) -> Json:
         self.asked.append(("doctor", name))
@@ -230,8 +233,8 @@ async def test_questions_about_a_policy_reach_the_operations(
     path, _ = control
     answer = await call(path, "POST", "/v1/devices/a/policy/why", {"address": "192.0.2.1"})
     assert json.loads(answer.text)["result"] == {"name": "a", "why": {"address": "192.0.2.1"}}
-    answer = await call(path, "POST", "/v1/devices/a/purge", {"force": True})
-    assert json.loads(answer.text)["result"] == {"name": "a", "force": True}
+    answer = await call(path, "POST", "/v1/devices/a/purge", {"accept": ["take_over"]})
+    assert json.loads(answer.text)["result"] == {"name": "a", "accept": ["take_over"]}
     assert (await call(path, "GET", "/v1/devices/a/policy/history")).json() == {"name": "a"}
 
 

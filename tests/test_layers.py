@@ -13,6 +13,7 @@ RANK = {
     "model": 0,
     "plural": 0,
     "printable": 0,
+    "risks": 0,
     "syslog": 1,
     "policy": 1,
     "upload_format": 1,
@@ -68,6 +69,7 @@ RANK = {
 
 SAME_RANK = {
     ("errors", "printable"),
+    ("risks", "errors"),
     ("settings", "secrets"),
     ("settings", "safe_files"),
     ("secrets", "safe_files"),

@@ -22,10 +22,11 @@ from twisted.internet.interfaces import IListeningPort, IReactorFromThreads, IRe
 from twisted.logger import Logger
 from twisted.web.server import Request
 
-from tscm.control_body import flag_of, read_body, table_of, text_of
+from tscm.control_body import consent_of, read_body, table_of, text_of
 from tscm.errors import ControlUnavailable, TscmError
 from tscm.http_site import BoundedSite, HttpBounds
 from tscm.model import Json, Progress, Report
+from tscm.risks import Consent
 from tscm.settings.layout import Layout
 from tscm.update.outcome import UpdateFailed
 
@@ -58,10 +59,12 @@ class Operations(Protocol):
     async def remove_device(self, name: str) -> Json:
         """Forget a device; gives the way back."""
 
-    async def update_device(self, name: str, report: Report, *, force: bool) -> Json:
+    async def update_device(self, name: str, report: Report, *, consent: Consent) -> Json:
         """Fetch and push now."""
 
-    async def plan_device(self, name: str, report: Report, *, force: bool) -> Json:
+    async def plan_device(
+        self, name: str, report: Report, *, consent: Consent, survey: bool
+    ) -> Json:
         """What an update would do."""
 
     async def upload_logs(self, name: str, report: Report) -> Json:
@@ -85,7 +88,7 @@ class Operations(Protocol):
         `pause`, `resume`.
         """
 
-    async def purge_device(self, name: str, report: Report, *, force: bool) -> Json:
+    async def purge_device(self, name: str, report: Report, *, consent: Consent) -> Json:
         """Take our groups off a device, as far as its access-lists let it."""
 
     async def rebuild_events(self, name: str, report: Report) -> Json:
@@ -201,16 +204,20 @@ class ControlInterface:
         return self._long(
             request,
             lambda body, report: self._operations.update_device(
-                name, report, force=flag_of(body, "force")
+                name, report, consent=consent_of(body)
             ),
         )
 
     @app.route("/v1/devices/<name>/plan", methods=["GET"])
     def plan(self, request: Request, name: str) -> Deferred[None]:
-        """`GET /v1/devices/NAME/plan?force=yes`."""
-        force = request.args.get(b"force") == [b"yes"]
+        """`GET /v1/devices/NAME/plan?force=yes&accept=WORD…`."""
+        survey = request.args.get(b"force") == [b"yes"]
+        words = [one.decode("utf-8", "replace") for one in request.args.get(b"accept", ())]
         return self._long(
-            request, lambda _, report: self._operations.plan_device(name, report, force=force)
+            request,
+            lambda _, report: self._operations.plan_device(
+                name, report, consent=Consent.of_words(words), survey=survey
+            ),
         )
 
     @app.route("/v1/devices/<name>/logs", methods=["POST"])
@@ -242,7 +249,7 @@ class ControlInterface:
         return self._long(
             request,
             lambda body, report: self._operations.purge_device(
-                name, report, force=flag_of(body, "force")
+                name, report, consent=consent_of(body)
             ),
         )
 

@@ -7,8 +7,11 @@ Whatever is wrong with one is a sentence and status 400, before any operation ha
 import json
 from typing import Any
 
+from attrs import evolve
+
 from tscm.errors import TscmError
 from tscm.model import Json
+from tscm.risks import OF_LISTS, Consent
 from tscm.settings.values import shown
 
 MOST_LEVELS = 32
@@ -105,6 +108,19 @@ def flag_of(body: Json, name: str) -> bool:
     if value is not None and not isinstance(value, bool):
         raise _wrong(name, value, "true or false")
     return bool(value)
+
+
+def consent_of(body: Json) -> Consent:
+    """
+    What a push may do, as `{accept: [word, …]}`.
+
+    `force` of earlier clients accepts what the guard finds in lists, and nothing about the device.
+    """
+    words = body.get("accept", [])
+    if not isinstance(words, list) or not all(isinstance(one, str) for one in words):
+        raise _wrong("accept", words, "a list of words")
+    given = Consent.of_words(words)
+    return evolve(given, risks=given.risks | OF_LISTS) if flag_of(body, "force") else given
 
 
 def _wrong(name: str, value: Any, allowed: str) -> RequestFaulty:

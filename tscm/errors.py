@@ -252,18 +252,24 @@ class ListUnavailable(TscmError):
 class PolicyRefused(TscmError):
     """
     The guard does not let a fetched policy through; the old one stays in force.
+
+    *options* are those of `tsadmin update` that accept the *reasons*.
     """
 
-    def __init__(self, device: str, reasons: Sequence[str]) -> None:
+    def __init__(self, device: str, reasons: Sequence[str], options: Sequence[str] = ()) -> None:
         self.device = device
         self.reasons = tuple(reasons)
-        super().__init__(device, self.reasons)
+        self.options = tuple(dict.fromkeys(options))
+        super().__init__(device, self.reasons, self.options)
 
     def __str__(self) -> str:
-        return (
+        said = (
             f"policy for {self.device} refused, the old one stays in force: "
-            f"{'; '.join(self.reasons)}; if this is right, `tsadmin update {self.device} --force`"
+            f"{'; '.join(self.reasons)}"
         )
+        if not self.options:
+            return said
+        return f"{said}; if this is right, `tsadmin update {self.device} {' '.join(self.options)}`"
 
 
 class DeviceFault(TscmError):

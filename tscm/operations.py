@@ -21,6 +21,7 @@ from tscm.events.report import ask, read_question
 from tscm.intake.turned_away import recent_faults
 from tscm.ledger import balance, differences_of
 from tscm.model import Json, Progress, Report
+from tscm.risks import Consent
 from tscm.schedule import in_slices
 from tscm.settings.files import open_device
 from tscm.upload.outcome import UploadOutcome
@@ -188,17 +189,19 @@ class NodeOperations:
         self._node.hold_policies()
         return await self._writing.run(self._node.quick.run, write, *about)
 
-    async def update_device(self, name: str, report: Report, *, force: bool) -> Json:
+    async def update_device(self, name: str, report: Report, *, consent: Consent) -> Json:
         """See `Operations`."""
         self._refuse_sealed(name)
-        outcome = await self._node.updates.update_now(name, report, force=force)
+        outcome = await self._node.updates.update_now(name, report, consent=consent)
         outcome.raise_if_failed()
         return {**outcome.to_json(), "sentence": outcome.sentence()}
 
-    async def plan_device(self, name: str, report: Report, *, force: bool) -> Json:
+    async def plan_device(
+        self, name: str, report: Report, *, consent: Consent, survey: bool
+    ) -> Json:
         """See `Operations`."""
         self._refuse_sealed(name)
-        outcome = await self._node.updates.plan(name, report, force=force)
+        outcome = await self._node.updates.plan(name, report, consent=consent, survey=survey)
         outcome.raise_if_failed()
         return {**outcome.to_json(), "sentence": outcome.sentence()}
 
@@ -323,10 +326,10 @@ class NodeOperations:
         answer = await node.slow.run(ask, node.layout.database, question)
         return answer.as_json()
 
-    async def purge_device(self, name: str, report: Report, *, force: bool) -> Json:
+    async def purge_device(self, name: str, report: Report, *, consent: Consent) -> Json:
         """See `Operations`."""
         self._refuse_sealed(name)
-        outcome = await self._node.updates.purge(name, report, force=force)
+        outcome = await self._node.updates.purge(name, report, consent=consent)
         return {**outcome.to_json(), "sentence": outcome.sentence()}
 
     async def doctor(self, name: str | None, report: Report) -> Json:

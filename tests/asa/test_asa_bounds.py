@@ -76,7 +76,7 @@ def driver_at(root: str, bounds: Bounds = BOUNDS) -> AsaDriver:
         token_auth=False,
         allow_self_signed=True,
     )
-    return open_driver(settings, NodeSettings(), {}, bounds=bounds, accept_certificate=True)
+    return open_driver(settings, NodeSettings(), {}, bounds=bounds)
 
 
 def asked(

@@ -14,6 +14,7 @@ from twisted.internet.threads import deferToThread
 from tscm import devices
 from tscm.control import ControlService
 from tscm.model import Json, Progress, Report
+from tscm.risks import Consent, Risk, RiskFound
 from tscm.settings.files import read_device, read_node
 from tscm.settings.layout import Layout
 from tscm.settings.lock import RootLock
@@ -65,6 +66,12 @@ SEEN = {
 }  # fmt: skip
 
 
+RISKS = (
+    RiskFound(risk=Risk.CERTIFICATE, sentence="another certificate", value="ab" * 32),
+    RiskFound(risk=Risk.OWNER, sentence="another manager's groups"),
+)
+
+
 class Operations:
     def __init__(self, layout: Layout) -> None:
         self.layout = layout
@@ -92,7 +99,7 @@ class Operations:
     async def remove_device(self, name: str) -> Json:
         return devices.forget_device(self.layout, self.node, name)
 
-    async def update_device(self, name: str, report: Report, *, force: bool) -> Json:
+    async def update_device(self, name: str, report: Report, *, consent: Consent) -> Json:
         for number in range(1, 4):
             report(Progress(phase="push", text="requests", done=number, total=3))
         if name == "other":
@@ -105,11 +112,18 @@ class Operations:
                     findings=("b: 10.0.0.0/8 left out: private",),
                 )
             )
-        return {**OUTCOME, "forced": force}
+        return {**OUTCOME, "accepted": list(consent.words)}
 
-    async def plan_device(self, name: str, report: Report, *, force: bool) -> Json:
-        if force:
-            return {**OUTCOME, "forced": force}
+    async def plan_device(
+        self, name: str, report: Report, *, consent: Consent, survey: bool
+    ) -> Json:
+        risks = [one.as_json() for one in RISKS]
+        if survey and name == "risky" and not consent.accepts(RISKS[0]):
+            raise UpdateFailed(
+                UpdateOutcome(device=name, started_at=1.0, error="another one", risks=RISKS[:1])
+            )
+        if survey:
+            return {**OUTCOME, "risks": risks if name == "risky" else []}
         raise RuntimeError("a fault of the program")
 
     async def upload_logs(self, name: str, report: Report) -> Json:
@@ -160,7 +174,7 @@ class Operations:
             return OUTCOME
         return await self.change_device(name, {"policy_updates": question == "resume"}, report)
 
-    async def purge_device(self, name: str, report: Report, *, force: bool) -> Json:
+    async def purge_device(self, name: str, report: Report, *, consent: Consent) -> Json:
         lines = ["access-list x extended deny ip object-group G any log"]
         obstacle = {"group": "G", "cause": "it is being used", "lines": lines}
         found = [] if name == "other" else [obstacle]

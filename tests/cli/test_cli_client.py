@@ -11,6 +11,7 @@ import pytest
 from tscm.cli.client import ManagerBackend, WaitInterrupted
 from tscm.errors import ControlUnavailable
 from tscm.model import Progress
+from tscm.risks import NOTHING
 
 
 class Stream(httpx.SyncByteStream):
@@ -26,7 +27,9 @@ class Stream(httpx.SyncByteStream):
 def update(ending: BaseException | None) -> list[Progress]:
     seen: list[Progress] = []
     transport = httpx.MockTransport(lambda _: httpx.Response(200, stream=Stream(ending)))
-    ManagerBackend(Path("/run/tscm/control.sock"), transport).update("fw", seen.append, force=False)
+    ManagerBackend(Path("/run/tscm/control.sock"), transport).update(
+        "fw", seen.append, consent=NOTHING
+    )
     return seen
 
 

@@ -93,7 +93,10 @@ def test_progress_and_outcome_of_an_update(manager: object, tsadmin: "Tsadmin", 
     assert "[INFO ] : push: requests (3 of 3)" in done.out
     assert "[WARN ] : near the budget" in done.err
     assert "tstest got 3 entries and lost 1" in done.out
-    assert json.loads(tsadmin("update", "tstest", "--force", "--json").out)["forced"] is True
+    said = tsadmin(
+        "update", "tstest", "--accept_shrink", f"--accept_certificate={'AB:' * 31}ab", "--json"
+    )
+    assert json.loads(said.out)["accepted"] == ["accept_shrink", f"accept_certificate={'ab' * 32}"]
 
 
 def test_a_fault_of_the_manager_is_a_sentence_with_its_status(
@@ -110,7 +113,28 @@ def test_a_plan_can_be_asked_for_as_if_forced(
     manager: object, tsadmin: "Tsadmin", add: "Add"
 ) -> None:
     add()
-    assert json.loads(tsadmin("plan", "tstest", "--force", "--json").out)["forced"] is True
+    assert json.loads(tsadmin("plan", "tstest", "--force", "--json").out)["risks"] == []
+
+
+def test_force_lists_every_risk_before_anything_is_sent(
+    manager: object, tsadmin: "Tsadmin", add: "Add"
+) -> None:
+    add("risky")
+    refused = tsadmin("update", "risky", "--force")
+    assert refused.status == 2
+    assert f"[WARN ] : --accept_certificate {'ab' * 32}: another certificate" in refused.err
+    assert "nothing was sent to risky" in refused.err
+    assert "push" not in refused.out
+
+    done = tsadmin("update", "risky", "--force", "--yes", "--json")
+    assert done.status == 0
+    assert "--take_over: another manager's groups" in done.err  # behind the certificate
+    assert json.loads(done.out)["accepted"] == ["take_over", f"accept_certificate={'ab' * 32}"]
+
+    shown = tsadmin("plan", "risky", "--force", f"--accept_certificate={'ab' * 32}")
+    assert "refused without --take_over: another manager's groups" in shown.err
+    wrong = tsadmin("update", "risky", "--accept_certificate=abc")
+    assert (wrong.status, "accepts nothing" in wrong.err) == (2, True)
 
 
 def test_what_senders_chose_acts_on_no_terminal(

@@ -20,6 +20,7 @@ from tscm.operations import NodeOperations
 from tscm.portal.entries import PortalEntry, add_entry, list_file
 from tscm.portal.log_service import LogService
 from tscm.portal.policy_service import PolicyService
+from tscm.risks import NOTHING
 from tscm.service import NodeService
 from tscm.settings.layout import Layout
 from tscm.settings.values import HostPort
@@ -143,7 +144,7 @@ class World:
 
     async def push(self) -> None:
         """The groups, and the access-lists that `add` prints."""
-        await self.operations.update_device("fw", quiet, force=False)
+        await self.operations.update_device("fw", quiet, consent=NOTHING)
         self.type(
             *access_list_lines("X-Block", "X-Allow"),
             "access-list global_access extended permit ip any any",

@@ -165,8 +165,8 @@ SETTINGS_OF = (
 FIELDS = {
     "/v1/devices": ("settings",),
     "/v1/devices/fw": ("settings",),
-    "/v1/devices/fw/update": ("force",),
-    "/v1/devices/fw/purge": ("force",),
+    "/v1/devices/fw/update": ("force", "accept"),
+    "/v1/devices/fw/purge": ("force", "accept"),
     "/v1/devices/fw/aside/send": ("key",),
     "/v1/devices/fw/policy/why": ("address",),
     "/v1/devices/fw/policy/dropped": ("search",),

@@ -16,6 +16,7 @@ from tscm.policy.guard import (
     stale,
 )
 from tscm.policy.lists import PolicyList, Refused
+from tscm.risks import Risk, RiskFound
 
 
 def listed(*texts: str, name: str = "block.example", serial: int | None = None) -> PolicyList:
@@ -207,11 +208,13 @@ def test_the_first_list_has_nothing_to_be_compared_with() -> None:
 
 
 def test_an_empty_block_list_is_refused() -> None:
-    assert compare(None, listed(), RULES) == ("block.example is empty",)
+    assert compare(None, listed(), RULES) == (
+        RiskFound(risk=Risk.SHRINK, sentence="block.example is empty"),
+    )
 
 
 def test_an_empty_block_list_that_was_taken_once_raises_no_alarm_again() -> None:
-    """The last good list is empty only where the operator insisted (`--force`)."""
+    """The last good list is empty only where the operator accepted that."""
     assert compare(listed(serial=1), listed(serial=2), RULES) == ()
 
 
@@ -223,7 +226,7 @@ def test_an_allow_list_may_be_empty_from_the_start() -> None:
 
 def test_an_allow_list_that_became_empty_is_refused() -> None:
     (reason,) = compare(listed(*PUBLIC), listed(), RULES.for_allow_list())
-    assert reason == "block.example is empty and had 3 entries"
+    assert str(reason) == "block.example is empty and had 3 entries"
 
 
 def test_a_list_of_another_name_is_no_measure() -> None:
@@ -236,7 +239,7 @@ def test_a_list_may_lose_half_and_no_more(left: int, refused: bool) -> None:
     reasons = compare(listed(*HUNDRED), listed(*HUNDRED[:left]), RULES)
     assert bool(reasons) == refused
     if refused:
-        assert f"shrank from 100 to {left} entries, more than 50%" in reasons[0]
+        assert f"shrank from 100 to {left} entries, more than 50%" in str(reasons[0])
 
 
 def test_aggregating_is_not_shrinking() -> None:
@@ -250,9 +253,9 @@ def test_duplicates_do_not_hide_that_a_list_shrank() -> None:
 def test_an_entry_that_is_left_out_does_not_hide_that_a_list_shrank() -> None:
     rest = listed("0.0.0.0/0", "::/0", HUNDRED[0])
     (reason,) = compare(listed(*HUNDRED), rest, RULES)
-    assert "shrank from 100 to 1 entries" in reason
+    assert "shrank from 100 to 1 entries" in str(reason)
     (reason,) = compare(listed("0.0.0.0/0", *HUNDRED), listed(HUNDRED[0]), RULES)
-    assert "shrank from 100 to 1 entries" in reason
+    assert "shrank from 100 to 1 entries" in str(reason)
 
 
 def test_entries_that_never_counted_may_go() -> None:
@@ -268,17 +271,17 @@ def test_growth_is_refused_only_where_a_limit_is_set() -> None:
     old, new = listed(*HUNDRED[:10]), listed(*HUNDRED)
     assert compare(old, new, RULES) == ()
     (reason,) = compare(old, new, GuardRules(growth_share=2.0))
-    assert "grew from 10 to 100 entries, more than 200%" in reason
+    assert "grew from 10 to 100 entries, more than 200%" in str(reason)
 
 
 def test_a_list_over_the_limit_is_refused() -> None:
     (reason,) = compare(None, listed(*HUNDRED), GuardRules(max_entries=99))
-    assert "has 100 entries, over the limit of 99" in reason
+    assert "has 100 entries, over the limit of 99" in str(reason)
 
 
 def test_a_block_list_of_which_nothing_would_be_left_is_refused() -> None:
     (reason,) = compare(None, listed("10.0.0.1", "0.0.0.0/0"), RULES)
-    assert "all 2 entries of block.example are left out" in reason
+    assert "all 2 entries of block.example are left out" in str(reason)
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ import pytest_twisted
 
 from tests.asa.asa_device import in_thread
 from tests.update.update_world import World, addresses
+from tscm.risks import Consent, Risk
 from tscm.settings.networks import NetworksFile
 from tscm.settings.node import NodeSettings, PolicySettings
 from tscm.simulator.service import SimulatedAsa
@@ -18,6 +19,8 @@ from tscm.update import outcome as results
 from tscm.update.inquiry import dropped, explain
 from tscm.update.networks import NetworksUnreadable, known_networks
 from tscm.update.outcome import UpdateFailed
+
+GROWTH = Consent(risks=frozenset({Risk.GROWTH}))
 
 
 def node(*files: NetworksFile, **policy: Any) -> NodeSettings:
@@ -127,7 +130,7 @@ async def test_a_list_that_grew_beyond_the_limit_is_refused_until_forced(asa: Si
     assert refused.result == results.REFUSED
     assert "grew from 10 to 21 entries, more than 100%" in str(refused.error)
     assert world.held("Block") == set(addresses(10))
-    assert (await in_thread(world.run, force=True)).good
+    assert (await in_thread(world.run, consent=GROWTH)).good
     assert world.converged()
     world.node = node()
     world.publish(block=addresses(500))

@@ -17,6 +17,7 @@ from tests.update.update_faults import Faults
 from tests.update.update_world import ALLOW, BLOCK, World, addresses
 from tscm.events.recent import recent_hits
 from tscm.policy.cidr import Entries
+from tscm.risks import OF_LISTS, Consent, Risk
 from tscm.secrets import Secret
 from tscm.settings.node import NodeSettings, PolicySettings
 from tscm.simulator.service import SimulatedAsa
@@ -123,20 +124,22 @@ async def test_a_shrunken_list_is_refused_until_forced(asa: SimulatedAsa) -> Non
     world.publish(block=addresses(10))
     refused = await in_thread(world.run)
     assert refused.result == results.REFUSED
-    assert "--force" in str(refused.error)
+    assert "`tsadmin update fw --accept_shrink`" in str(refused.error)
     assert len(world.held("Block")) == 100
     assert world.known[BLOCK].count == 100
     assert (await in_thread(world.plan)).result == results.REFUSED
-    planned = await in_thread(world.plan, force=True)
+    planned = await in_thread(world.plan, survey=True)
     assert planned.result == results.PLANNED
-    assert planned.forced
+    assert {one.option for one in planned.risks} == {"--accept_shrink"}
     assert planned.plan is not None
     assert planned.plan.removed == 90
-    assert any("the guard refuses this" in note for note in planned.notes)
     assert len(world.held("Block")) == 100
-    forced = await in_thread(world.run, force=True)
+    others = Consent(risks=frozenset(Risk) - {Risk.SHRINK})
+    assert (await in_thread(world.run, consent=others)).result == results.REFUSED
+    forced = await in_thread(world.run, consent=Consent(risks=frozenset({Risk.SHRINK})))
     assert forced.good
-    assert any("the guard refuses this" in note for note in forced.notes)
+    assert forced.accepted == ("accept_shrink",)
+    assert any(note.startswith("accepted by --accept_shrink: block") for note in forced.notes)
     assert world.converged()
     assert not (await in_thread(world.run)).notes
 
@@ -254,7 +257,11 @@ async def test_a_mark_of_another_manager_refuses_until_forced(asa: SimulatedAsa)
     assert outcome.result == results.FAILED
     assert "another tscm, 'tscm'" in str(outcome.error)
     assert len(world.held("Block")) == 20
-    assert (await in_thread(rival.run, force=True)).good
+    assert "--take_over" in str(outcome.error)
+    for others in (Consent(risks=OF_LISTS), Consent(risks=frozenset(Risk) - {Risk.OWNER})):
+        assert not (await in_thread(rival.run, consent=others)).good
+    taken = await in_thread(rival.run, consent=Consent(risks=frozenset({Risk.OWNER})))
+    assert (taken.good, taken.accepted) == (True, ("take_over",))
     assert len(world.held("Block")) == 5
 
 
@@ -488,9 +495,13 @@ async def test_a_changed_certificate_stops_the_update_until_forced(asa: Simulate
     assert not stopped.good
     assert "another certificate" in str(stopped.error)
     assert not asa.counts.requests
-    assert not (await in_thread(world.plan, force=True)).good  # to look is not to accept
+    looked = await in_thread(world.plan, survey=True)  # to look is not to accept
+    assert [(one.risk, one.value) for one in looked.risks] == [(Risk.CERTIFICATE, asa.fingerprint)]
+    for others in (Consent(risks=frozenset(Risk)), Consent(certificate="cd" * 32)):
+        assert not (await in_thread(world.run, consent=others)).good
     assert not asa.counts.requests
-    assert (await in_thread(world.run, force=True)).good
+    taken = await in_thread(world.run, consent=Consent(certificate=asa.fingerprint))
+    assert (taken.good, taken.accepted) == (True, ("accept_certificate",))
     assert (await in_thread(world.run)).good
 
 

@@ -52,6 +52,7 @@ class World:
     )
     known: dict[str, StoredList] = field(factory=dict)
     applied: Generation | None = None
+    largest: Generation | None = None
     memory: Json = field(factory=dict)
     pauses: list[float] = field(factory=list)
     told: list[Progress] = field(factory=list)
@@ -94,7 +95,7 @@ class World:
         learnt: Mapping[str, Any],
         /,
         *,
-        accept_certificate: bool,
+        accept_certificate: str | None,
     ) -> AsaDriver:
         driver = open_driver(
             settings, node, learnt, bounds=self.bounds, accept_certificate=accept_certificate
@@ -116,6 +117,7 @@ class World:
             node=self.node,
             known=dict(self.known),
             applied=self.applied,
+            largest=self.largest,
             memory=dict(self.memory),
             fetch=self.fetch,
             opener=self.open,
@@ -129,6 +131,14 @@ class World:
         """One update, what it brought kept as the service does.  Blocking."""
         outcome = run_update(self.job(**changes), self.told.append)
         self.known.update({one.name: one for one in outcome.good_lists})
+        measures = [outcome.generation]
+        if not outcome.rebased:
+            measures += [self.applied, self.largest]
+        self.largest = max(
+            (one for one in measures if one is not None),
+            key=lambda one: one.block_entries,
+            default=None,
+        )
         self.applied = outcome.generation or self.applied
         self.memory = outcome.memory or self.memory
         return outcome

@@ -21,13 +21,13 @@ def open_driver(
     learnt: Mapping[str, Any] = NO_MEMORY,
     *,
     bounds: Bounds | None = None,
-    accept_certificate: bool = False,
+    accept_certificate: str | None = None,
 ) -> AsaDriver:
     """
     A driver that has said nothing yet: the first request connects and logs in.
 
-    *learnt* is what the last one left in `AsaDriver.learnt`.  *accept_certificate* takes a certificate
-    other than the last one where `allow_self_signed` takes any.
+    *learnt* is what the last one left in `AsaDriver.learnt`.  *accept_certificate* is the SHA-256 of a
+    certificate that may come instead of the last one where `allow_self_signed` takes any.
     """
     seen = learnt.get("certificate")
     link = RestLink(
@@ -41,7 +41,8 @@ def open_driver(
             ca_file=settings.ca_file,
             fingerprint=settings.fingerprint,
             allow_self_signed=settings.allow_self_signed,
-            seen=seen if isinstance(seen, str) and not accept_certificate else None,
+            seen=seen if isinstance(seen, str) else None,
+            accepted=accept_certificate,
         ),
         bounds=bounds or Bounds(),
     )

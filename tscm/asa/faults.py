@@ -6,6 +6,7 @@ what may be tried again, what must not, and what asks for smaller portions.
 """
 
 from tscm.errors import DeviceFault
+from tscm.risks import RiskFound
 
 REVIVE = (
     "on the device enter `no rest-api agent`, then `rest-api agent`; if that does not help, lower the "
@@ -34,7 +35,15 @@ class CertificateUntrusted(DeviceFault):
 class CertificateChanged(CertificateUntrusted):
     """
     The device shows another certificate than the one that is pinned or was seen last.
+
+    *risk* is there where it may be accepted, which a pinned one allows for no other.
     """
+
+    def __init__(
+        self, device: str, cause: str, remedy: str = "", risk: RiskFound | None = None
+    ) -> None:
+        self.risk = risk
+        super().__init__(device, cause, remedy)
 
 
 class LoginRefused(DeviceFault):

@@ -22,6 +22,7 @@ from urllib3.util.ssl_ import create_urllib3_context
 from tscm.asa.faults import CertificateChanged, CertificateUntrusted, NoConnection
 from tscm.cut_off import CutOff
 from tscm.errors import DeviceFault
+from tscm.risks import Risk, RiskFound
 from tscm.safe_files import trusting
 
 _X509_MISMATCH = {62, 64}  # host name, address (openssl's x509_vfy.h)
@@ -40,6 +41,8 @@ class Trust:
     allow_self_signed: bool = False
     seen: str | None = None
     """The fingerprint of the last run, where any certificate is taken: a new one must be confirmed."""
+    accepted: str | None = None
+    """The one that was confirmed."""
 
 
 def _pools_shown_to(cut: CutOff) -> dict[str, type[HTTPConnectionPool]]:
@@ -131,13 +134,18 @@ def prepare(
     fingerprint = trust.fingerprint
     if fingerprint is None and trust.allow_self_signed and trust.ca_file is None:
         fingerprint = shown_fingerprint(device, root, connect_seconds, cut)
-        if trust.seen is not None and trust.seen != fingerprint:
+        if trust.seen is not None and fingerprint not in {trust.seen, trust.accepted}:
+            cause = (
+                f"it shows another certificate (SHA-256 {fingerprint}) than at the last update "
+                f"({trust.seen}), so no password was sent"
+            )
+            risk = RiskFound(risk=Risk.CERTIFICATE, sentence=cause, value=fingerprint)
             raise CertificateChanged(
                 device,
-                f"it shows another certificate (SHA-256 {fingerprint}) than at the last update "
-                f"({trust.seen}), so no password was sent",
+                cause,
                 f"a reload or a failover of a device without a certificate of its own does that: if you know why, "
-                f"`tsadmin update {device} --force` accepts the new one",
+                f"`tsadmin update {device} {risk.option}` accepts the new one",
+                risk,
             )
     if fingerprint is not None:
         session.mount("https://", PinnedAdapter(fingerprint, cut))

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from tscm.errors import ControlUnavailable, TscmError
 from tscm.model import Json, Report
+from tscm.risks import Consent
 from tscm.settings.layout import Layout
 
 _CONNECT_SECONDS = 5.0
@@ -70,11 +71,11 @@ class Backend(Protocol):
     def remove(self, name: str, report: Report) -> Json:
         """Forget a device: `{name, lines}`."""
 
-    def update(self, name: str, report: Report, *, force: bool) -> Json:
-        """Fetch and push now."""
+    def update(self, name: str, report: Report, *, consent: Consent) -> Json:
+        """Fetch and push now, with the risks that are accepted."""
 
-    def plan(self, name: str, report: Report, *, force: bool) -> Json:
-        """What an update would do, or one with *force*."""
+    def plan(self, name: str, report: Report, *, consent: Consent, survey: bool) -> Json:
+        """What an update would do; with *survey* behind every risk that is not accepted, too."""
 
     def logs(self, name: str, report: Report) -> Json:
         """Rotate and upload now."""
@@ -97,7 +98,7 @@ class Backend(Protocol):
     def adopt(self, address: str, name: str, report: Report) -> Json:
         """Take an unknown sender in as a source of a device."""
 
-    def purge(self, name: str, report: Report, *, force: bool) -> Json:
+    def purge(self, name: str, report: Report, *, consent: Consent) -> Json:
         """Take our groups off a device: `{deleted, obstacles, complete, sentence}`."""
 
     def policy(self, name: str, question: str, table: Json, report: Report) -> Json:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import httpx
 from attrs import define, field
@@ -15,6 +15,7 @@ from attrs import define, field
 from tscm.cli.backend import ManagerSaid
 from tscm.errors import ControlUnavailable, TscmError
 from tscm.model import Json, Progress, Report
+from tscm.risks import Consent
 
 
 class WaitInterrupted(TscmError):
@@ -65,14 +66,17 @@ class ManagerBackend:
         """See `Backend`."""
         return self._long("DELETE", _device(name), report)
 
-    def update(self, name: str, report: Report, *, force: bool) -> Json:
+    def update(self, name: str, report: Report, *, consent: Consent) -> Json:
         """See `Backend`."""
-        return self._long("POST", f"{_device(name)}/update", report, {"force": force})
+        return self._long(
+            "POST", f"{_device(name)}/update", report, {"accept": list(consent.words)}
+        )
 
-    def plan(self, name: str, report: Report, *, force: bool) -> Json:
+    def plan(self, name: str, report: Report, *, consent: Consent, survey: bool) -> Json:
         """See `Backend`."""
-        asked = "?force=yes" if force else ""
-        return self._long("GET", f"{_device(name)}/plan{asked}", report)
+        asked = [("accept", word) for word in consent.words] + [("force", "yes")] * survey
+        query = f"?{urlencode(asked)}" if asked else ""
+        return self._long("GET", f"{_device(name)}/plan{query}", report)
 
     def logs(self, name: str, report: Report) -> Json:
         """See `Backend`."""
@@ -106,9 +110,9 @@ class ManagerBackend:
         path = f"/v1/senders/{quote(address, safe='')}/adopt"
         return self._long("POST", path, report, {"name": name})
 
-    def purge(self, name: str, report: Report, *, force: bool) -> Json:
+    def purge(self, name: str, report: Report, *, consent: Consent) -> Json:
         """See `Backend`."""
-        return self._long("POST", f"{_device(name)}/purge", report, {"force": force})
+        return self._long("POST", f"{_device(name)}/purge", report, {"accept": list(consent.words)})
 
     def policy(self, name: str, question: str, table: Json, report: Report) -> Json:
         """See `Backend`."""

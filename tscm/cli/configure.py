@@ -2,28 +2,66 @@
 `tsadmin configure`: the questions of `add` with the present values as defaults.
 """
 
+import sys
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import click
 
 from tscm.cli import say
 from tscm.cli.add import tell_check
+from tscm.cli.backend import Backend
 from tscm.cli.names import device_argument
 from tscm.cli.options import given_options, setting_options
 from tscm.cli.passwords import take_secrets
 from tscm.cli.progress import shown_progress
-from tscm.cli.prompts import ask_settings
+from tscm.cli.prompts import ask_settings, confirmed
 from tscm.cli.session import Session
+from tscm.errors import TscmError
 from tscm.model import Json
+from tscm.plural import many
+
+_ABOUT_FORCE = ("block_list", "allow_list", "max_policy_size")
+
+
+class NotConfirmed(TscmError):
+    """
+    A change takes away what is in force, and nobody said that this is right.
+    """
+
+    def __init__(self, name: str, changes: tuple[str, ...], *, asked: bool) -> None:
+        self.name = name
+        self.changes = changes
+        self.exit_status = 1 if asked else 2
+        self.asked = asked
+        super().__init__(name, changes)
+
+    def __str__(self) -> str:
+        if self.asked:
+            return f"{self.name} stays as it is"
+        return (
+            f"{self.name} stays as it is: {'; '.join(self.changes)}; there is no terminal to ask at, "
+            f"so give --yes if this is right"
+        )
 
 
 @click.command(params=[*setting_options()])
 @device_argument
 @click.option("--advanced", is_flag=True, help="Ask the advanced settings too.")
+@click.option(
+    "--yes", is_flag=True, help="Change also what takes away entries in force, without a question."
+)
 @click.option("--json", "json_output", is_flag=True, help="Give the result as JSON.")
 @click.pass_obj
 def command(
-    session: Session, /, name: str, *, advanced: bool, json_output: bool, **parameters: Any
+    session: Session,
+    /,
+    name: str,
+    *,
+    advanced: bool,
+    yes: bool,
+    json_output: bool,
+    **parameters: Any,
 ) -> None:
     """
     Change the settings of a device.
@@ -35,12 +73,61 @@ def command(
     present = backend.view(name)["settings"]
     given = take_secrets(given_options(parameters))
     answers = ask_settings(given, present, basic=not given, advanced=advanced)
+    table = {**given, **answers}
+    if not yes:
+        _ask_about_force(backend, name, present, table)
     with shown_progress(aside=json_output) as report:
-        result = backend.change(name, {**given, **answers}, report)
+        result = backend.change(name, table, report)
     if json_output:
         say.as_json(result)
     else:
         _tell(result)
+
+
+def _ask_about_force(backend: Backend, name: str, present: Json, table: Json) -> None:
+    """
+    Ask now what no update asks about later: the operator's own choice starts no alarm.
+    """
+    if not any(one in table for one in _ABOUT_FORCE):
+        return
+    try:
+        newest = (backend.history(name).get("generations") or [None])[0]
+    except TscmError:
+        return  # what is in force cannot be told, and no update comes either
+    changes = tuple(losses(present, table, newest))
+    if not changes:
+        return
+    if not sys.stdin.isatty():
+        raise NotConfirmed(name, changes, asked=False)
+    for one in changes:
+        say.warn(f"{one[0].upper()}{one[1:]}")
+    if not confirmed("Is this right? (y or n) [default n] "):
+        raise NotConfirmed(name, changes, asked=True)
+
+
+def losses(
+    present: Mapping[str, Any], table: Mapping[str, Any], in_force: Mapping[str, Any] | None
+) -> Iterator[str]:
+    """
+    What the settings in *table* take away of what is *in_force*, a kept generation, in words.
+    """
+    if in_force is None:
+        return
+    block, allow = int(in_force["block_entries"]), int(in_force["allow_entries"])
+    for kind, count in (("block", block), ("allow", allow)):
+        old, new = present.get(f"{kind}_list"), table.get(f"{kind}_list")
+        if new is not None and count and str(new).strip().lower() != str(old).lower():
+            entries = many(count, "entry", "entries")
+            yield f"{entries} of the {kind} list {old} in force are replaced by what {new} holds"
+    try:
+        room = int(str(table.get("max_policy_size"))) - allow
+    except ValueError:
+        return
+    if room < block:
+        yield (
+            f"of {many(block, 'block entry', 'block entries')} in force at most {max(0, room):,} stay "
+            f"under this Max policy size"
+        )
 
 
 def _tell(result: Json) -> None:

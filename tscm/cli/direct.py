@@ -8,6 +8,7 @@ from tscm import __version__, devices
 from tscm.cli.backend import ManagerDown
 from tscm.devices import NETWORK, Reach
 from tscm.model import Json, Report
+from tscm.risks import Consent
 from tscm.settings.files import device_names, read_device, read_node
 from tscm.settings.layout import Layout
 from tscm.settings.lock import RootLock, policies_held
@@ -60,22 +61,28 @@ class DirectBackend:
         with policies_held(self._layout, _HOLDER):
             return devices.forget_device(self._layout, read_node(self._layout), name)
 
-    def update(self, name: str, report: Report, *, force: bool) -> Json:
+    def update(self, name: str, report: Report, *, consent: Consent) -> Json:
         """See `Backend`."""
         from tscm.cli.alone import ask_alone, outcome_of
 
         return outcome_of(
             ask_alone(
-                self._layout, name, lambda updates: updates.update_now(name, report, force=force)
+                self._layout,
+                name,
+                lambda updates: updates.update_now(name, report, consent=consent),
             )
         )
 
-    def plan(self, name: str, report: Report, *, force: bool) -> Json:
+    def plan(self, name: str, report: Report, *, consent: Consent, survey: bool) -> Json:
         """See `Backend`."""
         from tscm.cli.alone import ask_alone, outcome_of
 
         return outcome_of(
-            ask_alone(self._layout, name, lambda updates: updates.plan(name, report, force=force))
+            ask_alone(
+                self._layout,
+                name,
+                lambda updates: updates.plan(name, report, consent=consent, survey=survey),
+            )
         )
 
     def logs(self, name: str, report: Report) -> Json:
@@ -138,12 +145,14 @@ class DirectBackend:
                 self._layout, node, name, {"syslog_sources": sources}, report, reach=self._reach
             )
 
-    def purge(self, name: str, report: Report, *, force: bool) -> Json:
+    def purge(self, name: str, report: Report, *, consent: Consent) -> Json:
         """See `Backend`."""
         from tscm.cli.alone import ask_alone, outcome_of
 
         return outcome_of(
-            ask_alone(self._layout, name, lambda updates: updates.purge(name, report, force=force))
+            ask_alone(
+                self._layout, name, lambda updates: updates.purge(name, report, consent=consent)
+            )
         )
 
     def policy(self, name: str, question: str, table: Json, report: Report) -> Json:

@@ -2,11 +2,14 @@
 `tsadmin plan`: an update without the push.
 """
 
+from typing import Any
+
 import click
 
 from tscm.cli import say
 from tscm.cli.names import device_argument
 from tscm.cli.progress import shown_progress
+from tscm.cli.risks import consent_of, risk_options
 from tscm.cli.session import Session
 from tscm.cli.tables import show_pairs
 from tscm.cli.update import failure_told, tell_outcome
@@ -19,20 +22,31 @@ _SAMPLE = 10
 @click.command()
 @device_argument
 @click.option("--diff", is_flag=True, help="List every entry that comes or goes.")
+@risk_options
 @click.option(
     "--force",
     is_flag=True,
-    help="Show what `update --force` would push; still nothing is changed.",
+    help="Show what `update --force` would ask about and push; still nothing is changed.",
 )
 @click.option("--json", "json_output", is_flag=True, help="Give the plan as JSON.")
 @click.pass_obj
-def command(session: Session, /, name: str, *, diff: bool, force: bool, json_output: bool) -> None:
+def command(
+    session: Session,
+    /,
+    name: str,
+    *,
+    diff: bool,
+    force: bool,
+    json_output: bool,
+    **accepted: Any,
+) -> None:
     """
     Show what an update of a device would change, without changing anything.
     """
+    consent = consent_of(accepted)
     backend = session.backend()
     with failure_told(json_output=json_output), shown_progress(aside=json_output) as report:
-        outcome = backend.plan(name, report, force=force)
+        outcome = backend.plan(name, report, consent=consent, survey=force)
     if json_output:
         say.as_json(outcome)
         return

@@ -11,6 +11,7 @@ from tscm.cli.prompts import confirmed
 from tscm.cli.session import Session
 from tscm.model import Json
 from tscm.printable import visible
+from tscm.risks import NOTHING
 
 
 @click.command()
@@ -41,7 +42,7 @@ def command(session: Session, /, name: str, *, yes: bool, purge: bool, json_outp
     result: Json = {}
     with shown_progress(aside=json_output) as report:
         if purge:
-            purged = backend.purge(name, report, force=False)
+            purged = backend.purge(name, report, consent=NOTHING)
         if purged.get("complete", True):
             result = backend.remove(name, report)
     if not purged.get("complete", True):

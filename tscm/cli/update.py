@@ -12,6 +12,7 @@ from tscm.cli import say
 from tscm.cli.backend import ManagerSaid
 from tscm.cli.names import device_argument
 from tscm.cli.progress import shown_progress
+from tscm.cli.risks import agreed, consent_of, risk_options, risks_in
 from tscm.cli.session import Session
 from tscm.cli.tables import show_table
 from tscm.errors import TscmError
@@ -23,25 +24,39 @@ _FINDINGS_SHOWN = 10
 
 @click.command()
 @device_argument
+@risk_options
 @click.option(
-    "--force",
-    is_flag=True,
-    help="Push also what the guard refuses as a whole (a list that shrank).",
+    "--force", is_flag=True, help="Look for all of these risks, list them, and ask, then push."
 )
+@click.option("--yes", is_flag=True, help="With --force: accept what is listed without a question.")
 @click.option("--json", "json_output", is_flag=True, help="Give the outcome as JSON.")
 @click.pass_obj
-def command(session: Session, /, name: str, *, force: bool, json_output: bool) -> None:
+def command(
+    session: Session,
+    /,
+    name: str,
+    *,
+    force: bool,
+    yes: bool,
+    json_output: bool,
+    **accepted: Any,
+) -> None:
     """
     Fetch the lists of a device and push them now.
+
+    What takes protection away or concerns somebody else is refused, with the option that accepts it.
     """
+    consent = consent_of(accepted)
     backend = session.backend()
     if not backend.view(name)["settings"]["policy_updates"]:
         say.info(
             f"Policy updates of {name} are disabled; this one is made all the same",
             aside=json_output,
         )
+    if force:
+        consent = agreed(backend, name, consent, yes=yes)
     with failure_told(json_output=json_output), shown_progress(aside=json_output) as report:
-        outcome = backend.update(name, report, force=force)
+        outcome = backend.update(name, report, consent=consent)
     if json_output:
         say.as_json(outcome)
     else:
@@ -101,6 +116,10 @@ def _tell_found(outcome: Json) -> None:
         say.info(str(note))
     for warning in outcome.get("warnings") or ():
         say.warn(str(warning))
+    accepted = outcome.get("accepted") or ()
+    for one in risks_in(outcome):
+        if one.risk not in accepted:
+            say.warn(f"refused without {one.option}: {one.sentence}")
 
 
 LIST_HEADS = ("list", "name", "serial", "published", "left out", "merged", "cut", "on the device")

@@ -16,6 +16,7 @@ from tscm.demo.screen import Screen
 from tscm.demo.stage import Firewall, Stage
 from tscm.errors import TscmError
 from tscm.model import Json, Report
+from tscm.risks import NOTHING, Consent
 from tscm.settings.layout import Layout
 from tscm.spool.disk import Disk
 from tscm.spool.tools_export import export_log
@@ -32,7 +33,7 @@ class Backend(Protocol):
     def add(self, table: Json, report: Report) -> Json:
         """Check and store a device."""
 
-    def update(self, name: str, report: Report, *, force: bool) -> Json:
+    def update(self, name: str, report: Report, *, consent: Consent) -> Json:
         """Fetch and push."""
 
     def logs(self, name: str, report: Report) -> Json:
@@ -68,7 +69,7 @@ class Asking:
 
     def update(self, firewall: Firewall) -> Json:
         """Fetch and push."""
-        return self.backend().update(firewall.name, self._screen.progress, force=False)
+        return self.backend().update(firewall.name, self._screen.progress, consent=NOTHING)
 
     def logs(self, firewall: Firewall) -> Json:
         """Rotate and upload."""

@@ -121,7 +121,7 @@ def _ask(patient: Patient, job: "UpdateJob", report: Report) -> FirewallLook:
     learnt = job.memory.get("driver", {})
     return look_inside(
         patient,
-        lambda: job.opener(patient.settings, job.node, learnt, accept_certificate=False),
+        lambda: job.opener(patient.settings, job.node, learnt, accept_certificate=None),
         report,
     )
 

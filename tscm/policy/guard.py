@@ -20,6 +20,7 @@ from tscm.model import Cidr
 from tscm.policy.cidr import CidrSet, Entries, overlapping, read_cidr
 from tscm.policy.lists import PolicyList
 from tscm.policy.special import SPECIAL
+from tscm.risks import Risk, RiskFound
 
 _SERIALS = 1 << 32
 
@@ -175,37 +176,47 @@ def inspect(policy_list: PolicyList, rules: GuardRules) -> Guarded:
     return marks.judged(policy_list)
 
 
-def compare(previous: PolicyList | None, new: PolicyList, rules: GuardRules) -> tuple[str, ...]:
+def compare(
+    previous: PolicyList | None, new: PolicyList, rules: GuardRules
+) -> tuple[RiskFound, ...]:
     """
-    Reasons to refuse *new* as a whole; none when it can be used.
+    Why *new* is refused as a whole unless that is accepted; nothing when it can be used.
 
     *previous* is the last good list before it was cut; one of another name is no measure and
     raises no alarm.
     """
-    reasons = []
+    found: list[RiskFound] = []
+
+    def add(risk: Risk, sentence: str) -> None:
+        found.append(RiskFound(risk=risk, sentence=sentence))
+
     if rules.max_entries is not None and len(new.entries) > rules.max_entries:
-        reasons.append(
-            f"{new.name} has {len(new.entries):,} entries, over the limit of {rules.max_entries:,}"
+        add(
+            Risk.GROWTH,
+            f"{new.name} has {len(new.entries):,} entries, over the limit of {rules.max_entries:,}",
         )
     measure = previous if previous is not None and previous.name == new.name else None
     if not len(new.entries):
         if measure is not None and len(measure.entries):
-            reasons.append(f"{new.name} is empty and had {len(measure.entries):,} entries")
+            add(Risk.SHRINK, f"{new.name} is empty and had {len(measure.entries):,} entries")
         elif measure is None and not rules.may_be_empty:
             # Where the last good one is empty too, the operator has said that this is right.
-            reasons.append(f"{new.name} is empty")
+            add(Risk.SHRINK, f"{new.name} is empty")
     elif not rules.may_be_empty and not len(inspect(new, rules).kept):
-        reasons.append(f"all {len(new.entries):,} entries of {new.name} are left out by the guard")
+        add(
+            Risk.SHRINK,
+            f"all {len(new.entries):,} entries of {new.name} are left out by the guard",
+        )
     if measure is None:
-        return tuple(reasons)
+        return tuple(found)
     serials = (measure.serial, new.serial)
     if None not in serials and serial_went_back(measure.serial or 0, new.serial or 0):
-        reasons.append(f"serial of {new.name} went back from {measure.serial} to {new.serial}")
+        add(Risk.OLDER, f"serial of {new.name} went back from {measure.serial} to {new.serial}")
     if len(new.entries):
-        reasons.extend(
+        found.extend(
             _size_changes(new.name, inspect(measure, rules).kept, inspect(new, rules).kept, rules)
         )
-    return tuple(reasons)
+    return tuple(found)
 
 
 def stale(
@@ -295,7 +306,9 @@ class _Marks:
         )
 
 
-def _size_changes(name: str, previous: Entries, new: Entries, rules: GuardRules) -> Iterable[str]:
+def _size_changes(
+    name: str, previous: Entries, new: Entries, rules: GuardRules
+) -> Iterable[RiskFound]:
     """
     Shrunk or grown too much, in CIDRs after merging, of the entries that can be used: one that is
     left out, as a default route, would cover all others and hide what happened to them.
@@ -309,11 +322,18 @@ def _size_changes(name: str, previous: Entries, new: Entries, rules: GuardRules)
     if after < least:
         lost = int(np.count_nonzero(overlapping(old_set.entries, old_set.difference(new_set))))
         if before - lost < least:
-            yield (
-                f"{name} shrank from {before:,} to {after:,} entries, "
-                f"more than {rules.shrink_share:.0%}"
+            yield RiskFound(
+                risk=Risk.SHRINK,
+                sentence=(
+                    f"{name} shrank from {before:,} to {after:,} entries, "
+                    f"more than {rules.shrink_share:.0%}"
+                ),
             )
     if rules.growth_share is not None and before and after > (1 + rules.growth_share) * before:
-        yield (
-            f"{name} grew from {before:,} to {after:,} entries, more than {rules.growth_share:.0%}"
+        yield RiskFound(
+            risk=Risk.GROWTH,
+            sentence=(
+                f"{name} grew from {before:,} to {after:,} entries, "
+                f"more than {rules.growth_share:.0%}"
+            ),
         )

@@ -181,12 +181,29 @@ class PolicySettings:
         values.whole(1, 10_000_000), 1_000_000, doc="A longer list is refused as a whole."
     )
     max_shrink_percent: int = setting(
-        values.whole(0, 100), 50, doc="A list that shrank by more needs --force."
+        values.whole(0, 100),
+        50,
+        doc="A list, or block entries in force, that shrank by more need --accept_shrink.",
+    )
+    shrink_days: int = setting(
+        values.whole(1, 90),
+        7,
+        doc="Days over which block entries in force must not shrink by more than that, however slowly.",
     )
     max_growth_percent: int | None = setting(
         values.optional(values.whole(1, 1_000_000)),
         None,
-        doc="A list that grew by more needs --force; without a number any growth is taken.",
+        doc="A list that grew by more needs --accept_growth; without a number any growth is taken.",
+    )
+    max_allow_growth_percent: int | None = setting(
+        values.optional(values.whole(1, 1_000_000)),
+        100,
+        doc="An allow list that would grow by more than that, and by more than 50 entries, needs --accept_allow.",
+    )
+    max_allow_percent: int = setting(
+        values.whole(0, 100),
+        50,
+        doc="A growing allow list that takes a larger share of the Max policy size needs --accept_allow.",
     )
     widest_ipv4: int = setting(values.whole(0, 32), 8, doc="Widest IPv4 entry, prefix length.")
     widest_ipv6: int = setting(values.whole(0, 128), 19, doc="Widest IPv6 entry, prefix length.")

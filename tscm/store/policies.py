@@ -7,6 +7,7 @@ the update and not in the reactor.
 
 import json
 import secrets
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import zstandard
@@ -275,6 +276,55 @@ class Policies:
             )
             return number
 
+    def keep_largest(
+        self, device: str, day: int, candidates: Sequence[Generation], *, since: int, anew: bool
+    ) -> None:
+        """
+        Keep the one with most block entries as that of *day*, unless a larger one is there.
+
+        Those of days before *since* are forgotten, with *anew* all that were.
+        """
+        with self._store.transaction() as cursor:
+            cursor.execute(
+                "DELETE FROM largest WHERE device = ? AND (day < ? OR ?)", (device, since, anew)
+            )
+            for one in candidates:
+                cursor.execute(
+                    "INSERT INTO largest (device, day, applied_at, block_entries, allow_entries, block, allow) "
+                    "VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (device, day) DO UPDATE SET "
+                    "applied_at = excluded.applied_at, block_entries = excluded.block_entries, "
+                    "allow_entries = excluded.allow_entries, block = excluded.block, allow = excluded.allow "
+                    "WHERE excluded.block_entries > largest.block_entries",
+                    (
+                        device,
+                        day,
+                        one.applied_at,
+                        one.block_entries,
+                        one.allow_entries,
+                        one.block,
+                        one.allow,
+                    ),
+                )
+
+    def largest(self, device: str, since: int) -> Generation | None:
+        """What held most block entries on any day from *since* on."""
+        with self._store.transaction() as cursor:
+            row = cursor.execute(
+                "SELECT applied_at, block_entries, allow_entries, block, allow FROM largest "
+                "WHERE device = ? AND day >= ? ORDER BY block_entries DESC, day DESC LIMIT 1",
+                (device, since),
+            ).fetchone()
+        if row is None:
+            return None
+        applied_at, block_entries, allow_entries, block, allow = row
+        return Generation(
+            applied_at=applied_at,
+            block_entries=block_entries,
+            allow_entries=allow_entries,
+            block=block,
+            allow=allow,
+        )
+
     def generation(self, device: str, number: int | None = None) -> Generation | None:
         """One generation, the newest where no *number* is given."""
         with self._store.transaction() as cursor:
@@ -359,7 +409,7 @@ class Policies:
     def forget(self, device: str) -> None:
         """Forget all of a device."""
         with self._store.transaction() as cursor:
-            for table in ("lists", "generations", "updates", "devices"):
+            for table in ("lists", "generations", "updates", "devices", "largest"):
                 cursor.execute(f"DELETE FROM {table} WHERE device = ?", (device,))  # noqa: S608 - names from this line
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from attrs import field, frozen
 
 from tscm.model import AsaDriver, Json
+from tscm.risks import NOTHING, Consent
 from tscm.settings.device import DeviceSettings
 from tscm.settings.node import NodeSettings
 from tscm.store.policies import Generation, StoredList
@@ -43,7 +44,7 @@ class Opener(Protocol):
         learnt: Mapping[str, Any],
         /,
         *,
-        accept_certificate: bool,
+        accept_certificate: str | None,
     ) -> AsaDriver:
         """A driver for the device, which connects with its first call."""
 
@@ -66,7 +67,11 @@ class UpdateJob:
     known: Mapping[str, StoredList] = field(factory=dict)
     applied: Generation | None = None
     memory: Json = field(factory=dict)
-    force: bool = False
+    largest: Generation | None = None
+    """What held most block entries of all that was in force in the days that are looked back on."""
+    consent: Consent = NOTHING
+    survey: bool = False
+    """For a dry run: go on behind what is not accepted, so that every risk is found."""
     rollback: Generation | None = None
     patient: bool = True
     hits: "Hits | None" = None

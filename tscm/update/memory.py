@@ -56,6 +56,8 @@ class DeviceMemory:
     """For each list, when its content was seen to change, the last `CHANGES_KEPT` times."""
     unsaved: bool = False
     """The running configuration holds changes of ours that were never saved."""
+    shape: tuple[str, ...] = field(default=(), converter=_names)
+    """Names of the lists that were in force after the last good run; none where nobody noted them."""
 
     @classmethod
     def from_json(cls, kept: Json) -> Self:
@@ -129,6 +131,7 @@ _KINDS: dict[str, type | tuple[type, ...]] = {
     "changes": dict,
     "held": bool,
     "unsaved": bool,
+    "shape": (list, tuple),
 }
 
 

@@ -9,6 +9,7 @@ from attrs import frozen
 
 from tscm.errors import TscmError
 from tscm.model import Json, Progress, Traffic
+from tscm.risks import RiskFound
 from tscm.store.policies import Generation, StoredList
 
 CHANGED = "changed"
@@ -72,7 +73,7 @@ class UpdateOutcome:
     """
     One update from fetch to save.
 
-    *good_lists*, *generation* and *memory* are for the store and not part of the JSON.
+    *good_lists*, *generation*, *rebased* and *memory* are for the store and not part of the JSON.
     """
 
     device: str
@@ -82,6 +83,11 @@ class UpdateOutcome:
     error: str | None = None
     exit_status: int = 0
     forced: bool = False
+    """Was anything accepted for it that is refused else?"""
+    accepted: tuple[str, ...] = ()
+    """The words that were given and needed."""
+    risks: tuple[RiskFound, ...] = ()
+    """All that was found, accepted or not."""
     paused: bool = False
     """Policy updates are disabled; this one ran because someone asked for it."""
     block: ListFigures | None = None
@@ -103,6 +109,8 @@ class UpdateOutcome:
     diff: Json | None = None
     good_lists: tuple[StoredList, ...] = attrs.field(default=(), repr=False)
     generation: Generation | None = attrs.field(default=None, repr=False)
+    rebased: bool = attrs.field(default=False, repr=False)
+    """What is in force now is accepted as it is: what was so before is no measure any more."""
     memory: Json | None = attrs.field(default=None, repr=False)
 
     @property
@@ -114,6 +122,7 @@ class UpdateOutcome:
         """For `--json`, `show` and the history."""
         kept = attrs.asdict(self, filter=_in_json)
         kept["good"] = self.good
+        kept["risks"] = [one.as_json() for one in self.risks]
         return kept
 
     def raise_if_failed(self) -> None:
@@ -148,7 +157,7 @@ def _entries(count: int) -> str:
 
 
 def _in_json(attribute: "attrs.Attribute[Any]", _: Any) -> bool:
-    return attribute.name not in {"good_lists", "generation", "memory"}
+    return attribute.name not in {"good_lists", "generation", "rebased", "memory", "risks"}
 
 
 class UpdateFailed(TscmError):

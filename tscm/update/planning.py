@@ -10,10 +10,11 @@ from itertools import islice
 
 from attrs import frozen
 
-from tscm.errors import DeviceFault, PolicyRefused
+from tscm.errors import DeviceFault
 from tscm.model import CreateGroup, DeleteGroup, Group, Identity, Json, Step
 from tscm.policy.groups import KINDS, parent_name
 from tscm.policy.plan import Desired, Plan, make_plan
+from tscm.risks import Risk, RiskFound
 from tscm.update.job import UpdateJob
 from tscm.update.outcome import PlanFigures
 from tscm.update.wanted import Wanted
@@ -28,6 +29,10 @@ class OwnedByAnother(DeviceFault):
     """
     Another manager's mark stands on the groups.
     """
+
+    def __init__(self, device: str, cause: str, remedy: str, risk: RiskFound) -> None:
+        self.risk = risk
+        super().__init__(device, cause, remedy)
 
 
 def mark(owner: str) -> str:
@@ -46,6 +51,8 @@ class Planned:
     budget: int | None = None
     """Bytes of running configuration that the device's agent bears, where known."""
     undeletable: frozenset[str] = frozenset()
+    risks: tuple[RiskFound, ...] = ()
+    """What was found and is accepted, or only looked for."""
 
     @property
     def steps(self) -> Sequence[Step]:
@@ -108,7 +115,7 @@ def plan_for(
     """
     From the device's *groups* to *goal*, within *room* bytes if it can be.
 
-    Raises `OwnedByAnother` unless forced.
+    Raises `OwnedByAnother` unless that is accepted.
     """
     settings = job.settings
     plan = make_plan(
@@ -122,27 +129,41 @@ def plan_for(
         ),
         room=room,
     )
-    refuse_another(job, groups)
-    return Planned(plan=plan, undeletable=frozenset(undeletable))
+    risk = refuse_another(job, groups)
+    return Planned(
+        plan=plan,
+        undeletable=frozenset(undeletable),
+        risks=() if risk is None else (risk,),
+    )
 
 
-def refuse_another(job: UpdateJob, groups: Mapping[str, Group]) -> None:
+def refuse_another(job: UpdateJob, groups: Mapping[str, Group]) -> RiskFound | None:
     """
-    Raise `OwnedByAnother` where another manager's mark stands on one of our parents, unless forced.
+    Raise `OwnedByAnother` where another manager's mark stands on one of our parents.
 
-    A description that is no mark is an operator's text or another product's, and is replaced.
+    Where that is accepted, or only looked for, it is given back.  A description that is no mark is an operator's text or another product's, and is replaced.
     """
     settings = job.settings
     for kind in KINDS:
         parent = groups.get(parent_name(settings.prefix, kind))
         found = _MARK.fullmatch(parent.description.strip()) if parent else None
-        if found is not None and found[1] != job.owner and not job.force:
-            raise OwnedByAnother(
-                settings.name,
-                f"its groups {settings.prefix}-… are managed by another tscm, {found[1]!r}, "
-                f"and this one is {job.owner!r}",
-                f"remove the device there; then `tsadmin update {settings.name} --force` takes it over",
-            )
+        if found is None or found[1] == job.owner:
+            continue
+        cause = (
+            f"its groups {settings.prefix}-… are managed by another tscm, {found[1]!r}, "
+            f"and this one is {job.owner!r}"
+        )
+        risk = RiskFound(risk=Risk.OWNER, sentence=cause)
+        if job.survey or job.consent.accepts(risk):
+            return risk
+        raise OwnedByAnother(
+            settings.name,
+            cause,
+            f"remove the device there; then `tsadmin update {settings.name} {risk.option}` takes "
+            f"its groups over",
+            risk,
+        )
+    return None
 
 
 def needs_closer_look(planned: Planned, who: Identity) -> bool:
@@ -152,18 +173,16 @@ def needs_closer_look(planned: Planned, who: Identity) -> bool:
 
 
 def check_budget(
-    job: UpdateJob, planned: Planned, who: Identity, others_bytes: int = 0
-) -> str | None:
+    planned: Planned, who: Identity, others_bytes: int = 0
+) -> tuple[str | None, RiskFound | None]:
     """
-    A warning where the plan gets near to what the device's agent bears.
-
-    Raises `PolicyRefused` where it would end over that, unless forced.
+    A warning where the plan gets near to what the device's agent bears, or the risk where it ends over that.
     """
     if who.budget_bytes is None:
-        return None
+        return None, None
     cost = planned.plan.estimate
     reason = cost.over(who.budget_bytes, others_bytes)
     over = cost.bytes_after + others_bytes > who.budget_bytes
-    if reason and over and cost.bytes_after > cost.bytes_before and not job.force:
-        raise PolicyRefused(job.settings.name, [reason])
-    return reason
+    if reason and over and cost.bytes_after > cost.bytes_before:
+        return None, RiskFound(risk=Risk.BUDGET, sentence=reason)
+    return reason, None

@@ -82,7 +82,10 @@ def purge_device(job: UpdateJob, report: Report) -> PurgeOutcome:
     """
     settings = job.settings
     driver = job.opener(
-        settings, job.node, job.memory.get("driver", {}), accept_certificate=job.force
+        settings,
+        job.node,
+        job.memory.get("driver", {}),
+        accept_certificate=job.consent.certificate,
     )
     try:
         report(Progress(phase="plan", text="reading the device's groups"))

@@ -17,6 +17,12 @@ from tscm.update.memory import DeviceMemory
 from tscm.update.outcome import UpdateOutcome
 
 LATEST_SHOWN = 10
+_DAYS_MOST = 90
+_DAY_SECONDS = 86400
+
+
+def _day(at: float) -> int:
+    return int(at // _DAY_SECONDS)
 
 
 class GenerationUnknown(TscmError):
@@ -79,6 +85,7 @@ class UpdateRecords:
             installation=self._policies.installation(),
             known=self._policies.lists(name),
             applied=self._policies.generation(name),
+            largest=self._policies.largest(name, _day(job.now()) - job.node.policy.shrink_days),
             memory=self._policies.memory(name),
         )
 
@@ -94,8 +101,10 @@ class UpdateRecords:
         for one in outcome.good_lists:
             self._policies.keep_list(name, one)
         if outcome.generation is not None:
+            last = self._policies.generation(name)
             number = self._policies.keep_generation(name, outcome.generation)
             outcome = evolve(outcome, generation_number=number)
+            self._keep_largest(name, outcome, last)
         if outcome.memory is not None:
             memory = DeviceMemory.from_json(outcome.memory).after_change(before, now)
             held = self._policies.memory(name).get("held", False)  # may be asked for meanwhile
@@ -104,6 +113,24 @@ class UpdateRecords:
             name, outcome.started_at, outcome.finished_at, outcome.result, outcome.to_json()
         )
         return outcome
+
+    def _keep_largest(self, name: str, outcome: UpdateOutcome, last: Generation | None) -> None:
+        """
+        Of the day: what is in force now or was so until now; only the former where that was decided.
+        """
+        assert outcome.generation is not None
+        day = _day(outcome.finished_at)
+        self._policies.keep_largest(
+            name,
+            day,
+            [
+                one
+                for one in (last, outcome.generation)
+                if one is not None and not (outcome.rebased and one is last)
+            ],
+            since=day - _DAYS_MOST,
+            anew=outcome.rebased,
+        )
 
     def keep_logins(self, job: UpdateJob, outcome: UpdateOutcome) -> None:
         """All that is kept of a plan: each password tried in vain counts towards the lock-out."""

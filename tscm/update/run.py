@@ -13,12 +13,13 @@ After any doubt the run starts again at 3 with a new session, so that nothing re
 believed before.  A dry run ends after 4.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from attrs import define, evolve, field
 
 from tscm.asa.faults import (
     AgentFailed,
+    CertificateChanged,
     LoginRefused,
     Replicating,
     SaveFailed,
@@ -39,8 +40,10 @@ from tscm.model import (
 from tscm.policy.cidr import CidrSet
 from tscm.policy.groups import KINDS, Present
 from tscm.policy.guard import stale
+from tscm.risks import Risk, RiskFound
 from tscm.store.policies import StoredDamaged
 from tscm.update import outcome as results
+from tscm.update.in_force import chosen_anew, shape_of
 from tscm.update.job import UpdateJob
 from tscm.update.memory import DeviceMemory, edit_notes, layout_digest
 from tscm.update.outcome import Pause, UpdateOutcome
@@ -50,8 +53,8 @@ from tscm.update.patience import (
     pause_after,
     worth_another_try,
 )
-from tscm.update.planning import Planned, check_budget, needs_closer_look, plan_for
-from tscm.update.wanted import Wanted, wanted
+from tscm.update.planning import OwnedByAnother, Planned, check_budget, needs_closer_look, plan_for
+from tscm.update.wanted import Wanted, refuse, wanted
 
 _MATE = (
     "groups were changed while it replicated its configuration to its mate, which may not have got them: "
@@ -118,6 +121,7 @@ class UpdateRun:
     _notes: dict[str, None] = field(factory=dict, init=False)
     _traffic: Traffic = field(factory=Traffic, init=False)
     _planned: Planned | None = field(default=None, init=False)
+    _risks: dict[RiskFound, None] = field(factory=dict, init=False)
     _wrote: bool = field(default=False, init=False)
     _reached: bool = field(default=False, init=False)
     _deleted_in_vain: set[str] = field(factory=set, init=False)
@@ -128,7 +132,7 @@ class UpdateRun:
         self._outcome = UpdateOutcome(
             device=self.job.settings.name,
             started_at=self.job.now(),
-            forced=self.job.force,
+            forced=bool(self.job.consent.words) or self.job.survey,
             paused=not self.job.settings.policy_updates,
         )
 
@@ -139,7 +143,7 @@ class UpdateRun:
         try:
             self._go_on()
             if self._wanted is None:
-                self._wanted = wanted(self.job, self.report)
+                self._wanted = wanted(self.job, self.report, self._found)
                 self._remember_changes(self._wanted)
                 self._applied = self._last_applied()
             return self._on_device(self._wanted)
@@ -185,8 +189,7 @@ class UpdateRun:
             self.job.settings,
             self.job.node,
             self._memory.driver,
-            # A look is no reason to send the password to whom nobody has accepted yet.
-            accept_certificate=self.job.force and not self.dry,
+            accept_certificate=self.job.consent.certificate,
         )
         try:
             done = self._work(driver, goal)
@@ -204,6 +207,7 @@ class UpdateRun:
         self.report(Progress(phase="plan", text="reading the device's groups"))
         who = driver.probe()
         self._reached = True
+        self._note_certificate(driver)
         self._memory = evolve(self._memory, login_failures=0)
         groups = self._read(driver)
         planned = self._plan(groups, goal)
@@ -229,8 +233,23 @@ class UpdateRun:
         saved = self._save(driver)
         return self._end_good(goal, who, groups, saved=saved)
 
+    def _note_certificate(self, driver: AsaDriver) -> None:
+        """That another certificate was accepted, where it was."""
+        last, now = (one.get("certificate") for one in (self._memory.driver, driver.learnt))
+        if last is not None and now != last and now == self.job.consent.certificate:
+            sentence = (
+                f"it shows another certificate (SHA-256 {now}) than at the last update ({last})"
+            )
+            self._found((RiskFound(risk=Risk.CERTIFICATE, sentence=sentence, value=now),))
+
     def _plan(self, groups: Mapping[str, Group], goal: Wanted) -> Planned:
-        return plan_for(self.job, groups, goal, self._memory.undeletable)
+        planned = plan_for(self.job, groups, goal, self._memory.undeletable)
+        self._found(planned.risks)
+        return planned
+
+    def _found(self, risks: Iterable[RiskFound]) -> None:
+        """What was accepted, or is only looked for, is told."""
+        self._risks.update(dict.fromkeys(risks))
 
     def _read(self, driver: AsaDriver) -> Mapping[str, Group]:
         return driver.read_groups(self.job.settings.prefix)
@@ -267,8 +286,11 @@ class UpdateRun:
             room = max(0, who.budget_bytes - others)
             made = plan_for(self.job, groups, goal, self._memory.undeletable, room=room)
             planned = evolve(made, budget=who.budget_bytes)
-        warning = check_budget(self.job, planned, who, others)
-        if warning is not None:
+        warning, risk = check_budget(planned, who, others)
+        if risk is not None:
+            self._found((risk,))
+            refuse(self.job, (risk,))
+        elif warning is not None:
             self._notes[warning] = None
         return planned
 
@@ -361,6 +383,8 @@ class UpdateRun:
         count = len(self._failures)
         if isinstance(fault, Replicating) and self._wrote:
             self._notes[_MATE] = None
+        if isinstance(fault, CertificateChanged | OwnedByAnother) and fault.risk is not None:
+            self._found((fault.risk,))
         if isinstance(fault, LoginRefused):
             self._memory = evolve(self._memory, login_failures=self._memory.login_failures + 1)
         settings = self.job.settings
@@ -384,6 +408,7 @@ class UpdateRun:
             started_at=who.started_at,
             failures=0,
             broken=False,
+            shape=shape_of(self.job.settings),
         )
         result = results.CHANGED if self._wrote else results.UNCHANGED
         done = self._finished(result)
@@ -394,9 +419,16 @@ class UpdateRun:
             done,
             verified=True,
             saved=saved,
+            rebased=self._is_rebased(),
             version=who.version,
             generation=goal.generation(done.finished_at) if fresh else None,
         )
+
+    def _is_rebased(self) -> bool:
+        """Did the operator decide that less is right?"""
+        job = self.job
+        accepted = any(one.risk is Risk.SHRINK for one in self._risks)
+        return accepted or job.rollback is not None or chosen_anew(job)
 
     def _end(self, result: str, error: TscmError) -> UpdateOutcome:
         if isinstance(error, DeviceFault):
@@ -408,17 +440,23 @@ class UpdateRun:
     def _finished(self, result: str) -> UpdateOutcome:
         goal = self._wanted
         figures = self._planned.figures if self._planned else None
+        accepted = [one for one in self._risks if self.job.consent.accepts(one)]
         return evolve(
             self._outcome,
             finished_at=self.job.now(),
             result=result,
             block=goal.block_figures if goal else None,
             allow=goal.allow_figures if goal else None,
+            accepted=tuple(dict.fromkeys(str(one.risk) for one in accepted)),
+            risks=tuple(self._risks),
             findings=goal.findings if goal else (),
             good_lists=goal.good_lists if goal else (),
             warnings=self._planned.warnings if self._planned else (),
             plan=figures,
-            notes=tuple(self._notes),
+            notes=(
+                *(f"accepted by {one.option}: {one.sentence}" for one in accepted),
+                *self._notes,
+            ),
             failures=tuple(self._failures),
             traffic=self._traffic,
             memory=self._memory.to_json(),

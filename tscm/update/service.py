@@ -21,6 +21,7 @@ from tscm.asa.faults import LoginRefused
 from tscm.clock import wall_seconds
 from tscm.errors import DeviceUnknown, TscmError
 from tscm.model import Json, Progress, Report
+from tscm.risks import NOTHING, Consent
 from tscm.schedule import PeriodicService, spread
 from tscm.settings.device import DeviceSettings
 from tscm.settings.node import NodeSettings
@@ -137,10 +138,12 @@ class UpdateService(Service):
     # -- what may be asked -----------------------------------------------------
 
     def update_now(
-        self, name: str, report: Report, *, force: bool = False
+        self, name: str, report: Report, *, consent: Consent = NOTHING
     ) -> Deferred[UpdateOutcome]:
         """
         Fetch and push, after what is under way for the device; also where updates are disabled.
+
+        What is risky about it is refused unless *consent* has it.
 
         A run that waits for the device to come back tries again at once.
 
@@ -149,11 +152,22 @@ class UpdateService(Service):
         one = self._device(name)
         self._records.change_memory(name, held=False)
         one.hurry()
-        return self._ask(one, report, lambda job: evolve(job, force=force))
+        return self._ask(one, report, lambda job: evolve(job, consent=consent))
 
-    def plan(self, name: str, report: Report, *, force: bool = False) -> Deferred[UpdateOutcome]:
-        """What an update would do; its `diff` has every entry.  Nothing is written or kept."""
-        return self._ask(self._device(name), report, lambda job: evolve(job, force=force), dry=True)
+    def plan(
+        self, name: str, report: Report, *, consent: Consent = NOTHING, survey: bool = False
+    ) -> Deferred[UpdateOutcome]:
+        """
+        What an update would do; its `diff` has every entry.  Nothing is written or kept.
+
+        With *survey* it goes on behind every risk that can be looked behind, and its `risks` has all.
+        """
+        return self._ask(
+            self._device(name),
+            report,
+            lambda job: evolve(job, consent=consent, survey=survey),
+            dry=True,
+        )
 
     def rollback(self, name: str, number: int, report: Report) -> Deferred[UpdateOutcome]:
         """
@@ -165,7 +179,9 @@ class UpdateService(Service):
         self._records.change_memory(name, held=True)
         return self._ask(one, report, lambda job: evolve(job, rollback=goal))
 
-    def purge(self, name: str, report: Report, *, force: bool = False) -> "Deferred[PurgeOutcome]":
+    def purge(
+        self, name: str, report: Report, *, consent: Consent = NOTHING
+    ) -> "Deferred[PurgeOutcome]":
         """
         Take our groups off the device, as far as its access-lists let it.
 
@@ -176,7 +192,7 @@ class UpdateService(Service):
         one = self._device(name)
 
         async def purge() -> "PurgeOutcome":
-            job = evolve(self._job(one), force=force)
+            job = evolve(self._job(one), consent=consent)
             try:
                 done = await self._turns.in_thread(one, purge_device, job, report)
             except LoginRefused:

@@ -2,7 +2,7 @@
 From the policy service to what a device shall hold: fetch, guard, merge, cut.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
@@ -13,12 +13,14 @@ from tscm.model import Progress, Report
 from tscm.policy.cidr import CidrSet
 from tscm.policy.guard import Guarded, GuardRules, Protected, compare, inspect
 from tscm.policy.lists import PolicyList
-from tscm.policy.rank import cut
+from tscm.policy.rank import AllowOverMaximum, cut
 from tscm.retrieve.sources import list_source
+from tscm.risks import RiskFound
 from tscm.settings.device import DeviceSettings
 from tscm.settings.node import NodeSettings
 from tscm.store.policies import Generation, StoredDamaged, StoredList, pack, stored, unpacked
 from tscm.update.hitting import SeenHitting
+from tscm.update.in_force import risks_of
 from tscm.update.job import Resolve, UpdateJob
 from tscm.update.networks import known_networks
 from tscm.update.outcome import FINDINGS_KEPT, ListFigures
@@ -84,9 +86,11 @@ class Wanted:
         )
 
 
-def wanted(job: UpdateJob, report: Report) -> Wanted:
+def wanted(
+    job: UpdateJob, report: Report, found: Callable[[Sequence[RiskFound]], None] = lambda _: None
+) -> Wanted:
     """
-    What the device shall hold now.
+    What the device shall hold now; *found* is told all risks before one of them ends the run.
 
     Raises `RetrievalFailed`, `PolicyRefused` (also for an allow list over the maximum).
     """
@@ -101,16 +105,22 @@ def wanted(job: UpdateJob, report: Report) -> Wanted:
     report(Progress(phase="guard", text="looking through both lists"))
     known = known_networks(job.node.policy.networks)
     rules = evolve(guard_rules(settings, job.node, job.resolve), warning_lists=known.warning_lists)
-    refused: list[str] = []
+    risks: list[RiskFound] = []
     judged: list[Guarded] = []
     for (one, previous), its_rules in zip(fetched, (rules, rules.for_allow_list()), strict=True):
-        refused += compare(previous, one, its_rules)
+        risks += compare(previous, one, its_rules)
         judged.append(inspect(one, its_rules))
-    if refused and not job.force:
-        raise PolicyRefused(settings.name, refused)
     block, allow = (CidrSet.of(one.kept) for one in judged)
     seen = None if job.hits is None else SeenHitting(job.hits)
-    fitting = cut(block, allow, settings.max_policy_size, known.ranking(seen))
+    try:
+        fitting = cut(block, allow, settings.max_policy_size, known.ranking(seen))
+        risks += risks_of(job, fitting)
+    except AllowOverMaximum:
+        found(risks)
+        refuse(job, risks)
+        raise
+    found(risks)
+    refuse(job, risks)
     return Wanted(
         block=fitting.block,
         allow=fitting.allow,
@@ -118,7 +128,6 @@ def wanted(job: UpdateJob, report: Report) -> Wanted:
         allow_figures=_figures(judged[1], fetched[1][1], len(allow), len(fitting.allow)),
         findings=tuple(_sentences(judged)),
         notes=(
-            *(f"the guard refuses this unless forced: {reason}" for reason in refused),
             *damaged,
             *known.notes,
             *(seen.notes if seen else ()),
@@ -131,6 +140,15 @@ def wanted(job: UpdateJob, report: Report) -> Wanted:
             or (one is not previous and not one.entries.same_networks(previous.entries))
         ),
     )
+
+
+def refuse(job: UpdateJob, risks: Sequence[RiskFound]) -> None:
+    """Raise `PolicyRefused` for what is neither accepted nor only looked for."""
+    left = [one for one in risks if not job.consent.accepts(one)]
+    if left and not job.survey:
+        raise PolicyRefused(
+            job.settings.name, [one.sentence for one in left], [one.option for one in left]
+        )
 
 
 def guard_rules(settings: DeviceSettings, node: NodeSettings, resolve: Resolve) -> GuardRules:

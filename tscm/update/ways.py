@@ -75,7 +75,7 @@ def _open(
     learnt: Mapping[str, Any],
     /,
     *,
-    accept_certificate: bool,
+    accept_certificate: str | None,
 ) -> AsaDriver:
     from tscm.asa.driver import open_driver
 

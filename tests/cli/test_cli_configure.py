@@ -1,0 +1,59 @@
+"""
+A change of settings that takes away what is in force is asked about when it is made.
+"""
+
+import pytest
+
+from tscm.cli import configure
+from tscm.cli.configure import NotConfirmed, losses
+from tscm.model import Json
+
+PRESENT = {"block_list": "block.example", "allow_list": "allow.example", "max_policy_size": 1000}
+IN_FORCE = {"block_entries": 900, "allow_entries": 50}
+
+
+@pytest.mark.parametrize(
+    ("table", "words"),
+    [
+        ({"max_policy_size": "900"}, ["of 900 block entries in force at most 850 stay"]),
+        ({"max_policy_size": "950"}, []),
+        ({"max_policy_size": "auto"}, []),
+        ({"max_policy_size": 10}, ["at most 0 stay"]),
+        ({"block_list": "Block.example "}, []),
+        ({"block_list": "b.example"}, ["900 entries of the block list block.example in force"]),
+        ({"allow_list": "b.example", "block_list": "block.example"}, ["50 entries of the allow"]),
+        ({"log_rotate_size": "50"}, []),
+    ],
+)
+def test_what_a_change_takes_away_is_told(table: Json, words: list[str]) -> None:
+    found = list(losses(PRESENT, table, IN_FORCE))
+    assert len(found) == len(words)
+    assert all(word in one for word, one in zip(words, found, strict=True))
+    assert not list(losses(PRESENT, table, None)), "nothing is in force yet"
+
+
+class Backend:
+    def history(self, name: str) -> Json:
+        return {"generations": [IN_FORCE, {}]}
+
+
+def test_without_a_terminal_it_takes_a_word() -> None:
+    with pytest.raises(NotConfirmed, match=r"at most 50 stay .* give --yes") as caught:
+        configure._ask_about_force(Backend(), "fw", PRESENT, {"max_policy_size": "100"})  # type: ignore[arg-type]  # all that is asked of it
+    assert caught.value.exit_status == 2
+
+
+def test_at_a_terminal_it_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def answer(question: str, *, default: bool = False) -> bool:
+        asked.append(question)
+        return len(asked) > 1
+
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+    monkeypatch.setattr(configure, "confirmed", answer)
+    with pytest.raises(NotConfirmed, match=r"fw stays as it is$"):
+        configure._ask_about_force(Backend(), "fw", PRESENT, {"max_policy_size": "100"})  # type: ignore[arg-type]  # as above
+    configure._ask_about_force(Backend(), "fw", PRESENT, {"max_policy_size": "100"})  # type: ignore[arg-type]  # as above
+    configure._ask_about_force(Backend(), "fw", PRESENT, {"log_rotate_size": "100"})  # type: ignore[arg-type]  # as above
+    assert len(asked) == 2

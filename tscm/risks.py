@@ -1,0 +1,142 @@
+"""
+What an operator may accept for one push, word by word: the one table of it.
+
+Nothing accepts everything.  A word stands for one kind of risk and is spelt alike as an option of
+`tsadmin`, in the control interface and in the history.
+"""
+
+import re
+from collections.abc import Iterable
+from enum import StrEnum
+from typing import Self
+
+from attrs import evolve, frozen
+
+from tscm.errors import TscmError
+
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+
+
+class Risk(StrEnum):
+    """The words, each with what it accepts."""
+
+    meaning: str
+
+    def __new__(cls, word: str, meaning: str) -> Self:
+        """A text with its meaning beside it."""
+        made = str.__new__(cls, word)
+        made._value_ = word
+        made.meaning = meaning
+        return made
+
+    SHRINK = "accept_shrink", "A block list, or what is in force of it, that shrank or is empty"
+    GROWTH = "accept_growth", "A list that grew beyond its bound"
+    ALLOW = "accept_allow", "An allow list that grew, or takes too large a share of the maximum"
+    OLDER = "accept_older", "A list whose serial went back"
+    CERTIFICATE = "accept_certificate", "Another certificate of the device, by its SHA-256"
+    OWNER = "take_over", "Groups that bear another manager's mark"
+    BUDGET = "over_budget", "More configuration than the device's agent bears"
+
+
+OF_LISTS = frozenset({Risk.SHRINK, Risk.GROWTH, Risk.ALLOW, Risk.OLDER})
+"""What the guard finds in lists: all that the word `force` of earlier versions was said to accept."""
+
+
+class NoSuchRisk(TscmError):
+    """
+    A word that accepts nothing, or a digest that is none.
+    """
+
+    exit_status = 2
+
+    def __init__(self, word: str) -> None:
+        self.word = word
+        super().__init__(word)
+
+    def __str__(self) -> str:
+        words = ", ".join(one + "=SHA256" * (one is Risk.CERTIFICATE) for one in Risk)
+        return f"{self.word[:100]!r} accepts nothing; the words are {words}"
+
+
+@frozen(kw_only=True)
+class RiskFound:
+    """
+    One risk as it was found; *value* is the certificate's SHA-256.
+    """
+
+    risk: Risk
+    sentence: str
+    value: str | None = None
+
+    @property
+    def option(self) -> str:
+        """What is to be typed to accept it."""
+        return f"--{self.risk}" + (f" {self.value}" if self.value else "")
+
+    def __str__(self) -> str:
+        return self.sentence
+
+    def as_json(self) -> dict[str, str | None]:
+        """As an outcome carries it."""
+        return {"word": str(self.risk), "sentence": self.sentence, "value": self.value}
+
+
+@frozen(kw_only=True)
+class Consent:
+    """
+    What is accepted for one push.  A certificate is accepted by its digest alone.
+    """
+
+    risks: frozenset[Risk] = frozenset()
+    certificate: str | None = None
+
+    def accepts(self, found: RiskFound) -> bool:
+        """Is this very risk accepted?"""
+        if found.risk is Risk.CERTIFICATE:
+            return found.value is not None and found.value == self.certificate
+        return found.risk in self.risks
+
+    def with_(self, found: Iterable[RiskFound]) -> "Consent":
+        """And these."""
+        given = self
+        for one in found:
+            if one.risk is Risk.CERTIFICATE:
+                given = evolve(given, certificate=one.value)
+            else:
+                given = evolve(given, risks=given.risks | {one.risk})
+        return given
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """As the control interface carries it: `accept_shrink`, `accept_certificate=SHA256`."""
+        plain = tuple(str(one) for one in Risk if one in self.risks)
+        return (
+            plain
+            if self.certificate is None
+            else (*plain, f"{Risk.CERTIFICATE}={self.certificate}")
+        )
+
+    @classmethod
+    def of_words(cls, words: Iterable[str]) -> Self:
+        """What `words` gave.  Raises `NoSuchRisk`."""
+        risks: set[Risk] = set()
+        certificate = None
+        for text in words:
+            word, _, value = text.partition("=")
+            digest = value.replace(":", "").lower()
+            try:
+                risk = Risk(word)  # type: ignore[call-arg]  # by its value
+            except ValueError:
+                raise NoSuchRisk(text) from None
+            if risk is Risk.CERTIFICATE:
+                if not _DIGEST.fullmatch(digest):
+                    raise NoSuchRisk(text)
+                certificate = digest
+            elif value:
+                raise NoSuchRisk(text)
+            else:
+                risks.add(risk)
+        return cls(risks=frozenset(risks), certificate=certificate)
+
+
+NOTHING = Consent()

@@ -1,0 +1,70 @@
+"""
+What a run is about to put into force, beside what was in force: as it is kept in the store.
+"""
+
+from collections.abc import Sequence
+
+from tscm.policy.cidr import CidrSet
+from tscm.policy.in_force import Force, ForceRules, judge_allow, judge_loss
+from tscm.policy.rank import Cut
+from tscm.risks import RiskFound
+from tscm.settings.device import DeviceSettings
+from tscm.settings.node import NodeSettings
+from tscm.store.policies import Generation, StoredDamaged
+from tscm.update.job import UpdateJob
+from tscm.update.memory import DeviceMemory
+
+
+def shape_of(settings: DeviceSettings) -> tuple[str, str]:
+    """The operator's choice of lists: with another one, what is in force is no measure."""
+    return settings.block_list, settings.allow_list
+
+
+def chosen_anew(job: UpdateJob) -> bool:
+    """Did the operator choose other lists since the last good run?  Asked about when he did."""
+    shape = DeviceMemory.from_json(job.memory).shape
+    return bool(shape) and shape != shape_of(job.settings)
+
+
+def risks_of(job: UpdateJob, fitting: Cut) -> Sequence[RiskFound]:
+    """
+    What the guard has against *fitting*, in view of what is in force and was so lately.
+    """
+    rules = force_rules(job.settings, job.node)
+    after = Force(block=fitting.block, allow=fitting.allow)
+    anew = chosen_anew(job)
+    before = None if anew else _force(job, job.applied)
+    found = list(judge_allow(before, after, rules))
+    if anew:
+        return found
+    days = job.node.policy.shrink_days
+    measures = ((before, "now"), (_force(job, job.largest), f"within {days} days"))
+    for measure, when in measures:
+        lost = [] if measure is None else list(judge_loss(measure, after, rules, when))
+        if lost:
+            return [*found, *lost]
+    return found
+
+
+def force_rules(settings: DeviceSettings, node: NodeSettings) -> ForceRules:
+    """From the settings."""
+    growth = node.policy.max_allow_growth_percent
+    return ForceRules(
+        shrink_share=node.policy.max_shrink_percent / 100,
+        allow_growth_share=None if growth is None else growth / 100,
+        allow_share=node.policy.max_allow_percent / 100,
+        maximum=settings.max_policy_size,
+    )
+
+
+def _force(job: UpdateJob, one: Generation | None) -> Force | None:
+    """As the store has it; what lies damaged there is no measure, and told elsewhere."""
+    if one is None:
+        return None
+    try:
+        block, allow = (
+            CidrSet.of(one.entries(job.settings.name, kind)) for kind in ("block", "allow")
+        )
+    except StoredDamaged:
+        return None
+    return Force(block=block, allow=allow)
