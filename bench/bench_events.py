@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from bench.bench_policy import texts
 from tscm.events.blocks import tally_block
+from tscm.events.first_hits import FirstHits
 from tscm.events.history import with_history
 from tscm.events.judge import Force, Tally, judge
 from tscm.events.report import BY, Question, ask
@@ -136,8 +137,10 @@ def _other_line(n: int, inside: str, outside: str, port: int, source: int, mood:
 
 def judged(found: list[list[bytes]], force: Force) -> Iterator[Tally]:
     """Block by block, by a generation that was asked nothing yet."""
-    for lines in found:
-        yield judge(rows_of(lines), [force])
+    first_hits = FirstHits()
+    for n, lines in enumerate(found):
+        yield judge(first_hits.settle(rows_of(lines), float(n)), [force])
+        first_hits.take_journal()
 
 
 def lines_to_rollups(block: list[str], path: Path) -> list[tuple[str, bool]]:
@@ -168,7 +171,7 @@ def lines_to_rollups(block: list[str], path: Path) -> list[tuple[str, bool]]:
         f"{rows / writing / 1e3:.0f} thousand rows of blocks"
     )
     before = time.process_time()
-    position = EventPosition()
+    position, first_hits = EventPosition(), FirstHits()
     for n, part in enumerate(parts):
         start, end = position.offset, position.offset + len(part)
         whole = Block(
@@ -176,9 +179,13 @@ def lines_to_rollups(block: list[str], path: Path) -> list[tuple[str, bool]]:
         )
         at = (FIRST_HOUR + n // 100) * HOUR_SECONDS + 1.0
         sums, position = tally_block(
-            whole, [Origin(start=start, end=end, received_at=at)], [force], position
+            whole,
+            [Origin(start=start, end=end, received_at=at)],
+            [force],
+            position,
+            first_hits=first_hits,
         )
-        rollups.add("whole", sums, position)
+        rollups.add("whole", sums, position, first_hits.take_journal())
     whole_way = time.process_time() - before
     print(f"from block to roll-ups     {LINES / whole_way / 1e6:6.2f} million lines a CPU second")
     if position.sent != explained:

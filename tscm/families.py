@@ -146,7 +146,13 @@ def _devices(devices: Mapping[str, Json], now: float) -> Iterable[Metric]:
         "How long the oldest line has waited for a reader.",
         labels=["device", "reader"],
     )
+    unread = CounterMetricFamily(
+        "tscm_device_unread_policy_lines",
+        "Lines of a device's access-lists whose two ends cannot be read.",
+        labels=["device"],
+    )
     for name, one in devices.items():
+        unread.add_metric([name], one.get("unread_lines", 0))
         log = one["log"]
         stored.add_metric([name], log["stored_lines"])
         size.add_metric([name], log["stored_bytes"])
@@ -156,7 +162,7 @@ def _devices(devices: Mapping[str, Json], now: float) -> Iterable[Metric]:
             lag.add_metric([name, reader], seconds)
         if log["last_received_at"]:
             age.add_metric([name], now - log["last_received_at"])
-    yield from (stored, size, kept, segments, age, lag)
+    yield from (stored, size, kept, segments, age, lag, unread)
     for rows, kind in ((_READER, CounterMetricFamily), (_WAITING, GaugeMetricFamily)):
         for key, called, about in rows:  # one at a time: they are the largest
             family = kind(called, about, labels=["device", "reader"])

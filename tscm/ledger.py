@@ -25,6 +25,7 @@ def balance(
     set_aside: Mapping[str, Mapping[str, int]] | None = None,
     book: Book | None = None,
     orphans: Sequence[Json] = (),
+    unread: Mapping[str, Mapping[str, int]] | None = None,
 ) -> Json:
     """
     The ledger of a node, or of the device *only*.
@@ -33,7 +34,8 @@ def balance(
     Counts of listeners begin with the manager's start; those of the *book* go on over starts;
     counts of a device begin with its log.  *users* says who uses each reader of a device; a reader
     without a user is an orphan.  *set_aside* says how many batches of each wait for a decision: their
-    lines were passed.  *orphans* are logs whose device is gone.
+    lines were passed.  *unread* says how many of the lines that a reader passed are of access-lists, and
+    could not be read.  *orphans* are logs whose device is gone.
     """
     appended = dict(intake.get("devices", {}))
     aside = set_aside or {}
@@ -43,6 +45,7 @@ def balance(
             appended.get(name),
             None if users is None else users.get(name, {}),
             aside.get(name, {}),
+            (unread or {}).get(name, {}),
         )
         for name, figures in devices.items()
         if only is None or name == only
@@ -123,6 +126,7 @@ def _device(
     appended: Json | None,
     users: Mapping[str, str] | None,
     set_aside: Mapping[str, int],
+    unread: Mapping[str, int],
 ) -> Json:
     stored = figures["stored_lines"]
     told = 0 if appended is None else appended["stored"]
@@ -141,6 +145,7 @@ def _device(
                 "sent": one["sent"],
                 "not_selected": one["skipped"],
                 "set_aside": set_aside.get(name, 0),
+                "unread": unread.get(name, 0),
                 "expired": one["expired"],
                 "expired_by_cause": {
                     cause: lines

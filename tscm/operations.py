@@ -375,6 +375,7 @@ class NodeOperations:
             set_aside={name: node.rooms[name].set_aside for name in names},
             book=node.bookkeeper.book() if only is None else None,
             orphans=node.spool.orphans() if only is None else (),
+            unread={name: {"events": node.events.unread(name)} for name in names},
         )
 
     async def watched(self) -> Json:
@@ -389,6 +390,7 @@ class NodeOperations:
                 "log": log,
                 "lag_seconds": node.lags.of(name),
                 "policy": node.updates.figures(name),
+                "unread_lines": node.events.unread(name),
                 **node.rooms[name].figures(),
             }
         return {

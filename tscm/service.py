@@ -380,7 +380,11 @@ class NodeService(Service):
             self.spool.open_device(name, settings.log_rotate_size * 1024)
             present.change(settings)
         self.events.follow(
-            name, self.spool.reader(name, EVENTS), settings.block_list, settings.allow_list
+            name,
+            self.spool.reader(name, EVENTS),
+            settings.block_list,
+            settings.allow_list,
+            settings.access_lists,
         )
         self.updates.set_device(settings)
         self.faults.pop(name, None)

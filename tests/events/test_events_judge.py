@@ -35,7 +35,7 @@ def row(
     action: str, source: str, destination: str, *, port: int = 443, hits: int = 1, acl: str = "acl"
 ) -> Row:
     return (
-        acl.encode(), action.encode(), b"tcp", source.encode(), destination.encode(),
+        b"", acl.encode(), action.encode(), b"tcp", source.encode(), destination.encode(),
         str(port).encode() if port >= 0 else b"", str(hits).encode(), b"",
     )  # fmt: skip
 
@@ -91,6 +91,30 @@ def test_allow_above_block_is_told_by_the_line_itself() -> None:
     both = force(["203.0.113.0/24"], ["203.0.113.7"])
     found, _ = judged([row("permitted", "203.0.113.7", "10.0.0.1")], [both])
     assert [(hit.action, hit.list) for hit in found] == [(ALLOWED, "a.example")]
+
+
+@pytest.mark.parametrize(
+    ("source", "destination"),
+    [("203.0.113.7", "10.0.0.1"), ("10.0.0.1", "203.0.113.7"), ("203.0.113.9", "198.51.100.7")],
+)
+def test_what_the_allow_list_permits_was_denied_by_another_rule(
+    source: str, destination: str
+) -> None:
+    lists = force(["203.0.113.0/24"], ["203.0.113.7", "198.51.100.0/24"])
+    assert judged([row("denied", source, destination)], [lists]) == ({}, 1)
+
+
+def test_what_passed_with_a_standing_connection_was_denied_by_the_access_list() -> None:
+    lists = force(["203.0.113.0/24"], ["198.51.100.0/24"])
+    found, others = judged(
+        [
+            row("est-allowed", "203.0.113.7", "10.0.0.1"),
+            row("est-allowed", "198.51.100.7", "10.0.0.1"),
+        ],
+        [lists],
+    )
+    assert [(hit.action, hit.outside) for hit in found] == [(BLOCKED, "203.0.113.7")]
+    assert others == 1
 
 
 def test_lines_and_hits_are_counted_apart() -> None:
@@ -155,7 +179,10 @@ def test_every_line_is_judged_as_one_by_one(
     found, others = judged(rows, [force(block, allow)])
     expected = 0
     for action, source in lines:
-        entries = block if action == "denied" else allow
-        expected += any(ip_address(source) in ip_network(entry) for entry in entries)
+        blocked, allowed = (
+            any(ip_address(source) in ip_network(entry) for entry in entries)
+            for entries in (block, allow)
+        )
+        expected += allowed if action == "permitted" else blocked and not allowed
     assert sum(one.lines for one in found.values()) == expected
     assert others == len(lines) - expected

@@ -51,7 +51,7 @@ def counted(
             action = "permitted" if far.startswith("198") else "denied"
             port = random.choice([b"443", b"80", b"53", b""])
             rows.append(
-                (b"acl", action.encode(), random.choice([b"tcp", b"udp"]), ends[0].encode(),
+                (b"", b"acl", action.encode(), random.choice([b"tcp", b"udp"]), ends[0].encode(),
                  ends[1].encode(), port, str(random.randrange(1, 9)).encode(), b"")
             )  # fmt: skip
         rollups.add("fw", {hour: judge(rows, [force])}, EventPosition(offset=hour, low=3))

@@ -69,6 +69,25 @@ def counted(manager: Manager) -> int:
     return int(found["result"]["hits"])
 
 
+def test_a_policy_line_that_cannot_be_read_is_told_everywhere(manager: Manager) -> None:
+    send_udp(
+        manager.port("udp"),
+        denied("203.0.113.7"),
+        b"<166>%ASA-6-106100: access-list g denied by decree of the king",
+    )
+    wait_for(lambda: counted(manager) == 1, manager.said)
+    state = manager.ask("/v1/devices/fw")["state"]
+    assert state["events"]["counted"]["unread"] == 1
+    row = manager.ask("/v1/ledger?device=fw")
+    reader = row["devices"]["fw"]["readers"]["events"]
+    assert (reader["sent"], reader["not_selected"], reader["unread"]) == (1, 1, 1)
+    assert row["balanced"]
+    for command in (["report", "fw"], ["show", "fw"], ["ledger"]):
+        told = tsadmin(manager, *command)
+        assert "1 line" in told.stdout + told.stderr, told
+        assert "in no report" in " ".join((told.stdout + told.stderr).split()), told
+
+
 def test_a_report_tells_who_was_blocked(manager: Manager) -> None:
     send_udp(
         manager.port("udp"),

@@ -81,7 +81,7 @@ def test_interval_lines_are_read_with_their_counts() -> None:
     (message,) = traffic.tick(AT + 300)
     event = asa.parse(form.line(message, AT + 300) or b"")
     assert event is not None
-    assert (event.hit_count, event.interval_seconds) == (144, 300)
+    assert (event.hit_count, event.interval_seconds) == (145, 300)
     assert event.action is not None
 
 

@@ -73,20 +73,21 @@ def test_a_logged_entry_tells_the_first_hit_at_once_and_the_others_by_interval(
     assert traffic.next_due == 1300.0
     assert traffic.tick(1299.0) == []
     (later,) = texts(traffic.tick(1300.0))
-    assert "hit-cnt 2 300-second interval [0x" in later
+    assert "hit-cnt 3 300-second interval [0x" in later
     traffic.run([BAD], 1400.0)
     (later,) = texts(traffic.tick(1600.0))
     assert "hit-cnt 1 300-second interval" in later
     assert traffic.tick(1900.0) == []
     assert traffic.next_due is None
     assert "first hit" in texts(traffic.run([BAD], 2000.0).messages)[0]
+    assert traffic.tick(2300.0) == []  # nothing came behind the first hit
 
 
 def test_whether_the_interval_counts_the_first_hit_is_a_switch(traffic: Traffic) -> None:
-    traffic.device.switches.interval_counts_first = True
+    traffic.device.switches.interval_counts_first = False
     traffic.run([BAD, BAD], 0.0)
     (line,) = texts(traffic.end_intervals(10.0))
-    assert "hit-cnt 2 300-second interval" in line
+    assert "hit-cnt 1 300-second interval" in line
 
 
 def test_an_entry_without_log_and_the_implicit_deny_give_106023() -> None:

@@ -42,53 +42,6 @@ def test_an_access_list_line_gives_all_of_its_facts() -> None:
     assert (event.destination.port, event.destination.interface) == (443, "inside")
 
 
-@pytest.mark.parametrize(
-    ("header", "device", "stamp"),
-    [
-        (b"<166>", None, None),
-        (b"", None, None),
-        (b"<166>Apr 15 2013 09:36:50: ", None, "2013-04-15T09:36:50+00:00"),
-        (b"<166>Apr 15 2014 09:34:34 EDT: ", None, "2014-04-15T09:34:34-04:00"),
-        (b"<166>Apr 24 2013 16:00:28 INT-FW01 : ", "INT-FW01", "2013-04-24T16:00:28+00:00"),
-        (b"<166>2018-06-27T12:17:46Z asa : ", "asa", "2018-06-27T12:17:46+00:00"),
-        (b"<111>:Apr 15 09:36:50 UTC: ", None, "2013-04-15T09:36:50+00:00"),
-        (b"<166>Apr 15 09:36:50 192.0.2.9 ", "192.0.2.9", "2013-04-15T09:36:50+00:00"),
-        (b"Apr 15 2013 09:36:50 relay CiscoASA[999]: ", "relay", "2013-04-15T09:36:50+00:00"),
-        (
-            b"<166>Apr 15 09:36:51 relay Apr 15 2013 09:36:50 fw-7 : ",
-            "fw-7",
-            "2013-04-15T09:36:50+00:00",
-        ),
-        (b"<166>:2013 Apr 15 09:36:50 UTC 1f3e-9a : ", "1f3e-9a", "2013-04-15T09:36:50+00:00"),
-        (b"<166>Apr  5  2013  09:36:50.125 fw1: ", "fw1", "2013-04-05T09:36:50+00:00"),
-        (b"<166>Apr 15 2014 09:34:34 EDT fw1 ", "fw1", "2014-04-15T09:34:34-04:00"),
-        (b"<166>Apr 15 2014 09:34:34 IST fw1 : ", "fw1", None),
-        (b"<166>Apr 15 09:36:50 FW: ", "FW", "2013-04-15T09:36:50+00:00"),
-        (b"<166>Apr 15 09:36:50 fw.example.net : Apr 15 11:36:50 CEST: ", "fw.example.net",
-         "2013-04-15T09:36:50+00:00"),
-        (b"2013-04-15T11:36:50+0200 fw1 ", "fw1", "2013-04-15T09:36:50+00:00"),
-        (b"<166>1 2013-04-15T09:36:50.125Z fw1 asa 71 ID47 - ", "fw1", "2013-04-15T09:36:50.125+00:00"),
-        (b"2013-04-15 09:36:50\tLocal4.Info\t192.0.2.9\t", "192.0.2.9", "2013-04-15T09:36:50+00:00"),
-        (b"192.0.2.9:514 : local4.error Apr 15 2013 09:36:50: ", "192.0.2.9",
-         "2013-04-15T09:36:50+00:00"),
-        (b"LOCAL4.WARNING: fw1 ", "fw1", None),
-        (b"Apr 15 09:36:51 192.0.2.9 <166>Apr 15 2013 09:36:50 fw1 : ", "fw1",
-         "2013-04-15T09:36:50+00:00"),
-        (b"<166>3132517: fw1: 7: Apr 15 2013 09:36:50 UTC: ", "fw1", "2013-04-15T09:36:50+00:00"),
-        (b"Original Address=192.0.2.9 Apr 15 2013 09:36:50 ", "192.0.2.9", "2013-04-15T09:36:50+00:00"),
-        (b"<166>Apr 15 2013 09:36:50 5508_9.12(3): ", "5508_9.12(3)", "2013-04-15T09:36:50+00:00"),
-        (b"<166>2001:db8::9 : ", "2001:db8::9", None),
-        (b"<166>Feb 30 2013 09:36:50: ", None, None),
-        (b"<166>Apr 15 2013 09:36:50 XYZ: ", None, None),
-    ],
-)  # fmt: skip
-def test_every_header_form_is_read(header: bytes, device: str | None, stamp: str | None) -> None:
-    event = parse(header + DENY, datetime(2013, 4, 16, tzinfo=UTC).timestamp())
-    assert event is not None
-    assert event.device == device
-    assert event.timestamp == (None if stamp is None else datetime.fromisoformat(stamp))
-
-
 def test_a_stamp_without_a_year_takes_the_nearest_one() -> None:
     event = parse(b"<166>Dec 31 23:59:58 fw " + DENY, datetime(2014, 1, 1, tzinfo=UTC).timestamp())
     assert event is not None

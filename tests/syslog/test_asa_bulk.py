@@ -2,9 +2,12 @@
 The bulk path tells just what `parse` tells, line by line.
 """
 
+import random
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.syslog.mutations import corpus, disagreement, mutants
 from tscm.syslog.asa import is_policy_line, parse
 from tscm.syslog.asa_bulk import PolicyEvent, event_of, of_event, policy_events, policy_rows
 from tscm.syslog.escape import escape, unescape
@@ -126,5 +129,51 @@ def test_the_common_form_is_told_whole() -> None:
     )
     (event,) = [event_of(row) for row in policy_rows(b"noise\n" + line + b"\nmore noise\n")]
     assert event == PolicyEvent(
-        "global_access", "denied", "tcp", "203.0.113.7", "10.1.2.3", 443, 12, 300
+        "global_access",
+        "denied",
+        "tcp",
+        "203.0.113.7",
+        "10.1.2.3",
+        443,
+        12,
+        300,
+        "global_access denied tcp outside/203.0.113.7(40001) -> inside/10.1.2.3(443)",
     )
+
+
+def test_protocols_without_ports_have_one_row() -> None:
+    ends = ("outside", "203.0.113.7", "inside", "10.1.2.3")
+    lines = [
+        "%ASA-6-106100: access-list a denied gre {}/{}(0) -> {}/{}(0) hit-cnt 1 first hit [0x1, 0x0]",
+        '%ASA-4-106023: Deny gre src {}:{} dst {}:{} by access-group "a" [0x1, 0x0]',
+        "%ASA-6-106100: access-list a denied tcp {}/{}(0) -> {}/{}(0) hit-cnt 1 first hit [0x1, 0x0]",
+    ]
+    block = "".join(line.format(*ends) + "\n" for line in lines).encode()
+    assert [event_of(row).port for row in policy_rows(block)] == [-1, -1, 0]
+
+
+def test_what_relays_make_of_a_line_is_counted() -> None:
+    deny = b'Deny tcp src outside:203.0.113.9/40000 dst inside:192.0.2.2/22 by access-group "outside_in" [0x1, 0x0]'
+    flow = b"access-list acl_in permitted udp outside/203.0.113.9(40000) -> inside/192.0.2.8(53) hit-cnt 3 300-second interval"
+    lines = [
+        b"<164>1 2026-11-30T06:11:50+00:00 192.0.2.7 %ASA-4-106023 - - -  " + deny,
+        b"<166>1 2026-11-30T06:11:50+00:00 192.0.2.7 %ASA-6-106100 - - - " + flow,
+        b"<164>Nov 30 06:11:50 fw1 : message repeated 3 times: [ %ASA-4-106023: " + deny + b"]",
+        b"<166>Nov 30 06:11:50 fw1 : message repeated 3 times: [ %ASA-6-106100: " + flow,
+        b"%ASA-4-106023: %ASA-4-106023: " + deny,
+    ]
+    block = b"".join(line + b"\n" for line in lines)
+    assert [event_of(row).hits for row in policy_rows(block)] == [1, 3, 3, 9, 1]
+
+
+def test_no_accident_makes_block_and_single_line_differ() -> None:
+    """Some seconds of it; `make fuzz` goes on for longer and elsewhere."""
+    chance = random.Random(20261130)
+    lines = corpus()
+    made = mutants(lines, chance)
+    assert all(disagreement([line]) is None for line in lines)
+    for _ in range(300):
+        block = [next(made) for _ in range(12)]
+        assert (found := disagreement(block)) is None, found
+        for line in block:
+            assert (found := disagreement([line])) is None, found

@@ -155,6 +155,22 @@ DENIED, BUILT, TEARDOWN = Action.DENIED, Action.BUILT, Action.TEARDOWN
             TEARDOWN, "icmp", End("2001:db8:9::4", 128), End("2001:db8:7::1", 0),
         ),
         (
+            "302020: Built inbound ICMP connection for faddr 198.51.100.7/4 laddr 10.9.0.4/0 type 8 code 0",
+            BUILT, "icmp", End("10.9.0.4", 0), End("198.51.100.7", 4),
+        ),
+        (
+            "302021: Teardown ICMP connection for faddr 198.51.100.7/4(CORP\\Ann Lee) laddr 10.9.0.4/0 (ann)",
+            TEARDOWN, "icmp", End("10.9.0.4", 0, None, "ann"), End("198.51.100.7", 4, None, "CORP\\Ann Lee"),
+        ),
+        (
+            "313008: Denied IPv6-ICMP type=135, code=0 from 2001:db8:7::1 on interface DMZ(1)",
+            DENIED, "ipv6-icmp", End("2001:db8:7::1", None, "DMZ(1)"), End(None, None, "DMZ(1)"),
+        ),
+        (
+            "605004: Login denied from 198.51.100.7/4100 to DMZ(1):192.0.2.80/https for user Ann Lee",
+            DENIED, None, End("198.51.100.7", 4100, None, "Ann Lee"), End("192.0.2.80", 443, "DMZ(1)"),
+        ),
+        (
             "302022: Built forwarder  stub TCP connection for wan:198.51.100.7/443 (198.51.100.7/443)"
             " to lan:10.9.0.4/50001 (192.0.2.80/1025)",
             BUILT, "tcp", End("198.51.100.7", 443, "wan"), End("10.9.0.4", 50001, "lan"),
@@ -166,7 +182,7 @@ DENIED, BUILT, TEARDOWN = Action.DENIED, Action.BUILT, Action.TEARDOWN
         ),
         (
             "313001: Denied ICMP type=3, code=1 from 198.51.100.7 on interface wan",
-            DENIED, "icmp", End("198.51.100.7"), End(None, None, "wan"),
+            DENIED, "icmp", End("198.51.100.7", None, "wan"), End(None, None, "wan"),
         ),
         (
             "313004: Denied ICMP type=0, from laddr 2001:db8:9::4 on interface lan to 2001:db8:7::1: no matching session",
@@ -232,6 +248,16 @@ def test_each_message_of_the_table_gives_its_facts(
             ("denied", 1, None), End("10.9.0.4", 50001, "Gi0/1"), End("no/host", 443, "wan"),
         ),
         (
+            "106100: access-list lan_in denied tcp DMZ(1)/10.9.0.4(50001)-> DMZ(2)/198.51.100.7(443)(CORP\\ann)"
+            " hit-cnt 1 first hit [0x1f, 0x0]",
+            ("denied", 1, None), End("10.9.0.4", 50001, "DMZ(1)"), End("198.51.100.7", 443, "DMZ(2)", "CORP\\ann"),
+        ),
+        (
+            "106103: access-list vpn denied tcp for user Ann Lee wan/10.9.0.4(500) -> lan/10.9.0.5(53)"
+            " hit-cnt 1 first hit [0x1f, 0x0]",
+            ("denied", 1, None), End("10.9.0.4", 500, "wan", "Ann Lee"), End("10.9.0.5", 53, "lan"),
+        ),
+        (
             "106102: access-list vpn permitted udp for user 'Ann Lee' wan/10.9.0.4(500) -> lan/10.9.0.5(53)"
             " hit-cnt 1 first hit [0x1f,0x2f]",
             ("permitted", 1, None), End("10.9.0.4", 500, "wan", "Ann Lee"), End("10.9.0.5", 53, "lan"),
@@ -255,6 +281,8 @@ def test_counted_flows_give_their_counts(
 @pytest.mark.parametrize(
     ("ends", "source", "destination"),
     [
+        ("src DMZ(1):198.51.100.7/4100 dst DMZ(2):[2001:db8:7::1]/443(ann)", End("198.51.100.7", 4100, "DMZ(1)"),
+         End("2001:db8:7::1", 443, "DMZ(2)", "ann")),
         ("src wan:198.51.100.7/4100 dst lan:10.9.0.4/443", End("198.51.100.7", 4100, "wan"), End("10.9.0.4", 443, "lan")),
         ("src a:wan:198.51.100.7 dst b:lan:10.9.0.4/443", End("198.51.100.7", None, "a:wan"), End("10.9.0.4", 443, "b:lan")),
         ("src wan:[2001:db8:7::1]/4100 dst lan:2001:db8:9::4", End("2001:db8:7::1", 4100, "wan"), End("2001:db8:9::4", None, "lan")),

@@ -1,49 +1,146 @@
-"""Who a line says it comes from."""
+"""
+What stands before a line's text: the same for attribution, reports and what a SIEM is sent.
+"""
 
 import json
+import re
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tscm.syslog.header import origin, origins
+from tests.syslog.header_forms import FORMS, RECEIVED, Form
+from tscm.intake.senders import SenderTable
+from tscm.syslog import header as header_module
+from tscm.syslog.asa import parse
+from tscm.syslog.header import all_names, read_header
+from tscm.syslog.render import rfc5424, with_header
 
 CORPUS = Path(__file__).parents[3] / "shared" / "conformance" / "asa-lines.jsonl"
-TAG = b"%ASA-6-106100: access-list x"
+TEXT = b"%ASA-4-106023: Deny tcp src a:192.0.2.1/1 dst b:192.0.2.2/2 by access-group x"
+AT = datetime.fromisoformat(RECEIVED).timestamp()
+IDS = [form.head.decode("latin-1") for form in FORMS]
+
+
+@pytest.mark.parametrize("form", FORMS, ids=IDS)
+def test_every_form_is_read(form: Form) -> None:
+    found = read_header(form.head + TEXT)
+    assert (found.names, found.zone, found.sequence) == (form.names, form.zone, form.sequence)
+    assert (found.doubtful, found.leads) == (form.doubtful, form.leads)
+    assert (form.head + TEXT)[found.text :] == TEXT[TEXT.index(b":") :]
+
+
+@pytest.mark.parametrize("form", FORMS, ids=IDS)
+def test_every_form_gives_a_report_its_device_and_time(form: Form) -> None:
+    event = parse(form.head + TEXT, AT)
+    assert event is not None
+    assert event.device == (form.names[0].decode() if form.names else None)
+    assert event.timestamp == (None if form.at is None else datetime.fromisoformat(form.at))
+    assert event.access_list == "x"
+
+
+@pytest.mark.parametrize("form", FORMS, ids=IDS)
+def test_every_form_is_attributed_by_any_of_its_names(form: Form) -> None:
+    """A relay's lines: each name in turn is the only one that is known."""
+    candidates = (*form.names, *form.doubtful)
+    for name in candidates:
+        senders = SenderTable()
+        senders.claim("wanted", ["198.51.100.1", "198.51.100.9", name.decode()])
+        senders.claim("other", ["198.51.100.2", "198.51.100.9"])
+        relay = senders.route_of("198.51.100.9")
+        assert relay is not None
+        assert not isinstance(relay, str)
+        if "/" not in name.decode():
+            assert relay.device_of(form.head + TEXT) == "wanted"
+    assert all_names(form.head + TEXT) == candidates
+
+
+@pytest.mark.parametrize("form", FORMS, ids=IDS)
+def test_every_form_gives_a_siem_its_hostname(form: Form) -> None:
+    message = form.head + TEXT
+    told = (form.names[0] if form.names else b"198.51.100.9").decode()
+    sent = rfc5424(message, "198.51.100.9", AT)
+    if not re.match(rb"<\d+>1 ", form.head):  # such a line goes as it is
+        assert sent.split(b" ")[2].decode() == told
+    header = with_header(message, "198.51.100.9", AT)
+    if form.leads:
+        assert header == message
+    elif not re.match(rb"<\d+>1 ", form.head):
+        assert re.match(rb"<\d{1,3}>\S+Z (\S+) ", header)[1].decode() == told  # type: ignore[index]
+        assert header.endswith(TEXT)
+
+
+def test_a_nickname_stands_for_its_full_domain_name() -> None:
+    senders = SenderTable()
+    senders.claim("fw1", ["192.0.2.1", "192.0.2.9"])
+    senders.claim("fw2", ["192.0.2.2", "192.0.2.9"])
+    relay = senders.route_of("192.0.2.9")
+    assert relay is not None
+    assert not isinstance(relay, str)
+    for word, device in (
+        (b"fw1.example.net", "fw1"),
+        (b"FW2.Example.Net.", "fw2"),
+        (b"[192.0.2.2]", "fw2"),
+        (b"::ffff:192.0.2.1", "fw1"),
+        (b"192.0.2.1:41234", "fw1"),
+        (b"fw3.example.net", None),
+    ):
+        assert relay.device_of(b"<166>Nov 30 05:54:08 " + word + b" " + TEXT) == device, word
 
 
 @pytest.mark.parametrize(
-    ("head", "name"),
+    ("line", "name", "text"),
     [
-        (b"<166>", None),
-        (b"<166>Apr 15 2013 09:36:50: ", None),
-        (b"<166>Apr 15 2014 09:34:34 EDT: ", None),
-        (b"<166>Apr 24 2013 16:00:28 INT-FW01 : ", b"INT-FW01"),
-        (b"<166>2018-06-27T12:17:46Z asa : ", b"asa"),
-        (b"<111>:Jan 21 10:00:00 MSK 192.0.2.9: ", b"192.0.2.9"),
-        (b"<14>Dec 1 09:00:00 192.0.2.7 Dec 1 2013 09:00:00: ", b"192.0.2.7"),
-        (b"Oct 10 2018 12:34:56 localhost CiscoASA[999]: ", b"localhost"),
-        (b"<166>Jan  5 08:52:35 relay1 Jan 05 2016 08:52:35 fw-9 : ", b"fw-9"),
-        (b"<166>1 2018-06-27T12:17:46Z fw-7 - - - - ", b"fw-7"),
-        (b"<166>Jan  5 08:52:35 2001:db8::7 : ", b"2001:db8::7"),
+        (b"<13>Oct 11 22:14:15 mymachine su: failed for lonvick", b"mymachine", b"su: failed for lonvick"),
+        (b"<13>Oct 11 22:14:15 EDGE su: failed", b"EDGE", b"su: failed"),
+        (b"<13>1 2003-10-11T22:14:15.003Z web.example su - ID47 - failed", b"web.example", b"failed"),
+        (b"<166>Nov 30 05:54:08 fw1 last message repeated 3 times", b"fw1", b"last message repeated 3 times"),
+        (b"<166>Nov 30 05:54:08 last message repeated 3 times", None, b"last message repeated 3 times"),
+        (b"<166>Nov 30 05:54:08 relay Nov 30 05:54:07 fw1 last message repeated 3 times", b"fw1",
+         b"last message repeated 3 times"),
+        (b"<166>Nov 30 2026 05:54:08: something", None, b"something"),
+        (b"<166>Nov 30 2026 05:54:08 CEST: something", None, b"something"),
+        (b"<111> Oct  8 15:00:25 fmc-a SFIMS: Protocol: TCP", b"fmc-a", b"SFIMS: Protocol: TCP"),
+        (b"no header at all", None, b"no header at all"),
+        (b"<14>no header either", None, b"no header either"),
     ],
-)
-def test_the_innermost_name_is_the_origin(head: bytes, name: bytes | None) -> None:
-    assert origin(head + TAG) == name
+)  # fmt: skip
+def test_a_line_without_tag_is_read_by_the_rfcs(
+    line: bytes, name: bytes | None, text: bytes
+) -> None:
+    found = read_header(line)
+    assert found.names[:1] == (() if name is None else (name,))
+    assert line[found.text :] == text
 
 
-def test_names_of_relays_come_after_the_devices_own() -> None:
-    line = b"<166>Jan  5 08:52:35 relay1 Jan 05 2016 08:52:35 fw-9 : " + TAG
-    assert origins(line) == (b"fw-9", b"relay1")
+def test_the_text_begins_behind_the_fields_of_rfc5424_and_a_tag_written_twice() -> None:
+    text = b"Deny tcp src a:192.0.2.1/1 dst b:192.0.2.2/2 by access-group x"
+    for between in (
+        b": ", b" ", b":", b" - - -  ", b" - - - ", b" 77 ID47 - ", b": %ASA-4-106023: ", b" - - - %ASA-4-106023: ",
+        b' - - [meta sequenceId="1"] ', b' - - [a b="x ] \\" y"][c@1] \xef\xbb\xbf',
+        b" %FTD-session-4-106023: ",
+    ):  # fmt: skip
+        event = parse(b"<164>1 2026-11-30T06:11:50+00:00 192.0.2.7 %ASA-4-106023" + between + text)
+        assert event is not None
+        assert (event.text, event.device) == (text.decode(), "192.0.2.7"), between
 
 
-def test_a_line_without_tag_is_read_by_the_rfcs() -> None:
-    assert origin(b"<13>Oct 11 22:14:15 mymachine su: failed for lonvick") == b"mymachine"
-    assert origin(b"<13>1 2003-10-11T22:14:15.003Z web.example su - ID47 - failed") == (
-        b"web.example"
+def test_the_tag_counts_that_stands_last_where_it_stands_twice() -> None:
+    event = parse(
+        b"%ASA-6-302013: %FTD-4-106023: Deny tcp src a:192.0.2.1/1 dst b:192.0.2.2/2 by access-group x"
     )
-    assert origin(b"no header at all") is None
+    assert event is not None
+    assert (event.message_id, event.access_list) == ("106023", "x")
+
+
+def test_a_relay_says_how_often_a_message_came() -> None:
+    event = parse(
+        b"<164>Nov 30 06:11:50 fw1 : message repeated 3 times: [ " + TEXT + b" [0x1, 0x0]]"
+    )
+    assert event is not None
+    assert (event.device, event.hit_count, event.hashes) == ("fw1", 3, ("0x1", "0x0"))
 
 
 @pytest.mark.skipif(not CORPUS.exists(), reason="the corpus is not beside this checkout")
@@ -54,7 +151,7 @@ def test_devices_of_the_corpus_are_found() -> None:
     missed = [
         row["case_id"]
         for row in named
-        if row["device"].encode() not in origins(row["raw"].encode())
+        if row["device"].encode() not in all_names(row["raw"].encode())
     ]
     assert missed == []
 
@@ -62,5 +159,49 @@ def test_devices_of_the_corpus_are_found() -> None:
 @settings(deadline=None, max_examples=200)
 @given(st.binary(max_size=2000))
 def test_no_line_breaks_the_reader(line: bytes) -> None:
-    assert len(origins(line)) <= 8
-    assert len(origins(b"<1>" * 50 + line + TAG)) <= 8
+    for one in (line, line + TEXT, b"<1>" * 50 + line + TEXT):
+        found = read_header(one)
+        assert len(found.names) <= 8
+        assert 0 <= found.text <= len(one)
+
+
+NOTHING = re.compile(rb"(?!)")
+
+
+@settings(deadline=None, max_examples=300)
+@given(
+    st.sampled_from([form.head for form in FORMS]),
+    st.sampled_from([form.head for form in FORMS]),
+    st.sampled_from([TEXT, b"su: failed", b"last message repeated 2 times", b""]),
+)
+def test_the_short_way_reads_what_the_long_one_reads(
+    first: bytes, second: bytes, text: bytes
+) -> None:
+    line = first + second.partition(b">")[2] + text
+    short = read_header(line)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(header_module, "_USUAL", NOTHING)
+        patch.setattr(header_module, "_USUAL_UNTAGGED", NOTHING)
+        long = read_header(line)
+    assert short._replace(tag=None) == long._replace(tag=None)
+
+
+@pytest.mark.parametrize(
+    "piece",
+    [
+        b" ", b":", b"<", b"<1>", b"[", b"[a ", b'[a b="', b"\\", b"Jan ", b"Jan 1 1:11:11 ", b"2026 ", b"1 ", b"a/", b"A/",
+        b"a@", b"%ASA-", b"- ", b"message repeated 9 times: [ ", b'[a b="c"]', b"::", b"Original Address=", b"\xef\xbb\xbf",
+    ],
+)  # fmt: skip
+def test_no_bytes_take_long(piece: bytes) -> None:
+    """Work is bounded by the length: what takes steps in the square of it would not end here."""
+    for head in (
+        b"",
+        b"<166>1 ",
+        b"<166>1 2026-11-30T05:54:08Z fw1 a b c ",
+        b"<166>Jan 1 2026 11:11:11 ",
+    ):
+        line = head + piece * (60_000 // len(piece))
+        read_header(line)
+        read_header(line + TEXT)
+        parse(b"%ASA-4-106023" + line)

@@ -81,6 +81,7 @@ def tell_ledger(balance: Json) -> None:
         )
     _tell_lost(balance.get("devices", {}))
     _tell_aside(balance.get("devices", {}))
+    _tell_unread(balance.get("devices", {}))
     _tell_dropped(book or {})
     _tell_gaps(balance)
     _tell_orphans(balance)
@@ -154,6 +155,18 @@ def _tell_aside(devices: Json) -> None:
                     f"{name}: {batches} refused by the {figures.get('user') or 'log service'} for "
                     f"good; the lines count as not selected, and `tsadmin logs {name} --aside` "
                     f"lists what to send again or drop"
+                )
+
+
+def _tell_unread(devices: Json) -> None:
+    """Policy lines that the event reader could not read: they stand among those not selected."""
+    for name, one in devices.items():
+        for figures in (one.get("readers") or {}).values():
+            if figures.get("unread"):
+                lines = many(figures["unread"], "line", "lines")
+                say.warn(
+                    f"{name}: {lines} among those not selected are of access-lists (106100, 106102, 106103, "
+                    f"106023) and could not be read: they are in no report"
                 )
 
 

@@ -70,6 +70,11 @@ def command(
             f"the firewall said {many(found['counts_are_low'], 'time', 'times')} that it had stopped "
             f"counting denied flows (106101): all counts are low; raise `access-list deny-flow-max`"
         )
+    if found.get("unread_lines") and not json_output:
+        say.warn(
+            f"{many(found['unread_lines'], 'line', 'lines')} of the firewall's access-lists could not be read "
+            f"(106100, 106102, 106103 or 106023 without two ends), over all times, and are in no report"
+        )
 
 
 def _quiet(_: Progress) -> None:

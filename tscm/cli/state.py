@@ -42,6 +42,13 @@ def state_pairs(settings: Json, state: Json) -> Iterator[Pair]:
     why = "off: no log service is set (url under [upload] in tscm.toml)" if wanted else "off"
     yield from _reader("log upload", name, state, state.get("upload"), "upload", off=why)
     yield from _orphans(name, state)
+    unread = ((state.get("events") or {}).get("counted") or {}).get("unread")
+    if unread:
+        yield (
+            "not read",
+            f"{many(unread, 'line', 'lines')} of access-lists (106100, 106102, 106103, 106023) without two ends that "
+            "can be read: in no report",
+        )
     fault = (state.get("events") or {}).get("fault")
     if fault:
         yield "attention", f"events: {fault}"

@@ -160,6 +160,7 @@ def _fields(value: PolicyEvent | Hit) -> Json:
     return {
         name: one.decode("utf-8", "replace") if isinstance(one, bytes) else one
         for name, one in value._asdict().items()
+        if name != "flow"
     }
 
 

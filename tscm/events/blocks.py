@@ -5,34 +5,47 @@ Pure.  The hour is that of receipt, told by the index: the same lines give the s
 the log is cut into blocks, now and when roll-ups are made anew.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from attrs import evolve
 
+from tscm.events.first_hits import FirstHits
 from tscm.events.judge import Force, Tally, applicable, judge
 from tscm.events.rollups import HOUR_SECONDS, EventPosition
 from tscm.model import Block, Origin
-from tscm.syslog.asa_bulk import policy_rows
+from tscm.syslog.asa import policy_lines
+from tscm.syslog.asa_bulk import rows_of
 from tscm.syslog.asa_tag import tag_of
 
 _LOW = tag_of(b"106101")
 
 
 def tally_block(
-    block: Block, origins: Sequence[Origin], forces: Sequence[Force], before: EventPosition
+    block: Block,
+    origins: Sequence[Origin],
+    forces: Sequence[Force],
+    before: EventPosition,
+    *,
+    first_hits: FirstHits,
+    access_lists: Collection[bytes] = (),
 ) -> tuple[dict[int, Tally], EventPosition]:
     """
     What *block* came to by hour, and the reader's position behind it.
 
-    Lines whose time of receipt is not known are counted under the hour of those before them.
+    *first_hits* are those of the lines before, and then of these too.  With *access_lists* only
+    what those did can be a hit.  Lines whose time of receipt is not known are counted under the hour of those before them.
     """
     tallies: dict[int, Tally] = {}
-    explained = others = 0
+    explained = others = unread = 0
     for start, end, at in _stretches(block, origins):
-        rows = policy_rows(block.data[start - block.start : end - block.start])
-        if not rows:
+        lines = policy_lines(block.data[start - block.start : end - block.start])
+        if not lines:
             continue
-        found = judge(rows, applicable(forces, at))
+        rows = first_hits.settle(rows_of(lines), at)
+        unread += len(lines) - len(rows)
+        ours = [row for row in rows if row[1] in access_lists] if access_lists else rows
+        found = judge(ours, applicable(forces, at))
+        found.others += len(rows) - len(ours)
         explained += len(rows) - found.others
         others += found.others
         merge(tallies.setdefault(int(at) // HOUR_SECONDS, Tally()), found)
@@ -42,6 +55,7 @@ def tally_block(
         sent=before.sent + explained,
         skipped=before.skipped + block.lines - explained,
         others=before.others + others,
+        unread=before.unread + unread,
         low=before.low + sum(1 for _ in _LOW.finditer(block.data)),
     )
     return tallies, moved

@@ -2,8 +2,10 @@
 What the lists had to do with the policy's lines: which entry, in which direction.
 
 Pure.  A denied packet with an end on the block list is *blocked*, a permitted one with an end on
-the allow list *allowed*: permit stands above deny, so a packet on both lists is allowed and
-says so itself.  Everything else was some other rule's doing and counts as no hit.
+the allow list *allowed*.  Permit stands above deny: a packet on both lists is allowed and says so
+itself, and where one with an end on the allow list was denied, another rule did it.  `est-allowed` was
+denied by the access-list and passed as part of a connection that stood already.  Everything else was
+some other rule's doing and counts as no hit.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -11,11 +13,12 @@ from itertools import chain
 from operator import itemgetter
 from typing import NamedTuple, Protocol, Self, TypeVar
 
+import numpy as np
 from attrs import define, field, frozen
 
 from tscm.model import Cidr
 from tscm.policy.entries import Entries
-from tscm.policy.match import Matcher
+from tscm.policy.match import Asked, Matcher
 from tscm.syslog.asa_bulk import Row
 
 BLOCKED, ALLOWED = "blocked", "allowed"
@@ -28,6 +31,8 @@ seconds late, and a push takes effect entry by entry before it is recorded.
 """
 
 
+PERMITTED = Cidr("permitted")
+"""In the place of the block list's entry for addresses that the allow list has."""
 _FOUND_KEPT = 1 << 16
 """Addresses of whose entries a generation keeps note."""
 
@@ -92,26 +97,34 @@ class Force:
     )
 
     def found(self, action: str) -> Mapping[bytes, Cidr | None]:
-        """The entries of addresses that were looked up, None where there is none; the same one always."""
+        """
+        The entries of addresses that were looked up, None where there is none; the same one always.
+
+        Of the block list: `PERMITTED` for addresses that are on the allow list too.
+        """
         return self._found[action]
 
-    def look_up(self, action: str, addresses: set[bytes]) -> None:
+    def look_up(self, addresses: set[bytes]) -> None:
         """
-        Put the entry that each of *addresses* stands under among what was found.
+        Put the entries that each of *addresses* stands under among what was found.
 
-        It is kept for a while: the same few come again and again.
+        They are kept for a while: the same few come again and again.
         """
-        found = self._found[action]
-        if len(found) + len(addresses) > _FOUND_KEPT:
-            found.clear()
+        blocked, allowed = self._found[BLOCKED], self._found[ALLOWED]
+        if len(blocked) + len(addresses) > _FOUND_KEPT:
+            blocked.clear()
+            allowed.clear()
         fresh = list(addresses)
-        texts = [address.decode("utf-8", "replace") for address in fresh]
-        rows = self.matchers[action].find(texts).rows.tolist()
-        cidrs = self.cidrs[action]
-        found.update(
-            (address, cidrs[row] if row >= 0 else None)
-            for address, row in zip(fresh, rows, strict=True)
-        )
+        asked = Asked.of([address.decode("utf-8", "replace") for address in fresh])
+        for action, found in self._found.items():
+            found.update(dict.fromkeys(fresh))
+            rows = self.matchers[action].rows(asked)
+            cidrs = self.cidrs[action]
+            for place in np.flatnonzero(rows >= 0).tolist():
+                found[fresh[place]] = cidrs[rows[place]]
+        for address in fresh:
+            if allowed[address] is not None:
+                blocked[address] = PERMITTED
 
 
 class Applied(Protocol):
@@ -166,7 +179,7 @@ def hit_of(raw: RawHit) -> Hit:
     return Hit(*raw[:4], inside, outside, protocol, int(port) if port else -1)
 
 
-_ENDS = itemgetter(3, 4)
+_ENDS = itemgetter(4, 5)
 
 
 def judge(rows: Iterable[Row], forces: Sequence[Force]) -> Tally:
@@ -185,11 +198,11 @@ def judge(rows: Iterable[Row], forces: Sequence[Force]) -> Tally:
 
 def _judge_by(force: Force, rows: list[Row], sums: dict[RawHit, list[int]]) -> list[Row]:
     """Count what this generation explains of *rows*; gives the rest."""
-    denied = [row for row in rows if row[1] == b"denied"]
-    if len(denied) == len(rows):
+    permitted = [row for row in rows if row[2] == b"permitted"]
+    if not permitted:
         return _count(force, BLOCKED, rows, sums)
-    rest = _count(force, BLOCKED, denied, sums)
-    return rest + _count(force, ALLOWED, [row for row in rows if row[1] != b"denied"], sums)
+    rest = _count(force, ALLOWED, permitted, sums)
+    return rest + _count(force, BLOCKED, [row for row in rows if row[2] != b"permitted"], sums)
 
 
 def _count(force: Force, action: str, rows: list[Row], sums: dict[RawHit, list[int]]) -> list[Row]:
@@ -199,19 +212,23 @@ def _count(force: Force, action: str, rows: list[Row], sums: dict[RawHit, list[i
     while rows:
         unseen: list[Row] = []
         for row in rows:
-            _, _, protocol, source, destination, port, hits, _ = row
+            _, _, _, protocol, source, destination, port, hits, _ = row
             raw: RawHit
             try:
-                if (entry := known[source]) is not None:
-                    raw = (action, INBOUND, name, entry, destination, source, protocol, port)
-                elif (entry := known[destination]) is not None:
-                    raw = (action, OUTBOUND, name, entry, source, destination, protocol, port)
-                else:
-                    rest.append(row)
-                    continue
+                entry, other = known[source], known[destination]
             except KeyError:
                 unseen.append(row)
                 continue
+            if entry is None:
+                if other is None or other is PERMITTED:
+                    rest.append(row)
+                    continue
+                raw = (action, OUTBOUND, name, other, source, destination, protocol, port)
+            elif entry is PERMITTED or other is PERMITTED:
+                rest.append(row)
+                continue
+            else:
+                raw = (action, INBOUND, name, entry, destination, source, protocol, port)
             count = 1 if hits == b"1" else int(hits)
             total = sums.get(raw)
             if total is None:
@@ -220,6 +237,6 @@ def _count(force: Force, action: str, rows: list[Row], sums: dict[RawHit, list[i
                 total[0] += 1
                 total[1] += count
         if unseen:
-            force.look_up(action, set(chain.from_iterable(map(_ENDS, unseen))))
+            force.look_up(set(chain.from_iterable(map(_ENDS, unseen))))
         rows = unseen
     return rest

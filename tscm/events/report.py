@@ -64,6 +64,8 @@ class Answer:
     groups: int
     low: int
     """Messages that said that the firewall stopped counting (106101): then all counts are low."""
+    unread: int
+    """Policy lines whose ends cannot be read, since the device is read: they are in no report."""
 
     def as_json(self) -> Json:
         """For `--json` and the control interface."""
@@ -78,6 +80,7 @@ class Answer:
             "hits": self.hits,
             "groups": self.groups,
             "counts_are_low": self.low,
+            "unread_lines": self.unread,
         }
 
 
@@ -175,7 +178,7 @@ def ask(database: Path, question: Question) -> Answer:
     The answer.  Blocking; an absent database has counted nothing.  Raises `StoreUnusable`.
     """
     if not database.exists():
-        return Answer(question=question, rows=(), lines=0, hits=0, groups=0, low=0)
+        return Answer(question=question, rows=(), lines=0, hits=0, groups=0, low=0, unread=0)
     with read_only(database) as connection:
         return _ask(connection, question)
 
@@ -191,9 +194,9 @@ def _ask(connection: sqlite3.Connection, asked: Question) -> Answer:
     (keys,) = found.keys
     order = np.arange(len(keys)) if asked.by == "hour" else np.lexsort((keys, -found.hits))
     order = order[: asked.top]
-    low = connection.execute(
-        "SELECT low FROM event_readers WHERE device = ?", (wanted.device,)
-    ).fetchone()
+    low, unread = connection.execute(
+        "SELECT low, unread FROM event_readers WHERE device = ?", (wanted.device,)
+    ).fetchone() or (0, 0)
     return Answer(
         question=asked,
         rows=tuple(
@@ -208,7 +211,8 @@ def _ask(connection: sqlite3.Connection, asked: Question) -> Answer:
         lines=int(found.lines.sum()),
         hits=int(found.hits.sum()),
         groups=len(keys),
-        low=0 if low is None else low[0],
+        low=low,
+        unread=unread,
     )
 
 

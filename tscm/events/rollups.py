@@ -12,6 +12,7 @@ from itertools import chain
 from attrs import define, field, frozen
 
 from tscm.events import packs
+from tscm.events.first_hits import FirstHits, Journal
 from tscm.events.judge import ALLOWED, BLOCKED, INBOUND, OUTBOUND, Hit, Sum, Tally
 from tscm.events.packs import KEYS, WORDS
 from tscm.events.sums import Wanted, summed
@@ -33,7 +34,8 @@ class EventPosition:
     How far the event reader of a device is, and what it counted before that.
 
     *sent* are policy lines that an entry explains, *skipped* all others; *low* counts the
-    messages that say that the firewall stopped counting (106101).
+    messages that say that the firewall stopped counting (106101), *unread* policy lines whose ends
+    cannot be read: they are among the skipped, and in no report.
     """
 
     offset: int = 0
@@ -41,6 +43,7 @@ class EventPosition:
     skipped: int = 0
     others: int = 0
     low: int = 0
+    unread: int = 0
 
 
 @define(eq=False)
@@ -55,14 +58,16 @@ class Rollups:
     def position(self, device: str) -> EventPosition:
         """Where the device's reader is; the beginning for a new one."""
         row = self._connection.execute(
-            "SELECT position, sent, skipped, others, low FROM event_readers "
+            "SELECT position, sent, skipped, others, low, unread FROM event_readers "
             "JOIN words ON words.id = event_readers.device WHERE words.text = ?",
             (device,),
         ).fetchone()
         if row is None:
             return EventPosition()
-        offset, sent, skipped, others, low = row
-        return EventPosition(offset=offset, sent=sent, skipped=skipped, others=others, low=low)
+        offset, sent, skipped, others, low, unread = row
+        return EventPosition(
+            offset=offset, sent=sent, skipped=skipped, others=others, low=low, unread=unread
+        )
 
     @property
     def in_transaction(self) -> bool:
@@ -102,19 +107,48 @@ class Rollups:
             raise
         self._connection.execute("RELEASE part")
 
-    def add(self, device: str, tallies: Mapping[int, Tally], moved: EventPosition) -> None:
+    def first_hits(self, device: str) -> FirstHits:
+        """The first hits of the lines before the reader's position."""
+        rows = self._connection.execute(
+            "SELECT flows, times FROM first_hits WHERE device = ? ORDER BY number",
+            (self._known(device),),
+        )
+        return FirstHits.of(rows)
+
+    def add(
+        self,
+        device: str,
+        tallies: Mapping[int, Tally],
+        moved: EventPosition,
+        journal: Journal | None = None,
+    ) -> None:
         """
-        Count *tallies* by hour, and move the reader to *moved*: both, or neither.
+        Count *tallies* by hour, keep what became of first hits, and move the reader to *moved*: all, or nothing.
         """
         with self._whole():
             number = self._word(device)
             for hour, tally in tallies.items():
                 self._add_hour(number, hour, tally)
             self._connection.execute(
-                "INSERT INTO event_readers VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (device) DO UPDATE "
-                "SET position = excluded.position, sent = excluded.sent, "
-                "skipped = excluded.skipped, others = excluded.others, low = excluded.low",
-                (number, moved.offset, moved.sent, moved.skipped, moved.others, moved.low),
+                "INSERT INTO event_readers (device, position, sent, skipped, others, low, unread) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (device) DO UPDATE "
+                "SET position = excluded.position, sent = excluded.sent, skipped = excluded.skipped, "
+                "others = excluded.others, low = excluded.low, unread = excluded.unread",
+                (
+                    number, moved.offset, moved.sent, moved.skipped, moved.others, moved.low,
+                    moved.unread,
+                ),
+            )  # fmt: skip
+            if journal is not None:
+                self._keep(number, journal)
+
+    def _keep(self, device: int, journal: Journal) -> None:
+        if journal.whole:
+            self._connection.execute("DELETE FROM first_hits WHERE device = ?", (device,))
+        if journal.flows:
+            self._connection.execute(
+                "INSERT INTO first_hits (device, flows, times) VALUES (?, ?, ?)",
+                (device, journal.flows, journal.times),
             )
 
     def replace_hour(self, device: str, hour: int, tally: Tally) -> None:
@@ -186,7 +220,7 @@ class Rollups:
     def forget(self, device: str) -> None:
         """Take away all that was counted of a device, and its position."""
         with self.together():
-            for table in ("hits", "packs", "event_readers"):
+            for table in ("hits", "packs", "event_readers", "first_hits"):
                 self._connection.execute(
                     f"DELETE FROM {table} WHERE device = ?",  # noqa: S608 - names of this file
                     (self._known(device),),
@@ -211,7 +245,11 @@ class Rollups:
     def _expire_words(self) -> None:
         self._words.clear()
         used = packs.words(self._connection)
-        for table, columns in (("hits", ("device", *WORDS)), ("event_readers", ("device",))):
+        for table, columns in (
+            ("hits", ("device", *WORDS)),
+            ("event_readers", ("device",)),
+            ("first_hits", ("device",)),
+        ):
             for column in columns:
                 rows = self._connection.execute(f"SELECT DISTINCT {column} FROM {table}")  # noqa: S608 - names of this file
                 used.update(number for (number,) in rows)

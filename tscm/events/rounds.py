@@ -37,6 +37,8 @@ class Followed:
     reader: LogReader
     names: tuple[str, str]
     """Names of the block and the allow list."""
+    access_lists: tuple[str, ...] = ()
+    """Those whose lines can be hits; none: all."""
     gone: bool = False
     ready: bool = False
     """Its position and the database's agree."""
@@ -347,6 +349,7 @@ def block_request(one: Followed, block: Block) -> Json:
         "origins": [(each.start, each.end, each.received_at) for each in origins],
         "block_list": one.names[0],
         "allow_list": one.names[1],
+        "access_lists": one.access_lists,
         "jump": block.start != one.counted.get("offset", 0),
     }
 

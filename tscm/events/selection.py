@@ -96,11 +96,11 @@ class ListedLines:
 
 def _on_lists(lines: Sequence[bytes], sets: Sequence[Held]) -> list[bytes]:
     rows = row_of_each(lines)
-    ends = {row[3] for row in rows if row is not None} | {row[4] for row in rows if row is not None}
+    ends = {end for row in rows if row is not None for end in row[4:6]}
     for one in sets:
         ends = one.without(ends)
     return [
         line
         for line, row in zip(lines, rows, strict=True)
-        if row is None or row[3] not in ends or row[4] not in ends
+        if row is None or row[4] not in ends or row[5] not in ends
     ]

@@ -13,6 +13,7 @@ from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
 from tscm.clock import wall_seconds
+from tscm.events.first_hits import KEPT_SECONDS
 from tscm.events.process import WorkerFailed, WorkerProcess
 from tscm.events.rollups import HOUR_SECONDS
 from tscm.events.rounds import BLOCK_BYTES, Followed, Rounds, block_request, damage
@@ -84,13 +85,23 @@ class EventService(Service):
         if gone is not None:
             await gone
 
-    def follow(self, name: str, reader: LogReader, block_list: str, allow_list: str) -> None:
-        """Read the log of a device, or go on under other names of its lists."""
+    def follow(
+        self,
+        name: str,
+        reader: LogReader,
+        block_list: str,
+        allow_list: str,
+        access_lists: tuple[str, ...] = (),
+    ) -> None:
+        """
+        Read the log of a device, or go on under other names of its lists; with *access_lists*
+        only lines of those count.
+        """
         present = self._followed.get(name)
         if present is not None:
-            present.names = (block_list, allow_list)
+            present.names, present.access_lists = (block_list, allow_list), access_lists
             return
-        one = self._followed[name] = Followed(reader, (block_list, allow_list))
+        one = self._followed[name] = Followed(reader, (block_list, allow_list), access_lists)
         if self.running:
             self._rounds.begin(one)
 
@@ -145,7 +156,8 @@ class EventService(Service):
             request = {**block_request(one, block), "kind": "recount"}
             if offset == 0 and block.start > 0:  # retention took the beginning of this hour
                 at = next((at for _, _, at in request["origins"] if at), 0.0)
-                first_hour = max(first_hour, int(at) // HOUR_SECONDS + 1)
+                # The first hits that an hour's interval lines count again came before it.
+                first_hour = max(first_hour, int(at + KEPT_SECONDS) // HOUR_SECONDS + 1)
             self._check_followed(one)
             await self._worker.ask({**request, "first_hour": first_hour}, block.data)
             offset, lines = block.end, lines + block.lines
@@ -165,6 +177,11 @@ class EventService(Service):
             "counted": dict(one.counted),
             "fault": one.last_error or damage(name, one.damaged),
         }
+
+    def unread(self, name: str) -> int:
+        """Lines of a device's access-lists whose two ends could not be read."""
+        one = self._followed.get(name)
+        return 0 if one is None else int(one.counted.get("unread", 0))
 
     # -- in the background --------------------------------------------------------
 

@@ -18,6 +18,7 @@ import attrs
 from attrs import define, field, frozen
 
 from tscm.events.blocks import merge, tally_block
+from tscm.events.first_hits import FirstHits, Journal
 from tscm.events.judge import LATE_SECONDS, Force, Tally
 from tscm.events.rollups import HOUR_SECONDS, EventPosition, Rollups
 from tscm.memory_bound import bound_memory
@@ -102,6 +103,7 @@ class _Change:
     answer: Json
     moved: EventPosition | None = None
     tallies: dict[int, Tally] = field(factory=dict)
+    journal: Journal | None = None
 
 
 def _error(error: Exception) -> Json:
@@ -122,6 +124,9 @@ class Worker:
     _hours: int = field(default=0, init=False)
     _uncertain: set[int] = field(factory=set, init=False)
     """Hours that a damaged generation had a part in: what was counted of them is better."""
+    _first_hits: dict[str, FirstHits] = field(factory=dict, init=False)
+    """By device, as of its position in the database: what was not stored is read from there again."""
+    _recounted_first_hits: FirstHits = field(factory=FirstHits, init=False)
     _now: Callable[[], float] = time.time
     _unpacked: list[tuple[int, int]] = field(factory=list, init=False)
     """Devices and days that had rows of hours that are over, as of the last look, and have not had their turn."""
@@ -143,6 +148,7 @@ class Worker:
             return self._finish(device)
         if kind == "forget":
             self._rollups.forget(device)
+            self._first_hits.pop(device, None)
             return {}
         if kind == "expire":
             return {"gone": self._rollups.expire(int(request["before_hour"]))}
@@ -181,6 +187,13 @@ class Worker:
         takes back what that one changed, and nothing of the others.  Raises `sqlite3.Error` where
         nothing could be counted.
         """
+        try:
+            return self._answers(parts, data)
+        except BaseException:
+            self._first_hits.clear()
+            raise
+
+    def _answers(self, parts: Sequence[Json], data: bytes) -> list[Json]:
         answers: list[Json] = []
         counted: list[tuple[int, str, _Change]] = []
         at = 0
@@ -190,6 +203,7 @@ class Worker:
                 change = self._change(part, piece)
             except FAULTS as error:
                 answers.append(_error(error))
+                self._first_hits.pop(part.get("device", ""), None)
                 continue
             if change.moved is not None:
                 counted.append((len(answers), part["device"], change))
@@ -199,8 +213,9 @@ class Worker:
                 for number, device, change in counted:
                     assert change.moved is not None
                     try:
-                        self._rollups.add(device, change.tallies, change.moved)
+                        self._rollups.add(device, change.tallies, change.moved, change.journal)
                     except FAULTS as error:
+                        self._first_hits.pop(device, None)
                         if not self._rollups.in_transaction:  # the disk ended it for all
                             raise
                         answers[number] = _error(error)
@@ -222,12 +237,17 @@ class Worker:
         if before.offset != part["start"] and not part.get("jump"):
             # What the reader sent is counted already, or lies ahead.
             return _Change(attrs.asdict(before))
-        tallies, moved, damaged = self._tally(device, part, data, before)
-        return _Change({**attrs.asdict(moved), "damaged": damaged}, moved, tallies)
+        first_hits = self._first_hits.get(device)
+        if first_hits is None:
+            first_hits = self._first_hits[device] = self._rollups.first_hits(device)
+        tallies, moved, damaged = self._tally(device, part, data, before, first_hits)
+        answer = {**attrs.asdict(moved), "damaged": damaged}
+        return _Change(answer, moved, tallies, first_hits.take_journal())
 
     def _coverage(self, device: str) -> Json:
         """The first hour in which a generation that is still kept was in force throughout."""
         self._hour, self._recounted, self._hours = None, Tally(), 0
+        self._recounted_first_hits = FirstHits()
         self._uncertain.clear()
         first = self._forces.first_applied_at(device)
         return {"first_hour": None if first is None else int(first) // HOUR_SECONDS + 1}
@@ -236,7 +256,9 @@ class Worker:
         """
         A block once more: hours are replaced when they are whole, the position stays.
         """
-        tallies, _, damaged = self._tally(device, request, data, EventPosition())
+        tallies, _, damaged = self._tally(
+            device, request, data, EventPosition(), self._recounted_first_hits
+        )
         if damaged:
             self._uncertain.update(tallies)
         for hour in sorted(tallies):
@@ -257,7 +279,12 @@ class Worker:
         return {"hours": hours}
 
     def _tally(
-        self, device: str, request: Json, data: bytes, before: EventPosition
+        self,
+        device: str,
+        request: Json,
+        data: bytes,
+        before: EventPosition,
+        first_hits: FirstHits,
     ) -> tuple[dict[int, Tally], EventPosition, list[int]]:
         """What the block came to by hours, where that ends, and which generations were damaged."""
         block = Block(
@@ -274,7 +301,10 @@ class Worker:
         times = [one.received_at for one in origins if one.received_at] or [0.0]
         names = (request["block_list"], request["allow_list"])
         forces = self._forces.between(device, names, min(times), max(times))
-        tallies, moved = tally_block(block, origins, forces, before)
+        access_lists = frozenset(name.encode() for name in request.get("access_lists", ()))
+        tallies, moved = tally_block(
+            block, origins, forces, before, first_hits=first_hits, access_lists=access_lists
+        )
         return tallies, moved, self._forces.damaged(device, forces)
 
 

@@ -19,7 +19,7 @@ from attrs import define, field, frozen
 from tscm.errors import SenderConflict
 from tscm.intake.strangers import Strangers
 from tscm.model import Json
-from tscm.syslog.header import origins
+from tscm.syslog.header import all_names
 
 
 @lru_cache(maxsize=65536)
@@ -56,12 +56,20 @@ class Relay:
 
     def device_of(self, line: bytes) -> str | None:
         """The device whose name or address stands in the line's header."""
-        for found in origins(line):
+        for found in all_names(line):
             name = found.decode("ascii", "replace").rstrip(".").lower()
-            device = self.names.get(name) or self.names.get(normal_address(name))
+            device = self.names.get(name) or self._known_otherwise(name)
             if device is not None:
                 return device
         return None
+
+    def _known_otherwise(self, name: str) -> str | None:
+        """By another spelling of its address, or by the first label of a full domain name."""
+        address = normal_address(name)
+        if address != name:
+            return self.names.get(address)
+        label, dot, _ = name.partition(".")
+        return self.names.get(label) if dot and is_name(name) else None
 
 
 Route = str | Relay

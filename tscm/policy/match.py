@@ -111,20 +111,31 @@ class Matcher:
         # Within `Entries`, rows of IPv6 stand behind those of IPv4.
         return self._named(self.v6.find(high, low), self.v6_offsets, self.v4_counts)
 
-    def find(self, addresses: Sequence[str]) -> Matches:
+    def find(self, addresses: "Sequence[str] | Asked") -> Matches:
         """Addresses of either family as text; what is no address is under no entry."""
-        lists = np.full(len(addresses), -1, np.int64)
-        rows = np.full(len(addresses), -1, np.int64)
-        short, packed_short = _packed(addresses, AF_INET)
-        long, packed_long = _packed(addresses, AF_INET6)
-        if short:
-            matches = self.find_v4(np.frombuffer(packed_short, ">u4").astype(np.uint32))
-            lists[short], rows[short] = matches.lists, matches.rows
-        if long:
-            words = np.frombuffer(packed_long, ">u8").astype(np.uint64).reshape(-1, 2)
-            matches = self.find_v6(words[:, 0], words[:, 1])
-            lists[long], rows[long] = matches.lists, matches.rows
+        asked = addresses if isinstance(addresses, Asked) else Asked.of(addresses)
+        lists = np.full(asked.count, -1, np.int64)
+        rows = np.full(asked.count, -1, np.int64)
+        if asked.short:
+            matches = self.find_v4(asked.v4)
+            lists[asked.short], rows[asked.short] = matches.lists, matches.rows
+        if asked.long:
+            matches = self.find_v6(asked.v6[:, 0], asked.v6[:, 1])
+            lists[asked.long], rows[asked.long] = matches.lists, matches.rows
         return Matches(lists, rows)
+
+    def rows(self, asked: "Asked") -> NDArray[np.int64]:
+        """Of a matcher of one list the row of each address; -1 for none."""
+        found = np.full(asked.count, -1, np.int64)
+        if asked.short:
+            found[asked.short] = self.v4.find(
+                asked.v4.astype(np.uint64) << V4_SHIFT, np.zeros(len(asked.v4), np.uint64)
+            )
+        if asked.long:
+            rows = self.v6.find(asked.v6[:, 0], asked.v6[:, 1])
+            rows[rows >= 0] += self.v4_counts[0]
+            found[asked.long] = rows
+        return found
 
     def _named(self, found: NDArray[np.int64], offsets: Counts, before: Counts) -> Matches:
         lists = np.searchsorted(offsets, found, "right") - 1
@@ -134,6 +145,33 @@ class Matcher:
         if not len(offsets):
             return Matches(lists, found)
         return Matches(lists, np.where(known, found - offsets[lists] + before[lists], -1))
+
+
+@frozen(eq=False)
+class Asked:
+    """
+    Addresses as numbers: made once where several matchers are asked.
+    """
+
+    count: int
+    short: list[int]
+    """Places of those of IPv4, *long* of those of IPv6."""
+    long: list[int]
+    v4: NDArray[np.uint32]
+    v6: Words
+
+    @classmethod
+    def of(cls, addresses: Sequence[str]) -> Self:
+        """From text; what is no address has no place."""
+        short, packed_short = _packed(addresses, AF_INET)
+        long, packed_long = _packed(addresses, AF_INET6)
+        return cls(
+            len(addresses),
+            short,
+            long,
+            np.frombuffer(packed_short, ">u4").astype(np.uint32),
+            np.frombuffer(packed_long, ">u8").astype(np.uint64).reshape(-1, 2),
+        )
 
 
 def _packed(addresses: Iterable[str], family: int) -> tuple[list[int], bytes]:

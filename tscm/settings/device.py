@@ -113,6 +113,11 @@ class DeviceSettings:
         None,
         doc="SHA-256 fingerprint of the device's certificate",
     )
+    access_lists: tuple[str, ...] = setting(
+        values.many(values.access_list),
+        (),
+        doc="Access-lists whose lines can be hits in reports, none for all",
+    )
     tls_fingerprints: tuple[str, ...] = setting(
         values.many(values.fingerprint),
         (),

@@ -20,6 +20,7 @@ T = TypeVar("T")
 _NICKNAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,62}")
 _DEVICE_ID = re.compile(r"tdid_[A-Za-z0-9]{1,64}")
 _LABEL = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)")
+_ACCESS_LIST = re.compile(r"[!-+\--~]{1,241}")  # a comma stands between several
 _GROUP_NAME = re.compile(r"[A-Za-z0-9.!@#$%^&()_{}-]+")
 _PREFIX_MAX = 64 - len("-Block-NNNN")
 _NAME_OCTETS = 253
@@ -221,6 +222,15 @@ def group_prefix(value: Any) -> str:
             value,
             "is no object-group prefix",
             f"1 to {_PREFIX_MAX} letters, digits and .!@#$%^&()-_{{}}",
+        )
+    return value
+
+
+def access_list(value: Any) -> str:
+    """The name of an access-list as the ASA takes it: printable, without blanks, 241 characters at most."""
+    if not isinstance(value, str) or not _ACCESS_LIST.fullmatch(value):
+        raise refused(
+            value, "is no name of an access-list", "1 to 241 printable characters without blanks"
         )
     return value
 

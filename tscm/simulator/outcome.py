@@ -14,6 +14,8 @@ from tscm.simulator.syslog_form import Message
 class LoggedFlow:
     """
     Hits of one flow on one logged entry since the last line about it.
+
+    *again* is 1 while that line told a first hit that the next one counts again.
     """
 
     words: str
@@ -22,6 +24,7 @@ class LoggedFlow:
     level: int
     interval: int
     due: float
+    again: int = 0
     hits: int = 0
 
 

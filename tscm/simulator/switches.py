@@ -108,7 +108,9 @@ class Switches:
     clock_ahead_seconds: float = _number(0.0, "How far the firewall's clock is ahead of ours.")
 
     # -- syslog
-    interval_counts_first: bool = _flag(False, "Does the interval line count the first hit again?")
+    interval_counts_first: bool = _flag(
+        True, "Does the first interval line of a flow count its first hit again (106100)?"
+    )
     deny_flow_max: int = _number(4096, "Denied flows that 106100 keeps; 0: no limit.")
     class_form: bool = _flag(False, "`%ASA-session-6-106100` instead of `%ASA-6-106100`.")
     lines_per_second: float = _number(5000.0, "Pace of the syslog source; 0: as fast as it can.")

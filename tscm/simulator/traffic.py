@@ -177,9 +177,10 @@ class Traffic:
             if now < flow.due:
                 continue
             if flow.hits:
-                text = f"{flow.words}{flow.hits} {flow.interval}-second interval {flow.tail}"
+                count = flow.hits + flow.again
+                text = f"{flow.words}{count} {flow.interval}-second interval {flow.tail}"
                 found.append(Message("106100", flow.level, text))
-                flow.hits = 0
+                flow.hits = flow.again = 0
                 flow.due += flow.interval * (1 + int((now - flow.due) // flow.interval))
             else:
                 del self._flows[key]

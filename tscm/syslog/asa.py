@@ -13,8 +13,9 @@ from attrs import frozen
 
 from tscm.syslog import asa_forms
 from tscm.syslog.asa_ends import Endpoint
-from tscm.syslog.asa_header import read_header
 from tscm.syslog.asa_tag import TAG, tag_of
+from tscm.syslog.header import read_header, text_behind
+from tscm.syslog.stamps import time_of
 
 POLICY_IDS = frozenset({"106100", "106023", "106102", "106103"})
 """The messages that record what an access-list did with a packet (docs/asa.md, section 8)."""
@@ -61,6 +62,8 @@ class AsaEvent:
     icmp_code: int | None = None
     hashes: tuple[str, ...] = ()
     command: str | None = None
+    flow: str | None = None
+    """Of 106100 and its kin: the text that a first hit and the interval lines of its flow share."""
 
 
 def parse(line: bytes, received_at: float | None = None) -> AsaEvent | None:
@@ -69,20 +72,23 @@ def parse(line: bytes, received_at: float | None = None) -> AsaEvent | None:
 
     *received_at* (POSIX seconds) lends a year to stamps that have none.
     """
-    tag = TAG.search(line)
-    if tag is None:
-        return None
-    header = read_header(line[: tag.start()].decode("utf-8", "replace"), received_at)
-    text = line[tag.end() : tag.end() + _MAX_TEXT].decode("utf-8", "replace").lstrip(":").strip()
+    header = read_header(line)
+    tag, begins = header.tag, header.text
+    if tag is None:  # it stands behind all that can be a header, or nowhere
+        tag = TAG.search(line)
+        if tag is None:
+            return None
+        tag, begins = text_behind(line, tag)
+    text = line[begins : begins + _MAX_TEXT].decode("utf-8", "replace").lstrip(":").strip()
     message_id = tag[4].decode("ascii")
-    facts = asa_forms.read_text(message_id, text)
+    facts = asa_forms.read_text(message_id, text, header.times)
     words = facts.words
     return AsaEvent(
         message_id=message_id,
         severity=int(tag[3]),
         text=text,
-        device=header.device,
-        timestamp=header.timestamp,
+        device=header.names[0].decode("utf-8", "replace") if header.names else None,
+        timestamp=None if header.stamp is None else time_of(header.stamp, header.zone, received_at),
         message_class=tag[2].decode("ascii") if tag[2] else None,
         action=_ACTIONS.get(words.get("action", "").lower()),
         protocol=words["protocol"].lower() if "protocol" in words else None,
@@ -95,6 +101,7 @@ def parse(line: bytes, received_at: float | None = None) -> AsaEvent | None:
         icmp_code=_whole(words.get("code")),
         hashes=tuple(h for h in (words.get("hash1"), words.get("hash2")) if h),
         command=words.get("command"),
+        flow=words.get("flow") if "first" in words or "interval" in words else None,
     )
 
 

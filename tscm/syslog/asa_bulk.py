@@ -10,27 +10,33 @@ import re
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from ipaddress import ip_address
+from itertools import chain
+from operator import itemgetter
 from typing import NamedTuple
 
 from tscm.syslog.asa import POLICY_IDS, AsaEvent, parse, policy_lines
 from tscm.syslog.asa_ends import Endpoint
 from tscm.syslog.escape import unescape
 
-_ADDRESS = rb"([0-9A-Fa-f:.]{2,39}+)"
-_INTERFACE = rb"[^\s/()\x10]{1,100}+"
-_NAMED = rb"[^\s:/()\x10]{1,100}+"
-_PROTOCOL = rb"(?!icmp\b)([a-z]{2,5}+|[0-9]{1,3}+)"
+_ADDRESS = rb"([0-9A-Fa-f:.]{2,39}+(?<!\.))"
+_INTERFACE = rb"[^ \t\n\r\f\v/()\x10]{1,100}+"  # a class written out is matched faster than \s
+_NAMED = rb"[^ \t\n\r\f\v:/()\x10]{1,100}+"
+_PROTOCOL = rb"(tcp|udp|sctp)"
+"""Those with ports: what other protocols have in their place is for `asa.parse` to say."""
 _PORT = rb"([0-9]{1,4}+|[1-5][0-9]{4})"
+_NAME = rb"(?![\"'])[!-~]{1,240}+"
 _HASHES = rb"(?: \[0x[0-9a-f]{1,8}+, 0x[0-9a-f]{1,8}+\])?"
 _TAG = rb"%(?:ASA|FTD|PIX|FWSM)-(?:[A-Za-z][A-Za-z_]{0,30}+-)?+[0-7]-106"
+_SEP = rb"(?::| - - -) {1,2}"
+"""Between tag and text: a colon, or fields of RFC 5424 with nothing in them."""
 _FLOW = (
-    rb"(?:100|102|103): access-list ([!-~]{1,240}+) (permitted|denied|est-allowed) " + _PROTOCOL
+    rb"(?:100|102|103)" + _SEP + rb"access-list ((" + _NAME + rb") (permitted|denied|est-allowed) " + _PROTOCOL
     + rb" " + _INTERFACE + rb"/" + _ADDRESS + rb"\([0-9]{0,5}+\) -> "
-    + _INTERFACE + rb"/" + _ADDRESS + rb"\(" + _PORT + rb"\) hit-cnt ([0-9]{1,9}+) "
+    + _INTERFACE + rb"/" + _ADDRESS + rb"\(" + _PORT + rb"\)) hit-cnt ([0-9]{1,9}+) "
     rb"(?:first hit|([0-9]{1,6}+)-second interval)" + _HASHES
 )  # fmt: skip
 _DENY = (
-    rb"023: Deny " + _PROTOCOL + rb" src " + _NAMED + rb":" + _ADDRESS + rb"/[0-9]{1,5}+ dst "
+    rb"023" + _SEP + rb"Deny " + _PROTOCOL + rb" src " + _NAMED + rb":" + _ADDRESS + rb"/[0-9]{1,5}+ dst "
     + _NAMED + rb":" + _ADDRESS + rb"/" + _PORT + rb" by access-group \"([!#-~]{1,240}+)\"" + _HASHES
 )  # fmt: skip
 _ORDINARY = re.compile(
@@ -47,9 +53,13 @@ _DENIALS = re.compile(_TAG + _DENY + rb"$", re.MULTILINE)
 """
 The same forms each by itself, from the tag on: where no line has a second `%`, what stands before it cannot matter.
 """
-_ACTION, _SOURCE, _DESTINATION = 1, 3, 4
-_FIELDS = 8
+_ACTION, _SOURCE, _DESTINATION = 2, 4, 5
+_BOTH_ENDS = itemgetter(_SOURCE, _DESTINATION)
+_FIELDS = 9
+_REPEATED = b"message repeated "
+"""A relay's words for one line in the place of many."""
 _CANONICAL_KEPT = 1 << 15
+_WITH_PORTS = frozenset({"tcp", "udp", "sctp", "6", "17", "132"})
 
 
 class PolicyEvent(NamedTuple):
@@ -58,7 +68,8 @@ class PolicyEvent(NamedTuple):
 
     Addresses are spelled as `str(ip_address(…))` does, names as in the line.  *port* is the
     destination's, -1 where there is none; *hits* is 1 where the line has no count;
-    *interval_seconds* is 0 for a first hit and for lines without one.
+    *interval_seconds* is 0 for a first hit and for lines without one.  *flow* is the same text in a first
+    hit and in the interval lines of the same flow, and empty in all other lines.
     """
 
     access_list: str
@@ -69,10 +80,14 @@ class PolicyEvent(NamedTuple):
     port: int
     hits: int
     interval_seconds: int
+    flow: str = ""
 
 
-Row = tuple[bytes, bytes, bytes, bytes, bytes, bytes, bytes, bytes]
-"""The fields of a `PolicyEvent` as they stand in the line; empty where there is none."""
+Row = tuple[bytes, bytes, bytes, bytes, bytes, bytes, bytes, bytes, bytes]
+"""
+*flow* of a `PolicyEvent`, then its other fields in their order, as they stand in the line; empty where
+there is none.
+"""
 
 
 def policy_rows(block: bytes) -> list[Row]:
@@ -93,16 +108,18 @@ def rows_of(lines: Sequence[bytes]) -> list[Row]:
 
 def _rows_of_one_form(block: bytes, lines: Sequence[bytes]) -> list[Row | None] | None:
     """The rows of a block whose lines all are of one of the two forms, as nearly all blocks are."""
-    if block.count(b"%") != len(lines):
+    if block.count(b"%") != len(lines) or _REPEATED in block:
         return None
     rows: list[Row] = _FLOWS.findall(block)
     if not rows:
         rows = [
-            (group, b"denied", protocol, source, destination, port, b"1", b"")
+            (b"", group, b"denied", protocol, source, destination, port, b"1", b"")
             for protocol, source, destination, port, group in _DENIALS.findall(block)
         ]
     if len(rows) != len(lines):
         return None
+    if b":" not in b"".join(chain.from_iterable(map(_BOTH_ENDS, rows))):
+        return [*rows]
     return [
         _with_canonical_ends(row, lines[place])
         if b":" in row[_SOURCE] or b":" in row[_DESTINATION]
@@ -116,11 +133,13 @@ def row_of_each(lines: Sequence[bytes]) -> list[Row | None]:
     rows: list[Row | None] = []
     for place, fields in enumerate(_ORDINARY.findall(b"".join(lines))):
         row: Row | None
-        if fields[_ACTION]:
+        if _REPEATED in lines[place]:
+            row = _row(lines[place])
+        elif fields[_ACTION]:
             row = fields[:_FIELDS]
         elif fields[_FIELDS]:
             protocol, source, destination, port, group = fields[_FIELDS:-1]
-            row = (group, b"denied", protocol, source, destination, port, b"1", b"")
+            row = (b"", group, b"denied", protocol, source, destination, port, b"1", b"")
         else:
             row = _row(fields[-1])
         if row is not None and (b":" in row[_SOURCE] or b":" in row[_DESTINATION]):
@@ -133,7 +152,7 @@ def _with_canonical_ends(row: Row, line: bytes) -> Row | None:
     source, destination = _canonical(row[_SOURCE]), _canonical(row[_DESTINATION])
     if source is None or destination is None:
         return _row(line)
-    return (*row[:3], source, destination, *row[5:])
+    return (*row[:4], source, destination, *row[6:])
 
 
 @lru_cache(_CANONICAL_KEPT)
@@ -157,7 +176,7 @@ def policy_events(block: bytes) -> Iterator[tuple[bytes, PolicyEvent]]:
 
 def event_of(row: Row) -> PolicyEvent:
     """The event that a row stands for."""
-    acl, action, protocol, source, destination, port, hits, interval = (
+    flow, acl, action, protocol, source, destination, port, hits, interval = (
         field.decode("utf-8", "replace") for field in row
     )
     return PolicyEvent(
@@ -169,6 +188,7 @@ def event_of(row: Row) -> PolicyEvent:
         port=int(port) if port else -1,
         hits=int(hits),
         interval_seconds=int(interval) if interval else 0,
+        flow=flow,
     )
 
 
@@ -180,7 +200,7 @@ def _row(line: bytes) -> Row | None:
         return None
     seconds = found.interval_seconds
     return (
-        found.access_list.encode(), found.action.encode(), found.protocol.encode(), found.source.encode(),
+        found.flow.encode(), found.access_list.encode(), found.action.encode(), found.protocol.encode(), found.source.encode(),
         found.destination.encode(), b"" if found.port < 0 else b"%d" % found.port, b"%d" % found.hits,
         b"%d" % seconds if seconds else b"",
     )  # fmt: skip
@@ -194,6 +214,8 @@ def of_event(event: AsaEvent) -> PolicyEvent | None:
     if source is None or destination is None:
         return None
     port = destination.port
+    if port == 0 and event.protocol not in _WITH_PORTS:
+        port = None  # 106100 writes a 0 where 106023 writes nothing
     return PolicyEvent(
         access_list=event.access_list or "",
         action=str(event.action),
@@ -203,6 +225,7 @@ def of_event(event: AsaEvent) -> PolicyEvent | None:
         port=-1 if port is None else port,
         hits=1 if event.hit_count is None else event.hit_count,
         interval_seconds=event.interval_seconds or 0,
+        flow=event.flow or "",
     )
 
 

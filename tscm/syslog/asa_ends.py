@@ -33,7 +33,14 @@ _COLON_FORM = re.compile(
     r"| ?(?P<parens>\(.*))?",
     re.ASCII,
 )
-_SLASH_FORM = re.compile(r"(?P<name>[^()]+?) ?\((?P<port>[\w-]*)\)(?P<parens>.*)", re.ASCII)
+_SLASH_FORM = re.compile(
+    r"(?P<name>[^()]+?) ?\((?P<port>[\w-]*)\)(?P<parens> ?\(.*| [^/].*)?", re.ASCII
+)
+_SLASH_FORM_PARENS = re.compile(
+    r"(?P<name>[^()/]*\([^()/]*\)[^()/]*/[^()]+?) ?\((?P<port>[\w-]*)\)(?P<parens>.*)", re.ASCII
+)
+"""An interface whose name has parentheses, `DMZ(1)`."""
+_INTERFACE_PARENS = re.compile(r"([^():]{0,100}\([^():]{0,100}\)[^():]{0,100}):(?=[^:])")
 _PARENTHESES = re.compile(r"\(([^()]*)\)?")
 _GROUP_TAG = re.compile(r"[0-9]+(?::.*)?")
 _MAPPED = re.compile(r"[^\s/]+/[\w-]+", re.ASCII)
@@ -68,7 +75,7 @@ def bare(spec: str) -> Endpoint | None:
 
 def listed(spec: str) -> Endpoint | None:
     """`IF/HOST(PORT)(user, group)` as 106100 writes it."""
-    found = _SLASH_FORM.fullmatch(spec)
+    found = _SLASH_FORM.fullmatch(spec) or _SLASH_FORM_PARENS.fullmatch(spec)
     if found is None:
         return None
     interface, _, host = found["name"].rpartition("/")
@@ -119,10 +126,16 @@ def user(parens: str | None) -> str | None:
 
 
 def _colon_form(spec: str, *, bare: bool) -> Endpoint | None:
-    found = _COLON_FORM.fullmatch(spec.strip())
+    spec, named = spec.strip(), None
+    if "(" in spec and (parens := _INTERFACE_PARENS.match(spec)):
+        spec, named = spec[parens.end() :], parens[1].strip()
+    found = _COLON_FORM.fullmatch(spec)
     if found is None:
         return None
-    interface, host, address = _interface_and_host(found["name"].strip(" ,"), bare=bare)
+    name = found["name"].strip(" ,")
+    interface, host, address = _interface_and_host(name, bare=bare or named is not None)
+    if named is not None:
+        interface = f"{named}:{interface}" if interface else named
     return _endpoint(
         interface,
         host,

@@ -18,18 +18,21 @@ _END = ".{1,600}?"
 _SRC, _DST = f"(?P<src>{_END})", f"(?P<dst>{_END})"
 
 # Up to the first such word and never to a later one, so that no text makes anything be tried twice.
-_SRC_TO, _SRC_DST, _SRC_ARROW = (rf"(?>{_SRC} {word} )" for word in ("to", "dst", "->"))
-_DST_GADDR, _LADDR = rf"(?>{_DST} gaddr )", rf"(?>{_END} laddr )"
+_SRC_TO, _SRC_DST = (rf"(?>{_SRC} {word} )" for word in ("to", "dst"))
+_SRC_ARROW = rf"(?>{_SRC}(?: |(?<=\)))-> )"
+_FADDR_LADDR = rf"(?>{_DST} (?=[gl]addr ))(?>(?:gaddr {_END} )?laddr )"
 _PARENS = r"(?: ?\([^()]{0,300}\)){0,4}"
 _WORD_DST = rf"(?P<dst>[^\s(),]+(?: ?/ ?[\w-]+)?{_PARENS})"
 _ICMP = r"(?:,? ?\(?type (?P<type>\d+), ?code (?P<code>\d+)\)?,?)?"
 _HASHES = r"(?: ?\[(?P<hash1>\w+)(?:, ?(?P<hash2>\w+))?\])?"
 _ACL = r"(?P<acl>\"[^\"]{1,600}\"?|'[^']{1,600}'?|\S+)"
-_LOGIN = r"(?P<login>'[^']*'|\"[^\"]*\"|[^\s,]+)"
+_LOGIN = r"(?P<login>'[^']*'|\"[^\"]*\"|[^,]{1,200}?)"
+"""A user's name may have blanks without quotation marks: it ends where the form goes on."""
+_FOR_USER = rf"(?> for user (?:{_LOGIN} (?=[^\s/]+/[^\s(]+ ?\()|(?P<login2>[^\s,]+) ))"
 _LISTED = (
-    rf"access-list (?P<acl>\S+) (?P<action>permitted|denied|est-allowed) (?P<protocol>\S+)"
-    rf"(?: for user {_LOGIN})? {_SRC_ARROW}{_DST}"
-    rf"(?: hit-cnt (?P<hits>\d+)(?: \(?(?:first hit|(?P<interval>\d+)-second interval)\)?)?{_HASHES}.*)?$"
+    rf"access-list (?P<flow>(?P<acl>\S+) (?P<action>permitted|denied|est-allowed) (?P<protocol>\S+)"
+    rf"(?:{_FOR_USER}| ){_SRC_ARROW}{_DST})"
+    rf"(?: hit-cnt (?P<hits>\d+)(?: \(?(?:(?P<first>first hit)|(?P<interval>\d+)-second interval)\)?)?{_HASHES}.*)?$"
 )
 _DENY = r"(?P<action>Deny) (?:inbound )?(?:\(No xlate\) )?(?:protocol )?(?P<protocol>\S+)"
 _GROUPED = rf"{_DENY} src {_SRC_DST}{_DST}{_ICMP} by access-group {_ACL}{_HASHES}"
@@ -42,15 +45,15 @@ _CONNECTION = (
 )
 _FACED = (
     rf"(?P<action>Built|Teardown)(?: inbound| outbound| stub){{0,2}} (?P<protocol>[\w-]+) connection"
-    rf"(?: \S+)? for faddr {_DST_GADDR}{_LADDR}{_SRC}(?: type (?P<type>\d+) code (?P<code>\d+))?"
+    rf"(?: \S+)? for faddr {_FADDR_LADDR}{_SRC}(?: type (?P<type>\d+) code (?P<code>\d+))?"
     rf"(?: duration\b.*)?$"
 )
 _ICMP_DENIED = (
     r"(?P<action>Denied) (?P<protocol>[\w-]+) type ?= ?(?P<type>\d+) ?, ?(?:code ?= ?(?P<code>\d+) )?"
     rf"from (?:laddr )?{_SRC} on interface"
 )
-
-
+_WHERE_IT_CAME = r"(?=(?P<dst_if>\S+))(?P<src_if>\S+)"
+"""The interface at which a packet for the firewall itself came in: that of both ends."""
 _Reader = Callable[[str], Endpoint | None]
 
 
@@ -145,17 +148,17 @@ _FORMS: dict[str, tuple[_Form, ...]] = {
     "305012": (
         _Form(rf"(?P<action>Teardown) (?:static|dynamic) (?P<protocol>\w+) translation from {_SRC_TO}{_DST}(?: duration\b.*)?$"),
     ),
-    "313001": (_bare(rf"{_ICMP_DENIED} (?P<dst_if>\S+)"),),
+    "313001": (_bare(rf"{_ICMP_DENIED} {_WHERE_IT_CAME}"),),
     "313004": (_bare(rf"{_ICMP_DENIED} (?P<src_if>\S+) to (?P<dst>\S+?):?(?: no matching.*)?$"),),
     "313005": (
         _Form(rf"No matching connection for ICMP error message: (?P<protocol>\S+) src {_SRC_DST}{_DST}{_ICMP}(?: on .*)?$"),
     ),
-    "313008": (_bare(rf"{_ICMP_DENIED} (?P<dst_if>\S+)"),),
+    "313008": (_bare(rf"{_ICMP_DENIED} {_WHERE_IT_CAME}"),),
     "313009": (
         _Form(rf"(?P<action>Denied) invalid (?P<protocol>\w+) code (?P<code>\d+), for {_SRC_TO}{_DST}(?:, ICMP id [^,]*(?:, ICMP type (?P<type>\d+))?.*)?$"),
     ),
-    "605004": (_to_box(rf"Login (?P<action>denied) from {_SRC_TO}{_DST} for user {_LOGIN}"),),
-    "605005": (_to_box(rf"Login (?P<action>permitted) from {_SRC_TO}{_DST} for user {_LOGIN}"),),
+    "605004": (_to_box(rf"Login (?P<action>denied) from {_SRC_TO}{_DST} for user {_LOGIN}(?:,|$)"),),
+    "605005": (_to_box(rf"Login (?P<action>permitted) from {_SRC_TO}{_DST} for user {_LOGIN}(?:,|$)"),),
     "710001": (_to_box(rf"(?P<protocol>\S+) access requested from {_SRC_TO}{_DST}$"),),
     "710002": (_to_box(rf"(?P<protocol>\S+) access (?P<action>permitted) from {_SRC_TO}{_DST}$"),),
     "710003": (_to_box(rf"(?P<protocol>\S+) access (?P<action>denied)(?: by ACL)? from {_SRC_TO}{_DST}$"),),
@@ -183,17 +186,18 @@ class Facts:
     times: int = 1
 
 
-def read_text(message_id: str, text: str) -> Facts:
-    """The facts of *text*; nothing where no form fits."""
+def read_text(message_id: str, text: str, times: int = 1) -> Facts:
+    """The facts of *text*, said *times* times; nothing where no form fits."""
     text = _BLANKS.sub(" ", text[:_TEXT_READ]).strip()
-    times = 1
-    if repeated := _REPEATED.match(text):
+    if times != 1:
+        text = text.removesuffix("]").rstrip()
+    elif repeated := _REPEATED.match(text):
         times, text = int(repeated["times"]), repeated["text"].strip()
     for form in _FORMS.get(message_id, ()):
         match = form.text.match(text)
         if match:
             words = {name: value for name, value in match.groupdict().items() if value is not None}
-            source = _end(words, "src", form.source, words.get("login"))
+            source = _end(words, "src", form.source, words.get("login") or words.get("login2"))
             destination = _end(words, "dst", form.destination)
             if "acl" in words:
                 words["acl"] = _unquoted(words["acl"])

@@ -11,8 +11,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import lru_cache
 
-from tscm.syslog.asa_tag import TAG
-from tscm.syslog.header import origin
+from tscm.syslog.header import read_header
 
 Render = Callable[[bytes, str | None, float], bytes]
 """Message as received, sender's address, time of receipt (0: not known) to the message as sent."""
@@ -20,7 +19,6 @@ Render = Callable[[bytes, str | None, float], bytes]
 _PRI = re.compile(rb"<(\d{1,3})>")
 _RFC5424 = re.compile(rb"<\d{1,3}>[1-9]\d{0,2} (?:-|\d{4}-\d\d-\d\dT)")
 _NOT_PRINTABLE = re.compile(rb"[^\x21-\x7e]")
-_TAG_WITHIN = 512
 _HOST_MAX = 255
 _USER_NOTICE = 13  # for a message without a PRI (RFC 3164, 4.3.3)
 _PRI_MAX = 191
@@ -50,15 +48,17 @@ def _host(name: bytes | str | None) -> bytes:
 
 def with_header(message: bytes, sender: str | None, received_at: float) -> bytes:
     """
-    *message* with a header that names its sender, where its own header names none.
+    *message* with a header that names its device, where its own has no name where receivers look for it.
 
     The whole message stands behind the new header, its own time stamp included.
     """
-    if sender is None or origin(message) is not None or _RFC5424.match(message):
+    header = read_header(message)
+    name = header.names[0] if header.names else sender
+    if name is None or header.leads or _RFC5424.match(message):
         return message
     pri, rest = _split(message)
     when = stamp(received_at) + b" " if received_at else b""
-    return b"<%d>%s%s %s" % (pri, when, _host(sender), rest.lstrip(b" :"))
+    return b"<%d>%s%s %s" % (pri, when, _host(name), rest.lstrip(b" :"))
 
 
 def rfc5424(message: bytes, sender: str | None, received_at: float) -> bytes:
@@ -72,10 +72,10 @@ def rfc5424(message: bytes, sender: str | None, received_at: float) -> bytes:
     if _RFC5424.match(message):
         return message
     pri, rest = _split(message)
-    tag = TAG.search(message, 0, _TAG_WITHIN)
-    app, number = (tag[1], tag[4]) if tag else (b"-", b"-")
+    header = read_header(message)
+    app, number = (header.tag[1], header.tag[4]) if header.tag else (b"-", b"-")
     when = stamp(received_at) if received_at else b"-"
-    host = _host(origin(message) or sender)
+    host = _host(header.names[0] if header.names else sender)
     data = _data(sender, received_at)
     return b"<%d>1 %b %b %b - %b %b %b" % (pri, when, host, app, number, data, rest)
 
