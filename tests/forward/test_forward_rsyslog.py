@@ -127,7 +127,7 @@ async def test_nothing_is_missing_when_rsyslog_is_killed_and_comes_back(
         rsyslog.stop(hard=True)
         await until(lambda: service.figures()["state"] == "waiting")
         rsyslog.start()
-    await until(lambda: log.position.sent == 9000, 20)
+    await until(lambda: log.position.sent == 9000)
     wanted = asa_lines(9000)
     await until(lambda: wanted[-1] in rsyslog.data)
     stopped = service.stopService()

@@ -221,12 +221,12 @@ async def test_what_a_deaf_peer_does_not_acknowledge_is_not_sent(threads: Thread
     for at in range(200):
         log.append_block(b"".join(lines(1000, at * 1000)))
     service = forward(threads, log, tcp(siem.listen(), silence_seconds=1.0))
-    await until(lambda: service.figures()["state"] == "waiting", 20)
+    await until(lambda: service.figures()["state"] == "waiting")
     assert "did not acknowledge anything in time" in service.figures()["sentence"]
     assert log.position.sent < 200_000
     siem.deaf = False
     siem.reset_all()
-    await until(lambda: log.position.sent == 200_000, 20)
+    await until(lambda: log.position.sent == 200_000)
     # Lines of the deaf connections that lay in the kernel are gone with it; all after the window came.
     last = bytes(siem.streams[-1])
     assert last.endswith(b"".join(lines(1000, 199_000)))
@@ -244,7 +244,7 @@ async def test_a_peer_that_never_reads_goes_on_failing_however_long_its_connecti
     for at in range(200):
         log.append_block(b"".join(lines(1000, at * 1000)))
     service = forward(threads, log, tcp(siem.listen(), silence_seconds=1.0))
-    await until(lambda: service.figures()["failures"] == 2, 30)
+    await until(lambda: service.figures()["failures"] == 2)
     figures = service.figures()
     assert figures["failing_since"] < figures["last_error_at"]
     await stop(service)
@@ -325,7 +325,7 @@ async def test_lines_that_retention_took_are_passed_over(
 async def test_a_name_that_does_not_resolve_is_said(threads: Threads) -> None:
     log = MemoryLog()
     service = forward(threads, log, Target(address="siem.invalid", port=514, protocol="TCP"))
-    await until(lambda: service.figures()["state"] == "waiting", 20)
+    await until(lambda: service.figures()["state"] == "waiting")
     assert "a name that does not resolve" in service.figures()["sentence"]
     await stop(service)
 

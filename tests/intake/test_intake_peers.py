@@ -161,7 +161,7 @@ async def test_loggen_sends(tmp_path: Path, kind: str, ways: list[str]) -> None:
     await deferToThread(
         subprocess.run, ["loggen", *ways, *count, host, str(port)], check=True, capture_output=True
     )
-    await until(lambda: spool.count() >= 2000, 5)
+    await until(lambda: spool.count() >= 2000)
     await service.stopService()
     numbers = [re.search(rb"seq: (\d+)", line) for line in spool.lines("fw1")]
     assert [int(one[1]) for one in numbers if one] == list(range(2000))

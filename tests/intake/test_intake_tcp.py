@@ -117,7 +117,7 @@ async def test_n17_connections_that_come_and_go_lose_no_line(intake: IntakeServi
             stream.close()
 
     await deferToThread(send_all)
-    await until(lambda: spool_of(intake).count() == sent, 30)
+    await until(lambda: spool_of(intake).count() == sent)
     numbers = sorted(int(line[3:]) for line in spool_of(intake).lines("fw1"))
     assert numbers == list(range(sent))
     assert balanced(intake.figures())

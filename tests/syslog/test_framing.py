@@ -557,6 +557,12 @@ def test_octet_counted_messages_come_back(messages: list[bytes]) -> None:
     assert decode(sent, limit=100) == kept
 
 
+def test_what_was_cut_off_a_datagram_needs_no_escape() -> None:
+    closed = close_messages([b"x" * 30 + b"\x10"], 30)
+    assert closed.lines is not None
+    assert checked(closed.lines) == [b"x" * 30]
+
+
 @settings(deadline=None, max_examples=100)
 @given(st.lists(st.binary(max_size=40) | st.text("ab\n\r\0\x10").map(str.encode), max_size=20))
 def test_datagrams_come_back(messages: list[bytes]) -> None:

@@ -74,7 +74,7 @@ async def one_life(
     outcome = service.upload_now(lambda _: None)
     outcome.addErrback(lambda _: None)
     await outcome
-    await until(lambda: spool.reader("fw", "upload").position.sent >= upto, 15)
+    await until(lambda: spool.reader("fw", "upload").position.sent >= upto)
     stopped = service.stopService()
     assert stopped is not None
     await stopped

@@ -255,8 +255,9 @@ def close_messages(messages: Sequence[bytes], max_length: int) -> Closed:
         return Closed(Lines(joined, count))
     kept = [bare for message in messages if (bare := message.rstrip(TRAILERS))]
     cut = sum(len(message) > max_length for message in kept)
-    escaped = any(map(needs_escape, kept))
-    data = b"".join([escape(message[:max_length]) + b"\n" for message in kept])
+    short = [message[:max_length] for message in kept]
+    escaped = any(map(needs_escape, short))  # what was cut off needs none
+    data = b"".join([escape(message) + b"\n" for message in short])
     lines = Lines(data, len(kept), escaped) if kept else None
     return Closed(lines, count - len(kept), cut)
 
