@@ -210,3 +210,17 @@ def test_a_thread_that_never_ends_does_not_keep_the_process() -> None:
     assert done.returncode == 0, done.stderr
     assert "still busy after 0 s and left behind: threading.Event.wait" in done.stdout
     assert done.stdout.endswith("over\n")
+
+
+STUCK_POOL = """
+import threading
+from tscm import tap_exit
+tap_exit.GO_SECONDS = 0.2
+threading.Thread(target=threading.Event().wait).start()  # as a look-up in the reactor's own pool
+tap_exit.go_for_sure(None)
+"""
+
+
+def test_a_process_that_has_stopped_everything_ends_whatever_thread_it_still_has() -> None:
+    done = subprocess.run([sys.executable, "-c", STUCK_POOL], timeout=120, check=False)
+    assert done.returncode == 0

@@ -1,0 +1,53 @@
+"""
+A stop in the midst of a list: the connection is cut off, and the manager does not wait for its time-out.
+"""
+
+import socket
+import threading
+from collections.abc import Callable
+
+import pytest
+
+from tests.asa.test_asa_trickle import serving
+from tscm.cut_off import Scope
+from tscm.errors import ListUnavailable
+from tscm.retrieve.feeds import FeedSource, fetch_feed
+from tscm.retrieve.stream import DnsStream, Limits, Unanswered
+
+LONG = Limits(connect=600, idle=600, whole=600)
+
+
+def fetch(root: str) -> None:
+    with pytest.raises(ListUnavailable, match="cut off because the manager stops"):
+        fetch_feed(FeedSource(name="b.example", url=root, limits=LONG), None, 0.0)
+
+
+def ask(root: str) -> None:
+    port = int(root.removesuffix("/api").rpartition(":")[2])
+    with DnsStream("127.0.0.1", port, LONG, 600.0, lambda: 0.0) as stream:
+        stream.send(b"a question of some length")
+        with pytest.raises(Unanswered, match="cut off because the manager stops"):
+            stream.receive()
+
+
+@pytest.mark.parametrize("look", [fetch, ask])
+def test_a_stop_cuts_a_list_off_at_once(look: Callable[[str], None]) -> None:
+    asked, scope = threading.Event(), Scope()
+
+    def silent(one: socket.socket) -> None:
+        while one.recv(65536):
+            asked.set()
+
+    with serving(silent) as root:
+        ended: list[bool] = []
+
+        def run() -> None:
+            scope.run(look, root)
+            ended.append(True)
+
+        thread = threading.Thread(target=run, daemon=True)
+        thread.start()
+        assert asked.wait(60)
+        scope.hurry()
+        thread.join(60)
+        assert ended == [True]
