@@ -127,6 +127,11 @@ def rotate(manager: Manager) -> None:
 def end(process: "subprocess.Popen[bytes]") -> int:
     """Ask it to go; -SIGKILL where it does not."""
     process.terminate()
+    return gone(process)
+
+
+def gone(process: "subprocess.Popen[bytes]") -> int:
+    """How it went; -SIGKILL where it did not."""
     try:
         return process.wait(WHOLE_SECONDS)
     except subprocess.TimeoutExpired:
@@ -174,7 +179,7 @@ def test_lines_come_in_until_a_stop_that_has_to_wait_is_over(
                         udp.sendto(b"<166>late %d" % number, ("127.0.0.1", port))
                 out.sendall(b"".join(b"<166>later %d\n" % number for number in range(100)))
                 manager.when_lines(NAME, 200)
-                ended = end(manager.process)
+                ended = gone(manager.process)
                 manager.process = None
             assert ended != -signal.SIGKILL, manager.said()
             assert "Traceback" not in manager.said()
