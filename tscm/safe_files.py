@@ -64,6 +64,33 @@ def open_regular(path: Path | str, *, links: bool = True) -> int:
     return handle
 
 
+def open_own(path: Path, flags: int, mode: int) -> int:
+    """
+    A descriptor of a file that this process alone is meant to write, made with *mode* where it is absent.
+
+    It must be regular, of one name, and ours or root's; no symbolic link is followed.  Raises `UnfitFile`,
+    OSError.
+    """
+    try:
+        handle = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, mode)
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise unfit(path, "it is a symbolic link, not a regular file; remove it") from None
+        raise
+    found = os.fstat(handle)
+    cause = ""
+    if not stat.S_ISREG(found.st_mode):
+        cause = f"it is {kind_of(found.st_mode)}, not a regular file; remove it"
+    elif found.st_nlink != 1:
+        cause = "it has another name besides (a hard link); remove it"
+    elif found.st_uid not in {0, os.geteuid()}:
+        cause = f"it belongs to user {found.st_uid}; remove it, or work as that user"
+    if cause:
+        os.close(handle)
+        raise unfit(path, cause)
+    return handle
+
+
 def read_regular(path: Path | str, most: int = TEXT_BYTES, *, links: bool = True) -> bytes:
     """
     All of the regular file at *path*, which holds at most *most* bytes.  Raises `UnfitFile`, OSError.

@@ -46,7 +46,7 @@ from tscm.settings.files import read_node
 from tscm.settings.layout import Layout
 from tscm.settings.lock import RootLock
 from tscm.settings.node import NodeSettings
-from tscm.settings.owner import left_to_owner
+from tscm.settings.owner import become_owner, left_to_owner
 from tscm.settings_watch import WATCH_SECONDS, SettingsWatch
 from tscm.spool.service import SpoolService
 from tscm.store.database import Store
@@ -220,8 +220,12 @@ class NodeService(Service):
             self.lock.acquire()
             with suppress(PoliciesHeld):  # looked at again, and told, when the database is opened
                 self.hold_policies()
-            self.intake.privilegedStartService()
+        self.intake.privilegedStartService()
+        with left_to_owner(self.layout):
             self.control.privilegedStartService()
+            for one in self.portal:
+                if isinstance(one, LogService):
+                    one.make_files()
         self.watch.privilegedStartService()
         for one in self.portal:
             one.privilegedStartService()
@@ -229,6 +233,9 @@ class NodeService(Service):
     def startService(self) -> None:
         """Open what keeps things, then the devices, then let lines in."""
         super().startService()
+        owner = become_owner(self.layout)
+        if owner is not None:
+            self._log.info("root is given up for {owner}, to whom the files belong", owner=owner)
         self.started_at = wall_seconds(self.reactor)
         self.quick.startService()
         self.slow.startService()

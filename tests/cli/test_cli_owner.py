@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tscm.settings.layout import Layout
-from tscm.settings.owner import left_to_owner, owner_of
+from tscm.settings.owner import as_caller, as_owner, left_to_owner, owner_of
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Options, Tsadmin
@@ -61,21 +61,91 @@ def test_entries_of_the_portal_belong_to_the_manager(root: Path, tsadmin: "Tsadm
     assert {one.stat().st_uid for one in made} == {NOBODY}
 
 
-def test_a_link_is_not_followed(root: Path, tmp_path: Path) -> None:
+@pytest.fixture
+def theirs(root: Path) -> Iterator[Layout]:
+    """A node that belongs to nobody, with a file of root's beside it that must not change."""
     layout = Layout(root)
-    layout.devices.mkdir()
-    os.chown(layout.devices, NOBODY, NOBODY)
-    theirs, twice = tmp_path / "theirs", tmp_path / "twice"
-    theirs.write_text("")
-    twice.write_text("")
-    (layout.devices / "soft.toml").symlink_to(theirs)
-    (layout.devices / "hard.toml").hardlink_to(twice)
-    with left_to_owner(layout):
-        (layout.devices / "mine.toml").write_text("")
+    for folder in (layout.devices, layout.state, layout.logs, layout.run):
+        folder.mkdir(parents=True)
+        os.chown(folder, NOBODY, NOBODY)
+    (root / "roots").mkdir(mode=0o755)
+    (root / "roots/victim").write_text("precious\n")
+    yield layout
+    assert (root / "roots/victim").read_text() == "precious\n"
+    assert (root / "roots/victim").stat().st_uid == 0
+    assert [one.name for one in (root / "roots").iterdir()] == ["victim"]
+    assert (os.geteuid(), os.getegid()) == (0, 0)
 
-    assert theirs.stat().st_uid == 0
-    assert twice.stat().st_uid == 0
-    assert (layout.devices / "mine.toml").stat().st_uid == NOBODY
+
+@pytest.mark.parametrize("name", ["lock", "policy.lock"])
+@pytest.mark.parametrize("how", ["symbolic", "hard", "dangling"])
+def test_no_link_in_the_place_of_a_lock_is_followed(
+    theirs: Layout, tsadmin: "Tsadmin", options: "Options", name: str, how: str
+) -> None:
+    paths = {"lock": theirs.lock, "policy.lock": theirs.policy_lock}
+    victim = theirs.root / "roots/victim"
+    if how == "hard":
+        paths[name].hardlink_to(victim)
+    else:
+        paths[name].symlink_to(victim if how == "symbolic" else victim.with_name("made"))
+    tsadmin("add", "--type=asarest", *options(), "tstest")
+    tsadmin("spool", "repair", "tstest")
+
+
+@pytest.mark.parametrize("name", ["tscm.db", "tscm.db-wal", "tscm.db-shm", "key", "portal"])
+def test_no_link_in_the_state_is_written_through(
+    theirs: Layout, tsadmin: "Tsadmin", options: "Options", name: str
+) -> None:
+    made = theirs.root / "roots" / "made"
+    (theirs.state / name).symlink_to(made if name != "portal" else theirs.root / "roots")
+    tsadmin("add", "--type=asarest", *options(), "tstest")
+    tsadmin("policy", "history", "tstest")
+    tsadmin("portal", "add", "office", "--address", "192.0.2.1")
+    tsadmin("portal", "remove", "office", "--yes")
+
+
+@pytest.mark.parametrize("folder", ["devices", "logs", "run", "state"])
+def test_no_folder_that_was_made_a_link_leads_root_away(
+    theirs: Layout, tsadmin: "Tsadmin", options: "Options", folder: str
+) -> None:
+    path: Path = getattr(theirs, folder)
+    os.chown(path.parent, NOBODY, NOBODY)
+    path.rmdir()
+    path.symlink_to(theirs.root / "roots")
+    tsadmin("add", "--type=asarest", *options(), "tstest")
+    tsadmin("remove", "tstest", "--yes")
+
+
+def test_folders_are_made_and_given_only_where_the_owner_cannot_put_a_link(root: Path) -> None:
+    layout = Layout(root)
+    roots = root / "roots"
+    roots.mkdir()
+    (root / "var").mkdir()
+    os.chown(root / "var", NOBODY, NOBODY)
+    (root / "var/lib").symlink_to(roots)
+    with left_to_owner(layout):
+        assert os.geteuid() == NOBODY
+        layout.run.joinpath("mine").write_text("")
+
+    assert list(roots.iterdir()) == []
+    assert layout.run.stat().st_uid == NOBODY
+    assert layout.run.parent.stat().st_uid == 0
+    assert layout.run.joinpath("mine").stat().st_uid == NOBODY
+
+
+def test_root_reads_and_is_himself_again_where_he_named_the_place(root: Path) -> None:
+    secret = root / "secret"
+    secret.write_text("s")
+    secret.chmod(0o600)
+    with as_owner(Layout(root)):
+        assert secret.read_text() == "s"
+        with pytest.raises(PermissionError):
+            secret.write_text("t")
+        with as_caller():
+            secret.write_text("t")
+        with pytest.raises(PermissionError):
+            secret.unlink()
+    assert secret.read_text() == "t"
 
 
 def test_files_of_root_stay_with_root(tmp_path: Path) -> None:

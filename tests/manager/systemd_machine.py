@@ -19,7 +19,7 @@ import pytest
 import tscm
 from tests.manager.manager_process import Manager, wait_for
 from tests.manager.systemd_root import LOG, USER_ID
-from tscm.settings.owner import left_to_owner
+from tscm.settings.owner import owner_of
 
 UNITS = Path(__file__).parents[2] / "etc"
 SERVICE = "tscm.service"
@@ -136,8 +136,12 @@ class Machine:
 
     def add_device(self, name: str, address: str) -> None:
         """A device's file, as root's `tsadmin` leaves it."""
-        with left_to_owner(self.manager.layout):
-            self.manager.write_device(name, device=address)
+        layout = self.manager.layout
+        owner = owner_of(layout)  # seen from outside the machine, nobody but root comes in
+        self.manager.write_device(name, device=address)
+        if owner is not None:
+            for path in (layout.devices, layout.device_file(name), layout.key):
+                os.chown(path, *owner)
 
     @contextmanager
     def network(self) -> Iterator[None]:

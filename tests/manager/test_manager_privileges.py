@@ -38,10 +38,10 @@ def machine(tmp_path: Path) -> Iterator[Machine]:
         made.end()
 
 
-@pytest.fixture
-def dropped(machine: Machine) -> Iterator[Started]:
-    """Started by root on ports of root's, to go on as nobody."""
-    started = machine.twistd("--uid", "nobody", "--gid", "nogroup")
+@pytest.fixture(params=[("--uid", "nobody", "--gid", "nogroup"), ()], ids=["told", "by itself"])
+def dropped(machine: Machine, request: pytest.FixtureRequest) -> Iterator[Started]:
+    """Started by root on ports of root's, to go on as nobody: as twistd is told, or as the files belong."""
+    started = machine.twistd(*request.param)
     try:
         wait_for(lambda: "tscm works on" in machine.manager_said(), machine.manager_said)
         yield started
@@ -96,6 +96,26 @@ def test_a_port_that_nobody_may_have_is_said_and_the_others_stay(
         out.sendto(b"as before", ("127.0.0.1", 514))
         assert machine.manager.when_lines("fw", 1) == [b"as before"]
     assert dropped.stop() == -signal.SIGTERM  # as twistd ends when it is told to
+
+
+def test_a_manager_of_roots_follows_no_link_in_the_folders_of_another(machine: Machine) -> None:
+    victim = machine.root / "etc/victim"
+    victim.write_text("precious\n")
+    state = machine.root / "var/lib/tscm"
+    (state / "lock").symlink_to("/etc/victim")
+    (state / "tscm.db").symlink_to("/etc/made")
+    refused = machine.twistd()
+    assert refused.ended() == 1
+    assert "var/lib/tscm/lock: it is a symbolic link" in machine.manager_said()
+    (state / "lock").unlink()
+    started = machine.twistd()
+    try:
+        wait_for(lambda: "tscm works on" in machine.manager_said(), machine.manager_said)
+        wait_for(lambda: "tscm.db cannot be used" in machine.manager_said(), machine.manager_said)
+    finally:
+        started.stop()
+    assert victim.read_text() == "precious\n"
+    assert not (machine.root / "etc/made").exists()
 
 
 def test_who_may_not_have_a_port_is_told_what_to_do(machine: Machine) -> None:

@@ -19,6 +19,7 @@ from tscm.cli.backend import ManagerSaid
 from tscm.cli.session import Session
 from tscm.errors import TscmError
 from tscm.settings.layout import Layout
+from tscm.settings.owner import as_owner
 
 INTERRUPTED = 130
 """Exit status after ^C, as a shell gives it for SIGINT."""
@@ -54,6 +55,8 @@ MODULES: Mapping[str, tuple[str, str]] = {
     "version": ("version", "Show the version."),
 }
 """Name of each command, its module and its line in the help."""
+
+_WITHOUT_NODE = {"demo", "completion", "version"}
 
 
 class Commands(click.Group):
@@ -111,7 +114,10 @@ def underscores(word: str) -> str:
 @click.pass_context
 def tsadmin(ctx: click.Context, root: str) -> None:
     """Syslog collector and policy manager for Cisco ASA firewalls."""
-    ctx.obj = Session(Layout(Path(root).absolute()))
+    layout = Layout(Path(root).absolute())
+    ctx.obj = Session(layout)
+    if ctx.invoked_subcommand not in _WITHOUT_NODE:
+        ctx.with_resource(as_owner(layout))
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:

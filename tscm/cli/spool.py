@@ -3,6 +3,7 @@
 """
 
 import json
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -23,7 +24,7 @@ from tscm.errors import TscmError
 from tscm.plural import many
 from tscm.settings.layout import Layout
 from tscm.settings.lock import RootLock
-from tscm.settings.owner import left_to_owner
+from tscm.settings.owner import as_caller, left_to_owner
 from tscm.settings.values import nickname
 
 if TYPE_CHECKING:
@@ -405,8 +406,10 @@ def _output(path: str | None) -> Iterator[Callable[[bytes], object]]:
         yield sys.stdout.buffer.write
         sys.stdout.buffer.flush()
         return
-    with Path(path).open("xb") as file:
-        Path(path).chmod(0o600)
+    with as_caller():  # root may name a place of his own
+        file = Path(path).open("xb")  # noqa: SIM115 - closed below
+        os.fchmod(file.fileno(), 0o600)
+    with file:
         yield file.write
 
 

@@ -6,7 +6,7 @@ import ctypes
 import ipaddress
 import os
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from attrs import frozen
@@ -16,6 +16,7 @@ from tscm.doctor.node import Space
 from tscm.errors import ListenerUnavailable
 from tscm.intake import sockets
 from tscm.settings.node import Listen
+from tscm.settings.owner import as_caller
 
 _RMEM_MAX = Path("/proc/sys/net/core/rmem_max")
 _TIMEX_BYTES = 208  # struct timex of Linux on 64 bits (adjtimex(2))
@@ -77,7 +78,11 @@ def binding_faults(listen: Listen) -> list[str]:
     """
     Why a manager could not bind what *listen* names.  Only for while none runs: it binds and closes.
     """
-    found = []
+    with as_caller():  # by root's rights, as a manager that root starts
+        return list(_binding_faults(listen))
+
+
+def _binding_faults(listen: Listen) -> Iterator[str]:
     for kind, places, bind in (
         ("udp", listen.udp, sockets.bind_udp),
         ("tcp", listen.tcp, sockets.bind_tcp),
@@ -88,8 +93,7 @@ def binding_faults(listen: Listen) -> list[str]:
                 bind(kind, place).close()
             except ListenerUnavailable as fault:
                 if not sockets.no_such_family(fault):
-                    found.append(f"{kind} {place}: {fault.cause}")
-    return found
+                    yield f"{kind} {place}: {fault.cause}"
 
 
 def plain_addresses(places: Iterable[str]) -> frozenset[str]:

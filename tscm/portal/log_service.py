@@ -100,12 +100,18 @@ class LogService(Service):
         assert self._certificate is not None
         return self._certificate
 
-    def privilegedStartService(self) -> None:
-        """Bind; raises `ListenerUnavailable`."""
-        super().privilegedStartService()
+    def make_files(self) -> None:
+        """Make what is missing on the disk: where root binds, with the rights of the files' owner."""
         if self._certificate is None or self._key is None:
             names = [*self._names, *(one.host for one in self._listen)]
             self._certificate, self._key = ensure_certificate(self.portal, names, self._now())
+
+    def privilegedStartService(self) -> None:
+        """Bind; raises `ListenerUnavailable`."""
+        super().privilegedStartService()
+        self.make_files()
+        assert self._certificate is not None
+        assert self._key is not None
         try:
             chain = tls_options(self._certificate, self._key)
         except (OSError, ValueError) as error:

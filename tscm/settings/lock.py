@@ -16,6 +16,7 @@ from typing import Self
 from attrs import define, field
 
 from tscm.errors import ManagerRunning
+from tscm.safe_files import open_own
 from tscm.settings.layout import Layout
 from tscm.settings.owner import left_to_owner
 
@@ -38,7 +39,7 @@ class RootLock:
     def acquire(self) -> None:
         """Take the lock at once or raise `ManagerRunning`, naming who holds it."""
         self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o750)
-        handle = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+        handle = open_own(self.path, os.O_RDWR | os.O_CREAT, 0o640)
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
