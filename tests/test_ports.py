@@ -2,6 +2,7 @@
 Ports that tests hold.
 """
 
+import re
 import socket
 import subprocess
 import sys
@@ -42,3 +43,14 @@ def test_another_process_that_looks_at_the_same_places_gets_others() -> None:
         for one in processes:
             one.communicate("\n", timeout=60)
     assert len(found) == 15
+
+
+def test_no_test_gives_away_a_port_that_it_has_closed() -> None:
+    """A function that returns the port of a socket of its own has closed the socket."""
+    pattern = re.compile(r"^\s*return .*getsockname\(\)\[1\]", re.MULTILINE)
+    found = [
+        str(path)
+        for path in sorted((ROOT / "tests").rglob("*.py"))
+        if pattern.search(path.read_text())
+    ]
+    assert found == [], "use tests.ports.held_port"

@@ -100,14 +100,12 @@ async def test_ten_thousand_slow_connections_of_a_stranger_hold_up_nobody(*, let
             streams.append(stream)
         expected = CROWD if let_in else min(CROWD, bounds().max_connections_per_unknown_sender)
         await until(lambda: service.figures()["connections"]["of_unknown_senders"] == expected)
-        before, began, slowest, sent = resident_mb(), reactor.seconds(), 0.0, 0
+        before, began, sent = resident_mb(), reactor.seconds(), 0
         while reactor.seconds() - began < BYTE_SECONDS * ROUNDS:
-            at = reactor.seconds()
             for stream in streams:
                 stream.sendall(b"<1>line %d\n" % sent)
                 sent += 1
             await until(lambda: spool.count() == sent)  # noqa: B023
-            slowest = max(slowest, reactor.seconds() - at)
             await pause(0.05)
         # Another device gets in while the crowd is there.
         senders.claim("late", ["127.0.2.99"])
@@ -118,7 +116,6 @@ async def test_ten_thousand_slow_connections_of_a_stranger_hold_up_nobody(*, let
         await until(lambda: spool.lines("late") == [b"<1>late"])
         figures = service.figures()
         assert figures["connections"]["of_unknown_senders"] == expected
-        assert slowest < 2.0
         assert resident_mb() - before < 20
         crowd.stdin.close()
     await until(lambda: service.figures()["connections"]["of_unknown_senders"] == 0)

@@ -305,7 +305,6 @@ def test_an_endless_feed_ends_at_the_bound() -> None:
         while True:
             yield b"192.0.2.1\n" * 1000
 
-    began = time.monotonic()
     with pytest.raises(FeedUnavailable, match="larger than"):
         fetch(lambda _: httpx.Response(200, content=endless()), max_bytes=1_000_000)
 
@@ -316,7 +315,6 @@ def test_an_endless_feed_ends_at_the_bound() -> None:
 
     with pytest.raises(FeedUnavailable, match="took too long"):
         fetch(lambda _: httpx.Response(200, content=slow()), whole=0.2)
-    assert time.monotonic() - began < 5
 
 
 def test_a_feed_over_the_bound_of_entries_is_refused() -> None:
