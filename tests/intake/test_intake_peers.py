@@ -2,11 +2,12 @@
 
 import os
 import re
+import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import pytest_twisted
@@ -26,7 +27,7 @@ from tests.intake.intake_parts import (
 from tests.skipping import lacking
 from tscm.intake.senders import SenderTable
 from tscm.intake.service import IntakeService
-from tscm.intake.tls import fingerprint_of
+from tscm.intake.tls import FLOOD, MAX_ANSWERS, fingerprint_of
 
 GTLS = any(Path("/usr/lib").glob("*/rsyslog/lmnsd_gtls.so"))
 """rsyslog's TLS is a package of its own."""
@@ -202,3 +203,52 @@ async def test_openssl_sends_over_tls(tmp_path: Path) -> None:
     await until(lambda: spool.count() == len(MESSAGES))
     await service.stopService()
     assert spool.lines("fw1") == MESSAGES
+
+
+@pytest.mark.peer("openssl")
+@pytest_twisted.ensureDeferred
+async def test_a_flood_of_key_updates_ends_the_connection_and_holds_no_memory(
+    tmp_path: Path,
+) -> None:
+    server = Authority(tmp_path).issue("server", "127.0.0.1")
+    service, spool = started(
+        tls=(ANY,), tls_certificate=str(server.certificate_file), tls_key=str(server.key_file)
+    )
+    host, port = target(service.addresses()["tls"][0])
+    command = [
+        "openssl",
+        "s_client",
+        "-quiet",
+        "-no_ign_eof",
+        "-tls1_3",
+        "-connect",
+        f"{host}:{port}",
+    ]
+    # Each read of s_client's stdin must bring one command alone.
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    quiet = subprocess.DEVNULL
+    with subprocess.Popen(command, stdin=theirs.fileno(), stdout=quiet, stderr=quiet) as client:  # noqa: ASYNC220
+        theirs.close()
+        ours.send(b"<1>first\n")
+        await until(lambda: spool.count() == 1, 30)
+        (stream,) = service._connections.streams()
+        transport = cast("Any", stream).transport
+
+        def flood() -> int:
+            for sent in range(2000):
+                try:
+                    ours.send(b"K\n")
+                except OSError:
+                    return sent
+            return 2000
+
+        flooding = deferToThread(flood)
+        await until(lambda: service.figures()["connections"]["open"] == 0, 60)
+        client.kill()
+        ours.shutdown(socket.SHUT_RDWR)
+        assert await flooding > 20
+        assert len(transport._held) <= MAX_ANSWERS
+        (figures,) = service.figures()["listeners"].values()
+        assert figures["tls"]["handshakes_failed"] == {FLOOD: 1}
+    ours.close()
+    await service.stopService()

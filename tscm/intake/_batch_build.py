@@ -14,6 +14,8 @@ struct batch { struct group *groups; struct odd *odds; unsigned group_count, odd
 struct batch *batch_new(size_t max_message);
 void batch_free(struct batch *);
 unsigned batch_drain(struct batch *, int fd, unsigned max_messages, size_t max_bytes);
+void batch_release(struct batch *);
+size_t batch_kept(struct batch *);
 unsigned scan_lines(const char *data, size_t length, size_t *longest, int *odd);
 """
 
@@ -22,6 +24,7 @@ SOURCE = r"""
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 
 #define SLOTS 256                 /* datagrams a system call */
@@ -29,7 +32,9 @@ SOURCE = r"""
 #define REST (65536 - SLOT)       /* the rest of a long one; untouched pages cost nothing */
 #define GROUPS 1024               /* senders a batch */
 #define BUCKETS 4096
-#define KEEP (1 << 20)            /* a larger buffer is given back after its batch */
+#define FAR ((size_t)SLOTS * REST)
+#define KEEP (8 << 20)            /* buffers of all groups together, from one drain to the next */
+#define KEEP_FAR (1 << 20)        /* likewise of the rests of long datagrams */
 
 struct group { unsigned char key[16]; unsigned key_length; char *data; size_t length, capacity;
                unsigned lines, odd; };
@@ -42,12 +47,16 @@ struct batch {
     struct mmsghdr heads[SLOTS]; struct iovec parts[SLOTS][2];
     struct sockaddr_in6 names[SLOTS];
     char *near, *far, *whole;
+    unsigned high;                /* groups that ever had a buffer */
+    size_t far_used;
 };
 
 void batch_free(struct batch *b) {
     if (!b) return;
     for (unsigned g = 0; b->groups && g < GROUPS; g++) free(b->groups[g].data);
-    free(b->groups); free(b->odds); free(b->near); free(b->far); free(b->whole); free(b);
+    free(b->groups); free(b->odds); free(b->near); free(b->whole);
+    if (b->far) munmap(b->far, FAR);
+    free(b);
 }
 
 struct batch *batch_new(size_t max_message) {
@@ -55,7 +64,9 @@ struct batch *batch_new(size_t max_message) {
     if (!b) return NULL;
     b->max_message = max_message;
     b->groups = calloc(GROUPS, sizeof *b->groups);
-    b->near = malloc(SLOTS * SLOT); b->far = malloc((size_t)SLOTS * REST); b->whole = malloc(65536);
+    b->near = malloc(SLOTS * SLOT); b->whole = malloc(65536);
+    b->far = mmap(NULL, FAR, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (b->far == MAP_FAILED) b->far = NULL;
     if (!b->groups || !b->near || !b->far || !b->whole) { batch_free(b); return NULL; }
     for (unsigned i = 0; i < SLOTS; i++) {
         b->parts[i][0] = (struct iovec){b->near + i * SLOT, SLOT};
@@ -112,14 +123,31 @@ static int add(struct batch *b, struct group *g, const char *data, size_t length
     return 0;
 }
 
+/* Give back what a drain needed beyond the usual: a flood from many addresses must not stay. */
+void batch_release(struct batch *b) {
+    size_t kept = 0;
+    if (b->group_count > b->high) b->high = b->group_count;
+    for (unsigned g = 0; g < b->high; g++) {
+        struct group *old = &b->groups[g];
+        if (kept + old->capacity > KEEP) { free(old->data); old->data = NULL; old->capacity = 0; }
+        kept += old->capacity;
+        old->length = old->lines = old->odd = 0;
+    }
+    if (b->far_used > KEEP_FAR) madvise(b->far, FAR, MADV_DONTNEED);
+    b->far_used = 0; b->group_count = b->odd_count = 0;
+}
+
+/* Octets that the buffers of all groups hold by now. */
+size_t batch_kept(struct batch *b) {
+    size_t kept = 0;
+    for (unsigned g = 0; g < GROUPS; g++) kept += b->groups[g].capacity;
+    return kept;
+}
+
 /* Take what waits, up to the bounds; fewer than max_messages and no error: the socket is empty. */
 unsigned batch_drain(struct batch *b, int fd, unsigned max_messages, size_t max_bytes) {
     unsigned taken = 0;
-    for (unsigned g = 0; g < b->group_count; g++) {
-        struct group *old = &b->groups[g];
-        if (old->capacity > KEEP) { free(old->data); old->data = NULL; old->capacity = 0; }
-        old->length = old->lines = old->odd = 0;
-    }
+    batch_release(b);
     memset(b->buckets, 0, sizeof b->buckets);
     b->group_count = b->odd_count = b->empty = b->cut = b->lost = b->error = 0; b->bytes = 0;
     while (taken < max_messages && b->bytes < max_bytes && b->group_count + SLOTS <= GROUPS) {
@@ -138,6 +166,7 @@ unsigned batch_drain(struct batch *b, int fd, unsigned max_messages, size_t max_
                 memcpy(b->whole, data, SLOT);
                 memcpy(b->whole + SLOT, b->far + (size_t)i * REST, length - SLOT);
                 data = b->whole;
+                b->far_used += length - SLOT;
             }
             while (length && is_trailer(data[length - 1])) length--;
             if (!length) { b->empty++; continue; }

@@ -15,6 +15,8 @@ from tscm.syslog.framing import Lines, Look
 
 _ffi: Any = _batch.ffi
 _lib: Any = _batch.lib
+if not hasattr(_lib, "batch_release"):
+    raise ImportError("the compiled UDP helper was built from another version of its source")
 
 
 class CompiledDrain:
@@ -50,7 +52,12 @@ class CompiledDrain:
                 else Lines(data, group.lines, escaped=True)
             )
             senders.append(SenderLines(buffer(group.key, group.key_length)[:], lines))
+        _lib.batch_release(batch)
         return Batch(senders, datagrams, batch.empty, batch.cut, error == 0, batch.lost)
+
+    def kept_bytes(self) -> int:
+        """Memory that the helper holds for lines between two drains."""
+        return int(_lib.batch_kept(self._batch))
 
     def _escaped(self) -> dict[int, bytes]:
         """The chunks of those senders that sent LF, CR, NUL or DLE inside a message."""

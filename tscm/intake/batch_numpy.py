@@ -6,6 +6,7 @@ the plain way.
 """
 
 import errno
+import mmap
 import os
 import socket
 import sys
@@ -27,6 +28,7 @@ int recvmmsg(int fd, struct mmsghdr *heads, unsigned count, int flags, void *tim
 _SLOTS = 1024
 _NEAR = 512  # a datagram's first bytes, close together; few are longer
 _NAME = 28  # sizeof (struct sockaddr_in6)
+_KEEP_FAR = 1 << 20  # of the rests of long datagrams, from one drain to the next
 
 
 class NumpyDrain:
@@ -50,7 +52,9 @@ class NumpyDrain:
         self._max_message = max_message
         far = MAX_DATAGRAM - _NEAR
         self._near = np.zeros((_SLOTS, _NEAR), np.uint8)
-        self._far = np.empty((_SLOTS, far), np.uint8)  # untouched pages cost nothing
+        self._far_pages = mmap.mmap(-1, _SLOTS * far)  # untouched pages cost nothing
+        self._far = np.frombuffer(self._far_pages, np.uint8).reshape(_SLOTS, far)
+        self._far_used = 0
         self._names = np.zeros((_SLOTS, _NAME // 4), np.uint32)
         self._near_bytes = memoryview(self._near.reshape(-1))
         self._rows = np.arange(_SLOTS)
@@ -90,7 +94,10 @@ class NumpyDrain:
                 more = False
                 break
             datagrams += got
-            size += int(self._lengths[:got].sum())
+            lengths = self._lengths[:got]
+            size += int(lengths.sum())
+            if int(lengths.max(initial=0)) > _NEAR:
+                self._far_used += int(lengths[lengths > _NEAR].sum())
             lost_empty, lost_cut = self._sort(got, taken.family == socket.AF_INET6, pieces)
             empty += lost_empty
             cut += lost_cut
@@ -98,6 +105,9 @@ class NumpyDrain:
                 more = False
                 break
         senders = [SenderLines(key, _joined(found)) for key, found in pieces.items()]
+        if self._far_used > _KEEP_FAR:
+            self._far_pages.madvise(mmap.MADV_DONTNEED)
+            self._far_used = 0
         return Batch(senders, datagrams, empty, cut, more)
 
     def _sort(self, got: int, wide: bool, pieces: dict[bytes, list[Lines]]) -> tuple[int, int]:

@@ -21,8 +21,11 @@ from tscm.intake.strangers import Strangers
 from tscm.model import Json
 from tscm.syslog.header import all_names
 
+_KEPT = 8192
+"""Addresses of which what was found is kept: forged ones must not fill memory."""
 
-@lru_cache(maxsize=65536)
+
+@lru_cache(maxsize=_KEPT)
 def normal_address(address: str) -> str:
     """
     *address* in its one spelling, an IPv4-mapped IPv6 address as IPv4, without a zone.
@@ -150,7 +153,7 @@ class SenderTable:
         if address in self._routes:
             return self._routes[address]
         route = self._find_route(address)
-        if len(self._routes) >= 65536:
+        if len(self._routes) >= _KEPT:
             self._routes.clear()
         self._routes[address] = route
         return route

@@ -6,14 +6,14 @@ import hashlib
 from collections.abc import Callable
 from enum import Enum
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol, cast
 from weakref import WeakKeyDictionary
 
 from attrs import define, field, frozen
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from OpenSSL import SSL
-from twisted.internet.interfaces import IOpenSSLServerConnectionCreator
+from twisted.internet.interfaces import IOpenSSLServerConnectionCreator, IReactorTime
 from twisted.logger import Logger
 from twisted.protocols.tls import TLSMemoryBIOProtocol
 from zope.interface import implementer
@@ -25,6 +25,28 @@ from tscm.settings.node import Listen
 
 HANDSHAKE_SECONDS = 20.0
 """A peer that has not finished its hand-shake by then is closed."""
+
+
+MAX_ANSWERS = 8192
+"""Octets that TLS itself may answer behind the hand-shake, in *ANSWER_SECONDS*."""
+ANSWER_SECONDS = 3600.0
+FLOOD = "closed: it wants answers of TLS without end (KeyUpdate or renegotiation)"
+
+
+class AnsweringFactory(Protocol):
+    """What `ListeningTls` needs to know of the factory of the stream above it."""
+
+    clock: IReactorTime
+
+    def handshake_failed(self, sender: str, cause: str) -> None:
+        """Count and tell what went wrong in TLS."""
+
+
+class AnsweredStream(Protocol):
+    """The stream above `ListeningTls`."""
+
+    sender: str
+    factory: AnsweringFactory
 
 
 class CertificateUnusable(TscmError):
@@ -180,17 +202,54 @@ class ListeningTls(TLSMemoryBIOProtocol):
     In TLS 1.3 the server sends session tickets behind the hand-shake.  A sender that only writes
     never reads them, and the kernel of a peer that closes with bytes unread says reset, which
     throws away what waits in our socket.  So they are kept back until we say good-bye.
+
+    A peer can make TLS answer for ever: to each KeyUpdate (RFC 8446, 4.6.3), to each try to negotiate
+    anew.  *MAX_ANSWERS* octets of it are taken in *ANSWER_SECONDS*; a peer that wants more floods us, and
+    the connection is aborted.
     """
 
     _leaving = False
+    _held = b""
+    _answered = 0
+    _answered_since = 0.0
 
     def _flushSendBIO(self) -> None:
-        held = self._handshakeDone and not self._leaving
-        if not held or self._tlsConnection.get_protocol_version_name() != "TLSv1.3":
+        if self._leaving or not self._handshakeDone:
             super()._flushSendBIO()
+            return
+        try:
+            answer: bytes = self._tlsConnection.bio_read(2 * MAX_ANSWERS)
+        except SSL.WantReadError:
+            return
+        if not self._may_answer(len(answer)):
+            self._held = b""
+            self.abortConnection()
+            return
+        self._held += answer
+        held_back = self._tlsConnection.get_protocol_version_name() == "TLSv1.3"
+        if not held_back or len(self._held) > MAX_ANSWERS:  # the latter over hours: no flood
+            self._send_held()
+
+    def _may_answer(self, octets: int) -> bool:
+        stream = cast("AnsweredStream", self.wrappedProtocol)
+        now = stream.factory.clock.seconds()
+        if now - self._answered_since > ANSWER_SECONDS:
+            self._answered, self._answered_since = 0, now
+        self._answered += octets
+        if self._answered <= MAX_ANSWERS:
+            return True
+        stream.factory.handshake_failed(stream.sender, FLOOD)
+        return False
+
+    def _send_held(self) -> None:
+        held, self._held = self._held, b""
+        if held:
+            transport: Any = self.transport
+            transport.write(held)
 
     def _shutdownTLS(self) -> None:
         self._leaving = True
+        self._send_held()
         super()._shutdownTLS()
 
 

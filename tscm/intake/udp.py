@@ -17,6 +17,7 @@ from tscm.clock import wall_seconds
 from tscm.intake import sockets
 from tscm.intake.account import Account, Cause
 from tscm.intake.batch import Batch, Drain, unpacked
+from tscm.intake.memory import give_back
 from tscm.intake.senders import normal_address
 from tscm.model import Json
 from tscm.syslog.framing import Lines
@@ -28,6 +29,9 @@ MAX_BYTES = 4 << 20
 _WORTH_WAITING = 8
 _WINDOW_SECONDS = 0.05
 _FAULT_SECONDS = 0.01  # a drain that fails at once must not be all that the reactor does
+_MANY_BYTES, _MANY_SENDERS = 1 << 20, 256
+_TRIM_SECONDS = 1.0
+"""So long after a drain of many bytes or senders the memory that it took is given back."""
 _BYTES_A_DATAGRAM = 1280  # of socket buffer, for a line of usual length, with the kernel's own
 
 Deliver = Callable[[Account, Sequence[tuple[str, Lines]], float], None]
@@ -69,6 +73,12 @@ def _address(key: bytes) -> str:
     return normal_address(unpacked(key))
 
 
+def _is_large(batch: Batch) -> bool:
+    if len(batch.senders) >= _MANY_SENDERS:
+        return True
+    return sum([len(one.lines.data) for one in batch.senders]) >= _MANY_BYTES
+
+
 class UdpListener(FileDescriptor):
     """
     One bound UDP socket on the reactor.
@@ -94,6 +104,7 @@ class UdpListener(FileDescriptor):
         self._account = account
         self.pace = pace
         self._next: IDelayedCall | None = None
+        self._trim: IDelayedCall | None = None
         self._errors = 0
         self._kernel_drops = sockets.KernelDrops(bound)
         self.drains = 0
@@ -129,6 +140,9 @@ class UdpListener(FileDescriptor):
         for _ in range(256):
             if not self._take().more:
                 break
+        if self._trim is not None:
+            self._trim.cancel()
+            self._trim = None
         self._kernel_drops.close()
         self._socket.close()
 
@@ -186,12 +200,18 @@ class UdpListener(FileDescriptor):
         if batch.lost:
             self._account.received += batch.lost
             self._account.drop(Cause.NO_MEMORY, batch.lost)
+        if self._trim is None and _is_large(batch):
+            self._trim = self._clock.callLater(_TRIM_SECONDS, self._give_back)
         if batch.senders:
             self._deliver(
                 self._account,
                 [(_address(one.key), one.lines) for one in batch.senders],
                 wall_seconds(self._clock),
             )
+
+    def _give_back(self) -> None:
+        self._trim = None
+        give_back()
 
     def _failed(self, cause: str, failure: Failure | None = None) -> None:
         self._errors += 1

@@ -1,0 +1,28 @@
+"""
+Memory that the C library keeps for later, given back to the system.
+
+What a flood of datagrams from very many addresses takes lies in thousands of pieces, and the C library
+keeps the pages between those that are still in use.
+"""
+
+from functools import cache
+from typing import Any
+
+
+@cache
+def _library() -> Any:
+    from cffi import FFI
+
+    ffi = FFI()
+    ffi.cdef("int malloc_trim(size_t pad);")
+    return ffi.dlopen(None)
+
+
+def give_back() -> None:
+    """
+    Let go of free memory.  Takes some milliseconds for a large heap; without glibc it does nothing.
+    """
+    try:
+        _library().malloc_trim(0)
+    except (AttributeError, ImportError, OSError):
+        return
