@@ -1,12 +1,15 @@
 """
-Which device the lines of an address belong to: conflicts, and addresses that stand for a relay.
+Which device the lines of an address belong to: conflicts, and addresses that stand for a relay; and
+targets that would send a device's lines back to us.
 
 Blocking: the files of all devices are compared.
 """
 
 from collections.abc import Iterable, Iterator
 
-from tscm.errors import SenderConflict, TscmError
+from tscm.errors import ForwardsToItself, SenderConflict, TscmError
+from tscm.forward.own import Listeners, loop_of
+from tscm.forward.target import targets_of
 from tscm.intake.senders import normal_address
 from tscm.settings.device import DeviceSettings
 from tscm.settings.files import device_names, read_device
@@ -28,6 +31,18 @@ def refuse_conflicts(layout: Layout, settings: DeviceSettings) -> None:
         shared |= senders & _plain([other.device])
         if shared:
             raise SenderConflict(min(shared), settings.name, other.name)
+
+
+def refuse_loops(settings: DeviceSettings, listeners: Listeners) -> None:
+    """
+    Raise `ForwardsToItself` where a target of the device is one of the manager's own *listeners*.
+
+    Names are looked up; one that does not resolve now is looked at again before each connection.
+    """
+    for target in targets_of(settings).values():
+        own = loop_of(target, listeners)
+        if own is not None:
+            raise ForwardsToItself(str(target), own)
 
 
 def relay_notes(

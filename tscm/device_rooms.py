@@ -11,6 +11,7 @@ from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 
 from tscm.events.selection import ListedLines
+from tscm.forward.own import own_listener
 from tscm.forward.service import ForwardService
 from tscm.forward.target import READER, Target, targets_of
 from tscm.model import Json
@@ -187,8 +188,17 @@ class DeviceRooms:
             target,
             resolver=node.resolver,
             resolve_seconds=node.node.intake.resolve_seconds,
+            own=self._own_listener,
         )
         self.forward[name].startService()
+
+    def _own_listener(self, address: str, port: int, protocol: str) -> str | None:
+        return own_listener(address, port, protocol, self._node.intake.addresses())
+
+    def look_at_listeners(self) -> None:
+        """The manager listens elsewhere too: a target that is itself now is left."""
+        for one in self.forward.values():
+            one.look_at_listeners()
 
     def _start_upload(self) -> None:
         node, name = self._node, self.settings.name

@@ -12,7 +12,7 @@ from typing import Any
 import attrs
 from attrs import frozen
 
-from tscm.claims import refuse_conflicts, relay_notes
+from tscm.claims import refuse_conflicts, refuse_loops, relay_notes
 from tscm.errors import (
     DeviceChanged,
     DeviceExists,
@@ -22,6 +22,7 @@ from tscm.errors import (
     SettingsUnreadable,
     TscmError,
 )
+from tscm.forward.own import listeners_of
 from tscm.model import AsaDriver, Identity, Json, Progress, Report
 from tscm.secrets import MASK, Secret
 from tscm.settings import values
@@ -344,6 +345,7 @@ def add_device(
     settings = propose(options)
     refuse_taken(layout, settings.name)
     refuse_conflicts(layout, settings)
+    refuse_loops(settings, listeners_of(node.listen))
     check = check_device(layout, node, settings, report, reach=reach)
     settings = settle(settings, options, check)
     notes = relay_notes(layout, None, settings)
@@ -383,6 +385,7 @@ def reconfigure_device(
     present = stored_device(layout, name)
     settings = propose(options, present)
     refuse_conflicts(layout, settings)
+    refuse_loops(settings, listeners_of(node.listen))
     check = None
     if needs_check(present, settings) or asks_for_size(options):
         check = check_device(layout, node, settings, report, reach=reach)

@@ -170,6 +170,25 @@ class SenderConflict(TscmError):
         )
 
 
+class ForwardsToItself(TscmError):
+    """
+    A target of forwarding is a listener of this manager.
+    """
+
+    exit_status = 2
+
+    def __init__(self, target: str, listener: str) -> None:
+        self.target = target
+        self.listener = listener
+        super().__init__(target, listener)
+
+    def __str__(self) -> str:
+        return (
+            f"forwarding to {self.target} leads to this manager's own listener {self.listener}: each "
+            f"line would come in again and go out again, for ever; name the SIEM's address"
+        )
+
+
 class ListenerUnavailable(TscmError):
     """
     A listener's address cannot be bound.

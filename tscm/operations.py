@@ -12,7 +12,7 @@ from attrs import define, field
 from twisted.internet.defer import DeferredLock
 
 from tscm import __version__, devices
-from tscm.claims import refuse_conflicts, relay_notes
+from tscm.claims import refuse_conflicts, refuse_loops, relay_notes
 from tscm.clock import wall_seconds
 from tscm.control_body import number_of, text_of
 from tscm.errors import TscmError
@@ -147,6 +147,7 @@ class NodeOperations:
         settings = devices.propose(table)
         devices.refuse_taken(node.layout, settings.name)
         await node.quick.run(refuse_conflicts, node.layout, settings)
+        await node.quick.run(refuse_loops, settings, node.intake.addresses())
         check = await node.slow.run(devices.check_device, node.layout, node.node, settings, report)
         settings = devices.settle(settings, table, check)
         notes = await node.quick.run(relay_notes, node.layout, None, settings)
@@ -161,6 +162,7 @@ class NodeOperations:
         present = devices.stored_device(node.layout, name)
         settings = devices.propose(table, present)
         await node.quick.run(refuse_conflicts, node.layout, settings)
+        await node.quick.run(refuse_loops, settings, node.intake.addresses())
         check = None
         proposed = devices.asks_for_size(table)
         if proposed or devices.needs_check(present, settings):

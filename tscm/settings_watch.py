@@ -179,6 +179,8 @@ class SettingsWatch:
                 self._log.error("{error}; the listeners before it stay", error=str(error))
                 return
             self._service.node = wanted
+            for rooms in self._service.rooms.values():
+                rooms.look_at_listeners()
             self._service.faults.pop("", None)
             self._log.info(
                 "listeners and the bounds of intake and retention are as the settings say"

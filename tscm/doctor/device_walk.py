@@ -90,7 +90,14 @@ def look_around(
     """Everything but the firewall.  Blocking."""
     look = DeviceLook(own_address=own_address_towards(patient.settings.device))
     if patient.sealed is None:
-        look.onward = look_onward(patient.settings, patient.node, fetch, host.now(), report)
+        look.onward = look_onward(
+            patient.settings,
+            patient.node,
+            fetch,
+            host.now(),
+            report,
+            listeners=patient.listeners,
+        )
     look.hits = _hits(layout, patient.settings.name, host.now())
     return look
 
@@ -220,6 +227,7 @@ def _judge_onward(patient: Patient, look: DeviceLook) -> list[Finding]:
                 fault,
                 answers=target.protocol != "UDP",
                 expired=(readers.get(reader) or {}).get("expired_by_cause"),
+                own_listener=seen.loops.get(reader),
             )
         )
     if not seen.targets:

@@ -14,6 +14,7 @@ from tscm import upload_format
 from tscm.cut_off import CutOff
 from tscm.doctor.onward import ProxyAnswer, ServiceAnswer
 from tscm.errors import ListUnavailable
+from tscm.forward.own import Listeners, listeners_of, loop_of
 from tscm.forward.target import Target, targets_of
 from tscm.forward.tls import TlsUnusable, tls_context
 from tscm.model import Progress, Report
@@ -58,12 +59,23 @@ class OnwardLook:
     service: ServiceAnswer | None = None
     targets: dict[str, tuple[Target, str | None]] = field(factory=dict)
     """By the name of the reader: the target, and why it cannot be reached."""
+    loops: dict[str, str] = field(factory=dict)
+    """By the name of the reader: the manager's own listener that its target is."""
 
 
 def look_onward(
-    settings: DeviceSettings, node: NodeSettings, fetch: Fetch, now: float, report: Report
+    settings: DeviceSettings,
+    node: NodeSettings,
+    fetch: Fetch,
+    now: float,
+    report: Report,
+    *,
+    listeners: Listeners | None = None,
 ) -> OnwardLook:
-    """Lists, log service and SIEM of one device.  *settings* with its secrets opened."""
+    """
+    Lists, log service and SIEM of one device.  *settings* with its secrets opened; *listeners* are
+    where the manager listens, where one runs.
+    """
     look = OnwardLook()
     _look_at_lists(look, settings, node, fetch=fetch, now=now, report=report)
     receiver = receiver_of(settings, node.upload)
@@ -74,7 +86,10 @@ def look_onward(
         look.service = ask_service(receiver)
     for name, target in targets_of(settings).items():
         report(Progress(phase="check", text=f"SIEM {target}"))
-        look.targets[name] = (target, why_not(target))
+        own = loop_of(target, listeners_of(node.listen) if listeners is None else listeners)
+        if own is not None:  # not asked: it would answer
+            look.loops[name] = own
+        look.targets[name] = (target, None if own else why_not(target))
     return look
 
 

@@ -205,15 +205,23 @@ def judge_siem(
     *,
     answers: bool,
     expired: Mapping[str, int] | None = None,
+    own_listener: str | None = None,
 ) -> Finding:
     """
     One target of forwarding.  *probed* is why no connection could be made (None: it could);
     *answers* is no for UDP, where nobody can tell; *expired* are lines that its reader could not
-    have, by cause.
+    have, by cause; *own_listener* is the manager's own that the target is.
     """
     link = "SIEM"
     if target is None:
         return good(link, "lines are not forwarded")
+    if own_listener is not None:
+        return broken(
+            link,
+            f"{target} is this manager's own listener {own_listener}: each line would come in again, "
+            f"for ever, so none is sent",
+            "`tsadmin configure NAME --forward_address` with the SIEM's address",
+        )
     if probed is not None:
         return broken(link, f"{target}: {probed}", "see whether it is up and takes lines there")
     if figures is not None and figures.get("failures") and figures.get("last_error"):

@@ -35,6 +35,10 @@ _PROVEN_SECONDS = 30.0  # a connection that lived so long starts the back-off af
 _STALLED_SECONDS = 10.0
 
 
+def _nobodys(_address: str, _port: int, _protocol: str) -> None:
+    return None
+
+
 @define(eq=False)
 class ForwardService(Service):
     """
@@ -52,6 +56,8 @@ class ForwardService(Service):
     _resolver: Resolver | None = None
     _chance: Callable[[], float] = random.random
     _resolve_seconds: float = 300.0
+    _own: Callable[[str, int, str], str | None] = _nobodys
+    """The manager's own listener at an address and port, for a protocol: `own.own_listener`."""
     _feed: Feed = field(init=False)
     _whereabouts: Whereabouts = field(init=False)
     _link: Link | None = field(default=None, init=False)
@@ -160,7 +166,31 @@ class ForwardService(Service):
             return Ended(f"cannot be used: {error.strerror}")
         except OSError as error:
             return Ended(f"has a name that does not resolve: {error.strerror or error}")
+        own = self._loop(address)
+        if own is not None:
+            return Ended(own)
         return await self._use(address)
+
+    def _loop(self, address: Address) -> str | None:
+        """
+        Why lines must not go to *address*: it is our own; None where it is not.
+
+        Looked at for each connection: a file is edited by hand, a name moves, a listener is opened.
+        """
+        own = self._own(str(address[1][0]), self.target.port, self.target.protocol)
+        if own is None:
+            return None
+        return (
+            f"is this manager's own listener {own}, from which each line would come in again, for "
+            f"ever: name the SIEM's address (forward_address, forward_also)"
+        )
+
+    def look_at_listeners(self) -> None:
+        """The manager listens elsewhere too: end a connection that now leads to itself."""
+        if self._link is not None and self._address is not None:
+            loop = self._loop(self._address)
+            if loop is not None:
+                self._link.close(loop)
 
     async def _use(self, address: Address) -> Ended:
         """One connection, from its opening to its end."""
