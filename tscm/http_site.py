@@ -257,7 +257,7 @@ class BoundedSite(Site):
         host = str(getattr(addr, "host", ""))
         if not self.has_room(host):
             self.refused_connections += 1
-            if self.refused_connections % 100 == 1:
+            if self.refused_connections.bit_count() == 1:  # the first, the second, the fourth, …
                 self._log.warn(
                     "{purpose}: {count} connections refused so far, the last of {host}: {open} are open",
                     purpose=self._purpose,

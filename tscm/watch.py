@@ -17,6 +17,7 @@ from twisted.application.service import Service
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.interfaces import IListeningPort
 from twisted.internet.task import LoopingCall
+from twisted.python.failure import Failure
 from twisted.web.server import Request
 
 from tscm.clock import wall_seconds
@@ -93,17 +94,34 @@ class WatchPages:
     _clock: Any
     _look: Look
     _faults: Faults
+    _waiting: list[Deferred[Any]] = field(factory=list, init=False)
 
     @app.route("/metrics", methods=["GET"])
     async def metrics(self, request: Request) -> bytes:
-        """All families in Prometheus's text form."""
-        figures = await self._look()
-        pages = [
-            generate_latest(_OneFamily(family))
-            async for family in in_slices(self._clock, families(figures))
-        ]
+        """All families in Prometheus's text form; who asks while they are made is given the same."""
+        page: Deferred[Any] = Deferred()
+        self._waiting.append(page)
+        if len(self._waiting) == 1:
+            Deferred.fromCoroutine(self._make_for_all())
         request.setHeader(b"content-type", _TEXT)
-        return b"".join(pages)
+        made: bytes = await page
+        return made
+
+    async def _make_for_all(self) -> None:
+        made: bytes | Failure
+        try:
+            figures = await self._look()
+            pages = [
+                generate_latest(_OneFamily(family))
+                async for family in in_slices(self._clock, families(figures))
+            ]
+            made = b"".join(pages)
+        except Exception:  # noqa: BLE001 - those who wait are told, and the router logs it
+            made = Failure()
+        waiting, self._waiting = self._waiting, []
+        for page in waiting:
+            if not page.called:  # its client has gone
+                page.callback(made)
 
     @app.route("/healthz", methods=["GET"])
     async def healthz(self, request: Request) -> bytes:

@@ -8,16 +8,21 @@ import socket
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
+from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
+from twisted.python.failure import Failure
+from twisted.web.test.requesthelper import DummyRequest
 
 from tests.manager.manager_process import SETTINGS, Manager, send_udp, wait_for
+from tscm.model import Json
 from tscm.portal.receipts import Stored, write_receipts
 from tscm.portal.uploads import uploads_folder
-from tscm.watch import LoopLag
+from tscm.watch import LoopLag, WatchPages
 
 WATCHED = SETTINGS + 'metrics = ["127.0.0.1:0"]\n'
 
@@ -171,3 +176,30 @@ def test_what_the_log_service_keeps_is_a_figure(tmp_path: Path) -> None:
         assert (told["lines"], told["deleted_lines"]) == (1, 7)
     finally:
         manager.stop()
+
+
+def test_who_asks_while_the_figures_are_made_is_given_the_same() -> None:
+    looks: list[Deferred[Json]] = []
+
+    async def look() -> Json:
+        looks.append(Deferred())
+        return await looks[-1]
+
+    async def faults() -> list[str]:
+        return []
+
+    pages: Any = WatchPages(Clock(), look, faults)
+    asked = [Deferred.fromCoroutine(pages.metrics(DummyRequest([b"metrics"]))) for _ in range(64)]
+    asked[3].cancel()
+    assert isinstance(asked[3].result, Failure)
+    asked[3].addErrback(lambda _: None)
+    assert len(looks) == 1
+    looks[0].errback(ZeroDivisionError())
+    for one in (*asked[:3], *asked[4:]):
+        assert isinstance(one.result, Failure)
+        one.addErrback(lambda _: None)
+    again = Deferred.fromCoroutine(pages.metrics(DummyRequest([b"metrics"])))
+    assert len(looks) == 2
+    again.cancel()
+    again.addErrback(lambda _: None)
+    looks[1].errback(ZeroDivisionError())
