@@ -137,7 +137,7 @@ def stored_job(published: PolicyList, in_force: CidrSet) -> UpdateJob:
         ),
         fetch=lambda *_: None,
         opener=open_driver,
-        resolve=lambda _: (),
+        look_up=lambda _: {},
         now=time.time,
         pause=lambda _: False,
     )

@@ -95,7 +95,7 @@ class Bench:
             node=NodeSettings(),
             fetch=self.fetch,
             opener=self.open,
-            resolve=lambda _: (),
+            look_up=lambda _: {},
             now=time.time,
             pause=lambda _: False,
         )

@@ -6,7 +6,7 @@ thread), `store_device` and `change_device` put the result on disk whole or not 
 caller holds the root's lock.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import attrs
@@ -180,14 +180,22 @@ def connect(settings: DeviceSettings, node: NodeSettings) -> AsaDriver:
     return open_driver(settings, node)
 
 
+def look_up(names: Iterable[str]) -> Mapping[str, tuple[str, ...]]:
+    """Addresses of names, by the system's resolver, within a few seconds."""
+    from tscm.update import ways
+
+    return ways.look_up(names)
+
+
 @frozen(kw_only=True)
 class Reach:
     """
-    How a check reaches out: entries of a list by its name, and the device's driver.
+    How a check reaches out: entries of a list by its name, the device's driver, addresses of names.
     """
 
     count_entries: Callable[[DeviceSettings, NodeSettings, str], int] = count_entries
     connect: Callable[[DeviceSettings, NodeSettings], AsaDriver] = connect
+    look_up: Callable[[Iterable[str]], Mapping[str, tuple[str, ...]]] = look_up
 
 
 NETWORK = Reach()
@@ -206,6 +214,40 @@ def refuse_without_servers(layout: Layout, node: NodeSettings) -> None:
                 )
             ],
         )
+
+
+def refuse_unknown_names(
+    layout: Layout,
+    node: NodeSettings,
+    settings: DeviceSettings,
+    present: DeviceSettings | None = None,
+    *,
+    reach: Reach = NETWORK,
+) -> None:
+    """
+    Raise `SettingsFaulty` where a name that a block list must not reach cannot be looked up.
+
+    Of a device that is there already, only names count that its *present* settings do not have.
+    Blocking: for a thread.
+    """
+    from tscm.update.names import hosts
+
+    before = set() if present is None else {one.host for one in hosts(present, node)}
+    names = [one for one in hosts(settings, node) if one.named and one.host not in before]
+    found = reach.look_up([one.host for one in names]) if names else {}
+    faults = [
+        Fault(
+            where=one.where
+            if one.where.startswith("--")
+            else f"{one.where} in {layout.settings_file}",
+            wrong=f"{values.shown(one.host)} cannot be looked up, so that a block list could cut it off",
+            allowed="an address, or a name that this host can look up",
+        )
+        for one in names
+        if not found.get(one.host)
+    ]
+    if faults:
+        raise SettingsFaulty("device settings", faults)
 
 
 def check_device(
@@ -346,6 +388,7 @@ def add_device(
     refuse_taken(layout, settings.name)
     refuse_conflicts(layout, settings)
     refuse_loops(settings, listeners_of(node.listen))
+    refuse_unknown_names(layout, node, settings, reach=reach)
     check = check_device(layout, node, settings, report, reach=reach)
     settings = settle(settings, options, check)
     notes = relay_notes(layout, None, settings)
@@ -386,6 +429,7 @@ def reconfigure_device(
     settings = propose(options, present)
     refuse_conflicts(layout, settings)
     refuse_loops(settings, listeners_of(node.listen))
+    refuse_unknown_names(layout, node, settings, present, reach=reach)
     check = None
     if needs_check(present, settings) or asks_for_size(options):
         check = check_device(layout, node, settings, report, reach=reach)

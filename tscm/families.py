@@ -219,8 +219,15 @@ def _policy(devices: Mapping[str, Json], now: float) -> Iterable[Metric]:
     failed = GaugeMetricFamily(
         "tscm_policy_failed_runs", "Updates that failed since a good one.", labels=["device"]
     )
+    unknown = GaugeMetricFamily(
+        "tscm_unknown_name_seconds",
+        "How long a name that must not be blocked cannot be looked up; over a day is an alarm.",
+        labels=["device", "name"],
+    )
     for name, one in devices.items():
         policy = one["policy"]
+        for each in policy.get("unknown_names", ()):
+            unknown.add_metric([name, each["name"]], now - each["failing_since"])
         failed.add_metric([name], policy["failed_runs"])
         last, last_good = policy.get("last_update"), policy.get("last_good")
         if last is not None:
@@ -231,7 +238,7 @@ def _policy(devices: Mapping[str, Json], now: float) -> Iterable[Metric]:
             for kind in ("block", "allow"):
                 if last_good.get(kind):
                     entries.add_metric([name, kind], last_good[kind]["desired"])
-    yield from (age, good, result, failed, entries)
+    yield from (age, good, result, failed, entries, unknown)
     yield from _updates(devices)
 
 

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 MODULES = ("TSCM-Core", "ts-asarest")
 
 
+NAME_ALARM_SECONDS = 86400.0
 ALL = "all"
 """In place of a batch's key."""
 
@@ -148,6 +149,7 @@ class NodeOperations:
         devices.refuse_taken(node.layout, settings.name)
         await node.quick.run(refuse_conflicts, node.layout, settings)
         await node.quick.run(refuse_loops, settings, node.intake.addresses())
+        await node.slow.run(devices.refuse_unknown_names, node.layout, node.node, settings)
         check = await node.slow.run(devices.check_device, node.layout, node.node, settings, report)
         settings = devices.settle(settings, table, check)
         notes = await node.quick.run(relay_notes, node.layout, None, settings)
@@ -163,6 +165,7 @@ class NodeOperations:
         settings = devices.propose(table, present)
         await node.quick.run(refuse_conflicts, node.layout, settings)
         await node.quick.run(refuse_loops, settings, node.intake.addresses())
+        await node.slow.run(devices.refuse_unknown_names, node.layout, node.node, settings, present)
         check = None
         proposed = devices.asks_for_size(table)
         if proposed or devices.needs_check(present, settings):
@@ -437,6 +440,7 @@ class NodeOperations:
         async for name, log, one in self._balances():
             if log["fault"]:
                 found.append(f"log of {name}: {log['fault']}")
+            found += self._names_overdue(name)
             whole["devices"] |= one["devices"]
             whole["balanced"] = whole["balanced"] and one["balanced"]
         node.bookkeeper.take(whole)
@@ -445,6 +449,16 @@ class NodeOperations:
         if node.bookkeeper.fault:
             found.append(node.bookkeeper.fault)
         return found
+
+    def _names_overdue(self, name: str) -> list[str]:
+        """Names that must not be blocked and cannot be looked up for a day."""
+        now = wall_seconds(self._node.reactor)
+        return [
+            f"{name}: {one['name']}, which must not be blocked, cannot be looked up for "
+            f"{(now - one['failing_since']) / 3600:.0f} hours"
+            for one in self._node.updates.figures(name)["unknown_names"]
+            if now - one["failing_since"] >= NAME_ALARM_SECONDS
+        ]
 
     def senders(self) -> list[Json]:
         """See `Operations`."""

@@ -303,3 +303,20 @@ def test_connections_refused_for_want_of_room_are_told_with_what_helps() -> None
     node = dict(status_pairs({"intake": {"devices": {"fw1": intake}}}))
     assert node["attention"].startswith("device fw1: 3 connections of it were refused")
     assert "attention" not in dict(state_pairs({}, {"intake": {"turned_away": {"connections": 0}}}))
+
+
+def test_a_name_that_cannot_be_looked_up_wants_attention() -> None:
+    rows = [
+        {
+            "name": "siem.example",
+            "failing_since": 9.0,
+            "resolved_at": 5.0,
+            "addresses": {"8.0.0.1": 5.0},
+        },
+        {"name": "p.example", "failing_since": 9.0, "resolved_at": None, "addresses": {}},
+    ]
+    shown = list(state_pairs({"policy_updates": True}, {"policy": {"unknown_names": rows}}))
+    words = [value for label, value in shown if label == "attention"]
+    assert "siem.example, which must not be blocked, cannot be looked up since" in words[0]
+    assert "are protected" in words[0]
+    assert "no address of it is known: see [policy] unknown_names" in words[1]

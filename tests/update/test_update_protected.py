@@ -9,9 +9,16 @@ from tscm.settings.device import DeviceSettings
 from tscm.settings.feed import Feed
 from tscm.settings.node import NodeSettings, PolicySettings, UploadSettings
 from tscm.settings.values import HostPort
-from tscm.update.wanted import guard_rules
+from tscm.update.names import KnownName, hosts
+from tscm.update.wanted import spared
 
-NAMES = {"proxy.example": ("8.0.0.7",), "feeds.example": ("8.0.0.9", "2600::9")}
+NAMES = {
+    "proxy.example": ("8.0.0.7",),
+    "feeds.example": ("8.0.0.9", "2600::9"),
+    "cdn.example": ("8.0.0.11",),
+    "others.example": ("8.0.0.99",),
+}
+SOURCES = ("feeds.example", "cdn.example")
 
 
 def protected(node: NodeSettings, **changes: object) -> Mapping[str, str]:
@@ -27,8 +34,13 @@ def protected(node: NodeSettings, **changes: object) -> Mapping[str, str]:
             **changes,
         }  # type: ignore[arg-type]
     )
-    rules = guard_rules(settings, node, lambda name: NAMES.get(name, ()))
-    return {one.cidr: one.what for one in rules.protected}
+    people = hosts(settings, node, SOURCES)
+    known = {
+        one.host: KnownName(name=one.host).after(NAMES.get(one.host, ()), 1.0)
+        for one in people
+        if one.named
+    }
+    return {one.cidr: one.what for one in spared(settings, node, people, known)}
 
 
 def test_everybody_whom_policy_and_log_go_through_is_protected() -> None:
@@ -37,7 +49,9 @@ def test_everybody_whom_policy_and_log_go_through_is_protected() -> None:
         policy=PolicySettings(
             servers=(HostPort("8.0.0.2"),),
             feeds=(
-                Feed(name="a.example", url="https://feeds.example/a"),
+                Feed(name="block.example", url="https://feeds.example/a"),
+                Feed(name="a.example", url="https://others.example/a"),
+                Feed(name="c.example", url="https://8.0.0.12/a"),
                 Feed(name="b.example", url="file:///b"),
             ),
             protect=("8.0.0.3",),
@@ -63,6 +77,8 @@ def test_everybody_whom_policy_and_log_go_through_is_protected() -> None:
         "8.0.0.2/32": "a policy server",
         "8.0.0.9/32": "a source of lists",
         "2600::9/128": "a source of lists",
+        "8.0.0.11/32": "a source of lists",
+        "8.0.0.12/32": "a source of lists",
         "8.0.0.4/32": "the log service",
         "8.0.0.5/32": "the SIEM",
         "8.0.0.6/32": "the SIEM",

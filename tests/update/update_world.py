@@ -22,6 +22,8 @@ from tscm.simulator.members import LENGTH_OF
 from tscm.simulator.service import SimulatedAsa
 from tscm.store.policies import Generation, StoredList
 from tscm.update.job import UpdateJob
+from tscm.update.lookups import LookUps
+from tscm.update.names import KnownName
 from tscm.update.outcome import UpdateOutcome
 from tscm.update.run import plan_update, run_update
 
@@ -53,6 +55,9 @@ class World:
     known: dict[str, StoredList] = field(factory=dict)
     applied: Generation | None = None
     largest: Generation | None = None
+    names: dict[str, tuple[str, ...]] = field(factory=dict)
+    """What the resolver knows."""
+    known_names: dict[str, KnownName] = field(factory=dict)
     memory: Json = field(factory=dict)
     pauses: list[float] = field(factory=list)
     told: list[Progress] = field(factory=list)
@@ -121,7 +126,8 @@ class World:
             memory=dict(self.memory),
             fetch=self.fetch,
             opener=self.open,
-            resolve=lambda name: (),
+            look_up=LookUps(lambda name: self.names.get(name, ())),
+            names=dict(self.known_names),
             now=time.time,
             pause=self.pause,
         )
@@ -130,6 +136,8 @@ class World:
     def run(self, **changes: Any) -> UpdateOutcome:
         """One update, what it brought kept as the service does.  Blocking."""
         outcome = run_update(self.job(**changes), self.told.append)
+        if outcome.names is not None:
+            self.known_names = {one.name: one for one in outcome.names}
         self.known.update({one.name: one for one in outcome.good_lists})
         measures = [outcome.generation]
         if not outcome.rebased:

@@ -83,10 +83,19 @@ def _policy(settings: Json, policy: Json) -> Iterator[Pair]:
         yield "certificate (SHA-256)", policy["certificate"]
     if policy.get("fault"):
         yield "attention", f"policies are not updated: {policy['fault']}"
+    for one in policy.get("unknown_names") or ():
+        yield "attention", _unknown_name(one)
     for name, words in _ALARMS:
         if policy.get(name):
             value = policy[name]
             yield "attention", words if isinstance(value, bool) else f"{words}: {value}"
+
+
+def _unknown_name(one: Json) -> str:
+    said = f"{one['name']}, which must not be blocked, cannot be looked up since {when(one['failing_since'])}"
+    if one.get("addresses"):
+        return f"{said}; the addresses of {when(one.get('resolved_at'))} are protected"
+    return f"{said}, and no address of it is known: see [policy] unknown_names"
 
 
 _ALARMS = (

@@ -157,6 +157,9 @@ def left_out(kind: str, figures: Json) -> Iterator[str]:
     if figures.get("warned"):
         seen = many(figures["warned"], "entry", "entries")
         yield f"{seen} of the {kind} list kept that should be looked at: {_counted(figures['warnings'])}"
+    if figures.get("waiting"):
+        wait = many(figures["waiting"], "new entry", "new entries")
+        yield f"{wait} of the {kind} list not in force: a name that must not be blocked is unknown"
     if figures.get("cut"):
         cut = many(figures["cut"], "entry", "entries")
         yield (

@@ -21,7 +21,8 @@ from tscm.settings.device import DeviceSettings
 from tscm.settings.files import open_device, read_device, read_node
 from tscm.settings.layout import Layout
 from tscm.settings.node import NodeSettings
-from tscm.update.ways import own_address_towards
+from tscm.update.names import hosts
+from tscm.update.ways import look_up, own_address_towards
 
 _DAY = 86400.0
 _HEARD_SECONDS = 3600.0
@@ -68,6 +69,8 @@ class DeviceLook:
         factory=lambda: FirewallLook(firewall.Seen(resting="it was not asked"))
     )
     hits: int | None = None
+    names: Mapping[str, tuple[str, ...]] = field(factory=dict)
+    """Addresses of names that the block list must not reach, as looked up now."""
     event_seen: bool = False
     own_address: str | None = None
 
@@ -98,6 +101,8 @@ def look_around(
             report,
             listeners=patient.listeners,
         )
+    named = [one.host for one in hosts(patient.settings, patient.node) if one.named]
+    look.names = look_up(named) if named else {}
     look.hits = _hits(layout, patient.settings.name, host.now())
     return look
 
@@ -149,7 +154,13 @@ def _judge_policy(patient: Patient, look: DeviceLook, now: float) -> list[Findin
         ]
     figures = None if patient.state is None else patient.state["policy"]
     interval = patient.node.policy.interval_seconds
-    return [*found, onward.judge_updates(figures, settings.name, interval, now)]
+    failing = () if figures is None else figures.get("unknown_names") or ()
+    known = {one["name"]: bool(one["addresses"]) for one in failing}
+    return [
+        *found,
+        onward.judge_updates(figures, settings.name, interval, now),
+        onward.judge_names(look.names, known),
+    ]
 
 
 def _judge_firewall(patient: Patient, look: DeviceLook, now: float) -> list[Finding]:

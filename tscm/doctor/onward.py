@@ -244,3 +244,30 @@ def judge_siem(
     if not answers:
         return good(link, f"{target} is sent to; over UDP nobody can tell what arrives")
     return good(link, f"{target} takes connections")
+
+
+def judge_names(found: Mapping[str, Sequence[str]], had: Mapping[str, bool]) -> Finding:
+    """
+    Can every name that the block list must not reach be looked up?
+
+    *had* says of those that updates could not look up whether they had addresses before.
+    """
+    link = "protected names"
+    if not found:
+        return good(link, "everybody who must not be blocked is given by address")
+    gone = [name for name, addresses in found.items() if not addresses]
+    if not gone:
+        return good(link, ", ".join(found))
+    remedy = "see that this host can look it up, or give the address"
+    lost = [name for name in gone if not had.get(name, True)]
+    if lost:
+        return broken(
+            link,
+            f"{', '.join(lost)} cannot be looked up, and no address is known: new block entries wait",
+            remedy,
+        )
+    return doubtful(
+        link,
+        f"{', '.join(gone)} cannot be looked up: what updates know of before is protected",
+        remedy,
+    )

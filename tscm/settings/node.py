@@ -215,6 +215,11 @@ class PolicySettings:
     protect: tuple[str, ...] = setting(
         values.many(values.address), (), doc="More addresses that a block list must not cover."
     )
+    unknown_names: str = setting(
+        values.choice("hold", "warn"),
+        "hold",
+        doc="While no address is known of a name that must not be blocked: new block entries wait, or a warning.",
+    )
     networks: tuple[NetworksFile, ...] = setting(
         networks_files,
         (),

@@ -276,6 +276,42 @@ class Policies:
             )
             return number
 
+    def names(self, device: str) -> list[Json]:
+        """What is known of the names that a device's block list must not reach."""
+        with self._store.transaction() as cursor:
+            rows = cursor.execute(
+                "SELECT name, resolved_at, failing_since, addresses FROM names WHERE device = ?",
+                (device,),
+            ).fetchall()
+        return [
+            {
+                "name": name,
+                "resolved_at": resolved_at,
+                "failing_since": failing_since,
+                "addresses": json.loads(addresses),
+            }
+            for name, resolved_at, failing_since, addresses in rows
+        ]
+
+    def keep_names(self, device: str, rows: Sequence[Json]) -> None:
+        """Replace what is known of them; other names are no matter of the device any more."""
+        with self._store.transaction() as cursor:
+            cursor.execute("DELETE FROM names WHERE device = ?", (device,))
+            cursor.executemany(
+                "INSERT INTO names (device, name, resolved_at, failing_since, addresses) "
+                "VALUES (?, ?, ?, ?, ?)",
+                [
+                    (
+                        device,
+                        one["name"],
+                        one["resolved_at"],
+                        one["failing_since"],
+                        json.dumps(one["addresses"]),
+                    )
+                    for one in rows
+                ],
+            )
+
     def keep_largest(
         self, device: str, day: int, candidates: Sequence[Generation], *, since: int, anew: bool
     ) -> None:
@@ -409,7 +445,7 @@ class Policies:
     def forget(self, device: str) -> None:
         """Forget all of a device."""
         with self._store.transaction() as cursor:
-            for table in ("lists", "generations", "updates", "devices", "largest"):
+            for table in ("lists", "generations", "updates", "devices", "largest", "names"):
                 cursor.execute(f"DELETE FROM {table} WHERE device = ?", (device,))  # noqa: S608 - names from this line
 
 

@@ -14,10 +14,12 @@ from tscm.errors import TscmError
 from tscm.model import Json
 from tscm.policy.cidr import CidrSet, Entries
 from tscm.policy.why import ListView, left_out, meeting, not_in_force, verdict, why
+from tscm.retrieve.feeds import hosts_of
 from tscm.store.policies import Generation
 from tscm.update.job import UpdateJob
+from tscm.update.names import KnownName, hosts, unknown
 from tscm.update.networks import known_networks
-from tscm.update.wanted import guard_rules
+from tscm.update.wanted import guard_rules, spared
 
 ENTRIES_SHOWN = 100_000
 
@@ -112,8 +114,15 @@ def _views(job: UpdateJob) -> Sequence[ListView]:
     allow = job.known.get(settings.allow_list)
     if block is None or allow is None:
         raise NothingKnown(settings.name)
+    sources = [host for one in (block, allow) for host in hosts_of(one.source)]
+    people = hosts(settings, job.node, sources)
+    names = dict(job.names)
+    new = unknown(people, names)
+    if new:  # asked for before any update of this version
+        found = job.look_up([one.host for one in new])
+        names |= {one: KnownName(name=one).after(seen, job.now()) for one, seen in found.items()}
     rules = evolve(
-        guard_rules(settings, job.node, job.resolve),
+        guard_rules(settings, job.node, spared(settings, job.node, people, names)),
         warning_lists=known_networks(job.node.policy.networks).warning_lists,
     )
     return (

@@ -12,17 +12,16 @@ from tscm.risks import NOTHING, Consent
 from tscm.settings.device import DeviceSettings
 from tscm.settings.node import NodeSettings
 from tscm.store.policies import Generation, StoredList
+from tscm.update.lookups import LookUp
 
 if TYPE_CHECKING:  # they bring numpy and dnspython, which a manager needs at its first update
     from tscm.policy.lists import PolicyList
     from tscm.policy.rank import Hits
     from tscm.retrieve.sources import ListSource
+    from tscm.update.names import KnownName
 
 MAX_FAILURES = 5
 """At the fifth failure a run stops and says what to do (docs/reference.md, section 7)."""
-
-Resolve = Callable[[str], tuple[str, ...]]
-"""Addresses of a name; none where it is not known.  May block for seconds."""
 
 
 class Fetch(Protocol):
@@ -66,6 +65,8 @@ class UpdateJob:
     """What tells this manager from another with the same `node_id`."""
     known: Mapping[str, StoredList] = field(factory=dict)
     applied: Generation | None = None
+    names: "Mapping[str, KnownName]" = field(factory=dict)
+    """What is known of names that must not be blocked."""
     memory: Json = field(factory=dict)
     largest: Generation | None = None
     """What held most block entries of all that was in force in the days that are looked back on."""
@@ -78,7 +79,7 @@ class UpdateJob:
     """What was seen hitting lately, for the choice of what is cut."""
     fetch: Fetch
     opener: Opener
-    resolve: Resolve
+    look_up: LookUp
     now: Callable[[], float]
     pause: Callable[[float], bool]
     """Wait so many seconds; True when the run must end now."""

@@ -2,7 +2,7 @@
 How an update went: a value for the operator, the history and `--json`.
 """
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 from attrs import frozen
@@ -11,6 +11,9 @@ from tscm.errors import TscmError
 from tscm.model import Json, Progress, Traffic
 from tscm.risks import RiskFound
 from tscm.store.policies import Generation, StoredList
+
+if TYPE_CHECKING:  # it brings numpy along
+    from tscm.update.names import KnownName
 
 CHANGED = "changed"
 UNCHANGED = "unchanged"
@@ -42,6 +45,8 @@ class ListFigures:
     merged: int = 0
     cut: int = 0
     desired: int = 0
+    waiting: int = 0
+    """New entries that wait until a name that must not be blocked is known."""
     causes: dict[str, int] = attrs.field(factory=dict)
     """How many entries were left out for each cause."""
     warned: int = 0
@@ -73,7 +78,7 @@ class UpdateOutcome:
     """
     One update from fetch to save.
 
-    *good_lists*, *generation*, *rebased* and *memory* are for the store and not part of the JSON.
+    *good_lists*, *generation*, *names*, *rebased* and *memory* are for the store and not part of the JSON.
     """
 
     device: str
@@ -109,6 +114,8 @@ class UpdateOutcome:
     diff: Json | None = None
     good_lists: tuple[StoredList, ...] = attrs.field(default=(), repr=False)
     generation: Generation | None = attrs.field(default=None, repr=False)
+    names: "tuple[KnownName, ...] | None" = attrs.field(default=None, repr=False)
+    """What is known of names that must not be blocked; None where nobody asked."""
     rebased: bool = attrs.field(default=False, repr=False)
     """What is in force now is accepted as it is: what was so before is no measure any more."""
     memory: Json | None = attrs.field(default=None, repr=False)
@@ -157,7 +164,7 @@ def _entries(count: int) -> str:
 
 
 def _in_json(attribute: "attrs.Attribute[Any]", _: Any) -> bool:
-    return attribute.name not in {"good_lists", "generation", "rebased", "memory", "risks"}
+    return attribute.name not in {"good_lists", "generation", "names", "rebased", "memory", "risks"}
 
 
 class UpdateFailed(TscmError):

@@ -4,7 +4,7 @@ What is kept of updates: generations, outcomes, and what is known of each device
 The seam between runs, which are values, and the store.  In the reactor thread, in short transactions.
 """
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from attrs import evolve, frozen
 
@@ -15,6 +15,9 @@ from tscm.store.policies import Generation, Policies
 from tscm.update.job import UpdateJob
 from tscm.update.memory import DeviceMemory
 from tscm.update.outcome import UpdateOutcome
+
+if TYPE_CHECKING:  # it brings numpy along, which a manager needs at its first update
+    from tscm.update.names import KnownName
 
 LATEST_SHOWN = 10
 _DAYS_MOST = 90
@@ -87,7 +90,13 @@ class UpdateRecords:
             applied=self._policies.generation(name),
             largest=self._policies.largest(name, _day(job.now()) - job.node.policy.shrink_days),
             memory=self._policies.memory(name),
+            names=self._names(name),
         )
+
+    def _names(self, name: str) -> "dict[str, KnownName]":
+        from tscm.update.names import KnownName
+
+        return {one["name"]: KnownName(**one) for one in self._policies.names(name)}
 
     def keep(
         self, before: DeviceSettings, now: DeviceSettings, outcome: UpdateOutcome
@@ -98,6 +107,7 @@ class UpdateRecords:
         It was made with the settings *before*; what other settings have made untrue meanwhile is forgotten.
         """
         name = outcome.device
+        self._keep_names(outcome)
         for one in outcome.good_lists:
             self._policies.keep_list(name, one)
         if outcome.generation is not None:
@@ -132,8 +142,16 @@ class UpdateRecords:
             anew=outcome.rebased,
         )
 
-    def keep_logins(self, job: UpdateJob, outcome: UpdateOutcome) -> None:
-        """All that is kept of a plan: each password tried in vain counts towards the lock-out."""
+    def _keep_names(self, outcome: UpdateOutcome) -> None:
+        if outcome.names is not None:
+            rows = [one.to_json() for one in outcome.names]
+            self._policies.keep_names(outcome.device, rows)
+
+    def keep_seen(self, job: UpdateJob, outcome: UpdateOutcome) -> None:
+        """
+        All that is kept of a plan: names, and each password tried in vain, for it counts towards the lock-out.
+        """
+        self._keep_names(outcome)
         tried = DeviceMemory.from_json(outcome.memory or {}).login_failures
         if tried != DeviceMemory.from_json(job.memory).login_failures:
             self.change_memory(outcome.device, login_failures=tried)
@@ -155,11 +173,13 @@ class UpdateRecords:
     def figures(self, name: str) -> Json:
         """What is shown of it; without the store the `fault`, for lines are collected all the same."""
         memory, generations, fault = DeviceMemory(), 0, None
+        names: list[Json] = []
         latest: list[Json] = []
         try:
             memory = self.memory(name)
             latest = self._policies.updates(name, limit=LATEST_SHOWN)
             generations = len(self._policies.generations(name))
+            names = [one for one in self._policies.names(name) if one["failing_since"] is not None]
         except TscmError as error:
             fault = str(error)
         return {
@@ -173,4 +193,5 @@ class UpdateRecords:
             "unsaved": memory.unsaved,
             "certificate": memory.driver.get("certificate"),
             "generations": generations,
+            "unknown_names": names,
         }

@@ -46,6 +46,7 @@ from tscm.update import outcome as results
 from tscm.update.in_force import chosen_anew, shape_of
 from tscm.update.job import UpdateJob
 from tscm.update.memory import DeviceMemory, edit_notes, layout_digest
+from tscm.update.names import KnownName
 from tscm.update.outcome import Pause, UpdateOutcome
 from tscm.update.patience import (
     ReadBackDiffers,
@@ -143,7 +144,7 @@ class UpdateRun:
         try:
             self._go_on()
             if self._wanted is None:
-                self._wanted = wanted(self.job, self.report, self._found)
+                self._wanted = wanted(self.job, self.report, self._found, self._named)
                 self._remember_changes(self._wanted)
                 self._applied = self._last_applied()
             return self._on_device(self._wanted)
@@ -232,6 +233,10 @@ class UpdateRun:
             groups = self._push(driver, planned.steps, goal)
         saved = self._save(driver)
         return self._end_good(goal, who, groups, saved=saved)
+
+    def _named(self, names: tuple[KnownName, ...]) -> None:
+        """What is known of names by now is kept however the run ends."""
+        self._outcome = evolve(self._outcome, names=names)
 
     def _note_certificate(self, driver: AsaDriver) -> None:
         """That another certificate was accepted, where it was."""
@@ -451,7 +456,10 @@ class UpdateRun:
             risks=tuple(self._risks),
             findings=goal.findings if goal else (),
             good_lists=goal.good_lists if goal else (),
-            warnings=self._planned.warnings if self._planned else (),
+            warnings=(
+                *(goal.warnings if goal else ()),
+                *(self._planned.warnings if self._planned else ()),
+            ),
             plan=figures,
             notes=(
                 *(f"accepted by {one.option}: {one.sentence}" for one in accepted),

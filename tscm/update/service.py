@@ -28,6 +28,7 @@ from tscm.settings.node import NodeSettings
 from tscm.store.policies import Generation
 from tscm.threads import Threads
 from tscm.update.job import UpdateJob
+from tscm.update.lookups import LookUps
 from tscm.update.outcome import FAILED, UpdateOutcome
 from tscm.update.records import UpdateRecords
 from tscm.update.turns import Turns, Updated, witness
@@ -57,7 +58,10 @@ class UpdateService(Service):
     _leaving: dict[str, DeferredLock] = field(factory=dict, init=False)
     """By address, turns that runs of forgotten devices still hold: one that is added again waits."""
 
+    _look_up: LookUps = field(init=False)
+
     def __attrs_post_init__(self) -> None:
+        self._look_up = LookUps(self._ways.resolve)
         parallel = self._node.policy.parallel_updates
         self._turns = Turns(self._clock, self._threads, parallel)
 
@@ -356,7 +360,7 @@ class UpdateService(Service):
         if one.gone:
             return outcome
         if dry:
-            self._records.keep_logins(job, outcome)
+            self._records.keep_seen(job, outcome)
             return outcome
         return self._records.keep(job.settings, one.settings, outcome)
 
@@ -371,7 +375,7 @@ class UpdateService(Service):
             hits=ways.hits_of(one.settings.name),
             fetch=ways.fetch,
             opener=ways.opener,
-            resolve=ways.resolve,
+            look_up=self._look_up,
             now=ways.now,
             pause=lambda _: self._turns.over(one),
         )

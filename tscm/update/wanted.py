@@ -2,18 +2,18 @@
 From the policy service to what a device shall hold: fetch, guard, merge, cut.
 """
 
-from collections.abc import Callable, Iterable, Sequence
-from ipaddress import ip_address
-from urllib.parse import urlsplit
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from attrs import evolve, frozen
 
 from tscm.errors import ListUnavailable, PolicyRefused, TscmError
 from tscm.model import Progress, Report
+from tscm.plural import many
 from tscm.policy.cidr import CidrSet
 from tscm.policy.guard import Guarded, GuardRules, Protected, compare, inspect
 from tscm.policy.lists import PolicyList
 from tscm.policy.rank import AllowOverMaximum, cut
+from tscm.retrieve.feeds import hosts_of
 from tscm.retrieve.sources import list_source
 from tscm.risks import RiskFound
 from tscm.settings.device import DeviceSettings
@@ -21,7 +21,8 @@ from tscm.settings.node import NodeSettings
 from tscm.store.policies import Generation, StoredDamaged, StoredList, pack, stored, unpacked
 from tscm.update.hitting import SeenHitting
 from tscm.update.in_force import risks_of
-from tscm.update.job import Resolve, UpdateJob
+from tscm.update.job import UpdateJob
+from tscm.update.names import Host, KnownName, age_words, hosts, protected, unknown
 from tscm.update.networks import known_networks
 from tscm.update.outcome import FINDINGS_KEPT, ListFigures
 from tscm.update.ways import own_address_towards
@@ -57,6 +58,7 @@ class Wanted:
     allow_figures: ListFigures
     findings: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
     good_lists: tuple[StoredList, ...] = ()
     changed_lists: tuple[str, ...] = ()
     """Names of the lists that hold other entries than at the last update; their order says nothing."""
@@ -87,10 +89,15 @@ class Wanted:
 
 
 def wanted(
-    job: UpdateJob, report: Report, found: Callable[[Sequence[RiskFound]], None] = lambda _: None
+    job: UpdateJob,
+    report: Report,
+    found: Callable[[Sequence[RiskFound]], None] = lambda _: None,
+    told: Callable[[tuple[KnownName, ...]], None] = lambda _: None,
 ) -> Wanted:
     """
-    What the device shall hold now; *found* is told all risks before one of them ends the run.
+    What the device shall hold now.
+
+    Before anything ends the run *found* is told all risks, and *told* what is known of names.
 
     Raises `RetrievalFailed`, `PolicyRefused` (also for an allow list over the maximum).
     """
@@ -103,14 +110,25 @@ def wanted(
         _fetch(job, settings.allow_list, "allow", report, damaged),
     ]
     report(Progress(phase="guard", text="looking through both lists"))
-    known = known_networks(job.node.policy.networks)
-    rules = evolve(guard_rules(settings, job.node, job.resolve), warning_lists=known.warning_lists)
+    known, now = known_networks(job.node.policy.networks), job.now()
+    people = hosts(settings, job.node, _sources(one.source for one, _ in fetched))
+    names = _looked_up(job, people, now)
+    told(tuple(names.values()))
+    rules = evolve(
+        guard_rules(settings, job.node, spared(settings, job.node, people, names)),
+        warning_lists=known.warning_lists,
+    )
     risks: list[RiskFound] = []
     judged: list[Guarded] = []
     for (one, previous), its_rules in zip(fetched, (rules, rules.for_allow_list()), strict=True):
         risks += compare(previous, one, its_rules)
         judged.append(inspect(one, its_rules))
     block, allow = (CidrSet.of(one.kept) for one in judged)
+    merged = len(block)
+    strangers = unknown(people, names)
+    if strangers and job.node.policy.unknown_names == "hold":
+        block = _held_back(job, block, strangers)
+    waiting = max(0, merged - len(block))
     seen = None if job.hits is None else SeenHitting(job.hits)
     try:
         fitting = cut(block, allow, settings.max_policy_size, known.ranking(seen))
@@ -124,9 +142,12 @@ def wanted(
     return Wanted(
         block=fitting.block,
         allow=fitting.allow,
-        block_figures=_figures(judged[0], fetched[0][1], len(block), len(fitting.block)),
+        block_figures=evolve(
+            _figures(judged[0], fetched[0][1], len(block), len(fitting.block)), waiting=waiting
+        ),
         allow_figures=_figures(judged[1], fetched[1][1], len(allow), len(fitting.allow)),
         findings=tuple(_sentences(judged)),
+        warnings=tuple(_name_warnings(job, people, names, waiting, now)),
         notes=(
             *damaged,
             *known.notes,
@@ -151,16 +172,18 @@ def refuse(job: UpdateJob, risks: Sequence[RiskFound]) -> None:
         )
 
 
-def guard_rules(settings: DeviceSettings, node: NodeSettings, resolve: Resolve) -> GuardRules:
+def guard_rules(
+    settings: DeviceSettings, node: NodeSettings, spared: Iterable[Protected]
+) -> GuardRules:
     """
-    The guard's rules for a device's block list, its protected addresses looked up.
+    The guard's rules for a device's block list, with the addresses that are to be *spared*.
 
     Without the warning lists, which are files to be read (`tscm.update.networks`).
     """
     policy = node.policy
     growth = policy.max_growth_percent
     return GuardRules(
-        protected=tuple(_protected(settings, node, resolve)),
+        protected=tuple(spared),
         widest_v4=policy.widest_ipv4,
         widest_v6=policy.widest_ipv6,
         allow_special=policy.allow_special or settings.allow_special,
@@ -170,45 +193,77 @@ def guard_rules(settings: DeviceSettings, node: NodeSettings, resolve: Resolve) 
     )
 
 
-def _protected(
-    settings: DeviceSettings, node: NodeSettings, resolve: Resolve
-) -> Iterable[Protected]:
-    named: list[tuple[str | None, str]] = [
-        (node.address or own_address_towards(settings.device), "the manager"),
-        *((one, "an address of the device") for one in (settings.device, *settings.ha_members)),
-        *((one.host, "a policy server") for one in node.policy.servers),
-        *((_host(one.url), "a source of lists") for one in node.policy.feeds),
-        (_host(node.upload.url), "the log service"),
-        *((one, "the SIEM") for one in _siems(settings)),
-        (_host(settings.log_proxy), "the log upload proxy"),
-        (_host(settings.rest_url), "an address of the device"),
-        *((one, "protected by the settings") for one in node.policy.protect),
-    ]
-    seen: dict[str, None] = {}
-    for name, what in named:
-        if name is None or name in seen:
+def spared(
+    settings: DeviceSettings,
+    node: NodeSettings,
+    people: Iterable[Host],
+    known: Mapping[str, KnownName],
+) -> Iterator[Protected]:
+    """The manager's own address, and all that are known of *people*; each once, as what comes first."""
+    device = known.get(settings.device)
+    towards = next(iter(device.addresses), None) if device else settings.device
+    own = node.address or (None if towards is None else own_address_towards(towards))
+    ours = () if own is None else (Protected(own.partition("%")[0], "the manager"),)
+    seen: set[str] = set()
+    for one in (*ours, *protected(people, known)):
+        if one.cidr not in seen:
+            seen.add(one.cidr)
+            yield one
+
+
+def _looked_up(job: UpdateJob, people: Iterable[Host], now: float) -> dict[str, KnownName]:
+    names = [one.host for one in people if one.named]
+    found = job.look_up(names)
+    return {
+        name: job.names.get(name, KnownName(name=name)).after(found.get(name, ()), now)
+        for name in names
+    }
+
+
+def _name_warnings(
+    job: UpdateJob, people: Iterable[Host], known: Mapping[str, KnownName], waiting: int, now: float
+) -> Iterator[str]:
+    for one in people:
+        name = known.get(one.host)
+        if name is None or name.failing_since is None:
             continue
-        seen[name] = None
-        for address in (name,) if _is_address(name) else resolve(name):
-            yield Protected(address.partition("%")[0], what)
+        said = f"{one.host}, {one.what}, cannot be looked up"
+        if name.resolved_at is not None and name.addresses:
+            age = age_words(now - name.resolved_at)
+            yield f"{said}; what it had {age} ago is protected"
+        elif job.node.policy.unknown_names == "hold":
+            new = many(waiting, "new block entry waits", "new block entries wait")
+            yield f"{said}, and no address of it is known: {new} until it is"
+        else:
+            yield f"{said}, and no address of it is known: entries that cover it are not left out"
 
 
-def _siems(settings: DeviceSettings) -> Iterable[str | None]:
-    if settings.syslog_forward:
-        yield settings.forward_address
-        yield from map(_host, settings.forward_also)
+def _held_back(job: UpdateJob, block: CidrSet, people: Sequence[Host]) -> CidrSet:
+    """
+    Of *block* what is in force already, for nobody knows whom the rest would hit.
 
-
-def _host(url: str | None) -> str | None:
-    return urlsplit(url).hostname if url else None
-
-
-def _is_address(name: str) -> bool:
+    Raises `PolicyRefused` where nothing is in force.
+    """
     try:
-        ip_address(name)
-    except ValueError:
-        return False
-    return True
+        if job.applied is not None:
+            held = CidrSet.of(job.applied.entries(job.settings.name, "block"))
+            return block.intersection(held)
+    except StoredDamaged:
+        pass  # then nobody knows what is in force
+    raise PolicyRefused(
+        job.settings.name,
+        [
+            f"{one.host}, {one.what} ({one.where}), cannot be looked up and no address of it is "
+            f"known, so that it could be blocked: correct the name, or set [policy] "
+            f'unknown_names = "warn"'
+            for one in people
+        ],
+    )
+
+
+def _sources(texts: Iterable[str]) -> Iterator[str]:
+    for text in texts:
+        yield from hosts_of(text)
 
 
 def _fetch(

@@ -4,7 +4,7 @@ The ordinary ways to the outside, for those who wire the room into a process.
 
 import socket
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
@@ -12,7 +12,8 @@ from attrs import frozen
 from tscm.model import AsaDriver
 from tscm.settings.device import DeviceSettings
 from tscm.settings.node import NodeSettings
-from tscm.update.job import Fetch, Opener, Resolve
+from tscm.update.job import Fetch, Opener
+from tscm.update.lookups import LookUps, Resolve
 
 if TYPE_CHECKING:
     from tscm.policy.lists import PolicyList
@@ -50,6 +51,11 @@ def resolve(name: str) -> tuple[str, ...]:
     except (OSError, UnicodeError):
         return ()
     return tuple(dict.fromkeys(str(one[4][0]) for one in found))
+
+
+def look_up(names: Iterable[str]) -> Mapping[str, tuple[str, ...]]:
+    """Addresses of names by the system's resolver, within a few seconds."""
+    return LookUps(resolve)(names)
 
 
 def own_address_towards(host: str) -> str | None:

@@ -1,0 +1,150 @@
+"""
+Whom a block list must never reach, and what is known of those that are given by name.
+
+A name that cannot be looked up keeps the addresses that it had, with their age.  For one of which no
+address was ever seen nothing can be left out of a list: who calls decides what waits for it.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from ipaddress import ip_address
+from typing import Self
+from urllib.parse import urlsplit
+
+from attrs import evolve, field, frozen
+
+from tscm.model import Json
+from tscm.policy.guard import Protected
+from tscm.settings.device import DeviceSettings
+from tscm.settings.node import NodeSettings
+
+KEPT_SECONDS = 86400.0
+"""An address that a name had within this time is protected beside those that it has now."""
+ALARM_SECONDS = 86400.0
+ADDRESSES_MOST = 64
+
+
+@frozen(kw_only=True)
+class Host:
+    """
+    Somebody whom policy or log goes through: *host* as it is given, and *where* that is set.
+    """
+
+    host: str
+    what: str
+    where: str
+
+    @property
+    def named(self) -> bool:
+        """Is it a name, and no address?"""
+        try:
+            ip_address(self.host)
+        except ValueError:
+            return True
+        return False
+
+
+@frozen(kw_only=True)
+class KnownName:
+    """
+    What is known of one name: its addresses with the time when each was last seen.
+    """
+
+    name: str
+    addresses: Mapping[str, float] = field(factory=dict)
+    resolved_at: float | None = None
+    failing_since: float | None = None
+
+    def after(self, found: Sequence[str], now: float) -> Self:
+        """With what a look-up gave."""
+        if not found:
+            since = now if self.failing_since is None else self.failing_since
+            return evolve(self, failing_since=since)
+        kept = {one: at for one, at in self.addresses.items() if 0 <= now - at < KEPT_SECONDS}
+        fresh = {one.partition("%")[0]: now for one in found}
+        newest = sorted({**kept, **fresh}.items(), key=lambda one: -one[1])[:ADDRESSES_MOST]
+        return evolve(self, addresses=dict(newest), resolved_at=now, failing_since=None)
+
+    def overdue(self, now: float) -> bool:
+        """Has it been unknown for so long that somebody has to look?"""
+        return self.failing_since is not None and now - self.failing_since >= ALARM_SECONDS
+
+    def to_json(self) -> Json:
+        """For the store."""
+        return {
+            "name": self.name,
+            "addresses": dict(self.addresses),
+            "resolved_at": self.resolved_at,
+            "failing_since": self.failing_since,
+        }
+
+
+def hosts(settings: DeviceSettings, node: NodeSettings, sources: Iterable[str] = ()) -> list[Host]:
+    """
+    All that matter to this device, each once; *sources* are hosts that its lists came by way of.
+
+    Policy servers and feeds of lists that this device does not use count as far as they are given
+    by address: that costs no look-up.
+    """
+    lists = {settings.block_list, settings.allow_list}
+    feeds = {one.name: one.url for one in node.policy.feeds}
+    served = bool(lists - set(feeds))
+    named: list[tuple[str | None, str, str, bool]] = [
+        (settings.device, "an address of the device", "--device", True),
+        *((one, "an address of the device", "--ha_members", True) for one in settings.ha_members),
+        *((one.host, "a policy server", "policy.servers", served) for one in node.policy.servers),
+        *(
+            (_host(url), "a source of lists", "policy.feeds", name in lists)
+            for name, url in feeds.items()
+        ),
+        *((one, "a source of lists", "policy.feeds", True) for one in sources),
+        (_host(node.upload.url), "the log service", "upload.url", True),
+        *((one, "the SIEM", where, True) for one, where in _siems(settings)),
+        (_host(settings.log_proxy), "the log upload proxy", "--log_proxy", True),
+        (_host(settings.rest_url), "an address of the device", "--rest_url", True),
+        *(
+            (one, "protected by the settings", "policy.protect", True)
+            for one in node.policy.protect
+        ),
+    ]
+    found: dict[str, Host] = {}
+    for text, what, where, matters in named:
+        if text is not None and text not in found:
+            one = Host(host=text, what=what, where=where)
+            if matters or not one.named:
+                found[text] = one
+    return list(found.values())
+
+
+def _siems(settings: DeviceSettings) -> Iterator[tuple[str | None, str]]:
+    if settings.syslog_forward:
+        yield settings.forward_address, "--forward_address"
+        yield from ((_host(one), "--forward_also") for one in settings.forward_also)
+
+
+def _host(url: str | None) -> str | None:
+    return urlsplit(url).hostname if url else None
+
+
+def protected(found: Iterable[Host], known: Mapping[str, KnownName]) -> Iterator[Protected]:
+    """Every address of theirs that is known."""
+    for one in found:
+        if not one.named:
+            yield Protected(one.host.partition("%")[0], one.what)
+        elif one.host in known:
+            for address in known[one.host].addresses:
+                yield Protected(address, one.what)
+
+
+def unknown(found: Iterable[Host], known: Mapping[str, KnownName]) -> list[Host]:
+    """Those by name of whom no address is known."""
+    return [
+        one for one in found if one.named and not (one.host in known and known[one.host].addresses)
+    ]
+
+
+def age_words(seconds: float) -> str:
+    """How old something is, roughly."""
+    for unit, length in (("days", 86400), ("hours", 3600), ("minutes", 60)):
+        if seconds >= 2 * length:
+            return f"{seconds / length:.0f} {unit}"
+    return f"{max(0, seconds):.0f} seconds"
