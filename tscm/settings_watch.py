@@ -155,6 +155,7 @@ class SettingsWatch:
         present = self._service.node.listen
         listen = evolve(
             wanted.listen,
+            ipv6_takes_ipv4=present.ipv6_takes_ipv4,
             metrics=present.metrics,
             metrics_names=present.metrics_names,
             metrics_certificate=present.metrics_certificate,

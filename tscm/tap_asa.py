@@ -17,7 +17,7 @@ from tscm.simulator.profiles import PROFILES
 from tscm.simulator.refusal import SimulatorUnavailable
 from tscm.simulator.service import SimulatedAsa
 from tscm.simulator.syslog_form import HEADERS
-from tscm.tap_exit import FrontService, sentence_and_status
+from tscm.tap_exit import FrontService, outlive_user_signals, sentence_and_status
 
 
 class Options(usage.Options):
@@ -174,6 +174,7 @@ def makeService(options: Options) -> IService:
     """
     from twisted.internet import reactor
 
+    outlive_user_signals(reactor)
     with sentence_and_status():
         asa = SimulatedAsa(reactor, read_options(options))
         asa.set_switches(options.switches)

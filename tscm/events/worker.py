@@ -7,6 +7,7 @@ JSON.  It ends when its input does.
 """
 
 import json
+import signal
 import sqlite3
 import sys
 import time
@@ -334,5 +335,7 @@ def serve(path: str, requests: BinaryIO, answers: BinaryIO) -> None:
 
 
 if __name__ == "__main__":
+    for number in (signal.SIGUSR1, signal.SIGUSR2):  # `systemctl kill` means the children too
+        signal.signal(number, signal.SIG_IGN)
     bound_memory(MEMORY_BYTES)
     serve(sys.argv[1], sys.stdin.buffer, sys.stdout.buffer)

@@ -41,6 +41,18 @@ class _Opened:
     ports: list[Any] = field(factory=list)
 
 
+def _dual(listen: Listen) -> frozenset[tuple[str, HostPort]]:
+    """Kind and address of `[::]` where it takes IPv4 too."""
+    if not listen.ipv6_takes_ipv4:
+        return frozenset()
+    return frozenset(
+        (kind, place)
+        for kind in _KINDS
+        for place in getattr(listen, kind)
+        if sockets.takes_ipv4(place, getattr(listen, kind))
+    )
+
+
 @define(eq=False)
 class Listeners:
     """
@@ -65,11 +77,14 @@ class Listeners:
     _ports: list[Any] = field(factory=list, init=False)
     _streams: dict[int, SyslogStreams] = field(factory=dict, init=False)
     _open: dict[tuple[str, HostPort], _Opened] = field(factory=dict, init=False)
+    _dual: frozenset[tuple[str, HostPort]] = field(default=frozenset(), init=False)
+    """Kind and address of `[::]` where it takes IPv4 too."""
     bound: bool = field(default=False, init=False)
     """Whether the sockets stand."""
 
     def bind(self, listen: Listen) -> None:
         """Bind all of *listen*; raises `ListenerUnavailable` with nothing bound."""
+        self._dual = _dual(listen)
         try:
             self._drain = self._open_drain()
             self._bind_all("udp", listen.udp)
@@ -92,6 +107,7 @@ class Listeners:
         wanted = {(kind, place): None for kind in _KINDS for place in getattr(listen, kind)}
         new = [one for one in wanted if one not in self._open]
         first_tls = bool(listen.tls) and self.tls is None
+        self._dual = _dual(listen)
         try:
             if first_tls:
                 self._make_tls(listen)
@@ -218,10 +234,15 @@ class Listeners:
 
     def _bind_udp(self, kind: str, address: HostPort) -> HostPort:
         assert self._drain is not None
-        count = self._bounds.udp_sockets
+        count, dual = self._bounds.udp_sockets, (kind, address) in self._dual
+        held = sockets.take_inherited(self.held, address, socket.SOCK_DGRAM)
+        if held is None and count > 1:
+            address = sockets.claim_udp(kind, address, dual=dual)
+        first = len(self._udp)
         for _ in range(count):
-            bound = sockets.take_inherited(self.held, address, socket.SOCK_DGRAM)
-            bound = bound or sockets.bind_udp(kind, address, reuse=count > 1)
+            bound = held or sockets.take_inherited(self.held, address, socket.SOCK_DGRAM)
+            bound = bound or sockets.bind_udp(kind, address, reuse=count > 1, dual=dual)
+            held = None
             address = sockets.place_of(bound)
             buffer = sockets.raise_buffer(bound, self._bounds.receive_buffer_bytes)
             account = self._account(kind, address)
@@ -243,7 +264,18 @@ class Listeners:
                     self._reactor, bound, self._drain, deliver=deliver, account=account, pace=pace
                 )
             )
+        if count > 1:
+            self._refuse_sharing(kind, address, self._udp[first:])
         return address
+
+    def _refuse_sharing(self, kind: str, place: HostPort, ours: list[UdpListener]) -> None:
+        try:
+            sockets.refuse_sharing(kind, place, [one.fileno() for one in ours])
+        except ListenerUnavailable:
+            for one in ours:
+                one.stop()
+                self._udp.remove(one)
+            raise
 
     def _udp_figures(self, listener: str) -> Json:
         buffer = self._buffers[listener]
@@ -261,7 +293,7 @@ class Listeners:
 
     def _bind_stream(self, kind: str, address: HostPort) -> HostPort:
         held = sockets.take_inherited(self.held, address, socket.SOCK_STREAM)
-        bound = held or sockets.bind_tcp(kind, address)
+        bound = held or sockets.bind_tcp(kind, address, dual=(kind, address) in self._dual)
         place = sockets.place_of(bound)
         account = self._account(kind, place)
         tls = self.tls if kind == "tls" else None

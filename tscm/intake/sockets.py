@@ -7,6 +7,8 @@ import os
 import resource
 import socket
 import struct
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 from attrs import define, field, frozen
 
@@ -20,14 +22,59 @@ _MEMINFO_DROPS = 8
 _BACKLOG = 4096
 
 
-def bind_udp(listener: str, address: HostPort, *, reuse: bool = False) -> socket.socket:
-    """A UDP socket on *address*; raises `ListenerUnavailable`."""
-    return _bound(listener, address, socket.SOCK_DGRAM, reuse=reuse)
+def bind_udp(
+    listener: str, address: HostPort, *, reuse: bool = False, dual: bool = False
+) -> socket.socket:
+    """
+    A UDP socket on *address*; raises `ListenerUnavailable`.
+
+    *reuse*: it shares the port with others of this process (`claim_udp`).  *dual*: an IPv6 socket
+    takes IPv4 too.
+    """
+    return _bound(listener, address, socket.SOCK_DGRAM, reuse=reuse, dual=dual)
 
 
-def bind_tcp(listener: str, address: HostPort) -> socket.socket:
+def claim_udp(listener: str, address: HostPort, *, dual: bool = False) -> HostPort:
+    """
+    See that nobody holds a UDP port that several sockets are to share; gives it, chosen where it is 0.
+
+    With SO_REUSEPORT the kernel lets every process of one user join, each then hears a part, and nobody
+    says so.  Raises `ListenerUnavailable`.
+    """
+    with bind_udp(listener, address, dual=dual) as alone:
+        return place_of(alone)
+
+
+def refuse_sharing(listener: str, place: HostPort, ours: Sequence[int]) -> None:
+    """
+    See that only *ours* (descriptors) are bound to *place*: two processes may have claimed it in the same moment.
+
+    Raises `ListenerUnavailable`; where the kernel does not tell, it does nothing.
+    """
+    inodes = {os.fstat(one).st_ino for one in ours}
+    local = _as_in_proc(place)
+    table = Path("/proc/net/udp6" if ":" in place.host else "/proc/net/udp")
+    try:
+        rows = [row.split() for row in table.read_text("ascii").splitlines()[1:]]
+    except OSError:
+        return
+    if any(row[1] == local and int(row[9]) not in inodes for row in rows):
+        raise ListenerUnavailable(
+            listener, str(place), "another process of this user takes a part of what comes there"
+        )
+
+
+def _as_in_proc(place: HostPort) -> str:
+    """How /proc/net/udp writes an address: words of four octets in the host's order."""
+    family = socket.AF_INET6 if ":" in place.host else socket.AF_INET
+    packed = socket.inet_pton(family, place.host.partition("%")[0])
+    words = struct.unpack(f"={len(packed) // 4}I", packed)
+    return "".join(f"{word:08X}" for word in words) + f":{place.port or 0:04X}"
+
+
+def bind_tcp(listener: str, address: HostPort, *, dual: bool = False) -> socket.socket:
     """A listening TCP socket on *address*; raises `ListenerUnavailable`."""
-    bound = _bound(listener, address, socket.SOCK_STREAM, reuse=False)
+    bound = _bound(listener, address, socket.SOCK_STREAM, reuse=False, dual=dual)
     try:
         bound.listen(_BACKLOG)
     except OSError as error:
@@ -36,15 +83,26 @@ def bind_tcp(listener: str, address: HostPort) -> socket.socket:
     return bound
 
 
-def _bound(listener: str, address: HostPort, kind: int, *, reuse: bool) -> socket.socket:
+def takes_ipv4(address: HostPort, beside: Iterable[HostPort]) -> bool:
+    """
+    Whether `[::]` may take IPv4 too: only where no IPv4 address *beside* it has its port.
+    """
+    if address.host != "::":
+        return False
+    return not any(":" not in one.host and one.port == address.port for one in beside if one.port)
+
+
+def _bound(
+    listener: str, address: HostPort, kind: int, *, reuse: bool, dual: bool
+) -> socket.socket:
     family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
     bound: socket.socket | None = None
     try:
         bound = socket.socket(family, kind)
         bound.setblocking(False)
         if family == socket.AF_INET6:
-            # IPv4 has a socket of its own on the same port.
-            bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            # Else net.ipv6.bindv6only decides.
+            bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0 if dual else 1)
         if kind == socket.SOCK_STREAM:
             bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if reuse:

@@ -33,6 +33,11 @@ class Listen:
     tls: tuple[HostPort, ...] = setting(
         values.many(values.listen_address), (), doc="Addresses for syslog over TLS (RFC 5425)."
     )
+    ipv6_takes_ipv4: bool = setting(
+        values.yes_no,
+        False,
+        doc="Does `[::]` in these lists take IPv4 too, where no IPv4 address with its port stands beside it?",
+    )
     tls_certificate: str | None = setting(
         values.optional(values.path), None, doc="Server certificate and chain, PEM."
     )
