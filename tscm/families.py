@@ -224,8 +224,15 @@ def _policy(devices: Mapping[str, Json], now: float) -> Iterable[Metric]:
         "How long a name that must not be blocked cannot be looked up; over a day is an alarm.",
         labels=["device", "name"],
     )
+    unused = GaugeMetricFamily(
+        "tscm_groups_unused",
+        "1 for a group that was made anew and that no access-list uses.",
+        labels=["device", "group"],
+    )
     for name, one in devices.items():
         policy = one["policy"]
+        for group in policy.get("unused_groups", ()):
+            unused.add_metric([name, group], 1)
         for each in policy.get("unknown_names", ()):
             unknown.add_metric([name, each["name"]], now - each["failing_since"])
         failed.add_metric([name], policy["failed_runs"])
@@ -238,7 +245,7 @@ def _policy(devices: Mapping[str, Json], now: float) -> Iterable[Metric]:
             for kind in ("block", "allow"):
                 if last_good.get(kind):
                     entries.add_metric([name, kind], last_good[kind]["desired"])
-    yield from (age, good, result, failed, entries, unknown)
+    yield from (age, good, result, failed, entries, unknown, unused)
     yield from _updates(devices)
 
 

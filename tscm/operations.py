@@ -440,7 +440,7 @@ class NodeOperations:
         async for name, log, one in self._balances():
             if log["fault"]:
                 found.append(f"log of {name}: {log['fault']}")
-            found += self._names_overdue(name)
+            found += self._unprotected(name)
             whole["devices"] |= one["devices"]
             whole["balanced"] = whole["balanced"] and one["balanced"]
         node.bookkeeper.take(whole)
@@ -450,13 +450,16 @@ class NodeOperations:
             found.append(node.bookkeeper.fault)
         return found
 
-    def _names_overdue(self, name: str) -> list[str]:
-        """Names that must not be blocked and cannot be looked up for a day."""
-        now = wall_seconds(self._node.reactor)
+    def _unprotected(self, name: str) -> list[str]:
+        """Groups that nothing uses, and names that must not be blocked and are unknown for a day."""
+        now, figures = wall_seconds(self._node.reactor), self._node.updates.figures(name)
+        unused = figures["unused_groups"]
         return [
+            *([f"{name}: no access-list uses {' and '.join(unused)}"] if unused else ()),
+        ] + [
             f"{name}: {one['name']}, which must not be blocked, cannot be looked up for "
             f"{(now - one['failing_since']) / 3600:.0f} hours"
-            for one in self._node.updates.figures(name)["unknown_names"]
+            for one in figures["unknown_names"]
             if now - one["failing_since"] >= NAME_ALARM_SECONDS
         ]
 

@@ -83,6 +83,12 @@ def _policy(settings: Json, policy: Json) -> Iterator[Pair]:
         yield "certificate (SHA-256)", policy["certificate"]
     if policy.get("fault"):
         yield "attention", f"policies are not updated: {policy['fault']}"
+    if policy.get("unused_groups"):
+        yield (
+            "attention",
+            f"{' and '.join(policy['unused_groups'])}, made anew, in use by no access-list at the last "
+            f"update: enter the lines of `tsadmin show {settings.get('name') or 'NAME'} --lines`",
+        )
     for one in policy.get("unknown_names") or ():
         yield "attention", _unknown_name(one)
     for name, words in _ALARMS:

@@ -7,13 +7,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from attrs import frozen
 
 from tscm.asa.access_lists import INFORMATIONAL, LEVELS, Entry
+from tscm.asa.enforcing import ACTIONS, entries_in_force
 from tscm.asa.lines import access_list_lines
 from tscm.asa.running import TCP, LogHost, RunningConfig
 from tscm.doctor.finding import Finding, Verdict, broken, doubtful, good
 from tscm.policy.groups import parent_name
 
 LINKS = ("access-lists", "access-list log", "logging", "logging host", "permit-hostdown")
-_ACTIONS = {"Block": "deny", "Allow": "permit"}
 _POLICY_IDS = ("106100", "106023")
 
 
@@ -38,20 +38,6 @@ def judge_protection(config: RunningConfig, prefix: str, collector: Collector) -
         judge_logging(config, prefix),
         judge_log_host(config, collector),
         judge_hostdown(config, collector),
-    ]
-
-
-def entries_in_force(config: RunningConfig, prefix: str, kind: str) -> list[Entry]:
-    """
-    Entries that let *kind*'s group do its work: its action, active, in a list that is bound.
-    """
-    group = parent_name(prefix, kind)
-    return [
-        entry
-        for entry in config.using(group)
-        if entry.action == _ACTIONS[kind]
-        and not (entry.inactive or entry.timed)
-        and config.bound(entry.access_list)
     ]
 
 
@@ -155,7 +141,7 @@ def _out_of_order(
 def judge_log(config: RunningConfig, prefix: str) -> Finding:
     """Do the entries in force tell what they did?"""
     link = "access-list log"
-    used = [(kind, one) for kind in _ACTIONS for one in entries_in_force(config, prefix, kind)]
+    used = [(kind, one) for kind in ACTIONS for one in entries_in_force(config, prefix, kind)]
     if not any(kind == "Block" for kind, _ in used):
         return doubtful(link, "not looked at: no access-list is in force")
     muted = [one for _, one in used if one.muted]
@@ -208,7 +194,7 @@ def judge_logging(config: RunningConfig, prefix: str) -> Finding:
 def _level_needed(config: RunningConfig, prefix: str) -> int:
     levels = [
         one.level
-        for kind in _ACTIONS
+        for kind in ACTIONS
         for one in entries_in_force(config, prefix, kind)
         if one.level is not None
     ]

@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from attrs import frozen
 
 from tscm.asa.access_lists import Entry
+from tscm.asa.enforcing import entries_in_force
 from tscm.asa.running import Binding, Interface, RunningConfig
 from tscm.doctor.finding import Finding, broken, doubtful, good
 from tscm.doctor.firewall import members_under
-from tscm.doctor.protection import entries_in_force
 from tscm.model import Group
 from tscm.policy.groups import KINDS, parent_name
 from tscm.syslog.asa import parse, policy_lines

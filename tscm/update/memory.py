@@ -56,6 +56,8 @@ class DeviceMemory:
     """For each list, when its content was seen to change, the last `CHANGES_KEPT` times."""
     unsaved: bool = False
     """The running configuration holds changes of ours that were never saved."""
+    unused: tuple[str, ...] = field(default=(), converter=_names)
+    """Parents that had to be made anew and that no access-list was seen to use since."""
     shape: tuple[str, ...] = field(default=(), converter=_names)
     """Names of the lists that were in force after the last good run; none where nobody noted them."""
 
@@ -92,7 +94,7 @@ class DeviceMemory:
         if _trust(before) != _trust(after):
             kept = attrs.evolve(kept, driver={**kept.driver, "certificate": None})
         if before.prefix != after.prefix:
-            kept = attrs.evolve(kept, layout=None, undeletable=())
+            kept = attrs.evolve(kept, layout=None, undeletable=(), unused=())
         return kept
 
     def seen_changed(self, name: str, at: float) -> Self:
@@ -131,6 +133,7 @@ _KINDS: dict[str, type | tuple[type, ...]] = {
     "changes": dict,
     "held": bool,
     "unsaved": bool,
+    "unused": (list, tuple),
     "shape": (list, tuple),
 }
 

@@ -194,4 +194,5 @@ class UpdateRecords:
             "certificate": memory.driver.get("certificate"),
             "generations": generations,
             "unknown_names": names,
+            "unused_groups": list(memory.unused),
         }

@@ -48,6 +48,7 @@ from tscm.update.job import UpdateJob
 from tscm.update.memory import DeviceMemory, edit_notes, layout_digest
 from tscm.update.names import KnownName
 from tscm.update.outcome import Pause, UpdateOutcome
+from tscm.update.parents import absent_parents, not_in_use, still_unused
 from tscm.update.patience import (
     ReadBackDiffers,
     given_up,
@@ -213,6 +214,7 @@ class UpdateRun:
         groups = self._read(driver)
         planned = self._plan(groups, goal)
         self._look_for_changes(who, groups, right=not planned.steps)
+        self._look_for_parents(groups)
         if not planned.steps and not goal.is_kept_as(self.job.applied):
             # What a run wrote that was lost with its manager may not have been saved either.
             self._memory = evolve(self._memory, unsaved=True)
@@ -231,6 +233,7 @@ class UpdateRun:
             return evolve(self._finished(results.PLANNED), diff=planned.diff())
         if planned.steps:
             groups = self._push(driver, planned.steps, goal)
+        self._look_for_use(driver)
         saved = self._save(driver)
         return self._end_good(goal, who, groups, saved=saved)
 
@@ -272,6 +275,25 @@ class UpdateRun:
             self._notes.update(
                 dict.fromkeys(edit_notes(kind, applied[kind], present.in_force(kind), right=right))
             )
+
+    def _look_for_parents(self, groups: Mapping[str, Group]) -> None:
+        """Parents that the device had and has no more."""
+        if self._wrote or self.job.applied is None:
+            return
+        absent = absent_parents(self.job.settings.prefix, groups)
+        unused = tuple(dict.fromkeys((*self._memory.unused, *absent)))
+        self._memory = evolve(self._memory, unused=unused)
+
+    def _look_for_use(self, driver: AsaDriver) -> None:
+        """Does an access-list use them by now?"""
+        if not self._memory.unused:
+            return
+        try:
+            text = driver.running_config()
+        except DeviceFault:
+            return  # the next run looks again
+        left = still_unused(text, self.job.settings.prefix, self._memory.unused)
+        self._memory = evolve(self._memory, unused=left)
 
     def _weigh(
         self,
@@ -458,6 +480,7 @@ class UpdateRun:
             good_lists=goal.good_lists if goal else (),
             warnings=(
                 *(goal.warnings if goal else ()),
+                *not_in_use(self.job.settings.prefix, self._memory.unused),
                 *(self._planned.warnings if self._planned else ()),
             ),
             plan=figures,

@@ -1,0 +1,62 @@
+"""
+A device that had our groups and has them no more is not protected by making them anew.
+"""
+
+import pytest_twisted
+
+from tests.asa.asa_device import in_thread
+from tests.update.update_world import World, addresses
+from tscm.asa.lines import access_list_lines
+from tscm.cli.state import state_pairs
+from tscm.simulator.service import SimulatedAsa
+from tscm.update import outcome as results
+from tscm.update.memory import DeviceMemory
+
+LINES = access_list_lines("ThreatSTOP-Block", "ThreatSTOP-Allow")
+
+
+def unused(world: World) -> tuple[str, ...]:
+    return DeviceMemory.from_json(world.memory).unused
+
+
+@pytest_twisted.ensureDeferred
+async def test_parents_made_anew_are_told_until_an_access_list_uses_them(
+    asa: SimulatedAsa,
+) -> None:
+    world = World(asa)
+    world.publish(block=addresses(20))
+    first = await in_thread(world.run)
+    assert (first.warnings, unused(world)) == ((), ()), "it had none before"
+    for name in list(asa.configuration.groups):  # another device in its place
+        del asa.configuration.groups[name]
+    planned = await in_thread(world.plan)
+    assert any("no access-list uses what was not there" in one for one in planned.warnings)
+    again = await in_thread(world.run)
+    assert again.good
+    (warning,) = again.warnings
+    assert "ThreatSTOP-Block and ThreatSTOP-Allow were not on the device any more" in warning
+    assert "nothing is blocked" in warning
+    assert all(line in warning for line in LINES)
+    quiet = await in_thread(world.run)
+    assert (quiet.result, quiet.warnings) == (results.UNCHANGED, again.warnings)
+
+    asa.type_lines([LINES[2]])
+    bound = LINES[2].split()[1]
+    assert (await in_thread(world.run)).warnings == again.warnings, "it is bound nowhere"
+    asa.type_lines([f"access-group {bound} global"])
+    (left,) = (await in_thread(world.run)).warnings
+    assert left.startswith("ThreatSTOP-Allow was not on the device any more")
+    assert LINES[0] in left
+    assert LINES[2] not in left
+    asa.type_lines([LINES[0]])
+    done = await in_thread(world.run)
+    assert (done.warnings, unused(world)) == ((), ())
+    requests = (await in_thread(world.run)).traffic.requests
+    assert requests == 4, "the configuration is read no more"
+
+
+def test_it_stands_where_the_operator_looks() -> None:
+    state = {"policy": {"unused_groups": ["ThreatSTOP-Block"]}}
+    words = dict(state_pairs({"name": "fw", "policy_updates": True}, state))
+    assert "ThreatSTOP-Block" in words["attention"]
+    assert "`tsadmin show fw --lines`" in words["attention"]

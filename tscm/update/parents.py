@@ -1,0 +1,49 @@
+"""
+Parents that a device had and has no more: no access-list can use what is not there.
+
+So it is another device, or somebody took the lines away first; that our groups are made anew protects
+nothing until an access-list uses them.  Pure.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+
+from tscm.asa.enforcing import groups_in_use
+from tscm.asa.lines import access_list_lines
+from tscm.asa.running import read_running
+from tscm.model import Group
+from tscm.policy.groups import KINDS, parent_name
+
+
+def absent_parents(prefix: str, groups: Mapping[str, Group]) -> list[str]:
+    """Those that are not among *groups*."""
+    return [name for kind in KINDS if (name := parent_name(prefix, kind)) not in groups]
+
+
+def still_unused(running_config: str, prefix: str, unused: Collection[str]) -> tuple[str, ...]:
+    """Those of *unused* that no access-list in force names."""
+    used = groups_in_use(read_running(running_config), prefix)
+    return tuple(one for one in unused if one not in used)
+
+
+def not_in_use(prefix: str, unused: Sequence[str]) -> tuple[str, ...]:
+    """That parents made anew do nothing yet, with what is to be typed; nothing where none is such."""
+    if not unused:
+        return ()
+    names = " and ".join(unused)
+    lines = access_list_lines(parent_name(prefix, "Block"), parent_name(prefix, "Allow"))
+    wanted = [line for line in lines if any(line.split().count(one) for one in unused)]
+    made = (
+        "were not on the device any more and are"
+        if len(unused) > 1
+        else "was not on the device any more and is"
+    )
+    effect = (
+        "nothing is blocked"
+        if parent_name(prefix, "Block") in unused
+        else "nothing is allowed by it"
+    )
+    warning = (
+        f"{names} {made} made anew: no access-list uses what was not there, so {effect} until "
+        f"these lines are entered and bound: {'; '.join(wanted)}"
+    )
+    return (warning,)
