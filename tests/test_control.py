@@ -4,111 +4,98 @@ The control interface over a real UNIX socket, with operations of the test's own
 
 import json
 import os
+import pwd
 import stat
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
 import pytest
 import pytest_twisted
+from attrs import asdict
 from twisted.internet import reactor
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThread
 from twisted.logger import LogEvent
 
 from tscm.control import ControlService
 from tscm.errors import ControlUnavailable, DeviceUnknown
-from tscm.model import Json, Progress, Report
-from tscm.risks import Consent
+from tscm.model import Json, Progress
+from tscm.operations.audit import AuditEntry
+from tscm.operations.call import Call
+from tscm.operations.calls import Calls
+from tscm.operations.jobs import Jobs, JobState
+from tscm.operations.node import Node
+from tscm.operations.operation import Operation
+from tscm.operations.registry import handler_of
 from tscm.settings.layout import Layout
 
 
-class FakeOperations:
-    """Answers from a dictionary; notes what it was asked."""
+class Fakes:
+    """Handlers that answer without a node, and note what they were asked."""
 
     def __init__(self) -> None:
         self.asked: list[Any] = []
         self.goes_on: Deferred[None] = Deferred()
+        self.turn: Deferred[None] = Deferred()
+        self.all = Jobs(reactor)
 
-    def status(self) -> Json:
-        return {"version": "0.1.0"}
+    def calls(self) -> Calls:
+        node: Any = SimpleNamespace(jobs=self.all, manager=self, clock=reactor)
+        return Calls(node, self.audited, self.handler_of)
 
-    def device_rows(self) -> list[Json]:
-        return [{"name": "a"}]
+    def audited(self, entry: AuditEntry) -> None:
+        self.asked.append(entry)
 
-    def device_view(self, name: str) -> Json:
-        if name != "a":
-            raise DeviceUnknown(name)
-        return {"settings": {"name": "a"}, "state": {}}
+    def handler_of(self, operation: Operation[Any, Any]) -> Any:
+        if operation.name in {"jobs", "job", "withdraw"}:
+            return handler_of(operation)
+        return getattr(self, operation.name, self.echo if not operation.long else self.long_echo)
 
-    async def add_device(self, table: Json, report: Report) -> Json:
-        self.asked.append(table)
-        report(Progress(phase="fetch", text="block list"))
-        report(Progress(phase="push", text="step", done=1, total=2))
+    def echo(self, _: Node, args: Any, call: Call) -> Json:
+        return asdict(args)
+
+    async def long_echo(self, _: Node, args: Any, call: Call) -> Json:
+        return asdict(args)
+
+    def view(self, _: Node, args: Any, call: Call) -> Json:
+        if args.name != "a":
+            raise DeviceUnknown(args.name)
+        return {"settings": {"name": "a"}, "state": {}, "actor": str(call.actor)}
+
+    async def add(self, _: Node, args: Any, call: Call) -> Json:
+        self.asked.append(args.settings)
+        call.report(Progress(phase="fetch", text="block list"))
+        call.report(Progress(phase="push", text="step", done=1, total=2))
         await Deferred.fromCoroutine(_later())
-        return {"name": table["name"]}
+        return {"name": args.settings["name"]}
 
-    async def change_device(self, name: str, table: Json, report: Report) -> Json:
-        raise DeviceUnknown(name)
+    async def change(self, _: Node, args: Any, call: Call) -> Json:
+        raise DeviceUnknown(args.name)
 
-    async def remove_device(self, name: str) -> Json:
-        return {"name": name, "lines": "no logging host"}
+    async def update(self, _: Node, args: Any, call: Call) -> Json:
+        raise ZeroDivisionError(args.name)
 
-    async def update_device(self, name: str, report: Report, *, consent: Consent) -> Json:
-        raise ZeroDivisionError(f"{name} {list(consent.words)}")
-
-    async def plan_device(
-        self, name: str, report: Report, *, consent: Consent, survey: bool
-    ) -> Json:
-        if name == "slow":
-            report(Progress(phase="plan", text="begun"))
+    async def plan(self, _: Node, args: Any, call: Call) -> Json:
+        call.begin()
+        if args.name == "slow":
+            call.report(Progress(phase="plan", text="begun"))
             await self.goes_on
             self.asked.append("ended")
-        return {"name": name, "accept": list(consent.words)}
+        return asdict(args)
 
-    async def upload_logs(self, name: str, report: Report) -> Json:
-        return {"name": b"no JSON" if name == "bytes" else name}
+    async def rollback(self, _: Node, args: Any, call: Call) -> Json:
+        call.wait("an update has been under way since noon")
+        await self.turn
+        call.begin()
+        self.asked.append("begun")
+        return {}
 
-    async def batches_aside(self, name: str) -> Json:
-        return {"name": name, "batches": []}
-
-    async def aside(self, name: str, what: str, key: str, report: Report) -> Json:
-        return {"name": name, what: key}
-
-    async def drop_reader(self, name: str, reader: str) -> Json:
-        return {"name": name, "reader": reader}
-
-    def policy_history(self, name: str) -> Json:
-        return {"name": name}
-
-    async def policy(self, name: str, question: str, body: Json, report: Report) -> Json:
-        return {"name": name, question: body}
-
-    async def purge_device(self, name: str, report: Report, *, consent: Consent) -> Json:
-        return {"name": name, "accept": list(consent.words)}
-
-    async def doctor(self, name: str | None, report: Report) -> Json:
-        self.asked.append(("doctor", name))
-        return {"findings": []}
-
-    async def rebuild_events(self, name: str, report: Report) -> Json:
-        return {"name": name}
-
-    async def report(self, name: str, options: Json) -> Json:
-        return {"name": name, **options}
-
-    def ledger(self, device: str | None) -> Json:
-        return {"device": device}
-
-    def senders(self) -> list[Json]:
-        return []
-
-    async def adopt_sender(self, address: str, name: str) -> Json:
-        return {"address": address, "name": name}
-
-    def versions(self) -> list[Json]:
-        return []
+    async def logs(self, _: Node, args: Any, call: Call) -> Json:
+        return {"name": b"no JSON" if args.name == "bytes" else args.name}
 
 
 async def _later() -> None:
@@ -118,10 +105,10 @@ async def _later() -> None:
 
 
 @pytest_twisted.async_yield_fixture()
-async def control(tmp_path: Path) -> AsyncIterator[tuple[Path, FakeOperations]]:
-    operations = FakeOperations()
+async def control(tmp_path: Path) -> AsyncIterator[tuple[Path, Fakes]]:
+    operations = Fakes()
     layout = Layout(tmp_path)
-    service = ControlService(reactor, layout, operations)
+    service = ControlService(reactor, layout, operations.calls())
     service.privilegedStartService()
     service.startService()
     yield layout.control_socket, operations
@@ -130,20 +117,27 @@ async def control(tmp_path: Path) -> AsyncIterator[tuple[Path, FakeOperations]]:
         await stopped
 
 
-def call(path: Path, method: str, url: str, body: Any = None) -> Deferred[httpx.Response]:
+def call(
+    path: Path, method: str, url: str, body: Any = None, headers: Any = None
+) -> Deferred[httpx.Response]:
     def send() -> httpx.Response:
         with httpx.Client(
             transport=httpx.HTTPTransport(uds=str(path)), base_url="http://manager", timeout=60
         ) as client:
-            return client.request(method, url, json=body)
+            return client.request(method, url, json=body, headers=headers)
 
     return deferToThread(send)
 
 
+def _last(answer: httpx.Response) -> Json:
+    found: Json = json.loads(answer.text.splitlines()[-1])
+    return found
+
+
 @pytest_twisted.ensureDeferred
-async def test_short_calls_answer_with_one_document(control: tuple[Path, FakeOperations]) -> None:
+async def test_short_calls_answer_with_one_document(control: tuple[Path, Fakes]) -> None:
     path, _ = control
-    assert (await call(path, "GET", "/v1/status")).json() == {"version": "0.1.0"}
+    assert (await call(path, "GET", "/v1/versions")).json() == {}
     assert (await call(path, "GET", "/v1/devices/a")).json()["settings"] == {"name": "a"}
     assert (await call(path, "GET", "/v1/ledger?device=a")).json() == {"device": "a"}
     assert (await call(path, "GET", "/v1/ledger")).json() == {"device": None}
@@ -151,7 +145,7 @@ async def test_short_calls_answer_with_one_document(control: tuple[Path, FakeOpe
 
 @pytest_twisted.ensureDeferred
 async def test_an_error_travels_as_sentence_and_status(
-    control: tuple[Path, FakeOperations],
+    control: tuple[Path, Fakes],
 ) -> None:
     path, _ = control
     answer = await call(path, "GET", "/v1/devices/b")
@@ -163,24 +157,27 @@ async def test_an_error_travels_as_sentence_and_status(
 
 @pytest_twisted.ensureDeferred
 async def test_long_calls_stream_progress_and_then_the_result(
-    control: tuple[Path, FakeOperations],
+    control: tuple[Path, Fakes],
 ) -> None:
     path, operations = control
     answer = await call(path, "POST", "/v1/devices", {"settings": {"name": "a"}})
     lines = [json.loads(line) for line in answer.text.splitlines()]
+    states = [line["job"]["state"] for line in lines if "job" in line]
+    assert states == ["queued", "running", "done"]
+    lines = [line for line in lines if "job" not in line]
     assert [line["progress"]["phase"] for line in lines[:-1]] == ["fetch", "push"]
     assert lines[1]["progress"]["total"] == 2
     assert lines[-1] == {"result": {"name": "a"}}
-    assert operations.asked == [{"name": "a"}]
+    assert operations.asked[0] == {"name": "a"}
 
 
 @pytest_twisted.ensureDeferred
 async def test_a_fault_of_ours_is_told_and_logged(
-    control: tuple[Path, FakeOperations], logged_failures: list[LogEvent]
+    control: tuple[Path, Fakes], logged_failures: list[LogEvent]
 ) -> None:
     path, _ = control
     answer = await call(path, "POST", "/v1/devices/a/update", {"force": True})
-    error = json.loads(answer.text)["error"]
+    error = _last(answer)["error"]
     assert error["exit_status"] == 70
     assert "ZeroDivisionError" in error["sentence"]
     assert "Traceback" not in answer.text
@@ -189,25 +186,25 @@ async def test_a_fault_of_ours_is_told_and_logged(
 
 @pytest_twisted.ensureDeferred
 async def test_an_answer_that_is_no_json_is_a_fault_that_is_told(
-    control: tuple[Path, FakeOperations], logged_failures: list[LogEvent]
+    control: tuple[Path, Fakes], logged_failures: list[LogEvent]
 ) -> None:
     path, _ = control
     answer = await call(path, "POST", "/v1/devices/bytes/logs")
-    assert "TypeError" in json.loads(answer.text)["error"]["sentence"]
+    assert "TypeError" in _last(answer)["error"]["sentence"]
     assert len(logged_failures) == 1
     logged_failures.clear()
 
 
 @pytest_twisted.ensureDeferred
-async def test_a_body_that_is_no_object_is_refused(control: tuple[Path, FakeOperations]) -> None:
+async def test_a_body_that_is_no_object_is_refused(control: tuple[Path, Fakes]) -> None:
     path, operations = control
     answer = await call(path, "POST", "/v1/devices", ["x"])
-    assert "no JSON object" in json.loads(answer.text)["error"]["sentence"]
+    assert "no JSON object" in _last(answer)["error"]["sentence"]
     assert operations.asked == []
 
 
 @pytest_twisted.ensureDeferred
-async def test_the_socket_is_closed_to_strangers(control: tuple[Path, FakeOperations]) -> None:
+async def test_the_socket_is_closed_to_strangers(control: tuple[Path, Fakes]) -> None:
     path, _ = control
     assert stat.S_IMODE(path.stat().st_mode) == 0o660
     assert not path.parent.stat().st_mode & 0o007
@@ -219,7 +216,7 @@ def test_a_long_root_gets_a_short_private_socket_folder(tmp_path: Path) -> None:
     assert len(os.fsencode(path)) <= 107
     path.parent.mkdir(mode=0o755)
     try:
-        service = ControlService(reactor, layout, FakeOperations())
+        service = ControlService(reactor, layout, Fakes().calls())
         with pytest.raises(ControlUnavailable, match="open to others"):
             service.privilegedStartService()
     finally:
@@ -228,19 +225,19 @@ def test_a_long_root_gets_a_short_private_socket_folder(tmp_path: Path) -> None:
 
 @pytest_twisted.ensureDeferred
 async def test_questions_about_a_policy_reach_the_operations(
-    control: tuple[Path, FakeOperations],
+    control: tuple[Path, Fakes],
 ) -> None:
     path, _ = control
     answer = await call(path, "POST", "/v1/devices/a/policy/why", {"address": "192.0.2.1"})
-    assert json.loads(answer.text)["result"] == {"name": "a", "why": {"address": "192.0.2.1"}}
+    assert _last(answer)["result"] == {"name": "a", "address": "192.0.2.1"}
     answer = await call(path, "POST", "/v1/devices/a/purge", {"accept": ["take_over"]})
-    assert json.loads(answer.text)["result"] == {"name": "a", "accept": ["take_over"]}
+    assert _last(answer)["result"] == {"name": "a", "accept": ["take_over"], "force": False}
     assert (await call(path, "GET", "/v1/devices/a/policy/history")).json() == {"name": "a"}
 
 
 @pytest_twisted.ensureDeferred
 async def test_work_goes_on_when_the_client_goes_away(
-    control: tuple[Path, FakeOperations],
+    control: tuple[Path, Fakes],
 ) -> None:
     path, operations = control
 
@@ -251,7 +248,7 @@ async def test_work_goes_on_when_the_client_goes_away(
             ) as client,
             client.stream("GET", "/v1/devices/slow/plan") as answer,
         ):
-            return next(answer.iter_lines())
+            return next(line for line in answer.iter_lines() if "progress" in line)
 
     assert "begun" in await deferToThread(begin_and_leave)
     for _ in range(20):
@@ -264,15 +261,145 @@ async def test_work_goes_on_when_the_client_goes_away(
 
 @pytest_twisted.ensureDeferred
 async def test_batches_set_aside_and_readers_are_reached(
-    control: tuple[Path, FakeOperations],
+    control: tuple[Path, Fakes],
 ) -> None:
     path, _ = control
 
     async def result(method: str, url: str, body: Any = None) -> Any:
-        return json.loads((await call(path, method, url, body)).text)["result"]
+        return _last(await call(path, method, url, body))["result"]
 
-    assert await result("GET", "/v1/devices/a/aside") == {"name": "a", "batches": []}
+    assert await result("GET", "/v1/devices/a/aside") == {"name": "a"}
     sent = await result("POST", "/v1/devices/a/aside/send", {"key": "k"})
-    assert sent == {"name": "a", "send": "k"}
+    assert sent == {"name": "a", "key": "k"}
     dropped = await result("DELETE", "/v1/devices/a/readers/forward-1")
     assert dropped == {"name": "a", "reader": "forward-1"}
+
+
+@pytest_twisted.ensureDeferred
+async def test_who_asks_is_known_by_the_kernel_and_nobody_writes_anothers_name(
+    control: tuple[Path, Fakes],
+) -> None:
+    path, fakes = control
+    me = pwd.getpwuid(os.getuid()).pw_name
+    assert (await call(path, "GET", "/v1/devices/a")).json()["actor"] == me
+    forged = {"X-Tscm-User": "somebody"}
+    answer = await call(path, "POST", "/v1/devices/a/logs", headers=forged)
+    assert "may not ask on behalf of others" in _last(answer)["error"]["sentence"]
+    assert fakes.asked == []
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_delegate_names_the_user_for_whom_it_asks(tmp_path: Path) -> None:
+    fakes, layout = Fakes(), Layout(tmp_path)
+    service = ControlService(reactor, layout, fakes.calls(), lambda: {os.getuid()})
+    service.privilegedStartService()
+    service.startService()
+    try:
+        for_alice = {"X-Tscm-User": "alice"}
+        await call(layout.control_socket, "POST", "/v1/devices/a/logs", headers=for_alice)
+        (entry,) = fakes.asked
+        assert entry.actor.on_behalf_of == "alice"
+        assert entry.actor.uid == os.getuid()
+        assert (entry.operation, entry.device, entry.outcome) == ("logs", "a", "done")
+    finally:
+        await maybeDeferred(service.stopService)
+
+
+def _ask_and_leave(path: Path, method: str, url: str, body: Any) -> Json:
+    """Read until the job waits, then hang up."""
+    with (
+        httpx.Client(
+            transport=httpx.HTTPTransport(uds=str(path)), base_url="http://manager", timeout=10
+        ) as client,
+        client.stream(method, url, json=body) as answer,
+    ):
+        for line in answer.iter_lines():
+            job: Json = json.loads(line).get("job") or {}
+            if job.get("waits_for"):
+                return job
+    raise AssertionError("the job never waited")
+
+
+async def _until(true: Callable[[], bool]) -> None:
+    for _ in range(1000):
+        if true():
+            return
+        await deferLater(reactor, 0.01)
+    raise AssertionError("it never came true")
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_call_that_waits_says_for_what_and_is_dropped_when_its_client_goes(
+    control: tuple[Path, Fakes],
+) -> None:
+    path, fakes = control
+    url, body = "/v1/devices/a/policy/rollback", {"generation": 3}
+    job = await deferToThread(_ask_and_leave, path, "POST", url, body)
+    assert job["waits_for"] == "an update has been under way since noon"
+    assert job["state"] == "queued"
+    await _until(lambda: fakes.all.job(job["id"]).state is JobState.WITHDRAWN)
+    fakes.turn.callback(None)
+    await Deferred.fromCoroutine(_later())
+    (entry,) = fakes.asked
+    assert (entry.operation, entry.outcome) == ("rollback", "withdrawn"), "it never began"
+    assert entry.arguments == {"generation": 3}
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_waiting_job_can_be_withdrawn_and_one_under_way_cannot(
+    control: tuple[Path, Fakes],
+) -> None:
+    path, fakes = control
+    url = "/v1/devices/a/policy/rollback?detach=yes"
+    job = _last(await call(path, "POST", url, {"generation": 3}))["result"]["job"]
+    assert (job["state"], job["attached"]) == ("queued", False)
+    gone = (await call(path, "POST", f"/v1/jobs/{job['id']}/withdraw")).json()
+    assert gone["state"] == "withdrawn"
+    fakes.turn.callback(None)
+    job = _last(await call(path, "GET", "/v1/devices/slow/plan?detach=yes"))["result"]["job"]
+    answer = await call(path, "POST", f"/v1/jobs/{job['id']}/withdraw")
+    assert "has begun and cannot be withdrawn" in answer.json()["error"]["sentence"]
+    assert (await call(path, "GET", f"/v1/jobs/{job['id']}")).json()["progress"]["text"] == "begun"
+    fakes.goes_on.callback(None)
+    await _until(lambda: fakes.all.job(job["id"]).state is JobState.DONE)
+    listed = (await call(path, "GET", "/v1/jobs")).json()
+    assert [one["state"] for one in listed] == ["withdrawn", "done"]
+    answer = await call(path, "GET", "/v1/jobs/99")
+    assert "there is no job 99" in answer.json()["error"]["sentence"]
+
+
+@pytest.mark.parametrize(
+    ("method", "url", "body"),
+    [
+        ("POST", "/v1/devices", {"settings": "x"}),
+        ("POST", "/v1/devices", {}),
+        ("POST", "/v1/devices/a/update", {"force": "yes"}),
+        ("POST", "/v1/devices/a/policy/diff", {"older": True}),
+        ("POST", "/v1/devices/a/policy/rollback", {"generation": "3"}),
+        ("GET", "/v1/jobs/one", None),
+        ("GET", "/v1/audit?top=x", None),
+    ],
+)
+@pytest_twisted.ensureDeferred
+async def test_arguments_of_another_shape_are_a_sentence(
+    control: tuple[Path, Fakes], method: str, url: str, body: Any
+) -> None:
+    path, fakes = control
+    error = _last(await call(path, method, url, body))["error"]
+    assert error["sentence"].startswith("control call: ")
+    assert error["exit_status"] == 2
+    assert fakes.asked == []
+
+
+@pytest.mark.parametrize(
+    ("method", "url"), [("GET", "/v1/nonsense"), ("DELETE", "/v1/status"), ("GET", "/")]
+)
+@pytest_twisted.ensureDeferred
+async def test_an_unknown_call_is_a_sentence(
+    control: tuple[Path, Fakes], method: str, url: str
+) -> None:
+    path, _ = control
+    answer = await call(path, method, url)
+    assert answer.status_code == 404
+    sentence = answer.json()["error"]["sentence"]
+    assert sentence.startswith(f"control call: the manager does not know '{method} {url}'")

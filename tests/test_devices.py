@@ -7,10 +7,14 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
+from attrs import evolve
+from twisted.internet.defer import Deferred
+from twisted.python.failure import Failure
 
 from tscm import devices
 from tscm.claims import relay_notes
-from tscm.devices import Reach
+from tscm.cli.standalone import node_on_files
+from tscm.devices import NETWORK, Reach
 from tscm.errors import (
     DeviceExists,
     DeviceFault,
@@ -20,12 +24,17 @@ from tscm.errors import (
     SenderConflict,
     SettingsFaulty,
 )
-from tscm.model import AsaDriver, Identity, Progress
+from tscm.model import AsaDriver, Identity, Json, Progress
+from tscm.operations.arguments import ChangedDevice, NewDevice
+from tscm.operations.call import Actor
+from tscm.operations.calls import Calls
+from tscm.operations.table import ADD, CHANGE
 from tscm.secrets import MASK, Secret
 from tscm.settings.device import DeviceSettings
 from tscm.settings.layout import Layout
 from tscm.settings.node import NodeSettings, PolicySettings
 from tscm.settings.values import HostPort
+from tscm.store.database import Store
 
 NODE = NodeSettings(policy=PolicySettings(servers=(HostPort("192.0.2.53"),)))
 GIVEN = {
@@ -54,6 +63,38 @@ class Firewall:
 
     def close(self) -> None:
         self.closed += 1
+
+
+def handled(layout: Layout, operation: Any, args: Any, reach: Reach, report: Any) -> Json:
+    """The operation on files alone, with the settings of this test."""
+    node = evolve(node_on_files(layout, Store(layout.database), reach=reach), settings=lambda: NODE)
+    answers: list[Any] = []
+    _, work = Calls(node).start(operation, args, Actor(name="tester"), report)
+    Deferred.fromCoroutine(work).addBoth(answers.append)
+    if isinstance(answers[0], Failure):
+        answers[0].raiseException()
+    return cast(Json, answers[0])
+
+
+def add_device(
+    layout: Layout, node: NodeSettings, options: Any, report: Any, *, reach: Reach = NETWORK
+) -> Json:
+    assert node is NODE
+    return handled(layout, ADD, NewDevice(settings=dict(options)), reach, report)
+
+
+def reconfigure_device(
+    layout: Layout,
+    node: NodeSettings,
+    name: str,
+    options: Any,
+    report: Any,
+    *,
+    reach: Reach = NETWORK,
+) -> Json:
+    assert node is NODE
+    asked = ChangedDevice(name=name, settings=dict(options))
+    return handled(layout, CHANGE, asked, reach, report)
 
 
 def reach(firewall: Firewall, **counts: int) -> Reach:
@@ -174,7 +215,7 @@ def test_a_platform_that_cannot_be_told_gets_the_careful_size(layout: Layout) ->
 def test_a_device_that_fails_is_closed_all_the_same(layout: Layout) -> None:
     firewall = Firewall(Identity(), DeviceFault("tstest", "wrong password"))
     with pytest.raises(DeviceFault, match="wrong password"):
-        devices.add_device(layout, NODE, GIVEN, quiet, reach=reach(firewall, block=1))
+        add_device(layout, NODE, GIVEN, quiet, reach=reach(firewall, block=1))
 
     assert firewall.closed == 1
     assert files(layout) == []
@@ -185,14 +226,14 @@ def test_an_empty_block_list_is_refused_before_the_device_is_asked(layout: Layou
     with pytest.raises(
         ListUnavailable, match=r"block or allow list \[block.example\] could not be fetched"
     ):
-        devices.add_device(layout, NODE, GIVEN, quiet, reach=reach(firewall, allow=1))
+        add_device(layout, NODE, GIVEN, quiet, reach=reach(firewall, allow=1))
 
     assert firewall.closed == 0
     assert files(layout) == []
 
 
 def test_adding_stores_and_says_what_to_type(layout: Layout) -> None:
-    added = devices.add_device(
+    added = add_device(
         layout, NODE, GIVEN, quiet, reach=reach(Firewall(Identity(entries=9000)), block=1)
     )
 
@@ -204,7 +245,7 @@ def test_adding_stores_and_says_what_to_type(layout: Layout) -> None:
 
 
 def test_a_size_that_was_given_stays(layout: Layout) -> None:
-    added = devices.add_device(
+    added = add_device(
         layout,
         NODE,
         {**GIVEN, "max_policy_size": "12"},
@@ -219,7 +260,7 @@ def test_a_duplicate_is_refused_before_anything_is_asked(layout: Layout) -> None
     add(layout)
     firewall = Firewall(Identity())
     with pytest.raises(DeviceExists):
-        devices.add_device(layout, NODE, GIVEN, quiet, reach=reach(firewall, block=1))
+        add_device(layout, NODE, GIVEN, quiet, reach=reach(firewall, block=1))
 
     assert firewall.closed == 0
 
@@ -253,12 +294,12 @@ def test_who_shares_a_source_is_told_that_it_stands_for_a_relay(layout: Layout) 
     add(layout, syslog_sources="192.0.2.99")
     other = add(layout, name="other", device="192.0.2.11", syslog_sources="192.0.2.98")
     assert relay_notes(layout, None, other) == []
-    changed = devices.reconfigure_device(
+    changed = reconfigure_device(
         layout, NODE, "other", {"syslog_sources": "192.0.2.98, 192.0.2.99"}, quiet
     )
     (note,) = changed["notes"]
     assert note.startswith("192.0.2.99 is a source of tstest too, and so stands for a relay")
-    again = devices.reconfigure_device(layout, NODE, "other", {"log_rotate_size": "50"}, quiet)
+    again = reconfigure_device(layout, NODE, "other", {"log_rotate_size": "50"}, quiet)
     assert again["notes"] == [], "only what is new is told"
     third = add(layout, name="third", device="192.0.2.12", syslog_sources="192.0.2.99")
     assert [note.split(" too")[0] for note in relay_notes(layout, None, third)] == [
@@ -271,7 +312,7 @@ def test_a_change_that_would_conflict_changes_nothing(layout: Layout) -> None:
     add(layout)
     other = add(layout, name="other", device="192.0.2.11")
     with pytest.raises(SenderConflict):
-        devices.reconfigure_device(
+        reconfigure_device(
             layout,
             NODE,
             "other",
@@ -308,7 +349,7 @@ def test_files_with_secrets_in_the_clear_need_no_key_and_the_first_change_makes_
     layout.key.unlink()
     assert devices.stored_device(layout, "tstest").password == Secret("s3cret")
     assert not layout.key.exists()
-    devices.reconfigure_device(layout, NODE, "tstest", {"log_rotate_size": "50"}, quiet)
+    reconfigure_device(layout, NODE, "tstest", {"log_rotate_size": "50"}, quiet)
     assert "s3cret" not in path.read_text()
     assert devices.stored_device(layout, "tstest").password == Secret("s3cret")
 
@@ -339,14 +380,14 @@ def test_a_disk_that_is_full_leaves_nothing_behind(
 def test_only_what_lists_or_device_could_object_to_is_checked_again(layout: Layout) -> None:
     add(layout)
     firewall = Firewall(Identity())
-    changed = devices.reconfigure_device(
+    changed = reconfigure_device(
         layout, NODE, "tstest", {"log_rotate_size": "200"}, quiet, reach=reach(firewall)
     )
     assert changed["changed"] == ["log_rotate_size"]
     assert firewall.closed == 0
 
     with pytest.raises(ListUnavailable):
-        devices.reconfigure_device(
+        reconfigure_device(
             layout, NODE, "tstest", {"block_list": "other.example"}, quiet, reach=reach(firewall)
         )
     assert devices.stored_device(layout, "tstest").block_list == "block.example"
@@ -354,7 +395,7 @@ def test_only_what_lists_or_device_could_object_to_is_checked_again(layout: Layo
 
 def test_another_prefix_leaves_groups_behind_and_says_so(layout: Layout) -> None:
     add(layout)
-    changed = devices.reconfigure_device(
+    changed = reconfigure_device(
         layout, NODE, "tstest", {"prefix": "TS"}, quiet, reach=reach(Firewall(Identity()))
     )
 
@@ -364,7 +405,7 @@ def test_another_prefix_leaves_groups_behind_and_says_so(layout: Layout) -> None
 
 def test_the_size_can_be_proposed_anew(layout: Layout) -> None:
     add(layout)
-    changed = devices.reconfigure_device(
+    changed = reconfigure_device(
         layout,
         NODE,
         "tstest",

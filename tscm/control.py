@@ -1,16 +1,17 @@
 """
 The control interface: HTTP and JSON over a UNIX socket (docs/design.md, section 8).
 
-Short calls answer with one JSON document.  Long ones answer with JSON lines: any number of
-`{"progress": …}`, then one `{"result": …}` or `{"error": …}`; they go on when the client
-goes away, for a push that is under way must end.
+Short calls answer with one JSON document.  Long ones are jobs and answer with JSON lines: any number of
+`{"job": …}` when the job's state changes and `{"progress": …}`, then one `{"result": …}` or
+`{"error": …}`.  When the client goes away, a job that has not begun is withdrawn; one under way
+goes on, for a push must end.  With `?detach=yes` the answer is the job itself, at once.
 """
 
 import grp
 import json
 import os
-from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any, ClassVar, Protocol
+from collections.abc import Callable, Collection
+from typing import Any, ClassVar
 
 import attrs
 from attrs import define, field
@@ -20,97 +21,28 @@ from twisted.internet.defer import Deferred
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IListeningPort, IReactorFromThreads, IReactorUNIX
 from twisted.logger import Logger
+from twisted.python.failure import Failure
+from twisted.web import http
 from twisted.web.server import Request
+from werkzeug.exceptions import MethodNotAllowed, NotFound
 
-from tscm.control_body import consent_of, read_body, table_of, text_of
 from tscm.errors import ControlUnavailable, TscmError
 from tscm.http_site import BoundedSite, HttpBounds
-from tscm.model import Json, Progress, Report
-from tscm.risks import Consent
+from tscm.model import Json, Progress
+from tscm.operations.bodies import RequestFaulty, read_body
+from tscm.operations.call import quiet
+from tscm.operations.calls import Calls
+from tscm.operations.operation import Operation, read_args, read_query
+from tscm.operations.table import TABLE
+from tscm.peer import actor_of
 from tscm.settings.layout import Layout
+from tscm.settings.values import shown
 from tscm.update.outcome import UpdateFailed
 
 BOUNDS = HttpBounds(body_bytes=1 << 20, request_seconds=30.0, connections=128)
 GROUP = "tscm"
 _USAGE = 2
 """Exit status of errors that lie in what was asked, not in what became of it."""
-
-
-class Operations(Protocol):
-    """
-    What can be asked of the manager.  Each raises `TscmError` for the operator to read.
-    """
-
-    def status(self) -> Json:
-        """Version, process, listeners, intake figures."""
-
-    def device_rows(self) -> list[Json]:
-        """A row for each device, for `list`."""
-
-    def device_view(self, name: str) -> Json:
-        """Settings with secrets masked, and state."""
-
-    async def add_device(self, table: Json, report: Report) -> Json:
-        """Check and store a new device."""
-
-    async def change_device(self, name: str, table: Json, report: Report) -> Json:
-        """Check and store a changed device."""
-
-    async def remove_device(self, name: str) -> Json:
-        """Forget a device; gives the way back."""
-
-    async def update_device(self, name: str, report: Report, *, consent: Consent) -> Json:
-        """Fetch and push now."""
-
-    async def plan_device(
-        self, name: str, report: Report, *, consent: Consent, survey: bool
-    ) -> Json:
-        """What an update would do."""
-
-    async def upload_logs(self, name: str, report: Report) -> Json:
-        """Rotate and upload now."""
-
-    async def batches_aside(self, name: str) -> Json:
-        """Batches of a device that the log service refused for good: `{batches}`."""
-
-    async def aside(self, name: str, what: str, key: str, report: Report) -> Json:
-        """`send` or `drop` the batch with this key, or `all` of them."""
-
-    async def drop_reader(self, name: str, reader: str) -> Json:
-        """Forget a reader that nobody uses any more, with what waited for it."""
-
-    def policy_history(self, name: str) -> Json:
-        """Generations that are kept, and how the latest updates went."""
-
-    async def policy(self, name: str, question: str, body: Json, report: Report) -> Json:
-        """
-        `why` {address}, `dropped` {search}, `diff` {older, newer}, `rollback` {generation},
-        `pause`, `resume`.
-        """
-
-    async def purge_device(self, name: str, report: Report, *, consent: Consent) -> Json:
-        """Take our groups off a device, as far as its access-lists let it."""
-
-    async def rebuild_events(self, name: str, report: Report) -> Json:
-        """Count anew what the log still tells."""
-
-    async def report(self, name: str, options: Json) -> Json:
-        """What the lists did on a device; the options are those of `tsadmin report`."""
-
-    async def doctor(self, name: str | None, report: Report) -> Json:
-        """What is good, doubtful or broken along a device's chain, or about the host and the manager."""
-
-    def ledger(self, device: str | None) -> Json:
-        """The balance, of one device or of all."""
-
-    def senders(self) -> list[Json]:
-        """Unknown senders."""
-
-    async def adopt_sender(self, address: str, name: str) -> Json:
-        """Take an unknown sender in as an additional source of a device."""
-
-    def versions(self) -> list[Json]:
-        """Modules and their versions."""
 
 
 def error_json(error: BaseException) -> Json:
@@ -124,212 +56,132 @@ def error_json(error: BaseException) -> Json:
 
 
 @define(eq=False)
+class _Wire:
+    """
+    The answer to one long call: lines of JSON, as long as somebody reads them.
+    """
+
+    _request: Request
+    _reactor: IReactorFromThreads
+    _gone: bool = field(default=False, init=False)
+    _over: bool = field(default=False, init=False)
+    _leaving: list[Callable[[], None]] = field(factory=list, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._request.notifyFinish().addErrback(self._left)
+
+    def _left(self, _: object) -> None:
+        self._gone = True
+        for call in self._leaving:
+            call()
+
+    def when_gone(self, call: Callable[[], None]) -> None:
+        """Call *call* when the client goes away before it was answered."""
+        self._leaving.append(call)
+        if self._gone:
+            call()
+
+    def send(self, line: Json) -> None:
+        """In the reactor thread."""
+        if not self._gone and not self._over:
+            self._request.write(json.dumps(line).encode() + b"\n")
+
+    def report(self, progress: Progress) -> None:
+        """From any thread."""
+        self._reactor.callFromThread(self.send, {"progress": attrs.asdict(progress)})
+
+    def refuse(self, error: TscmError) -> None:
+        """Status 400 for what lies in what was asked, where nothing was answered yet."""
+        if error.exit_status == _USAGE and not self._request.startedWriting and not self._gone:
+            self._request.setResponseCode(400)
+
+    async def end(self, last: Json) -> None:
+        """The last line; progress that was reported before stands in the same queue before it."""
+        told: Deferred[None] = Deferred()
+        self._reactor.callFromThread(told.callback, None)
+        await told
+        self.send(last)
+        self._over = True
+
+
+@define(eq=False)
 class ControlInterface:
     """
-    The routes.  Decides nothing: each calls one operation and carries the answer out.
+    The routes, one for each row of the operation table.  Decides nothing: carries calls in and answers out.
     """
 
     _log: ClassVar[Logger] = Logger()
-    app: ClassVar[Klein] = Klein()
 
     _reactor: IReactorFromThreads
-    _operations: Operations
+    _calls: Calls
+    _delegates: Callable[[], Collection[int]] = tuple
+    """Numbers of the users that may speak for others."""
+    app: Klein = field(factory=Klein, init=False)
 
-    @app.route("/v1/status", methods=["GET"])
-    def status(self, request: Request) -> bytes:
-        """`GET /v1/status`."""
-        return self._short(request, self._operations.status)
+    def __attrs_post_init__(self) -> None:
+        for operation in TABLE.values():
+            route = self.app.route(
+                operation.path, methods=[operation.verb], endpoint=operation.name
+            )
+            route(self._route(operation))
+        told = self.app.handle_errors(NotFound, MethodNotAllowed)
+        told(self._no_such_call)  # type: ignore[arg-type]  # klein takes a bound method too
 
-    @app.route("/v1/versions", methods=["GET"])
-    def versions(self, request: Request) -> bytes:
-        """`GET /v1/versions`."""
-        return self._short(request, self._operations.versions)
+    def _route(self, operation: Operation[Any, Any]) -> Callable[..., Any]:
+        def short(request: Request, **parts: str) -> bytes:
+            return self._short(request, operation, parts)
 
-    @app.route("/v1/ledger", methods=["GET"])
-    def ledger(self, request: Request) -> bytes:
-        """`GET /v1/ledger?device=NAME`."""
-        names = request.args.get(b"device", [])
-        device = names[0].decode("utf-8", "replace") if names else None
-        return self._short(request, lambda: self._operations.ledger(device))
+        def long(request: Request, **parts: str) -> Deferred[None]:
+            return self._long(request, operation, parts)
 
-    @app.route("/v1/senders", methods=["GET"])
-    def senders(self, request: Request) -> bytes:
-        """`GET /v1/senders`."""
-        return self._short(request, self._operations.senders)
+        return long if operation.long else short
 
-    @app.route("/v1/senders/<address>/adopt", methods=["POST"])
-    def adopt(self, request: Request, address: str) -> Deferred[None]:
-        """`POST /v1/senders/ADDRESS/adopt`."""
-        return self._long(
-            request,
-            lambda body, _: self._operations.adopt_sender(address, text_of(body, "name")),
+    def _no_such_call(self, request: Request, _: Failure) -> bytes:
+        request.setResponseCode(http.NOT_FOUND)
+        request.setHeader(b"content-type", b"application/json")
+        asked = (
+            f"{request.method.decode('ascii', 'replace')} {request.path.decode('utf-8', 'replace')}"
         )
-
-    @app.route("/v1/devices", methods=["GET"])
-    def devices(self, request: Request) -> bytes:
-        """`GET /v1/devices`."""
-        return self._short(request, self._operations.device_rows)
-
-    @app.route("/v1/devices", methods=["POST"])
-    def add(self, request: Request) -> Deferred[None]:
-        """`POST /v1/devices`."""
-        return self._long(
-            request,
-            lambda body, report: self._operations.add_device(table_of(body, "settings"), report),
+        told = RequestFaulty(
+            f"the manager does not know {shown(asked)}; check that tsadmin and the manager are of the "
+            f"same version"
         )
+        return json.dumps({"error": error_json(told)}).encode()
 
-    @app.route("/v1/devices/<name>", methods=["GET"])
-    def view(self, request: Request, name: str) -> bytes:
-        """`GET /v1/devices/NAME`."""
-        return self._short(request, lambda: self._operations.device_view(name))
+    def _args(self, request: Request, operation: Operation[Any, Any], parts: Json) -> Any:
+        query = _query_of(request)
+        if operation.verb == "GET":
+            return read_args(operation, parts, read_query(operation, query))
+        assert request.content is not None
+        return read_args(operation, parts, read_body(request.content.read()))
 
-    @app.route("/v1/devices/<name>", methods=["PUT"])
-    def change(self, request: Request, name: str) -> Deferred[None]:
-        """`PUT /v1/devices/NAME`."""
-        return self._long(
-            request,
-            lambda body, report: self._operations.change_device(
-                name, table_of(body, "settings"), report
-            ),
-        )
-
-    @app.route("/v1/devices/<name>", methods=["DELETE"])
-    def remove(self, request: Request, name: str) -> Deferred[None]:
-        """`DELETE /v1/devices/NAME`."""
-        return self._long(request, lambda _, __: self._operations.remove_device(name))
-
-    @app.route("/v1/devices/<name>/update", methods=["POST"])
-    def update(self, request: Request, name: str) -> Deferred[None]:
-        """`POST /v1/devices/NAME/update`."""
-        return self._long(
-            request,
-            lambda body, report: self._operations.update_device(
-                name, report, consent=consent_of(body)
-            ),
-        )
-
-    @app.route("/v1/devices/<name>/plan", methods=["GET"])
-    def plan(self, request: Request, name: str) -> Deferred[None]:
-        """`GET /v1/devices/NAME/plan?force=yes&accept=WORD…`."""
-        survey = request.args.get(b"force") == [b"yes"]
-        words = [one.decode("utf-8", "replace") for one in request.args.get(b"accept", ())]
-        return self._long(
-            request,
-            lambda _, report: self._operations.plan_device(
-                name, report, consent=Consent.of_words(words), survey=survey
-            ),
-        )
-
-    @app.route("/v1/devices/<name>/logs", methods=["POST"])
-    def logs(self, request: Request, name: str) -> Deferred[None]:
-        """`POST /v1/devices/NAME/logs`."""
-        return self._long(request, lambda _, report: self._operations.upload_logs(name, report))
-
-    @app.route("/v1/devices/<name>/aside", methods=["GET"])
-    def batches_aside(self, request: Request, name: str) -> Deferred[None]:
-        """`GET /v1/devices/NAME/aside`."""
-        return self._long(request, lambda _, __: self._operations.batches_aside(name))
-
-    @app.route("/v1/devices/<name>/aside/<what>", methods=["POST"])
-    def aside(self, request: Request, name: str, what: str) -> Deferred[None]:
-        """`POST /v1/devices/NAME/aside/send` and `/drop`."""
-        return self._long(
-            request,
-            lambda body, report: self._operations.aside(name, what, text_of(body, "key"), report),
-        )
-
-    @app.route("/v1/devices/<name>/readers/<reader>", methods=["DELETE"])
-    def drop_reader(self, request: Request, name: str, reader: str) -> Deferred[None]:
-        """`DELETE /v1/devices/NAME/readers/READER`."""
-        return self._long(request, lambda _, __: self._operations.drop_reader(name, reader))
-
-    @app.route("/v1/devices/<name>/purge", methods=["POST"])
-    def purge(self, request: Request, name: str) -> Deferred[None]:
-        """`POST /v1/devices/NAME/purge`."""
-        return self._long(
-            request,
-            lambda body, report: self._operations.purge_device(
-                name, report, consent=consent_of(body)
-            ),
-        )
-
-    @app.route("/v1/devices/<name>/policy/history", methods=["GET"])
-    def history(self, request: Request, name: str) -> bytes:
-        """`GET /v1/devices/NAME/policy/history`."""
-        return self._short(request, lambda: self._operations.policy_history(name))
-
-    @app.route("/v1/devices/<name>/policy/<question>", methods=["POST"])
-    def policy(self, request: Request, name: str, question: str) -> Deferred[None]:
-        """`POST /v1/devices/NAME/policy/QUESTION`."""
-        return self._long(
-            request, lambda body, report: self._operations.policy(name, question, body, report)
-        )
-
-    @app.route("/v1/devices/<name>/report", methods=["POST"])
-    def report(self, request: Request, name: str) -> Deferred[None]:
-        """`POST /v1/devices/NAME/report`."""
-        return self._long(request, lambda body, _: self._operations.report(name, body))
-
-    @app.route("/v1/devices/<name>/events/rebuild", methods=["POST"])
-    def rebuild(self, request: Request, name: str) -> Deferred[None]:
-        """`POST /v1/devices/NAME/events/rebuild`."""
-        return self._long(request, lambda _, report: self._operations.rebuild_events(name, report))
-
-    @app.route("/v1/doctor", methods=["POST"])
-    def doctor(self, request: Request) -> Deferred[None]:
-        """`POST /v1/doctor`."""
-        return self._long(request, lambda _, report: self._operations.doctor(None, report))
-
-    @app.route("/v1/devices/<name>/doctor", methods=["POST"])
-    def doctor_device(self, request: Request, name: str) -> Deferred[None]:
-        """`POST /v1/devices/NAME/doctor`."""
-        return self._long(request, lambda _, report: self._operations.doctor(name, report))
-
-    def _short(self, request: Request, call: Callable[[], Any]) -> bytes:
+    def _short(self, request: Request, operation: Operation[Any, Any], parts: Json) -> bytes:
         request.setHeader(b"content-type", b"application/json")
         try:
-            return json.dumps(call()).encode()
+            args = self._args(request, operation, parts)
+            actor = actor_of(request, self._delegates())
+            return json.dumps(self._calls.answer_at_once(operation, args, actor)).encode()
         except TscmError as error:
-            request.setResponseCode(409)
+            request.setResponseCode(400 if isinstance(error, RequestFaulty) else 409)
             return json.dumps({"error": error_json(error)}).encode()
 
     def _long(
-        self,
-        request: Request,
-        call: Callable[[Json, Report], Coroutine[Any, Any, Any] | Awaitable[Any]],
+        self, request: Request, operation: Operation[Any, Any], parts: Json
     ) -> Deferred[None]:
         request.setHeader(b"content-type", b"application/x-ndjson")
-        gone: list[object] = []
-        request.notifyFinish().addErrback(gone.append)
-
-        def send(line: bytes) -> None:
-            if not gone:
-                request.write(line + b"\n")
-
-        def report(progress: Progress) -> None:
-            line = json.dumps({"progress": attrs.asdict(progress)}).encode()
-            self._reactor.callFromThread(send, line)
-
-        def failed(error: TscmError) -> str:
-            if error.exit_status == _USAGE and not request.startedWriting and not gone:
-                request.setResponseCode(400)
-            return json.dumps({"error": error_json(error)})
+        wire = _Wire(request, self._reactor)
 
         async def run() -> None:
             try:
-                assert request.content is not None
-                work = call(read_body(request.content.read()), report)
-                last = json.dumps({"result": await work})
+                last = {"result": await self._answer(wire, request, operation, parts)}
+                json.dumps(last)
             except TscmError as error:
-                last = failed(error)
+                wire.refuse(error)
+                last = {"error": error_json(error)}
             except Exception as error:  # noqa: BLE001 - the end of a call: logged and told
                 self._log.failure("a control call failed")
-                last = json.dumps({"error": error_json(error)})
-            told: Deferred[None] = Deferred()
-            self._reactor.callFromThread(told.callback, None)
-            await told  # progress that was reported before stands in the same queue before this
-            send(last.encode())
-            gone.append(None)  # what is reported from now on has no reader
+                last = {"error": error_json(error)}
+            await wire.end(last)
 
         # Klein cancels what it is given when the client goes away; the work itself goes on
         answered: Deferred[None] = Deferred()
@@ -340,6 +192,35 @@ class ControlInterface:
 
         Deferred.fromCoroutine(run()).addBoth(ended)
         return answered
+
+    async def _answer(
+        self, wire: _Wire, request: Request, operation: Operation[Any, Any], parts: Json
+    ) -> Any:
+        args = self._args(request, operation, parts)
+        actor = actor_of(request, self._delegates())
+        detached = request.args.get(b"detach") == [b"yes"]
+        job, work = self._calls.start(
+            operation, args, actor, quiet if detached else wire.report, attached=not detached
+        )
+        if detached:
+            Deferred.fromCoroutine(work).addErrback(self._failed_detached, job.number)
+            return {"job": job.as_json()}
+        job.watch(lambda one: wire.send({"job": one.as_json()}))
+        wire.when_gone(lambda: self._calls.node.jobs.client_gone(job))
+        return await work
+
+    def _failed_detached(self, failure: Failure, number: int) -> None:
+        if failure.check(TscmError):
+            self._log.warn("job {number}: {error}", number=number, error=str(failure.value))
+        else:
+            self._log.failure("job {number} failed", failure, number=number)
+
+
+def _query_of(request: Request) -> dict[str, list[str]]:
+    return {
+        name.decode("utf-8", "replace"): [one.decode("utf-8", "replace") for one in values]
+        for name, values in request.args.items()
+    }
 
 
 def _refusal_body(sentence: str) -> tuple[bytes, bytes]:
@@ -358,7 +239,8 @@ class ControlService(Service):
 
     _reactor: Any
     _layout: Layout
-    _operations: Operations
+    _calls: Calls
+    _delegates: Callable[[], Collection[int]] = tuple
     _port: IListeningPort | None = field(default=None, init=False)
 
     def privilegedStartService(self) -> None:
@@ -371,7 +253,7 @@ class ControlService(Service):
         if fault:
             raise ControlUnavailable(str(path), fault)
         path.unlink(missing_ok=True)
-        interface = ControlInterface(self._reactor, self._operations)
+        interface = ControlInterface(self._reactor, self._calls, self._delegates)
         site = BoundedSite(
             interface.app.resource(),
             BOUNDS,

@@ -12,7 +12,7 @@ from typing import Any
 import attrs
 from attrs import frozen
 
-from tscm.claims import refuse_conflicts, refuse_loops, relay_notes
+from tscm.claims import refuse_conflicts
 from tscm.errors import (
     DeviceChanged,
     DeviceExists,
@@ -22,7 +22,6 @@ from tscm.errors import (
     SettingsUnreadable,
     TscmError,
 )
-from tscm.forward.own import listeners_of
 from tscm.model import AsaDriver, Identity, Json, Progress, Report
 from tscm.secrets import MASK, Secret
 from tscm.settings import values
@@ -378,24 +377,6 @@ def change_device(layout: Layout, present: DeviceSettings, settings: DeviceSetti
     write_device(layout, settings, key_for_sealing(layout))
 
 
-def add_device(
-    layout: Layout, node: NodeSettings, options: Options, report: Report, *, reach: Reach = NETWORK
-) -> Json:
-    """
-    All of `tsadmin add`: gives `{name, check, settings, lines}`.  Blocking.
-    """
-    settings = propose(options)
-    refuse_taken(layout, settings.name)
-    refuse_conflicts(layout, settings)
-    refuse_loops(settings, listeners_of(node.listen))
-    refuse_unknown_names(layout, node, settings, reach=reach)
-    check = check_device(layout, node, settings, report, reach=reach)
-    settings = settle(settings, options, check)
-    notes = relay_notes(layout, None, settings)
-    store_device(layout, settings)
-    return added(node, settings, check, notes)
-
-
 def added(
     node: NodeSettings, settings: DeviceSettings, check: CheckReport, notes: Sequence[str] = ()
 ) -> Json:
@@ -409,35 +390,6 @@ def added(
         "lines": setup_lines(settings, node),
         "notes": list(notes),
     }
-
-
-def reconfigure_device(
-    layout: Layout,
-    node: NodeSettings,
-    name: str,
-    options: Options,
-    report: Report,
-    *,
-    reach: Reach = NETWORK,
-) -> Json:
-    """
-    All of `tsadmin configure`: gives `{name, check, settings, changed}`.  Blocking.
-
-    Lists and device are asked only where a setting that concerns them has changed.
-    """
-    present = stored_device(layout, name)
-    settings = propose(options, present)
-    refuse_conflicts(layout, settings)
-    refuse_loops(settings, listeners_of(node.listen))
-    refuse_unknown_names(layout, node, settings, present, reach=reach)
-    check = None
-    if needs_check(present, settings) or asks_for_size(options):
-        check = check_device(layout, node, settings, report, reach=reach)
-        if asks_for_size(options):
-            settings = settle(settings, options, check)
-    notes = relay_notes(layout, present, settings)
-    change_device(layout, present, settings)
-    return changed(present, settings, check, notes)
 
 
 def changed(
@@ -495,6 +447,15 @@ def changed_settings(present: DeviceSettings, settings: DeviceSettings) -> list[
         for one in attrs.fields(DeviceSettings)
         if getattr(present, one.name) != getattr(settings, one.name)
     ]
+
+
+def changes(present: DeviceSettings, settings: DeviceSettings) -> Json:
+    """Each setting in which the two differ, as `{old, new}`, secrets masked: for the audit."""
+    before, now = settings_view(present), settings_view(settings)
+    return {
+        name: {"old": before[name], "new": now[name]}
+        for name in changed_settings(present, settings)
+    }
 
 
 _CHECKED = frozenset(

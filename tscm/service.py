@@ -6,16 +6,23 @@ keeps lines: a firewall, a SIEM or a log service that lets a stop wait costs no 
 """
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from typing import Any, ClassVar, Self
 
 from attrs import define, evolve, field
 from twisted.application.service import Service
-from twisted.internet.defer import Deferred, DeferredList, DeferredSemaphore, maybeDeferred
+from twisted.internet.defer import (
+    Deferred,
+    DeferredList,
+    DeferredLock,
+    DeferredSemaphore,
+    maybeDeferred,
+)
 from twisted.internet.defer import TimeoutError as DeferredTimeout
 from twisted.logger import Logger
 
+from tscm import health
 from tscm.bookkeeping import Bookkeeper
 from tscm.clock import wall_seconds
 from tscm.control import ControlService
@@ -34,7 +41,11 @@ from tscm.forward.resolve import Resolver
 from tscm.intake.senders import SenderTable
 from tscm.intake.service import IntakeService
 from tscm.intake.systemd import Activation, SystemdService, environment
-from tscm.operations import NodeOperations
+from tscm.operations.audit import AuditEntry
+from tscm.operations.calls import Calls
+from tscm.operations.jobs import Jobs
+from tscm.operations.node import Manager, Node, balanced, parts
+from tscm.peer import user_numbers
 from tscm.policy.rank import Hits
 from tscm.portal.log_service import LogService
 from tscm.portal.policy_service import PolicyService
@@ -49,6 +60,7 @@ from tscm.settings.node import NodeSettings
 from tscm.settings.owner import become_owner, left_to_owner
 from tscm.settings_watch import WATCH_SECONDS, SettingsWatch
 from tscm.spool.service import SpoolService
+from tscm.store.audits import DAY_SECONDS, Audits
 from tscm.store.database import Store
 from tscm.store.policies import Policies
 from tscm.threads import Threads
@@ -58,6 +70,7 @@ from tscm.update.ways import ordinary_ways, resolve
 from tscm.watch import WatchService
 
 REOPEN_SECONDS = 5.0
+AUDIT_EXPIRY_SECONDS = 3600.0
 STOP_SECONDS = 20.0
 """For each step of a stop."""
 STOP_WHOLE_SECONDS = 60.0
@@ -95,6 +108,9 @@ class NodeService(Service):
     upload_slots: DeferredSemaphore = field(init=False)
     resolver: Resolver = field(init=False)
     """Looks up the names of forwarding targets: shared, so that no dead one holds all threads."""
+    parts: Node = field(init=False)
+    """What operations act on."""
+    calls: Calls = field(init=False)
     bookkeeper: Bookkeeper = field(init=False)
     control: ControlService = field(init=False)
     watch: WatchService = field(init=False)
@@ -107,6 +123,7 @@ class NodeService(Service):
     _watch: PeriodicService = field(init=False)
     lags: ReaderLags = field(init=False)
     _lag_looks: PeriodicService = field(init=False)
+    _audit_expiry: PeriodicService = field(init=False)
     _reopening: PeriodicService = field(init=False)
     """Runs only where the database could not be used at the start."""
     _stop_by: float | None = field(default=None, init=False)
@@ -147,7 +164,6 @@ class NodeService(Service):
         )
         self.upload_slots = DeferredSemaphore(node.upload.parallel)
         self.resolver = Resolver(reactor, self.quick)
-        operations = NodeOperations(self)
         self.bookkeeper = Bookkeeper(
             reactor,
             self.quick,
@@ -156,18 +172,28 @@ class NodeService(Service):
             self.senders.strangers.counts,
             self.spool.stored_lines,
             self.spool.lost_lines,
-            operations.balance,
+            lambda: balanced(parts(self.parts)),
         )
-        self.control = ControlService(reactor, self.layout, operations)
+        self.lags = ReaderLags(reactor, lambda: list(self.rooms), self.spool.positions)
         self.portal = self._portal()
-        self.watch = WatchService(reactor, node.listen, operations.watched, operations.wrong)
+        self.watch = WatchService(
+            reactor,
+            node.listen,
+            lambda: health.figures(self.parts),
+            lambda: health.wrong(self.parts),
+        )
+        self.parts = self._parts()
+        self.calls = Calls(self.parts, self._audited)
+        self.control = ControlService(reactor, self.layout, self.calls, self._delegates)
         self.files = SettingsWatch(self)
         self._watch = PeriodicService(
             reactor, WATCH_SECONDS, self.files.look, "watch over the settings", WATCH_SECONDS
         )
-        self.lags = ReaderLags(reactor, lambda: list(self.rooms), self.spool.positions)
         self._lag_looks = PeriodicService(
             reactor, LOOK_SECONDS, self.lags.look, "look at the ends of the logs", LOOK_SECONDS
+        )
+        self._audit_expiry = PeriodicService(
+            reactor, AUDIT_EXPIRY_SECONDS, self._expire_audit, "expiry of the audit", REOPEN_SECONDS
         )
         self._reopening = PeriodicService(
             reactor, REOPEN_SECONDS, self._open_store_again, "look at the database", REOPEN_SECONDS
@@ -177,6 +203,65 @@ class NodeService(Service):
     def from_files(cls, layout: Layout, reactor: Any) -> Self:
         """Read the node's settings and wire the rooms.  Raises `TscmError`."""
         return cls(layout, reactor, read_node(layout))
+
+    def _parts(self) -> Node:
+        """The parts as values for operations.  Figures and settings are read when they are asked for."""
+        writing = DeferredLock()
+
+        def write(call: Callable[..., Any], *args: Any) -> Deferred[Any]:
+            self.hold_policies()
+            # In a thread, for the disk may be slow and all devices are compared.
+            return writing.run(self.quick.run, call, *args)
+
+        return Node(
+            layout=self.layout,
+            settings=lambda: self.node,
+            clock=self.reactor,
+            quick=self.quick,
+            slow=self.slow,
+            write=write,
+            apply=lambda _, settings: self.put_in_force(settings),
+            retire=self.take_out_of_force,
+            hold=self.hold_policies,
+            jobs=Jobs(self.reactor),
+            store=self.store,
+            updates=self.updates,
+            manager=Manager(
+                started_at=lambda: self.started_at,
+                devices=self.rooms,
+                faults=self.faults,
+                intake=self.intake,
+                spool=self.spool,
+                senders=self.senders,
+                events=self.events,
+                bookkeeper=self.bookkeeper,
+                lags=self.lags,
+                metrics_addresses=self.watch.addresses,
+                services_addresses=lambda: {
+                    type(one).__name__: one.addresses() for one in self.portal
+                },
+                kept_uploads=lambda: (
+                    None if self.log_service is None else self.log_service.figures()
+                ),
+            ),
+        )
+
+    def _audited(self, entry: AuditEntry) -> None:
+        """Into the manager's log, and into the database where it can be used."""
+        self._log.info("audit: {line}", line=entry.line())
+        if self.store.fault is None:
+            try:
+                Audits(self.store).keep(entry.as_json())
+            except TscmError as error:
+                self._log.error("the audit was not stored: {error}", error=str(error))
+
+    async def _expire_audit(self) -> None:
+        if self.store.fault is None:
+            oldest = wall_seconds(self.reactor) - self.node.control.audit_days * DAY_SECONDS
+            Audits(self.store).expire(oldest)
+
+    def _delegates(self) -> Collection[int]:
+        return user_numbers(self.node.control.delegates)
 
     def _hits_of(self, name: str) -> Hits:
         return recent_hits(self.layout.database, name, wall_seconds(self.reactor))
@@ -251,6 +336,7 @@ class NodeService(Service):
         self.control.startService()
         self.watch.startService()
         self._watch.startService()
+        self._audit_expiry.startService()
         self.systemd.startService()
         self._log.info(
             "tscm works on {root} with {count} devices",
@@ -318,6 +404,7 @@ class NodeService(Service):
         steps: list[tuple[str, Callable[[], Any]]] = [
             ("settings watch", self._watch.stopService),
             ("look at the database", self._reopening.stopService),
+            ("expiry of the audit", self._audit_expiry.stopService),
             ("look at the ends of the logs", self._lag_looks.stopService),
             ("control interface", self.control.stopService),
             ("metrics", self.watch.stopService),

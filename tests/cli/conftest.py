@@ -15,7 +15,7 @@ import pexpect
 import pytest
 from attrs import frozen
 
-from tscm.cli import direct, main
+from tscm.cli import main, standalone
 
 if TYPE_CHECKING:
     from tests.cli.tsadmin_with_fakes import REACH
@@ -71,7 +71,8 @@ def environment() -> dict[str, str]:
 @pytest.fixture
 def tsadmin(root: Path, monkeypatch: pytest.MonkeyPatch) -> Tsadmin:
     """`tsadmin` in this process, with lists and firewall made up."""
-    monkeypatch.setattr(direct, "DirectBackend", partial(direct.DirectBackend, reach=REACH))
+    made = partial(standalone.StandaloneBackend, reach=REACH)
+    monkeypatch.setattr(standalone, "StandaloneBackend", made)
 
     def run(*words: str, stdin: str = "") -> Ended:
         out, err = (io.TextIOWrapper(io.BytesIO(), "utf-8") for _ in range(2))
@@ -140,7 +141,7 @@ def stored(root: Path) -> Callable[[], list[str]]:
     return lambda: sorted(
         str(path.relative_to(root))
         for path in root.rglob("*")
-        if path.is_file() and path.name not in {"tscm.toml", "lock", "policy.lock"}
+        if path.is_file() and path.name not in {"tscm.toml", "lock", "policy.lock", "tscm.db"}
     )
 
 

@@ -8,16 +8,25 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from twisted.internet import reactor
-from twisted.internet.defer import Deferred
-from twisted.internet.threads import deferToThread
 
 from tscm import devices
+from tscm.cli.standalone import node_on_files
 from tscm.control import ControlService
-from tscm.model import Json, Progress, Report
-from tscm.risks import Consent, Risk, RiskFound
-from tscm.settings.files import read_device, read_node
+from tscm.model import Json, Progress
+from tscm.operations.arguments import ChangedDevice
+from tscm.operations.call import Call
+from tscm.operations.calls import Calls
+from tscm.operations.handlers.policies import consent_of
+from tscm.operations.node import Node
+from tscm.operations.operation import Operation
+from tscm.operations.registry import handler_of
+from tscm.operations.table import CHANGE
+from tscm.risks import Risk, RiskFound
+from tscm.settings.files import read_device
 from tscm.settings.layout import Layout
 from tscm.settings.lock import RootLock
+from tscm.store.database import Store
+from tscm.threads import Threads
 from tscm.update.outcome import ListFigures, UpdateFailed, UpdateOutcome
 
 if TYPE_CHECKING:
@@ -70,148 +79,158 @@ RISKS = (
     RiskFound(risk=Risk.CERTIFICATE, sentence="another certificate", value="ab" * 32),
     RiskFound(risk=Risk.OWNER, sentence="another manager's groups"),
 )
+GENERATION = {
+    "number": 3,
+    "applied_at": 1700000000.0,
+    "note": "",
+    "block_entries": 12000,
+    "allow_entries": 200,
+    "block_serial": 5,
+    "allow_serial": None,
+}
+HISTORY = {
+    "generations": [GENERATION],
+    "updates": [{"result": "failed", "error": "no TCP", "started_at": 1.0, "finished_at": 3.5}],
+}
 
 
-class Operations:
-    def __init__(self, layout: Layout) -> None:
-        self.layout = layout
-        self.node = read_node(layout)
+def view(node: Node, args: Any, call: Call) -> Json:
+    settings = read_device(node.layout, args.name, None)
+    return {"settings": devices.settings_view(settings), "state": STATE}
 
-    def status(self) -> Json:
-        return {"pid": 1}
 
-    def versions(self) -> list[Json]:
-        return [{"module": name, "version": "0.1.0"} for name in ("TSCM-Core", "ts-asarest")]
-
-    def device_rows(self) -> list[Json]:
-        return devices.device_rows(self.layout)
-
-    def device_view(self, name: str) -> Json:
-        settings = read_device(self.layout, name, None)
-        return {"settings": devices.settings_view(settings), "state": STATE}
-
-    async def add_device(self, table: Json, report: Report) -> Json:
-        return await self._aside(devices.add_device, table, report, reach=REACH)
-
-    async def change_device(self, name: str, table: Json, report: Report) -> Json:
-        return await self._aside(devices.reconfigure_device, name, table, report, reach=REACH)
-
-    async def remove_device(self, name: str) -> Json:
-        return devices.forget_device(self.layout, self.node, name)
-
-    async def update_device(self, name: str, report: Report, *, consent: Consent) -> Json:
-        for number in range(1, 4):
-            report(Progress(phase="push", text="requests", done=number, total=3))
-        if name == "other":
-            raise UpdateFailed(
-                UpdateOutcome(
-                    device=name,
-                    started_at=1.0,
-                    error="device other: no TCP",
-                    block=ListFigures(name="b", left_out=1, causes={"private": 1}),
-                    findings=("b: 10.0.0.0/8 left out: private",),
-                )
+async def update(node: Node, args: Any, call: Call) -> Json:
+    for number in range(1, 4):
+        call.report(Progress(phase="push", text="requests", done=number, total=3))
+    if args.name == "other":
+        raise UpdateFailed(
+            UpdateOutcome(
+                device=args.name,
+                started_at=1.0,
+                error="device other: no TCP",
+                block=ListFigures(name="b", left_out=1, causes={"private": 1}),
+                findings=("b: 10.0.0.0/8 left out: private",),
             )
-        return {**OUTCOME, "accepted": list(consent.words)}
+        )
+    return {**OUTCOME, "accepted": list(consent_of(args).words)}
 
-    async def plan_device(
-        self, name: str, report: Report, *, consent: Consent, survey: bool
-    ) -> Json:
-        risks = [one.as_json() for one in RISKS]
-        if survey and name == "risky" and not consent.accepts(RISKS[0]):
-            raise UpdateFailed(
-                UpdateOutcome(device=name, started_at=1.0, error="another one", risks=RISKS[:1])
-            )
-        if survey:
-            return {**OUTCOME, "risks": risks if name == "risky" else []}
-        raise RuntimeError("a fault of the program")
 
-    async def upload_logs(self, name: str, report: Report) -> Json:
-        return {"sentence": "nothing to send"}
+async def plan(node: Node, args: Any, call: Call) -> Json:
+    risks = [one.as_json() for one in RISKS]
+    if args.force and args.name == "risky" and not consent_of(args).accepts(RISKS[0]):
+        raise UpdateFailed(
+            UpdateOutcome(device=args.name, started_at=1.0, error="another one", risks=RISKS[:1])
+        )
+    if args.force:
+        return {**OUTCOME, "risks": risks if args.name == "risky" else []}
+    raise RuntimeError("a fault of the program")
 
-    async def report(self, name: str, options: Json) -> Json:
-        return {"name": name, "options": options}
 
-    async def rebuild_events(self, name: str, report: Report) -> Json:
-        return {"name": name}
+async def why(node: Node, args: Any, call: Call) -> Json:
+    return {
+        "verdict": f"blocked {args.address}",
+        "sentences": ["block list: in force"],
+        "seen": SEEN,
+    }
 
-    def policy_history(self, name: str) -> Json:
-        generation = {
-            "number": 3,
-            "applied_at": 1700000000.0,
-            "note": "",
-            "block_entries": 12000,
-            "allow_entries": 200,
-            "block_serial": 5,
-            "allow_serial": None,
-        }
-        update = {"result": "failed", "error": "no TCP", "started_at": 1.0, "finished_at": 3.5}
-        return {"generations": [generation], "updates": [update]}
 
-    async def policy(self, name: str, question: str, body: Json, report: Report) -> Json:
-        if question == "why":
-            return {
-                "verdict": f"blocked {body['address']}",
-                "sentences": ["block list: in force"],
-                "seen": SEEN,
+async def dropped(node: Node, args: Any, call: Call) -> Json:
+    left = {"count": 2, "entries": [{"entry": "\x1b]0;x", "cause": "no [bold]CIDR"}]}
+    found = {"count": 3, "entries": ["192.0.2.0/24"], "left_out": left}
+    return {"block": found, "allow": {"count": 0, "entries": []}}
+
+
+async def diff(node: Node, args: Any, call: Call) -> Json:
+    kind = {
+        "added": {"count": 1, "entries": ["192.0.2.1/32"]},
+        "removed": {"count": 0, "entries": []},
+    }
+    return {"from": {"number": args.older}, "to": {"number": 3}, "block": kind, "allow": kind}
+
+
+async def purge(node: Node, args: Any, call: Call) -> Json:
+    lines = ["access-list x extended deny ip object-group G any log"]
+    obstacle = {"group": "G", "cause": "it is being used", "lines": lines}
+    found = [] if args.name == "other" else [obstacle]
+    return {
+        "complete": not found,
+        "deleted": ["C", "P"],
+        "obstacles": found,
+        "sentence": "2 groups were taken off",
+    }
+
+
+async def resume(node: Node, args: Any, call: Call) -> Json:
+    asked = ChangedDevice(name=args.name, settings={"policy_updates": True})
+    found: Json = await handler_of(CHANGE)(node, asked, call)
+    return found
+
+
+def findings(args: Any) -> Json:
+    name = getattr(args, "name", None)
+    sentence = "\x1b[31mred\u202e [bold]" if name else "all is well"
+    return {
+        "findings": [
+            {
+                "link": "logging host",
+                "verdict": "broken" if name == "other" else "doubtful",
+                "sentence": sentence,
+                "remedy": sentence,
             }
-        if question == "dropped":
-            left = {"count": 2, "entries": [{"entry": "\x1b]0;x", "cause": "no [bold]CIDR"}]}
-            found = {"count": 3, "entries": ["192.0.2.0/24"], "left_out": left}
-            return {"block": found, "allow": {"count": 0, "entries": []}}
-        if question == "diff":
-            kind = {
-                "added": {"count": 1, "entries": ["192.0.2.1/32"]},
-                "removed": {"count": 0, "entries": []},
-            }
-            return {
-                "from": {"number": body["older"]},
-                "to": {"number": 3},
-                "block": kind,
-                "allow": kind,
-            }
-        if question == "rollback":
-            return OUTCOME
-        return await self.change_device(name, {"policy_updates": question == "resume"}, report)
+        ]
+    }
 
-    async def purge_device(self, name: str, report: Report, *, consent: Consent) -> Json:
-        lines = ["access-list x extended deny ip object-group G any log"]
-        obstacle = {"group": "G", "cause": "it is being used", "lines": lines}
-        found = [] if name == "other" else [obstacle]
-        return {
-            "complete": not found,
-            "deleted": ["C", "P"],
-            "obstacles": found,
-            "sentence": "2 groups were taken off",
-        }
 
-    async def doctor(self, name: str | None, report: Report) -> Json:
-        sentence = "\x1b[31mred\u202e [bold]" if name else "all is well"
-        return {
-            "findings": [
-                {
-                    "link": "logging host",
-                    "verdict": "broken" if name == "other" else "doubtful",
-                    "sentence": sentence,
-                    "remedy": sentence,
-                }
-            ]
-        }
+def ledger(node: Node, args: Any, call: Call) -> Json:
+    reader = {"sent": 5, "not_selected": 0, "expired": 0, "waiting": 4, "difference": 1}
+    rows = {"tstest": {"stored": 10, "refused": 0, "readers": {"forward": reader}}}
+    return {"devices": rows, "balanced": args.device is None}
 
-    def ledger(self, device: str | None) -> Json:
-        reader = {"sent": 5, "not_selected": 0, "expired": 0, "waiting": 4, "difference": 1}
-        rows = {"tstest": {"stored": 10, "refused": 0, "readers": {"forward": reader}}}
-        return {"devices": rows, "balanced": device is None}
 
-    def senders(self) -> list[Json]:
-        return [{"address": "192.0.2.99", "lines": 3, "sample": "\x1b]0;x\x07[red]hi"}]
+def answers(answer: Any) -> Any:
+    """A handler that answers with what stands here, or with what *answer* makes of its arguments."""
 
-    async def adopt_sender(self, address: str, name: str) -> Json:
-        sources = [*read_device(self.layout, name, None).syslog_sources, address]
-        return await self.change_device(name, {"syslog_sources": sources}, lambda _: None)
+    def at_once(node: Node, args: Any, call: Call) -> Any:
+        return answer(args) if callable(answer) else answer
 
-    def _aside(self, call: Any, *words: Any, **named: Any) -> "Deferred[Json]":
-        return deferToThread(call, self.layout, self.node, *words, **named)
+    async def long(node: Node, args: Any, call: Call) -> Any:
+        return at_once(node, args, call)
+
+    return at_once, long
+
+
+HANDLERS: dict[str, Any] = {
+    "view": view,
+    "update": update,
+    "plan": plan,
+    "why": why,
+    "dropped": dropped,
+    "diff": diff,
+    "purge": purge,
+    "ledger": ledger,
+    "status": answers({"pid": 1})[0],
+    "history": answers(HISTORY)[0],
+    "senders": answers([{"address": "192.0.2.99", "lines": 3, "sample": "\x1b]0;x\x07[red]hi"}])[0],
+    "doctor": answers(findings)[1],
+    "doctor_device": answers(findings)[1],
+    "logs": answers({"sentence": "nothing to send"})[1],
+    "report": answers(lambda args: {"name": args.name, "options": args.options})[1],
+    "rebuild_events": answers(lambda args: {"name": args.name})[1],
+    "rollback": answers(OUTCOME)[1],
+    "resume": resume,
+}
+
+
+class FakeCalls(Calls):
+    """What needs a manager is made up here."""
+
+    def _refuse_without_manager(self, operation: Operation[Any, Any]) -> None:
+        pass
+
+
+def handler(operation: Operation[Any, Any]) -> Any:
+    """What is made up here, or the house's own."""
+    return HANDLERS.get(operation.name) or handler_of(operation)
 
 
 def main(root: str) -> None:
@@ -219,9 +238,13 @@ def main(root: str) -> None:
     locks = [RootLock(one, "the manager") for one in (layout.lock, layout.policy_lock)]
     for lock in locks:
         lock.acquire()
-    service = ControlService(
-        reactor, layout, cast(Any, Operations(layout))
-    )  # what is not asked here is not there
+    threads = Threads(cast(Any, reactor), 2, "fakes")
+    threads.startService()
+    node = node_on_files(
+        layout, Store(layout.database), clock=reactor, blocking=threads, reach=REACH
+    )
+    # A manager's parts are asked for by what is made up here alone.
+    service = ControlService(reactor, layout, FakeCalls(node, handlers=handler))
     service.privilegedStartService()
     service.startService()
     print("ready", flush=True)

@@ -33,7 +33,7 @@ def test_what_a_change_takes_away_is_told(table: Json, words: list[str]) -> None
 
 
 class Backend:
-    def history(self, name: str) -> Json:
+    def call(self, _operation: object, _args: object) -> Json:
         return {"generations": [IN_FORCE, {}]}
 
 

@@ -30,7 +30,7 @@ def test_the_first_block_is_what_was_there_even_if_that_is_nothing(tmp_path: Pat
 
 
 class Backend:
-    def view(self, _name: str) -> dict[str, object]:
+    def call(self, _operation: object, _args: object) -> dict[str, object]:
         return {"settings": {"block_list": "b.example", "allow_list": "a.example"}}
 
 

@@ -9,7 +9,7 @@ import sys
 from functools import partial
 from typing import Any, cast
 
-from tscm.cli import direct, main
+from tscm.cli import main, standalone
 from tscm.devices import Reach
 from tscm.errors import DeviceFault, ListUnavailable
 from tscm.model import AsaDriver, Identity
@@ -46,8 +46,8 @@ REACH = Reach(count_entries=count_entries, connect=connect)
 
 
 def install() -> Any:
-    made = partial(direct.DirectBackend, reach=REACH)
-    direct.DirectBackend = made  # type: ignore[assignment, misc]
+    made = partial(standalone.StandaloneBackend, reach=REACH)
+    standalone.StandaloneBackend = made  # type: ignore[assignment, misc]
     return made
 
 

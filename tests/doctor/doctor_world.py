@@ -16,11 +16,20 @@ from tscm.demo.proxy import ConnectProxy
 from tscm.demo.siem import Siem
 from tscm.doctor import alone
 from tscm.model import Json, Progress
-from tscm.operations import NodeOperations
+from tscm.operations.arguments import (
+    Asked,
+    ChangedDevice,
+    Device,
+    NewDevice,
+    Nothing,
+    Push,
+)
+from tscm.operations.call import Actor
+from tscm.operations.operation import Operation
+from tscm.operations.table import ADD, CHANGE, DOCTOR, DOCTOR_DEVICE, REPORT, UPDATE, VIEW
 from tscm.portal.entries import PortalEntry, add_entry, list_file
 from tscm.portal.log_service import LogService
 from tscm.portal.policy_service import PolicyService
-from tscm.risks import NOTHING
 from tscm.service import NodeService
 from tscm.settings.layout import Layout
 from tscm.settings.values import HostPort
@@ -108,9 +117,14 @@ class World:
         texts = "".join(f"{one}\n" for one in entries)
         list_file(self.folder / "portal", "block.example").write_text(texts)
 
-    @property
-    def operations(self) -> NodeOperations:
-        return NodeOperations(self.node)
+    async def ask(self, operation: Operation[Any, Any], args: Any) -> Any:
+        """As the control interface asks."""
+        _, work = self.node.calls.start(operation, args, Actor(name="tester"))
+        return await work
+
+    async def change(self, **settings: Any) -> None:
+        """As `tsadmin configure`."""
+        await self.ask(CHANGE, ChangedDevice(name="fw", settings=settings))
 
     @property
     def syslog_port(self) -> int:
@@ -140,11 +154,11 @@ class World:
             "upload_key": self.entry.device_key.reveal() if self.entry.device_key else None,
             **changes,
         }
-        await self.operations.add_device(table, quiet)
+        await self.ask(ADD, NewDevice(settings=table))
 
     async def push(self) -> None:
         """The groups, and the access-lists that `add` prints."""
-        await self.operations.update_device("fw", quiet, consent=NOTHING)
+        await self.ask(UPDATE, Push(name="fw"))
         self.type(
             *access_list_lines("X-Block", "X-Allow"),
             "access-list global_access extended permit ip any any",
@@ -156,8 +170,10 @@ class World:
         packet = Packet(source="10.0.0.7", destination=LISTED, interface="inside")
         self.asa.passage.send([packet])
         for _ in range(200):
-            figures = self.operations.device_view("fw")["state"]
-            asked = await self.operations.report("fw", {})
+            figures = self.node.calls.answer_at_once(VIEW, Device(name="fw"), Actor(name="tester"))[
+                "state"
+            ]
+            asked = await self.ask(REPORT, Asked(name="fw"))
             if figures["log"]["last_received_at"] is not None and asked["hits"]:
                 return
             await deferLater(reactor, 0.05, lambda: None)
@@ -184,7 +200,9 @@ class World:
 
     async def doctor(self, name: str | None = "fw") -> dict[str, Json]:
         """Findings by link."""
-        found = await self.operations.doctor(name, quiet)
+        if name is None:
+            return by_link(await self.ask(DOCTOR, Nothing()))
+        found = await self.ask(DOCTOR_DEVICE, Device(name=name))
         return by_link(found)
 
     async def doctor_alone(self, name: str | None = "fw") -> dict[str, Json]:

@@ -146,7 +146,7 @@ async def siem_away(world: World) -> None:
 
 
 async def proxy_wrong_password(world: World) -> None:
-    await world.operations.change_device("fw", {"log_proxy_password": "x"}, quiet)
+    await world.change(log_proxy_password="x")
 
 
 async def proxy_away(world: World) -> None:
@@ -158,7 +158,7 @@ async def log_service_away(world: World) -> None:
 
 
 async def wrong_upload_key(world: World) -> None:
-    await world.operations.change_device("fw", {"upload_key": "x"}, quiet)
+    await world.change(upload_key="x")
 
 
 async def loses_groups_in_reloads(world: World) -> None:

@@ -111,7 +111,6 @@ ROUTES = [
     ("POST", "/v1/devices/fw/policy/dropped"),
     ("POST", "/v1/devices/fw/policy/diff"),
     ("POST", "/v1/devices/fw/policy/rollback"),
-    ("POST", "/v1/devices/fw/policy/nonsense"),
     ("POST", "/v1/devices/fw/report"),
     ("POST", "/v1/senders/192.0.2.1/adopt"),
 ]

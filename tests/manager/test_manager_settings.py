@@ -15,7 +15,9 @@ from tests.manager.manager_process import Manager
 from tscm.devices import stored_device
 from tscm.errors import DeviceChanged
 from tscm.forward.target import READER
-from tscm.operations import NodeOperations
+from tscm.operations.arguments import ChangedDevice, Device
+from tscm.operations.call import Actor
+from tscm.operations.table import CHANGE, REMOVE
 from tscm.service import NodeService
 from tscm.settings_watch import GONE_LOOKS
 
@@ -38,6 +40,11 @@ class Node:
     async def look(self, times: int = 1) -> None:
         for _ in range(times):
             await self.service.files.look()
+
+    async def ask(self, operation: Any, args: Any) -> Any:
+        """As the control interface asks."""
+        _, work = self.service.calls.start(operation, args, Actor(name="tester"))
+        return await work
 
     def owner(self, address: str) -> str | None:
         return self.service.senders.device_of(address)
@@ -152,17 +159,16 @@ async def test_a_lost_key_costs_the_upload_no_position(node: Node) -> None:
 async def test_what_is_edited_while_a_change_is_asked_for_is_not_overwritten(node: Node) -> None:
     node.files.write_device("fw")
     node.start()
-    operations = NodeOperations(node.service)
-    change = {"log_rotate_size": 500}
-    changing = Deferred.fromCoroutine(operations.change_device("fw", change, lambda _: None))
+    change = ChangedDevice(name="fw", settings={"log_rotate_size": 500})
+    changing = Deferred.fromCoroutine(node.ask(CHANGE, change))
     node.files.write_device("fw", allow_list="other.example")
     with pytest.raises(DeviceChanged, match="changed by somebody else"):
         await changing
     assert stored_device(node.files.layout, "fw").allow_list == "other.example"
-    done = await operations.change_device("fw", change, lambda _: None)
+    done = await node.ask(CHANGE, change)
     assert done["changed"] == ["log_rotate_size"]
     assert node.service.rooms["fw"].settings.allow_list == "other.example"
-    gone = await operations.remove_device("fw")
+    gone = await node.ask(REMOVE, Device(name="fw"))
     assert gone["name"] == "fw"
     assert node.service.rooms == {}
 

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from tscm.cli import say
-from tscm.cli.backend import Backend, ManagerSaid
+from tscm.cli.backend import Backend
 from tscm.cli.options import TYPES, check_type, given_options, setting_options
 from tscm.cli.passwords import take_secrets
 from tscm.cli.progress import shown_progress
@@ -19,6 +19,8 @@ from tscm.cli.session import Session
 from tscm.devices import refuse_without_servers
 from tscm.errors import ControlUnavailable, DeviceExists, Fault, SettingsFaulty, TscmError
 from tscm.model import Json
+from tscm.operations.arguments import NewDevice, Nothing
+from tscm.operations.table import ADD, DEVICES
 from tscm.plural import many
 from tscm.printable import visible
 from tscm.settings import values
@@ -95,7 +97,7 @@ def command(
     while True:
         try:
             with shown_progress(aside=json_output) as report:
-                result = backend.add(table, report)
+                result = backend.call(ADD, NewDevice(settings=table), report)
         except TscmError as error:
             if not (dialogue and mendable(error)):
                 raise
@@ -103,7 +105,7 @@ def command(
             if not confirmed(
                 "Correct the answers and try again? (y or n) [default y] ", default=True
             ):
-                return _status(error)
+                return error.exit_status
             table = ask_again(table, advanced=advanced)
         else:
             break
@@ -116,11 +118,7 @@ def command(
 
 def mendable(error: TscmError) -> bool:
     """Could other answers help?  Not where the manager, its key or its lock is what is wrong."""
-    return _status(error) in {1, 2} and not isinstance(error, ControlUnavailable)
-
-
-def _status(error: TscmError) -> int:
-    return error.status if isinstance(error, ManagerSaid) else error.exit_status
+    return error.exit_status in {1, 2} and not isinstance(error, ControlUnavailable)
 
 
 def refuse_name(backend: Backend, name: str) -> None:
@@ -138,7 +136,7 @@ def refuse_name(backend: Backend, name: str) -> None:
 
 def taken_names(backend: Backend) -> set[str]:
     """Nicknames that there are."""
-    return {str(row["name"]) for row in backend.rows()}
+    return {str(row["name"]) for row in backend.call(DEVICES, Nothing())}
 
 
 def asked(

@@ -1,34 +1,26 @@
 """
-Who carries a command out: the running manager, or this process on the stored settings.
+Who carries a command out: the running manager, or this process on the stored files.
 """
 
 import socket
-from typing import Protocol
+from collections.abc import Callable
+from typing import Any, Protocol, TypeVar
 
 from tscm.errors import ControlUnavailable, TscmError
 from tscm.model import Json, Report
-from tscm.risks import Consent
+from tscm.operations.call import quiet
+from tscm.operations.operation import Operation
 from tscm.settings.layout import Layout
 
+Args = TypeVar("Args")
+Answer = TypeVar("Answer")
+Told = Callable[[Json], None]
+"""Takes a job as JSON when its state changes."""
 _CONNECT_SECONDS = 5.0
 
 
-class ManagerDown(TscmError):
-    """
-    What was asked for is done by the manager alone, and no manager runs on this root.
-    """
-
-    exit_status = 6
-
-    def __init__(self, what: str) -> None:
-        self.what = what
-        super().__init__(what)
-
-    def __str__(self) -> str:
-        return (
-            f"{self.what} needs the manager, and it is not running on this root; "
-            f"start it with `twistd -n tscm` or `systemctl start tscm`"
-        )
+def silent(_: Json) -> None:
+    """States of a job that nobody reads."""
 
 
 class ManagerSaid(TscmError):
@@ -38,7 +30,7 @@ class ManagerSaid(TscmError):
 
     def __init__(self, sentence: str, status: int, outcome: Json | None = None) -> None:
         self.sentence = sentence
-        self.status = status
+        self.exit_status = status
         self.outcome = outcome
         super().__init__(sentence, status)
 
@@ -48,81 +40,28 @@ class ManagerSaid(TscmError):
 
 class Backend(Protocol):
     """
-    What `tsadmin` asks for; both ways give the same values and raise the same errors.
+    A way to carry out the operations of the table; both give the same values and raise the same errors.
     """
 
     running: bool
+    """Does a manager carry them out?"""
 
-    def status(self) -> Json:
-        """The manager's process, listeners and intake figures."""
+    def call(
+        self,
+        operation: Operation[Args, Answer],
+        args: Args,
+        report: Report = quiet,
+        told: Told = silent,
+    ) -> Answer:
+        """The answer; *report* takes progress, *told* the job's states.  Raises `TscmError`."""
 
-    def rows(self) -> list[Json]:
-        """A row for each device; one with a damaged file has `fault`, and where not in force no more."""
-
-    def view(self, name: str) -> Json:
-        """`{settings, state}` of one device, secrets masked."""
-
-    def add(self, table: Json, report: Report) -> Json:
-        """Check and store a new device: `{name, check, settings, lines}`."""
-
-    def change(self, name: str, table: Json, report: Report) -> Json:
-        """Check and store changed settings: `{name, check, settings, changed}`."""
-
-    def remove(self, name: str, report: Report) -> Json:
-        """Forget a device: `{name, lines}`."""
-
-    def update(self, name: str, report: Report, *, consent: Consent) -> Json:
-        """Fetch and push now, with the risks that are accepted."""
-
-    def plan(self, name: str, report: Report, *, consent: Consent, survey: bool) -> Json:
-        """What an update would do; with *survey* behind every risk that is not accepted, too."""
-
-    def logs(self, name: str, report: Report) -> Json:
-        """Rotate and upload now."""
-
-    def batches_aside(self, name: str) -> Json:
-        """`{batches}` that the log service refused for good."""
-
-    def aside(self, name: str, what: str, key: str, report: Report) -> Json:
-        """`send` or `drop` one of them, or `all`."""
-
-    def drop_reader(self, name: str, reader: str) -> Json:
-        """Forget a reader that nobody uses any more: `{reader, waiting_lines}`."""
-
-    def ledger(self, name: str | None) -> Json:
-        """The balance of one device or of all."""
-
-    def senders(self) -> list[Json]:
-        """Unknown senders."""
-
-    def adopt(self, address: str, name: str, report: Report) -> Json:
-        """Take an unknown sender in as a source of a device."""
-
-    def purge(self, name: str, report: Report, *, consent: Consent) -> Json:
-        """Take our groups off a device: `{deleted, obstacles, complete, sentence}`."""
-
-    def policy(self, name: str, question: str, table: Json, report: Report) -> Json:
-        """`why`, `dropped`, `diff`, `rollback`, `pause` or `resume` of a device's policy."""
-
-    def rebuild_events(self, name: str, report: Report) -> Json:
-        """Count anew what the log of a device still tells."""
-
-    def report(self, name: str, options: Json, report: Report) -> Json:
-        """What the lists did on a device."""
-
-    def doctor(self, name: str | None, report: Report) -> Json:
-        """`{findings}` about a device's chain; without a name about host and manager."""
-
-    def history(self, name: str) -> Json:
-        """Generations that are kept, and the latest updates."""
-
-    def versions(self) -> list[Json]:
-        """Modules and their versions."""
+    def detach(self, operation: Operation[Args, Any], args: Args) -> Json:
+        """Have the manager do it as a job that nobody waits for; gives the job."""
 
 
 def open_backend(layout: Layout) -> Backend:
     """
-    The manager where one answers on the control socket, else the stored settings.
+    The manager where one answers on the control socket, else the stored files.
 
     Raises `ControlUnavailable` where there is a socket that must not or cannot be used.
     """
@@ -130,9 +69,9 @@ def open_backend(layout: Layout) -> Backend:
         from tscm.cli.client import ManagerBackend
 
         return ManagerBackend(layout.control_socket)
-    from tscm.cli.direct import DirectBackend
+    from tscm.cli.standalone import StandaloneBackend
 
-    return DirectBackend(layout)
+    return StandaloneBackend(layout)
 
 
 def manager_answers(layout: Layout) -> bool:

@@ -1,21 +1,29 @@
 """
 The commands by way of the running manager: HTTP and JSON over its UNIX socket.
+
+On the standard library's HTTP client: a question to a local socket must not wait for TLS libraries.
 """
 
+import http.client
 import json
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
-from urllib.parse import quote, urlencode
+from typing import Any, TypeVar
 
-import httpx
 from attrs import define, field
 
-from tscm.cli.backend import ManagerSaid
+from tscm.cli.backend import ManagerSaid, Told, silent
 from tscm.errors import ControlUnavailable, TscmError
 from tscm.model import Json, Progress, Report
-from tscm.risks import Consent
+from tscm.operations.arguments import JobNumber
+from tscm.operations.call import quiet
+from tscm.operations.operation import Operation, request_of
+from tscm.operations.table import WITHDRAW
+
+Args = TypeVar("Args")
+Answer = TypeVar("Answer")
 
 
 class WaitInterrupted(TscmError):
@@ -25,158 +33,131 @@ class WaitInterrupted(TscmError):
 
     exit_status = 130
 
+    def __init__(self, job: int | None, *, withdrawn: bool) -> None:
+        self.job = job
+        self.withdrawn = withdrawn
+        super().__init__(job, withdrawn)
+
     def __str__(self) -> str:
-        return "interrupted; the manager has begun and goes on with it: `tsadmin show NAME` tells how it ends"
+        if self.withdrawn:
+            return "interrupted; the call had not begun and is withdrawn, nothing was changed"
+        look = "`tsadmin jobs`" if self.job is None else f"`tsadmin jobs {self.job}`"
+        return (
+            f"interrupted; the call has begun and goes on in the manager: {look} shows how it ends"
+        )
 
 
 _CONNECT_SECONDS = 5.0
 _ANSWER_SECONDS = 30.0
 _LONG_SECONDS = 3600.0
 """How long a long call may be silent: a firewall's answer to a large write can take minutes."""
+_LINE_BYTES = 64 << 20
+
+
+class _UnixConnection(http.client.HTTPConnection):
+    """
+    An HTTP connection to a UNIX socket.
+    """
+
+    def __init__(self, path: Path, read_seconds: float) -> None:
+        super().__init__("localhost", timeout=_CONNECT_SECONDS)
+        self._path = path
+        self._read_seconds = read_seconds
+
+    def connect(self) -> None:
+        """Connect to the socket's file instead of a host."""
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(str(self._path))
+        self.sock.settimeout(self._read_seconds)
 
 
 @define(eq=False)
 class ManagerBackend:
     """
-    A `Backend` that asks the manager.  *transport* is another in tests.
+    A `Backend` that asks the manager.
     """
 
     _socket: Path
-    _transport: httpx.BaseTransport | None = None
     running: bool = field(default=True, init=False)
 
-    def rows(self) -> list[Json]:
+    def call(
+        self,
+        operation: Operation[Args, Answer],
+        args: Args,
+        report: Report = quiet,
+        told: Told = silent,
+    ) -> Answer:
         """See `Backend`."""
-        found: list[Json] = self._short("GET", "/v1/devices")
-        return found
+        path, body = request_of(operation, args)
+        answer: Answer
+        if operation.long:
+            answer = self._long(operation.verb, path, report, told, body)
+        else:
+            answer = self._short(operation.verb, path, body)
+        return answer
 
-    def view(self, name: str) -> Json:
+    def detach(self, operation: Operation[Args, Any], args: Args) -> Json:
         """See `Backend`."""
-        return self._object("GET", _device(name))
+        path, body = request_of(operation, args)
+        path += ("&" if "?" in path else "?") + "detach=yes"
+        job: Json = self._long(operation.verb, path, quiet, silent, body)["job"]
+        return job
 
-    def add(self, table: Json, report: Report) -> Json:
-        """See `Backend`."""
-        return self._long("POST", "/v1/devices", report, {"settings": table})
+    def _short(self, verb: str, path: str, body: Json | None) -> Any:
+        with self._asked(verb, path, body, _ANSWER_SECONDS) as answer:
+            with self._faults_told():
+                content = answer.read()
+            return self._checked(answer.status, content)
 
-    def change(self, name: str, table: Json, report: Report) -> Json:
-        """See `Backend`."""
-        return self._long("PUT", _device(name), report, {"settings": table})
-
-    def remove(self, name: str, report: Report) -> Json:
-        """See `Backend`."""
-        return self._long("DELETE", _device(name), report)
-
-    def update(self, name: str, report: Report, *, consent: Consent) -> Json:
-        """See `Backend`."""
-        return self._long(
-            "POST", f"{_device(name)}/update", report, {"accept": list(consent.words)}
-        )
-
-    def plan(self, name: str, report: Report, *, consent: Consent, survey: bool) -> Json:
-        """See `Backend`."""
-        asked = [("accept", word) for word in consent.words] + [("force", "yes")] * survey
-        query = f"?{urlencode(asked)}" if asked else ""
-        return self._long("GET", f"{_device(name)}/plan{query}", report)
-
-    def logs(self, name: str, report: Report) -> Json:
-        """See `Backend`."""
-        return self._long("POST", f"{_device(name)}/logs", report)
-
-    def batches_aside(self, name: str) -> Json:
-        """See `Backend`."""
-        return self._long("GET", f"{_device(name)}/aside", lambda _: None)
-
-    def aside(self, name: str, what: str, key: str, report: Report) -> Json:
-        """See `Backend`."""
-        return self._long("POST", f"{_device(name)}/aside/{what}", report, {"key": key})
-
-    def drop_reader(self, name: str, reader: str) -> Json:
-        """See `Backend`."""
-        path = f"{_device(name)}/readers/{quote(reader, safe='')}"
-        return self._long("DELETE", path, lambda _: None)
-
-    def ledger(self, name: str | None) -> Json:
-        """See `Backend`."""
-        asked = "" if name is None else f"?device={quote(name, safe='')}"
-        return self._object("GET", f"/v1/ledger{asked}")
-
-    def senders(self) -> list[Json]:
-        """See `Backend`."""
-        found: list[Json] = self._short("GET", "/v1/senders")
-        return found
-
-    def adopt(self, address: str, name: str, report: Report) -> Json:
-        """See `Backend`."""
-        path = f"/v1/senders/{quote(address, safe='')}/adopt"
-        return self._long("POST", path, report, {"name": name})
-
-    def purge(self, name: str, report: Report, *, consent: Consent) -> Json:
-        """See `Backend`."""
-        return self._long("POST", f"{_device(name)}/purge", report, {"accept": list(consent.words)})
-
-    def policy(self, name: str, question: str, table: Json, report: Report) -> Json:
-        """See `Backend`."""
-        return self._long("POST", f"{_device(name)}/policy/{question}", report, table)
-
-    def rebuild_events(self, name: str, report: Report) -> Json:
-        """See `Backend`."""
-        return self._long("POST", f"{_device(name)}/events/rebuild", report)
-
-    def report(self, name: str, options: Json, report: Report) -> Json:
-        """See `Backend`."""
-        return self._long("POST", f"{_device(name)}/report", report, options)
-
-    def doctor(self, name: str | None, report: Report) -> Json:
-        """See `Backend`."""
-        path = "/v1" if name is None else _device(name)
-        return self._long("POST", f"{path}/doctor", report)
-
-    def history(self, name: str) -> Json:
-        """See `Backend`."""
-        return self._object("GET", f"{_device(name)}/policy/history")
-
-    def versions(self) -> list[Json]:
-        """See `Backend`."""
-        found: list[Json] = self._short("GET", "/v1/versions")
-        return found
-
-    def status(self) -> Json:
-        """See `Backend`."""
-        return self._object("GET", "/v1/status")
-
-    def _object(self, method: str, path: str) -> Json:
-        found: Json = self._short(method, path)
-        return found
-
-    def _short(self, method: str, path: str) -> Any:
-        with self._client(_ANSWER_SECONDS) as client:
-            answer = client.request(method, path)
-            return self._checked(answer.status_code, answer.content)
-
-    def _long(self, method: str, path: str, report: Report, body: Json | None = None) -> Json:
-        with (
-            self._client(_LONG_SECONDS) as client,
-            client.stream(method, path, json=body) as answer,
-            _told_when_interrupted(),
-        ):
-            if answer.status_code != httpx.codes.OK:
-                self._checked(answer.status_code, answer.read())
-            for text in answer.iter_lines():
-                line = self._json(text.encode()) if text.strip() else {}
-                if "progress" in line:
-                    report(Progress(**line["progress"]))
-                elif "error" in line:
-                    raise _said(line["error"])
-                elif "result" in line:
-                    result: Json = line["result"] or {}
-                    return result
+    def _long(self, verb: str, path: str, report: Report, told: Told, body: Json | None) -> Any:
+        job: Json = {}
+        with self._asked(verb, path, body, _LONG_SECONDS) as answer:
+            try:
+                for line in self._lines(answer):
+                    if "progress" in line:
+                        report(Progress(**line["progress"]))
+                    elif "job" in line:
+                        job = line["job"]
+                        told(job)
+                    elif "error" in line:
+                        raise _said(line["error"])
+                    elif "result" in line:
+                        return line["result"]
+            except KeyboardInterrupt:
+                raise self._interrupted(job) from None
         raise _broken_off(self._socket)
+
+    def _lines(self, answer: http.client.HTTPResponse) -> Iterator[Json]:
+        if answer.status != http.client.OK:
+            with self._faults_told():
+                content = answer.read()
+            self._checked(answer.status, content)
+        while True:
+            with self._faults_told():
+                text = answer.readline(_LINE_BYTES)
+            if not text:
+                return
+            if text.strip():
+                yield self._json(text)
+
+    def _interrupted(self, job: Json) -> WaitInterrupted:
+        """^C ends a call that has not begun; one under way goes on in the manager."""
+        number = job.get("id")
+        withdrawn = False
+        if number is not None and job.get("state") == "queued":
+            try:
+                self.call(WITHDRAW, JobNumber(id=int(number)))
+                withdrawn = True
+            except TscmError:  # it began at this very moment, or the manager is gone
+                pass
+        return WaitInterrupted(number, withdrawn=withdrawn)
 
     def _checked(self, status: int, content: bytes) -> Any:
         found = self._json(content)
         if isinstance(found, dict) and isinstance(found.get("error"), dict):
             raise _said(found["error"])
-        if status != httpx.codes.OK:
+        if status != http.client.OK:
             raise ControlUnavailable(str(self._socket), f"the manager answers with status {status}")
         return found
 
@@ -189,33 +170,33 @@ class ManagerBackend:
             ) from None
 
     @contextmanager
-    def _client(self, read_seconds: float) -> Iterator[httpx.Client]:
-        transport = self._transport or httpx.HTTPTransport(uds=str(self._socket))
-        timeout = httpx.Timeout(_CONNECT_SECONDS, read=read_seconds)
+    def _asked(
+        self, verb: str, path: str, body: Json | None, read_seconds: float
+    ) -> Iterator[http.client.HTTPResponse]:
+        connection = _UnixConnection(self._socket, read_seconds)
+        content = None if body is None else json.dumps(body).encode()
         try:
-            with httpx.Client(
-                transport=transport, base_url="http://manager", timeout=timeout, trust_env=False
-            ) as client:
-                yield client
-        except httpx.TimeoutException:
+            with self._faults_told():
+                connection.request(verb, path, content, {"Content-Type": "application/json"})
+                answer = connection.getresponse()
+            yield answer
+        finally:
+            connection.close()
+
+    @contextmanager
+    def _faults_told(self) -> Iterator[None]:
+        try:
+            yield
+        except TimeoutError:
             raise ControlUnavailable(
                 str(self._socket), "the manager does not answer in time; see its log"
             ) from None
-        except httpx.RemoteProtocolError:  # the manager ended in the midst of its answer
+        except (http.client.HTTPException, BrokenPipeError):  # it ended in the midst of its answer
             raise _broken_off(self._socket) from None
-        except httpx.TransportError as error:
+        except OSError as error:
             raise ControlUnavailable(
                 str(self._socket), f"the connection to the manager broke: {error}"
             ) from None
-
-
-@contextmanager
-def _told_when_interrupted() -> Iterator[None]:
-    """^C ends the wait for the manager, not what it is doing."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        raise WaitInterrupted from None
 
 
 def _broken_off(path: Path) -> ControlUnavailable:
@@ -224,10 +205,6 @@ def _broken_off(path: Path) -> ControlUnavailable:
         "the manager's answer broke off; see whether it runs with `tsadmin show`, and what became "
         "of what was asked for with `tsadmin show NAME`; the same command again does what is left",
     )
-
-
-def _device(name: str) -> str:
-    return f"/v1/devices/{quote(name, safe='')}"
 
 
 def _said(error: Json) -> ManagerSaid:

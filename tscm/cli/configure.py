@@ -19,6 +19,8 @@ from tscm.cli.prompts import ask_settings, confirmed
 from tscm.cli.session import Session
 from tscm.errors import TscmError
 from tscm.model import Json
+from tscm.operations.arguments import ChangedDevice, Device
+from tscm.operations.table import CHANGE, HISTORY, VIEW
 from tscm.plural import many
 
 _ABOUT_FORCE = ("block_list", "allow_list", "max_policy_size")
@@ -70,14 +72,15 @@ def command(
     questions still are).  `none` clears a setting that may be empty.
     """
     backend = session.backend()
-    present = backend.view(name)["settings"]
+    present = backend.call(VIEW, Device(name=name))["settings"]
     given = take_secrets(given_options(parameters))
     answers = ask_settings(given, present, basic=not given, advanced=advanced)
     table = {**given, **answers}
     if not yes:
         _ask_about_force(backend, name, present, table)
     with shown_progress(aside=json_output) as report:
-        result = backend.change(name, table, report)
+        asked = ChangedDevice(name=name, settings=table)
+        result = backend.call(CHANGE, asked, report)
     if json_output:
         say.as_json(result)
     else:
@@ -91,7 +94,7 @@ def _ask_about_force(backend: Backend, name: str, present: Json, table: Json) ->
     if not any(one in table for one in _ABOUT_FORCE):
         return
     try:
-        newest = (backend.history(name).get("generations") or [None])[0]
+        newest = (backend.call(HISTORY, Device(name=name)).get("generations") or [None])[0]
     except TscmError:
         return  # what is in force cannot be told, and no update comes either
     changes = tuple(losses(present, table, newest))

@@ -16,6 +16,8 @@ from tscm.cli.tables import show_table
 from tscm.doctor.finding import Verdict
 from tscm.errors import DeviceUnknown
 from tscm.model import Json, Report
+from tscm.operations.arguments import Device, Nothing
+from tscm.operations.table import DEVICES, DOCTOR, DOCTOR_DEVICE
 from tscm.printable import visible
 
 
@@ -44,13 +46,15 @@ def examine(backend: Backend, name: str | None, report: Report) -> Json:
     """
     `{verdict, node, devices}`: findings about the host, and about one device or each.
     """
-    names = [str(row["name"]) for row in backend.rows()]
+    names = [str(row["name"]) for row in backend.call(DEVICES, Nothing())]
     if name is not None:
         if name not in names:  # told before anybody is asked
             raise DeviceUnknown(name)
         names = [name]
-    node = _with_own_clock(backend.doctor(None, report)["findings"])
-    devices = {one: backend.doctor(one, report)["findings"] for one in names}
+    node = _with_own_clock(backend.call(DOCTOR, Nothing(), report)["findings"])
+    devices = {
+        one: backend.call(DOCTOR_DEVICE, Device(name=one), report)["findings"] for one in names
+    }
     all_of_them = [*node, *(finding for many in devices.values() for finding in many)]
     verdicts = {finding["verdict"] for finding in all_of_them}
     verdict = next(

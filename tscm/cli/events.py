@@ -8,6 +8,8 @@ from tscm.cli import say
 from tscm.cli.names import device_argument
 from tscm.cli.progress import shown_progress
 from tscm.cli.session import Session
+from tscm.operations.arguments import Device
+from tscm.operations.table import REBUILD_EVENTS
 from tscm.plural import many
 
 
@@ -29,7 +31,7 @@ def rebuild(session: Session, /, name: str, *, json_output: bool) -> None:
     Every hour that segments and generations still cover is replaced; other hours stay as they are.
     """
     with shown_progress(aside=json_output) as report:
-        done = session.backend().rebuild_events(name, report)
+        done = session.backend().call(REBUILD_EVENTS, Device(name=name), report)
     if json_output:
         say.as_json(done)
     else:

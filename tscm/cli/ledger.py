@@ -13,6 +13,8 @@ from tscm.cli.session import Session
 from tscm.cli.state import when
 from tscm.cli.tables import cell_text, show_table
 from tscm.model import Json
+from tscm.operations.arguments import Balanced
+from tscm.operations.table import LEDGER
 from tscm.plural import many
 
 _SENDERS_SHOWN = 10
@@ -29,7 +31,7 @@ def command(session: Session, /, name: str | None, *, json_output: bool) -> int:
 
     Exit status 1 where it does not hold.
     """
-    balance = session.backend().ledger(name)
+    balance = session.backend().call(LEDGER, Balanced(device=name))
     if json_output:
         say.as_json(balance)
     else:

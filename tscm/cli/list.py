@@ -9,6 +9,8 @@ import click
 from tscm.cli import say
 from tscm.cli.session import Session
 from tscm.model import Json
+from tscm.operations.arguments import Nothing
+from tscm.operations.table import DEVICES
 from tscm.printable import visible
 
 HEADS = ("Device name", "Type", "Device ID", "Management IP", "Log upload ID", "Log", "Log uploads")
@@ -23,7 +25,7 @@ def command(session: Session, /, *, json_output: bool) -> int:
     """
     List the devices.
     """
-    rows = session.backend().rows()
+    rows = session.backend().call(DEVICES, Nothing())
     faults = [row for row in rows if "fault" in row]
     if json_output:
         say.as_json(rows)

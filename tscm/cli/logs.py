@@ -11,6 +11,8 @@ from tscm.cli.session import Session
 from tscm.cli.state import when
 from tscm.cli.tables import show_table
 from tscm.model import Json
+from tscm.operations.arguments import Device, Rejected
+from tscm.operations.table import DROP, LOGS, REJECTED, RESEND
 
 
 @click.command()
@@ -40,15 +42,15 @@ def command(
         raise click.UsageError("give one of --aside, --send and --drop")
     backend = session.backend()
     if aside:
-        _tell_aside(name, backend.batches_aside(name), json_output=json_output)
+        _tell_aside(name, backend.call(REJECTED, Device(name=name)), json_output=json_output)
         return
     with shown_progress(aside=json_output) as report:
         if send is not None:
-            outcome = backend.aside(name, "send", send, report)
+            outcome = backend.call(RESEND, Rejected(name=name, key=send), report)
         elif drop is not None:
-            outcome = backend.aside(name, "drop", drop, report)
+            outcome = backend.call(DROP, Rejected(name=name, key=drop), report)
         else:
-            outcome = backend.logs(name, report)
+            outcome = backend.call(LOGS, Device(name=name), report)
     if json_output:
         say.as_json(outcome)
     else:

@@ -15,7 +15,6 @@ from typing import Any, NoReturn
 import click
 
 from tscm.cli import say
-from tscm.cli.backend import ManagerSaid
 from tscm.cli.session import Session
 from tscm.errors import TscmError
 from tscm.settings.layout import Layout
@@ -161,9 +160,6 @@ def _run(arguments: Sequence[str] | None) -> int:
             prog_name="tsadmin",
             standalone_mode=False,
         )
-    except ManagerSaid as error:
-        say.error(str(error))
-        return error.status
     except TscmError as error:
         say.error(str(error))
         return error.exit_status

@@ -8,12 +8,14 @@ import click
 
 from tscm.cli import say
 from tscm.cli.names import device_argument
-from tscm.cli.progress import shown_progress
+from tscm.cli.progress import shown_progress, waits_told
 from tscm.cli.risks import consent_of, risk_options
 from tscm.cli.session import Session
 from tscm.cli.tables import show_pairs
 from tscm.cli.update import failure_told, tell_outcome
 from tscm.model import Json
+from tscm.operations.arguments import Push
+from tscm.operations.table import PLAN
 from tscm.printable import visible
 
 _SAMPLE = 10
@@ -46,7 +48,8 @@ def command(
     consent = consent_of(accepted)
     backend = session.backend()
     with failure_told(json_output=json_output), shown_progress(aside=json_output) as report:
-        outcome = backend.plan(name, report, consent=consent, survey=force)
+        asked = Push(name=name, accept=consent.words, force=force)
+        outcome = backend.call(PLAN, asked, report, waits_told(aside=json_output))
     if json_output:
         say.as_json(outcome)
         return

@@ -9,13 +9,15 @@ import click
 
 from tscm.cli import say
 from tscm.cli.names import device_argument
-from tscm.cli.progress import shown_progress
+from tscm.cli.progress import shown_progress, waits_told
 from tscm.cli.session import Session
 from tscm.cli.state import outcome_words, when
 from tscm.cli.tables import show_table
 from tscm.cli.update import failure_told, tell_outcome
 from tscm.cli.why import command as why
-from tscm.model import Json, Progress
+from tscm.model import Json
+from tscm.operations.arguments import Device, Dropped, Generations, Rollback
+from tscm.operations.table import DIFF, DROPPED, HISTORY, PAUSE, RESUME, ROLLBACK
 from tscm.plural import many
 from tscm.printable import visible
 
@@ -27,10 +29,6 @@ def command() -> None:
     """
     Ask about a device's policy, go back to an older one, pause and resume updates.
     """
-
-
-def _quiet(_: Progress) -> None:
-    """These questions are answered at once."""
 
 
 command.add_command(why)
@@ -45,7 +43,7 @@ def dropped(session: Session, /, name: str, *, search: str | None, json_output: 
     """
     List what the lists hold and the device does not: cut, not yet applied, or left out by the guard.
     """
-    answer = session.backend().policy(name, "dropped", {"search": search}, _quiet)
+    answer = session.backend().call(DROPPED, Dropped(name=name, search=search))
     if json_output:
         say.as_json(answer)
         return
@@ -86,7 +84,7 @@ def history(session: Session, /, name: str, *, json_output: bool) -> None:
     """
     List the policies that were applied, and how the latest updates went.
     """
-    found = session.backend().history(name)
+    found = session.backend().call(HISTORY, Device(name=name))
     if json_output:
         say.as_json(found)
         return
@@ -136,8 +134,8 @@ def diff(
     """
     Show what came and went between two generations; the newest stands in for NEWER.
     """
-    question = {"older": older, "newer": newer}
-    answer = session.backend().policy(name, "diff", question, _quiet)
+    asked = Generations(name=name, older=older, newer=newer)
+    answer = session.backend().call(DIFF, asked)
     if json_output:
         say.as_json(answer)
         return
@@ -161,7 +159,8 @@ def rollback(session: Session, /, name: str, generation: int, *, json_output: bo
     Push a policy that was applied before, and hold scheduled updates until `policy resume`.
     """
     with failure_told(json_output=json_output), shown_progress(aside=json_output) as report:
-        outcome = session.backend().policy(name, "rollback", {"generation": generation}, report)
+        asked = Rollback(name=name, generation=generation)
+        outcome = session.backend().call(ROLLBACK, asked, report, waits_told(aside=json_output))
     if json_output:
         say.as_json(outcome)
         return
@@ -179,7 +178,7 @@ def pause(session: Session, /, name: str) -> None:
     """
     No scheduled updates; the same as --policy_updates n.
     """
-    session.backend().policy(name, "pause", {}, _quiet)
+    session.backend().call(PAUSE, Device(name=name))
     say.info(f"Policy updates of {name} are disabled; `tsadmin policy resume {name}` enables them")
 
 
@@ -190,5 +189,5 @@ def resume(session: Session, /, name: str) -> None:
     """
     Scheduled updates again, also after a rollback, repeated failures or refused passwords.
     """
-    session.backend().policy(name, "resume", {}, _quiet)
+    session.backend().call(RESUME, Device(name=name))
     say.info(f"Policy updates of {name} are enabled")

@@ -4,14 +4,14 @@ Progress of something long: one live line on a terminal, plain lines elsewhere.
 
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from attrs import define, field
 
 from tscm.cli import say
-from tscm.model import Progress, Report
+from tscm.model import Json, Progress, Report
 
 _STALE_SECONDS = 2.0
 
@@ -36,6 +36,21 @@ def shown_progress(*, aside: bool = False, lasting: bool = True) -> Iterator[Rep
     if lasting:
         for progress in live.phases.values():
             say.info(told(progress), aside=aside)
+
+
+def waits_told(*, aside: bool = False) -> Callable[[Json], None]:
+    """
+    Says once for what a call waits, so that nobody takes the wait for a fault.
+    """
+    said: set[str] = set()
+
+    def told_of(job: Json) -> None:
+        cause = job.get("waits_for")
+        if cause and cause not in said:
+            said.add(cause)
+            say.info(f"Waiting: {cause}", aside=aside)
+
+    return told_of
 
 
 def told(progress: Progress) -> str:

@@ -6,12 +6,13 @@ import click
 
 from tscm.cli import say
 from tscm.cli.names import device_argument
-from tscm.cli.progress import shown_progress
+from tscm.cli.progress import shown_progress, waits_told
 from tscm.cli.prompts import confirmed
 from tscm.cli.session import Session
 from tscm.model import Json
+from tscm.operations.arguments import Device, Nothing, Push
+from tscm.operations.table import DEVICES, PURGE, REMOVE, VIEW
 from tscm.printable import visible
-from tscm.risks import NOTHING
 
 
 @click.command()
@@ -32,9 +33,9 @@ def command(session: Session, /, name: str, *, yes: bool, purge: bool, json_outp
     there: the lines that take it away are printed in the order in which they work.
     """
     backend = session.backend()
-    names = {str(row["name"]) for row in backend.rows()}
+    names = {str(row["name"]) for row in backend.call(DEVICES, Nothing())}
     if name not in names:
-        backend.view(name)  # raises what is wrong with the name
+        backend.call(VIEW, Device(name=name))  # raises what is wrong with the name
     if not yes and not confirmed(_question(name), kept=f"device {name} is kept"):
         say.info(f"Device {name} is kept", aside=json_output)
         return 1
@@ -42,9 +43,9 @@ def command(session: Session, /, name: str, *, yes: bool, purge: bool, json_outp
     result: Json = {}
     with shown_progress(aside=json_output) as report:
         if purge:
-            purged = backend.purge(name, report, consent=NOTHING)
+            purged = backend.call(PURGE, Push(name=name), report, waits_told(aside=json_output))
         if purged.get("complete", True):
-            result = backend.remove(name, report)
+            result = backend.call(REMOVE, Device(name=name), report)
     if not purged.get("complete", True):
         return _not_purged(name, purged, json_output=json_output)
     if purge:

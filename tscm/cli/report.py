@@ -15,7 +15,9 @@ from tscm.cli.session import Session
 from tscm.cli.state import when
 from tscm.cli.tables import show_table
 from tscm.cli.times import Time
-from tscm.model import Json, Progress
+from tscm.model import Json
+from tscm.operations.arguments import Asked
+from tscm.operations.table import REPORT
 from tscm.plural import many
 from tscm.printable import visible
 
@@ -58,7 +60,7 @@ def command(
         raise click.UsageError("give one of --json and --csv")
     options["list"] = options.pop("list_name")
     asked = {key: value for key, value in options.items() if value is not None}
-    found = session.backend().report(name, asked, _quiet)
+    found = session.backend().call(REPORT, Asked(name=name, options=asked))
     if json_output:
         say.as_json(found)
     elif csv_output:
@@ -75,10 +77,6 @@ def command(
             f"{many(found['unread_lines'], 'line', 'lines')} of the firewall's access-lists could not be read "
             f"(106100, 106102, 106103 or 106023 without two ends), over all times, and are in no report"
         )
-
-
-def _quiet(_: Progress) -> None:
-    """A report is there at once."""
 
 
 def _as_table(found: Json) -> None:

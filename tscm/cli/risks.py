@@ -14,6 +14,8 @@ from tscm.cli.progress import shown_progress
 from tscm.cli.prompts import confirmed
 from tscm.errors import TscmError
 from tscm.model import Json, Report
+from tscm.operations.arguments import Push
+from tscm.operations.table import PLAN
 from tscm.risks import Consent, Risk, RiskFound
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -90,7 +92,8 @@ def _looked(backend: Backend, name: str, consent: Consent, report: Report) -> li
     from tscm.update.outcome import UpdateFailed
 
     try:
-        outcome = backend.plan(name, report, consent=consent, survey=True)
+        asked = Push(name=name, accept=consent.words, force=True)
+        outcome = backend.call(PLAN, asked, report)
     except ManagerSaid as error:
         found = risks_in(error.outcome or {})
         if not any(not consent.accepts(one) for one in found):

@@ -11,6 +11,8 @@ from tscm.cli.session import Session
 from tscm.cli.state import when
 from tscm.cli.tables import show_table
 from tscm.errors import Fault, SettingsFaulty
+from tscm.operations.arguments import Adoption, Nothing
+from tscm.operations.table import ADOPT, SENDERS
 from tscm.settings import values
 
 
@@ -32,7 +34,7 @@ def list_senders(session: Session, /, *, json_output: bool) -> None:
     """
     List the senders whose lines belong to no device.
     """
-    found = session.backend().senders()
+    found = session.backend().call(SENDERS, Nothing())
     if json_output:
         say.as_json(found)
         return
@@ -66,7 +68,7 @@ def adopt(session: Session, /, address: str, name: str, *, json_output: bool) ->
             "options", [Fault(where="ADDRESS", wrong=wrong, allowed=allowed)]
         ) from None
     with shown_progress(aside=json_output) as report:
-        result = session.backend().adopt(sender, name, report)
+        result = session.backend().call(ADOPT, Adoption(address=sender, name=name), report)
     if json_output:
         say.as_json(result)
     else:

@@ -16,6 +16,8 @@ from tscm.cli.state import state_pairs, status_pairs
 from tscm.cli.tables import show_pairs
 from tscm.devices import propose
 from tscm.model import Json
+from tscm.operations.arguments import Device, Nothing
+from tscm.operations.table import STATUS, VIEW
 from tscm.printable import visible
 from tscm.settings.files import read_node
 from tscm.settings.layout import Layout
@@ -34,7 +36,7 @@ def command(session: Session, /, name: str | None, *, lines: bool, json_output: 
     if name is None:
         _show_manager(backend, json_output=json_output)
         return
-    found = backend.view(name)
+    found = backend.call(VIEW, Device(name=name))
     if lines:
         text = setup_text(session.layout, found["settings"])
         if json_output:
@@ -57,7 +59,7 @@ def command(session: Session, /, name: str | None, *, lines: bool, json_output: 
 
 
 def _show_manager(backend: Backend, *, json_output: bool) -> None:
-    status = backend.status()
+    status = backend.call(STATUS, Nothing())
     if json_output:
         say.as_json(status)
     else:

@@ -21,6 +21,8 @@ from tscm.cli.state import when
 from tscm.cli.tables import show_pairs, show_table
 from tscm.cli.times import Time
 from tscm.errors import TscmError
+from tscm.operations.arguments import Reader
+from tscm.operations.table import DROP_READER
 from tscm.plural import many
 from tscm.settings.layout import Layout
 from tscm.settings.lock import RootLock
@@ -180,7 +182,8 @@ def drop(session: Session, /, name: str, reader: str, *, json_output: bool) -> N
     """
     Give up what waits for a reader that nobody uses any more; the lines stay in the log.
     """
-    dropped = session.backend().drop_reader(known_log(session.layout, name), reader)
+    asked = Reader(name=known_log(session.layout, name), reader=reader)
+    dropped = session.backend().call(DROP_READER, asked)
     if json_output:
         say.as_json(dropped)
     else:

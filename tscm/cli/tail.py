@@ -18,6 +18,8 @@ from tscm.cli.session import Session
 from tscm.events.explain import Explained, Explainer
 from tscm.events.judge import Hit
 from tscm.model import Json
+from tscm.operations.arguments import Device
+from tscm.operations.table import VIEW
 from tscm.printable import visible
 from tscm.syslog.asa_bulk import PolicyEvent
 
@@ -47,7 +49,7 @@ def command(
     """
     Show the lines of a device's log as they come; ^C ends it.
     """
-    settings = session.backend().view(name)["settings"]
+    settings = session.backend().call(VIEW, Device(name=name))["settings"]
     layout = session.layout
     live = layout.device_log(name) / "syslog"
     names = (settings["block_list"], settings["allow_list"])

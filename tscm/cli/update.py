@@ -11,12 +11,14 @@ import click
 from tscm.cli import say
 from tscm.cli.backend import ManagerSaid
 from tscm.cli.names import device_argument
-from tscm.cli.progress import shown_progress
+from tscm.cli.progress import shown_progress, waits_told
 from tscm.cli.risks import agreed, consent_of, risk_options, risks_in
 from tscm.cli.session import Session
 from tscm.cli.tables import show_table
 from tscm.errors import TscmError
 from tscm.model import Json
+from tscm.operations.arguments import Device, Push
+from tscm.operations.table import UPDATE, VIEW
 from tscm.plural import many
 
 _FINDINGS_SHOWN = 10
@@ -48,7 +50,7 @@ def command(
     """
     consent = consent_of(accepted)
     backend = session.backend()
-    if not backend.view(name)["settings"]["policy_updates"]:
+    if not backend.call(VIEW, Device(name=name))["settings"]["policy_updates"]:
         say.info(
             f"Policy updates of {name} are disabled; this one is made all the same",
             aside=json_output,
@@ -56,7 +58,8 @@ def command(
     if force:
         consent = agreed(backend, name, consent, yes=yes)
     with failure_told(json_output=json_output), shown_progress(aside=json_output) as report:
-        outcome = backend.update(name, report, consent=consent)
+        asked = Push(name=name, accept=consent.words)
+        outcome = backend.call(UPDATE, asked, report, waits_told(aside=json_output))
     if json_output:
         say.as_json(outcome)
     else:

@@ -10,6 +10,8 @@ from tscm import __version__
 from tscm.cli import say
 from tscm.cli.session import Session
 from tscm.model import Json
+from tscm.operations.arguments import Nothing
+from tscm.operations.table import VERSIONS
 from tscm.printable import visible
 
 
@@ -28,7 +30,7 @@ def command(session: Session, /, *, all_modules: bool, json_output: bool) -> Non
             say.plain(__version__)
         return
 
-    modules = session.backend().versions()
+    modules = session.backend().call(VERSIONS, Nothing())
     if json_output:
         say.as_json(modules)
     else:

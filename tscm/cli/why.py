@@ -9,7 +9,9 @@ from tscm.cli.names import optional_device_argument
 from tscm.cli.session import Session
 from tscm.cli.state import when
 from tscm.errors import TscmError
-from tscm.model import Json, Progress
+from tscm.model import Json
+from tscm.operations.arguments import Address, Nothing
+from tscm.operations.table import DEVICES, WHY
 from tscm.plural import many
 from tscm.printable import visible
 
@@ -26,12 +28,12 @@ def command(session: Session, /, address: str, name: str | None, *, json_output:
     Which list and entry, since which generation, and when it was seen hitting.
     """
     backend = session.backend()
-    names = [name] if name else [row["name"] for row in backend.rows()]
+    names = [name] if name else [row["name"] for row in backend.call(DEVICES, Nothing())]
     answers: dict[str, Json] = {}
     faults: list[TscmError] = []
     for one in names:
         try:
-            answers[one] = backend.policy(one, "why", {"address": address}, _quiet)
+            answers[one] = backend.call(WHY, Address(name=one, address=address))
         except TscmError as error:
             faults.append(error)
     if faults and not answers:
@@ -50,10 +52,6 @@ def command(session: Session, /, address: str, name: str | None, *, json_output:
             say.plain(f"  {visible(sentence)}")
         _tell_seen(answer["seen"])
     return status
-
-
-def _quiet(_: Progress) -> None:
-    """These questions are answered at once."""
 
 
 def _tell_seen(seen: Json) -> None:

@@ -4,7 +4,7 @@ Whom the story asks: the manager by way of `tsadmin`'s backend, the firewalls, t
 
 import time
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from attrs import define
 from twisted.internet.defer import Deferred
@@ -16,11 +16,16 @@ from tscm.demo.screen import Screen
 from tscm.demo.stage import Firewall, Stage
 from tscm.errors import TscmError
 from tscm.model import Json, Report
-from tscm.risks import NOTHING, Consent
+from tscm.operations.arguments import Asked, Balanced, Device, Nothing, Push
+from tscm.operations.call import quiet
+from tscm.operations.operation import Operation
+from tscm.operations.table import LEDGER, LOGS, REPORT, STATUS, UPDATE
 from tscm.settings.layout import Layout
 from tscm.spool.disk import Disk
 from tscm.spool.tools_export import export_log
 
+Args = TypeVar("Args")
+Answer = TypeVar("Answer")
 _WAIT_SECONDS = 25.0
 _POLL_SECONDS = 0.1
 
@@ -30,23 +35,10 @@ class Backend(Protocol):
 
     running: bool
 
-    def add(self, table: Json, report: Report) -> Json:
-        """Check and store a device."""
-
-    def update(self, name: str, report: Report, *, consent: Consent) -> Json:
-        """Fetch and push."""
-
-    def logs(self, name: str, report: Report) -> Json:
-        """Rotate and upload."""
-
-    def report(self, name: str, options: Json, report: Report) -> Json:
-        """What the lists did."""
-
-    def ledger(self, name: str | None) -> Json:
-        """The balance."""
-
-    def view(self, name: str) -> Json:
-        """Settings and state."""
+    def call(
+        self, operation: Operation[Args, Answer], args: Args, report: Report = quiet
+    ) -> Answer:
+        """Carry out an operation."""
 
 
 OpenBackend = Callable[[Layout], Backend]
@@ -69,11 +61,11 @@ class Asking:
 
     def update(self, firewall: Firewall) -> Json:
         """Fetch and push."""
-        return self.backend().update(firewall.name, self._screen.progress, consent=NOTHING)
+        return self.backend().call(UPDATE, Push(name=firewall.name), self._screen.progress)
 
     def logs(self, firewall: Firewall) -> Json:
         """Rotate and upload."""
-        return self.backend().logs(firewall.name, self._screen.progress)
+        return self.backend().call(LOGS, Device(name=firewall.name), self._screen.progress)
 
     def upload_fails(self) -> str:
         """What an upload says that cannot succeed; empty if it does."""
@@ -95,7 +87,7 @@ class Asking:
 
     async def waiting(self) -> int:
         """Lines that wait for the SIEM."""
-        ledger = await deferToThread(self.backend().ledger, None)
+        ledger = await deferToThread(self.ledger)
         return sum(int(row["readers"]["forward"]["waiting"]) for row in ledger["devices"].values())
 
     async def when_manager_is_up(self) -> Json:
@@ -103,11 +95,14 @@ class Asking:
         deadline = time.monotonic() + _WAIT_SECONDS
         while time.monotonic() < deadline and self._stage.manager.alive():
             if await deferToThread(self._answers):
-                backend: Any = self.backend()
-                status: Json = await deferToThread(backend.status)
+                status: Json = await deferToThread(self.backend().call, STATUS, Nothing())
                 return status
             await self._sleep(_POLL_SECONDS)
         raise ChildFailed("manager", self._stage.manager.tail())
+
+    def ledger(self) -> Json:
+        """The balance of all."""
+        return self.backend().call(LEDGER, Balanced())
 
     def _answers(self) -> bool:
         return self.backend().running
@@ -128,7 +123,7 @@ class Asking:
         """What the manager counted, by listed address unless told."""
         asked = {"by": "outside", "top": "10000", **options}
         found: Json = await deferToThread(
-            self.backend().report, firewall.name, asked, self._screen.progress
+            self.backend().call, REPORT, Asked(name=firewall.name, options=asked)
         )
         return found
 

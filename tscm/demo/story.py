@@ -17,6 +17,8 @@ from tscm.demo.screen import Screen
 from tscm.demo.siem import Siem
 from tscm.demo.stage import HOST, Stage
 from tscm.errors import TscmError
+from tscm.operations.arguments import NewDevice
+from tscm.operations.table import ADD
 from tscm.settings.files import write_private
 from tscm.syslog.asa import is_policy_line, parse
 
@@ -135,7 +137,9 @@ class Story:
                 if firewall.entry.device_key
                 else "",
             }
-            added = await deferToThread(self.ask.backend().add, options, self.screen.progress)
+            added = await deferToThread(
+                self.ask.backend().call, ADD, NewDevice(settings=options), self.screen.progress
+            )
             check = added["check"]
             who = check["identity"]
             self.screen.note(
@@ -273,7 +277,7 @@ class Story:
 
     async def _balance(self) -> None:
         self.screen.chapter("The ledger")
-        ledger = await deferToThread(self.ask.backend().ledger, None)
+        ledger = await deferToThread(self.ask.ledger)
         forwarded = Counter(self.siem.lines)
         uploaded = 0
         for firewall in self.stage.firewalls:

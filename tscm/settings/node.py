@@ -318,6 +318,20 @@ class PortalSettings:
 
 
 @frozen(kw_only=True)
+class ControlSettings:
+    """`[control]`: who may ask the manager, and what is kept of it."""
+
+    delegates: tuple[str, ...] = setting(
+        values.many(values.account),
+        (),
+        doc="Users of this host that may ask on behalf of others, as the web page's.",
+    )
+    audit_days: int = setting(
+        values.whole(1, 36500), 400, doc="Audit entries older than this are deleted."
+    )
+
+
+@frozen(kw_only=True)
 class NodeSettings:
     """All of `tscm.toml`."""
 
@@ -335,3 +349,6 @@ class NodeSettings:
     policy: PolicySettings = section(PolicySettings, doc="Where lists come from.")
     upload: UploadSettings = section(UploadSettings, doc="The log service.")
     portal: PortalSettings = section(PortalSettings, doc="The embedded services.")
+    control: ControlSettings = section(
+        ControlSettings, doc="Who may ask the manager, and the audit."
+    )

@@ -174,6 +174,11 @@ class Store:
             self._inside = False
 
     @property
+    def opened(self) -> bool:
+        """Is it open?"""
+        return self._connection is not None
+
+    @property
     def version(self) -> int:
         """The schema's number."""
         assert self._connection is not None

@@ -58,6 +58,11 @@ class UpdateRecords:
         """Why the store is not open."""
         return self._policies.fault
 
+    def refuse_fault(self) -> None:
+        """Raise why the store is not open, where it is not."""
+        if self.fault is not None:
+            raise self.fault.with_traceback(None)
+
     def memory(self, name: str) -> DeviceMemory:
         """What is known of a device."""
         return DeviceMemory.from_json(self._policies.memory(name))

@@ -31,7 +31,7 @@ from tscm.update.job import UpdateJob
 from tscm.update.lookups import LookUps
 from tscm.update.outcome import FAILED, UpdateOutcome
 from tscm.update.records import UpdateRecords
-from tscm.update.turns import Turns, Updated, witness
+from tscm.update.turns import EXAMINATION, MANAGER, Asker, Turns, Updated, witness
 from tscm.update.ways import Ways
 
 if TYPE_CHECKING:
@@ -142,7 +142,12 @@ class UpdateService(Service):
     # -- what may be asked -----------------------------------------------------
 
     def update_now(
-        self, name: str, report: Report, *, consent: Consent = NOTHING
+        self,
+        name: str,
+        report: Report,
+        *,
+        consent: Consent = NOTHING,
+        asker: Asker = MANAGER,
     ) -> Deferred[UpdateOutcome]:
         """
         Fetch and push, after what is under way for the device; also where updates are disabled.
@@ -154,12 +159,23 @@ class UpdateService(Service):
         The outcome is kept whatever it is; look at `raise_if_failed`.  Raises `DeviceUnknown`.
         """
         one = self._device(name)
-        self._records.change_memory(name, held=False)
+        self._records.refuse_fault()
         one.hurry()
-        return self._ask(one, report, lambda job: evolve(job, consent=consent))
+
+        def shape(job: UpdateJob) -> UpdateJob:
+            self._records.change_memory(name, held=False)
+            return evolve(job, consent=consent)
+
+        return self._ask(one, report, shape, asker)
 
     def plan(
-        self, name: str, report: Report, *, consent: Consent = NOTHING, survey: bool = False
+        self,
+        name: str,
+        report: Report,
+        *,
+        consent: Consent = NOTHING,
+        survey: bool = False,
+        asker: Asker = MANAGER,
     ) -> Deferred[UpdateOutcome]:
         """
         What an update would do; its `diff` has every entry.  Nothing is written or kept.
@@ -170,21 +186,33 @@ class UpdateService(Service):
             self._device(name),
             report,
             lambda job: evolve(job, consent=consent, survey=survey),
+            asker,
             dry=True,
         )
 
-    def rollback(self, name: str, number: int, report: Report) -> Deferred[UpdateOutcome]:
+    def rollback(
+        self, name: str, number: int, report: Report, *, asker: Asker = MANAGER
+    ) -> Deferred[UpdateOutcome]:
         """
         Push a kept generation, and hold scheduled updates until `resume` or `update_now`.
         """
         one = self._device(name)
         goal = self._records.generation(name, number)
         goal.check(name)  # before updates are held for it
-        self._records.change_memory(name, held=True)
-        return self._ask(one, report, lambda job: evolve(job, rollback=goal))
+
+        def shape(job: UpdateJob) -> UpdateJob:
+            self._records.change_memory(name, held=True)
+            return evolve(job, rollback=goal)
+
+        return self._ask(one, report, shape, asker)
 
     def purge(
-        self, name: str, report: Report, *, consent: Consent = NOTHING
+        self,
+        name: str,
+        report: Report,
+        *,
+        consent: Consent = NOTHING,
+        asker: Asker = MANAGER,
     ) -> "Deferred[PurgeOutcome]":
         """
         Take our groups off the device, as far as its access-lists let it.
@@ -207,7 +235,7 @@ class UpdateService(Service):
                 self._records.change_memory(name, held=True, layout=None)
             return done
 
-        return self._turns.take(one, purge)
+        return self._turns.take(one, purge, asker)
 
     def ask_device(
         self,
@@ -234,7 +262,7 @@ class UpdateService(Service):
                 self._note_refused_login(name)
             return done
 
-        return self._turns.take(one, work)
+        return self._turns.take(one, work, EXAMINATION)
 
     def _note_refused_login(self, name: str) -> None:
         """Somebody else than an update tried the password in vain: it counts towards the lock-out."""
@@ -331,13 +359,14 @@ class UpdateService(Service):
         one: Updated,
         report: Report,
         shape: Callable[[UpdateJob], UpdateJob],
+        asker: Asker,
         *,
         dry: bool = False,
     ) -> Deferred[UpdateOutcome]:
         async def run() -> UpdateOutcome:
             return await self._run(one, shape(self._job(one)), report, dry=dry)
 
-        return self._turns.take(one, run)
+        return self._turns.take(one, run, asker)
 
     async def _run(
         self, one: Updated, job: UpdateJob, report: Report, *, dry: bool = False

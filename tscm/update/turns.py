@@ -6,9 +6,10 @@ to the next one, and a few firewalls that answer slowly or never delay nobody.
 """
 
 from collections.abc import Callable, Coroutine
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from attrs import define, field
+from attrs import define, field, frozen
 from twisted.internet.defer import (
     CancelledError,
     Deferred,
@@ -38,6 +39,53 @@ MAX_LENT = 32
 """Threads for runs that lent their place: each holds its lists in memory while it waits."""
 
 
+def _nothing(*_: object) -> None:
+    """Nobody asks."""
+
+
+@frozen(kw_only=True)
+class Asker:
+    """
+    Who asks for work on a device: *what* and *who* for sentences, and two calls in the reactor thread.
+
+    *wait* takes the sentence that says for what the work waits; *begin* is called when its turn has
+    come, and raises where nobody wants it any more.
+    """
+
+    what: str
+    who: str
+    wait: Callable[[str], None] = _nothing
+    begin: Callable[[], None] = _nothing
+
+
+SCHEDULE = Asker(what="a scheduled update", who="the schedule")
+MANAGER = Asker(what="a call", who="the manager")
+EXAMINATION = Asker(what="a check of the device", who="the doctor")
+
+
+@frozen
+class Activity:
+    """
+    What is under way for a device, since when, and who asked for it.
+    """
+
+    what: str
+    who: str
+    since: float
+
+    def sentence(self, device: str, progress: Progress | None) -> str:
+        """For who must wait for it."""
+        at = datetime.fromtimestamp(self.since).astimezone().isoformat(" ", "seconds")
+        step = ""
+        if progress is not None:
+            step = f", {progress.text}"
+            if progress.done is not None and progress.total is not None:
+                step += f", {progress.done:,} of {progress.total:,}"
+        return (
+            f"{self.what} of {device} has been under way since {at}, asked for by {self.who}{step}"
+        )
+
+
 @define(eq=False)
 class Updated:
     """
@@ -51,6 +99,8 @@ class Updated:
     running_since: float | None = None
     waiting_until: float | None = None
     progress: Progress | None = None
+    activity: Activity | None = None
+    """What is under way."""
     tally: Tally = field(factory=Tally)
     _pause: Deferred[None] | None = None
     _hurried: bool = False
@@ -132,16 +182,30 @@ class Turns:
         """Shall what is under way for this device end at the next safe point?"""
         return self.stopping or one.gone
 
-    def take(self, one: Updated, work: Callable[[], Coroutine[Any, Any, T]]) -> Deferred[T]:
-        """Do *work* when nothing else is under way for the device."""
+    def take(
+        self,
+        one: Updated,
+        work: Callable[[], Coroutine[Any, Any, T]],
+        asker: Asker = SCHEDULE,
+    ) -> Deferred[T]:
+        """
+        Do *work* when nothing else is under way for the device.
+
+        The *asker* is told for what it waits, and when its turn has come: it may refuse it then, and
+        nothing is done.
+        """
+        if one.turn.locked and one.activity is not None:
+            asker.wait(one.activity.sentence(one.settings.name, one.progress))
 
         async def in_turn() -> T:
             await one.turn.acquire()
             try:
+                asker.begin()
                 one.running_since = wall_seconds(self._clock)
+                one.activity = Activity(asker.what, asker.who, one.running_since)
                 return await work()
             finally:
-                one.running_since = one.progress = None
+                one.running_since = one.progress = one.activity = None
                 one.turn.release()
 
         run: Deferred[T] = Deferred.fromCoroutine(in_turn())

@@ -2,13 +2,19 @@
 Policy commands without a manager, in this process.
 """
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from tscm.cli import alone
+from tscm.cli import standalone, standalone_store
+from tscm.operations.arguments import Device
+from tscm.operations.call import Call
+from tscm.operations.calls import Calls
+from tscm.operations.node import Node
+from tscm.operations.table import RESUME
 from tscm.policy.cidr import Entries
 from tscm.secrets import Secret, load_key
 from tscm.settings.device import DeviceSettings
@@ -38,10 +44,16 @@ def test_what_was_seen_hitting_stays_also_when_no_manager_runs(
         asked.append((database, device))
         return lambda entries: np.arange(len(entries))
 
-    monkeypatch.setattr(alone, "recent_hits", recent)
+    monkeypatch.setattr(standalone_store, "recent_hits", recent)
 
-    def hits_of(updates: Any) -> Any:
-        return updates.ask_device("fw", lambda job: job.hits(Entries.of(["8.8.8.8", "9.9.9.9"])))
+    async def hits_of(node: Node, args: Device, call: Call) -> Any:
+        assert node.updates is not None
+        return await node.updates.ask_device(
+            args.name,
+            lambda job: job.hits(Entries.of(["8.8.8.8", "9.9.9.9"])).tolist(),  # type: ignore[misc]
+        )
 
-    assert alone.ask_alone(layout, "fw", hits_of).tolist() == [0, 1]
+    monkeypatch.setattr(standalone_store, "Calls", partial(Calls, handlers=lambda _: hits_of))
+    found: Any = standalone.StandaloneBackend(layout).call(RESUME, Device(name="fw"))
+    assert found == [0, 1]
     assert asked == [(layout.database, "fw")]

@@ -7,12 +7,8 @@ Whatever is wrong with one is a sentence and status 400, before any operation ha
 import json
 from typing import Any
 
-from attrs import evolve
-
 from tscm.errors import TscmError
 from tscm.model import Json
-from tscm.risks import OF_LISTS, Consent
-from tscm.settings.values import shown
 
 MOST_LEVELS = 32
 """Settings are two levels deep; no call needs more than a few."""
@@ -76,52 +72,3 @@ def _number(text: str) -> int:
 
 def _no_constant(text: str) -> float:
     raise RequestFaulty(f"{text} is no number of JSON")
-
-
-def table_of(body: Json, name: str) -> Json:
-    """The object under *name*, `{}` where there is none."""
-    value = body.get(name, {})
-    if not isinstance(value, dict):
-        raise _wrong(name, value, "an object")
-    return value
-
-
-def text_of(body: Json, name: str) -> str:
-    """The text under *name*, empty where there is none."""
-    value = body.get(name)
-    if value is not None and not isinstance(value, str):
-        raise _wrong(name, value, "a text")
-    return value or ""
-
-
-def number_of(body: Json, name: str) -> int:
-    """The whole number under *name*, which must be there."""
-    value = body.get(name)
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise _wrong(name, value, "a whole number")
-    return value
-
-
-def flag_of(body: Json, name: str) -> bool:
-    """The truth value under *name*, False where there is none."""
-    value = body.get(name, False)
-    if value is not None and not isinstance(value, bool):
-        raise _wrong(name, value, "true or false")
-    return bool(value)
-
-
-def consent_of(body: Json) -> Consent:
-    """
-    What a push may do, as `{accept: [word, …]}`.
-
-    `force` of earlier clients accepts what the guard finds in lists, and nothing about the device.
-    """
-    words = body.get("accept", [])
-    if not isinstance(words, list) or not all(isinstance(one, str) for one in words):
-        raise _wrong("accept", words, "a list of words")
-    given = Consent.of_words(words)
-    return evolve(given, risks=given.risks | OF_LISTS) if flag_of(body, "force") else given
-
-
-def _wrong(name: str, value: Any, allowed: str) -> RequestFaulty:
-    return RequestFaulty(f"{name} is {shown(value)}; allowed: {allowed}")

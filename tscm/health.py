@@ -1,0 +1,100 @@
+"""
+All figures of a running manager for `/metrics`, and what is wrong with it for `/healthz`.
+"""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+from tscm.clock import wall_seconds
+from tscm.intake.turned_away import recent_faults
+from tscm.ledger import balance
+from tscm.model import Json
+from tscm.operations.node import Node, parts, updates
+from tscm.schedule import in_slices
+
+NAME_ALARM_SECONDS = 86400.0
+
+
+async def figures(node: Node) -> Json:
+    """Those of one device are of one moment."""
+    manager = parts(node)
+    intake = manager.intake.figures()
+    balanced: bool = balance(intake, {})["balanced"]
+    devices: dict[str, Json] = {}
+    async for name, log, found in _balances(node):
+        balanced = balanced and found["balanced"]
+        devices[name] = {
+            "log": log,
+            "lag_seconds": manager.lags.of(name),
+            "policy": updates(node).figures(name),
+            "unread_lines": manager.events.unread(name),
+            **manager.devices[name].figures(),
+        }
+    return {
+        "now": wall_seconds(node.clock),
+        "node": {
+            "started_at": manager.started_at(),
+            "devices": len(manager.devices),
+            "faults": dict(manager.faults),
+            "database_bytes": _bytes_of(node.layout.database),
+        },
+        "intake": intake,
+        "uploads": manager.kept_uploads(),
+        "balanced": balanced,
+        "devices": devices,
+    }
+
+
+async def wrong(node: Node) -> list[str]:
+    """What is wrong with this process itself: a sentence each."""
+    manager = parts(node)
+    found = [fault for _, fault in sorted(manager.faults.items())]
+    store_fault = node.store.fault or node.store.trouble
+    if store_fault is not None:
+        found.append(str(store_fault))
+    figures = manager.intake.figures()
+    present = {name: one for name, one in figures["devices"].items() if name in manager.devices}
+    found += recent_faults(present, wall_seconds(node.clock))
+    whole = balance(figures, {})
+    async for name, log, one in _balances(node):
+        if log["fault"]:
+            found.append(f"log of {name}: {log['fault']}")
+        found += _unprotected(node, name)
+        whole["devices"] |= one["devices"]
+        whole["balanced"] = whole["balanced"] and one["balanced"]
+    manager.bookkeeper.take(whole)
+    if not whole["balanced"]:
+        found.append("the ledger does not balance; see `tsadmin ledger`")
+    if manager.bookkeeper.fault:
+        found.append(manager.bookkeeper.fault)
+    return found
+
+
+def _unprotected(node: Node, name: str) -> list[str]:
+    """Groups that no access-list uses, and names that must not be blocked and are unknown for a day."""
+    now, known = wall_seconds(node.clock), updates(node).figures(name)
+    unused = known["unused_groups"]
+    found = [f"{name}: no access-list uses {' and '.join(unused)}"] if unused else []
+    return found + [
+        f"{name}: {one['name']}, which must not be blocked, cannot be looked up for "
+        f"{(now - one['failing_since']) / 3600:.0f} hours"
+        for one in known["unknown_names"]
+        if now - one["failing_since"] >= NAME_ALARM_SECONDS
+    ]
+
+
+async def _balances(node: Node) -> AsyncIterator[tuple[str, Json, Json]]:
+    """Name, figures of the log and balance of each device, in slices of the reactor's time."""
+    manager = parts(node)
+    async for name in in_slices(node.clock, sorted(manager.devices)):
+        if name in manager.devices:  # it may have been removed since
+            log = manager.spool.figures(name)
+            intake = {"devices": manager.intake.device_figures(name)}
+            yield name, log, balance(intake, {name: log}, name)
+
+
+def _bytes_of(file: Path) -> int | None:
+    try:
+        return file.stat().st_size
+    except OSError:
+        return None

@@ -1,0 +1,140 @@
+"""
+What each operation is given.
+
+Fields are of the types str, int, float, bool, `tuple[str, ...]`, `Json`, and each of them `| None`:
+what a request's path, query and JSON body can carry.
+"""
+
+from attrs import field, frozen
+
+from tscm.model import Json
+from tscm.operations.operation import WHOLE_BODY
+
+
+@frozen(kw_only=True)
+class Nothing:
+    """No arguments."""
+
+
+@frozen(kw_only=True)
+class Device:
+    """One device by its nickname."""
+
+    name: str
+
+
+@frozen(kw_only=True)
+class Balanced:
+    """One device, or all of them with the node's own counts."""
+
+    device: str | None = None
+
+
+@frozen(kw_only=True)
+class NewDevice:
+    """Settings of a device that is to be added; they have its name."""
+
+    settings: Json
+
+
+@frozen(kw_only=True)
+class ChangedDevice:
+    """Settings of a device that are to be changed; the others stay."""
+
+    name: str
+    settings: Json
+
+
+@frozen(kw_only=True)
+class Push:
+    """
+    A device, and the risks that are accepted: the words of `tscm.risks`.
+
+    *force* of a plan looks behind risks that are not accepted, too; of a push it is the word of
+    earlier clients, and accepts what the guard finds in lists and nothing about the device.
+    """
+
+    name: str
+    accept: tuple[str, ...] = ()
+    force: bool = False
+
+
+@frozen(kw_only=True)
+class Rollback:
+    """A device and the number of one of its generations."""
+
+    name: str
+    generation: int
+
+
+@frozen(kw_only=True)
+class Generations:
+    """Two generations of a device; *newer* is the latest where it is not given."""
+
+    name: str
+    older: int
+    newer: int | None = None
+
+
+@frozen(kw_only=True)
+class Address:
+    """A device, and an address or network that is asked about."""
+
+    name: str
+    address: str
+
+
+@frozen(kw_only=True)
+class Dropped:
+    """A device; with *search* only what meets this address or network."""
+
+    name: str
+    search: str | None = None
+
+
+@frozen(kw_only=True)
+class Rejected:
+    """Rejected batches of a device: the one with this key, or `all`."""
+
+    name: str
+    key: str
+
+
+@frozen(kw_only=True)
+class Reader:
+    """A reader of a device's log."""
+
+    name: str
+    reader: str
+
+
+@frozen(kw_only=True)
+class Adoption:
+    """An unknown sender's address, and the device that it becomes a source of."""
+
+    address: str
+    name: str
+
+
+@frozen(kw_only=True)
+class Asked:
+    """A device, and what is asked of its roll-ups: the options of `tsadmin report`."""
+
+    name: str
+    options: Json = field(factory=dict, metadata={WHOLE_BODY: True})
+
+
+@frozen(kw_only=True)
+class JobNumber:
+    """A job by its number."""
+
+    id: int
+
+
+@frozen(kw_only=True)
+class Audited:
+    """Whose audit, since when (POSIX seconds), and how many of the latest entries at most."""
+
+    device: str | None = None
+    since: float = 0.0
+    top: int = 1000

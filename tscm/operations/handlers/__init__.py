@@ -1,0 +1,3 @@
+"""
+The handlers, by noun: a module for each `Operation.room`, imported when it is first needed.
+"""

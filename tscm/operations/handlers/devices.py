@@ -1,0 +1,142 @@
+"""
+Operations on devices: list, view, add, change, remove.
+
+The same with and without a manager: what only a manager does stands behind `Node.apply` and `Node.retire`.
+"""
+
+from collections.abc import Mapping, Sequence
+
+from tscm import devices
+from tscm.claims import refuse_conflicts, refuse_loops, relay_notes
+from tscm.errors import DeviceUnknown
+from tscm.forward.own import listeners_of
+from tscm.ledger import differences_of
+from tscm.model import Json
+from tscm.operations import table
+from tscm.operations.arguments import ChangedDevice, Device, NewDevice, Nothing
+from tscm.operations.call import Call
+from tscm.operations.node import Node, balanced
+from tscm.operations.registry import handles
+from tscm.settings.files import device_names, read_device
+
+
+def refuse_unknown(node: Node, name: str) -> None:
+    """Raise `DeviceUnknown` for a device that is not in force; without a manager, that is not stored."""
+    if node.manager is not None:
+        if name not in node.manager.devices:
+            raise DeviceUnknown(name)
+    elif name not in device_names(node.layout):
+        read_device(node.layout, name, None)  # raises what is wrong with the name
+
+
+@handles(table.DEVICES)
+def list_devices(node: Node, args: Nothing, call: Call) -> list[Json]:
+    """The devices in force; without a manager those that are stored."""
+    del args, call
+    manager = node.manager
+    if manager is None:
+        return devices.device_rows(node.layout)
+    rows = {name: devices.device_row(one.settings) for name, one in manager.devices.items()}
+    for name, fault in manager.faults.items():
+        if name:
+            rows.setdefault(name, {"name": name})["fault"] = fault
+    return [rows[name] for name in sorted(rows)]
+
+
+@handles(table.VIEW)
+def view(node: Node, args: Device, call: Call) -> Json:
+    """Settings in force and state; without a manager what is stored, and no state."""
+    del call
+    manager, name = node.manager, args.name
+    if manager is None:
+        settings = read_device(node.layout, name, None)
+        return {"settings": devices.settings_view(settings), "state": {}}
+    refuse_unknown(node, name)
+    assert node.updates is not None
+    device = manager.devices[name]
+    state: Json = {}
+    if name in manager.faults:
+        state["fault"] = manager.faults[name]
+    state["policy"] = node.updates.figures(name)
+    state["log"] = manager.spool.figures(name)
+    state["lag_seconds"] = manager.lags.of(name)
+    state.update(device.figures())
+    state["events"] = manager.events.figures(name)
+    state["intake"] = manager.intake.device_figures(name).get(name)
+    state["udp_path"] = manager.intake.figures().get("udp_path")
+    state["users"] = device.users
+    state["unbalanced"] = differences_of(balanced(manager, name))
+    return {"settings": devices.settings_view(device.settings), "state": state}
+
+
+def _listeners(node: Node) -> Mapping[str, Sequence[str]]:
+    """Where lines come in: a target there would send them round for ever."""
+    if node.manager is not None:
+        return node.manager.intake.addresses()
+    return listeners_of(node.settings().listen)
+
+
+@handles(table.ADD)
+async def add(node: Node, args: NewDevice, call: Call) -> Json:
+    """Check lists and device, then store and put in force."""
+    node.hold()
+    settings = devices.propose(args.settings)
+    devices.refuse_taken(node.layout, settings.name)
+    await node.quick.run(refuse_conflicts, node.layout, settings)
+    await node.quick.run(refuse_loops, settings, _listeners(node))
+    await node.slow.run(
+        devices.refuse_unknown_names, node.layout, node.settings(), settings, reach=node.reach
+    )
+    check = await node.slow.run(
+        devices.check_device, node.layout, node.settings(), settings, call.report, reach=node.reach
+    )
+    settings = devices.settle(settings, args.settings, check)
+    notes = await node.quick.run(relay_notes, node.layout, None, settings)
+    await node.write(devices.store_device, node.layout, settings)
+    node.apply(None, settings)
+    return devices.added(node.settings(), settings, check, notes)
+
+
+@handles(table.CHANGE)
+async def change(node: Node, args: ChangedDevice, call: Call) -> Json:
+    """Check what lists and device could object to, then store and put in force."""
+    node.hold()
+    present = await node.quick.run(devices.stored_device, node.layout, args.name)
+    settings = devices.propose(args.settings, present)
+    await node.quick.run(refuse_conflicts, node.layout, settings)
+    await node.quick.run(refuse_loops, settings, _listeners(node))
+    await node.slow.run(
+        devices.refuse_unknown_names,
+        node.layout,
+        node.settings(),
+        settings,
+        present,
+        reach=node.reach,
+    )
+    check = None
+    proposed = devices.asks_for_size(args.settings)
+    if proposed or devices.needs_check(present, settings):
+        check = await node.slow.run(
+            devices.check_device,
+            node.layout,
+            node.settings(),
+            settings,
+            call.report,
+            reach=node.reach,
+        )
+        if proposed:
+            settings = devices.settle(settings, args.settings, check)
+    notes = await node.quick.run(relay_notes, node.layout, present, settings)
+    await node.write(devices.change_device, node.layout, present, settings)
+    node.apply(present, settings)
+    call.noted["changes"] = devices.changes(present, settings)
+    return devices.changed(present, settings, check, notes)
+
+
+@handles(table.REMOVE)
+async def remove(node: Node, args: Device, call: Call) -> Json:
+    """Forget the device and all that is kept of it but its log."""
+    del call
+    gone: Json = await node.write(devices.forget_device, node.layout, node.settings(), args.name)
+    await node.retire(args.name)
+    return gone

@@ -1,0 +1,51 @@
+"""
+Operations that check the chain: host, manager, and one device from its settings to the SIEM.
+"""
+
+from tscm.model import Json
+from tscm.operations import table
+from tscm.operations.arguments import Device, Nothing
+from tscm.operations.call import Call
+from tscm.operations.handlers.devices import view
+from tscm.operations.handlers.manager import status
+from tscm.operations.node import Node
+from tscm.operations.registry import handles
+
+
+@handles(table.DOCTOR)
+async def check_node(node: Node, args: Nothing, call: Call) -> Json:
+    """Host and manager; that no manager runs is a finding."""
+    from tscm.doctor import alone
+    from tscm.doctor.finding import as_json
+    from tscm.doctor.node_walk import walk_node
+
+    if node.manager is None:
+        return alone.doctor_node(node.layout, call.report)
+    state = status(node, args, call)
+    return as_json(await node.slow.run(walk_node, node.layout, state, call.report))
+
+
+@handles(table.DOCTOR_DEVICE)
+async def check_device(node: Node, args: Device, call: Call) -> Json:
+    """A device's chain."""
+    from tscm.doctor import alone
+    from tscm.doctor.visit import Visit
+
+    name, manager = args.name, node.manager
+    if manager is None or node.updates is None:
+        return alone.doctor_device(node.layout, name, call.report)
+    device = manager.devices.get(name)
+    known = device is not None
+    visit = Visit(
+        layout=node.layout,
+        node=node.settings(),
+        settings=None if device is None else device.settings,
+        state=view(node, args, call)["state"] if known else None,
+        listeners=manager.intake.addresses(),
+        strangers=tuple(str(one["address"]) for one in manager.senders.unknown()),
+        clock=node.clock,
+        threads=node.slow,  # type: ignore[arg-type]
+        ask_device=node.updates.ask_device,
+        log=manager.spool.reader(name, "events") if known else None,
+    )
+    return await visit.pay(name, call.report)

@@ -1,0 +1,192 @@
+"""
+Operations on a device's log: upload now, rejected batches, unused readers.
+"""
+
+import attrs
+
+from tscm.device_rooms import users_of
+from tscm.errors import TscmError
+from tscm.model import Json, Progress
+from tscm.operations import table
+from tscm.operations.arguments import Device, Reader, Rejected
+from tscm.operations.call import Call
+from tscm.operations.handlers.devices import refuse_unknown
+from tscm.operations.handlers.policies import refuse_sealed
+from tscm.operations.node import Node, parts
+from tscm.operations.registry import handles
+from tscm.plural import many
+from tscm.settings.files import device_names, read_device
+from tscm.spool.disk import Disk
+from tscm.spool.tools_repair import drop_position
+from tscm.upload.outcome import UploadOutcome
+from tscm.upload.service import UploadService
+from tscm.upload.state import list_aside
+
+ALL = "all"
+"""In place of a batch's key."""
+
+
+class ReaderInUse(TscmError):
+    """
+    A reader cannot be dropped: a target or a service has it, or there is none of this name.
+    """
+
+    def __init__(self, device: str, reader: str, *, known: bool) -> None:
+        self.device = device
+        self.reader = reader
+        self.known = known
+        super().__init__(device, reader)
+
+    def __str__(self) -> str:
+        if self.known:
+            return (
+                f"reader {self.reader} of {self.device} is in use; remove its target or service "
+                f"with `tsadmin configure {self.device}` first"
+            )
+        return (
+            f"there is no reader {self.reader!r} of {self.device}; "
+            f"`tsadmin ledger {self.device}` shows those that there are"
+        )
+
+
+class UploadOff(TscmError):
+    """
+    A device's logs are kept and not uploaded.
+    """
+
+    def __init__(self, device: str, *, set_up: bool) -> None:
+        self.device = device
+        self.set_up = set_up
+        super().__init__(device, set_up)
+
+    def __str__(self) -> str:
+        if self.set_up:
+            return (
+                f"logs of {self.device} are not uploaded: "
+                f"`tsadmin configure {self.device} --send_logs yes` changes that"
+            )
+        return (
+            f"logs of {self.device} are not uploaded: no log service is set; "
+            f"give its url under [upload] in tscm.toml and restart the manager"
+        )
+
+
+def _upload_of(node: Node, name: str) -> UploadService:
+    refuse_unknown(node, name)
+    upload = parts(node).devices[name].upload
+    if upload is None:
+        raise UploadOff(name, set_up=node.settings().upload.url is not None)
+    return upload
+
+
+@handles(table.LOGS)
+async def upload_logs(node: Node, args: Device, call: Call) -> Json:
+    """Rotate and upload what waits, now; where nothing is uploaded, rotate alone."""
+    refuse_unknown(node, args.name)
+    if parts(node).devices[args.name].upload is None:
+        return _rotate(node, args.name)
+    upload = _upload_of(node, args.name)
+    refuse_sealed(node, args.name)
+    outcome = await upload.upload_now(call.report)
+    return {"name": args.name, **attrs.asdict(outcome), "sentence": str(outcome)}
+
+
+def _rotate(node: Node, name: str) -> Json:
+    """The log of a device that uploads nothing; says why it does not."""
+    manager = parts(node)
+    sealed = manager.spool.seal(name)
+    done = "the log is rotated" if sealed else "no line came since the log was last rotated"
+    fault = manager.spool.figures(name)["fault"]
+    if fault:
+        done = f"the log cannot be rotated: it {fault}"
+    why = manager.faults.get(name) or UploadOff(name, set_up=node.settings().upload.url is not None)
+    return {
+        "name": name,
+        **attrs.asdict(UploadOutcome()),
+        "rotated": sealed,
+        "sentence": f"{done}; {why}",
+    }
+
+
+@handles(table.REJECTED)
+async def rejected_batches(node: Node, args: Device, call: Call) -> Json:
+    """The batches that the log service rejected for good; without a manager by the files alone."""
+    del call
+    if node.manager is None:
+        refuse_unknown(node, args.name)
+        kept = list_aside(node.layout.device_log(args.name) / ".spool" / "aside")
+    else:
+        kept = await _upload_of(node, args.name).set_aside()
+    return {"name": args.name, "batches": [attrs.asdict(one) for one in kept]}
+
+
+@handles(table.RESEND)
+async def resend(node: Node, args: Rejected, call: Call) -> Json:
+    """Send again; of `all`, those before one that is rejected again are done."""
+    upload = _upload_of(node, args.name)
+    keys, lines = await _keys(upload, args.key), 0
+    for done, key in enumerate(keys):
+        call.report(_step(key, done, keys))
+        lines += (await upload.send_aside(key)).lines
+    return _handled(args.name, len(keys), lines, "sent again")
+
+
+@handles(table.DROP)
+async def drop(node: Node, args: Rejected, call: Call) -> Json:
+    """Drop rejected batches; their lines stay in the log."""
+    upload = _upload_of(node, args.name)
+    keys, lines = await _keys(upload, args.key), 0
+    for done, key in enumerate(keys):
+        call.report(_step(key, done, keys))
+        lines += (await upload.forget_aside(key)).lines
+    return _handled(args.name, len(keys), lines, "dropped")
+
+
+async def _keys(upload: UploadService, key: str) -> list[str]:
+    return [one.key for one in await upload.set_aside()] if key == ALL else [key]
+
+
+def _step(key: str, done: int, keys: list[str]) -> Progress:
+    return Progress(phase="upload", text=f"batch {key}", done=done, total=len(keys))
+
+
+def _handled(name: str, batches: int, lines: int, done: str) -> Json:
+    words = f"{many(batches, 'batch', 'batches')} of {many(lines, 'line', 'lines')} {done}"
+    sentence = words if batches else "no batch was set aside"
+    return {"name": name, "batches": batches, "lines": lines, "sentence": sentence}
+
+
+@handles(table.DROP_READER)
+async def drop_reader(node: Node, args: Reader, call: Call) -> Json:
+    """Forget a reader that nothing uses any more; without a manager by settings and files."""
+    del call
+    name, reader = args.name, args.reader
+    waiting = (
+        _drop_stored(node, name, reader) if node.manager is None else _drop(node, name, reader)
+    )
+    return {"name": name, "reader": reader, "waiting_lines": waiting}
+
+
+def _drop(node: Node, name: str, reader: str) -> int:
+    manager = parts(node)
+    if name not in manager.devices:
+        orphaned = manager.spool.drop_orphan(name, reader)
+        if orphaned is None:
+            raise ReaderInUse(name, reader, known=False)
+        return orphaned
+    log = manager.spool.figures(name)["readers"]
+    if reader not in log or reader in manager.devices[name].users:
+        raise ReaderInUse(name, reader, known=reader in log)
+    manager.spool.drop_reader(name, reader)
+    return int(log[reader]["waiting_lines"])
+
+
+def _drop_stored(node: Node, name: str, reader: str) -> int:
+    if name in device_names(node.layout):
+        settings = read_device(node.layout, name, None)
+        if reader in users_of(settings, node.settings().upload):
+            raise ReaderInUse(name, reader, known=True)
+    try:
+        return drop_position(Disk(), node.layout.logs, name, reader)
+    except (FileNotFoundError, ValueError):
+        raise ReaderInUse(name, reader, known=False) from None

@@ -1,0 +1,154 @@
+"""
+Operations on a device's policy: update, plan, purge, questions, rollback, pause, resume.
+"""
+
+from typing import Any
+
+from attrs import evolve
+
+from tscm.events.history import with_history
+from tscm.model import Json
+from tscm.operations import table
+from tscm.operations.arguments import (
+    Address,
+    ChangedDevice,
+    Device,
+    Dropped,
+    Generations,
+    Push,
+    Rollback,
+)
+from tscm.operations.call import Call
+from tscm.operations.handlers.devices import change, refuse_unknown
+from tscm.operations.node import Node, updates
+from tscm.operations.operation import Operation
+from tscm.operations.registry import handles
+from tscm.risks import OF_LISTS, Consent
+from tscm.settings.files import open_device
+from tscm.update.turns import Asker
+
+
+def refuse_sealed(node: Node, name: str) -> None:
+    """
+    Raise `SecretUnavailable` where a device's secrets cannot be decrypted.
+
+    A login with no password, or with a wrong one, locks the account.
+    """
+    refuse_unknown(node, name)
+    open_device(node.layout, name)
+
+
+@handles(table.UPDATE)
+async def update(node: Node, args: Push, call: Call) -> Json:
+    """Fetch and push now."""
+    refuse_sealed(node, args.name)
+    outcome = await updates(node).update_now(
+        args.name, call.report, consent=consent_of(args), asker=_asker(call, table.UPDATE)
+    )
+    outcome.raise_if_failed()
+    return _told(outcome)
+
+
+@handles(table.PLAN)
+async def plan(node: Node, args: Push, call: Call) -> Json:
+    """The update without the push."""
+    refuse_sealed(node, args.name)
+    outcome = await updates(node).plan(
+        args.name,
+        call.report,
+        consent=Consent.of_words(args.accept),
+        survey=args.force,
+        asker=_asker(call, table.PLAN),
+    )
+    outcome.raise_if_failed()
+    return _told(outcome)
+
+
+@handles(table.ROLLBACK)
+async def rollback(node: Node, args: Rollback, call: Call) -> Json:
+    """Push a kept generation, and hold scheduled updates."""
+    refuse_sealed(node, args.name)
+    outcome = await updates(node).rollback(
+        args.name, args.generation, call.report, asker=_asker(call, table.ROLLBACK)
+    )
+    outcome.raise_if_failed()
+    return _told(outcome)
+
+
+@handles(table.PURGE)
+async def purge(node: Node, args: Push, call: Call) -> Json:
+    """Take our groups off the device as far as its access-lists let it."""
+    refuse_sealed(node, args.name)
+    outcome = await updates(node).purge(
+        args.name, call.report, consent=consent_of(args), asker=_asker(call, table.PURGE)
+    )
+    return _told(outcome)
+
+
+def consent_of(args: Push) -> Consent:
+    """What a push may do.  Raises `NoSuchRisk`."""
+    given = Consent.of_words(args.accept)
+    return evolve(given, risks=given.risks | OF_LISTS) if args.force else given
+
+
+def _asker(call: Call, operation: Operation[Any, Any]) -> Asker:
+    """*call* as the queue of a device's work knows it."""
+    return Asker(what=operation.noun, who=str(call.actor), wait=call.wait, begin=call.begin)
+
+
+def _told(outcome: Any) -> Json:
+    return {**outcome.to_json(), "sentence": outcome.sentence()}
+
+
+@handles(table.HISTORY)
+def history(node: Node, args: Device, call: Call) -> Json:
+    """Generations that are kept, and how the latest updates went."""
+    del call
+    refuse_unknown(node, args.name)
+    return updates(node).history(args.name)
+
+
+@handles(table.WHY)
+async def why(node: Node, args: Address, call: Call) -> Json:
+    """How an address stands with the lists, since when, and what it hit."""
+    del call
+    refuse_unknown(node, args.name)
+    standing = await updates(node).why(args.name, args.address)
+    found: Json = await node.slow.run(with_history, node.layout.database, args.name, standing)
+    return found
+
+
+@handles(table.DROPPED)
+async def dropped(node: Node, args: Dropped, call: Call) -> Json:
+    """What the lists hold and the device does not."""
+    del call
+    refuse_unknown(node, args.name)
+    return await updates(node).dropped(args.name, args.search)
+
+
+@handles(table.DIFF)
+async def diff(node: Node, args: Generations, call: Call) -> Json:
+    """What came and went between two generations."""
+    del call
+    refuse_unknown(node, args.name)
+    return await updates(node).diff(args.name, args.older, args.newer)
+
+
+@handles(table.PAUSE)
+async def pause(node: Node, args: Device, call: Call) -> Json:
+    """No scheduled updates until `resume`."""
+    return await _policy_updates(node, args.name, call, enabled=False)
+
+
+@handles(table.RESUME)
+async def resume(node: Node, args: Device, call: Call) -> Json:
+    """Scheduled updates again."""
+    changed = await _policy_updates(node, args.name, call, enabled=True)
+    updates(node).resume(args.name)
+    return changed
+
+
+async def _policy_updates(node: Node, name: str, call: Call, *, enabled: bool) -> Json:
+    asked = ChangedDevice(name=name, settings={"policy_updates": enabled})
+    changed: Json = await change(node, asked, call)
+    return changed

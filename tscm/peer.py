@@ -1,0 +1,80 @@
+"""
+Who is at the other end of a UNIX socket.
+"""
+
+import contextlib
+import pwd
+import socket
+import struct
+from collections.abc import Collection, Iterable
+from typing import Any
+
+from tscm.errors import TscmError
+from tscm.operations.call import Actor
+
+ON_BEHALF_OF = "x-tscm-user"
+"""Header by which a trusted process says for which of its users it asks."""
+_CREDENTIALS = struct.Struct("3i")
+_NAME_KEPT = 64
+
+
+class NotADelegate(TscmError):
+    """
+    A process speaks for somebody else, and the settings do not allow it.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        super().__init__(name)
+
+    def __str__(self) -> str:
+        return (
+            f"user {self.name} may not ask on behalf of others; "
+            f"name it under [control] delegates in tscm.toml if it should"
+        )
+
+
+def actor_of(request: Any, delegates: Collection[int] = ()) -> Actor:
+    """
+    The user at the other end of *request*'s UNIX socket, as the kernel knows him (SO_PEERCRED, unix(7)).
+
+    Users whose number is among *delegates* may name the user for whom they ask.  Raises `NotADelegate`.
+    """
+    uid = _uid_of(request)
+    name = user_name(uid)
+    asked = request.getHeader(ON_BEHALF_OF)
+    if asked is None:
+        return Actor(name=name, uid=uid)
+    if uid not in delegates:
+        raise NotADelegate(name)
+    return Actor(name=name, uid=uid, on_behalf_of=str(asked)[:_NAME_KEPT])
+
+
+def _uid_of(request: Any) -> int | None:
+    handle = request.transport.getHandle()
+    if handle.family != socket.AF_UNIX:
+        return None
+    found = handle.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+    return int(_CREDENTIALS.unpack(found)[1])
+
+
+def user_name(uid: int | None) -> str:
+    """The user's name; his number where this host has no name for it."""
+    if uid is None:
+        return "unknown"
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return f"uid {uid}"
+
+
+def user_numbers(names: Iterable[str]) -> frozenset[int]:
+    """The numbers of users that are given by name or number; one that this host does not know is none."""
+    found = set()
+    for name in names:
+        if name.isdecimal():
+            found.add(int(name))
+        else:
+            with contextlib.suppress(KeyError):
+                found.add(pwd.getpwnam(name).pw_uid)
+    return frozenset(found)
