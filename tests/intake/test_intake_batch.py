@@ -205,7 +205,7 @@ def test_messages_that_find_no_memory_are_counted_and_the_others_are_given(
     spec.loader.exec_module(module)
     monkeypatch.setattr(batch_compiled, "_lib", module.lib)
     monkeypatch.setattr(batch_compiled, "_ffi", module.ffi)
-    sent = [(1 + n % 4, b"line %d" % n + b"\nodd" * (n % 3 == 0)) for n in range(40)]
+    sent = [(1 + n % 4, b"line %d" % n + b"\nodd" * (n % 3 == 0)) for n in range(8)]
     for left in range(8):
         drain = batch_compiled.CompiledDrain(LIMIT)
         send(heard, sent)
@@ -218,3 +218,20 @@ def test_messages_that_find_no_memory_are_counted_and_the_others_are_given(
         module.lib.allocations_left = 1 << 30
         send(heard, sent[:3])
         assert drain(heard, *EVERYTHING).datagrams == 3
+
+
+@pytest.mark.parametrize("name", ["compiled", "numpy", "plain"])
+@pytest.mark.parametrize("content", [b"\n" * 60_000, b"x" * 60_000], ids=["empty", "long"])
+def test_a_drain_ends_at_its_bound_of_bytes_whatever_is_left_of_them(
+    name: str, content: bytes, heard: socket.socket
+) -> None:
+    drain = opened(name)
+    heard.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8 << 20)
+    send(heard, [(1, content)] * 40)
+    taken: list[Batch] = []
+    while not taken or taken[-1].more:
+        taken.append(drain(heard, 4096, 200_000))
+    waiting = sum(batch.datagrams for batch in taken)
+    assert max(batch.datagrams for batch in taken) <= 20
+    assert waiting <= 40
+    assert len(taken) > 1 or waiting <= 20, "the kernel may have kept fewer"

@@ -318,3 +318,10 @@ def test_settings_that_may_not_be_read_say_what_to_do(
     monkeypatch.setattr("tscm.settings.files.read_regular", refuse)
     with pytest.raises(SettingsUnreadable, match="run it as the file's owner or as root"):
         read_node(layout)
+
+
+def test_thousands_of_unknown_settings_are_told_in_a_few_lines() -> None:
+    with pytest.raises(SettingsFaulty) as caught:
+        propose({**GIVEN, **{f"option{number}": 1 for number in range(9000)}})
+    assert len(caught.value.faults) == 51
+    assert "8,950 further" in str(caught.value)

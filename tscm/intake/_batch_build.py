@@ -27,7 +27,7 @@ SOURCE = r"""
 #include <sys/mman.h>
 #include <sys/socket.h>
 
-#define SLOTS 256                 /* datagrams a system call */
+#define SLOTS 32                  /* datagrams a system call: 2 MB at most, whatever came before */
 #define SLOT 512                  /* their first bytes lie close together */
 #define REST (65536 - SLOT)       /* the rest of a long one; untouched pages cost nothing */
 #define GROUPS 1024               /* senders a batch */
@@ -35,6 +35,8 @@ SOURCE = r"""
 #define FAR ((size_t)SLOTS * REST)
 #define KEEP (8 << 20)            /* buffers of all groups together, from one drain to the next */
 #define KEEP_FAR (1 << 20)        /* likewise of the rests of long datagrams */
+#define CALL_BYTES (1 << 18)      /* a system call is to bring no more, by the sizes of the last */
+#define FEW 8
 
 struct group { unsigned char key[16]; unsigned key_length; char *data; size_t length, capacity;
                unsigned lines, odd; };
@@ -144,14 +146,17 @@ size_t batch_kept(struct batch *b) {
     return kept;
 }
 
-/* Take what waits, up to the bounds; fewer than max_messages and no error: the socket is empty. */
+/* Take what waits, up to the bounds; fewer than max_messages and no error: the socket is empty.
+   What counts is what came: of 64 KB of line ends nothing is left, and they took as long. */
 unsigned batch_drain(struct batch *b, int fd, unsigned max_messages, size_t max_bytes) {
-    unsigned taken = 0;
+    unsigned taken = 0, slots = FEW;
+    size_t heard = 0;
     batch_release(b);
     memset(b->buckets, 0, sizeof b->buckets);
     b->group_count = b->odd_count = b->empty = b->cut = b->lost = b->error = 0; b->bytes = 0;
-    while (taken < max_messages && b->bytes < max_bytes && b->group_count + SLOTS <= GROUPS) {
-        unsigned wanted = max_messages - taken < SLOTS ? max_messages - taken : SLOTS;
+    while (taken < max_messages && heard < max_bytes && b->group_count + SLOTS <= GROUPS) {
+        unsigned wanted = max_messages - taken < slots ? max_messages - taken : slots;
+        size_t brought = 0;
         for (unsigned i = 0; i < wanted; i++) b->heads[i].msg_hdr.msg_namelen = sizeof b->names[i];
         int got = recvmmsg(fd, b->heads, wanted, MSG_DONTWAIT, NULL);
         if (got < 0) {
@@ -161,6 +166,7 @@ unsigned batch_drain(struct batch *b, int fd, unsigned max_messages, size_t max_
         }
         for (int i = 0; i < got; i++) {
             size_t length = b->heads[i].msg_len;
+            brought += length;
             char *data = b->near + i * SLOT;
             if (length > SLOT) {
                 memcpy(b->whole, data, SLOT);
@@ -174,6 +180,11 @@ unsigned batch_drain(struct batch *b, int fd, unsigned max_messages, size_t max_
             if (add(b, group_of(b, &b->names[i]), data, length)) b->lost++;    /* no memory */
         }
         taken += got;
+        heard += brought;
+        if (got) {
+            size_t fit = CALL_BYTES / (brought / got + 1);
+            slots = fit > SLOTS ? SLOTS : fit < FEW ? FEW : fit;
+        }
         if (b->lost) { b->error = ENOMEM; break; }
         if ((unsigned)got < wanted) { b->error = EAGAIN; break; }
     }

@@ -26,6 +26,8 @@ struct mmsghdr { struct msghdr msg_hdr; unsigned msg_len; };
 int recvmmsg(int fd, struct mmsghdr *heads, unsigned count, int flags, void *timeout);
 """
 _SLOTS = 1024
+_CALL_BYTES = 1 << 18  # a system call is to bring no more, by the sizes of the last
+_FEW = 8
 _NEAR = 512  # a datagram's first bytes, close together; few are longer
 _NAME = 28  # sizeof (struct sockaddr_in6)
 _KEEP_FAR = 1 << 20  # of the rests of long datagrams, from one drain to the next
@@ -79,9 +81,9 @@ class NumpyDrain:
         """See `Drain`."""
         pieces: dict[bytes, list[Lines]] = {}
         datagrams = size = empty = cut = 0
-        more = True
+        more, slots = True, _FEW
         while datagrams < max_messages and size < max_bytes and len(pieces) < MAX_SENDERS:
-            wanted = min(_SLOTS, max_messages - datagrams)
+            wanted = min(slots, max_messages - datagrams)
             self._name_lengths[:wanted] = _NAME
             got = self._c.recvmmsg(
                 taken.fileno(), self._heads, wanted, socket.MSG_DONTWAIT, self._ffi.NULL
@@ -95,7 +97,9 @@ class NumpyDrain:
                 break
             datagrams += got
             lengths = self._lengths[:got]
-            size += int(lengths.sum())
+            brought = int(lengths.sum())
+            size += brought
+            slots = max(_FEW, min(_SLOTS, _CALL_BYTES // (brought // max(1, got) + 1)))
             if int(lengths.max(initial=0)) > _NEAR:
                 self._far_used += int(lengths[lengths > _NEAR].sum())
             lost_empty, lost_cut = self._sort(got, taken.family == socket.AF_INET6, pieces)

@@ -24,6 +24,7 @@ from tscm.intake.sockets import ReceiveBuffer
 from tscm.intake.systemd import Inherited
 from tscm.intake.tcp import StreamBounds, SyslogStreams
 from tscm.intake.tls import ListeningTls, TlsFiles, TlsServer
+from tscm.intake.turns import Turn, connection_paced_by, port_paced_by
 from tscm.intake.udp import Pace, UdpListener
 from tscm.model import Json
 from tscm.settings.node import Intake, Listen
@@ -70,6 +71,7 @@ class Listeners:
     _stream_bounds: StreamBounds
     held: list[Inherited] = field(factory=list)
     tls: TlsServer | None = field(default=None, init=False)
+    _turn: Turn = field(init=False)
     _drain: Drain | None = field(default=None, init=False)
     _accounts: dict[str, Account] = field(factory=dict, init=False)
     _udp: list[UdpListener] = field(factory=list, init=False)
@@ -81,6 +83,9 @@ class Listeners:
     """Kind and address of `[::]` where it takes IPv4 too."""
     bound: bool = field(default=False, init=False)
     """Whether the sockets stand."""
+
+    def __attrs_post_init__(self) -> None:
+        self._turn = Turn(self._reactor)
 
     def bind(self, listen: Listen) -> None:
         """Bind all of *listen*; raises `ListenerUnavailable` with nothing bound."""
@@ -308,8 +313,17 @@ class Listeners:
             factory = TLSMemoryBIOFactory(tls, isClient=False, wrappedFactory=streams)
             factory.noisy = False
             factory.protocol = ListeningTls
-        port = self._reactor.adoptStreamPort(bound.fileno(), bound.family, factory)
+        port = port_paced_by(self._turn)._fromListeningDescriptor(  # noqa: SLF001 - as `adoptStreamPort`
+            self._reactor, bound.fileno(), bound.family, factory
+        )
+        port.startListening()
         bound.close()  # the port has a descriptor of its own
         port.stopReading()
         self._ports.append(port)
         return place
+
+    def adopt(self, connection: socket.socket, streams: SyslogStreams) -> Any:
+        """Go on with a connection that another manager accepted; gives its transport."""
+        return connection_paced_by(self._turn)._fromConnectedSocket(  # noqa: SLF001 - as `adoptStreamConnection`
+            connection.fileno(), connection.family, streams, self._reactor
+        )

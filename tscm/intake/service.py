@@ -195,9 +195,7 @@ class IntakeService(Service):
             streams = self._listeners.streams_at(one.listener_port)
             if streams is not None:
                 streams.taking_over = True
-                transport = self._reactor.adoptStreamConnection(
-                    one.connection.fileno(), one.connection.family, streams
-                )
+                transport = self._listeners.adopt(one.connection, streams)
                 streams.taking_over = False
                 stream = getattr(transport, "protocol", None)
                 if isinstance(stream, SyslogStream):

@@ -24,11 +24,9 @@ from tscm.intake.connections import Connections, Refusal
 from tscm.intake.delivery import Delivery
 from tscm.intake.senders import normal_address
 from tscm.intake.tls import HANDSHAKE_SECONDS, TlsServer, handshake_fault
+from tscm.intake.turns import read_now
 from tscm.model import Json
 from tscm.syslog.framing import Framing, Lines, Looker, StreamDecoder, StreamState, look_over
-
-READ_BYTES = 128 << 10
-"""One read of a connection: large enough for the kernel's work to dominate, small enough for others."""
 
 _LAST_READS = 64
 _ESTABLISHED = 1  # TCP_ESTABLISHED, in the first octet of the kernel's struct tcp_info
@@ -84,7 +82,6 @@ class SyslogStream(Protocol):
         """Keepalive finds dead peers; nothing else ends a quiet connection."""
         raw = self._raw()
         if isinstance(raw, Connection):
-            raw.bufferSize = READ_BYTES
             raw.setTcpKeepAlive(True)
             for option, value in _KEEPALIVE:
                 raw.getHandle().setsockopt(socket.IPPROTO_TCP, option, value)
@@ -187,7 +184,7 @@ class SyslogStream(Protocol):
         raw = self._raw()
         fault: Exception | None = None
         for _ in range(1 if self._stranger else _LAST_READS):
-            fault = raw.doRead()
+            fault = read_now(raw)
             if fault is not None:
                 break
         if fault is None:
@@ -215,7 +212,7 @@ class SyslogStream(Protocol):
         if isinstance(raw, Connection):
             for _ in range(_LAST_READS):  # one that sends flat out must not hold up the stop
                 heard = self._heard_bytes
-                raw.doRead()
+                read_now(raw)
                 if self._heard_bytes == heard or raw.disconnected:
                     break
         if self.factory.tls is None or self._shaking is not None:

@@ -23,7 +23,7 @@ from tscm.model import Json
 from tscm.syslog.framing import Lines
 
 MAX_MESSAGES = 4096
-MAX_BYTES = 4 << 20
+MAX_BYTES = 1 << 19
 """Bounds of one drain, so that other work gets its turn after a few milliseconds."""
 
 _WORTH_WAITING = 8

@@ -29,6 +29,10 @@ def section(cls: type[T], *, doc: str) -> Any:
     return attrs.field(factory=cls, metadata={"section": cls, "doc": doc})
 
 
+_MOST_UNKNOWN = 50
+"""Names told of those that are no settings; thousands would take long to tell, and nobody reads them."""
+
+
 def read_table(cls: type[T], table: Mapping[str, Any]) -> tuple[T | None, Sequence[Fault]]:
     """*table* as *cls*, or None and everything that is wrong with it."""
     try:
@@ -76,10 +80,15 @@ def _hook(read: Callable[[Any], Any]) -> Callable[[Any, Any], Any]:
 def _faults(error: BaseException, where: tuple[str, ...]) -> list[Fault]:
     if isinstance(error, cattrs.ForbiddenExtraKeysError):
         known = ", ".join(sorted(attrs.fields_dict(error.cl)))
-        return [
+        names = sorted(error.extra_fields)
+        faults = [
             Fault(where=".".join((*where, name)), wrong="there is no such setting", allowed=known)
-            for name in sorted(error.extra_fields)
+            for name in names[:_MOST_UNKNOWN]
         ]
+        if left := len(names) - len(faults):
+            wrong = f"there are no {left:,} further such settings"
+            faults.append(Fault(where=".".join(where) or "file", wrong=wrong, allowed=known))
+        return faults
     if isinstance(error, cattrs.ClassValidationError):
         found: list[Fault] = []
         noted, others = error.group_exceptions()

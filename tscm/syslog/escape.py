@@ -6,16 +6,20 @@ DLE (0x10) and a letter, and so is DLE itself: a control byte that firewalls do 
 that ordinary lines, backslashes included, stand in the log as received.
 """
 
-import re
-
 INTRODUCER = b"\x10"
 """DLE: where it stands in a log's line, an escape begins."""
 
-_LETTERS = {b"\n": b"n", b"\r": b"r", b"\0": b"0", INTRODUCER: b"p"}
-_ESCAPES = {special: INTRODUCER + letter for special, letter in _LETTERS.items()}
-_RESTORED = {escape: special for special, escape in _ESCAPES.items()}
-_ANY_SPECIAL = re.compile(rb"[\n\r\0\x10]")
-_ANY_ESCAPE = re.compile(rb"\x10[nr0p]")
+_ESCAPES = (
+    (INTRODUCER, INTRODUCER + b"p"),
+    (b"\n", INTRODUCER + b"n"),
+    (b"\r", INTRODUCER + b"r"),
+    (b"\0", INTRODUCER + b"0"),
+)
+"""
+DLE comes first, and last on the way back: its own escape has none in it but the one in front.
+
+Whole replacements: 64 KB of NUL from a stranger cost one call for each byte otherwise.
+"""
 
 
 def needs_escape(payload: bytes) -> bool:
@@ -31,7 +35,9 @@ def escape(payload: bytes) -> bytes:
     """*payload* as a log's line holds it, without the closing LF; itself where it may stand."""
     if not needs_escape(payload):
         return payload
-    return _ANY_SPECIAL.sub(lambda found: _ESCAPES[found[0]], payload)
+    for special, written in _ESCAPES:
+        payload = payload.replace(special, written)
+    return payload
 
 
 def unescape(line: bytes) -> bytes:
@@ -43,4 +49,6 @@ def unescape(line: bytes) -> bytes:
     """
     if INTRODUCER not in line:
         return line
-    return _ANY_ESCAPE.sub(lambda found: _RESTORED[found[0]], line)
+    for special, written in reversed(_ESCAPES):
+        line = line.replace(written, special)
+    return line

@@ -1,0 +1,221 @@
+"""
+The longest turn of the manager's loop while strangers, and devices gone wrong, send their worst to one listener after
+the other: none may reach 50 ms, for as long no line is taken.
+
+The probe sits in the reactor of a real manager (`hostile_probe.py`).  What counts is a turn without the time for which
+the kernel had no core for the thread, so that the bar is one for our code and not for the machine; the plain
+length is shown beside it.  BENCH_SECONDS sets how long each listener is attacked; BENCH_WHERE=1 shows where
+the thread was in long turns; BENCH_LISTENER attacks one alone.
+"""
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from itertools import cycle
+from pathlib import Path
+from threading import Event, Thread
+
+import httpx
+from attrs import evolve, frozen
+
+from bench import hostile_input
+from bench.hostile_input import Attack, Target
+from tscm.portal.certificate import ensure_certificate
+from tscm.portal.entries import add_entry
+from tscm.secrets import Secret, load_key
+from tscm.settings.device import DeviceSettings
+from tscm.settings.files import settings_as_toml, write_device
+from tscm.settings.layout import Layout
+from tscm.settings.node import Listen, NodeSettings
+from tscm.settings.values import HostPort
+
+SECONDS = float(os.environ.get("BENCH_SECONDS", "10"))
+BAR = 0.050
+_AT_ONCE = 4
+_KNOWN, _STRANGER = "127.0.0.5", "127.0.0.9"
+_ANY = (HostPort("127.0.0.1", 0),)
+
+
+@frozen
+class Measured:
+    """Manager with a probe: where it listens, and the socket of the probe."""
+
+    target: Target
+    probe: Path
+
+    def take(self) -> dict[str, float]:
+        """Longest turn since the last call."""
+        with socket.socket(socket.AF_UNIX) as one:
+            one.settimeout(60)
+            one.connect(str(self.probe))
+            told = b""
+            while piece := one.recv(4096):
+                told += piece
+        found: dict[str, float] = json.loads(told)
+        return found
+
+
+def _make_root(root: Path) -> tuple[str, str]:
+    """Settings with every listener, one known device, one registered address; its ID and key."""
+    layout = Layout(root)
+    key = load_key(layout.key, create=True)
+    certificate, private = ensure_certificate(root, ["127.0.0.1"], time.time())
+    listen = Listen(udp=_ANY, tcp=_ANY, tls=_ANY, metrics=_ANY)
+    listen = evolve(listen, tls_certificate=str(certificate), tls_key=str(private))
+    node = NodeSettings(listen=listen)
+    node = evolve(node, portal=evolve(node.portal, dns=_ANY, logs=_ANY))
+    layout.settings_file.parent.mkdir(parents=True, exist_ok=True)
+    layout.settings_file.write_text(settings_as_toml(node), "utf-8")
+    device = DeviceSettings(
+        name="fw",
+        device_id="tdid_00000001",
+        device=_KNOWN,
+        block_list="block.example",
+        allow_list="allow.example",
+        username="api",
+        password=Secret("not asked for"),
+        policy_updates=False,
+        send_logs=False,
+    )
+    write_device(layout, device, key)
+    entry = add_entry(layout.portal, nickname="edge", address=_KNOWN, block_list="block.example")
+    lists = layout.portal / "lists"
+    lists.mkdir(parents=True, exist_ok=True)
+    (lists / "block.example.txt").write_text("192.0.2.0/24\n" * 1000, "ascii")
+    assert entry.device_key is not None
+    return entry.device_id, entry.device_key.reveal()
+
+
+@contextmanager
+def manager() -> Iterator[Measured]:
+    """`twistd -n tscm` with the probe, until it says that it is ready."""
+    root = Path(tempfile.mkdtemp(prefix="tscm-bench-"))
+    device_id, device_key = _make_root(root)
+    told = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    told.bind(str(root / "told"))
+    told.settimeout(120)
+    probe = root / "probe"
+    words = [sys.executable, str(Path(__file__).with_name("hostile_probe.py")), str(probe)]
+    with (root / "output").open("wb") as output:
+        process = subprocess.Popen(
+            [*words, "-n", "--pidfile=", "tscm", "--root", str(root)],
+            env=os.environ | {"NOTIFY_SOCKET": str(root / "told")},
+            stdout=output,
+            stderr=output,
+        )
+    try:
+        while b"READY=1" not in told.recv(4096):
+            pass
+        control = str(Layout(root).control_socket)
+        target = _target(control, device_id, device_key)
+        yield Measured(target, probe)
+        if os.environ.get("BENCH_WHERE"):
+            print((root / "output").read_text("utf-8"))
+        if process.poll() is not None:
+            raise SystemExit(
+                f"the manager has ended:\n{(root / 'output').read_text('utf-8')[-2000:]}"
+            )
+    except TimeoutError:
+        raise RuntimeError((root / "output").read_text("utf-8")) from None
+    finally:
+        process.terminate()
+        try:
+            process.wait(60)
+        except (
+            subprocess.TimeoutExpired
+        ):  # gigabytes of what was sent are being read and compressed
+            process.kill()
+            process.wait()
+        told.close()
+        shutil.rmtree(root, ignore_errors=True)
+
+
+def _target(control: str, device_id: str, device_key: str) -> Target:
+    with httpx.Client(transport=httpx.HTTPTransport(uds=control), base_url="http://x") as client:
+        status = client.get("/v1/status").json()
+
+    def port(places: list[str]) -> int:
+        return int(places[0].rpartition(":")[2])
+
+    return Target(
+        stranger=_STRANGER,
+        known=_KNOWN,
+        dns=port(status["portal"]["PolicyService"]),
+        logs=port(status["portal"]["LogService"]),
+        udp=port(status["listeners"]["udp"]),
+        tcp=port(status["listeners"]["tcp"]),
+        tls=port(status["listeners"]["tls"]),
+        metrics=port(status["metrics"]),
+        control=control,
+        device_id=device_id,
+        device_key=device_key,
+    )
+
+
+def attacked(measured: Measured, attacks: Sequence[Attack]) -> dict[str, float]:
+    """The longest turn while *attacks* run in turns, a few at once; begins in quiet."""
+    deadline = time.monotonic() + 60
+    while measured.take()["wall"] > BAR / 10 and time.monotonic() < deadline:
+        time.sleep(1)
+    over = Event()
+
+    def run(first: int) -> None:
+        for attack in cycle([*attacks[first:], *attacks[:first]]):
+            if over.is_set():
+                return
+            attack()
+
+    running = [
+        Thread(target=run, args=(number * len(attacks) // _AT_ONCE,), daemon=True)
+        for number in range(_AT_ONCE if attacks else 0)
+    ]
+    for one in running:
+        one.start()
+    time.sleep(SECONDS)
+    over.set()
+    for one in running:
+        one.join(60)
+    return measured.take()
+
+
+def main() -> None:
+    """Print the table; end with status 1 where the bar is broken."""
+    missed = []
+    print(
+        f"{'listener':<16}{'longest turn':>14}{'computed':>14}{'collector':>14}{'as it passed':>14}{'turns/s':>10}"
+    )
+    with manager() as measured:
+        target = measured.target
+        for name, attacks in {
+            "none": (),
+            "policy service": hostile_input.policy(target),
+            "log service": hostile_input.logs(target),
+            "UDP syslog": hostile_input.datagrams(target),
+            "TCP syslog": hostile_input.streams(target, tls=False),
+            "TLS syslog": hostile_input.streams(target, tls=True),
+            "metrics": hostile_input.metrics(target),
+            "control socket": hostile_input.control(target),
+        }.items():
+            if os.environ.get("BENCH_LISTENER", name) != name:
+                continue
+            told = attacked(measured, attacks)
+            own, cpu, garbage, wall = (
+                told[one] * 1000 for one in ("own", "cpu", "garbage", "wall")
+            )
+            print(
+                f"{name:<16}{own:>11.1f} ms{cpu:>11.1f} ms{garbage:>11.1f} ms{wall:>11.1f} ms{told['turns'] / SECONDS:>10.0f}",
+                flush=True,
+            )
+            if told["own"] >= BAR:
+                missed.append(f"{name} ({own:.0f} ms)")
+    if missed:
+        print(f"BROKEN at most {BAR * 1000:.0f} ms a turn: {', '.join(missed)}")
+        raise SystemExit(1)
+    print(f"held   at most {BAR * 1000:.0f} ms a turn")
