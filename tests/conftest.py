@@ -33,6 +33,7 @@ PEERS = {
     "promtool": "prometheus",
     "rsyslogd": "rsyslog",
     "squid": "squid",
+    "syslog-ng": "syslog-ng-core",
     "systemctl": "systemd",
     "tinyproxy": "tinyproxy",
 }

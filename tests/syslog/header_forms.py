@@ -118,6 +118,15 @@ FORMS = [
     Form(b"<166>1 2013-04-15T09:36:51Z relay - - - - <166>Apr 15 2013 09:36:50: ", (b"relay",), APRIL, leads=True),
     Form(b"<13>1 2013-04-15T09:36:52Z outer - - - - <166>1 2013-04-15T09:36:50Z fw1 - - - - ",
          (b"fw1", b"outer"), APRIL),
+    # What rsyslog and syslog-ng made of stamps that they did not know.
+    Form(b"<166>Apr 15 09:36:50 192.0.2.9 2026-11-30T05: 54:08Z: ", (b"192.0.2.9",), APRIL, leads=True),
+    Form(b"<166>1 2013-04-15T09:36:50Z 192.0.2.9 2026-11-30T05 - - - 54:08Z: ", (b"192.0.2.9",), APRIL, leads=True),
+    Form(b"<166>1 2013-04-15T09:36:50Z 192.0.2.9 CEST - - -  ", (b"192.0.2.9",), APRIL, leads=True),
+    Form(b"<166>1 2013-04-15T09:36:51Z 192.0.2.9 - - - - Apr 15 09:36:50 UTC: ", (b"192.0.2.9",), APRIL, b"UTC", leads=True),
+    Form(b"<166>1 2013-04-15T09:36:50Z 192.0.2.9 fw1 - - - : ", (b"192.0.2.9",), APRIL, leads=True),
+    Form(b"<166>Apr 15 09:36:51 192.0.2.9 : Apr 15 09:36:50 UTC: ", (b"192.0.2.9",), APRIL, b"UTC", leads=True),
+    Form(b"<166>Apr 15 09:36:51 192.0.2.9 fw1 : ", (b"192.0.2.9", b"fw1"), "2013-04-15T09:36:51+00:00", leads=True),
+    Form(b"<166>Apr 15 09:36:50 192.0.2.9 CEST: ", (b"192.0.2.9",), APRIL, leads=True),
     # A relay that joins equal messages (the count is in a test of its own).
     Form(b"<164>Apr 15 09:36:50 fw1 : message repeated 3 times: [ ", (b"fw1",), APRIL, leads=True),
     Form(b"<164>message repeated 3 times: [ "),

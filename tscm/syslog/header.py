@@ -91,10 +91,14 @@ _AGAIN = re.compile(rb"[: ]{0,4}(?=%)")
 _LAST_MESSAGE = re.compile(rb"last message repeated [0-9]{1,9} times")
 _PROGRAM = re.compile(rb"[^\s\[]*\[[0-9]*\]:?")
 _NO_NAME = re.compile(
-    rb"[-:.*<>]*|[^\s\[]*\[[0-9]*\]|(?:local[0-7]|kern|user|daemon|auth|syslog)\.[a-z]{3,9}",
+    rb"[-:.*<>]*|[^\s\[]*\[[0-9]*\]|(?:local[0-7]|kern|user|daemon|auth|syslog)\.[a-z]{3,9}"
+    rb"|[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}|[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,9})?(?:Z|[+-][0-9:]{4,5})?",
     re.IGNORECASE,
 )
-"""Words that name no device: programs, facility and severity, marks."""
+"""
+Words that name no device: programs, facility and severity, marks, and the halves of a stamp that
+rsyslog parted at its first colon.
+"""
 _WITH_PORT = re.compile(rb"([0-9A-Za-z_.-]+):[0-9]{1,5}")
 _IN_BRACKETS = re.compile(rb"\[([0-9A-Fa-f:.]{2,45})\](?::[0-9]{1,5})?")
 _MAPPED = re.compile(rb"::ffff:([0-9]{1,3}(?:\.[0-9]{1,3}){3})", re.IGNORECASE)
@@ -299,6 +303,8 @@ class _Reading:
             if not _PRI_NEXT.match(self._head, end):  # else an octet count
                 self._sequence = int(bare[:_MAX_DIGITS])
                 self._doubtful.append(bare[:_MAX_NAME])
+        elif attached and bare in ZONES and self._names[-1]:
+            pass  # of a stamp that a relay has put before its own idea of the sender
         elif named := _names_of(bare):
             self._names[-1] += named
             if leads and named[0] == word:
