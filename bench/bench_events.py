@@ -137,10 +137,17 @@ def _other_line(n: int, inside: str, outside: str, port: int, source: int, mood:
 
 def judged(found: list[list[bytes]], force: Force) -> Iterator[Tally]:
     """Block by block, by a generation that was asked nothing yet."""
+    for lines in found:
+        yield judge(rows_of(lines), [force])
+
+
+def settled(found: list[list[bytes]]) -> Iterator[int]:
+    """Block by block, what the memory of first hits has to keep."""
     first_hits = FirstHits()
     for n, lines in enumerate(found):
-        yield judge(first_hits.settle(rows_of(lines), float(n)), [force])
-        first_hits.take_journal()
+        first_hits.settle(rows_of(lines), float(n))
+        journal = first_hits.take_journal()
+        yield 0 if journal is None else len(journal.flows)
 
 
 def lines_to_rollups(block: list[str], path: Path) -> list[tuple[str, bool]]:
@@ -153,9 +160,14 @@ def lines_to_rollups(block: list[str], path: Path) -> list[tuple[str, bool]]:
     finding, found = cpu(lambda: [policy_lines(part) for part in parts])
     events = sum(map(len, found))
     judging, others = cpu(lambda: sum(tally.others for tally in judged(found, evolve(force))))
+    settling, _ = cpu(lambda: sum(settled(found)))
+    extracting, _ = cpu(lambda: sum(len(rows_of(lines)) for lines in found))
     print(f"{LINES:,} lines, {mb:.0f} MB, {len(parts)} blocks, {events:,} of the policy")
     print(f"find the policy's lines    {LINES / finding / 1e6:6.2f} million lines a CPU second")
     print(f"extract and match          {events / judging / 1e3:6.0f} thousand events a CPU second")
+    print(
+        f"count first hits once      {(settling - extracting) / events * 1e6:6.2f} microseconds an event"
+    )
     connection = open_database(str(path))
     rollups = Rollups(connection)
     rows = 0

@@ -22,7 +22,7 @@ from tests.events.older_database import older_database
 from tscm.events import brief, packs, sums, worker
 from tscm.events.brief import met
 from tscm.events.columns import BRIEF_SUMS, Column
-from tscm.events.judge import ALLOWED, BLOCKED, INBOUND, OUTBOUND, Hit, Tally
+from tscm.events.judge import ALLOWED, BLOCKED, INBOUND, OUTBOUND, Hit, Tally, joined
 from tscm.events.report import Question, ask
 from tscm.events.rollups import ACTIONS, EventPosition, Rollups
 from tscm.events.worker import ForceTable, Worker
@@ -91,7 +91,7 @@ QUESTION = st.builds(
 
 
 def tally_of(counts: dict[Raw, tuple[int, int]]) -> Tally:
-    return Tally(sums={raw: list(count) for raw, count in counts.items()})
+    return Tally(sums={raw: joined(*count) for raw, count in counts.items()})
 
 
 @contextmanager
@@ -268,7 +268,9 @@ def filled(path: Path, hours: range, lines: int = 1) -> None:
         BLOCKED, INBOUND, "b", Cidr("203.0.113.0/24"), b"10.0.0.1", b"203.0.113.7", b"tcp", b"443"
     )  # fmt: skip
     for hour in hours:
-        rollups.add("fw", {hour: Tally(sums={raw: [lines, lines]})}, EventPosition(offset=hour))
+        rollups.add(
+            "fw", {hour: Tally(sums={raw: joined(lines, lines)})}, EventPosition(offset=hour)
+        )
     connection.close()
 
 

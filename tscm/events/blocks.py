@@ -83,8 +83,6 @@ def _same(one: float, other: float) -> bool:
 
 def merge(into: Tally, more: Tally) -> None:
     """Count *more* into *into*."""
-    for raw, (lines, hits) in more.sums.items():
-        total = into.sums.setdefault(raw, [0, 0])
-        total[0] += lines
-        total[1] += hits
+    for raw, total in more.sums.items():
+        into.sums[raw] = into.sums.get(raw, 0) + total
     into.others += more.others

@@ -117,14 +117,18 @@ class Force:
         fresh = list(addresses)
         asked = Asked.of([address.decode("utf-8", "replace") for address in fresh])
         for action, found in self._found.items():
-            found.update(dict.fromkeys(fresh))
-            rows = self.matchers[action].rows(asked)
             cidrs = self.cidrs[action]
-            for place in np.flatnonzero(rows >= 0).tolist():
-                found[fresh[place]] = cidrs[rows[place]]
-        for address in fresh:
-            if allowed[address] is not None:
-                blocked[address] = PERMITTED
+            rows = self.matchers[action].rows(asked)
+            if rows.max(initial=-1) < 0:
+                found.update(dict.fromkeys(fresh))
+                continue
+            found.update(
+                (address, cidrs[row] if row >= 0 else None)
+                for address, row in zip(fresh, rows.tolist(), strict=True)
+            )
+            if action == ALLOWED:
+                for place in np.flatnonzero(rows >= 0).tolist():
+                    blocked[fresh[place]] = PERMITTED
 
 
 class Applied(Protocol):
@@ -155,6 +159,9 @@ def applicable(forces: Sequence[A], at: float) -> list[A]:
     return found
 
 
+_SHIFT = 40
+_LINES = (1 << _SHIFT) - 1
+_ONE_HIT = (1 << _SHIFT) + 1
 RawHit = tuple[str, str, str, Cidr, bytes, bytes, bytes, bytes]
 """A `Hit` whose last four fields stand as in the line: most lines are counted and never shown."""
 
@@ -163,14 +170,27 @@ RawHit = tuple[str, str, str, Cidr, bytes, bytes, bytes, bytes]
 class Tally:
     """
     What a number of lines came to; *others* are the lines that no entry explains.
+
+    Of each sum the lines are the lower bits, the hits stand above them (`parted`): one number is added
+    and kept faster than two.
     """
 
-    sums: dict[RawHit, list[int]] = field(factory=dict)
+    sums: dict[RawHit, int] = field(factory=dict)
     others: int = 0
 
     def __iter__(self) -> Iterator[tuple[Hit, Sum]]:
-        for raw, (lines, hits) in self.sums.items():
-            yield hit_of(raw), Sum(lines, hits)
+        for raw, total in self.sums.items():
+            yield hit_of(raw), Sum(*parted(total))
+
+
+def joined(lines: int, hits: int) -> int:
+    """As a `Tally` keeps them."""
+    return (hits << _SHIFT) + lines
+
+
+def parted(total: int) -> tuple[int, int]:
+    """Lines and hits of a sum in a `Tally`."""
+    return total & _LINES, total >> _SHIFT
 
 
 def hit_of(raw: RawHit) -> Hit:
@@ -196,7 +216,7 @@ def judge(rows: Iterable[Row], forces: Sequence[Force]) -> Tally:
     return tally
 
 
-def _judge_by(force: Force, rows: list[Row], sums: dict[RawHit, list[int]]) -> list[Row]:
+def _judge_by(force: Force, rows: list[Row], sums: dict[RawHit, int]) -> list[Row]:
     """Count what this generation explains of *rows*; gives the rest."""
     permitted = [row for row in rows if row[2] == b"permitted"]
     if not permitted:
@@ -205,7 +225,7 @@ def _judge_by(force: Force, rows: list[Row], sums: dict[RawHit, list[int]]) -> l
     return rest + _count(force, BLOCKED, [row for row in rows if row[2] != b"permitted"], sums)
 
 
-def _count(force: Force, action: str, rows: list[Row], sums: dict[RawHit, list[int]]) -> list[Row]:
+def _count(force: Force, action: str, rows: list[Row], sums: dict[RawHit, int]) -> list[Row]:
     known = force.found(action)
     name = force.names[action]
     rest: list[Row] = []
@@ -229,13 +249,8 @@ def _count(force: Force, action: str, rows: list[Row], sums: dict[RawHit, list[i
                 continue
             else:
                 raw = (action, INBOUND, name, entry, destination, source, protocol, port)
-            count = 1 if hits == b"1" else int(hits)
-            total = sums.get(raw)
-            if total is None:
-                sums[raw] = [1, count]
-            else:
-                total[0] += 1
-                total[1] += count
+            count = _ONE_HIT if hits == b"1" else (int(hits) << _SHIFT) + 1
+            sums[raw] = sums.get(raw, 0) + count
         if unseen:
             force.look_up(set(chain.from_iterable(map(_ENDS, unseen))))
         rows = unseen

@@ -13,7 +13,7 @@ from attrs import define, field, frozen
 
 from tscm.events import packs
 from tscm.events.first_hits import FirstHits, Journal
-from tscm.events.judge import ALLOWED, BLOCKED, INBOUND, OUTBOUND, Hit, Sum, Tally
+from tscm.events.judge import ALLOWED, BLOCKED, INBOUND, OUTBOUND, Hit, Sum, Tally, parted
 from tscm.events.packs import KEYS, WORDS
 from tscm.events.sums import Wanted, summed
 from tscm.model import Json
@@ -166,7 +166,8 @@ class Rollups:
     def _add_hour(self, device: int, hour: int, tally: Tally) -> None:
         word = self._word
         rows = []
-        for raw, (lines, hits) in tally.sums.items():
+        for raw, total in tally.sums.items():
+            lines, hits = parted(total)
             action, direction, listed, entry, inside, outside, protocol, port = raw
             rows.append(
                 (

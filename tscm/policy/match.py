@@ -33,7 +33,8 @@ class _Family:
     """
     The space of one family cut at every point where an entry begins or ends.
 
-    Addresses from *points[n]* up to the next point stand under entry *owners[n]*, or under none (-1).
+    Addresses from *points[n]* up to the next point stand under entry *owners[n + 1]*, or under none (-1),
+    as do those before the first point: *owners[0]*.
     """
 
     points: Words | NDArray[np.bytes_]
@@ -58,14 +59,12 @@ class _Family:
             painted = np.repeat(first[rows] - (np.cumsum(counts) - counts), counts)
             owners[painted + np.arange(len(painted))] = np.repeat(rows, counts)
         wide = bool(points_low.any())
-        return cls(spans.keys(points_high, points_low) if wide else points_high, owners)
+        points = spans.keys(points_high, points_low) if wide else points_high
+        return cls(points, np.concatenate((np.full(1, -1, np.int64), owners)))
 
     def find(self, high: Words, low: Words) -> NDArray[np.int64]:
         wanted = high if self.points.dtype == np.uint64 else spans.keys(high, low)
-        at = np.searchsorted(self.points, wanted, "right") - 1
-        if not len(self.owners):
-            return at
-        return np.where(at >= 0, self.owners[np.maximum(at, 0)], -1)
+        return self.owners[np.searchsorted(self.points, wanted, "right")]
 
 
 @frozen(eq=False)
@@ -126,11 +125,11 @@ class Matcher:
 
     def rows(self, asked: "Asked") -> NDArray[np.int64]:
         """Of a matcher of one list the row of each address; -1 for none."""
+        if len(asked.short) == asked.count:
+            return self.v4.find(asked.high, asked.zeros)
         found = np.full(asked.count, -1, np.int64)
         if asked.short:
-            found[asked.short] = self.v4.find(
-                asked.v4.astype(np.uint64) << V4_SHIFT, np.zeros(len(asked.v4), np.uint64)
-            )
+            found[asked.short] = self.v4.find(asked.high, asked.zeros)
         if asked.long:
             rows = self.v6.find(asked.v6[:, 0], asked.v6[:, 1])
             rows[rows >= 0] += self.v4_counts[0]
@@ -158,18 +157,26 @@ class Asked:
     """Places of those of IPv4, *long* of those of IPv6."""
     long: list[int]
     v4: NDArray[np.uint32]
+    high: Words
+    """Those of IPv4 in the upper of two words, and *zeros* for the lower."""
+    zeros: Words
     v6: Words
 
     @classmethod
     def of(cls, addresses: Sequence[str]) -> Self:
         """From text; what is no address has no place."""
         short, packed_short = _packed(addresses, AF_INET)
-        long, packed_long = _packed(addresses, AF_INET6)
+        long, packed_long = (
+            ([], b"") if len(short) == len(addresses) else _packed(addresses, AF_INET6)
+        )
+        v4 = np.frombuffer(packed_short, ">u4").astype(np.uint32)
         return cls(
             len(addresses),
             short,
             long,
-            np.frombuffer(packed_short, ">u4").astype(np.uint32),
+            v4,
+            v4.astype(np.uint64) << V4_SHIFT,
+            np.zeros(len(v4), np.uint64),
             np.frombuffer(packed_long, ">u8").astype(np.uint64).reshape(-1, 2),
         )
 
