@@ -46,6 +46,7 @@ RANK = {
     "settings_watch": 5,
     "control": 5,
     "health": 5,
+    "standing": 1,
     "peer": 5,
     "operations": 5,
     "device_rooms": 5,

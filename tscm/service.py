@@ -42,6 +42,7 @@ from tscm.intake.senders import SenderTable
 from tscm.intake.service import IntakeService
 from tscm.intake.systemd import Activation, SystemdService, environment
 from tscm.operations.audit import AuditEntry
+from tscm.operations.call import SCHEDULE
 from tscm.operations.calls import Calls
 from tscm.operations.jobs import Jobs
 from tscm.operations.node import Manager, Node, balanced, parts
@@ -64,6 +65,7 @@ from tscm.store.audits import DAY_SECONDS, Audits
 from tscm.store.database import Store
 from tscm.store.policies import Policies
 from tscm.threads import Threads
+from tscm.update.outcome import UpdateOutcome
 from tscm.update.service import UpdateService
 from tscm.update.turns import MAX_LENT
 from tscm.update.ways import ordinary_ways, resolve
@@ -158,6 +160,7 @@ class NodeService(Service):
             node,
             Policies(self.store),
             evolve(ordinary_ways(), hits_of=self._hits_of),
+            self._scheduled_update,
         )
         self.events = EventService(
             reactor, WorkerProcess(reactor, self.layout.database), node.spool.max_age_days
@@ -244,6 +247,19 @@ class NodeService(Service):
                     None if self.log_service is None else self.log_service.figures()
                 ),
             ),
+        )
+
+    def _scheduled_update(self, outcome: UpdateOutcome) -> None:
+        self._audited(
+            AuditEntry(
+                at=wall_seconds(self.reactor),
+                actor=SCHEDULE,
+                operation="update",
+                device=outcome.device,
+                outcome="done" if outcome.good else "failed",
+                sentence=outcome.sentence(),
+                seconds=max(0.0, outcome.finished_at - outcome.started_at),
+            )
         )
 
     def _audited(self, entry: AuditEntry) -> None:

@@ -14,6 +14,9 @@ from tscm.cli.doctor import command
 from tscm.doctor.look_host import Host
 from tscm.errors import DeviceUnknown
 from tscm.model import Json, Progress, Report
+from tscm.operations.call import quiet
+from tscm.operations.operation import Operation
+from tscm.operations.table import DEVICES
 
 HOSTILE = "\x1b[31mred\u202e [bold]\nsecond line\x07"
 
@@ -32,10 +35,10 @@ class Backend:
     def backend(self) -> "Backend":
         return self
 
-    def rows(self) -> list[Json]:
-        return [{"name": name} for name in self.devices]
-
-    def doctor(self, name: str | None, report: Report) -> Json:
+    def call(self, operation: Operation[Any, Any], args: Any, report: Report = quiet) -> Any:
+        if operation is DEVICES:
+            return [{"name": name} for name in self.devices]
+        name = getattr(args, "name", None)
         report(Progress(phase="check", text=f"{name}"))
         self.asked.append(name)
         return {"findings": self.node if name is None else self.devices[name]}

@@ -28,6 +28,7 @@ MODULES: Mapping[str, tuple[str, str]] = {
     "configure": ("configure", "Change the settings of a device."),
     "show": ("show", "Show the settings of a device and its state."),
     "list": ("list", "List the devices."),
+    "status": ("status", "Show how every device stands, the worst first."),
     "update": ("update", "Fetch the lists of a device and push them now."),
     "plan": ("plan", "Show what an update would change, without changing it."),
     "policy": (
@@ -48,6 +49,8 @@ MODULES: Mapping[str, tuple[str, str]] = {
     ),
     "senders": ("senders", "List unknown senders, and take one in."),
     "remove": ("remove", "Forget a device, and show the way back on the firewall."),
+    "jobs": ("jobs", "List what the manager is doing; follow or withdraw one job."),
+    "audit": ("audit", "Show who changed what, when, and with what outcome."),
     "portal": ("portal", "Device entries of the embedded services."),
     "demo": ("demo", "Run the whole product on this machine with simulated firewalls."),
     "completion": ("completion", "Print the completion script for a shell."),

@@ -58,10 +58,20 @@ class AuditEntry:
         words = [f"{self.operation} by {self.actor}"]
         if self.device:
             words.append(f"device {self.device}")
-        words += [f"{name}={_text(value)}" for name, value in self.arguments.items()]
+        if self.arguments:
+            words.append(shown_arguments(self.arguments))
         end = f"{self.outcome} in {self.seconds:.1f} s"
         told = " ".join((self.sentence or "").split())
         return f"{', '.join(words)}: {end}{f': {told}' if told else ''}"
+
+
+def shown_arguments(arguments: Json) -> str:
+    """Arguments in one line: `setting: old -> new, …`."""
+    changes = arguments.get("changes")
+    given = {name: value for name, value in arguments.items() if name != "changes"}
+    return ", ".join(
+        f"{name}: {_text(value)}" for name, value in {**given, **(changes or {})}.items()
+    )
 
 
 def discard(_: AuditEntry) -> None:
@@ -87,10 +97,13 @@ def audited_arguments(args: Any, noted: Mapping[str, Any]) -> Json:
 
 def masked(value: Any, name: str = "") -> Any:
     """*value* as JSON with every secret masked and every text bounded."""
+    if isinstance(value, Mapping):  # of a secret setting: its old and its new value
+        return {
+            str(key): masked(one, name if name in SECRETS else str(key))
+            for key, one in value.items()
+        }
     if name in SECRETS and value not in (None, ""):
         return MASK
-    if isinstance(value, Mapping):
-        return {str(key): masked(one, str(key)) for key, one in value.items()}
     if isinstance(value, list | tuple):
         return [masked(one, name) for one in value]
     if isinstance(value, str):

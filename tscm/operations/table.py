@@ -96,6 +96,18 @@ DEVICES: Operation[Nothing, list[Json]] = Operation(
 )
 """A row for each device; one with a damaged file has `fault`, and where not in force no more."""
 
+FLEET: Operation[Nothing, list[Json]] = Operation(
+    name="fleet",
+    verb="GET",
+    path="/v1/fleet",
+    args=Nothing,
+    room="fleet",
+    needs=Needs.MANAGER,
+    noun="the state of the devices",
+    long=True,
+)
+"""How each device stands, the worst first: standing, causes, ages, entries, backlogs."""
+
 ADD: Operation[NewDevice, Json] = Operation(
     name="add",
     room="devices",

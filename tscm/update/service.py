@@ -29,7 +29,7 @@ from tscm.store.policies import Generation
 from tscm.threads import Threads
 from tscm.update.job import UpdateJob
 from tscm.update.lookups import LookUps
-from tscm.update.outcome import FAILED, UpdateOutcome
+from tscm.update.outcome import FAILED, UNCHANGED, UpdateOutcome
 from tscm.update.records import UpdateRecords
 from tscm.update.turns import EXAMINATION, MANAGER, Asker, Turns, Updated, witness
 from tscm.update.ways import Ways
@@ -53,6 +53,8 @@ class UpdateService(Service):
     _node: NodeSettings
     _records: UpdateRecords = field(converter=UpdateRecords)
     _ways: Ways
+    _scheduled_told: Callable[[UpdateOutcome], None] = lambda _: None
+    """Takes the outcome of each scheduled update that changed something or failed."""
     _devices: dict[str, Updated] = field(factory=dict, init=False)
     _turns: Turns = field(init=False)
     _leaving: dict[str, DeferredLock] = field(factory=dict, init=False)
@@ -329,6 +331,8 @@ class UpdateService(Service):
         except CancelledError:
             run.addErrback(self._failed_unwitnessed, one.settings.name)
             raise
+        if outcome is not None and outcome.result != UNCHANGED:
+            self._scheduled_told(outcome)
         if outcome is not None and not outcome.good:
             self._log.warn("update failed: {sentence}", sentence=outcome.sentence())
 

@@ -1,0 +1,65 @@
+"""
+What the audit keeps of a call: bounded, masked, in one line.
+"""
+
+import json
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tscm.operations.arguments import ChangedDevice, NewDevice, Push
+from tscm.operations.audit import AuditEntry, audited_arguments, masked
+from tscm.operations.call import Actor
+from tscm.settings.device import SECRETS
+
+SECRET = "correct horse battery"
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=10) | st.just(SECRET),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner),
+    max_leaves=10,
+)
+
+
+@given(st.dictionaries(st.sampled_from(SECRETS), VALUES), st.dictionaries(st.text(), VALUES))
+def test_whatever_stands_under_the_name_of_a_secret_is_masked(
+    secrets: dict[str, Any], others: dict[str, Any]
+) -> None:
+    kept = json.dumps(masked({**secrets, "more": secrets}))
+    assert SECRET not in kept
+    assert masked(others).keys() == others.keys()
+
+
+def test_a_new_device_is_kept_with_its_settings_and_not_its_password() -> None:
+    args = NewDevice(settings={"name": "fw", "password": SECRET, "device": "192.0.2.1"})
+    kept = audited_arguments(args, {})
+    assert kept == {"settings": {"name": "fw", "password": "********", "device": "192.0.2.1"}}
+
+
+def test_a_change_is_kept_as_what_it_came_to() -> None:
+    changes = {"password": {"old": "a", "new": SECRET}, "prefix": {"old": "A", "new": "B"}}
+    args = ChangedDevice(name="fw", settings={"prefix": "B", "password": SECRET})
+    kept = audited_arguments(args, {"changes": changes})
+    assert kept["changes"]["prefix"] == {"old": "A", "new": "B"}
+    assert kept["changes"]["password"] == {"old": "********", "new": "********"}
+    assert "settings" not in kept
+
+
+def test_a_line_names_who_what_and_which_risks_were_accepted() -> None:
+    entry = AuditEntry(
+        at=1.0,
+        actor=Actor(name="tscm-web", uid=7, on_behalf_of="alice"),
+        operation="update",
+        device="fw",
+        arguments=audited_arguments(Push(name="fw", accept=("accept_shrink",)), {}),
+        outcome="done",
+        sentence="fw got\n1 entry",
+        seconds=2.34,
+    )
+    assert entry.line() == (
+        "update by alice by tscm-web, device fw, accept: [accept_shrink]: done in 2.3 s: fw got 1 entry"
+    )
+
+
+def test_text_is_bounded() -> None:
+    assert len(masked("x" * 100_000)) < 1000

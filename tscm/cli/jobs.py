@@ -1,0 +1,108 @@
+"""
+`tsadmin jobs`: long calls that wait or run in the manager, and the last that ended.
+"""
+
+import time
+
+import click
+
+from tscm.cli import say
+from tscm.cli.progress import counted
+from tscm.cli.session import Session
+from tscm.cli.state import when
+from tscm.cli.tables import show_pairs, show_table
+from tscm.model import Json, Progress
+from tscm.operations.arguments import JobNumber, Nothing
+from tscm.operations.table import JOB, JOBS, WITHDRAW
+
+_POLL_SECONDS = 0.5
+_UNDER_WAY = frozenset({"queued", "running"})
+_FAILED = frozenset({"failed", "withdrawn"})
+
+
+@click.command()
+@click.argument("number", type=click.IntRange(min=1), required=False)
+@click.option("--follow", is_flag=True, help="Wait until job NUMBER has ended.")
+@click.option("--withdraw", is_flag=True, help="Withdraw job NUMBER, which has not begun.")
+@click.option("--json", "json_output", is_flag=True, help="Print the jobs as JSON.")
+@click.pass_obj
+def command(
+    session: Session,
+    /,
+    number: int | None,
+    *,
+    follow: bool,
+    withdraw: bool,
+    json_output: bool,
+) -> int:
+    """
+    List the manager's jobs, or show job NUMBER: who asked for it, whether it waits and for what, how it ended.
+    """
+    if number is None:
+        if follow or withdraw:
+            raise click.UsageError("--follow and --withdraw need the NUMBER of a job")
+        _list(session, json_output=json_output)
+        return 0
+    backend, asked = session.backend(), JobNumber(id=number)
+    job = backend.call(WITHDRAW if withdraw else JOB, asked)
+    shown = ""
+    while follow and job["state"] in _UNDER_WAY:
+        step = _doing(job)
+        if step != shown and not json_output:
+            say.info(step)
+        shown = step
+        time.sleep(_POLL_SECONDS)
+        job = backend.call(JOB, asked)
+    if json_output:
+        say.as_json(job)
+    else:
+        show_pairs(_pairs(job))
+    return 1 if follow and job["state"] in _FAILED else 0
+
+
+def _list(session: Session, *, json_output: bool) -> None:
+    jobs = session.backend().call(JOBS, Nothing())
+    if json_output:
+        say.as_json(jobs)
+    elif not jobs:
+        say.info("No job since the manager's start")
+    else:
+        show_table(
+            ("job", "call", "device", "asked by", "asked at", "state", ""),
+            (
+                (
+                    job["id"],
+                    job["operation"],
+                    job["device"] or "-",
+                    job["actor"],
+                    when(job["asked_at"]),
+                    job["state"],
+                    _doing(job),
+                )
+                for job in jobs
+            ),
+        )
+
+
+def _doing(job: Json) -> str:
+    """What it waits for, how far it is, or how it ended."""
+    if job["waits_for"]:
+        return f"waits: {job['waits_for']}"
+    if job["state"] == "running" and job["progress"]:
+        progress = Progress(**job["progress"])
+        return f"{progress.phase}: {progress.text}{counted(progress)}"
+    return str(job["sentence"] or "")
+
+
+def _pairs(job: Json) -> list[tuple[str, object]]:
+    return [
+        ("job", job["id"]),
+        ("call", job["operation"]),
+        ("device", job["device"] or "-"),
+        ("asked by", job["actor"]),
+        ("asked at", when(job["asked_at"])),
+        ("begun at", when(job["begun_at"])),
+        ("ended at", when(job["ended_at"])),
+        ("state", job["state"]),
+        ("", _doing(job)),
+    ]

@@ -1,0 +1,74 @@
+"""
+`tsadmin status`: how every device stands, the worst first.
+"""
+
+from collections.abc import Sequence
+
+import click
+
+from tscm.cli import say
+from tscm.cli.names import DeviceName
+from tscm.cli.session import Session
+from tscm.cli.tables import show_table
+from tscm.errors import DeviceUnknown
+from tscm.model import Json
+from tscm.operations.arguments import Nothing
+from tscm.operations.table import FLEET
+from tscm.standing import EXIT_STATUS, Standing
+
+_HEADS = (
+    "device", "status", "good update", "entries", "cut", "last line", "waiting", "SIEM", "upload", "cause",
+)  # fmt: skip
+
+
+@click.command()
+@click.argument("names", nargs=-1, type=DeviceName(), metavar="[NAME]...")
+@click.option("--json", "json_output", is_flag=True, help="Print the rows as JSON.")
+@click.pass_obj
+def command(session: Session, /, names: Sequence[str], *, json_output: bool) -> int:
+    """
+    Show one line a device: status and cause, age of the last good update, entries, last line, backlog.
+
+    Failures come first.  The exit status is that of a monitoring plug-in: 0 ok, 1 warning, 2 failed.
+    """
+    rows = session.backend().call(FLEET, Nothing())
+    known = {str(row["name"]) for row in rows}
+    for name in names:
+        if name not in known:
+            raise DeviceUnknown(name)
+    if names:
+        rows = [row for row in rows if row["name"] in names]
+    if json_output:
+        say.as_json(rows)
+    elif rows:
+        show_table(_HEADS, (_cells(row) for row in rows))
+    else:
+        say.info("No device yet; `tsadmin add --type asarest` adds one", aside=True)
+    return max((EXIT_STATUS[Standing(row["standing"])] for row in rows), default=0)
+
+
+def _cells(row: Json) -> tuple[object, ...]:
+    causes = row["causes"]
+    more = f" (and {len(causes) - 1} more)" if len(causes) > 1 else ""
+    return (
+        row["name"],
+        row["standing"],
+        age_words(row["good_update_age_seconds"]),
+        "-" if row["entries"] is None else row["entries"],
+        row["cut"],
+        age_words(row["last_line_age_seconds"]),
+        sum(row["backlog_lines"].values()),
+        row["forward"],
+        row["upload"],
+        f"{causes[0]}{more}" if causes else "",
+    )
+
+
+def age_words(seconds: float | None) -> str:
+    """An age as an operator reads it: `never`, `12 s`, `5 min`, `3 h`, `2 d`."""
+    if seconds is None:
+        return "never"
+    for unit, length in (("d", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= 2 * length:
+            return f"{int(seconds // length)} {unit}"
+    return f"{int(seconds)} s"

@@ -1,0 +1,239 @@
+"""
+How a device stands, in one word with its cause: the row of `tsadmin status`.
+
+Pure: settings and state as the control interface carries them, and the time; the same words for
+every face.
+"""
+
+from collections.abc import Iterator, Sequence
+from enum import StrEnum
+
+from attrs import frozen
+
+from tscm.model import Json
+from tscm.plural import many
+
+STALE_INTERVALS = 3.0
+"""A good update that is older than so many intervals is a warning."""
+QUIET_SECONDS = 86400.0
+"""A device without a line for so long is a warning."""
+STUCK_SECONDS = 900.0
+"""A reader that has failed for so long is a failure."""
+
+
+class Standing(StrEnum):
+    """
+    One word for a device, the worst first.
+    """
+
+    FAILED = "failed"
+    WARNING = "warning"
+    HELD = "held"
+    NEW = "new"
+    OK = "ok"
+
+
+ORDER = tuple(Standing)
+EXIT_STATUS = {
+    Standing.FAILED: 2,
+    Standing.WARNING: 1,
+    Standing.HELD: 1,
+    Standing.NEW: 0,
+    Standing.OK: 0,
+}
+"""As a monitoring plug-in ends: ok, warning, critical."""
+
+
+@frozen(kw_only=True)
+class Cause:
+    """
+    One thing that is to be known of a device, and how grave it is.
+    """
+
+    standing: Standing
+    sentence: str
+
+
+@frozen(kw_only=True)
+class Row:
+    """
+    One device: its standing, why, and the figures that an operator looks at first.
+
+    Ages are in seconds; None where there is nothing to measure from.
+    """
+
+    name: str
+    standing: Standing
+    causes: tuple[str, ...]
+    good_age: float | None = None
+    entries: int | None = None
+    cut: int = 0
+    line_age: float | None = None
+    backlog: dict[str, int]
+    """Lines that wait, by reader."""
+    upload: str
+    forward: str
+
+    def as_json(self) -> Json:
+        """As the control interface carries it."""
+        return {
+            "name": self.name,
+            "standing": str(self.standing),
+            "causes": list(self.causes),
+            "good_update_age_seconds": self.good_age,
+            "entries": self.entries,
+            "cut": self.cut,
+            "last_line_age_seconds": self.line_age,
+            "backlog_lines": self.backlog,
+            "upload": self.upload,
+            "forward": self.forward,
+        }
+
+
+def row_of(name: str, settings: Json, state: Json, now: float, interval: float) -> Row:
+    """
+    The row of a device whose *settings* and *state* these are.  *interval*: seconds between updates.
+    """
+    causes = list(_causes(settings, state, now, interval))
+    worst = min((ORDER.index(one.standing) for one in causes), default=ORDER.index(Standing.OK))
+    policy, log = state.get("policy") or {}, state.get("log") or {}
+    good = policy.get("last_good") or {}
+    lists = [good[kind] for kind in ("block", "allow") if isinstance(good.get(kind), dict)]
+    readers = log.get("readers") or {}
+    return Row(
+        name=name,
+        standing=ORDER[worst],
+        causes=tuple(
+            one.sentence for one in sorted(causes, key=lambda one: ORDER.index(one.standing))
+        ),
+        good_age=_age(good.get("finished_at"), now),
+        entries=sum(int(one.get("desired", 0)) for one in lists) if lists else None,
+        cut=sum(int(one.get("cut", 0)) for one in lists),
+        line_age=_age(log.get("last_received_at"), now),
+        backlog={reader: int(one.get("waiting_lines", 0)) for reader, one in readers.items()},
+        upload=_reader_state(state.get("upload")),
+        forward=_reader_state(state.get("forward")),
+    )
+
+
+def fault_row(name: str, fault: str) -> Row:
+    """The row of a device whose settings file is not in force."""
+    return Row(
+        name=name,
+        standing=Standing.FAILED,
+        causes=(fault,),
+        backlog={},
+        upload="unknown",
+        forward="unknown",
+    )
+
+
+def worst_first(rows: Sequence[Row]) -> list[Row]:
+    """Failures first, then by name."""
+    return sorted(rows, key=lambda row: (ORDER.index(row.standing), row.name))
+
+
+def exit_status(rows: Sequence[Row]) -> int:
+    """0, 1 or 2: the worst of all."""
+    return max((EXIT_STATUS[row.standing] for row in rows), default=0)
+
+
+def _age(at: float | None, now: float) -> float | None:
+    return None if not at else max(0.0, now - at)
+
+
+def _reader_state(figures: Json | None) -> str:
+    if figures is None:
+        return "off"
+    return "failing" if figures.get("failures") else "ok"
+
+
+def _causes(settings: Json, state: Json, now: float, interval: float) -> Iterator[Cause]:
+    if state.get("fault"):
+        yield Cause(standing=Standing.FAILED, sentence=str(state["fault"]))
+    yield from _policy(settings, state.get("policy") or {}, now, interval)
+    yield from _log(state.get("log") or {}, now)
+    for what, figures in _targets(state):
+        yield from _reader(what, figures, now)
+    for words in state.get("unbalanced") or ():
+        yield Cause(standing=Standing.FAILED, sentence=f"the ledger does not balance: {words}")
+
+
+def _policy(settings: Json, policy: Json, now: float, interval: float) -> Iterator[Cause]:
+    if policy.get("fault"):
+        yield Cause(standing=Standing.FAILED, sentence=f"no updates: {policy['fault']}")
+        return
+    for name, standing, words in _ALARMS:
+        if policy.get(name):
+            yield Cause(standing=standing, sentence=words)
+    if not settings.get("policy_updates", True):
+        yield Cause(standing=Standing.HELD, sentence="updates are paused")
+    if policy.get("unused_groups"):
+        groups = " and ".join(policy["unused_groups"])
+        yield Cause(standing=Standing.FAILED, sentence=f"no access-list uses {groups}")
+    if policy.get("unknown_names"):
+        names = ", ".join(str(one["name"]) for one in policy["unknown_names"])
+        yield Cause(
+            standing=Standing.WARNING, sentence=f"protected names cannot be looked up: {names}"
+        )
+    last, good = policy.get("last_update"), policy.get("last_good")
+    if last is None:
+        yield Cause(standing=Standing.NEW, sentence="never updated")
+        return
+    if not last.get("good", True):
+        word = "rejected by the guard" if last.get("result") == "refused" else "failed"
+        yield Cause(
+            standing=Standing.FAILED if good is None else Standing.WARNING,
+            sentence=f"the last update {word}: {last.get('error') or last.get('sentence') or word}"
+            if word == "failed"
+            else f"the last update was {word}: {last.get('error') or 'see `tsadmin show`'}",
+        )
+    age = _age((good or {}).get("finished_at"), now)
+    scheduled = settings.get("policy_updates", True) and not policy.get("held")
+    if scheduled and age is not None and age > STALE_INTERVALS * interval:
+        hours = many(max(1, int(age // 3600)), "hour", "hours")
+        yield Cause(standing=Standing.WARNING, sentence=f"the last good update was {hours} ago")
+
+
+_ALARMS = (
+    ("locked_out", Standing.FAILED, "the password was rejected too often; no login is tried"),
+    ("stopped_at_failure", Standing.FAILED, "updates failed five times in a row"),
+    ("held", Standing.HELD, "updates are held after a rollback or a purge"),
+    ("unsaved", Standing.WARNING, "the configuration is changed and not saved"),
+)
+
+
+def _log(log: Json, now: float) -> Iterator[Cause]:
+    if log.get("fault"):
+        yield Cause(standing=Standing.FAILED, sentence=f"the log {log['fault']}")
+    age = _age(log.get("last_received_at"), now)
+    if log and age is None:
+        yield Cause(standing=Standing.NEW, sentence="no line yet")
+    elif age is not None and age > QUIET_SECONDS:
+        hours = many(int(age // 3600), "hour", "hours")
+        yield Cause(standing=Standing.WARNING, sentence=f"no line for {hours}")
+    if log.get("damaged_segments"):
+        segments = many(log["damaged_segments"], "segment", "segments")
+        yield Cause(standing=Standing.WARNING, sentence=f"{segments} of the log cannot be read")
+
+
+def _targets(state: Json) -> Iterator[tuple[str, Json]]:
+    if state.get("forward"):
+        yield "the SIEM", state["forward"]
+    for also in state.get("forward_also") or ():
+        yield str(also.get("target") or "a further target"), also
+    if state.get("upload"):
+        yield "the log service", state["upload"]
+
+
+def _reader(what: str, figures: Json, now: float) -> Iterator[Cause]:
+    since = figures.get("failing_since")
+    if figures.get("failures") and since:
+        stuck = now - since > STUCK_SECONDS
+        yield Cause(
+            standing=Standing.FAILED if stuck else Standing.WARNING,
+            sentence=f"{what}: {figures.get('last_error') or 'failing'}",
+        )
+    if figures.get("set_aside"):
+        batches = many(figures["set_aside"], "batch", "batches")
+        yield Cause(standing=Standing.WARNING, sentence=f"{what} rejected {batches}")
