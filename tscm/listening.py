@@ -11,6 +11,8 @@ from twisted.internet.interfaces import IListeningPort
 from tscm.errors import ListenerUnavailable
 from tscm.settings.values import HostPort
 
+MOST_UNSENT = 256 << 10
+
 Listen = Callable[[int, str], Any]
 """Binds on a port (0: the kernel chooses) of an interface; raises `CannotListenError`."""
 
@@ -41,15 +43,31 @@ def tls_factory(options: Any, factory: Any) -> Any:
     """
     What listens over TLS and hands *factory* what comes; *options* as Twisted's `listenSSL` takes them.
 
-    Where *factory* turns a connection away, Twisted's own would wrap nothing and fail.
+    Where *factory* turns a connection away, Twisted's own would wrap nothing and fail.  A peer that goes on
+    sending while it leaves `MOST_UNSENT` of ours unread is cut off: TLS answers each KeyUpdate (RFC 8446,
+    4.6.3), and would keep the answers without bound.
     """
-    from twisted.protocols.tls import TLSMemoryBIOFactory
+    from twisted.protocols.tls import TLSMemoryBIOFactory, TLSMemoryBIOProtocol
+
+    class WrappedProtocol(TLSMemoryBIOProtocol):
+        def dataReceived(self, data: bytes) -> None:
+            if unsent_octets(self.transport) > MOST_UNSENT:
+                self.abortConnection()
+            else:
+                super().dataReceived(data)
 
     class Wrapped(TLSMemoryBIOFactory):
         noisy = False
+        protocol = WrappedProtocol
 
         def buildProtocol(self, addr: Any) -> Any:
             inner = self.wrappedFactory.buildProtocol(addr)
             return None if inner is None else self.protocol(self, inner)
 
     return Wrapped(options, False, factory)
+
+
+def unsent_octets(transport: Any) -> int:
+    """What waits in one of Twisted's TCP connections for the peer to read."""
+    waiting = len(getattr(transport, "dataBuffer", b"")) - getattr(transport, "offset", 0)
+    return waiting + int(getattr(transport, "_tempDataLen", 0))

@@ -197,6 +197,36 @@ def test_dig_transfers_the_zone(portal: Portal) -> None:
     assert told.count("SOA") == 2
 
 
+def said(portal: Portal, *words: str) -> str:
+    """What dig or kdig prints."""
+    program, *more = words
+    return subprocess.run(
+        [program, "@127.0.0.1", "-p", str(portal.port), "+tcp", *more],
+        capture_output=True, text=True, check=False, timeout=20,
+    ).stdout  # fmt: skip
+
+
+@pytest.mark.peer("dig")
+def test_dig_asks_with_all_that_it_can_put_into_a_question(portal: Portal) -> None:
+    portal.write("192.0.2.0/24\n")
+    more = ["+padding=468", "+nsid", "+subnet=192.0.2.0/24", "+keepalive", "+cookie", "+dnssec"]
+    told = said(portal, "dig", LIST, "SOA", *more)
+    assert "status: NOERROR" in told
+    assert "flags: do" in told
+    assert "SOA\tns.block.example." in told
+    assert "1:192.0.2.0/24" in said(portal, "dig", LIST, "IXFR=5", "+cookie")
+    assert "BADKEY" in said(portal, "dig", LIST, "SOA", "-y", "hmac-sha512:k:c2VjcmV0c2VjcmV0")
+    assert "status: BADVERS" in said(portal, "dig", LIST, "SOA", "+edns=1", "+noednsneg")
+    assert "status: NOTIMP" in said(portal, "dig", LIST, "SOA", "+opcode=notify")
+
+
+@pytest.mark.peer("dig")
+@pytest.mark.peer("kdig")
+def test_dig_and_kdig_understand_the_refusal_of_a_stranger(portal: Portal) -> None:
+    for program in ("dig", "kdig"):
+        assert "status: REFUSED" in said(portal, program, "-b", "127.0.0.9", LIST, "SOA")
+
+
 @pytest.mark.peer("kdig")
 def test_kdig_transfers_the_zone_and_asks_on_one_connection(portal: Portal) -> None:
     portal.write("192.0.2.0/24\n203.0.113.7\n")
