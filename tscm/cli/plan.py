@@ -19,6 +19,8 @@ from tscm.operations.table import PLAN
 from tscm.printable import visible
 
 _SAMPLE = 10
+CHANGES = 2
+"""Exit status of `--detailed_exitcode` where an update would change something."""
 
 
 @click.command()
@@ -30,6 +32,9 @@ _SAMPLE = 10
     is_flag=True,
     help="Show what `update --force` would ask about and push; still nothing is changed.",
 )
+@click.option(
+    "--detailed_exitcode", is_flag=True, help="Exit with 2 where there are changes, else with 0."
+)
 @click.option("--json", "json_output", is_flag=True, help="Give the plan as JSON.")
 @click.pass_obj
 def command(
@@ -39,9 +44,10 @@ def command(
     *,
     diff: bool,
     force: bool,
+    detailed_exitcode: bool,
     json_output: bool,
     **accepted: Any,
-) -> None:
+) -> int:
     """
     Show what an update of a device would change, without changing anything.
     """
@@ -50,12 +56,19 @@ def command(
     with failure_told(json_output=json_output), shown_progress(aside=json_output) as report:
         asked = Push(name=name, accept=consent.words, force=force)
         outcome = backend.call(PLAN, asked, report, waits_told(aside=json_output))
+    changes = bool((outcome.get("plan") or {}).get("steps"))
+    status = CHANGES if detailed_exitcode and changes else 0
     if json_output:
         say.as_json(outcome)
-        return
+        return status
     tell_figures(outcome.get("plan") or {})
     tell_diff(outcome.get("diff") or {}, whole=diff)
     tell_outcome(outcome)
+    if changes and outcome.get("plan_id"):
+        say.info(
+            f"`tsadmin update {name} --plan {outcome['plan_id']}` pushes exactly this, within a day"
+        )
+    return status
 
 
 def tell_figures(figures: Json) -> None:
@@ -85,6 +98,8 @@ def tell_diff(diff: Json, *, whole: bool) -> None:
         for sign, change in (("+", "added"), ("-", "removed")):
             entries = diff.get(kind, {}).get(change, ())
             for entry in entries if whole else entries[:_SAMPLE]:
-                say.plain(f"{sign} {kind} {visible(entry)}")
+                say.change(sign, f"{sign} {kind} {visible(entry)}")
             if not whole and len(entries) > _SAMPLE:
-                say.plain(f"{sign} {kind} and {len(entries) - _SAMPLE:,} more: --diff lists all")
+                say.change(
+                    sign, f"{sign} {kind} and {len(entries) - _SAMPLE:,} more: --diff lists all"
+                )

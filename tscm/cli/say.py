@@ -3,10 +3,13 @@ What `tsadmin` says: lines with their level, and JSON; text that came from elsew
 """
 
 import json
+import os
 import sys
 from typing import Any
 
 from tscm.printable import visible
+
+_COLOURS = {"+": "\x1b[32m", "-": "\x1b[31m"}
 
 
 def info(text: str, *, aside: bool = False) -> None:
@@ -27,6 +30,12 @@ def error(text: str) -> None:
 def plain(text: str) -> None:
     """Text of our own, as it stands."""
     _line(text)
+
+
+def change(sign: str, text: str) -> None:
+    """What comes (+, green) or goes (-, red); without colour where the output is no terminal."""
+    coloured = sys.stdout.isatty() and "NO_COLOR" not in os.environ
+    _line(f"{_COLOURS[sign]}{text}\x1b[0m" if coloured else text)
 
 
 def as_json(value: Any) -> None:

@@ -31,6 +31,12 @@ _FINDINGS_SHOWN = 10
     "--force", is_flag=True, help="Look for all of these risks, list them, and ask, then push."
 )
 @click.option("--yes", is_flag=True, help="With --force: accept what is listed without a question.")
+@click.option(
+    "--plan",
+    "plan",
+    metavar="ID",
+    help="Push exactly the plan that `tsadmin plan` showed with this ID, or nothing.",
+)
 @click.option("--detach", is_flag=True, help="Do not wait; `tsadmin jobs` shows how it goes.")
 @click.option("--json", "json_output", is_flag=True, help="Give the outcome as JSON.")
 @click.pass_obj
@@ -41,6 +47,7 @@ def command(
     *,
     force: bool,
     yes: bool,
+    plan: str | None,
     detach: bool,
     json_output: bool,
     **accepted: Any,
@@ -60,14 +67,14 @@ def command(
     if force:
         consent = agreed(backend, name, consent, yes=yes)
     if detach:
-        job = backend.detach(UPDATE, Push(name=name, accept=consent.words))
+        job = backend.detach(UPDATE, Push(name=name, accept=consent.words, plan=plan))
         if json_output:
             say.as_json(job)
         else:
             say.info(f"Job {job['id']}: `tsadmin jobs {job['id']} --follow` waits for it")
         return
     with failure_told(json_output=json_output), shown_progress(aside=json_output) as report:
-        asked = Push(name=name, accept=consent.words)
+        asked = Push(name=name, accept=consent.words, plan=plan)
         outcome = backend.call(UPDATE, asked, report, waits_told(aside=json_output))
     if json_output:
         say.as_json(outcome)

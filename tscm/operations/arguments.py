@@ -57,6 +57,8 @@ class Push:
     name: str
     accept: tuple[str, ...] = ()
     force: bool = False
+    plan: str | None = None
+    """Of an update: the ID of the plan that is pushed, or nothing is."""
 
 
 @frozen(kw_only=True)

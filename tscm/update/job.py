@@ -73,6 +73,8 @@ class UpdateJob:
     consent: Consent = NOTHING
     survey: bool = False
     """For a dry run: go on behind what is not accepted, so that every risk is found."""
+    plan: str | None = None
+    """Push this plan and no other, by its ID (`tscm.update.plan_id`)."""
     rollback: Generation | None = None
     patient: bool = True
     hits: "Hits | None" = None

@@ -112,6 +112,8 @@ class UpdateOutcome:
     generation_number: int | None = None
     """Of the generation that was kept for it; None where the latest one holds the same."""
     diff: Json | None = None
+    plan_id: str | None = None
+    """What `tsadmin update --plan` takes to push just this plan."""
     good_lists: tuple[StoredList, ...] = attrs.field(default=(), repr=False)
     generation: Generation | None = attrs.field(default=None, repr=False)
     names: "tuple[KnownName, ...] | None" = attrs.field(default=None, repr=False)

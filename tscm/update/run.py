@@ -55,6 +55,7 @@ from tscm.update.patience import (
     pause_after,
     worth_another_try,
 )
+from tscm.update.plan_id import PlanFaulty, PlanOutdated, plan_id, refuse_other_plan
 from tscm.update.planning import OwnedByAnother, Planned, check_budget, needs_closer_look, plan_for
 from tscm.update.wanted import Wanted, refuse, wanted
 
@@ -124,6 +125,7 @@ class UpdateRun:
     _traffic: Traffic = field(factory=Traffic, init=False)
     _planned: Planned | None = field(default=None, init=False)
     _risks: dict[RiskFound, None] = field(factory=dict, init=False)
+    _plan_id: str | None = field(default=None, init=False)
     _wrote: bool = field(default=False, init=False)
     _reached: bool = field(default=False, init=False)
     _deleted_in_vain: set[str] = field(factory=set, init=False)
@@ -151,7 +153,7 @@ class UpdateRun:
             return self._on_device(self._wanted)
         except DeviceFault as fault:
             return self._after(fault)
-        except PolicyRefused as error:
+        except (PolicyRefused, PlanOutdated, PlanFaulty) as error:
             return self._end(results.REFUSED, error)
         except UpdateStopped as error:
             return self._end(results.STOPPED, error)
@@ -213,6 +215,7 @@ class UpdateRun:
         self._memory = evolve(self._memory, login_failures=0)
         groups = self._read(driver)
         planned = self._plan(groups, goal)
+        self._bind(groups, goal)
         self._look_for_changes(who, groups, right=not planned.steps)
         self._look_for_parents(groups)
         if not planned.steps and not goal.is_kept_as(self.job.applied):
@@ -230,12 +233,23 @@ class UpdateRun:
             requests = len(driver.portions(planned.steps))
             self._planned = evolve(planned, requests=requests)
         if self.dry:
-            return evolve(self._finished(results.PLANNED), diff=planned.diff())
+            return evolve(
+                self._finished(results.PLANNED), diff=planned.diff(), plan_id=self._plan_id
+            )
         if planned.steps:
             groups = self._push(driver, planned.steps, goal)
         self._look_for_use(driver)
         saved = self._save(driver)
         return self._end_good(goal, who, groups, saved=saved)
+
+    def _bind(self, groups: Mapping[str, Group], goal: Wanted) -> None:
+        """Name the plan, and refuse another one than the update is bound to."""
+        if self._wrote:  # what is left of a plan is not the plan
+            return
+        now, bound = self.job.now(), self.job.plan
+        self._plan_id = plan_id(groups, goal.block, goal.allow, now)
+        if bound is not None:
+            refuse_other_plan(self.job.settings.name, bound, self._plan_id, now)
 
     def _named(self, names: tuple[KnownName, ...]) -> None:
         """What is known of names by now is kept however the run ends."""

@@ -149,6 +149,7 @@ class UpdateService(Service):
         report: Report,
         *,
         consent: Consent = NOTHING,
+        plan: str | None = None,
         asker: Asker = MANAGER,
     ) -> Deferred[UpdateOutcome]:
         """
@@ -158,6 +159,8 @@ class UpdateService(Service):
 
         A run that waits for the device to come back tries again at once.
 
+        With a *plan*, its ID, that one is pushed or nothing.
+
         The outcome is kept whatever it is; look at `raise_if_failed`.  Raises `DeviceUnknown`.
         """
         one = self._device(name)
@@ -166,7 +169,7 @@ class UpdateService(Service):
 
         def shape(job: UpdateJob) -> UpdateJob:
             self._records.change_memory(name, held=False)
-            return evolve(job, consent=consent)
+            return evolve(job, consent=consent, plan=plan)
 
         return self._ask(one, report, shape, asker)
 

@@ -43,7 +43,11 @@ async def update(node: Node, args: Push, call: Call) -> Json:
     """Fetch and push now."""
     refuse_sealed(node, args.name)
     outcome = await updates(node).update_now(
-        args.name, call.report, consent=consent_of(args), asker=_asker(call, table.UPDATE)
+        args.name,
+        call.report,
+        consent=consent_of(args),
+        plan=args.plan,
+        asker=_asker(call, table.UPDATE),
     )
     outcome.raise_if_failed()
     return _told(outcome)

@@ -1,0 +1,70 @@
+"""
+`tsadmin plan`: its exit status, and the way to push just what it shows.
+"""
+
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from tscm.cli.plan import command
+from tscm.model import Json
+
+FIGURES = {
+    "steps": 3,
+    "requests": 1,
+    "added": 2,
+    "removed": 1,
+    "groups_made": 0,
+    "groups_deleted": 0,
+    "bytes_before": 10,
+    "bytes_after": 20,
+    "budget": None,
+}
+DIFF = {"block": {"added": ["192.0.2.1/32"], "removed": ["192.0.2.9/32"]}, "allow": {}}
+
+
+class Backend:
+    def __init__(self, steps: int) -> None:
+        self.outcome: Json = {
+            "plan": {**FIGURES, "steps": steps},
+            "diff": DIFF,
+            "plan_id": "6b49d200-0123456789abcdef01234567",
+            "sentence": "fw would get 2 entries",
+        }
+
+    def backend(self) -> "Backend":
+        return self
+
+    def call(self, *_: Any) -> Json:
+        return self.outcome
+
+
+def run(steps: int, *words: str) -> Any:
+    return CliRunner().invoke(command, ["fw", *words], obj=Backend(steps), standalone_mode=False)
+
+
+@pytest.mark.parametrize(
+    ("steps", "words", "status"),
+    [
+        (3, [], 0),
+        (0, [], 0),
+        (3, ["--detailed_exitcode"], 2),
+        (0, ["--detailed_exitcode"], 0),
+        (3, ["--detailed_exitcode", "--json"], 2),
+    ],
+)
+def test_changes_are_told_by_the_exit_status_where_that_is_asked_for(
+    steps: int, words: list[str], status: int
+) -> None:
+    assert run(steps, *words).return_value == status
+
+
+def test_it_says_how_to_push_just_this() -> None:
+    said = run(3).output
+    assert (
+        "`tsadmin update fw --plan 6b49d200-0123456789abcdef01234567` pushes exactly this" in said
+    )
+    assert "+ block 192.0.2.1/32" in said
+    assert "\x1b[" not in said, "no colour where the output is no terminal"
+    assert "--plan" not in run(0).output

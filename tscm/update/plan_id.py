@@ -1,0 +1,80 @@
+"""
+The name of a plan: what it starts from, what it is to come to, and when it was made.
+
+Pure, and nothing is stored: an update that is bound to a plan makes its own and compares.
+"""
+
+import hashlib
+import re
+from collections.abc import Mapping
+
+from tscm.errors import TscmError
+from tscm.model import Group
+from tscm.policy.cidr import CidrSet
+from tscm.update.memory import layout_digest
+
+KEPT_SECONDS = 86400.0
+_FORM = re.compile(r"([0-9a-f]{8})-([0-9a-f]{24})")
+
+
+class PlanFaulty(TscmError):
+    """
+    What was given as a plan's name is none.
+    """
+
+    exit_status = 2
+
+    def __init__(self, given: str) -> None:
+        self.given = given
+        super().__init__(given)
+
+    def __str__(self) -> str:
+        return f"{self.given[:60]!r} is not the ID of a plan; `tsadmin plan NAME` prints it"
+
+
+class PlanOutdated(TscmError):
+    """
+    An update was bound to a plan that is too old, or that lists or device have left behind.
+    """
+
+    def __init__(self, device: str, plan: str, cause: str) -> None:
+        self.device = device
+        self.plan = plan
+        self.cause = cause
+        super().__init__(device, plan, cause)
+
+    def __str__(self) -> str:
+        return (
+            f"{self.device} was not changed: {self.cause}; check the plan that is shown now, and push "
+            f"it with `tsadmin update {self.device} --plan {self.plan}`"
+        )
+
+
+def plan_id(groups: Mapping[str, Group], block: CidrSet, allow: CidrSet, now: float) -> str:
+    """
+    The ID of the plan that brings *groups* to *block* and *allow*: made at *now*, good for a day.
+    """
+    return f"{max(0, int(now)):08x}-{_digest(groups, block, allow)}"
+
+
+def refuse_other_plan(device: str, given: str, made: str, now: float) -> None:
+    """
+    Raise where *given* is not the plan that was *made* now: `PlanFaulty`, `PlanOutdated`.
+    """
+    matched, present = _FORM.fullmatch(given.strip().lower()), _FORM.fullmatch(made)
+    if matched is None or present is None:
+        raise PlanFaulty(given)
+    age = now - int(matched[1], 16)
+    if not -KEPT_SECONDS <= age <= KEPT_SECONDS:
+        raise PlanOutdated(device, made, "the plan is older than a day")
+    if matched[2] != present[2]:
+        raise PlanOutdated(device, made, "lists or groups have changed since the plan was shown")
+
+
+def _digest(groups: Mapping[str, Group], block: CidrSet, allow: CidrSet) -> str:
+    digest = hashlib.sha256(layout_digest(groups).encode())
+    for goal in (block, allow):
+        content = goal.entries.to_bytes()
+        digest.update(len(content).to_bytes(8, "big"))
+        digest.update(content)
+    return digest.hexdigest()[:24]
