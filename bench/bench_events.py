@@ -190,7 +190,7 @@ def lines_to_rollups(block: list[str], path: Path) -> list[tuple[str, bool]]:
             device="whole", start=start, end=end, data=part, lines=part.count(b"\n"), escaped=False
         )
         at = (FIRST_HOUR + n // 100) * HOUR_SECONDS + 1.0
-        sums, position = tally_block(
+        sums, position, _ = tally_block(
             whole,
             [Origin(start=start, end=end, received_at=at)],
             [force],

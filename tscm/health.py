@@ -13,6 +13,8 @@ from tscm.operations.node import Node, parts, updates
 from tscm.schedule import in_slices
 
 NAME_ALARM_SECONDS = 86400.0
+UPHEAVAL_ALARM_SECONDS = 900.0
+"""A reload takes minutes; a check that was good by then raises no alarm."""
 
 
 async def figures(node: Node) -> Json:
@@ -71,10 +73,15 @@ async def wrong(node: Node) -> list[str]:
 
 
 def _unprotected(node: Node, name: str) -> list[str]:
-    """Groups that no access-list uses, and names that must not be blocked and are unknown for a day."""
+    """Groups that may be gone or that no access-list uses, and names that are unknown for a day."""
     now, known = wall_seconds(node.clock), updates(node).figures(name)
     unused = known["unused_groups"]
     found = [f"{name}: no access-list uses {' and '.join(unused)}"] if unused else []
+    since = known["upheavals_since"]
+    if since is not None and now - since >= UPHEAVAL_ALARM_SECONDS:
+        found.append(
+            f"{name}: the firewall said that {known['upheavals']}, and its groups were not checked since"
+        )
     return found + [
         f"{name}: {one['name']}, which must not be blocked, cannot be looked up for "
         f"{(now - one['failing_since']) / 3600:.0f} hours"

@@ -163,7 +163,10 @@ class NodeService(Service):
             self._scheduled_update,
         )
         self.events = EventService(
-            reactor, WorkerProcess(reactor, self.layout.database), node.spool.max_age_days
+            reactor,
+            WorkerProcess(reactor, self.layout.database),
+            node.spool.max_age_days,
+            upheaval=self.updates.upheaval,
         )
         self.upload_slots = DeferredSemaphore(node.upload.parallel)
         self.resolver = Resolver(reactor, self.quick)

@@ -52,6 +52,13 @@ async def duplicate_status(client: Client) -> Any:
     return answer.status_code, answer.json()["messages"][0]["code"]
 
 
+@scene(seen={True: 1, False: 0})
+async def reload_lines(client: Client) -> Any:
+    client.asa.reload()
+    await client.get(GROUPS)  # it is said a turn of the reactor later
+    return sum("%ASA-6-199002: Startup completed." in line for line in client.asa.passage.buffer)
+
+
 @scene(seen={400: [400, 400], 409: [409, 409], 500: [500, 500]})
 async def in_use_status(client: Client) -> Any:
     await client.post(GROUPS, group("A", host("192.0.2.1")))

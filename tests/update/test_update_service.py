@@ -17,7 +17,7 @@ from twisted.python.failure import Failure
 
 from tests.policy.policy_device import StrictDevice
 from tscm.asa import batches
-from tscm.asa.faults import AgentFailed, LoginRefused
+from tscm.asa.faults import AgentFailed, LoginRefused, NoConnection
 from tscm.errors import DeviceFault, DeviceUnknown
 from tscm.model import Group, Identity, Json, Progress, Step, Traffic
 from tscm.policy.cidr import Entries
@@ -47,8 +47,11 @@ class MemoryDriver:
     learnt: Json = field(factory=dict)
     closed: int = 0
     refuses_login: bool = False
+    away: bool = False
 
     def probe(self) -> Identity:
+        if self.away:
+            raise NoConnection("one", "no route", retry=True)
         if self.refuses_login:
             raise LoginRefused("one", "wrong password")
         return Identity(version="9.15(1)1", started_at=1.0)

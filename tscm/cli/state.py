@@ -89,6 +89,12 @@ def _policy(settings: Json, policy: Json) -> Iterator[Pair]:
             f"{' and '.join(policy['unused_groups'])}, made anew, in use by no access-list at the last "
             f"update: enter the lines of `tsadmin show {settings.get('name') or 'NAME'} --lines`",
         )
+    if policy.get("upheavals"):
+        yield (
+            "attention",
+            f"the firewall said that {policy['upheavals']}, and no update has been good since: part of "
+            f"the groups may be gone; `tsadmin update {settings.get('name') or 'NAME'}` checks them",
+        )
     for one in policy.get("unknown_names") or ():
         yield "attention", _unknown_name(one)
     for name, words in _ALARMS:
@@ -124,10 +130,11 @@ def _update(update: Json) -> str:
 
 def outcome_words(update: Json) -> str:
     """How an update went, in half a line."""
+    cause = f" (the firewall said that {update['cause']})" if update.get("cause") else ""
     if update.get("error"):
-        return f"{update.get('result')}: {update['error']}"
+        return f"{update.get('result')}{cause}: {update['error']}"
     plan = update.get("plan") or {}
-    words = str(update.get("result") or "")
+    words = f"{update.get('result') or ''}{cause}"
     if plan.get("added") or plan.get("removed"):
         words += f", {many(plan.get('added', 0), 'entry', 'entries')} added, {plan.get('removed', 0):,} removed"
     requests = (update.get("traffic") or {}).get("requests")

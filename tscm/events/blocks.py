@@ -13,11 +13,18 @@ from tscm.events.first_hits import FirstHits
 from tscm.events.judge import Force, Tally, applicable, judge
 from tscm.events.rollups import HOUR_SECONDS, EventPosition
 from tscm.model import Block, Origin
-from tscm.syslog.asa import policy_lines
+from tscm.syslog.asa import parse, policy_lines
 from tscm.syslog.asa_bulk import rows_of
 from tscm.syslog.asa_tag import tag_of
+from tscm.syslog.escape import unescape
+from tscm.syslog.upheavals import UPHEAVALS
 
-_LOW = tag_of(b"106101")
+_LOW = "106101"
+_RARE = tag_of("|".join((_LOW, *UPHEAVALS)).encode())
+"""Looked for in one go, for every line is held against it."""
+_DIGITS = 6
+_PARSED_MOST = 200
+"""Of the lines that look like an upheaval: who repeats one forever costs no more than that."""
 
 
 def tally_block(
@@ -28,16 +35,18 @@ def tally_block(
     *,
     first_hits: FirstHits,
     access_lists: Collection[bytes] = (),
-) -> tuple[dict[int, Tally], EventPosition]:
+) -> tuple[dict[int, Tally], EventPosition, dict[str, float]]:
     """
-    What *block* came to by hour, and the reader's position behind it.
+    What *block* came to by hour, the reader's position behind it, and which upheavals of the firewall
+    it tells of: when the last line of each message (`UPHEAVALS`) was received.
 
     *first_hits* are those of the lines before, and then of these too.  With *access_lists* only
     what those did can be a hit.  Lines whose time of receipt is not known are counted under the hour of those before them.
     """
     tallies: dict[int, Tally] = {}
     explained = others = unread = 0
-    for start, end, at in _stretches(block, origins):
+    stretches = _stretches(block, origins)
+    for start, end, at in stretches:
         lines = policy_lines(block.data[start - block.start : end - block.start])
         if not lines:
             continue
@@ -49,6 +58,7 @@ def tally_block(
         explained += len(rows) - found.others
         others += found.others
         merge(tallies.setdefault(int(at) // HOUR_SECONDS, Tally()), found)
+    low, upheavals = _rare(block, stretches)
     moved = evolve(
         before,
         offset=block.end,
@@ -56,9 +66,33 @@ def tally_block(
         skipped=before.skipped + block.lines - explained,
         others=before.others + others,
         unread=before.unread + unread,
-        low=before.low + sum(1 for _ in _LOW.finditer(block.data)),
+        low=before.low + low,
     )
-    return tallies, moved
+    return tallies, moved, upheavals
+
+
+def _rare(
+    block: Block, stretches: Sequence[tuple[int, int, float]]
+) -> tuple[int, dict[str, float]]:
+    """How many lines say that counts are low, and the upheavals with the time of receipt."""
+    low = parsed = 0
+    found: dict[str, float] = {}
+    for match in _RARE.finditer(block.data):
+        number = match[0][-_DIGITS:].decode("ascii")
+        if number == _LOW:
+            low += 1
+        elif parsed < _PARSED_MOST:
+            parsed += 1
+            begin = block.data.rfind(b"\n", 0, match.start()) + 1
+            end = block.data.find(b"\n", match.end())
+            event = parse(unescape(block.data[begin : end if end >= 0 else len(block.data)]))
+            # Another message may only quote the tag: a command that was typed, a text of somebody else's.
+            if event is not None and event.message_id == number:
+                where = block.start + match.start()
+                found[number] = next(
+                    (at for start, end, at in reversed(stretches) if start <= where), 0.0
+                )
+    return low, found
 
 
 def _stretches(block: Block, origins: Sequence[Origin]) -> list[tuple[int, int, float]]:

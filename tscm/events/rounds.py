@@ -3,7 +3,7 @@ Rounds over all devices that have something new: what the event worker is asked,
 """
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, ClassVar
 
@@ -99,6 +99,8 @@ class Rounds:
     _worker: WorkerProcess
     _caught_up: Callable[[float], None]
     """Told of a device that is up to date again, by its `oldest`."""
+    _upheaval: Callable[[str, Mapping[str, float]], None] = lambda _name, _messages: None
+    """Told by device which messages of `UPHEAVALS` were received, and when."""
     _due: deque[Followed] = field(factory=deque, init=False)
     _heard: list[Followed] = field(factory=list, init=False)
     """Those with something new since the last round."""
@@ -269,7 +271,10 @@ class Rounds:
         if damaged and damaged != one.damaged:
             self._warn([one], damage(one.reader.device, damaged) or "")
         one.damaged = damaged
+        upheavals = found.pop("upheavals", None)
         _confirm(one, found)
+        if upheavals:
+            self._upheaval(one.reader.device, upheavals)
 
     def _agree(self, one: Followed, found: Json) -> None:
         """

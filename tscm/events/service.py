@@ -2,7 +2,7 @@
 The event reader: blocks of every device's log to the worker, as they come.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 from attrs import define, evolve, field
@@ -43,6 +43,8 @@ class EventService(Service):
     _worker: WorkerProcess
     _kept_days: int = 35
     _now: Callable[[], float] | None = None
+    _upheaval: Callable[[str, Mapping[str, float]], None] = lambda _name, _messages: None
+    """Told by device which messages of `syslog.upheavals` were received, and when."""
     _followed: dict[str, Followed] = field(factory=dict, init=False)
     _tidying: PeriodicService = field(init=False)
     _again: bool = field(default=False, init=False)
@@ -53,7 +55,7 @@ class EventService(Service):
     """The worker has one hour of one device in hand when it counts anew."""
 
     def __attrs_post_init__(self) -> None:
-        self._rounds = Rounds(self._reactor, self._worker, self._caught_up)
+        self._rounds = Rounds(self._reactor, self._worker, self._caught_up, self._upheaval)
         self._tidying = PeriodicService(
             self._reactor, TIDY_SECONDS, self._tidy, "tidying of roll-ups", TIDY_FIRST_SECONDS
         )

@@ -241,8 +241,8 @@ class Worker:
         first_hits = self._first_hits.get(device)
         if first_hits is None:
             first_hits = self._first_hits[device] = self._rollups.first_hits(device)
-        tallies, moved, damaged = self._tally(device, part, data, before, first_hits)
-        answer = {**attrs.asdict(moved), "damaged": damaged}
+        tallies, moved, upheavals, damaged = self._tally(device, part, data, before, first_hits)
+        answer = {**attrs.asdict(moved), "damaged": damaged, "upheavals": upheavals}
         return _Change(answer, moved, tallies, first_hits.take_journal())
 
     def _coverage(self, device: str) -> Json:
@@ -257,7 +257,7 @@ class Worker:
         """
         A block once more: hours are replaced when they are whole, the position stays.
         """
-        tallies, _, damaged = self._tally(
+        tallies, _, _, damaged = self._tally(
             device, request, data, EventPosition(), self._recounted_first_hits
         )
         if damaged:
@@ -286,8 +286,8 @@ class Worker:
         data: bytes,
         before: EventPosition,
         first_hits: FirstHits,
-    ) -> tuple[dict[int, Tally], EventPosition, list[int]]:
-        """What the block came to by hours, where that ends, and which generations were damaged."""
+    ) -> tuple[dict[int, Tally], EventPosition, dict[str, float], list[int]]:
+        """By hours what the block came to, where it ends, upheavals in it, and damaged generations."""
         block = Block(
             device=device,
             start=request["start"],
@@ -303,10 +303,10 @@ class Worker:
         names = (request["block_list"], request["allow_list"])
         forces = self._forces.between(device, names, min(times), max(times))
         access_lists = frozenset(name.encode() for name in request.get("access_lists", ()))
-        tallies, moved = tally_block(
+        tallies, moved, upheavals = tally_block(
             block, origins, forces, before, first_hits=first_hits, access_lists=access_lists
         )
-        return tallies, moved, self._forces.damaged(device, forces)
+        return tallies, moved, upheavals, self._forces.damaged(device, forces)
 
 
 def _answered(worker: Worker, request: Json, data: bytes) -> Json:

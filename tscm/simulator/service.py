@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 from attrs import define, field
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, gatherResults, maybeDeferred
+from twisted.internet.interfaces import IDelayedCall
 
 from tscm.simulator import report
 from tscm.simulator.agent import Agent
@@ -44,7 +45,7 @@ from tscm.simulator.passage import Passage
 from tscm.simulator.profiles import PROFILES
 from tscm.simulator.refusal import SimulatorUnavailable
 from tscm.simulator.switches import Switches
-from tscm.simulator.syslog_form import header_lines
+from tscm.simulator.syslog_form import Message, header_lines
 from tscm.simulator.web import AsaHttpFactory
 
 if TYPE_CHECKING:
@@ -83,6 +84,8 @@ class SimulatedAsa(Service):
     _connections: Connections = field(init=False)
     _folder: Path = field(init=False)
     _temporary: Path | None = field(default=None, init=False)
+    _starting: IDelayedCall | None = field(default=None, init=False)
+    """A reload that is not over."""
 
     def __attrs_post_init__(self) -> None:
         profile = PROFILES.get(self.options.profile)
@@ -238,6 +241,19 @@ class SimulatedAsa(Service):
         self._end_ssh()
         self.agent.booting_until = now + switches.reload_seconds
         self.passage.traffic.forget()
+        if switches.reload_lines:
+            self._end_start()
+            self._starting = self._reactor.callLater(switches.reload_seconds, self._started)
+
+    def _started(self) -> None:
+        """What a firewall says when it is there again."""
+        self._starting = None
+        self.passage.say([Message("199002", 6, "Startup completed.  Beginning operation.")])
+
+    def _end_start(self) -> None:
+        if self._starting is not None:
+            self._starting.cancel()
+            self._starting = None
 
     def _reload_one_of_two(self, version: str, now: float) -> None:
         """The mate takes over, and the unit that comes back takes its configuration."""
@@ -389,6 +405,7 @@ class SimulatedAsa(Service):
     def stopService(self) -> Deferred[None]:
         """Fires when nothing listens any more and every connection is closed."""
         super().stopService()
+        self._end_start()
         waits: list[Deferred[Any]] = [self.passage.stop()]
         self.agent.stop()
         self.standby_agent.stop()

@@ -101,6 +101,7 @@ class Switches:
     slow_body_seconds: float = _number(0.0, "Time over which bodies trickle out.")
     reload_seconds: float = _number(0.0, "How long nothing answers while the firewall reloads.")
     reload_hazard: bool = _flag(False, "Do groups out of order fail to load (9.18.1, 9.19.1)?")
+    reload_lines: bool = _flag(True, "Does it say when it has started (199002)?")
     standby_has_agent: bool = _flag(True, "Is the agent installed on the standby unit too?")
     standby_warns: bool = _flag(True, "Do REST writes on the standby carry its warning?")
     sync_warns: bool = _flag(True, "Do REST writes in a bulk synchronisation carry its notice?")

@@ -76,6 +76,12 @@ class UpdateJob:
     plan: str | None = None
     """Push this plan and no other, by its ID (`tscm.update.plan_id`)."""
     rollback: Generation | None = None
+    repair: str = ""
+    """
+    What the firewall said of itself: *applied* is put back as it was, and no list is fetched.
+
+    A device that does not answer yet ends the run at once: it is looked at again, out of turn.
+    """
     patient: bool = True
     hits: "Hits | None" = None
     """What was seen hitting lately, for the choice of what is cut."""

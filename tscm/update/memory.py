@@ -13,6 +13,7 @@ from attrs import field, frozen
 
 from tscm.model import Cidr, Group, Identity, Json
 from tscm.settings.device import DeviceSettings
+from tscm.syslog.upheavals import UPHEAVALS
 
 MAX_LOGIN_FAILURES = 2
 """Wrong passwords in a row after which no scheduled update logs in any more: accounts get locked."""
@@ -30,6 +31,14 @@ def _times(value: Mapping[Any, Any]) -> dict[str, tuple[float, ...]]:
         str(name): tuple(one for one in times if isinstance(one, int | float))[-CHANGES_KEPT:]
         for name, times in list(value.items())[-LISTS_KEPT:]
         if isinstance(times, list | tuple)
+    }
+
+
+def _moments(value: Mapping[Any, Any]) -> dict[str, float]:
+    return {
+        one: float(at)
+        for one, at in value.items()
+        if one in UPHEAVALS and isinstance(at, int | float)
     }
 
 
@@ -56,6 +65,8 @@ class DeviceMemory:
     """For each list, when its content was seen to change, the last `CHANGES_KEPT` times."""
     unsaved: bool = False
     """The running configuration holds changes of ours that were never saved."""
+    upheavals: Mapping[str, float] = field(factory=dict, converter=_moments)
+    """What the firewall said of itself that no good update has answered: message, time of receipt."""
     unused: tuple[str, ...] = field(default=(), converter=_names)
     """Parents that had to be made anew and that no access-list was seen to use since."""
     shape: tuple[str, ...] = field(default=(), converter=_names)
@@ -117,6 +128,17 @@ class DeviceMemory:
         return notes
 
 
+def no_push(settings: DeviceSettings, memory: DeviceMemory) -> str:
+    """Why nothing may be pushed without somebody who asks for it; empty where it may."""
+    if not settings.policy_updates:
+        return "policy updates are disabled"
+    if memory.held:
+        return "updates are held after a rollback or a purge"
+    if memory.locked_out:
+        return "the password was refused too often"
+    return ""
+
+
 def _trust(settings: DeviceSettings) -> tuple[object, ...]:
     return settings.fingerprint, settings.ca_file, settings.allow_self_signed
 
@@ -131,6 +153,7 @@ _KINDS: dict[str, type | tuple[type, ...]] = {
     "broken": bool,
     "undeletable": (list, tuple),
     "changes": dict,
+    "upheavals": dict,
     "held": bool,
     "unsaved": bool,
     "unused": (list, tuple),

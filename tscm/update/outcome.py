@@ -78,7 +78,8 @@ class UpdateOutcome:
     """
     One update from fetch to save.
 
-    *good_lists*, *generation*, *names*, *rebased* and *memory* are for the store and not part of the JSON.
+    *good_lists*, *generation*, *names*, *rebased*, *unreached* and *memory* are for the store and not part
+    of the JSON.
     """
 
     device: str
@@ -93,6 +94,8 @@ class UpdateOutcome:
     """The words that were given and needed."""
     risks: tuple[RiskFound, ...] = ()
     """All that was found, accepted or not."""
+    cause: str = ""
+    """What the firewall said of itself, where that made its groups be read and repaired out of turn."""
     paused: bool = False
     """Policy updates are disabled; this one ran because someone asked for it."""
     block: ListFigures | None = None
@@ -121,6 +124,8 @@ class UpdateOutcome:
     rebased: bool = attrs.field(default=False, repr=False)
     """What is in force now is accepted as it is: what was so before is no measure any more."""
     memory: Json | None = attrs.field(default=None, repr=False)
+    unreached: bool = attrs.field(default=False, repr=False)
+    """Nobody answered: no agent, or not even a connection."""
 
     @property
     def good(self) -> bool:
@@ -166,7 +171,12 @@ def _entries(count: int) -> str:
 
 
 def _in_json(attribute: "attrs.Attribute[Any]", _: Any) -> bool:
-    return attribute.name not in {"good_lists", "generation", "names", "rebased", "memory", "risks"}
+    return attribute.name not in _FOR_THE_STORE
+
+
+_FOR_THE_STORE = frozenset(
+    {"good_lists", "generation", "names", "rebased", "memory", "risks", "unreached"}
+)
 
 
 class UpdateFailed(TscmError):

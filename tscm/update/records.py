@@ -4,6 +4,7 @@ What is kept of updates: generations, outcomes, and what is known of each device
 The seam between runs, which are values, and the store.  In the reactor thread, in short transactions.
 """
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from attrs import evolve, frozen
@@ -12,6 +13,7 @@ from tscm.errors import TscmError
 from tscm.model import Json
 from tscm.settings.device import DeviceSettings
 from tscm.store.policies import Generation, Policies
+from tscm.update.alert import Alert, said
 from tscm.update.job import UpdateJob
 from tscm.update.memory import DeviceMemory
 from tscm.update.outcome import UpdateOutcome
@@ -26,6 +28,14 @@ _DAY_SECONDS = 86400
 
 def _day(at: float) -> int:
     return int(at // _DAY_SECONDS)
+
+
+def _left(present: DeviceMemory, outcome: UpdateOutcome) -> Mapping[str, float]:
+    """What the firewall said that this update does not answer."""
+    alert = Alert(pending=present.upheavals)
+    if outcome.good:
+        alert = alert.covered(outcome.started_at, outcome.finished_at)
+    return alert.pending
 
 
 class GenerationUnknown(TscmError):
@@ -122,8 +132,9 @@ class UpdateRecords:
             self._keep_largest(name, outcome, last)
         if outcome.memory is not None:
             memory = DeviceMemory.from_json(outcome.memory).after_change(before, now)
-            held = self._policies.memory(name).get("held", False)  # may be asked for meanwhile
-            self._policies.keep_memory(name, {**memory.to_json(), "held": held})
+            present = self.memory(name)  # what may be asked for, or heard, meanwhile
+            memory = evolve(memory, held=present.held, upheavals=_left(present, outcome))
+            self._policies.keep_memory(name, memory.to_json())
         self._policies.keep_update(
             name, outcome.started_at, outcome.finished_at, outcome.result, outcome.to_json()
         )
@@ -187,15 +198,20 @@ class UpdateRecords:
             names = [one for one in self._policies.names(name) if one["failing_since"] is not None]
         except TscmError as error:
             fault = str(error)
+        good = [one for one in latest if one.get("good")]
         return {
             "fault": fault,
             "last_update": latest[0] if latest else None,
-            "last_good": next((update for update in latest if update.get("good")), None),
+            "last_good": next(
+                (one for one in good if not one.get("cause")), next(iter(good), None)
+            ),
             "held": memory.held,
             "locked_out": memory.locked_out,
             "stopped_at_failure": memory.broken,
             "failed_runs": memory.failures,
             "unsaved": memory.unsaved,
+            "upheavals": said(memory.upheavals),
+            "upheavals_since": min(memory.upheavals.values(), default=None),
             "certificate": memory.driver.get("certificate"),
             "generations": generations,
             "unknown_names": names,

@@ -18,9 +18,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from attrs import define, evolve, field
 
 from tscm.asa.faults import (
+    AgentAbsent,
     AgentFailed,
     CertificateChanged,
     LoginRefused,
+    NoConnection,
     Replicating,
     SaveFailed,
     StepRefused,
@@ -137,6 +139,7 @@ class UpdateRun:
             device=self.job.settings.name,
             started_at=self.job.now(),
             forced=bool(self.job.consent.words) or self.job.survey,
+            cause=self.job.repair,
             paused=not self.job.settings.policy_updates,
         )
 
@@ -430,6 +433,12 @@ class UpdateRun:
             self._memory = evolve(self._memory, login_failures=self._memory.login_failures + 1)
         settings = self.job.settings
         had_agent = self._memory.version is not None
+        if (
+            self.job.repair
+            and not self._reached
+            and isinstance(fault, NoConnection | AgentAbsent | AgentFailed)
+        ):
+            return evolve(self._end(results.FAILED, fault), unreached=True)
         again = worth_another_try(fault, reached=self._reached, had_agent=had_agent)
         if self.dry or not self.job.patient or not again:
             return self._end(results.FAILED, fault)
@@ -449,7 +458,8 @@ class UpdateRun:
             started_at=who.started_at,
             failures=0,
             broken=False,
-            shape=shape_of(self.job.settings),
+            # A repair puts back what was in force: another choice of lists is still to come.
+            shape=self._memory.shape if self.job.repair else shape_of(self.job.settings),
         )
         result = results.CHANGED if self._wrote else results.UNCHANGED
         done = self._finished(result)

@@ -6,7 +6,7 @@ either.  Between two attempts of a run nothing is held, so that a firewall that 
 to come back delays nobody.  What brings numpy, dnspython and requests is imported by the first run.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
@@ -27,11 +27,14 @@ from tscm.settings.device import DeviceSettings
 from tscm.settings.node import NodeSettings
 from tscm.store.policies import Generation
 from tscm.threads import Threads
+from tscm.update.alert import said
 from tscm.update.job import UpdateJob
+from tscm.update.lookout import Lookout, Seen
 from tscm.update.lookups import LookUps
+from tscm.update.memory import no_push
 from tscm.update.outcome import FAILED, UNCHANGED, UpdateOutcome
 from tscm.update.records import UpdateRecords
-from tscm.update.turns import EXAMINATION, MANAGER, Asker, Turns, Updated, witness
+from tscm.update.turns import CHECK, EXAMINATION, MANAGER, Asker, Turns, Updated, witness
 from tscm.update.ways import Ways
 
 if TYPE_CHECKING:
@@ -61,8 +64,10 @@ class UpdateService(Service):
     """By address, turns that runs of forgotten devices still hold: one that is added again waits."""
 
     _look_up: LookUps = field(init=False)
+    _lookout: Lookout = field(init=False)
 
     def __attrs_post_init__(self) -> None:
+        self._lookout = Lookout(self._clock, self._check_now)
         self._look_up = LookUps(self._ways.resolve)
         parallel = self._node.policy.parallel_updates
         self._turns = Turns(self._clock, self._threads, parallel)
@@ -76,8 +81,9 @@ class UpdateService(Service):
         """
         super().startService()
         self._turns.stopping = False
-        for one in self._devices.values():
+        for name, one in self._devices.items():
             self._start_timer(one)
+            self._hear_again(name)
 
     def stopService(self) -> Deferred[Any]:
         """
@@ -85,6 +91,7 @@ class UpdateService(Service):
         """
         super().stopService()
         self._turns.stopping = True
+        self._lookout.stop()
         for one in self._devices.values():
             self._stop_timer(one)
             one.hurry()
@@ -100,6 +107,8 @@ class UpdateService(Service):
         if present is None:
             turn = self._leaving.get(settings.device) or DeferredLock()
             present = self._devices[settings.name] = Updated(settings, turn=turn)
+            if self.running:
+                self._hear_again(settings.name)
         else:
             self._stop_timer(present)
             before, present.settings = present.settings, settings
@@ -112,6 +121,7 @@ class UpdateService(Service):
     def forget_device(self, name: str) -> None:
         """Forget a device and all that is kept of it; a run under way stops at the next step."""
         one = self._devices.pop(name, None)
+        self._lookout.forget(name)
         if one is not None:
             one.gone = True
             self._stop_timer(one)
@@ -140,6 +150,64 @@ class UpdateService(Service):
         timer, one.timer = one.timer, None
         if timer is not None and timer.running:
             timer.stopService()
+
+    # -- what firewalls say ----------------------------------------------------
+
+    def upheaval(self, name: str, messages: Mapping[str, float]) -> None:
+        """
+        A firewall reloaded, failed over or lost its agent, by *messages* of `syslog.upheavals` and when
+        they were received: its groups are read again and repaired soon, whatever the schedule says.
+        """
+        if name not in self._devices or not self.running:
+            return
+        pending = self._lookout.hear(name, messages)
+        if not pending:
+            return
+        told = f"{name}: the firewall says that {said(pending)}"
+        self._log.info("{told}; its groups are checked", told=told)
+        with suppress(TscmError):
+            self._records.change_memory(name, upheavals=pending)
+
+    def _hear_again(self, name: str) -> None:
+        """What was heard before a stop, and not answered."""
+        with suppress(TscmError):
+            known = self._records.memory(name).upheavals
+            if known:
+                self._lookout.hear(name, known)
+
+    def _check_now(self, name: str, cause: str) -> Deferred[Seen]:
+        """Read the groups of a device again and repair them: as an update, but without the lists."""
+        one = self._devices[name]
+        return self._turns.take(one, lambda: self._checked(one, cause), CHECK)
+
+    async def _checked(self, one: Updated, cause: str) -> Seen:
+        name = one.settings.name
+        if self._turns.over(one) or not self._lookout.pending(name):
+            return Seen.LEFT
+        memory = self._records.memory(name)
+        reason = no_push(one.settings, memory)
+        if reason:
+            self._log.warn(
+                "{device}: the firewall says that {cause}, so part of its groups may be gone; they "
+                "are not checked, for {reason}; `tsadmin plan {device}` shows what is missing",
+                device=name,
+                cause=cause,
+                reason=reason,
+            )
+            return Seen.LEFT
+        job = evolve(self._job(one), repair=cause, patient=not memory.broken)
+        outcome = await self._run(one, job, lambda _: None)
+        if outcome.unreached:
+            return Seen.UNREACHED
+        self._log.info(
+            "{device} was checked, because the firewall says that {cause}: {sentence}",
+            device=name,
+            cause=cause,
+            sentence=outcome.sentence(),
+        )
+        if outcome.result != UNCHANGED:
+            self._scheduled_told(outcome)
+        return Seen.REACHED
 
     # -- what may be asked -----------------------------------------------------
 
@@ -385,19 +453,21 @@ class UpdateService(Service):
             one.progress = progress  # a plain assignment: safe from any thread
             report(progress)
 
-        result = FAILED  # where a bug ends it
+        result: str | None = FAILED  # where a bug ends it
         try:
             outcome = await self._turns.carry(one, UpdateRun(job, told, dry=dry), told)
             one.tally.said(outcome.traffic)
-            result = outcome.result
+            result = None if outcome.unreached else outcome.result
         finally:
-            if not dry:
+            if not dry and result is not None:
                 one.tally.ended(result)
-        if one.gone:
+        if one.gone or outcome.unreached:
             return outcome
         if dry:
             self._records.keep_seen(job, outcome)
             return outcome
+        if outcome.good:
+            self._lookout.checked(one.settings.name, outcome.started_at, outcome.finished_at)
         return self._records.keep(job.settings, one.settings, outcome)
 
     def _job(self, one: Updated) -> UpdateJob:

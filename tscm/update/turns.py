@@ -60,6 +60,7 @@ class Asker:
 
 SCHEDULE = Asker(what="a scheduled update", who="the schedule")
 MANAGER = Asker(what="a call", who="the manager")
+CHECK = Asker(what="a check out of turn", who="the event reader")
 EXAMINATION = Asker(what="a check of the device", who="the doctor")
 
 

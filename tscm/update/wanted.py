@@ -3,6 +3,7 @@ From the policy service to what a device shall hold: fetch, guard, merge, cut.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 
 from attrs import evolve, frozen
 
@@ -102,7 +103,11 @@ def wanted(
     Raises `RetrievalFailed`, `PolicyRefused` (also for an allow list over the maximum).
     """
     if job.rollback is not None:
-        return _of_generation(job.rollback, job.settings)
+        note = f"rolled back to generation {job.rollback.number}"
+        return _of_generation(job.rollback, job.settings, note)
+    if job.repair and job.applied is not None:
+        with suppress(StoredDamaged):  # then the lists are fetched
+            return _of_generation(job.applied, job.settings)
     settings = job.settings
     damaged: list[str] = []
     fetched = [
@@ -324,7 +329,7 @@ def _sentences(judged: Iterable[Guarded]) -> Iterable[str]:
             yield f"{one.policy_list.name}: {finding.entry} {word}: {finding.cause}"
 
 
-def _of_generation(one: Generation, settings: DeviceSettings) -> Wanted:
+def _of_generation(one: Generation, settings: DeviceSettings, note: str = "") -> Wanted:
     block, allow = (CidrSet.of(one.entries(settings.name, kind)) for kind in ("block", "allow"))
     return Wanted(
         block=block,
@@ -335,5 +340,5 @@ def _of_generation(one: Generation, settings: DeviceSettings) -> Wanted:
         allow_figures=ListFigures(
             name=settings.allow_list, serial=one.allow_serial, merged=len(allow), desired=len(allow)
         ),
-        note=f"rolled back to generation {one.number}",
+        note=note,
     )

@@ -1,0 +1,186 @@
+"""
+What the service does when a firewall says that it reloaded: by `Clock`, on a device in memory.
+"""
+
+from collections.abc import Mapping
+
+import pytest
+from attrs import evolve
+
+from tests.update.test_update_service import Bench, bench, ignore, result
+from tscm.errors import DeviceFault
+from tscm.model import Group
+from tscm.update.alert import LEAVING_SECONDS, SPACING_SECONDS
+from tscm.update.memory import DeviceMemory
+from tscm.update.outcome import UpdateOutcome
+
+__all__ = ["bench"]
+CHILD = "P-Block-1"
+BACK = "199002"
+
+
+def say(bench: Bench, message: str = BACK, name: str = "one") -> None:
+    bench.service.upheaval(name, {message: bench.clock.seconds()})
+
+
+def lose(bench: Bench) -> None:
+    """As a reload does that leaves out what stands out of order."""
+    groups = bench.driver("one").device.groups
+    groups[CHILD] = evolve(groups[CHILD], members=groups[CHILD].members[1:])
+
+
+def held(bench: Bench) -> int:
+    return len(bench.driver("one").device.groups[CHILD].members)
+
+
+def causes(bench: Bench) -> list[str]:
+    return [one["cause"] for one in bench.policies.updates("one")]
+
+
+@pytest.fixture
+def loaded(bench: Bench) -> Bench:
+    """Updated once, in the middle between two scheduled updates."""
+    bench.clock.advance(1000)
+    bench.add("one")
+    bench.service.startService()
+    result(bench.service.update_now("one", ignore))
+    assert held(bench) == 2
+    return bench
+
+
+def test_what_a_reload_lost_is_put_back_within_seconds_and_the_cause_is_kept(
+    loaded: Bench,
+) -> None:
+    lose(loaded)
+    say(loaded)
+    loaded.clock.advance(5)
+    assert held(loaded) == 2
+    latest = loaded.policies.updates("one")[0]
+    assert latest["result"] == "changed"
+    assert "it has started (199002 at" in latest["cause"]
+    figures = loaded.service.figures("one")
+    assert not figures["upheavals"]
+    assert figures["last_good"]["cause"] == ""  # nobody asked for the lists
+
+
+def test_no_list_is_fetched_for_it(loaded: Bench) -> None:
+    lose(loaded)
+    loaded.entries, loaded.serial = [], 2  # the guard would refuse it
+    say(loaded)
+    loaded.clock.advance(5)
+    assert held(loaded) == 2
+    assert len(loaded.service.history("one")["generations"]) == 1
+
+
+def test_a_forged_flood_costs_one_check_in_some_minutes(loaded: Bench) -> None:
+    loaded.clock.advance(SPACING_SECONDS)
+    for _ in range(600):
+        say(loaded)
+        loaded.clock.advance(1)
+    out_of_turn = [one for one in causes(loaded) if one]
+    assert 1 < len(out_of_turn) <= 600 // SPACING_SECONDS + 1
+
+
+def test_a_unit_that_is_away_is_checked_within_a_minute_after_it_answers(loaded: Bench) -> None:
+    loaded.driver("one").away = True
+    lose(loaded)
+    say(loaded)
+    for _ in range(60):
+        loaded.clock.advance(10)
+    assert len(causes(loaded)) == 1  # nobody at home is no update that failed
+    assert loaded.service.figures("one")["since_start"]["ended"]["failed"] == 0
+    assert loaded.service.figures("one")["upheavals"]
+    loaded.driver("one").away = False
+    for _ in range(6):
+        loaded.clock.advance(10)
+    assert held(loaded) == 2
+
+
+def test_a_unit_that_says_it_will_reload_is_checked_when_it_is_back_without_a_word(
+    loaded: Bench,
+) -> None:
+    say(loaded, "199006")
+    loaded.clock.advance(30)
+    assert len(causes(loaded)) == 1
+    loaded.driver("one").away = True
+    loaded.clock.advance(LEAVING_SECONDS)
+    lose(loaded)
+    loaded.driver("one").away = False
+    for _ in range(6):
+        loaded.clock.advance(10)
+    assert held(loaded) == 2
+
+
+@pytest.mark.parametrize("why", ["paused", "held", "locked out"])
+def test_where_nothing_may_be_pushed_it_is_told_and_nothing_is_touched(
+    loaded: Bench, why: str
+) -> None:
+    if why == "paused":
+        loaded.add("one", policy_updates=False)
+    else:
+        changed = {"held": {"held": True}, "locked out": {"login_failures": 2}}[why]
+        memory = DeviceMemory.from_json(loaded.policies.memory("one"))
+        loaded.policies.keep_memory("one", evolve(memory, **changed).to_json())  # type: ignore[arg-type]
+    lose(loaded)
+    say(loaded)
+    for _ in range(10):
+        loaded.clock.advance(60)
+    assert held(loaded) == 1
+    assert len(causes(loaded)) == 1
+    assert "it has started (199002" in loaded.service.figures("one")["upheavals"]
+
+
+def test_what_was_heard_before_a_stop_is_checked_after_the_next_start(loaded: Bench) -> None:
+    lose(loaded)
+    say(loaded)
+    loaded.service.stopService()
+    loaded.clock.advance(100)
+    assert held(loaded) == 1
+    loaded.service.startService()
+    loaded.clock.advance(5)
+    assert held(loaded) == 2
+
+
+def test_an_update_that_was_good_meanwhile_answers_it(loaded: Bench) -> None:
+    loaded.clock.advance(SPACING_SECONDS)
+    say(loaded, "199006")
+    say(loaded)
+    outcome = result(loaded.service.update_now("one", ignore))
+    assert isinstance(outcome, UpdateOutcome)
+    loaded.clock.advance(30)
+    assert causes(loaded) == ["", ""]
+    assert not loaded.service.figures("one")["upheavals"]
+
+
+def test_a_check_that_fails_is_kept_and_told(loaded: Bench) -> None:
+    lose(loaded)
+    loaded.driver("one").faults = [DeviceFault("one", "it is full")]
+    say(loaded)
+    loaded.clock.advance(5)
+    assert loaded.policies.updates("one")[0]["result"] == "failed"
+    assert loaded.service.figures("one")["upheavals"]
+    for _ in range(20):
+        loaded.clock.advance(10)
+    assert len(causes(loaded)) == 2
+
+
+def test_another_choice_of_lists_stays_to_be_asked_about(loaded: Bench) -> None:
+    shape = loaded.policies.memory("one")["shape"]
+    loaded.add("one", block_list="other.example")
+    say(loaded)
+    loaded.clock.advance(5)
+    assert len(causes(loaded)) == 2
+    assert loaded.policies.memory("one")["shape"] == shape
+
+
+def groups_of(bench: Bench) -> Mapping[str, Group]:
+    return bench.driver("one").device.groups
+
+
+def test_a_device_without_any_generation_gets_a_whole_update(bench: Bench) -> None:
+    bench.clock.advance(1000)
+    bench.add("one")
+    bench.service.startService()
+    say(bench)
+    bench.clock.advance(5)
+    assert CHILD in groups_of(bench)

@@ -1,0 +1,116 @@
+"""
+What is pending of a firewall's upheavals, and when its groups are read again for them.
+
+Pure.  A forged line costs one check: two checks that reached the device have `SPACING_SECONDS` between
+them, however many lines come.  Checks that found nobody at home cost no more than a connection.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from attrs import evolve, frozen
+
+from tscm.syslog.upheavals import UPHEAVALS, Kind
+
+SETTLE_SECONDS = 2.0
+"""From the message to the first check: what belongs together comes together."""
+LEAVING_SECONDS = 60.0
+"""A unit that is about to reload is gone by then."""
+CERTAIN_SECONDS = 300.0
+"""A unit that still runs so long after it said that it reloads has done so, or will not."""
+SPACING_SECONDS = 180.0
+"""Between two checks that reached the device."""
+FIRST_RETRY_SECONDS = 5.0
+MOST_RETRY_SECONDS = 30.0
+"""While it does not answer.  So its groups are checked within a minute after it does."""
+PATIENCE_SECONDS = 1800.0
+"""From the message to leaving it to the schedule."""
+
+
+@frozen(kw_only=True)
+class Alert:
+    """
+    Messages that no check has answered yet, with the time of their receipt, and what was tried.
+    """
+
+    pending: Mapping[str, float]
+    tried: int = 0
+    """Checks in a row that found nobody at home."""
+
+    def hear(self, messages: Mapping[str, float]) -> "Alert":
+        """With *messages* too; who is back has left."""
+        pending = {**self.pending, **messages}
+        if any(UPHEAVALS[one].kind is Kind.BACK for one in messages):
+            pending = {
+                one: at for one, at in pending.items() if UPHEAVALS[one].kind is not Kind.LEAVING
+            }
+        return Alert(pending=pending)
+
+    def covered(self, started_at: float, finished_at: float) -> "Alert":
+        """What is left of it after a good update."""
+        return evolve(
+            self,
+            pending={
+                one: at
+                for one, at in self.pending.items()
+                if not _covers(UPHEAVALS[one].kind, at, started_at, finished_at)
+            },
+            tried=0,
+        )
+
+    def after_check(self, begun: Mapping[str, float], begun_at: float) -> "Alert":
+        """
+        After a check that reached the device: what was said since, and a reload that may still come.
+
+        *begun* is what was pending when it began.  What it could not put right is the schedule's.
+        """
+        return Alert(
+            pending={
+                one: at
+                for one, at in self.pending.items()
+                if begun.get(one) != at
+                or (UPHEAVALS[one].kind is Kind.LEAVING and begun_at < at + CERTAIN_SECONDS)
+            }
+        )
+
+    def unreached(self) -> "Alert":
+        """After a check that found nobody at home."""
+        return evolve(self, tried=self.tried + 1)
+
+    def due_at(self, now: float, reached_at: float | None) -> float:
+        """When to check, *reached_at* being the end of the last check that reached the device."""
+        if self.tried:
+            wait = min(MOST_RETRY_SECONDS, FIRST_RETRY_SECONDS * 2.0 ** (self.tried - 1))
+            return now + wait
+        due = min(self._due(one, at, now, reached_at) for one, at in self.pending.items())
+        return due if reached_at is None else max(due, reached_at + SPACING_SECONDS)
+
+    def _due(self, message: str, at: float, now: float, reached_at: float | None) -> float:
+        if UPHEAVALS[message].kind is not Kind.LEAVING:
+            return now + SETTLE_SECONDS
+        again = reached_at is not None and reached_at > at
+        return max(now + SETTLE_SECONDS, at + (CERTAIN_SECONDS if again else LEAVING_SECONDS))
+
+    def given_up(self, now: float) -> bool:
+        """Did it not answer for too long?"""
+        return now - max(self.pending.values()) > PATIENCE_SECONDS
+
+    def sentence(self) -> str:
+        """What the firewall said, for people."""
+        return said(self.pending)
+
+
+def _covers(kind: Kind, at: float, started_at: float, finished_at: float) -> bool:
+    """Does a good update that ran from *started_at* to *finished_at* answer a message of *at*?"""
+    if kind is Kind.AGENT:
+        return finished_at >= at
+    return started_at >= at + (CERTAIN_SECONDS if kind is Kind.LEAVING else 0.0)
+
+
+def said(messages: Mapping[str, float]) -> str:
+    """`it has started (199002 at 10:00:05)`, for each of *messages* that is known."""
+    return ", ".join(
+        f"{UPHEAVALS[one].words} ({one} at {datetime.fromtimestamp(at).astimezone():%H:%M:%S})"
+        for one, at in sorted(messages.items(), key=lambda item: item[1])
+        if one in UPHEAVALS
+    )
