@@ -108,6 +108,6 @@ def be_busy(reactor: Any, root: Path, spool: SpoolService, told: Any) -> None:
     server = host_port(told["update"]["server"])
     node = NodeSettings(policy=PolicySettings(servers=(server,)))
     store = Store(root / "tscm.db")
-    updates = UpdateService(reactor, slow, node, Policies(store), ordinary_ways())
+    updates = UpdateService(reactor, slow, node, Policies(store), ordinary_ways(root / "feeds"))
     running = Deferred.fromCoroutine(update(root, told["update"], store, updates))
     running.addErrback(partial(log.err, _why="updates ended"))

@@ -99,7 +99,7 @@ def reconfigure_device(
 
 def reach(firewall: Firewall, **counts: int) -> Reach:
     return Reach(
-        count_entries=lambda settings, node, name: counts.get(name.split(".")[0], 0),
+        count_entries=lambda layout, settings, node, name: counts.get(name.split(".")[0], 0),
         connect=lambda settings, node: cast(AsaDriver, firewall),
     )
 

@@ -160,15 +160,15 @@ class CheckReport:
         return attrs.asdict(self)
 
 
-def count_entries(settings: DeviceSettings, node: NodeSettings, name: str) -> int:
+def count_entries(layout: Layout, settings: DeviceSettings, node: NodeSettings, name: str) -> int:
     """
     Entries of the list *name* as it is published now.  Blocking; raises `ListUnavailable`.
     """
     from time import time
 
-    from tscm.retrieve.sources import fetch_list, list_source
+    from tscm.retrieve.sources import Fetcher, list_source
 
-    found = fetch_list(list_source(settings, node, name), None, time())
+    found = Fetcher(layout.feeds)(list_source(settings, node, name), None, time())
     return 0 if found is None else len(found.entries)
 
 
@@ -192,7 +192,7 @@ class Reach:
     How a check reaches out: entries of a list by its name, the device's driver, addresses of names.
     """
 
-    count_entries: Callable[[DeviceSettings, NodeSettings, str], int] = count_entries
+    count_entries: Callable[[Layout, DeviceSettings, NodeSettings, str], int] = count_entries
     connect: Callable[[DeviceSettings, NodeSettings], AsaDriver] = connect
     look_up: Callable[[Iterable[str]], Mapping[str, tuple[str, ...]]] = look_up
 
@@ -266,7 +266,7 @@ def check_device(
     counts = []
     for kind, name in (("block", settings.block_list), ("allow", settings.allow_list)):
         report(Progress(phase="fetch", text=f"{kind} list {name}"))
-        counts.append(reach.count_entries(settings, node, name))
+        counts.append(reach.count_entries(layout, settings, node, name))
         if kind == "block" and not counts[0]:
             raise ListUnavailable(
                 name,

@@ -159,7 +159,7 @@ class NodeService(Service):
             self.slow,
             node,
             Policies(self.store),
-            evolve(ordinary_ways(), hits_of=self._hits_of),
+            evolve(ordinary_ways(self.layout.feeds), hits_of=self._hits_of),
             self._scheduled_update,
         )
         self.events = EventService(

@@ -14,6 +14,7 @@ from tscm.devices import Reach
 from tscm.errors import DeviceFault, ListUnavailable
 from tscm.model import AsaDriver, Identity
 from tscm.settings.device import DeviceSettings
+from tscm.settings.layout import Layout
 from tscm.settings.node import NodeSettings
 
 COUNTS = {"block.example": 12_345, "allow.example": 7, "empty.example": 0}
@@ -32,7 +33,7 @@ class Firewall:
         pass
 
 
-def count_entries(settings: DeviceSettings, node: NodeSettings, name: str) -> int:
+def count_entries(_: Layout, settings: DeviceSettings, node: NodeSettings, name: str) -> int:
     if name not in COUNTS:
         raise ListUnavailable(name, "no such name", "try --dns_port 5353")
     return COUNTS[name]

@@ -26,6 +26,7 @@ from tscm.policy.cidr import read_cidr
 from tscm.policy.collect import Collector, ListTooLong
 from tscm.policy.feed_formats import FORMATS, FeedDamaged, Shape, read_feed
 from tscm.policy.lists import PolicyList
+from tscm.retrieve.answers import Answers
 from tscm.retrieve.feeds import FeedSource, FeedUnavailable, fetch_feed, hosts_of
 from tscm.retrieve.stream import Limits
 from tscm.store.policies import stored
@@ -169,7 +170,7 @@ def fetch(answer: Answer, known: PolicyList | None = None, **limits: float) -> P
     return fetch_feed(source, known, 5.0, transport=httpx.MockTransport(answer))
 
 
-def test_an_unchanged_feed_is_not_taken_again() -> None:
+def test_an_unchanged_feed_is_not_taken_again(tmp_path: Path) -> None:
     asked = []
 
     def answer(request: httpx.Request) -> httpx.Response:
@@ -179,10 +180,16 @@ def test_an_unchanged_feed_is_not_taken_again() -> None:
         marks = {"ETag": '"a b&c"', "Last-Modified": "Wed, 21 Oct 2026 07:28:00 GMT"}
         return httpx.Response(200, content=iter([NETSET]), headers=marks)
 
-    first = fetch(answer)
+    feed = FeedSource(name="f.example", url="https://feeds.example/list.txt?key=hidden")
+    web, answers = httpx.MockTransport(answer), Answers(tmp_path / "feeds")
+    first = fetch_feed(feed, None, 5.0, transport=web, answers=answers)
     assert first is not None
-    assert first.source.startswith("https://feeds.example/list.txt#etag=")
-    assert fetch(answer, first) is None
+    assert first.source.startswith("https://feeds.example/list.txt#place=")
+    assert fetch_feed(feed, first, 6.0, transport=web, answers=answers) is None
+    again = fetch_feed(feed, None, 7.0, transport=web, answers=answers)
+    assert again is not None
+    assert (again.entries.cidrs(), again.fetched_at) == (first.entries.cidrs(), 7.0)
+    assert len(asked) == 3
     assert asked[1]["if-modified-since"] == "Wed, 21 Oct 2026 07:28:00 GMT"
 
 

@@ -21,6 +21,7 @@ from tscm.operations.arguments import Device, Push
 from tscm.operations.table import UPDATE, VIEW
 from tscm.plural import many
 
+_MINUTES_SHOWN = 120
 _FINDINGS_SHOWN = 10
 
 
@@ -124,6 +125,8 @@ def _lists(outcome: Json) -> list[tuple[str, Json]]:
 def _tell_found(outcome: Json) -> None:
     """The guard's findings, and notes of lists and device."""
     for kind, figures in _lists(outcome):
+        if (age := _age(outcome, figures)) is not None:
+            say.info(f"The {kind} list {figures.get('name')} is as its publisher had it {age}")
         for sentence in left_out(kind, figures):
             say.warn(sentence)
     findings = outcome.get("findings") or ()
@@ -139,6 +142,19 @@ def _tell_found(outcome: Json) -> None:
     for one in risks_in(outcome):
         if one.risk not in accepted:
             say.warn(f"refused without {one.option}: {one.sentence}")
+
+
+def _age(outcome: Json, figures: Json) -> str | None:
+    """When a feed's publisher was asked, in words; None for every other list."""
+    asked, now = figures.get("asked_at"), outcome.get("started_at")
+    if not isinstance(asked, int | float) or not isinstance(now, int | float):
+        return None
+    minutes = int((now - asked) // 60)
+    if minutes < 1:
+        return "just now"
+    if minutes < _MINUTES_SHOWN:
+        return f"{many(minutes, 'minute', 'minutes')} ago"
+    return f"{many(minutes // 60, 'hour', 'hours')} ago"
 
 
 LIST_HEADS = ("list", "name", "serial", "published", "left out", "merged", "cut", "on the device")

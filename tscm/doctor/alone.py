@@ -21,10 +21,10 @@ def doctor_device(layout: Layout, name: str, report: Report) -> Json:
     """
     What can be said of a device while no manager runs.  Raises `DeviceUnknown`.
 
-    Needs no lock: nothing is written.
+    Needs no lock: nothing is written but answers of feeds, which have a lock of their own.
     """
     from tscm.asa.driver import open_driver
-    from tscm.retrieve.sources import fetch_list
+    from tscm.retrieve.sources import Fetcher
 
     try:
         patient = read_patient(layout, name)
@@ -36,6 +36,6 @@ def doctor_device(layout: Layout, name: str, report: Report) -> Json:
     def opener() -> AsaDriver:
         return open_driver(patient.settings, patient.node)
 
-    look = look_around(layout, patient, fetch_list, report)
+    look = look_around(layout, patient, Fetcher(layout.feeds), report)
     look.firewall = look_inside(patient, opener, report)
     return as_json(judge_device(patient, look, time()))

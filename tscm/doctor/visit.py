@@ -61,7 +61,7 @@ class Visit:
 
     async def pay(self, name: str, report: Report) -> Json:
         """All findings about the device.  Raises `DeviceUnknown`."""
-        from tscm.retrieve.sources import fetch_list
+        from tscm.retrieve.sources import Fetcher
 
         try:
             patient = await self.threads.run(self._patient, name)
@@ -69,7 +69,8 @@ class Visit:
             raise
         except TscmError as error:
             return as_json(unreadable(name, error))
-        look = await self.threads.run(look_around, self.layout, patient, fetch_list, report)
+        fetch = Fetcher(self.layout.feeds)
+        look = await self.threads.run(look_around, self.layout, patient, fetch, report)
         before = 0 if self.log is None else self.log.end
         if patient.resting is None and self.settings is not None:
             look.firewall = await self.ask_device(

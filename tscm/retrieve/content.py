@@ -14,10 +14,15 @@ _WINDOW = 31  # zlib: gzip with its header and checksum
 class FeedFault(Exception):
     """
     Why a feed is not to be had from where it is, and what the operator may try.
+
+    *pause* is how long the server does not want to be asked again, None where it gave no answer at
+    all; *waits* says that it asked for patience and nothing else.
     """
 
     def __init__(self, cause: str, remedy: str = "") -> None:
         self.remedy = remedy
+        self.pause: float | None = None
+        self.waits = False
         super().__init__(cause)
 
 

@@ -1,16 +1,18 @@
 """
 Lists from files and over HTTPS: one generation or nothing, within bounds.
 
-Blocking, with deadlines: for a thread of the pool.  What tells an unchanged feed (ETag, date; size and
-time of a file) stands in the fragment of the list's source, and so lasts as long as the list does.
+Blocking, with deadlines: for a thread of the pool.  What tells an unchanged list (which place, which
+content, and how it is read) stands in the fragment of the list's source, and so lasts as long as the
+list does.  Of a URL nothing is told behind its path: a key may stand there.
 """
 
+import hashlib
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from time import monotonic, thread_time
 from typing import Any
-from urllib.parse import parse_qs, quote, unquote, urlsplit
+from urllib.parse import parse_qs, quote, unquote, urlsplit, urlunsplit
 
 from attrs import field, frozen
 
@@ -18,12 +20,15 @@ from tscm.errors import ListUnavailable
 from tscm.policy.collect import Collector, ListTooLong, ReadingTooLong
 from tscm.policy.feed_formats import FeedDamaged, Shape, read_feed
 from tscm.policy.lists import PolicyList
+from tscm.retrieve.answers import Answers, digest_of
 from tscm.retrieve.content import FeedFault, bounded
+from tscm.retrieve.shared import latest
 from tscm.retrieve.stream import Limits
-from tscm.retrieve.web import read_web
 from tscm.safe_files import open_regular
 
 _PIECE = 1 << 16
+_READING = 1
+"""To be counted up when a format is read otherwise than before: lists are then read anew."""
 READ_SECONDS = 30.0
 """Of the processor, for reading what was fetched: a list at all limits takes a tenth of it."""
 
@@ -55,7 +60,19 @@ class FeedSource:
     url: str
     shape: Shape = field(factory=Shape)
     ca_file: str | None = None
+    least_interval: float = 0.0
+    """Seconds between two questions, whoever asks."""
     limits: Limits = field(factory=Limits)
+
+    @property
+    def key(self) -> str:
+        """The place, and whose word is taken for it, as a digest."""
+        return hashlib.sha256(repr((self.url, self.ca_file)).encode()).hexdigest()[:32]
+
+    @property
+    def shown(self) -> str:
+        """The URL as it may be told: without its query."""
+        return urlunsplit(urlsplit(self.url)._replace(query="", fragment=""))
 
 
 def fetch_feed(
@@ -64,61 +81,81 @@ def fetch_feed(
     now: float,
     *,
     clock: Callable[[], float] = monotonic,
+    answers: Answers | None = None,
     transport: Any = None,
 ) -> PolicyList | None:
     """
-    The list as it is now, or None when it is unchanged since *known*.  Raises `FeedUnavailable`.
+    The list as its publisher had it when it was asked last, or None when it is unchanged since *known*.
 
-    *transport* is httpx's, for tests.
+    The publisher is asked where the least interval is over, and what it said is kept in *answers*.
+    Raises `FeedUnavailable`.  *transport* is httpx's, for tests.
     """
-    validators = {}
-    if known is not None and known.name == source.name:
-        url, _, fragment = known.source.partition("#")
-        if url == source.url:
-            validators = {key: found[0] for key, found in parse_qs(fragment).items()}
+    before = _marks(source, known)
     deadline = clock() + source.limits.whole
     try:
         if source.url.startswith("file:"):
-            got = _read_file(source, validators)
+            got = _read_file(source, before)
+            fetched_at = now
         else:
-            got = read_web(
-                source.url,
-                ca_file=source.ca_file,
-                limits=source.limits,
-                validators=validators,
+            answer, content = latest(
+                source,
+                answers or Answers(None),
+                now,
                 left=lambda: deadline - clock(),
                 transport=transport,
             )
+            fetched_at = answer.got_at
+            marks = {"content": answer.content or "", "via": answer.marks.get("via", "")}
+            same = all(before.get(key, "") == mark for key, mark in marks.items())
+            got = None if same else (content, marks)
         if got is None:
             return None
-        content, marks = got
-        until = thread_time() + READ_SECONDS
-        collector = Collector(source.limits.max_entries, lambda: thread_time() > until)
-        read_feed(content, source.shape, collector)
+        return _read(source, got[0], got[1], fetched_at)
     except FeedFault as fault:
-        raise FeedUnavailable(source.name, source.url, str(fault), fault.remedy) from None
+        raise FeedUnavailable(source.name, source.shown, str(fault), fault.remedy) from None
+
+
+def asked_at(source: FeedSource, answers: Answers) -> float | None:
+    """When the publisher last confirmed what is kept of the feed; None where nothing is."""
+    answer = answers.known(source.key)
+    return answer.got_at if answer.content is not None else None
+
+
+def _read(
+    source: FeedSource, content: bytes, marks: Mapping[str, str], fetched_at: float
+) -> PolicyList:
+    """*content* as a list.  Raises `FeedFault`."""
+    until = thread_time() + READ_SECONDS
+    collector = Collector(source.limits.max_entries, lambda: thread_time() > until)
+    try:
+        read_feed(content, source.shape, collector)
     except FeedDamaged as error:
-        raise FeedUnavailable(
-            source.name, source.url, str(error), "look at it, and at the feed's format setting"
-        ) from None
+        raise FeedFault(str(error), "look at it, and at the feed's format setting") from None
     except ReadingTooLong as error:
-        raise FeedUnavailable(
-            source.name, source.url, str(error), "see whether it is the right one"
-        ) from None
+        raise FeedFault(str(error), "see whether it is the right one") from None
     except ListTooLong as error:
-        raise FeedUnavailable(
-            source.name,
-            source.url,
-            f"it has {error}",
-            "raise [policy] max_list_entries if it is right",
+        raise FeedFault(
+            f"it has {error}", "raise [policy] max_list_entries if it is right"
         ) from None
-    fragment = "&".join(f"{key}={quote(mark)}" for key, mark in marks.items() if mark)
+    told = {"place": source.key, "shape": _shape_mark(source.shape), **marks}
+    fragment = "&".join(f"{key}={quote(mark)}" for key, mark in told.items() if mark)
     return collector.to_list(
-        source.name,
-        serial=None,
-        fetched_at=now,
-        source=f"{source.url}#{fragment}" if fragment else source.url,
+        source.name, serial=None, fetched_at=fetched_at, source=f"{source.shown}#{fragment}"
     )
+
+
+def _shape_mark(shape: Shape) -> str:
+    """Another way of reading makes another list of the same content."""
+    return digest_of(repr((_READING, shape)).encode())[:16]
+
+
+def _marks(source: FeedSource, known: PolicyList | None) -> dict[str, str]:
+    """What tells the content that *known* was read from; nothing where it was read otherwise."""
+    if known is None or known.name != source.name:
+        return {}
+    marks = {key: found[0] for key, found in parse_qs(known.source.partition("#")[2]).items()}
+    same = marks.get("place") == source.key and marks.get("shape") == _shape_mark(source.shape)
+    return marks if same else {}
 
 
 def hosts_of(source: str) -> tuple[str, ...]:

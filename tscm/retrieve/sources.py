@@ -7,6 +7,7 @@ the list only when no other is ahead of it.
 """
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from time import monotonic
 
 from attrs import evolve, field, frozen
@@ -14,12 +15,14 @@ from attrs import evolve, field, frozen
 from tscm.errors import ListUnavailable
 from tscm.policy.feed_formats import Shape
 from tscm.policy.lists import PolicyList
-from tscm.retrieve.feeds import FeedSource, fetch_feed
+from tscm.retrieve.answers import Answers
+from tscm.retrieve.feeds import FeedSource, asked_at, fetch_feed
 from tscm.retrieve.server import Behind, ServerFault, ask_server
 from tscm.retrieve.stream import Limits
 from tscm.retrieve.tsig import TsigKey
 from tscm.settings.device import DeviceSettings
 from tscm.settings.feed import Feed
+from tscm.settings.feed_intervals import least_interval
 from tscm.settings.node import NodeSettings
 from tscm.settings.values import HostPort
 
@@ -76,6 +79,9 @@ def _feed_source(feed: Feed, limits: Limits) -> FeedSource:
         url=feed.url,
         shape=shape,
         ca_file=feed.ca_file,
+        least_interval=(
+            least_interval(feed.url) if feed.least_interval is None else feed.least_interval
+        ),
         limits=evolve(limits, max_bytes=FEED_BYTES),
     )
 
@@ -86,15 +92,17 @@ def fetch_list(
     now: float,
     *,
     clock: Callable[[], float] = monotonic,
+    answers: Answers | None = None,
 ) -> PolicyList | None:
     """
     The list as it is published now, or None when it is unchanged since *known*.
 
+    A feed is asked for at most once in its least interval, whoever asks; *answers* has what it gave last.
     An empty list is given as such where its zone exists: whether that is right is the caller's to
     say.  Raises `ListUnavailable` when no server gives one.
     """
     if source.feed is not None:
-        return fetch_feed(source.feed, known, now, clock=clock)
+        return fetch_feed(source.feed, known, now, clock=clock, answers=answers)
     if not source.servers:
         raise ListUnavailable(
             source.name, "no policy server is set", "name one in tscm.toml: [policy] servers"
@@ -116,6 +124,26 @@ def fetch_list(
         except ServerFault as fault:
             faults.append(fault)
     raise _unavailable(source.name, faults)
+
+
+@frozen
+class Fetcher:
+    """
+    `fetch_list` with the answers of feeds that are kept in *folder*.
+    """
+
+    folder: Path
+
+    def __call__(
+        self, source: ListSource, known: PolicyList | None, now: float, /
+    ) -> PolicyList | None:
+        """As `fetch_list`."""
+        return fetch_list(source, known, now, answers=Answers(self.folder))
+
+    def asked_at(self, source: ListSource) -> float | None:
+        """When a feed's publisher last confirmed what is kept of it; None for every other list."""
+        feed = source.feed
+        return None if feed is None else asked_at(feed, Answers(self.folder))
 
 
 def _ask(

@@ -7,8 +7,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
+from attrs import field, frozen
+
 from tscm.cut_off import CutOff
 from tscm.retrieve.content import FeedFault, bounded
+from tscm.retrieve.patience import LATER, pause_wanted
 from tscm.retrieve.stream import Limits
 from tscm.safe_files import trusting
 
@@ -20,19 +23,32 @@ _PROGRAMMERS = re.compile(r"^\[[^]]*\] | ?\(_ssl\.c:[0-9]+\)")
 """What the libraries put around their causes."""
 
 
+@frozen(kw_only=True)
+class WebAnswer:
+    """
+    *content* is None where it is what the validators tell; *marks* are the next validators, with `via` for
+    the hosts that redirections led to; *pause* is how long the server does not want to be asked again.
+    """
+
+    content: bytes | None
+    marks: Mapping[str, str] = field(factory=dict)
+    pause: float = 0.0
+
+
 def read_web(
     url: str,
     *,
+    now: float,
     ca_file: str | None,
     limits: Limits,
     validators: Mapping[str, str],
     left: Callable[[], float],
     transport: Any = None,
-) -> tuple[bytes, dict[str, str]] | None:
+) -> WebAnswer:
     """
-    The content and what tells it from another; None where it is what *validators* tell.
+    The content, unless it is what *validators* tell.
 
-    `via` among the marks names the hosts that redirections led to.  *left* gives the seconds that are left for all of it.  Raises `FeedFault`.
+    *left* gives the seconds that are left for all of it, *now* is the time of day.  Raises `FeedFault`.
     """
     import httpx
 
@@ -40,10 +56,11 @@ def read_web(
 
     headers = {"User-Agent": _AGENT, "Accept-Encoding": "gzip"}
     for mark, name in (("etag", "If-None-Match"), ("modified", "If-Modified-Since")):
-        if mark in validators:
+        if validators.get(mark):
             headers[name] = validators[mark]
     timeout = httpx.Timeout(limits.idle, connect=limits.connect)
     cut = CutOff()
+    pause: float | None = None
     try:
         context = trusting(ca_file)
         made = transport or WatchedTransport(Wire(cut), verify=context)
@@ -54,27 +71,33 @@ def read_web(
             via: dict[str, None] = {}
             for _ in range(_REDIRECTS):
                 with client.stream("GET", url, headers=headers) as answer:
+                    pause = pause_wanted(answer.status_code, answer.headers, now)
                     if answer.has_redirect_location:
                         url = urljoin(url, answer.headers["location"])
                         if not url.startswith("https://"):
                             raise FeedFault("it leads to a place without TLS", "give the final URL")
                         via[urlsplit(url).hostname or ""] = None
                         continue
-                    taken = _taken(answer, limits.max_bytes, left)
+                    content = _taken(answer, limits.max_bytes, left)
                     if (
                         cut.stopped
                     ):  # we hung up ourselves, and that may look like the end of a body
                         raise _stopped()
-                    if taken is None:
-                        return None
-                    return taken[0], {**taken[1], "via": " ".join(via)}
+                    marks = _validators(answer, validators if content is None else {})
+                    via_text = " ".join(via)
+                    return WebAnswer(content=content, marks={**marks, "via": via_text}, pause=pause)
+        raise FeedFault(f"more than {_REDIRECTS} redirections", "give the final URL")
+    except FeedFault as fault:
+        fault.pause = pause
+        raise
     except (OSError, ValueError, httpx.HTTPError, httpx.InvalidURL) as error:
+        broken = _in_words(error, limits)
         if cut.stopped:
-            raise _stopped() from None
-        if left() <= 0:
-            raise _late() from None
-        raise _in_words(error, limits) from None
-    raise FeedFault(f"more than {_REDIRECTS} redirections", "give the final URL")
+            broken = _stopped()
+        elif left() <= 0:
+            broken = _late()
+        broken.pause = pause
+        raise broken from None
 
 
 def _in_words(error: Exception, limits: Limits) -> FeedFault:
@@ -101,23 +124,33 @@ def _stopped() -> FeedFault:
     return FeedFault("it was cut off because the manager stops", "nothing to do")
 
 
-def _taken(
-    answer: Any, max_bytes: int, left: Callable[[], float]
-) -> tuple[bytes, dict[str, str]] | None:
+def _taken(answer: Any, max_bytes: int, left: Callable[[], float]) -> bytes | None:
+    """The content; None where it is unchanged."""
     if answer.status_code == 304:
         return None
     if answer.status_code != 200:
-        raise FeedFault(f"answer {answer.status_code}", "look at it with a browser")
+        fault = FeedFault(f"answer {answer.status_code}", "look at it with a browser")
+        if answer.status_code in LATER:
+            fault = FeedFault(
+                f"answer {answer.status_code}: the server wants to be asked less often, or later",
+                "raise the feed's least_interval where this goes on",
+            )
+            fault.waits = True
+        raise fault
     kind = answer.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind in _PAGES:
         raise FeedFault(f"the server says that it is a page ({kind})", "give the URL of the list")
     encoding = answer.headers.get("content-encoding", "").strip().lower()
     if encoding not in {"", "identity", "gzip", "x-gzip"}:
         raise FeedFault(f"content encoding {encoding!r} was not asked for")
-    content = bounded(_in_time(answer.iter_raw(), left), max_bytes, ends=_tells_its_end(answer))
-    marks = {"etag": "etag", "modified": "last-modified"}
-    return content, {
-        mark: answer.headers.get(name, "")[:_VALIDATOR_MAX] for mark, name in marks.items()
+    return bounded(_in_time(answer.iter_raw(), left), max_bytes, ends=_tells_its_end(answer))
+
+
+def _validators(answer: Any, before: Mapping[str, str]) -> dict[str, str]:
+    """What tells this content from another; a 304 may name only what changed."""
+    return {
+        mark: answer.headers.get(name, "")[:_VALIDATOR_MAX] or before.get(mark, "")
+        for mark, name in (("etag", "etag"), ("modified", "last-modified"))
     }
 
 

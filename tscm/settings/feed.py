@@ -15,7 +15,7 @@ FORMATS = ("cidr", "drop-json", "dshield", "csv", "json")
 
 _ALLOWED = (
     "tables of name, url (https://… or file:///…), and where needed "
-    f"format ({', '.join(FORMATS)}), pick, delimiter, ca_file"
+    f"format ({', '.join(FORMATS)}), pick, delimiter, ca_file, least_interval"
 )
 
 
@@ -71,7 +71,13 @@ class Feed:
         values.optional(values.path), None, doc="CA of the server where it is no public one"
     )
 
-    def as_table(self) -> dict[str, str]:
+    least_interval: int | None = setting(
+        values.optional(values.whole(0, 86400 * 7)),
+        None,
+        doc="Seconds between two questions for it, whoever asks",
+    )
+
+    def as_table(self) -> dict[str, str | int]:
         """As the settings file holds it."""
         return asdict(self, filter=lambda _, value: value is not None)
 

@@ -52,6 +52,11 @@ class Layout:
         return self.state / "ledger"
 
     @property
+    def feeds(self) -> Path:
+        """The last answers of feeds, for all devices."""
+        return self.state / "feeds"
+
+    @property
     def portal(self) -> Path:
         """What the embedded services keep: entries, lists, uploads."""
         return self.state / "portal"

@@ -33,6 +33,15 @@ class Fetch(Protocol):
         """The list, None when unchanged since *known*; raises `ListUnavailable`."""
 
 
+AskedAt = Callable[["ListSource"], float | None]
+"""When a feed's publisher last confirmed its list; None where that is not known, or no feed."""
+
+
+def never_asked(_: "ListSource", /) -> float | None:
+    """For lists that are asked for at each fetch."""
+    return None
+
+
 class Opener(Protocol):
     """`asa.driver.open_driver`, or its twin in a test."""
 
@@ -86,6 +95,7 @@ class UpdateJob:
     hits: "Hits | None" = None
     """What was seen hitting lately, for the choice of what is cut."""
     fetch: Fetch
+    asked_at: AskedAt = never_asked
     opener: Opener
     look_up: LookUp
     now: Callable[[], float]

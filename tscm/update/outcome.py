@@ -36,6 +36,8 @@ class ListFigures:
     serial: int | None = None
     unchanged: bool = False
     source: str = ""
+    asked_at: float | None = None
+    """When the publisher of a feed last confirmed it: others may have asked for it before."""
     published: int = 0
     left_out: int = 0
     normalised: int = 0

@@ -480,6 +480,7 @@ class UpdateService(Service):
             node=self._node,
             hits=ways.hits_of(one.settings.name),
             fetch=ways.fetch,
+            asked_at=ways.asked_at,
             opener=ways.opener,
             look_up=self._look_up,
             now=ways.now,

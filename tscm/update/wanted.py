@@ -148,9 +148,14 @@ def wanted(
         block=fitting.block,
         allow=fitting.allow,
         block_figures=evolve(
-            _figures(judged[0], fetched[0][1], len(block), len(fitting.block)), waiting=waiting
+            _figures(judged[0], fetched[0][1], len(block), len(fitting.block)),
+            waiting=waiting,
+            asked_at=_asked_at(job, settings.block_list),
         ),
-        allow_figures=_figures(judged[1], fetched[1][1], len(allow), len(fitting.allow)),
+        allow_figures=evolve(
+            _figures(judged[1], fetched[1][1], len(allow), len(fitting.allow)),
+            asked_at=_asked_at(job, settings.allow_list),
+        ),
         findings=tuple(_sentences(judged)),
         warnings=tuple(_name_warnings(job, people, names, waiting, now)),
         notes=(
@@ -293,6 +298,10 @@ def _fetch(
             )
         found = known
     return found, known
+
+
+def _asked_at(job: UpdateJob, name: str) -> float | None:
+    return job.asked_at(list_source(job.settings, job.node, name))
 
 
 def _figures(

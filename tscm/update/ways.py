@@ -5,6 +5,7 @@ The ordinary ways to the outside, for those who wire the room into a process.
 import socket
 import time
 from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
@@ -12,7 +13,7 @@ from attrs import frozen
 from tscm.model import AsaDriver
 from tscm.settings.device import DeviceSettings
 from tscm.settings.node import NodeSettings
-from tscm.update.job import Fetch, Opener
+from tscm.update.job import AskedAt, Fetch, Opener, never_asked
 from tscm.update.lookups import LookUps, Resolve
 
 if TYPE_CHECKING:
@@ -33,13 +34,17 @@ class Ways:
     opener: Opener
     resolve: Resolve
     now: Callable[[], float]
+    asked_at: AskedAt = never_asked
     hits_of: "Callable[[str], Hits | None]" = lambda _: None
     """Given a device's name, what was seen hitting there lately; None where nothing is known."""
 
 
-def ordinary_ways() -> Ways:
-    """DNS over TCP, REST, the system's resolver and clock."""
-    return Ways(fetch=_fetch, opener=_open, resolve=resolve, now=time.time)
+def ordinary_ways(feeds: Path) -> Ways:
+    """DNS over TCP, REST, the system's resolver and clock; answers of *feeds* are kept in that folder."""
+    lists = _Lists(feeds)
+    return Ways(
+        fetch=lists.fetch, asked_at=lists.asked_at, opener=_open, resolve=resolve, now=time.time
+    )
 
 
 def resolve(name: str) -> tuple[str, ...]:
@@ -69,10 +74,23 @@ def own_address_towards(host: str) -> str | None:
         return None
 
 
-def _fetch(source: "ListSource", known: "PolicyList | None", now: float, /) -> "PolicyList | None":
-    from tscm.retrieve.sources import fetch_list
+@frozen
+class _Lists:
+    """`retrieve.sources.Fetcher`, imported by the first run."""
 
-    return fetch_list(source, known, now)
+    _feeds: Path
+
+    def fetch(
+        self, source: "ListSource", known: "PolicyList | None", now: float, /
+    ) -> "PolicyList | None":
+        from tscm.retrieve.sources import Fetcher
+
+        return Fetcher(self._feeds)(source, known, now)
+
+    def asked_at(self, source: "ListSource", /) -> float | None:
+        from tscm.retrieve.sources import Fetcher
+
+        return Fetcher(self._feeds).asked_at(source)
 
 
 def _open(
