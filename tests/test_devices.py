@@ -3,6 +3,7 @@ The operations on devices, apart from who calls them.
 """
 
 import threading
+from contextlib import closing
 from pathlib import Path
 from typing import Any, cast
 
@@ -20,21 +21,26 @@ from tscm.errors import (
     DeviceFault,
     DeviceUnknown,
     ListUnavailable,
+    SameFirewall,
     SecretUnavailable,
     SenderConflict,
     SettingsFaulty,
 )
+from tscm.events.rollups import EventPosition, Rollups
 from tscm.model import AsaDriver, Identity, Json, Progress
-from tscm.operations.arguments import ChangedDevice, NewDevice
+from tscm.operations.arguments import ChangedDevice, Device, NewDevice
 from tscm.operations.call import Actor
 from tscm.operations.calls import Calls
-from tscm.operations.table import ADD, CHANGE
+from tscm.operations.table import ADD, CHANGE, REMOVE
 from tscm.secrets import MASK, Secret
 from tscm.settings.device import DeviceSettings
 from tscm.settings.layout import Layout
 from tscm.settings.node import NodeSettings, PolicySettings
 from tscm.settings.values import HostPort
-from tscm.store.database import Store
+from tscm.store.database import Store, open_database, opened
+from tscm.store.policies import Policies
+from tscm.update.memory import DeviceMemory
+from tscm.update.records import UpdateRecords
 
 NODE = NodeSettings(policy=PolicySettings(servers=(HostPort("192.0.2.53"),)))
 GIVEN = {
@@ -461,3 +467,90 @@ def test_a_check_may_run_in_a_thread(layout: Layout) -> None:
     thread.join(5)
 
     assert found[0].block_entries == 1
+
+
+FOUND = Identity(model="ASAv10", version="9.12", serial="SERIAL1", entries=9000)
+
+
+def test_the_same_firewall_is_added_once_for_a_prefix(layout: Layout) -> None:
+    there = {"rest_url": "https://198.51.100.9:8443/api"}
+    add_device(layout, NODE, {**GIVEN, **there}, quiet, reach=reach(Firewall(FOUND), block=5))
+    again = {
+        **GIVEN,
+        "name": "again",
+        "device": "localhost",
+        "rest_url": "https://198.51.100.9:8443/api/",
+    }
+    firewall = Firewall(FOUND)
+    with pytest.raises(SameFirewall, match=r"'again' is the same firewall as device 'tstest'"):
+        add_device(layout, NODE, again, quiet, reach=reach(firewall, block=5))
+    assert firewall.closed == 0, "it is told before anybody is asked"
+    other_way = {**GIVEN, "name": "again", "device": "192.0.2.11"}
+    with pytest.raises(SameFirewall, match="serial number SERIAL1"):
+        add_device(layout, NODE, other_way, quiet, reach=reach(Firewall(FOUND), block=5))
+    assert [one["name"] for one in devices.device_rows(layout)] == ["tstest"]
+    other_groups = {**other_way, "prefix": "Second"}
+    add_device(layout, NODE, other_groups, quiet, reach=reach(Firewall(FOUND), block=5))
+    with pytest.raises(SameFirewall):
+        reconfigure_device(layout, NODE, "again", {"prefix": "ThreatSTOP"}, quiet)
+
+
+def test_the_serial_number_of_another_device_is_no_matter(layout: Layout) -> None:
+    add_device(layout, NODE, GIVEN, quiet, reach=reach(Firewall(FOUND), block=5))
+    other = evolve(FOUND, serial="SERIAL2")
+    given = {**GIVEN, "name": "second", "device": "192.0.2.11"}
+    add_device(layout, NODE, given, quiet, reach=reach(Firewall(other), block=5))
+    moved = {"device": "192.0.2.12"}
+    with pytest.raises(SameFirewall):
+        reconfigure_device(
+            layout, NODE, "second", moved, quiet, reach=reach(Firewall(FOUND), block=5)
+        )
+
+
+def test_each_new_device_has_an_entry_that_options_do_not_choose(layout: Layout) -> None:
+    options = {**GIVEN, "entry": "0" * 12}
+    first, second = devices.propose(options), devices.propose(options)
+    assert first.entry not in {None, second.entry, "0" * 12}
+    devices.store_device(layout, first)
+    kept = devices.stored_device(layout, "tstest")
+    assert kept == first
+    assert devices.propose({"entry": "0" * 12, "prefix": "X"}, kept).entry == first.entry
+
+
+def test_what_is_kept_of_a_removed_device_goes_without_a_manager_too(layout: Layout) -> None:
+    add_device(layout, NODE, GIVEN, quiet, reach=reach(Firewall(FOUND), block=5))
+    store = Store(layout.database)
+    with opened(store):
+        UpdateRecords(Policies(store)).change_memory(
+            "tstest", held=True, login_failures=2, broken=True, driver={"certificate": "aa"}
+        )
+        Policies(store).keep_update("tstest", 1.0, 2.0, "failed", {"result": "failed"})
+    with closing(open_database(str(layout.database))) as counts:
+        Rollups(counts).add("tstest", {}, EventPosition(offset=100, sent=3))
+    handled(layout, REMOVE, Device(name="tstest"), NETWORK, quiet)
+
+    def kept() -> tuple[DeviceMemory, Any, Any]:
+        with opened(store):
+            records = UpdateRecords(Policies(store))
+            return records.memory("tstest"), records.history("tstest"), Policies(store).entries()
+
+    assert kept() == (DeviceMemory(), {"generations": [], "updates": []}, {})
+    with closing(open_database(str(layout.database))) as counts:
+        assert Rollups(counts).position("tstest") == EventPosition()
+    add_device(layout, NODE, GIVEN, quiet, reach=reach(Firewall(FOUND), block=5))
+    memory, _, entries = kept()
+    assert memory == DeviceMemory(serials=("SERIAL1",))
+    assert entries == {"tstest": devices.stored_device(layout, "tstest").entry}
+
+
+def test_a_device_that_takes_a_name_inherits_nothing_from_one_whose_file_was_deleted(
+    layout: Layout,
+) -> None:
+    add_device(layout, NODE, GIVEN, quiet, reach=reach(Firewall(FOUND), block=5))
+    store = Store(layout.database)
+    with opened(store):
+        UpdateRecords(Policies(store)).change_memory("tstest", held=True)
+    layout.device_file("tstest").unlink()
+    add_device(layout, NODE, GIVEN, quiet, reach=reach(Firewall(FOUND), block=5))
+    with opened(store):
+        assert not UpdateRecords(Policies(store)).memory("tstest").held

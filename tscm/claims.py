@@ -5,20 +5,26 @@ targets that would send a device's lines back to us.
 Blocking: the files of all devices are compared.
 """
 
+import json
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 
-from tscm.errors import ForwardsToItself, SenderConflict, TscmError
+from tscm.errors import ForwardsToItself, SameFirewall, SenderConflict, TscmError
 from tscm.forward.own import Listeners, loop_of
 from tscm.forward.target import targets_of
 from tscm.intake.senders import normal_address
+from tscm.printable import visible
 from tscm.settings.device import DeviceSettings
 from tscm.settings.files import device_names, read_device
 from tscm.settings.layout import Layout
+from tscm.store.reading import read_only
+from tscm.update.memory import DeviceMemory
 
 
 def refuse_conflicts(layout: Layout, settings: DeviceSettings) -> None:
     """
-    Raise `SenderConflict` where two devices would have one of their own addresses in common.
+    Raise `SenderConflict` where two devices would have one of their own addresses in common, and
+    `SameFirewall` where both would be reached in the same place and manage groups of one prefix.
 
     The management address is no other device's in any way, not even as an additional source: the
     manager would not take such a file (`SenderTable.claim`).  Needs no sealing key; a device whose file is
@@ -31,6 +37,35 @@ def refuse_conflicts(layout: Layout, settings: DeviceSettings) -> None:
         shared |= senders & _plain([other.device])
         if shared:
             raise SenderConflict(min(shared), settings.name, other.name)
+        if (other.endpoint, other.prefix) == (settings.endpoint, settings.prefix):
+            where = f"REST API at {settings.endpoint}"
+            raise SameFirewall(where, settings.name, other.name, settings.prefix)
+
+
+def refuse_same_firewall(layout: Layout, settings: DeviceSettings, serial: str | None) -> None:
+    """
+    Raise `SameFirewall` where another device of that prefix has the *serial* number; None for the device's own known ones.
+
+    Serial numbers are a set, for each unit of a failover pair has one.  Without the database none is known.
+    """
+    known = _known_serials(layout)
+    own = known.get(settings.name, frozenset()) if serial is None else {serial}
+    for other in _others(layout, settings.name):
+        shared = own & known.get(other.name, frozenset())
+        if shared and other.prefix == settings.prefix:
+            number = f"serial number {visible(min(shared))}"
+            raise SameFirewall(number, settings.name, other.name, settings.prefix)
+
+
+def _known_serials(layout: Layout) -> dict[str, frozenset[str]]:
+    """By device, what it was seen to call itself."""
+    found = {}
+    if layout.database.exists():
+        with suppress(TscmError), read_only(layout.database) as database:
+            for name, kept in database.execute("SELECT device, memory FROM devices"):
+                memory = DeviceMemory.from_json(json.loads(kept))
+                found[name] = frozenset(memory.serials)
+    return found
 
 
 def refuse_loops(settings: DeviceSettings, listeners: Listeners) -> None:

@@ -66,14 +66,16 @@ def propose(options: Options, present: DeviceSettings | None = None) -> DeviceSe
             del given[one]
     if proposes_size(options):
         given.pop("max_policy_size", None)
+    given.pop("entry", None)  # permanent: a view that is taken back does not carry it elsewhere
     table.update(given)
     for name, dependants in _CLEARED_WITH.items():
         if name in given and values.optional(lambda value: value)(given[name]) is None:
             table.update({one: None for one in dependants if one not in given})
     if present is not None:
         table["name"] = present.name
-    elif "name" not in table:
-        table["name"] = table.get("device_id")
+    else:
+        table["entry"] = values.new_entry()
+        table.setdefault("name", table.get("device_id"))
     settings, faults = read_table(DeviceSettings, table)
     faults = [*faults, *([] if settings is None else disagreements(settings))]
     if settings is None or faults:

@@ -170,6 +170,26 @@ class SenderConflict(TscmError):
         )
 
 
+class SameFirewall(TscmError):
+    """
+    Two devices would work on the same groups of one firewall.
+    """
+
+    def __init__(self, what: str, name: str, other: str, prefix: str) -> None:
+        self.what = what
+        self.name = name
+        self.other = other
+        self.prefix = prefix
+        super().__init__(what, name, other, prefix)
+
+    def __str__(self) -> str:
+        return (
+            f"device {self.name!r} is the same firewall as device {self.other!r} ({self.what}), and both "
+            f"would manage its groups {self.prefix}-…; use `tsadmin configure {self.other}`, remove "
+            f"{self.other!r} first, or choose another --prefix"
+        )
+
+
 class ForwardsToItself(TscmError):
     """
     A target of forwarding is a listener of this manager.

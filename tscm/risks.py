@@ -34,7 +34,10 @@ class Risk(StrEnum):
     ALLOW = "accept_allow", "An allow list that grew, or takes too large a share of the maximum"
     OLDER = "accept_older", "A list whose serial went back"
     CERTIFICATE = "accept_certificate", "Another certificate of the device, by its SHA-256"
-    OWNER = "take_over", "Groups that bear another manager's mark"
+    OWNER = (
+        "take_over",
+        "Groups that bear the mark of another manager, or of another device of this one",
+    )
     BUDGET = "over_budget", "More configuration than the device's agent bears"
 
 

@@ -54,7 +54,7 @@ from tscm.portal.upload_retention import UploadBounds
 from tscm.reader_lag import LOOK_SECONDS, ReaderLags
 from tscm.schedule import PeriodicService
 from tscm.settings.device import DeviceSettings
-from tscm.settings.files import read_node
+from tscm.settings.files import device_names, read_node
 from tscm.settings.layout import Layout
 from tscm.settings.lock import RootLock
 from tscm.settings.node import NodeSettings
@@ -159,7 +159,11 @@ class NodeService(Service):
             self.slow,
             node,
             Policies(self.store),
-            evolve(ordinary_ways(self.layout.feeds), hits_of=self._hits_of),
+            evolve(
+                ordinary_ways(self.layout.feeds),
+                hits_of=self._hits_of,
+                stored=lambda: device_names(self.layout),
+            ),
             self._scheduled_update,
         )
         self.events = EventService(
@@ -227,6 +231,7 @@ class NodeService(Service):
             slow=self.slow,
             write=write,
             apply=lambda _, settings: self.put_in_force(settings),
+            note_serial=self.updates.note_serial,
             retire=self.take_out_of_force,
             hold=self.hold_policies,
             jobs=Jobs(self.reactor),

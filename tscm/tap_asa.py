@@ -3,6 +3,7 @@
 """
 
 import json
+import re
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -18,6 +19,8 @@ from tscm.simulator.refusal import SimulatorUnavailable
 from tscm.simulator.service import SimulatedAsa
 from tscm.simulator.syslog_form import HEADERS
 from tscm.tap_exit import FrontService, outlive_user_signals, sentence_and_status
+
+_SERIAL = re.compile(r"[0-9A-Za-z]{1,32}")
 
 
 class Options(usage.Options):
@@ -46,6 +49,7 @@ class Options(usage.Options):
         ["password-file", None, None, "File whose first line is its password."],
         ["hostname", None, "ciscoasa", "Name of the firewall."],
         ["profile", None, "ASAv10", f"Platform: {', '.join(PROFILES)}."],
+        ["serial", None, None, "Serial number; without it each start draws one of its own."],
         ["header", None, "timestamp", f"Form of syslog lines: {', '.join(HEADERS)}."],
         ["config", None, None, "File of configuration lines typed before the start."],
         ["ready", None, None, "File that gets the bound addresses as JSON when all is up."],
@@ -79,6 +83,9 @@ class Options(usage.Options):
             raise usage.UsageError(f"--profile: choose one of {', '.join(PROFILES)}")
         if self["header"] not in HEADERS:
             raise usage.UsageError(f"--header: choose one of {', '.join(HEADERS)}")
+        serial = self["serial"]
+        if serial is not None and not _SERIAL.fullmatch(serial):
+            raise usage.UsageError(f"--serial {serial!r}: 1 to 32 letters and digits")
         if self["password-file"] is None:
             raise usage.UsageError("--password-file is needed: a file whose first line it is")
 
@@ -118,6 +125,7 @@ def read_options(options: Options) -> AsaOptions:
         password=password,
         hostname=options["hostname"],
         profile=options["profile"],
+        serial=options["serial"],
         https=_host_port("https", options["https"]),
         standby_https=_optional("standby-https", options),
         control=_optional("control", options),

@@ -239,7 +239,7 @@ async def test_monitoring_says_version_and_serial_number(client: Client) -> None
     assert version["deviceType"] == "ASAv"
     assert version["selfLink"] == "/api/monitoring/device/version"
     serial = (await client.get("/monitoring/serialnumber")).json()
-    assert serial == {"kind": "object#QuerySerialNumber", "serialNumber": "9A8NXWLKUGX"}
+    assert serial == {"kind": "object#QuerySerialNumber", "serialNumber": client.asa.device.serial}
     assert (await client.get("/monitoring/nothing")).status_code == 404
 
 

@@ -292,7 +292,8 @@ def test_groups_bear_the_installations_own_mark(bench: Bench) -> None:
     bench.add("one")
     result(bench.service.update_now("one", ignore))
     description = bench.driver("one").device.groups["P-Block"].description
-    assert description == f"managed by tscm tscm/{bench.policies.installation()}"
+    entry = bench.policies.entries()["one"]
+    assert description == f"managed by tscm tscm/{bench.policies.installation()}/{entry}"
 
 
 def test_a_paused_device_is_updated_on_demand_only_and_says_so(bench: Bench) -> None:

@@ -15,7 +15,7 @@ from tscm.settings.device import SECRETS, DeviceSettings
 from tscm.settings.values import shown
 
 TYPES = ("asarest",)
-_NOT_OPTIONS = frozenset({"name", "type"})
+_NOT_OPTIONS = frozenset({"name", "type", "entry"})
 
 
 def setting_options() -> list[click.Option]:

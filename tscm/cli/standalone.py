@@ -15,7 +15,7 @@ from attrs import define, field
 from tscm.cli.backend import Told, silent
 from tscm.devices import NETWORK, Reach
 from tscm.errors import TscmError
-from tscm.model import Json, Report
+from tscm.model import Identity, Json, Report
 from tscm.operations.audit import AuditEntry
 from tscm.operations.call import Actor, quiet
 from tscm.operations.calls import Calls
@@ -29,7 +29,7 @@ from tscm.settings.layout import Layout
 from tscm.settings.lock import RootLock, policies_held
 from tscm.settings.owner import left_to_owner
 from tscm.store.audits import Audits
-from tscm.store.database import Store
+from tscm.store.database import Store, open_database, opened
 
 if TYPE_CHECKING:
     from tscm.update.records import UpdateRecords
@@ -122,19 +122,6 @@ class StandaloneBackend:
             store.close()
 
 
-@contextlib.contextmanager
-def opened(store: Store) -> Iterator[None]:
-    """The database open for a moment, where it is not open anyway.  Raises what `Store.open` does."""
-    if store.opened:
-        yield
-        return
-    store.open()
-    try:
-        yield
-    finally:
-        store.close()
-
-
 def node_on_files(
     layout: Layout,
     store: Store,
@@ -159,14 +146,25 @@ def node_on_files(
         return call(*args)
 
     def apply(before: DeviceSettings | None, settings: DeviceSettings) -> None:
-        if before is not None and layout.database.exists():
+        if before is None or layout.database.exists():
             with contextlib.suppress(TscmError), opened(store):
-                records().settings_changed(before, settings)
+                records().recognise(settings, device_names(layout))
+                if before is not None:
+                    records().settings_changed(before, settings)
+
+    def note_serial(name: str, who: Identity) -> None:
+        if layout.database.exists():
+            with contextlib.suppress(TscmError), opened(store):
+                records().note_serial(name, who)
 
     async def retire(name: str) -> None:
         if layout.database.exists():
+            from tscm.events.rollups import Rollups
+
             with opened(store):
                 records().forget(name)
+                with contextlib.closing(open_database(str(layout.database))) as counts:
+                    Rollups(counts).forget(name)
 
     return Node(
         layout=layout,
@@ -176,6 +174,7 @@ def node_on_files(
         slow=blocking,
         write=write,
         apply=apply,
+        note_serial=note_serial,
         retire=retire,
         hold=lambda: None,
         jobs=Jobs(clock),

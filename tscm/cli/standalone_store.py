@@ -21,7 +21,7 @@ from tscm.events.recent import recent_hits
 from tscm.model import Report
 from tscm.operations.calls import Calls
 from tscm.operations.operation import Operation
-from tscm.settings.files import read_node
+from tscm.settings.files import device_names, read_node
 from tscm.settings.layout import Layout
 from tscm.settings.lock import policies_held
 from tscm.store.database import Store
@@ -60,6 +60,7 @@ def call_with_store(
             evolve(
                 ordinary_ways(layout.feeds),
                 hits_of=lambda one: recent_hits(layout.database, one, time.time()),
+                stored=lambda: device_names(layout),
             ),
         )
         node = node_on_files(

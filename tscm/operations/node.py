@@ -11,7 +11,7 @@ from attrs import frozen
 
 from tscm.devices import NETWORK, Reach
 from tscm.errors import TscmError
-from tscm.model import Json
+from tscm.model import Identity, Json
 from tscm.operations.jobs import Jobs
 from tscm.settings.device import DeviceSettings
 from tscm.settings.layout import Layout
@@ -97,6 +97,8 @@ class Node:
     """Call what changes settings files: one at a time, so that what was checked still holds."""
     apply: Callable[[DeviceSettings | None, DeviceSettings], None]
     """Put stored settings in force: those before (None for a new device), and those now."""
+    note_serial: Callable[[str, Identity], None]
+    """Keep the serial number that a device told in a check."""
     retire: Callable[[str], Awaitable[None]]
     """End with a device, and forget all that is kept of it but its log."""
     hold: Callable[[], None]

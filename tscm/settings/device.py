@@ -5,6 +5,10 @@ Settings of one device of type `asarest`, in the order of the questions.
 their reading and their defaults.
 """
 
+from contextlib import suppress
+from ipaddress import ip_address
+from urllib.parse import urlsplit
+
 from attrs import frozen
 
 from tscm.errors import Fault
@@ -133,12 +137,27 @@ class DeviceSettings:
     allow_special: bool = setting(
         values.yes_no, False, doc="Take private and other special space in lists"
     )
+    entry: str | None = setting(
+        values.optional(values.entry_id),
+        None,
+        doc="Permanent id of this entry, which marks its groups on the device; made by `add`, no option",
+    )
 
     @property
     def api_url(self) -> str:
         """The REST API's root: the custom URL, or `https://ADDRESS/api`."""
         host = f"[{self.device}]" if ":" in self.device else self.device
         return self.rest_url or f"https://{host}/api"
+
+    @property
+    def endpoint(self) -> str:
+        """Where the device is managed: host and port of `api_url`, each spelt in one way."""
+        parts = urlsplit(self.api_url)
+        host = (parts.hostname or "").rstrip(".")
+        with suppress(ValueError):  # a name
+            host = ip_address(host).compressed
+        port = parts.port or (80 if parts.scheme == "http" else 443)
+        return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
     @property
     def senders(self) -> tuple[str, ...]:

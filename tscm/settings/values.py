@@ -8,6 +8,7 @@ the files all read values here, so that they agree.
 
 import ipaddress
 import re
+import secrets
 from collections.abc import Callable
 from typing import Any, TypeVar
 from unicodedata import category
@@ -19,6 +20,7 @@ T = TypeVar("T")
 
 _NICKNAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,62}")
 _DEVICE_ID = re.compile(r"tdid_[A-Za-z0-9]{1,64}")
+_ENTRY = re.compile(r"[0-9a-f]{12}")
 _LABEL = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)")
 _ACCESS_LIST = re.compile(r"[!-+\--~]{1,241}")  # a comma stands between several
 _GROUP_NAME = re.compile(r"[A-Za-z0-9.!@#$%^&()_{}-]+")
@@ -173,6 +175,20 @@ def device_id(value: Any) -> str:
     if not isinstance(value, str) or not _DEVICE_ID.fullmatch(value):
         raise refused(value, "is no device ID", "tdid_ followed by letters or digits")
     return value
+
+
+def entry_id(value: Any) -> str:
+    """The permanent id of a device's entry."""
+    if not isinstance(value, str) or not _ENTRY.fullmatch(value):
+        raise refused(
+            value, "is no id of an entry", "the 12 hexadecimal digits that `add` made, or none"
+        )
+    return value
+
+
+def new_entry() -> str:
+    """An id that no other entry has."""
+    return secrets.token_hex(6)
 
 
 def dns_name(value: Any) -> str:

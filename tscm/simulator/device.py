@@ -5,6 +5,7 @@ Pure: time is a parameter, nothing is opened.  The REST agent, the command line,
 the control port all act on this one value, as they do on the real box.
 """
 
+import secrets
 from collections import deque
 from collections.abc import Iterable
 from hashlib import md5
@@ -56,6 +57,12 @@ FACTORY_LINES = (
     "rest-api agent",
 )
 """What a box carries before anyone configured groups: interfaces, logging, access."""
+_SERIAL_CHARACTERS = "0123456789ABCDEFGHJKLMNPQRSTUVWX"
+
+
+def new_serial() -> str:
+    """A serial number in the form of an ASAv's, as no other firewall has."""
+    return "9A" + "".join(secrets.choice(_SERIAL_CHARACTERS) for _ in range(9))
 
 
 @define(eq=False)
@@ -65,7 +72,7 @@ class Device:
     """
 
     profile: Profile = field(factory=lambda: PROFILES["ASAv10"])
-    serial: str = "9A8NXWLKUGX"
+    serial: str = field(factory=new_serial)
     started_at: float = 0.0
     switches: Switches = field(factory=Switches)
     configuration: Configuration = field(factory=Configuration)

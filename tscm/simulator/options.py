@@ -19,6 +19,8 @@ class AsaOptions:
     password: str = field(default="cisco", repr=False)
     hostname: str = "ciscoasa"
     profile: str = "ASAv10"
+    serial: str | None = None
+    """Its serial number; None: one of its own, drawn at the start."""
     https: tuple[str, int] = ("127.0.0.1", 0)
     standby_https: tuple[str, int] | None = None
     """Address of the standby unit's REST API; given, the firewall is one of a failover pair."""

@@ -34,7 +34,7 @@ from tscm.simulator.cli import Console
 from tscm.simulator.configuration import Configuration
 from tscm.simulator.control import Control
 from tscm.simulator.counts import Counts
-from tscm.simulator.device import FACTORY_LINES, Device
+from tscm.simulator.device import FACTORY_LINES, Device, new_serial
 from tscm.simulator.faults import Armed
 from tscm.simulator.health import AgentHealth
 from tscm.simulator.listening import check_loopback, listen, shown
@@ -96,7 +96,9 @@ class SimulatedAsa(Service):
                 f"choose one of {', '.join(PROFILES)}",
             )
         now = self._reactor.seconds()
-        self.device = Device(profile=profile, started_at=now)
+        self.device = Device(
+            profile=profile, serial=self.options.serial or new_serial(), started_at=now
+        )
         load(self.device, "\n".join(self._first_lines()), now)
         self.device.accounts.add(self.options.username, self.options.password)
         self.device.save(now)

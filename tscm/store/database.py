@@ -82,6 +82,19 @@ def upgrades() -> list[tuple[int, str]]:
     return sorted(found)
 
 
+@contextlib.contextmanager
+def opened(store: "Store") -> Iterator[None]:
+    """The database open for a moment, where it is not open anyway.  Raises what `Store.open` does."""
+    if store.opened:
+        yield
+        return
+    store.open()
+    try:
+        yield
+    finally:
+        store.close()
+
+
 @define(eq=False)
 class Store:
     """

@@ -23,6 +23,7 @@ if TYPE_CHECKING:  # they bring numpy, which the reactor thread never needs for 
 
 GENERATIONS_KEPT = 48
 UPDATES_KEPT = 500
+_OF_A_DEVICE = ("lists", "generations", "updates", "devices", "largest", "names", "entries")
 _LEVEL = -1  # a tenth larger than by level 3, and unpacked in less than half the time: `why` unpacks all that are kept
 
 
@@ -442,11 +443,25 @@ class Policies:
                 (device, json.dumps(memory)),
             )
 
+    def entries(self) -> dict[str, str]:
+        """The permanent id of each device's entry, by nickname; also of some that are gone from the disk."""
+        with self._store.transaction() as cursor:
+            return dict(cursor.execute("SELECT device, entry FROM entries").fetchall())
+
+    def keep_entry(self, device: str, entry: str) -> None:
+        """Remember the permanent id of a device's entry."""
+        with self._store.transaction() as cursor:
+            cursor.execute(
+                "INSERT INTO entries (device, entry) VALUES (?, ?) "
+                "ON CONFLICT (device) DO UPDATE SET entry = excluded.entry",
+                (device, entry),
+            )
+
     def forget(self, device: str) -> None:
         """Forget all of a device."""
         with self._store.transaction() as cursor:
-            for table in ("lists", "generations", "updates", "devices", "largest", "names"):
-                cursor.execute(f"DELETE FROM {table} WHERE device = ?", (device,))  # noqa: S608 - names from this line
+            for table in _OF_A_DEVICE:
+                cursor.execute(f"DELETE FROM {table} WHERE device = ?", (device,))  # noqa: S608 - names from above
 
 
 def _generation(row: tuple[object, ...]) -> Generation:

@@ -72,6 +72,10 @@ class UpdateJob:
     node: NodeSettings
     installation: str = ""
     """What tells this manager from another with the same `node_id`."""
+    entry: str = ""
+    """The permanent id of the device's entry."""
+    others: Mapping[str, str] = field(factory=dict)
+    """The manager's other devices, by the ids of their entries."""
     known: Mapping[str, StoredList] = field(factory=dict)
     applied: Generation | None = None
     names: "Mapping[str, KnownName]" = field(factory=dict)
@@ -103,10 +107,15 @@ class UpdateJob:
     """Wait so many seconds; True when the run must end now."""
 
     @property
-    def owner(self) -> str:
+    def site(self) -> str:
         """The manager, as the mark on the device's groups calls it."""
         name = self.node.node_id
         return f"{name}/{self.installation}" if self.installation else name
+
+    @property
+    def owner(self) -> str:
+        """Whose the groups are: the manager, and the device's entry in it."""
+        return f"{self.site}/{self.entry}" if self.entry else self.site
 
     def pause_before(self, failures: int) -> float:
         """Seconds to wait after so many failures: the first pause, doubled each time."""

@@ -19,6 +19,8 @@ MAX_LOGIN_FAILURES = 2
 """Wrong passwords in a row after which no scheduled update logs in any more: accounts get locked."""
 CHANGES_KEPT = 16
 LISTS_KEPT = 8
+SERIALS_KEPT = 16
+"""Units of one cluster."""
 _CLOCK_DRIFT_SECONDS = 120.0
 
 
@@ -69,6 +71,8 @@ class DeviceMemory:
     """What the firewall said of itself that no good update has answered: message, time of receipt."""
     unused: tuple[str, ...] = field(default=(), converter=_names)
     """Parents that had to be made anew and that no access-list was seen to use since."""
+    serials: tuple[str, ...] = field(default=(), converter=_names)
+    """Serial numbers of the device; of a failover pair both, once both were seen."""
     shape: tuple[str, ...] = field(default=(), converter=_names)
     """Names of the lists that were in force after the last good run; none where nobody noted them."""
 
@@ -114,6 +118,13 @@ class DeviceMemory:
         others = {one: times for one, times in self.changes.items() if one != name}
         return attrs.evolve(self, changes={**others, name: (*before, at)})
 
+    def with_serial(self, who: Identity) -> Self:
+        """With the device's serial number as it was told; a unit of a pair has a mate with another."""
+        if who.serial is None or who.serial in self.serials:
+            return self
+        before = () if who.role is None else self.serials[-SERIALS_KEPT + 1 :]
+        return attrs.evolve(self, serials=(*before, who.serial))
+
     def reload_notes(self, who: Identity) -> list[str]:
         """What the device's version and start say against the last time it was seen."""
         notes = []
@@ -157,6 +168,7 @@ _KINDS: dict[str, type | tuple[type, ...]] = {
     "held": bool,
     "unsaved": bool,
     "unused": (list, tuple),
+    "serials": (list, tuple),
     "shape": (list, tuple),
 }
 

@@ -14,12 +14,15 @@ from tscm.errors import DeviceFault
 from tscm.model import CreateGroup, DeleteGroup, Group, Identity, Json, Step
 from tscm.policy.groups import KINDS, parent_name
 from tscm.policy.plan import Desired, Plan, make_plan
+from tscm.printable import quoted
 from tscm.risks import Risk, RiskFound
 from tscm.update.job import UpdateJob
 from tscm.update.outcome import PlanFigures
 from tscm.update.wanted import Wanted
 
 _MARK = re.compile(r"managed by tscm (\S+)")
+_ENTRY = re.compile(r"[0-9a-f]{12}")
+_MARK_SHOWN = 100
 NAMES_KEPT = 100
 _LOOK_CLOSER = 0.5
 """Above this share of the budget the rest of the configuration is worth reading."""
@@ -36,7 +39,7 @@ class OwnedByAnother(DeviceFault):
 
 
 def mark(owner: str) -> str:
-    """What our parents' description says: which manager works on them."""
+    """What our parents' description says: whose they are."""
     return f"managed by tscm {owner}"
 
 
@@ -54,6 +57,9 @@ class Planned:
     risks: tuple[RiskFound, ...] = ()
     """What was found and is accepted, or only looked for."""
 
+    notes: tuple[str, ...] = ()
+    """What was found out about the groups' owner."""
+
     @property
     def steps(self) -> Sequence[Step]:
         """What is to be done, in order, without what the device will not do."""
@@ -66,7 +72,7 @@ class Planned:
     @property
     def warnings(self) -> tuple[str, ...]:
         """What the operator should know before."""
-        return self.plan.notes
+        return (*self.notes, *self.plan.notes)
 
     @property
     def figures(self) -> PlanFigures:
@@ -129,41 +135,68 @@ def plan_for(
         ),
         room=room,
     )
-    risk = refuse_another(job, groups)
+    risk, notes = find_owner(job, groups)
     return Planned(
         plan=plan,
+        notes=notes,
         undeletable=frozenset(undeletable),
         risks=() if risk is None else (risk,),
     )
 
 
-def refuse_another(job: UpdateJob, groups: Mapping[str, Group]) -> RiskFound | None:
+def find_owner(
+    job: UpdateJob, groups: Mapping[str, Group]
+) -> tuple[RiskFound | None, tuple[str, ...]]:
     """
-    Raise `OwnedByAnother` where another manager's mark stands on one of our parents.
+    What the marks on our parents say: the risk that is accepted or only looked for, and notes.
 
-    Where that is accepted, or only looked for, it is given back.  A description that is no mark is an operator's text or another product's, and is replaced.
+    A mark is `SITE/ENTRY`: the manager, and the permanent id of the device's entry in it.  The site alone, as
+    earlier versions wrote it, is ours.  So is an entry that this manager no longer has: a device that was
+    removed and added again.  A description that is no mark is an operator's text or another product's.
+    Raises `OwnedByAnother` for what is another device's or another manager's and is not accepted.
     """
-    settings = job.settings
+    settings, notes = job.settings, []
     for kind in KINDS:
         parent = groups.get(parent_name(settings.prefix, kind))
         found = _MARK.fullmatch(parent.description.strip()) if parent else None
-        if found is None or found[1] == job.owner:
+        if found is None or found[1] in {job.site, job.owner}:
             continue
+        site, _, entry = found[1].rpartition("/")
+        if site == job.site and job.entry and _ENTRY.fullmatch(entry) and entry not in job.others:
+            notes.append(
+                f"{parent_name(settings.prefix, kind)} was made for a device that this manager no longer "
+                f"has (entry {entry}); it is {settings.name}'s from now on"
+            )
+            continue
+        return _another(job, found[1], job.others.get(entry) if site == job.site else None), ()
+    return None, tuple(notes)
+
+
+def _another(job: UpdateJob, found: str, other: str | None) -> RiskFound:
+    """Raise `OwnedByAnother`, unless it is accepted or only looked for."""
+    settings = job.settings
+    groups = f"its groups {settings.prefix}-…"
+    if other is None:
         cause = (
-            f"its groups {settings.prefix}-… are managed by another tscm, {found[1]!r}, "
-            f"and this one is {job.owner!r}"
+            f"{groups} are managed by another tscm, {quoted(found, _MARK_SHOWN)!r}, "
+            f"and this one is {job.site!r}"
         )
-        risk = RiskFound(risk=Risk.OWNER, sentence=cause)
-        if job.survey or job.consent.accepts(risk):
-            return risk
-        raise OwnedByAnother(
-            settings.name,
-            cause,
-            f"remove the device there; then `tsadmin update {settings.name} {risk.option}` takes "
-            f"its groups over",
-            risk,
+        first = "remove the device there"
+    else:
+        cause = f"{groups} are those of {other}, another device of this manager"
+        first = (
+            f"where both are one firewall, remove one of them, or give one another prefix "
+            f"(`tsadmin configure {settings.name} --prefix …`)"
         )
-    return None
+    risk = RiskFound(risk=Risk.OWNER, sentence=cause)
+    if job.survey or job.consent.accepts(risk):
+        return risk
+    raise OwnedByAnother(
+        settings.name,
+        cause,
+        f"{first}; then `tsadmin update {settings.name} {risk.option}` takes its groups over",
+        risk,
+    )
 
 
 def needs_closer_look(planned: Planned, who: Identity) -> bool:

@@ -15,7 +15,7 @@ from tscm.asa.faults import AgentFailed, Replicating, SaveFailed, StepRefused
 from tscm.model import AsaDriver, DeleteGroup, Json, Progress, Report
 from tscm.policy.groups import KINDS, Present, parent_name
 from tscm.update.job import UpdateJob
-from tscm.update.planning import refuse_another
+from tscm.update.planning import find_owner
 
 LINES_SHOWN = 20
 _NOT_DONE = "the device took the deletion and did not do it"
@@ -92,7 +92,7 @@ def purge_device(job: UpdateJob, report: Report) -> PurgeOutcome:
         if driver.identify().replicating:
             raise Replicating(settings.name)
         present = Present.of(settings.prefix, driver.read_groups(settings.prefix))
-        refuse_another(job, present.groups)
+        find_owner(job, present.groups)
         deleted, obstacles = _delete(driver, present, report)
         if deleted:
             still = driver.read_groups(settings.prefix)

@@ -4,14 +4,15 @@ What is kept of updates: generations, outcomes, and what is known of each device
 The seam between runs, which are values, and the store.  In the reactor thread, in short transactions.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 from attrs import evolve, frozen
 
 from tscm.errors import TscmError
-from tscm.model import Json
+from tscm.model import Identity, Json
 from tscm.settings.device import DeviceSettings
+from tscm.settings.values import new_entry
 from tscm.store.policies import Generation, Policies
 from tscm.update.alert import Alert, said
 from tscm.update.job import UpdateJob
@@ -95,12 +96,54 @@ class UpdateRecords:
         """All that is kept of a device."""
         self._policies.forget(name)
 
-    def informed(self, job: UpdateJob) -> UpdateJob:
-        """*job* with what is known from earlier runs."""
+    def recognise(self, settings: DeviceSettings, stored: Collection[str] | None = None) -> str:
+        """
+        The permanent id of a device's entry, made where it has none.
+
+        Where its file has another id than was known, it is a new device of that name: what is kept of
+        the old one is forgotten.  A file without an id leaves the device the one it has; so does one
+        with the id of another that is among the *stored*, of whose file it is a copy.
+        """
+        name, told = settings.name, settings.entry
+        known = self._policies.entries()
+        if told in self._others(name, known, stored):
+            told = None
+        present = known.get(name)
+        if present is not None and told in {None, present}:
+            return present
+        if present is not None:
+            self._policies.forget(name)
+        entry = told or new_entry()
+        self._policies.keep_entry(name, entry)
+        return entry
+
+    @staticmethod
+    def _others(
+        name: str, known: Mapping[str, str], stored: Collection[str] | None
+    ) -> dict[str, str]:
+        """Other devices by the ids of their entries."""
+        return {
+            entry: other
+            for other, entry in known.items()
+            if other != name and (stored is None or other in stored)
+        }
+
+    def note_serial(self, name: str, who: Identity) -> None:
+        """Keep the serial number that a check was told."""
+        memory = self.memory(name)
+        changed = memory.with_serial(who)
+        if changed != memory:
+            self._policies.keep_memory(name, changed.to_json())
+
+    def informed(self, job: UpdateJob, stored: Collection[str] | None = None) -> UpdateJob:
+        """*job* with what is known from earlier runs; *stored* are the devices that have a file, if known."""
         name = job.settings.name
+        entry = self.recognise(job.settings, stored)
         return evolve(
             job,
             installation=self._policies.installation(),
+            entry=entry,
+            others=self._others(name, self._policies.entries(), stored),
             known=self._policies.lists(name),
             applied=self._policies.generation(name),
             largest=self._policies.largest(name, _day(job.now()) - job.node.policy.shrink_days),

@@ -14,6 +14,7 @@ believed before.  A dry run ends after 4.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 
 from attrs import define, evolve, field
 
@@ -229,6 +230,7 @@ class UpdateRun:
                 self._memory = evolve(self._memory, undeletable=())
                 self._planned = planned
             who = driver.identify()
+            self._memory = self._memory.with_serial(who)
             if who.replicating and not self.dry:
                 raise Replicating(self.job.settings.name)
             planned = self._weigh(driver, self._plan(groups, goal), who, groups, goal)
@@ -241,6 +243,7 @@ class UpdateRun:
             )
         if planned.steps:
             groups = self._push(driver, planned.steps, goal)
+        self._look_for_serial(driver)
         self._look_for_use(driver)
         saved = self._save(driver)
         return self._end_good(goal, who, groups, saved=saved)
@@ -300,6 +303,12 @@ class UpdateRun:
         absent = absent_parents(self.job.settings.prefix, groups)
         unused = tuple(dict.fromkeys((*self._memory.unused, *absent)))
         self._memory = evolve(self._memory, unused=unused)
+
+    def _look_for_serial(self, driver: AsaDriver) -> None:
+        """Which device is it?  Asked once, where nothing had to be changed since that is known of devices."""
+        if not self._memory.serials:
+            with suppress(DeviceFault):  # the next run asks again
+                self._memory = self._memory.with_serial(driver.identify())
 
     def _look_for_use(self, driver: AsaDriver) -> None:
         """Does an access-list use them by now?"""

@@ -20,7 +20,7 @@ from twisted.python.failure import Failure
 from tscm.asa.faults import LoginRefused
 from tscm.clock import wall_seconds
 from tscm.errors import DeviceUnknown, TscmError
-from tscm.model import Json, Progress, Report
+from tscm.model import Identity, Json, Progress, Report
 from tscm.risks import NOTHING, Consent
 from tscm.schedule import PeriodicService, spread
 from tscm.settings.device import DeviceSettings
@@ -82,6 +82,7 @@ class UpdateService(Service):
         super().startService()
         self._turns.stopping = False
         for name, one in self._devices.items():
+            self._recognise(one.settings)
             self._start_timer(one)
             self._hear_again(name)
 
@@ -107,16 +108,29 @@ class UpdateService(Service):
         if present is None:
             turn = self._leaving.get(settings.device) or DeferredLock()
             present = self._devices[settings.name] = Updated(settings, turn=turn)
+            self._recognise(settings)
             if self.running:
                 self._hear_again(settings.name)
         else:
             self._stop_timer(present)
+            self._recognise(settings)
             before, present.settings = present.settings, settings
             # Without the store nothing of it is known, and no run comes that would believe it.
             with suppress(TscmError):
                 self._records.settings_changed(before, settings)
         if self.running:
             self._start_timer(present)
+
+    def _recognise(self, settings: DeviceSettings) -> None:
+        """Forget what is kept of an older device of that name."""
+        if self._records.fault is None:
+            with suppress(TscmError):  # looked at again before each run
+                self._records.recognise(settings, self._ways.stored())
+
+    def note_serial(self, name: str, who: Identity) -> None:
+        """Keep the serial number that a check of the device was told, where anything can be kept."""
+        with suppress(TscmError):
+            self._records.note_serial(name, who)
 
     def forget_device(self, name: str) -> None:
         """Forget a device and all that is kept of it; a run under way stops at the next step."""
@@ -471,7 +485,7 @@ class UpdateService(Service):
         return self._records.keep(job.settings, one.settings, outcome)
 
     def _job(self, one: Updated) -> UpdateJob:
-        return self._records.informed(self._bare_job(one))
+        return self._records.informed(self._bare_job(one), self._ways.stored())
 
     def _bare_job(self, one: Updated) -> UpdateJob:
         ways = self._ways

@@ -4,7 +4,7 @@ The ordinary ways to the outside, for those who wire the room into a process.
 
 import socket
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,6 +37,8 @@ class Ways:
     asked_at: AskedAt = never_asked
     hits_of: "Callable[[str], Hits | None]" = lambda _: None
     """Given a device's name, what was seen hitting there lately; None where nothing is known."""
+    stored: Callable[[], Collection[str] | None] = lambda: None
+    """Names of the devices that have a file; None where nobody knows."""
 
 
 def ordinary_ways(feeds: Path) -> Ways:

@@ -7,7 +7,7 @@ The same with and without a manager: what only a manager does stands behind `Nod
 from collections.abc import Mapping, Sequence
 
 from tscm import devices
-from tscm.claims import refuse_conflicts, refuse_loops, relay_notes
+from tscm.claims import refuse_conflicts, refuse_loops, refuse_same_firewall, relay_notes
 from tscm.errors import DeviceUnknown
 from tscm.forward.own import listeners_of
 from tscm.ledger import differences_of
@@ -90,10 +90,12 @@ async def add(node: Node, args: NewDevice, call: Call) -> Json:
     check = await node.slow.run(
         devices.check_device, node.layout, node.settings(), settings, call.report, reach=node.reach
     )
+    await node.quick.run(refuse_same_firewall, node.layout, settings, check.identity.serial)
     settings = devices.settle(settings, args.settings, check)
     notes = await node.quick.run(relay_notes, node.layout, None, settings)
     await node.write(devices.store_device, node.layout, settings)
     node.apply(None, settings)
+    node.note_serial(settings.name, check.identity)
     return devices.added(node.settings(), settings, check, notes)
 
 
@@ -126,9 +128,14 @@ async def change(node: Node, args: ChangedDevice, call: Call) -> Json:
         )
         if proposed:
             settings = devices.settle(settings, args.settings, check)
+    if check is not None or present.prefix != settings.prefix:
+        serial = None if check is None else check.identity.serial
+        await node.quick.run(refuse_same_firewall, node.layout, settings, serial)
     notes = await node.quick.run(relay_notes, node.layout, present, settings)
     await node.write(devices.change_device, node.layout, present, settings)
     node.apply(present, settings)
+    if check is not None:
+        node.note_serial(settings.name, check.identity)
     call.noted["changes"] = devices.changes(present, settings)
     return devices.changed(present, settings, check, notes)
 
