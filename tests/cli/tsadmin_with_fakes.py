@@ -27,7 +27,10 @@ class Firewall:
     def identify(self) -> Identity:
         if self.settings.device == "192.0.2.66":
             raise DeviceFault(self.settings.name, "no TCP to port 443", "look at the http list")
-        return Identity(version="9.15(1)1", model="ASAv", serial="9A1", agent="1.3.2", entries=9000)
+        serial = "9A" + "".join(one for one in self.settings.device if one.isalnum())
+        return Identity(
+            version="9.15(1)1", model="ASAv", serial=serial, agent="1.3.2", entries=9000
+        )
 
     def close(self) -> None:
         pass

@@ -5,6 +5,7 @@ The service's schedule and its turns, by `Clock`; the device is one in memory.
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,7 @@ from tscm.store.policies import Policies, StoredDamaged, unpack
 from tscm.update.inquiry import NoCidr
 from tscm.update.records import GenerationUnknown
 from tscm.update.service import UpdateService
+from tscm.update.turns import Asker
 from tscm.update.ways import Ways
 
 HOUR = 3600.0
@@ -108,6 +110,11 @@ class HeldThreads:
         done.callback(call())
 
 
+def address_of(name: str) -> str:
+    """An address of its own for each device."""
+    return "198.51.{}.{}".format(*sha256(name.encode()).digest())
+
+
 @define(eq=False)
 class Bench:
     policies: Policies
@@ -154,7 +161,7 @@ class Bench:
             **{
                 "name": name,
                 "device_id": "tdid_test1",
-                "device": "198.51.100.1",
+                "device": address_of(name),
                 "block_list": "block.example",
                 "allow_list": "allow.example",
                 "username": "admin",
@@ -318,6 +325,48 @@ def test_two_runs_of_one_device_never_overlap_and_the_second_waits_its_turn(benc
     assert len(bench.threads.waiting) == 1
     bench.threads.go()
     assert result(second).result == "unchanged"
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ({"device": "198.51.100.1"}, {"rest_url": "https://198.51.100.1:443/api"}),
+        ({"device": "198.51.100.1"}, {"device": "198.51.100.2"}),
+    ],
+    ids=["url", "serial"],
+)
+def test_two_entries_of_one_firewall_take_turns(
+    bench: Bench, first: dict[str, str], second: dict[str, str]
+) -> None:
+    bench.threads.at_once = False
+    bench.add("one", **first)
+    bench.add("two", **second, prefix="Q")
+    for name in ("one", "two"):
+        bench.service.note_serial(name, Identity(serial="9A8NXWLKUGX"))
+    told: list[str] = []
+    runs = [
+        bench.service.update_now("one", ignore),
+        bench.service.update_now(
+            "two", ignore, asker=Asker(what="an update", who="me", wait=told.append)
+        ),
+    ]
+    assert len(bench.threads.waiting) == 1
+    assert told
+    assert told[0].startswith("a call of one has been under way since")
+    bench.threads.go()
+    assert len(bench.threads.waiting) == 1
+    bench.threads.go()
+    assert [result(run).result for run in runs] == ["changed"] * 2
+
+
+def test_who_waits_for_the_firewall_ends_the_pause_of_the_other_entry(bench: Bench) -> None:
+    bench.add("one", device="198.51.100.1")
+    bench.add("two", device="198.51.100.1", prefix="Q")
+    bench.driver("one").faults = [AgentFailed("one", "500")]
+    first = bench.service.update_now("one", ignore)
+    assert not first.called
+    second = bench.service.update_now("two", ignore)
+    assert [result(run).result for run in (first, second)] == ["changed"] * 2
 
 
 def test_no_more_devices_at_a_time_than_the_setting(bench: Bench) -> None:
@@ -529,7 +578,7 @@ def test_a_device_that_is_added_again_waits_for_the_run_that_ends(bench: Bench, 
     bench.add("one")
     first = bench.service.update_now("one", ignore)
     bench.service.forget_device("one")
-    bench.add(name)
+    bench.add(name, device=address_of("one"))
     second = bench.service.update_now(name, ignore)
     assert len(bench.threads.waiting) == 1
     bench.threads.go()

@@ -4,7 +4,8 @@ What is kept of updates: generations, outcomes, and what is known of each device
 The seam between runs, which are values, and the store.  In the reactor thread, in short transactions.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from attrs import evolve, frozen
@@ -127,6 +128,12 @@ class UpdateRecords:
             for other, entry in known.items()
             if other != name and (stored is None or other in stored)
         }
+
+    def serials(self, name: str) -> Sequence[str]:
+        """Serial numbers that are known of a device; none where the store cannot be used."""
+        with suppress(TscmError):
+            return () if self.fault is not None else self.memory(name).serials
+        return ()
 
     def note_serial(self, name: str, who: Identity) -> None:
         """Keep the serial number that a check was told."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from attrs import define, evolve, field
 from twisted.application.service import Service
-from twisted.internet.defer import CancelledError, Deferred, DeferredLock
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -60,9 +60,6 @@ class UpdateService(Service):
     """Takes the outcome of each scheduled update that changed something or failed."""
     _devices: dict[str, Updated] = field(factory=dict, init=False)
     _turns: Turns = field(init=False)
-    _leaving: dict[str, DeferredLock] = field(factory=dict, init=False)
-    """By address, turns that runs of forgotten devices still hold: one that is added again waits."""
-
     _look_up: LookUps = field(init=False)
     _lookout: Lookout = field(init=False)
 
@@ -70,7 +67,7 @@ class UpdateService(Service):
         self._lookout = Lookout(self._clock, self._check_now)
         self._look_up = LookUps(self._ways.resolve)
         parallel = self._node.policy.parallel_updates
-        self._turns = Turns(self._clock, self._threads, parallel)
+        self._turns = Turns(self._clock, self._threads, parallel, self._records.serials)
 
     def startService(self) -> None:
         """
@@ -106,8 +103,7 @@ class UpdateService(Service):
         """
         present = self._devices.get(settings.name)
         if present is None:
-            turn = self._leaving.get(settings.device) or DeferredLock()
-            present = self._devices[settings.name] = Updated(settings, turn=turn)
+            present = self._devices[settings.name] = Updated(settings)
             self._recognise(settings)
             if self.running:
                 self._hear_again(settings.name)
@@ -140,8 +136,6 @@ class UpdateService(Service):
             one.gone = True
             self._stop_timer(one)
             one.hurry()
-            leaving = {**self._leaving, one.settings.device: one.turn}
-            self._leaving = {where: turn for where, turn in leaving.items() if turn.locked}
         if self._records.fault is None:
             self._records.forget(name)
 
@@ -247,7 +241,7 @@ class UpdateService(Service):
         """
         one = self._device(name)
         self._records.refuse_fault()
-        one.hurry()
+        self._turns.hurry(one)
 
         def shape(job: UpdateJob) -> UpdateJob:
             self._records.change_memory(name, held=False)

@@ -5,9 +5,10 @@ A run that waits for its device does no work that the bound on runs is for.  So 
 to the next one, and a few firewalls that answer slowly or never delay nobody.
 """
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar
+from weakref import WeakValueDictionary
 
 from attrs import define, field, frozen
 from twisted.internet.defer import (
@@ -90,12 +91,11 @@ class Activity:
 @define(eq=False)
 class Updated:
     """
-    One device under update: its settings, its turn, its timer, and what is under way.
+    One device under update: its settings, its timer, and what is under way.
     """
 
     settings: DeviceSettings
     gone: bool = False
-    turn: DeferredLock = field(factory=DeferredLock)
     timer: PeriodicService | None = None
     running_since: float | None = None
     waiting_until: float | None = None
@@ -124,6 +124,16 @@ class Updated:
                 raise
         finally:
             self._pause = self.waiting_until = None
+
+
+@define(eq=False)
+class Turn:
+    """
+    The right to speak with one firewall, and who has it.
+    """
+
+    lock: DeferredLock = field(factory=DeferredLock)
+    holder: Updated | None = None
 
 
 @define(eq=False)
@@ -163,18 +173,23 @@ class Place:
 @define(eq=False)
 class Turns:
     """
-    Lets work on devices run: in turn for each device, at most *parallel* that get on in threads.
+    Lets work on devices run: in turn for each firewall, at most *parallel* that get on in threads.
 
-    *threads* need room for `MAX_LENT` more, which have lent their place.
+    Two entries may lead to one firewall, whose agent bears one asker.  So a turn belongs to what tells
+    firewalls apart: the management endpoint, and the *serials* that are known of a device.  *threads* need room for `MAX_LENT` more, which have lent their place.
     """
 
     _clock: IReactorTime
     _threads: Threads
     _parallel: int
+    _serials: Callable[[str], Iterable[str]] = lambda _: ()
+    """Given a device's name, the serial numbers that it was seen to have."""
     stopping: bool = field(default=False, init=False)
     _slots: DeferredSemaphore = field(init=False)
     _runs: set[Deferred[Any]] = field(factory=set, init=False)
     _lent: int = field(default=0, init=False)
+    _turns: "WeakValueDictionary[str, Turn]" = field(factory=WeakValueDictionary, init=False)
+    """Kept by those who have one or wait for it, so that also a forgotten device's run is waited for."""
 
     def __attrs_post_init__(self) -> None:
         self._slots = DeferredSemaphore(self._parallel)
@@ -195,23 +210,50 @@ class Turns:
         The *asker* is told for what it waits, and when its turn has come: it may refuse it then, and
         nothing is done.
         """
-        if one.turn.locked and one.activity is not None:
-            asker.wait(one.activity.sentence(one.settings.name, one.progress))
+        turns = self._turns_of(one)
+        for busy in self._holders(turns):
+            if busy.activity is not None:
+                asker.wait(busy.activity.sentence(busy.settings.name, busy.progress))
+                break
 
         async def in_turn() -> T:
-            await one.turn.acquire()
+            taken: list[Turn] = []
             try:
+                for turn in turns:  # in one order, so that no two wait for each other
+                    await turn.lock.acquire()
+                    turn.holder = one
+                    taken.append(turn)
                 asker.begin()
                 one.running_since = wall_seconds(self._clock)
                 one.activity = Activity(asker.what, asker.who, one.running_since)
-                return await work()
+                try:
+                    return await work()
+                finally:
+                    one.running_since = one.progress = one.activity = None
             finally:
-                one.running_since = one.progress = one.activity = None
-                one.turn.release()
+                for turn in reversed(taken):
+                    turn.holder = None
+                    turn.lock.release()
 
         run: Deferred[T] = Deferred.fromCoroutine(in_turn())
         self._runs.add(run)
         return run.addBoth(self._ended, run)
+
+    def _turns_of(self, one: Updated) -> list[Turn]:
+        """All that this device's firewall is told by, in an order that is the same for everybody."""
+        serials = (f"serial number {serial}" for serial in self._serials(one.settings.name))
+        keys = sorted({one.settings.endpoint, *serials})
+        return [self._turns.setdefault(key, Turn()) for key in keys]
+
+    @staticmethod
+    def _holders(turns: Iterable[Turn]) -> list[Updated]:
+        return [turn.holder for turn in turns if turn.holder is not None]
+
+    def hurry(self, one: Updated) -> None:
+        """End the pause of whoever has the turn of this device's firewall."""
+        one.hurry()
+        for holder in self._holders(self._turns_of(one)):
+            holder.hurry()
 
     def _ended(self, result: Any, run: Deferred[Any]) -> Any:
         self._runs.discard(run)
