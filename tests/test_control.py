@@ -231,7 +231,12 @@ async def test_questions_about_a_policy_reach_the_operations(
     answer = await call(path, "POST", "/v1/devices/a/policy/why", {"address": "192.0.2.1"})
     assert _last(answer)["result"] == {"name": "a", "address": "192.0.2.1"}
     answer = await call(path, "POST", "/v1/devices/a/purge", {"accept": ["take_over"]})
-    assert _last(answer)["result"] == {"name": "a", "accept": ["take_over"], "force": False}
+    assert _last(answer)["result"] == {
+        "name": "a",
+        "accept": ["take_over"],
+        "force": False,
+        "plan": None,
+    }
     assert (await call(path, "GET", "/v1/devices/a/policy/history")).json() == {"name": "a"}
 
 

@@ -87,6 +87,10 @@ def test_a_call_that_waits_says_for_what_and_never_begins_when_its_client_is_gon
         wait_for(lambda: ("purge", "queued") not in states(manager), manager.said)
         assert ("purge", "withdrawn") in states(manager)
     assert {row["name"] for row in manager.ask("/v1/devices")} == {"fw", "other"}
+    assert tsadmin(manager, "status").returncode == 1
+    assert not [name for name, _ in states(manager) if name in {"fleet", "jobs"}], (
+        "a look is no job"
+    )
     entries = asked(manager, "audit", "fw")
     assert [(one["operation"], one["outcome"]) for one in entries] == []  # none of them has ended
     refused = tsadmin(manager, "jobs", str(job["id"]), "--withdraw")

@@ -87,14 +87,17 @@ class Calls:
             raise
         finally:
             sentence = call.noted.pop("sentence", None) if error is None else _told(error)
+            job.device = job.device or call.noted.pop("device", None)
             self.node.jobs.end(job, sentence, good=error is None)
+            if job.attached and not operation.changes:
+                self.node.jobs.forget(job)  # who asked has the answer, and nobody else wants it
             if operation.changes:
                 self._audit(
                     AuditEntry(
                         at=wall_seconds(self.node.clock),
                         actor=job.actor,
                         operation=operation.name,
-                        device=job.device or call.noted.pop("device", None),
+                        device=job.device,
                         arguments=audited_arguments(args, call.noted),
                         outcome=_outcome(error),
                         sentence=sentence,

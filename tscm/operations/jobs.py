@@ -193,6 +193,10 @@ class Jobs:
         if job.attached and job.state is JobState.QUEUED:
             self.withdraw(job.number)
 
+    def forget(self, job: Job) -> None:
+        """A job that has ended and that nobody will ask about."""
+        self._jobs.pop(job.number, None)
+
     def job(self, number: int) -> Job:
         """One job.  Raises `JobUnknown`."""
         try:

@@ -81,6 +81,7 @@ async def add(node: Node, args: NewDevice, call: Call) -> Json:
     """Check lists and device, then store and put in force."""
     node.hold()
     settings = devices.propose(args.settings)
+    call.noted["device"] = settings.name
     devices.refuse_taken(node.layout, settings.name)
     await node.quick.run(refuse_conflicts, node.layout, settings)
     await node.quick.run(refuse_loops, settings, _listeners(node))
