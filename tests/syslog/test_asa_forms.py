@@ -253,6 +253,14 @@ def test_each_message_of_the_table_gives_its_facts(
             ("denied", 1, None), End("10.9.0.4", 50001, "DMZ(1)"), End("198.51.100.7", 443, "DMZ(2)", "CORP\\ann"),
         ),
         (
+            "106100: access-list lan_in denied tcp lan/10.9.0.4(50001)->wan/198.51.100.7(443) hit-cnt 1 first hit",
+            ("denied", 1, None), End("10.9.0.4", 50001, "lan"), End("198.51.100.7", 443, "wan"),
+        ),
+        (
+            "106100: access-list lan_in denied tcp lan/10.9.0.4(50001) ->wan/198.51.100.7(443) hit-cnt 1 first hit",
+            ("denied", 1, None), End("10.9.0.4", 50001, "lan"), End("198.51.100.7", 443, "wan"),
+        ),
+        (
             "106103: access-list vpn denied tcp for user Ann Lee wan/10.9.0.4(500) -> lan/10.9.0.5(53)"
             " hit-cnt 1 first hit [0x1f, 0x0]",
             ("denied", 1, None), End("10.9.0.4", 500, "wan", "Ann Lee"), End("10.9.0.5", 53, "lan"),

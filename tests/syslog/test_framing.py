@@ -277,6 +277,9 @@ class TestLines:
             ),
             ([b"\xe1rv\xedzt\xfbr\xf5\n"], [b"\xe1rv\xedzt\xfbr\xf5"]),  # N18
             ([b"<1>a\rb\n"], [b"<1>a\rb"]),  # a CR inside is kept
+            ([b"\r<1>a\n\r<1>b\n\r"], [b"<1>a", b"<1>b"]),  # lines ended by LF CR
+            ([b"<1>a\n\r", b" \r<1>b\n\r\n\r\r\n"], [b"<1>a", b"<1>b"]),
+            ([b"a\n\rb\n"], [b"a", b"\rb"]),
             ([b"<1>a\x10n\n"], [b"<1>a\x10n"]),
             (  # M5: an inner LF ends the message, and the rest is kept as it stands
                 [b"<1>%ASA-4-733100: [ LOCAL\\user\n   ] drop rate-1\n"],

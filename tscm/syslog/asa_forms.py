@@ -19,7 +19,7 @@ _SRC, _DST = f"(?P<src>{_END})", f"(?P<dst>{_END})"
 
 # Up to the first such word and never to a later one, so that no text makes anything be tried twice.
 _SRC_TO, _SRC_DST = (rf"(?>{_SRC} {word} )" for word in ("to", "dst"))
-_SRC_ARROW = rf"(?>{_SRC}(?: |(?<=\)))-> )"
+_SRC_ARROW = rf"(?>{_SRC}(?: |(?<=\)))-> ?)"
 _FADDR_LADDR = rf"(?>{_DST} (?=[gl]addr ))(?>(?:gaddr {_END} )?laddr )"
 _PARENS = r"(?: ?\([^()]{0,300}\)){0,4}"
 _WORD_DST = rf"(?P<dst>[^\s(),]+(?: ?/ ?[\w-]+)?{_PARENS})"

@@ -13,7 +13,7 @@ from tscm.syslog.resync import Resync
 TRAILERS = b"\n\r\0"
 """What may close a datagram or a counted frame without being part of the message."""
 
-_STRAY = re.compile(rb"^ ++(?=<)", re.MULTILINE)
+_STRAY = re.compile(rb"^(?:[ \r]++(?=<)|\r++(?=\n))", re.MULTILINE)
 _LINES_WITH_TEXT = re.compile(rb"[^\n]+\n")
 _ODD = re.compile(rb"\n[ \n]")
 
@@ -60,8 +60,8 @@ class LineDecoder:
     Lines that LF, CR LF or NUL ends (RFC 6587, 3.4.2).
 
     A line over *max_length* is cut and counted as soon as the limit is passed, its rest up to the
-    line's end is passed over, and the next line is whole.  Empty lines are no messages.  Blanks in
-    front of a line go where `<` follows: an ASA sends one now and then.
+    line's end is passed over, and the next line is whole.  Empty lines are no messages.  Blanks and CR
+    in front of a line go where `<` follows: an ASA sends a blank now and then, and some end lines by LF CR.
     """
 
     max_length: int
@@ -173,7 +173,7 @@ class LineDecoder:
 
     def _finished(self, whole: bytes, look: Look, *, carriage: bool) -> Lines | None:
         count = look.count
-        if look.odd:
+        if look.odd or (carriage and (whole.startswith(b"\r") or b"\n\r" in whole)):
             whole = b"".join(_LINES_WITH_TEXT.findall(_STRAY.sub(b"", whole)))
             count = whole.count(b"\n")
             if not count:

@@ -10,6 +10,7 @@ Pure; the time is linear in the first 4 KB of the line, whatever stands there.
 """
 
 import re
+from ipaddress import IPv6Address
 from typing import NamedTuple
 
 from attrs import define, field
@@ -39,14 +40,14 @@ _DATA = rb"(?:-|(?:\[[!-~]{1,64}?(?: [!-<>-~]{1,64}=\"(?:[^\"\\]|\\.)*+\")*+\])+
 """STRUCTURED-DATA (RFC 5424, 6.3)."""
 _BOM = rb"(?:\xef\xbb\xbf)?"
 _TOKEN = re.compile(
-    rb"(?P<lead>(?:[ \t]|:(?!:))*+)(?:"
+    rb"(?P<lead>(?:[\x00- ]|:(?!:))*+)(?:"
     rb"(?P<pri><[0-9]{1,3}>)"
     rb"|(?P<version>[1-9][0-9]{0,2} (?=- |[0-9]{4}-[0-9]{2}-[0-9]{2}T))"
     rb"|(?P<bsd>[*.]?" + _BSD + rb")|(?P<iso>[*.]?" + _ISO + rb")"
-    rb"|(?P<skip>\[ {0,12}[0-9]{1,10}\.[0-9]{1,9}\]|\xef\xbb\xbf)"
+    rb"|(?P<skip>\[ {0,12}[0-9]{1,10}\.[0-9]{1,9}\]|\xef\xbb\xbf|<(?:[0-9]{4,20})?>)"
     rb"|(?P<original>Original Address=)"
     rb"|message repeated (?P<times>[0-9]{1,9}) times: \[ ?"
-    rb"|(?P<word>[^ \t<]++|<))"
+    rb"|(?P<word>[^\x00- <]++|<))"
 )
 _FIELDS = re.compile(
     rb"(?P<stamp>-|" + _ISO + rb") +(?P<host>[!-~]{1,255}+)"
@@ -85,6 +86,12 @@ _OFFSET = re.compile(rb"(?:UTC|GMT)?[+-][0-9]{1,2}(?::?[0-9]{2})?|Z")
 _ZONE = re.compile(
     rb"[A-Z][A-Za-z]{0,6}|[A-Z]{2,5}(?:/[A-Z]{2,5}){1,3}|[A-Z][a-z]{1,20}(?:/[A-Z][A-Za-z_]{1,20}){1,2}"
 )
+_SHORT_ZONE = re.compile(rb"[A-Za-z]{2,7}")
+"""A zone by what `clock timezone` takes, where a colon stands behind it and no blank before that."""
+_WORD_ZONE = re.compile(rb"[A-Za-z][A-Za-z0-9_/+-]{0,20}")
+_DEVICE_ID = re.compile(rb"[ \t]+([^\x00- :<]++) +: *\Z")
+"""What the ASA writes between a zone and the tag: a name, and a colon between blanks."""
+_MONTHS = frozenset(b"Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split())
 _NEXT_WORD = re.compile(rb"[ \t]+([^ \t:<][^ \t<]*)")
 _PRI_NEXT = re.compile(rb"[ \t]*<[0-9]{1,3}>")
 _AGAIN = re.compile(rb"[: ]{0,4}(?=%)")
@@ -92,16 +99,20 @@ _LAST_MESSAGE = re.compile(rb"last message repeated [0-9]{1,9} times")
 _PROGRAM = re.compile(rb"[^\s\[]*\[[0-9]*\]:?")
 _NO_NAME = re.compile(
     rb"[-:.*<>]*|[^\s\[]*\[[0-9]*\]|(?:local[0-7]|kern|user|daemon|auth|syslog)\.[a-z]{3,9}"
-    rb"|[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}|[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,9})?(?:Z|[+-][0-9:]{4,5})?",
+    rb"|[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}"
+    rb"|[0-9]{1,2}:[0-9]{2}(?::[0-9]{2})?(?:[.,][0-9]{1,9})?(?:Z|[+-][0-9:]{4,5})?"
+    rb"|[0-9]{1,4}([-/.])[0-9]{1,2}\1[0-9]{1,4}|[0-9]{9,10}[.,][0-9]{1,9}",
     re.IGNORECASE,
 )
 """
-Words that name no device: programs, facility and severity, marks, and the halves of a stamp that
-rsyslog parted at its first colon.
+Words that name no device: programs, facility and severity, marks, the halves of a stamp that
+rsyslog parted at its first colon, and the date and the time of stamps in forms that nobody reads.
 """
-_WITH_PORT = re.compile(rb"([0-9A-Za-z_.-]+):[0-9]{1,5}")
+_WITH_PORT = re.compile(
+    rb"([0-9A-Za-z_.-]+):[0-9]{1,5}|([0-9]{1,3}(?:\.[0-9]{1,3}){3})[/#][0-9]{1,5}"
+)
+_WRAPPED = re.compile(rb"[(\"']*([0-9A-Fa-f:.]{2,45}?)[)\"',;]*")
 _IN_BRACKETS = re.compile(rb"\[([0-9A-Fa-f:.]{2,45})\](?::[0-9]{1,5})?")
-_MAPPED = re.compile(rb"::ffff:([0-9]{1,3}(?:\.[0-9]{1,3}){3})", re.IGNORECASE)
 
 ZONES = frozenset(
     b"UTC GMT WET WEST CET CEST EET EEST MSK MSD EST EDT CST CDT MST MDT PST PDT AKST AKDT HST JST KST IST BST "
@@ -303,6 +314,8 @@ class _Reading:
             if not _PRI_NEXT.match(self._head, end):  # else an octet count
                 self._sequence = int(bare[:_MAX_DIGITS])
                 self._doubtful.append(bare[:_MAX_NAME])
+        elif bare.title() in _MONTHS and not behind_stamp:
+            self._doubtful.append(bare)  # of a stamp in a form that is not known
         elif attached and bare in ZONES and self._names[-1]:
             pass  # of a stamp that a relay has put before its own idea of the sender
         elif named := _names_of(bare):
@@ -326,7 +339,13 @@ class _Reading:
         """
         if bare in ZONES or _OFFSET.fullmatch(bare):
             return "yes"
-        if not self._own or not _ZONE.fullmatch(bare):
+        if not self._own:
+            return ""
+        if attached and _SHORT_ZONE.fullmatch(bare):
+            return "maybe"
+        if not attached and _WORD_ZONE.fullmatch(bare) and self._is_device_id(end):
+            return "maybe"
+        if not _ZONE.fullmatch(bare):
             return ""
         if attached:
             return "maybe"
@@ -337,6 +356,11 @@ class _Reading:
             return ""
         return "maybe" if b":" in self._head[end:] else ""
 
+    def _is_device_id(self, at: int) -> bool:
+        """Does all that is left of the head look like the device-id that the ASA writes behind a zone?"""
+        found = _DEVICE_ID.match(self._head, at)
+        return found is not None and bool(_names_of(found[1]))
+
 
 def _names_of(word: bytes) -> list[bytes]:
     """The names in a word: an address without its port, each host of a chain, a context with its firewall."""
@@ -345,11 +369,12 @@ def _names_of(word: bytes) -> list[bytes]:
     if word.startswith(b"["):
         bracketed = _IN_BRACKETS.fullmatch(word)
         word = bracketed[1] if bracketed else word
+    if wrapped := _WRAPPED.fullmatch(word):
+        word = wrapped[1]
+    if with_port := _WITH_PORT.fullmatch(word):
+        word = with_port[1] or with_port[2]
     if b":" in word:
-        with_port = _WITH_PORT.fullmatch(word)
-        word = with_port[1] if with_port else word
-        mapped = _MAPPED.fullmatch(word)
-        word = mapped[1] if mapped else word
+        word = _without_mapping(word)
     if b"@" in word:  # syslog-ng puts the name of the source before the first host of a chain
         word = word.partition(b"@")[2] or word
     if b"/" not in word:
@@ -362,3 +387,12 @@ def _names_of(word: bytes) -> list[bytes]:
     if any(b"." in other or b":" in other for other in others):
         return parts
     return [word, *parts]
+
+
+def _without_mapping(word: bytes) -> bytes:
+    """The IPv4 address in an IPv6 address that maps one, however that is spelled."""
+    try:
+        mapped = IPv6Address(word.decode("ascii")).ipv4_mapped
+    except ValueError:
+        return word
+    return word if mapped is None else str(mapped).encode("ascii")
