@@ -13,17 +13,23 @@ import csv
 import io
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 
-from attrs import define, frozen
+from attrs import define, field, frozen
 
 from tscm.policy.collect import Collector
+from tscm.policy.feed_rows import Condition
+from tscm.policy.feed_values import networks_of, plain
 from tscm.policy.json_walk import JsonDamaged, JsonWalk
 
-FORMATS = ("cidr", "drop-json", "dshield", "csv", "json")
+FORMATS = ("cidr", "drop-json", "dshield", "csv", "json", "exit-addresses")
 
 _COMMENT = re.compile(r"[#;]|(?<!\S)//(?![0-9]+\s*$)")
 """`//` only behind a blank and before no length: `192.0.2.0//24` is a slip, and no host."""
+_WHOLE_LINE = re.compile(r"\s*(?:[#;]|//)")
+_END = re.compile(r"[\s#;/]*END\s+\(?([0-9,]{1,15})\s+entries\)?\s*", re.IGNORECASE)
+"""What abuse.ch closes its lists with."""
 _PAGE = re.compile(rb"(?:\xef\xbb\xbf)?\s*<")
 """HTML and XML; no list of any format begins so."""
 LINE_MAX = 1 << 16
@@ -32,6 +38,9 @@ _CHECK_EVERY = 1024
 _TIMES, _BESIDES = 2, 100_000
 """Lines or values that may stand there for an entry, and for the rest: comments, and what is not picked."""
 _DSHIELD_HEAD = "Start"
+_EXIT_WORDS = frozenset({"ExitNode", "Published", "LastStatus", "ExitAddress"})
+_OWN_TAILS = frozenset({"range", "url"})
+"""Values in which `#`, `;` and `//` may stand."""
 
 
 class FeedDamaged(ValueError):
@@ -46,12 +55,17 @@ class Shape:
     How to read a feed: *format* is one of `FORMATS`.
 
     *pick* is the column of a CSV (a name from its first row, or a number from 1) or the path of a
-    JSON (`data.prefixes.*.ipv4Prefix`: names with dots between, `*` for each element).
+    JSON (`data.prefixes.*.ipv4Prefix`: names with dots between, `*` for each element).  *value* is one
+    of `feed_values.VALUES`: how a network is written there; with *padded* octets with leading zeros
+    are decimal.  *where* says which rows of a CSV or of DROP are wanted.
     """
 
     format: str = "cidr"
     pick: str = ""
     delimiter: str = ","
+    value: str = "network"
+    padded: bool = False
+    where: str = ""
 
 
 def read_feed(content: bytes, shape: Shape, collector: Collector) -> None:
@@ -84,6 +98,37 @@ def _lines(content: bytes, collector: Collector) -> Iterator[str]:
             pass
 
 
+def _add(text: str, shape: Shape, collector: Collector) -> None:
+    """The networks that *text* stands for; a URL with a host name is none, and no fault either."""
+    if shape.value == "network" and not shape.padded:
+        collector.add_text(text)
+        return
+    before = len(collector) + collector.refused_count
+    try:
+        for one in networks_of(text, shape.value, padded=shape.padded):
+            collector.add_text(one)
+    except ValueError as error:
+        collector.refuse(text, str(error))
+    if len(collector) + collector.refused_count == before:
+        collector.other_records += 1
+
+
+@define
+class _Ending:
+    """The number of entries that a list says at its end that it has."""
+
+    said: int | None = None
+
+    def look(self, comment: str) -> None:
+        if (found := _END.fullmatch(comment)) is not None:
+            self.said = int(found[1].replace(",", "") or 0)
+
+    def check(self, count: int) -> None:
+        """Raise where it is another."""
+        if self.said is not None and self.said != count:
+            raise FeedDamaged(f"it holds {count:,} entries and says that there are {self.said:,}")
+
+
 def _check(collector: Collector, count: int, what: str) -> None:
     """Raise where there is more to look through than the entries that are wanted could need."""
     collector.check_bound()
@@ -91,16 +136,35 @@ def _check(collector: Collector, count: int, what: str) -> None:
         raise FeedDamaged(f"it holds more than {count - 1:,} {what}")
 
 
-def _read_cidr(content: bytes, _shape: Shape, collector: Collector) -> None:
+def _read_cidr(content: bytes, shape: Shape, collector: Collector) -> None:
     """A network a line; `#`, `;` and `//` begin a comment, as in netsets and Spamhaus' DROP text."""
+    ending, count = _Ending(), 0
     for line in _lines(content, collector):
-        entry = _COMMENT.split(line, maxsplit=1)[0].strip()
+        if shape.value in _OWN_TAILS:
+            entry = "" if _WHOLE_LINE.match(line) else line.strip()
+        else:
+            entry = _COMMENT.split(line, maxsplit=1)[0].strip()
         if entry:
-            collector.add_text(entry)
+            count += 1
+            _add(entry, shape, collector)
+        else:
+            ending.look(line)
+    ending.check(count)
 
 
-def _read_drop_json(content: bytes, _shape: Shape, collector: Collector) -> None:
+def _read_exit_addresses(content: bytes, shape: Shape, collector: Collector) -> None:
+    """Tor's `exit-addresses`: of the lines about an exit, `ExitAddress 192.0.2.1 2026-01-01 00:00:00`."""
+    for line in _lines(content, collector):
+        words = line.split(None, 2)
+        if words[:1] == ["ExitAddress"] and len(words) > 1:
+            _add(words[1], shape, collector)
+        elif words and words[0] not in _EXIT_WORDS:
+            collector.refuse(line, "is no line about an exit of Tor")
+
+
+def _read_drop_json(content: bytes, shape: Shape, collector: Collector) -> None:
     """Spamhaus DROP: an object a line, the last one tells how many there are."""
+    wanted = Condition.all_of(shape.where)
     records, said = 0, None
     for number, line in enumerate(_lines(content, collector), 1):
         if not line.strip():
@@ -115,11 +179,35 @@ def _read_drop_json(content: bytes, _shape: Shape, collector: Collector) -> None
             said = one.get("records")
             continue
         records += 1
-        collector.add_text(str(one.get("cidr", "")))
+        text = str(one.get("cidr", ""))
+        fields = {str(key): str(value) for key, value in one.items()}
+        _add_wanted(text, fields.get, wanted, shape, collector)
     if said is None:
         raise FeedDamaged("its closing metadata line is missing, so that it may be cut off")
     if said != records:
         raise FeedDamaged(f"it holds {records} records and says that there are {said}")
+
+
+def _add_wanted(
+    text: str,
+    column: Callable[[str], str | None],
+    wanted: Iterable[Condition],
+    shape: Shape,
+    collector: Collector,
+) -> None:
+    """*text*, where its row fits; a row that lacks what is asked for is left out and told."""
+    try:
+        for one in wanted:
+            found = column(one.column)
+            if found is None:
+                raise ValueError(f"has no column {one.column}")
+            if not one.holds(found):
+                collector.other_records += 1
+                return
+    except ValueError as error:
+        collector.refuse(text, str(error))
+        return
+    _add(text, shape, collector)
 
 
 def _read_dshield(content: bytes, _shape: Shape, collector: Collector) -> None:
@@ -131,13 +219,7 @@ def _read_dshield(content: bytes, _shape: Shape, collector: Collector) -> None:
         if len(columns) < 3:
             collector.refuse(line, "has fewer than three columns")
         else:
-            collector.add_text(f"{_plain(columns[0])}/{columns[2].strip()}")
-
-
-def _plain(address: str) -> str:
-    # DShield pads octets with zeros where others would read octal; here it is known to be decimal.
-    octets = address.strip().split(".", 4)
-    return ".".join(str(int(one)) if re.fullmatch(r"[0-9]{1,3}", one) else one for one in octets)
+            collector.add_text(f"{plain(columns[0])}/{columns[2].strip()}")
 
 
 @define(eq=False)
@@ -158,28 +240,76 @@ class _Pulled:
         return line
 
 
+@define(eq=False)
+class _Table:
+    """
+    The lines of a CSV that are no comments; of the comments, what may be its heads and how it ends.
+    """
+
+    pick: str
+    delimiter: str
+    heads: list[str] = field(factory=list)
+    ending: _Ending = field(factory=_Ending)
+
+    def told(self, lines: Iterator[str]) -> Iterator[str]:
+        for line in lines:
+            if line.startswith("#"):
+                self._look(line)
+            elif line.strip():
+                yield line
+
+    def _look(self, comment: str) -> None:
+        self.ending.look(comment)
+        if self.pick in comment and len(comment) <= ROW_MAX:
+            row = csv.reader(
+                [comment.lstrip("# ")], delimiter=self.delimiter, skipinitialspace=True
+            )
+            heads = [head.strip() for head in next(row, [])]
+            if self.pick in heads:
+                self.heads = heads
+
+
 def _read_csv(content: bytes, shape: Shape, collector: Collector) -> None:
     csv.field_size_limit(ROW_MAX)
-    told = (
-        line for line in _lines(content, collector) if line.strip() and not line.startswith("#")
-    )
-    lines = _Pulled(told)
+    table = _Table(shape.pick, shape.delimiter)
+    lines = _Pulled(table.told(_lines(content, collector)))
     rows = csv.reader(lines, delimiter=shape.delimiter, skipinitialspace=True)
-    column: int | None = int(shape.pick) - 1 if shape.pick.isdecimal() else None
+    wanted = Condition.all_of(shape.where)
+    named = [name for name in (shape.pick, *(one.column for one in wanted)) if not name.isdecimal()]
+    columns: dict[str, int] | None = None if named else {}
+    count = 0
     try:
         for row in rows:
             lines.characters = 0
-            if column is None:
+            if columns is None:
                 heads = [head.strip() for head in row]
-                if shape.pick not in heads:
-                    raise FeedDamaged(f"its first row has no column {shape.pick!r}")
-                column = heads.index(shape.pick)
-            elif column < len(row):
-                collector.add_text(row[column].strip())
+                own = named[0] in heads
+                columns = _columns(heads if own else table.heads, named)
+                if own:
+                    continue
+            count += 1
+            at = partial(_cell, row, columns)
+            text = at(shape.pick)
+            if text is None:
+                collector.refuse(shape.delimiter.join(row), f"has no column {shape.pick}")
             else:
-                collector.refuse(shape.delimiter.join(row), f"has no column {column + 1}")
+                _add_wanted(text, at, wanted, shape, collector)
     except csv.Error as error:
         raise FeedDamaged(f"it is no CSV: {error}") from None
+    table.ending.check(count)
+
+
+def _columns(heads: list[str], named: Iterable[str]) -> dict[str, int]:
+    """Where the columns are.  Raises `FeedDamaged`."""
+    for name in named:
+        if name not in heads:
+            raise FeedDamaged(f"its first row has no column {name!r}, and no comment before it has")
+    return {name: heads.index(name) for name in named}
+
+
+def _cell(row: list[str], columns: Mapping[str, int], name: str) -> str | None:
+    at = columns.get(name, int(name) - 1 if name.isdecimal() else -1)
+    return row[at].strip() if 0 <= at < len(row) else None
 
 
 def _read_json(content: bytes, shape: Shape, collector: Collector) -> None:
@@ -190,7 +320,7 @@ def _read_json(content: bytes, shape: Shape, collector: Collector) -> None:
         for one in walk.texts():
             found = True
             if isinstance(one, str):
-                collector.add_text(one.strip())
+                _add(one.strip(), shape, collector)
             else:
                 collector.refuse(one.shown, "is no text")
     except JsonDamaged as error:
@@ -205,4 +335,5 @@ _READERS: Mapping[str, Callable[[bytes, Shape, Collector], None]] = {
     "dshield": _read_dshield,
     "csv": _read_csv,
     "json": _read_json,
+    "exit-addresses": _read_exit_addresses,
 }

@@ -73,7 +73,14 @@ def list_source(device: DeviceSettings, node: NodeSettings, name: str) -> ListSo
 
 
 def _feed_source(feed: Feed, limits: Limits) -> FeedSource:
-    shape = Shape(format=feed.format, pick=feed.pick, delimiter=feed.delimiter)
+    shape = Shape(
+        format=feed.format,
+        pick=feed.pick,
+        delimiter=feed.delimiter,
+        value=feed.value,
+        padded=feed.padded,
+        where=feed.where,
+    )
     return FeedSource(
         name=feed.name,
         url=feed.url,

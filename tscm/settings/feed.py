@@ -7,15 +7,19 @@ from urllib.parse import urlsplit
 
 from attrs import asdict, frozen
 
+from tscm.policy.feed_rows import Condition
+from tscm.policy.feed_values import VALUES
 from tscm.settings import values
 from tscm.settings.schema import read_table, setting
 
-FORMATS = ("cidr", "drop-json", "dshield", "csv", "json")
+FORMATS = ("cidr", "drop-json", "dshield", "csv", "json", "exit-addresses")
 """As in `tscm.policy.feed_formats`, which would bring numpy along."""
 
+_WITH_ROWS = ("csv", "drop-json")
 _ALLOWED = (
     "tables of name, url (https://… or file:///…), and where needed "
-    f"format ({', '.join(FORMATS)}), pick, delimiter, ca_file, least_interval"
+    f"format ({', '.join(FORMATS)}), pick, delimiter, "
+    f"value ({', '.join(VALUES)}), padded, where, ca_file, least_interval"
 )
 
 
@@ -47,6 +51,17 @@ def delimiter_character(value: Any) -> str:
     return value
 
 
+def row_filter(value: Any) -> str:
+    """Conditions on columns, `COLUMN = VALUE and COLUMN >= NUMBER`."""
+    text = values.text(value).strip()
+    try:
+        Condition.all_of(text)
+    except ValueError as error:
+        allowed = "COLUMN = VALUE, also with !=, <, <=, >, >= and with `and` between"
+        raise values.refused(value, f"is no filter ({error})", allowed) from None
+    return text
+
+
 def pick_fault(form: str, pick: str) -> str | None:
     """What is wrong with the column of a CSV; None for every other format."""
     if form != "csv":
@@ -67,6 +82,9 @@ class Feed:
     format: str = setting(values.choice(*FORMATS), "cidr", doc="How it is written")
     pick: str = setting(values.text, "", doc="Column of a CSV, path in a JSON")
     delimiter: str = setting(delimiter_character, ",", doc="Between the columns of a CSV")
+    value: str = setting(values.choice(*VALUES), "network", doc="How a network is written there")
+    padded: bool = setting(values.yes_no, False, doc="Octets with leading zeros are decimal")
+    where: str = setting(row_filter, "", doc="Rows that are wanted, of a CSV or DROP")
     ca_file: str | None = setting(
         values.optional(values.path), None, doc="CA of the server where it is no public one"
     )
@@ -77,7 +95,7 @@ class Feed:
         doc="Seconds between two questions for it, whoever asks",
     )
 
-    def as_table(self) -> dict[str, str | int]:
+    def as_table(self) -> dict[str, str | int | bool]:
         """As the settings file holds it."""
         return asdict(self, filter=lambda _, value: value is not None)
 
@@ -92,6 +110,9 @@ def feeds(value: Any) -> tuple[Feed, ...]:
         if feed is None:
             raise values.refused(one, f"(number {number + 1}): {faults[0]}", _ALLOWED)
         if wrong := pick_fault(feed.format, feed.pick):
+            raise values.refused(one, f"(number {number + 1}): {wrong}", _ALLOWED)
+        if feed.where and feed.format not in _WITH_ROWS:
+            wrong = f"where is for {' and '.join(_WITH_ROWS)}"
             raise values.refused(one, f"(number {number + 1}): {wrong}", _ALLOWED)
         if feed.name in found:
             raise values.refused(feed.name, "names two feeds", _ALLOWED)
