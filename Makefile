@@ -6,13 +6,16 @@ TOX = .make/bin/tox
 # An empty `--` would put nothing in the place of what a door asks for by itself.
 WORDS = $(if $(ARGS),-- $(ARGS))
 
-.PHONY: demo test bench faults fuzz audit lock clean
+.PHONY: demo test quick bench faults fuzz audit lock clean
 
 demo: $(TOX)
 	$(TOX) run -q -e demo $(WORDS)
 
 test: $(TOX)
 	$(TOX) run
+
+quick: $(TOX)
+	$(TOX) run -q -e quick $(WORDS)
 
 bench: $(TOX)
 	$(TOX) run -q -e bench $(WORDS)
