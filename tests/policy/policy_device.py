@@ -125,7 +125,7 @@ def strangers_in_force(groups: Mapping[str, Group], kind: str) -> set[tuple[str,
         if groups[name].foreign:
             found.add((name, "foreign"))
         for child in groups[name].children:
-            if is_ours(child) and child in groups:
+            if is_ours(child):  # perhaps the name of one that is gone
                 waiting.append(child)
             else:
                 found.add((name, child))

@@ -5,7 +5,7 @@ Pure: status, headers and bytes in, a value or a `DeviceFault` out.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from attrs import frozen
@@ -26,6 +26,7 @@ TOKENS = "tokenservices"
 _QUOTED = 200
 _DIGITS = 30
 _BYTES_A_VALUE = 100
+_MESSAGES_NESTED = 2
 PARSED_BYTES = 256 << 20
 """Room for an answer once it is parsed: about 470,000 members of groups."""
 _STANDBY_TEXTS = (
@@ -110,8 +111,12 @@ class Judge:
                 "releases after 9.16 have no agent",
             )
         if status >= 500:
+            reason = _error_of(answer)[1]
             raise AgentFailed(
-                self.name, f"{what} was answered with {status}", revive(self.name, self.prefix)
+                self.name,
+                f"{what} was answered with {status}" + (f": {reason}" if reason else ""),
+                revive(self.name, self.prefix),
+                told=bool(reason),
             )
         code, details = _error_of(answer)
         raise StepRefused(
@@ -153,16 +158,49 @@ def costs_too_much(content: bytes) -> bool:
 
 
 def _error_of(answer: Any) -> tuple[str, str]:
-    """Code and text of the first error in a reply; empty where it holds none."""
-    messages = answer.get("messages") if isinstance(answer, Mapping) else None
-    if isinstance(messages, Mapping):
-        messages = [messages]
-    for one in messages if isinstance(messages, list) else ():
-        if isinstance(one, Mapping) and str(one.get("level", "")).lower() == "error":
-            code = plain(str(one.get("code", "")))
-            details = plain(str(one.get("details", ""))) or code or "without a reason"
-            return code, f"{details} ({code})" if code else details
+    """
+    Code and text of the first error in a reply; empty where it holds none.
+
+    The reply to a bulk request has a list of messages for each entry and one for all (docs/asa.md,
+    section 3).
+    """
+    if not isinstance(answer, Mapping):
+        return "", ""
+    for one in _messages(answer.get("messages")):
+        if found := _error(one):
+            return found
+    entries = answer.get("entryMessages")
+    for number, entry in enumerate(entries if isinstance(entries, list) else (), 1):
+        for one in _messages(entry):
+            if found := _error(one):
+                return found[0], f"entry {number}: {found[1]}"
+    for one in _messages(answer.get("commonMessages")):
+        if found := _error(one):
+            return found
     return "", ""
+
+
+def _messages(value: Any) -> Iterator[Mapping[str, Any]]:
+    """Messages as they come: one, a list, or either under `messages`; no bulk reply was ever recorded."""
+    for _ in range(_MESSAGES_NESTED):
+        if not isinstance(value, Mapping) or "messages" not in value:
+            break
+        value = value["messages"]
+    for one in value if isinstance(value, list) else [value]:
+        if isinstance(one, Mapping):
+            inner = one.get("messages")
+            yield from (
+                (m for m in inner if isinstance(m, Mapping)) if isinstance(inner, list) else (one,)
+            )
+
+
+def _error(message: Mapping[str, Any]) -> tuple[str, str] | None:
+    """Code and text of a message of level Error."""
+    if str(message.get("level", "")).lower() != "error":
+        return None
+    code = plain(str(message.get("code") or ""))
+    details = plain(str(message.get("details") or "")) or code or "without a reason"
+    return code, f"{details} ({code})" if code else details
 
 
 def shown_path(path: str) -> str:

@@ -79,9 +79,12 @@ class TokensUsedUp(DeviceFault):
 class AgentFailed(DeviceFault):
     """
     500, reset, time-out or nonsense: the request may or may not have taken effect.
+
+    *told* says that it gave a reason, as an agent does that is well and says no with 500.
     """
 
-    def __init__(self, device: str, cause: str, remedy: str = "") -> None:
+    def __init__(self, device: str, cause: str, remedy: str = "", *, told: bool = False) -> None:
+        self.told = told
         super().__init__(device, cause, remedy, retry=True)
 
 

@@ -9,7 +9,6 @@ from urllib.parse import quote
 from attrs import define, evolve, field
 
 from tscm.asa import batches, platforms
-from tscm.asa.answers import Answer, plain
 from tscm.asa.faults import AgentFailed, SaveFailed, StepRefused, UnitOnStandby
 from tscm.asa.link import RestLink
 from tscm.asa.members import GROUP_KIND, group_of, member, reference
@@ -242,29 +241,10 @@ class RestDriver:
                 entry["data"] = body
             entries.append(entry)
         try:
-            answer = self._link.call("POST", "", entries, write=True)
-            self._look_at_entries(answer)
+            self._link.call("POST", "", entries, write=True)
         except StepRefused:
             self.singles = _RUNS_WITHOUT_BULK  # one by one shows which step it was
             raise
-
-    def _look_at_entries(self, answer: Answer) -> None:
-        messages = answer.json if isinstance(answer.json, Mapping) else {}
-        for one in (
-            *_items(messages.get("entryMessages")),
-            *_items(messages.get("commonMessages")),
-        ):
-            for message in _messages(one):
-                if str(message.get("level", "")).lower() == "error":
-                    details = plain(
-                        str(message.get("details") or message.get("code") or "no reason")
-                    )
-                    raise StepRefused(
-                        self._link.name,
-                        f"a joined request was refused: {details}",
-                        status=answer.status,
-                        code=str(message.get("code", "")),
-                    )
 
 
 def request_of(step: Step) -> tuple[str, str, Json | None]:
@@ -313,15 +293,3 @@ def _seconds(value: Any) -> float | None:
 
 def _text(value: Any) -> str | None:
     return value if isinstance(value, str) and value else None
-
-
-def _items(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else []
-
-
-def _messages(one: Any) -> list[Mapping[str, Any]]:
-    """An entry's messages: bare, in a list, or under `messages`; no exchange was ever recorded."""
-    if isinstance(one, Mapping):
-        inner = one.get("messages")
-        return [m for m in inner if isinstance(m, Mapping)] if isinstance(inner, list) else [one]
-    return [m for m in _items(one) if isinstance(m, Mapping)]

@@ -94,19 +94,27 @@ class Present:
         return [self.groups[n] for n in sorted(names, key=lambda n: self.places[n].number)]
 
     def ours(self, group: Group) -> list[str]:
-        """Groups of ours that *group* nests."""
-        return [name for name in group.children if name in self.places]
+        """
+        Groups of ours that *group* nests, also those that are gone.
+
+        Under `forward-reference enable` a deleted group leaves its references behind; a name of our form
+        is ours, whoever deleted what had it.
+        """
+        return [name for name in group.children if self._is_ours(name)]
+
+    def _is_ours(self, name: str) -> bool:
+        return name in self.places or place_of(self.prefix, name) is not None
 
     def strangers(self, group: Group) -> int:
         """What *group* holds that is not ours to touch: objects, ranges, others' groups."""
-        return group.foreign + sum(1 for name in group.children if name not in self.places)
+        return group.foreign + sum(1 for name in group.children if not self._is_ours(name))
 
     def users(self, name: str) -> list[str]:
         """Groups of the prefix, ours or not, that nest *name*."""
         return list(self.nesting.get(name, ()))
 
     def reached(self, start: str) -> set[str]:
-        """Our groups nested below *start*, at any depth."""
+        """Our groups nested below *start*, at any depth; also names of those that are gone."""
         found: set[str] = set()
         waiting = [start]
         while waiting:

@@ -63,13 +63,19 @@ class Child:
 
 
 def place(
-    present: Present, kind: str, wanted: Sequence[Cidr], size: int, avoid: AbstractSet[str]
+    present: Present,
+    kind: str,
+    wanted: Sequence[Cidr],
+    size: int,
+    avoid: AbstractSet[str],
+    *,
+    taken: AbstractSet[str] = frozenset(),
 ) -> list[Child]:
     """
     Every entry of *wanted* put into one child, at most *size* in each.
 
     Gives all children worked with, those that end up empty included.  Groups named in *avoid* are left
-    as they are and count for nothing.  A child that is attached may hold more than *size*
+    as they are and count for nothing; names in *taken* are something else's.  A child that is attached may hold more than *size*
     while the run is between adding and removing.
     """
     missing = dict.fromkeys(wanted)
@@ -89,7 +95,7 @@ def place(
         useful = sum(1 for member in group.members if member in missing)
         if 2 * useful > len(group.members):
             children.append(_stay(Child(group.name, group, False), missing, size))
-    names = _unused_names(present, kind)
+    names = _unused_names(present, kind, taken)
     for v6 in (False, True):
         children += _fill(children, [c for c in missing if is_v6(c) == v6], v6, size, names)
     return children
@@ -149,9 +155,9 @@ class _Names:
                 return name
 
 
-def _unused_names(present: Present, kind: str) -> _Names:
+def _unused_names(present: Present, kind: str, taken: AbstractSet[str]) -> _Names:
     named = {child for group in present.groups.values() for child in group.children}
-    return _Names(present.prefix, kind, named | set(present.groups))
+    return _Names(present.prefix, kind, named | set(present.groups) | taken)
 
 
 def shared(present: Present, kind: str) -> set[str]:

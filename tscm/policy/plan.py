@@ -13,7 +13,7 @@ An empty list stands as one child with `PLACEHOLDER`.  In these rules the placeh
 like any other: it is added before the last real entry goes, and goes after the first one came.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from attrs import field, frozen
 from attrs.validators import ge
@@ -90,13 +90,20 @@ class Plan:
 
 
 def make_plan(
-    present: Mapping[str, Group], desired: Desired, *, batch: int = BATCH, room: int | None = None
+    present: Mapping[str, Group],
+    desired: Desired,
+    *,
+    batch: int = BATCH,
+    room: int | None = None,
+    taken: Collection[str] = (),
 ) -> Plan:
     """
     The steps from *present* to *desired*, at most *batch* members in each.
 
     *present* holds all groups of the prefix by name, in whatever state an earlier run or a hand left
     them.  The same call on the result gives no steps.
+
+    *taken* are names that something else on the device has; no child gets one of them.
 
     *room* is the number of bytes that the device has for our groups.  When the usual order would pass
     through more, entries that are in no way in the new list leave as soon as room is wanted.
@@ -117,7 +124,14 @@ def make_plan(
             kind: Work(
                 found,
                 kind,
-                place(found, kind, wanted[kind], desired.size, shared(found, kind)),
+                place(
+                    found,
+                    kind,
+                    wanted[kind],
+                    desired.size,
+                    shared(found, kind),
+                    taken=frozenset(taken),
+                ),
                 desired.mark,
                 portions,
             )

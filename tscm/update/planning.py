@@ -5,7 +5,7 @@ Pure.
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import islice
 
 from attrs import frozen
@@ -116,10 +116,11 @@ def plan_for(
     goal: Wanted,
     undeletable: Iterable[str] = (),
     *,
+    taken: Collection[str] = (),
     room: int | None = None,
 ) -> Planned:
     """
-    From the device's *groups* to *goal*, within *room* bytes if it can be.
+    From the device's *groups* to *goal*, within *room* bytes if it can be, without the *taken* names.
 
     Raises `OwnedByAnother` unless that is accepted.
     """
@@ -133,6 +134,7 @@ def plan_for(
             size=settings.object_group_size,
             mark=mark(job.owner),
         ),
+        taken=taken,
         room=room,
     )
     risk, notes = find_owner(job, groups)

@@ -99,7 +99,9 @@ def purge_device(job: UpdateJob, report: Report) -> PurgeOutcome:
             obstacles |= {name: _NOT_DONE for name in deleted if name in still}
             deleted = [name for name in deleted if name not in still]
         children = {
-            name: tuple(sorted(present.reached(name).difference(deleted, obstacles)))
+            name: tuple(
+                sorted((present.reached(name) & set(present.places)).difference(deleted, obstacles))
+            )
             for name in obstacles
         }
         to_save = bool(deleted) and job.node.policy.save_config

@@ -60,6 +60,7 @@ from tscm.update.patience import (
 )
 from tscm.update.plan_id import PlanFaulty, PlanOutdated, plan_id, refuse_other_plan
 from tscm.update.planning import OwnedByAnother, Planned, check_budget, needs_closer_look, plan_for
+from tscm.update.refusals import Lessons
 from tscm.update.wanted import Wanted, refuse, wanted
 
 _MATE = (
@@ -122,6 +123,7 @@ class UpdateRun:
     _applied: Mapping[str, list[Cidr]] | None = field(default=None, init=False)
     """What the device was made to hold last, by kind; None where nobody knows."""
     _memory: DeviceMemory = field(init=False)
+    _lessons: Lessons = field(init=False)
     _outcome: UpdateOutcome = field(init=False)
     _failures: list[str] = field(factory=list, init=False)
     _notes: dict[str, None] = field(factory=dict, init=False)
@@ -136,6 +138,7 @@ class UpdateRun:
 
     def __attrs_post_init__(self) -> None:
         self._memory = DeviceMemory.from_json(self.job.memory)
+        self._lessons = Lessons(self.job.settings.name, self.job.settings.prefix)
         self._outcome = UpdateOutcome(
             device=self.job.settings.name,
             started_at=self.job.now(),
@@ -271,7 +274,9 @@ class UpdateRun:
             self._found((RiskFound(risk=Risk.CERTIFICATE, sentence=sentence, value=now),))
 
     def _plan(self, groups: Mapping[str, Group], goal: Wanted) -> Planned:
-        planned = plan_for(self.job, groups, goal, self._memory.undeletable)
+        planned = plan_for(
+            self.job, groups, goal, self._memory.undeletable, taken=self._lessons.taken
+        )
         self._found(planned.risks)
         return planned
 
@@ -337,7 +342,14 @@ class UpdateRun:
             before = planned.plan.estimate.bytes_before
             others = max(0, len(driver.running_config()) - before)
             room = max(0, who.budget_bytes - others)
-            made = plan_for(self.job, groups, goal, self._memory.undeletable, room=room)
+            made = plan_for(
+                self.job,
+                groups,
+                goal,
+                self._memory.undeletable,
+                taken=self._lessons.taken,
+                room=room,
+            )
             planned = evolve(made, budget=who.budget_bytes)
         warning, risk = check_budget(planned, who, others)
         if risk is not None:
@@ -395,10 +407,13 @@ class UpdateRun:
             driver.apply_all(portion)
         except StepRefused as refused:
             if doomed is None:
+                self._lessons.learn(driver, portion)
                 raise
             self._leave(doomed, refused)
         except AgentFailed as failed:
             if doomed is None:
+                if failed.told:
+                    self._lessons.learn(driver, portion)
                 raise
             if doomed not in self._deleted_in_vain:
                 self._deleted_in_vain.add(doomed)
@@ -520,6 +535,7 @@ class UpdateRun:
             notes=(
                 *(f"accepted by {one.option}: {one.sentence}" for one in accepted),
                 *self._notes,
+                *self._lessons.notes,
             ),
             failures=tuple(self._failures),
             traffic=self._traffic,

@@ -1,0 +1,114 @@
+"""
+What a device refuses, and what a run learns from it.
+"""
+
+import pytest
+import pytest_twisted
+
+from tests.asa.asa_device import in_thread
+from tests.update.update_world import World, addresses
+from tscm.simulator.service import SimulatedAsa
+from tscm.update.refusals import taken_names
+
+
+@pytest.fixture
+def world(asa: SimulatedAsa) -> World:
+    made = World(asa, changes={"object_group_size": 30})
+    made.publish(block=addresses(100), allow=addresses(3, 900))
+    return made
+
+
+@pytest_twisted.ensureDeferred
+async def test_names_that_foreign_objects_have_are_left_out(world: World) -> None:
+    foreign = [
+        "object network ThreatSTOP-Block-1",
+        " host 198.51.100.9",
+        "object-group service ThreatSTOP-Block-3 tcp",
+        " port-object eq www",
+    ]
+    world.asa.type_lines(foreign)
+    held = world.asa.configuration
+    before = dict(held.objects), dict(held.other_groups)
+    assert all(before)
+    done = await in_thread(world.run)
+    assert done.good, done.error
+    assert world.converged()
+    made = {name for name in world.asa.configuration.groups if "-Block-" in name}
+    assert made == {f"ThreatSTOP-Block-{number}" for number in (2, 4, 5, 6)}
+    assert any("ThreatSTOP-Block-1 is left out" in one for one in done.notes), done.notes
+    assert (world.asa.configuration.objects, world.asa.configuration.other_groups) == before
+    assert (await in_thread(world.run)).result == "unchanged"
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_block_parent_that_was_deleted_comes_back_beside_a_foreign_child(
+    world: World,
+) -> None:
+    await in_thread(world.run)
+    groups = world.asa.configuration.groups
+    for name in [one for one in groups if one.startswith("ThreatSTOP-Block")]:
+        del groups[name]
+    world.asa.type_lines(["object network ThreatSTOP-Block-1", " host 198.51.100.9"])
+    done = await in_thread(world.run)
+    assert done.good, done.error
+    assert world.converged()
+
+
+@pytest_twisted.ensureDeferred
+async def test_what_is_in_the_way_of_a_parent_is_named(world: World) -> None:
+    world.asa.type_lines(["object network ThreatSTOP-Block", " host 198.51.100.9"])
+    done = await in_thread(world.run)
+    assert not done.good
+    assert done.error is not None
+    assert "ThreatSTOP-Block cannot be made" in done.error
+    assert "`object network ThreatSTOP-Block`" in done.error
+    assert "agent" not in done.error
+    assert world.held("Allow") == set(addresses(3, 900)), "the other list is in force"
+
+
+@pytest_twisted.ensureDeferred
+async def test_references_that_forward_reference_leaves_behind_are_taken_away(
+    world: World,
+) -> None:
+    await in_thread(world.run)
+    world.asa.type_lines(["forward-reference enable", "no object-group network ThreatSTOP-Block-2"])
+    assert "ThreatSTOP-Block-2" in world.asa.configuration.groups["ThreatSTOP-Block"].children
+    done = await in_thread(world.run)
+    assert done.good, done.error
+    assert done.warnings == ()
+    assert world.converged()
+    assert "ThreatSTOP-Block-2" not in world.asa.configuration.groups["ThreatSTOP-Block"].children
+    assert (await in_thread(world.run)).result == "unchanged"
+
+
+@pytest.mark.parametrize("status", [200, 400, 500])
+@pytest.mark.parametrize("form", ["messages", "bare", "null"])
+@pytest_twisted.ensureDeferred
+async def test_a_refusal_in_a_bulk_answer_is_told_with_its_reason(
+    world: World, status: int, form: str
+) -> None:
+    world.asa.switches.update({"bulk_failure_status": status, "bulk_entry_form": form})
+    world.asa.type_lines(["object network ThreatSTOP-Allow-1", " host 198.51.100.9"])
+    done = await in_thread(world.run)
+    assert done.failures
+    assert "without a reason" not in done.failures[0]
+    assert "entry 1: " in done.failures[0]
+    assert "ThreatSTOP-Allow-1" in done.failures[0]
+    assert done.good, done.error
+
+
+def test_only_other_things_of_our_names_are_in_the_way() -> None:
+    text = """\
+object network P-Block-1
+ host 192.0.2.1
+object network P-Block-1-x
+object-group network P-Block-2
+ description object network P-Block-9
+object-group service P-Allow-7 tcp
+object service P-Allow
+"""
+    assert taken_names(text, "P") == {
+        "P-Block-1": "object network P-Block-1",
+        "P-Allow-7": "object-group service P-Allow-7",
+        "P-Allow": "object service P-Allow",
+    }
