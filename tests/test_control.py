@@ -383,6 +383,10 @@ async def test_a_waiting_job_can_be_withdrawn_and_one_under_way_cannot(
         ("POST", "/v1/devices/a/policy/rollback", {"generation": "3"}),
         ("GET", "/v1/jobs/one", None),
         ("GET", "/v1/audit?top=x", None),
+        ("GET", "/v1/audit?top=10000000000000000000000000", None),
+        ("GET", "/v1/jobs/10000000000000000000000000", None),
+        ("POST", "/v1/devices/fw1/policy/rollback", {"generation": 1 << 63}),
+        ("POST", "/v1/devices/fw1/policy/diff", {"older": 1, "newer": -(1 << 80)}),
     ],
 )
 @pytest_twisted.ensureDeferred
@@ -394,6 +398,18 @@ async def test_arguments_of_another_shape_are_a_sentence(
     assert error["sentence"].startswith("control call: ")
     assert error["exit_status"] == 2
     assert fakes.asked == []
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_fault_of_ours_in_a_short_call_is_told_and_logged(
+    control: tuple[Path, Fakes], monkeypatch: pytest.MonkeyPatch, logged_failures: list[LogEvent]
+) -> None:
+    path, fakes = control
+    monkeypatch.setattr(fakes, "echo", lambda *_: {"n": object()})
+    answer = await call(path, "GET", "/v1/status")
+    assert answer.status_code == 500
+    assert answer.json()["error"]["exit_status"] == 70
+    assert logged_failures.pop()["log_failure"].type is TypeError
 
 
 @pytest.mark.parametrize(

@@ -27,6 +27,7 @@ RANK = {
     "cut_off": 2,
     "memory_bound": 2,
     "http_gate": 2,
+    "tls_answers": 2,
     "http_site": 3,
     "watched_http": 2,
     "listening": 3,

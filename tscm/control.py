@@ -164,6 +164,10 @@ class ControlInterface:
         except TscmError as error:
             request.setResponseCode(400 if isinstance(error, RequestFaulty) else 409)
             return json.dumps({"error": error_json(error)}).encode()
+        except Exception as error:  # noqa: BLE001 - the end of a call: logged and told
+            self._log.failure("a control call failed")
+            request.setResponseCode(http.INTERNAL_SERVER_ERROR)
+            return json.dumps({"error": error_json(error)}).encode()
 
     def _long(
         self, request: Request, operation: Operation[Any, Any], parts: Json

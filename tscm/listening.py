@@ -7,11 +7,12 @@ from typing import Any
 
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IListeningPort
+from twisted.logger import Logger
 
 from tscm.errors import ListenerUnavailable
 from tscm.settings.values import HostPort
 
-MOST_UNSENT = 256 << 10
+_log = Logger()
 
 Listen = Callable[[int, str], Any]
 """Binds on a port (0: the kernel chooses) of an interface; raises `CannotListenError`."""
@@ -43,31 +44,33 @@ def tls_factory(options: Any, factory: Any) -> Any:
     """
     What listens over TLS and hands *factory* what comes; *options* as Twisted's `listenSSL` takes them.
 
-    Where *factory* turns a connection away, Twisted's own would wrap nothing and fail.  A peer that goes on
-    sending while it leaves `MOST_UNSENT` of ours unread is cut off: TLS answers each KeyUpdate (RFC 8446,
-    4.6.3), and would keep the answers without bound.
+    Where *factory* turns a connection away, Twisted's own would wrap nothing and fail.  A peer that
+    makes TLS answer without end is hung up on; the first, the second, the fourth, … are told.
     """
-    from twisted.protocols.tls import TLSMemoryBIOFactory, TLSMemoryBIOProtocol
+    from twisted.protocols.tls import TLSMemoryBIOFactory
 
-    class WrappedProtocol(TLSMemoryBIOProtocol):
-        def dataReceived(self, data: bytes) -> None:
-            if unsent_octets(self.transport) > MOST_UNSENT:
-                self.abortConnection()
-            else:
-                super().dataReceived(data)
+    from tscm.tls_answers import answering
+
+    count = 0
+
+    def flooded(connection: Any) -> None:
+        nonlocal count
+        count += 1
+        if count.bit_count() == 1:
+            _log.warn(
+                "{listener}: {host} made TLS answer without end (KeyUpdate or renegotiation) and was hung "
+                "up on: {count} connections so far",
+                listener=type(factory).__name__,
+                host=getattr(connection.getPeer(), "host", "this host"),
+                count=count,
+            )
 
     class Wrapped(TLSMemoryBIOFactory):
         noisy = False
-        protocol = WrappedProtocol
+        protocol = answering(flooded)
 
         def buildProtocol(self, addr: Any) -> Any:
             inner = self.wrappedFactory.buildProtocol(addr)
             return None if inner is None else self.protocol(self, inner)
 
     return Wrapped(options, False, factory)
-
-
-def unsent_octets(transport: Any) -> int:
-    """What waits in one of Twisted's TCP connections for the peer to read."""
-    waiting = len(getattr(transport, "dataBuffer", b"")) - getattr(transport, "offset", 0)
-    return waiting + int(getattr(transport, "_tempDataLen", 0))

@@ -15,7 +15,7 @@ from twisted.python.failure import Failure
 
 from tests.portal.test_portal_services import AtOnce, ended
 from tscm import upload_format
-from tscm.listening import MOST_UNSENT, tls_factory
+from tscm.listening import tls_factory
 from tscm.portal import log_service
 from tscm.portal.certificate import ensure_certificate, tls_options
 from tscm.portal.entries import PortalEntry, add_entry
@@ -225,31 +225,6 @@ def test_a_head_that_cannot_be_read_ends_in_a_sentence(world: World, head: bytes
     assert status(transport) == 400
     assert b'"error"' in transport.value()
     lose(channel)
-
-
-class Unread(StringTransport):
-    """A connection whose peer reads nothing."""
-
-    dataBuffer, offset, _tempDataLen = b"x" * 1000, 500, 0
-
-    def setTcpNoDelay(self, enabled: bool) -> None:
-        """As a TCP connection has it."""
-
-
-@pytest.mark.filterwarnings("ignore:Passing pyOpenSSL")
-def test_who_sends_on_and_reads_no_answers_is_cut_off(world: World, tmp_path: Path) -> None:
-    chain = tls_options(*ensure_certificate(tmp_path, [], 1_800_000_000))
-    factory = tls_factory(chain, world.site)
-    connection = factory.buildProtocol(IPv4Address("TCP", "198.51.100.1", 1))
-    transport = Unread()
-    connection.makeConnection(transport)
-    transport._tempDataLen = MOST_UNSENT - 500
-    connection.dataReceived(b"\x16\3\1")
-    assert not transport.disconnected
-    transport._tempDataLen += 1
-    connection.dataReceived(b"\x16\3\1")
-    assert transport.disconnected
-    connection.connectionLost(Failure(ConnectionDone()))
 
 
 @pytest.mark.filterwarnings("ignore:Passing pyOpenSSL")

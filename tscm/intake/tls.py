@@ -15,21 +15,20 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from OpenSSL import SSL
 from twisted.internet.interfaces import IOpenSSLServerConnectionCreator, IReactorTime
 from twisted.logger import Logger
-from twisted.protocols.tls import TLSMemoryBIOProtocol
 from zope.interface import implementer
 
 from tscm.errors import TscmError
 from tscm.model import Json
 from tscm.safe_files import read_regular
 from tscm.settings.node import Listen
+from tscm.tls_answers import MAX_ANSWERS, BoundedAnswers
 
 HANDSHAKE_SECONDS = 20.0
 """A peer that has not finished its hand-shake by then is closed."""
 
 
-MAX_ANSWERS = 8192
-"""Octets that TLS itself may answer behind the hand-shake, in *ANSWER_SECONDS*."""
 ANSWER_SECONDS = 3600.0
+"""For so long `MAX_ANSWERS` holds: a connection of syslog lasts for months."""
 FLOOD = "closed: it wants answers of TLS without end (KeyUpdate or renegotiation)"
 
 
@@ -195,7 +194,7 @@ def client_fault(
     return "client certificate is for other names"
 
 
-class ListeningTls(TLSMemoryBIOProtocol):
+class ListeningTls(BoundedAnswers):
     """
     TLS for a side that never answers.
 
@@ -203,43 +202,36 @@ class ListeningTls(TLSMemoryBIOProtocol):
     never reads them, and the kernel of a peer that closes with bytes unread says reset, which
     throws away what waits in our socket.  So they are kept back until we say good-bye.
 
-    A peer can make TLS answer for ever: to each KeyUpdate (RFC 8446, 4.6.3), to each try to negotiate
-    anew.  *MAX_ANSWERS* octets of it are taken in *ANSWER_SECONDS*; a peer that wants more floods us, and
-    the connection is aborted.
+    A connection lasts for months, and what it may make TLS answer holds for *ANSWER_SECONDS* each.
     """
 
     _leaving = False
     _held = b""
-    _answered = 0
     _answered_since = 0.0
 
-    def _flushSendBIO(self) -> None:
-        if self._leaving or not self._handshakeDone:
-            super()._flushSendBIO()
-            return
-        try:
-            answer: bytes = self._tlsConnection.bio_read(2 * MAX_ANSWERS)
-        except SSL.WantReadError:
-            return
-        if not self._may_answer(len(answer)):
-            self._held = b""
-            self.abortConnection()
-            return
+    def take_answer(self, answer: bytes) -> None:
+        """Keep it back, until we say good-bye or the peer waits for it (TLS 1.2)."""
         self._held += answer
+        if self._leaving:
+            self._send_held()
+            return
         held_back = self._tlsConnection.get_protocol_version_name() == "TLSv1.3"
         if not held_back or len(self._held) > MAX_ANSWERS:  # the latter over hours: no flood
             self._send_held()
 
-    def _may_answer(self, octets: int) -> bool:
+    def may_answer(self, octets: int) -> bool:
+        """Within *ANSWER_SECONDS*."""
         stream = cast("AnsweredStream", self.wrappedProtocol)
         now = stream.factory.clock.seconds()
         if now - self._answered_since > ANSWER_SECONDS:
             self._answered, self._answered_since = 0, now
-        self._answered += octets
-        if self._answered <= MAX_ANSWERS:
-            return True
+        return super().may_answer(octets)
+
+    def flooded(self) -> None:
+        """Told as a fault in TLS; what was kept back goes nowhere."""
+        self._held = b""
+        stream = cast("AnsweredStream", self.wrappedProtocol)
         stream.factory.handshake_failed(stream.sender, FLOOD)
-        return False
 
     def _send_held(self) -> None:
         held, self._held = self._held, b""

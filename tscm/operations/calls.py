@@ -15,7 +15,7 @@ from tscm.operations.audit import AuditEntry, audited_arguments, discard
 from tscm.operations.call import Actor, Call, quiet
 from tscm.operations.jobs import Job, Withdrawn
 from tscm.operations.node import ManagerDown, Node
-from tscm.operations.operation import Needs, Operation
+from tscm.operations.operation import Needs, Operation, check_numbers
 from tscm.operations.registry import handler_of
 
 Args = TypeVar("Args")
@@ -38,7 +38,7 @@ class Calls:
         self, operation: Operation[Args, Answer], args: Args, actor: Actor
     ) -> Answer:
         """The answer of an operation that is not long.  Raises `TscmError`."""
-        self._refuse_without_manager(operation)
+        self._refuse(operation, args)
         answer: Answer = self._handlers(operation)(self.node, args, Call(actor=actor))
         return answer
 
@@ -54,9 +54,10 @@ class Calls:
         """
         A job for a long operation, queued, and the coroutine that does it and gives the answer.
 
-        Raises `ManagerDown`; the coroutine raises what the operation does, and `Withdrawn`.
+        Raises `ManagerDown`, `RequestFaulty`; the coroutine raises what the operation does, and
+        `Withdrawn`.
         """
-        self._refuse_without_manager(operation)
+        self._refuse(operation, args)
         device = getattr(args, "name", None)
         job = self.node.jobs.new(operation.name, device, actor, attached=attached)
         return job, self._work(job, operation, args, report)
@@ -105,7 +106,8 @@ class Calls:
                     )
                 )
 
-    def _refuse_without_manager(self, operation: Operation[Any, Any]) -> None:
+    def _refuse(self, operation: Operation[Any, Any], args: Any) -> None:
+        check_numbers(args)
         if operation.needs is Needs.MANAGER and self.node.manager is None:
             raise ManagerDown(operation.noun)
 

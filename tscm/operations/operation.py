@@ -22,6 +22,8 @@ Args = TypeVar("Args")
 Answer = TypeVar("Answer")
 
 _DIGITS = 30
+_MOST = (1 << 63) - 1
+"""The largest whole number that the database takes."""
 WHOLE_BODY = "whole body"
 """Metadata of the one field of arguments that is the request's body itself."""
 
@@ -116,6 +118,16 @@ def read_args(
         elif one.default is attrs.NOTHING:
             raise RequestFaulty(f"{one.name} is missing")
     return operation.args(**values)
+
+
+def check_numbers(args: Any) -> None:
+    """
+    Raise `RequestFaulty` where a whole number in *args* is one that the database cannot be asked for.
+    """
+    for one in attrs.fields(type(args)):
+        value = getattr(args, one.name)
+        if isinstance(value, int) and not -_MOST <= value <= _MOST:
+            raise RequestFaulty(f"{one.name} is {shown(value)}; allowed: up to {_MOST}")
 
 
 def _read(where: str, wanted: Any, value: Any) -> Any:

@@ -10,6 +10,8 @@ from tscm.operations.node import Node
 from tscm.operations.registry import handles
 from tscm.store.audits import Audits
 
+MOST_AUDITED = 100_000
+
 
 @handles(table.JOBS)
 def jobs(node: Node, args: Nothing, call: Call) -> list[Json]:
@@ -34,6 +36,7 @@ def withdraw(node: Node, args: JobNumber, call: Call) -> Json:
 
 @handles(table.AUDIT)
 def audit(node: Node, args: Audited, call: Call) -> Json:
-    """The latest entries of the audit."""
+    """The latest entries of the audit; read in the reactor, therefore not all that are asked for."""
     del call
-    return {"entries": Audits(node.store).latest(args.device, args.since, args.top)}
+    top = max(1, min(args.top, MOST_AUDITED))
+    return {"entries": Audits(node.store).latest(args.device, args.since, top)}
