@@ -2,6 +2,7 @@
 How an operation is added: a row, a handler, and a caller.  CONTRIBUTING.md points here.
 """
 
+from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
 
@@ -37,13 +38,14 @@ GREET: Operation[Greeting, Json] = Operation(
 
 
 @pytest.fixture
-def greets(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(registry, "_HANDLERS", dict(registry._HANDLERS))
-
+def greets() -> Iterator[None]:
     @handles(GREET)
     def greet(node: Node, args: Greeting, call: Call) -> Json:
         """Greet."""
         return {"said": [f"Hello {args.name}, says {call.actor}"] * args.times}
+
+    yield
+    del registry._HANDLERS[GREET.name]
 
 
 @pytest.mark.usefixtures("greets")
