@@ -20,7 +20,12 @@ SETTINGS: Json = {"policy_updates": True}
 
 def state(policy: Json | None = None, **parts: Any) -> Json:
     return {
-        "policy": {"last_update": UPDATE, "last_good": UPDATE, **(policy or {})},
+        "policy": {
+            "last_update": UPDATE,
+            "last_good": UPDATE,
+            "in_force": {"since": NOW - 60, "block": 9000, "allow": 10, "purged": False},
+            **(policy or {}),
+        },
         "log": LOG,
         "forward": {"failures": 0},
         "upload": None,

@@ -242,9 +242,9 @@ def _policy(devices: Mapping[str, Json], now: float) -> Iterable[Metric]:
             result.add_metric([name, str(last.get("result"))], 1)
         if last_good is not None:
             age.add_metric([name], now - last_good["finished_at"])
-            for kind in ("block", "allow"):
-                if last_good.get(kind):
-                    entries.add_metric([name, kind], last_good[kind]["desired"])
+        for kind in ("block", "allow"):
+            if policy.get("in_force") is not None:
+                entries.add_metric([name, kind], policy["in_force"][kind])
     yield from (age, good, result, failed, entries, unknown, unused)
     yield from _updates(devices)
 

@@ -11,6 +11,7 @@ from tscm.ledger import balance
 from tscm.model import Json
 from tscm.operations.node import Node, parts, updates
 from tscm.schedule import in_slices
+from tscm.standing import off_words
 
 NAME_ALARM_SECONDS = 86400.0
 UPHEAVAL_ALARM_SECONDS = 900.0
@@ -77,6 +78,9 @@ def _unprotected(node: Node, name: str) -> list[str]:
     now, known = wall_seconds(node.clock), updates(node).figures(name)
     unused = known["unused_groups"]
     found = [f"{name}: no access-list uses {' and '.join(unused)}"] if unused else []
+    in_force = known["in_force"]
+    if in_force is not None and in_force["purged"]:
+        found.append(f"{name}: {off_words(in_force)}")
     since = known["upheavals_since"]
     if since is not None and now - since >= UPHEAVAL_ALARM_SECONDS:
         found.append(

@@ -6,6 +6,7 @@ every face.
 """
 
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 from enum import StrEnum
 
 from attrs import frozen
@@ -99,6 +100,7 @@ def row_of(name: str, settings: Json, state: Json, now: float, interval: float) 
     policy, log = state.get("policy") or {}, state.get("log") or {}
     good = policy.get("last_good") or {}
     lists = [good[kind] for kind in ("block", "allow") if isinstance(good.get(kind), dict)]
+    in_force = policy.get("in_force")
     readers = log.get("readers") or {}
     return Row(
         name=name,
@@ -107,7 +109,7 @@ def row_of(name: str, settings: Json, state: Json, now: float, interval: float) 
             one.sentence for one in sorted(causes, key=lambda one: ORDER.index(one.standing))
         ),
         good_age=_age(good.get("finished_at"), now),
-        entries=sum(int(one.get("desired", 0)) for one in lists) if lists else None,
+        entries=None if in_force is None else int(in_force["block"]) + int(in_force["allow"]),
         cut=sum(int(one.get("cut", 0)) for one in lists),
         line_age=_age(log.get("last_received_at"), now),
         backlog={reader: int(one.get("waiting_lines", 0)) for reader, one in readers.items()},
@@ -136,6 +138,14 @@ def worst_first(rows: Sequence[Row]) -> list[Row]:
 def exit_status(rows: Sequence[Row]) -> int:
     """0, 1 or 2: the worst of all."""
     return max((EXIT_STATUS[row.standing] for row in rows), default=0)
+
+
+def off_words(in_force: Json) -> str:
+    """That a purge took the policy off, from `in_force` of its figures."""
+    at = datetime.fromtimestamp(in_force["since"]).astimezone().isoformat(" ", "seconds")
+    left = in_force["block"] + in_force["allow"]
+    but = f" but for {many(left, 'entry', 'entries')} in use" if left else ""
+    return f"the policy is not in force since {at}: the groups were taken off{but}"
 
 
 def _age(at: float | None, now: float) -> float | None:
@@ -168,6 +178,14 @@ def _policy(settings: Json, policy: Json, now: float, interval: float) -> Iterat
             yield Cause(standing=standing, sentence=words)
     if not settings.get("policy_updates", True):
         yield Cause(standing=Standing.HELD, sentence="updates are paused")
+    in_force = policy.get("in_force")
+    if in_force is not None and in_force["purged"]:
+        yield Cause(standing=Standing.FAILED, sentence=off_words(in_force))
+    if policy.get("upheavals"):
+        yield Cause(
+            standing=Standing.WARNING,
+            sentence=f"the firewall said that {policy['upheavals']}; its groups were not checked since",
+        )
     if policy.get("unused_groups"):
         groups = " and ".join(policy["unused_groups"])
         yield Cause(standing=Standing.FAILED, sentence=f"no access-list uses {groups}")
@@ -180,7 +198,7 @@ def _policy(settings: Json, policy: Json, now: float, interval: float) -> Iterat
     if last is None:
         yield Cause(standing=Standing.NEW, sentence="never updated")
         return
-    if not last.get("good", True):
+    if not last.get("good", True) and last.get("result") != "purged":
         word = "rejected by the guard" if last.get("result") == "refused" else "failed"
         yield Cause(
             standing=Standing.FAILED if good is None else Standing.WARNING,

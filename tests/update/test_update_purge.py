@@ -72,8 +72,13 @@ async def test_what_an_access_list_uses_stays_and_its_lines_are_named(
         "still there: ThreatSTOP-Block and its child ThreatSTOP-Block-1"
     )
     assert world.held("Block") == set(addresses(10))
+    assert done.left is not None
+    assert (done.left.block_entries, done.left.allow_entries) == (10, 0)
     asa.type_lines([f"no {ACCESS_LIST}"])
-    assert (await in_thread(purge, world)).complete
+    done = await in_thread(purge, world)
+    assert done.complete
+    assert done.left is not None
+    assert done.left.block_entries == 0
 
 
 @pytest_twisted.ensureDeferred

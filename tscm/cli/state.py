@@ -11,6 +11,7 @@ from typing import Any
 from tscm.intake.turned_away import remedy, sentence, turned_away
 from tscm.model import Json
 from tscm.plural import many
+from tscm.standing import off_words
 
 Pair = tuple[str, Any]
 NEVER = "never"
@@ -62,10 +63,13 @@ def _policy(settings: Json, policy: Json) -> Iterator[Pair]:
     if good and last and not last.get("good", True):
         yield "last good update", _update(good)
     shown = good or last or {}
+    in_force = policy.get("in_force")
+    if in_force is not None and in_force["purged"]:
+        yield "attention", off_words(in_force)
     for kind in ("block", "allow"):
         figures = shown.get(kind)
         if figures:
-            yield f"{kind} list", _list(figures)
+            yield f"{kind} list", _list(figures, in_force and in_force[kind])
     for note in (shown.get("notes") or ())[:_NOTES_SHOWN]:
         yield "noted", note
     if not settings.get("policy_updates", True):
@@ -132,9 +136,12 @@ def outcome_words(update: Json) -> str:
     """How an update went, in half a line."""
     cause = f" (the firewall said that {update['cause']})" if update.get("cause") else ""
     if update.get("error"):
-        return f"{update.get('result')}{cause}: {update['error']}"
+        act = f" ({update['act']})" if update.get("act") else ""
+        return f"{update.get('result')}{act}{cause}: {update['error']}"
     plan = update.get("plan") or {}
     words = f"{update.get('result') or ''}{cause}"
+    if update.get("act"):
+        words += f" ({update['act']})"
     if plan.get("added") or plan.get("removed"):
         words += f", {many(plan.get('added', 0), 'entry', 'entries')} added, {plan.get('removed', 0):,} removed"
     requests = (update.get("traffic") or {}).get("requests")
@@ -143,8 +150,9 @@ def outcome_words(update: Json) -> str:
     return words
 
 
-def _list(figures: Json) -> str:
-    parts = [many(figures.get("desired", 0), "entry", "entries")]
+def _list(figures: Json, in_force: int | None) -> str:
+    desired = figures.get("desired", 0)
+    parts = [many(desired if in_force is None else in_force, "entry", "entries")]
     if figures.get("serial") is not None:
         parts.append(f"serial {figures['serial']}")
     for name, word in (("cut", "cut"), ("left_out", "left out"), ("warned", "to be looked at")):

@@ -29,6 +29,8 @@ class ListView:
     published: PolicyList
     rules: GuardRules
     in_force: CidrSet
+    off: str = ""
+    """Why nothing of the policy is to be in force, for people; empty where it is."""
 
 
 @frozen(kw_only=True)
@@ -60,9 +62,14 @@ class Standing:
     published: Some
     waiting: Some
     left_out: tuple[Finding, ...]
+    off: str = ""
 
     def __str__(self) -> str:
-        said = {"all": "in force", "part": "partly in force", "none": "not in force"}[self.covered]
+        said = {
+            "all": "in force",
+            "part": "partly in force",
+            "none": self.off or "not in force",
+        }[self.covered]
         line = f"{self.kind} list {self.list_name}: {self.asked} is {said}"
         if self.in_force.count:
             line += f" as {self.in_force}"
@@ -70,7 +77,7 @@ class Standing:
             line += f"; published as {self.published}"
         elif not self.in_force.count:
             line += "; it is not in the list"
-        if self.waiting.count:
+        if self.waiting.count and not self.off:
             line += f"; cut at the Max policy size or not yet applied: {self.waiting}"
         for finding in self.left_out:
             line += f"; {finding.entry} left out: {finding.cause}"
@@ -100,7 +107,8 @@ def verdict(standings: Sequence[Standing]) -> str:
         return "partly blocked"
     if covered.get("allow") == "part":
         return "partly permitted by the allow list, otherwise not touched by this policy"
-    return "not touched by this policy"
+    off = next((standing.off for standing in standings if standing.off), "")
+    return f"not touched by this policy, which is {off}" if off else "not touched by this policy"
 
 
 def not_in_force(view: ListView) -> Entries:
@@ -148,6 +156,7 @@ def _standing(cidr: Cidr, wanted: CidrSet, view: ListView) -> Standing:
         published=_some(few),
         waiting=_some(guarded.kept.take(overlapping(guarded.kept, missing))),
         left_out=tuple(_first_findings(guarded.left_out, guarded.reasons.tolist(), guarded.causes)),
+        off=view.off,
     )
 
 

@@ -24,6 +24,8 @@ if TYPE_CHECKING:  # they bring numpy, which the reactor thread never needs for 
 GENERATIONS_KEPT = 48
 UPDATES_KEPT = 500
 _OF_A_DEVICE = ("lists", "generations", "updates", "devices", "largest", "names", "entries")
+PURGED = "the groups were taken off"
+"""The note of a generation that a purge left: it holds what could not be deleted."""
 _LEVEL = -1  # a tenth larger than by level 3, and unpacked in less than half the time: `why` unpacks all that are kept
 
 
@@ -147,6 +149,11 @@ class Generation:
     allow_serial: int | None = None
     block: bytes
     allow: bytes
+
+    @property
+    def purged(self) -> bool:
+        """Is it what a purge left, and so no policy that anybody wanted?"""
+        return self.note == PURGED
 
     def entries(self, device: str, kind: str) -> "Entries":
         """Its `block` or `allow` list, for a thread; raises `StoredDamaged`."""
@@ -407,12 +414,13 @@ class Policies:
                 (device, device, UPDATES_KEPT),
             )
 
-    def updates(self, device: str, limit: int = 20) -> list[Json]:
-        """The latest updates, newest first."""
+    def updates(self, device: str, limit: int = 20, without: Sequence[str] = ()) -> list[Json]:
+        """The latest updates, newest first; those that ended as one of *without* are left out."""
         with self._store.transaction() as cursor:
             rows = cursor.execute(
-                "SELECT outcome FROM updates WHERE device = ? ORDER BY id DESC LIMIT ?",
-                (device, limit),
+                "SELECT outcome FROM updates WHERE device = ? "
+                "AND result NOT IN (SELECT value FROM json_each(?)) ORDER BY id DESC LIMIT ?",
+                (device, json.dumps(list(without)), limit),
             ).fetchall()
         return [json.loads(row[0]) for row in rows]
 

@@ -3,7 +3,9 @@ What a run is about to put into force, beside what was in force: as it is kept i
 """
 
 from collections.abc import Sequence
+from datetime import datetime
 
+from tscm.plural import many
 from tscm.policy.cidr import CidrSet
 from tscm.policy.in_force import Force, ForceRules, judge_allow, judge_loss
 from tscm.policy.rank import Cut
@@ -13,6 +15,18 @@ from tscm.settings.node import NodeSettings
 from tscm.store.policies import Generation, StoredDamaged
 from tscm.update.job import UpdateJob
 from tscm.update.memory import DeviceMemory
+
+
+def not_in_force(one: Generation) -> str:
+    """What a generation that a purge left means, since when; for people."""
+    at = datetime.fromtimestamp(one.applied_at).astimezone().isoformat(" ", "seconds")
+    left = [
+        many(count, f"{kind} entry", f"{kind} entries")
+        for kind, count in (("block", one.block_entries), ("allow", one.allow_entries))
+        if count
+    ]
+    said = f"not in force since {at}: the groups were taken off"
+    return f"{said} but for {' and '.join(left)} in use" if left else said
 
 
 def shape_of(settings: DeviceSettings) -> tuple[str, str]:
@@ -59,7 +73,7 @@ def force_rules(settings: DeviceSettings, node: NodeSettings) -> ForceRules:
 
 def _force(job: UpdateJob, one: Generation | None) -> Force | None:
     """As the store has it; what lies damaged there is no measure, and told elsewhere."""
-    if one is None:
+    if one is None or one.purged:  # what a purge left is no measure of what anybody wants
         return None
     try:
         block, allow = (

@@ -13,9 +13,11 @@ from attrs import evolve
 from tscm.errors import TscmError
 from tscm.model import Json
 from tscm.policy.cidr import CidrSet, Entries
-from tscm.policy.why import ListView, left_out, meeting, not_in_force, verdict, why
+from tscm.policy.why import ListView, left_out, meeting, verdict, why
+from tscm.policy.why import not_in_force as missing
 from tscm.retrieve.feeds import hosts_of
 from tscm.store.policies import Generation
+from tscm.update.in_force import not_in_force
 from tscm.update.job import UpdateJob
 from tscm.update.names import KnownName, hosts, unknown
 from tscm.update.networks import known_networks
@@ -77,7 +79,7 @@ def dropped(job: UpdateJob, search: str | None = None) -> Json:
     """
     answer: Json = {}
     for view in _views(job):
-        entries = not_in_force(view)
+        entries = missing(view)
         try:
             found = entries if search is None else meeting(entries, search)
             guarded = left_out(view, search)
@@ -125,18 +127,21 @@ def _views(job: UpdateJob) -> Sequence[ListView]:
         guard_rules(settings, job.node, spared(settings, job.node, people, names)),
         warning_lists=known_networks(job.node.policy.networks).warning_lists,
     )
+    off = not_in_force(job.applied) if job.applied is not None and job.applied.purged else ""
     return (
         ListView(
             kind="block",
             published=block.readable(settings.name),
             rules=rules,
             in_force=_in_force(job, "block"),
+            off=off,
         ),
         ListView(
             kind="allow",
             published=allow.readable(settings.name),
             rules=rules.for_allow_list(),
             in_force=_in_force(job, "allow"),
+            off=off,
         ),
     )
 

@@ -59,6 +59,8 @@ class DeviceMemory:
     login_failures: int = 0
     broken: bool = False
     """The last run stopped at the fifth failure: scheduled runs try once, until one is good."""
+    paused: bool | None = None
+    """Were policy updates disabled in the settings when last looked at?  None: never looked at."""
     held: bool = False
     """Rolled back by hand: scheduled runs wait until someone resumes them."""
     undeletable: tuple[str, ...] = field(default=(), converter=_names)
@@ -102,7 +104,9 @@ class DeviceMemory:
         Without what other settings have made untrue: an operator's change is a decision.
         """
         if (before.device, before.rest_url) != (after.device, after.rest_url):
-            return type(self)(held=self.held, changes=self.changes)  # it may be another device
+            return type(self)(
+                held=self.held, paused=self.paused, changes=self.changes
+            )  # it may be another device
         kept = self
         if (before.username, before.password) != (after.username, after.password):
             kept = attrs.evolve(kept, login_failures=0)
@@ -165,6 +169,7 @@ _KINDS: dict[str, type | tuple[type, ...]] = {
     "undeletable": (list, tuple),
     "changes": dict,
     "upheavals": dict,
+    "paused": bool,
     "held": bool,
     "unsaved": bool,
     "unused": (list, tuple),

@@ -21,8 +21,14 @@ PLANNED = "planned"
 REFUSED = "refused"
 FAILED = "failed"
 STOPPED = "stopped"
+PURGED = "purged"
+HELD = "held"
+PAUSED = "paused"
+RESUMED = "resumed"
 
-GOOD = frozenset({CHANGED, UNCHANGED, PLANNED})
+ACTS = (HELD, PAUSED, RESUMED)
+"""Not updates: what became of the schedule.  They stand in the history beside them."""
+GOOD = frozenset({CHANGED, UNCHANGED, PLANNED, *ACTS})
 FINDINGS_KEPT = 200
 
 
@@ -98,6 +104,8 @@ class UpdateOutcome:
     """All that was found, accepted or not."""
     cause: str = ""
     """What the firewall said of itself, where that made its groups be read and repaired out of turn."""
+    act: str = ""
+    """What it was, where it was no ordinary update: `rollback to generation 3`."""
     paused: bool = False
     """Policy updates are disabled; this one ran because someone asked for it."""
     block: ListFigures | None = None

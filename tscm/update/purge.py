@@ -13,8 +13,12 @@ from attrs import frozen
 
 from tscm.asa.faults import AgentFailed, Replicating, SaveFailed, StepRefused
 from tscm.model import AsaDriver, DeleteGroup, Json, Progress, Report
-from tscm.policy.groups import KINDS, Present, parent_name
+from tscm.policy.cidr import CidrSet
+from tscm.policy.groups import KINDS, PLACEHOLDER, Present, parent_name
+from tscm.store.policies import PURGED as PURGED_NOTE
+from tscm.store.policies import Generation, pack
 from tscm.update.job import UpdateJob
+from tscm.update.outcome import PURGED, PlanFigures, UpdateOutcome
 from tscm.update.planning import find_owner
 
 LINES_SHOWN = 20
@@ -54,6 +58,8 @@ class PurgeOutcome:
     saved: bool
     not_saved: str = ""
     """Why what was done would be undone by a reload."""
+    left: Generation | None = attrs.field(default=None, repr=False)
+    """What is in force from now on, where that is less than before; for the store, not in the JSON."""
 
     @property
     def complete(self) -> bool:
@@ -62,7 +68,21 @@ class PurgeOutcome:
 
     def to_json(self) -> Json:
         """For `--json`."""
-        return {**attrs.asdict(self), "complete": self.complete}
+        told = attrs.asdict(self, filter=lambda one, _: one.name != "left")
+        return {**told, "complete": self.complete}
+
+    def outcome(self, started_at: float, finished_at: float) -> UpdateOutcome:
+        """As it stands among the updates."""
+        return UpdateOutcome(
+            device=self.device,
+            started_at=started_at,
+            finished_at=finished_at,
+            result=PURGED,
+            act=self.sentence(),
+            plan=PlanFigures(groups_deleted=self.deleted),
+            notes=tuple(f"{one} stays: {one.cause}" for one in self.obstacles[:LINES_SHOWN]),
+            saved=self.saved,
+        )
 
     def sentence(self) -> str:
         """One line for the operator."""
@@ -104,6 +124,7 @@ def purge_device(job: UpdateJob, report: Report) -> PurgeOutcome:
             )
             for name in obstacles
         }
+        gone = bool(deleted) or not (obstacles or job.applied is None)
         to_save = bool(deleted) and job.node.policy.save_config
         not_saved = _save(driver, report) if to_save else ""
         return PurgeOutcome(
@@ -112,9 +133,28 @@ def purge_device(job: UpdateJob, report: Report) -> PurgeOutcome:
             obstacles=tuple(_with_lines(driver, obstacles, children)),
             saved=to_save and not not_saved,
             not_saved=not_saved,
+            left=_left(job, present, deleted) if gone else None,
         )
     finally:
         driver.close()
+
+
+def _left(job: UpdateJob, present: Present, deleted: Sequence[str]) -> Generation:
+    """What is in force without the *deleted* groups."""
+    groups = {name: one for name, one in present.groups.items() if name not in deleted}
+    still = Present.of(present.prefix, groups)
+    block, allow = (
+        CidrSet.of_texts(one for one in still.in_force(kind) if one != PLACEHOLDER)
+        for kind in KINDS
+    )
+    return Generation(
+        applied_at=job.now(),
+        note=PURGED_NOTE,
+        block_entries=len(block),
+        allow_entries=len(allow),
+        block=pack(block.entries),
+        allow=pack(allow.entries),
+    )
 
 
 def _save(driver: AsaDriver, report: Report) -> str:

@@ -14,14 +14,16 @@ from tscm.errors import TscmError
 from tscm.model import Identity, Json
 from tscm.settings.device import DeviceSettings
 from tscm.settings.values import new_entry
+from tscm.store.policies import PURGED as PURGED_NOTE
 from tscm.store.policies import Generation, Policies
 from tscm.update.alert import Alert, said
 from tscm.update.job import UpdateJob
 from tscm.update.memory import DeviceMemory
-from tscm.update.outcome import UpdateOutcome
+from tscm.update.outcome import ACTS, HELD, PAUSED, RESUMED, UpdateOutcome
 
 if TYPE_CHECKING:  # it brings numpy along, which a manager needs at its first update
     from tscm.update.names import KnownName
+    from tscm.update.purge import PurgeOutcome
 
 LATEST_SHOWN = 10
 _DAYS_MOST = 90
@@ -32,12 +34,39 @@ def _day(at: float) -> int:
     return int(at // _DAY_SECONDS)
 
 
+def _in_force(newest: Json) -> Json:
+    """What a device holds by its newest generation: `{since, block, allow, purged}`."""
+    return {
+        "since": newest["applied_at"],
+        "block": newest["block_entries"],
+        "allow": newest["allow_entries"],
+        "purged": newest["note"] == PURGED_NOTE,
+    }
+
+
 def _left(present: DeviceMemory, outcome: UpdateOutcome) -> Mapping[str, float]:
     """What the firewall said that this update does not answer."""
     alert = Alert(pending=present.upheavals)
     if outcome.good:
         alert = alert.covered(outcome.started_at, outcome.finished_at)
     return alert.pending
+
+
+class GenerationPurged(TscmError):
+    """
+    A generation is what a purge left, and no policy to go back to.
+    """
+
+    def __init__(self, device: str, number: int) -> None:
+        self.device = device
+        self.number = number
+        super().__init__(device, number)
+
+    def __str__(self) -> str:
+        return (
+            f"generation {self.number} of {self.device} is what a purge left, and no policy to go back to; "
+            f"`tsadmin policy history {self.device}` shows the others"
+        )
 
 
 class GenerationUnknown(TscmError):
@@ -183,7 +212,12 @@ class UpdateRecords:
         if outcome.memory is not None:
             memory = DeviceMemory.from_json(outcome.memory).after_change(before, now)
             present = self.memory(name)  # what may be asked for, or heard, meanwhile
-            memory = evolve(memory, held=present.held, upheavals=_left(present, outcome))
+            memory = evolve(
+                memory,
+                held=present.held,
+                paused=present.paused,
+                upheavals=_left(present, outcome),
+            )
             self._policies.keep_memory(name, memory.to_json())
         self._policies.keep_update(
             name, outcome.started_at, outcome.finished_at, outcome.result, outcome.to_json()
@@ -213,6 +247,50 @@ class UpdateRecords:
             rows = [one.to_json() for one in outcome.names]
             self._policies.keep_names(outcome.device, rows)
 
+    def keep_purge(self, started_at: float, finished_at: float, done: "PurgeOutcome") -> None:
+        """
+        What a purge took off is in force no more, and its updates are held.
+        """
+        name = done.device
+        if done.left is not None:
+            self._policies.keep_generation(name, done.left)
+        self.change_memory(name, layout=None)
+        outcome = done.outcome(started_at, finished_at)
+        self._policies.keep_update(name, started_at, finished_at, outcome.result, outcome.to_json())
+        self.hold(name, finished_at, "after a purge")
+
+    def keep_failed_purge(self, failed: UpdateOutcome) -> None:
+        """A purge that broke off: what it had taken off by then the next update finds."""
+        self.change_memory(failed.device, layout=None)
+        self._policies.keep_update(
+            failed.device, failed.started_at, failed.finished_at, failed.result, failed.to_json()
+        )
+
+    def hold(self, name: str, at: float, why: str) -> None:
+        """No scheduled updates until `release`."""
+        if not self.memory(name).held:
+            self.change_memory(name, held=True)
+            self._keep_act(name, HELD, at, why)
+
+    def release(self, name: str, at: float, why: str, **changes: Any) -> None:
+        """Scheduled updates again; *changes* of its memory with it."""
+        held = self.memory(name).held
+        self.change_memory(name, held=False, **changes)
+        if held:
+            self._keep_act(name, RESUMED, at, why)
+
+    def note_pause(self, name: str, at: float, *, paused: bool) -> None:
+        """Whether policy updates are disabled in the settings, once that is another than it was."""
+        memory = self.memory(name)
+        if memory.paused is not paused:
+            self.change_memory(name, paused=paused)
+            if memory.paused is not None:
+                self._keep_act(name, PAUSED if paused else RESUMED, at, "by the settings")
+
+    def _keep_act(self, name: str, result: str, at: float, why: str) -> None:
+        act = UpdateOutcome(device=name, started_at=at, finished_at=at, result=result, act=why)
+        self._policies.keep_update(name, at, at, result, act.to_json())
+
     def keep_seen(self, job: UpdateJob, outcome: UpdateOutcome) -> None:
         """
         All that is kept of a plan: names, and each password tried in vain, for it counts towards the lock-out.
@@ -238,13 +316,14 @@ class UpdateRecords:
 
     def figures(self, name: str) -> Json:
         """What is shown of it; without the store the `fault`, for lines are collected all the same."""
-        memory, generations, fault = DeviceMemory(), 0, None
+        memory, fault = DeviceMemory(), None
+        generations: list[Json] = []
         names: list[Json] = []
         latest: list[Json] = []
         try:
             memory = self.memory(name)
-            latest = self._policies.updates(name, limit=LATEST_SHOWN)
-            generations = len(self._policies.generations(name))
+            latest = self._policies.updates(name, limit=LATEST_SHOWN, without=ACTS)
+            generations = self._policies.generations(name)
             names = [one for one in self._policies.names(name) if one["failing_since"] is not None]
         except TscmError as error:
             fault = str(error)
@@ -263,7 +342,8 @@ class UpdateRecords:
             "upheavals": said(memory.upheavals),
             "upheavals_since": min(memory.upheavals.values(), default=None),
             "certificate": memory.driver.get("certificate"),
-            "generations": generations,
+            "generations": len(generations),
+            "in_force": _in_force(generations[0]) if generations else None,
             "unknown_names": names,
             "unused_groups": list(memory.unused),
         }

@@ -46,7 +46,7 @@ from tscm.policy.guard import stale
 from tscm.risks import Risk, RiskFound
 from tscm.store.policies import StoredDamaged
 from tscm.update import outcome as results
-from tscm.update.in_force import chosen_anew, shape_of
+from tscm.update.in_force import chosen_anew, not_in_force, shape_of
 from tscm.update.job import UpdateJob
 from tscm.update.memory import DeviceMemory, edit_notes, layout_digest
 from tscm.update.names import KnownName
@@ -144,6 +144,7 @@ class UpdateRun:
             started_at=self.job.now(),
             forced=bool(self.job.consent.words) or self.job.survey,
             cause=self.job.repair,
+            act=f"rollback to generation {self.job.rollback.number}" if self.job.rollback else "",
             paused=not self.job.settings.policy_updates,
         )
 
@@ -291,6 +292,8 @@ class UpdateRun:
         """Note a reload, another version, and what someone else did to our groups, be it *right* or not."""
         if self._wrote:
             return
+        if self.job.applied is not None and self.job.applied.purged:
+            self._notes[f"before it, {not_in_force(self.job.applied)}"] = None
         self._notes.update(dict.fromkeys(self._memory.reload_notes(who)))
         applied = self._applied
         if applied is None or self._memory.layout in {None, layout_digest(groups)}:

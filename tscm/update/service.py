@@ -27,14 +27,13 @@ from tscm.settings.device import DeviceSettings
 from tscm.settings.node import NodeSettings
 from tscm.store.policies import Generation
 from tscm.threads import Threads
-from tscm.update.alert import said
+from tscm.update.checks import Checks
 from tscm.update.job import UpdateJob
-from tscm.update.lookout import Lookout, Seen
 from tscm.update.lookups import LookUps
-from tscm.update.memory import no_push
+from tscm.update.memory import DeviceMemory
 from tscm.update.outcome import FAILED, UNCHANGED, UpdateOutcome
-from tscm.update.records import UpdateRecords
-from tscm.update.turns import CHECK, EXAMINATION, MANAGER, Asker, Turns, Updated, witness
+from tscm.update.records import GenerationPurged, UpdateRecords
+from tscm.update.turns import EXAMINATION, MANAGER, Asker, Turns, Updated, witness
 from tscm.update.ways import Ways
 
 if TYPE_CHECKING:
@@ -61,13 +60,20 @@ class UpdateService(Service):
     _devices: dict[str, Updated] = field(factory=dict, init=False)
     _turns: Turns = field(init=False)
     _look_up: LookUps = field(init=False)
-    _lookout: Lookout = field(init=False)
+    _checks: Checks = field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        self._lookout = Lookout(self._clock, self._check_now)
         self._look_up = LookUps(self._ways.resolve)
         parallel = self._node.policy.parallel_updates
         self._turns = Turns(self._clock, self._threads, parallel, self._records.serials)
+        self._checks = Checks(
+            self._clock,
+            self._records,
+            self._turns,
+            self._devices,
+            self._repair,
+            self._scheduled_told,
+        )
 
     def startService(self) -> None:
         """
@@ -80,8 +86,9 @@ class UpdateService(Service):
         self._turns.stopping = False
         for name, one in self._devices.items():
             self._recognise(one.settings)
+            self._note_pause(one)
             self._start_timer(one)
-            self._hear_again(name)
+            self._checks.hear_again(name)
 
     def stopService(self) -> Deferred[Any]:
         """
@@ -89,7 +96,7 @@ class UpdateService(Service):
         """
         super().stopService()
         self._turns.stopping = True
-        self._lookout.stop()
+        self._checks.lookout.stop()
         for one in self._devices.values():
             self._stop_timer(one)
             one.hurry()
@@ -106,7 +113,7 @@ class UpdateService(Service):
             present = self._devices[settings.name] = Updated(settings)
             self._recognise(settings)
             if self.running:
-                self._hear_again(settings.name)
+                self._checks.hear_again(settings.name)
         else:
             self._stop_timer(present)
             self._recognise(settings)
@@ -115,6 +122,7 @@ class UpdateService(Service):
             with suppress(TscmError):
                 self._records.settings_changed(before, settings)
         if self.running:
+            self._note_pause(present)
             self._start_timer(present)
 
     def _recognise(self, settings: DeviceSettings) -> None:
@@ -128,10 +136,15 @@ class UpdateService(Service):
         with suppress(TscmError):
             self._records.note_serial(name, who)
 
+    def _note_pause(self, one: Updated) -> None:
+        name, at = one.settings.name, wall_seconds(self._clock)
+        with suppress(TscmError):
+            self._records.note_pause(name, at, paused=not one.settings.policy_updates)
+
     def forget_device(self, name: str) -> None:
         """Forget a device and all that is kept of it; a run under way stops at the next step."""
         one = self._devices.pop(name, None)
-        self._lookout.forget(name)
+        self._checks.lookout.forget(name)
         if one is not None:
             one.gone = True
             self._stop_timer(one)
@@ -168,54 +181,12 @@ class UpdateService(Service):
         """
         if name not in self._devices or not self.running:
             return
-        pending = self._lookout.hear(name, messages)
-        if not pending:
-            return
-        told = f"{name}: the firewall says that {said(pending)}"
-        self._log.info("{told}; its groups are checked", told=told)
-        with suppress(TscmError):
-            self._records.change_memory(name, upheavals=pending)
+        self._checks.hear(name, messages)
 
-    def _hear_again(self, name: str) -> None:
-        """What was heard before a stop, and not answered."""
-        with suppress(TscmError):
-            known = self._records.memory(name).upheavals
-            if known:
-                self._lookout.hear(name, known)
-
-    def _check_now(self, name: str, cause: str) -> Deferred[Seen]:
-        """Read the groups of a device again and repair them: as an update, but without the lists."""
-        one = self._devices[name]
-        return self._turns.take(one, lambda: self._checked(one, cause), CHECK)
-
-    async def _checked(self, one: Updated, cause: str) -> Seen:
-        name = one.settings.name
-        if self._turns.over(one) or not self._lookout.pending(name):
-            return Seen.LEFT
-        memory = self._records.memory(name)
-        reason = no_push(one.settings, memory)
-        if reason:
-            self._log.warn(
-                "{device}: the firewall says that {cause}, so part of its groups may be gone; they "
-                "are not checked, for {reason}; `tsadmin plan {device}` shows what is missing",
-                device=name,
-                cause=cause,
-                reason=reason,
-            )
-            return Seen.LEFT
+    async def _repair(self, one: Updated, cause: str, memory: DeviceMemory) -> UpdateOutcome:
+        """What was in force put back, without the lists: *cause* is what the firewall said."""
         job = evolve(self._job(one), repair=cause, patient=not memory.broken)
-        outcome = await self._run(one, job, lambda _: None)
-        if outcome.unreached:
-            return Seen.UNREACHED
-        self._log.info(
-            "{device} was checked, because the firewall says that {cause}: {sentence}",
-            device=name,
-            cause=cause,
-            sentence=outcome.sentence(),
-        )
-        if outcome.result != UNCHANGED:
-            self._scheduled_told(outcome)
-        return Seen.REACHED
+        return await self._run(one, job, lambda _: None)
 
     # -- what may be asked -----------------------------------------------------
 
@@ -244,7 +215,7 @@ class UpdateService(Service):
         self._turns.hurry(one)
 
         def shape(job: UpdateJob) -> UpdateJob:
-            self._records.change_memory(name, held=False)
+            self._records.release(name, wall_seconds(self._clock), "by an update")
             return evolve(job, consent=consent, plan=plan)
 
         return self._ask(one, report, shape, asker)
@@ -280,9 +251,11 @@ class UpdateService(Service):
         one = self._device(name)
         goal = self._records.generation(name, number)
         goal.check(name)  # before updates are held for it
+        if goal.purged:
+            raise GenerationPurged(name, number)
 
         def shape(job: UpdateJob) -> UpdateJob:
-            self._records.change_memory(name, held=True)
+            self._records.hold(name, wall_seconds(self._clock), "after a rollback")
             return evolve(job, rollback=goal)
 
         return self._ask(one, report, shape, asker)
@@ -306,14 +279,25 @@ class UpdateService(Service):
 
         async def purge() -> "PurgeOutcome":
             job = evolve(self._job(one), consent=consent)
+            started_at = job.now()
             try:
                 done = await self._turns.in_thread(one, purge_device, job, report)
-            except LoginRefused:
+            except TscmError as error:
                 if not one.gone:
-                    self._note_refused_login(name)
+                    if isinstance(error, LoginRefused):
+                        self._note_refused_login(name)
+                    self._records.keep_failed_purge(
+                        UpdateOutcome(
+                            device=name,
+                            started_at=started_at,
+                            finished_at=job.now(),
+                            error=str(error),
+                            act="purge",
+                        )
+                    )
                 raise
             if not one.gone:
-                self._records.change_memory(name, held=True, layout=None)
+                self._records.keep_purge(started_at, job.now(), done)
             return done
 
         return self._turns.take(one, purge, asker)
@@ -374,7 +358,8 @@ class UpdateService(Service):
     def resume(self, name: str) -> None:
         """Let scheduled updates run again after a rollback, a fifth failure or wrong passwords."""
         self._device(name)
-        self._records.change_memory(name, held=False, broken=False, login_failures=0)
+        at = wall_seconds(self._clock)
+        self._records.release(name, at, "by an operator", broken=False, login_failures=0)
 
     def history(self, name: str) -> Json:
         """Generations that are kept, and how the latest updates went."""
@@ -475,7 +460,7 @@ class UpdateService(Service):
             self._records.keep_seen(job, outcome)
             return outcome
         if outcome.good:
-            self._lookout.checked(one.settings.name, outcome.started_at, outcome.finished_at)
+            self._checks.lookout.checked(one.settings.name, outcome.started_at, outcome.finished_at)
         return self._records.keep(job.settings, one.settings, outcome)
 
     def _job(self, one: Updated) -> UpdateJob:

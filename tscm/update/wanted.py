@@ -66,8 +66,8 @@ class Wanted:
     note: str = ""
 
     def is_kept_as(self, one: Generation | None) -> bool:
-        """Does *one* hold just this?  What lies damaged holds nothing."""
-        if one is None:
+        """Does *one* hold just this?  What lies damaged holds nothing, nor does what a purge left."""
+        if one is None or one.purged:
             return False
         pairs = (self.block, one.block), (self.allow, one.allow)
         try:
@@ -105,7 +105,7 @@ def wanted(
     if job.rollback is not None:
         note = f"rolled back to generation {job.rollback.number}"
         return _of_generation(job.rollback, job.settings, note)
-    if job.repair and job.applied is not None:
+    if job.repair and job.applied is not None and not job.applied.purged:
         with suppress(StoredDamaged):  # then the lists are fetched
             return _of_generation(job.applied, job.settings)
     settings = job.settings
@@ -255,7 +255,7 @@ def _held_back(job: UpdateJob, block: CidrSet, people: Sequence[Host]) -> CidrSe
     Raises `PolicyRefused` where nothing is in force.
     """
     try:
-        if job.applied is not None:
+        if job.applied is not None and not job.applied.purged:
             held = CidrSet.of(job.applied.entries(job.settings.name, "block"))
             return block.intersection(held)
     except StoredDamaged:

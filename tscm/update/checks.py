@@ -1,0 +1,91 @@
+"""
+What a check out of turn does: nothing where nothing may be pushed, else what was in force put back.
+"""
+
+from collections.abc import Callable, Coroutine, Mapping
+from contextlib import suppress
+from typing import Any, ClassVar
+
+from attrs import define, field
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+
+from tscm.errors import TscmError
+from tscm.update.alert import said
+from tscm.update.lookout import Lookout, Seen
+from tscm.update.memory import DeviceMemory, no_push
+from tscm.update.outcome import UNCHANGED, UpdateOutcome
+from tscm.update.records import UpdateRecords
+from tscm.update.turns import CHECK, Turns, Updated
+
+
+@define(eq=False)
+class Checks:
+    """
+    Hears what firewalls say of themselves, and has their groups read and repaired.
+
+    *repair* is one update that fetches no list; *told* takes each outcome that changed something or failed.
+    """
+
+    _log: ClassVar[Logger] = Logger()
+
+    _clock: IReactorTime
+    _records: UpdateRecords
+    _turns: Turns
+    _devices: Mapping[str, Updated]
+    _repair: Callable[[Updated, str, DeviceMemory], Coroutine[Any, Any, UpdateOutcome]]
+    _told: Callable[[UpdateOutcome], None]
+    lookout: Lookout = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.lookout = Lookout(self._clock, self._begin)
+
+    def hear(self, name: str, messages: Mapping[str, float]) -> None:
+        """A firewall said that it reloaded, failed over or lost its agent; kept until it was checked."""
+        pending = self.lookout.hear(name, messages)
+        if not pending:
+            return
+        told = f"{name}: the firewall says that {said(pending)}"
+        self._log.info("{told}; its groups are checked", told=told)
+        with suppress(TscmError):
+            self._records.change_memory(name, upheavals=pending)
+
+    def hear_again(self, name: str) -> None:
+        """What was heard before a stop, and not answered."""
+        with suppress(TscmError):
+            known = self._records.memory(name).upheavals
+            if known:
+                self.lookout.hear(name, known)
+
+    def _begin(self, name: str, cause: str) -> Deferred[Seen]:
+        one = self._devices[name]
+        return self._turns.take(one, lambda: self._check(one, cause), CHECK)
+
+    async def _check(self, one: Updated, cause: str) -> Seen:
+        name = one.settings.name
+        if self._turns.over(one) or not self.lookout.pending(name):
+            return Seen.LEFT
+        memory = self._records.memory(name)
+        reason = no_push(one.settings, memory)
+        if reason:
+            self._log.warn(
+                "{device}: the firewall says that {cause}, so part of its groups may be gone; they "
+                "are not checked, for {reason}; `tsadmin plan {device}` shows what is missing",
+                device=name,
+                cause=cause,
+                reason=reason,
+            )
+            return Seen.LEFT
+        outcome = await self._repair(one, cause, memory)
+        if outcome.unreached:
+            return Seen.UNREACHED
+        self._log.info(
+            "{device} was checked, because the firewall says that {cause}: {sentence}",
+            device=name,
+            cause=cause,
+            sentence=outcome.sentence(),
+        )
+        if outcome.result != UNCHANGED:
+            self._told(outcome)
+        return Seen.REACHED
