@@ -26,6 +26,7 @@ from tscm.model import AsaDriver, Identity, Json, Progress, Report
 from tscm.secrets import MASK, Secret
 from tscm.settings import values
 from tscm.settings.device import DEFAULT_MAX_POLICY_SIZE, SECRETS, DeviceSettings, disagreements
+from tscm.settings.feed import feed_named
 from tscm.settings.files import (
     device_names,
     key_for_sealing,
@@ -269,7 +270,8 @@ def check_device(
     for kind, name in (("block", settings.block_list), ("allow", settings.allow_list)):
         report(Progress(phase="fetch", text=f"{kind} list {name}"))
         counts.append(reach.count_entries(layout, settings, node, name))
-        if kind == "block" and not counts[0]:
+        feed = feed_named(node.policy.feeds, name)
+        if kind == "block" and not counts[0] and not (feed and feed.may_be_empty):
             raise ListUnavailable(
                 name,
                 "the list is empty, and a block list must not be",

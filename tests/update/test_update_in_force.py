@@ -4,12 +4,16 @@ What goes into force is judged, and not only what was fetched.
 
 import pytest
 import pytest_twisted
+from attrs import evolve
 
 from tests.asa.asa_device import in_thread
 from tests.update.update_world import ALLOW, BLOCK, World, addresses
 from tscm.policy.cidr import CidrSet
 from tscm.policy.in_force import Force, ForceRules, judge_allow, judge_loss
+from tscm.policy.lists import PolicyList
+from tscm.retrieve.sources import ListSource
 from tscm.risks import Consent, Risk
+from tscm.settings.feed import Feed
 from tscm.settings.node import NodeSettings, PolicySettings
 from tscm.simulator.service import SimulatedAsa
 from tscm.update import outcome as results
@@ -154,3 +158,55 @@ def test_a_small_allow_list_may_grow_faster_than_a_large_one(
     before, after = force([], addresses(held)), force([], addresses(wanted))
     assert len(list(judge_allow(before, after, RULES))) == refused
     assert not list(judge_allow(None, after, RULES)), "the first one has no measure"
+
+
+@pytest_twisted.ensureDeferred
+async def test_what_a_feed_says_of_its_size_is_judged_by(asa: SimulatedAsa) -> None:
+    def node(**bounds: int | bool) -> NodeSettings:
+        feed = Feed(name=BLOCK, url="file:///nowhere", **bounds)  # type: ignore[arg-type]
+        return NodeSettings(policy=PolicySettings(allow_special=True, feeds=(feed,)))
+
+    world = World(asa, node=node())
+    world.publish(block=addresses(100), allow=addresses(1, 5000))
+    assert (await in_thread(world.run)).good
+    for bounds, count, word in (
+        ({"min_entries": 90}, 80, "accept_shrink"),
+        ({"max_shrink_percent": 10}, 80, "accept_shrink"),
+        ({"max_entries": 110}, 120, "accept_growth"),
+        ({"max_growth_percent": 10}, 120, "accept_growth"),
+        ({}, 0, "accept_shrink"),
+    ):
+        world.node = node(**bounds)
+        world.publish(block=addresses(count))
+        refused = await in_thread(world.run)
+        assert (refused.result, words(refused)) == (results.REFUSED, {word}), bounds
+    world.node = node(max_shrink_percent=90)
+    world.publish(block=addresses(20))
+    assert (await in_thread(world.run)).good
+    world.node = node(may_be_empty=True)
+    world.publish(block=[])
+    assert (await in_thread(world.run)).good
+    world.publish(block=addresses(20))
+    assert (await in_thread(world.run)).good
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_list_that_could_hardly_be_read_is_refused(asa: SimulatedAsa) -> None:
+    world = World(asa, node=OPEN)
+    world.publish(block=addresses(100), allow=addresses(1, 5000))
+    assert (await in_thread(world.run)).good
+    fetch = world.fetch
+    unreadable = 100
+
+    def half(source: ListSource, known: PolicyList | None, now: float, /) -> PolicyList | None:
+        found = fetch(source, known, now)
+        return found and evolve(found, refused_count=unreadable if source.name == BLOCK else 0)
+
+    world.publish(block=addresses(101))
+    refused = await in_thread(world.run, fetch=half)
+    assert (refused.result, words(refused)) == (results.REFUSED, {"accept_shrink"})
+    assert "100 of 201 entries of block.example could not be read, more than 5%" in str(
+        refused.error
+    )
+    unreadable = 5
+    assert (await in_thread(world.run, fetch=half)).good

@@ -23,6 +23,8 @@ from tscm.policy.special import SPECIAL
 from tscm.risks import Risk, RiskFound
 
 _SERIALS = 1 << 32
+_FEW = 5
+"""So many entries may be unreadable whatever share that is."""
 
 
 def _canonical(text: str) -> Cidr:
@@ -55,7 +57,8 @@ class GuardRules:
     """
     What the operator wants to be kept from.
 
-    *may_be_empty* is for allow lists.  Shares are of the last good list: a list that lost more than
+    *may_be_empty* is for allow lists; *empty_is_right* also accepts an empty list where there was
+    one.  Of what a list holds at least *readable_share* has to be networks.  Shares are of the last good list: a list that lost more than
     *shrink_share* of its entries, or grew by more than *growth_share*, is refused as a whole.
     """
 
@@ -64,6 +67,9 @@ class GuardRules:
     widest_v6: int = 19
     allow_special: bool = False
     may_be_empty: bool = False
+    empty_is_right: bool = False
+    readable_share: float = 0.0
+    min_entries: int | None = None
     shrink_share: float = 0.5
     growth_share: float | None = None
     max_entries: int | None = None
@@ -195,8 +201,23 @@ def compare(
             Risk.GROWTH,
             f"{new.name} has {len(new.entries):,} entries, over the limit of {rules.max_entries:,}",
         )
+    if rules.min_entries is not None and len(new.entries) < rules.min_entries:
+        add(
+            Risk.SHRINK,
+            f"{new.name} has {len(new.entries):,} entries, under its least number of "
+            f"{rules.min_entries:,}",
+        )
+    unreadable, all_of_it = new.refused_count, len(new.entries) + new.refused_count
+    if unreadable > _FEW and len(new.entries) < rules.readable_share * all_of_it:
+        add(
+            Risk.SHRINK,
+            f"{unreadable:,} of {all_of_it:,} entries of {new.name} could not be read, more than "
+            f"{1 - rules.readable_share:.0%}",
+        )
     measure = previous if previous is not None and previous.name == new.name else None
-    if not len(new.entries):
+    if not len(new.entries) and rules.empty_is_right:
+        pass
+    elif not len(new.entries):
         if measure is not None and len(measure.entries):
             add(Risk.SHRINK, f"{new.name} is empty and had {len(measure.entries):,} entries")
         elif measure is None and not rules.may_be_empty:

@@ -21,7 +21,7 @@ from tscm.retrieve.server import Behind, ServerFault, ask_server
 from tscm.retrieve.stream import Limits
 from tscm.retrieve.tsig import TsigKey
 from tscm.settings.device import DeviceSettings
-from tscm.settings.feed import Feed
+from tscm.settings.feed import Feed, feed_named
 from tscm.settings.feed_intervals import least_interval
 from tscm.settings.node import NodeSettings
 from tscm.settings.values import HostPort
@@ -58,7 +58,7 @@ def list_source(device: DeviceSettings, node: NodeSettings, name: str) -> ListSo
         whole=silence * _WHOLE,
         max_entries=node.policy.max_list_entries,
     )
-    feed = next((_feed_source(one, limits) for one in node.policy.feeds if one.name == name), None)
+    feed = feed_named(node.policy.feeds, name)
     tsig = None
     if device.tsig_name and device.tsig_key:
         tsig = TsigKey(device.tsig_name, device.tsig_key)
@@ -67,7 +67,7 @@ def list_source(device: DeviceSettings, node: NodeSettings, name: str) -> ListSo
         servers=node.policy.servers,
         port=device.dns_port,
         tsig=tsig,
-        feed=feed,
+        feed=None if feed is None else _feed_source(feed, limits),
         limits=limits,
     )
 

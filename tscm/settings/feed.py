@@ -2,6 +2,7 @@
 Lists that come from files or over HTTPS instead of the policy servers.
 """
 
+from collections.abc import Iterable
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -19,7 +20,8 @@ _WITH_ROWS = ("csv", "drop-json")
 _ALLOWED = (
     "tables of name, url (https://… or file:///…), and where needed "
     f"format ({', '.join(FORMATS)}), pick, delimiter, "
-    f"value ({', '.join(VALUES)}), padded, where, ca_file, least_interval"
+    f"value ({', '.join(VALUES)}), padded, where, may_be_empty, min_entries, "
+    "max_entries, max_shrink_percent, max_growth_percent, min_readable_percent, ca_file, least_interval"
 )
 
 
@@ -85,6 +87,22 @@ class Feed:
     value: str = setting(values.choice(*VALUES), "network", doc="How a network is written there")
     padded: bool = setting(values.yes_no, False, doc="Octets with leading zeros are decimal")
     where: str = setting(row_filter, "", doc="Rows that are wanted, of a CSV or DROP")
+    may_be_empty: bool = setting(values.yes_no, False, doc="Empty or smaller, it is taken as it is")
+    min_entries: int | None = setting(
+        values.optional(values.whole(0, 10_000_000)), None, doc="Fewer need --accept_shrink"
+    )
+    max_entries: int | None = setting(
+        values.optional(values.whole(1, 10_000_000)), None, doc="More need --accept_growth"
+    )
+    max_shrink_percent: int | None = setting(
+        values.optional(values.whole(0, 100)), None, doc="Instead of that of [policy]"
+    )
+    max_growth_percent: int | None = setting(
+        values.optional(values.whole(1, 1_000_000)), None, doc="Instead of that of [policy]"
+    )
+    min_readable_percent: int | None = setting(
+        values.optional(values.whole(0, 100)), None, doc="Instead of that of [policy]"
+    )
     ca_file: str | None = setting(
         values.optional(values.path), None, doc="CA of the server where it is no public one"
     )
@@ -95,9 +113,21 @@ class Feed:
         doc="Seconds between two questions for it, whoever asks",
     )
 
+    @property
+    def shrink_percent(self) -> int | None:
+        """How much it may shrink: what may be empty may also be nearly empty."""
+        if self.max_shrink_percent is None and self.may_be_empty:
+            return 100
+        return self.max_shrink_percent
+
     def as_table(self) -> dict[str, str | int | bool]:
         """As the settings file holds it."""
         return asdict(self, filter=lambda _, value: value is not None)
+
+
+def feed_named(feeds: Iterable[Feed], name: str) -> Feed | None:
+    """The feed of that name, where there is one."""
+    return next((one for one in feeds if one.name == name), None)
 
 
 def feeds(value: Any) -> tuple[Feed, ...]:

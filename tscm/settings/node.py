@@ -190,6 +190,11 @@ class PolicySettings:
         50,
         doc="A list, or block entries in force, that shrank by more need --accept_shrink.",
     )
+    min_readable_percent: int = setting(
+        values.whole(0, 100),
+        95,
+        doc="A list of which less could be read, and more than 5 entries not, needs --accept_shrink.",
+    )
     shrink_days: int = setting(
         values.whole(1, 90),
         7,

@@ -11,6 +11,7 @@ from tscm.policy.in_force import Force, ForceRules, judge_allow, judge_loss
 from tscm.policy.rank import Cut
 from tscm.risks import RiskFound
 from tscm.settings.device import DeviceSettings
+from tscm.settings.feed import feed_named
 from tscm.settings.node import NodeSettings
 from tscm.store.policies import Generation, StoredDamaged
 from tscm.update.job import UpdateJob
@@ -63,8 +64,10 @@ def risks_of(job: UpdateJob, fitting: Cut) -> Sequence[RiskFound]:
 def force_rules(settings: DeviceSettings, node: NodeSettings) -> ForceRules:
     """From the settings."""
     growth = node.policy.max_allow_growth_percent
+    feed = feed_named(node.policy.feeds, settings.block_list)
+    shrink = None if feed is None else feed.shrink_percent
     return ForceRules(
-        shrink_share=node.policy.max_shrink_percent / 100,
+        shrink_share=(node.policy.max_shrink_percent if shrink is None else shrink) / 100,
         allow_growth_share=None if growth is None else growth / 100,
         allow_share=node.policy.max_allow_percent / 100,
         maximum=settings.max_policy_size,

@@ -4,6 +4,7 @@ From the policy service to what a device shall hold: fetch, guard, merge, cut.
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from typing import TypeVar
 
 from attrs import evolve, frozen
 
@@ -18,6 +19,7 @@ from tscm.retrieve.feeds import hosts_of
 from tscm.retrieve.sources import list_source
 from tscm.risks import RiskFound
 from tscm.settings.device import DeviceSettings
+from tscm.settings.feed import feed_named
 from tscm.settings.node import NodeSettings
 from tscm.store.policies import Generation, StoredDamaged, StoredList, pack, stored, unpacked
 from tscm.update.hitting import SeenHitting
@@ -27,6 +29,8 @@ from tscm.update.names import Host, KnownName, age_words, hosts, protected, unkn
 from tscm.update.networks import known_networks
 from tscm.update.outcome import FINDINGS_KEPT, ListFigures
 from tscm.update.ways import own_address_towards
+
+Share = TypeVar("Share", float, float | None)
 
 
 class RetrievalFailed(TscmError):
@@ -126,7 +130,7 @@ def wanted(
     risks: list[RiskFound] = []
     judged: list[Guarded] = []
     for (one, previous), its_rules in zip(fetched, (rules, rules.for_allow_list()), strict=True):
-        risks += compare(previous, one, its_rules)
+        risks += compare(previous, one, rules_of(job.node, one.name, its_rules))
         judged.append(inspect(one, its_rules))
     block, allow = (CidrSet.of(one.kept) for one in judged)
     merged = len(block)
@@ -198,9 +202,31 @@ def guard_rules(
         widest_v6=policy.widest_ipv6,
         allow_special=policy.allow_special or settings.allow_special,
         shrink_share=policy.max_shrink_percent / 100,
+        readable_share=policy.min_readable_percent / 100,
         growth_share=None if growth is None else growth / 100,
         max_entries=policy.max_list_entries,
     )
+
+
+def rules_of(node: NodeSettings, name: str, rules: GuardRules) -> GuardRules:
+    """*rules* with what a feed says of its own size instead."""
+    feed = feed_named(node.policy.feeds, name)
+    if feed is None:
+        return rules
+    return evolve(
+        rules,
+        empty_is_right=feed.may_be_empty,
+        may_be_empty=rules.may_be_empty or feed.may_be_empty,
+        shrink_share=_share(feed.shrink_percent, rules.shrink_share),
+        growth_share=_share(feed.max_growth_percent, rules.growth_share),
+        readable_share=_share(feed.min_readable_percent, rules.readable_share),
+        min_entries=feed.min_entries,
+        max_entries=rules.max_entries if feed.max_entries is None else feed.max_entries,
+    )
+
+
+def _share(percent: int | None, otherwise: Share) -> Share:
+    return otherwise if percent is None else percent / 100
 
 
 def spared(
