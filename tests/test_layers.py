@@ -12,6 +12,7 @@ RANK = {
     "errors": 0,
     "model": 0,
     "plural": 0,
+    "nearest": 0,
     "printable": 0,
     "risks": 0,
     "syslog": 1,

@@ -2,6 +2,7 @@
 The book over starts: adding up, unclean stops, damage, and the alarm.
 """
 
+import errno
 import sys
 import time
 from collections.abc import Callable
@@ -305,6 +306,35 @@ def test_a_damaged_book_begins_anew_and_says_so(tmp_path: Path) -> None:
     assert world.totals["received"] == 0
     assert world.totals["began_at"] == world.clock.seconds()
     world.kill()
+
+
+def test_a_book_that_cannot_be_read_for_a_moment_is_not_begun_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = World(tmp_path)
+    world.come(100)
+    world.stop()
+    kept = world.path.read_bytes()
+
+    def no_descriptor(_path: Path) -> Book:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("tscm.bookkeeping.read_book", no_descriptor)
+        world.start()
+        world.come(7)
+        world.clock.advance(NOTE_SECONDS)
+        assert world.path.read_bytes() == kept
+        assert "Too many open files" in world.keeper.figures()["fault"]
+    world.clock.advance(NOTE_SECONDS)
+    assert world.keeper.figures()["fault"] == ""
+    assert world.keeper.book().gaps_total == 0
+    assert world.totals["received"] == 107
+    world.stop()
+    again = read_book(world.path)
+    assert again is not None
+    assert again.clean
+    assert (again.starts, again.listeners["udp"].received) == (2, 107)
 
 
 def test_a_difference_is_an_alarm_until_it_is_gone(tmp_path: Path) -> None:

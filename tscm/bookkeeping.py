@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import ClassVar
 
-from attrs import define, evolve, field
+from attrs import define, evolve, field, frozen
 from twisted.application.service import MultiService
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.interfaces import IReactorTime
@@ -17,12 +17,25 @@ from tscm.clock import wall_seconds
 from tscm.ledger import differences_of
 from tscm.ledger_book import Book, read_book, write_book
 from tscm.model import Json
+from tscm.safe_files import UnfitFile
 from tscm.schedule import PeriodicService
 from tscm.threads import Threads
 
 NOTE_SECONDS = 10.0
 CHECK_SECONDS = 60.0
 _STRANGERS_MOST = 4096
+
+
+@frozen(kw_only=True)
+class Start:
+    """
+    What was there when the keeper began, for a book that can be read only later.
+    """
+
+    at: float
+    logs: Mapping[str, int]
+    lost: Mapping[str, int]
+    kernel: Mapping[str, int]
 
 
 @define(eq=False)
@@ -51,6 +64,9 @@ class Bookkeeper(MultiService):
     """What did not balance at the last check; empty where all did."""
     unbalanced_since: float | None = field(default=None, init=False)
     _book: Book = field(init=False)
+    _start: "Start" = field(init=False)
+    _unread: str = field(default="", init=False)
+    """Why the book on disk could not be read yet; it is not written over meanwhile."""
     _noted: Book | None = field(default=None, init=False)
     _strangers_seen: dict[str, int] = field(factory=dict, init=False)
     """Lines by unknown sender in this process, also of those that are known or forgotten by now."""
@@ -73,22 +89,54 @@ class Bookkeeper(MultiService):
     def startService(self) -> None:
         """Read the book, hold it against the logs, and go on."""
         now = wall_seconds(self._clock)
+        self._start = Start(
+            at=now, logs=self._logs(), lost=self._lost(), kernel=_kernel(self._intake())
+        )
         try:
-            book = read_book(self._path) or Book.new(now)
-        except (OSError, ValueError) as error:
+            self._open(read_book(self._path) or Book.new(now))
+        except (UnfitFile, ValueError) as error:
             self._log.error("the ledger begins anew: {error}", error=str(error))
-            book = Book.new(now)
+            self._open(Book.new(now))
+        except OSError as error:  # as without a free descriptor: what is there must not be lost
+            self._log.error(
+                "the ledger cannot be read: {error}; it is tried again, and nothing is written over it",
+                error=str(error),
+            )
+            self._open(Book.new(now))
+            self._unread = str(error)
+        if not self._unread:
+            self._write(self.book())
+        super().startService()
+
+    def _open(self, book: Book) -> None:
+        """Go on from *book*, held against the logs as they were at the start."""
+        start = self._start
         self._kernel_before = {
             name: book.kernel.get(name, 0)
-            for name, drops in _kernel(self._intake()).items()
+            for name, drops in start.kernel.items()
             if drops >= book.kernel.get(name, 0)  # fewer: a socket of its own
         }
         known = book.gaps_total
-        self._book = book.opened(self._logs(), now, self._lost())
+        self._book = book.opened(start.logs, start.at, start.lost)
+        self._unread = ""
         if self._book.gaps_total > known:
             self._log.warn("{gap}", gap=str(self._book.gaps[-1]))
-        self._write(self.book())
-        super().startService()
+
+    def _read_again(self) -> bool:
+        """Whether the book that could not be read at the start is read by now."""
+        if not self._unread:
+            return True
+        try:
+            book = read_book(self._path)
+        except OSError as error:
+            self._unread = str(error)
+            return False
+        except ValueError as error:
+            self._log.error("the ledger begins anew: {error}", error=str(error))
+            book = None
+        self._open(book or Book.new(self._start.at))
+        self._log.info("the ledger is read now, and goes on from what it held")
+        return True
 
     def stopService(self) -> Deferred[None]:
         """Fires when the last note is on the disk; without it the stop counts as unclean."""
@@ -99,7 +147,7 @@ class Bookkeeper(MultiService):
         await maybeDeferred(super().stopService)
         if self._writing is not None:  # or the note under way would come to lie over the last one
             await self._writing
-        if begun:
+        if begun and self._read_again():
             self._write(evolve(self.book(), clean=True))
 
     def book(self) -> Book:
@@ -126,6 +174,8 @@ class Bookkeeper(MultiService):
             self._written(book)
 
     async def _note(self) -> None:
+        if not self._read_again():
+            return
         book = self.book()
         if self._noted is not None and evolve(self._noted, at=book.at) == book and not self.fault:
             return
@@ -170,8 +220,9 @@ class Bookkeeper(MultiService):
 
     def figures(self) -> Json:
         """For `tsadmin show` and `/healthz`."""
+        unread = f"the ledger cannot be read: {self._unread}" if self._unread else ""
         return {
-            "fault": self.fault,
+            "fault": self.fault or unread,
             "unbalanced": self.unbalanced,
             "unbalanced_since": self.unbalanced_since,
         }

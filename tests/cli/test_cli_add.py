@@ -1,8 +1,12 @@
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+
+from tscm.settings.layout import Layout
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Add, Options, Stored, Tsadmin
@@ -340,3 +344,55 @@ def test_one_entry_is_no_entries() -> None:
     ):
         done = UpdateOutcome(device="fw", started_at=0.0, result=result, plan=one)
         assert words in done.sentence()
+
+
+def test_what_an_option_takes_stands_in_the_help_and_is_completed(
+    tsadmin: "Tsadmin", environment: dict[str, str], root: Path
+) -> None:
+    said = " ".join(tsadmin("add", "--type", "asarest", "--help").out.split())
+    assert "--forward_mode as-received|header|rfc5424" in said
+    assert "--forward_protocol UDP|TCP|TLS" in said
+    assert "--token_auth yes|no" in said
+    assert "a whole number from 50 to 10,000,000" in said
+
+    words = f"tsadmin --root {root} configure tstest --forward_mode "
+    done = subprocess.run(
+        [str(Path(sys.executable).parent / "tsadmin")],
+        capture_output=True,
+        text=True,
+        env={
+            **environment,
+            "_TSADMIN_COMPLETE": "bash_complete",
+            "COMP_WORDS": words,
+            "COMP_CWORD": "6",
+        },
+        timeout=60,
+        check=False,
+    )
+    assert [line.partition(",")[2] for line in done.stdout.split()] == [
+        "as-received",
+        "header",
+        "rfc5424",
+    ]
+
+
+def test_the_version_is_an_option_too(tsadmin: "Tsadmin") -> None:
+    assert tsadmin("--version").out == tsadmin("version").out
+
+
+def test_a_word_that_was_probably_meant_is_named(tsadmin: "Tsadmin", root: Path) -> None:
+    assert "did you mean update?" in tsadmin("updtae", "tstest").err
+    assert "did you mean" not in tsadmin("xyzzy").err
+    assert "rollback" in tsadmin("policy", "rolback", "tstest", "1").err
+    Layout(root).settings_file.write_text('[policy]\nserver = ["192.0.2.1"]\n')
+    said = tsadmin("add", "--type=asarest", "office").err
+    assert "policy.server: there is no such setting (did you mean servers?)" in said
+
+
+def test_no_question_is_broken_on_a_terminal_of_80_columns() -> None:
+    from tscm.cli.questions import QUESTIONS, default_of
+
+    for question in QUESTIONS:
+        shown = question.shown(default_of(question, None))
+        for line in question.prompt(shown).split("\n"):
+            assert len(line) <= 80, line

@@ -210,7 +210,7 @@ async def test_a_policy_is_pushed_and_asked_about_without_a_manager(line: Line) 
     status, said = await line.tsadmin("policy", "history", "office")
     assert status == 0, said
     assert "changed, 2 entries added" in said
-    status, said = await line.tsadmin("policy", "rollback", "office", "1")
+    status, said = await line.tsadmin("policy", "rollback", "--yes", "office", "1")
     assert status == 0, said
     assert "are held now" in said
     status, said = await line.tsadmin("policy", "resume", "office")

@@ -230,7 +230,7 @@ def test_questions_about_a_policy(manager: object, tsadmin: "Tsadmin", add: "Add
     said = tsadmin("policy", "diff", "tstest", "2").out
     assert "+ block 192.0.2.1/32" in said
     assert "From generation 2 to 3: block +1 -0, allow +1 -0" in said
-    assert "held now" in tsadmin("policy", "rollback", "tstest", "2").out
+    assert "held now" in tsadmin("policy", "rollback", "tstest", "2", "--yes").out
     assert tsadmin("policy", "diff", "tstest", "x").status == 2
 
 

@@ -37,7 +37,7 @@ ADVANCED = [
     ("Enable syslog forward? (y or n) [default n] ", "y"),
     ("Syslog forward IP address : ", "192.0.2.30"),
     ("Syslog forward port : [default 514] ", "1514"),
-    ("Syslog forward protocol : (UDP or TCP) [default UDP] ", "tcp"),
+    ("Syslog forward protocol : (UDP, TCP or TLS) [default UDP] ", "tcp"),
     ("Log upload proxy ( e.g. '', 'none' for none)?\n  [default none] ", "http://192.0.2.40:3128"),
     ("Log upload proxy user : (none for none) [default none] ", "pu"),
     ("Log upload proxy password : ", "pr0xy"),

@@ -177,7 +177,7 @@ def test_commands_in_a_state_hold_the_names_that_they_need() -> None:
     shown = dict(state_pairs({"name": "office"}, state))
 
     assert "`tsadmin spool drop office forward`" in shown["without a user"]
-    assert "`tsadmin logs office --aside`" in shown["batches set aside"]
+    assert "`tsadmin logs office --rejected`" in shown["batches set aside"]
 
 
 def test_lines_that_go_again_after_a_reset_are_told() -> None:
@@ -195,7 +195,7 @@ def test_the_ledger_names_the_command_for_batches_set_aside(
 
     said = capsys.readouterr().err
     assert "office: 1 batch was refused by the log service for good" in said
-    assert "`tsadmin logs office --aside`" in said
+    assert "`tsadmin logs office --rejected`" in said
 
 
 def test_the_ledger_names_the_command_for_lines_lost_to_damage(

@@ -144,12 +144,12 @@ def test_every_target_is_shown_and_what_waits_for_one_that_goes_is_kept_and_list
     listed = json.loads(tsadmin(manager, "spool", "list", "--json").stdout)
     assert listed[0]["orphaned_readers"] == [gone]
 
-    refused = tsadmin(manager, "spool", "drop", "fw", "forward")
+    refused = tsadmin(manager, "spool", "drop", "--yes", "fw", "forward")
     assert refused.returncode == 1
     assert "is in use" in refused.stderr
-    assert "2 lines waited" in tsadmin(manager, "spool", "drop", "fw", gone).stdout
+    assert "2 lines waited" in tsadmin(manager, "spool", "drop", "--yes", "fw", gone).stdout
     assert gone not in manager.ask("/v1/ledger?device=fw")["devices"]["fw"]["readers"]
-    assert "there is no reader" in tsadmin(manager, "spool", "drop", "fw", gone).stderr
+    assert "there is no reader" in tsadmin(manager, "spool", "drop", "--yes", "fw", gone).stderr
 
 
 def test_a_device_that_comes_back_goes_on_where_its_readers_stood(manager: Manager) -> None:
@@ -176,9 +176,9 @@ def test_a_reader_is_dropped_offline_too(manager: Manager) -> None:
     listed = json.loads(tsadmin(manager, "spool", "list", "--json").stdout)
     assert len(listed[0]["orphaned_readers"]) == 2
     gone = listed[0]["orphaned_readers"][0]
-    assert tsadmin(manager, "spool", "drop", "fw", "forward").returncode == 1
-    assert tsadmin(manager, "spool", "drop", "fw", "../key").returncode == 1
-    assert tsadmin(manager, "spool", "drop", "fw", gone).returncode == 0
+    assert tsadmin(manager, "spool", "drop", "--yes", "fw", "forward").returncode == 1
+    assert tsadmin(manager, "spool", "drop", "--yes", "fw", "../key").returncode == 1
+    assert tsadmin(manager, "spool", "drop", "--yes", "fw", gone).returncode == 0
     listed = json.loads(tsadmin(manager, "spool", "list", "--json").stdout)
     assert gone not in listed[0]["readers"]
 
@@ -199,13 +199,13 @@ def test_a_batch_that_was_set_aside_is_listed_sent_again_or_dropped(
             for _ in range(3):
                 manager.command("POST", "/v1/devices/fw/logs")
         shown = tsadmin(manager, "show", "fw").stdout
-        assert "2; `tsadmin logs fw --aside` lists them" in shown
+        assert "2; `tsadmin logs fw --rejected` lists them" in shown
         told = tsadmin(manager, "ledger", "fw").stderr
         assert "fw: 2 batches were refused by the log service for good" in told
-        assert "`tsadmin logs fw --aside`" in told
-        listed = json.loads(tsadmin(manager, "logs", "fw", "--aside", "--json").stdout)
+        assert "`tsadmin logs fw --rejected`" in told
+        listed = json.loads(tsadmin(manager, "logs", "fw", "--rejected", "--json").stdout)
         first, second = (one["key"] for one in listed["batches"])
-        table = tsadmin(manager, "logs", "fw", "--aside").stdout
+        table = tsadmin(manager, "logs", "fw", "--rejected").stdout
         assert first in table
         assert "no such format" in table
 
@@ -217,12 +217,15 @@ def test_a_batch_that_was_set_aside_is_listed_sent_again_or_dropped(
             "1 batch of 1 line sent again" in tsadmin(manager, "logs", "fw", "--send", first).stdout
         )
         assert log_server.taken == [first]
-        assert "1 batch of 1 line dropped" in tsadmin(manager, "logs", "fw", "--drop", "all").stdout
+        assert (
+            "1 batch of 1 line dropped"
+            in tsadmin(manager, "logs", "fw", "--drop", "all", "--yes").stdout
+        )
         assert second not in log_server.taken
-        assert "no batch was set aside" in tsadmin(manager, "logs", "fw", "--aside").stdout
+        assert "no batch was rejected" in tsadmin(manager, "logs", "fw", "--rejected").stdout
         assert "lists those that were" in tsadmin(manager, "logs", "fw", "--send", first).stderr
         assert "nothing to send" in tsadmin(manager, "logs", "fw").stdout
-        assert tsadmin(manager, "logs", "fw", "--aside", "--drop", "all").returncode == 2
+        assert tsadmin(manager, "logs", "fw", "--rejected", "--drop", "all").returncode == 2
         assert manager.ask("/v1/ledger")["balanced"]
     finally:
         manager.stop()

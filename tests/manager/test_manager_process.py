@@ -88,6 +88,21 @@ def test_a_stranger_that_is_adopted_is_heard_from_then_on(manager: Manager) -> N
     assert manager.ask("/v1/senders") == []
 
 
+def test_nobody_is_adopted_who_was_never_heard(manager: Manager) -> None:
+    manager.write_device("fw", device="127.0.0.2")
+    manager.start()
+    found = manager.command("POST", "/v1/senders/127.0.0.77/adopt", {"name": "fw"})
+    assert "127.0.0.77 is no unknown sender" in found["error"]["sentence"]
+    assert "tsadmin configure fw --syslog_sources '127.0.0.77'" in found["error"]["sentence"]
+    assert "127.0.0.77" not in manager.layout.device_file("fw").read_text()
+
+
+def test_rejected_batches_are_listed_where_no_log_service_is_set(manager: Manager) -> None:
+    manager.write_device("fw", device="127.0.0.2", send_logs=False)
+    manager.start()
+    assert manager.command("GET", "/v1/devices/fw/aside")["result"]["batches"] == []
+
+
 def test_a_message_with_line_ends_stays_one_line_and_64_kb_stay_whole(manager: Manager) -> None:
     manager.write_device("fw")
     manager.start()

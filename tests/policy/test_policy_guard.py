@@ -316,9 +316,14 @@ def test_a_list_is_stale_after_five_times_its_usual_interval() -> None:
 
 
 def test_one_long_pause_does_not_make_long_pauses_usual() -> None:
-    changes = [0.0, 100.0, 200.0, 300.0, 9000.0]
-    assert stale(changes, 9400.0) is None
-    assert stale(changes, 9501.0) is not None
+    hour = 3600.0
+    changes = [0.0, hour, 2 * hour, 3 * hour, 90 * hour]
+    assert stale(changes, 94 * hour) is None
+    assert stale(changes, 95 * hour + 1) is not None
+
+
+def test_edits_in_one_sitting_make_no_interval_usual() -> None:
+    assert stale([0.0, 20.0, 40.0, 60.0, 80.0], 1e9) is None
 
 
 def test_nothing_is_usual_after_a_few_changes() -> None:

@@ -155,7 +155,7 @@ def _tell_aside(devices: Json) -> None:
                 batches = many(figures["set_aside"], "batch was", "batches were")
                 say.warn(
                     f"{name}: {batches} refused by the {figures.get('user') or 'log service'} for "
-                    f"good; the lines count as not selected, and `tsadmin logs {name} --aside` "
+                    f"good; the lines count as not selected, and `tsadmin logs {name} --rejected` "
                     f"lists what to send again or drop"
                 )
 

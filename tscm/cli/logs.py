@@ -1,10 +1,11 @@
 """
-`tsadmin logs`: rotate and upload now; batches that the log service refused for good.
+`tsadmin logs`: rotate and upload now; batches that the log service rejected for good.
 """
 
 import click
 
 from tscm.cli import say
+from tscm.cli.destructive import may_go_on, yes_option
 from tscm.cli.names import device_argument
 from tscm.cli.progress import shown_progress
 from tscm.cli.session import Session
@@ -12,14 +13,23 @@ from tscm.cli.state import when
 from tscm.cli.tables import show_table
 from tscm.model import Json
 from tscm.operations.arguments import Device, Rejected
-from tscm.operations.table import DROP, LOGS, REJECTED, RESEND
+from tscm.operations.table import DROP, LOGS, REJECTED, RESEND, VIEW
+from tscm.printable import visible
 
 
 @click.command()
 @device_argument
-@click.option("--aside", is_flag=True, help="List the batches that were refused for good.")
-@click.option("--send", metavar="KEY|all", help="Send a batch that was set aside again.")
-@click.option("--drop", metavar="KEY|all", help="Drop a batch that was set aside, with its lines.")
+@click.option(
+    "--rejected", is_flag=True, help="List the batches that the log service rejected for good."
+)
+@click.option("--aside", "rejected", is_flag=True, hidden=True)  # its name of before
+@click.option("--send", metavar="KEY|all", help="Send a rejected batch again.")
+@click.option(
+    "--drop",
+    metavar="KEY|all",
+    help="Drop a rejected batch: it is never sent; the log keeps its lines.",
+)
+@yes_option
 @click.option("--json", "json_output", is_flag=True, help="Give the outcome as JSON.")
 @click.pass_obj
 def command(
@@ -27,23 +37,30 @@ def command(
     /,
     name: str,
     *,
-    aside: bool,
+    rejected: bool,
     send: str | None,
     drop: str | None,
+    yes: bool,
     json_output: bool,
-) -> None:
+) -> int:
     """
     Rotate the log of a device and upload what waits, now; where nothing is uploaded, rotate alone.
 
-    A batch that the log service refused for good three times is set aside, so that those behind it
-    go on: --aside lists them, --send sends one again, --drop gives one up.
+    A batch that the log service rejected three times is set aside, so that those behind it go on:
+    --rejected lists them, --send sends one again, --drop gives one up.
     """
-    if sum((aside, send is not None, drop is not None)) > 1:
-        raise click.UsageError("give one of --aside, --send and --drop")
+    if sum((rejected, send is not None, drop is not None)) > 1:
+        raise click.UsageError("give one of --rejected, --send and --drop")
     backend = session.backend()
-    if aside:
-        _tell_aside(name, backend.call(REJECTED, Device(name=name)), json_output=json_output)
-        return
+    if rejected:
+        _tell_rejected(name, backend.call(REJECTED, Device(name=name)), json_output=json_output)
+        return 0
+    if drop is not None:
+        backend.call(VIEW, Device(name=name))  # raises what is wrong with the name
+        what = "every rejected batch" if drop == "all" else f"rejected batch {visible(drop)}"
+        question, kept = f"Drop {what} of {name}?", f"{what} of {name} is kept"
+        if not may_go_on(DROP, question, kept, yes=yes, json_output=json_output):
+            return 1
     with shown_progress(aside=json_output) as report:
         if send is not None:
             outcome = backend.call(RESEND, Rejected(name=name, key=send), report)
@@ -56,19 +73,20 @@ def command(
     else:
         say.info(str(outcome.get("sentence") or "done"))
         if outcome.get("aside"):
-            say.warn(f"`tsadmin logs {name} --aside` lists what was refused for good, and why")
+            say.warn(f"`tsadmin logs {name} --rejected` lists what was rejected for good, and why")
+    return 0
 
 
-def _tell_aside(name: str, found: Json, *, json_output: bool) -> None:
+def _tell_rejected(name: str, found: Json, *, json_output: bool) -> None:
     if json_output:
         say.as_json(found)
         return
     batches = found["batches"]
     if not batches:
-        say.info(f"{name}: no batch was set aside")
+        say.info(f"{name}: no batch was rejected for good")
         return
     show_table(
-        ("key", "set aside", "lines", "cause"),
+        ("key", "rejected at", "lines", "cause"),
         ((one["key"], when(one["at"]), one["lines"], one["cause"]) for one in batches),
-        f"Batches of {name} that were refused for good",
+        f"Batches of {name} that were rejected for good",
     )

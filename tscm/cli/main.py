@@ -14,14 +14,14 @@ from typing import Any, NoReturn
 
 import click
 
+from tscm import __version__
 from tscm.cli import say
 from tscm.cli.session import Session
+from tscm.cli.signals import INTERRUPTED
 from tscm.errors import TscmError
+from tscm.nearest import did_you_mean
 from tscm.settings.layout import Layout
 from tscm.settings.owner import as_owner
-
-INTERRUPTED = 130
-"""Exit status after ^C, as a shell gives it for SIGINT."""
 
 MODULES: Mapping[str, tuple[str, str]] = {
     "add": ("add", "Add a device: asks what it needs, checks lists and device, stores."),
@@ -83,7 +83,8 @@ class Commands(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """As click does it, with a sentence that says what to do."""
         if args and args[0] not in MODULES and not ctx.resilient_parsing:
-            ctx.fail(f"there is no command {args[0]!r}; `tsadmin --help` lists them")
+            meant = did_you_mean(args[0], MODULES)
+            ctx.fail(f"there is no command {args[0]!r}{meant}; `tsadmin --help` lists them")
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -111,8 +112,10 @@ def underscores(word: str) -> str:
     metavar="DIR",
     envvar="TSCM_ROOT",
     default="/",
+    type=click.Path(file_okay=False),
     help="Folder under which all files of the node lie (environment: TSCM_ROOT).  [default: /]",
 )
+@click.version_option(__version__, message="%(version)s", help="Show the version and end.")
 @click.pass_context
 def tsadmin(ctx: click.Context, root: str) -> None:
     """Syslog collector and policy manager for Cisco ASA firewalls."""
@@ -131,6 +134,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 
 def run(arguments: Sequence[str] | None = None) -> int:
     """The exit status of one command line; no error leaves as a traceback."""
+    _open_closed_streams()
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):  # a terminal of a poor locale still shows something
             stream.reconfigure(errors="backslashreplace")
@@ -149,6 +153,22 @@ def run(arguments: Sequence[str] | None = None) -> int:
             say.error(_sentence(error))
         return status or 1
     return status
+
+
+def _open_closed_streams() -> None:
+    """
+    Streams that the caller closed (`>&-`, `<&-`) read nothing and lead nowhere.
+
+    Left closed, the next file that is opened would take their number, and what is said would go into it.
+    """
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest free number, which is this one
+        if getattr(sys, name) is None:
+            mode = "r" if number == 0 else "w"
+            setattr(sys, name, os.fdopen(number, mode, encoding="utf-8", closefd=False))
 
 
 def _forget_output() -> None:

@@ -10,9 +10,10 @@ import attrs
 import click
 
 from tscm.cli.questions import NEEDED, QUESTIONS
+from tscm.cli.words import Words
 from tscm.errors import Fault, SettingsFaulty
 from tscm.settings.device import SECRETS, DeviceSettings
-from tscm.settings.values import shown
+from tscm.settings.values import allowed, shown, words_of
 
 TYPES = ("asarest",)
 _NOT_OPTIONS = frozenset({"name", "type", "entry"})
@@ -24,29 +25,45 @@ def setting_options() -> list[click.Option]:
     for one in attrs.fields(DeviceSettings):
         if one.name in _NOT_OPTIONS:
             continue
-        found.append(click.Option([f"--{one.name}"], metavar=_metavar(one.name), help=_help(one)))
+        found.append(_option(one))
         if one.name in SECRETS:
             found.append(
                 click.Option(
-                    [f"--{one.name}_file"], metavar="FILE", help=f"File to read --{one.name} from."
+                    [f"--{one.name}_file"],
+                    type=click.Path(),
+                    metavar="FILE",
+                    help=f"File to read --{one.name} from.",
                 )
             )
     return found
 
 
-def _metavar(name: str) -> str:
-    if name in SECRETS:
-        return "TEXT|-"
-    return "VALUE"
+def _option(one: "attrs.Attribute[Any]") -> click.Option:
+    """The option of one setting; the shell completes what has a few words only, and files."""
+    words = words_of(one.metadata["read"])
+    if words:
+        return click.Option([f"--{one.name}"], type=Words(*words), help=_help(one))
+    metavar = "TEXT|-" if one.name in SECRETS else "VALUE"
+    if one.name.endswith("_file"):
+        kind: click.ParamType[Any] = click.Path()
+        return click.Option([f"--{one.name}"], type=kind, metavar="FILE", help=_help(one))
+    return click.Option([f"--{one.name}"], metavar=metavar, help=_help(one))
 
 
 def _help(one: "attrs.Attribute[Any]") -> str:
-    """The setting's words and its default."""
+    """The setting's words, what it takes where its words do not tell, and its default."""
     advanced = {question.name for question in QUESTIONS if question.advanced}
     words = one.metadata["doc"].rstrip(".")
     kind = " (advanced)" if one.name in advanced else ""
     stop = "" if words.endswith("?") and not kind else "."
-    return f"{words}{kind}{stop}  [{_default(one)}]"
+    return f"{words}{kind}{stop}{_taken(one)}  [{_default(one)}]"
+
+
+def _taken(one: "attrs.Attribute[Any]") -> str:
+    """What may be given; of a few words the option's name tells already."""
+    read = one.metadata["read"]
+    taken = "" if words_of(read) or one.name in SECRETS else allowed(read)
+    return f"  Allowed: {taken}." if taken else ""
 
 
 def _default(one: "attrs.Attribute[Any]") -> str:

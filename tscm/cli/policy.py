@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from tscm.cli import say
+from tscm.cli.destructive import may_go_on, yes_option
 from tscm.cli.names import device_argument
 from tscm.cli.progress import shown_progress, waits_told
 from tscm.cli.session import Session
@@ -17,7 +18,7 @@ from tscm.cli.update import failure_told, tell_outcome
 from tscm.cli.why import command as why
 from tscm.model import Json
 from tscm.operations.arguments import Device, Dropped, Generations, Rollback
-from tscm.operations.table import DIFF, DROPPED, HISTORY, PAUSE, RESUME, ROLLBACK
+from tscm.operations.table import DIFF, DROPPED, HISTORY, PAUSE, RESUME, ROLLBACK, VIEW
 from tscm.plural import many
 from tscm.printable import visible
 
@@ -152,23 +153,33 @@ def diff(
 @command.command("rollback")
 @device_argument
 @click.argument("generation", type=click.IntRange(min=1))
+@yes_option
 @click.option("--json", "json_output", is_flag=True, help="Give the outcome as JSON.")
 @click.pass_obj
-def rollback(session: Session, /, name: str, generation: int, *, json_output: bool) -> None:
+def rollback(
+    session: Session, /, name: str, generation: int, *, yes: bool, json_output: bool
+) -> int:
     """
     Push a policy that was applied before, and hold scheduled updates until `policy resume`.
     """
+    backend = session.backend()
+    backend.call(VIEW, Device(name=name))  # raises what is wrong with the name
+    question = f"Push generation {generation} to {name} and hold its updates?"
+    kept = f"the policy of {name} stays as it is"
+    if not may_go_on(ROLLBACK, question, kept, yes=yes, json_output=json_output):
+        return 1
     with failure_told(json_output=json_output), shown_progress(aside=json_output) as report:
         asked = Rollback(name=name, generation=generation)
-        outcome = session.backend().call(ROLLBACK, asked, report, waits_told(aside=json_output))
+        outcome = backend.call(ROLLBACK, asked, report, waits_told(aside=json_output))
     if json_output:
         say.as_json(outcome)
-        return
+        return 0
     tell_outcome(outcome)
     say.info(
         f"Updates of {name} are held now; `tsadmin policy resume {name}` lets them run again, "
         f"`tsadmin update {name}` makes one at once"
     )
+    return 0
 
 
 @command.command("pause")

@@ -5,7 +5,7 @@
 import click
 
 from tscm.cli import say
-from tscm.cli.prompts import InputEnded
+from tscm.cli.destructive import may_go_on, yes_option
 from tscm.cli.session import Session
 from tscm.cli.tables import show_pairs, show_table
 from tscm.errors import TscmError
@@ -122,22 +122,18 @@ def list_entries(session: Session, /, *, json_output: bool) -> int:
 
 @command.command("remove")
 @click.argument("nickname")
-@click.option("--yes", "-y", is_flag=True, help="Do not ask for confirmation.")
+@yes_option
 @click.pass_obj
 def remove(session: Session, /, nickname: str, *, yes: bool) -> int:
     """
     Forget an entry: its address and device ID are refused from now on.  Lists and uploads stay.
     """
-    from tscm.portal.entries import remove_entry
+    from tscm.portal.entries import entry_file, remove_entry
 
-    if not yes:
-        try:
-            answer = input(f"Remove entry {visible(nickname)}? (y or n) [default n] ")
-        except EOFError:
-            raise InputEnded("Remove entry?") from None
-        if answer.strip().lower() not in {"y", "yes"}:
-            say.info(f"Entry {nickname} is kept")
-            return 1
+    entry_file(session.layout.portal, nickname)  # an entry that is not there is not asked about
+    question, kept = f"Remove entry {visible(nickname)}?", f"entry {visible(nickname)} is kept"
+    if not may_go_on(None, question, kept, yes=yes):
+        return 1
     remove_entry(session.layout.portal, nickname)
     say.info(f"Entry {nickname} is removed; a new entry has a new device ID")
     return 0

@@ -21,15 +21,18 @@ class InputEnded(TscmError):
 
     exit_status = 2
 
-    def __init__(self, question: str, kept: str = "nothing was stored") -> None:
+    def __init__(
+        self, question: str, kept: str = "nothing was stored", option: str = "the option"
+    ) -> None:
         self.question = question
         self.kept = kept
-        super().__init__(question, kept)
+        self.option = option
+        super().__init__(question, kept, option)
 
     def __str__(self) -> str:
         return (
             f"the input ended at the question {self.question!r}, so {self.kept}; "
-            f"answer it, or give the option"
+            f"answer it, or give {self.option}"
         )
 
 
@@ -109,7 +112,7 @@ def confirmed(question: str, *, default: bool = False, kept: str | None = None) 
     answer = sys.stdin.readline()
     if not answer:
         if kept is not None:
-            raise InputEnded(question.strip(), kept)
+            raise InputEnded(question.strip(), kept, "--yes")
         return False
     return answer.strip().lower() in ({"y", "yes", ""} if default else {"y", "yes"})
 

@@ -86,8 +86,8 @@ QUESTIONS = (
     ),
     Question(
         name="max_policy_size",
-        words="Max Policy Size : (number of entries; auto takes what the device's platform bears,\n"
-        "  about 8,000 on the smallest; raise it step by step)",
+        words="Max Policy Size : (number of entries; auto takes what the platform\n"
+        "  bears, about 8,000 on the smallest; raise it step by step)",
         default=AUTO,
     ),
     Question(name="send_logs", words="Send logs to ThreatSTOP? (yes or no)"),
@@ -127,7 +127,7 @@ QUESTIONS = (
     ),
     Question(
         name="forward_protocol",
-        words="Syslog forward protocol : (UDP or TCP)",
+        words="Syslog forward protocol : (UDP, TCP or TLS)",
         advanced=True,
         only_with="syslog_forward",
     ),

@@ -5,9 +5,9 @@
 import click
 
 from tscm.cli import say
+from tscm.cli.destructive import may_go_on, yes_option
 from tscm.cli.names import device_argument
 from tscm.cli.progress import shown_progress, waits_told
-from tscm.cli.prompts import confirmed
 from tscm.cli.session import Session
 from tscm.model import Json
 from tscm.operations.arguments import Device, Nothing, Push
@@ -17,7 +17,7 @@ from tscm.printable import visible
 
 @click.command()
 @device_argument
-@click.option("--yes", "-y", is_flag=True, help="Do not ask for confirmation.")
+@yes_option
 @click.option(
     "--purge",
     is_flag=True,
@@ -36,8 +36,8 @@ def command(session: Session, /, name: str, *, yes: bool, purge: bool, json_outp
     names = {str(row["name"]) for row in backend.call(DEVICES, Nothing())}
     if name not in names:
         backend.call(VIEW, Device(name=name))  # raises what is wrong with the name
-    if not yes and not confirmed(_question(name), kept=f"device {name} is kept"):
-        say.info(f"Device {name} is kept", aside=json_output)
+    question, kept = f"Remove device {name}?", f"device {name} is kept"
+    if not may_go_on(REMOVE, question, kept, yes=yes, json_output=json_output):
         return 1
     purged: Json = {}
     result: Json = {}
@@ -62,10 +62,6 @@ def command(session: Session, /, name: str, *, yes: bool, purge: bool, json_outp
         say.plain("")
         say.plain(visible(result["lines"].rstrip("\n"), keep="\n"))
     return 0
-
-
-def _question(name: str) -> str:
-    return f"Remove device {name}? (y or n) [default n] "
 
 
 def _not_purged(name: str, purged: Json, *, json_output: bool) -> int:

@@ -15,6 +15,7 @@ from tscm.cli.session import Session
 from tscm.cli.state import when
 from tscm.cli.tables import show_table
 from tscm.cli.times import Time
+from tscm.cli.words import Words
 from tscm.model import Json
 from tscm.operations.arguments import Asked
 from tscm.operations.table import REPORT
@@ -23,6 +24,17 @@ from tscm.printable import visible
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """What makes a spreadsheet take a cell for a formula."""
+_BY = Words(
+    "entry",
+    "list",
+    "inside",
+    "outside",
+    "port",
+    "protocol",
+    "hour",
+    "direction",
+    "action",
+)
 
 
 @click.command()
@@ -32,13 +44,11 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 )
 @click.option("--until", type=Time(), help="End, in the same forms.  [default: now]")
 @click.option(
-    "--by",
-    help="What the rows are: entry, list, inside, outside, port, protocol, hour, direction, action."
-    "  [default: entry]",
+    "--by", type=_BY, metavar="WHAT", help=f"The rows: {', '.join(_BY.words)}.  [default: entry]"
 )
-@click.option("--top", help="How many rows.  [default: 20]")
-@click.option("--action", help="blocked or allowed.")
-@click.option("--direction", help="inbound or outbound.")
+@click.option("--top", metavar="NUMBER", help="How many rows.  [default: 20]")
+@click.option("--action", type=Words("blocked", "allowed"), help="Only this.")
+@click.option("--direction", type=Words("inbound", "outbound"), help="Only this.")
 @click.option("--list", "list_name", help="Name of a list.")
 @click.option("--entry", help="One entry of a list.")
 @click.option("--inside", help="Inside host or network.")

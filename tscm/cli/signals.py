@@ -6,6 +6,8 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+INTERRUPTED = 130
+"""Exit status after ^C, as a shell gives it for SIGINT."""
 _OF_A_REACTOR = (signal.SIGINT, signal.SIGTERM, signal.SIGCHLD)
 
 

@@ -16,6 +16,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from tscm.cli import say
+from tscm.cli.destructive import may_go_on, yes_option
 from tscm.cli.session import Session
 from tscm.cli.state import when
 from tscm.cli.tables import show_pairs, show_table
@@ -24,6 +25,7 @@ from tscm.errors import TscmError
 from tscm.operations.arguments import Reader
 from tscm.operations.table import DROP_READER
 from tscm.plural import many
+from tscm.printable import visible
 from tscm.settings.layout import Layout
 from tscm.settings.lock import RootLock
 from tscm.settings.owner import as_caller, left_to_owner
@@ -176,19 +178,25 @@ def _orphans(layout: Layout, log: "LogSummary", devices: set[str]) -> list[str]:
 @command.command("drop")
 @click.argument("name", type=LogName())
 @click.argument("reader")
+@yes_option
 @click.option("--json", "json_output", is_flag=True, help="Give what was dropped as JSON.")
 @click.pass_obj
-def drop(session: Session, /, name: str, reader: str, *, json_output: bool) -> None:
+def drop(session: Session, /, name: str, reader: str, *, yes: bool, json_output: bool) -> int:
     """
     Give up what waits for a reader that nobody uses any more; the lines stay in the log.
     """
     asked = Reader(name=known_log(session.layout, name), reader=reader)
+    question = f"Drop reader {visible(reader)} of {name}, so that what waits for it is never sent?"
+    kept = f"reader {visible(reader)} of {name} is kept"
+    if not may_go_on(DROP_READER, question, kept, yes=yes, json_output=json_output):
+        return 1
     dropped = session.backend().call(DROP_READER, asked)
     if json_output:
         say.as_json(dropped)
     else:
         lines = many(dropped["waiting_lines"], "line", "lines")
         say.info(f"{name}: reader {dropped['reader']} is dropped, for which {lines} waited")
+    return 0
 
 
 @command.command("inspect")

@@ -280,7 +280,7 @@ def _reader(
     if figures.get("set_aside"):
         yield (
             "batches set aside",
-            f"{figures['set_aside']:,}; `tsadmin logs {name} --aside` lists them",
+            f"{figures['set_aside']:,}; `tsadmin logs {name} --rejected` lists them",
         )
     if figures.get("failing_since") and figures.get("failures", 0) > 1:
         yield (

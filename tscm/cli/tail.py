@@ -15,6 +15,7 @@ import click
 from tscm.cli import say
 from tscm.cli.names import device_argument
 from tscm.cli.session import Session
+from tscm.cli.signals import INTERRUPTED
 from tscm.events.explain import Explained, Explainer
 from tscm.events.judge import Hit
 from tscm.model import Json
@@ -45,10 +46,20 @@ _COLOURS = {"blocked": "red", "allowed": "green"}
 @click.pass_obj
 def command(
     session: Session, /, name: str, *, hits: bool, count: int, once: bool, json_output: bool
-) -> None:
+) -> int:
     """
     Show the lines of a device's log as they come; ^C ends it.
     """
+    try:
+        _tail(session, name, hits=hits, count=count, once=once, json_output=json_output)
+    except KeyboardInterrupt:
+        return INTERRUPTED  # it was asked to end, and has nothing to say of it
+    return 0
+
+
+def _tail(
+    session: Session, name: str, *, hits: bool, count: int, once: bool, json_output: bool
+) -> None:
     settings = session.backend().call(VIEW, Device(name=name))["settings"]
     layout = session.layout
     live = layout.device_log(name) / "syslog"

@@ -4,6 +4,7 @@
 
 import json
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -29,6 +30,20 @@ Say = Callable[[str], None]
 ShownProgress = Callable[[], AbstractContextManager[Report]]
 
 
+class DemoInterrupted(TscmError):
+    """
+    A signal ended the demonstration before its figures were there.
+    """
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.exit_status = 128 + number  # as a shell gives it: 130 after ^C
+        super().__init__(number)
+
+    def __str__(self) -> str:
+        return "the demonstration was interrupted; everything that it started has been taken down"
+
+
 def run_demo(
     *,
     keep: bool,
@@ -40,7 +55,7 @@ def run_demo(
     """
     Play the demonstration; 0 only if every figure balances.
 
-    With *json_output* the closing figures are all that is said.
+    With *json_output* the closing figures are all that is said.  Raises `DemoInterrupted`.
     """
     folder = Path(tempfile.mkdtemp(prefix="tscm-demo-"))
     began = time.monotonic()
@@ -50,18 +65,27 @@ def run_demo(
         status: list[int] = []
 
         stage = Stage(folder)
+        reactors: list[Any] = []
 
         def main(reactor: Any) -> Deferred[None]:
+            reactors.append(reactor)
             story = Story(reactor, stage, screen, open_backend)
-            play = Deferred.fromCoroutine(_play(story, screen, status, keep=keep, began=began))
+            begun: Deferred[None] = Deferred()
+            reactor.callLater(0, begun.callback, None)  # by then the reactor hears signals
+            play = Deferred.fromCoroutine(
+                _play(begun, story, screen, status, keep=keep, began=began)
+            )
             reactor.addSystemEventTrigger("before", "shutdown", _stopper(play))
             return play
 
         try:
             react(main)
         except SystemExit as end:
+            if not status and not end.code:  # it was told to stop before there was a balance
+                shutil.rmtree(folder, ignore_errors=True)
+                raise DemoInterrupted(_told_by(reactors)) from None
             if not status:
-                status.append(int(end.code or 0) or 1)
+                status.append(1)
         finally:
             stage.stop()  # a thread may have started one more when it was told to end
     if json_output:
@@ -71,6 +95,12 @@ def run_demo(
     else:
         quiet(f"   what the processes said is in {folder}")
     return status[0]
+
+
+def _told_by(reactors: list[Any]) -> int:
+    """The number of the signal that stopped the reactor."""
+    found = getattr(reactors[0], "_exitSignal", None) if reactors else None
+    return int(found or signal.SIGINT)
 
 
 def _stopper(play: Deferred[None]) -> Callable[[], Deferred[None]]:
@@ -94,9 +124,16 @@ def _stopper(play: Deferred[None]) -> Callable[[], Deferred[None]]:
 
 
 async def _play(
-    story: Story, screen: Screen, status: list[int], *, keep: bool, began: float
+    begun: Deferred[None],
+    story: Story,
+    screen: Screen,
+    status: list[int],
+    *,
+    keep: bool,
+    began: float,
 ) -> None:
     try:
+        await begun
         await story.play()
         held = sum(1 for check in screen.checks if check["holds"])
         screen.say("")

@@ -46,11 +46,21 @@ def judge_settings(fault: str | None, devices: Mapping[str, str], known: int) ->
     return good("settings", f"they can be read; {known} {'device' if known == 1 else 'devices'}")
 
 
-def judge_key(fault: str | None, *, needed: bool) -> Finding:
-    """*fault* is why the sealing key does not open what is stored; *needed* says that something is."""
-    if fault is None:
+def judge_key(fault: str | None, *, there: bool, devices: bool) -> Finding:
+    """
+    *fault* is why the sealing key does not open what is stored.
+
+    *there* says that the key is there, or that something is sealed; *devices* that any are stored.
+    """
+    if fault is None and there:
         return good("key", "it opens the stored secrets, and nobody else can read it")
-    if not needed:
+    if fault is None and devices:
+        return doubtful(
+            "key",
+            "there is none: the devices' secrets stand in their files in the clear",
+            "`tsadmin configure NAME --password -` makes a key and seals what NAME's file holds",
+        )
+    if fault is None:
         return good("key", "there is none, and none is needed before the first device is added")
     return broken("key", fault, "the operating guide has a table for `sealing key …`")
 

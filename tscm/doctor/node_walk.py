@@ -40,7 +40,7 @@ def walk_node(
     found = [
         node.judge_manager(status),
         node.judge_settings(fault, device_faults, len(names)),
-        node.judge_key(_key_fault(layout, names), needed=bool(names)),
+        node.judge_key(_key_fault(layout, names), there=_key_there(layout), devices=bool(names)),
         _judge_disk(layout, settings, host),
         node.judge_clock(host.now(), host.synchronised()),
         node.judge_listeners(bound, [] if bound is not None else binding_faults(settings.listen)),
@@ -75,6 +75,14 @@ def _device_faults(layout: Layout) -> dict[str, str]:
         except TscmError as error:
             found[name] = str(error)
     return found
+
+
+def _key_there(layout: Layout) -> bool:
+    """Whether the key is there, or is missed: also one that is broken in some way."""
+    try:
+        return key_is_needed(layout)
+    except OSError:
+        return True
 
 
 def _key_fault(layout: Layout, names: Sequence[str]) -> str | None:

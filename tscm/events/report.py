@@ -23,6 +23,7 @@ from tscm.events.sums import Among, Wanted, among, distinct, spelt, summed
 from tscm.model import Json
 from tscm.store.reading import read_only
 
+_DIGITS_MOST = 20
 BY = ("entry", "list", "inside", "outside", "port", "protocol", "hour", "direction", "action")
 TOP_MOST = 100_000
 _LAST_MOMENT = 1 << 40
@@ -145,8 +146,11 @@ def _one_of(*words: str) -> Callable[[Any], str]:
 def _whole(low: int, high: int) -> Callable[[Any], int]:
     def read(value: Any) -> int:
         text = str(value)
-        if not (text.isascii() and text.isdecimal() and low <= int(text) <= high):
-            raise ValueError(f"{text[:60]!r} is out of range; allowed: {low} to {high}")
+        taken = f"allowed: a whole number from {low:,} to {high:,}"
+        if not (text.isascii() and text.isdecimal() and len(text) < _DIGITS_MOST):
+            raise ValueError(f"{text[:60]!r} is no whole number; {taken}")
+        if not low <= int(text) <= high:
+            raise ValueError(f"{text!r} is out of range; {taken}")
         return int(text)
 
     return read

@@ -240,6 +240,9 @@ def compare(
     return tuple(found)
 
 
+_SITTING_SECONDS = 1800.0
+
+
 def stale(
     changed_at: Sequence[float], now: float, *, times: float = 5.0, least: int = 4
 ) -> str | None:
@@ -248,12 +251,17 @@ def stale(
 
     *changed_at* are the times at which its content was seen to change, in order.  Its usual interval
     is the median between two changes; with fewer than *least* changes nothing is usual yet.
+    Changes within half an hour of each other, as somebody's edits in one sitting, count as one.
     """
-    if len(changed_at) < least:
+    changes: list[float] = []
+    for at in changed_at:
+        if not changes or at - changes[-1] >= _SITTING_SECONDS:
+            changes.append(at)
+    if len(changes) < least:
         return None
-    usual = median(later - sooner for sooner, later in pairwise(changed_at))
+    usual = median(later - sooner for sooner, later in pairwise(changes))
     silent = now - changed_at[-1]
-    if usual <= 0 or silent <= times * usual:
+    if silent <= times * usual:
         return None
     return f"unchanged for {_span(silent)}, and it usually changes every {_span(usual)}"
 

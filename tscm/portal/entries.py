@@ -197,12 +197,22 @@ def _as_toml(entry: PortalEntry) -> bytes:
     return tomlkit.dumps(kept).encode()
 
 
+def entry_file(portal: Path, nickname: str) -> Path:
+    """The file of an entry that is there.  Raises `EntryUnknown`."""
+    try:
+        path = entries_folder(portal) / f"{values.nickname(nickname)}.toml"
+    except ValueError:
+        raise EntryUnknown(nickname) from None
+    if not path.exists():
+        raise EntryUnknown(nickname)
+    return path
+
+
 def remove_entry(portal: Path, nickname: str) -> None:
     """Forget a device; its lists and uploads stay.  Raises `EntryUnknown`."""
     try:
-        name = values.nickname(nickname)
-        (entries_folder(portal) / f"{name}.toml").unlink()
-    except (ValueError, FileNotFoundError):
+        entry_file(portal, nickname).unlink()
+    except FileNotFoundError:
         raise EntryUnknown(nickname) from None
 
 

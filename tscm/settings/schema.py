@@ -13,6 +13,7 @@ import cattrs
 from cattrs.gen import make_dict_structure_fn, override
 
 from tscm.errors import Fault
+from tscm.nearest import did_you_mean
 
 T = TypeVar("T")
 
@@ -79,10 +80,15 @@ def _hook(read: Callable[[Any], Any]) -> Callable[[Any, Any], Any]:
 
 def _faults(error: BaseException, where: tuple[str, ...]) -> list[Fault]:
     if isinstance(error, cattrs.ForbiddenExtraKeysError):
-        known = ", ".join(sorted(attrs.fields_dict(error.cl)))
+        settings = sorted(attrs.fields_dict(error.cl))
+        known = ", ".join(settings)
         names = sorted(error.extra_fields)
         faults = [
-            Fault(where=".".join((*where, name)), wrong="there is no such setting", allowed=known)
+            Fault(
+                where=".".join((*where, name)),
+                wrong=f"there is no such setting{did_you_mean(name, settings)}",
+                allowed=known,
+            )
             for name in names[:_MOST_UNKNOWN]
         ]
         if left := len(names) - len(faults):

@@ -119,16 +119,32 @@ def number(low: float, high: float) -> Callable[[Any], float]:
     return read
 
 
-def choice(*words: str) -> Callable[[Any], str]:
-    """One of a few words, in any case."""
+@frozen
+class Choice:
+    """
+    One of a few *words*, in any case.
+    """
 
-    def read(value: Any) -> str:
-        for word in words:
+    words: tuple[str, ...]
+
+    def __call__(self, value: Any) -> str:
+        """The word as it is written here."""
+        for word in self.words:
             if isinstance(value, str) and value.strip(_BLANKS).lower() == word.lower():
                 return word
-        raise refused(value, "is not among the choices", ", ".join(words))
+        raise refused(value, "is not among the choices", ", ".join(self.words))
 
-    return read
+
+def choice(*words: str) -> Choice:
+    """One of a few words, in any case."""
+    return Choice(words)
+
+
+def words_of(read: Callable[[Any], Any]) -> tuple[str, ...]:
+    """The few words that *read* takes; none where it takes more than words."""
+    if isinstance(read, Choice):
+        return read.words
+    return ("yes", "no") if read is yes_no else ()
 
 
 def optional(read: Callable[[Any], T]) -> Callable[[Any], T | None]:

@@ -406,7 +406,7 @@ class UploadService(Service):
         raise UploadFailed(
             self._reader.device,
             f"no batch {key!r} was set aside",
-            f"`tsadmin logs {self._reader.device} --aside` lists those that were",
+            f"`tsadmin logs {self._reader.device} --rejected` lists those that were",
             kind=Kind.REFUSED,
         )
 

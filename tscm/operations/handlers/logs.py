@@ -110,13 +110,15 @@ def _rotate(node: Node, name: str) -> Json:
 
 @handles(table.REJECTED)
 async def rejected_batches(node: Node, args: Device, call: Call) -> Json:
-    """The batches that the log service rejected for good; without a manager by the files alone."""
+    """The batches that the log service rejected for good; without an uploader by the files alone."""
     del call
-    if node.manager is None:
-        refuse_unknown(node, args.name)
-        kept = list_aside(node.layout.device_log(args.name) / ".spool" / "aside")
+    refuse_unknown(node, args.name)
+    upload = None if node.manager is None else node.manager.devices[args.name].upload
+    if upload is None:  # no manager, or no log service any more
+        folder = node.layout.device_log(args.name) / ".spool" / "aside"
+        kept = await node.quick.run(list_aside, folder)
     else:
-        kept = await _upload_of(node, args.name).set_aside()
+        kept = await upload.set_aside()
     return {"name": args.name, "batches": [attrs.asdict(one) for one in kept]}
 
 

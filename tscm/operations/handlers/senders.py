@@ -2,6 +2,9 @@
 Operations on unknown senders.
 """
 
+from collections.abc import Sequence
+
+from tscm.errors import TscmError
 from tscm.model import Json
 from tscm.operations import table
 from tscm.operations.arguments import Adoption, ChangedDevice, Nothing
@@ -10,6 +13,25 @@ from tscm.operations.handlers.devices import change
 from tscm.operations.node import Node, parts
 from tscm.operations.registry import handles
 from tscm.settings.files import read_device
+
+
+class SenderUnheard(TscmError):
+    """
+    An address that is to be adopted has sent nothing, or belongs to a device already.
+    """
+
+    def __init__(self, address: str, device: str, sources: Sequence[str]) -> None:
+        self.address = address
+        self.device = device
+        self.sources = tuple(sources)
+        super().__init__(address, device, self.sources)
+
+    def __str__(self) -> str:
+        return (
+            f"{self.address} is no unknown sender that has been heard; `tsadmin senders` lists those that "
+            f"there are, and `tsadmin configure {self.device} --syslog_sources "
+            f"'{' '.join(self.sources)}'` adds it all the same"
+        )
 
 
 @handles(table.SENDERS)
@@ -21,8 +43,17 @@ def senders(node: Node, args: Nothing, call: Call) -> list[Json]:
 
 @handles(table.ADOPT)
 async def adopt(node: Node, args: Adoption, call: Call) -> Json:
-    """Add the address to the device's additional sources."""
+    """
+    Add the address to the device's additional sources.
+
+    Raises `SenderUnheard`; without a manager nobody can tell who was heard.
+    """
     present = read_device(node.layout, args.name, None)
+    heard = node.manager is None or any(
+        one["address"] == args.address for one in node.manager.senders.unknown()
+    )
+    if not heard:
+        raise SenderUnheard(args.address, args.name, (*present.syslog_sources, args.address))
     sources = [*present.syslog_sources, args.address]
     asked = ChangedDevice(name=args.name, settings={"syslog_sources": sources})
     changed: Json = await change(node, asked, call)
