@@ -237,3 +237,44 @@ def test_a_list_with_entries_left_out_is_never_the_base_of_differences() -> None
         found = fetch(port, None)
     assert found is not None
     assert found.source.startswith("dns://")
+
+
+@pytest.mark.parametrize("rcode", [1, 2, 3, 4, 5, 9])
+@pytest.mark.parametrize("unwilling", ["NS", "IXFR"])
+def test_a_question_that_only_helps_and_is_refused_ends_in_the_whole_list(
+    unwilling: str, rcode: int
+) -> None:
+    serial = 1
+
+    def talk(one: socket.socket, query: dns.message.Message) -> None:
+        kind = dns.rdatatype.to_text(query.question[0].rdtype)
+        if kind == unwilling:
+            send(one, reply(query, rcode=rcode))
+        elif kind in {"AXFR", "IXFR"}:
+            entries = rrset("A", *(f"20.0.0.{n}" for n in range(serial)))
+            send(one, reply(query, [soa(serial), entries, soa(serial)]))
+        else:
+            send(one, reply(query, [soa(serial)] if kind == "SOA" else []))
+
+    with server(talk) as port:
+        known = fetch(port, None)
+        serial = 3
+        found = fetch(port, known)
+    assert found is not None
+    assert (found.serial, len(found.entries)) == (3, 3)
+
+
+@pytest.mark.parametrize("rcode", [1, 4])
+def test_a_server_that_knows_no_question_but_the_transfer_gives_the_list(rcode: int) -> None:
+    def talk(one: socket.socket, query: dns.message.Message) -> None:
+        if query.question[0].rdtype == AXFR:
+            send(one, reply(query, [soa(1), rrset("A", "20.0.0.1"), soa(1)]))
+        else:
+            send(one, reply(query, rcode=rcode))
+
+    with server(talk) as port:
+        known = fetch(port, None)
+        found = fetch(port, known)
+    assert known is not None
+    assert found is not None
+    assert (found.serial, len(found.entries)) == (1, 1)

@@ -51,6 +51,8 @@ _RPZ_TYPES = (CNAME, A, AAAA, TXT)
 """What a policy's trigger is asked for: nearly all have an alias, which tells the action and leads nowhere."""
 _NO_TRANSFER = {NOERROR, FORMERR, NOTIMP, REFUSED, NOTAUTH}
 """Answers to AXFR that mean: ask for the name's own records instead."""
+_UNKNOWN_QUESTION = {FORMERR, NOTIMP}
+"""Answers of a server that knows a transfer and little else."""
 _TRIES = 3
 _ALIASES = 8
 _HALF = 1 << 31
@@ -161,7 +163,10 @@ class _Asking:
         return self._direct(" and is no zone that could be transferred")
 
     def _serial(self) -> tuple[int | None, bool]:
-        table = self._ask(SOA)
+        table = self._session.question(SOA)
+        if table.rcode in _UNKNOWN_QUESTION:  # a transfer tells the serial by itself
+            return None, True
+        self._check(table)
         names = Names(table.message)
         for record in table.answers:
             if (
@@ -179,7 +184,10 @@ class _Asking:
         """
         By IXFR (RFC 1995).  Raises `TransferRefused` and `DeltaUnfit` where only all of it will do.
         """
-        servers = servers_of([(table := self._ask(NS), table.answers)])
+        table = self._session.question(NS)
+        if table.rcode:  # the whole zone tells its name servers by itself
+            raise TransferRefused(table.rcode)
+        servers = servers_of([(table, table.answers)])
         transfer = self._transferred(IXFR, serial)
         if transfer.serial == serial:
             return None
@@ -277,11 +285,6 @@ class _Asking:
             for number, record in enumerate(table.answers)
             if record.type in _RPZ_TYPES and names.read(record.owner_at) == self._zone
         ).part(0, 1)
-
-    def _ask(self, kind: int) -> Table:
-        table = self._session.question(kind)
-        self._check(table)
-        return table
 
     def _check(self, table: Table) -> None:
         if table.rcode == REFUSED:
