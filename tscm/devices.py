@@ -38,6 +38,7 @@ from tscm.settings.files import (
 from tscm.settings.layout import Layout
 from tscm.settings.node import NodeSettings
 from tscm.settings.schema import read_table
+from tscm.store.reading import known_groups
 
 Options = Mapping[str, Any]
 """Settings by name, as text or as JSON gives them; what is absent keeps its default."""
@@ -495,7 +496,8 @@ def forget_device(layout: Layout, node: NodeSettings, name: str) -> Json:
     from tscm.asa.lines import removal_lines
 
     try:
-        lines = removal_lines(read_device(layout, name, None), node)
+        settings = read_device(layout, name, None)
+        lines = removal_lines(settings, node, known_groups(layout.database, name))
     except (SettingsFaulty, SettingsUnreadable) as error:
         lines = f"! the settings were damaged, so the lines cannot be told: {error}"
     remove_device(layout, name)

@@ -215,7 +215,11 @@ def _policy(settings: Json, policy: Json, now: float, interval: float) -> Iterat
 
 _ALARMS = (
     ("locked_out", Standing.FAILED, "the password was rejected too often; no login is tried"),
-    ("stopped_at_failure", Standing.FAILED, "updates failed five times in a row"),
+    (
+        "stopped_at_failure",
+        Standing.FAILED,
+        "the last update gave up at the fifth failure of the device",
+    ),
     ("held", Standing.HELD, "updates are held after a rollback or a purge"),
     ("unsaved", Standing.WARNING, "the configuration is changed and not saved"),
 )

@@ -255,16 +255,26 @@ def test_without_an_address_the_operator_is_told_where_to_set_it() -> None:
 
 
 def test_the_way_back_takes_access_lists_before_groups_and_parents_before_children() -> None:
-    text = removal_lines(device(), NodeSettings(address="192.0.2.9"))
+    there = ["TS-Allow", "TS-Allow-1", "TS-Block", "TS-Block-10", "TS-Block-2", "TS-Block-1"]
+    text = removal_lines(device(), NodeSettings(address="192.0.2.9"), there)
     wanted = [
         "no access-list global_access extended permit ip object-group TS-Allow any log",
         "no access-list global_access extended deny ip any object-group TS-Block log",
         "no access-group",
         "no object-group network TS-Block\n",
         "no object-group network TS-Block-1\n",
+        "no object-group network TS-Block-2\n",
+        "no object-group network TS-Block-10\n",
+        "no object-group network TS-Allow-1\n",
         "no logging host management 192.0.2.9\n",
         "tdid_abcd1234",
         "a new entry has a new device ID",
     ]
     places = [text.index(line) for line in wanted]
     assert places == sorted(places)
+
+
+def test_children_that_nobody_knows_of_are_not_named_in_the_way_back() -> None:
+    text = removal_lines(device(), NodeSettings(address="192.0.2.9"))
+    assert "TS-Block-1" not in text
+    assert "show running-config object-group | include TS-" in text

@@ -3,6 +3,7 @@ The REST driver against the simulator, over real sockets.
 """
 
 import itertools
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -24,11 +25,14 @@ from tscm.model import (
     DeleteGroup,
     Describe,
     DetachChild,
+    Group,
     RemoveMembers,
     Step,
 )
 from tscm.secrets import Secret
 from tscm.settings.node import NodeSettings
+from tscm.simulator.agent import Agent
+from tscm.simulator.http_values import Reply, Request
 from tscm.simulator.service import SimulatedAsa
 
 TOKENS = "POST /api/tokenservices"
@@ -452,3 +456,66 @@ async def test_a_web_server_without_an_agent_is_told_as_such(asa: SimulatedAsa) 
     root = asa.api_url.removesuffix("/api") + "/nothing"
     with pytest.raises(DeviceFault, match="no REST API agent"):
         await with_driver(asa, lambda driver: driver.probe(), rest_url=root)
+
+
+async def read_while_deleted(
+    asa: SimulatedAsa, monkeypatch: pytest.MonkeyPatch, deletions: int
+) -> dict[str, Group]:
+    """All groups of ours behind 250 others, of which some go after each page that was read."""
+    asa.type_lines(
+        line
+        for n in range(250)
+        for line in (f"object-group network G{n:03d}", " network-object host 192.0.2.1")
+    )
+    asa.type_lines(
+        line
+        for n in range(1, 61)
+        for line in (f"object-group network ZZ-Block-{n}", " network-object host 192.0.2.2")
+    )
+    left = list(range(250))
+    answer = Agent.reply_to
+
+    def answering(agent: Agent, request: Request) -> Reply:
+        reply = answer(agent, request)
+        nonlocal deletions
+        if request.segments[1:] == ("objects", "networkobjectgroups") and deletions:
+            deletions -= 1
+            asa.type_lines([f"no object-group network G{left.pop(0):03d}" for _ in range(5)])
+        return reply
+
+    monkeypatch.setattr(Agent, "reply_to", answering)
+    found: dict[str, Group] = await with_driver(asa, lambda driver: driver.read_groups("ZZ"))
+    return found
+
+
+@pytest_twisted.ensureDeferred
+async def test_groups_that_shift_between_pages_are_not_passed_over(
+    asa: SimulatedAsa, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert len(await read_while_deleted(asa, monkeypatch, 3)) == 60
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_list_that_changes_all_the_time_is_no_answer(
+    asa: SimulatedAsa, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(faults.AgentFailed, match="changes while it is read"):
+        await read_while_deleted(asa, monkeypatch, 40)
+
+
+@pytest_twisted.ensureDeferred
+async def test_what_is_to_be_typed_against_a_dead_agent_is_taken_by_the_device(
+    asa: SimulatedAsa,
+) -> None:
+    children = [f"ZZ-Block-{n}" for n in (1, 2, 10)]
+    for child in children:
+        asa.type_lines([f"object-group network {child}", " network-object host 192.0.2.1"])
+    asa.type_lines(["object-group network ZZ-Block", *(f" group-object {one}" for one in children)])
+    asa.type_lines(["access-list x extended deny ip object-group ZZ-Block any"])
+    lines = re.findall(
+        r"`((?:no )?(?:object-group network|group-object) [^`]+)`",
+        faults.revive("fw", "ZZ", children),
+    )
+    said = asa.type_lines(lines)
+    assert not any(said), said
+    assert sorted(asa.configuration.groups) == ["ZZ-Block", "ZZ-Block-1"]

@@ -8,7 +8,7 @@ from tscm.cli.list import table as device_table
 from tscm.cli.progress import PlainProgress
 from tscm.cli.state import state_pairs, status_pairs
 from tscm.cli.update import list_row
-from tscm.model import Progress
+from tscm.model import Json, Progress
 from tscm.printable import visible
 from tscm.upload.outcome import UploadOutcome
 
@@ -320,3 +320,19 @@ def test_a_name_that_cannot_be_looked_up_wants_attention() -> None:
     assert "siem.example, which must not be blocked, cannot be looked up since" in words[0]
     assert "are protected" in words[0]
     assert "no address of it is known: see [policy] unknown_names" in words[1]
+
+
+def test_an_update_that_has_nothing_to_tell_yet_ends_without_a_colon() -> None:
+    state: Json = {"policy": {"running_since": 1_800_000_000.0, "progress": None}}
+    told = dict(state_pairs({}, state))["update under way"]
+    assert told.startswith("since 20")
+    assert not told.endswith((":", ": "))
+    state["policy"]["progress"] = "changing groups"
+    assert dict(state_pairs({}, state))["update under way"].endswith(": changing groups")
+
+
+def test_updates_that_go_on_are_not_said_to_be_stopped() -> None:
+    pairs = list(state_pairs({}, {"policy": {"stopped_at_failure": True}}))
+    told = next(words for name, words in pairs if name == "attention")
+    assert "stopped" not in told
+    assert "scheduled updates try once each" in told

@@ -19,7 +19,7 @@ from tscm.policy.cidr import CidrSet
 from tscm.policy.entries import Entries
 from tscm.store.database import Store, StoreUnusable
 from tscm.store.policies import Generation, Policies, pack
-from tscm.store.reading import open_read_only, read_only
+from tscm.store.reading import known_groups, open_read_only, read_only
 
 SOURCE = Path(__file__).parent.parent.parent / "tscm"
 ODD = ["a#b", "a?mode=rwc", "a%25b", "a%3Fb", "two words", "ü", "a&b=c;d", "{a}", "'a\"b"]
@@ -128,3 +128,16 @@ def test_only_the_store_opens_the_database() -> None:
         and node.value.id == "sqlite3"
     ]
     assert not opened
+
+
+def test_groups_of_a_device_are_read_as_the_last_update_left_them(tmp_path: Path) -> None:
+    database = tmp_path / "tscm.db"
+    assert known_groups(database, "fw") == []
+    store = Store(database)
+    store.open()
+    assert known_groups(database, "fw") == []
+    Policies(store).keep_memory("fw", {"groups": ["P-Block", "P-Block-1", 7]})
+    Policies(store).keep_memory("other", {"groups": 3})
+    assert known_groups(database, "fw") == ["P-Block", "P-Block-1"]
+    assert known_groups(database, "other") == []
+    store.close()

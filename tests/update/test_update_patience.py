@@ -48,7 +48,16 @@ def test_pauses_double_and_end_at_the_fifth() -> None:
     found = [pause_after(fault, count, doubling) for count in range(1, 6)]
     assert [one.seconds if one else None for one in found] == [60, 120, 240, 480, None]
     assert "no rest-api agent" in str(given_up(fault, "fw", "TS"))
-    assert "TS-Block-10" in str(given_up(fault, "fw", "TS"))
+    assert "TS-Block-10" not in str(given_up(fault, "fw", "TS"))
+    there = ["TS-Block", "TS-Allow", "TS-Allow-40", *(f"TS-Block-{n}" for n in range(1, 13))]
+    told = str(given_up(fault, "fw", "TS", there))
+    lines = (
+        "`object-group network TS-Block`, `no group-object TS-Block-12`, "
+        "`no object-group network TS-Block-12`; `object-group network TS-Block`, "
+        "`no group-object TS-Block-11`, `no object-group network TS-Block-11`"
+    )
+    assert lines in told
+    assert "TS-Block-1`" not in str(given_up(fault, "fw", "TS", ["TS-Block-1"]))  # the last one
     assert "rest-api" not in str(given_up(faults.Replicating("fw"), "fw", "TS"))
 
 

@@ -5,19 +5,35 @@ All are `DeviceFault`.  The classes are for the update engine, which must know o
 what may be tried again, what must not, and what asks for smaller portions.
 """
 
+from collections.abc import Iterable
+
 from tscm.errors import DeviceFault
+from tscm.policy.groups import children_among, parent_name
 from tscm.risks import RiskFound
 
 REVIVE = (
     "on the device enter `no rest-api agent`, then `rest-api agent`; if that does not help, lower the "
-    "Max policy size, delete the highest children by hand (`no object-group network {prefix}-Block-10`) "
-    "and run `tsadmin update {name}`"
+    "Max policy size, delete the highest children by hand ({how}) and run `tsadmin update {name}`"
 )
+_UNKNOWN = "`show running-config object-group | include {prefix}-Block-` names them; each first out of its parent"
+_CHILDREN_NAMED = 2
 
 
-def revive(name: str, prefix: str) -> str:
-    """How an agent that answers 500 is brought back (docs/reference.md, section 4)."""
-    return REVIVE.format(name=name, prefix=prefix)
+def revive(name: str, prefix: str, groups: Iterable[str] = ()) -> str:
+    """
+    How an agent that answers 500 is brought back (docs/reference.md, section 4).
+
+    *groups* are the names that are known to be on the device.  The last child is never named: the
+    device refuses a parent that would become empty.
+    """
+    parent = parent_name(prefix, "Block")
+    highest = children_among(prefix, "Block", groups)[1:][-_CHILDREN_NAMED:]
+    how = "; ".join(
+        f"`object-group network {parent}`, `no group-object {child}`, "
+        f"`no object-group network {child}`"
+        for child in reversed(highest)
+    )
+    return REVIVE.format(name=name, how=how or _UNKNOWN.format(prefix=prefix))
 
 
 class NoConnection(DeviceFault):

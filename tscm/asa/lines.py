@@ -6,9 +6,11 @@ remarks, which the ASA takes as such, so that whole blocks can be pasted.
 """
 
 import re
+from collections.abc import Sequence
 
 from attrs import frozen
 
+from tscm.policy.groups import KINDS, children_among
 from tscm.settings.device import DeviceSettings
 from tscm.settings.node import NodeSettings
 from tscm.settings.values import HostPort
@@ -52,9 +54,11 @@ def setup_lines(settings: DeviceSettings, node: NodeSettings) -> str:
     )
 
 
-def removal_lines(settings: DeviceSettings, node: NodeSettings) -> str:
+def removal_lines(settings: DeviceSettings, node: NodeSettings, groups: Sequence[str] = ()) -> str:
     """
     The way back in order: access-lists, then parents, then children, then logging.
+
+    *groups* are the names that are known to be on the device; where none is, how to find them.
     """
     names = _names(settings, node)
     lines = [
@@ -67,10 +71,7 @@ def removal_lines(settings: DeviceSettings, node: NodeSettings) -> str:
         "! 2. The groups: the two parents, then their children",
         f"no object-group network {names.block}",
         f"no object-group network {names.allow}",
-        "! the children, each that this shows:",
-        f"!   show running-config object-group | include {settings.prefix}-",
-        f"no object-group network {names.block}-1",
-        f"no object-group network {names.allow}-1",
+        *_children(settings.prefix, groups),
         "! 3. Logging to this manager, over UDP or TCP as it was set",
     ]
     if names.udp_port is not None:
@@ -83,6 +84,19 @@ def removal_lines(settings: DeviceSettings, node: NodeSettings) -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def _children(prefix: str, groups: Sequence[str]) -> list[str]:
+    """Children of both parents, and how to see whether there are others."""
+    known = [one for kind in KINDS for one in children_among(prefix, kind, groups)]
+    asked = f"!   show running-config object-group | include {prefix}-"
+    if not known:
+        return ["! the children: `no object-group network` and each name that this shows:", asked]
+    return [
+        "! the children as of the last update; whether there are others is shown by:",
+        asked,
+        *(f"no object-group network {one}" for one in known),
+    ]
 
 
 def access_list_lines(block: str, allow: str) -> list[str]:

@@ -32,6 +32,8 @@ SMALLEST_BATCH = 25
 _GROUPS = "objects/networkobjectgroups"
 _PAGE = 100
 _MAX_PAGES = 1000
+_READS = 4
+"""Of the whole list, while groups shift between its pages."""
 _COLLECTION_SECONDS = 1800.0
 _LAST_SECOND = 1 << 33
 _VERSION = "monitoring/device/components/version"
@@ -123,11 +125,25 @@ class RestDriver:
     def read_groups(self, prefix: str) -> dict[str, Group]:
         """
         All groups of that prefix.  The agent gives pages of at most 100, whatever is asked.
+
+        Pages are no snapshot: groups that somebody adds or deletes meanwhile shift those behind them from
+        one page to another.  Then all of them are read again, for what was passed over is not gone.
         """
-        found: dict[str, Group] = {}
-        offset = 0
         link = self._link
         most, begun = link.traffic.received + link.bounds.response_bytes, link.monotonic()
+        for _ in range(_READS):
+            found = self._read_pages(prefix, most, begun)
+            if found is not None:
+                return found
+        raise AgentFailed(
+            link.name, "its list of object-groups changes while it is read", "read it again later"
+        )
+
+    def _read_pages(self, prefix: str, most: int, begun: float) -> dict[str, Group] | None:
+        """The same, once; None where groups shifted between two pages."""
+        found: dict[str, Group] = {}
+        seen: set[str] = set()
+        link, offset, total = self._link, 0, None
         for _ in range(_MAX_PAGES):
             if link.traffic.received > most:
                 raise AgentFailed(
@@ -142,10 +158,19 @@ class RestDriver:
                 raise AgentFailed(self._link.name, "the list of object-groups is no list")
             for item in items:
                 group = group_of(item) if isinstance(item, Mapping) else None
-                if group is not None and group.name.startswith(prefix + "-"):
+                if group is None:
+                    continue
+                if group.name in seen:
+                    return None
+                seen.add(group.name)
+                if group.name.startswith(prefix + "-"):
                     found[group.name] = group
             offset += len(items)
-            if not items or offset >= _total(page, offset):
+            told = _total(page)
+            if total is not None and told != total:
+                return None
+            total = told
+            if not items or (total is not None and offset >= total):
                 return found
         raise AgentFailed(link.name, "its list of object-groups has no end")
 
@@ -275,13 +300,13 @@ def request_of(step: Step) -> tuple[str, str, Json | None]:
             return "DELETE", path, None
 
 
-def _total(page: Mapping[str, Any], offset: int) -> int:
+def _total(page: Mapping[str, Any]) -> int | None:
     """
     How many items there are.  `rangeInfo.limit` is only what came back; without a total, ask on.
     """
     span = page.get("rangeInfo")
     total = span.get("total") if isinstance(span, Mapping) else None
-    return total if isinstance(total, int) else offset + 1
+    return total if isinstance(total, int) else None
 
 
 def _seconds(value: Any) -> float | None:

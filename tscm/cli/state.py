@@ -79,7 +79,8 @@ def _policy(settings: Json, policy: Json) -> Iterator[Pair]:
     if policy.get("running_since"):
         yield (
             "update under way",
-            f"since {when(policy['running_since'])}: {policy.get('progress') or ''}",
+            f"since {when(policy['running_since'])}"
+            + (f": {policy['progress']}" if policy.get("progress") else ""),
         )
     if policy.get("waiting_until"):
         yield "waiting until", when(policy["waiting_until"])
@@ -122,7 +123,7 @@ _ALARMS = (
     ),
     (
         "stopped_at_failure",
-        "updates stopped after repeated failures of the device; `tsadmin update` or `tsadmin policy resume` goes on",
+        "the last update gave up at the fifth failure of the device; scheduled updates try once each until one is good",
     ),
     ("unsaved", "the device's configuration is changed and not saved"),
 )

@@ -7,7 +7,7 @@ own and is never touched.
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Self
 
 from attrs import field, frozen
@@ -46,6 +46,19 @@ def place_of(prefix: str, name: str) -> Place | None:
     if found is None or not name.startswith(prefix):
         return None
     return Place(found[1], int(found[2] or 0))
+
+
+def children_among(prefix: str, kind: str, names: Iterable[str]) -> list[str]:
+    """Names of numbered children of a kind, in the order of their numbers."""
+    places = ((place_of(prefix, name), name) for name in names)
+    return [
+        name
+        for _, name in sorted(
+            (place.number, name)
+            for place, name in places
+            if place is not None and place.kind == kind and place.number
+        )
+    ]
 
 
 def is_v6(cidr: str) -> bool:

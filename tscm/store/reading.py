@@ -6,6 +6,7 @@ never changed, whatever stands in its path.
 """
 
 import contextlib
+import json
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -42,6 +43,19 @@ def read_only(database: Path, busy_seconds: float = BUSY_SECONDS) -> Iterator[sq
     with contextlib.closing(connection), faults_told(database):
         connection.execute("BEGIN")
         yield connection
+
+
+def known_groups(database: Path, device: str) -> list[str]:
+    """Names of our groups on a device, as the last update read them; none where nobody can tell."""
+    try:
+        with read_only(database) as connection:
+            row = connection.execute(
+                "SELECT memory FROM devices WHERE device = ?", (device,)
+            ).fetchone()
+        found = json.loads(row[0]).get("groups") if row else None
+    except (StoreUnusable, ValueError, AttributeError):
+        return []
+    return [one for one in found if isinstance(one, str)] if isinstance(found, list) else []
 
 
 @contextlib.contextmanager

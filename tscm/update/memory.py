@@ -19,6 +19,7 @@ MAX_LOGIN_FAILURES = 2
 """Wrong passwords in a row after which no scheduled update logs in any more: accounts get locked."""
 CHANGES_KEPT = 16
 LISTS_KEPT = 8
+GROUPS_KEPT = 2000
 SERIALS_KEPT = 16
 """Units of one cluster."""
 _CLOCK_DRIFT_SECONDS = 120.0
@@ -67,6 +68,8 @@ class DeviceMemory:
     """Groups of ours that nothing of ours uses and that the device would not delete."""
     changes: Mapping[str, Sequence[float]] = field(factory=dict, converter=_times)
     """For each list, when its content was seen to change, the last `CHANGES_KEPT` times."""
+    groups: tuple[str, ...] = field(default=(), converter=_names)
+    """Names of our groups as they were last read, at most `GROUPS_KEPT`."""
     unsaved: bool = False
     """The running configuration holds changes of ours that were never saved."""
     upheavals: Mapping[str, float] = field(factory=dict, converter=_moments)
@@ -113,7 +116,7 @@ class DeviceMemory:
         if _trust(before) != _trust(after):
             kept = attrs.evolve(kept, driver={**kept.driver, "certificate": None})
         if before.prefix != after.prefix:
-            kept = attrs.evolve(kept, layout=None, undeletable=(), unused=())
+            kept = attrs.evolve(kept, layout=None, undeletable=(), unused=(), groups=())
         return kept
 
     def seen_changed(self, name: str, at: float) -> Self:
@@ -172,6 +175,7 @@ _KINDS: dict[str, type | tuple[type, ...]] = {
     "paused": bool,
     "held": bool,
     "unsaved": bool,
+    "groups": (list, tuple),
     "unused": (list, tuple),
     "serials": (list, tuple),
     "shape": (list, tuple),

@@ -5,7 +5,7 @@ Pure.  Trying again at once makes an overloaded agent worse (docs/asa.md, sectio
 only asks for a new look costs no pause the first time.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from tscm.asa.faults import AgentAbsent, NoConnection, Replicating, SessionLost, StepRefused, revive
 from tscm.errors import DeviceFault
@@ -52,14 +52,14 @@ def pause_after(
     return Pause(seconds=seconds, reason=f"{_ORDINALS[count - 1]} failure: {fault.cause}")
 
 
-def given_up(fault: DeviceFault, name: str, prefix: str) -> DeviceFault:
+def given_up(fault: DeviceFault, name: str, prefix: str, groups: Iterable[str] = ()) -> DeviceFault:
     """
-    The last fault as the operator is told of it, with what revives the agent.
+    The last fault as the operator is told of it, with what revives the agent that holds *groups*.
 
     A pair that replicates all the time needs no new agent.
     """
     return DeviceFault(
         name,
         f"stopped at the {_ORDINALS[MAX_FAILURES - 1]} failure: {fault.cause}",
-        fault.remedy if isinstance(fault, Replicating) else revive(name, prefix),
+        fault.remedy if isinstance(fault, Replicating) else revive(name, prefix, groups),
     )

@@ -48,7 +48,7 @@ from tscm.store.policies import StoredDamaged
 from tscm.update import outcome as results
 from tscm.update.in_force import chosen_anew, not_in_force, shape_of
 from tscm.update.job import UpdateJob
-from tscm.update.memory import DeviceMemory, edit_notes, layout_digest
+from tscm.update.memory import GROUPS_KEPT, DeviceMemory, edit_notes, layout_digest
 from tscm.update.names import KnownName
 from tscm.update.outcome import Pause, UpdateOutcome
 from tscm.update.parents import absent_parents, not_in_use, still_unused
@@ -286,7 +286,9 @@ class UpdateRun:
         self._risks.update(dict.fromkeys(risks))
 
     def _read(self, driver: AsaDriver) -> Mapping[str, Group]:
-        return driver.read_groups(self.job.settings.prefix)
+        groups = driver.read_groups(self.job.settings.prefix)
+        self._memory = evolve(self._memory, groups=tuple(sorted(groups)[:GROUPS_KEPT]))
+        return groups
 
     def _look_for_changes(self, who: Identity, groups: Mapping[str, Group], *, right: bool) -> None:
         """Note a reload, another version, and what someone else did to our groups, be it *right* or not."""
@@ -473,7 +475,9 @@ class UpdateRun:
         if pause is not None:
             return pause
         self._memory = evolve(self._memory, broken=True)
-        return self._end(results.FAILED, given_up(fault, settings.name, settings.prefix))
+        return self._end(
+            results.FAILED, given_up(fault, settings.name, settings.prefix, self._memory.groups)
+        )
 
     def _end_good(
         self, goal: Wanted, who: Identity, groups: Mapping[str, Group], *, saved: bool
