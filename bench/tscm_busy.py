@@ -15,6 +15,7 @@ from twisted.python import log
 from tscm.risks import Consent, Risk
 from tscm.secrets import Secret
 from tscm.settings.device import DeviceSettings
+from tscm.settings.layout import Layout
 from tscm.settings.node import NodeSettings, PolicySettings
 from tscm.settings.values import host_port
 from tscm.spool.service import SpoolService
@@ -108,6 +109,6 @@ def be_busy(reactor: Any, root: Path, spool: SpoolService, told: Any) -> None:
     server = host_port(told["update"]["server"])
     node = NodeSettings(policy=PolicySettings(servers=(server,)))
     store = Store(root / "tscm.db")
-    updates = UpdateService(reactor, slow, node, Policies(store), ordinary_ways(root / "feeds"))
+    updates = UpdateService(reactor, slow, node, Policies(store), ordinary_ways(Layout(root)))
     running = Deferred.fromCoroutine(update(root, told["update"], store, updates))
     running.addErrback(partial(log.err, _why="updates ended"))

@@ -172,7 +172,7 @@ def count_entries(layout: Layout, settings: DeviceSettings, node: NodeSettings, 
 
     from tscm.retrieve.sources import Fetcher, list_source
 
-    found = Fetcher(layout.feeds)(list_source(settings, node, name), None, time())
+    found = Fetcher(layout)(list_source(settings, node, name), None, time())
     return 0 if found is None else len(found.entries)
 
 

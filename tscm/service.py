@@ -160,7 +160,7 @@ class NodeService(Service):
             node,
             Policies(self.store),
             evolve(
-                ordinary_ways(self.layout.feeds),
+                ordinary_ways(self.layout),
                 hits_of=self._hits_of,
                 stored=lambda: device_names(self.layout),
             ),

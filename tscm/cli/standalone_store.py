@@ -58,7 +58,7 @@ def call_with_store(
             Policies(store),
             # As with a manager, or a list that is cut would be another one.
             evolve(
-                ordinary_ways(layout.feeds),
+                ordinary_ways(layout),
                 hits_of=lambda one: recent_hits(layout.database, one, time.time()),
                 stored=lambda: device_names(layout),
             ),

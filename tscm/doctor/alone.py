@@ -36,6 +36,6 @@ def doctor_device(layout: Layout, name: str, report: Report) -> Json:
     def opener() -> AsaDriver:
         return open_driver(patient.settings, patient.node)
 
-    look = look_around(layout, patient, Fetcher(layout.feeds), report)
+    look = look_around(layout, patient, Fetcher(layout), report)
     look.firewall = look_inside(patient, opener, report)
     return as_json(judge_device(patient, look, time()))

@@ -69,7 +69,7 @@ class Visit:
             raise
         except TscmError as error:
             return as_json(unreadable(name, error))
-        fetch = Fetcher(self.layout.feeds)
+        fetch = Fetcher(self.layout)
         look = await self.threads.run(look_around, self.layout, patient, fetch, report)
         before = 0 if self.log is None else self.log.end
         if patient.resting is None and self.settings is not None:

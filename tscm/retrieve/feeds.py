@@ -22,9 +22,11 @@ from tscm.policy.feed_formats import FeedDamaged, Shape, read_feed
 from tscm.policy.lists import PolicyList
 from tscm.retrieve.answers import Answers, digest_of
 from tscm.retrieve.content import FeedFault, bounded
+from tscm.retrieve.credentials import headers_for
 from tscm.retrieve.shared import latest
 from tscm.retrieve.stream import Limits
 from tscm.safe_files import open_regular
+from tscm.settings.layout import Layout
 
 _PIECE = 1 << 16
 _READING = 1
@@ -60,19 +62,34 @@ class FeedSource:
     url: str
     shape: Shape = field(factory=Shape)
     ca_file: str | None = None
+    header: str | None = None
+    """The header that carries the secret; without one the secret is the password of *user*."""
+    user: str | None = None
+    secret_file: str | None = None
     least_interval: float = 0.0
     """Seconds between two questions, whoever asks."""
     limits: Limits = field(factory=Limits)
 
     @property
     def key(self) -> str:
-        """The place, and whose word is taken for it, as a digest."""
-        return hashlib.sha256(repr((self.url, self.ca_file)).encode()).hexdigest()[:32]
+        """The place, whose word is taken for it, and who asks, as a digest; nothing of a secret."""
+        who = (self.header, self.user, self.secret_file, _state_of(self.secret_file))
+        place = (self.url, self.ca_file, *(who if self.secret_file else ()))
+        return hashlib.sha256(repr(place).encode()).hexdigest()[:32]
 
     @property
     def shown(self) -> str:
         """The URL as it may be told: without its query."""
         return urlunsplit(urlsplit(self.url)._replace(query="", fragment=""))
+
+
+def _state_of(path: str | None) -> tuple[int, int] | None:
+    """Another one when the file was written: with a new key its publisher may be asked at once."""
+    try:
+        found = None if path is None else Path(path).stat()
+    except OSError:
+        return None
+    return None if found is None else (found.st_mtime_ns, found.st_ino)
 
 
 def fetch_feed(
@@ -82,17 +99,20 @@ def fetch_feed(
     *,
     clock: Callable[[], float] = monotonic,
     answers: Answers | None = None,
+    layout: Layout | None = None,
     transport: Any = None,
 ) -> PolicyList | None:
     """
     The list as its publisher had it when it was asked last, or None when it is unchanged since *known*.
 
     The publisher is asked where the least interval is over, and what it said is kept in *answers*.
-    Raises `FeedUnavailable`.  *transport* is httpx's, for tests.
+    *layout* has the key that opens sealed secrets.  Raises `FeedUnavailable`.  *transport* is httpx's, for
+    tests.
     """
-    before = _marks(source, known)
     deadline = clock() + source.limits.whole
     try:
+        shown = headers_for(source, layout)  # before the digest: it may seal the file
+        before = _marks(source, known)
         if source.url.startswith("file:"):
             got = _read_file(source, before)
             fetched_at = now
@@ -101,6 +121,7 @@ def fetch_feed(
                 source,
                 answers or Answers(None),
                 now,
+                secrets=shown,
                 left=lambda: deadline - clock(),
                 transport=transport,
             )

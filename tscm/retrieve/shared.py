@@ -2,7 +2,7 @@
 One question for all who want to know: the latest answer of a feed's publisher.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from attrs import evolve
@@ -25,10 +25,12 @@ def latest(
     now: float,
     *,
     left: Callable[[], float],
+    secrets: Mapping[str, str] | None = None,
     transport: Any = None,
 ) -> tuple[Answer, bytes]:
     """
-    What the publisher of *source* last gave, and its content; asked now where that may be.
+    What the publisher of *source* last gave, and its content; asked now where that may be, with the
+    headers *secrets*.
 
     Blocking.  Raises `FeedFault`, also for what the last question brought where it is too early for another.
     """
@@ -56,6 +58,7 @@ def latest(
                 ca_file=source.ca_file,
                 limits=source.limits,
                 validators={} if content is None else known.marks,
+                secrets=secrets or {},
                 left=left,
                 transport=transport,
             )

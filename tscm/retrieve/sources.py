@@ -7,7 +7,6 @@ the list only when no other is ahead of it.
 """
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from time import monotonic
 
 from attrs import evolve, field, frozen
@@ -23,6 +22,7 @@ from tscm.retrieve.tsig import TsigKey
 from tscm.settings.device import DeviceSettings
 from tscm.settings.feed import Feed, feed_named
 from tscm.settings.feed_intervals import least_interval
+from tscm.settings.layout import Layout
 from tscm.settings.node import NodeSettings
 from tscm.settings.values import HostPort
 
@@ -86,6 +86,9 @@ def _feed_source(feed: Feed, limits: Limits) -> FeedSource:
         url=feed.url,
         shape=shape,
         ca_file=feed.ca_file,
+        header=feed.header,
+        user=feed.user,
+        secret_file=feed.secret_file,
         least_interval=(
             least_interval(feed.url) if feed.least_interval is None else feed.least_interval
         ),
@@ -100,6 +103,7 @@ def fetch_list(
     *,
     clock: Callable[[], float] = monotonic,
     answers: Answers | None = None,
+    layout: Layout | None = None,
 ) -> PolicyList | None:
     """
     The list as it is published now, or None when it is unchanged since *known*.
@@ -109,7 +113,7 @@ def fetch_list(
     say.  Raises `ListUnavailable` when no server gives one.
     """
     if source.feed is not None:
-        return fetch_feed(source.feed, known, now, clock=clock, answers=answers)
+        return fetch_feed(source.feed, known, now, clock=clock, answers=answers, layout=layout)
     if not source.servers:
         raise ListUnavailable(
             source.name, "no policy server is set", "name one in tscm.toml: [policy] servers"
@@ -136,21 +140,23 @@ def fetch_list(
 @frozen
 class Fetcher:
     """
-    `fetch_list` with the answers of feeds that are kept in *folder*.
+    `fetch_list` for a node: with the answers of feeds that it keeps, and the key to its secrets.
     """
 
-    folder: Path
+    layout: Layout
 
     def __call__(
         self, source: ListSource, known: PolicyList | None, now: float, /
     ) -> PolicyList | None:
         """As `fetch_list`."""
-        return fetch_list(source, known, now, answers=Answers(self.folder))
+        return fetch_list(
+            source, known, now, answers=Answers(self.layout.feeds), layout=self.layout
+        )
 
     def asked_at(self, source: ListSource) -> float | None:
         """When a feed's publisher last confirmed what is kept of it; None for every other list."""
         feed = source.feed
-        return None if feed is None else asked_at(feed, Answers(self.folder))
+        return None if feed is None else asked_at(feed, Answers(self.layout.feeds))
 
 
 def _ask(

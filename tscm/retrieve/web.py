@@ -16,6 +16,7 @@ from tscm.retrieve.stream import Limits
 from tscm.safe_files import trusting
 
 _REDIRECTS = 5
+_WHO = frozenset({401, 403, 407})
 _VALIDATOR_MAX = 500
 _AGENT = "tscm"
 _PAGES = frozenset({"text/html", "application/xhtml+xml"})
@@ -42,12 +43,14 @@ def read_web(
     ca_file: str | None,
     limits: Limits,
     validators: Mapping[str, str],
+    secrets: Mapping[str, str] | None = None,
     left: Callable[[], float],
     transport: Any = None,
 ) -> WebAnswer:
     """
     The content, unless it is what *validators* tell.
 
+    Headers that are *secrets* go to the server that *url* names, and to no other that it leads to.
     *left* gives the seconds that are left for all of it, *now* is the time of day.  Raises `FeedFault`.
     """
     import httpx
@@ -69,8 +72,10 @@ def read_web(
             httpx.Client(timeout=timeout, trust_env=False, transport=made) as client,
         ):
             via: dict[str, None] = {}
+            origin = _origin(url)
             for _ in range(_REDIRECTS):
-                with client.stream("GET", url, headers=headers) as answer:
+                told = {**headers, **(secrets or {})} if _origin(url) == origin else headers
+                with client.stream("GET", url, headers=told) as answer:
                     pause = pause_wanted(answer.status_code, answer.headers, now)
                     if answer.has_redirect_location:
                         url = urljoin(url, answer.headers["location"])
@@ -98,6 +103,11 @@ def read_web(
             broken = _late()
         broken.pause = pause
         raise broken from None
+
+
+def _origin(url: str) -> tuple[str | None, int]:
+    parts = urlsplit(url)
+    return parts.hostname, parts.port or 443
 
 
 def _in_words(error: Exception, limits: Limits) -> FeedFault:
@@ -130,6 +140,8 @@ def _taken(answer: Any, max_bytes: int, left: Callable[[], float]) -> bytes | No
         return None
     if answer.status_code != 200:
         fault = FeedFault(f"answer {answer.status_code}", "look at it with a browser")
+        if answer.status_code in _WHO:
+            fault.remedy = "check the feed's secret_file, header and user, and your account there"
         if answer.status_code in LATER:
             fault = FeedFault(
                 f"answer {answer.status_code}: the server wants to be asked less often, or later",

@@ -2,7 +2,8 @@
 Lists that come from files or over HTTPS instead of the policy servers.
 """
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -21,7 +22,8 @@ _ALLOWED = (
     "tables of name, url (https://… or file:///…), and where needed "
     f"format ({', '.join(FORMATS)}), pick, delimiter, "
     f"value ({', '.join(VALUES)}), padded, where, may_be_empty, min_entries, "
-    "max_entries, max_shrink_percent, max_growth_percent, min_readable_percent, ca_file, least_interval"
+    "max_entries, max_shrink_percent, max_growth_percent, min_readable_percent, "
+    "header, user, secret_file, ca_file, least_interval"
 )
 
 
@@ -29,20 +31,22 @@ def feed_url(value: Any) -> str:
     """`https://…`, a query allowed, or `file:///…`."""
     allowed = "https://address[:port]/path or file:///path"
     text = values.text(value).strip() if isinstance(value, str) else ""
+    # A key may stand behind the path, and a password before the host.
+    told = re.sub(r"//[^/]*@", "//…@", text.partition("?")[0]) if text else value
     try:
         parts = urlsplit(text)
         values.address(parts.hostname or "localhost")
         right = parts.port != 0 and not parts.fragment and " " not in text
     except ValueError:
-        raise values.refused(value, "is no URL", allowed) from None
+        raise values.refused(told, "is no URL", allowed) from None
     if parts.scheme == "http":
-        raise values.refused(value, "is a URL without TLS, which anybody may answer", allowed)
+        raise values.refused(told, "is a URL without TLS, which anybody may answer", allowed)
     if parts.username is not None or not right:
-        raise values.refused(value, "holds more than an address, a path and a query", allowed)
+        raise values.refused(told, "holds more than an address, a path and a query", allowed)
     if parts.scheme == "file" and parts.path.startswith("/") and not parts.netloc:
         return text
     if parts.scheme != "https" or not parts.hostname:
-        raise values.refused(value, "is no such URL", allowed)
+        raise values.refused(told, "is no such URL", allowed)
     return text
 
 
@@ -51,6 +55,30 @@ def delimiter_character(value: Any) -> str:
     if not isinstance(value, str) or len(value) != 1 or value in '"\r\n':
         raise values.refused(value, "is no delimiter", "one character")
     return value
+
+
+_HEADER = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,63}")
+_NO_KEY = frozenset(
+    {"host", "connection", "content-length", "transfer-encoding", "accept-encoding"}
+)
+
+
+def header_name(value: Any) -> str:
+    """A header of a request, as `Auth-Key`."""
+    text = values.text(value).strip()
+    if not _HEADER.fullmatch(text) or text.lower() in _NO_KEY:
+        raise values.refused(value, "is no header for a key", "a name as Auth-Key")
+    return text
+
+
+def who_fault(feed: "Feed") -> str | None:
+    """What is wrong with how a feed shows who asks."""
+    if feed.secret_file is None:
+        alone = feed.header or feed.user
+        return "header and user need secret_file" if alone else None
+    if (feed.header is None) == (feed.user is None):
+        return "secret_file needs a header or a user, and not both"
+    return None if feed.url.startswith("https:") else "a file wants no secret"
 
 
 def row_filter(value: Any) -> str:
@@ -103,6 +131,17 @@ class Feed:
     min_readable_percent: int | None = setting(
         values.optional(values.whole(0, 100)), None, doc="Instead of that of [policy]"
     )
+    header: str | None = setting(
+        values.optional(header_name), None, doc="Header that carries the secret"
+    )
+    user: str | None = setting(
+        values.optional(values.account),
+        None,
+        doc="Name at the publisher, whose password the secret is",
+    )
+    secret_file: str | None = setting(
+        values.optional(values.path), None, doc="File of mode 0600 with the key or password"
+    )
     ca_file: str | None = setting(
         values.optional(values.path), None, doc="CA of the server where it is no public one"
     )
@@ -125,6 +164,14 @@ class Feed:
         return asdict(self, filter=lambda _, value: value is not None)
 
 
+def _named(table: Any) -> str:
+    """What a fault says of a table: its name and no more, for a key may stand in the URL."""
+    found = table.name if isinstance(table, Feed) else None
+    if isinstance(table, Mapping):
+        found = table.get("name")
+    return found if isinstance(found, str) else "a feed"
+
+
 def feed_named(feeds: Iterable[Feed], name: str) -> Feed | None:
     """The feed of that name, where there is one."""
     return next((one for one in feeds if one.name == name), None)
@@ -138,12 +185,14 @@ def feeds(value: Any) -> tuple[Feed, ...]:
     for number, one in enumerate(value):
         feed, faults = (one, ()) if isinstance(one, Feed) else read_table(Feed, one)
         if feed is None:
-            raise values.refused(one, f"(number {number + 1}): {faults[0]}", _ALLOWED)
+            raise values.refused(_named(one), f"(number {number + 1}): {faults[0]}", _ALLOWED)
         if wrong := pick_fault(feed.format, feed.pick):
-            raise values.refused(one, f"(number {number + 1}): {wrong}", _ALLOWED)
+            raise values.refused(_named(one), f"(number {number + 1}): {wrong}", _ALLOWED)
+        if wrong := who_fault(feed):
+            raise values.refused(_named(one), f"(number {number + 1}): {wrong}", _ALLOWED)
         if feed.where and feed.format not in _WITH_ROWS:
             wrong = f"where is for {' and '.join(_WITH_ROWS)}"
-            raise values.refused(one, f"(number {number + 1}): {wrong}", _ALLOWED)
+            raise values.refused(_named(one), f"(number {number + 1}): {wrong}", _ALLOWED)
         if feed.name in found:
             raise values.refused(feed.name, "names two feeds", _ALLOWED)
         found[feed.name] = feed

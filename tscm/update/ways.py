@@ -5,13 +5,13 @@ The ordinary ways to the outside, for those who wire the room into a process.
 import socket
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
 
 from tscm.model import AsaDriver
 from tscm.settings.device import DeviceSettings
+from tscm.settings.layout import Layout
 from tscm.settings.node import NodeSettings
 from tscm.update.job import AskedAt, Fetch, Opener, never_asked
 from tscm.update.lookups import LookUps, Resolve
@@ -41,9 +41,9 @@ class Ways:
     """Names of the devices that have a file; None where nobody knows."""
 
 
-def ordinary_ways(feeds: Path) -> Ways:
-    """DNS over TCP, REST, the system's resolver and clock; answers of *feeds* are kept in that folder."""
-    lists = _Lists(feeds)
+def ordinary_ways(layout: Layout) -> Ways:
+    """DNS over TCP, REST, the system's resolver and clock; feeds as *layout* has their answers."""
+    lists = _Lists(layout)
     return Ways(
         fetch=lists.fetch, asked_at=lists.asked_at, opener=_open, resolve=resolve, now=time.time
     )
@@ -80,19 +80,19 @@ def own_address_towards(host: str) -> str | None:
 class _Lists:
     """`retrieve.sources.Fetcher`, imported by the first run."""
 
-    _feeds: Path
+    _layout: Layout
 
     def fetch(
         self, source: "ListSource", known: "PolicyList | None", now: float, /
     ) -> "PolicyList | None":
         from tscm.retrieve.sources import Fetcher
 
-        return Fetcher(self._feeds)(source, known, now)
+        return Fetcher(self._layout)(source, known, now)
 
     def asked_at(self, source: "ListSource", /) -> float | None:
         from tscm.retrieve.sources import Fetcher
 
-        return Fetcher(self._feeds).asked_at(source)
+        return Fetcher(self._layout).asked_at(source)
 
 
 def _open(
