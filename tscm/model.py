@@ -225,11 +225,11 @@ class RemoveMembers:
 
 
 @frozen(kw_only=True)
-class AttachChild:
-    """Nest *child* in *group*."""
+class AttachChildren:
+    """Nest *children* in *group*."""
 
     group: str
-    child: str
+    children: tuple[str, ...]
 
 
 @frozen(kw_only=True)
@@ -255,7 +255,9 @@ class Describe:
     description: str
 
 
-Step = CreateGroup | AddMembers | RemoveMembers | AttachChild | DetachChild | DeleteGroup | Describe
+Step = (
+    CreateGroup | AddMembers | RemoveMembers | AttachChildren | DetachChild | DeleteGroup | Describe
+)
 
 
 @frozen(kw_only=True)

@@ -15,7 +15,7 @@ from tscm.asa.members import cidr_of, group_of, member, reference
 from tscm.asa.rest import request_of
 from tscm.model import (
     AddMembers,
-    AttachChild,
+    AttachChildren,
     Cidr,
     CreateGroup,
     Group,
@@ -72,7 +72,7 @@ def test_a_recorded_group_is_read() -> None:
 
 
 def test_names_are_quoted_in_urls() -> None:
-    _, path, _ = request_of(AttachChild(group="T%1#/x", child="C"))
+    _, path, _ = request_of(AttachChildren(group="T%1#/x", children=("C",)))
     assert path.endswith("/T%251%23_API_SLASH_x")
     assert reference("C") == {"kind": "objectRef#NetworkObjGroup", "objectId": "C"}
 
@@ -97,7 +97,10 @@ steps = st.lists(
             ),
             st.integers(1, 30),
         ),
-        st.just(AttachChild(group="P", child="A")),
+        st.builds(
+            lambda n: AttachChildren(group="P", children=tuple(f"A-{i}" for i in range(n))),
+            st.integers(1, 30),
+        ),
     ),
     max_size=20,
 )
@@ -110,6 +113,8 @@ def atoms(some: list[Step]) -> list[tuple[str, str]]:
             found += [("add", str(one)) for one in step.members]
         elif isinstance(step, RemoveMembers):
             found += [("remove", str(one)) for one in step.members]
+        elif isinstance(step, AttachChildren):
+            found += [("attach", one) for one in step.children]
         else:
             found.append(("step", repr(step)))
     return found

@@ -19,7 +19,7 @@ from tscm.errors import DeviceFault
 from tscm.model import (
     AddMembers,
     AsaDriver,
-    AttachChild,
+    AttachChildren,
     Cidr,
     CreateGroup,
     DeleteGroup,
@@ -61,7 +61,7 @@ def everything(driver: AsaDriver) -> None:
     driver.apply(CreateGroup(group="T-Block-1", members=members, description="one"))
     driver.apply(CreateGroup(group="T-Block-2", members=cidrs("203.0.113.0/25")))
     driver.apply(CreateGroup(group="T-Block", children=("T-Block-1",)))
-    driver.apply(AttachChild(group="T-Block", child="T-Block-2"))
+    driver.apply(AttachChildren(group="T-Block", children=("T-Block-2",)))
     driver.apply(AddMembers(group="T-Block-1", members=cidrs("203.0.113.128/25")))
     driver.apply(RemoveMembers(group="T-Block-1", members=cidrs("192.0.2.1/32", "2001:db8::/32")))
     driver.apply(Describe(group="T-Block", description="mark"))
@@ -117,7 +117,7 @@ async def test_a_refused_joined_portion_is_told_and_steps_go_singly_from_then_on
             def work(driver: AsaDriver) -> AsaDriver:
                 steps: list[Step] = [
                     CreateGroup(group="T-Block-1", members=cidrs("198.51.100.0/24")),
-                    AttachChild(group="T-None", child="T-Block-1"),
+                    AttachChildren(group="T-None", children=("T-Block-1",)),
                 ]
                 with pytest.raises(faults.StepRefused):
                     driver.apply_all(steps)
@@ -288,7 +288,7 @@ async def test_the_token_is_given_back_even_after_a_fault(asa: SimulatedAsa) -> 
     for _ in range(3):  # a token that stays would shut the second one out
         with pytest.raises(faults.StepRefused):
             await with_driver(
-                asa, lambda driver: driver.apply(AttachChild(group="T-A", child="T-B"))
+                asa, lambda driver: driver.apply(AttachChildren(group="T-A", children=("T-B",)))
             )
 
 

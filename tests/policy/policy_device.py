@@ -9,7 +9,7 @@ from attrs import define, evolve
 
 from tscm.model import (
     AddMembers,
-    AttachChild,
+    AttachChildren,
     Cidr,
     CreateGroup,
     DeleteGroup,
@@ -67,8 +67,10 @@ class StrictDevice:
                 left = tuple(m for m in group.members if m not in set(step.members))
                 groups[step.group] = evolve(group, members=left)
                 assert not self.empty(step.group), "would become empty"
-            case AttachChild():
-                self._attach(step.group, step.child)
+            case AttachChildren():
+                assert step.children
+                for child in step.children:
+                    self._attach(step.group, child)
             case DetachChild():
                 group = groups[step.group]
                 assert step.child in group.children

@@ -2,13 +2,22 @@
 What a device refuses, and what a run learns from it.
 """
 
+from typing import cast
+
 import pytest
 import pytest_twisted
 
 from tests.asa.asa_device import in_thread
 from tests.update.update_world import World, addresses
+from tscm.asa.faults import AgentFailed, StepRefused
+from tscm.model import AddMembers, AsaDriver, Cidr, Group
 from tscm.simulator.service import SimulatedAsa
-from tscm.update.refusals import taken_names
+from tscm.update.memory import DeviceMemory
+from tscm.update.refusals import Lessons, taken_names
+
+
+def cidrs(count: int) -> tuple[Cidr, ...]:
+    return tuple(Cidr(one) for one in addresses(count))
 
 
 @pytest.fixture
@@ -95,6 +104,76 @@ async def test_a_refusal_in_a_bulk_answer_is_told_with_its_reason(
     assert "entry 1: " in done.failures[0]
     assert "ThreatSTOP-Allow-1" in done.failures[0]
     assert done.good, done.error
+
+
+@pytest.mark.parametrize("fault", ["max_body_bytes", "crash_body_bytes"])
+@pytest_twisted.ensureDeferred
+async def test_an_agent_that_bears_small_bodies_gets_its_parent_and_all_children(
+    world: World, fault: str
+) -> None:
+    world.changes["object_group_size"] = 10
+    world.publish(block=addresses(1000))
+    world.asa.switches.update({fault: 4000, "agent_restart_seconds": 0.0})
+    done = await in_thread(world.run)
+    assert done.good, done.error
+    assert world.converged()
+    assert len(world.asa.configuration.groups["ThreatSTOP-Block"].children) == 100
+    names = "".join(world.asa.configuration.groups["ThreatSTOP-Block"].children)
+    assert len(names) + 50 * 100 > 4000, "all of them are too much for one request"
+
+
+@pytest.mark.parametrize("atomic", [True, False])
+@pytest_twisted.ensureDeferred
+async def test_a_limit_of_members_is_learnt_and_told_as_object_group_size(
+    world: World, atomic: bool
+) -> None:
+    world.changes["object_group_size"] = 10_000
+    world.publish(block=addresses(900))
+    world.asa.set_switches({"max_members": 300, "request_atomic": atomic})
+    done = await in_thread(world.run)
+    assert done.good, done.error
+    assert world.converged()
+    limit = DeviceMemory.from_json(world.memory).group_limit
+    assert limit is not None
+    assert 200 <= limit <= 300
+    told = f"`tsadmin configure fw --object_group_size {limit}`"
+    assert any(told in one and "Object-Group Size is 10,000" in one for one in done.notes)
+    assert not any("rest-api agent" in one for one in (*done.notes, *done.warnings))
+    world.publish(block=addresses(1300))
+    more = await in_thread(world.run)
+    assert (more.good, more.failures) == (True, ()), "it is known by now"
+    assert world.converged()
+    world.changes["object_group_size"] = 250
+    done = await in_thread(world.run)
+    assert not any("object_group_size" in one for one in done.notes)
+
+
+def test_other_refusals_teach_no_limit() -> None:
+    def lessons() -> Lessons:
+        made = Lessons("fw", "P", 1000, None)
+        made.saw({"P-Block-1": Group(name="P-Block-1", members=cidrs(100))})
+        made.did([AddMembers(group="P-Block-2", members=cidrs(30))])
+        return made
+
+    def refused(code: str = "") -> StepRefused:
+        return StepRefused("fw", "no", status=400, code=code)
+
+    driver = cast(AsaDriver, None)
+    full = AddMembers(group="P-Block-1", members=cidrs(30))
+    for portion, fault in (
+        ([full, full], refused()),
+        ([full], refused("DUPLICATE")),
+        ([full], AgentFailed("fw", "500")),
+        ([AddMembers(group="P-Block-1", members=cidrs(31))], refused()),
+        ([AddMembers(group="P-Block-9", members=cidrs(3))], refused()),
+    ):
+        made = lessons()
+        made.learn(driver, portion, fault)
+        assert (made.limit, made.size, made.notes) == (None, 1000, [])
+    made = lessons()
+    made.learn(driver, [full], refused())
+    assert (made.limit, made.size) == (100, 100)
+    assert Lessons("fw", "P", 1000, 0).size == 1000, "nonsense out of a database"
 
 
 def test_only_other_things_of_our_names_are_in_the_way() -> None:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 
 from attrs import evolve
 
-from tscm.model import AddMembers, CreateGroup, DeleteGroup, RemoveMembers, Step
+from tscm.model import AddMembers, AttachChildren, CreateGroup, DeleteGroup, RemoveMembers, Step
 
 MAX_JOINED = 100
 """Steps in one bulk request; the agent takes 1,000 entries since 1.2.2.200 (docs/asa.md, section 3)."""
@@ -21,11 +21,17 @@ def weight(step: Step) -> int:
         return max(1, len(step.members) + len(step.children))
     if isinstance(step, AddMembers | RemoveMembers):
         return max(1, len(step.members))
+    if isinstance(step, AttachChildren):
+        return max(1, len(step.children))
     return 1
 
 
 def split(step: Step, batch: int) -> Iterator[Step]:
-    """*step* in pieces of at most *batch* members."""
+    """*step* in pieces of at most *batch* members or children."""
+    if isinstance(step, AttachChildren):
+        for start in range(0, len(step.children), batch):
+            yield evolve(step, children=step.children[start : start + batch])
+        return
     if not isinstance(step, CreateGroup | AddMembers | RemoveMembers):
         yield step
         return

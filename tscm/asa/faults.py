@@ -111,6 +111,13 @@ class StepRefused(DeviceFault):
     *code* is the device's own word for it, where it has one.
     """
 
+    _OTHER_CAUSES = frozenset({"DUPLICATE", "RESOURCE-NOT-FOUND", "READ-ONLY-FIELD"})
+
+    @property
+    def may_be_size(self) -> bool:
+        """Can it be that too much was asked for?  No bound is documented, and no code for it."""
+        return self.code not in self._OTHER_CAUSES
+
     def __init__(self, device: str, cause: str, *, status: int, code: str = "") -> None:
         self.status = status
         self.code = code

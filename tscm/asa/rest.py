@@ -14,7 +14,7 @@ from tscm.asa.link import RestLink
 from tscm.asa.members import GROUP_KIND, group_of, member, reference
 from tscm.model import (
     AddMembers,
-    AttachChild,
+    AttachChildren,
     CreateGroup,
     DeleteGroup,
     Describe,
@@ -39,7 +39,6 @@ _LAST_SECOND = 1 << 33
 _VERSION = "monitoring/device/components/version"
 _RUNS_WITHOUT_BULK = 24
 _TOO_LARGE = 413
-_NOT_ITS_SIZE = frozenset({"DUPLICATE", "RESOURCE-NOT-FOUND", "READ-ONLY-FIELD"})
 
 
 @define(eq=False)
@@ -198,7 +197,7 @@ class RestDriver:
                 self._failed_with(size)
             raise
         except StepRefused as refused:
-            if refused.status == _TOO_LARGE or (alone and refused.code not in _NOT_ITS_SIZE):
+            if refused.status == _TOO_LARGE or (alone and refused.may_be_size):
                 self._failed_with(size)  # how much a body may hold is told nowhere
             raise
         self.worked = max(self.worked, min(size, self.batch))
@@ -290,8 +289,8 @@ def request_of(step: Step) -> tuple[str, str, Json | None]:
             return "PATCH", path, {"members.add": [member(one) for one in step.members]}
         case RemoveMembers():
             return "PATCH", path, {"members.remove": [member(one) for one in step.members]}
-        case AttachChild():
-            return "PATCH", path, {"members.add": [reference(step.child)]}
+        case AttachChildren():
+            return "PATCH", path, {"members.add": [reference(one) for one in step.children]}
         case DetachChild():
             return "PATCH", path, {"members.remove": [reference(step.child)]}
         case Describe():

@@ -12,7 +12,7 @@ from attrs import define, frozen
 
 from tscm.model import (
     AddMembers,
-    AttachChild,
+    AttachChildren,
     Cidr,
     CreateGroup,
     DeleteGroup,
@@ -136,8 +136,8 @@ class Meter:
                 return members_bytes(step.members)
             case RemoveMembers():
                 return -members_bytes(step.members)
-            case AttachChild():
-                return _CHILD + len(step.child)
+            case AttachChildren():
+                return sum(_CHILD + len(child) for child in step.children)
             case DetachChild():
                 return -_CHILD - len(step.child)
             case DeleteGroup():

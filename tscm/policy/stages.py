@@ -9,7 +9,7 @@ from attrs.validators import ge
 
 from tscm.model import (
     AddMembers,
-    AttachChild,
+    AttachChildren,
     Cidr,
     CreateGroup,
     DeleteGroup,
@@ -51,6 +51,11 @@ class Portions:
         """Steps that take *members* out."""
         for at in range(0, len(members), self.most):
             yield RemoveMembers(group=group, members=tuple(members[at : at + self.most]))
+
+    def attaching(self, group: str, children: Sequence[str]) -> Iterator[Step]:
+        """Steps that nest *children*."""
+        for at in range(0, len(children), self.most):
+            yield AttachChildren(group=group, children=tuple(children[at : at + self.most]))
 
 
 @define(eq=False)
@@ -123,10 +128,11 @@ class Work:
                     present = True
         parent = self.present.parent(self.kind)
         if parent is None:
-            yield CreateGroup(group=self.name, children=tuple(coming), description=self.mark)
+            # With one child, for an agent may bear less than all their names in one request.
+            yield CreateGroup(group=self.name, children=(coming[0],), description=self.mark)
+            yield from self.portions.attaching(self.name, coming[1:])
             return
-        for name in coming:
-            yield AttachChild(group=self.name, child=name)
+        yield from self.portions.attaching(self.name, coming)
         if self.mark and parent.description != self.mark:
             yield Describe(group=self.name, description=self.mark)
 

@@ -76,6 +76,8 @@ class DeviceMemory:
     """What the firewall said of itself that no good update has answered: message, time of receipt."""
     unused: tuple[str, ...] = field(default=(), converter=_names)
     """Parents that had to be made anew and that no access-list was seen to use since."""
+    group_limit: int | None = None
+    """Members that the device was seen to take in a group, where less than the Object-Group Size."""
     serials: tuple[str, ...] = field(default=(), converter=_names)
     """Serial numbers of the device; of a failover pair both, once both were seen."""
     shape: tuple[str, ...] = field(default=(), converter=_names)
@@ -115,6 +117,8 @@ class DeviceMemory:
             kept = attrs.evolve(kept, login_failures=0)
         if _trust(before) != _trust(after):
             kept = attrs.evolve(kept, driver={**kept.driver, "certificate": None})
+        if before.object_group_size != after.object_group_size:
+            kept = attrs.evolve(kept, group_limit=None)
         if before.prefix != after.prefix:
             kept = attrs.evolve(kept, layout=None, undeletable=(), unused=(), groups=())
         return kept
@@ -177,6 +181,7 @@ _KINDS: dict[str, type | tuple[type, ...]] = {
     "unsaved": bool,
     "groups": (list, tuple),
     "unused": (list, tuple),
+    "group_limit": int,
     "serials": (list, tuple),
     "shape": (list, tuple),
 }

@@ -52,14 +52,17 @@ def pause_after(
     return Pause(seconds=seconds, reason=f"{_ORDINALS[count - 1]} failure: {fault.cause}")
 
 
-def given_up(fault: DeviceFault, name: str, prefix: str, groups: Iterable[str] = ()) -> DeviceFault:
+def given_up(
+    fault: DeviceFault, name: str, prefix: str, groups: Iterable[str] = (), *, remedy: str = ""
+) -> DeviceFault:
     """
     The last fault as the operator is told of it, with what revives the agent that holds *groups*.
 
-    A pair that replicates all the time needs no new agent.
+    A pair that replicates all the time needs no new agent, nor does one of which a *remedy* is known.
     """
     return DeviceFault(
         name,
         f"stopped at the {_ORDINALS[MAX_FAILURES - 1]} failure: {fault.cause}",
-        fault.remedy if isinstance(fault, Replicating) else revive(name, prefix, groups),
+        remedy
+        or (fault.remedy if isinstance(fault, Replicating) else revive(name, prefix, groups)),
     )

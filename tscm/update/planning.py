@@ -117,10 +117,12 @@ def plan_for(
     undeletable: Iterable[str] = (),
     *,
     taken: Collection[str] = (),
+    size: int | None = None,
     room: int | None = None,
 ) -> Planned:
     """
-    From the device's *groups* to *goal*, within *room* bytes if it can be, without the *taken* names.
+    From the device's *groups* to *goal*, within *room* bytes if it can be, without the *taken*
+    names, with *size* members in a child at most.
 
     Raises `OwnedByAnother` unless that is accepted.
     """
@@ -131,7 +133,7 @@ def plan_for(
             prefix=settings.prefix,
             block=goal.block,
             allow=goal.allow,
-            size=settings.object_group_size,
+            size=size or settings.object_group_size,
             mark=mark(job.owner),
         ),
         taken=taken,

@@ -3,16 +3,19 @@ What a refused step teaches about the device, so that the next plan does without
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
 from attrs import define, field
 
+from tscm.asa.faults import StepRefused
 from tscm.errors import DeviceFault
-from tscm.model import AsaDriver, CreateGroup, Step
+from tscm.model import AddMembers, AsaDriver, CreateGroup, Group, RemoveMembers, Step
 from tscm.policy.groups import place_of
 from tscm.printable import quoted
 
+LEAST_LIMIT = 25
+"""No device was heard of that bears less."""
 _DEFINED = re.compile(r"(?m)^(object(?:-group)? (\S+) (\S+))")
 
 
@@ -35,20 +38,67 @@ def taken_names(running_config: str, prefix: str) -> dict[str, str]:
     }
 
 
+def _believable(limit: int | None) -> int | None:
+    """A limit that was kept, unless the database lies."""
+    return limit if limit is not None and limit >= LEAST_LIMIT else None
+
+
 @define(eq=False)
 class Lessons:
     """
-    Of one run: *taken* are names of our form that no group of ours can have, with what has them.
+    Of one run: *taken* are names of our form that no group of ours can have, with what has them;
+    *limit* is how many members the device takes in a group, where less than is *wished*.
+
+    No bound on members is documented.  It is the cause when a group takes no more although a request of
+    that size was good before; then what the group holds is the limit.
     """
 
     device: str
     prefix: str
+    wished: int
+    limit: int | None = field(converter=_believable)
     taken: dict[str, str] = field(factory=dict, init=False)
+    _held: dict[str, int] = field(factory=dict, init=False)
+    _good: int = field(default=0, init=False)
 
-    def learn(self, driver: AsaDriver, portion: Sequence[Step]) -> None:
+    @property
+    def size(self) -> int:
+        """Members in a child at most."""
+        return self.wished if self.limit is None else min(self.limit, self.wished)
+
+    def saw(self, groups: Mapping[str, Group]) -> None:
+        """The device was read."""
+        self._held = {name: len(group.members) for name, group in groups.items()}
+
+    def did(self, portion: Sequence[Step]) -> None:
+        """*portion* was good."""
+        for step in portion:
+            if isinstance(step, CreateGroup | AddMembers):
+                self._held[step.group] = self._held.get(step.group, 0) + len(step.members)
+                self._good = max(self._good, len(step.members))
+            elif isinstance(step, RemoveMembers):
+                self._held[step.group] = self._held.get(step.group, 0) - len(step.members)
+
+    def learn(self, driver: AsaDriver, portion: Sequence[Step], fault: DeviceFault) -> None:
         """
-        Look whether *portion* was refused because a name is taken.  Raises `NameTaken` for a parent's.
+        Look whether *portion* was refused because a name is taken, or a group is full.
+
+        Raises `NameTaken` for a parent's name.
         """
+        self._learn_limit(portion, fault)
+        self._learn_names(driver, portion)
+
+    def _learn_limit(self, portion: Sequence[Step], fault: DeviceFault) -> None:
+        step = portion[0]
+        if len(portion) > 1 or not isinstance(step, AddMembers):
+            return
+        if not isinstance(fault, StepRefused) or not fault.may_be_size:
+            return
+        held = self._held.get(step.group, 0)
+        if held >= LEAST_LIMIT and len(step.members) <= self._good:
+            self.limit = min(held, self.size)
+
+    def _learn_names(self, driver: AsaDriver, portion: Sequence[Step]) -> None:
         made = [step.group for step in portion if isinstance(step, CreateGroup)]
         if not made:
             return
@@ -68,8 +118,19 @@ class Lessons:
 
     @property
     def notes(self) -> Sequence[str]:
-        """A sentence for each name that was left out."""
-        return [
+        """A sentence for each name that was left out, and one for the limit."""
+        full = [self.remedy] if self.remedy else []
+        return full + [
             f"the name {name} is left out, because another object has it: `{quoted(line)}`"
             for name, line in self.taken.items()
         ]
+
+    @property
+    def remedy(self) -> str:
+        """What to set where groups take less than the settings say; else empty."""
+        if self.size == self.wished:
+            return ""
+        return (
+            f"the device takes no more than {self.size:,} members in a group, and the Object-Group Size is "
+            f"{self.wished:,}; `tsadmin configure {self.device} --object_group_size {self.size}`"
+        )

@@ -138,7 +138,12 @@ class UpdateRun:
 
     def __attrs_post_init__(self) -> None:
         self._memory = DeviceMemory.from_json(self.job.memory)
-        self._lessons = Lessons(self.job.settings.name, self.job.settings.prefix)
+        self._lessons = Lessons(
+            self.job.settings.name,
+            self.job.settings.prefix,
+            self.job.settings.object_group_size,
+            self._memory.group_limit,
+        )
         self._outcome = UpdateOutcome(
             device=self.job.settings.name,
             started_at=self.job.now(),
@@ -276,7 +281,12 @@ class UpdateRun:
 
     def _plan(self, groups: Mapping[str, Group], goal: Wanted) -> Planned:
         planned = plan_for(
-            self.job, groups, goal, self._memory.undeletable, taken=self._lessons.taken
+            self.job,
+            groups,
+            goal,
+            self._memory.undeletable,
+            taken=self._lessons.taken,
+            size=self._lessons.size,
         )
         self._found(planned.risks)
         return planned
@@ -288,6 +298,7 @@ class UpdateRun:
     def _read(self, driver: AsaDriver) -> Mapping[str, Group]:
         groups = driver.read_groups(self.job.settings.prefix)
         self._memory = evolve(self._memory, groups=tuple(sorted(groups)[:GROUPS_KEPT]))
+        self._lessons.saw(groups)
         return groups
 
     def _look_for_changes(self, who: Identity, groups: Mapping[str, Group], *, right: bool) -> None:
@@ -353,6 +364,7 @@ class UpdateRun:
                 goal,
                 self._memory.undeletable,
                 taken=self._lessons.taken,
+                size=self._lessons.size,
                 room=room,
             )
             planned = evolve(made, budget=who.budget_bytes)
@@ -374,6 +386,7 @@ class UpdateRun:
             self._wrote = True
             self._memory = evolve(self._memory, unsaved=True)
             self._apply(driver, portion)
+            self._lessons.did(portion)
         total = len(portions)
         self.report(Progress(phase="push", text="groups changed", done=total, total=total))
         self._go_on()
@@ -412,13 +425,13 @@ class UpdateRun:
             driver.apply_all(portion)
         except StepRefused as refused:
             if doomed is None:
-                self._lessons.learn(driver, portion)
+                self._lessons.learn(driver, portion, refused)
                 raise
             self._leave(doomed, refused)
         except AgentFailed as failed:
             if doomed is None:
                 if failed.told:
-                    self._lessons.learn(driver, portion)
+                    self._lessons.learn(driver, portion, failed)
                 raise
             if doomed not in self._deleted_in_vain:
                 self._deleted_in_vain.add(doomed)
@@ -476,7 +489,14 @@ class UpdateRun:
             return pause
         self._memory = evolve(self._memory, broken=True)
         return self._end(
-            results.FAILED, given_up(fault, settings.name, settings.prefix, self._memory.groups)
+            results.FAILED,
+            given_up(
+                fault,
+                settings.name,
+                settings.prefix,
+                self._memory.groups,
+                remedy=self._lessons.remedy,
+            ),
         )
 
     def _end_good(
@@ -489,6 +509,7 @@ class UpdateRun:
             started_at=who.started_at,
             failures=0,
             broken=False,
+            group_limit=self._lessons.limit,
             # A repair puts back what was in force: another choice of lists is still to come.
             shape=self._memory.shape if self.job.repair else shape_of(self.job.settings),
         )
