@@ -17,6 +17,7 @@ from tscm.forward.target import READER, Target, targets_of
 from tscm.model import Json
 from tscm.settings.device import DeviceSettings
 from tscm.settings.node import UploadSettings
+from tscm.settings.own_service import own_service
 from tscm.upload.receivers import receiver_of
 from tscm.upload.service import UploadService
 
@@ -203,7 +204,7 @@ class DeviceRooms:
     def _start_upload(self) -> None:
         node, name = self._node, self.settings.name
         bounds = node.node.upload
-        receiver = receiver_of(self.settings, bounds)
+        receiver = receiver_of(self.settings, bounds, own_service(node.layout, node.node))
         if receiver is None:
             return
         # Whoever drops backlogs does not want the log from its beginning either.

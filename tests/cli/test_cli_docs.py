@@ -9,10 +9,18 @@ from pathlib import Path
 import click
 import pytest
 
+from tscm.asa.lines import setup_lines
 from tscm.cli.main import MODULES
 from tscm.cli.options import setting_options
+from tscm.secrets import Secret
+from tscm.settings.device import DeviceSettings
+from tscm.settings.files import read_node
+from tscm.settings.layout import Layout
+from tscm.settings.node import NodeSettings
+from tscm.settings.own_service import is_own
 
 ROOT = Path(__file__).parent.parent.parent
+README = (ROOT / "README.md").read_text("utf-8")
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 TYPED = re.compile(r"tsadmin ((?:--root \S+ )?)([a-z]+)((?: [^`\n]*)?)")
 LATER = {"reference.md", "design.md"}
@@ -50,3 +58,42 @@ def test_every_command_has_its_line_in_the_help() -> None:
         command = import_module(f"tscm.cli.{module}").command
         assert command.help
         assert about.endswith("."), name
+
+
+def test_what_the_readme_types_on_the_asa_is_what_add_prints() -> None:
+    block = README.split("For example, for a manager at 192.0.2.5:")[1].split("```")[1]
+    node = NodeSettings(address="192.0.2.5")
+    device = DeviceSettings(
+        name="office",
+        device_id="tdid_x",
+        device="192.0.2.10",
+        block_list="b.example",
+        allow_list="a.example",
+        username="admin",
+        password=Secret("x"),
+    )
+    added = [line.lstrip("! ") for line in setup_lines(device, node).splitlines()]
+    shown = [line for line in block.strip().splitlines() if not line.startswith("!")]
+    for line in shown:
+        assert line in added or line.startswith("rest-api image boot:/"), line
+    for line in added[
+        : added.index(
+            "5. To look, and to test with an address from the list in the place of ADDRESS"
+        )
+    ]:
+        if line.startswith(("access-list", "http ", "username", "logging trap", "aaa")):
+            assert line in shown, line
+
+
+def test_the_sample_for_one_machine_uploads_to_its_own_log_service(tmp_path: Path) -> None:
+    layout = Layout(tmp_path)
+    layout.settings_file.parent.mkdir(parents=True)
+    layout.settings_file.write_bytes((ROOT / "etc/tscm-embedded.toml").read_bytes())
+    assert is_own(read_node(layout))
+    assert "tdid_office1" not in README  # the ID is the one that `portal add` handed out
+
+
+def test_the_sample_tells_a_default_from_an_example() -> None:
+    text = (ROOT / "etc/tscm.toml").read_text()
+    assert "No default; for example:\n# address =" in text
+    assert not re.search(r"(?m)^# [a-z_0-9]+ = $", text)

@@ -107,3 +107,15 @@ def test_an_unknown_sender_is_named_where_no_line_arrives() -> None:
     found = lines({"last_received_at": None}, "192.0.2.5")
     assert "192.0.2.5" in found.remedy
     assert "senders adopt" in found.remedy
+
+
+def test_the_remedy_for_a_refused_list_does_not_repeat_what_is_refused() -> None:
+    last = {
+        "good": False,
+        "result": "refused",
+        "error": "policy for fw refused",
+        "finished_at": NOW,
+    }
+    assert "tsadmin update fw" not in updates({"last_update": last}).remedy
+    assert "tsadmin plan fw" in updates({"last_update": last}).remedy
+    assert updates({"last_update": {**last, "result": "failed"}}).remedy == "`tsadmin update fw`"

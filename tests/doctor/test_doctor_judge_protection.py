@@ -87,6 +87,18 @@ def test_use_of_the_groups(lines: list[str], verdict: Verdict, words: str) -> No
     check(protection.judge_use(config(*lines), "X"), verdict, words)
 
 
+def test_the_remedy_names_the_missing_lines_alone() -> None:
+    found = protection.judge_use(config(*OURS[2:], GLOBAL), "X")
+    assert found.remedy.count("access-list ") == 2
+    assert all(line in found.remedy for line in OURS[:2])
+    found = protection.judge_use(config(*OURS[:3], GLOBAL), "X")
+    assert OURS[3] in found.remedy
+    assert OURS[2] not in found.remedy
+    found = protection.judge_use(config(*OURS[2:], *OURS[:2], GLOBAL), "X")
+    assert "access-list " not in found.remedy
+    assert protection.judge_use(config(GLOBAL), "X").remedy.count("access-list ") == 4
+
+
 def test_an_entry_that_takes_all_of_ipv6_is_no_cover_for_ipv4() -> None:
     lines = [LAST.replace("any any", "any6 any6"), *OURS, GLOBAL]
     check(protection.judge_use(config(*lines), "X"), GOOD, "both groups")

@@ -14,14 +14,22 @@ from pathlib import Path
 import httpx
 import pytest
 import zstandard
-from attrs import frozen
+from attrs import evolve, frozen
 
 from tests.portal.portal_process import start, stop
 from tscm import upload_format
+from tscm.doctor.look_onward import ask_service
 from tscm.portal.certificate import ensure_certificate, tls_options
 from tscm.portal.entries import PortalEntry, add_entry
 from tscm.portal.uploads import read_stored
+from tscm.secrets import Secret
+from tscm.settings.device import DeviceSettings
 from tscm.settings.layout import Layout
+from tscm.settings.node import NodeSettings, PortalSettings, UploadSettings
+from tscm.settings.own_service import is_own, manager_key_file, own_service
+from tscm.settings.values import HostPort, listen_address
+from tscm.upload.receiver import LogServiceReceiver
+from tscm.upload.receivers import receiver_of
 
 LINES = b"".join(b"%%ASA-4-106100: line %d\n" % n for n in range(1000))
 
@@ -310,3 +318,51 @@ def test_places_are_given_back_whatever_becomes_of_an_upload(peer: LogPeer) -> N
         peer.post(batch=f"places-{number}", encoding="zstd")
         peer.post(batch=f"places-{number}", lines=3)
     assert peer.post(batch="places-good").status_code == 201
+
+
+def test_the_manager_of_the_same_root_needs_no_device_key(peer: LogPeer) -> None:
+    layout = Layout(peer.root)
+    host, _, port = peer.url.removeprefix("https://").rpartition(":")
+    portal = PortalSettings(logs=(HostPort(host, int(port)),))
+    node = NodeSettings(portal=portal, upload=UploadSettings(url=peer.url))
+    own = own_service(layout, node)
+    assert own is not None
+    assert own.ca_file == peer.certificate
+    assert stat.S_IMODE(manager_key_file(layout.portal).stat().st_mode) == 0o600
+    assert peer.post(batch="own", key=own.key.reveal()).status_code == 201
+    assert peer.post(batch="own-2", key=own.key.reveal(), user="tdid_unknown").status_code == 401
+    assert peer.post(batch="own-3", key=own.key.reveal()[:-1] + "x").status_code == 401
+
+    device = DeviceSettings(
+        name="edge",
+        device_id=peer.entry.device_id,
+        device="192.0.2.1",
+        block_list="b.example",
+        allow_list="a.example",
+        username="api",
+        password=Secret("x"),
+    )
+    receiver = receiver_of(device, node.upload, own)
+    assert isinstance(receiver, LogServiceReceiver)
+    assert ask_service(receiver).ready
+    assert not ask_service(receiver_of(device, node.upload) or receiver).ready
+
+
+@pytest.mark.parametrize(
+    ("url", "logs", "own"),
+    [
+        ("https://127.0.0.1:6443", "127.0.0.1:6443", True),
+        ("https://localhost:6443", "0.0.0.0:6443", True),
+        ("https://192.0.2.1", "[::]:443", True),
+        ("https://127.0.0.1:6444", "127.0.0.1:6443", False),
+        ("https://logs.example:6443", "0.0.0.0:6443", False),
+        (None, "127.0.0.1:6443", False),
+    ],
+)
+def test_uploads_go_to_the_own_service_where_the_url_leads_there(
+    url: str | None, logs: str, own: bool
+) -> None:
+    portal = PortalSettings(logs=(listen_address(logs),))
+    node = NodeSettings(address="192.0.2.1", portal=portal, upload=UploadSettings(url=url))
+    assert is_own(node) == own
+    assert not is_own(evolve(node, portal=PortalSettings()))

@@ -137,3 +137,12 @@ def test_what_is_taken(read: Callable[[Any], Any], value: Any, found: Any) -> No
 def test_what_is_refused(read: Callable[[Any], Any], value: Any) -> None:
     with pytest.raises(ValueError, match="; allowed: "):
         read(value)
+
+
+def test_a_fingerprint_is_taken_as_openssl_prints_it() -> None:
+    digits = "ab" * 32
+    colons = ":".join(["AB"] * 32)
+    for text in (digits, colons, f"sha256 Fingerprint={colons}", f"SHA256 Fingerprint={colons}\t"):
+        assert values.fingerprint(text) == digits
+    with pytest.raises(ValueError, match="no SHA-256 fingerprint"):
+        values.fingerprint(f"sha1 Fingerprint={colons}")

@@ -83,7 +83,7 @@ def add(
     )
     say.info(
         "The device key is not shown again; give it to `tsadmin add` with --upload_key - "
-        "or --upload_key_file"
+        "or --upload_key_file, unless the logs go to this manager's own log service"
     )
 
 

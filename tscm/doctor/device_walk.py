@@ -21,6 +21,7 @@ from tscm.settings.device import DeviceSettings
 from tscm.settings.files import open_device, read_device, read_node
 from tscm.settings.layout import Layout
 from tscm.settings.node import NodeSettings
+from tscm.settings.own_service import own_service
 from tscm.update.names import hosts
 from tscm.update.ways import look_up, own_address_towards
 
@@ -100,6 +101,7 @@ def look_around(
             host.now(),
             report,
             listeners=patient.listeners,
+            own=own_service(layout, patient.node),
         )
     named = [one.host for one in hosts(patient.settings, patient.node) if one.named]
     look.names = look_up(named) if named else {}

@@ -160,7 +160,7 @@ def judge_budget(who: Identity, used: int, name: str) -> Finding:
             "raise the Max policy size step by step",
         )
     text = f"{used:,} of {budget:,} bytes of configuration that its agent bears"
-    remedy = f"`tsadmin configure {name} --max_policy_size …`, smaller"
+    remedy = f"`tsadmin configure {name} --max_policy_size` with a smaller number than it has now"
     if used > budget:
         return broken("free budget", f"{text}: it will answer 500 and restart", remedy)
     if used > budget * 0.9:

@@ -22,6 +22,7 @@ from tscm.policy.lists import PolicyList
 from tscm.retrieve.sources import ListSource, list_source
 from tscm.settings.device import DeviceSettings
 from tscm.settings.node import NodeSettings
+from tscm.settings.own_service import OwnService
 from tscm.settings.values import HostPort
 from tscm.upload.failure import UploadFailed
 from tscm.upload.receiver import LogServiceReceiver
@@ -71,14 +72,15 @@ def look_onward(
     report: Report,
     *,
     listeners: Listeners | None = None,
+    own: OwnService | None = None,
 ) -> OnwardLook:
     """
     Lists, log service and SIEM of one device.  *settings* with its secrets opened; *listeners* are
-    where the manager listens, where one runs.
+    where the manager listens, where one runs; *own* is the log service in its own process.
     """
     look = OnwardLook()
     _look_at_lists(look, settings, node, fetch=fetch, now=now, report=report)
-    receiver = receiver_of(settings, node.upload)
+    receiver = receiver_of(settings, node.upload, own)
     if receiver is not None:
         report(Progress(phase="check", text=f"{receiver.way.name} at {receiver.way.host}"))
         if settings.log_proxy is not None:
@@ -86,10 +88,10 @@ def look_onward(
         look.service = ask_service(receiver)
     for name, target in targets_of(settings).items():
         report(Progress(phase="check", text=f"SIEM {target}"))
-        own = loop_of(target, listeners_of(node.listen) if listeners is None else listeners)
-        if own is not None:  # not asked: it would answer
-            look.loops[name] = own
-        look.targets[name] = (target, None if own else why_not(target))
+        loop = loop_of(target, listeners_of(node.listen) if listeners is None else listeners)
+        if loop is not None:  # not asked: it would answer
+            look.loops[name] = loop
+        look.targets[name] = (target, None if loop else why_not(target))
     return look
 
 

@@ -73,7 +73,13 @@ def judge_updates(figures: Json | None, name: str, interval: float, now: float) 
     if last is None:
         return doubtful(link, "there was none yet", f"`tsadmin update {name}`")
     if not last.get("good"):
-        return broken(link, f"the last one failed: {last.get('error')}", f"`tsadmin update {name}`")
+        again = f"`tsadmin update {name}`"
+        if last.get("result") == "refused":  # the same command again is refused again
+            again = (
+                f"`tsadmin plan {name}` shows what would change; ask who publishes the list before you "
+                f"accept that with the option that is named"
+            )
+        return broken(link, f"the last one failed: {last.get('error')}", again)
     if figures.get("held") or figures.get("paused"):
         return doubtful(link, "they are held", f"`tsadmin policy resume {name}`")
     age = now - float(last.get("finished_at") or now)

@@ -45,7 +45,8 @@ def judge_use(config: RunningConfig, prefix: str) -> Finding:
     """Are the groups used, by entries that can be reached, in lists that are bound?"""
     link = "access-lists"
     block, allow = parent_name(prefix, "Block"), parent_name(prefix, "Allow")
-    wanted = "type: " + "; ".join(access_list_lines(block, allow)) + " above your own entries"
+    lines = lines_missing(config, prefix)
+    wanted = f"type: {'; '.join(lines)} above your own entries"
     used = entries_in_force(config, prefix, "Block")
     if not used:
         return _unused(config, block, wanted)
@@ -64,7 +65,8 @@ def judge_use(config: RunningConfig, prefix: str) -> Finding:
     if any(entry.narrowed for entry in used):
         found.append("an entry takes one protocol or some ports only")
     if found:
-        return doubtful(link, "; ".join(found), wanted)
+        ordered = "move our entries above your own, those that permit above those that deny"
+        return doubtful(link, "; ".join(found), wanted if lines else ordered)
     places = sorted(
         {
             f"{one.access_list} ({one.way if one.interface is None else f'{one.way} {one.interface}'})"
@@ -73,6 +75,21 @@ def judge_use(config: RunningConfig, prefix: str) -> Finding:
         }
     )
     return good(link, f"both groups are in force in {', '.join(places)}")
+
+
+def lines_missing(config: RunningConfig, prefix: str) -> list[str]:
+    """Of the four lines that `tsadmin add` prints those for which no entry is in force."""
+    block, allow = parent_name(prefix, "Block"), parent_name(prefix, "Allow")
+    sides = [(kind, side) for kind in ("Allow", "Block") for side in ("source", "destination")]
+    return [
+        line
+        for line, (kind, side) in zip(access_list_lines(block, allow), sides, strict=True)
+        if not any(
+            getattr(entry, side) == f"object-group {parent_name(prefix, kind)}"
+            and not entry.narrowed
+            for entry in entries_in_force(config, prefix, kind)
+        )
+    ]
 
 
 def _unused(config: RunningConfig, block: str, wanted: str) -> Finding:

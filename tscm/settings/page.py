@@ -30,8 +30,10 @@ Lists may be written as TOML lists or as one text with blanks between. Yes and n
 
 ## The node: `/etc/tscm/tscm.toml`
 
-Read when the manager starts. What is absent has its default. `etc/tscm.toml` in the source is a sample
-with every setting.
+What is absent has its default. `etc/tscm.toml` in the source is a sample with every setting. A running manager looks at the
+file every few seconds. Without a restart come into force: `[listen]` but for `ipv6_takes_ipv4` and what begins with `metrics`, most of
+`[intake]`, and of `[spool]` `max_mb_per_device` and `min_free_mb`. Any other change, and one made together with it, waits for a restart;
+the manager's log, `tsadmin status` and `tsadmin doctor` say so.
 """
 
 _DEVICE_HEAD = """\
@@ -62,7 +64,8 @@ closed for good, and with it they are open.
 _SAMPLE_HEAD = """\
 # Settings of the node: /etc/tscm/tscm.toml
 #
-# Every setting stands here with its default, commented out; docs/settings.md says what is allowed.
+# Every setting stands here, commented out, with its default; one that has none says so and shows an example.
+# docs/settings.md says what is allowed.
 # What must be set for policies is [policy] servers; for uploads [upload] url.
 """
 
@@ -130,8 +133,10 @@ def _rows(kind: type[Any], leave_out: tuple[str, ...] = ()) -> Iterator[str]:
 def _sample_lines(kind: type[Any]) -> Iterator[str]:
     for one in attrs.fields(kind):
         if "read" in one.metadata:
-            yield f"\n# {_plain(one)}.\n"
-            yield f"# {one.name} = {default_text(one) or _EXAMPLES.get(one.name, '')}\n"
+            default = default_text(one)
+            unset = "" if default else " No default; for example:"
+            yield f"\n# {_plain(one)}.{unset}\n"
+            yield f"# {one.name} = {default or _EXAMPLES.get(one.name, '')}\n"
 
 
 _EXAMPLES = {

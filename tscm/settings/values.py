@@ -31,6 +31,7 @@ _SHOWN = 60
 _ACCOUNT = re.compile(r"^(\s*(?:[A-Za-z][A-Za-z0-9+.-]*://)?).*:.*@", re.DOTALL)
 """What stands before the host of a URL, with a password in it."""
 _BLANKS = " \t"
+_OPENSSL_LINE = re.compile(r"^sha-?256( fingerprint)?\s*[=:]\s*")
 
 
 def shown(value: object) -> str:
@@ -396,8 +397,12 @@ def rest_url(value: Any) -> str | None:
 
 
 def fingerprint(value: Any) -> str:
-    """SHA-256 of a certificate as 64 hexadecimal digits; colons are taken and dropped."""
-    digits = value.replace(":", "").strip(_BLANKS).lower() if isinstance(value, str) else ""
+    """
+    SHA-256 of a certificate as 64 hexadecimal digits, with or without colons; also as a whole line of
+    `openssl x509 -fingerprint -sha256`: `sha256 Fingerprint=AB:CD:…`.
+    """
+    digits = value.strip(_BLANKS).lower() if isinstance(value, str) else ""
+    digits = _OPENSSL_LINE.sub("", digits).replace(":", "")
     if not re.fullmatch(r"[0-9a-f]{64}", digits):
         raise refused(value, "is no SHA-256 fingerprint", "64 hexadecimal digits")
     return digits

@@ -5,22 +5,28 @@ The receiver that a device's uploads go to, by its settings and the node's.
 from tscm.secrets import Secret
 from tscm.settings.device import DeviceSettings
 from tscm.settings.node import UploadSettings
+from tscm.settings.own_service import OwnService
 from tscm.upload.receiver import LogServiceReceiver
 from tscm.upload.s3 import S3Receiver
 from tscm.upload.transport import Way
 
 
 def receiver_of(
-    device: DeviceSettings, upload: UploadSettings
+    device: DeviceSettings, upload: UploadSettings, own: OwnService | None = None
 ) -> LogServiceReceiver | S3Receiver | None:
-    """Log service or store; None where the device sends no logs or none is set."""
+    """
+    Log service or store; None where the device sends no logs or none is set.
+
+    *own* is the log service in the manager's own process, if uploads go there: it needs no device key, and its
+    certificate is known.
+    """
     if not device.send_logs or upload.url is None:
         return None
     way = Way(
         url=upload.url,
         device=device.name,
         name="store" if upload.kind == "s3" else "log service",
-        ca_file=upload.ca_file,
+        ca_file=upload.ca_file or (own.ca_file if own else None),
         proxy=device.log_proxy,
         proxy_user=device.log_proxy_user,
         proxy_password=device.log_proxy_password,
@@ -35,6 +41,5 @@ def receiver_of(
             region=upload.region,
             credentials_file=upload.credentials_file,
         )
-    return LogServiceReceiver(
-        way=way, device_id=device.device_id, device_key=device.upload_key or Secret("")
-    )
+    key = device.upload_key or (own.key if own else Secret(""))
+    return LogServiceReceiver(way=way, device_id=device.device_id, device_key=key)
