@@ -39,6 +39,7 @@ class Risk(StrEnum):
         "Groups that bear the mark of another manager, or of another device of this one",
     )
     BUDGET = "over_budget", "More configuration than the device's agent bears"
+    LONG = "accept_long", "A first load that takes hours by the figures of the device's platform"
 
 
 OF_LISTS = frozenset({Risk.SHRINK, Risk.GROWTH, Risk.ALLOW, Risk.OLDER})

@@ -15,6 +15,7 @@ import pytest_twisted
 from tests.asa.asa_device import in_thread
 from tests.update.update_faults import Faults
 from tests.update.update_world import ALLOW, BLOCK, World, addresses
+from tscm.asa.platforms import push_seconds
 from tscm.events.recent import recent_hits
 from tscm.policy.cidr import Entries
 from tscm.risks import OF_LISTS, Consent, Risk
@@ -23,6 +24,7 @@ from tscm.settings.node import NodeSettings, PolicySettings
 from tscm.simulator.service import SimulatedAsa
 from tscm.store.database import Store
 from tscm.update import outcome as results
+from tscm.update import planning
 from tscm.update.memory import DeviceMemory
 from tscm.update.planning import mark
 
@@ -684,3 +686,31 @@ async def test_members_of_a_pair_are_protected_and_not_pushed_to(asa: SimulatedA
     assert world.held("Block") == {"21.0.0.1/32"}
     assert any("20.0.0.7/32, an address of the device" in one for one in outcome.findings)
     assert len(world.drivers) == 1
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_first_load_that_takes_hours_is_told_before_it_starts_and_needs_a_word(
+    asa: SimulatedAsa, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(planning, "LONG_SECONDS", 5.0)
+    world = World(asa, changes={"object_group_size": 10})
+    world.publish(block=addresses(400))
+    refused = await in_thread(world.run)
+    assert refused.result == "refused"
+    assert "hours in" in (refused.error or "")
+    assert "--accept_long" in (refused.error or "")
+    assert not asa.configuration.groups
+    outcome = await in_thread(world.run, consent=Consent.of_words(["accept_long"]))
+    assert outcome.good, outcome.error
+    assert "accept_long" in outcome.accepted
+    assert world.converged()
+    world.publish(block=addresses(400, 1000))
+    later = await in_thread(world.run, consent=Consent.of_words(["accept_shrink"]))
+    assert later.good, later.error  # told, for nobody waits for it
+    assert any("hours in" in note for note in later.notes)
+
+
+def test_a_push_takes_long_by_its_requests_and_the_share_of_the_budget() -> None:
+    assert push_seconds(100, 0, 0, 500_000) == pytest.approx(90)
+    assert push_seconds(100, 500_000, 500_000, 500_000) == pytest.approx(2300)
+    assert push_seconds(100, 0, 500_000, None) == pytest.approx(90)

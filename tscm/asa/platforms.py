@@ -13,6 +13,8 @@ from attrs import evolve
 from tscm.model import Identity
 
 _KB = 1000
+_WRITE_SECONDS = 0.9
+_WRITE_FULL_SECONDS = 23.0
 _BYTES_AN_ENTRY = 48  # ` network-object 203.0.113.128 255.255.255.128` and its line end, rounded up
 _OTHER_CONFIGURATION = 60 * _KB  # what a small firewall's own configuration takes
 _SMALLEST = 450 * _KB
@@ -50,6 +52,19 @@ def budget_bytes(model: str, memory_mb: int | None) -> int | None:
 def entries_within(budget: int) -> int:
     """A sensible Max policy size for that budget, in whole thousands."""
     return (budget - _OTHER_CONFIGURATION) // _BYTES_AN_ENTRY // 1000 * 1000
+
+
+def push_seconds(writes: int, before: int, after: int, budget: int | None) -> float:
+    """
+    How long so many *writes* take, by what was recorded on a small ASAv (docs/asa.md, section 4).
+
+    Those that go in one bulk request count each: the agent carries them out one after the other.
+
+    A write takes 0.9 s on an empty configuration and 23 s on one that the agent just bears; between them it
+    grows with the configuration's share of the budget, here the mean of *before* and *after*, in bytes.
+    """
+    share = 0.0 if budget is None else min(1.0, (before + after) / 2 / budget)
+    return writes * (_WRITE_SECONDS + (_WRITE_FULL_SECONDS - _WRITE_SECONDS) * share)
 
 
 def with_platform(identity: Identity, model: str, memory_mb: int | None) -> Identity:

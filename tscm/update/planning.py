@@ -10,6 +10,7 @@ from itertools import islice
 
 from attrs import frozen
 
+from tscm.asa.platforms import push_seconds
 from tscm.errors import DeviceFault
 from tscm.model import CreateGroup, DeleteGroup, Group, Identity, Json, Step
 from tscm.policy.groups import KINDS, parent_name
@@ -24,6 +25,7 @@ _MARK = re.compile(r"managed by tscm (\S+)")
 _ENTRY = re.compile(r"[0-9a-f]{12}")
 _MARK_SHOWN = 100
 NAMES_KEPT = 100
+LONG_SECONDS = 7200.0
 _LOOK_CLOSER = 0.5
 """Above this share of the budget the rest of the configuration is worth reading."""
 
@@ -207,6 +209,24 @@ def needs_closer_look(planned: Planned, who: Identity) -> bool:
     """Is the plan large enough for the rest of the configuration to matter?"""
     budget = who.budget_bytes
     return budget is not None and planned.plan.estimate.bytes_peak > _LOOK_CLOSER * budget
+
+
+def check_length(
+    planned: Planned, writes: int, *, first: bool
+) -> tuple[str | None, RiskFound | None]:
+    """
+    A warning where the push takes hours in so many *writes*, by the platform's figures; the risk where it
+    is the *first* load, for which somebody waits.
+    """
+    cost = planned.plan.estimate
+    seconds = push_seconds(writes, cost.bytes_before, cost.bytes_after, planned.budget)
+    if seconds < LONG_SECONDS:
+        return None, None
+    reason = (
+        f"by the figures of its platform the push takes about {round(seconds / 3600):,} hours in "
+        f"{writes:,} writes; a larger Object-Group Size takes fewer, a smaller Max policy size too"
+    )
+    return (None, RiskFound(risk=Risk.LONG, sentence=reason)) if first else (reason, None)
 
 
 def check_budget(

@@ -59,7 +59,14 @@ from tscm.update.patience import (
     worth_another_try,
 )
 from tscm.update.plan_id import PlanFaulty, PlanOutdated, plan_id, refuse_other_plan
-from tscm.update.planning import OwnedByAnother, Planned, check_budget, needs_closer_look, plan_for
+from tscm.update.planning import (
+    OwnedByAnother,
+    Planned,
+    check_budget,
+    check_length,
+    needs_closer_look,
+    plan_for,
+)
 from tscm.update.refusals import Lessons
 from tscm.update.wanted import Wanted, refuse, wanted
 
@@ -368,12 +375,17 @@ class UpdateRun:
                 room=room,
             )
             planned = evolve(made, budget=who.budget_bytes)
-        warning, risk = check_budget(planned, who, others)
-        if risk is not None:
-            self._found((risk,))
-            refuse(self.job, (risk,))
-        elif warning is not None:
-            self._notes[warning] = None
+        first = not self._wrote and (self.job.applied is None or self.job.applied.purged)
+        writes = sum(map(len, driver.portions(planned.steps)))
+        for warning, risk in (
+            check_budget(planned, who, others),
+            check_length(planned, writes, first=first),
+        ):
+            if risk is not None:
+                self._found((risk,))
+                refuse(self.job, (risk,))
+            elif warning is not None:
+                self._notes[warning] = None
         return planned
 
     def _push(self, driver: AsaDriver, steps: Sequence[Step], goal: Wanted) -> Mapping[str, Group]:
