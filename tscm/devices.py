@@ -268,17 +268,20 @@ def check_device(
     """
     refuse_without_servers(layout, node)
     counts = []
-    for kind, name in (("block", settings.block_list), ("allow", settings.allow_list)):
-        report(Progress(phase="fetch", text=f"{kind} list {name}"))
-        counts.append(reach.count_entries(layout, settings, node, name))
-        feed = feed_named(node.policy.feeds, name)
-        if kind == "block" and not counts[0] and not (feed and feed.may_be_empty):
-            raise ListUnavailable(
-                name,
-                "the list is empty, and a block list must not be",
-                "wait 15 minutes for a new device or policy, choose another block list, or where the "
-                "server keeps its transfers for others, set the TSIG key or have this address allowed",
-            )
+    for kind, names in (("block", settings.block_list), ("allow", settings.allow_list)):
+        counts.append(0)
+        for name in names.split():
+            report(Progress(phase="fetch", text=f"{kind} list {name}"))
+            count = reach.count_entries(layout, settings, node, name)
+            feed = feed_named(node.policy.feeds, name)
+            if kind == "block" and not count and not (feed and feed.may_be_empty):
+                raise ListUnavailable(
+                    name,
+                    "the list is empty, and a block list must not be",
+                    "wait 15 minutes for a new device or policy, choose another block list, or where the "
+                    "server keeps its transfers for others, set the TSIG key or have this address allowed",
+                )
+            counts[-1] += count
     report(Progress(phase="check", text=f"device at {settings.device}"))
     driver = reach.connect(settings, node)
     try:

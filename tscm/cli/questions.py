@@ -190,7 +190,8 @@ def applies(question: Question, answers: Answers) -> bool:
 
 def disagrees(question: Question, value: Any, answers: Answers) -> str | None:
     """What is wrong with *value* beside the answers that were given before, or None."""
-    if question.name == "allow_list" and value == str(answers.get("block_list")).lower():
+    names = set(str(answers.get("block_list")).lower().replace(",", " ").split())
+    if question.name == "allow_list" and names & set(str(value).split()):
         return "that is the block list; an allow list is another one, and may be empty"
     return None
 

@@ -109,7 +109,7 @@ def tell_outcome(outcome: Json) -> None:
     """Lists, findings and the sentence of an update or a plan."""
     lists = _lists(outcome)
     if lists:
-        show_table(LIST_HEADS, (list_row(kind, figures) for kind, figures in lists))
+        show_table(LIST_HEADS, (row for one in lists for row in list_rows(*one)))
     _tell_found(outcome)
     for failure in outcome.get("failures") or ():
         say.warn(f"overcome on the way: {failure}")
@@ -125,8 +125,9 @@ def _lists(outcome: Json) -> list[tuple[str, Json]]:
 def _tell_found(outcome: Json) -> None:
     """The guard's findings, and notes of lists and device."""
     for kind, figures in _lists(outcome):
-        if (age := _age(outcome, figures)) is not None:
-            say.info(f"The {kind} list {figures.get('name')} is as its publisher had it {age}")
+        for part in figures.get("parts") or (figures,):
+            if (age := _age(outcome, part)) is not None:
+                say.info(f"The {kind} list {part.get('name')} is as its publisher had it {age}")
         for sentence in left_out(kind, figures):
             say.warn(sentence)
     findings = outcome.get("findings") or ()
@@ -158,6 +159,14 @@ def _age(outcome: Json, figures: Json) -> str | None:
 
 
 LIST_HEADS = ("list", "name", "serial", "published", "left out", "merged", "cut", "on the device")
+
+
+def list_rows(kind: str, figures: Json) -> Iterator[tuple[Any, ...]]:
+    """A list on its way, and each published list that it is made of, where there are several."""
+    yield list_row(kind, figures)
+    for part in figures.get("parts") or ():
+        *row, _cut, _desired = list_row("", part)
+        yield (*row, "-", "-")
 
 
 def list_row(kind: str, figures: Json) -> tuple[Any, ...]:

@@ -104,24 +104,28 @@ def _look_at_lists(
     now: float,
     report: Report,
 ) -> None:
-    sources = {
-        kind: list_source(settings, node, name)
-        for kind, name in (("block", settings.block_list), ("allow", settings.allow_list))
-    }
-    look.feeds_only = all(source.feed is not None for source in sources.values())
+    sources = [
+        (kind, list_source(settings, node, name))
+        for kind, names in (("block", settings.block_list), ("allow", settings.allow_list))
+        for name in names.split()
+    ]
+    look.feeds_only = all(source.feed is not None for _, source in sources)
     if not look.feeds_only:
         for server in node.policy.servers:
             place = HostPort(server.host, server.port or settings.dns_port)
             look.servers[str(place)] = _no_connection(place.host, place.port or 0)
-    for kind, source in sources.items():
+    for kind, source in sources:
         report(Progress(phase="fetch", text=f"{kind} list {source.name}"))
-        found = look.lists[kind] = ListLook(source.name)
+        found = look.lists.setdefault(kind, ListLook(getattr(settings, f"{kind}_list")))
         try:
             answer = fetch(source, None, now)
         except ListUnavailable as error:
-            found.fault, found.remedy = error.cause, error.remedy
+            named = source.name == found.name
+            cause = error.cause if named else f"{source.name}: {error.cause}"
+            if found.fault is None:
+                found.fault, found.remedy = cause, error.remedy
         else:
-            found.entries = 0 if answer is None else len(answer.entries)
+            found.entries = (found.entries or 0) + (0 if answer is None else len(answer.entries))
 
 
 def _no_connection(host: str, port: int) -> str | None:

@@ -40,8 +40,8 @@ class DeviceSettings:
     type: str = setting(values.choice("asarest"), "asarest", doc="Type of the device.")
     device_id: str = setting(values.device_id, doc="Device ID (tdid)")
     device: str = setting(values.address, doc="Device Management IP address")
-    block_list: str = setting(values.dns_name, doc="Block list name")
-    allow_list: str = setting(values.dns_name, doc="Allow list name")
+    block_list: str = setting(values.list_names, doc="Block list name")
+    allow_list: str = setting(values.list_names, doc="Allow list name")
     prefix: str = setting(values.group_prefix, "ThreatSTOP", doc="Prefix of the object-groups")
     token_auth: bool = setting(values.yes_no, True, doc="Token Auth")
     allow_self_signed: bool = setting(
@@ -177,11 +177,11 @@ class DeviceSettings:
 def disagreements(settings: DeviceSettings) -> list[Fault]:
     """What is right by itself and wrong together."""
     found = []
-    if settings.block_list == settings.allow_list:
+    if set(settings.block_list.split()) & set(settings.allow_list.split()):
         found.append(
             Fault(
                 where="allow_list",
-                wrong="it is the block list too, so nothing would ever be blocked",
+                wrong="it is the block list too, so nothing of it would ever be blocked",
                 allowed="two different names",
             )
         )

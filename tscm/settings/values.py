@@ -208,6 +208,10 @@ def new_entry() -> str:
     return secrets.token_hex(6)
 
 
+MOST_LISTS = 16
+"""Of which one block or allow list is made."""
+
+
 def dns_name(value: Any) -> str:
     """A DNS name (RFC 1035, 2.3.4), lower case, without the closing dot."""
     name = value.strip(_BLANKS).rstrip(".").lower() if isinstance(value, str) else ""
@@ -217,6 +221,17 @@ def dns_name(value: Any) -> str:
             value, "is no DNS name", "labels of letters, digits, '-' and '_' with dots between"
         )
     return name
+
+
+def list_names(value: Any) -> str:
+    """Names of lists, in a text with blanks between or in a list; gives the text, each name once."""
+    words = value.replace(",", " ").split() if isinstance(value, str) else value
+    if not isinstance(words, list | tuple) or not words:
+        raise refused(value, "is no name of a list", "a DNS name, or several with blanks between")
+    names = tuple(dict.fromkeys(dns_name(one) for one in words))
+    if len(names) > MOST_LISTS:
+        raise refused(value, f"is more than {MOST_LISTS} lists", "fewer, or larger ones")
+    return " ".join(names)
 
 
 def ip_address(value: Any) -> str:

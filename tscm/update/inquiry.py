@@ -77,25 +77,31 @@ def dropped(job: UpdateJob, search: str | None = None) -> Json:
 
     `left_out` is `{count, entries: [{entry, cause}]}` of what the guard left out.  With *search* only what meets that address or network.
     """
-    answer: Json = {}
-    for view in _views(job):
-        entries = missing(view)
-        try:
-            found = entries if search is None else meeting(entries, search)
-            guarded = left_out(view, search)
-        except ValueError as error:
-            raise NoCidr(str(error)) from None
-        told = (one for one in guarded.findings() if one.left_out)
-        answer[view.kind] = {
-            **_listed(found),
-            "left_out": {
-                "count": guarded.left_out_count,
-                "entries": [
-                    {"entry": one.entry, "cause": one.cause} for one in islice(told, ENTRIES_SHOWN)
-                ],
-            },
-        }
-    return answer
+    views = _views(job)
+    return {
+        kind: _dropped([view for view in views if view.kind == kind], search)
+        for kind in ("block", "allow")
+    }
+
+
+def _dropped(views: Sequence[ListView], search: str | None) -> Json:
+    """Of all lists that one is made of."""
+    entries = CidrSet.of(Entries.joined([missing(view) for view in views])).entries
+    try:
+        found = entries if search is None else meeting(entries, search)
+        guarded = [left_out(view, search) for view in views]
+    except ValueError as error:
+        raise NoCidr(str(error)) from None
+    told = (one for judged in guarded for one in judged.findings() if one.left_out)
+    return {
+        **_listed(found),
+        "left_out": {
+            "count": sum(judged.left_out_count for judged in guarded),
+            "entries": [
+                {"entry": one.entry, "cause": one.cause} for one in islice(told, ENTRIES_SHOWN)
+            ],
+        },
+    }
 
 
 def difference(device: str, older: Generation, newer: Generation) -> Json:
@@ -112,11 +118,15 @@ def difference(device: str, older: Generation, newer: Generation) -> Json:
 
 def _views(job: UpdateJob) -> Sequence[ListView]:
     settings = job.settings
-    block = job.known.get(settings.block_list)
-    allow = job.known.get(settings.allow_list)
-    if block is None or allow is None:
+    known = [
+        (kind, job.known.get(name))
+        for kind, names in (("block", settings.block_list), ("allow", settings.allow_list))
+        for name in names.split()
+    ]
+    lists = [(kind, one) for kind, one in known if one is not None]
+    if len(lists) < len(known):
         raise NothingKnown(settings.name)
-    sources = [host for one in (block, allow) for host in hosts_of(one.source)]
+    sources = [host for _, one in lists for host in hosts_of(one.source)]
     people = hosts(settings, job.node, sources)
     names = dict(job.names)
     new = unknown(people, names)
@@ -128,21 +138,16 @@ def _views(job: UpdateJob) -> Sequence[ListView]:
         warning_lists=known_networks(job.node.policy.networks).warning_lists,
     )
     off = not_in_force(job.applied) if job.applied is not None and job.applied.purged else ""
-    return (
+    in_force = {kind: _in_force(job, kind) for kind in ("block", "allow")}
+    return tuple(
         ListView(
-            kind="block",
-            published=block.readable(settings.name),
-            rules=rules,
-            in_force=_in_force(job, "block"),
+            kind=kind,
+            published=one.readable(settings.name),
+            rules=rules if kind == "block" else rules.for_allow_list(),
+            in_force=in_force[kind],
             off=off,
-        ),
-        ListView(
-            kind="allow",
-            published=allow.readable(settings.name),
-            rules=rules.for_allow_list(),
-            in_force=_in_force(job, "allow"),
-            off=off,
-        ),
+        )
+        for kind, one in lists
     )
 
 

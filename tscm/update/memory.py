@@ -18,7 +18,7 @@ from tscm.syslog.upheavals import UPHEAVALS
 MAX_LOGIN_FAILURES = 2
 """Wrong passwords in a row after which no scheduled update logs in any more: accounts get locked."""
 CHANGES_KEPT = 16
-LISTS_KEPT = 8
+LISTS_KEPT = 32
 GROUPS_KEPT = 2000
 SERIALS_KEPT = 16
 """Units of one cluster."""

@@ -85,7 +85,7 @@ def hosts(settings: DeviceSettings, node: NodeSettings, sources: Iterable[str] =
     Policy servers and feeds of lists that this device does not use count as far as they are given
     by address: that costs no look-up.
     """
-    lists = {settings.block_list, settings.allow_list}
+    lists = {*settings.block_list.split(), *settings.allow_list.split()}
     feeds = {one.name: one.url for one in node.policy.feeds}
     served = bool(lists - set(feeds))
     named: list[tuple[str | None, str, str, bool]] = [

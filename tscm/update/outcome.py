@@ -61,6 +61,13 @@ class ListFigures:
     """Entries that were kept and should be looked at."""
     warnings: dict[str, int] = attrs.field(factory=dict)
     """How many of those for each cause."""
+    parts: "tuple[ListFigures, ...]" = ()
+    """Where it is made of several lists: each of them, merged by itself."""
+
+    @property
+    def lists(self) -> "tuple[ListFigures, ...]":
+        """The published lists that it is made of."""
+        return self.parts or (self,)
 
 
 @frozen(kw_only=True)

@@ -192,7 +192,9 @@ class UpdateRun:
         self._notes.update(dict.fromkeys(goal.notes))
         for name in goal.changed_lists:
             self._memory = self._memory.seen_changed(name, now)
-        for name in (goal.block_figures.name, goal.allow_figures.name):
+        for name in (
+            one.name for whole in (goal.block_figures, goal.allow_figures) for one in whole.lists
+        ):
             reason = stale(self._memory.changes.get(name, ()), now)
             if reason is not None:
                 self._notes[f"list {name} is {reason}: is it still maintained?"] = None

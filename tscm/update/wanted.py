@@ -2,6 +2,7 @@
 From the policy service to what a device shall hold: fetch, guard, merge, cut.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import TypeVar
@@ -11,7 +12,7 @@ from attrs import evolve, frozen
 from tscm.errors import ListUnavailable, PolicyRefused, TscmError
 from tscm.model import Progress, Report
 from tscm.plural import many
-from tscm.policy.cidr import CidrSet
+from tscm.policy.cidr import CidrSet, Entries
 from tscm.policy.guard import Guarded, GuardRules, Protected, compare, inspect
 from tscm.policy.lists import PolicyList
 from tscm.policy.rank import AllowOverMaximum, cut
@@ -93,6 +94,19 @@ class Wanted:
         )
 
 
+@frozen(eq=False)
+class _Source:
+    """A published list that a block or allow list is made of, and the last good one of its name."""
+
+    kind: str
+    found: PolicyList
+    previous: PolicyList | None
+
+    @property
+    def is_new(self) -> bool:
+        return self.found is not self.previous
+
+
 def wanted(
     job: UpdateJob,
     report: Report,
@@ -115,12 +129,13 @@ def wanted(
     settings = job.settings
     damaged: list[str] = []
     fetched = [
-        _fetch(job, settings.block_list, "block", report, damaged),
-        _fetch(job, settings.allow_list, "allow", report, damaged),
+        _Source(kind, *_fetch(job, name, kind, report, damaged))
+        for kind, names in (("block", settings.block_list), ("allow", settings.allow_list))
+        for name in names.split()
     ]
     report(Progress(phase="guard", text="looking through both lists"))
     known, now = known_networks(job.node.policy.networks), job.now()
-    people = hosts(settings, job.node, _sources(one.source for one, _ in fetched))
+    people = hosts(settings, job.node, _sources(one.found.source for one in fetched))
     names = _looked_up(job, people, now)
     told(tuple(names.values()))
     rules = evolve(
@@ -129,10 +144,15 @@ def wanted(
     )
     risks: list[RiskFound] = []
     judged: list[Guarded] = []
-    for (one, previous), its_rules in zip(fetched, (rules, rules.for_allow_list()), strict=True):
-        risks += compare(previous, one, rules_of(job.node, one.name, its_rules))
-        judged.append(inspect(one, its_rules))
-    block, allow = (CidrSet.of(one.kept) for one in judged)
+    for one in fetched:
+        its_rules = rules if one.kind == "block" else rules.for_allow_list()
+        risks += compare(one.previous, one.found, rules_of(job.node, one.found.name, its_rules))
+        judged.append(inspect(one.found, its_rules))
+    both = [
+        [(one, source) for one, source in zip(judged, fetched, strict=True) if source.kind == kind]
+        for kind in ("block", "allow")
+    ]
+    block, allow = (CidrSet.of(Entries.joined([one.kept for one, _ in parts])) for parts in both)
     merged = len(block)
     strangers = unknown(people, names)
     if strangers and job.node.policy.unknown_names == "hold":
@@ -152,14 +172,10 @@ def wanted(
         block=fitting.block,
         allow=fitting.allow,
         block_figures=evolve(
-            _figures(judged[0], fetched[0][1], len(block), len(fitting.block)),
+            _figures(job, both[0], len(block), len(fitting.block)),
             waiting=waiting,
-            asked_at=_asked_at(job, settings.block_list),
         ),
-        allow_figures=evolve(
-            _figures(judged[1], fetched[1][1], len(allow), len(fitting.allow)),
-            asked_at=_asked_at(job, settings.allow_list),
-        ),
+        allow_figures=_figures(job, both[1], len(allow), len(fitting.allow)),
         findings=tuple(_sentences(judged)),
         warnings=tuple(_name_warnings(job, people, names, waiting, now)),
         notes=(
@@ -167,12 +183,12 @@ def wanted(
             *known.notes,
             *(seen.notes if seen else ()),
         ),
-        good_lists=tuple(stored(one) for one, previous in fetched if one is not previous),
+        good_lists=tuple(stored(one.found) for one in fetched if one.is_new),
         changed_lists=tuple(
-            one.name
-            for one, previous in fetched
-            if previous is None
-            or (one is not previous and not one.entries.same_networks(previous.entries))
+            one.found.name
+            for one in fetched
+            if one.previous is None
+            or (one.is_new and not one.found.entries.same_networks(one.previous.entries))
         ),
     )
 
@@ -331,22 +347,49 @@ def _asked_at(job: UpdateJob, name: str) -> float | None:
 
 
 def _figures(
-    guarded: Guarded, previous: PolicyList | None, merged: int, desired: int
+    job: UpdateJob, judged: Sequence[tuple[Guarded, _Source]], merged: int, desired: int
 ) -> ListFigures:
+    """Of a block or allow list, with each list that it is made of where there are several."""
+    parts = [_figures_of(job, *one) for one in judged]
+    whole = parts[0]
+    if len(parts) > 1:
+        asked = [one.asked_at for one in parts if one.asked_at is not None]
+        whole = ListFigures(
+            name=" ".join(one.name for one in parts),
+            unchanged=all(one.unchanged for one in parts),
+            asked_at=min(asked, default=None),
+            causes=_sums(one.causes for one in parts),
+            warnings=_sums(one.warnings for one in parts),
+            parts=tuple(parts),
+            **{name: sum(getattr(one, name) for one in parts) for name in _SUMMED},
+        )
+    return evolve(whole, merged=merged, cut=max(0, merged - desired), desired=desired)
+
+
+_SUMMED = ("published", "left_out", "normalised", "other_records", "excepted", "warned")
+
+
+def _sums(counts: Iterable[Mapping[str, int]]) -> dict[str, int]:
+    total: Counter[str] = Counter()
+    for one in counts:
+        total.update(one)
+    return dict(total)
+
+
+def _figures_of(job: UpdateJob, guarded: Guarded, source: _Source) -> ListFigures:
     one = guarded.policy_list
     return ListFigures(
         name=one.name,
         serial=one.serial,
-        unchanged=one is previous,
+        unchanged=not source.is_new,
         source=one.source,
+        asked_at=_asked_at(job, one.name),
         published=len(one.entries) + one.refused_count,
         left_out=guarded.left_out_count,
         normalised=one.normalised,
         other_records=one.other_records,
         excepted=one.excepted,
-        merged=merged,
-        cut=max(0, merged - desired),
-        desired=desired,
+        merged=len(CidrSet.of(guarded.kept)),
         causes=dict(guarded.counts),
         warned=len(guarded.warned),
         warnings=dict(guarded.warning_counts),
