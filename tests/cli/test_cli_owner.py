@@ -5,6 +5,8 @@ Root changes the settings of a manager that runs as another user.
 import os
 import shutil
 import stat
+import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -153,3 +155,37 @@ def test_files_of_root_stay_with_root(tmp_path: Path) -> None:
 
     assert owner_of(Layout(tmp_path)) is None
     assert owner_of(Layout(tmp_path / "nowhere")) is None
+
+
+PRIVATE_PYTHON = """
+import os, sys
+from pathlib import Path
+
+private, root = sys.argv[1:3]
+
+class Unreadable:
+    def find_spec(self, name, path=None, target=None):
+        if os.geteuid() and not os.access(private, os.R_OK, effective_ids=True):
+            raise ModuleNotFoundError(name)
+
+sys.meta_path.insert(0, Unreadable())
+from tscm.settings.layout import Layout
+from tscm.settings.owner import as_owner
+
+with as_owner(Layout(Path(root))):
+    import colorsys
+    print(os.geteuid(), open(private).read())
+"""
+
+
+def test_a_python_that_is_roots_alone_works_with_the_owners_rights(theirs: Layout) -> None:
+    private = theirs.root / "private"
+    private.write_text("read")
+    private.chmod(0o600)
+    done = subprocess.run(
+        [sys.executable, "-c", PRIVATE_PYTHON, str(private), str(theirs.root)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.stdout, done.stderr) == (f"{NOBODY} read\n", "")

@@ -103,10 +103,11 @@ def become_owner(layout: Layout) -> str | None:
 
 
 def _take(user: int, group: int) -> None:
-    os.setegid(group)
-    os.seteuid(user)
+    # Here: once the rights are given up, a Python that is root's alone cannot be read any more.
     from tscm.settings.capabilities import keep_reading
 
+    os.setegid(group)
+    os.seteuid(user)
     keep_reading()
 
 
