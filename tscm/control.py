@@ -26,6 +26,7 @@ from twisted.web import http
 from twisted.web.server import Request
 from werkzeug.exceptions import MethodNotAllowed, NotFound
 
+from tscm.asa.faults import CertificateUntrusted
 from tscm.errors import ControlUnavailable, TscmError
 from tscm.http_site import BoundedSite, HttpBounds
 from tscm.model import Json, Progress
@@ -50,6 +51,9 @@ def error_json(error: BaseException) -> Json:
     if isinstance(error, UpdateFailed):
         told = {"sentence": str(error), "exit_status": error.exit_status}
         return {**told, "outcome": error.outcome.to_json()}
+    if isinstance(error, CertificateUntrusted) and error.shown is not None:
+        told = {"sentence": str(error), "exit_status": error.exit_status}
+        return {**told, "certificate": error.shown}
     if isinstance(error, TscmError):
         return {"sentence": str(error), "exit_status": error.exit_status}
     return {"sentence": f"the manager failed: {type(error).__name__}: {error}", "exit_status": 70}

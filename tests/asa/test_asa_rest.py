@@ -15,6 +15,7 @@ from tests.asa.asa_device import in_thread, settings_for
 from tscm.asa import faults
 from tscm.asa.driver import open_driver
 from tscm.asa.link import Bounds
+from tscm.control import error_json
 from tscm.errors import DeviceFault
 from tscm.model import (
     AddMembers,
@@ -360,8 +361,13 @@ async def test_too_little_privilege_is_told_with_the_line_to_type(asa: Simulated
 
 @pytest_twisted.ensureDeferred
 async def test_a_self_signed_certificate_needs_a_word_of_the_operator(asa: SimulatedAsa) -> None:
-    with pytest.raises(faults.CertificateUntrusted, match=r"self-signed.*allow_self_signed"):
+    with pytest.raises(
+        faults.CertificateUntrusted, match=r"self-signed.*allow_self_signed"
+    ) as caught:
         await with_driver(asa, lambda driver: driver.probe(), fingerprint=None)
+    assert caught.value.shown == asa.fingerprint
+    assert f"--fingerprint {asa.fingerprint}" in str(caught.value)
+    assert error_json(caught.value)["certificate"] == asa.fingerprint
     assert not asa.counts.requests
     trusting: list[dict[str, Any]] = [
         {"fingerprint": None, "allow_self_signed": True},
@@ -395,7 +401,7 @@ async def test_a_ca_file_that_cannot_be_used_is_named(
 async def test_a_certificate_that_is_not_the_pinned_one_gets_no_password(
     asa: SimulatedAsa,
 ) -> None:
-    with pytest.raises(faults.CertificateChanged, match="pinned"):
+    with pytest.raises(faults.CertificateChanged, match=f"fingerprint {asa.fingerprint}"):
         await with_driver(asa, lambda driver: driver.probe(), fingerprint="ab" * 32)
     with pytest.raises(faults.CertificateChanged, match="at the last update"):
         await with_driver(

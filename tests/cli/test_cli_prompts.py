@@ -327,6 +327,29 @@ def test_answers_that_fail_at_the_check_are_asked_again_with_themselves_as_defau
     assert settings["max_policy_size"] == 9000
 
 
+def test_a_self_signed_certificate_is_shown_and_pinned_by_a_word(
+    tsadmin: "Tsadmin", start: "Start", stored: "Stored"
+) -> None:
+    replies = [
+        (prompt, "192.0.2.67" if reply == "192.0.2.10" else reply) for prompt, reply in BASIC
+    ]
+    pin = "Is this the device's? Pin it? (y or n) [default n] "
+    shown = ":".join(["AB"] * 32)
+    child = start("add", "--type", "asarest", "tstest")
+    answer(child, [*replies, (f"SHA-256 {shown}", None), (pin, ""), (AGAIN, "n")])
+    assert ended(child)[0] == 1
+    assert not stored()
+
+    child = start("add", "--type", "asarest", "tstest")
+    answer(child, [*replies, (f"SHA-256 {shown}", None), (pin, "y")])
+    status, rest = ended(child)
+    assert status == 0
+    assert "Device tstest is stored" in rest
+    settings = json.loads(tsadmin("show", "tstest", "--json").out)["settings"]
+    assert settings["fingerprint"] == "ab" * 32
+    assert settings["allow_self_signed"] is False
+
+
 def test_the_end_of_the_input_ends_the_corrections(start: "Start", stored: "Stored") -> None:
     child = start("add", "--type", "asarest", "tstest")
     wrong = [

@@ -2,13 +2,15 @@
 `tsadmin` in a process of its own, whose lists and firewall are made up.
 
 Lists: `block.example` has 12,345 entries, `empty.example` none, `gone.example` is not there.
-The device at 192.0.2.66 does not answer; any other says what it is.
+The device at 192.0.2.66 does not answer, that at 192.0.2.67 has a self-signed certificate; any other says
+what it is.
 """
 
 import sys
 from functools import partial
 from typing import Any, cast
 
+from tscm.asa.faults import CertificateUntrusted
 from tscm.cli import main, standalone
 from tscm.devices import Reach
 from tscm.errors import DeviceFault, ListUnavailable
@@ -17,6 +19,7 @@ from tscm.settings.device import DeviceSettings
 from tscm.settings.layout import Layout
 from tscm.settings.node import NodeSettings
 
+SHOWN = "ab" * 32
 COUNTS = {"block.example": 12_345, "allow.example": 7, "empty.example": 0}
 
 
@@ -27,6 +30,8 @@ class Firewall:
     def identify(self) -> Identity:
         if self.settings.device == "192.0.2.66":
             raise DeviceFault(self.settings.name, "no TCP to port 443", "look at the http list")
+        if self.settings.device == "192.0.2.67" and self.settings.fingerprint != SHOWN:
+            raise CertificateUntrusted(self.settings.name, "it is self-signed", shown=SHOWN)
         serial = "9A" + "".join(one for one in self.settings.device if one.isalnum())
         return Identity(
             version="9.15(1)1", model="ASAv", serial=serial, agent="1.3.2", entries=9000

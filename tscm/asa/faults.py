@@ -45,7 +45,15 @@ class NoConnection(DeviceFault):
 class CertificateUntrusted(DeviceFault):
     """
     The device's certificate is not one that the settings trust; nothing was sent.
+
+    *shown* is its SHA-256, where the operator may say that it is the device's.
     """
+
+    def __init__(
+        self, device: str, cause: str, remedy: str = "", *, shown: str | None = None
+    ) -> None:
+        super().__init__(device, cause, remedy)
+        self.shown = shown
 
 
 class CertificateChanged(CertificateUntrusted):

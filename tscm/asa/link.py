@@ -252,14 +252,24 @@ class RestLink:
 
     def _fault(self, method: str, path: str, error: BaseException) -> DeviceFault:
         if tls.is_distrust(error) or tls.is_no_connection(error):
-            return tls.connection_fault(self.name, self.root, error)
+            return self._no_way(error)
         what = f"{method} {shown_path(path)}"
         if isinstance(error, requests.exceptions.SSLError) and not (
             self._token or self.traffic.received
         ):
-            return tls.connection_fault(self.name, self.root, error)  # never was TLS
+            return self._no_way(error)  # never was TLS
         if isinstance(error, requests.exceptions.Timeout | urllib3.exceptions.TimeoutError):
             cause = f"no answer to {what} within the time limit"
         else:
             cause = f"the connection broke at {what}"
         return AgentFailed(self.name, cause, revive(self.name, self.prefix))
+
+    def _no_way(self, error: BaseException) -> DeviceFault:
+        """Why there is no connection; of a certificate that is not believed also which one that is."""
+        shown = None
+        if tls.is_distrust(error):
+            with contextlib.suppress(DeviceFault):
+                shown = tls.shown_fingerprint(
+                    self.name, self.root, self.bounds.connect_seconds, CutOff()
+                )
+        return tls.connection_fault(self.name, self.root, error, shown)

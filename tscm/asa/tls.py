@@ -158,7 +158,7 @@ def prepare(
             raise CertificateUntrusted(
                 device,
                 f"the CA file {trust.ca_file} cannot be used: {error.strerror or error}",
-                f"bring it there, or `tsadmin configure {device} --ca_file …`",
+                "bring it there, or give another with --ca_file",
             ) from None
     session.mount("https://", WatchedAdapter(cut))
     session.verify = trust.ca_file or True
@@ -184,13 +184,15 @@ def shown_fingerprint(device: str, root: str, connect_seconds: float, cut: CutOf
     return hashlib.sha256(certificate).hexdigest()
 
 
-def connection_fault(device: str, root: str, error: BaseException) -> DeviceFault:
+def connection_fault(
+    device: str, root: str, error: BaseException, shown: str | None = None
+) -> DeviceFault:
     """
-    Why there is no connection, in words.
+    Why there is no connection, in words; *shown* is the SHA-256 of the certificate that was not believed.
     """
     where = urlsplit(root).netloc
     if isinstance(error, ssl.SSLError | requests.exceptions.SSLError | urllib3.exceptions.SSLError):
-        return tls_fault(device, where, error)
+        return tls_fault(device, where, error, shown)
     return NoConnection(
         device,
         f"no TCP connection to {where}: {_reason(error)}",
@@ -199,12 +201,16 @@ def connection_fault(device: str, root: str, error: BaseException) -> DeviceFaul
     )
 
 
-def tls_fault(device: str, where: str, error: BaseException) -> CertificateUntrusted:
+def tls_fault(
+    device: str, where: str, error: BaseException, shown: str | None = None
+) -> CertificateUntrusted:
     """Why a certificate is not believed, and what would make it so."""
+    pin = f"`--fingerprint {shown}`" if shown else "its SHA-256 with `--fingerprint`"
     remedy = (
-        "give its CA (`ca_file`) or its SHA-256 fingerprint (`fingerprint`) in the device's settings, or, "
-        "which is not safe, `tsadmin configure` with --allow_self_signed yes"
+        f"if that is the device's own, pin it: {pin}; or give its CA with `--ca_file`, or, which is not safe, "
+        f"`--allow_self_signed yes` (options of `tsadmin add`, and of `tsadmin configure {device}` once it is stored)"
     )
+    told = f" (SHA-256 {shown})" if shown else ""
     verification = _find(error, ssl.SSLCertVerificationError)
     if verification is not None:
         code = getattr(verification, "verify_code", 0)
@@ -216,14 +222,15 @@ def tls_fault(device: str, where: str, error: BaseException) -> CertificateUntru
         elif code in _X509_MISMATCH:
             cause = "it is for another name or address"
         return CertificateUntrusted(
-            device, f"the certificate of {where} is not trusted: {cause}", remedy
+            device, f"the certificate of {where} is not trusted: {cause}{told}", remedy, shown=shown
         )
     text = str(_innermost(error))
     if "ingerprint" in text:
         return CertificateChanged(
             device,
-            f"the certificate of {where} is not the one that is pinned, so no password was sent",
-            "if it was renewed on purpose, set the new SHA-256 fingerprint with `tsadmin configure`",
+            f"the certificate of {where}{told} is not the one that is pinned, so no password was sent",
+            f"if it was renewed on purpose: `tsadmin configure {device} --fingerprint "
+            f"{shown or 'SHA256'}`",
         )
     return CertificateUntrusted(
         device,

@@ -94,6 +94,7 @@ def command(
         refuse_without_servers(session.layout, read_node(session.layout))
     table = {"type": kind, **asked(backend, name, given, advanced=advanced)}
     dialogue = sys.stdin.isatty() and (advanced or not set(NEEDED) <= set(given))
+    pinned_at: str | None = None
     while True:
         try:
             with shown_progress(aside=json_output) as report:
@@ -102,11 +103,19 @@ def command(
             if not (dialogue and mendable(error)):
                 raise
             say.error(str(error))
+            shown = getattr(error, "shown", None)
+            if shown is not None and table.get("fingerprint") is None and is_the_devices(shown):
+                table["fingerprint"] = shown
+                pinned_at = table.get("device")
+                continue
             if not confirmed(
                 "Correct the answers and try again? (y or n) [default y] ", default=True
             ):
                 return error.exit_status
             table = ask_again(table, advanced=advanced)
+            if pinned_at is not None and table.get("device") != pinned_at:
+                table.pop("fingerprint", None)  # it was another device's
+                pinned_at = None
         else:
             break
     if json_output:
@@ -114,6 +123,17 @@ def command(
     else:
         tell_added(result)
     return 0
+
+
+def is_the_devices(shown: str) -> bool:
+    """Shows the SHA-256 of a certificate that is not believed, and asks whether to pin it, as ssh does."""
+    say.info(f"The device shows the certificate with SHA-256 {with_colons(shown)}")
+    return confirmed("Is this the device's? Pin it? (y or n) [default n] ")
+
+
+def with_colons(digits: str) -> str:
+    """A fingerprint as openssl and the ASA print it."""
+    return ":".join(digits[at : at + 2] for at in range(0, len(digits), 2)).upper()
 
 
 def mendable(error: TscmError) -> bool:

@@ -26,12 +26,21 @@ def silent(_: Json) -> None:
 class ManagerSaid(TscmError):
     """
     An error of the manager, with its own sentence and exit status; of an update its *outcome*.
+
+    *shown* is the SHA-256 of a certificate that was not believed.
     """
 
-    def __init__(self, sentence: str, status: int, outcome: Json | None = None) -> None:
+    def __init__(
+        self,
+        sentence: str,
+        status: int,
+        outcome: Json | None = None,
+        shown: str | None = None,
+    ) -> None:
         self.sentence = sentence
         self.exit_status = status
         self.outcome = outcome
+        self.shown = shown
         super().__init__(sentence, status)
 
     def __str__(self) -> str:

@@ -209,4 +209,4 @@ def _broken_off(path: Path) -> ControlUnavailable:
 
 def _said(error: Json) -> ManagerSaid:
     sentence, status = str(error.get("sentence", "it failed")), int(error.get("exit_status", 1))
-    return ManagerSaid(sentence, status, error.get("outcome"))
+    return ManagerSaid(sentence, status, error.get("outcome"), error.get("certificate"))

@@ -90,7 +90,7 @@ def _held(link: str, seen: Seen, where: str, username: str, *, self_signed: bool
             return doubtful(
                 link,
                 f"{where} answers, and any certificate is taken: whoever stands between can take the password",
-                "pin it: `tsadmin configure NAME --fingerprint …`, or give --ca_file",
+                "pin it with `tsadmin configure --fingerprint`, or give its CA with --ca_file",
             )
         role = f", {who.role} unit" if who.role else ""
         return good(link, f"{where} answers with a trusted certificate{role}")
