@@ -23,6 +23,7 @@ from twisted.internet.defer import TimeoutError as DeferredTimeout
 from twisted.logger import Logger
 
 from tscm import health
+from tscm.audit_trail import EXPIRY_SECONDS, AuditTrail
 from tscm.bookkeeping import Bookkeeper
 from tscm.clock import wall_seconds
 from tscm.control import ControlService
@@ -41,8 +42,6 @@ from tscm.forward.resolve import Resolver
 from tscm.intake.senders import SenderTable
 from tscm.intake.service import IntakeService
 from tscm.intake.systemd import Activation, SystemdService, environment
-from tscm.operations.audit import AuditEntry
-from tscm.operations.call import SCHEDULE
 from tscm.operations.calls import Calls
 from tscm.operations.jobs import Jobs
 from tscm.operations.node import Manager, Node, balanced, parts
@@ -61,18 +60,15 @@ from tscm.settings.node import NodeSettings
 from tscm.settings.owner import become_owner, left_to_owner
 from tscm.settings_watch import WATCH_SECONDS, SettingsWatch
 from tscm.spool.service import SpoolService
-from tscm.store.audits import DAY_SECONDS, Audits
 from tscm.store.database import Store
 from tscm.store.policies import Policies
 from tscm.threads import Threads
-from tscm.update.outcome import UpdateOutcome
 from tscm.update.service import UpdateService
 from tscm.update.turns import MAX_LENT
 from tscm.update.ways import ordinary_ways, resolve
 from tscm.watch import WatchService
 
 REOPEN_SECONDS = 5.0
-AUDIT_EXPIRY_SECONDS = 3600.0
 STOP_SECONDS = 20.0
 """For each step of a stop."""
 STOP_WHOLE_SECONDS = 60.0
@@ -113,6 +109,7 @@ class NodeService(Service):
     parts: Node = field(init=False)
     """What operations act on."""
     calls: Calls = field(init=False)
+    audit: AuditTrail = field(init=False)
     bookkeeper: Bookkeeper = field(init=False)
     control: ControlService = field(init=False)
     watch: WatchService = field(init=False)
@@ -154,6 +151,7 @@ class NodeService(Service):
             quarantine_file=self.layout.quarantine,
             activation=activation,
         )
+        self.audit = AuditTrail(reactor, self.store, lambda: self.node.control.audit_days)
         self.updates = UpdateService(
             reactor,
             self.slow,
@@ -164,7 +162,7 @@ class NodeService(Service):
                 hits_of=self._hits_of,
                 stored=lambda: device_names(self.layout),
             ),
-            self._scheduled_update,
+            self.audit.keep_scheduled,
         )
         self.events = EventService(
             reactor,
@@ -193,7 +191,7 @@ class NodeService(Service):
             lambda: health.wrong(self.parts),
         )
         self.parts = self._parts()
-        self.calls = Calls(self.parts, self._audited)
+        self.calls = Calls(self.parts, self.audit.keep)
         self.control = ControlService(reactor, self.layout, self.calls, self._delegates)
         self.files = SettingsWatch(self)
         self._watch = PeriodicService(
@@ -203,7 +201,7 @@ class NodeService(Service):
             reactor, LOOK_SECONDS, self.lags.look, "look at the ends of the logs", LOOK_SECONDS
         )
         self._audit_expiry = PeriodicService(
-            reactor, AUDIT_EXPIRY_SECONDS, self._expire_audit, "expiry of the audit", REOPEN_SECONDS
+            reactor, EXPIRY_SECONDS, self.audit.expire, "expiry of the audit", REOPEN_SECONDS
         )
         self._reopening = PeriodicService(
             reactor, REOPEN_SECONDS, self._open_store_again, "look at the database", REOPEN_SECONDS
@@ -256,33 +254,6 @@ class NodeService(Service):
                 ),
             ),
         )
-
-    def _scheduled_update(self, outcome: UpdateOutcome) -> None:
-        self._audited(
-            AuditEntry(
-                at=wall_seconds(self.reactor),
-                actor=SCHEDULE,
-                operation="update",
-                device=outcome.device,
-                outcome="done" if outcome.good else "failed",
-                sentence=outcome.sentence(),
-                seconds=max(0.0, outcome.finished_at - outcome.started_at),
-            )
-        )
-
-    def _audited(self, entry: AuditEntry) -> None:
-        """Into the manager's log, and into the database where it can be used."""
-        self._log.info("audit: {line}", line=entry.line())
-        if self.store.fault is None:
-            try:
-                Audits(self.store).keep(entry.as_json())
-            except TscmError as error:
-                self._log.error("the audit was not stored: {error}", error=str(error))
-
-    async def _expire_audit(self) -> None:
-        if self.store.fault is None:
-            oldest = wall_seconds(self.reactor) - self.node.control.audit_days * DAY_SECONDS
-            Audits(self.store).expire(oldest)
 
     def _delegates(self) -> Collection[int]:
         return user_numbers(self.node.control.delegates)
