@@ -75,6 +75,70 @@ def test_a_file_that_lies_elsewhere_is_put_back_within_a_minute(
     closed(spool)
 
 
+def linked(live: Path) -> None:
+    """As somebody does who wants it on another disk."""
+    elsewhere = live.parent.parent / "elsewhere"
+    live.rename(elsewhere)
+    live.symlink_to(elsewhere)
+
+
+def led_nowhere(live: Path) -> None:
+    live.unlink()
+    live.symlink_to(live.parent.parent / "nowhere")
+
+
+def made_a_folder(live: Path) -> None:
+    live.unlink()
+    live.mkdir()
+
+
+def made_a_pipe(live: Path) -> None:
+    live.unlink()
+    os.mkfifo(live)
+
+
+NO_FILES = [linked, led_nowhere, made_a_folder, made_a_pipe]
+
+
+@pytest.mark.parametrize("somebody", NO_FILES)
+def test_what_is_no_file_makes_way_for_the_live_file(
+    tmp_path: Path, somebody: Callable[[Path], None]
+) -> None:
+    clock = Clock()
+    spool = with_lines(tmp_path, 10, clock)
+    somebody(tmp_path / "asa/syslog")
+    clock.pump([1] * 61)
+    assert spool.append("asa", [run_of(*numbered(10, 1))], 2.0)
+    closed(spool)
+    assert (tmp_path / "asa/syslog").read_bytes().splitlines() == numbered(0, 11)
+    assert not (tmp_path / "asa/syslog").is_symlink()
+    assert not (tmp_path / "nowhere").exists()
+
+
+@pytest.mark.parametrize("somebody", NO_FILES)
+def test_at_a_start_what_is_no_file_is_kept_aside_and_nothing_is_written_through_it(
+    tmp_path: Path, somebody: Callable[[Path], None]
+) -> None:
+    closed(with_lines(tmp_path, 10))
+    somebody(tmp_path / "asa/syslog")
+    spool = again(tmp_path)
+    assert spool.append("asa", [run_of(*numbered(10, 1))], 2.0)
+    closed(spool)
+    assert (tmp_path / "asa/syslog").is_file()
+    assert (tmp_path / "asa/syslog").read_bytes().splitlines() == numbered(10, 1)
+    if somebody is linked:
+        assert (tmp_path / "elsewhere").read_bytes().splitlines() == numbered(0, 10)
+    assert not (tmp_path / "nowhere").exists()
+    assert len(list((tmp_path / "asa/.spool").glob("torn.*"))) == 1
+    closed(again(tmp_path))
+
+
+def test_a_pipe_in_the_place_of_the_live_file_lets_no_tool_wait(tmp_path: Path) -> None:
+    closed(with_lines(tmp_path, 10))
+    made_a_pipe(tmp_path / "asa/syslog")
+    assert verify_log(Disk(), tmp_path, "asa")
+
+
 def emptied(live: Path, left: int = 0) -> None:
     os.truncate(live, left)
 

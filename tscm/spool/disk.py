@@ -7,14 +7,16 @@ for one folder, or that kills the process at its n-th step.
 
 import contextlib
 import os
+import stat
 from pathlib import Path
 
 _LOG_MODE = 0o640
 _FOLDER_MODE = 0o750
-READ_WRITE = os.O_RDWR | os.O_CLOEXEC
+READ_WRITE = os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW
 CREATE = READ_WRITE | os.O_CREAT
 CREATE_EMPTY = CREATE | os.O_TRUNC
-READ = os.O_RDONLY | os.O_CLOEXEC
+READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
+"""Nothing is written through a link, and a pipe in the place of a file lets nobody wait."""
 
 
 class Disk:
@@ -51,9 +53,20 @@ class Disk:
             return None
 
     def is_at(self, fd: int, path: Path) -> bool:
-        """Whether the open file is the one that lies at *path*."""
+        """Whether the open file is the one that lies at *path*, itself and not by a link."""
         try:
-            return os.path.samestat(os.fstat(fd), path.stat())
+            return os.path.samestat(os.fstat(fd), path.lstat())
+        except FileNotFoundError:
+            return False
+
+    def is_free(self, path: Path) -> bool:
+        """Whether nothing lies at *path*, no link to nowhere either."""
+        return not os.path.lexists(path)
+
+    def is_foreign(self, path: Path) -> bool:
+        """Whether what lies at *path* is no regular file: a link, a folder, a pipe."""
+        try:
+            return not stat.S_ISREG(path.lstat().st_mode)
         except FileNotFoundError:
             return False
 

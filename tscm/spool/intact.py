@@ -231,6 +231,24 @@ def _runs(index: Index | None, start: int, size: int, lines: int) -> list[Pendin
     return found
 
 
+def clear_place(disk: Disk, folder: LogFolder, offset: int) -> None:
+    """
+    At a start: keep aside what lies in the live file's place and is no file, a link or a folder say.
+
+    Nothing is written through a link, and no line is lost to what takes none.
+    """
+    if not disk.is_foreign(folder.live):
+        return
+    torn = unused_torn(disk, folder, offset)
+    disk.rename(folder.live, torn)
+    _log.error(
+        "what stood in the place of the live log of {device} is no file: it is kept as {path}, and a new log "
+        "goes on; nothing else may write to this folder",
+        device=folder.path.name,
+        path=str(torn),
+    )
+
+
 def _move_aside(live: "LiveLog", size: int, found: int) -> None:
     """What somebody wrote behind the log's end is no line of it, and the next line would lie over it."""
     torn = unused_torn(live.disk, live.folder, live.end)
@@ -256,7 +274,7 @@ def _put_back(live: "LiveLog") -> None:
     live.settle()
     if disk.is_at(live.fd, folder.live):
         return
-    if disk.size_of(folder.live) is not None:
+    if not disk.is_free(folder.live):
         disk.rename(folder.live, unused_torn(disk, folder, live.end))
     fd = disk.open(folder.live, CREATE_EMPTY)
     try:

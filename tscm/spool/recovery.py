@@ -3,7 +3,7 @@ From a folder as the last stop left it to a log that lines can be appended to.
 
 What may be found, and what is done about it, in this order:
 
-1. no folder, or an empty one: a new log;
+1. no folder, or an empty one: a new log; a link, a folder or a pipe in the place of the live file: kept aside;
 2. a list of segments that is damaged: made anew from the segments;
 3. a seal that was broken off, at any of its steps: gone on with, or taken back;
 4. a sealed segment whose file is gone or lost its end: what is missing is marked as lost;
@@ -29,7 +29,7 @@ from tscm.spool.catalogue import LOST as LOST_FLAG
 from tscm.spool.cursor import LOST, SLOT_BYTES, Cursor, decode_cursor, encode_cursor, slot_of
 from tscm.spool.disk import CREATE, READ, Disk
 from tscm.spool.index import Index, IndexEncoder, Pending, read_index
-from tscm.spool.intact import finish_bridge, make_whole
+from tscm.spool.intact import clear_place, finish_bridge, make_whole
 from tscm.spool.live import LiveLog
 from tscm.spool.measure import close_over_losses, set_aside
 from tscm.spool.names import LogFolder, cursor_readers
@@ -49,6 +49,7 @@ def open_log(disk: Disk, folder: LogFolder, now: float) -> LiveLog:
     found = decode_state(disk.read_file(folder.state))
     remembered = found or decode_state(disk.read_file(folder.state_before))
     state = remembered or LogState()
+    clear_place(disk, folder, state.live)
     fresh = found is None and disk.size_of(folder.live) is None
     cursors, damaged_cursors = _read_cursors(disk, folder)
     catalogue, rebuilt = _open_catalogue(disk, folder, remembered, cursors)

@@ -105,6 +105,6 @@ def last_line_end(disk: Disk, fd: int, size: int) -> int:
 def unused_torn(disk: Disk, folder: LogFolder, offset: int) -> Path:
     """A free name for bytes that are kept aside and belong to no segment."""
     number = 0
-    while disk.size_of(folder.torn(offset, number)) is not None:
+    while not disk.is_free(folder.torn(offset, number)):
         number += 1
     return folder.torn(offset, number)
