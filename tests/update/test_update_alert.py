@@ -4,6 +4,7 @@ When groups are read again for what a firewall said of itself; by numbers alone.
 
 from tscm.update.alert import (
     CERTAIN_SECONDS,
+    LEAST_SECONDS,
     LEAVING_SECONDS,
     MOST_RETRY_SECONDS,
     PATIENCE_SECONDS,
@@ -16,8 +17,8 @@ HEARD = 10_000.0
 
 
 def test_a_unit_that_is_back_is_checked_at_once_and_one_that_leaves_when_it_is_gone() -> None:
-    assert Alert(pending={BACK: HEARD}).due_at(HEARD, None) < HEARD + 10
-    assert Alert(pending={LEAVING: HEARD}).due_at(HEARD, None) == HEARD + LEAVING_SECONDS
+    assert Alert(pending={BACK: HEARD}).due_at(HEARD, ()) < HEARD + 10
+    assert Alert(pending={LEAVING: HEARD}).due_at(HEARD, ()) == HEARD + LEAVING_SECONDS
     both = Alert(pending={LEAVING: HEARD}).hear({BACK: HEARD + 1})
     assert both.pending == {BACK: HEARD + 1}
 
@@ -27,14 +28,19 @@ def test_two_checks_that_reached_the_device_are_apart_however_many_lines_come() 
     for at in range(100):
         alert = alert.hear({BACK: HEARD + at, AGENT: HEARD + at, "104001": HEARD + at})
     assert len(alert.pending) == 3
-    assert alert.due_at(HEARD + 100, HEARD + 50) == HEARD + 50 + SPACING_SECONDS
+    assert alert.due_at(HEARD + 100, [HEARD + 99]) == HEARD + 99 + LEAST_SECONDS
+    checks: list[float] = []
+    for _ in range(30):
+        checks.append(alert.due_at(checks[-1] if checks else HEARD, checks))
+    assert checks[2] < HEARD + 60  # a second reload soon after the first is no flood
+    assert checks[-1] - HEARD >= 27 * SPACING_SECONDS
 
 
 def test_one_that_does_not_answer_is_looked_at_often_enough_and_not_for_ever() -> None:
     alert, now, tries = Alert(pending={BACK: HEARD}), HEARD, 0
     while not alert.given_up(now):
         alert = alert.unreached()
-        due = alert.due_at(now, None)
+        due = alert.due_at(now, ())
         assert now < due <= now + MOST_RETRY_SECONDS
         now, tries = due, tries + 1
     assert now <= HEARD + PATIENCE_SECONDS + MOST_RETRY_SECONDS

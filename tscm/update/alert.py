@@ -1,11 +1,11 @@
 """
 What is pending of a firewall's upheavals, and when its groups are read again for them.
 
-Pure.  A forged line costs one check: two checks that reached the device have `SPACING_SECONDS` between
-them, however many lines come.  Checks that found nobody at home cost no more than a connection.
+Pure.  However many forged lines come, they cost `AT_ONCE` checks that reached the device, and then one in
+`SPACING_SECONDS`.  Checks that found nobody at home cost no more than a connection.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from attrs import evolve, frozen
@@ -19,7 +19,11 @@ LEAVING_SECONDS = 60.0
 CERTAIN_SECONDS = 300.0
 """A unit that still runs so long after it said that it reloads has done so, or will not."""
 SPACING_SECONDS = 180.0
-"""Between two checks that reached the device."""
+"""Between two checks that reached the device, on the average of `AT_ONCE`."""
+LEAST_SECONDS = 15.0
+"""Between any two of them."""
+AT_ONCE = 3
+"""An upgrade reloads a unit twice, or both of a pair one after the other."""
 FIRST_RETRY_SECONDS = 5.0
 MOST_RETRY_SECONDS = 30.0
 """While it does not answer.  So its groups are checked within a minute after it does."""
@@ -77,18 +81,22 @@ class Alert:
         """After a check that found nobody at home."""
         return evolve(self, tried=self.tried + 1)
 
-    def due_at(self, now: float, reached_at: float | None) -> float:
-        """When to check, *reached_at* being the end of the last check that reached the device."""
+    def due_at(self, now: float, reached: Sequence[float]) -> float:
+        """When to check, *reached* being the ends of the last checks that reached the device."""
         if self.tried:
             wait = min(MOST_RETRY_SECONDS, FIRST_RETRY_SECONDS * 2.0 ** (self.tried - 1))
             return now + wait
-        due = min(self._due(one, at, now, reached_at) for one, at in self.pending.items())
-        return due if reached_at is None else max(due, reached_at + SPACING_SECONDS)
+        due = min(self._due(one, at, now, reached) for one, at in self.pending.items())
+        if reached:
+            due = max(due, reached[-1] + LEAST_SECONDS)
+        if len(reached) >= AT_ONCE:
+            due = max(due, reached[-AT_ONCE] + AT_ONCE * SPACING_SECONDS)
+        return due
 
-    def _due(self, message: str, at: float, now: float, reached_at: float | None) -> float:
+    def _due(self, message: str, at: float, now: float, reached: Sequence[float]) -> float:
         if UPHEAVALS[message].kind is not Kind.LEAVING:
             return now + SETTLE_SECONDS
-        again = reached_at is not None and reached_at > at
+        again = bool(reached) and reached[-1] > at
         return max(now + SETTLE_SECONDS, at + (CERTAIN_SECONDS if again else LEAVING_SECONDS))
 
     def given_up(self, now: float) -> bool:

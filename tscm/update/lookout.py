@@ -16,7 +16,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from tscm.clock import wall_seconds
-from tscm.update.alert import Alert
+from tscm.update.alert import AT_ONCE, Alert
 
 
 class Seen(Enum):
@@ -36,7 +36,8 @@ class _Watched:
     timer: IDelayedCall | None = None
     due_at: float = 0.0
     checking: bool = False
-    reached_at: float | None = None
+    reached: tuple[float, ...] = ()
+    """When the last checks that reached the device ended."""
 
 
 @define(eq=False)
@@ -96,7 +97,7 @@ class Lookout:
             self._disarm(one)
             return
         now = self._now()
-        due = one.alert.due_at(now, one.reached_at)
+        due = one.alert.due_at(now, one.reached)
         if one.timer is not None and one.due_at <= due:
             return
         self._disarm(one)
@@ -137,7 +138,7 @@ class Lookout:
         elif seen is Seen.LEFT:
             one.alert = Alert(pending=begun.later(one.alert.pending))
         else:
-            one.reached_at = now
+            one.reached = (*one.reached, now)[-AT_ONCE:]
             # What a good update answers is gone already; of the rest only a reload to come waits.
             one.alert = one.alert.after_check(begun.pending, begun.at)
         self._arm(name, one)
