@@ -26,7 +26,7 @@ from tscm.model import AsaDriver, Identity, Json, Progress, Report
 from tscm.secrets import MASK, Secret
 from tscm.settings import values
 from tscm.settings.device import DEFAULT_MAX_POLICY_SIZE, SECRETS, DeviceSettings, disagreements
-from tscm.settings.feed import feed_named
+from tscm.settings.feed import feed_named, published
 from tscm.settings.files import (
     device_names,
     key_for_sealing,
@@ -270,7 +270,7 @@ def check_device(
     counts = []
     for kind, names in (("block", settings.block_list), ("allow", settings.allow_list)):
         counts.append(0)
-        for name in names.split():
+        for name in published(node.policy.feeds, names):
             report(Progress(phase="fetch", text=f"{kind} list {name}"))
             count = reach.count_entries(layout, settings, node, name)
             feed = feed_named(node.policy.feeds, name)

@@ -27,11 +27,17 @@ name = "block.example"
 url = "{url}?key=hidden-from-all"
 ca_file = "{ca}"
 least_interval = {least}
+format = "csv"
+pick = "1"
+also = [{{url = "{url}?key=hidden-from-all", pick = "2"}}]
+[[policy.feeds]]
+name = "more.example"
+url = "file://{folder}/more"
 [[policy.feeds]]
 name = "allow.example"
 url = "file://{folder}/allow"
 """
-ENTRIES = b"203.0.113.0/24\n198.51.100.7\n"
+ENTRIES = b"203.0.113.0/24,192.0.2.1\n198.51.100.7,192.0.2.9\n"
 
 
 @pytest_twisted.async_yield_fixture()
@@ -66,6 +72,7 @@ async def test_a_publisher_is_asked_once_for_all_devices_and_all_who_ask(
     root = tmp_path / "node"
     root.mkdir()
     (root / "allow").write_text("8.8.8.8\n")
+    (root / "more").write_text("192.0.2.77\n")
     (root / "password").write_text("secret")
     with https(tmp_path, publish) as url:
         text = SETTINGS.format(url=url, ca=tmp_path / "log-service.crt", folder=root, least=3600)
@@ -82,7 +89,8 @@ async def test_a_publisher_is_asked_once_for_all_devices_and_all_who_ask(
             await tsadmin(
                 *("add", "--type=asarest", f"--device_id=tdid_{name}", f"--device={address}"),
                 *(f"--rest_url={asa.api_url}", f"--ca_file={asa.certificate_path}"),
-                *("--block_list=block.example", "--allow_list=allow.example", "--username=admin"),
+                *("--block_list=block.example more.example", "--allow_list=allow.example"),
+                "--username=admin",
                 *(f"--password_file={root / 'password'}", name),
             )
 
@@ -93,7 +101,12 @@ async def test_a_publisher_is_asked_once_for_all_devices_and_all_who_ask(
             for _ in range(3):
                 await tsadmin("update", "one")
                 await tsadmin("update", "two")
-            assert "is as its publisher had it" in await tsadmin("plan", "one")
+            plan = await tsadmin("plan", "one")
+            assert "is as its publisher had it" in plan
+            assert "5 block and 1 allow" in plan
+            assert "block.example+2" in plan
+            why = await tsadmin("why", "192.0.2.77", "one")
+            assert "more.example" in why, why
             await tsadmin("configure", "one", "--device=127.0.0.3")
             await node.tsadmin("doctor", "one")  # its lines are missing on the simulator
             await deferToThread(manager.stop)

@@ -79,3 +79,41 @@ def test_a_query_may_stand_in_the_url_and_no_name_twice() -> None:
         feed.feeds([one, one])
     with pytest.raises(ValueError, match="is no list of tables"):
         feed.feeds("https://x.example/")
+
+
+def test_a_feed_has_several_places_each_a_list_of_its_own(tmp_path: Path) -> None:
+    layout = Layout(tmp_path)
+    layout.settings_file.parent.mkdir(parents=True)
+    (tmp_path / "a.json").write_text('{"v4": ["20.0.0.0/24"], "v6": ["2620::/48"]}')
+    (tmp_path / "b.json").write_text('{"v4": ["20.0.1.0/24"]}')
+    layout.settings_file.write_text(
+        f'[[policy.feeds]]\nname = "drop.feeds"\nurl = "file://{tmp_path}/a.json"\n'
+        f'format = "json"\npick = "v4"\nalso = [{{url = "file://{tmp_path}/a.json", pick = "v6"}}, '
+        f'{{url = "file://{tmp_path}/b.json"}}]\n'
+    )
+    node = read_node(layout)
+    names = list(feed.published(node.policy.feeds, "drop.feeds other.example"))
+    assert names == ["drop.feeds", "drop.feeds+2", "drop.feeds+3", "other.example"]
+    found = [fetch_list(list_source(DEVICE, node, name), None, 1.0) for name in names[:3]]
+    assert [one and one.entries.cidrs() for one in found] == [
+        ["20.0.0.0/24"],
+        ["2620::/48"],
+        ["20.0.1.0/24"],
+    ]
+    layout.settings_file.write_text(settings_as_toml(node))
+    assert read_node(layout) == node
+
+
+@pytest.mark.parametrize(
+    ("also", "wrong"),
+    [
+        ("x", "no such list"),
+        ([{"pick": "a"}], "url: is not set"),
+        ([{"url": "https://x.example/", "format": "csv"}], "there is no such setting"),
+        ([{"url": "file:///x"}], "all files, or all https"),
+        ([{"url": "https://x.example/"}] * 16, "no such list"),
+    ],
+)
+def test_places_out_of_form_are_refused(also: object, wrong: str) -> None:
+    with pytest.raises(ValueError, match=wrong):
+        feed.feeds([{"name": "a", "url": "https://x.example/", "also": also}])

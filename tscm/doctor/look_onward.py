@@ -21,6 +21,7 @@ from tscm.model import Progress, Report
 from tscm.policy.lists import PolicyList
 from tscm.retrieve.sources import ListSource, list_source
 from tscm.settings.device import DeviceSettings
+from tscm.settings.feed import published
 from tscm.settings.node import NodeSettings
 from tscm.settings.own_service import OwnService
 from tscm.settings.values import HostPort
@@ -107,7 +108,7 @@ def _look_at_lists(
     sources = [
         (kind, list_source(settings, node, name))
         for kind, names in (("block", settings.block_list), ("allow", settings.allow_list))
-        for name in names.split()
+        for name in published(node.policy.feeds, names)
     ]
     look.feeds_only = all(source.feed is not None for _, source in sources)
     if not look.feeds_only:

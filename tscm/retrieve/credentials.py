@@ -33,7 +33,8 @@ def headers_for(source: "FeedSource", layout: Layout | None) -> Mapping[str, str
     """
     if source.secret_file is None:
         return {}
-    secret = _read(Path(source.secret_file), f"feed/{source.name}/secret", layout).reveal()
+    feed = source.name.partition("+")[0]  # all places of a feed
+    secret = _read(Path(source.secret_file), f"feed/{feed}/secret", layout).reveal()
     if source.header is not None:
         return {source.header: secret}
     pair = f"{source.user or ''}:{secret}".encode()

@@ -3,11 +3,11 @@ Lists that come from files or over HTTPS instead of the policy servers.
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from attrs import asdict, frozen
+from attrs import asdict, evolve, frozen
 
 from tscm.policy.feed_rows import Condition
 from tscm.policy.feed_values import VALUES
@@ -17,10 +17,11 @@ from tscm.settings.schema import read_table, setting
 FORMATS = ("cidr", "drop-json", "dshield", "csv", "json", "exit-addresses")
 """As in `tscm.policy.feed_formats`, which would bring numpy along."""
 
+_MOST_PLACES = 15
 _WITH_ROWS = ("csv", "drop-json")
 _ALLOWED = (
     "tables of name, url (https://… or file:///…), and where needed "
-    f"format ({', '.join(FORMATS)}), pick, delimiter, "
+    f"also (tables of url, pick), format ({', '.join(FORMATS)}), pick, delimiter, "
     f"value ({', '.join(VALUES)}), padded, where, may_be_empty, min_entries, "
     "max_entries, max_shrink_percent, max_growth_percent, min_readable_percent, "
     "header, user, secret_file, ca_file, least_interval"
@@ -102,6 +103,30 @@ def pick_fault(form: str, pick: str) -> str | None:
 
 
 @frozen(kw_only=True)
+class Place:
+    """
+    One more place that has a part of a feed.
+    """
+
+    url: str = setting(feed_url, doc="Where it is")
+    pick: str = setting(values.text, "", doc="Column or path there, where it is another one")
+
+
+def places(value: Any) -> tuple[Place, ...]:
+    """Tables of url and pick."""
+    allowed = f"up to {_MOST_PLACES} tables of url and pick"
+    if not isinstance(value, list | tuple) or len(value) > _MOST_PLACES:
+        raise values.refused("what is given", "is no such list", allowed)
+    found = []
+    for number, one in enumerate(value, 1):
+        place, faults = (one, ()) if isinstance(one, Place) else read_table(Place, one)
+        if place is None:
+            raise values.refused(f"place {number}", str(faults[0]), allowed)
+        found.append(place)
+    return tuple(found)
+
+
+@frozen(kw_only=True)
 class Feed:
     """
     One list by the name that devices call it by, and where it is.
@@ -109,6 +134,7 @@ class Feed:
 
     name: str = setting(values.dns_name, doc="Name of the list, as devices call it")
     url: str = setting(feed_url, doc="Where it is")
+    also: tuple[Place, ...] = setting(places, (), doc="More places that have parts of it")
     format: str = setting(values.choice(*FORMATS), "cidr", doc="How it is written")
     pick: str = setting(values.text, "", doc="Column of a CSV, path in a JSON")
     delimiter: str = setting(delimiter_character, ",", doc="Between the columns of a CSV")
@@ -159,7 +185,7 @@ class Feed:
             return 100
         return self.max_shrink_percent
 
-    def as_table(self) -> dict[str, str | int | bool]:
+    def as_table(self) -> dict[str, Any]:
         """As the settings file holds it."""
         return asdict(self, filter=lambda _, value: value is not None)
 
@@ -173,8 +199,22 @@ def _named(table: Any) -> str:
 
 
 def feed_named(feeds: Iterable[Feed], name: str) -> Feed | None:
-    """The feed of that name, where there is one."""
-    return next((one for one in feeds if one.name == name), None)
+    """The feed of that name, where there is one; `NAME+2` is its second place."""
+    base, _, number = name.partition("+")
+    feed = next((one for one in feeds if one.name == base), None)
+    if feed is None or not number:
+        return feed
+    place = feed.also[int(number) - 2]
+    return evolve(feed, name=name, url=place.url, pick=place.pick or feed.pick, also=())
+
+
+def published(feeds: Iterable[Feed], names: str) -> Iterator[str]:
+    """The lists that a block or allow list is made of: those of *names*, and each place of a feed."""
+    for name in names.split():
+        yield name
+        feed = feed_named(feeds, name)
+        for number in range(len(feed.also) if feed else 0):
+            yield f"{name}+{number + 2}"
 
 
 def feeds(value: Any) -> tuple[Feed, ...]:
@@ -187,6 +227,10 @@ def feeds(value: Any) -> tuple[Feed, ...]:
         if feed is None:
             raise values.refused(_named(one), f"(number {number + 1}): {faults[0]}", _ALLOWED)
         if wrong := pick_fault(feed.format, feed.pick):
+            raise values.refused(_named(one), f"(number {number + 1}): {wrong}", _ALLOWED)
+        elsewhere = [feed.url, *(place.url for place in feed.also)]
+        if len({url.partition(":")[0] for url in elsewhere}) > 1:
+            wrong = "its places are all files, or all https"
             raise values.refused(_named(one), f"(number {number + 1}): {wrong}", _ALLOWED)
         if wrong := who_fault(feed):
             raise values.refused(_named(one), f"(number {number + 1}): {wrong}", _ALLOWED)

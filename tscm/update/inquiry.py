@@ -16,6 +16,7 @@ from tscm.policy.cidr import CidrSet, Entries
 from tscm.policy.why import ListView, left_out, meeting, verdict, why
 from tscm.policy.why import not_in_force as missing
 from tscm.retrieve.feeds import hosts_of
+from tscm.settings.feed import published
 from tscm.store.policies import Generation
 from tscm.update.in_force import not_in_force
 from tscm.update.job import UpdateJob
@@ -121,7 +122,7 @@ def _views(job: UpdateJob) -> Sequence[ListView]:
     known = [
         (kind, job.known.get(name))
         for kind, names in (("block", settings.block_list), ("allow", settings.allow_list))
-        for name in names.split()
+        for name in published(job.node.policy.feeds, names)
     ]
     lists = [(kind, one) for kind, one in known if one is not None]
     if len(lists) < len(known):

@@ -86,7 +86,7 @@ def hosts(settings: DeviceSettings, node: NodeSettings, sources: Iterable[str] =
     by address: that costs no look-up.
     """
     lists = {*settings.block_list.split(), *settings.allow_list.split()}
-    feeds = {one.name: one.url for one in node.policy.feeds}
+    feeds = {one.name: (one.url, *(place.url for place in one.also)) for one in node.policy.feeds}
     served = bool(lists - set(feeds))
     named: list[tuple[str | None, str, str, bool]] = [
         (settings.device, "an address of the device", "--device", True),
@@ -94,7 +94,8 @@ def hosts(settings: DeviceSettings, node: NodeSettings, sources: Iterable[str] =
         *((one.host, "a policy server", "policy.servers", served) for one in node.policy.servers),
         *(
             (_host(url), "a source of lists", "policy.feeds", name in lists)
-            for name, url in feeds.items()
+            for name, urls in feeds.items()
+            for url in urls
         ),
         *((one, "a source of lists", "policy.feeds", True) for one in sources),
         (_host(node.upload.url), "the log service", "upload.url", True),

@@ -20,7 +20,7 @@ from tscm.retrieve.feeds import hosts_of
 from tscm.retrieve.sources import list_source
 from tscm.risks import RiskFound
 from tscm.settings.device import DeviceSettings
-from tscm.settings.feed import feed_named
+from tscm.settings.feed import feed_named, published
 from tscm.settings.node import NodeSettings
 from tscm.store.policies import Generation, StoredDamaged, StoredList, pack, stored, unpacked
 from tscm.update.hitting import SeenHitting
@@ -131,7 +131,7 @@ def wanted(
     fetched = [
         _Source(kind, *_fetch(job, name, kind, report, damaged))
         for kind, names in (("block", settings.block_list), ("allow", settings.allow_list))
-        for name in names.split()
+        for name in published(job.node.policy.feeds, names)
     ]
     report(Progress(phase="guard", text="looking through both lists"))
     known, now = known_networks(job.node.policy.networks), job.now()
