@@ -148,6 +148,18 @@ async def test_a_limit_of_members_is_learnt_and_told_as_object_group_size(
     assert not any("object_group_size" in one for one in done.notes)
 
 
+@pytest_twisted.ensureDeferred
+async def test_a_parent_that_is_full_is_told_as_object_group_size(world: World) -> None:
+    world.changes["object_group_size"] = 10
+    world.publish(block=addresses(1000))
+    world.asa.set_switches({"max_members": 60})
+    done = await in_thread(world.run)
+    assert not done.good
+    assert done.error is not None
+    assert "children in ThreatSTOP-Block; raise the Object-Group Size, which is 10" in done.error
+    assert "rest-api agent" not in done.error
+
+
 def test_other_refusals_teach_no_limit() -> None:
     def lessons() -> Lessons:
         made = Lessons("fw", "P", 1000, None)

@@ -8,9 +8,19 @@ from contextlib import suppress
 
 from attrs import define, field
 
+from tscm.asa.batches import weight
 from tscm.asa.faults import StepRefused
 from tscm.errors import DeviceFault
-from tscm.model import AddMembers, AsaDriver, CreateGroup, Group, RemoveMembers, Step
+from tscm.model import (
+    AddMembers,
+    AsaDriver,
+    AttachChildren,
+    CreateGroup,
+    DetachChild,
+    Group,
+    RemoveMembers,
+    Step,
+)
 from tscm.policy.groups import place_of
 from tscm.printable import quoted
 
@@ -58,8 +68,12 @@ class Lessons:
     wished: int
     limit: int | None = field(converter=_believable)
     taken: dict[str, str] = field(factory=dict, init=False)
+    full_parent: str | None = field(default=None, init=False)
+    """A parent that takes no more children."""
     _held: dict[str, int] = field(factory=dict, init=False)
+    """Members and children of each group."""
     _good: int = field(default=0, init=False)
+    """The largest step that was good."""
 
     @property
     def size(self) -> int:
@@ -68,16 +82,19 @@ class Lessons:
 
     def saw(self, groups: Mapping[str, Group]) -> None:
         """The device was read."""
-        self._held = {name: len(group.members) for name, group in groups.items()}
+        self._held = {
+            name: len(group.members) + len(group.children) for name, group in groups.items()
+        }
 
     def did(self, portion: Sequence[Step]) -> None:
         """*portion* was good."""
         for step in portion:
-            if isinstance(step, CreateGroup | AddMembers):
-                self._held[step.group] = self._held.get(step.group, 0) + len(step.members)
-                self._good = max(self._good, len(step.members))
-            elif isinstance(step, RemoveMembers):
-                self._held[step.group] = self._held.get(step.group, 0) - len(step.members)
+            held = self._held.get(step.group, 0)
+            if isinstance(step, CreateGroup | AddMembers | AttachChildren):
+                self._held[step.group] = held + weight(step)
+                self._good = max(self._good, weight(step))
+            elif isinstance(step, RemoveMembers | DetachChild):
+                self._held[step.group] = held - weight(step)
 
     def learn(self, driver: AsaDriver, portion: Sequence[Step], fault: DeviceFault) -> None:
         """
@@ -90,12 +107,16 @@ class Lessons:
 
     def _learn_limit(self, portion: Sequence[Step], fault: DeviceFault) -> None:
         step = portion[0]
-        if len(portion) > 1 or not isinstance(step, AddMembers):
+        if len(portion) > 1 or not isinstance(step, AddMembers | AttachChildren):
             return
         if not isinstance(fault, StepRefused) or not fault.may_be_size:
             return
         held = self._held.get(step.group, 0)
-        if held >= LEAST_LIMIT and len(step.members) <= self._good:
+        if held < LEAST_LIMIT or weight(step) > self._good:
+            return
+        if isinstance(step, AttachChildren):
+            self.full_parent = step.group
+        else:
             self.limit = min(held, self.size)
 
     def _learn_names(self, driver: AsaDriver, portion: Sequence[Step]) -> None:
@@ -128,6 +149,12 @@ class Lessons:
     @property
     def remedy(self) -> str:
         """What to set where groups take less than the settings say; else empty."""
+        if self.full_parent is not None:
+            return (
+                f"the device takes no more than {self._held[self.full_parent]:,} children in "
+                f"{self.full_parent}; raise the Object-Group Size, which is {self.wished:,}, or lower the "
+                f"Max policy size (`tsadmin configure {self.device}`)"
+            )
         if self.size == self.wished:
             return ""
         return (
