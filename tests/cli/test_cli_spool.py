@@ -208,4 +208,5 @@ def test_a_tail_begins_in_sealed_segments_where_the_live_one_has_too_little(
         assert [json.loads(line)["line"] for line in shown] == [
             line.decode().rstrip("\n") for line in LINES[first:]
         ]
+        assert all(json.loads(line)["sender"] and json.loads(line)["received_at"] for line in shown)
     assert tsadmin("tail", "tstest", "--once", "-n", "0").out == ""

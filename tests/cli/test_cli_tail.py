@@ -14,19 +14,19 @@ from tscm.cli import tail
 def test_the_first_block_is_what_was_there_even_if_that_is_nothing(tmp_path: Path) -> None:
     live = tmp_path / "syslog"
     blocks = tail.follow(live)
-    assert next(blocks) == b""
+    assert next(blocks).data == b""
     live.write_bytes(b"one\ntwo\nhal")
-    assert next(blocks) == b"one\ntwo\n"
+    assert next(blocks).data == b"one\ntwo\n"
     with live.open("ab") as log:
         log.write(b"f\n")
-    assert next(blocks) == b"half\n"
+    assert next(blocks).data == b"half\n"
 
     live.rename(tmp_path / "syslog.1")
     live.write_bytes(b"after the rotation\n")
-    assert next(blocks) == b"after the rotation\n"
-    assert list(tail.follow(live, once=True)) == [b"after the rotation\n"]
+    assert next(blocks).data == b"after the rotation\n"
+    assert [one.data for one in tail.follow(live, once=True)] == [b"after the rotation\n"]
     live.write_bytes(b"")
-    assert next(tail.follow(live)) == b""
+    assert next(tail.follow(live)).data == b""
 
 
 class Backend:
@@ -66,4 +66,4 @@ def test_no_line_is_left_out_that_comes_after_the_beginning(
         naps = 0
         live.write_bytes(b"")
         done = CliRunner().invoke(tail.command, ["fw", "-n", wanted], obj=session)
-        assert done.output.splitlines()[:20] == [f"line {number}" for number in range(20)]
+        assert done.output.splitlines()[:20] == [f"- - line {number}" for number in range(20)]

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -198,7 +199,9 @@ def test_tail_follows_over_a_rotation_and_shows_the_entry(manager: Manager) -> N
             hit.terminate()
     assert len(list(manager.layout.device_log("fw").glob("syslog.*"))) >= 1
     told = hits.read_text().splitlines()
-    assert told[4].startswith("blocked inbound tcp 203.0.113.3 -> 10.0.0.1:443  by block.example ")
+    assert " blocked inbound tcp 203.0.113.3 -> 10.0.0.1:443  by block.example " in told[4]
+    for line in (*told, *out.read_text().splitlines()):  # the time of receipt, and who sent it
+        assert re.match(r"20\d\d-\d\d-\d\d \d\d:\d\d:\d\d[+-]\d\d:\d\d 127\.0\.0\.\d+ ", line), line
     assert "203.0.113.0/24" in told[0]
     assert b"\x1b" not in out.read_bytes() + hits.read_bytes()
     assert [line for line in out.read_text().splitlines() if line.endswith("first")]

@@ -29,5 +29,6 @@ def test_blocks_from_the_end_are_whole_lines_and_leave_nothing_out(lines: list[b
     data = b"".join(line + b"\n" for line in lines)
     with mock.patch.object(tools_last, "CHUNK_BYTES", 5):
         blocks = list(tools_last._lines_back(Text(data), len(data)))
-    assert b"".join(reversed(blocks)) == data
-    assert all(block.endswith(b"\n") for block in blocks if block)
+    assert b"".join(block for _, block in reversed(blocks)) == data
+    assert all(block.endswith(b"\n") for _, block in blocks if block)
+    assert all(data[at : at + len(block)] == block for at, block in blocks)

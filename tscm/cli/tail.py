@@ -6,25 +6,31 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
 import click
+from attrs import frozen
 
 from tscm.cli import say
 from tscm.cli.names import device_argument
 from tscm.cli.session import Session
 from tscm.cli.signals import INTERRUPTED
+from tscm.clock import told_time
 from tscm.events.explain import Explained, Explainer
 from tscm.events.judge import Hit
 from tscm.model import Json
 from tscm.operations.arguments import Device
 from tscm.operations.table import VIEW
 from tscm.printable import visible
+from tscm.spool.index import IndexedRun
+from tscm.spool.names import LogFolder
+from tscm.spool.tools_export import Message, Passage
 from tscm.syslog.asa_bulk import PolicyEvent
 
 POLL_SECONDS = 0.25
+_INDEX_LOOKS = 8
 _LOOKED_AT_BYTES = 16 << 20
 """How far back `--hits` looks for lines to begin with."""
 _COLOURS = {"blocked": "red", "allowed": "green"}
@@ -48,7 +54,7 @@ def command(
     session: Session, /, name: str, *, hits: bool, count: int, once: bool, json_output: bool
 ) -> int:
     """
-    Show the lines of a device's log as they come; ^C ends it.
+    Show the lines of a device's log as they come, each behind the time of its receipt and its sender; ^C ends it.
     """
     try:
         _tail(session, name, hits=hits, count=count, once=once, json_output=json_output)
@@ -60,28 +66,36 @@ def command(
 def _tail(
     session: Session, name: str, *, hits: bool, count: int, once: bool, json_output: bool
 ) -> None:
+    from tscm.spool.disk import Disk
+    from tscm.spool.tools_last import blocks_back
+
     settings = session.backend().call(VIEW, Device(name=name))["settings"]
     layout = session.layout
     live = layout.device_log(name) / "syslog"
     names = (settings["block_list"], settings["allow_list"])
     explainer = Explainer(layout.database, name, names) if hits else None
 
-    def told(block: bytes, at: float) -> list[str]:
-        if explainer is None or not block:
+    def told(passage: Passage, at: float) -> list[str]:
+        messages = passage.messages()
+        if explainer is None or not passage.data:
             tell = _plain_json if json_output else _plain
-            return [tell(line) for line in block.split(b"\n")[:-1]]
+            return [tell(one) for one in messages]
         explain = _explained_json if json_output else _explained
-        return [explain(one) for one in explainer.explain(block, at) if one.hit is not None]
-
-    from tscm.spool.disk import Disk
-    from tscm.spool.tools_last import blocks_back
+        return [
+            explain(one, _message_of(one, messages))
+            for one in explainer.explain(passage.data, at)
+            if one.hit is not None
+        ]
 
     sealed = blocks_back(
         Disk(), layout.logs, name
     )  # looked at before the live segment: no line twice
     first, coloured = True, sys.stdout.isatty()
-    for block in follow(live, once=once):
-        lines = told(block, time.time())
+    folder = LogFolder(live.parent)
+    for piece in follow(live, once=once):
+        runs = whence(folder, piece)
+        passage = Passage(offset=piece.offset, data=piece.data, runs=runs, base=0)
+        lines = told(passage, time.time())
         if first:
             lines = last_lines(lines, sealed, told, count)
         for line in lines:
@@ -92,8 +106,8 @@ def _tail(
 
 def last_lines(
     lines: list[str],
-    sealed: Iterable[tuple[bytes, float]],
-    told: Callable[[bytes, float], list[str]],
+    sealed: Iterable[tuple[Passage, float]],
+    told: Callable[[Passage, float], list[str]],
     count: int,
 ) -> list[str]:
     """The last *count* of *lines*, and before them as many of the *sealed* blocks as are missing."""
@@ -103,14 +117,53 @@ def last_lines(
         block, at = next(blocks, (None, 0.0))
         if block is None:
             break
-        looked += len(block)
+        looked += len(block.data)
         found = told(block, at)[len(found) - count :] + found
     return found
 
 
-def follow(live: Path, *, once: bool = False) -> Iterator[bytes]:
+@frozen
+class Piece:
     """
-    Blocks of whole lines: first the live segment as it is, which may be b"", then what is added,
+    Whole lines of one segment: where they begin in it, and the file's inode.
+    """
+
+    data: bytes
+    offset: int = 0
+    inode: int = 0
+
+
+def whence(folder: LogFolder, piece: Piece) -> Sequence[IndexedRun]:
+    """
+    The runs that tell times and senders of a piece.
+
+    A manager writes its index within a second behind the lines, so that is waited for.
+    """
+    from tscm.spool.disk import Disk
+    from tscm.spool.tools_last import live_runs
+
+    runs: Sequence[IndexedRun] | None = ()
+    end = piece.offset + len(piece.data)
+    for _ in range(_INDEX_LOOKS):
+        if not piece.data:
+            return ()
+        try:
+            runs = live_runs(Disk(), folder, piece.inode)
+        except OSError:
+            runs = None
+        if runs is None or (runs and runs[-1].offset + runs[-1].size >= end):
+            break
+        time.sleep(POLL_SECONDS)
+    known = runs[-1].offset + runs[-1].size if runs else 0
+    if known < end:  # of nobody, so that no line is taken for one of the run before
+        rest = IndexedRun(known, end - known, 0, 0.0, None, escaped=True)
+        return (*(runs or ()), rest)
+    return runs or ()
+
+
+def follow(live: Path, *, once: bool = False) -> Iterator[Piece]:
+    """
+    Blocks of whole lines: first the live segment as it is, which may be empty, then what is added,
     over every rotation.
 
     Without end, unless *once*.  A segment that is sealed while we look is read to its end first.
@@ -118,8 +171,9 @@ def follow(live: Path, *, once: bool = False) -> Iterator[bytes]:
     file: BinaryIO | None = None
     rest = b""
     begun = not live.exists()
+    offset = inode = 0
     if begun:
-        yield b""
+        yield Piece(b"")
     try:
         while True:
             gone = file is None or _replaced(
@@ -127,17 +181,21 @@ def follow(live: Path, *, once: bool = False) -> Iterator[bytes]:
             )  # asked before reading: nothing slips between
             data = b"" if file is None else file.read()
             if data:
-                whole, _, rest = (rest + data).rpartition(b"\n")
+                data = rest + data
+                cut = data.rfind(b"\n") + 1
+                whole, rest = data[:cut], data[cut:]
                 if whole or not begun:
-                    yield whole + b"\n" if whole else b""
+                    yield Piece(whole, offset, inode)
+                offset += cut
                 begun = True
             elif file is not None and not begun:
                 begun = True
-                yield b""
+                yield Piece(b"")
             elif gone and live.exists():
                 if file is not None:
                     file.close()
-                file, rest = live.open("rb"), b""
+                file, rest, offset = live.open("rb"), b"", 0
+                inode = os.fstat(file.fileno()).st_ino
             elif once:
                 return
             else:
@@ -154,14 +212,35 @@ def _replaced(file: BinaryIO, live: Path) -> bool:
         return True
 
 
-def _plain_json(line: bytes) -> str:
-    return json.dumps({"line": line.decode("utf-8", "replace")})
+def _message_of(one: Explained, messages: Iterator[Message]) -> Message | None:
+    """The message of an explained line; both come in the order of the log."""
+    return next((message for message in messages if message.line == one.line), None)
 
 
-def _explained_json(one: Explained) -> str:
+def _came(message: Message | None) -> Json:
+    """When and from whom a line came; None where a crash took that."""
+    return {
+        "received_at": message.received_at if message else None,
+        "sender": message.sender if message else None,
+    }
+
+
+def _head(message: Message | None) -> str:
+    """The same in front of a line."""
+    at = message.received_at if message else None
+    sender = message.sender if message else None
+    return f"{told_time(at) if at else '-'} {visible(sender) if sender else '-'} "
+
+
+def _plain_json(one: Message) -> str:
+    return json.dumps({"line": one.line.decode("utf-8", "replace"), **_came(one)})
+
+
+def _explained_json(one: Explained, message: Message | None) -> str:
     assert one.hit is not None
     return json.dumps(
         {
+            **_came(message),
             "line": one.line.decode("utf-8", "replace"),
             "event": _fields(one.event),
             "hit": _fields(one.hit),
@@ -177,11 +256,11 @@ def _fields(value: PolicyEvent | Hit) -> Json:
     }
 
 
-def _plain(line: bytes) -> str:
-    return visible(line.decode("utf-8", "replace"))
+def _plain(one: Message) -> str:
+    return _head(one) + visible(one.line.decode("utf-8", "replace"))
 
 
-def _explained(one: Explained) -> str:
+def _explained(one: Explained, message: Message | None) -> str:
     """The line's facts, the entry first: what the operator wants to see."""
     assert one.hit is not None
     hit, event = one.hit, one.event
@@ -190,4 +269,4 @@ def _explained(one: Explained) -> str:
         f"{hit.action} {hit.direction} {event.protocol} {event.source} -> {event.destination}{port}"
         f"  by {hit.list} {hit.entry}  hits {event.hits}"
     )
-    return click.style(visible(text), fg=_COLOURS[hit.action])
+    return _head(message) + click.style(visible(text), fg=_COLOURS[hit.action])

@@ -161,7 +161,7 @@ def _words(error: OSError) -> str:
 def _passages(
     disk: Disk, view: LogView, start: int, size: int, wanted: Wanted
 ) -> Iterator[Passage]:
-    runs = _runs(disk, view, start, size)
+    runs = runs_of(disk, view, start, size)
     stretches = _stretches(runs, size, wanted)
     if start != view.base:
         text = open_text(disk, view.folder, start)
@@ -180,7 +180,7 @@ def _passages(
             disk.close(fd)
 
 
-def _runs(disk: Disk, view: LogView, start: int, size: int) -> Sequence[IndexedRun]:
+def runs_of(disk: Disk, view: LogView, start: int, size: int) -> Sequence[IndexedRun]:
     """All that the index tells of a segment, and one of nobody for what it does not tell of."""
     data = disk.read_file(view.folder.index(start))
     index = read_index(data) if data else None

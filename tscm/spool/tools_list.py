@@ -117,7 +117,7 @@ def _view(disk: Disk, folder: LogFolder, name: str, data: bytes) -> LogView:
         reader: decode_cursor(disk.read_file(folder.cursor(reader)) or b"")
         for reader in cursor_readers(spool_names)
     }
-    records, bad, loose = _records(data)
+    records, bad, loose = records_of(data)
     base = records[-1].end if records else 0
     index = disk.read_file(folder.index(base))
     live_bytes, live_lines = count_live(disk, folder)
@@ -137,7 +137,8 @@ def _view(disk: Disk, folder: LogFolder, name: str, data: bytes) -> LogView:
     )
 
 
-def _records(data: bytes) -> tuple[list[Segment], list[int], int]:
+def records_of(data: bytes) -> tuple[list[Segment], list[int], int]:
+    """The segments that a catalogue lists, the numbers of damaged records, and bytes behind the last whole one."""
     records, bad = [], []
     whole = len(data) // RECORD_BYTES
     for number in range(whole):
