@@ -4,6 +4,7 @@ What every test leans on.
 
 import gc
 import os
+import re
 import shutil
 import sys
 from collections.abc import Iterator, Sequence
@@ -43,6 +44,7 @@ PEERS = {
 # nothing about the test.
 LUCK = (HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large)
 EXPLORE = "explore"
+GZIP = re.compile(r"\\x1f\\+x8b")  # its first bytes, as pytest and `str` write them
 settings.register_profile(
     "fixed", derandomize=True, deadline=None, database=None, suppress_health_check=LUCK
 )
@@ -52,7 +54,14 @@ settings.load_profile("fixed")
 
 
 def pytest_collection_modifyitems(items: Sequence[pytest.Item]) -> None:
-    """Under `make fuzz`, FUZZ_FACTOR times the examples of each property."""
+    """
+    Under `make fuzz`, FUZZ_FACTOR times the examples of each property.
+    """
+    for item in items:
+        if GZIP.search(item.name):
+            raise pytest.UsageError(
+                f"gzip, which holds the time, in a test's name: {item.name[:99]}"
+            )
     if settings.get_current_profile_name() != EXPLORE:
         return
     factor = int(os.environ.get("FUZZ_FACTOR", "20"))
@@ -63,6 +72,18 @@ def pytest_collection_modifyitems(items: Sequence[pytest.Item]) -> None:
         if test is not None and own is not None:
             many = settings(own, max_examples=factor * own.max_examples)
             test._hypothesis_internal_use_settings = many
+
+
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """
+    Binary content has no place in a test's name.
+
+    gzip writes the time into it, and two processes that collect in two seconds then have different
+    tests, which ends the whole run.
+    """
+    if isinstance(val, bytes) and not val.decode("latin-1").isprintable():
+        return argname
+    return None
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

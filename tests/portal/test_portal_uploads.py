@@ -189,7 +189,7 @@ def test_a_new_entry_is_never_turned_away_for_good(peer: LogPeer) -> None:
         (415, {"encoding": "br"}),
         (404, {"path": "/v1/other"}),
     ],
-    ids=str,
+    ids=lambda one: "-".join(one) if isinstance(one, dict) else str(one),
 )
 def test_what_does_not_fit_is_refused_and_leaves_nothing(
     peer: LogPeer, status: int, wrong: dict[str, str]
