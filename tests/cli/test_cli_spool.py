@@ -2,7 +2,9 @@
 `tsadmin spool` on a log that a spool has written.
 """
 
+import errno
 import json
+import os
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -210,3 +212,34 @@ def test_a_tail_begins_in_sealed_segments_where_the_live_one_has_too_little(
         ]
         assert all(json.loads(line)["sender"] and json.loads(line)["received_at"] for line in shown)
     assert tsadmin("tail", "tstest", "--once", "-n", "0").out == ""
+
+
+def test_a_user_without_rights_is_not_told_that_there_is_nothing(
+    log: Path, tsadmin: "Tsadmin", root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, portal = Layout(root).device_log("tstest"), Layout(root).portal / "entries"
+    portal.mkdir(parents=True)
+    ordinary, listed = Path.stat, Path.iterdir
+
+    def stat(self: Path, **more: Any) -> os.stat_result:
+        if self.parent == folder:
+            raise PermissionError(errno.EACCES, "Permission denied", str(self))
+        return ordinary(self, **more)
+
+    def iterdir(self: Path) -> Any:
+        if self == portal:
+            raise PermissionError(errno.EACCES, "Permission denied", str(self))
+        return listed(self)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "stat", stat)
+        patch.setattr(Path, "iterdir", iterdir)
+        for words in (("spool", "list"), ("spool", "inspect", "tstest"), ("search", "tstest", "x")):
+            done = tsadmin(*words)
+            assert done.status == 1
+            assert f"no right to read {folder}; run it as root or as a member" in done.err
+        done = tsadmin("portal", "list")
+        assert done.status == 2
+        assert "No entry yet" not in done.both
+        assert "no right to read it; run this as root or as a member" in done.err
+    assert "tstest" in tsadmin("spool", "list").out

@@ -215,5 +215,6 @@ def _sentence(error: OSError) -> str:
     cause = error.strerror or str(error)
     what = f"{error.filename}: {cause}" if error.filename else f"it cannot be done: {cause}"
     if isinstance(error, PermissionError):
-        return f"{what}; run it as root or as a member of the group tscm, or give --root DIR"
+        where = error.filename or "it"
+        return f"no right to use {where} ({cause}); run it as root or as a member of the group tscm, or give --root DIR"
     return what

@@ -54,6 +54,21 @@ class LogUnknown(TscmError):
         return f"there is no log of {self.name!r}; `tsadmin spool list` shows those that there are"
 
 
+class NoRight(TscmError):
+    """
+    A log that the user of this process may not read.
+    """
+
+    exit_status = 1
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        super().__init__(folder)
+
+    def __str__(self) -> str:
+        return f"no right to read {self.folder}; run it as root or as a member of the group tscm"
+
+
 class LogName(click.ParamType[str]):
     """The name of a log, whether there is still a device of that name or not."""
 
@@ -83,13 +98,15 @@ def command() -> None:
 
 def known_log(layout: Layout, name: str) -> str:
     """*name*, if a log of that name lies on the disk; else `LogUnknown`."""
-    from tscm.spool.names import log_names
+    from tscm.spool.names import closed_logs, log_names
 
     try:
         nickname(name)
     except ValueError:
         raise LogUnknown(name) from None
     if name not in log_names(layout.logs):
+        if name in closed_logs(layout.logs):
+            raise NoRight(layout.device_log(name))
         raise LogUnknown(name)
     return name
 
@@ -103,10 +120,12 @@ def list_spool(session: Session, /, *, json_output: bool) -> None:
     """
     from tscm.settings.files import device_names
     from tscm.spool.disk import Disk
+    from tscm.spool.names import closed_logs
     from tscm.spool.tools_list import list_logs
 
     devices = set(device_names(session.layout))
     logs = list_logs(Disk(), session.layout.logs)
+    closed = [session.layout.device_log(one) for one in closed_logs(session.layout.logs)]
     orphans = {one.name: _orphans(session.layout, one, devices) for one in logs}
     if json_output:
         say.as_json(
@@ -120,6 +139,10 @@ def list_spool(session: Session, /, *, json_output: bool) -> None:
             ]
         )
         return
+    if not logs and closed:
+        raise NoRight(closed[0])
+    for folder in closed:
+        say.warn(str(NoRight(folder)))
     if not logs:
         say.info("No log yet")
         return

@@ -232,7 +232,15 @@ def read_entries(portal: Path) -> tuple[list[PortalEntry], list[TscmError]]:
     """
     found: list[PortalEntry] = []
     faults: list[TscmError] = []
-    for path in sorted(entries_folder(portal).glob("*.toml")):
+    folder = entries_folder(portal)
+    try:
+        paths = sorted(one for one in folder.iterdir() if one.suffix == ".toml")
+    except (FileNotFoundError, NotADirectoryError):
+        paths = []
+    except PermissionError:  # not the same as no entry
+        cause = "no right to read it; run this as root or as a member of the group tscm"
+        return [], [SettingsUnreadable(str(folder), cause)]
+    for path in paths:
         try:
             found.append(_read_entry(path))
         except FileNotFoundError:

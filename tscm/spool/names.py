@@ -2,7 +2,9 @@
 What the files of one device's log are called.
 """
 
+import os
 import re
+import stat
 from pathlib import Path
 
 from attrs import field, frozen
@@ -97,8 +99,32 @@ def cursor_readers(names: list[str]) -> list[str]:
 
 
 def log_names(logs: Path) -> list[str]:
-    """Folders under *logs* that hold a log, whether a device of that name exists or not."""
+    """
+    Folders under *logs* that hold a log, whether a device of that name exists or not.
+
+    Raises `PermissionError` where *logs* may not be read: that is not the same as no log.
+    """
+    return sorted(name for name, known in _looked_into(logs).items() if known)
+
+
+def closed_logs(logs: Path) -> list[str]:
+    """Folders under *logs* that this user may not look into."""
+    return sorted(name for name, known in _looked_into(logs).items() if known is None)
+
+
+def _looked_into(logs: Path) -> dict[str, bool | None]:
+    """By folder whether it holds a log; None where it may not be looked into, as `lost+found`."""
     try:
-        return sorted(one.parent.name for one in logs.glob("*/.spool") if one.is_dir())
-    except FileNotFoundError:
-        return []
+        with os.scandir(logs) as folders:
+            names = [one.name for one in folders if one.is_dir()]
+    except (FileNotFoundError, NotADirectoryError):
+        return {}
+    found: dict[str, bool | None] = {}
+    for name in names:
+        try:
+            found[name] = stat.S_ISDIR((logs / name / ".spool").stat().st_mode)
+        except PermissionError:
+            found[name] = None
+        except OSError:
+            found[name] = False
+    return found
