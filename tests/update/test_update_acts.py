@@ -103,9 +103,15 @@ def test_the_next_update_puts_it_in_force_again(loaded: Bench) -> None:
     loaded.entries, loaded.serial = ["20.0.0.1", LISTED], 2
     outcome = result(loaded.service.update_now("one", ignore))
     assert outcome.good
-    assert any("before it, not in force since" in note for note in outcome.notes)
+    assert any(
+        "until this update the policy was not in force since" in note for note in outcome.notes
+    )
     assert outcome.generation_number == 3
-    assert asked(loaded)["verdict"] == "blocked"
+    assert asked(loaded)["sentences"][0].startswith(
+        "block list block.example: 20.0.0.9/32 is in force"
+    )
+    # The lines were taken off before the purge, and nobody has entered them again.
+    assert asked(loaded)["verdict"] == "not blocked: no access-list uses P-Block, which holds it"
     assert metric(loaded, "tscm_policy_entries") == [2, 0]
     assert results(loaded)[:2] == ["changed", "resumed"]
 
@@ -123,7 +129,7 @@ def test_nobody_goes_back_to_what_a_purge_left(loaded: Bench) -> None:
     with pytest.raises(GenerationPurged, match="generation 2"):
         loaded.service.rollback("one", 2, ignore)
     assert result(loaded.service.rollback("one", 1, ignore)).good
-    assert asked(loaded)["verdict"] == "blocked"
+    assert not figures(loaded)["in_force"]["purged"]
 
 
 def test_what_a_purge_left_is_never_put_back_as_a_policy(loaded: Bench) -> None:

@@ -13,13 +13,15 @@ from attrs import evolve
 from tscm.errors import TscmError
 from tscm.model import Json
 from tscm.policy.cidr import CidrSet, Entries
-from tscm.policy.why import ListView, left_out, meeting, verdict, why
+from tscm.policy.groups import parent_name
+from tscm.policy.why import ListView, Standing, left_out, meeting, verdict, why
 from tscm.policy.why import not_in_force as missing
 from tscm.retrieve.feeds import hosts_of
 from tscm.settings.feed import published
 from tscm.store.policies import Generation
 from tscm.update.in_force import not_in_force
 from tscm.update.job import UpdateJob
+from tscm.update.memory import DeviceMemory
 from tscm.update.names import KnownName, hosts, unknown
 from tscm.update.networks import known_networks
 from tscm.update.wanted import guard_rules, spared
@@ -66,10 +68,23 @@ def explain(job: UpdateJob, asked: str) -> Json:
         raise NoCidr(str(error)) from None
     return {
         "asked": asked,
-        "verdict": verdict(standings),
+        "verdict": _verdict(job, standings),
         "lists": [attrs.asdict(one) for one in standings],
         "sentences": [str(one) for one in standings],
     }
+
+
+def _verdict(job: UpdateJob, standings: Sequence[Standing]) -> str:
+    """
+    What the firewall does; a group that no access-list uses does nothing, whatever it holds.
+    """
+    said = verdict(standings)
+    unused = DeviceMemory.from_json(job.memory).unused
+    for kind, word in (("Allow", "permitted"), ("Block", "blocked")):
+        group = parent_name(job.settings.prefix, kind)
+        if group in unused and said.startswith((word, f"partly {word}")):
+            return f"not {word}: no access-list uses {group}, which holds it"
+    return said
 
 
 def dropped(job: UpdateJob, search: str | None = None) -> Json:
@@ -138,17 +153,18 @@ def _views(job: UpdateJob) -> Sequence[ListView]:
         guard_rules(settings, job.node, spared(settings, job.node, people, names)),
         warning_lists=known_networks(job.node.policy.networks).warning_lists,
     )
+    published = [(kind, one.readable(settings.name)) for kind, one in lists]
     off = not_in_force(job.applied) if job.applied is not None and job.applied.purged else ""
     in_force = {kind: _in_force(job, kind) for kind in ("block", "allow")}
     return tuple(
         ListView(
             kind=kind,
-            published=one.readable(settings.name),
+            published=one,
             rules=rules if kind == "block" else rules.for_allow_list(),
             in_force=in_force[kind],
             off=off,
         )
-        for kind, one in lists
+        for kind, one in published
     )
 
 

@@ -315,7 +315,7 @@ class UpdateRun:
         if self._wrote:
             return
         if self.job.applied is not None and self.job.applied.purged:
-            self._notes[f"before it, {not_in_force(self.job.applied)}"] = None
+            self._notes[f"until this update the policy was {not_in_force(self.job.applied)}"] = None
         self._notes.update(dict.fromkeys(self._memory.reload_notes(who)))
         applied = self._applied
         if applied is None or self._memory.layout in {None, layout_digest(groups)}:
