@@ -4,6 +4,7 @@ Live log files that somebody else moves, deletes, truncates or writes to, under 
 
 import contextlib
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -131,6 +132,66 @@ def test_at_a_start_what_is_no_file_is_kept_aside_and_nothing_is_written_through
     assert not (tmp_path / "nowhere").exists()
     assert len(list((tmp_path / "asa/.spool").glob("torn.*"))) == 1
     closed(again(tmp_path))
+
+
+def moved_with_its_folder(live: Path) -> None:
+    live.parent.rename(live.parent.with_name("gone"))
+
+
+def deleted_with_its_folder(live: Path) -> None:
+    shutil.rmtree(live.parent)
+
+
+def left_alone(live: Path) -> None:
+    shutil.rmtree(live.parent / ".spool")
+
+
+@pytest.mark.parametrize("somebody", [moved_with_its_folder, deleted_with_its_folder, left_alone])
+def test_a_folder_that_somebody_took_is_made_anew_with_the_live_lines_and_all_positions(
+    tmp_path: Path, somebody: Callable[[Path], None]
+) -> None:
+    clock = Clock()
+    spool = with_lines(tmp_path, 10, clock)
+    assert spool.seal("asa")
+    assert spool.append("asa", [run_of(*numbered(10, 10))], 1.5)
+    reader = spool.reader("asa", "siem")
+    drain(reader)
+    assert spool.append("asa", [run_of(*numbered(20, 5))], 1.6)
+    somebody(tmp_path / "asa/syslog")
+    clock.pump([1] * 61)
+    assert spool.append("asa", [run_of(*numbered(25, 5))], 2.0)
+    assert spool.seal("asa")
+    assert spool.append("asa", [run_of(*numbered(30, 5))], 3.0)
+    closed(spool)
+    spool = again(tmp_path)
+    assert spool.figures("asa")["stored_lines"] == 35
+    assert drain(spool.reader("asa", "siem")).splitlines() == numbered(20, 15)
+    found = all_lines(spool)
+    assert found[-25:] == numbered(10, 25)
+    assert balanced(spool, "asa")
+    closed(spool)
+
+
+def test_a_folder_whose_volume_is_away_is_made_on_no_other(tmp_path: Path) -> None:
+    class Elsewhere(Disk):
+        def is_on_volume(self, fd: int, folder: Path) -> bool:
+            assert super().is_on_volume(fd, folder)
+            return False
+
+    clock = Clock()
+    spool = make_spool(tmp_path, clock, disk=Elsewhere())
+    spool.startService()
+    spool.open_device("asa", BIG)
+    moved_with_its_folder(tmp_path / "asa/syslog")
+    clock.pump([1] * 61)
+    assert spool.append("asa", [run_of(*numbered(0, 1))], 1.0)
+    assert not (tmp_path / "asa").exists()
+    assert spool.figures("asa")["fault"]
+    (tmp_path / "gone").rename(tmp_path / "asa")
+    closed(spool)
+    spool = again(tmp_path)
+    assert all_lines(spool) == numbered(0, 1)
+    closed(spool)
 
 
 def test_a_pipe_in_the_place_of_the_live_file_lets_no_tool_wait(tmp_path: Path) -> None:

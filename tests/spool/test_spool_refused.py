@@ -98,9 +98,16 @@ def test_a_refusal_at_any_step_costs_at_most_what_was_refused(
         spool.stopService()
 
 
+class VolumesAway(Disk):
+    """A folder that is not there is one whose volume is away."""
+
+    def is_on_volume(self, fd: int, folder: Path) -> bool:
+        return False
+
+
 def test_a_folder_that_cannot_be_read_keeps_no_other_log_from_retention(tmp_path: Path) -> None:
     clock = Clock()
-    spool = make_spool(tmp_path, clock, max_age_days=1)
+    spool = make_spool(tmp_path, clock, VolumesAway(), max_age_days=1)
     for name in ("bad", "good"):
         spool.open_device(name, BIG)
         assert spool.append(name, [run_of(b"an old line")], 1.0)

@@ -63,6 +63,11 @@ class Disk:
         """Whether nothing lies at *path*, no link to nowhere either."""
         return not os.path.lexists(path)
 
+    def is_on_volume(self, fd: int, folder: Path) -> bool:
+        """Whether what is made at *folder*, where nothing lies, comes on the volume of the open file."""
+        above = next(one for one in folder.parents if one.exists())
+        return os.fstat(fd).st_dev == above.stat().st_dev
+
     def is_foreign(self, path: Path) -> bool:
         """Whether what lies at *path* is no regular file: a link, a folder, a pipe."""
         try:

@@ -55,6 +55,11 @@ def make_whole(live: "LiveLog", *, search: bool = False) -> bool:
         return False
     disk, size = live.disk, live.end - live.base
     mended = False
+    spool = live.folder.spool
+    # Where its volume is away, another one is no place for the log.
+    if disk.is_free(spool) and disk.is_on_volume(live.fd, spool):
+        _make_folder(live)
+        mended = True
     if not disk.is_at(live.fd, live.folder.next if live.misplaced else live.folder.live):
         _put_back(live)
         mended = True
@@ -259,6 +264,23 @@ def _move_aside(live: "LiveLog", size: int, found: int) -> None:
         count=found - size,
         device=live.folder.path.name,
         path=str(torn),
+    )
+
+
+def _make_folder(live: "LiveLog") -> None:
+    """
+    The log's folder, or what it needs beside its lines, where somebody has moved or deleted it.
+
+    Sealed segments that went with it stay in the list, and readers pass them as lost.
+    """
+    live.disk.make_folder(live.folder.path)
+    live.disk.make_folder(live.folder.spool)
+    live.catalogue.replace({})
+    live.publish_state(clean=False)
+    _log.error(
+        "somebody moved or deleted the folder of the log of {device}, or .spool in it: it is made anew with the lines "
+        "of the live log; sealed ones that are not in it count as lost",
+        device=live.folder.path.name,
     )
 
 

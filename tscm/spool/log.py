@@ -2,6 +2,7 @@
 One device's log with its readers: what stands between the live end and the service.
 """
 
+import contextlib
 from collections.abc import Callable, Iterator
 from typing import ClassVar
 
@@ -205,6 +206,9 @@ class DeviceLog:
             return False
         if mended:
             self.on_mended()
+            for reader in self.readers.values():
+                with contextlib.suppress(OSError):  # it is written with the reader's next step
+                    reader.save()
         return mended
 
     # -- what goes ------------------------------------------------------------

@@ -281,7 +281,8 @@ class DeviceReader:
         disk.write_all(self._fd, encode_cursor(cursor), slot_of(cursor))
 
     def save(self) -> None:
-        """Write the cursor as it is, for a reader that is new."""
+        """Write the cursor as it is, for a reader that is new or whose file somebody took."""
+        self._close_file()
         self._save(self.cursor)
 
     # -- the rest -------------------------------------------------------------
