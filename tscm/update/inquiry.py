@@ -153,7 +153,7 @@ def _views(job: UpdateJob) -> Sequence[ListView]:
         guard_rules(settings, job.node, spared(settings, job.node, people, names)),
         warning_lists=known_networks(job.node.policy.networks).warning_lists,
     )
-    published = [(kind, one.readable(settings.name)) for kind, one in lists]
+    readable = [(kind, one.readable(settings.name)) for kind, one in lists]
     off = not_in_force(job.applied) if job.applied is not None and job.applied.purged else ""
     in_force = {kind: _in_force(job, kind) for kind in ("block", "allow")}
     return tuple(
@@ -164,7 +164,7 @@ def _views(job: UpdateJob) -> Sequence[ListView]:
             in_force=in_force[kind],
             off=off,
         )
-        for kind, one in published
+        for kind, one in readable
     )
 
 
