@@ -24,6 +24,7 @@ from tscm.printable import visible
 
 _LOG = Logger()
 
+_DAEMONS_UMASK = 0o077
 GO_SECONDS = 10.0
 """How long a process that has stopped everything may take to end."""
 
@@ -86,6 +87,15 @@ def sentence_and_status() -> Iterator[None]:
         raise SystemExit(1) from None
 
 
+def umask_for(given: int) -> int:
+    """
+    The process's umask: twistd's own in the background (077) would shut out the group that reads logs and settings.
+
+    What must be private is made so by name, whatever the umask.
+    """
+    return 0o027 if given == _DAEMONS_UMASK else given
+
+
 @implementer(IService)
 @define(eq=False)
 class FrontService(Service):
@@ -99,6 +109,8 @@ class FrontService(Service):
 
     def privilegedStartService(self) -> None:
         """Bind; may end the process."""
+        if self.goes:
+            os.umask(umask_for(os.umask(0o077)))
         with sentence_and_status():
             self._top.privilegedStartService()
 
