@@ -37,6 +37,7 @@ from tscm.settings.files import (
 )
 from tscm.settings.layout import Layout
 from tscm.settings.node import NodeSettings
+from tscm.settings.own_service import is_own
 from tscm.settings.schema import read_table
 from tscm.store.reading import known_groups
 
@@ -329,7 +330,28 @@ def _warnings(settings: DeviceSettings, node: NodeSettings) -> Sequence[str]:
         found.append(
             "Logs are kept and not uploaded: no log service is set (url under [upload] in tscm.toml)"
         )
+    elif settings.send_logs and settings.upload_key is None and wants_key(node):
+        found.append(
+            f"No device key is set, so the log service at {node.upload.url} may refuse the uploads: "
+            f"`tsadmin configure {settings.name} --upload_key -` takes it"
+        )
     return found
+
+
+def wants_key(node: NodeSettings) -> bool:
+    """Do uploads go to a log service that knows a device by a key?  The one of this root needs none."""
+    return node.upload.url is not None and node.upload.kind == "log_service" and not is_own(node)
+
+
+def cut_told(settings: DeviceSettings, check: CheckReport) -> str | None:
+    """What the Max policy size leaves out of lists as they are now; None where nothing."""
+    published, size = check.block_entries + check.allow_entries, settings.max_policy_size
+    if published <= size:
+        return None
+    return (
+        f"{published - size:,} of {published:,} entries will be cut, for the Max Policy Size is {size:,}, "
+        f"unless they can be merged"
+    )
 
 
 def settle(settings: DeviceSettings, options: Options, check: CheckReport) -> DeviceSettings:

@@ -11,6 +11,12 @@ from tscm.settings.layout import Layout
 if TYPE_CHECKING:
     from tests.cli.conftest import Add, Options, Stored, Tsadmin
 
+TOLD = (
+    "[WARN ] : No device key is set, so the log service at https://127.0.0.1:2 may refuse the uploads: "
+    "`tsadmin configure tstest --upload_key -` takes it\n",
+    "[WARN ] : 3,352 of 12,352 entries will be cut, for the Max Policy Size is 9,000, unless they can be "
+    "merged\n",
+)
 STORED = ["etc/tscm/devices/tstest.toml", "var/lib/tscm/key"]
 
 
@@ -27,7 +33,7 @@ def test_everything_by_options_asks_nothing(add: "Add", stored: "Stored") -> Non
     )
     assert done.out.index("access-list") < done.out.index("tsadmin show tstest")
     assert "?" not in done.out
-    assert done.err == ""
+    assert done.err == "".join(TOLD)
     assert stored() == STORED
 
 
@@ -99,7 +105,7 @@ def test_a_password_on_the_command_line_works_with_a_warning(add: "Add") -> None
 def test_a_password_from_standard_input(add: "Add") -> None:
     done = add(password_file=None, password="-")
 
-    assert (done.status, done.err) == (0, "")
+    assert (done.status, done.err) == (0, "".join(TOLD))
 
 
 def test_json_is_all_that_stands_on_the_output(tsadmin: "Tsadmin", options: "Options") -> None:
@@ -396,3 +402,10 @@ def test_no_question_is_broken_on_a_terminal_of_80_columns() -> None:
         shown = question.shown(default_of(question, None))
         for line in question.prompt(shown).split("\n"):
             assert len(line) <= 80, line
+
+
+def test_a_key_and_room_for_all_entries_leave_nothing_to_warn_of(add: "Add") -> None:
+    assert (
+        add(upload_key="k3y", max_policy_size="20000").err.count("[WARN ]") == 1
+    )  # on a command line
+    assert "will be cut" not in add("other", device="192.0.2.11", max_policy_size="20000").err

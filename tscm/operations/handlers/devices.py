@@ -93,7 +93,9 @@ async def add(node: Node, args: NewDevice, call: Call) -> Json:
     )
     await node.quick.run(refuse_same_firewall, node.layout, settings, check.identity.serial)
     settings = devices.settle(settings, args.settings, check)
+    cut = devices.cut_told(settings, check)
     notes = await node.quick.run(relay_notes, node.layout, None, settings)
+    notes = [*([] if cut is None else [cut]), *notes]
     await node.write(devices.store_device, node.layout, settings)
     node.apply(None, settings)
     node.note_serial(settings.name, check.identity)
