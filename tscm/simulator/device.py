@@ -72,7 +72,7 @@ class Device:
     """
 
     profile: Profile = field(factory=lambda: PROFILES["ASAv10"])
-    serial: str = field(factory=new_serial)
+    serial: str = "9A8NXWLKUGX"
     started_at: float = 0.0
     switches: Switches = field(factory=Switches)
     configuration: Configuration = field(factory=Configuration)
