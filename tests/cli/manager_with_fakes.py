@@ -224,7 +224,7 @@ HANDLERS: dict[str, Any] = {
 class FakeCalls(Calls):
     """What needs a manager is made up here."""
 
-    def _refuse_without_manager(self, operation: Operation[Any, Any]) -> None:
+    def _refuse(self, operation: Operation[Any, Any], args: Any) -> None:
         pass
 
 
