@@ -3,6 +3,7 @@ What lies at a path and is not the file that it should be: pipes, devices, links
 """
 
 import os
+import stat
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -172,3 +173,12 @@ def test_a_running_manager_goes_on_beside_a_pipe_and_a_device(tmp_path: Path) ->
         assert "Traceback" not in manager.said()
     finally:
         manager.stop()
+
+
+def test_a_pipe_in_the_place_of_the_serials_keeps_no_list_from_being_given(tmp_path: Path) -> None:
+    (tmp_path / "lists").mkdir()
+    (tmp_path / "lists/block.example.txt").write_text("192.0.2.0/24\n")
+    os.mkfifo(tmp_path / "serials.json")
+    state = look_at_lists(tmp_path, lambda: 0.0, _State())
+    assert list(state.zones) == ["block.example"]
+    assert stat.S_ISREG((tmp_path / "serials.json").stat().st_mode)

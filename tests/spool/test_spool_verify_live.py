@@ -12,7 +12,7 @@ from attrs import define, field
 from tests.spool.spool_room import numbered, run_of
 from tests.spool.test_spool_recovery import opened
 from tests.spool.test_spool_service import closed, drain
-from tscm.spool.disk import Disk
+from tscm.spool.disk import MOST_READ, Disk
 from tscm.spool.service import SpoolService
 from tscm.spool.tools_verify import verify_log
 
@@ -32,9 +32,9 @@ class Meanwhile(Disk):
         if self.asked == self.at:
             self.work()
 
-    def read_file(self, path: Path) -> bytes | None:
+    def read_file(self, path: Path, most: int = MOST_READ) -> bytes | None:
         self._step()
-        return super().read_file(path)
+        return super().read_file(path, most)
 
     def names(self, path: Path) -> list[str]:
         self._step()

@@ -24,7 +24,7 @@ from tscm.portal.entries import list_file, list_name
 from tscm.portal.looking import Looker
 from tscm.portal.registry import LOOK_SECONDS
 from tscm.portal.zones import Zone, next_changes, next_serial, pack_apl, read_list, zone_digest
-from tscm.safe_files import read_regular
+from tscm.safe_files import UnfitFile, read_regular
 from tscm.schedule import PeriodicService
 from tscm.settings.files import write_private
 from tscm.threads import Threads
@@ -222,7 +222,7 @@ class _Serials:
             last = {str(name): (int(one[0]), str(one[1])) for name, one in table.items()}
         except FileNotFoundError:
             last = {}
-        except (ValueError, TypeError, AttributeError, IndexError, RecursionError):
+        except (ValueError, TypeError, AttributeError, IndexError, RecursionError, UnfitFile):
             # Serials are times: the next ones are above the lost ones all the same.
             last = {}
         return cls(path, last)

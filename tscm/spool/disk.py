@@ -10,6 +10,8 @@ import os
 import stat
 from pathlib import Path
 
+from tscm.safe_files import kind_of, unfit
+
 _LOG_MODE = 0o640
 _FOLDER_MODE = 0o750
 READ_WRITE = os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW
@@ -17,6 +19,10 @@ CREATE = READ_WRITE | os.O_CREAT
 CREATE_EMPTY = CREATE | os.O_TRUNC
 READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
 """Nothing is written through a link, and a pipe in the place of a file lets nobody wait."""
+MOST_READ = 256 << 20
+"""Of one file into memory: an index of eight million runs, and no other file comes near it."""
+MOST_STATE = 1 << 20
+"""Of a cursor, and of what is remembered of a log: some hundred bytes."""
 
 
 class Disk:
@@ -31,8 +37,17 @@ class Disk:
     close = staticmethod(os.close)
 
     def open(self, path: Path, flags: int) -> int:
-        """A descriptor; files are made with mode 0640."""
-        return os.open(path, flags, _LOG_MODE)
+        """
+        A descriptor of a file or folder; files are made with mode 0640.
+
+        Never waits for who is at the other end of a pipe.  Raises `UnfitFile`, OSError.
+        """
+        fd = os.open(path, flags | os.O_NONBLOCK | os.O_NOCTTY, _LOG_MODE)
+        mode = os.fstat(fd).st_mode
+        if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+            os.close(fd)
+            raise unfit(path, f"it is {kind_of(mode)}, not a regular file; remove it")
+        return fd
 
     def size(self, fd: int) -> int:
         """Bytes in an open file."""
@@ -130,14 +145,14 @@ class Disk:
                 raise OSError(5, "the disk takes no more bytes")
             done += more
 
-    def read_file(self, path: Path) -> bytes | None:
-        """A small file's content; None where there is none."""
+    def read_file(self, path: Path, most: int = MOST_READ) -> bytes | None:
+        """A file's content, its first *most* bytes where it is larger; None where there is none."""
         try:
             fd = self.open(path, READ)
         except FileNotFoundError:
             return None
         try:
-            return self.read_at(fd, self.size(fd), 0)
+            return self.read_at(fd, min(self.size(fd), most), 0)
         finally:
             self.close(fd)
 

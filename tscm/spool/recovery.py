@@ -27,7 +27,7 @@ from attrs import evolve
 from tscm.spool.catalogue import DELETED, Catalogue, CatalogueDamaged, Segment
 from tscm.spool.catalogue import LOST as LOST_FLAG
 from tscm.spool.cursor import LOST, SLOT_BYTES, Cursor, decode_cursor, encode_cursor, slot_of
-from tscm.spool.disk import CREATE, READ, Disk
+from tscm.spool.disk import CREATE, MOST_STATE, READ, Disk
 from tscm.spool.index import Index, IndexEncoder, Pending, read_index
 from tscm.spool.intact import clear_place, finish_bridge, make_whole
 from tscm.spool.live import LiveLog
@@ -46,8 +46,8 @@ def open_log(disk: Disk, folder: LogFolder, now: float) -> LiveLog:
     """
     disk.make_folder(folder.path)
     disk.make_folder(folder.spool)
-    found = decode_state(disk.read_file(folder.state))
-    remembered = found or decode_state(disk.read_file(folder.state_before))
+    found = decode_state(disk.read_file(folder.state, MOST_STATE))
+    remembered = found or decode_state(disk.read_file(folder.state_before, MOST_STATE))
     state = remembered or LogState()
     clear_place(disk, folder, state.live)
     fresh = found is None and disk.size_of(folder.live) is None
@@ -103,7 +103,7 @@ def _put_in_order(
 def _read_cursors(disk: Disk, folder: LogFolder) -> tuple[dict[str, Cursor], int]:
     cursors, damaged = {}, 0
     for name in cursor_readers(disk.names(folder.spool)):
-        cursor, slots = decode_cursor(disk.read_file(folder.cursor(name)) or b"")
+        cursor, slots = decode_cursor(disk.read_file(folder.cursor(name), MOST_STATE) or b"")
         cursors[name] = cursor = cursor or Cursor()
         if slots:  # made whole, so that the damage is counted once
             damaged += slots

@@ -8,9 +8,10 @@ from pathlib import Path
 
 from attrs import frozen
 
+from tscm.safe_files import UnfitFile
 from tscm.spool.catalogue import COMPRESSED, RECORD_BYTES, CatalogueDamaged, Segment, decode_segment
 from tscm.spool.cursor import Cursor, decode_cursor
-from tscm.spool.disk import READ, Disk
+from tscm.spool.disk import MOST_STATE, READ, Disk
 from tscm.spool.index import Index, read_index
 from tscm.spool.names import LogFolder, cursor_readers, log_names
 from tscm.spool.state import LogState, decode_state
@@ -114,7 +115,7 @@ def _view(disk: Disk, folder: LogFolder, name: str, data: bytes) -> LogView:
     names = disk.names(folder.path)
     spool_names = disk.names(folder.spool)
     cursors = {
-        reader: decode_cursor(disk.read_file(folder.cursor(reader)) or b"")
+        reader: decode_cursor(disk.read_file(folder.cursor(reader), MOST_STATE) or b"")
         for reader in cursor_readers(spool_names)
     }
     records, bad, loose = records_of(data)
@@ -131,7 +132,7 @@ def _view(disk: Disk, folder: LogFolder, name: str, data: bytes) -> LogView:
         live_lines=live_lines,
         live_index=read_index(index) if index else None,
         cursors=cursors,
-        state=decode_state(disk.read_file(folder.state)),
+        state=decode_state(disk.read_file(folder.state, MOST_STATE)),
         names=tuple(names),
         spool_names=tuple(spool_names),
     )
@@ -152,10 +153,10 @@ def records_of(data: bytes) -> tuple[list[Segment], list[int], int]:
 
 
 def count_live(disk: Disk, folder: LogFolder, end: int | None = None) -> tuple[int | None, int]:
-    """Bytes of the live segment (None: there is none), and its lines up to *end*."""
+    """Bytes of the live segment (None: there is none, or no file), and its lines up to *end*."""
     try:
         fd = disk.open(folder.live, READ)
-    except FileNotFoundError:
+    except (FileNotFoundError, UnfitFile):
         return None, 0
     try:
         size = disk.size(fd)
