@@ -467,10 +467,10 @@ async def test_a_web_server_without_an_agent_is_told_as_such(asa: SimulatedAsa) 
 async def read_while_deleted(
     asa: SimulatedAsa, monkeypatch: pytest.MonkeyPatch, deletions: int
 ) -> dict[str, Group]:
-    """All groups of ours behind 250 others, of which some go after each page that was read."""
+    """All groups of ours behind 170 others, of which some go after each page that was read."""
     asa.type_lines(
         line
-        for n in range(250)
+        for n in range(170)
         for line in (f"object-group network G{n:03d}", " network-object host 192.0.2.1")
     )
     asa.type_lines(
@@ -478,7 +478,7 @@ async def read_while_deleted(
         for n in range(1, 61)
         for line in (f"object-group network ZZ-Block-{n}", " network-object host 192.0.2.2")
     )
-    left = list(range(250))
+    left = list(range(170))
     answer = Agent.reply_to
 
     def answering(agent: Agent, request: Request) -> Reply:
