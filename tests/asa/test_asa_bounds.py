@@ -3,6 +3,7 @@ A device whose answers are too large, nested, full of digits, or pack more than 
 """
 
 import gzip
+import itertools
 import json
 import re
 import socket
@@ -146,8 +147,14 @@ def test_an_encoding_that_cannot_be_read_is_a_sentence(
 
 
 def test_pages_together_have_the_bound_of_one_answer(tmp_path: Path) -> None:
-    page = {"items": [{"name": "x" * 100_000}], "rangeInfo": {"total": 1_000_000}}
-    device = Device(tmp_path, lambda _: ("", json.dumps(page).encode()))
+    numbers = itertools.count()
+
+    def page(_: str) -> tuple[str, bytes]:
+        name = f"{next(numbers)}".ljust(100_000, "x")
+        told = {"items": [{"name": name}], "rangeInfo": {"total": 1_000_000}}
+        return "", json.dumps(told).encode()
+
+    device = Device(tmp_path, page)
     with serving(device) as root:
         driver = driver_at(root, evolve(BOUNDS, response_bytes=1 << 20))
         with pytest.raises(faults.AgentFailed, match="object-groups take more than"):

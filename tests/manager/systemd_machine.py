@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -134,11 +135,11 @@ class Machine:
         (folder / "override.conf").write_text(text)
         self.systemctl("daemon-reload")
 
-    def add_device(self, name: str, address: str) -> None:
+    def add_device(self, name: str, address: str, **changes: Any) -> None:
         """A device's file, as root's `tsadmin` leaves it."""
         layout = self.manager.layout
         owner = owner_of(layout)  # seen from outside the machine, nobody but root comes in
-        self.manager.write_device(name, device=address)
+        self.manager.write_device(name, device=address, **changes)
         if owner is not None:
             for path in (layout.devices, layout.device_file(name), layout.key):
                 os.chown(path, *owner)

@@ -85,9 +85,7 @@ def test_certificates_reports_and_the_doctor_work_within_the_unit(
         shutil.copy(source, target)
         os.chown(target, USER_ID, USER_ID)
     machine.manager.layout.settings_file.write_text(SETTINGS + LISTEN)
-    machine.manager.write_device(
-        "fw-pinned", device=PINNED, tls_fingerprints=(fingerprint_of(own.certificate),)
-    )
+    machine.add_device("fw-pinned", PINNED, tls_fingerprints=(fingerprint_of(own.certificate),))
     machine.add_device("fw-plain", PLAIN)
     machine.systemctl("start", SERVICE)
     process = Path(f"/proc/{machine.manager_pid()}")
