@@ -106,7 +106,7 @@ async def add(node: Node, args: NewDevice, call: Call) -> Json:
 async def change(node: Node, args: ChangedDevice, call: Call) -> Json:
     """Check what lists and device could object to, then store and put in force."""
     node.hold()
-    present = await node.quick.run(devices.stored_device, node.layout, args.name)
+    present = devices.stored_device(node.layout, args.name)  # as it is when this is asked for
     settings = devices.propose(args.settings, present)
     await node.quick.run(refuse_conflicts, node.layout, settings)
     await node.quick.run(refuse_loops, settings, _listeners(node))
