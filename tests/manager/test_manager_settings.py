@@ -19,6 +19,8 @@ from tscm.operations.arguments import ChangedDevice, Device
 from tscm.operations.call import Actor
 from tscm.operations.table import CHANGE, REMOVE
 from tscm.service import NodeService
+from tscm.settings.device import DeviceSettings
+from tscm.settings.layout import Layout
 from tscm.settings_watch import GONE_LOOKS
 
 reactor: Any = installed
@@ -156,14 +158,22 @@ async def test_a_lost_key_costs_the_upload_no_position(node: Node) -> None:
 
 
 @pytest_twisted.ensureDeferred
-async def test_what_is_edited_while_a_change_is_asked_for_is_not_overwritten(node: Node) -> None:
+async def test_what_is_edited_while_a_change_is_asked_for_is_not_overwritten(
+    node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
     node.files.write_device("fw")
     node.start()
     change = ChangedDevice(name="fw", settings={"log_rotate_size": 500})
-    changing = Deferred.fromCoroutine(node.ask(CHANGE, change))
-    node.files.write_device("fw", allow_list="other.example")
+
+    def read_and_then_edited(layout: Layout, name: str) -> DeviceSettings:
+        monkeypatch.undo()
+        found = stored_device(layout, name)
+        node.files.write_device("fw", allow_list="other.example")
+        return found
+
+    monkeypatch.setattr("tscm.devices.stored_device", read_and_then_edited)
     with pytest.raises(DeviceChanged, match="changed by somebody else"):
-        await changing
+        await node.ask(CHANGE, change)
     assert stored_device(node.files.layout, "fw").allow_list == "other.example"
     done = await node.ask(CHANGE, change)
     assert done["changed"] == ["log_rotate_size"]
