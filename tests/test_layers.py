@@ -15,6 +15,7 @@ RANK = {
     "nearest": 0,
     "printable": 0,
     "risks": 0,
+    "stray_signals": 0,
     "syslog": 1,
     "policy": 1,
     "upload_format": 1,
@@ -66,6 +67,7 @@ RANK = {
     "tap": 6,
     "tap_asa": 6,
     "tap_exit": 6,
+    "tap_signals": 6,
     "tap_portal": 6,
     "demo": 6,
     "cli": 6,
@@ -116,8 +118,11 @@ SAME_RANK = {
     ("service", "device_rooms"),
     ("device_rooms", "service"),
     ("tap", "tap_exit"),
+    ("tap", "tap_signals"),
     ("tap_asa", "tap_exit"),
+    ("tap_asa", "tap_signals"),
     ("tap_portal", "tap_exit"),
+    ("tap_portal", "tap_signals"),
 }
 
 SIMULATOR_RANKS = {0, 1}

@@ -12,7 +12,8 @@ from twisted.application.service import IService
 from twisted.python import usage
 
 from tscm.settings.layout import Layout
-from tscm.tap_exit import FrontService, outlive_user_signals, sentence_and_status
+from tscm.tap_exit import FrontService, sentence_and_status
+from tscm.tap_signals import settle_signals
 
 
 class Options(usage.Options):
@@ -76,5 +77,5 @@ def makeService(options: Options, reactor: Any = None) -> IService:
         node = NodeService.from_files(layout, reactor)
     if ours:
         heed_hang_up(reactor, node.look_at_settings)
-        outlive_user_signals(reactor)
+        settle_signals(reactor)
     return FrontService(node, goes=ours)

@@ -18,7 +18,8 @@ from tscm.simulator.profiles import PROFILES
 from tscm.simulator.refusal import SimulatorUnavailable
 from tscm.simulator.service import SimulatedAsa
 from tscm.simulator.syslog_form import HEADERS
-from tscm.tap_exit import FrontService, outlive_user_signals, sentence_and_status
+from tscm.tap_exit import FrontService, sentence_and_status
+from tscm.tap_signals import settle_signals
 
 _SERIAL = re.compile(r"[0-9A-Za-z]{1,32}")
 
@@ -182,7 +183,7 @@ def makeService(options: Options) -> IService:
     """
     from twisted.internet import reactor
 
-    outlive_user_signals(reactor)
+    settle_signals(reactor)  # SIGHUP ends it: it belongs to its terminal
     with sentence_and_status():
         asa = SimulatedAsa(reactor, read_options(options))
         asa.set_switches(options.switches)

@@ -6,7 +6,6 @@ twistd prints a traceback for an exception out of `privilegedStartService`, and 
 """
 
 import os
-import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,13 +15,10 @@ from typing import Any, TypeVar
 from attrs import define
 from twisted.application.service import IService, Service
 from twisted.internet.defer import Deferred
-from twisted.logger import Logger
 from zope.interface import implementer
 
 from tscm.errors import TscmError
 from tscm.printable import visible
-
-_LOG = Logger()
 
 _DAEMONS_UMASK = 0o077
 GO_SECONDS = 10.0
@@ -42,29 +38,6 @@ def go_for_sure(result: T) -> T:
     timer.daemon = True
     timer.start()
     return result
-
-
-def outlive_user_signals(reactor: Any) -> None:
-    """
-    Let SIGUSR1 and SIGUSR2 end nothing: they mean nothing here, and by default they end the process.
-
-    Only once the reactor runs: with a log file of twistd's, SIGUSR1 rotates it, which twistd sets up
-    where nobody else has asked for the signal.
-    """
-
-    def ignored(number: int, _: object) -> None:
-        reactor.callFromThread(
-            _LOG.warn,
-            "{name} means nothing here and is ignored; SIGHUP has the settings looked at, SIGTERM stops",
-            name=signal.Signals(number).name,
-        )
-
-    def heed() -> None:
-        for number in (signal.SIGUSR1, signal.SIGUSR2):
-            if signal.getsignal(number) == signal.SIG_DFL:
-                signal.signal(number, ignored)
-
-    reactor.callWhenRunning(heed)
 
 
 @contextmanager

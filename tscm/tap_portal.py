@@ -3,6 +3,7 @@
 """
 
 import json
+import signal
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -19,7 +20,8 @@ from tscm.portal.upload_retention import UploadBounds
 from tscm.settings.files import read_node, write_private
 from tscm.settings.layout import Layout
 from tscm.settings.values import HostPort, listen_address
-from tscm.tap_exit import FrontService, outlive_user_signals, sentence_and_status
+from tscm.tap_exit import FrontService, sentence_and_status
+from tscm.tap_signals import settle_signals
 from tscm.threads import Threads
 
 _THREADS = 4
@@ -80,7 +82,7 @@ def makeService(options: Options, reactor: Any = None) -> IService:
         reactor = installed
         make_steady(reactor)
         neutralise_log()
-        outlive_user_signals(reactor)
+        settle_signals(reactor, signal.SIGHUP)  # its files are looked at for each question
     layout = Layout(Path(options["root"]).absolute())
     portal = layout.portal
     with sentence_and_status():

@@ -264,14 +264,14 @@ def test_a_hang_up_closes_nothing_and_changed_settings_are_read(manager: Manager
     assert "Traceback" not in manager.said()
 
 
-def test_user_signals_end_nothing(manager: Manager) -> None:
+def test_signals_that_mean_nothing_end_nothing(manager: Manager) -> None:
     manager.write_device("fw")
     manager.start()
     assert manager.process is not None
     with socket.create_connection(("127.0.0.1", manager.port("tcp")), 5) as out:
         out.sendall(b"<166>one\n")
         manager.when_lines("fw", 1)
-        for number in (signal.SIGUSR1, signal.SIGUSR2):
+        for number in (signal.SIGUSR1, signal.SIGUSR2, signal.SIGALRM, signal.SIGIO):
             os.kill(manager.process.pid, number)
             words = f"{number.name} means nothing here and is ignored"
             wait_for(lambda: words in manager.said(), manager.said)  # noqa: B023

@@ -7,7 +7,6 @@ JSON.  It ends when its input does.
 """
 
 import json
-import signal
 import sqlite3
 import sys
 import time
@@ -27,6 +26,7 @@ from tscm.model import Block, Json, Origin
 from tscm.policy.entries import Entries
 from tscm.store.database import open_database
 from tscm.store.policies import unpack
+from tscm.stray_signals import ignore_in_child
 
 _FORCES_KEPT = 8
 _PACKING_SECONDS = 0.5
@@ -335,7 +335,6 @@ def serve(path: str, requests: BinaryIO, answers: BinaryIO) -> None:
 
 
 if __name__ == "__main__":
-    for number in (signal.SIGUSR1, signal.SIGUSR2):  # `systemctl kill` means the children too
-        signal.signal(number, signal.SIG_IGN)
+    ignore_in_child()
     bound_memory(MEMORY_BYTES)
     serve(sys.argv[1], sys.stdin.buffer, sys.stdout.buffer)
