@@ -24,7 +24,8 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import LoopingCall
 from tscm.errors import ListUnavailable
 from tscm.policy.feed_formats import Shape
-from tscm.retrieve.feeds import FeedSource, fetch_feed
+from tscm.retrieve.feed_source import FeedSource
+from tscm.retrieve.feeds import fetch_feed
 from tscm.retrieve.sources import FEED_BYTES
 from tscm.retrieve.stream import Limits
 from tscm.threads import Threads

@@ -14,7 +14,7 @@ from twisted.python.failure import Failure
 
 from tscm import devices
 from tscm.claims import relay_notes
-from tscm.cli.standalone import node_on_files
+from tscm.cli.standalone_node import node_on_files
 from tscm.devices import NETWORK, Reach
 from tscm.errors import (
     DeviceExists,

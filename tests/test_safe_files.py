@@ -17,7 +17,8 @@ from tscm.ledger_book import read_book
 from tscm.portal.certificate import tls_options
 from tscm.portal.entries import read_entries
 from tscm.portal.zone_files import _State, look_at_lists
-from tscm.retrieve.feeds import FeedSource, fetch_feed
+from tscm.retrieve.feed_source import FeedSource
+from tscm.retrieve.feeds import fetch_feed
 from tscm.retrieve.stream import Limits
 from tscm.safe_files import UnfitFile, open_regular, read_private, read_regular, trusting
 from tscm.secrets import load_key

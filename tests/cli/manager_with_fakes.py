@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 from twisted.internet import reactor
 
 from tscm import devices
-from tscm.cli.standalone import node_on_files
+from tscm.cli.standalone_node import node_on_files
 from tscm.control import ControlService
 from tscm.model import Json, Progress
 from tscm.operations.arguments import ChangedDevice

@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tscm.intake import _batch_build, batch_compiled
-from tscm.intake.batch import Batch, Drain, open_drain, packed, unpacked
+from tscm.intake.batch import Batch, Drain, packed, unpacked
+from tscm.intake.drains import open_drain
 from tscm.intake.senders import normal_address
 from tscm.syslog import framing
 from tscm.syslog.framing import messages_of

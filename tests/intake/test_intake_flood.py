@@ -22,7 +22,7 @@ from tests.intake.intake_parts import (
 )
 from tscm.intake import senders as sender_room
 from tscm.intake import udp
-from tscm.intake.batch import open_drain
+from tscm.intake.drains import open_drain
 from tscm.intake.memory import give_back
 from tscm.intake.senders import SenderTable
 from tscm.intake.service import IntakeService

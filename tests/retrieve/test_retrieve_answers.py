@@ -13,7 +13,8 @@ from attrs import define, evolve, field
 from tscm.policy.feed_formats import Shape
 from tscm.policy.lists import PolicyList
 from tscm.retrieve.answers import Answers
-from tscm.retrieve.feeds import FeedSource, FeedUnavailable, asked_at, fetch_feed
+from tscm.retrieve.feed_source import FeedSource
+from tscm.retrieve.feeds import FeedUnavailable, asked_at, fetch_feed
 from tscm.retrieve.patience import pause_wanted
 from tscm.settings.feed_intervals import least_interval
 

@@ -9,7 +9,8 @@ import pytest
 from attrs import define, evolve, field
 
 from tscm.retrieve.answers import Answers
-from tscm.retrieve.feeds import FeedSource, FeedUnavailable, fetch_feed
+from tscm.retrieve.feed_source import FeedSource
+from tscm.retrieve.feeds import FeedUnavailable, fetch_feed
 from tscm.settings import feed
 from tscm.settings.layout import Layout
 

@@ -27,7 +27,8 @@ from tscm.policy.collect import Collector, ListTooLong
 from tscm.policy.feed_formats import FORMATS, FeedDamaged, Shape, read_feed
 from tscm.policy.lists import PolicyList
 from tscm.retrieve.answers import Answers
-from tscm.retrieve.feeds import FeedSource, FeedUnavailable, fetch_feed, hosts_of
+from tscm.retrieve.feed_source import FeedSource
+from tscm.retrieve.feeds import FeedUnavailable, fetch_feed, hosts_of
 from tscm.retrieve.stream import Limits
 from tscm.store.policies import stored
 

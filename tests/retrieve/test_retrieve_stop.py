@@ -11,7 +11,8 @@ import pytest
 from tests.asa.test_asa_trickle import serving
 from tscm.cut_off import Scope
 from tscm.errors import ListUnavailable
-from tscm.retrieve.feeds import FeedSource, fetch_feed
+from tscm.retrieve.feed_source import FeedSource
+from tscm.retrieve.feeds import fetch_feed
 from tscm.retrieve.stream import DnsStream, Limits, Unanswered
 
 LONG = Limits(connect=600, idle=600, whole=600)

@@ -2,21 +2,18 @@
 Who carries a command out: the running manager, or this process on the stored files.
 """
 
-import socket
 from collections.abc import Callable
 from typing import Any, Protocol, TypeVar
 
-from tscm.errors import ControlUnavailable, TscmError
+from tscm.errors import TscmError
 from tscm.model import Json, Report
 from tscm.operations.call import quiet
 from tscm.operations.operation import Operation
-from tscm.settings.layout import Layout
 
 Args = TypeVar("Args")
 Answer = TypeVar("Answer")
 Told = Callable[[Json], None]
 """Takes a job as JSON when its state changes."""
-_CONNECT_SECONDS = 5.0
 
 
 def silent(_: Json) -> None:
@@ -66,39 +63,3 @@ class Backend(Protocol):
 
     def detach(self, operation: Operation[Args, Any], args: Args) -> Json:
         """Have the manager do it as a job that nobody waits for; gives the job."""
-
-
-def open_backend(layout: Layout) -> Backend:
-    """
-    The manager where one answers on the control socket, else the stored files.
-
-    Raises `ControlUnavailable` where there is a socket that must not or cannot be used.
-    """
-    if manager_answers(layout):
-        from tscm.cli.client import ManagerBackend
-
-        return ManagerBackend(layout.control_socket)
-    from tscm.cli.standalone import StandaloneBackend
-
-    return StandaloneBackend(layout)
-
-
-def manager_answers(layout: Layout) -> bool:
-    """Does anybody listen on the control socket of this root?"""
-    path = str(layout.control_socket)
-    fault = layout.control_folder_fault
-    if fault:
-        raise ControlUnavailable(path, fault)
-    with socket.socket(socket.AF_UNIX) as probe:
-        probe.settimeout(_CONNECT_SECONDS)
-        try:
-            probe.connect(path)
-        except (FileNotFoundError, ConnectionRefusedError, NotADirectoryError):
-            return False
-        except PermissionError:
-            raise ControlUnavailable(
-                path, "no right to use it; run this as root or as a member of the group tscm"
-            ) from None
-        except OSError as error:
-            raise ControlUnavailable(path, error.strerror or str(error)) from None
-    return True

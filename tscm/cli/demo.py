@@ -7,7 +7,7 @@ from functools import partial
 import click
 
 from tscm.cli import say
-from tscm.cli.backend import open_backend
+from tscm.cli.opening import open_backend
 from tscm.cli.progress import shown_progress
 
 

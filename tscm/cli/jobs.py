@@ -7,7 +7,7 @@ import time
 import click
 
 from tscm.cli import say
-from tscm.cli.progress import counted
+from tscm.cli.progress_text import told
 from tscm.cli.session import Session
 from tscm.cli.state import when
 from tscm.cli.tables import show_pairs, show_table
@@ -90,7 +90,7 @@ def _doing(job: Json) -> str:
         return f"waits: {job['waits_for']}"
     if job["state"] == "running" and job["progress"]:
         progress = Progress(**job["progress"])
-        return f"{progress.phase}: {progress.text}{counted(progress)}"
+        return told(progress)
     return str(job["sentence"] or "")
 
 

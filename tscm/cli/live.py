@@ -12,7 +12,7 @@ from rich.console import Console, RenderableType
 from rich.progress import BarColumn, SpinnerColumn, TextColumn
 from rich.progress import Progress as Display
 
-from tscm.cli.progress import counted
+from tscm.cli.progress_text import counted
 from tscm.model import Progress
 from tscm.printable import visible
 

@@ -11,6 +11,7 @@ from typing import Any
 from attrs import define, field
 
 from tscm.cli import say
+from tscm.cli.progress_text import told
 from tscm.model import Json, Progress, Report
 
 _STALE_SECONDS = 2.0
@@ -51,20 +52,6 @@ def waits_told(*, aside: bool = False) -> Callable[[Json], None]:
             say.info(f"Waiting: {cause}", aside=aside)
 
     return told_of
-
-
-def told(progress: Progress) -> str:
-    """One step as a line."""
-    return f"{progress.phase}: {progress.text}{counted(progress)}"
-
-
-def counted(progress: Progress) -> str:
-    """How far it is, as ` (done of total)`; empty where nothing is counted."""
-    if progress.done is None:
-        return ""
-    if progress.total is None:
-        return f" ({progress.done:,})"
-    return f" ({progress.done:,} of {progress.total:,})"
 
 
 @define(eq=False)

@@ -4,7 +4,8 @@ What every command is given.
 
 from attrs import frozen
 
-from tscm.cli.backend import Backend, open_backend
+from tscm.cli.backend import Backend
+from tscm.cli.opening import open_backend
 from tscm.settings.layout import Layout
 
 

@@ -15,7 +15,7 @@ from twisted.internet.selectreactor import SelectReactor
 from twisted.python.failure import Failure
 
 from tscm.cli.signals import handlers_kept
-from tscm.cli.standalone import HOLDER, kept_audit, node_on_files, this_user
+from tscm.cli.standalone_node import HOLDER, kept_audit, node_on_files, this_user
 from tscm.devices import Reach, stored_device
 from tscm.events.recent import recent_hits
 from tscm.model import Report

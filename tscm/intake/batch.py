@@ -7,7 +7,6 @@ counts is how few system calls and Python steps a line takes (docs/performance.m
 """
 
 import socket
-from collections.abc import Callable
 from typing import Protocol
 
 from attrs import field, frozen
@@ -102,36 +101,3 @@ def packed(address: str) -> bytes:
 def unpacked(key: bytes) -> str:
     """The address that `packed` was given."""
     return socket.inet_ntop(socket.AF_INET if len(key) == 4 else socket.AF_INET6, key)
-
-
-def open_drain(wanted: str, max_message: int) -> Drain:
-    """
-    The way of this name; for `auto` the best that works here.
-
-    Raises `ImportError` or `OSError` where a way that was named cannot work.
-    """
-    ways: dict[str, Callable[[int], Drain]] = {
-        "compiled": _compiled,
-        "numpy": _numpy,
-        "plain": PlainDrain,
-    }
-    if wanted != "auto":
-        return ways[wanted](max_message)
-    for way in (_compiled, _numpy):
-        try:
-            return way(max_message)
-        except (ImportError, OSError):
-            continue
-    return PlainDrain(max_message)
-
-
-def _compiled(max_message: int) -> Drain:
-    from tscm.intake.batch_compiled import CompiledDrain
-
-    return CompiledDrain(max_message)
-
-
-def _numpy(max_message: int) -> Drain:
-    from tscm.intake.batch_numpy import NumpyDrain
-
-    return NumpyDrain(max_message)

@@ -17,9 +17,10 @@ from tscm.clock import wall_seconds
 from tscm.errors import ListenerUnavailable
 from tscm.intake import sockets
 from tscm.intake.account import Account
-from tscm.intake.batch import Drain, open_drain
+from tscm.intake.batch import Drain
 from tscm.intake.connections import Connections
 from tscm.intake.delivery import Delivery
+from tscm.intake.drains import open_drain
 from tscm.intake.sockets import ReceiveBuffer
 from tscm.intake.systemd import Inherited
 from tscm.intake.tcp import StreamBounds, SyslogStreams

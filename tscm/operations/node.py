@@ -1,7 +1,7 @@
 """
 The node that operations act on: the parts of a running manager, or files and database alone.
 
-Values without behaviour.  `tscm.service` makes the manager's, `tscm.cli.standalone` the other.
+Values without behaviour.  `tscm.service` makes the manager's, `tscm.cli.standalone_node` the other.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence

@@ -10,22 +10,19 @@ import contextlib
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from tscm.errors import SecretUnavailable
 from tscm.retrieve.content import FeedFault
+from tscm.retrieve.feed_source import FeedSource
 from tscm.safe_files import read_private
 from tscm.secrets import PREFIX, Secret
 from tscm.settings.files import key_for_sealing
 from tscm.settings.layout import Layout
 
-if TYPE_CHECKING:
-    from tscm.retrieve.feeds import FeedSource
-
 _MOST_BYTES = 1 << 16
 
 
-def headers_for(source: "FeedSource", layout: Layout | None) -> Mapping[str, str]:
+def headers_for(source: FeedSource, layout: Layout | None) -> Mapping[str, str]:
     """
     The headers that show who asks; none for a feed without a secret.  Raises `FeedFault`.
 

@@ -6,15 +6,12 @@ content, and how it is read) stands in the fragment of the list's source, and so
 list does.  Of a URL nothing is told behind its path: a key may stand there.
 """
 
-import hashlib
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from time import monotonic, thread_time
 from typing import Any
-from urllib.parse import parse_qs, quote, unquote, urlsplit, urlunsplit
-
-from attrs import field, frozen
+from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 from tscm.errors import ListUnavailable
 from tscm.policy.collect import Collector, ListTooLong, ReadingTooLong
@@ -23,8 +20,8 @@ from tscm.policy.lists import PolicyList
 from tscm.retrieve.answers import Answers, digest_of
 from tscm.retrieve.content import FeedFault, bounded
 from tscm.retrieve.credentials import headers_for
+from tscm.retrieve.feed_source import FeedSource
 from tscm.retrieve.shared import latest
-from tscm.retrieve.stream import Limits
 from tscm.safe_files import open_regular
 from tscm.settings.layout import Layout
 
@@ -50,46 +47,6 @@ class FeedUnavailable(ListUnavailable):
             f"block or allow list [{self.name}] could not be fetched from {self.url}: "
             f"{self.cause}{tail}"
         )
-
-
-@frozen(kw_only=True)
-class FeedSource:
-    """
-    One list by name and the one place that has it: `https://…` or `file:///…`.
-    """
-
-    name: str
-    url: str
-    shape: Shape = field(factory=Shape)
-    ca_file: str | None = None
-    header: str | None = None
-    """The header that carries the secret; without one the secret is the password of *user*."""
-    user: str | None = None
-    secret_file: str | None = None
-    least_interval: float = 0.0
-    """Seconds between two questions, whoever asks."""
-    limits: Limits = field(factory=Limits)
-
-    @property
-    def key(self) -> str:
-        """The place, whose word is taken for it, and who asks, as a digest; nothing of a secret."""
-        who = (self.header, self.user, self.secret_file, _state_of(self.secret_file))
-        place = (self.url, self.ca_file, *(who if self.secret_file else ()))
-        return hashlib.sha256(repr(place).encode()).hexdigest()[:32]
-
-    @property
-    def shown(self) -> str:
-        """The URL as it may be told: without its query."""
-        return urlunsplit(urlsplit(self.url)._replace(query="", fragment=""))
-
-
-def _state_of(path: str | None) -> tuple[int, int] | None:
-    """Another one when the file was written: with a new key its publisher may be asked at once."""
-    try:
-        found = None if path is None else Path(path).stat()
-    except OSError:
-        return None
-    return None if found is None else (found.st_mtime_ns, found.st_ino)
 
 
 def fetch_feed(

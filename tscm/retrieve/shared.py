@@ -3,16 +3,14 @@ One question for all who want to know: the latest answer of a feed's publisher.
 """
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from attrs import evolve
 
 from tscm.retrieve.answers import Answer, Answers, digest_of
 from tscm.retrieve.content import FeedFault
+from tscm.retrieve.feed_source import FeedSource
 from tscm.retrieve.web import read_web
-
-if TYPE_CHECKING:
-    from tscm.retrieve.feeds import FeedSource
 
 COUNTS_SECONDS = 86400.0
 """So long an answer goes on counting while its publisher asks for patience."""
@@ -20,7 +18,7 @@ _BROKEN_OFF = "fetching it was broken off"
 
 
 def latest(
-    source: "FeedSource",
+    source: FeedSource,
     answers: Answers,
     now: float,
     *,

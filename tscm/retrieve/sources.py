@@ -15,7 +15,8 @@ from tscm.errors import ListUnavailable
 from tscm.policy.feed_formats import Shape
 from tscm.policy.lists import PolicyList
 from tscm.retrieve.answers import Answers
-from tscm.retrieve.feeds import FeedSource, asked_at, fetch_feed
+from tscm.retrieve.feed_source import FeedSource
+from tscm.retrieve.feeds import asked_at, fetch_feed
 from tscm.retrieve.server import Behind, ServerFault, ask_server
 from tscm.retrieve.stream import Limits
 from tscm.retrieve.tsig import TsigKey

@@ -11,8 +11,6 @@ A look costs two system calls and one byte.  A line of the log holds no NUL, for
 behind a hole.
 """
 
-from typing import TYPE_CHECKING
-
 from attrs import evolve, frozen
 from twisted.logger import Logger
 
@@ -22,13 +20,11 @@ from tscm.spool.catalogue import Catalogue, Segment
 from tscm.spool.cursor import LOST
 from tscm.spool.disk import CREATE_EMPTY, READ_WRITE, Disk
 from tscm.spool.index import Index, Pending, read_index
+from tscm.spool.live import LiveLog
 from tscm.spool.measure import cut_index, set_aside
 from tscm.spool.names import LogFolder
 from tscm.spool.state import TRUNCATED, Gap, LogState
 from tscm.spool.text import CHUNK_BYTES, LiveText, count_lines, last_line_end, unused_torn
-
-if TYPE_CHECKING:
-    from tscm.spool.live import LiveLog
 
 _log = Logger()
 
@@ -44,7 +40,7 @@ class Hole:
     lines: int
 
 
-def make_whole(live: "LiveLog", *, search: bool = False) -> bool:
+def make_whole(live: LiveLog, *, search: bool = False) -> bool:
     """
     See that the live file lies where it should and holds what was written; whether it had to be mended.
 
@@ -74,14 +70,14 @@ def make_whole(live: "LiveLog", *, search: bool = False) -> bool:
     return mended
 
 
-def _has_hole(live: "LiveLog", *, search: bool) -> bool:
+def _has_hole(live: LiveLog, *, search: bool) -> bool:
     size = live.end - live.base
     if search:
         return _nuls(live.disk, live.fd, size)[0] < size
     return size > 0 and live.disk.pread(live.fd, 1, max(live.sound - 1, 0)) == b"\0"
 
 
-def find_hole(live: "LiveLog", found: int) -> Hole:
+def find_hole(live: LiveLog, found: int) -> Hole:
     """
     What is gone of a live file of which *found* bytes are there, text and hole.
 
@@ -106,7 +102,7 @@ def _nuls(disk: Disk, fd: int, size: int) -> tuple[int, int]:
     return first, last or size
 
 
-def _bridge(live: "LiveLog", hole: Hole) -> None:
+def _bridge(live: LiveLog, hole: Hole) -> None:
     """
     Go on behind a hole: what is before it becomes a segment, the hole one that is lost.
 
@@ -184,7 +180,7 @@ def _place(disk: Disk, folder: LogFolder, head: list[Segment]) -> None:
     disk.rename(folder.mended, folder.live)
 
 
-def _records(live: "LiveLog", hole: Hole) -> list[Segment]:
+def _records(live: LiveLog, hole: Hole) -> list[Segment]:
     """What the list has to say of the live file up to the end of the hole."""
     base, before, lines = live.base, live.lines_before, _lines(live, 0, hole.start)
     times = (live.first_at or live.last_at, live.last_at)
@@ -193,11 +189,11 @@ def _records(live: "LiveLog", hole: Hole) -> list[Segment]:
     return [head, lost.lost(LOST)] if hole.start else [lost.lost(LOST)]
 
 
-def _lines(live: "LiveLog", start: int, end: int) -> int:
+def _lines(live: LiveLog, start: int, end: int) -> int:
     return count_lines(LiveText(live.disk, live.fd), start, end)
 
 
-def _count_lost(live: "LiveLog", hole: Hole) -> None:
+def _count_lost(live: LiveLog, hole: Hole) -> None:
     start = live.base + hole.start
     if start not in live.state.closing:
         gap = Gap(
@@ -254,7 +250,7 @@ def clear_place(disk: Disk, folder: LogFolder, offset: int) -> None:
     )
 
 
-def _move_aside(live: "LiveLog", size: int, found: int) -> None:
+def _move_aside(live: LiveLog, size: int, found: int) -> None:
     """What somebody wrote behind the log's end is no line of it, and the next line would lie over it."""
     torn = unused_torn(live.disk, live.folder, live.end)
     set_aside(live.disk, live.fd, torn, size, found)
@@ -267,7 +263,7 @@ def _move_aside(live: "LiveLog", size: int, found: int) -> None:
     )
 
 
-def _make_folder(live: "LiveLog") -> None:
+def _make_folder(live: LiveLog) -> None:
     """
     The log's folder, or what it needs beside its lines, where somebody has moved or deleted it.
 
@@ -284,7 +280,7 @@ def _make_folder(live: "LiveLog") -> None:
     )
 
 
-def _put_back(live: "LiveLog") -> None:
+def _put_back(live: LiveLog) -> None:
     """
     Write the live text to its place again, where somebody has moved or deleted the file.
 
@@ -314,7 +310,7 @@ def _put_back(live: "LiveLog") -> None:
     )
 
 
-def _copy(live: "LiveLog", fd: int, start: int) -> None:
+def _copy(live: LiveLog, fd: int, start: int) -> None:
     """The live text from *start* on, as far as it is there, to another file."""
     disk, size = live.disk, live.end - live.base
     for at in range(start, size, CHUNK_BYTES):

@@ -15,7 +15,6 @@ from tscm.spool.catalogue import Catalogue, Segment
 from tscm.spool.cursor import Cursor
 from tscm.spool.disk import CREATE, CREATE_EMPTY, READ_WRITE, Disk
 from tscm.spool.index import IndexEncoder, Pending, joined
-from tscm.spool.intact import make_whole
 from tscm.spool.names import LogFolder
 from tscm.spool.state import LogState, encode_state
 
@@ -53,6 +52,8 @@ class LiveLog:
     end: int
     lines_before: int
     lines: int
+    restore: Callable[["LiveLog"], object]
+    """Puts right what somebody else did to the live file.  Raises `OSError`."""
     first_at: float = 0.0
     last_at: float = 0.0
     lost_at_start: int = 0
@@ -246,7 +247,7 @@ class LiveLog:
         self.flush_index()
         if self.fd < 0:
             self._reopen(self.end - self.base)
-        make_whole(self)
+        self.restore(self)
         disk, folder = self.disk, self.folder
         fd = disk.open(folder.next, CREATE_EMPTY)
         try:
@@ -328,7 +329,7 @@ class LiveLog:
         """
         self.flush_index()
         try:
-            make_whole(self)
+            self.restore(self)
         except OSError as error:
             self.ill(error, "has a live file that cannot be put in order")
         try:

@@ -6,17 +6,27 @@ from bisect import bisect_right
 from collections.abc import Iterable
 from itertools import chain, islice, starmap
 from operator import attrgetter
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from attrs import define, field
 
 from tscm.model import Origin
+from tscm.spool.catalogue import Segment
 from tscm.spool.index import IndexedRun, read_index
-
-if TYPE_CHECKING:
-    from tscm.spool.log import DeviceLog
+from tscm.spool.live import LiveLog
 
 _offset = attrgetter("offset")
+
+
+class IndexedLog(Protocol):
+    """
+    What is asked of a device's log: its live segment, and its sealed ones.
+    """
+
+    live: LiveLog
+
+    def segment_at(self, offset: int) -> Segment:
+        """The sealed segment that holds *offset*."""
 
 
 @define(eq=False)
@@ -25,7 +35,7 @@ class OriginTable:
     One reader's look into the index; the segment looked at last stays at hand.
     """
 
-    _log: "DeviceLog"
+    _log: IndexedLog
     _start: int = field(default=-1, init=False)
     _size: int = field(default=-1, init=False)
     _runs: tuple[IndexedRun, ...] = field(default=(), init=False)

@@ -3,25 +3,55 @@ One reader's way through one device's log.
 """
 
 import contextlib
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable
+from typing import Protocol
 
 from attrs import define, evolve, field
 
 from tscm.model import Block, Extent, Origin, Position
+from tscm.spool.catalogue import Segment
 from tscm.spool.compress import CompressedDamaged, CompressedText
 from tscm.spool.cursor import LOST, Cursor, encode_cursor, slot_of
 from tscm.spool.disk import CREATE
 from tscm.spool.extents import plain_stretch
-from tscm.spool.origins import OriginTable
+from tscm.spool.origins import IndexedLog, OriginTable
 from tscm.spool.text import SegmentText, open_text
 from tscm.syslog.escape import INTRODUCER
 
-if TYPE_CHECKING:
-    from tscm.spool.log import DeviceLog
-
 _MARKS_MAX = 4096
 _BLOCK_MIN = 4096
+
+
+class ReadableLog(IndexedLog, Protocol):
+    """
+    What a reader asks of a device's log (`tscm.spool.log`).
+    """
+
+    name: str
+
+    def lines_before(self, offset: int) -> int | None:
+        """Lines of the log before *offset*; None where that cannot be told."""
+
+    def gone_between(self, start: int, end: int) -> tuple[int, int]:
+        """Lines that are gone between two offsets, and the cause that took the most."""
+
+    def gone_segments(self, start: int, end: int) -> Iterable[Segment]:
+        """What lies between two offsets, as long as it is gone or was passed."""
+
+    def given_back(self, cursor: Cursor, lines: int) -> tuple[int, int]:
+        """How much of what counts as expired was sent all the same: as a number below zero."""
+
+    def wait_for_more(self, reader: "DeviceReader", notice: Callable[[], None]) -> None:
+        """Call *notice* once, when there is more."""
+
+    def mend(self) -> bool:
+        """Put right what somebody did to the live file; whether there was anything."""
+
+    def segment_missing(self, segment: Segment) -> None:
+        """Note that a segment's file is not there."""
+
+    def read_failed(self, error: OSError) -> None:
+        """Count a read that the disk refused."""
 
 
 @define(eq=False)
@@ -33,7 +63,7 @@ class DeviceReader:
     from the confirmed position after a fault.
     """
 
-    _log: "DeviceLog"
+    _log: ReadableLog
     name: str
     cursor: Cursor
     device: str = field(init=False)

@@ -268,6 +268,7 @@ def _open_live(disk: Disk, folder: LogFolder, catalogue: Catalogue, state: LogSt
             end=base + whole,
             lines_before=catalogue.lines,
             lines=catalogue.lines,
+            restore=make_whole,
             first_at=last_at if whole else 0.0,
             last_at=last_at if whole else 0.0,
         )

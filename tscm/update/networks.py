@@ -17,7 +17,8 @@ from tscm.policy.cidr import CidrSet
 from tscm.policy.feed_formats import Shape
 from tscm.policy.guard import WarningList
 from tscm.policy.rank import Confident, Hits, Ranking
-from tscm.retrieve.feeds import FeedSource, fetch_feed
+from tscm.retrieve.feed_source import FeedSource
+from tscm.retrieve.feeds import fetch_feed
 from tscm.retrieve.stream import Limits
 from tscm.settings.networks import NetworksFile
 

@@ -1,0 +1,47 @@
+"""
+Who carries this command out: a manager where one listens on the control socket of the root.
+"""
+
+import socket
+
+from tscm.cli.backend import Backend
+from tscm.errors import ControlUnavailable
+from tscm.settings.layout import Layout
+
+_CONNECT_SECONDS = 5.0
+
+
+def open_backend(layout: Layout) -> Backend:
+    """
+    The manager where one answers on the control socket, else the stored files.
+
+    Raises `ControlUnavailable` where there is a socket that must not or cannot be used.
+    """
+    if manager_answers(layout):
+        from tscm.cli.client import ManagerBackend
+
+        return ManagerBackend(layout.control_socket)
+    from tscm.cli.standalone import StandaloneBackend
+
+    return StandaloneBackend(layout)
+
+
+def manager_answers(layout: Layout) -> bool:
+    """Does anybody listen on the control socket of this root?"""
+    path = str(layout.control_socket)
+    fault = layout.control_folder_fault
+    if fault:
+        raise ControlUnavailable(path, fault)
+    with socket.socket(socket.AF_UNIX) as probe:
+        probe.settimeout(_CONNECT_SECONDS)
+        try:
+            probe.connect(path)
+        except (FileNotFoundError, ConnectionRefusedError, NotADirectoryError):
+            return False
+        except PermissionError:
+            raise ControlUnavailable(
+                path, "no right to use it; run this as root or as a member of the group tscm"
+            ) from None
+        except OSError as error:
+            raise ControlUnavailable(path, error.strerror or str(error)) from None
+    return True
