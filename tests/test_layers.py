@@ -19,6 +19,7 @@ RANK = {
     "printable": 0,
     "risks": 0,
     "stray_signals": 0,
+    "wire": 0,
     "syslog": 1,
     "policy": 1,
     "upload_format": 1,

@@ -8,18 +8,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tscm.ledger import balance
+from tscm.spool.figures import LogFigures, ReaderFigures
 
 COUNT = st.integers(0, 10**9)
 
 
-def log(stored: int, **readers: tuple[int, int, int, int]) -> dict[str, Any]:
-    return {
-        "stored_lines": stored,
-        "readers": {
-            name: dict(zip(("sent", "skipped", "expired", "waiting_lines"), counts, strict=True))
-            for name, counts in readers.items()
+def log(stored: int, **readers: tuple[int, int, int, int]) -> LogFigures:
+    return LogFigures(
+        stored_lines=stored,
+        readers={
+            name: ReaderFigures(sent=sent, skipped=skipped, expired=expired, waiting_lines=waiting)
+            for name, (sent, skipped, expired, waiting) in readers.items()
         },
-    }
+    )
 
 
 def listener(received: int, stored: int, **dropped: int) -> dict[str, Any]:

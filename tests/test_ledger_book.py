@@ -36,6 +36,7 @@ from tscm.ledger_book import (
     write_book,
 )
 from tscm.model import Json
+from tscm.spool.figures import LogFigures, ReaderFigures
 from tscm.threads import Threads
 
 NUMBER = st.integers(0, 1 << 48)
@@ -395,21 +396,20 @@ def test_names_and_senders_are_bounded_and_none_of_their_lines_is_lost() -> None
 
 
 def test_a_log_is_held_against_what_the_listeners_stored_in_it() -> None:
-    log = {"stored_lines": 10, "appended_lines": 4, "readers": {}}
+    log = LogFigures(stored_lines=10, appended_lines=4)
     intake = {"listeners": {}, "devices": {"fw": {"stored": 4, "dropped": {}}}}
     assert balance(intake, {"fw": log})["balanced"]
-    found = balance(intake, {"fw": {**log, "appended_lines": 5}})
+    found = balance(intake, {"fw": evolve(log, appended_lines=5)})
     assert not found["balanced"]
     assert differences_of(found) == ["log of fw by +1 lines against the listeners"]
 
 
 def test_a_reader_that_nobody_uses_is_an_orphan() -> None:
-    reader = {"sent": 0, "skipped": 0, "expired": 1, "waiting_lines": 1,
-              "expired_by_cause": {"age": 0, "size": 1}}  # fmt: skip
-    log = {"stored_lines": 2, "readers": {"forward": reader, "forward-1": reader}}
+    reader = ReaderFigures(expired=1, waiting_lines=1, expired_by_cause={"age": 0, "size": 1})
+    log = LogFigures(stored_lines=2, readers={"forward": reader, "forward-1": reader})
     row = balance({}, {"fw": log}, users={"fw": {"forward": "TCP 192.0.2.9:514"}})["devices"]["fw"]
     assert row["readers"]["forward"]["user"] == "TCP 192.0.2.9:514"
-    assert [row["readers"][name]["orphan"] for name in log["readers"]] == [False, True]  # type: ignore[attr-defined]
+    assert [row["readers"][name]["orphan"] for name in log.readers] == [False, True]
     assert row["readers"]["forward"]["expired_by_cause"] == {"size": 1}
 
 

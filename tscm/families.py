@@ -4,11 +4,12 @@ The manager's figures as Prometheus's families: names, types and labels.
 Pure: from figures to families, one at a time, so that whoever writes them out may pause between two.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
 from tscm.model import Json
+from tscm.spool.figures import ReaderFigures
 
 
 def families(figures: Json) -> Iterable[Metric]:
@@ -107,19 +108,32 @@ def _uploads(figures: Json) -> Iterable[Metric]:
     )
 
 
-_READER = (
-    ("sent", "tscm_reader_sent_lines", "Lines that a reader of the log has sent or counted."),
-    ("skipped", "tscm_reader_skipped_lines", "Lines that a reader passed as not selected."),
+_ReaderRow = tuple[Callable[[ReaderFigures], int], str, str]
+_READER: tuple[_ReaderRow, ...] = (
     (
-        "expired",
+        lambda one: one.sent,
+        "tscm_reader_sent_lines",
+        "Lines that a reader of the log has sent or counted.",
+    ),
+    (
+        lambda one: one.skipped,
+        "tscm_reader_skipped_lines",
+        "Lines that a reader passed as not selected.",
+    ),
+    (
+        lambda one: one.expired,
         "tscm_reader_expired_lines",
         "Lines that retention took before a reader was past them.",
     ),
 )
-_WAITING = (
-    ("waiting_lines", "tscm_reader_waiting_lines", "Lines that wait for a reader."),
-    ("waiting_bytes", "tscm_reader_waiting_bytes", "Bytes that wait for a reader."),
-    ("difference", "tscm_ledger_difference_lines", "Lines by which the ledger is off; 0 is right."),
+_WAITING: tuple[_ReaderRow, ...] = (
+    (lambda one: one.waiting_lines, "tscm_reader_waiting_lines", "Lines that wait for a reader."),
+    (lambda one: one.waiting_bytes, "tscm_reader_waiting_bytes", "Bytes that wait for a reader."),
+    (
+        lambda one: one.difference,
+        "tscm_ledger_difference_lines",
+        "Lines by which the ledger is off; 0 is right.",
+    ),
 )
 
 
@@ -154,21 +168,21 @@ def _devices(devices: Mapping[str, Json], now: float) -> Iterable[Metric]:
     for name, one in devices.items():
         unread.add_metric([name], one.get("unread_lines", 0))
         log = one["log"]
-        stored.add_metric([name], log["stored_lines"])
-        size.add_metric([name], log["stored_bytes"])
-        kept.add_metric([name], log["stored_bytes"] - log["first_offset"])
-        segments.add_metric([name], log["segments"])
+        stored.add_metric([name], log.stored_lines)
+        size.add_metric([name], log.stored_bytes)
+        kept.add_metric([name], log.stored_bytes - log.first_offset)
+        segments.add_metric([name], log.segments)
         for reader, seconds in one["lag_seconds"].items():
             lag.add_metric([name, reader], seconds)
-        if log["last_received_at"]:
-            age.add_metric([name], now - log["last_received_at"])
+        if log.last_received_at:
+            age.add_metric([name], now - log.last_received_at)
     yield from (stored, size, kept, segments, age, lag, unread)
     for rows, kind in ((_READER, CounterMetricFamily), (_WAITING, GaugeMetricFamily)):
-        for key, called, about in rows:  # one at a time: they are the largest
+        for figure, called, about in rows:  # one at a time: they are the largest
             family = kind(called, about, labels=["device", "reader"])
             for name, one in devices.items():
-                for reader, row in one["log"]["readers"].items():
-                    family.add_metric([name, reader], row[key])
+                for reader, row in one["log"].readers.items():
+                    family.add_metric([name, reader], figure(row))
             yield family
     yield from _targets(devices)
     yield from _policy(devices, now)

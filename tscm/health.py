@@ -11,6 +11,7 @@ from tscm.ledger import balance
 from tscm.model import Json
 from tscm.operations.node import Node, parts, updates
 from tscm.schedule import in_slices
+from tscm.spool.figures import LogFigures
 from tscm.standing import off_words
 
 NAME_ALARM_SECONDS = 86400.0
@@ -60,8 +61,8 @@ async def wrong(node: Node) -> list[str]:
     found += recent_faults(present, wall_seconds(node.clock))
     whole = balance(figures, {})
     async for name, log, one in _balances(node):
-        if log["fault"]:
-            found.append(f"log of {name}: {log['fault']}")
+        if log.fault:
+            found.append(f"log of {name}: {log.fault}")
         found += _unprotected(node, name)
         whole["devices"] |= one["devices"]
         whole["balanced"] = whole["balanced"] and one["balanced"]
@@ -94,7 +95,7 @@ def _unprotected(node: Node, name: str) -> list[str]:
     ]
 
 
-async def _balances(node: Node) -> AsyncIterator[tuple[str, Json, Json]]:
+async def _balances(node: Node) -> AsyncIterator[tuple[str, LogFigures, Json]]:
     """Name, figures of the log and balance of each device, in slices of the reactor's time."""
     manager = parts(node)
     async for name in in_slices(node.clock, sorted(manager.devices)):

@@ -14,17 +14,18 @@ from attrs import asdict
 
 from tscm.ledger_book import Book
 from tscm.model import Json
+from tscm.spool.figures import LogFigures, OrphanFigures
 
 
 def balance(
     intake: Json,
-    devices: Mapping[str, Json],
+    devices: Mapping[str, LogFigures],
     only: str | None = None,
     *,
     users: Mapping[str, Mapping[str, str]] | None = None,
     set_aside: Mapping[str, Mapping[str, int]] | None = None,
     book: Book | None = None,
-    orphans: Sequence[Json] = (),
+    orphans: Sequence[OrphanFigures] = (),
     unread: Mapping[str, Mapping[str, int]] | None = None,
 ) -> Json:
     """
@@ -63,7 +64,7 @@ def balance(
         found["received"] = sum(one["received"] for one in listeners.values())
         found["stored_since_start"] = sum(one["stored"] for one in listeners.values())
         found["dropped"] = sum(one["dropped"] for one in listeners.values())
-        found["orphans"] = list(orphans)
+        found["orphans"] = [asdict(one) for one in orphans]
         differences += [one["difference"] for one in listeners.values()]
         if book is not None:
             found["book"] = _book(book)
@@ -122,43 +123,37 @@ def _book(book: Book) -> Json:
 
 
 def _device(
-    figures: Mapping[str, Any],
+    figures: LogFigures,
     appended: Json | None,
     users: Mapping[str, str] | None,
     set_aside: Mapping[str, int],
     unread: Mapping[str, int],
 ) -> Json:
-    stored = figures["stored_lines"]
+    stored = figures.stored_lines
     told = 0 if appended is None else appended["stored"]
     return {
         "stored": stored,
-        "refused": figures.get("refused_lines", 0),
-        "last_received_at": figures.get("last_received_at"),
-        "unclean_stops": figures.get("gaps_total", 0),
-        "gaps": list(figures.get("gaps", ())),
-        "deleted": dict(figures.get("deleted_lines", {})),
-        "difference": figures.get("appended_lines", told) - told,
+        "refused": figures.refused_lines,
+        "last_received_at": figures.last_received_at,
+        "unclean_stops": figures.gaps_total,
+        "gaps": [asdict(one) for one in figures.gaps],
+        "deleted": dict(figures.deleted_lines),
+        "difference": figures.appended_lines - told,
         "readers": {
             name: {
                 "user": None if users is None else users.get(name),
                 "orphan": users is not None and name not in users,
-                "sent": one["sent"],
-                "not_selected": one["skipped"],
+                "sent": one.sent,
+                "not_selected": one.skipped,
                 "set_aside": set_aside.get(name, 0),
                 "unread": unread.get(name, 0),
-                "expired": one["expired"],
+                "expired": one.expired,
                 "expired_by_cause": {
-                    cause: lines
-                    for cause, lines in dict(one.get("expired_by_cause", {})).items()
-                    if lines
+                    cause: lines for cause, lines in one.expired_by_cause.items() if lines
                 },
-                "waiting": one["waiting_lines"],
-                "difference": stored
-                - one["sent"]
-                - one["skipped"]
-                - one["expired"]
-                - one["waiting_lines"],
+                "waiting": one.waiting_lines,
+                "difference": stored - one.sent - one.skipped - one.expired - one.waiting_lines,
             }
-            for name, one in dict(figures["readers"]).items()
+            for name, one in figures.readers.items()
         },
     }

@@ -95,8 +95,8 @@ async def test_sealed_segments_go_from_file_to_socket(
     await stopped
     await until(lambda: not siem.connections)
     assert open_files() <= files + 2, "the reader's own, and nothing for what was sent"
-    ledger = spool.figures("fw")["readers"]["forward"]
-    assert (ledger["sent"], ledger["waiting_lines"], ledger["difference"]) == (12_000, 0, 0)
+    ledger = spool.figures("fw").readers["forward"]
+    assert (ledger.sent, ledger.waiting_lines, ledger.difference) == (12_000, 0, 0)
     await siem.stop()
 
 

@@ -71,8 +71,8 @@ async def test_lines_cross_segments_restarts_and_resets_without_a_gap(
     wanted = run(8000, 0).data.splitlines()
     assert set(received) == set(wanted)
     assert list(dict.fromkeys(received)) == wanted, "in order, but for what was repeated"
-    ledger = spool.figures("fw")["readers"]["forward"]
-    assert (ledger["sent"], ledger["waiting_lines"], ledger["difference"]) == (8000, 0, 0)
+    ledger = spool.figures("fw").readers["forward"]
+    assert (ledger.sent, ledger.waiting_lines, ledger.difference) == (8000, 0, 0)
     await siem.stop()
 
 

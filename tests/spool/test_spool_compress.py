@@ -173,7 +173,7 @@ def test_compressed_segments_outlive_the_list(tmp_path: Path) -> None:
         path.unlink()
     spool = make_spool(tmp_path, clock)
     spool.open_device("asa", BIG)
-    assert spool.figures("asa")["stored_lines"] == 30
+    assert spool.figures("asa").stored_lines == 30
     assert drain(spool.reader("asa", "late")) == b"\n".join(numbered(0, 30)) + b"\n"
     closed(spool)
 
@@ -208,7 +208,7 @@ def test_a_text_that_changed_after_it_was_sealed_is_kept_and_told(tmp_path: Path
     clock.pump([1] * 12)
     assert texts(tmp_path) == ["", f".{0:020d}.zst", f".{270:020d}", f".{540:020d}.zst"]
     assert path.read_bytes() == raw
-    assert spool.figures("asa")["damaged_segments"] == 1
+    assert spool.figures("asa").damaged_segments == 1
     closed(spool)
 
 
@@ -231,7 +231,7 @@ def test_retention_takes_compressed_segments_too(tmp_path: Path) -> None:
     clock.pump([1] * 12)
     clock.pump([40 * 86400, 61])
     assert texts(tmp_path) == [""]
-    assert spool.figures("asa")["segments"] == 0
+    assert spool.figures("asa").segments == 0
     closed(spool)
 
 

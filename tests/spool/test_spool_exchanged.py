@@ -83,7 +83,7 @@ def test_lines_cursor_and_list_go_on_where_the_files_lie_anew(tmp_path: Path) ->
     spool.stopService()
     again = make_spool(tmp_path)
     again.open_device("asa", BIG)
-    assert again.figures("asa")["segments"] == 3
+    assert again.figures("asa").segments == 3
     assert again.reader("asa", "forward").position == reader.position
     assert balanced(again, "asa")
 
@@ -96,9 +96,9 @@ def test_figures_are_told_while_nothing_can_be_read(tmp_path: Path) -> None:
     volume.fail()
     assert spool.reader("asa", "forward").read(300, 27) is None
     figures = spool.figures("asa")
-    assert figures["stored_lines"] == before["stored_lines"] + 1
-    assert figures["first_offset"] == 0
-    assert "Input/output error" in figures["fault"]
+    assert figures.stored_lines == before.stored_lines + 1
+    assert figures.first_offset == 0
+    assert "Input/output error" in str(figures.fault)
 
 
 def test_a_live_file_that_became_shorter_is_not_written_on_behind_a_hole(tmp_path: Path) -> None:
@@ -109,7 +109,7 @@ def test_a_live_file_that_became_shorter_is_not_written_on_behind_a_hole(tmp_pat
     os.truncate(tmp_path / "asa/syslog", 54)
     volume.away = False
     assert not spool.append("asa", [run_of(b"refused too")], 1.0)
-    assert "lost its last 216 bytes" in spool.figures("asa")["fault"]
+    assert "lost its last 216 bytes" in str(spool.figures("asa").fault)
     assert (tmp_path / "asa/syslog").stat().st_size == 54
     spool.stopService()
     again = make_spool(tmp_path)

@@ -57,7 +57,7 @@ def test_a_clean_stop_loses_no_line_of_a_file_that_lies_elsewhere(
     somebody(tmp_path / "asa/syslog")
     closed(spool)
     spool = again(tmp_path)
-    assert spool.figures("asa")["gaps_total"] == 0
+    assert spool.figures("asa").gaps_total == 0
     assert all_lines(spool) == numbered(0, 900)
     closed(spool)
 
@@ -164,7 +164,7 @@ def test_a_folder_that_somebody_took_is_made_anew_with_the_live_lines_and_all_po
     assert spool.append("asa", [run_of(*numbered(30, 5))], 3.0)
     closed(spool)
     spool = again(tmp_path)
-    assert spool.figures("asa")["stored_lines"] == 35
+    assert spool.figures("asa").stored_lines == 35
     assert drain(spool.reader("asa", "siem")).splitlines() == numbered(20, 15)
     found = all_lines(spool)
     assert found[-25:] == numbered(10, 25)
@@ -186,7 +186,7 @@ def test_a_folder_whose_volume_is_away_is_made_on_no_other(tmp_path: Path) -> No
     clock.pump([1] * 61)
     assert spool.append("asa", [run_of(*numbered(0, 1))], 1.0)
     assert not (tmp_path / "asa").exists()
-    assert spool.figures("asa")["fault"]
+    assert spool.figures("asa").fault
     (tmp_path / "gone").rename(tmp_path / "asa")
     closed(spool)
     spool = again(tmp_path)
@@ -224,15 +224,15 @@ def test_what_is_written_behind_a_truncation_is_read_and_the_rest_is_a_gap(tmp_p
     assert (quick.position.sent, quick.position.expired) == (15, 0)
     assert balanced(spool, "asa")
     figures = spool.figures("asa")
-    assert figures["stored_lines"] == 15
-    assert (figures["gaps_total"], figures["truncations"]) == (0, 1)
-    (gap,) = figures["gaps"]
-    assert (gap["cause"], gap["lost"]) == ("truncated", 10)
+    assert figures.stored_lines == 15
+    assert (figures.gaps_total, figures.truncations) == (0, 1)
+    (gap,) = figures.gaps
+    assert (gap.cause, gap.lost) == ("truncated", 10)
     assert (tmp_path / "asa/syslog").read_bytes().splitlines() == numbered(10, 5)
     closed(spool)
     assert verify_log(Disk(), tmp_path, "asa") == []
     spool = again(tmp_path)
-    assert spool.figures("asa")["stored_lines"] == 15
+    assert spool.figures("asa").stored_lines == 15
     assert all_lines(spool) == numbered(10, 5)
     assert balanced(spool, "asa")
     closed(spool)
@@ -250,7 +250,7 @@ def test_the_balance_holds_at_every_moment_of_a_truncation(tmp_path: Path) -> No
     emptied(tmp_path / "asa/syslog")
     spool.append("asa", [run_of(*numbered(15, 5))], 2.0)
     assert balanced(spool, "asa")
-    assert spool.figures("asa")["truncations"] == 2
+    assert spool.figures("asa").truncations == 2
     assert drain(reader).splitlines() == numbered(15, 5)
     assert balanced(spool, "asa")
     closed(spool)
@@ -279,8 +279,8 @@ def test_whole_lines_before_a_truncation_stay(
     assert [str(one) for one in verify_log(Disk(), tmp_path, "asa")] == []
     spool = again(tmp_path)
     kept = left // LINE
-    assert spool.figures("asa")["stored_lines"] == 10 + written
-    assert spool.figures("asa")["deleted_lines"] == {"lost": 10 - kept}
+    assert spool.figures("asa").stored_lines == 10 + written
+    assert spool.figures("asa").deleted_lines == {"lost": 10 - kept}
     early = spool.reader("asa", "early")
     assert drain(early).splitlines() == [*numbered(0, kept), *numbered(10, written)]
     assert early.position.expired == 10 - kept
@@ -332,7 +332,7 @@ def test_what_somebody_writes_to_a_live_file_is_kept_aside(tmp_path: Path) -> No
     spool.append("asa", [run_of(b"four")], 1.0)
     closed(spool)
     spool = again(tmp_path)
-    assert spool.figures("asa")["stored_lines"] == 4
+    assert spool.figures("asa").stored_lines == 4
     assert all_lines(spool) == [*numbered(0, 3), b"four"]
     (torn,) = (tmp_path / "asa/.spool").glob("torn.*")
     assert torn.read_bytes().endswith(b"it\n")
@@ -349,7 +349,7 @@ def test_a_full_disk_leaves_a_truncated_log_for_a_later_look(tmp_path: Path) -> 
     spool.append("asa", [run_of(*numbered(10, 5))], 1.0)
     disk.room, disk.only = 0, ".spool"
     clock.pump([1] * 61)
-    assert "cannot" in spool.figures("asa")["fault"]
+    assert "cannot" in str(spool.figures("asa").fault)
     disk.room = None
     clock.pump([1] * 61)
     assert all_lines(spool) == numbered(10, 5)
@@ -382,8 +382,8 @@ def test_a_crash_in_the_midst_of_it_loses_nothing_more(
         spool._devices["asa"].mend()
     spool = again(tmp_path)
     assert all_lines(spool) == [*numbered(0, left // LINE), *numbered(10, 5)]
-    assert spool.figures("asa")["stored_lines"] == 15
-    assert spool.figures("asa")["deleted_lines"] == {"lost": 10 - left // LINE}
+    assert spool.figures("asa").stored_lines == 15
+    assert spool.figures("asa").deleted_lines == {"lost": 10 - left // LINE}
     assert balanced(spool, "asa")
     closed(spool)
     assert verify_log(Disk(), tmp_path, "asa") == []

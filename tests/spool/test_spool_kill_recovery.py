@@ -104,7 +104,7 @@ def outcome(logs: Path) -> tuple[bytes, bytes, dict[str, object]]:
     figures = spool.figures("asa")
     closed(spool)
     same = ("stored_lines", "stored_bytes", "segments", "readers", "deleted_lines")
-    return rest, everything, {name: figures[name] for name in same}
+    return rest, everything, {name: getattr(figures, name) for name in same}
 
 
 def steps(logs: Path) -> int:

@@ -62,11 +62,11 @@ def accounted(spool: SpoolService, logs: Path, book: Book, issued: list[bytes]) 
     after = book.opened(spool.stored_lines(), 99.0, spool.lost_lines())
     gap = after.gaps[-1] if after.gaps else Gap(after=0.0, before=0.0)
     figures = spool.figures("asa")
-    deleted = figures["deleted_lines"]
+    deleted = figures.deleted_lines
     # Text, list and state gone together: nobody can tell any more what was not retention's.
     by_retention = sum(deleted.values()) - deleted.get("lost", 0)
     assert gap.lost + by_retention + len(left) == len(issued) + gap.lines
-    assert figures["stored_lines"] == len(left) + sum(deleted.values())
+    assert figures.stored_lines == len(left) + sum(deleted.values())
     assert balanced(spool, "asa")
     return int(by_retention)
 
@@ -133,14 +133,14 @@ def test_a_segment_that_is_short_at_a_start_is_counted_at_once_whoever_has_read_
     cut(tmp_path, 0, LINE * 100 + 3)  # behind it one reader, before it the other
     spool = opened(tmp_path, at=99.0)
     figures = spool.figures("asa")
-    assert figures["deleted_lines"] == {"lost": 200}
-    assert (figures["torn_bytes"], figures["torn_files"]) == (3, 1)
+    assert figures.deleted_lines == {"lost": 200}
+    assert (figures.torn_bytes, figures.torn_files) == (3, 1)
     assert book.opened(spool.stored_lines(), 99.0, spool.lost_lines()).gaps[-1].lost == 200
     accounted(spool, tmp_path, book, issued)
     goes_on(spool, tmp_path)
-    readers = spool.figures("asa")["readers"]
-    assert readers["behind"]["expired_by_cause"]["lost"] == 200
-    assert readers["ahead"]["expired"] == 0
+    readers = spool.figures("asa").readers
+    assert readers["behind"].expired_by_cause["lost"] == 200
+    assert readers["ahead"].expired == 0
     closed(spool)
     assert harms(tmp_path) == [(f"torn.{LINE * 100:020d}.0", "note")]
 
@@ -154,7 +154,7 @@ def test_a_reader_within_the_lost_end_of_a_segment_neither_skips_nor_counts_twic
     accounted(spool, tmp_path, book, issued)
     goes_on(spool, tmp_path)
     assert spool.reader("asa", "ahead").position.sent == 750 + 2 * LINES + 1
-    assert spool.figures("asa")["readers"]["ahead"]["expired_by_cause"]["lost"] == 150
+    assert spool.figures("asa").readers["ahead"].expired_by_cause["lost"] == 150
     closed(spool)
 
 

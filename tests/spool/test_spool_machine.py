@@ -143,11 +143,11 @@ class LogMachine(RuleBasedStateMachine):
     @invariant()
     def everything_promised_is_stored_and_balances(self) -> None:
         figures = self.spool.figures("asa")
-        assert figures["stored_lines"] == len(self.lines)
-        for name, one in figures["readers"].items():
-            told = one["sent"] + one["skipped"] + one["expired"] + one["waiting_lines"]
+        assert figures.stored_lines == len(self.lines)
+        for name, one in figures.readers.items():
+            told = one.sent + one.skipped + one.expired + one.waiting_lines
             assert told == len(self.lines), (name, one)
-            assert one["difference"] == 0
+            assert one.difference == 0
         assert not os.path.lexists(self.logs / "asa/.spool/next")
 
 

@@ -52,7 +52,7 @@ async def test_lines_go_from_append_to_a_reader_while_they_are_synced_and_compre
     again = make_spool(tmp_path)
     again.open_device("asa", BIG)
     assert drain(again.reader("asa", "late")) == found
-    assert again.figures("asa")["gaps_total"] == 0
+    assert again.figures("asa").gaps_total == 0
     closed(again)
 
 

@@ -13,6 +13,7 @@ from tscm.model import Position
 from tscm.spool.catalogue import RECORD_BYTES
 from tscm.spool.cursor import SLOT_BYTES
 from tscm.spool.service import SpoolService
+from tscm.spool.state import Gap
 
 INDEX = f".spool/{0:020d}.index"
 
@@ -50,7 +51,7 @@ def test_a_line_that_was_appended_outlives_a_kill(tmp_path: Path) -> None:
     expected = with_lines(tmp_path)
     spool = opened(tmp_path)
     assert drain(spool.reader("asa", "forward")) == expected
-    assert spool.figures("asa")["unknown_lines"] == 10
+    assert spool.figures("asa").unknown_lines == 10
     assert balanced(spool, "asa")
     closed(spool)
 
@@ -59,19 +60,12 @@ def test_an_unclean_stop_is_a_gap_with_its_bounds(tmp_path: Path) -> None:
     with_lines(tmp_path)
     os.utime(tmp_path / "asa/syslog", (50.0, 50.0))
     spool = opened(tmp_path, at=100.0)
-    assert spool.figures("asa")["gaps"] == [
-        {
-            "offset": 270,
-            "lines": 10,
-            "after": 50.0,
-            "before": 100.0,
-            "cause": "stop",
-            "lost": 0,
-        }
-    ]
+    assert spool.figures("asa").gaps == (
+        Gap(offset=270, lines=10, after=50.0, before=100.0, cause="stop", lost=0),
+    )
     closed(spool)
     spool = opened(tmp_path, at=200.0)
-    assert spool.figures("asa")["gaps_total"] == 1
+    assert spool.figures("asa").gaps_total == 1
     closed(spool)
 
 
@@ -83,7 +77,7 @@ def test_a_torn_tail_is_cut_and_kept_aside(tmp_path: Path) -> None:
     spool.append("asa", [run_of(b"next")], 6.0)
     assert drain(spool.reader("asa", "forward")) == expected + b"next\n"
     figures = spool.figures("asa")
-    assert (figures["torn_bytes"], figures["torn_files"]) == (11, 1)
+    assert (figures.torn_bytes, figures.torn_files) == (11, 1)
     assert (tmp_path / f"asa/.spool/torn.{270:020d}.0").read_bytes() == b"half a line"
     closed(spool)
 
@@ -92,8 +86,8 @@ def test_a_log_that_is_nothing_but_a_torn_line_starts_empty(tmp_path: Path) -> N
     (tmp_path / "asa/.spool").mkdir(parents=True)
     (tmp_path / "asa/syslog").write_bytes(b"\0" * 5000)
     spool = opened(tmp_path)
-    assert spool.figures("asa")["stored_bytes"] == 0
-    assert spool.figures("asa")["torn_bytes"] == 5000
+    assert spool.figures("asa").stored_bytes == 0
+    assert spool.figures("asa").torn_bytes == 5000
     closed(spool)
 
 
@@ -117,12 +111,12 @@ def test_an_index_cut_or_flipped_anywhere_loses_no_line(
     index.write_bytes(raw)
     spool = opened(logs)
     spool.append("asa", [run_of(b"more")], 99.0)
-    assert spool.figures("asa")["stored_lines"] == 11
+    assert spool.figures("asa").stored_lines == 11
     assert len(drain(spool.reader("asa", "forward")).splitlines()) == 11
     assert balanced(spool, "asa")
     closed(spool)
     spool = opened(logs)
-    assert spool.figures("asa")["stored_lines"] == 11
+    assert spool.figures("asa").stored_lines == 11
     closed(spool)
 
 
@@ -140,7 +134,7 @@ def test_a_damaged_cursor_falls_back_to_the_one_before(tmp_path: Path) -> None:
     path.write_bytes(raw)
     spool = opened(tmp_path)
     assert spool.reader("asa", "forward").position == Position(offset=4 * 27, sent=4)
-    assert spool.figures("asa")["damaged_cursors"] == 1
+    assert spool.figures("asa").damaged_cursors == 1
     closed(spool)
     raw = bytearray(path.read_bytes())
     path.write_bytes(bytes(len(raw)))
@@ -182,7 +176,7 @@ def test_a_damaged_list_of_segments_is_made_anew(tmp_path: Path, damage: str) ->
     reader = spool.reader("asa", "forward")
     assert reader.position == Position(offset=270, sent=10)
     assert drain(reader) == expected[270:]
-    assert spool.figures("asa")["stored_lines"] == 50
+    assert spool.figures("asa").stored_lines == 50
     assert balanced(spool, "asa")
     closed(spool)
 
@@ -215,7 +209,7 @@ def test_a_missing_segment_is_passed_and_counted(tmp_path: Path) -> None:
     reader = spool.reader("asa", "forward")
     assert drain(reader) == expected[270:540] + expected[810:]
     assert reader.position == Position(offset=len(expected), sent=40, expired=10)
-    assert spool.figures("asa")["readers"]["forward"]["expired_by_cause"]["lost"] == 10
+    assert spool.figures("asa").readers["forward"].expired_by_cause["lost"] == 10
     assert balanced(spool, "asa")
     closed(spool)
 
@@ -237,7 +231,7 @@ def test_a_damaged_state_is_no_hindrance(tmp_path: Path) -> None:
         (tmp_path / "asa/.spool" / name).write_bytes(b"\xff{")
     spool = opened(tmp_path)
     assert drain(spool.reader("asa", "late")) == expected
-    assert spool.figures("asa")["gaps_total"] == 1
+    assert spool.figures("asa").gaps_total == 1
     closed(spool)
 
 
@@ -283,11 +277,11 @@ def test_any_one_file_beside_the_text_may_be_damaged_anywhere(
     assert rest in {expected, expected[270:]}
     assert spool.append("asa", [run_of(b"fresh")], 30.0)
     assert drain(spool.reader("asa", "late")) == expected + b"fresh\n"
-    assert spool.figures("asa")["stored_lines"] == 51
+    assert spool.figures("asa").stored_lines == 51
     assert balanced(spool, "asa")
     closed(spool)
     spool = opened(logs)
-    assert spool.figures("asa")["stored_lines"] == 51
+    assert spool.figures("asa").stored_lines == 51
     assert balanced(spool, "asa")
     closed(spool)
 
@@ -307,7 +301,7 @@ def test_a_seal_that_was_given_up_and_left_its_record_is_taken_back(
         spool.append("asa", [run_of(*numbered(10, more))], 1.0)
     killed(spool)
     spool = opened(tmp_path)
-    assert spool.figures("asa")["stored_lines"] == 10 + more
+    assert spool.figures("asa").stored_lines == 10 + more
     reader = spool.reader("asa", "forward")
     assert drain(reader) == b"\n".join(numbered(2, 8 + more)) + b"\n"
     assert reader.position.expired == 0

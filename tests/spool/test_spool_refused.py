@@ -117,9 +117,9 @@ def test_a_folder_that_cannot_be_read_keeps_no_other_log_from_retention(tmp_path
     spool.startService()
     clock.advance(2 * 86400)
     clock.pump([60, 60])
-    assert spool.figures("good")["segments"] == 0
-    assert "No such file" in spool.figures("bad")["fault"]
+    assert spool.figures("good").segments == 0
+    assert "No such file" in str(spool.figures("bad").fault)
     away.rename(tmp_path / "bad")
     clock.pump([60, 60])
-    assert spool.figures("bad")["segments"] == 0
+    assert spool.figures("bad").segments == 0
     spool.stopService()

@@ -50,7 +50,7 @@ def running(logs: Path, clock: Clock, disk: Disk, **bounds: object) -> SpoolServ
 
 
 def segments(spool: SpoolService, name: str = "asa") -> int:
-    found: int = spool.figures(name)["segments"]
+    found: int = spool.figures(name).segments
     return found
 
 
@@ -120,7 +120,7 @@ def test_a_disk_without_inodes_loses_the_oldest_segments(tmp_path: Path) -> None
     clock.pump([2, 1])
     assert segments(spool) == 2
     assert disk.files == (100, 1000)
-    assert spool.figures("asa")["deleted_lines"] == {"space": 30}
+    assert spool.figures("asa").deleted_lines == {"space": 30}
     closed(spool)
 
 
@@ -172,7 +172,7 @@ def test_a_full_disk_gets_room_though_nothing_new_can_be_written_on_it(tmp_path:
     closed(spool)
     again = make_spool(tmp_path)
     again.open_device("asa", BIG)
-    assert again.figures("asa")["deleted_lines"] == {"space": 50}
+    assert again.figures("asa").deleted_lines == {"space": 50}
     closed(again)
 
 

@@ -27,10 +27,9 @@ def drain(reader: LogReader, size: int = 1 << 20, *, sealed_only: bool = False) 
 def balanced(spool: SpoolService, device: str) -> bool:
     figures = spool.figures(device)
     return all(
-        one["sent"] + one["skipped"] + one["expired"] + one["waiting_lines"]
-        == figures["stored_lines"]
-        and one["difference"] == 0
-        for one in figures["readers"].values()
+        one.sent + one.skipped + one.expired + one.waiting_lines == figures.stored_lines
+        and one.difference == 0
+        for one in figures.readers.values()
     )
 
 
@@ -52,7 +51,7 @@ def test_lines_stand_in_the_live_file_as_they_came(tmp_path: Path) -> None:
     assert spool.append("asa", [run_of(b"one"), run_of(b"two", b"three", sender="b")], 1.0)
     assert spool.append("asa", [run_of(b"four")], 2.0)
     assert (tmp_path / "asa/syslog").read_bytes() == b"one\ntwo\nthree\nfour\n"
-    assert spool.figures("asa")["stored_lines"] == 4
+    assert spool.figures("asa").stored_lines == 4
     closed(spool)
 
 
@@ -123,7 +122,7 @@ def test_offsets_go_on_over_segments_and_restarts(tmp_path: Path) -> None:
     reader = spool.reader("asa", "late")
     assert drain(reader) == expected
     assert reader.position == Position(offset=len(expected), sent=90)
-    assert spool.figures("asa")["gaps_total"] == 0
+    assert spool.figures("asa").gaps_total == 0
     closed(spool)
 
 
@@ -168,12 +167,12 @@ def test_the_live_segment_is_sealed_after_its_time_but_only_when_lines_stand_in_
     clock.pump([1] * 10)
     spool.append("busy", [run_of(b"one")], clock.seconds())
     clock.pump([1] * 895)
-    assert spool.figures("busy")["segments"] == 0
+    assert spool.figures("busy").segments == 0
     clock.pump([1] * 10)
-    assert spool.figures("busy")["segments"] == 1
+    assert spool.figures("busy").segments == 1
     clock.pump([60] * 60)
-    assert spool.figures("busy")["segments"] == 1
-    assert spool.figures("idle")["segments"] == 0
+    assert spool.figures("busy").segments == 1
+    assert spool.figures("idle").segments == 0
     closed(spool)
     assert not clock.getDelayedCalls()
 
@@ -302,13 +301,13 @@ def test_a_full_disk_takes_lines_again_when_there_is_room(tmp_path: Path) -> Non
     assert spool.append("asa", [run_of(b"one")], 1.0)
     assert not spool.append("asa", [run_of(b"much too long", b"for what is left")], 1.0)
     assert (tmp_path / "asa/syslog").read_bytes() == b"one\n"
-    assert spool.figures("asa")["fault"] == "cannot be written: No space left on device"
+    assert spool.figures("asa").fault == "cannot be written: No space left on device"
     disk.room = None
     assert spool.append("asa", [run_of(b"two")], 1.0)
     assert drain(reader) == b"one\ntwo\n"
-    assert spool.figures("asa")["refused_lines"] == 2
+    assert spool.figures("asa").refused_lines == 2
     clock.pump([1, 1])
-    assert spool.figures("asa")["fault"] is None
+    assert spool.figures("asa").fault is None
     closed(spool)
 
 
@@ -325,7 +324,7 @@ def test_a_write_in_part_that_cannot_be_taken_back_leaves_no_trace(tmp_path: Pat
     assert spool.append("asa", [run_of(b"one")], 1.0)
     assert (tmp_path / "asa/syslog").read_bytes() == b"one\n"
     assert drain(reader) == b"one\n"
-    assert spool.figures("asa")["fault"] is None
+    assert spool.figures("asa").fault is None
     closed(spool)
 
 
@@ -423,11 +422,11 @@ def test_what_is_too_old_goes_and_counts_as_expired(tmp_path: Path) -> None:
     assert block is not None
     reader.confirm(block.end, sent=block.lines)
     clock.pump([86400, 1.5, 60])
-    assert spool.figures("asa")["segments"] == 0
+    assert spool.figures("asa").segments == 0
     assert reader.position == Position(offset=27 * 30, sent=4, expired=26)
     figures = spool.figures("asa")
-    assert figures["readers"]["upload"]["expired_by_cause"]["age"] == 26
-    assert figures["deleted_lines"] == {"age": 30}
+    assert figures.readers["upload"].expired_by_cause["age"] == 26
+    assert figures.deleted_lines == {"age": 30}
     assert balanced(spool, "asa")
     assert sorted(path.name for path in (tmp_path / "asa").iterdir()) == [".spool", "syslog"]
     closed(spool)
@@ -443,9 +442,9 @@ def test_a_log_over_its_size_loses_the_oldest(tmp_path: Path) -> None:
         spool.append("asa", [run_of(*numbered(0, 20_000))], clock.seconds())
         spool.seal("asa")
     clock.pump([60, 60])
-    assert spool.figures("asa")["segments"] == 1
+    assert spool.figures("asa").segments == 1
     assert reader.position == Position(offset=27 * 40_000, expired=40_000)
-    assert spool.figures("asa")["readers"]["forward"]["expired_by_cause"]["size"] == 40_000
+    assert spool.figures("asa").readers["forward"].expired_by_cause["size"] == 40_000
     assert drain(reader) == b"\n".join(numbered(0, 20_000)) + b"\n"
     assert balanced(spool, "asa")
     closed(spool)
@@ -473,9 +472,9 @@ def test_below_the_watermark_the_oldest_of_all_devices_go_first(tmp_path: Path) 
     reader = spool.reader("a", "forward")
     disk.free = (1 << 20) - 27 * 40
     clock.pump([2, 60])
-    assert spool.figures("a")["segments"] == 0
-    assert spool.figures("b")["segments"] == 2
-    assert spool.figures("a")["readers"]["forward"]["expired_by_cause"]["space"] == 30
+    assert spool.figures("a").segments == 0
+    assert spool.figures("b").segments == 2
+    assert spool.figures("a").readers["forward"].expired_by_cause["space"] == 30
     assert reader.position.expired == 30
     closed(spool)
 
@@ -556,7 +555,7 @@ def test_files_that_could_not_be_deleted_are_tried_again_and_swept_at_the_next_s
     (tmp_path / "asa/syslog.1").write_bytes(b"not ours")
     disk.refuse = {"unlink": errno.EROFS}
     clock.pump([86400, 1.5, 61])
-    assert spool.figures("asa")["segments"] == 0
+    assert spool.figures("asa").segments == 0
     assert len(list((tmp_path / "asa").glob("syslog.0*"))) == 2
     closed(spool)
     spool = make_spool(tmp_path, clock)
@@ -609,10 +608,10 @@ def test_the_log_of_a_forgotten_device_ends_by_retention(tmp_path: Path) -> None
     reader.confirm(8, sent=2)  # what was on its way ends without harm
     clock.pump([2, 60])
     (orphan,) = spool.orphans()
-    assert (orphan["name"], orphan["stored_lines"], orphan["kept_bytes"]) == ("gone", 2, 8)
-    assert orphan["readers"] == {}
+    assert (orphan.name, orphan.stored_lines, orphan.kept_bytes) == ("gone", 2, 8)
+    assert orphan.readers == {}
     clock.pump([86400, 61])
-    assert spool.orphans()[0]["kept_bytes"] == 0
+    assert spool.orphans()[0].kept_bytes == 0
     assert not list((tmp_path / "gone").glob("syslog.*"))
     spool.open_device("gone", BIG)
     spool.append("gone", [run_of(b"three")], clock.seconds())

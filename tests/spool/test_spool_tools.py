@@ -152,7 +152,7 @@ def test_a_wrong_count_of_a_reader_is_found(tmp_path: Path) -> None:
     spool = opened(tmp_path)
     spool.append("asa", [run_of(b"one", b"two")], 1.0)
     spool.reader("asa", "forward").confirm(8, sent=3)
-    assert spool.figures("asa")["readers"]["forward"]["difference"] == -1
+    assert spool.figures("asa").readers["forward"].difference == -1
     closed(spool)
     assert harms(tmp_path) == [("cursor.forward", "lost")]
 
@@ -205,7 +205,7 @@ def test_a_record_that_goes_bad_while_the_log_is_open_does_not_stop_its_readers(
         clock.pump([1, 1])
     assert found == expected[270:]
     assert balanced(spool, "asa")
-    assert spool.figures("asa")["rebuilt"] == 1
+    assert spool.figures("asa").rebuilt == 1
     closed(spool)
 
 

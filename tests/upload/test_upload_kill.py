@@ -153,9 +153,9 @@ def check(folder: Path) -> None:
     assert life.when(life.service.upload_now(lambda _: None))
     life.send_asides()
     assert store.taken == sorted(POLICY)
-    figures = life.spool.figures("asa")["readers"]["upload"]
-    assert figures["sent"] + figures["skipped"] == LINES
-    assert (figures["waiting_lines"], figures["difference"]) == (0, 0)
+    figures = life.spool.figures("asa").readers["upload"]
+    assert figures.sent + figures.skipped == LINES
+    assert (figures.waiting_lines, figures.difference) == (0, 0)
     shown = life.service.figures()
     assert (shown["batch"], shown["set_aside"]) == (None, 0)
     life.spool.stopService()

@@ -6,12 +6,12 @@ import contextlib
 from collections.abc import Callable, Iterator
 from typing import ClassVar
 
-from attrs import asdict, define, field
+from attrs import define, field
 from twisted.logger import Logger
 
-from tscm.model import Json
 from tscm.spool.catalogue import CatalogueDamaged, Segment
 from tscm.spool.cursor import AGE, CAUSES, LOST, Cursor
+from tscm.spool.figures import LogFigures, ReaderFigures
 from tscm.spool.intact import make_whole
 from tscm.spool.live import LiveLog
 from tscm.spool.reader import DeviceReader
@@ -275,8 +275,8 @@ class DeviceLog:
 
     # -- figures --------------------------------------------------------------
 
-    def figures(self) -> Json:
-        """The log as the ledger and `tsadmin show` tell it."""
+    def figures(self, opened_lines: int = 0) -> LogFigures:
+        """The log as the ledger and `tsadmin show` tell it; it had *opened_lines* when it was opened."""
         self.mend()
         live, state = self.live, self.live.state
         catalogue = live.catalogue
@@ -284,44 +284,45 @@ class DeviceLog:
             self._first_told = self.first_offset
         except OSError as error:  # the rest is known all the same, and others wait for it
             self.trouble(error, "cannot be read")
-        return {
-            "stored_lines": live.lines,
-            "stored_bytes": live.end,
-            "live_bytes": live.end - live.base,
-            "segments": catalogue.count - catalogue.first,
-            "first_offset": self._first_told,
-            "last_received_at": live.last_at or None,
-            "refused_lines": live.refused_lines,
-            "faults": live.faults,
-            "read_faults": self.read_faults,
-            "fault": live.fault,
-            "gaps": [asdict(gap) for gap in state.gaps],
-            "gaps_total": state.gaps_total,
-            "truncations": state.truncations,
-            "torn_bytes": state.torn_bytes,
-            "torn_files": state.torn_files,
-            "rebuilt": state.rebuilt,
-            "unknown_lines": state.unknown_lines,
-            "damaged_segments": self.damaged_segments,
-            "damaged_cursors": state.damaged_cursors,
-            "deleted_lines": dict(state.deleted_lines),
-            "deleted_bytes": dict(state.deleted_bytes),
-            "readers": {name: self._reader_figures(one) for name, one in self.readers.items()},
-        }
+        return LogFigures(
+            stored_lines=live.lines,
+            stored_bytes=live.end,
+            live_bytes=live.end - live.base,
+            segments=catalogue.count - catalogue.first,
+            first_offset=self._first_told,
+            last_received_at=live.last_at or None,
+            refused_lines=live.refused_lines,
+            faults=live.faults,
+            read_faults=self.read_faults,
+            fault=live.fault,
+            gaps=state.gaps,
+            gaps_total=state.gaps_total,
+            truncations=state.truncations,
+            torn_bytes=state.torn_bytes,
+            torn_files=state.torn_files,
+            rebuilt=state.rebuilt,
+            unknown_lines=state.unknown_lines,
+            damaged_segments=self.damaged_segments,
+            damaged_cursors=state.damaged_cursors,
+            deleted_lines=dict(state.deleted_lines),
+            deleted_bytes=dict(state.deleted_bytes),
+            readers={name: self._reader_figures(one) for name, one in self.readers.items()},
+            appended_lines=live.lines - opened_lines,
+        )
 
-    def _reader_figures(self, reader: DeviceReader) -> Json:
+    def _reader_figures(self, reader: DeviceReader) -> ReaderFigures:
         cursor = reader.cursor
         waiting = reader.waiting_lines()
-        return {
-            "offset": cursor.offset,
-            "sent": cursor.sent,
-            "skipped": cursor.skipped,
-            "expired": sum(cursor.expired),
-            "expired_by_cause": dict(zip(CAUSES, cursor.expired, strict=True)),
-            "waiting_lines": waiting,
-            "waiting_bytes": self.live.end - cursor.offset,
-            "difference": self.live.lines - cursor.passed - waiting,
-        }
+        return ReaderFigures(
+            offset=cursor.offset,
+            sent=cursor.sent,
+            skipped=cursor.skipped,
+            expired=sum(cursor.expired),
+            expired_by_cause=dict(zip(CAUSES, cursor.expired, strict=True)),
+            waiting_lines=waiting,
+            waiting_bytes=self.live.end - cursor.offset,
+            difference=self.live.lines - cursor.passed - waiting,
+        )
 
     def close(self, *, clean: bool) -> None:
         """Close readers and text."""

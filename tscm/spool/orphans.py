@@ -10,9 +10,9 @@ from typing import ClassVar
 from attrs import define, field
 from twisted.logger import Logger
 
-from tscm.model import Json
 from tscm.settings.values import nickname
 from tscm.spool.disk import Disk
+from tscm.spool.figures import OrphanFigures
 from tscm.spool.log import DeviceLog
 from tscm.spool.names import LogFolder
 from tscm.spool.recovery import open_log
@@ -71,18 +71,17 @@ class Orphans:
         for name in list(self.logs):
             self.release(name)
 
-    def figures(self) -> list[Json]:
+    def figures(self) -> list[OrphanFigures]:
         """What is there, for an operator who wonders where the disk has gone."""
-        return [
-            {
-                "name": name,
-                "stored_lines": log.live.lines,
-                "kept_bytes": log.live.end - log.first_offset,
-                "last_received_at": log.live.last_at or None,
-                "readers": {
-                    reader: log.figures()["readers"][reader]["waiting_lines"]
-                    for reader in sorted(log.readers)
-                },
-            }
-            for name, log in sorted(self.logs.items())
-        ]
+        return [_figures_of(name, log) for name, log in sorted(self.logs.items())]
+
+
+def _figures_of(name: str, log: DeviceLog) -> OrphanFigures:
+    figures = log.figures()
+    return OrphanFigures(
+        name=name,
+        stored_lines=log.live.lines,
+        kept_bytes=log.live.end - log.first_offset,
+        last_received_at=log.live.last_at or None,
+        readers={reader: one.waiting_lines for reader, one in sorted(figures.readers.items())},
+    )

@@ -16,11 +16,12 @@ from twisted.logger import Logger
 
 from tscm.clock import wall_seconds
 from tscm.errors import DeviceUnknown
-from tscm.model import Json, Run
+from tscm.model import Run
 from tscm.schedule import PeriodicService, in_slices
 from tscm.settings.node import SpoolBounds
 from tscm.spool.aside import Aside
 from tscm.spool.disk import Disk
+from tscm.spool.figures import LogFigures, OrphanFigures
 from tscm.spool.log import DeviceLog
 from tscm.spool.names import LogFolder, log_names
 from tscm.spool.names import reader_name as checked_name
@@ -182,7 +183,7 @@ class SpoolService(MultiService):
         self.close_device(name)
         self._rotate_bytes.pop(name, None)
 
-    def orphans(self) -> list[Json]:
+    def orphans(self) -> list[OrphanFigures]:
         """Logs whose device is gone; retention ends them in time."""
         return self._orphans.figures()
 
@@ -268,14 +269,14 @@ class SpoolService(MultiService):
         log = self._device(device)
         return log.live.end, {name: one.cursor.offset for name, one in log.readers.items()}
 
-    def figures(self, device: str) -> Json:
+    def figures(self, device: str) -> LogFigures:
         """
         What the ledger and `tsadmin show` tell of the device's log.
 
         `appended_lines` are those that came since this process opened it first, by the log itself.
         """
         log = self._device(device)
-        return {**log.figures(), "appended_lines": log.live.lines - self._opened_lines[device]}
+        return log.figures(self._opened_lines[device])
 
     def stored_lines(self) -> dict[str, int]:
         """

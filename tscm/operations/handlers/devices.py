@@ -17,6 +17,7 @@ from tscm.operations.arguments import ChangedDevice, Device, NewDevice, Nothing
 from tscm.operations.call import Call
 from tscm.operations.node import Node, balanced
 from tscm.operations.registry import handles
+from tscm.operations.writing import as_json
 from tscm.settings.files import device_names, read_device
 
 
@@ -58,7 +59,7 @@ def view(node: Node, args: Device, call: Call) -> Json:
     if name in manager.faults:
         state["fault"] = manager.faults[name]
     state["policy"] = node.updates.figures(name)
-    state["log"] = manager.spool.figures(name)
+    state["log"] = as_json(manager.spool.figures(name))
     state["lag_seconds"] = manager.lags.of(name)
     state.update(device.figures())
     state["events"] = manager.events.figures(name)

@@ -96,7 +96,7 @@ def _rotate(node: Node, name: str) -> Json:
     manager = parts(node)
     sealed = manager.spool.seal(name)
     done = "the log is rotated" if sealed else "no line came since the log was last rotated"
-    fault = manager.spool.figures(name)["fault"]
+    fault = manager.spool.figures(name).fault
     if fault:
         done = f"the log cannot be rotated: it {fault}"
     why = manager.faults.get(name) or UploadOff(name, set_up=node.settings().upload.url is not None)
@@ -176,11 +176,11 @@ def _drop(node: Node, name: str, reader: str) -> int:
         if orphaned is None:
             raise ReaderInUse(name, reader, known=False)
         return orphaned
-    log = manager.spool.figures(name)["readers"]
+    log = manager.spool.figures(name).readers
     if reader not in log or reader in manager.devices[name].users:
         raise ReaderInUse(name, reader, known=reader in log)
     manager.spool.drop_reader(name, reader)
-    return int(log[reader]["waiting_lines"])
+    return log[reader].waiting_lines
 
 
 def _drop_stored(node: Node, name: str, reader: str) -> int:
