@@ -6,7 +6,7 @@ import base64
 
 import pytest
 
-from tscm.http_gate import Account, host_fault, line_fault
+from tscm.http_gate import Account, RequestLine, host_fault, in_origin_form, line_fault
 
 
 @pytest.mark.parametrize(
@@ -48,6 +48,39 @@ def test_a_host_that_is_none_is_a_bad_request(hosts: list[bytes]) -> None:
 
 def test_http_1_0_needs_no_host() -> None:
     assert host_fault(b"HTTP/1.0", [], frozenset()) is None
+
+
+@pytest.mark.parametrize(
+    ("target", "path", "host"),
+    [
+        (b"http://localhost:9090/metrics", b"/metrics", b"localhost:9090"),
+        (b"HTTPS://[::1]/a?b=http://c/", b"/a?b=http://c/", b"[::1]"),
+        (b"http://localhost", b"/", b"localhost"),
+        (b"http://localhost?a", b"/?a", b"localhost"),
+        (b"http:///metrics", b"/metrics", b""),
+    ],
+)
+def test_an_absolute_target_is_a_path_and_a_host(target: bytes, path: bytes, host: bytes) -> None:
+    found = in_origin_form(b"GET " + target + b" HTTP/1.1")
+    assert found == RequestLine(b"GET " + path + b" HTTP/1.1", host)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [b"GET /a?http://b/ HTTP/1.1", b"GET ftp://localhost/ HTTP/1.1", b"GET http://x", b"\xff", b""],
+)
+def test_any_other_line_stays_as_it_is(line: bytes) -> None:
+    assert in_origin_form(line) == RequestLine(line)
+
+
+def test_the_targets_host_counts_in_the_place_of_the_headers() -> None:
+    good, evil = b"localhost", b"evil.example"
+    assert host_fault(b"HTTP/1.1", [evil], frozenset(), good) is None
+    for target, status in ((evil, 421), (b"", 400), (b"user@localhost", 400)):
+        refusal = host_fault(b"HTTP/1.1", [good], frozenset(), target)
+        assert refusal is not None
+        assert refusal.status == status
+    assert host_fault(b"HTTP/1.1", [], frozenset(), good) is not None
 
 
 @pytest.mark.parametrize(

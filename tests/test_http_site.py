@@ -152,6 +152,35 @@ def test_a_foreign_name_is_refused_and_one_of_the_settings_is_not() -> None:
     assert Wire(HttpBounds(), names=names).ask(asked % b"logs.example").startswith(b"HTTP/1.1 200 ")
 
 
+def test_an_absolute_target_is_taken_and_judged_by_its_own_host() -> None:
+    names = frozenset({"logs.example"})
+    asked = b"GET http://%s/metrics HTTP/1.1\r\nHost: %s\r\n\r\n"
+    for target, host, status in (
+        (b"logs.example", b"logs.example", b"200"),
+        (b"localhost:9090", b"evil.example", b"200"),
+        (b"evil.example", b"localhost", b"421"),
+    ):
+        answer = Wire(HttpBounds(), names=names).ask(asked % (target, host))
+        assert answer.startswith(b"HTTP/1.1 %s " % status), answer
+
+
+def test_the_head_has_a_time_of_its_own() -> None:
+    wire = Wire(HttpBounds(body_bytes=5, head_seconds=5, request_seconds=30))
+    wire.ask(HEAD)
+    wire.clock.advance(5)
+    assert wire.transport.disconnected
+
+
+def test_behind_the_head_the_body_has_what_is_left_of_the_requests_time() -> None:
+    wire = Wire(HttpBounds(body_bytes=5, head_seconds=5, request_seconds=30))
+    wire.clock.advance(4)
+    wire.ask(HEAD + b"Content-Length: 5\r\n\r\n")
+    wire.clock.advance(25)
+    assert not wire.transport.disconnected
+    wire.clock.advance(1)
+    assert wire.transport.disconnected
+
+
 def test_a_request_that_trickles_ends() -> None:
     wire = Wire(HttpBounds(request_seconds=10))
     for byte in HEAD:
@@ -169,14 +198,37 @@ def test_an_answer_that_nobody_takes_ends() -> None:
     assert wire.transport.disconnected
 
 
+def asking(wire: Wire, host: str = "192.0.2.1") -> Any:
+    """A connection whose request is whole, and answered as long as nobody takes the answer."""
+    transport = StringTransport()
+    channel = wire.connect(transport, host)
+    if channel is not None:
+        channel.dataReceived(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    return channel
+
+
 def test_connections_are_bounded_in_all_and_by_address() -> None:
     wire = Wire(HttpBounds(connections=4, connections_per_address=2))
-    second = wire.connect(StringTransport())
+    wire.ask(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    second = asking(wire)
     assert second is not None
-    assert wire.connect(StringTransport()) is None
-    assert wire.connect(StringTransport(), "192.0.2.2") is not None
-    assert wire.connect(StringTransport(), "192.0.2.3") is not None
-    assert wire.connect(StringTransport(), "192.0.2.4") is None
+    assert asking(wire) is None
+    assert asking(wire, "192.0.2.2") is not None
+    assert asking(wire, "192.0.2.3") is not None
+    assert asking(wire, "192.0.2.4") is None
     second.connectionLost()
-    assert wire.connect(StringTransport()) is not None
+    assert asking(wire) is not None
     assert wire.site.refused_connections == 2
+
+
+def test_half_requests_shut_nobody_out() -> None:
+    wire = Wire(HttpBounds(connections=4, connections_per_address=2))
+    asked = asking(wire, "192.0.2.9")
+    halves = [StringTransport() for _ in range(50)]
+    for number, half in enumerate(halves):
+        assert wire.connect(half, f"192.0.2.{number % 8}") is not None
+    assert sum(not half.disconnected for half in halves) == 3
+    assert asking(wire, "192.0.2.10") is not None
+    assert asked in wire.site._open
+    assert wire.site.refused_connections == 0
+    assert wire.site.pushed_out == 1 + 48

@@ -27,8 +27,8 @@ from twisted.web.server import Request
 from werkzeug.exceptions import MethodNotAllowed, NotFound
 
 from tscm.asa.faults import CertificateUntrusted
+from tscm.control_site import USAGE, ControlSite
 from tscm.errors import ControlUnavailable, TscmError
-from tscm.http_site import BoundedSite, HttpBounds
 from tscm.model import Json, Progress
 from tscm.operations.bodies import RequestFaulty, read_body
 from tscm.operations.call import quiet
@@ -40,10 +40,7 @@ from tscm.settings.layout import Layout
 from tscm.settings.values import shown
 from tscm.update.outcome import UpdateFailed
 
-BOUNDS = HttpBounds(body_bytes=1 << 20, request_seconds=30.0, connections=128)
 GROUP = "tscm"
-_USAGE = 2
-"""Exit status of errors that lie in what was asked, not in what became of it."""
 
 
 def error_json(error: BaseException) -> Json:
@@ -96,7 +93,7 @@ class _Wire:
 
     def refuse(self, error: TscmError) -> None:
         """Status 400 for what lies in what was asked, where nothing was answered yet."""
-        if error.exit_status == _USAGE and not self._request.startedWriting and not self._gone:
+        if error.exit_status == USAGE and not self._request.startedWriting and not self._gone:
             self._request.setResponseCode(400)
 
     async def end(self, last: Json) -> None:
@@ -231,12 +228,6 @@ def _query_of(request: Request) -> dict[str, list[str]]:
     }
 
 
-def _refusal_body(sentence: str) -> tuple[bytes, bytes]:
-    """A refusal of the listener's in the form of an error of a call."""
-    told = {"error": {"sentence": f"control call: {sentence}", "exit_status": _USAGE}}
-    return b"application/json", json.dumps(told).encode()
-
-
 @define(eq=False)
 class ControlService(Service):
     """
@@ -262,13 +253,7 @@ class ControlService(Service):
             raise ControlUnavailable(str(path), fault)
         path.unlink(missing_ok=True)
         interface = ControlInterface(self._reactor, self._calls, self._delegates)
-        site = BoundedSite(
-            interface.app.resource(),
-            BOUNDS,
-            self._reactor,
-            purpose="control interface",
-            refusal_body=_refusal_body,
-        )
+        site = ControlSite(interface.app.resource(), self._reactor)
         before = os.umask(0o117)
         try:
             unix: IReactorUNIX = self._reactor

@@ -15,6 +15,7 @@ from attrs import field, frozen
 
 METHODS = frozenset({b"GET", b"HEAD", b"POST", b"PUT", b"DELETE"})
 _HOST = re.compile(r"(?:\[([0-9A-Fa-f:.]{2,45})\]|([A-Za-z0-9._-]{1,253}))(?::[0-9]{0,5})?")
+_ABSOLUTE = re.compile(rb"([A-Za-z][A-Za-z0-9+.-]*)://([^/?#]*)([^#]*)", re.DOTALL)
 _ACCOUNT_MOST = 1024
 
 
@@ -57,24 +58,57 @@ class Account:
         return fits and scheme.lower() == b"basic"
 
 
+@frozen
+class RequestLine:
+    """
+    A request line with its target in origin form, and the host of a target that was in absolute form.
+    """
+
+    line: bytes
+    host: bytes | None = None
+
+
+def in_origin_form(line: bytes) -> RequestLine:
+    """
+    *line* with the path alone for target, as every server must take an absolute one (RFC 9112, 3.2.2).
+
+    Only `http` and `https` are ours: a target of another scheme stays as it is, and no path begins so.
+    """
+    method, blank, rest = line.partition(b" ")
+    target, again, version = rest.rpartition(b" ")
+    found = _ABSOLUTE.fullmatch(target)
+    if found is None or found[1].lower() not in {b"http", b"https"}:
+        return RequestLine(line)
+    path = found[3] if found[3].startswith(b"/") else b"/" + found[3]
+    return RequestLine(method + blank + path + again + version, found[2])
+
+
 def host_fault(
-    version: bytes, hosts: Sequence[bytes], names: Collection[str] | None
+    version: bytes,
+    hosts: Sequence[bytes],
+    names: Collection[str] | None,
+    target: bytes | None = None,
 ) -> Refusal | None:
     """
     Why a request with these Host headers is not for us (RFC 9112, 3.2), or None.
 
     A browser that was led here by a foreign name (DNS rebinding) shows that name: addresses, `localhost`
     and *names* (lower case) are good; with None for *names* every name is.  HTTP/1.0 may leave Host out.
+    Where the request's target names a host, that one counts in the place of the header's.
     """
-    if not hosts:
-        if version == b"HTTP/1.0":
-            return None
-        return Refusal(status=400, sentence="the request has no Host header")
     if len(hosts) > 1:
         return Refusal(status=400, sentence="the request has more than one Host header")
-    found = _HOST.fullmatch(hosts[0].decode("latin-1").strip())
+    if not hosts and version != b"HTTP/1.0":
+        return Refusal(status=400, sentence="the request has no Host header")
+    if target is not None:
+        return _name_fault(target, names, "host of the request's target")
+    return _name_fault(hosts[0], names, "Host header") if hosts else None
+
+
+def _name_fault(host: bytes, names: Collection[str] | None, what: str) -> Refusal | None:
+    found = _HOST.fullmatch(host.decode("latin-1").strip())
     if found is None:
-        return Refusal(status=400, sentence="the Host header is neither an address nor a name")
+        return Refusal(status=400, sentence=f"the {what} is neither an address nor a name")
     address, name = found.groups()
     if names is None:
         return None
@@ -85,7 +119,7 @@ def host_fault(
             return None
         return Refusal(
             status=421,
-            sentence="the name in the Host header is not one of this listener's; use an address or "
+            sentence=f"the name in the {what} is not one of this listener's; use an address or "
             "localhost, or set the name in the settings",
         )
     return None

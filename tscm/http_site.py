@@ -18,7 +18,8 @@ from twisted.web.http import RESPONSES, HTTPChannel
 from twisted.web.resource import IResource
 from twisted.web.server import Request, Site
 
-from tscm.http_gate import Account, Refusal, host_fault, line_fault
+from tscm.http_gate import Account, Refusal, host_fault, in_origin_form, line_fault
+from tscm.http_places import Held, room_for
 
 _LENGTH_DIGITS = 18  # int() refuses thousands of digits with an exception of its own
 
@@ -28,12 +29,13 @@ class HttpBounds:
     """
     How much, and how long in seconds.
 
-    *request_seconds* counts from the connection to the end of the request, *taken_seconds* from the end
-    of the answer until the peer has taken it; making the answer may take what it takes.
+    *head_seconds* counts from the connection to the end of the head, *request_seconds* to the end of the request,
+    *taken_seconds* from the end of the answer until the peer has taken it; making the answer may take what it takes.
     """
 
     body_bytes: int = 0
     head_bytes: int = 8192
+    head_seconds: float = 10.0
     request_seconds: float = 10.0
     taken_seconds: float = 60.0
     connections: int = 64
@@ -50,6 +52,7 @@ class BoundedRequest(Request):
     def gotLength(self, length: int | None) -> None:
         """The head is in; *length* is None for a chunked body."""
         self.content = BytesIO()
+        self.channel.head_is_in()
         refusal = self.channel.judge(self, length)
         if refusal is not None:
             self.channel.refuse(refusal)
@@ -85,7 +88,12 @@ class BoundedChannel(HTTPChannel):
     site: "BoundedSite"
     factory: "BoundedSite"
     refused = False
+    whole = False
+    """Whether the request is, or has been refused: nothing more is expected of the peer."""
     _deadline: Any = None
+    _began = 0.0
+    _target_host: bytes | None = None
+    _line_is_in = False
 
     @property
     def bounds(self) -> HttpBounds:
@@ -96,12 +104,23 @@ class BoundedChannel(HTTPChannel):
         """The time for the request begins."""
         self.totalHeadersSize = self.bounds.head_bytes
         super().connectionMade()
-        self._end_after(self.bounds.request_seconds)
+        self._began = self.factory.reactor.seconds()
+        self._end_after(min(self.bounds.head_seconds, self.bounds.request_seconds))
 
     def lineReceived(self, line: bytes) -> None:
-        """A line of the head."""
-        if not self.refused:
-            super().lineReceived(line)
+        """A line of the head; the first that is not empty is the request's."""
+        if self.refused:
+            return
+        if line and not self._line_is_in:
+            self._line_is_in = True
+            asked = in_origin_form(line)
+            line, self._target_host = asked.line, asked.host
+        super().lineReceived(line)
+
+    def head_is_in(self) -> None:
+        """The rest of the request may take what is left of its time."""
+        passed = self.factory.reactor.seconds() - self._began
+        self._end_after(max(0.0, self.bounds.request_seconds - passed))
 
     def lineLengthExceeded(self, line: bytes) -> None:
         """A line without an end."""
@@ -129,6 +148,7 @@ class BoundedChannel(HTTPChannel):
 
     def allContentReceived(self) -> None:
         """The request is in time."""
+        self.whole = True
         self._end_after(None)
         super().allContentReceived()
 
@@ -153,7 +173,8 @@ class BoundedChannel(HTTPChannel):
         if length is not None and length > self.bounds.body_bytes:
             return self.too_long()
         hosts = headers.getRawHeaders(b"host", [])
-        return host_fault(request.clientproto, hosts, self.factory.names) or self._stranger(headers)
+        fault = host_fault(request.clientproto, hosts, self.factory.names, self._target_host)
+        return fault or self._stranger(headers)
 
     def _stranger(self, headers: Any) -> Refusal | None:
         account = self.factory.account()
@@ -176,7 +197,7 @@ class BoundedChannel(HTTPChannel):
         """Say why and hang up; what still comes is not looked at."""
         if self.refused or self.transport is None:
             return
-        self.refused = True
+        self.refused = self.whole = True
         kind, body = self.factory.refusal_body(refusal.sentence)
         reason = RESPONSES.get(refusal.status, b"Refused")
         lines = [
@@ -208,9 +229,10 @@ class BoundedChannel(HTTPChannel):
             self._deadline.cancel()
         self._deadline = None
         if seconds is not None and self.transport is not None:
-            self._deadline = self.factory.reactor.callLater(seconds, self._abort)
+            self._deadline = self.factory.reactor.callLater(seconds, self.abort)
 
-    def _abort(self) -> None:
+    def abort(self) -> None:
+        """End the connection at once, whatever was not sent yet."""
         transport: Any = self.transport
         if transport is not None:
             transport.abortConnection()
@@ -249,6 +271,8 @@ class BoundedSite(Site):
         self.account = account
         self.refusal_body = refusal_body
         self.refused_connections = 0
+        self.pushed_out = 0
+        """Connections whose request was not whole, ended to make room for others."""
         self._purpose = purpose
         self._open: dict[BoundedChannel, str] = {}
 
@@ -256,26 +280,57 @@ class BoundedSite(Site):
         """A channel; None, which closes the connection, where there is no room."""
         host = str(getattr(addr, "host", ""))
         if not self.has_room(host):
-            self.refused_connections += 1
-            if self.refused_connections.bit_count() == 1:  # the first, the second, the fourth, …
-                self._log.warn(
-                    "{purpose}: {count} connections refused so far, the last of {host}: {open} are open",
-                    purpose=self._purpose,
-                    count=self.refused_connections,
-                    host=host or "this host",
-                    open=len(self._open),
-                )
+            self.no_room(host or "this host")
             return None
         channel = super().buildProtocol(addr)
-        self._open[channel] = host
+        self.enter(channel, host)
         return channel
 
+    def enter(self, channel: BoundedChannel, peer: str) -> None:
+        """*channel* is open, and *peer*'s."""
+        self._open[channel] = peer
+
+    def held(self) -> list[Held[BoundedChannel]]:
+        """What is open, the oldest first."""
+        return [Held(channel, peer, channel.whole) for channel, peer in self._open.items()]
+
     def has_room(self, host: str) -> bool:
-        """Whether there is room for one more connection of *host*."""
-        same = sum(1 for one in self._open.values() if one == host) if host else 0
-        return (
-            len(self._open) < self.bounds.connections and same < self.bounds.connections_per_address
+        """Whether there is room for one more connection of *host*; one that said nothing may have to go."""
+        bounds = self.bounds
+        return self.makes_room(
+            host, self.held(), bounds.connections, bounds.connections_per_address
         )
+
+    def makes_room(
+        self, peer: str, held: list[Held[BoundedChannel]], most: int, by_peer: int
+    ) -> bool:
+        """As `room_for` says."""
+        room = room_for(peer, held, most, by_peer)
+        if room.leaves is not None:
+            self.pushed_out += 1
+            if self.pushed_out.bit_count() == 1:
+                self._log.warn(
+                    "{purpose}: {count} connections ended so far for others, for their request was not whole; "
+                    "the last of {host}",
+                    purpose=self._purpose,
+                    count=self.pushed_out,
+                    host=self._open[room.leaves] or "this host",
+                )
+            self.ended(room.leaves)
+            room.leaves.abort()
+        return room.free
+
+    def no_room(self, peer: str) -> None:
+        """Count, and tell now and then, that a connection of *peer* had no room."""
+        self.refused_connections += 1
+        if self.refused_connections.bit_count() == 1:  # the first, the second, the fourth, …
+            self._log.warn(
+                "{purpose}: {count} connections refused so far, the last of {host}: {open} are open",
+                purpose=self._purpose,
+                count=self.refused_connections,
+                host=peer,
+                open=len(self._open),
+            )
 
     def ended(self, channel: BoundedChannel) -> None:
         """A connection is over."""

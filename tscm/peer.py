@@ -40,7 +40,7 @@ def actor_of(request: Any, delegates: Collection[int] = ()) -> Actor:
 
     Users whose number is among *delegates* may name the user for whom they ask.  Raises `NotADelegate`.
     """
-    uid = _uid_of(request)
+    uid = uid_of(request.transport)
     name = user_name(uid)
     asked = request.getHeader(ON_BEHALF_OF)
     if asked is None:
@@ -50,8 +50,9 @@ def actor_of(request: Any, delegates: Collection[int] = ()) -> Actor:
     return Actor(name=name, uid=uid, on_behalf_of=str(asked)[:_NAME_KEPT])
 
 
-def _uid_of(request: Any) -> int | None:
-    handle = request.transport.getHandle()
+def uid_of(transport: Any) -> int | None:
+    """The number of the user at the other end; None where *transport* is no UNIX socket's."""
+    handle = transport.getHandle()
     if handle.family != socket.AF_UNIX:
         return None
     found = handle.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)

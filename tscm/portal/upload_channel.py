@@ -18,7 +18,7 @@ PLACES = PlaceBounds(most=256, by_address=64, strangers=64, by_stranger=8)
 """
 Who has shown a device's key counts no longer among the strangers, whatever address it comes from.
 """
-BOUNDS = HttpBounds(head_bytes=16384, request_seconds=20.0, taken_seconds=60.0)
+BOUNDS = HttpBounds(head_bytes=16384, head_seconds=20.0, request_seconds=20.0, taken_seconds=60.0)
 _LOOK_SECONDS = 15.0
 _GRACE_SECONDS = 60.0
 _SLOWEST = 4096
@@ -52,7 +52,7 @@ class UploadChannel(BoundedChannel):
             return
         self._passed_over += len(data)
         if self._passed_over > upload_format.MAX_CONTENT_BYTES:
-            self._abort()
+            self.abort()
 
     def take_content(self, taken: Callable[[], int]) -> None:
         """The head was good: the content has its own time, by *taken*, the bytes that came."""
