@@ -40,6 +40,7 @@ RANK = {
     "listening": 3,
     "store": 3,
     "spool": 3,
+    "consumers": 3,
     "intake": 3,
     "retrieve": 3,
     "asa": 3,

@@ -14,11 +14,14 @@ from attrs import field, frozen
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tscm.events.figures import EventFigures
+from tscm.forward.figures import ForwardFigures
 from tscm.operations.writing import as_json
 from tscm.spool.figures import LogFigures, OrphanFigures
+from tscm.upload.figures import UploadFigures
 from tscm.wire import OMIT_NONE, as_key, read
 
-TYPES = (LogFigures, OrphanFigures)
+TYPES = (LogFigures, OrphanFigures, ForwardFigures, UploadFigures, EventFigures)
 
 
 PLAIN: dict[Any, st.SearchStrategy[Any]] = {

@@ -11,13 +11,14 @@ from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 
 from tscm.events.selection import ListedLines
+from tscm.forward.figures import ForwardFigures
 from tscm.forward.own import own_listener
 from tscm.forward.service import ForwardService
 from tscm.forward.target import READER, Target, targets_of
-from tscm.model import Json
 from tscm.settings.device import DeviceSettings
 from tscm.settings.node import UploadSettings
 from tscm.settings.own_service import own_service
+from tscm.upload.figures import UploadFigures
 from tscm.upload.receivers import receiver_of
 from tscm.upload.service import UploadService
 
@@ -109,18 +110,18 @@ class DeviceRooms:
         self.forward, self.upload = {}, None
         return DeferredList(list(self._ending))
 
-    def figures(self) -> Json:
-        """What `tsadmin show` tells of the readers."""
+    def forward_figures(self) -> ForwardFigures | None:
+        """How the forwarding to the first target stands; None where there is none."""
         first = self.forward.get(READER)
-        return {
-            "forward": None if first is None else {**first.figures(), "reader": READER},
-            "forward_also": [
-                {**one.figures(), "reader": name}
-                for name, one in self.forward.items()
-                if name != READER
-            ],
-            "upload": None if self.upload is None else self.upload.figures(),
-        }
+        return None if first is None else first.figures()
+
+    def forward_also_figures(self) -> tuple[ForwardFigures, ...]:
+        """How the forwarding to each further target stands."""
+        return tuple(one.figures() for name, one in self.forward.items() if name != READER)
+
+    def upload_figures(self) -> UploadFigures | None:
+        """How the uploads stand; None where there are none."""
+        return None if self.upload is None else self.upload.figures()
 
     @property
     def users(self) -> dict[str, str]:

@@ -8,8 +8,10 @@ from collections.abc import Callable, Iterable, Mapping
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
+from tscm.forward.figures import ForwardFigures, ForwardState
 from tscm.model import Json
 from tscm.spool.figures import ReaderFigures
+from tscm.upload.figures import UploadFigures
 
 
 def families(figures: Json) -> Iterable[Metric]:
@@ -205,15 +207,17 @@ def _targets(devices: Mapping[str, Json]) -> Iterable[Metric]:
         labels=["device"],
     )
     for name, one in devices.items():
-        for target in (one.get("forward"), *(one.get("forward_also") or ())):
+        targets: tuple[ForwardFigures | None, ...] = (one["forward"], *one["forward_also"])
+        for target in targets:
             if target is not None:
-                lag.add_metric([name, target["target"]], target["lag_seconds"])
-                up.add_metric([name, target["target"]], float(target["state"] == "connected"))
-        upload = one.get("upload")
+                up_now = target.state is ForwardState.CONNECTED
+                lag.add_metric([name, target.target], target.lag_seconds)
+                up.add_metric([name, target.target], float(up_now))
+        upload: UploadFigures | None = one["upload"]
         if upload is not None:
-            failing.add_metric([name], upload["failures"])
-            batches.add_metric([name], upload["batches"])
-            aside.add_metric([name], upload["set_aside"])
+            failing.add_metric([name], upload.failures)
+            batches.add_metric([name], upload.batches)
+            aside.add_metric([name], upload.set_aside)
     yield from (lag, up, failing, batches, aside)
 
 

@@ -32,7 +32,9 @@ async def figures(node: Node) -> Json:
             "lag_seconds": manager.lags.of(name),
             "policy": updates(node).figures(name),
             "unread_lines": manager.events.unread(name),
-            **manager.devices[name].figures(),
+            "forward": manager.devices[name].forward_figures(),
+            "forward_also": manager.devices[name].forward_also_figures(),
+            "upload": manager.devices[name].upload_figures(),
         }
     return {
         "now": wall_seconds(node.clock),

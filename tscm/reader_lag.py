@@ -10,7 +10,7 @@ from typing import Any
 
 from attrs import define, field
 
-from tscm.forward.figures import LagTrace
+from tscm.consumers.lag import LagTrace
 
 LOOK_SECONDS = 5.0
 

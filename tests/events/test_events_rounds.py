@@ -181,11 +181,11 @@ def test_a_process_that_cannot_be_started_is_tried_again_for_all(world: World) -
     world.follow(1500)
     world.append(*range(1500))
     world.clock.advance(LINGER_SECONDS)
-    assert "Resource temporarily" in str(world.devices[7].last_error)
+    assert "Resource temporarily" in str(world.devices[7].trouble.last_error)
     world.worker.refuses = False
     world.clock.pump([300.0, LINGER_SECONDS])
     assert world.waiting() == []
-    assert world.devices[7].last_error is None
+    assert world.devices[7].trouble.last_error is None
 
 
 def test_one_that_was_left_is_not_asked_for_again(world: World) -> None:

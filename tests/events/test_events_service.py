@@ -10,13 +10,14 @@ from pathlib import Path
 
 import pytest
 import pytest_twisted
-from attrs import define, field
+from attrs import define, evolve, field
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.task import deferLater
 from twisted.logger import LogEvent
 
 from tests.memory_log import MemoryLog
+from tscm.events.figures import EventFigures
 from tscm.events.judge import Hit, Sum
 from tscm.events.process import WorkerFailed, WorkerProcess
 from tscm.events.rollups import Rollups
@@ -138,7 +139,7 @@ async def test_lines_become_roll_ups_and_the_cursor_follows(world: World) -> Non
     log.append(denied("192.0.2.7"))
     await world.when_passed(log)
     assert sum(one.lines for one in world.counted().values()) == 3
-    assert world.service.figures("fw")["counted"]["others"] == 1
+    assert world.service.figures("fw").counted["others"] == 1
 
 
 @pytest_twisted.ensureDeferred
@@ -233,16 +234,16 @@ async def test_a_database_that_fails_is_tried_again(
         connection.execute("ALTER TABLE hits RENAME TO away")
     log.append(denied("203.0.113.7"))
     for _ in range(200):
-        if world.service.figures("fw")["fault"]:
+        if world.service.figures("fw").fault:
             break
         await deferLater(reactor, 0.05)
-    assert "no such table" in world.service.figures("fw")["fault"]
+    assert "no such table" in str(world.service.figures("fw").fault)
     with sqlite3.connect(world.database) as connection:
         connection.execute("ALTER TABLE away RENAME TO hits")
     connection.close()
     await world.when_passed(log)
     assert sum(one.lines for one in world.counted().values()) == 1
-    assert world.service.figures("fw")["fault"] is None
+    assert world.service.figures("fw").fault is None
 
 
 def test_expiry_takes_old_hours_and_unused_words(database: Path) -> None:
@@ -321,7 +322,8 @@ async def test_no_fault_ends_the_reading_however_often_it_comes(
     def refuse(offset: int, *, sent: int, skipped: int = 0) -> None:
         nonlocal tries
         tries += 1
-        world.service._followed["fw"].failures += 2000  # days of it
+        one = world.service._followed["fw"]
+        one.trouble = evolve(one.trouble, failures=one.trouble.failures + 2000)  # days of it
         if tries < 3:
             raise fault
         really(offset, sent=sent, skipped=skipped)
@@ -390,7 +392,7 @@ async def test_a_device_removed_while_it_is_counted_anew_is_not_read_again(world
     await world.service.leave("fw")
     with pytest.raises(WorkerFailed, match="was removed"):
         await counting
-    assert world.service.figures("fw") == {}
+    assert world.service.figures("fw") == EventFigures()
     with pytest.raises(WorkerFailed, match="are not read"):
         await world.service.rebuild("fw", lambda _: None)
 
@@ -424,14 +426,14 @@ async def test_lines_of_a_damaged_generation_count_as_others_and_the_reader_goes
     await world.when_passed(log)
     assert world.counted() == {}
     assert (log.position.sent, log.position.skipped) == (0, 1)
-    fault = world.service.figures("fw")["fault"]
+    fault = str(world.service.figures("fw").fault)
     assert "generation 2 of fw lies damaged" in fault
     assert "`tsadmin update fw`" in fault
     log.hours = [25_000.0]
     log.append(denied("203.0.113.7"))
     await world.when_passed(log)
     assert [one.lines for one in world.counted().values()] == [1]
-    assert world.service.figures("fw")["fault"] is None
+    assert world.service.figures("fw").fault is None
 
 
 @pytest_twisted.ensureDeferred

@@ -89,7 +89,7 @@ async def test_sealed_segments_go_from_file_to_socket(
     await until(lambda: reader.position.sent == 12_000)
     assert siem.data == wanted
     assert len(extents) >= 4, "up to the first escape at least"
-    assert service.figures()["altered"] == 500
+    assert service.figures().altered == 500
     stopped = service.stopService()
     assert stopped is not None
     await stopped
@@ -116,7 +116,7 @@ async def test_a_kernel_that_does_not_send_files_costs_a_reconnection(
     service.startService()
     await until(lambda: reader.position.sent == 12_000)
     assert siem.data == wanted
-    assert service.figures()["connections"] == 2
+    assert service.figures().connections == 2
     stopped = service.stopService()
     assert stopped is not None
     await stopped

@@ -103,7 +103,7 @@ async def test_a_backlog_goes_once_to_a_receiver_that_sends_nothing_any_more(
     await until(lambda: len(half_closer.data) == log.end, 30)
     assert half_closer.data == b"".join(lines(300_000))
     figures = service.figures()
-    assert figures["repeated"] == 0
+    assert figures.repeated == 0
     await stop(service)
 
 
@@ -185,8 +185,8 @@ async def test_a_receiver_that_is_gone_is_found_without_a_line(threads: Threads)
     await until(lambda: log.position.sent == 3)
     siem.close_all()
     await siem.stop()
-    await until(lambda: "refuses the connection" in service.figures()["sentence"], 30)
-    assert service.figures()["state"] in {"waiting", "connecting", "resolving"}
+    await until(lambda: "refuses the connection" in service.figures().sentence, 30)
+    assert service.figures().state in {"waiting", "connecting", "resolving"}
     await stop(service)
 
 
@@ -219,8 +219,8 @@ async def test_a_receiver_killed_in_the_midst_of_a_backlog_is_found(threads: Thr
         os.kill(process.pid, signal.SIGKILL)
         for at in range(50, 60):
             log.append_block(b"".join(lines(1000, at * 1000)))
-        await until(lambda: "refuses the connection" in service.figures()["sentence"], 30)
-        assert log.position.sent < 60_000 or service.figures()["state"] != "connected"
+        await until(lambda: "refuses the connection" in service.figures().sentence, 30)
+        assert log.position.sent < 60_000 or service.figures().state != "connected"
         await stop(service)
 
 
@@ -249,15 +249,15 @@ async def test_only_a_connection_that_carried_lines_starts_the_back_off_afresh(
     threading.Thread(target=take, daemon=True).start()
     log = MemoryLog()
     service = forward(threads, log, tcp(port))
-    await until(lambda: service.figures()["failures"] >= 3, 30)
-    grown = service.figures()["failures"]
+    await until(lambda: service.figures().failures >= 3, 30)
+    grown = service.figures().failures
     closing.clear()
-    await until(lambda: service.figures()["state"] == "connected", 30)
+    await until(lambda: service.figures().state == "connected", 30)
     log.append(*lines(5))
     await until(lambda: log.position.sent == 5, 30)
     closing.set()
     log.append(*lines(1, 5))
-    await until(lambda: service._failures == 1, 30)
+    await until(lambda: service._trouble.failures == 1, 30)
     assert grown >= 3
     await stop(service)
     listener.close()

@@ -102,7 +102,7 @@ def test_lines_follow_a_name_that_moves(places: Places) -> None:
     passing(clock, 2)
     assert (heard(places.old), heard(places.new)) == ([], [b"two", b"three"])
     figures = service.figures()
-    assert (figures["address"], figures["failures"]) == ("127.0.0.2", 0)
+    assert (figures.address, figures.failures) == ("127.0.0.2", 0)
     assert log.position.sent == 3
     ended(clock, service)
 
@@ -144,7 +144,7 @@ def test_a_name_with_several_addresses_is_not_left_for_their_order(places: Place
     log.append(b"two\n")
     passing(clock, 2)
     assert heard(places.old) == [b"one", b"two"]
-    assert service.figures()["connections"] == 1
+    assert service.figures().connections == 1
     ended(clock, service)
 
 
@@ -160,13 +160,13 @@ def test_a_look_up_that_fails_keeps_the_last_address_and_is_told(places: Places)
     passing(clock, 2)
     assert heard(places.old) == [b"one", b"two"]
     figures = service.figures()
-    assert figures["name_fault"] == "Name or service not known"
-    assert "has all lines; its name does not resolve" in figures["sentence"]
-    assert "last address 127.0.0.1 stays in use" in figures["sentence"]
+    assert figures.name_fault == "Name or service not known"
+    assert "has all lines; its name does not resolve" in figures.sentence
+    assert "last address 127.0.0.1 stays in use" in figures.sentence
     names.answer = lambda: succeed([places.at("127.0.0.1")])
     passing(clock, 61)
-    assert service.figures()["name_fault"] is None
-    assert service.figures()["sentence"].endswith("has all lines")
+    assert service.figures().name_fault is None
+    assert service.figures().sentence.endswith("has all lines")
     ended(clock, service)
 
 

@@ -123,9 +123,9 @@ async def test_nothing_is_missing_when_rsyslog_is_killed_and_comes_back(
     service.startService()
     for round_ in range(3):
         log.append(*asa_lines(3000, round_ * 3000))
-        await until(lambda: service.figures()["sent"] > 0)
+        await until(lambda: service.figures().sent > 0)
         rsyslog.stop(hard=True)
-        await until(lambda: service.figures()["state"] == "waiting")
+        await until(lambda: service.figures().state == "waiting")
         rsyslog.start()
     await until(lambda: log.position.sent == 9000)
     wanted = asa_lines(9000)

@@ -50,10 +50,10 @@ async def one_life(
     for at in range(20):
         assert spool.append("fw", [run(100, first + at * 100)], time.time())
     if first % 4000:
-        await until(lambda: service.figures()["sent"] > 0)
+        await until(lambda: service.figures().sent > 0)
         siem.reset_all()
     await until(lambda: reader.position.sent == first + 2000)
-    assert service.figures()["backlog_lines"] == 0
+    assert service.figures().backlog_lines == 0
     stopped = service.stopService()
     assert stopped is not None
     await stopped

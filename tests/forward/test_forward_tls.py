@@ -125,8 +125,8 @@ async def test_a_certificate_that_is_not_trusted_gets_no_line(
     target = Target(address="127.0.0.1", port=port, protocol="TLS")
     service = ForwardService(reactor, threads, log, target)
     service.startService()
-    await until(lambda: service.figures()["state"] == "waiting")
-    assert "certificate that is not trusted" in service.figures()["sentence"]
+    await until(lambda: service.figures().state == "waiting")
+    assert "certificate that is not trusted" in service.figures().sentence
     assert siem.data == b""
     assert log.position.sent == 0
     await stop(service)
@@ -140,8 +140,8 @@ async def test_a_ca_file_that_is_lost_is_said(threads: Threads, tmp_path: Path) 
     )
     service = ForwardService(reactor, threads, MemoryLog(), target)
     service.startService()
-    await until(lambda: service.figures()["state"] == "waiting")
-    assert "absent.pem cannot be used" in service.figures()["sentence"]
+    await until(lambda: service.figures().state == "waiting")
+    assert "absent.pem cannot be used" in service.figures().sentence
     await stop(service)
 
 
@@ -153,8 +153,8 @@ async def test_a_peer_without_tls_is_said(threads: Threads) -> None:
     target = Target(address="127.0.0.1", port=siem.listen(), protocol="TLS", connect_seconds=0.5)
     service = ForwardService(reactor, threads, log, target)
     service.startService()
-    await until(lambda: service.figures()["state"] == "waiting")
-    assert "does not answer" in service.figures()["sentence"]
+    await until(lambda: service.figures().state == "waiting")
+    assert "does not answer" in service.figures().sentence
     assert log.position.sent == 0
     await stop(service)
     await siem.stop()

@@ -11,6 +11,7 @@ from tests.update.test_update_service import Bench, bench, ignore, result
 from tscm.cli.state import outcome_words, state_pairs
 from tscm.families import families
 from tscm.model import Json
+from tscm.spool.figures import LogFigures
 from tscm.standing import Standing, row_of
 from tscm.store.policies import unpack
 from tscm.update.records import GenerationPurged
@@ -42,8 +43,14 @@ def figures(bench: Bench) -> Json:
 
 
 def metric(bench: Bench, name: str) -> list[float]:
-    log = {"stored_lines": 0, "stored_bytes": 0, "first_offset": 0, "segments": 0, "readers": {}}
-    one = {"log": {**log, "last_received_at": None}, "lag_seconds": {}, "policy": figures(bench)}
+    one = {
+        "log": LogFigures(),
+        "lag_seconds": {},
+        "policy": figures(bench),
+        "forward": None,
+        "forward_also": (),
+        "upload": None,
+    }
     intake: Json = {
         "listeners": {},
         "connections": {"open": 0, "refused": {}},

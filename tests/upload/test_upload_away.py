@@ -21,6 +21,7 @@ from tests.upload.test_upload_kill import POLICY
 from tscm import upload_format
 from tscm.cli.state import state_pairs
 from tscm.cut_off import CutOff
+from tscm.operations.writing import as_json
 from tscm.secrets import Secret
 from tscm.threads import Threads
 from tscm.upload.failure import UploadFailed
@@ -118,22 +119,22 @@ def test_5xx_for_more_than_a_day_waits_within_its_bound_and_loses_nothing(
     assert len(moments) < 2 * HOURS * 3600 / LONGEST_WAIT + 10
     assert len({key for _, key in service_there.tries}) == 1, "one batch, tried again and again"
     assert log.confirms == []
-    assert (figures["set_aside"], figures["sent"], figures["skipped"]) == (0, 0, 0)
-    assert figures["failures"] == len(moments)
-    assert figures["failing_since"] == pytest.approx(moments[0], abs=1)
-    assert "out of order" in figures["sentence"] or "nothing more" in figures["sentence"]
-    assert "nothing to do unless it lasts for hours; then ask" in figures["sentence"]
-    assert "lines wait on disk, next try in" in figures["sentence"]
-    shown: dict[str, Any] = dict(state_pairs({"send_logs": True}, {"upload": figures}))
-    assert shown["log upload"] == figures["sentence"]
+    assert (figures.set_aside, figures.sent, figures.skipped) == (0, 0, 0)
+    assert figures.failures == len(moments)
+    assert figures.failing_since == pytest.approx(moments[0], abs=1)
+    assert "out of order" in figures.sentence or "nothing more" in figures.sentence
+    assert "nothing to do unless it lasts for hours; then ask" in figures.sentence
+    assert "lines wait on disk, next try in" in figures.sentence
+    shown: dict[str, Any] = dict(state_pairs({"send_logs": True}, {"upload": as_json(figures)}))
+    assert shown["log upload"] == figures.sentence
     assert f"{len(moments):,} times in a row" in shown["log upload fails since"]
 
     service_there.well = True
     clock.pump([5.0] * 400)  # the batch in hand, then what the next sealing brings
     figures = service.figures()
-    assert figures["sent"] == len(POLICY) + HOURS
-    assert (figures["failures"], figures["failing_since"], figures["set_aside"]) == (0, None, 0)
-    assert figures["sentence"] == "all policy lines of sealed segments are uploaded"
+    assert figures.sent == len(POLICY) + HOURS
+    assert (figures.failures, figures.failing_since, figures.set_aside) == (0, None, 0)
+    assert figures.sentence == "all policy lines of sealed segments are uploaded"
     assert service_there.taken
     service.stopService()
     assert clock.getDelayedCalls() == []
@@ -162,7 +163,7 @@ def test_what_was_asked_for_and_failed_is_tried_again_when_it_says(tmp_path: Pat
     failed = service.upload_now(lambda _: None)
     failed.addErrback(lambda failure: failure.trap(UploadFailed))
     assert len(service_there.tries) == 1
-    wait = service.figures()["retry_at"] - clock.seconds()
+    wait = (service.figures().retry_at or 0.0) - clock.seconds()
     assert 0 < wait < LONGEST_WAIT
     service_there.well = True
     clock.advance(wait - 0.1)
@@ -170,4 +171,4 @@ def test_what_was_asked_for_and_failed_is_tried_again_when_it_says(tmp_path: Pat
     clock.advance(0.2)
     assert len(service_there.tries) == 2
     assert log.position.sent == 1
-    assert "uploaded" in service.figures()["sentence"]
+    assert "uploaded" in service.figures().sentence

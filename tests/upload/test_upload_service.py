@@ -160,7 +160,7 @@ async def test_after_a_crash_the_batch_is_the_same(bench: Bench, server: Scripte
     assert (again.key, again.body) == (taken[0].key, taken[0].body)
     assert outcome.lines == 3
     assert bench.log.position.sent == 3
-    assert reborn.figures()["repeats_known"] == 1
+    assert reborn.figures().repeats_known == 1
 
 
 @pytest_twisted.ensureDeferred
@@ -247,7 +247,7 @@ async def test_a_bad_batch_is_set_aside_and_does_not_block_the_line(
         with pytest.raises(UploadFailed, match="scripted 400"):
             await bench.send(service)
     assert bench.log.position.offset == 0
-    assert service.figures()["state"] == "waiting"
+    assert service.figures().state == "waiting"
     await bench.send(service)
     bench.log.append(hit(1))
     outcome = await bench.send(service)
@@ -255,10 +255,10 @@ async def test_a_bad_batch_is_set_aside_and_does_not_block_the_line(
     assert [one.cause for one in await service.set_aside()] == [
         "the log service said: scripted 400 (400)"
     ]
-    assert service.figures()["set_aside"] == 1
+    assert service.figures().set_aside == 1
     reborn = bench.service()
     await bench.send(reborn)
-    assert "1 batch was refused for good and set aside" in reborn.figures()["sentence"]
+    assert "1 batch was refused for good and set aside" in reborn.figures().sentence
 
 
 @pytest_twisted.ensureDeferred
@@ -292,8 +292,8 @@ async def test_retry_after_is_honoured(bench: Bench, server: ScriptedServer) -> 
     with pytest.raises(UploadFailed, match="429"):
         await bench.send(service)
     figures = service.figures()
-    assert figures["retry_at"] - reactor.seconds() > 1700
-    assert "next try in" in figures["sentence"]
+    assert figures.retry_at - reactor.seconds() > 1700
+    assert "next try in" in figures.sentence
 
 
 @pytest.mark.parametrize(
@@ -317,12 +317,12 @@ async def test_each_failure_has_its_own_words_and_loses_nothing(
     with pytest.raises(UploadFailed, match=words):
         await bench.send(service)
     figures = service.figures()
-    assert figures["state"] == "waiting"
-    assert words in figures["last_error"]
-    assert figures["batch"] == server.requests[0].key
+    assert figures.state == "waiting"
+    assert words in str(figures.last_error)
+    assert figures.batch == server.requests[0].key
     server.late = stored
     assert (await bench.send(service)).lines == 1
-    assert server.requests[-1].key == figures["batch"]
+    assert server.requests[-1].key == figures.batch
 
 
 @pytest_twisted.ensureDeferred
@@ -394,12 +394,12 @@ async def test_the_schedule_seals_sends_and_outlives_failures(
     await until(lambda: bench.log.position.sent == 1)
     bench.log.append(hit(2))
     await until(lambda: bench.log.position.sent == 2)
-    await until(lambda: service.figures()["batches"] == 2)  # counted when the batch is forgotten
-    assert service.figures()["failures"] == 0
+    await until(lambda: service.figures().batches == 2)  # counted when the batch is forgotten
+    assert service.figures().failures == 0
     stopped = service.stopService()
     if isinstance(stopped, Deferred):
         await stopped
-    assert service.figures()["state"] == "off"
+    assert service.figures().state == "off"
 
 
 @pytest_twisted.ensureDeferred
@@ -417,8 +417,8 @@ async def test_retention_under_a_batch_costs_only_what_it_took(
     assert outcome.lines == 6
     assert bench.log.position.expired == 4
     assert bench.log.position.sent == 6
-    await until(lambda: service.figures()["last_upload_at"] is not None)
-    assert service.figures()["sentence"].endswith("are uploaded but 4 lines that expired")
+    await until(lambda: service.figures().last_upload_at is not None)
+    assert service.figures().sentence.endswith("are uploaded but 4 lines that expired")
 
 
 @pytest_twisted.ensureDeferred
@@ -436,7 +436,7 @@ async def test_what_was_set_aside_can_be_given_up(bench: Bench, server: Scripted
     assert await service.set_aside() == [aside]
     assert await Deferred.fromCoroutine(service.forget_aside(aside.key)) == aside
     assert await service.set_aside() == []
-    assert service.figures()["set_aside"] == 0
+    assert service.figures().set_aside == 0
     for gone in (service.send_aside(aside.key), service.send_aside("../../key")):
         with pytest.raises(UploadFailed, match="no batch"):
             await gone
@@ -521,9 +521,9 @@ async def test_a_fault_while_sealing_does_not_end_the_schedule(
 
 @pytest_twisted.ensureDeferred
 async def test_after_a_restart_it_says_that_lines_were_sent_before(bench: Bench) -> None:
-    said = bench.service().figures()["sentence"]
+    said = bench.service().figures().sentence
     assert said == "nothing was uploaded since the manager's start or the last change of settings"
     bench.log.append(hit(1), hit(2))
     await bench.send(bench.service())
     again = bench.service().figures()
-    assert again["sentence"].endswith("change of settings; 2 lines were before")
+    assert again.sentence.endswith("change of settings; 2 lines were before")

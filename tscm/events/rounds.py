@@ -12,6 +12,8 @@ from twisted.internet.defer import Deferred, maybeDeferred, succeed
 from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 
+from tscm.clock import wall_seconds
+from tscm.consumers.trouble import Trouble
 from tscm.events.process import WorkerFailed, WorkerProcess
 from tscm.model import Block, Json, LogReader
 from tscm.schedule import backoff
@@ -48,8 +50,7 @@ class Followed:
     """There was more in the log than the block that was read last."""
     listening: bool = False
     queued: bool = False
-    failures: int = 0
-    last_error: str | None = None
+    trouble: Trouble = Trouble()
     retry: IDelayedCall | None = None
     under_way: bool = False
     waiting: list[Deferred[None]] = field(factory=list)
@@ -172,7 +173,7 @@ class Rounds:
 
     def _send_next(self) -> bool:
         """One request, or nothing where none of those that are due had more; False: no place."""
-        places = _AT_ONCE if self._due[0].failures else 1
+        places = _AT_ONCE if self._due[0].trouble.failures else 1
         if self._under_way + places > _AT_ONCE:
             return False
         batch = self._batch()
@@ -190,7 +191,7 @@ class Rounds:
         batch = _Batch()
         while self._due and batch.has_room():
             one = self._due[0]
-            if one.failures and batch.parts:
+            if one.trouble.failures and batch.parts:
                 break
             self._due.popleft()
             one.queued = False
@@ -198,7 +199,7 @@ class Rounds:
                 self._add_part(batch, one)
             except Exception as error:  # noqa: BLE001 - one log must not hinder the others
                 self._stumbled(one, error)
-            if one.failures:
+            if one.trouble.failures:
                 break
         return batch
 
@@ -237,7 +238,7 @@ class Rounds:
         ).addErrback(lambda failure: self._log.failure("an answer of the event worker", failure))
 
     def _all_failed(self, batch: _Batch, error: Exception) -> None:
-        self._warn([one for one in batch.devices if not one.failures], str(error))
+        self._warn([one for one in batch.devices if not one.trouble.failures], str(error))
         for one in batch.devices:
             self._take(one, {"error": str(error)}, told=True)
 
@@ -257,7 +258,7 @@ class Rounds:
         except Exception as error:  # noqa: BLE001 - nothing may end the reading for good
             self._stumbled(one, error)
         else:
-            one.failures, one.last_error = 0, None
+            one.trouble = Trouble()
             self._follow_on(one)
         waiting, one.waiting = one.waiting, []
         for each in waiting:
@@ -309,19 +310,18 @@ class Rounds:
     # -- what fails ---------------------------------------------------------------
 
     def _stumbled(self, one: Followed, error: Exception) -> None:
-        if not one.failures:
+        if not one.trouble.failures:
             self._log.failure("the event reader of {device}", device=one.reader.device)
         self._failed(one, f"a fault of this program: {error!r}")
 
     def _failed(self, one: Followed, cause: str, *, told: bool = False) -> None:
         """Note it, and try again later: after longer each time."""
         one.ready = one.moves = False
-        one.failures += 1
-        one.last_error = cause
-        if one.failures == 1 and not told:
+        one.trouble = one.trouble.failed(cause, wall_seconds(self._reactor))
+        if one.trouble.failures == 1 and not told:
             self._warn([one], cause)
         if not one.gone:
-            wait = backoff(one.failures, 1.0, first=RETRY_SECONDS, most=RETRY_MOST_SECONDS)
+            wait = backoff(one.trouble.failures, 1.0, first=RETRY_SECONDS, most=RETRY_MOST_SECONDS)
             one.retry = self._reactor.callLater(wait, self._again, one)
 
     def _again(self, one: Followed) -> None:

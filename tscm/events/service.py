@@ -13,6 +13,7 @@ from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
 from tscm.clock import wall_seconds
+from tscm.events.figures import EventFigures
 from tscm.events.first_hits import KEPT_SECONDS
 from tscm.events.process import WorkerFailed, WorkerProcess
 from tscm.events.rollups import HOUR_SECONDS
@@ -169,21 +170,20 @@ class EventService(Service):
         self._settle()
         return {"name": name, "lines": lines, "hours": done["hours"]}
 
-    def figures(self, name: str) -> Json:
-        """Position, backlog, and why it does not get on."""
+    def figures(self, name: str) -> EventFigures:
+        """Position, backlog, and why it does not get on; nothing of a device that is not read."""
         one = self._followed.get(name)
         if one is None:
-            return {}
-        return {
-            "waiting_bytes": one.reader.end - one.reader.position.offset,
-            "counted": dict(one.counted),
-            "fault": one.last_error or damage(name, one.damaged),
-        }
+            return EventFigures()
+        return EventFigures(
+            waiting_bytes=one.reader.end - one.reader.position.offset,
+            counted=dict(one.counted),
+            fault=one.trouble.last_error or damage(name, one.damaged),
+        )
 
     def unread(self, name: str) -> int:
         """Lines of a device's access-lists whose two ends could not be read."""
-        one = self._followed.get(name)
-        return 0 if one is None else int(one.counted.get("unread", 0))
+        return self.figures(name).unread
 
     # -- in the background --------------------------------------------------------
 

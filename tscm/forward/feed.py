@@ -4,8 +4,8 @@ From a reader of the log to one connection after another, without a line lost be
 
 from attrs import define, field
 
+from tscm.consumers.lag import LagTrace, Rate
 from tscm.forward.content import Shape
-from tscm.forward.figures import LagTrace, Rate
 from tscm.forward.link import Chunk
 from tscm.forward.window import Piece, Window
 from tscm.model import LogReader

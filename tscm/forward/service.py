@@ -14,15 +14,17 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from tscm.clock import wall_seconds
+from tscm.consumers.trouble import Trouble
 from tscm.forward.content import shape_of
 from tscm.forward.datagram import DatagramLink
 from tscm.forward.feed import Feed
+from tscm.forward.figures import ForwardFigures, ForwardState
 from tscm.forward.link import Address, Chunk, Ended, Link, Reactor
 from tscm.forward.resolve import Resolver, Whereabouts
 from tscm.forward.stream import StreamLink
 from tscm.forward.target import Target
 from tscm.forward.tls import TlsLink, TlsUnusable, tls_context
-from tscm.model import Json, LogReader
+from tscm.model import LogReader
 from tscm.plural import many
 from tscm.schedule import backoff
 from tscm.threads import Threads
@@ -68,11 +70,10 @@ class ForwardService(Service):
     _waking: Any = field(default=None, init=False)
     _settling: Any = field(default=None, init=False)
     _settle_seconds: float = field(default=_SETTLE_SECONDS, init=False)
-    _state: str = field(default="off", init=False)
+    _state: ForwardState = field(default=ForwardState.OFF, init=False)
     _address: Address | None = field(default=None, init=False)
     _context: ssl.SSLContext | None = field(default=None, init=False)
-    _failures: int = field(default=0, init=False)
-    _failing_since: float | None = field(default=None, init=False)
+    _trouble: Trouble = field(factory=Trouble, init=False)
     _dropped: int = field(default=0, init=False)
     _connections: int = field(default=0, init=False)
     _moved_at: float = field(default=0.0, init=False)
@@ -84,9 +85,6 @@ class ForwardService(Service):
     _looking: Any = field(default=None, init=False)
     _moving: bool = field(default=False, init=False)  # to another address of its name
     _name_lost: bool = field(default=False, init=False)
-    _retry_at: float | None = field(default=None, init=False)
-    _last_error: str | None = field(default=None, init=False)
-    _last_error_at: float | None = field(default=None, init=False)
 
     def __attrs_post_init__(self) -> None:
         target = self.target
@@ -125,7 +123,7 @@ class ForwardService(Service):
         return self._run
 
     def _broke(self, failure: Failure) -> None:
-        self._state = "off"
+        self._state = ForwardState.OFF
         self._log.failure(
             "forwarding of {device} to {target} ended by a fault of its own",
             failure,
@@ -153,11 +151,11 @@ class ForwardService(Service):
                 self._failed(Ended("met a fault of this program, which the manager's log tells"))
             if self.running:
                 await self._rest()
-        self._state = "off"
+        self._state = ForwardState.OFF
 
     async def _once(self) -> Ended:
         """From a name to the end of one connection."""
-        self._state = "resolving"
+        self._state = ForwardState.RESOLVING
         try:
             if self.target.protocol == "TLS":  # anew each time: the files may have changed
                 self._context = await self._wait(self._threads.run(tls_context, self.target))
@@ -194,7 +192,7 @@ class ForwardService(Service):
 
     async def _use(self, address: Address) -> Ended:
         """One connection, from its opening to its end."""
-        self._state, self._address = "connecting", address
+        self._state, self._address = ForwardState.CONNECTING, address
         self._feed.begin()
         self._sent_before = self._feed.sent
         ended: Deferred[Ended] = Deferred()
@@ -241,15 +239,13 @@ class ForwardService(Service):
         return StreamLink(self._reactor, self, address, *limits)
 
     def _failed(self, why: Ended) -> None:
-        self._failures = 1 if self._has_proven() else self._failures + 1
+        trouble = self._trouble.over() if self._has_proven() else self._trouble
         self._connected_at = None
         self._eager = why.idle
         if why.stopped:
             return
-        self._last_error, self._last_error_at = why.sentence, wall_seconds(self._reactor)
-        if self._failures == 1 or self._failing_since is None:
-            self._failing_since = self._last_error_at
-        if self._failures == 1:
+        self._trouble = trouble.failed(why.sentence, wall_seconds(self._reactor))
+        if self._trouble.failures == 1:
             self._log.warn(
                 "{target} of device {device} {sentence}; lines wait on disk",
                 target=str(self.target),
@@ -270,15 +266,16 @@ class ForwardService(Service):
         return self._feed.sent > self._sent_before or (lived and self._nothing_waited)
 
     async def _rest(self) -> None:
-        delay = backoff(self._failures, self._chance())
-        self._state, self._retry_at = "waiting", self._reactor.seconds() + delay
+        delay = backoff(self._trouble.failures, self._chance())
+        self._state = ForwardState.WAITING
+        self._trouble = self._trouble.retried(self._reactor.seconds() + delay)
         pause: Deferred[None] = Deferred()
         timer = self._reactor.callLater(delay, pause.callback, None)
         try:
             await self._wait(pause)
         except CancelledError:
             timer.cancel()
-        self._retry_at = None
+        self._trouble = self._trouble.retried(None)
 
     async def _wait(self, pause: Deferred[Any]) -> Any:
         """Wait for something that a stop cuts short."""
@@ -304,7 +301,7 @@ class ForwardService(Service):
 
     def connected(self) -> None:
         """See `Source`."""
-        self._state = "connected"
+        self._state = ForwardState.CONNECTED
         self._connections += 1
         self._proving_since = self._moved_at = self._reactor.seconds()
         self._connected_at = wall_seconds(self._reactor)
@@ -379,7 +376,7 @@ class ForwardService(Service):
         if not self.running:
             return
         self._feed.lag.note(self._reader.end, self._reactor.seconds())
-        if self._state == "waiting" and self._eager and self._pause is not None:
+        if self._state is ForwardState.WAITING and self._eager and self._pause is not None:
             self._eager = False  # a peer that takes lines and is gone while there are none
             self._pause.cancel()
         if self._waking is None:
@@ -388,7 +385,7 @@ class ForwardService(Service):
     def _wake(self) -> None:
         self._waking = None
         self._feed.lag.note(self._reader.end, self._reactor.seconds())
-        if self._link is not None and self._state == "connected":
+        if self._link is not None and self._state is ForwardState.CONNECTED:
             self._link.wake()
 
     def _settle(self) -> None:
@@ -434,34 +431,36 @@ class ForwardService(Service):
 
     # -- what is shown ------------------------------------------------------------
 
-    def figures(self) -> Json:
-        """Where the target stands; `sentence` is for people."""
-        now, feed = self._reactor.seconds(), self._feed
-        return {
-            "target": str(self.target),
-            "mode": self.target.mode,
-            "framing": None if self.target.protocol == "UDP" else self.target.framing,
-            "state": self._state,
-            "sentence": self._sentence(now),
-            "address": None if self._address is None else str(self._address[1][0]),
-            "name_fault": self._name_fault,
-            "connected_at": self._connected_at,
-            "connections": self._connections,
-            "lag_seconds": round(feed.lag.lag(self._reader.position.offset, now), 3),
-            "backlog_bytes": feed.backlog_bytes,
-            "backlog_lines": self._reader.waiting_lines(),
-            "rate": round(feed.rate.per_second(feed.sent, now), 1),
-            "sent": feed.sent,
-            "repeated": feed.repeated,
-            "altered": feed.altered,
-            "cut": feed.cut,
-            "dropped": self._dropped,
-            "expired": self._reader.position.expired,
-            "failures": 0 if self._state == "connected" else self._failures,
-            "failing_since": None if self._state == "connected" else self._failing_since,
-            "last_error": self._last_error,
-            "last_error_at": self._last_error_at,
-        }
+    def figures(self) -> ForwardFigures:
+        """Where the target stands."""
+        now, feed, trouble = self._reactor.seconds(), self._feed, self._trouble
+        current = trouble.over() if self._state is ForwardState.CONNECTED else trouble
+        return ForwardFigures(
+            target=str(self.target),
+            mode=self.target.mode,
+            framing=None if self.target.protocol == "UDP" else self.target.framing,
+            state=self._state,
+            sentence=self._sentence(now),
+            address=None if self._address is None else str(self._address[1][0]),
+            name_fault=self._name_fault,
+            connected_at=self._connected_at,
+            connections=self._connections,
+            lag_seconds=round(feed.lag.lag(self._reader.position.offset, now), 3),
+            backlog_bytes=feed.backlog_bytes,
+            backlog_lines=self._reader.waiting_lines(),
+            lines_per_second=round(feed.rate.per_second(feed.sent, now), 1),
+            sent=feed.sent,
+            repeated=feed.repeated,
+            altered=feed.altered,
+            cut=feed.cut,
+            dropped=self._dropped,
+            expired=self._reader.position.expired,
+            failures=current.failures,
+            failing_since=current.since,
+            last_error=current.last_error,
+            last_error_at=current.last_error_at,
+            reader=self._reader.name,
+        )
 
     @property
     def _name_fault(self) -> str | None:
@@ -471,7 +470,7 @@ class ForwardService(Service):
 
     def _sentence(self, now: float) -> str:
         said = self._standing(now)
-        if self._name_fault is None or self._address is None or self._state == "off":
+        if self._name_fault is None or self._address is None or self._state is ForwardState.OFF:
             return said
         return (
             f"{said}; its name does not resolve ({self._name_fault}), so its last address "
@@ -480,7 +479,7 @@ class ForwardService(Service):
 
     def _standing(self, now: float) -> str:
         target = str(self.target)
-        if self._state == "connected":
+        if self._state is ForwardState.CONNECTED:
             stalled = now - self._moved_at
             if not self._feed.idle and stalled > _STALLED_SECONDS:
                 return (
@@ -492,10 +491,10 @@ class ForwardService(Service):
             expired = self._reader.position.expired
             but = f" but {many(expired, 'line', 'lines')} that expired" if expired else ""
             return f"{target} has all lines{but}"
-        if self._state == "waiting" and self._retry_at is not None:
-            wait = max(0.0, self._retry_at - now)
-            waiting = "lines wait on disk" if self._feed.backlog_bytes else "no line waits"
-            return f"{target} {self._last_error}; {waiting}, next try in {wait:.0f} s"
-        if self._last_error is not None and self._state != "off":
-            return f"{target} is being tried again; before that it {self._last_error}"
+        trouble = self._trouble
+        if self._state is ForwardState.WAITING and trouble.retry_at is not None:
+            waits = "lines wait on disk" if self._feed.backlog_bytes else "no line waits"
+            return f"{target} {trouble.sentence(waits, now)}"
+        if trouble.last_error is not None and self._state is not ForwardState.OFF:
+            return f"{target} is being tried again; before that it {trouble.last_error}"
         return f"{target}: {self._state}"

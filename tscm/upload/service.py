@@ -16,8 +16,9 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from tscm.clock import wall_seconds
+from tscm.consumers.trouble import Trouble
 from tscm.cut_off import Scope
-from tscm.model import Json, LogReader, Progress, Report
+from tscm.model import LogReader, Progress, Report
 from tscm.plural import many
 from tscm.schedule import backoff
 from tscm.threads import Threads
@@ -29,6 +30,7 @@ from tscm.upload.batch import (
     policy_selection,
 )
 from tscm.upload.failure import Kind, UploadFailed
+from tscm.upload.figures import UploadFigures, UploadState
 from tscm.upload.outcome import UploadOutcome
 from tscm.upload.picker import BLOCK_BYTES, Picker
 from tscm.upload.receiver import Content, Receiver, pack
@@ -84,12 +86,8 @@ class UploadService(Service):
     _noticing: bool = field(default=False, init=False)
     _encoding: str = field(default=ENCODINGS[0], init=False)
     _limit_bytes: int | None = field(default=None, init=False)
-    _state_word: str = field(default="off", init=False)
-    _failures: int = field(default=0, init=False)
-    _failing_since: float | None = field(default=None, init=False)
-    _retry_at: float | None = field(default=None, init=False)
-    _last_error: UploadFailed | None = field(default=None, init=False)
-    _last_error_at: float | None = field(default=None, init=False)
+    _doing: UploadState = field(default=UploadState.OFF, init=False)
+    _trouble: Trouble = field(factory=Trouble, init=False)
     _last_upload_at: float | None = field(default=None, init=False)
     _last_round_at: float | None = field(default=None, init=False)
     _total: UploadOutcome = field(factory=UploadOutcome, init=False)
@@ -105,7 +103,7 @@ class UploadService(Service):
     def startService(self) -> None:
         """Begin; what was in hand at the last stop goes first."""
         super().startService()
-        self._state_word = "idle"
+        self._doing = UploadState.IDLE
         self._notice()
         self._run = Deferred.fromCoroutine(self._again_and_again())
         self._run.addErrback(self._broke)
@@ -123,7 +121,7 @@ class UploadService(Service):
         return self._run
 
     def _broke(self, failure: Failure) -> None:
-        self._state_word = "off"
+        self._doing = UploadState.OFF
         self._log.failure(
             "upload of {device} ended by a fault of its own", failure, device=self._reader.device
         )
@@ -148,8 +146,8 @@ class UploadService(Service):
                 self._log.failure("upload of {device} failed", device=self._reader.device)
             if self.running:
                 await self._sleep()
-                seal = self._retry_at is None and self._interval_over()
-        self._state_word = "off"
+                seal = self._trouble.retry_at is None and self._interval_over()
+        self._doing = UploadState.OFF
 
     def _interval_over(self) -> bool:
         last = self._last_round_at
@@ -166,7 +164,7 @@ class UploadService(Service):
 
     def _until_due(self) -> float:
         now = self._reactor.seconds()
-        due = self._retry_at
+        due = self._trouble.retry_at
         if due is None:
             due = (self._last_round_at or now) + self.interval_seconds
         return max(0.0, due - now)
@@ -190,7 +188,7 @@ class UploadService(Service):
         """Something was appended or sealed a while ago: is there a sealed segment now?"""
         self._looking = None
         self._notice()
-        if self._retry_at is None and self._waits():
+        if self._trouble.retry_at is None and self._waits():
             self._wake()
 
     def _waits(self) -> bool:
@@ -209,7 +207,7 @@ class UploadService(Service):
 
     async def _drain(self, report: Report | None) -> UploadOutcome:
         outcome, begun = UploadOutcome(), self._reader.position.offset
-        self._state_word, self._retry_at = "sending", None
+        self._doing, self._trouble = UploadState.SENDING, self._trouble.retried(None)
         self._last_round_at = self._reactor.seconds()
         try:
             while self.running:
@@ -239,24 +237,21 @@ class UploadService(Service):
             self._failed(failed)
             raise failed from error
         self._worked()
-        self._state_word = "idle"
+        self._doing = UploadState.IDLE
         return outcome
 
     def _worked(self) -> None:
-        self._failures, self._failing_since = 0, None
+        self._trouble = self._trouble.over()
 
     def _failed(self, failure: UploadFailed) -> None:
-        now = self._reactor.seconds()
-        self._failures += 1
-        if self._failing_since is None:
-            self._failing_since = now
-        delay = backoff(self._failures, self._chance(), first=_RETRY_FIRST, most=_RETRY_MOST)
-        self._retry_at = now + max(delay, failure.retry_after or 0.0)
-        self._last_error, self._last_error_at = failure, wall_seconds(self._reactor)
-        self._state_word = "waiting"
+        trouble = self._trouble.failed(str(failure), wall_seconds(self._reactor))
+        delay = backoff(trouble.failures, self._chance(), first=_RETRY_FIRST, most=_RETRY_MOST)
+        wait = max(delay, failure.retry_after or 0.0)
+        self._trouble = trouble.retried(self._reactor.seconds() + wait)
+        self._doing = UploadState.WAITING
         if self._pause is not None:  # asked for while the schedule sleeps, maybe for long
             self._alarm.reset(self._until_due())
-        if self._failures == 1 and self.running:
+        if self._trouble.failures == 1 and self.running:
             self._log.warn("{sentence}; the lines wait on disk", sentence=str(failure))
 
     async def _one(self) -> UploadOutcome | None:
@@ -350,7 +345,7 @@ class UploadService(Service):
             lines=lines,
             refusals=part.refusals,
         )
-        self._last_error, self._last_error_at = failure, wall_seconds(self._reactor)
+        self._trouble = self._trouble.noted(str(failure), wall_seconds(self._reactor))
         emptied = [evolve(one, lines=0, others=one.lines + one.others) for one in stretches]
         outcome = await self._pass(part, emptied, None)
         more = UploadOutcome(aside=1)
@@ -422,31 +417,30 @@ class UploadService(Service):
 
     # -- what is shown --------------------------------------------------------
 
-    def figures(self) -> Json:
-        """Where the uploads stand; `sentence` is for people."""
-        now, position = self._reactor.seconds(), self._reader.position
+    def figures(self) -> UploadFigures:
+        """Where the uploads stand."""
+        now, position, trouble = self._reactor.seconds(), self._reader.position, self._trouble
         to_wall = wall_seconds(self._reactor) - now
-        retry_at, since = self._retry_at, self._failing_since
-        return {
-            "state": self._state_word,
-            "sentence": self._sentence(now),
-            "backlog_bytes": max(0, self._reader.end - position.offset),
-            "sent": position.sent,
-            "skipped": position.skipped,
-            "expired": position.expired,
-            "batches": self._total.batches,
-            "bytes": self._total.bytes,
-            "repeats_known": self._known,
-            "set_aside": self.kept_aside,
-            "batch": self._parts[0].key if self._parts else None,
-            "encoding": self._encoding or "none",
-            "last_upload_at": self._last_upload_at,
-            "failures": self._failures,
-            "failing_since": None if since is None else since + to_wall,
-            "retry_at": None if retry_at is None else retry_at + to_wall,
-            "last_error": None if self._last_error is None else str(self._last_error),
-            "last_error_at": self._last_error_at,
-        }
+        return UploadFigures(
+            state=self._doing,
+            sentence=self._sentence(now),
+            backlog_bytes=max(0, self._reader.end - position.offset),
+            sent=position.sent,
+            skipped=position.skipped,
+            expired=position.expired,
+            batches=self._total.batches,
+            sent_bytes=self._total.bytes,
+            repeats_known=self._known,
+            set_aside=self.kept_aside,
+            batch=self._parts[0].key if self._parts else None,
+            encoding=self._encoding or "none",
+            last_upload_at=self._last_upload_at,
+            failures=trouble.failures,
+            failing_since=trouble.since,
+            retry_at=None if trouble.retry_at is None else trouble.retry_at + to_wall,
+            last_error=trouble.last_error,
+            last_error_at=trouble.last_error_at,
+        )
 
     def _sentence(self, now: float) -> str:
         said = self._said(now)
@@ -456,10 +450,9 @@ class UploadService(Service):
         return said
 
     def _said(self, now: float) -> str:
-        if self._state_word == "waiting" and self._retry_at is not None:
-            wait = max(0.0, self._retry_at - now)
-            return f"{self._last_error}; lines wait on disk, next try in {wait:.0f} s"
-        if self._state_word == "sending":
+        if self._doing is UploadState.WAITING and self._trouble.retry_at is not None:
+            return self._trouble.sentence("lines wait on disk", now)
+        if self._doing is UploadState.SENDING:
             return "an upload is under way"
         if self._last_upload_at is None:
             before = self._reader.position.sent

@@ -61,8 +61,10 @@ def view(node: Node, args: Device, call: Call) -> Json:
     state["policy"] = node.updates.figures(name)
     state["log"] = as_json(manager.spool.figures(name))
     state["lag_seconds"] = manager.lags.of(name)
-    state.update(device.figures())
-    state["events"] = manager.events.figures(name)
+    state["forward"] = as_json(device.forward_figures())
+    state["forward_also"] = [as_json(one) for one in device.forward_also_figures()]
+    state["upload"] = as_json(device.upload_figures())
+    state["events"] = as_json(manager.events.figures(name))
     state["intake"] = manager.intake.device_figures(name).get(name)
     state["udp_path"] = manager.intake.figures().get("udp_path")
     state["users"] = device.users

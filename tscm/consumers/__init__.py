@@ -1,0 +1,3 @@
+"""
+What all readers of a device's log have in common.
+"""
