@@ -15,6 +15,7 @@ from tests.syslog.header_forms import FORMS, RECEIVED, Form
 from tscm.intake.senders import SenderTable
 from tscm.syslog import header as header_module
 from tscm.syslog.asa import parse
+from tscm.syslog.asa_bulk import policy_rows
 from tscm.syslog.header import all_names, read_header
 from tscm.syslog.render import rfc5424, with_header
 
@@ -62,8 +63,12 @@ def test_every_form_gives_a_siem_its_hostname(form: Form) -> None:
     message = form.head + TEXT
     told = (form.names[0] if form.names else b"198.51.100.9").decode()
     sent = rfc5424(message, "198.51.100.9", AT)
-    if not re.match(rb"<\d+>1 ", form.head):  # such a line goes as it is
-        assert sent.split(b" ")[2].decode() == told
+    hosts = [told]
+    if re.match(
+        rb"<\d+>1 ", form.head
+    ):  # such a line goes as it is but for a HOSTNAME that is none
+        hosts += [name.decode() for name in form.names]
+    assert sent.split(b" ")[2].decode() in hosts
     header = with_header(message, "198.51.100.9", AT)
     if form.leads:
         assert header == message
@@ -125,6 +130,33 @@ def test_the_text_begins_behind_the_fields_of_rfc5424_and_a_tag_written_twice() 
         event = parse(b"<164>1 2026-11-30T06:11:50+00:00 192.0.2.7 %ASA-4-106023" + between + text)
         assert event is not None
         assert (event.text, event.device) == (text.decode(), "192.0.2.7"), between
+
+
+QUOTED = (
+    b'[a@1 b="x %ASA-4-106023: Deny tcp src a:192.0.2.1/1 dst b:192.0.2.2/2 by access-group y"]'
+)
+
+
+@pytest.mark.parametrize("before", [b"", b"<13>Nov 30 05:54:08 relay ", b" "])
+def test_a_tag_within_structured_data_is_a_quotation(before: bytes) -> None:
+    fields = before + b"<164>1 2026-11-30T06:11:50Z 192.0.2.7 app 7 - " + QUOTED
+    assert parse(fields) is None
+    assert parse(fields + b" text") is None
+    assert parse(fields + b" " + b"x" * 5000 + QUOTED[9:]) is not None  # far behind all headers
+    event = parse(fields + b" " + TEXT)
+    assert event is not None
+    assert (event.message_id, event.access_list, event.device) == ("106023", "x", "192.0.2.7")
+    assert all_names(fields + b" " + TEXT)[:1] == (b"192.0.2.7",)
+    as_app_name = before + b"<164>1 2026-11-30T06:11:50Z 192.0.2.7 %ASA-6-302013 - - " + QUOTED
+    event = parse(as_app_name + b" text")
+    assert event is not None
+    assert (event.message_id, event.text) == ("302013", "text")
+
+
+def test_the_bulk_parser_takes_no_quotation_for_an_event_either() -> None:
+    line = b"<164>1 2026-11-30T06:11:50Z 192.0.2.7 app 7 - " + QUOTED + b" text\n"
+    assert policy_rows(line) == []
+    assert len(policy_rows(line + b"<164>" + TEXT + b"\n")) == 1
 
 
 def test_the_tag_counts_that_stands_last_where_it_stands_twice() -> None:

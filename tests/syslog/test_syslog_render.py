@@ -1,9 +1,10 @@
 import re
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tscm.syslog.render import rfc5424, with_header
+from tscm.syslog.render import Render, rfc5424, with_header
 
 AT = 1795455600.25  # 2026-11-23T17:40:00.250Z
 
@@ -56,6 +57,33 @@ def test_what_is_rfc5424_already_is_not_wrapped_again() -> None:
     line = b"<165>1 2003-10-11T22:14:15.003Z host app - ID47 - text"
     assert rfc5424(line, "192.0.2.1", AT) == line
     assert with_header(line, "192.0.2.1", AT) == line
+
+
+@pytest.mark.parametrize("render", [rfc5424, with_header])
+@pytest.mark.parametrize(
+    ("host", "text", "told"),
+    [
+        (b"-", b"text", b"192.0.2.1"),
+        (b"-", b"Nov 30 2026 05:54:08 fw1 : %ASA-6-302013: x", b"fw1"),
+        (b"::ffff:192.0.2.2", b"text", b"192.0.2.2"),
+        (b"::FFFF:c000:202", b"%ASA-6-302013: x", b"192.0.2.2"),
+        (b"[::ffff:192.0.2.2]:514", b"text", b"192.0.2.2"),
+        (b"192.0.2.2:41234", b"text", b"192.0.2.2"),
+        (b"relay", b"Nov 30 2026 05:54:08 fw1 : %ASA-6-302013: x", b"relay"),
+        (b"2001:db8::9", b"text", b"2001:db8::9"),
+    ],
+)
+def test_the_hostname_of_rfc5424_is_a_name_or_an_address_in_its_one_spelling(
+    render: Render, host: bytes, text: bytes, told: bytes
+) -> None:
+    line = b"<165>1 2026-11-30T05:54:08Z %b app - - - %b"
+    assert render(line % (host, text), "192.0.2.1", AT) == line % (told, text)
+
+
+@pytest.mark.parametrize("render", [rfc5424, with_header])
+def test_where_nobody_is_known_the_nil_hostname_stays(render: Render) -> None:
+    line = b"<165>1 - - app - - - text"
+    assert render(line, None, 0.0) == line
 
 
 @settings(deadline=None, max_examples=200)

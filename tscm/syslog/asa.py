@@ -13,8 +13,8 @@ from attrs import frozen
 
 from tscm.syslog import asa_forms
 from tscm.syslog.asa_ends import Endpoint
-from tscm.syslog.asa_tag import TAG, tag_of
-from tscm.syslog.header import read_header, text_behind
+from tscm.syslog.asa_tag import tag_of
+from tscm.syslog.header import find_tag, read_header, text_behind
 from tscm.syslog.stamps import time_of
 
 POLICY_IDS = frozenset({"106100", "106023", "106102", "106103"})
@@ -75,7 +75,7 @@ def parse(line: bytes, received_at: float | None = None) -> AsaEvent | None:
     header = read_header(line)
     tag, begins = header.tag, header.text
     if tag is None:  # it stands behind all that can be a header, or nowhere
-        tag = TAG.search(line)
+        tag = find_tag(line, len(line))
         if tag is None:
             return None
         tag, begins = text_behind(line, tag)

@@ -11,6 +11,7 @@ Pure; the time is linear in the first 4 KB of the line, whatever stands there.
 
 import re
 from ipaddress import IPv6Address
+from itertools import islice
 from typing import NamedTuple
 
 from attrs import define, field
@@ -51,9 +52,21 @@ _TOKEN = re.compile(
 )
 _FIELDS = re.compile(
     rb"(?P<stamp>-|" + _ISO + rb") +(?P<host>[!-~]{1,255}+)"
-    rb"(?: +[!-~]{1,48}+ +[!-~]{1,128}+ +[!-~]{1,32}+ +" + _DATA + rb"(?: |\Z)" + _BOM + rb")?"
+    rb"(?P<rest> +[!-~]{1,48}+ +[!-~]{1,128}+ +[!-~]{1,32}+ +"
+    + _DATA
+    + rb"(?: |\Z)"
+    + _BOM
+    + rb")?"
 )
 """TIMESTAMP and HOSTNAME, and what follows up to MSG unless the tag is among it (RFC 5424, 6)."""
+_VERSION = re.compile(
+    rb"(?:\A[\x00- ]*+|<[0-9]{1,3}>)[1-9][0-9]{0,2} (?=- |[0-9]{4}-[0-9]{2}-[0-9]{2}T)"
+)
+_UP_TO_DATA = re.compile(
+    rb"(?:-|" + _ISO + rb") +[!-~]{1,255}+ +[!-~]{1,48}+ +[!-~]{1,128}+ +[!-~]{1,32}+ +"
+    rb"(?P<data>" + _DATA + rb")(?= |\Z)"
+)
+_MAX_HEADERS = 4
 _BEHIND_APP_NAME = re.compile(rb" [!-~]{1,128}+ [!-~]{1,32}+ " + _DATA + rb"(?: +|\Z)" + _BOM)
 """PROCID, MSGID and STRUCTURED-DATA: what follows a tag that a relay took for the APP-NAME."""
 _USUAL_STAMP = (
@@ -92,6 +105,7 @@ _WORD_ZONE = re.compile(rb"[A-Za-z][A-Za-z0-9_/+-]{0,20}")
 _DEVICE_ID = re.compile(rb"[ \t]+([^\x00- :<]++) +: *\Z")
 """What the ASA writes between a zone and the tag: a name, and a colon between blanks."""
 _MONTHS = frozenset(b"Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split())
+_BLANK_COLON = re.compile(rb"[ \t]+:")
 _NEXT_WORD = re.compile(rb"[ \t]+([^ \t:<][^ \t<]*)")
 _PRI_NEXT = re.compile(rb"[ \t]*<[0-9]{1,3}>")
 _AGAIN = re.compile(rb"[: ]{0,4}(?=%)")
@@ -116,7 +130,8 @@ _IN_BRACKETS = re.compile(rb"\[([0-9A-Fa-f:.]{2,45})\](?::[0-9]{1,5})?")
 
 ZONES = frozenset(
     b"UTC GMT WET WEST CET CEST EET EEST MSK MSD EST EDT CST CDT MST MDT PST PDT AKST AKDT HST JST KST IST BST "
-    b"AST ADT SST GST ART BRT CLT SGT HKT AEST AEDT ACST ACDT AWST NZST NZDT SAST MEZ MESZ".split()
+    b"AST ADT SST GST ART BRT CLT SGT HKT AEST AEDT ACST ACDT AWST NZST NZDT SAST MEZ MESZ WIB WITA PKT IDT "
+    b"TRT SAMT YEKT OMST KRAT IRKT VLAT".split()
 )
 """Zones by the names that most give them; `clock timezone` takes any word."""
 
@@ -151,7 +166,7 @@ def read_header(line: bytes) -> Header:
     A line without a tag is read as RFC 3164 or RFC 5424: one name behind each stamp, and the text
     begins at the first word that can be neither.
     """
-    tag = TAG.search(line, 0, _WITHIN)
+    tag = find_tag(line, _WITHIN)
     if tag is None:
         if usual := _USUAL_UNTAGGED.match(line):
             return Header((usual[2],), (), usual[1], None, None, usual.end(), None, 1, True)
@@ -167,6 +182,22 @@ def read_header(line: bytes) -> Header:
         return Header(names, (), inner_stamp or stamp, None, None, text, tag, 1, name is not None)
     names = (inner_name,) if name is None else (inner_name, name)
     return Header(names, (), inner_stamp, None, None, text, tag)
+
+
+def find_tag(line: bytes, end: int) -> re.Match[bytes] | None:
+    """
+    The first tag before *end* that is not a value in structured data (RFC 5424, 6.3): there it is a quotation.
+    """
+    tag = TAG.search(line, 0, end)
+    if tag is None or line.find(b'="', 0, tag.start()) < 0:
+        return tag
+    for version in islice(_VERSION.finditer(line, 0, tag.start()), _MAX_HEADERS):
+        fields = _UP_TO_DATA.match(line, version.end())
+        if fields is not None and fields.start("data") < tag.start() < fields.end("data"):
+            tag = TAG.search(line, fields.end("data"), end)
+            if tag is None:
+                return None
+    return tag
 
 
 def text_behind(line: bytes, tag: re.Match[bytes]) -> tuple[re.Match[bytes], int]:
@@ -221,7 +252,7 @@ class _Reading:
     _own: bool = False
     """The stamp read last is one that no relay writes."""
     _closed: bool = False
-    """A colon follows the stamp's zone, so no name does."""
+    """A colon follows the stamp's zone, or all fields of RFC 5424 are read: no name follows."""
     _at_start: bool = True
     """PRI and stamp stand where the RFCs have them, so far."""
 
@@ -275,13 +306,14 @@ class _Reading:
         fields = _FIELDS.match(self._head, token.end())
         if fields is None:
             return token.end()
-        named = _names_of(fields["host"])
+        named = names_of(fields["host"])
         self._names.append(list(named))
         if fields["stamp"] != b"-":
             self._stamp, self._zone, self._own = fields["stamp"], None, False
         if self._at_start and named[:1] == [fields["host"]]:
             self._leading = named[0]
         self._at_start = False
+        self._closed = fields["rest"] is not None  # MSG follows, also where HOSTNAME is none
         return fields.end()
 
     def _take_stamp(self, token: re.Match[bytes], kind: str, *, adjacent: bool) -> None:
@@ -318,7 +350,7 @@ class _Reading:
             self._doubtful.append(bare)  # of a stamp in a form that is not known
         elif attached and bare in ZONES and self._names[-1]:
             pass  # of a stamp that a relay has put before its own idea of the sender
-        elif named := _names_of(bare):
+        elif named := names_of(bare):
             self._names[-1] += named
             if leads and named[0] == word:
                 self._leading = word
@@ -335,10 +367,13 @@ class _Reading:
         Is the word behind a stamp its zone: `yes`, `maybe`, or nothing for a name?
 
         `clock timezone` takes any word.  The ASA writes a blank before the colon that follows a
-        device-id, and none before that of a zone; where both stand, the zone stands first.
+        device-id, and none before that of a zone; where both stand, the zone stands first.  So a word
+        alone with a blank and a colon behind it is a name, but for the zones of `ZONES`: those are zones first.
         """
-        if bare in ZONES or _OFFSET.fullmatch(bare):
+        if _OFFSET.fullmatch(bare):
             return "yes"
+        if all(part in ZONES for part in bare.split(b"/")):
+            return "maybe" if b"/" in bare or _BLANK_COLON.match(self._head, end) else "yes"
         if not self._own:
             return ""
         if attached and _SHORT_ZONE.fullmatch(bare):
@@ -359,10 +394,10 @@ class _Reading:
     def _is_device_id(self, at: int) -> bool:
         """Does all that is left of the head look like the device-id that the ASA writes behind a zone?"""
         found = _DEVICE_ID.match(self._head, at)
-        return found is not None and bool(_names_of(found[1]))
+        return found is not None and bool(names_of(found[1]))
 
 
-def _names_of(word: bytes) -> list[bytes]:
+def names_of(word: bytes) -> list[bytes]:
     """The names in a word: an address without its port, each host of a chain, a context with its firewall."""
     if len(word) > _MAX_NAME or _NO_NAME.fullmatch(word):
         return []

@@ -11,13 +11,17 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import lru_cache
 
-from tscm.syslog.header import read_header
+from tscm.syslog.header import names_of, read_header
 
 Render = Callable[[bytes, str | None, float], bytes]
 """Message as received, sender's address, time of receipt (0: not known) to the message as sent."""
 
 _PRI = re.compile(rb"<(\d{1,3})>")
 _RFC5424 = re.compile(rb"<\d{1,3}>[1-9]\d{0,2} (?:-|\d{4}-\d\d-\d\dT)")
+_UP_TO_HOST = re.compile(
+    rb"(<\d{1,3}>[1-9]\d{0,2} (?:-|\d{4}-\d\d-\d\dT[!-~]{0,40}+) +)([!-~]{1,255}+)(?= |\Z)"
+)
+_HOSTS_KEPT = 1024
 _NOT_PRINTABLE = re.compile(rb"[^\x21-\x7e]")
 _HOST_MAX = 255
 _USER_NOTICE = 13  # for a message without a PRI (RFC 3164, 4.3.3)
@@ -52,25 +56,47 @@ def with_header(message: bytes, sender: str | None, received_at: float) -> bytes
 
     The whole message stands behind the new header, its own time stamp included.
     """
+    if _RFC5424.match(message):
+        return _with_host(message, sender)
     header = read_header(message)
     name = header.names[0] if header.names else sender
-    if name is None or header.leads or _RFC5424.match(message):
+    if name is None or header.leads:
         return message
     pri, rest = _split(message)
     when = stamp(received_at) + b" " if received_at else b""
     return b"<%d>%s%s %s" % (pri, when, _host(name), rest.lstrip(b" :"))
 
 
+def _with_host(message: bytes, sender: str | None) -> bytes:
+    """
+    An RFC 5424 message with a HOSTNAME that receivers know its device by.
+
+    Relays write `-` where they know none, and the address that a dual-stack socket shows them, `::ffff:192.0.2.2`;
+    any other HOSTNAME stays.
+    """
+    found = _UP_TO_HOST.match(message)
+    if found is None or _is_a_name(found[2]):
+        return message
+    header = read_header(message)
+    name = header.names[0] if header.names else sender
+    return message if name is None else found[1] + _host(name) + message[found.end() :]
+
+
+@lru_cache(maxsize=_HOSTS_KEPT)
+def _is_a_name(host: bytes) -> bool:
+    return names_of(host)[:1] == [host]
+
+
 def rfc5424(message: bytes, sender: str | None, received_at: float) -> bytes:
     """
-    *message* as MSG of an RFC 5424 message; one that is RFC 5424 already stays as it is.
+    *message* as MSG of an RFC 5424 message; one that is RFC 5424 already stays as it is but for a HOSTNAME that is none.
 
     TIMESTAMP is the time of receipt, for a firewall's own stamp has no zone as a rule and
     stands in MSG anyway; HOSTNAME is the name in the line's header, else the sender's address; MSGID
     is the firewall's message number.
     """
     if _RFC5424.match(message):
-        return message
+        return _with_host(message, sender)
     pri, rest = _split(message)
     header = read_header(message)
     app, number = (header.tag[1], header.tag[4]) if header.tag else (b"-", b"-")
