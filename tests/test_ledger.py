@@ -2,11 +2,10 @@
 The balance, from figures made by hand and by hypothesis.
 """
 
-from typing import Any
-
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tscm.intake.figures import IntakeCounts, ListenerFigures
 from tscm.ledger import balance
 from tscm.spool.figures import LogFigures, ReaderFigures
 
@@ -23,14 +22,15 @@ def log(stored: int, **readers: tuple[int, int, int, int]) -> LogFigures:
     )
 
 
-def listener(received: int, stored: int, **dropped: int) -> dict[str, Any]:
-    return {"received": received, "stored": stored, "dropped": dropped}
+def udp(received: int, stored: int, **dropped: int) -> IntakeCounts:
+    one = ListenerFigures(received=received, stored=stored, dropped=dropped)
+    return IntakeCounts(listeners={"udp": one})
 
 
 @settings(deadline=None)
 @given(COUNT, COUNT, COUNT, COUNT, COUNT)
 def test_figures_that_add_up_balance(a: int, b: int, c: int, d: int, x: int) -> None:
-    intake = {"listeners": {"udp": listener(a + b + c, a, unknown=b, full=c)}}
+    intake = udp(a + b + c, a, unknown=b, full=c)
     devices = {"fw": log(a + b + c + d, forward=(a, b, c, d), upload=(0, x, 0, a + b + c + d - x))}
     found = balance(intake, devices)
     assert found["balanced"]
@@ -41,14 +41,14 @@ def test_figures_that_add_up_balance(a: int, b: int, c: int, d: int, x: int) -> 
 @settings(deadline=None)
 @given(COUNT, st.integers(-100, 100).filter(bool))
 def test_one_line_too_many_or_too_few_is_an_alarm(a: int, off: int) -> None:
-    good = {"listeners": {"udp": listener(a, a)}}
+    good = udp(a, a)
     assert not balance(good, {"fw": log(a, forward=(a + off, 0, 0, 0))})["balanced"]
-    assert not balance({"listeners": {"udp": listener(a, a + off)}}, {})["balanced"]
+    assert not balance(udp(a, a + off), {})["balanced"]
 
 
 def test_one_device_is_judged_by_itself() -> None:
     devices = {"good": log(3, forward=(1, 1, 0, 1)), "bad": log(3, forward=(1, 0, 0, 1))}
-    found = balance({"listeners": {"udp": listener(9, 1)}}, devices, "good")
+    found = balance(udp(9, 1), devices, "good")
     assert found["balanced"]
     assert list(found["devices"]) == ["good"]
-    assert not balance({}, devices, "bad")["balanced"]
+    assert not balance(IntakeCounts(), devices, "bad")["balanced"]

@@ -21,6 +21,7 @@ from twisted.python.failure import Failure
 from tests.fuse import Fuse
 from tests.spool.test_spool_kill import forked
 from tscm.bookkeeping import CHECK_SECONDS, NOTE_SECONDS, Bookkeeper
+from tscm.intake.figures import DatagramFigures, DeviceIntake, IntakeCounts, ListenerFigures
 from tscm.ledger import balance, differences_of
 from tscm.ledger_book import (
     NAMES_KEPT,
@@ -107,14 +108,14 @@ class World:
         )
         self.keeper.startService()
 
-    def figures(self) -> Json:
-        one = {
-            "received": self.received,
-            "stored": self.stored,
-            "dropped": {"unknown sender": self.unknown},
-            "kernel_drops": self.drops,
-        }
-        return {"listeners": {"udp": one}, "devices": {}}
+    def figures(self) -> IntakeCounts:
+        one = DatagramFigures(
+            received=self.received,
+            stored=self.stored,
+            dropped={"unknown sender": self.unknown},
+            kernel_drops=self.drops,
+        )
+        return IntakeCounts(listeners={"udp": one})
 
     def check(self) -> Json:
         return balance(self.figures(), {}, book=evolve(self.keeper.book(), clean=False))
@@ -134,7 +135,7 @@ class World:
 
     @property
     def totals(self) -> Json:
-        found: Json = balance({}, {}, book=self.keeper.book())["book"]
+        found: Json = balance(IntakeCounts(), {}, book=self.keeper.book())["book"]
         return found
 
 
@@ -384,8 +385,8 @@ def test_without_a_new_line_nothing_is_written(tmp_path: Path) -> None:
 def test_names_and_senders_are_bounded_and_none_of_their_lines_is_lost() -> None:
     book = Book.new(1.0)
     for port in range(NAMES_KEPT * 2):
-        one = {"received": 3, "stored": 2, "dropped": {"unknown sender": 1}}
-        intake = {"listeners": {f"udp [::]:{port}": one}}
+        one = ListenerFigures(received=3, stored=2, dropped={"unknown sender": 1})
+        intake = IntakeCounts(listeners={f"udp [::]:{port}": one})
         strangers = {f"2001:db8::{port:x}:{at:x}": 1 for at in range(100)}
         book = book.with_run(intake, strangers, {})
     assert len(book.listeners) == NAMES_KEPT
@@ -397,7 +398,7 @@ def test_names_and_senders_are_bounded_and_none_of_their_lines_is_lost() -> None
 
 def test_a_log_is_held_against_what_the_listeners_stored_in_it() -> None:
     log = LogFigures(stored_lines=10, appended_lines=4)
-    intake = {"listeners": {}, "devices": {"fw": {"stored": 4, "dropped": {}}}}
+    intake = IntakeCounts(devices={"fw": DeviceIntake(stored=4)})
     assert balance(intake, {"fw": log})["balanced"]
     found = balance(intake, {"fw": evolve(log, appended_lines=5)})
     assert not found["balanced"]
@@ -407,7 +408,9 @@ def test_a_log_is_held_against_what_the_listeners_stored_in_it() -> None:
 def test_a_reader_that_nobody_uses_is_an_orphan() -> None:
     reader = ReaderFigures(expired=1, waiting_lines=1, expired_by_cause={"age": 0, "size": 1})
     log = LogFigures(stored_lines=2, readers={"forward": reader, "forward-1": reader})
-    row = balance({}, {"fw": log}, users={"fw": {"forward": "TCP 192.0.2.9:514"}})["devices"]["fw"]
+    row = balance(IntakeCounts(), {"fw": log}, users={"fw": {"forward": "TCP 192.0.2.9:514"}})[
+        "devices"
+    ]["fw"]
     assert row["readers"]["forward"]["user"] == "TCP 192.0.2.9:514"
     assert [row["readers"][name]["orphan"] for name in log.readers] == [False, True]
     assert row["readers"]["forward"]["expired_by_cause"] == {"size": 1}

@@ -16,12 +16,21 @@ from hypothesis import strategies as st
 
 from tscm.events.figures import EventFigures
 from tscm.forward.figures import ForwardFigures
+from tscm.intake.figures import IntakeFigures, StrangerFigures
 from tscm.operations.writing import as_json
 from tscm.spool.figures import LogFigures, OrphanFigures
 from tscm.upload.figures import UploadFigures
 from tscm.wire import OMIT_NONE, as_key, read
 
-TYPES = (LogFigures, OrphanFigures, ForwardFigures, UploadFigures, EventFigures)
+TYPES = (
+    IntakeFigures,
+    StrangerFigures,
+    LogFigures,
+    OrphanFigures,
+    ForwardFigures,
+    UploadFigures,
+    EventFigures,
+)
 
 
 PLAIN: dict[Any, st.SearchStrategy[Any]] = {

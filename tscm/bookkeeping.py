@@ -14,6 +14,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from tscm.clock import wall_seconds
+from tscm.intake.figures import IntakeCounts, kernel_drops
 from tscm.ledger import differences_of
 from tscm.ledger_book import Book, read_book, write_book
 from tscm.model import Json
@@ -43,7 +44,7 @@ class Bookkeeper(MultiService):
     """
     Keeps the book at *path*.
 
-    *intake* gives `IntakeService.accounts()`, *strangers* the lines of unknown senders by address, *logs*
+    *intake* gives `IntakeService.counts()`, *strangers* the lines of unknown senders by address, *logs*
     the lines of every open log and *lost* those that are gone from it, *check* the balance.  Begins when the logs are open and before
     lines come in; stops when no more come and before the logs are closed.
     """
@@ -53,7 +54,7 @@ class Bookkeeper(MultiService):
     _clock: IReactorTime
     _threads: Threads
     _path: Path
-    _intake: Callable[[], Json]
+    _intake: Callable[[], IntakeCounts]
     _strangers: Callable[[], Mapping[str, int]]
     _logs: Callable[[], Mapping[str, int]]
     _lost: Callable[[], Mapping[str, int]]
@@ -240,7 +241,7 @@ def _uncancelled(ended: Deferred[None]) -> Deferred[None]:
     return waiting
 
 
-def _kernel(intake: Json) -> dict[str, int]:
+def _kernel(intake: IntakeCounts) -> dict[str, int]:
     """Datagrams that the kernel dropped of each socket since it was opened."""
-    listeners = dict(intake.get("listeners", {}))
-    return {name: one["kernel_drops"] for name, one in listeners.items() if one.get("kernel_drops")}
+    drops = {name: kernel_drops(one) for name, one in intake.listeners.items()}
+    return {name: count for name, count in drops.items() if count}

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
 from tscm.forward.figures import ForwardFigures, ForwardState
+from tscm.intake.figures import IntakeFigures, kernel_drops
 from tscm.model import Json
 from tscm.spool.figures import ReaderFigures
 from tscm.upload.figures import UploadFigures
@@ -41,7 +42,7 @@ def _one(name: str, about: str, value: float) -> Metric:
     return family
 
 
-def _intake(figures: Json) -> Iterable[Metric]:
+def _intake(figures: IntakeFigures) -> Iterable[Metric]:
     received = CounterMetricFamily("tscm_received_lines", "Lines received.", labels=["listener"])
     stored = CounterMetricFamily("tscm_stored_lines", "Lines stored.", labels=["listener"])
     dropped = CounterMetricFamily(
@@ -50,33 +51,30 @@ def _intake(figures: Json) -> Iterable[Metric]:
     kernel = CounterMetricFamily(
         "tscm_kernel_dropped_datagrams", "Datagrams that the kernel dropped.", labels=["listener"]
     )
-    for name, one in figures["listeners"].items():
-        received.add_metric([name], one["received"])
-        stored.add_metric([name], one["stored"])
-        for cause, lines in one["dropped"].items():
+    for name, one in figures.listeners.items():
+        received.add_metric([name], one.received)
+        stored.add_metric([name], one.stored)
+        for cause, lines in one.dropped.items():
             dropped.add_metric([name, cause], lines)
-        if one.get("kernel_drops") is not None:
-            kernel.add_metric([name], one["kernel_drops"])
+        lost = kernel_drops(one)
+        if lost is not None:
+            kernel.add_metric([name], lost)
     yield from (received, stored, dropped, kernel)
-    yield _one(
-        "tscm_open_connections", "Open TCP and TLS connections.", figures["connections"]["open"]
-    )
+    yield _one("tscm_open_connections", "Open TCP and TLS connections.", figures.connections.open)
     refused = CounterMetricFamily(
         "tscm_refused_connections", "TCP and TLS connections refused.", labels=["cause"]
     )
-    for cause, count in figures["connections"]["refused"].items():
+    for cause, count in figures.connections.refused.items():
         refused.add_metric([cause], count)
     turned_away = CounterMetricFamily(
         "tscm_device_refused_connections",
         "Connections of a device for which a bound left no room.",
         labels=["device"],
     )
-    for name, one in figures["devices"].items():
-        turned_away.add_metric([name], one["turned_away"]["connections"])
+    for name, device in figures.devices.items():
+        turned_away.add_metric([name], device.turned_away.connections)
     yield from (refused, turned_away)
-    yield _one(
-        "tscm_unknown_senders", "Unknown senders seen.", figures["unknown_senders"]["senders"]
-    )
+    yield _one("tscm_unknown_senders", "Unknown senders seen.", figures.unknown_senders.senders)
 
 
 _UPLOADS = (

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 from tscm.clock import wall_seconds
+from tscm.intake.figures import IntakeCounts
 from tscm.intake.turned_away import recent_faults
 from tscm.ledger import balance
 from tscm.model import Json
@@ -59,7 +60,7 @@ async def wrong(node: Node) -> list[str]:
     if store_fault is not None:
         found.append(str(store_fault))
     figures = manager.intake.figures()
-    present = {name: one for name, one in figures["devices"].items() if name in manager.devices}
+    present = {name: one for name, one in figures.devices.items() if name in manager.devices}
     found += recent_faults(present, wall_seconds(node.clock))
     whole = balance(figures, {})
     async for name, log, one in _balances(node):
@@ -103,7 +104,8 @@ async def _balances(node: Node) -> AsyncIterator[tuple[str, LogFigures, Json]]:
     async for name in in_slices(node.clock, sorted(manager.devices)):
         if name in manager.devices:  # it may have been removed since
             log = manager.spool.figures(name)
-            intake = {"devices": manager.intake.device_figures(name)}
+            mine = manager.intake.device_figures(name)
+            intake = IntakeCounts(devices={} if mine is None else {name: mine})
             yield name, log, balance(intake, {name: log}, name)
 
 

@@ -8,17 +8,17 @@ of a sender.  Pure: figures in, balance out.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from attrs import asdict
 
+from tscm.intake.figures import DeviceIntake, IntakeCounts, kernel_drops
 from tscm.ledger_book import Book
 from tscm.model import Json
 from tscm.spool.figures import LogFigures, OrphanFigures
 
 
 def balance(
-    intake: Json,
+    intake: IntakeCounts,
     devices: Mapping[str, LogFigures],
     only: str | None = None,
     *,
@@ -31,14 +31,14 @@ def balance(
     """
     The ledger of a node, or of the device *only*.
 
-    *intake* are `IntakeService.figures()`, *devices* `SpoolService.figures()` by name.
+    *intake* are `IntakeService.counts()`, *devices* `SpoolService.figures()` by name.
     Counts of listeners begin with the manager's start; those of the *book* go on over starts;
     counts of a device begin with its log.  *users* says who uses each reader of a device; a reader
     without a user is an orphan.  *set_aside* says how many batches of each wait for a decision: their
     lines were passed.  *unread* says how many of the lines that a reader passed are of access-lists, and
     could not be read.  *orphans* are logs whose device is gone.
     """
-    appended = dict(intake.get("devices", {}))
+    appended = intake.devices
     aside = set_aside or {}
     rows = {
         name: _device(
@@ -58,7 +58,8 @@ def balance(
     differences += [device["difference"] for device in rows.values()]
     if only is None:
         listeners = {
-            name: _listener(figures) for name, figures in dict(intake.get("listeners", {})).items()
+            name: _listener(one.received, one.stored, one.dropped, kernel_drops=kernel_drops(one))
+            for name, one in intake.listeners.items()
         }
         found["listeners"] = listeners
         found["received"] = sum(one["received"] for one in listeners.values())
@@ -92,22 +93,27 @@ def differences_of(balance: Json) -> list[str]:
     return found
 
 
-def _listener(figures: Mapping[str, Any]) -> Json:
-    dropped = {cause: count for cause, count in dict(figures["dropped"]).items() if count}
-    lost = sum(dropped.values())
+def _listener(
+    received: int, stored: int, dropped: Mapping[str, int], *, kernel_drops: int | None
+) -> Json:
+    causes = {cause: count for cause, count in dropped.items() if count}
+    lost = sum(causes.values())
     return {
-        "received": figures["received"],
-        "stored": figures["stored"],
+        "received": received,
+        "stored": stored,
         "dropped": lost,
-        "dropped_by_cause": dropped,
-        "kernel_drops": figures.get("kernel_drops"),
-        "difference": figures["received"] - figures["stored"] - lost,
+        "dropped_by_cause": causes,
+        "kernel_drops": kernel_drops,
+        "difference": received - stored - lost,
     }
 
 
 def _book(book: Book) -> Json:
     """Over all starts; *gaps* are the bounds of what nobody can know."""
-    listeners = {name: _listener(asdict(one)) for name, one in book.listeners.items()}
+    listeners = {
+        name: _listener(one.received, one.stored, one.dropped, kernel_drops=one.kernel_drops)
+        for name, one in book.listeners.items()
+    }
     return {
         "began_at": book.began_at,
         "starts": book.starts,
@@ -124,13 +130,13 @@ def _book(book: Book) -> Json:
 
 def _device(
     figures: LogFigures,
-    appended: Json | None,
+    appended: DeviceIntake | None,
     users: Mapping[str, str] | None,
     set_aside: Mapping[str, int],
     unread: Mapping[str, int],
 ) -> Json:
     stored = figures.stored_lines
-    told = 0 if appended is None else appended["stored"]
+    told = 0 if appended is None else appended.stored
     return {
         "stored": stored,
         "refused": figures.refused_lines,

@@ -16,7 +16,7 @@ from zlib import crc32
 from attrs import asdict, evolve, field, frozen
 
 from tscm.clock import told_time
-from tscm.model import Json
+from tscm.intake.figures import IntakeCounts
 from tscm.plural import many
 from tscm.safe_files import read_regular
 from tscm.settings.files import write_private
@@ -144,26 +144,24 @@ class Book:
         )
 
     def with_run(
-        self, intake: Json, strangers: Mapping[str, int], kernel: Mapping[str, int]
+        self, intake: IntakeCounts, strangers: Mapping[str, int], kernel: Mapping[str, int]
     ) -> "Book":
         """
-        The book with the counts of the process that runs: *intake* are `IntakeService.figures()`.
+        The book with the counts of the process that runs: *intake* are `IntakeService.counts()`.
 
         *kernel* are the kernel's drops of each listener since this process began.
         """
         listeners = dict(self.listeners)
-        for name, one in dict(intake.get("listeners", {})).items():
+        for name, one in intake.listeners.items():
             counts = Counts(
-                received=one["received"],
-                stored=one["stored"],
-                dropped={cause: lines for cause, lines in one["dropped"].items() if lines},
+                received=one.received,
+                stored=one.stored,
+                dropped={cause: lines for cause, lines in one.dropped.items() if lines},
                 kernel_drops=kernel.get(name, 0),
             )
             listeners[name] = listeners.get(name, Counts()).plus(counts)
         refused = {
-            name: sum(one["dropped"].values())
-            for name, one in dict(intake.get("devices", {})).items()
-            if one["dropped"]
+            name: sum(one.dropped.values()) for name, one in intake.devices.items() if one.dropped
         }
         return evolve(
             self,

@@ -176,7 +176,7 @@ class NodeService(Service):
             reactor,
             self.quick,
             self.layout.ledger,
-            self.intake.accounts,
+            self.intake.counts,
             self.senders.strangers.counts,
             self.spool.stored_lines,
             self.spool.lost_lines,

@@ -11,6 +11,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import deferLater
 
 from tests.waiting import PATIENCE_SECONDS
+from tscm.intake.figures import IntakeCounts
 from tscm.intake.service import IntakeService
 from tscm.model import Run
 from tscm.settings.node import Intake, Listen
@@ -91,9 +92,8 @@ def heard(service: IntakeService) -> list[int]:
     return [one._heard_bytes for one in found]
 
 
-def balanced(figures: dict[str, Any]) -> bool:
+def balanced(figures: IntakeCounts) -> bool:
     """received = stored + dropped, for every listener."""
     return all(
-        one["received"] == one["stored"] + sum(one["dropped"].values())
-        for one in figures["listeners"].values()
+        one.received == one.stored + sum(one.dropped.values()) for one in figures.listeners.values()
     )

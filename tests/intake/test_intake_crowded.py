@@ -63,7 +63,7 @@ def connected(service: IntakeService, number: int) -> socket.socket:
 
 
 def refused(service: IntakeService) -> dict[str, int]:
-    found = service.figures()["connections"]["refused"]
+    found = service.figures().connections.refused
     assert isinstance(found, dict)
     return found
 
@@ -88,7 +88,7 @@ async def test_a_connection_for_each_message_loses_none() -> None:
     assert sorted(spool_of(service).lines("fw1")) == all_of_it()
     assert refused(service) == {}
     assert balanced(service.figures())
-    await until(lambda: service.figures()["connections"]["open"] == 0)
+    await until(lambda: service.figures().connections.open == 0)
     await service.stopService()
 
 
@@ -157,11 +157,11 @@ async def test_a_relay_may_hold_far_more_connections_than_a_stranger() -> None:
         for one in known:
             one.sendall(b"<1>fw2 : x\n")
         strangers = [streams.enter_context(connected(service, 5)) for _ in range(80)]
-        await until(lambda: service.figures()["connections"]["open"] == 150 + 64, 30)
+        await until(lambda: service.figures().connections.open == 150 + 64, 30)
         await until(lambda: refused(service) == {Refusal.SENDER_FULL.value: 80 - 64}, 30)
         for one in strangers:
             one.close()
-    await until(lambda: service.figures()["connections"]["open"] == 0, 30)
+    await until(lambda: service.figures().connections.open == 0, 30)
     await service.stopService()
 
 
@@ -171,12 +171,12 @@ async def test_a_known_sender_takes_the_place_of_a_stranger() -> None:
     with ExitStack() as streams:
         for _ in range(2):
             streams.enter_context(connected(service, 5))
-        await until(lambda: service.figures()["connections"]["open"] == 2)
+        await until(lambda: service.figures().connections.open == 2)
         for n in range(8):
             streams.enter_context(connected(service, 2)).sendall(b"<1>%d\n" % n)
         await until(lambda: spool_of(service).count() == 8)
-        figures = service.figures()["connections"]
-        assert (figures["of_unknown_senders"], figures["gave_way"], figures["open"]) == (0, 2, 8)
+        figures = service.figures().connections
+        assert (figures.of_unknown_senders, figures.gave_way, figures.open) == (0, 2, 8)
     await service.stopService()
 
 
@@ -194,7 +194,7 @@ async def test_a_refusal_of_a_known_device_is_told_counted_and_found() -> None:
     try:
         with ExitStack() as streams:
             streams.enter_context(connected(service, 9))
-            await until(lambda: service.figures()["connections"]["open"] == 1)
+            await until(lambda: service.figures().connections.open == 1)
             for n in range(1, 101):
                 streams.enter_context(connected(service, 9))
                 await until(lambda: refused(service) == {Refusal.SENDER_FULL.value: n})  # noqa: B023
@@ -208,19 +208,20 @@ async def test_a_refusal_of_a_known_device_is_told_counted_and_found() -> None:
         (False, False),
     ]
     assert all("max_connections_per_sender" in one for one in told)
-    figures = service.device_figures("fw2")["fw2"]
-    assert figures["turned_away"]["connections"] == 100
-    now = figures["turned_away"]["last_at"]
+    figures = service.device_figures("fw2")
+    assert figures is not None
+    assert figures.turned_away.connections == 100
+    now = figures.turned_away.last_at or 0.0
     finding = judge_connections(figures, now)
     assert finding.verdict is Verdict.BROKEN
     assert "permit-hostdown" in finding.remedy
     assert "max_connections_per_sender" in finding.remedy
     assert judge_connections(figures, now + 3600).verdict is Verdict.DOUBTFUL
-    assert judge_connections({}, now).verdict is Verdict.GOOD
-    (fault, other) = recent_faults(service.figures()["devices"], now)
+    assert judge_connections(None, now).verdict is Verdict.GOOD
+    (fault, other) = recent_faults(service.figures().devices, now)
     assert "device fw2: 100 connections of it were refused" in fault
     assert "device fw3" in other
-    assert recent_faults(service.figures()["devices"], now + 3600) == []
+    assert recent_faults(service.figures().devices, now + 3600) == []
     await service.stopService()
 
 
@@ -242,7 +243,7 @@ async def test_connections_that_are_handed_over_are_not_refused(systemd: Systemd
 
         before = made({}, place, activation=activation())
         kept_streams = [streams.enter_context(connected(before, 2)) for _ in range(3)]
-        await until(lambda: before.figures()["connections"]["open"] == 3)
+        await until(lambda: before.figures().connections.open == 3)
         await before.stopService()
         after = made({"max_connections_per_sender": 1}, place, activation=activation())
         for n, one in enumerate(kept_streams):
@@ -286,4 +287,4 @@ def test_at_the_bound_a_search_costs_a_share_of_the_time_only() -> None:
     assert sum(one.looks for one in streams) == 100
     streams[60].ended = True
     assert connections.refusal("a", known=True, now=101.0) is None
-    assert connections.figures()["open"] == 99
+    assert connections.figures().open == 99

@@ -80,11 +80,11 @@ async def test_forged_sources_cost_no_table_and_no_device() -> None:
                 forged.sendto(b"<1>flood", place)
             if n % 100 == 0:
                 known.sendto(b"<1>%d" % n, place)
-    await until(lambda: service.figures()["unknown_senders"]["lines"] == 2500)
+    await until(lambda: service.figures().unknown_senders.lines == 2500)
     await until(lambda: spool.count() == 25)
     figures = service.figures()
-    assert figures["unknown_senders"]["senders"] == 1024
-    assert figures["unknown_senders"]["uncounted_lines"] == 2500 - 1024
+    assert figures.unknown_senders.senders == 1024
+    assert figures.unknown_senders.uncounted_lines == 2500 - 1024
     assert balanced(figures)
     await service.stopService()
 
@@ -111,7 +111,7 @@ async def test_when_descriptors_run_out_open_connections_go_on() -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     with from_loopback(2, socket.SOCK_STREAM) as known:
         known.connect((host, port))
-        await until(lambda: service.figures()["connections"]["open"] == 1)
+        await until(lambda: service.figures().connections.open == 1)
         with client(OPEN_MANY, host, str(port)) as crowd:
             assert crowd.stdin is not None
             assert crowd.stdout is not None
@@ -123,11 +123,11 @@ async def test_when_descriptors_run_out_open_connections_go_on() -> None:
                 for n in range(20):
                     known.sendall(b"<1>%d\n" % n)
                     await until(lambda: spool.count() == n + 1)  # noqa: B023
-                assert service.figures()["connections"]["open"] < 60
+                assert service.figures().connections.open < 60
             finally:
                 resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
             crowd.stdin.close()
-        await until(lambda: service.figures()["connections"]["open"] == 1)
+        await until(lambda: service.figures().connections.open == 1)
         with from_loopback(2, socket.SOCK_STREAM) as later:
             later.connect((host, port))
             later.sendall(b"<1>later\n")
@@ -150,7 +150,7 @@ async def test_slow_strangers_hold_up_nobody() -> None:
             known.connect(place)
             known.sendall(b"<1>a\n" * 1000)
             await until(lambda: spool.count() == 1000)
-        assert service.figures()["connections"]["of_unknown_senders"] <= 50
+        assert service.figures().connections.of_unknown_senders <= 50
     await service.stopService()
 
 
@@ -192,14 +192,12 @@ async def test_a_fault_with_one_log_ends_no_socket_and_costs_no_other_log(
             stream.sendall(b"<1>lost\n")
             other.sendto(b"<1>%d" % n, place)
             await until(lambda: spool.count() == n + 1)  # noqa: B023
-        await until(
-            lambda: sum(one["received"] for one in service.figures()["listeners"].values()) == 9
-        )
-        assert service.figures()["connections"]["open"] == 1
+        await until(lambda: sum(one.received for one in service.figures().listeners.values()) == 9)
+        assert service.figures().connections.open == 1
     figures = service.figures()
     assert spool.lines("fw2") == [b"<1>0", b"<1>1", b"<1>2"]
     assert balanced(figures)
-    dropped = [one["dropped"] for one in figures["listeners"].values()]
+    dropped = [one.dropped for one in figures.listeners.values()]
     assert dropped == [{"fault of the program": 3}, {"fault of the program": 3}]
     await service.stopService()
     assert len(logged_failures) == 1  # of six: the rest are counted
@@ -230,7 +228,7 @@ async def test_a_fault_on_the_way_from_the_socket_ends_no_socket(
         datagrams.sendto(b"<1>kept", place)
         stream.sendall(b"<1>kept\n")
         await until(lambda: spool.count() == 2)
-        assert service.figures()["connections"]["open"] == 1
+        assert service.figures().connections.open == 1
     await service.stopService()
     logged_failures.clear()
 
@@ -250,8 +248,8 @@ async def test_datagrams_that_found_no_memory_are_received_and_dropped_with_the_
         await until(lambda: spool.count() == 1)
     figures = service.figures()
     assert balanced(figures)
-    (udp,) = [one for name, one in figures["listeners"].items() if name.startswith("udp")]
-    assert (udp["received"], udp["dropped"]) == (4, {"no memory": 3})
+    (udp,) = [one for name, one in figures.listeners.items() if name.startswith("udp")]
+    assert (udp.received, udp.dropped) == (4, {"no memory": 3})
     await service.stopService()
 
 

@@ -25,6 +25,7 @@ from tests.intake.intake_parts import (
     until,
 )
 from tests.skipping import lacking
+from tscm.intake.figures import StreamFigures
 from tscm.intake.senders import SenderTable
 from tscm.intake.service import IntakeService
 from tscm.intake.tls import FLOOD, fingerprint_of
@@ -84,8 +85,9 @@ async def test_rsyslog_sends_over_tcp(tmp_path: Path, framing: str) -> None:
         await until(lambda: spool.count() >= len(MESSAGES))
     await service.stopService()
     assert spool.lines("fw1") == MESSAGES
-    (figures,) = service.figures()["listeners"].values()
-    assert figures["framing_faults"] == 0
+    (figures,) = service.figures().listeners.values()
+    assert isinstance(figures, StreamFigures)
+    assert figures.framing_faults == 0
 
 
 @pytest.mark.peer("rsyslogd")
@@ -135,8 +137,9 @@ async def test_rsyslog_sends_over_tls_with_a_pinned_certificate(
         await until(lambda: spool.count() >= len(MESSAGES))
     await service.stopService()
     assert spool.lines("fw1") == MESSAGES
-    (figures,) = service.figures()["listeners"].values()
-    assert figures["framing_faults"] == 0
+    (figures,) = service.figures().listeners.values()
+    assert isinstance(figures, StreamFigures)
+    assert figures.framing_faults == 0
 
 
 @pytest.mark.peer("loggen")
@@ -167,8 +170,8 @@ async def test_loggen_sends(tmp_path: Path, kind: str, ways: list[str]) -> None:
     await service.stopService()
     numbers = [re.search(rb"seq: (\d+)", line) for line in spool.lines("fw1")]
     assert [int(one[1]) for one in numbers if one] == list(range(2000))
-    (figures,) = service.figures()["listeners"].values()
-    assert figures.get("framing_faults", 0) == 0
+    (figures,) = service.figures().listeners.values()
+    assert not isinstance(figures, StreamFigures) or figures.framing_faults == 0
 
 
 @pytest.mark.peer("logger")
@@ -244,12 +247,14 @@ async def test_a_flood_of_key_updates_ends_the_connection_and_holds_no_memory(
             return 2000
 
         flooding = deferToThread(flood)
-        await until(lambda: service.figures()["connections"]["open"] == 0, 60)
+        await until(lambda: service.figures().connections.open == 0, 60)
         client.kill()
         ours.shutdown(socket.SHUT_RDWR)
         assert await flooding > 20
         assert len(transport._held) <= MAX_ANSWERS
-        (figures,) = service.figures()["listeners"].values()
-        assert figures["tls"]["handshakes_failed"] == {FLOOD: 1}
+        (figures,) = service.figures().listeners.values()
+        assert isinstance(figures, StreamFigures)
+        assert figures.tls is not None
+        assert figures.tls.handshakes_failed == {FLOOD: 1}
     ours.close()
     await service.stopService()

@@ -24,6 +24,7 @@ from tests.intake.intake_parts import (
     until,
 )
 from tests.waiting import PATIENCE_SECONDS
+from tscm.intake.figures import DeviceIntake, WithoutCertificate
 from tscm.intake.senders import SenderTable
 from tscm.intake.service import IntakeService
 from tscm.intake.tls import fingerprint_of
@@ -94,9 +95,9 @@ def stage(tmp_path: Path) -> Iterator[Stage]:
         pytest_twisted.blockon(service.stopService())
 
 
-def refused(service: IntakeService, device: str) -> Any:
-    counts = service.figures()["devices"].get(device, {})
-    return counts.get("without_certificate", {"connections": 0, "lines": 0})
+def refused(service: IntakeService, device: str) -> WithoutCertificate:
+    found = service.figures().devices.get(device, DeviceIntake())
+    return found.without_certificate
 
 
 @pytest_twisted.ensureDeferred
@@ -105,9 +106,9 @@ async def test_a_device_that_pins_must_show_its_certificate(stage: Stage) -> Non
     service = stage.start()
     for shown in (None, stage.other, stage.nobodys):
         assert await deferToThread(stage.is_refused, 2, shown)
-    await until(lambda: refused(service, "fw1")["connections"] == 3)
+    await until(lambda: refused(service, "fw1").connections == 3)
     assert stage.spool.count() == 0
-    reasons = service.figures()["connections"]["refused"]
+    reasons = service.figures().connections.refused
     assert reasons == {"certificate of the device not shown": 3}
     assert await deferToThread(stage.send, 2, stage.own)
     await until(lambda: stage.spool.lines("fw1") == [b"<1>one"])
@@ -124,15 +125,15 @@ async def test_nothing_plain_gets_into_the_log_of_a_device_that_pins(stage: Stag
         forged.sendto(b"<1>forged", target(service.addresses()["udp"][0]))
     with from_loopback(2, socket.SOCK_STREAM) as plain:
         plain.connect(target(service.addresses()["tcp"][0]))
-        await until(lambda: refused(service, "fw1") == {"connections": 1, "lines": 1})
+        await until(lambda: refused(service, "fw1") == WithoutCertificate(connections=1, lines=1))
     with from_loopback(5) as relay:
         relay.sendto(
             b"<1>Apr 15 2026 09:36:50 fw1 : %ASA-6-1: x", target(service.addresses()["udp"][0])
         )
-        await until(lambda: refused(service, "fw1")["lines"] == 2)
+        await until(lambda: refused(service, "fw1").lines == 2)
     assert stage.spool.count() == 0
-    udp = service.figures()["listeners"][f"udp {service.addresses()['udp'][0]}"]
-    assert udp["dropped"] == {"certificate of the device not shown": 2}
+    udp = service.figures().listeners[f"udp {service.addresses()['udp'][0]}"]
+    assert udp.dropped == {"certificate of the device not shown": 2}
     assert balanced(service.figures())
 
 
@@ -141,7 +142,7 @@ async def test_the_certificate_of_another_device_is_refused(stage: Stage) -> Non
     stage.claim(first=(stage.own,))
     service = stage.start()
     assert await deferToThread(stage.is_refused, 3, stage.own)
-    await until(lambda: refused(service, "fw2")["connections"] == 1)
+    await until(lambda: refused(service, "fw2").connections == 1)
     assert stage.spool.count() == 0
 
 
@@ -157,7 +158,7 @@ async def test_a_pinned_certificate_tells_the_device_from_any_address(stage: Sta
     for shown in (None, stage.nobodys):
         assert await deferToThread(stage.is_refused, 9, shown)
     assert stage.spool.count() == 3
-    assert service.figures()["connections"]["refused"] == {"unknown sender": 2}
+    assert service.figures().connections.refused == {"unknown sender": 2}
 
 
 @pytest_twisted.ensureDeferred
@@ -180,7 +181,7 @@ async def test_a_pin_that_comes_later_ends_what_cannot_show_it(stage: Stage) -> 
         await until(lambda: stage.spool.count() == 1)
         stage.claim(first=(stage.own,))
         plain.sendall(b"<1>after\n")
-        await until(lambda: refused(service, "fw1")["connections"] == 1)
+        await until(lambda: refused(service, "fw1").connections == 1)
     await pause(0.05)
     assert stage.spool.lines("fw1") == [b"<1>before"]
     stage.claim()

@@ -88,9 +88,11 @@ async def test_strangers_are_kept_aside_and_still_counted_as_dropped(tmp_path: P
     service.startService()
     with from_loopback(9) as stranger:
         stranger.sendto(b"<1>who\nforged", target(service.addresses()["udp"][0]))
-    await until(lambda: service.figures()["unknown_senders"]["lines"] == 1)
+    await until(lambda: service.figures().unknown_senders.lines == 1)
     assert balanced(service.figures())
-    assert service.figures()["unknown_senders"]["quarantine"]["kept"] == 1
+    quarantine = service.figures().unknown_senders.quarantine
+    assert quarantine is not None
+    assert quarantine.kept == 1
     await service.stopService()
     assert (tmp_path / "unknown").read_bytes().endswith(b" 127.0.0.9 <1>who\x10nforged\n")
 
@@ -121,9 +123,9 @@ async def test_a_stranger_that_sends_flat_out_is_read_at_its_rate() -> None:
                 except BlockingIOError:
                     continue
             await pause(0.005)
-        (figures,) = service.figures()["listeners"].values()
-        dropped = figures["dropped"]["unknown sender"]
-        stored = figures["stored"]
+        (figures,) = service.figures().listeners.values()
+        dropped = figures.dropped["unknown sender"]
+        stored = figures.stored
         assert stored > 2 * dropped
         assert dropped * 200 < 64 * 1024 * 3 + 131072
     await service.stopService()

@@ -225,4 +225,4 @@ async def test_what_rsyslog_joins_counts_as_often_as_it_came(tmp_path: Path, for
 
 
 def _dropped(service: IntakeService) -> int:
-    return sum(sum(one["dropped"].values()) for one in service.figures()["listeners"].values())
+    return sum(sum(one.dropped.values()) for one in service.figures().listeners.values())

@@ -106,7 +106,7 @@ async def test_accepted_connections_go_on_in_the_middle_of_a_line(systemd: Syste
         lines.sendall(b"<1>whole\n<1>first half, ")
         counted.sendall(b"8 <1>first11 <1>sec")
         await until(lambda: spool.count() == 2)
-        await until(lambda: before.figures()["connections"]["open"] == 3)
+        await until(lambda: before.figures().connections.open == 3)
         await before.stopService()
         assert spool.count() == 2
         lines.sendall(b"second half\n")  # nobody runs
@@ -120,7 +120,7 @@ async def test_accepted_connections_go_on_in_the_middle_of_a_line(systemd: Syste
             [b"<1>whole", b"<1>first", b"<1>first half, second half", b"<1>second1 ", b"<1>fresh"]
         )
         assert balanced(after.figures())
-        assert after.figures()["connections"]["open"] == 3
+        assert after.figures().connections.open == 3
         await after.stopService()
         systemd.hear()
         assert len(systemd.store) == 4
@@ -132,7 +132,7 @@ async def test_without_a_store_connections_are_drained_and_closed() -> None:
     service = manager(ANY, spool, Activation(notifier=Notifier("/nowhere/notify"), hands_over=True))
     with from_loopback(2, socket.SOCK_STREAM) as stream:
         stream.connect(target(service.addresses()["tcp"][0]))
-        await until(lambda: service.figures()["connections"]["open"] == 1)
+        await until(lambda: service.figures().connections.open == 1)
         stream.sendall(b"<1>a\n<1>rest")
         await service.stopService()
         stream.settimeout(60)

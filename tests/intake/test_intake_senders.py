@@ -5,6 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tscm.errors import SenderConflict
+from tscm.intake.figures import StrangerFigures
 from tscm.intake.senders import Relay, SenderTable, normal_address
 from tscm.intake.strangers import Strangers
 
@@ -101,7 +102,7 @@ def test_names_stand_for_what_was_resolved_last(table: SenderTable) -> None:
     assert table.device_of("192.0.2.2") == "fw1"
     table.resolved("asa.example", ["192.0.2.3"])
     assert table.device_of("192.0.2.1") is None
-    assert table.figures()["names"] == {"asa.example": ["192.0.2.3"]}
+    assert table.figures().names == {"asa.example": ("192.0.2.3",)}
     table.release("fw1")
     assert table.device_of("192.0.2.3") is None
 
@@ -122,23 +123,23 @@ def test_strangers_are_counted_with_a_harmless_sample(table: SenderTable) -> Non
     table.strangers.note("192.0.2.66", 2, b"", 160.0)
     table.strangers.note("192.0.2.67", 1, b"newer", 150.0)
     assert table.unknown() == [
-        {
-            "address": "192.0.2.66",
-            "lines": 5,
-            "first_seen_at": 100.0,
-            "last_seen_at": 160.0,
-            "sample": "<1>\\x1b[31mred \\xe2\\x80\\xae",
-        },
-        {
-            "address": "192.0.2.67",
-            "lines": 1,
-            "first_seen_at": 150.0,
-            "last_seen_at": 150.0,
-            "sample": "newer",
-        },
+        StrangerFigures(
+            address="192.0.2.66",
+            lines=5,
+            first_seen_at=100.0,
+            last_seen_at=160.0,
+            sample="<1>\\x1b[31mred \\xe2\\x80\\xae",
+        ),
+        StrangerFigures(
+            address="192.0.2.67",
+            lines=1,
+            first_seen_at=150.0,
+            last_seen_at=150.0,
+            sample="newer",
+        ),
     ]
     table.claim("fw1", ["192.0.2.66"])
-    assert [one["address"] for one in table.unknown()] == ["192.0.2.67"]
+    assert [one.address for one in table.unknown()] == ["192.0.2.67"]
 
 
 def test_a_flood_of_forged_sources_pushes_nobody_out() -> None:
@@ -149,9 +150,9 @@ def test_a_flood_of_forged_sources_pushes_nobody_out() -> None:
     assert len(strangers) == 10
     assert strangers.uncounted_lines == 991
     assert strangers.lines == 1001
-    assert "192.0.2.1" in {one["address"] for one in strangers.shown()}
+    assert "192.0.2.1" in {one.address for one in strangers.shown()}
     strangers.note("203.0.113.1", 1, b"later", 90_000.0)
-    assert {one["address"] for one in strangers.shown()} == {"203.0.113.1"}
+    assert {one.address for one in strangers.shown()} == {"203.0.113.1"}
 
 
 @settings(deadline=None, max_examples=100)

@@ -99,7 +99,7 @@ async def test_ten_thousand_slow_connections_of_a_stranger_hold_up_nobody(*, let
             stream.connect(place)
             streams.append(stream)
         expected = CROWD if let_in else min(CROWD, bounds().max_connections_per_unknown_sender)
-        await until(lambda: service.figures()["connections"]["of_unknown_senders"] == expected)
+        await until(lambda: service.figures().connections.of_unknown_senders == expected)
         before, began, sent = resident_mb(), reactor.seconds(), 0
         while reactor.seconds() - began < BYTE_SECONDS * ROUNDS:
             for stream in streams:
@@ -115,15 +115,15 @@ async def test_ten_thousand_slow_connections_of_a_stranger_hold_up_nobody(*, let
         late.sendall(b"<1>late\n")
         await until(lambda: spool.lines("late") == [b"<1>late"])
         figures = service.figures()
-        assert figures["connections"]["of_unknown_senders"] == expected
+        assert figures.connections.of_unknown_senders == expected
         assert resident_mb() - before < 20
         crowd.stdin.close()
-    await until(lambda: service.figures()["connections"]["of_unknown_senders"] == 0)
+    await until(lambda: service.figures().connections.of_unknown_senders == 0)
     await service.stopService()
     assert balanced(service.figures())
     assert spool.count() == sent + 1
     if let_in:  # each left its one unfinished line behind, counted as a stranger's
-        (listener,) = service.figures()["listeners"].values()
-        assert listener["dropped"] == {"unknown sender": CROWD}
+        (listener,) = service.figures().listeners.values()
+        assert listener.dropped == {"unknown sender": CROWD}
     else:
-        assert sum(service.figures()["connections"]["refused"].values()) == CROWD - expected
+        assert sum(service.figures().connections.refused.values()) == CROWD - expected

@@ -25,6 +25,7 @@ from tests.intake.intake_parts import (
     until,
 )
 from tscm.errors import ListenerUnavailable
+from tscm.intake.figures import StreamFigures
 from tscm.intake.senders import SenderTable
 from tscm.intake.service import IntakeService
 from tscm.settings.values import HostPort
@@ -53,9 +54,9 @@ def spool_of(service: IntakeService) -> MemorySpool:
     return spool
 
 
-def only(service: IntakeService) -> dict[str, Any]:
-    (figures,) = service.figures()["listeners"].values()
-    assert isinstance(figures, dict)
+def only(service: IntakeService) -> StreamFigures:
+    (figures,) = service.figures().listeners.values()
+    assert isinstance(figures, StreamFigures)
     return figures
 
 
@@ -94,8 +95,8 @@ async def test_a_partial_line_is_kept_when_the_peer_goes(intake: IntakeService) 
         one.sendall(b"<1>whole\n<1>rest")
     await until(lambda: spool_of(intake).count() == 2)
     assert spool_of(intake).lines("fw1") == [b"<1>whole", b"<1>rest"]
-    assert only(intake)["partial_at_close"] == 1
-    assert intake.figures()["connections"]["open"] == 0
+    assert only(intake).partial_at_close == 1
+    assert intake.figures().connections.open == 0
 
 
 @pytest_twisted.ensureDeferred
@@ -141,7 +142,7 @@ async def test_bad_content_never_ends_a_known_senders_connection(intake: IntakeS
             one.setblocking(True)
         one.sendall(b"<1>good\n")
         await until(lambda: b"<1>good" in spool_of(intake).lines("fw1"))
-    assert only(intake)["cut"] == 1
+    assert only(intake).cut == 1
     assert balanced(intake.figures())
 
 
@@ -150,13 +151,13 @@ async def test_a_log_that_is_gone_closes_nothing(intake: IntakeService) -> None:
     spool_of(intake).away = True
     with connected(intake, 2) as one:
         one.sendall(b"<1>a\n<1>b\n")
-        await until(lambda: only(intake)["received"] == 2)
+        await until(lambda: only(intake).received == 2)
         assert not closed_by_peer(one)
         spool_of(intake).away = False
         one.setblocking(True)
         one.sendall(b"<1>c\n")
-        await until(lambda: only(intake)["received"] == 3)
-    assert only(intake)["dropped"] == {"log unavailable": 2}
+        await until(lambda: only(intake).received == 3)
+    assert only(intake).dropped == {"log unavailable": 2}
     assert spool_of(intake).lines("fw1") == [b"<1>c"]
 
 
@@ -164,11 +165,11 @@ async def test_a_log_that_is_gone_closes_nothing(intake: IntakeService) -> None:
 async def test_unknown_senders_are_read_and_counted(intake: IntakeService) -> None:
     with connected(intake, 5) as stranger:
         stranger.sendall(b"<1>who\n<1>me\n")
-        await until(lambda: only(intake)["received"] == 2)
+        await until(lambda: only(intake).received == 2)
         assert not closed_by_peer(stranger)
-        assert only(intake)["dropped"] == {"unknown sender": 2}
+        assert only(intake).dropped == {"unknown sender": 2}
         (shown,) = intake.senders.unknown()
-        assert (shown["address"], shown["lines"], shown["sample"]) == ("127.0.0.5", 2, "<1>who")
+        assert (shown.address, shown.lines, shown.sample) == ("127.0.0.5", 2, "<1>who")
         intake.senders.claim("fw3", ["127.0.0.5"])
         stranger.setblocking(True)
         stranger.sendall(b"<1>adopted\n")
@@ -184,12 +185,12 @@ async def test_unknown_senders_are_closed_where_so_set() -> None:
         await until(lambda: closed_by_peer(stranger))
         known.sendall(b"<1>a\n")
         await until(lambda: spool_of(service).count() == 1)
-        assert service.figures()["connections"]["refused"] == {"unknown sender": 1}
+        assert service.figures().connections.refused == {"unknown sender": 1}
         service.senders.release("fw1")
         known.setblocking(True)
         known.sendall(b"<1>b\n")
         await until(lambda: closed_by_peer(known))
-    assert only(service)["received"] == 1
+    assert only(service).received == 1
     await service.stopService()
 
 
@@ -199,7 +200,7 @@ async def test_other_bounds_come_into_force_on_open_sockets(intake: IntakeServic
     with connected(intake, 5) as stranger, connected(intake, 2) as known:
         stranger.sendall(b"<1>a\n")
         known.sendall(b"<1>b\n")
-        await until(lambda: only(intake)["received"] == 2)
+        await until(lambda: only(intake).received == 2)
         assert intake.take_bounds(bounds(unknown_senders="close", max_connections_per_sender=1))
         assert not intake.take_bounds(bounds(udp_sockets=2))
         stranger.sendall(b"<1>c\n")
@@ -217,17 +218,17 @@ async def test_strangers_cannot_take_the_room_of_devices() -> None:
     service = made(max_connections=40, max_connections_per_sender=30)
     service.startService()
     strangers = [connected(service, 5) for _ in range(60)]
-    await until(lambda: sum(service.figures()["connections"]["refused"].values()) == 50)
+    await until(lambda: sum(service.figures().connections.refused.values()) == 50)
     devices = [connected(service, 2) for _ in range(30)]
     for n, one in enumerate(devices):
         one.sendall(b"<1>%d\n" % n)
     await until(lambda: spool_of(service).count() == 30)
-    figures = service.figures()["connections"]
-    assert figures["of_unknown_senders"] == 10
-    assert figures["refused"] == {"all connections for unknown senders taken": 50}
+    figures = service.figures().connections
+    assert figures.of_unknown_senders == 10
+    assert figures.refused == {"all connections for unknown senders taken": 50}
     for one in strangers + devices:
         one.close()
-    await until(lambda: service.figures()["connections"]["open"] == 0)
+    await until(lambda: service.figures().connections.open == 0)
     await service.stopService()
 
 
@@ -237,7 +238,7 @@ async def test_a_senders_bound_is_its_own() -> None:
     service.startService()
     streams = [connected(service, 2) for _ in range(3)]
     await until(lambda: closed_by_peer(streams[2]))
-    assert service.figures()["connections"]["refused"] == {"all connections of the sender taken": 1}
+    assert service.figures().connections.refused == {"all connections of the sender taken": 1}
     with connected(service, 4) as other:
         other.sendall(b"<1>a\n")
         await until(lambda: spool_of(service).count() == 1)
@@ -260,7 +261,7 @@ async def test_a_silent_connection_gives_way_to_a_new_one_of_its_sender() -> Non
             await until(lambda: spool_of(service).count() == 2)
             assert closed_by_peer(old)
     assert sorted(spool_of(service).lines("fw1")) == [b"<1>new", b"<1>part"]
-    assert service.figures()["connections"]["gave_way"] == 1
+    assert service.figures().connections.gave_way == 1
     await service.stopService()
 
 
@@ -269,7 +270,7 @@ async def test_what_waits_in_connections_is_taken_at_stop() -> None:
     service = made()
     service.startService()
     with connected(service, 2) as one:
-        await until(lambda: service.figures()["connections"]["open"] == 1)
+        await until(lambda: service.figures().connections.open == 1)
         one.sendall(b"<1>x\n" * 100_000 + b"<1>rest")
         await service.stopService()
     assert spool_of(service).count() > 1000
@@ -281,9 +282,9 @@ async def test_what_waits_in_connections_is_taken_at_stop() -> None:
 async def test_tls_on_a_plain_port_is_named(intake: IntakeService) -> None:
     with connected(intake, 2) as one:
         one.sendall(b"\x16\x03\x01\x00\xa5\x01\x00\x00\xa1\n\n")
-        await until(lambda: only(intake)["tls_on_plain_port"] == 1)
+        await until(lambda: only(intake).tls_on_plain_port == 1)
         assert not closed_by_peer(one)
-    assert only(intake)["received"] == 0
+    assert only(intake).received == 0
 
 
 def warnings_of(told: list[LogEvent], words: str) -> list[str]:
@@ -311,15 +312,15 @@ async def test_a_stream_without_line_ends_is_counted_and_told_while_it_lasts(
 ) -> None:
     with connected(intake, 2) as one:
         one.sendall(b"<1>" + b"x" * 70_000)
-        await until(lambda: only(intake)["cut"] == 1)
+        await until(lambda: only(intake).cut == 1)
         one.sendall(b"x" * 200_000 + b"5 <1>ab7 <1>cdef")
         await until(lambda: spool_of(intake).count() == 3)
         one.sendall(b"100000 " + b"y" * 100_000)
-        await until(lambda: only(intake)["cut"] == 2)
+        await until(lambda: only(intake).cut == 2)
         assert not closed_by_peer(one)
     assert spool_of(intake).lines("fw1")[1:3] == [b"<1>ab", b"<1>cdef"]
     assert len(warnings_of(told, "max_message_bytes")) == 1
-    assert only(intake)["framing_faults"] == 1
+    assert only(intake).framing_faults == 1
     assert balanced(intake.figures())
 
 
@@ -331,7 +332,7 @@ async def test_a_proxy_header_is_counted_and_destroys_nothing(
         one.sendall(b"PROXY TCP4 127.0.0.4 192.0.2.1 4000 514\r\n5 <1>ab6 <1>abc")
         await until(lambda: spool_of(intake).count() == 2)
     assert spool_of(intake).lines("fw1") == [b"<1>ab", b"<1>abc"]
-    assert only(intake)["proxy_headers"] == 1
+    assert only(intake).proxy_headers == 1
     assert len(warnings_of(told, "PROXY headers")) == 1
 
 
@@ -344,10 +345,10 @@ async def test_a_relay_sends_for_several_devices(intake: IntakeService) -> None:
         relay.sendall(
             b"".join(stamp + who + b" : %ASA-6-1: x\n" for who in (b"fw1", b"fw2", b"who"))
         )
-        await until(lambda: only(intake)["received"] == 3)
+        await until(lambda: only(intake).received == 3)
     assert spool_of(intake).lines("fw1") == [stamp + b"fw1 : %ASA-6-1: x"]
     assert spool_of(intake).lines("fw2") == [stamp + b"fw2 : %ASA-6-1: x"]
-    assert only(intake)["dropped"] == {"unknown device behind a relay": 1}
+    assert only(intake).dropped == {"unknown device behind a relay": 1}
     assert balanced(intake.figures())
 
 
@@ -371,9 +372,9 @@ async def test_names_of_senders_are_looked_up_aside() -> None:
     service.senders.claim("fw8", ["gone.example"])
     await until(lambda: service.senders.device_of("127.0.0.7") == "fw7")
     await until(lambda: "gone.example" in asked)
-    assert service.figures()["senders"]["names"] == {
-        "asa.example": ["127.0.0.7"],
-        "gone.example": [],
+    assert service.figures().senders.names == {
+        "asa.example": ("127.0.0.7",),
+        "gone.example": (),
     }
     await pause(0.05)
     await service.stopService()

@@ -26,6 +26,7 @@ from tests.intake.intake_parts import (
     until,
 )
 from tscm.intake import tcp
+from tscm.intake.figures import StreamFigures, TlsFigures
 from tscm.intake.senders import SenderTable
 from tscm.intake.service import IntakeService
 from tscm.intake.tls import (
@@ -81,9 +82,15 @@ def spool_of(service: IntakeService) -> MemorySpool:
     return spool
 
 
-def only(service: IntakeService) -> dict[str, Any]:
-    (figures,) = service.figures()["listeners"].values()
-    assert isinstance(figures, dict)
+def only(service: IntakeService) -> StreamFigures:
+    (figures,) = service.figures().listeners.values()
+    assert isinstance(figures, StreamFigures)
+    return figures
+
+
+def tls(service: IntakeService) -> TlsFigures:
+    figures = only(service).tls
+    assert figures is not None
     return figures
 
 
@@ -128,7 +135,7 @@ async def test_lines_reach_the_log(start: Start, authority: Authority) -> None:
     assert await deferToThread(send, service, authority)
     await until(lambda: spool_of(service).count() == 2)
     assert spool_of(service).lines("fw1") == [b"<1>one", b"7 <1>two"]
-    assert only(service)["tls"]["handshakes_failed"] == {}
+    assert tls(service).handshakes_failed == {}
     assert balanced(service.figures())
 
 
@@ -155,11 +162,11 @@ async def test_a_new_certificate_is_taken_up_and_connections_stay(
     shutil.copy(fresh.certificate_file, authority.folder / "server.pem")
     assert service._listeners.tls is not None
     service._listeners.tls.follow()  # the key does not fit yet
-    assert "key values mismatch" in only(service)["tls"]["fault"]
+    assert "key values mismatch" in str(tls(service).fault)
     assert await deferToThread(send, service, authority)
     shutil.copy(fresh.key_file, authority.folder / "server.key")
     service._listeners.tls.follow()
-    assert only(service)["tls"]["fault"] is None
+    assert tls(service).fault is None
     new = await deferToThread(connect, service, authority)
     assert new.getpeercert(binary_form=True) != first
     count = spool_of(service).count()
@@ -187,10 +194,10 @@ async def test_gibberish_is_named_and_closed(start: Start, sent: bytes) -> None:
     service = start()
     with plain(service) as stream:
         stream.sendall(sent)
-        await until(lambda: bool(only(service)["tls"]["handshakes_failed"]))
-    (cause,) = only(service)["tls"]["handshakes_failed"]
+        await until(lambda: bool(tls(service).handshakes_failed))
+    (cause,) = tls(service).handshakes_failed
     assert cause.startswith("what it sends is no TLS")
-    assert only(service)["received"] == 0
+    assert only(service).received == 0
 
 
 @pytest_twisted.ensureDeferred
@@ -201,9 +208,9 @@ async def test_a_hand_shake_that_never_ends_is_closed(
     service = start()
     with plain(service) as stream:
         stream.sendall(b"\x16\x03\x01")
-        await until(lambda: bool(only(service)["tls"]["handshakes_failed"]))
-        assert service.figures()["connections"]["open"] == 0
-    (cause,) = only(service)["tls"]["handshakes_failed"]
+        await until(lambda: bool(tls(service).handshakes_failed))
+        assert service.figures().connections.open == 0
+    (cause,) = tls(service).handshakes_failed
     assert "not finished" in cause
 
 
@@ -216,16 +223,16 @@ async def test_a_client_certificate_can_be_required(start: Start, authority: Aut
     own = authority.issue("own", "fw.example", own=True)
     for bad in (stranger, expired, own):
         await deferToThread(send, service, authority, bad)
-    await until(lambda: sum(only(service)["tls"]["handshakes_failed"].values()) == 4)
-    assert only(service)["received"] == 0
-    assert only(service)["tls"]["handshakes_failed"] == {
+    await until(lambda: sum(tls(service).handshakes_failed.values()) == 4)
+    assert only(service).received == 0
+    assert tls(service).handshakes_failed == {
         "no client certificate": 1,
         "client certificate is neither pinned nor issued by the client CA": 2,
         "client certificate, or its CA's, has expired": 1,
     }
     good = authority.issue("client", "fw.example")
     assert await deferToThread(send, service, authority, good)
-    await until(lambda: only(service)["received"] == 2)
+    await until(lambda: only(service).received == 2)
 
 
 @pytest_twisted.ensureDeferred
@@ -236,10 +243,10 @@ async def test_a_pinned_certificate_needs_no_authority(start: Start, authority: 
         tls_client="required", tls_client_fingerprints=(fingerprint_of(pinned.certificate),)
     )
     await deferToThread(send, service, authority, other)
-    await until(lambda: bool(only(service)["tls"]["handshakes_failed"]))
-    assert only(service)["received"] == 0
+    await until(lambda: bool(tls(service).handshakes_failed))
+    assert only(service).received == 0
     assert await deferToThread(send, service, authority, pinned)
-    await until(lambda: only(service)["received"] == 2)
+    await until(lambda: only(service).received == 2)
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from twisted.python.failure import Failure
 from tests.update.test_update_service import Bench, bench, ignore, result
 from tscm.cli.state import outcome_words, state_pairs
 from tscm.families import families
+from tscm.intake.figures import IntakeFigures
 from tscm.model import Json
 from tscm.spool.figures import LogFigures
 from tscm.standing import Standing, row_of
@@ -51,17 +52,11 @@ def metric(bench: Bench, name: str) -> list[float]:
         "forward_also": (),
         "upload": None,
     }
-    intake: Json = {
-        "listeners": {},
-        "connections": {"open": 0, "refused": {}},
-        "devices": {},
-        "unknown_senders": {"senders": 0},
-    }
     node: Json = {"started_at": 0, "devices": 1, "faults": {}, "database_bytes": None}
     everything = {
         "now": bench.clock.seconds(),
         "node": node,
-        "intake": intake,
+        "intake": IntakeFigures(),
         "devices": {"one": one},
         "balanced": True,
         "lag": 0.0,

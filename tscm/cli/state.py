@@ -8,10 +8,12 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
+from tscm.intake.figures import DeviceIntake, TurnedAway
 from tscm.intake.turned_away import remedy, sentence, turned_away
 from tscm.model import Json
 from tscm.plural import many
 from tscm.standing import off_words
+from tscm.wire import read
 
 Pair = tuple[str, Any]
 NEVER = "never"
@@ -32,7 +34,7 @@ def state_pairs(settings: Json, state: Json) -> Iterator[Pair]:
     yield from _log(name, state.get("log") or {})
     intake = state.get("intake") or {}
     yield from _without_certificate(intake.get("without_certificate") or {})
-    if refused := turned_away(intake):
+    if refused := turned_away(read(DeviceIntake, intake)):
         yield "attention", f"{_refused(refused)}; {remedy(refused)}"
     yield from _reader("syslog forward", name, state, state.get("forward"), "forward", off="off")
     for also in state.get("forward_also") or ():
@@ -206,8 +208,8 @@ def _without_certificate(refused: Json) -> Iterator[Pair]:
         )
 
 
-def _refused(refused: Json) -> str:
-    return f"{sentence(refused)}, the last time {when(refused['last_at'])}"
+def _refused(refused: TurnedAway) -> str:
+    return f"{sentence(refused)}, the last time {when(refused.last_at)}"
 
 
 def _orphans(name: str, state: Json) -> Iterator[Pair]:
@@ -340,7 +342,7 @@ def status_pairs(status: Json) -> Iterator[Pair]:
     if connections:
         yield "connections", _connections(connections)
     for name, one in (intake.get("devices") or {}).items():
-        if refused := turned_away(one):
+        if refused := turned_away(read(DeviceIntake, one)):
             yield "attention", f"device {name}: {_refused(refused)}; see `tsadmin show {name}`"
     unknown = intake.get("unknown_senders") or {}
     if unknown.get("senders"):

@@ -16,6 +16,7 @@ from tscm.doctor.look_firewall import FirewallLook, Opener, look_at_firewall
 from tscm.doctor.look_host import HOST, Host, plain_addresses
 from tscm.doctor.look_onward import Fetch, OnwardLook, look_onward
 from tscm.errors import SecretUnavailable, TscmError
+from tscm.intake.figures import DeviceIntake
 from tscm.model import Json, Report
 from tscm.settings.device import DeviceSettings
 from tscm.settings.files import open_device, read_device, read_node
@@ -24,6 +25,7 @@ from tscm.settings.node import NodeSettings
 from tscm.settings.own_service import own_service
 from tscm.update.names import hosts
 from tscm.update.ways import look_up, own_address_towards
+from tscm.wire import read
 
 _DAY = 86400.0
 _HEARD_SECONDS = 3600.0
@@ -137,7 +139,11 @@ def judge_device(patient: Patient, look: DeviceLook, now: float) -> list[Finding
         onward.judge_lines(
             None if state is None else state["log"], now, patient.strangers, settings.name
         ),
-        *([] if state is None else [onward.judge_connections(state.get("intake"), now)]),
+        *(
+            []
+            if state is None
+            else [onward.judge_connections(read(DeviceIntake, state.get("intake")), now)]
+        ),
         *_judge_trial(patient, look),
         *_judge_onward(patient, look),
     ]

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from attrs import frozen
 
 from tscm.doctor.finding import Finding, broken, doubtful, good
+from tscm.intake.figures import DeviceIntake
 from tscm.intake.turned_away import is_recent, remedy, sentence, turned_away
 from tscm.model import Json
 from tscm.plural import many
@@ -116,14 +117,14 @@ def judge_lines(state: Json | None, now: float, strangers: Sequence[str], name: 
     return good(link, f"the last line came {_ago(age)} ago")
 
 
-def judge_connections(intake: Json | None, now: float) -> Finding:
+def judge_connections(intake: DeviceIntake | None, now: float) -> Finding:
     """Were connections of the device refused for want of room?  *intake* None: it never sent."""
     link = "connections"
     refused = turned_away(intake)
-    if not refused:
+    if refused is None:
         return good(link, "none was refused for want of room since the manager's start")
     verdict = broken if is_recent(refused, now) else doubtful
-    age = _ago(now - float(refused["last_at"]))
+    age = _ago(now - (refused.last_at or 0.0))
     return verdict(link, f"{sentence(refused)}, the last one {age} ago", remedy(refused))
 
 

@@ -11,7 +11,13 @@ from enum import StrEnum
 
 from attrs import define, field
 
-from tscm.model import Json
+from tscm.intake.figures import (
+    AnyListener,
+    DeviceIntake,
+    ListenerFigures,
+    TurnedAway,
+    WithoutCertificate,
+)
 
 
 class Cause(StrEnum):
@@ -35,24 +41,29 @@ class Account:
     dropped: dict[Cause, int] = field(factory=dict)
     empty: int = 0
     cut: int = 0
-    extra: list[Callable[[], Json]] = field(factory=list)
+    tell: "Callable[[Account], AnyListener] | None" = None
+    """Makes the figures of the listener's kind; None where there is nothing but the counts."""
 
     def drop(self, cause: Cause, lines: int) -> None:
         """Count *lines* that were received and not stored."""
         self.dropped[cause] = self.dropped.get(cause, 0) + lines
 
-    def figures(self) -> Json:
-        """The counts, and what the listener adds of its own."""
-        shown: Json = {
-            "received": self.received,
-            "stored": self.stored,
-            "dropped": {str(cause): lines for cause, lines in self.dropped.items()},
-            "empty": self.empty,
-            "cut": self.cut,
-        }
-        for add in self.extra:
-            shown |= add()
-        return shown
+    @property
+    def dropped_by_cause(self) -> dict[str, int]:
+        """Lines that were dropped, by cause."""
+        return {str(cause): lines for cause, lines in self.dropped.items()}
+
+    def figures(self) -> AnyListener:
+        """The counts, and what the kind of listener adds of its own."""
+        if self.tell is not None:
+            return self.tell(self)
+        return ListenerFigures(
+            received=self.received,
+            stored=self.stored,
+            dropped=self.dropped_by_cause,
+            empty=self.empty,
+            cut=self.cut,
+        )
 
 
 @define(eq=False)
@@ -69,27 +80,20 @@ class DeviceAccount:
     turned_away_cause: str = ""
     last_received_at: float | None = None
 
-    def figures(self) -> Json:
-        """
-        The counts; what was received and not stored found no log to go to.
-
-        What came in the device's name without its pinned certificate stands beside: it may
-        be anybody's.
-        """
-        return {
-            "received": self.received,
-            "stored": self.stored,
-            "dropped": {str(Cause.LOG_UNAVAILABLE): self.received - self.stored}
-            if self.received > self.stored
-            else {},
-            "without_certificate": {
-                "connections": self.refused_connections,
-                "lines": self.refused_lines,
-            },
-            "turned_away": {
-                "connections": self.turned_away,
-                "last_at": self.turned_away_at,
-                "cause": self.turned_away_cause,
-            },
-            "last_received_at": self.last_received_at,
-        }
+    def figures(self) -> DeviceIntake:
+        """The counts as they stand."""
+        lost = self.received - self.stored
+        return DeviceIntake(
+            received=self.received,
+            stored=self.stored,
+            dropped={str(Cause.LOG_UNAVAILABLE): lost} if lost > 0 else {},
+            without_certificate=WithoutCertificate(
+                connections=self.refused_connections, lines=self.refused_lines
+            ),
+            turned_away=TurnedAway(
+                connections=self.turned_away,
+                last_at=self.turned_away_at,
+                cause=self.turned_away_cause,
+            ),
+            last_received_at=self.last_received_at,
+        )

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from attrs import define, field
 
-from tscm.model import Json
+from tscm.intake.figures import ConnectionFigures
 
 STALE_SECONDS = 60.0
 """A connection silent for so long may give way to a new one of the same sender."""
@@ -175,13 +175,13 @@ class Connections:
         """All that are open."""
         return [stream for own in self._by_sender.values() for stream in own]
 
-    def figures(self) -> Json:
+    def figures(self) -> ConnectionFigures:
         """Open by now, and what was refused."""
-        return {
-            "open": self._open,
-            "highest": self.highest,
-            "of_unknown_senders": len(self._strangers),
-            "senders": len(self._by_sender),
-            "gave_way": self.gave_way,
-            "refused": {reason.value: count for reason, count in self.refused.items()},
-        }
+        return ConnectionFigures(
+            open=self._open,
+            highest=self.highest,
+            of_unknown_senders=len(self._strangers),
+            senders=len(self._by_sender),
+            gave_way=self.gave_way,
+            refused={reason.value: count for reason, count in self.refused.items()},
+        )

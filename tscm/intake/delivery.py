@@ -9,8 +9,9 @@ from attrs import define, field
 from twisted.logger import Logger
 
 from tscm.intake.account import Account, Cause, DeviceAccount
+from tscm.intake.figures import DeviceIntake
 from tscm.intake.senders import Relay, SenderTable
-from tscm.model import Json, Run, Spool
+from tscm.model import Run, Spool
 from tscm.syslog.escape import INTRODUCER, unescape
 from tscm.syslog.framing import Lines
 
@@ -79,7 +80,7 @@ class Delivery:
             counts = self.devices[device] = DeviceAccount()
         return counts
 
-    def figures(self) -> Json:
+    def figures(self) -> dict[str, DeviceIntake]:
         """Counts per device."""
         return {device: counts.figures() for device, counts in sorted(self.devices.items())}
 

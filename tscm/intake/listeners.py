@@ -21,13 +21,13 @@ from tscm.intake.batch import Drain
 from tscm.intake.connections import Connections
 from tscm.intake.delivery import Delivery
 from tscm.intake.drains import open_drain
+from tscm.intake.figures import AnyListener, BufferFigures, DatagramFigures
 from tscm.intake.sockets import ReceiveBuffer
 from tscm.intake.systemd import Inherited
 from tscm.intake.tcp import StreamBounds, SyslogStreams
 from tscm.intake.tls import ListeningTls, TlsFiles, TlsServer
 from tscm.intake.turns import Turn, connection_paced_by, port_paced_by
 from tscm.intake.udp import Pace, UdpListener
-from tscm.model import Json
 from tscm.settings.node import Intake, Listen
 from tscm.settings.values import HostPort
 
@@ -204,7 +204,7 @@ class Listeners:
         """How UDP is read: `compiled`, `numpy` or `plain`."""
         return None if self._drain is None else self._drain.name
 
-    def figures(self) -> Json:
+    def figures(self) -> dict[str, AnyListener]:
         """Counts of each listener."""
         return {name: account.figures() for name, account in self._accounts.items()}
 
@@ -254,7 +254,7 @@ class Listeners:
             account = self._account(kind, address)
             if account.listener not in self._buffers:
                 self._buffers[account.listener] = buffer
-                account.extra.append(partial(self._udp_figures, account.listener))
+                account.tell = self._udp_figures
                 if buffer.hint:
                     self._log.warn(
                         "{listener}: receive buffer of {reached} bytes instead of {asked}; {hint}",
@@ -283,19 +283,22 @@ class Listeners:
                 self._udp.remove(one)
             raise
 
-    def _udp_figures(self, listener: str) -> Json:
-        buffer = self._buffers[listener]
-        each = [one.figures() for one in self._udp if one.listener == listener]
-        known = [one["kernel_drops"] for one in each if one["kernel_drops"] is not None]
-        return {
-            "kernel_drops": sum(known) if known else None,
-            "receive_buffer": {
-                "asked": buffer.asked,
-                "reached": buffer.reached,
-                "hint": buffer.hint,
-            },
-            "sockets": each,
-        }
+    def _udp_figures(self, account: Account) -> DatagramFigures:
+        buffer = self._buffers[account.listener]
+        each = tuple(one.figures() for one in self._udp if one.listener == account.listener)
+        known = [one.kernel_drops for one in each if one.kernel_drops is not None]
+        return DatagramFigures(
+            received=account.received,
+            stored=account.stored,
+            dropped=account.dropped_by_cause,
+            empty=account.empty,
+            cut=account.cut,
+            kernel_drops=sum(known) if known else None,
+            receive_buffer=BufferFigures(
+                asked=buffer.asked, reached=buffer.reached, hint=buffer.hint
+            ),
+            sockets=each,
+        )
 
     def _bind_stream(self, kind: str, address: HostPort) -> HostPort:
         held = sockets.take_inherited(self.held, address, socket.SOCK_STREAM)
@@ -306,7 +309,7 @@ class Listeners:
         streams = SyslogStreams(
             self._reactor, account, self._delivery, self._connections, self._stream_bounds, tls
         )
-        account.extra.append(streams.figures)
+        account.tell = streams.figures
         factory: Any = streams
         if tls is None and place.port is not None:
             self._streams[place.port] = streams

@@ -11,7 +11,7 @@ from typing import ClassVar
 from attrs import define, field
 from twisted.logger import Logger
 
-from tscm.model import Json
+from tscm.intake.figures import QuarantineFigures
 from tscm.syslog.framing import Lines
 
 Allowed = Callable[[str, int, float], bool]
@@ -67,9 +67,9 @@ class QuarantineLog:
             os.close(self._file)
             self._file = None
 
-    def figures(self) -> Json:
+    def figures(self) -> QuarantineFigures:
         """Where it lies and how much it took since the start."""
-        return {"path": str(self.path), "kept": self.kept, "refused": self.refused}
+        return QuarantineFigures(path=str(self.path), kept=self.kept, refused=self.refused)
 
     def _write(self, data: bytes) -> None:
         if self._file is None:

@@ -17,8 +17,8 @@ from functools import lru_cache
 from attrs import define, field, frozen
 
 from tscm.errors import SenderConflict
+from tscm.intake.figures import SenderFigures, StrangerFigures
 from tscm.intake.strangers import Strangers
-from tscm.model import Json
 from tscm.syslog.header import all_names
 
 _KEPT = 8192
@@ -196,7 +196,7 @@ class SenderTable:
             return "certificate pinned for another device"
         return ""
 
-    def unknown(self) -> list[Json]:
+    def unknown(self) -> list[StrangerFigures]:
         """The strangers heard, the latest first."""
         return self.strangers.shown()
 
@@ -221,19 +221,19 @@ class SenderTable:
         """Let listeners ask anew for every sender: what they may do with strangers has changed."""
         self._changed()
 
-    def figures(self) -> Json:
+    def figures(self) -> SenderFigures:
         """Names with the addresses they stand for, and addresses that several devices share."""
         names = sorted(self.names)
         shared = {
-            address: sorted(devices)
+            address: tuple(sorted(devices))
             for address, devices in self._claimants.items()
             if len(devices) > 1
         }
-        return {
-            "names": {name: list(self._resolved.get(name, ())) for name in names},
-            "relays": shared,
-            "pinned": sorted(self._pins),
-        }
+        return SenderFigures(
+            names={name: self._resolved.get(name, ()) for name in names},
+            relays=shared,
+            pinned=tuple(sorted(self._pins)),
+        )
 
     def _find_route(self, address: str) -> Route | None:
         claimants = dict(self._claimants.get(address, {}))

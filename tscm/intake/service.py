@@ -14,6 +14,7 @@ from twisted.logger import Logger
 from tscm.intake import sockets
 from tscm.intake.connections import Connections
 from tscm.intake.delivery import Delivery
+from tscm.intake.figures import DeviceIntake, IntakeCounts, IntakeFigures, UnknownSenders
 from tscm.intake.handover import hand_over, take_over
 from tscm.intake.listeners import Listeners
 from tscm.intake.naming import Naming, Resolve
@@ -21,7 +22,7 @@ from tscm.intake.quarantine import QuarantineLog
 from tscm.intake.senders import SenderTable
 from tscm.intake.systemd import Activation
 from tscm.intake.tcp import StreamBounds, SyslogStream
-from tscm.model import Json, Spool
+from tscm.model import Spool
 from tscm.schedule import PeriodicService
 from tscm.settings.node import Intake, Listen
 from tscm.syslog.framing import Looker, look_over
@@ -211,36 +212,38 @@ class IntakeService(Service):
         """Where it listens, by kind (`udp`, `tcp`, `tls`), after binding."""
         return self._listeners.addresses()
 
-    def accounts(self) -> Json:
+    def counts(self) -> IntakeCounts:
         """The part of `figures` that the ledger notes: cheap, however many devices there are."""
-        return {"listeners": self._listeners.figures(), "devices": self._delivery.figures()}
+        return IntakeCounts(listeners=self._listeners.figures(), devices=self._delivery.figures())
 
-    def figures(self) -> Json:
+    def figures(self) -> IntakeFigures:
         """
-        What came in and what became of it.
-
-        For each listener `received` = `stored` + the sum of `dropped`; the kernel's own drops
-        stand beside.
+        What came in and what became of it; the kernel's own drops stand beside.
         """
-        unknown = self.senders.strangers
-        return {
-            "listeners": self._listeners.figures(),
-            "devices": self._delivery.figures(),
-            "udp_path": self._listeners.udp_path,
-            "connections": self._connections.figures(),
-            "unknown_senders": {
-                "lines": unknown.lines,
-                "uncounted_lines": unknown.uncounted_lines,
-                "senders": len(unknown),
-                "quarantine": None if self._quarantine is None else self._quarantine.figures(),
-            },
-            "senders": self.senders.figures(),
-        }
+        unknown, counts = self.senders.strangers, self.counts()
+        return IntakeFigures(
+            listeners=counts.listeners,
+            devices=counts.devices,
+            udp_path=self.udp_path,
+            connections=self._connections.figures(),
+            unknown_senders=UnknownSenders(
+                lines=unknown.lines,
+                uncounted_lines=unknown.uncounted_lines,
+                senders=len(unknown),
+                quarantine=None if self._quarantine is None else self._quarantine.figures(),
+            ),
+            senders=self.senders.figures(),
+        )
 
-    def device_figures(self, name: str) -> Json:
-        """The `devices` of `figures`, for one device alone."""
+    @property
+    def udp_path(self) -> str | None:
+        """How UDP is read: `compiled`, `numpy` or `plain`."""
+        return self._listeners.udp_path
+
+    def device_figures(self, name: str) -> DeviceIntake | None:
+        """One device alone; None for one that has sent nothing."""
         counts = self._delivery.devices.get(name)
-        return {} if counts is None else {name: counts.figures()}
+        return None if counts is None else counts.figures()
 
 
 def _best_look() -> Looker:

@@ -4,7 +4,7 @@ Senders that no device claims: counted, each with a sample, in a table that cann
 
 from attrs import define, field
 
-from tscm.model import Json
+from tscm.intake.figures import StrangerFigures
 from tscm.printable import visible_bytes
 
 _SAMPLE_BYTES = 240
@@ -102,17 +102,17 @@ class Strangers:
         """Lines by address, of those that are in the table."""
         return {address: stranger.lines for address, stranger in self._table.items()}
 
-    def shown(self) -> list[Json]:
+    def shown(self) -> list[StrangerFigures]:
         """The table, the latest sender first; samples are made harmless for a terminal."""
         latest = sorted(self._table.items(), key=lambda item: -item[1].last_seen_at)
         return [
-            {
-                "address": address,
-                "lines": stranger.lines,
-                "first_seen_at": stranger.first_seen_at,
-                "last_seen_at": stranger.last_seen_at,
-                "sample": visible_bytes(stranger.sample),
-            }
+            StrangerFigures(
+                address=address,
+                lines=stranger.lines,
+                first_seen_at=stranger.first_seen_at,
+                last_seen_at=stranger.last_seen_at,
+                sample=visible_bytes(stranger.sample),
+            )
             for address, stranger in latest
         ]
 

@@ -8,7 +8,7 @@ A known sender's connection is never closed for what came on it, nor paused: an 
 import socket
 from typing import Any, ClassVar, cast
 
-from attrs import define, field
+from attrs import define, evolve, field
 from OpenSSL import SSL
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IAddress, IDelayedCall, IHandshakeListener, IReactorTime
@@ -22,10 +22,10 @@ from tscm.clock import wall_seconds
 from tscm.intake.account import Account
 from tscm.intake.connections import Connections, Refusal
 from tscm.intake.delivery import Delivery
+from tscm.intake.figures import StreamFigures
 from tscm.intake.senders import normal_address
 from tscm.intake.tls import HANDSHAKE_SECONDS, TlsServer, handshake_fault
 from tscm.intake.turns import read_now
-from tscm.model import Json
 from tscm.syslog.framing import Framing, Lines, Looker, StreamDecoder, StreamState, look_over
 
 _LAST_READS = 64
@@ -461,17 +461,23 @@ class SyslogStreams(Factory):
                 times=times,
             )
 
-    def figures(self) -> Json:
-        """What this listener adds to its counts."""
-        shown: Json = {
-            "partial_at_close": self.partials,
-            "framing_faults": self.framing_faults,
-            "tls_on_plain_port": self.tls_on_plain,
-            "proxy_headers": self.proxy_headers,
-        }
+    def figures(self, account: Account) -> StreamFigures:
+        """The counts of *account*, and what this listener adds to them."""
+        tls = None
         if self.tls is not None:
-            shown["tls"] = self.tls.figures() | {"handshakes_failed": self.handshakes_failed}
-        return shown
+            tls = evolve(self.tls.figures(), handshakes_failed=dict(self.handshakes_failed))
+        return StreamFigures(
+            received=account.received,
+            stored=account.stored,
+            dropped=account.dropped_by_cause,
+            empty=account.empty,
+            cut=account.cut,
+            partial_at_close=self.partials,
+            framing_faults=self.framing_faults,
+            tls_on_plain_port=self.tls_on_plain,
+            proxy_headers=self.proxy_headers,
+            tls=tls,
+        )
 
 
 def _reason(reason: Failure) -> str:

@@ -18,7 +18,7 @@ from twisted.logger import Logger
 from zope.interface import implementer
 
 from tscm.errors import TscmError
-from tscm.model import Json
+from tscm.intake.figures import TlsFigures
 from tscm.safe_files import read_regular
 from tscm.settings.node import Listen
 from tscm.tls_answers import MAX_ANSWERS, BoundedAnswers
@@ -333,14 +333,14 @@ class TlsServer:
             self._chains[connection] = before.with_another(Chain.of(verdict))
         return True
 
-    def figures(self) -> Json:
+    def figures(self) -> TlsFigures:
         """Which certificate is in force."""
-        return {
-            "certificate": self.files.certificate,
-            "expires_at": self.expires_at,
-            "loaded_at": self.loaded_at,
-            "fault": self.fault,
-        }
+        return TlsFigures(
+            certificate=self.files.certificate,
+            expires_at=self.expires_at,
+            loaded_at=self.loaded_at,
+            fault=self.fault,
+        )
 
 
 def _context_of(files: TlsFiles, note_chain: Callable[..., bool]) -> tuple[Any, float]:

@@ -17,9 +17,9 @@ from tscm.clock import wall_seconds
 from tscm.intake import sockets
 from tscm.intake.account import Account, Cause
 from tscm.intake.batch import Batch, Drain, unpacked
+from tscm.intake.figures import SocketFigures
 from tscm.intake.memory import give_back
 from tscm.intake.senders import normal_address
-from tscm.model import Json
 from tscm.syslog.framing import Lines
 
 MAX_MESSAGES = 4096
@@ -153,13 +153,13 @@ class UdpListener(FileDescriptor):
             self.stopReading()
             self._next = self._clock.callLater(wait, self._again)
 
-    def figures(self) -> Json:
+    def figures(self) -> SocketFigures:
         """How this socket does."""
-        return {
-            "kernel_drops": self._kernel_drops.count(),
-            "drains": self.drains,
-            "rate": round(self.pace.rate),
-        }
+        return SocketFigures(
+            kernel_drops=self._kernel_drops.count(),
+            drains=self.drains,
+            datagrams_per_second=round(self.pace.rate),
+        )
 
     def connectionLost(self, reason: Any) -> None:
         """The reactor found the descriptor unusable."""

@@ -65,8 +65,8 @@ def view(node: Node, args: Device, call: Call) -> Json:
     state["forward_also"] = [as_json(one) for one in device.forward_also_figures()]
     state["upload"] = as_json(device.upload_figures())
     state["events"] = as_json(manager.events.figures(name))
-    state["intake"] = manager.intake.device_figures(name).get(name)
-    state["udp_path"] = manager.intake.figures().get("udp_path")
+    state["intake"] = as_json(manager.intake.device_figures(name))
+    state["udp_path"] = manager.intake.udp_path
     state["users"] = device.users
     state["unbalanced"] = differences_of(balanced(manager, name))
     return {"settings": devices.settings_view(device.settings), "state": state}

@@ -42,7 +42,7 @@ async def check_device(node: Node, args: Device, call: Call) -> Json:
         settings=None if device is None else device.settings,
         state=view(node, args, call)["state"] if known else None,
         listeners=manager.intake.addresses(),
-        strangers=tuple(str(one["address"]) for one in manager.senders.unknown()),
+        strangers=tuple(one.address for one in manager.senders.unknown()),
         clock=node.clock,
         threads=node.slow,  # type: ignore[arg-type]
         ask_device=node.updates.ask_device,

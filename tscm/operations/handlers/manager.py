@@ -12,6 +12,7 @@ from tscm.operations.call import Call
 from tscm.operations.handlers.devices import refuse_unknown
 from tscm.operations.node import Node, balanced, parts
 from tscm.operations.registry import handles
+from tscm.operations.writing import as_json
 
 MODULES = ("TSCM-Core", "ts-asarest")
 
@@ -34,7 +35,7 @@ def status(node: Node, args: Nothing, call: Call) -> Json:
         "metrics": manager.metrics_addresses(),
         "portal": dict(manager.services_addresses()),
         "uploads": manager.kept_uploads(),
-        "intake": manager.intake.figures(),
+        "intake": as_json(manager.intake.figures()),
         "ledger": manager.bookkeeper.figures(),
     }
 

@@ -12,6 +12,7 @@ from tscm.operations.call import Call
 from tscm.operations.handlers.devices import change
 from tscm.operations.node import Node, parts
 from tscm.operations.registry import handles
+from tscm.operations.writing import as_json
 from tscm.settings.files import read_device
 
 
@@ -38,7 +39,7 @@ class SenderUnheard(TscmError):
 def senders(node: Node, args: Nothing, call: Call) -> list[Json]:
     """Unknown senders, those heard last first."""
     del args, call
-    return parts(node).senders.unknown()
+    return [as_json(one) for one in parts(node).senders.unknown()]
 
 
 @handles(table.ADOPT)
@@ -50,7 +51,7 @@ async def adopt(node: Node, args: Adoption, call: Call) -> Json:
     """
     present = read_device(node.layout, args.name, None)
     heard = node.manager is None or any(
-        one["address"] == args.address for one in node.manager.senders.unknown()
+        one.address == args.address for one in node.manager.senders.unknown()
     )
     if not heard:
         raise SenderUnheard(args.address, args.name, (*present.syslog_sources, args.address))
