@@ -42,6 +42,16 @@ def refuse_conflicts(layout: Layout, settings: DeviceSettings) -> None:
             raise SameFirewall(where, settings.name, other.name, settings.prefix)
 
 
+def refuse_address(layout: Layout, name: str, address: str) -> None:
+    """
+    Raise `SenderConflict` where *address* cannot be the management address of device *name*: all that can be told
+    before its other settings are known.
+    """
+    for other in _others(layout, name):
+        if normal_address(address) in _plain(other.senders):
+            raise SenderConflict(address, name, other.name)
+
+
 def refuse_same_firewall(layout: Layout, settings: DeviceSettings, serial: str | None) -> None:
     """
     Raise `SameFirewall` where another device of that prefix has the *serial* number; None for the device's own known ones.

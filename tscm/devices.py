@@ -12,6 +12,7 @@ from typing import Any
 import attrs
 from attrs import frozen
 
+from tscm.arrival import AskService, ask_service
 from tscm.claims import refuse_conflicts
 from tscm.errors import (
     DeviceChanged,
@@ -37,7 +38,6 @@ from tscm.settings.files import (
 )
 from tscm.settings.layout import Layout
 from tscm.settings.node import NodeSettings
-from tscm.settings.own_service import is_own
 from tscm.settings.schema import read_table
 from tscm.store.reading import known_groups
 
@@ -194,12 +194,14 @@ def look_up(names: Iterable[str]) -> Mapping[str, tuple[str, ...]]:
 @frozen(kw_only=True)
 class Reach:
     """
-    How a check reaches out: entries of a list by its name, the device's driver, addresses of names.
+    How a check reaches out: entries of a list by its name, the device's driver, addresses of names, what the
+    receiver of uploads says of the device.
     """
 
     count_entries: Callable[[Layout, DeviceSettings, NodeSettings, str], int] = count_entries
     connect: Callable[[DeviceSettings, NodeSettings], AsaDriver] = connect
     look_up: Callable[[Iterable[str]], Mapping[str, tuple[str, ...]]] = look_up
+    ask_service: AskService = ask_service
 
 
 NETWORK = Reach()
@@ -330,17 +332,7 @@ def _warnings(settings: DeviceSettings, node: NodeSettings) -> Sequence[str]:
         found.append(
             "Logs are kept and not uploaded: no log service is set (url under [upload] in tscm.toml)"
         )
-    elif settings.send_logs and settings.upload_key is None and wants_key(node):
-        found.append(
-            f"No device key is set, so the log service at {node.upload.url} may refuse the uploads: "
-            f"`tsadmin configure {settings.name} --upload_key -` takes it"
-        )
     return found
-
-
-def wants_key(node: NodeSettings) -> bool:
-    """Do uploads go to a log service that knows a device by a key?  The one of this root needs none."""
-    return node.upload.url is not None and node.upload.kind == "log_service" and not is_own(node)
 
 
 def cut_told(settings: DeviceSettings, check: CheckReport) -> str | None:
@@ -464,9 +456,8 @@ def _after_change(present: DeviceSettings, settings: DeviceSettings) -> Iterator
         yield f"Lines that waited for {' and '.join(off)} are dropped for it; they stay in the log"
     elif off:
         yield (
-            f"Lines that wait for {' and '.join(off)} are kept for its return; "
-            f"`tsadmin spool drop {settings.name} READER` gives them up, and `tsadmin ledger "
-            f"{settings.name}` shows the readers"
+            f"Lines that wait for {' and '.join(off)} are kept for its return; `tsadmin show {settings.name}` "
+            f"shows how many, and the command that gives them up"
         )
 
 

@@ -7,6 +7,7 @@ sentence and ends with `exit_status`; nobody is shown a traceback for one of
 these.
 """
 
+import re
 from collections.abc import Sequence
 
 from attrs import frozen
@@ -329,6 +330,13 @@ class DeviceFault(TscmError):
     def __str__(self) -> str:
         tail = f"; {self.remedy}" if self.remedy else ""
         return f"device {self.device}: {self.cause}{tail}"
+
+
+def for_a_new_device(fault: DeviceFault) -> DeviceFault:
+    """*fault* of a device that is not stored yet: what would change its settings is an option of `tsadmin add`."""
+    command = rf"`tsadmin configure {re.escape(fault.device)} (--[^`]+)`"
+    fault.remedy = re.sub(command, r"`\1`", fault.remedy)
+    return fault
 
 
 class ControlUnavailable(TscmError):

@@ -14,6 +14,7 @@ from tscm.operations.node import Node, parts, updates
 from tscm.schedule import in_slices
 from tscm.spool.figures import LogFigures
 from tscm.standing import off_words
+from tscm.upload.figures import UploadFigures
 
 NAME_ALARM_SECONDS = 86400.0
 UPHEAVAL_ALARM_SECONDS = 900.0
@@ -67,6 +68,7 @@ async def wrong(node: Node) -> list[str]:
         if log.fault:
             found.append(f"log of {name}: {log.fault}")
         found += _unprotected(node, name)
+        found += _rejected(manager.devices[name].upload_figures())
         whole["devices"] |= one["devices"]
         whole["balanced"] = whole["balanced"] and one["balanced"]
     manager.bookkeeper.take(whole)
@@ -96,6 +98,11 @@ def _unprotected(node: Node, name: str) -> list[str]:
         for one in known["unknown_names"]
         if now - one["failing_since"] >= NAME_ALARM_SECONDS
     ]
+
+
+def _rejected(upload: UploadFigures | None) -> list[str]:
+    """An account that the log service does not know: no retry helps, so it is told at the first answer."""
+    return [str(upload.last_error)] if upload is not None and upload.rejected else []
 
 
 async def _balances(node: Node) -> AsyncIterator[tuple[str, LogFigures, Json]]:

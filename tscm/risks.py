@@ -5,7 +5,6 @@ Nothing accepts everything.  A word stands for one kind of risk and is spelt ali
 `tsadmin`, in the control interface and in the history.
 """
 
-import re
 from collections.abc import Iterable
 from enum import StrEnum
 from typing import Self
@@ -13,8 +12,7 @@ from typing import Self
 from attrs import evolve, frozen
 
 from tscm.errors import TscmError
-
-_DIGEST = re.compile(r"[0-9a-f]{64}")
+from tscm.fingerprints import read_fingerprint
 
 
 class Risk(StrEnum):
@@ -127,15 +125,15 @@ class Consent:
         certificate = None
         for text in words:
             word, _, value = text.partition("=")
-            digest = value.replace(":", "").lower()
             try:
                 risk = Risk(word)  # type: ignore[call-arg]  # by its value
             except ValueError:
                 raise NoSuchRisk(text) from None
             if risk is Risk.CERTIFICATE:
-                if not _DIGEST.fullmatch(digest):
-                    raise NoSuchRisk(text)
-                certificate = digest
+                try:
+                    certificate = read_fingerprint(value)
+                except ValueError:
+                    raise NoSuchRisk(text) from None
             elif value:
                 raise NoSuchRisk(text)
             else:

@@ -79,7 +79,7 @@ class SealingKey:
             raise SecretUnavailable(
                 self.path,
                 f"it does not open {where}; the secret was sealed with another key: "
-                f"restore that key, or set the secret again with `tsadmin configure`",
+                f"restore that key, or set the secret again",
             ) from None
         return Secret(value.decode())
 

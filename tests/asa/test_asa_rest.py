@@ -362,7 +362,7 @@ async def test_too_little_privilege_is_told_with_the_line_to_type(asa: Simulated
 @pytest_twisted.ensureDeferred
 async def test_a_self_signed_certificate_needs_a_word_of_the_operator(asa: SimulatedAsa) -> None:
     with pytest.raises(
-        faults.CertificateUntrusted, match=r"self-signed.*allow_self_signed"
+        faults.CertificateUntrusted, match=r"self-signed.*configure fw --fingerprint"
     ) as caught:
         await with_driver(asa, lambda driver: driver.probe(), fingerprint=None)
     assert caught.value.shown == asa.fingerprint

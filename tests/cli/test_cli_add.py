@@ -12,8 +12,9 @@ if TYPE_CHECKING:
     from tests.cli.conftest import Add, Options, Stored, Tsadmin
 
 TOLD = (
-    "[WARN ] : No device key is set, so the log service at https://127.0.0.1:2 may refuse the uploads: "
-    "`tsadmin configure tstest --upload_key -` takes it\n",
+    "[WARN ] : The log service at 127.0.0.1:2 does not take uploads of this device: unknown (401); no device "
+    "key is set: `tsadmin configure tstest --upload_key -` takes the one that was handed out with device ID "
+    "tdid_abcd1234\n",
     "[WARN ] : 3,352 of 12,352 entries will be cut, for the Max Policy Size is 9,000, unless they can be "
     "merged\n",
 )

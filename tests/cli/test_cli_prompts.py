@@ -25,6 +25,10 @@ BASIC = [
     ("Device username : ", "api"),
     ("Device password : ", "s3cret"),
 ]
+KEY = (
+    "Device key at the log service https://127.0.0.1:2 : (hidden; Enter for none) [default none] ",
+    "",
+)
 ADVANCED = [
     ("Advanced settings\nDNS port : (53 (standard) or 5353) [default 53] ", "5353"),
     (
@@ -81,7 +85,7 @@ def ended(child: Any) -> tuple[int, str]:
 
 def test_add_asks_in_order_and_stores(tsadmin: "Tsadmin", start: "Start") -> None:
     child = start("add", "--type", "asarest", "tstest")
-    answer(child, BASIC)
+    answer(child, [*BASIC, KEY])
     status, rest = ended(child)
 
     assert status == 0
@@ -94,7 +98,7 @@ def test_add_asks_in_order_and_stores(tsadmin: "Tsadmin", start: "Start") -> Non
 
 def test_the_advanced_questions_are_literal(tsadmin: "Tsadmin", start: "Start") -> None:
     child = start("add", "--type", "asarest", "--advanced", "tstest")
-    answer(child, [*BASIC, *ADVANCED])
+    answer(child, [*BASIC, *ADVANCED, KEY])
     status, _ = ended(child)
 
     assert status == 0
@@ -119,6 +123,7 @@ def test_the_questions_are_those_of_the_module_too(start: "Start") -> None:
         [
             ("Device name : (letters, digits, '-' and '_') ", "tstest"),
             *BASIC,
+            KEY,
             (
                 "[ERROR] : block or allow list [block.example] could not be fetched "
                 "from ThreatSTOP DNS servers: ",
@@ -136,7 +141,7 @@ def test_a_password_is_not_echoed(start: "Start") -> None:
     child = start("add", "--type", "asarest", "tstest")
     log: list[str] = []
     child.logfile_read = type("Log", (), {"write": log.append, "flush": lambda _: None})()
-    answer(child, BASIC)
+    answer(child, [*BASIC, KEY])
     ended(child)
 
     assert "s3cret" not in "".join(log)
@@ -174,6 +179,7 @@ def test_a_wrong_answer_is_explained_and_asked_again(
             ("allowed: a whole number from 1", None),
             ("[default 10000] ", "500"),
             ("[INFO ] : Object Group size set to [500]\n", None),
+            KEY,
         ],
     )
     status, _ = ended(child)
@@ -194,6 +200,7 @@ def test_one_list_for_both_is_asked_again(start: "Start") -> None:
             ("Allow list name : ", "Block.Example."),
             ("that is the block list; an allow list is another one", None),
             *BASIC[3:],
+            KEY,
         ],
     )
 
@@ -256,6 +263,7 @@ def test_configure_shows_the_present_values(add: "Add", start: "Start") -> None:
             ("[default none] ", ""),
             ("[default auto] ", ""),
             ("[default 10000] ", ""),
+            KEY,
         ],
     )
     status, rest = ended(child)
@@ -299,7 +307,7 @@ def test_answers_that_fail_at_the_check_are_asked_again_with_themselves_as_defau
         for prompt, reply in BASIC
     ]
     first[5] = (first[5][0], "no")
-    answer(child, [*first, ("list [gone.example] could not be fetched", None), (AGAIN, "")])
+    answer(child, [*first, KEY, ("list [gone.example] could not be fetched", None), (AGAIN, "")])
     again = [
         ("Device ID (tdid) : [default tdid_abcd1234] ", ""),
         ("Device Management IP address : [default 192.0.2.66] ", ""),
@@ -336,12 +344,12 @@ def test_a_self_signed_certificate_is_shown_and_pinned_by_a_word(
     pin = "Is this the device's? Pin it? (y or n) [default n] "
     shown = ":".join(["AB"] * 32)
     child = start("add", "--type", "asarest", "tstest")
-    answer(child, [*replies, (f"SHA-256 {shown}", None), (pin, ""), (AGAIN, "n")])
+    answer(child, [*replies, KEY, (f"SHA-256 {shown}", None), (pin, ""), (AGAIN, "n")])
     assert ended(child)[0] == 1
     assert not stored()
 
     child = start("add", "--type", "asarest", "tstest")
-    answer(child, [*replies, (f"SHA-256 {shown}", None), (pin, "y")])
+    answer(child, [*replies, KEY, (f"SHA-256 {shown}", None), (pin, "y")])
     status, rest = ended(child)
     assert status == 0
     assert "Device tstest is stored" in rest
@@ -355,10 +363,75 @@ def test_the_end_of_the_input_ends_the_corrections(start: "Start", stored: "Stor
     wrong = [
         (prompt, "gone.example" if reply == "block.example" else reply) for prompt, reply in BASIC
     ]
-    answer(child, [*wrong, (AGAIN, None)])
+    answer(child, [*wrong, KEY, (AGAIN, None)])
     child.sendeof()
     status, rest = ended(child)
 
     assert status == 1
     assert "[ERROR]" not in rest
     assert not stored()
+
+
+def test_the_device_key_is_asked_for_behind_the_questions_and_is_not_shown(
+    tsadmin: "Tsadmin", start: "Start"
+) -> None:
+    child = start("add", "--type", "asarest", "tstest")
+    log: list[str] = []
+    child.logfile_read = type("Log", (), {"write": log.append, "flush": lambda _: None})()
+    answer(child, [*BASIC, (KEY[0], "k3y")])
+    status, rest = ended(child)
+
+    assert (status, "Device tstest is stored" in rest) == (0, True)
+    assert "does not take uploads" not in rest
+    assert "k3y" not in "".join(log)
+    assert json.loads(tsadmin("show", "tstest", "--json").out)["settings"]["upload_key"]
+
+
+def test_no_device_key_is_asked_for_where_no_logs_go(start: "Start") -> None:
+    child = start("add", "--type", "asarest", "tstest")
+    answer(child, [(one, "no" if "Send logs" in one else reply) for one, reply in BASIC])
+    status, rest = ended(child)
+
+    assert (status, "Device key" in rest) == (0, False)
+
+
+def test_an_address_of_another_device_is_told_before_the_next_question(
+    add: "Add", start: "Start"
+) -> None:
+    add("first", ha_members="192.0.2.11")
+    child = start("add", "--type", "asarest", "tstest")
+    answer(child, [BASIC[0]])
+    for taken in ("192.0.2.10", "192.0.2.11"):
+        answer(
+            child,
+            [
+                ("Device Management IP address : ", taken),
+                (f"address {taken} of device 'tstest' already belongs to device 'first'", None),
+            ],
+        )
+    answer(child, [("Device Management IP address : ", "192.0.2.12"), ("Block list name : ", None)])
+
+    child = start("add", "--type", "asarest", "--device", "192.0.2.11", "tstest")
+    status, rest = ended(child)
+    assert (status, "already belongs to device 'first'" in rest, "Device ID" in rest) == (
+        1,
+        True,
+        False,
+    )
+
+
+def test_configure_asks_about_a_certificate_that_is_not_known(
+    tsadmin: "Tsadmin", add: "Add", start: "Start"
+) -> None:
+    add()
+    pin = "Is this the device's? Pin it? (y or n) [default n] "
+    moved = ("configure", "tstest", "--device", "192.0.2.67")
+    child = start(*moved)
+    answer(child, [("SHA-256 " + ":".join(["AB"] * 32), None), (pin, "n")])
+    assert ended(child)[0] == 1
+    child = start(*moved)
+    answer(child, [(pin, "y")])
+    assert ended(child)[0] == 0
+
+    settings = json.loads(tsadmin("show", "tstest", "--json").out)["settings"]
+    assert (settings["device"], settings["fingerprint"]) == ("192.0.2.67", "ab" * 32)

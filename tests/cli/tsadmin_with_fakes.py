@@ -3,7 +3,7 @@
 
 Lists: `block.example` has 12,345 entries, `empty.example` none, `gone.example` is not there.
 The device at 192.0.2.66 does not answer, that at 192.0.2.67 has a self-signed certificate; any other says
-what it is.
+what it is.  The log service knows every device that has a key.
 """
 
 import sys
@@ -18,6 +18,9 @@ from tscm.model import AsaDriver, Identity
 from tscm.settings.device import DeviceSettings
 from tscm.settings.layout import Layout
 from tscm.settings.node import NodeSettings
+from tscm.upload.probe import ServiceAnswer
+from tscm.upload.receiver import LogServiceReceiver
+from tscm.upload.s3 import S3Receiver
 
 SHOWN = "ab" * 32
 COUNTS = {"block.example": 12_345, "allow.example": 7, "empty.example": 0}
@@ -51,7 +54,15 @@ def connect(settings: DeviceSettings, node: NodeSettings) -> AsaDriver:
     return cast(AsaDriver, Firewall(settings))
 
 
-REACH = Reach(count_entries=count_entries, connect=connect)
+def ask_service(receiver: LogServiceReceiver | S3Receiver) -> ServiceAnswer:
+    """Knows whoever has a key."""
+    assert isinstance(receiver, LogServiceReceiver)
+    if receiver.device_key:
+        return ServiceAnswer(status=400, ready=True)
+    return ServiceAnswer(status=401, sentence="unknown", remedy=receiver.account_remedy)
+
+
+REACH = Reach(count_entries=count_entries, connect=connect, ask_service=ask_service)
 
 
 def install() -> Any:

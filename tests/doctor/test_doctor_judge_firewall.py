@@ -18,7 +18,7 @@ WHO = Identity(version="9.15(1)1", model="ASAv10", agent="7.15.1", budget_bytes=
 
 
 def way_in(seen: Seen, *, self_signed: bool = False) -> dict[str, Finding]:
-    found = firewall.judge_way_in(seen, "https://fw/api", "api", self_signed=self_signed)
+    found = firewall.judge_way_in(seen, "https://fw/api", "api", name="fw", self_signed=self_signed)
     assert [one.link for one in found] == list(firewall.LINKS)
     return {one.link: one for one in found}
 
@@ -66,7 +66,7 @@ def test_a_device_that_is_left_alone_is_doubtful_and_says_why() -> None:
 def test_any_certificate_taken_is_doubtful() -> None:
     found = way_in(Seen(identity=WHO), self_signed=True)
     assert found["reachability"].verdict == DOUBTFUL
-    assert "--fingerprint" in found["reachability"].remedy
+    assert "--allow_self_signed no" in found["reachability"].remedy
 
 
 @pytest.mark.parametrize(("level", "verdict"), [(15, GOOD), (5, BROKEN), (None, GOOD)])

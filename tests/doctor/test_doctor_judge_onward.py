@@ -8,7 +8,8 @@ import pytest
 
 from tscm.doctor import onward
 from tscm.doctor.finding import Finding, Verdict
-from tscm.doctor.onward import ProxyAnswer, ServiceAnswer
+from tscm.doctor.onward import ProxyAnswer
+from tscm.upload.probe import ServiceAnswer
 
 GOOD, DOUBTFUL, BROKEN = Verdict.GOOD, Verdict.DOUBTFUL, Verdict.BROKEN
 NOW = 1.8e9
@@ -34,7 +35,7 @@ def service(said: ServiceAnswer | None, figures: dict[str, Any] | None = None) -
 def siem(probed: str | None = None, answers: bool = True, **figures: Any) -> Finding:
     expired = figures.pop("expired", None)
     return onward.judge_siem(
-        "TCP siem:514", figures or None, probed, answers=answers, expired=expired
+        "TCP siem:514", figures or None, probed, answers=answers, name="fw", expired=expired
     )
 
 
@@ -83,7 +84,7 @@ CASES: list[tuple[Finding, Verdict, str]] = [
     (service(READY, {"retry_at": 5.0, "last_error": "away"}), DOUBTFUL, "away"),
     (service(ServiceAnswer(fault="no TLS", remedy="x")), BROKEN, "no TLS"),
     (service(ServiceAnswer(status=401, sentence="who?", remedy="x")), BROKEN, "who?"),
-    (onward.judge_siem(None, None, None, answers=False), GOOD, "not forwarded"),
+    (onward.judge_siem(None, None, None, answers=False, name="fw"), GOOD, "not forwarded"),
     (siem("connection refused"), BROKEN, "connection refused"),
     (siem(failures=2, last_error="x", sentence="is tried again"), DOUBTFUL, "tried again"),
     (siem(expired={"age": 4, "space": 3, "lost": 2}), DOUBTFUL, "7 lines expired"),

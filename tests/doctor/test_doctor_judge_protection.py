@@ -279,7 +279,9 @@ def test_what_packet_tracer_says(
 def test_the_way_back_of_an_event(
     seen: bool, hits: int | None, counted: bool, verdict: Verdict, words: str
 ) -> None:
-    check(trial.judge_events(PLAN, seen=seen, hits=hits, counted=counted), verdict, words)
+    check(
+        trial.judge_events(PLAN, seen=seen, hits=hits, name="fw", counted=counted), verdict, words
+    )
 
 
 def test_a_line_tells_of_an_address_only_as_an_end_of_what_an_access_list_did() -> None:

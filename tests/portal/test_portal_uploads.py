@@ -18,7 +18,6 @@ from attrs import evolve, frozen
 
 from tests.portal.portal_process import start, stop
 from tscm import upload_format
-from tscm.doctor.look_onward import ask_service
 from tscm.portal.certificate import ensure_certificate, tls_options
 from tscm.portal.entries import PortalEntry, add_entry
 from tscm.portal.uploads import read_stored
@@ -28,6 +27,7 @@ from tscm.settings.layout import Layout
 from tscm.settings.node import NodeSettings, PortalSettings, UploadSettings
 from tscm.settings.own_service import is_own, manager_key_file, own_service
 from tscm.settings.values import HostPort, listen_address
+from tscm.upload.probe import ask_service
 from tscm.upload.receiver import LogServiceReceiver
 from tscm.upload.receivers import receiver_of
 

@@ -1,6 +1,7 @@
 import threading
 import time
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -8,11 +9,12 @@ import pytest
 import pytest_twisted
 from attrs import define
 from twisted.internet.defer import Deferred, DeferredSemaphore, gatherResults
-from twisted.logger import LogEvent
+from twisted.logger import LogEvent, capturedLogs
 
 from tests.forward.receivers import until
 from tests.memory_log import MemoryLog
 from tests.upload.scripted import (
+    Answer,
     Request,
     ScriptedServer,
     answer,
@@ -300,7 +302,10 @@ async def test_retry_after_is_honoured(bench: Bench, server: ScriptedServer) -> 
     ("late", "words"),
     [
         (lambda _: answer(500), "said: scripted 500"),
-        (lambda _: answer(401), "check the device ID and the device key"),
+        (
+            lambda _: answer(401),
+            "check device ID tdid_abcd1234 and its key: `tsadmin configure fw --upload_key -`",
+        ),
         (lambda _: answer(404), "this is no log service"),
         (lambda _: answer(200, {"welcome": "to the hotel"}), "not from a log service"),
         (lambda _: "reset", "no answer came"),
@@ -527,3 +532,27 @@ async def test_after_a_restart_it_says_that_lines_were_sent_before(bench: Bench)
     await bench.send(bench.service())
     again = bench.service().figures()
     assert again.sentence.endswith("change of settings; 2 lines were before")
+
+
+def refused_with(status: int, _: Request) -> Answer:
+    return answer(status)
+
+
+@pytest_twisted.ensureDeferred
+async def test_an_account_that_is_not_known_is_told_also_behind_other_failures(
+    bench: Bench, server: ScriptedServer
+) -> None:
+    bench.log.append(hit(1))
+    service = bench.service()
+    with capturedLogs() as said:
+        for status in (500, 401, 401):
+            server.late = partial(refused_with, status)
+            with pytest.raises(UploadFailed):
+                await bench.send(service)
+    warned = [str(one["sentence"]) for one in said if one["log_level"].name == "warn"]
+    assert ["(500)" in warned[0], "(401)" in warned[1], len(warned)] == [True, True, 2]
+    assert service.figures().rejected
+
+    server.late = stored
+    await bench.send(service)
+    assert not service.figures().rejected

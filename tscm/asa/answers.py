@@ -93,22 +93,22 @@ class Judge:
             raise LoginRefused(
                 self.name,
                 "wrong user name or password (401)",
-                f"check the account on the device (`username {self.username} … privilege 15`, "
-                f"`aaa authentication http console LOCAL`), then `tsadmin configure {self.name}`",
+                f"check the account {self.username} and `aaa authentication http console LOCAL` on the device; "
+                f"`tsadmin configure {self.name} --password -` takes another password",
             )
         if status == 403:
             raise PrivilegeTooLow(
                 self.name,
                 f"the account {self.username} has too little privilege for {what} (403)",
-                f"`username {self.username} password … privilege 15` on the device",
+                "enter its `username` line on the device again, with the password and privilege 15 at the end",
             )
         if (status in {404, 405} and answer is None) or 300 <= status < 400:
             raise AgentAbsent(
                 self.name,
                 f"no REST API agent answers at {self.root} ({status}, "
                 f"{headers.get('Content-Type', 'no content type')})",
-                "`rest-api image boot:/FILE` and `rest-api agent` on the device; Firepower models and "
-                "releases after 9.16 have no agent",
+                "on the device `rest-api image` with the agent's file, and `rest-api agent`; Firepower models "
+                "and releases after 9.16 have no agent",
             )
         if status >= 500:
             reason = _error_of(answer)[1]

@@ -64,10 +64,16 @@ class CertificateChanged(CertificateUntrusted):
     """
 
     def __init__(
-        self, device: str, cause: str, remedy: str = "", risk: RiskFound | None = None
+        self,
+        device: str,
+        cause: str,
+        remedy: str = "",
+        risk: RiskFound | None = None,
+        *,
+        shown: str | None = None,
     ) -> None:
         self.risk = risk
-        super().__init__(device, cause, remedy)
+        super().__init__(device, cause, remedy, shown=shown)
 
 
 class LoginRefused(DeviceFault):

@@ -28,6 +28,7 @@ from tscm.safe_files import trusting
 _X509_MISMATCH = {62, 64}  # host name, address (openssl's x509_vfy.h)
 _X509_SELF_SIGNED = {18, 19}
 _X509_EXPIRED = 10
+_PRINT = "`openssl s_client -connect {where} </dev/null | openssl x509 -noout -fingerprint -sha256`"
 
 
 @frozen(kw_only=True)
@@ -196,8 +197,8 @@ def connection_fault(
     return NoConnection(
         device,
         f"no TCP connection to {where}: {_reason(error)}",
-        "check the address, `http server enable` and the `http ADDRESS MASK INTERFACE` lines on the "
-        "device: a client outside that list gets no answer",
+        "check the address, and on the device `http server enable` and the `http` lines with the clients that may "
+        "ask: another one gets no answer",
     )
 
 
@@ -205,10 +206,13 @@ def tls_fault(
     device: str, where: str, error: BaseException, shown: str | None = None
 ) -> CertificateUntrusted:
     """Why a certificate is not believed, and what would make it so."""
-    pin = f"`--fingerprint {shown}`" if shown else "its SHA-256 with `--fingerprint`"
+    change = f"tsadmin configure {device}"
     remedy = (
-        f"if that is the device's own, pin it: {pin}; or give its CA with `--ca_file`, or, which is not safe, "
-        f"`--allow_self_signed yes` (options of `tsadmin add`, and of `tsadmin configure {device}` once it is stored)"
+        f"if it is the device's own, `{change} --fingerprint {shown}` pins it; --ca_file takes the file of its CA "
+        f"instead"
+        if shown
+        else f"{_PRINT.format(where=where)} prints its SHA-256, which --fingerprint pins; --ca_file takes the "
+        f"file of its CA instead"
     )
     told = f" (SHA-256 {shown})" if shown else ""
     verification = _find(error, ssl.SSLCertVerificationError)
@@ -229,8 +233,10 @@ def tls_fault(
         return CertificateChanged(
             device,
             f"the certificate of {where}{told} is not the one that is pinned, so no password was sent",
-            f"if it was renewed on purpose: `tsadmin configure {device} --fingerprint "
-            f"{shown or 'SHA256'}`",
+            f"if it was renewed on purpose, `{change} --fingerprint {shown}` pins the new one"
+            if shown
+            else f"{_PRINT.format(where=where)} prints the SHA-256 of the one that it shows, for --fingerprint",
+            shown=shown,
         )
     return CertificateUntrusted(
         device,

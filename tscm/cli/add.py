@@ -12,15 +12,23 @@ from tscm.cli import say
 from tscm.cli.backend import Backend
 from tscm.cli.options import TYPES, check_type, given_options, setting_options
 from tscm.cli.passwords import take_secrets
+from tscm.cli.pinning import is_the_devices, shown_by
 from tscm.cli.progress import shown_progress
-from tscm.cli.prompts import ask_again, ask_name, ask_settings, confirmed
+from tscm.cli.prompts import (
+    Objection,
+    ask_again,
+    ask_device_key,
+    ask_name,
+    ask_settings,
+    confirmed,
+)
 from tscm.cli.questions import NEEDED
 from tscm.cli.session import Session
 from tscm.devices import refuse_without_servers
 from tscm.errors import ControlUnavailable, DeviceExists, Fault, SettingsFaulty, TscmError
 from tscm.model import Json
-from tscm.operations.arguments import NewDevice, Nothing
-from tscm.operations.table import ADD, DEVICES
+from tscm.operations.arguments import NewDevice, Nothing, Prospect
+from tscm.operations.table import ADD, DEVICES, PROSPECT
 from tscm.plural import many
 from tscm.printable import visible
 from tscm.settings import values
@@ -103,7 +111,7 @@ def command(
             if not (dialogue and mendable(error)):
                 raise
             say.error(str(error))
-            shown = getattr(error, "shown", None)
+            shown = shown_by(error)
             if shown is not None and table.get("fingerprint") is None and is_the_devices(shown):
                 table["fingerprint"] = shown
                 pinned_at = table.get("device")
@@ -112,7 +120,7 @@ def command(
                 "Correct the answers and try again? (y or n) [default y] ", default=True
             ):
                 return error.exit_status
-            table = ask_again(table, advanced=advanced)
+            table = ask_again(table, advanced=advanced, objections=objections(backend, table))
             if pinned_at is not None and table.get("device") != pinned_at:
                 table.pop("fingerprint", None)  # it was another device's
                 pinned_at = None
@@ -123,17 +131,6 @@ def command(
     else:
         tell_added(result)
     return 0
-
-
-def is_the_devices(shown: str) -> bool:
-    """Shows the SHA-256 of a certificate that is not believed, and asks whether to pin it, as ssh does."""
-    say.info(f"The device shows the certificate with SHA-256 {with_colons(shown)}")
-    return confirmed("Is this the device's? Pin it? (y or n) [default n] ")
-
-
-def with_colons(digits: str) -> str:
-    """A fingerprint as openssl and the ASA print it."""
-    return ":".join(digits[at : at + 2] for at in range(0, len(digits), 2)).upper()
 
 
 def mendable(error: TscmError) -> bool:
@@ -170,7 +167,42 @@ def asked(
     elif not complete:
         names = taken_names(backend)
         table["name"] = ask_name(names.__contains__)
-    return {**table, **ask_settings(given, None, basic=not complete, advanced=advanced)}
+    if complete and not advanced:
+        return table
+    heard = objections(backend, table)
+    if "device" in given:
+        heard["device"](str(given["device"]))
+    answers = ask_settings(given, None, basic=not complete, advanced=advanced, objections=heard)
+    return with_device_key(backend, {**table, **answers}, None)
+
+
+def objections(backend: Backend, table: Mapping[str, Any]) -> dict[str, Objection]:
+    """What is objected to an answer before the next question is asked: an address that another device has."""
+    name = str(table.get("name") or table.get("device_id") or "")
+
+    def address(value: str) -> None:
+        backend.call(PROSPECT, Prospect(name=name, address=value))
+
+    return {"device": address}
+
+
+def with_device_key(
+    backend: Backend, table: dict[str, Any], present: Mapping[str, Any] | None
+) -> dict[str, Any]:
+    """*table* with the device key, asked for where logs go to a log service that wants one."""
+    if "upload_key" in table:
+        return table
+    sends = table.get("send_logs", True if present is None else present["send_logs"])
+    try:
+        sends = values.yes_no(sends)
+    except ValueError:
+        return table  # the fault will be told
+    name = str(table.get("name") or (present or {}).get("name") or "")
+    url = backend.call(PROSPECT, Prospect(name=name))["key_wanted_at"] if sends else None
+    if url is None:
+        return table
+    key = ask_device_key(str(url), None if present is None else present.get("upload_key"))
+    return table if key is None else {**table, "upload_key": key}
 
 
 def tell_added(result: Json) -> None:

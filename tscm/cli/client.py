@@ -202,8 +202,8 @@ class ManagerBackend:
 def _broken_off(path: Path) -> ControlUnavailable:
     return ControlUnavailable(
         str(path),
-        "the manager's answer broke off; see whether it runs with `tsadmin show`, and what became "
-        "of what was asked for with `tsadmin show NAME`; the same command again does what is left",
+        "the manager's answer broke off; `tsadmin show` tells whether it runs, and `tsadmin audit` what became of "
+        "the call; the same command again does what is left",
     )
 
 

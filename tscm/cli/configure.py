@@ -9,11 +9,12 @@ from typing import Any
 import click
 
 from tscm.cli import say
-from tscm.cli.add import tell_check
+from tscm.cli.add import objections, tell_check, with_device_key
 from tscm.cli.backend import Backend
 from tscm.cli.names import device_argument
 from tscm.cli.options import given_options, setting_options
 from tscm.cli.passwords import take_secrets
+from tscm.cli.pinning import asking_to_pin
 from tscm.cli.progress import shown_progress
 from tscm.cli.prompts import ask_settings, confirmed
 from tscm.cli.session import Session
@@ -74,13 +75,24 @@ def command(
     backend = session.backend()
     present = backend.call(VIEW, Device(name=name))["settings"]
     given = take_secrets(given_options(parameters))
-    answers = ask_settings(given, present, basic=not given, advanced=advanced)
+    answers = ask_settings(
+        given,
+        present,
+        basic=not given,
+        advanced=advanced,
+        objections=objections(backend, present),
+    )
     table = {**given, **answers}
+    if not given:
+        table = with_device_key(backend, table, present)
     if not yes:
         _ask_about_force(backend, name, present, table)
-    with shown_progress(aside=json_output) as report:
-        asked = ChangedDevice(name=name, settings=table)
-        result = backend.call(CHANGE, asked, report)
+
+    def store(settings: Json) -> Json:
+        with shown_progress(aside=json_output) as report:
+            return backend.call(CHANGE, ChangedDevice(name=name, settings=settings), report)
+
+    result = asking_to_pin(store, table)
     if json_output:
         say.as_json(result)
     else:

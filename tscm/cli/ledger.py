@@ -39,8 +39,8 @@ def command(session: Session, /, name: str | None, *, json_output: bool) -> int:
     if balance["balanced"]:
         return 0
     say.error(
-        "the ledger does not balance: a difference is a fault of this program or of the disk; "
-        "`tsadmin show NAME` tells of faults of a device's log"
+        "the ledger does not balance: a difference is a fault of this program or of the disk; `tsadmin doctor` "
+        "tells of faults of the logs"
     )
     return 1
 

@@ -116,7 +116,7 @@ def list_entries(session: Session, /, *, json_output: bool) -> int:
             [[row[head] for head in heads] for row in rows],
         )
     elif not faults:
-        say.info("No entry yet; `tsadmin portal add NICKNAME --address ADDRESS` makes one")
+        say.info("No entry yet; `tsadmin portal add` makes one (`tsadmin portal add --help`)")
     return _told(faults)
 
 

@@ -7,9 +7,10 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import attrs
+from attrs import evolve
 
 from tscm.cli import say
-from tscm.cli.questions import NAME, QUESTIONS, Question, applies, default_of, disagrees
+from tscm.cli.questions import DEVICE_KEY, NAME, QUESTIONS, Question, applies, default_of, disagrees
 from tscm.errors import TscmError
 from tscm.secrets import MASK
 
@@ -50,14 +51,23 @@ def ask_name(taken: Callable[[str], bool]) -> str:
         say.error(f"a device named {name!r} exists already; choose another name")
 
 
+Objection = Callable[[str], None]
+"""Raises `TscmError` where an answer cannot be, whatever the others are."""
+
+
 def ask_settings(
-    given: Mapping[str, Any], present: Mapping[str, Any] | None, *, basic: bool, advanced: bool
+    given: Mapping[str, Any],
+    present: Mapping[str, Any] | None,
+    *,
+    basic: bool,
+    advanced: bool,
+    objections: Mapping[str, Objection] | None = None,
 ) -> dict[str, Any]:
     """
     Answers to every question that *given* leaves open, in order, as text.
 
     *present* are the settings in force where a device is changed: an answer that keeps the
-    present value is left out.
+    present value is left out.  *objections*, by the question's name, are heard before the next question.
     """
     answers: dict[str, Any] = {}
     titled = False
@@ -70,18 +80,33 @@ def ask_settings(
             titled = True
         if not applies(question, known):
             continue
-        answer = _ask(question, default_of(question, present), known)
+        object_to = (objections or {}).get(question.name)
+        answer = _ask(question, default_of(question, present), known, object_to)
         if answer is not None:
             answers[question.name] = answer
     return answers
 
 
-def ask_again(table: Mapping[str, Any], *, advanced: bool) -> dict[str, Any]:
+def ask_device_key(url: str, present: Any = None) -> str | None:
+    """The key by which the log service at *url* knows the device; None where the *present* one, or none, stays."""
+    question = evolve(DEVICE_KEY, words=DEVICE_KEY.words.format(url=url))
+    return _ask(question, present, {})
+
+
+def ask_again(
+    table: Mapping[str, Any],
+    *,
+    advanced: bool,
+    objections: Mapping[str, Objection] | None = None,
+) -> dict[str, Any]:
     """
     *table*, which turned out to be wrong, with every answer asked once more; what stands there is the default.
     """
     answered = {one.name: _answered(one, table) for one in QUESTIONS}
-    found = {**table, **ask_settings({}, answered, basic=True, advanced=advanced)}
+    found = {
+        **table,
+        **ask_settings({}, answered, basic=True, advanced=advanced, objections=objections),
+    }
     for question in QUESTIONS:
         if not applies(question, found):
             found.pop(question.name, None)
@@ -117,13 +142,17 @@ def confirmed(question: str, *, default: bool = False, kept: str | None = None) 
     return answer.strip().lower() in ({"y", "yes", ""} if default else {"y", "yes"})
 
 
-def _ask(question: Question, default: Any, known: Mapping[str, Any]) -> str | None:
+def _ask(
+    question: Question, default: Any, known: Mapping[str, Any], object_to: Objection | None = None
+) -> str | None:
     """The answer as text, or None where the default is kept."""
     shown = question.shown(default)
     while True:
         answer = _line(question.prompt(shown), question)
         if not answer.strip():
             if shown is not None:
+                if object_to is not None and not question.hidden and not _heard(object_to, shown):
+                    continue
                 _told(question, default)
                 return None
             if question.name == "log_proxy_password":
@@ -142,8 +171,20 @@ def _ask(question: Question, default: Any, known: Mapping[str, Any]) -> str | No
         if wrong:
             say.error(wrong)
             continue
+        if object_to is not None and not _heard(object_to, str(value)):
+            continue
         _told(question, value)
         return answer
+
+
+def _heard(object_to: Objection, value: str) -> bool:
+    """Is there no objection?  One is said."""
+    try:
+        object_to(value)
+    except TscmError as error:
+        say.error(str(error))
+        return False
+    return True
 
 
 def _told(question: Question, value: Any) -> None:

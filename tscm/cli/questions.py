@@ -171,6 +171,13 @@ QUESTIONS = (
 )
 """Every question of the type `asarest`, in the order of the reference."""
 
+DEVICE_KEY = Question(
+    name="upload_key",
+    words="Device key at the log service {url} : (hidden; Enter for none)",
+    hidden=True,
+)
+"""Of ours, and behind all of those: asked only where logs go to a service that wants a key."""
+
 NEEDED = ("device_id", "device", "block_list", "allow_list", "username", "password")
 """What has no default."""
 

@@ -6,7 +6,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -177,11 +177,12 @@ def list_spool(session: Session, /, *, json_output: bool) -> None:
             for one in logs
         ),
     )
-    if any(orphans.values()):
-        say.info(
-            "What waits for a reader without a user goes on when its target comes back; "
-            "`tsadmin spool drop NAME READER` gives it up"
-        )
+    for name, readers in orphans.items():
+        for reader in readers:
+            say.info(
+                f"What waits for reader {reader} of {name} goes on when its target comes back; "
+                f"`tsadmin spool drop {name} {reader}` gives it up"
+            )
 
 
 def _orphans(layout: Layout, log: "LogSummary", devices: set[str]) -> list[str]:
@@ -354,10 +355,14 @@ def verify(session: Session, /, name: str | None, *, json_output: bool) -> int:
         if not any(finding.harm != "note" for finding in findings):
             say.info(f"{one}: in order")
     if wrong:
-        say.error(
-            f"{many(wrong, 'finding', 'findings')}; `tsadmin spool repair NAME` mends what can be mended"
-        )
+        harmed = " and ".join(f"`tsadmin spool repair {one}`" for one in harmed_logs(found))
+        say.error(f"{many(wrong, 'finding', 'findings')}; {harmed} mends what can be mended")
     return 1 if wrong else 0
+
+
+def harmed_logs(found: Mapping[str, Sequence["Finding"]]) -> list[str]:
+    """Names of the logs that have more than notes."""
+    return [name for name, findings in found.items() if any(one.harm != "note" for one in findings)]
 
 
 def _finding_json(finding: "Finding") -> dict[str, Any]:

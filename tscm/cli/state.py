@@ -29,8 +29,8 @@ def when(seconds: float | None) -> str:
 
 def state_pairs(settings: Json, state: Json) -> Iterator[Pair]:
     """The state, in the order in which an operator asks."""
-    name = settings.get("name") or "NAME"
-    yield from _policy(settings, state.get("policy") or {})
+    name = str(settings["name"])
+    yield from _policy(name, settings, state.get("policy") or {})
     yield from _log(name, state.get("log") or {})
     intake = state.get("intake") or {}
     yield from _without_certificate(intake.get("without_certificate") or {})
@@ -59,7 +59,7 @@ def state_pairs(settings: Json, state: Json) -> Iterator[Pair]:
         yield "attention", f"the ledger does not balance: {words}; see `tsadmin ledger`"
 
 
-def _policy(settings: Json, policy: Json) -> Iterator[Pair]:
+def _policy(name: str, settings: Json, policy: Json) -> Iterator[Pair]:
     last, good = policy.get("last_update"), policy.get("last_good")
     yield "last update", _update(last) if last else NEVER
     if good and last and not last.get("good", True):
@@ -75,7 +75,7 @@ def _policy(settings: Json, policy: Json) -> Iterator[Pair]:
     for note in (shown.get("notes") or ())[:_NOTES_SHOWN]:
         yield "noted", note
     if not settings.get("policy_updates", True):
-        yield "next update", "policy updates are disabled; `tsadmin update` still makes one"
+        yield "next update", f"policy updates are disabled; `tsadmin update {name}` still makes one"
     elif policy.get("next_run_at") and not policy.get("held"):
         yield "next update", when(policy["next_run_at"])
     if policy.get("running_since"):
@@ -94,20 +94,20 @@ def _policy(settings: Json, policy: Json) -> Iterator[Pair]:
         yield (
             "attention",
             f"{' and '.join(policy['unused_groups'])}, made anew, in use by no access-list at the last "
-            f"update: enter the lines of `tsadmin show {settings.get('name') or 'NAME'} --lines`",
+            f"update: enter the lines of `tsadmin show {name} --lines`",
         )
     if policy.get("upheavals"):
         yield (
             "attention",
             f"the firewall said that {policy['upheavals']}, and no update has been good since: part of "
-            f"the groups may be gone; `tsadmin update {settings.get('name') or 'NAME'}` checks them",
+            f"the groups may be gone; `tsadmin update {name}` checks them",
         )
     for one in policy.get("unknown_names") or ():
         yield "attention", _unknown_name(one)
-    for name, words in _ALARMS:
-        if policy.get(name):
-            value = policy[name]
-            yield "attention", words if isinstance(value, bool) else f"{words}: {value}"
+    for alarm, words in _ALARMS:
+        if policy.get(alarm):
+            value, said = policy[alarm], words.format(name=name)
+            yield "attention", said if isinstance(value, bool) else f"{said}: {value}"
 
 
 def _unknown_name(one: Json) -> str:
@@ -118,10 +118,14 @@ def _unknown_name(one: Json) -> str:
 
 
 _ALARMS = (
-    ("held", "updates are held after a rollback or a purge; `tsadmin policy resume` ends that"),
+    (
+        "held",
+        "updates are held after a rollback or a purge; `tsadmin policy resume {name}` ends that",
+    ),
     (
         "locked_out",
-        "the password was refused too often; set it with `tsadmin configure`, then `tsadmin policy resume`",
+        "the password was rejected too often; `tsadmin configure {name} --password -` takes another one, then "
+        "`tsadmin policy resume {name}`",
     ),
     (
         "stopped_at_failure",

@@ -175,7 +175,11 @@ def _judge_firewall(patient: Patient, look: DeviceLook, now: float) -> list[Find
     settings, inside = patient.settings, look.firewall
     self_signed = settings.allow_self_signed and settings.fingerprint is None
     found = firewall.judge_way_in(
-        inside.seen, settings.api_url, settings.username, self_signed=self_signed
+        inside.seen,
+        settings.api_url,
+        settings.username,
+        name=settings.name,
+        self_signed=self_signed,
     )
     found += firewall.judge_behind(inside.seen, settings.prefix, settings.name)
     difference = firewall.judge_clock_difference(inside.seen.clock_seconds)
@@ -219,6 +223,7 @@ def _judge_trial(patient: Patient, look: DeviceLook) -> list[Finding]:
             inside.trial,
             seen=look.event_seen,
             hits=look.hits,
+            name=patient.settings.name,
             counted=not events.get("fault"),
             fault=events.get("fault"),
         ),
@@ -245,12 +250,13 @@ def _judge_onward(patient: Patient, look: DeviceLook) -> list[Finding]:
                 by_target.get(str(target)),
                 fault,
                 answers=target.protocol != "UDP",
+                name=settings.name,
                 expired=(readers.get(reader) or {}).get("expired_by_cause"),
                 own_listener=seen.loops.get(reader),
             )
         )
     if not seen.targets:
-        found.append(onward.judge_siem(None, None, None, answers=False))
+        found.append(onward.judge_siem(None, None, None, answers=False, name=settings.name))
     return found
 
 

@@ -59,7 +59,9 @@ class Seen:
     """Of our account, where it is a local one."""
 
 
-def judge_way_in(seen: Seen, where: str, username: str, *, self_signed: bool) -> list[Finding]:
+def judge_way_in(
+    seen: Seen, where: str, username: str, *, name: str, self_signed: bool
+) -> list[Finding]:
     """Reachability, login, privilege and agent, up to the first that does not hold."""
     if seen.resting is not None:
         return not_looked_at(LINKS, seen.resting)
@@ -74,7 +76,7 @@ def judge_way_in(seen: Seen, where: str, username: str, *, self_signed: bool) ->
         if stopped == "agent" and seen.identity is None and link != "reachability":
             found += not_looked_at((link,), "the agent does not answer")
             continue
-        found.append(_held(link, seen, where, username, self_signed=self_signed))
+        found.append(_held(link, seen, where, username, name=name, self_signed=self_signed))
     return found
 
 
@@ -83,14 +85,16 @@ def _link_of(fault: DeviceFault) -> str:
     return next((link for kind, link in _ORDER if isinstance(fault, kind)), "agent")
 
 
-def _held(link: str, seen: Seen, where: str, username: str, *, self_signed: bool) -> Finding:
+def _held(
+    link: str, seen: Seen, where: str, username: str, *, name: str, self_signed: bool
+) -> Finding:
     who = seen.identity or Identity()
     if link == "reachability":
         if self_signed:
             return doubtful(
                 link,
                 f"{where} answers, and any certificate is taken: whoever stands between can take the password",
-                "pin it with `tsadmin configure --fingerprint`, or give its CA with --ca_file",
+                f"`tsadmin configure {name} --allow_self_signed no` shows its certificate and asks whether to pin it",
             )
         role = f", {who.role} unit" if who.role else ""
         return good(link, f"{where} answers with a trusted certificate{role}")
@@ -101,7 +105,8 @@ def _held(link: str, seen: Seen, where: str, username: str, *, self_signed: bool
             return broken(
                 link,
                 f"{username} has privilege {seen.privilege}, and writing takes {FULL_PRIVILEGE}",
-                f"`username {username} password … privilege {FULL_PRIVILEGE}` on the device",
+                f"enter its `username` line on the device again, with the password and privilege {FULL_PRIVILEGE} "
+                f"at the end",
             )
         return good(link, "it can give commands, which takes privilege 15")
     if who.agent is None:
@@ -177,7 +182,7 @@ def judge_clock_difference(seconds: float | None) -> Finding | None:
         return doubtful(
             "device clock",
             f"it is {abs(seconds):,.0f} s {ahead} ours: time stamps in its lines mislead",
-            "`ntp server ADDRESS` on the device; whole hours can be its time zone",
+            "give the device an `ntp server`; whole hours can be its time zone",
         )
     return good("device clock", f"it agrees with ours within {max(1, round(abs(seconds)))} s")
 

@@ -10,9 +10,8 @@ from urllib.parse import urlsplit
 
 from attrs import define, field
 
-from tscm import upload_format
 from tscm.cut_off import CutOff
-from tscm.doctor.onward import ProxyAnswer, ServiceAnswer
+from tscm.doctor.onward import ProxyAnswer
 from tscm.errors import ListUnavailable
 from tscm.forward.own import Listeners, listeners_of, loop_of
 from tscm.forward.target import Target, targets_of
@@ -25,10 +24,8 @@ from tscm.settings.feed import published
 from tscm.settings.node import NodeSettings
 from tscm.settings.own_service import OwnService
 from tscm.settings.values import HostPort
-from tscm.upload.failure import UploadFailed
-from tscm.upload.receiver import LogServiceReceiver
+from tscm.upload.probe import ServiceAnswer, ask_service
 from tscm.upload.receivers import receiver_of
-from tscm.upload.s3 import S3Receiver
 
 _CONNECT_SECONDS = 10.0
 _WHOLE_SECONDS = 2 * _CONNECT_SECONDS
@@ -209,46 +206,3 @@ def ask_proxy(settings: DeviceSettings, url: str) -> ProxyAnswer:
         return ProxyAnswer(fault=_cause(TimeoutError(), cut))
     status = said.partition(b"\n")[0].decode("latin-1").strip()
     return ProxyAnswer(answer=status.partition(" ")[2])
-
-
-def ask_service(receiver: LogServiceReceiver | S3Receiver) -> ServiceAnswer:
-    """A question that stores nothing: does the receiver answer, and does it know the device?"""
-    try:
-        if isinstance(receiver, S3Receiver):
-            return _ask_store(receiver)
-        return _ask_log_service(receiver)
-    except UploadFailed as fault:
-        return ServiceAnswer(fault=fault.cause, remedy=fault.remedy)
-
-
-def _ask_log_service(receiver: LogServiceReceiver) -> ServiceAnswer:
-    """An upload without a batch: who is known is told that its headers do not fit (400)."""
-    account = upload_format.basic_credentials(receiver.device_id, receiver.device_key.reveal())
-    headers = {upload_format.AUTHORIZATION: account}
-    url = receiver.way.url + upload_format.PATH
-    with receiver.way.client() as client:
-        reply = receiver.way.exchange(client, "POST", url, headers)
-    sentence = upload_format.read_answer(reply.status, reply.body, "").sentence
-    if reply.status in {401, 403}:
-        remedy = "check the device ID and the device key (--upload_key)"
-    elif reply.status >= 500:
-        remedy = "see the log service's own log"
-    else:
-        remedy = "this is no log service: check [upload] url and the proxy"
-    return ServiceAnswer(
-        status=reply.status, sentence=sentence, remedy=remedy, ready=reply.status in {400, 422}
-    )
-
-
-def _ask_store(receiver: S3Receiver) -> ServiceAnswer:
-    """HEAD of the bucket, unsigned: whether our keys may write is shown by an upload alone."""
-    receiver.keys()
-    url = f"{receiver.way.url.rstrip('/')}/{receiver.bucket}"
-    with receiver.way.client() as client:
-        reply = receiver.way.exchange(client, "HEAD", url, {})
-    return ServiceAnswer(
-        status=reply.status,
-        sentence=f"bucket {receiver.bucket}",
-        remedy=f"make the bucket {receiver.bucket}, or name another",
-        ready=reply.status in {200, 204, 301, 307, 403},
-    )

@@ -46,11 +46,11 @@ def judge_settings(fault: str | None, devices: Mapping[str, str], known: int) ->
     return good("settings", f"they can be read; {known} {'device' if known == 1 else 'devices'}")
 
 
-def judge_key(fault: str | None, *, there: bool, devices: bool) -> Finding:
+def judge_key(fault: str | None, *, there: bool, devices: Sequence[str]) -> Finding:
     """
     *fault* is why the sealing key does not open what is stored.
 
-    *there* says that the key is there, or that something is sealed; *devices* that any are stored.
+    *there* says that the key is there, or that something is sealed; *devices* are those that are stored.
     """
     if fault is None and there:
         return good("key", "it opens the stored secrets, and nobody else can read it")
@@ -58,11 +58,11 @@ def judge_key(fault: str | None, *, there: bool, devices: bool) -> Finding:
         return doubtful(
             "key",
             "there is none: the devices' secrets stand in their files in the clear",
-            "`tsadmin configure NAME --password -` makes a key and seals what NAME's file holds",
+            f"`tsadmin configure {devices[0]} --password -` makes a key and seals what is in that device's file",
         )
     if fault is None:
         return good("key", "there is none, and none is needed before the first device is added")
-    return broken("key", fault, "the operating guide has a table for `sealing key …`")
+    return broken("key", fault, "see the table of faults of the sealing key in docs/operating.md")
 
 
 @frozen(kw_only=True)

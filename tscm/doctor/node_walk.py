@@ -40,7 +40,7 @@ def walk_node(
     found = [
         node.judge_manager(status),
         node.judge_settings(fault, device_faults, len(names)),
-        node.judge_key(_key_fault(layout, names), there=_key_there(layout), devices=bool(names)),
+        node.judge_key(_key_fault(layout, names), there=_key_there(layout), devices=names),
         _judge_disk(layout, settings, host),
         node.judge_clock(host.now(), host.synchronised()),
         node.judge_listeners(bound, [] if bound is not None else binding_faults(settings.listen)),

@@ -12,6 +12,7 @@ from tscm.intake.turned_away import is_recent, remedy, sentence, turned_away
 from tscm.model import Json
 from tscm.plural import many
 from tscm.upload.failure import proxy_words
+from tscm.upload.probe import ServiceAnswer
 
 _QUIET_SECONDS = 3600
 _SILENT_SECONDS = 86400
@@ -106,7 +107,9 @@ def judge_lines(state: Json | None, now: float, strangers: Sequence[str], name: 
     remedy = "`show logging` on the device, then the section about lines of the operating guide"
     if strangers:
         shown = ", ".join(strangers[:3])
-        remedy = f"{shown} sends and no device claims it: `tsadmin senders adopt ADDRESS {name}`"
+        remedy = (
+            f"{shown} sends and no device claims it: `tsadmin senders adopt {strangers[0]} {name}`"
+        )
     if last is None:
         return broken(link, "no line has ever arrived", remedy)
     age = now - float(last)
@@ -168,21 +171,6 @@ def judge_proxy(proxy: str | None, said: ProxyAnswer | None, *, sends: bool) -> 
     return broken(link, cause, remedy)
 
 
-@frozen(kw_only=True)
-class ServiceAnswer:
-    """
-    What a log service or store said: a *status* with a *sentence*, or why there was none (*fault*).
-
-    *ready* says that it knows us and would have taken a batch.
-    """
-
-    status: int = 0
-    sentence: str = ""
-    fault: str | None = None
-    remedy: str = ""
-    ready: bool = False
-
-
 def judge_log_service(
     url: str | None, said: ServiceAnswer | None, figures: Json | None, *, sends: bool
 ) -> Finding:
@@ -211,6 +199,7 @@ def judge_siem(
     probed: str | None,
     *,
     answers: bool,
+    name: str,
     expired: Mapping[str, int] | None = None,
     own_listener: str | None = None,
 ) -> Finding:
@@ -227,7 +216,7 @@ def judge_siem(
             link,
             f"{target} is this manager's own listener {own_listener}: each line would come in again, "
             f"for ever, so none is sent",
-            "`tsadmin configure NAME --forward_address` with the SIEM's address",
+            f"`tsadmin configure {name} --forward_address` with the SIEM's address",
         )
     if probed is not None:
         return broken(link, f"{target}: {probed}", "see whether it is up and takes lines there")
@@ -246,7 +235,7 @@ def judge_siem(
             link,
             f"{target}: {many(damaged, 'line was', 'lines were')} lost to damage of the log before they "
             "could be sent",
-            "`tsadmin spool verify NAME` names the files; the target has no part in it",
+            f"`tsadmin spool verify {name}` names the files; the target has no part in it",
         )
     if not answers:
         return good(link, f"{target} is sent to; over UDP nobody can tell what arrives")

@@ -229,7 +229,9 @@ def judge_log_host(config: RunningConfig, collector: Collector) -> Finding:
         f"{kind}/{port}" for kind, many in sorted(collector.ports.items()) for port in many
     )
     others = ", ".join(str(one) for one in config.log_hosts)
-    remedy = f"`logging host INTERFACE ADDRESS`, this manager being {here} on {ports or 'no port'}"
+    remedy = (
+        f"a `logging host` line on the device, this manager being {here} on {ports or 'no port'}"
+    )
     if not others:
         finding = broken(link, "the device logs to no host", remedy)
     else:

@@ -130,7 +130,7 @@ def judge_trial(trial: Trial | None, said: str | None, *, looked: bool = True) -
         return doubtful(
             link,
             "no packet could be made up that an entry in force would take",
-            "try by hand: `packet-tracer input INTERFACE tcp HOST 1025 LISTED-ADDRESS 80`",
+            "try `packet-tracer input` by hand, from an address inside to one of the block list",
         )
     by_hand = f"by hand: `{trial.command}`"
     found = None if said is None else _RESULT.search(said)
@@ -155,7 +155,13 @@ def _group(trial: Trial) -> str:
 
 
 def judge_events(
-    trial: Trial | None, *, seen: bool, hits: int | None, counted: bool, fault: str | None = None
+    trial: Trial | None,
+    *,
+    seen: bool,
+    hits: int | None,
+    name: str,
+    counted: bool,
+    fault: str | None = None,
 ) -> Finding:
     """
     Does what is blocked come back as an event?
@@ -175,5 +181,5 @@ def judge_events(
         link,
         "nothing that the lists did was told in the last 24 hours, and a firewall writes no line for "
         "packet-tracer as a rule",
-        f"by hand: from a host behind the firewall open a connection to {address}, then `tsadmin report NAME`",
+        f"by hand: from a host behind the firewall open a connection to {address}, then `tsadmin report {name}`",
     )

@@ -38,6 +38,14 @@ class NewDevice:
 
 
 @frozen(kw_only=True)
+class Prospect:
+    """A device that is to be added or changed, and the management address that it shall have, once that is known."""
+
+    name: str
+    address: str | None = None
+
+
+@frozen(kw_only=True)
 class ChangedDevice:
     """Settings of a device that are to be changed; the others stay."""
 

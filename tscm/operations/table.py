@@ -21,6 +21,7 @@ from tscm.operations.arguments import (
     JobNumber,
     NewDevice,
     Nothing,
+    Prospect,
     Push,
     Reader,
     Rejected,
@@ -107,6 +108,18 @@ FLEET: Operation[Nothing, list[Json]] = Operation(
     long=True,
 )
 """How each device stands, the worst first: standing, causes, ages, entries, backlogs."""
+
+PROSPECT: Operation[Prospect, Json] = Operation(
+    name="prospect",
+    room="devices",
+    verb="POST",
+    path="/v1/prospect",
+    args=Prospect,
+    needs=Needs.FILES,
+    noun="what a new device needs",
+    long=True,
+)
+"""Before the questions: is the address free, and does the log service want a key: `{key_wanted_at}`."""
 
 ADD: Operation[NewDevice, Json] = Operation(
     name="add",

@@ -34,8 +34,7 @@ class AllowOverMaximum(TscmError):
         return (
             f"the allow list has {self.allow:,} entries after merging and the Max policy size is "
             f"{self.maximum:,}, which leaves no room to block anything; nothing was changed: "
-            f"shorten the allow list, or raise the Max policy size with "
-            f"`tsadmin configure` if the device bears it"
+            f"shorten the allow list, or raise the Max policy size (--max_policy_size) if the device bears it"
         )
 
 

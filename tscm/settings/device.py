@@ -123,7 +123,7 @@ class DeviceSettings:
         doc="Access-lists whose lines can be hits in reports, none for all",
     )
     tls_fingerprints: tuple[str, ...] = setting(
-        values.many(values.fingerprint),
+        values.fingerprints,
         (),
         doc="SHA-256 of the certificates of which the device's syslog over TLS must show one",
     )

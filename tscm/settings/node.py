@@ -80,7 +80,7 @@ class Listen:
         doc="Names of which a client certificate must hold one; none takes all of the client CA.",
     )
     tls_client_fingerprints: tuple[str, ...] = setting(
-        values.many(values.fingerprint),
+        values.fingerprints,
         (),
         doc="SHA-256 of client certificates that are taken without a CA.",
     )

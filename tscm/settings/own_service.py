@@ -47,6 +47,13 @@ def is_own(node: NodeSettings) -> bool:
     )
 
 
+def key_wanted_at(node: NodeSettings) -> str | None:
+    """The log service to which a device is known by a key of its own; the one of this root needs none."""
+    if node.upload.url is None or node.upload.kind != "log_service" or is_own(node):
+        return None
+    return node.upload.url
+
+
 def own_service(layout: Layout, node: NodeSettings) -> OwnService | None:
     """Blocking: the service of this root, where uploads go there and it has been started once."""
     if not is_own(node):

@@ -16,6 +16,8 @@ from urllib.parse import urlsplit
 
 from attrs import frozen
 
+from tscm.fingerprints import read_fingerprint, without_label
+
 T = TypeVar("T")
 
 _NICKNAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,62}")
@@ -31,7 +33,6 @@ _SHOWN = 60
 _ACCOUNT = re.compile(r"^(\s*(?:[A-Za-z][A-Za-z0-9+.-]*://)?).*:.*@", re.DOTALL)
 """What stands before the host of a URL, with a password in it."""
 _BLANKS = " \t"
-_OPENSSL_LINE = re.compile(r"^sha-?256( fingerprint)?\s*[=:]\s*")
 
 
 def shown(value: object) -> str:
@@ -416,11 +417,19 @@ def fingerprint(value: Any) -> str:
     SHA-256 of a certificate as 64 hexadecimal digits, with or without colons; also as a whole line of
     `openssl x509 -fingerprint -sha256`: `sha256 Fingerprint=AB:CD:…`.
     """
-    digits = value.strip(_BLANKS).lower() if isinstance(value, str) else ""
-    digits = _OPENSSL_LINE.sub("", digits).replace(":", "")
-    if not re.fullmatch(r"[0-9a-f]{64}", digits):
-        raise refused(value, "is no SHA-256 fingerprint", "64 hexadecimal digits")
-    return digits
+    try:
+        return read_fingerprint(value if isinstance(value, str) else "")
+    except ValueError:
+        raise refused(
+            value,
+            "is no SHA-256 fingerprint",
+            "64 hexadecimal digits, with or without colons, or the line that openssl prints",
+        ) from None
+
+
+def fingerprints(value: Any) -> tuple[str, ...]:
+    """Several of them, as `many` takes them."""
+    return many(fingerprint)(without_label(value) if isinstance(value, str) else value)
 
 
 def path(value: Any) -> str:

@@ -169,7 +169,7 @@ class Aside:
         log.damaged_segments += 1
         self._log.error(
             "segment {start} of {device} is not what it was when it was sealed: the disk has "
-            "changed it; `tsadmin spool verify` says where",
+            "changed it; `tsadmin spool verify {device}` says where",
             start=segment.start,
             device=log.name,
         )

@@ -18,7 +18,7 @@ from tscm.spool.names import index_starts, segment_starts
 from tscm.spool.text import count_lines, open_text
 from tscm.spool.tools_list import LogView, count_live, view_log
 
-_REPAIR = "`tsadmin spool repair` mends it"
+_REPAIR = "a repair mends it"
 _LOOKS = 4
 _LOOK_SECONDS = 0.3
 _NUMBERS = re.compile(r"[0-9]+")

@@ -29,7 +29,7 @@ class PlanFaulty(TscmError):
         super().__init__(given)
 
     def __str__(self) -> str:
-        return f"{self.given[:60]!r} is not the ID of a plan; `tsadmin plan NAME` prints it"
+        return f"{self.given[:60]!r} is not the ID of a plan; a plan names it in its last line"
 
 
 class PlanOutdated(TscmError):

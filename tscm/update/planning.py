@@ -191,8 +191,8 @@ def _another(job: UpdateJob, found: str, other: str | None) -> RiskFound:
     else:
         cause = f"{groups} are those of {other}, another device of this manager"
         first = (
-            f"where both are one firewall, remove one of them, or give one another prefix "
-            f"(`tsadmin configure {settings.name} --prefix …`)"
+            f"where both are one firewall, remove one of them, or give {settings.name} another prefix "
+            f"(`tsadmin configure {settings.name} --prefix`)"
         )
     risk = RiskFound(risk=Risk.OWNER, sentence=cause)
     if job.survey or job.consent.accepts(risk):

@@ -20,6 +20,8 @@ class Kind(StrEnum):
     """The receiver does not read this compression."""
     CONFLICT = "conflict"
     """The batch's key was used with other content."""
+    ACCOUNT = "account"
+    """The receiver does not know the device, or not by this key: an operator has to act."""
     REFUSED = "refused"
     """Sending the same again will not help."""
 
@@ -63,7 +65,7 @@ def proxy_words(answer: str) -> tuple[str, str]:
     if status in {401, 407}:  # tinyproxy says 401 where the password is wrong
         return (
             f"the log upload proxy wants a user and password, or other ones ({status})",
-            "set --log_proxy_user and --log_proxy_password with `tsadmin configure`",
+            "set the device's --log_proxy_user and --log_proxy_password",
         )
     if status == 403:
         return (

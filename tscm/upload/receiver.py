@@ -65,6 +65,27 @@ class LogServiceReceiver:
     way: Way
     device_id: str
     device_key: Secret
+    own: bool = False
+    """The service in the manager's own process, which knows the manager by its key."""
+
+    @property
+    def account_remedy(self) -> str:
+        """What to do where the service does not know the device."""
+        device = self.way.device
+        if self.own:
+            return (
+                f"the embedded services have no entry with device ID {self.device_id}: `tsadmin portal list` shows "
+                f"the IDs, `tsadmin configure {device} --device_id` sets one, and `tsadmin portal add` makes an entry"
+            )
+        if not self.device_key:
+            return (
+                f"no device key is set: `tsadmin configure {device} --upload_key -` takes the one that was handed "
+                f"out with device ID {self.device_id}"
+            )
+        return (
+            f"check device ID {self.device_id} and its key: `tsadmin configure {device} --upload_key -` takes "
+            f"another key"
+        )
 
     def send(self, part: Part, content: Content) -> bool:
         """See `Receiver`."""
@@ -98,9 +119,7 @@ class LogServiceReceiver:
         if status == upload_format.CONFLICT:
             return UploadFailed(self.way.device, said, "see the log service", kind=Kind.CONFLICT)
         if status in {401, 403}:
-            return UploadFailed(
-                self.way.device, said, "check the device ID and the device key (--upload_key)"
-            )
+            return UploadFailed(self.way.device, said, self.account_remedy, kind=Kind.ACCOUNT)
         if status in {408, 425, 429} or status >= 500:
             return UploadFailed(
                 self.way.device,

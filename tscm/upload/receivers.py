@@ -41,5 +41,6 @@ def receiver_of(
             region=upload.region,
             credentials_file=upload.credentials_file,
         )
+    as_manager = own is not None and device.upload_key is None
     key = device.upload_key or (own.key if own else Secret(""))
-    return LogServiceReceiver(way=way, device_id=device.device_id, device_key=key)
+    return LogServiceReceiver(way=way, device_id=device.device_id, device_key=key, own=as_manager)

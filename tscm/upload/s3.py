@@ -164,7 +164,10 @@ class S3Receiver:
             return UploadFailed(device, cause, "set this host's clock: see `timedatectl`")
         if code in _ACCESS_CODES or status in {401, 403}:
             return UploadFailed(
-                device, cause, "check access key, secret key and region, and the bucket's policy"
+                device,
+                cause,
+                "check access key, secret key and region, and the bucket's policy",
+                kind=Kind.ACCOUNT,
             )
         if code == "NoSuchBucket":
             return UploadFailed(device, cause, f"make the bucket {self.bucket}, or name another")

@@ -88,6 +88,8 @@ class UploadService(Service):
     _limit_bytes: int | None = field(default=None, init=False)
     _doing: UploadState = field(default=UploadState.OFF, init=False)
     _trouble: Trouble = field(factory=Trouble, init=False)
+    _rejected: bool = field(default=False, init=False)
+    """Whether the receiver did not know the device at the last try."""
     _last_upload_at: float | None = field(default=None, init=False)
     _last_round_at: float | None = field(default=None, init=False)
     _total: UploadOutcome = field(factory=UploadOutcome, init=False)
@@ -241,9 +243,13 @@ class UploadService(Service):
         return outcome
 
     def _worked(self) -> None:
+        self._rejected = False
         self._trouble = self._trouble.over()
 
     def _failed(self, failure: UploadFailed) -> None:
+        account = failure.kind is Kind.ACCOUNT
+        tell = not self._trouble.failures or (account and not self._rejected)
+        self._rejected = account
         trouble = self._trouble.failed(str(failure), wall_seconds(self._reactor))
         delay = backoff(trouble.failures, self._chance(), first=_RETRY_FIRST, most=_RETRY_MOST)
         wait = max(delay, failure.retry_after or 0.0)
@@ -251,7 +257,7 @@ class UploadService(Service):
         self._doing = UploadState.WAITING
         if self._pause is not None:  # asked for while the schedule sleeps, maybe for long
             self._alarm.reset(self._until_due())
-        if self._trouble.failures == 1 and self.running:
+        if tell and self.running:
             self._log.warn("{sentence}; the lines wait on disk", sentence=str(failure))
 
     async def _one(self) -> UploadOutcome | None:
@@ -315,7 +321,7 @@ class UploadService(Service):
             self._encoding = NEXT_ENCODING[part.encoding]
             await self._keep((evolve(part, encoding=self._encoding, digest=""), *rest))
             return UploadOutcome()
-        elif failure.kind is Kind.RETRY:
+        elif failure.kind in {Kind.RETRY, Kind.ACCOUNT}:
             raise failure
         part = evolve(part, refusals=part.refusals + 1)
         await self._keep((part, *rest))
@@ -436,6 +442,7 @@ class UploadService(Service):
             encoding=self._encoding or "none",
             last_upload_at=self._last_upload_at,
             failures=trouble.failures,
+            rejected=self._rejected,
             failing_since=trouble.since,
             retry_at=None if trouble.retry_at is None else trouble.retry_at + to_wall,
             last_error=trouble.last_error,

@@ -6,19 +6,30 @@ The same with and without a manager: what only a manager does stands behind `Nod
 
 from collections.abc import Mapping, Sequence
 
+import attrs
+
 from tscm import devices
-from tscm.claims import refuse_conflicts, refuse_loops, refuse_same_firewall, relay_notes
-from tscm.errors import DeviceUnknown
+from tscm.arrival import decides, upload_warnings
+from tscm.claims import (
+    refuse_address,
+    refuse_conflicts,
+    refuse_loops,
+    refuse_same_firewall,
+    relay_notes,
+)
+from tscm.errors import DeviceFault, DeviceUnknown, for_a_new_device
 from tscm.forward.own import listeners_of
 from tscm.ledger import differences_of
 from tscm.model import Json
 from tscm.operations import table
-from tscm.operations.arguments import ChangedDevice, Device, NewDevice, Nothing
+from tscm.operations.arguments import ChangedDevice, Device, NewDevice, Nothing, Prospect
 from tscm.operations.call import Call
 from tscm.operations.node import Node, balanced
 from tscm.operations.registry import handles
 from tscm.operations.writing import as_json
+from tscm.settings.device import DeviceSettings
 from tscm.settings.files import device_names, read_device
+from tscm.settings.own_service import key_wanted_at
 
 
 def refuse_unknown(node: Node, name: str) -> None:
@@ -79,6 +90,28 @@ def _listeners(node: Node) -> Mapping[str, Sequence[str]]:
     return listeners_of(node.settings().listen)
 
 
+async def _asked_for_uploads(node: Node, settings: DeviceSettings, call: Call) -> tuple[str, ...]:
+    found: list[str] = await node.slow.run(
+        upload_warnings,
+        node.layout,
+        node.settings(),
+        settings,
+        call.report,
+        running=node.manager is not None,
+        ask=node.reach.ask_service,
+    )
+    return tuple(found)
+
+
+@handles(table.PROSPECT)
+async def prospect(node: Node, args: Prospect, call: Call) -> Json:
+    """What must be known before the other questions are asked.  Raises `SenderConflict`."""
+    del call
+    if args.address is not None:
+        await node.quick.run(refuse_address, node.layout, args.name, args.address)
+    return {"key_wanted_at": key_wanted_at(node.settings())}
+
+
 @handles(table.ADD)
 async def add(node: Node, args: NewDevice, call: Call) -> Json:
     """Check lists and device, then store and put in force."""
@@ -91,10 +124,20 @@ async def add(node: Node, args: NewDevice, call: Call) -> Json:
     await node.slow.run(
         devices.refuse_unknown_names, node.layout, node.settings(), settings, reach=node.reach
     )
-    check = await node.slow.run(
-        devices.check_device, node.layout, node.settings(), settings, call.report, reach=node.reach
-    )
+    try:
+        check = await node.slow.run(
+            devices.check_device,
+            node.layout,
+            node.settings(),
+            settings,
+            call.report,
+            reach=node.reach,
+        )
+    except DeviceFault as fault:
+        raise for_a_new_device(fault) from None
     await node.quick.run(refuse_same_firewall, node.layout, settings, check.identity.serial)
+    warnings = await _asked_for_uploads(node, settings, call)
+    check = attrs.evolve(check, warnings=(*check.warnings, *warnings))
     settings = devices.settle(settings, args.settings, check)
     cut = devices.cut_told(settings, check)
     notes = await node.quick.run(relay_notes, node.layout, None, settings)
@@ -138,6 +181,8 @@ async def change(node: Node, args: ChangedDevice, call: Call) -> Json:
         serial = None if check is None else check.identity.serial
         await node.quick.run(refuse_same_firewall, node.layout, settings, serial)
     notes = await node.quick.run(relay_notes, node.layout, present, settings)
+    if decides(devices.changed_settings(present, settings)):
+        notes = [*notes, *await _asked_for_uploads(node, settings, call)]
     await node.write(devices.change_device, node.layout, present, settings)
     node.apply(present, settings)
     if check is not None:
