@@ -186,6 +186,11 @@ def _policy(settings: Json, policy: Json, now: float, interval: float) -> Iterat
             standing=Standing.WARNING,
             sentence=f"the firewall said that {policy['upheavals']}; its groups were not checked since",
         )
+    if policy.get("test_entry") and not policy.get("running_since"):
+        yield Cause(
+            standing=Standing.WARNING,
+            sentence=f"{policy['test_entry']} of a test that broke off is still blocked",
+        )
     if policy.get("unused_groups"):
         groups = " and ".join(policy["unused_groups"])
         yield Cause(standing=Standing.FAILED, sentence=f"no access-list uses {groups}")

@@ -31,6 +31,7 @@ ELSEWHERE = {
     "agent_restart_seconds", "agent_start_seconds", "agent_restarts", "agent_stable_seconds",
     "down_status", "error_body", "accepted_late_seconds", "slow_body_seconds", "reload_seconds",
     "reload_hazard", "standby_has_agent", "standby_warns", "sync_warns", "cli_is_outside_change", "audit_lines",
+    "trace_logs",
 }  # fmt: skip
 """Switches whose positions other files of this folder try."""
 
@@ -352,6 +353,22 @@ async def test_how_long_the_start_of_the_agent_takes(client: Client) -> None:
     assert (await client.get(GROUPS)).status_code == 500
     await deferLater(reactor, 0.75)
     assert (await client.get(GROUPS)).status_code == 200
+
+
+@pytest.mark.parametrize("position", [False, True])
+@pytest_twisted.ensureDeferred
+async def test_what_packet_tracer_makes_up_is_logged_where_that_is_on(
+    client: Client, position: bool
+) -> None:
+    client.asa.set_switches({"trace_logs": position})
+    await client.type(
+        "access-list X extended deny ip host 203.0.113.7 any log", "access-group X global"
+    )
+    traced = "packet-tracer input outside tcp 203.0.113.7 1025 10.0.0.1 80"
+    (shown,) = (await client.post("/cli", {"commands": [traced]})).json()["response"]
+    assert "Action: drop" in shown
+    lines = [one for one in client.asa.passage.buffer if "106100" in one and "203.0.113.7" in one]
+    assert len(lines) == position
 
 
 @pytest.mark.parametrize("position", [False, True])

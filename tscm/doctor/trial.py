@@ -15,7 +15,7 @@ from tscm.doctor.finding import Finding, broken, doubtful, good
 from tscm.doctor.firewall import members_under
 from tscm.model import Group
 from tscm.policy.groups import KINDS, parent_name
-from tscm.syslog.asa import parse, policy_lines
+from tscm.syslog.asa import AsaEvent, parse, policy_lines
 
 _ANY_HOST = "192.168.1.10"
 _CANDIDATES = 200
@@ -54,6 +54,14 @@ def plan_trial(config: RunningConfig, groups: Mapping[str, Group], prefix: str) 
     )
     if listed is None:
         return None
+    return trial_of(config, prefix, listed)
+
+
+def trial_of(config: RunningConfig, prefix: str, listed: str) -> Trial | None:
+    """
+    A packet to or from *listed* that one of our entries should stop; None where none can be made up.
+    """
+    block = parent_name(prefix, "Block")
     for entry in entries_in_force(config, prefix, "Block"):
         to_listed = entry.destination == f"object-group {block}"
         if (entry.source if to_listed else entry.destination) != "any" or entry.narrowed:
@@ -112,13 +120,19 @@ def _host_behind(config: RunningConfig, *, inside: bool) -> str:
 
 def is_told(block: bytes, address: str) -> bool:
     """Does a line about what an access-list did name *address*?"""
-    wanted = ipaddress.ip_address(address)
+    return line_about(block, address) is not None
+
+
+def line_about(block: bytes, address: str) -> tuple[int, AsaEvent] | None:
+    """The first such line of *block*: the offset behind it, and what it says."""
+    wanted, at = ipaddress.ip_address(address), 0
     for line in policy_lines(block):
+        at = block.index(line, at) + len(line)
         event = parse(line)
         ends = () if event is None else (event.source, event.destination)
-        if any(end is not None and end.address == wanted for end in ends):
-            return True
-    return False
+        if event is not None and any(end and end.address == wanted for end in ends):
+            return at, event
+    return None
 
 
 def judge_trial(trial: Trial | None, said: str | None, *, looked: bool = True) -> Finding:

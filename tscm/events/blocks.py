@@ -35,13 +35,14 @@ def tally_block(
     *,
     first_hits: FirstHits,
     access_lists: Collection[bytes] = (),
+    tested: Sequence[Force] = (),
 ) -> tuple[dict[int, Tally], EventPosition, dict[str, float]]:
     """
     What *block* came to by hour, the reader's position behind it, and which upheavals of the firewall
     it tells of: when the last line of each message (`UPHEAVALS`) was received.
 
     *first_hits* are those of the lines before, and then of these too.  With *access_lists* only
-    what those did can be a hit.  Lines whose time of receipt is not known are counted under the hour of those before them.
+    what those did can be a hit.  *tested* is asked after every generation.  Lines whose time of receipt is not known are counted under the hour of those before them.
     """
     tallies: dict[int, Tally] = {}
     explained = others = unread = 0
@@ -53,7 +54,7 @@ def tally_block(
         rows = first_hits.settle(rows_of(lines), at)
         unread += len(lines) - len(rows)
         ours = [row for row in rows if row[1] in access_lists] if access_lists else rows
-        found = judge(ours, applicable(forces, at))
+        found = judge(ours, [*applicable(forces, at), *tested])
         found.others += len(rows) - len(ours)
         explained += len(rows) - found.others
         others += found.others

@@ -31,6 +31,8 @@ seconds late, and a push takes effect entry by entry before it is recorded.
 """
 
 
+TEST_LIST = "tsadmin test"
+"""In the place of a list's name for hits on what a test of the chain blocked; no list has a blank in its name."""
 PERMITTED = Cidr("permitted")
 """In the place of the block list's entry for addresses that the allow list has."""
 _FOUND_KEPT = 1 << 16

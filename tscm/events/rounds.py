@@ -41,6 +41,8 @@ class Followed:
     """Names of the block and the allow list."""
     access_lists: tuple[str, ...] = ()
     """Those whose lines can be hits; none: all."""
+    tested: tuple[str, ...] = ()
+    """What tests of the chain blocked lately, which is in no generation."""
     gone: bool = False
     ready: bool = False
     """Its position and the database's agree."""
@@ -355,6 +357,7 @@ def block_request(one: Followed, block: Block) -> Json:
         "block_list": one.names[0],
         "allow_list": one.names[1],
         "access_lists": one.access_lists,
+        "tested": one.tested,
         "jump": block.start != one.counted.get("offset", 0),
     }
 

@@ -25,6 +25,8 @@ TIDY_SECONDS = 3600.0
 TIDY_FIRST_SECONDS = 60.0
 PACK_PAUSE_SECONDS = 1.0
 """Between two moments of packing: the worker is for the lines first."""
+TESTS_KEPT = 4
+"""Entries of tests whose late lines still count as theirs."""
 SETTLE_SECONDS = 60.0
 """From when hours that are over were counted to packing them: other devices may have some too."""
 
@@ -107,6 +109,12 @@ class EventService(Service):
         one = self._followed[name] = Followed(reader, (block_list, allow_list), access_lists)
         if self.running:
             self._rounds.begin(one)
+
+    def expect_test(self, name: str, entry: str) -> None:
+        """Count lines about *entry*, which a test of the chain blocks for a moment, as hits of that test."""
+        one = self._followed.get(name)
+        if one is not None:
+            one.tested = (*one.tested, entry)[-TESTS_KEPT:]
 
     async def leave(self, name: str) -> None:
         """Read it no more; fires when nothing of it is under way."""

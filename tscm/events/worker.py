@@ -12,6 +12,7 @@ import sys
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Any, BinaryIO
 
 import attrs
@@ -19,7 +20,7 @@ from attrs import define, field, frozen
 
 from tscm.events.blocks import merge, tally_block
 from tscm.events.first_hits import FirstHits, Journal
-from tscm.events.judge import LATE_SECONDS, Force, Tally
+from tscm.events.judge import LATE_SECONDS, TEST_LIST, Force, Tally
 from tscm.events.rollups import HOUR_SECONDS, EventPosition, Rollups
 from tscm.memory_bound import bound_memory
 from tscm.model import Block, Json, Origin
@@ -304,9 +305,25 @@ class Worker:
         forces = self._forces.between(device, names, min(times), max(times))
         access_lists = frozenset(name.encode() for name in request.get("access_lists", ()))
         tallies, moved, upheavals = tally_block(
-            block, origins, forces, before, first_hits=first_hits, access_lists=access_lists
+            block,
+            origins,
+            forces,
+            before,
+            first_hits=first_hits,
+            access_lists=access_lists,
+            tested=_tested(request.get("tested", ())),
         )
         return tallies, moved, upheavals, self._forces.damaged(device, forces)
+
+
+@lru_cache(maxsize=_FORCES_KEPT)
+def _force_of(tested: tuple[str, ...]) -> Force:
+    return Force.of(0, 0.0, (TEST_LIST, Entries.of(tested)), (TEST_LIST, Entries()))
+
+
+def _tested(entries: Sequence[str]) -> Sequence[Force]:
+    """What tests of the chain blocked, as a generation of its own."""
+    return (_force_of(tuple(entries)),) if entries else ()
 
 
 def _answered(worker: Worker, request: Json, data: bytes) -> Json:

@@ -78,6 +78,17 @@ class Rollback:
 
 
 @frozen(kw_only=True)
+class Proven:
+    """
+    A device whose chain is tested: how long the line is waited for, and whether this host sends a packet.
+    """
+
+    name: str
+    wait_seconds: float = 30.0
+    send: bool = False
+
+
+@frozen(kw_only=True)
 class Generations:
     """Two generations of a device; *newer* is the latest where it is not given."""
 

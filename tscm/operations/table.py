@@ -22,6 +22,7 @@ from tscm.operations.arguments import (
     NewDevice,
     Nothing,
     Prospect,
+    Proven,
     Push,
     Reader,
     Rejected,
@@ -417,6 +418,20 @@ DOCTOR_DEVICE: Operation[Device, Json] = Operation(
     long=True,
 )
 """`{findings}` about a device's chain."""
+
+TEST: Operation[Proven, Json] = Operation(
+    name="test",
+    room="proof",
+    verb="POST",
+    path="/v1/devices/<name>/test",
+    args=Proven,
+    needs=Needs.MANAGER,
+    noun="a test of the chain",
+    long=True,
+    queues=True,
+    changes=True,
+)
+"""Block an address of nobody's, follow it through the chain, and take it away: `{proven, links, …}`."""
 
 JOBS: Operation[Nothing, list[Json]] = Operation(
     name="jobs",

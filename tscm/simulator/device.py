@@ -15,7 +15,7 @@ from attrs import define, field
 from tscm.simulator.accounts import Account, Accounts, Tokens
 from tscm.simulator.configuration import Configuration
 from tscm.simulator.health import AgentHealth
-from tscm.simulator.matching import number_of
+from tscm.simulator.matching import Packet, number_of
 from tscm.simulator.members import LENGTH_OF, interval
 from tscm.simulator.profiles import PROFILES, Profile
 from tscm.simulator.switches import Switches
@@ -99,6 +99,8 @@ class Device:
     health: AgentHealth = field(init=False)
     outbox: deque[Message] = field(factory=lambda: deque(maxlen=10_000))
     """What the firewall has to say and nobody sent yet."""
+    traced: deque[Packet] = field(factory=lambda: deque(maxlen=100))
+    """What packet-tracer made up, to be logged like what arrives (`trace_logs`)."""
     outside_changes: int = 0
     """Changes that did not come through REST resources and that the agent has not read yet."""
 

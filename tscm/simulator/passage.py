@@ -76,7 +76,11 @@ class Passage:
         self._form = None
 
     def say_outbox(self) -> None:
-        """Send what the firewall has to say of itself."""
+        """Send what the firewall has to say of itself, and of the packets that packet-tracer made up."""
+        traced = list(self.device.traced)
+        self.device.traced.clear()
+        if traced:
+            self.send(traced)
         said = list(self.device.outbox)
         self.device.outbox.clear()
         if said:

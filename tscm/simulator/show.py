@@ -258,6 +258,8 @@ def packet_tracer(device: Device, words: list[str]) -> str:
         verdict = Matcher(device.configuration).find(packet)
     except ValueError:
         raise Refused(Cause.SYNTAX, INVALID) from None
+    if device.switches.trace_logs:
+        device.traced.append(packet)
     result = "ALLOW" if verdict.permitted else "DROP"
     rule = "Implicit Rule" if verdict.ace is None else str(verdict.ace)
     reason = (

@@ -58,6 +58,7 @@ class Switches:
     error_code: str = _choice("INVALID-INPUT", "", doc="`code` of errors that are not documented.")
     error_body: str = _choice("html", "empty", "json", doc="Body of 401, 403, 500 and 503.")
 
+    trace_logs: bool = _flag(False, "Does packet-tracer log and count the packet that it makes up?")
     audit_lines: bool = _flag(False, "605004/605005 for logins, 111008/111010 for commands.")
 
     # -- groups

@@ -80,6 +80,8 @@ class DeviceMemory:
     """Members that the device was seen to take in a group, where less than the Object-Group Size."""
     serials: tuple[str, ...] = field(default=(), converter=_names)
     """Serial numbers of the device; of a failover pair both, once both were seen."""
+    test_entry: str | None = None
+    """What `tsadmin test` put into the block groups; noted before it is pushed, forgotten once it is gone."""
     shape: tuple[str, ...] = field(default=(), converter=_names)
     """Names of the lists that were in force after the last good run; none where nobody noted them."""
 
@@ -120,7 +122,9 @@ class DeviceMemory:
         if before.object_group_size != after.object_group_size:
             kept = attrs.evolve(kept, group_limit=None)
         if before.prefix != after.prefix:
-            kept = attrs.evolve(kept, layout=None, undeletable=(), unused=(), groups=())
+            kept = attrs.evolve(
+                kept, layout=None, undeletable=(), unused=(), groups=(), test_entry=None
+            )
         return kept
 
     def seen_changed(self, name: str, at: float) -> Self:
@@ -184,6 +188,7 @@ _KINDS: dict[str, type | tuple[type, ...]] = {
     "group_limit": int,
     "serials": (list, tuple),
     "shape": (list, tuple),
+    "test_entry": str,
 }
 
 

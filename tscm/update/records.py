@@ -115,6 +115,11 @@ class UpdateRecords:
         if changed != memory:
             self._policies.keep_memory(name, changed.to_json())
 
+    def note_refused_login(self, name: str) -> None:
+        """The password was tried in vain by something else than an update: it counts towards the lock-out."""
+        failures = self.memory(name).login_failures
+        self.change_memory(name, login_failures=failures + 1)
+
     def settings_changed(self, before: DeviceSettings, after: DeviceSettings) -> None:
         """Forget what other settings have made untrue."""
         memory = self.memory(after.name)
@@ -339,6 +344,7 @@ class UpdateRecords:
             "stopped_at_failure": memory.broken,
             "failed_runs": memory.failures,
             "unsaved": memory.unsaved,
+            "test_entry": memory.test_entry,
             "upheavals": said(memory.upheavals),
             "upheavals_since": min(memory.upheavals.values(), default=None),
             "certificate": memory.driver.get("certificate"),

@@ -4,7 +4,7 @@ What a policy run knows and comes to: its notes, its risks, what is remembered o
 Values only: the steps of a run are in `tscm.update.run`.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from attrs import define, evolve, field
 
@@ -123,9 +123,16 @@ class RunState:
             return
         present = Present.of(self.job.settings.prefix, groups)
         for kind in KINDS:
-            self._notes.update(
-                dict.fromkeys(edit_notes(kind, applied[kind], present.in_force(kind), right=right))
-            )
+            found = self._without_test(applied[kind], list(present.in_force(kind)))
+            self._notes.update(dict.fromkeys(edit_notes(kind, applied[kind], found, right=right)))
+
+    def _without_test(self, applied: Sequence[Cidr], present: Sequence[Cidr]) -> Sequence[Cidr]:
+        """*present* without what a test that broke off left there: nobody edited that."""
+        entry = self._memory.test_entry
+        if entry is None or entry not in present or entry in applied:
+            return present
+        self._notes[f"{entry}, which a test that broke off had blocked, is taken out"] = None
+        return [one for one in present if one != entry]
 
     def _look_for_parents(self, groups: Mapping[str, Group]) -> None:
         """Parents that the device had and has no more."""
@@ -146,6 +153,7 @@ class RunState:
             failures=0,
             broken=False,
             group_limit=self._lessons.limit,
+            test_entry=None,
             # A repair puts back what was in force: another choice of lists is still to come.
             shape=self._memory.shape if self.job.repair else shape_of(self.job.settings),
         )

@@ -32,6 +32,7 @@ from tscm.update.job import UpdateJob
 from tscm.update.lookups import LookUps
 from tscm.update.memory import DeviceMemory
 from tscm.update.outcome import FAILED, UNCHANGED, UpdateOutcome
+from tscm.update.proofs import Proofs
 from tscm.update.records import GenerationPurged, UpdateRecords
 from tscm.update.turns import EXAMINATION, MANAGER, Asker, Turns, Updated, witness
 from tscm.update.ways import Ways
@@ -61,6 +62,8 @@ class UpdateService(Service):
     _turns: Turns = field(init=False)
     _look_up: LookUps = field(init=False)
     _checks: Checks = field(init=False)
+    proofs: Proofs = field(init=False)
+    """Tests of the chain, each in the turn of its device."""
 
     def __attrs_post_init__(self) -> None:
         self._look_up = LookUps(self._ways.resolve)
@@ -74,6 +77,7 @@ class UpdateService(Service):
             self._repair,
             self._scheduled_told,
         )
+        self.proofs = Proofs(self._clock, self._turns, self._records, self._devices, self._job)
 
     def startService(self) -> None:
         """
@@ -89,6 +93,7 @@ class UpdateService(Service):
             self._note_pause(one)
             self._start_timer(one)
             self._checks.hear_again(name)
+            self.proofs.look_for_leftover(name)
 
     def stopService(self) -> Deferred[Any]:
         """
@@ -97,6 +102,7 @@ class UpdateService(Service):
         super().stopService()
         self._turns.stopping = True
         self._checks.lookout.stop()
+        self.proofs.stop()
         for one in self._devices.values():
             self._stop_timer(one)
             one.hurry()
@@ -114,6 +120,7 @@ class UpdateService(Service):
             self._recognise(settings)
             if self.running:
                 self._checks.hear_again(settings.name)
+                self.proofs.look_for_leftover(settings.name)
         else:
             self._stop_timer(present)
             self._recognise(settings)
@@ -145,6 +152,7 @@ class UpdateService(Service):
         """Forget a device and all that is kept of it; a run under way stops at the next step."""
         one = self._devices.pop(name, None)
         self._checks.lookout.forget(name)
+        self.proofs.forget(name)
         if one is not None:
             one.gone = True
             self._stop_timer(one)
@@ -285,7 +293,7 @@ class UpdateService(Service):
             except TscmError as error:
                 if not one.gone:
                     if isinstance(error, LoginRefused):
-                        self._note_refused_login(name)
+                        self._records.note_refused_login(name)
                     self._records.keep_failed_purge(
                         UpdateOutcome(
                             device=name,
@@ -324,17 +332,12 @@ class UpdateService(Service):
                 job = self._bare_job(one)
             done = await self._turns.in_thread(one, call, job)
             if refused(done) and not one.gone:
-                self._note_refused_login(name)
+                # Where nothing can be kept, no scheduled run comes either that would try once more.
+                with suppress(TscmError):
+                    self._records.note_refused_login(name)
             return done
 
         return self._turns.take(one, work, EXAMINATION)
-
-    def _note_refused_login(self, name: str) -> None:
-        """Somebody else than an update tried the password in vain: it counts towards the lock-out."""
-        # Where nothing can be kept, no scheduled run comes either that would try once more.
-        with suppress(TscmError):
-            failures = self._records.memory(name).login_failures
-            self._records.change_memory(name, login_failures=failures + 1)
 
     def why(self, name: str, asked: str) -> Deferred[Json]:
         """How an address or network stands with the device's lists, from what is stored."""

@@ -122,10 +122,10 @@ def wanted(
     """
     if job.rollback is not None:
         note = f"rolled back to generation {job.rollback.number}"
-        return _of_generation(job.rollback, job.settings, note)
+        return of_generation(job.rollback, job.settings, note)
     if job.repair and job.applied is not None and not job.applied.purged:
         with suppress(StoredDamaged):  # then the lists are fetched
-            return _of_generation(job.applied, job.settings)
+            return of_generation(job.applied, job.settings)
     settings = job.settings
     damaged: list[str] = []
     fetched = [
@@ -407,7 +407,8 @@ def _sentences(judged: Iterable[Guarded]) -> Iterable[str]:
             yield f"{one.policy_list.name}: {finding.entry} {word}: {finding.cause}"
 
 
-def _of_generation(one: Generation, settings: DeviceSettings, note: str = "") -> Wanted:
+def of_generation(one: Generation, settings: DeviceSettings, note: str = "") -> Wanted:
+    """What a kept generation holds.  Raises `StoredDamaged`."""
     block, allow = (CidrSet.of(one.entries(settings.name, kind)) for kind in ("block", "allow"))
     return Wanted(
         block=block,

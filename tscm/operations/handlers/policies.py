@@ -47,7 +47,7 @@ async def update(node: Node, args: Push, call: Call) -> Json:
         call.report,
         consent=consent_of(args),
         plan=args.plan,
-        asker=_asker(call, table.UPDATE),
+        asker=asker_of(call, table.UPDATE),
     )
     outcome.raise_if_failed()
     return _told(outcome)
@@ -62,7 +62,7 @@ async def plan(node: Node, args: Push, call: Call) -> Json:
         call.report,
         consent=Consent.of_words(args.accept),
         survey=args.force,
-        asker=_asker(call, table.PLAN),
+        asker=asker_of(call, table.PLAN),
     )
     outcome.raise_if_failed()
     return _told(outcome)
@@ -73,7 +73,7 @@ async def rollback(node: Node, args: Rollback, call: Call) -> Json:
     """Push a kept generation, and hold scheduled updates."""
     refuse_sealed(node, args.name)
     outcome = await updates(node).rollback(
-        args.name, args.generation, call.report, asker=_asker(call, table.ROLLBACK)
+        args.name, args.generation, call.report, asker=asker_of(call, table.ROLLBACK)
     )
     outcome.raise_if_failed()
     return _told(outcome)
@@ -84,7 +84,7 @@ async def purge(node: Node, args: Push, call: Call) -> Json:
     """Take our groups off the device as far as its access-lists let it."""
     refuse_sealed(node, args.name)
     outcome = await updates(node).purge(
-        args.name, call.report, consent=consent_of(args), asker=_asker(call, table.PURGE)
+        args.name, call.report, consent=consent_of(args), asker=asker_of(call, table.PURGE)
     )
     return _told(outcome)
 
@@ -95,7 +95,7 @@ def consent_of(args: Push) -> Consent:
     return evolve(given, risks=given.risks | OF_LISTS) if args.force else given
 
 
-def _asker(call: Call, operation: Operation[Any, Any]) -> Asker:
+def asker_of(call: Call, operation: Operation[Any, Any]) -> Asker:
     """*call* as the queue of a device's work knows it."""
     return Asker(what=operation.noun, who=str(call.actor), wait=call.wait, begin=call.begin)
 

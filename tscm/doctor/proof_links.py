@@ -1,0 +1,139 @@
+"""
+What a test of the chain says of each link.  Pure.
+"""
+
+from collections.abc import Iterable, Sequence
+
+from attrs import evolve, frozen
+
+from tscm.asa.running import RunningConfig
+from tscm.doctor.finding import Finding, Verdict, broken, doubtful, good, not_looked_at
+from tscm.doctor.protection import judge_use
+from tscm.doctor.trial import Trial, judge_trial
+from tscm.model import Json
+from tscm.plural import many
+from tscm.syslog.asa import Action, AsaEvent
+
+PUSHED = "pushed"
+IN_FORCE = "in force"
+MATCHED = "rule matched"
+RECEIVED = "line received"
+COUNTED = "counted"
+FORWARDED = "forwarded"
+TAKEN_AWAY = "taken away"
+TO_BE_SEEN = (IN_FORCE, MATCHED, RECEIVED, COUNTED, FORWARDED)
+"""What can be looked at only while the entry is on the device."""
+
+
+@frozen(kw_only=True)
+class Passed:
+    """
+    A link as it was found, and how long that took.
+    """
+
+    finding: Finding
+    seconds: float
+
+    def as_json(self) -> Json:
+        """As the control interface and `--json` carry it."""
+        return {**self.finding.as_json(), "seconds": round(self.seconds, 3)}
+
+
+@frozen(kw_only=True)
+class SentTo:
+    """
+    A target of the forwarder: whether it was *sent* the line, and how many lines wait before that.
+    """
+
+    target: str
+    answers: bool
+    """Is there anything that confirms it?"""
+    sent: bool
+    waiting: int = 0
+    fault: str | None = None
+
+
+def judge_use_of_groups(config: RunningConfig, prefix: str) -> Finding:
+    """Do access-lists that are bound use the block group that holds the entry?"""
+    return evolve(judge_use(config, prefix), link=IN_FORCE)
+
+
+def judge_match(trial: Trial | None, said: str | None) -> Finding:
+    """Does our entry of the access-list take the packet?"""
+    return evolve(judge_trial(trial, said), link=MATCHED)
+
+
+def judge_line(event: AsaEvent | None, address: str, seconds: float, *, knocked: bool) -> Finding:
+    """*event* is the first line about *address* within so many *seconds*; *knocked*: we sent a packet too."""
+    if event is not None and event.action is Action.DENIED:
+        return good(RECEIVED, f"{event.message_id}: {event.access_list} denied {address}")
+    if event is not None:
+        return broken(
+            RECEIVED,
+            f"the line says of {address}: {event.action} by {event.access_list}",
+            "`tsadmin doctor` says which entry stands above ours",
+        )
+    tried = (
+        "neither packet-tracer nor a packet of this host made the firewall write one"
+        if knocked
+        else "a firewall writes none for packet-tracer as a rule"
+    )
+    return doubtful(
+        RECEIVED,
+        f"no line about {address} in {seconds:.0f} s: {tried}",
+        "repeat with `--wait 120`, and meanwhile open a connection from a host behind the firewall to "
+        "the address that the test names",
+    )
+
+
+def judge_counted(hits: int, address: str, fault: str | None) -> Finding:
+    """Did the event reader count a hit of the test?"""
+    if hits:
+        return good(COUNTED, f"{many(hits, 'hit', 'hits')} on {address}")
+    return broken(
+        COUNTED,
+        fault or f"the line is in the log, and no hit on {address} was counted",
+        "`tsadmin doctor`, and the manager's log",
+    )
+
+
+def judge_sent(targets: Sequence[SentTo]) -> Finding:
+    """Was every target sent the line?"""
+    late = [one for one in targets if not one.sent]
+    if late:
+        return broken(
+            FORWARDED,
+            "; ".join(
+                f"{one.target} was not sent the line: "
+                + (one.fault or f"{many(one.waiting, 'line waits', 'lines wait')} before it")
+                for one in late
+            ),
+            "`tsadmin doctor` says what keeps the target",
+        )
+    return good(
+        FORWARDED,
+        "; ".join(
+            f"sent to {one.target}" + ("" if one.answers else ", which confirms nothing")
+            for one in targets
+        ),
+    )
+
+
+def behind(link: str, why: str = "", *, forwards: bool) -> list[Finding]:
+    """The links behind *link* up to the last that needs the entry; *why*: not because it does not hold."""
+    order = (PUSHED, *TO_BE_SEEN)
+    left = [one for one in order[order.index(link) + 1 :] if forwards or one != FORWARDED]
+    return not_looked_at(left, why or f"{link} does not hold")
+
+
+def proven(findings: Iterable[Finding]) -> bool:
+    """Does every link hold?"""
+    return all(one.verdict == Verdict.GOOD for one in findings)
+
+
+def sentence_of(device: str, entry: str, findings: Sequence[Finding], seconds: float) -> str:
+    """What the test came to, in one line."""
+    weak = [one.link for one in findings if one.verdict != Verdict.GOOD]
+    if not weak:
+        return f"every link of {device} holds, proven with {entry} in {seconds:.0f} s"
+    return f"the chain of {device} is not proven with {entry}: {', '.join(weak)}"

@@ -1,0 +1,232 @@
+"""
+An entry of a documentation prefix put into the block groups and taken out again: `tsadmin test NAME`.
+
+Blocking, for a thread; values in, values out.  Between two calls nothing is held on the device.  The
+goal of both ways is what the last update put in force, with the entry and without it, planned like
+every update; a device that holds something else is refused before anything is written.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from ipaddress import ip_interface
+
+from attrs import evolve, frozen
+
+from tscm.asa.faults import Replicating
+from tscm.asa.running import RunningConfig, read_running
+from tscm.errors import DeviceFault, TscmError
+from tscm.model import AsaDriver, Cidr, Group, Progress, Report, Step
+from tscm.plural import many
+from tscm.policy.cidr import CidrSet, Entries
+from tscm.policy.documentation import free_host
+from tscm.policy.groups import Present
+from tscm.store.policies import StoredDamaged
+from tscm.update.job import UpdateJob
+from tscm.update.memory import DeviceMemory
+from tscm.update.names import hosts, protected
+from tscm.update.networks import known_networks
+from tscm.update.patience import ReadBackDiffers
+from tscm.update.planning import plan_for
+from tscm.update.refusals import Lessons
+from tscm.update.wanted import Wanted, of_generation
+
+
+class ProofRefused(TscmError):
+    """
+    A device is in no state in which its chain can be tested; nothing was changed.
+    """
+
+    def __init__(self, device: str, cause: str, remedy: str) -> None:
+        self.device = device
+        self.cause = cause
+        self.remedy = remedy
+        super().__init__(device, cause, remedy)
+
+    def __str__(self) -> str:
+        return f"{self.device} cannot be tested: {self.cause}; {self.remedy}"
+
+
+@frozen(kw_only=True, eq=False)
+class Prepared:
+    """
+    What a test will block, and the device's configuration.
+    """
+
+    entry: Cidr
+    config: RunningConfig
+
+
+@frozen(kw_only=True)
+class Pushed:
+    """
+    The *group* that holds the entry, what the device *said* to a command (None: nothing), how long each took.
+    """
+
+    group: str
+    said: str | None
+    push_seconds: float
+    look_seconds: float = 0.0
+
+
+def prepare(job: UpdateJob, first: int, report: Report) -> Prepared:
+    """
+    Read the device and choose an address, from number *first* on; what an earlier test left is taken out.
+
+    Raises `ProofRefused`, `DeviceFault`, `StoredDamaged`.
+    """
+    settings = job.settings
+    goal = _goal(job)
+    if DeviceMemory.from_json(job.memory).test_entry is not None:
+        take_out(job, report)
+    report(Progress(phase="plan", text="reading the device's groups"))
+    driver = _open(job)
+    try:
+        driver.probe()
+        groups = driver.read_groups(settings.prefix)
+        left = len(_steps(job, groups, goal, None))
+        if left:
+            raise ProofRefused(
+                settings.name,
+                f"its groups are not as the last update left them, {many(left, 'step', 'steps')} to do",
+                f"`tsadmin update {settings.name}` first",
+            )
+        if driver.identify().replicating:
+            raise Replicating(settings.name)
+        config = read_running(driver.running_config())
+    finally:
+        driver.close()
+    in_use = _in_use(job, groups, config)
+    # What the guard left out of a list is no reason to refuse where there is nothing else.
+    entry = free_host(in_use.union(_published(job)), first) or free_host(in_use, first)
+    if entry is None:
+        raise ProofRefused(
+            settings.name,
+            "every address of documentation space (RFC 5737) is in its groups, protected or in use",
+            f"`tsadmin doctor {settings.name}` asks packet-tracer about an address of the block list",
+        )
+    return Prepared(entry=entry, config=config)
+
+
+def put_in(job: UpdateJob, entry: Cidr, command: str | None, report: Report) -> Pushed:
+    """
+    Block *entry*, read it back, and have the device carry out *command*, which changes nothing.
+
+    Raises `DeviceFault`; then the entry may stand on the device or not.
+    """
+    report(Progress(phase="push", text=f"blocking {entry}"))
+    driver = _open(job)
+    try:
+        begun = job.now()
+        groups = _bring(driver, job, entry)
+        present = Present.of(job.settings.prefix, groups)
+        group = next(one.name for one in present.children("Block") if entry in one.members)
+        pushed = Pushed(group=group, said=None, push_seconds=max(0.0, job.now() - begun))
+        if command is None:
+            return pushed
+        report(Progress(phase="check", text=f"asking the device: {command}"))
+        begun, said = job.now(), None
+        with suppress(DeviceFault):  # the entry is in force all the same
+            said = driver.look(command)
+        return evolve(pushed, said=said, look_seconds=max(0.0, job.now() - begun))
+    finally:
+        driver.close()
+
+
+def take_out(job: UpdateJob, report: Report) -> None:
+    """
+    Have the device hold what the last update put in force, and nothing else.
+
+    Can be repeated.  Raises `DeviceFault`, `ProofRefused`, `StoredDamaged`.
+    """
+    report(Progress(phase="push", text="taking the entry of the test away"))
+    driver = _open(job)
+    try:
+        _bring(driver, job, None)
+    finally:
+        driver.close()
+
+
+def _bring(driver: AsaDriver, job: UpdateJob, entry: Cidr | None) -> Mapping[str, Group]:
+    """The steps to the goal, and the groups that were read back."""
+    goal, prefix = _goal(job), job.settings.prefix
+    driver.probe()
+    for portion in driver.portions(_steps(job, driver.read_groups(prefix), goal, entry)):
+        driver.apply_all(portion)
+    groups = driver.read_groups(prefix)
+    left = len(_steps(job, groups, goal, entry))
+    if left:
+        raise ReadBackDiffers(
+            job.settings.name,
+            f"it does not hold what was sent; steps still to do: {left:,}",
+            "look whether someone else changes the same groups",
+            retry=True,
+        )
+    return groups
+
+
+def _open(job: UpdateJob) -> AsaDriver:
+    learnt = job.memory.get("driver", {})
+    return job.opener(job.settings, job.node, learnt, accept_certificate=None)
+
+
+def _goal(job: UpdateJob) -> Wanted:
+    """What the last update put in force."""
+    name = job.settings.name
+    if job.applied is None or job.applied.purged:
+        raise ProofRefused(name, "no policy is in force on it", f"`tsadmin update {name}` first")
+    return of_generation(job.applied, job.settings)
+
+
+def _steps(
+    job: UpdateJob, groups: Mapping[str, Group], goal: Wanted, entry: Cidr | None
+) -> Sequence[Step]:
+    """The steps from *groups* to *goal*, with *entry* in its block list."""
+    settings, memory = job.settings, DeviceMemory.from_json(job.memory)
+    if (
+        entry is not None
+    ):  # a table of entries by hand could have it instead, with an end of its own
+        goal = evolve(goal, block=goal.block.union(CidrSet.of_texts((entry,))))
+    lessons = Lessons(
+        settings.name, settings.prefix, settings.object_group_size, memory.group_limit
+    )
+    return plan_for(job, groups, goal, memory.undeletable, size=lessons.size).steps
+
+
+def _in_use(job: UpdateJob, groups: Mapping[str, Group], config: RunningConfig) -> CidrSet:
+    """
+    What a test must not block: what our groups hold, what is protected, and the device's own networks.
+    """
+    texts: list[str] = [member for group in groups.values() for member in group.members]
+    texts += [one.cidr for one in protected(hosts(job.settings, job.node), job.names)]
+    texts += [f"{one.address}/{one.mask}" for one in config.interfaces if one.address and one.mask]
+    texts += [one.address for one in config.log_hosts]
+    texts += [job.node.address or ""]
+    parts = [Entries.of(_networks(texts)), _known(job)]
+    return CidrSet.of(Entries.joined(parts))
+
+
+def _known(job: UpdateJob) -> Entries:
+    """Networks of which the operator's files know something; none where they cannot be read."""
+    try:
+        known = known_networks(job.node.policy.networks)
+    except TscmError:
+        return Entries()
+    return Entries.joined(
+        [known.own.entries, *(one.networks.entries for one in known.warning_lists)]
+    )
+
+
+def _published(job: UpdateJob) -> CidrSet:
+    """What the device's lists hold, whether it is in force or was left out."""
+    parts = []
+    for one in job.known.values():
+        with suppress(StoredDamaged):  # what of it is in force stands in the groups
+            parts.append(one.readable(job.settings.name).entries)
+    return CidrSet.of(Entries.joined(parts))
+
+
+def _networks(texts: Iterable[str]) -> Iterator[str]:
+    """Those of *texts* that are addresses or networks."""
+    for text in texts:
+        with suppress(ValueError):  # a host's name
+            yield str(ip_interface(text.partition("%")[0]).network)
