@@ -35,8 +35,9 @@ from tscm.settings.device import DeviceSettings
 from tscm.settings.node import NodeSettings
 from tscm.simulator.profiles import PROFILES
 from tscm.simulator.service import AsaOptions, SimulatedAsa
+from tscm.update.figures import Result
 from tscm.update.job import UpdateJob
-from tscm.update.outcome import REFUSED, UpdateOutcome
+from tscm.update.outcome import UpdateOutcome
 from tscm.update.run import plan_update, run_update
 
 CHILDREN = 10
@@ -226,7 +227,7 @@ def _to_the_budget(reactor: Any, name: str, size: int) -> list[tuple[str, bool]]
         raise SystemExit(f"{name}: the driver does not know the budget")
     fits = int((figures.budget - others) / figures.bytes_after * size)
     bench.publish(addresses(fits))
-    while plan_update(bench.job, lambda _: None).result == REFUSED:
+    while plan_update(bench.job, lambda _: None).result == Result.REFUSED:
         fits -= int(fits * _STEP)
         bench.publish(addresses(fits))
     bench.publish(addresses(fits + 3 * int(fits * _STEP)))
@@ -246,7 +247,9 @@ def _to_the_budget(reactor: Any, name: str, size: int) -> list[tuple[str, bool]]
         (f"{name}: a first load of {fits:,} entries without one fault", good),
         (
             f"{name}: more is refused before a write: {refused.error}",
-            refused.result == REFUSED and untouched and f"{figures.budget:,}" in str(refused.error),
+            refused.result == Result.REFUSED
+            and untouched
+            and f"{figures.budget:,}" in str(refused.error),
         ),
     ]
 

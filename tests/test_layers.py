@@ -87,6 +87,8 @@ SAME_RANK = {
     ("errors", "printable"),
     ("risks", "errors"),
     ("risks", "fingerprints"),
+    ("wire", "model"),
+    ("risks", "wire"),
     ("settings", "secrets"),
     ("settings", "safe_files"),
     ("secrets", "safe_files"),

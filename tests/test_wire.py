@@ -17,10 +17,11 @@ from hypothesis import strategies as st
 from tscm.events.figures import EventFigures
 from tscm.forward.figures import ForwardFigures
 from tscm.intake.figures import IntakeFigures, StrangerFigures
-from tscm.operations.writing import as_json
 from tscm.spool.figures import LogFigures, OrphanFigures
 from tscm.upload.figures import UploadFigures
-from tscm.wire import OMIT_NONE, as_key, read
+from tscm.wire.keys import OMIT_NONE, as_key
+from tscm.wire.reading import read
+from tscm.wire.writing import as_json
 
 TYPES = (
     IntakeFigures,
@@ -43,19 +44,22 @@ PLAIN: dict[Any, st.SearchStrategy[Any]] = {
 }
 
 
-def values(kind: Any) -> st.SearchStrategy[Any]:
-    """Values of a type as figures are annotated with it."""
+def values(kind: Any, levels: int = 4) -> st.SearchStrategy[Any]:
+    """Values of a type as figures are annotated with it; one may hold its like, so many levels deep."""
     origin, args = get_origin(kind), get_args(kind)
     if origin in {Union, UnionType}:
-        return st.one_of([values(one) for one in args])
+        return st.one_of([values(one, levels) for one in args])
     if origin is tuple:
-        return st.lists(values(args[0]), max_size=2).map(tuple)
+        return st.lists(values(args[0], levels - 1), max_size=2 if levels else 0).map(tuple)
     if origin is not None and issubclass(origin, Mapping):
-        return st.dictionaries(values(args[0]), values(args[1]), max_size=2)
+        return st.dictionaries(values(args[0], levels), values(args[1], levels), max_size=2)
     if attrs.has(kind):
         hints = get_type_hints(kind)
         return st.builds(
-            kind, **{one.alias: values(hints[one.name]) for one in attrs.fields(kind) if one.init}
+            kind,
+            **{
+                one.alias: values(hints[one.name], levels) for one in attrs.fields(kind) if one.init
+            },
         )
     if issubclass(kind, Enum):
         return st.sampled_from(list(kind))

@@ -12,6 +12,7 @@ from tscm.forward.figures import ForwardFigures, ForwardState
 from tscm.intake.figures import IntakeFigures, kernel_drops
 from tscm.model import Json
 from tscm.spool.figures import ReaderFigures
+from tscm.update.figures import UpdateCounts, UpdateFigures
 from tscm.upload.figures import UploadFigures
 
 
@@ -246,42 +247,55 @@ def _policy(devices: Mapping[str, Json], now: float) -> Iterable[Metric]:
         labels=["device", "group"],
     )
     for name, one in devices.items():
-        policy = one["policy"]
-        for group in policy.get("unused_groups", ()):
+        policy: UpdateFigures = one["policy"]
+        for group in policy.unused_groups:
             unused.add_metric([name, group], 1)
-        for each in policy.get("unknown_names", ()):
-            unknown.add_metric([name, each["name"]], now - each["failing_since"])
-        failed.add_metric([name], policy["failed_runs"])
-        last, last_good = policy.get("last_update"), policy.get("last_good")
-        if last is not None:
-            good.add_metric([name], float(bool(last.get("good"))))
-            result.add_metric([name, str(last.get("result"))], 1)
-        if last_good is not None:
-            age.add_metric([name], now - last_good["finished_at"])
-        for kind in ("block", "allow"):
-            if policy.get("in_force") is not None:
-                entries.add_metric([name, kind], policy["in_force"][kind])
+        for each in policy.unknown_names:
+            if each.failing_since is not None:
+                unknown.add_metric([name, each.name], now - each.failing_since)
+        failed.add_metric([name], policy.failed_runs)
+        if policy.last_update is not None:
+            good.add_metric([name], float(policy.last_update.good))
+            result.add_metric([name, policy.last_update.result], 1)
+        if policy.last_good is not None:
+            age.add_metric([name], now - policy.last_good.finished_at)
+        if policy.in_force is not None:
+            entries.add_metric([name, "block"], policy.in_force.block)
+            entries.add_metric([name, "allow"], policy.in_force.allow)
     yield from (age, good, result, failed, entries, unknown, unused)
-    yield from _updates(devices)
+    yield from _updates({name: one["policy"].since_start for name, one in devices.items()})
 
 
-_UPDATE_TRAFFIC = (
-    ("requests", "tscm_update_requests", "Requests that updates and plans sent to a device."),
-    ("sent_bytes", "tscm_update_sent_bytes", "Bytes that updates and plans sent to a device."),
-    ("received_bytes", "tscm_update_received_bytes", "Bytes that a device answered them."),
+_TrafficRow = tuple[Callable[[UpdateCounts], int], str, str]
+_UPDATE_TRAFFIC: tuple[_TrafficRow, ...] = (
+    (
+        lambda one: one.requests,
+        "tscm_update_requests",
+        "Requests that updates and plans sent to a device.",
+    ),
+    (
+        lambda one: one.sent_bytes,
+        "tscm_update_sent_bytes",
+        "Bytes that updates and plans sent to a device.",
+    ),
+    (
+        lambda one: one.received_bytes,
+        "tscm_update_received_bytes",
+        "Bytes that a device answered them.",
+    ),
 )
 
 
-def _updates(devices: Mapping[str, Json]) -> Iterable[Metric]:
+def _updates(devices: Mapping[str, UpdateCounts]) -> Iterable[Metric]:
     ended = CounterMetricFamily(
         "tscm_updates", "Updates since the manager started.", labels=["device", "result"]
     )
     for name, one in devices.items():
-        for result, count in one["policy"]["since_start"]["ended"].items():
+        for result, count in one.ended.items():
             ended.add_metric([name, result], count)
     yield ended
-    for key, called, about in _UPDATE_TRAFFIC:
+    for figure, called, about in _UPDATE_TRAFFIC:
         family = CounterMetricFamily(called, about, labels=["device"])
         for name, one in devices.items():
-            family.add_metric([name], one["policy"]["since_start"][key])
+            family.add_metric([name], figure(one))
         yield family

@@ -15,6 +15,7 @@ from tscm.schedule import in_slices
 from tscm.spool.figures import LogFigures
 from tscm.standing import off_words
 from tscm.upload.figures import UploadFigures
+from tscm.wire.writing import as_json
 
 NAME_ALARM_SECONDS = 86400.0
 UPHEAVAL_ALARM_SECONDS = 900.0
@@ -82,21 +83,21 @@ async def wrong(node: Node) -> list[str]:
 def _unprotected(node: Node, name: str) -> list[str]:
     """Groups that may be gone or that no access-list uses, and names that are unknown for a day."""
     now, known = wall_seconds(node.clock), updates(node).figures(name)
-    unused = known["unused_groups"]
+    unused = known.unused_groups
     found = [f"{name}: no access-list uses {' and '.join(unused)}"] if unused else []
-    in_force = known["in_force"]
-    if in_force is not None and in_force["purged"]:
-        found.append(f"{name}: {off_words(in_force)}")
-    since = known["upheavals_since"]
+    in_force = known.in_force
+    if in_force is not None and in_force.purged:
+        found.append(f"{name}: {off_words(as_json(in_force))}")
+    since = known.upheavals_since
     if since is not None and now - since >= UPHEAVAL_ALARM_SECONDS:
         found.append(
-            f"{name}: the firewall said that {known['upheavals']}, and its groups were not checked since"
+            f"{name}: the firewall said that {known.upheavals}, and its groups were not checked since"
         )
     return found + [
-        f"{name}: {one['name']}, which must not be blocked, cannot be looked up for "
-        f"{(now - one['failing_since']) / 3600:.0f} hours"
-        for one in known["unknown_names"]
-        if now - one["failing_since"] >= NAME_ALARM_SECONDS
+        f"{name}: {one.name}, which must not be blocked, cannot be looked up for "
+        f"{(now - one.failing_since) / 3600:.0f} hours"
+        for one in known.unknown_names
+        if one.failing_since is not None and now - one.failing_since >= NAME_ALARM_SECONDS
     ]
 
 

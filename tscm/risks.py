@@ -9,10 +9,11 @@ from collections.abc import Iterable
 from enum import StrEnum
 from typing import Self
 
-from attrs import evolve, frozen
+from attrs import evolve, field, frozen
 
 from tscm.errors import TscmError
 from tscm.fingerprints import read_fingerprint
+from tscm.wire.keys import as_key
 
 
 class Risk(StrEnum):
@@ -66,7 +67,7 @@ class RiskFound:
     One risk as it was found; *value* is the certificate's SHA-256.
     """
 
-    risk: Risk
+    risk: Risk = field(metadata=as_key("word"))
     sentence: str
     value: str | None = None
 
@@ -77,10 +78,6 @@ class RiskFound:
 
     def __str__(self) -> str:
         return self.sentence
-
-    def as_json(self) -> dict[str, str | None]:
-        """As an outcome carries it."""
-        return {"word": str(self.risk), "sentence": self.sentence, "value": self.value}
 
 
 @frozen(kw_only=True)

@@ -27,7 +27,9 @@ from tscm.settings.layout import Layout
 from tscm.settings.lock import RootLock
 from tscm.store.database import Store
 from tscm.threads import Threads
-from tscm.update.outcome import ListFigures, UpdateFailed, UpdateOutcome
+from tscm.update.figures import ListFigures
+from tscm.update.outcome import UpdateFailed, UpdateOutcome
+from tscm.wire.writing import as_json
 
 if TYPE_CHECKING:
     from tests.cli.tsadmin_with_fakes import REACH
@@ -116,7 +118,7 @@ async def update(node: Node, args: Any, call: Call) -> Json:
 
 
 async def plan(node: Node, args: Any, call: Call) -> Json:
-    risks = [one.as_json() for one in RISKS]
+    risks = [as_json(one) for one in RISKS]
     if args.force and args.name == "risky" and not consent_of(args).accepts(RISKS[0]):
         raise UpdateFailed(
             UpdateOutcome(device=args.name, started_at=1.0, error="another one", risks=RISKS[:1])

@@ -342,12 +342,13 @@ def test_a_removal_whose_question_is_not_answered_keeps_the_device(
 
 
 def test_one_entry_is_no_entries() -> None:
-    from tscm.update.outcome import PlanFigures, UpdateOutcome
+    from tscm.update.figures import PlanFigures, Result
+    from tscm.update.outcome import UpdateOutcome
 
     one = PlanFigures(steps=1, requests=1, added=1)
     for result, words in (
-        ("planned", "would get 1 entry and lose 0 in 1 request;"),
-        ("changed", "got 1 entry and"),
+        (Result.PLANNED, "would get 1 entry and lose 0 in 1 request;"),
+        (Result.CHANGED, "got 1 entry and"),
     ):
         done = UpdateOutcome(device="fw", started_at=0.0, result=result, plan=one)
         assert words in done.sentence()

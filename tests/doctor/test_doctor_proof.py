@@ -57,7 +57,7 @@ def blocked(world: World) -> list[str]:
 
 
 def left_over(world: World) -> str | None:
-    found: str | None = world.node.updates.figures("fw")["test_entry"]
+    found: str | None = world.node.updates.figures("fw").test_entry
     return found
 
 

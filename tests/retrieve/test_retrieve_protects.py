@@ -34,7 +34,7 @@ from tscm.settings.feed import Feed
 from tscm.settings.node import NodeSettings, PolicySettings
 from tscm.settings.values import HostPort
 from tscm.simulator.service import AsaOptions, SimulatedAsa
-from tscm.update.outcome import FAILED, REFUSED
+from tscm.update.figures import Result
 
 OLD = addresses(100)
 NEW = [*OLD[3:], *addresses(5, 700)]
@@ -205,7 +205,7 @@ async def _holds(world: World) -> None:
 async def _keeps(world: World, cause: str) -> None:
     writes = world.asa.counts.writes
     outcome = await in_thread(world.run, fetch=fetch_list)
-    assert outcome.result in {FAILED, REFUSED}
+    assert outcome.result in {Result.FAILED, Result.REFUSED}
     assert cause in str(outcome.error)
     assert world.converged(), "as it was before"
     assert world.asa.counts.writes == writes

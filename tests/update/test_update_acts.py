@@ -15,7 +15,9 @@ from tscm.model import Json
 from tscm.spool.figures import LogFigures
 from tscm.standing import Standing, row_of
 from tscm.store.policies import unpack
+from tscm.update.figures import UpdateFigures
 from tscm.update.records import GenerationPurged
+from tscm.wire.writing import as_json
 
 __all__ = ["bench"]
 LISTED = "20.0.0.9"
@@ -39,8 +41,14 @@ def asked(bench: Bench) -> Json:
     return found
 
 
-def figures(bench: Bench) -> Json:
+def figures(bench: Bench) -> UpdateFigures:
     return bench.service.figures("one")
+
+
+def purged(bench: Bench) -> bool:
+    in_force = figures(bench).in_force
+    assert in_force is not None
+    return in_force.purged
 
 
 def metric(bench: Bench, name: str) -> list[float]:
@@ -84,9 +92,11 @@ def test_after_a_purge_nothing_goes_on_saying_that_the_policy_is_in_force(loaded
     assert metric(loaded, "tscm_policy_entries") == [0, 0]
     assert metric(loaded, "tscm_policy_good") == [0]
     settings: Json = {"name": "one", "policy_updates": True}
-    row = row_of("one", settings, {"policy": figures(loaded)}, loaded.clock.seconds(), 3600)
+    row = row_of(
+        "one", settings, {"policy": as_json(figures(loaded))}, loaded.clock.seconds(), 3600
+    )
     assert (row.standing, row.entries) == (Standing.FAILED, 0)
-    shown = list(state_pairs(settings, {"policy": figures(loaded)}))
+    shown = list(state_pairs(settings, {"policy": as_json(figures(loaded))}))
     assert any("not in force since" in str(words) for _, words in shown)
     assert dict(shown)["block list"].startswith("0 entries")
     assert dict(shown)["last update"].partition(": ")[2].startswith("purged (")
@@ -120,10 +130,10 @@ def test_the_next_update_puts_it_in_force_again(loaded: Bench) -> None:
 
 def test_the_same_policy_after_a_purge_is_a_generation_of_its_own(loaded: Bench) -> None:
     result(loaded.service.purge("one", ignore))
-    assert figures(loaded)["in_force"]["purged"]
+    assert purged(loaded)
     result(loaded.service.update_now("one", ignore))
-    assert not figures(loaded)["in_force"]["purged"]
-    assert figures(loaded)["generations"] == 3
+    assert not purged(loaded)
+    assert figures(loaded).generations == 3
 
 
 def test_nobody_goes_back_to_what_a_purge_left(loaded: Bench) -> None:
@@ -131,7 +141,7 @@ def test_nobody_goes_back_to_what_a_purge_left(loaded: Bench) -> None:
     with pytest.raises(GenerationPurged, match="generation 2"):
         loaded.service.rollback("one", 2, ignore)
     assert result(loaded.service.rollback("one", 1, ignore)).good
-    assert not figures(loaded)["in_force"]["purged"]
+    assert not purged(loaded)
 
 
 def test_what_a_purge_left_is_never_put_back_as_a_policy(loaded: Bench) -> None:
@@ -167,7 +177,7 @@ def test_a_rollback_and_what_ends_its_hold_stand_in_the_history(loaded: Bench) -
         "changed (rollback to generation 1), 0 entries added, 1 removed",
         "held (after a rollback)",
     ]
-    assert figures(loaded)["last_update"]["result"] == "changed"
+    assert str(getattr(figures(loaded).last_update, "result", "")) == "changed"
 
 
 def test_a_pause_is_told_when_it_begins_and_ends_whoever_changed_the_settings(
@@ -189,5 +199,5 @@ def test_a_pause_that_was_there_before_anybody_looked_is_no_news(bench: Bench) -
     bench.add("one", policy_updates=False)
     bench.service.startService()
     assert results(bench) == []
-    taken: Any = figures(bench)["in_force"]
+    taken: Any = figures(bench).in_force
     assert taken is None

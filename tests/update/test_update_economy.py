@@ -13,7 +13,7 @@ from tests.asa.asa_device import in_thread
 from tests.update.update_world import World, addresses
 from tscm.asa.link import Bounds
 from tscm.simulator.service import AsaOptions, SimulatedAsa
-from tscm.update import outcome as results
+from tscm.update.figures import Result
 
 PATIENT = Bounds(connect_seconds=5, read_seconds=30, write_seconds=30)
 
@@ -39,7 +39,7 @@ async def test_a_first_load_of_what_the_platform_bears_ends_without_a_fault(
     # Networks have the longest lines: what the budget is reckoned by.
     world.publish(block=[f"203.{100 + (n >> 7)}.{100 + (n & 127)}.128/25" for n in range(entries)])
     outcome = await in_thread(world.run)
-    assert outcome.result == results.CHANGED, outcome.error
+    assert outcome.result == Result.CHANGED, outcome.error
     assert outcome.failures == ()
     assert platform.counts.agent_crashes == 0
     assert platform.counts.in_flight_most == 1
@@ -65,7 +65,7 @@ async def test_a_small_change_costs_little_and_no_change_two_reads(platform: Sim
     assert sum(platform.counts.requests.values()) <= 2 * touched + 8
     assert platform.counts.bytes_in < 0.03 * full
     platform.counts.reset()
-    assert (await in_thread(world.run)).result == results.UNCHANGED
+    assert (await in_thread(world.run)).result == Result.UNCHANGED
     asked = [one for one in platform.counts.requests if "tokenservices" not in one]
     assert len(asked) == 2
     assert all(one.startswith("GET") for one in asked)

@@ -19,7 +19,7 @@ from tests.update.update_world import ALLOW, BLOCK, World, addresses
 from tscm.asa.link import Bounds
 from tscm.policy.cidr import CidrSet
 from tscm.simulator.service import SimulatedAsa
-from tscm.update import outcome as results
+from tscm.update.figures import Result
 
 reactor: Any = global_reactor
 OLD = {BLOCK: [*addresses(90), "30.0.0.0/25", "30.0.1.0/24"], ALLOW: addresses(6, 5000)}
@@ -100,7 +100,7 @@ class Matrix:
         """Requests of an update without a fault."""
         self.rewind()
         self.faults.arm("", 0)
-        assert (await in_thread(self.world.run)).result == results.CHANGED
+        assert (await in_thread(self.world.run)).result == Result.CHANGED
         assert self.world.converged()
         return self.faults.seen
 
@@ -329,7 +329,7 @@ async def test_an_account_that_may_only_look_writes_nothing_until_it_is_raised(
     faults.set_privilege(level)
     for _ in range(3):
         outcome = await in_thread(world.run)
-        assert outcome.result == results.FAILED
+        assert outcome.result == Result.FAILED
         assert "privilege 15" in str(outcome.error)
     assert world.pauses == []
     assert world.memory["login_failures"] == 0

@@ -142,7 +142,7 @@ async def test_forty_nine_converge_while_one_waits_for_its_answer_and_then_that_
     assert all(fifty.holds(name) == set(ENTRIES) for name in others)
     assert not any(run.called for run in waiting)
     assert fifty.holds(SLOW) == set()
-    assert fifty.updates.figures(SLOW)["running_since"] is not None
+    assert fifty.updates.figures(SLOW).running_since is not None
 
     slow.let_go()
     last = await gatherResults(waiting)

@@ -16,7 +16,8 @@ from tscm.risks import Consent, Risk
 from tscm.settings.feed import Feed
 from tscm.settings.node import NodeSettings, PolicySettings
 from tscm.simulator.service import SimulatedAsa
-from tscm.update import outcome as results
+from tscm.update.figures import Result
+from tscm.update.outcome import UpdateOutcome
 
 SHRINK = Consent(risks=frozenset({Risk.SHRINK}))
 OPEN = NodeSettings(
@@ -24,7 +25,7 @@ OPEN = NodeSettings(
 )
 
 
-def words(outcome: results.UpdateOutcome) -> set[str]:
+def words(outcome: UpdateOutcome) -> set[str]:
     return {str(one.risk) for one in outcome.risks}
 
 
@@ -37,7 +38,7 @@ async def test_an_allow_list_that_takes_the_room_of_the_block_list_is_refused(
     assert (await in_thread(world.run)).good
     world.publish(allow=addresses(999, 5000))
     refused = await in_thread(world.run)
-    assert refused.result == results.REFUSED
+    assert refused.result == Result.REFUSED
     assert words(refused) == {"accept_shrink", "accept_allow"}
     for part in (
         "the allow list would grow from 1 to 999 entries",
@@ -49,10 +50,10 @@ async def test_an_allow_list_that_takes_the_room_of_the_block_list_is_refused(
     assert len(world.held("Block")) == 900
     both = Consent(risks=frozenset({Risk.SHRINK, Risk.ALLOW}))
     for half in (SHRINK, Consent(risks=frozenset({Risk.ALLOW}))):
-        assert (await in_thread(world.run, consent=half)).result == results.REFUSED
+        assert (await in_thread(world.run, consent=half)).result == Result.REFUSED
     done = await in_thread(world.run, consent=both)
     assert (done.good, set(done.accepted)) == (True, {"accept_shrink", "accept_allow"})
-    assert (await in_thread(world.run)).result == results.UNCHANGED
+    assert (await in_thread(world.run)).result == Result.UNCHANGED
 
 
 @pytest_twisted.ensureDeferred
@@ -79,7 +80,7 @@ async def test_small_losses_one_after_the_other_are_refused_together(asa: Simula
         turns += 1
         if not outcome.good:
             break
-    assert outcome.result == results.REFUSED
+    assert outcome.result == Result.REFUSED
     assert "of 200 block entries in force within 7 days" in str(outcome.error)
     assert len(world.held("Block")) >= 100
     assert turns > 3
@@ -179,7 +180,7 @@ async def test_what_a_feed_says_of_its_size_is_judged_by(asa: SimulatedAsa) -> N
         world.node = node(**bounds)
         world.publish(block=addresses(count))
         refused = await in_thread(world.run)
-        assert (refused.result, words(refused)) == (results.REFUSED, {word}), bounds
+        assert (refused.result, words(refused)) == (Result.REFUSED, {word}), bounds
     world.node = node(max_shrink_percent=90)
     world.publish(block=addresses(20))
     assert (await in_thread(world.run)).good
@@ -204,7 +205,7 @@ async def test_a_list_that_could_hardly_be_read_is_refused(asa: SimulatedAsa) ->
 
     world.publish(block=addresses(101))
     refused = await in_thread(world.run, fetch=half)
-    assert (refused.result, words(refused)) == (results.REFUSED, {"accept_shrink"})
+    assert (refused.result, words(refused)) == (Result.REFUSED, {"accept_shrink"})
     assert "100 of 201 entries of block.example could not be read, more than 5%" in str(
         refused.error
     )

@@ -25,9 +25,10 @@ from tscm.settings.node import NodeSettings, PolicySettings
 from tscm.simulator.service import SimulatedAsa
 from tscm.store.database import Store
 from tscm.store.policies import Policies
-from tscm.update import outcome as results
+from tscm.update.figures import Result
+from tscm.update.known_name import ADDRESSES_MOST, ALARM_SECONDS, KnownName
 from tscm.update.lookups import THREADS_MOST, LookUps
-from tscm.update.names import ADDRESSES_MOST, ALARM_SECONDS, KnownName
+from tscm.wire.writing import as_json
 
 SIEM = "siem.example"
 COVER = "45.99.1.0/24"
@@ -79,7 +80,7 @@ async def test_a_first_load_does_not_begin_with_an_unknown_name(asa: SimulatedAs
     one.names.clear()
     one.publish(block=[COVER])
     refused = await in_thread(one.run)
-    assert refused.result == results.REFUSED
+    assert refused.result == Result.REFUSED
     assert f"{SIEM}, protected by the settings (policy.protect), cannot be looked up" in str(
         refused.error
     )
@@ -159,8 +160,8 @@ def test_what_is_known_of_names_outlives_the_manager(tmp_path: Path) -> None:
     store.open()
     policies = Policies(store)
     name = KnownName(name=SIEM).after(("8.0.0.1",), 5.0).after((), 9.0)
-    policies.keep_names("fw", [KnownName(name="old.example").to_json()])
-    policies.keep_names("fw", [name.to_json()])
+    policies.keep_names("fw", [as_json(KnownName(name="old.example"))])
+    policies.keep_names("fw", [as_json(name)])
     assert [KnownName(**one) for one in policies.names("fw")] == [name]
     policies.forget("fw")
     assert policies.names("fw") == []

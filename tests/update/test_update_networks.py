@@ -15,7 +15,7 @@ from tscm.risks import Consent, Risk
 from tscm.settings.networks import NetworksFile
 from tscm.settings.node import NodeSettings, PolicySettings
 from tscm.simulator.service import SimulatedAsa
-from tscm.update import outcome as results
+from tscm.update.figures import Result
 from tscm.update.inquiry import dropped, explain
 from tscm.update.networks import NetworksUnreadable, known_networks
 from tscm.update.outcome import UpdateFailed
@@ -76,7 +76,7 @@ async def test_without_the_networks_that_must_not_be_blocked_nothing_is_pushed(
     world = World(asa, node=node(refuse))
     world.publish(block=addresses(10))
     outcome = await in_thread(world.run)
-    assert outcome.result == results.FAILED
+    assert outcome.result == Result.FAILED
     assert "must not be blocked, cannot be read from" in str(outcome.error)
     assert asa.counts.writes == 0
     with pytest.raises(UpdateFailed, match="No such file") as failed:
@@ -127,7 +127,7 @@ async def test_a_list_that_grew_beyond_the_limit_is_refused_until_forced(asa: Si
     await in_thread(world.run)
     world.publish(block=addresses(21))
     refused = await in_thread(world.run)
-    assert refused.result == results.REFUSED
+    assert refused.result == Result.REFUSED
     assert "grew from 10 to 21 entries, more than 100%" in str(refused.error)
     assert world.held("Block") == set(addresses(10))
     assert (await in_thread(world.run, consent=GROWTH)).good

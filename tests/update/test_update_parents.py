@@ -9,7 +9,7 @@ from tests.update.update_world import World, addresses
 from tscm.asa.lines import access_list_lines
 from tscm.cli.state import state_pairs
 from tscm.simulator.service import SimulatedAsa
-from tscm.update import outcome as results
+from tscm.update.figures import Result
 from tscm.update.memory import DeviceMemory
 
 LINES = access_list_lines("ThreatSTOP-Block", "ThreatSTOP-Allow")
@@ -38,7 +38,7 @@ async def test_parents_made_anew_are_told_until_an_access_list_uses_them(
     assert "nothing is blocked" in warning
     assert all(line in warning for line in LINES)
     quiet = await in_thread(world.run)
-    assert (quiet.result, quiet.warnings) == (results.UNCHANGED, again.warnings)
+    assert (quiet.result, quiet.warnings) == (Result.UNCHANGED, again.warnings)
 
     asa.type_lines([LINES[2]])
     bound = LINES[2].split()[1]

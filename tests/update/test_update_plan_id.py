@@ -12,7 +12,7 @@ from tests.update.update_world import World, addresses
 from tscm.model import Cidr, Group
 from tscm.policy.cidr import CidrSet
 from tscm.simulator.service import SimulatedAsa
-from tscm.update import outcome as results
+from tscm.update.figures import Result
 from tscm.update.plan_id import (
     KEPT_SECONDS,
     PlanFaulty,
@@ -62,19 +62,19 @@ async def test_the_plan_that_was_shown_is_pushed_and_no_other(asa: SimulatedAsa)
     assert shown is not None
     world.publish(block=addresses(4))
     refused = await in_thread(lambda: world.run(plan=shown))
-    assert refused.result == results.REFUSED
+    assert refused.result == Result.REFUSED
     assert "lists or groups have changed" in str(refused.error)
     assert not [name for name in asa.configuration.groups if name.startswith("ThreatSTOP")]
 
     shown = (await in_thread(world.plan)).plan_id
     done = await in_thread(lambda: world.run(plan=shown))
-    assert (done.result, len(world.held("Block"))) == (results.CHANGED, 4)
+    assert (done.result, len(world.held("Block"))) == (Result.CHANGED, 4)
 
     world.publish(block=addresses(5))
     shown = (await in_thread(world.plan)).plan_id
     asa.type_lines(["object-group network ThreatSTOP-Block-1", "network-object host 203.0.113.77"])
     refused = await in_thread(lambda: world.run(plan=shown))
-    assert refused.result == results.REFUSED
+    assert refused.result == Result.REFUSED
     assert len(world.held("Block")) == 5, (
         "the hand-made entry is still there, and nothing else came"
     )
@@ -87,4 +87,4 @@ async def test_without_changes_there_is_a_plan_too(asa: SimulatedAsa) -> None:
     await in_thread(world.run)
     planned = await in_thread(world.plan)
     done = await in_thread(lambda: world.run(plan=planned.plan_id))
-    assert (planned.plan is not None and planned.plan.steps, done.result) == (0, results.UNCHANGED)
+    assert (planned.plan is not None and planned.plan.steps, done.result) == (0, Result.UNCHANGED)

@@ -9,7 +9,8 @@ from tscm.settings.device import DeviceSettings
 from tscm.settings.feed import Feed
 from tscm.settings.node import NodeSettings, PolicySettings, UploadSettings
 from tscm.settings.values import HostPort
-from tscm.update.names import KnownName, hosts
+from tscm.update.known_name import KnownName
+from tscm.update.names import hosts
 from tscm.update.wanted import spared
 
 NAMES = {

@@ -23,8 +23,8 @@ from tscm.secrets import Secret
 from tscm.settings.node import NodeSettings, PolicySettings
 from tscm.simulator.service import SimulatedAsa
 from tscm.store.database import Store
-from tscm.update import outcome as results
 from tscm.update import planning
+from tscm.update.figures import Result
 from tscm.update.memory import DeviceMemory
 from tscm.update.planning import mark
 
@@ -73,7 +73,7 @@ async def test_a_plan_changes_nothing_and_lists_every_entry(asa: SimulatedAsa) -
     world = World(asa)
     world.publish(block=addresses(3))
     planned = await in_thread(world.plan)
-    assert planned.result == results.PLANNED
+    assert planned.result == Result.PLANNED
     assert planned.diff is not None
     assert sorted(planned.diff["block"]["added"]) == sorted(addresses(3))
     assert planned.plan is not None
@@ -125,19 +125,19 @@ async def test_a_shrunken_list_is_refused_until_forced(asa: SimulatedAsa) -> Non
     await in_thread(world.run)
     world.publish(block=addresses(10))
     refused = await in_thread(world.run)
-    assert refused.result == results.REFUSED
+    assert refused.result == Result.REFUSED
     assert "`tsadmin update fw --accept_shrink`" in str(refused.error)
     assert len(world.held("Block")) == 100
     assert world.known[BLOCK].count == 100
-    assert (await in_thread(world.plan)).result == results.REFUSED
+    assert (await in_thread(world.plan)).result == Result.REFUSED
     planned = await in_thread(world.plan, survey=True)
-    assert planned.result == results.PLANNED
+    assert planned.result == Result.PLANNED
     assert {one.option for one in planned.risks} == {"--accept_shrink"}
     assert planned.plan is not None
     assert planned.plan.removed == 90
     assert len(world.held("Block")) == 100
     others = Consent(risks=frozenset(Risk) - {Risk.SHRINK})
-    assert (await in_thread(world.run, consent=others)).result == results.REFUSED
+    assert (await in_thread(world.run, consent=others)).result == Result.REFUSED
     forced = await in_thread(world.run, consent=Consent(risks=frozenset({Risk.SHRINK})))
     assert forced.good
     assert forced.accepted == ("accept_shrink",)
@@ -154,7 +154,7 @@ async def test_a_serial_that_went_back_and_an_emptied_list_are_refused(asa: Simu
     for damaged in ((4, addresses(10, 1)), (6, [])):
         world.lists[BLOCK] = damaged
         outcome = await in_thread(world.run)
-        assert outcome.result == results.REFUSED
+        assert outcome.result == Result.REFUSED
         assert len(world.held("Block")) == 10
 
 
@@ -163,7 +163,7 @@ async def test_a_failed_fetch_says_so_and_touches_nothing(asa: SimulatedAsa) -> 
     world = World(asa, changes={"allow_list": "nowhere.example"})
     world.publish(block=addresses(10))
     outcome = await in_thread(world.run)
-    assert outcome.result == results.FAILED
+    assert outcome.result == Result.FAILED
     assert "Failed to retrieve policy" in str(outcome.error)
     assert "no such name; wait 15 minutes" in str(outcome.error)
     assert not asa.counts.requests
@@ -177,7 +177,7 @@ async def test_another_list_name_raises_no_alarm(asa: SimulatedAsa) -> None:
     world.lists["small.example"] = (1, addresses(5))
     world.changes["block_list"] = "small.example"
     outcome = await in_thread(world.run)
-    assert outcome.result == results.CHANGED
+    assert outcome.result == Result.CHANGED
     assert len(world.held("Block")) == 5
 
 
@@ -256,7 +256,7 @@ async def test_a_mark_of_another_manager_refuses_until_forced(asa: SimulatedAsa)
     )
     rival.publish(block=addresses(5))
     outcome = await in_thread(rival.run)
-    assert outcome.result == results.FAILED
+    assert outcome.result == Result.FAILED
     assert "another tscm, 'tscm'" in str(outcome.error)
     assert len(world.held("Block")) == 20
     assert "--take_over" in str(outcome.error)
@@ -322,7 +322,7 @@ async def test_a_run_stopped_anywhere_is_finished_by_the_next(
     world.publish(block=addresses(1500), allow=addresses(10, 5000))
     world.stop_after = stop_after
     outcome = await in_thread(world.run)
-    if outcome.result == results.STOPPED:
+    if outcome.result == Result.STOPPED:
         assert "next update finishes it" in str(outcome.error)
     else:
         assert world.looks <= stop_after
@@ -340,7 +340,7 @@ async def test_a_policy_over_the_agents_budget_is_refused_before_the_first_write
     world = World(asa, changes={"max_policy_size": 100_000})
     world.publish(block=addresses(18_000))
     outcome = await in_thread(world.run)
-    assert outcome.result == results.REFUSED
+    assert outcome.result == Result.REFUSED
     assert "500,000" in str(outcome.error)
     assert not [name for name in asa.configuration.groups if name.startswith("ThreatSTOP")]
 
@@ -364,7 +364,7 @@ async def test_a_rollback_pushes_the_kept_generation(asa: SimulatedAsa) -> None:
     world.publish(block=addresses(20, 3))
     await in_thread(world.run)
     outcome = await in_thread(world.run, rollback=first)
-    assert outcome.result == results.CHANGED
+    assert outcome.result == Result.CHANGED
     assert world.held("Block") == set(addresses(20))
     assert outcome.generation is not None
     assert "rolled back" in outcome.generation.note
@@ -531,7 +531,7 @@ async def test_a_list_that_only_comes_in_another_order_has_not_changed(asa: Simu
     for at in (8 * hour, 11 * hour):
         world.publish(block=[*reversed(world.lists[BLOCK][1]), *addresses(1, 5)])
         outcome = await in_thread(world.run, now=lambda at=at: at)
-        assert outcome.result == results.UNCHANGED
+        assert outcome.result == Result.UNCHANGED
     assert any("unchanged for 6 hours" in note and "maintained" in note for note in outcome.notes)
 
 
@@ -573,7 +573,7 @@ async def test_a_database_whose_hits_cannot_be_read_ends_no_update(
     outcome = await in_thread(world.run, hits=recent_hits(database, "fw", time.time()))
     if lock is not None:
         lock.close()
-    assert outcome.result == results.CHANGED
+    assert outcome.result == Result.CHANGED
     assert len(world.held("Block")) == 5
     (note,) = outcome.notes
     assert "hitting lately cannot be read" in note

@@ -30,6 +30,7 @@ from tscm.settings.device import DeviceSettings
 from tscm.settings.node import NodeSettings, PolicySettings
 from tscm.store.database import Store, StoreUnusable
 from tscm.store.policies import Policies, StoredDamaged, unpack
+from tscm.update.figures import UpdateCounts
 from tscm.update.inquiry import NoCidr
 from tscm.update.records import GenerationUnknown
 from tscm.update.service import UpdateService
@@ -235,8 +236,11 @@ def test_an_update_on_demand_is_kept_with_its_generation(bench: Bench) -> None:
     kept = bench.service.generation("one")
     assert unpack(kept.block).cidrs() == ["20.0.0.1/32", "20.0.0.9/32"]
     figures = bench.service.figures("one")
-    assert figures["last_update"]["result"] == "changed"
-    assert figures["last_update"]["block"]["desired"] == 2
+    last = figures.last_update
+    assert last is not None
+    assert last.result == "changed"
+    assert last.block is not None
+    assert last.block.desired == 2
     assert result(bench.service.update_now("one", ignore)).result == "unchanged"
     assert len(bench.service.history("one")["updates"]) == 2
     assert len(bench.service.history("one")["generations"]) == 1
@@ -260,14 +264,13 @@ def test_how_updates_ended_is_counted_since_the_start_and_plans_are_no_updates(
 ) -> None:
     bench.add("one")
 
-    def counted() -> Json:
-        counts: Json = bench.service.figures("one")["since_start"]
-        return counts
+    def counted() -> UpdateCounts:
+        return bench.service.figures("one").since_start
 
     def update() -> None:
         result(bench.service.update_now("one", ignore))
 
-    assert counted()["ended"] == dict.fromkeys(
+    assert counted().ended == dict.fromkeys(
         ("changed", "unchanged", "refused", "failed", "stopped"), 0
     )
     bench.driver("one").traffic = Traffic(requests=3, sent=40, received=500)
@@ -279,7 +282,7 @@ def test_how_updates_ended_is_counted_since_the_start_and_plans_are_no_updates(
     bench.entries, bench.serial = ["20.0.0.1"], 3
     bench.driver("one").refuses_login = True
     update()
-    assert counted()["ended"] == {
+    assert counted().ended == {
         "changed": 1,
         "unchanged": 1,
         "refused": 1,
@@ -287,12 +290,12 @@ def test_how_updates_ended_is_counted_since_the_start_and_plans_are_no_updates(
         "stopped": 0,
     }
     spoken = 4  # all but the refused one, which never came to the device
-    assert counted()["requests"] == spoken * 3
-    assert counted()["sent_bytes"] == spoken * 40
-    assert counted()["received_bytes"] == spoken * 500
+    assert counted().requests == spoken * 3
+    assert counted().sent_bytes == spoken * 40
+    assert counted().received_bytes == spoken * 500
     bench.threads.bug = RuntimeError("bug")
     assert isinstance(failure(lambda: bench.service.update_now("one", ignore)), RuntimeError)
-    assert counted()["ended"]["failed"] == 2
+    assert counted().ended["failed"] == 2
 
 
 def test_groups_bear_the_installations_own_mark(bench: Bench) -> None:
@@ -308,7 +311,7 @@ def test_a_paused_device_is_updated_on_demand_only_and_says_so(bench: Bench) -> 
     bench.service.startService()
     bench.clock.advance(2 * HOUR)
     assert bench.policies.updates("one") == []
-    assert bench.service.figures("one")["paused"]
+    assert bench.service.figures("one").paused
     outcome = result(bench.service.update_now("one", ignore))
     assert outcome.good
     assert outcome.paused
@@ -388,7 +391,7 @@ def test_a_device_that_pauses_holds_no_place(bench: Bench) -> None:
     bench.add("three")
     paused = [bench.service.update_now(name, ignore) for name in ("one", "two")]
     assert not any(run.called for run in paused)
-    assert bench.service.figures("one")["waiting_until"] == 60
+    assert bench.service.figures("one").waiting_until == 60
     assert result(bench.service.update_now("three", ignore)).result == "changed"
     bench.clock.advance(60)
     assert [result(run).result for run in paused] == ["changed"] * 2
@@ -422,7 +425,7 @@ def test_pauses_grow_and_the_fifth_failure_stops_with_the_commands(bench: Bench)
     assert "show running-config object-group | include P-Block-" in outcome.error
     assert len(outcome.failures) == 5
     assert driver.closed == 5
-    assert bench.service.figures("one")["stopped_at_failure"]
+    assert bench.service.figures("one").stopped_at_failure
 
 
 def test_after_the_fifth_failure_scheduled_runs_try_once_until_one_is_good(bench: Bench) -> None:
@@ -436,7 +439,7 @@ def test_after_the_fifth_failure_scheduled_runs_try_once_until_one_is_good(bench
     updates = bench.policies.updates("one")
     assert [len(update["failures"]) for update in updates] == [1, 5]
     bench.clock.advance(HOUR)
-    assert not bench.service.figures("one")["stopped_at_failure"]
+    assert not bench.service.figures("one").stopped_at_failure
 
 
 def test_after_two_wrong_passwords_no_scheduled_run_logs_in(bench: Bench) -> None:
@@ -446,7 +449,7 @@ def test_after_two_wrong_passwords_no_scheduled_run_logs_in(bench: Bench) -> Non
     for _ in range(5 * 60):
         bench.clock.advance(60)
     assert len(bench.policies.updates("one")) == 2
-    assert bench.service.figures("one")["locked_out"]
+    assert bench.service.figures("one").locked_out
     bench.driver("one").refuses_login = False
     bench.add("one", password=Secret("right"))
     for _ in range(60):
@@ -477,14 +480,14 @@ def test_a_password_refused_to_a_plan_or_a_purge_counts_towards_the_lock_out(ben
     driver.refuses_login = True
     assert not result(bench.service.plan("one", ignore)).good
     assert isinstance(failure(lambda: bench.service.purge("one", ignore)), LoginRefused)
-    assert bench.service.figures("one")["locked_out"]
+    assert bench.service.figures("one").locked_out
     assert [one["act"] for one in bench.policies.updates("one")] == ["purge"]  # a plan is none
     bench.service.startService()
     bench.clock.advance(HOUR)
     assert len(bench.policies.updates("one")) == 1
     driver.refuses_login = False
     assert result(bench.service.plan("one", ignore)).good
-    assert not bench.service.figures("one")["locked_out"]
+    assert not bench.service.figures("one").locked_out
 
 
 @pytest.mark.parametrize(
@@ -505,8 +508,8 @@ def test_a_run_under_way_brings_nothing_back_that_new_settings_made_untrue(
     bench.threads.go()
     bench.add("one", **changes)
     bench.threads.go()
-    assert not bench.service.figures("one")["locked_out"]
-    assert bench.service.figures("one")["certificate"] == left
+    assert not bench.service.figures("one").locked_out
+    assert bench.service.figures("one").certificate == left
 
 
 def test_runs_that_wait_for_their_turn_ask_no_device_once_the_manager_stops(bench: Bench) -> None:
@@ -615,7 +618,7 @@ def test_a_rollback_holds_scheduled_updates_until_someone_resumes(bench: Bench) 
     assert set(members) == {"20.0.0.1/32", "20.0.0.9/32"}
     bench.service.startService()
     bench.clock.advance(2 * HOUR)
-    assert bench.service.figures("one")["held"]
+    assert bench.service.figures("one").held
     assert set(bench.driver("one").device.groups["P-Block-1"].members) == set(members)
     bench.service.resume("one")
     bench.clock.advance(HOUR)
@@ -710,9 +713,9 @@ def test_with_a_store_that_broke_later_a_device_is_asked_all_the_same(
     assert isinstance(failure(lambda: bench.service.plan("one", ignore)), StoreUnusable)
     asked = bench.service.ask_device("one", lambda job: job.settings.name, refused=bool)
     assert result(asked) == "one"
-    assert "cannot be used" in bench.service.figures("one")["fault"]
+    assert "cannot be used" in str(bench.service.figures("one").fault)
     bench.service.set_device(evolve(settings, device="198.51.100.2"))
-    assert bench.service.figures("one")["next_run_at"] is not None  # its schedule goes on
+    assert bench.service.figures("one").next_run_at is not None  # its schedule goes on
 
 
 def test_a_password_refused_to_who_only_asked_counts_before_the_next_has_his_turn(
@@ -728,7 +731,7 @@ def test_a_password_refused_to_who_only_asked_counts_before_the_next_has_his_tur
     bench.threads.go()
     assert result(asked) == "one"
     assert bench.threads.waiting == []  # and would have been the third to try
-    assert bench.service.figures("one")["locked_out"]
+    assert bench.service.figures("one").locked_out
 
 
 def test_without_its_store_devices_come_and_go_and_what_is_asked_is_refused_with_the_cause(
@@ -742,7 +745,7 @@ def test_without_its_store_devices_come_and_go_and_what_is_asked_is_refused_with
     bench = Bench(Policies(store))
     settings = bench.add("one")
     bench.service.set_device(evolve(settings, device="198.51.100.2"))
-    assert "cannot be used" in bench.service.figures("one")["fault"]
+    assert "cannot be used" in str(bench.service.figures("one").fault)
     with pytest.raises(StoreUnusable):
         bench.service.update_now("one", ignore)
     assert isinstance(failure(lambda: bench.service.plan("one", ignore)), StoreUnusable)
@@ -754,7 +757,7 @@ def test_without_its_store_devices_come_and_go_and_what_is_asked_is_refused_with
     path.unlink()
     store.open()
     bench.service.startService()
-    assert bench.service.figures("two")["fault"] is None
+    assert bench.service.figures("two").fault is None
     assert result(bench.service.update_now("two", ignore)).good
     bench.service.stopService()
     store.close()
@@ -773,7 +776,7 @@ def test_a_damaged_generation_is_no_rollback_and_holds_nothing(bench: Bench) -> 
     damage(bench, "generations", "allow")
     with pytest.raises(StoredDamaged, match="generation 1 of one"):
         bench.service.rollback("one", 1, ignore)
-    assert not bench.service.figures("one")["held"]
+    assert not bench.service.figures("one").held
     assert isinstance(failure(lambda: bench.service.diff("one", 1)), StoredDamaged)
 
 

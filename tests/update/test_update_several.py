@@ -13,7 +13,7 @@ from tscm.settings import values
 from tscm.settings.device import disagreements
 from tscm.settings.node import NodeSettings, PolicySettings
 from tscm.simulator.service import SimulatedAsa
-from tscm.update import outcome as results
+from tscm.update.figures import Result
 from tscm.update.inquiry import dropped, explain
 
 OTHER = "other.example"
@@ -42,7 +42,7 @@ async def test_both_lists_are_in_force_and_where_each_came_from_is_kept(asa: Sim
     assert parts == [(BLOCK, 100, 0, 100), (OTHER, 61, 1, 60)]
     assert any(one.startswith(f"{OTHER}: 0.0.0.0/0 left out") for one in done.findings)
     assert done.to_json()["block"]["parts"][1]["name"] == OTHER
-    assert (await in_thread(world.run)).result == results.UNCHANGED
+    assert (await in_thread(world.run)).result == Result.UNCHANGED
 
 
 @pytest_twisted.ensureDeferred
@@ -51,7 +51,7 @@ async def test_each_list_is_guarded_by_itself(asa: SimulatedAsa) -> None:
     assert (await in_thread(world.run)).good
     world.lists[OTHER] = (2, addresses(5, 2000))  # 105 of 150 would be enough for both together
     refused = await in_thread(world.run)
-    assert refused.result == results.REFUSED
+    assert refused.result == Result.REFUSED
     assert "other.example shrank from 60 to 5 entries" in str(refused.error)
     assert len(world.held("Block")) == 150
     done = await in_thread(world.run, consent=Consent(risks=frozenset({Risk.SHRINK})))

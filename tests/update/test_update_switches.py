@@ -21,7 +21,7 @@ from tscm.policy.cidr import CidrSet
 from tscm.simulator.health import Health
 from tscm.simulator.service import SimulatedAsa
 from tscm.simulator.switches import Switches
-from tscm.update import outcome as results
+from tscm.update.figures import Result
 from tscm.update.outcome import UpdateOutcome
 
 NUMBERS: dict[str, tuple[float, ...]] = {
@@ -204,7 +204,7 @@ async def test_a_life_with_every_switch_in_every_position_ends_each_stage_conver
     await life.converge("a failover in the middle")
 
     asa.counts.requests.clear()
-    assert (await life.update("nothing to do")).result == results.UNCHANGED
+    assert (await life.update("nothing to do")).result == Result.UNCHANGED
     written = [one for one in asa.counts.requests if "objects" in one and "GET" not in one]
     assert not written
     assert len(asa.device.tokens) == 0

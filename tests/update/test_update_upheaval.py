@@ -11,8 +11,9 @@ from tests.update.test_update_service import Bench, bench, ignore, result
 from tscm.errors import DeviceFault
 from tscm.model import Group
 from tscm.update.alert import AT_ONCE, LEAVING_SECONDS, SPACING_SECONDS
+from tscm.update.figures import ACTS
 from tscm.update.memory import DeviceMemory
-from tscm.update.outcome import ACTS, UpdateOutcome
+from tscm.update.outcome import UpdateOutcome
 
 __all__ = ["bench"]
 CHILD = "P-Block-1"
@@ -59,8 +60,9 @@ def test_what_a_reload_lost_is_put_back_within_seconds_and_the_cause_is_kept(
     assert latest["result"] == "changed"
     assert "it has started (199002 at" in latest["cause"]
     figures = loaded.service.figures("one")
-    assert not figures["upheavals"]
-    assert figures["last_good"]["cause"] == ""  # nobody asked for the lists
+    assert not figures.upheavals
+    assert figures.last_good is not None
+    assert figures.last_good.cause == ""  # nobody asked for the lists
 
 
 def test_no_list_is_fetched_for_it(loaded: Bench) -> None:
@@ -88,8 +90,8 @@ def test_a_unit_that_is_away_is_checked_within_a_minute_after_it_answers(loaded:
     for _ in range(60):
         loaded.clock.advance(10)
     assert len(causes(loaded)) == 1  # nobody at home is no update that failed
-    assert loaded.service.figures("one")["since_start"]["ended"]["failed"] == 0
-    assert loaded.service.figures("one")["upheavals"]
+    assert loaded.service.figures("one").since_start.ended["failed"] == 0
+    assert loaded.service.figures("one").upheavals
     loaded.driver("one").away = False
     for _ in range(6):
         loaded.clock.advance(10)
@@ -127,7 +129,7 @@ def test_where_nothing_may_be_pushed_it_is_told_and_nothing_is_touched(
         loaded.clock.advance(60)
     assert held(loaded) == 1
     assert len(causes(loaded)) == 1
-    assert "it has started (199002" in loaded.service.figures("one")["upheavals"]
+    assert "it has started (199002" in loaded.service.figures("one").upheavals
 
 
 def test_what_was_heard_before_a_stop_is_checked_after_the_next_start(loaded: Bench) -> None:
@@ -149,7 +151,7 @@ def test_an_update_that_was_good_meanwhile_answers_it(loaded: Bench) -> None:
     assert isinstance(outcome, UpdateOutcome)
     loaded.clock.advance(30)
     assert causes(loaded) == ["", ""]
-    assert not loaded.service.figures("one")["upheavals"]
+    assert not loaded.service.figures("one").upheavals
 
 
 def test_a_check_that_fails_is_kept_and_told(loaded: Bench) -> None:
@@ -158,7 +160,7 @@ def test_a_check_that_fails_is_kept_and_told(loaded: Bench) -> None:
     say(loaded)
     loaded.clock.advance(5)
     assert loaded.policies.updates("one")[0]["result"] == "failed"
-    assert loaded.service.figures("one")["upheavals"]
+    assert loaded.service.figures("one").upheavals
     for _ in range(20):
         loaded.clock.advance(10)
     assert len(causes(loaded)) == 2

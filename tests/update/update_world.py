@@ -22,8 +22,8 @@ from tscm.simulator.members import LENGTH_OF
 from tscm.simulator.service import SimulatedAsa
 from tscm.store.policies import Generation, StoredList
 from tscm.update.job import UpdateJob
+from tscm.update.known_name import KnownName
 from tscm.update.lookups import LookUps
-from tscm.update.names import KnownName
 from tscm.update.outcome import UpdateOutcome
 from tscm.update.run import plan_update, run_update
 

@@ -21,7 +21,6 @@ from tests.upload.test_upload_kill import POLICY
 from tscm import upload_format
 from tscm.cli.state import state_pairs
 from tscm.cut_off import CutOff
-from tscm.operations.writing import as_json
 from tscm.secrets import Secret
 from tscm.threads import Threads
 from tscm.upload.failure import UploadFailed
@@ -31,6 +30,7 @@ from tscm.upload.service import UploadService
 from tscm.upload.signature import Credentials
 from tscm.upload.transport import Client, Way
 from tscm.watched_http import Wire
+from tscm.wire.writing import as_json
 
 Talk = Callable[[httpx.Request], httpx.Response]
 HOURS = 30

@@ -13,7 +13,7 @@ from tscm.intake.turned_away import remedy, sentence, turned_away
 from tscm.model import Json
 from tscm.plural import many
 from tscm.standing import off_words
-from tscm.wire import read
+from tscm.wire.reading import read
 
 Pair = tuple[str, Any]
 NEVER = "never"

@@ -25,7 +25,7 @@ from tscm.settings.node import NodeSettings
 from tscm.settings.own_service import own_service
 from tscm.update.names import hosts
 from tscm.update.ways import look_up, own_address_towards
-from tscm.wire import read
+from tscm.wire.reading import read
 
 _DAY = 86400.0
 _HEARD_SECONDS = 3600.0

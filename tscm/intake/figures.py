@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from attrs import field, frozen
 
-from tscm.wire import OMIT_NONE, as_key
+from tscm.wire.keys import OMIT_NONE, as_key
 
 
 @frozen(kw_only=True)

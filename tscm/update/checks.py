@@ -13,9 +13,10 @@ from twisted.logger import Logger
 
 from tscm.errors import TscmError
 from tscm.update.alert import said
+from tscm.update.figures import Result
 from tscm.update.lookout import Lookout, Seen
 from tscm.update.memory import DeviceMemory, no_push
-from tscm.update.outcome import UNCHANGED, UpdateOutcome
+from tscm.update.outcome import UpdateOutcome
 from tscm.update.records import UpdateRecords
 from tscm.update.turns import CHECK, Turns, Updated
 
@@ -86,6 +87,6 @@ class Checks:
             cause=cause,
             sentence=outcome.sentence(),
         )
-        if outcome.result != UNCHANGED:
+        if outcome.result is not Result.UNCHANGED:
             self._told(outcome)
         return Seen.REACHED

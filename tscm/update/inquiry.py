@@ -21,8 +21,9 @@ from tscm.settings.feed import published
 from tscm.store.policies import Generation
 from tscm.update.in_force import not_in_force
 from tscm.update.job import UpdateJob
+from tscm.update.known_name import KnownName
 from tscm.update.memory import DeviceMemory
-from tscm.update.names import KnownName, hosts, unknown
+from tscm.update.names import hosts, unknown
 from tscm.update.networks import known_networks
 from tscm.update.wanted import guard_rules, spared
 

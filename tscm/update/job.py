@@ -18,7 +18,7 @@ if TYPE_CHECKING:  # they bring numpy and dnspython, which a manager needs at it
     from tscm.policy.lists import PolicyList
     from tscm.policy.rank import Hits
     from tscm.retrieve.sources import ListSource
-    from tscm.update.names import KnownName
+    from tscm.update.known_name import KnownName
 
 MAX_FAILURES = 5
 """At the fifth failure a run stops and says what to do (docs/reference.md, section 7)."""

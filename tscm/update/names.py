@@ -5,22 +5,16 @@ A name that cannot be looked up keeps the addresses that it had, with their age.
 address was ever seen nothing can be left out of a list: who calls decides what waits for it.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from ipaddress import ip_address
-from typing import Self
 from urllib.parse import urlsplit
 
-from attrs import evolve, field, frozen
+from attrs import frozen
 
-from tscm.model import Json
 from tscm.policy.guard import Protected
 from tscm.settings.device import DeviceSettings
 from tscm.settings.node import NodeSettings
-
-KEPT_SECONDS = 86400.0
-"""An address that a name had within this time is protected beside those that it has now."""
-ALARM_SECONDS = 86400.0
-ADDRESSES_MOST = 64
+from tscm.update.known_name import KnownName
 
 
 @frozen(kw_only=True)
@@ -41,41 +35,6 @@ class Host:
         except ValueError:
             return True
         return False
-
-
-@frozen(kw_only=True)
-class KnownName:
-    """
-    What is known of one name: its addresses with the time when each was last seen.
-    """
-
-    name: str
-    addresses: Mapping[str, float] = field(factory=dict)
-    resolved_at: float | None = None
-    failing_since: float | None = None
-
-    def after(self, found: Sequence[str], now: float) -> Self:
-        """With what a look-up gave."""
-        if not found:
-            since = now if self.failing_since is None else self.failing_since
-            return evolve(self, failing_since=since)
-        kept = {one: at for one, at in self.addresses.items() if 0 <= now - at < KEPT_SECONDS}
-        fresh = {one.partition("%")[0]: now for one in found}
-        newest = sorted({**kept, **fresh}.items(), key=lambda one: -one[1])[:ADDRESSES_MOST]
-        return evolve(self, addresses=dict(newest), resolved_at=now, failing_since=None)
-
-    def overdue(self, now: float) -> bool:
-        """Has it been unknown for so long that somebody has to look?"""
-        return self.failing_since is not None and now - self.failing_since >= ALARM_SECONDS
-
-    def to_json(self) -> Json:
-        """For the store."""
-        return {
-            "name": self.name,
-            "addresses": dict(self.addresses),
-            "resolved_at": self.resolved_at,
-            "failing_since": self.failing_since,
-        }
 
 
 def hosts(settings: DeviceSettings, node: NodeSettings, sources: Iterable[str] = ()) -> list[Host]:

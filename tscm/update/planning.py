@@ -17,8 +17,8 @@ from tscm.policy.groups import KINDS, parent_name
 from tscm.policy.plan import Desired, Plan, make_plan
 from tscm.printable import quoted
 from tscm.risks import Risk, RiskFound
+from tscm.update.figures import PlanFigures
 from tscm.update.job import UpdateJob
-from tscm.update.outcome import PlanFigures
 from tscm.update.wanted import Wanted
 
 _MARK = re.compile(r"managed by tscm (\S+)")

@@ -17,8 +17,9 @@ from tscm.policy.cidr import CidrSet
 from tscm.policy.groups import KINDS, PLACEHOLDER, Present, parent_name
 from tscm.store.policies import PURGED as PURGED_NOTE
 from tscm.store.policies import Generation, pack
+from tscm.update.figures import PlanFigures, Result
 from tscm.update.job import UpdateJob
-from tscm.update.outcome import PURGED, PlanFigures, UpdateOutcome
+from tscm.update.outcome import UpdateOutcome
 from tscm.update.planning import find_owner
 
 LINES_SHOWN = 20
@@ -77,7 +78,7 @@ class PurgeOutcome:
             device=self.device,
             started_at=started_at,
             finished_at=finished_at,
-            result=PURGED,
+            result=Result.PURGED,
             act=self.sentence(),
             plan=PlanFigures(groups_deleted=self.deleted),
             notes=tuple(f"{one} stays: {one.cause}" for one in self.obstacles[:LINES_SHOWN]),

@@ -17,12 +17,15 @@ from tscm.settings.values import new_entry
 from tscm.store.policies import PURGED as PURGED_NOTE
 from tscm.store.policies import Generation, Policies
 from tscm.update.alert import Alert, said
+from tscm.update.figures import ACTS, InForce, Result, UpdateFigures, UpdateRecord
 from tscm.update.job import UpdateJob
+from tscm.update.known_name import KnownName
 from tscm.update.memory import DeviceMemory
-from tscm.update.outcome import ACTS, HELD, PAUSED, RESUMED, UpdateOutcome
+from tscm.update.outcome import UpdateOutcome
+from tscm.wire.reading import read
+from tscm.wire.writing import as_json
 
 if TYPE_CHECKING:  # it brings numpy along, which a manager needs at its first update
-    from tscm.update.names import KnownName
     from tscm.update.purge import PurgeOutcome
 
 LATEST_SHOWN = 10
@@ -34,14 +37,22 @@ def _day(at: float) -> int:
     return int(at // _DAY_SECONDS)
 
 
-def _in_force(newest: Json) -> Json:
-    """What a device holds by its newest generation: `{since, block, allow, purged}`."""
-    return {
-        "since": newest["applied_at"],
-        "block": newest["block_entries"],
-        "allow": newest["allow_entries"],
-        "purged": newest["note"] == PURGED_NOTE,
-    }
+def _record(kept: Json) -> UpdateRecord | None:
+    """One update as it was kept; None for one that another version wrote in a way that does not fit."""
+    try:
+        return read(UpdateRecord, kept)
+    except (TypeError, AttributeError):
+        return None
+
+
+def _in_force(newest: Json) -> InForce:
+    """What a device holds by its newest generation."""
+    return InForce(
+        since=newest["applied_at"],
+        block=newest["block_entries"],
+        allow=newest["allow_entries"],
+        purged=newest["note"] == PURGED_NOTE,
+    )
 
 
 def _left(present: DeviceMemory, outcome: UpdateOutcome) -> Mapping[str, float]:
@@ -193,9 +204,7 @@ class UpdateRecords:
         )
 
     def _names(self, name: str) -> "dict[str, KnownName]":
-        from tscm.update.names import KnownName
-
-        return {one["name"]: KnownName(**one) for one in self._policies.names(name)}
+        return {one["name"]: read(KnownName, one) for one in self._policies.names(name)}
 
     def keep(
         self, before: DeviceSettings, now: DeviceSettings, outcome: UpdateOutcome
@@ -249,7 +258,7 @@ class UpdateRecords:
 
     def _keep_names(self, outcome: UpdateOutcome) -> None:
         if outcome.names is not None:
-            rows = [one.to_json() for one in outcome.names]
+            rows = [as_json(one) for one in outcome.names]
             self._policies.keep_names(outcome.device, rows)
 
     def keep_purge(self, started_at: float, finished_at: float, done: "PurgeOutcome") -> None:
@@ -275,14 +284,14 @@ class UpdateRecords:
         """No scheduled updates until `release`."""
         if not self.memory(name).held:
             self.change_memory(name, held=True)
-            self._keep_act(name, HELD, at, why)
+            self._keep_act(name, Result.HELD, at, why)
 
     def release(self, name: str, at: float, why: str, **changes: Any) -> None:
         """Scheduled updates again; *changes* of its memory with it."""
         held = self.memory(name).held
         self.change_memory(name, held=False, **changes)
         if held:
-            self._keep_act(name, RESUMED, at, why)
+            self._keep_act(name, Result.RESUMED, at, why)
 
     def note_pause(self, name: str, at: float, *, paused: bool) -> None:
         """Whether policy updates are disabled in the settings, once that is another than it was."""
@@ -290,9 +299,11 @@ class UpdateRecords:
         if memory.paused is not paused:
             self.change_memory(name, paused=paused)
             if memory.paused is not None:
-                self._keep_act(name, PAUSED if paused else RESUMED, at, "by the settings")
+                self._keep_act(
+                    name, Result.PAUSED if paused else Result.RESUMED, at, "by the settings"
+                )
 
-    def _keep_act(self, name: str, result: str, at: float, why: str) -> None:
+    def _keep_act(self, name: str, result: Result, at: float, why: str) -> None:
         act = UpdateOutcome(device=name, started_at=at, finished_at=at, result=result, act=why)
         self._policies.keep_update(name, at, at, result, act.to_json())
 
@@ -319,37 +330,37 @@ class UpdateRecords:
             "updates": self._policies.updates(name, limit=100),
         }
 
-    def figures(self, name: str) -> Json:
+    def figures(self, name: str) -> UpdateFigures:
         """What is shown of it; without the store the `fault`, for lines are collected all the same."""
         memory, fault = DeviceMemory(), None
         generations: list[Json] = []
-        names: list[Json] = []
-        latest: list[Json] = []
+        names: list[KnownName] = []
+        latest: list[UpdateRecord] = []
         try:
             memory = self.memory(name)
-            latest = self._policies.updates(name, limit=LATEST_SHOWN, without=ACTS)
+            updates = self._policies.updates(name, limit=LATEST_SHOWN, without=ACTS)
+            latest = [one for one in map(_record, updates) if one is not None]
             generations = self._policies.generations(name)
-            names = [one for one in self._policies.names(name) if one["failing_since"] is not None]
+            kept = [read(KnownName, one) for one in self._policies.names(name)]
+            names = [one for one in kept if one.failing_since is not None]
         except TscmError as error:
             fault = str(error)
-        good = [one for one in latest if one.get("good")]
-        return {
-            "fault": fault,
-            "last_update": latest[0] if latest else None,
-            "last_good": next(
-                (one for one in good if not one.get("cause")), next(iter(good), None)
-            ),
-            "held": memory.held,
-            "locked_out": memory.locked_out,
-            "stopped_at_failure": memory.broken,
-            "failed_runs": memory.failures,
-            "unsaved": memory.unsaved,
-            "test_entry": memory.test_entry,
-            "upheavals": said(memory.upheavals),
-            "upheavals_since": min(memory.upheavals.values(), default=None),
-            "certificate": memory.driver.get("certificate"),
-            "generations": len(generations),
-            "in_force": _in_force(generations[0]) if generations else None,
-            "unknown_names": names,
-            "unused_groups": list(memory.unused),
-        }
+        good = [one for one in latest if one.good]
+        return UpdateFigures(
+            fault=fault,
+            last_update=latest[0] if latest else None,
+            last_good=next((one for one in good if not one.cause), next(iter(good), None)),
+            held=memory.held,
+            locked_out=memory.locked_out,
+            stopped_at_failure=memory.broken,
+            failed_runs=memory.failures,
+            unsaved=memory.unsaved,
+            test_entry=memory.test_entry,
+            upheavals=said(memory.upheavals),
+            upheavals_since=min(memory.upheavals.values(), default=None),
+            certificate=memory.driver.get("certificate"),
+            generations=len(generations),
+            in_force=_in_force(generations[0]) if generations else None,
+            unknown_names=tuple(names),
+            unused_groups=memory.unused,
+        )

@@ -38,7 +38,7 @@ from tscm.model import (
     Report,
     Step,
 )
-from tscm.update import outcome as results
+from tscm.update.figures import Result
 from tscm.update.job import UpdateJob
 from tscm.update.memory import GROUPS_KEPT
 from tscm.update.outcome import Pause, UpdateOutcome
@@ -128,17 +128,17 @@ class UpdateRun(RunState):
         except DeviceFault as fault:
             return self._after(fault)
         except (PolicyRefused, PlanOutdated, PlanFaulty) as error:
-            return self._end(results.REFUSED, error)
+            return self._end(Result.REFUSED, error)
         except UpdateStopped as error:
-            return self._end(results.STOPPED, error)
+            return self._end(Result.STOPPED, error)
         except TscmError as error:
             if self.job.pause(0.0):  # cut off because the manager stops: no fault of anybody's
                 return self.stopped()
-            return self._end(results.FAILED, error)
+            return self._end(Result.FAILED, error)
 
     def stopped(self) -> UpdateOutcome:
         """The outcome of a run that is given up between two attempts."""
-        return self._end(results.STOPPED, UpdateStopped(self.job.settings.name))
+        return self._end(Result.STOPPED, UpdateStopped(self.job.settings.name))
 
     def _on_device(self, goal: Wanted) -> UpdateOutcome:
         driver = self.job.opener(
@@ -187,7 +187,7 @@ class UpdateRun(RunState):
             self._planned = evolve(planned, requests=requests)
         if self.dry:
             return evolve(
-                self._finished(results.PLANNED), diff=planned.diff(), plan_id=self._plan_id
+                self._finished(Result.PLANNED), diff=planned.diff(), plan_id=self._plan_id
             )
         if planned.steps:
             groups = self._push(driver, planned.steps, goal)
@@ -383,16 +383,16 @@ class UpdateRun(RunState):
             and not self._reached
             and isinstance(fault, NoConnection | AgentAbsent | AgentFailed)
         ):
-            return evolve(self._end(results.FAILED, fault), unreached=True)
+            return evolve(self._end(Result.FAILED, fault), unreached=True)
         again = worth_another_try(fault, reached=self._reached, had_agent=had_agent)
         if self.dry or not self.job.patient or not again:
-            return self._end(results.FAILED, fault)
+            return self._end(Result.FAILED, fault)
         pause = pause_after(fault, count, self.job.pause_before)
         if pause is not None:
             return pause
         self._memory = evolve(self._memory, broken=True)
         return self._end(
-            results.FAILED,
+            Result.FAILED,
             given_up(
                 fault,
                 settings.name,

@@ -15,11 +15,11 @@ from tscm.policy.groups import KINDS, Present
 from tscm.policy.guard import stale
 from tscm.risks import Risk, RiskFound
 from tscm.store.policies import StoredDamaged
-from tscm.update import outcome as results
+from tscm.update.figures import Result
 from tscm.update.in_force import chosen_anew, not_in_force, shape_of
 from tscm.update.job import UpdateJob
+from tscm.update.known_name import KnownName
 from tscm.update.memory import DeviceMemory, edit_notes, layout_digest
-from tscm.update.names import KnownName
 from tscm.update.outcome import UpdateOutcome
 from tscm.update.parents import absent_parents, not_in_use
 from tscm.update.planning import Planned
@@ -157,7 +157,7 @@ class RunState:
             # A repair puts back what was in force: another choice of lists is still to come.
             shape=self._memory.shape if self.job.repair else shape_of(self.job.settings),
         )
-        result = results.CHANGED if self._wrote else results.UNCHANGED
+        result = Result.CHANGED if self._wrote else Result.UNCHANGED
         done = self._finished(result)
         # By content, not by what was written: repairs would push older policies out of those that are
         # kept, and what a run that was killed had written whole is in force without a generation.
@@ -177,14 +177,14 @@ class RunState:
         accepted = any(one.risk is Risk.SHRINK for one in self._risks)
         return accepted or job.rollback is not None or chosen_anew(job)
 
-    def _end(self, result: str, error: TscmError) -> UpdateOutcome:
+    def _end(self, result: Result, error: TscmError) -> UpdateOutcome:
         if isinstance(error, DeviceFault):
             self._memory = evolve(self._memory, failures=self._memory.failures + 1)
         if self._wrote:
             self._memory = evolve(self._memory, layout=None)  # what differs next time was ourselves
         return evolve(self._finished(result), error=str(error), exit_status=error.exit_status)
 
-    def _finished(self, result: str) -> UpdateOutcome:
+    def _finished(self, result: Result) -> UpdateOutcome:
         goal = self._wanted
         figures = self._planned.figures if self._planned else None
         accepted = [one for one in self._risks if self.job.consent.accepts(one)]

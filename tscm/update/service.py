@@ -28,10 +28,11 @@ from tscm.settings.node import NodeSettings
 from tscm.store.policies import Generation
 from tscm.threads import Threads
 from tscm.update.checks import Checks
+from tscm.update.figures import Result, UpdateFigures
 from tscm.update.job import UpdateJob
 from tscm.update.lookups import LookUps
 from tscm.update.memory import DeviceMemory
-from tscm.update.outcome import FAILED, UNCHANGED, UpdateOutcome
+from tscm.update.outcome import UpdateOutcome
 from tscm.update.proofs import Proofs
 from tscm.update.records import GenerationPurged, UpdateRecords
 from tscm.update.turns import EXAMINATION, MANAGER, Asker, Turns, Updated, witness
@@ -374,20 +375,20 @@ class UpdateService(Service):
         self._device(name)
         return self._records.generation(name, number)
 
-    def figures(self, name: str) -> Json:
+    def figures(self, name: str) -> UpdateFigures:
         """
         For `show`: the last update and the last good one, what is under way, when the next comes.
         """
         one = self._device(name)
-        return {
-            **self._records.figures(name),
-            "next_run_at": None if one.timer is None else self._next_run(one),
-            "running_since": one.running_since,
-            "waiting_until": one.waiting_until,
-            "progress": None if one.progress is None else one.progress.text,
-            "paused": not one.settings.policy_updates,
-            "since_start": one.tally.figures(),
-        }
+        return evolve(
+            self._records.figures(name),
+            next_run_at=None if one.timer is None else self._next_run(one),
+            running_since=one.running_since,
+            waiting_until=one.waiting_until,
+            progress=None if one.progress is None else one.progress.text,
+            paused=not one.settings.policy_updates,
+            since_start=one.tally.figures(),
+        )
 
     # -- runs ------------------------------------------------------------------
 
@@ -398,7 +399,7 @@ class UpdateService(Service):
         except CancelledError:
             run.addErrback(self._failed_unwitnessed, one.settings.name)
             raise
-        if outcome is not None and outcome.result != UNCHANGED:
+        if outcome is not None and outcome.result is not Result.UNCHANGED:
             self._scheduled_told(outcome)
         if outcome is not None and not outcome.good:
             self._log.warn("update failed: {sentence}", sentence=outcome.sentence())
@@ -449,7 +450,7 @@ class UpdateService(Service):
             one.progress = progress  # a plain assignment: safe from any thread
             report(progress)
 
-        result: str | None = FAILED  # where a bug ends it
+        result: Result | None = Result.FAILED  # where a bug ends it
         try:
             outcome = await self._turns.carry(one, UpdateRun(job, told, dry=dry), told)
             one.tally.said(outcome.traffic)

@@ -6,10 +6,8 @@ from collections import Counter
 
 from attrs import define, field
 
-from tscm.model import Json, Traffic
-from tscm.update import outcome as results
-
-ENDS = (results.CHANGED, results.UNCHANGED, results.REFUSED, results.FAILED, results.STOPPED)
+from tscm.model import Traffic
+from tscm.update.figures import ENDS, Result, UpdateCounts
 
 
 @define(eq=False)
@@ -18,10 +16,10 @@ class Tally:
     Counts of one device, which only grow: for rates over time, where the last outcome tells nothing.
     """
 
-    _ended: Counter[str] = field(factory=Counter, init=False)
+    _ended: Counter[Result] = field(factory=Counter, init=False)
     _traffic: Traffic = field(factory=Traffic, init=False)
 
-    def ended(self, result: str) -> None:
+    def ended(self, result: Result) -> None:
         """One update more."""
         self._ended[result] += 1
 
@@ -31,11 +29,11 @@ class Tally:
             requests=traffic.requests, sent=traffic.sent, received=traffic.received
         )
 
-    def figures(self) -> Json:
+    def figures(self) -> UpdateCounts:
         """Every way to end is there from the begin: a rate needs its zero."""
-        return {
-            "ended": {one: self._ended[one] for one in ENDS},
-            "requests": self._traffic.requests,
-            "sent_bytes": self._traffic.sent,
-            "received_bytes": self._traffic.received,
-        }
+        return UpdateCounts(
+            ended={str(one): self._ended[one] for one in ENDS},
+            requests=self._traffic.requests,
+            sent_bytes=self._traffic.sent,
+            received_bytes=self._traffic.received,
+        )

@@ -23,12 +23,14 @@ from tscm.settings.device import DeviceSettings
 from tscm.settings.feed import feed_named, published
 from tscm.settings.node import NodeSettings
 from tscm.store.policies import Generation, StoredDamaged, StoredList, pack, stored, unpacked
+from tscm.update.figures import ListFigures
 from tscm.update.hitting import SeenHitting
 from tscm.update.in_force import risks_of
 from tscm.update.job import UpdateJob
-from tscm.update.names import Host, KnownName, age_words, hosts, protected, unknown
+from tscm.update.known_name import KnownName
+from tscm.update.names import Host, age_words, hosts, protected, unknown
 from tscm.update.networks import known_networks
-from tscm.update.outcome import FINDINGS_KEPT, ListFigures
+from tscm.update.outcome import FINDINGS_KEPT
 from tscm.update.ways import own_address_towards
 
 Share = TypeVar("Share", float, float | None)

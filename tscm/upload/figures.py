@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from attrs import field, frozen
 
-from tscm.wire import as_key
+from tscm.wire.keys import as_key
 
 
 class UploadState(StrEnum):

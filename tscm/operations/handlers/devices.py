@@ -26,10 +26,10 @@ from tscm.operations.arguments import ChangedDevice, Device, NewDevice, Nothing,
 from tscm.operations.call import Call
 from tscm.operations.node import Node, balanced
 from tscm.operations.registry import handles
-from tscm.operations.writing import as_json
 from tscm.settings.device import DeviceSettings
 from tscm.settings.files import device_names, read_device
 from tscm.settings.own_service import key_wanted_at
+from tscm.wire.writing import as_json
 
 
 def refuse_unknown(node: Node, name: str) -> None:
@@ -69,7 +69,7 @@ def view(node: Node, args: Device, call: Call) -> Json:
     state: Json = {}
     if name in manager.faults:
         state["fault"] = manager.faults[name]
-    state["policy"] = node.updates.figures(name)
+    state["policy"] = as_json(node.updates.figures(name))
     state["log"] = as_json(manager.spool.figures(name))
     state["lag_seconds"] = manager.lags.of(name)
     state["forward"] = as_json(device.forward_figures())

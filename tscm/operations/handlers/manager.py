@@ -12,7 +12,7 @@ from tscm.operations.call import Call
 from tscm.operations.handlers.devices import refuse_unknown
 from tscm.operations.node import Node, balanced, parts
 from tscm.operations.registry import handles
-from tscm.operations.writing import as_json
+from tscm.wire.writing import as_json
 
 MODULES = ("TSCM-Core", "ts-asarest")
 

@@ -12,8 +12,8 @@ from tscm.operations.call import Call
 from tscm.operations.handlers.devices import change
 from tscm.operations.node import Node, parts
 from tscm.operations.registry import handles
-from tscm.operations.writing import as_json
 from tscm.settings.files import read_device
+from tscm.wire.writing import as_json
 
 
 class SenderUnheard(TscmError):

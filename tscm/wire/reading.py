@@ -1,9 +1,8 @@
 """
-Values to and from JSON, as the control interface carries them: how a field is called there, and how it is read.
+JSON to values, as the control interface carries them.
 
-Writing is `tscm.operations.writing`'s, in the manager.  Reading is done here, without cattrs: a command
-of `tsadmin` that only shows something must not pay for its import.  `tests/test_wire.py` holds the two against
-each other for every type.
+Without cattrs: a command of `tsadmin` that only shows something must not pay for its import.
+`tests/test_wire.py` holds this against `tscm.wire.writing` for every type.
 """
 
 from collections.abc import Callable, Mapping
@@ -13,27 +12,10 @@ from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import attrs
 
+from tscm.wire.keys import key_of
+
 T = TypeVar("T")
 _Reader = Callable[[Any], Any]
-
-WIRE = "wire"
-"""In an attribute's metadata: its key in JSON, where that is another than its name."""
-OMITTED = "omitted"
-"""In an attribute's metadata: JSON has no such key while the value is None."""
-
-
-def as_key(key: str) -> dict[str, str]:
-    """The metadata of a field that JSON has under another *key*."""
-    return {WIRE: key}
-
-
-OMIT_NONE = {OMITTED: True}
-"""The metadata of a field that JSON lacks where the value is None."""
-
-
-def key_of(attribute: "attrs.Attribute[Any]") -> str:
-    """The key of a field in JSON."""
-    return str(attribute.metadata.get(WIRE, attribute.name))
 
 
 def read(cls: type[T], json: Mapping[str, Any] | None) -> T:
@@ -72,7 +54,7 @@ def _make_reader(kind: Any) -> _Reader:
         of_key, of_value = _reader(args[0]), _reader(args[1])
         return lambda value: {of_key(key): of_value(one) for key, one in value.items()}
     if isinstance(kind, type) and issubclass(kind, StrEnum):
-        return kind
+        return _word(kind)
     return lambda value: value
 
 
@@ -94,14 +76,24 @@ def _union(kinds: list[Any]) -> _Reader:
     return read_one
 
 
+def _word(kind: type[StrEnum]) -> _Reader:
+    """A word; one that this version does not know stays the text that it is."""
+    known = {str(one): one for one in kind}
+    return lambda value: known.get(value, value)
+
+
 def _object(cls: type[Any]) -> _Reader:
-    """A value of an attrs class, by its fields."""
-    hints = get_type_hints(cls)
-    fields = [
-        (key_of(one), one.alias, _reader(hints[one.name])) for one in attrs.fields(cls) if one.init
-    ]
+    """A value of an attrs class, by its fields; they are looked up late, since it may hold its like."""
+    fields: list[tuple[str, str, _Reader]] = []
 
     def read_object(value: Mapping[str, Any]) -> Any:
+        if not fields:
+            hints = get_type_hints(cls)
+            fields.extend(
+                (key_of(one), one.alias or one.name, _reader(hints[one.name]))
+                for one in attrs.fields(cls)
+                if one.init
+            )
         return cls(**{name: of(value[key]) for key, name, of in fields if key in value})
 
     return read_object

@@ -1,7 +1,7 @@
 """
-Values to JSON, as the control interface and `--json` carry them: the one converter of the house.
+Values to JSON, as the control interface, `--json` and the database carry them: the one converter of the house.
 
-The client reads them back with `tscm.wire.read`.
+The client reads them back with `tscm.wire.reading`.
 """
 
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from cattrs import Converter
 from cattrs.gen import make_dict_unstructure_fn, override
 
 from tscm.model import Json
-from tscm.wire import OMITTED, key_of
+from tscm.wire.keys import key_of, omits_none
 
 
 def _converter() -> Converter:
@@ -20,8 +20,10 @@ def _converter() -> Converter:
 
     def hook(cls: type[Any]) -> Callable[[Any], Json]:
         keys: dict[str, Any] = {one.name: override(rename=key_of(one)) for one in attrs.fields(cls)}
-        write: Callable[[Any], Json] = make_dict_unstructure_fn(cls, made, **keys)
-        absent = [key_of(one) for one in attrs.fields(cls) if one.metadata.get(OMITTED)]
+        write: Callable[[Any], Json] = make_dict_unstructure_fn(
+            cls, made, _cattrs_include_init_false=True, **keys
+        )
+        absent = [key_of(one) for one in attrs.fields(cls) if omits_none(one)]
         if not absent:
             return write
 
@@ -41,9 +43,9 @@ def _converter() -> Converter:
 _CONVERTER = _converter()
 
 
-def as_json(value: Any) -> Json:
+def as_json(value: Any, kind: type[Any] | None = None) -> Json:
     """
-    A value of figures as JSON: an object with a key for each field.
+    A value as JSON: an object with a key for each field, or for each field of *kind*, which it is a sort of.
     """
-    found: Json = _CONVERTER.unstructure(value)
+    found: Json = _CONVERTER.unstructure(value, unstructure_as=kind)
     return found

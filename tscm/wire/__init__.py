@@ -1,0 +1,3 @@
+"""
+Values to JSON and back, as the control interface carries them.
+"""
