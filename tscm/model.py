@@ -199,6 +199,16 @@ class Group:
 
 
 @frozen(kw_only=True)
+class Configuration:
+    """
+    A running configuration: *size* of the whole in bytes, and the lines of it that somebody asks for.
+    """
+
+    size: int = 0
+    text: str = ""
+
+
+@frozen(kw_only=True)
 class CreateGroup:
     """Make a group with *members* or *children*, never empty."""
 
@@ -342,8 +352,8 @@ class AsaDriver(Protocol):
         Carry out one portion, in order.  After a fault any part of it may have taken effect.
         """
 
-    def running_config(self) -> str:
-        """The running configuration as text."""
+    def running_config(self, prefix: str) -> Configuration:
+        """The running configuration, as far as it is about groups of *prefix*, interfaces and logging."""
 
     def look(self, command: str) -> str:
         """What the device prints on *command*, which is one that changes nothing."""

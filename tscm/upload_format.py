@@ -216,7 +216,7 @@ def read_answer(status: int, body: bytes, batch: str) -> Answer:
     """
     try:
         found = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         found = None
     table = found if isinstance(found, dict) else {}
     if status in {STORED, KNOWN}:

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tscm.asa import faults
-from tscm.asa.answers import Answer, Judge, plain
+from tscm.asa.answers import Answer, Judge
+from tscm.asa.content import plain, read_content
 from tscm.errors import DeviceFault
 
 JUDGE = Judge(name="fw", root="https://fw/api", prefix="P", username="admin")
@@ -39,7 +40,7 @@ def test_nothing_that_a_device_answers_is_a_surprise(
 def judged(status: int, content: bytes, method: str) -> str:
     """What an operator would read."""
     try:
-        answer = JUDGE.judge(method, GROUP, status, {}, content)
+        answer = JUDGE.judge(method, GROUP, status, {}, read_content(content))
     except DeviceFault as fault:
         return str(fault)
     assert isinstance(answer, Answer)
@@ -70,7 +71,7 @@ def judged(status: int, content: bytes, method: str) -> str:
 )
 def test_each_kind_of_answer_has_its_fault(status: int, body: bytes, kind: type[Any]) -> None:
     with pytest.raises(kind) as caught:
-        JUDGE.judge("PATCH", GROUP, status, {}, body)
+        JUDGE.judge("PATCH", GROUP, status, {}, read_content(body))
     assert caught.value.retry == (
         kind in {faults.AgentFailed, faults.Replicating, faults.StepRefused}
     )
@@ -78,8 +79,8 @@ def test_each_kind_of_answer_has_its_fault(status: int, body: bytes, kind: type[
 
 def test_a_warning_beside_a_success_is_no_fault() -> None:
     body = b'{"messages":[{"level":"Warning","code":"","details":"done"}]}'
-    assert JUDGE.judge("PATCH", GROUP, 200, {}, body).status == 200
-    assert JUDGE.judge("POST", GROUP, 201, {}, b"").json is None
+    assert JUDGE.judge("PATCH", GROUP, 200, {}, read_content(body)).status == 200
+    assert JUDGE.judge("POST", GROUP, 201, {}, read_content(b"")).picked is None
 
 
 def test_a_devices_words_cannot_move_the_cursor_or_go_on_for_ever() -> None:
@@ -89,5 +90,5 @@ def test_a_devices_words_cannot_move_the_cursor_or_go_on_for_ever() -> None:
 
 def test_a_token_is_not_shown() -> None:
     with pytest.raises(faults.AgentFailed) as caught:
-        JUDGE.judge("DELETE", "tokenservices/ABCDEF@1", 500, {}, b"")
+        JUDGE.judge("DELETE", "tokenservices/ABCDEF@1", 500, {}, read_content(b""))
     assert "ABCDEF" not in str(caught.value)

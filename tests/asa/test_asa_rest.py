@@ -22,6 +22,7 @@ from tscm.model import (
     AsaDriver,
     AttachChildren,
     Cidr,
+    Configuration,
     CreateGroup,
     DeleteGroup,
     Describe,
@@ -272,13 +273,14 @@ async def test_a_device_says_who_it_is(asa: SimulatedAsa) -> None:
 
 @pytest_twisted.ensureDeferred
 async def test_the_configuration_is_saved_when_the_device_says_ok(asa: SimulatedAsa) -> None:
-    def work(driver: AsaDriver) -> str:
+    def work(driver: AsaDriver) -> Configuration:
         driver.apply(CreateGroup(group="T-Block-1", members=cidrs("198.51.100.0/24")))
         driver.save()
-        return driver.running_config()
+        return driver.running_config("T")
 
-    text = await with_driver(asa, work)
-    assert "object-group network T-Block-1" in text
+    found = await with_driver(asa, work)
+    assert "object-group network T-Block-1" in found.text
+    assert found.size == len(asa.device.running_config().encode())
     assert asa.counts.saves == 1
 
 

@@ -89,7 +89,9 @@ def test_a_page_of_another_server_is_no_receipt() -> None:
     assert upload_format.read_answer(
         200, upload_format.stored_body(head, 10, known=True), head.batch
     ).known
-    assert not upload_format.read_answer(200, b"<html>welcome</html>", head.batch).stored
+    for nonsense in (b"<html>welcome</html>", b"[" * 60_000, b'{"a":' * 10_000, b"9" * 60_000):
+        assert not upload_format.read_answer(200, nonsense, head.batch).stored
+        assert upload_format.read_answer(500, nonsense, head.batch).sentence == "answer 500"
     assert not upload_format.read_answer(201, receipt, "another").stored
     refused = upload_format.read_answer(413, upload_format.error_body("too large"), head.batch)
     assert (refused.stored, refused.sentence) == (False, "too large")

@@ -20,7 +20,7 @@ from tests.policy.policy_device import StrictDevice
 from tscm.asa import batches
 from tscm.asa.faults import AgentFailed, LoginRefused, NoConnection
 from tscm.errors import DeviceFault, DeviceUnknown
-from tscm.model import Group, Identity, Json, Progress, Step, Traffic
+from tscm.model import Configuration, Group, Identity, Json, Progress, Step, Traffic
 from tscm.policy.cidr import Entries
 from tscm.policy.lists import PolicyList
 from tscm.retrieve.sources import ListSource
@@ -76,8 +76,8 @@ class MemoryDriver:
         for step in steps:
             self.apply(step)
 
-    def running_config(self) -> str:
-        return ""
+    def running_config(self, prefix: str) -> Configuration:
+        return Configuration()
 
     def look(self, command: str) -> str:
         return ""

@@ -19,6 +19,8 @@ LEVELS = (
 )
 INFORMATIONAL = 6
 """Level of 106100 unless the entry or `logging message` says another."""
+_LINE = 2000
+"""A command line of an ASA takes 512 characters; a longer line is none, and would cost as its words squared."""
 _PORT_WORDS = {"eq": 1, "neq": 1, "lt": 1, "gt": 1, "range": 2}
 
 
@@ -68,7 +70,7 @@ def read_entry(line: str, services: frozenset[str] = frozenset()) -> Entry | Non
     *services* are the object-groups that hold ports and protocols: in the place of an address such a
     name narrows the entry (ASA command reference, `access-list extended`).
     """
-    words = line.split()
+    words = line.split() if len(line) <= _LINE else []
     if len(words) > 3 and words[2] == "line":
         del words[2:4]
     if words[2:3] != ["extended"] or words[3:4] not in (["permit"], ["deny"]):

@@ -19,7 +19,10 @@ from attrs import define, field, frozen
 
 from tscm.asa import tls
 from tscm.asa.answers import TOKENS, Answer, Judge, shown_path
+from tscm.asa.content import Content
 from tscm.asa.faults import AgentFailed, SessionLost, TokensUsedUp, revive
+from tscm.asa.picks import NOTHING, Want
+from tscm.asa.reader import AnswerReader
 from tscm.cut_off import CutOff
 from tscm.errors import DeviceFault
 from tscm.model import Json, Traffic
@@ -44,8 +47,18 @@ class Bounds:
     write_seconds: float = 300.0
     response_bytes: int = 64 << 20
     """What one answer, or all pages of one collection, may come to, gzip undone."""
-    command_bytes: int = 16 << 20
-    """What the command line may answer: `show running-config` of the largest takes a few MB."""
+    configuration_bytes: int = 16 << 20
+    """What `show running-config` may answer: that of the largest takes a few MB."""
+    command_bytes: int = 1 << 20
+    """What other commands may answer: each takes a few KB."""
+    parsing_seconds: float = 60.0
+    """What reading a large answer may take beyond the time in which it comes, a turn to wait for included."""
+
+    def most(self, path: str, want: Want) -> int:
+        """How many bytes the answer for *want* may have."""
+        if want.kind == "configuration":
+            return self.configuration_bytes
+        return self.command_bytes if path == "cli" else self.response_bytes
 
 
 @define(eq=False)
@@ -81,17 +94,24 @@ class RestLink:
         )
 
     def call(
-        self, method: str, path: str, body: Json | list[Json] | None = None, *, write: bool = False
+        self,
+        method: str,
+        path: str,
+        body: Json | list[Json] | None = None,
+        *,
+        want: Want = NOTHING,
+        write: bool = False,
     ) -> Answer:
         """
         Ask once, logging in first where that is due, and again once where the token had expired.
 
+        Of the answer only what *want* names comes back (`tscm.asa.picks`).
         Where a fresh token is refused too, the rest of the session goes without.  A write is not sent
         again: `SessionLost` asks for a new look first.
         """
         if self.token_auth and self._token is None:
             self._log_in()
-        status, headers, content = self._send(method, path, body, write=write)
+        status, headers, content = self._send(method, path, body, want=want, write=write)
         if status == 401 and self._token is not None:
             self._token = None
             self._log_in()
@@ -102,11 +122,13 @@ class RestLink:
                 raise SessionLost(
                     self.name, "its login token died in the middle of a change", retry=True
                 )
-            status, headers, content = self._send(method, path, body, write=write)
+            status, headers, content = self._send(method, path, body, want=want, write=write)
             if status == 401:
                 # The account is right, for it just logged in: a token that is worth nothing.
                 self.token_auth = False
-                status, headers, content = self._send(method, path, body, write=write, basic=True)
+                status, headers, content = self._send(
+                    method, path, body, want=want, write=write, basic=True
+                )
         return self.judge.judge(method, path, status, headers, content)
 
     def close(self) -> None:
@@ -147,9 +169,10 @@ class RestLink:
         path: str,
         body: Json | list[Json] | None,
         *,
+        want: Want = NOTHING,
         write: bool,
         basic: bool = False,
-    ) -> tuple[int, Mapping[str, str], bytes]:
+    ) -> tuple[int, Mapping[str, str], Content]:
         session = self._open()
         seconds = self.bounds.write_seconds if write else self.bounds.read_seconds
         data = None if body is None else json.dumps(body, separators=(",", ":")).encode()
@@ -166,28 +189,35 @@ class RestLink:
             account = f"{self.username}:{self.password.reveal()}".encode()
             headers["Authorization"] = "Basic " + base64.b64encode(account).decode()
         self.traffic = self.traffic.plus(sent=len(data or b""))
-        try:
-            with (
-                self._cut.within(self.bounds.connect_seconds + 3 * seconds),
-                session.request(
-                    method,
-                    f"{self.root}/{path}" if path else self.root,
-                    data=data,
-                    headers=headers,
-                    timeout=(self.bounds.connect_seconds, seconds),
-                    allow_redirects=False,
-                    stream=True,
-                ) as response,
-            ):
-                most = self.bounds.command_bytes if path == "cli" else self.bounds.response_bytes
-                content = self._body(response, self.monotonic() + 2 * seconds, most)
-        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
-            if self._cut.over:
-                raise self._late() from None
-            raise self._fault(method, path, error) from None
-        if self._cut.over:  # we hung up ourselves, and that may look like the end of a body
-            raise self._late()
-        return response.status_code, response.headers, content
+        reader = AnswerReader(
+            self.name,
+            f"{method} {shown_path(path)}",
+            want,
+            2 * seconds + self.bounds.parsing_seconds,
+        )
+        with reader:
+            try:
+                with (
+                    self._cut.within(self.bounds.connect_seconds + 3 * seconds),
+                    session.request(
+                        method,
+                        f"{self.root}/{path}" if path else self.root,
+                        data=data,
+                        headers=headers,
+                        timeout=(self.bounds.connect_seconds, seconds),
+                        allow_redirects=False,
+                        stream=True,
+                    ) as response,
+                ):
+                    deadline = self.monotonic() + 2 * seconds
+                    self._take(response, reader, deadline, self.bounds.most(path, want))
+            except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
+                if self._cut.over:
+                    raise self._late() from None
+                raise self._fault(method, path, error) from None
+            if self._cut.over:  # we hung up ourselves, and that may look like the end of a body
+                raise self._late()
+            return response.status_code, response.headers, reader.content()
 
     def _open(self) -> requests.Session:
         if self._session is None:
@@ -208,30 +238,37 @@ class RestLink:
             self._session = session
         return self._session
 
-    def _body(self, response: requests.Response, deadline: float, most: int) -> bytes:
-        content = bytearray()
+    def _take(
+        self, response: requests.Response, reader: AnswerReader, deadline: float, most: int
+    ) -> None:
+        """Hand the body to *reader*."""
         inflate = self._inflater(response.headers.get("Content-Encoding", ""))
         # What one read of the socket brings: a body that trickles must come back to the deadline.
         while chunk := response.raw.read1(_CHUNK, decode_content=False):
-            while chunk and len(content) <= most:
+            while chunk:
                 if inflate is None:
-                    content += chunk
-                    break
-                try:
-                    content += inflate.decompress(chunk, _CHUNK)  # 64 KB of gzip can hold 64 MB
-                except zlib.error:
-                    raise AgentFailed(self.name, "an answer is not the gzip that it says") from None
-                chunk = inflate.unconsumed_tail
-            if len(content) > most:
-                raise AgentFailed(self.name, f"an answer is longer than {most:,} bytes")
+                    piece, chunk = chunk, b""
+                else:
+                    try:
+                        piece = inflate.decompress(chunk, _CHUNK)  # 64 KB of gzip can hold 64 MB
+                    except zlib.error:
+                        raise AgentFailed(
+                            self.name, "an answer is not the gzip that it says"
+                        ) from None
+                    chunk = inflate.unconsumed_tail
+                self._hand(reader, piece, most)
             if self.monotonic() > deadline:
                 raise self._late()
         if inflate is not None:
-            content += inflate.decompress(b"", _CHUNK)
+            self._hand(reader, inflate.decompress(b"", _CHUNK), most)
         if inflate is not None and not inflate.eof:
             raise AgentFailed(self.name, "an answer in gzip was cut off")
-        self.traffic = self.traffic.plus(received=len(content), requests=0)
-        return bytes(content)
+        self.traffic = self.traffic.plus(received=reader.size, requests=0)
+
+    def _hand(self, reader: AnswerReader, piece: bytes, most: int) -> None:
+        if reader.size + len(piece) > most:
+            raise AgentFailed(self.name, f"an answer is longer than {most:,} bytes")
+        reader.take(piece)
 
     def _inflater(self, encoding: str) -> Any:
         match encoding.strip().lower():

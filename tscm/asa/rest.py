@@ -2,7 +2,7 @@
 The REST API agent as a `model.AsaDriver` (docs/asa.md, sections 2 to 4).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import quote
 
@@ -11,10 +11,12 @@ from attrs import define, evolve, field
 from tscm.asa import batches, platforms
 from tscm.asa.faults import AgentFailed, SaveFailed, StepRefused, UnitOnStandby
 from tscm.asa.link import RestLink
-from tscm.asa.members import GROUP_KIND, group_of, member, reference
+from tscm.asa.members import GROUP_KIND, member, reference
+from tscm.asa.picks import TooMuch, Want, bounded_groups, page_groups
 from tscm.model import (
     AddMembers,
     AttachChildren,
+    Configuration,
     CreateGroup,
     DeleteGroup,
     Describe,
@@ -35,10 +37,11 @@ _MAX_PAGES = 1000
 _READS = 4
 """Of the whole list, while groups shift between its pages."""
 _COLLECTION_SECONDS = 1800.0
-_LAST_SECOND = 1 << 33
 _VERSION = "monitoring/device/components/version"
 _RUNS_WITHOUT_BULK = 24
 _TOO_LARGE = 413
+_ACCEPTED = 202
+_DELETE_UNUSED = "look at `show running-config` on it, and delete what nothing uses"
 
 
 @define(eq=False)
@@ -87,19 +90,15 @@ class RestDriver:
         return self._probed
 
     def _version(self) -> Identity:
-        found = self._link.call("GET", _VERSION).json
-        if not isinstance(found, Mapping):
+        found = self._link.call("GET", _VERSION, want=Want("version")).picked
+        if found is None:
             raise AgentFailed(self._link.name, "the version resource is no object")
-        up, now = (
-            _seconds(found.get("upTimeinSeconds")),
-            _seconds(found.get("currentTimeinSeconds")),
-        )
+        up, now, model = found["up"], found["now"], found["model"]
         identity = Identity(
-            version=_text(found.get("asaVersion")),
+            version=found["version"],
             started_at=now - up if now is not None and up is not None else None,
             clock_at=now,
         )
-        model = _text(found.get("deviceType"))
         return identity if model is None else platforms.with_platform(identity, model, None)
 
     def identify(self) -> Identity:
@@ -142,7 +141,7 @@ class RestDriver:
         """The same, once; None where groups shifted between two pages."""
         found: dict[str, Group] = {}
         seen: set[str] = set()
-        link, offset, total = self._link, 0, None
+        link, offset, total, members = self._link, 0, None, 0
         for _ in range(_MAX_PAGES):
             if link.traffic.received > most:
                 raise AgentFailed(
@@ -151,25 +150,27 @@ class RestDriver:
                 )
             if link.monotonic() > begun + _COLLECTION_SECONDS:
                 break
-            page = self._link.call("GET", f"{_GROUPS}?limit={_PAGE}&offset={offset}").json
-            items = page.get("items", []) if isinstance(page, Mapping) else None
-            if not isinstance(items, list):
-                raise AgentFailed(self._link.name, "the list of object-groups is no list")
-            for item in items:
-                group = group_of(item) if isinstance(item, Mapping) else None
-                if group is None:
-                    continue
-                if group.name in seen:
-                    return None
-                seen.add(group.name)
-                if group.name.startswith(prefix + "-"):
-                    found[group.name] = group
-            offset += len(items)
-            told = _total(page)
+            page = link.call(
+                "GET", f"{_GROUPS}?limit={_PAGE}&offset={offset}", want=Want("groups", prefix)
+            ).picked
+            if page is None:
+                raise AgentFailed(link.name, "the list of object-groups is no list")
+            if not seen.isdisjoint(page["names"]) or len(set(page["names"])) < len(page["names"]):
+                return None
+            seen.update(page["names"])
+            for group in page_groups(page):
+                found[group.name] = group
+                members += len(group.members) + len(group.children)
+            try:
+                bounded_groups(len(seen), members)
+            except TooMuch as error:
+                raise AgentFailed(link.name, str(error), _DELETE_UNUSED) from None
+            offset += page["count"]
+            told = page["total"]
             if total is not None and told != total:
                 return None
             total = told
-            if not items or (total is not None and offset >= total):
+            if not page["count"] or (total is not None and offset >= total):
                 return found
         raise AgentFailed(link.name, "its list of object-groups has no end")
 
@@ -204,9 +205,10 @@ class RestDriver:
         if size >= self.doubted:
             self.doubted = 0
 
-    def running_config(self) -> str:
-        """`show running-config`."""
-        return self._cli("show running-config")[0]
+    def running_config(self, prefix: str) -> Configuration:
+        """`show running-config`, condensed where it is read (`tscm.asa.condense`)."""
+        found = self._ask("configuration", ["show running-config"], prefix)
+        return Configuration(size=found["size"], text=found["text"]) if found else Configuration()
 
     def look(self, command: str) -> str:
         """One command by the agent's command line; what is wrong with it stands in its text."""
@@ -214,10 +216,8 @@ class RestDriver:
 
     def save(self) -> None:
         """`write memory`, believed when it ends in `[OK]`."""
-        answer = self._link.call("POST", "commands/writemem", write=True).json
-        said = answer.get("response") if isinstance(answer, Mapping) else None
-        text = "\n".join(map(str, said)) if isinstance(said, list) else str(said or "")
-        if "[OK]" not in text:
+        said = self._link.call("POST", "commands/writemem", want=Want("said"), write=True).picked
+        if "[OK]" not in (said or ""):
             raise SaveFailed(
                 self._link.name,
                 "it did not confirm that its configuration was saved",
@@ -229,14 +229,17 @@ class RestDriver:
         self._link.close()
 
     def _cli(self, *commands: str) -> list[str]:
-        reply = self._link.call("POST", "cli", {"commands": list(commands)})
-        if reply.status == 202:  # taken, and nothing said
-            return [""] * len(commands)
-        said = reply.json.get("response") if isinstance(reply.json, Mapping) else None
-        if not isinstance(said, list):
-            raise AgentFailed(self._link.name, "a command was answered with something else")
-        texts = [str(one) for one in said]
+        texts = self._ask("texts", commands) or []
         return texts + [""] * (len(commands) - len(texts))  # trailing silence is dropped
+
+    def _ask(self, kind: str, commands: Sequence[str], prefix: str = "") -> Any:
+        """What is wanted of the answers to *commands*; None where they were taken, and nothing said."""
+        reply = self._link.call(
+            "POST", "cli", {"commands": list(commands)}, want=Want(kind, prefix)
+        )
+        if reply.picked is None and reply.status != _ACCEPTED:
+            raise AgentFailed(self._link.name, "a command was answered with something else")
+        return reply.picked
 
     def _failed_with(self, size: int) -> None:
         if size <= SMALLEST_BATCH:
@@ -297,23 +300,3 @@ def request_of(step: Step) -> tuple[str, str, Json | None]:
             return "PATCH", path, {"description": step.description}
         case DeleteGroup():
             return "DELETE", path, None
-
-
-def _total(page: Mapping[str, Any]) -> int | None:
-    """
-    How many items there are.  `rangeInfo.limit` is only what came back; without a total, ask on.
-    """
-    span = page.get("rangeInfo")
-    total = span.get("total") if isinstance(span, Mapping) else None
-    return total if isinstance(total, int) else None
-
-
-def _seconds(value: Any) -> float | None:
-    """A time or a length of time; None for what is none, NaN and thousands of years included."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    return float(value) if 0 <= value < _LAST_SECOND else None
-
-
-def _text(value: Any) -> str | None:
-    return value if isinstance(value, str) and value else None

@@ -63,7 +63,6 @@ class RunningConfig:
     list decides (*trap_list*).
     """
 
-    size: int = 0
     entries: Mapping[str, Sequence[Entry]] = field(factory=dict)
     bindings: tuple[Binding, ...] = ()
     interfaces: tuple[Interface, ...] = ()
@@ -91,7 +90,7 @@ class RunningConfig:
 def read_running(text: str) -> RunningConfig:
     """The configuration in *text*, as `show running-config` prints it."""
     lines = text.splitlines()
-    services = frozenset(_NO_NETWORK.findall(text))
+    services = service_groups(text)
     entries: dict[str, list[Entry]] = {}
     for line in lines:
         entry = read_entry(line, services) if line.startswith("access-list ") else None
@@ -99,7 +98,6 @@ def read_running(text: str) -> RunningConfig:
             entries.setdefault(entry.access_list, []).append(entry)
     trap, trap_list = _trap(lines)
     return RunningConfig(
-        size=len(text.encode()),
         entries=entries,
         bindings=tuple(_bindings(lines)),
         interfaces=tuple(_interfaces(lines)),
@@ -111,6 +109,11 @@ def read_running(text: str) -> RunningConfig:
         silenced=frozenset(_first(lines, r"no logging message (\d{6})\s*$")),
         privileges=dict(_privileges(lines)),
     )
+
+
+def service_groups(text: str) -> frozenset[str]:
+    """Names of object-groups that hold ports, protocols and the like."""
+    return frozenset(_NO_NETWORK.findall(text))
 
 
 def _bindings(lines: Sequence[str]) -> Iterator[Binding]:

@@ -164,7 +164,7 @@ class ManagerBackend:
     def _json(self, content: bytes) -> Any:
         try:
             return json.loads(content)
-        except ValueError:
+        except (ValueError, RecursionError):
             raise ControlUnavailable(
                 str(self._socket), "the manager's answer is no JSON; is it of another version?"
             ) from None

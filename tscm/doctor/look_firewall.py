@@ -60,10 +60,11 @@ def _ask(
     look.groups = groups
     look.seen = evolve(look.seen, groups=groups)
     look.seen = evolve(look.seen, identity=driver.identify())
-    look.config = config = read_running(driver.running_config())
+    configuration = driver.running_config(settings.prefix)
+    look.config = config = read_running(configuration.text)
     look.seen = evolve(
         look.seen,
-        configuration_bytes=config.size,
+        configuration_bytes=configuration.size,
         privilege=config.privileges.get(settings.username),
     )
     look.trial = plan_trial(config, groups, settings.prefix)

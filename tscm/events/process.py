@@ -81,8 +81,9 @@ class WorkerProcess:
 
     def _start(self) -> _Pipe:
         pipe = _Pipe(self)
-        arguments = [sys.executable, "-m", "tscm.events.worker", str(self._database)]
-        self._reactor.spawnProcess(pipe, sys.executable, arguments, env=None)
+        arguments = [sys.executable, "-m", "tscm.events.worker", str(self._database.absolute())]
+        # `-m` looks for modules in the working directory first, which may be anybody's.
+        self._reactor.spawnProcess(pipe, sys.executable, arguments, env=None, path="/")
         return pipe
 
     def answered(self, line: bytes) -> None:

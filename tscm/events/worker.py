@@ -22,12 +22,11 @@ from tscm.events.blocks import merge, tally_block
 from tscm.events.first_hits import FirstHits, Journal
 from tscm.events.judge import LATE_SECONDS, TEST_LIST, Force, Tally
 from tscm.events.rollups import HOUR_SECONDS, EventPosition, Rollups
-from tscm.memory_bound import bound_memory
 from tscm.model import Block, Json, Origin
+from tscm.parse_child import begin
 from tscm.policy.entries import Entries
 from tscm.store.database import open_database
 from tscm.store.policies import unpack
-from tscm.stray_signals import ignore_in_child
 
 _FORCES_KEPT = 8
 _PACKING_SECONDS = 0.5
@@ -352,6 +351,5 @@ def serve(path: str, requests: BinaryIO, answers: BinaryIO) -> None:
 
 
 if __name__ == "__main__":
-    ignore_in_child()
-    bound_memory(MEMORY_BYTES)
+    begin(MEMORY_BYTES)
     serve(sys.argv[1], sys.stdin.buffer, sys.stdout.buffer)

@@ -92,7 +92,7 @@ def prepare(job: UpdateJob, first: int, report: Report) -> Prepared:
             )
         if driver.identify().replicating:
             raise Replicating(settings.name)
-        config = read_running(driver.running_config())
+        config = read_running(driver.running_config(settings.prefix).text)
     finally:
         driver.close()
     in_use = _in_use(job, groups, config)

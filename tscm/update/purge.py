@@ -131,7 +131,7 @@ def purge_device(job: UpdateJob, report: Report) -> PurgeOutcome:
         return PurgeOutcome(
             device=settings.name,
             deleted=tuple(deleted),
-            obstacles=tuple(_with_lines(driver, obstacles, children)),
+            obstacles=tuple(_with_lines(driver, settings.prefix, obstacles, children)),
             saved=to_save and not not_saved,
             not_saved=not_saved,
             left=_left(job, present, deleted) if gone else None,
@@ -217,11 +217,14 @@ def deletion_order(present: Present) -> list[str]:
 
 
 def _with_lines(
-    driver: AsaDriver, obstacles: Mapping[str, str], children: Mapping[str, tuple[str, ...]]
+    driver: AsaDriver,
+    prefix: str,
+    obstacles: Mapping[str, str],
+    children: Mapping[str, tuple[str, ...]],
 ) -> Sequence[Obstacle]:
     if not obstacles:
         return ()
-    text = driver.running_config()
+    text = driver.running_config(prefix).text
     return [
         Obstacle(
             group=name,

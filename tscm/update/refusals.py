@@ -124,7 +124,7 @@ class Lessons:
         if not made:
             return
         with suppress(DeviceFault):  # the refusal itself is what is told
-            self.taken.update(taken_names(driver.running_config(), self.prefix))
+            self.taken.update(taken_names(driver.running_config(self.prefix).text, self.prefix))
         if len(portion) > 1:
             return  # the next try goes step by step, and what stands before a parent gets done
         for name in made:

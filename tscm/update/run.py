@@ -234,7 +234,7 @@ class UpdateRun(RunState):
         if not self._memory.unused:
             return
         try:
-            text = driver.running_config()
+            text = driver.running_config(self.job.settings.prefix).text
         except DeviceFault:
             return  # the next run looks again
         left = still_unused(text, self.job.settings.prefix, self._memory.unused)
@@ -254,7 +254,7 @@ class UpdateRun(RunState):
         planned, others = evolve(planned, budget=who.budget_bytes), 0
         if needs_closer_look(planned, who) and who.budget_bytes is not None:
             before = planned.plan.estimate.bytes_before
-            others = max(0, len(driver.running_config()) - before)
+            others = max(0, driver.running_config(self.job.settings.prefix).size - before)
             room = max(0, who.budget_bytes - others)
             made = plan_for(
                 self.job,
