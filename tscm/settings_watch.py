@@ -22,6 +22,7 @@ from tscm.errors import (
 from tscm.portal.upload_retention import UploadBounds
 from tscm.settings.device import DeviceSettings
 from tscm.settings.files import device_entries, device_names, open_device, read_device, read_node
+from tscm.settings.node import Listen
 
 if TYPE_CHECKING:
     from tscm.service import NodeService
@@ -153,15 +154,7 @@ class SettingsWatch:
             self._service.faults.pop("", None)
             return
         present = self._service.node.listen
-        listen = evolve(
-            wanted.listen,
-            ipv6_takes_ipv4=present.ipv6_takes_ipv4,
-            metrics=present.metrics,
-            metrics_names=present.metrics_names,
-            metrics_certificate=present.metrics_certificate,
-            metrics_key=present.metrics_key,
-            metrics_account_file=present.metrics_account_file,
-        )
+        listen = evolve(wanted.listen, ipv6_takes_ipv4=present.ipv6_takes_ipv4)
         if (
             evolve(self._service.node, intake=wanted.intake, listen=listen, spool=wanted.spool)
             == wanted
@@ -173,15 +166,9 @@ class SettingsWatch:
             )
             if self._service.log_service is not None:  # its uploads give way to the logs
                 self._service.log_service.bounds = UploadBounds.of(wanted.portal, wanted.spool)
-            try:
-                self._service.intake.take_listen(listen)
-            except TscmError as error:
-                self._service.faults[""] = str(error)
-                self._log.error("{error}; the listeners before it stay", error=str(error))
+            if not self._take_listeners(listen):
                 return
             self._service.node = wanted
-            for rooms in self._service.rooms.values():
-                rooms.look_at_listeners()
             self._service.faults.pop("", None)
             self._log.info(
                 "listeners and the bounds of intake and retention are as the settings say"
@@ -191,6 +178,19 @@ class SettingsWatch:
             f"{self._service.layout.settings_file} has changed; restart the manager to put it in force"
         )
         self._log.warn("{notice}", notice=self._service.faults[""])
+
+    def _take_listeners(self, listen: Listen) -> bool:
+        """Those for lines, then the one for metrics; each stays as it is where that fails."""
+        try:
+            self._service.intake.take_listen(listen)
+            for rooms in self._service.rooms.values():
+                rooms.look_at_listeners()
+            self._service.watch.take_listen(listen)
+        except TscmError as error:
+            self._service.faults[""] = str(error)
+            self._log.error("{error}; the listeners before it stay", error=str(error))
+            return False
+        return True
 
 
 def _signature_of(file: "Path | os.DirEntry[str]") -> Signature:

@@ -28,6 +28,7 @@ from tscm.model import Json
 from tscm.printable import visible
 from tscm.schedule import PeriodicService, in_slices
 from tscm.settings.node import Listen
+from tscm.settings.values import HostPort
 from tscm.watch_access import FOLLOW_SECONDS, WatchAccess
 
 Look = Callable[[], Awaitable[Json]]
@@ -147,41 +148,69 @@ class WatchService(Service):
     lag: LoopLag = field(init=False)
     access: WatchAccess = field(init=False)
     _following: PeriodicService = field(init=False)
-    _ports: list[IListeningPort] = field(factory=list, init=False)
+    _ports: dict[HostPort, IListeningPort] = field(factory=dict, init=False)
 
     def __attrs_post_init__(self) -> None:
         self.lag = LoopLag(self._reactor)
-        self.access = WatchAccess(self._listen, lambda: wall_seconds(self._reactor))
+        self.access = self._access_of(self._listen)
         self._following = PeriodicService(
-            self._reactor, FOLLOW_SECONDS, self.access.follow, "watch over the files of metrics"
+            self._reactor,
+            FOLLOW_SECONDS,
+            self._follow,
+            "watch over the files of metrics",
         )
+
+    async def _follow(self) -> None:
+        await self.access.follow()
+
+    def _access_of(self, listen: Listen) -> WatchAccess:
+        return WatchAccess(listen, lambda: wall_seconds(self._reactor))
 
     def addresses(self) -> list[str]:
         """Where it listens, once bound."""
-        return places_of(self._ports)
+        return places_of(self._ports.values())
 
     def privilegedStartService(self) -> None:
         """Bind; raises `ListenerUnavailable`, `CertificateUnusable`, `AccountUnusable`."""
         super().privilegedStartService()
-        if not self._listen.metrics:
-            return
-        self.access.load()
+        self.take_listen(self._listen)
+
+    def take_listen(self, listen: Listen) -> None:
+        """
+        Other addresses, names, certificate or account from now on; connections that are accepted keep theirs.
+
+        Raises `ListenerUnavailable`, `CertificateUnusable`, `AccountUnusable`; then all is as it was.
+        """
+        access = self._access_of(listen)
+        if listen.metrics:
+            access.load()
+        factory = self._factory(listen, access)
+        new = [one for one in listen.metrics if one not in self._ports]
+        bound = bind_all(
+            lambda port, host: self._reactor.listenTCP(port, factory, interface=host),
+            new,
+            "metrics",
+        )
+        for where in self._ports.keys() - set(listen.metrics):
+            maybeDeferred(self._ports.pop(where).stopListening)
+        for port in self._ports.values():  # Twisted's port asks its factory at each connection
+            factory.doStart()
+            port.factory.doStop()  # type: ignore[attr-defined]
+            port.factory = factory  # type: ignore[attr-defined]
+        self._ports |= dict(zip(new, bound, strict=True))
+        self._listen, self.access = listen, access
+
+    def _factory(self, listen: Listen, access: WatchAccess) -> Any:
         pages = WatchPages(self._reactor, self._all_figures, self._all_faults)
         site = BoundedSite(
             pages.app.resource(),
             BOUNDS,
             self._reactor,
             purpose="metrics listener",
-            names=frozenset(self._listen.metrics_names),
-            account=self.access.account,
+            names=frozenset(listen.metrics_names),
+            account=access.account,
         )
-        tls = self.access.tls
-        factory = site if tls is None else tls_factory(tls, site)
-        self._ports = bind_all(
-            lambda port, host: self._reactor.listenTCP(port, factory, interface=host),
-            self._listen.metrics,
-            "metrics",
-        )
+        return site if access.tls is None else tls_factory(access.tls, site)
 
     async def _all_figures(self) -> Json:
         return {**await self._look(), "lag": self.lag.take()}
@@ -195,14 +224,13 @@ class WatchService(Service):
         """Begin to measure the loop."""
         super().startService()
         self.lag.start()
-        if self._ports:
-            self._following.startService()
+        self._following.startService()
 
     def stopService(self) -> Deferred[Any]:
         """Fires when nothing listens any more."""
         super().stopService()
         self.lag.stop()
-        ports, self._ports = self._ports, []
+        ports, self._ports = list(self._ports.values()), {}
 
         async def stop() -> None:
             if self._following.running:

@@ -26,6 +26,9 @@ export LD_LIBRARY_PATH=/opt/tscm/python/lib PYTHONPATH={{path}} PYTHONDONTWRITEB
 exec /opt/tscm/python/bin/python{sys.version_info[0]}.{sys.version_info[1]} -c \\
     'from twisted.scripts.twistd import run; run()' "$@"
 """
+TSADMIN = TWISTD.replace(f"exec >>{LOG} 2>&1\n", "").replace(
+    "from twisted.scripts.twistd import run; run()", "from tscm.cli.main import main; main()"
+)
 # All that the units need of a system; its own would start what belongs to a whole machine.
 TARGETS = ("basic", "multi-user", "network", "shutdown", "sockets", "sysinit", "umount")
 TARGET = "[Unit]\nDescription=Nothing else\nDefaultDependencies=no\n"
@@ -66,11 +69,12 @@ def lay_out(root: Path, units: Path, seen: dict[str, str]) -> None:
             shutil.copy(unit, place)
     for target in TARGETS:
         (place / f"{target}.target").write_text(TARGET)
-    program = root / "opt/tscm/bin/twistd"
-    program.parent.mkdir()
+    programs = root / "opt/tscm/bin"
+    programs.mkdir()
     path = ":".join(f"/opt/tscm/{name}" for name in seen if name != "python")
-    program.write_text(TWISTD.format(path=path))
-    program.chmod(0o755)
+    for name, text in (("twistd", TWISTD), ("tsadmin", TSADMIN)):
+        (programs / name).write_text(text.format(path=path))
+        (programs / name).chmod(0o755)
     for file, line in (
         ("passwd", f"x:{USER_ID}:{USER_ID}::/:/bin/false"),
         ("group", f"x:{USER_ID}:"),

@@ -5,6 +5,7 @@ What a stranger, or a faulty client, can send to the HTTP listeners of a running
 import contextlib
 import os
 import shutil
+import signal
 import socket
 import ssl
 import subprocess
@@ -323,6 +324,49 @@ def test_a_guard_that_cannot_be_used_keeps_the_manager_from_beginning(tmp_path: 
         guarded.manager.said()
     )
     assert "Traceback" not in guarded.manager.said()
+
+
+def test_the_metrics_listener_follows_its_settings_without_a_restart(tmp_path: Path) -> None:
+    guarded = Guarded(tmp_path)
+    manager, file = guarded.manager, guarded.manager.layout.settings_file
+    closed = file.read_text()
+    file.write_text(SETTINGS)
+    manager.start()
+
+    def take(settings: str, told: str) -> None:
+        before = manager.said().count(told)
+        file.write_text(settings)
+        assert manager.process is not None
+        manager.process.send_signal(signal.SIGHUP)
+        wait_for(lambda: manager.said().count(told) > before, manager.said)
+
+    done = "are as the settings say"
+    try:
+        assert manager.ask("/v1/status")["metrics"] == []
+        take(WATCHED, done)
+        port = metrics_port(manager)
+        plain = f"http://127.0.0.1:{port}/healthz"
+        assert httpx.get(plain, timeout=60, trust_env=False).text == "ok\n"
+
+        take(closed, done)
+        assert metrics_port(manager) == port  # the socket that stays wanted stays
+        assert guarded.get("/healthz").status_code == 401
+        assert guarded.get("/healthz", ("prometheus", "secret")).text == "ok\n"
+        with pytest.raises(httpx.TransportError):
+            httpx.get(plain, timeout=60, trust_env=False)
+
+        take(
+            closed.replace(str(guarded.account), "/nowhere/account"), "the listeners before it stay"
+        )
+        assert "/nowhere/account" in guarded.get("/healthz", ("prometheus", "secret")).text
+
+        take(SETTINGS, done)
+        assert manager.ask("/v1/status")["metrics"] == []
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.1", port), 60)
+        assert "Traceback" not in manager.said()
+    finally:
+        manager.stop()
 
 
 @pytest.mark.peer("promtool")

@@ -3,8 +3,10 @@ A manager that root starts and that gives root's rights up, and one that never h
 """
 
 import os
+import re
 import signal
 import socket
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +18,7 @@ from tests.manager.systemd_machine import Machine, Started, need_machine
 pytestmark = pytest.mark.peer("nsenter")
 
 NOBODY = 65534
+OPERATING = Path(__file__).parents[2] / "docs/operating.md"
 IDS = ("Uid", "Gid", "Groups")
 CAPABILITIES = ("CapInh", "CapPrm", "CapEff", "CapAmb")
 FIREWALL = "127.0.0.2"
@@ -96,6 +99,61 @@ def test_a_port_that_nobody_may_have_is_said_and_the_others_stay(
         out.sendto(b"as before", ("127.0.0.1", 514))
         assert machine.manager.when_lines("fw", 1) == [b"as before"]
     assert dropped.stop() == -signal.SIGTERM  # as twistd ends when it is told to
+
+
+def test_the_documented_line_without_systemd_works_as_it_stands(machine: Machine) -> None:
+    (line,) = re.findall(r"`(twistd --uid tscm [^`]+)`", OPERATING.read_text())
+    words = line.replace("--uid tscm --gid tscm", "--uid nobody --gid nogroup").split()
+    machine.manager.layout.settings_file.write_text(
+        LISTEN.format(udp="") + '[portal]\ndns = ["127.0.0.1:5353"]\nlogs = ["127.0.0.1:6443"]\n'
+    )
+    folder = machine.root / "srv/here"
+    folder.mkdir(parents=True)
+
+    def inside(*command: str) -> "subprocess.CompletedProcess[str]":
+        return subprocess.run(
+            [
+                *("nsenter", "--target", str(machine.pid), "--all", "--"),
+                *("env", "--chdir", "/srv/here", f"TZ={os.environ.get('TZ', '')}", *command),
+            ],
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+            stdin=subprocess.DEVNULL,
+        )
+
+    made = inside("/opt/tscm/bin/tsadmin", "portal", "add", "office", "--address", "192.0.2.1")
+    assert made.returncode == 0, made.stderr
+    said, pid_file = (
+        machine.root / "var/log/threatstop/manager.log",
+        machine.root / "var/lib/tscm/twistd.pid",
+    )
+    started = inside(f"/opt/tscm/bin/{words[0]}", *words[1:])
+    try:
+        assert started.returncode == 0, started.stderr
+        wait_for(lambda: said.exists() and "tscm works on" in said.read_text(), lambda: "no log")
+        member = ("setpriv", "--reuid=daemon", "--regid=daemon", "--groups=nogroup")
+        asked = inside(*member, "/opt/tscm/bin/tsadmin", "list")
+        assert (asked.returncode, "fw" in asked.stdout) == (0, True), asked.stderr
+        assert inside(*member, "ls", "/var/log/threatstop/devices/fw").returncode == 0
+        other = inside(
+            "setpriv",
+            "--reuid=daemon",
+            "--regid=daemon",
+            "--clear-groups",
+            "/opt/tscm/bin/tsadmin",
+            "status",
+        )
+        assert "run this as root or as a member of the group" in other.stderr
+        assert not list(folder.iterdir())
+        assert "Traceback" not in said.read_text()
+        portal = machine.root / "var/lib/tscm/portal"
+        assert {one.stat().st_uid for one in (portal, *portal.rglob("*"))} == {NOBODY}
+    finally:
+        if pid_file.exists():
+            inside("kill", pid_file.read_text())
+            wait_for(lambda: not pid_file.exists(), said.read_text)
 
 
 def test_a_manager_of_roots_follows_no_link_in_the_folders_of_another(machine: Machine) -> None:

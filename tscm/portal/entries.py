@@ -257,6 +257,10 @@ def _read_entry(path: Path) -> PortalEntry:
         table = tomllib.loads(read_regular(path).decode())
     except FileNotFoundError:
         raise
+    except PermissionError:
+        raise SettingsUnreadable(
+            str(path), "permission denied; run it as the file's owner or as root"
+        ) from None
     except OSError as error:
         raise SettingsUnreadable(str(path), error.strerror or str(error)) from None
     except RecursionError:

@@ -31,7 +31,7 @@ Lists may be written as TOML lists or as one text with blanks between. Yes and n
 ## The node: `/etc/tscm/tscm.toml`
 
 What is absent has its default. `etc/tscm.toml` in the source is a sample with every setting. A running manager looks at the
-file every few seconds. Without a restart come into force: `[listen]` but for `ipv6_takes_ipv4` and what begins with `metrics`, most of
+file every few seconds. Without a restart come into force: `[listen]` but for `ipv6_takes_ipv4`, most of
 `[intake]`, and of `[spool]` `max_mb_per_device` and `min_free_mb`. Any other change, and one made together with it, waits for a restart;
 the manager's log, `tsadmin status` and `tsadmin doctor` say so.
 """
