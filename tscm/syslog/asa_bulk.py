@@ -26,7 +26,7 @@ _PROTOCOL = rb"(tcp|udp|sctp)"
 _PORT = rb"([0-9]{1,4}+|[1-5][0-9]{4})"
 _NAME = rb"(?![\"'])[!-~]{1,240}+"
 _HASHES = rb"(?: \[0x[0-9a-f]{1,8}+, 0x[0-9a-f]{1,8}+\])?"
-_TAG = rb"%(?:ASA|FTD|PIX|FWSM)-(?:[A-Za-z][A-Za-z_]{0,30}+-)?+[0-7]-106"
+_TAG = rb"%(?:ASA|FTD|PIX|FWSM)-(?>(?:[A-Za-z][A-Za-z_]{0,30}+-)?)[0-7]-106"
 _SEP = rb"(?::| - - -) {1,2}"
 """Between tag and text: a colon, or fields of RFC 5424 with nothing in them."""
 _FLOW = (
