@@ -6,6 +6,7 @@ import gc
 import os
 import re
 import shutil
+import signal
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -39,6 +40,13 @@ PEERS = {
     "tinyproxy": "tinyproxy",
 }
 
+
+# A shell that starts the suite in the background, or nohup, has it ignore these, and with it all that
+# the tests start and interrupt.
+for ignored in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT):
+    if signal.getsignal(ignored) is signal.SIG_IGN:
+        given = signal.default_int_handler if ignored is signal.SIGINT else signal.SIG_DFL
+        signal.signal(ignored, given)
 
 # These three measure how fast, or by what luck, examples were drawn: on a loaded machine they tell
 # nothing about the test.
