@@ -15,6 +15,7 @@ from pathlib import Path
 
 _FIRST, _END = 10_000, 65_536
 _kept: list[int] = []
+_held: set[int] = set()
 _turn = count()
 
 
@@ -51,16 +52,31 @@ def _is_free(port: int) -> bool:
     return True
 
 
+def _lock_of(port: int) -> int:
+    folder = Path(tempfile.gettempdir(), f"tscm-test-ports-{os.getuid()}")
+    folder.mkdir(mode=0o700, exist_ok=True)
+    return os.open(folder / str(port), os.O_CREAT | os.O_RDWR, 0o600)
+
+
+def hold_ports(*ports: int) -> None:
+    """
+    Keep these ports for this process until it ends; waits while another test process has one.
+    """
+    for port in sorted(set(ports) - _held):
+        lock = _lock_of(port)
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        _kept.append(lock)
+        _held.add(port)
+
+
 def held_port() -> int:
     """
     A free port that stays this process's until it ends, among all test processes of this user.
 
     The kernel chooses it for nobody.  Whatever the test starts may bind it, several times over.
     """
-    folder = Path(tempfile.gettempdir(), f"tscm-test-ports-{os.getuid()}")
-    folder.mkdir(mode=0o700, exist_ok=True)
     for port in _candidates():
-        lock = os.open(folder / str(port), os.O_CREAT | os.O_RDWR, 0o600)
+        lock = _lock_of(port)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
