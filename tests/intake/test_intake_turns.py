@@ -32,12 +32,12 @@ class Watch:
 
 @pytest.fixture
 def reads(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    """What was read, and of how many bytes at most; each read takes 5 ms of `Watch`."""
+    """What was read, and of how many bytes at most; each read takes a third of a turn of `Watch`."""
     done: list[Any] = []
 
     def read(self: Any) -> None:
         done.append(self.bufferSize)
-        self.watch.now += 0.005
+        self.watch.now += TURN_SECONDS / 3
 
     monkeypatch.setattr(Server, "doRead", read)
     return done
@@ -72,7 +72,7 @@ def test_reads_of_many_turns_with_pauses_between_need_no_timer(reads: list[Any])
     one = connection(turn, watch)
     for _ in range(50):
         one.doRead()
-        watch.now += 0.01
+        watch.now += TURN_SECONDS
     assert len(reads) == 50
     assert clock.getDelayedCalls() == []
 
@@ -104,7 +104,7 @@ def test_a_port_takes_a_few_connections_a_turn(monkeypatch: pytest.MonkeyPatch) 
     def accept(self: Any) -> None:
         asked.append(self.numberAccepts)
         self.numberAccepts += 20
-        self.watch.now += TURN_SECONDS
+        self.watch.now += TURN_SECONDS * 1.5
 
     monkeypatch.setattr(Port, "doRead", accept)
     clock, watch = Clock(), Watch()

@@ -63,3 +63,20 @@ def test_a_line_names_who_what_and_which_risks_were_accepted() -> None:
 
 def test_text_is_bounded() -> None:
     assert len(masked("x" * 100_000)) < 1000
+
+
+def test_containers_and_the_line_are_bounded_too() -> None:
+    many = {f"name{n}" * 90: ["x" * 90] * 9000 for n in range(9000)}
+    kept = masked(many)
+    assert len(kept) == 256
+    assert {len(name) for name in kept} <= {300}
+    assert {len(value) for value in kept.values()} == {256}
+    entry = AuditEntry(
+        at=0.0,
+        actor=Actor(name="root", uid=0),
+        operation="add",
+        device=None,
+        outcome="failed",
+        arguments=kept,
+    )
+    assert len(entry.line()) < 5000

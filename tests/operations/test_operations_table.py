@@ -3,6 +3,7 @@ The table of operations: each row is whole, and every face is made from it.
 """
 
 import inspect
+import json
 from pathlib import Path
 from typing import Any
 
@@ -125,3 +126,8 @@ def test_the_page_of_the_design_has_the_table() -> None:
 def test_a_body_is_read_before_any_argument() -> None:
     with pytest.raises(RequestFaulty, match="no JSON object"):
         read_body(b"[]")
+    with pytest.raises(RequestFaulty, match="more than 2,000 values"):
+        read_body(json.dumps({"settings": dict.fromkeys(map(str, range(2000)), 1)}).encode())
+    with pytest.raises(RequestFaulty, match="more than 2,000 values"):
+        read_body(json.dumps({"a": [[1] * 900] * 3}).encode())
+    assert read_body(json.dumps({"a": [1] * 1000}).encode())

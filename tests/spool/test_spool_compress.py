@@ -1,6 +1,7 @@
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import zstandard
@@ -113,6 +114,31 @@ def test_segments_are_compressed_when_all_readers_have_passed_them(tmp_path: Pat
     assert drain(late, 100) == b"\n".join(numbered(0, 30)) + b"\n"
     assert balanced(spool, "asa")
     assert not list((tmp_path / "asa/.spool").glob("packing.*"))
+    closed(spool)
+
+
+def test_plain_texts_are_deleted_in_a_thread_for_a_disk_may_take_its_time(tmp_path: Path) -> None:
+    clock = Clock()
+    spool = sealed(tmp_path, clock)
+    drain(spool.reader("asa", "ahead"))
+    inside, deleted = [False], []
+    run, unlink = spool.threads.run, spool.disk.unlink
+
+    def in_thread(*call: Any) -> Any:
+        inside[0] = True
+        try:
+            return run(*call)
+        finally:
+            inside[0] = False
+
+    def noted(path: Path) -> None:
+        deleted.append((path.name, inside[0]))
+        unlink(path)
+
+    spool.threads.run, spool.disk.unlink = in_thread, noted  # type: ignore[method-assign,assignment]
+    clock.pump([1] * 12)
+    texts_gone = [one for one in deleted if one[0].startswith("syslog.")]
+    assert texts_gone == [(f"syslog.{n:020d}", True) for n in (0, 270, 540)]
     closed(spool)
 
 

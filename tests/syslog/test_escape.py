@@ -1,7 +1,7 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tscm.syslog.escape import escape, needs_escape, unescape
+from tscm.syslog.escape import escape, escape_lines, needs_escape, unescape
 
 awkward = st.lists(
     st.sampled_from([b"\n", b"\r", b"\0", b"\x10", b"n", b"r", b"0", b"p", b"\\", b"\xff"])
@@ -40,3 +40,9 @@ def test_the_letters_are_those_of_the_agreement() -> None:
 
 def test_an_escape_of_somebody_else_stays_as_it_is() -> None:
     assert unescape(b"a\x10zb\x10") == b"a\x10zb\x10"
+
+
+@settings(deadline=None, max_examples=300)
+@given(st.lists(payloads.map(lambda one: one.replace(b"\n", b""))))
+def test_many_lines_at_once_are_escaped_as_each_is(lines: list[bytes]) -> None:
+    assert escape_lines(b"\n".join(lines)) == b"\n".join(map(escape, lines))

@@ -14,14 +14,14 @@ from attrs import define, field
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.tcp import Port, Server
 
-TURN_SECONDS = 0.015
+TURN_SECONDS = 0.008
 READ_BYTES = 128 << 10
 """One read of a connection: large enough for the kernel's work to dominate, small enough for others."""
-FIRST_BYTES = 16 << 10
+FIRST_BYTES = 8 << 10
 _FEWEST_BYTES = 4096
 _ACCEPTS = 8
 _PAUSE = 0.001
-_SLOW_READ, _QUICK_READ = 0.004, 0.001
+_SLOW_READ, _QUICK_READ = 0.003, 0.001
 
 
 @define(eq=False)

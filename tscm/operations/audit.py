@@ -6,6 +6,7 @@ is still sealed or typed is masked here by its name.
 """
 
 from collections.abc import Mapping
+from itertools import islice
 from typing import Any
 
 import attrs
@@ -17,6 +18,9 @@ from tscm.secrets import MASK
 from tscm.settings.device import SECRETS
 
 _VALUE_KEPT = 300
+_VALUES_KEPT = 256
+"""Of a container; `add` and `configure` have some hundred settings."""
+_LINE_KEPT = 4096
 _LEFT_OUT = ("name",)
 """The device stands in a column of its own."""
 
@@ -69,9 +73,10 @@ def shown_arguments(arguments: Json) -> str:
     """Arguments in one line: `setting: old -> new, …`."""
     changes = arguments.get("changes")
     given = {name: value for name, value in arguments.items() if name != "changes"}
-    return ", ".join(
+    told = ", ".join(
         f"{name}: {_text(value)}" for name, value in {**given, **(changes or {})}.items()
     )
+    return told if len(told) <= _LINE_KEPT else f"{told[:_LINE_KEPT]} …"
 
 
 def discard(_: AuditEntry) -> None:
@@ -99,13 +104,13 @@ def masked(value: Any, name: str = "") -> Any:
     """*value* as JSON with every secret masked and every text bounded."""
     if isinstance(value, Mapping):  # of a secret setting: its old and its new value
         return {
-            str(key): masked(one, name if name in SECRETS else str(key))
-            for key, one in value.items()
+            str(key)[:_VALUE_KEPT]: masked(one, name if name in SECRETS else str(key))
+            for key, one in islice(value.items(), _VALUES_KEPT)
         }
     if name in SECRETS and value not in (None, ""):
         return MASK
     if isinstance(value, list | tuple):
-        return [masked(one, name) for one in value]
+        return [masked(one, name) for one in value[:_VALUES_KEPT]]
     if isinstance(value, str):
         return value[:_VALUE_KEPT]
     if value is None or isinstance(value, bool | int | float):

@@ -12,6 +12,8 @@ from tscm.model import Json
 
 MOST_LEVELS = 32
 """Settings are two levels deep; no call needs more than a few."""
+MOST_VALUES = 2000
+"""Members and items in all: a device has some hundred settings.  Each costs every step behind this one."""
 _MOST_DIGITS = 30
 
 
@@ -42,8 +44,7 @@ def read_body(raw: bytes) -> Json:
         raise RequestFaulty("the body is no JSON") from None
     if not isinstance(body, dict):
         raise RequestFaulty("the body is no JSON object")
-    if _is_deeper(body, MOST_LEVELS):
-        raise RequestFaulty(f"the body is nested more than {MOST_LEVELS} levels deep")
+    _check_shape(body)
     try:
         json.dumps(body, ensure_ascii=False).encode()
     except UnicodeEncodeError:
@@ -53,15 +54,19 @@ def read_body(raw: bytes) -> Json:
     return body
 
 
-def _is_deeper(value: Any, levels: int) -> bool:
-    """Whether containers lie within each other more than *levels* deep."""
-    level = [value]
-    for _ in range(levels + 1):
+def _check_shape(body: Json) -> None:
+    """Raise `RequestFaulty` for a body with too many values, or with containers too deep within each other."""
+    level: list[Any] = [body]
+    left = MOST_VALUES
+    for _ in range(MOST_LEVELS + 1):
+        left -= sum(map(len, level))
+        if left < 0:
+            raise RequestFaulty(f"the body holds more than {MOST_VALUES:,} values")
         inner = (one.values() if isinstance(one, dict) else one for one in level)
         level = [one for each in inner for one in each if isinstance(one, dict | list)]
         if not level:
-            return False
-    return True
+            return
+    raise RequestFaulty(f"the body is nested more than {MOST_LEVELS} levels deep")
 
 
 def _number(text: str) -> int:

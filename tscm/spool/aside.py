@@ -62,6 +62,29 @@ def _do(disk: Disk, job: AsideJob) -> int:
         text.close()
 
 
+def unlink_each(disk: Disk, paths: Sequence[Path]) -> list[OSError | None]:
+    """Delete files; for each of them why it could not be.  Blocks."""
+    failures: list[OSError | None] = []
+    for path in paths:
+        try:
+            disk.unlink(path)
+        except OSError as error:
+            failures.append(error)
+        else:
+            failures.append(None)
+    return failures
+
+
+@frozen
+class Place:
+    """The compressed text stands in its place, and its plain one has this checksum."""
+
+    crc: int
+
+
+Chosen = tuple[DeviceLog, AsideJob]
+
+
 @define(eq=False)
 class Aside:
     """
@@ -84,16 +107,49 @@ class Aside:
         while left > 0 and (chosen := self._slice(logs)):
             jobs = [job for _, job in chosen]
             done: Deferred[list[int | OSError]] = self._threads.run(do_jobs, self._disk, jobs)
-            well = True
-            for (log, job), result in zip(chosen, await done, strict=True):
-                left -= job.segment.size
-                try:
-                    well = self._take(log, job, result) and well
-                except OSError as error:
-                    log.trouble(error, "has a sealed segment that cannot be replaced")
-                    well = False
+            results = list(zip(chosen, await done, strict=True))
+            left -= sum(job.segment.size for job in jobs)
+            well = await self._replace(results)
             if not well:  # tried again in the next pass, not at once
                 return
+
+    async def _replace(self, results: Sequence[tuple[Chosen, int | OSError]]) -> bool:
+        """
+        Put compressed texts in the place of plain ones, and write down what was found; whether all is well.
+
+        Plain texts are deleted in a thread, for a disk may take its time over a large one; between that and the
+        note in the list, and after a crash in between, whoever reads finds the compressed one.
+        """
+        well = True
+        placed: list[tuple[Chosen, int]] = []
+        for (log, job), result in results:
+            try:
+                found = self._take(log, job, result)
+            except OSError as error:
+                log.trouble(error, "has a sealed segment that cannot be replaced")
+                found = False
+            if isinstance(found, Place):
+                placed.append(((log, job), found.crc))
+            else:
+                well = well and found
+        paths = [job.folder.segment(job.segment.start) for (_, job), _ in placed]
+        failures = await self._threads.run(unlink_each, self._disk, paths) if paths else []
+        for ((log, job), crc), failure in zip(placed, failures, strict=True):
+            try:
+                if failure is not None:
+                    raise failure
+                self._note_compressed(log, job, crc)
+            except OSError as error:
+                log.trouble(error, "has a sealed segment that cannot be replaced")
+                well = False
+        return well
+
+    def _note_compressed(self, log: DeviceLog, job: AsideJob, crc: int) -> None:
+        catalogue = log.live.catalogue
+        number = None if log.closed else catalogue.number_of(job.segment.start)
+        if number is None or (segment := catalogue.at(number)).gone:
+            return
+        catalogue.change(number, segment.with_crc(crc).with_flag(COMPRESSED))
 
     def _slice(self, logs: Sequence[DeviceLog]) -> list[tuple[DeviceLog, AsideJob]]:
         chosen: list[tuple[DeviceLog, AsideJob]] = []
@@ -135,8 +191,8 @@ class Aside:
             self._seen[log.name] = stands
         return found
 
-    def _take(self, log: DeviceLog, job: AsideJob, result: int | OSError) -> bool:
-        """Write down what came of a job; whether it is done with."""
+    def _take(self, log: DeviceLog, job: AsideJob, result: int | OSError) -> "bool | Place":
+        """Write down what came of a job; whether it is done with, or a `Place` where the plain text has to go."""
         catalogue, folder, start = log.live.catalogue, job.folder, job.segment.start
         number = catalogue.number_of(start)
         segment = None if number is None or log.closed else catalogue.at(number)
@@ -152,13 +208,11 @@ class Aside:
         if segment.flags & CHECKED and segment.text_crc != result:
             self._damaged(log, job, number, segment)
             return True
-        changed = segment.with_crc(result)
         if job.target is not None:
             if self._disk.size_of(job.target) is not None:
                 self._disk.rename(job.target, folder.compressed(start))
-            self._disk.unlink(folder.segment(start))
-            changed = changed.with_flag(COMPRESSED)
-        catalogue.change(number, changed)
+            return Place(result)
+        catalogue.change(number, segment.with_crc(result))
         return True
 
     def _damaged(self, log: DeviceLog, job: AsideJob, number: int, segment: Segment) -> None:

@@ -40,6 +40,18 @@ def escape(payload: bytes) -> bytes:
     return payload
 
 
+def escape_lines(lines: bytes) -> bytes:
+    """
+    The same for many lines at once, whose LF ends each of them: as fast for one with a million of them.
+    """
+    if INTRODUCER not in lines and b"\r" not in lines and b"\0" not in lines:
+        return lines
+    for special, written in _ESCAPES:
+        if special != b"\n":
+            lines = lines.replace(special, written)
+    return lines
+
+
 def unescape(line: bytes) -> bytes:
     """
     What `escape` was given.

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 from attrs import define, field, frozen
 
-from tscm.syslog.escape import INTRODUCER, escape, needs_escape, unescape
+from tscm.syslog.escape import INTRODUCER, escape, escape_lines, needs_escape, unescape
 from tscm.syslog.resync import Resync
 
 TRAILERS = b"\n\r\0"
@@ -180,7 +180,7 @@ class LineDecoder:
                 return None
         escaped = (carriage and b"\r" in whole) or INTRODUCER in whole
         if escaped:
-            whole = b"\n".join(map(escape, whole.split(b"\n")))
+            whole = escape_lines(whole)
         return Lines(whole, count, escaped)
 
     def _within_limit(self, raw: bytes) -> bytes:

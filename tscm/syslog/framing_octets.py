@@ -2,12 +2,16 @@
 Frames that begin with their length, to lines for the log.
 """
 
+import re
+
 from attrs import define, field
 
 from tscm.syslog.framing_lines import LineDecoder, Lines, close_messages, messages_of
 from tscm.syslog.framing_start import COUNT, MAX_FRAME, UNDECIDED
 
-_BETWEEN_FRAMES = b" \n\r\0"
+_BETWEEN_FRAMES = re.compile(rb"[ \n\r\0]*+")
+
+_GAPS = (b" ", b"\n", b"\r", b"\0")
 
 TO_LINE_END = -1
 """In `StreamState.skip`: what comes belongs to a line that is cut already, up to its end."""
@@ -51,10 +55,10 @@ class OctetDecoder:
                 at += step
             elif self._stray is not None:
                 data, at = self._take_stray(self._stray, data, at, messages), 0
-            elif data[at] in _BETWEEN_FRAMES:
-                at += 1
             else:
-                at = self._take_count(data, at)
+                at = self._take_whole(data, at, messages)
+                if at < len(data):
+                    at = self._take_count(data, at)
         return close_messages(messages, self.max_length).lines
 
     def close(self) -> Lines | None:
@@ -105,6 +109,25 @@ class OctetDecoder:
         else:
             self._stray.feed(partial)
         return None
+
+    def _take_whole(self, data: bytes, at: int, messages: list[bytes]) -> int:
+        """
+        All frames that lie in *data* whole, and what stands between them: a stream may have one for every octet.
+        """
+        size, limit = len(data), self.max_length
+        gap, count = _BETWEEN_FRAMES.match, COUNT.match
+        while True:
+            if data[at : at + 1] in _GAPS:
+                at = gap(data, at).end()  # type: ignore[union-attr]  # it matches anywhere
+            found = count(data, at)
+            if found is None:
+                return at
+            start = found.end()
+            end = start + int(found[1])
+            if end > size or end - start > limit:
+                return at
+            messages.append(data[start:end])
+            at = end
 
     def _take_count(self, data: bytes, at: int) -> int:
         found = COUNT.match(data, at)
