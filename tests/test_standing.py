@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tscm.model import Json
-from tscm.standing import ORDER, Standing, exit_status, fault_row, row_of, worst_first
+from tscm.standing import ORDER, Verdict, exit_status, fault_row, row_of, worst_first
 
 NOW, HOUR = 1_800_000_000.0, 3600.0
 UPDATE = {"good": True, "result": "changed", "finished_at": NOW - 60,
@@ -39,7 +39,7 @@ def row(settings: Json | None = None, **parts: Any) -> Any:
 
 def test_a_device_that_works_is_ok_and_its_row_has_the_figures() -> None:
     found = row()
-    assert (found.standing, found.causes) == (Standing.OK, ())
+    assert (found.verdict, found.causes) == (Verdict.OK, ())
     assert (found.entries, found.cut, found.good_age, found.line_age) == (9010, 3000, 60.0, 5.0)
     assert (found.backlog, found.forward, found.upload) == ({"forward": 7}, "ok", "off")
 
@@ -48,64 +48,64 @@ BAD = {**UPDATE, "good": False, "result": "failed", "error": "no TCP"}
 
 
 @pytest.mark.parametrize(
-    ("changes", "standing", "cause"),
+    ("changes", "verdict", "cause"),
     [
-        ({"policy": {"last_update": None, "last_good": None}}, Standing.NEW, "never updated"),
-        ({"policy": {"last_update": BAD}}, Standing.WARNING, "the last update failed: no TCP"),
-        ({"policy": {"last_update": BAD, "last_good": None}}, Standing.FAILED, "no TCP"),
+        ({"policy": {"last_update": None, "last_good": None}}, Verdict.NEW, "never updated"),
+        ({"policy": {"last_update": BAD}}, Verdict.WARNING, "the last update failed: no TCP"),
+        ({"policy": {"last_update": BAD, "last_good": None}}, Verdict.FAILED, "no TCP"),
         (
             {"policy": {"last_update": {**BAD, "result": "refused", "error": "it shrank"}}},
-            Standing.WARNING,
+            Verdict.WARNING,
             "rejected by the guard: it shrank",
         ),
         (
             {"policy": {"last_good": {**UPDATE, "finished_at": NOW - 5 * HOUR}}},
-            Standing.WARNING,
+            Verdict.WARNING,
             "the last good update was 5 hours ago",
         ),
-        ({"policy": {"held": True}}, Standing.HELD, "held after a rollback or a purge"),
-        ({"settings": {"policy_updates": False}}, Standing.HELD, "updates are paused"),
-        ({"policy": {"locked_out": True}}, Standing.FAILED, "rejected too often"),
-        ({"policy": {"fault": "database x"}}, Standing.FAILED, "no updates: database x"),
-        ({"policy": {"unused_groups": ["A", "B"]}}, Standing.FAILED, "no access-list uses A and B"),
-        ({"fault": "the file has a fault"}, Standing.FAILED, "the file has a fault"),
-        ({"log": {}}, Standing.OK, ""),
-        ({"log": {"readers": {}, "last_received_at": None}}, Standing.NEW, "no line yet"),
-        ({"log": {**LOG, "last_received_at": NOW - 30 * HOUR}}, Standing.WARNING, "for 30 hours"),
-        ({"log": {**LOG, "fault": "is full"}}, Standing.FAILED, "the log is full"),
+        ({"policy": {"held": True}}, Verdict.HELD, "held after a rollback or a purge"),
+        ({"settings": {"policy_updates": False}}, Verdict.HELD, "updates are paused"),
+        ({"policy": {"locked_out": True}}, Verdict.FAILED, "rejected too often"),
+        ({"policy": {"fault": "database x"}}, Verdict.FAILED, "no updates: database x"),
+        ({"policy": {"unused_groups": ["A", "B"]}}, Verdict.FAILED, "no access-list uses A and B"),
+        ({"fault": "the file has a fault"}, Verdict.FAILED, "the file has a fault"),
+        ({"log": {}}, Verdict.OK, ""),
+        ({"log": {"readers": {}, "last_received_at": None}}, Verdict.NEW, "no line yet"),
+        ({"log": {**LOG, "last_received_at": NOW - 30 * HOUR}}, Verdict.WARNING, "for 30 hours"),
+        ({"log": {**LOG, "fault": "is full"}}, Verdict.FAILED, "the log is full"),
         (
             {"forward": {"failures": 3, "failing_since": NOW - 30, "last_error": "refused"}},
-            Standing.WARNING,
+            Verdict.WARNING,
             "the SIEM: refused",
         ),
         (
             {"upload": {"failures": 3, "failing_since": NOW - HOUR, "last_error": "401"}},
-            Standing.FAILED,
+            Verdict.FAILED,
             "the log service: 401",
         ),
-        ({"upload": {"failures": 0, "set_aside": 1}}, Standing.WARNING, "rejected 1 batch"),
-        ({"unbalanced": ["1 line"]}, Standing.FAILED, "does not balance: 1 line"),
+        ({"upload": {"failures": 0, "set_aside": 1}}, Verdict.WARNING, "rejected 1 batch"),
+        ({"unbalanced": ["1 line"]}, Verdict.FAILED, "does not balance: 1 line"),
     ],
 )
 def test_each_trouble_has_its_word_and_cause(
-    changes: dict[str, Any], standing: Standing, cause: str
+    changes: dict[str, Any], verdict: Verdict, cause: str
 ) -> None:
     found = row(**changes)
-    assert found.standing is standing
+    assert found.verdict is verdict
     assert any(cause in one for one in found.causes) or not cause
 
 
 def test_a_paused_device_is_not_stale() -> None:
     old = {"last_good": {**UPDATE, "finished_at": NOW - 500 * HOUR}}
-    assert row(settings={"policy_updates": False}, policy=old).standing is Standing.HELD
+    assert row(settings={"policy_updates": False}, policy=old).verdict is Verdict.HELD
 
 
 def test_the_worst_comes_first_and_gives_the_exit_status() -> None:
     rows = [row(), fault_row("a", "damaged"), row(policy={"held": True})]
-    assert [one.standing for one in worst_first(rows)] == [
-        Standing.FAILED,
-        Standing.HELD,
-        Standing.OK,
+    assert [one.verdict for one in worst_first(rows)] == [
+        Verdict.FAILED,
+        Verdict.HELD,
+        Verdict.OK,
     ]
     assert [exit_status(rows[:1]), exit_status(rows), exit_status([])] == [0, 2, 0]
 
@@ -119,5 +119,5 @@ FIGURE = st.none() | st.booleans() | st.floats(0, NOW) | st.text(max_size=5)
 )
 def test_the_word_is_the_worst_of_its_causes(policy: Json, now: float) -> None:
     found = row_of("fw", SETTINGS, state(policy), now, HOUR)
-    assert found.standing in ORDER
-    assert (found.standing is Standing.OK) == (not found.causes)
+    assert found.verdict in ORDER
+    assert (found.verdict is Verdict.OK) == (not found.causes)

@@ -22,25 +22,28 @@ STUCK_SECONDS = 900.0
 """A reader that has failed for so long is a failure."""
 
 
-class Standing(StrEnum):
+class Verdict(StrEnum):
     """
-    One word for a device, the worst first.
+    The one word for a device, or for a link of its chain: the worst first, the same for every face.
     """
 
     FAILED = "failed"
     WARNING = "warning"
+    """It may work and should be looked at, or could not be looked at."""
     HELD = "held"
+    """An operator decided that nothing is pushed."""
     NEW = "new"
+    """Nothing is known yet."""
     OK = "ok"
 
 
-ORDER = tuple(Standing)
+ORDER = tuple(Verdict)
 EXIT_STATUS = {
-    Standing.FAILED: 2,
-    Standing.WARNING: 1,
-    Standing.HELD: 1,
-    Standing.NEW: 0,
-    Standing.OK: 0,
+    Verdict.FAILED: 2,
+    Verdict.WARNING: 1,
+    Verdict.HELD: 1,
+    Verdict.NEW: 0,
+    Verdict.OK: 0,
 }
 """As a monitoring plug-in ends: ok, warning, critical."""
 
@@ -51,20 +54,20 @@ class Cause:
     One thing that is to be known of a device, and how grave it is.
     """
 
-    standing: Standing
+    verdict: Verdict
     sentence: str
 
 
 @frozen(kw_only=True)
 class Row:
     """
-    One device: its standing, why, and the figures that an operator looks at first.
+    One device: its verdict, why, and the figures that an operator looks at first.
 
     Ages are in seconds; None where there is nothing to measure from.
     """
 
     name: str
-    standing: Standing
+    verdict: Verdict
     causes: tuple[str, ...]
     good_age: float | None = None
     entries: int | None = None
@@ -79,7 +82,8 @@ class Row:
         """As the control interface carries it."""
         return {
             "name": self.name,
-            "standing": str(self.standing),
+            "verdict": str(self.verdict),
+            "standing": str(self.verdict),  # the key of earlier releases
             "causes": list(self.causes),
             "good_update_age_seconds": self.good_age,
             "entries": self.entries,
@@ -96,7 +100,7 @@ def row_of(name: str, settings: Json, state: Json, now: float, interval: float) 
     The row of a device whose *settings* and *state* these are.  *interval*: seconds between updates.
     """
     causes = list(_causes(settings, state, now, interval))
-    worst = min((ORDER.index(one.standing) for one in causes), default=ORDER.index(Standing.OK))
+    worst = min((ORDER.index(one.verdict) for one in causes), default=ORDER.index(Verdict.OK))
     policy, log = state.get("policy") or {}, state.get("log") or {}
     good = policy.get("last_good") or {}
     lists = [good[kind] for kind in ("block", "allow") if isinstance(good.get(kind), dict)]
@@ -104,9 +108,9 @@ def row_of(name: str, settings: Json, state: Json, now: float, interval: float) 
     readers = log.get("readers") or {}
     return Row(
         name=name,
-        standing=ORDER[worst],
+        verdict=ORDER[worst],
         causes=tuple(
-            one.sentence for one in sorted(causes, key=lambda one: ORDER.index(one.standing))
+            one.sentence for one in sorted(causes, key=lambda one: ORDER.index(one.verdict))
         ),
         good_age=_age(good.get("finished_at"), now),
         entries=None if in_force is None else int(in_force["block"]) + int(in_force["allow"]),
@@ -122,7 +126,7 @@ def fault_row(name: str, fault: str) -> Row:
     """The row of a device whose settings file is not in force."""
     return Row(
         name=name,
-        standing=Standing.FAILED,
+        verdict=Verdict.FAILED,
         causes=(fault,),
         backlog={},
         upload="unknown",
@@ -132,12 +136,12 @@ def fault_row(name: str, fault: str) -> Row:
 
 def worst_first(rows: Sequence[Row]) -> list[Row]:
     """Failures first, then by name."""
-    return sorted(rows, key=lambda row: (ORDER.index(row.standing), row.name))
+    return sorted(rows, key=lambda row: (ORDER.index(row.verdict), row.name))
 
 
 def exit_status(rows: Sequence[Row]) -> int:
     """0, 1 or 2: the worst of all."""
-    return max((EXIT_STATUS[row.standing] for row in rows), default=0)
+    return max((EXIT_STATUS[row.verdict] for row in rows), default=0)
 
 
 def off_words(in_force: Json) -> str:
@@ -160,53 +164,53 @@ def _reader_state(figures: Json | None) -> str:
 
 def _causes(settings: Json, state: Json, now: float, interval: float) -> Iterator[Cause]:
     if state.get("fault"):
-        yield Cause(standing=Standing.FAILED, sentence=str(state["fault"]))
+        yield Cause(verdict=Verdict.FAILED, sentence=str(state["fault"]))
     yield from _policy(settings, state.get("policy") or {}, now, interval)
     yield from _log(state.get("log") or {}, now)
     for what, figures in _targets(state):
         yield from _reader(what, figures, now)
     for words in state.get("unbalanced") or ():
-        yield Cause(standing=Standing.FAILED, sentence=f"the ledger does not balance: {words}")
+        yield Cause(verdict=Verdict.FAILED, sentence=f"the ledger does not balance: {words}")
 
 
 def _policy(settings: Json, policy: Json, now: float, interval: float) -> Iterator[Cause]:
     if policy.get("fault"):
-        yield Cause(standing=Standing.FAILED, sentence=f"no updates: {policy['fault']}")
+        yield Cause(verdict=Verdict.FAILED, sentence=f"no updates: {policy['fault']}")
         return
-    for name, standing, words in _ALARMS:
+    for name, verdict, words in _ALARMS:
         if policy.get(name):
-            yield Cause(standing=standing, sentence=words)
+            yield Cause(verdict=verdict, sentence=words)
     if not settings.get("policy_updates", True):
-        yield Cause(standing=Standing.HELD, sentence="updates are paused")
+        yield Cause(verdict=Verdict.HELD, sentence="updates are paused")
     in_force = policy.get("in_force")
     if in_force is not None and in_force["purged"]:
-        yield Cause(standing=Standing.FAILED, sentence=off_words(in_force))
+        yield Cause(verdict=Verdict.FAILED, sentence=off_words(in_force))
     if policy.get("upheavals"):
         yield Cause(
-            standing=Standing.WARNING,
+            verdict=Verdict.WARNING,
             sentence=f"the firewall said that {policy['upheavals']}; its groups were not checked since",
         )
     if policy.get("test_entry") and not policy.get("running_since"):
         yield Cause(
-            standing=Standing.WARNING,
+            verdict=Verdict.WARNING,
             sentence=f"{policy['test_entry']} of a test that broke off is still blocked",
         )
     if policy.get("unused_groups"):
         groups = " and ".join(policy["unused_groups"])
-        yield Cause(standing=Standing.FAILED, sentence=f"no access-list uses {groups}")
+        yield Cause(verdict=Verdict.FAILED, sentence=f"no access-list uses {groups}")
     if policy.get("unknown_names"):
         names = ", ".join(str(one["name"]) for one in policy["unknown_names"])
         yield Cause(
-            standing=Standing.WARNING, sentence=f"protected names cannot be looked up: {names}"
+            verdict=Verdict.WARNING, sentence=f"protected names cannot be looked up: {names}"
         )
     last, good = policy.get("last_update"), policy.get("last_good")
     if last is None:
-        yield Cause(standing=Standing.NEW, sentence="never updated")
+        yield Cause(verdict=Verdict.NEW, sentence="never updated")
         return
     if not last.get("good", True) and last.get("result") != "purged":
         word = "rejected by the guard" if last.get("result") == "refused" else "failed"
         yield Cause(
-            standing=Standing.FAILED if good is None else Standing.WARNING,
+            verdict=Verdict.FAILED if good is None else Verdict.WARNING,
             sentence=f"the last update {word}: {last.get('error') or last.get('sentence') or word}"
             if word == "failed"
             else f"the last update was {word}: {last.get('error') or 'see `tsadmin show`'}",
@@ -215,33 +219,33 @@ def _policy(settings: Json, policy: Json, now: float, interval: float) -> Iterat
     scheduled = settings.get("policy_updates", True) and not policy.get("held")
     if scheduled and age is not None and age > STALE_INTERVALS * interval:
         hours = many(max(1, int(age // 3600)), "hour", "hours")
-        yield Cause(standing=Standing.WARNING, sentence=f"the last good update was {hours} ago")
+        yield Cause(verdict=Verdict.WARNING, sentence=f"the last good update was {hours} ago")
 
 
 _ALARMS = (
-    ("locked_out", Standing.FAILED, "the password was rejected too often; no login is tried"),
+    ("locked_out", Verdict.FAILED, "the password was rejected too often; no login is tried"),
     (
         "stopped_at_failure",
-        Standing.FAILED,
+        Verdict.FAILED,
         "the last update gave up at the fifth failure of the device",
     ),
-    ("held", Standing.HELD, "updates are held after a rollback or a purge"),
-    ("unsaved", Standing.WARNING, "the configuration is changed and not saved"),
+    ("held", Verdict.HELD, "updates are held after a rollback or a purge"),
+    ("unsaved", Verdict.WARNING, "the configuration is changed and not saved"),
 )
 
 
 def _log(log: Json, now: float) -> Iterator[Cause]:
     if log.get("fault"):
-        yield Cause(standing=Standing.FAILED, sentence=f"the log {log['fault']}")
+        yield Cause(verdict=Verdict.FAILED, sentence=f"the log {log['fault']}")
     age = _age(log.get("last_received_at"), now)
     if log and age is None:
-        yield Cause(standing=Standing.NEW, sentence="no line yet")
+        yield Cause(verdict=Verdict.NEW, sentence="no line yet")
     elif age is not None and age > QUIET_SECONDS:
         hours = many(int(age // 3600), "hour", "hours")
-        yield Cause(standing=Standing.WARNING, sentence=f"no line for {hours}")
+        yield Cause(verdict=Verdict.WARNING, sentence=f"no line for {hours}")
     if log.get("damaged_segments"):
         segments = many(log["damaged_segments"], "segment", "segments")
-        yield Cause(standing=Standing.WARNING, sentence=f"{segments} of the log cannot be read")
+        yield Cause(verdict=Verdict.WARNING, sentence=f"{segments} of the log cannot be read")
 
 
 def _targets(state: Json) -> Iterator[tuple[str, Json]]:
@@ -258,9 +262,9 @@ def _reader(what: str, figures: Json, now: float) -> Iterator[Cause]:
     if figures.get("failures") and since:
         stuck = now - since > STUCK_SECONDS
         yield Cause(
-            standing=Standing.FAILED if stuck else Standing.WARNING,
+            verdict=Verdict.FAILED if stuck else Verdict.WARNING,
             sentence=f"{what}: {figures.get('last_error') or 'failing'}",
         )
     if figures.get("set_aside"):
         batches = many(figures["set_aside"], "batch", "batches")
-        yield Cause(standing=Standing.WARNING, sentence=f"{what} rejected {batches}")
+        yield Cause(verdict=Verdict.WARNING, sentence=f"{what} rejected {batches}")

@@ -220,4 +220,4 @@ def by_link(found: Json) -> dict[str, Json]:
 
 def not_good(found: dict[str, Json]) -> dict[str, str]:
     """Links that are not good, with their verdicts."""
-    return {link: one["verdict"] for link, one in found.items() if one["verdict"] != "good"}
+    return {link: one["verdict"] for link, one in found.items() if one["verdict"] != "ok"}

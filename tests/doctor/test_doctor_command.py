@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tscm.cli.doctor import command
+from tscm.doctor.finding import failed, ok, warning
 from tscm.doctor.look_host import Host
 from tscm.errors import DeviceUnknown
 from tscm.model import Json, Progress, Report
@@ -51,16 +52,16 @@ def run(backend: Backend, *words: str) -> Any:
 @pytest.mark.parametrize(
     ("verdicts", "status", "verdict"),
     [
-        (["good", "good"], 0, "good"),
-        (["good", "doubtful"], 0, "doubtful"),
-        (["broken", "doubtful"], 1, "broken"),
-        ([], 0, "good"),
+        (["ok", "ok"], 0, "ok"),
+        (["ok", "warning"], 0, "warning"),
+        (["failed", "warning"], 1, "failed"),
+        ([], 0, "ok"),
     ],
 )
 def test_the_exit_status_tells_whether_something_is_broken(
     verdicts: list[str], status: int, verdict: str
 ) -> None:
-    backend = Backend([finding("good")], fw=[finding(one) for one in verdicts])
+    backend = Backend([finding("ok")], fw=[finding(one) for one in verdicts])
     done = run(backend, "--json")
     assert done.return_value == status
     assert json.loads(done.stdout)["verdict"] == verdict
@@ -83,34 +84,43 @@ def test_an_unknown_name_is_told_before_anybody_is_asked() -> None:
 
 
 def test_the_table_names_link_verdict_reason_and_remedy() -> None:
-    said = run(Backend([finding("broken", "the reason")])).output
-    for word in ("a link", "broken", "the reason"):
+    said = run(Backend([finding("failed", "the reason")])).output
+    for word in ("a link", "failed", "the reason"):
         assert word in said
     assert "a link: the reason" in said
 
 
 def test_a_remedy_is_not_shown_for_what_is_good() -> None:
-    assert "a link: why" not in run(Backend([finding("good")])).output
+    assert "a link: why" not in run(Backend([finding("ok")])).output
 
 
 @settings(max_examples=40, deadline=None)
 @given(st.one_of(st.just(HOSTILE), st.text(max_size=60)))
 def test_text_of_others_does_nothing_on_a_terminal(text: str) -> None:
-    said = run(Backend([finding("broken", text)], fw=[finding("doubtful", text)])).output
+    said = run(Backend([finding("failed", text)], fw=[finding("warning", text)])).output
     assert all(one.isprintable() or one == "\n" for one in said)
 
 
 def test_markup_in_a_sentence_is_shown_as_it_stands() -> None:
-    assert "[bold]" in run(Backend([finding("broken", HOSTILE)])).output
+    assert "[bold]" in run(Backend([finding("failed", HOSTILE)])).output
 
 
 def test_the_clock_is_asked_from_here_for_the_unit_keeps_the_manager_from_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    backend = Backend([{**finding("good", "the kernel does not say"), "link": "clock"}])
-    for synchronised, verdict in ((False, "doubtful"), (True, "good"), (None, "good")):
+    backend = Backend([{**finding("ok", "the kernel does not say"), "link": "clock"}])
+    for synchronised, verdict in ((False, "warning"), (True, "ok"), (None, "ok")):
         host = Host(synchronised=lambda known=synchronised: known)  # type: ignore[misc]
         monkeypatch.setattr("tscm.doctor.look_host.HOST", host)
         (found,) = json.loads(run(backend, "--json").stdout)["node"]
         assert found["verdict"] == verdict
         assert ("does not say" in found["sentence"]) == (synchronised is None)
+
+
+def test_the_words_of_earlier_releases_stand_beside_the_verdict_in_json() -> None:
+    told = [make("link", "sentence").as_json() for make in (ok, warning, failed)]
+    assert [(one["verdict"], one["rating"]) for one in told] == [
+        ("ok", "good"),
+        ("warning", "doubtful"),
+        ("failed", "broken"),
+    ]

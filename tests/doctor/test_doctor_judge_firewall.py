@@ -8,12 +8,13 @@ import pytest
 
 from tscm.asa import faults
 from tscm.doctor import firewall
-from tscm.doctor.finding import Finding, Verdict
+from tscm.doctor.finding import Finding
 from tscm.doctor.firewall import Seen
 from tscm.errors import DeviceFault
 from tscm.model import Cidr, Group, Identity
+from tscm.standing import Verdict
 
-GOOD, DOUBTFUL, BROKEN = Verdict.GOOD, Verdict.DOUBTFUL, Verdict.BROKEN
+OK, WARNING, FAILED = Verdict.OK, Verdict.WARNING, Verdict.FAILED
 WHO = Identity(version="9.15(1)1", model="ASAv10", agent="7.15.1", budget_bytes=500_000)
 
 
@@ -44,53 +45,53 @@ def test_a_fault_breaks_its_link_and_nothing_behind_it_is_called_good(
 ) -> None:
     fault = kind("fw", "the cause", "the remedy")
     found = way_in(Seen(fault=fault, identity=WHO if known else None))
-    assert found[link].verdict == BROKEN
+    assert found[link].verdict == FAILED
     assert (found[link].sentence, found[link].remedy) == ("the cause", "the remedy")
     links = list(found)
-    assert all(found[one].verdict == DOUBTFUL for one in links[links.index(link) + 1 :])
-    assert all(found[one].verdict != BROKEN for one in links if one != link)
+    assert all(found[one].verdict == WARNING for one in links[links.index(link) + 1 :])
+    assert all(found[one].verdict != FAILED for one in links if one != link)
     if link == "agent" and not known:
-        assert found["login"].verdict == found["privilege"].verdict == DOUBTFUL
+        assert found["login"].verdict == found["privilege"].verdict == WARNING
 
 
 def test_a_whole_way_in_is_good() -> None:
-    assert {one.verdict for one in way_in(Seen(identity=WHO)).values()} == {GOOD}
+    assert {one.verdict for one in way_in(Seen(identity=WHO)).values()} == {OK}
 
 
 def test_a_device_that_is_left_alone_is_doubtful_and_says_why() -> None:
     found = way_in(Seen(resting="an update is under way"))
-    assert {one.verdict for one in found.values()} == {DOUBTFUL}
+    assert {one.verdict for one in found.values()} == {WARNING}
     assert all("an update is under way" in one.sentence for one in found.values())
 
 
 def test_any_certificate_taken_is_doubtful() -> None:
     found = way_in(Seen(identity=WHO), self_signed=True)
-    assert found["reachability"].verdict == DOUBTFUL
+    assert found["reachability"].verdict == WARNING
     assert "--allow_self_signed no" in found["reachability"].remedy
 
 
-@pytest.mark.parametrize(("level", "verdict"), [(15, GOOD), (5, BROKEN), (None, GOOD)])
+@pytest.mark.parametrize(("level", "verdict"), [(15, OK), (5, FAILED), (None, OK)])
 def test_the_privilege_that_the_configuration_shows(level: int | None, verdict: Verdict) -> None:
     assert way_in(Seen(identity=WHO, privilege=level))["privilege"].verdict == verdict
 
 
 def test_an_agent_without_a_version_is_doubtful() -> None:
-    assert way_in(Seen(identity=Identity(version="9.15")))["agent"].verdict == DOUBTFUL
+    assert way_in(Seen(identity=Identity(version="9.15")))["agent"].verdict == WARNING
 
 
 @pytest.mark.parametrize(
     ("version", "verdict"),
     [
-        ("9.2(1)", BROKEN),
-        ("9.3(2)", GOOD),
-        ("9.15(1)1", GOOD),
-        ("9.16(4)19", GOOD),
-        ("9.17(1)", DOUBTFUL),
-        ("9.18(1)", DOUBTFUL),
-        ("9.19(1)12", DOUBTFUL),
-        ("10.1", DOUBTFUL),
-        (None, DOUBTFUL),
-        ("odd", DOUBTFUL),
+        ("9.2(1)", FAILED),
+        ("9.3(2)", OK),
+        ("9.15(1)1", OK),
+        ("9.16(4)19", OK),
+        ("9.17(1)", WARNING),
+        ("9.18(1)", WARNING),
+        ("9.19(1)12", WARNING),
+        ("10.1", WARNING),
+        (None, WARNING),
+        ("odd", WARNING),
     ],
 )
 def test_versions(version: str | None, verdict: Verdict) -> None:
@@ -99,7 +100,7 @@ def test_versions(version: str | None, verdict: Verdict) -> None:
 
 @pytest.mark.parametrize(
     ("budget", "used", "verdict"),
-    [(500, 100, GOOD), (500, 460, DOUBTFUL), (500, 501, BROKEN), (None, 100, DOUBTFUL)],
+    [(500, 100, OK), (500, 460, WARNING), (500, 501, FAILED), (None, 100, WARNING)],
 )
 def test_the_free_budget(budget: int | None, used: int, verdict: Verdict) -> None:
     found = firewall.judge_budget(Identity(budget_bytes=budget), used, "fw")
@@ -107,7 +108,7 @@ def test_the_free_budget(budget: int | None, used: int, verdict: Verdict) -> Non
 
 
 @pytest.mark.parametrize(
-    ("seconds", "verdict"), [(0.2, GOOD), (-100.0, GOOD), (3600.0, DOUBTFUL), (-200.0, DOUBTFUL)]
+    ("seconds", "verdict"), [(0.2, OK), (-100.0, OK), (3600.0, WARNING), (-200.0, WARNING)]
 )
 def test_the_clock_of_the_device(seconds: float, verdict: Verdict) -> None:
     found = firewall.judge_clock_difference(seconds)
@@ -134,11 +135,11 @@ PLACEHOLDER = (("192.0.2.1/32",), ())
 @pytest.mark.parametrize(
     ("held", "verdict", "words"),
     [
-        (groups(), BROKEN, "no object-group X-Block and no X-Allow"),
-        (groups(Block=((), ())), BROKEN, "X-Allow"),
+        (groups(), FAILED, "no object-group X-Block and no X-Allow"),
+        (groups(Block=((), ())), FAILED, "X-Allow"),
         (
             groups(Block=((), ("X-Block-1",)), Allow=ALLOW, Allow_1=PLACEHOLDER),
-            BROKEN,
+            FAILED,
             "X-Block-1 cannot be read",
         ),
         (
@@ -148,7 +149,7 @@ PLACEHOLDER = (("192.0.2.1/32",), ())
                 Allow=ALLOW,
                 Allow_1=PLACEHOLDER,
             ),
-            BROKEN,
+            FAILED,
             "nothing is blocked",
         ),
         (
@@ -158,7 +159,7 @@ PLACEHOLDER = (("192.0.2.1/32",), ())
                 Allow=ALLOW,
                 Allow_1=PLACEHOLDER,
             ),
-            GOOD,
+            OK,
             "X-Block 2, X-Allow 0",
         ),
     ],
@@ -173,4 +174,4 @@ def test_what_was_not_reached_is_not_called_good() -> None:
     for seen in (Seen(), Seen(resting="x"), Seen(fault=faults.NoConnection("fw", "x"))):
         found = firewall.judge_behind(seen, "X", "fw")
         assert [one.link for one in found] == list(firewall.BEHIND)
-        assert {one.verdict for one in found} == {DOUBTFUL}
+        assert {one.verdict for one in found} == {WARNING}

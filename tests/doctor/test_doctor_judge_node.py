@@ -11,14 +11,15 @@ from typing import Any
 import pytest
 
 from tscm.doctor import node
-from tscm.doctor.finding import Finding, Verdict, broken, doubtful, good, worst
+from tscm.doctor.finding import Finding, failed, ok, warning, worst
 from tscm.doctor.look_database import damage
 from tscm.model import Json
 from tscm.settings.node import Listen
 from tscm.settings.values import HostPort
+from tscm.standing import Verdict
 
 GB = 1 << 30
-GOOD, DOUBTFUL, BROKEN = Verdict.GOOD, Verdict.DOUBTFUL, Verdict.BROKEN
+OK, WARNING, FAILED = Verdict.OK, Verdict.WARNING, Verdict.FAILED
 
 
 def uploads(**more: str | None) -> Json:
@@ -43,49 +44,49 @@ def udp(lost: int | None = 0, received: int = 1000, reached: int = 100) -> dict[
 
 
 CASES: list[tuple[Finding, Verdict, str]] = [
-    (node.judge_manager({"version": "1", "pid": 7}), GOOD, "process 7"),
-    (node.judge_manager(None), BROKEN, "no manager runs"),
-    (node.judge_settings(None, {}, 2), GOOD, "2 devices"),
-    (node.judge_settings(None, {}, 0), DOUBTFUL, "no device"),
-    (node.judge_settings("x has changed; restart the manager", {}, 2), DOUBTFUL, "restart"),
-    (node.judge_settings("tscm.toml: a fault", {}, 2), BROKEN, "a fault"),
-    (node.judge_settings(None, {"fw": "bad port"}, 2), BROKEN, "fw: bad port"),
-    (node.judge_key(None, there=True, devices=["fw"]), GOOD, "opens"),
-    (node.judge_key(None, there=False, devices=[]), GOOD, "none is needed"),
-    (node.judge_key(None, there=False, devices=["fw"]), DOUBTFUL, "in the clear"),
-    (node.judge_key("key: it is lost", there=True, devices=["fw"]), BROKEN, "lost"),
-    (node.judge_disk([space(500 * GB)], 512), GOOD, "512,000 MB free"),
-    (node.judge_disk([space(40 * GB)], 512), DOUBTFUL, "/logs"),
-    (node.judge_disk([space(GB // 2 + GB // 4, GB)], 512), DOUBTFUL, "/logs"),
-    (node.judge_disk([space(GB // 4)], 512), BROKEN, "oldest segments"),
-    (node.judge_disk([space(0)], 0), BROKEN, "0 MB free"),
-    (node.judge_disk([space(500 * GB, files=3)], 512), BROKEN, "3 more files"),
-    (node.judge_disk((), 512, "/logs: no right"), BROKEN, "no right"),
-    (node.judge_uploads(uploads()), GOOD, "2 batches in 3 MB"),
-    (node.judge_uploads(uploads(refusing="short of space")), BROKEN, "short of space"),
-    (node.judge_uploads(uploads(fault="Read-only file system")), BROKEN, "Read-only"),
-    (node.judge_clock(1.8e9, True), GOOD, "right"),
-    (node.judge_clock(1.8e9, None), GOOD, "plausible"),
-    (node.judge_clock(1.8e9, False), DOUBTFUL, "nobody"),
-    (node.judge_clock(0.0, True), BROKEN, "behind"),
-    (node.judge_listeners({"udp": ["0.0.0.0:514"], "tcp": []}, []), GOOD, "udp 0.0.0.0:514"),
-    (node.judge_listeners(None, []), GOOD, "free"),
-    (node.judge_listeners({"udp": []}, []), BROKEN, "nowhere"),
-    (node.judge_listeners(None, ["udp 1.2.3.4:514: taken"]), BROKEN, "taken"),
-    (node.judge_buffers(udp(), 100, None), GOOD, "100 bytes"),
-    (node.judge_buffers({"tcp x": {"received": 1}}, 100, None), GOOD, "nothing listens"),
-    (node.judge_buffers(udp(reached=50), 100, None), DOUBTFUL, "50 bytes"),
-    (node.judge_buffers(None, 100, 100), GOOD, "allows"),
-    (node.judge_buffers(None, 100, None), GOOD, "allows"),
-    (node.judge_buffers(None, 100, 99), DOUBTFUL, "99"),
-    (node.judge_database(None), GOOD, "can be used"),
-    (node.judge_database("damaged"), BROKEN, "damaged"),
-    (node.judge_database(None, "malformed"), BROKEN, "malformed"),
-    (node.judge_kernel_drops(udp()), GOOD, "none"),
-    (node.judge_kernel_drops({}), GOOD, "nothing listens"),
-    (node.judge_kernel_drops(udp(None)), DOUBTFUL, "does not tell"),
-    (node.judge_kernel_drops(udp(1, 10_000)), DOUBTFUL, "1 datagrams"),
-    (node.judge_kernel_drops(udp(100, 1000)), BROKEN, "100 datagrams"),
+    (node.judge_manager({"version": "1", "pid": 7}), OK, "process 7"),
+    (node.judge_manager(None), FAILED, "no manager runs"),
+    (node.judge_settings(None, {}, 2), OK, "2 devices"),
+    (node.judge_settings(None, {}, 0), WARNING, "no device"),
+    (node.judge_settings("x has changed; restart the manager", {}, 2), WARNING, "restart"),
+    (node.judge_settings("tscm.toml: a fault", {}, 2), FAILED, "a fault"),
+    (node.judge_settings(None, {"fw": "bad port"}, 2), FAILED, "fw: bad port"),
+    (node.judge_key(None, there=True, devices=["fw"]), OK, "opens"),
+    (node.judge_key(None, there=False, devices=[]), OK, "none is needed"),
+    (node.judge_key(None, there=False, devices=["fw"]), WARNING, "in the clear"),
+    (node.judge_key("key: it is lost", there=True, devices=["fw"]), FAILED, "lost"),
+    (node.judge_disk([space(500 * GB)], 512), OK, "512,000 MB free"),
+    (node.judge_disk([space(40 * GB)], 512), WARNING, "/logs"),
+    (node.judge_disk([space(GB // 2 + GB // 4, GB)], 512), WARNING, "/logs"),
+    (node.judge_disk([space(GB // 4)], 512), FAILED, "oldest segments"),
+    (node.judge_disk([space(0)], 0), FAILED, "0 MB free"),
+    (node.judge_disk([space(500 * GB, files=3)], 512), FAILED, "3 more files"),
+    (node.judge_disk((), 512, "/logs: no right"), FAILED, "no right"),
+    (node.judge_uploads(uploads()), OK, "2 batches in 3 MB"),
+    (node.judge_uploads(uploads(refusing="short of space")), FAILED, "short of space"),
+    (node.judge_uploads(uploads(fault="Read-only file system")), FAILED, "Read-only"),
+    (node.judge_clock(1.8e9, True), OK, "right"),
+    (node.judge_clock(1.8e9, None), OK, "plausible"),
+    (node.judge_clock(1.8e9, False), WARNING, "nobody"),
+    (node.judge_clock(0.0, True), FAILED, "behind"),
+    (node.judge_listeners({"udp": ["0.0.0.0:514"], "tcp": []}, []), OK, "udp 0.0.0.0:514"),
+    (node.judge_listeners(None, []), OK, "free"),
+    (node.judge_listeners({"udp": []}, []), FAILED, "nowhere"),
+    (node.judge_listeners(None, ["udp 1.2.3.4:514: taken"]), FAILED, "taken"),
+    (node.judge_buffers(udp(), 100, None), OK, "100 bytes"),
+    (node.judge_buffers({"tcp x": {"received": 1}}, 100, None), OK, "nothing listens"),
+    (node.judge_buffers(udp(reached=50), 100, None), WARNING, "50 bytes"),
+    (node.judge_buffers(None, 100, 100), OK, "allows"),
+    (node.judge_buffers(None, 100, None), OK, "allows"),
+    (node.judge_buffers(None, 100, 99), WARNING, "99"),
+    (node.judge_database(None), OK, "can be used"),
+    (node.judge_database("damaged"), FAILED, "damaged"),
+    (node.judge_database(None, "malformed"), FAILED, "malformed"),
+    (node.judge_kernel_drops(udp()), OK, "none"),
+    (node.judge_kernel_drops({}), OK, "nothing listens"),
+    (node.judge_kernel_drops(udp(None)), WARNING, "does not tell"),
+    (node.judge_kernel_drops(udp(1, 10_000)), WARNING, "1 datagrams"),
+    (node.judge_kernel_drops(udp(100, 1000)), FAILED, "100 datagrams"),
 ]
 
 
@@ -97,7 +98,7 @@ def test_verdict_on_a_link_of_the_node(finding: Finding, verdict: Verdict, words
 
 def test_what_is_not_good_says_what_to_do() -> None:
     for finding, verdict, _ in CASES:
-        if verdict != GOOD and "does not tell" not in finding.sentence:
+        if verdict != OK and "does not tell" not in finding.sentence:
             assert finding.remedy, finding
 
 
@@ -118,23 +119,23 @@ def test_a_database_too_large_to_be_read_through_in_time_is_not_called_damaged(
 
 
 def test_the_worst_link_is_the_verdict_on_the_chain() -> None:
-    one, two, three = good("a", ""), doubtful("b", ""), broken("c", "")
-    assert worst([]) == GOOD
-    assert worst([one]) == GOOD
-    assert worst([one, two]) == DOUBTFUL
-    assert worst([two, three, one]) == BROKEN
+    one, two, three = ok("a", ""), warning("b", ""), failed("c", "")
+    assert worst([]) == OK
+    assert worst([one]) == OK
+    assert worst([one, two]) == WARNING
+    assert worst([two, three, one]) == FAILED
 
 
 @pytest.mark.parametrize(
     ("host", "guards", "verdict", "words"),
     [
-        ("127.0.0.1", {}, Verdict.GOOD, "this host alone"),
-        ("0.0.0.0", {}, Verdict.DOUBTFUL, "whoever reaches 0.0.0.0:9514"),
-        ("::", {"metrics_account_file": "/a"}, Verdict.DOUBTFUL, "in the clear"),
+        ("127.0.0.1", {}, Verdict.OK, "this host alone"),
+        ("0.0.0.0", {}, Verdict.WARNING, "whoever reaches 0.0.0.0:9514"),
+        ("::", {"metrics_account_file": "/a"}, Verdict.WARNING, "in the clear"),
         (
             "192.0.2.1",
             {"metrics_account_file": "/a", "metrics_certificate": "/c", "metrics_key": "/k"},
-            Verdict.GOOD,
+            Verdict.OK,
             "over TLS",
         ),
     ],

@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 from tscm.asa.lines import access_list_lines
 from tscm.asa.running import RunningConfig, read_running
 from tscm.doctor import protection, trial
-from tscm.doctor.finding import Finding, Verdict
+from tscm.doctor.finding import Finding
 from tscm.doctor.protection import Collector
 from tscm.model import Cidr, Group
+from tscm.standing import Verdict
 
-GOOD, DOUBTFUL, BROKEN = Verdict.GOOD, Verdict.DOUBTFUL, Verdict.BROKEN
+OK, WARNING, FAILED = Verdict.OK, Verdict.WARNING, Verdict.FAILED
 OURS = access_list_lines("X-Block", "X-Allow")
 LAST = "access-list global_access extended permit ip any any"
 LOGGING = [
@@ -52,33 +53,33 @@ WHOLE = config(*OURS, LAST, GLOBAL, *LOGGING)
 def check(found: Finding, verdict: Verdict, words: str) -> None:
     assert found.verdict == verdict, found
     assert words in found.sentence
-    assert found.remedy or verdict == GOOD or found.sentence.startswith("not looked at")
+    assert found.remedy or verdict == OK or found.sentence.startswith("not looked at")
 
 
 def test_the_lines_that_add_prints_are_all_good() -> None:
     found = protection.judge_protection(WHOLE, "X", HERE)
     assert [one.link for one in found] == list(protection.LINKS)
-    assert {one.verdict for one in found} == {GOOD}, found
+    assert {one.verdict for one in found} == {OK}, found
 
 
 @pytest.mark.parametrize(
     ("lines", "verdict", "words"),
     [
-        ([GLOBAL], BROKEN, "no access-list denies object-group X-Block"),
-        ([LAST, GLOBAL], BROKEN, "no access-list denies"),
-        ([*OURS], BROKEN, "bound nowhere"),
-        ([*OURS, "access-group other global"], BROKEN, "bound nowhere"),
-        ([LAST, *OURS, GLOBAL], BROKEN, "stands above"),
-        ([*(f"{one} inactive" for one in OURS), GLOBAL], BROKEN, "inactive"),
-        ([*(f"{one} time-range night" for one in OURS), GLOBAL], BROKEN, "time-range"),
-        ([*OURS[2:], GLOBAL], DOUBTFUL, "the allow list does nothing"),
-        ([*OURS[2:], *OURS[:2], GLOBAL], DOUBTFUL, "stands below"),
-        ([*OURS[:3], GLOBAL], DOUBTFUL, "no entry denies traffic to"),
-        ([*OURS[:2], OURS[3], GLOBAL], DOUBTFUL, "no entry denies traffic from"),
-        ([*(one.replace(" ip ", " tcp ") for one in OURS), GLOBAL], DOUBTFUL, "one protocol"),
+        ([GLOBAL], FAILED, "no access-list denies object-group X-Block"),
+        ([LAST, GLOBAL], FAILED, "no access-list denies"),
+        ([*OURS], FAILED, "bound nowhere"),
+        ([*OURS, "access-group other global"], FAILED, "bound nowhere"),
+        ([LAST, *OURS, GLOBAL], FAILED, "stands above"),
+        ([*(f"{one} inactive" for one in OURS), GLOBAL], FAILED, "inactive"),
+        ([*(f"{one} time-range night" for one in OURS), GLOBAL], FAILED, "time-range"),
+        ([*OURS[2:], GLOBAL], WARNING, "the allow list does nothing"),
+        ([*OURS[2:], *OURS[:2], GLOBAL], WARNING, "stands below"),
+        ([*OURS[:3], GLOBAL], WARNING, "no entry denies traffic to"),
+        ([*OURS[:2], OURS[3], GLOBAL], WARNING, "no entry denies traffic from"),
+        ([*(one.replace(" ip ", " tcp ") for one in OURS), GLOBAL], WARNING, "one protocol"),
         (
             [*OURS, "access-group global_access in interface outside"],
-            GOOD,
+            OK,
             "global_access (in outside)",
         ),
     ],
@@ -101,25 +102,25 @@ def test_the_remedy_names_the_missing_lines_alone() -> None:
 
 def test_an_entry_that_takes_all_of_ipv6_is_no_cover_for_ipv4() -> None:
     lines = [LAST.replace("any any", "any6 any6"), *OURS, GLOBAL]
-    check(protection.judge_use(config(*lines), "X"), GOOD, "both groups")
+    check(protection.judge_use(config(*lines), "X"), OK, "both groups")
     lines = [LAST.replace("any any", "any4 any4"), *OURS, GLOBAL]
-    check(protection.judge_use(config(*lines), "X"), BROKEN, "stands above")
+    check(protection.judge_use(config(*lines), "X"), FAILED, "stands above")
 
 
 def test_an_entry_below_one_that_takes_everything_in_one_of_two_lists_is_doubtful() -> None:
     second = [one.replace("global_access", "other") for one in (LAST, *OURS)]
     lines = [*OURS, *second, GLOBAL, "access-group other in interface inside"]
-    check(protection.judge_use(config(*lines), "X"), DOUBTFUL, "stands above")
+    check(protection.judge_use(config(*lines), "X"), WARNING, "stands above")
 
 
 @pytest.mark.parametrize(
     ("ours", "verdict", "words"),
     [
-        (OURS, GOOD, "all 4 entries"),
-        ([one.removesuffix(" log") for one in OURS], DOUBTFUL, "4 of 4 entries"),
-        ([*OURS[:3], OURS[3].removesuffix(" log")], DOUBTFUL, "1 of 4 entries"),
-        ([*OURS[:3], f"{OURS[3]} disable"], BROKEN, "disabled"),
-        ([], DOUBTFUL, "not looked at"),
+        (OURS, OK, "all 4 entries"),
+        ([one.removesuffix(" log") for one in OURS], WARNING, "4 of 4 entries"),
+        ([*OURS[:3], OURS[3].removesuffix(" log")], WARNING, "1 of 4 entries"),
+        ([*OURS[:3], f"{OURS[3]} disable"], FAILED, "disabled"),
+        ([], WARNING, "not looked at"),
     ],
 )
 def test_log_of_the_entries(ours: list[str], verdict: Verdict, words: str) -> None:
@@ -129,13 +130,13 @@ def test_log_of_the_entries(ours: list[str], verdict: Verdict, words: str) -> No
 @pytest.mark.parametrize(
     ("lines", "verdict", "words"),
     [
-        ([], BROKEN, "not enabled"),
-        (["logging enable"], BROKEN, "nothing goes"),
-        (["logging enable", "logging trap mine"], DOUBTFUL, "message list mine"),
-        (["logging enable", "logging trap warnings"], BROKEN, "warnings go out"),
-        ([*LOGGING, "no logging message 106100"], BROKEN, "106100 is switched off"),
-        (LOGGING, GOOD, "informational"),
-        (["logging enable", "logging trap debugging"], GOOD, "debugging"),
+        ([], FAILED, "not enabled"),
+        (["logging enable"], FAILED, "nothing goes"),
+        (["logging enable", "logging trap mine"], WARNING, "message list mine"),
+        (["logging enable", "logging trap warnings"], FAILED, "warnings go out"),
+        ([*LOGGING, "no logging message 106100"], FAILED, "106100 is switched off"),
+        (LOGGING, OK, "informational"),
+        (["logging enable", "logging trap debugging"], OK, "debugging"),
     ],
 )
 def test_logging(lines: list[str], verdict: Verdict, words: str) -> None:
@@ -144,21 +145,21 @@ def test_logging(lines: list[str], verdict: Verdict, words: str) -> None:
 
 def test_an_entry_that_logs_below_the_trap_level_is_not_heard() -> None:
     lines = [f"{one} debugging" for one in OURS]
-    check(protection.judge_logging(config(*lines, GLOBAL, *LOGGING), "X"), BROKEN, "debugging")
+    check(protection.judge_logging(config(*lines, GLOBAL, *LOGGING), "X"), FAILED, "debugging")
 
 
 @pytest.mark.parametrize(
     ("host", "hears", "verdict", "words"),
     [
-        ("management 192.0.2.9 17/514", False, GOOD, "192.0.2.9 udp/514"),
-        ("management 192.0.2.9", False, GOOD, "udp/514"),
-        ("management 192.0.2.9 6/1470", False, GOOD, "tcp/1470"),
-        ("management 192.0.2.9 17/515", False, BROKEN, "does not listen"),
-        ("management 192.0.2.9 6/1470 secure", False, BROKEN, "does not listen"),
-        ("management 192.0.2.77 17/514", False, BROKEN, "no address of this manager"),
-        ("management 192.0.2.77 17/514", True, DOUBTFUL, "all the same"),
-        (None, False, BROKEN, "no host"),
-        (None, True, DOUBTFUL, "all the same"),
+        ("management 192.0.2.9 17/514", False, OK, "192.0.2.9 udp/514"),
+        ("management 192.0.2.9", False, OK, "udp/514"),
+        ("management 192.0.2.9 6/1470", False, OK, "tcp/1470"),
+        ("management 192.0.2.9 17/515", False, FAILED, "does not listen"),
+        ("management 192.0.2.9 6/1470 secure", False, FAILED, "does not listen"),
+        ("management 192.0.2.77 17/514", False, FAILED, "no address of this manager"),
+        ("management 192.0.2.77 17/514", True, WARNING, "all the same"),
+        (None, False, FAILED, "no host"),
+        (None, True, WARNING, "all the same"),
     ],
 )
 def test_where_the_device_logs_to(
@@ -172,12 +173,12 @@ def test_where_the_device_logs_to(
 @pytest.mark.parametrize(
     ("lines", "verdict", "words"),
     [
-        (LOGGING, GOOD, "not needed"),
-        (["logging host management 192.0.2.9 6/1470"], BROKEN, "refuses every new connection"),
-        (["logging host management 192.0.2.77 6/1470"], BROKEN, "though not to us"),
+        (LOGGING, OK, "not needed"),
+        (["logging host management 192.0.2.9 6/1470"], FAILED, "refuses every new connection"),
+        (["logging host management 192.0.2.77 6/1470"], FAILED, "though not to us"),
         (
             ["logging host management 192.0.2.9 6/1470", "logging permit-hostdown"],
-            GOOD,
+            OK,
             "does not stop traffic",
         ),
     ],
@@ -251,13 +252,13 @@ DROPPED = f"Type: ACCESS-LIST\nConfig:\n{OURS[3]}\nResult:\nAction: drop\n"
 @pytest.mark.parametrize(
     ("plan", "said", "looked", "verdict", "words"),
     [
-        (PLAN, DROPPED, True, GOOD, "is dropped"),
-        (PLAN, "Config:\nImplicit Rule\nAction: drop\n", True, DOUBTFUL, "not by our entry"),
-        (PLAN, DROPPED.replace("drop", "allow"), True, BROKEN, "lets 20.9.9.9 through"),
-        (PLAN, "ERROR: % Invalid input", True, DOUBTFUL, "did not answer"),
-        (PLAN, None, True, DOUBTFUL, "did not answer"),
-        (None, None, True, DOUBTFUL, "no packet"),
-        (None, None, False, DOUBTFUL, "not looked at"),
+        (PLAN, DROPPED, True, OK, "is dropped"),
+        (PLAN, "Config:\nImplicit Rule\nAction: drop\n", True, WARNING, "not by our entry"),
+        (PLAN, DROPPED.replace("drop", "allow"), True, FAILED, "lets 20.9.9.9 through"),
+        (PLAN, "ERROR: % Invalid input", True, WARNING, "did not answer"),
+        (PLAN, None, True, WARNING, "did not answer"),
+        (None, None, True, WARNING, "no packet"),
+        (None, None, False, WARNING, "not looked at"),
     ],
 )
 def test_what_packet_tracer_says(
@@ -269,11 +270,11 @@ def test_what_packet_tracer_says(
 @pytest.mark.parametrize(
     ("seen", "hits", "counted", "verdict", "words"),
     [
-        (True, 0, True, GOOD, "the line about 20.9.9.9"),
-        (False, 12, True, GOOD, "12 hits"),
-        (False, 0, True, DOUBTFUL, "as a rule"),
-        (False, None, True, DOUBTFUL, "as a rule"),
-        (True, 12, False, BROKEN, "event reader"),
+        (True, 0, True, OK, "the line about 20.9.9.9"),
+        (False, 12, True, OK, "12 hits"),
+        (False, 0, True, WARNING, "as a rule"),
+        (False, None, True, WARNING, "as a rule"),
+        (True, 12, False, FAILED, "event reader"),
     ],
 )
 def test_the_way_back_of_an_event(

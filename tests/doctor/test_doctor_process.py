@@ -45,10 +45,10 @@ def test_a_running_manager_tells_what_it_knows(manager: Manager) -> None:
     manager.when_lines("fw", 1)
     status, found = doctor(manager, "fw", "--json")
     assert status == 1
-    assert found["manager"]["verdict"] == "good"
-    assert found["lines arriving"]["verdict"] == "good"
-    assert found["reachability"]["verdict"] == found["policy service"]["verdict"] == "broken"
-    assert found["groups"]["verdict"] == "doubtful"
+    assert found["manager"]["verdict"] == "ok"
+    assert found["lines arriving"]["verdict"] == "ok"
+    assert found["reachability"]["verdict"] == found["policy service"]["verdict"] == "failed"
+    assert found["groups"]["verdict"] == "warning"
 
 
 def test_a_device_that_there_is_not_is_told_in_a_sentence(manager: Manager) -> None:
@@ -60,7 +60,7 @@ def test_without_a_manager_that_is_the_first_finding(manager: Manager) -> None:
     status, found = doctor(manager, "--json")
     assert status == 1
     assert next(iter(found)) == "manager"
-    assert found["manager"]["verdict"] == found["lines arriving"]["verdict"] == "broken"
+    assert found["manager"]["verdict"] == found["lines arriving"]["verdict"] == "failed"
 
 
 def test_a_damaged_device_file_is_a_finding_of_that_device(manager: Manager) -> None:
@@ -73,6 +73,6 @@ def test_a_damaged_device_file_is_a_finding_of_that_device(manager: Manager) -> 
     manager.start()
     status, found = doctor(manager, "--json")
     assert status == 1
-    assert found["manager"]["verdict"] == "good"
-    assert found["settings"]["verdict"] == "broken"
+    assert found["manager"]["verdict"] == "ok"
+    assert found["settings"]["verdict"] == "failed"
     assert "reachability" in found  # the other device is walked all the same

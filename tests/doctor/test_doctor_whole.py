@@ -58,7 +58,7 @@ async def test_a_chain_that_holds_is_all_good(whole: World) -> None:
     assert LISTED in found["test address"]["sentence"]
     host = await whole.doctor(None)
     assert set(not_good(host)) <= {"clock", "disk", "socket buffers"}  # this host's own
-    assert "broken" not in not_good(host).values()
+    assert "failed" not in not_good(host).values()
 
 
 async def wrong_password(world: World) -> None:
@@ -182,7 +182,7 @@ async def clock_an_hour_ahead(world: World) -> None:
 
 
 @pytest.mark.parametrize(
-    ("broke", "broken", "doubtful"),
+    ("broke", "failed", "warning"),
     [
         (wrong_password, {"login"}, {"privilege", "agent", *BEHIND_THE_DEVICE}),
         (
@@ -223,13 +223,13 @@ async def clock_an_hour_ahead(world: World) -> None:
 )
 @pytest_twisted.ensureDeferred
 async def test_each_break_is_found_where_it_is(
-    whole: World, broke: Break, broken: set[str], doubtful: set[str]
+    whole: World, broke: Break, failed: set[str], warning: set[str]
 ) -> None:
     await broke(whole)
     found = await whole.doctor()
-    wanted = dict.fromkeys(broken, "broken") | dict.fromkeys(doubtful, "doubtful")
+    wanted = dict.fromkeys(failed, "failed") | dict.fromkeys(warning, "warning")
     assert not_good(found) == wanted, found
-    assert all(found[link]["remedy"] for link in broken), found
+    assert all(found[link]["remedy"] for link in failed), found
 
 
 @pytest_twisted.ensureDeferred
@@ -243,13 +243,13 @@ async def test_datagrams_that_the_kernel_dropped_are_told(tmp_path: Path) -> Non
     world = World(tmp_path)
     await world.start(intake="receive_buffer_bytes = 65536")
     try:
-        assert (await world.doctor(None))["kernel drops"]["verdict"] == "good"
+        assert (await world.doctor(None))["kernel drops"]["verdict"] == "ok"
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
             sender.connect((HERE, world.syslog_port))
             for _ in range(1000):  # nobody reads meanwhile: the manager's reactor is this thread's
                 sender.send(b"<166>" + b"x" * 1400)
         found = (await world.doctor(None))["kernel drops"]
-        assert found["verdict"] == "broken"
+        assert found["verdict"] == "failed"
         assert "datagrams were lost" in found["sentence"]
         assert "receive_buffer_bytes" in found["remedy"]
     finally:
@@ -268,16 +268,16 @@ async def test_a_database_damaged_under_the_manager_is_told_and_the_walk_goes_on
         file.seek(first)
         file.write(b"\xff" * (database.stat().st_size - first))
     found = (await whole.doctor(None))["database"]
-    assert found["verdict"] == "broken"
+    assert found["verdict"] == "failed"
     assert found["remedy"]
     device = await whole.doctor()
-    assert device["groups"]["verdict"] == device["access-lists"]["verdict"] == "good", device
-    assert device["policy updates"]["verdict"] == "broken"
+    assert device["groups"]["verdict"] == device["access-lists"]["verdict"] == "ok", device
+    assert device["policy updates"]["verdict"] == "failed"
     assert "cannot be read" in device["policy updates"]["sentence"]
     await wrong_password(whole)
-    assert (await whole.doctor())["login"]["verdict"] == "broken"
+    assert (await whole.doctor())["login"]["verdict"] == "failed"
     await whole.stop("node")
-    assert (await whole.doctor_alone(None))["database"]["verdict"] == "broken"
+    assert (await whole.doctor_alone(None))["database"]["verdict"] == "failed"
     logged_failures.clear()
 
 
@@ -286,13 +286,13 @@ async def test_a_device_that_was_only_added_has_no_groups_and_no_lines(world: Wo
     await world.add()
     found = await world.doctor()
     assert not_good(found) == {
-        "policy updates": "doubtful",
-        "groups": "broken",
-        "access-lists": "broken",
-        "access-list log": "doubtful",
-        "lines arriving": "broken",
-        "test address": "doubtful",
-        "blocked and logged": "doubtful",
+        "policy updates": "warning",
+        "groups": "failed",
+        "access-lists": "failed",
+        "access-list log": "warning",
+        "lines arriving": "failed",
+        "test address": "warning",
+        "blocked and logged": "warning",
     }
 
 
@@ -301,8 +301,8 @@ async def test_without_any_hit_the_event_is_waited_for_and_told_as_doubtful(worl
     await world.add()
     await world.push()
     found = await world.doctor()
-    assert found["test address"]["verdict"] == "good"
-    assert found["blocked and logged"]["verdict"] == "doubtful"
+    assert found["test address"]["verdict"] == "ok"
+    assert found["blocked and logged"]["verdict"] == "warning"
     assert LISTED in found["blocked and logged"]["remedy"]
 
 
@@ -310,16 +310,16 @@ async def test_without_any_hit_the_event_is_waited_for_and_told_as_doubtful(worl
 async def test_a_device_that_logs_elsewhere_and_is_not_heard_is_broken(world: World) -> None:
     await logs_elsewhere(world)
     await world.add()
-    assert (await world.doctor())["logging host"]["verdict"] == "broken"
+    assert (await world.doctor())["logging host"]["verdict"] == "failed"
 
 
 @pytest_twisted.ensureDeferred
 async def test_a_lost_key_leaves_the_firewall_unasked(whole: World) -> None:
     whole.layout.key.unlink()
-    assert (await whole.doctor(None))["key"]["verdict"] == "broken"
+    assert (await whole.doctor(None))["key"]["verdict"] == "failed"
     whole.asa.reset_counts()
     found = await whole.doctor()
-    assert found["login"]["verdict"] == found["log service"]["verdict"] == "doubtful"
+    assert found["login"]["verdict"] == found["log service"]["verdict"] == "warning"
     assert "lost" in found["login"]["sentence"]
     assert not whole.asa.counts.as_json()["requests"]
 
@@ -328,7 +328,7 @@ async def test_a_lost_key_leaves_the_firewall_unasked(whole: World) -> None:
 async def test_a_key_that_others_can_read_is_broken(whole: World) -> None:
     whole.layout.key.chmod(0o644)
     found = (await whole.doctor(None))["key"]
-    assert found["verdict"] == "broken"
+    assert found["verdict"] == "failed"
     assert "0644" in found["sentence"]
 
 
@@ -336,20 +336,20 @@ async def test_a_key_that_others_can_read_is_broken(whole: World) -> None:
 async def test_a_damaged_file_is_told_and_what_is_in_force_is_walked(whole: World) -> None:
     whole.layout.device_file("fw").write_text("device = [")
     host = await whole.doctor(None)
-    assert host["settings"]["verdict"] == "broken"
+    assert host["settings"]["verdict"] == "failed"
     assert "fw" in host["settings"]["sentence"]
-    assert (await whole.doctor())["groups"]["verdict"] == "good"
+    assert (await whole.doctor())["groups"]["verdict"] == "ok"
 
 
 @pytest_twisted.ensureDeferred
 async def test_wrong_passwords_are_not_tried_until_the_account_is_locked(whole: World) -> None:
     await wrong_password(whole)
     for _ in range(2):
-        assert (await whole.doctor())["login"]["verdict"] == "broken"
+        assert (await whole.doctor())["login"]["verdict"] == "failed"
     whole.asa.reset_counts()
     found = await whole.doctor()
-    assert found["login"]["verdict"] == "doubtful"
-    assert found["policy updates"]["verdict"] == "broken"
+    assert found["login"]["verdict"] == "warning"
+    assert found["policy updates"]["verdict"] == "failed"
     assert not whole.asa.counts.as_json()["requests"]
 
 
@@ -357,10 +357,10 @@ async def test_wrong_passwords_are_not_tried_until_the_account_is_locked(whole: 
 async def test_without_a_manager_what_can_be_seen_is_seen(whole: World) -> None:
     await whole.stop("node")
     host = await whole.doctor_alone(None)
-    assert host["manager"]["verdict"] == "broken"
-    assert host["key"]["verdict"] == host["listeners"]["verdict"] == "good"
+    assert host["manager"]["verdict"] == "failed"
+    assert host["key"]["verdict"] == host["listeners"]["verdict"] == "ok"
     found = await whole.doctor_alone()
-    wanted = {"lines arriving": "broken", "policy updates": "doubtful", "logging host": "broken"}
+    wanted = {"lines arriving": "failed", "policy updates": "warning", "logging host": "failed"}
     assert not_good(found) == wanted, found  # ports of the kernel's choice are gone with it
 
 
@@ -374,7 +374,7 @@ def test_a_disk_that_is_nearly_full_is_told(tmp_path: Path) -> None:
     found = {
         one.link: one for one in walk_node(Layout(tmp_path), None, quiet, Host(free_space=full))
     }
-    assert found["disk"].verdict == "doubtful"
+    assert found["disk"].verdict == "warning"
     assert "600 MB" in found["disk"].sentence
 
 
@@ -388,9 +388,9 @@ def test_what_is_wrong_with_the_host_is_told_before_a_manager_starts(tmp_path: P
         layout.settings_file.write_text(f'[listen]\nudp = ["{HERE}:{taken.getsockname()[1]}"]\n')
         host = Host(now=lambda: 0.0, synchronised=lambda: False, rmem_max=lambda: 4096)
         found = {one.link: one for one in walk_node(layout, None, quiet, host)}
-    assert found["listeners"].verdict == found["clock"].verdict == "broken"
+    assert found["listeners"].verdict == found["clock"].verdict == "failed"
     assert found["listeners"].remedy
-    assert found["socket buffers"].verdict == "doubtful"
+    assert found["socket buffers"].verdict == "warning"
     assert "net.core.rmem_max" in found["socket buffers"].remedy
 
 
@@ -403,10 +403,10 @@ async def test_over_tcp_without_permit_hostdown(tmp_path: Path) -> None:
         await world.push()
         await world.hit()
         found = await world.doctor()
-        assert found["permit-hostdown"]["verdict"] == "broken"
+        assert found["permit-hostdown"]["verdict"] == "failed"
         assert "though not to us" not in found["permit-hostdown"]["sentence"]
-        assert found["logging host"]["verdict"] == "good"
+        assert found["logging host"]["verdict"] == "ok"
         world.type("logging permit-hostdown")
-        assert (await world.doctor())["permit-hostdown"]["verdict"] == "good"
+        assert (await world.doctor())["permit-hostdown"]["verdict"] == "ok"
     finally:
         await world.end()

@@ -27,7 +27,6 @@ from tests.intake.intake_parts import (
     until,
 )
 from tests.intake.notify_socket import Systemd, held
-from tscm.doctor.finding import Verdict
 from tscm.doctor.onward import judge_connections
 from tscm.intake.connections import Connections, Refusal
 from tscm.intake.senders import SenderTable
@@ -35,6 +34,7 @@ from tscm.intake.service import IntakeService
 from tscm.intake.systemd import Activation, Inherited
 from tscm.intake.turned_away import recent_faults
 from tscm.settings.values import HostPort
+from tscm.standing import Verdict
 
 SENT = 300
 
@@ -213,11 +213,11 @@ async def test_a_refusal_of_a_known_device_is_told_counted_and_found() -> None:
     assert figures.turned_away.connections == 100
     now = figures.turned_away.last_at or 0.0
     finding = judge_connections(figures, now)
-    assert finding.verdict is Verdict.BROKEN
+    assert finding.verdict is Verdict.FAILED
     assert "permit-hostdown" in finding.remedy
     assert "max_connections_per_sender" in finding.remedy
-    assert judge_connections(figures, now + 3600).verdict is Verdict.DOUBTFUL
-    assert judge_connections(None, now).verdict is Verdict.GOOD
+    assert judge_connections(figures, now + 3600).verdict is Verdict.WARNING
+    assert judge_connections(None, now).verdict is Verdict.OK
     (fault, other) = recent_faults(service.figures().devices, now)
     assert "device fw2: 100 connections of it were refused" in fault
     assert "device fw3" in other

@@ -13,7 +13,7 @@ from tscm.families import families
 from tscm.intake.figures import IntakeFigures
 from tscm.model import Json
 from tscm.spool.figures import LogFigures
-from tscm.standing import Standing, row_of
+from tscm.standing import Verdict, row_of
 from tscm.store.policies import unpack
 from tscm.update.figures import UpdateFigures
 from tscm.update.records import GenerationPurged
@@ -95,7 +95,7 @@ def test_after_a_purge_nothing_goes_on_saying_that_the_policy_is_in_force(loaded
     row = row_of(
         "one", settings, {"policy": as_json(figures(loaded))}, loaded.clock.seconds(), 3600
     )
-    assert (row.standing, row.entries) == (Standing.FAILED, 0)
+    assert (row.verdict, row.entries) == (Verdict.FAILED, 0)
     shown = list(state_pairs(settings, {"policy": as_json(figures(loaded))}))
     assert any("not in force since" in str(words) for _, words in shown)
     assert dict(shown)["block list"].startswith("0 entries")

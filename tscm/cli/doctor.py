@@ -13,12 +13,15 @@ from tscm.cli.names import optional_device_argument
 from tscm.cli.progress import shown_progress
 from tscm.cli.session import Session
 from tscm.cli.tables import show_table
-from tscm.doctor.finding import Verdict
+from tscm.doctor.finding import RATINGS
 from tscm.errors import DeviceUnknown
 from tscm.model import Json, Report
 from tscm.operations.arguments import Device, Nothing
 from tscm.operations.table import DEVICES, DOCTOR, DOCTOR_DEVICE
 from tscm.printable import visible
+from tscm.standing import Verdict
+
+_SHOWN = (Verdict.FAILED, Verdict.WARNING, Verdict.OK)
 
 
 @click.command()
@@ -27,10 +30,9 @@ from tscm.printable import visible
 @click.pass_obj
 def command(session: Session, /, name: str | None, *, json_output: bool) -> int:
     """
-    Walk the whole chain of a device, or of all: what is good, doubtful or broken, and what to do.
+    Walk the whole chain of a device, or of all: what is ok, what needs a look, what failed, and what to do.
 
-    Asks lists, firewall, log service and SIEM and changes nothing.  Exit status 1 where something is
-    broken.
+    Asks lists, firewall, log service and SIEM and changes nothing.  Exit status 1 where a link failed.
     """
     backend = session.backend()
     with shown_progress(aside=True, lasting=False) as report:
@@ -39,7 +41,7 @@ def command(session: Session, /, name: str | None, *, json_output: bool) -> int:
         say.as_json(found)
     else:
         tell(found)
-    return 1 if found["verdict"] == Verdict.BROKEN else 0
+    return 1 if found["verdict"] == Verdict.FAILED else 0
 
 
 def examine(backend: Backend, name: str | None, report: Report) -> Json:
@@ -57,10 +59,8 @@ def examine(backend: Backend, name: str | None, report: Report) -> Json:
     }
     all_of_them = [*node, *(finding for many in devices.values() for finding in many)]
     verdicts = {finding["verdict"] for finding in all_of_them}
-    verdict = next(
-        (one for one in (Verdict.BROKEN, Verdict.DOUBTFUL) if one in verdicts), Verdict.GOOD
-    )
-    return {"verdict": str(verdict), "node": node, "devices": devices}
+    verdict = next(one for one in _SHOWN if one in verdicts or one is Verdict.OK)
+    return {"verdict": str(verdict), "rating": RATINGS[verdict], "node": node, "devices": devices}
 
 
 def _with_own_clock(findings: list[Json]) -> list[Json]:
@@ -81,10 +81,10 @@ def tell(found: Json) -> None:
     for name, findings in found["devices"].items():
         _tell_part(f"Device {name}", findings)
     counts = _counts(found)
-    summary = ", ".join(f"{counts[one]} {one}" for one in Verdict)
-    if found["verdict"] == Verdict.BROKEN:
+    summary = ", ".join(f"{counts[one]} {one}" for one in reversed(_SHOWN))
+    if found["verdict"] == Verdict.FAILED:
         say.error(f"the chain does not hold: {summary}")
-    elif found["verdict"] == Verdict.DOUBTFUL:
+    elif found["verdict"] == Verdict.WARNING:
         say.warn(f"the chain holds as far as can be seen from here: {summary}")
     else:
         say.info(f"the chain holds: {summary}")
@@ -94,11 +94,11 @@ def _tell_part(title: str, findings: list[Json]) -> None:
     rows = [(one["link"], one["verdict"], one["sentence"]) for one in findings]
     show_table(("link", "verdict", "why"), rows, title)
     for one in findings:
-        if one["remedy"] and one["verdict"] != Verdict.GOOD:
+        if one["remedy"] and one["verdict"] != Verdict.OK:
             say.info(f"{one['link']}: {visible(one['remedy'])}")
     say.plain("")
 
 
 def _counts(found: Mapping[str, Any]) -> dict[str, int]:
     every = [*found["node"], *(one for many in found["devices"].values() for one in many)]
-    return {verdict: sum(one["verdict"] == verdict for one in every) for verdict in Verdict}
+    return {verdict: sum(one["verdict"] == verdict for one in every) for verdict in _SHOWN}

@@ -41,7 +41,7 @@ MODULES: Mapping[str, tuple[str, str]] = {
     "tail": ("tail", "Show a device's lines as they come; with --hits those the lists acted on."),
     "search": ("search", "Find lines in a device's log, old segments included."),
     "logs": ("logs", "Rotate and upload the logs of a device now."),
-    "doctor": ("doctor", "Walk the whole chain: what is good, doubtful or broken, and what to do."),
+    "doctor": ("doctor", "Walk the whole chain: what is ok, what failed, and what to do."),
     "test": ("test", "Prove the whole chain with an address of nobody's, and take it away again."),
     "ledger": ("ledger", "Show the balance: received, stored, sent on, dropped."),
     "spool": (

@@ -14,7 +14,7 @@ from tscm.errors import DeviceUnknown
 from tscm.model import Json
 from tscm.operations.arguments import Nothing
 from tscm.operations.table import FLEET
-from tscm.standing import EXIT_STATUS, Standing
+from tscm.standing import EXIT_STATUS, Verdict
 
 _HEADS = (
     "device", "status", "good update", "entries", "cut", "last line", "waiting", "SIEM", "upload", "cause",
@@ -44,7 +44,7 @@ def command(session: Session, /, names: Sequence[str], *, json_output: bool) -> 
         show_table(_HEADS, (_cells(row) for row in rows))
     else:
         say.info("No device yet; `tsadmin add --type asarest` adds one", aside=True)
-    return max((EXIT_STATUS[Standing(row["standing"])] for row in rows), default=0)
+    return max((EXIT_STATUS[Verdict(row["verdict"])] for row in rows), default=0)
 
 
 def _cells(row: Json) -> tuple[object, ...]:
@@ -52,7 +52,7 @@ def _cells(row: Json) -> tuple[object, ...]:
     more = f" (and {len(causes) - 1} more)" if len(causes) > 1 else ""
     return (
         row["name"],
-        row["standing"],
+        row["verdict"],
         age_words(row["good_update_age_seconds"]),
         "-" if row["entries"] is None else row["entries"],
         row["cut"],

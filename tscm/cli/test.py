@@ -9,11 +9,11 @@ from tscm.cli.names import device_argument
 from tscm.cli.progress import shown_progress, waits_told
 from tscm.cli.session import Session
 from tscm.cli.tables import show_table
-from tscm.doctor.finding import Verdict
 from tscm.model import Json
 from tscm.operations.arguments import Proven
 from tscm.operations.table import TEST
 from tscm.printable import visible
+from tscm.standing import Verdict
 
 
 @click.command()
@@ -63,8 +63,8 @@ def _tell(found: Json) -> None:
         ),
     )
     for one in found["links"]:
-        if one["remedy"] and one["verdict"] != Verdict.GOOD:
+        if one["remedy"] and one["verdict"] != Verdict.OK:
             say.info(f"{one['link']}: {visible(one['remedy'])}")
     verdicts = {one["verdict"] for one in found["links"]}
-    tell = say.info if found["proven"] else say.error if Verdict.BROKEN in verdicts else say.warn
+    tell = say.info if found["proven"] else say.error if Verdict.FAILED in verdicts else say.warn
     tell(str(found["sentence"]))

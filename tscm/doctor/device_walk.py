@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from attrs import define, field, frozen
 
 from tscm.doctor import firewall, onward, protection, trial
-from tscm.doctor.finding import Finding, broken, not_looked_at
+from tscm.doctor.finding import Finding, failed, not_looked_at
 from tscm.doctor.look_firewall import FirewallLook, Opener, look_at_firewall
 from tscm.doctor.look_host import HOST, Host, plain_addresses
 from tscm.doctor.look_onward import Fetch, OnwardLook, look_onward
@@ -263,7 +263,7 @@ def _judge_onward(patient: Patient, look: DeviceLook) -> list[Finding]:
 def unreadable(name: str, error: TscmError) -> list[Finding]:
     """What is to be said of a device whose file cannot be used."""
     return [
-        broken(
+        failed(
             "settings",
             str(error),
             f"correct the file, or `tsadmin remove {name}` and add the device again",

@@ -3,20 +3,14 @@ What the doctor says of one link.
 """
 
 from collections.abc import Iterable, Sequence
-from enum import StrEnum
 
 from attrs import frozen
 
 from tscm.model import Json
+from tscm.standing import Verdict
 
-
-class Verdict(StrEnum):
-    """How a link is."""
-
-    GOOD = "good"
-    DOUBTFUL = "doubtful"
-    """It may work and should be looked at, or could not be looked at."""
-    BROKEN = "broken"
+RATINGS = {Verdict.OK: "good", Verdict.WARNING: "doubtful", Verdict.FAILED: "broken"}
+"""The words of earlier releases, beside the verdict in JSON for one release more."""
 
 
 @frozen(kw_only=True)
@@ -35,38 +29,39 @@ class Finding:
         return {
             "link": self.link,
             "verdict": str(self.verdict),
+            "rating": RATINGS[self.verdict],
             "sentence": self.sentence,
             "remedy": self.remedy,
         }
 
 
-def good(link: str, sentence: str) -> Finding:
+def ok(link: str, sentence: str) -> Finding:
     """Nothing to do."""
-    return Finding(link=link, verdict=Verdict.GOOD, sentence=sentence)
+    return Finding(link=link, verdict=Verdict.OK, sentence=sentence)
 
 
-def doubtful(link: str, sentence: str, remedy: str = "") -> Finding:
+def warning(link: str, sentence: str, remedy: str = "") -> Finding:
     """Somebody should look."""
-    return Finding(link=link, verdict=Verdict.DOUBTFUL, sentence=sentence, remedy=remedy)
+    return Finding(link=link, verdict=Verdict.WARNING, sentence=sentence, remedy=remedy)
 
 
-def broken(link: str, sentence: str, remedy: str = "") -> Finding:
+def failed(link: str, sentence: str, remedy: str = "") -> Finding:
     """The chain ends here."""
-    return Finding(link=link, verdict=Verdict.BROKEN, sentence=sentence, remedy=remedy)
+    return Finding(link=link, verdict=Verdict.FAILED, sentence=sentence, remedy=remedy)
 
 
 def not_looked_at(links: Iterable[str], why: str) -> list[Finding]:
     """Links behind one that does not hold."""
-    return [doubtful(link, f"not looked at: {why}") for link in links]
+    return [warning(link, f"not looked at: {why}") for link in links]
 
 
 def worst(findings: Iterable[Finding]) -> Verdict:
-    """The verdict on all of them; good where there is none."""
+    """The verdict on all of them; ok where there is none."""
     verdicts = {finding.verdict for finding in findings}
-    for one in (Verdict.BROKEN, Verdict.DOUBTFUL):
+    for one in (Verdict.FAILED, Verdict.WARNING):
         if one in verdicts:
             return one
-    return Verdict.GOOD
+    return Verdict.OK
 
 
 def as_json(findings: Sequence[Finding]) -> Json:

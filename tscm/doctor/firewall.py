@@ -17,7 +17,7 @@ from tscm.asa.faults import (
     TokensUsedUp,
     UnitOnStandby,
 )
-from tscm.doctor.finding import Finding, broken, doubtful, good, not_looked_at
+from tscm.doctor.finding import Finding, failed, not_looked_at, ok, warning
 from tscm.errors import DeviceFault
 from tscm.model import Group, Identity
 from tscm.policy.groups import KINDS, PLACEHOLDER, parent_name
@@ -70,7 +70,7 @@ def judge_way_in(
     found: list[Finding] = []
     for link in LINKS:
         if fault is not None and link == stopped:
-            found.append(broken(link, fault.cause, fault.remedy))
+            found.append(failed(link, fault.cause, fault.remedy))
             rest = LINKS[LINKS.index(link) + 1 :]
             return found + not_looked_at(rest, f"{link} does not hold")
         if stopped == "agent" and seen.identity is None and link != "reachability":
@@ -91,27 +91,27 @@ def _held(
     who = seen.identity or Identity()
     if link == "reachability":
         if self_signed:
-            return doubtful(
+            return warning(
                 link,
                 f"{where} answers, and any certificate is taken: whoever stands between can take the password",
                 f"`tsadmin configure {name} --allow_self_signed no` shows its certificate and asks whether to pin it",
             )
         role = f", {who.role} unit" if who.role else ""
-        return good(link, f"{where} answers with a trusted certificate{role}")
+        return ok(link, f"{where} answers with a trusted certificate{role}")
     if link == "login":
-        return good(link, f"{username} is let in")
+        return ok(link, f"{username} is let in")
     if link == "privilege":
         if seen.privilege is not None and seen.privilege < FULL_PRIVILEGE:
-            return broken(
+            return failed(
                 link,
                 f"{username} has privilege {seen.privilege}, and writing takes {FULL_PRIVILEGE}",
                 f"enter its `username` line on the device again, with the password and privilege {FULL_PRIVILEGE} "
                 f"at the end",
             )
-        return good(link, "it can give commands, which takes privilege 15")
+        return ok(link, "it can give commands, which takes privilege 15")
     if who.agent is None:
-        return doubtful(link, "it answers and does not tell its version", "`show rest-api agent`")
-    return good(link, f"REST API agent {who.agent}")
+        return warning(link, "it answers and does not tell its version", "`show rest-api agent`")
+    return ok(link, f"REST API agent {who.agent}")
 
 
 def judge_behind(seen: Seen, prefix: str, name: str) -> list[Finding]:
@@ -140,26 +140,26 @@ def judge_version(who: Identity) -> Finding:
     text = f"{who.model or 'model unknown'}, version {who.version or 'unknown'}"
     found = re.match(r"([0-9]+)\.([0-9]+)", who.version or "")
     if found is None:
-        return doubtful("version", text, "`show version` on the device")
+        return warning("version", text, "`show version` on the device")
     number = (int(found[1]), int(found[2]))
     if number < _FIRST_VERSION:
-        return broken("version", f"{text}: there is no REST agent before 9.3(2)", "upgrade the ASA")
+        return failed("version", f"{text}: there is no REST agent before 9.3(2)", "upgrade the ASA")
     if number in _HAZARDS:
-        return doubtful(
+        return warning(
             "version",
             f"{text}: some of these releases lose nested groups in a reload (CSCwe64043)",
             "install a fixed release; every update reads the groups back and repairs them",
         )
     if number > _LAST_VERSION:
-        return doubtful("version", f"{text}: Cisco made no REST agent after 9.16", "test with care")
-    return good("version", text)
+        return warning("version", f"{text}: Cisco made no REST agent after 9.16", "test with care")
+    return ok("version", text)
 
 
 def judge_budget(who: Identity, used: int, name: str) -> Finding:
     """How much more configuration the agent bears."""
     budget = who.budget_bytes
     if budget is None:
-        return doubtful(
+        return warning(
             "free budget",
             f"the configuration has {used:,} bytes; what this platform's agent bears is not known",
             "raise the Max policy size step by step",
@@ -167,10 +167,10 @@ def judge_budget(who: Identity, used: int, name: str) -> Finding:
     text = f"{used:,} of {budget:,} bytes of configuration that its agent bears"
     remedy = f"`tsadmin configure {name} --max_policy_size` with a smaller number than it has now"
     if used > budget:
-        return broken("free budget", f"{text}: it will answer 500 and restart", remedy)
+        return failed("free budget", f"{text}: it will answer 500 and restart", remedy)
     if used > budget * 0.9:
-        return doubtful("free budget", text, remedy)
-    return good("free budget", text)
+        return warning("free budget", text, remedy)
+    return ok("free budget", text)
 
 
 def judge_clock_difference(seconds: float | None) -> Finding | None:
@@ -179,12 +179,12 @@ def judge_clock_difference(seconds: float | None) -> Finding | None:
         return None
     if abs(seconds) > 120:
         ahead = "ahead of" if seconds > 0 else "behind"
-        return doubtful(
+        return warning(
             "device clock",
             f"it is {abs(seconds):,.0f} s {ahead} ours: time stamps in its lines mislead",
             "give the device an `ntp server`; whole hours can be its time zone",
         )
-    return good("device clock", f"it agrees with ours within {max(1, round(abs(seconds)))} s")
+    return ok("device clock", f"it agrees with ours within {max(1, round(abs(seconds)))} s")
 
 
 def judge_groups(groups: Mapping[str, Group], prefix: str, name: str) -> Finding:
@@ -192,7 +192,7 @@ def judge_groups(groups: Mapping[str, Group], prefix: str, name: str) -> Finding
     parents = [parent_name(prefix, kind) for kind in KINDS]
     absent = [one for one in parents if one not in groups]
     if absent:
-        return broken(
+        return failed(
             "groups",
             f"the device has no object-group {' and no '.join(absent)}",
             f"`tsadmin update {name}` makes them",
@@ -200,15 +200,15 @@ def judge_groups(groups: Mapping[str, Group], prefix: str, name: str) -> Finding
     held = {one: members_under(groups, one) for one in parents}
     lost = [child for one in parents for child in groups[one].children if child not in groups]
     if lost:
-        return broken("groups", f"{', '.join(lost[:5])} cannot be read", f"`tsadmin update {name}`")
+        return failed("groups", f"{', '.join(lost[:5])} cannot be read", f"`tsadmin update {name}`")
     counts = ", ".join(f"{one} {len(members):,}" for one, members in held.items())
     if not held[parents[0]]:
-        return broken(
+        return failed(
             "groups",
             f"{parents[0]} holds no entry, so nothing is blocked",
             f"`tsadmin update {name}`",
         )
-    return good("groups", f"entries: {counts}")
+    return ok("groups", f"entries: {counts}")
 
 
 def members_under(groups: Mapping[str, Group], parent: str) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from ipaddress import ip_address
 
 from attrs import frozen
 
-from tscm.doctor.finding import Finding, broken, doubtful, good
+from tscm.doctor.finding import Finding, failed, ok, warning
 from tscm.model import Json
 from tscm.settings.node import Listen
 
@@ -19,12 +19,12 @@ _LOSSY_SHARE = 0.001
 def judge_manager(status: Json | None) -> Finding:
     """Does a manager run on this root?"""
     if status is None:
-        return broken(
+        return failed(
             "manager",
             "no manager runs on this root, so no line is taken and no policy is updated",
             "start it: `systemctl start tscm`, or `twistd -n tscm`",
         )
-    return good("manager", f"version {status['version']} runs as process {status['pid']}")
+    return ok("manager", f"version {status['version']} runs as process {status['pid']}")
 
 
 def judge_settings(fault: str | None, devices: Mapping[str, str], known: int) -> Finding:
@@ -35,15 +35,15 @@ def judge_settings(fault: str | None, devices: Mapping[str, str], known: int) ->
     texts += [f"{name}: {text}" for name, text in sorted(devices.items())]
     if texts:
         if fault is not None and "restart the manager" in fault and not devices:
-            return doubtful("settings", fault, "`systemctl restart tscm`")
-        return broken(
+            return warning("settings", fault, "`systemctl restart tscm`")
+        return failed(
             "settings",
             "; ".join(texts),
             "correct what is named; a running manager keeps the settings before it until then",
         )
     if not known:
-        return doubtful("settings", "they can be read, and no device is set up", "`tsadmin add`")
-    return good("settings", f"they can be read; {known} {'device' if known == 1 else 'devices'}")
+        return warning("settings", "they can be read, and no device is set up", "`tsadmin add`")
+    return ok("settings", f"they can be read; {known} {'device' if known == 1 else 'devices'}")
 
 
 def judge_key(fault: str | None, *, there: bool, devices: Sequence[str]) -> Finding:
@@ -53,16 +53,16 @@ def judge_key(fault: str | None, *, there: bool, devices: Sequence[str]) -> Find
     *there* says that the key is there, or that something is sealed; *devices* are those that are stored.
     """
     if fault is None and there:
-        return good("key", "it opens the stored secrets, and nobody else can read it")
+        return ok("key", "it opens the stored secrets, and nobody else can read it")
     if fault is None and devices:
-        return doubtful(
+        return warning(
             "key",
             "there is none: the devices' secrets stand in their files in the clear",
             f"`tsadmin configure {devices[0]} --password -` makes a key and seals what is in that device's file",
         )
     if fault is None:
-        return good("key", "there is none, and none is needed before the first device is added")
-    return broken("key", fault, "see the table of faults of the sealing key in docs/operating.md")
+        return ok("key", "there is none, and none is needed before the first device is added")
+    return failed("key", fault, "see the table of faults of the sealing key in docs/operating.md")
 
 
 @frozen(kw_only=True)
@@ -80,30 +80,30 @@ class Space:
 def judge_disk(spaces: Sequence[Space], min_free_mb: int, fault: str | None = None) -> Finding:
     """Is there room for logs and state?  Below the setting retention deletes the oldest segments."""
     if fault is not None:
-        return broken("disk", fault, "see that the folder is there and belongs to the manager")
+        return failed("disk", fault, "see that the folder is there and belongs to the manager")
     for one in spaces:
         if one.free < max(min_free_mb * _MB, 1):
-            return broken(
+            return failed(
                 "disk",
                 f"{one.folder} has {one.free // _MB:,} MB free, less than [spool] min_free_mb "
                 f"({min_free_mb:,} MB): the oldest segments are deleted",
                 "make room, or lower [spool] max_mb_per_device and max_age_days",
             )
         if one.files is not None and one.files < 1000:
-            return broken(
+            return failed(
                 "disk",
                 f"{one.folder} has room for {one.files:,} more files only",
                 "delete small files on that file system",
             )
     for one in spaces:
         if one.free < 2 * min_free_mb * _MB or one.free < one.total // 20:
-            return doubtful(
+            return warning(
                 "disk",
                 f"{one.folder} has {one.free // _MB:,} MB of {one.total // _MB:,} MB free",
                 "make room before it ends",
             )
     least = min(spaces, key=lambda one: one.free, default=None)
-    return good("disk", "" if least is None else f"{least.free // _MB:,} MB free")
+    return ok("disk", "" if least is None else f"{least.free // _MB:,} MB free")
 
 
 def judge_database(fault: str | None, damaged: str | None = None) -> Finding:
@@ -113,39 +113,39 @@ def judge_database(fault: str | None, damaged: str | None = None) -> Finding:
     Lines are collected all the same.
     """
     if fault is not None:
-        return broken(
+        return failed(
             "database",
             f"no policy is updated: {fault}",
             "the manager looks at it again every few seconds",
         )
     if damaged is not None:
-        return broken(
+        return failed(
             "database",
             f"it is damaged, so that updates and reports fail or will: {damaged}",
             "check the disk; stop the manager, then restore a backup of it, or move it away: it holds the "
             "policies' history and what reports count, and the manager starts a new one",
         )
-    return good("database", "it can be used")
+    return ok("database", "it can be used")
 
 
 def judge_uploads(figures: Json) -> Finding:
     """What the embedded log service keeps: is there room, and does it take uploads?"""
     link = "uploads kept"
     if figures["refusing"]:
-        return broken(
+        return failed(
             link,
             f"none are taken: {figures['refusing']}",
             "make room; uploads go before the firewalls' logs, and their senders keep them and try again",
         )
     if figures["fault"]:
-        return broken(
+        return failed(
             link,
             f"what should be deleted cannot be: {figures['fault']}",
             "see that the folder portal/uploads belongs to the manager, and its disk can be written",
         )
     devices = figures["devices"].values()
     size = sum(one["bytes"] for one in devices)
-    return good(
+    return ok(
         link, f"{sum(one['batches'] for one in devices):,} batches in {size // _MB:,} MB are kept"
     )
 
@@ -153,20 +153,20 @@ def judge_uploads(figures: Json) -> Finding:
 def judge_clock(now: float, synchronised: bool | None) -> Finding:
     """*synchronised* is the kernel's word; None where it gives none."""
     if now < _EARLIEST:
-        return broken(
+        return failed(
             "clock",
             "this host's clock is years behind: certificates and TSIG keys do not hold then",
             "set it: `timedatectl set-ntp yes`",
         )
     if synchronised is False:
-        return doubtful(
+        return warning(
             "clock",
             "the kernel says that nobody keeps this host's clock right",
             "`timedatectl set-ntp yes`, or another NTP client; in a container, on its host",
         )
     if synchronised is None:
-        return good("clock", "it is plausible; the kernel does not say whether it is kept right")
-    return good("clock", "it is kept right")
+        return ok("clock", "it is plausible; the kernel does not say whether it is kept right")
+    return ok("clock", "it is kept right")
 
 
 def judge_listeners(bound: Mapping[str, Sequence[str]] | None, faults: Sequence[str]) -> Finding:
@@ -175,13 +175,13 @@ def judge_listeners(bound: Mapping[str, Sequence[str]] | None, faults: Sequence[
     would not let it.
     """
     if faults:
-        return broken("listeners", "; ".join(faults), "free the port, or choose others in [listen]")
+        return failed("listeners", "; ".join(faults), "free the port, or choose others in [listen]")
     if bound is None:
-        return good("listeners", "every address of [listen] is free for the manager")
+        return ok("listeners", "every address of [listen] is free for the manager")
     places = [f"{kind} {place}" for kind, many in bound.items() for place in many]
     if not places:
-        return broken("listeners", "the manager listens nowhere", "set addresses in [listen]")
-    return good("listeners", ", ".join(places))
+        return failed("listeners", "the manager listens nowhere", "set addresses in [listen]")
+    return ok("listeners", ", ".join(places))
 
 
 def judge_metrics(listen: Listen) -> list[Finding]:
@@ -190,11 +190,11 @@ def judge_metrics(listen: Listen) -> list[Finding]:
     if not listen.metrics:
         return []
     if not open_to:
-        return [good("metrics", "they are given on addresses of this host alone")]
+        return [ok("metrics", "they are given on addresses of this host alone")]
     where = ", ".join(open_to)
     if not listen.metrics_account_file:
         return [
-            doubtful(
+            warning(
                 "metrics",
                 f"whoever reaches {where} reads names and figures of all devices",
                 "listen on 127.0.0.1, or set [listen] metrics_account_file and metrics_certificate",
@@ -202,13 +202,13 @@ def judge_metrics(listen: Listen) -> list[Finding]:
         ]
     if not listen.metrics_certificate:
         return [
-            doubtful(
+            warning(
                 "metrics",
                 f"the account for {where} is sent in the clear",
                 "set [listen] metrics_certificate and metrics_key",
             )
         ]
-    return [good("metrics", f"{where} answers over TLS and for one account")]
+    return [ok("metrics", f"{where} answers over TLS and for one account")]
 
 
 def judge_buffers(
@@ -219,43 +219,43 @@ def judge_buffers(
     """
     if listeners is None:
         if rmem_max is not None and rmem_max < asked:
-            return doubtful(
+            return warning(
                 "socket buffers",
                 f"net.core.rmem_max is {rmem_max:,} and {asked:,} bytes are wanted",
                 f"`sysctl -w net.core.rmem_max={asked}`, unless the manager has CAP_NET_ADMIN",
             )
-        return good("socket buffers", f"the system allows {asked:,} bytes")
+        return ok("socket buffers", f"the system allows {asked:,} bytes")
     buffers = {name: one["receive_buffer"] for name, one in listeners.items() if _udp(one)}
     if not buffers:
-        return good("socket buffers", "nothing listens on UDP")
+        return ok("socket buffers", "nothing listens on UDP")
     for name, buffer in buffers.items():
         if buffer["reached"] < buffer["asked"]:
-            return doubtful(
+            return warning(
                 "socket buffers",
                 f"{name} has {buffer['reached']:,} bytes instead of {buffer['asked']:,}: "
                 f"bursts are lost in the kernel sooner",
                 f"{buffer['hint']}, and restart the manager",
             )
-    return good("socket buffers", f"{min(b['reached'] for b in buffers.values()):,} bytes each")
+    return ok("socket buffers", f"{min(b['reached'] for b in buffers.values()):,} bytes each")
 
 
 def judge_kernel_drops(listeners: Mapping[str, Json]) -> Finding:
     """Datagrams that were lost before the manager saw them."""
     udp = {name: one for name, one in listeners.items() if _udp(one)}
     if not udp:
-        return good("kernel drops", "nothing listens on UDP")
+        return ok("kernel drops", "nothing listens on UDP")
     for name, one in udp.items():
         lost, received = one["kernel_drops"], one["received"]
         if lost is None:
-            return doubtful("kernel drops", "this kernel does not tell what it drops")
+            return warning("kernel drops", "this kernel does not tell what it drops")
         if lost:
-            verdict = broken if lost > _LOSSY_SHARE * (received + lost) else doubtful
+            verdict = failed if lost > _LOSSY_SHARE * (received + lost) else warning
             return verdict(
                 "kernel drops",
                 f"{lost:,} datagrams were lost at {name} since the start, {received:,} came in",
                 "raise [intake] receive_buffer_bytes and net.core.rmem_max, or udp_sockets",
             )
-    return good("kernel drops", "none since the start")
+    return ok("kernel drops", "none since the start")
 
 
 def _udp(listener: Json) -> bool:

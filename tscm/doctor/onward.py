@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from attrs import frozen
 
-from tscm.doctor.finding import Finding, broken, doubtful, good
+from tscm.doctor.finding import Finding, failed, ok, warning
 from tscm.intake.figures import DeviceIntake
 from tscm.intake.turned_away import is_recent, remedy, sentence, turned_away
 from tscm.model import Json
@@ -24,9 +24,9 @@ def judge_policy_service(servers: Mapping[str, str | None], *, feeds_only: bool)
     """*servers* by address, with why each cannot be reached (None: it can)."""
     link = "policy service"
     if feeds_only:
-        return good(link, "not needed: both lists are feeds")
+        return ok(link, "not needed: both lists are feeds")
     if not servers:
-        return broken(link, "no policy server is set", "servers under [policy] in tscm.toml")
+        return failed(link, "no policy server is set", "servers under [policy] in tscm.toml")
     away = {server: cause for server, cause in servers.items() if cause is not None}
     remedy = (
         "see whether TCP to that port passes; `--dns_port 5353` where something in between "
@@ -34,10 +34,10 @@ def judge_policy_service(servers: Mapping[str, str | None], *, feeds_only: bool)
     )
     texts = "; ".join(f"{server}: {cause}" for server, cause in away.items())
     if len(away) == len(servers):
-        return broken(link, texts, remedy)
+        return failed(link, texts, remedy)
     if away:
-        return doubtful(link, f"{texts}; the others answer", remedy)
-    return good(link, f"{', '.join(servers)} can be reached over TCP")
+        return warning(link, f"{texts}; the others answer", remedy)
+    return ok(link, f"{', '.join(servers)} can be reached over TCP")
 
 
 def judge_list(
@@ -46,34 +46,34 @@ def judge_list(
     """A list as it is published: how many *entries*, or why it cannot be had."""
     link = f"{kind} list"
     if fault is not None or entries is None:
-        return broken(link, f"{name}: {fault}", remedy)
+        return failed(link, f"{name}: {fault}", remedy)
     if not entries and kind == "block":
-        return broken(
+        return failed(
             link,
             f"{name} is empty, and a block list must not be",
             "wait 15 minutes for a new device or policy, or choose another block list",
         )
-    return good(link, f"{name} has {entries:,} {'entry' if entries == 1 else 'entries'}")
+    return ok(link, f"{name} has {entries:,} {'entry' if entries == 1 else 'entries'}")
 
 
 def judge_updates(figures: Json | None, name: str, interval: float, now: float) -> Finding:
     """How the policy updates of a device go; *figures* is None without a manager."""
     link = "policy updates"
     if figures is None:
-        return doubtful(link, "not looked at: no manager runs")
+        return warning(link, "not looked at: no manager runs")
     if figures.get("fault"):
-        return broken(
+        return failed(
             link, f"what is kept of them cannot be read: {figures['fault']}", "`tsadmin doctor`"
         )
     if figures.get("locked_out"):
-        return broken(
+        return failed(
             link,
             "they have stopped: the password was refused too often",
             f"`tsadmin configure {name} --password -`, then `tsadmin policy resume {name}`",
         )
     last = figures.get("last_update")
     if last is None:
-        return doubtful(link, "there was none yet", f"`tsadmin update {name}`")
+        return warning(link, "there was none yet", f"`tsadmin update {name}`")
     if not last.get("good"):
         again = f"`tsadmin update {name}`"
         if last.get("result") == "refused":  # the same command again is refused again
@@ -81,24 +81,24 @@ def judge_updates(figures: Json | None, name: str, interval: float, now: float) 
                 f"`tsadmin plan {name}` shows what would change; ask who publishes the list before you "
                 f"accept that with the option that is named"
             )
-        return broken(link, f"the last one failed: {last.get('error')}", again)
+        return failed(link, f"the last one failed: {last.get('error')}", again)
     if figures.get("held") or figures.get("paused"):
-        return doubtful(link, "they are held", f"`tsadmin policy resume {name}`")
+        return warning(link, "they are held", f"`tsadmin policy resume {name}`")
     age = now - float(last.get("finished_at") or now)
     if age > 3 * interval:
-        return doubtful(link, f"the last one was {_ago(age)} ago", f"`tsadmin update {name}`")
+        return warning(link, f"the last one was {_ago(age)} ago", f"`tsadmin update {name}`")
     if figures.get("unsaved"):
-        return doubtful(link, "the device did not save what it got", "`write memory` on the device")
-    return good(link, f"the last one went well, {_ago(age)} ago")
+        return warning(link, "the device did not save what it got", "`write memory` on the device")
+    return ok(link, f"the last one went well, {_ago(age)} ago")
 
 
 def judge_lines(state: Json | None, now: float, strangers: Sequence[str], name: str) -> Finding:
     """Do lines of the device arrive?  *strangers* are addresses that send and that nobody claims."""
     link = "lines arriving"
     if state is None:
-        return broken(link, "no manager runs, so no line is taken", "start the manager")
+        return failed(link, "no manager runs, so no line is taken", "start the manager")
     if state.get("fault"):
-        return broken(
+        return failed(
             link,
             f"its log {state['fault']}",
             f"see the disk under its log, and `tsadmin spool verify {name}`",
@@ -111,13 +111,13 @@ def judge_lines(state: Json | None, now: float, strangers: Sequence[str], name: 
             f"{shown} sends and no device claims it: `tsadmin senders adopt {strangers[0]} {name}`"
         )
     if last is None:
-        return broken(link, "no line has ever arrived", remedy)
+        return failed(link, "no line has ever arrived", remedy)
     age = now - float(last)
     if age > _SILENT_SECONDS:
-        return broken(link, f"the last line came {_ago(age)} ago", remedy)
+        return failed(link, f"the last line came {_ago(age)} ago", remedy)
     if age > _QUIET_SECONDS:
-        return doubtful(link, f"the last line came {_ago(age)} ago", remedy)
-    return good(link, f"the last line came {_ago(age)} ago")
+        return warning(link, f"the last line came {_ago(age)} ago", remedy)
+    return ok(link, f"the last line came {_ago(age)} ago")
 
 
 def judge_connections(intake: DeviceIntake | None, now: float) -> Finding:
@@ -125,8 +125,8 @@ def judge_connections(intake: DeviceIntake | None, now: float) -> Finding:
     link = "connections"
     refused = turned_away(intake)
     if refused is None:
-        return good(link, "none was refused for want of room since the manager's start")
-    verdict = broken if is_recent(refused, now) else doubtful
+        return ok(link, "none was refused for want of room since the manager's start")
+    verdict = failed if is_recent(refused, now) else warning
     age = _ago(now - (refused.last_at or 0.0))
     return verdict(link, f"{sentence(refused)}, the last one {age} ago", remedy(refused))
 
@@ -156,19 +156,19 @@ def judge_proxy(proxy: str | None, said: ProxyAnswer | None, *, sends: bool) -> 
     """The way to the log service, where it leads through a proxy."""
     link = "proxy"
     if proxy is None or not sends:
-        return good(link, "none is used")
+        return ok(link, "none is used")
     if said is None:
-        return doubtful(link, "not looked at")
+        return warning(link, "not looked at")
     if said.fault is not None:
-        return broken(
+        return failed(
             link, f"{proxy} cannot be reached: {said.fault}", "see whether it is up; --log_proxy"
         )
     if 200 <= said.status < 300:
-        return good(link, f"{proxy} lets us through")
+        return ok(link, f"{proxy} lets us through")
     cause, remedy = proxy_words(said.answer)
     if said.status in _SERVICE_BEHIND:
-        return good(link, f"{proxy} takes our password; {cause}")
-    return broken(link, cause, remedy)
+        return ok(link, f"{proxy} takes our password; {cause}")
+    return failed(link, cause, remedy)
 
 
 def judge_log_service(
@@ -177,20 +177,20 @@ def judge_log_service(
     """The log service, by a question that stores nothing, and by how uploads went."""
     link = "log service"
     if not sends:
-        return good(link, "logs of this device are not sent")
+        return ok(link, "logs of this device are not sent")
     if url is None:
-        return doubtful(
+        return warning(
             link, "logs are kept and not uploaded: none is set", "url under [upload] in tscm.toml"
         )
     if said is None:
-        return doubtful(link, "not looked at")
+        return warning(link, "not looked at")
     if said.fault is not None:
-        return broken(link, said.fault, said.remedy)
+        return failed(link, said.fault, said.remedy)
     if not said.ready:
-        return broken(link, f"{url} said: {said.sentence} ({said.status})", said.remedy)
+        return failed(link, f"{url} said: {said.sentence} ({said.status})", said.remedy)
     if figures and figures.get("retry_at") is not None:
-        return doubtful(link, f"it answers now; the last upload: {figures.get('last_error')}")
-    return good(link, f"{url} answers and knows the device")
+        return warning(link, f"it answers now; the last upload: {figures.get('last_error')}")
+    return ok(link, f"{url} answers and knows the device")
 
 
 def judge_siem(
@@ -210,36 +210,36 @@ def judge_siem(
     """
     link = "SIEM"
     if target is None:
-        return good(link, "lines are not forwarded")
+        return ok(link, "lines are not forwarded")
     if own_listener is not None:
-        return broken(
+        return failed(
             link,
             f"{target} is this manager's own listener {own_listener}: each line would come in again, "
             f"for ever, so none is sent",
             f"`tsadmin configure {name} --forward_address` with the SIEM's address",
         )
     if probed is not None:
-        return broken(link, f"{target}: {probed}", "see whether it is up and takes lines there")
+        return failed(link, f"{target}: {probed}", "see whether it is up and takes lines there")
     if figures is not None and figures.get("failures") and figures.get("last_error"):
-        return doubtful(link, str(figures["sentence"]), "it can be reached; see whether it lasts")
+        return warning(link, str(figures["sentence"]), "it can be reached; see whether it lasts")
     causes = dict(expired or {})
     damaged = causes.pop("lost", 0)
     if late := sum(causes.values()):
-        return doubtful(
+        return warning(
             link,
             f"{target}: {many(late, 'line', 'lines')} expired before they could be sent",
             "it was away or slow for longer than the lines are kept",
         )
     if damaged:
-        return doubtful(
+        return warning(
             link,
             f"{target}: {many(damaged, 'line was', 'lines were')} lost to damage of the log before they "
             "could be sent",
             f"`tsadmin spool verify {name}` names the files; the target has no part in it",
         )
     if not answers:
-        return good(link, f"{target} is sent to; over UDP nobody can tell what arrives")
-    return good(link, f"{target} takes connections")
+        return ok(link, f"{target} is sent to; over UDP nobody can tell what arrives")
+    return ok(link, f"{target} takes connections")
 
 
 def judge_names(found: Mapping[str, Sequence[str]], had: Mapping[str, bool]) -> Finding:
@@ -250,19 +250,19 @@ def judge_names(found: Mapping[str, Sequence[str]], had: Mapping[str, bool]) -> 
     """
     link = "protected names"
     if not found:
-        return good(link, "everybody who must not be blocked is given by address")
+        return ok(link, "everybody who must not be blocked is given by address")
     gone = [name for name, addresses in found.items() if not addresses]
     if not gone:
-        return good(link, ", ".join(found))
+        return ok(link, ", ".join(found))
     remedy = "see that this host can look it up, or give the address"
     lost = [name for name in gone if not had.get(name, True)]
     if lost:
-        return broken(
+        return failed(
             link,
             f"{', '.join(lost)} cannot be looked up, and no address is known: new block entries wait",
             remedy,
         )
-    return doubtful(
+    return warning(
         link,
         f"{', '.join(gone)} cannot be looked up: what updates know of before is protected",
         remedy,

@@ -18,10 +18,11 @@ from twisted.internet.task import deferLater
 from tscm.asa.faults import LoginRefused
 from tscm.clock import wall_seconds
 from tscm.doctor import proof_links as links
-from tscm.doctor.finding import Finding, Verdict, broken, good
+from tscm.doctor.finding import Finding, failed, ok
 from tscm.doctor.trial import line_about, trial_of
 from tscm.errors import DeviceFault, TscmError
 from tscm.model import Json, LogReader, Progress, Report
+from tscm.standing import Verdict
 from tscm.syslog.asa import AsaEvent
 from tscm.threads import Threads
 
@@ -70,7 +71,7 @@ class _Chain:
         took = now - self._last if seconds is None else seconds
         self.passed.append(links.Passed(finding=finding, seconds=took))
         self._last = now
-        return finding.verdict != Verdict.BROKEN
+        return finding.verdict != Verdict.FAILED
 
     def give_up(self, after: str, why: str = "", *, forwards: bool) -> None:
         """Nothing can be said of the links behind *after*, which does not hold unless *why* says more."""
@@ -121,7 +122,7 @@ class Proof:
             report(progress)
 
         begun = self.clock.seconds()
-        prepared = await hold.in_thread(prepare, int(wall_seconds(self.clock)), told)
+        prepared = await hold.in_thread(prepare, hold.number, told)
         chain = _Chain(self.clock)
         self.expect(prepared.entry)
         hold.note(prepared.entry)
@@ -151,11 +152,11 @@ class Proof:
                 put_in, prepared.entry, None if trial is None else trial.command, told
             )
         except DeviceFault as fault:
-            chain.add(broken(links.PUSHED, fault.cause, fault.remedy))
+            chain.add(failed(links.PUSHED, fault.cause, fault.remedy))
             chain.give_up(links.PUSHED, forwards=forwards)
             return
         chain.add(
-            good(links.PUSHED, f"{prepared.entry} was read back from {pushed.group}"),
+            ok(links.PUSHED, f"{prepared.entry} was read back from {pushed.group}"),
             pushed.push_seconds,
         )
         if not chain.add(links.judge_use_of_groups(prepared.config, self.prefix), 0.0):
@@ -260,8 +261,8 @@ class Proof:
             except TscmError as fault:
                 cause = fault.cause if isinstance(fault, DeviceFault) else str(fault)
             else:
-                return good(links.TAKEN_AWAY, "the groups hold what they held before")
-        return broken(
+                return ok(links.TAKEN_AWAY, "the groups hold what they held before")
+        return failed(
             links.TAKEN_AWAY,
             f"{entry} is still blocked: {cause}",
             f"the manager tries again, and the next update takes it out: `tsadmin update {self.name}`",

@@ -7,11 +7,12 @@ from collections.abc import Iterable, Sequence
 from attrs import evolve, frozen
 
 from tscm.asa.running import RunningConfig
-from tscm.doctor.finding import Finding, Verdict, broken, doubtful, good, not_looked_at
+from tscm.doctor.finding import Finding, failed, not_looked_at, ok, warning
 from tscm.doctor.protection import judge_use
 from tscm.doctor.trial import Trial, judge_trial
 from tscm.model import Json
 from tscm.plural import many
+from tscm.standing import Verdict
 from tscm.syslog.asa import Action, AsaEvent
 
 PUSHED = "pushed"
@@ -66,9 +67,9 @@ def judge_match(trial: Trial | None, said: str | None) -> Finding:
 def judge_line(event: AsaEvent | None, address: str, seconds: float, *, knocked: bool) -> Finding:
     """*event* is the first line about *address* within so many *seconds*; *knocked*: we sent a packet too."""
     if event is not None and event.action is Action.DENIED:
-        return good(RECEIVED, f"{event.message_id}: {event.access_list} denied {address}")
+        return ok(RECEIVED, f"{event.message_id}: {event.access_list} denied {address}")
     if event is not None:
-        return broken(
+        return failed(
             RECEIVED,
             f"the line says of {address}: {event.action} by {event.access_list}",
             "`tsadmin doctor` says which entry stands above ours",
@@ -78,7 +79,7 @@ def judge_line(event: AsaEvent | None, address: str, seconds: float, *, knocked:
         if knocked
         else "a firewall writes none for packet-tracer as a rule"
     )
-    return doubtful(
+    return warning(
         RECEIVED,
         f"no line about {address} in {seconds:.0f} s: {tried}",
         "repeat with `--wait 120`, and meanwhile open a connection from a host behind the firewall to "
@@ -89,8 +90,8 @@ def judge_line(event: AsaEvent | None, address: str, seconds: float, *, knocked:
 def judge_counted(hits: int, address: str, fault: str | None) -> Finding:
     """Did the event reader count a hit of the test?"""
     if hits:
-        return good(COUNTED, f"{many(hits, 'hit', 'hits')} on {address}")
-    return broken(
+        return ok(COUNTED, f"{many(hits, 'hit', 'hits')} on {address}")
+    return failed(
         COUNTED,
         fault or f"the line is in the log, and no hit on {address} was counted",
         "`tsadmin doctor`, and the manager's log",
@@ -101,7 +102,7 @@ def judge_sent(targets: Sequence[SentTo]) -> Finding:
     """Was every target sent the line?"""
     late = [one for one in targets if not one.sent]
     if late:
-        return broken(
+        return failed(
             FORWARDED,
             "; ".join(
                 f"{one.target} was not sent the line: "
@@ -110,7 +111,7 @@ def judge_sent(targets: Sequence[SentTo]) -> Finding:
             ),
             "`tsadmin doctor` says what keeps the target",
         )
-    return good(
+    return ok(
         FORWARDED,
         "; ".join(
             f"sent to {one.target}" + ("" if one.answers else ", which confirms nothing")
@@ -128,12 +129,12 @@ def behind(link: str, why: str = "", *, forwards: bool) -> list[Finding]:
 
 def proven(findings: Iterable[Finding]) -> bool:
     """Does every link hold?"""
-    return all(one.verdict == Verdict.GOOD for one in findings)
+    return all(one.verdict == Verdict.OK for one in findings)
 
 
 def sentence_of(device: str, entry: str, findings: Sequence[Finding], seconds: float) -> str:
     """What the test came to, in one line."""
-    weak = [one.link for one in findings if one.verdict != Verdict.GOOD]
+    weak = [one.link for one in findings if one.verdict != Verdict.OK]
     if not weak:
         return f"every link of {device} holds, proven with {entry} in {seconds:.0f} s"
     return f"the chain of {device} is not proven with {entry}: {', '.join(weak)}"

@@ -10,8 +10,9 @@ from tscm.asa.access_lists import INFORMATIONAL, LEVELS, Entry
 from tscm.asa.enforcing import ACTIONS, entries_in_force
 from tscm.asa.lines import access_list_lines
 from tscm.asa.running import TCP, LogHost, RunningConfig
-from tscm.doctor.finding import Finding, Verdict, broken, doubtful, good
+from tscm.doctor.finding import Finding, failed, ok, warning
 from tscm.policy.groups import parent_name
+from tscm.standing import Verdict
 
 LINKS = ("access-lists", "access-list log", "logging", "logging host", "permit-hostdown")
 _POLICY_IDS = ("106100", "106023")
@@ -52,7 +53,7 @@ def judge_use(config: RunningConfig, prefix: str) -> Finding:
         return _unused(config, block, wanted)
     covered = [text for entry in used if (text := _covered_by(config, entry))]
     if len(covered) == len(used):
-        return broken(link, f"{covered[0]}, so nothing is blocked", "move it below our entries")
+        return failed(link, f"{covered[0]}, so nothing is blocked", "move it below our entries")
     found: list[str] = []
     permits = entries_in_force(config, prefix, "Allow")
     if not permits:
@@ -66,7 +67,7 @@ def judge_use(config: RunningConfig, prefix: str) -> Finding:
         found.append("an entry takes one protocol or some ports only")
     if found:
         ordered = "move our entries above your own, those that permit above those that deny"
-        return doubtful(link, "; ".join(found), wanted if lines else ordered)
+        return warning(link, "; ".join(found), wanted if lines else ordered)
     places = sorted(
         {
             f"{one.access_list} ({one.way if one.interface is None else f'{one.way} {one.interface}'})"
@@ -74,7 +75,7 @@ def judge_use(config: RunningConfig, prefix: str) -> Finding:
             for one in config.bound(entry.access_list)
         }
     )
-    return good(link, f"both groups are in force in {', '.join(places)}")
+    return ok(link, f"both groups are in force in {', '.join(places)}")
 
 
 def lines_missing(config: RunningConfig, prefix: str) -> list[str]:
@@ -96,15 +97,15 @@ def _unused(config: RunningConfig, block: str, wanted: str) -> Finding:
     link = "access-lists"
     named = [entry for entry in config.using(block) if entry.action == "deny"]
     if not named:
-        return broken(link, f"no access-list denies object-group {block}", wanted)
+        return failed(link, f"no access-list denies object-group {block}", wanted)
     unbound = sorted({one.access_list for one in named if not config.bound(one.access_list)})
     if unbound:
-        return broken(
+        return failed(
             link,
             f"access-list {', '.join(unbound)} names object-group {block} and is bound nowhere",
             f"`access-group {unbound[0]} global`, with a last line for what was allowed so far",
         )
-    return broken(
+    return failed(
         link,
         f"every entry that denies object-group {block} is inactive or bound to a time-range",
         wanted,
@@ -160,52 +161,52 @@ def judge_log(config: RunningConfig, prefix: str) -> Finding:
     link = "access-list log"
     used = [(kind, one) for kind in ACTIONS for one in entries_in_force(config, prefix, kind)]
     if not any(kind == "Block" for kind, _ in used):
-        return doubtful(link, "not looked at: no access-list is in force")
+        return warning(link, "not looked at: no access-list is in force")
     muted = [one for _, one in used if one.muted]
     if muted:
-        return broken(
+        return failed(
             link,
             f"`{muted[0].line}` tells nothing: its log is disabled",
             "enter it again with `log` at its end",
         )
     silent = [one for _, one in used if one.level is None]
     if silent:
-        return doubtful(
+        return warning(
             link,
             f"{len(silent)} of {len(used)} entries have no `log`, `{silent[0].line}` for one: what is "
             f"permitted by it is not told, what is denied only packet by packet (106023)",
             "enter them again with `log` at their end",
         )
-    return good(link, f"all {len(used)} entries have it")
+    return ok(link, f"all {len(used)} entries have it")
 
 
 def judge_logging(config: RunningConfig, prefix: str) -> Finding:
     """Do the messages go to collectors at all?"""
     link = "logging"
     if not config.log_enabled:
-        return broken(link, "logging is not enabled on the device", "`logging enable`")
+        return failed(link, "logging is not enabled on the device", "`logging enable`")
     if config.trap_list is not None:
-        return doubtful(
+        return warning(
             link,
             f"what goes to collectors is decided by the message list {config.trap_list}",
             "see that it takes 106100 and 106023, or `logging trap informational`",
         )
     if config.trap is None:
-        return broken(link, "nothing goes to collectors", "`logging trap informational`")
+        return failed(link, "nothing goes to collectors", "`logging trap informational`")
     silenced = [number for number in _POLICY_IDS if number in config.silenced]
     if silenced:
-        return broken(
+        return failed(
             link, f"message {silenced[0]} is switched off", f"`logging message {silenced[0]}`"
         )
     needed = _level_needed(config, prefix)
     if config.trap < needed:
-        return broken(
+        return failed(
             link,
             f"messages up to {LEVELS[config.trap]} go out, and those of our entries are "
             f"{LEVELS[needed]}",
             f"`logging trap {LEVELS[needed]}`",
         )
-    return good(link, f"messages up to {LEVELS[config.trap]} go to collectors")
+    return ok(link, f"messages up to {LEVELS[config.trap]} go to collectors")
 
 
 def _level_needed(config: RunningConfig, prefix: str) -> int:
@@ -223,7 +224,7 @@ def judge_log_host(config: RunningConfig, collector: Collector) -> Finding:
     link = "logging host"
     ours = hosts_here(config, collector)
     if ours:
-        return good(link, ", ".join(map(str, ours)))
+        return ok(link, ", ".join(map(str, ours)))
     here = ", ".join(sorted(collector.addresses)) or "an address that it can reach"
     ports = ", ".join(
         f"{kind}/{port}" for kind, many in sorted(collector.ports.items()) for port in many
@@ -233,7 +234,7 @@ def judge_log_host(config: RunningConfig, collector: Collector) -> Finding:
         f"a `logging host` line on the device, this manager being {here} on {ports or 'no port'}"
     )
     if not others:
-        finding = broken(link, "the device logs to no host", remedy)
+        finding = failed(link, "the device logs to no host", remedy)
     else:
         wrong = [one for one in config.log_hosts if one.address in collector.addresses]
         text = (
@@ -241,9 +242,9 @@ def judge_log_host(config: RunningConfig, collector: Collector) -> Finding:
             if wrong
             else f"it logs to {others}, which is no address of this manager that we know"
         )
-        finding = broken(link, text, remedy)
-    if collector.hears and finding.verdict is Verdict.BROKEN:
-        return doubtful(
+        finding = failed(link, text, remedy)
+    if collector.hears and finding.verdict is Verdict.FAILED:
+        return warning(
             link,
             f"{finding.sentence}; its lines arrive all the same, by a relay or translated",
             "nothing, where that is meant; `address` in tscm.toml names this manager's address",
@@ -266,11 +267,11 @@ def judge_hostdown(config: RunningConfig, collector: Collector) -> Finding:
     link = "permit-hostdown"
     over_tcp = [one for one in config.log_hosts if one.protocol == TCP]
     if not over_tcp:
-        return good(link, "not needed: the device does not log over TCP")
+        return ok(link, "not needed: the device does not log over TCP")
     if config.permit_hostdown:
-        return good(link, "set: a collector that is away does not stop traffic")
+        return ok(link, "set: a collector that is away does not stop traffic")
     whose = "" if set(over_tcp) & set(hosts_here(config, collector)) else ", though not to us"
-    return broken(
+    return failed(
         link,
         f"the device logs over TCP{whose} and refuses every new connection through it while that "
         f"collector is away",

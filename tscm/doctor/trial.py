@@ -11,7 +11,7 @@ from attrs import frozen
 from tscm.asa.access_lists import Entry
 from tscm.asa.enforcing import entries_in_force
 from tscm.asa.running import Binding, Interface, RunningConfig
-from tscm.doctor.finding import Finding, broken, doubtful, good
+from tscm.doctor.finding import Finding, failed, ok, warning
 from tscm.doctor.firewall import members_under
 from tscm.model import Group
 from tscm.policy.groups import KINDS, parent_name
@@ -139,9 +139,9 @@ def judge_trial(trial: Trial | None, said: str | None, *, looked: bool = True) -
     """*said* is what `packet-tracer` printed; None where it was not asked."""
     link = "test address"
     if not looked:
-        return doubtful(link, "not looked at: the device was not reached")
+        return warning(link, "not looked at: the device was not reached")
     if trial is None:
-        return doubtful(
+        return warning(
             link,
             "no packet could be made up that an entry in force would take",
             "try `packet-tracer input` by hand, from an address inside to one of the block list",
@@ -149,18 +149,18 @@ def judge_trial(trial: Trial | None, said: str | None, *, looked: bool = True) -
     by_hand = f"by hand: `{trial.command}`"
     found = None if said is None else _RESULT.search(said)
     if found is None:
-        return doubtful(link, "the device did not answer to packet-tracer", by_hand)
+        return warning(link, "the device did not answer to packet-tracer", by_hand)
     if found[1].lower() != "drop":
-        return broken(
+        return failed(
             link,
             f"the device lets {trial.listed} through, which is on the block list",
             f"{by_hand}; it names the line that decides",
         )
     if said is not None and f"object-group {_group(trial)}" not in said:
-        return doubtful(
+        return warning(
             link, f"{trial.listed} is dropped, but not by our entry", f"see why, {by_hand}"
         )
-    return good(link, f"{trial.listed} from the block list is dropped")
+    return ok(link, f"{trial.listed} from the block list is dropped")
 
 
 def _group(trial: Trial) -> str:
@@ -185,13 +185,13 @@ def judge_events(
     """
     link = "blocked and logged"
     if not counted:
-        return broken(link, fault or "the event reader does not get on", "see the manager's log")
+        return failed(link, fault or "the event reader does not get on", "see the manager's log")
     if seen and trial is not None:
-        return good(link, f"the line about {trial.listed} arrived")
+        return ok(link, f"the line about {trial.listed} arrived")
     if hits:
-        return good(link, f"{hits:,} hits were told in the last 24 hours")
+        return ok(link, f"{hits:,} hits were told in the last 24 hours")
     address = "an address from the block list" if trial is None else trial.listed
-    return doubtful(
+    return warning(
         link,
         "nothing that the lists did was told in the last 24 hours, and a firewall writes no line for "
         "packet-tracer as a rule",

@@ -16,6 +16,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from tscm.asa.faults import LoginRefused
+from tscm.clock import wall_seconds
 from tscm.errors import DeviceUnknown, TscmError
 from tscm.model import Cidr, Progress
 from tscm.update.job import UpdateJob
@@ -54,6 +55,8 @@ class Hold:
     _one: Updated
     _turns: Turns
     _records: UpdateRecords
+    number: int = 0
+    """Another one for each test, so that two do not block the same address."""
 
     @property
     def ends(self) -> bool:
@@ -96,6 +99,7 @@ class Proofs:
     _devices: Mapping[str, Updated]
     _job: Callable[[Updated], UpdateJob]
     _looks: dict[str, IDelayedCall] = field(factory=dict, init=False)
+    _number: int = field(default=0, init=False)
 
     def hold(
         self, name: str, work: Callable[[Hold], Coroutine[Any, Any, T]], asker: Asker
@@ -111,7 +115,9 @@ class Proofs:
             if why:
                 raise DeviceHeld(name, why)
             try:
-                return await work(Hold(self._job(one), one, self._turns, self._records))
+                self._number = max(self._number + 1, int(wall_seconds(self._clock)))
+                job = self._job(one)
+                return await work(Hold(job, one, self._turns, self._records, self._number))
             finally:
                 self.look_for_leftover(name, NEXT_LOOK_SECONDS)
 
