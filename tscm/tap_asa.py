@@ -15,6 +15,7 @@ from twisted.python import usage
 from tscm.simulator.options import AsaOptions
 from tscm.simulator.outlets import Target
 from tscm.simulator.profiles import PROFILES
+from tscm.simulator.reach import Network, network_of
 from tscm.simulator.refusal import SimulatorUnavailable
 from tscm.simulator.service import SimulatedAsa
 from tscm.simulator.syslog_form import HEADERS
@@ -59,12 +60,20 @@ class Options(usage.Options):
     def __init__(self) -> None:
         super().__init__()
         self.targets: list[Target] = []
+        self.networks: list[Network] = []
         self.switches: dict[str, Any] = {}
 
     def opt_syslog(self, target: str) -> None:
-        """Collector, udp://HOST:PORT or tcp://HOST:PORT; may be given several times."""
+        """Collector, udp://ADDRESS:PORT or tcp://ADDRESS:PORT; may be given several times."""
         try:
             self.targets.append(Target.of(target))
+        except SimulatorUnavailable as error:
+            raise usage.UsageError(str(error)) from error
+
+    def opt_syslog_network(self, network: str) -> None:
+        """Network that a typed `logging host` is followed to, besides this machine; may be given several times."""
+        try:
+            self.networks.append(network_of(network))
         except SimulatorUnavailable as error:
             raise usage.UsageError(str(error)) from error
 
@@ -132,6 +141,7 @@ def read_options(options: Options) -> AsaOptions:
         control=_optional("control", options),
         ssh=_optional("ssh", options),
         syslog=tuple(options.targets),
+        syslog_networks=tuple(options.networks),
         source_address=options["source-address"],
         standby_source_address=options["standby-source-address"],
         header=options["header"],

@@ -168,7 +168,7 @@ def test_the_running_configuration_is_what_a_reload_reads_back() -> None:
         "access-list X extended deny ip object-group B any log notifications inactive",
         "access-group X in interface outside",
         "logging enable",
-        "logging host inside 192.0.2.9 6/1470",
+        "logging host outside 192.0.2.9 6/1470",
         "username u password p privilege 5",
     )
     text = held.running_config()

@@ -242,7 +242,7 @@ async def test_a_collector_that_was_taken_out_of_the_configuration_gets_nothing(
     asa.type_lines([f"no logging host management 127.0.0.1 17/{number}"])
     asa.passage.send([GOOD])
     await asa.passage.when_idle()
-    asa.type_lines(["logging host management 127.0.0.1"])
+    asa.type_lines([f"logging host management 127.0.0.1 udp/{number}"])
     asa.passage.traffic.forget()
     asa.passage.send([BAD])
     await until(lambda: len(heard.heard) == 2)

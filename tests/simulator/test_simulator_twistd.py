@@ -101,7 +101,7 @@ def test_options_are_checked_before_anything_starts() -> None:
     for more, words in (
         (["--header", "x"], "--header: choose one of"),
         (["--profile", "x"], "--profile: choose one of"),
-        (["--syslog", "tls://h:1"], "write udp://HOST:PORT"),
+        (["--syslog", "tls://h:1"], "write udp://ADDRESS:PORT"),
         (["--switch", "x"], "write NAME=VALUE"),
         ([], "--password-file is needed"),
     ):
@@ -129,7 +129,7 @@ def test_addresses_and_files_are_checked_in_a_sentence(tmp_path: Path) -> None:
     ("more", "words"),
     [
         (("--profile", "PIX"), "--profile: choose one of"),
-        (("--syslog", "x"), "write udp://HOST:PORT or tcp://HOST:PORT"),
+        (("--syslog", "x"), "write udp://ADDRESS:PORT or tcp://ADDRESS:PORT"),
         (("--switch", "duplicate_status=7"), "allowed: 400, 409, 500"),
         (
             ("--https", "127.0.0.1:0", "--ready", "/nonexistent/x"),

@@ -12,10 +12,8 @@ from zlib import crc32
 from attrs import evolve, field, frozen
 
 from tscm.simulator import members
-from tscm.simulator.refusal import Cause, Refused
-
-INVALID = "ERROR: % Invalid input detected at '^' marker."
-INCOMPLETE = "ERROR: % Incomplete command"
+from tscm.simulator.digits import whole
+from tscm.simulator.refusal import INCOMPLETE, INVALID, Cause, Refused
 
 PROTOCOLS = frozenset(
     [
@@ -63,6 +61,12 @@ PORTS = {
     "www": 80,
 }
 _MAX_PORT = 65535
+_MAX_LINE = 1 << 31
+
+
+def level_of(word: str) -> int | None:
+    """The severity that a name or a digit stands for; None for any other word."""
+    return LEVELS.index(word) if word in LEVELS else whole(word, 7)
 
 
 @frozen
@@ -154,8 +158,8 @@ class Ace:
 
 
 def _port(word: str) -> int:
-    number = PORTS.get(word, int(word) if word.isdigit() else -1)
-    if not 0 <= number <= _MAX_PORT:
+    number = PORTS.get(word, whole(word, _MAX_PORT))
+    if number is None:
         raise Refused(Cause.SYNTAX, INVALID)
     return number
 
@@ -215,16 +219,16 @@ def _log(ace: Ace, words: list[str]) -> Ace:
             elif words and words[0] == "default":
                 words.pop(0)
                 ace = evolve(ace, log=False)
-            elif words and (words[0] in LEVELS or words[0] in list("01234567")):
-                level = words.pop(0)
-                number = int(level) if level.isdigit() else LEVELS.index(level)
-                ace = evolve(ace, level=number)
+            elif words and (level := level_of(words[0])) is not None:
+                words.pop(0)
+                ace = evolve(ace, level=level)
             if words and words[0] == "interval":
                 words.pop(0)
-                seconds = words.pop(0) if words else ""
-                if not seconds.isdigit() or not 1 <= int(seconds) <= 600:
-                    raise Refused(Cause.SYNTAX, INVALID if seconds else INCOMPLETE)
-                ace = evolve(ace, interval=int(seconds))
+                typed = words.pop(0) if words else ""
+                seconds = whole(typed, 600, 1)
+                if seconds is None:
+                    raise Refused(Cause.SYNTAX, INVALID if typed else INCOMPLETE)
+                ace = evolve(ace, interval=seconds)
         else:
             raise Refused(Cause.SYNTAX, INVALID)
     return ace
@@ -242,9 +246,9 @@ def read_ace(words: Sequence[str]) -> tuple[int | None, Ace]:
     if rest[0] == "line":
         if len(rest) < 3:
             raise Refused(Cause.SYNTAX, INCOMPLETE)
-        if not rest[1].isdigit() or int(rest[1]) < 1:
+        line = whole(rest[1], _MAX_LINE, 1)
+        if line is None:
             raise Refused(Cause.SYNTAX, INVALID)
-        line = int(rest[1])
         del rest[:2]
     if rest[0] == "remark":
         return line, Ace(name=name, action="remark", remark=" ".join(rest[1:]))
@@ -258,7 +262,7 @@ def read_ace(words: Sequence[str]) -> tuple[int | None, Ace]:
     if not rest:
         raise Refused(Cause.SYNTAX, INCOMPLETE)
     protocol = rest.pop(0)
-    if protocol not in PROTOCOLS and not (protocol.isdigit() and int(protocol) < 256):
+    if protocol not in PROTOCOLS and whole(protocol, 255) is None:
         raise Refused(Cause.SYNTAX, INVALID)
     with_ports = protocol in ("tcp", "udp", "sctp")
     source = _endpoint(rest, with_ports=with_ports)

@@ -11,8 +11,8 @@ from itertools import pairwise
 
 from attrs import define, evolve, field
 
-from tscm.simulator import members
-from tscm.simulator.access_list import INCOMPLETE, INVALID, read_ace, read_binding
+from tscm.simulator import cli_logging, cli_probes, members
+from tscm.simulator.access_list import read_ace, read_binding
 from tscm.simulator.accounts import Account, hash_password
 from tscm.simulator.cli_words import (
     OTHER_GROUPS,
@@ -21,12 +21,13 @@ from tscm.simulator.cli_words import (
     STORED,
     SUBMODE_WORDS,
     SYNC_NOTICE,
+    column_of,
     marker,
 )
 from tscm.simulator.configuration import FORWARD_REFERENCE
 from tscm.simulator.device import Device
 from tscm.simulator.groups import NetworkObject, object_body
-from tscm.simulator.refusal import Cause, Refused
+from tscm.simulator.refusal import INCOMPLETE, INVALID, Cause, Refused
 from tscm.simulator.show import show
 from tscm.simulator.syslog_form import Message
 
@@ -76,7 +77,7 @@ class Console:
             return printed
         except Refused as refusal:
             if refusal.cause is Cause.SYNTAX and refusal.text == INVALID:
-                return marker(line, len(line) - len(line.lstrip()) + len(words[0]) + 1)
+                return marker(line, column_of(line, refusal.at))
             return refusal.text + "\n"
 
     def _changed(self, now: float) -> str:
@@ -158,7 +159,11 @@ class Console:
 
     def _command(self, line: str, words: list[str], now: float) -> str:
         first = words[0]
-        if first in ("show", "sh", "more", "packet-tracer"):
+        if first == "packet-tracer":
+            return cli_probes.packet_tracer(self.device, words[1:])
+        if first == "ping":
+            return cli_probes.ping(self.device, words[1:])
+        if first in ("show", "sh", "more"):
             return show(self.device, line, words, now)
         if first in ("write", "wr", "copy"):
             return self._save(words, now)
@@ -214,6 +219,8 @@ class Console:
                 raise Refused(Cause.SYNTAX, INVALID)
             self._store(line)
             self.device.outbox += self.device.health.start(now)
+        elif words[0] == "logging":
+            cli_logging.take(self.device, words[1:])
         elif words[0] in STORED:
             self._store(line)
         else:
@@ -320,6 +327,8 @@ class Console:
                 configuration.changed()
             case ["object-group" | "object" | "access-list" | "username"]:
                 raise Refused(Cause.SYNTAX, INCOMPLETE)
+            case ["logging", *rest]:
+                cli_logging.take_away(self.device, rest)
             case [first, *_] if first in STORED or first == "interface":
                 if words == ["rest-api", "agent"]:
                     self.device.health.stop()
@@ -336,7 +345,7 @@ class Console:
         for held in list(plain):
             if held == text or (single and held.startswith(single)) or held.startswith(text + " "):
                 del plain[held]
-        if text.startswith(("failover", "logging message")):
+        if text.startswith("failover"):
             plain[f"no {text}"] = []
         self.device.configuration.changed(acl=text == FORWARD_REFERENCE)
 

@@ -2,7 +2,9 @@
 The words that the command line knows without acting on them, and its standing texts.
 """
 
-from tscm.simulator.access_list import INVALID
+import re
+
+from tscm.simulator.refusal import INVALID
 
 STORED = frozenset(
     [
@@ -29,7 +31,6 @@ STORED = frozenset(
         "ip",
         "ipv6",
         "key",
-        "logging",
         "management-access",
         "mtu",
         "names",
@@ -62,11 +63,6 @@ STORED = frozenset(
 
 SINGLE = (
     "clock timezone",
-    "logging trap",
-    "logging facility",
-    "logging timestamp",
-    "logging device-id",
-    "logging queue",
     "access-list deny-flow-max",
     "access-list alert-interval",
     "rest-api image",
@@ -117,6 +113,12 @@ STANDBY_WARNING = (
 
 
 SYNC_NOTICE = "Beginning configuration replication: Sending to mate.\n"
+
+
+def column_of(line: str, at: int) -> int:
+    """Where in *line* its word number *at* begins; behind the last one where there is none."""
+    starts = [found.start() for found in re.finditer(r"\S+", line)]
+    return starts[at] if at < len(starts) else len(line.rstrip()) + 1
 
 
 def marker(line: str, column: int) -> str:

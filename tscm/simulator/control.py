@@ -204,7 +204,7 @@ class Control:
 def _message(one: Any) -> Message:
     match one:
         case {"id": str() as number, "level": int() as level, "text": str() as text} if (
-            len(number) == 6 and number.isdigit() and 0 <= level <= 7
+            len(number) == 6 and number.isascii() and number.isdigit() and 0 <= level <= 7
         ):
             return Message(number, level, text)
     raise RequestFaulty("a message needs id (six digits), level (0 to 7) and text")

@@ -15,6 +15,7 @@ from attrs import define, field
 from tscm.simulator.accounts import Account, Accounts, Tokens
 from tscm.simulator.configuration import Configuration
 from tscm.simulator.health import AgentHealth
+from tscm.simulator.interfaces import Interface, read_interfaces
 from tscm.simulator.matching import Packet, number_of
 from tscm.simulator.members import LENGTH_OF, interval
 from tscm.simulator.profiles import PROFILES, Profile
@@ -99,8 +100,8 @@ class Device:
     health: AgentHealth = field(init=False)
     outbox: deque[Message] = field(factory=lambda: deque(maxlen=10_000))
     """What the firewall has to say and nobody sent yet."""
-    traced: deque[Packet] = field(factory=lambda: deque(maxlen=100))
-    """What packet-tracer made up, to be logged like what arrives (`trace_logs`)."""
+    injected: deque[Packet] = field(factory=lambda: deque(maxlen=1000))
+    """Packets that `packet-tracer` made and that did not pass yet."""
     outside_changes: int = 0
     """Changes that did not come through REST resources and that the agent has not read yet."""
 
@@ -159,17 +160,17 @@ class Device:
         """Does the running configuration differ from the saved one?"""
         return self.running_config() != self.startup
 
+    def interfaces(self) -> Iterable[Interface]:
+        """The interfaces, in the order of the configuration."""
+        return read_interfaces(self.configuration.plain)
+
+    def interface_names(self) -> frozenset[str]:
+        """What `nameif` calls them."""
+        return frozenset(one.name for one in self.interfaces() if one.name)
+
     def interface_addresses(self) -> dict[str, str]:
         """Addresses of the interfaces, by their `nameif`."""
-        found: dict[str, str] = {}
-        for line, below in self.configuration.plain.items():
-            if line.startswith("interface "):
-                words = [one.split() for one in below]
-                name = next((one[1] for one in words if one[0] == "nameif"), "")
-                address = next((one[2] for one in words if one[:2] == ["ip", "address"]), "")
-                if name and address:
-                    found[name] = address
-        return found
+        return {one.name: one.address for one in self.interfaces() if one.name and one.address}
 
     def admits_https(self, address: str) -> bool:
         """Is the web server on, and *address* in its `http …` lines?  Else there is no connection."""

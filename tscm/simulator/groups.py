@@ -7,8 +7,7 @@ from collections.abc import Iterator, Sequence
 from attrs import define, evolve, field, frozen
 
 from tscm.simulator import members
-from tscm.simulator.access_list import INCOMPLETE
-from tscm.simulator.refusal import Cause, Refused
+from tscm.simulator.refusal import INCOMPLETE, Cause, Refused
 
 NAME_CHARACTERS = frozenset(
     "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.!@#$%^&()-_{}"

@@ -18,7 +18,7 @@ from tscm.simulator.http_values import AGENT, Reply, Request, web_server
 
 _CLIENTS = frozenset({"ASDM", "CSM", AGENT})
 _CLIENT_LINE = "http server basic-auth-client "
-_EXEC = frozenset({"show", "sh", "more", "packet-tracer", "write", "wr"})
+_EXEC = frozenset({"show", "sh", "more", "packet-tracer", "ping", "write", "wr"})
 _PRIVILEGE = 15
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from attrs import field, frozen
 
 from tscm.simulator.outlets import Target
+from tscm.simulator.reach import Network
 
 
 @frozen(kw_only=True)
@@ -29,6 +30,9 @@ class AsaOptions:
     ssh: tuple[str, int] | None = None
     """Address of the command line over SSH, which needs `twisted[conch]`; None: no SSH."""
     syslog: tuple[Target, ...] = ()
+    """Collectors that it is configured with from the start, wherever they are."""
+    syslog_networks: tuple[Network, ...] = ()
+    """Networks that a typed `logging host` is followed to, besides this machine's addresses."""
     source_address: str = ""
     """Address that syslog comes from, so that several firewalls on 127.0.0.0/8 differ."""
     standby_source_address: str = ""

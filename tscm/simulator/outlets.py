@@ -5,22 +5,28 @@ Sending is paced, so that a burst does not overrun the receiver's socket buffer,
 would notice with UDP.
 """
 
+import errno
 from collections import deque
 from collections.abc import Iterable
+from ipaddress import ip_address
 from typing import Any
 
 from attrs import define, field, frozen
 from twisted.internet.defer import Deferred, maybeDeferred
-from twisted.internet.error import CannotListenError
+from twisted.internet.error import CannotListenError, MessageLengthError
 from twisted.internet.protocol import DatagramProtocol
 
 from tscm.simulator.counts import Counts
+from tscm.simulator.digits import whole
+from tscm.simulator.logging_lines import LogHost
 from tscm.simulator.refusal import SimulatorUnavailable
 from tscm.simulator.switches import Switches
 
 _TICK = 0.01
 _MOST_A_TICK = 2000
 MOST_WAITING = 2_000_000
+_FULL = frozenset([errno.EAGAIN, errno.EWOULDBLOCK, errno.ENOBUFS])
+"""The socket buffer is full, which passes."""
 Line = tuple[str, bytes]
 """Message id and the line without its end."""
 
@@ -28,34 +34,58 @@ Line = tuple[str, bytes]
 @frozen
 class Target:
     """
-    A collector: `udp` or `tcp`, address and port.
+    A collector: `udp` or `tcp`, address and port; *emblem* is the form that it wants.
     """
 
     protocol: str
     host: str
     port: int
+    emblem: bool = False
 
     @classmethod
     def of(cls, text: str) -> "Target":
         """From `udp://HOST:PORT` or `tcp://HOST:PORT`."""
         protocol, _, rest = text.partition("://")
         host, colon, port = rest.rpartition(":")
-        if protocol not in ("udp", "tcp") or not colon or not host or not port.isdigit():
+        number = whole(port, 65535, 1)
+        address = host.strip("[]")
+        if protocol not in ("udp", "tcp") or not colon or not _is_address(address):
             raise SimulatorUnavailable(
                 f"collector {text!r}",
                 "this is no address of one",
-                "write udp://HOST:PORT or tcp://HOST:PORT",
+                "write udp://ADDRESS:PORT or tcp://ADDRESS:PORT",
             )
-        if not 0 < int(port) < 65536:
+        if number is None:
             raise SimulatorUnavailable(
                 f"collector {text!r}", "the port is out of range", "choose one from 1 to 65535"
             )
-        return cls(protocol, host.strip("[]"), int(port))
+        return cls(protocol, str(ip_address(address)), number)
+
+    @classmethod
+    def of_host(cls, host: LogHost) -> "Target":
+        """What a `logging host` line names."""
+        return cls(host.protocol, host.address, host.port, host.emblem)
 
     @property
     def command(self) -> str:
-        """The `logging host` line of it; the running configuration shows protocol numbers."""
-        return f"logging host management {self.host} {'6' if self.protocol == 'tcp' else '17'}/{self.port}"
+        """The `logging host` line of it."""
+        return str(
+            LogHost(
+                interface="management",
+                address=self.host,
+                protocol=self.protocol,
+                port=self.port,
+                emblem=self.emblem,
+            )
+        )
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True
 
 
 @define(eq=False)
@@ -145,6 +175,11 @@ class Outlet:
         self._counts.lines_sent += 1
         self._counts.lines_by_id[number] += 1
 
+    def _source(self) -> str:
+        """The address to send from; none where it is of the other family."""
+        same = (":" in self._source_address) == (":" in self.target.host)
+        return self._source_address if same else ""
+
     def start(self) -> None:
         """Open the socket."""
 
@@ -170,7 +205,7 @@ class UdpOutlet(Outlet):
 
     def start(self) -> None:
         """Bind; raises `SimulatorUnavailable`."""
-        address = self._source_address or ("::" if ":" in self.target.host else "")
+        address = self._source() or ("::" if ":" in self.target.host else "")
         try:
             self._port = self._reactor.listenUDP(0, DatagramProtocol(), interface=address)
         except CannotListenError as error:
@@ -195,7 +230,12 @@ class UdpOutlet(Outlet):
             number, line = self._waiting[0]
             try:
                 self._port.write(line, where)
-            except OSError:
-                return  # the socket buffer is full: the same line goes first in the next tick
+            except MessageLengthError:
+                self.dropped += 1  # no datagram can carry it
+            except OSError as error:
+                if error.errno in _FULL:
+                    return  # the same line goes first in the next tick
+                self.dropped += 1
+            else:
+                self._count(number)
             self._waiting.popleft()
-            self._count(number)

@@ -4,16 +4,20 @@ Where packets pass and lines leave: traffic, header form and collectors joined.
 
 from collections import deque
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, ClassVar
 
 from attrs import define, field
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.task import LoopingCall
+from twisted.logger import Logger
 
 from tscm.simulator.counts import Counts
 from tscm.simulator.device import Device
+from tscm.simulator.digits import whole
+from tscm.simulator.logging_lines import LogHost, hosts
 from tscm.simulator.matching import Packet
 from tscm.simulator.outcome import Outcome
+from tscm.simulator.reach import Reach
 from tscm.simulator.source import Line, SyslogSource, Target, TcpOutlet
 from tscm.simulator.syslog_form import Form, Message
 from tscm.simulator.traffic import Traffic
@@ -22,6 +26,8 @@ PERMIT_HOSTDOWN = "logging permit-hostdown"
 LOGGING_STANDBY = "logging standby"
 _QUEUE = 512
 _INTERVAL_CHECK = 1.0
+_BUFFER = Target("udp", "", 0)
+"""`logging buffered` keeps lines in the form that goes out by UDP."""
 
 
 @define(eq=False)
@@ -30,10 +36,12 @@ class Passage:
     The firewall's data path, with `logging buffered` as the last 1000 lines it had to say.
     """
 
+    _log: ClassVar[Logger] = Logger()
+
     _reactor: Any
     device: Device
     counts: Counts
-    _targets: tuple[Target, ...] = ()
+    _reach: Reach = field(factory=Reach)
     _source_address: str = ""
     _standby_address: str = ""
     traffic: Traffic = field(init=False)
@@ -44,28 +52,29 @@ class Passage:
     each_second: Callable[[], None] = field(default=lambda: None, init=False)
     _ticking: LoopingCall = field(init=False)
     _form: tuple[int, bool, Form] | None = field(default=None, init=False)
+    _followed: int | None = field(default=None, init=False)
+    """Generation of the configuration whose collectors are sent to."""
+    not_followed: tuple[LogHost, ...] = field(default=(), init=False)
+    """Collectors of the configuration that nothing is sent to."""
 
     def __attrs_post_init__(self) -> None:
         self.traffic = Traffic(self.device)
         self.source = SyslogSource(
             self._reactor,
             self.device.switches,
-            self._targets,
             self._source_address,
             self.counts,
             changed=self._collector_changed,
             queue=self._queue_length,
-            configured=self._configured,
         )
         if self._standby_address:
             self.standby_source = SyslogSource(
                 self._reactor,
                 self.device.switches,
-                self._targets,
                 self._standby_address,
                 self.counts,
-                configured=self._configured,
             )
+        self.follow_configuration()
         self._ticking = LoopingCall(self._tick)
         self._ticking.clock = self._reactor
 
@@ -73,14 +82,33 @@ class Passage:
         """Pass packets by another unit's configuration from now on; connections live on."""
         self.device = device
         self.traffic.serve(device)
-        self._form = None
+        self._form = self._followed = None
+
+    def follow_configuration(self) -> None:
+        """Send to the collectors that the configuration names, as far as they may be reached."""
+        held = self.device.configuration
+        if self._followed == held.generation:
+            return
+        self._followed = held.generation
+        named = hosts(held.plain)
+        passed_over = tuple(
+            one for one in named if one.secure or not self._reach.admits(one.address)
+        )
+        targets = [Target.of_host(one) for one in named if one not in passed_over]
+        for source in self._sources():
+            source.follow(targets)
+        for one in passed_over:
+            if one not in self.not_followed:
+                self._log.warn("nothing is sent to {host}: {why}", host=str(one), why=_why(one))
+        self.not_followed = passed_over
 
     def say_outbox(self) -> None:
-        """Send what the firewall has to say of itself, and of the packets that packet-tracer made up."""
-        traced = list(self.device.traced)
-        self.device.traced.clear()
-        if traced:
-            self.send(traced)
+        """Let in what `packet-tracer` made, and send what the firewall has to say of itself."""
+        self.follow_configuration()
+        injected = list(self.device.injected)
+        self.device.injected.clear()
+        if injected:
+            self.send(injected)
         said = list(self.device.outbox)
         self.device.outbox.clear()
         if said:
@@ -113,6 +141,7 @@ class Passage:
 
     def _tick(self) -> None:
         self.each_second()
+        self.follow_configuration()
         due = self.traffic.next_due
         now = self._reactor.seconds()
         if due is not None and now >= due:
@@ -150,35 +179,27 @@ class Passage:
 
     def say(self, messages: Iterable[Message]) -> None:
         """Send *messages* to every collector."""
+        self.follow_configuration()
         listed, form = list(messages), self.form()
         now = self._reactor.seconds() + self.device.switches.clock_ahead_seconds
 
-        def lines(udp: bool, first: int = 0) -> Iterable[Line]:
+        def lines(target: Target, first: int = 0) -> Iterable[Line]:
+            udp = target.protocol == "udp"
             for message in listed[first:]:
-                line = form.line(message, now, udp=udp)
+                line = form.line(message, now, udp=udp, emblem=target.emblem)
                 if line is not None:
                     yield message.id, line
 
         kept = self.buffer.maxlen or 0
-        self.buffer.extend(line.decode() for _, line in lines(udp=True, first=-kept))
+        self.buffer.extend(line.decode() for _, line in lines(_BUFFER, first=-kept))
         self.source.put(lines)
         if self.standby_source is not None and LOGGING_STANDBY in self.device.configuration.plain:
             self.standby_source.put(lines)
 
-    def _configured(self, target: Target) -> bool:
-        """Does a `logging host` line still name the collector?"""
-        for line in self.device.configuration.plain:
-            match line.split():
-                case ["logging", "host", _, host, *rest] if host == target.host:
-                    port = rest[0].partition("/")[2] if rest and "/" in rest[0] else ""
-                    if port in ("", str(target.port)):
-                        return True
-        return False
-
     def _queue_length(self) -> int:
         for line in self.device.configuration.plain:
             if line.startswith("logging queue "):
-                return int(line.split()[2]) or 1 << 16
+                return whole(line.split()[2], 8192) or 1 << 16
         return _QUEUE
 
     def _collector_changed(self, outlet: TcpOutlet) -> None:
@@ -198,6 +219,12 @@ class Passage:
                     Message("414005", 3, text + "logging permit-hostdown policy"),
                 ]
             )
+
+
+def _why(host: LogHost) -> str:
+    if host.secure:
+        return "TLS is not simulated"
+    return "it is none of this machine's addresses; --syslog-network lets it be one"
 
 
 def _all(waits: Iterable[Deferred[None]]) -> Deferred[None]:

@@ -6,6 +6,9 @@ from enum import StrEnum
 
 from tscm.errors import TscmError
 
+INVALID = "ERROR: % Invalid input detected at '^' marker."
+INCOMPLETE = "ERROR: % Incomplete command"
+
 
 class Cause(StrEnum):
     """
@@ -33,11 +36,14 @@ class Cause(StrEnum):
 class Refused(TscmError):
     """
     The configuration stays as it is; *text* is what the ASA's command line would print.
+
+    *at* is the place of the word that is not understood, from 0; the caret stands under it.
     """
 
-    def __init__(self, cause: Cause, text: str) -> None:
+    def __init__(self, cause: Cause, text: str, *, at: int = 1) -> None:
         self.cause = cause
         self.text = text
+        self.at = at
         super().__init__(cause, text)
 
     def __str__(self) -> str:

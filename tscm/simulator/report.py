@@ -56,5 +56,6 @@ def state(asa: "SimulatedAsa", now: float) -> dict[str, Any]:
             }
             for outlet in asa.passage.source.outlets
         ],
+        "not_followed": [str(host) for host in asa.passage.not_followed],
         "buffer": list(asa.passage.buffer)[-100:],
     }

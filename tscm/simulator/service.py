@@ -43,6 +43,7 @@ from tscm.simulator.options import AsaOptions
 from tscm.simulator.pair import Pair
 from tscm.simulator.passage import Passage
 from tscm.simulator.profiles import PROFILES
+from tscm.simulator.reach import Reach
 from tscm.simulator.refusal import SimulatorUnavailable
 from tscm.simulator.switches import Switches
 from tscm.simulator.syslog_form import Message, header_lines
@@ -107,7 +108,7 @@ class SimulatedAsa(Service):
             self._reactor,
             self.device,
             self.counts,
-            self.options.syslog,
+            Reach(frozenset(one.host for one in self.options.syslog), self.options.syslog_networks),
             self.options.source_address,
             self.options.standby_source_address,
         )

@@ -1,17 +1,15 @@
 """
-What `show …`, `more` and `packet-tracer` print.
+What `show …` and `more` print.
 """
 
 import re
 import time
 from collections.abc import Callable, Iterable
 
-from tscm.simulator.access_list import INCOMPLETE, INVALID
 from tscm.simulator.configuration import Configuration
 from tscm.simulator.device import Device
 from tscm.simulator.health import Health
-from tscm.simulator.matching import Matcher, Packet
-from tscm.simulator.refusal import Cause, Refused
+from tscm.simulator.refusal import INCOMPLETE, INVALID, Cause, Refused
 
 
 def _is(word: str, whole: str, shortest: int) -> bool:
@@ -20,8 +18,7 @@ def _is(word: str, whole: str, shortest: int) -> bool:
 
 def show(device: Device, line: str, words: list[str], now: float) -> str:
     """The text of one command that changes nothing; `| include X` and `| grep X` filter it."""
-    if words[0] == "packet-tracer":
-        return packet_tracer(device, words[1:])
+    del words
     command, bar, condition = line.partition("|")
     text = _text(device, command.split(), now)
     return _filtered(text, condition.split()) if bar else text
@@ -231,43 +228,3 @@ def hash_of(name: str) -> int:
     from zlib import crc32
 
     return crc32(name.encode())
-
-
-def packet_tracer(device: Device, words: list[str]) -> str:
-    """`packet-tracer input IF {tcp|udp} SRC SPORT DST DPORT` and `… icmp SRC TYPE CODE DST`."""
-    match words:
-        case ["input", interface, ("tcp" | "udp") as protocol, source, sport, target, dport, *_]:
-            if not (sport.isdigit() and dport.isdigit()):
-                raise Refused(Cause.SYNTAX, INVALID)
-            numbers = int(sport), int(dport)
-        case ["input", interface, "icmp" as protocol, source, kind, code, target, *_]:
-            if not (kind.isdigit() and code.isdigit()):
-                raise Refused(Cause.SYNTAX, INVALID)
-            numbers = int(kind), int(code)
-        case _:
-            raise Refused(Cause.SYNTAX, INCOMPLETE)
-    packet = Packet(
-        source=source,
-        destination=target,
-        protocol=protocol,
-        sport=numbers[0],
-        dport=numbers[1],
-        interface=interface,
-    )
-    try:
-        verdict = Matcher(device.configuration).find(packet)
-    except ValueError:
-        raise Refused(Cause.SYNTAX, INVALID) from None
-    if device.switches.trace_logs:
-        device.traced.append(packet)
-    result = "ALLOW" if verdict.permitted else "DROP"
-    rule = "Implicit Rule" if verdict.ace is None else str(verdict.ace)
-    reason = (
-        "" if verdict.permitted else "Drop-reason: (acl-drop) Flow is denied by configured rule\n"
-    )
-    return (
-        f"\nPhase: 1\nType: ACCESS-LIST\nSubtype: {'' if verdict.ace is None else 'log'}\n"
-        f"Result: {result}\nConfig:\n{rule}\nAdditional Information:\n\n"
-        f"Result:\ninput-interface: {interface}\ninput-status: up\ninput-line-status: up\n"
-        f"Action: {result.lower()}\n{reason}\n"
-    )

@@ -9,7 +9,9 @@ from collections.abc import Iterable, Mapping
 
 from attrs import frozen
 
-from tscm.simulator.access_list import LEVELS
+from tscm.simulator.access_list import level_of
+from tscm.simulator.digits import whole
+from tscm.simulator.logging_lines import chosen_by
 
 HEADERS = ("timestamp", "none", "device-id", "rfc5424", "emblem")
 SINGLE_CONTEXT = "single_vf"
@@ -48,6 +50,9 @@ class Form:
 
     enabled: bool = True
     trap: int = 6
+    """Messages up to this level go out; -1: none does."""
+    listed: tuple[tuple[int, int], ...] = ()
+    """Ranges of ids that go out whatever their level, for `logging trap LIST`."""
     facility: int = 20
     stamp: str = "timestamp"
     """`none`, `timestamp`, `rfc5424` or `emblem`."""
@@ -71,7 +76,8 @@ class Form:
         """Read the configuration's lines; *addresses* are those of its interfaces, by name."""
         wanted = ("logging ", "no logging ", "clock timezone ")
         held = [line for line in lines if line.startswith(wanted)]
-        stamp, device_id, trap, facility = "none", "", 6, 20
+        stamp, device_id, trap, facility = "none", "", -1, 20
+        listed: tuple[tuple[int, int], ...] = ()
         zone, offset = "", 0
         muted: set[str] = set()
         levels: dict[str, int] = {}
@@ -91,21 +97,23 @@ class Form:
                 case ["logging", "device-id", "context-name"]:
                     device_id = SINGLE_CONTEXT
                 case ["clock", "timezone", zone, hours, *_]:
-                    offset = int(hours) * 3600 if hours.lstrip("-").isdigit() else 0
+                    sign = -1 if hours.startswith("-") else 1
+                    offset = sign * 3600 * (whole(hours.removeprefix("-"), 23) or 0)
                 case ["logging", "trap", level]:
-                    trap = int(level) if level.isdigit() else LEVELS.index(level)
-                case ["logging", "facility", number] if number.isdigit():
-                    facility = int(number)
+                    known = level_of(level)
+                    trap, listed = chosen_by(level, held) if known is None else (known, ())
+                case ["logging", "facility", number]:
+                    facility = whole(number, 23) or 0
                 case ["logging", "message", number, "level", level]:
-                    levels[number] = int(level) if level.isdigit() else LEVELS.index(level)
+                    levels[number] = level_of(level) or 0
                 case ["no", "logging", "message", number]:
                     muted.add(number)
-        emblem = any(line == "logging emblem" or line.endswith(" format emblem") for line in held)
         return cls(
             enabled="logging enable" in held,
             trap=trap,
+            listed=listed,
             facility=facility,
-            stamp="emblem" if emblem else stamp,
+            stamp="emblem" if "logging emblem" in held else stamp,
             device_id=device_id,
             zone=zone,
             offset=offset,
@@ -114,23 +122,32 @@ class Form:
             classes=classes,
         )
 
-    def line(self, message: Message, now: float, *, udp: bool = True) -> bytes | None:
-        """The whole line without its end; None when the commands hold it back."""
+    def line(
+        self, message: Message, now: float, *, udp: bool = True, emblem: bool = False
+    ) -> bytes | None:
+        """
+        The whole line without its end; None when the commands hold it back.
+
+        *emblem*: its `logging host` line says `format emblem`.
+        """
         level = self.levels.get(message.id, message.level)
-        if not self.enabled or level > self.trap or message.id in self.muted:
+        if not self.enabled or message.id in self.muted or not self._wanted(message.id, level):
             return None
         middle = f"{_CLASSES.get(message.id[:3], 'sys')}-" if self.classes else ""
         tag = f"%ASA-{middle}{level}-{message.id}: {message.text}"
         pri = f"<{self.facility * 8 + level}>"
-        return (pri + self.header(now, udp=udp) + tag).encode("utf-8", "replace")
+        return (pri + self.header(now, udp=udp, emblem=emblem) + tag).encode("utf-8", "replace")
 
-    def header(self, now: float, *, udp: bool) -> str:
+    def _wanted(self, number: str, level: int) -> bool:
+        return level <= self.trap or any(low <= int(number) <= high for low, high in self.listed)
+
+    def header(self, now: float, *, udp: bool, emblem: bool = False) -> str:
         """What stands between PRI and tag."""
         # RFC 5424 stamps are in UTC, all others in local time.
         at = time.gmtime(now if self.stamp == "rfc5424" else now + self.offset)
         month = _MONTHS[at.tm_mon - 1]
         clock = f"{at.tm_hour:02}:{at.tm_min:02}:{at.tm_sec:02}"
-        if self.stamp == "emblem" and udp:
+        if udp and (emblem or self.stamp == "emblem"):
             return f":{month} {at.tm_mday:02} {clock} {self.zone or 'UTC'}: "
         if self.stamp == "rfc5424":
             stamp = f"{at.tm_year}-{at.tm_mon:02}-{at.tm_mday:02}T{clock}Z"

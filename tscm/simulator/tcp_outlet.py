@@ -88,7 +88,8 @@ class TcpOutlet(Outlet, ClientFactory):
 
     def start(self) -> None:
         """Connect, now and whenever the connection is lost."""
-        bind = (self._source_address, 0) if self._source_address else None
+        source = self._source()
+        bind = (source, 0) if source else None
         self._again = None
         self._connector = self._reactor.connectTCP(
             self.target.host, self.target.port, self, timeout=5, bindAddress=bind

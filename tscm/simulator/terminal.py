@@ -14,7 +14,7 @@ from tscm.simulator.device import Device
 BANNER = "Type help or '?' for a list of available commands.\r\n"
 MORE = "<--- More --->"
 _WIPE = "\r" + " " * len(MORE) + "\r"
-_LOOKS = frozenset({"show", "sh", "more", "packet-tracer"})
+_LOOKS = frozenset({"show", "sh", "more", "packet-tracer", "ping"})
 _PRIVILEGED = frozenset({*_LOOKS, "write", "wr", "copy"})
 _WIDTH = 80
 _LINES = 24
