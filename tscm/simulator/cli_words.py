@@ -1,65 +1,10 @@
 """
-The words that the command line knows without acting on them, and its standing texts.
+What the command line keeps of its commands, and its standing texts.
 """
 
 import re
 
 from tscm.simulator.refusal import INVALID
-
-STORED = frozenset(
-    [
-        "aaa",
-        "arp",
-        "asp",
-        "banner",
-        "boot",
-        "call-home",
-        "class-map",
-        "clock",
-        "console",
-        "crypto",
-        "dns",
-        "domain-name",
-        "enable",
-        "failover",
-        "firewall",
-        "forward-reference",
-        "ftp",
-        "group-policy",
-        "http",
-        "icmp",
-        "ip",
-        "ipv6",
-        "key",
-        "management-access",
-        "mtu",
-        "names",
-        "nat",
-        "no-proxy-arp",
-        "object-group-search",
-        "pager",
-        "terminal width",
-        "policy-map",
-        "prompt",
-        "quota",
-        "rest-api",
-        "route",
-        "same-security-traffic",
-        "service-policy",
-        "snmp-server",
-        "ssh",
-        "ssl",
-        "sysopt",
-        "telnet",
-        "threat-detection",
-        "timeout",
-        "tunnel-group",
-        "user-identity",
-        "webvpn",
-        "xlate",
-    ]
-)
-"""First words of lines that are kept as they stand and have no effect but where noted."""
 
 SINGLE = (
     "clock timezone",
@@ -70,40 +15,16 @@ SINGLE = (
     "prompt",
     "pager",
     "failover lan unit",
+    "http server enable",
+    "terminal width",
+    "arp timeout",
+    "console timeout",
+    "enable password",
 )
 """Commands of which the last one stands."""
 
-OTHER_GROUPS = frozenset(["service", "protocol", "icmp-type", "user", "security"])
-SUBMODE_WORDS = frozenset(
-    [
-        "nameif",
-        "security-level",
-        "ip",
-        "ipv6",
-        "shutdown",
-        "description",
-        "management-only",
-        "speed",
-        "duplex",
-        "vlan",
-        "standby",
-        "no",
-        "match",
-        "class",
-        "inspect",
-        "parameters",
-        "service-object",
-        "group-object",
-        "port-object",
-        "protocol-object",
-        "icmp-object",
-        "user",
-        "user-group",
-        "security-group",
-        "message-length",
-    ]
-)
-
+ENTERS = ("class-map", "policy-map", "time-range")
+"""Commands that are kept and whose lines below them follow."""
 
 STANDBY_WARNING = (
     "**** WARNING ****\n"

@@ -46,6 +46,8 @@ class Configuration:
     generation: int = 0
     """Grows with every change."""
     acl_generation: int = 0
+    edits: int = 0
+    """Grows with every change that was not undone."""
     loading: bool = False
     """While a start configuration loads, a parent may stand above its child."""
     _touched: set[str] | None = field(default=None, init=False)
@@ -60,12 +62,13 @@ class Configuration:
         if self._touched is not None:
             yield
             return
-        before = self._shallow()
+        before, edits = self._shallow(), self.edits
         self._touched = set()
         try:
             yield
         except BaseException:
             self.adopt(before)
+            self.edits = edits
             raise
         finally:
             self._touched = None
@@ -102,6 +105,7 @@ class Configuration:
     def changed(self, *, acl: bool = False) -> None:
         """Note a change."""
         self.generation += 1
+        self.edits += 1
         if acl:
             self.acl_generation += 1
 

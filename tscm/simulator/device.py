@@ -100,6 +100,12 @@ class Device:
     health: AgentHealth = field(init=False)
     outbox: deque[Message] = field(factory=lambda: deque(maxlen=10_000))
     """What the firewall has to say and nobody sent yet."""
+    shuns: dict[str, tuple[str, str, str, str]] = field(factory=dict)
+    """Shunned addresses; the destination, ports and protocol that were told with them."""
+    files: dict[str, int] = field(factory=dict)
+    """Copies of a configuration on the disk, by name, with their sizes."""
+    modified: tuple[str, float] | None = None
+    """Who changed the configuration last since the start, and when."""
     injected: deque[Packet] = field(factory=lambda: deque(maxlen=1000))
     """Packets that `packet-tracer` made and that did not pass yet."""
     outside_changes: int = 0

@@ -7,18 +7,18 @@ not simulated.  To the agent whatever is changed here is an outside change.
 """
 
 from hashlib import md5
+from urllib.parse import unquote_plus
 
 from attrs import define
 
 from tscm.simulator.accounts import Account
 from tscm.simulator.cli import Console
-from tscm.simulator.cli_words import marker
 from tscm.simulator.device import Device
 from tscm.simulator.http_values import AGENT, Reply, Request, web_server
+from tscm.simulator.session import Session
 
 _CLIENTS = frozenset({"ASDM", "CSM", AGENT})
 _CLIENT_LINE = "http server basic-auth-client "
-_EXEC = frozenset({"show", "sh", "more", "packet-tracer", "ping", "write", "wr"})
 _PRIVILEGE = 15
 
 
@@ -46,7 +46,7 @@ class HttpInterface:
             return self._page(403, f"Privilege {_PRIVILEGE} is needed")
         match request.method, request.segments[1:]:
             case "GET", ("exec", *commands) if commands:
-                return self._exec(commands, account, request, now)
+                return self._exec(request, account, now)
             case "GET", ("config",):
                 return _text(self.device.running_config())
             case "POST", ("config",):
@@ -60,14 +60,21 @@ class HttpInterface:
             one.removeprefix(_CLIENT_LINE) for one in lines if one.startswith(_CLIENT_LINE)
         }
 
-    def _exec(self, commands: list[str], account: Account, request: Request, now: float) -> Reply:
-        console = Console(self.device, account.name, request.peer[0])
-        printed = []
-        for command in commands:
-            words = command.split()
-            known = bool(words) and words[0] in _EXEC
-            printed.append(console.run(command, now) if known else marker(command, 1))
-        return _text("".join(printed))
+    def _exec(self, request: Request, account: Account, now: float) -> Reply:
+        """
+        The commands of the path in one session, which begins above the configuration mode.
+
+        A `+` is a blank, as in a query.
+        """
+        before = self.device.configuration.edits
+        session = Session(level="exec")
+        console = Console(self.device, account.name, request.peer[0], session)
+        path = request.path or "/" + "/".join(request.segments)
+        commands = [unquote_plus(one) for one in path.split("/") if one][2:]
+        printed = "".join(console.run(command, now) for command in commands)
+        if self.device.configuration.edits != before:
+            self.device.outside_changes += 1
+        return _text(printed)
 
     def _merge(self, request: Request, account: Account, now: float) -> Reply:
         configuration = self.device.configuration

@@ -25,3 +25,4 @@ def load(device: Device, text: str, now: float, *, out_of_order_fails: bool = Fa
                 device.load_errors.append(printed)
     finally:
         device.configuration.loading = False
+        device.modified = None

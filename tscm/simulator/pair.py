@@ -63,6 +63,7 @@ class Pair:
         self._copied = self.active.configuration.generation
         self.standby.configuration.adopt(self.active.configuration.copy())
         self.standby.accounts.users = dict(self.active.accounts.users)
+        self.standby.modified = self.active.modified
         self.standby.apply_switches()
 
     def begin_sync(self, now: float, seconds: float) -> None:

@@ -26,6 +26,8 @@ PERMIT_HOSTDOWN = "logging permit-hostdown"
 LOGGING_STANDBY = "logging standby"
 _QUEUE = 512
 _INTERVAL_CHECK = 1.0
+_INJECTED = "Free the flow created as result of packet injection"
+"""Why a connection ends that `packet-tracer` made (302014)."""
 _BUFFER = Target("udp", "", 0)
 """`logging buffered` keeps lines in the form that goes out by UDP."""
 
@@ -108,7 +110,7 @@ class Passage:
         injected = list(self.device.injected)
         self.device.injected.clear()
         if injected:
-            self.send(injected)
+            self.send(injected, why=_INJECTED)
         said = list(self.device.outbox)
         self.device.outbox.clear()
         if said:
@@ -154,9 +156,12 @@ class Passage:
         """May new connections be built?  Not while a TCP collector is down, unless permitted."""
         return PERMIT_HOSTDOWN in self.device.configuration.plain or not self.source.tcp_is_down
 
-    def send(self, packets: Iterable[Packet], *, close: bool = True) -> Outcome:
-        """Let *packets* in and say what there is to say of them."""
-        outcome = self.traffic.run(packets, self._reactor.seconds(), admit=self.admits, close=close)
+    def send(
+        self, packets: Iterable[Packet], *, close: bool = True, why: str = "TCP FINs"
+    ) -> Outcome:
+        """Let *packets* in and say what there is to say of them; *why* connections end."""
+        now = self._reactor.seconds()
+        outcome = self.traffic.run(packets, now, admit=self.admits, close=close, why=why)
         self.counts.packets += outcome.packets
         self.counts.connections_refused += outcome.refused
         self.say(outcome.messages)

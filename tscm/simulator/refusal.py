@@ -8,6 +8,7 @@ from tscm.errors import TscmError
 
 INVALID = "ERROR: % Invalid input detected at '^' marker."
 INCOMPLETE = "ERROR: % Incomplete command"
+AMBIGUOUS = "ERROR: % Ambiguous command:"
 
 
 class Cause(StrEnum):

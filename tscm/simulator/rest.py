@@ -121,12 +121,16 @@ class RestAgent:
 
     def answer(self, request: Request, account: Account, now: float) -> Reply:
         """The reply to somebody who may ask."""
+        before = self.device.configuration.edits
         try:
             return self._route(request, account, now)
         except Refused as refusal:
             return self._refusal(refusal)
         except BodyFaulty as error:
             return message(400, self.device.switches.error_code, str(error))
+        finally:
+            if self.device.configuration.edits != before:
+                self.device.modified = (account.name, now)
 
     def _refusal(self, refusal: Refused) -> Reply:
         switches = self.device.switches

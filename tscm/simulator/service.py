@@ -240,6 +240,7 @@ class SimulatedAsa(Service):
         device.started_at = now + switches.reload_seconds
         device.outside_changes = 0
         device.hits.clear()
+        device.shuns.clear()
         self.passage.source.reset()
         self._end_ssh()
         self.agent.booting_until = now + switches.reload_seconds

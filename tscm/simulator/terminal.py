@@ -7,19 +7,23 @@ longer than 80 columns scrolls, with a `$` for what has gone; how many columns i
 
 from attrs import define, field
 
+from tscm.simulator import cli_files
 from tscm.simulator.cli import Console
-from tscm.simulator.cli_words import marker
+from tscm.simulator.cli_files import Copy
 from tscm.simulator.device import Device
+from tscm.simulator.digits import whole
+from tscm.simulator.grammar import Resolved
+from tscm.simulator.refusal import Refused
+from tscm.simulator.session import Session
 
 BANNER = "Type help or '?' for a list of available commands.\r\n"
 MORE = "<--- More --->"
 _WIPE = "\r" + " " * len(MORE) + "\r"
-_LOOKS = frozenset({"show", "sh", "more", "packet-tracer", "ping"})
-_PRIVILEGED = frozenset({*_LOOKS, "write", "wr", "copy"})
 _WIDTH = 80
 _LINES = 24
 _JUMP = 20
 _TRIES = 3
+_INTERRUPT = "\x03"
 MAX_LINE = 512
 
 
@@ -33,24 +37,31 @@ class Terminal:
     user: str
     peer: str = "0.0.0.0"  # noqa: S104 - what the ASA prints of a console
     auto_enable: bool = False
-    closed: bool = field(default=False, init=False)
     _console: Console = field(init=False)
-    _privileged: bool = field(default=False, init=False)
-    _configuring: bool = field(default=False, init=False)
+    _session: Session = field(init=False)
     _typed: str = field(default="", init=False)
     _after_cr: bool = field(default=False, init=False)
     _asks_password: bool = field(default=False, init=False)
     _tries: int = field(default=0, init=False)
+    _copy: Copy | None = field(default=None, init=False)
+    """What is to be copied while its questions are asked; *answers* are those so far."""
+    _answers: list[str] = field(factory=list, init=False)
     _waiting: list[str] = field(factory=list, init=False)
-    _page: int = field(default=_LINES - 1, init=False)
 
     def __attrs_post_init__(self) -> None:
-        self._console = Console(self.device, self.user, self.peer)
-        self._privileged = self.auto_enable
+        level = "exec" if self.auto_enable else "user"
+        self._session = Session(level=level, interactive=True, pager=_LINES - 1)
+        self._console = Console(self.device, self.user, self.peer, self._session)
         for line in self.device.configuration.plain:
             words = line.split()
-            if words[:2] == ["pager", "lines"] and words[2:3] and words[2].isdigit():
-                self._page = int(words[2])
+            if words[0] == "pager":
+                lines = whole(words[-1], 1 << 31)
+                self._session.pager = _LINES - 1 if lines is None else lines
+
+    @property
+    def closed(self) -> bool:
+        """Has the session ended?"""
+        return self._session.closed
 
     def begin(self) -> str:
         """What is printed first."""
@@ -59,8 +70,9 @@ class Terminal:
     @property
     def prompt(self) -> str:
         """Of the mode that the session is in."""
-        mode = f"(config{self._console.submode})" if self._configuring else ""
-        return f"{self._name()}{mode}{'#' if self._privileged else '>'} "
+        level = self._session.level
+        mode = f"(config{self._console.submode})" if level == "config" else ""
+        return f"{self._name()}{mode}{'>' if level == 'user' else '#'} "
 
     def _name(self) -> str:
         device = self.device
@@ -73,7 +85,7 @@ class Terminal:
     def _width(self) -> int:
         for line in self.device.configuration.plain:
             if line.startswith("terminal width "):
-                return int(line.split()[2]) or MAX_LINE
+                return whole(line.split()[2], MAX_LINE, 1) or MAX_LINE
         return _WIDTH
 
     # -- keys ------------------------------------------------------------------
@@ -95,9 +107,10 @@ class Terminal:
             return self._turn_page(key)
         if key in "\r\n":
             line, self._typed = self._typed, ""
-            return "\r\n" + (
-                self._password(line, now) if self._asks_password else self._line(line, now)
-            )
+            return "\r\n" + self._entered(line, now)
+        if key == _INTERRUPT and (self._copy or self._asks_password):
+            self._copy, self._asks_password, self._typed = None, False, ""
+            return "\r\n" + self.prompt
         if key in "\b\x7f":
             return self._rub_out()
         if not key.isprintable() or len(self._typed) >= MAX_LINE:
@@ -123,49 +136,66 @@ class Terminal:
 
     # -- lines -----------------------------------------------------------------
 
+    def _entered(self, line: str, now: float) -> str:
+        if self._asks_password:
+            return self._password(line)
+        if self._copy is not None:
+            return self._answer(self._copy, line, now)
+        return self._line(line, now) if line.strip() else self.prompt
+
     def _line(self, line: str, now: float) -> str:
-        words = line.split()
-        if not words:
+        console = self._console
+        console.caret_at = len(self.prompt)
+        if line.strip()[0] in "!:":
             return self.prompt
-        done = self._change_mode(words)
-        if done is None:
-            done = self._page_out(self._run(line, words, now))
-        return done
-
-    def _change_mode(self, words: list[str]) -> str | None:
-        """What a word that changes the mode prints; None for any other."""
-        first = words[0]
-        if first in ("exit", "quit", "logout", "end", "disable"):
-            return self._leave(first)
-        if first in ("enable", "en") and not self._privileged:
-            self._asks_password, self._tries = True, 0
-            return "Password: "
-        if first in ("configure", "conf") and self._privileged:
-            self._configuring = True
-            return self.prompt
-        if words[:2] == ["terminal", "pager"] and self._privileged:
-            counts = [int(one) for one in words[2:] if one.isdigit()]
-            self._page = counts[0] if counts else self._page
-            return self.prompt
-        return None
-
-    def _leave(self, word: str) -> str:
-        if word in ("exit", "quit") and self._console.submode:
-            self._console.leave_submode()
-        elif self._configuring and word != "logout":
-            self._console.leave_submode()
-            self._configuring = False
-        elif word == "disable":
-            self._privileged = False
-        elif word != "end":
-            self.closed = True
+        try:
+            command = console.resolve(line)
+            if command.words[0] == "enable" and self._session.level == "user":
+                self._asks_password, self._tries = True, 0
+                return "Password: "
+            if command.words[0] == "copy" and self._session.level != "user":
+                copy = cli_files.read_copy(command.words[1:])
+                if copy.asks:
+                    self._copy, self._answers = copy, []
+                    return "\r\n" + cli_files.questions(copy)[0]
+            printed = self._perform(line, command, now)
+        except Refused as refusal:
+            printed = console.told(line, refusal)
+        if self._session.closed:
             return "\r\nLogoff\r\n\r\n"
-        return self.prompt
+        return self._page_out(printed)
 
-    def _password(self, given: str, now: float) -> str:
-        del now
+    def _perform(self, line: str, command: Resolved, now: float) -> str:
+        """Do it; a change made so is an outside change to the agent."""
+        before = self.device.configuration.generation
+        printed = self._console.perform(line, command, now)
+        if self.device.configuration.generation != before:
+            self.device.outside_changes += 1
+        return printed
+
+    def _answer(self, copy: Copy, line: str, now: float) -> str:
+        """An answer to a question of `copy`; the next question, or what comes of it."""
+        self._answers.append(line)
+        asked = cli_files.questions(copy)
+        if len(self._answers) < len(asked):
+            return "\r\n" + asked[len(self._answers)]
+        try:
+            wanted = cli_files.answered(copy, self._answers)
+            if cli_files.overwrites(self.device, wanted):
+                if len(self._answers) == len(asked):
+                    return cli_files.OVERWRITE.replace("\n", "\r\n")
+                if line.strip()[:1] not in ("", "y", "Y"):
+                    self._copy = None
+                    return self.prompt
+            printed = "\n" + cli_files.carry_out(self.device, wanted, now)
+        except Refused as refusal:
+            printed = f"\n{refusal.text}\n"
+        self._copy = None
+        return self._page_out(printed)
+
+    def _password(self, given: str) -> str:
         if self.device.accounts.check(self.user, given) is not None:
-            self._asks_password, self._privileged = False, True
+            self._asks_password, self._session.level = False, "exec"
             return self.prompt
         self._tries += 1
         if self._tries < _TRIES:
@@ -173,30 +203,19 @@ class Terminal:
         self._asks_password = False
         return "Invalid password\r\nAccess denied.\r\n" + self.prompt
 
-    def _run(self, line: str, words: list[str], now: float) -> str:
-        known = _PRIVILEGED if self._privileged else _LOOKS
-        if not self._configuring and words[0] not in known:
-            return marker(line, len(self.prompt))
-        if not self._privileged and words[1:2] in (["running-config"], ["run"]):
-            return marker(line, len(self.prompt) + len(words[0]) + 1)
-        before = self.device.configuration.generation
-        printed = self._console.run(line, now)
-        if self.device.configuration.generation != before:
-            self.device.outside_changes += 1
-        return printed
-
     def _page_out(self, text: str) -> str:
         lines = text.removesuffix("\n").split("\n") if text else []
-        if not self._page or len(lines) <= self._page:
+        page = self._session.pager
+        if not page or len(lines) <= page:
             return "".join(f"{one}\r\n" for one in lines) + self.prompt
-        self._waiting = lines[self._page :]
-        return "".join(f"{one}\r\n" for one in lines[: self._page]) + MORE
+        self._waiting = lines[page:]
+        return "".join(f"{one}\r\n" for one in lines[:page]) + MORE
 
     def _turn_page(self, key: str) -> str:
         if key in "qQ\x03":
             self._waiting = []
             return _WIPE + self.prompt
-        count = 1 if key in "\r\n" else self._page
+        count = 1 if key in "\r\n" else max(1, self._session.pager)
         lines, self._waiting = self._waiting[:count], self._waiting[count:]
         shown = _WIPE + "".join(f"{one}\r\n" for one in lines)
         return shown + (MORE if self._waiting else self.prompt)

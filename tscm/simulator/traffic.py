@@ -16,6 +16,7 @@ from tscm.simulator.access_list import Ace
 from tscm.simulator.device import Device
 from tscm.simulator.matching import Flow, Matcher, Packet, Verdict, number_of
 from tscm.simulator.outcome import Connection, LoggedFlow, Outcome
+from tscm.simulator.shuns import dropped
 from tscm.simulator.syslog_form import Message
 
 DENY_FLOW_MAX = 4096
@@ -47,15 +48,28 @@ class Traffic:
         self.matcher = Matcher(device.configuration)
 
     def run(
-        self, packets: Iterable[Packet], now: float, *, admit: bool = True, close: bool = True
+        self,
+        packets: Iterable[Packet],
+        now: float,
+        *,
+        admit: bool = True,
+        close: bool = True,
+        why: str = "TCP FINs",
     ) -> Outcome:
         """
         Pass *packets*; *admit* False refuses new connections, *close* tears down at the end.
+
+        *why* is the reason of teardowns of TCP.
         """
         outcome = Outcome()
         built: list[Flow] = []
         for packet in packets:
             outcome.packets += 1
+            if packet.source in self.device.shuns:
+                outcome.denied += 1
+                text = (packet.source, packet.destination, packet.interface)
+                outcome.messages.append(dropped(*text))
+                continue
             key = packet.flow
             held = self._connections.get(key)
             if held is not None:
@@ -77,7 +91,7 @@ class Traffic:
                     built.append(key)
         if close:
             for key in built:
-                self._tear_down(outcome.messages, key, now)
+                self._tear_down(outcome.messages, key, now, why)
         return outcome
 
     # -- counting ------------------------------------------------------------
@@ -229,7 +243,9 @@ class Traffic:
         )
         return True
 
-    def _tear_down(self, messages: list[Message], key: Flow, now: float) -> None:
+    def _tear_down(
+        self, messages: list[Message], key: Flow, now: float, why: str = "TCP FINs"
+    ) -> None:
         gone = self._connections.pop(key)
         seconds = int(now - gone.started)
         if gone.protocol == "icmp":
@@ -242,7 +258,7 @@ class Traffic:
             f"duration {duration} bytes {gone.bytes}"
         )
         messages.append(
-            Message("302014" if tcp else "302016", 6, text + (" TCP FINs" if tcp else ""))
+            Message("302014" if tcp else "302016", 6, text + (f" {why}" if tcp else ""))
         )
 
     def tear_down_all(self, now: float) -> list[Message]:

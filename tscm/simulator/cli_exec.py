@@ -1,0 +1,83 @@
+"""
+Commands of the exec modes: they look, save, probe, or steer the session.
+"""
+
+from typing import TYPE_CHECKING
+
+from tscm.simulator import cli_files, cli_probes, shuns
+from tscm.simulator.digits import whole
+from tscm.simulator.grammar import Resolved
+from tscm.simulator.refusal import INCOMPLETE, INVALID, Cause, Refused
+from tscm.simulator.show import show
+from tscm.simulator.show_values import Look
+
+if TYPE_CHECKING:
+    from tscm.simulator.cli import Console
+
+_MAX_PAGER = 2147483647
+
+
+def execute(console: "Console", line: str, command: Resolved, now: float) -> str:
+    """Do it; what it prints.  Raises `Refused`."""
+    device, session = console.device, console.session
+    words = list(command.words)
+    if command.negative:
+        return _negative(console, words)
+    match words:
+        case ["show" | "more", *_]:
+            look = Look(
+                device=device, words=tuple(words), now=now, user=console.user, session=session
+            )
+            return show(look, line)
+        case ["configure", "terminal"]:
+            if session.level != "config":
+                session.level, session.from_exec = "config", True
+        case ["exit" | "quit" | "logout" | "disable" as word]:
+            session.leave(word)
+        case ["terminal", "pager", *rest]:
+            return _pager(console, rest)
+        case ["packet-tracer", *rest]:
+            return cli_probes.packet_tracer(device, rest)
+        case ["ping", *rest]:
+            return cli_probes.ping(device, rest)
+        case ["write"] | ["write", "memory"]:
+            return device.save(now)
+        case ["write", "terminal"]:
+            return device.running_config()
+        case ["write", "standby"]:
+            device.resync = True
+            return "Building configuration...\n[OK]\n"
+        case ["copy", *rest]:
+            return cli_files.carry_out(device, cli_files.read_copy(rest), now)
+        case ["shun", *rest]:
+            return shuns.add(device, rest)
+        case ["clear", "shun"]:
+            shuns.clear(device)
+        case ["clear", "access-list", name, "counters"]:
+            for ace in device.configuration.access_lists.get(name, ()):
+                device.hits.pop(ace.hash, None)
+        case ["clear", "access-list", *_]:
+            raise Refused(Cause.SYNTAX, INCOMPLETE)
+        case ["changeto", *_]:
+            # There is one context only, and no command to go to another.
+            raise Refused(Cause.SYNTAX, INVALID, at=0)
+    return ""
+
+
+def _pager(console: "Console", words: list[str]) -> str:
+    lines = whole(words[-1], _MAX_PAGER)
+    if lines is None:
+        raise Refused(Cause.SYNTAX, INVALID, at=1 + len(words))
+    console.session.pager = lines
+    return ""
+
+
+def _negative(console: "Console", words: list[str]) -> str:
+    match words:
+        case ["terminal", "pager", *_]:
+            console.session.pager = 0
+        case ["shun", *rest]:
+            shuns.remove(console.device, rest)
+        case ["terminal" | "shun"]:
+            raise Refused(Cause.SYNTAX, INCOMPLETE)
+    return ""
