@@ -214,7 +214,7 @@ def device(**changes: object) -> DeviceSettings:
 def test_the_setup_lines_are_filled_in_and_in_order() -> None:
     text = setup_lines(device(), NodeSettings(address="192.0.2.9"))
     wanted = [
-        "copy running-config flash:/pre-threatstop-config.backup",
+        "copy /noconfirm running-config flash:/pre-threatstop-config.backup",
         "aaa authentication http console LOCAL",
         "http server enable",
         "http 192.0.2.9 255.255.255.255 management",

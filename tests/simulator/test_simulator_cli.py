@@ -14,7 +14,7 @@ def console() -> Console:
     device = Device()
     load(device, "\n".join(FACTORY_LINES), 0.0)
     assert device.load_errors == []
-    return Console(device)
+    return Console.of(device)
 
 
 def typed(console: Console, *lines: str) -> list[str]:

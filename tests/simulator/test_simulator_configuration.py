@@ -65,7 +65,7 @@ def test_a_member_that_the_command_line_refuses_changes_nothing() -> None:
     held = device(*NESTED)
     before = held.running_config()
     for words in REFUSED:
-        console = Console(held)
+        console = Console.of(held)
         assert console.run("object-group network B-1", 0) == ""
         assert console.run(" " + words, 0) != "", words
         assert held.running_config() == before, words
@@ -104,7 +104,7 @@ def test_a_group_in_use_is_neither_emptied_nor_removed() -> None:
         assert refused.value.cause is Cause.IN_USE
         with pytest.raises(Refused):
             held.configuration.replace_members(name, [])
-    assert Console(held).run("no object-group network B", 0) == (
+    assert Console.of(held).run("no object-group network B", 0) == (
         "Removing object-group (B) not allowed, it is being used.\n"
     )
 
@@ -115,13 +115,13 @@ def test_forward_reference_lifts_the_rules_of_use() -> None:
     )
     held.configuration.remove_member("B", "group-object B-1")
     held.configuration.remove_group("B")
-    console = Console(held)
+    console = Console.of(held)
     assert console.run("access-list X extended deny ip object-group NONE any", 0) == ""
 
 
 def test_objects_and_groups_of_all_types_share_one_set_of_names() -> None:
     held = device("object network web", " host 192.0.2.1", "object-group service S tcp", *NESTED)
-    console = Console(held)
+    console = Console.of(held)
     assert "same id" in console.run("object-group network web", 0)
     assert "different type (service)" in console.run("object-group network S", 0)
     assert "already exists" in console.run("object network B", 0)
@@ -180,7 +180,7 @@ def test_the_running_configuration_is_what_a_reload_reads_back() -> None:
 
 def test_the_counted_size_is_the_rendered_size() -> None:
     held = device("object network web", " host 192.0.2.1", *NESTED, "logging enable")
-    console = Console(held)
+    console = Console.of(held)
     console.run("object-group network B-1", 0)
     for at in range(50):
         console.run(f" network-object host 198.51.100.{at}", 0)

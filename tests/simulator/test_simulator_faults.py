@@ -501,7 +501,7 @@ async def test_whether_the_other_unit_has_an_agent_is_a_switch(
 def test_a_pair_saves_both_units() -> None:
     primary = Device()
     pair = Pair.of(primary, 0.0)
-    Console(primary).run("hostname fw", 0.0)
+    Console.of(primary).run("hostname fw", 0.0)
     primary.save(0.0)
     pair.keep_in_step(1.0)
     assert "hostname fw" in pair.standby.startup
@@ -526,7 +526,7 @@ TYPED = st.sampled_from(
 @given(st.lists(TYPED, max_size=25))
 def test_whatever_was_typed_a_saved_configuration_comes_back_whole(lines: list[str]) -> None:
     device = Device()
-    console = Console(device)
+    console = Console.of(device)
     for line in lines:
         console.run(line, 0.0)
     device.save(0.0)
@@ -550,7 +550,7 @@ def test_time_passes_by_the_clock_that_was_handed_in() -> None:
 def test_what_is_typed_during_a_bulk_synchronisation_does_not_reach_the_mate() -> None:
     primary = Device()
     pair = Pair.of(primary, 0.0)
-    console = Console(primary)
+    console = Console.of(primary)
     pair.begin_sync(0.0, 10.0)
     assert "Other host: Secondary - Sync Config" in console.run("show failover", 5.0)
     assert console.run("hostname during", 5.0) == (

@@ -110,3 +110,17 @@ async def test_who_may_ask(client: Client, changes: dict[str, Any], line: str, s
 async def test_nothing_else_is_there(client: Client) -> None:
     for method, path in (("GET", "/admin"), ("GET", "/admin/exec"), ("POST", "/admin/exec/x")):
         assert (await ask(client, method, path)).status_code == 404
+
+
+@pytest_twisted.ensureDeferred
+async def test_the_commands_of_one_path_are_one_session_and_a_plus_is_a_blank(
+    client: Client,
+) -> None:
+    shown = await ask(client, "GET", "/admin/exec/show+version")
+    assert "Software Version" in shown.text
+    path = "/admin/exec/conf+t/logging%20host%20management%20127.0.0.1%20udp%2f9/end/sh+run+logging"
+    done = await ask(client, "GET", path)
+    assert "logging host management 127.0.0.1 17/9\n" in done.text
+    assert client.asa.device.outside_changes == 1
+    assert "% Invalid input" in (await ask(client, "GET", "/admin/exec/hostname+other")).text
+    assert client.asa.device.hostname == "ciscoasa"

@@ -36,7 +36,7 @@ MESSAGE = Message("106023", 4, "x")
 def console() -> Console:
     device = Device()
     load(device, "\n".join(FACTORY_LINES), 0.0)
-    return Console(device)
+    return Console.of(device)
 
 
 def kept(console: Console) -> list[str]:
@@ -262,6 +262,9 @@ async def test_a_traced_packet_and_a_ping_are_told_and_count(world: World) -> No
     for line in ("packet-tracer input nowhere tcp 192.0.2.66 1 10.0.0.4 443", "ping siem.example"):
         assert "% Invalid input" in world.asa.type_lines([line])[0]
     assert not world.asa.device.injected
+    world.asa.set_switches({"packet_tracer_lines": False})
+    world.asa.type_lines([TRACE])
+    assert sum(world.asa.device.hits.values()) == 1
 
 
 @pytest_twisted.ensureDeferred

@@ -107,7 +107,7 @@ def test_noconfirm_asks_nothing(line: str) -> None:
 
 
 def test_a_copy_that_nobody_types_asks_nothing_and_a_wrong_one_is_refused() -> None:
-    console = Console(firewall())
+    console = Console.of(firewall())
     assert "bytes copied" in console.run("copy run start", 0)
     assert "bytes copied" in console.run("copy startup-config disk0:/a.cfg", 0)
     for line, words in (
@@ -132,7 +132,7 @@ def test_a_copy_that_nobody_types_asks_nothing_and_a_wrong_one_is_refused() -> N
 
 def test_whether_the_configuration_was_modified_follows_the_truth() -> None:
     device = firewall()
-    console = Console(device, "joe")
+    console = Console.of(device, "joe")
     assert console.run("show version", AT).endswith(UNMODIFIED)
     for line in ("frobnicate", "show running-config", "write memory", "object-group network", "wr"):
         console.run(line, AT)
@@ -151,7 +151,7 @@ def test_whether_the_configuration_was_modified_follows_the_truth() -> None:
 
 def test_a_shunned_address_is_dropped_until_it_is_let_in_again() -> None:
     device = firewall(*POLICY)
-    console, traffic = Console(device), Traffic(device)
+    console, traffic = Console.of(device), Traffic(device)
     assert console.run(f"shun {GOOD.source}", 0) == (
         f"Shun {GOOD.source} added in context: single_vf\nShun {GOOD.source} successful\n"
     )
@@ -171,7 +171,7 @@ def test_a_shunned_address_is_dropped_until_it_is_let_in_again() -> None:
 
 def test_a_shun_takes_a_whole_flow_and_refuses_what_is_none() -> None:
     device = firewall()
-    console = Console(device)
+    console = Console.of(device)
     console.run("shun 10.1.1.27 10.2.2.89 555 666 tcp", 0)
     assert console.run("show shun 10.1.1.27", 0) == (
         "shun (outside) 10.1.1.27 10.2.2.89 555 666 6\n"

@@ -18,6 +18,9 @@ from twisted.internet.protocol import ClientCreator, connectionDone
 from twisted.python.failure import Failure
 
 from tests.simulator.simulator_client import GROUPS, Client
+from tests.simulator.test_simulator_logging import TRACE
+from tests.simulator.test_simulator_source import Datagrams, until
+from tests.simulator.test_simulator_traffic import POLICY
 from tscm.simulator.refusal import SimulatorUnavailable
 from tscm.simulator.service import AsaOptions, SimulatedAsa
 
@@ -192,3 +195,38 @@ async def test_without_conch_it_is_said_what_to_install(monkeypatch: pytest.Monk
     with pytest.raises(SimulatorUnavailable, match=r"tscm\[ssh\]"):
         service.startService()
     await service.stopService()
+
+
+@pytest_twisted.ensureDeferred
+async def test_the_printed_lines_can_be_typed_and_the_line_of_the_test_arrives() -> None:
+    heard = Datagrams()
+    port = reactor.listenUDP(0, heard, "127.0.0.1", 65535)
+    asa = SimulatedAsa(
+        reactor, AsaOptions(password="secret", ssh=("127.0.0.1", 0), config_lines=POLICY)
+    )
+    asa.startService()
+    screen = await log_in(asa)
+    await screen.type("enable", "Password: ")
+    await screen.type("secret", "# ")
+    block = [
+        "copy /noconfirm running-config flash:/pre-threatstop-config.backup",
+        "configure terminal",
+        "! 3. Logging: one of the two hosts, not both",
+        "logging enable",
+        "logging timestamp",
+        "logging trap informational",
+        f"logging host management 127.0.0.1 udp/{port.getHost().port}",
+        "write memory",
+        TRACE,
+    ]
+    screen.channel.write("\r".join(block).encode() + b"\r")  # pasted, all at once
+    shown = ""
+    while "Action: drop" not in shown:
+        assert not screen.ended, shown
+        shown += await screen.until("# ")
+    assert "% " not in shown
+    assert shown.count("[OK]") == 1
+    await until(lambda: any(b"-106100: access-list acl denied" in one for _, one in heard.heard))
+    screen.transport.transport.loseConnection()
+    await asa.stopService()
+    await port.stopListening()

@@ -131,7 +131,7 @@ def test_a_permitted_connection_is_built_and_torn_down(traffic: Traffic) -> None
 
 def test_an_open_connection_is_not_looked_up_again(traffic: Traffic) -> None:
     traffic.run([GOOD], 0.0, close=False)
-    Console(traffic.device).run("access-list acl line 1 extended deny ip any any", 0.0)
+    Console.of(traffic.device).run("access-list acl line 1 extended deny ip any any", 0.0)
     assert traffic.run([GOOD], 1.0, admit=False, close=False).permitted == 1
     (line,) = texts(traffic.tear_down_all(3725.0))
     assert "duration 1:02:05 bytes 120 TCP FINs" in line
@@ -145,13 +145,13 @@ def test_allow_above_block_decides_and_is_counted_by_group_and_address(traffic: 
     assert outcome.addresses == {"Allow": {"198.18.7.7": 1}, "Block": {"192.0.2.66": 2}}
     ids = Counter(message.id for message in outcome.messages)
     assert ids == {"106100": 2, "302013": 2, "302014": 2}
-    shown = Console(traffic.device).run("show access-list acl", 0.0)
+    shown = Console.of(traffic.device).run("show access-list acl", 0.0)
     assert "line 3 extended deny ip object-group Block any log (hitcnt=2)" in shown
 
 
 def test_a_change_of_a_group_works_at_once(traffic: Traffic) -> None:
     assert traffic.run([GOOD], 0.0).denied == 0
-    console = Console(traffic.device)
+    console = Console.of(traffic.device)
     console.run("object-group network Block-1", 0.0)
     console.run(" network-object host 203.0.113.5", 0.0)
     assert traffic.run([GOOD], 1.0).denied == 1
@@ -170,7 +170,7 @@ def test_new_connections_are_refused_while_they_are_not_admitted(traffic: Traffi
 
 
 def test_a_full_cache_of_denied_flows_is_said_once_and_counted(traffic: Traffic) -> None:
-    Console(traffic.device).run("access-list deny-flow-max 10", 0.0)
+    Console.of(traffic.device).run("access-list deny-flow-max 10", 0.0)
     packets = [
         Packet(source="192.0.2.66", destination="10.0.0.4", sport=port, dport=80)
         for port in range(1, 31)
@@ -188,7 +188,7 @@ def test_the_hash_of_the_line_is_that_of_show_access_list(traffic: Traffic) -> N
     (message,) = traffic.run([BAD], 0.0).messages
     found = re.search(r"\[0x([0-9a-f]+), ", message.text)
     assert found is not None
-    assert f"0x{found[1]}" in Console(traffic.device).run("show access-list acl", 0.0)
+    assert f"0x{found[1]}" in Console.of(traffic.device).run("show access-list acl", 0.0)
 
 
 @pytest.mark.parametrize(
@@ -263,7 +263,7 @@ def test_a_generated_share_hits_the_lists_exactly() -> None:
             "others": ["198.18.0.0/15"], "icmp_share": 0.1,
         }
     )  # fmt: skip
-    Console(held).run("object-group network Block-1", 0.0)
+    Console.of(held).run("object-group network Block-1", 0.0)
     packets = list(generate(mix, held.configuration))
     assert packets == list(generate(mix, held.configuration))
     drawn = Counter()  # type: Counter[str]

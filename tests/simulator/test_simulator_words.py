@@ -20,7 +20,7 @@ def console() -> Console:
     device = Device()
     load(device, "\n".join(FACTORY_LINES), 0.0)
     assert device.load_errors == []
-    return Console(device)
+    return Console.of(device)
 
 
 @pytest.mark.parametrize(
@@ -197,7 +197,7 @@ def test_the_caret_stands_under_the_word_at_fault() -> None:
     assert caret.index("^") == len("fw(config)# ") + typed.index("interfaze")
     assert sentence == INVALID
     device = terminal.device
-    assert Console(device).run(f" {typed}", 0) == (
+    assert Console.of(device).run(f" {typed}", 0) == (
         f"\n {typed}\n{' ' * (1 + typed.index('interfaze'))}^\n{INVALID}\n"
     )
 

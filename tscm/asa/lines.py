@@ -136,7 +136,7 @@ def _udp(port: int) -> str:
 def _before(names: Names) -> list[str]:
     lines = [
         "! 1. Before the first update: keep what there is",
-        "copy running-config flash:/pre-threatstop-config.backup",
+        "copy /noconfirm running-config flash:/pre-threatstop-config.backup",
     ]
     if names.manager == UNKNOWN_ADDRESS:
         lines.append(

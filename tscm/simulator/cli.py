@@ -6,7 +6,7 @@ port all type here.  Errors are text, with or without `ERROR:` in front (docs/as
 that works gives the empty string.
 """
 
-from attrs import define, field
+from attrs import define
 
 from tscm.simulator import cli_configure, cli_exec
 from tscm.simulator.cli_words import STANDBY_WARNING, SYNC_NOTICE, column_of, marker
@@ -14,7 +14,7 @@ from tscm.simulator.commands import EXEC, EXEC_NO, SUBMODES, USER, mode_of
 from tscm.simulator.device import Device
 from tscm.simulator.grammar import Resolved, resolve
 from tscm.simulator.refusal import AMBIGUOUS, INVALID, Cause, Refused
-from tscm.simulator.session import Session
+from tscm.simulator.session import NOBODY, Session
 from tscm.simulator.syslog_form import Message
 
 MAX_LINE = 1024
@@ -29,33 +29,31 @@ _LOOKS = frozenset(["show", "more", "exit", "quit", "end", "packet-tracer", "pin
 @define(eq=False)
 class Console:
     """
-    One session: what it is called, what it may type, and the sub-mode that it is in.
-
-    *session* at level `config` takes every line that the firewall knows.
+    One session's command line; at level `config` it takes every line that the firewall knows.
     """
 
-    device: Device
-    user: str = "enable_15"
-    peer: str = "0.0.0.0"  # noqa: S104 - what the ASA prints of its own console
-    session: Session = field(factory=Session)
+    session: Session
     caret_at: int | None = None
     """Columns that the prompt took, on a terminal that has shown the line already."""
-    mode: str = field(default="", init=False)
-    """The sub-mode, of `SUBMODES`; *target* is what its lines belong to."""
-    target: str = field(default="", init=False)
+
+    @classmethod
+    def of(cls, device: Device, user: str = "enable_15", peer: str = NOBODY) -> "Console":
+        """The command line of who types lines without a terminal."""
+        return cls(Session(device, user, peer))
+
+    @property
+    def device(self) -> Device:
+        """The firewall that is typed on."""
+        return self.session.device
 
     @property
     def submode(self) -> str:
         """As the prompt shows it after `config`; empty outside of one."""
-        return cli_configure.prompt_of(self.device, self.mode, self.target)
-
-    def enter(self, mode: str, target: str) -> None:
-        """Take the lines of a sub-mode from now on."""
-        self.mode, self.target = mode, target
+        return cli_configure.prompt_of(self.session)
 
     def leave_submode(self) -> None:
         """Go back to the plain configuration mode."""
-        self.mode = self.target = ""
+        self.session.leave_submode()
 
     # -- one line ------------------------------------------------------------
 
@@ -78,21 +76,21 @@ class Console:
         if any(one.startswith(words[0]) for one in _PIPED) and len(words[0]) > 1:
             words = line.partition("|")[0].split() or words
         level = self.session.level
-        return resolve(words, mode_of(level, self.mode if level == "config" else ""))
+        return resolve(words, mode_of(level, self.session.mode if level == "config" else ""))
 
     def perform(self, line: str, command: Resolved, now: float) -> str:
         """Do what the line says; raises `Refused` and has changed nothing."""
-        configuration = self.device.configuration
+        session, configuration = self.session, self.device.configuration
         before = configuration.edits
-        if self.mode and command.root is SUBMODES[self.mode]:
-            printed = cli_configure.in_submode(self, command)
+        if session.mode and command.root is SUBMODES[session.mode]:
+            printed = cli_configure.in_submode(session, command)
         elif command.root in _EXEC_ROOTS:
-            printed = cli_exec.execute(self, line, command, now)
+            printed = cli_exec.execute(session, line, command, now)
         else:
-            self.leave_submode()
-            printed = cli_configure.configure(self, command, now)
+            session.leave_submode()
+            printed = cli_configure.configure(session, command, now)
         if configuration.edits != before:
-            self.device.modified = (self.user, now)
+            self.device.modified = (session.user, now)
             printed = self._changed(now) + printed
         if self.device.switches.audit_lines:
             self._audit(" ".join(line.split()), command)
@@ -118,10 +116,11 @@ class Console:
 
     def _audit(self, line: str, command: Resolved) -> None:
         """111008 for each command, 111010 beside it where it is no mere look."""
-        text = f"User '{self.user}' executed the '{line}' command."
+        user = self.session.user
+        text = f"User '{user}' executed the '{line}' command."
         self.device.outbox.append(Message("111008", 5, text))
         if command.words[0] not in _LOOKS:
-            text = f"User '{self.user}', running 'CLI' from IP {self.peer}, executed '{line}'"
+            text = f"User '{user}', running 'CLI' from IP {self.session.peer}, executed '{line}'"
             self.device.outbox.append(Message("111010", 5, text))
 
 

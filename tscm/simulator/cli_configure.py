@@ -5,7 +5,6 @@ Configuration lines: what each does to the device, in plain configuration mode a
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 from re import compile as pattern
-from typing import TYPE_CHECKING
 
 from attrs import evolve
 
@@ -21,60 +20,59 @@ from tscm.simulator.grammar import Resolved
 from tscm.simulator.groups import NetworkObject, object_body
 from tscm.simulator.interfaces import canonical_name
 from tscm.simulator.refusal import INCOMPLETE, INVALID, Cause, Refused
-
-if TYPE_CHECKING:
-    from tscm.simulator.cli import Console
+from tscm.simulator.session import Session
 
 _HOSTNAME = pattern(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?")
 _PROMPTS = {"interface": "-if", "class-map": "-cmap", "policy-map": "-pmap"}
 
 
-def prompt_of(device: Device, mode: str, target: str) -> str:
+def prompt_of(session: Session) -> str:
     """What the prompt shows of a sub-mode."""
-    match mode:
+    match session.mode:
         case "":
             return ""
         case "network-group":
             return "-network-object-group"
         case "network-object" | "time-range":
-            return f"-{mode}"
+            return f"-{session.mode}"
         case "other-group":
-            return f"-{device.configuration.other_groups[target][0]}-object-group"
-    return _PROMPTS.get(target.split(maxsplit=1)[0], "-other")
+            kind = session.device.configuration.other_groups[session.target][0]
+            return f"-{kind}-object-group"
+    return _PROMPTS.get(session.target.split(maxsplit=1)[0], "-other")
 
 
 # -- sub-modes -----------------------------------------------------------------
 
 
-def in_submode(console: "Console", command: Resolved) -> str:
-    """A line of the sub-mode that the console is in; raises `Refused`."""
+def in_submode(session: Session, command: Resolved) -> str:
+    """A line of the sub-mode that the session is in; raises `Refused`."""
     words = command.words
     if words[0] in ("exit", "quit", "help"):
         if words[0] != "help":
-            console.leave_submode()
+            session.leave_submode()
         return ""
-    if console.mode == "network-group":
-        _group_line(console, words, negative=command.negative)
-    elif console.mode == "network-object":
-        _object_line(console, words, negative=command.negative)
+    if session.mode == "network-group":
+        _group_line(session, words, negative=command.negative)
+    elif session.mode == "network-object":
+        _object_line(session, words, negative=command.negative)
     else:
-        keep_below(console.device, console.mode, console.target, words, negative=command.negative)
+        keep_below(session.device, session.mode, session.target, words, negative=command.negative)
     return ""
 
 
-def _group_line(console: "Console", words: Sequence[str], *, negative: bool) -> None:
-    configuration = console.device.configuration
+def _group_line(session: Session, words: Sequence[str], *, negative: bool) -> None:
+    configuration = session.device.configuration
     if words[0] == "description":
-        configuration.describe(console.target, "" if negative else " ".join(words[1:]))
+        configuration.describe(session.target, "" if negative else " ".join(words[1:]))
         return
     member = members.from_words(words)
     change = configuration.remove_member if negative else configuration.add_member
-    change(console.target, member)
+    change(session.target, member)
 
 
-def _object_line(console: "Console", words: Sequence[str], *, negative: bool) -> None:
-    configuration = console.device.configuration
-    held = configuration.objects[console.target]
+def _object_line(session: Session, words: Sequence[str], *, negative: bool) -> None:
+    configuration = session.device.configuration
+    held = configuration.objects[session.target]
     if words[0] == "description":
         text = "" if negative else " ".join(words[1:])
         configuration.put_object(evolve(held, description=text))
@@ -86,30 +84,30 @@ def _object_line(console: "Console", words: Sequence[str], *, negative: bool) ->
 # -- plain configuration mode --------------------------------------------------
 
 
-def configure(console: "Console", command: Resolved, now: float) -> str:
+def configure(session: Session, command: Resolved, now: float) -> str:
     """A line of the configuration mode; raises `Refused`."""
     words = list(command.words)
     if command.negative:
-        negate(console.device, words)
+        negate(session.device, words)
         return ""
     match words:
         case ["exit" | "quit" | "end" as word]:
-            console.session.leave(word)
+            session.leave(word)
         case ["help" | "configure", *_]:
             pass
         case ["clear", *rest]:
-            _clear(console.device, rest)
+            _clear(session.device, rest)
         case ["rest-api", "agent"]:
-            if console.device.profile.agent_version is None:
+            if session.device.profile.agent_version is None:
                 raise Refused(Cause.SYNTAX, INVALID, at=0)
-            store(console.device, words)
-            console.device.outbox += console.device.health.start(now)
+            store(session.device, words)
+            session.device.outbox += session.device.health.start(now)
         case [first, *rest]:
             handler = _HANDLERS.get(first)
             if handler is None:
-                store(console.device, words)
+                store(session.device, words)
             else:
-                handler(console, rest)
+                handler(session, rest)
     return ""
 
 
@@ -133,70 +131,70 @@ def _clear(device: Device, words: Sequence[str]) -> None:
             raise Refused(Cause.SYNTAX, INVALID, at=2)
 
 
-def _enter_group(console: "Console", words: Sequence[str]) -> None:
+def _enter_group(session: Session, words: Sequence[str]) -> None:
     kind, name = words[0], words[1]
-    configuration = console.device.configuration
+    configuration = session.device.configuration
     if kind == "network":
         if len(words) > 2:
             raise Refused(Cause.SYNTAX, INVALID, at=3)
         if name not in configuration.groups:
             configuration.create_group(name)
-        console.enter("network-group", name)
+        session.enter("network-group", name)
         return
     if name not in configuration.other_groups:
         configuration.check_free(name)
         configuration.other_groups[name] = (kind, [])
         configuration.changed()
-    console.enter("other-group", name)
+    session.enter("other-group", name)
 
 
-def _enter_object(console: "Console", words: Sequence[str]) -> None:
+def _enter_object(session: Session, words: Sequence[str]) -> None:
     name = words[1]
-    if name not in console.device.configuration.objects:
-        console.device.configuration.put_object(NetworkObject(name))
-    console.enter("network-object", name)
+    if name not in session.device.configuration.objects:
+        session.device.configuration.put_object(NetworkObject(name))
+    session.enter("network-object", name)
 
 
-def _enter_interface(console: "Console", words: Sequence[str]) -> None:
+def _enter_interface(session: Session, words: Sequence[str]) -> None:
     line = f"interface {canonical_name(words)}"
-    keep(console.device, line)
-    console.enter("interface", line)
+    keep(session.device, line)
+    session.enter("interface", line)
 
 
-def _enter_stored(first: str) -> Callable[["Console", Sequence[str]], None]:
-    def enter(console: "Console", words: Sequence[str]) -> None:
+def _enter_stored(first: str) -> Callable[[Session, Sequence[str]], None]:
+    def enter(session: Session, words: Sequence[str]) -> None:
         if not words:
             raise Refused(Cause.SYNTAX, INCOMPLETE)
         line = " ".join([first, *words])
-        keep(console.device, line)
-        console.enter("time-range" if first == "time-range" else "stored", line)
+        keep(session.device, line)
+        session.enter("time-range" if first == "time-range" else "stored", line)
 
     return enter
 
 
-def _access_list(console: "Console", words: Sequence[str]) -> None:
+def _access_list(session: Session, words: Sequence[str]) -> None:
     if words[0] in ("deny-flow-max", "alert-interval"):
         if len(words) != 2 or whole(words[1], 1 << 31) is None:
             raise Refused(Cause.SYNTAX, INVALID, at=2)
-        store(console.device, ["access-list", *words])
+        store(session.device, ["access-list", *words])
         return
     line, ace = read_ace(words)
-    console.device.configuration.add_ace(ace, line)
+    session.device.configuration.add_ace(ace, line)
 
 
-def _access_group(console: "Console", words: Sequence[str]) -> None:
+def _access_group(session: Session, words: Sequence[str]) -> None:
     name, binding = read_binding(words)
-    console.device.configuration.bind(name, binding)
+    session.device.configuration.bind(name, binding)
 
 
-def _hostname(console: "Console", words: Sequence[str]) -> None:
+def _hostname(session: Session, words: Sequence[str]) -> None:
     if not _HOSTNAME.fullmatch(words[0]):
         raise Refused(Cause.SYNTAX, INVALID)
-    console.device.configuration.hostname = words[0]
-    console.device.configuration.changed()
+    session.device.configuration.hostname = words[0]
+    session.device.configuration.changed()
 
 
-def _username(console: "Console", words: Sequence[str]) -> None:
+def _username(session: Session, words: Sequence[str]) -> None:
     match list(words):
         case [name, "password", secret, *rest]:
             given = dict(pairwise(rest))
@@ -204,20 +202,20 @@ def _username(console: "Console", words: Sequence[str]) -> None:
             if level is None:
                 raise Refused(Cause.SYNTAX, INVALID, at=5)
             stored = secret if "pbkdf2" in rest else hash_password(secret)
-            console.device.put_account(Account(name=name, password_hash=stored, privilege=level))
+            session.device.put_account(Account(name=name, password_hash=stored, privilege=level))
         case [_, "attributes"]:
-            store(console.device, ["username", *words])
+            store(session.device, ["username", *words])
         case [_] | [_, "privilege", _] | [_, "password" | "nopassword"]:
             raise Refused(Cause.SYNTAX, INCOMPLETE)
         case _:
             raise Refused(Cause.SYNTAX, INVALID, at=2)
 
 
-def _logging(console: "Console", words: Sequence[str]) -> None:
-    cli_logging.take(console.device, words)
+def _logging(session: Session, words: Sequence[str]) -> None:
+    cli_logging.take(session.device, words)
 
 
-_HANDLERS: dict[str, Callable[["Console", Sequence[str]], None]] = {
+_HANDLERS: dict[str, Callable[[Session, Sequence[str]], None]] = {
     "access-group": _access_group,
     "access-list": _access_list,
     "hostname": _hostname,

@@ -2,40 +2,32 @@
 Commands of the exec modes: they look, save, probe, or steer the session.
 """
 
-from typing import TYPE_CHECKING
-
 from tscm.simulator import cli_files, cli_probes, shuns
 from tscm.simulator.digits import whole
 from tscm.simulator.grammar import Resolved
 from tscm.simulator.refusal import INCOMPLETE, INVALID, Cause, Refused
+from tscm.simulator.session import Session
 from tscm.simulator.show import show
 from tscm.simulator.show_values import Look
-
-if TYPE_CHECKING:
-    from tscm.simulator.cli import Console
 
 _MAX_PAGER = 2147483647
 
 
-def execute(console: "Console", line: str, command: Resolved, now: float) -> str:
+def execute(session: Session, line: str, command: Resolved, now: float) -> str:
     """Do it; what it prints.  Raises `Refused`."""
-    device, session = console.device, console.session
+    device = session.device
     words = list(command.words)
     if command.negative:
-        return _negative(console, words)
+        return _negative(session, words)
     match words:
         case ["show" | "more", *_]:
-            look = Look(
-                device=device, words=tuple(words), now=now, user=console.user, session=session
-            )
-            return show(look, line)
+            return show(Look(session=session, words=tuple(words), now=now), line)
         case ["configure", "terminal"]:
-            if session.level != "config":
-                session.level, session.from_exec = "config", True
+            session.configure()
         case ["exit" | "quit" | "logout" | "disable" as word]:
             session.leave(word)
         case ["terminal", "pager", *rest]:
-            return _pager(console, rest)
+            return _pager(session, rest)
         case ["packet-tracer", *rest]:
             return cli_probes.packet_tracer(device, rest)
         case ["ping", *rest]:
@@ -64,20 +56,20 @@ def execute(console: "Console", line: str, command: Resolved, now: float) -> str
     return ""
 
 
-def _pager(console: "Console", words: list[str]) -> str:
+def _pager(session: Session, words: list[str]) -> str:
     lines = whole(words[-1], _MAX_PAGER)
     if lines is None:
         raise Refused(Cause.SYNTAX, INVALID, at=1 + len(words))
-    console.session.pager = lines
+    session.pager = lines
     return ""
 
 
-def _negative(console: "Console", words: list[str]) -> str:
+def _negative(session: Session, words: list[str]) -> str:
     match words:
         case ["terminal", "pager", *_]:
-            console.session.pager = 0
+            session.pager = 0
         case ["shun", *rest]:
-            shuns.remove(console.device, rest)
+            shuns.remove(session.device, rest)
         case ["terminal" | "shun"]:
             raise Refused(Cause.SYNTAX, INCOMPLETE)
     return ""

@@ -67,8 +67,8 @@ class HttpInterface:
         A `+` is a blank, as in a query.
         """
         before = self.device.configuration.edits
-        session = Session(level="exec")
-        console = Console(self.device, account.name, request.peer[0], session)
+        session = Session(self.device, account.name, request.peer[0], level="exec")
+        console = Console(session)
         path = request.path or "/" + "/".join(request.segments)
         commands = [unquote_plus(one) for one in path.split("/") if one][2:]
         printed = "".join(console.run(command, now) for command in commands)
@@ -79,7 +79,7 @@ class HttpInterface:
     def _merge(self, request: Request, account: Account, now: float) -> Reply:
         configuration = self.device.configuration
         before = configuration.generation
-        console = Console(self.device, account.name, request.peer[0])
+        console = Console.of(self.device, account.name, request.peer[0])
         lines = request.body.decode("utf-8", "replace").splitlines()
         printed = "".join(console.run(line, now) for line in lines if line.strip())
         changed = configuration.generation != before

@@ -13,7 +13,7 @@ def load(device: Device, text: str, now: float, *, out_of_order_fails: bool = Fa
     What they print goes to `load_errors`.  *out_of_order_fails* is the hazard of 9.18.1 and 9.19.1
     (cisco-sa-asaftd-aclconfig-wvk52f3z): a group named above the place where it stands is lost.
     """
-    console = Console(device)
+    console = Console.of(device)
     device.load_errors.clear()
     device.configuration.loading = not out_of_order_fails
     try:

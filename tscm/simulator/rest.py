@@ -270,7 +270,7 @@ class RestAgent:
             raise BodyFaulty("commands must be an array of strings")
         switches = self.device.switches
         before = self.device.configuration.generation
-        console = Console(self.device, account.name, request.peer[0])
+        console = Console.of(self.device, account.name, request.peer[0])
         printed = []
         for command in commands:
             if not switches.cli_keeps_submode:

@@ -349,7 +349,7 @@ class SimulatedAsa(Service):
         """
         self._keep_in_step()
         before = self.configuration.generation
-        console = Console(self.device, "enable_15")
+        console = Console.of(self.device, "enable_15")
         printed = [console.run(line, self._reactor.seconds()) for line in lines]
         if self.configuration.generation != before:
             self.device.outside_changes += 1

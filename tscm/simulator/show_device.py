@@ -165,7 +165,7 @@ def curpriv(look: Look) -> str:
     """`show curpriv`: who the session is, and what it may do at the moment."""
     level = look.session.level
     return (
-        f"Username : {look.user}\nCurrent privilege level : {_LEVELS[level]}\n"
+        f"Username : {look.session.user}\nCurrent privilege level : {_LEVELS[level]}\n"
         f"Current Mode/s : {_MODES[level]}\n"
     )
 

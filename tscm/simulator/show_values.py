@@ -14,14 +14,17 @@ from tscm.simulator.session import Session
 @frozen(kw_only=True)
 class Look:
     """
-    One `show …` or `more …`: *words* with their keywords in full, and who asks.
+    One `show …` or `more …` of a session: *words* with their keywords in full.
     """
 
-    device: Device
+    session: Session
     words: tuple[str, ...]
     now: float
-    user: str
-    session: Session
+
+    @property
+    def device(self) -> Device:
+        """The firewall that is looked at."""
+        return self.session.device
 
     @property
     def rest(self) -> list[str]:

@@ -110,6 +110,9 @@ class Switches:
     clock_ahead_seconds: float = _number(0.0, "How far the firewall's clock is ahead of ours.")
 
     # -- syslog
+    packet_tracer_lines: bool = _flag(
+        True, "Does a packet of `packet-tracer` count, and is it told, as any other?"
+    )
     interval_counts_first: bool = _flag(
         True, "Does the first interval line of a flow count its first hit again (106100)?"
     )

@@ -50,8 +50,10 @@ class Terminal:
 
     def __attrs_post_init__(self) -> None:
         level = "exec" if self.auto_enable else "user"
-        self._session = Session(level=level, interactive=True, pager=_LINES - 1)
-        self._console = Console(self.device, self.user, self.peer, self._session)
+        self._session = Session(
+            self.device, self.user, self.peer, level=level, interactive=True, pager=_LINES - 1
+        )
+        self._console = Console(self._session)
         for line in self.device.configuration.plain:
             words = line.split()
             if words[0] == "pager":
