@@ -20,14 +20,7 @@ from tscm.simulator.service import SimulatedAsa
 RECORDED = Path(__file__).parents[3] / "shared" / "conformance" / "asa-rest"
 OBJECTS = "/objects/networkobjects"
 VERSION = "/monitoring/device/components/version"
-NOT_OFFERED = {
-    "asav-9.9.2_mgmtaccess_hosts_get": "/mgmtaccess/hosts",
-    "napalm_interfaces_physical": "/interfaces/physical",
-    "napalm_interfaces_portchannel": "/interfaces/portchannel",
-    "napalm_interfaces_redundant": "/interfaces/redundant",
-    "napalm_interfaces_vlan": "/interfaces/vlan",
-    "napalm_monitoring_arp": "/monitoring/arp",
-}
+NOT_OFFERED = {"asav-9.9.2_mgmtaccess_hosts_get": "/mgmtaccess/hosts"}
 """What nobody asks who pushes a policy: of these only the form of a collection is compared."""
 Comparison = Callable[[SimulatedAsa, Client, Any], Awaitable[None]]
 COMPARISONS: dict[str, Comparison] = {}
@@ -110,6 +103,61 @@ async def the_version_again(_: SimulatedAsa, client: Client, recorded: Any) -> N
 async def the_serial_number(asa: SimulatedAsa, client: Client, recorded: Any) -> None:
     asa.device.serial = recorded["serialNumber"]
     assert (await client.get("/monitoring/serialnumber")).text == compact(recorded)
+
+
+def lines_for(item: Any) -> list[str]:
+    """What is typed to have an interface like the recorded one."""
+    lines = [f"interface {item['hardwareID']}"]
+    if item["interfaceDesc"]:
+        lines.append(f"description {item['interfaceDesc']}")
+    if item["name"]:
+        lines += [f"nameif {item['name']}", f"security-level {item['securityLevel']}"]
+    if item["managementOnly"]:
+        lines.append("management-only")
+    if "vlanID" in item:
+        lines.append(f"vlan {item['vlanID']}")
+    if item["ipAddress"] != "NoneSelected":
+        address = item["ipAddress"]
+        lines.append(f"ip address {address['ip']['value']} {address['netMask']['value']}")
+    for member in item.get("pcMemberInterfaces", ()):
+        hardware = member["objectId"].replace("_API_SLASH_", "/")
+        number = item["hardwareID"].removeprefix("Port-channel")
+        lines += [f"interface {hardware}", f"channel-group {number} mode active"]
+    return lines
+
+
+async def interfaces(asa: SimulatedAsa, client: Client, recorded: Any) -> None:
+    """Each interface byte for byte; of those that were recorded not all were printed."""
+    client.headers["Host"] = recorded["selfLink"].split("/")[2]
+    for one in list(asa.device.interfaces()):
+        asa.type_lines([f"no interface {one.hardware}"])
+    for item in recorded["items"]:
+        assert asa.type_lines(lines_for(item)) == [""] * len(lines_for(item))
+    path = recorded["selfLink"].partition("/api")[2]
+    answer = await client.get(path)
+    for item in recorded["items"]:
+        assert compact(item) in answer.text
+        assert (await client.get(f"{path}/{item['objectId']}")).text == compact(item)
+    ours = answer.json()
+    count = len(recorded["items"])
+    assert ours.pop("rangeInfo") == {"offset": 0, "limit": count, "total": count}
+    del recorded["rangeInfo"]
+    assert ours == recorded
+
+
+for _kind in ("physical", "vlan", "redundant", "portchannel"):
+    COMPARISONS[f"napalm_interfaces_{_kind}"] = interfaces
+
+
+@compares("napalm_monitoring_arp")
+async def the_neighbours(asa: SimulatedAsa, client: Client, recorded: Any) -> None:
+    client.headers["Host"] = recorded["selfLink"].split("/")[2]
+    for one in list(asa.device.interfaces()):
+        asa.type_lines([f"no interface {one.hardware}"])
+    for item in recorded["items"]:
+        line = f"arp {item['interface']} {item['ipAddress']} {item['macAddress']}"
+        assert asa.type_lines([line]) == [""]
+    assert (await client.get("/monitoring/arp")).text == compact(recorded)
 
 
 @compares("asav-9.9.2_localusers_get")

@@ -4,6 +4,7 @@ Lines that the configuration keeps as they stand, and the lines below them.
 
 from collections.abc import Sequence
 
+from tscm.simulator import time_range
 from tscm.simulator.cli_words import SINGLE
 from tscm.simulator.configuration import FORWARD_REFERENCE
 from tscm.simulator.device import Device
@@ -68,8 +69,8 @@ def keep_below(
     kept = configuration.other_groups[target][1] if mode == "other-group" else None
     if kept is None:
         kept = configuration.plain[target]
-    if mode == "interface" and not negative:
-        words = _checked(words)
+    if not negative and mode in _CHECKS:
+        words = _CHECKS[mode](words)
     bare = " ".join(words)
     single = next((one for one in _ONE_BELOW if mode == "interface" and bare.startswith(one)), None)
     subject = " " + (single or bare)
@@ -116,3 +117,6 @@ def _check_address(address: str, at: int) -> None:
         family = 0
     if family != 4:
         raise Refused(Cause.SYNTAX, INVALID, at=at)
+
+
+_CHECKS = {"interface": _checked, "time-range": time_range.check}

@@ -12,6 +12,7 @@ from attrs import fields, frozen
 from tscm.errors import Fault, SettingsFaulty
 from tscm.simulator.access_list import Endpoint
 from tscm.simulator.configuration import Configuration
+from tscm.simulator.digits import whole
 from tscm.simulator.matching import AddressSet, Matcher, Packet, number_of
 
 MAX_PACKETS = 1_000_000
@@ -104,7 +105,7 @@ def _interval(text: str) -> tuple[int, int, int]:
     address, _, length = text.partition("/")
     number, family = number_of(address)
     bits = 32 if family == 4 else 128
-    if length and not (length.isdigit() and int(length) <= bits):
+    if length and whole(length, bits) is None:
         raise ValueError(f"{text!r} is no CIDR")
     span = (1 << (bits - int(length or bits))) - 1
     return number & ~span, number | span, family

@@ -9,10 +9,12 @@ from typing import Any, Protocol
 from attrs import frozen
 
 from tscm.simulator.device import Device
+from tscm.simulator.digits import whole
 from tscm.simulator.http_values import Reply, Request
 from tscm.simulator.member_json import COLLECTION, compact, from_json, to_json
 from tscm.simulator.refusal import Cause, Refused
 
+_MAX_OFFSET = 2147483647
 PAGE = 100
 """Items in one answer at most, whatever `limit` asks."""
 
@@ -44,9 +46,10 @@ class Resource(Protocol):
 def _whole(text: str | None, default: int) -> int:
     if text is None or text == "":
         return default
-    if not text.isdigit():
-        raise Refused(Cause.SYNTAX, f"{text!r} is not a whole number")
-    return int(text)
+    number = whole(text, _MAX_OFFSET)
+    if number is None:
+        raise Refused(Cause.SYNTAX, f"{text[:40]!r} is not a whole number")
+    return number
 
 
 def page_of(

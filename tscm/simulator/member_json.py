@@ -8,6 +8,7 @@ import json
 from typing import Any
 
 from tscm.simulator import members
+from tscm.simulator.digits import whole
 from tscm.simulator.groups import NetworkObject, object_body
 from tscm.simulator.refusal import Cause, Refused
 from tscm.simulator.switches import Switches
@@ -61,13 +62,14 @@ def _literal(kind: str, value: str, switches: Switches) -> str:
 
 def _network(kind: str, value: str, switches: Switches) -> str:
     address, bar, length = value.partition("/")
-    if not bar or not length.isdigit() or len(length) > 3:
-        raise _bad(f"{value!r} is not a network with a prefix length")
+    bits = whole(length, 999)
+    if not bar or bits is None:
+        raise _bad(f"{value[:80]!r} is not a network with a prefix length")
     widest = 32 if kind == "IPv4Network" else 128
-    if int(length) == widest and switches.single_host_network == "refused":
+    if bits == widest and switches.single_host_network == "refused":
         raise _bad(f"{value!r} is a host: kind must be {kind.replace('Network', 'Address')}")
     make = members.network if widest == 32 else members.network6
-    return make(address, int(length), clear_host_bits=switches.host_bits == "cleared")
+    return make(address, bits, clear_host_bits=switches.host_bits == "cleared")
 
 
 def to_json(member: str, root: str) -> str:
@@ -106,7 +108,8 @@ def object_from_json(item: dict[str, Any]) -> NetworkObject:
             words = ["host", value]
         case "IPv4Network":
             address, _, length = value.partition("/")
-            mask = members.MASK_OF.get(int(length)) if length.isdigit() else None
+            bits = whole(length, 32)
+            mask = None if bits is None else members.MASK_OF[bits]
             if mask is None:
                 raise _bad(f"{value!r} is not a network with a prefix length")
             words = ["subnet", address, mask]

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from ipaddress import IPv4Network
 from socket import AF_INET, AF_INET6, inet_ntop, inet_pton
 
+from tscm.simulator.digits import whole
 from tscm.simulator.refusal import Cause, Refused
 
 _HOST = "network-object host "
@@ -109,9 +110,10 @@ def from_words(words: Sequence[str]) -> str:
             return host6(address) if ":" in address else host(address)
         case ["network-object", prefix] if "/" in prefix and ":" in prefix:
             address, _, length = prefix.partition("/")
-            if not length.isdigit():
+            bits = whole(length, 128)
+            if bits is None:
                 raise _bad("ERROR: % Invalid input detected at '^' marker.")
-            return network6(address, int(length))
+            return network6(address, bits)
         case ["network-object", ("any" | "any4" | "any6") as word]:
             return _NET + word
         case ["network-object", address, mask]:

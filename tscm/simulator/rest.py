@@ -6,13 +6,13 @@ connection are around it (`tscm.simulator.agent`, `tscm.simulator.web`).
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Sequence
 from contextlib import nullcontext
 from typing import Any
 
 from attrs import define
 
-from tscm.simulator import group_resource, object_resource
+from tscm.simulator import cli_files, group_resource, object_resource, rest_reads
 from tscm.simulator.accounts import Account
 from tscm.simulator.cli import Console
 from tscm.simulator.device import Device
@@ -164,15 +164,24 @@ class RestAgent:
                 reply = self._cli(request, account, now)
             case ["commands", "writemem"] if method == "POST":
                 reply = ok({"response": [self.device.save(now)]})
-            case ["monitoring", *rest] if method == "GET":
-                reply = self._monitoring(rest, now)
+            case ["backup"] if method == "POST":
+                reply = self._backup(request, now)
             case ["objects", "localusers"] if method == "GET":
                 reply = object_resource.local_users(self.device, request)
-            case [] | ["cli"] | ["commands", "writemem"] | ["monitoring", *_]:
+            case [] | ["cli"] | ["commands", "writemem"]:
                 reply = message(405, "METHOD-NOT-ALLOWED", "method is not allowed here")
             case _:
-                reply = message(404, "RESOURCE-NOT-FOUND", "no such resource")
+                reply = self._read(request, segments, now)
         return reply
+
+    def _read(self, request: Request, segments: Sequence[str], now: float) -> Reply:
+        found = rest_reads.reader_of(segments)
+        if found is None:
+            return message(404, "RESOURCE-NOT-FOUND", "no such resource")
+        if request.method != "GET":
+            return message(405, "METHOD-NOT-ALLOWED", "method is not allowed here")
+        reader, rest = found
+        return reader(self.device, request, rest, now)
 
     def _resource(
         self, resource: group_resource.Resource, request: Request, rest: list[str]
@@ -231,15 +240,17 @@ class RestAgent:
             raise BodyFaulty(f"more than {int(switches.bulk_maximum)} entries in one request")
         inner = [self._entry(one, request) for one in entries]
         replies: list[Reply] = []
+        atomic = switches.bulk_atomic == "all"
+        modified = self.device.modified
         try:
-            atomic = switches.bulk_atomic == "all"
             with self.device.configuration.transaction() if atomic else nullcontext():
                 for one in inner:
                     replies.append(self.answer(one, account, now))
                     if replies[-1].status >= 400:
                         raise _Rollback
         except _Rollback:
-            pass
+            if atomic:
+                self.device.modified = modified
         failed = any(reply.status >= 400 for reply in replies)
         messages = [_entry_message(reply, switches.bulk_entry_form) for reply in replies]
         body = compact({"entryMessages": messages, "commonMessages": []})
@@ -262,7 +273,7 @@ class RestAgent:
             root=request.root,
         )
 
-    # -- command line and monitoring -----------------------------------------
+    # -- command line and backup --------------------------------------------
 
     def _cli(self, request: Request, account: Account, now: float) -> Reply:
         commands = self._object(request).get("commands")
@@ -282,30 +293,16 @@ class RestAgent:
             printed.pop()
         return ok({"response": printed})
 
-    def _monitoring(self, rest: list[str], now: float) -> Reply:
-        device = self.device
-        shown = int(now + device.switches.clock_ahead_seconds)
-        known: dict[str, Callable[[], dict[str, Any]]] = {
-            "device/components/version": lambda: {
-                "kind": "object#Version",
-                "currentTimeinSeconds": shown,
-                "asaVersion": device.asa_version,
-                "totalFlashinMB": device.profile.flash_mb,
-                "deviceType": device.profile.device_type,
-                "upTimeinSeconds": max(0, int(now - device.started_at)),
-                "firewallMode": "Router",
-                "selfLink": "/api/monitoring/device/version",
-            },
-            "serialnumber": lambda: {
-                "kind": "object#QuerySerialNumber",
-                "serialNumber": device.serial,
-            },
-            "clock": lambda: {"kind": "object#Clock", "currentTimeinSeconds": shown},
-        }
-        body = known.get("/".join(rest))
-        if body is None:
-            return message(404, "RESOURCE-NOT-FOUND", "no such resource")
-        return ok(body())
+    def _backup(self, request: Request, now: float) -> Reply:
+        """Put the running configuration on the disk, as a client that makes a backup asks."""
+        location = self._object(request).get("location")
+        if not isinstance(location, str):
+            raise BodyFaulty("location must be a string")
+        copy = cli_files.read_copy(["/noconfirm", cli_files.RUNNING, *location.split()])
+        if not copy.file:
+            raise BodyFaulty("location must name a file on a disk")
+        cli_files.carry_out(self.device, copy, now)
+        return Reply(status=201)
 
 
 def _entry_message(reply: Reply, form: str) -> Any:
