@@ -109,6 +109,7 @@ class World:
             syslog=(Target(protocol, HERE, port),),
         )
         self.asa = SimulatedAsa(reactor, options)
+        self.asa.switches.trace_logs = False  # the harder of the two: nothing comes by itself
         self.asa.startService()
         self.running = ["asa", "node", "policy", "logs"]
 

@@ -300,7 +300,6 @@ async def test_a_device_that_was_only_added_has_no_groups_and_no_lines(world: Wo
 async def test_without_any_hit_the_event_is_waited_for_and_told_as_doubtful(world: World) -> None:
     await world.add()
     await world.push()
-    world.asa.set_switches({"packet_tracer_lines": False})
     found = await world.doctor()
     assert found["test address"]["verdict"] == "ok"
     assert found["blocked and logged"]["verdict"] == "warning"
@@ -311,6 +310,7 @@ async def test_without_any_hit_the_event_is_waited_for_and_told_as_doubtful(worl
 async def test_the_line_of_the_traced_packet_proves_the_chain(world: World) -> None:
     await world.add()
     await world.push()
+    world.asa.set_switches({"trace_logs": True})
     assert (await world.doctor())["blocked and logged"]["verdict"] == "good"
 
 

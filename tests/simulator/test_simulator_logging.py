@@ -261,8 +261,8 @@ async def test_a_traced_packet_and_a_ping_are_told_and_count(world: World) -> No
     assert ids == [b"302020", b"302021"]
     for line in ("packet-tracer input nowhere tcp 192.0.2.66 1 10.0.0.4 443", "ping siem.example"):
         assert "% Invalid input" in world.asa.type_lines([line])[0]
-    assert not world.asa.device.injected
-    world.asa.set_switches({"packet_tracer_lines": False})
+    assert not world.asa.device.traced
+    world.asa.set_switches({"trace_logs": False})
     world.asa.type_lines([TRACE])
     assert sum(world.asa.device.hits.values()) == 1
 

@@ -19,7 +19,7 @@ def packet_tracer(device: Device, words: Sequence[str]) -> str:
     """
     `packet-tracer input IF {tcp|udp} SRC SPORT DST DPORT` and `… icmp SRC TYPE CODE DST`.
 
-    With the switch `packet_tracer_lines` the packet goes the way of any other: it counts as a hit and
+    With the switch `trace_logs` the packet goes the way of any other: it counts as a hit and
     is told by syslog.
     """
     packet = _packet(words)
@@ -29,8 +29,8 @@ def packet_tracer(device: Device, words: Sequence[str]) -> str:
         verdict = Matcher(device.configuration).find(packet)
     except ValueError:
         raise Refused(Cause.SYNTAX, INVALID, at=4) from None
-    if device.switches.packet_tracer_lines:
-        device.injected.append(packet)
+    if device.switches.trace_logs:
+        device.traced.append(packet)
     result = "ALLOW" if verdict.permitted else "DROP"
     rule = "Implicit Rule" if verdict.ace is None else str(verdict.ace)
     return (

@@ -106,7 +106,7 @@ class Device:
     """Copies of a configuration on the disk, by name, with their sizes."""
     modified: tuple[str, float] | None = None
     """Who changed the configuration last since the start, and when."""
-    injected: deque[Packet] = field(factory=lambda: deque(maxlen=1000))
+    traced: deque[Packet] = field(factory=lambda: deque(maxlen=1000))
     """Packets that `packet-tracer` made and that did not pass yet."""
     outside_changes: int = 0
     """Changes that did not come through REST resources and that the agent has not read yet."""

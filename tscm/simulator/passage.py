@@ -107,10 +107,10 @@ class Passage:
     def say_outbox(self) -> None:
         """Let in what `packet-tracer` made, and send what the firewall has to say of itself."""
         self.follow_configuration()
-        injected = list(self.device.injected)
-        self.device.injected.clear()
-        if injected:
-            self.send(injected, why=_INJECTED)
+        traced = list(self.device.traced)
+        self.device.traced.clear()
+        if traced:
+            self.send(traced, why=_INJECTED)
         said = list(self.device.outbox)
         self.device.outbox.clear()
         if said:

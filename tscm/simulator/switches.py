@@ -58,7 +58,6 @@ class Switches:
     error_code: str = _choice("INVALID-INPUT", "", doc="`code` of errors that are not documented.")
     error_body: str = _choice("html", "empty", "json", doc="Body of 401, 403, 500 and 503.")
 
-    trace_logs: bool = _flag(False, "Does packet-tracer log and count the packet that it makes up?")
     audit_lines: bool = _flag(False, "605004/605005 for logins, 111008/111010 for commands.")
 
     # -- groups
@@ -110,9 +109,7 @@ class Switches:
     clock_ahead_seconds: float = _number(0.0, "How far the firewall's clock is ahead of ours.")
 
     # -- syslog
-    packet_tracer_lines: bool = _flag(
-        True, "Does a packet of `packet-tracer` count, and is it told, as any other?"
-    )
+    trace_logs: bool = _flag(True, "Does packet-tracer log and count the packet that it makes up?")
     interval_counts_first: bool = _flag(
         True, "Does the first interval line of a flow count its first hit again (106100)?"
     )
