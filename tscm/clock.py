@@ -10,6 +10,11 @@ import time
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
+from attrs import define, field
+
+LEAST_JUMP = 2.0
+"""Seconds: less is the drift that NTP corrects by slewing, and what lies between two looks."""
+
 
 class Clock(Protocol):
     """What tells a time: a reactor, or a test's clock."""
@@ -37,6 +42,28 @@ def wall_seconds(clock: Clock) -> float:
     """
     tell = getattr(clock, "wall_seconds", clock.seconds)
     return float(tell())
+
+
+@define(eq=False)
+class Jumps:
+    """
+    Notices when somebody sets the time of day, by what that and the steady clock say since the last look.
+    """
+
+    _clock: Clock
+    _apart: float = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._apart = self._difference()
+
+    def _difference(self) -> float:
+        return wall_seconds(self._clock) - self._clock.seconds()
+
+    def since_last(self) -> float:
+        """By how many seconds it was set forth (or, negative, back) since the last call; mostly 0."""
+        before, self._apart = self._apart, self._difference()
+        jump = self._apart - before
+        return jump if abs(jump) >= LEAST_JUMP else 0.0
 
 
 def told_time(seconds: float) -> str:

@@ -5,9 +5,9 @@ from hypothesis import strategies as st
 from tscm.cli import tables
 from tscm.cli.ledger import tell_ledger
 from tscm.cli.list import table as device_table
+from tscm.cli.outcomes import list_row
 from tscm.cli.progress import PlainProgress
 from tscm.cli.state import state_pairs, status_pairs
-from tscm.cli.update import list_row
 from tscm.model import Json, Progress
 from tscm.printable import visible
 from tscm.upload.outcome import UploadOutcome

@@ -35,6 +35,7 @@ KINDS: dict[Any, st.SearchStrategy[Any]] = {
     bool: st.booleans(),
     str | None: st.none() | NAMES,
     int | None: st.none() | st.integers(0, 2**40),
+    float | None: st.none() | st.floats(0, 1e12, allow_nan=False),
     tuple[str, ...]: st.lists(NAMES, max_size=3).map(tuple),
 }
 

@@ -11,7 +11,7 @@ from tscm.settings.node import NodeSettings, PolicySettings, UploadSettings
 from tscm.settings.values import HostPort
 from tscm.update.known_name import KnownName
 from tscm.update.names import hosts
-from tscm.update.wanted import spared
+from tscm.update.rules import spared
 
 NAMES = {
     "proxy.example": ("8.0.0.7",),

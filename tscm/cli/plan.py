@@ -8,11 +8,11 @@ import click
 
 from tscm.cli import say
 from tscm.cli.names import device_argument
+from tscm.cli.outcomes import failure_told, tell_outcome
 from tscm.cli.progress import shown_progress, waits_told
 from tscm.cli.risks import consent_of, risk_options
 from tscm.cli.session import Session
 from tscm.cli.tables import show_pairs
-from tscm.cli.update import failure_told, tell_outcome
 from tscm.model import Json
 from tscm.operations.arguments import Push
 from tscm.operations.table import PLAN
@@ -61,14 +61,19 @@ def command(
     if json_output:
         say.as_json(outcome)
         return status
-    tell_figures(outcome.get("plan") or {})
-    tell_diff(outcome.get("diff") or {}, whole=diff)
-    tell_outcome(outcome)
+    tell_plan(outcome, whole=diff)
     if changes and outcome.get("plan_id"):
         say.info(
             f"`tsadmin update {name} --plan {outcome['plan_id']}` pushes exactly this, within a day"
         )
     return status
+
+
+def tell_plan(outcome: Json, *, whole: bool = False) -> None:
+    """All of it: the numbers first, then what comes and goes, then how that came about."""
+    tell_figures(outcome.get("plan") or {})
+    tell_diff(outcome.get("diff") or {}, whole=whole)
+    tell_outcome(outcome)
 
 
 def tell_figures(figures: Json) -> None:

@@ -10,11 +10,11 @@ import click
 from tscm.cli import say
 from tscm.cli.destructive import may_go_on, yes_option
 from tscm.cli.names import device_argument
+from tscm.cli.outcomes import failure_told, tell_outcome
 from tscm.cli.progress import shown_progress, waits_told
 from tscm.cli.session import Session
 from tscm.cli.state import outcome_words, when
 from tscm.cli.tables import show_table
-from tscm.cli.update import failure_told, tell_outcome
 from tscm.cli.why import command as why
 from tscm.model import Json
 from tscm.operations.arguments import Device, Dropped, Generations, Rollback

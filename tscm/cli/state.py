@@ -72,6 +72,8 @@ def _policy(name: str, settings: Json, policy: Json) -> Iterator[Pair]:
         figures = shown.get(kind)
         if figures:
             yield f"{kind} list", _list(figures, in_force and in_force[kind])
+    if policy.get("entries_by_hand"):
+        yield "entries by hand", f"{policy['entries_by_hand']:,} in force; see `tsadmin entries`"
     for note in (shown.get("notes") or ())[:_NOTES_SHOWN]:
         yield "noted", note
     if not settings.get("policy_updates", True):
@@ -147,6 +149,8 @@ def outcome_words(update: Json) -> str:
         return f"{update.get('result')}{act}{cause}: {update['error']}"
     plan = update.get("plan") or {}
     words = f"{update.get('result') or ''}{cause}"
+    if update.get("only_entries"):
+        words += " (entries by hand alone)"
     if update.get("act"):
         words += f" ({update['act']})"
     if plan.get("added") or plan.get("removed"):

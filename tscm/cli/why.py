@@ -5,6 +5,7 @@
 import click
 
 from tscm.cli import say
+from tscm.cli.by_hand import hand_words
 from tscm.cli.names import optional_device_argument
 from tscm.cli.session import Session
 from tscm.cli.state import when
@@ -50,6 +51,9 @@ def command(session: Session, /, address: str, name: str | None, *, json_output:
         say.info(f"{one}: {address} is {answer['verdict']}")
         for sentence in answer["sentences"]:
             say.plain(f"  {visible(sentence)}")
+        for entry in answer.get("by_hand") or ():
+            state = "" if entry["in_force"] else " (not in force yet)"
+            say.plain(f"  {visible(hand_words(entry))}{state}")
         _tell_seen(answer["seen"])
     return status
 

@@ -159,3 +159,35 @@ class Audited:
     device: str | None = None
     since: float = 0.0
     top: int = 1000
+
+
+@frozen(kw_only=True)
+class NewEntry:
+    """
+    An entry by hand: `block` or `allow` an address or network, on one device or (None) on all.
+
+    *seconds* is how long it stands; None is what the settings say.  With *held* also where updates are
+    held or disabled.
+    """
+
+    action: str
+    cidr: str
+    device: str | None = None
+    seconds: float | None = None
+    reason: str = ""
+    held: bool = False
+
+
+@frozen(kw_only=True)
+class EntryNamed:
+    """Entries by hand: by number the one, by network all that have it."""
+
+    entry: str
+
+
+@frozen(kw_only=True)
+class PushedEntries:
+    """A device that is to get its entries by hand; with *held* also where updates are held or disabled."""
+
+    name: str
+    held: bool = False

@@ -17,13 +17,16 @@ from tscm.operations.arguments import (
     ChangedDevice,
     Device,
     Dropped,
+    EntryNamed,
     Generations,
     JobNumber,
     NewDevice,
+    NewEntry,
     Nothing,
     Prospect,
     Proven,
     Push,
+    PushedEntries,
     Reader,
     Rejected,
     Rollback,
@@ -144,7 +147,7 @@ VIEW: Operation[Device, Json] = Operation(
     needs=Needs.FILES,
     noun="the settings of a device",
 )
-"""`{settings, state}` of one device, secrets masked; without a manager the state is empty."""
+"""`{settings, state, confirm_changes_percent}` of one device, secrets masked; without a manager the state is empty."""
 
 CHANGE: Operation[ChangedDevice, Json] = Operation(
     name="change",
@@ -369,6 +372,58 @@ RESUME: Operation[Device, Json] = Operation(
     changes=True,
 )
 """Scheduled updates again, also after a rollback, repeated failures or rejected passwords."""
+
+ENTRIES: Operation[Nothing, Json] = Operation(
+    name="entries",
+    room="entries",
+    verb="GET",
+    path="/v1/entries",
+    args=Nothing,
+    needs=Needs.STORE,
+    noun="the list of entries by hand",
+    long=True,
+)
+"""`{entries}` by hand, each with the devices that hold it and those that wait for it."""
+
+ENTER: Operation[NewEntry, Json] = Operation(
+    name="enter",
+    room="entries",
+    verb="POST",
+    path="/v1/entries",
+    args=NewEntry,
+    needs=Needs.STORE,
+    noun="an entry by hand",
+    long=True,
+    changes=True,
+)
+"""Check and store an entry by hand: `{entry, new, devices, notes}`; `push_entries` brings it to a device."""
+
+REMOVE_ENTRY: Operation[EntryNamed, Json] = Operation(
+    name="remove_entry",
+    room="entries",
+    verb="POST",
+    path="/v1/entries/remove",
+    args=EntryNamed,
+    needs=Needs.STORE,
+    noun="removing an entry by hand",
+    long=True,
+    changes=True,
+)
+"""End entries by hand: `{entries, devices}`; `push_entries` takes them off a device."""
+
+PUSH_ENTRIES: Operation[PushedEntries, Json] = Operation(
+    name="push_entries",
+    room="entries",
+    verb="POST",
+    path="/v1/devices/<name>/policy/entries",
+    args=PushedEntries,
+    needs=Needs.STORE,
+    noun="a push of entries by hand",
+    long=True,
+    queues=True,
+    changes=True,
+)
+"""Bring a device its entries by hand, and nothing else, without fetching lists."""
 
 REPORT: Operation[Asked, Json] = Operation(
     name="report",

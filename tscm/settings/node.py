@@ -230,6 +230,16 @@ class PolicySettings:
         "hold",
         doc="While no address is known of a name that must not be blocked: new block entries wait, or a warning.",
     )
+    entry_hours: int | None = setting(
+        values.optional(values.whole(1, 87600)),
+        None,
+        doc="How long an entry by hand stands without --for; without a number until it is removed.",
+    )
+    confirm_changes_percent: int | None = setting(
+        values.optional(values.whole(0, 100)),
+        None,
+        doc="`update` at a terminal shows a change of more entries than that and asks; without a number it never does.",
+    )
     networks: tuple[NetworksFile, ...] = setting(
         networks_files,
         (),

@@ -143,6 +143,8 @@ _EXAMPLES = {
     "address": '"192.0.2.1"',
     "bucket": '"firewall-logs"',
     "max_growth_percent": "300",
+    "entry_hours": "24",
+    "confirm_changes_percent": "10",
     "credentials_file": '"/etc/tscm/s3-keys"',
     "metrics_certificate": '"/etc/tscm/tls/metrics.pem"',
     "metrics_key": '"/etc/tscm/tls/metrics.key"',

@@ -11,10 +11,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import zstandard
-from attrs import define, frozen
+from attrs import define, evolve, frozen
 
 from tscm.errors import TscmError
 from tscm.model import Json
+from tscm.store.by_hand import HandEntries
 from tscm.store.database import Store
 
 if TYPE_CHECKING:  # they bring numpy, which the reactor thread never needs for this
@@ -23,9 +24,17 @@ if TYPE_CHECKING:  # they bring numpy, which the reactor thread never needs for 
 
 GENERATIONS_KEPT = 48
 UPDATES_KEPT = 500
-_OF_A_DEVICE = ("lists", "generations", "updates", "devices", "largest", "names", "entries")
+_OF_A_DEVICE = (
+    "lists", "generations", "updates", "devices", "largest", "names", "entries", "by_hand",
+)  # fmt: skip
 PURGED = "the groups were taken off"
 """The note of a generation that a purge left: it holds what could not be deleted."""
+BY_HAND = "entries by hand"
+"""
+The note of a generation in which only entries by hand came or went.
+
+As many of them are kept beside the others: who blocks addresses all day loses no way back.
+"""
 _LEVEL = -1  # a tenth larger than by level 3, and unpacked in less than half the time: `why` unpacks all that are kept
 
 
@@ -149,6 +158,31 @@ class Generation:
     allow_serial: int | None = None
     block: bytes
     allow: bytes
+    lists_block: bytes | None = None
+    """Where entries by hand are in it: what came from the lists alone."""
+    lists_allow: bytes | None = None
+    lists_block_entries: int | None = None
+    lists_allow_entries: int | None = None
+
+    @property
+    def of_lists(self) -> "Generation":
+        """What of it came from the lists, without entries by hand."""
+        block, allow = self.lists_block, self.lists_allow
+        return evolve(
+            self,
+            block=self.block if block is None else block,
+            allow=self.allow if allow is None else allow,
+            block_entries=(
+                self.block_entries if self.lists_block_entries is None else self.lists_block_entries
+            ),
+            allow_entries=(
+                self.allow_entries if self.lists_allow_entries is None else self.lists_allow_entries
+            ),
+            lists_block=None,
+            lists_allow=None,
+            lists_block_entries=None,
+            lists_allow_entries=None,
+        )
 
     @property
     def purged(self) -> bool:
@@ -165,8 +199,9 @@ class Generation:
     def check(self, device: str) -> None:
         """Raises `StoredDamaged` where its content does not come out of its packing."""
         try:
-            for content in (self.block, self.allow):
-                unpacked(content)
+            for content in (self.block, self.allow, self.lists_block, self.lists_allow):
+                if content is not None:
+                    unpacked(content)
         except ValueError as error:
             raise self._damaged(device, error) from None
 
@@ -190,7 +225,10 @@ class Generation:
         }
 
 
-_GENERATION = "number, applied_at, note, block_entries, allow_entries, block_serial, allow_serial, block, allow"
+_GENERATION = (
+    "number, applied_at, note, block_entries, allow_entries, block_serial, allow_serial, block, allow, "
+    "lists_block, lists_allow, lists_block_entries, lists_allow_entries"
+)
 
 
 @define(eq=False)
@@ -264,7 +302,8 @@ class Policies:
             ).fetchone()
             number = int(last) + 1
             cursor.execute(
-                f"INSERT INTO generations (device, {_GENERATION}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608 - names of columns, from this file
+                f"INSERT INTO generations (device, {_GENERATION}) "  # noqa: S608 - names of columns, from this file
+                "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     device,
                     number,
@@ -276,13 +315,40 @@ class Policies:
                     one.allow_serial,
                     one.block,
                     one.allow,
+                    one.lists_block,
+                    one.lists_allow,
+                    one.lists_block_entries,
+                    one.lists_allow_entries,
                 ),
             )
+            same_kind = "device = ? AND (note = ?) = ?"
             cursor.execute(
-                "DELETE FROM generations WHERE device = ? AND number <= ?",
-                (device, number - GENERATIONS_KEPT),
+                f"DELETE FROM generations WHERE {same_kind} AND number <= ("  # noqa: S608 - from above
+                f"SELECT number FROM generations WHERE {same_kind} "
+                "ORDER BY number DESC LIMIT 1 OFFSET ?)",
+                (*(device, BY_HAND, one.note == BY_HAND) * 2, GENERATIONS_KEPT),
             )
             return number
+
+    @property
+    def by_hand(self) -> HandEntries:
+        """The entries by hand, of all devices."""
+        return HandEntries(self._store)
+
+    def sources(self, device: str) -> list[str]:
+        """Where its last good lists came from."""
+        with self._store.transaction() as cursor:
+            rows = cursor.execute("SELECT source FROM lists WHERE device = ?", (device,)).fetchall()
+        return [source for (source,) in rows]
+
+    def newest(self, device: str) -> tuple[str, bytes] | None:
+        """Note and packed allow list of the newest generation, without the rest of it."""
+        with self._store.transaction() as cursor:
+            row = cursor.execute(
+                "SELECT note, allow FROM generations WHERE device = ? ORDER BY number DESC LIMIT 1",
+                (device,),
+            ).fetchone()
+        return None if row is None else (str(row[0]), bytes(row[1]))
 
     def names(self, device: str) -> list[Json]:
         """What is known of the names that a device's block list must not reach."""
@@ -430,6 +496,17 @@ class Policies:
             row = cursor.execute(
                 "SELECT outcome FROM updates WHERE device = ? AND result = ? ORDER BY id DESC LIMIT 1",
                 (device, result),
+            ).fetchone()
+        return None if row is None else json.loads(row[0])
+
+    def last_fetched(self, device: str) -> Json | None:
+        """The latest good update for which lists were fetched."""
+        with self._store.transaction() as cursor:
+            row = cursor.execute(
+                "SELECT outcome FROM updates WHERE device = ? AND result IN ('changed', 'unchanged') "
+                "AND COALESCE(json_extract(outcome, '$.only_entries'), 0) = 0 "
+                "AND COALESCE(json_extract(outcome, '$.cause'), '') = '' ORDER BY id DESC LIMIT 1",
+                (device,),
             ).fetchone()
         return None if row is None else json.loads(row[0])
 

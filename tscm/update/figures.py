@@ -56,6 +56,8 @@ class ListFigures:
     """Networks that the list itself takes out of its entries."""
     merged: int = 0
     cut: int = 0
+    by_hand: int = 0
+    """Entries by hand, which come on top of what the lists bring and are never cut."""
     desired: int = 0
     waiting: int = 0
     """New entries that wait until a name that must not be blocked is known."""
@@ -114,6 +116,10 @@ class UpdateRecord:
     """What the firewall said of itself, where that made its groups be read and repaired out of turn."""
     act: str = ""
     """What it was, where it was no ordinary update: `rollback to generation 3`."""
+    only_entries: bool = False
+    """Entries by hand came or went, and no list was fetched."""
+    by_hand: tuple[int, ...] = ()
+    """Numbers of the entries by hand that the device holds, where the run was good."""
     paused: bool = False
     """Policy updates are disabled; this one ran because someone asked for it."""
     block: ListFigures | None = None
@@ -191,6 +197,8 @@ class UpdateFigures:
     in_force: InForce | None = None
     unknown_names: tuple[KnownName, ...] = ()
     unused_groups: tuple[str, ...] = ()
+    entries_by_hand: int = 0
+    """How many of them the device held after the last good run."""
     next_run_at: float | None = None
     running_since: float | None = None
     waiting_until: float | None = None

@@ -75,12 +75,16 @@ def force_rules(settings: DeviceSettings, node: NodeSettings) -> ForceRules:
 
 
 def _force(job: UpdateJob, one: Generation | None) -> Force | None:
-    """As the store has it; what lies damaged there is no measure, and told elsewhere."""
+    """
+    As the store has it, without entries by hand, which come and go as operators like.
+
+    What lies damaged there is no measure, and told elsewhere.
+    """
     if one is None or one.purged:  # what a purge left is no measure of what anybody wants
         return None
     try:
         block, allow = (
-            CidrSet.of(one.entries(job.settings.name, kind)) for kind in ("block", "allow")
+            CidrSet.of(one.of_lists.entries(job.settings.name, kind)) for kind in ("block", "allow")
         )
     except StoredDamaged:
         return None

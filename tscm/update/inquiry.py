@@ -4,7 +4,7 @@ Questions about a device's policy, answered from what is stored: the device is n
 Values in, values out; what unpacks whole lists is for a thread.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import islice
 
 import attrs
@@ -12,6 +12,7 @@ from attrs import evolve
 
 from tscm.errors import TscmError
 from tscm.model import Json
+from tscm.policy.by_hand import HandEntry
 from tscm.policy.cidr import CidrSet, Entries
 from tscm.policy.groups import parent_name
 from tscm.policy.why import ListView, Standing, left_out, meeting, verdict, why
@@ -19,15 +20,18 @@ from tscm.policy.why import not_in_force as missing
 from tscm.retrieve.feeds import hosts_of
 from tscm.settings.feed import published
 from tscm.store.policies import Generation
+from tscm.update.by_hand import as_list
 from tscm.update.in_force import not_in_force
 from tscm.update.job import UpdateJob
 from tscm.update.known_name import KnownName
 from tscm.update.memory import DeviceMemory
 from tscm.update.names import hosts, unknown
 from tscm.update.networks import known_networks
-from tscm.update.wanted import guard_rules, spared
+from tscm.update.rules import guard_rules, spared
 
 ENTRIES_SHOWN = 100_000
+ENTRIES_TOLD = 20
+"""Entries by hand that an answer about an address tells of."""
 
 
 class NothingKnown(TscmError):
@@ -60,19 +64,58 @@ class NoCidr(TscmError):
 
 def explain(job: UpdateJob, asked: str) -> Json:
     """
-    How an address or network stands with both lists: `{asked, verdict, lists, sentences}`.
+    How an address or network stands with both lists: `{asked, verdict, lists, sentences, by_hand}`.
+
+    `by_hand` are the entries by hand that meet it, each with `in_force`.
     """
     views = _views(job)
     try:
-        standings = why(asked, views)
+        together = why(asked, views)
     except ValueError as error:
         raise NoCidr(str(error)) from None
+    met = _by_hand(job, asked)
+    standings = why(
+        asked, [*(_of_lists(job, view) for view in views), *_views_by_hand(job, views, met)]
+    )
+    held = DeviceMemory.from_json(job.memory).by_hand
     return {
         "asked": asked,
-        "verdict": _verdict(job, standings),
+        "verdict": _verdict(job, together),
         "lists": [attrs.asdict(one) for one in standings],
         "sentences": [str(one) for one in standings],
+        "by_hand": [{**one.as_json(), "in_force": one.id in held} for one in met[:ENTRIES_TOLD]],
     }
+
+
+def _by_hand(job: UpdateJob, asked: str) -> list[HandEntry]:
+    """The entries by hand that share an address with *asked*."""
+    entries = Entries.of(one.cidr for one in job.by_hand)
+    met = set(meeting(entries, asked).cidrs())
+    return [one for one in job.by_hand if one.cidr in met]
+
+
+def _of_lists(job: UpdateJob, view: ListView) -> ListView:
+    """*view* of what came from the lists, without entries by hand."""
+    if job.applied is None:
+        return view
+    lists = job.applied.of_lists
+    return evolve(view, in_force=CidrSet.of(lists.entries(job.settings.name, view.kind)))
+
+
+def _views_by_hand(
+    job: UpdateJob, views: Sequence[ListView], met: Sequence[HandEntry]
+) -> Iterator[ListView]:
+    """A view of the entries by hand for each kind that has some."""
+    held = DeviceMemory.from_json(job.memory).by_hand
+    for kind in ("block", "allow"):
+        mine = [one for one in met if one.action == kind]
+        like = next((view for view in views if view.kind == kind), None)
+        if mine and like is not None:
+            yield evolve(
+                like,
+                published=as_list(Entries.of(one.cidr for one in mine)),
+                in_force=CidrSet.of_texts(one.cidr for one in mine if one.id in held),
+            )
 
 
 def _verdict(job: UpdateJob, standings: Sequence[Standing]) -> str:

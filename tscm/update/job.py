@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from attrs import field, frozen
 
 from tscm.model import AsaDriver, Json
+from tscm.policy.by_hand import HandEntry
 from tscm.risks import NOTHING, Consent
 from tscm.settings.device import DeviceSettings
 from tscm.settings.node import NodeSettings
@@ -95,6 +96,10 @@ class UpdateJob:
 
     A device that does not answer yet ends the run at once: it is looked at again, out of turn.
     """
+    by_hand: tuple[HandEntry, ...] = ()
+    """The entries by hand that the device shall hold, beside what comes from the lists."""
+    only_entries: bool = False
+    """Entries by hand come and go, no list is fetched: all else stays as *applied* has it."""
     patient: bool = True
     hits: "Hits | None" = None
     """What was seen hitting lately, for the choice of what is cut."""
@@ -105,6 +110,11 @@ class UpdateJob:
     now: Callable[[], float]
     pause: Callable[[float], bool]
     """Wait so many seconds; True when the run must end now."""
+
+    @property
+    def keeps_lists(self) -> bool:
+        """Does what comes from the lists stay as it is in force, so that no other choice counts?"""
+        return bool(self.repair) or self.only_entries
 
     @property
     def site(self) -> str:

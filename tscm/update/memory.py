@@ -29,6 +29,10 @@ def _names(value: Iterable[Any]) -> tuple[str, ...]:
     return tuple(one for one in value if isinstance(one, str))
 
 
+def _numbers(value: Iterable[Any]) -> tuple[int, ...]:
+    return tuple(one for one in value if isinstance(one, int) and not isinstance(one, bool))
+
+
 def _times(value: Mapping[Any, Any]) -> dict[str, tuple[float, ...]]:
     return {
         str(name): tuple(one for one in times if isinstance(one, int | float))[-CHANGES_KEPT:]
@@ -84,6 +88,11 @@ class DeviceMemory:
     """What `tsadmin test` put into the block groups; noted before it is pushed, forgotten once it is gone."""
     shape: tuple[str, ...] = field(default=(), converter=_names)
     """Names of the lists that were in force after the last good run; none where nobody noted them."""
+
+    by_hand: tuple[int, ...] = field(default=(), converter=_numbers)
+    """Numbers of the entries by hand that the device held after the last good run."""
+    by_hand_left: tuple[int, ...] = field(default=(), converter=_numbers)
+    """Numbers of those that the guard left out in that run."""
 
     @classmethod
     def from_json(cls, kept: Json) -> Self:
@@ -189,6 +198,8 @@ _KINDS: dict[str, type | tuple[type, ...]] = {
     "serials": (list, tuple),
     "shape": (list, tuple),
     "test_entry": str,
+    "by_hand": (list, tuple),
+    "by_hand_left": (list, tuple),
 }
 
 

@@ -12,8 +12,10 @@ from attrs import evolve, frozen
 
 from tscm.errors import TscmError
 from tscm.model import Identity, Json
+from tscm.policy.by_hand import standing
 from tscm.settings.device import DeviceSettings
 from tscm.settings.values import new_entry
+from tscm.store.by_hand import HandEntries
 from tscm.store.policies import PURGED as PURGED_NOTE
 from tscm.store.policies import Generation, Policies
 from tscm.update.alert import Alert, said
@@ -200,10 +202,25 @@ class UpdateRecords:
             applied=self._policies.generation(name),
             largest=self._policies.largest(name, _day(job.now()) - job.node.policy.shrink_days),
             memory=self._policies.memory(name),
-            names=self._names(name),
+            names=self.names(name),
+            by_hand=standing(self._policies.by_hand.all(), name, job.now()),
         )
 
-    def _names(self, name: str) -> "dict[str, KnownName]":
+    @property
+    def by_hand(self) -> HandEntries:
+        """The entries by hand, of all devices."""
+        return self._policies.by_hand
+
+    def newest(self, name: str) -> tuple[str, bytes] | None:
+        """Note and packed allow list of a device's newest generation."""
+        return self._policies.newest(name)
+
+    def sources(self, name: str) -> Sequence[str]:
+        """Where a device's last good lists came from."""
+        return self._policies.sources(name)
+
+    def names(self, name: str) -> "dict[str, KnownName]":
+        """What is known of the names that a device's block list must not reach."""
         return {one["name"]: read(KnownName, one) for one in self._policies.names(name)}
 
     def keep(
@@ -248,9 +265,9 @@ class UpdateRecords:
             name,
             day,
             [
-                one
-                for one in (last, outcome.generation)
-                if one is not None and not (outcome.rebased and one is last)
+                one.of_lists  # entries by hand that end are no loss
+                for one in (None if outcome.rebased else last, outcome.generation)
+                if one is not None
             ],
             since=day - _DAYS_MOST,
             anew=outcome.rebased,
@@ -268,7 +285,7 @@ class UpdateRecords:
         name = done.device
         if done.left is not None:
             self._policies.keep_generation(name, done.left)
-        self.change_memory(name, layout=None)
+        self.change_memory(name, layout=None, by_hand=(), by_hand_left=())
         outcome = done.outcome(started_at, finished_at)
         self._policies.keep_update(name, started_at, finished_at, outcome.result, outcome.to_json())
         self.hold(name, finished_at, "after a purge")
@@ -330,26 +347,36 @@ class UpdateRecords:
             "updates": self._policies.updates(name, limit=100),
         }
 
+    def _last_good(self, name: str, latest: Sequence[UpdateRecord]) -> UpdateRecord | None:
+        """The last good update that fetched its lists, also behind many that did not."""
+        good = [one for one in latest if one.good]
+        for one in good:
+            if not (one.cause or one.only_entries):
+                return one
+        fetched = self._policies.last_fetched(name)
+        return (None if fetched is None else _record(fetched)) or next(iter(good), None)
+
     def figures(self, name: str) -> UpdateFigures:
         """What is shown of it; without the store the `fault`, for lines are collected all the same."""
         memory, fault = DeviceMemory(), None
         generations: list[Json] = []
         names: list[KnownName] = []
         latest: list[UpdateRecord] = []
+        last_good: UpdateRecord | None = None
         try:
             memory = self.memory(name)
             updates = self._policies.updates(name, limit=LATEST_SHOWN, without=ACTS)
             latest = [one for one in map(_record, updates) if one is not None]
+            last_good = self._last_good(name, latest)
             generations = self._policies.generations(name)
             kept = [read(KnownName, one) for one in self._policies.names(name)]
             names = [one for one in kept if one.failing_since is not None]
         except TscmError as error:
             fault = str(error)
-        good = [one for one in latest if one.good]
         return UpdateFigures(
             fault=fault,
             last_update=latest[0] if latest else None,
-            last_good=next((one for one in good if not one.cause), next(iter(good), None)),
+            last_good=last_good,
             held=memory.held,
             locked_out=memory.locked_out,
             stopped_at_failure=memory.broken,
@@ -363,4 +390,5 @@ class UpdateRecords:
             in_force=_in_force(generations[0]) if generations else None,
             unknown_names=tuple(names),
             unused_groups=memory.unused,
+            entries_by_hand=len(memory.by_hand),
         )

@@ -67,6 +67,7 @@ class RunState:
             forced=bool(self.job.consent.words) or self.job.survey,
             cause=self.job.repair,
             act=f"rollback to generation {self.job.rollback.number}" if self.job.rollback else "",
+            only_entries=self.job.only_entries,
             paused=not self.job.settings.policy_updates,
         )
 
@@ -154,8 +155,10 @@ class RunState:
             broken=False,
             group_limit=self._lessons.limit,
             test_entry=None,
-            # A repair puts back what was in force: another choice of lists is still to come.
-            shape=self._memory.shape if self.job.repair else shape_of(self.job.settings),
+            # Where no list was fetched another choice of lists is still to come.
+            shape=self._memory.shape if self.job.keeps_lists else shape_of(self.job.settings),
+            by_hand=goal.by_hand,
+            by_hand_left=goal.by_hand_left,
         )
         result = Result.CHANGED if self._wrote else Result.UNCHANGED
         done = self._finished(result)
@@ -167,6 +170,7 @@ class RunState:
             verified=True,
             saved=saved,
             rebased=self._is_rebased(),
+            by_hand=goal.by_hand,
             version=who.version,
             generation=goal.generation(done.finished_at) if fresh else None,
         )
@@ -175,7 +179,7 @@ class RunState:
         """Did the operator decide that less is right?"""
         job = self.job
         accepted = any(one.risk is Risk.SHRINK for one in self._risks)
-        return accepted or job.rollback is not None or chosen_anew(job)
+        return accepted or job.rollback is not None or (chosen_anew(job) and not job.keeps_lists)
 
     def _end(self, result: Result, error: TscmError) -> UpdateOutcome:
         if isinstance(error, DeviceFault):

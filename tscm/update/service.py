@@ -28,6 +28,7 @@ from tscm.settings.node import NodeSettings
 from tscm.store.policies import Generation
 from tscm.threads import Threads
 from tscm.update.checks import Checks
+from tscm.update.entries import EntryDuty
 from tscm.update.figures import Result, UpdateFigures
 from tscm.update.job import UpdateJob
 from tscm.update.lookups import LookUps
@@ -65,6 +66,8 @@ class UpdateService(Service):
     _checks: Checks = field(init=False)
     proofs: Proofs = field(init=False)
     """Tests of the chain, each in the turn of its device."""
+    entries: EntryDuty = field(init=False)
+    """Entries by hand: what was entered, and what is to be done for it."""
 
     def __attrs_post_init__(self) -> None:
         self._look_up = LookUps(self._ways.resolve)
@@ -79,6 +82,16 @@ class UpdateService(Service):
             self._scheduled_told,
         )
         self.proofs = Proofs(self._clock, self._turns, self._records, self._devices, self._job)
+        self.entries = EntryDuty(
+            self._clock,
+            self._records,
+            self._turns,
+            self._devices,
+            self._job,
+            self._run,
+            self._scheduled_told,
+            self._look_up,
+        )
 
     def startService(self) -> None:
         """
@@ -95,6 +108,7 @@ class UpdateService(Service):
             self._start_timer(one)
             self._checks.hear_again(name)
             self.proofs.look_for_leftover(name)
+        self.entries.start()
 
     def stopService(self) -> Deferred[Any]:
         """
@@ -104,6 +118,7 @@ class UpdateService(Service):
         self._turns.stopping = True
         self._checks.lookout.stop()
         self.proofs.stop()
+        self.entries.stop()
         for one in self._devices.values():
             self._stop_timer(one)
             one.hurry()
@@ -132,6 +147,7 @@ class UpdateService(Service):
         if self.running:
             self._note_pause(present)
             self._start_timer(present)
+            self.entries.touch([settings.name])
 
     def _recognise(self, settings: DeviceSettings) -> None:
         """Forget what is kept of an older device of that name."""
@@ -154,6 +170,7 @@ class UpdateService(Service):
         one = self._devices.pop(name, None)
         self._checks.lookout.forget(name)
         self.proofs.forget(name)
+        self.entries.forget(name)
         if one is not None:
             one.gone = True
             self._stop_timer(one)
@@ -364,6 +381,7 @@ class UpdateService(Service):
         self._device(name)
         at = wall_seconds(self._clock)
         self._records.release(name, at, "by an operator", broken=False, login_failures=0)
+        self.entries.touch([name])
 
     def history(self, name: str) -> Json:
         """Generations that are kept, and how the latest updates went."""
@@ -468,6 +486,7 @@ class UpdateService(Service):
         return self._records.keep(job.settings, one.settings, outcome)
 
     def _job(self, one: Updated) -> UpdateJob:
+        self.entries.time()  # before it is asked which entries by hand stand now
         return self._records.informed(self._bare_job(one), self._ways.stored())
 
     def _bare_job(self, one: Updated) -> UpdateJob:

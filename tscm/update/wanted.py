@@ -5,7 +5,6 @@ From the policy service to what a device shall hold: fetch, guard, merge, cut.
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from typing import TypeVar
 
 from attrs import evolve, frozen
 
@@ -13,27 +12,34 @@ from tscm.errors import ListUnavailable, PolicyRefused, TscmError
 from tscm.model import Progress, Report
 from tscm.plural import many
 from tscm.policy.cidr import CidrSet, Entries
-from tscm.policy.guard import Guarded, GuardRules, Protected, compare, inspect
+from tscm.policy.guard import Guarded, GuardRules, compare, inspect
 from tscm.policy.lists import PolicyList
 from tscm.policy.rank import AllowOverMaximum, cut
 from tscm.retrieve.feeds import hosts_of
 from tscm.retrieve.sources import list_source
 from tscm.risks import RiskFound
 from tscm.settings.device import DeviceSettings
-from tscm.settings.feed import feed_named, published
-from tscm.settings.node import NodeSettings
-from tscm.store.policies import Generation, StoredDamaged, StoredList, pack, stored, unpacked
+from tscm.settings.feed import published
+from tscm.store.policies import (
+    BY_HAND,
+    Generation,
+    StoredDamaged,
+    StoredList,
+    pack,
+    stored,
+    unpacked,
+)
+from tscm.update.by_hand import judge, left_out_words, merged, no_effect_words, waiting
 from tscm.update.figures import ListFigures
 from tscm.update.hitting import SeenHitting
 from tscm.update.in_force import risks_of
 from tscm.update.job import UpdateJob
 from tscm.update.known_name import KnownName
-from tscm.update.names import Host, age_words, hosts, protected, unknown
+from tscm.update.memory import DeviceMemory
+from tscm.update.names import Host, age_words, hosts, unknown
 from tscm.update.networks import known_networks
 from tscm.update.outcome import FINDINGS_KEPT
-from tscm.update.ways import own_address_towards
-
-Share = TypeVar("Share", float, float | None)
+from tscm.update.rules import guard_rules, known_rules, rules_of, spared
 
 
 class RetrievalFailed(TscmError):
@@ -71,12 +77,36 @@ class Wanted:
     changed_lists: tuple[str, ...] = ()
     """Names of the lists that hold other entries than at the last update; their order says nothing."""
     note: str = ""
+    lists_block: CidrSet | None = None
+    """What of *block* comes from the lists, where entries by hand are in it too."""
+    lists_allow: CidrSet | None = None
+    by_hand: tuple[int, ...] = ()
+    """Numbers of the entries by hand in it."""
+    by_hand_left: tuple[int, ...] = ()
+    """Numbers of those that the guard left out."""
+
+    @property
+    def of_lists(self) -> tuple[CidrSet, CidrSet]:
+        """Block and allow list without entries by hand."""
+        block, allow = self.lists_block, self.lists_allow
+        return (self.block if block is None else block, self.allow if allow is None else allow)
 
     def is_kept_as(self, one: Generation | None) -> bool:
-        """Does *one* hold just this?  What lies damaged holds nothing, nor does what a purge left."""
+        """
+        Does *one* hold just this, from the lists and by hand?
+
+        What lies damaged holds nothing, nor does what a purge left.
+        """
         if one is None or one.purged:
             return False
-        pairs = (self.block, one.block), (self.allow, one.allow)
+        block, allow = self.of_lists
+        lists = one.of_lists
+        pairs = (
+            (self.block, one.block),
+            (self.allow, one.allow),
+            (block, lists.block),
+            (allow, lists.allow),
+        )
         try:
             return all(wanted.entries.to_bytes() == unpacked(kept) for wanted, kept in pairs)
         except ValueError:
@@ -93,6 +123,10 @@ class Wanted:
             allow_serial=self.allow_figures.serial,
             block=pack(self.block.entries),
             allow=pack(self.allow.entries),
+            lists_block=None if self.lists_block is None else pack(self.lists_block.entries),
+            lists_allow=None if self.lists_allow is None else pack(self.lists_allow.entries),
+            lists_block_entries=None if self.lists_block is None else len(self.lists_block),
+            lists_allow_entries=None if self.lists_allow is None else len(self.lists_allow),
         )
 
 
@@ -124,10 +158,11 @@ def wanted(
     """
     if job.rollback is not None:
         note = f"rolled back to generation {job.rollback.number}"
-        return of_generation(job.rollback, job.settings, note)
-    if job.repair and job.applied is not None and not job.applied.purged:
+        return _with_known_rules(job, of_generation(job.rollback.of_lists, job.settings, note))
+    if job.keeps_lists and job.applied is not None and not job.applied.purged:
         with suppress(StoredDamaged):  # then the lists are fetched
-            return of_generation(job.applied, job.settings)
+            note = BY_HAND if job.only_entries else ""
+            return _with_known_rules(job, of_generation(job.applied.of_lists, job.settings, note))
     settings = job.settings
     damaged: list[str] = []
     fetched = [
@@ -155,11 +190,11 @@ def wanted(
         for kind in ("block", "allow")
     ]
     block, allow = (CidrSet.of(Entries.joined([one.kept for one, _ in parts])) for parts in both)
-    merged = len(block)
+    whole = len(block)
     strangers = unknown(people, names)
     if strangers and job.node.policy.unknown_names == "hold":
         block = _held_back(job, block, strangers)
-    waiting = max(0, merged - len(block))
+    waiting = max(0, whole - len(block))
     seen = None if job.hits is None else SeenHitting(job.hits)
     try:
         fitting = cut(block, allow, settings.max_policy_size, known.ranking(seen))
@@ -170,7 +205,7 @@ def wanted(
         raise
     found(risks)
     refuse(job, risks)
-    return Wanted(
+    goal = Wanted(
         block=fitting.block,
         allow=fitting.allow,
         block_figures=evolve(
@@ -193,6 +228,46 @@ def wanted(
             or (one.is_new and not one.found.entries.same_networks(one.previous.entries))
         ),
     )
+    return _with_entries(job, goal, rules, strangers)
+
+
+def _with_known_rules(job: UpdateJob, goal: Wanted) -> Wanted:
+    """*goal*, for which no list was fetched, with the entries by hand: judged by names as they are known."""
+    if not job.by_hand:
+        return goal
+    rules, strangers = known_rules(
+        job.settings, job.node, job.names, _sources(one.source for one in job.known.values())
+    )
+    return _with_entries(job, goal, rules, strangers)
+
+
+def _with_entries(
+    job: UpdateJob, goal: Wanted, rules: GuardRules, strangers: Sequence[Host]
+) -> Wanted:
+    """
+    *goal* with the entries by hand, which come on top of it: no Max policy size cuts them.
+    """
+    if not job.by_hand:
+        return goal
+    judged = judge(job.by_hand, rules)
+    if strangers and job.node.policy.unknown_names == "hold":
+        cause = f"no address of {strangers[0].host}, {strangers[0].what}, is known"
+        held = DeviceMemory.from_json(job.memory).by_hand
+        judged = waiting(judged, held, cause)
+    block = merged(goal.block, judged.networks("block"))
+    allow = merged(goal.allow, judged.networks("allow"))
+    return evolve(
+        goal,
+        block=block,
+        allow=allow,
+        lists_block=goal.block,
+        lists_allow=goal.allow,
+        block_figures=evolve(goal.block_figures, by_hand=judged.count("block"), desired=len(block)),
+        allow_figures=evolve(goal.allow_figures, by_hand=judged.count("allow"), desired=len(allow)),
+        warnings=(*goal.warnings, *left_out_words(judged), *no_effect_words(judged, allow)),
+        by_hand=tuple(one.id for one in judged.kept),
+        by_hand_left=tuple(one.id for one, _ in judged.left_out),
+    )
 
 
 def refuse(job: UpdateJob, risks: Sequence[RiskFound]) -> None:
@@ -202,67 +277,6 @@ def refuse(job: UpdateJob, risks: Sequence[RiskFound]) -> None:
         raise PolicyRefused(
             job.settings.name, [one.sentence for one in left], [one.option for one in left]
         )
-
-
-def guard_rules(
-    settings: DeviceSettings, node: NodeSettings, spared: Iterable[Protected]
-) -> GuardRules:
-    """
-    The guard's rules for a device's block list, with the addresses that are to be *spared*.
-
-    Without the warning lists, which are files to be read (`tscm.update.networks`).
-    """
-    policy = node.policy
-    growth = policy.max_growth_percent
-    return GuardRules(
-        protected=tuple(spared),
-        widest_v4=policy.widest_ipv4,
-        widest_v6=policy.widest_ipv6,
-        allow_special=policy.allow_special or settings.allow_special,
-        shrink_share=policy.max_shrink_percent / 100,
-        readable_share=policy.min_readable_percent / 100,
-        growth_share=None if growth is None else growth / 100,
-        max_entries=policy.max_list_entries,
-    )
-
-
-def rules_of(node: NodeSettings, name: str, rules: GuardRules) -> GuardRules:
-    """*rules* with what a feed says of its own size instead."""
-    feed = feed_named(node.policy.feeds, name)
-    if feed is None:
-        return rules
-    return evolve(
-        rules,
-        empty_is_right=feed.may_be_empty,
-        may_be_empty=rules.may_be_empty or feed.may_be_empty,
-        shrink_share=_share(feed.shrink_percent, rules.shrink_share),
-        growth_share=_share(feed.max_growth_percent, rules.growth_share),
-        readable_share=_share(feed.min_readable_percent, rules.readable_share),
-        min_entries=feed.min_entries,
-        max_entries=rules.max_entries if feed.max_entries is None else feed.max_entries,
-    )
-
-
-def _share(percent: int | None, otherwise: Share) -> Share:
-    return otherwise if percent is None else percent / 100
-
-
-def spared(
-    settings: DeviceSettings,
-    node: NodeSettings,
-    people: Iterable[Host],
-    known: Mapping[str, KnownName],
-) -> Iterator[Protected]:
-    """The manager's own address, and all that are known of *people*; each once, as what comes first."""
-    device = known.get(settings.device)
-    towards = next(iter(device.addresses), None) if device else settings.device
-    own = node.address or (None if towards is None else own_address_towards(towards))
-    ours = () if own is None else (Protected(own.partition("%")[0], "the manager"),)
-    seen: set[str] = set()
-    for one in (*ours, *protected(people, known)):
-        if one.cidr not in seen:
-            seen.add(one.cidr)
-            yield one
 
 
 def _looked_up(job: UpdateJob, people: Iterable[Host], now: float) -> dict[str, KnownName]:
@@ -300,7 +314,7 @@ def _held_back(job: UpdateJob, block: CidrSet, people: Sequence[Host]) -> CidrSe
     """
     try:
         if job.applied is not None and not job.applied.purged:
-            held = CidrSet.of(job.applied.entries(job.settings.name, "block"))
+            held = CidrSet.of(job.applied.of_lists.entries(job.settings.name, "block"))
             return block.intersection(held)
     except StoredDamaged:
         pass  # then nobody knows what is in force

@@ -57,12 +57,17 @@ def list_devices(node: Node, args: Nothing, call: Call) -> list[Json]:
 
 @handles(table.VIEW)
 def view(node: Node, args: Device, call: Call) -> Json:
-    """Settings in force and state; without a manager what is stored, and no state."""
+    """
+    Settings in force and state; without a manager what is stored, and no state.
+
+    Beside them the node's setting that asks about large changes.
+    """
     del call
     manager, name = node.manager, args.name
+    asks = {"confirm_changes_percent": node.settings().policy.confirm_changes_percent}
     if manager is None:
         settings = read_device(node.layout, name, None)
-        return {"settings": devices.settings_view(settings), "state": {}}
+        return {"settings": devices.settings_view(settings), "state": {}, **asks}
     refuse_unknown(node, name)
     assert node.updates is not None
     device = manager.devices[name]
@@ -80,7 +85,7 @@ def view(node: Node, args: Device, call: Call) -> Json:
     state["udp_path"] = manager.intake.udp_path
     state["users"] = device.users
     state["unbalanced"] = differences_of(balanced(manager, name))
-    return {"settings": devices.settings_view(device.settings), "state": state}
+    return {"settings": devices.settings_view(device.settings), "state": state, **asks}
 
 
 def _listeners(node: Node) -> Mapping[str, Sequence[str]]:

@@ -50,7 +50,7 @@ async def update(node: Node, args: Push, call: Call) -> Json:
         asker=asker_of(call, table.UPDATE),
     )
     outcome.raise_if_failed()
-    return _told(outcome)
+    return told(outcome)
 
 
 @handles(table.PLAN)
@@ -65,7 +65,7 @@ async def plan(node: Node, args: Push, call: Call) -> Json:
         asker=asker_of(call, table.PLAN),
     )
     outcome.raise_if_failed()
-    return _told(outcome)
+    return told(outcome)
 
 
 @handles(table.ROLLBACK)
@@ -76,7 +76,7 @@ async def rollback(node: Node, args: Rollback, call: Call) -> Json:
         args.name, args.generation, call.report, asker=asker_of(call, table.ROLLBACK)
     )
     outcome.raise_if_failed()
-    return _told(outcome)
+    return told(outcome)
 
 
 @handles(table.PURGE)
@@ -86,7 +86,7 @@ async def purge(node: Node, args: Push, call: Call) -> Json:
     outcome = await updates(node).purge(
         args.name, call.report, consent=consent_of(args), asker=asker_of(call, table.PURGE)
     )
-    return _told(outcome)
+    return told(outcome)
 
 
 def consent_of(args: Push) -> Consent:
@@ -100,7 +100,8 @@ def asker_of(call: Call, operation: Operation[Any, Any]) -> Asker:
     return Asker(what=operation.noun, who=str(call.actor), wait=call.wait, begin=call.begin)
 
 
-def _told(outcome: Any) -> Json:
+def told(outcome: Any) -> Json:
+    """An outcome as it is answered, with its sentence."""
     return {**outcome.to_json(), "sentence": outcome.sentence()}
 
 

@@ -1,0 +1,125 @@
+"""
+`tsadmin update` at a terminal shows a large change and asks, where the setting says so.
+"""
+
+from typing import Any
+
+import pytest
+from attrs import define, field
+from click.testing import CliRunner
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tscm.cli import update as update_module
+from tscm.cli.large_change import NotConfirmed, is_large
+from tscm.cli.update import command
+from tscm.model import Json
+from tscm.operations.arguments import Push
+from tscm.operations.table import PLAN, UPDATE, VIEW
+
+PLAN_ID = "6b49d200-0123456789abcdef01234567"
+
+
+@define
+class Backend:
+    percent: int | None
+    added: int
+    calls: list[tuple[str, Any]] = field(factory=list)
+
+    def backend(self) -> "Backend":
+        return self
+
+    def call(self, operation: Any, args: Any, *_: Any) -> Json:
+        self.calls.append((operation.name, args))
+        if operation is VIEW:
+            return {
+                "settings": {"policy_updates": True},
+                "state": {},
+                "confirm_changes_percent": self.percent,
+            }
+        assert operation in {PLAN, UPDATE}
+        outcome: Json = {
+            "plan": {
+                **dict.fromkeys(
+                    ("requests", "bytes_before", "bytes_after", "groups_made", "groups_deleted"), 0
+                ),
+                "steps": 1,
+                "added": self.added,
+                "removed": 0,
+            },
+            "block": {"name": "block.example", "desired": 100 + self.added},
+            "plan_id": PLAN_ID,
+            "sentence": f"fw would get {self.added} entries",
+        }
+        return outcome
+
+    @property
+    def pushed(self) -> list[Push]:
+        return [args for name, args in self.calls if name == "update"]
+
+
+@pytest.fixture(autouse=True)
+def terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(update_module, "asks", lambda *, yes: not yes)
+
+
+def run(backend: Backend, *words: str, answer: str = "") -> Any:
+    return CliRunner().invoke(
+        command, ["fw", *words], input=answer, obj=backend, standalone_mode=False
+    )
+
+
+def test_a_large_change_is_shown_and_just_that_is_pushed_after_a_yes() -> None:
+    backend = Backend(10, added=11)
+    ended = run(backend, answer="y\n")
+    assert "entries to add" in ended.output
+    assert "More than 10 % of fw's entries come or go" in ended.output
+    assert [one.plan for one in backend.pushed] == [PLAN_ID]
+
+
+@pytest.mark.parametrize("answer", ["n\n", "\n", ""])
+def test_without_a_yes_nothing_is_pushed(answer: str) -> None:
+    backend = Backend(10, added=11)
+    ended = run(backend, answer=answer)
+    assert isinstance(ended.exception, NotConfirmed)
+    assert backend.pushed == []
+
+
+def test_a_small_change_is_not_asked_about() -> None:
+    backend = Backend(10, added=10)
+    ended = run(backend)
+    assert "[default n]" not in ended.output
+    assert [one.plan for one in backend.pushed] == [PLAN_ID]
+
+
+@pytest.mark.parametrize(
+    ("percent", "words"), [(None, []), (10, ["--yes"]), (10, ["--plan", PLAN_ID])]
+)
+def test_off_by_default_answered_by_yes_and_no_matter_of_a_plan(
+    percent: int | None, words: list[str]
+) -> None:
+    backend = Backend(percent, added=90)
+    run(backend, *words)
+    assert [name for name, _ in backend.calls] == ["view", "update"]
+
+
+def test_nobody_is_asked_without_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()
+    backend = Backend(10, added=90)
+    run(backend, answer="n\n")
+    assert [one.plan for one in backend.pushed] == [None]
+
+
+@given(st.integers(0, 500), st.integers(0, 500), st.integers(0, 500), st.integers(0, 100))
+def test_large_is_a_share_of_what_is_in_force(
+    before: int, added: int, removed: int, percent: int
+) -> None:
+    removed = min(removed, before)
+    outcome = {
+        "plan": {"added": added, "removed": removed},
+        "block": {"desired": before + added - removed},
+        "allow": None,
+    }
+    assert is_large(outcome, percent) == (
+        added + removed > 0 and (added + removed) * 100 > percent * before
+    )

@@ -1,0 +1,127 @@
+"""
+`tsadmin entries`: what operators entered by hand, where it is in force, and removing it.
+"""
+
+from collections.abc import Iterator
+
+import click
+
+from tscm.cli import say
+from tscm.cli.by_hand import entry_words, push_all, tell_failures, worst
+from tscm.cli.session import Session
+from tscm.cli.state import when
+from tscm.cli.tables import show_table
+from tscm.model import Json
+from tscm.operations.arguments import EntryNamed, Nothing
+from tscm.operations.table import ENTRIES, REMOVE_ENTRY
+
+_NAMES_SHOWN = 8
+
+
+@click.group(invoke_without_command=True)
+@click.option("--json", "json_output", is_flag=True, help="Give the entries as JSON.")
+@click.pass_context
+def command(ctx: click.Context, /, *, json_output: bool) -> None:
+    """
+    List the entries by hand: what `block` and `allow` entered, until when, and where it is in force.
+
+    What a device holds is what its last good update left.
+    """
+    if ctx.invoked_subcommand is not None:
+        return
+    found = ctx.obj.backend().call(ENTRIES, Nothing())
+    if json_output:
+        say.as_json(found)
+    elif not found["entries"]:
+        say.info("No entry by hand; `tsadmin block` and `tsadmin allow` make one")
+    else:
+        show_table(
+            (
+                "id",
+                "action",
+                "network",
+                "devices",
+                "until",
+                "by",
+                "reason",
+                "in force on",
+                "not yet on",
+            ),
+            (_row(one, found["now"]) for one in found["entries"]),
+        )
+        for sentence in _remarks(found["entries"]):
+            say.warn(sentence)
+
+
+def _row(one: Json, now: float) -> tuple[object, ...]:
+    return (
+        str(one["id"]),
+        one["action"],
+        one["cidr"],
+        "all" if one["device"] is None else one["device"],
+        _until(one, now),
+        one["by"],
+        one["reason"],
+        _names(one["in_force"]),
+        _names(one["waiting"]),
+    )
+
+
+def _until(one: Json, now: float) -> str:
+    if not one["stands"]:
+        return str(one["ended"] or "expired")
+    if one["until"] is None:
+        return "removed"
+    return f"{when(one['until'])} ({_left(one['until'] - now)} left)"
+
+
+def _left(seconds: float) -> str:
+    for unit, length in (("d", 86400), ("h", 3600), ("m", 60)):
+        if seconds >= 2 * length:
+            return f"{seconds / length:.0f}{unit}"
+    return f"{max(0, seconds):.0f}s"
+
+
+def _names(names: list[str]) -> str:
+    more = len(names) - _NAMES_SHOWN
+    shown = ", ".join(names[:_NAMES_SHOWN]) or "-"
+    return f"{shown} and {more:,} more" if more > 0 else shown
+
+
+def _remarks(entries: list[Json]) -> Iterator[str]:
+    for one in entries:
+        if one["left_out"]:
+            yield (
+                f"entry {one['id']} is left out by the guard on {_names(one['left_out'])}; "
+                f"`tsadmin plan` says why"
+            )
+        if not one["stands"]:
+            yield f"entry {one['id']} has ended and is still in force on {_names(one['in_force'])}"
+
+
+@command.command("remove")
+@click.argument("entry", metavar="ID|ADDRESS")
+@click.option("--json", "json_output", is_flag=True, help="Give the outcome as JSON.")
+@click.pass_obj
+def remove(session: Session, /, entry: str, *, json_output: bool) -> int:
+    """
+    Remove an entry by its ID, or all that have just this address or network, and take them off the devices.
+
+    Also where updates are held: the lists stay as they are.
+    """
+    backend = session.backend()
+    answer = backend.call(REMOVE_ENTRY, EntryNamed(entry=entry))
+    if not json_output:
+        for one in answer["entries"]:
+            say.info(f"Removed entry {one['id']}: {entry_words(one)}")
+    done = push_all(backend, answer["devices"])
+    if json_output:
+        say.as_json({**answer, "devices": [one.as_json() for one in done]})
+    else:
+        if done:
+            show_table(
+                ("device", "taken off", ""),
+                ((one.name, one.good or "not known to be", one.sentence) for one in done),
+            )
+        tell_failures(done)
+    return worst(done)

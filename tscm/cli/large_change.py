@@ -1,0 +1,68 @@
+"""
+A large change is shown and asked about before `tsadmin update` pushes it, where a setting says so.
+"""
+
+import sys
+
+from tscm.cli import say
+from tscm.cli.backend import Backend
+from tscm.cli.plan import tell_plan
+from tscm.cli.progress import shown_progress, waits_told
+from tscm.cli.prompts import confirmed
+from tscm.errors import TscmError
+from tscm.model import Json
+from tscm.operations.arguments import Push
+from tscm.operations.table import PLAN
+from tscm.risks import Consent
+
+
+class NotConfirmed(TscmError):
+    """
+    A large change was shown, and the answer was no.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        super().__init__(name)
+
+    def __str__(self) -> str:
+        return f"{self.name} was not changed"
+
+
+def is_large(outcome: Json, percent: int) -> bool:
+    """
+    Would more than *percent* of the entries in force come or go?  Where nothing is in force any change is large.
+    """
+    figures = outcome.get("plan") or {}
+    added, removed = figures.get("added", 0), figures.get("removed", 0)
+    after = sum((outcome.get(kind) or {}).get("desired", 0) for kind in ("block", "allow"))
+    before = max(0, after - added + removed)
+    changes: int = added + removed
+    return changes > 0 and changes * 100 > percent * before
+
+
+def asks(*, yes: bool) -> bool:
+    """Is anybody to be asked?  Nobody can be where there is no terminal."""
+    return not yes and sys.stdin.isatty()
+
+
+def shown_and_confirmed(
+    backend: Backend, name: str, consent: Consent, percent: int, *, aside: bool
+) -> str | None:
+    """
+    The ID of the plan that was made, to push just that; shown and asked about where it is large.
+
+    Raises `NotConfirmed`, and what a plan ends with.
+    """
+    with shown_progress(aside=aside) as report:
+        asked = Push(name=name, accept=consent.words)
+        outcome = backend.call(PLAN, asked, report, waits_told(aside=aside))
+    if is_large(outcome, percent):
+        if aside:
+            say.info(str(outcome.get("sentence") or ""), aside=True)
+        else:
+            tell_plan(outcome)
+        question = f"More than {percent} % of {name}'s entries come or go: push this? (y or n) [default n] "
+        if not confirmed(question):
+            raise NotConfirmed(name)
+    return outcome.get("plan_id")

@@ -1,0 +1,154 @@
+"""
+What an update or a plan came to, as people read it.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from tscm.cli import say
+from tscm.cli.backend import ManagerSaid
+from tscm.cli.risks import risks_in
+from tscm.cli.tables import show_table
+from tscm.errors import TscmError
+from tscm.model import Json
+from tscm.plural import many
+
+_MINUTES_SHOWN = 120
+_FINDINGS_SHOWN = 10
+
+
+@contextmanager
+def failure_told(*, json_output: bool) -> Iterator[None]:
+    """What was found before an update or a plan failed is shown before its error."""
+    try:
+        yield
+    except TscmError as error:
+        found = _outcome_of(error)
+        if found is not None and json_output:
+            say.as_json(found)
+        elif found is not None:
+            _tell_found(found)
+        raise
+
+
+def _outcome_of(error: TscmError) -> Json | None:
+    from tscm.update.outcome import UpdateFailed
+
+    if isinstance(error, ManagerSaid):
+        return error.outcome
+    return error.outcome.to_json() if isinstance(error, UpdateFailed) else None
+
+
+def tell_outcome(outcome: Json) -> None:
+    """Lists, findings and the sentence of an update or a plan."""
+    lists = _lists(outcome)
+    if lists:
+        show_table(LIST_HEADS, (row for one in lists for row in list_rows(*one)))
+    _tell_found(outcome)
+    for failure in outcome.get("failures") or ():
+        say.warn(f"overcome on the way: {failure}")
+    say.info(str(outcome.get("sentence") or "done"))
+
+
+def _lists(outcome: Json) -> list[tuple[str, Json]]:
+    return [
+        (kind, outcome[kind]) for kind in ("block", "allow") if isinstance(outcome.get(kind), dict)
+    ]
+
+
+def _tell_found(outcome: Json) -> None:
+    """The guard's findings, and notes of lists and device."""
+    for kind, figures in _lists(outcome):
+        for part in figures.get("parts") or (figures,):
+            if (age := _age(outcome, part)) is not None:
+                say.info(f"The {kind} list {part.get('name')} is as its publisher had it {age}")
+        for sentence in left_out(kind, figures):
+            say.warn(sentence)
+    findings = outcome.get("findings") or ()
+    for finding in findings[:_FINDINGS_SHOWN]:
+        say.info(f"  {finding}")
+    if len(findings) > _FINDINGS_SHOWN:
+        say.info(f"  and {len(findings) - _FINDINGS_SHOWN:,} more: --json shows them")
+    for note in outcome.get("notes") or ():
+        say.info(str(note))
+    for warning in outcome.get("warnings") or ():
+        say.warn(str(warning))
+    accepted = outcome.get("accepted") or ()
+    for one in risks_in(outcome):
+        if one.risk not in accepted:
+            say.warn(f"refused without {one.option}: {one.sentence}")
+
+
+def _age(outcome: Json, figures: Json) -> str | None:
+    """When a feed's publisher was asked, in words; None for every other list."""
+    asked, now = figures.get("asked_at"), outcome.get("started_at")
+    if not isinstance(asked, int | float) or not isinstance(now, int | float):
+        return None
+    minutes = int((now - asked) // 60)
+    if minutes < 1:
+        return "just now"
+    if minutes < _MINUTES_SHOWN:
+        return f"{many(minutes, 'minute', 'minutes')} ago"
+    return f"{many(minutes // 60, 'hour', 'hours')} ago"
+
+
+LIST_HEADS = ("list", "name", "serial", "published", "left out", "merged", "cut", "on the device")
+
+
+def list_rows(kind: str, figures: Json) -> Iterator[tuple[Any, ...]]:
+    """A list on its way, and each published list that it is made of, where there are several."""
+    yield list_row(kind, figures)
+    for part in figures.get("parts") or ():
+        *row, _cut, _desired = list_row("", part)
+        yield (*row, "-", "-")
+    if figures.get("by_hand"):
+        yield ("", "by hand", "-", figures["by_hand"], "-", "-", "-", "-")
+
+
+def list_row(kind: str, figures: Json) -> tuple[Any, ...]:
+    """One list on its way, for a table."""
+    serial = figures.get("serial")
+    published, left = figures.get("published", 0), figures.get("left_out", 0)
+    if not published and figures.get("merged"):
+        published = left = "-"  # of a generation that was kept: nothing was fetched
+    return (
+        kind,
+        figures.get("name"),
+        "-" if serial is None else str(serial),
+        published,
+        left,
+        figures.get("merged", 0),
+        figures.get("cut", 0),
+        figures.get("desired", 0),
+    )
+
+
+def left_out(kind: str, figures: Json) -> Iterator[str]:
+    """What is missing on the device of what was published."""
+    if figures.get("left_out"):
+        left = many(figures["left_out"], "entry", "entries")
+        yield f"{left} of the {kind} list left out: {_counted(figures['causes'])}"
+    if figures.get("excepted"):
+        taken = many(figures["excepted"], "exception", "exceptions")
+        yield f"{taken} of the {kind} list taken out of its entries"
+    if figures.get("normalised"):
+        had = many(figures["normalised"], "entry", "entries")
+        yield f"{had} of the {kind} list had host bits set; they were cleared"
+    if figures.get("warned"):
+        seen = many(figures["warned"], "entry", "entries")
+        yield f"{seen} of the {kind} list kept that should be looked at: {_counted(figures['warnings'])}"
+    if figures.get("waiting"):
+        wait = many(figures["waiting"], "new entry", "new entries")
+        yield f"{wait} of the {kind} list not in force: a name that must not be blocked is unknown"
+    if figures.get("cut"):
+        cut = many(figures["cut"], "entry", "entries")
+        yield (
+            f"{cut} of the {kind} list cut to the Max policy size; "
+            f"raise it step by step if the device bears it"
+        )
+
+
+def _counted(causes: Mapping[str, int]) -> str:
+    """Causes, which are sentences with commas in them, and how often each was found."""
+    return "; ".join(f"{cause} ({count:,})" for cause, count in causes.items())
