@@ -69,7 +69,7 @@ def service(
 ) -> Iterator[tuple[Trickler, dict[str, Any], str]]:
     """The one that trickles, the device's settings for it, and the log service's URL."""
     where: str = request.param
-    if where == "log service":
+    if where in {"log service", "store"}:
         one = Trickler(b"HTTP/1.1 2", b"0")
         with serving(one.over_tls(certificate[1])) as root:
             yield one, {}, root.removesuffix("/api")
@@ -84,15 +84,28 @@ def service(
         yield one, {"log_proxy": proxy}, "https://logs.example"
 
 
-@pytest.mark.parametrize("service", ["log service", "proxy", "behind the proxy"], indirect=True)
+@pytest.mark.parametrize(
+    ("service", "kind"),
+    [
+        ("log service", "log_service"),
+        ("store", "s3"),
+        ("proxy", "log_service"),
+        ("behind the proxy", "log_service"),
+    ],
+    indirect=["service"],
+)
 def test_an_upload_that_trickles_does_not_keep_the_manager(
     tmp_path: Path,
     certificate: tuple[Path, ssl.SSLContext],
     service: tuple[Trickler, dict[str, Any], str],
+    kind: str,
 ) -> None:
     trickler, settings, url = service
     manager = Manager(
-        tmp_path / "node", LISTEN + f'[upload]\nurl = "{url}"\nca_file = "{certificate[0]}"\n'
+        tmp_path / "node",
+        LISTEN
+        + f'[upload]\nurl = "{url}"\nca_file = "{certificate[0]}"\n'
+        + f'kind = "{kind}"\nbucket = "logs"\ncredentials_file = "{keys_in(tmp_path)}"\n',
     )
     world = World(manager)
     world.add(NAME, None, device_id="tdid_abcd1234", upload_key=Secret("key"), **settings)
@@ -117,6 +130,14 @@ def test_an_upload_that_trickles_does_not_keep_the_manager(
         assert world.ledger()["balanced"]
     finally:
         manager.stop(signal.SIGKILL)
+
+
+def keys_in(folder: Path) -> Path:
+    """A store's keys, as nobody else may read them."""
+    keys = folder / "keys"
+    keys.touch(0o600)
+    keys.write_text("aws_access_key_id = A\naws_secret_access_key = B\n")
+    return keys
 
 
 def rotate(manager: Manager) -> None:
