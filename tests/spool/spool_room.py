@@ -147,6 +147,12 @@ class SteppingDisk(Disk):
         if last:
             self.last()
 
+    def link(self, old: Path, new: Path) -> None:
+        last = self._step()
+        super().link(old, new)
+        if last:
+            self.last()
+
     def unlink(self, path: Path) -> None:
         last = self._step()
         super().unlink(path)

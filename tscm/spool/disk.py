@@ -6,6 +6,7 @@ for one folder, or that kills the process at its n-th step.
 """
 
 import contextlib
+import errno
 import os
 import stat
 from pathlib import Path
@@ -105,6 +106,35 @@ class Disk:
     def rename(self, old: Path, new: Path) -> None:
         """Give a file its other name; what had that name is gone."""
         old.rename(new)
+
+    def link(self, old: Path, new: Path) -> None:
+        """Give a file another name besides; where its disk knows no such names, the other one instead."""
+        try:
+            os.link(old, new, follow_symlinks=False)
+        except OSError as error:
+            if error.errno not in {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}:
+                raise
+            old.rename(new)
+
+    def next_data(self, fd: int, at: int) -> int | None:
+        """Where the next byte that was written stands, from *at* on; None where only a hole follows."""
+        try:
+            return os.lseek(fd, at, os.SEEK_DATA)
+        except OSError as error:
+            if error.errno == errno.ENXIO:
+                return None
+            if error.errno == errno.EINVAL:  # a disk that knows no holes
+                return at
+            raise
+
+    def next_hole(self, fd: int, at: int) -> int:
+        """Where the next hole begins, or the file ends."""
+        try:
+            return os.lseek(fd, at, os.SEEK_HOLE)
+        except OSError as error:
+            if error.errno == errno.EINVAL:
+                return self.size(fd)
+            raise
 
     def unlink(self, path: Path) -> None:
         """Delete a file; nothing happens where there is none."""

@@ -20,9 +20,11 @@ from tscm.spool.catalogue import Catalogue, Segment
 from tscm.spool.cursor import LOST
 from tscm.spool.disk import CREATE_EMPTY, READ_WRITE, Disk
 from tscm.spool.index import Index, Pending, read_index
+from tscm.spool.index_file import read_records
 from tscm.spool.live import LiveLog
-from tscm.spool.measure import cut_index, set_aside
+from tscm.spool.measure import cut_index
 from tscm.spool.names import LogFolder
+from tscm.spool.overlong import Places, cut_tail
 from tscm.spool.state import TRUNCATED, Gap, LogState
 from tscm.spool.text import CHUNK_BYTES, LiveText, count_lines, last_line_end, unused_torn
 
@@ -120,7 +122,7 @@ def _bridge(live: LiveLog, hole: Hole) -> None:
     disk, folder, size = live.disk, live.folder, live.end - live.base
     live.settle()
     live.flush_index()
-    index = read_index(disk.read_file(folder.index(live.base)) or b"")
+    index = read_index(read_records(disk, folder.index(live.base)) or b"")
     behind = _runs(index, hole.end, size - hole.end, _lines(live, hole.end, size))
     fd = disk.open(folder.mended, CREATE_EMPTY)
     try:
@@ -250,16 +252,28 @@ def clear_place(disk: Disk, folder: LogFolder, offset: int) -> None:
     )
 
 
-def _move_aside(live: LiveLog, size: int, found: int) -> None:
+def _move_aside(live: "LiveLog", size: int, found: int) -> None:
     """What somebody wrote behind the log's end is no line of it, and the next line would lie over it."""
-    torn = unused_torn(live.disk, live.folder, live.end)
-    set_aside(live.disk, live.fd, torn, size, found)
+    disk, folder = live.disk, live.folder
+    live.settle()
+    place = folder.next if live.misplaced else folder.live
+    torn = unused_torn(disk, folder, live.end)
+    cut = cut_tail(disk, live.fd, Places(place, torn, folder.mended), size, found)
+    live.fd = cut.fd
+    if cut.aside is None:
+        _log.error(
+            "somebody made the live log of {device} longer by {count} bytes of nothing: it ends with its text "
+            "again; nothing else may change these files",
+            count=found - size,
+            device=folder.path.name,
+        )
+        return
     _log.error(
         "somebody wrote {count} bytes to the live log of {device}: they are kept in {path}; "
         "nothing else may write to these files",
-        count=found - size,
-        device=live.folder.path.name,
-        path=str(torn),
+        count=cut.kept,
+        device=folder.path.name,
+        path=str(cut.aside),
     )
 
 

@@ -18,6 +18,7 @@ from tscm.spool.catalogue import CHECKED, COMPRESSED, Catalogue, Segment
 from tscm.spool.cursor import LOST
 from tscm.spool.disk import CREATE, CREATE_EMPTY, Disk
 from tscm.spool.index import Index, IndexEncoder, Pending, read_index
+from tscm.spool.index_file import read_records
 from tscm.spool.names import LogFolder
 from tscm.spool.state import LogState, encode_state
 from tscm.spool.text import LiveText, count_lines, last_line_end, unused_torn
@@ -162,7 +163,7 @@ def set_aside(disk: Disk, fd: int, torn_path: Path, whole: int, size: int) -> No
 def cut_index(disk: Disk, folder: LogFolder, segment: Segment) -> None:
     """Make the index of a segment whose text became shorter end with it.  Raises `OSError`."""
     start, before = segment.start, segment.lines_before
-    data = disk.read_file(folder.index(start))
+    data = read_records(disk, folder.index(start))
     index = read_index(data) if data else None
     if index is None or (index.start, index.lines_before) != (start, before):
         index = Index(start, before, (), {}, 0)

@@ -10,6 +10,7 @@ from tscm.spool.compress import CompressedDamaged
 from tscm.spool.cursor import AGE, LOST, Cursor
 from tscm.spool.disk import READ, Disk
 from tscm.spool.index import Index, read_index
+from tscm.spool.index_file import read_records
 from tscm.spool.names import LogFolder, index_starts, segment_starts
 from tscm.spool.state import LogState
 from tscm.spool.text import LiveText, count_lines, open_text
@@ -84,7 +85,7 @@ def _look_at(disk: Disk, folder: LogFolder, start: int) -> tuple[Segment, int | 
 
 
 def _index(disk: Disk, folder: LogFolder, start: int) -> Index | None:
-    data = disk.read_file(folder.index(start))
+    data = read_records(disk, folder.index(start))
     index = read_index(data) if data else None
     return index if index is not None and index.start == start else None
 

@@ -7,7 +7,7 @@ What may be found, and what is done about it, in this order:
 2. a list of segments that is damaged: made anew from the segments;
 3. a seal that was broken off, at any of its steps: gone on with, or taken back;
 4. a sealed segment whose file is gone or lost its end: what is missing is marked as lost;
-5. a torn tail behind the last whole line: moved to a file of its own;
+5. a torn tail behind the last whole line, or more than the index can be behind: moved to a file of its own;
 6. an index that ends too early, or is damaged: the rest of the text is counted, sender and time unknown;
 7. a cursor beyond the log's end (a power cut took lines that had been sent on): the stretch between is
    marked as lost, so that no offset is ever used twice;
@@ -29,10 +29,12 @@ from tscm.spool.catalogue import LOST as LOST_FLAG
 from tscm.spool.cursor import LOST, SLOT_BYTES, Cursor, decode_cursor, encode_cursor, slot_of
 from tscm.spool.disk import CREATE, MOST_STATE, READ, Disk
 from tscm.spool.index import Index, IndexEncoder, Pending, read_index
+from tscm.spool.index_file import read_records
 from tscm.spool.intact import clear_place, finish_bridge, make_whole
 from tscm.spool.live import LiveLog
-from tscm.spool.measure import close_over_losses, set_aside
+from tscm.spool.measure import close_over_losses
 from tscm.spool.names import LogFolder, cursor_readers
+from tscm.spool.overlong import Places, cut_tail
 from tscm.spool.rebuild import rebuild_catalogue
 from tscm.spool.state import Gap, LogState, decode_state
 from tscm.spool.text import LiveText, count_lines, last_line_end, unused_torn
@@ -40,9 +42,12 @@ from tscm.spool.text import LiveText, count_lines, last_line_end, unused_torn
 _UNKNOWN_RUN_BYTES = 64 << 20
 
 
-def open_log(disk: Disk, folder: LogFolder, now: float) -> LiveLog:
+def open_log(disk: Disk, folder: LogFolder, now: float, most_unknown: int | None = None) -> LiveLog:
     """
     Make one device's log fit for use.  Raises `OSError` where the disk does not let us.
+
+    With *most_unknown* no more bytes of the live file are looked at than that behind those that its index tells
+    of: nobody but us writes to it, so more of them are no lines, and are kept aside.
     """
     disk.make_folder(folder.path)
     disk.make_folder(folder.spool)
@@ -62,7 +67,7 @@ def open_log(disk: Disk, folder: LogFolder, now: float) -> LiveLog:
         _finish_seal(disk, folder, catalogue)
         finish_bridge(disk, folder, catalogue, state)
         changed = close_over_losses(disk, folder, catalogue, changed)
-        log = _open_live(disk, folder, catalogue, changed)
+        log = _open_live(disk, folder, catalogue, changed, most_unknown)
     except BaseException:
         catalogue.close()
         raise
@@ -244,19 +249,33 @@ def _stands_in_live(disk: Disk, folder: LogFolder, last: Segment, live: int) -> 
         disk.close(fd)
 
 
-def _open_live(disk: Disk, folder: LogFolder, catalogue: Catalogue, state: LogState) -> LiveLog:
+def _open_live(
+    disk: Disk,
+    folder: LogFolder,
+    catalogue: Catalogue,
+    state: LogState,
+    most_unknown: int | None,
+) -> LiveLog:
     base = catalogue.end
     last_at = disk.changed_at(folder.live) or 0.0
+    data = read_records(disk, folder.index(base))
+    index = read_index(data) if data else None
+    if index is not None and (index.start, index.lines_before) != (base, catalogue.lines):
+        index = None
     fd = disk.open(folder.live, CREATE)
     try:
-        size = disk.size(fd)
-        whole = last_line_end(disk, fd, size)
-        if whole < size:
-            set_aside(disk, fd, unused_torn(disk, folder, base + whole), whole, size)  # step 5
+        size = seen = disk.size(fd)
+        if most_unknown is not None:
+            seen = min(size, (0 if index is None else index.end) + most_unknown)
+        whole = last_line_end(disk, fd, seen)
+        if whole < size:  # step 5
+            torn = unused_torn(disk, folder, base + whole)
+            cut = cut_tail(disk, fd, Places(folder.live, torn, folder.mended), whole, size)
+            fd = cut.fd
             state = evolve(
                 state,
-                torn_bytes=state.torn_bytes + size - whole,
-                torn_files=state.torn_files + 1,
+                torn_bytes=state.torn_bytes + cut.kept,
+                torn_files=state.torn_files + (cut.aside is not None),
             )
         log = LiveLog(
             disk=disk,
@@ -272,20 +291,16 @@ def _open_live(disk: Disk, folder: LogFolder, catalogue: Catalogue, state: LogSt
             first_at=last_at if whole else 0.0,
             last_at=last_at if whole else 0.0,
         )
-        _take_index(disk, folder, log, whole)
+        _take_index(log, whole, index, data)
     except BaseException:
         disk.close(fd)
         raise
     return log
 
 
-def _take_index(disk: Disk, folder: LogFolder, log: LiveLog, size: int) -> None:
-    """Step 6."""
-    path = folder.index(log.base)
-    data = disk.read_file(path)
-    index = read_index(data) if data else None
-    if index is not None and (index.start, index.lines_before) != (log.base, log.lines_before):
-        index = None
+def _take_index(log: LiveLog, size: int, index: Index | None, data: bytes | None) -> None:
+    """Step 6; *data* is what the index's file holds."""
+    disk, path = log.disk, log.folder.index(log.base)
     kept = index.up_to(size) if index else Index(log.base, log.lines_before, (), {}, 0)
     if kept.runs:
         log.first_at = kept.runs[0].received_at or log.first_at

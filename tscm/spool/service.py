@@ -39,6 +39,8 @@ _ASIDE_SECONDS = 5.0
 _LOOK_SECONDS = 60.0
 _SIZES = ("max_mb_per_device", "min_free_mb")  # what may change while it runs
 _FAULT_SECONDS = 60.0
+_UNKNOWN_BYTES = 64 << 20
+"""How far the index of a live file may be behind its text at a start: it is written each second."""
 
 
 @define(eq=False)
@@ -146,7 +148,9 @@ class SpoolService(MultiService):
         log = self._devices.get(name)
         if log is None:
             self._orphans.release(name)
-            live = open_log(self.disk, LogFolder(self.logs / name), wall_seconds(self.clock))
+            most = max(_UNKNOWN_BYTES, 2 * rotate_bytes)
+            folder = LogFolder(self.logs / name)
+            live = open_log(self.disk, folder, wall_seconds(self.clock), most)
             log = DeviceLog(name, live)
             live.on_dirty = partial(self._note_dirty, log)
             live.on_more = partial(self._note_more, log)

@@ -12,6 +12,8 @@ from tscm.spool.disk import READ, Disk
 from tscm.spool.names import LogFolder
 
 CHUNK_BYTES = 1 << 20
+_MOST_EXTENTS = 4096
+"""Holes that are looked for; what stands behind so many counts as written."""
 
 
 class Text(Protocol):
@@ -90,15 +92,32 @@ def count_lines(text: Text, at: int, end: int) -> int:
     return lines
 
 
+def written(disk: Disk, fd: int, start: int, end: int) -> list[tuple[int, int]]:
+    """Where a file has been written between two places, holes left out."""
+    found: list[tuple[int, int]] = []
+    at = start
+    while at < end:
+        begin = disk.next_data(fd, at)
+        if begin is None or begin >= end:
+            break
+        if len(found) == _MOST_EXTENTS:
+            found.append((begin, end))
+            break
+        at = min(disk.next_hole(fd, begin), end)
+        found.append((begin, at))
+    return found
+
+
 def last_line_end(disk: Disk, fd: int, size: int) -> int:
-    """The place behind the last LF of an open file of *size* bytes; 0 where there is none."""
-    end = size
-    while end:
-        start = max(0, end - CHUNK_BYTES)
-        found = disk.read_at(fd, end - start, start).rfind(b"\n")
-        if found >= 0:
-            return start + found + 1
-        end = start
+    """The place behind the last LF of an open file of *size* bytes; 0 where there is none.  Holes hold none."""
+    for begin, stop in reversed(written(disk, fd, 0, size)):
+        end = stop
+        while end > begin:
+            start = max(begin, end - CHUNK_BYTES)
+            found = disk.read_at(fd, end - start, start).rfind(b"\n")
+            if found >= 0:
+                return start + found + 1
+            end = start
     return 0
 
 

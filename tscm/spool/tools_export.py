@@ -10,6 +10,7 @@ from attrs import frozen
 
 from tscm.spool.disk import READ, Disk
 from tscm.spool.index import IndexedRun, read_index
+from tscm.spool.index_file import read_records
 from tscm.spool.text import CHUNK_BYTES, LiveText, Text, open_text
 from tscm.spool.tools_list import LogView, view_log
 from tscm.syslog.escape import unescape
@@ -182,7 +183,7 @@ def _passages(
 
 def runs_of(disk: Disk, view: LogView, start: int, size: int) -> Sequence[IndexedRun]:
     """All that the index tells of a segment, and one of nobody for what it does not tell of."""
-    data = disk.read_file(view.folder.index(start))
+    data = read_records(disk, view.folder.index(start))
     index = read_index(data) if data else None
     runs = index.up_to(size).runs if index else ()
     known = runs[-1].offset + runs[-1].size if runs else 0

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from tscm.spool.disk import Disk
 from tscm.spool.index import IndexedRun, read_index
+from tscm.spool.index_file import read_records
 from tscm.spool.names import LogFolder
 from tscm.spool.text import CHUNK_BYTES, Text, open_text
 from tscm.spool.tools_export import Passage, runs_of
@@ -47,7 +48,7 @@ def live_runs(disk: Disk, folder: LogFolder, inode: int) -> Sequence[IndexedRun]
         start = found[0]
     if (disk.size_of(folder.index(start)) or 0) > _INDEX_MOST:
         return None
-    data = disk.read_file(folder.index(start))
+    data = read_records(disk, folder.index(start))
     index = read_index(data) if data else None
     return None if index is None else index.runs
 

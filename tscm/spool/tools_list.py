@@ -13,6 +13,7 @@ from tscm.spool.catalogue import COMPRESSED, RECORD_BYTES, CatalogueDamaged, Seg
 from tscm.spool.cursor import Cursor, decode_cursor
 from tscm.spool.disk import MOST_STATE, READ, Disk
 from tscm.spool.index import Index, read_index
+from tscm.spool.index_file import read_records
 from tscm.spool.names import LogFolder, cursor_readers, log_names
 from tscm.spool.state import LogState, decode_state
 from tscm.spool.text import LiveText, count_lines
@@ -120,7 +121,7 @@ def _view(disk: Disk, folder: LogFolder, name: str, data: bytes) -> LogView:
     }
     records, bad, loose = records_of(data)
     base = records[-1].end if records else 0
-    index = disk.read_file(folder.index(base))
+    index = read_records(disk, folder.index(base))
     live_bytes, live_lines = count_live(disk, folder)
     return LogView(
         name=name,

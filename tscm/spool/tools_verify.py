@@ -14,6 +14,7 @@ from tscm.spool.catalogue import CHECKED, Segment
 from tscm.spool.compress import CompressedDamaged, text_crc
 from tscm.spool.disk import Disk
 from tscm.spool.index import Index, read_index
+from tscm.spool.index_file import read_records
 from tscm.spool.names import index_starts, segment_starts
 from tscm.spool.text import count_lines, open_text
 from tscm.spool.tools_list import LogView, count_live, view_log
@@ -166,7 +167,7 @@ def _segment(disk: Disk, view: LogView, segment: Segment) -> Iterator[Finding]:
         )
     if lines != segment.lines:
         yield Finding(where, f"holds {lines} lines of {segment.lines}", "lost", _NOTHING)
-    data = disk.read_file(view.folder.index(segment.start))
+    data = read_records(disk, view.folder.index(segment.start))
     yield from _index(
         str(view.folder.index(segment.start)), read_index(data) if data else None, segment
     )
