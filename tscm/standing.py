@@ -152,6 +152,15 @@ def off_words(in_force: Json) -> str:
     return f"the policy is not in force since {at}: the groups were taken off{but}"
 
 
+def hold_words(hold: Json) -> str:
+    """An operator's hold, from the figures: `held until 2026-12-01 08:00:00+01:00 by root: change freeze`."""
+    until, by, reason = hold.get("until"), hold.get("by"), hold.get("reason")
+    words = "held"
+    if until is not None:
+        words += f" until {datetime.fromtimestamp(until).astimezone().isoformat(' ', 'seconds')}"
+    return f"{words}{f' by {by}' if by else ''}{f': {reason}' if reason else ''}"
+
+
 def _age(at: float | None, now: float) -> float | None:
     return None if not at else max(0.0, now - at)
 
@@ -182,6 +191,8 @@ def _policy(settings: Json, policy: Json, now: float, interval: float) -> Iterat
             yield Cause(verdict=verdict, sentence=words)
     if not settings.get("policy_updates", True):
         yield Cause(verdict=Verdict.HELD, sentence="updates are paused")
+    if policy.get("hold"):
+        yield Cause(verdict=Verdict.HELD, sentence=f"updates are {hold_words(policy['hold'])}")
     in_force = policy.get("in_force")
     if in_force is not None and in_force["purged"]:
         yield Cause(verdict=Verdict.FAILED, sentence=off_words(in_force))
@@ -216,7 +227,9 @@ def _policy(settings: Json, policy: Json, now: float, interval: float) -> Iterat
             else f"the last update was {word}: {last.get('error') or 'see `tsadmin show`'}",
         )
     age = _age((good or {}).get("finished_at"), now)
-    scheduled = settings.get("policy_updates", True) and not policy.get("held")
+    scheduled = settings.get("policy_updates", True) and not (
+        policy.get("held") or policy.get("hold")
+    )
     if scheduled and age is not None and age > STALE_INTERVALS * interval:
         hours = many(max(1, int(age // 3600)), "hour", "hours")
         yield Cause(verdict=Verdict.WARNING, sentence=f"the last good update was {hours} ago")

@@ -150,6 +150,11 @@ async def diff(node: Node, args: Any, call: Call) -> Json:
     return {"from": {"number": args.older}, "to": {"number": 3}, "block": kind, "allow": kind}
 
 
+async def hold(node: Node, args: Any, call: Call) -> Json:
+    read_device(node.layout, args.name, None)  # raises for an unknown one
+    return {"name": args.name, "sentence": f"updates of {args.name} are held: {args.reason}"}
+
+
 async def purge(node: Node, args: Any, call: Call) -> Json:
     lines = ["access-list x extended deny ip object-group G any log"]
     obstacle = {"group": "G", "cause": "it is being used", "lines": lines}
@@ -220,6 +225,7 @@ HANDLERS: dict[str, Any] = {
     "rebuild_events": answers(lambda args: {"name": args.name})[1],
     "rollback": answers(OUTCOME)[1],
     "resume": resume,
+    "hold": hold,
 }
 
 

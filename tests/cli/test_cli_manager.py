@@ -234,16 +234,23 @@ def test_questions_about_a_policy(manager: object, tsadmin: "Tsadmin", add: "Add
     assert tsadmin("policy", "diff", "tstest", "x").status == 2
 
 
-def test_updates_are_paused_and_resumed(way: str, tsadmin: "Tsadmin", add: "Add") -> None:
-    def enabled() -> bool:
-        view = json.loads(tsadmin("show", "tstest", "--json").out)
-        return bool(view["settings"]["policy_updates"])
-
+@pytest.mark.parametrize("word", ["hold", "pause"])
+def test_updates_are_held_and_resumed(way: str, tsadmin: "Tsadmin", add: "Add", word: str) -> None:
     add()
-    assert tsadmin("policy", "pause", "tstest").status == 0
-    assert not enabled()
+    done = tsadmin(
+        "policy", word, "tstest", "--until", "4h", "--reason", "change [b]freeze\x1b[31m"
+    )
+    assert done.status == 0
+    assert "change [b]freeze\\x1b[31m" in done.out
+    if way != "manager":  # whose handlers are made up there
+        audit = json.loads(tsadmin("audit", "tstest", "--json").out)
+        (entry,) = [one for one in audit if one["operation"] == "hold"]
+        assert entry["arguments"]["reason"].startswith("change [b]freeze")
+        assert entry["outcome"] == "done"
     assert tsadmin("policy", "resume", "tstest").status == 0
-    assert enabled()
+    assert tsadmin("policy", word, "nobody").status != 0
+    over = tsadmin("policy", word, "tstest", "--until", "2020-01-01")
+    assert (over.status, "is over already" in over.err) == (2, True)
 
 
 def test_a_device_whose_groups_stay_is_kept(

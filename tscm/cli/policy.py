@@ -15,10 +15,11 @@ from tscm.cli.progress import shown_progress, waits_told
 from tscm.cli.session import Session
 from tscm.cli.state import outcome_words, when
 from tscm.cli.tables import show_table
+from tscm.cli.times import End
 from tscm.cli.why import command as why
 from tscm.model import Json
-from tscm.operations.arguments import Device, Dropped, Generations, Rollback
-from tscm.operations.table import DIFF, DROPPED, HISTORY, PAUSE, RESUME, ROLLBACK, VIEW
+from tscm.operations.arguments import Device, Dropped, Generations, Holding, Rollback
+from tscm.operations.table import DIFF, DROPPED, HISTORY, HOLD, RESUME, ROLLBACK, VIEW
 from tscm.plural import many
 from tscm.printable import visible
 
@@ -182,15 +183,27 @@ def rollback(
     return 0
 
 
-@command.command("pause")
+@command.command("hold")
 @device_argument
+@click.option(
+    "--until",
+    type=End(),
+    metavar="TIME",
+    help="When it ends by itself: 4h, 2d, 17:30, 2026-12-01, 2026-12-01 17:30.",
+)
+@click.option("--reason", default="", metavar="TEXT", help="Why; shown wherever the hold is.")
 @click.pass_obj
-def pause(session: Session, /, name: str) -> None:
+def hold(session: Session, /, name: str, *, until: float | None, reason: str) -> None:
     """
-    No scheduled updates; the same as --policy_updates n.
+    No scheduled updates until TIME, or until `policy resume`.
+
+    `tsadmin update` still makes one.  Status, show, why and audit say who holds, until when and why.
     """
-    session.backend().call(PAUSE, Device(name=name))
-    say.info(f"Policy updates of {name} are disabled; `tsadmin policy resume {name}` enables them")
+    done = session.backend().call(HOLD, Holding(name=name, until=until, reason=reason))
+    say.info(f"{done['sentence']}; `tsadmin policy resume {name}` ends that")
+
+
+command.add_command(hold, "pause")
 
 
 @command.command("resume")
@@ -198,7 +211,7 @@ def pause(session: Session, /, name: str) -> None:
 @click.pass_obj
 def resume(session: Session, /, name: str) -> None:
     """
-    Scheduled updates again, also after a rollback, repeated failures or refused passwords.
+    Scheduled updates again: ends a hold, also after a rollback, repeated failures or refused passwords.
     """
     session.backend().call(RESUME, Device(name=name))
     say.info(f"Policy updates of {name} are enabled")

@@ -12,7 +12,7 @@ from tscm.intake.figures import DeviceIntake, TurnedAway
 from tscm.intake.turned_away import remedy, sentence, turned_away
 from tscm.model import Json
 from tscm.plural import many
-from tscm.standing import off_words
+from tscm.standing import hold_words, off_words
 from tscm.wire.reading import read
 
 Pair = tuple[str, Any]
@@ -78,6 +78,12 @@ def _policy(name: str, settings: Json, policy: Json) -> Iterator[Pair]:
         yield "noted", note
     if not settings.get("policy_updates", True):
         yield "next update", f"policy updates are disabled; `tsadmin update {name}` still makes one"
+    elif policy.get("hold"):
+        yield (
+            "next update",
+            f"{hold_words(policy['hold'])}; `tsadmin policy resume {name}` ends that, and "
+            f"`tsadmin update {name}` still makes one",
+        )
     elif policy.get("next_run_at") and not policy.get("held"):
         yield "next update", when(policy["next_run_at"])
     if policy.get("running_since"):

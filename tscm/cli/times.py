@@ -32,6 +32,23 @@ def read_time(text: str, now: datetime) -> float:
         raise ValueError(f"{text!r} is no time; allowed: {ALLOWED}") from None
 
 
+def read_end(text: str, now: datetime) -> float:
+    """
+    The same for a time to come: a length counts from now, a time of day that is over means tomorrow's.
+    """
+    word = text.strip()
+    length = _AGO.fullmatch(word)
+    try:
+        if length:
+            return (now + timedelta(**{_UNITS[length[2]]: int(length[1])})).timestamp()
+        found = read_time(word, now)
+    except (OverflowError, ValueError):
+        raise ValueError(f"{text!r} is no time; allowed: {ALLOWED}") from None
+    if ":" in word and "-" not in word and found <= now.timestamp():
+        return read_time(f"{(now.date() + timedelta(days=1)).isoformat()}T{word:0>5}", now)
+    return found
+
+
 class Time(click.ParamType[float]):
     """A time as an option."""
 
@@ -47,3 +64,22 @@ class Time(click.ParamType[float]):
             return read_time(str(value), datetime.now().astimezone())
         except ValueError as error:
             self.fail(str(error), param, ctx)
+
+
+class End(Time):
+    """A time to come as an option."""
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """See `read_end`."""
+        if isinstance(value, float):
+            return value
+        now = datetime.now().astimezone()
+        try:
+            found = read_end(str(value), now)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+        if found <= now.timestamp():
+            self.fail(f"{value!r} is over already", param, ctx)
+        return found

@@ -13,8 +13,10 @@ from tscm.cli.outcomes import failure_told, tell_outcome
 from tscm.cli.progress import shown_progress, waits_told
 from tscm.cli.risks import agreed, consent_of, risk_options
 from tscm.cli.session import Session
+from tscm.model import Json
 from tscm.operations.arguments import Device, Push
 from tscm.operations.table import UPDATE, VIEW
+from tscm.standing import hold_words
 
 
 @click.command()
@@ -57,11 +59,7 @@ def command(
     consent = consent_of(accepted)
     backend = session.backend()
     view = backend.call(VIEW, Device(name=name))
-    if not view["settings"]["policy_updates"]:
-        say.info(
-            f"Policy updates of {name} are disabled; this one is made all the same",
-            aside=json_output,
-        )
+    _tell_held(view, name, aside=json_output)
     if force:
         consent = agreed(backend, name, consent, yes=yes)
     percent = view.get("confirm_changes_percent")
@@ -82,3 +80,15 @@ def command(
         say.as_json(outcome)
     else:
         tell_outcome(outcome)
+
+
+def _tell_held(view: Json, name: str, *, aside: bool) -> None:
+    """That the schedule makes no updates: this one is made all the same."""
+    hold = (view["state"].get("policy") or {}).get("hold")
+    if not view["settings"]["policy_updates"]:
+        said = f"Policy updates of {name} are disabled"
+    elif hold:
+        said = f"Updates of {name} are {hold_words(hold)}"
+    else:
+        return
+    say.info(f"{said}; this one is made all the same", aside=aside)

@@ -11,6 +11,7 @@ from tscm.intake.figures import DeviceIntake
 from tscm.intake.turned_away import is_recent, remedy, sentence, turned_away
 from tscm.model import Json
 from tscm.plural import many
+from tscm.standing import hold_words
 from tscm.upload.failure import proxy_words
 from tscm.upload.probe import ServiceAnswer
 
@@ -82,6 +83,9 @@ def judge_updates(figures: Json | None, name: str, interval: float, now: float) 
                 f"accept that with the option that is named"
             )
         return failed(link, f"the last one failed: {last.get('error')}", again)
+    if figures.get("hold"):
+        said = f"they are {hold_words(figures['hold'])}"
+        return warning(link, said, f"`tsadmin policy resume {name}` ends that")
     if figures.get("held") or figures.get("paused"):
         return warning(link, "they are held", f"`tsadmin policy resume {name}`")
     age = now - float(last.get("finished_at") or now)

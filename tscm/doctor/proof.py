@@ -27,7 +27,7 @@ from tscm.syslog.asa import AsaEvent
 from tscm.threads import Threads
 
 if TYPE_CHECKING:
-    from tscm.update.proofs import Hold
+    from tscm.update.proofs import HeldTurn
     from tscm.update.proving import Prepared
 
 READER_SECONDS = 30.0
@@ -109,7 +109,7 @@ class Proof:
     wait_seconds: float
     knock: Callable[[str], Deferred[object]] | None = None
 
-    async def run(self, hold: "Hold", report: Report) -> Json:
+    async def run(self, hold: "HeldTurn", report: Report) -> Json:
         """
         The links and whether all hold, in the turn that *hold* is.
 
@@ -140,7 +140,9 @@ class Proof:
             "links": [one.as_json() for one in chain.passed],
         }
 
-    async def _prove(self, hold: "Hold", prepared: "Prepared", chain: _Chain, told: Report) -> None:
+    async def _prove(
+        self, hold: "HeldTurn", prepared: "Prepared", chain: _Chain, told: Report
+    ) -> None:
         from tscm.update.proving import put_in
 
         forwards = bool(self.targets)
@@ -169,7 +171,7 @@ class Proof:
         told(Progress(phase="check", text=f"waiting for the line about {way}"))
         await self._follow(hold, chain, told, watch)
 
-    async def _follow(self, hold: "Hold", chain: _Chain, told: Report, watch: "_Watch") -> None:
+    async def _follow(self, hold: "HeldTurn", chain: _Chain, told: Report, watch: "_Watch") -> None:
         """The line from the log to the roll-ups and to every target."""
         address, forwards = watch.address, bool(self.targets)
         knocking = None if self.knock is None else self.knock(address)
@@ -193,7 +195,9 @@ class Proof:
 
     # -- what is waited for --------------------------------------------------------
 
-    async def _line(self, hold: "Hold", offset: int, address: str) -> tuple[int, AsaEvent | None]:
+    async def _line(
+        self, hold: "HeldTurn", offset: int, address: str
+    ) -> tuple[int, AsaEvent | None]:
         """The first line about *address*, and where the log goes on behind it."""
         until = self.clock.seconds() + self.wait_seconds
         while not hold.ends:
@@ -209,7 +213,7 @@ class Proof:
                 await deferLater(self.clock, _LOOK_SECONDS)
         return offset, None
 
-    async def _counted(self, hold: "Hold", address: str, before: int) -> int:
+    async def _counted(self, hold: "HeldTurn", address: str, before: int) -> int:
         """Hits on *address* beyond those *before*."""
         until = self.clock.seconds() + READER_SECONDS
         while True:
@@ -224,7 +228,7 @@ class Proof:
             _hits_on, self.database, self.name, address, wall_seconds(self.clock)
         )
 
-    async def _sent(self, hold: "Hold", end: int) -> list[links.SentTo]:
+    async def _sent(self, hold: "HeldTurn", end: int) -> list[links.SentTo]:
         """How far each target is with the line that ends at *end*."""
         until = self.clock.seconds() + READER_SECONDS
         while True:
@@ -242,7 +246,7 @@ class Proof:
                 return found
             await deferLater(self.clock, _LOOK_SECONDS)
 
-    async def _taken_away(self, hold: "Hold", entry: str, told: Report) -> Finding:
+    async def _taken_away(self, hold: "HeldTurn", entry: str, told: Report) -> Finding:
         """The device as it was before, in more than one try where it must be."""
         from tscm.update.proving import take_out
 

@@ -89,6 +89,15 @@ class Proven:
 
 
 @frozen(kw_only=True)
+class Holding:
+    """A device without scheduled updates until then (POSIX seconds; None: until `resume`), and why."""
+
+    name: str
+    until: float | None = None
+    reason: str = ""
+
+
+@frozen(kw_only=True)
 class Generations:
     """Two generations of a device; *newer* is the latest where it is not given."""
 

@@ -19,6 +19,7 @@ from tscm.operations.arguments import (
     Dropped,
     EntryNamed,
     Generations,
+    Holding,
     JobNumber,
     NewDevice,
     NewEntry,
@@ -347,18 +348,31 @@ ROLLBACK: Operation[Rollback, Json] = Operation(
 )
 """Push a kept generation, and hold scheduled updates."""
 
+HOLD: Operation[Holding, Json] = Operation(
+    name="hold",
+    room="policies",
+    verb="POST",
+    path="/v1/devices/<name>/policy/hold",
+    args=Holding,
+    needs=Needs.STORE,
+    noun="holding updates",
+    long=True,
+    changes=True,
+)
+"""No scheduled updates until a time or `resume`: `{name, since, until, reason, by, sentence}`."""
+
 PAUSE: Operation[Device, Json] = Operation(
     name="pause",
     room="policies",
     verb="POST",
     path="/v1/devices/<name>/policy/pause",
     args=Device,
-    needs=Needs.FILES,
+    needs=Needs.STORE,
     noun="pausing updates",
     long=True,
     changes=True,
 )
-"""No scheduled updates until `resume`."""
+"""`hold` without an end and a reason, as earlier clients ask for it."""
 
 RESUME: Operation[Device, Json] = Operation(
     name="resume",
@@ -371,7 +385,7 @@ RESUME: Operation[Device, Json] = Operation(
     long=True,
     changes=True,
 )
-"""Scheduled updates again, also after a rollback, repeated failures or rejected passwords."""
+"""Scheduled updates again: ends a hold, also after a rollback, repeated failures or rejected passwords."""
 
 ENTRIES: Operation[Nothing, Json] = Operation(
     name="entries",

@@ -11,6 +11,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
+from tscm.clock import wall_seconds
 from tscm.errors import TscmError
 from tscm.update.alert import said
 from tscm.update.figures import Result
@@ -68,7 +69,7 @@ class Checks:
         if self._turns.over(one) or not self.lookout.pending(name):
             return Seen.LEFT
         memory = self._records.memory(name)
-        reason = no_push(one.settings, memory)
+        reason = no_push(one.settings, memory, wall_seconds(self._clock))
         if reason:
             self._log.warn(
                 "{device}: the firewall says that {cause}, so part of its groups may be gone; they "

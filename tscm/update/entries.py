@@ -210,7 +210,7 @@ class EntryDuty:
         if memory.locked_out or newest is None or newest[0] == PURGED:
             return False  # the first update brings them
         ids = [entry.id for entry in standing(entries, name, wall_seconds(self._clock))]
-        less = bool(no_push(one.settings, memory))
+        less = bool(no_push(one.settings, memory, wall_seconds(self._clock)))
         return is_due(ids, memory.by_hand, memory.by_hand_left, only_less=less)
 
     def _begin(self, one: Updated) -> None:
@@ -274,7 +274,7 @@ class EntryDuty:
         """
         job = evolve(self._job(one), only_entries=True, patient=False)
         memory = DeviceMemory.from_json(job.memory)
-        if told or not no_push(one.settings, memory):
+        if told or not no_push(one.settings, memory, wall_seconds(self._clock)):
             return job
         kept = to_hold([entry.id for entry in job.by_hand], memory.by_hand, only_less=True)
         return evolve(job, by_hand=tuple(entry for entry in job.by_hand if entry.id in kept))

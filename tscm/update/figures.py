@@ -9,6 +9,7 @@ from attrs import field, frozen
 
 from tscm.model import Json, Traffic
 from tscm.risks import RiskFound
+from tscm.update.hold import Hold
 from tscm.update.known_name import KnownName
 
 
@@ -183,6 +184,9 @@ class UpdateFigures:
     last_update: UpdateRecord | None = None
     last_good: UpdateRecord | None = None
     held: bool = False
+    """After a rollback or a purge."""
+    hold: Hold | None = None
+    """An operator's, while it lasts."""
     locked_out: bool = False
     stopped_at_failure: bool = False
     failed_runs: int = 0

@@ -82,7 +82,7 @@ def explain(job: UpdateJob, asked: str) -> Json:
         "asked": asked,
         "verdict": _verdict(job, together),
         "lists": [attrs.asdict(one) for one in standings],
-        "sentences": [str(one) for one in standings],
+        "sentences": [*(str(one) for one in standings), *_holding(job)],
         "by_hand": [{**one.as_json(), "in_force": one.id in held} for one in met[:ENTRIES_TOLD]],
     }
 
@@ -116,6 +116,13 @@ def _views_by_hand(
                 published=as_list(Entries.of(one.cidr for one in mine)),
                 in_force=CidrSet.of_texts(one.cidr for one in mine if one.id in held),
             )
+
+
+def _holding(job: UpdateJob) -> Iterator[str]:
+    """That what was published since is not in force, where an operator decided so."""
+    hold = DeviceMemory.from_json(job.memory).operators_hold
+    if hold is not None and not hold.over(job.now()):
+        yield f"updates are {hold}"
 
 
 def _verdict(job: UpdateJob, standings: Sequence[Standing]) -> str:

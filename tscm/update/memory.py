@@ -14,6 +14,7 @@ from attrs import field, frozen
 from tscm.model import Cidr, Group, Identity, Json
 from tscm.settings.device import DeviceSettings
 from tscm.syslog.upheavals import UPHEAVALS
+from tscm.update.hold import Hold
 
 MAX_LOGIN_FAILURES = 2
 """Wrong passwords in a row after which no scheduled update logs in any more: accounts get locked."""
@@ -84,6 +85,8 @@ class DeviceMemory:
     """Members that the device was seen to take in a group, where less than the Object-Group Size."""
     serials: tuple[str, ...] = field(default=(), converter=_names)
     """Serial numbers of the device; of a failover pair both, once both were seen."""
+    hold: Mapping[str, Any] = field(factory=dict)
+    """An operator's `Hold` as JSON; empty where there is none."""
     test_entry: str | None = None
     """What `tsadmin test` put into the block groups; noted before it is pushed, forgotten once it is gone."""
     shape: tuple[str, ...] = field(default=(), converter=_names)
@@ -115,13 +118,18 @@ class DeviceMemory:
         """Would one more wrong password be one too many?"""
         return self.login_failures >= MAX_LOGIN_FAILURES
 
+    @property
+    def operators_hold(self) -> Hold | None:
+        """What an operator decided; it may be over."""
+        return Hold.from_json(self.hold)
+
     def after_change(self, before: DeviceSettings, after: DeviceSettings) -> Self:
         """
         Without what other settings have made untrue: an operator's change is a decision.
         """
         if (before.device, before.rest_url) != (after.device, after.rest_url):
             return type(self)(
-                held=self.held, paused=self.paused, changes=self.changes
+                held=self.held, paused=self.paused, hold=self.hold, changes=self.changes
             )  # it may be another device
         kept = self
         if (before.username, before.password) != (after.username, after.password):
@@ -163,10 +171,13 @@ class DeviceMemory:
         return notes
 
 
-def no_push(settings: DeviceSettings, memory: DeviceMemory) -> str:
+def no_push(settings: DeviceSettings, memory: DeviceMemory, now: float) -> str:
     """Why nothing may be pushed without somebody who asks for it; empty where it may."""
     if not settings.policy_updates:
         return "policy updates are disabled"
+    hold = memory.operators_hold
+    if hold is not None and not hold.over(now):
+        return f"updates are {hold}"
     if memory.held:
         return "updates are held after a rollback or a purge"
     if memory.locked_out:
@@ -200,6 +211,7 @@ _KINDS: dict[str, type | tuple[type, ...]] = {
     "test_entry": str,
     "by_hand": (list, tuple),
     "by_hand_left": (list, tuple),
+    "hold": dict,
 }
 
 

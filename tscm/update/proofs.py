@@ -46,7 +46,7 @@ class DeviceHeld(TscmError):
 
 
 @define(eq=False)
-class Hold:
+class HeldTurn:
     """
     The turn of one device, as long as its test takes.  *job* is what the device is asked with.
     """
@@ -102,7 +102,7 @@ class Proofs:
     _number: int = field(default=0, init=False)
 
     def hold(
-        self, name: str, work: Callable[[Hold], Coroutine[Any, Any, T]], asker: Asker
+        self, name: str, work: Callable[[HeldTurn], Coroutine[Any, Any, T]], asker: Asker
     ) -> Deferred[T]:
         """
         Do *work* in the turn of a device.  Raises `DeviceUnknown`; `DeviceHeld` when its turn has come.
@@ -111,13 +111,13 @@ class Proofs:
         self._records.refuse_fault()
 
         async def held() -> T:
-            why = no_push(one.settings, self._records.memory(name))
+            why = no_push(one.settings, self._records.memory(name), wall_seconds(self._clock))
             if why:
                 raise DeviceHeld(name, why)
             try:
                 self._number = max(self._number + 1, int(wall_seconds(self._clock)))
                 job = self._job(one)
-                return await work(Hold(job, one, self._turns, self._records, self._number))
+                return await work(HeldTurn(job, one, self._turns, self._records, self._number))
             finally:
                 self.look_for_leftover(name, NEXT_LOOK_SECONDS)
 
@@ -165,7 +165,7 @@ class Proofs:
         memory = self._records.memory(name)
         if self._turns.over(one) or memory.test_entry is None:
             return  # an update came first
-        why = no_push(one.settings, memory)
+        why = no_push(one.settings, memory, wall_seconds(self._clock))
         if why:  # an operator may have the groups in hand: they are not brought to any goal now
             self._log.warn(
                 "{entry}, which a test of {device} blocked, stays in its groups, for {why}; the next "
@@ -175,7 +175,7 @@ class Proofs:
                 why=why,
             )
             return
-        hold = Hold(self._job(one), one, self._turns, self._records)
+        hold = HeldTurn(self._job(one), one, self._turns, self._records)
         try:
             await hold.in_thread(take_out, hold.tell)
         except TscmError as error:

@@ -20,6 +20,7 @@ from tscm.store.policies import PURGED as PURGED_NOTE
 from tscm.store.policies import Generation, Policies
 from tscm.update.alert import Alert, said
 from tscm.update.figures import ACTS, InForce, Result, UpdateFigures, UpdateRecord
+from tscm.update.hold import Hold
 from tscm.update.job import UpdateJob
 from tscm.update.known_name import KnownName
 from tscm.update.memory import DeviceMemory
@@ -247,6 +248,7 @@ class UpdateRecords:
                 memory,
                 held=present.held,
                 paused=present.paused,
+                hold=present.hold,
                 upheavals=_left(present, outcome),
             )
             self._policies.keep_memory(name, memory.to_json())
@@ -310,6 +312,17 @@ class UpdateRecords:
         if held:
             self._keep_act(name, Result.RESUMED, at, why)
 
+    def keep_hold(self, name: str, hold: Hold) -> None:
+        """An operator's hold, in the place of one that there is."""
+        self.change_memory(name, hold=hold.to_json())
+        self._keep_act(name, Result.HELD, hold.since, str(hold).removeprefix("held "))
+
+    def end_hold(self, name: str, at: float, why: str) -> None:
+        """An operator's hold is over; nothing where there is none."""
+        if self.memory(name).hold:
+            self.change_memory(name, hold={})
+            self._keep_act(name, Result.RESUMED, at, why)
+
     def note_pause(self, name: str, at: float, *, paused: bool) -> None:
         """Whether policy updates are disabled in the settings, once that is another than it was."""
         memory = self.memory(name)
@@ -356,7 +369,7 @@ class UpdateRecords:
         fetched = self._policies.last_fetched(name)
         return (None if fetched is None else _record(fetched)) or next(iter(good), None)
 
-    def figures(self, name: str) -> UpdateFigures:
+    def figures(self, name: str, now: float) -> UpdateFigures:
         """What is shown of it; without the store the `fault`, for lines are collected all the same."""
         memory, fault = DeviceMemory(), None
         generations: list[Json] = []
@@ -373,8 +386,10 @@ class UpdateRecords:
             names = [one for one in kept if one.failing_since is not None]
         except TscmError as error:
             fault = str(error)
+        hold = memory.operators_hold
         return UpdateFigures(
             fault=fault,
+            hold=None if hold is None or hold.over(now) else hold,
             last_update=latest[0] if latest else None,
             last_good=last_good,
             held=memory.held,

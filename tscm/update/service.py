@@ -8,6 +8,7 @@ to come back delays nobody.  What brings numpy, dnspython and requests is import
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from attrs import define, evolve, field
@@ -30,6 +31,7 @@ from tscm.threads import Threads
 from tscm.update.checks import Checks
 from tscm.update.entries import EntryDuty
 from tscm.update.figures import Result, UpdateFigures
+from tscm.update.holds import Holds
 from tscm.update.job import UpdateJob
 from tscm.update.lookups import LookUps
 from tscm.update.memory import DeviceMemory
@@ -64,6 +66,7 @@ class UpdateService(Service):
     _turns: Turns = field(init=False)
     _look_up: LookUps = field(init=False)
     _checks: Checks = field(init=False)
+    holds: Holds = field(init=False)
     proofs: Proofs = field(init=False)
     """Tests of the chain, each in the turn of its device."""
     entries: EntryDuty = field(init=False)
@@ -81,6 +84,7 @@ class UpdateService(Service):
             self._repair,
             self._scheduled_told,
         )
+        self.holds = Holds(partial(wall_seconds, self._clock), self._records, self._devices)
         self.proofs = Proofs(self._clock, self._turns, self._records, self._devices, self._job)
         self.entries = EntryDuty(
             self._clock,
@@ -380,6 +384,7 @@ class UpdateService(Service):
         """Let scheduled updates run again after a rollback, a fifth failure or wrong passwords."""
         self._device(name)
         at = wall_seconds(self._clock)
+        self._records.end_hold(name, at, "by an operator")
         self._records.release(name, at, "by an operator", broken=False, login_failures=0)
         self.entries.touch([name])
 
@@ -399,7 +404,7 @@ class UpdateService(Service):
         """
         one = self._device(name)
         return evolve(
-            self._records.figures(name),
+            self._records.figures(name, wall_seconds(self._clock)),
             next_run_at=None if one.timer is None else self._next_run(one),
             running_since=one.running_since,
             waiting_until=one.waiting_until,
@@ -431,7 +436,7 @@ class UpdateService(Service):
             return None
         name = one.settings.name
         memory = self._records.memory(name)
-        if memory.held:
+        if self.holds.keep(name, memory):
             return None
         if memory.locked_out:
             self._log.warn(

@@ -7,6 +7,7 @@ from contextlib import suppress
 
 from attrs import frozen
 
+from tscm.clock import wall_seconds
 from tscm.errors import DeviceUnknown, TscmError
 from tscm.model import Json
 from tscm.operations import table
@@ -88,7 +89,7 @@ async def enter(node: Node, args: NewEntry, call: Call) -> Json:
     names = duty.names() if entry.device is None else [entry.device]
     holds = {}
     async for name in in_slices(node.clock, names):
-        holds[name] = _hold(duty, name, told_so=args.held)
+        holds[name] = _hold(duty, name, wall_seconds(node.clock), told_so=args.held)
     _refuse_held(holds)
     notes = await _checked(node, duty, entry, names)
     kept, fresh = duty.keep(entry)
@@ -130,7 +131,7 @@ def entry_of(args: NewEntry, who: str, now: float, hours: int | None) -> HandEnt
     )
 
 
-def _hold(duty: EntryDuty, name: str, *, told_so: bool) -> _Hold | None:
+def _hold(duty: EntryDuty, name: str, now: float, *, told_so: bool) -> _Hold | None:
     """Why nothing may be pushed to a device; None where it may.  Raises `DeviceUnknown`."""
     settings = duty.settings(name)
     newest = duty.records.newest(name)
@@ -141,7 +142,7 @@ def _hold(duty: EntryDuty, name: str, *, told_so: bool) -> _Hold | None:
     memory = duty.records.memory(name)
     if memory.locked_out:
         return _Hold("the password was refused too often", f"`tsadmin configure {name}`")
-    cause = no_push(settings, memory)
+    cause = no_push(settings, memory, now)
     if not cause or told_so:
         return None
     return _Hold(cause, "with --held it is pushed all the same, and the hold stays")

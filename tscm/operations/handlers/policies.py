@@ -6,6 +6,7 @@ from typing import Any
 
 from attrs import evolve
 
+from tscm.clock import wall_seconds
 from tscm.events.history import with_history
 from tscm.model import Json
 from tscm.operations import table
@@ -15,9 +16,11 @@ from tscm.operations.arguments import (
     Device,
     Dropped,
     Generations,
+    Holding,
     Push,
     Rollback,
 )
+from tscm.operations.bodies import RequestFaulty
 from tscm.operations.call import Call
 from tscm.operations.handlers.devices import change, refuse_unknown
 from tscm.operations.node import Node, updates
@@ -25,7 +28,10 @@ from tscm.operations.operation import Operation
 from tscm.operations.registry import handles
 from tscm.risks import OF_LISTS, Consent
 from tscm.settings.files import open_device
+from tscm.update.hold import REASON_MOST
 from tscm.update.turns import Asker
+
+HOLD_MOST_SECONDS = 10 * 366 * 86400.0
 
 
 def refuse_sealed(node: Node, name: str) -> None:
@@ -139,21 +145,33 @@ async def diff(node: Node, args: Generations, call: Call) -> Json:
     return await updates(node).diff(args.name, args.older, args.newer)
 
 
+@handles(table.HOLD)
+async def hold(node: Node, args: Holding, call: Call) -> Json:
+    """No scheduled updates until then."""
+    refuse_unknown(node, args.name)
+    node.hold()
+    now = wall_seconds(node.clock)
+    if args.until is not None and not now < args.until <= now + HOLD_MOST_SECONDS:
+        raise RequestFaulty(f"until is {args.until:.0f}; allowed: a time within ten years from now")
+    if len(args.reason) > REASON_MOST:
+        raise RequestFaulty(
+            f"reason has {len(args.reason)} characters; allowed: up to {REASON_MOST}"
+        )
+    reason = " ".join(args.reason.split())
+    made = updates(node).holds.hold(args.name, str(call.actor), args.until, reason)
+    return {**made.to_json(), "name": args.name, "sentence": f"updates of {args.name} are {made}"}
+
+
 @handles(table.PAUSE)
 async def pause(node: Node, args: Device, call: Call) -> Json:
     """No scheduled updates until `resume`."""
-    return await _policy_updates(node, args.name, call, enabled=False)
+    return await hold(node, Holding(name=args.name), call)
 
 
 @handles(table.RESUME)
 async def resume(node: Node, args: Device, call: Call) -> Json:
     """Scheduled updates again."""
-    changed = await _policy_updates(node, args.name, call, enabled=True)
-    updates(node).resume(args.name)
-    return changed
-
-
-async def _policy_updates(node: Node, name: str, call: Call, *, enabled: bool) -> Json:
-    asked = ChangedDevice(name=name, settings={"policy_updates": enabled})
+    asked = ChangedDevice(name=args.name, settings={"policy_updates": True})
     changed: Json = await change(node, asked, call)
+    updates(node).resume(args.name)
     return changed
