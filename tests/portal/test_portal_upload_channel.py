@@ -90,28 +90,76 @@ def test_bare_connections_of_strangers_leave_the_places_of_registered_addresses(
     world: World,
 ) -> None:
     opened = [world.connect(f"198.51.100.{n % 250}")[0] for n in range(600)]
-    taken = [one for one in opened if one is not None]
-    assert len(taken) == 64
+    assert len(world.site.places) == 64
     one, _ = world.connect("192.0.2.1")
-    assert one is not None
-    for each in (*taken, one):
+    assert len(world.site.places) == 65
+    for each in (*opened, one):
         lose(each)
     assert len(world.site.places) == 0
     assert world.connect("198.51.100.9")[0] is not None
 
 
 def test_one_stranger_cannot_take_the_places_of_all(world: World) -> None:
-    opened = [world.connect("198.51.100.1")[0] for _ in range(20)]
-    assert sum(one is not None for one in opened) == 8
-    assert world.connect("198.51.100.2")[0] is not None
+    first, _ = world.connect("198.51.100.2")
+    opened = [world.connect("198.51.100.1") for _ in range(20)]
+    assert len(world.site.places) == 9
+    assert [transport.disconnected for _, transport in opened] == [True] * 12 + [False] * 8
+    assert world.connect("198.51.100.3")[0] is not None
+    assert world.site.places.take("198.51.100.1", known=False) is None
+    lose(first)
+
+
+def test_connections_that_say_nothing_make_room_for_who_has_no_entry_at_its_address(
+    world: World,
+) -> None:
+    """Behind a translated address, or all of them taken by strangers: its key is what counts."""
+    for at in range(64):
+        world.connect(f"198.51.100.{at}")
+    channel, transport = world.connect("203.0.113.1")
+    channel.dataReceived(world.head("b"))
+    for at in range(640):
+        world.connect(f"198.51.100.{at % 250}")
+        world.connect("203.0.113.1")
+    assert not transport.disconnected
+    channel.dataReceived(LINES)
+    assert status(transport) == 201
+    lose(channel)
+
+
+def test_connections_that_say_nothing_make_room_at_an_address_with_an_entry_too(
+    world: World,
+) -> None:
+    uploading, transport = world.connect("192.0.2.1")
+    uploading.dataReceived(world.head("b"))
+    opened = [world.connect("192.0.2.1") for _ in range(100)]
+    assert len(world.site.places) == 64
+    assert not transport.disconnected
+    assert [one.disconnected for _, one in opened] == [True] * 37 + [False] * 63
+    refused, heard = world.connect("192.0.2.1")
+    refused.dataReceived(b"no HTTP\r\n\r\n")
+    for _ in range(64):
+        world.connect("192.0.2.1")
+    assert heard.disconnected, "what was refused is not worth waiting for"
+
+
+def test_contents_under_way_make_room_for_nobody(world: World) -> None:
+    world.site.places.bounds = PlaceBounds(most=9, by_address=2, strangers=1, by_stranger=1)
+    opened = [world.connect("192.0.2.1") for _ in range(2)]
+    for number, (channel, _) in enumerate(opened):
+        channel.dataReceived(world.head(f"b{number}"))
+    assert world.connect("192.0.2.1")[0] is None
+    assert not any(transport.disconnected for _, transport in opened)
+    for channel, _ in opened:
+        lose(channel)
 
 
 def test_who_shows_a_key_no_longer_counts_as_a_stranger(world: World) -> None:
     world.site.places.bounds = PlaceBounds(most=9, by_address=9, strangers=1, by_stranger=1)
-    channel, _ = world.connect()
-    assert world.connect()[0] is None
+    channel, transport = world.connect()
     channel.dataReceived(world.head("b"))
     assert world.connect()[0] is not None
+    assert len(world.site.places) == 2
+    assert not transport.disconnected
     lose(channel)
 
 

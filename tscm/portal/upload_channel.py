@@ -10,8 +10,9 @@ from twisted.web.resource import Resource
 
 from tscm import upload_format
 from tscm.http_gate import Refusal
+from tscm.http_places import Held
 from tscm.http_site import BoundedChannel, BoundedSite, HttpBounds
-from tscm.portal.places import Place, PlaceBounds, Places
+from tscm.portal.places import Place, PlaceBounds, Places, network_of
 from tscm.portal.registry import plain_address
 
 PLACES = PlaceBounds(most=256, by_address=64, strangers=64, by_stranger=8)
@@ -61,6 +62,11 @@ class UploadChannel(BoundedChannel):
         self._taken, self._begun = taken, self.factory.reactor.seconds()
         self._look_again()
 
+    @property
+    def shown(self) -> bool:
+        """Whether a request that was not refused has come, or its content comes: it makes room for nobody."""
+        return self._taking is not None or (self.whole and not self.refused)
+
     def _look_again(self) -> None:
         self._taking = self.factory.reactor.callLater(_LOOK_SECONDS, self._look)
 
@@ -84,7 +90,6 @@ class UploadChannel(BoundedChannel):
     def connectionLost(self, reason: Failure) -> None:  # type: ignore[override]
         """Over."""
         self._end_looking()
-        self.factory.places.leave(self.place)
         super().connectionLost(reason)
 
     def _end_looking(self) -> None:
@@ -114,8 +119,37 @@ class UploadSite(BoundedSite):
     def has_room(self, host: str) -> bool:
         """Take a place for the connection that comes next."""
         address = plain_address(host)
-        self._next = self.places.take(address, known=self._registers(address))
+        known = self._registers(address)
+        self._next = self.places.take(address, known=known)
+        if self._next is None and self._one_leaves(address, known=known):
+            self._next = self.places.take(address, known=known)
         return self._next is not None
+
+    def _one_leaves(self, address: str, *, known: bool) -> bool:
+        """
+        End a connection that has shown nothing, of those that take the place of one more of *address*.
+
+        A stranger's place is taken by strangers alone; who stands behind a translated address with others, or
+        comes from one that has no entry, must not be shut out by connections that say nothing.
+        """
+        bounds = self.places.bounds
+        rivals: list[Held[BoundedChannel]] = [
+            Held(
+                channel, network_of(channel.place.address, known=channel.place.known), channel.shown
+            )
+            for channel in self._open
+            if isinstance(channel, UploadChannel) and (known or not channel.place.known)
+        ]
+        most, by_peer = (
+            (bounds.most, bounds.by_address) if known else (bounds.strangers, bounds.by_stranger)
+        )
+        return self.makes_room(network_of(address, known=known), rivals, most, by_peer)
+
+    def ended(self, channel: BoundedChannel) -> None:
+        """It is gone, or as good as gone: its place is free."""
+        if isinstance(channel, UploadChannel):
+            self.places.leave(channel.place)
+        super().ended(channel)
 
     def buildProtocol(self, addr: Any) -> Any:
         """A channel; None where there is no room."""
