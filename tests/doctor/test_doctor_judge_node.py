@@ -62,7 +62,7 @@ CASES: list[tuple[Finding, Verdict, str]] = [
     (node.judge_disk([space(0)], 0), FAILED, "0 MB free"),
     (node.judge_disk([space(500 * GB, files=3)], 512), FAILED, "3 more files"),
     (node.judge_disk((), 512, "/logs: no right"), FAILED, "no right"),
-    (node.judge_uploads(uploads()), OK, "2 batches in 3 MB"),
+    (node.judge_uploads(uploads()), OK, "2 uploads kept, 3 MB"),
     (node.judge_uploads(uploads(refusing="short of space")), FAILED, "short of space"),
     (node.judge_uploads(uploads(fault="Read-only file system")), FAILED, "Read-only"),
     (node.judge_clock(1.8e9, True), OK, "right"),

@@ -98,7 +98,7 @@ def test_networks_are_read_however_they_are_written(
     content: bytes, shape: Shape, cidrs: list[str], refused: int, others: int
 ) -> None:
     if not cidrs and refused:
-        with pytest.raises(FeedDamaged, match="none of its"):
+        with pytest.raises(FeedDamaged, match="no network among them"):
             read(content, shape)
         return
     found = read(content, shape)
@@ -110,7 +110,7 @@ def test_networks_are_read_however_they_are_written(
     ("content", "shape", "cause"),
     [
         (FEODO.replace(b"END 2", b"END 24"), Shape(format="csv", pick="dst_ip"), "says that there are 24"),
-        (b"20.0.0.1\n# END 2 entries\n", Shape(), "holds 1 entries and says that there are 2"),
+        (b"20.0.0.1\n# END 2 entries\n", Shape(), "holds 1 entry and says that there are 2"),
         (FEODO, Shape(format="csv", pick="dst_ip", where="status = online"), "no column 'status'"),
     ],
 )  # fmt: skip

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tscm.plural import many
 from tscm.policy.cidr import CidrSet, Entries, overlapping
 from tscm.policy.guard import (
     Guarded,
@@ -239,7 +240,9 @@ def test_a_list_may_lose_half_and_no_more(left: int, refused: bool) -> None:
     reasons = compare(listed(*HUNDRED), listed(*HUNDRED[:left]), RULES)
     assert bool(reasons) == refused
     if refused:
-        assert f"shrank from 100 to {left} entries, more than 50%" in str(reasons[0])
+        assert f"shrank from 100 to {many(left, 'entry', 'entries')}, more than 50%" in str(
+            reasons[0]
+        )
 
 
 def test_aggregating_is_not_shrinking() -> None:
@@ -253,9 +256,9 @@ def test_duplicates_do_not_hide_that_a_list_shrank() -> None:
 def test_an_entry_that_is_left_out_does_not_hide_that_a_list_shrank() -> None:
     rest = listed("0.0.0.0/0", "::/0", HUNDRED[0])
     (reason,) = compare(listed(*HUNDRED), rest, RULES)
-    assert "shrank from 100 to 1 entries" in str(reason)
+    assert "shrank from 100 to 1 entry" in str(reason)
     (reason,) = compare(listed("0.0.0.0/0", *HUNDRED), listed(HUNDRED[0]), RULES)
-    assert "shrank from 100 to 1 entries" in str(reason)
+    assert "shrank from 100 to 1 entry" in str(reason)
 
 
 def test_entries_that_never_counted_may_go() -> None:
@@ -281,7 +284,7 @@ def test_a_list_over_the_limit_is_refused() -> None:
 
 def test_a_block_list_of_which_nothing_would_be_left_is_refused() -> None:
     (reason,) = compare(None, listed("10.0.0.1", "0.0.0.0/0"), RULES)
-    assert "all 2 entries of block.example are left out" in str(reason)
+    assert "leaves all of block.example out: 2 entries" in str(reason)
 
 
 @pytest.mark.parametrize(

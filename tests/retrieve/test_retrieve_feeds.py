@@ -98,7 +98,7 @@ def test_every_format_is_read(content: bytes, shape: Shape, cidrs: list[str], re
         (b"\n  <HTML><body>192.0.2.1</body>", Shape(format="json"), "HTML page"),
         (b"<title>moved</title>\n20.0.0.2\n", Shape(), "HTML page"),
         (b"\xef\xbb\xbf <!-- a page -->\n20.0.0.2\n", Shape(format="csv", pick="1"), "HTML page"),
-        (b"hello\nworld\n", Shape(), "none of its 2 entries is a network"),
+        (b"hello\nworld\n", Shape(), "2 entries and no network among them"),
         (DROP[: DROP.index(b'{"type"')], Shape(format="drop-json"), "closing metadata line"),
         (DROP[DROP.index(b"\n") + 1 :], Shape(format="drop-json"), "says that there are 2"),
         (DROP[:-4], Shape(format="drop-json"), "line 3 is no JSON"),

@@ -98,7 +98,7 @@ def _as_table(found: Json) -> None:
         f"{found['device']}, from {when(found['since'])} to {when(found['until'])}, in whole hours",
     )
     say.info(
-        f"{found['hits']:,} hits in {found['lines']:,} lines; {len(rows)} of {found['groups']:,} shown"
+        f"{many(found['hits'], 'hit', 'hits')} in {many(found['lines'], 'line', 'lines')}; {len(rows)} of {found['groups']:,} shown"
     )
 
 

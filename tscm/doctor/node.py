@@ -9,6 +9,7 @@ from attrs import frozen
 
 from tscm.doctor.finding import Finding, failed, ok, warning
 from tscm.model import Json
+from tscm.plural import many
 from tscm.settings.node import Listen
 
 _MB = 1 << 20
@@ -146,7 +147,8 @@ def judge_uploads(figures: Json) -> Finding:
     devices = figures["devices"].values()
     size = sum(one["bytes"] for one in devices)
     return ok(
-        link, f"{sum(one['batches'] for one in devices):,} batches in {size // _MB:,} MB are kept"
+        link,
+        f"{many(sum(one['batches'] for one in devices), 'upload', 'uploads')} kept, {size // _MB:,} MB",
     )
 
 

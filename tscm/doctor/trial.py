@@ -14,6 +14,7 @@ from tscm.asa.running import Binding, Interface, RunningConfig
 from tscm.doctor.finding import Finding, failed, ok, warning
 from tscm.doctor.firewall import members_under
 from tscm.model import Group
+from tscm.plural import many
 from tscm.policy.groups import KINDS, parent_name
 from tscm.syslog.asa import AsaEvent, parse, policy_lines
 
@@ -189,7 +190,7 @@ def judge_events(
     if seen and trial is not None:
         return ok(link, f"the line about {trial.listed} arrived")
     if hits:
-        return ok(link, f"{hits:,} hits were told in the last 24 hours")
+        return ok(link, f"{many(hits, 'hit', 'hits')} in the last 24 hours")
     address = "an address from the block list" if trial is None else trial.listed
     return warning(
         link,

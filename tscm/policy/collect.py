@@ -16,6 +16,7 @@ import numpy as np
 from attrs import define, field
 from numpy.typing import NDArray
 
+from tscm.plural import many
 from tscm.policy.cidr import Entries
 from tscm.policy.exceptions import without
 from tscm.policy.lists import REFUSED_KEPT, PolicyList, Refused
@@ -142,7 +143,7 @@ class Collector:
         What was left out counts too: reading it took as long.
         """
         if len(self) + self.refused_count + self.excepted > self.max_entries:
-            raise ListTooLong(f"more than {self.max_entries:,} entries")
+            raise ListTooLong(f"more than {many(self.max_entries, 'entry', 'entries')}")
         if self.out_of_time():
             raise ReadingTooLong("reading it takes too long")
 

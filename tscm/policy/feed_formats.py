@@ -18,6 +18,7 @@ from functools import partial
 
 from attrs import define, field, frozen
 
+from tscm.plural import many
 from tscm.policy.collect import Collector
 from tscm.policy.feed_rows import Condition
 from tscm.policy.feed_values import networks_of, plain
@@ -78,7 +79,8 @@ def read_feed(content: bytes, shape: Shape, collector: Collector) -> None:
     collector.check_bound()
     if not len(collector) and collector.refused_count:
         raise FeedDamaged(
-            f"none of its {collector.refused_count:,} entries is a network; is the format right?"
+            f"it has {many(collector.refused_count, 'entry', 'entries')} and no network among them; "
+            "is the format right?"
         )
 
 
@@ -126,7 +128,9 @@ class _Ending:
     def check(self, count: int) -> None:
         """Raise where it is another."""
         if self.said is not None and self.said != count:
-            raise FeedDamaged(f"it holds {count:,} entries and says that there are {self.said:,}")
+            raise FeedDamaged(
+                f"it holds {many(count, 'entry', 'entries')} and says that there are {self.said:,}"
+            )
 
 
 def _check(collector: Collector, count: int, what: str) -> None:
@@ -185,7 +189,9 @@ def _read_drop_json(content: bytes, shape: Shape, collector: Collector) -> None:
     if said is None:
         raise FeedDamaged("its closing metadata line is missing, so that it may be cut off")
     if said != records:
-        raise FeedDamaged(f"it holds {records} records and says that there are {said}")
+        raise FeedDamaged(
+            f"it holds {many(records, 'record', 'records')} and says that there are {said}"
+        )
 
 
 def _add_wanted(

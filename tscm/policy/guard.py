@@ -17,6 +17,7 @@ from attrs import define, evolve, field, frozen
 from numpy.typing import NDArray
 
 from tscm.model import Cidr
+from tscm.plural import many
 from tscm.policy.cidr import CidrSet, Entries, overlapping, read_cidr
 from tscm.policy.lists import PolicyList
 from tscm.policy.special import SPECIAL
@@ -199,19 +200,19 @@ def compare(
     if rules.max_entries is not None and len(new.entries) > rules.max_entries:
         add(
             Risk.GROWTH,
-            f"{new.name} has {len(new.entries):,} entries, over the limit of {rules.max_entries:,}",
+            f"{new.name} has {many(len(new.entries), 'entry', 'entries')}, over the limit of {rules.max_entries:,}",
         )
     if rules.min_entries is not None and len(new.entries) < rules.min_entries:
         add(
             Risk.SHRINK,
-            f"{new.name} has {len(new.entries):,} entries, under its least number of "
+            f"{new.name} has {many(len(new.entries), 'entry', 'entries')}, under its least number of "
             f"{rules.min_entries:,}",
         )
     unreadable, all_of_it = new.refused_count, len(new.entries) + new.refused_count
     if unreadable > _FEW and len(new.entries) < rules.readable_share * all_of_it:
         add(
             Risk.SHRINK,
-            f"{unreadable:,} of {all_of_it:,} entries of {new.name} could not be read, more than "
+            f"{unreadable:,} of {many(all_of_it, 'entry', 'entries')} of {new.name} could not be read, more than "
             f"{1 - rules.readable_share:.0%}",
         )
     measure = previous if previous is not None and previous.name == new.name else None
@@ -219,14 +220,17 @@ def compare(
         pass
     elif not len(new.entries):
         if measure is not None and len(measure.entries):
-            add(Risk.SHRINK, f"{new.name} is empty and had {len(measure.entries):,} entries")
+            add(
+                Risk.SHRINK,
+                f"{new.name} is empty and had {many(len(measure.entries), 'entry', 'entries')}",
+            )
         elif measure is None and not rules.may_be_empty:
             # Where the last good one is empty too, the operator has said that this is right.
             add(Risk.SHRINK, f"{new.name} is empty")
     elif not rules.may_be_empty and not len(inspect(new, rules).kept):
         add(
             Risk.SHRINK,
-            f"all {len(new.entries):,} entries of {new.name} are left out by the guard",
+            f"the guard leaves all of {new.name} out: {many(len(new.entries), 'entry', 'entries')}",
         )
     if measure is None:
         return tuple(found)
@@ -354,7 +358,7 @@ def _size_changes(
             yield RiskFound(
                 risk=Risk.SHRINK,
                 sentence=(
-                    f"{name} shrank from {before:,} to {after:,} entries, "
+                    f"{name} shrank from {before:,} to {many(after, 'entry', 'entries')}, "
                     f"more than {rules.shrink_share:.0%}"
                 ),
             )
@@ -362,7 +366,7 @@ def _size_changes(
         yield RiskFound(
             risk=Risk.GROWTH,
             sentence=(
-                f"{name} grew from {before:,} to {after:,} entries, "
+                f"{name} grew from {before:,} to {many(after, 'entry', 'entries')}, "
                 f"more than {rules.growth_share:.0%}"
             ),
         )

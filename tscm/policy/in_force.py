@@ -11,6 +11,7 @@ from collections.abc import Iterator
 import numpy as np
 from attrs import frozen
 
+from tscm.plural import many
 from tscm.policy.cidr import CidrSet, Entries, overlapping
 from tscm.risks import Risk, RiskFound
 
@@ -83,7 +84,7 @@ def judge_allow(before: Force | None, after: Force, rules: ForceRules) -> Iterat
             yield RiskFound(
                 risk=Risk.ALLOW,
                 sentence=(
-                    f"the allow list would grow from {held:,} to {allow:,} entries, "
+                    f"the allow list would grow from {held:,} to {many(allow, 'entry', 'entries')}, "
                     f"more than {share:.0%}"
                 ),
             )
@@ -91,7 +92,7 @@ def judge_allow(before: Force | None, after: Force, rules: ForceRules) -> Iterat
         yield RiskFound(
             risk=Risk.ALLOW,
             sentence=(
-                f"the allow list would take {allow:,} of {rules.maximum:,} entries that the device "
+                f"the allow list would take {allow:,} of {many(rules.maximum, 'entry', 'entries')} that the device "
                 f"may hold, more than {rules.allow_share:.0%}"
             ),
         )

@@ -21,10 +21,10 @@ _KEY_MAX = 1000
 _CHECK_EVERY = 1024
 
 _BLANK = re.compile(rb"[ \t\n\r]*+")
-_QUOTED = rb'"[^"\\]*+(?>(?:\\.[^"\\]*+)*)"'
+_QUOTED = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
 _STRING = re.compile(_QUOTED, re.DOTALL)
 _WORD = re.compile(rb'[^\s,:"\[\]{}]++')
-_FLAT = rb'[\[{][^\[\]{}"]*+(?>(?:' + _QUOTED + rb'[^\[\]{}"]*+)*)[\]}]'
+_FLAT = rb'[\[{][^\[\]{}"]*+(?:' + _QUOTED + rb'[^\[\]{}"]*+)*+[\]}]'
 _FLAT_VALUE = re.compile(_FLAT, re.DOTALL)
 _TOKEN = re.compile(_FLAT + rb"|" + _QUOTED + rb'|["\[\]{}]', re.DOTALL)
 _KEY = re.compile(rb"[ \t\n\r]*+(" + _QUOTED + rb")[ \t\n\r]*+:[ \t\n\r]*+", re.DOTALL)

@@ -19,6 +19,7 @@ from attrs import field, frozen
 from attrs.validators import ge
 
 from tscm.model import Cidr, DeleteGroup, Group, Step
+from tscm.plural import many
 from tscm.policy.cidr import CidrSet
 from tscm.policy.config_size import Estimate, estimate
 from tscm.policy.groups import KINDS, PLACEHOLDER, Present
@@ -84,7 +85,7 @@ class Plan:
             return f"nothing to change: {self.block}, {self.allow}"
         cost = self.estimate
         return (
-            f"{self.block}, {self.allow}; {cost.requests:,} requests; groups "
+            f"{self.block}, {self.allow}; {many(cost.requests, 'request', 'requests')}; groups "
             f"{cost.bytes_before:,} bytes before, {cost.bytes_after:,} after"
         )
 

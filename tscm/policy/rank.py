@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from tscm.errors import TscmError
 from tscm.model import Cidr
+from tscm.plural import many
 from tscm.policy import spans
 from tscm.policy.cidr import CidrSet, Entries, overlapping
 
@@ -32,7 +33,7 @@ class AllowOverMaximum(TscmError):
 
     def __str__(self) -> str:
         return (
-            f"the allow list has {self.allow:,} entries after merging and the Max policy size is "
+            f"the allow list has {many(self.allow, 'entry', 'entries')} after merging and the Max policy size is "
             f"{self.maximum:,}, which leaves no room to block anything; nothing was changed: "
             f"shorten the allow list, or raise the Max policy size (--max_policy_size) if the device bears it"
         )

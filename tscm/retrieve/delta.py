@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tscm.plural import many
 from tscm.policy.cidr import Entries
 
 
@@ -37,7 +38,9 @@ def _keep(keys: NDArray[Any], gone: NDArray[Any]) -> NDArray[np.bool_]:
     first = np.searchsorted(ordered, wanted, "left")
     there = np.searchsorted(ordered, wanted, "right") - first
     if (there < counts).any():
-        raise DeltaUnfit(f"{int((there < counts).sum())} entries to be removed are not there")
+        raise DeltaUnfit(
+            f"it removes {many(int((there < counts).sum()), 'entry', 'entries')} that the list does not have"
+        )
     keep = np.ones(len(keys), np.bool_)
     for start, count in zip(first.tolist(), counts.tolist(), strict=True):
         keep[order[start : start + count]] = False

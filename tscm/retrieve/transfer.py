@@ -9,6 +9,7 @@ from itertools import groupby
 
 from attrs import define, field
 
+from tscm.plural import many
 from tscm.policy.collect import Collector
 from tscm.policy.names import MessageDamaged, Names
 from tscm.policy.records import IN, NS, SOA, Record, Section, Table, soa_serial
@@ -127,7 +128,9 @@ class TransferIn:
     def _count(self, more: int) -> None:
         self._records += more
         if self._records > self.max_records:
-            raise MessageDamaged(f"the zone has more than {self.max_records:,} records")
+            raise MessageDamaged(
+                f"the zone has more than {many(self.max_records, 'record', 'records')}"
+            )
 
     def _soa(self, names: Names, record: Record) -> int | None:
         if record.cls != IN or names.read(record.owner_at) != self.zone:

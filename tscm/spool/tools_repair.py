@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Sequence
 from pathlib import Path
 
+from tscm.plural import many
 from tscm.spool.catalogue import LOST, Segment
 from tscm.spool.compress import CompressedDamaged
 from tscm.spool.cursor import LOST as LOST_CAUSE
@@ -50,7 +51,7 @@ def repair_log(disk: Disk, logs: Path, name: str, now: float) -> list[str]:
                 done.append(_missing(segment))
             elif segment.flags & LOST and number and _was_cut(segment, view.records):
                 done.append(
-                    f"a segment ends at {segment.start}: {segment.lines} lines behind it are "
+                    f"a segment ends at {segment.start}: {many(segment.lines, 'line', 'lines')} behind it are "
                     f"marked as lost"
                 )
             done += _mend(disk, log, number)
@@ -125,7 +126,7 @@ def _mend(disk: Disk, log: DeviceLog, number: int) -> list[str]:
 
 
 def _missing(segment: Segment) -> str:
-    return f"segment {segment.start} is missing: {segment.lines} lines are marked as lost"
+    return f"segment {segment.start} is missing: {many(segment.lines, 'line', 'lines')} are marked as lost"
 
 
 def _was_cut(stretch: Segment, before: Sequence[Segment]) -> bool:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from attrs import evolve, frozen
 
+from tscm.plural import many
 from tscm.spool.catalogue import CHECKED, Segment
 from tscm.spool.compress import CompressedDamaged, text_crc
 from tscm.spool.disk import Disk
@@ -142,7 +143,9 @@ def _segment(disk: Disk, view: LogView, segment: Segment) -> Iterator[Finding]:
     try:
         text = open_text(disk, view.folder, segment.start)
     except FileNotFoundError:
-        yield Finding(where, f"is missing with {segment.lines} lines", "lost", _NOTHING)
+        yield Finding(
+            where, f"is missing with {many(segment.lines, 'line', 'lines')}", "lost", _NOTHING
+        )
         return
     except CompressedDamaged as error:
         yield Finding(where, error.strerror or "is damaged", "lost", _NOTHING)
@@ -166,7 +169,9 @@ def _segment(disk: Disk, view: LogView, segment: Segment) -> Iterator[Finding]:
             "restore it from a backup, or take it as it is",
         )
     if lines != segment.lines:
-        yield Finding(where, f"holds {lines} lines of {segment.lines}", "lost", _NOTHING)
+        yield Finding(
+            where, f"holds {lines:,} of {many(segment.lines, 'line', 'lines')}", "lost", _NOTHING
+        )
     data = read_records(disk, view.folder.index(segment.start))
     yield from _index(
         str(view.folder.index(segment.start)), read_index(data) if data else None, segment
@@ -179,7 +184,7 @@ def _index(where: str, index: Index | None, segment: Segment) -> Iterator[Findin
     elif (index.start, index.lines_before) != (segment.start, segment.lines_before):
         wrong = "belongs to another segment"
     elif index.end != segment.size or index.lines != segment.lines:
-        wrong = f"tells of {index.lines} lines of {segment.lines}"
+        wrong = f"tells of {index.lines:,} of {many(segment.lines, 'line', 'lines')}"
     else:
         return
     yield Finding(where, wrong, "mended", _REPAIR)
@@ -227,7 +232,7 @@ def _cursors(disk: Disk, view: LogView) -> Iterator[Finding]:
         if lines is not None and lines != cursor.passed:
             yield Finding(
                 where,
-                f"counts {cursor.passed} lines where the log has {lines}",
+                f"counts {many(cursor.passed, 'line', 'lines')} where the log has {lines:,}",
                 "lost",
                 "the ledger of this reader is off by the difference",
             )

@@ -463,7 +463,7 @@ class UploadService(Service):
             return "an upload is under way"
         if self._last_upload_at is None:
             before = self._reader.position.sent
-            earlier = f"; {before:,} lines were before" if before else ""
+            earlier = f"; {many(before, 'line', 'lines')} were before" if before else ""
             return (
                 f"nothing was uploaded since the manager's start or the last change of settings"
                 f"{earlier}"
