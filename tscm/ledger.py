@@ -15,6 +15,7 @@ from tscm.intake.figures import DeviceIntake, IntakeCounts, kernel_drops
 from tscm.ledger_book import Book
 from tscm.model import Json
 from tscm.spool.figures import LogFigures, OrphanFigures
+from tscm.spool.state import CHANGED
 
 
 def balance(
@@ -87,9 +88,11 @@ def differences_of(balance: Json) -> list[str]:
     for name, device in (balance.get("devices") or {}).items():
         if device["difference"]:
             found.append(f"log of {name} by {device['difference']:+,} lines against the listeners")
+        changed = any(gap.get("cause") == CHANGED for gap in device.get("gaps") or ())
+        why = "; somebody changed the text of its log" if changed else ""
         for reader, row in device["readers"].items():
             if row["difference"]:
-                found.append(f"reader {reader} of {name} by {row['difference']:+,} lines")
+                found.append(f"reader {reader} of {name} by {row['difference']:+,} lines{why}")
     return found
 
 

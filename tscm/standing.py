@@ -256,6 +256,12 @@ def _log(log: Json, now: float) -> Iterator[Cause]:
     elif age is not None and age > QUIET_SECONDS:
         hours = many(int(age // 3600), "hour", "hours")
         yield Cause(verdict=Verdict.WARNING, sentence=f"no line for {hours}")
+    if log.get("changed_texts"):
+        segments = many(log["changed_texts"], "segment", "segments")
+        yield Cause(
+            verdict=Verdict.WARNING,
+            sentence=f"somebody changed the text of {segments} of the log within the file",
+        )
     if log.get("damaged_segments"):
         segments = many(log["damaged_segments"], "segment", "segments")
         yield Cause(verdict=Verdict.WARNING, sentence=f"{segments} of the log cannot be read")

@@ -18,6 +18,7 @@ from tscm.operations.table import LEDGER
 from tscm.plural import many
 
 _SENDERS_SHOWN = 10
+_GAPS = {"truncated": "truncated by somebody", "changed": "text changed by somebody"}
 _GAPS_SHOWN = 10
 
 
@@ -82,6 +83,7 @@ def tell_ledger(balance: Json) -> None:
             "Stored, since each device's log began",
         )
     _tell_lost(balance.get("devices", {}))
+    _tell_changed(balance.get("devices", {}))
     _tell_aside(balance.get("devices", {}))
     _tell_unread(balance.get("devices", {}))
     _tell_dropped(book or {})
@@ -128,6 +130,18 @@ def _devices(devices: Json) -> Iterator[tuple[Any, ...]]:
                 f"{name}: the log grew by {one['difference']:+,} lines against what the listeners "
                 f"stored in it"
             )
+
+
+def _tell_changed(devices: Json) -> None:
+    """Whose text somebody changed within the file: readers count the lines that stand there now."""
+    for name, one in devices.items():
+        for gap in one.get("gaps") or ():
+            if gap.get("cause") == "changed":
+                say.warn(
+                    f"{name}: somebody changed the text of the file syslog.{gap['offset']:020d} (or syslog, as long as "
+                    f"it is the newest) while it was live; its readers count the lines that stand there now, and may "
+                    f"differ by that"
+                )
 
 
 def _tell_lost(devices: Json) -> None:
@@ -199,9 +213,8 @@ def _tell_gaps(balance: Json) -> None:
     ]
     for name, one in balance.get("devices", {}).items():
         for gap in one.get("gaps") or ():
-            truncated = gap.get("cause") == "truncated"
-            cause = "truncated by somebody" if truncated else "unclean stop"
-            lost = gap["lost"] if truncated else None
+            cause = _GAPS.get(gap.get("cause"), "unclean stop")
+            lost = gap["lost"] if gap.get("cause") == "truncated" else None
             rows.append((f"log of {name}", cause, gap["after"], gap["before"], None, lost))
     if rows:
         shown = sorted(rows, key=lambda row: row[3])[-_GAPS_SHOWN:]

@@ -281,6 +281,8 @@ def _view_pairs(view: "LogView") -> Iterator[tuple[str, Any]]:
     yield "unclean stops", state.gaps_total
     if state.truncations:
         yield "truncated by somebody", many(state.truncations, "time", "times")
+    if state.changed_texts:
+        yield "text changed by somebody", f"in {many(state.changed_texts, 'segment', 'segments')}"
     yield "deleted by retention", state.deleted_lines or "nothing"
     if state.unknown_lines:
         yield "lines without sender and time", state.unknown_lines

@@ -200,6 +200,13 @@ def _log(name: str, log: Json) -> Iterator[Pair]:
             f"somebody truncated the live log {times}; `tsadmin ledger` tells what is gone, and "
             f"nothing else may rotate or empty these files",
         )
+    if log.get("changed_texts"):
+        segments = many(log["changed_texts"], "segment", "segments")
+        yield (
+            "attention",
+            f"somebody changed the text of {segments} within the file; `tsadmin ledger` names them, and "
+            f"nothing else may write to these files",
+        )
     if log.get("damaged_cursors"):
         yield (
             "damaged positions",

@@ -17,9 +17,10 @@ from twisted.logger import Logger
 from tscm.spool.catalogue import CHECKED, COMPRESSED, DAMAGED, DELETED, LOST, Segment
 from tscm.spool.compress import compress_segment, text_crc
 from tscm.spool.disk import Disk
+from tscm.spool.intact import note_change
 from tscm.spool.log import DeviceLog
 from tscm.spool.names import LogFolder
-from tscm.spool.text import open_text
+from tscm.spool.text import count_lines, open_text
 from tscm.threads import Threads
 
 _GONE = DELETED | LOST
@@ -39,9 +40,19 @@ class AsideJob:
     target: Path | None
 
 
-def do_jobs(disk: Disk, jobs: list[AsideJob]) -> list[int | OSError]:
-    """The CRC-32 of each segment's text, or what hindered.  Blocks; values in, values out."""
-    found: list[int | OSError] = []
+@frozen
+class Looked:
+    """
+    What a text holds: its CRC-32, and its lines.
+    """
+
+    crc: int
+    lines: int
+
+
+def do_jobs(disk: Disk, jobs: list[AsideJob]) -> list[Looked | OSError]:
+    """What each segment's text holds, or what hindered.  Blocks; values in, values out."""
+    found: list[Looked | OSError] = []
     for job in jobs:
         try:
             found.append(_do(disk, job))
@@ -50,14 +61,15 @@ def do_jobs(disk: Disk, jobs: list[AsideJob]) -> list[int | OSError]:
     return found
 
 
-def _do(disk: Disk, job: AsideJob) -> int:
+def _do(disk: Disk, job: AsideJob) -> Looked:
     start, size = job.segment.start, job.segment.size
     plain = job.folder.segment(start)
-    if job.target is not None and disk.size_of(plain) is not None:
-        return compress_segment(disk, plain, job.target, size)
     text = open_text(disk, job.folder, start)
     try:
-        return text_crc(text, size)
+        lines = count_lines(text, 0, size)
+        if job.target is not None and disk.size_of(plain) is not None:
+            return Looked(compress_segment(disk, plain, job.target, size), lines)
+        return Looked(text_crc(text, size), lines)
     finally:
         text.close()
 
@@ -106,14 +118,14 @@ class Aside:
         left = _PASS_BYTES
         while left > 0 and (chosen := self._slice(logs)):
             jobs = [job for _, job in chosen]
-            done: Deferred[list[int | OSError]] = self._threads.run(do_jobs, self._disk, jobs)
+            done: Deferred[list[Looked | OSError]] = self._threads.run(do_jobs, self._disk, jobs)
             results = list(zip(chosen, await done, strict=True))
             left -= sum(job.segment.size for job in jobs)
             well = await self._replace(results)
             if not well:  # tried again in the next pass, not at once
                 return
 
-    async def _replace(self, results: Sequence[tuple[Chosen, int | OSError]]) -> bool:
+    async def _replace(self, results: Sequence[tuple[Chosen, Looked | OSError]]) -> bool:
         """
         Put compressed texts in the place of plain ones, and write down what was found; whether all is well.
 
@@ -191,7 +203,7 @@ class Aside:
             self._seen[log.name] = stands
         return found
 
-    def _take(self, log: DeviceLog, job: AsideJob, result: int | OSError) -> "bool | Place":
+    def _take(self, log: DeviceLog, job: AsideJob, result: Looked | OSError) -> "bool | Place":
         """Write down what came of a job; whether it is done with, or a `Place` where the plain text has to go."""
         catalogue, folder, start = log.live.catalogue, job.folder, job.segment.start
         number = catalogue.number_of(start)
@@ -205,14 +217,16 @@ class Aside:
             elif isinstance(result, OSError) and not log.closed:
                 log.trouble(result, "has a sealed segment that cannot be worked on")
             return False
-        if segment.flags & CHECKED and segment.text_crc != result:
+        if segment.flags & CHECKED and segment.text_crc != result.crc:
             self._damaged(log, job, number, segment)
             return True
+        if not segment.flags & CHECKED and segment.lines != result.lines:
+            note_change(log.live, start, segment.lines, result.lines)
         if job.target is not None:
             if self._disk.size_of(job.target) is not None:
                 self._disk.rename(job.target, folder.compressed(start))
-            return Place(result)
-        catalogue.change(number, segment.with_crc(result))
+            return Place(result.crc)
+        catalogue.change(number, segment.with_crc(result.crc))
         return True
 
     def _damaged(self, log: DeviceLog, job: AsideJob, number: int, segment: Segment) -> None:

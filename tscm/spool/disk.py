@@ -68,6 +68,10 @@ class Disk:
         except FileNotFoundError:
             return None
 
+    def changed_ns(self, fd: int) -> int:
+        """When an open file was last written, in nanoseconds."""
+        return os.fstat(fd).st_mtime_ns
+
     def is_at(self, fd: int, path: Path) -> bool:
         """Whether the open file is the one that lies at *path*, itself and not by a link."""
         try:

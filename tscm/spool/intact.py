@@ -25,10 +25,12 @@ from tscm.spool.live import LiveLog
 from tscm.spool.measure import cut_index
 from tscm.spool.names import LogFolder
 from tscm.spool.overlong import Places, cut_tail
-from tscm.spool.state import TRUNCATED, Gap, LogState
+from tscm.spool.state import CHANGED, TRUNCATED, Gap, LogState
 from tscm.spool.text import CHUNK_BYTES, LiveText, count_lines, last_line_end, unused_torn
 
 _log = Logger()
+_COUNTED_MOST = 16 << 20
+"""Of a live text, in the reactor thread."""
 
 
 @frozen
@@ -69,7 +71,47 @@ def make_whole(live: LiveLog, *, search: bool = False) -> bool:
         _move_aside(live, size, found)
         mended = True
     live.sound = live.end - live.base
+    _look_for_change(live)
     return mended
+
+
+def _look_for_change(live: LiveLog) -> None:
+    """
+    Notice text that somebody changed within the file since the last look, where no line came meanwhile.
+
+    The time of the last change says that somebody wrote, the count of lines that the text is another.  A
+    change that leaves as many lines cannot be told from `touch`; where lines come all the time, it is looked for
+    when the segment is sealed.
+    """
+    seen = (live.end, live.disk.changed_ns(live.fd))
+    before, live.seen = live.seen, seen
+    size = live.end - live.base
+    if before[0] != seen[0] or before[1] == seen[1] or size > _COUNTED_MOST:
+        return
+    lines, stored = _lines(live, 0, size), live.lines - live.lines_before
+    if lines != stored:
+        note_change(live, live.base, stored, lines)
+
+
+def note_change(live: LiveLog, start: int, stored: int, found: int) -> None:
+    """
+    Write down, once, that somebody changed the text of the segment at *start* while it was live.
+
+    Raises `OSError`.
+    """
+    if live.state.tells_of_change(start):
+        return
+    now = live.now() or live.last_at
+    gap = Gap(offset=start, lines=stored, after=live.first_at or now, before=now, cause=CHANGED)
+    live.state = live.state.with_gap(gap)
+    live.publish_state(clean=False)
+    _log.error(
+        "somebody changed the text of {path} while it was live: it holds {found} where {stored} stored, and "
+        "readers count what stands there; nothing else may write to these files",
+        path=str(live.folder.live if start == live.base else live.folder.segment(start)),
+        found=many(found, "line", "lines"),
+        stored=many(stored, "was", "were"),
+    )
 
 
 def _has_hole(live: LiveLog, *, search: bool) -> bool:

@@ -78,6 +78,8 @@ class LiveLog:
     """The last fault of the disk in words, while it lasts."""
     fault_lines: int = field(default=0, init=False)
     """Lines of the log at that fault: more of them say that it can be written again."""
+    seen: tuple[int, int] = field(default=(-1, 0), init=False)
+    """Where it ended at the last look, and when the file was last changed by then, in ns."""
     sound: int = field(default=0, init=False)
     """Bytes of the live file that stood there at the last look (`tscm.spool.intact`)."""
     now: Callable[[], float] = field(default=_unknown, init=False)

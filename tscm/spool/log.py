@@ -298,6 +298,7 @@ class DeviceLog:
             gaps=state.gaps,
             gaps_total=state.gaps_total,
             truncations=state.truncations,
+            changed_texts=state.changed_texts,
             torn_bytes=state.torn_bytes,
             torn_files=state.torn_files,
             rebuilt=state.rebuilt,

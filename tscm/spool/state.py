@@ -11,6 +11,8 @@ from attrs import asdict, evolve, field, frozen
 GAPS_KEPT = 100
 STOP = "stop"
 TRUNCATED = "truncated"
+CHANGED = "changed"
+"""Causes of gaps, besides a stop: what somebody else did to the live file."""
 
 
 @frozen(kw_only=True)
@@ -50,6 +52,8 @@ class LogState:
     """Unclean stops."""
     truncations: int = 0
     """How often somebody truncated the live file."""
+    changed_texts: int = 0
+    """In how many segments somebody changed the text."""
     torn_bytes: int = 0
     torn_files: int = 0
     rebuilt: int = 0
@@ -67,7 +71,12 @@ class LogState:
             gaps=(*self.gaps, gap)[-GAPS_KEPT:],
             gaps_total=self.gaps_total + (gap.cause == STOP),
             truncations=self.truncations + (gap.cause == TRUNCATED),
+            changed_texts=self.changed_texts + (gap.cause == CHANGED),
         )
+
+    def tells_of_change(self, start: int) -> bool:
+        """Whether it is written down that somebody changed the text of the segment at *start*."""
+        return any(gap.cause == CHANGED and gap.offset == start for gap in self.gaps)
 
     def with_deleted(self, cause: str, lines: int, size: int) -> "LogState":
         """Counts after one more segment is gone."""

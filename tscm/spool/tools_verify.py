@@ -88,7 +88,7 @@ def _findings(disk: Disk, view: LogView, kept: Sequence[Segment]) -> list[Findin
     return [
         *found,
         *(finding for segment in kept for finding in _segment(disk, view, segment)),
-        *_live(view),
+        *_live(disk, view),
         *_cursors(disk, view),
         *_others(view),
     ]
@@ -169,9 +169,8 @@ def _segment(disk: Disk, view: LogView, segment: Segment) -> Iterator[Finding]:
             "restore it from a backup, or take it as it is",
         )
     if lines != segment.lines:
-        yield Finding(
-            where, f"holds {lines:,} of {many(segment.lines, 'line', 'lines')}", "lost", _NOTHING
-        )
+        wrong = f"holds {lines:,} of {many(segment.lines, 'line', 'lines')}: its text was changed from outside"
+        yield Finding(where, wrong, "lost", _NOTHING)
     data = read_records(disk, view.folder.index(segment.start))
     yield from _index(
         str(view.folder.index(segment.start)), read_index(data) if data else None, segment
@@ -190,13 +189,18 @@ def _index(where: str, index: Index | None, segment: Segment) -> Iterator[Findin
     yield Finding(where, wrong, "mended", _REPAIR)
 
 
-def _live(view: LogView) -> Iterator[Finding]:
+def _live(disk: Disk, view: LogView) -> Iterator[Finding]:
     where = str(view.folder.live)
     if view.live_bytes is None:
         yield Finding(where, "is missing", "mended", "the next start makes it")
     elif view.live_index is not None and view.live_index.end > view.live_bytes:
         lost = view.live_index.end - view.live_bytes
         yield Finding(where, f"is {lost} bytes shorter than it was", "lost", _NOTHING)
+    elif view.live_index is not None:
+        lines = count_live(disk, view.folder, view.live_index.end)[1]
+        if lines != view.live_index.lines:
+            wrong = f"holds {many(lines, 'line', 'lines')} where its index tells of {view.live_index.lines:,}"
+            yield Finding(where, f"{wrong}: its text was changed from outside", "lost", _NOTHING)
     if view.state is None:
         yield Finding(str(view.folder.state), "is missing or damaged", "mended", _REPAIR)
     elif not view.state.clean:
