@@ -11,19 +11,27 @@ import click
 from tscm.cli import say
 from tscm.cli.add import objections, tell_check, with_device_key
 from tscm.cli.backend import Backend
-from tscm.cli.names import device_argument
+from tscm.cli.names import devices_arguments
 from tscm.cli.options import given_options, setting_options
 from tscm.cli.passwords import take_secrets
 from tscm.cli.pinning import asking_to_pin
 from tscm.cli.progress import shown_progress
 from tscm.cli.prompts import ask_settings, confirmed
 from tscm.cli.session import Session
+from tscm.cli.several import Done, chosen, each
 from tscm.errors import TscmError
 from tscm.model import Json
 from tscm.operations.arguments import ChangedDevice, Device
 from tscm.operations.table import CHANGE, HISTORY, VIEW
 from tscm.plural import many
 
+OWN = frozenset(
+    {
+        "type", "device_id", "device", "syslog_sources", "ha_members", "rest_url", "fingerprint",
+        "tls_fingerprints", "upload_key", "tsig_name", "tsig_key", "entry",
+    }
+)  # fmt: skip
+"""Settings that no two devices have in common."""
 _ABOUT_FORCE = ("block_list", "allow_list", "max_policy_size")
 
 
@@ -49,32 +57,80 @@ class NotConfirmed(TscmError):
 
 
 @click.command(params=[*setting_options()])
-@device_argument
+@devices_arguments
 @click.option("--advanced", is_flag=True, help="Ask the advanced settings too.")
 @click.option(
     "--yes", is_flag=True, help="Change also what takes away entries in force, without a question."
 )
-@click.option("--json", "json_output", is_flag=True, help="Give the result as JSON.")
+@click.option(
+    "--json", "json_output", is_flag=True, help="Give the result as JSON, of several by name."
+)
 @click.pass_obj
 def command(
     session: Session,
     /,
-    name: str,
+    names: tuple[str, ...],
     *,
+    everyone: bool,
     advanced: bool,
     yes: bool,
     json_output: bool,
     **parameters: Any,
-) -> None:
+) -> int:
     """
-    Change the settings of a device.
+    Change the settings of a device; with options, of several, or of all.
 
     With options only those are changed and nothing is asked (with --advanced the advanced
-    questions still are).  `none` clears a setting that may be empty.
+    questions still are).  `none` clears a setting that may be empty.  Of several devices only what they
+    can have in common is changed: a SIEM, a proxy, the account.
     """
     backend = session.backend()
-    present = backend.call(VIEW, Device(name=name))["settings"]
+    wanted = chosen(backend, names, everyone=everyone)
+    several = everyone or len(wanted) > 1
+    if several:
+        _refuse_own(given_options(parameters), advanced=advanced)
     given = take_secrets(given_options(parameters))
+
+    def configure(name: str) -> Done:
+        result = _configure(
+            backend, name, given, advanced=advanced, yes=yes, json_output=json_output
+        )
+        changed = result.get("changed", [])
+        return Done(
+            answer=result,
+            sentence=f"changed {', '.join(changed)}" if changed else "nothing has changed",
+        )
+
+    if several:
+        return each(wanted, configure, json_output=json_output)
+    done = configure(wanted[0])
+    if json_output:
+        say.as_json(done.answer)
+    return 0
+
+
+def _refuse_own(given: Mapping[str, Any], *, advanced: bool) -> None:
+    """Raise `click.UsageError` for questions, and for settings that each device has for itself."""
+    own = [f"--{name}" for name in given if name.removesuffix("_file") in OWN]
+    if own:
+        raise click.UsageError(
+            f"{', '.join(own)}: each device has its own; configure them one by one"
+        )
+    if advanced or not given:
+        raise click.UsageError("several devices are changed by options; nothing is asked then")
+
+
+def _configure(
+    backend: Backend,
+    name: str,
+    given: Json,
+    *,
+    advanced: bool,
+    yes: bool,
+    json_output: bool,
+) -> Json:
+    """One device: what is asked, checked, stored and told."""
+    present = backend.call(VIEW, Device(name=name))["settings"]
     answers = ask_settings(
         given,
         present,
@@ -92,11 +148,10 @@ def command(
         with shown_progress(aside=json_output) as report:
             return backend.call(CHANGE, ChangedDevice(name=name, settings=settings), report)
 
-    result = asking_to_pin(store, table)
-    if json_output:
-        say.as_json(result)
-    else:
+    result: Json = asking_to_pin(store, table)
+    if not json_output:
         _tell(result)
+    return result
 
 
 def _ask_about_force(backend: Backend, name: str, present: Json, table: Json) -> None:

@@ -2,16 +2,17 @@
 `tsadmin doctor`: the whole chain, link by link.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import click
 
 from tscm.cli import say
 from tscm.cli.backend import Backend
-from tscm.cli.names import optional_device_argument
+from tscm.cli.names import devices_arguments
 from tscm.cli.progress import shown_progress
 from tscm.cli.session import Session
+from tscm.cli.several import of_device
 from tscm.cli.tables import show_table
 from tscm.doctor.finding import RATINGS
 from tscm.errors import DeviceUnknown
@@ -25,18 +26,22 @@ _SHOWN = (Verdict.FAILED, Verdict.WARNING, Verdict.OK)
 
 
 @click.command()
-@optional_device_argument
+@devices_arguments
 @click.option("--json", "json_output", is_flag=True, help="Give the findings as JSON.")
 @click.pass_obj
-def command(session: Session, /, name: str | None, *, json_output: bool) -> int:
+def command(
+    session: Session, /, names: tuple[str, ...], *, everyone: bool, json_output: bool
+) -> int:
     """
-    Walk the whole chain of a device, or of all: what is ok, what needs a look, what failed, and what to do.
+    Walk the whole chain of a device, of several, or of all (also without NAME): what is ok, what needs a look, what failed, and what to do.
 
     Asks lists, firewall, log service and SIEM and changes nothing.  Exit status 1 where a link failed.
     """
     backend = session.backend()
+    if everyone and names:
+        raise click.UsageError("give names or --all, not both")
     with shown_progress(aside=True, lasting=False) as report:
-        found = examine(backend, name, report)
+        found = examine(backend, names, report)
     if json_output:
         say.as_json(found)
     else:
@@ -44,18 +49,22 @@ def command(session: Session, /, name: str | None, *, json_output: bool) -> int:
     return 1 if found["verdict"] == Verdict.FAILED else 0
 
 
-def examine(backend: Backend, name: str | None, report: Report) -> Json:
+def examine(backend: Backend, wanted: Sequence[str], report: Report) -> Json:
     """
-    `{verdict, node, devices}`: findings about the host, and about one device or each.
+    `{verdict, node, devices}`: findings about the host, and about the *wanted* devices, or each where none is named.
     """
     names = [str(row["name"]) for row in backend.call(DEVICES, Nothing())]
-    if name is not None:
+    for name in wanted:
         if name not in names:  # told before anybody is asked
             raise DeviceUnknown(name)
-        names = [name]
+    if wanted:
+        names = list(dict.fromkeys(wanted))
     node = _with_own_clock(backend.call(DOCTOR, Nothing(), report)["findings"])
     devices = {
-        one: backend.call(DOCTOR_DEVICE, Device(name=one), report)["findings"] for one in names
+        one: backend.call(
+            DOCTOR_DEVICE, Device(name=one), of_device(one, report) if len(names) > 1 else report
+        )["findings"]
+        for one in names
     }
     all_of_them = [*node, *(finding for many in devices.values() for finding in many)]
     verdicts = {finding["verdict"] for finding in all_of_them}

@@ -53,3 +53,10 @@ def optional_device_argument(function: F) -> F:
     """The argument [NAME] of a command that also works on all devices."""
     decorated: F = click.argument("name", type=DeviceName(), required=False)(function)
     return decorated
+
+
+def devices_arguments(function: F) -> F:
+    """The arguments NAME… and the option --all of a command that works on one device after the other."""
+    every = click.option("--all", "everyone", is_flag=True, help="Every device.")(function)
+    decorated: F = click.argument("names", type=DeviceName(), nargs=-1, metavar="[NAME]...")(every)
+    return decorated

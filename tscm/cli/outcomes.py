@@ -19,13 +19,15 @@ _FINDINGS_SHOWN = 10
 
 
 @contextmanager
-def failure_told(*, json_output: bool) -> Iterator[None]:
-    """What was found before an update or a plan failed is shown before its error."""
+def failure_told(*, json_output: bool, quiet: bool = False) -> Iterator[None]:
+    """What was found before an update or a plan failed is shown before its error; *quiet*: no JSON of it."""
     try:
         yield
     except TscmError as error:
         found = _outcome_of(error)
         if found is not None and json_output:
+            if quiet:
+                raise
             say.as_json(found)
         elif found is not None:
             _tell_found(found)

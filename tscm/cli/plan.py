@@ -7,11 +7,12 @@ from typing import Any
 import click
 
 from tscm.cli import say
-from tscm.cli.names import device_argument
+from tscm.cli.names import devices_arguments
 from tscm.cli.outcomes import failure_told, tell_outcome
 from tscm.cli.progress import shown_progress, waits_told
 from tscm.cli.risks import consent_of, risk_options
 from tscm.cli.session import Session
+from tscm.cli.several import Done, chosen, each, of_device
 from tscm.cli.tables import show_pairs
 from tscm.model import Json
 from tscm.operations.arguments import Push
@@ -24,7 +25,7 @@ CHANGES = 2
 
 
 @click.command()
-@device_argument
+@devices_arguments
 @click.option("--diff", is_flag=True, help="List every entry that comes or goes.")
 @risk_options
 @click.option(
@@ -35,13 +36,16 @@ CHANGES = 2
 @click.option(
     "--detailed_exitcode", is_flag=True, help="Exit with 2 where there are changes, else with 0."
 )
-@click.option("--json", "json_output", is_flag=True, help="Give the plan as JSON.")
+@click.option(
+    "--json", "json_output", is_flag=True, help="Give the plan as JSON, of several by name."
+)
 @click.pass_obj
 def command(
     session: Session,
     /,
-    name: str,
+    names: tuple[str, ...],
     *,
+    everyone: bool,
     diff: bool,
     force: bool,
     detailed_exitcode: bool,
@@ -49,24 +53,51 @@ def command(
     **accepted: Any,
 ) -> int:
     """
-    Show what an update of a device would change, without changing anything.
+    Show what an update of a device would change, without changing anything; also of several, or of all.
+
+    The exit status is the worst: a fault before changes (--detailed_exitcode) before nothing.
     """
     consent = consent_of(accepted)
     backend = session.backend()
-    with failure_told(json_output=json_output), shown_progress(aside=json_output) as report:
-        asked = Push(name=name, accept=consent.words, force=force)
-        outcome = backend.call(PLAN, asked, report, waits_told(aside=json_output))
-    changes = bool((outcome.get("plan") or {}).get("steps"))
-    status = CHANGES if detailed_exitcode and changes else 0
+    wanted = chosen(backend, names, everyone=everyone)
+    several = everyone or len(wanted) > 1
+
+    def plan(name: str) -> Done:
+        with (
+            failure_told(json_output=json_output, quiet=several),
+            shown_progress(aside=json_output) as report,
+        ):
+            asked = Push(name=name, accept=consent.words, force=force)
+            told = of_device(name, report) if several else report
+            outcome = backend.call(PLAN, asked, told, waits_told(aside=json_output))
+        changes = bool((outcome.get("plan") or {}).get("steps"))
+        if not json_output:
+            _tell(name, outcome, whole=diff, shown=not several, changes=changes)
+        return Done(
+            answer=outcome,
+            sentence=str(outcome.get("sentence") or ""),
+            status=CHANGES if detailed_exitcode and changes else 0,
+        )
+
+    if several:
+        return each(wanted, plan, json_output=json_output)
+    done = plan(wanted[0])
     if json_output:
-        say.as_json(outcome)
-        return status
-    tell_plan(outcome, whole=diff)
-    if changes and outcome.get("plan_id"):
+        say.as_json(done.answer)
+    return done.status
+
+
+def _tell(name: str, outcome: Json, *, whole: bool, shown: bool, changes: bool) -> None:
+    """All of one plan; of several only the entries, where they are asked for."""
+    if shown:
+        tell_plan(outcome, whole=whole)
+    elif whole:
+        say.info(f"{name}:")
+        tell_diff(outcome.get("diff") or {}, whole=True)
+    if shown and changes and outcome.get("plan_id"):
         say.info(
             f"`tsadmin update {name} --plan {outcome['plan_id']}` pushes exactly this, within a day"
         )
-    return status
 
 
 def tell_plan(outcome: Json, *, whole: bool = False) -> None:

@@ -10,8 +10,9 @@ from typing import Any
 import click
 
 from tscm.cli import say
-from tscm.cli.names import device_argument
+from tscm.cli.names import devices_arguments
 from tscm.cli.session import Session
+from tscm.cli.several import Done, chosen, each
 from tscm.cli.state import when
 from tscm.cli.tables import show_table
 from tscm.cli.times import Time
@@ -38,7 +39,7 @@ _BY = Words(
 
 
 @click.command()
-@device_argument
+@devices_arguments
 @click.option(
     "--since", type=Time(), help="Begin: 30m, 24h, 7d ago, or a date and time.  [default: 24h]"
 )
@@ -59,10 +60,17 @@ _BY = Words(
 @click.option("--csv", "csv_output", is_flag=True, help="Give the rows as CSV.")
 @click.pass_obj
 def command(
-    session: Session, /, name: str, *, json_output: bool, csv_output: bool, **options: Any
-) -> None:
+    session: Session,
+    /,
+    names: tuple[str, ...],
+    *,
+    everyone: bool,
+    json_output: bool,
+    csv_output: bool,
+    **options: Any,
+) -> int:
     """
-    Show what the lists of a device did.
+    Show what the lists of a device did; also of several, or of all, one after the other.
 
     Hits are what the firewall counted, lines what it wrote: one line can stand for many hits.
     """
@@ -70,21 +78,40 @@ def command(
         raise click.UsageError("give one of --json and --csv")
     options["list"] = options.pop("list_name")
     asked = {key: value for key, value in options.items() if value is not None}
-    found = session.backend().call(REPORT, Asked(name=name, options=asked))
+    backend = session.backend()
+    wanted = chosen(backend, names, everyone=everyone)
+    several = everyone or len(wanted) > 1
+    headed: list[str] = []
+
+    def report(name: str) -> Done:
+        found = backend.call(REPORT, Asked(name=name, options=asked))
+        if csv_output:
+            _as_csv(found, several=several, head=not headed)
+            headed.append(name)
+        elif not json_output:
+            _as_table(found)
+        if not json_output:
+            _tell_doubts(found, f"{name}: " if several else "")
+        return Done(answer=found)
+
+    if several:
+        return each(wanted, report, json_output=json_output, table=False)
+    done = report(wanted[0])
     if json_output:
-        say.as_json(found)
-    elif csv_output:
-        _as_csv(found)
-    else:
-        _as_table(found)
-    if found["counts_are_low"] and not json_output:
+        say.as_json(done.answer)
+    return 0
+
+
+def _tell_doubts(found: Json, whose: str) -> None:
+    """What is not in the counts."""
+    if found["counts_are_low"]:
         say.warn(
-            f"the firewall said {many(found['counts_are_low'], 'time', 'times')} that it had stopped "
+            f"{whose}the firewall said {many(found['counts_are_low'], 'time', 'times')} that it had stopped "
             f"counting denied flows (106101): all counts are low; raise `access-list deny-flow-max`"
         )
-    if found.get("unread_lines") and not json_output:
+    if found.get("unread_lines"):
         say.warn(
-            f"{many(found['unread_lines'], 'line', 'lines')} of the firewall's access-lists could not be read "
+            f"{whose}{many(found['unread_lines'], 'line', 'lines')} of the firewall's access-lists could not be read "
             f"(106100, 106102, 106103 or 106023 without two ends), over all times, and are in no report"
         )
 
@@ -102,12 +129,15 @@ def _as_table(found: Json) -> None:
     )
 
 
-def _as_csv(found: Json) -> None:
+def _as_csv(found: Json, *, several: bool, head: bool) -> None:
+    """Rows; of several devices each with its name in front."""
     by = found["by"]
     writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow((by, "hits", "lines"))
+    if head:
+        writer.writerow((*("device",) * several, by, "hits", "lines"))
     for row in found["rows"]:
-        writer.writerow((harmless(_cell(by, row[by])), row["hits"], row["lines"]))
+        name = (harmless(found["device"]),) * several
+        writer.writerow((*name, harmless(_cell(by, row[by])), row["hits"], row["lines"]))
 
 
 def harmless(cell: Any) -> Any:

@@ -4,10 +4,12 @@
 
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
+from typing import TYPE_CHECKING
 
 import click
+from attrs import define
 
 from tscm.cli import say
 from tscm.cli.session import Session
@@ -15,14 +17,18 @@ from tscm.cli.spool import LogName, known_log, message_json
 from tscm.cli.times import Time
 from tscm.printable import visible
 
+if TYPE_CHECKING:
+    from tscm.spool.tools_export import Passage
+
 
 class Enough(Exception):
     """As many lines as were asked for."""
 
 
 @click.command()
-@click.argument("name", type=LogName())
+@click.argument("names", type=LogName(), nargs=-1, metavar="[NAME]...")
 @click.argument("pattern")
+@click.option("--all", "everyone", is_flag=True, help="Every log on disk.")
 @click.option("--since", type=Time(), help="Lines received from then on.")
 @click.option("--until", type=Time(), help="Lines received before then.")
 @click.option("--regex", is_flag=True, help="PATTERN is a regular expression.")
@@ -35,9 +41,10 @@ class Enough(Exception):
 def command(
     session: Session,
     /,
-    name: str,
+    names: tuple[str, ...],
     pattern: str,
     *,
+    everyone: bool,
     since: float | None,
     until: float | None,
     regex: bool,
@@ -48,57 +55,110 @@ def command(
     json_output: bool,
 ) -> int:
     """
-    Show the lines of a log that hold PATTERN.
+    Show the lines of a log that hold PATTERN; of several logs, or of all, each behind its name.
 
     Live and compressed segments alike, oldest first.  Exit status 1 when there is none.
     """
-    from tscm.spool.disk import Disk
-    from tscm.spool.tools_export import Passage, Wanted, export_passages
-
     if raw and json_output:
         raise click.UsageError("give one of --raw and --json")
-    search = finder(pattern, regex=regex, ignore_case=ignore_case)
-    known_log(session.layout, name)
-    found = 0
+    logs = _logs(session, names, everyone=everyone)
+    several = everyone or len(logs) > 1
+    found = _Found(
+        search=finder(pattern, regex=regex, ignore_case=ignore_case),
+        several=several,
+        silent=count,
+        raw=raw,
+        json_output=json_output,
+        most=most,
+    )
+    counts = {name: _search(session, name, since, until, found) for name in logs}
+    if count and json_output:
+        told = [{"name": name, "count": number} for name, number in counts.items()]
+        say.as_json(told if several else told[0])
+    elif count:
+        for name, number in counts.items():
+            say.plain(f"{name}: {number}" if several else str(number))
+    elif not found.total:
+        whose = "any log" if several else next(iter(counts), "any log")
+        say.info(f"No line of {whose} fits", aside=True)
+    return 0 if found.total else 1
 
-    def take(passage: Passage) -> int:
-        nonlocal found
-        lines = search(passage.data)
-        if json_output and not count and lines:
-            whole = (one for one in passage.messages() if search(one.line + b"\n"))
-            shown = (partial(say.json_line, message_json(one)) for one in whole)
+
+def _logs(session: Session, names: Sequence[str], *, everyone: bool) -> list[str]:
+    """The logs that were named, each once, or all on disk."""
+    from tscm.spool.names import log_names
+
+    if everyone and names:
+        raise click.UsageError("give names or --all, not both")
+    if everyone:
+        return sorted(log_names(session.layout.logs))
+    if not names:
+        raise click.UsageError("give the NAME of a log, several of them, or --all")
+    return [known_log(session.layout, name) for name in dict.fromkeys(names)]
+
+
+@define
+class _Found:
+    """Shows the lines that fit, until there are enough, and counts them."""
+
+    search: Callable[[bytes], list[bytes]]
+    several: bool
+    silent: bool
+    raw: bool
+    json_output: bool
+    most: int | None
+    total: int = 0
+
+    def take(self, name: str, passage: "Passage") -> int:
+        """The lines of one block.  Raises `Enough`."""
+        lines = self.search(passage.data)
+        if self.json_output and not self.silent and lines:
+            whole = (one for one in passage.messages() if self.search(one.line + b"\n"))
+            device = {"device": name} if self.several else {}
+            shown = (partial(say.json_line, {**device, **message_json(one)}) for one in whole)
         else:
-            shown = (partial(_show, line, raw=raw) for line in lines)
+            head = f"{name}: " if self.several else ""
+            shown = (partial(_show, line, head, raw=self.raw) for line in lines)
         for show in shown:
-            found += 1
-            if not count:
+            self.total += 1
+            if not self.silent:
                 show()
-            if found == most:
+            if self.total == self.most:
                 raise Enough
         return 0
 
+
+def _search(
+    session: Session, name: str, since: float | None, until: float | None, found: _Found
+) -> int:
+    """How many lines of one log fit."""
+    from tscm.spool.disk import Disk
+    from tscm.spool.tools_export import Wanted, export_passages
+
+    before = found.total
+    if before == found.most:
+        return 0
     wanted = Wanted(since=since, until=until, unknown=True)
     try:
+        take = partial(found.take, name)
         result = export_passages(Disk(), session.layout.logs, name, take, wanted)
         for sentence in result.missing:
-            say.warn(f"not searched: {sentence}")
+            say.warn(
+                f"not searched: {name}: {sentence}"
+                if found.several
+                else f"not searched: {sentence}"
+            )
     except Enough:
         pass
-    if count and json_output:
-        say.as_json({"name": name, "count": found})
-    elif count:
-        say.plain(str(found))
-    elif not found:
-        say.info(f"No line of {name} fits", aside=True)
-    return 0 if found else 1
+    return found.total - before
 
 
-def _show(line: bytes, *, raw: bool) -> None:
+def _show(line: bytes, head: str, *, raw: bool) -> None:
     if raw:
-        sys.stdout.buffer.write(line + b"\n")
+        sys.stdout.buffer.write(head.encode() + line + b"\n")
         sys.stdout.buffer.flush()
     else:
-        say.plain(visible(line.decode("utf-8", "replace")))
+        say.plain(head + visible(line.decode("utf-8", "replace")))
 
 
 def finder(pattern: str, *, regex: bool, ignore_case: bool) -> Callable[[bytes], list[bytes]]:

@@ -5,17 +5,21 @@
 import json
 import os
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
+from queue import Empty, SimpleQueue
 from typing import BinaryIO
 
 import click
-from attrs import frozen
+from attrs import define, frozen
 
 from tscm.cli import say
-from tscm.cli.names import device_argument
+from tscm.cli.names import devices_arguments
 from tscm.cli.session import Session
+from tscm.cli.several import chosen
 from tscm.cli.signals import INTERRUPTED
 from tscm.clock import told_time
 from tscm.events.explain import Explained, Explainer
@@ -37,7 +41,7 @@ _COLOURS = {"blocked": "red", "allowed": "green"}
 
 
 @click.command()
-@device_argument
+@devices_arguments
 @click.option("--hits", is_flag=True, help="Only lines on which a list acted, with the entry.")
 @click.option(
     "--lines",
@@ -51,29 +55,126 @@ _COLOURS = {"blocked": "red", "allowed": "green"}
 @click.option("--json", "json_output", is_flag=True, help="Give a JSON object for each line.")
 @click.pass_obj
 def command(
-    session: Session, /, name: str, *, hits: bool, count: int, once: bool, json_output: bool
+    session: Session,
+    /,
+    names: tuple[str, ...],
+    *,
+    everyone: bool,
+    hits: bool,
+    count: int,
+    once: bool,
+    json_output: bool,
 ) -> int:
     """
     Show the lines of a device's log as they come, each behind the time of its receipt and its sender; ^C ends it.
+
+    Of several devices, or of all, each line stands behind its device's name.
     """
+    backend = session.backend()
+    wanted = chosen(backend, names, everyone=everyone)
+    settings = {name: backend.call(VIEW, Device(name=name))["settings"] for name in wanted}
+    tails = [
+        _Tail(
+            session,
+            name,
+            (settings[name]["block_list"], settings[name]["allow_list"]),
+            hits=hits,
+            count=count,
+            once=once,
+            json_output=json_output,
+            named=everyone or len(wanted) > 1,
+        )
+        for name in wanted
+    ]
     try:
-        _tail(session, name, hits=hits, count=count, once=once, json_output=json_output)
+        if len(tails) == 1 or once:
+            for one in tails:
+                one.run()
+        else:
+            _together(tails)
     except KeyboardInterrupt:
         return INTERRUPTED  # it was asked to end, and has nothing to say of it
     return 0
 
 
+def _together(tails: "Sequence[_Tail]") -> None:
+    """All at once, until the first fault, ^C, or an output that is gone."""
+    faults: SimpleQueue[BaseException] = SimpleQueue()
+
+    def run(one: "_Tail") -> None:
+        try:
+            one.run()
+        except BaseException as error:  # noqa: BLE001 - told by the main thread
+            faults.put(error)
+
+    for one in tails:
+        threading.Thread(target=run, args=(one,), daemon=True).start()
+    while tails:
+        with suppress(Empty):
+            raise faults.get(timeout=POLL_SECONDS)
+
+
+_OUTPUT = threading.Lock()
+
+
+@define(eq=False)
+class _Tail:
+    """One device's lines, followed."""
+
+    session: Session
+    name: str
+    lists: tuple[str, str]
+    hits: bool
+    count: int
+    once: bool
+    json_output: bool
+    named: bool
+    """Each line says of which device it is."""
+
+    def run(self) -> None:
+        """Without end, unless *once*."""
+        _tail(
+            self.session,
+            self.name,
+            hits=self.hits,
+            count=self.count,
+            once=self.once,
+            json_output=self.json_output,
+            lists=self.lists,
+            show=self._show,
+        )
+
+    def _show(self, lines: Sequence[str]) -> None:
+        with _OUTPUT:
+            for line in lines:
+                say.plain(self._of_device(line))
+            sys.stdout.flush()
+
+    def _of_device(self, line: str) -> str:
+        if not self.named:
+            return line
+        if self.json_output:
+            return json.dumps({"device": self.name, **json.loads(line)})
+        return f"{self.name}: {line}"
+
+
 def _tail(
-    session: Session, name: str, *, hits: bool, count: int, once: bool, json_output: bool
+    session: Session,
+    name: str,
+    *,
+    hits: bool,
+    count: int,
+    once: bool,
+    json_output: bool,
+    lists: tuple[str, str],
+    show: Callable[[Sequence[str]], None],
 ) -> None:
     from tscm.spool.disk import Disk
     from tscm.spool.tools_last import blocks_back
 
-    settings = session.backend().call(VIEW, Device(name=name))["settings"]
     layout = session.layout
     live = layout.device_log(name) / "syslog"
-    names = (settings["block_list"], settings["allow_list"])
-    explainer = Explainer(layout.database, name, names) if hits else None
+    explainer = Explainer(layout.database, name, lists) if hits else None
 
     def told(passage: Passage, at: float) -> list[str]:
         messages = passage.messages()
@@ -98,9 +199,7 @@ def _tail(
         lines = told(passage, time.time())
         if first:
             lines = last_lines(lines, sealed, told, count)
-        for line in lines:
-            say.plain(line if coloured else click.unstyle(line))
-        sys.stdout.flush()
+        show(lines if coloured else [click.unstyle(line) for line in lines])
         first = False
 
 

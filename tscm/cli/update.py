@@ -7,12 +7,14 @@ from typing import Any
 import click
 
 from tscm.cli import say
+from tscm.cli.backend import Backend
 from tscm.cli.large_change import asks, shown_and_confirmed
-from tscm.cli.names import device_argument
+from tscm.cli.names import devices_arguments
 from tscm.cli.outcomes import failure_told, tell_outcome
 from tscm.cli.progress import shown_progress, waits_told
 from tscm.cli.risks import agreed, consent_of, risk_options
 from tscm.cli.session import Session
+from tscm.cli.several import Done, chosen, each, of_device
 from tscm.model import Json
 from tscm.operations.arguments import Device, Push
 from tscm.operations.table import UPDATE, VIEW
@@ -20,7 +22,7 @@ from tscm.standing import hold_words
 
 
 @click.command()
-@device_argument
+@devices_arguments
 @risk_options
 @click.option(
     "--force", is_flag=True, help="Look for all of these risks, list them, and ask, then push."
@@ -37,49 +39,80 @@ from tscm.standing import hold_words
     help="Push exactly the plan that `tsadmin plan` showed with this ID, or nothing.",
 )
 @click.option("--detach", is_flag=True, help="Do not wait; `tsadmin jobs` shows how it goes.")
-@click.option("--json", "json_output", is_flag=True, help="Give the outcome as JSON.")
+@click.option(
+    "--json", "json_output", is_flag=True, help="Give the outcome as JSON, of several by name."
+)
 @click.pass_obj
 def command(
     session: Session,
     /,
+    names: tuple[str, ...],
+    *,
+    everyone: bool,
+    plan: str | None,
+    json_output: bool,
+    **options: Any,
+) -> int:
+    """
+    Fetch the lists of a device and push them now; also of several, one after the other, or of all.
+
+    What takes protection away or concerns somebody else is refused, with the option that accepts it.
+    """
+    backend = session.backend()
+    wanted = chosen(backend, names, everyone=everyone)
+    several = everyone or len(wanted) > 1
+    if several and plan is not None:
+        raise click.UsageError("--plan is of one device")
+
+    def update(name: str) -> Done:
+        return _update(backend, name, plan=plan, aside=json_output, several=several, **options)
+
+    if several:
+        return each(wanted, update, json_output=json_output)
+    done = update(wanted[0])
+    if json_output:
+        say.as_json(done.answer)
+    elif not options["detach"]:
+        tell_outcome(done.answer)
+    return 0
+
+
+def _update(
+    backend: Backend,
     name: str,
     *,
     force: bool,
     yes: bool,
     plan: str | None,
     detach: bool,
-    json_output: bool,
+    aside: bool,
+    several: bool,
     **accepted: Any,
-) -> None:
-    """
-    Fetch the lists of a device and push them now.
-
-    What takes protection away or concerns somebody else is refused, with the option that accepts it.
-    """
+) -> Done:
+    """One device: what is risky or large is asked about first."""
     consent = consent_of(accepted)
-    backend = session.backend()
     view = backend.call(VIEW, Device(name=name))
-    _tell_held(view, name, aside=json_output)
+    _tell_held(view, name, aside=aside)
     if force:
         consent = agreed(backend, name, consent, yes=yes)
     percent = view.get("confirm_changes_percent")
     if plan is None and percent is not None and asks(yes=yes):
-        with failure_told(json_output=json_output):
-            plan = shown_and_confirmed(backend, name, consent, percent, aside=json_output)
+        with failure_told(json_output=aside, quiet=several):
+            plan = shown_and_confirmed(backend, name, consent, percent, aside=aside)
+    asked = Push(name=name, accept=consent.words, plan=plan)
     if detach:
-        job = backend.detach(UPDATE, Push(name=name, accept=consent.words, plan=plan))
-        if json_output:
-            say.as_json(job)
-        else:
-            say.info(f"Job {job['id']}: `tsadmin jobs {job['id']} --follow` waits for it")
-        return
-    with failure_told(json_output=json_output), shown_progress(aside=json_output) as report:
-        asked = Push(name=name, accept=consent.words, plan=plan)
-        outcome = backend.call(UPDATE, asked, report, waits_told(aside=json_output))
-    if json_output:
-        say.as_json(outcome)
-    else:
-        tell_outcome(outcome)
+        job = backend.detach(UPDATE, asked)
+        said = f"Job {job['id']}: `tsadmin jobs {job['id']} --follow` waits for it"
+        if not aside and not several:
+            say.info(said)
+        return Done(answer=job, sentence=said)
+    with (
+        failure_told(json_output=aside, quiet=several),
+        shown_progress(aside=aside) as report,
+    ):
+        told = of_device(name, report) if several else report
+        outcome = backend.call(UPDATE, asked, told, waits_told(aside=aside))
+    return Done(answer=outcome, sentence=str(outcome.get("sentence") or ""))
 
 
 def _tell_held(view: Json, name: str, *, aside: bool) -> None:
