@@ -4,10 +4,13 @@ Entries by hand in a run: beside the lists, guarded as they are, never cut, and 
 
 from typing import Any
 
+import pytest
 import pytest_twisted
 from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
+from twisted.internet import reactor
+from twisted.internet.task import deferLater
 
 from tests.asa.asa_device import in_thread
 from tests.update.update_world import World, addresses
@@ -20,6 +23,7 @@ from tscm.simulator.service import SimulatedAsa
 from tscm.store.policies import BY_HAND
 from tscm.update.by_hand import judge, without_effect
 from tscm.update.figures import Result
+from tscm.update.outcome import UpdateOutcome
 
 HAND = "30.0.0.1/32"
 
@@ -245,3 +249,66 @@ def test_no_effect_means_wholly_permitted(entries: list[HandEntry]) -> None:
     allow = CidrSet.of_texts(one.cidr for one in entries if one.action == "allow")
     dead = list(without_effect(entries, allow))
     assert dead == [one for one in entries if one.action == "block" and allow.covers(one.cidr)]
+
+
+def short_job(world: World, *entries: HandEntry) -> UpdateOutcome:
+    """What the manager does for entries by hand: no pause that an operator would have to wait for."""
+    world.pauses.clear()
+    return world.run(by_hand=entries, only_entries=True)
+
+
+async def again_until_good(world: World, *entries: HandEntry) -> UpdateOutcome:
+    """As the manager does: each try may learn something, and the agent may need a moment."""
+    for _ in range(100):
+        done: UpdateOutcome = await in_thread(short_job, world, *entries)
+        if done.good:
+            return done
+        await deferLater(reactor, 0.05)
+    raise AssertionError(done.error)
+
+
+@pytest_twisted.ensureDeferred
+async def test_full_groups_and_foreign_names_need_no_pause(asa: SimulatedAsa) -> None:
+    world = World(asa, changes={"object_group_size": 10})
+    world.publish(block=addresses(20))
+    assert (await in_thread(world.run)).good
+    for number in (3, 4, 5):
+        asa.type_lines([f"object network ThreatSTOP-Block-{number}", " host 198.51.100.9"])
+    done = await in_thread(short_job, world, entry())
+    assert done.good, done.error
+    assert world.pauses == []
+    assert HAND in world.held("Block")
+
+
+@pytest_twisted.ensureDeferred
+async def test_an_agent_that_fails_is_left_alone_and_nobody_waits_for_it(
+    asa: SimulatedAsa,
+) -> None:
+    world = World(asa)
+    world.publish(block=addresses(20))
+    assert (await in_thread(world.run)).good
+    # Every answer to a body of that size is a failure of the agent.
+    asa.switches.update({"crash_body_bytes": 40, "agent_restart_seconds": 0.01})
+    done = await in_thread(short_job, world, entry())
+    assert (done.result, world.pauses) == (Result.FAILED, [])
+    assert not world.memory["broken"]
+    assert world.memory["by_hand"] == ()
+    asa.switches.update({"crash_body_bytes": 0})
+    await again_until_good(world, entry())
+
+
+@pytest.mark.parametrize(
+    ("switch", "octets"), [("max_body_bytes", 4000), ("crash_body_bytes", 16_000)]
+)
+@pytest_twisted.ensureDeferred
+async def test_a_thousand_entries_go_through_an_agent_that_bears_small_bodies(
+    asa: SimulatedAsa, switch: str, octets: int
+) -> None:
+    world = World(asa)
+    world.publish(block=addresses(20))
+    assert (await in_thread(world.run)).good
+    asa.switches.update({switch: octets, "agent_restart_seconds": 0.01, "agent_restarts": 1000})
+    entries = [entry(n, f"30.{n >> 7}.{n & 127}.1/32") for n in range(1, 1001)]
+    await again_until_good(world, *entries)
+    assert max(world.pauses, default=0) == 0
+    assert len(world.held("Block")) == 1020

@@ -268,11 +268,11 @@ class EntryDuty:
 
     def shaped(self, one: Updated, *, told: bool = False) -> UpdateJob:
         """
-        The job that brings a device its entries by hand and nothing else, in one try.
+        The job that brings a device its entries by hand and nothing else, without long pauses.
 
         Where updates are held or disabled, entries only go, unless somebody *told* so.
         """
-        job = evolve(self._job(one), only_entries=True, patient=False)
+        job = evolve(self._job(one), only_entries=True)
         memory = DeviceMemory.from_json(job.memory)
         if told or not no_push(one.settings, memory, wall_seconds(self._clock)):
             return job

@@ -52,6 +52,18 @@ def pause_after(
     return Pause(seconds=seconds, reason=f"{_ORDINALS[count - 1]} failure: {fault.cause}")
 
 
+def quick_pause_after(fault: DeviceFault, count: int) -> Pause | None:
+    """
+    The same of a run for which somebody waits who wants to know where it failed.
+
+    Only what asks for a new look is tried again, and at once; an agent that fails is left for a later run.
+    """
+    if count >= MAX_FAILURES or not isinstance(fault, StepRefused | SessionLost | ReadBackDiffers):
+        return None
+    seconds = _SETTLE_SECONDS if isinstance(fault, ReadBackDiffers) else 0.0
+    return Pause(seconds=seconds, reason=f"{_ORDINALS[count - 1]} failure: {fault.cause}")
+
+
 def given_up(
     fault: DeviceFault, name: str, prefix: str, groups: Iterable[str] = (), *, remedy: str = ""
 ) -> DeviceFault:

@@ -47,6 +47,7 @@ from tscm.update.patience import (
     ReadBackDiffers,
     given_up,
     pause_after,
+    quick_pause_after,
     worth_another_try,
 )
 from tscm.update.plan_id import PlanFaulty, PlanOutdated, plan_id, refuse_other_plan
@@ -387,6 +388,8 @@ class UpdateRun(RunState):
         again = worth_another_try(fault, reached=self._reached, had_agent=had_agent)
         if self.dry or not self.job.patient or not again:
             return self._end(Result.FAILED, fault)
+        if self.job.only_entries:
+            return quick_pause_after(fault, count) or self._end(Result.FAILED, fault)
         pause = pause_after(fault, count, self.job.pause_before)
         if pause is not None:
             return pause
