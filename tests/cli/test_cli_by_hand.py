@@ -22,6 +22,7 @@ from twisted.internet.utils import getProcessOutputAndValue
 from tests.manager.manager_process import Manager
 from tests.waiting import PATIENCE_SECONDS
 from tscm.cli.main import run
+from tscm.clock import told_time
 from tscm.secrets import Secret
 from tscm.simulator.service import AsaOptions, SimulatedAsa
 
@@ -139,9 +140,13 @@ async def test_the_life_of_an_entry_with_a_manager(site: Site, tmp_path: Path) -
     assert "is blocked" in why
     assert "block list by hand: 30.0.0.1/32 is in force" in why
     assert "entry 1, block 30.0.0.1/32 by root" in why
+    told = [line for line in why.splitlines() if "block.example" in line]
+    assert [line.strip() for line in told] == [
+        "block list block.example: 30.0.0.1/32 is not in force; it is not in the list"
+    ]
     (noted,) = [one for one in await site.asked("audit") if one["operation"] == "enter"]
     assert noted["arguments"]["reason"].endswith("in ticket 7")
-    assert noted["arguments"]["until"] == entry["until"]
+    assert noted["arguments"]["until"] == told_time(entry["until"])
     assert noted["actor"]
     status, said = await site.tsadmin("entries", "remove", "30.0.0.1")
     assert status == 0, said
@@ -192,25 +197,30 @@ async def test_an_entry_ends_by_itself(site: Site) -> None:
 
 @pytest_twisted.ensureDeferred
 async def test_the_guard_refuses_and_nothing_is_stored(site: Site) -> None:
-    for words, cause in (
-        (["block", "60.0.9.9"], "would block 60.0.9.9/32, protected by the settings"),
-        (["block", "127.0.0.2"], "loopback space"),
-        (["block", "10.1.2.3"], "private space"),
-        (["allow", "fe80::1"], "link-local space"),
-        (["block", "32.0.0.0/7"], "wider than /8"),
-        (["block", "2a00::/12"], "wider than /19"),
-        (["block", "0.0.0.0/0"], "default route"),
-        (["block", "50.0.0.7"], "the allow list allow.example of one permits it"),
-        (["block", "30.0.0.7/24"], "give 30.0.0.0/24 for the network"),
-        (["block", "siem.example"], "is a name"),
+    await site.start()
+    for action, cidr, cause in (
+        ("block", "60.0.9.9", "would block 60.0.9.9/32, protected by the settings"),
+        ("block", "60.0.0.0/30", "would block 60.0.0.1/32, the manager"),
+        ("block", "127.0.0.1", "an address of the device"),
+        ("block", "10.1.2.3", "private space"),
+        ("allow", "fe80::1", "link-local space"),
+        ("block", "32.0.0.0/7", "wider than /8"),
+        ("block", "2a00::/12", "wider than /19"),
+        ("allow", "0.0.0.0/0", "default route"),
+        ("block", "50.0.0.7", "it is permitted by the allow list (allow.example)"),
+        ("block", "30.0.0.7/24", "give 30.0.0.0/24 for the network"),
+        ("block", "siem.example", "is a name"),
+        ("forbid", "30.0.0.1", "is no action"),
     ):
-        status, said = await site.tsadmin(*words, "--device", "one")
-        assert status != 0, said
-        assert cause in said
-    assert (await site.asked("entries"))["entries"] == []
+        body = {"action": action, "cidr": cidr, "device": "one"}
+        said = await deferToThread(site.manager.command, "POST", "/v1/entries", body)
+        assert cause in said["error"]["sentence"], said
     status, said = await site.tsadmin("block", "30.0.0.1")
     assert status == 2
     assert "there are 2 devices; give --device NAME, or --all" in said
+    status, said = await site.tsadmin("block", "60.0.9.9", "--device", "one")
+    assert status == 1
+    assert "nothing was stored: would block 60.0.9.9/32" in said
     status, said = await site.tsadmin("block", "30.0.0.1", "--device", "nosuch")
     assert status != 0
     assert "nosuch" in said
@@ -276,6 +286,15 @@ async def test_two_who_enter_and_remove_the_same_at_once(site: Site) -> None:
     ended = await site.at_once(3, "entries", "remove", "30.0.0.1")
     assert sorted(status for status, _ in ended) == [0, 1, 1]
     assert site.held("one") == LISTED
+
+
+def test_without_a_device_there_is_no_guard_and_no_entry(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["--root", str(tmp_path), "block", "30.0.0.1", "--all"]) == 2
+    assert "there is no device yet" in capsys.readouterr().err
+    assert run(["--root", str(tmp_path), "entries"]) == 0
+    assert "No entry by hand" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("words", [["--for", "0m"], ["--device", "one", "--all"], ["--for", "x"]])

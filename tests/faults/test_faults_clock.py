@@ -11,7 +11,7 @@ import pytest
 
 from tests.faults.fault_world import LISTEN, World
 from tests.faults.probes import need_faketime, thorough
-from tests.manager.manager_process import Manager
+from tests.manager.manager_process import Manager, wait_for
 from tests.soak.players import Siem
 
 HOUR = 3600
@@ -83,3 +83,30 @@ def test_the_clock_jumps_by_an_hour_and_returns(
         assert "Traceback" not in manager.said()
     finally:
         siem.away()
+
+
+@thorough
+def test_an_entry_by_hand_keeps_the_time_it_has_left(manager: Manager, tmp_path: Path) -> None:
+    manager.write_device("fw-one")
+    manager.start()
+
+    def enter(cidr: str, seconds: float) -> None:
+        body = {"action": "block", "cidr": cidr, "device": "fw-one", "held": True}
+        made = manager.command("POST", "/v1/entries", {**body, "seconds": seconds})
+        assert "error" not in made, made
+
+    def standing() -> set[str]:
+        found = manager.command("GET", "/v1/entries")["result"]["entries"]
+        return {one["cidr"] for one in found if one["stands"]}
+
+    try:
+        enter("20.0.0.1", HOUR)
+        for now in (2 * HOUR, -2 * HOUR):
+            (tmp_path / "clock").write_text(f"{now:+d}")
+            assert standing() == {"20.0.0.1/32"}
+            enter("20.0.0.2", 10.0)  # the time that it has is its own
+            assert standing() == {"20.0.0.1/32", "20.0.0.2/32"}
+            (tmp_path / "clock").write_text(f"{-now:+d}")
+            wait_for(lambda: standing() == {"20.0.0.1/32"}, manager.said)
+    finally:
+        manager.stop()

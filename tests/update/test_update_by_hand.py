@@ -192,6 +192,8 @@ async def test_a_device_without_a_policy_gets_its_lists_with_the_first_entry(
     world.publish(block=addresses(3))
     done = await in_thread(world.run, by_hand=(entry(),), only_entries=True)
     assert done.good
+    assert not done.only_entries, "it is an update like any other"
+    assert world.memory["shape"]
     assert world.held("Block") == {*addresses(3), HAND}
 
 

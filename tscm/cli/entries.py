@@ -71,7 +71,7 @@ def _until(one: Json, now: float) -> str:
     if not one["stands"]:
         return str(one["ended"] or "expired")
     if one["until"] is None:
-        return "removed"
+        return "-"
     return f"{when(one['until'])} ({_left(one['until'] - now)} left)"
 
 

@@ -17,6 +17,7 @@ from tscm.events.brief import met
 from tscm.events.rollups import ACTIONS, HOUR_SECONDS
 from tscm.events.sums import Wanted, distinct, spelt
 from tscm.model import Cidr, Json
+from tscm.policy.by_hand import LIST_NAME
 from tscm.policy.presence import presence
 from tscm.store.policies import unpacked
 from tscm.store.reading import read_only
@@ -34,7 +35,7 @@ def with_history(database: Path, device: str, answer: Json) -> Json:
     """
     with read_only(database) as connection:
         lists = [
-            {**one, "since": _since(connection, device, one["kind"], one["asked"])}
+            {**one, "since": _since(connection, device, _column(one), one["asked"])}
             for one in answer["lists"]
         ]
         asked = lists[0]["asked"]
@@ -46,10 +47,15 @@ def with_history(database: Path, device: str, answer: Json) -> Json:
     return {**answer, "lists": lists, "seen": seen, "sentences": sentences}
 
 
-def _since(connection: sqlite3.Connection, device: str, kind: str, asked: Cidr) -> Json | None:
-    column = "block" if kind == "block" else "allow"
+def _column(one: Json) -> str:
+    """Where a generation has what is asked about: a list's own part, or the whole with entries by hand."""
+    kind = "block" if one["kind"] == "block" else "allow"
+    return kind if one.get("list_name") == LIST_NAME else f"COALESCE(lists_{kind}, {kind})"
+
+
+def _since(connection: sqlite3.Connection, device: str, column: str, asked: Cidr) -> Json | None:
     rows = connection.execute(
-        f"SELECT number, applied_at, {column} FROM generations "  # noqa: S608 - one of two words
+        f"SELECT number, applied_at, {column} FROM generations "  # noqa: S608 - from `_column`
         "WHERE device = ? ORDER BY number DESC",
         (device,),
     )

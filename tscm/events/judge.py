@@ -17,6 +17,7 @@ import numpy as np
 from attrs import define, field, frozen
 
 from tscm.model import Cidr
+from tscm.policy.by_hand import LIST_NAME
 from tscm.policy.entries import Entries
 from tscm.policy.match import Asked, Matcher
 from tscm.syslog.asa_bulk import Row
@@ -77,12 +78,19 @@ class Force:
     """Name of the list, by what it does: `blocked`, `allowed`."""
     matchers: Mapping[str, Matcher]
     cidrs: Mapping[str, list[Cidr]]
+    by_hand: Mapping[str, frozenset[Cidr]]
+    """Entries of each that are there by hand, and not by the list."""
 
     @classmethod
     def of(
-        cls, number: int, applied_at: float, block: tuple[str, Entries], allow: tuple[str, Entries]
+        cls,
+        number: int,
+        applied_at: float,
+        block: tuple[str, Entries],
+        allow: tuple[str, Entries],
+        by_hand: tuple[frozenset[Cidr], frozenset[Cidr]] = (frozenset(), frozenset()),
     ) -> Self:
-        """From both lists, each a name and its entries."""
+        """From both lists, each a name and its entries, and those of each that are there *by_hand*."""
         parts = {BLOCKED: block, ALLOWED: allow}
         return cls(
             number=number,
@@ -92,6 +100,7 @@ class Force:
                 action: Matcher.of({name: entries}) for action, (name, entries) in parts.items()
             },
             cidrs={action: entries.cidrs() for action, (_, entries) in parts.items()},
+            by_hand=dict(zip(parts, by_hand, strict=True)),
         )
 
     _found: Mapping[str, dict[bytes, Cidr | None]] = field(
@@ -229,7 +238,7 @@ def _judge_by(force: Force, rows: list[Row], sums: dict[RawHit, int]) -> list[Ro
 
 def _count(force: Force, action: str, rows: list[Row], sums: dict[RawHit, int]) -> list[Row]:
     known = force.found(action)
-    name = force.names[action]
+    name, by_hand = force.names[action], force.by_hand[action]
     rest: list[Row] = []
     while rows:
         unseen: list[Row] = []
@@ -245,12 +254,14 @@ def _count(force: Force, action: str, rows: list[Row], sums: dict[RawHit, int]) 
                 if other is None or other is PERMITTED:
                     rest.append(row)
                     continue
-                raw = (action, OUTBOUND, name, other, source, destination, protocol, port)
+                named = LIST_NAME if other in by_hand else name
+                raw = (action, OUTBOUND, named, other, source, destination, protocol, port)
             elif entry is PERMITTED or other is PERMITTED:
                 rest.append(row)
                 continue
             else:
-                raw = (action, INBOUND, name, entry, destination, source, protocol, port)
+                named = LIST_NAME if entry in by_hand else name
+                raw = (action, INBOUND, named, entry, destination, source, protocol, port)
             count = _ONE_HIT if hits == b"1" else (int(hits) << _SHIFT) + 1
             sums[raw] = sums.get(raw, 0) + count
         if unseen:

@@ -10,6 +10,7 @@ import json
 import sqlite3
 import sys
 import time
+from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from functools import lru_cache
@@ -21,8 +22,9 @@ from attrs import define, field, frozen
 from tscm.events.blocks import merge, tally_block
 from tscm.events.first_hits import FirstHits, Journal
 from tscm.events.judge import LATE_SECONDS, TEST_LIST, Force, Tally
+from tscm.events.parts import parted
 from tscm.events.rollups import HOUR_SECONDS, EventPosition, Rollups
-from tscm.model import Block, Json, Origin
+from tscm.model import Block, Cidr, Json, Origin
 from tscm.parse_child import begin
 from tscm.policy.entries import Entries
 from tscm.store.database import open_database
@@ -51,14 +53,18 @@ class ForceTable:
     def between(
         self, device: str, names: tuple[str, str], first: float, last: float
     ) -> list[Force]:
-        """What lines received from *first* to *last* may tell of."""
+        """What lines received from *first* to *last* may tell of, however many came soon before or after."""
         known = self._connection.execute(
             "SELECT number, applied_at FROM generations WHERE device = ? ORDER BY applied_at",
             (device,),
         ).fetchall()
+        times = [applied_at for _, applied_at in known]
+        # As `applicable` chooses: those in force meanwhile, the one before them and the one after.
+        begin = max(0, bisect_right(times, first) - 2)
         wanted = []
-        for at, (number, applied_at) in enumerate(known):
-            ends = known[at + 1][1] if at + 1 < len(known) else float("inf")
+        for at, (number, applied_at) in enumerate(known[begin : bisect_right(times, last) + 1]):
+            after = begin + at + 1
+            ends = times[after] if after < len(times) else float("inf")
             if applied_at <= last + LATE_SECONDS and ends + LATE_SECONDS >= first:
                 wanted.append(number)
         return [self._force(device, number, names) for number in wanted]
@@ -78,21 +84,34 @@ class ForceTable:
         key = (device, number, *names)
         found = self._kept.pop(key, None)
         if found is None:
-            applied_at, block, allow = self._connection.execute(
-                "SELECT applied_at, block, allow FROM generations WHERE device = ? AND number = ?",
+            applied_at, *packed = self._connection.execute(
+                "SELECT applied_at, block, lists_block, allow, lists_allow FROM generations "
+                "WHERE device = ? AND number = ?",
                 (device, number),
             ).fetchone()
             try:
-                lists = unpack(block), unpack(allow)
+                block, allow = _parted(*packed[:2]), _parted(*packed[2:])
                 self._damaged.discard((device, number))  # a device of the same name, made anew
             except ValueError:
-                lists = Entries(), Entries()
+                block = allow = Entries(), frozenset()
                 self._damaged.add((device, number))
-            found = Force.of(number, applied_at, (names[0], lists[0]), (names[1], lists[1]))
+            found = Force.of(
+                number,
+                applied_at,
+                (names[0], block[0]),
+                (names[1], allow[0]),
+                by_hand=(block[1], allow[1]),
+            )
         self._kept[key] = found
         while len(self._kept) > _FORCES_KEPT:
             self._kept.popitem(last=False)
         return found
+
+
+def _parted(whole: bytes, lists: bytes | None) -> tuple[Entries, frozenset[Cidr]]:
+    """Entries to match with, and which are there by hand; *lists* is None where none are."""
+    entries = unpack(whole)
+    return (entries, frozenset()) if lists is None else parted(entries, unpack(lists))
 
 
 @frozen

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from attrs import evolve, frozen
 
 from tscm.model import Cidr
+from tscm.policy.by_hand import LIST_NAME
 from tscm.policy.cidr import CidrSet, Entries, overlapping, read_cidr
 from tscm.policy.guard import Finding, Guarded, GuardRules, inspect
 from tscm.policy.lists import PolicyList
@@ -74,7 +75,8 @@ class Standing:
         if self.in_force.count:
             line += f" as {self.in_force}"
         if self.published.count:
-            line += f"; published as {self.published}"
+            word = "entered" if self.list_name == LIST_NAME else "published"
+            line += f"; {word} as {self.published}"
         elif not self.in_force.count:
             line += "; it is not in the list"
         if self.waiting.count and not self.off:

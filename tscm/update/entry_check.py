@@ -67,13 +67,15 @@ def check_entry(
 
     *standing* are the entries by hand that stand.  Names are looked up where nothing was ever known of them.
     """
-    causes: dict[str, None] = {}
+    causes: dict[str, list[str]] = {}
     for one in concerned:
         for cause in _against(entry, one, node, look_up):
-            causes[f"{one.settings.name}: {cause}" if len(concerned) > 1 else cause] = None
-    what = f"{entry.action} {entry.cidr}"
+            causes.setdefault(cause, []).append(one.settings.name)
     if causes:
-        raise EntryRefused(what, list(causes))
+        raise EntryRefused(
+            f"{entry.action} {entry.cidr}",
+            [_where(cause, names, len(concerned)) for cause, names in causes.items()],
+        )
     if entry.action == ALLOW:
         return [
             f"{other} stands too, and has no effect until this entry ends"
@@ -120,7 +122,8 @@ def _permitted(
                 f"{entry.action} {entry.cidr}",
                 [f"{one} permits it and comes first; `tsadmin entries remove {one.id}` ends that"],
             )
-    dead, partly = [], []
+    dead: list[Concerned] = []
+    partly: list[Concerned] = []
     for device in concerned:
         allow = _allow_list(device)
         if allow.covers(entry.cidr):
@@ -128,12 +131,12 @@ def _permitted(
         elif allow.overlaps(CidrSet.of_texts([entry.cidr])):
             partly.append(device)
     if dead and len(dead) == len(concerned):
+        lists = ", ".join(dict.fromkeys(one.settings.allow_list for one in dead))
         raise EntryRefused(
             f"{entry.action} {entry.cidr}",
             [
-                f"the allow list {one.settings.allow_list} of {one.settings.name} permits it and "
-                f"comes first, so that a block would do nothing"
-                for one in dead
+                f"it is permitted by the allow list ({lists}), which comes first, so that a block "
+                f"would do nothing"
             ],
         )
     return [
@@ -146,6 +149,11 @@ def _permitted(
             for one in partly
         ),
     ]
+
+
+def _where(cause: str, names: Sequence[str], devices: int) -> str:
+    """A cause with the devices that it holds for, where not for all."""
+    return cause if len(names) == devices else f"{', '.join(names[:_SHOWN])}: {cause}"
 
 
 def _allow_list(one: Concerned) -> CidrSet:

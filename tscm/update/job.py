@@ -114,7 +114,8 @@ class UpdateJob:
     @property
     def keeps_lists(self) -> bool:
         """Does what comes from the lists stay as it is in force, so that no other choice counts?"""
-        return bool(self.repair) or self.only_entries
+        asked = bool(self.repair) or self.only_entries
+        return asked and self.applied is not None and not self.applied.purged
 
     @property
     def site(self) -> str:

@@ -67,7 +67,7 @@ class RunState:
             forced=bool(self.job.consent.words) or self.job.survey,
             cause=self.job.repair,
             act=f"rollback to generation {self.job.rollback.number}" if self.job.rollback else "",
-            only_entries=self.job.only_entries,
+            only_entries=self.job.only_entries and self.job.keeps_lists,
             paused=not self.job.settings.policy_updates,
         )
 

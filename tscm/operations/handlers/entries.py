@@ -7,7 +7,7 @@ from contextlib import suppress
 
 from attrs import frozen
 
-from tscm.clock import wall_seconds
+from tscm.clock import told_time, wall_seconds
 from tscm.errors import DeviceUnknown, TscmError
 from tscm.model import Json
 from tscm.operations import table
@@ -87,13 +87,16 @@ async def enter(node: Node, args: NewEntry, call: Call) -> Json:
     duty.records.refuse_fault()
     entry = entry_of(args, str(call.actor), duty.time(), node.settings().policy.entry_hours)
     names = duty.names() if entry.device is None else [entry.device]
+    if not names:  # whose guard would judge it?
+        raise EntryFaulty("there is no device yet; `tsadmin add --type asarest` adds one")
     holds = {}
     async for name in in_slices(node.clock, names):
         holds[name] = _hold(duty, name, wall_seconds(node.clock), told_so=args.held)
     _refuse_held(holds)
     notes = await _checked(node, duty, entry, names)
     kept, fresh = duty.keep(entry)
-    call.noted.update(id=kept.id, cidr=kept.cidr, until=kept.until, device=kept.device)
+    until = "it is removed" if kept.until is None else told_time(kept.until)
+    call.noted.update(id=kept.id, cidr=kept.cidr, until=until, device=kept.device)
     if not fresh:
         notes.insert(0, f"{kept} stands already and lasts as long; nothing was added")
     return {
