@@ -17,6 +17,7 @@ from tscm.policy.by_hand import HandEntry
 from tscm.store.database import Store
 from tscm.store.policies import Policies
 from tscm.update.entries import DUTY, GRACE_SECONDS, LOOK_SECONDS
+from tscm.update.hold import Hold
 from tscm.update.outcome import UpdateOutcome
 
 HAND = "30.0.0.1/32"
@@ -231,6 +232,19 @@ def test_a_held_device_gets_nothing_unless_told_and_loses_what_ended(duty: Duty)
     duty.wait(500)
     assert duty.blocked("one") == LISTED
     assert duty.service.figures("one").held
+
+
+def test_what_waited_for_a_hold_comes_when_it_ends_by_itself(duty: Duty) -> None:
+    duty.settle("one")
+    duty.service.startService()
+    now = duty.clock.seconds()
+    duty.service.entries.records.keep_hold("one", Hold(since=now, until=now + 200, by="root"))
+    duty.enter()
+    duty.wait(190)
+    assert duty.blocked("one") == LISTED
+    duty.wait(LOOK_SECONDS + 11)
+    assert duty.blocked("one") == {*LISTED, HAND}
+    assert duty.fetched == 0
 
 
 def test_resume_brings_what_waited(duty: Duty) -> None:

@@ -217,7 +217,7 @@ class EntryDuty:
         name = one.settings.name
         try:
             if not self.due(one):
-                self._pending.pop(name, None)
+                self._settled(name)
                 return
         except TscmError:
             self._pending[name].at = self._clock.seconds() + LOOK_SECONDS
@@ -256,6 +256,16 @@ class EntryDuty:
         run.addCallback(ended)
         run.addErrback(lambda failure: self._log.failure("push of entries by hand failed", failure))
         run.addBoth(over)
+
+    def _settled(self, name: str) -> None:
+        """Nothing is to be done now; where an operator's hold ends by itself, something may be then."""
+        hold = self._records.memory(name).operators_hold
+        now = wall_seconds(self._clock)
+        if hold is None or hold.until is None or hold.over(now):
+            self._pending.pop(name, None)
+        else:
+            wait = min(hold.until - now, _LAST_RETRY_SECONDS)
+            self._pending[name] = _Pending(self._clock.seconds() + wait)
 
     def tidy(self) -> None:
         """Forget entries that ended and that no device holds."""
