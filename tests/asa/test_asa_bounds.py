@@ -21,13 +21,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.asa.test_asa_trickle import serving
-from tscm.asa import faults
+from tscm.asa import faults, picks
+from tscm.asa.access_lists import Entry
 from tscm.asa.content import json_of
 from tscm.asa.driver import open_driver
 from tscm.asa.link import Bounds
 from tscm.asa.members import group_of
-from tscm.asa.platforms import failover_role, read_show_version
+from tscm.asa.picks import Want
+from tscm.asa.platforms import agent_state, failover_role, read_show_version, replicating
 from tscm.asa.running import read_running
+from tscm.doctor.trial import Trial, judge_trial
 from tscm.model import AsaDriver, Identity
 from tscm.portal.certificate import ensure_certificate
 from tscm.secrets import Secret
@@ -36,6 +39,12 @@ from tscm.settings.node import NodeSettings
 
 BOUNDS = Bounds(connect_seconds=20, read_seconds=20, write_seconds=20)
 Reply = tuple[str, bytes]
+ENTRY = Entry(
+    line="x", access_list="a", action="deny", source="any", destination="object-group T-Block"
+)
+TRIAL = Trial(
+    listed="192.0.2.1", entry=ENTRY, interface="inside", source="192.0.2.2", destination="192.0.2.1"
+)
 
 
 class Device:
@@ -278,3 +287,53 @@ def test_no_configuration_breaks_the_reader(text: str) -> None:
 def test_numbers_of_a_configuration_are_read_within_bounds(text: str) -> None:
     read_running(text)
     read_show_version(Identity(), text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "REST-API " * 100_000,
+        "REST API Agent Version " * 40_000,
+        "This host: x - " + " " * 1_000_000 + "1",
+        "This host: x - " + "a " * 500_000 + "1",
+        ("This host: " + "x" * 50 + "\n") * 15_000,
+        "Other host: " + " " * 1_000_000,
+        "Other host: x - " * 60_000,
+        "Hardware: " * 100_000,
+        "Hardware: x, " + " " * 1_000_000,
+        "Hardware:\n" + "\n" * 1_000_000,
+        "Serial Number:" + " " * 1_000_000,
+        "Software Version " + "9" * 1_000_000,
+    ],
+    ids=lambda text: text[:12].strip(),
+)
+def test_what_a_command_prints_is_read_in_time_linear_in_it(text: str) -> None:
+    """The square of such a length takes hours, in which the interpreter serves nobody else."""
+    for piece in (text, picks.pick(Want("texts"), {"response": [text]})[0]):
+        read_show_version(Identity(), piece)
+        failover_role(piece)
+        replicating(piece)
+        agent_state(piece)
+        judge_trial(TRIAL, piece)
+
+
+def test_no_line_of_what_a_command_prints_is_longer_than_a_screen_shows() -> None:
+    said = {"response": ["x" * 5000 + "\r\n" + "y\n" * 1_000_000] + [["z"]] * 1000}
+    first, *others = picks.pick(Want("texts"), said)
+    assert len(first) < 256 << 10
+    assert max(map(len, first.splitlines())) == 1000
+    assert len(others) == 99
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "999.1.1.1 255.255.255.0",
+        "192.0.2.1 255.0.255.0",
+        "1.1.1.1111 255.255.255.0",
+        "dhcp setroute",
+    ],
+)
+def test_an_interface_without_a_real_address_has_none(address: str) -> None:
+    config = read_running(f"interface x\n nameif a\n ip address {address}\n")
+    assert [(one.address, one.mask) for one in config.interfaces] == [(None, None)]

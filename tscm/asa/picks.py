@@ -25,6 +25,10 @@ MOST_ENTRIES = 2000
 """Of access-lists that name our groups: four for each interface are usual."""
 _LAST_SECOND = 1 << 33
 _WORD = 200
+_COMMANDS = 100
+_LINE = 1000
+_SAID = 256 << 10
+"""Of what a command prints that is read for single words; each takes a few KB."""
 _NAME = 64
 _DESCRIPTION = 1000
 """More than the 200 characters that an ASA takes."""
@@ -165,7 +169,13 @@ def _response(answer: Any) -> list[Any] | None:
 def _texts(answer: Any) -> list[str] | None:
     """What each command printed; the last ones may be missing."""
     said = _response(answer)
-    return None if said is None else [str(one) for one in said]
+    return None if said is None else [_text(str(one)) for one in said[:_COMMANDS]]
+
+
+def _text(said: str) -> str:
+    """What a command printed, its lines and all of it within what a screen could show."""
+    lines = (line[:_LINE] for line in said[:_SAID].splitlines())
+    return "\n".join(lines)
 
 
 def _said(answer: Any) -> str:

@@ -27,11 +27,10 @@ _SERIAL = re.compile(r"^Serial Number:\s*(\S+)", re.MULTILINE)
 _VERSION = re.compile(r"Software Version (\S+)")
 _AGENT = re.compile(r"REST API Agent Version (\S+)")
 _FAILOVER_OFF = re.compile(r"^Failover Off", re.MULTILINE)
-_THIS_HOST = re.compile(r"This host:\s*\S+\s*-\s*([A-Za-z ]+?)\s*$", re.MULTILINE)
-_MATE_TAKES_CONFIGURATION = re.compile(
-    r"Other host:\s*\S+\s*-\s*(Sync Config|Sync File System|Bulk Sync)", re.IGNORECASE
-)
-_AGENT_ENABLED = re.compile(r"REST-?API.*?\b(enabled|running|up)\b", re.IGNORECASE)
+_STATE = re.compile(r"[A-Za-z ]+")
+_TAKES_CONFIGURATION = ("sync config", "sync file system", "bulk sync")
+_AGENT_NAMED = re.compile(r"REST-?API", re.IGNORECASE)
+_RUNS = re.compile(r"\b(enabled|running|up)\b", re.IGNORECASE)
 
 
 def budget_bytes(model: str, memory_mb: int | None) -> int | None:
@@ -100,17 +99,37 @@ def failover_role(text: str) -> str | None:
     """
     if _FAILOVER_OFF.search(text):
         return None
-    found = _THIS_HOST.search(text)
-    if found is None:
+    state = _state_of("This host:", text)
+    if state is None or not _STATE.fullmatch(state):
         return None
-    return "active" if found[1].strip().lower() == "active" else "standby"
+    return "active" if state.lower() == "active" else "standby"
 
 
 def replicating(text: str) -> bool:
     """Does `show failover` of the active unit say that its mate is taking the configuration?"""
-    return bool(_MATE_TAKES_CONFIGURATION.search(text))
+    state = _state_of("Other host:", text)
+    return state is not None and state.lower().startswith(_TAKES_CONFIGURATION)
 
 
 def agent_state(text: str) -> bool:
     """Does `show rest-api agent` say that the agent runs?"""
-    return bool(_AGENT_ENABLED.search(text))
+    for line in text.splitlines():
+        named = _AGENT_NAMED.search(line)
+        if named is not None and _RUNS.search(line, named.end()):
+            return True
+    return False
+
+
+def _state_of(unit: str, text: str) -> str | None:
+    """
+    What follows the dash in the first line with *unit* and one, such as `This host: Primary - Active`.
+
+    By words and not by a pattern: what holds the interpreter for the square or the cube of a text's length
+    stops everything, and the text is whatever answers at the device's address.
+    """
+    for line in text.splitlines():
+        _, found, rest = line.partition(unit)
+        name, dash, state = rest.partition(" - ")
+        if found and dash and len(name.split(maxsplit=1)) == 1:
+            return state.strip()
+    return None

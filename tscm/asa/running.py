@@ -5,6 +5,7 @@ Pure, and patient: a line that is not understood is passed over, for the text is
 anything.  What is read is what shows whether our groups are used and whether the lists' work is told.
 """
 
+import ipaddress
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -16,6 +17,7 @@ UDP, TCP = "udp", "tcp"
 _PROTOCOLS = {"17": UDP, "udp": UDP, "6": TCP, "tcp": TCP}
 _DEFAULT_PORTS = {UDP: 514, TCP: 1470}
 _PORT = re.compile(r"[0-9]{1,5}")
+_OCTETS = r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}"
 _NO_NETWORK = re.compile(r"(?m)^object-group (?!network )\S+ (\S+)")
 
 
@@ -140,8 +142,8 @@ def _interface(lines: Sequence[str]) -> Iterator[Interface]:
     name = next(_first(lines, r" nameif (\S+)"), None)
     if name is None:
         return
-    address = next(_first(lines, r" ip address (\d+\.\d+\.\d+\.\d+ \d+\.\d+\.\d+\.\d+)"), "")
-    parts = address.split()
+    address = next(_first(lines, rf" ip address ({_OCTETS} {_OCTETS})(?![0-9.])"), "")
+    parts = address.split() if _is_interface(address) else []
     yield Interface(
         name=name,
         level=int(next(_first(lines, r" security-level ([0-9]{1,3})(?![0-9])"), "0")),
@@ -149,6 +151,15 @@ def _interface(lines: Sequence[str]) -> Iterator[Interface]:
         mask=parts[1] if parts else None,
         management=any(line.strip() == "management-only" for line in lines),
     )
+
+
+def _is_interface(text: str) -> bool:
+    """Whether it is an address and a mask."""
+    try:
+        ipaddress.ip_interface("/".join(text.split()))
+    except ValueError:
+        return False
+    return True
 
 
 def _log_hosts(lines: Sequence[str]) -> Iterator[LogHost]:
