@@ -226,9 +226,36 @@ def test_what_cannot_be_typed_does_not_get_in(console: Console) -> None:
     assert console.device.hostname == "ciscoasa"
     for name in ("<b>", "-fw", "fw-", "f\u00e9", "x" * 64):
         assert INVALID in console.run(f"hostname {name}", 0)
-    for pattern in ("(a+)+$", "a*b*c*d*", "(", "x" * 101):
+    for pattern in ("(a+)+$", "a*b*", "a+.*b", "(", "x" * 101):
         assert INVALID in console.run(f"show run | include {pattern}", 0)
-    assert console.run("show run | inc ^hostname .*a$", 0) == "hostname ciscoasa\n"
+    long = Console.of(console.device)
+    for number in range(300):
+        assert long.run(f"access-list X remark {number} {'x' * 900}", 0) == ""
+    assert "too costly" in console.run("show run | include x*y", 0)
+    assert console.run("show run | include x.*x.*x.*x.*x.*y.*z.*!", 0) == ""
+
+
+@pytest.mark.parametrize(
+    ("condition", "shown"),
+    [
+        ("inc ^hostname .*a$", "hostname ciscoasa\n"),
+        ("i ^hostname", "hostname ciscoasa\n"),
+        ("grep host.*asa", "hostname ciscoasa\nprompt hostname context\n"[:18]),
+        ("include ^ftp|^hostname", "hostname ciscoasa\nftp mode passive\n"),
+        ("include ^ho?stname", "hostname ciscoasa\n"),
+        ("include ^rest-api a.*", "rest-api agent\n"),
+        (r"include 10\.0\.0\.1 ", " ip address 10.0.0.1 255.255.255.0\n"),
+    ],
+)
+def test_a_filter_lets_through_what_matches(console: Console, condition: str, shown: str) -> None:
+    assert console.run(f"show running-config | {condition}", 0) == shown
+
+
+def test_begin_and_exclude(console: Console) -> None:
+    shown = console.run("show run | begin ^rest-api agent", 0)
+    assert shown.startswith("rest-api agent\nCryptochecksum:")
+    assert "rest-api" not in console.run("show run | exclude rest-api", 0)
+    assert console.run("show run | grep -v .", 0) == console.run("show run | exc .", 0)
 
 
 def test_a_table_is_read_as_it_says() -> None:

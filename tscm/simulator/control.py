@@ -220,7 +220,7 @@ def _seconds(wanted: Any) -> float:
 def _json(request: Request) -> Any:
     try:
         return json.loads(request.body or b"{}")
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise RequestFaulty(f"the body is not JSON: {error}") from None
 
 

@@ -220,7 +220,7 @@ class RestAgent:
             raise BodyFaulty(f"body is larger than {limit} bytes")
         try:
             return json.loads(request.body)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise BodyFaulty(f"body is not JSON: {error}") from error
 
     def _object(self, request: Request) -> dict[str, Any]:
