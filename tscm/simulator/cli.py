@@ -21,7 +21,8 @@ MAX_LINE = 1024
 """Characters of a line; what is longer is refused whole."""
 _TOO_LONG = f"ERROR: % Command line is longer than {MAX_LINE} characters"
 _EXEC_ROOTS = (EXEC, EXEC_NO, USER)
-_PIPED = ("show", "more")
+_PIPED = frozenset(["sh", "mo"])
+"""How the commands begin whose output can be filtered: `show` and `more`."""
 _LOOKS = frozenset(["show", "more", "exit", "quit", "end", "packet-tracer", "ping"])
 """Commands that change nothing, so that 111010 does not tell them."""
 
@@ -73,7 +74,7 @@ class Console:
         if len(line) > MAX_LINE:
             raise Refused(Cause.SYNTAX, _TOO_LONG)
         words = line.split()
-        if any(one.startswith(words[0]) for one in _PIPED) and len(words[0]) > 1:
+        if words[0][:2] in _PIPED:
             words = line.partition("|")[0].split() or words
         level = self.session.level
         return resolve(words, mode_of(level, self.session.mode if level == "config" else ""))

@@ -144,10 +144,15 @@ def _spell(words: Sequence[str], root: Node, *, first: int) -> list[str]:
     spelt: list[str] = []
     place = root
     for at, word in enumerate(words):
-        following, text = _step(place, word, first + at)
+        # Most words are whole, and a configuration has a hundred thousand lines.
+        following = place.words.get(word)
         if following is None:
-            return [*spelt, *words[at:]]
-        spelt.append(text)
+            if place.free and not place.words:
+                return [*spelt, *words[at:]]
+            following, word = _step(place, word, first + at)  # noqa: PLW2901
+            if following is None:
+                return [*spelt, *words[at:]]
+        spelt.append(word)
         place = following
     if not place.ends and not first:
         raise Refused(Cause.SYNTAX, INCOMPLETE, at=len(words))
@@ -157,7 +162,7 @@ def _spell(words: Sequence[str], root: Node, *, first: int) -> list[str]:
 def _step(place: Node, word: str, at: int) -> tuple[Node | None, str]:
     """Where *word* leads, and its spelling; None where whatever follows is taken."""
     found = place.candidates(word)
-    if place.name is not None and found != [word]:
+    if place.name is not None:
         return place.name, word
     if len(found) == 1:
         return place.words[found[0]], found[0]
