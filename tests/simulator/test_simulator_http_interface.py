@@ -124,3 +124,29 @@ async def test_the_commands_of_one_path_are_one_session_and_a_plus_is_a_blank(
     assert client.asa.device.outside_changes == 1
     assert "% Invalid input" in (await ask(client, "GET", "/admin/exec/hostname+other")).text
     assert client.asa.device.hostname == "ciscoasa"
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_request_line_without_end_ends_the_connection(client: Client) -> None:
+    with pytest.raises(requests.exceptions.ConnectionError):
+        await ask(client, "GET", "/admin/exec/" + "a" * 20_000)
+    assert "UTC" in (await ask(client, "GET", "/admin/exec/show+clock")).text
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_body_of_brackets_is_no_json(client: Client) -> None:
+    url, ca = client.asa.api_url + "/cli", str(client.asa.certificate_path)
+
+    def send() -> requests.Response:
+        with requests.Session() as session:
+            session.trust_env = False
+            return session.post(
+                url,
+                data=b"[" * 100_000,
+                auth=client.auth,
+                headers=client.headers,
+                verify=ca,
+                timeout=60,
+            )
+
+    assert (await deferToThread(send)).status_code == 400

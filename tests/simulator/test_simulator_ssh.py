@@ -2,6 +2,7 @@
 The command line over SSH: same store as REST, five sessions, no way in with a wrong password.
 """
 
+import socket
 import sys
 from collections.abc import AsyncIterator
 from typing import Any
@@ -21,6 +22,7 @@ from tests.simulator.simulator_client import GROUPS, Client
 from tests.simulator.test_simulator_logging import TRACE
 from tests.simulator.test_simulator_source import Datagrams, until
 from tests.simulator.test_simulator_traffic import POLICY
+from tscm.simulator import ssh
 from tscm.simulator.refusal import SimulatorUnavailable
 from tscm.simulator.service import AsaOptions, SimulatedAsa
 
@@ -163,6 +165,35 @@ async def test_a_sixth_session_is_turned_away_and_a_wrong_password_too(asa: Simu
     assert wrong.ended
     for screen in screens[1:]:
         screen.transport.transport.loseConnection()
+
+
+@pytest_twisted.ensureDeferred
+async def test_connections_without_a_login_give_their_places_back(
+    asa: SimulatedAsa, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ssh, "GRACE_SECONDS", 0.05)
+    idle = [socket.create_connection(("127.0.0.1", asa.ssh_port)) for _ in range(ssh.MAX_SESSIONS)]
+    for one in idle:
+        one.setblocking(False)
+    for one in idle:
+        await until(lambda one=one: is_over(one))
+        one.close()
+    monkeypatch.undo()
+    screen = await log_in(asa)
+    assert not screen.ended
+    screen.transport.transport.loseConnection()
+
+
+def is_over(connection: socket.socket) -> bool:
+    """Has the other side hung up?  What it says of itself is read away."""
+    try:
+        while connection.recv(4096):
+            pass
+    except BlockingIOError:
+        return False
+    except ConnectionResetError:
+        pass
+    return True
 
 
 def pause() -> "Deferred[None]":

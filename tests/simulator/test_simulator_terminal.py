@@ -149,6 +149,12 @@ def test_keys_that_rub_out_and_line_ends_of_any_kind() -> None:
     assert terminal.feed("\b", 0.0) == ""
 
 
+def test_keys_that_send_several_characters_do_nothing() -> None:
+    terminal = enabled()
+    keys = "sh\x1b[A\x1bOBow\x1b[4~ \x1b[1;5Cclo\x1bxck\r"
+    assert terminal.feed(keys, 0.0).startswith("show clock\r\n00:00:00.000 UTC Thu Jan 01 1970")
+
+
 @given(st.text(alphabet=st.characters(codec="utf-8"), max_size=300))
 def test_no_key_is_a_surprise(keys: str) -> None:
     terminal = enabled()

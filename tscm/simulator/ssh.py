@@ -28,6 +28,8 @@ from tscm.simulator.terminal import Terminal
 
 MAX_SESSIONS = 5
 """At a time, in one context (docs/asa.md, section 5)."""
+GRACE_SECONDS = 60.0
+"""A connection on which nobody has logged in by then gives its place back."""
 _AUTO_ENABLE = "aaa authorization exec "
 
 
@@ -138,6 +140,7 @@ class SshFactory(SSHFactory):
         self.device = device
         self.say = say
         self.seconds = reactor.seconds
+        self._reactor = reactor
         self.open: set[Any] = set()
         key = Key(Ed25519PrivateKey.generate())
         self.publicKeys = {b"ssh-ed25519": key.public()}
@@ -152,8 +155,16 @@ class SshFactory(SSHFactory):
         made: Any = super().buildProtocol(addr)
         lost = made.connectionLost
 
+        def not_logged_in() -> None:
+            if getattr(made, "avatar", None) is None:
+                made.transport.abortConnection()
+
+        grace = self._reactor.callLater(GRACE_SECONDS, not_logged_in)
+
         def connection_lost(reason: Failure = connectionDone) -> None:
             self.open.discard(made)
+            if grace.active():
+                grace.cancel()
             lost(reason)
 
         made.connectionLost = connection_lost

@@ -24,6 +24,7 @@ _LINES = 24
 _JUMP = 20
 _TRIES = 3
 _INTERRUPT = "\x03"
+_ESCAPE = "\x1b"
 MAX_LINE = 512
 
 
@@ -41,6 +42,8 @@ class Terminal:
     _session: Session = field(init=False)
     _typed: str = field(default="", init=False)
     _after_cr: bool = field(default=False, init=False)
+    _escape: str = field(default="", init=False)
+    """An arrow or another key that sends several characters, as far as it came."""
     _asks_password: bool = field(default=False, init=False)
     _tries: int = field(default=0, init=False)
     _copy: Copy | None = field(default=None, init=False)
@@ -104,7 +107,19 @@ class Terminal:
                 printed += self._key(key, now)
         return printed
 
+    def _is_escape(self, key: str) -> bool:
+        """Does *key* belong to such a key?  These do nothing here (ECMA-48, 5.4)."""
+        if _ESCAPE in (key, self._escape):
+            self._escape = "" if self._escape == _ESCAPE and key not in "[O" else key
+            return True
+        if self._escape:
+            self._escape = "" if "@" <= key <= "~" else self._escape
+            return True
+        return False
+
     def _key(self, key: str, now: float) -> str:
+        if self._is_escape(key):
+            return ""
         if self._waiting:
             return self._turn_page(key)
         if key in "\r\n":

@@ -46,6 +46,11 @@ class AsaChannel(HTTPChannel):
         self.factory.closed(self)
         super().connectionLost(reason)
 
+    def lineLengthExceeded(self, line: bytes) -> None:
+        """End the connection at once: one that is closed waits over TLS for a producer that never ends."""
+        del line
+        abort(self)
+
     def writeHeaders(self, version: bytes, code: bytes, reason: bytes, headers: Any) -> None:
         """The status line and the headers, each name as the agent spells it."""
         lines = [version, b" ", code, b" ", reason, b"\r\n"]
