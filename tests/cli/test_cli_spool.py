@@ -114,7 +114,7 @@ def test_damage_is_found_and_mended(log: Path, tsadmin: "Tsadmin") -> None:
     next(log.glob(".spool/*segments*"), log / ".spool/segments").write_bytes(b"damaged")
     done = tsadmin("spool", "verify", "tstest")
     assert done.status == 1
-    assert "`tsadmin spool repair NAME`" in done.err
+    assert "`tsadmin spool repair tstest`" in done.err
     assert json.loads(tsadmin("spool", "verify", "--json").out)["tstest"]
 
     assert "made anew" in tsadmin("spool", "repair", "tstest").out

@@ -9,6 +9,7 @@ import contextlib
 import re
 import shutil
 import sqlite3
+from collections import Counter
 from collections.abc import Iterator
 from importlib.resources import files
 from pathlib import Path
@@ -111,9 +112,15 @@ class Store:
     What the last transaction failed with.  Damage stays until the file is opened anew, for other parts
     of it can still be read; all else until a transaction is good.
     """
+    changes: Counter[str] = field(factory=Counter, init=False)
+    """By device, how often something of it was written: what was read stays true until that grows."""
     _damaged: bool = field(default=False, init=False)
     _connection: sqlite3.Connection | None = field(default=None, init=False)
     _inside: bool = field(default=False, init=False)
+
+    def changed(self, device: str) -> None:
+        """Something of a device is about to be written."""
+        self.changes[device] += 1
 
     def open(self) -> None:
         """
@@ -126,6 +133,7 @@ class Store:
             raise
         self.fault = self.trouble = None
         self._damaged = False
+        self.changes = Counter({name: count + 1 for name, count in self.changes.items()})
 
     def _open_with(self, steps: list[tuple[int, str]]) -> None:
         try:

@@ -244,6 +244,15 @@ class Policies:
         """Why nothing can be kept or read; None where all is well."""
         return self._store.fault
 
+    @property
+    def trouble(self) -> TscmError | None:
+        """What the last transaction failed with; None where it was good."""
+        return self._store.trouble
+
+    def changes(self, device: str) -> int:
+        """How often something of a device was written since this process began."""
+        return self._store.changes[device]
+
     def installation(self) -> str:
         """
         Eight digits that tell this installation from every other; made once, lost with the database.
@@ -296,6 +305,7 @@ class Policies:
 
     def keep_generation(self, device: str, one: Generation) -> int:
         """Keep what was applied; gives its number.  The oldest go beyond the bound."""
+        self._store.changed(device)
         with self._store.transaction() as cursor:
             (last,) = cursor.execute(
                 "SELECT COALESCE(MAX(number), 0) FROM generations WHERE device = ?", (device,)
@@ -369,6 +379,7 @@ class Policies:
 
     def keep_names(self, device: str, rows: Sequence[Json]) -> None:
         """Replace what is known of them; other names are no matter of the device any more."""
+        self._store.changed(device)
         with self._store.transaction() as cursor:
             cursor.execute("DELETE FROM names WHERE device = ?", (device,))
             cursor.executemany(
@@ -468,6 +479,7 @@ class Policies:
         self, device: str, started_at: float, finished_at: float, result: str, outcome: Json
     ) -> None:
         """Remember how an update went; the oldest go beyond the bound."""
+        self._store.changed(device)
         with self._store.transaction() as cursor:
             cursor.execute(
                 "INSERT INTO updates (device, started_at, finished_at, result, outcome) "
@@ -521,6 +533,7 @@ class Policies:
 
     def keep_memory(self, device: str, memory: Json) -> None:
         """Replace what is known of a device."""
+        self._store.changed(device)
         with self._store.transaction() as cursor:
             cursor.execute(
                 "INSERT INTO devices (device, memory) VALUES (?, ?) "
@@ -544,6 +557,7 @@ class Policies:
 
     def forget(self, device: str) -> None:
         """Forget all of a device."""
+        self._store.changed(device)
         with self._store.transaction() as cursor:
             for table in _OF_A_DEVICE:
                 cursor.execute(f"DELETE FROM {table} WHERE device = ?", (device,))  # noqa: S608 - names from above

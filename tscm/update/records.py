@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from attrs import evolve, frozen
+from attrs import evolve, field, frozen
 
 from tscm.errors import TscmError
 from tscm.model import Identity, Json
@@ -107,6 +107,10 @@ class UpdateRecords:
     """
 
     _policies: Policies
+    _shown: dict[str, tuple[int, Hold | None, UpdateFigures]] = field(
+        factory=dict, init=False, eq=False
+    )
+    """What was read of each device for its figures, and at which count of its changes."""
 
     @property
     def fault(self) -> TscmError | None:
@@ -143,6 +147,7 @@ class UpdateRecords:
 
     def forget(self, name: str) -> None:
         """All that is kept of a device."""
+        self._shown.pop(name, None)
         self._policies.forget(name)
 
     def recognise(self, settings: DeviceSettings, stored: Collection[str] | None = None) -> str:
@@ -370,7 +375,26 @@ class UpdateRecords:
         return (None if fetched is None else _record(fetched)) or next(iter(good), None)
 
     def figures(self, name: str, now: float) -> UpdateFigures:
-        """What is shown of it; without the store the `fault`, for lines are collected all the same."""
+        """
+        What is shown of it; without the store the `fault`, for lines are collected all the same.
+
+        Read anew only after something of the device was written, or while the store has a fault.
+        """
+        changes = self._policies.changes(name)
+        kept = self._shown.get(name)
+        healthy = self.fault is None and self._policies.trouble is None
+        if kept is None or kept[0] != changes or not healthy:
+            hold, found = self._read_figures(name)
+            kept = (changes, hold, found)
+            if found.fault is None:
+                self._shown[name] = kept
+        _, hold, found = kept
+        if hold is None or hold.over(now):
+            return found
+        return evolve(found, hold=hold)
+
+    def _read_figures(self, name: str) -> tuple[Hold | None, UpdateFigures]:
+        """An operator's hold, and all else, from the database."""
         memory, fault = DeviceMemory(), None
         generations: list[Json] = []
         names: list[KnownName] = []
@@ -386,10 +410,8 @@ class UpdateRecords:
             names = [one for one in kept if one.failing_since is not None]
         except TscmError as error:
             fault = str(error)
-        hold = memory.operators_hold
-        return UpdateFigures(
+        return memory.operators_hold, UpdateFigures(
             fault=fault,
-            hold=None if hold is None or hold.over(now) else hold,
             last_update=latest[0] if latest else None,
             last_good=last_good,
             held=memory.held,
