@@ -20,6 +20,7 @@ from twisted.python.failure import Failure
 
 from tests.fuse import Fuse
 from tests.spool.test_spool_kill import forked
+from tscm.balance import Balance, BookBalance, Gap
 from tscm.bookkeeping import CHECK_SECONDS, NOTE_SECONDS, Bookkeeper
 from tscm.intake.figures import DatagramFigures, DeviceIntake, IntakeCounts, ListenerFigures
 from tscm.ledger import balance, differences_of
@@ -30,13 +31,11 @@ from tscm.ledger_book import (
     UNTOLD,
     Book,
     Counts,
-    Gap,
     decode_book,
     encode_book,
     read_book,
     write_book,
 )
-from tscm.model import Json
 from tscm.spool.figures import LogFigures, ReaderFigures
 from tscm.threads import Threads
 
@@ -117,7 +116,7 @@ class World:
         )
         return IntakeCounts(listeners={"udp": one})
 
-    def check(self) -> Json:
+    def check(self) -> Balance:
         return balance(self.figures(), {}, book=evolve(self.keeper.book(), clean=False))
 
     def come(self, stored: int, unknown: int = 0) -> None:
@@ -134,8 +133,9 @@ class World:
             call.cancel()
 
     @property
-    def totals(self) -> Json:
-        found: Json = balance(IntakeCounts(), {}, book=self.keeper.book())["book"]
+    def totals(self) -> BookBalance:
+        found = balance(IntakeCounts(), {}, book=self.keeper.book()).book
+        assert found is not None
         return found
 
 
@@ -158,9 +158,9 @@ def test_counts_go_on_over_stops(tmp_path: Path) -> None:
         world.stop()
         world.start()
     book = world.totals
-    assert (book["received"], book["stored"], book["dropped"]) == (36, 30, 6)
-    assert book["dropped_by_sender"] == {"192.0.2.99": 6}
-    assert (book["starts"], book["gaps"]) == (4, [])
+    assert (book.received, book.stored, book.dropped) == (36, 30, 6)
+    assert book.dropped_by_sender == {"192.0.2.99": 6}
+    assert (book.starts, book.gaps) == (4, ())
     world.kill()
 
 
@@ -173,19 +173,12 @@ def test_after_a_kill_what_the_logs_hold_counts_and_the_rest_has_bounds(tmp_path
     world.clock.advance(30)
     world.start()
     book = world.totals
-    assert (book["received"], book["stored"]) == (17, 17)
-    assert book["listeners"][UNTOLD]["stored"] == 7
-    gap = {
-        "after": 1000 + NOTE_SECONDS,
-        "before": 1040.0,
-        "lines": 7,
-        "lost": 0,
-        "clean": False,
-    }
-    assert book["gaps"] == [gap]
+    assert (book.received, book.stored) == (17, 17)
+    assert book.listeners[UNTOLD].stored == 7
+    assert book.gaps == (Gap(after=1000 + NOTE_SECONDS, before=1040.0, lines=7),)
     world.stop()
     world.start()
-    assert world.totals["gaps_total"] == 1
+    assert world.totals.gaps_total == 1
     world.kill()
 
 
@@ -196,7 +189,7 @@ def test_lines_that_a_power_cut_took_are_told(tmp_path: Path) -> None:
     world.kill()
     world.log -= 4
     world.start()
-    assert world.totals["gaps"][0]["lost"] == 4
+    assert world.totals.gaps[0].lost == 4
     world.kill()
 
 
@@ -214,11 +207,11 @@ def test_lines_that_a_log_counts_and_has_lost_since_the_note_are_told_once(tmp_p
     world.kill()
     world.gone = 3
     world.start()
-    (gap,) = world.totals["gaps"]
-    assert (gap["lines"], gap["lost"]) == (5, 3)
+    (gap,) = world.totals.gaps
+    assert (gap.lines, gap.lost) == (5, 3)
     world.stop()
     world.start()
-    assert world.totals["gaps_total"] == 1
+    assert world.totals.gaps_total == 1
     world.kill()
 
 
@@ -227,7 +220,7 @@ def test_a_log_that_grew_while_nobody_ran_is_a_gap_even_after_a_clean_stop(tmp_p
     world.stop()
     world.log += 3
     world.start()
-    assert world.totals["gaps"][0]["lines"] == 3
+    assert world.totals.gaps[0].lines == 3
     world.kill()
 
 
@@ -274,7 +267,7 @@ def test_a_note_under_way_at_a_clean_stop_does_not_come_to_lie_over_the_last_one
     assert book is not None
     assert book.clean
     world.start()
-    assert world.totals["gaps"] == []
+    assert world.totals.gaps == ()
     world.kill()
 
 
@@ -291,11 +284,11 @@ def test_the_kernels_drops_of_a_socket_that_systemd_held_count_once(tmp_path: Pa
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Bookkeeper, "startService", held)
         world.start()
-    assert world.totals["listeners"]["udp"]["kernel_drops"] == 7
+    assert world.totals.listeners["udp"].kernel_drops == 7
     world.stop()
     world.start()
     world.drops = 1  # a socket of its own
-    assert world.totals["listeners"]["udp"]["kernel_drops"] == 8
+    assert world.totals.listeners["udp"].kernel_drops == 8
     world.kill()
 
 
@@ -305,8 +298,8 @@ def test_a_damaged_book_begins_anew_and_says_so(tmp_path: Path) -> None:
     world.stop()
     world.path.write_bytes(b"\0" * 100)
     world.start()
-    assert world.totals["received"] == 0
-    assert world.totals["began_at"] == world.clock.seconds()
+    assert world.totals.received == 0
+    assert world.totals.began_at == world.clock.seconds()
     world.kill()
 
 
@@ -327,11 +320,11 @@ def test_a_book_that_cannot_be_read_for_a_moment_is_not_begun_anew(
         world.come(7)
         world.clock.advance(NOTE_SECONDS)
         assert world.path.read_bytes() == kept
-        assert "Too many open files" in world.keeper.figures()["fault"]
+        assert "Too many open files" in world.keeper.figures().fault
     world.clock.advance(NOTE_SECONDS)
-    assert world.keeper.figures()["fault"] == ""
+    assert world.keeper.figures().fault == ""
     assert world.keeper.book().gaps_total == 0
-    assert world.totals["received"] == 107
+    assert world.totals.received == 107
     world.stop()
     again = read_book(world.path)
     assert again is not None
@@ -345,11 +338,11 @@ def test_a_difference_is_an_alarm_until_it_is_gone(tmp_path: Path) -> None:
     world.come(10)
     world.clock.advance(CHECK_SECONDS)
     figures = world.keeper.figures()
-    assert "listener udp by +1 lines" in figures["unbalanced"]
-    assert figures["unbalanced_since"] == world.clock.seconds()
+    assert "listener udp by +1 lines" in figures.unbalanced
+    assert figures.unbalanced_since == world.clock.seconds()
     world.received -= 1
     world.clock.advance(CHECK_SECONDS)
-    assert world.keeper.figures()["unbalanced"] == ""
+    assert world.keeper.figures().unbalanced == ""
     world.kill()
 
 
@@ -359,10 +352,10 @@ def test_a_disk_that_takes_no_note_is_shown_until_it_does(tmp_path: Path) -> Non
     world.path.mkdir()
     world.come(1)
     world.clock.advance(NOTE_SECONDS)
-    assert "cannot be written" in world.keeper.figures()["fault"]
+    assert "cannot be written" in world.keeper.figures().fault
     world.path.rmdir()
     world.clock.advance(NOTE_SECONDS)
-    assert world.keeper.figures()["fault"] == ""
+    assert world.keeper.figures().fault == ""
     known = read_book(world.path)
     assert known is not None
     assert known.listeners["udp"].received == 1
@@ -399,21 +392,21 @@ def test_names_and_senders_are_bounded_and_none_of_their_lines_is_lost() -> None
 def test_a_log_is_held_against_what_the_listeners_stored_in_it() -> None:
     log = LogFigures(stored_lines=10, appended_lines=4)
     intake = IntakeCounts(devices={"fw": DeviceIntake(stored=4)})
-    assert balance(intake, {"fw": log})["balanced"]
+    assert balance(intake, {"fw": log}).balanced
     found = balance(intake, {"fw": evolve(log, appended_lines=5)})
-    assert not found["balanced"]
+    assert not found.balanced
     assert differences_of(found) == ["log of fw by +1 lines against the listeners"]
 
 
 def test_a_reader_that_nobody_uses_is_an_orphan() -> None:
     reader = ReaderFigures(expired=1, waiting_lines=1, expired_by_cause={"age": 0, "size": 1})
     log = LogFigures(stored_lines=2, readers={"forward": reader, "forward-1": reader})
-    row = balance(IntakeCounts(), {"fw": log}, users={"fw": {"forward": "TCP 192.0.2.9:514"}})[
-        "devices"
-    ]["fw"]
-    assert row["readers"]["forward"]["user"] == "TCP 192.0.2.9:514"
-    assert [row["readers"][name]["orphan"] for name in log.readers] == [False, True]
-    assert row["readers"]["forward"]["expired_by_cause"] == {"size": 1}
+    row = balance(
+        IntakeCounts(), {"fw": log}, users={"fw": {"forward": "TCP 192.0.2.9:514"}}
+    ).devices["fw"]
+    assert row.readers["forward"].user == "TCP 192.0.2.9:514"
+    assert [row.readers[name].orphan for name in log.readers] == [False, True]
+    assert row.readers["forward"].expired_by_cause == {"size": 1}
 
 
 def test_a_book_is_written_whole(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ What the manager writes is what the client reads, for every type of figures.
 import json
 from collections.abc import Mapping
 from enum import Enum
+from functools import cache
 from types import NoneType, UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
@@ -14,16 +15,23 @@ from attrs import field, frozen
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tscm.balance import Balance
 from tscm.events.figures import EventFigures
 from tscm.forward.figures import ForwardFigures
 from tscm.intake.figures import IntakeFigures, StrangerFigures
 from tscm.spool.figures import LogFigures, OrphanFigures
+from tscm.standing import Row
+from tscm.state import DeviceState, ManagerState
 from tscm.upload.figures import UploadFigures
 from tscm.wire.keys import OMIT_NONE, as_key
 from tscm.wire.reading import read
 from tscm.wire.writing import as_json
 
 TYPES = (
+    DeviceState,
+    ManagerState,
+    Balance,
+    Row,
     IntakeFigures,
     StrangerFigures,
     LogFigures,
@@ -44,26 +52,35 @@ PLAIN: dict[Any, st.SearchStrategy[Any]] = {
 }
 
 
-def values(kind: Any, levels: int = 4) -> st.SearchStrategy[Any]:
+def values(kind: Any, levels: int = 2) -> st.SearchStrategy[Any]:
     """Values of a type as figures are annotated with it; one may hold its like, so many levels deep."""
     origin, args = get_origin(kind), get_args(kind)
     if origin in {Union, UnionType}:
         return st.one_of([values(one, levels) for one in args])
+    if origin is tuple and not levels:
+        return st.just(())
     if origin is tuple:
-        return st.lists(values(args[0], levels - 1), max_size=2 if levels else 0).map(tuple)
+        return st.lists(values(args[0], levels - 1), max_size=2).map(tuple)
     if origin is not None and issubclass(origin, Mapping):
         return st.dictionaries(values(args[0], levels), values(args[1], levels), max_size=2)
     if attrs.has(kind):
-        hints = get_type_hints(kind)
-        return st.builds(
-            kind,
-            **{
-                one.alias: values(hints[one.name], levels) for one in attrs.fields(kind) if one.init
-            },
-        )
+        return objects(kind, levels)
     if issubclass(kind, Enum):
         return st.sampled_from(list(kind))
     return PLAIN[kind]
+
+
+@cache
+def objects(kind: Any, levels: int) -> st.SearchStrategy[Any]:
+    """Values of an attrs class; made once, since they stand in each other many times."""
+    hints = get_type_hints(kind)
+    made = {one.alias: values(hints[one.name], levels) for one in attrs.fields(kind) if one.init}
+
+    @st.composite
+    def drawn(draw: st.DrawFn) -> Any:
+        return kind(**{name: draw(strategy) for name, strategy in made.items()})
+
+    return drawn()
 
 
 @pytest.mark.parametrize("cls", TYPES)

@@ -13,11 +13,11 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from tscm.balance import Balance, KeeperFigures
 from tscm.clock import wall_seconds
 from tscm.intake.figures import IntakeCounts, kernel_drops
 from tscm.ledger import differences_of
 from tscm.ledger_book import Book, read_book, write_book
-from tscm.model import Json
 from tscm.safe_files import UnfitFile
 from tscm.schedule import PeriodicService
 from tscm.threads import Threads
@@ -58,7 +58,7 @@ class Bookkeeper(MultiService):
     _strangers: Callable[[], Mapping[str, int]]
     _logs: Callable[[], Mapping[str, int]]
     _lost: Callable[[], Mapping[str, int]]
-    _check: Callable[[], Json]
+    _check: Callable[[], Balance]
     fault: str = field(default="", init=False)
     """Why the book cannot be written."""
     unbalanced: str = field(default="", init=False)
@@ -208,7 +208,7 @@ class Bookkeeper(MultiService):
     async def _look(self) -> None:
         self.take(self._check())
 
-    def take(self, balance: Json) -> None:
+    def take(self, balance: Balance) -> None:
         """Raise or lower the alarm by what a balance says."""
         said = "; ".join(differences_of(balance))
         if said and not self.unbalanced:
@@ -219,14 +219,14 @@ class Bookkeeper(MultiService):
             self._log.info("the ledger balances again")
         self.unbalanced = said
 
-    def figures(self) -> Json:
+    def figures(self) -> KeeperFigures:
         """For `tsadmin show` and `/healthz`."""
         unread = f"the ledger cannot be read: {self._unread}" if self._unread else ""
-        return {
-            "fault": self.fault or unread,
-            "unbalanced": self.unbalanced,
-            "unbalanced_since": self.unbalanced_since,
-        }
+        return KeeperFigures(
+            fault=self.fault or unread,
+            unbalanced=self.unbalanced,
+            unbalanced_since=self.unbalanced_since,
+        )
 
 
 def _uncancelled(ended: Deferred[None]) -> Deferred[None]:

@@ -8,33 +8,34 @@ from collections.abc import Callable, Iterable, Mapping
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
-from tscm.forward.figures import ForwardFigures, ForwardState
+from tscm.forward.figures import ForwardState
 from tscm.intake.figures import IntakeFigures, kernel_drops
-from tscm.model import Json
+from tscm.portal.figures import KeptUploads, LogServiceFigures
 from tscm.spool.figures import ReaderFigures
-from tscm.update.figures import UpdateCounts, UpdateFigures
-from tscm.upload.figures import UploadFigures
+from tscm.state import Watched, WatchedDevice
+from tscm.update.figures import UpdateCounts
 
 
-def families(figures: Json) -> Iterable[Metric]:
-    """All families, from the figures that `Operations.watched` gives and the loop's `lag`."""
-    yield from _intake(figures["intake"])
-    if figures.get("uploads") is not None:
-        yield from _uploads(figures["uploads"])
-    yield from _devices(figures["devices"], figures["now"])
-    node = figures["node"]
-    yield _one("tscm_started_at_seconds", "When the manager started.", node["started_at"])
-    if node["database_bytes"] is not None:
+def families(figures: Watched) -> Iterable[Metric]:
+    """All families, one at a time."""
+    yield from _intake(figures.intake)
+    if figures.uploads is not None:
+        yield from _uploads(figures.uploads)
+    yield from _devices(figures.devices, figures.now)
+    node = figures.node
+    yield _one("tscm_started_at_seconds", "When the manager started.", node.started_at)
+    if node.database_bytes is not None:
         about = "Size of the database, its write-ahead log left out."
-        yield _one("tscm_database_bytes", about, node["database_bytes"])
-    yield _one("tscm_devices", "Devices in force.", node["devices"])
-    yield _one("tscm_settings_faults", "Settings files that are not in force.", len(node["faults"]))
+        yield _one("tscm_database_bytes", about, node.database_bytes)
+    yield _one("tscm_devices", "Devices in force.", node.devices)
+    about = "Settings files that are not in force."
+    yield _one("tscm_settings_faults", about, node.settings_faults)
     yield _one(
         "tscm_event_loop_lag_seconds",
         "Worst delay of the event loop since the last look.",
-        figures["lag"],
+        figures.loop_lag_seconds,
     )
-    yield _one("tscm_ledger_balanced", "1 while the ledger balances.", float(figures["balanced"]))
+    yield _one("tscm_ledger_balanced", "1 while the ledger balances.", float(figures.balanced))
 
 
 def _one(name: str, about: str, value: float) -> Metric:
@@ -78,34 +79,55 @@ def _intake(figures: IntakeFigures) -> Iterable[Metric]:
     yield _one("tscm_unknown_senders", "Unknown senders seen.", figures.unknown_senders.senders)
 
 
-_UPLOADS = (
-    ("batches", "tscm_log_service_batches", "Uploaded batches that the log service keeps."),
-    ("lines", "tscm_log_service_lines", "Lines of uploads that the log service keeps."),
-    ("bytes", "tscm_log_service_bytes", "Bytes of uploads that the log service keeps."),
+_UploadRow = tuple[Callable[[KeptUploads], int], str, str]
+_UPLOADS: tuple[_UploadRow, ...] = (
+    (
+        lambda one: one.batches,
+        "tscm_log_service_batches",
+        "Uploaded batches that the log service keeps.",
+    ),
+    (
+        lambda one: one.lines,
+        "tscm_log_service_lines",
+        "Lines of uploads that the log service keeps.",
+    ),
+    (
+        lambda one: one.kept_bytes,
+        "tscm_log_service_bytes",
+        "Bytes of uploads that the log service keeps.",
+    ),
 )
-_DELETED = (
-    ("deleted_batches", "tscm_log_service_deleted_batches", "Batches deleted by age or for room."),
-    ("deleted_bytes", "tscm_log_service_deleted_bytes", "Bytes of batches that were deleted."),
+_DELETED: tuple[_UploadRow, ...] = (
+    (
+        lambda one: one.deleted_batches,
+        "tscm_log_service_deleted_batches",
+        "Batches deleted by age or for room.",
+    ),
+    (
+        lambda one: one.deleted_bytes,
+        "tscm_log_service_deleted_bytes",
+        "Bytes of batches that were deleted.",
+    ),
 )
 
 
-def _uploads(figures: Json) -> Iterable[Metric]:
+def _uploads(figures: LogServiceFigures) -> Iterable[Metric]:
     for rows, kind in ((_UPLOADS, GaugeMetricFamily), (_DELETED, CounterMetricFamily)):
-        for key, called, about in rows:
+        for figure, called, about in rows:
             family = kind(called, about, labels=["device_id"])
-            for device, one in figures["devices"].items():
-                family.add_metric([device], one[key])
+            for device, one in figures.devices.items():
+                family.add_metric([device], figure(one))
             yield family
     refused = CounterMetricFamily(
         "tscm_log_service_refused_uploads", "Uploads refused.", labels=["status"]
     )
-    for status, count in figures["refused"].items():
+    for status, count in figures.refused.items():
         refused.add_metric([status], count)
     yield refused
     yield _one(
         "tscm_log_service_taking",
         "0 while no upload is taken for want of room.",
-        float(figures["refusing"] is None),
+        float(figures.refusing is None),
     )
 
 
@@ -138,7 +160,7 @@ _WAITING: tuple[_ReaderRow, ...] = (
 )
 
 
-def _devices(devices: Mapping[str, Json], now: float) -> Iterable[Metric]:
+def _devices(devices: Mapping[str, WatchedDevice], now: float) -> Iterable[Metric]:
     stored = CounterMetricFamily(
         "tscm_device_stored_lines", "Lines on a device's log.", labels=["device"]
     )
@@ -167,13 +189,13 @@ def _devices(devices: Mapping[str, Json], now: float) -> Iterable[Metric]:
         labels=["device"],
     )
     for name, one in devices.items():
-        unread.add_metric([name], one.get("unread_lines", 0))
-        log = one["log"]
+        unread.add_metric([name], one.unread_lines)
+        log = one.log
         stored.add_metric([name], log.stored_lines)
         size.add_metric([name], log.stored_bytes)
         kept.add_metric([name], log.stored_bytes - log.first_offset)
         segments.add_metric([name], log.segments)
-        for reader, seconds in one["lag_seconds"].items():
+        for reader, seconds in one.lag_seconds.items():
             lag.add_metric([name, reader], seconds)
         if log.last_received_at:
             age.add_metric([name], now - log.last_received_at)
@@ -182,14 +204,14 @@ def _devices(devices: Mapping[str, Json], now: float) -> Iterable[Metric]:
         for figure, called, about in rows:  # one at a time: they are the largest
             family = kind(called, about, labels=["device", "reader"])
             for name, one in devices.items():
-                for reader, row in one["log"].readers.items():
+                for reader, row in one.log.readers.items():
                     family.add_metric([name, reader], figure(row))
             yield family
     yield from _targets(devices)
     yield from _policy(devices, now)
 
 
-def _targets(devices: Mapping[str, Json]) -> Iterable[Metric]:
+def _targets(devices: Mapping[str, WatchedDevice]) -> Iterable[Metric]:
     lag = GaugeMetricFamily(
         "tscm_forward_lag_seconds", "How far a target is behind.", labels=["device", "target"]
     )
@@ -206,13 +228,11 @@ def _targets(devices: Mapping[str, Json]) -> Iterable[Metric]:
         labels=["device"],
     )
     for name, one in devices.items():
-        targets: tuple[ForwardFigures | None, ...] = (one["forward"], *one["forward_also"])
-        for target in targets:
-            if target is not None:
-                up_now = target.state is ForwardState.CONNECTED
-                lag.add_metric([name, target.target], target.lag_seconds)
-                up.add_metric([name, target.target], float(up_now))
-        upload: UploadFigures | None = one["upload"]
+        for target in one.targets:
+            up_now = target.state is ForwardState.CONNECTED
+            lag.add_metric([name, target.target], target.lag_seconds)
+            up.add_metric([name, target.target], float(up_now))
+        upload = one.upload
         if upload is not None:
             failing.add_metric([name], upload.failures)
             batches.add_metric([name], upload.batches)
@@ -220,7 +240,7 @@ def _targets(devices: Mapping[str, Json]) -> Iterable[Metric]:
     yield from (lag, up, failing, batches, aside)
 
 
-def _policy(devices: Mapping[str, Json], now: float) -> Iterable[Metric]:
+def _policy(devices: Mapping[str, WatchedDevice], now: float) -> Iterable[Metric]:
     age = GaugeMetricFamily(
         "tscm_policy_age_seconds", "Seconds since a device's last good update.", labels=["device"]
     )
@@ -247,7 +267,7 @@ def _policy(devices: Mapping[str, Json], now: float) -> Iterable[Metric]:
         labels=["device", "group"],
     )
     for name, one in devices.items():
-        policy: UpdateFigures = one["policy"]
+        policy = one.policy
         for group in policy.unused_groups:
             unused.add_metric([name, group], 1)
         for each in policy.unknown_names:
@@ -263,7 +283,7 @@ def _policy(devices: Mapping[str, Json], now: float) -> Iterable[Metric]:
             entries.add_metric([name, "block"], policy.in_force.block)
             entries.add_metric([name, "allow"], policy.in_force.allow)
     yield from (age, good, result, failed, entries, unknown, unused)
-    yield from _updates({name: one["policy"].since_start for name, one in devices.items()})
+    yield from _updates({name: one.policy.since_start for name, one in devices.items()})
 
 
 _TrafficRow = tuple[Callable[[UpdateCounts], int], str, str]

@@ -5,53 +5,54 @@ All figures of a running manager for `/metrics`, and what is wrong with it for `
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+from tscm.balance import Balance
 from tscm.clock import wall_seconds
 from tscm.intake.figures import IntakeCounts
 from tscm.intake.turned_away import recent_faults
-from tscm.ledger import balance
-from tscm.model import Json
+from tscm.ledger import balance, together
 from tscm.operations.node import Node, parts, updates
 from tscm.schedule import in_slices
 from tscm.spool.figures import LogFigures
 from tscm.standing import off_words
+from tscm.state import NodeFigures, Watched, WatchedDevice
 from tscm.upload.figures import UploadFigures
-from tscm.wire.writing import as_json
 
 NAME_ALARM_SECONDS = 86400.0
 UPHEAVAL_ALARM_SECONDS = 900.0
 """A reload takes minutes; a check that was good by then raises no alarm."""
 
 
-async def figures(node: Node) -> Json:
+async def figures(node: Node) -> Watched:
     """Those of one device are of one moment."""
     manager = parts(node)
     intake = manager.intake.figures()
-    balanced: bool = balance(intake, {})["balanced"]
-    devices: dict[str, Json] = {}
+    whole = balance(intake, {}).balanced
+    devices: dict[str, WatchedDevice] = {}
     async for name, log, found in _balances(node):
-        balanced = balanced and found["balanced"]
-        devices[name] = {
-            "log": log,
-            "lag_seconds": manager.lags.of(name),
-            "policy": updates(node).figures(name),
-            "unread_lines": manager.events.unread(name),
-            "forward": manager.devices[name].forward_figures(),
-            "forward_also": manager.devices[name].forward_also_figures(),
-            "upload": manager.devices[name].upload_figures(),
-        }
-    return {
-        "now": wall_seconds(node.clock),
-        "node": {
-            "started_at": manager.started_at(),
-            "devices": len(manager.devices),
-            "faults": dict(manager.faults),
-            "database_bytes": _bytes_of(node.layout.database),
-        },
-        "intake": intake,
-        "uploads": manager.kept_uploads(),
-        "balanced": balanced,
-        "devices": devices,
-    }
+        whole = whole and found.balanced
+        device = manager.devices[name]
+        forward = device.forward_figures()
+        devices[name] = WatchedDevice(
+            policy=updates(node).figures(name),
+            log=log,
+            lag_seconds=manager.lags.of(name),
+            targets=(*(() if forward is None else (forward,)), *device.forward_also_figures()),
+            upload=device.upload_figures(),
+            unread_lines=manager.events.unread(name),
+        )
+    return Watched(
+        now=wall_seconds(node.clock),
+        node=NodeFigures(
+            started_at=manager.started_at(),
+            devices=len(manager.devices),
+            settings_faults=len(manager.faults),
+            database_bytes=_bytes_of(node.layout.database),
+        ),
+        intake=intake,
+        uploads=manager.kept_uploads(),
+        balanced=whole,
+        devices=devices,
+    )
 
 
 async def wrong(node: Node) -> list[str]:
@@ -70,10 +71,9 @@ async def wrong(node: Node) -> list[str]:
             found.append(f"log of {name}: {log.fault}")
         found += _unprotected(node, name)
         found += _rejected(manager.devices[name].upload_figures())
-        whole["devices"] |= one["devices"]
-        whole["balanced"] = whole["balanced"] and one["balanced"]
+        whole = together(whole, one)
     manager.bookkeeper.take(whole)
-    if not whole["balanced"]:
+    if not whole.balanced:
         found.append("the ledger does not balance; see `tsadmin ledger`")
     if manager.bookkeeper.fault:
         found.append(manager.bookkeeper.fault)
@@ -87,7 +87,7 @@ def _unprotected(node: Node, name: str) -> list[str]:
     found = [f"{name}: no access-list uses {' and '.join(unused)}"] if unused else []
     in_force = known.in_force
     if in_force is not None and in_force.purged:
-        found.append(f"{name}: {off_words(as_json(in_force))}")
+        found.append(f"{name}: {off_words(in_force)}")
     since = known.upheavals_since
     if since is not None and now - since >= UPHEAVAL_ALARM_SECONDS:
         found.append(
@@ -106,7 +106,7 @@ def _rejected(upload: UploadFigures | None) -> list[str]:
     return [str(upload.last_error)] if upload is not None and upload.rejected else []
 
 
-async def _balances(node: Node) -> AsyncIterator[tuple[str, LogFigures, Json]]:
+async def _balances(node: Node) -> AsyncIterator[tuple[str, LogFigures, Balance]]:
     """Name, figures of the log and balance of each device, in slices of the reactor's time."""
     manager = parts(node)
     async for name in in_slices(node.clock, sorted(manager.devices)):

@@ -7,13 +7,13 @@ waiting.  A difference that is not zero is a fault of this program or of the dis
 of a sender.  Pure: figures in, balance out.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
-from attrs import asdict
+from attrs import evolve
 
+from tscm.balance import Balance, BookBalance, DeviceBalance, ListenerBalance, ReaderBalance
 from tscm.intake.figures import DeviceIntake, IntakeCounts, kernel_drops
 from tscm.ledger_book import Book
-from tscm.model import Json
 from tscm.spool.figures import LogFigures, OrphanFigures
 from tscm.spool.state import CHANGED
 
@@ -28,7 +28,7 @@ def balance(
     book: Book | None = None,
     orphans: Sequence[OrphanFigures] = (),
     unread: Mapping[str, Mapping[str, int]] | None = None,
-) -> Json:
+) -> Balance:
     """
     The ledger of a node, or of the device *only*.
 
@@ -39,96 +39,107 @@ def balance(
     lines were passed.  *unread* says how many of the lines that a reader passed are of access-lists, and
     could not be read.  *orphans* are logs whose device is gone.
     """
-    appended = intake.devices
-    aside = set_aside or {}
-    rows = {
-        name: _device(
-            figures,
-            appended.get(name),
-            None if users is None else users.get(name, {}),
-            aside.get(name, {}),
-            (unread or {}).get(name, {}),
-        )
-        for name, figures in devices.items()
-        if only is None or name == only
-    }
-    found: Json = {"devices": rows}
-    differences = [
-        row["difference"] for device in rows.values() for row in device["readers"].values()
-    ]
-    differences += [device["difference"] for device in rows.values()]
+    found = Balance(
+        devices={
+            name: _device(
+                figures,
+                intake.devices.get(name),
+                None if users is None else users.get(name, {}),
+                (set_aside or {}).get(name, {}),
+                (unread or {}).get(name, {}),
+            )
+            for name, figures in devices.items()
+            if only is None or name == only
+        }
+    )
     if only is None:
         listeners = {
-            name: _listener(one.received, one.stored, one.dropped, kernel_drops=kernel_drops(one))
+            name: _listener(one.received, one.stored, one.dropped, drops=kernel_drops(one))
             for name, one in intake.listeners.items()
         }
-        found["listeners"] = listeners
-        found["received"] = sum(one["received"] for one in listeners.values())
-        found["stored_since_start"] = sum(one["stored"] for one in listeners.values())
-        found["dropped"] = sum(one["dropped"] for one in listeners.values())
-        found["orphans"] = [asdict(one) for one in orphans]
-        differences += [one["difference"] for one in listeners.values()]
-        if book is not None:
-            found["book"] = _book(book)
-            differences += [one["difference"] for one in found["book"]["listeners"].values()]
-    found["balanced"] = not any(differences)
-    return found
+        found = evolve(
+            found,
+            listeners=listeners,
+            received=sum(one.received for one in listeners.values()),
+            stored_since_start=sum(one.stored for one in listeners.values()),
+            dropped=sum(one.dropped for one in listeners.values()),
+            orphans=tuple(orphans),
+            book=None if book is None else _book(book),
+        )
+    return evolve(found, balanced=not any(_differences(found)))
 
 
-def differences_of(balance: Json) -> list[str]:
+def _differences(found: Balance) -> Iterator[int]:
+    for device in found.devices.values():
+        yield device.difference
+        yield from (row.difference for row in device.readers.values())
+    yield from (one.difference for one in (found.listeners or {}).values())
+    if found.book is not None:
+        yield from (one.difference for one in found.book.listeners.values())
+
+
+def together(whole: Balance, one: Balance) -> Balance:
+    """The balance of the node with that of *one* of its devices."""
+    return evolve(
+        whole,
+        devices={**whole.devices, **one.devices},
+        balanced=whole.balanced and one.balanced,
+    )
+
+
+def differences_of(balance: Balance) -> list[str]:
     """What does not balance, in words; names of listeners, devices and readers only."""
     found: list[str] = []
     listeners = {
-        **((balance.get("book") or {}).get("listeners") or {}),
-        **(balance.get("listeners") or {}),
+        **({} if balance.book is None else balance.book.listeners),
+        **(balance.listeners or {}),
     }
     for name, one in listeners.items():
-        if one["difference"]:
-            found.append(f"listener {name} by {one['difference']:+,} lines")
-    for name, device in (balance.get("devices") or {}).items():
-        if device["difference"]:
-            found.append(f"log of {name} by {device['difference']:+,} lines against the listeners")
-        changed = any(gap.get("cause") == CHANGED for gap in device.get("gaps") or ())
+        if one.difference:
+            found.append(f"listener {name} by {one.difference:+,} lines")
+    for name, device in balance.devices.items():
+        if device.difference:
+            found.append(f"log of {name} by {device.difference:+,} lines against the listeners")
+        changed = any(gap.cause == CHANGED for gap in device.gaps)
         why = "; somebody changed the text of its log" if changed else ""
-        for reader, row in device["readers"].items():
-            if row["difference"]:
-                found.append(f"reader {reader} of {name} by {row['difference']:+,} lines{why}")
+        for reader, row in device.readers.items():
+            if row.difference:
+                found.append(f"reader {reader} of {name} by {row.difference:+,} lines{why}")
     return found
 
 
 def _listener(
-    received: int, stored: int, dropped: Mapping[str, int], *, kernel_drops: int | None
-) -> Json:
+    received: int, stored: int, dropped: Mapping[str, int], *, drops: int | None
+) -> ListenerBalance:
     causes = {cause: count for cause, count in dropped.items() if count}
     lost = sum(causes.values())
-    return {
-        "received": received,
-        "stored": stored,
-        "dropped": lost,
-        "dropped_by_cause": causes,
-        "kernel_drops": kernel_drops,
-        "difference": received - stored - lost,
-    }
+    return ListenerBalance(
+        received=received,
+        stored=stored,
+        dropped=lost,
+        dropped_by_cause=causes,
+        kernel_drops=drops,
+        difference=received - stored - lost,
+    )
 
 
-def _book(book: Book) -> Json:
-    """Over all starts; *gaps* are the bounds of what nobody can know."""
+def _book(book: Book) -> BookBalance:
     listeners = {
-        name: _listener(one.received, one.stored, one.dropped, kernel_drops=one.kernel_drops)
+        name: _listener(one.received, one.stored, one.dropped, drops=one.kernel_drops)
         for name, one in book.listeners.items()
     }
-    return {
-        "began_at": book.began_at,
-        "starts": book.starts,
-        "listeners": listeners,
-        "received": sum(one["received"] for one in listeners.values()),
-        "stored": sum(one["stored"] for one in listeners.values()),
-        "dropped": sum(one["dropped"] for one in listeners.values()),
-        "dropped_by_sender": dict(book.senders),
-        "dropped_by_device": dict(book.refused),
-        "gaps": [asdict(one) for one in book.gaps],
-        "gaps_total": book.gaps_total,
-    }
+    return BookBalance(
+        began_at=book.began_at,
+        starts=book.starts,
+        listeners=listeners,
+        received=sum(one.received for one in listeners.values()),
+        stored=sum(one.stored for one in listeners.values()),
+        dropped=sum(one.dropped for one in listeners.values()),
+        dropped_by_sender=dict(book.senders),
+        dropped_by_device=dict(book.refused),
+        gaps=book.gaps,
+        gaps_total=book.gaps_total,
+    )
 
 
 def _device(
@@ -137,32 +148,32 @@ def _device(
     users: Mapping[str, str] | None,
     set_aside: Mapping[str, int],
     unread: Mapping[str, int],
-) -> Json:
+) -> DeviceBalance:
     stored = figures.stored_lines
     told = 0 if appended is None else appended.stored
-    return {
-        "stored": stored,
-        "refused": figures.refused_lines,
-        "last_received_at": figures.last_received_at,
-        "unclean_stops": figures.gaps_total,
-        "gaps": [asdict(one) for one in figures.gaps],
-        "deleted": dict(figures.deleted_lines),
-        "difference": figures.appended_lines - told,
-        "readers": {
-            name: {
-                "user": None if users is None else users.get(name),
-                "orphan": users is not None and name not in users,
-                "sent": one.sent,
-                "not_selected": one.skipped,
-                "set_aside": set_aside.get(name, 0),
-                "unread": unread.get(name, 0),
-                "expired": one.expired,
-                "expired_by_cause": {
+    return DeviceBalance(
+        stored=stored,
+        refused=figures.refused_lines,
+        last_received_at=figures.last_received_at,
+        unclean_stops=figures.gaps_total,
+        gaps=figures.gaps,
+        deleted=figures.deleted_lines,
+        difference=figures.appended_lines - told,
+        readers={
+            name: ReaderBalance(
+                user=None if users is None else users.get(name),
+                orphan=users is not None and name not in users,
+                sent=one.sent,
+                skipped=one.skipped,
+                set_aside=set_aside.get(name, 0),
+                unread=unread.get(name, 0),
+                expired=one.expired,
+                expired_by_cause={
                     cause: lines for cause, lines in one.expired_by_cause.items() if lines
                 },
-                "waiting": one.waiting_lines,
-                "difference": stored - one.sent - one.skipped - one.expired - one.waiting_lines,
-            }
+                waiting=one.waiting_lines,
+                difference=stored - one.sent - one.skipped - one.expired - one.waiting_lines,
+            )
             for name, one in figures.readers.items()
         },
-    }
+    )

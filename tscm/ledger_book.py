@@ -15,9 +15,8 @@ from zlib import crc32
 
 from attrs import asdict, evolve, field, frozen
 
-from tscm.clock import told_time
+from tscm.balance import Gap
 from tscm.intake.figures import IntakeCounts
-from tscm.plural import many
 from tscm.safe_files import read_regular
 from tscm.settings.files import write_private
 
@@ -48,39 +47,6 @@ class Counts:
             stored=self.stored + more.stored,
             dropped=added(self.dropped, more.dropped),
             kernel_drops=self.kernel_drops + more.kernel_drops,
-        )
-
-
-@frozen(kw_only=True)
-class Gap:
-    """
-    An unclean stop: what came in between *after* (the last note) and *before* (the next start) is
-    known as far as it was stored.  *lines* were found on the logs beyond the note; *lost* were
-    noted as stored, and a power cut or somebody's hand took them.
-
-    *clean*: the stop was a clean one, and the logs are not as they were then all the same.
-    """
-
-    after: float
-    before: float
-    lines: int = 0
-    lost: int = 0
-    clean: bool = False
-
-    def __str__(self) -> str:
-        """What happened, for the manager's log."""
-        after, before = told_time(self.after), told_time(self.before)
-        found = f"{many(self.lines, 'line was', 'lines were')} stored after the last note"
-        gone = f"{many(self.lost, 'line is', 'lines are')} gone from the logs"
-        if not self.clean:
-            return (
-                f"the last stop was not clean: {found}, {gone}; what came between {after} and "
-                f"{before} and was not stored is unknown"
-            )
-        what = " and ".join(part for part, n in ((gone, self.lost), (found, self.lines)) if n)
-        return (
-            f"the logs are not as the clean stop at {after} left them: {what}; files of the logs "
-            f"were changed while no manager ran (`tsadmin spool verify` looks through them)"
         )
 
 

@@ -1,18 +1,21 @@
 """
 How a device stands, in one word with its cause: the row of `tsadmin status`.
 
-Pure: settings and state as the control interface carries them, and the time; the same words for
-every face.
+Pure: the state of a device, and the time; the same words for every face.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 
-from attrs import frozen
+from attrs import field, frozen
 
-from tscm.model import Json
+from tscm.forward.figures import ForwardFigures
 from tscm.plural import many
+from tscm.spool.figures import LogFigures
+from tscm.state import DeviceState
+from tscm.update.figures import InForce, Result, UpdateFigures
+from tscm.upload.figures import UploadFigures
 
 STALE_INTERVALS = 3.0
 """A good update that is older than so many intervals is a warning."""
@@ -58,67 +61,63 @@ class Cause:
     sentence: str
 
 
+class ReaderState(StrEnum):
+    """How a reader of the log gets on with its target."""
+
+    OK = "ok"
+    FAILING = "failing"
+    OFF = "off"
+    UNKNOWN = "unknown"
+
+
 @frozen(kw_only=True)
 class Row:
     """
     One device: its verdict, why, and the figures that an operator looks at first.
 
-    Ages are in seconds; None where there is nothing to measure from.
+    An age is None where there is nothing to measure from.
     """
 
     name: str
     verdict: Verdict
-    causes: tuple[str, ...]
-    good_age: float | None = None
+    causes: tuple[str, ...] = ()
+    good_update_age_seconds: float | None = None
     entries: int | None = None
     cut: int = 0
-    line_age: float | None = None
-    backlog: dict[str, int]
+    last_line_age_seconds: float | None = None
+    backlog_lines: Mapping[str, int] = field(factory=dict)
     """Lines that wait, by reader."""
-    upload: str
-    forward: str
+    upload: ReaderState = ReaderState.UNKNOWN
+    forward: ReaderState = ReaderState.UNKNOWN
+    standing: Verdict = field(init=False)
+    """The verdict, under the key of earlier releases."""
 
-    def as_json(self) -> Json:
-        """As the control interface carries it."""
-        return {
-            "name": self.name,
-            "verdict": str(self.verdict),
-            "standing": str(self.verdict),  # the key of earlier releases
-            "causes": list(self.causes),
-            "good_update_age_seconds": self.good_age,
-            "entries": self.entries,
-            "cut": self.cut,
-            "last_line_age_seconds": self.line_age,
-            "backlog_lines": self.backlog,
-            "upload": self.upload,
-            "forward": self.forward,
-        }
+    @standing.default
+    def _as_before(self) -> Verdict:
+        return self.verdict
 
 
-def row_of(name: str, settings: Json, state: Json, now: float, interval: float) -> Row:
+def row_of(name: str, state: DeviceState, now: float, interval: float) -> Row:
     """
-    The row of a device whose *settings* and *state* these are.  *interval*: seconds between updates.
+    The row of a device whose *state* this is.  *interval*: seconds between updates.
     """
-    causes = list(_causes(settings, state, now, interval))
+    causes = list(_causes(state, now, interval))
     worst = min((ORDER.index(one.verdict) for one in causes), default=ORDER.index(Verdict.OK))
-    policy, log = state.get("policy") or {}, state.get("log") or {}
-    good = policy.get("last_good") or {}
-    lists = [good[kind] for kind in ("block", "allow") if isinstance(good.get(kind), dict)]
-    in_force = policy.get("in_force")
-    readers = log.get("readers") or {}
+    in_force, good = state.policy.in_force, state.policy.last_good
+    lists = () if good is None else (good.block, good.allow)
     return Row(
         name=name,
         verdict=ORDER[worst],
         causes=tuple(
             one.sentence for one in sorted(causes, key=lambda one: ORDER.index(one.verdict))
         ),
-        good_age=_age(good.get("finished_at"), now),
-        entries=None if in_force is None else int(in_force["block"]) + int(in_force["allow"]),
-        cut=sum(int(one.get("cut", 0)) for one in lists),
-        line_age=_age(log.get("last_received_at"), now),
-        backlog={reader: int(one.get("waiting_lines", 0)) for reader, one in readers.items()},
-        upload=_reader_state(state.get("upload")),
-        forward=_reader_state(state.get("forward")),
+        good_update_age_seconds=_age(None if good is None else good.finished_at, now),
+        entries=None if in_force is None else in_force.block + in_force.allow,
+        cut=sum(one.cut for one in lists if one is not None),
+        last_line_age_seconds=_age(None if state.log is None else state.log.last_received_at, now),
+        backlog_lines={reader: one.waiting_lines for reader, one in state.readers.items()},
+        upload=_reader_state(state.upload),
+        forward=_reader_state(state.forward),
     )
 
 
@@ -128,9 +127,6 @@ def fault_row(name: str, fault: str) -> Row:
         name=name,
         verdict=Verdict.FAILED,
         causes=(fault,),
-        backlog={},
-        upload="unknown",
-        forward="unknown",
     )
 
 
@@ -144,146 +140,147 @@ def exit_status(rows: Sequence[Row]) -> int:
     return max((EXIT_STATUS[row.verdict] for row in rows), default=0)
 
 
-def off_words(in_force: Json) -> str:
-    """That a purge took the policy off, from `in_force` of its figures."""
-    at = datetime.fromtimestamp(in_force["since"]).astimezone().isoformat(" ", "seconds")
-    left = in_force["block"] + in_force["allow"]
+def off_words(in_force: InForce) -> str:
+    """That a purge took the policy off."""
+    at = datetime.fromtimestamp(in_force.since).astimezone().isoformat(" ", "seconds")
+    left = in_force.block + in_force.allow
     but = f" but for {many(left, 'entry', 'entries')} in use" if left else ""
     return f"the policy is not in force since {at}: the groups were taken off{but}"
-
-
-def hold_words(hold: Json) -> str:
-    """An operator's hold, from the figures: `held until 2026-12-01 08:00:00+01:00 by root: change freeze`."""
-    until, by, reason = hold.get("until"), hold.get("by"), hold.get("reason")
-    words = "held"
-    if until is not None:
-        words += f" until {datetime.fromtimestamp(until).astimezone().isoformat(' ', 'seconds')}"
-    return f"{words}{f' by {by}' if by else ''}{f': {reason}' if reason else ''}"
 
 
 def _age(at: float | None, now: float) -> float | None:
     return None if not at else max(0.0, now - at)
 
 
-def _reader_state(figures: Json | None) -> str:
+def _reader_state(figures: ForwardFigures | UploadFigures | None) -> ReaderState:
     if figures is None:
-        return "off"
-    return "failing" if figures.get("failures") else "ok"
+        return ReaderState.OFF
+    return ReaderState.FAILING if figures.failures else ReaderState.OK
 
 
-def _causes(settings: Json, state: Json, now: float, interval: float) -> Iterator[Cause]:
-    if state.get("fault"):
-        yield Cause(verdict=Verdict.FAILED, sentence=str(state["fault"]))
-    yield from _policy(settings, state.get("policy") or {}, now, interval)
-    yield from _log(state.get("log") or {}, now)
+def _causes(state: DeviceState, now: float, interval: float) -> Iterator[Cause]:
+    if state.fault:
+        yield Cause(verdict=Verdict.FAILED, sentence=state.fault)
+    yield from _policy(state.policy, now, interval)
+    if state.log is not None:
+        yield from _log(state.log, now)
     for what, figures in _targets(state):
         yield from _reader(what, figures, now)
-    for words in state.get("unbalanced") or ():
+    if state.upload is not None and state.upload.set_aside:
+        batches = many(state.upload.set_aside, "batch", "batches")
+        yield Cause(verdict=Verdict.WARNING, sentence=f"the log service rejected {batches}")
+    for words in state.unbalanced:
         yield Cause(verdict=Verdict.FAILED, sentence=f"the ledger does not balance: {words}")
 
 
-def _policy(settings: Json, policy: Json, now: float, interval: float) -> Iterator[Cause]:
-    if policy.get("fault"):
-        yield Cause(verdict=Verdict.FAILED, sentence=f"no updates: {policy['fault']}")
+def _policy(policy: UpdateFigures, now: float, interval: float) -> Iterator[Cause]:
+    if policy.fault:
+        yield Cause(verdict=Verdict.FAILED, sentence=f"no updates: {policy.fault}")
         return
-    for name, verdict, words in _ALARMS:
-        if policy.get(name):
+    for alarms, verdict, words in _ALARMS:
+        if alarms(policy):
             yield Cause(verdict=verdict, sentence=words)
-    if not settings.get("policy_updates", True):
+    if policy.paused:
         yield Cause(verdict=Verdict.HELD, sentence="updates are paused")
-    if policy.get("hold"):
-        yield Cause(verdict=Verdict.HELD, sentence=f"updates are {hold_words(policy['hold'])}")
-    in_force = policy.get("in_force")
-    if in_force is not None and in_force["purged"]:
-        yield Cause(verdict=Verdict.FAILED, sentence=off_words(in_force))
-    if policy.get("upheavals"):
+    if policy.hold is not None:
+        yield Cause(verdict=Verdict.HELD, sentence=f"updates are {policy.hold}")
+    if policy.in_force is not None and policy.in_force.purged:
+        yield Cause(verdict=Verdict.FAILED, sentence=off_words(policy.in_force))
+    if policy.upheavals:
         yield Cause(
             verdict=Verdict.WARNING,
-            sentence=f"the firewall said that {policy['upheavals']}; its groups were not checked since",
+            sentence=f"the firewall said that {policy.upheavals}; its groups were not checked since",
         )
-    if policy.get("test_entry") and not policy.get("running_since"):
+    if policy.test_entry and not policy.running_since:
         yield Cause(
             verdict=Verdict.WARNING,
-            sentence=f"{policy['test_entry']} of a test that broke off is still blocked",
+            sentence=f"{policy.test_entry} of a test that broke off is still blocked",
         )
-    if policy.get("unused_groups"):
-        groups = " and ".join(policy["unused_groups"])
+    if policy.unused_groups:
+        groups = " and ".join(policy.unused_groups)
         yield Cause(verdict=Verdict.FAILED, sentence=f"no access-list uses {groups}")
-    if policy.get("unknown_names"):
-        names = ", ".join(str(one["name"]) for one in policy["unknown_names"])
+    if policy.unknown_names:
+        names = ", ".join(one.name for one in policy.unknown_names)
         yield Cause(
             verdict=Verdict.WARNING, sentence=f"protected names cannot be looked up: {names}"
         )
-    last, good = policy.get("last_update"), policy.get("last_good")
+    last, good = policy.last_update, policy.last_good
     if last is None:
         yield Cause(verdict=Verdict.NEW, sentence="never updated")
         return
-    if not last.get("good", True) and last.get("result") != "purged":
-        word = "rejected by the guard" if last.get("result") == "refused" else "failed"
+    if not last.good and last.result != Result.PURGED:
+        refused = last.result == Result.REFUSED
         yield Cause(
             verdict=Verdict.FAILED if good is None else Verdict.WARNING,
-            sentence=f"the last update {word}: {last.get('error') or last.get('sentence') or word}"
-            if word == "failed"
-            else f"the last update was {word}: {last.get('error') or 'see `tsadmin show`'}",
+            sentence=f"the last update was rejected by the guard: {last.error or 'see `tsadmin show`'}"
+            if refused
+            else f"the last update failed: {last.error or 'failed'}",
         )
-    age = _age((good or {}).get("finished_at"), now)
-    scheduled = settings.get("policy_updates", True) and not (
-        policy.get("held") or policy.get("hold")
-    )
+    age = _age(None if good is None else good.finished_at, now)
+    scheduled = not (policy.paused or policy.held or policy.hold)
     if scheduled and age is not None and age > STALE_INTERVALS * interval:
         hours = many(max(1, int(age // 3600)), "hour", "hours")
         yield Cause(verdict=Verdict.WARNING, sentence=f"the last good update was {hours} ago")
 
 
-_ALARMS = (
-    ("locked_out", Verdict.FAILED, "the password was rejected too often; no login is tried"),
+_Alarm = tuple[Callable[[UpdateFigures], bool], Verdict, str]
+_ALARMS: tuple[_Alarm, ...] = (
     (
-        "stopped_at_failure",
+        lambda policy: policy.locked_out,
+        Verdict.FAILED,
+        "the password was rejected too often; no login is tried",
+    ),
+    (
+        lambda policy: policy.stopped_at_failure,
         Verdict.FAILED,
         "the last update gave up at the fifth failure of the device",
     ),
-    ("held", Verdict.HELD, "updates are held after a rollback or a purge"),
-    ("unsaved", Verdict.WARNING, "the configuration is changed and not saved"),
+    (
+        lambda policy: policy.held,
+        Verdict.HELD,
+        "updates are held after a rollback or a purge",
+    ),
+    (
+        lambda policy: policy.unsaved,
+        Verdict.WARNING,
+        "the configuration is changed and not saved",
+    ),
 )
 
 
-def _log(log: Json, now: float) -> Iterator[Cause]:
-    if log.get("fault"):
-        yield Cause(verdict=Verdict.FAILED, sentence=f"the log {log['fault']}")
-    age = _age(log.get("last_received_at"), now)
-    if log and age is None:
+def _log(log: LogFigures, now: float) -> Iterator[Cause]:
+    if log.fault:
+        yield Cause(verdict=Verdict.FAILED, sentence=f"the log {log.fault}")
+    age = _age(log.last_received_at, now)
+    if age is None:
         yield Cause(verdict=Verdict.NEW, sentence="no line yet")
-    elif age is not None and age > QUIET_SECONDS:
+    elif age > QUIET_SECONDS:
         hours = many(int(age // 3600), "hour", "hours")
         yield Cause(verdict=Verdict.WARNING, sentence=f"no line for {hours}")
-    if log.get("changed_texts"):
-        segments = many(log["changed_texts"], "segment", "segments")
+    if log.changed_texts:
+        segments = many(log.changed_texts, "segment", "segments")
         yield Cause(
             verdict=Verdict.WARNING,
             sentence=f"somebody changed the text of {segments} of the log within the file",
         )
-    if log.get("damaged_segments"):
-        segments = many(log["damaged_segments"], "segment", "segments")
+    if log.damaged_segments:
+        segments = many(log.damaged_segments, "segment", "segments")
         yield Cause(verdict=Verdict.WARNING, sentence=f"{segments} of the log cannot be read")
 
 
-def _targets(state: Json) -> Iterator[tuple[str, Json]]:
-    if state.get("forward"):
-        yield "the SIEM", state["forward"]
-    for also in state.get("forward_also") or ():
-        yield str(also.get("target") or "a further target"), also
-    if state.get("upload"):
-        yield "the log service", state["upload"]
+def _targets(state: DeviceState) -> Iterator[tuple[str, ForwardFigures | UploadFigures]]:
+    if state.forward is not None:
+        yield "the SIEM", state.forward
+    for also in state.forward_also:
+        yield also.target or "a further target", also
+    if state.upload is not None:
+        yield "the log service", state.upload
 
 
-def _reader(what: str, figures: Json, now: float) -> Iterator[Cause]:
-    since = figures.get("failing_since")
-    if figures.get("failures") and since:
-        stuck = now - since > STUCK_SECONDS
+def _reader(what: str, figures: ForwardFigures | UploadFigures, now: float) -> Iterator[Cause]:
+    if figures.failures and figures.failing_since:
+        stuck = now - figures.failing_since > STUCK_SECONDS
         yield Cause(
             verdict=Verdict.FAILED if stuck else Verdict.WARNING,
-            sentence=f"{what}: {figures.get('last_error') or 'failing'}",
+            sentence=f"{what}: {figures.last_error or 'failing'}",
         )
-    if figures.get("set_aside"):
-        batches = many(figures["set_aside"], "batch", "batches")
-        yield Cause(verdict=Verdict.WARNING, sentence=f"{what} rejected {batches}")

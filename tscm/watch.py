@@ -9,7 +9,7 @@ milliseconds, and lines must not wait for it.
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, ClassVar
 
-from attrs import define, field
+from attrs import define, evolve, field
 from klein import Klein
 from prometheus_client import generate_latest
 from prometheus_client.core import Metric
@@ -24,14 +24,14 @@ from tscm.clock import wall_seconds
 from tscm.families import families
 from tscm.http_site import BoundedSite, HttpBounds
 from tscm.listening import bind_all, places_of, tls_factory
-from tscm.model import Json
 from tscm.printable import visible
 from tscm.schedule import PeriodicService, in_slices
 from tscm.settings.node import Listen
 from tscm.settings.values import HostPort
+from tscm.state import Watched
 from tscm.watch_access import FOLLOW_SECONDS, WatchAccess
 
-Look = Callable[[], Awaitable[Json]]
+Look = Callable[[], Awaitable[Watched]]
 Faults = Callable[[], Awaitable[list[str]]]
 LAG_SECONDS = 0.5
 BOUNDS = HttpBounds()
@@ -212,8 +212,8 @@ class WatchService(Service):
         )
         return site if access.tls is None else tls_factory(access.tls, site)
 
-    async def _all_figures(self) -> Json:
-        return {**await self._look(), "lag": self.lag.take()}
+    async def _all_figures(self) -> Watched:
+        return evolve(await self._look(), loop_lag_seconds=self.lag.take())
 
     async def _all_faults(self) -> list[str]:
         tls = self.access.tls

@@ -2,15 +2,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tscm.balance import Balance
 from tscm.cli import tables
 from tscm.cli.ledger import tell_ledger
 from tscm.cli.list import table as device_table
+from tscm.cli.manager_state import status_pairs
 from tscm.cli.outcomes import list_row
 from tscm.cli.progress import PlainProgress
-from tscm.cli.state import state_pairs, status_pairs
+from tscm.cli.state import state_pairs
 from tscm.model import Json, Progress
 from tscm.printable import visible
+from tscm.state import DeviceState, ManagerState
 from tscm.upload.outcome import UploadOutcome
+from tscm.wire.reading import read
 
 
 @settings(deadline=None, max_examples=200)
@@ -131,28 +135,32 @@ def test_of_a_kept_generation_nothing_is_told_as_published() -> None:
 
 
 def test_a_state_without_anything_is_said_in_words() -> None:
-    pairs = dict(state_pairs({"policy_updates": True}, {"policy": {}, "log": {}}))
+    pairs = dict(
+        state_pairs({"name": "fw", "policy_updates": True}, read(DeviceState, {"policy": {}}))
+    )
 
     assert pairs == {"last update": "never", "syslog forward": "off", "log upload": "off"}
 
 
 def test_alarms_of_a_state_are_shown() -> None:
     state = {
-        "policy": {"held": True, "locked_out": True, "stopped_at_failure": "5 failures"},
+        "policy": {"held": True, "locked_out": True, "stopped_at_failure": True},
         "log": {"fault": "No space left on device", "refused_lines": 3},
     }
-    shown = " ".join(f"{name}: {value}" for name, value in state_pairs({}, state))
+    shown = " ".join(
+        f"{name}: {value}" for name, value in state_pairs({"name": "fw"}, read(DeviceState, state))
+    )
 
     assert "tsadmin policy resume" in shown
     assert "tsadmin configure" in shown
-    assert "5 failures" in shown
+    assert "fifth failure" in shown
     assert "No space left on device" in shown
 
 
 def test_lines_lost_to_damage_name_the_command_that_tells_where() -> None:
     readers = {"forward": {"expired": 9, "expired_by_cause": {"age": 2, "lost": 7}}}
-    state = {"log": {"readers": readers}, "forward": {"sentence": "on"}}
-    shown = dict(state_pairs({"name": "office"}, state))
+    state = {"log": {"readers": readers}, "forward": {"sentence": "on", "reader": "forward"}}
+    shown = dict(state_pairs({"name": "office"}, read(DeviceState, state)))
 
     assert shown["syslog forward expired"] == "9 (age 2 by max_age_days, lost 7)"
     assert "7 lines were lost" in shown["attention"]
@@ -161,7 +169,7 @@ def test_lines_lost_to_damage_name_the_command_that_tells_where() -> None:
 
 def test_positions_that_were_damaged_are_told_with_what_it_meant() -> None:
     log = {"damaged_cursors": 2, "damaged_segments": 1}
-    shown = dict(state_pairs({"name": "office"}, {"log": log}))
+    shown = dict(state_pairs({"name": "office"}, read(DeviceState, {"log": log})))
 
     assert shown["damaged positions"].startswith("2 records")
     assert "may have gone twice" in shown["damaged positions"]
@@ -174,14 +182,18 @@ def test_commands_in_a_state_hold_the_names_that_they_need() -> None:
         "log": {"readers": {"forward": {"waiting_lines": 1}}},
         "upload": {"sentence": "x", "set_aside": 1},
     }
-    shown = dict(state_pairs({"name": "office"}, state))
+    shown = dict(state_pairs({"name": "office"}, read(DeviceState, state)))
 
     assert "`tsadmin spool drop office forward`" in shown["without a user"]
     assert "`tsadmin logs office --rejected`" in shown["batches set aside"]
 
 
 def test_lines_that_go_again_after_a_reset_are_told() -> None:
-    shown = dict(state_pairs({}, {"forward": {"sentence": "x", "repeated": 400}}))
+    shown = dict(
+        state_pairs(
+            {"name": "fw"}, read(DeviceState, {"forward": {"sentence": "x", "repeated": 400}})
+        )
+    )
 
     assert shown["syslog forward again after a reset"] == 400
 
@@ -191,7 +203,7 @@ def test_the_ledger_names_the_command_for_batches_set_aside(
 ) -> None:
     row = {"sent": 3, "not_selected": 1, "waiting": 0, "expired": 0, "difference": 0}
     device = {"stored": 4, "readers": {"upload": {**row, "set_aside": 1}}}
-    tell_ledger({"balanced": True, "devices": {"office": device}})
+    tell_ledger(read(Balance, {"balanced": True, "devices": {"office": device}}))
 
     said = capsys.readouterr().err
     assert "office: 1 batch was refused by the log service for good" in said
@@ -204,7 +216,7 @@ def test_the_ledger_names_the_command_for_lines_lost_to_damage(
     row = {"sent": 3, "not_selected": 0, "waiting": 0, "expired": 1, "difference": 0}
     device = {"stored": 4, "readers": {"forward": {**row, "expired_by_cause": {"lost": 1}}}}
     whole = {"stored": 4, "readers": {"forward": {**row, "expired_by_cause": {"age": 1}}}}
-    tell_ledger({"balanced": True, "devices": {"office": device, "whole": whole}})
+    tell_ledger(read(Balance, {"balanced": True, "devices": {"office": device, "whole": whole}}))
 
     said = capsys.readouterr().err
     assert "office: 1 line was lost" in said
@@ -233,7 +245,10 @@ def test_a_restart_makes_no_upload_a_thing_that_never_was() -> None:
         (0, "never"),
     ):
         upload = {"last_upload_at": None, "sent": sent, "sentence": "x"}
-        assert dict(state_pairs({}, {"upload": upload}))["last upload"] == words
+        assert (
+            dict(state_pairs({"name": "fw"}, read(DeviceState, {"upload": upload})))["last upload"]
+            == words
+        )
 
 
 def test_what_a_listener_counts_besides_is_shown_where_there_is_any() -> None:
@@ -246,7 +261,9 @@ def test_what_a_listener_counts_besides_is_shown_where_there_is_any() -> None:
         "tls_on_plain_port": 4,
         "tls": {"handshakes_failed": {"a": 5, "b": 6}, "fault": "server.crt: no such file"},
     }
-    shown = dict(status_pairs({"intake": {"listeners": {"quiet": quiet, "odd": odd}}}))
+    shown = dict(
+        status_pairs(read(ManagerState, {"intake": {"listeners": {"quiet": quiet, "odd": odd}}}))
+    )
     assert shown["quiet"] == "5 received, 0 dropped"
     assert shown["odd"] == (
         "5 received, 0 dropped, 1 cut, 2 ended inside a line, 3 framing faults, "
@@ -257,10 +274,10 @@ def test_what_a_listener_counts_besides_is_shown_where_there_is_any() -> None:
 
 def test_connections_that_were_refused_are_shown_with_their_cause() -> None:
     counts = {"open": 3, "highest": 1200, "refused": {}}
-    shown = dict(status_pairs({"intake": {"connections": counts}}))
+    shown = dict(status_pairs(read(ManagerState, {"intake": {"connections": counts}})))
     assert shown["connections"] == "3 open, 1,200 at the peak since the start"
     counts["refused"] = {"unknown sender": 1000, "all connections taken": 2}
-    shown = dict(status_pairs({"intake": {"connections": counts}}))
+    shown = dict(status_pairs(read(ManagerState, {"intake": {"connections": counts}})))
     assert shown["connections"].endswith("; refused: unknown sender 1,000, all connections taken 2")
 
 
@@ -270,16 +287,22 @@ def test_what_was_refused_for_want_of_a_pinned_certificate_is_shown_at_the_devic
         (0, 1500, "0 connections and 1,500 lines in its name refused since the start"),
     ):
         refused = {"connections": connections, "lines": lines}
-        shown = dict(state_pairs({}, {"intake": {"without_certificate": refused}}))
+        shown = dict(
+            state_pairs(
+                {"name": "fw"}, read(DeviceState, {"intake": {"without_certificate": refused}})
+            )
+        )
         assert shown["without its certificate"].startswith(words)
     refused = {"connections": 0, "lines": 0}
-    shown = dict(state_pairs({}, {"intake": {"without_certificate": refused}}))
+    shown = dict(
+        state_pairs({"name": "fw"}, read(DeviceState, {"intake": {"without_certificate": refused}}))
+    )
     assert "without its certificate" not in shown
 
 
 def test_several_faults_of_a_file_stand_on_one_line() -> None:
     fault = "/etc/tscm/tscm.toml: 2 faults\n  listen.tcp: no address\n  listen.x: unknown"
-    shown = dict(status_pairs({"faults": {"": fault}}))
+    shown = dict(status_pairs(read(ManagerState, {"faults": {"": fault}})))
     assert shown["fault"] == (
         "/etc/tscm/tscm.toml: 2 faults; listen.tcp: no address; listen.x: unknown"
     )
@@ -287,7 +310,11 @@ def test_several_faults_of_a_file_stand_on_one_line() -> None:
 
 def test_where_lines_of_unknown_senders_are_kept_is_shown() -> None:
     kept = {"path": "/var/log/threatstop/unknown", "kept": 701, "refused": 2299}
-    shown = dict(status_pairs({"intake": {"unknown_senders": {"senders": 1, "quarantine": kept}}}))
+    shown = dict(
+        status_pairs(
+            read(ManagerState, {"intake": {"unknown_senders": {"senders": 1, "quarantine": kept}}})
+        )
+    )
     assert shown["quarantine"] == (
         "/var/log/threatstop/unknown: 701 written, the latest stay within its quota; 2,299 refused"
     )
@@ -296,13 +323,17 @@ def test_where_lines_of_unknown_senders_are_kept_is_shown() -> None:
 def test_connections_refused_for_want_of_room_are_told_with_what_helps() -> None:
     refused = {"connections": 3, "last_at": 1.0, "cause": "all connections of the sender taken"}
     intake = {"turned_away": refused}
-    told = dict(state_pairs({}, {"intake": intake}))["attention"]
+    told = dict(state_pairs({"name": "fw"}, read(DeviceState, {"intake": intake})))["attention"]
     assert "3 connections of it were refused since the start: all connections of the sender" in told
     assert "max_connections_per_sender" in told
     assert "permit-hostdown" in told
-    node = dict(status_pairs({"intake": {"devices": {"fw1": intake}}}))
+    node = dict(status_pairs(read(ManagerState, {"intake": {"devices": {"fw1": intake}}})))
     assert node["attention"].startswith("device fw1: 3 connections of it were refused")
-    assert "attention" not in dict(state_pairs({}, {"intake": {"turned_away": {"connections": 0}}}))
+    assert "attention" not in dict(
+        state_pairs(
+            {"name": "fw"}, read(DeviceState, {"intake": {"turned_away": {"connections": 0}}})
+        )
+    )
 
 
 def test_a_name_that_cannot_be_looked_up_wants_attention() -> None:
@@ -315,7 +346,12 @@ def test_a_name_that_cannot_be_looked_up_wants_attention() -> None:
         },
         {"name": "p.example", "failing_since": 9.0, "resolved_at": None, "addresses": {}},
     ]
-    shown = list(state_pairs({"policy_updates": True}, {"policy": {"unknown_names": rows}}))
+    shown = list(
+        state_pairs(
+            {"name": "fw", "policy_updates": True},
+            read(DeviceState, {"policy": {"unknown_names": rows}}),
+        )
+    )
     words = [value for label, value in shown if label == "attention"]
     assert "siem.example, which must not be blocked, cannot be looked up since" in words[0]
     assert "are protected" in words[0]
@@ -324,15 +360,19 @@ def test_a_name_that_cannot_be_looked_up_wants_attention() -> None:
 
 def test_an_update_that_has_nothing_to_tell_yet_ends_without_a_colon() -> None:
     state: Json = {"policy": {"running_since": 1_800_000_000.0, "progress": None}}
-    told = dict(state_pairs({}, state))["update under way"]
+    told = dict(state_pairs({"name": "fw"}, read(DeviceState, state)))["update under way"]
     assert told.startswith("since 20")
     assert not told.endswith((":", ": "))
     state["policy"]["progress"] = "changing groups"
-    assert dict(state_pairs({}, state))["update under way"].endswith(": changing groups")
+    assert dict(state_pairs({"name": "fw"}, read(DeviceState, state)))["update under way"].endswith(
+        ": changing groups"
+    )
 
 
 def test_updates_that_go_on_are_not_said_to_be_stopped() -> None:
-    pairs = list(state_pairs({}, {"policy": {"stopped_at_failure": True}}))
+    pairs = list(
+        state_pairs({"name": "fw"}, read(DeviceState, {"policy": {"stopped_at_failure": True}}))
+    )
     told = next(words for name, words in pairs if name == "attention")
     assert "stopped" not in told
     assert "scheduled updates try once each" in told

@@ -13,38 +13,38 @@ import pytest
 from tscm.doctor import node
 from tscm.doctor.finding import Finding, failed, ok, warning, worst
 from tscm.doctor.look_database import damage
-from tscm.model import Json
+from tscm.intake.figures import AnyListener, BufferFigures, DatagramFigures, StreamFigures
+from tscm.portal.figures import KeptUploads, LogServiceFigures
 from tscm.settings.node import Listen
 from tscm.settings.values import HostPort
 from tscm.standing import Verdict
+from tscm.state import ManagerState
 
 GB = 1 << 30
 OK, WARNING, FAILED = Verdict.OK, Verdict.WARNING, Verdict.FAILED
 
 
-def uploads(**more: str | None) -> Json:
-    return {
-        "devices": {"tdid_a1": {"batches": 2, "bytes": 3_500_000}},
-        "refusing": None,
-        "fault": None,
-        **more,
-    }
+def uploads(refusing: str | None = None, fault: str | None = None) -> LogServiceFigures:
+    kept = KeptUploads(batches=2, kept_bytes=3_500_000)
+    return LogServiceFigures(devices={"tdid_a1": kept}, refusing=refusing, fault=fault)
 
 
 def space(free: int, total: int = 1000 * GB, files: int | None = 10**6) -> node.Space:
     return node.Space(folder="/logs", free=free, total=total, files=files)
 
 
-def udp(lost: int | None = 0, received: int = 1000, reached: int = 100) -> dict[str, Any]:
-    buffer = {"asked": 100, "reached": reached, "hint": "sysctl -w net.core.rmem_max=100"}
+def udp(lost: int | None = 0, received: int = 1000, reached: int = 100) -> dict[str, AnyListener]:
+    buffer = BufferFigures(asked=100, reached=reached, hint="sysctl -w net.core.rmem_max=100")
     return {
-        "udp 0.0.0.0:514": {"received": received, "kernel_drops": lost, "receive_buffer": buffer},
-        "tcp 0.0.0.0:514": {"received": 5},
+        "udp 0.0.0.0:514": DatagramFigures(
+            received=received, kernel_drops=lost, receive_buffer=buffer
+        ),
+        "tcp 0.0.0.0:514": StreamFigures(received=5),
     }
 
 
 CASES: list[tuple[Finding, Verdict, str]] = [
-    (node.judge_manager({"version": "1", "pid": 7}), OK, "process 7"),
+    (node.judge_manager(ManagerState(version="1", pid=7)), OK, "process 7"),
     (node.judge_manager(None), FAILED, "no manager runs"),
     (node.judge_settings(None, {}, 2), OK, "2 devices"),
     (node.judge_settings(None, {}, 0), WARNING, "no device"),
@@ -74,7 +74,7 @@ CASES: list[tuple[Finding, Verdict, str]] = [
     (node.judge_listeners({"udp": []}, []), FAILED, "nowhere"),
     (node.judge_listeners(None, ["udp 1.2.3.4:514: taken"]), FAILED, "taken"),
     (node.judge_buffers(udp(), 100, None), OK, "100 bytes"),
-    (node.judge_buffers({"tcp x": {"received": 1}}, 100, None), OK, "nothing listens"),
+    (node.judge_buffers({"tcp x": StreamFigures(received=1)}, 100, None), OK, "nothing listens"),
     (node.judge_buffers(udp(reached=50), 100, None), WARNING, "50 bytes"),
     (node.judge_buffers(None, 100, 100), OK, "allows"),
     (node.judge_buffers(None, 100, None), OK, "allows"),

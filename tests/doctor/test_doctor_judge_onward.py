@@ -9,8 +9,13 @@ import pytest
 from tscm.doctor import onward
 from tscm.doctor.finding import Finding
 from tscm.doctor.onward import ProxyAnswer
+from tscm.forward.figures import ForwardFigures
+from tscm.spool.figures import LogFigures
 from tscm.standing import Verdict
+from tscm.update.figures import UpdateFigures
+from tscm.upload.figures import UploadFigures
 from tscm.upload.probe import ServiceAnswer
+from tscm.wire.reading import read
 
 OK, WARNING, FAILED = Verdict.OK, Verdict.WARNING, Verdict.FAILED
 NOW = 1.8e9
@@ -18,11 +23,13 @@ PROXY, URL = "http://proxy:3128", "https://logs.example"
 
 
 def updates(figures: dict[str, Any] | None) -> Finding:
-    return onward.judge_updates(figures, "fw", 3600, NOW)
+    known = None if figures is None else read(UpdateFigures, figures)
+    return onward.judge_updates(known, "fw", 3600, NOW)
 
 
 def lines(state: dict[str, Any] | None, *strangers: str) -> Finding:
-    return onward.judge_lines(state, NOW, strangers, "fw")
+    log = None if state is None else read(LogFigures, state)
+    return onward.judge_lines(log, NOW, strangers, "fw")
 
 
 def proxy(answer: str = "", fault: str | None = None) -> Finding:
@@ -30,17 +37,23 @@ def proxy(answer: str = "", fault: str | None = None) -> Finding:
 
 
 def service(said: ServiceAnswer | None, figures: dict[str, Any] | None = None) -> Finding:
-    return onward.judge_log_service(URL, said, figures, sends=True)
+    known = None if figures is None else read(UploadFigures, figures)
+    return onward.judge_log_service(URL, said, known, sends=True)
 
 
 def siem(probed: str | None = None, answers: bool = True, **figures: Any) -> Finding:
     expired = figures.pop("expired", None)
     return onward.judge_siem(
-        "TCP siem:514", figures or None, probed, answers=answers, name="fw", expired=expired
+        "TCP siem:514",
+        read(ForwardFigures, figures) if figures else None,
+        probed,
+        answers=answers,
+        name="fw",
+        expired=expired,
     )
 
 
-LAST_GOOD = {"last_update": {"good": True, "finished_at": NOW - 600}}
+LAST_GOOD = {"last_update": {"result": "changed", "finished_at": NOW - 600}}
 READY = ServiceAnswer(status=400, ready=True)
 
 CASES: list[tuple[Finding, Verdict, str]] = [
@@ -57,10 +70,14 @@ CASES: list[tuple[Finding, Verdict, str]] = [
     (updates({"fault": "malformed", "last_update": None}), FAILED, "malformed"),
     (updates({"locked_out": True}), FAILED, "too often"),
     (updates({"last_update": None}), WARNING, "none yet"),
-    (updates({"last_update": {"good": False, "error": "no TCP"}}), FAILED, "no TCP"),
+    (updates({"last_update": {"result": "failed", "error": "no TCP"}}), FAILED, "no TCP"),
     (updates({**LAST_GOOD, "held": True}), WARNING, "held"),
     (updates({**LAST_GOOD, "paused": True}), WARNING, "held"),
-    (updates({"last_update": {"good": True, "finished_at": NOW - 11000}}), WARNING, "3 hours"),
+    (
+        updates({"last_update": {"result": "changed", "finished_at": NOW - 11000}}),
+        WARNING,
+        "3 hours",
+    ),
     (updates({**LAST_GOOD, "unsaved": True}), WARNING, "save"),
     (updates(LAST_GOOD), OK, "10 minutes"),
     (lines({"last_received_at": NOW - 5}), OK, "5 s"),
@@ -113,7 +130,6 @@ def test_an_unknown_sender_is_named_where_no_line_arrives() -> None:
 
 def test_the_remedy_for_a_refused_list_does_not_repeat_what_is_refused() -> None:
     last = {
-        "good": False,
         "result": "refused",
         "error": "policy for fw refused",
         "finished_at": NOW,

@@ -19,9 +19,9 @@ from twisted.python.failure import Failure
 from twisted.web.test.requesthelper import DummyRequest
 
 from tests.manager.manager_process import SETTINGS, Manager, send_udp, wait_for
-from tscm.model import Json
 from tscm.portal.receipts import Stored, write_receipts
 from tscm.portal.uploads import uploads_folder
+from tscm.state import Watched
 from tscm.watch import LoopLag, WatchPages
 
 WATCHED = SETTINGS + 'metrics = ["127.0.0.1:0"]\n'
@@ -179,9 +179,9 @@ def test_what_the_log_service_keeps_is_a_figure(tmp_path: Path) -> None:
 
 
 def test_who_asks_while_the_figures_are_made_is_given_the_same() -> None:
-    looks: list[Deferred[Json]] = []
+    looks: list[Deferred[Watched]] = []
 
-    async def look() -> Json:
+    async def look() -> Watched:
         looks.append(Deferred())
         return await looks[-1]
 

@@ -10,10 +10,11 @@ from twisted.internet.task import Clock
 
 from tests.spool.spool_room import make_spool, numbered, run_of
 from tests.spool.test_spool_service import BIG, closed, drain
+from tscm.balance import Balance, DeviceBalance, ReaderBalance
 from tscm.ledger import differences_of
 from tscm.spool.disk import Disk
 from tscm.spool.service import SpoolService
-from tscm.spool.state import CHANGED
+from tscm.spool.state import CHANGED, Gap
 from tscm.spool.tools_verify import verify_log
 
 
@@ -113,11 +114,10 @@ def told(logs: Path) -> list[str]:
 
 
 def test_a_difference_of_a_reader_comes_with_its_cause() -> None:
-    device = {
-        "difference": 0,
-        "gaps": [{"cause": CHANGED}],
-        "readers": {"forward": {"difference": 3}},
-    }
-    assert differences_of({"devices": {"fw": device}}) == [
+    device = DeviceBalance(
+        gaps=(Gap(offset=0, lines=0, after=0.0, before=0.0, cause=CHANGED),),
+        readers={"forward": ReaderBalance(difference=3)},
+    )
+    assert differences_of(Balance(devices={"fw": device})) == [
         "reader forward of fw by +3 lines; somebody changed the text of its log"
     ]

@@ -14,10 +14,11 @@ from tscm.intake.figures import IntakeFigures
 from tscm.model import Json
 from tscm.spool.figures import LogFigures
 from tscm.standing import Verdict, row_of
+from tscm.state import DeviceState, NodeFigures, Watched, WatchedDevice
 from tscm.store.policies import unpack
-from tscm.update.figures import UpdateFigures
+from tscm.update.figures import UpdateFigures, UpdateRecord
 from tscm.update.records import GenerationPurged
-from tscm.wire.writing import as_json
+from tscm.wire.reading import read
 
 __all__ = ["bench"]
 LISTED = "20.0.0.9"
@@ -52,23 +53,14 @@ def purged(bench: Bench) -> bool:
 
 
 def metric(bench: Bench, name: str) -> list[float]:
-    one = {
-        "log": LogFigures(),
-        "lag_seconds": {},
-        "policy": figures(bench),
-        "forward": None,
-        "forward_also": (),
-        "upload": None,
-    }
-    node: Json = {"started_at": 0, "devices": 1, "faults": {}, "database_bytes": None}
-    everything = {
-        "now": bench.clock.seconds(),
-        "node": node,
-        "intake": IntakeFigures(),
-        "devices": {"one": one},
-        "balanced": True,
-        "lag": 0.0,
-    }
+    everything = Watched(
+        now=bench.clock.seconds(),
+        node=NodeFigures(devices=1),
+        intake=IntakeFigures(),
+        uploads=None,
+        balanced=True,
+        devices={"one": WatchedDevice(policy=figures(bench), log=LogFigures(), lag_seconds={})},
+    )
     return [
         sample.value
         for family in families(everything)
@@ -92,11 +84,9 @@ def test_after_a_purge_nothing_goes_on_saying_that_the_policy_is_in_force(loaded
     assert metric(loaded, "tscm_policy_entries") == [0, 0]
     assert metric(loaded, "tscm_policy_good") == [0]
     settings: Json = {"name": "one", "policy_updates": True}
-    row = row_of(
-        "one", settings, {"policy": as_json(figures(loaded))}, loaded.clock.seconds(), 3600
-    )
+    row = row_of("one", DeviceState(policy=figures(loaded)), loaded.clock.seconds(), 3600)
     assert (row.verdict, row.entries) == (Verdict.FAILED, 0)
-    shown = list(state_pairs(settings, {"policy": as_json(figures(loaded))}))
+    shown = list(state_pairs(settings, DeviceState(policy=figures(loaded))))
     assert any("not in force since" in str(words) for _, words in shown)
     assert dict(shown)["block list"].startswith("0 entries")
     assert dict(shown)["last update"].partition(": ")[2].startswith("purged (")
@@ -105,7 +95,9 @@ def test_after_a_purge_nothing_goes_on_saying_that_the_policy_is_in_force(loaded
 def test_a_purge_and_the_hold_behind_it_stand_in_the_history(loaded: Bench) -> None:
     result(loaded.service.purge("one", ignore))
     assert results(loaded) == ["held", "purged", "changed"]
-    words = [outcome_words(one) for one in loaded.service.history("one")["updates"]]
+    words = [
+        outcome_words(read(UpdateRecord, one)) for one in loaded.service.history("one")["updates"]
+    ]
     assert words[0] == "held (after a purge)"
     assert "4 groups were taken off one" in words[1]
 
@@ -160,7 +152,7 @@ def test_a_purge_that_fails_stands_in_the_history(loaded: Bench) -> None:
     assert isinstance(result(loaded.service.purge("one", ignore)), Failure)
     latest = loaded.service.history("one")["updates"][0]
     assert (latest["result"], latest["act"]) == ("failed", "purge")
-    assert "wrong password" in outcome_words(latest)
+    assert "wrong password" in outcome_words(read(UpdateRecord, latest))
     assert asked(loaded)["verdict"] == "blocked"
 
 
@@ -171,7 +163,9 @@ def test_a_rollback_and_what_ends_its_hold_stand_in_the_history(loaded: Bench) -
     loaded.service.resume("one")
     loaded.service.resume("one")
     assert results(loaded) == ["resumed", "changed", "held", "changed", "changed"]
-    words = [outcome_words(one) for one in loaded.service.history("one")["updates"]]
+    words = [
+        outcome_words(read(UpdateRecord, one)) for one in loaded.service.history("one")["updates"]
+    ]
     assert words[:3] == [
         "resumed (by an operator)",
         "changed (rollback to generation 1), 0 entries added, 1 removed",

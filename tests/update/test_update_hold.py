@@ -12,10 +12,10 @@ from tests.update.test_update_service import HOUR, Bench, bench, ignore, result
 from tscm.cli.state import state_pairs
 from tscm.cli.times import read_end
 from tscm.errors import DeviceUnknown
-from tscm.standing import Verdict, hold_words, row_of
+from tscm.standing import Verdict, row_of
+from tscm.state import DeviceState
 from tscm.update.hold import Hold
 from tscm.update.memory import DeviceMemory, no_push
-from tscm.wire.writing import as_json
 
 __all__ = ["bench", "loaded"]
 NOW = datetime(2026, 11, 30, 12, 0, tzinfo=timezone(timedelta(hours=1)))
@@ -70,9 +70,9 @@ def test_the_last_hold_counts_where_two_operators_hold(loaded: Bench) -> None:
 
 def test_it_is_told_in_status_show_and_why(loaded: Bench) -> None:
     loaded.service.holds.hold("one", "root", loaded.clock.seconds() + HOUR, "change freeze")
-    state: dict[str, Any] = {"policy": as_json(figures(loaded))}
+    state = DeviceState(policy=figures(loaded))
     settings = {"name": "one", "policy_updates": True}
-    row = row_of("one", settings, state, loaded.clock.seconds(), 3600)
+    row = row_of("one", state, loaded.clock.seconds(), 3600)
     assert row.verdict is Verdict.HELD
     assert any("by root: change freeze" in one for one in row.causes)
     assert any("change freeze" in str(words) for _, words in state_pairs(settings, state))
@@ -108,14 +108,6 @@ def test_the_store_gives_back_what_it_was_given(until: float | None, reason: str
     memory = DeviceMemory.from_json(DeviceMemory(hold=hold.to_json()).to_json())
     assert memory.operators_hold == hold
     assert str(hold).startswith("held")
-
-
-def test_both_faces_say_the_same() -> None:
-    for hold in (
-        Hold(since=1.0),
-        Hold(since=1.0, until=1_800_000_000.0, by="root", reason="change freeze"),
-    ):
-        assert hold_words(as_json(hold)) == str(hold)
 
 
 @pytest.mark.parametrize(

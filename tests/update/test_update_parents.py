@@ -9,7 +9,8 @@ from tests.update.update_world import World, addresses
 from tscm.asa.lines import access_list_lines
 from tscm.cli.state import state_pairs
 from tscm.simulator.service import SimulatedAsa
-from tscm.update.figures import Result
+from tscm.state import DeviceState
+from tscm.update.figures import Result, UpdateFigures
 from tscm.update.memory import DeviceMemory
 
 LINES = access_list_lines("ThreatSTOP-Block", "ThreatSTOP-Allow")
@@ -56,7 +57,7 @@ async def test_parents_made_anew_are_told_until_an_access_list_uses_them(
 
 
 def test_it_stands_where_the_operator_looks() -> None:
-    state = {"policy": {"unused_groups": ["ThreatSTOP-Block"]}}
+    state = DeviceState(policy=UpdateFigures(unused_groups=("ThreatSTOP-Block",)))
     words = dict(state_pairs({"name": "fw", "policy_updates": True}, state))
     assert "ThreatSTOP-Block" in words["attention"]
     assert "`tsadmin show fw --lines`" in words["attention"]

@@ -22,6 +22,7 @@ from tscm import upload_format
 from tscm.cli.state import state_pairs
 from tscm.cut_off import CutOff
 from tscm.secrets import Secret
+from tscm.state import DeviceState
 from tscm.threads import Threads
 from tscm.upload.failure import UploadFailed
 from tscm.upload.receiver import LogServiceReceiver, Receiver
@@ -30,7 +31,6 @@ from tscm.upload.service import UploadService
 from tscm.upload.signature import Credentials
 from tscm.upload.transport import Client, Way
 from tscm.watched_http import Wire
-from tscm.wire.writing import as_json
 
 Talk = Callable[[httpx.Request], httpx.Response]
 HOURS = 30
@@ -125,7 +125,9 @@ def test_5xx_for_more_than_a_day_waits_within_its_bound_and_loses_nothing(
     assert "out of order" in figures.sentence or "nothing more" in figures.sentence
     assert "nothing to do unless it lasts for hours; then ask" in figures.sentence
     assert "lines wait on disk, next try in" in figures.sentence
-    shown: dict[str, Any] = dict(state_pairs({"send_logs": True}, {"upload": as_json(figures)}))
+    shown: dict[str, Any] = dict(
+        state_pairs({"name": "fw", "send_logs": True}, DeviceState(upload=figures))
+    )
     assert shown["log upload"] == figures.sentence
     assert f"{len(moments):,} times in a row" in shown["log upload fails since"]
 

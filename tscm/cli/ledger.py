@@ -2,23 +2,25 @@
 `tsadmin ledger`: does the balance hold?
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import click
 
+from tscm.balance import Balance, BookBalance, DeviceBalance, ListenerBalance
 from tscm.cli import say
 from tscm.cli.names import optional_device_argument
 from tscm.cli.session import Session
 from tscm.cli.state import when
 from tscm.cli.tables import cell_text, show_table
-from tscm.model import Json
 from tscm.operations.arguments import Balanced
 from tscm.operations.table import LEDGER
 from tscm.plural import many
+from tscm.spool.state import CHANGED, TRUNCATED
+from tscm.wire.reading import read
 
 _SENDERS_SHOWN = 10
-_GAPS = {"truncated": "truncated by somebody", "changed": "text changed by somebody"}
+_GAPS = {TRUNCATED: "truncated by somebody", CHANGED: "text changed by somebody"}
 _GAPS_SHOWN = 10
 
 
@@ -32,12 +34,13 @@ def command(session: Session, /, name: str | None, *, json_output: bool) -> int:
 
     Exit status 1 where it does not hold.
     """
-    balance = session.backend().call(LEDGER, Balanced(device=name))
+    answer = session.backend().call(LEDGER, Balanced(device=name))
+    balance = read(Balance, answer)
     if json_output:
-        say.as_json(balance)
+        say.as_json(answer)
     else:
         tell_ledger(balance)
-    if balance["balanced"]:
+    if balance.balanced:
         return 0
     say.error(
         "the ledger does not balance: a difference is a fault of this program or of the disk; `tsadmin doctor` "
@@ -46,7 +49,7 @@ def command(session: Session, /, name: str | None, *, json_output: bool) -> int:
     return 1
 
 
-def tell_ledger(balance: Json) -> None:
+def tell_ledger(balance: Balance) -> None:
     """The balance as tables; used by the demonstration too."""
     heads = (
         "listener",
@@ -57,14 +60,14 @@ def tell_ledger(balance: Json) -> None:
         "lost in the kernel",
         "difference",
     )
-    book = balance.get("book")
-    if balance.get("listeners"):
-        show_table(heads, _listeners(balance["listeners"]), "Received, since the manager started")
-    if book and book["starts"] > 1:
-        starts = many(book["starts"], "start", "starts")
-        title = f"Received, since {when(book['began_at'])}, over {starts}"
-        show_table(heads, _listeners(book["listeners"]), title)
-    rows = list(_devices(balance.get("devices", {})))
+    book = balance.book
+    if balance.listeners:
+        show_table(heads, _listeners(balance.listeners), "Received, since the manager started")
+    if book is not None and book.starts > 1:
+        starts = many(book.starts, "start", "starts")
+        title = f"Received, since {when(book.began_at)}, over {starts}"
+        show_table(heads, _listeners(book.listeners), title)
+    rows = list(_devices(balance.devices))
     if rows:
         show_table(
             (
@@ -82,76 +85,73 @@ def tell_ledger(balance: Json) -> None:
             rows,
             "Stored, since each device's log began",
         )
-    _tell_lost(balance.get("devices", {}))
-    _tell_changed(balance.get("devices", {}))
-    _tell_aside(balance.get("devices", {}))
-    _tell_unread(balance.get("devices", {}))
-    _tell_dropped(book or {})
+    _tell_lost(balance.devices)
+    _tell_changed(balance.devices)
+    _tell_aside(balance.devices)
+    _tell_unread(balance.devices)
+    _tell_dropped(book or BookBalance())
     _tell_gaps(balance)
     _tell_orphans(balance)
-    if balance["balanced"]:
+    if balance.balanced:
         say.info("The ledger balances")
 
 
-def _listeners(listeners: Json) -> Iterator[tuple[Any, ...]]:
+def _listeners(listeners: Mapping[str, ListenerBalance]) -> Iterator[tuple[Any, ...]]:
     for name, one in listeners.items():
-        causes = one.get("dropped_by_cause") or {}
+        causes = one.dropped_by_cause
         yield (
             name,
-            one["received"],
-            one["stored"],
-            one["dropped"],
+            one.received,
+            one.stored,
+            one.dropped,
             cell_text(causes) if causes else "-",
-            one.get("kernel_drops"),
-            one["difference"],
+            one.kernel_drops,
+            one.difference,
         )
 
 
-def _devices(devices: Json) -> Iterator[tuple[Any, ...]]:
+def _devices(devices: Mapping[str, DeviceBalance]) -> Iterator[tuple[Any, ...]]:
     for name, one in devices.items():
-        readers = one.get("readers") or {}
+        readers = one.readers
         if not readers:
-            yield (name, one["stored"], "-", *(None,) * 7)
+            yield (name, one.stored, "-", *(None,) * 7)
         for reader, figures in readers.items():
             yield (
                 name,
-                one["stored"],
+                one.stored,
                 reader,
-                "nobody" if figures.get("orphan") else figures.get("user"),
-                figures["sent"],
-                figures["not_selected"],
-                figures["waiting"],
-                figures["expired"],
-                figures.get("expired_by_cause") or None,
-                figures["difference"],
+                "nobody" if figures.orphan else figures.user,
+                figures.sent,
+                figures.skipped,
+                figures.waiting,
+                figures.expired,
+                figures.expired_by_cause or None,
+                figures.difference,
             )
-        if one.get("difference"):
+        if one.difference:
             say.warn(
-                f"{name}: the log grew by {one['difference']:+,} lines against what the listeners "
+                f"{name}: the log grew by {one.difference:+,} lines against what the listeners "
                 f"stored in it"
             )
 
 
-def _tell_changed(devices: Json) -> None:
+def _tell_changed(devices: Mapping[str, DeviceBalance]) -> None:
     """Whose text somebody changed within the file: readers count the lines that stand there now."""
     for name, one in devices.items():
-        for gap in one.get("gaps") or ():
-            if gap.get("cause") == "changed":
+        for gap in one.gaps:
+            if gap.cause == CHANGED:
                 say.warn(
-                    f"{name}: somebody changed the text of the file syslog.{gap['offset']:020d} (or syslog, as long as "
+                    f"{name}: somebody changed the text of the file syslog.{gap.offset:020d} (or syslog, as long as "
                     f"it is the newest) while it was live; its readers count the lines that stand there now, and may "
                     f"differ by that"
                 )
 
 
-def _tell_lost(devices: Json) -> None:
+def _tell_lost(devices: Mapping[str, DeviceBalance]) -> None:
     """Whose files were damaged before a reader was past, and where to look."""
     for name, one in devices.items():
         lost = max(
-            (
-                (figures.get("expired_by_cause") or {}).get("lost", 0)
-                for figures in (one.get("readers") or {}).values()
-            ),
+            (figures.expired_by_cause.get("lost", 0) for figures in one.readers.values()),
             default=0,
         )
         if lost:
@@ -161,35 +161,35 @@ def _tell_lost(devices: Json) -> None:
             )
 
 
-def _tell_aside(devices: Json) -> None:
+def _tell_aside(devices: Mapping[str, DeviceBalance]) -> None:
     """Batches that wait for a decision: their lines stand among those that were not selected."""
     for name, one in devices.items():
-        for figures in (one.get("readers") or {}).values():
-            if figures.get("set_aside"):
-                batches = many(figures["set_aside"], "batch was", "batches were")
+        for figures in one.readers.values():
+            if figures.set_aside:
+                batches = many(figures.set_aside, "batch was", "batches were")
                 say.warn(
-                    f"{name}: {batches} refused by the {figures.get('user') or 'log service'} for "
+                    f"{name}: {batches} refused by the {figures.user or 'log service'} for "
                     f"good; the lines count as not selected, and `tsadmin logs {name} --rejected` "
                     f"lists what to send again or drop"
                 )
 
 
-def _tell_unread(devices: Json) -> None:
+def _tell_unread(devices: Mapping[str, DeviceBalance]) -> None:
     """Policy lines that the event reader could not read: they stand among those not selected."""
     for name, one in devices.items():
-        for figures in (one.get("readers") or {}).values():
-            if figures.get("unread"):
-                lines = many(figures["unread"], "line", "lines")
+        for figures in one.readers.values():
+            if figures.unread:
+                lines = many(figures.unread, "line", "lines")
                 say.warn(
                     f"{name}: {lines} among those not selected are of access-lists (106100, 106102, 106103, "
                     f"106023) and could not be read: they are in no report"
                 )
 
 
-def _tell_dropped(book: Json) -> None:
+def _tell_dropped(book: BookBalance) -> None:
     """Who sent what was dropped, as far as that is known."""
-    senders = sorted((book.get("dropped_by_sender") or {}).items(), key=lambda item: -item[1])
-    refused = book.get("dropped_by_device") or {}
+    senders = sorted(book.dropped_by_sender.items(), key=lambda item: -item[1])
+    refused = book.dropped_by_device
     rows = [(f"unknown sender {sender}", lines) for sender, lines in senders[:_SENDERS_SHOWN]]
     rows += [(f"device {name}, whose log could not take them", n) for name, n in refused.items()]
     if rows:
@@ -198,24 +198,24 @@ def _tell_dropped(book: Json) -> None:
         say.info(f"{len(senders) - _SENDERS_SHOWN:,} unknown senders more")
 
 
-def _tell_gaps(balance: Json) -> None:
+def _tell_gaps(balance: Balance) -> None:
     """The bounds within which lines may have come that nobody wrote down, and what is gone."""
-    rows = [
+    rows: list[tuple[str, str, float, float, int | None, int | None]] = [
         (
             "manager",
-            "logs changed after a clean stop" if gap.get("clean") else "unclean stop",
-            gap["after"],
-            gap["before"],
-            gap["lines"],
-            gap["lost"],
+            "logs changed after a clean stop" if gap.clean else "unclean stop",
+            gap.after,
+            gap.before,
+            gap.lines,
+            gap.lost,
         )
-        for gap in (balance.get("book") or {}).get("gaps", ())
+        for gap in (() if balance.book is None else balance.book.gaps)
     ]
-    for name, one in balance.get("devices", {}).items():
-        for gap in one.get("gaps") or ():
-            cause = _GAPS.get(gap.get("cause"), "unclean stop")
-            lost = gap["lost"] if gap.get("cause") == "truncated" else None
-            rows.append((f"log of {name}", cause, gap["after"], gap["before"], None, lost))
+    for name, one in balance.devices.items():
+        for hole in one.gaps:
+            cause = _GAPS.get(hole.cause, "unclean stop")
+            lost = hole.lost if hole.cause == TRUNCATED else None
+            rows.append((f"log of {name}", cause, hole.after, hole.before, None, lost))
     if rows:
         shown = sorted(rows, key=lambda row: row[3])[-_GAPS_SHOWN:]
         show_table(
@@ -228,10 +228,10 @@ def _tell_gaps(balance: Json) -> None:
         )
 
 
-def _tell_orphans(balance: Json) -> None:
+def _tell_orphans(balance: Balance) -> None:
     rows = [
-        (one["name"], one["stored_lines"], one["kept_bytes"], one["readers"] or None)
-        for one in balance.get("orphans") or ()
+        (one.name, one.stored_lines, one.kept_bytes, one.readers or None)
+        for one in balance.orphans or ()
     ]
     if rows:
         show_table(

@@ -22,6 +22,8 @@ from tscm.operations.arguments import Device, Dropped, Generations, Holding, Rol
 from tscm.operations.table import DIFF, DROPPED, HISTORY, HOLD, RESUME, ROLLBACK, VIEW
 from tscm.plural import many
 from tscm.printable import visible
+from tscm.update.figures import UpdateRecord
+from tscm.wire.reading import read
 
 _UPDATES_SHOWN = 20
 
@@ -120,8 +122,9 @@ def _serial(serial: int | None) -> str:
 
 
 def _update(one: Json) -> Sequence[Any]:
-    took = (one.get("finished_at") or 0) - (one.get("started_at") or 0)
-    return when(one.get("finished_at")), f"{took:,.1f} s", outcome_words(one)
+    update = read(UpdateRecord, one)
+    took = update.finished_at - update.started_at
+    return when(update.finished_at), f"{took:,.1f} s", outcome_words(update)
 
 
 @command.command("diff")

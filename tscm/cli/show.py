@@ -10,9 +10,10 @@ import click
 from tscm.cli import say
 from tscm.cli.backend import Backend
 from tscm.cli.list import KEPT
+from tscm.cli.manager_state import status_pairs
 from tscm.cli.names import optional_device_argument
 from tscm.cli.session import Session
-from tscm.cli.state import state_pairs, status_pairs
+from tscm.cli.state import state_pairs
 from tscm.cli.tables import show_pairs
 from tscm.devices import propose
 from tscm.model import Json
@@ -21,6 +22,8 @@ from tscm.operations.table import STATUS, VIEW
 from tscm.printable import visible
 from tscm.settings.files import read_node
 from tscm.settings.layout import Layout
+from tscm.state import DeviceState, ManagerState
+from tscm.wire.reading import read
 
 
 @click.command()
@@ -51,11 +54,11 @@ def command(session: Session, /, name: str | None, *, lines: bool, json_output: 
     if not backend.running:
         say.info("The manager is not running, so there is no state to show")
         return
-    state = found.get("state") or {}
+    state = read(DeviceState, found["state"])
     say.plain("")
     show_pairs(state_pairs(found["settings"], state), f"State of {name}")
-    if state.get("fault"):
-        say.error(f"{KEPT}{state['fault']}")
+    if state.fault:
+        say.error(f"{KEPT}{state.fault}")
 
 
 def _show_manager(backend: Backend, *, json_output: bool) -> None:
@@ -63,7 +66,7 @@ def _show_manager(backend: Backend, *, json_output: bool) -> None:
     if json_output:
         say.as_json(status)
     else:
-        show_pairs(status_pairs(status), "The manager")
+        show_pairs(status_pairs(read(ManagerState, status)), "The manager")
 
 
 def settings_pairs(view: Json) -> Iterator[tuple[str, Any]]:

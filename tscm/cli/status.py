@@ -11,10 +11,10 @@ from tscm.cli.names import DeviceName
 from tscm.cli.session import Session
 from tscm.cli.tables import show_table
 from tscm.errors import DeviceUnknown
-from tscm.model import Json
 from tscm.operations.arguments import Nothing
 from tscm.operations.table import FLEET
-from tscm.standing import EXIT_STATUS, Verdict
+from tscm.standing import Row, exit_status
+from tscm.wire.reading import read
 
 _HEADS = (
     "device", "status", "good update", "entries", "cut", "last line", "waiting", "SIEM", "upload", "cause",
@@ -31,36 +31,36 @@ def command(session: Session, /, names: Sequence[str], *, json_output: bool) -> 
 
     Failures come first.  The exit status is that of a monitoring plug-in: 0 ok, 1 warning, 2 failed.
     """
-    rows = session.backend().call(FLEET, Nothing())
-    known = {str(row["name"]) for row in rows}
+    answer = session.backend().call(FLEET, Nothing())
+    known = {str(one["name"]) for one in answer}
     for name in names:
         if name not in known:
             raise DeviceUnknown(name)
     if names:
-        rows = [row for row in rows if row["name"] in names]
+        answer = [one for one in answer if one["name"] in names]
+    rows = [read(Row, one) for one in answer]
     if json_output:
-        say.as_json(rows)
+        say.as_json(answer)
     elif rows:
         show_table(_HEADS, (_cells(row) for row in rows))
     else:
         say.info("No device yet; `tsadmin add --type asarest` adds one", aside=True)
-    return max((EXIT_STATUS[Verdict(row["verdict"])] for row in rows), default=0)
+    return exit_status(rows)
 
 
-def _cells(row: Json) -> tuple[object, ...]:
-    causes = row["causes"]
-    more = f" (and {len(causes) - 1} more)" if len(causes) > 1 else ""
+def _cells(row: Row) -> tuple[object, ...]:
+    more = f" (and {len(row.causes) - 1} more)" if len(row.causes) > 1 else ""
     return (
-        row["name"],
-        row["verdict"],
-        age_words(row["good_update_age_seconds"]),
-        "-" if row["entries"] is None else row["entries"],
-        row["cut"],
-        age_words(row["last_line_age_seconds"]),
-        sum(row["backlog_lines"].values()),
-        row["forward"],
-        row["upload"],
-        f"{causes[0]}{more}" if causes else "",
+        row.name,
+        row.verdict,
+        age_words(row.good_update_age_seconds),
+        "-" if row.entries is None else row.entries,
+        row.cut,
+        age_words(row.last_line_age_seconds),
+        sum(row.backlog_lines.values()),
+        row.forward,
+        row.upload,
+        f"{row.causes[0]}{more}" if row.causes else "",
     )
 
 

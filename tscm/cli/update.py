@@ -18,7 +18,8 @@ from tscm.cli.several import Done, chosen, each, of_device
 from tscm.model import Json
 from tscm.operations.arguments import Device, Push
 from tscm.operations.table import UPDATE, VIEW
-from tscm.standing import hold_words
+from tscm.state import DeviceState
+from tscm.wire.reading import read
 
 
 @click.command()
@@ -117,11 +118,11 @@ def _update(
 
 def _tell_held(view: Json, name: str, *, aside: bool) -> None:
     """That the schedule makes no updates: this one is made all the same."""
-    hold = (view["state"].get("policy") or {}).get("hold")
+    hold = read(DeviceState, view["state"]).policy.hold
     if not view["settings"]["policy_updates"]:
         said = f"Policy updates of {name} are disabled"
-    elif hold:
-        said = f"Updates of {name} are {hold_words(hold)}"
+    elif hold is not None:
+        said = f"Updates of {name} are {hold}"
     else:
         return
     say.info(f"{said}; this one is made all the same", aside=aside)

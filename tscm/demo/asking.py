@@ -11,6 +11,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThread
 
+from tscm.balance import Balance
 from tscm.demo.processes import ChildFailed
 from tscm.demo.screen import Screen
 from tscm.demo.stage import Firewall, Stage
@@ -23,6 +24,7 @@ from tscm.operations.table import LEDGER, LOGS, REPORT, STATUS, UPDATE
 from tscm.settings.layout import Layout
 from tscm.spool.disk import Disk
 from tscm.spool.tools_export import export_log
+from tscm.wire.reading import read
 
 Args = TypeVar("Args")
 Answer = TypeVar("Answer")
@@ -88,7 +90,7 @@ class Asking:
     async def waiting(self) -> int:
         """Lines that wait for the SIEM."""
         ledger = await deferToThread(self.ledger)
-        return sum(int(row["readers"]["forward"]["waiting"]) for row in ledger["devices"].values())
+        return sum(row.readers["forward"].waiting for row in ledger.devices.values())
 
     async def when_manager_is_up(self) -> Json:
         """Its status, once it answers; raises `ChildFailed`."""
@@ -100,9 +102,9 @@ class Asking:
             await self._sleep(_POLL_SECONDS)
         raise ChildFailed("manager", self._stage.manager.tail())
 
-    def ledger(self) -> Json:
+    def ledger(self) -> Balance:
         """The balance of all."""
-        return self.backend().call(LEDGER, Balanced())
+        return read(Balance, self.backend().call(LEDGER, Balanced()))
 
     def _answers(self) -> bool:
         return self.backend().running

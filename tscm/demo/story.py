@@ -282,14 +282,14 @@ class Story:
         uploaded = 0
         for firewall in self.stage.firewalls:
             counts = await self.ask.counts(firewall)
-            row = ledger["devices"][firewall.name]
+            row = ledger.devices[firewall.name]
             stored = await deferToThread(self.ask.stored_lines, firewall)
             here = sum((Counter(stored) & forwarded).values())
             self.screen.check(
                 f"{firewall.name}: lines",
                 ("sent by the firewall", counts["lines_sent"]),
-                ("stored", row["stored"]),
-                ("forwarded", row["readers"]["forward"]["sent"]),
+                ("stored", row.stored),
+                ("forwarded", row.readers["forward"].sent),
                 ("found at the SIEM", here),
             )
             policy = [line for line in stored if is_policy_line(line)]
@@ -301,7 +301,7 @@ class Story:
                 f"{firewall.name}: policy lines",
                 ("sent by the firewall", sent),
                 ("stored", len(policy)),
-                ("uploaded", row["readers"]["upload"]["sent"]),
+                ("uploaded", row.readers["upload"].sent),
                 ("on the log service's disk", len(there)),
             )
             self.screen.expect(
@@ -313,12 +313,12 @@ class Story:
         self.screen.check(
             "all lines at the SIEM",
             ("received", len(self.siem.lines)),
-            ("stored", sum(row["stored"] for row in ledger["devices"].values())),
+            ("stored", sum(row.stored for row in ledger.devices.values())),
         )
         self.screen.expect(
             "the manager's own ledger",
-            holds=ledger["balanced"],
-            told=f"{ledger['received']:,} received = {ledger['stored_since_start']:,} stored + {ledger['dropped']:,} dropped",
+            holds=ledger.balanced,
+            told=f"{ledger.received:,} received = {ledger.stored_since_start:,} stored + {ledger.dropped:,} dropped",
         )
         await self._top(uploaded)
 

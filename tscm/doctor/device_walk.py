@@ -16,16 +16,18 @@ from tscm.doctor.look_firewall import FirewallLook, Opener, look_at_firewall
 from tscm.doctor.look_host import HOST, Host, plain_addresses
 from tscm.doctor.look_onward import Fetch, OnwardLook, look_onward
 from tscm.errors import SecretUnavailable, TscmError
-from tscm.intake.figures import DeviceIntake
-from tscm.model import Json, Report
+from tscm.events.figures import EventFigures
+from tscm.model import Report
 from tscm.settings.device import DeviceSettings
 from tscm.settings.files import open_device, read_device, read_node
 from tscm.settings.layout import Layout
 from tscm.settings.node import NodeSettings
 from tscm.settings.own_service import own_service
+from tscm.spool.figures import ReaderFigures
+from tscm.state import DeviceState
+from tscm.update.figures import UpdateFigures
 from tscm.update.names import hosts
 from tscm.update.ways import look_up, own_address_towards
-from tscm.wire.reading import read
 
 _DAY = 86400.0
 _HEARD_SECONDS = 3600.0
@@ -44,7 +46,7 @@ class Patient:
     node: NodeSettings
     sealed: str | None = None
     """Why its secrets could not be opened; then nobody is asked who wants one."""
-    state: Json | None = None
+    state: DeviceState | None = None
     listeners: Mapping[str, Sequence[str]] | None = None
     strangers: tuple[str, ...] = ()
 
@@ -53,10 +55,10 @@ class Patient:
         """Why the firewall must not be asked now."""
         if self.sealed is not None:
             return f"its password cannot be opened: {self.sealed}"
-        policy = (self.state or {}).get("policy") or {}
-        if policy.get("locked_out"):
+        policy = UpdateFigures() if self.state is None else self.state.policy
+        if policy.locked_out:
             return "its password was refused too often; one more try could lock the account"
-        if policy.get("running_since") is not None:
+        if policy.running_since is not None:
             return "an update of it is under way, and its agent bears one asker at a time"
         return None
 
@@ -137,13 +139,9 @@ def judge_device(patient: Patient, look: DeviceLook, now: float) -> list[Finding
         *_judge_policy(patient, look, now),
         *_judge_firewall(patient, look, now),
         onward.judge_lines(
-            None if state is None else state["log"], now, patient.strangers, settings.name
+            None if state is None else state.log, now, patient.strangers, settings.name
         ),
-        *(
-            []
-            if state is None
-            else [onward.judge_connections(read(DeviceIntake, state.get("intake")), now)]
-        ),
+        *([] if state is None else [onward.judge_connections(state.intake, now)]),
         *_judge_trial(patient, look),
         *_judge_onward(patient, look),
     ]
@@ -160,10 +158,10 @@ def _judge_policy(patient: Patient, look: DeviceLook, now: float) -> list[Findin
             onward.judge_list(kind, one.name, one.entries, one.fault, one.remedy)
             for kind, one in seen.lists.items()
         ]
-    figures = None if patient.state is None else patient.state["policy"]
+    figures = None if patient.state is None else patient.state.policy
     interval = patient.node.policy.interval_seconds
-    failing = () if figures is None else figures.get("unknown_names") or ()
-    known = {one["name"]: bool(one["addresses"]) for one in failing}
+    failing = () if figures is None else figures.unknown_names
+    known = {one.name: bool(one.addresses) for one in failing}
     return [
         *found,
         onward.judge_updates(figures, settings.name, interval, now),
@@ -203,20 +201,21 @@ def collector_of(patient: Patient, look: DeviceLook, now: float) -> protection.C
     }
     addresses = plain_addresses(place for many in places.values() for place in many)
     addresses |= {one for one in (patient.node.address, look.own_address) if one is not None}
-    last = None if patient.state is None else patient.state["log"].get("last_received_at")
+    log = None if patient.state is None else patient.state.log
+    last = None if log is None else log.last_received_at
     return protection.Collector(
         addresses=addresses,
         ports={
             kind: sorted({int(place.rpartition(":")[2]) for place in many})
             for kind, many in places.items()
         },
-        hears=last is not None and now - float(last) < _HEARD_SECONDS,
+        hears=last is not None and now - last < _HEARD_SECONDS,
     )
 
 
 def _judge_trial(patient: Patient, look: DeviceLook) -> list[Finding]:
     inside = look.firewall
-    events = {} if patient.state is None else patient.state.get("events") or {}
+    events = EventFigures() if patient.state is None else patient.state.events
     return [
         trial.judge_trial(inside.trial, inside.traced, looked=inside.config is not None),
         trial.judge_events(
@@ -224,25 +223,24 @@ def _judge_trial(patient: Patient, look: DeviceLook) -> list[Finding]:
             seen=look.event_seen,
             hits=look.hits,
             name=patient.settings.name,
-            counted=not events.get("fault"),
-            fault=events.get("fault"),
+            counted=not events.fault,
+            fault=events.fault,
         ),
     ]
 
 
 def _judge_onward(patient: Patient, look: DeviceLook) -> list[Finding]:
-    settings, seen, state = patient.settings, look.onward, patient.state or {}
+    settings, seen = patient.settings, look.onward
+    state = DeviceState() if patient.state is None else patient.state
     if seen is None:
         return not_looked_at(["proxy", "log service", "SIEM"], str(patient.sealed))
     sends = settings.send_logs
     url = patient.node.upload.url
     found = [
         onward.judge_proxy(settings.log_proxy, seen.proxy, sends=sends and url is not None),
-        onward.judge_log_service(url, seen.service, state.get("upload"), sends=sends),
+        onward.judge_log_service(url, seen.service, state.upload, sends=sends),
     ]
-    figures = [state.get("forward"), *(state.get("forward_also") or ())]
-    by_target = {one["target"]: one for one in figures if one}
-    readers = (state.get("log") or {}).get("readers") or {}
+    by_target = {one.target: one for one in state.targets}
     for reader, (target, fault) in seen.targets.items():
         found.append(
             onward.judge_siem(
@@ -251,7 +249,7 @@ def _judge_onward(patient: Patient, look: DeviceLook) -> list[Finding]:
                 fault,
                 answers=target.protocol != "UDP",
                 name=settings.name,
-                expired=(readers.get(reader) or {}).get("expired_by_cause"),
+                expired=state.readers.get(reader, ReaderFigures()).expired_by_cause,
                 own_listener=seen.loops.get(reader),
             )
         )

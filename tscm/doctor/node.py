@@ -8,16 +8,18 @@ from ipaddress import ip_address
 from attrs import frozen
 
 from tscm.doctor.finding import Finding, failed, ok, warning
-from tscm.model import Json
+from tscm.intake.figures import AnyListener, DatagramFigures
 from tscm.plural import many
+from tscm.portal.figures import LogServiceFigures
 from tscm.settings.node import Listen
+from tscm.state import ManagerState
 
 _MB = 1 << 20
 _EARLIEST = 1_767_225_600  # 2026-01-01: no host that runs this has an earlier date
 _LOSSY_SHARE = 0.001
 
 
-def judge_manager(status: Json | None) -> Finding:
+def judge_manager(status: ManagerState | None) -> Finding:
     """Does a manager run on this root?"""
     if status is None:
         return failed(
@@ -25,7 +27,7 @@ def judge_manager(status: Json | None) -> Finding:
             "no manager runs on this root, so no line is taken and no policy is updated",
             "start it: `systemctl start tscm`, or `twistd -n tscm`",
         )
-    return ok("manager", f"version {status['version']} runs as process {status['pid']}")
+    return ok("manager", f"version {status.version} runs as process {status.pid}")
 
 
 def judge_settings(fault: str | None, devices: Mapping[str, str], known: int) -> Finding:
@@ -129,26 +131,26 @@ def judge_database(fault: str | None, damaged: str | None = None) -> Finding:
     return ok("database", "it can be used")
 
 
-def judge_uploads(figures: Json) -> Finding:
+def judge_uploads(figures: LogServiceFigures) -> Finding:
     """What the embedded log service keeps: is there room, and does it take uploads?"""
     link = "uploads kept"
-    if figures["refusing"]:
+    if figures.refusing:
         return failed(
             link,
-            f"none are taken: {figures['refusing']}",
+            f"none are taken: {figures.refusing}",
             "make room; uploads go before the firewalls' logs, and their senders keep them and try again",
         )
-    if figures["fault"]:
+    if figures.fault:
         return failed(
             link,
-            f"what should be deleted cannot be: {figures['fault']}",
+            f"what should be deleted cannot be: {figures.fault}",
             "see that the folder portal/uploads belongs to the manager, and its disk can be written",
         )
-    devices = figures["devices"].values()
-    size = sum(one["bytes"] for one in devices)
+    devices = figures.devices.values()
+    size = sum(one.kept_bytes for one in devices)
     return ok(
         link,
-        f"{many(sum(one['batches'] for one in devices), 'upload', 'uploads')} kept, {size // _MB:,} MB",
+        f"{many(sum(one.batches for one in devices), 'upload', 'uploads')} kept, {size // _MB:,} MB",
     )
 
 
@@ -214,7 +216,7 @@ def judge_metrics(listen: Listen) -> list[Finding]:
 
 
 def judge_buffers(
-    listeners: Mapping[str, Json] | None, asked: int, rmem_max: int | None
+    listeners: Mapping[str, AnyListener] | None, asked: int, rmem_max: int | None
 ) -> Finding:
     """
     Receive buffers of UDP: as reached by the manager, or as `net.core.rmem_max` would let it.
@@ -227,27 +229,27 @@ def judge_buffers(
                 f"`sysctl -w net.core.rmem_max={asked}`, unless the manager has CAP_NET_ADMIN",
             )
         return ok("socket buffers", f"the system allows {asked:,} bytes")
-    buffers = {name: one["receive_buffer"] for name, one in listeners.items() if _udp(one)}
+    buffers = {name: one.receive_buffer for name, one in _udp(listeners).items()}
     if not buffers:
         return ok("socket buffers", "nothing listens on UDP")
     for name, buffer in buffers.items():
-        if buffer["reached"] < buffer["asked"]:
+        if buffer.reached < buffer.asked:
             return warning(
                 "socket buffers",
-                f"{name} has {buffer['reached']:,} bytes instead of {buffer['asked']:,}: "
+                f"{name} has {buffer.reached:,} bytes instead of {buffer.asked:,}: "
                 f"bursts are lost in the kernel sooner",
-                f"{buffer['hint']}, and restart the manager",
+                f"{buffer.hint}, and restart the manager",
             )
-    return ok("socket buffers", f"{min(b['reached'] for b in buffers.values()):,} bytes each")
+    return ok("socket buffers", f"{min(b.reached for b in buffers.values()):,} bytes each")
 
 
-def judge_kernel_drops(listeners: Mapping[str, Json]) -> Finding:
+def judge_kernel_drops(listeners: Mapping[str, AnyListener]) -> Finding:
     """Datagrams that were lost before the manager saw them."""
-    udp = {name: one for name, one in listeners.items() if _udp(one)}
+    udp = _udp(listeners)
     if not udp:
         return ok("kernel drops", "nothing listens on UDP")
     for name, one in udp.items():
-        lost, received = one["kernel_drops"], one["received"]
+        lost, received = one.kernel_drops, one.received
         if lost is None:
             return warning("kernel drops", "this kernel does not tell what it drops")
         if lost:
@@ -260,5 +262,5 @@ def judge_kernel_drops(listeners: Mapping[str, Json]) -> Finding:
     return ok("kernel drops", "none since the start")
 
 
-def _udp(listener: Json) -> bool:
-    return "kernel_drops" in listener
+def _udp(listeners: Mapping[str, AnyListener]) -> dict[str, DatagramFigures]:
+    return {name: one for name, one in listeners.items() if isinstance(one, DatagramFigures)}

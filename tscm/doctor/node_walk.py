@@ -11,15 +11,16 @@ from tscm.doctor import node
 from tscm.doctor.finding import Finding, not_looked_at
 from tscm.doctor.look_host import HOST, Host, binding_faults
 from tscm.errors import SecretUnavailable, TscmError
-from tscm.model import Json, Progress, Report
+from tscm.model import Progress, Report
 from tscm.secrets import load_key
 from tscm.settings.files import device_names, key_is_needed, read_device, read_node
 from tscm.settings.layout import Layout
 from tscm.settings.node import NodeSettings
+from tscm.state import ManagerState
 
 
 def walk_node(
-    layout: Layout, status: Json | None, report: Report, host: Host = HOST
+    layout: Layout, status: ManagerState | None, report: Report, host: Host = HOST
 ) -> list[Finding]:
     """All that concerns the host and the manager.  Blocking."""
     report(Progress(phase="check", text="this host"))
@@ -30,13 +31,13 @@ def walk_node(
         fault = str(error)
     device_faults = _device_faults(layout)
     if status is not None:
-        fault = fault or status["faults"].get("")
-        for name, text in status["faults"].items():
+        fault = fault or status.faults.get("")
+        for name, text in status.faults.items():
             if name and not _is_about_key(text):
                 device_faults.setdefault(name, text)
     names = device_names(layout)
-    listeners = None if status is None else status["intake"]["listeners"]
-    bound = None if status is None else status["listeners"]
+    listeners = None if status is None else status.intake.listeners
+    bound = None if status is None else status.listeners
     found = [
         node.judge_manager(status),
         node.judge_settings(fault, device_faults, len(names)),
@@ -53,13 +54,13 @@ def walk_node(
         else:
             found += not_looked_at(["database"], "no manager has made it yet")
         return found + not_looked_at(["kernel drops"], "no manager runs")
-    fault = status.get("database")
+    fault = status.database
     damaged = None if fault else host.damage(layout.database)
     return [
         *found,
         node.judge_database(fault, damaged),
         node.judge_kernel_drops(listeners),
-        *([node.judge_uploads(status["uploads"])] if status.get("uploads") else []),
+        *([] if status.uploads is None else [node.judge_uploads(status.uploads)]),
     ]
 
 

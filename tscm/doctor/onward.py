@@ -7,12 +7,14 @@ from collections.abc import Mapping, Sequence
 from attrs import frozen
 
 from tscm.doctor.finding import Finding, failed, ok, warning
+from tscm.forward.figures import ForwardFigures
 from tscm.intake.figures import DeviceIntake
 from tscm.intake.turned_away import is_recent, remedy, sentence, turned_away
-from tscm.model import Json
 from tscm.plural import many
-from tscm.standing import hold_words
+from tscm.spool.figures import LogFigures
+from tscm.update.figures import Result, UpdateFigures
 from tscm.upload.failure import proxy_words
+from tscm.upload.figures import UploadFigures
 from tscm.upload.probe import ServiceAnswer
 
 _QUIET_SECONDS = 3600
@@ -57,57 +59,57 @@ def judge_list(
     return ok(link, f"{name} has {entries:,} {'entry' if entries == 1 else 'entries'}")
 
 
-def judge_updates(figures: Json | None, name: str, interval: float, now: float) -> Finding:
+def judge_updates(figures: UpdateFigures | None, name: str, interval: float, now: float) -> Finding:
     """How the policy updates of a device go; *figures* is None without a manager."""
     link = "policy updates"
     if figures is None:
         return warning(link, "not looked at: no manager runs")
-    if figures.get("fault"):
+    if figures.fault:
         return failed(
-            link, f"what is kept of them cannot be read: {figures['fault']}", "`tsadmin doctor`"
+            link, f"what is kept of them cannot be read: {figures.fault}", "`tsadmin doctor`"
         )
-    if figures.get("locked_out"):
+    if figures.locked_out:
         return failed(
             link,
             "they have stopped: the password was refused too often",
             f"`tsadmin configure {name} --password -`, then `tsadmin policy resume {name}`",
         )
-    last = figures.get("last_update")
+    last = figures.last_update
     if last is None:
         return warning(link, "there was none yet", f"`tsadmin update {name}`")
-    if not last.get("good"):
+    if not last.good:
         again = f"`tsadmin update {name}`"
-        if last.get("result") == "refused":  # the same command again is refused again
+        if last.result == Result.REFUSED:  # the same command again is refused again
             again = (
                 f"`tsadmin plan {name}` shows what would change; ask who publishes the list before you "
                 f"accept that with the option that is named"
             )
-        return failed(link, f"the last one failed: {last.get('error')}", again)
-    if figures.get("hold"):
-        said = f"they are {hold_words(figures['hold'])}"
+        return failed(link, f"the last one failed: {last.error}", again)
+    if figures.hold is not None:
+        said = f"they are {figures.hold}"
         return warning(link, said, f"`tsadmin policy resume {name}` ends that")
-    if figures.get("held") or figures.get("paused"):
+    if figures.held or figures.paused:
         return warning(link, "they are held", f"`tsadmin policy resume {name}`")
-    age = now - float(last.get("finished_at") or now)
+    age = now - (last.finished_at or now)
     if age > 3 * interval:
         return warning(link, f"the last one was {_ago(age)} ago", f"`tsadmin update {name}`")
-    if figures.get("unsaved"):
+    if figures.unsaved:
         return warning(link, "the device did not save what it got", "`write memory` on the device")
     return ok(link, f"the last one went well, {_ago(age)} ago")
 
 
-def judge_lines(state: Json | None, now: float, strangers: Sequence[str], name: str) -> Finding:
+def judge_lines(log: LogFigures | None, now: float, strangers: Sequence[str], name: str) -> Finding:
     """Do lines of the device arrive?  *strangers* are addresses that send and that nobody claims."""
     link = "lines arriving"
-    if state is None:
+    if log is None:
         return failed(link, "no manager runs, so no line is taken", "start the manager")
-    if state.get("fault"):
+    if log.fault:
         return failed(
             link,
-            f"its log {state['fault']}",
+            f"its log {log.fault}",
             f"see the disk under its log, and `tsadmin spool verify {name}`",
         )
-    last = state.get("last_received_at")
+    last = log.last_received_at
     remedy = "`show logging` on the device, then the section about lines of the operating guide"
     if strangers:
         shown = ", ".join(strangers[:3])
@@ -116,7 +118,7 @@ def judge_lines(state: Json | None, now: float, strangers: Sequence[str], name: 
         )
     if last is None:
         return failed(link, "no line has ever arrived", remedy)
-    age = now - float(last)
+    age = now - last
     if age > _SILENT_SECONDS:
         return failed(link, f"the last line came {_ago(age)} ago", remedy)
     if age > _QUIET_SECONDS:
@@ -176,7 +178,7 @@ def judge_proxy(proxy: str | None, said: ProxyAnswer | None, *, sends: bool) -> 
 
 
 def judge_log_service(
-    url: str | None, said: ServiceAnswer | None, figures: Json | None, *, sends: bool
+    url: str | None, said: ServiceAnswer | None, figures: UploadFigures | None, *, sends: bool
 ) -> Finding:
     """The log service, by a question that stores nothing, and by how uploads went."""
     link = "log service"
@@ -192,14 +194,14 @@ def judge_log_service(
         return failed(link, said.fault, said.remedy)
     if not said.ready:
         return failed(link, f"{url} said: {said.sentence} ({said.status})", said.remedy)
-    if figures and figures.get("retry_at") is not None:
-        return warning(link, f"it answers now; the last upload: {figures.get('last_error')}")
+    if figures is not None and figures.retry_at is not None:
+        return warning(link, f"it answers now; the last upload: {figures.last_error}")
     return ok(link, f"{url} answers and knows the device")
 
 
 def judge_siem(
     target: str | None,
-    figures: Json | None,
+    figures: ForwardFigures | None,
     probed: str | None,
     *,
     answers: bool,
@@ -224,8 +226,8 @@ def judge_siem(
         )
     if probed is not None:
         return failed(link, f"{target}: {probed}", "see whether it is up and takes lines there")
-    if figures is not None and figures.get("failures") and figures.get("last_error"):
-        return warning(link, str(figures["sentence"]), "it can be reached; see whether it lasts")
+    if figures is not None and figures.failures and figures.last_error:
+        return warning(link, figures.sentence, "it can be reached; see whether it lasts")
     causes = dict(expired or {})
     damaged = causes.pop("lost", 0)
     if late := sum(causes.values()):

@@ -29,6 +29,7 @@ from tscm.model import Json, LogReader, Progress, Report
 from tscm.settings.device import DeviceSettings
 from tscm.settings.layout import Layout
 from tscm.settings.node import NodeSettings
+from tscm.state import DeviceState
 from tscm.threads import Threads
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ class Visit:
     layout: Layout
     node: NodeSettings
     settings: DeviceSettings | None
-    state: Json | None
+    state: DeviceState | None
     listeners: Mapping[str, Sequence[str]]
     strangers: tuple[str, ...]
     clock: IReactorTime

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from attrs import frozen
 
+from tscm.balance import Balance
 from tscm.devices import NETWORK, Reach
 from tscm.errors import TscmError
-from tscm.model import Identity, Json
+from tscm.model import Identity
 from tscm.operations.jobs import Jobs
+from tscm.portal.figures import LogServiceFigures
 from tscm.settings.device import DeviceSettings
 from tscm.settings.layout import Layout
 from tscm.settings.node import NodeSettings
@@ -74,8 +76,8 @@ class Manager:
     bookkeeper: "Bookkeeper"
     lags: "ReaderLags"
     metrics_addresses: Callable[[], Sequence[str]]
-    services_addresses: Callable[[], Mapping[str, Any]]
-    kept_uploads: Callable[[], Json | None]
+    services_addresses: Callable[[], Mapping[str, Sequence[str]]]
+    kept_uploads: Callable[[], LogServiceFigures | None]
     """What the embedded log service keeps; None where there is none."""
 
 
@@ -124,13 +126,13 @@ def updates(node: Node) -> "UpdateService":
     return node.updates
 
 
-def balanced(manager: Manager, only: str | None = None) -> Json:
+def balanced(manager: Manager, only: str | None = None) -> Balance:
     """The balance of what is open now, over all starts."""
     from tscm.ledger import balance
 
     names = sorted(manager.devices) if only is None else [only]
     return balance(
-        manager.intake.figures(),
+        manager.intake.counts(),
         {name: manager.spool.figures(name) for name in names},
         only,
         users={name: manager.devices[name].users for name in names},

@@ -22,9 +22,9 @@ from tscm import upload_format
 from tscm.errors import ListenerUnavailable
 from tscm.listening import bind_all, places_of, tls_factory
 from tscm.metrics import Counter
-from tscm.model import Json
 from tscm.portal.certificate import ensure_certificate, tls_options
 from tscm.portal.decoding import ContentRefused
+from tscm.portal.figures import KeptUploads, LogServiceFigures
 from tscm.portal.receipts import Stored, rewrite_receipts
 from tscm.portal.registry import Registry
 from tscm.portal.upload_channel import UploadSite
@@ -338,27 +338,24 @@ class LogService(Service):
         """Say it; the uploader keeps its batch and comes again."""
         self.log.error("uploads cannot be stored: {cause}", cause=error.strerror or str(error))
 
-    def figures(self) -> Json:
+    def figures(self) -> LogServiceFigures:
         """What is kept and was deleted by device, what was refused, and why nothing is taken now."""
         devices = {
-            device: {
-                "batches": one.kept.batches,
-                "lines": one.kept.lines,
-                "bytes": one.kept.bytes,
-                "deleted_batches": one.receipts.total.batches,
-                "deleted_lines": one.receipts.total.lines,
-                "deleted_bytes": one.receipts.total.bytes,
-                "repeated": self._repeated.value(device),
-            }
+            device: KeptUploads(
+                batches=one.kept.batches,
+                lines=one.kept.lines,
+                kept_bytes=one.kept.bytes,
+                deleted_batches=one.receipts.total.batches,
+                deleted_lines=one.receipts.total.lines,
+                deleted_bytes=one.receipts.total.bytes,
+                repeated=self._repeated.value(device),
+            )
             for device, one in sorted(self._uploads.items())
         }
         refused = {labels[0]: count for labels, count in self._refused}
-        return {
-            "devices": devices,
-            "refused": refused,
-            "refusing": self._short,
-            "fault": self._fault or None,
-        }
+        return LogServiceFigures(
+            devices=devices, refused=refused, refusing=self._short, fault=self._fault or None
+        )
 
     def _ended(self, _: object) -> None:
         self._busy -= 1

@@ -43,7 +43,7 @@ class ListFigures:
     One list on its way: as published, after the guard, merged, and what was cut.
     """
 
-    name: str
+    name: str = ""
     serial: int | None = None
     unchanged: bool = False
     source: str = ""
@@ -101,8 +101,8 @@ class UpdateRecord:
     One update from fetch to save, as it is kept and shown.
     """
 
-    device: str
-    started_at: float
+    device: str = ""
+    started_at: float = 0.0
     finished_at: float = 0.0
     result: Result = Result.FAILED
     error: str | None = None

@@ -19,13 +19,13 @@ from tscm.claims import (
 )
 from tscm.errors import DeviceFault, DeviceUnknown, for_a_new_device
 from tscm.forward.own import listeners_of
-from tscm.ledger import differences_of
 from tscm.model import Json
 from tscm.operations import table
 from tscm.operations.arguments import ChangedDevice, Device, NewDevice, Nothing, Prospect
 from tscm.operations.call import Call
-from tscm.operations.node import Node, balanced
+from tscm.operations.node import Node
 from tscm.operations.registry import handles
+from tscm.operations.states import device_state
 from tscm.settings.device import DeviceSettings
 from tscm.settings.files import device_names, read_device
 from tscm.settings.own_service import key_wanted_at
@@ -69,23 +69,8 @@ def view(node: Node, args: Device, call: Call) -> Json:
         settings = read_device(node.layout, name, None)
         return {"settings": devices.settings_view(settings), "state": {}, **asks}
     refuse_unknown(node, name)
-    assert node.updates is not None
-    device = manager.devices[name]
-    state: Json = {}
-    if name in manager.faults:
-        state["fault"] = manager.faults[name]
-    state["policy"] = as_json(node.updates.figures(name))
-    state["log"] = as_json(manager.spool.figures(name))
-    state["lag_seconds"] = manager.lags.of(name)
-    state["forward"] = as_json(device.forward_figures())
-    state["forward_also"] = [as_json(one) for one in device.forward_also_figures()]
-    state["upload"] = as_json(device.upload_figures())
-    state["events"] = as_json(manager.events.figures(name))
-    state["intake"] = as_json(manager.intake.device_figures(name))
-    state["udp_path"] = manager.intake.udp_path
-    state["users"] = device.users
-    state["unbalanced"] = differences_of(balanced(manager, name))
-    return {"settings": devices.settings_view(device.settings), "state": state, **asks}
+    view = devices.settings_view(manager.devices[name].settings)
+    return {"settings": view, "state": as_json(device_state(node, name)), **asks}
 
 
 def _listeners(node: Node) -> Mapping[str, Sequence[str]]:

@@ -6,22 +6,22 @@ from tscm.model import Json
 from tscm.operations import table
 from tscm.operations.arguments import Device, Nothing
 from tscm.operations.call import Call
-from tscm.operations.handlers.devices import view
-from tscm.operations.handlers.manager import status
 from tscm.operations.node import Node
 from tscm.operations.registry import handles
+from tscm.operations.states import device_state, manager_state
 
 
 @handles(table.DOCTOR)
 async def check_node(node: Node, args: Nothing, call: Call) -> Json:
     """Host and manager; that no manager runs is a finding."""
+    del args
     from tscm.doctor import alone
     from tscm.doctor.finding import as_json
     from tscm.doctor.node_walk import walk_node
 
     if node.manager is None:
         return alone.doctor_node(node.layout, call.report)
-    state = status(node, args, call)
+    state = manager_state(node)
     return as_json(await node.slow.run(walk_node, node.layout, state, call.report))
 
 
@@ -40,7 +40,7 @@ async def check_device(node: Node, args: Device, call: Call) -> Json:
         layout=node.layout,
         node=node.settings(),
         settings=None if device is None else device.settings,
-        state=view(node, args, call)["state"] if known else None,
+        state=device_state(node, name) if known else None,
         listeners=manager.intake.addresses(),
         strangers=tuple(one.address for one in manager.senders.unknown()),
         clock=node.clock,

@@ -5,19 +5,20 @@ How all devices stand, one row each.
 from tscm.clock import wall_seconds
 from tscm.model import Json
 from tscm.operations import table
-from tscm.operations.arguments import Device, Nothing
+from tscm.operations.arguments import Nothing
 from tscm.operations.call import Call
-from tscm.operations.handlers.devices import view
 from tscm.operations.node import Node, parts
 from tscm.operations.registry import handles
+from tscm.operations.states import device_state
 from tscm.schedule import in_slices
 from tscm.standing import Row, fault_row, row_of, worst_first
+from tscm.wire.writing import as_json
 
 
 @handles(table.FLEET)
 async def fleet(node: Node, args: Nothing, call: Call) -> list[Json]:
     """In slices of the reactor's time: lines go on coming in meanwhile."""
-    del args
+    del args, call
     manager, interval = parts(node), float(node.settings().policy.interval_seconds)
     rows: list[Row] = [
         fault_row(name, fault)
@@ -26,7 +27,6 @@ async def fleet(node: Node, args: Nothing, call: Call) -> list[Json]:
     ]
     async for name in in_slices(node.clock, sorted(manager.devices)):
         if name in manager.devices:  # it may have been removed since
-            seen = view(node, Device(name=name), call)
-            now = wall_seconds(node.clock)
-            rows.append(row_of(name, seen["settings"], seen["state"], now, interval))
-    return [row.as_json() for row in worst_first(rows)]
+            state, now = device_state(node, name), wall_seconds(node.clock)
+            rows.append(row_of(name, state, now, interval))
+    return [as_json(row) for row in worst_first(rows)]

@@ -2,8 +2,6 @@
 Operations on the manager itself: its status, its versions, its ledger.
 """
 
-import os
-
 from tscm import __version__
 from tscm.model import Json
 from tscm.operations import table
@@ -12,6 +10,7 @@ from tscm.operations.call import Call
 from tscm.operations.handlers.devices import refuse_unknown
 from tscm.operations.node import Node, balanced, parts
 from tscm.operations.registry import handles
+from tscm.operations.states import manager_state
 from tscm.wire.writing import as_json
 
 MODULES = ("TSCM-Core", "ts-asarest")
@@ -21,23 +20,7 @@ MODULES = ("TSCM-Core", "ts-asarest")
 def status(node: Node, args: Nothing, call: Call) -> Json:
     """Process, listeners, intake figures, faults."""
     del args, call
-    manager = parts(node)
-    fault = node.store.fault
-    return {
-        "version": __version__,
-        "pid": os.getpid(),
-        "started_at": manager.started_at(),
-        "root": str(node.layout.root),
-        "devices": len(manager.devices),
-        "faults": dict(manager.faults),
-        "database": None if fault is None else str(fault),
-        "listeners": manager.intake.addresses(),
-        "metrics": manager.metrics_addresses(),
-        "portal": dict(manager.services_addresses()),
-        "uploads": manager.kept_uploads(),
-        "intake": as_json(manager.intake.figures()),
-        "ledger": manager.bookkeeper.figures(),
-    }
+    return as_json(manager_state(node))
 
 
 @handles(table.VERSIONS)
@@ -54,4 +37,4 @@ def ledger(node: Node, args: Balanced, call: Call) -> Json:
     manager = parts(node)
     if args.device is not None:
         refuse_unknown(node, args.device)
-    return balanced(manager, args.device)
+    return as_json(balanced(manager, args.device))

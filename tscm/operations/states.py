@@ -1,0 +1,55 @@
+"""
+The state of a device and of the manager, put together from what their parts tell of themselves.
+"""
+
+import os
+from collections.abc import Mapping, Sequence
+
+from tscm import __version__
+from tscm.ledger import differences_of
+from tscm.operations.node import Node, balanced, parts, updates
+from tscm.state import DeviceState, ManagerState
+
+
+def device_state(node: Node, name: str) -> DeviceState:
+    """The state of a device that is in force."""
+    manager = parts(node)
+    device = manager.devices[name]
+    return DeviceState(
+        fault=manager.faults.get(name),
+        policy=updates(node).figures(name),
+        log=manager.spool.figures(name),
+        lag_seconds=manager.lags.of(name),
+        forward=device.forward_figures(),
+        forward_also=device.forward_also_figures(),
+        upload=device.upload_figures(),
+        events=manager.events.figures(name),
+        intake=manager.intake.device_figures(name),
+        udp_path=manager.intake.udp_path,
+        users=device.users,
+        unbalanced=tuple(differences_of(balanced(manager, name))),
+    )
+
+
+def manager_state(node: Node) -> ManagerState:
+    """The state of the manager."""
+    manager, fault = parts(node), node.store.fault
+    return ManagerState(
+        version=__version__,
+        pid=os.getpid(),
+        started_at=manager.started_at(),
+        root=str(node.layout.root),
+        devices=len(manager.devices),
+        faults=dict(manager.faults),
+        database=None if fault is None else str(fault),
+        listeners=_tuples(manager.intake.addresses()),
+        metrics=tuple(manager.metrics_addresses()),
+        portal=_tuples(manager.services_addresses()),
+        uploads=manager.kept_uploads(),
+        intake=manager.intake.figures(),
+        ledger=manager.bookkeeper.figures(),
+    )
+
+
+def _tuples(found: Mapping[str, Sequence[str]]) -> dict[str, tuple[str, ...]]:
+    return {name: tuple(several) for name, several in found.items()}
