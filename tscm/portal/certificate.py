@@ -41,6 +41,7 @@ def tls_options(certificate: Path, key: Path) -> Any:
     """
     What Twisted listens with: TLS 1.2 or later.  Raises OSError and ValueError for files that do not do.
     """
+    from OpenSSL.crypto import Error as FormatError
     from OpenSSL.SSL import Error as TlsError
     from twisted.internet.ssl import Certificate, CertificateOptions, KeyPair, TLSVersion
 
@@ -49,8 +50,9 @@ def tls_options(certificate: Path, key: Path) -> Any:
         if not blocks:
             raise ValueError("it holds no certificate")
         first, *others = (Certificate.loadPEM(block).original for block in blocks)
+        private = _key_of(KeyPair, read_regular(key))
         options = CertificateOptions(
-            privateKey=KeyPair.load(read_regular(key), format=_PEM_FORMAT).original,
+            privateKey=private,
             certificate=first,
             extraCertChain=others,
             raiseMinimumTo=TLSVersion.TLSv1_2,
@@ -58,7 +60,18 @@ def tls_options(certificate: Path, key: Path) -> Any:
         options.getContext()
     except TlsError as error:
         raise ValueError("certificate and key do not fit together") from error
+    except FormatError:
+        raise ValueError("the certificate cannot be read") from None
     return options
+
+
+def _key_of(kind: Any, pem: bytes) -> Any:
+    from OpenSSL.crypto import Error as FormatError
+
+    try:
+        return kind.load(pem, format=_PEM_FORMAT).original
+    except FormatError:
+        raise ValueError("the key cannot be read") from None
 
 
 def _serves(path: Path, wanted: set[str], now: float) -> bool:

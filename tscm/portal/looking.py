@@ -52,6 +52,12 @@ class Looker(Generic[T]):
                 if found is not self.state:
                     self.state = found
                     await self._take(found)
+            except OSError as error:
+                self._log.error(
+                    "cannot look at {label}: {cause}; what was read last stays in force",
+                    label=self.label,
+                    cause=f"{error.filename}: {error.strerror}" if error.filename else str(error),
+                )
             except Exception:  # noqa: BLE001 - those who wait must be answered whatever happened
                 self._log.failure("cannot look at {label}", label=self.label)
             for turn in served:

@@ -1,0 +1,143 @@
+"""
+Every file that a manager leaves under its root, replaced in turn by what is no such file: a start, and every
+command of root's that reads or writes files, end with a sentence or do without.
+
+The files are those that are there, so a new one is tried by itself.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.faults.probes import thorough
+from tests.faults.walk import OWNER
+from tests.intake.certificates import Authority
+from tests.manager.manager_process import Manager, send_udp, wait_for
+from tscm.portal.entries import add_entry
+
+KINDS = [
+    "a pipe", "a folder", "a huge file", "a link to a device", "a link to a secret", "a link to nowhere",
+    *(["a device"] if os.geteuid() == 0 else []),
+]  # fmt: skip
+START = [["START"]]
+COMMANDS = [
+    ["list"], ["show", "fw"], ["ledger"], ["report", "fw"], ["why", "fw", "192.0.2.1"], ["policy", "history", "fw"],
+    ["search", "fw", "line"], ["spool", "list"], ["spool", "inspect", "fw"], ["spool", "verify"],
+    ["spool", "export", "fw"], ["spool", "repair", "fw"], ["spool", "drop", "fw", "forward"], ["portal", "list"],
+    ["audit"], ["configure", "fw", "--note", "x"], ["remove", "fw", "--yes"],
+]  # fmt: skip
+LINE = b"<166>Jul 12 2026 08:11:50: %ASA-6-302013: a line"
+
+
+@pytest.fixture(scope="module")
+def folder() -> Iterator[Path]:
+    """Where another user than the test's may go."""
+    made = Path(tempfile.mkdtemp(prefix="tscm-walk-"))
+    made.chmod(0o755)
+    yield made
+    shutil.rmtree(made)
+
+
+@pytest.fixture(scope="module")
+def base(folder: Path) -> Path:
+    """A root with all that a manager keeps: it ran, with every listener, and was stopped."""
+    root = folder / "base"
+    (root / "own").mkdir(parents=True)
+    issued = Authority(root / "own").issue("own", "127.0.0.1")
+    account = root / "own/account"
+    account.write_text("prometheus:not a secret\n")
+    account.chmod(0o600)
+    (root / "own/list.txt").write_text("192.0.2.0/24\n")
+    # The certificates are named by their place in the copies.
+    there = folder / "work" / "root" / "own"
+    listen = (
+        '[listen]\nudp = ["127.0.0.1:0"]\ntcp = ["127.0.0.1:0"]\nmetrics = ["127.0.0.1:0"]\n'
+        f'tls = ["127.0.0.1:0"]\ntls_certificate = "{{own}}/{issued.certificate_file.name}"\n'
+        f'tls_key = "{{own}}/{issued.key_file.name}"\nmetrics_account_file = "{{own}}/account"\n'
+        '[intake]\nunknown_senders = "quarantine"\n'
+        '[portal]\ndns = ["127.0.0.1:0"]\nlogs = ["127.0.0.1:0"]\n'
+        '[[policy.feeds]]\nname = "own.example"\nurl = "file://{own}/list.txt"\nformat = "cidr"\n'
+    )
+    manager = Manager(root, listen.replace("{own}", str(root / "own")))
+    add_entry(manager.layout.portal, nickname="edge", address="127.0.0.1", block_list="b.example")
+    lists = manager.layout.portal / "lists"
+    lists.mkdir(parents=True, exist_ok=True)
+    (lists / "b.example.txt").write_text("192.0.2.0/24\n")
+    manager.write_device(
+        "fw",
+        block_list="own.example",
+        syslog_forward=True,
+        forward_address="127.0.0.1",
+        forward_port=9,
+    )
+    manager.start()
+    try:
+        send_udp(manager.port("udp"), *[LINE] * 50)
+        send_udp(manager.port("udp"), b"<166>whose?", source="127.0.0.9")
+        manager.when_lines("fw", 50)
+        manager.command("POST", "/v1/devices/fw/logs")
+        send_udp(manager.port("udp"), *[LINE] * 50)
+        manager.when_lines("fw", 100)
+        wait_for((manager.layout.portal / "serials.json").exists, manager.said)
+    finally:
+        manager.stop()
+    manager.log.unlink()
+    manager.layout.settings_file.write_text(listen.replace("{own}", str(there)))
+    return root
+
+
+def open_to_others(path: Path) -> bool:
+    """Whether a manager that gave root up can still read the program there."""
+    return all(one.stat().st_mode & 0o001 for one in path.parents)
+
+
+def walked(base: Path, kind: str, words: list[list[str]]) -> list[str]:
+    """
+    Of root's the files belong to another, as is usual.  Not where a manager that gives root up has no Python then.
+    """
+    work = base.parent / "work"
+    shutil.rmtree(work, ignore_errors=True)
+    readable = all(map(open_to_others, (Path(os.__file__), Path(__file__))))
+    owner = OWNER if os.geteuid() == 0 and (words != START or readable) else os.geteuid()
+    request = {
+        "base": str(base), "work": str(work), "kind": kind, "words": words, "owner": owner,
+    }  # fmt: skip
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.faults.walk", json.dumps(request)],
+        cwd=Path(__file__).parents[2],
+        env={name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    found: list[str] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+@pytest.mark.parametrize(
+    "kind", [KINDS[0], *(pytest.param(one, marks=thorough) for one in KINDS[1:])]
+)
+def test_a_start_waits_for_no_file_and_follows_no_link_with_roots_rights(
+    base: Path, kind: str
+) -> None:
+    assert walked(base, kind, START) == []
+
+
+@thorough
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+@pytest.mark.parametrize("kind", KINDS)
+def test_so_does_every_command_of_roots(base: Path, kind: str, command: list[str]) -> None:
+    assert walked(base, kind, [command]) == []
+
+
+def test_a_command_of_roots_writes_through_no_link(base: Path) -> None:
+    writing = [words for words in COMMANDS if words[:2] == ["spool", "repair"]]
+    assert walked(base, "a link to a secret", writing) == []
