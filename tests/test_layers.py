@@ -66,6 +66,7 @@ RANK = {
     "peer": 5,
     "operations": 5,
     "device_rooms": 5,
+    "log_consumers": 5,
     "devices": 5,
     "arrival": 5,
     "claims": 5,
@@ -110,6 +111,7 @@ SAME_RANK = {
     ("__main__", "cli"),
     ("operations", "devices"),
     ("operations", "device_rooms"),
+    ("operations", "log_consumers"),
     ("operations", "bookkeeping"),
     ("operations", "reader_lag"),
     ("control", "operations"),
@@ -152,7 +154,8 @@ SAME_RANK = {
     ("watch", "watch_access"),
     ("service", "reader_lag"),
     ("service", "device_rooms"),
-    ("device_rooms", "service"),
+    ("service", "log_consumers"),
+    ("device_rooms", "log_consumers"),
     ("tap", "tap_exit"),
     ("tap", "tap_signals"),
     ("tap_asa", "tap_exit"),
@@ -164,7 +167,6 @@ SAME_RANK = {
 SIMULATOR_RANKS = {0, 1}
 
 CIRCLES = {
-    ("tscm.device_rooms", "tscm.service"),
     ("tscm.settings_watch", "tscm.service"),
     ("tscm.simulator.control", "tscm.simulator.service"),
     ("tscm.simulator.report", "tscm.simulator.service"),

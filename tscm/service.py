@@ -27,7 +27,7 @@ from tscm.audit_trail import EXPIRY_SECONDS, AuditTrail
 from tscm.bookkeeping import Bookkeeper
 from tscm.clock import wall_seconds
 from tscm.control import ControlService
-from tscm.device_rooms import DROP, EVENTS, DeviceRooms
+from tscm.device_rooms import DeviceRooms
 from tscm.errors import (
     DeviceEnding,
     DeviceUnknown,
@@ -42,6 +42,7 @@ from tscm.forward.resolve import Resolver
 from tscm.intake.senders import SenderTable
 from tscm.intake.service import IntakeService
 from tscm.intake.systemd import Activation, SystemdService, environment
+from tscm.log_consumers import DROP, EVENTS
 from tscm.operations.calls import Calls
 from tscm.operations.jobs import Jobs
 from tscm.operations.node import Manager, Node, balanced, parts

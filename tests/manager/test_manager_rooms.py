@@ -11,9 +11,10 @@ from attrs import evolve
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
-from tscm import device_rooms
-from tscm.device_rooms import RETRY_SECONDS, UPLOAD, DeviceRooms
+from tscm import log_consumers
+from tscm.device_rooms import RETRY_SECONDS, DeviceRooms
 from tscm.forward.target import READER
+from tscm.log_consumers import UPLOAD
 from tscm.secrets import Secret
 from tscm.settings.device import DeviceSettings
 from tscm.settings.layout import Layout
@@ -80,8 +81,8 @@ class Readers:
 
 @pytest.fixture
 def readers(monkeypatch: pytest.MonkeyPatch) -> Iterator[Readers]:
-    monkeypatch.setattr(device_rooms, "ForwardService", Room)
-    monkeypatch.setattr(device_rooms, "UploadService", Room)
+    monkeypatch.setattr(log_consumers, "ForwardService", Room)
+    monkeypatch.setattr(log_consumers, "UploadService", Room)
     Room.made.clear()
     yield Readers()
     Room.made.clear()
@@ -189,11 +190,11 @@ def test_what_was_taken_away_while_the_manager_was_down_is_dropped_by_the_same_c
 
 def test_a_reader_without_a_user_is_none_of_its_settings() -> None:
     settings = evolve(SETTINGS, forward_also=(ALSO,))
-    users = device_rooms.users_of(settings, UploadSettings(url="https://logs.example/"))
+    users = log_consumers.users_of(settings, UploadSettings(url="https://logs.example/"))
     assert users[READER] == "UDP 192.0.2.9:514"
     assert "TCP 192.0.2.20:514" in users.values()
     assert {UPLOAD, "events"} < set(users)
-    assert set(device_rooms.users_of(evolve(settings, **GONE), UploadSettings())) == {"events"}
+    assert set(log_consumers.users_of(evolve(settings, **GONE), UploadSettings())) == {"events"}
 
 
 def test_what_is_switched_off_and_on_again_in_between_keeps_its_backlog(readers: Readers) -> None:

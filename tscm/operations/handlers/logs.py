@@ -4,8 +4,8 @@ Operations on a device's log: upload now, rejected batches, unused readers.
 
 import attrs
 
-from tscm.device_rooms import users_of
 from tscm.errors import TscmError
+from tscm.log_consumers import users_of
 from tscm.model import Json, Progress
 from tscm.operations import table
 from tscm.operations.arguments import Device, Reader, Rejected
