@@ -1,8 +1,8 @@
 """
 From `tsadmin block` to the entry being in force on the firewall, with a running manager.
 
-A manager and simulated firewalls, each of which takes BENCH_LATENCY_MS (200) for the body of every answer, as slow
-agents do, and holds BENCH_ENTRIES (5,000) entries.  The policy server is away by then.  The time runs from the start
+A manager and simulated firewalls whose agents take BENCH_SCALE (1) times the time that the simulator's cost model tells, and
+that hold BENCH_ENTRIES (5,000) entries.  The policy server is away by then.  The time runs from the start
 of the command's process until the network stands in the firewall's group below its parent: BENCH_ROUNDS
 (30) times on one device, a tenth as often on all of them.  The bar: 95 % within 10 seconds.
 """
@@ -10,6 +10,7 @@ of the command's process until the network stands in the firewall's group below 
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -31,7 +32,7 @@ from tscm.simulator.service import AsaOptions, SimulatedAsa
 ROUNDS = int(os.environ.get("BENCH_ROUNDS", "30"))
 DEVICES = int(os.environ.get("BENCH_DEVICES", "10"))
 ENTRIES = int(os.environ.get("BENCH_ENTRIES", "5000"))
-LATENCY_MS = float(os.environ.get("BENCH_LATENCY_MS", "200"))
+SCALE = float(os.environ.get("BENCH_SCALE", "1"))
 BAR_SECONDS = 10.0
 _PATIENCE_SECONDS = 120.0
 PASSWORD = "simulated"  # noqa: S105 - of firewalls that live as long as the benchmark
@@ -48,12 +49,14 @@ def main() -> None:
     ]
     for asa in asas:
         _in_reactor(reactor, asa.startService)
-        asa.switches.update({"slow_body_seconds": LATENCY_MS / 1000, "enforce_budget": False})
+        asa.switches.update({"enforce_budget": False})
     held = True
     try:
         with manager(asas) as root:
             for number in range(DEVICES):
                 tsadmin(root, "update", f"fw{number}")
+            for asa in asas:
+                asa.switches.update({"time_scale": SCALE})
             (root / "block.txt").unlink()  # from here on no list can be fetched
             (root / "allow.txt").unlink()
             print(f"{'on':>12} {'rounds':>6} {'median s':>8} {'95 % s':>7} {'worst s':>7}")
@@ -136,7 +139,9 @@ def manager(asas: Sequence[SimulatedAsa]) -> Iterator[Path]:
         f'[[policy.feeds]]\nname = "{name}.example"\nurl = "file://{root}/{name}.txt"\n'
         for name in ("block", "allow")
     )
-    layout.settings_file.write_text(f'address = "127.0.0.1"\n{feeds}')
+    layout.settings_file.write_text(
+        f'address = "127.0.0.1"\n[listen]\nudp = ["127.0.0.1:0"]\ntcp = []\n{feeds}'
+    )
     key = load_key(layout.key, create=True)
     for number, asa in enumerate(asas):
         write_device(
@@ -161,7 +166,7 @@ def manager(asas: Sequence[SimulatedAsa]) -> Iterator[Path]:
         process = subprocess.Popen([*ready, "--root", str(root)], stdout=output, stderr=output)
     try:
         ends = time.monotonic() + _PATIENCE_SECONDS
-        while not layout.control_socket.exists():
+        while not answers(str(layout.control_socket)):
             if process.poll() is not None or time.monotonic() > ends:
                 raise SystemExit((root / "output").read_text())
             time.sleep(0.05)
@@ -170,6 +175,12 @@ def manager(asas: Sequence[SimulatedAsa]) -> Iterator[Path]:
         process.send_signal(signal.SIGTERM)
         process.wait(_PATIENCE_SECONDS)
         shutil.rmtree(root, ignore_errors=True)
+
+
+def answers(path: str) -> bool:
+    """Does the manager listen on its control socket?"""
+    with socket.socket(socket.AF_UNIX) as probe:
+        return not probe.connect_ex(path)
 
 
 def addresses(count: int) -> list[str]:

@@ -65,7 +65,7 @@ from tscm.store.database import Store
 from tscm.store.policies import Policies
 from tscm.threads import Threads
 from tscm.update.service import UpdateService
-from tscm.update.turns import MAX_LENT
+from tscm.update.turns import MAX_LENT, QUICK_PLACES
 from tscm.update.ways import ordinary_ways, resolve
 from tscm.watch import WatchService
 
@@ -136,7 +136,7 @@ class NodeService(Service):
         self.policy_lock = RootLock(self.layout.policy_lock, "the manager")
         self.quick = Threads(reactor, _QUICK_THREADS, "tscm-quick")
         parallel = node.policy.parallel_updates + node.upload.parallel
-        self.slow = Threads(reactor, parallel + MAX_LENT, "tscm-slow")
+        self.slow = Threads(reactor, parallel + MAX_LENT + QUICK_PLACES, "tscm-slow")
         self.store = Store(self.layout.database)
         self.spool = SpoolService(self.layout.logs, node.spool, reactor, self.quick)
         self.senders = SenderTable()

@@ -310,6 +310,21 @@ def test_a_database_that_fails_is_waited_for(duty: Duty) -> None:
     assert duty.blocked("one") == {*LISTED, HAND}
 
 
+def test_a_push_of_entries_waits_for_no_updates_of_other_devices(duty: Duty) -> None:
+    names = [f"fw{number}" for number in range(8)]
+    duty.settle(*names)
+    duty.threads.at_once = False
+    for name in names[:4]:
+        duty.service.update_now(name, ignore)
+    assert len(duty.threads.waiting) == 2, "as many as the setting says"
+    duty.enter()
+    pushes = [duty.service.entries.push(name, ignore, told=False, asker=DUTY) for name in names[4:]]
+    assert len(duty.threads.waiting) == 2 + len(pushes)
+    while duty.threads.waiting:
+        duty.threads.go()
+    assert all(result(push).good for push in pushes)
+
+
 def test_a_thousand_entries_are_one_push(duty: Duty) -> None:
     duty.settle("one")
     duty.service.startService()

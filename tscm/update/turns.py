@@ -40,6 +40,10 @@ MAX_LENT = 32
 """Threads for runs that lent their place: each holds its lists in memory while it waits."""
 
 
+QUICK_PLACES = 16
+"""Threads for pushes of entries by hand, for which somebody waits: not behind updates, nor 4 at a time."""
+
+
 def _nothing(*_: object) -> None:
     """Nobody asks."""
 
@@ -176,7 +180,7 @@ class Turns:
     Lets work on devices run: in turn for each firewall, at most *parallel* that get on in threads.
 
     Two entries may lead to one firewall, whose agent bears one asker.  So a turn belongs to what tells
-    firewalls apart: the management endpoint, and the *serials* that are known of a device.  *threads* need room for `MAX_LENT` more, which have lent their place.
+    firewalls apart: the management endpoint, and the *serials* that are known of a device.  *threads* need room for `MAX_LENT` more, which have lent their place, and for `QUICK_PLACES`.
     """
 
     _clock: IReactorTime
@@ -186,6 +190,7 @@ class Turns:
     """Given a device's name, the serial numbers that it was seen to have."""
     stopping: bool = field(default=False, init=False)
     _slots: DeferredSemaphore = field(init=False)
+    _quick: DeferredSemaphore = field(factory=lambda: DeferredSemaphore(QUICK_PLACES), init=False)
     _runs: set[Deferred[Any]] = field(factory=set, init=False)
     _lent: int = field(default=0, init=False)
     _turns: "WeakValueDictionary[str, Turn]" = field(factory=WeakValueDictionary, init=False)
@@ -259,8 +264,17 @@ class Turns:
         self._runs.discard(run)
         return result
 
-    async def in_thread(self, one: Updated, call: Callable[..., T], *args: Any) -> T:
-        """Call in a thread, holding one of the few places as long as the device lets it get on."""
+    async def in_thread(
+        self, one: Updated, call: Callable[..., T], *args: Any, quick: bool = False
+    ) -> T:
+        """
+        Call in a thread, holding one of the few places as long as the device lets it get on.
+
+        What is *quick* has places of its own.
+        """
+        if quick:
+            done: T = await self._quick.run(self._threads.run, call, *args)
+            return done
         await self._slots.acquire()
         place = Place(self, one)
         place.watch()
@@ -290,8 +304,9 @@ class Turns:
 
     async def carry(self, one: Updated, run: "UpdateRun", told: Report) -> UpdateOutcome:
         """A run to its end, attempt by attempt; between two of them nothing is held."""
+        quick = run.job.only_entries and run.job.keeps_lists
         while True:
-            done = await self.in_thread(one, run.attempt)
+            done = await self.in_thread(one, run.attempt, quick=quick)
             if isinstance(done, UpdateOutcome):
                 return done
             if not await self._rested(one, done, told):
