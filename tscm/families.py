@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
 from tscm.forward.figures import ForwardState
-from tscm.intake.figures import IntakeFigures, kernel_drops
+from tscm.intake.figures import IntakeFigures, StreamFigures, kernel_drops
 from tscm.portal.figures import KeptUploads, LogServiceFigures
 from tscm.spool.figures import ReaderFigures
 from tscm.state import Watched, WatchedDevice
@@ -18,7 +18,7 @@ from tscm.update.figures import UpdateCounts
 
 def families(figures: Watched) -> Iterable[Metric]:
     """All families, one at a time."""
-    yield from _intake(figures.intake)
+    yield from _intake(figures.intake, figures.now)
     if figures.uploads is not None:
         yield from _uploads(figures.uploads)
     yield from _devices(figures.devices, figures.now)
@@ -44,7 +44,7 @@ def _one(name: str, about: str, value: float) -> Metric:
     return family
 
 
-def _intake(figures: IntakeFigures) -> Iterable[Metric]:
+def _intake(figures: IntakeFigures, now: float) -> Iterable[Metric]:
     received = CounterMetricFamily("tscm_received_lines", "Lines received.", labels=["listener"])
     stored = CounterMetricFamily("tscm_stored_lines", "Lines stored.", labels=["listener"])
     dropped = CounterMetricFamily(
@@ -76,7 +76,18 @@ def _intake(figures: IntakeFigures) -> Iterable[Metric]:
     for name, device in figures.devices.items():
         turned_away.add_metric([name], device.turned_away.connections)
     yield from (refused, turned_away)
+    yield _certificates(figures, now)
     yield _one("tscm_unknown_senders", "Unknown senders seen.", figures.unknown_senders.senders)
+
+
+def _certificates(figures: IntakeFigures, now: float) -> Metric:
+    days = GaugeMetricFamily(
+        "tscm_certificate_days", "Days until a listener's certificate ends.", labels=["listener"]
+    )
+    for name, one in figures.listeners.items():
+        if isinstance(one, StreamFigures) and one.tls is not None and one.tls.expires_at:
+            days.add_metric([name], (one.tls.expires_at - now) / 86400)
+    return days
 
 
 _UploadRow = tuple[Callable[[KeptUploads], int], str, str]
@@ -209,6 +220,7 @@ def _devices(devices: Mapping[str, WatchedDevice], now: float) -> Iterable[Metri
             yield family
     yield from _targets(devices)
     yield from _policy(devices, now)
+    yield from _standing(devices, now)
 
 
 def _targets(devices: Mapping[str, WatchedDevice]) -> Iterable[Metric]:
@@ -238,6 +250,51 @@ def _targets(devices: Mapping[str, WatchedDevice]) -> Iterable[Metric]:
             batches.add_metric([name], upload.batches)
             aside.add_metric([name], upload.set_aside)
     yield from (lag, up, failing, batches, aside)
+
+
+def _standing(devices: Mapping[str, WatchedDevice], now: float) -> Iterable[Metric]:
+    """What `tsadmin status` says, as figures."""
+    verdict = GaugeMetricFamily(
+        "tscm_device_verdict", "1 for how a device stands.", labels=["device", "verdict"]
+    )
+    held = GaugeMetricFamily(
+        "tscm_policy_held",
+        "1 for what keeps scheduled updates away: operator, settings, rollback or lock-out.",
+        labels=["device", "cause"],
+    )
+    cut = GaugeMetricFamily(
+        "tscm_policy_cut_entries",
+        "Entries that the Max policy size left out of the last good update.",
+        labels=["device", "list"],
+    )
+    uploaded = GaugeMetricFamily(
+        "tscm_upload_age_seconds", "Seconds since the last good upload.", labels=["device"]
+    )
+    hits = CounterMetricFamily(
+        "tscm_hits",
+        "Hits since the manager started, by what the list did.",
+        labels=["device", "action", "list"],
+    )
+    for name, one in devices.items():
+        policy = one.policy
+        verdict.add_metric([name, one.verdict], 1)
+        for cause, value in (
+            ("operator", policy.hold is not None),
+            ("settings", policy.paused),
+            ("rollback", policy.held),
+            ("lock-out", policy.locked_out),
+        ):
+            held.add_metric([name, cause], float(value))
+        good = policy.last_good
+        for kind, figures in (("block", good and good.block), ("allow", good and good.allow)):
+            if figures:
+                cut.add_metric([name, kind], figures.cut)
+        if one.upload is not None and one.upload.last_upload_at is not None:
+            uploaded.add_metric([name], now - one.upload.last_upload_at)
+        for action, lists in one.hits.items():
+            for called, count in lists.items():
+                hits.add_metric([name, action, called], count)
+    yield from (verdict, held, cut, uploaded, hits)
 
 
 def _policy(devices: Mapping[str, WatchedDevice], now: float) -> Iterable[Metric]:

@@ -7,17 +7,23 @@ from pathlib import Path
 
 from tscm.balance import Balance
 from tscm.clock import wall_seconds
-from tscm.intake.figures import IntakeCounts
+from tscm.intake.figures import IntakeCounts, IntakeFigures, StreamFigures
 from tscm.intake.turned_away import recent_faults
 from tscm.ledger import balance, together
+from tscm.operations.handlers.fleet import row
 from tscm.operations.node import Node, parts, updates
+from tscm.plural import many
 from tscm.schedule import in_slices
 from tscm.spool.figures import LogFigures
-from tscm.standing import off_words
+from tscm.standing import Verdict, off_words
 from tscm.state import NodeFigures, Watched, WatchedDevice
 from tscm.upload.figures import UploadFigures
 
 NAME_ALARM_SECONDS = 86400.0
+CERTIFICATE_DAYS = 30.0
+"""A certificate that ends sooner is told."""
+_DAY = 86400.0
+_GOOD = frozenset({Verdict.OK, Verdict.NEW})
 UPHEAVAL_ALARM_SECONDS = 900.0
 """A reload takes minutes; a check that was good by then raises no alarm."""
 
@@ -39,6 +45,8 @@ async def figures(node: Node) -> Watched:
             targets=(*(() if forward is None else (forward,)), *device.forward_also_figures()),
             upload=device.upload_figures(),
             unread_lines=manager.events.unread(name),
+            hits=manager.events.figures(name).hits,
+            verdict=row(node, name).verdict,
         )
     return Watched(
         now=wall_seconds(node.clock),
@@ -78,6 +86,39 @@ async def wrong(node: Node) -> list[str]:
     if manager.bookkeeper.fault:
         found.append(manager.bookkeeper.fault)
     return found
+
+
+async def noted(node: Node) -> list[str]:
+    """
+    What an operator should know of the devices, as `tsadmin status` says it: a sentence each.
+
+    It concerns firewalls, targets and decisions, and nothing that ails this process.
+    """
+    manager, now = parts(node), wall_seconds(node.clock)
+    found: list[str] = []
+    async for name in in_slices(node.clock, sorted(manager.devices)):
+        if name in manager.devices:  # it may have been removed since
+            one = row(node, name)
+            if one.verdict not in _GOOD:
+                found += [f"{one.verdict}: {name}: {cause}" for cause in one.causes]
+            if one.cut:
+                entries = many(one.cut, "entry", "entries")
+                found.append(f"{one.verdict}: {name}: {entries} cut to the Max policy size")
+    for listener, ends in certificates(manager.intake.figures()).items():
+        days = (ends - now) / _DAY
+        if days < CERTIFICATE_DAYS:
+            said = f"ends in {max(0.0, days):.0f} days" if days > 0 else "is over"
+            found.append(f"warning: the certificate of {listener} {said}")
+    return found
+
+
+def certificates(figures: IntakeFigures) -> dict[str, float]:
+    """When the certificate of each TLS listener ends, as POSIX seconds."""
+    return {
+        name: one.tls.expires_at
+        for name, one in figures.listeners.items()
+        if isinstance(one, StreamFigures) and one.tls is not None and one.tls.expires_at
+    }
 
 
 def _unprotected(node: Node, name: str) -> list[str]:

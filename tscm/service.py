@@ -190,6 +190,7 @@ class NodeService(Service):
             node.listen,
             lambda: health.figures(self.parts),
             lambda: health.wrong(self.parts),
+            lambda: health.noted(self.parts),
         )
         self.parts = self._parts()
         self.calls = Calls(self.parts, self.audit.keep)

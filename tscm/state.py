@@ -99,6 +99,10 @@ class WatchedDevice:
     targets: tuple[ForwardFigures, ...] = ()
     upload: UploadFigures | None = None
     unread_lines: int = 0
+    hits: Mapping[str, Mapping[str, int]] = field(factory=dict)
+    """By action, and by name of the list."""
+    verdict: str = ""
+    """How the device stands."""
 
 
 @frozen(kw_only=True)

@@ -95,6 +95,7 @@ class WatchPages:
     _clock: Any
     _look: Look
     _faults: Faults
+    _notes: Faults
     _waiting: list[Deferred[Any]] = field(factory=list, init=False)
 
     @app.route("/metrics", methods=["GET"])
@@ -126,25 +127,29 @@ class WatchPages:
 
     @app.route("/healthz", methods=["GET"])
     async def healthz(self, request: Request) -> bytes:
-        """200 and `ok`, or 503 and a line for each thing that is wrong."""
+        """
+        200 and `ok`, or 503 and a line for each thing that is wrong; below that what is to be known of devices.
+        """
         faults = await self._faults()
         request.setHeader(b"content-type", b"text/plain; charset=utf-8")
         if faults:
             request.setResponseCode(503)
-            return "".join(f"{visible(fault)}\n" for fault in faults).encode()
-        return b"ok\n"
+        lines = [*(faults or ["ok"]), *await self._notes()]
+        return "".join(f"{visible(line)}\n" for line in lines).encode()
 
 
 @define(eq=False)
 class WatchService(Service):
     """
-    Serves the pages as *listen* says.  *look* gives all figures, *faults* what is wrong.
+    Serves the pages as *listen* says.  *look* gives all figures, *faults* what is wrong with the process,
+    *notes* what is to be known of devices.
     """
 
     _reactor: Any
     _listen: Listen
     _look: Look
     _faults: Faults
+    _notes: Faults
     lag: LoopLag = field(init=False)
     access: WatchAccess = field(init=False)
     _following: PeriodicService = field(init=False)
@@ -201,7 +206,7 @@ class WatchService(Service):
         self._listen, self.access = listen, access
 
     def _factory(self, listen: Listen, access: WatchAccess) -> Any:
-        pages = WatchPages(self._reactor, self._all_figures, self._all_faults)
+        pages = WatchPages(self._reactor, self._all_figures, self._all_faults, self._notes)
         site = BoundedSite(
             pages.app.resource(),
             BOUNDS,

@@ -12,9 +12,14 @@ import pytest_twisted
 
 from tests.doctor.doctor_world import World
 from tscm import health
-from tscm.model import Json
+from tscm.errors import TscmError
+from tscm.events.judge import Tally, by_list, joined
+from tscm.families import families
+from tscm.intake.figures import IntakeFigures, StreamFigures, TlsFigures
+from tscm.model import Cidr, Json
 from tscm.operations.arguments import Device, Holding, Nothing, Push
 from tscm.operations.table import FLEET, HOLD, RESUME, UPDATE
+from tscm.state import Watched
 from tscm.store.database import Store, StoreUnusable
 
 pytestmark = pytest.mark.filterwarnings("ignore:Passing pyOpenSSL")  # by Twisted
@@ -95,3 +100,73 @@ async def test_a_database_that_fails_is_asked_again_until_it_is_good(
     queries.clear()
     await status(world)
     assert queries == []
+
+
+def value(page: Watched, name: str, **labels: str) -> float:
+    """One figure of all families; 0 where there is none."""
+    found = [
+        sample.value
+        for family in families(page)
+        for sample in family.samples
+        if sample.name == name and labels.items() <= sample.labels.items()
+    ]
+    assert len(found) < 2, (name, labels)
+    return found[0] if found else 0.0
+
+
+@pytest_twisted.ensureDeferred
+async def test_health_and_metrics_say_what_status_says(world: World) -> None:
+    node = world.node.calls.node
+    await world.hit()
+    page = await health.figures(node)
+    assert value(page, "tscm_device_verdict", device="fw", verdict="ok") == 1
+    assert value(page, "tscm_policy_held", device="fw", cause="operator") == 0
+    hits = {"device": "fw", "action": "blocked", "list": "block.example"}
+    assert value(page, "tscm_hits_total", **hits) == 1
+    assert await health.noted(node) == []
+
+    await world.ask(HOLD, Holding(name="fw", reason="change \x1b[31m"))
+    page = await health.figures(node)
+    assert value(page, "tscm_device_verdict", device="fw", verdict="held") == 1
+    assert value(page, "tscm_policy_held", device="fw", cause="operator") == 1
+    (note,) = await health.noted(node)
+    assert note.startswith("held: fw: updates are held by tester: change")
+    assert not any("held" in one for one in await health.wrong(node))
+
+
+@pytest_twisted.ensureDeferred
+async def test_what_was_cut_and_refused_is_told(world: World) -> None:
+    node = world.node.calls.node
+    await world.change(max_policy_size=2)
+    world.publish("20.9.9.9", "20.9.9.11", "20.9.9.13")
+    await world.ask(UPDATE, Push(name="fw"))
+    page = await health.figures(node)
+    assert value(page, "tscm_policy_cut_entries", device="fw", list="block") == 2
+    assert any("2 entries cut" in one for one in await health.noted(node))
+
+    world.publish()
+    with pytest.raises(TscmError):
+        await world.ask(UPDATE, Push(name="fw"))
+    page = await health.figures(node)
+    assert value(page, "tscm_policy_result", device="fw", result="refused") == 1
+    assert any("rejected by the guard" in one for one in await health.noted(node))
+
+
+def test_a_certificate_that_ends_is_told_in_days() -> None:
+    figures = IntakeFigures(
+        listeners={
+            "tls 1": StreamFigures(tls=TlsFigures(certificate="x", expires_at=10 * 86400.0)),
+            "tcp 1": StreamFigures(),
+        }
+    )
+    assert health.certificates(figures) == {"tls 1": 10 * 86400.0}
+
+
+def test_hits_are_counted_by_action_and_list() -> None:
+    raw = ("blocked", "inbound", "b.list", Cidr("20.0.0.1/32"), b"i", b"o", b"tcp", b"80")
+    other = ("allowed", "inbound", "a.list", Cidr("20.0.0.2/32"), b"i", b"o", b"tcp", b"80")
+    tallies = [
+        Tally(sums={raw: joined(3, 1200)}),
+        Tally(sums={raw: joined(1, 5), other: joined(2, 2)}),
+    ]
+    assert by_list(tallies) == {"blocked": {"b.list": 1205}, "allowed": {"a.list": 2}}

@@ -18,6 +18,8 @@ class EventFigures:
     counted: Mapping[str, Any] = field(factory=dict)
     """The worker's counts; `unread` are lines of access-lists whose two ends could not be read."""
     fault: str | None = None
+    hits: Mapping[str, Mapping[str, int]] = field(factory=dict)
+    """Since the manager started: by action (`blocked`, `allowed`), and by name of the list."""
 
     @property
     def unread(self) -> int:

@@ -204,6 +204,16 @@ def parted(total: int) -> tuple[int, int]:
     return total & _LINES, total >> _SHIFT
 
 
+def by_list(tallies: Iterable[Tally]) -> dict[str, dict[str, int]]:
+    """Hits of *tallies*: by action, and by name of the list."""
+    found: dict[str, dict[str, int]] = {}
+    for tally in tallies:
+        for raw, total in tally.sums.items():
+            lists = found.setdefault(raw[0], {})
+            lists[raw[2]] = lists.get(raw[2], 0) + (total >> _SHIFT)
+    return found
+
+
 def hit_of(raw: RawHit) -> Hit:
     """The hit that *raw* stands for."""
     inside, outside, protocol, port = (part.decode("utf-8", "replace") for part in raw[4:])

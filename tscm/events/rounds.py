@@ -2,7 +2,7 @@
 Rounds over all devices that have something new: what the event worker is asked, and when.
 """
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, ClassVar
@@ -60,6 +60,8 @@ class Followed:
     oldest: float | None = None
     """When the first line was received of those that were read since it last was up to date."""
     counted: Json = field(factory=dict)
+    hits: dict[str, Counter[str]] = field(factory=dict)
+    """Since this process began: by action, and by name of the list."""
     damaged: tuple[int, ...] = ()
     """Generations that the block counted last needed, and that cannot be read."""
 
@@ -275,6 +277,8 @@ class Rounds:
             self._warn([one], damage(one.reader.device, damaged) or "")
         one.damaged = damaged
         upheavals = found.pop("upheavals", None)
+        for action, lists in found.pop("hits", {}).items():
+            one.hits.setdefault(action, Counter()).update(lists)
         _confirm(one, found)
         if upheavals:
             self._upheaval(one.reader.device, upheavals)

@@ -187,6 +187,7 @@ class EventService(Service):
             waiting_bytes=one.reader.end - one.reader.position.offset,
             counted=dict(one.counted),
             fault=one.trouble.last_error or damage(name, one.damaged),
+            hits={action: dict(lists) for action, lists in one.hits.items()},
         )
 
     def unread(self, name: str) -> int:

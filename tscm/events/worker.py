@@ -21,7 +21,7 @@ from attrs import define, field, frozen
 
 from tscm.events.blocks import merge, tally_block
 from tscm.events.first_hits import FirstHits, Journal
-from tscm.events.judge import LATE_SECONDS, TEST_LIST, Force, Tally
+from tscm.events.judge import LATE_SECONDS, TEST_LIST, Force, Tally, by_list
 from tscm.events.parts import parted
 from tscm.events.rollups import HOUR_SECONDS, EventPosition, Rollups
 from tscm.model import Block, Cidr, Json, Origin
@@ -262,6 +262,7 @@ class Worker:
             first_hits = self._first_hits[device] = self._rollups.first_hits(device)
         tallies, moved, upheavals, damaged = self._tally(device, part, data, before, first_hits)
         answer = {**attrs.asdict(moved), "damaged": damaged, "upheavals": upheavals}
+        answer["hits"] = by_list(tallies.values())
         return _Change(answer, moved, tallies, first_hits.take_journal())
 
     def _coverage(self, device: str) -> Json:

@@ -15,18 +15,25 @@ from tscm.standing import Row, fault_row, row_of, worst_first
 from tscm.wire.writing import as_json
 
 
+def row(node: Node, name: str) -> Row:
+    """How one device stands, from figures in memory."""
+    interval = float(node.settings().policy.interval_seconds)
+    return row_of(name, device_state(node, name), wall_seconds(node.clock), interval)
+
+
 @handles(table.FLEET)
 async def fleet(node: Node, args: Nothing, call: Call) -> list[Json]:
     """In slices of the reactor's time: lines go on coming in meanwhile."""
     del args, call
-    manager, interval = parts(node), float(node.settings().policy.interval_seconds)
+    manager = parts(node)
     rows: list[Row] = [
         fault_row(name, fault)
         for name, fault in manager.faults.items()
         if name and name not in manager.devices
     ]
-    async for name in in_slices(node.clock, sorted(manager.devices)):
-        if name in manager.devices:  # it may have been removed since
-            state, now = device_state(node, name), wall_seconds(node.clock)
-            rows.append(row_of(name, state, now, interval))
-    return [as_json(row) for row in worst_first(rows)]
+    rows += [
+        row(node, name)
+        async for name in in_slices(node.clock, sorted(manager.devices))
+        if name in manager.devices  # it may have been removed since
+    ]
+    return [as_json(one) for one in worst_first(rows)]
