@@ -251,3 +251,41 @@ async def test_a_bulk_request_that_is_undone_has_modified_nothing(
     asa.type_lines(["write memory"])
     asa.reload()
     assert "has not been modified" in asa.type_lines(["show version"])[0]
+
+
+HOSTILE = "x\nusername evil password evil privilege 15"
+HOST = {"kind": "IPv4Address", "value": "192.0.2.1"}
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/objects/networkobjects", {"name": "O", "host": HOST, "description": HOSTILE}),
+        ("/objects/networkobjects", {"name": "O", "host": HOST, "description": 7}),
+        ("/objects/networkobjects", {"name": "O", "host": HOST, "description": "\ud800"}),
+        ("/objects/networkobjects", {"name": "O", "host": {"kind": "IPv4FQDN", "value": HOSTILE}}),
+        ("/objects/networkobjects", {"name": HOSTILE, "host": HOST}),
+        ("/objects/networkobjectgroups", {"name": "O", "members": [HOST], "description": HOSTILE}),
+        ("/objects/networkobjectgroups", {"name": "O", "members": [HOST], "description": "\x1b[2J"}),
+        ("/objects/networkobjectgroups", {"name": "\ud800", "members": [HOST]}),
+    ],
+)  # fmt: skip
+@pytest_twisted.ensureDeferred
+async def test_a_text_is_no_line_of_the_configuration(
+    asa: SimulatedAsa, client: Client, path: str, body: Any
+) -> None:
+    before = asa.device.running_config()
+    assert (await client.post(path, body)).status_code == 400
+    bulk = [{"method": "POST", "resourceUri": f"/api{path}", "data": body}]
+    assert (await client.post("", bulk)).status_code == 400
+    assert asa.device.running_config() == before
+    for made in ("/objects/networkobjects", "/objects/networkobjectgroups"):
+        good = {"name": f"G{len(made)}", "host": HOST, "members": [HOST]}
+        assert (await client.post(made, good)).status_code == 201
+        for text in (HOSTILE, "\ud800"):
+            changed = await client.patch(f"{made}/{good['name']}", {"description": text})
+            assert changed.status_code == 400
+        changed = await client.patch(f"{made}/{good['name']}", {"description": "ours"})
+        assert changed.status_code == 204
+    assert asa.device.running_config().count(" description ours\n") == 2
+    assert "evil" not in asa.device.running_config()

@@ -243,7 +243,7 @@ class Agent:
         if gone:
             return
         switches, now = self.device.switches, self._clock.seconds()
-        size = len(reply.body.encode()) if reply.body else 0
+        size = len(reply.body.encode("utf-8", "replace")) if reply.body else 0
         if "cut-body" in kinds and size > 1:
             write_cut_reply(http, reply, now, security=switches.security_headers, later=self._later)
         elif switches.slow_body_seconds and size > 1:

@@ -184,8 +184,9 @@ def _check_not_empty(device: Device, wanted: list[Any]) -> None:
 
 
 def _describe(device: Device, name: str, description: Any) -> None:
-    if not isinstance(description, str) or len(description) > 200 or "\n" in description:
-        raise Refused(Cause.BAD_MEMBER, "description must be a text of at most 200 characters")
+    if not isinstance(description, str) or len(description) > 200 or not description.isprintable():
+        text = "description must be a printable text of at most 200 characters"
+        raise Refused(Cause.BAD_MEMBER, text)
     device.configuration.describe(name, description)
 
 

@@ -103,6 +103,11 @@ def object_from_json(item: dict[str, Any]) -> NetworkObject:
     if not isinstance(host, dict) or not isinstance(host.get("value"), str):
         raise _bad("a network object needs host with kind and value")
     value = host["value"]
+    description = item.get("description", "")
+    if not isinstance(description, str) or not description.isprintable() or len(description) > 200:
+        raise _bad("description must be a printable text of at most 200 characters")
+    if not value.isprintable() or len(value.split()) != 1 or len(value) > 253:
+        raise _bad(f"{value[:80]!r} is no address and no name")
     match host.get("kind"):
         case "IPv4Address" | "IPv6Address":
             words = ["host", value]
@@ -121,8 +126,7 @@ def object_from_json(item: dict[str, Any]) -> NetworkObject:
             words = ["fqdn", value] if host["kind"][3] == "4" else ["fqdn", "v6", value]
         case other:
             raise _bad(f"kind {other!r} cannot stand in a network object")
-    description = item.get("description", "")
-    return NetworkObject(str(item.get("name", "")), object_body(words), str(description))
+    return NetworkObject(str(item.get("name", "")), object_body(words), description)
 
 
 def object_to_json(held: NetworkObject, root: str) -> str:

@@ -2,6 +2,7 @@
 `/api/objects/networkobjects` and `/api/objects/localusers`.
 """
 
+import json
 from typing import Any
 
 from attrs import evolve, frozen
@@ -51,10 +52,10 @@ class Objects:
         held = device.configuration.objects.get(name)
         if held is None:
             raise Refused(Cause.ABSENT, f"object {name} does not exist")
-        if "host" in body:
-            held = evolve(held, body=object_from_json(body | {"name": name}).body)
-        if "description" in body:
-            held = evolve(held, description=str(body["description"]))
+        if "host" in body or "description" in body:
+            # What is not told is read as it stands, so that one check is for both.
+            whole = json.loads(object_to_json(held, "")) | body | {"name": name}
+            held = object_from_json(whole)
         device.configuration.put_object(held)
 
     def delete(self, device: Device, name: str) -> None:

@@ -17,20 +17,16 @@ from tscm.simulator.accounts import Account
 from tscm.simulator.cli import Console
 from tscm.simulator.device import Device
 from tscm.simulator.http_values import AGENT, Reply, Request, message, ok, web_server
-from tscm.simulator.member_json import compact
-from tscm.simulator.refusal import Cause, Refused
+from tscm.simulator.refusal import Refused
+from tscm.simulator.rest_bulk import entries, joined
+from tscm.simulator.rest_errors import BodyFaulty, refused
 from tscm.simulator.syslog_form import Message
 
 WRITES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
-_BULK_METHODS = WRITES | {"GET"}
 
 
 class _Rollback(Exception):
     """Ends the transaction of a bulk request."""
-
-
-class BodyFaulty(ValueError):
-    """The body is no JSON object of the expected form."""
 
 
 @define(eq=False)
@@ -125,30 +121,12 @@ class RestAgent:
         try:
             return self._route(request, account, now)
         except Refused as refusal:
-            return self._refusal(refusal)
+            return refused(self.device.switches, refusal)
         except BodyFaulty as error:
             return message(400, self.device.switches.error_code, str(error))
         finally:
             if self.device.configuration.edits != before:
                 self.device.modified = (account.name, now)
-
-    def _refusal(self, refusal: Refused) -> Reply:
-        switches = self.device.switches
-        status, code = 400, switches.error_code
-        match refusal.cause:
-            case Cause.ABSENT:
-                status, code = 404, "RESOURCE-NOT-FOUND"
-            case Cause.DUPLICATE | Cause.OTHER_TYPE:
-                status, code = switches.duplicate_status, "DUPLICATE"
-            case Cause.IN_USE | Cause.WOULD_EMPTY:
-                status = switches.in_use_status
-            case Cause.MEMBER_PRESENT | Cause.MEMBER_ABSENT:
-                status = switches.member_error_status
-            case Cause.UNKNOWN_REFERENCE:
-                status = switches.unknown_reference_status
-            case Cause.READ_ONLY:
-                code = "READ-ONLY-FIELD"
-        return message(status, code, refusal.text)
 
     def _route(self, request: Request, account: Account, now: float) -> Reply:
         segments = request.segments[1:]
@@ -233,12 +211,7 @@ class RestAgent:
 
     def _bulk(self, request: Request, account: Account, now: float) -> Reply:
         switches = self.device.switches
-        entries = self._decoded(request)
-        if not isinstance(entries, list) or not all(isinstance(one, dict) for one in entries):
-            raise BodyFaulty("body must be an array of objects")
-        if len(entries) > switches.bulk_maximum:
-            raise BodyFaulty(f"more than {int(switches.bulk_maximum)} entries in one request")
-        inner = [self._entry(one, request) for one in entries]
+        inner = entries(self._decoded(request), request, int(switches.bulk_maximum))
         replies: list[Reply] = []
         atomic = switches.bulk_atomic == "all"
         modified = self.device.modified
@@ -251,27 +224,7 @@ class RestAgent:
         except _Rollback:
             if atomic:
                 self.device.modified = modified
-        failed = any(reply.status >= 400 for reply in replies)
-        messages = [_entry_message(reply, switches.bulk_entry_form) for reply in replies]
-        body = compact({"entryMessages": messages, "commonMessages": []})
-        return Reply(status=switches.bulk_failure_status if failed else 200, body=body)
-
-    def _entry(self, entry: dict[str, Any], request: Request) -> Request:
-        method, uri = entry.get("method"), entry.get("resourceUri")
-        if method not in _BULK_METHODS or not isinstance(uri, str):
-            raise BodyFaulty("an entry needs method and resourceUri")
-        segments = tuple(part for part in uri.split("/") if part)
-        if segments[:1] != ("api",) or len(segments) < 2:
-            raise BodyFaulty(f"{uri!r} is not a resource")
-        body = compact(entry["data"]).encode() if "data" in entry else b""
-        return Request(
-            method=str(method),
-            segments=segments,
-            headers=request.headers,
-            body=body,
-            peer=request.peer,
-            root=request.root,
-        )
+        return joined(replies, switches)
 
     # -- command line and backup --------------------------------------------
 
@@ -303,16 +256,6 @@ class RestAgent:
             raise BodyFaulty("location must name a file on a disk")
         cli_files.carry_out(self.device, copy, now)
         return Reply(status=201)
-
-
-def _entry_message(reply: Reply, form: str) -> Any:
-    body = json.loads(reply.body) if reply.body else {}
-    found = body.get("messages", []) if isinstance(body, dict) else []
-    if form == "bare":
-        return found
-    if form == "null" and not found:
-        return None
-    return {"messages": found}
 
 
 def _privilege_needed(request: Request) -> int:

@@ -171,7 +171,7 @@ def read_request(http: AsaHttpRequest, default_root: str) -> Request:
 
 def _write_head(http: AsaHttpRequest, reply: Reply, now: float, *, security: bool) -> bytes:
     """Set status and headers; the body that is to follow."""
-    body = b"" if reply.body is None else reply.body.encode()
+    body = b"" if reply.body is None else reply.body.encode("utf-8", "replace")
     http.setResponseCode(reply.status)
     set_header = http.responseHeaders.setRawHeaders
     set_header("Server", ["CiscoASARestApiServer"])
