@@ -52,7 +52,7 @@ class Watched:
     held: list[AsaHttpRequest] = field(factory=list)
 
     def __attrs_post_init__(self) -> None:
-        self.asa._factory.taker = self.take
+        self.asa._doors.https.taker = self.take
 
     def take(self, http: AsaHttpRequest) -> None:
         what = f"{http.method.decode()} {http.uri.decode()}"

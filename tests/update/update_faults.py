@@ -29,7 +29,7 @@ class Faults:
     complaints: list[BaseException] = field(factory=list)
 
     def __attrs_post_init__(self) -> None:
-        self.asa._factory.taker = self.take
+        self.asa._doors.https.taker = self.take
 
     def arm(self, kind: str, at: int, *, forever: bool = False) -> None:
         self.kind, self.at, self.forever, self.seen = kind, at, forever, 0

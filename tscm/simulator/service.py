@@ -16,28 +16,27 @@ In a test (reactor running, calls that block in a thread of their own):
     await asa.stopService()
 """
 
-import shutil
-import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from attrs import define, field
 from twisted.application.service import Service
-from twisted.internet.defer import Deferred, gatherResults, maybeDeferred
-from twisted.internet.interfaces import IDelayedCall
+from twisted.internet.defer import Deferred, gatherResults
+from twisted.internet.interfaces import IDelayedCall, IProtocolFactory
 
 from tscm.simulator import report
 from tscm.simulator.agent import Agent
-from tscm.simulator.certificate import Certificate, Connections, make_certificate
+from tscm.simulator.certificate import Certificate
 from tscm.simulator.cli import Console
 from tscm.simulator.configuration import Configuration
 from tscm.simulator.control import Control
 from tscm.simulator.counts import Counts
 from tscm.simulator.device import FACTORY_LINES, Device, new_serial
+from tscm.simulator.doors import Doors
 from tscm.simulator.faults import Armed
 from tscm.simulator.health import AgentHealth
-from tscm.simulator.listening import check_loopback, listen, shown
+from tscm.simulator.listening import shown
 from tscm.simulator.loading import load
 from tscm.simulator.options import AsaOptions
 from tscm.simulator.pair import Pair
@@ -67,24 +66,13 @@ class SimulatedAsa(Service):
     counts: Counts = field(factory=Counts, init=False)
     standby_counts: Counts = field(factory=Counts, init=False)
     pair: Pair | None = field(default=None, init=False)
-    certificate: Certificate = field(init=False)
-    certificate_path: Path = field(init=False)
     agent: Agent = field(init=False)
     """At the management address; `agent.faults.arm("reset-after", 3)` breaks the third request."""
     standby_agent: Agent = field(init=False)
     passage: Passage = field(init=False)
     """Packets in, syslog lines out."""
-    _factory: AsaHttpFactory = field(init=False)
-    _standby_factory: AsaHttpFactory = field(init=False)
-    _control_factory: AsaHttpFactory = field(init=False)
-    _port: Any = field(default=None, init=False)
-    _standby_port: Any = field(default=None, init=False)
-    _control_port: Any = field(default=None, init=False)
+    _doors: Doors = field(init=False)
     _ssh: "SshFactory | None" = field(default=None, init=False)
-    _ssh_port: Any = field(default=None, init=False)
-    _connections: Connections = field(init=False)
-    _folder: Path = field(init=False)
-    _temporary: Path | None = field(default=None, init=False)
     _starting: IDelayedCall | None = field(default=None, init=False)
     """A reload that is not over."""
 
@@ -124,9 +112,14 @@ class SimulatedAsa(Service):
         self.standby_agent = Agent(
             self._reactor, self.device, self.standby_counts, keep_in_step=self._keep_in_step
         )
-        self._factory = AsaHttpFactory(self._reactor, self.agent.take, self._admits)
-        self._standby_factory = AsaHttpFactory(self._reactor, self.standby_agent.take, self._admits)
-        self._control_factory = AsaHttpFactory(self._reactor, Control(self, self._reactor).take)
+        self._doors = Doors(
+            self._reactor,
+            self.options,
+            https=AsaHttpFactory(self._reactor, self.agent.take, self._admits),
+            standby=AsaHttpFactory(self._reactor, self.standby_agent.take, self._admits),
+            control=AsaHttpFactory(self._reactor, Control(self, self._reactor).take),
+            ssh=self._make_ssh,
+        )
 
     def _admits(self, address: str) -> bool:
         return self.device.admits_https(address)
@@ -161,6 +154,16 @@ class SimulatedAsa(Service):
         return self.device.switches
 
     @property
+    def certificate(self) -> Certificate:
+        """What HTTPS shows, once started."""
+        return self._doors.certificate
+
+    @property
+    def certificate_path(self) -> Path:
+        """The certificate as a file, once started."""
+        return self._doors.certificate_path
+
+    @property
     def fingerprint(self) -> str:
         """SHA-256 of the certificate, lower-case hex without colons."""
         return self.certificate.fingerprint
@@ -168,34 +171,27 @@ class SimulatedAsa(Service):
     @property
     def port(self) -> int:
         """The port of HTTPS, once started."""
-        return int(self._port.getHost().port)
+        return self._doors.port
 
     @property
     def api_url(self) -> str:
         """The root of the REST API, once started."""
-        host = self.options.https[0]
-        return f"https://{shown(host)}:{self.port}/api"
+        return f"https://{shown(self.options.https[0])}:{self.port}/api"
 
     @property
     def control_url(self) -> str | None:
         """The root of the control port, once started; None without one."""
-        if self._control_port is None:
-            return None
-        here = self._control_port.getHost()
-        return f"http://{shown(here.host)}:{here.port}/simulator/v1"
+        return self._doors.control_url
 
     @property
     def standby_url(self) -> str | None:
         """The root of the standby unit's REST API; None where there is no pair."""
-        if self._standby_port is None:
-            return None
-        here = self._standby_port.getHost()
-        return f"https://{shown(here.host)}:{here.port}/api"
+        return self._doors.standby_url
 
     @property
     def ssh_port(self) -> int | None:
         """The port of the command line; None without one."""
-        return None if self._ssh_port is None else int(self._ssh_port.getHost().port)
+        return self._doors.ssh_port
 
     def ready(self) -> dict[str, Any]:
         """What whoever started the firewall needs to know."""
@@ -294,9 +290,7 @@ class SimulatedAsa(Service):
 
     def renew_certificate(self) -> None:
         """Serve new connections with another certificate, as after a reload without a trustpoint."""
-        self.certificate = make_certificate(self.options.hostname, self.options.https[0])
-        self._connections.use(self.certificate)
-        self.certificate_path = self.certificate.write(self._folder)
+        self._doors.renew_certificate()
 
     def fail_over(self) -> None:
         """
@@ -311,7 +305,7 @@ class SimulatedAsa(Service):
         self.standby_agent.serve(pair.standby)
         self.passage.say_outbox()
 
-    def _listen_for_ssh(self, where: tuple[str, int]) -> None:
+    def _make_ssh(self) -> IProtocolFactory:
         try:
             from tscm.simulator.ssh import SshFactory
         except ImportError as error:
@@ -319,7 +313,7 @@ class SimulatedAsa(Service):
                 "SSH", f"{error.name} is not installed", "`pip install 'tscm[ssh]'`"
             ) from None
         self._ssh = SshFactory(self._reactor, lambda: self.device, self.passage.say_outbox)
-        self._ssh_port = listen(self._reactor, "SSH", where, self._ssh)
+        return self._ssh
 
     def _end_ssh(self) -> None:
         if self._ssh is not None:
@@ -365,7 +359,7 @@ class SimulatedAsa(Service):
             self._bind()
             self.passage.open()
         except SimulatorUnavailable:
-            self._remove_folder()
+            self._doors.remove_folder()
             raise
 
     def startService(self) -> None:
@@ -375,35 +369,11 @@ class SimulatedAsa(Service):
         self.passage.start()
 
     def _bind(self) -> None:
-        if self._port is not None:
+        if self._doors.open:
             return
-        host, _ = self.options.https
-        self.certificate = make_certificate(self.options.hostname, host)
-        self._connections = Connections(self.certificate)
-        self._port = listen(
-            self._reactor, "HTTPS", self.options.https, self._factory, self._connections
-        )
         if self.options.standby_https is not None:
             self.make_pair()
-            self._standby_port = listen(
-                self._reactor,
-                "HTTPS",
-                self.options.standby_https,
-                self._standby_factory,
-                self._connections,
-            )
-        if self.options.ssh is not None:
-            self._listen_for_ssh(self.options.ssh)
-        if self.options.control is not None:
-            check_loopback(self.options.control[0])
-            self._control_port = listen(
-                self._reactor, "control", self.options.control, self._control_factory
-            )
-        folder = self.options.folder
-        if folder is None:
-            folder = self._temporary = Path(tempfile.mkdtemp(prefix="tscm-asa-"))
-        self._folder = folder
-        self.certificate_path = self.certificate.write(folder)
+        self._doors.bind()
         self.agent.default_root = self.api_url.removesuffix("/api")
 
     def stopService(self) -> Deferred[None]:
@@ -413,18 +383,7 @@ class SimulatedAsa(Service):
         waits: list[Deferred[Any]] = [self.passage.stop()]
         self.agent.stop()
         self.standby_agent.stop()
-        listening = (self._port, self._standby_port, self._control_port, self._ssh_port)
-        ports = [port for port in listening if port is not None]
-        waits.extend(maybeDeferred(port.stopListening) for port in ports)
-        self._port = self._standby_port = self._control_port = self._ssh_port = None
         self._end_ssh()
-        factories = (self._factory, self._standby_factory, self._control_factory)
-        waits.extend(factory.end_connections() for factory in factories)
-        self._remove_folder()
+        waits += self._doors.close()
         done: Deferred[None] = gatherResults(waits, consumeErrors=True).addCallback(lambda _: None)
         return done
-
-    def _remove_folder(self) -> None:
-        if self._temporary is not None:
-            shutil.rmtree(self._temporary, ignore_errors=True)
-            self._temporary = None

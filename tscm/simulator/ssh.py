@@ -18,7 +18,7 @@ from twisted.cred.credentials import IUsernamePassword
 from twisted.cred.error import UnauthorizedLogin
 from twisted.cred.portal import IRealm, Portal
 from twisted.internet.defer import Deferred, succeed
-from twisted.internet.interfaces import IReactorTime
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
@@ -141,7 +141,8 @@ class SshFactory(SSHFactory):
         self.say = say
         self.seconds = reactor.seconds
         self._reactor = reactor
-        self.open: set[Any] = set()
+        self.open: dict[Any, IDelayedCall] = {}
+        """Connections, and when each must have been logged in on."""
         key = Key(Ed25519PrivateKey.generate())
         self.publicKeys = {b"ssh-ed25519": key.public()}
         self.privateKeys = {b"ssh-ed25519": key}
@@ -159,19 +160,21 @@ class SshFactory(SSHFactory):
             if getattr(made, "avatar", None) is None:
                 made.transport.abortConnection()
 
-        grace = self._reactor.callLater(GRACE_SECONDS, not_logged_in)
-
         def connection_lost(reason: Failure = connectionDone) -> None:
-            self.open.discard(made)
-            if grace.active():
-                grace.cancel()
+            self._forget(made)
             lost(reason)
 
         made.connectionLost = connection_lost
-        self.open.add(made)
+        self.open[made] = self._reactor.callLater(GRACE_SECONDS, not_logged_in)
         return made
+
+    def _forget(self, made: Any) -> None:
+        grace = self.open.pop(made, None)
+        if grace is not None and grace.active():
+            grace.cancel()
 
     def end_connections(self) -> None:
         """Close every session."""
         for one in list(self.open):
+            self._forget(one)
             one.transport.abortConnection()
