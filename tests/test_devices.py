@@ -12,10 +12,10 @@ from attrs import evolve
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
-from tscm import devices
+from tscm import device_check, devices
 from tscm.claims import relay_notes
 from tscm.cli.standalone_node import node_on_files
-from tscm.devices import NETWORK, Reach
+from tscm.device_check import NETWORK, Reach
 from tscm.errors import (
     DeviceExists,
     DeviceFault,
@@ -193,7 +193,7 @@ def test_an_unknown_option_is_refused() -> None:
 def test_the_check_counts_lists_and_names_the_device(layout: Layout) -> None:
     firewall = Firewall(Identity(model="ASAv", version="9.15(1)", entries=9000))
     told: list[Progress] = []
-    check = devices.check_device(
+    check = device_check.check_device(
         layout,
         NODE,
         devices.propose({**GIVEN, "allow_self_signed": "yes"}),
@@ -213,7 +213,7 @@ def test_the_check_counts_lists_and_names_the_device(layout: Layout) -> None:
 def test_a_platform_that_cannot_be_told_gets_the_careful_size(layout: Layout) -> None:
     firewall = Firewall(Identity())
     settings = devices.propose(GIVEN)
-    check = devices.check_device(layout, NODE, settings, quiet, reach=reach(firewall, block=1))
+    check = device_check.check_device(layout, NODE, settings, quiet, reach=reach(firewall, block=1))
 
     assert check.proposed_size == 8000
 
@@ -457,7 +457,7 @@ def test_a_check_may_run_in_a_thread(layout: Layout) -> None:
 
     def work() -> None:
         found.append(
-            devices.check_device(
+            device_check.check_device(
                 layout, NODE, settings, quiet, reach=reach(Firewall(Identity()), block=1)
             )
         )

@@ -311,7 +311,7 @@ async def test_the_line_of_the_traced_packet_proves_the_chain(world: World) -> N
     await world.add()
     await world.push()
     world.asa.set_switches({"trace_logs": True})
-    assert (await world.doctor())["blocked and logged"]["verdict"] == "good"
+    assert (await world.doctor())["blocked and logged"]["verdict"] == "ok"
 
 
 @pytest_twisted.ensureDeferred

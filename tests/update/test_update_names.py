@@ -12,8 +12,8 @@ from attrs import evolve
 
 from tests.asa.asa_device import in_thread
 from tests.update.update_world import BLOCK, World, addresses
-from tscm import devices
-from tscm.devices import Reach, refuse_unknown_names
+from tscm import device_check
+from tscm.device_check import Reach, refuse_unknown_names
 from tscm.errors import SettingsFaulty
 from tscm.policy.cidr import Entries
 from tscm.policy.lists import PolicyList
@@ -200,4 +200,4 @@ def test_a_name_that_never_resolved_is_refused_before_it_is_stored(tmp_path: Pat
     other = evolve(SETTINGS, log_proxy="http://proxy.example:3128")
     with pytest.raises(SettingsFaulty, match="--log_proxy"):
         refuse_unknown_names(layout, node, other, SETTINGS, reach=reach)
-    assert devices.NETWORK.look_up(["localhost"])["localhost"]
+    assert device_check.NETWORK.look_up(["localhost"])["localhost"]

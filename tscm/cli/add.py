@@ -24,7 +24,7 @@ from tscm.cli.prompts import (
 )
 from tscm.cli.questions import NEEDED
 from tscm.cli.session import Session
-from tscm.devices import refuse_without_servers
+from tscm.device_check import refuse_without_servers
 from tscm.errors import ControlUnavailable, DeviceExists, Fault, SettingsFaulty, TscmError
 from tscm.model import Json
 from tscm.operations.arguments import NewDevice, Nothing, Prospect

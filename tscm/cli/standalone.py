@@ -12,7 +12,7 @@ from attrs import define, field
 
 from tscm.cli.backend import Told, silent
 from tscm.cli.standalone_node import HOLDER, kept_audit, node_on_files, this_user
-from tscm.devices import NETWORK, Reach
+from tscm.device_check import NETWORK, Reach
 from tscm.model import Json, Report
 from tscm.operations.call import quiet
 from tscm.operations.calls import Calls

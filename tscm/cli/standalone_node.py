@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from tscm.devices import NETWORK, Reach
+from tscm.device_check import NETWORK, Reach
 from tscm.errors import TscmError
 from tscm.model import Identity
 from tscm.operations.audit import AuditEntry

@@ -16,7 +16,8 @@ from twisted.python.failure import Failure
 
 from tscm.cli.signals import handlers_kept
 from tscm.cli.standalone_node import HOLDER, kept_audit, node_on_files, this_user
-from tscm.devices import Reach, stored_device
+from tscm.device_check import Reach
+from tscm.devices import stored_device
 from tscm.events.recent import recent_hits
 from tscm.model import Report
 from tscm.operations.calls import Calls

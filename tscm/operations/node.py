@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from attrs import frozen
 
 from tscm.balance import Balance
-from tscm.devices import NETWORK, Reach
+from tscm.device_check import NETWORK, Reach
 from tscm.errors import TscmError
 from tscm.model import Identity
 from tscm.operations.jobs import Jobs

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 
 import attrs
 
-from tscm import devices
+from tscm import device_check, devices
 from tscm.arrival import decides, upload_warnings
 from tscm.claims import (
     refuse_address,
@@ -112,11 +112,11 @@ async def add(node: Node, args: NewDevice, call: Call) -> Json:
     await node.quick.run(refuse_conflicts, node.layout, settings)
     await node.quick.run(refuse_loops, settings, _listeners(node))
     await node.slow.run(
-        devices.refuse_unknown_names, node.layout, node.settings(), settings, reach=node.reach
+        device_check.refuse_unknown_names, node.layout, node.settings(), settings, reach=node.reach
     )
     try:
         check = await node.slow.run(
-            devices.check_device,
+            device_check.check_device,
             node.layout,
             node.settings(),
             settings,
@@ -129,7 +129,7 @@ async def add(node: Node, args: NewDevice, call: Call) -> Json:
     warnings = await _asked_for_uploads(node, settings, call)
     check = attrs.evolve(check, warnings=(*check.warnings, *warnings))
     settings = devices.settle(settings, args.settings, check)
-    cut = devices.cut_told(settings, check)
+    cut = device_check.cut_told(settings, check)
     notes = await node.quick.run(relay_notes, node.layout, None, settings)
     notes = [*([] if cut is None else [cut]), *notes]
     await node.write(devices.store_device, node.layout, settings)
@@ -147,7 +147,7 @@ async def change(node: Node, args: ChangedDevice, call: Call) -> Json:
     await node.quick.run(refuse_conflicts, node.layout, settings)
     await node.quick.run(refuse_loops, settings, _listeners(node))
     await node.slow.run(
-        devices.refuse_unknown_names,
+        device_check.refuse_unknown_names,
         node.layout,
         node.settings(),
         settings,
@@ -158,7 +158,7 @@ async def change(node: Node, args: ChangedDevice, call: Call) -> Json:
     proposed = devices.asks_for_size(args.settings)
     if proposed or devices.needs_check(present, settings):
         check = await node.slow.run(
-            devices.check_device,
+            device_check.check_device,
             node.layout,
             node.settings(),
             settings,
