@@ -251,6 +251,42 @@ def test_strangers_have_few_places_and_registered_addresses_theirs(service: Poli
     assert len(service.places) == 6
 
 
+def opened(service: PolicyService, peer: str) -> tuple[PolicyConnection, StringTransport] | None:
+    """A connection as the listener makes it."""
+    place = service.place(peer)
+    if place is None:
+        return None
+    connection = PolicyConnection(service, place)
+    connection.callLater = Clock().callLater  # type: ignore[method-assign,assignment]
+    transport = StringTransport()
+    connection.makeConnection(transport)
+    return connection, transport
+
+
+def test_connections_that_ask_nothing_make_room_for_who_asks(
+    service: PolicyService, tmp_path: Path
+) -> None:
+    """At the address of a device too, as behind a translated one."""
+    list_file(tmp_path, "block.example").write_text("192.0.2.0/24\n")
+    ended(service.registry.look_again())
+    service.places.bounds = PlaceBounds(most=5, by_address=2, strangers=2, by_stranger=2)
+    asking = opened(service, "192.0.2.1")
+    assert asking is not None
+    asking[0].dataReceived(framed("AXFR"))
+    assert asking[1].producer is not None, "it is answered piece by piece"
+    bare = [opened(service, "192.0.2.1") for _ in range(3)]
+    assert [one is not None and one[1].disconnected for one in bare] == [True, True, False]
+    assert not asking[1].disconnected
+    strangers = [opened(service, f"198.51.100.{at}") for at in range(5)]
+    assert [one is not None and one[1].disconnected for one in strangers] == [True] * 3 + [
+        False
+    ] * 2
+    assert bare[2] is not None
+    bare[2][0].dataReceived(framed("AXFR"))
+    assert opened(service, "192.0.2.1") is None, "both are answered"
+    assert len(service.places) == 4
+
+
 def test_one_address_of_a_stranger_has_fewer_places_than_all_strangers() -> None:
     places = Places(PlaceBounds(most=9, by_address=9, strangers=5, by_stranger=2))
     for address in ("198.51.100.1", "2001:db8::1"):

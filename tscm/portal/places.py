@@ -20,6 +20,10 @@ class PlaceBounds:
     strangers: int
     by_stranger: int
 
+    def of(self, *, known: bool) -> tuple[int, int]:
+        """In all and of one address, for those who are known or for strangers."""
+        return (self.most, self.by_address) if known else (self.strangers, self.by_stranger)
+
 
 @define(eq=False)
 class Place:

@@ -108,6 +108,8 @@ class PolicyConnection(Int16StringReceiver, TimeoutMixin):
 
     _service: Answerer
     place: Place
+    answering: bool = field(default=False, init=False)
+    """Whether a question has come whole and its answer is under way."""
     gone: Deferred[None] = field(factory=Deferred, init=False)
 
     def connectionMade(self) -> None:
@@ -127,6 +129,7 @@ class PolicyConnection(Int16StringReceiver, TimeoutMixin):
             self.hang_up()
             return
         self.pauseProducing()
+        self.answering = True
         answering = Deferred.fromCoroutine(self._answer(string))
         answering.addErrback(self._failed)
 
@@ -137,6 +140,7 @@ class PolicyConnection(Int16StringReceiver, TimeoutMixin):
         sending = _Sending(self, messages)
         self.transport.registerProducer(sending, streaming=False)  # type: ignore[attr-defined]
         await sending.done
+        self.answering = False
         if not self.gone.called:
             self.resetTimeout()
             self.resumeProducing()

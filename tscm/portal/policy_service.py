@@ -15,6 +15,7 @@ from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
 from twisted.internet.interfaces import IListeningPort
 from twisted.logger import Logger
 
+from tscm.http_places import Held, room_for
 from tscm.listening import bind_all, places_of
 from tscm.metrics import Counter
 from tscm.model import Json
@@ -31,7 +32,7 @@ from tscm.portal.dns_question import (
     opcode_of,
     read_question,
 )
-from tscm.portal.places import Place, PlaceBounds, Places
+from tscm.portal.places import Place, PlaceBounds, Places, network_of
 from tscm.portal.policy_connection import PolicyConnection, PolicyFactory
 from tscm.portal.registry import Registry
 from tscm.portal.zone_files import ZoneFiles
@@ -63,7 +64,8 @@ class PolicyService(Service):
     answered: Counter = field(init=False)
     places: Places = field(init=False)
     _ports: list[IListeningPort] = field(factory=list, init=False)
-    _protocols: set[PolicyConnection] = field(factory=set, init=False)
+    _protocols: dict[PolicyConnection, None] = field(factory=dict, init=False)
+    """In the order in which they came."""
 
     def __attrs_post_init__(self) -> None:
         self.registry = Registry(self._portal, self._reactor, self._threads)
@@ -103,16 +105,35 @@ class PolicyService(Service):
         return ended
 
     def place(self, peer: str) -> Place | None:
-        """A place for one more connection of *peer*, if there is room."""
-        return self.places.take(peer, known=self.registry.registers(peer))
+        """A place for one more connection of *peer*, if there is room; one that asks nothing may have to go."""
+        known = self.registry.registers(peer)
+        place = self.places.take(peer, known=known)
+        if place is None and self._one_leaves(peer, known=known):
+            place = self.places.take(peer, known=known)
+        return place
+
+    def _one_leaves(self, peer: str, *, known: bool) -> bool:
+        """End the oldest connection that is not answered just now, of those that take the place of *peer*'s."""
+        rivals = [
+            Held(one, network_of(one.place.address, known=one.place.known), one.answering)
+            for one in self._protocols
+            if known or not one.place.known
+        ]
+        room = room_for(network_of(peer, known=known), rivals, *self.places.bounds.of(known=known))
+        if room.leaves is not None:
+            self.answered.add("made room")
+            self.places.leave(room.leaves.place)
+            del self._protocols[room.leaves]
+            room.leaves.hang_up()
+        return room.free
 
     def connected(self, protocol: PolicyConnection) -> None:
         """A connection begins."""
-        self._protocols.add(protocol)
+        self._protocols[protocol] = None
 
     def disconnected(self, protocol: PolicyConnection) -> None:
         """A connection has ended."""
-        self._protocols.discard(protocol)
+        self._protocols.pop(protocol, None)
         self.places.leave(protocol.place)
 
     def figures(self) -> Json:

@@ -132,7 +132,6 @@ class UploadSite(BoundedSite):
         A stranger's place is taken by strangers alone; who stands behind a translated address with others, or
         comes from one that has no entry, must not be shut out by connections that say nothing.
         """
-        bounds = self.places.bounds
         rivals: list[Held[BoundedChannel]] = [
             Held(
                 channel, network_of(channel.place.address, known=channel.place.known), channel.shown
@@ -140,10 +139,8 @@ class UploadSite(BoundedSite):
             for channel in self._open
             if isinstance(channel, UploadChannel) and (known or not channel.place.known)
         ]
-        most, by_peer = (
-            (bounds.most, bounds.by_address) if known else (bounds.strangers, bounds.by_stranger)
-        )
-        return self.makes_room(network_of(address, known=known), rivals, most, by_peer)
+        bounds = self.places.bounds.of(known=known)
+        return self.makes_room(network_of(address, known=known), rivals, *bounds)
 
     def ended(self, channel: BoundedChannel) -> None:
         """It is gone, or as good as gone: its place is free."""
