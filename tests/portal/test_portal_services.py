@@ -147,7 +147,7 @@ def test_who_asks_during_a_look_is_answered_by_a_later_one() -> None:
 
 def test_a_failed_look_answers_those_who_wait_and_is_told(logged_failures: list[Any]) -> None:
     def look(_: int) -> int:
-        raise OSError("gone")
+        raise RuntimeError("gone")
 
     async def take(_: int) -> None:
         pass
