@@ -307,7 +307,7 @@ async def test_a_privilege_taken_away_ends_the_run_with_the_line_to_type_and_loc
             assert at >= writes[-1]
             return
         assert "has too little privilege" in outcome.error
-        assert "`username admin password … privilege 15` on the device" in outcome.error
+        assert "enter its `username` line on the device again" in outcome.error
         tried = [
             one
             for one in matrix.faults.requests[at - 1 :]
