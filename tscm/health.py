@@ -100,7 +100,7 @@ async def noted(node: Node) -> list[str]:
         if name in manager.devices:  # it may have been removed since
             one = row(node, name)
             if one.verdict not in _GOOD:
-                found += [f"{one.verdict}: {name}: {cause}" for cause in one.causes]
+                found.append(f"{one.verdict}: {name}: {'; '.join(one.causes)}")
             if one.cut:
                 entries = many(one.cut, "entry", "entries")
                 found.append(f"{one.verdict}: {name}: {entries} cut to the Max policy size")

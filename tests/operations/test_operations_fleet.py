@@ -17,8 +17,8 @@ from tscm.events.judge import Tally, by_list, joined
 from tscm.families import families
 from tscm.intake.figures import IntakeFigures, StreamFigures, TlsFigures
 from tscm.model import Cidr, Json
-from tscm.operations.arguments import Device, Holding, Nothing, Push
-from tscm.operations.table import FLEET, HOLD, RESUME, UPDATE
+from tscm.operations.arguments import Address, Device, Holding, Nothing, Push
+from tscm.operations.table import FLEET, HOLD, RESUME, UPDATE, WHY
 from tscm.state import Watched
 from tscm.store.database import Store, StoreUnusable
 
@@ -132,6 +132,17 @@ async def test_health_and_metrics_say_what_status_says(world: World) -> None:
     (note,) = await health.noted(node)
     assert note.startswith("held: fw: updates are held by tester: change")
     assert not any("held" in one for one in await health.wrong(node))
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_hold_is_told_beside_what_an_address_did(world: World) -> None:
+    await world.hit()
+    await world.ask(HOLD, Holding(name="fw", reason="change freeze"))
+    found = await world.ask(WHY, Address(name="fw", address="20.9.9.9"))
+    assert found["held"].endswith("by tester: change freeze")
+    assert found["verdict"] == "blocked"
+    await world.ask(RESUME, Device(name="fw"))
+    assert (await world.ask(WHY, Address(name="fw", address="20.9.9.9")))["held"] is None
 
 
 @pytest_twisted.ensureDeferred

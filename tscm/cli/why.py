@@ -51,6 +51,8 @@ def command(session: Session, /, address: str, name: str | None, *, json_output:
         say.info(f"{one}: {address} is {answer['verdict']}")
         for sentence in answer["sentences"]:
             say.plain(f"  {visible(sentence)}")
+        if answer.get("held"):
+            say.plain(f"  {visible(answer['held'])}")
         for entry in answer.get("by_hand") or ():
             state = "" if entry["in_force"] else " (not in force yet)"
             say.plain(f"  {visible(hand_words(entry))}{state}")

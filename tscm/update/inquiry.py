@@ -82,7 +82,8 @@ def explain(job: UpdateJob, asked: str) -> Json:
         "asked": asked,
         "verdict": _verdict(job, together),
         "lists": [attrs.asdict(one) for one in standings],
-        "sentences": [*(str(one) for one in standings), *_holding(job)],
+        "sentences": [str(one) for one in standings],
+        "held": _holding(job),
         "by_hand": [{**one.as_json(), "in_force": one.id in held} for one in met[:ENTRIES_TOLD]],
     }
 
@@ -118,11 +119,10 @@ def _views_by_hand(
             )
 
 
-def _holding(job: UpdateJob) -> Iterator[str]:
+def _holding(job: UpdateJob) -> str | None:
     """That what was published since is not in force, where an operator decided so."""
     hold = DeviceMemory.from_json(job.memory).operators_hold
-    if hold is not None and not hold.over(job.now()):
-        yield f"updates are {hold}"
+    return None if hold is None or hold.over(job.now()) else f"updates are {hold}"
 
 
 def _verdict(job: UpdateJob, standings: Sequence[Standing]) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 from attrs import evolve
 
-from tscm.clock import wall_seconds
+from tscm.clock import told_time, wall_seconds
 from tscm.events.history import with_history
 from tscm.model import Json
 from tscm.operations import table
@@ -158,6 +158,8 @@ async def hold(node: Node, args: Holding, call: Call) -> Json:
             f"reason has {len(args.reason)} characters; allowed: up to {REASON_MOST}"
         )
     reason = " ".join(args.reason.split())
+    if args.until is not None:  # as people read it
+        call.noted["until"] = told_time(args.until)
     made = updates(node).holds.hold(args.name, str(call.actor), args.until, reason)
     return {**made.to_json(), "name": args.name, "sentence": f"updates of {args.name} are {made}"}
 
