@@ -4,7 +4,7 @@ From a reader of the log to one connection after another, without a line lost be
 
 from attrs import define, field
 
-from tscm.consumers.lag import LagTrace, Rate
+from tscm.consumers.lag import Rate
 from tscm.forward.content import Shape
 from tscm.forward.link import Chunk
 from tscm.forward.window import Piece, Window
@@ -35,7 +35,6 @@ class Feed:
     repeated: int = field(default=0, init=False)
     altered: int = field(default=0, init=False)
     cut: int = field(default=0, init=False)
-    lag: LagTrace = field(factory=LagTrace, init=False)
     rate: Rate = field(factory=Rate, init=False)
     _window: Window = field(init=False)
     _next: int = field(init=False)

@@ -14,6 +14,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from tscm.clock import wall_seconds
+from tscm.consumers.loop import ReaderLoop
 from tscm.consumers.trouble import Trouble
 from tscm.forward.content import shape_of
 from tscm.forward.datagram import DatagramLink
@@ -66,8 +67,7 @@ class ForwardService(Service):
     _link_ended: Deferred[Ended] | None = field(default=None, init=False)
     _run: Deferred[None] | None = field(default=None, init=False)
     _pause: Deferred[Any] | None = field(default=None, init=False)
-    _noticing: bool = field(default=False, init=False)
-    _waking: Any = field(default=None, init=False)
+    _reading: ReaderLoop = field(init=False)
     _settling: Any = field(default=None, init=False)
     _settle_seconds: float = field(default=_SETTLE_SECONDS, init=False)
     _state: ForwardState = field(default=ForwardState.OFF, init=False)
@@ -96,6 +96,9 @@ class ForwardService(Service):
             untouched=(target.protocol, target.mode, target.framing)
             == ("TCP", "as-received", "lf"),
         )
+        self._reading = ReaderLoop(
+            self._reactor, self._reader, _LINGER_SECONDS, self._wake, self._heard
+        )
         self._whereabouts = Whereabouts(
             target, self._resolver or Resolver(self._reactor, self._threads)
         )
@@ -105,7 +108,7 @@ class ForwardService(Service):
     def startService(self) -> None:
         """Begin to connect."""
         super().startService()
-        self._notice()
+        self._reading.start()
         self._run = Deferred.fromCoroutine(self._connect_again_and_again())
         self._run.addErrback(self._broke)
 
@@ -117,9 +120,7 @@ class ForwardService(Service):
         if self._link is not None:
             self._link.finish()
             self._close_when_left(self._reactor.seconds() + _STOP_SECONDS)
-        if self._waking is not None:
-            self._waking.cancel()
-            self._waking = None
+        self._reading.stop()
         return self._run
 
     def _broke(self, failure: Failure) -> None:
@@ -296,7 +297,7 @@ class ForwardService(Service):
                 self._moved_at = self._reactor.seconds()
                 self._settling = self._reactor.callLater(_SETTLE_SECONDS, self._settle)
             return chunk
-        self._notice()
+        self._reading.watch()
         return None
 
     def connected(self) -> None:
@@ -366,25 +367,12 @@ class ForwardService(Service):
 
     # -- progress ---------------------------------------------------------------
 
-    def _notice(self) -> None:
-        if not self._noticing:
-            self._noticing = True
-            self._reader.when_more(self._noticed)
-
-    def _noticed(self) -> None:
-        self._noticing = False
-        if not self.running:
-            return
-        self._feed.lag.note(self._reader.end, self._reactor.seconds())
+    def _heard(self) -> None:
         if self._state is ForwardState.WAITING and self._eager and self._pause is not None:
             self._eager = False  # a peer that takes lines and is gone while there are none
             self._pause.cancel()
-        if self._waking is None:
-            self._waking = self._reactor.callLater(_LINGER_SECONDS, self._wake)
 
     def _wake(self) -> None:
-        self._waking = None
-        self._feed.lag.note(self._reader.end, self._reactor.seconds())
         if self._link is not None and self._state is ForwardState.CONNECTED:
             self._link.wake()
 
@@ -445,7 +433,7 @@ class ForwardService(Service):
             name_fault=self._name_fault,
             connected_at=self._connected_at,
             connections=self._connections,
-            lag_seconds=round(feed.lag.lag(self._reader.position.offset, now), 3),
+            lag_seconds=self._reading.lag_seconds(),
             backlog_bytes=feed.backlog_bytes,
             backlog_lines=self._reader.waiting_lines(),
             lines_per_second=round(feed.rate.per_second(feed.sent, now), 1),

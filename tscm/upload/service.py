@@ -6,7 +6,7 @@ import random
 import secrets
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from attrs import define, evolve, field
 from twisted.application.service import Service
@@ -16,6 +16,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from tscm.clock import wall_seconds
+from tscm.consumers.loop import ReaderLoop
 from tscm.consumers.trouble import Trouble
 from tscm.cut_off import Scope
 from tscm.model import LogReader, Progress, Report
@@ -82,8 +83,7 @@ class UploadService(Service):
     _run: Deferred[None] | None = field(default=None, init=False)
     _pause: Deferred[None] | None = field(default=None, init=False)
     _alarm: IDelayedCall = field(init=False)
-    _looking: Any = field(default=None, init=False)
-    _noticing: bool = field(default=False, init=False)
+    _reading: ReaderLoop = field(init=False)
     _encoding: str = field(default=ENCODINGS[0], init=False)
     _limit_bytes: int | None = field(default=None, init=False)
     _doing: UploadState = field(default=UploadState.OFF, init=False)
@@ -98,6 +98,7 @@ class UploadService(Service):
     """Batches that were refused for good and wait for somebody to send or drop them."""
 
     def __attrs_post_init__(self) -> None:
+        self._reading = ReaderLoop(self._reactor, self._reader, _JOIN_SECONDS, self._look)
         self._picker = Picker(self._reactor, self._threads, self._reader, self._select, self._salt)
 
     # -- life -----------------------------------------------------------------
@@ -106,7 +107,7 @@ class UploadService(Service):
         """Begin; what was in hand at the last stop goes first."""
         super().startService()
         self._doing = UploadState.IDLE
-        self._notice()
+        self._reading.start()
         self._run = Deferred.fromCoroutine(self._again_and_again())
         self._run.addErrback(self._broke)
 
@@ -116,9 +117,7 @@ class UploadService(Service):
         """
         super().stopService()
         self._exchanges.cut()
-        if self._looking is not None:
-            self._looking.cancel()
-            self._looking = None
+        self._reading.stop()
         self._wake()
         return self._run
 
@@ -176,20 +175,9 @@ class UploadService(Service):
         if pause is not None:
             pause.callback(None)
 
-    def _notice(self) -> None:
-        if not self._noticing:
-            self._noticing = True
-            self._reader.when_more(self._noticed)
-
-    def _noticed(self) -> None:
-        self._noticing = False
-        if self.running and self._looking is None:
-            self._looking = self._reactor.callLater(_JOIN_SECONDS, self._look)
-
     def _look(self) -> None:
         """Something was appended or sealed a while ago: is there a sealed segment now?"""
-        self._looking = None
-        self._notice()
+        self._reading.watch()
         if self._trouble.retry_at is None and self._waits():
             self._wake()
 
