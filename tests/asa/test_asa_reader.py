@@ -132,6 +132,25 @@ def test_a_large_answer_is_read_as_a_small_one_is(
     assert not children()
 
 
+READ = """
+import json, sys
+from tscm.asa.content import read_content
+from tscm.asa.picks import Want
+from tscm.asa import reader_process
+
+members = [{"kind": "IPv6Network", "value": one} for one in ("2001:DB8::/32", "2001:db8::1/x", "1.2")]
+page = {"items": [{"name": "T-Block-1", "members": members}]}
+found = read_content(json.dumps(page).encode(), Want("groups", "T"))
+print(found.picked["groups"], "numpy" in sys.modules)
+"""
+
+
+def test_a_reader_needs_no_library_that_takes_memory_for_each_core() -> None:
+    """It would take it within the limit, of which a host with many cores leaves nothing then."""
+    done = subprocess.run([sys.executable, "-c", READ], capture_output=True, text=True, check=True)
+    assert done.stdout == "[['T-Block-1', ['2001:db8::/32'], [], '', 2]] False\n"
+
+
 def test_a_usual_answer_starts_no_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reader, "ParserProcess", None)
     assert len(asked(tmp_path, lambda _: ("", page(12_000)), groups)) == 1

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tscm.model import Cidr, Group, Json
+from tscm.policy.spelling import read_cidr
 
 _OCTET = r"(?:25[0-5]|2[0-4][0-9]|[01]?[0-9]?[0-9])"
 _IPV4 = re.compile(rf"{_OCTET}(?:\.{_OCTET}){{3}}")
@@ -49,8 +50,6 @@ def cidr_of(value: str) -> Cidr | None:
         return Cidr(value + "/32")
     if _IPV4_NETWORK.fullmatch(value):
         return Cidr(value)
-    from tscm.policy.cidr import read_cidr
-
     try:
         return read_cidr(value)[0]
     except ValueError:
