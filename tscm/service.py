@@ -28,6 +28,7 @@ from tscm.bookkeeping import Bookkeeper
 from tscm.clock import wall_seconds
 from tscm.control import ControlService
 from tscm.device_rooms import DeviceRooms
+from tscm.embedded import Embedded, embedded_services
 from tscm.errors import (
     DeviceEnding,
     DeviceUnknown,
@@ -49,8 +50,6 @@ from tscm.operations.node import Manager, Node, balanced, parts
 from tscm.peer import user_numbers
 from tscm.policy.rank import Hits
 from tscm.portal.log_service import LogService
-from tscm.portal.policy_service import PolicyService
-from tscm.portal.upload_retention import UploadBounds
 from tscm.reader_lag import LOOK_SECONDS, ReaderLags
 from tscm.schedule import PeriodicService
 from tscm.settings.device import DeviceSettings
@@ -114,7 +113,7 @@ class NodeService(Service):
     bookkeeper: Bookkeeper = field(init=False)
     control: ControlService = field(init=False)
     watch: WatchService = field(init=False)
-    portal: list[PolicyService | LogService] = field(factory=list, init=False)
+    portal: list[Embedded] = field(factory=list, init=False)
     rooms: dict[str, DeviceRooms] = field(factory=dict, init=False)
     faults: dict[str, str] = field(factory=dict, init=False)
     """Why a device's settings file is not in force, by nickname; `""` is the node's own."""
@@ -184,7 +183,7 @@ class NodeService(Service):
             lambda: balanced(parts(self.parts)),
         )
         self.lags = ReaderLags(reactor, lambda: list(self.rooms), self.spool.positions)
-        self.portal = self._portal()
+        self.portal = embedded_services(self.reactor, self.quick, self.layout, self.node)
         self.watch = WatchService(
             reactor,
             node.listen,
@@ -270,25 +269,6 @@ class NodeService(Service):
     def log_service(self) -> LogService | None:
         """The embedded log service, where there is one."""
         return next((one for one in self.portal if isinstance(one, LogService)), None)
-
-    def _portal(self) -> list[PolicyService | LogService]:
-        wanted, folder = self.node.portal, self.layout.portal
-        found: list[PolicyService | LogService] = []
-        if wanted.dns:
-            found.append(PolicyService(self.reactor, self.quick, folder, wanted.dns))
-        if wanted.logs:
-            found.append(
-                LogService(
-                    self.reactor,
-                    self.quick,
-                    folder,
-                    wanted.logs,
-                    certificate=wanted.certificate,
-                    key=wanted.key,
-                    bounds=UploadBounds.of(wanted, self.node.spool),
-                )
-            )
-        return found
 
     # -- life -----------------------------------------------------------------
 

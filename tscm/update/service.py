@@ -18,7 +18,6 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from tscm.asa.faults import LoginRefused
 from tscm.clock import wall_seconds
 from tscm.errors import DeviceUnknown, TscmError
 from tscm.model import Identity, Json, Progress, Report
@@ -303,32 +302,13 @@ class UpdateService(Service):
 
         Scheduled updates, which would make them again, are held from then on.
         """
-        from tscm.update.purge import purge_device
+        from tscm.update.purging import purge_in_turn
 
         one = self._device(name)
 
         async def purge() -> "PurgeOutcome":
             job = evolve(self._job(one), consent=consent)
-            started_at = job.now()
-            try:
-                done = await self._turns.in_thread(one, purge_device, job, report)
-            except TscmError as error:
-                if not one.gone:
-                    if isinstance(error, LoginRefused):
-                        self._records.note_refused_login(name)
-                    self._records.keep_failed_purge(
-                        UpdateOutcome(
-                            device=name,
-                            started_at=started_at,
-                            finished_at=job.now(),
-                            error=str(error),
-                            act="purge",
-                        )
-                    )
-                raise
-            if not one.gone:
-                self._records.keep_purge(started_at, job.now(), done)
-            return done
+            return await purge_in_turn(one, self._turns, self._records, job, report)
 
         return self._turns.take(one, purge, asker)
 
