@@ -35,6 +35,15 @@ def test_a_pipe_and_a_device_are_refused_at_once(pipe: Path, flags: int) -> None
         DISK.open(Path("/dev/zero"), flags)
 
 
+@pytest.mark.parametrize("flags", [READ, READ_WRITE, CREATE, CREATE_EMPTY])
+def test_no_link_is_followed(tmp_path: Path, flags: int) -> None:
+    (tmp_path / "secret").write_text("secret")
+    (tmp_path / "link").symlink_to("secret")
+    with pytest.raises(UnfitFile, match="a symbolic link"):
+        DISK.open(tmp_path / "link", flags)
+    assert (tmp_path / "secret").read_text() == "secret"
+
+
 @pytest.mark.parametrize("name", ["state", "cursor.forward", "segments"])
 def test_a_pipe_in_a_log_stops_nobody_but_the_log(tmp_path: Path, name: str) -> None:
     sealed_log(tmp_path)

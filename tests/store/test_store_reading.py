@@ -3,6 +3,7 @@ The one way in for rooms that only read the database: any path, one state, fault
 """
 
 import ast
+import os
 import sqlite3
 import time
 from pathlib import Path
@@ -141,3 +142,9 @@ def test_groups_of_a_device_are_read_as_the_last_update_left_them(tmp_path: Path
     assert known_groups(database, "fw") == ["P-Block", "P-Block-1"]
     assert known_groups(database, "other") == []
     store.close()
+
+
+def test_a_pipe_in_the_place_of_the_database_lets_nobody_wait(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "tscm.db")
+    with pytest.raises(StoreUnusable, match="it is a named pipe"):
+        open_read_only(tmp_path / "tscm.db")

@@ -18,8 +18,12 @@ _FOLDER_MODE = 0o750
 READ_WRITE = os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW
 CREATE = READ_WRITE | os.O_CREAT
 CREATE_EMPTY = CREATE | os.O_TRUNC
-READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
-"""Nothing is written through a link, and a pipe in the place of a file lets nobody wait."""
+READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW
+"""
+Nothing is written or read through a link (`tsadmin` of root's would show where it leads), and a pipe in the place of a
+file lets nobody wait.
+"""
+FOLDER = os.O_RDONLY | os.O_CLOEXEC | os.O_DIRECTORY
 MOST_READ = 256 << 20
 """Of one file into memory: an index of eight million runs, and no other file comes near it."""
 MOST_STATE = 1 << 20
@@ -43,7 +47,13 @@ class Disk:
 
         Never waits for who is at the other end of a pipe.  Raises `UnfitFile`, OSError.
         """
-        fd = os.open(path, flags | os.O_NONBLOCK | os.O_NOCTTY, _LOG_MODE)
+        try:
+            fd = os.open(path, flags | os.O_NONBLOCK | os.O_NOCTTY, _LOG_MODE)
+        except OSError as error:
+            if error.errno == errno.ELOOP:
+                cause = "it is a symbolic link, not a regular file; remove it"
+                raise unfit(path, cause) from None
+            raise
         mode = os.fstat(fd).st_mode
         if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
             os.close(fd)

@@ -11,7 +11,7 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from tscm.spool.disk import READ, Disk
+from tscm.spool.disk import FOLDER, Disk
 from tscm.spool.live import LiveLog
 from tscm.spool.names import LogFolder
 from tscm.threads import Threads
@@ -29,7 +29,7 @@ def sync_files(disk: Disk, jobs: list[Job]) -> int:
         try:
             disk.fsync(fd)
             if folder is not None:
-                names = disk.open(folder, READ)
+                names = disk.open(folder, FOLDER)
                 try:
                     disk.fsync(names)
                 finally:

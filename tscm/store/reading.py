@@ -8,9 +8,11 @@ never changed, whatever stands in its path.
 import contextlib
 import json
 import sqlite3
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
+from tscm.safe_files import kind_of
 from tscm.store.database import StoreUnusable
 
 BUSY_SECONDS = 30.0
@@ -23,6 +25,10 @@ def open_read_only(database: Path, busy_seconds: float = BUSY_SECONDS) -> sqlite
 
     The path travels as a quoted URI: a `?`, `#` or `%` in it is part of the name.
     """
+    with contextlib.suppress(OSError):  # what is not there, or not to be looked at, SQLite tells
+        mode = database.stat().st_mode
+        if not stat.S_ISREG(mode):  # it would wait for whoever writes to a pipe
+            raise StoreUnusable(str(database), f"it is {kind_of(mode)}, not a regular file")
     with faults_told(database):
         return sqlite3.connect(
             f"{database.absolute().as_uri()}?mode=ro",
