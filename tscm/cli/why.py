@@ -14,6 +14,7 @@ from tscm.model import Json
 from tscm.operations.arguments import Address, Nothing
 from tscm.operations.table import DEVICES, WHY
 from tscm.plural import many
+from tscm.policy.by_hand import LIST_NAME
 from tscm.printable import visible
 
 
@@ -73,7 +74,8 @@ def _tell_seen(seen: Json) -> None:
 
 
 def _hits(one: Json) -> str:
+    by = LIST_NAME if one["list"] == LIST_NAME else f"by {one['list']}"
     return visible(
-        f"{one['action']} {many(one['hits'], 'time', 'times')} by {one['list']}, first in the hour of "
+        f"{one['action']} {many(one['hits'], 'time', 'times')} {by}, first in the hour of "
         f"{when(one['first_hour'])}, last of {when(one['last_hour'])}"
     )
