@@ -5,8 +5,10 @@
 import json
 import os
 import signal
+import sqlite3
 import sys
 from collections.abc import AsyncIterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -188,11 +190,19 @@ async def test_what_a_killed_manager_stored_is_pushed_by_the_next(site: Site) ->
 @pytest_twisted.ensureDeferred
 async def test_an_entry_ends_by_itself(site: Site) -> None:
     await site.start()
-    status, said = await site.tsadmin("block", "30.0.0.1", "--for", "3s", "--device", "one")
+    status, said = await site.tsadmin("block", "30.0.0.1", "--for", "4h", "--device", "one")
     assert status == 0, said
+    assert site.held("one") == {*LISTED, "30.0.0.1"}
+    # Not a short time: a loaded machine may take longer to push it.
+    with closing(sqlite3.connect(site.manager.layout.database, timeout=60)) as database:
+        database.execute("UPDATE by_hand SET until = made_at + 1")
+        database.commit()
     await site.until(lambda: site.held("one") == LISTED)
-    while not any(one["actor"] == "schedule" for one in await site.asked("audit")):
-        assert "failed" not in site.manager.said()
+    for _ in range(100):
+        if any(one["actor"] == "schedule" for one in await site.asked("audit")):
+            break
+    else:
+        raise AssertionError("the audit does not say who took it off")
 
 
 @pytest_twisted.ensureDeferred
