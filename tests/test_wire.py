@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 from tscm.balance import Balance
 from tscm.events.figures import EventFigures
 from tscm.forward.figures import ForwardFigures
-from tscm.intake.figures import IntakeFigures, StrangerFigures
+from tscm.intake.figures import IntakeFigures
+from tscm.intake.sender_figures import StrangerFigures
 from tscm.spool.figures import LogFigures, OrphanFigures
 from tscm.standing import Row
 from tscm.state import DeviceState, ManagerState

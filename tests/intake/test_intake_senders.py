@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tscm.errors import SenderConflict
-from tscm.intake.figures import StrangerFigures
+from tscm.intake.sender_figures import StrangerFigures
 from tscm.intake.senders import Relay, SenderTable, normal_address
 from tscm.intake.strangers import Strangers
 

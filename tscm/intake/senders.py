@@ -17,7 +17,7 @@ from functools import lru_cache
 from attrs import define, field, frozen
 
 from tscm.errors import SenderConflict
-from tscm.intake.figures import SenderFigures, StrangerFigures
+from tscm.intake.sender_figures import SenderFigures, StrangerFigures
 from tscm.intake.strangers import Strangers
 from tscm.syslog.header import all_names
 

@@ -4,7 +4,7 @@ Senders that no device claims: counted, each with a sample, in a table that cann
 
 from attrs import define, field
 
-from tscm.intake.figures import StrangerFigures
+from tscm.intake.sender_figures import StrangerFigures
 from tscm.printable import visible_bytes
 
 _SAMPLE_BYTES = 240

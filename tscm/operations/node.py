@@ -9,22 +9,22 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from attrs import frozen
 
-from tscm.balance import Balance
 from tscm.device_check import NETWORK, Reach
 from tscm.errors import TscmError
 from tscm.model import Identity
 from tscm.operations.jobs import Jobs
-from tscm.portal.figures import LogServiceFigures
 from tscm.settings.device import DeviceSettings
 from tscm.settings.layout import Layout
 from tscm.settings.node import NodeSettings
 
 if TYPE_CHECKING:
+    from tscm.balance import Balance
     from tscm.bookkeeping import Bookkeeper
     from tscm.device_rooms import DeviceRooms
     from tscm.events.service import EventService
     from tscm.intake.senders import SenderTable
     from tscm.intake.service import IntakeService
+    from tscm.portal.figures import LogServiceFigures
     from tscm.reader_lag import ReaderLags
     from tscm.spool.service import SpoolService
     from tscm.store.database import Store
@@ -77,7 +77,7 @@ class Manager:
     lags: "ReaderLags"
     metrics_addresses: Callable[[], Sequence[str]]
     services_addresses: Callable[[], Mapping[str, Sequence[str]]]
-    kept_uploads: Callable[[], LogServiceFigures | None]
+    kept_uploads: "Callable[[], LogServiceFigures | None]"
     """What the embedded log service keeps; None where there is none."""
 
 
@@ -126,7 +126,7 @@ def updates(node: Node) -> "UpdateService":
     return node.updates
 
 
-def balanced(manager: Manager, only: str | None = None) -> Balance:
+def balanced(manager: Manager, only: str | None = None) -> "Balance":
     """The balance of what is open now, over all starts."""
     from tscm.ledger import balance
 

@@ -25,7 +25,6 @@ from tscm.operations.arguments import ChangedDevice, Device, NewDevice, Nothing,
 from tscm.operations.call import Call
 from tscm.operations.node import Node
 from tscm.operations.registry import handles
-from tscm.operations.states import device_state
 from tscm.settings.device import DeviceSettings
 from tscm.settings.files import device_names, read_device
 from tscm.settings.own_service import key_wanted_at
@@ -68,6 +67,8 @@ def view(node: Node, args: Device, call: Call) -> Json:
     if manager is None:
         settings = read_device(node.layout, name, None)
         return {"settings": devices.settings_view(settings), "state": {}, **asks}
+    from tscm.operations.states import device_state
+
     refuse_unknown(node, name)
     view = devices.settings_view(manager.devices[name].settings)
     return {"settings": view, "state": as_json(device_state(node, name)), **asks}
