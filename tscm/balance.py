@@ -42,7 +42,7 @@ class Gap:
         what = " and ".join(part for part, n in ((gone, self.lost), (found, self.lines)) if n)
         return (
             f"the logs are not as the clean stop at {after} left them: {what}; files of the logs "
-            f"were changed while no manager ran (`tsadmin spool verify NAME` looks through them)"
+            f"were changed while no manager ran (`tsadmin spool verify` looks through them)"
         )
 
 

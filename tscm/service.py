@@ -323,7 +323,9 @@ class NodeService(Service):
 
     def look_at_settings(self) -> None:
         """Look at the files now and not with the next round: SIGHUP."""
-        self._log.info("hung up on: the settings files are looked at, everything else goes on")
+        self._log.info(
+            "SIGHUP received: re-reading the settings files; everything else keeps running"
+        )
         self._watch.run_soon()
 
     def _open_store(self) -> bool:

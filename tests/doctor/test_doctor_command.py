@@ -108,13 +108,13 @@ def test_markup_in_a_sentence_is_shown_as_it_stands() -> None:
 def test_the_clock_is_asked_from_here_for_the_unit_keeps_the_manager_from_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    backend = Backend([{**finding("ok", "the kernel does not say"), "link": "clock"}])
+    backend = Backend([{**finding("ok", "the kernel does not report"), "link": "clock"}])
     for synchronised, verdict in ((False, "warning"), (True, "ok"), (None, "ok")):
         host = Host(synchronised=lambda known=synchronised: known)  # type: ignore[misc]
         monkeypatch.setattr("tscm.doctor.look_host.HOST", host)
         (found,) = json.loads(run(backend, "--json").stdout)["node"]
         assert found["verdict"] == verdict
-        assert ("does not say" in found["sentence"]) == (synchronised is None)
+        assert ("does not report" in found["sentence"]) == (synchronised is None)
 
 
 def test_the_words_of_earlier_releases_stand_beside_the_verdict_in_json() -> None:

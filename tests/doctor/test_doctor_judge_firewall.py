@@ -140,7 +140,7 @@ PLACEHOLDER = (("192.0.2.1/32",), ())
         (
             groups(Block=((), ("X-Block-1",)), Allow=ALLOW, Allow_1=PLACEHOLDER),
             FAILED,
-            "X-Block-1 cannot be read",
+            "cannot read X-Block-1",
         ),
         (
             groups(

@@ -45,13 +45,13 @@ def udp(lost: int | None = 0, received: int = 1000, reached: int = 100) -> dict[
 
 CASES: list[tuple[Finding, Verdict, str]] = [
     (node.judge_manager(ManagerState(version="1", pid=7)), OK, "process 7"),
-    (node.judge_manager(None), FAILED, "no manager runs"),
+    (node.judge_manager(None), FAILED, "no manager is running"),
     (node.judge_settings(None, {}, 2), OK, "2 devices"),
     (node.judge_settings(None, {}, 0), WARNING, "no device"),
     (node.judge_settings("x has changed; restart the manager", {}, 2), WARNING, "restart"),
     (node.judge_settings("tscm.toml: a fault", {}, 2), FAILED, "a fault"),
     (node.judge_settings(None, {"fw": "bad port"}, 2), FAILED, "fw: bad port"),
-    (node.judge_key(None, there=True, devices=["fw"]), OK, "opens"),
+    (node.judge_key(None, there=True, devices=["fw"]), OK, "decrypts"),
     (node.judge_key(None, there=False, devices=[]), OK, "none is needed"),
     (node.judge_key(None, there=False, devices=["fw"]), WARNING, "in the clear"),
     (node.judge_key("key: it is lost", there=True, devices=["fw"]), FAILED, "lost"),
@@ -60,31 +60,31 @@ CASES: list[tuple[Finding, Verdict, str]] = [
     (node.judge_disk([space(GB // 2 + GB // 4, GB)], 512), WARNING, "/logs"),
     (node.judge_disk([space(GB // 4)], 512), FAILED, "oldest segments"),
     (node.judge_disk([space(0)], 0), FAILED, "0 MB free"),
-    (node.judge_disk([space(500 * GB, files=3)], 512), FAILED, "3 more files"),
+    (node.judge_disk([space(500 * GB, files=3)], 512), FAILED, "3 free inodes"),
     (node.judge_disk((), 512, "/logs: no right"), FAILED, "no right"),
     (node.judge_uploads(uploads()), OK, "2 uploads kept, 3 MB"),
     (node.judge_uploads(uploads(refusing="short of space")), FAILED, "short of space"),
     (node.judge_uploads(uploads(fault="Read-only file system")), FAILED, "Read-only"),
-    (node.judge_clock(1.8e9, True), OK, "right"),
+    (node.judge_clock(1.8e9, True), OK, "is synchronised"),
     (node.judge_clock(1.8e9, None), OK, "plausible"),
-    (node.judge_clock(1.8e9, False), WARNING, "nobody"),
+    (node.judge_clock(1.8e9, False), WARNING, "not synchronised"),
     (node.judge_clock(0.0, True), FAILED, "behind"),
     (node.judge_listeners({"udp": ["0.0.0.0:514"], "tcp": []}, []), OK, "udp 0.0.0.0:514"),
-    (node.judge_listeners(None, []), OK, "free"),
-    (node.judge_listeners({"udp": []}, []), FAILED, "nowhere"),
+    (node.judge_listeners(None, []), OK, "available"),
+    (node.judge_listeners({"udp": []}, []), FAILED, "no listeners"),
     (node.judge_listeners(None, ["udp 1.2.3.4:514: taken"]), FAILED, "taken"),
     (node.judge_buffers(udp(), 100, None), OK, "100 bytes"),
-    (node.judge_buffers({"tcp x": StreamFigures(received=1)}, 100, None), OK, "nothing listens"),
+    (node.judge_buffers({"tcp x": StreamFigures(received=1)}, 100, None), OK, "no UDP listener"),
     (node.judge_buffers(udp(reached=50), 100, None), WARNING, "50 bytes"),
     (node.judge_buffers(None, 100, 100), OK, "allows"),
     (node.judge_buffers(None, 100, None), OK, "allows"),
     (node.judge_buffers(None, 100, 99), WARNING, "99"),
-    (node.judge_database(None), OK, "can be used"),
+    (node.judge_database(None), OK, "usable"),
     (node.judge_database("damaged"), FAILED, "damaged"),
     (node.judge_database(None, "malformed"), FAILED, "malformed"),
     (node.judge_kernel_drops(udp()), OK, "none"),
-    (node.judge_kernel_drops({}), OK, "nothing listens"),
-    (node.judge_kernel_drops(udp(None)), WARNING, "does not tell"),
+    (node.judge_kernel_drops({}), OK, "no UDP listener"),
+    (node.judge_kernel_drops(udp(None)), WARNING, "does not report"),
     (node.judge_kernel_drops(udp(1, 10_000)), WARNING, "1 datagrams"),
     (node.judge_kernel_drops(udp(100, 1000)), FAILED, "100 datagrams"),
 ]
@@ -98,7 +98,7 @@ def test_verdict_on_a_link_of_the_node(finding: Finding, verdict: Verdict, words
 
 def test_what_is_not_good_says_what_to_do() -> None:
     for finding, verdict, _ in CASES:
-        if verdict != OK and "does not tell" not in finding.sentence:
+        if verdict != OK and "does not report" not in finding.sentence:
             assert finding.remedy, finding
 
 

@@ -69,10 +69,10 @@ CASES: list[tuple[Finding, Verdict, str]] = [
     (updates(None), WARNING, "no manager"),
     (updates({"fault": "malformed", "last_update": None}), FAILED, "malformed"),
     (updates({"locked_out": True}), FAILED, "too often"),
-    (updates({"last_update": None}), WARNING, "none yet"),
+    (updates({"last_update": None}), WARNING, "update yet"),
     (updates({"last_update": {"result": "failed", "error": "no TCP"}}), FAILED, "no TCP"),
-    (updates({**LAST_GOOD, "held": True}), WARNING, "held"),
-    (updates({**LAST_GOOD, "paused": True}), WARNING, "held"),
+    (updates({**LAST_GOOD, "held": True}), WARNING, "paused"),
+    (updates({**LAST_GOOD, "paused": True}), WARNING, "paused"),
     (
         updates({"last_update": {"result": "changed", "finished_at": NOW - 11000}}),
         WARNING,
@@ -83,34 +83,38 @@ CASES: list[tuple[Finding, Verdict, str]] = [
     (lines({"last_received_at": NOW - 5}), OK, "5 s"),
     (lines({"last_received_at": NOW - 7200}), WARNING, "2 hours"),
     (lines({"last_received_at": NOW - 200_000}), FAILED, "2 days"),
-    (lines({"last_received_at": None}), FAILED, "ever"),
+    (lines({"last_received_at": None}), FAILED, "no line has arrived yet"),
     (lines({"last_received_at": NOW, "fault": "disk full"}), FAILED, "disk full"),
     (lines(None), FAILED, "no manager"),
-    (onward.judge_proxy(None, None, sends=True), OK, "none is used"),
-    (onward.judge_proxy(PROXY, None, sends=False), OK, "none is used"),
-    (onward.judge_proxy(PROXY, None, sends=True), WARNING, "not looked at"),
-    (proxy("200 Connection established"), OK, "lets us through"),
+    (onward.judge_proxy(None, None, sends=True), OK, "no proxy is configured"),
+    (onward.judge_proxy(PROXY, None, sends=False), OK, "no proxy is configured"),
+    (onward.judge_proxy(PROXY, None, sends=True), WARNING, "not checked"),
+    (proxy("200 Connection established"), OK, "allows the connection"),
     (proxy("502 Bad Gateway"), OK, "cannot reach the log service"),
     (proxy("407 Proxy Authentication Required"), FAILED, "password"),
     (proxy("403 Forbidden"), FAILED, "forbids"),
     (proxy(""), FAILED, "nothing that can be read"),
     (proxy(fault="connection refused"), FAILED, "connection refused"),
-    (onward.judge_log_service(URL, None, None, sends=False), OK, "not sent"),
-    (onward.judge_log_service(None, None, None, sends=True), WARNING, "none is set"),
-    (service(None), WARNING, "not looked at"),
+    (onward.judge_log_service(URL, None, None, sends=False), OK, "is off"),
+    (
+        onward.judge_log_service(None, None, None, sends=True),
+        WARNING,
+        "no log service is configured",
+    ),
+    (service(None), WARNING, "not checked"),
     (service(READY), OK, "knows the device"),
     (service(READY, {"retry_at": 5.0, "last_error": "away"}), WARNING, "away"),
     (service(ServiceAnswer(fault="no TLS", remedy="x")), FAILED, "no TLS"),
     (service(ServiceAnswer(status=401, sentence="who?", remedy="x")), FAILED, "who?"),
-    (onward.judge_siem(None, None, None, answers=False, name="fw"), OK, "not forwarded"),
+    (onward.judge_siem(None, None, None, answers=False, name="fw"), OK, "is off"),
     (siem("connection refused"), FAILED, "connection refused"),
     (siem(failures=2, last_error="x", sentence="is tried again"), WARNING, "tried again"),
     (siem(expired={"age": 4, "space": 3, "lost": 2}), WARNING, "7 lines expired"),
-    (siem(expired={"age": 0, "lost": 1}), WARNING, "1 line was lost to damage"),
-    (siem(expired={"age": 0, "lost": 0}), OK, "takes connections"),
-    (siem(failures=0, last_error="old"), OK, "takes connections"),
-    (siem(), OK, "takes connections"),
-    (siem(answers=False), OK, "nobody can tell"),
+    (siem(expired={"age": 0, "lost": 1}), WARNING, "1 line was lost to log damage"),
+    (siem(expired={"age": 0, "lost": 0}), OK, "accepts connections"),
+    (siem(failures=0, last_error="old"), OK, "accepts connections"),
+    (siem(), OK, "accepts connections"),
+    (siem(answers=False), OK, "does not show"),
 ]
 
 
@@ -136,4 +140,6 @@ def test_the_remedy_for_a_refused_list_does_not_repeat_what_is_refused() -> None
     }
     assert "tsadmin update fw" not in updates({"last_update": last}).remedy
     assert "tsadmin plan fw" in updates({"last_update": last}).remedy
-    assert updates({"last_update": {**last, "result": "failed"}}).remedy == "`tsadmin update fw`"
+    assert (
+        updates({"last_update": {**last, "result": "failed"}}).remedy == "run `tsadmin update fw`"
+    )

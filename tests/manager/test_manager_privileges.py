@@ -94,7 +94,7 @@ def test_a_port_that_nobody_may_have_is_said_and_the_others_stay(
     assert sentence.endswith("the listeners before it stay")
     assert dropped.pid is not None
     os.kill(dropped.pid, signal.SIGHUP)  # looks at the same settings, ends nothing
-    wait_for(lambda: "hung up on" in machine.manager_said(), machine.manager_said)
+    wait_for(lambda: "SIGHUP received" in machine.manager_said(), machine.manager_said)
     with machine.socket(FIREWALL, socket.SOCK_DGRAM) as out:
         out.sendto(b"as before", ("127.0.0.1", 514))
         assert machine.manager.when_lines("fw", 1) == [b"as before"]

@@ -253,7 +253,7 @@ def test_a_hang_up_closes_nothing_and_changed_settings_are_read(manager: Manager
         path.write_text(path.read_text().replace("log_rotate_size = 100", "log_rotate_size = 50"))
         for times in (1, 2):
             os.kill(manager.process.pid, signal.SIGHUP)
-            wait_for(lambda: manager.said().count("hung up on") == times, manager.said)  # noqa: B023
+            wait_for(lambda: manager.said().count("SIGHUP received") == times, manager.said)  # noqa: B023
         wait_for(
             lambda: manager.ask("/v1/devices/fw")["settings"]["log_rotate_size"] == 50,
             manager.said,

@@ -74,8 +74,8 @@ def type_in(arguments: list[str]) -> str | None:
     epilog=f"Types: {', '.join(TYPES)}.  `tsadmin add --type TYPE --help` shows every setting of a type.",
 )
 @click.option("--type", "kind", metavar="TYPE", help="Type of the device.")
-@click.option("--advanced", is_flag=True, help="Ask the advanced settings too.")
-@click.option("--json", "json_output", is_flag=True, help="Give the result as JSON.")
+@click.option("--advanced", is_flag=True, help="Also ask for the advanced settings.")
+@click.option("--json", "json_output", is_flag=True, help="Print the result as JSON.")
 @click.argument("name", required=False)
 @click.pass_obj
 def command(

@@ -80,7 +80,7 @@ def entering(action: str) -> click.Command:
     @click.option(
         "--held", is_flag=True, help="Push also where updates are held or disabled; they stay so."
     )
-    @click.option("--json", "json_output", is_flag=True, help="Give the outcome as JSON.")
+    @click.option("--json", "json_output", is_flag=True, help="Print the result as JSON.")
     @click.pass_obj
     def command(
         session: Session,

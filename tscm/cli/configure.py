@@ -58,7 +58,7 @@ class NotConfirmed(TscmError):
 
 @click.command(params=[*setting_options()])
 @devices_arguments
-@click.option("--advanced", is_flag=True, help="Ask the advanced settings too.")
+@click.option("--advanced", is_flag=True, help="Also ask for the advanced settings.")
 @click.option(
     "--yes", is_flag=True, help="Change also what takes away entries in force, without a question."
 )

@@ -12,8 +12,10 @@ from tscm.cli.progress import shown_progress
 
 
 @click.command(add_help_option=True)
-@click.option("--keep", is_flag=True, help="Leave it running, and say how to look around.")
-@click.option("--json", "json_output", is_flag=True, help="Give the closing figures as JSON.")
+@click.option(
+    "--keep", is_flag=True, help="Keep the demo running and print commands to explore it."
+)
+@click.option("--json", "json_output", is_flag=True, help="Print the final figures as JSON.")
 def command(*, keep: bool, json_output: bool) -> int:
     """
     Run the whole product on this machine: embedded services, two simulated firewalls, a SIEM.

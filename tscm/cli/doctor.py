@@ -27,7 +27,7 @@ _SHOWN = (Verdict.FAILED, Verdict.WARNING, Verdict.OK)
 
 @click.command()
 @devices_arguments
-@click.option("--json", "json_output", is_flag=True, help="Give the findings as JSON.")
+@click.option("--json", "json_output", is_flag=True, help="Print the findings as JSON.")
 @click.pass_obj
 def command(
     session: Session, /, names: tuple[str, ...], *, everyone: bool, json_output: bool

@@ -19,7 +19,7 @@ _NAMES_SHOWN = 8
 
 
 @click.group(invoke_without_command=True)
-@click.option("--json", "json_output", is_flag=True, help="Give the entries as JSON.")
+@click.option("--json", "json_output", is_flag=True, help="Print the entries as JSON.")
 @click.pass_context
 def command(ctx: click.Context, /, *, json_output: bool) -> None:
     """
@@ -101,7 +101,7 @@ def _remarks(entries: list[Json]) -> Iterator[str]:
 
 @command.command("remove")
 @click.argument("entry", metavar="ID|ADDRESS")
-@click.option("--json", "json_output", is_flag=True, help="Give the outcome as JSON.")
+@click.option("--json", "json_output", is_flag=True, help="Print the result as JSON.")
 @click.pass_obj
 def remove(session: Session, /, entry: str, *, json_output: bool) -> int:
     """

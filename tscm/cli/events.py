@@ -16,13 +16,13 @@ from tscm.plural import many
 @click.group()
 def command() -> None:
     """
-    Work on the roll-ups from which reports are made.
+    Manage the event roll-ups that reports are built from.
     """
 
 
 @command.command("rebuild")
 @device_argument
-@click.option("--json", "json_output", is_flag=True, help="Give the outcome as JSON.")
+@click.option("--json", "json_output", is_flag=True, help="Print the result as JSON.")
 @click.pass_obj
 def rebuild(session: Session, /, name: str, *, json_output: bool) -> None:
     """

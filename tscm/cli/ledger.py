@@ -26,7 +26,7 @@ _GAPS_SHOWN = 10
 
 @click.command()
 @optional_device_argument
-@click.option("--json", "json_output", is_flag=True, help="Give the balance as JSON.")
+@click.option("--json", "json_output", is_flag=True, help="Print the ledger as JSON.")
 @click.pass_obj
 def command(session: Session, /, name: str | None, *, json_output: bool) -> int:
     """

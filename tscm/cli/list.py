@@ -19,7 +19,7 @@ KEPT = "the settings on disk have a fault, so the old ones stay in force: "
 
 
 @click.command()
-@click.option("--json", "json_output", is_flag=True, help="Give the rows as JSON.")
+@click.option("--json", "json_output", is_flag=True, help="Print the rows as JSON.")
 @click.pass_obj
 def command(session: Session, /, *, json_output: bool) -> int:
     """

@@ -30,7 +30,7 @@ from tscm.printable import visible
     help="Drop a rejected batch: it is never sent; the log keeps its lines.",
 )
 @yes_option
-@click.option("--json", "json_output", is_flag=True, help="Give the outcome as JSON.")
+@click.option("--json", "json_output", is_flag=True, help="Print the result as JSON.")
 @click.pass_obj
 def command(
     session: Session,

@@ -24,38 +24,44 @@ from tscm.settings.layout import Layout
 from tscm.settings.owner import as_owner
 
 MODULES: Mapping[str, tuple[str, str]] = {
-    "add": ("add", "Add a device: asks what it needs, checks lists and device, stores."),
+    "add": ("add", "Add a device: ask for its settings, check its lists and the device, store it."),
     "configure": ("configure", "Change the settings of a device."),
-    "show": ("show", "Show the settings of a device and its state."),
+    "show": ("show", "Show a device's settings and state."),
     "list": ("list", "List the devices."),
     "status": ("status", "Show how every device stands, the worst first."),
-    "update": ("update", "Fetch the lists of a device and push them now."),
+    "update": ("update", "Fetch a device's lists and push them now."),
     "plan": ("plan", "Show what an update would change, without changing it."),
     "policy": (
         "policy",
-        "Ask about a policy: why, dropped, history, diff; rollback, pause, resume.",
+        (
+            "Inspect and control a device's policy: why, dropped, history, diff; rollback, pause, "
+            "resume."
+        ),
     ),
-    "why": ("why", "Say which lists and entries hold an address, since when, and what it did."),
+    "why": (
+        "why",
+        "Show which lists and entries contain an address, since when, and what they did.",
+    ),
     "block": ("block", "Block an address or network by hand, for a time or for good."),
     "allow": ("allow", "Permit an address or network by hand, for a time or for good."),
     "entries": ("entries", "List the entries by hand, and remove them."),
-    "report": ("report", "Show what the lists of a device did: who was blocked, how often."),
-    "events": ("events", "Count anew what the log of a device still tells."),
-    "tail": ("tail", "Show a device's lines as they come; with --hits those the lists acted on."),
-    "search": ("search", "Find lines in a device's log, old segments included."),
-    "logs": ("logs", "Rotate and upload the logs of a device now."),
+    "report": ("report", "Report hits on a device's lists: who was blocked, how often."),
+    "events": ("events", "Recount a device's events from its stored log."),
+    "tail": ("tail", "Follow a device's log; with --hits, only the lines that match its lists."),
+    "search": ("search", "Search a device's log, including old segments."),
+    "logs": ("logs", "Rotate and upload a device's logs now."),
     "doctor": ("doctor", "Walk the whole chain: what is ok, what failed, and what to do."),
     "test": ("test", "Prove the whole chain with an address of nobody's, and take it away again."),
-    "ledger": ("ledger", "Show the balance: received, stored, sent on, dropped."),
+    "ledger": ("ledger", "Show the ledger: lines received, stored, sent and dropped."),
     "spool": (
         "spool",
-        "Look into the devices' logs on disk: list, inspect, verify, export, repair.",
+        "Work with device logs on disk: list, inspect, verify, export, repair.",
     ),
-    "senders": ("senders", "List unknown senders, and take one in."),
-    "remove": ("remove", "Forget a device, and show the way back on the firewall."),
+    "senders": ("senders", "List unknown senders and add one to a device."),
+    "remove": ("remove", "Remove a device and print the commands that clean up the firewall."),
     "jobs": ("jobs", "List what the manager is doing; follow or withdraw one job."),
     "audit": ("audit", "Show who changed what, when, and with what outcome."),
-    "portal": ("portal", "Device entries of the embedded services."),
+    "portal": ("portal", "Manage device entries of the embedded services."),
     "demo": ("demo", "Run the whole product on this machine with simulated firewalls."),
     "completion": ("completion", "Print the completion script for a shell."),
     "version": ("version", "Show the version."),
@@ -117,7 +123,7 @@ def underscores(word: str) -> str:
     envvar="TSCM_ROOT",
     default="/",
     type=click.Path(file_okay=False),
-    help="Folder under which all files of the node lie (environment: TSCM_ROOT).  [default: /]",
+    help="Root directory of all files of this installation (environment: TSCM_ROOT).  [default: /]",
 )
 @click.version_option(__version__, message="%(version)s", help="Show the version and end.")
 @click.pass_context

@@ -32,7 +32,7 @@ def setting_options() -> list[click.Option]:
                     [f"--{one.name}_file"],
                     type=click.Path(),
                     metavar="FILE",
-                    help=f"File to read --{one.name} from.",
+                    help=f"Read --{one.name} from this file.",
                 )
             )
     return found

@@ -26,7 +26,7 @@ CHANGES = 2
 
 @click.command()
 @devices_arguments
-@click.option("--diff", is_flag=True, help="List every entry that comes or goes.")
+@click.option("--diff", is_flag=True, help="List every entry that is added or removed.")
 @risk_options
 @click.option(
     "--force",

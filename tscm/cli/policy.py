@@ -31,7 +31,7 @@ _UPDATES_SHOWN = 20
 @click.group()
 def command() -> None:
     """
-    Ask about a device's policy, go back to an older one, pause and resume updates.
+    Inspect a device's policy, roll back to an earlier one, pause and resume updates.
     """
 
 
@@ -40,12 +40,15 @@ command.add_command(why)
 
 @command.command("dropped")
 @device_argument
-@click.option("--search", metavar="ADDRESS", help="Only what meets this address or network.")
-@click.option("--json", "json_output", is_flag=True, help="Give the entries as JSON.")
+@click.option(
+    "--search", metavar="ADDRESS", help="Only entries that overlap this address or network."
+)
+@click.option("--json", "json_output", is_flag=True, help="Print the entries as JSON.")
 @click.pass_obj
 def dropped(session: Session, /, name: str, *, search: str | None, json_output: bool) -> None:
     """
-    List what the lists hold and the device does not: cut, not yet applied, or left out by the guard.
+    List entries that are in the lists but not on the device: cut, not yet applied, or excluded
+    by the guard.
     """
     answer = session.backend().call(DROPPED, Dropped(name=name, search=search))
     if json_output:
@@ -82,11 +85,11 @@ def _left_out(label: str, found: Json | None) -> None:
 
 @command.command("history")
 @device_argument
-@click.option("--json", "json_output", is_flag=True, help="Give the history as JSON.")
+@click.option("--json", "json_output", is_flag=True, help="Print the history as JSON.")
 @click.pass_obj
 def history(session: Session, /, name: str, *, json_output: bool) -> None:
     """
-    List the policies that were applied, and how the latest updates went.
+    List the applied policies and the results of recent updates.
     """
     found = session.backend().call(HISTORY, Device(name=name))
     if json_output:
@@ -131,13 +134,13 @@ def _update(one: Json) -> Sequence[Any]:
 @device_argument
 @click.argument("older", type=click.IntRange(min=1))
 @click.argument("newer", type=click.IntRange(min=1), required=False)
-@click.option("--json", "json_output", is_flag=True, help="Give the difference as JSON.")
+@click.option("--json", "json_output", is_flag=True, help="Print the difference as JSON.")
 @click.pass_obj
 def diff(
     session: Session, /, name: str, older: int, newer: int | None, *, json_output: bool
 ) -> None:
     """
-    Show what came and went between two generations; the newest stands in for NEWER.
+    Show entries added and removed between two generations; NEWER defaults to the newest.
     """
     asked = Generations(name=name, older=older, newer=newer)
     answer = session.backend().call(DIFF, asked)
@@ -158,13 +161,13 @@ def diff(
 @device_argument
 @click.argument("generation", type=click.IntRange(min=1))
 @yes_option
-@click.option("--json", "json_output", is_flag=True, help="Give the outcome as JSON.")
+@click.option("--json", "json_output", is_flag=True, help="Print the result as JSON.")
 @click.pass_obj
 def rollback(
     session: Session, /, name: str, generation: int, *, yes: bool, json_output: bool
 ) -> int:
     """
-    Push a policy that was applied before, and hold scheduled updates until `policy resume`.
+    Push an earlier policy again and pause scheduled updates until `policy resume`.
     """
     backend = session.backend()
     backend.call(VIEW, Device(name=name))  # raises what is wrong with the name

@@ -25,15 +25,15 @@ def command() -> None:
 @command.command("add")
 @click.argument("nickname")
 @click.option("--address", metavar="ADDRESS", help="Public address (IP type static).")
-@click.option("--domain", metavar="NAME", help="Domain name that is looked up (IP type dynamic).")
+@click.option("--domain", metavar="NAME", help="Domain name to resolve (IP type dynamic).")
 @click.option(
-    "--block_list", metavar="NAME", help="Block list name.  [default: made from NICKNAME]"
+    "--block_list", metavar="NAME", help="Block list name.  [default: derived from NICKNAME]"
 )
 @click.option(
-    "--allow_list", metavar="NAME", help="Allow list name.  [default: made from NICKNAME]"
+    "--allow_list", metavar="NAME", help="Allow list name.  [default: derived from NICKNAME]"
 )
 @click.option("--note", default="", help="Note.")
-@click.option("--json", "json_output", is_flag=True, help="Give the entry as JSON.")
+@click.option("--json", "json_output", is_flag=True, help="Print the entry as JSON.")
 @click.pass_obj
 def add(
     session: Session,
@@ -88,7 +88,7 @@ def add(
 
 
 @command.command("list")
-@click.option("--json", "json_output", is_flag=True, help="Give the entries as JSON.")
+@click.option("--json", "json_output", is_flag=True, help="Print the entries as JSON.")
 @click.pass_obj
 def list_entries(session: Session, /, *, json_output: bool) -> int:
     """
@@ -126,7 +126,8 @@ def list_entries(session: Session, /, *, json_output: bool) -> int:
 @click.pass_obj
 def remove(session: Session, /, nickname: str, *, yes: bool) -> int:
     """
-    Forget an entry: its address and device ID are refused from now on.  Lists and uploads stay.
+    Remove an entry: its address and device ID are rejected from now on.  Lists and uploads are
+    kept.
     """
     from tscm.portal.entries import entry_file, remove_entry
 

@@ -21,9 +21,9 @@ from tscm.printable import visible
 @click.option(
     "--purge",
     is_flag=True,
-    help="Take our groups off the firewall first, as far as its access-lists let it.",
+    help="Delete the groups of tscm from the firewall first, as far as its access-lists allow.",
 )
-@click.option("--json", "json_output", is_flag=True, help="Give the result as JSON.")
+@click.option("--json", "json_output", is_flag=True, help="Print the result as JSON.")
 @click.pass_obj
 def command(session: Session, /, name: str, *, yes: bool, purge: bool, json_output: bool) -> int:
     """

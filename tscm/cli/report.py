@@ -41,23 +41,23 @@ _BY = Words(
 @click.command()
 @devices_arguments
 @click.option(
-    "--since", type=Time(), help="Begin: 30m, 24h, 7d ago, or a date and time.  [default: 24h]"
+    "--since", type=Time(), help="Start: 30m, 24h or 7d ago, or a date and time.  [default: 24h]"
 )
-@click.option("--until", type=Time(), help="End, in the same forms.  [default: now]")
+@click.option("--until", type=Time(), help="End, in the same formats.  [default: now]")
 @click.option(
     "--by", type=_BY, metavar="WHAT", help=f"The rows: {', '.join(_BY.words)}.  [default: entry]"
 )
-@click.option("--top", metavar="NUMBER", help="How many rows.  [default: 20]")
+@click.option("--top", metavar="NUMBER", help="Number of rows.  [default: 20]")
 @click.option("--action", type=Words("blocked", "allowed"), help="Only this.")
 @click.option("--direction", type=Words("inbound", "outbound"), help="Only this.")
-@click.option("--list", "list_name", help="Name of a list.")
-@click.option("--entry", help="One entry of a list.")
-@click.option("--inside", help="Inside host or network.")
-@click.option("--outside", help="Listed address or network.")
-@click.option("--port", help="Ports, with commas between.")
-@click.option("--not_port", help="Ports to leave out, with commas between.")
-@click.option("--json", "json_output", is_flag=True, help="Give the rows as JSON.")
-@click.option("--csv", "csv_output", is_flag=True, help="Give the rows as CSV.")
+@click.option("--list", "list_name", help="Only hits on this list.")
+@click.option("--entry", help="Only hits on this entry.")
+@click.option("--inside", help="Only this inside host or network.")
+@click.option("--outside", help="Only this listed address or network.")
+@click.option("--port", help="Only these ports, separated by commas.")
+@click.option("--not_port", help="Exclude these ports, separated by commas.")
+@click.option("--json", "json_output", is_flag=True, help="Print the rows as JSON.")
+@click.option("--csv", "csv_output", is_flag=True, help="Print the rows as CSV.")
 @click.pass_obj
 def command(
     session: Session,

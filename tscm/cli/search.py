@@ -29,14 +29,14 @@ class Enough(Exception):
 @click.argument("names", type=LogName(), nargs=-1, metavar="[NAME]...")
 @click.argument("pattern")
 @click.option("--all", "everyone", is_flag=True, help="Every log on disk.")
-@click.option("--since", type=Time(), help="Lines received from then on.")
-@click.option("--until", type=Time(), help="Lines received before then.")
-@click.option("--regex", is_flag=True, help="PATTERN is a regular expression.")
-@click.option("--ignore_case", "-i", is_flag=True, help="Capital and small letters are the same.")
-@click.option("--max", "most", type=click.IntRange(1), help="Stop after so many lines.")
-@click.option("--count", is_flag=True, help="Give the number of lines alone.")
-@click.option("--raw", is_flag=True, help="Give the bytes as stored, for programs.")
-@click.option("--json", "json_output", is_flag=True, help="Give a JSON object for each line.")
+@click.option("--since", type=Time(), help="Only lines received at or after this time.")
+@click.option("--until", type=Time(), help="Only lines received before this time.")
+@click.option("--regex", is_flag=True, help="Treat PATTERN as a regular expression.")
+@click.option("--ignore_case", "-i", is_flag=True, help="Ignore case.")
+@click.option("--max", "most", type=click.IntRange(1), help="Stop after this many lines.")
+@click.option("--count", is_flag=True, help="Print only the number of lines.")
+@click.option("--raw", is_flag=True, help="Print the stored bytes unchanged, for programs.")
+@click.option("--json", "json_output", is_flag=True, help="Print a JSON object for each line.")
 @click.pass_obj
 def command(
     session: Session,

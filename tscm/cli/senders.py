@@ -17,22 +17,22 @@ from tscm.settings import values
 
 
 @click.group(invoke_without_command=True)
-@click.option("--json", "json_output", is_flag=True, help="Give the senders as JSON.")
+@click.option("--json", "json_output", is_flag=True, help="Print the senders as JSON.")
 @click.pass_context
 def command(ctx: click.Context, *, json_output: bool) -> None:
     """
-    List unknown senders (also without a further word), and take one in.
+    List unknown senders (the default), or add one to a device.
     """
     if ctx.invoked_subcommand is None:
         ctx.invoke(list_senders, json_output=json_output)
 
 
 @command.command("list")
-@click.option("--json", "json_output", is_flag=True, help="Give the senders as JSON.")
+@click.option("--json", "json_output", is_flag=True, help="Print the senders as JSON.")
 @click.pass_obj
 def list_senders(session: Session, /, *, json_output: bool) -> None:
     """
-    List the senders whose lines belong to no device.
+    List senders whose lines match no device.
     """
     found = session.backend().call(SENDERS, Nothing())
     if json_output:
@@ -54,11 +54,11 @@ def list_senders(session: Session, /, *, json_output: bool) -> None:
 @command.command("adopt")
 @click.argument("address")
 @device_argument
-@click.option("--json", "json_output", is_flag=True, help="Give the result as JSON.")
+@click.option("--json", "json_output", is_flag=True, help="Print the result as JSON.")
 @click.pass_obj
 def adopt(session: Session, /, address: str, name: str, *, json_output: bool) -> None:
     """
-    Take an unknown sender in as an additional syslog source of a device.
+    Add an unknown sender to a device as an additional syslog source.
     """
     try:
         sender = values.ip_address(address)

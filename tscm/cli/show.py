@@ -28,12 +28,15 @@ from tscm.wire.reading import read
 
 @click.command()
 @optional_device_argument
-@click.option("--lines", is_flag=True, help="Show what to type on the ASA for this device.")
-@click.option("--json", "json_output", is_flag=True, help="Give settings and state as JSON.")
+@click.option(
+    "--lines", is_flag=True, help="Show the commands to enter on the ASA for this device."
+)
+@click.option("--json", "json_output", is_flag=True, help="Print settings and state as JSON.")
 @click.pass_obj
 def command(session: Session, /, name: str | None, *, lines: bool, json_output: bool) -> None:
     """
-    Show the settings of a device, secrets masked, and its state; without NAME the manager's own.
+    Show a device's settings, with secrets masked, and its state; without NAME, the manager's
+    state.
     """
     backend = session.backend()
     if name is None:

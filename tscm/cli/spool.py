@@ -92,7 +92,7 @@ class LogName(click.ParamType[str]):
 @click.group()
 def command() -> None:
     """
-    Look into the devices' logs by their files alone, with or without a manager.
+    Work with device logs directly on disk, with or without a running manager.
     """
 
 
@@ -112,11 +112,11 @@ def known_log(layout: Layout, name: str) -> str:
 
 
 @command.command("list")
-@click.option("--json", "json_output", is_flag=True, help="Give the logs as JSON.")
+@click.option("--json", "json_output", is_flag=True, help="Print the logs as JSON.")
 @click.pass_obj
 def list_spool(session: Session, /, *, json_output: bool) -> None:
     """
-    A line for each log, also of devices that are no longer there.
+    List the logs, including those of removed devices.
     """
     from tscm.settings.files import device_names
     from tscm.spool.disk import Disk
@@ -203,11 +203,11 @@ def _orphans(layout: Layout, log: "LogSummary", devices: set[str]) -> list[str]:
 @click.argument("name", type=LogName())
 @click.argument("reader")
 @yes_option
-@click.option("--json", "json_output", is_flag=True, help="Give what was dropped as JSON.")
+@click.option("--json", "json_output", is_flag=True, help="Print what was dropped as JSON.")
 @click.pass_obj
 def drop(session: Session, /, name: str, reader: str, *, yes: bool, json_output: bool) -> int:
     """
-    Give up what waits for a reader that nobody uses any more; the lines stay in the log.
+    Discard the backlog of an unused reader; the lines stay in the log.
     """
     asked = Reader(name=known_log(session.layout, name), reader=reader)
     question = f"Drop reader {visible(reader)} of {name}, so that what waits for it is never sent?"
@@ -225,11 +225,11 @@ def drop(session: Session, /, name: str, reader: str, *, yes: bool, json_output:
 
 @command.command("inspect")
 @click.argument("name", type=LogName())
-@click.option("--json", "json_output", is_flag=True, help="Give everything as JSON.")
+@click.option("--json", "json_output", is_flag=True, help="Print everything as JSON.")
 @click.pass_obj
 def inspect(session: Session, /, name: str, *, json_output: bool) -> None:
     """
-    Segments, live end, positions and state of one log.
+    Show segments, live end, reader positions and state of one log.
     """
     from tscm.spool.disk import Disk
     from tscm.spool.tools_list import view_log
@@ -331,7 +331,7 @@ def _view_json(view: "LogView") -> dict[str, Any]:
 
 @command.command("verify")
 @click.argument("name", type=LogName(), required=False)
-@click.option("--json", "json_output", is_flag=True, help="Give the findings as JSON.")
+@click.option("--json", "json_output", is_flag=True, help="Print the findings as JSON.")
 @click.pass_obj
 def verify(session: Session, /, name: str | None, *, json_output: bool) -> int:
     """
@@ -382,22 +382,27 @@ def message_json(message: "Message") -> dict[str, Any]:
     "--since",
     type=Time(),
     metavar="TIME",
-    help="Received at or after: a time, or 2h for two hours ago.",
+    help="Only lines received at or after this time, or 2h for two hours ago.",
 )
-@click.option("--until", type=Time(), metavar="TIME", help="Received before.")
-@click.option("--sender", metavar="ADDRESS", help="Received from this address.")
-@click.option("--unknown", is_flag=True, help="Also lines whose sender and time a crash took.")
+@click.option("--until", type=Time(), metavar="TIME", help="Only lines received before this time.")
+@click.option("--sender", metavar="ADDRESS", help="Only lines received from this address.")
 @click.option(
-    "--restored", is_flag=True, help="As received: line breaks inside a message come back."
+    "--unknown", is_flag=True, help="Include lines whose sender and time were lost in a crash."
 )
 @click.option(
-    "--output", "-o", metavar="FILE", help="Write into a file, mode 0600, that must not exist."
+    "--restored", is_flag=True, help="Restore messages as received, with their line breaks."
+)
+@click.option(
+    "--output",
+    "-o",
+    metavar="FILE",
+    help="Write to this file, which must not exist, with mode 0600.",
 )
 @click.option(
     "--json",
     "json_output",
     is_flag=True,
-    help="A JSON object for each message: offset, line, received_at, sender.",
+    help="Print a JSON object for each message: offset, line, received_at, sender.",
 )
 @click.pass_obj
 def export(
@@ -414,7 +419,7 @@ def export(
     json_output: bool,
 ) -> int:
     """
-    Lines out of a log, oldest first, as they are stored.
+    Export lines of a log, oldest first, as stored.
     """
     from tscm.spool.disk import Disk
     from tscm.spool.tools_export import Passage, Wanted, export_log, export_passages
@@ -456,7 +461,7 @@ def _output(path: str | None) -> Iterator[Callable[[bytes], object]]:
 
 @command.command("repair")
 @click.argument("name", type=LogName())
-@click.option("--json", "json_output", is_flag=True, help="Give what was done as JSON.")
+@click.option("--json", "json_output", is_flag=True, help="Print the repairs as JSON.")
 @click.pass_obj
 def repair(session: Session, /, name: str, *, json_output: bool) -> None:
     """

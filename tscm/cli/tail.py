@@ -42,17 +42,17 @@ _COLOURS = {"blocked": "red", "allowed": "green"}
 
 @click.command()
 @devices_arguments
-@click.option("--hits", is_flag=True, help="Only lines on which a list acted, with the entry.")
+@click.option("--hits", is_flag=True, help="Only lines that match a list, with the matching entry.")
 @click.option(
     "--lines",
     "-n",
     "count",
     type=click.IntRange(0, 10000),
     default=10,
-    help="How many lines to begin with.  [default: 10]",
+    help="Number of lines to start with.  [default: 10]",
 )
-@click.option("--once", is_flag=True, help="Show what is there and end.")
-@click.option("--json", "json_output", is_flag=True, help="Give a JSON object for each line.")
+@click.option("--once", is_flag=True, help="Print the stored lines and exit.")
+@click.option("--json", "json_output", is_flag=True, help="Print a JSON object for each line.")
 @click.pass_obj
 def command(
     session: Session,

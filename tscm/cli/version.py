@@ -16,8 +16,8 @@ from tscm.printable import visible
 
 
 @click.command()
-@click.option("--all", "all_modules", is_flag=True, help="Every module.")
-@click.option("--json", "json_output", is_flag=True, help="Give the versions as JSON.")
+@click.option("--all", "all_modules", is_flag=True, help="Show every module.")
+@click.option("--json", "json_output", is_flag=True, help="Print the versions as JSON.")
 @click.pass_obj
 def command(session: Session, /, *, all_modules: bool, json_output: bool) -> None:
     """

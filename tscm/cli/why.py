@@ -21,7 +21,7 @@ from tscm.printable import visible
 @click.command("why")
 @click.argument("address")
 @optional_device_argument
-@click.option("--json", "json_output", is_flag=True, help="Give the answers as JSON.")
+@click.option("--json", "json_output", is_flag=True, help="Print the answers as JSON.")
 @click.pass_obj
 def command(session: Session, /, address: str, name: str | None, *, json_output: bool) -> int:
     """

@@ -54,12 +54,12 @@ class Patient:
     def resting(self) -> str | None:
         """Why the firewall must not be asked now."""
         if self.sealed is not None:
-            return f"its password cannot be opened: {self.sealed}"
+            return f"cannot decrypt its password: {self.sealed}"
         policy = UpdateFigures() if self.state is None else self.state.policy
         if policy.locked_out:
-            return "its password was refused too often; one more try could lock the account"
+            return "its password was rejected too often; another attempt could lock the account"
         if policy.running_since is not None:
-            return "an update of it is under way, and its agent bears one asker at a time"
+            return "an update is in progress, and the agent handles only one client at a time"
         return None
 
 
@@ -71,7 +71,7 @@ class DeviceLook:
 
     onward: OnwardLook | None = None
     firewall: FirewallLook = field(
-        factory=lambda: FirewallLook(firewall.Seen(resting="it was not asked"))
+        factory=lambda: FirewallLook(firewall.Seen(resting="the device was not queried"))
     )
     hits: int | None = None
     names: Mapping[str, tuple[str, ...]] = field(factory=dict)
@@ -184,7 +184,7 @@ def _judge_firewall(patient: Patient, look: DeviceLook, now: float) -> list[Find
     if difference is not None:
         found.append(difference)
     if inside.config is None:
-        why = inside.seen.resting or "its running configuration could not be read"
+        why = inside.seen.resting or "cannot read its running configuration"
         return found + not_looked_at(protection.LINKS, why)
     return found + protection.judge_protection(
         inside.config, settings.prefix, collector_of(patient, look, now)
@@ -264,6 +264,6 @@ def unreadable(name: str, error: TscmError) -> list[Finding]:
         failed(
             "settings",
             str(error),
-            f"correct the file, or `tsadmin remove {name}` and add the device again",
+            f"correct the file, or run `tsadmin remove {name}` and add the device again",
         )
     ]

@@ -52,7 +52,7 @@ def failed(link: str, sentence: str, remedy: str = "") -> Finding:
 
 def not_looked_at(links: Iterable[str], why: str) -> list[Finding]:
     """Links behind one that does not hold."""
-    return [warning(link, f"not looked at: {why}") for link in links]
+    return [warning(link, f"not checked: {why}") for link in links]
 
 
 def worst(findings: Iterable[Finding]) -> Verdict:

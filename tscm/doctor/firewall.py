@@ -72,9 +72,9 @@ def judge_way_in(
         if fault is not None and link == stopped:
             found.append(failed(link, fault.cause, fault.remedy))
             rest = LINKS[LINKS.index(link) + 1 :]
-            return found + not_looked_at(rest, f"{link} does not hold")
+            return found + not_looked_at(rest, f"{link} failed")
         if stopped == "agent" and seen.identity is None and link != "reachability":
-            found += not_looked_at((link,), "the agent does not answer")
+            found += not_looked_at((link,), "the agent does not respond")
             continue
         found.append(_held(link, seen, where, username, name=name, self_signed=self_signed))
     return found
@@ -93,24 +93,31 @@ def _held(
         if self_signed:
             return warning(
                 link,
-                f"{where} answers, and any certificate is taken: whoever stands between can take the password",
+                (
+                    f"{where} responds, but any certificate is accepted, so an attacker on the path can "
+                    "capture the password"
+                ),
                 f"`tsadmin configure {name} --allow_self_signed no` shows its certificate and asks whether to pin it",
             )
         role = f", {who.role} unit" if who.role else ""
-        return ok(link, f"{where} answers with a trusted certificate{role}")
+        return ok(link, f"{where} responds with a trusted certificate{role}")
     if link == "login":
-        return ok(link, f"{username} is let in")
+        return ok(link, f"{username} can log in")
     if link == "privilege":
         if seen.privilege is not None and seen.privilege < FULL_PRIVILEGE:
             return failed(
                 link,
-                f"{username} has privilege {seen.privilege}, and writing takes {FULL_PRIVILEGE}",
+                f"{username} has privilege {seen.privilege}, but writing requires {FULL_PRIVILEGE}",
                 f"enter its `username` line on the device again, with the password and privilege {FULL_PRIVILEGE} "
                 f"at the end",
             )
-        return ok(link, "it can give commands, which takes privilege 15")
+        return ok(link, "it can run commands, which requires privilege 15")
     if who.agent is None:
-        return warning(link, "it answers and does not tell its version", "`show rest-api agent`")
+        return warning(
+            link,
+            "it responds but does not report its version",
+            "enter `show rest-api agent` on the device",
+        )
     return ok(link, f"REST API agent {who.agent}")
 
 
@@ -119,13 +126,13 @@ def judge_behind(seen: Seen, prefix: str, name: str) -> list[Finding]:
     if seen.resting is not None:
         return not_looked_at(BEHIND, seen.resting)
     found = []
-    why = "the device was not reached" if seen.identity is None else "it was not answered"
+    why = "the device was not reached" if seen.identity is None else "it did not respond"
     if seen.identity is None:
         found += not_looked_at(("version",), why)
     else:
         found.append(judge_version(seen.identity))
     if seen.identity is None or seen.configuration_bytes is None:
-        found += not_looked_at(("free budget",), "the running configuration could not be read")
+        found += not_looked_at(("free budget",), "cannot read the running configuration")
     else:
         found.append(judge_budget(seen.identity, seen.configuration_bytes, name))
     if seen.groups is None:
@@ -140,18 +147,24 @@ def judge_version(who: Identity) -> Finding:
     text = f"{who.model or 'model unknown'}, version {who.version or 'unknown'}"
     found = re.match(r"([0-9]+)\.([0-9]+)", who.version or "")
     if found is None:
-        return warning("version", text, "`show version` on the device")
+        return warning("version", text, "enter `show version` on the device")
     number = (int(found[1]), int(found[2]))
     if number < _FIRST_VERSION:
-        return failed("version", f"{text}: there is no REST agent before 9.3(2)", "upgrade the ASA")
+        return failed(
+            "version",
+            f"{text}: releases earlier than 9.3(2) have no REST API agent",
+            "upgrade the ASA",
+        )
     if number in _HAZARDS:
         return warning(
             "version",
-            f"{text}: some of these releases lose nested groups in a reload (CSCwe64043)",
+            f"{text}: some of these releases lose nested groups on reload (CSCwe64043)",
             "install a fixed release; every update reads the groups back and repairs them",
         )
     if number > _LAST_VERSION:
-        return warning("version", f"{text}: Cisco made no REST agent after 9.16", "test with care")
+        return warning(
+            "version", f"{text}: Cisco provides no REST API agent after 9.16", "test with care"
+        )
     return ok("version", text)
 
 
@@ -161,13 +174,13 @@ def judge_budget(who: Identity, used: int, name: str) -> Finding:
     if budget is None:
         return warning(
             "free budget",
-            f"the configuration has {used:,} bytes; what this platform's agent bears is not known",
-            "raise the Max policy size step by step",
+            f"the configuration has {used:,} bytes; the limit of this platform's agent is not known",
+            "raise Max Policy Size step by step",
         )
-    text = f"{used:,} of {budget:,} bytes of configuration that its agent bears"
+    text = f"the configuration uses {used:,} of the {budget:,} bytes that its agent supports"
     remedy = f"`tsadmin configure {name} --max_policy_size` with a smaller number than it has now"
     if used > budget:
-        return failed("free budget", f"{text}: it will answer 500 and restart", remedy)
+        return failed("free budget", f"{text}: the agent will return 500 and restart", remedy)
     if used > budget * 0.9:
         return warning("free budget", text, remedy)
     return ok("free budget", text)
@@ -181,10 +194,10 @@ def judge_clock_difference(seconds: float | None) -> Finding | None:
         ahead = "ahead of" if seconds > 0 else "behind"
         return warning(
             "device clock",
-            f"it is {abs(seconds):,.0f} s {ahead} ours: time stamps in its lines mislead",
+            f"its clock is {abs(seconds):,.0f} s {ahead} ours, so timestamps in its lines are wrong",
             "give the device an `ntp server`; whole hours can be its time zone",
         )
-    return ok("device clock", f"it agrees with ours within {max(1, round(abs(seconds)))} s")
+    return ok("device clock", f"its clock agrees with ours within {max(1, round(abs(seconds)))} s")
 
 
 def judge_groups(groups: Mapping[str, Group], prefix: str, name: str) -> Finding:
@@ -195,18 +208,20 @@ def judge_groups(groups: Mapping[str, Group], prefix: str, name: str) -> Finding
         return failed(
             "groups",
             f"the device has no object-group {' and no '.join(absent)}",
-            f"`tsadmin update {name}` makes them",
+            f"create them with `tsadmin update {name}`",
         )
     held = {one: members_under(groups, one) for one in parents}
     lost = [child for one in parents for child in groups[one].children if child not in groups]
     if lost:
-        return failed("groups", f"{', '.join(lost[:5])} cannot be read", f"`tsadmin update {name}`")
+        return failed(
+            "groups", f"cannot read {', '.join(lost[:5])}", f"run `tsadmin update {name}`"
+        )
     counts = ", ".join(f"{one} {len(members):,}" for one, members in held.items())
     if not held[parents[0]]:
         return failed(
             "groups",
-            f"{parents[0]} holds no entry, so nothing is blocked",
-            f"`tsadmin update {name}`",
+            f"{parents[0]} has no entries, so nothing is blocked",
+            f"run `tsadmin update {name}`",
         )
     return ok("groups", f"entries: {counts}")
 

@@ -143,9 +143,9 @@ def _cause(error: OSError, cut: CutOff) -> str:
     if cut.over:
         return f"no whole answer within {_WHOLE_SECONDS:.0f} s"
     if isinstance(error, TimeoutError):
-        return f"no answer within {_CONNECT_SECONDS:.0f} s"
+        return f"no response within {_CONNECT_SECONDS:.0f} s"
     if isinstance(error, socket.gaierror):
-        return "its name is not known"
+        return "its name does not resolve"
     return error.strerror or str(error)
 
 
@@ -168,7 +168,7 @@ def why_not(target: Target) -> str | None:
     except ssl.SSLError as error:
         if cut.over:
             return _cause(error, cut)
-        return f"it does not agree on TLS: {error.reason or error}"
+        return f"TLS negotiation failed: {error.reason or error}"
     except TlsUnusable as error:
         return error.strerror or str(error)
     except OSError as error:

@@ -24,8 +24,8 @@ def judge_manager(status: ManagerState | None) -> Finding:
     if status is None:
         return failed(
             "manager",
-            "no manager runs on this root, so no line is taken and no policy is updated",
-            "start it: `systemctl start tscm`, or `twistd -n tscm`",
+            "no manager is running on this root, so no lines are collected and no policy is updated",
+            "start it with `systemctl start tscm`, or `twistd -n tscm`",
         )
     return ok("manager", f"version {status.version} runs as process {status.pid}")
 
@@ -38,15 +38,21 @@ def judge_settings(fault: str | None, devices: Mapping[str, str], known: int) ->
     texts += [f"{name}: {text}" for name, text in sorted(devices.items())]
     if texts:
         if fault is not None and "restart the manager" in fault and not devices:
-            return warning("settings", fault, "`systemctl restart tscm`")
+            return warning("settings", fault, "run `systemctl restart tscm`")
         return failed(
             "settings",
             "; ".join(texts),
-            "correct what is named; a running manager keeps the settings before it until then",
+            "correct the settings named; a running manager keeps the previous settings until then",
         )
     if not known:
-        return warning("settings", "they can be read, and no device is set up", "`tsadmin add`")
-    return ok("settings", f"they can be read; {known} {'device' if known == 1 else 'devices'}")
+        return warning(
+            "settings",
+            "the settings are readable, but no device is configured",
+            "run `tsadmin add`",
+        )
+    return ok(
+        "settings", f"the settings are readable; {known} {'device' if known == 1 else 'devices'}"
+    )
 
 
 def judge_key(fault: str | None, *, there: bool, devices: Sequence[str]) -> Finding:
@@ -56,7 +62,7 @@ def judge_key(fault: str | None, *, there: bool, devices: Sequence[str]) -> Find
     *there* says that the key is there, or that something is sealed; *devices* are those that are stored.
     """
     if fault is None and there:
-        return ok("key", "it opens the stored secrets, and nobody else can read it")
+        return ok("key", "it decrypts the stored secrets, and no other user can read it")
     if fault is None and devices:
         return warning(
             "key",
@@ -64,7 +70,7 @@ def judge_key(fault: str | None, *, there: bool, devices: Sequence[str]) -> Find
             f"`tsadmin configure {devices[0]} --password -` makes a key and seals what is in that device's file",
         )
     if fault is None:
-        return ok("key", "there is none, and none is needed before the first device is added")
+        return ok("key", "no key exists, and none is needed before the first device is added")
     return failed("key", fault, "see the table of faults of the sealing key in docs/operating.md")
 
 
@@ -83,19 +89,21 @@ class Space:
 def judge_disk(spaces: Sequence[Space], min_free_mb: int, fault: str | None = None) -> Finding:
     """Is there room for logs and state?  Below the setting retention deletes the oldest segments."""
     if fault is not None:
-        return failed("disk", fault, "see that the folder is there and belongs to the manager")
+        return failed("disk", fault, "check that the directory exists and belongs to the manager")
     for one in spaces:
         if one.free < max(min_free_mb * _MB, 1):
             return failed(
                 "disk",
-                f"{one.folder} has {one.free // _MB:,} MB free, less than [spool] min_free_mb "
-                f"({min_free_mb:,} MB): the oldest segments are deleted",
-                "make room, or lower [spool] max_mb_per_device and max_age_days",
+                (
+                    f"{one.folder} has {one.free // _MB:,} MB free, less than [spool] min_free_mb "
+                    f"({min_free_mb:,} MB), so the oldest segments are deleted"
+                ),
+                "free disk space, or lower [spool] max_mb_per_device and max_age_days",
             )
         if one.files is not None and one.files < 1000:
             return failed(
                 "disk",
-                f"{one.folder} has room for {one.files:,} more files only",
+                f"{one.folder} has only {one.files:,} free inodes",
                 "delete small files on that file system",
             )
     for one in spaces:
@@ -103,7 +111,7 @@ def judge_disk(spaces: Sequence[Space], min_free_mb: int, fault: str | None = No
             return warning(
                 "disk",
                 f"{one.folder} has {one.free // _MB:,} MB of {one.total // _MB:,} MB free",
-                "make room before it ends",
+                "free disk space before it runs out",
             )
     least = min(spaces, key=lambda one: one.free, default=None)
     return ok("disk", "" if least is None else f"{least.free // _MB:,} MB free")
@@ -119,16 +127,18 @@ def judge_database(fault: str | None, damaged: str | None = None) -> Finding:
         return failed(
             "database",
             f"no policy is updated: {fault}",
-            "the manager looks at it again every few seconds",
+            "the manager retries every few seconds",
         )
     if damaged is not None:
         return failed(
             "database",
-            f"it is damaged, so that updates and reports fail or will: {damaged}",
-            "check the disk; stop the manager, then restore a backup of it, or move it away: it holds the "
-            "policies' history and what reports count, and the manager starts a new one",
+            f"the database is damaged, so updates and reports fail now or will fail: {damaged}",
+            (
+                "check the disk; stop the manager, then restore a backup or move the database away: it "
+                "holds the policy history and the report counts, and the manager then creates a new one"
+            ),
         )
-    return ok("database", "it can be used")
+    return ok("database", "the database is usable")
 
 
 def judge_uploads(figures: LogServiceFigures) -> Finding:
@@ -159,18 +169,21 @@ def judge_clock(now: float, synchronised: bool | None) -> Finding:
     if now < _EARLIEST:
         return failed(
             "clock",
-            "this host's clock is years behind: certificates and TSIG keys do not hold then",
-            "set it: `timedatectl set-ntp yes`",
+            "this host's clock is years behind, so certificates and TSIG keys are not valid",
+            "run `timedatectl set-ntp yes`",
         )
     if synchronised is False:
         return warning(
             "clock",
-            "the kernel says that nobody keeps this host's clock right",
-            "`timedatectl set-ntp yes`, or another NTP client; in a container, on its host",
+            "the kernel reports that this host's clock is not synchronised",
+            "run `timedatectl set-ntp yes`, or use another NTP client; for a container, on its host",
         )
     if synchronised is None:
-        return ok("clock", "it is plausible; the kernel does not say whether it is kept right")
-    return ok("clock", "it is kept right")
+        return ok(
+            "clock",
+            "the clock is plausible, but the kernel does not report whether it is synchronised",
+        )
+    return ok("clock", "the clock is synchronised")
 
 
 def judge_listeners(bound: Mapping[str, Sequence[str]] | None, faults: Sequence[str]) -> Finding:
@@ -179,12 +192,12 @@ def judge_listeners(bound: Mapping[str, Sequence[str]] | None, faults: Sequence[
     would not let it.
     """
     if faults:
-        return failed("listeners", "; ".join(faults), "free the port, or choose others in [listen]")
+        return failed("listeners", "; ".join(faults), "free the port, or set another in [listen]")
     if bound is None:
-        return ok("listeners", "every address of [listen] is free for the manager")
+        return ok("listeners", "every address in [listen] is available to the manager")
     places = [f"{kind} {place}" for kind, many in bound.items() for place in many]
     if not places:
-        return failed("listeners", "the manager listens nowhere", "set addresses in [listen]")
+        return failed("listeners", "the manager has no listeners", "set addresses in [listen]")
     return ok("listeners", ", ".join(places))
 
 
@@ -225,13 +238,13 @@ def judge_buffers(
         if rmem_max is not None and rmem_max < asked:
             return warning(
                 "socket buffers",
-                f"net.core.rmem_max is {rmem_max:,} and {asked:,} bytes are wanted",
-                f"`sysctl -w net.core.rmem_max={asked}`, unless the manager has CAP_NET_ADMIN",
+                f"net.core.rmem_max is {rmem_max:,}, but {asked:,} bytes are requested",
+                f"run `sysctl -w net.core.rmem_max={asked}`, unless the manager has CAP_NET_ADMIN",
             )
         return ok("socket buffers", f"the system allows {asked:,} bytes")
     buffers = {name: one.receive_buffer for name, one in _udp(listeners).items()}
     if not buffers:
-        return ok("socket buffers", "nothing listens on UDP")
+        return ok("socket buffers", "no UDP listener")
     for name, buffer in buffers.items():
         if buffer.reached < buffer.asked:
             return warning(
@@ -247,16 +260,19 @@ def judge_kernel_drops(listeners: Mapping[str, AnyListener]) -> Finding:
     """Datagrams that were lost before the manager saw them."""
     udp = _udp(listeners)
     if not udp:
-        return ok("kernel drops", "nothing listens on UDP")
+        return ok("kernel drops", "no UDP listener")
     for name, one in udp.items():
         lost, received = one.kernel_drops, one.received
         if lost is None:
-            return warning("kernel drops", "this kernel does not tell what it drops")
+            return warning("kernel drops", "this kernel does not report drops")
         if lost:
             verdict = failed if lost > _LOSSY_SHARE * (received + lost) else warning
             return verdict(
                 "kernel drops",
-                f"{lost:,} datagrams were lost at {name} since the start, {received:,} came in",
+                (
+                    f"the kernel dropped {lost:,} datagrams at {name} since the start; {received:,} were "
+                    "received"
+                ),
                 "raise [intake] receive_buffer_bytes and net.core.rmem_max, or udp_sockets",
             )
     return ok("kernel drops", "none since the start")

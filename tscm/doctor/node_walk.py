@@ -52,8 +52,8 @@ def walk_node(
         if layout.database.exists():
             found.append(node.judge_database(None, host.damage(layout.database)))
         else:
-            found += not_looked_at(["database"], "no manager has made it yet")
-        return found + not_looked_at(["kernel drops"], "no manager runs")
+            found += not_looked_at(["database"], "no manager has created it yet")
+        return found + not_looked_at(["kernel drops"], "no manager is running")
     fault = status.database
     damaged = None if fault else host.damage(layout.database)
     return [

@@ -29,17 +29,19 @@ def judge_policy_service(servers: Mapping[str, str | None], *, feeds_only: bool)
     if feeds_only:
         return ok(link, "not needed: both lists are feeds")
     if not servers:
-        return failed(link, "no policy server is set", "servers under [policy] in tscm.toml")
+        return failed(
+            link, "no policy server is configured", "set servers under [policy] in tscm.toml"
+        )
     away = {server: cause for server, cause in servers.items() if cause is not None}
     remedy = (
-        "see whether TCP to that port passes; `--dns_port 5353` where something in between "
+        "check that TCP to that port is allowed; use `--dns_port 5353` if a device on the path "
         "interferes with port 53"
     )
     texts = "; ".join(f"{server}: {cause}" for server, cause in away.items())
     if len(away) == len(servers):
         return failed(link, texts, remedy)
     if away:
-        return warning(link, f"{texts}; the others answer", remedy)
+        return warning(link, f"{texts}; the others respond", remedy)
     return ok(link, f"{', '.join(servers)} can be reached over TCP")
 
 
@@ -53,8 +55,8 @@ def judge_list(
     if not entries and kind == "block":
         return failed(
             link,
-            f"{name} is empty, and a block list must not be",
-            "wait 15 minutes for a new device or policy, or choose another block list",
+            f"{name} is empty, and a block list must not be empty",
+            "if the device or policy is new, wait 15 minutes; otherwise choose another block list",
         )
     return ok(link, f"{name} has {entries:,} {'entry' if entries == 1 else 'entries'}")
 
@@ -63,22 +65,22 @@ def judge_updates(figures: UpdateFigures | None, name: str, interval: float, now
     """How the policy updates of a device go; *figures* is None without a manager."""
     link = "policy updates"
     if figures is None:
-        return warning(link, "not looked at: no manager runs")
+        return warning(link, "not checked: no manager is running")
     if figures.fault:
         return failed(
-            link, f"what is kept of them cannot be read: {figures.fault}", "`tsadmin doctor`"
+            link, f"cannot read the update history: {figures.fault}", "run `tsadmin doctor`"
         )
     if figures.locked_out:
         return failed(
             link,
-            "they have stopped: the password was refused too often",
-            f"`tsadmin configure {name} --password -`, then `tsadmin policy resume {name}`",
+            "updates have stopped: the password was rejected too often",
+            f"run `tsadmin configure {name} --password -`, then `tsadmin policy resume {name}`",
         )
     last = figures.last_update
     if last is None:
-        return warning(link, "there was none yet", f"`tsadmin update {name}`")
+        return warning(link, "no update yet", f"run `tsadmin update {name}`")
     if not last.good:
-        again = f"`tsadmin update {name}`"
+        again = f"run `tsadmin update {name}`"
         if last.result == Result.REFUSED:  # the same command again is refused again
             again = (
                 f"`tsadmin plan {name}` shows what would change; ask who publishes the list before you "
@@ -89,41 +91,43 @@ def judge_updates(figures: UpdateFigures | None, name: str, interval: float, now
         said = f"they are {figures.hold}"
         return warning(link, said, f"`tsadmin policy resume {name}` ends that")
     if figures.held or figures.paused:
-        return warning(link, "they are held", f"`tsadmin policy resume {name}`")
+        return warning(link, "updates are paused", f"run `tsadmin policy resume {name}`")
     age = now - (last.finished_at or now)
     if age > 3 * interval:
-        return warning(link, f"the last one was {_ago(age)} ago", f"`tsadmin update {name}`")
+        return warning(link, f"the last update was {_ago(age)} ago", f"run `tsadmin update {name}`")
     if figures.unsaved:
-        return warning(link, "the device did not save what it got", "`write memory` on the device")
-    return ok(link, f"the last one went well, {_ago(age)} ago")
+        return warning(
+            link, "the device did not save the pushed policy", "enter `write memory` on the device"
+        )
+    return ok(link, f"the last update succeeded {_ago(age)} ago")
 
 
 def judge_lines(log: LogFigures | None, now: float, strangers: Sequence[str], name: str) -> Finding:
     """Do lines of the device arrive?  *strangers* are addresses that send and that nobody claims."""
     link = "lines arriving"
     if log is None:
-        return failed(link, "no manager runs, so no line is taken", "start the manager")
+        return failed(link, "no manager is running, so no lines are collected", "start the manager")
     if log.fault:
         return failed(
             link,
             f"its log {log.fault}",
-            f"see the disk under its log, and `tsadmin spool verify {name}`",
+            f"check the disk of its log, and run `tsadmin spool verify {name}`",
         )
     last = log.last_received_at
-    remedy = "`show logging` on the device, then the section about lines of the operating guide"
+    remedy = 'enter `show logging` on the device, then see "No lines arrive" in the operating guide'
     if strangers:
         shown = ", ".join(strangers[:3])
         remedy = (
             f"{shown} sends and no device claims it: `tsadmin senders adopt {strangers[0]} {name}`"
         )
     if last is None:
-        return failed(link, "no line has ever arrived", remedy)
+        return failed(link, "no line has arrived yet", remedy)
     age = now - last
     if age > _SILENT_SECONDS:
-        return failed(link, f"the last line came {_ago(age)} ago", remedy)
+        return failed(link, f"the last line arrived {_ago(age)} ago", remedy)
     if age > _QUIET_SECONDS:
-        return warning(link, f"the last line came {_ago(age)} ago", remedy)
-    return ok(link, f"the last line came {_ago(age)} ago")
+        return warning(link, f"the last line arrived {_ago(age)} ago", remedy)
+    return ok(link, f"the last line arrived {_ago(age)} ago")
 
 
 def judge_connections(intake: DeviceIntake | None, now: float) -> Finding:
@@ -162,18 +166,20 @@ def judge_proxy(proxy: str | None, said: ProxyAnswer | None, *, sends: bool) -> 
     """The way to the log service, where it leads through a proxy."""
     link = "proxy"
     if proxy is None or not sends:
-        return ok(link, "none is used")
+        return ok(link, "no proxy is configured")
     if said is None:
-        return warning(link, "not looked at")
+        return warning(link, "not checked")
     if said.fault is not None:
         return failed(
-            link, f"{proxy} cannot be reached: {said.fault}", "see whether it is up; --log_proxy"
+            link,
+            f"{proxy} cannot be reached: {said.fault}",
+            "check that it is up, and check --log_proxy",
         )
     if 200 <= said.status < 300:
-        return ok(link, f"{proxy} lets us through")
+        return ok(link, f"{proxy} allows the connection")
     cause, remedy = proxy_words(said.answer)
     if said.status in _SERVICE_BEHIND:
-        return ok(link, f"{proxy} takes our password; {cause}")
+        return ok(link, f"{proxy} accepts the password; {cause}")
     return failed(link, cause, remedy)
 
 
@@ -183,20 +189,22 @@ def judge_log_service(
     """The log service, by a question that stores nothing, and by how uploads went."""
     link = "log service"
     if not sends:
-        return ok(link, "logs of this device are not sent")
+        return ok(link, "log upload is off for this device")
     if url is None:
         return warning(
-            link, "logs are kept and not uploaded: none is set", "url under [upload] in tscm.toml"
+            link,
+            "logs are stored but not uploaded: no log service is configured",
+            "set url under [upload] in tscm.toml",
         )
     if said is None:
-        return warning(link, "not looked at")
+        return warning(link, "not checked")
     if said.fault is not None:
         return failed(link, said.fault, said.remedy)
     if not said.ready:
-        return failed(link, f"{url} said: {said.sentence} ({said.status})", said.remedy)
+        return failed(link, f"{url} returned: {said.sentence} ({said.status})", said.remedy)
     if figures is not None and figures.retry_at is not None:
         return warning(link, f"it answers now; the last upload: {figures.last_error}")
-    return ok(link, f"{url} answers and knows the device")
+    return ok(link, f"{url} responds and knows the device")
 
 
 def judge_siem(
@@ -216,7 +224,7 @@ def judge_siem(
     """
     link = "SIEM"
     if target is None:
-        return ok(link, "lines are not forwarded")
+        return ok(link, "syslog forward is off")
     if own_listener is not None:
         return failed(
             link,
@@ -225,27 +233,29 @@ def judge_siem(
             f"`tsadmin configure {name} --forward_address` with the SIEM's address",
         )
     if probed is not None:
-        return failed(link, f"{target}: {probed}", "see whether it is up and takes lines there")
+        return failed(link, f"{target}: {probed}", "check that it is up and accepts lines there")
     if figures is not None and figures.failures and figures.last_error:
-        return warning(link, figures.sentence, "it can be reached; see whether it lasts")
+        return warning(link, figures.sentence, "it is reachable now; check that it stays so")
     causes = dict(expired or {})
     damaged = causes.pop("lost", 0)
     if late := sum(causes.values()):
         return warning(
             link,
             f"{target}: {many(late, 'line', 'lines')} expired before they could be sent",
-            "it was away or slow for longer than the lines are kept",
+            "the target was down or slow for longer than lines are retained",
         )
     if damaged:
         return warning(
             link,
-            f"{target}: {many(damaged, 'line was', 'lines were')} lost to damage of the log before they "
-            "could be sent",
+            (
+                f"{target}: {many(damaged, 'line was', 'lines were')} lost to log damage before they "
+                "could be sent"
+            ),
             f"`tsadmin spool verify {name}` names the files; the target has no part in it",
         )
     if not answers:
-        return ok(link, f"{target} is sent to; over UDP nobody can tell what arrives")
-    return ok(link, f"{target} takes connections")
+        return ok(link, f"lines are sent to {target}; UDP does not show what arrives")
+    return ok(link, f"{target} accepts connections")
 
 
 def judge_names(found: Mapping[str, Sequence[str]], had: Mapping[str, bool]) -> Finding:

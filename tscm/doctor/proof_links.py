@@ -124,7 +124,7 @@ def behind(link: str, why: str = "", *, forwards: bool) -> list[Finding]:
     """The links behind *link* up to the last that needs the entry; *why*: not because it does not hold."""
     order = (PUSHED, *TO_BE_SEEN)
     left = [one for one in order[order.index(link) + 1 :] if forwards or one != FORWARDED]
-    return not_looked_at(left, why or f"{link} does not hold")
+    return not_looked_at(left, why or f"{link} failed")
 
 
 def proven(findings: Iterable[Finding]) -> bool:

@@ -53,7 +53,9 @@ def judge_use(config: RunningConfig, prefix: str) -> Finding:
         return _unused(config, block, wanted)
     covered = [text for entry in used if (text := _covered_by(config, entry))]
     if len(covered) == len(used):
-        return failed(link, f"{covered[0]}, so nothing is blocked", "move it below our entries")
+        return failed(
+            link, f"{covered[0]}, so nothing is blocked", "move it below the entries of tscm"
+        )
     found: list[str] = []
     permits = entries_in_force(config, prefix, "Allow")
     if not permits:
@@ -64,7 +66,7 @@ def judge_use(config: RunningConfig, prefix: str) -> Finding:
     found += _sides_missing(used, block)
     found += _out_of_order(config, used, permits, allow)
     if any(entry.narrowed for entry in used):
-        found.append("an entry takes one protocol or some ports only")
+        found.append("an entry matches only one protocol or some ports")
     if found:
         ordered = "move our entries above your own, those that permit above those that deny"
         return warning(link, "; ".join(found), wanted if lines else ordered)
@@ -102,8 +104,11 @@ def _unused(config: RunningConfig, block: str, wanted: str) -> Finding:
     if unbound:
         return failed(
             link,
-            f"access-list {', '.join(unbound)} names object-group {block} and is bound nowhere",
-            f"`access-group {unbound[0]} global`, with a last line for what was allowed so far",
+            f"access-list {', '.join(unbound)} uses object-group {block} but is not bound",
+            (
+                f"enter `access-group {unbound[0]} global`, with a final permit line for the traffic "
+                "allowed so far"
+            ),
         )
     return failed(
         link,
@@ -118,7 +123,7 @@ def _covered_by(config: RunningConfig, entry: Entry) -> str:
         if above is entry:
             return ""
         if above.takes_everything:
-            return f"`{above.line}` stands above `{entry.line}`"
+            return f"`{above.line}` comes before `{entry.line}`"
     return ""
 
 
@@ -151,7 +156,7 @@ def _out_of_order(
         and list(config.entries[entry.access_list]).index(entry) > first[entry.access_list]
     }
     return [
-        f"in {name} an entry that permits object-group {allow} stands below one that denies"
+        f"in {name}, an entry that permits object-group {allow} comes after one that denies"
         for name in sorted(late)
     ]
 
@@ -161,52 +166,58 @@ def judge_log(config: RunningConfig, prefix: str) -> Finding:
     link = "access-list log"
     used = [(kind, one) for kind in ACTIONS for one in entries_in_force(config, prefix, kind)]
     if not any(kind == "Block" for kind, _ in used):
-        return warning(link, "not looked at: no access-list is in force")
+        return warning(link, "not checked: no access-list is in force")
     muted = [one for _, one in used if one.muted]
     if muted:
         return failed(
             link,
-            f"`{muted[0].line}` tells nothing: its log is disabled",
-            "enter it again with `log` at its end",
+            f"`{muted[0].line}` logs nothing: its log is disabled",
+            "enter it again with `log` at the end",
         )
     silent = [one for _, one in used if one.level is None]
     if silent:
         return warning(
             link,
-            f"{len(silent)} of {len(used)} entries have no `log`, `{silent[0].line}` for one: what is "
-            f"permitted by it is not told, what is denied only packet by packet (106023)",
-            "enter them again with `log` at their end",
+            (
+                f"{len(silent)} of {len(used)} entries have no `log`, for example `{silent[0].line}`: "
+                "what it permits is not logged, and what it denies is logged only per packet (106023)"
+            ),
+            "enter them again with `log` at the end",
         )
-    return ok(link, f"all {len(used)} entries have it")
+    return ok(link, f"all {len(used)} entries have `log`")
 
 
 def judge_logging(config: RunningConfig, prefix: str) -> Finding:
     """Do the messages go to collectors at all?"""
     link = "logging"
     if not config.log_enabled:
-        return failed(link, "logging is not enabled on the device", "`logging enable`")
+        return failed(link, "logging is not enabled on the device", "enter `logging enable`")
     if config.trap_list is not None:
         return warning(
             link,
-            f"what goes to collectors is decided by the message list {config.trap_list}",
-            "see that it takes 106100 and 106023, or `logging trap informational`",
+            f"message list {config.trap_list} decides what is sent to collectors",
+            "check that it includes 106100 and 106023, or enter `logging trap informational`",
         )
     if config.trap is None:
-        return failed(link, "nothing goes to collectors", "`logging trap informational`")
+        return failed(
+            link, "no messages are sent to collectors", "enter `logging trap informational`"
+        )
     silenced = [number for number in _POLICY_IDS if number in config.silenced]
     if silenced:
         return failed(
-            link, f"message {silenced[0]} is switched off", f"`logging message {silenced[0]}`"
+            link, f"message {silenced[0]} is disabled", f"enter `logging message {silenced[0]}`"
         )
     needed = _level_needed(config, prefix)
     if config.trap < needed:
         return failed(
             link,
-            f"messages up to {LEVELS[config.trap]} go out, and those of our entries are "
-            f"{LEVELS[needed]}",
-            f"`logging trap {LEVELS[needed]}`",
+            (
+                f"messages up to {LEVELS[config.trap]} are sent, but those of our entries are "
+                f"{LEVELS[needed]}"
+            ),
+            f"enter `logging trap {LEVELS[needed]}`",
         )
-    return ok(link, f"messages up to {LEVELS[config.trap]} go to collectors")
+    return ok(link, f"messages up to {LEVELS[config.trap]} are sent to collectors")
 
 
 def _level_needed(config: RunningConfig, prefix: str) -> int:
@@ -234,20 +245,20 @@ def judge_log_host(config: RunningConfig, collector: Collector) -> Finding:
         f"a `logging host` line on the device, this manager being {here} on {ports or 'no port'}"
     )
     if not others:
-        finding = failed(link, "the device logs to no host", remedy)
+        finding = failed(link, "the device has no logging host", remedy)
     else:
         wrong = [one for one in config.log_hosts if one.address in collector.addresses]
         text = (
             f"it logs to {wrong[0]}, where this manager does not listen"
             if wrong
-            else f"it logs to {others}, which is no address of this manager that we know"
+            else f"it logs to {others}, which is not a known address of this manager"
         )
         finding = failed(link, text, remedy)
     if collector.hears and finding.verdict is Verdict.FAILED:
         return warning(
             link,
-            f"{finding.sentence}; its lines arrive all the same, by a relay or translated",
-            "nothing, where that is meant; `address` in tscm.toml names this manager's address",
+            f"{finding.sentence}; its lines arrive anyway, through a relay or address translation",
+            "no action if this is intended; set `address` in tscm.toml to this manager's address",
         )
     return finding
 
@@ -269,11 +280,15 @@ def judge_hostdown(config: RunningConfig, collector: Collector) -> Finding:
     if not over_tcp:
         return ok(link, "not needed: the device does not log over TCP")
     if config.permit_hostdown:
-        return ok(link, "set: a collector that is away does not stop traffic")
-    whose = "" if set(over_tcp) & set(hosts_here(config, collector)) else ", though not to us"
+        return ok(link, "set: an unavailable collector does not stop traffic")
+    whose = (
+        "" if set(over_tcp) & set(hosts_here(config, collector)) else ", but not to this manager"
+    )
     return failed(
         link,
-        f"the device logs over TCP{whose} and refuses every new connection through it while that "
-        f"collector is away",
-        "`logging permit-hostdown`, then `write memory`",
+        (
+            f"the device logs over TCP{whose} and blocks every new connection through it while that "
+            "collector is unavailable"
+        ),
+        "enter `logging permit-hostdown`, then `write memory`",
     )

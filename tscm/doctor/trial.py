@@ -140,22 +140,22 @@ def judge_trial(trial: Trial | None, said: str | None, *, looked: bool = True) -
     """*said* is what `packet-tracer` printed; None where it was not asked."""
     link = "test address"
     if not looked:
-        return warning(link, "not looked at: the device was not reached")
+        return warning(link, "not checked: the device was not reached")
     if trial is None:
         return warning(
             link,
-            "no packet could be made up that an entry in force would take",
+            "no test packet could be built that an active entry would match",
             "try `packet-tracer input` by hand, from an address inside to one of the block list",
         )
     by_hand = f"by hand: `{trial.command}`"
     found = None if said is None else _RESULT.search(said)
     if found is None:
-        return warning(link, "the device did not answer to packet-tracer", by_hand)
+        return warning(link, "the device did not respond to packet-tracer", by_hand)
     if found[1].lower() != "drop":
         return failed(
             link,
-            f"the device lets {trial.listed} through, which is on the block list",
-            f"{by_hand}; it names the line that decides",
+            f"the device permits {trial.listed}, which is on the block list",
+            f"{by_hand}; it shows the line that decides",
         )
     if said is not None and f"object-group {_group(trial)}" not in said:
         return warning(
@@ -186,7 +186,7 @@ def judge_events(
     """
     link = "blocked and logged"
     if not counted:
-        return failed(link, fault or "the event reader does not get on", "see the manager's log")
+        return failed(link, fault or "the event reader is stalled", "see the manager's log")
     if seen and trial is not None:
         return ok(link, f"the line about {trial.listed} arrived")
     if hits:
@@ -194,7 +194,9 @@ def judge_events(
     address = "an address from the block list" if trial is None else trial.listed
     return warning(
         link,
-        "nothing that the lists did was told in the last 24 hours, and a firewall writes no line for "
-        "packet-tracer as a rule",
+        (
+            "no hits were logged in the last 24 hours; a firewall does not normally log "
+            "packet-tracer packets"
+        ),
         f"by hand: from a host behind the firewall open a connection to {address}, then `tsadmin report {name}`",
     )
