@@ -148,3 +148,5 @@ def test_a_pipe_in_the_place_of_the_database_lets_nobody_wait(tmp_path: Path) ->
     os.mkfifo(tmp_path / "tscm.db")
     with pytest.raises(StoreUnusable, match="it is a named pipe"):
         open_read_only(tmp_path / "tscm.db")
+    with pytest.raises(StoreUnusable, match="it is a named pipe"):
+        Store(tmp_path / "tscm.db").open()

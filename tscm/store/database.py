@@ -9,6 +9,7 @@ import contextlib
 import re
 import shutil
 import sqlite3
+import stat
 from collections import Counter
 from collections.abc import Iterator
 from importlib.resources import files
@@ -17,6 +18,7 @@ from pathlib import Path
 from attrs import define, field
 
 from tscm.errors import TscmError
+from tscm.safe_files import kind_of, unfit
 
 BACKUPS_KEPT = 3
 _UPGRADE = re.compile(r"([0-9]{3})\.sql")
@@ -140,6 +142,9 @@ class Store:
             self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o750)
             if not self.path.exists():
                 self.path.touch(mode=0o600)
+            mode = self.path.stat().st_mode
+            if not stat.S_ISREG(mode):  # SQLite would wait for whoever writes to a pipe
+                raise unfit(self.path, f"it is {kind_of(mode)}, not a regular file")
             self._connection = sqlite3.connect(
                 self.path, timeout=_BUSY_SECONDS, isolation_level=None
             )
