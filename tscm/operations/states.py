@@ -11,13 +11,13 @@ from tscm.operations.node import Node, balanced, parts, updates
 from tscm.state import DeviceState, ManagerState
 
 
-def device_state(node: Node, name: str) -> DeviceState:
-    """The state of a device that is in force."""
+def device_state(node: Node, name: str, *, anew: bool = False) -> DeviceState:
+    """The state of a device that is in force; *anew*: the database is read whatever is known."""
     manager = parts(node)
     device = manager.devices[name]
     return DeviceState(
         fault=manager.faults.get(name),
-        policy=updates(node).figures(name),
+        policy=updates(node).figures(name, anew=anew),
         log=manager.spool.figures(name),
         lag_seconds=manager.lags.of(name),
         forward=device.forward_figures(),

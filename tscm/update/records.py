@@ -374,16 +374,17 @@ class UpdateRecords:
         fetched = self._policies.last_fetched(name)
         return (None if fetched is None else _record(fetched)) or next(iter(good), None)
 
-    def figures(self, name: str, now: float) -> UpdateFigures:
+    def figures(self, name: str, now: float, *, anew: bool = False) -> UpdateFigures:
         """
         What is shown of it; without the store the `fault`, for lines are collected all the same.
 
-        Read anew only after something of the device was written, or while the store has a fault.
+        Read only after something of the device was written, or while the store has a fault; with *anew* at
+        any rate, for who looks whether the database can be read.
         """
         changes = self._policies.changes(name)
         kept = self._shown.get(name)
         healthy = self.fault is None and self._policies.trouble is None
-        if kept is None or kept[0] != changes or not healthy:
+        if anew or kept is None or kept[0] != changes or not healthy:
             hold, found = self._read_figures(name)
             kept = (changes, hold, found)
             if found.fault is None:

@@ -378,13 +378,13 @@ class UpdateService(Service):
         self._device(name)
         return self._records.generation(name, number)
 
-    def figures(self, name: str) -> UpdateFigures:
+    def figures(self, name: str, *, anew: bool = False) -> UpdateFigures:
         """
         For `show`: the last update and the last good one, what is under way, when the next comes.
         """
         one = self._device(name)
         return evolve(
-            self._records.figures(name, wall_seconds(self._clock)),
+            self._records.figures(name, wall_seconds(self._clock), anew=anew),
             next_run_at=None if one.timer is None else self._next_run(one),
             running_since=one.running_since,
             waiting_until=one.waiting_until,

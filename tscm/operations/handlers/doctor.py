@@ -40,7 +40,7 @@ async def check_device(node: Node, args: Device, call: Call) -> Json:
         layout=node.layout,
         node=node.settings(),
         settings=None if device is None else device.settings,
-        state=device_state(node, name) if known else None,
+        state=device_state(node, name, anew=True) if known else None,
         listeners=manager.intake.addresses(),
         strangers=tuple(one.address for one in manager.senders.unknown()),
         clock=node.clock,
