@@ -146,25 +146,27 @@ async def test_a_large_step_goes_in_batches(asa: SimulatedAsa) -> None:
 
 
 @pytest_twisted.ensureDeferred
-async def test_what_is_refused_for_its_size_goes_in_smaller_pieces_once_nothing_is_joined(
+async def test_what_is_refused_for_its_size_goes_in_smaller_pieces_where_a_step_went_alone(
     asa: SimulatedAsa,
 ) -> None:
     members = cidrs(*(f"10.1.0.{n}/32" for n in range(200)))
-    large: list[Step] = [CreateGroup(group="T-Block-1", members=members)]
+    pair: list[Step] = [
+        CreateGroup(group="T-Block-1", members=members[:100]),
+        CreateGroup(group="T-Block-2", members=members[100:]),
+    ]
     asa.set_switches({"max_body_bytes": 3000, "error_code": ""})
 
     def refused(driver: AsaDriver) -> Any:
         with pytest.raises(faults.StepRefused):
-            driver.apply_all(large)
+            driver.apply_all(pair)
         return driver.learnt
 
     learnt = await with_driver(asa, refused)
-    assert learnt["batch"] == 500  # an edit by hand is likelier than a limit
-    learnt = {**learnt, "singles": 24}
-    for batch in (100, 50):
+    assert learnt["batch"] == 500  # an edit by hand of one of them is likelier than a limit
+    for count, batch in ((200, 100), (100, 50)):
+        pair = [CreateGroup(group="T-Block-1", members=members[:count])]
         learnt = await with_driver(asa, refused, learnt=learnt)
         assert learnt["batch"] == batch
-        large = [CreateGroup(group="T-Block-1", members=members[:batch])]
 
     def work(driver: AsaDriver) -> None:
         for portion in driver.portions([CreateGroup(group="T-Block-1", members=members)]):

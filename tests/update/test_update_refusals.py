@@ -122,6 +122,21 @@ async def test_an_agent_that_bears_small_bodies_gets_its_parent_and_all_children
     assert len(names) + 50 * 100 > 4000, "all of them are too much for one request"
 
 
+@pytest.mark.parametrize("octets", [2000, 8000, 16_000, 30_000])
+@pytest_twisted.ensureDeferred
+async def test_an_agent_that_begins_to_bear_small_bodies_alone_gets_many_members_of_one_group(
+    world: World, octets: int
+) -> None:
+    world.changes["object_group_size"] = 10_000
+    world.publish(block=addresses(500))
+    assert (await in_thread(world.run)).good
+    world.asa.switches.update({"max_body_bytes": octets})
+    world.publish(block=addresses(1500))
+    done = await in_thread(world.run)
+    assert done.good, done.failures
+    assert world.converged()
+
+
 @pytest.mark.parametrize("atomic", [True, False])
 @pytest_twisted.ensureDeferred
 async def test_a_limit_of_members_is_learnt_and_told_as_object_group_size(

@@ -50,7 +50,7 @@ class RestDriver:
     Object-groups over REST.
 
     *batch* is how many members a request may carry.  It halves when the agent fails on a write that
-    carried more than the smallest batch, or refuses it when nothing was joined any more, and never goes
+    carried more than the smallest batch, or refuses one that carried a single step, and never goes
     over a size that failed while one that worked is known.  It does not grow again, so a size that has
     worked must fail twice, or each lost connection would make all later pushes longer: *doubted* is
     the size that did once.  *singles* counts the runs for which steps are not joined, after a joined
@@ -185,7 +185,7 @@ class RestDriver:
 
     def apply_all(self, steps: Sequence[Step]) -> None:
         """One portion: the resource's own call for one step, a bulk request for more."""
-        size, alone = sum(batches.weight(step) for step in steps), bool(self.singles)
+        size, alone = sum(batches.weight(step) for step in steps), len(steps) == 1
         try:
             if len(steps) == 1:
                 self._apply_one(steps[0])
