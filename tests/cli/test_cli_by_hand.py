@@ -92,7 +92,9 @@ async def site(tmp_path: Path) -> AsyncIterator[Site]:
         (tmp_path / name).write_text("\n".join(content))
         feeds += f'[[policy.feeds]]\nname = "{name}.example"\nurl = "file://{tmp_path}/{name}"\n'
     manager = Manager(
-        root, f'address = "60.0.0.1"\n[policy]\nprotect = ["60.0.9.9"]\nretry_seconds = 0\n{feeds}'
+        root,
+        f'address = "60.0.0.1"\n[listen]\nudp = ["127.0.0.1:0"]\ntcp = []\n[policy]\nprotect = ["60.0.9.9"]\n'
+        f"retry_seconds = 0\n{feeds}",
     )
     asas = {}
     for number, name in enumerate(("one", "two"), 1):

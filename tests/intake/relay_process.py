@@ -13,6 +13,8 @@ from pathlib import Path
 from tests.waiting import PATIENCE_SECONDS
 
 _LISTENING = "0A"
+_TRIES = 20
+_TAKEN = "Address already in use"
 
 
 def listening_port(pid: int) -> int | None:
@@ -32,17 +34,9 @@ def listening_port(pid: int) -> int | None:
 
 @contextmanager
 def _running(folder: Path, command: list[str]) -> Iterator[int]:
-    said = folder / "said"
-    with (
-        said.open("wb") as output,
-        subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT) as peer,
-    ):
+    peer, port = _started(folder / "said", command)
+    with peer:
         try:
-            deadline = time.monotonic() + PATIENCE_SECONDS
-            while (port := listening_port(peer.pid)) is None:
-                assert peer.poll() is None, said.read_text()
-                assert time.monotonic() < deadline, said.read_text()
-                time.sleep(0.02)
             yield port
         finally:
             peer.terminate()
@@ -50,6 +44,24 @@ def _running(folder: Path, command: list[str]) -> Iterator[int]:
                 peer.wait(PATIENCE_SECONDS)
             finally:
                 peer.kill()
+
+
+def _started(said: Path, command: list[str]) -> "tuple[subprocess.Popen[bytes], int]":
+    """The peer and the port it listens on; another try where somebody took the port that it chose."""
+    for _ in range(_TRIES):
+        with said.open("wb") as output:
+            peer = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while peer.poll() is None:
+            port = listening_port(peer.pid)
+            if port is not None:
+                return peer, port
+            if time.monotonic() > deadline:
+                peer.kill()
+            time.sleep(0.02)
+        if _TAKEN not in said.read_text():
+            break
+    raise AssertionError(said.read_text())
 
 
 _RSYSLOG = """

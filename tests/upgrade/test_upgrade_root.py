@@ -105,7 +105,7 @@ def old(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Old]:
     hold_ports(*PORTS)
     root = tmp_path / "root"
     with tarfile.open(request.param) as archive:
-        archive.extractall(root, filter="tar")
+        archive.extractall(root)
     settings = root / "etc/tscm/tscm.toml"
     kept = settings.read_text().replace("ROOT", str(root))
     password = tmp_path / "password"
