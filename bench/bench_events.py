@@ -29,7 +29,8 @@ from tscm.events.rounds import BLOCK_BYTES
 from tscm.model import Block, Origin
 from tscm.policy.cidr import CidrSet, Entries, read_cidr
 from tscm.store.database import Store, open_database
-from tscm.store.policies import Generation, Policies, pack
+from tscm.store.generations import Generation, pack
+from tscm.store.policies import Policies
 from tscm.syslog.asa import policy_lines
 from tscm.syslog.asa_bulk import rows_of
 

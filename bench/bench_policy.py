@@ -32,7 +32,7 @@ from tscm.policy.why import ListView, why
 from tscm.secrets import Secret
 from tscm.settings.device import DeviceSettings
 from tscm.settings.node import NodeSettings
-from tscm.store.policies import Generation, pack, stored
+from tscm.store.generations import Generation, pack, stored
 from tscm.update.inquiry import explain
 from tscm.update.job import UpdateJob
 

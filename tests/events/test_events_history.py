@@ -17,7 +17,8 @@ from tscm.events.rollups import EventPosition, Rollups
 from tscm.model import Json
 from tscm.policy.cidr import CidrSet, Entries, read_cidr
 from tscm.store.database import Store, open_database
-from tscm.store.policies import Generation, Policies, pack
+from tscm.store.generations import Generation, pack
+from tscm.store.policies import Policies
 from tscm.syslog.asa_bulk import policy_rows
 
 HOUR = 3600

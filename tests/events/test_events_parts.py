@@ -15,7 +15,8 @@ from tscm.policy.by_hand import LIST_NAME
 from tscm.policy.cidr import CidrSet, Entries
 from tscm.policy.match import Matcher
 from tscm.store.database import Store, open_database
-from tscm.store.policies import Generation, Policies, pack
+from tscm.store.generations import Generation, pack
+from tscm.store.policies import Policies
 
 SPACE = st.lists(
     st.tuples(st.integers(0, 31), st.integers(27, 32)).map(

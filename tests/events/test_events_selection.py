@@ -11,7 +11,8 @@ from tscm.events.judge import LATE_SECONDS
 from tscm.events.selection import ListedLines
 from tscm.policy.cidr import CidrSet
 from tscm.store.database import Store
-from tscm.store.policies import GENERATIONS_KEPT, Generation, Policies, pack
+from tscm.store.generations import Generation, pack
+from tscm.store.policies import GENERATIONS_KEPT, Policies
 
 BLOCKED, ALLOWED, NEW, OTHER = "203.0.113.7", "198.51.100.7", "192.0.2.7", "10.9.9.9"
 

@@ -25,7 +25,8 @@ from tscm.events.service import EventService
 from tscm.model import Json, Origin, Progress
 from tscm.policy.cidr import Entries
 from tscm.store.database import Store, open_database
-from tscm.store.policies import Generation, Policies, pack
+from tscm.store.generations import Generation, pack
+from tscm.store.policies import Policies
 
 
 def denied(address: str, inside: str = "10.0.0.1", hits: int = 1) -> bytes:

@@ -16,7 +16,8 @@ from tscm.events.worker import ForceTable, Worker, serve
 from tscm.model import Json
 from tscm.policy.cidr import Entries
 from tscm.store.database import Store, open_database
-from tscm.store.policies import Generation, Policies, pack
+from tscm.store.generations import Generation, pack
+from tscm.store.policies import Policies
 
 DEVICES = ("one", "two", "three")
 LINE = (

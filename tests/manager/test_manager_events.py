@@ -18,7 +18,8 @@ import pytest
 from tests.manager.manager_process import Manager, send_udp, wait_for
 from tscm.policy.cidr import Entries
 from tscm.store.database import Store
-from tscm.store.policies import Generation, Policies, pack
+from tscm.store.generations import Generation, pack
+from tscm.store.policies import Policies
 
 
 def denied(

@@ -30,7 +30,7 @@ from tscm.retrieve.answers import Answers
 from tscm.retrieve.feed_source import FeedSource
 from tscm.retrieve.feeds import FeedUnavailable, fetch_feed, hosts_of
 from tscm.retrieve.stream import Limits
-from tscm.store.policies import stored
+from tscm.store.generations import stored
 
 NETSET = b"# a set\n192.0.2.0/24\n203.0.113.7 ; one host\n2001:db8::/32 // six\n\nnonsense\n"
 DROP = b"".join(

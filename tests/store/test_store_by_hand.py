@@ -12,7 +12,8 @@ from tscm.model import Cidr
 from tscm.policy.by_hand import ENTRIES_MOST, HandEntry, NoSuchEntry, TooManyEntries
 from tscm.store.by_hand import HandEntries
 from tscm.store.database import Store
-from tscm.store.policies import BY_HAND, GENERATIONS_KEPT, Generation, Policies
+from tscm.store.generations import BY_HAND, Generation
+from tscm.store.policies import GENERATIONS_KEPT, Policies
 
 NEW = HandEntry(action="block", cidr=Cidr("20.0.0.1/32"), who="root", made_at=10.0, until=100.0)
 

@@ -10,7 +10,8 @@ from tscm.policy.cidr import Entries
 from tscm.policy.lists import PolicyList, Refused
 from tscm.store import policies
 from tscm.store.database import Store, upgrades
-from tscm.store.policies import Generation, Policies, StoredDamaged, pack, stored, unpack
+from tscm.store.generations import Generation, StoredDamaged, pack, stored, unpack
+from tscm.store.policies import Policies
 
 
 @pytest.fixture

@@ -19,7 +19,8 @@ from tscm.events.selection import ListedLines
 from tscm.policy.cidr import CidrSet
 from tscm.policy.entries import Entries
 from tscm.store.database import Store, StoreUnusable
-from tscm.store.policies import Generation, Policies, pack
+from tscm.store.generations import Generation, pack
+from tscm.store.policies import Policies
 from tscm.store.reading import known_groups, open_read_only, read_only
 
 SOURCE = Path(__file__).parent.parent.parent / "tscm"

@@ -15,7 +15,7 @@ from tscm.model import Json
 from tscm.spool.figures import LogFigures
 from tscm.standing import Verdict, row_of
 from tscm.state import DeviceState, NodeFigures, Watched, WatchedDevice
-from tscm.store.policies import unpack
+from tscm.store.generations import unpack
 from tscm.update.figures import UpdateFigures, UpdateRecord
 from tscm.update.records import GenerationPurged
 from tscm.wire.reading import read

@@ -20,7 +20,7 @@ from tscm.policy.cidr import CidrSet
 from tscm.policy.guard import GuardRules, Protected
 from tscm.settings.node import NodeSettings, PolicySettings
 from tscm.simulator.service import SimulatedAsa
-from tscm.store.policies import BY_HAND
+from tscm.store.generations import BY_HAND
 from tscm.update.by_hand import judge, without_effect
 from tscm.update.figures import Result
 from tscm.update.outcome import UpdateOutcome

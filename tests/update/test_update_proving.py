@@ -13,7 +13,7 @@ from tests.update.update_world import BLOCK, World, addresses
 from tscm.asa.link import RestLink
 from tscm.model import Cidr, Progress
 from tscm.simulator.service import SimulatedAsa
-from tscm.store.policies import PURGED
+from tscm.store.generations import PURGED
 from tscm.update.proving import ProofRefused, prepare, put_in, take_out
 
 ENTRY = Cidr("203.0.113.9/32")

@@ -29,7 +29,8 @@ from tscm.secrets import Secret
 from tscm.settings.device import DeviceSettings
 from tscm.settings.node import NodeSettings, PolicySettings
 from tscm.store.database import Store, StoreUnusable
-from tscm.store.policies import Policies, StoredDamaged, unpack
+from tscm.store.generations import StoredDamaged, unpack
+from tscm.store.policies import Policies
 from tscm.update.figures import UpdateCounts
 from tscm.update.inquiry import NoCidr
 from tscm.update.records import GenerationUnknown

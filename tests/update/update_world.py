@@ -20,7 +20,7 @@ from tscm.settings.device import DeviceSettings
 from tscm.settings.node import NodeSettings, PolicySettings
 from tscm.simulator.members import LENGTH_OF
 from tscm.simulator.service import SimulatedAsa
-from tscm.store.policies import Generation, StoredList
+from tscm.store.generations import Generation, StoredList
 from tscm.update.job import UpdateJob
 from tscm.update.known_name import KnownName
 from tscm.update.lookups import LookUps

@@ -14,7 +14,8 @@ from tscm.model import Origin
 from tscm.policy.cidr import CidrSet
 from tscm.secrets import Secret
 from tscm.store.database import Store
-from tscm.store.policies import Generation, Policies, pack
+from tscm.store.generations import Generation, pack
+from tscm.store.policies import Policies
 from tscm.threads import Threads
 from tscm.upload.receiver import LogServiceReceiver
 from tscm.upload.service import UploadService

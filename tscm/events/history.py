@@ -19,7 +19,7 @@ from tscm.events.sums import Wanted, distinct, spelt
 from tscm.model import Cidr, Json
 from tscm.policy.by_hand import LIST_NAME
 from tscm.policy.presence import presence
-from tscm.store.policies import unpacked
+from tscm.store.generations import unpacked
 from tscm.store.reading import read_only
 
 SHOWN = 20

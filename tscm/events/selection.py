@@ -18,7 +18,7 @@ from attrs import define, field, frozen
 from tscm.events.judge import applicable
 from tscm.policy.presence import Held
 from tscm.store.database import StoreUnusable
-from tscm.store.policies import unpacked
+from tscm.store.generations import unpacked
 from tscm.store.reading import read_only
 from tscm.syslog.asa import policy_lines
 from tscm.syslog.asa_bulk import row_of_each

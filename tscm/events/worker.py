@@ -28,7 +28,7 @@ from tscm.model import Block, Cidr, Json, Origin
 from tscm.parse_child import begin
 from tscm.policy.entries import Entries
 from tscm.store.database import open_database
-from tscm.store.policies import unpack
+from tscm.store.generations import unpack
 
 _FORCES_KEPT = 8
 _PACKING_SECONDS = 0.5

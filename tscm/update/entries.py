@@ -30,7 +30,7 @@ from tscm.policy.by_hand import (
 )
 from tscm.schedule import backoff, in_slices
 from tscm.settings.device import DeviceSettings
-from tscm.store.policies import PURGED
+from tscm.store.generations import PURGED
 from tscm.update.job import UpdateJob
 from tscm.update.lookups import LookUp
 from tscm.update.memory import DeviceMemory, no_push

@@ -15,7 +15,7 @@ from tscm.policy.cidr import CidrSet
 from tscm.retrieve.feeds import hosts_of
 from tscm.settings.device import DeviceSettings
 from tscm.settings.node import NodeSettings
-from tscm.store.policies import unpack
+from tscm.store.generations import unpack
 from tscm.update.by_hand import judge
 from tscm.update.known_name import KnownName
 from tscm.update.lookups import LookUp

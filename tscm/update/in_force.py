@@ -13,7 +13,7 @@ from tscm.risks import RiskFound
 from tscm.settings.device import DeviceSettings
 from tscm.settings.feed import feed_named
 from tscm.settings.node import NodeSettings
-from tscm.store.policies import Generation, StoredDamaged
+from tscm.store.generations import Generation, StoredDamaged
 from tscm.update.job import UpdateJob
 from tscm.update.memory import DeviceMemory
 

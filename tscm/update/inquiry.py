@@ -19,7 +19,7 @@ from tscm.policy.why import ListView, Standing, left_out, meeting, verdict, why
 from tscm.policy.why import not_in_force as missing
 from tscm.retrieve.feeds import hosts_of
 from tscm.settings.feed import published
-from tscm.store.policies import Generation
+from tscm.store.generations import Generation
 from tscm.update.by_hand import as_list
 from tscm.update.in_force import not_in_force
 from tscm.update.job import UpdateJob

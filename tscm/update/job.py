@@ -12,7 +12,7 @@ from tscm.policy.by_hand import HandEntry
 from tscm.risks import NOTHING, Consent
 from tscm.settings.device import DeviceSettings
 from tscm.settings.node import NodeSettings
-from tscm.store.policies import Generation, StoredList
+from tscm.store.generations import Generation, StoredList
 from tscm.update.lookups import LookUp
 
 if TYPE_CHECKING:  # they bring numpy and dnspython, which a manager needs at its first update

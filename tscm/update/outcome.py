@@ -7,7 +7,7 @@ from attrs import frozen
 
 from tscm.errors import TscmError
 from tscm.model import Json, Progress
-from tscm.store.policies import Generation, StoredList
+from tscm.store.generations import Generation, StoredList
 from tscm.update.figures import PlanFigures, Result, UpdateRecord
 from tscm.update.known_name import KnownName
 

@@ -20,7 +20,7 @@ from tscm.plural import many
 from tscm.policy.cidr import CidrSet, Entries
 from tscm.policy.documentation import free_host
 from tscm.policy.groups import Present
-from tscm.store.policies import StoredDamaged
+from tscm.store.generations import StoredDamaged
 from tscm.update.job import UpdateJob
 from tscm.update.memory import DeviceMemory
 from tscm.update.names import hosts, protected

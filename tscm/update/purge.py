@@ -15,8 +15,8 @@ from tscm.asa.faults import AgentFailed, Replicating, SaveFailed, StepRefused
 from tscm.model import AsaDriver, DeleteGroup, Json, Progress, Report
 from tscm.policy.cidr import CidrSet
 from tscm.policy.groups import KINDS, PLACEHOLDER, Present, parent_name
-from tscm.store.policies import PURGED as PURGED_NOTE
-from tscm.store.policies import Generation, pack
+from tscm.store.generations import PURGED as PURGED_NOTE
+from tscm.store.generations import Generation, pack
 from tscm.update.figures import PlanFigures, Result
 from tscm.update.job import UpdateJob
 from tscm.update.outcome import UpdateOutcome

@@ -16,8 +16,9 @@ from tscm.policy.by_hand import standing
 from tscm.settings.device import DeviceSettings
 from tscm.settings.values import new_entry
 from tscm.store.by_hand import HandEntries
-from tscm.store.policies import PURGED as PURGED_NOTE
-from tscm.store.policies import Generation, Policies
+from tscm.store.generations import PURGED as PURGED_NOTE
+from tscm.store.generations import Generation
+from tscm.store.policies import Policies
 from tscm.update.alert import Alert, said
 from tscm.update.figures import ACTS, InForce, Result, UpdateFigures, UpdateRecord
 from tscm.update.hold import Hold

@@ -14,7 +14,7 @@ from tscm.policy.cidr import CidrSet
 from tscm.policy.groups import KINDS, Present
 from tscm.policy.guard import stale
 from tscm.risks import Risk, RiskFound
-from tscm.store.policies import StoredDamaged
+from tscm.store.generations import StoredDamaged
 from tscm.update.figures import Result
 from tscm.update.in_force import chosen_anew, not_in_force, shape_of
 from tscm.update.job import UpdateJob

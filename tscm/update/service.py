@@ -25,7 +25,7 @@ from tscm.risks import NOTHING, Consent
 from tscm.schedule import PeriodicService, spread
 from tscm.settings.device import DeviceSettings
 from tscm.settings.node import NodeSettings
-from tscm.store.policies import Generation
+from tscm.store.generations import Generation
 from tscm.threads import Threads
 from tscm.update.checks import Checks
 from tscm.update.entries import EntryDuty

@@ -20,7 +20,7 @@ from tscm.retrieve.sources import list_source
 from tscm.risks import RiskFound
 from tscm.settings.device import DeviceSettings
 from tscm.settings.feed import published
-from tscm.store.policies import (
+from tscm.store.generations import (
     BY_HAND,
     Generation,
     StoredDamaged,

@@ -29,7 +29,7 @@ from tscm.policy.by_hand import (
 from tscm.printable import visible
 from tscm.schedule import in_slices
 from tscm.settings.files import device_names, read_device
-from tscm.store.policies import PURGED
+from tscm.store.generations import PURGED
 from tscm.update.entries import EntryDuty
 from tscm.update.memory import no_push
 
