@@ -56,6 +56,17 @@ DROP = b"".join(
         {"type": "metadata", "records": 2},
     )
 )
+RECORDS = json.dumps(
+    {
+        "type": "allow",
+        "data": [
+            {"ip": "20.0.0.1", "type": "block", "confidence_level": 75, "more": ["20.0.2.0/24"]},
+            {"ip": "20.0.0.2", "type": "block", "confidence_level": 62.5, "about": {"seen": False}},
+            {"ip": "20.0.0.3", "type": "allow", "confidence_level": 100},
+            {"ip": "20.0.0.4", "confidence_level": None},
+        ],
+    }
+).encode()
 
 
 def read(content: bytes, shape: Shape) -> PolicyList:
@@ -89,6 +100,10 @@ def read(content: bytes, shape: Shape) -> PolicyList:
         (b"20.0.0.1-20.0.0.9\n20.0.0.1\n", Shape(), ["20.0.0.1/32"], 1, 0),
         (b"[2620::1]:443\n20.0.0.1:70000\n2620::1:443\n", Shape(value="ip:port"), ["2620::1/128"], 2, 0),
         (DROP, Shape(format="drop-json", where="rir = arin"), ["20.0.1.0/24"], 0, 1),
+        (RECORDS, Shape(format="json", pick="data.*.ip", where="type = Block and confidence_level >= 75"), ["20.0.0.1/32"], 1, 2),
+        (RECORDS, Shape(format="json", pick="data.*.ip", where="about.seen = false"), ["20.0.0.2/32"], 3, 0),
+        (RECORDS, Shape(format="json", pick="data.*.more.*", where="type = block"), ["20.0.2.0/24"], 1, 1),
+        (RECORDS, Shape(format="json", pick="data.*.ip", where="confidence_level < 62.6"), ["20.0.0.2/32"], 1, 2),
         (b"20.0.0.1\n# END (1 entries)\n", Shape(), ["20.0.0.1/32"], 0, 0),
         (b"# nothing\n# END 0 entries\n", Shape(), [], 0, 0),
         (b'{"a": ["20.0.0.1:1"]}', Shape(format="json", pick="a", value="ip:port"), ["20.0.0.1/32"], 0, 0),
@@ -154,7 +169,19 @@ def test_a_filter_out_of_form_is_refused() -> None:
     for where in ("c2_status", "= x", "a >= many"):
         with pytest.raises(ValueError, match="is no filter"):
             feed.feeds([{**one, "where": where}])
-    with pytest.raises(ValueError, match="where is for csv and drop-json"):
-        feed.feeds([{**one, "format": "json", "where": "a = b"}])
+    with pytest.raises(ValueError, match="where is for csv, drop-json, json"):
+        feed.feeds([{**one, "format": "cidr", "where": "a = b"}])
+
+
+def test_a_filter_of_a_json_needs_records() -> None:
+    one = {"name": "a", "url": "https://x.example/", "format": "json", "where": "a = b"}
+    for pick in ("data.*.ip", "*.ip.value", "data.*.ips.*"):
+        assert feed.feeds([{**one, "pick": pick}])[0].where == "a = b"
+    for pick in ("", "data", "data.*", "data.0.ip", "*.*"):
+        with pytest.raises(ValueError, match="needs a pick with records"):
+            feed.feeds([{**one, "pick": pick}])
+    place = {"url": "https://y.example/", "pick": "data"}
+    with pytest.raises(ValueError, match="needs a pick with records"):
+        feed.feeds([{**one, "pick": "*.ip", "also": [place]}])
     assert Condition.all_of("a = b AND c < 1")[1] == Condition("c", "<", "1")
     assert not Condition("c", "<", "1").holds("1")

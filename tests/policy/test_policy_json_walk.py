@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tscm.policy import json_walk
-from tscm.policy.json_walk import JsonDamaged, JsonWalk, NotText
+from tscm.policy.json_walk import Fields, JsonDamaged, JsonWalk, NotText
 
 KEYS = st.sampled_from(["a", "b", "é", 'q"', "\\"])
 VALUES = st.recursive(
@@ -89,4 +89,65 @@ def test_a_key_of_the_path_that_stands_twice_is_damage() -> None:
 
 def test_numbers_are_no_texts_however_long() -> None:
     walk = JsonWalk(b'{"a": [7, 1.5, ' + b"9" * 5000 + b', "x"]}', ("a",), lambda _: None)
-    assert list(walk.texts()) == [NotText("7"), NotText("0"), NotText("0"), "x"]
+    assert list(walk.texts()) == [NotText("7"), NotText("1.5"), NotText("9" * 200), "x"]
+
+
+RECORD = st.fixed_dictionaries(
+    {},
+    optional={
+        "ip": st.text(max_size=5),
+        "a": st.sampled_from(["x", "y", 7, 10**30, True, None, ["x"]]),
+        "b": st.fixed_dictionaries({}, optional={"c": st.sampled_from(["x", "y"])}),
+        "rest": VALUES,
+    },
+)
+
+
+@settings(deadline=None, max_examples=300)
+@given(st.lists(RECORD, max_size=5), st.sampled_from([2, 5, 20, 1 << 16]))
+def test_records_that_are_not_wanted_are_passed_over_whatever_their_size(
+    records: list[dict[str, Any]], small: int
+) -> None:
+    asked: list[tuple[str | None, str | None]] = []
+
+    def wanted(fields: Fields, _: str) -> bool:
+        asked.append((fields("a"), fields("b.c")))
+        return fields("a") == "x"
+
+    content = json.dumps({"a": "x", "data": records}).encode()
+    with patch.object(json_walk, "SMALL", small):
+        walk = JsonWalk(content, ("data", "*", "ip"), lambda _: None, wanted)
+        found = [one for one in walk.texts() if isinstance(one, str)]
+    plain = {"x": "x", "y": "y", 7: "7", 10**30: str(10**30), True: "true"}
+    fields = [one.get("a") for one in records]
+    kept = [None if isinstance(one, list) else plain.get(one) for one in fields]
+    right = [one["ip"] for one in records if one.get("a") == "x" and "ip" in one]
+    assert found == right or small < 1 << 16  # a text that is too long to be read is none
+    assert len(found) <= len(right)
+    if small == 1 << 16:
+        assert asked == [
+            (a, one.get("b", {}).get("c")) for a, one in zip(kept, records, strict=True)
+        ]
+
+
+def test_a_record_of_any_size_has_its_fields() -> None:
+    many = [f"20.0.{number // 250}.{number % 250}" for number in range(10_000)]
+    records = [
+        {"name": "no", "properties": {"region": "west", "addresses": many}},
+        {"properties": {"addresses": many, "region": "east"}, "name": "yes"},
+    ]
+    content = json.dumps({"values": records}).encode()
+    steps = ("values", "*", "properties", "addresses")
+    for column, value in (("name", "yes"), ("properties.region", "east")):
+        asked: list[str | None] = []
+
+        def wanted(
+            fields: Fields, _: str, column: str = column, value: str = value, asked: Any = asked
+        ) -> bool:
+            asked.append(fields(column))
+            return fields(column) == value
+
+        walk = JsonWalk(content, steps, lambda _: None, wanted)
+        assert list(walk.texts()) == many
+        assert len(asked) == 2
+        assert asked[1] == value

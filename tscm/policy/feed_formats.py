@@ -58,7 +58,7 @@ class Shape:
     *pick* is the column of a CSV (a name from its first row, or a number from 1) or the path of a
     JSON (`data.prefixes.*.ipv4Prefix`: names with dots between, `*` for each element).  *value* is one
     of `feed_values.VALUES`: how a network is written there; with *padded* octets with leading zeros
-    are decimal.  *where* says which rows of a CSV or of DROP are wanted.
+    are decimal.  *where* says which rows of a CSV or of DROP, or records of a JSON, are wanted.
     """
 
     format: str = "cidr"
@@ -201,19 +201,31 @@ def _add_wanted(
     shape: Shape,
     collector: Collector,
 ) -> None:
-    """*text*, where its row fits; a row that lacks what is asked for is left out and told."""
+    """*text*, where its row fits."""
+    if _fits(text, column, wanted, collector):
+        _add(text, shape, collector)
+
+
+def _fits(
+    text: str,
+    column: Callable[[str], str | None],
+    wanted: Iterable[Condition],
+    collector: Collector,
+    what: str = "column",
+) -> bool:
+    """Is the row of *text* wanted?  One that lacks what is asked for is left out and told."""
     try:
         for one in wanted:
             found = column(one.column)
             if found is None:
-                raise ValueError(f"has no column {one.column}")
+                raise ValueError(f"has no {what} {one.column}")
             if not one.holds(found):
                 collector.other_records += 1
-                return
+                return False
     except ValueError as error:
         collector.refuse(text, str(error))
-        return
-    _add(text, shape, collector)
+        return False
+    return True
 
 
 def _read_dshield(content: bytes, _shape: Shape, collector: Collector) -> None:
@@ -320,7 +332,17 @@ def _cell(row: list[str], columns: Mapping[str, int], name: str) -> str | None:
 
 def _read_json(content: bytes, shape: Shape, collector: Collector) -> None:
     steps = tuple(step for step in shape.pick.split(".") if step)
-    walk = JsonWalk(content, steps, lambda values: _check(collector, values, "values"))
+    conditions = Condition.all_of(shape.where)
+
+    def wanted(fields: Callable[[str], str | None], shown: str) -> bool:
+        return _fits(shown, fields, conditions, collector, "field")
+
+    walk = JsonWalk(
+        content,
+        steps,
+        lambda values: _check(collector, values, "values"),
+        wanted if conditions else None,
+    )
     found = False
     try:
         for one in walk.texts():

@@ -13,6 +13,9 @@ from typing import Any
 
 from attrs import define, field, frozen
 
+Fields = Callable[[str], str | None]
+"""Gives a record's field by name, as text; None where it has no such plain value."""
+
 SMALL = 1 << 16
 """Octets of a value that are read at once."""
 DEPTH_MAX = 100
@@ -51,15 +54,23 @@ class JsonWalk:
     One walk over *content* to whatever stands at the end of *steps*.
 
     A step is a name, the number of an element, or `*` for each of them.  *check* is called every
-    thousand values, and may raise to end the walk.
+    thousand values, and may raise to end the walk.  *wanted* is asked of each record whether to look
+    into it, given its fields and how it begins; records are what the last `*` with a step behind it stands for.
     """
 
     content: bytes
     steps: Sequence[str]
     check: Callable[[int], None]
+    wanted: Callable[[Fields, str], bool] | None = None
     entered: bool = field(default=False, init=False)
     """Is there anything at the first step?"""
     _values: int = field(default=0, init=False)
+    _record: int = field(init=False)
+    """Steps that are left where a record begins; -1 where nobody asks for records."""
+
+    def __attrs_post_init__(self) -> None:
+        behind = steps_in_record(self.steps)
+        self._record = -1 if self.wanted is None or behind is None else behind
 
     def texts(self) -> Iterator[str | NotText]:
         """
@@ -76,23 +87,27 @@ class JsonWalk:
         if end is not None:
             yield from self._small(at, end, steps)
             return end
+        if len(steps) == self._record and not self._is_wanted(
+            lambda name: self._field(at, name), self._shown(at)
+        ):
+            return self._passed(at)
         kind = self.content[at : at + 1]
         if kind == b"[" and (not steps or steps[0] == "*" or steps[0].isdecimal()):
             return (yield from self._list(at, steps))
         if kind == b"{" and steps:
             return (yield from self._object(at, steps))
         if not steps:
-            yield NotText(self.content[at : at + _SHOWN].decode("utf-8", "replace"))
+            yield NotText(self._shown(at))
         return self._passed(at)
 
     def _small(self, at: int, end: int, steps: Sequence[str]) -> Iterator[str | NotText]:
         value = self._read(at, end)
         if steps is self.steps and _leads_somewhere(value, steps):
             self.entered = True
-        for one in _picked(value, steps):
+        for one in self._picked(value, steps):
             for each in one if isinstance(one, list) else [one]:
                 self._count()
-                yield each if isinstance(each, str) else NotText(json.dumps(each)[:_SHOWN])
+                yield each if isinstance(each, str) else NotText(_written(each))
 
     def _list(self, at: int, steps: Sequence[str]) -> Generator[str | NotText, None, int]:
         """A list too large to be read at once, element by element."""
@@ -118,10 +133,10 @@ class JsonWalk:
         """An element of the list at the end of the path: a text, or none."""
         end = self._end(at, SMALL)
         if end is None:
-            yield NotText(self.content[at : at + _SHOWN].decode("utf-8", "replace"))
+            yield NotText(self._shown(at))
             return self._passed(at)
         value = self._read(at, end)
-        yield value if isinstance(value, str) else NotText(json.dumps(value)[:_SHOWN])
+        yield value if isinstance(value, str) else NotText(_written(value))
         return end
 
     def _object(self, at: int, steps: Sequence[str]) -> Generator[str | NotText, None, int]:
@@ -147,6 +162,66 @@ class JsonWalk:
                 return at
             if mark != b",":
                 raise JsonDamaged
+
+    def _picked(self, value: Any, steps: Sequence[str]) -> Iterator[Any]:
+        """What lies at the end of *steps*; elements that lack a step, and records not wanted, are passed over."""
+        if len(steps) == self._record and not self._is_wanted(
+            lambda name: _field_of(value, name), _written(value)
+        ):
+            return
+        if not steps:
+            yield value
+            return
+        step, rest = steps[0], steps[1:]
+        if step == "*":
+            each = value.values() if isinstance(value, dict) else value
+            if isinstance(value, dict | list):
+                for one in each:
+                    yield from self._picked(one, rest)
+        elif isinstance(value, dict) and step in value:
+            yield from self._picked(value[step], rest)
+        elif isinstance(value, list) and step.isdecimal() and int(step) < len(value):
+            yield from self._picked(value[int(step)], rest)
+
+    def _is_wanted(self, fields: Fields, shown: str) -> bool:
+        self._count()
+        return self.wanted is None or self.wanted(fields, shown)
+
+    def _field(self, at: int, name: str) -> str | None:
+        """The field of a record at *at* that is too large to be read at once."""
+        for steps in _ways_to(name):
+            found = self._located(at, steps)
+            if found is not None:
+                return found
+        return None
+
+    def _located(self, at: int, steps: Sequence[str]) -> str | None:
+        """The plain value at the end of *steps*, which are names, below what stands at *at*."""
+        end = self._end(at, SMALL)
+        if end is not None:
+            return _plain(self._read(at, end), steps)
+        if self.content[at : at + 1] != b"{" or not steps:
+            return None
+        found = None
+        at += 1
+        while True:
+            self._count()
+            key = _KEY.match(self.content, at)
+            if key is None:
+                raise JsonDamaged
+            at = key.end()
+            if key.end(1) - key.start(1) <= _KEY_MAX and _named(key[1]) == steps[0]:
+                if found is not None:
+                    raise JsonDamaged(f"it has {steps[0]!r} twice")
+                found = at
+            mark, at = self._after(self._passed(at))
+            if mark == b"}":
+                return None if found is None else self._located(found, steps[1:])
+            if mark != b",":
+                raise JsonDamaged
+
+    def _shown(self, at: int) -> str:
+        return self.content[at : at + _SHOWN].decode("utf-8", "replace")
 
     def _read(self, at: int, end: int) -> Any:
         try:
@@ -218,12 +293,48 @@ class JsonWalk:
         return None
 
 
-def _number(text: str) -> int:
-    return int(text) if len(text) < 20 and text.lstrip("-").isdecimal() else 0
+def _number(text: str) -> NotText:
+    return NotText(text[:_SHOWN])
 
 
 _READER = json.JSONDecoder(parse_int=_number, parse_float=_number)
-"""No number is an entry, and one of a million digits would take its time."""
+"""No number is an entry, and one of a million digits would take its time: it stays as it is written."""
+
+
+def _written(value: Any) -> str:
+    """How a value is shown."""
+    if isinstance(value, NotText):
+        return value.shown
+    return json.dumps(value, default=lambda number: number.shown)[:_SHOWN]
+
+
+def steps_in_record(steps: Sequence[str]) -> int | None:
+    """How many of the *steps* lie within a record: those behind the last `*` that has one; None without."""
+    for left in range(1, len(steps)):
+        if steps[-left - 1] == "*" and any(one != "*" for one in steps[-left:]):
+            return left
+    return None
+
+
+def _ways_to(name: str) -> tuple[Sequence[str], ...]:
+    """A field's name as it is, and with dots as the path to a field within one."""
+    return ((name,), name.split(".")) if "." in name else ((name,),)
+
+
+def _plain(value: Any, steps: Sequence[str]) -> str | None:
+    """Text, number, true or false at the end of *steps*, as text; None for anything else."""
+    for step in steps:
+        if not isinstance(value, dict) or step not in value:
+            return None
+        value = value[step]
+    if isinstance(value, str):
+        return value
+    return _written(value) if isinstance(value, NotText | bool) else None
+
+
+def _field_of(value: Any, name: str) -> str | None:
+    found = (_plain(value, steps) for steps in _ways_to(name))
+    return next((one for one in found if one is not None), None)
 
 
 def _named(quoted: bytes) -> str:
@@ -238,20 +349,3 @@ def _named(quoted: bytes) -> str:
 
 def _leads_somewhere(value: Any, steps: Sequence[str]) -> bool:
     return bool(steps) and (steps[0] == "*" or (isinstance(value, dict) and steps[0] in value))
-
-
-def _picked(value: Any, steps: Sequence[str]) -> Iterator[Any]:
-    """What lies at the end of *steps*; elements that lack a step are passed over."""
-    if not steps:
-        yield value
-        return
-    step, rest = steps[0], steps[1:]
-    if step == "*":
-        each = value.values() if isinstance(value, dict) else value
-        if isinstance(value, dict | list):
-            for one in each:
-                yield from _picked(one, rest)
-    elif isinstance(value, dict) and step in value:
-        yield from _picked(value[step], rest)
-    elif isinstance(value, list) and step.isdecimal() and int(step) < len(value):
-        yield from _picked(value[int(step)], rest)

@@ -11,6 +11,7 @@ from attrs import asdict, evolve, frozen
 
 from tscm.policy.feed_rows import Condition
 from tscm.policy.feed_values import VALUES
+from tscm.policy.json_walk import steps_in_record
 from tscm.settings import values
 from tscm.settings.schema import read_table, setting
 
@@ -18,7 +19,7 @@ FORMATS = ("cidr", "drop-json", "dshield", "csv", "json", "exit-addresses")
 """As in `tscm.policy.feed_formats`, which would bring numpy along."""
 
 _MOST_PLACES = 15
-_WITH_ROWS = ("csv", "drop-json")
+_WITH_ROWS = ("csv", "drop-json", "json")
 _ALLOWED = (
     "tables of name, url (https://… or file:///…), and where needed "
     f"also (tables of url, pick), format ({', '.join(FORMATS)}), pick, delimiter, "
@@ -102,6 +103,18 @@ def pick_fault(form: str, pick: str) -> str | None:
     return "columns are counted from 1" if pick.isdecimal() and not int(pick) else None
 
 
+def where_fault(feed: "Feed") -> str | None:
+    """What is wrong with a row filter for what its feed is."""
+    if not feed.where:
+        return None
+    if feed.format not in _WITH_ROWS:
+        return f"where is for {', '.join(_WITH_ROWS)}"
+    picks = [feed.pick, *(place.pick or feed.pick for place in feed.also)]
+    if feed.format == "json" and None in [steps_in_record(one.split(".")) for one in picks]:
+        return "where in a JSON needs a pick with records, as prefixes.*.ip_prefix"
+    return None
+
+
 @frozen(kw_only=True)
 class Place:
     """
@@ -140,7 +153,9 @@ class Feed:
     delimiter: str = setting(delimiter_character, ",", doc="Between the columns of a CSV")
     value: str = setting(values.choice(*VALUES), "network", doc="How a network is written there")
     padded: bool = setting(values.yes_no, False, doc="Octets with leading zeros are decimal")
-    where: str = setting(row_filter, "", doc="Rows that are wanted, of a CSV or DROP")
+    where: str = setting(
+        row_filter, "", doc="Rows or records that are wanted, of a CSV, DROP or JSON"
+    )
     may_be_empty: bool = setting(values.yes_no, False, doc="Empty or smaller, it is taken as it is")
     min_entries: int | None = setting(
         values.optional(values.whole(0, 10_000_000)), None, doc="Fewer need --accept_shrink"
@@ -234,8 +249,7 @@ def feeds(value: Any) -> tuple[Feed, ...]:
             raise values.refused(_named(one), f"(number {number + 1}): {wrong}", _ALLOWED)
         if wrong := who_fault(feed):
             raise values.refused(_named(one), f"(number {number + 1}): {wrong}", _ALLOWED)
-        if feed.where and feed.format not in _WITH_ROWS:
-            wrong = f"where is for {' and '.join(_WITH_ROWS)}"
+        if wrong := where_fault(feed):
             raise values.refused(_named(one), f"(number {number + 1}): {wrong}", _ALLOWED)
         if feed.name in found:
             raise values.refused(feed.name, "names two feeds", _ALLOWED)
