@@ -37,6 +37,8 @@ from tscm.settings.device import DeviceSettings
 from tscm.settings.layout import Layout
 from tscm.settings.node import NodeSettings, PolicySettings
 from tscm.settings.values import HostPort
+from tscm.spool.disk import Disk
+from tscm.spool.names import LogFolder, cursor_readers
 from tscm.store.database import Store, open_database, opened
 from tscm.store.policies import Policies
 from tscm.update.memory import DeviceMemory
@@ -541,6 +543,35 @@ def test_what_is_kept_of_a_removed_device_goes_without_a_manager_too(layout: Lay
     memory, _, entries = kept()
     assert memory == DeviceMemory(serials=("SERIAL1",))
     assert entries == {"tstest": devices.stored_device(layout, "tstest").entry}
+
+
+@pytest.mark.parametrize(("backlog", "left"), [("drop", []), ("keep", ["forward", "upload"])])
+def test_readers_of_a_removed_device_go_as_with_a_manager(
+    layout: Layout, backlog: str, left: list[str]
+) -> None:
+    given = {**GIVEN, "backlog": backlog}
+    add_device(layout, NODE, given, quiet, reach=reach(Firewall(FOUND), block=5))
+    folder = LogFolder(layout.device_log("tstest"))
+    folder.spool.mkdir()
+    for reader in ("events", "forward", "upload"):
+        folder.cursor(reader).write_bytes(b"")
+    folder.live.write_bytes(b"a line\n")
+    handled(layout, REMOVE, Device(name="tstest"), NETWORK, quiet)
+    assert cursor_readers(Disk().names(folder.spool)) == left
+    assert folder.live.read_bytes() == b"a line\n"
+
+
+def test_a_device_whose_file_is_damaged_keeps_its_readers_when_it_is_removed(
+    layout: Layout,
+) -> None:
+    given = {**GIVEN, "backlog": "drop"}
+    add_device(layout, NODE, given, quiet, reach=reach(Firewall(FOUND), block=5))
+    folder = LogFolder(layout.device_log("tstest"))
+    folder.spool.mkdir()
+    folder.cursor("forward").write_bytes(b"")
+    layout.device_file("tstest").write_text("damaged = ")
+    handled(layout, REMOVE, Device(name="tstest"), NETWORK, quiet)
+    assert cursor_readers(Disk().names(folder.spool)) == ["forward"]
 
 
 def test_a_device_that_takes_a_name_inherits_nothing_from_one_whose_file_was_deleted(

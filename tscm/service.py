@@ -231,7 +231,7 @@ class NodeService(Service):
             write=write,
             apply=lambda _, settings: self.put_in_force(settings),
             note_serial=self.updates.note_serial,
-            retire=self.take_out_of_force,
+            retire=lambda name, _: self.take_out_of_force(name),
             hold=self.hold_policies,
             jobs=Jobs(self.reactor),
             store=self.store,

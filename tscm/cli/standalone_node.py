@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from tscm.device_check import NETWORK, Reach
 from tscm.errors import TscmError
+from tscm.log_consumers import DROP, EVENTS
 from tscm.model import Identity
 from tscm.operations.audit import AuditEntry
 from tscm.operations.call import Actor
@@ -19,6 +20,8 @@ from tscm.peer import user_name
 from tscm.settings.device import DeviceSettings
 from tscm.settings.files import device_names, read_node
 from tscm.settings.layout import Layout
+from tscm.spool.disk import Disk
+from tscm.spool.tools_repair import drop_positions
 from tscm.store.audits import Audits
 from tscm.store.database import Store, open_database, opened
 
@@ -82,7 +85,10 @@ def node_on_files(
             with contextlib.suppress(TscmError), opened(store):
                 records().note_serial(name, who)
 
-    async def retire(name: str) -> None:
+    async def retire(name: str, settings: DeviceSettings | None) -> None:
+        all_readers = settings is not None and settings.backlog == DROP
+        with contextlib.suppress(FileNotFoundError):
+            drop_positions(Disk(), layout.logs, name, None if all_readers else (EVENTS,))
         if layout.database.exists():
             from tscm.events.rollups import Rollups
 

@@ -101,8 +101,8 @@ class Node:
     """Put stored settings in force: those before (None for a new device), and those now."""
     note_serial: Callable[[str, Identity], None]
     """Keep the serial number that a device told in a check."""
-    retire: Callable[[str], Awaitable[None]]
-    """End with a device, and forget all that is kept of it but its log."""
+    retire: Callable[[str, DeviceSettings | None], Awaitable[None]]
+    """End with a device, stored with these settings (None: unreadable), and forget all that is kept of it but its log."""
     hold: Callable[[], None]
     """Raise where another process holds settings and database."""
     jobs: Jobs

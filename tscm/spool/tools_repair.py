@@ -3,7 +3,7 @@ Mending a log offline.  The caller holds the root's lock: no manager may have th
 """
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from tscm.plural import many
@@ -13,7 +13,7 @@ from tscm.spool.cursor import LOST as LOST_CAUSE
 from tscm.spool.disk import Disk
 from tscm.spool.index import IndexEncoder, Pending, read_index
 from tscm.spool.log import DeviceLog
-from tscm.spool.names import LogFolder
+from tscm.spool.names import LogFolder, cursor_readers
 from tscm.spool.recovery import open_log
 from tscm.spool.text import count_lines, open_text
 from tscm.spool.tools_list import view_log
@@ -74,6 +74,20 @@ def drop_position(disk: Disk, logs: Path, name: str, reader: str) -> int:
     cursor, _ = view.cursors[reader]
     disk.unlink(folder.cursor(reader))
     return 0 if cursor is None else max(0, view.lines - cursor.passed)
+
+
+def drop_positions(
+    disk: Disk, logs: Path, name: str, readers: Collection[str] | None = None
+) -> None:
+    """
+    Forget *readers* of a log that nobody has open, all of them where None; the lines stay.
+
+    Raises `FileNotFoundError` where there is no such log, `OSError`.
+    """
+    folder = LogFolder(logs / name)
+    for reader in cursor_readers(disk.names(folder.spool)):
+        if readers is None or reader in readers:
+            disk.unlink(folder.cursor(reader))
 
 
 def _kept_aside(disk: Disk, folder: LogFolder) -> str:

@@ -17,7 +17,13 @@ from tscm.claims import (
     refuse_same_firewall,
     relay_notes,
 )
-from tscm.errors import DeviceFault, DeviceUnknown, for_a_new_device
+from tscm.errors import (
+    DeviceFault,
+    DeviceUnknown,
+    SettingsFaulty,
+    SettingsUnreadable,
+    for_a_new_device,
+)
 from tscm.forward.own import listeners_of
 from tscm.model import Json
 from tscm.operations import table
@@ -186,6 +192,10 @@ async def change(node: Node, args: ChangedDevice, call: Call) -> Json:
 async def remove(node: Node, args: Device, call: Call) -> Json:
     """Forget the device and all that is kept of it but its log."""
     del call
+    try:
+        settings = read_device(node.layout, args.name, None)
+    except (SettingsFaulty, SettingsUnreadable):
+        settings = None
     gone: Json = await node.write(devices.forget_device, node.layout, node.settings(), args.name)
-    await node.retire(args.name)
+    await node.retire(args.name, settings)
     return gone
