@@ -3,6 +3,7 @@ The operations on devices, apart from who calls them.
 """
 
 import threading
+from collections.abc import Iterable, Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import Any, cast
@@ -13,7 +14,7 @@ from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
 from tscm import device_check, devices
-from tscm.claims import relay_notes
+from tscm.claims import claimed_by_another, relay_notes
 from tscm.cli.standalone_node import node_on_files
 from tscm.device_check import NETWORK, Reach
 from tscm.errors import (
@@ -32,8 +33,9 @@ from tscm.operations.arguments import ChangedDevice, Device, NewDevice
 from tscm.operations.call import Actor
 from tscm.operations.calls import Calls
 from tscm.operations.table import ADD, CHANGE, REMOVE
-from tscm.secrets import MASK, Secret
+from tscm.secrets import MASK, Secret, load_key
 from tscm.settings.device import DeviceSettings
+from tscm.settings.files import write_device
 from tscm.settings.layout import Layout
 from tscm.settings.node import NodeSettings, PolicySettings
 from tscm.settings.values import HostPort
@@ -41,6 +43,7 @@ from tscm.spool.disk import Disk
 from tscm.spool.names import LogFolder, cursor_readers
 from tscm.store.database import Store, open_database, opened
 from tscm.store.policies import Policies
+from tscm.update.job import Seen
 from tscm.update.memory import DeviceMemory
 from tscm.update.records import UpdateRecords
 
@@ -495,6 +498,43 @@ def test_the_same_firewall_is_added_once_for_a_prefix(layout: Layout) -> None:
     add_device(layout, NODE, other_groups, quiet, reach=reach(Firewall(FOUND), block=5))
     with pytest.raises(SameFirewall):
         reconfigure_device(layout, NODE, "again", {"prefix": "ThreatSTOP"}, quiet)
+
+
+UNKNOWN = Seen(serials=(), layout="x")
+
+
+def test_two_entries_from_before_are_told_to_be_one_firewall(layout: Layout) -> None:
+    there = "https://198.51.100.9:8443/api"
+    first = devices.propose({**GIVEN, "rest_url": there})
+    write_device(layout, first, load_key(layout.key, create=True))
+    asked: list[str] = []
+
+    def look_up(names: Iterable[str]) -> Mapping[str, tuple[str, ...]]:
+        asked.extend(names)
+        return {"fw.example": ("198.51.100.9",)}
+
+    def claim(seen: Seen = UNKNOWN, **changes: Any) -> tuple[str, str] | None:
+        given = {**GIVEN, "name": "again", "device": "192.0.2.11", **changes}
+        return claimed_by_another(layout, devices.propose(given), seen, look_up)
+
+    assert claim() is None
+    assert asked == []
+    assert claim(rest_url=f"{there}/") == ("tstest", "REST API at 198.51.100.9:8443")
+    named = "https://fw.example:8443/api"
+    assert claim(rest_url=named) == ("tstest", "address 198.51.100.9")
+    assert asked == ["fw.example"]
+    assert claim(rest_url=named, prefix="Second") is None
+    assert claim(rest_url="https://fw.example:9443/api") is None
+    store = Store(layout.database)
+    with opened(store):
+        UpdateRecords(Policies(store)).change_memory("tstest", serials=("SERIAL1",), layout="left")
+    assert claim(Seen(serials=("SERIAL1",), layout="x")) == ("tstest", "serial number SERIAL1")
+    assert claim(Seen(serials=("SERIAL2",), layout="x")) is None
+    left = claim(Seen(serials=(), layout="left"))
+    assert left == ("tstest", "its last update left the groups as they are now")
+    with opened(store):
+        UpdateRecords(Policies(store)).change_memory("again", serials=("SERIAL1",))
+    assert claim() == ("tstest", "serial number SERIAL1"), "it was kept from the last contact"
 
 
 def test_the_serial_number_of_another_device_is_no_matter(layout: Layout) -> None:

@@ -106,6 +106,7 @@ SAME_RANK = {
     ("parse_apart", "cut_off"),
     ("service", "control"),
     ("devices", "claims"),
+    ("service", "claims"),
     ("devices", "device_check"),
     ("device_check", "arrival"),
     ("operations", "device_check"),

@@ -6,8 +6,9 @@ Blocking: the files of all devices are compared.
 """
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from urllib.parse import urlsplit
 
 from tscm.errors import ForwardsToItself, SameFirewall, SenderConflict, TscmError
 from tscm.forward.own import Listeners, loop_of
@@ -18,7 +19,10 @@ from tscm.settings.device import DeviceSettings
 from tscm.settings.files import device_names, read_device
 from tscm.settings.layout import Layout
 from tscm.store.reading import read_only
+from tscm.update.job import Seen
+from tscm.update.lookups import LookUp
 from tscm.update.memory import DeviceMemory
+from tscm.update.names import is_address
 
 
 def refuse_conflicts(layout: Layout, settings: DeviceSettings) -> None:
@@ -67,14 +71,66 @@ def refuse_same_firewall(layout: Layout, settings: DeviceSettings, serial: str |
             raise SameFirewall(number, settings.name, other.name, settings.prefix)
 
 
+def claimed_by_another(
+    layout: Layout, settings: DeviceSettings, seen: Seen, look_up: LookUp
+) -> tuple[str, str] | None:
+    """
+    Another stored device with this prefix that is the same firewall, as far as anybody can tell, and by what that
+    is known; None where there is none.
+
+    The same place, serial number or address; and groups as they were *seen* that are what an update of the other
+    left, for earlier versions kept no serial numbers.  Blocking: names are looked up.
+    """
+    memories = _memories(layout)
+    serials = {*seen.serials, *_serials(memories, settings.name)}
+    rivals = [one for one in _others(layout, settings.name) if one.prefix == settings.prefix]
+    for other in rivals:
+        if other.endpoint == settings.endpoint:
+            return other.name, f"REST API at {settings.endpoint}"
+        shared = serials & _serials(memories, other.name)
+        if shared:
+            return other.name, f"serial number {visible(min(shared))}"
+        memory = memories.get(other.name)
+        if memory is not None and memory.layout == seen.layout:
+            return other.name, "its last update left the groups as they are now"
+    return _same_address(settings, rivals, look_up)
+
+
+def _same_address(
+    settings: DeviceSettings, rivals: Sequence[DeviceSettings], look_up: LookUp
+) -> tuple[str, str] | None:
+    places = {one.name: urlsplit(f"//{one.endpoint}") for one in (settings, *rivals)}
+    hosts = {place.hostname or "" for place in places.values()}
+    found = look_up([one for one in hosts if not is_address(one)]) if rivals else {}
+
+    def addresses(name: str) -> set[str]:
+        host = places[name].hostname or ""
+        return _plain(found.get(host) or [host])
+
+    for other in rivals:
+        shared = addresses(settings.name) & addresses(other.name)
+        if shared and places[settings.name].port == places[other.name].port:
+            return other.name, f"address {min(shared)}"
+    return None
+
+
 def _known_serials(layout: Layout) -> dict[str, frozenset[str]]:
     """By device, what it was seen to call itself."""
+    memories = _memories(layout)
+    return {name: _serials(memories, name) for name in memories}
+
+
+def _serials(memories: Mapping[str, DeviceMemory], name: str) -> frozenset[str]:
+    return frozenset(memories[name].serials) if name in memories else frozenset()
+
+
+def _memories(layout: Layout) -> dict[str, DeviceMemory]:
+    """By device, what its updates left; nothing without the database."""
     found = {}
     if layout.database.exists():
         with suppress(TscmError), read_only(layout.database) as database:
             for name, kept in database.execute("SELECT device, memory FROM devices"):
-                memory = DeviceMemory.from_json(json.loads(kept))
-                found[name] = frozenset(memory.serials)
+                found[name] = DeviceMemory.from_json(json.loads(kept))
     return found
 
 

@@ -8,6 +8,7 @@ keeps lines: a firewall, a SIEM or a log service that lets a stop wait costs no 
 import os
 from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Any, ClassVar, Self
 
 from attrs import define, evolve, field
@@ -25,6 +26,7 @@ from twisted.logger import Logger
 from tscm import health
 from tscm.audit_trail import EXPIRY_SECONDS, AuditTrail
 from tscm.bookkeeping import Bookkeeper
+from tscm.claims import claimed_by_another
 from tscm.clock import wall_seconds
 from tscm.control import ControlService
 from tscm.device_rooms import DeviceRooms
@@ -161,6 +163,7 @@ class NodeService(Service):
                 ordinary_ways(self.layout),
                 hits_of=self._hits_of,
                 stored=lambda: device_names(self.layout),
+                claimed=partial(claimed_by_another, self.layout),
             ),
             self.audit.keep_scheduled,
         )

@@ -10,6 +10,7 @@ import signal
 import sqlite3
 import subprocess
 import threading
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,10 @@ from attrs import define
 
 from tests.faults.probes import thorough
 from tests.manager.manager_process import TWISTD, Manager, wait_for
+from tscm.asa.driver import open_driver
+from tscm.devices import stored_device
+from tscm.settings.files import read_node
+from tscm.update.memory import layout_digest
 
 COUNT = 40
 SETTINGS = """
@@ -51,8 +56,18 @@ class Firewall:
 
     def groups(self) -> int:
         """How many of ours it has."""
-        shown = httpx.get(f"{self.told['control_url']}/running-config", timeout=60, trust_env=False)
-        return shown.text.count("object-group network ThreatSTOP-")
+        return self.text().count("object-group network ThreatSTOP-")
+
+    def text(self) -> str:
+        """Its running configuration."""
+        url = f"{self.told['control_url']}/running-config"
+        return httpx.get(url, timeout=60, trust_env=False).text
+
+    def type(self, *lines: str) -> None:
+        """An outside change."""
+        url = f"{self.told['control_url']}/lines"
+        body = {"lines": lines}
+        httpx.post(url, json=body, timeout=60, trust_env=False).raise_for_status()
 
 
 @define(eq=False)
@@ -132,6 +147,51 @@ def test_a_second_entry_of_one_firewall_is_refused_and_costs_the_first_nothing(
         assert why in sentence
     assert world.firewall.groups() == before
     assert [row["name"] for row in world.manager.ask("/v1/devices")] == ["fw"]
+
+
+@thorough
+def test_of_two_entries_of_one_firewall_under_marks_of_an_earlier_version_the_second_is_held(
+    world: World,
+) -> None:
+    assert "result" in world.device("fw")
+    assert world.call("POST", "/update")["result"]["good"]
+    layout = world.manager.layout
+    there = tomllib.loads(layout.device_file("fw").read_text())
+    world.manager.stop()
+    world.manager.write_device(
+        "twin",
+        device="127.0.0.9",
+        rest_url=there["rest_url"].replace("127.0.0.1", "localhost"),
+        allow_self_signed=True,
+    )
+    ending = f"/{there['entry']}"
+    marked = [one for one in world.firewall.text().splitlines() if one.endswith(ending)]
+    assert len(marked) == len(GROUPS)
+    for group in GROUPS:
+        world.firewall.type(f"object-group network {group}", marked[0].removesuffix(ending))
+    before = world.firewall.text()
+    assert ending not in before
+    # What that version knew: no serial number, and groups as this device left them.
+    driver = open_driver(stored_device(layout, "fw"), read_node(layout))
+    left = layout_digest(driver.read_groups("ThreatSTOP"))
+    driver.close()
+    with contextlib.closing(sqlite3.connect(layout.database)) as kept, kept:
+        kept.execute(
+            "UPDATE devices SET memory = json_set(json_remove(memory, '$.serials'), '$.layout', ?)",
+            (left,),
+        )
+
+    world.manager.start()
+    held = json.dumps(world.manager.command("POST", "/v1/devices/twin/update"))
+    assert "fw is the same firewall with the same prefix" in held
+    assert "--take_over" in held
+    assert world.firewall.text() == before
+
+    assert world.call("POST", "/update")["result"]["good"]
+    assert ending in world.firewall.text()
+    held = json.dumps(world.manager.command("POST", "/v1/devices/twin/update"))
+    assert "are those of fw, another device of this manager" in held
+    assert world.firewall.groups() == before.count("object-group network ThreatSTOP-")
 
 
 @thorough

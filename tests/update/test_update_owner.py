@@ -18,7 +18,11 @@ from tscm.settings.device import DeviceSettings
 from tscm.simulator.service import AsaOptions, SimulatedAsa
 from tscm.store.database import Store
 from tscm.store.policies import Policies
+from tscm.update.job import Claimed, Seen
+from tscm.update.lookups import LookUp
 from tscm.update.memory import SERIALS_KEPT, DeviceMemory
+from tscm.update.planning import OwnedByAnother
+from tscm.update.purge import purge_device
 from tscm.update.records import UpdateRecords
 
 SITE = "0a1b2c3d"
@@ -74,6 +78,83 @@ async def test_two_entries_of_one_firewall_do_not_wipe_each_other(world: World) 
     assert taken.good
     assert "take_over" in taken.accepted
     assert marks(world.asa) == {f"managed by tscm tscm/{SITE}/{ENTRY}"}
+
+
+def claims(seen: list[Seen], other: str | None) -> Claimed:
+    """*other* is the same firewall, by its serial number."""
+
+    def claimed(_: DeviceSettings, found: Seen, __: LookUp, /) -> tuple[str, str] | None:
+        seen.append(found)
+        return None if other is None else (other, "serial number X")
+
+    return claimed
+
+
+@pytest_twisted.ensureDeferred
+async def test_an_old_mark_that_another_entry_claims_is_not_taken(world: World) -> None:
+    await in_thread(
+        world.run, installation=SITE
+    )  # the other entry's, as an earlier version made them
+    before, mark = world.held("Block"), marks(world.asa)
+    world.publish(block=addresses(40, 500))
+    world.memory = {}  # of this entry nothing is known, its serial number neither
+    seen: list[Seen] = []
+    mine = {**OWN, "claimed": claims(seen, "office")}
+    refused = await in_thread(world.run, **mine)
+    assert not refused.good
+    assert refused.error is not None
+    assert "office is the same firewall with the same prefix (serial number X)" in refused.error
+    assert "`tsadmin update fw --take_over`" in refused.error
+    assert (world.held("Block"), marks(world.asa)) == (before, mark)
+    with pytest.raises(OwnedByAnother, match="office is the same firewall"):
+        await in_thread(purge_device, world.job(**mine), lambda _: None)
+    assert world.held("Block") == before
+    accepted = Consent(risks=frozenset({Risk.OWNER}))
+    assert (await in_thread(world.run, **mine, consent=accepted)).good
+    assert marks(world.asa) == {f"managed by tscm tscm/{SITE}/{ENTRY}"}
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_serial_number_that_the_run_itself_learns_is_compared_before_it_writes(
+    world: World,
+) -> None:
+    await in_thread(world.run, installation=SITE)
+    before = world.held("Block")
+    world.publish(block=addresses(40, 500))
+    world.memory = {}
+    serial = world.asa.device.serial
+
+    def claimed(_: DeviceSettings, found: Seen, __: LookUp, /) -> tuple[str, str] | None:
+        return ("office", f"serial number {serial}") if serial in found.serials else None
+
+    refused = await in_thread(world.run, **OWN, claimed=claimed)
+    assert refused.error is not None
+    assert f"(serial number {serial})" in refused.error
+    assert world.held("Block") == before
+
+
+@pytest_twisted.ensureDeferred
+async def test_of_two_entries_the_one_that_left_the_groups_as_they_are_goes_on(
+    world: World,
+) -> None:
+    await in_thread(world.run, installation=SITE)
+    world.publish(block=addresses(40, 500))
+    seen: list[Seen] = []
+    done = await in_thread(world.run, **OWN, claimed=claims(seen, "office"))
+    assert done.good
+    assert seen == [], "nobody else made them"
+    assert marks(world.asa) == {f"managed by tscm tscm/{SITE}/{ENTRY}"}
+
+
+@pytest_twisted.ensureDeferred
+async def test_an_old_mark_that_nobody_else_claims_is_ours_also_after_a_hand_edit(
+    world: World,
+) -> None:
+    await in_thread(world.run, installation=SITE)
+    del world.memory["layout"]
+    seen: list[Seen] = []
+    assert (await in_thread(world.run, **OWN, claimed=claims(seen, None))).good
+    assert {one for found in seen for one in found.serials} == {world.asa.device.serial}
 
 
 @pytest_twisted.ensureDeferred

@@ -7,6 +7,7 @@ updates nothing until then.
 """
 
 import time
+from functools import partial
 from typing import Any, TypeVar
 
 from attrs import evolve
@@ -14,6 +15,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.selectreactor import SelectReactor
 from twisted.python.failure import Failure
 
+from tscm.claims import claimed_by_another
 from tscm.cli.signals import handlers_kept
 from tscm.cli.standalone_node import HOLDER, kept_audit, node_on_files, this_user
 from tscm.device_check import Reach
@@ -62,6 +64,7 @@ def call_with_store(
                 ordinary_ways(layout),
                 hits_of=lambda one: recent_hits(layout.database, one, time.time()),
                 stored=lambda: device_names(layout),
+                claimed=partial(claimed_by_another, layout),
             ),
         )
         node = node_on_files(

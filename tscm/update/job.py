@@ -2,7 +2,7 @@
 What an update is given: settings, what is known, and the ways to the outside.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
 from attrs import field, frozen
@@ -36,6 +36,24 @@ class Fetch(Protocol):
 
 AskedAt = Callable[["ListSource"], float | None]
 """When a feed's publisher last confirmed its list; None where that is not known, or no feed."""
+
+
+@frozen(kw_only=True)
+class Seen:
+    """
+    What was seen of a firewall: its *serials*, and *layout*, the digest of our groups there.
+    """
+
+    serials: Collection[str]
+    layout: str
+
+
+Claimed = Callable[[DeviceSettings, Seen, LookUp], tuple[str, str] | None]
+"""Another device that is the firewall which was seen, with the same prefix, and by what that is known.  Blocks."""
+
+
+def unclaimed(_: DeviceSettings, __: Seen, ___: LookUp, /) -> None:
+    """Where there is no other device."""
 
 
 def never_asked(_: "ListSource", /) -> float | None:
@@ -103,6 +121,7 @@ class UpdateJob:
     patient: bool = True
     hits: "Hits | None" = None
     """What was seen hitting lately, for the choice of what is cut."""
+    claimed: Claimed = unclaimed
     fetch: Fetch
     asked_at: AskedAt = never_asked
     opener: Opener

@@ -17,6 +17,15 @@ from tscm.settings.node import NodeSettings
 from tscm.update.known_name import KnownName
 
 
+def is_address(host: str) -> bool:
+    """Is *host* an address, and no name?"""
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
 @frozen(kw_only=True)
 class Host:
     """
@@ -30,11 +39,7 @@ class Host:
     @property
     def named(self) -> bool:
         """Is it a name, and no address?"""
-        try:
-            ip_address(self.host)
-        except ValueError:
-            return True
-        return False
+        return not is_address(self.host)
 
 
 def hosts(settings: DeviceSettings, node: NodeSettings, sources: Iterable[str] = ()) -> list[Host]:

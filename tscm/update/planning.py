@@ -18,7 +18,8 @@ from tscm.policy.plan import Desired, Plan, make_plan
 from tscm.printable import quoted
 from tscm.risks import Risk, RiskFound
 from tscm.update.figures import PlanFigures
-from tscm.update.job import UpdateJob
+from tscm.update.job import Seen, UpdateJob
+from tscm.update.memory import DeviceMemory, layout_digest
 from tscm.update.wanted import Wanted
 
 _MARK = re.compile(r"managed by tscm (\S+)")
@@ -121,10 +122,12 @@ def plan_for(
     taken: Collection[str] = (),
     size: int | None = None,
     room: int | None = None,
+    serials: Collection[str] = (),
+    begun: bool = False,
 ) -> Planned:
     """
     From the device's *groups* to *goal*, within *room* bytes if it can be, without the *taken*
-    names, with *size* members in a child at most.
+    names, with *size* members in a child at most.  *serials* and *begun* are as in `find_owner`.
 
     Raises `OwnedByAnother` unless that is accepted.
     """
@@ -141,7 +144,7 @@ def plan_for(
         taken=taken,
         room=room,
     )
-    risk, notes = find_owner(job, groups)
+    risk, notes = find_owner(job, groups, serials, begun=begun)
     return Planned(
         plan=plan,
         notes=notes,
@@ -151,13 +154,19 @@ def plan_for(
 
 
 def find_owner(
-    job: UpdateJob, groups: Mapping[str, Group]
+    job: UpdateJob,
+    groups: Mapping[str, Group],
+    serials: Collection[str] = (),
+    *,
+    begun: bool = False,
 ) -> tuple[RiskFound | None, tuple[str, ...]]:
     """
     What the marks on our parents say: the risk that is accepted or only looked for, and notes.
 
     A mark is `SITE/ENTRY`: the manager, and the permanent id of the device's entry in it.  The site alone, as
-    earlier versions wrote it, is ours.  So is an entry that this manager no longer has: a device that was
+    earlier versions wrote it, is ours unless another stored device is this firewall, told by its *serials* among
+    others, and the groups are not as we left them; where the change of the groups has *begun*, that was looked at.
+    So is an entry that this manager no longer has: a device that was
     removed and added again.  A description that is no mark is an operator's text or another product's.
     Raises `OwnedByAnother` for what is another device's or another manager's and is not accepted.
     """
@@ -165,8 +174,13 @@ def find_owner(
     for kind in KINDS:
         parent = groups.get(parent_name(settings.prefix, kind))
         found = _MARK.fullmatch(parent.description.strip()) if parent else None
-        if found is None or found[1] in {job.site, job.owner}:
+        if found is None or found[1] == job.owner:
             continue
+        if found[1] == job.site:
+            rival = None if begun else _rival(job, groups, serials)
+            if rival is None:
+                continue
+            return _another(job, found[1], *rival), ()
         site, _, entry = found[1].rpartition("/")
         if site == job.site and job.entry and _ENTRY.fullmatch(entry) and entry not in job.others:
             notes.append(
@@ -178,11 +192,31 @@ def find_owner(
     return None, tuple(notes)
 
 
-def _another(job: UpdateJob, found: str, other: str | None) -> RiskFound:
+def _rival(
+    job: UpdateJob, groups: Mapping[str, Group], serials: Collection[str]
+) -> tuple[str, str] | None:
+    """Another device that may have made the *groups*, and by what it is known to be this firewall."""
+    memory = DeviceMemory.from_json(job.memory)
+    seen = Seen(serials={*serials, *memory.serials}, layout=layout_digest(groups))
+    if memory.layout == seen.layout:
+        return None
+    return job.claimed(job.settings, seen, job.look_up)
+
+
+def _another(job: UpdateJob, found: str, other: str | None, known_by: str = "") -> RiskFound:
     """Raise `OwnedByAnother`, unless it is accepted or only looked for."""
     settings = job.settings
     groups = f"its groups {settings.prefix}-…"
-    if other is None:
+    if other is not None and known_by:
+        cause = (
+            f"{groups} do not say which device they are for and are not as an update of {settings.name} left "
+            f"them, and {other} is the same firewall with the same prefix ({known_by})"
+        )
+        first = (
+            f"remove one of both, or give {settings.name} another prefix "
+            f"(`tsadmin configure {settings.name} --prefix`)"
+        )
+    elif other is None:
         cause = (
             f"{groups} are managed by another tscm, {quoted(found, _MARK_SHOWN)!r}, "
             f"and this one is {job.site!r}"

@@ -110,10 +110,12 @@ def purge_device(job: UpdateJob, report: Report) -> PurgeOutcome:
     )
     try:
         report(Progress(phase="plan", text="reading the device's groups"))
-        if driver.identify().replicating:
+        who = driver.identify()
+        if who.replicating:
             raise Replicating(settings.name)
-        present = Present.of(settings.prefix, driver.read_groups(settings.prefix))
-        find_owner(job, present.groups)
+        groups = driver.read_groups(settings.prefix)
+        find_owner(job, groups, () if who.serial is None else (who.serial,))
+        present = Present.of(settings.prefix, groups)
         deleted, obstacles = _delete(driver, present, report)
         if deleted:
             still = driver.read_groups(settings.prefix)

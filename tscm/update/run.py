@@ -214,6 +214,8 @@ class UpdateRun(RunState):
             self._memory.undeletable,
             taken=self._lessons.taken,
             size=self._lessons.size,
+            serials=self._memory.serials,
+            begun=self._wrote,
         )
         self._found(planned.risks)
         return planned
@@ -265,6 +267,8 @@ class UpdateRun(RunState):
                 taken=self._lessons.taken,
                 size=self._lessons.size,
                 room=room,
+                serials=self._memory.serials,
+                begun=self._wrote,
             )
             planned = evolve(made, budget=who.budget_bytes)
         first = not self._wrote and (self.job.applied is None or self.job.applied.purged)

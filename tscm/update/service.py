@@ -480,6 +480,7 @@ class UpdateService(Service):
             settings=one.settings,
             node=self._node,
             hits=ways.hits_of(one.settings.name),
+            claimed=ways.claimed,
             fetch=ways.fetch,
             asked_at=ways.asked_at,
             opener=ways.opener,

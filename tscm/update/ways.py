@@ -13,7 +13,7 @@ from tscm.model import AsaDriver
 from tscm.settings.device import DeviceSettings
 from tscm.settings.layout import Layout
 from tscm.settings.node import NodeSettings
-from tscm.update.job import AskedAt, Fetch, Opener, never_asked
+from tscm.update.job import AskedAt, Claimed, Fetch, Opener, never_asked, unclaimed
 from tscm.update.lookups import LookUps, Resolve
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ class Ways:
     resolve: Resolve
     now: Callable[[], float]
     asked_at: AskedAt = never_asked
+    claimed: Claimed = unclaimed
     hits_of: "Callable[[str], Hits | None]" = lambda _: None
     """Given a device's name, what was seen hitting there lately; None where nothing is known."""
     stored: Callable[[], Collection[str] | None] = lambda: None
