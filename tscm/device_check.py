@@ -104,18 +104,24 @@ def refuse_unknown_names(
     present: DeviceSettings | None = None,
     *,
     reach: Reach = NETWORK,
-) -> None:
+) -> list[str]:
     """
     Raise `SettingsFaulty` where a name that a block list must not reach cannot be looked up.
 
-    Of a device that is there already, only names count that its *present* settings do not have.
-    Blocking: for a thread.
+    Of a device that is there already, only names count that its *present* settings do not have.  Where
+    something of the forwarding is new, gives a sentence for each other SIEM whose name cannot be looked up: one
+    that was set before, or to which nothing is forwarded yet.  Blocking: for a thread.
     """
-    from tscm.update.names import hosts
+    from tscm.update.names import hosts, is_address, siems
 
     before = set() if present is None else {one.host for one in hosts(present, node)}
     names = [one for one in hosts(settings, node) if one.named and one.host not in before]
-    found = reach.look_up([one.host for one in names]) if names else {}
+    new = {one.host for one in names}
+    others = {host: where for host, where in siems(settings) if host not in new}
+    if present is not None and _forwarding(present) == _forwarding(settings):
+        others = {}
+    asked = [*new, *(host for host in others if not is_address(host))]
+    found = reach.look_up(asked) if asked else {}
     faults = [
         Fault(
             where=one.where
@@ -129,6 +135,21 @@ def refuse_unknown_names(
     ]
     if faults:
         raise SettingsFaulty("device settings", faults)
+    then = (
+        "lines for it wait until it can"
+        if settings.syslog_forward
+        else "nothing would reach it if forwarding were enabled now"
+    )
+    return [
+        f"The SIEM {values.shown(host)} ({where}) cannot be looked up, and {then}; check the name, and "
+        f"the resolver of this host"
+        for host, where in others.items()
+        if host in asked and not found.get(host)
+    ]
+
+
+def _forwarding(settings: DeviceSettings) -> Json:
+    return attrs.asdict(settings, filter=lambda one, _: "forward" in one.name)
 
 
 def check_device(

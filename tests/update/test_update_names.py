@@ -3,7 +3,7 @@ Names of those whom a block list must not reach, where the resolver does not ans
 """
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import pytest
@@ -201,3 +201,29 @@ def test_a_name_that_never_resolved_is_refused_before_it_is_stored(tmp_path: Pat
     with pytest.raises(SettingsFaulty, match="--log_proxy"):
         refuse_unknown_names(layout, node, other, SETTINGS, reach=reach)
     assert device_check.NETWORK.look_up(["localhost"])["localhost"]
+
+
+def test_another_siem_that_cannot_be_looked_up_is_told_before_it_is_stored(tmp_path: Path) -> None:
+    layout, node = Layout(tmp_path), NodeSettings()
+    asked: list[str] = []
+
+    def told(
+        settings: DeviceSettings, present: DeviceSettings | None = None, *known: str
+    ) -> list[str]:
+        def look_up(names: Iterable[str]) -> Mapping[str, tuple[str, ...]]:
+            asked.extend(names)
+            return dict.fromkeys(known, ("8.0.0.1",))
+
+        return refuse_unknown_names(layout, node, settings, present, reach=Reach(look_up=look_up))
+
+    moved = evolve(SETTINGS, forward_port=6514, forward_also=("tcp://10.0.0.1:514",))
+    (sentence,) = told(moved, SETTINGS)
+    assert sentence.startswith("The SIEM 'siem.example' (--forward_address) cannot be looked up")
+    assert "lines for it wait" in sentence
+    assert asked == ["siem.example"]
+    assert told(moved, SETTINGS, "siem.example") == []
+    off = evolve(SETTINGS, syslog_forward=False, forward_also=("tcp://more.example:514",))
+    sentences = told(off)
+    assert ["siem.example" in sentences[0], "more.example" in sentences[1]] == [True, True]
+    assert "nothing would reach it if forwarding were enabled now" in sentences[0]
+    assert told(evolve(off, device="10.0.0.2"), off) == [], "a change of something else asks nobody"

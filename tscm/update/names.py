@@ -63,7 +63,11 @@ def hosts(settings: DeviceSettings, node: NodeSettings, sources: Iterable[str] =
         ),
         *((one, "a source of lists", "policy.feeds", True) for one in sources),
         (_host(node.upload.url), "the log service", "upload.url", True),
-        *((one, "the SIEM", where, True) for one, where in _siems(settings)),
+        *(
+            (one, "the SIEM", where, True)
+            for one, where in siems(settings)
+            if settings.syslog_forward
+        ),
         (_host(settings.log_proxy), "the log upload proxy", "--log_proxy", True),
         (_host(settings.rest_url), "an address of the device", "--rest_url", True),
         *(
@@ -80,10 +84,14 @@ def hosts(settings: DeviceSettings, node: NodeSettings, sources: Iterable[str] =
     return list(found.values())
 
 
-def _siems(settings: DeviceSettings) -> Iterator[tuple[str | None, str]]:
-    if settings.syslog_forward:
+def siems(settings: DeviceSettings) -> Iterator[tuple[str, str]]:
+    """Hosts that lines are forwarded to, or would be, and by which option they are set."""
+    if settings.forward_address is not None:
         yield settings.forward_address, "--forward_address"
-        yield from ((_host(one), "--forward_also") for one in settings.forward_also)
+    for url in settings.forward_also:
+        host = _host(url)
+        if host is not None:
+            yield host, "--forward_also"
 
 
 def _host(url: str | None) -> str | None:

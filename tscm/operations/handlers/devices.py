@@ -118,7 +118,7 @@ async def add(node: Node, args: NewDevice, call: Call) -> Json:
     devices.refuse_taken(node.layout, settings.name)
     await node.quick.run(refuse_conflicts, node.layout, settings)
     await node.quick.run(refuse_loops, settings, _listeners(node))
-    await node.slow.run(
+    unknown: list[str] = await node.slow.run(
         device_check.refuse_unknown_names, node.layout, node.settings(), settings, reach=node.reach
     )
     try:
@@ -134,7 +134,7 @@ async def add(node: Node, args: NewDevice, call: Call) -> Json:
         raise for_a_new_device(fault) from None
     await node.quick.run(refuse_same_firewall, node.layout, settings, check.identity.serial)
     warnings = await _asked_for_uploads(node, settings, call)
-    check = attrs.evolve(check, warnings=(*check.warnings, *warnings))
+    check = attrs.evolve(check, warnings=(*check.warnings, *unknown, *warnings))
     settings = devices.settle(settings, args.settings, check)
     cut = device_check.cut_told(settings, check)
     notes = await node.quick.run(relay_notes, node.layout, None, settings)
@@ -153,7 +153,7 @@ async def change(node: Node, args: ChangedDevice, call: Call) -> Json:
     settings = devices.propose(args.settings, present)
     await node.quick.run(refuse_conflicts, node.layout, settings)
     await node.quick.run(refuse_loops, settings, _listeners(node))
-    await node.slow.run(
+    unknown: list[str] = await node.slow.run(
         device_check.refuse_unknown_names,
         node.layout,
         node.settings(),
@@ -178,6 +178,7 @@ async def change(node: Node, args: ChangedDevice, call: Call) -> Json:
         serial = None if check is None else check.identity.serial
         await node.quick.run(refuse_same_firewall, node.layout, settings, serial)
     notes = await node.quick.run(relay_notes, node.layout, present, settings)
+    notes = [*unknown, *notes]
     if decides(devices.changed_settings(present, settings)):
         notes = [*notes, *await _asked_for_uploads(node, settings, call)]
     await node.write(devices.change_device, node.layout, present, settings)
