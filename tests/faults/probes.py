@@ -35,6 +35,21 @@ def need_mounts() -> None:
         done("umount", folder)
 
 
+def own_resolver(configuration: Path) -> list[str]:
+    """
+    Words before a command that has *configuration* as its `/etc/resolv.conf`; skip where that cannot be.
+    """
+    # A mount namespace of its own; `exec`, so that its process id is that of the command.
+    mount = f'mount --bind "{configuration}" "$(readlink -f /etc/resolv.conf)" && exec "$@"'
+    words = ["unshare", "--mount", "sh", "-c", mount, "sh"]
+    if shutil.which("unshare") is None:
+        pytest.skip(lacking("unshare", "util-linux"))
+    fault = done(*words, "cmp", str(configuration), "/etc/resolv.conf")
+    if fault:
+        pytest.skip(f"needs the right to mount (root): {fault}")
+    return words
+
+
 def need_namespaces() -> None:
     """Skip unless this process may make a network namespace and filter packets in it."""
     for program, package in (("ip", "iproute2"), ("nft", "nftables")):

@@ -8,123 +8,27 @@ import gzip
 import json
 import signal
 import sqlite3
-import subprocess
 import threading
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
-from attrs import define
 
 from tests.faults.probes import thorough
-from tests.manager.manager_process import TWISTD, Manager, wait_for
+from tests.faults.protected_world import COUNT, GROUPS, World, protected_world
+from tests.manager.manager_process import wait_for
 from tscm.asa.driver import open_driver
 from tscm.devices import stored_device
 from tscm.settings.files import read_node
 from tscm.update.memory import layout_digest
 
-COUNT = 40
-SETTINGS = """
-[listen]
-udp = ["127.0.0.1:0"]
-tcp = []
-metrics = ["127.0.0.1:0"]
-[policy]
-allow_special = true
-[[policy.feeds]]
-name = "block.example"
-url = "file://{folder}/block"
-[[policy.feeds]]
-name = "allow.example"
-url = "file://{folder}/allow"
-[[policy.feeds]]
-name = "bomb.example"
-url = "file://{folder}/bomb"
-"""
-GROUPS = ("ThreatSTOP-Block", "ThreatSTOP-Allow")
-
-
-@define(eq=False)
-class Firewall:
-    """The simulator as its users start it."""
-
-    process: "subprocess.Popen[bytes]"
-    told: dict[str, Any]
-
-    def groups(self) -> int:
-        """How many of ours it has."""
-        return self.text().count("object-group network ThreatSTOP-")
-
-    def text(self) -> str:
-        """Its running configuration."""
-        url = f"{self.told['control_url']}/running-config"
-        return httpx.get(url, timeout=60, trust_env=False).text
-
-    def type(self, *lines: str) -> None:
-        """An outside change."""
-        url = f"{self.told['control_url']}/lines"
-        body = {"lines": lines}
-        httpx.post(url, json=body, timeout=60, trust_env=False).raise_for_status()
-
-
-@define(eq=False)
-class World:
-    manager: Manager
-    firewall: Firewall
-
-    def device(self, name: str, **changes: Any) -> Any:
-        """Add a device as `tsadmin` does."""
-        settings = {
-            "name": name,
-            "device_id": f"tdid_{name}",
-            "device": "127.0.0.1",
-            "rest_url": self.firewall.told["api_url"],
-            "allow_self_signed": True,
-            "block_list": "block.example",
-            "allow_list": "allow.example",
-            "username": "admin",
-            "password": "secret",
-            **changes,
-        }
-        return self.manager.command("POST", "/v1/devices", {"settings": settings})
-
-    def call(self, method: str, path: str, body: Any = None) -> Any:
-        return self.manager.command(method, f"/v1/devices/fw{path}", body)
-
-    def page(self, path: str) -> str:
-        place = self.manager.ask("/v1/status")["metrics"][0]
-        return httpx.get(f"http://{place}{path}", timeout=60, trust_env=False).text
-
-    def row(self) -> Any:
-        (row,) = self.manager.command("GET", "/v1/fleet")["result"]
-        return row
-
 
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[World]:
-    (tmp_path / "block").write_text("".join(f"198.51.100.{n}\n" for n in range(0, 2 * COUNT, 2)))
-    (tmp_path / "allow").write_text("")
-    (tmp_path / "password").write_text("secret\n")
-    ready = tmp_path / "ready.json"
-    process = subprocess.Popen(
-        [
-            *TWISTD, "tscm-asa", "--https", "127.0.0.1:0", "--control", "127.0.0.1:0",
-            "--password-file", str(tmp_path / "password"), "--ready", str(ready),
-        ],
-        cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
-    manager = Manager(tmp_path / "node", SETTINGS.replace("{folder}", str(tmp_path)))
-    try:
-        wait_for(ready.exists, lambda: f"no simulator: {process.poll()}")
-        manager.start()
-        yield World(manager, Firewall(process, json.loads(ready.read_text())))
-    finally:
-        manager.stop()
-        process.terminate()
-        process.wait(60)
+    with protected_world(tmp_path) as one:
+        yield one
 
 
 @thorough

@@ -25,12 +25,14 @@ def zone_text(name: str, serial: int, body: str) -> str:
     return HEAD.format(name=name, serial=serial) + body
 
 
-def wait_for(port: int, process: "subprocess.Popen[bytes]", log: Path) -> None:
+def wait_for(
+    port: int, process: "subprocess.Popen[bytes]", log: Path, host: str = "127.0.0.1"
+) -> None:
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         assert process.poll() is None, log.read_text()
         try:
-            socket.create_connection(("127.0.0.1", port), 1).close()
+            socket.create_connection((host, port), 1).close()
             return
         except OSError:
             time.sleep(0.05)
@@ -48,18 +50,24 @@ def stop(process: "subprocess.Popen[bytes]") -> None:
 
 @contextmanager
 def knot(
-    folder: Path, zones: Mapping[str, str], *, transfer: bool = True, key: str = ""
+    folder: Path,
+    zones: Mapping[str, str],
+    *,
+    transfer: bool = True,
+    key: str = "",
+    at: tuple[str, int] | None = None,
 ) -> Iterator[int]:
     """
-    Serve *zones*, texts by name; with *key* (base64) only to who signs with it.
+    Serve *zones*, texts by name; with *key* (base64) only to who signs with it.  *at* is an address and a port of
+    the caller's choice.
 
     `folder/pid` holds its process id, `folder/log` what it says, `folder/NAME.zone` its zones.
     """
     program = shutil.which("knotd")
     assert program
     (folder / "db").mkdir(parents=True, exist_ok=True)
-    port = held_port()
-    lines = [f"server:\n  listen: 127.0.0.1@{port}\n  rundir: {folder}"]
+    host, port = at or ("127.0.0.1", held_port())
+    lines = [f"server:\n  listen: {host}@{port}\n  rundir: {folder}"]
     lines += [f"database:\n  storage: {folder}/db", "log:\n  - target: stderr\n    any: info"]
     if key:
         lines.append(f"key:\n  - id: list-key\n    algorithm: hmac-sha256\n    secret: {key}")
@@ -83,7 +91,7 @@ def knot(
         )
     (folder / "pid").write_text(str(process.pid))
     try:
-        wait_for(port, process, log)
+        wait_for(port, process, log, host)
         yield port
     finally:
         stop(process)
