@@ -107,6 +107,7 @@ SAME_RANK = {
     ("service", "control"),
     ("devices", "claims"),
     ("service", "claims"),
+    ("doctor", "claims"),
     ("devices", "device_check"),
     ("device_check", "arrival"),
     ("operations", "device_check"),

@@ -15,6 +15,7 @@ from twisted.logger import Logger
 from tscm.errors import (
     DeviceEnding,
     DeviceUnknown,
+    SameFirewall,
     SecretUnavailable,
     SenderConflict,
     TscmError,
@@ -48,6 +49,8 @@ class SettingsWatch:
     _sealed: set[str] = field(factory=set, init=False)
     """Devices whose secrets the key did not open."""
     _key_seen: Signature = field(default=(0, 0, 0), init=False)
+    _groups: dict[tuple[str, str], str] = field(factory=dict, init=False)
+    """Which device has the groups of a prefix in a place."""
     _missing: dict[str, int] = field(factory=dict, init=False)
     """Looks since the file of a device that is in force was last seen."""
 
@@ -74,7 +77,9 @@ class SettingsWatch:
         self._refused.discard(name)
         self._sealed.discard(name)
         try:
-            self._service.put_in_force(self._read(name))
+            settings = self._read(name)
+            self._service.put_in_force(settings)
+            self._look_for_twin(settings)
         except DeviceUnknown:
             return
         except (TscmError, OSError) as error:
@@ -90,6 +95,22 @@ class SettingsWatch:
             if self._service.faults.get(name) != sentence:
                 self._log.error("device {device}: {error}", device=name, error=sentence)
             self._service.faults[name] = sentence
+
+    def _look_for_twin(self, settings: DeviceSettings) -> None:
+        """
+        Say where two devices manage the same groups in the same place: files from before that was refused.
+
+        What only a look-up or the device itself shows is found by the first update.
+        """
+        groups, name = (settings.endpoint, settings.prefix), settings.name
+        other = self._groups.setdefault(groups, name)
+        room = self._service.rooms.get(other)
+        if room is None or (room.settings.endpoint, room.settings.prefix) != groups:
+            self._groups[groups] = name  # it has ended, or moved
+        elif other != name:
+            place = f"REST API at {settings.endpoint}"
+            error = SameFirewall(place, name, other, settings.prefix)
+            self._log.warn("only one of two devices is updated: {error}", error=str(error))
 
     def _read(self, name: str) -> DeviceSettings:
         try:

@@ -10,6 +10,8 @@ from tscm.doctor import onward
 from tscm.doctor.finding import Finding
 from tscm.doctor.onward import ProxyAnswer
 from tscm.forward.figures import ForwardFigures
+from tscm.secrets import Secret
+from tscm.settings.device import DeviceSettings
 from tscm.spool.figures import LogFigures
 from tscm.standing import Verdict
 from tscm.update.figures import UpdateFigures
@@ -143,3 +145,21 @@ def test_the_remedy_for_a_refused_list_does_not_repeat_what_is_refused() -> None
     assert (
         updates({"last_update": {**last, "result": "failed"}}).remedy == "run `tsadmin update fw`"
     )
+
+
+def test_another_device_that_is_the_same_firewall_is_a_failure() -> None:
+    settings = DeviceSettings(
+        name="fw",
+        device_id="tdid_test1",
+        device="192.0.2.1",
+        block_list="block.example",
+        allow_list="allow.example",
+        username="admin",
+        password=Secret("secret"),
+    )
+    found = onward.judge_twin(settings, "office", "serial number X")
+    assert found.verdict == FAILED
+    assert "office is the same firewall with the same prefix ThreatSTOP (serial number X)" in str(
+        found.sentence
+    )
+    assert "tsadmin configure fw --prefix" in found.remedy

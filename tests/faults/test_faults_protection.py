@@ -90,6 +90,8 @@ def test_of_two_entries_of_one_firewall_under_marks_of_an_earlier_version_the_se
     assert "fw is the same firewall with the same prefix" in held
     assert "--take_over" in held
     assert world.firewall.text() == before
+    doctor = json.dumps(world.manager.command("POST", "/v1/devices/twin/doctor"))
+    assert "fw is the same firewall with the same prefix" in doctor
 
     assert world.call("POST", "/update")["result"]["good"]
     assert ending in world.firewall.text()

@@ -2,7 +2,7 @@
 Files of devices that come, change and go under a running manager.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ import pytest
 import pytest_twisted
 from twisted.internet import reactor as installed
 from twisted.internet.defer import Deferred
+from twisted.logger import LogEvent, capturedLogs, formatEvent
 
 from tests.manager.manager_process import Manager
 from tscm.devices import stored_device
@@ -57,6 +58,36 @@ async def node(tmp_path: Path) -> AsyncIterator[Node]:
     made = Node(tmp_path)
     yield made
     await made.service.stopService()
+
+
+@pytest_twisted.ensureDeferred
+async def test_two_files_for_the_same_groups_of_one_firewall_are_told_at_start_and_later(
+    node: Node,
+) -> None:
+    def told(events: Sequence[LogEvent]) -> list[str]:
+        return [
+            one for one in map(formatEvent, events) if "only one of two devices is updated" in one
+        ]
+
+    there = {"rest_url": "https://127.0.0.9:8443/api"}
+    node.files.write_device("one", device="127.0.0.2", **there)
+    node.files.write_device("two", device="127.0.0.3", **there)
+    node.files.write_device("other", device="127.0.0.4", prefix="Second", **there)
+    with capturedLogs() as events:
+        node.start()
+    (sentence,) = told(events)
+    assert "'two' is the same firewall as device 'one' (REST API at 127.0.0.9:8443)" in sentence
+    with capturedLogs() as events:
+        node.files.write_device("one", device="127.0.0.2", prefix="Third", **there)
+        await node.look()
+        node.files.write_device("two", device="127.0.0.3", log_rotate_size=60, **there)
+        await node.look()
+    assert told(events) == [], "another prefix is the remedy"
+    with capturedLogs() as events:
+        node.files.write_device("other", device="127.0.0.4", **there)
+        await node.look()
+    (sentence,) = told(events)
+    assert "'other' is the same firewall as device 'two'" in sentence
 
 
 @pytest_twisted.ensureDeferred

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 
 from attrs import define, field, frozen
 
+from tscm.claims import claimed_by_another
 from tscm.doctor import firewall, onward, protection, trial
 from tscm.doctor.finding import Finding, failed, not_looked_at
 from tscm.doctor.look_firewall import FirewallLook, Opener, look_at_firewall
@@ -26,6 +27,7 @@ from tscm.settings.own_service import own_service
 from tscm.spool.figures import ReaderFigures
 from tscm.state import DeviceState
 from tscm.update.figures import UpdateFigures
+from tscm.update.job import Seen
 from tscm.update.names import hosts
 from tscm.update.ways import look_up, own_address_towards
 
@@ -78,6 +80,8 @@ class DeviceLook:
     """Addresses of names that the block list must not reach, as looked up now."""
     event_seen: bool = False
     own_address: str | None = None
+    twin: tuple[str, str] | None = None
+    """Another device that is this firewall, with the same prefix, and by what that is known."""
 
 
 def read_patient(layout: Layout, name: str) -> Patient:
@@ -110,6 +114,7 @@ def look_around(
     named = [one.host for one in hosts(patient.settings, patient.node) if one.named]
     look.names = look_up(named) if named else {}
     look.hits = _hits(layout, patient.settings.name, host.now())
+    look.twin = claimed_by_another(layout, patient.settings, Seen(serials=(), layout=""), look_up)
     return look
 
 
@@ -166,6 +171,7 @@ def _judge_policy(patient: Patient, look: DeviceLook, now: float) -> list[Findin
         *found,
         onward.judge_updates(figures, settings.name, interval, now),
         onward.judge_names(look.names, known),
+        *([] if look.twin is None else [onward.judge_twin(settings, *look.twin)]),
     ]
 
 

@@ -11,6 +11,7 @@ from tscm.forward.figures import ForwardFigures
 from tscm.intake.figures import DeviceIntake
 from tscm.intake.turned_away import is_recent, remedy, sentence, turned_away
 from tscm.plural import many
+from tscm.settings.device import DeviceSettings
 from tscm.spool.figures import LogFigures
 from tscm.update.figures import Result, UpdateFigures
 from tscm.upload.failure import proxy_words
@@ -256,6 +257,16 @@ def judge_siem(
     if not answers:
         return ok(link, f"lines are sent to {target}; UDP does not show what arrives")
     return ok(link, f"{target} accepts connections")
+
+
+def judge_twin(settings: DeviceSettings, other: str, known_by: str) -> Finding:
+    """Another device is this firewall, with the same prefix: both would change the same groups."""
+    return failed(
+        "other devices",
+        f"{other} is the same firewall with the same prefix {settings.prefix} ({known_by}), and only one of both "
+        f"is updated",
+        f"`tsadmin remove` one of them, or `tsadmin configure {settings.name} --prefix` with another prefix",
+    )
 
 
 def judge_names(found: Mapping[str, Sequence[str]], had: Mapping[str, bool]) -> Finding:
