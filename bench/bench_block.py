@@ -23,7 +23,7 @@ from typing import Any
 
 from twisted.internet import reactor as installed
 
-from tscm.secrets import Secret, load_key
+from tscm.base.secrets import Secret, load_key
 from tscm.settings.device import DeviceSettings
 from tscm.settings.files import write_device
 from tscm.settings.layout import Layout

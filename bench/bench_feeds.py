@@ -28,7 +28,7 @@ from tscm.retrieve.feed_source import FeedSource
 from tscm.retrieve.feeds import fetch_feed
 from tscm.retrieve.sources import FEED_BYTES
 from tscm.retrieve.stream import Limits
-from tscm.threads import Threads
+from tscm.base.threads import Threads
 import httpx, zlib
 url, form, pick = sys.argv[1:]
 limits = Limits(max_bytes=FEED_BYTES, max_entries=1_000_000, whole=300)

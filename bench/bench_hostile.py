@@ -27,14 +27,14 @@ from attrs import evolve, frozen
 
 from bench import hostile_input
 from bench.hostile_input import Attack, Target
-from tscm.portal.certificate import ensure_certificate
-from tscm.portal.entries import add_entry
-from tscm.secrets import Secret, load_key
+from tscm.base.host_port import HostPort
+from tscm.base.secrets import Secret, load_key
+from tscm.services.certificate import ensure_certificate
+from tscm.services.entries import add_entry
 from tscm.settings.device import DeviceSettings
 from tscm.settings.files import settings_as_toml, write_device
 from tscm.settings.layout import Layout
 from tscm.settings.node import Listen, NodeSettings
-from tscm.settings.values import HostPort
 
 SECONDS = float(os.environ.get("BENCH_SECONDS", "10"))
 BAR = 0.050

@@ -20,12 +20,12 @@ from pathlib import Path
 from attrs import define, evolve
 
 from bench.intake_receivers import free_port
-from tscm.secrets import Secret, load_key
+from tscm.base.host_port import HostPort
+from tscm.base.secrets import Secret, load_key
 from tscm.settings.device import DeviceSettings
 from tscm.settings.files import settings_as_toml, write_device
 from tscm.settings.layout import Layout
 from tscm.settings.node import Listen, NodeSettings
-from tscm.settings.values import HostPort
 
 SECONDS = float(os.environ.get("BENCH_SECONDS", "120"))
 LINE = (

@@ -20,6 +20,7 @@ import numpy as np
 from attrs import evolve
 
 from tscm.asa.driver import open_driver
+from tscm.base.secrets import Secret
 from tscm.model import AddMembers, CreateGroup, Group, RemoveMembers, Step
 from tscm.policy.cidr import CidrSet, Entries
 from tscm.policy.config_size import member_bytes
@@ -29,7 +30,6 @@ from tscm.policy.match import Matcher
 from tscm.policy.plan import Desired, Plan, make_plan
 from tscm.policy.rank import cut
 from tscm.policy.why import ListView, why
-from tscm.secrets import Secret
 from tscm.settings.device import DeviceSettings
 from tscm.settings.node import NodeSettings
 from tscm.store.generations import Generation, pack, stored

@@ -26,8 +26,8 @@ from twisted.internet import reactor
 from twisted.internet.task import LoopingCall, deferLater
 import dns.message, dns.tsig
 from tscm.retrieve.sources import ListSource, fetch_list
-from tscm.settings.values import HostPort
-from tscm.threads import Threads
+from tscm.base.host_port import HostPort
+from tscm.base.threads import Threads
 name, port, tick = sys.argv[1], int(sys.argv[2]), float(sys.argv[3])
 source = ListSource(name=name, servers=(HostPort("127.0.0.1", port),))
 seen, threads = [], Threads(reactor, 1, "bench")
@@ -59,8 +59,8 @@ SETUP = """
 import json, resource, sys
 from tscm.retrieve.sources import ListSource, fetch_list
 from tscm.retrieve.tsig import TsigKey
-from tscm.secrets import Secret
-from tscm.settings.values import HostPort
+from tscm.base.secrets import Secret
+from tscm.base.host_port import HostPort
 name, port, key = sys.argv[1], int(sys.argv[2]), sys.argv[3]
 import dns.message, dns.tsig, dns.rdtypes.ANY.TSIG
 source = ListSource(name=name, servers=(HostPort("127.0.0.1", port),),

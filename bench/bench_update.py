@@ -25,12 +25,12 @@ from attrs import define, evolve, field
 from tscm.asa.driver import open_driver
 from tscm.asa.link import Bounds
 from tscm.asa.platforms import budget_bytes, entries_within
+from tscm.base.secrets import Secret
 from tscm.model import AsaDriver
 from tscm.policy.cidr import Entries
 from tscm.policy.lists import PolicyList
 from tscm.retrieve.sources import ListSource
 from tscm.risks import Consent, Risk
-from tscm.secrets import Secret
 from tscm.settings.device import DeviceSettings
 from tscm.settings.node import NodeSettings
 from tscm.simulator.profiles import PROFILES

@@ -17,12 +17,12 @@ from typing import Any
 from attrs import define, field
 from twisted.internet import reactor as twisted_reactor
 
+from tscm.base.threads import Threads
 from tscm.forward.service import ForwardService
 from tscm.forward.target import Target
 from tscm.model import Run
 from tscm.settings.node import SpoolBounds
 from tscm.spool.service import SpoolService
-from tscm.threads import Threads
 
 reactor: Any = twisted_reactor
 _SEGMENT = 100 << 20

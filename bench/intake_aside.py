@@ -22,7 +22,7 @@ from attrs import define
 
 from bench.bench_update import PASSWORD, addresses
 from bench.intake_receivers import SENDER_CPU
-from tscm.portal.entries import add_entry
+from tscm.services.entries import add_entry
 from tscm.settings.layout import Layout
 
 BLOCK, ALLOW = "block.example", "allow.example"

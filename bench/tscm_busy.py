@@ -12,8 +12,9 @@ from typing import Any
 from twisted.internet.defer import Deferred, DeferredSemaphore
 from twisted.python import log
 
+from tscm.base.secrets import Secret
+from tscm.base.threads import Threads
 from tscm.risks import Consent, Risk
-from tscm.secrets import Secret
 from tscm.settings.device import DeviceSettings
 from tscm.settings.layout import Layout
 from tscm.settings.node import NodeSettings, PolicySettings
@@ -21,7 +22,6 @@ from tscm.settings.values import host_port
 from tscm.spool.service import SpoolService
 from tscm.store.database import Store
 from tscm.store.policies import Policies
-from tscm.threads import Threads
 from tscm.update.service import UpdateService
 from tscm.update.ways import ordinary_ways
 from tscm.upload.receiver import LogServiceReceiver

@@ -19,12 +19,12 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from twisted.internet import reactor as installed
 
+from tscm.base.host_port import HostPort
+from tscm.base.threads import Threads
 from tscm.intake.senders import SenderTable
 from tscm.intake.service import IntakeService
 from tscm.settings.node import Intake, Listen, SpoolBounds
-from tscm.settings.values import HostPort
 from tscm.spool.service import SpoolService
-from tscm.threads import Threads
 
 reactor: Any = installed
 

@@ -6,7 +6,7 @@ import sys
 import time
 from pathlib import Path
 
-from tscm.parse_child import answer_once, begin
+from tscm.base.parse_child import answer_once, begin
 
 
 def peak() -> bytes:

@@ -13,8 +13,8 @@ from twisted.logger import LegacyLogObserverWrapper, LogEvent, Logger, LogLevel,
 from twisted.python.failure import Failure
 from twisted.python.log import FileLogObserver
 
+from tscm.base.log_text import TEXT_CHARACTERS, neutralise
 from tscm.errors import DeviceFault, ListUnavailable
-from tscm.log_text import TEXT_CHARACTERS, neutralise
 from tscm.printable import QUOTED_CHARACTERS, quoted, visible, visible_bytes
 from tscm.upload.failure import UploadFailed
 

@@ -3,7 +3,7 @@ The values that rooms share, and the shapes by which they meet.
 
 Rooms of one rank do not import each other (docs/design.md, section 3): what
 one hands to another is a value of this module, or a callable that
-`tscm.service` passes over.
+`tscm.manager.service` passes over.
 """
 
 from collections.abc import Callable, Mapping, Sequence

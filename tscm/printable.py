@@ -3,7 +3,7 @@ Text that came from elsewhere, made harmless for a terminal, a log and a page.  
 
 What does not print - C0 and C1 controls with ESC, BEL and line ends, bidirectional marks, characters of
 no width, halves of surrogate pairs - comes out as `\x1b` and the like.  Two places apply it to
-everything that passes, the log (`tscm.log_text`) and the command line (`tscm.cli.say`, `tables`); errors that
+everything that passes, the log (`tscm.base.log_text`) and the command line (`tscm.cli.say`, `tables`); errors that
 quote an answer apply `quoted`, so that what was answered is one line of bounded length.
 """
 

@@ -8,11 +8,11 @@ from collections.abc import Mapping
 
 from attrs import field, frozen
 
-from tscm.balance import KeeperFigures
 from tscm.events.figures import EventFigures
 from tscm.forward.figures import ForwardFigures
 from tscm.intake.figures import DeviceIntake, IntakeFigures
-from tscm.portal.figures import LogServiceFigures
+from tscm.ledger.figures import KeeperFigures
+from tscm.services.figures import LogServiceFigures
 from tscm.spool.figures import LogFigures, ReaderFigures
 from tscm.update.figures import UpdateFigures
 from tscm.upload.figures import UploadFigures

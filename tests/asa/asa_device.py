@@ -9,7 +9,7 @@ from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 from twisted.internet.threads import deferToThread
 
-from tscm.secrets import Secret
+from tscm.base.secrets import Secret
 from tscm.settings.device import DeviceSettings
 from tscm.simulator.service import SimulatedAsa
 

@@ -30,10 +30,10 @@ from tscm.asa.members import group_of
 from tscm.asa.picks import Want
 from tscm.asa.platforms import agent_state, failover_role, read_show_version, replicating
 from tscm.asa.running import read_running
-from tscm.doctor.trial import Trial, judge_trial
+from tscm.base.secrets import Secret
+from tscm.doctor.packet_trace import Trial, judge_trial
 from tscm.model import AsaDriver, Identity
-from tscm.portal.certificate import ensure_certificate
-from tscm.secrets import Secret
+from tscm.services.certificate import ensure_certificate
 from tscm.settings.device import DeviceSettings
 from tscm.settings.node import NodeSettings
 

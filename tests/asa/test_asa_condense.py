@@ -10,7 +10,7 @@ from tests.asa.test_asa_running import TEXT
 from tscm.asa.condense import condense
 from tscm.asa.enforcing import entries_in_force
 from tscm.asa.running import RunningConfig, read_running
-from tscm.doctor.protection import judge_log, judge_use, lines_missing
+from tscm.doctor.judge_protection import judge_log, judge_use, lines_missing
 from tscm.policy.groups import KINDS
 from tscm.update.purge import lines_using
 from tscm.update.refusals import taken_names

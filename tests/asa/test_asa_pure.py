@@ -13,6 +13,8 @@ from tscm.asa import batches, platforms
 from tscm.asa.lines import UNKNOWN_ADDRESS, removal_lines, setup_lines
 from tscm.asa.members import cidr_of, group_of, member, reference
 from tscm.asa.rest import request_of
+from tscm.base.host_port import HostPort
+from tscm.base.secrets import Secret
 from tscm.model import (
     AddMembers,
     AttachChildren,
@@ -24,10 +26,8 @@ from tscm.model import (
     Step,
 )
 from tscm.policy.cidr import read_cidr
-from tscm.secrets import Secret
 from tscm.settings.device import DeviceSettings
 from tscm.settings.node import Listen, NodeSettings
-from tscm.settings.values import HostPort
 
 RECORDED = Path(__file__).parents[3] / "shared" / "conformance" / "asa-rest"
 

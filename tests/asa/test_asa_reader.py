@@ -27,7 +27,7 @@ from tscm.asa import faults, picks, reader
 from tscm.asa.content import Content, read_content
 from tscm.asa.picks import Want
 from tscm.asa.rest import RestDriver
-from tscm.cut_off import Scope
+from tscm.base.deadline import Scope
 from tscm.model import AsaDriver
 
 ROOT = Path(__file__).parent.parent.parent

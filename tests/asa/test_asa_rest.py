@@ -15,8 +15,9 @@ from tests.asa.asa_device import in_thread, settings_for
 from tscm.asa import faults
 from tscm.asa.driver import open_driver
 from tscm.asa.link import Bounds
-from tscm.control import error_json
+from tscm.base.secrets import Secret
 from tscm.errors import DeviceFault
+from tscm.faces.control import error_json
 from tscm.model import (
     AddMembers,
     AsaDriver,
@@ -31,7 +32,6 @@ from tscm.model import (
     RemoveMembers,
     Step,
 )
-from tscm.secrets import Secret
 from tscm.settings.node import NodeSettings
 from tscm.simulator.agent import Agent
 from tscm.simulator.http_values import Reply, Request

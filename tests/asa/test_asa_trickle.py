@@ -17,9 +17,9 @@ import pytest
 from tscm.asa import faults
 from tscm.asa.driver import open_driver
 from tscm.asa.link import Bounds
+from tscm.base.secrets import Secret
 from tscm.errors import DeviceFault
-from tscm.portal.certificate import ensure_certificate
-from tscm.secrets import Secret
+from tscm.services.certificate import ensure_certificate
 from tscm.settings.device import DeviceSettings
 from tscm.settings.node import NodeSettings
 

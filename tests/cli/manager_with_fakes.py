@@ -9,15 +9,16 @@ from typing import TYPE_CHECKING, Any, cast
 
 from twisted.internet import reactor
 
-from tscm import devices
+from tscm.base.threads import Threads
 from tscm.cli.standalone_node import node_on_files
-from tscm.control import ControlService
+from tscm.devices import stored
+from tscm.faces.control import ControlService
+from tscm.manager.node import Node
 from tscm.model import Json, Progress
 from tscm.operations.arguments import ChangedDevice
 from tscm.operations.call import Call
 from tscm.operations.calls import Calls
 from tscm.operations.handlers.policies import consent_of
-from tscm.operations.node import Node
 from tscm.operations.operation import Operation
 from tscm.operations.registry import handler_of
 from tscm.operations.table import CHANGE
@@ -26,7 +27,6 @@ from tscm.settings.files import read_device
 from tscm.settings.layout import Layout
 from tscm.settings.lock import RootLock
 from tscm.store.database import Store
-from tscm.threads import Threads
 from tscm.update.figures import ListFigures
 from tscm.update.outcome import UpdateFailed, UpdateOutcome
 from tscm.wire.writing import as_json
@@ -98,7 +98,7 @@ HISTORY = {
 
 def view(node: Node, args: Any, call: Call) -> Json:
     settings = read_device(node.layout, args.name, None)
-    return {"settings": devices.settings_view(settings), "state": STATE}
+    return {"settings": stored.settings_view(settings), "state": STATE}
 
 
 async def update(node: Node, args: Any, call: Call) -> Json:

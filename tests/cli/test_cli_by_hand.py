@@ -23,9 +23,9 @@ from twisted.internet.utils import getProcessOutputAndValue
 
 from tests.manager.manager_process import Manager
 from tests.waiting import PATIENCE_SECONDS
+from tscm.base.clock import told_time
+from tscm.base.secrets import Secret
 from tscm.cli.main import run
-from tscm.clock import told_time
-from tscm.secrets import Secret
 from tscm.simulator.service import AsaOptions, SimulatedAsa
 
 PASSWORD = "s3cret-of-the-asa"

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from tscm.cli.client import ManagerBackend, WaitInterrupted
 from tscm.errors import ControlUnavailable
+from tscm.faces.client import ManagerBackend, WaitInterrupted
 from tscm.model import Json, Progress
 from tscm.operations.arguments import Push
 from tscm.operations.table import UPDATE
@@ -87,7 +87,7 @@ def interrupt(_: object) -> None:
 def test_an_answer_that_breaks_off_says_where_to_look(peer: Any, ended: bool) -> None:
     backend, _ = peer(lines(PROGRESS, ended=ended))
     seen: list[Progress] = []
-    with pytest.raises(ControlUnavailable, match=r"broke off; see .*`tsadmin show NAME`"):
+    with pytest.raises(ControlUnavailable, match=r"broke off; `tsadmin show` tells"):
         backend.call(UPDATE, Push(name="fw"), seen.append)
     assert [one.text for one in seen] == ["changing groups"]
 

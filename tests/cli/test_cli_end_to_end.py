@@ -16,7 +16,7 @@ from attrs import define
 from twisted.internet import reactor
 from twisted.internet.utils import getProcessOutputAndValue
 
-from tscm.portal.entries import add_entry, list_file
+from tscm.services.entries import add_entry, list_file
 from tscm.settings.layout import Layout
 from tscm.simulator.service import AsaOptions, SimulatedAsa
 

@@ -13,9 +13,10 @@ from twisted.internet.task import Clock
 
 from tests.cli.test_cli_plan import DIFF, FIGURES
 from tests.cli.test_cli_spool import AtOnce
+from tscm.base.threads import Threads
 from tscm.cli import plan, report, search, tail, update
-from tscm.cli.backend import ManagerSaid
 from tscm.cli.configure import OWN
+from tscm.faces.backend import ManagerSaid
 from tscm.model import Json, Progress, Report, Run
 from tscm.operations.call import quiet
 from tscm.operations.operation import Operation
@@ -23,7 +24,6 @@ from tscm.operations.table import DEVICES, PLAN, UPDATE, VIEW
 from tscm.settings.layout import Layout
 from tscm.settings.node import SpoolBounds
 from tscm.spool.service import SpoolService
-from tscm.threads import Threads
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Add, Tsadmin

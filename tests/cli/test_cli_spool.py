@@ -14,13 +14,13 @@ import pytest
 from twisted.internet.defer import Deferred, execute
 from twisted.internet.task import Clock
 
+from tscm.base.threads import Threads
 from tscm.cli.times import read_time
 from tscm.model import Run
 from tscm.settings.layout import Layout
 from tscm.settings.lock import RootLock
 from tscm.settings.node import SpoolBounds
 from tscm.spool.service import SpoolService
-from tscm.threads import Threads
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Tsadmin

@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tscm.base.secrets import Secret, load_key
 from tscm.cli import standalone, standalone_store
+from tscm.manager.node import Node
 from tscm.operations.arguments import Device
 from tscm.operations.call import Call
 from tscm.operations.calls import Calls
-from tscm.operations.node import Node
 from tscm.operations.table import RESUME
 from tscm.policy.cidr import Entries
-from tscm.secrets import Secret, load_key
 from tscm.settings.device import DeviceSettings
 from tscm.settings.files import write_device
 from tscm.settings.layout import Layout

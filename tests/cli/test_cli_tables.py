@@ -2,7 +2,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tscm.balance import Balance
 from tscm.cli import tables
 from tscm.cli.ledger import tell_ledger
 from tscm.cli.list import table as device_table
@@ -10,6 +9,7 @@ from tscm.cli.manager_state import status_pairs
 from tscm.cli.outcomes import list_row
 from tscm.cli.progress import PlainProgress
 from tscm.cli.state import state_pairs
+from tscm.ledger.figures import Balance
 from tscm.model import Json, Progress
 from tscm.printable import visible
 from tscm.state import DeviceState, ManagerState

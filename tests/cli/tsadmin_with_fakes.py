@@ -12,7 +12,7 @@ from typing import Any, cast
 
 from tscm.asa.faults import CertificateUntrusted
 from tscm.cli import main, standalone
-from tscm.device_check import Reach
+from tscm.devices.checks import Reach
 from tscm.errors import DeviceFault, ListUnavailable
 from tscm.model import AsaDriver, Identity
 from tscm.settings.device import DeviceSettings

@@ -12,9 +12,12 @@ from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThread
 
 from tscm.asa.lines import access_list_lines
+from tscm.base.host_port import HostPort
+from tscm.base.threads import Threads
 from tscm.demo.proxy import ConnectProxy
 from tscm.demo.siem import Siem
-from tscm.doctor import alone
+from tscm.doctor import examine_alone
+from tscm.manager.service import NodeService
 from tscm.model import Json, Progress
 from tscm.operations.arguments import (
     Asked,
@@ -27,16 +30,13 @@ from tscm.operations.arguments import (
 from tscm.operations.call import Actor
 from tscm.operations.operation import Operation
 from tscm.operations.table import ADD, CHANGE, DOCTOR, DOCTOR_DEVICE, REPORT, UPDATE, VIEW
-from tscm.portal.entries import PortalEntry, add_entry, list_file
-from tscm.portal.log_service import LogService
-from tscm.portal.policy_service import PolicyService
-from tscm.service import NodeService
+from tscm.services.entries import PortalEntry, add_entry, list_file
+from tscm.services.log_service import LogService
+from tscm.services.policy_service import PolicyService
 from tscm.settings.layout import Layout
-from tscm.settings.values import HostPort
 from tscm.simulator.matching import Packet
 from tscm.simulator.outlets import Target
 from tscm.simulator.service import AsaOptions, SimulatedAsa
-from tscm.threads import Threads
 
 reactor: Any = installed
 HERE = "127.0.0.1"
@@ -209,8 +209,8 @@ class World:
     async def doctor_alone(self, name: str | None = "fw") -> dict[str, Json]:
         """Findings without a manager."""
         if name is None:
-            return by_link(await deferToThread(alone.doctor_node, self.layout, quiet))
-        return by_link(await deferToThread(alone.doctor_device, self.layout, name, quiet))
+            return by_link(await deferToThread(examine_alone.doctor_node, self.layout, quiet))
+        return by_link(await deferToThread(examine_alone.doctor_device, self.layout, name, quiet))
 
 
 def by_link(found: Json) -> dict[str, Json]:

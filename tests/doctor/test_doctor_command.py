@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tscm.cli.doctor import command
 from tscm.doctor.finding import failed, ok, warning
-from tscm.doctor.look_host import Host
+from tscm.doctor.probe_host import Host
 from tscm.errors import DeviceUnknown
 from tscm.model import Json, Progress, Report
 from tscm.operations.call import quiet
@@ -111,7 +111,7 @@ def test_the_clock_is_asked_from_here_for_the_unit_keeps_the_manager_from_it(
     backend = Backend([{**finding("ok", "the kernel does not report"), "link": "clock"}])
     for synchronised, verdict in ((False, "warning"), (True, "ok"), (None, "ok")):
         host = Host(synchronised=lambda known=synchronised: known)  # type: ignore[misc]
-        monkeypatch.setattr("tscm.doctor.look_host.HOST", host)
+        monkeypatch.setattr("tscm.doctor.probe_host.HOST", host)
         (found,) = json.loads(run(backend, "--json").stdout)["node"]
         assert found["verdict"] == verdict
         assert ("does not report" in found["sentence"]) == (synchronised is None)

@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
-from tscm.doctor import node
+from tscm.base.host_port import HostPort
+from tscm.doctor import judge_node
 from tscm.doctor.finding import Finding, failed, ok, warning, worst
-from tscm.doctor.look_database import damage
+from tscm.doctor.probe_database import damage
 from tscm.intake.figures import AnyListener, BufferFigures, DatagramFigures, StreamFigures
-from tscm.portal.figures import KeptUploads, LogServiceFigures
+from tscm.services.figures import KeptUploads, LogServiceFigures
 from tscm.settings.node import Listen
-from tscm.settings.values import HostPort
 from tscm.standing import Verdict
 from tscm.state import ManagerState
 
@@ -29,8 +29,8 @@ def uploads(refusing: str | None = None, fault: str | None = None) -> LogService
     return LogServiceFigures(devices={"tdid_a1": kept}, refusing=refusing, fault=fault)
 
 
-def space(free: int, total: int = 1000 * GB, files: int | None = 10**6) -> node.Space:
-    return node.Space(folder="/logs", free=free, total=total, files=files)
+def space(free: int, total: int = 1000 * GB, files: int | None = 10**6) -> judge_node.Space:
+    return judge_node.Space(folder="/logs", free=free, total=total, files=files)
 
 
 def udp(lost: int | None = 0, received: int = 1000, reached: int = 100) -> dict[str, AnyListener]:
@@ -44,49 +44,53 @@ def udp(lost: int | None = 0, received: int = 1000, reached: int = 100) -> dict[
 
 
 CASES: list[tuple[Finding, Verdict, str]] = [
-    (node.judge_manager(ManagerState(version="1", pid=7)), OK, "process 7"),
-    (node.judge_manager(None), FAILED, "no manager is running"),
-    (node.judge_settings(None, {}, 2), OK, "2 devices"),
-    (node.judge_settings(None, {}, 0), WARNING, "no device"),
-    (node.judge_settings("x has changed; restart the manager", {}, 2), WARNING, "restart"),
-    (node.judge_settings("tscm.toml: a fault", {}, 2), FAILED, "a fault"),
-    (node.judge_settings(None, {"fw": "bad port"}, 2), FAILED, "fw: bad port"),
-    (node.judge_key(None, there=True, devices=["fw"]), OK, "decrypts"),
-    (node.judge_key(None, there=False, devices=[]), OK, "none is needed"),
-    (node.judge_key(None, there=False, devices=["fw"]), WARNING, "in the clear"),
-    (node.judge_key("key: it is lost", there=True, devices=["fw"]), FAILED, "lost"),
-    (node.judge_disk([space(500 * GB)], 512), OK, "512,000 MB free"),
-    (node.judge_disk([space(40 * GB)], 512), WARNING, "/logs"),
-    (node.judge_disk([space(GB // 2 + GB // 4, GB)], 512), WARNING, "/logs"),
-    (node.judge_disk([space(GB // 4)], 512), FAILED, "oldest segments"),
-    (node.judge_disk([space(0)], 0), FAILED, "0 MB free"),
-    (node.judge_disk([space(500 * GB, files=3)], 512), FAILED, "3 free inodes"),
-    (node.judge_disk((), 512, "/logs: no right"), FAILED, "no right"),
-    (node.judge_uploads(uploads()), OK, "2 uploads kept, 3 MB"),
-    (node.judge_uploads(uploads(refusing="short of space")), FAILED, "short of space"),
-    (node.judge_uploads(uploads(fault="Read-only file system")), FAILED, "Read-only"),
-    (node.judge_clock(1.8e9, True), OK, "is synchronised"),
-    (node.judge_clock(1.8e9, None), OK, "plausible"),
-    (node.judge_clock(1.8e9, False), WARNING, "not synchronised"),
-    (node.judge_clock(0.0, True), FAILED, "behind"),
-    (node.judge_listeners({"udp": ["0.0.0.0:514"], "tcp": []}, []), OK, "udp 0.0.0.0:514"),
-    (node.judge_listeners(None, []), OK, "available"),
-    (node.judge_listeners({"udp": []}, []), FAILED, "no listeners"),
-    (node.judge_listeners(None, ["udp 1.2.3.4:514: taken"]), FAILED, "taken"),
-    (node.judge_buffers(udp(), 100, None), OK, "100 bytes"),
-    (node.judge_buffers({"tcp x": StreamFigures(received=1)}, 100, None), OK, "no UDP listener"),
-    (node.judge_buffers(udp(reached=50), 100, None), WARNING, "50 bytes"),
-    (node.judge_buffers(None, 100, 100), OK, "allows"),
-    (node.judge_buffers(None, 100, None), OK, "allows"),
-    (node.judge_buffers(None, 100, 99), WARNING, "99"),
-    (node.judge_database(None), OK, "usable"),
-    (node.judge_database("damaged"), FAILED, "damaged"),
-    (node.judge_database(None, "malformed"), FAILED, "malformed"),
-    (node.judge_kernel_drops(udp()), OK, "none"),
-    (node.judge_kernel_drops({}), OK, "no UDP listener"),
-    (node.judge_kernel_drops(udp(None)), WARNING, "does not report"),
-    (node.judge_kernel_drops(udp(1, 10_000)), WARNING, "1 datagrams"),
-    (node.judge_kernel_drops(udp(100, 1000)), FAILED, "100 datagrams"),
+    (judge_node.judge_manager(ManagerState(version="1", pid=7)), OK, "process 7"),
+    (judge_node.judge_manager(None), FAILED, "no manager is running"),
+    (judge_node.judge_settings(None, {}, 2), OK, "2 devices"),
+    (judge_node.judge_settings(None, {}, 0), WARNING, "no device"),
+    (judge_node.judge_settings("x has changed; restart the manager", {}, 2), WARNING, "restart"),
+    (judge_node.judge_settings("tscm.toml: a fault", {}, 2), FAILED, "a fault"),
+    (judge_node.judge_settings(None, {"fw": "bad port"}, 2), FAILED, "fw: bad port"),
+    (judge_node.judge_key(None, there=True, devices=["fw"]), OK, "decrypts"),
+    (judge_node.judge_key(None, there=False, devices=[]), OK, "none is needed"),
+    (judge_node.judge_key(None, there=False, devices=["fw"]), WARNING, "in the clear"),
+    (judge_node.judge_key("key: it is lost", there=True, devices=["fw"]), FAILED, "lost"),
+    (judge_node.judge_disk([space(500 * GB)], 512), OK, "512,000 MB free"),
+    (judge_node.judge_disk([space(40 * GB)], 512), WARNING, "/logs"),
+    (judge_node.judge_disk([space(GB // 2 + GB // 4, GB)], 512), WARNING, "/logs"),
+    (judge_node.judge_disk([space(GB // 4)], 512), FAILED, "oldest segments"),
+    (judge_node.judge_disk([space(0)], 0), FAILED, "0 MB free"),
+    (judge_node.judge_disk([space(500 * GB, files=3)], 512), FAILED, "3 free inodes"),
+    (judge_node.judge_disk((), 512, "/logs: no right"), FAILED, "no right"),
+    (judge_node.judge_uploads(uploads()), OK, "2 uploads kept, 3 MB"),
+    (judge_node.judge_uploads(uploads(refusing="short of space")), FAILED, "short of space"),
+    (judge_node.judge_uploads(uploads(fault="Read-only file system")), FAILED, "Read-only"),
+    (judge_node.judge_clock(1.8e9, True), OK, "is synchronised"),
+    (judge_node.judge_clock(1.8e9, None), OK, "plausible"),
+    (judge_node.judge_clock(1.8e9, False), WARNING, "not synchronised"),
+    (judge_node.judge_clock(0.0, True), FAILED, "behind"),
+    (judge_node.judge_listeners({"udp": ["0.0.0.0:514"], "tcp": []}, []), OK, "udp 0.0.0.0:514"),
+    (judge_node.judge_listeners(None, []), OK, "available"),
+    (judge_node.judge_listeners({"udp": []}, []), FAILED, "no listeners"),
+    (judge_node.judge_listeners(None, ["udp 1.2.3.4:514: taken"]), FAILED, "taken"),
+    (judge_node.judge_buffers(udp(), 100, None), OK, "100 bytes"),
+    (
+        judge_node.judge_buffers({"tcp x": StreamFigures(received=1)}, 100, None),
+        OK,
+        "no UDP listener",
+    ),
+    (judge_node.judge_buffers(udp(reached=50), 100, None), WARNING, "50 bytes"),
+    (judge_node.judge_buffers(None, 100, 100), OK, "allows"),
+    (judge_node.judge_buffers(None, 100, None), OK, "allows"),
+    (judge_node.judge_buffers(None, 100, 99), WARNING, "99"),
+    (judge_node.judge_database(None), OK, "usable"),
+    (judge_node.judge_database("damaged"), FAILED, "damaged"),
+    (judge_node.judge_database(None, "malformed"), FAILED, "malformed"),
+    (judge_node.judge_kernel_drops(udp()), OK, "none"),
+    (judge_node.judge_kernel_drops({}), OK, "no UDP listener"),
+    (judge_node.judge_kernel_drops(udp(None)), WARNING, "does not report"),
+    (judge_node.judge_kernel_drops(udp(1, 10_000)), WARNING, "1 datagrams"),
+    (judge_node.judge_kernel_drops(udp(100, 1000)), FAILED, "100 datagrams"),
 ]
 
 
@@ -143,10 +147,10 @@ def test_the_worst_link_is_the_verdict_on_the_chain() -> None:
 def test_metrics_that_others_reach_should_be_guarded(
     host: str, guards: dict[str, Any], verdict: Verdict, words: str
 ) -> None:
-    (found,) = node.judge_metrics(Listen(metrics=(HostPort(host, 9514),), **guards))
+    (found,) = judge_node.judge_metrics(Listen(metrics=(HostPort(host, 9514),), **guards))
     assert found.verdict is verdict
     assert words in found.sentence
 
 
 def test_no_metrics_are_no_finding() -> None:
-    assert node.judge_metrics(Listen()) == []
+    assert judge_node.judge_metrics(Listen()) == []

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from tscm.doctor import onward
+from tscm.base.secrets import Secret
+from tscm.doctor import judge_onward
 from tscm.doctor.finding import Finding
-from tscm.doctor.onward import ProxyAnswer
+from tscm.doctor.judge_onward import ProxyAnswer
 from tscm.forward.figures import ForwardFigures
-from tscm.secrets import Secret
 from tscm.settings.device import DeviceSettings
 from tscm.spool.figures import LogFigures
 from tscm.standing import Verdict
@@ -26,26 +26,26 @@ PROXY, URL = "http://proxy:3128", "https://logs.example"
 
 def updates(figures: dict[str, Any] | None) -> Finding:
     known = None if figures is None else read(UpdateFigures, figures)
-    return onward.judge_updates(known, "fw", 3600, NOW)
+    return judge_onward.judge_updates(known, "fw", 3600, NOW)
 
 
 def lines(state: dict[str, Any] | None, *strangers: str) -> Finding:
     log = None if state is None else read(LogFigures, state)
-    return onward.judge_lines(log, NOW, strangers, "fw")
+    return judge_onward.judge_lines(log, NOW, strangers, "fw")
 
 
 def proxy(answer: str = "", fault: str | None = None) -> Finding:
-    return onward.judge_proxy(PROXY, ProxyAnswer(answer=answer, fault=fault), sends=True)
+    return judge_onward.judge_proxy(PROXY, ProxyAnswer(answer=answer, fault=fault), sends=True)
 
 
 def service(said: ServiceAnswer | None, figures: dict[str, Any] | None = None) -> Finding:
     known = None if figures is None else read(UploadFigures, figures)
-    return onward.judge_log_service(URL, said, known, sends=True)
+    return judge_onward.judge_log_service(URL, said, known, sends=True)
 
 
 def siem(probed: str | None = None, answers: bool = True, **figures: Any) -> Finding:
     expired = figures.pop("expired", None)
-    return onward.judge_siem(
+    return judge_onward.judge_siem(
         "TCP siem:514",
         read(ForwardFigures, figures) if figures else None,
         probed,
@@ -59,15 +59,19 @@ LAST_GOOD = {"last_update": {"result": "changed", "finished_at": NOW - 600}}
 READY = ServiceAnswer(status=400, ready=True)
 
 CASES: list[tuple[Finding, Verdict, str]] = [
-    (onward.judge_policy_service({"a:53": None}, feeds_only=False), OK, "a:53"),
-    (onward.judge_policy_service({}, feeds_only=True), OK, "feeds"),
-    (onward.judge_policy_service({}, feeds_only=False), FAILED, "no policy server"),
-    (onward.judge_policy_service({"a:53": "x", "b:53": None}, feeds_only=False), WARNING, "a:53"),
-    (onward.judge_policy_service({"a:53": "refused"}, feeds_only=False), FAILED, "refused"),
-    (onward.judge_list("block", "b", 1, None, ""), OK, "1 entry"),
-    (onward.judge_list("allow", "a", 0, None, ""), OK, "0 entries"),
-    (onward.judge_list("block", "b", 0, None, ""), FAILED, "empty"),
-    (onward.judge_list("block", "b", None, "no such name", "wait"), FAILED, "no such name"),
+    (judge_onward.judge_policy_service({"a:53": None}, feeds_only=False), OK, "a:53"),
+    (judge_onward.judge_policy_service({}, feeds_only=True), OK, "feeds"),
+    (judge_onward.judge_policy_service({}, feeds_only=False), FAILED, "no policy server"),
+    (
+        judge_onward.judge_policy_service({"a:53": "x", "b:53": None}, feeds_only=False),
+        WARNING,
+        "a:53",
+    ),
+    (judge_onward.judge_policy_service({"a:53": "refused"}, feeds_only=False), FAILED, "refused"),
+    (judge_onward.judge_list("block", "b", 1, None, ""), OK, "1 entry"),
+    (judge_onward.judge_list("allow", "a", 0, None, ""), OK, "0 entries"),
+    (judge_onward.judge_list("block", "b", 0, None, ""), FAILED, "empty"),
+    (judge_onward.judge_list("block", "b", None, "no such name", "wait"), FAILED, "no such name"),
     (updates(None), WARNING, "no manager"),
     (updates({"fault": "malformed", "last_update": None}), FAILED, "malformed"),
     (updates({"locked_out": True}), FAILED, "too often"),
@@ -88,18 +92,18 @@ CASES: list[tuple[Finding, Verdict, str]] = [
     (lines({"last_received_at": None}), FAILED, "no line has arrived yet"),
     (lines({"last_received_at": NOW, "fault": "disk full"}), FAILED, "disk full"),
     (lines(None), FAILED, "no manager"),
-    (onward.judge_proxy(None, None, sends=True), OK, "no proxy is configured"),
-    (onward.judge_proxy(PROXY, None, sends=False), OK, "no proxy is configured"),
-    (onward.judge_proxy(PROXY, None, sends=True), WARNING, "not checked"),
+    (judge_onward.judge_proxy(None, None, sends=True), OK, "no proxy is configured"),
+    (judge_onward.judge_proxy(PROXY, None, sends=False), OK, "no proxy is configured"),
+    (judge_onward.judge_proxy(PROXY, None, sends=True), WARNING, "not checked"),
     (proxy("200 Connection established"), OK, "allows the connection"),
     (proxy("502 Bad Gateway"), OK, "cannot reach the log service"),
     (proxy("407 Proxy Authentication Required"), FAILED, "password"),
     (proxy("403 Forbidden"), FAILED, "forbids"),
     (proxy(""), FAILED, "nothing that can be read"),
     (proxy(fault="connection refused"), FAILED, "connection refused"),
-    (onward.judge_log_service(URL, None, None, sends=False), OK, "is off"),
+    (judge_onward.judge_log_service(URL, None, None, sends=False), OK, "is off"),
     (
-        onward.judge_log_service(None, None, None, sends=True),
+        judge_onward.judge_log_service(None, None, None, sends=True),
         WARNING,
         "no log service is configured",
     ),
@@ -108,7 +112,7 @@ CASES: list[tuple[Finding, Verdict, str]] = [
     (service(READY, {"retry_at": 5.0, "last_error": "away"}), WARNING, "away"),
     (service(ServiceAnswer(fault="no TLS", remedy="x")), FAILED, "no TLS"),
     (service(ServiceAnswer(status=401, sentence="who?", remedy="x")), FAILED, "who?"),
-    (onward.judge_siem(None, None, None, answers=False, name="fw"), OK, "is off"),
+    (judge_onward.judge_siem(None, None, None, answers=False, name="fw"), OK, "is off"),
     (siem("connection refused"), FAILED, "connection refused"),
     (siem(failures=2, last_error="x", sentence="is tried again"), WARNING, "tried again"),
     (siem(expired={"age": 4, "space": 3, "lost": 2}), WARNING, "7 lines expired"),
@@ -157,7 +161,7 @@ def test_another_device_that_is_the_same_firewall_is_a_failure() -> None:
         username="admin",
         password=Secret("secret"),
     )
-    found = onward.judge_twin(settings, "office", "serial number X")
+    found = judge_onward.judge_twin(settings, "office", "serial number X")
     assert found.verdict == FAILED
     assert "office is the same firewall with the same prefix ThreatSTOP (serial number X)" in str(
         found.sentence

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from tscm.asa.lines import access_list_lines
 from tscm.asa.running import RunningConfig, read_running
-from tscm.doctor import protection, trial
+from tscm.doctor import judge_protection, packet_trace
 from tscm.doctor.finding import Finding
-from tscm.doctor.protection import Collector
+from tscm.doctor.judge_protection import Collector
 from tscm.model import Cidr, Group
 from tscm.standing import Verdict
 
@@ -57,8 +57,8 @@ def check(found: Finding, verdict: Verdict, words: str) -> None:
 
 
 def test_the_lines_that_add_prints_are_all_good() -> None:
-    found = protection.judge_protection(WHOLE, "X", HERE)
-    assert [one.link for one in found] == list(protection.LINKS)
+    found = judge_protection.judge_protection(WHOLE, "X", HERE)
+    assert [one.link for one in found] == list(judge_protection.LINKS)
     assert {one.verdict for one in found} == {OK}, found
 
 
@@ -85,32 +85,32 @@ def test_the_lines_that_add_prints_are_all_good() -> None:
     ],
 )
 def test_use_of_the_groups(lines: list[str], verdict: Verdict, words: str) -> None:
-    check(protection.judge_use(config(*lines), "X"), verdict, words)
+    check(judge_protection.judge_use(config(*lines), "X"), verdict, words)
 
 
 def test_the_remedy_names_the_missing_lines_alone() -> None:
-    found = protection.judge_use(config(*OURS[2:], GLOBAL), "X")
+    found = judge_protection.judge_use(config(*OURS[2:], GLOBAL), "X")
     assert found.remedy.count("access-list ") == 2
     assert all(line in found.remedy for line in OURS[:2])
-    found = protection.judge_use(config(*OURS[:3], GLOBAL), "X")
+    found = judge_protection.judge_use(config(*OURS[:3], GLOBAL), "X")
     assert OURS[3] in found.remedy
     assert OURS[2] not in found.remedy
-    found = protection.judge_use(config(*OURS[2:], *OURS[:2], GLOBAL), "X")
+    found = judge_protection.judge_use(config(*OURS[2:], *OURS[:2], GLOBAL), "X")
     assert "access-list " not in found.remedy
-    assert protection.judge_use(config(GLOBAL), "X").remedy.count("access-list ") == 4
+    assert judge_protection.judge_use(config(GLOBAL), "X").remedy.count("access-list ") == 4
 
 
 def test_an_entry_that_takes_all_of_ipv6_is_no_cover_for_ipv4() -> None:
     lines = [LAST.replace("any any", "any6 any6"), *OURS, GLOBAL]
-    check(protection.judge_use(config(*lines), "X"), OK, "both groups")
+    check(judge_protection.judge_use(config(*lines), "X"), OK, "both groups")
     lines = [LAST.replace("any any", "any4 any4"), *OURS, GLOBAL]
-    check(protection.judge_use(config(*lines), "X"), FAILED, "comes before")
+    check(judge_protection.judge_use(config(*lines), "X"), FAILED, "comes before")
 
 
 def test_an_entry_below_one_that_takes_everything_in_one_of_two_lists_is_doubtful() -> None:
     second = [one.replace("global_access", "other") for one in (LAST, *OURS)]
     lines = [*OURS, *second, GLOBAL, "access-group other in interface inside"]
-    check(protection.judge_use(config(*lines), "X"), WARNING, "comes before")
+    check(judge_protection.judge_use(config(*lines), "X"), WARNING, "comes before")
 
 
 @pytest.mark.parametrize(
@@ -124,7 +124,7 @@ def test_an_entry_below_one_that_takes_everything_in_one_of_two_lists_is_doubtfu
     ],
 )
 def test_log_of_the_entries(ours: list[str], verdict: Verdict, words: str) -> None:
-    check(protection.judge_log(config(*ours, GLOBAL), "X"), verdict, words)
+    check(judge_protection.judge_log(config(*ours, GLOBAL), "X"), verdict, words)
 
 
 @pytest.mark.parametrize(
@@ -140,12 +140,14 @@ def test_log_of_the_entries(ours: list[str], verdict: Verdict, words: str) -> No
     ],
 )
 def test_logging(lines: list[str], verdict: Verdict, words: str) -> None:
-    check(protection.judge_logging(config(*OURS, GLOBAL, *lines), "X"), verdict, words)
+    check(judge_protection.judge_logging(config(*OURS, GLOBAL, *lines), "X"), verdict, words)
 
 
 def test_an_entry_that_logs_below_the_trap_level_is_not_heard() -> None:
     lines = [f"{one} debugging" for one in OURS]
-    check(protection.judge_logging(config(*lines, GLOBAL, *LOGGING), "X"), FAILED, "debugging")
+    check(
+        judge_protection.judge_logging(config(*lines, GLOBAL, *LOGGING), "X"), FAILED, "debugging"
+    )
 
 
 @pytest.mark.parametrize(
@@ -167,7 +169,7 @@ def test_where_the_device_logs_to(
 ) -> None:
     lines = [] if host is None else [f"logging host {host}"]
     here = Collector(addresses=HERE.addresses, ports=HERE.ports, hears=hears)
-    check(protection.judge_log_host(config(*lines), here), verdict, words)
+    check(judge_protection.judge_log_host(config(*lines), here), verdict, words)
 
 
 @pytest.mark.parametrize(
@@ -186,7 +188,7 @@ def test_where_the_device_logs_to(
 def test_a_collector_over_tcp_needs_permit_hostdown(
     lines: list[str], verdict: Verdict, words: str
 ) -> None:
-    check(protection.judge_hostdown(config(*lines), HERE), verdict, words)
+    check(judge_protection.judge_hostdown(config(*lines), HERE), verdict, words)
 
 
 # -- the test address ---------------------------------------------------------
@@ -206,21 +208,21 @@ def held(block: list[str], allow: list[str]) -> dict[str, Group]:
 
 def test_the_test_packet_goes_from_inside_to_a_listed_address() -> None:
     lines = config(OURS[0], OURS[3], GLOBAL)
-    plan = trial.plan_trial(lines, held(["20.0.0.0/24", "20.9.9.9/32"], []), "X")
+    plan = packet_trace.plan_trial(lines, held(["20.0.0.0/24", "20.9.9.9/32"], []), "X")
     assert plan is not None
     assert plan.command == "packet-tracer input inside tcp 10.0.0.253 1025 20.0.0.1 80"
 
 
 def test_an_entry_for_the_other_direction_is_tested_from_outside() -> None:
     lines = config(OURS[2], "access-group global_access in interface outside")
-    plan = trial.plan_trial(lines, held(["20.9.9.9/32"], []), "X")
+    plan = packet_trace.plan_trial(lines, held(["20.9.9.9/32"], []), "X")
     assert plan is not None
     assert plan.command == "packet-tracer input outside tcp 20.9.9.9 1025 10.0.0.253 80"
 
 
 def test_a_list_that_is_bound_outwards_is_tested_through_another_interface() -> None:
     lines = config(OURS[3], "access-group global_access out interface inside")
-    plan = trial.plan_trial(lines, held(["20.9.9.9/32"], []), "X")
+    plan = packet_trace.plan_trial(lines, held(["20.9.9.9/32"], []), "X")
     assert plan is not None
     assert plan.interface == "outside"
 
@@ -232,7 +234,7 @@ def test_an_address_that_the_allow_list_spares_is_not_chosen(data: st.DataObject
         lambda pair: str(ipaddress.ip_network((0x14000000 + pair[0], pair[1]), strict=False))
     )
     block, allow = data.draw(st.lists(nets, max_size=6)), data.draw(st.lists(nets, max_size=6))
-    plan = trial.plan_trial(WHOLE, held(block, allow), "X")
+    plan = packet_trace.plan_trial(WHOLE, held(block, allow), "X")
     if plan is None:
         return
     address = ipaddress.ip_address(plan.listed)
@@ -242,10 +244,10 @@ def test_an_address_that_the_allow_list_spares_is_not_chosen(data: st.DataObject
 
 @pytest.mark.parametrize("groups", [{}, held([], []), held(["2001:db8::/32"], [])])
 def test_without_a_listed_address_there_is_no_test(groups: dict[str, Group]) -> None:
-    assert trial.plan_trial(WHOLE, groups, "X") is None
+    assert packet_trace.plan_trial(WHOLE, groups, "X") is None
 
 
-PLAN = trial.plan_trial(WHOLE, held(["20.9.9.9/32"], []), "X")
+PLAN = packet_trace.plan_trial(WHOLE, held(["20.9.9.9/32"], []), "X")
 DROPPED = f"Type: ACCESS-LIST\nConfig:\n{OURS[3]}\nResult:\nAction: drop\n"
 
 
@@ -262,9 +264,9 @@ DROPPED = f"Type: ACCESS-LIST\nConfig:\n{OURS[3]}\nResult:\nAction: drop\n"
     ],
 )
 def test_what_packet_tracer_says(
-    plan: trial.Trial | None, said: str | None, looked: bool, verdict: Verdict, words: str
+    plan: packet_trace.Trial | None, said: str | None, looked: bool, verdict: Verdict, words: str
 ) -> None:
-    check(trial.judge_trial(plan, said, looked=looked), verdict, words)
+    check(packet_trace.judge_trial(plan, said, looked=looked), verdict, words)
 
 
 @pytest.mark.parametrize(
@@ -281,7 +283,9 @@ def test_the_way_back_of_an_event(
     seen: bool, hits: int | None, counted: bool, verdict: Verdict, words: str
 ) -> None:
     check(
-        trial.judge_events(PLAN, seen=seen, hits=hits, name="fw", counted=counted), verdict, words
+        packet_trace.judge_events(PLAN, seen=seen, hits=hits, name="fw", counted=counted),
+        verdict,
+        words,
     )
 
 
@@ -291,6 +295,6 @@ def test_a_line_tells_of_an_address_only_as_an_end_of_what_an_access_list_did() 
         b"outside/20.9.9.9(80) hit-cnt 1 first hit [0x1, 0x0]\n"
     )
     other = b"<166>%ASA-6-302013: Built outbound TCP to outside:20.9.9.9/80\n"
-    assert trial.is_told(other + hit, "20.9.9.9")
-    assert not trial.is_told(hit, "20.9.9.99")
-    assert not trial.is_told(other, "20.9.9.9")
+    assert packet_trace.is_told(other + hit, "20.9.9.9")
+    assert not packet_trace.is_told(hit, "20.9.9.99")
+    assert not packet_trace.is_told(other, "20.9.9.9")

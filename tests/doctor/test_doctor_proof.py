@@ -16,11 +16,11 @@ from twisted.internet.threads import deferToThread
 from tests.doctor.doctor_world import World, quiet
 from tests.waiting import PATIENCE_SECONDS
 from tscm.doctor import proof
+from tscm.manager.service import NodeService
 from tscm.model import Cidr, Json
 from tscm.operations.arguments import Asked, Device, Proven, Push
 from tscm.operations.bodies import RequestFaulty
 from tscm.operations.table import PAUSE, REPORT, TEST, UPDATE
-from tscm.service import NodeService
 from tscm.simulator.matching import Packet
 from tscm.update import proofs
 from tscm.update.proofs import DeviceHeld

@@ -14,9 +14,9 @@ from twisted.logger import LogEvent
 
 from tests.doctor.doctor_world import HERE, LISTED, PASSWORD, World, not_good, quiet
 from tscm.asa.lines import access_list_lines
-from tscm.doctor.look_host import Host, free_space
-from tscm.doctor.node import Space
-from tscm.doctor.node_walk import walk_node
+from tscm.doctor.examine_node import walk_node
+from tscm.doctor.judge_node import Space
+from tscm.doctor.probe_host import Host, free_space
 
 pytestmark = pytest.mark.filterwarnings("ignore:Passing pyOpenSSL")  # by Twisted
 

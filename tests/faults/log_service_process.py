@@ -13,10 +13,10 @@ from pathlib import Path
 from attrs import define
 from twisted.internet import reactor
 
-from tscm.portal.log_service import LogService
-from tscm.portal.upload_request import Refusal, UploadRequest
-from tscm.settings.values import HostPort
-from tscm.threads import Threads
+from tscm.base.host_port import HostPort
+from tscm.base.threads import Threads
+from tscm.services.log_service import LogService
+from tscm.services.upload_request import Refusal, UploadRequest
 from tscm.upload_format import BatchHead
 
 

@@ -17,10 +17,10 @@ import pytest
 from tests.asa.test_asa_bounds import Device
 from tests.asa.test_asa_reader import page
 from tests.asa.test_asa_trickle import serving
+from tests.base.test_base_parse_apart import is_alive
 from tests.faults.fault_world import LISTEN, World
 from tests.faults.test_faults_stop import gone
 from tests.manager.manager_process import Manager, wait_for
-from tests.test_parse_apart import is_alive
 from tests.waiting import PATIENCE_SECONDS
 
 NAME = "fw-one"

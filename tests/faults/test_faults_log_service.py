@@ -18,11 +18,11 @@ from tests.faults.fault_world import LISTEN, World
 from tests.faults.probes import done, need_mounts, thorough
 from tests.faults.test_faults_upload import hits
 from tests.manager.manager_process import Manager, wait_for
-from tests.portal.test_portal_decoding import run, window
 from tests.ports import held_port
+from tests.services.test_services_decoding import run, window
 from tscm import upload_format
-from tscm.portal.entries import PortalEntry, add_entry
-from tscm.portal.upload_retention import DELETE_MB, REFUSE_MB
+from tscm.services.entries import PortalEntry, add_entry
+from tscm.services.upload_retention import DELETE_MB, REFUSE_MB
 
 REGISTERED, STRANGER = "127.0.0.1", "127.0.0.9"
 LINES = b"one\ntwo\n"

@@ -20,7 +20,7 @@ from tests.faults.probes import thorough
 from tests.faults.protected_world import COUNT, GROUPS, World, protected_world
 from tests.manager.manager_process import wait_for
 from tscm.asa.driver import open_driver
-from tscm.devices import stored_device
+from tscm.devices.stored import stored_device
 from tscm.settings.files import read_node
 from tscm.update.memory import layout_digest
 

@@ -23,8 +23,8 @@ from tests.faults.fault_world import LISTEN, World
 from tests.faults.probes import thorough
 from tests.faults.test_faults_upload import hits
 from tests.manager.manager_process import Manager, wait_for
-from tscm.portal.certificate import ensure_certificate
-from tscm.secrets import Secret
+from tscm.base.secrets import Secret
+from tscm.services.certificate import ensure_certificate
 
 NAME = "fw-one"
 WHOLE_SECONDS = 120.0
@@ -217,7 +217,7 @@ STUCK = """
 import sys, threading
 from twisted.internet import reactor
 from twisted.python import log
-from tscm.threads import Threads
+from tscm.base.threads import Threads
 log.startLogging(sys.stdout)
 threads = Threads(reactor, 2, "slow", leave_seconds=0.2)
 threads.startService()
@@ -240,10 +240,10 @@ def test_a_thread_that_never_ends_does_not_keep_the_process() -> None:
 
 STUCK_POOL = """
 import threading
-from tscm import tap_exit
-tap_exit.GO_SECONDS = 0.2
+from tscm.plugins import startup
+startup.GO_SECONDS = 0.2
 threading.Thread(target=threading.Event().wait).start()  # as a look-up in the reactor's own pool
-tap_exit.go_for_sure(None)
+startup.go_for_sure(None)
 """
 
 

@@ -16,12 +16,12 @@ from attrs import define
 from tests.faults.fault_world import LISTEN, World
 from tests.faults.probes import thorough
 from tests.manager.manager_process import Manager, wait_for
-from tests.portal import portal_process
+from tests.services import services_process
 from tests.soak.oracle import Evidence, judge
 from tests.soak.players import Siem
 from tests.soak.test_soak import uploaded
-from tscm.portal.entries import add_entry
-from tscm.portal.uploads import uploads_folder
+from tscm.services.entries import add_entry
+from tscm.services.uploads import uploads_folder
 
 NAME = "fw-one"
 LINES = 1500
@@ -73,7 +73,7 @@ def test_every_way_in_which_a_proxy_fails_is_told_and_no_line_is_lost_or_counted
     root.mkdir()
     portal = root / "var/lib/tscm/portal"
     entry = add_entry(portal, nickname=NAME, address="127.0.0.1")
-    logs, ready = portal_process.start(root, "--logs", "127.0.0.1:0")
+    logs, ready = services_process.start(root, "--logs", "127.0.0.1:0")
     manager = Manager(
         tmp_path / "node",
         LISTEN
@@ -133,7 +133,7 @@ def test_every_way_in_which_a_proxy_fails_is_told_and_no_line_is_lost_or_counted
         assert "Traceback" not in manager.said()
     finally:
         manager.stop()
-        portal_process.stop(logs)
+        services_process.stop(logs)
 
 
 @thorough

@@ -78,9 +78,9 @@ def start(root: Path) -> None:
     from twisted.internet import reactor as installed
     from twisted.python import log
 
-    from tscm.service import NodeService
+    from tscm.manager.service import NodeService
+    from tscm.plugins.startup import FrontService, sentence_and_status
     from tscm.settings.layout import Layout
-    from tscm.tap_exit import FrontService, sentence_and_status
 
     reactor: Any = installed
     log.startLogging(sys.stderr)
@@ -164,8 +164,8 @@ def faults_of(root: Path, secret: Path, words: Sequence[str]) -> Iterator[str]:
 def main(request: dict[str, Any]) -> list[str]:
     """All faults of all files."""
     import tscm.cli.main
-    import tscm.control
-    import tscm.service
+    import tscm.faces.control
+    import tscm.manager.service
 
     del tscm
     base, work = Path(request["base"]), Path(request["work"])

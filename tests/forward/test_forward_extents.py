@@ -11,6 +11,7 @@ import pytest
 import pytest_twisted
 
 from tests.forward.receivers import TcpReceiver, reactor, until
+from tscm.base.threads import Threads
 from tscm.forward.service import ForwardService
 from tscm.forward.target import Target
 from tscm.model import Extent, Run
@@ -19,7 +20,6 @@ from tscm.spool.extents import plain_stretch
 from tscm.spool.index import IndexedRun
 from tscm.spool.reader import DeviceReader
 from tscm.spool.service import SpoolService
-from tscm.threads import Threads
 
 
 @pytest_twisted.async_yield_fixture()

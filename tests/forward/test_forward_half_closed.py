@@ -20,8 +20,8 @@ from tests.forward.receivers import TcpReceiver, reactor, until
 from tests.forward.test_forward_service import forward, lines, stop, tcp
 from tests.intake.certificates import Authority
 from tests.memory_log import MemoryLog
+from tscm.base.threads import Threads
 from tscm.forward.target import Target
-from tscm.threads import Threads
 
 
 @pytest_twisted.async_yield_fixture()

@@ -19,9 +19,9 @@ from attrs import define
 from tests.forward.receivers import reactor, until
 from tests.memory_log import MemoryLog
 from tests.skipping import lacking
+from tscm.base.threads import Threads
 from tscm.forward.service import ForwardService
 from tscm.forward.target import Target
-from tscm.threads import Threads
 
 # A file for each connection: what two of them carry at the same time is not mixed.
 SINK = """

@@ -10,9 +10,9 @@ import pytest_twisted
 
 from tests.forward.receivers import Rsyslog, reactor, until
 from tests.memory_log import MemoryLog
+from tscm.base.threads import Threads
 from tscm.forward.service import ForwardService
 from tscm.forward.target import Target
-from tscm.threads import Threads
 
 pytestmark = pytest.mark.peer("rsyslogd")
 

@@ -11,9 +11,9 @@ from twisted.logger import LogEvent
 from tests.forward.receivers import TcpReceiver, UdpReceiver, reactor, until
 from tests.memory_log import MemoryLog
 from tests.ports import held_port
+from tscm.base.threads import Threads
 from tscm.forward.service import ForwardService
 from tscm.forward.target import Target
-from tscm.threads import Threads
 
 
 @pytest_twisted.async_yield_fixture()

@@ -10,12 +10,12 @@ import pytest_twisted
 from twisted.internet.task import Clock
 
 from tests.forward.receivers import TcpReceiver, reactor, until
+from tscm.base.threads import Threads
 from tscm.forward.service import ForwardService
 from tscm.forward.target import Target
 from tscm.model import Origin, Run
 from tscm.settings.node import SpoolBounds
 from tscm.spool.service import SpoolService
-from tscm.threads import Threads
 
 
 @pytest_twisted.async_yield_fixture()

@@ -1,8 +1,8 @@
 import attrs
 import pytest
 
+from tscm.base.secrets import Secret
 from tscm.forward.target import Target, target_of, targets_of
-from tscm.secrets import Secret
 from tscm.settings.device import DeviceSettings
 from tscm.settings.schema import read_table
 

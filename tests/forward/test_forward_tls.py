@@ -18,9 +18,9 @@ from twisted.internet import ssl as twisted_ssl
 
 from tests.forward.receivers import TcpReceiver, reactor, until
 from tests.memory_log import MemoryLog
+from tscm.base.threads import Threads
 from tscm.forward.service import ForwardService
 from tscm.forward.target import Target
-from tscm.threads import Threads
 
 pytestmark = pytest.mark.filterwarnings("ignore:Passing pyOpenSSL")  # by Twisted
 

@@ -11,11 +11,11 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import deferLater
 
 from tests.waiting import PATIENCE_SECONDS
+from tscm.base.host_port import HostPort
 from tscm.intake.figures import IntakeCounts
 from tscm.intake.service import IntakeService
 from tscm.model import Run
 from tscm.settings.node import Intake, Listen
-from tscm.settings.values import HostPort
 from tscm.syslog.escape import unescape
 
 reactor: Any = installed

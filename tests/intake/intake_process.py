@@ -11,12 +11,12 @@ from typing import Any
 
 from twisted.internet import reactor as installed
 
+from tscm.base.host_port import HostPort
 from tscm.intake.senders import SenderTable
 from tscm.intake.service import IntakeService
 from tscm.intake.systemd import Activation, Inherited, Notifier, SystemdService
 from tscm.model import Run
 from tscm.settings.node import Intake, Listen
-from tscm.settings.values import HostPort
 
 reactor: Any = installed
 

@@ -27,13 +27,13 @@ from tests.intake.intake_parts import (
     until,
 )
 from tests.intake.notify_socket import Systemd, held
-from tscm.doctor.onward import judge_connections
+from tscm.base.host_port import HostPort
+from tscm.doctor.judge_onward import judge_connections
 from tscm.intake.connections import Connections, Refusal
 from tscm.intake.senders import SenderTable
 from tscm.intake.service import IntakeService
 from tscm.intake.systemd import Activation, Inherited
 from tscm.intake.turned_away import recent_faults
-from tscm.settings.values import HostPort
 from tscm.standing import Verdict
 
 SENT = 300

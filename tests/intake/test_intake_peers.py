@@ -25,11 +25,11 @@ from tests.intake.intake_parts import (
     until,
 )
 from tests.skipping import lacking
+from tscm.base.tls_answers import MAX_ANSWERS
 from tscm.intake.figures import StreamFigures
 from tscm.intake.senders import SenderTable
 from tscm.intake.service import IntakeService
 from tscm.intake.tls import FLOOD, fingerprint_of
-from tscm.tls_answers import MAX_ANSWERS
 
 GTLS = any(Path("/usr/lib").glob("*/rsyslog/lmnsd_gtls.so"))
 """rsyslog's TLS is a package of its own."""

@@ -18,11 +18,11 @@ from tests.intake.intake_parts import (
     target,
     until,
 )
+from tscm.base.host_port import HostPort
 from tscm.errors import ListenerUnavailable
 from tscm.intake import sockets
 from tscm.intake.senders import SenderTable
 from tscm.intake.service import IntakeService
-from tscm.settings.values import HostPort
 
 WIDE = HostPort("::", 0)
 LOCAL = HostPort("127.0.0.1", 0)

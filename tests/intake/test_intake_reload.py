@@ -18,11 +18,11 @@ from tests.intake.intake_parts import (
     target,
     until,
 )
+from tscm.base.host_port import HostPort
 from tscm.errors import ListenerUnavailable
 from tscm.intake.senders import SenderTable
 from tscm.intake.service import IntakeService
 from tscm.intake.tls import CertificateUnusable
-from tscm.settings.values import HostPort
 
 
 def started(folder: Path) -> tuple[IntakeService, MemorySpool, dict[str, str]]:

@@ -23,6 +23,7 @@ from tests.intake.intake_parts import (
     until,
 )
 from tests.intake.notify_socket import Systemd, held
+from tscm.base.host_port import HostPort
 from tscm.intake.handover import hand_over, take_over
 from tscm.intake.senders import SenderTable
 from tscm.intake.service import IntakeService
@@ -34,7 +35,6 @@ from tscm.intake.systemd import (
     environment,
     inherited,
 )
-from tscm.settings.values import HostPort
 from tscm.syslog.framing import StreamState
 
 

@@ -24,11 +24,11 @@ from tests.intake.intake_parts import (
     target,
     until,
 )
+from tscm.base.host_port import HostPort
 from tscm.errors import ListenerUnavailable
 from tscm.intake.figures import StreamFigures
 from tscm.intake.senders import SenderTable
 from tscm.intake.service import IntakeService
-from tscm.settings.values import HostPort
 
 
 def made(spool: MemorySpool | None = None, **changed: Any) -> IntakeService:

@@ -20,11 +20,11 @@ from tests.intake.intake_parts import (
     until,
 )
 from tests.ports import held_port
+from tscm.base.host_port import HostPort
 from tscm.intake.figures import DatagramFigures
 from tscm.intake.senders import SenderTable
 from tscm.intake.service import IntakeService
 from tscm.intake.udp import Pace
-from tscm.settings.values import HostPort
 
 
 @pytest_twisted.async_yield_fixture(params=["compiled", "numpy", "plain"])

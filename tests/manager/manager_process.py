@@ -17,7 +17,7 @@ from typing import Any
 import httpx
 
 from tests.waiting import PATIENCE_SECONDS
-from tscm.secrets import Secret, load_key
+from tscm.base.secrets import Secret, load_key
 from tscm.settings.device import DeviceSettings
 from tscm.settings.files import write_device
 from tscm.settings.layout import Layout

@@ -17,7 +17,7 @@ import pytest
 
 from tests.intake.certificates import Authority
 from tests.manager.manager_process import SETTINGS, Manager, send_udp, wait_for
-from tscm.ledger_book import UNTOLD
+from tscm.ledger.book import UNTOLD
 
 HIT = b"<166>%%ASA-6-106100: access-list a denied tcp i/192.0.2.1(1) -> o/1.2.3.4(%d)"
 SIEM: dict[str, Any] = {

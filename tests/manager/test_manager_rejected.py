@@ -11,7 +11,7 @@ import pytest
 
 from tests.manager.manager_process import SETTINGS, Manager, send_udp, wait_for
 from tests.ports import held_port
-from tscm.portal.entries import add_entry
+from tscm.services.entries import add_entry
 
 HIT = (
     b"<166>%ASA-6-106100: access-list g denied tcp outside/203.0.113.1(1) -> inside/10.0.0.1(443) "

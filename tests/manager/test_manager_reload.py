@@ -15,7 +15,7 @@ from twisted.internet.threads import deferToThread
 from tests.asa.asa_device import settings_for
 from tests.manager.manager_process import LIMIT_SECONDS, Manager
 from tests.update.update_world import addresses
-from tscm.secrets import load_key
+from tscm.base.secrets import load_key
 from tscm.settings.files import write_device
 from tscm.simulator.outlets import Target
 from tscm.simulator.service import AsaOptions, SimulatedAsa

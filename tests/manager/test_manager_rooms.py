@@ -11,11 +11,11 @@ from attrs import evolve
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
-from tscm import log_consumers
-from tscm.device_rooms import RETRY_SECONDS, DeviceRooms
+from tscm.base.secrets import Secret
 from tscm.forward.target import READER
-from tscm.log_consumers import UPLOAD
-from tscm.secrets import Secret
+from tscm.manager import log_consumers
+from tscm.manager.consumers import RETRY_SECONDS, DeviceRooms
+from tscm.manager.log_consumers import UPLOAD
 from tscm.settings.device import DeviceSettings
 from tscm.settings.layout import Layout
 from tscm.settings.node import NodeSettings, UploadSettings

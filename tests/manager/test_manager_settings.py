@@ -13,16 +13,16 @@ from twisted.internet.defer import Deferred
 from twisted.logger import LogEvent, capturedLogs, formatEvent
 
 from tests.manager.manager_process import Manager
-from tscm.devices import stored_device
+from tscm.devices.stored import stored_device
 from tscm.errors import DeviceChanged
 from tscm.forward.target import READER
+from tscm.manager.service import NodeService
+from tscm.manager.settings_watch import GONE_LOOKS
 from tscm.operations.arguments import ChangedDevice, Device
 from tscm.operations.call import Actor
 from tscm.operations.table import CHANGE, REMOVE
-from tscm.service import NodeService
 from tscm.settings.device import DeviceSettings
 from tscm.settings.layout import Layout
-from tscm.settings_watch import GONE_LOOKS
 
 reactor: Any = installed
 FORWARD = {"syslog_forward": True, "forward_address": "127.0.0.1", "forward_port": 9}
@@ -202,7 +202,7 @@ async def test_what_is_edited_while_a_change_is_asked_for_is_not_overwritten(
         node.files.write_device("fw", allow_list="other.example")
         return found
 
-    monkeypatch.setattr("tscm.devices.stored_device", read_and_then_edited)
+    monkeypatch.setattr("tscm.devices.stored.stored_device", read_and_then_edited)
     with pytest.raises(DeviceChanged, match="changed by somebody else"):
         await node.ask(CHANGE, change)
     assert stored_device(node.files.layout, "fw").allow_list == "other.example"

@@ -19,10 +19,10 @@ from twisted.python.failure import Failure
 from twisted.web.test.requesthelper import DummyRequest
 
 from tests.manager.manager_process import SETTINGS, Manager, send_udp, wait_for
-from tscm.portal.receipts import Stored, write_receipts
-from tscm.portal.uploads import uploads_folder
+from tscm.metrics.pages import LoopLag, WatchPages
+from tscm.services.receipts import Stored, write_receipts
+from tscm.services.uploads import uploads_folder
 from tscm.state import Watched
-from tscm.watch import LoopLag, WatchPages
 
 WATCHED = SETTINGS + 'metrics = ["127.0.0.1:0"]\n'
 

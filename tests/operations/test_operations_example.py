@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from attrs import frozen
 
+from tscm.manager.node import Node
 from tscm.model import Json
 from tscm.operations import registry
 from tscm.operations.call import Actor, Call
 from tscm.operations.calls import Calls
-from tscm.operations.node import Node
 from tscm.operations.operation import Needs, Operation, read_args, request_of
 from tscm.operations.registry import handles
 

@@ -11,11 +11,11 @@ import pytest
 import pytest_twisted
 
 from tests.doctor.doctor_world import World
-from tscm import health
 from tscm.errors import TscmError
 from tscm.events.judge import Tally, by_list, joined
-from tscm.families import families
 from tscm.intake.figures import IntakeFigures, StreamFigures, TlsFigures
+from tscm.manager import health
+from tscm.metrics.families import families
 from tscm.model import Cidr, Json
 from tscm.operations.arguments import Address, Device, Holding, Nothing, Push
 from tscm.operations.table import FLEET, HOLD, RESUME, UPDATE, WHY

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tscm.portal.certificate import ensure_certificate
+from tscm.services.certificate import ensure_certificate
 
 
 @contextmanager

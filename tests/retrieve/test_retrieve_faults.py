@@ -15,12 +15,12 @@ import dns.rrset
 import pytest
 
 from tests.retrieve.scripted import Talk, reply, rrset, send, server, soa
+from tscm.base.host_port import HostPort
 from tscm.errors import ListUnavailable
 from tscm.policy.lists import PolicyList
 from tscm.retrieve.server import is_newer
 from tscm.retrieve.sources import ListSource, fetch_list
 from tscm.retrieve.stream import Limits
-from tscm.settings.values import HostPort
 
 AXFR = dns.rdatatype.AXFR
 ALG = "no ip nat service alg tcp dns"

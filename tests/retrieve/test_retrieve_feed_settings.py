@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from tscm.base.secrets import Secret
 from tscm.policy import feed_formats
 from tscm.retrieve.sources import fetch_list, list_source
-from tscm.secrets import Secret
 from tscm.settings import feed
 from tscm.settings.device import DeviceSettings
 from tscm.settings.files import read_node, settings_as_toml

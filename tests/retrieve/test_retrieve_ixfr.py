@@ -18,12 +18,12 @@ from hypothesis import strategies as st
 
 from tests.retrieve.name_servers import bind, knot, reload_zone, zone_text
 from tests.retrieve.scripted import Talk, reply, rrset, send, server, soa
+from tscm.base.host_port import HostPort
 from tscm.policy.cidr import Entries
 from tscm.policy.lists import PolicyList
 from tscm.retrieve.delta import DeltaUnfit, changed
 from tscm.retrieve.sources import ListSource, fetch_list
 from tscm.retrieve.stream import Limits
-from tscm.settings.values import HostPort
 
 IXFR, AXFR = dns.rdatatype.IXFR, dns.rdatatype.AXFR
 CIDRS = st.sampled_from(

@@ -11,12 +11,12 @@ import pytest
 
 from tests.ports import held_port
 from tests.retrieve.name_servers import bind, knot, nsd, zone_text
+from tscm.base.host_port import HostPort
 from tscm.errors import ListUnavailable
 from tscm.policy.cidr import Entries
 from tscm.policy.lists import PolicyList
 from tscm.retrieve.sources import ListSource, fetch_list
 from tscm.retrieve.stream import Limits
-from tscm.settings.values import HostPort
 
 MIXED = """
 @ NS ns

@@ -28,11 +28,11 @@ from tests.asa.asa_device import in_thread
 from tests.retrieve.https_server import https
 from tests.retrieve.scripted import Talk, reply, send, server
 from tests.update.update_world import ALLOW, BLOCK, World, addresses
+from tscm.base.host_port import HostPort
+from tscm.base.secrets import Secret
 from tscm.retrieve.sources import fetch_list
-from tscm.secrets import Secret
 from tscm.settings.feed import Feed
 from tscm.settings.node import NodeSettings, PolicySettings
-from tscm.settings.values import HostPort
 from tscm.simulator.service import AsaOptions, SimulatedAsa
 from tscm.update.figures import Result
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.asa.test_asa_trickle import serving
-from tscm.cut_off import Scope
+from tscm.base.deadline import Scope
 from tscm.errors import ListUnavailable
 from tscm.retrieve.feed_source import FeedSource
 from tscm.retrieve.feeds import fetch_feed

@@ -20,13 +20,13 @@ import pytest
 
 from tests.retrieve.name_servers import bind, knot, nsd, zone_text
 from tests.retrieve.scripted import Talk, recv_exactly, reply, rrset, send, server, soa
+from tscm.base.host_port import HostPort
+from tscm.base.secrets import Secret
 from tscm.errors import ListUnavailable
 from tscm.policy.lists import PolicyList
 from tscm.retrieve.sources import ListSource, fetch_list
 from tscm.retrieve.stream import Limits
 from tscm.retrieve.tsig import TsigKey
-from tscm.secrets import Secret
-from tscm.settings.values import HostPort
 
 SECRET = base64.b64encode(b"0123456789abcdef0123456789abcdef").decode()
 OTHER = base64.b64encode(b"another key of the same length..").decode()

@@ -5,14 +5,15 @@ from pathlib import Path
 import attrs
 import pytest
 
-from tscm.devices import propose
+from tscm.base.host_port import HostPort
+from tscm.base.secrets import MASK, SealingKey, Secret, load_key
+from tscm.devices.stored import propose
 from tscm.errors import (
     DeviceUnknown,
     SecretUnavailable,
     SettingsFaulty,
     SettingsUnreadable,
 )
-from tscm.secrets import MASK, SealingKey, Secret, load_key
 from tscm.settings.device import DeviceSettings
 from tscm.settings.files import (
     device_names,
@@ -24,7 +25,6 @@ from tscm.settings.files import (
 )
 from tscm.settings.layout import Layout
 from tscm.settings.node import NodeSettings
-from tscm.settings.values import HostPort
 
 GIVEN = {
     "name": "tstest",

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tscm.base.host_port import HostPort
 from tscm.settings import values
-from tscm.settings.values import HostPort
 
 READERS = [
     values.text,

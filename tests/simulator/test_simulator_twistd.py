@@ -15,8 +15,8 @@ import pytest
 import requests
 from twisted.python import usage
 
+from tscm.plugins.simulator import Options, read_options
 from tscm.simulator.refusal import SimulatorUnavailable
-from tscm.tap_asa import Options, read_options
 
 TWISTD = Path(sys.executable).with_name("twistd")
 

@@ -15,11 +15,11 @@ from pathlib import Path
 import zstandard
 
 from tests.manager.manager_process import Manager, send_udp, wait_for
-from tests.portal import portal_process
+from tests.services import services_process
 from tests.soak.oracle import Evidence, judge
 from tests.soak.players import POLICY_EVERY, Sender, Siem, line
-from tscm.portal.entries import add_entry
-from tscm.portal.uploads import uploads_folder
+from tscm.services.entries import add_entry
+from tscm.services.uploads import uploads_folder
 
 SECONDS = float(os.environ.get("TSCM_SOAK_SECONDS", "30"))
 KILL_EVERY = max(8.0, SECONDS / 30)
@@ -72,7 +72,7 @@ def test_nothing_that_was_stored_is_missing_anywhere(tmp_path: Path) -> None:
     portal = portal_root / "var/lib/tscm/portal"
     names = ("fw-udp", "fw-tcp")
     entries = {name: add_entry(portal, nickname=name, address="127.0.0.1") for name in names}
-    logs, ready = portal_process.start(portal_root, "--logs", "127.0.0.1:0")
+    logs, ready = services_process.start(portal_root, "--logs", "127.0.0.1:0")
     place = ready["logs"][0]
     siem = Siem()
     siem.come()
@@ -123,9 +123,9 @@ def test_nothing_that_was_stored_is_missing_anywhere(tmp_path: Path) -> None:
                 siem_here = not siem_here
             if chance.random() < 0.2:
                 if logs_here:
-                    assert portal_process.stop(logs)
+                    assert services_process.stop(logs)
                 else:
-                    logs, _ = portal_process.start(portal_root, "--logs", place)
+                    logs, _ = services_process.start(portal_root, "--logs", place)
                 logs_here = not logs_here
             if time.monotonic() >= next_kill:
                 manager.stop(signal.SIGKILL)
@@ -137,7 +137,7 @@ def test_nothing_that_was_stored_is_missing_anywhere(tmp_path: Path) -> None:
         if not siem_here:
             siem.come()
         if not logs_here:
-            logs, _ = portal_process.start(portal_root, "--logs", place)
+            logs, _ = services_process.start(portal_root, "--logs", place)
 
         fresh = {name: b"<166>a fresh line of " + name.encode() for name in names}
         for number, name in enumerate(names):
@@ -184,4 +184,4 @@ def test_nothing_that_was_stored_is_missing_anywhere(tmp_path: Path) -> None:
             sender.stop()
         siem.away()
         manager.stop()
-        portal_process.stop(logs)
+        services_process.stop(logs)

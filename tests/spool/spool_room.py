@@ -13,11 +13,11 @@ from twisted.internet.defer import Deferred, execute
 from twisted.internet.task import Clock
 from typing_extensions import Buffer
 
+from tscm.base.threads import Threads
 from tscm.model import Run
 from tscm.settings.node import SpoolBounds
 from tscm.spool.disk import Disk
 from tscm.spool.service import SpoolService
-from tscm.threads import Threads
 
 
 class AtOnce:

@@ -10,8 +10,8 @@ from twisted.internet.task import Clock
 
 from tests.spool.spool_room import make_spool, numbered, run_of
 from tests.spool.test_spool_service import BIG, closed, drain
-from tscm.balance import Balance, DeviceBalance, ReaderBalance
-from tscm.ledger import differences_of
+from tscm.ledger.balance import differences_of
+from tscm.ledger.figures import Balance, DeviceBalance, ReaderBalance
 from tscm.spool.disk import Disk
 from tscm.spool.service import SpoolService
 from tscm.spool.state import CHANGED, Gap

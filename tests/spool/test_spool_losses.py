@@ -13,8 +13,8 @@ from tests.spool.spool_room import numbered, run_of
 from tests.spool.test_spool_recovery import killed, opened
 from tests.spool.test_spool_service import balanced, closed, drain
 from tests.spool.test_spool_tools import DISK, harms
-from tscm.balance import Gap
-from tscm.ledger_book import Book
+from tscm.ledger.book import Book
+from tscm.ledger.figures import Gap
 from tscm.spool import measure
 from tscm.spool.disk import Disk
 from tscm.spool.service import SpoolService

@@ -14,10 +14,10 @@ from twisted.internet.task import Clock, deferLater
 
 from tests.spool.spool_room import make_spool, numbered, run_of
 from tests.spool.test_spool_service import BIG, closed, drain
+from tscm.base.threads import Threads
 from tscm.settings.node import SpoolBounds
 from tscm.spool.disk import Disk
 from tscm.spool.service import SpoolService
-from tscm.threads import Threads
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import pytest
 
 from tests.spool.test_spool_recovery import opened, sealed_log
 from tests.spool.test_spool_service import closed
-from tscm.safe_files import UnfitFile
+from tscm.base.safe_files import UnfitFile
 from tscm.spool.disk import CREATE, CREATE_EMPTY, READ, READ_WRITE, Disk
 from tscm.spool.names import LogFolder
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tscm.doctor.look_database import damage
+from tscm.doctor.probe_database import damage
 from tscm.events.explain import Explainer
 from tscm.events.history import with_history
 from tscm.events.recent import recent_hits

@@ -9,8 +9,8 @@ from twisted.python.failure import Failure
 
 from tests.update.test_update_service import Bench, bench, ignore, result
 from tscm.cli.state import outcome_words, state_pairs
-from tscm.families import families
 from tscm.intake.figures import IntakeFigures
+from tscm.metrics.families import families
 from tscm.model import Json
 from tscm.spool.figures import LogFigures
 from tscm.standing import Verdict, row_of

@@ -20,12 +20,12 @@ from twisted.internet.defer import Deferred, gatherResults
 from tests.asa.asa_device import settings_for
 from tests.update.update_world import World, addresses
 from tscm.asa.link import Bounds
+from tscm.base.threads import Threads
 from tscm.model import Progress
 from tscm.simulator.service import AsaOptions, SimulatedAsa
 from tscm.simulator.web import AsaHttpRequest
 from tscm.store.database import Store
 from tscm.store.policies import Policies
-from tscm.threads import Threads
 from tscm.update.outcome import UpdateOutcome
 from tscm.update.service import UpdateService
 from tscm.update.turns import MAX_LENT

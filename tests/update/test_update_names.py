@@ -12,13 +12,13 @@ from attrs import evolve
 
 from tests.asa.asa_device import in_thread
 from tests.update.update_world import BLOCK, World, addresses
-from tscm import device_check
-from tscm.device_check import Reach, refuse_unknown_names
+from tscm.base.secrets import Secret
+from tscm.devices import checks
+from tscm.devices.checks import Reach, refuse_unknown_names
 from tscm.errors import SettingsFaulty
 from tscm.policy.cidr import Entries
 from tscm.policy.lists import PolicyList
 from tscm.retrieve.sources import ListSource
-from tscm.secrets import Secret
 from tscm.settings.device import DeviceSettings
 from tscm.settings.layout import Layout
 from tscm.settings.node import NodeSettings, PolicySettings
@@ -200,7 +200,7 @@ def test_a_name_that_never_resolved_is_refused_before_it_is_stored(tmp_path: Pat
     other = evolve(SETTINGS, log_proxy="http://proxy.example:3128")
     with pytest.raises(SettingsFaulty, match="--log_proxy"):
         refuse_unknown_names(layout, node, other, SETTINGS, reach=reach)
-    assert device_check.NETWORK.look_up(["localhost"])["localhost"]
+    assert checks.NETWORK.look_up(["localhost"])["localhost"]
 
 
 def test_another_siem_that_cannot_be_looked_up_is_told_before_it_is_stored(tmp_path: Path) -> None:

@@ -11,9 +11,9 @@ from attrs import evolve
 
 from tests.asa.asa_device import in_thread
 from tests.update.update_world import World, addresses
+from tscm.base.secrets import Secret
 from tscm.model import Identity
 from tscm.risks import Consent, Risk
-from tscm.secrets import Secret
 from tscm.settings.device import DeviceSettings
 from tscm.simulator.service import AsaOptions, SimulatedAsa
 from tscm.store.database import Store

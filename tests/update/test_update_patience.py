@@ -8,9 +8,9 @@ import pytest
 from attrs import evolve
 
 from tscm.asa import faults
+from tscm.base.secrets import Secret
 from tscm.errors import DeviceFault
 from tscm.model import Cidr, Group, Identity
-from tscm.secrets import Secret
 from tscm.settings.device import DeviceSettings
 from tscm.update.memory import DeviceMemory, edit_notes, layout_digest
 from tscm.update.patience import ReadBackDiffers, given_up, pause_after, worth_another_try

@@ -4,11 +4,11 @@ Whom a block list must never reach: everybody that policy and log go through.
 
 from collections.abc import Mapping
 
-from tscm.secrets import Secret
+from tscm.base.host_port import HostPort
+from tscm.base.secrets import Secret
 from tscm.settings.device import DeviceSettings
 from tscm.settings.feed import Feed
 from tscm.settings.node import NodeSettings, PolicySettings, UploadSettings
-from tscm.settings.values import HostPort
 from tscm.update.known_name import KnownName
 from tscm.update.names import hosts
 from tscm.update.rules import spared

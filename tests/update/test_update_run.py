@@ -16,10 +16,10 @@ from tests.asa.asa_device import in_thread
 from tests.update.update_faults import Faults
 from tests.update.update_world import ALLOW, BLOCK, World, addresses
 from tscm.asa.platforms import push_seconds
+from tscm.base.secrets import Secret
 from tscm.events.recent import recent_hits
 from tscm.policy.cidr import Entries
 from tscm.risks import OF_LISTS, Consent, Risk
-from tscm.secrets import Secret
 from tscm.settings.node import NodeSettings, PolicySettings
 from tscm.simulator.service import SimulatedAsa
 from tscm.store.database import Store

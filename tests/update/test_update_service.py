@@ -19,13 +19,13 @@ from twisted.python.failure import Failure
 from tests.policy.policy_device import StrictDevice
 from tscm.asa import batches
 from tscm.asa.faults import AgentFailed, LoginRefused, NoConnection
+from tscm.base.schedule import spread
+from tscm.base.secrets import Secret
 from tscm.errors import DeviceFault, DeviceUnknown
 from tscm.model import Configuration, Group, Identity, Json, Progress, Step, Traffic
 from tscm.policy.cidr import Entries
 from tscm.policy.lists import PolicyList
 from tscm.retrieve.sources import ListSource
-from tscm.schedule import spread
-from tscm.secrets import Secret
 from tscm.settings.device import DeviceSettings
 from tscm.settings.node import NodeSettings, PolicySettings
 from tscm.store.database import Store, StoreUnusable

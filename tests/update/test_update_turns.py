@@ -10,8 +10,8 @@ from attrs import define, field
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
+from tscm.base.secrets import Secret
 from tscm.model import Progress
-from tscm.secrets import Secret
 from tscm.settings.device import DeviceSettings
 from tscm.update.turns import MAX_LENT, SILENT_SECONDS, Turns, Updated
 

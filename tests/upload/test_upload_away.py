@@ -19,18 +19,18 @@ from tests.memory_log import MemoryLog
 from tests.spool.spool_room import AtOnce
 from tests.upload.test_upload_kill import POLICY
 from tscm import upload_format
+from tscm.base.deadline import CutOff
+from tscm.base.secrets import Secret
+from tscm.base.threads import Threads
+from tscm.base.watched_http import Wire
 from tscm.cli.state import state_pairs
-from tscm.cut_off import CutOff
-from tscm.secrets import Secret
 from tscm.state import DeviceState
-from tscm.threads import Threads
 from tscm.upload.failure import UploadFailed
 from tscm.upload.receiver import LogServiceReceiver, Receiver
 from tscm.upload.s3 import S3Receiver
 from tscm.upload.service import UploadService
 from tscm.upload.signature import Credentials
 from tscm.upload.transport import Client, Way
-from tscm.watched_http import Wire
 
 Talk = Callable[[httpx.Request], httpx.Response]
 HOURS = 30

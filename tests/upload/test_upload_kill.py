@@ -22,9 +22,9 @@ from tests.fuse import Fuse
 from tests.spool.spool_room import AtOnce, make_spool, run_of
 from tests.spool.test_spool_kill import forked
 from tests.spool.test_spool_service import BIG
+from tscm.base.threads import Threads
 from tscm.spool.disk import Disk
 from tscm.spool.service import SpoolService
-from tscm.threads import Threads
 from tscm.upload.batch import Part
 from tscm.upload.failure import Kind, UploadFailed
 from tscm.upload.receiver import Content

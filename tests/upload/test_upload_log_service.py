@@ -14,12 +14,12 @@ from tests.forward.receivers import until
 from tests.memory_log import MemoryLog
 from tests.upload.proxies import PASSWORD, USER, Proxy, squid, tinyproxy
 from tests.upload.scripted import reactor
-from tscm.portal.entries import PortalEntry, add_entry
-from tscm.portal.log_service import LogService
-from tscm.portal.uploads import uploads_folder
-from tscm.secrets import Secret
-from tscm.settings.values import HostPort
-from tscm.threads import Threads
+from tscm.base.host_port import HostPort
+from tscm.base.secrets import Secret
+from tscm.base.threads import Threads
+from tscm.services.entries import PortalEntry, add_entry
+from tscm.services.log_service import LogService
+from tscm.services.uploads import uploads_folder
 from tscm.upload.failure import UploadFailed
 from tscm.upload.receiver import LogServiceReceiver
 from tscm.upload.service import UploadService
@@ -140,7 +140,7 @@ async def test_a_certificate_of_another_ca_is_refused(site: Site) -> None:
 @pytest_twisted.ensureDeferred
 async def test_a_wrong_key_is_said_and_the_lines_wait(site: Site) -> None:
     site.log.append(*hits(3))
-    with pytest.raises(UploadFailed, match="check the device ID and the device key"):
+    with pytest.raises(UploadFailed, match=r"check device ID tdid_\w+ and its key"):
         await site.uploader(device_key=Secret("wrong")).upload_now(lambda _: None)
     outcome = await site.uploader().upload_now(lambda _: None)
     assert outcome.lines == 3

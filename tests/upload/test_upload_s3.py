@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import zstandard
 
-from tscm.secrets import Secret
+from tscm.base.secrets import Secret
 from tscm.upload.batch import Part
 from tscm.upload.failure import Kind, UploadFailed
 from tscm.upload.receiver import pack
@@ -120,7 +120,7 @@ def test_a_bucket_that_is_not_there_is_said(receiver: S3Receiver) -> None:
 @pytest.mark.parametrize(
     ("status", "code", "kind", "words"),
     [
-        (403, "SignatureDoesNotMatch", Kind.RETRY, "check access key"),
+        (403, "SignatureDoesNotMatch", Kind.ACCOUNT, "check access key"),
         (403, "RequestTimeTooSkewed", Kind.RETRY, "clock"),
         (400, "EntityTooLarge", Kind.SPLIT, "split"),
         (400, "InvalidDigest", Kind.REFUSED, "set aside"),

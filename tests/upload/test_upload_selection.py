@@ -9,14 +9,14 @@ from twisted.internet.defer import DeferredSemaphore
 
 from tests.memory_log import MemoryLog
 from tests.upload.scripted import ScriptedServer, answer, reactor, stored, unpacked
+from tscm.base.secrets import Secret
+from tscm.base.threads import Threads
 from tscm.events.selection import ListedLines
 from tscm.model import Origin
 from tscm.policy.cidr import CidrSet
-from tscm.secrets import Secret
 from tscm.store.database import Store
 from tscm.store.generations import Generation, pack
 from tscm.store.policies import Policies
-from tscm.threads import Threads
 from tscm.upload.receiver import LogServiceReceiver
 from tscm.upload.service import UploadService
 from tscm.upload.transport import Way

@@ -24,9 +24,9 @@ from tests.upload.scripted import (
     stored,
     unpacked,
 )
+from tscm.base.secrets import Secret
+from tscm.base.threads import Threads
 from tscm.model import Progress
-from tscm.secrets import Secret
-from tscm.threads import Threads
 from tscm.upload.batch import Part
 from tscm.upload.failure import UploadFailed
 from tscm.upload.outcome import UploadOutcome

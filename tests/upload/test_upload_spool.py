@@ -12,11 +12,11 @@ from twisted.internet.defer import DeferredSemaphore
 
 from tests.forward.receivers import until
 from tests.upload.scripted import Request, ScriptedServer, answer, reactor, stored, unpacked
+from tscm.base.secrets import Secret
+from tscm.base.threads import Threads
 from tscm.model import Run
-from tscm.secrets import Secret
 from tscm.settings.node import SpoolBounds
 from tscm.spool.service import SpoolService
-from tscm.threads import Threads
 from tscm.upload.receiver import LogServiceReceiver
 from tscm.upload.service import UploadService
 from tscm.upload.transport import Way

@@ -16,11 +16,11 @@ from typing import Any
 import pytest
 
 from tests.asa.test_asa_trickle import Serve, over_tls, serving, trickle
-from tscm.cut_off import Scope
-from tscm.doctor.look_onward import ask_proxy, why_not
+from tscm.base.deadline import Scope
+from tscm.base.secrets import Secret
+from tscm.doctor.probe_onward import ask_proxy, why_not
 from tscm.forward.target import Target
-from tscm.portal.certificate import ensure_certificate
-from tscm.secrets import Secret
+from tscm.services.certificate import ensure_certificate
 from tscm.settings.device import DeviceSettings
 from tscm.upload.batch import Part
 from tscm.upload.failure import Kind, UploadFailed
@@ -201,7 +201,7 @@ def test_the_bound_grows_with_what_is_sent() -> None:
 
 
 def test_the_doctors_looks_at_proxy_and_siem_end_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tscm.doctor.look_onward._WHOLE_SECONDS", 0.2)
+    monkeypatch.setattr("tscm.doctor.probe_onward._WHOLE_SECONDS", 0.2)
     settings = {"name": "fw", "device_id": "tdid_a1", "device": "192.0.2.1", "username": "u"}
     lists = {"block_list": "b.example", "allow_list": "a.example", "password": Secret("p")}
     with serving(behind(b"HTTP/1.1 2", b"0")) as root:

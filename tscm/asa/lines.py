@@ -10,10 +10,10 @@ from collections.abc import Sequence
 
 from attrs import frozen
 
+from tscm.base.host_port import HostPort
 from tscm.policy.groups import KINDS, children_among
 from tscm.settings.device import DeviceSettings
 from tscm.settings.node import NodeSettings
-from tscm.settings.values import HostPort
 
 UNKNOWN_ADDRESS = "MANAGER-ADDRESS"
 _ACCESS_LIST = "global_access"

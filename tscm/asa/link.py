@@ -23,10 +23,10 @@ from tscm.asa.content import Content
 from tscm.asa.faults import AgentFailed, SessionLost, TokensUsedUp, revive
 from tscm.asa.picks import NOTHING, Want
 from tscm.asa.reader import AnswerReader
-from tscm.cut_off import CutOff
+from tscm.base.deadline import CutOff
+from tscm.base.secrets import Secret
 from tscm.errors import DeviceFault
 from tscm.model import Json, Traffic
-from tscm.secrets import Secret
 
 USER_AGENT = "REST API Agent"  # any other is refused as if the password were wrong (docs/asa.md, 1)
 _CHUNK = 65536

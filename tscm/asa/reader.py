@@ -16,7 +16,7 @@ from tscm.asa.content import Content, parsing_cost, read_content
 from tscm.asa.faults import AgentFailed
 from tscm.asa.picks import Want
 from tscm.asa.reader_process import MEMORY_BYTES
-from tscm.parse_apart import OutOfMemory, OutOfTime, ParseFailed, ParserProcess, Stopped
+from tscm.base.parse_apart import OutOfMemory, OutOfTime, ParseFailed, ParserProcess, Stopped
 
 SMALL_BYTES = 1 << 20
 SMALL_COST = 8 << 20

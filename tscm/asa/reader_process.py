@@ -11,7 +11,7 @@ from attrs import asdict
 
 from tscm.asa.content import read_content
 from tscm.asa.picks import Want
-from tscm.parse_child import answer_once, begin
+from tscm.base.parse_child import answer_once, begin
 
 MEMORY_BYTES = 320 << 20
 """For 64 MB of text twice, as it came and as characters, and what is parsed of it: a million members of groups."""

@@ -20,10 +20,10 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.util.ssl_ import create_urllib3_context
 
 from tscm.asa.faults import CertificateChanged, CertificateUntrusted, NoConnection
-from tscm.cut_off import CutOff
+from tscm.base.deadline import CutOff
+from tscm.base.safe_files import trusting
 from tscm.errors import DeviceFault
 from tscm.risks import Risk, RiskFound
-from tscm.safe_files import trusting
 
 _X509_MISMATCH = {62, 64}  # host name, address (openssl's x509_vfy.h)
 _X509_SELF_SIGNED = {18, 19}

@@ -9,7 +9,6 @@ from typing import Any
 import click
 
 from tscm.cli import say
-from tscm.cli.backend import Backend
 from tscm.cli.options import TYPES, check_type, given_options, setting_options
 from tscm.cli.passwords import take_secrets
 from tscm.cli.pinning import is_the_devices, shown_by
@@ -24,8 +23,9 @@ from tscm.cli.prompts import (
 )
 from tscm.cli.questions import NEEDED
 from tscm.cli.session import Session
-from tscm.device_check import refuse_without_servers
+from tscm.devices.checks import refuse_without_servers
 from tscm.errors import ControlUnavailable, DeviceExists, Fault, SettingsFaulty, TscmError
+from tscm.faces.backend import Backend
 from tscm.model import Json
 from tscm.operations.arguments import NewDevice, Nothing, Prospect
 from tscm.operations.table import ADD, DEVICES, PROSPECT

@@ -10,13 +10,13 @@ import click
 from attrs import frozen
 
 from tscm.cli import say
-from tscm.cli.backend import Backend, ManagerSaid
 from tscm.cli.names import DeviceName
 from tscm.cli.progress import shown_progress
 from tscm.cli.session import Session
 from tscm.cli.state import when
 from tscm.cli.tables import show_table
 from tscm.errors import TscmError
+from tscm.faces.backend import Backend, ManagerSaid
 from tscm.model import Json
 from tscm.operations.arguments import NewEntry, Nothing, PushedEntries
 from tscm.operations.table import DEVICES, ENTER, PUSH_ENTRIES

@@ -10,7 +10,6 @@ import click
 
 from tscm.cli import say
 from tscm.cli.add import objections, tell_check, with_device_key
-from tscm.cli.backend import Backend
 from tscm.cli.names import devices_arguments
 from tscm.cli.options import given_options, setting_options
 from tscm.cli.passwords import take_secrets
@@ -20,6 +19,7 @@ from tscm.cli.prompts import ask_settings, confirmed
 from tscm.cli.session import Session
 from tscm.cli.several import Done, chosen, each
 from tscm.errors import TscmError
+from tscm.faces.backend import Backend
 from tscm.model import Json
 from tscm.operations.arguments import ChangedDevice, Device
 from tscm.operations.table import CHANGE, HISTORY, VIEW

@@ -8,7 +8,6 @@ from typing import Any
 import click
 
 from tscm.cli import say
-from tscm.cli.backend import Backend
 from tscm.cli.names import devices_arguments
 from tscm.cli.progress import shown_progress
 from tscm.cli.session import Session
@@ -16,6 +15,7 @@ from tscm.cli.several import of_device
 from tscm.cli.tables import show_table
 from tscm.doctor.finding import RATINGS
 from tscm.errors import DeviceUnknown
+from tscm.faces.backend import Backend
 from tscm.model import Json, Report
 from tscm.operations.arguments import Device, Nothing
 from tscm.operations.table import DEVICES, DOCTOR, DOCTOR_DEVICE
@@ -74,8 +74,8 @@ def examine(backend: Backend, wanted: Sequence[str], report: Report) -> Json:
 
 def _with_own_clock(findings: list[Json]) -> list[Json]:
     """The unit keeps the manager from asking the kernel about the clock; this process may ask."""
-    from tscm.doctor.look_host import HOST
-    from tscm.doctor.node import judge_clock
+    from tscm.doctor.judge_node import judge_clock
+    from tscm.doctor.probe_host import HOST
 
     synchronised = HOST.synchronised()
     if synchronised is None:

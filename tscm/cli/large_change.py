@@ -5,11 +5,11 @@ A large change is shown and asked about before `tsadmin update` pushes it, where
 import sys
 
 from tscm.cli import say
-from tscm.cli.backend import Backend
 from tscm.cli.plan import tell_plan
 from tscm.cli.progress import shown_progress, waits_told
 from tscm.cli.prompts import confirmed
 from tscm.errors import TscmError
+from tscm.faces.backend import Backend
 from tscm.model import Json
 from tscm.operations.arguments import Push
 from tscm.operations.table import PLAN

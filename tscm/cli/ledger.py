@@ -7,12 +7,12 @@ from typing import Any
 
 import click
 
-from tscm.balance import Balance, BookBalance, DeviceBalance, ListenerBalance
 from tscm.cli import say
 from tscm.cli.names import optional_device_argument
 from tscm.cli.session import Session
 from tscm.cli.state import when
 from tscm.cli.tables import cell_text, show_table
+from tscm.ledger.figures import Balance, BookBalance, DeviceBalance, ListenerBalance
 from tscm.operations.arguments import Balanced
 from tscm.operations.table import LEDGER
 from tscm.plural import many

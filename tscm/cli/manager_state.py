@@ -17,7 +17,7 @@ from tscm.intake.figures import (
     TlsFigures,
 )
 from tscm.intake.turned_away import turned_away
-from tscm.portal.figures import LogServiceFigures
+from tscm.services.figures import LogServiceFigures
 from tscm.state import ManagerState
 
 

@@ -4,8 +4,8 @@ Who carries this command out: a manager where one listens on the control socket 
 
 import socket
 
-from tscm.cli.backend import Backend
 from tscm.errors import ControlUnavailable
+from tscm.faces.backend import Backend
 from tscm.settings.layout import Layout
 
 _CONNECT_SECONDS = 5.0
@@ -18,7 +18,7 @@ def open_backend(layout: Layout) -> Backend:
     Raises `ControlUnavailable` where there is a socket that must not or cannot be used.
     """
     if manager_answers(layout):
-        from tscm.cli.client import ManagerBackend
+        from tscm.faces.client import ManagerBackend
 
         return ManagerBackend(layout.control_socket)
     from tscm.cli.standalone import StandaloneBackend

@@ -7,10 +7,10 @@ from contextlib import contextmanager
 from typing import Any
 
 from tscm.cli import say
-from tscm.cli.backend import ManagerSaid
 from tscm.cli.risks import risks_in
 from tscm.cli.tables import show_table
 from tscm.errors import TscmError
+from tscm.faces.backend import ManagerSaid
 from tscm.model import Json
 from tscm.plural import many
 

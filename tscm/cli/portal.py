@@ -52,7 +52,7 @@ def add(
 
     The device key is shown this once; only its digest is kept.
     """
-    from tscm.portal.entries import add_entry, list_file
+    from tscm.services.entries import add_entry, list_file
 
     portal = session.layout.portal
     with left_to_owner(session.layout):
@@ -94,7 +94,7 @@ def list_entries(session: Session, /, *, json_output: bool) -> int:
     """
     List the entries.
     """
-    from tscm.portal.entries import read_entries
+    from tscm.services.entries import read_entries
 
     found, faults = read_entries(session.layout.portal)
     rows = [entry.as_json() for entry in found]
@@ -129,7 +129,7 @@ def remove(session: Session, /, nickname: str, *, yes: bool) -> int:
     Remove an entry: its address and device ID are rejected from now on.  Lists and uploads are
     kept.
     """
-    from tscm.portal.entries import entry_file, remove_entry
+    from tscm.services.entries import entry_file, remove_entry
 
     entry_file(session.layout.portal, nickname)  # an entry that is not there is not asked about
     question, kept = f"Remove entry {visible(nickname)}?", f"entry {visible(nickname)} is kept"

@@ -9,10 +9,10 @@ from typing import Any
 import attrs
 from attrs import evolve
 
+from tscm.base.secrets import MASK
 from tscm.cli import say
 from tscm.cli.questions import DEVICE_KEY, NAME, QUESTIONS, Question, applies, default_of, disagrees
 from tscm.errors import TscmError
-from tscm.secrets import MASK
 
 
 class InputEnded(TscmError):

@@ -10,8 +10,8 @@ from typing import Any
 import attrs
 from attrs import frozen
 
-from tscm.devices import AUTO
-from tscm.secrets import MASK, Secret
+from tscm.base.secrets import MASK, Secret
+from tscm.devices.stored import AUTO
 from tscm.settings import values
 from tscm.settings.device import DeviceSettings
 

@@ -9,10 +9,10 @@ from typing import Any, TypeVar
 import click
 
 from tscm.cli import say
-from tscm.cli.backend import Backend, ManagerSaid
 from tscm.cli.progress import shown_progress
 from tscm.cli.prompts import confirmed
 from tscm.errors import TscmError
+from tscm.faces.backend import Backend, ManagerSaid
 from tscm.model import Json, Report
 from tscm.operations.arguments import Push
 from tscm.operations.table import PLAN

@@ -4,8 +4,8 @@ What every command is given.
 
 from attrs import frozen
 
-from tscm.cli.backend import Backend
 from tscm.cli.opening import open_backend
+from tscm.faces.backend import Backend
 from tscm.settings.layout import Layout
 
 

@@ -9,9 +9,9 @@ import click
 from attrs import evolve, frozen
 
 from tscm.cli import say
-from tscm.cli.backend import Backend, ManagerSaid
 from tscm.cli.tables import show_table
 from tscm.errors import TscmError
+from tscm.faces.backend import Backend, ManagerSaid
 from tscm.model import Json, Progress, Report
 from tscm.operations.arguments import Nothing
 from tscm.operations.table import DEVICES

@@ -8,14 +8,14 @@ from typing import Any
 import click
 
 from tscm.cli import say
-from tscm.cli.backend import Backend
 from tscm.cli.list import KEPT
 from tscm.cli.manager_state import status_pairs
 from tscm.cli.names import optional_device_argument
 from tscm.cli.session import Session
 from tscm.cli.state import state_pairs
 from tscm.cli.tables import show_pairs
-from tscm.devices import propose
+from tscm.devices.stored import propose
+from tscm.faces.backend import Backend
 from tscm.model import Json
 from tscm.operations.arguments import Device, Nothing
 from tscm.operations.table import STATUS, VIEW

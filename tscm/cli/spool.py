@@ -187,7 +187,7 @@ def list_spool(session: Session, /, *, json_output: bool) -> None:
 
 def _orphans(layout: Layout, log: "LogSummary", devices: set[str]) -> list[str]:
     """Readers of a log that no target and no service of its device has."""
-    from tscm.log_consumers import users_of
+    from tscm.manager.log_consumers import users_of
     from tscm.settings.files import read_device, read_node
 
     if log.name not in devices:

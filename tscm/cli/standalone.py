@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from attrs import define, field
 
-from tscm.cli.backend import Told, silent
 from tscm.cli.standalone_node import HOLDER, kept_audit, node_on_files, this_user
-from tscm.device_check import NETWORK, Reach
+from tscm.devices.checks import NETWORK, Reach
+from tscm.faces.backend import Told, silent
+from tscm.manager.node import ManagerDown
 from tscm.model import Json, Report
 from tscm.operations.call import quiet
 from tscm.operations.calls import Calls
-from tscm.operations.node import ManagerDown
 from tscm.operations.operation import Needs, Operation
 from tscm.settings.files import device_names, read_device
 from tscm.settings.layout import Layout

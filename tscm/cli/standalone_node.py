@@ -8,15 +8,15 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from tscm.device_check import NETWORK, Reach
+from tscm.devices.checks import NETWORK, Reach
 from tscm.errors import TscmError
-from tscm.log_consumers import DROP, EVENTS
+from tscm.faces.peer import user_name
+from tscm.manager.log_consumers import DROP, EVENTS
+from tscm.manager.node import Node
 from tscm.model import Identity
 from tscm.operations.audit import AuditEntry
 from tscm.operations.call import Actor
 from tscm.operations.jobs import Jobs
-from tscm.operations.node import Node
-from tscm.peer import user_name
 from tscm.settings.device import DeviceSettings
 from tscm.settings.files import device_names, read_node
 from tscm.settings.layout import Layout

@@ -15,11 +15,12 @@ from twisted.internet.defer import Deferred
 from twisted.internet.selectreactor import SelectReactor
 from twisted.python.failure import Failure
 
-from tscm.claims import claimed_by_another
+from tscm.base.threads import Threads
 from tscm.cli.signals import handlers_kept
 from tscm.cli.standalone_node import HOLDER, kept_audit, node_on_files, this_user
-from tscm.device_check import Reach
-from tscm.devices import stored_device
+from tscm.devices.checks import Reach
+from tscm.devices.claims import claimed_by_another
+from tscm.devices.stored import stored_device
 from tscm.events.recent import recent_hits
 from tscm.model import Report
 from tscm.operations.calls import Calls
@@ -29,7 +30,6 @@ from tscm.settings.layout import Layout
 from tscm.settings.lock import policies_held
 from tscm.store.database import Store
 from tscm.store.policies import Policies
-from tscm.threads import Threads
 from tscm.update.service import UpdateService
 from tscm.update.ways import ordinary_ways
 

@@ -16,12 +16,12 @@ from typing import BinaryIO
 import click
 from attrs import define, frozen
 
+from tscm.base.clock import told_time
 from tscm.cli import say
 from tscm.cli.names import devices_arguments
 from tscm.cli.session import Session
 from tscm.cli.several import chosen
 from tscm.cli.signals import INTERRUPTED
-from tscm.clock import told_time
 from tscm.events.explain import Explained, Explainer
 from tscm.events.judge import Hit
 from tscm.model import Json

@@ -7,7 +7,6 @@ from typing import Any
 import click
 
 from tscm.cli import say
-from tscm.cli.backend import Backend
 from tscm.cli.large_change import asks, shown_and_confirmed
 from tscm.cli.names import devices_arguments
 from tscm.cli.outcomes import failure_told, tell_outcome
@@ -15,6 +14,7 @@ from tscm.cli.progress import shown_progress, waits_told
 from tscm.cli.risks import agreed, consent_of, risk_options
 from tscm.cli.session import Session
 from tscm.cli.several import Done, chosen, each, of_device
+from tscm.faces.backend import Backend
 from tscm.model import Json
 from tscm.operations.arguments import Device, Push
 from tscm.operations.table import UPDATE, VIEW

@@ -11,11 +11,11 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThread
 
-from tscm.balance import Balance
 from tscm.demo.processes import ChildFailed
 from tscm.demo.screen import Screen
 from tscm.demo.stage import Firewall, Stage
 from tscm.errors import TscmError
+from tscm.ledger.figures import Balance
 from tscm.model import Json, Report
 from tscm.operations.arguments import Asked, Balanced, Device, Nothing, Push
 from tscm.operations.call import quiet

@@ -13,8 +13,8 @@ from attrs import define, field
 from tscm.demo.lists import ALLOW_LIST, BLOCK_LIST
 from tscm.demo.processes import Child
 from tscm.model import Json
-from tscm.portal.entries import PortalEntry, add_entry
-from tscm.portal.uploads import uploads_folder
+from tscm.services.entries import PortalEntry, add_entry
+from tscm.services.uploads import uploads_folder
 from tscm.settings.files import write_private
 from tscm.settings.layout import Layout
 

@@ -16,15 +16,15 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 
 from tscm.asa.faults import LoginRefused
-from tscm.clock import wall_seconds
+from tscm.base.clock import wall_seconds
+from tscm.base.threads import Threads
 from tscm.doctor import proof_links as links
 from tscm.doctor.finding import Finding, failed, ok
-from tscm.doctor.trial import line_about, trial_of
+from tscm.doctor.packet_trace import line_about, trial_of
 from tscm.errors import DeviceFault, TscmError
 from tscm.model import Json, LogReader, Progress, Report
 from tscm.standing import Verdict
 from tscm.syslog.asa import AsaEvent
-from tscm.threads import Threads
 
 if TYPE_CHECKING:
     from tscm.update.proofs import HeldTurn

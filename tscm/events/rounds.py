@@ -12,11 +12,11 @@ from twisted.internet.defer import Deferred, maybeDeferred, succeed
 from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 
-from tscm.clock import wall_seconds
+from tscm.base.clock import wall_seconds
+from tscm.base.schedule import backoff
 from tscm.consumers.trouble import Trouble
 from tscm.events.process import WorkerFailed, WorkerProcess
 from tscm.model import Block, Json, LogReader
-from tscm.schedule import backoff
 
 BLOCK_BYTES = 512 << 10
 """Lines in one request, of one device or of many."""

@@ -12,14 +12,14 @@ from twisted.internet.interfaces import IDelayedCall
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
-from tscm.clock import wall_seconds
+from tscm.base.clock import wall_seconds
+from tscm.base.schedule import PeriodicService
 from tscm.events.figures import EventFigures
 from tscm.events.first_hits import KEPT_SECONDS
 from tscm.events.process import WorkerFailed, WorkerProcess
 from tscm.events.rollups import HOUR_SECONDS
 from tscm.events.rounds import BLOCK_BYTES, Followed, Rounds, block_request, damage
 from tscm.model import Block, Json, LogReader, Progress, Report
-from tscm.schedule import PeriodicService
 
 TIDY_SECONDS = 3600.0
 TIDY_FIRST_SECONDS = 60.0

@@ -19,13 +19,13 @@ from typing import Any, BinaryIO
 import attrs
 from attrs import define, field, frozen
 
+from tscm.base.parse_child import begin
 from tscm.events.blocks import merge, tally_block
 from tscm.events.first_hits import FirstHits, Journal
 from tscm.events.judge import LATE_SECONDS, TEST_LIST, Force, Tally, by_list
 from tscm.events.parts import parted
 from tscm.events.rollups import HOUR_SECONDS, EventPosition, Rollups
 from tscm.model import Block, Cidr, Json, Origin
-from tscm.parse_child import begin
 from tscm.policy.entries import Entries
 from tscm.store.database import open_database
 from tscm.store.generations import unpack

@@ -10,9 +10,9 @@ from attrs import define, field
 from twisted.internet.defer import Deferred, DeferredSemaphore, succeed
 from twisted.python.failure import Failure
 
+from tscm.base.threads import Threads
 from tscm.forward.link import Address, Reactor
 from tscm.forward.target import Target
-from tscm.threads import Threads
 
 _PATIENCE_SECONDS = (
     2.0  # how long a connection attempt waits for a look-up when it knows an address

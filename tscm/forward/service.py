@@ -13,7 +13,9 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from tscm.clock import wall_seconds
+from tscm.base.clock import wall_seconds
+from tscm.base.schedule import backoff
+from tscm.base.threads import Threads
 from tscm.consumers.loop import ReaderLoop
 from tscm.consumers.trouble import Trouble
 from tscm.forward.content import shape_of
@@ -27,8 +29,6 @@ from tscm.forward.target import Target
 from tscm.forward.tls import TlsLink, TlsUnusable, tls_context
 from tscm.model import LogReader
 from tscm.plural import many
-from tscm.schedule import backoff
-from tscm.threads import Threads
 
 _LINGER_SECONDS = 0.02  # lines that come one by one go out together
 _SETTLE_SECONDS = 0.1  # how often it is asked what has left, at first

@@ -13,10 +13,10 @@ from collections import deque
 
 from attrs import define, field
 
+from tscm.base.safe_files import open_regular, trusting
 from tscm.forward.link import Ended
 from tscm.forward.stream import StreamLink
 from tscm.forward.target import Target
-from tscm.safe_files import open_regular, trusting
 
 _READ_BYTES = 64 << 10
 

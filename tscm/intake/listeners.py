@@ -13,7 +13,8 @@ from twisted.internet.defer import maybeDeferred
 from twisted.logger import Logger
 from twisted.protocols.tls import TLSMemoryBIOFactory
 
-from tscm.clock import wall_seconds
+from tscm.base.clock import wall_seconds
+from tscm.base.host_port import HostPort
 from tscm.errors import ListenerUnavailable
 from tscm.intake import sockets
 from tscm.intake.account import Account
@@ -29,7 +30,6 @@ from tscm.intake.tls import ListeningTls, TlsFiles, TlsServer
 from tscm.intake.turns import Turn, connection_paced_by, port_paced_by
 from tscm.intake.udp import Pace, UdpListener
 from tscm.settings.node import Intake, Listen
-from tscm.settings.values import HostPort
 
 _KINDS = ("udp", "tcp", "tls")
 

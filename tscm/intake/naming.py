@@ -12,8 +12,8 @@ from twisted.internet.interfaces import IAddress, IHostResolution, IResolutionRe
 from twisted.logger import Logger
 from zope.interface import implementer
 
+from tscm.base.schedule import PeriodicService
 from tscm.intake.senders import SenderTable
-from tscm.schedule import PeriodicService
 
 Resolve = Callable[[str], "Deferred[Sequence[str]]"]
 """Gives the addresses of a name, none where there are none; never blocks the reactor."""

@@ -11,6 +11,7 @@ from twisted.application.service import Service
 from twisted.internet.defer import Deferred, gatherResults, maybeDeferred
 from twisted.logger import Logger
 
+from tscm.base.schedule import PeriodicService
 from tscm.intake import sockets
 from tscm.intake.connections import Connections
 from tscm.intake.delivery import Delivery
@@ -23,7 +24,6 @@ from tscm.intake.senders import SenderTable
 from tscm.intake.systemd import Activation
 from tscm.intake.tcp import StreamBounds, SyslogStream
 from tscm.model import Spool
-from tscm.schedule import PeriodicService
 from tscm.settings.node import Intake, Listen
 from tscm.syslog.framing import Looker, look_over
 

@@ -12,9 +12,9 @@ from pathlib import Path
 
 from attrs import define, field, frozen
 
+from tscm.base.host_port import HostPort
 from tscm.errors import ListenerUnavailable
 from tscm.intake.systemd import Inherited
-from tscm.settings.values import HostPort
 
 _SO_RCVBUFFORCE = 33
 _SO_MEMINFO = 55

@@ -18,7 +18,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from tscm.clock import wall_seconds
+from tscm.base.clock import wall_seconds
 from tscm.intake.account import Account
 from tscm.intake.connections import Connections, Refusal
 from tscm.intake.delivery import Delivery

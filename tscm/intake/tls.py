@@ -17,11 +17,11 @@ from twisted.internet.interfaces import IOpenSSLServerConnectionCreator, IReacto
 from twisted.logger import Logger
 from zope.interface import implementer
 
+from tscm.base.safe_files import read_regular
+from tscm.base.tls_answers import MAX_ANSWERS, BoundedAnswers
 from tscm.errors import TscmError
 from tscm.intake.figures import TlsFigures
-from tscm.safe_files import read_regular
 from tscm.settings.node import Listen
-from tscm.tls_answers import MAX_ANSWERS, BoundedAnswers
 
 HANDSHAKE_SECONDS = 20.0
 """A peer that has not finished its hand-shake by then is closed."""

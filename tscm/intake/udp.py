@@ -13,7 +13,7 @@ from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from tscm.clock import wall_seconds
+from tscm.base.clock import wall_seconds
 from tscm.intake import sockets
 from tscm.intake.account import Account, Cause
 from tscm.intake.batch import Batch, Drain, unpacked

@@ -1,7 +1,7 @@
 """
 What the audit notes of a call: who, when, what, on which device, with what outcome.
 
-Pure.  Secrets never come this far in the clear: settings are masked by `tscm.devices`, and what
+Pure.  Secrets never come this far in the clear: settings are masked by `tscm.devices.stored`, and what
 is still sealed or typed is masked here by its name.
 """
 
@@ -12,9 +12,9 @@ from typing import Any
 import attrs
 from attrs import field, frozen
 
+from tscm.base.secrets import MASK
 from tscm.model import Json
 from tscm.operations.call import Actor
-from tscm.secrets import MASK
 from tscm.settings.device import SECRETS
 
 _VALUE_KEPT = 300

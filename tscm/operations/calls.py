@@ -8,13 +8,13 @@ from typing import Any, TypeVar
 
 from attrs import define
 
-from tscm.clock import wall_seconds
+from tscm.base.clock import wall_seconds
 from tscm.errors import TscmError
+from tscm.manager.node import ManagerDown, Node
 from tscm.model import Progress, Report
 from tscm.operations.audit import AuditEntry, audited_arguments, discard
 from tscm.operations.call import Actor, Call, quiet
 from tscm.operations.jobs import Job, Withdrawn
-from tscm.operations.node import ManagerDown, Node
 from tscm.operations.operation import Needs, Operation, check_numbers
 from tscm.operations.registry import handler_of
 

@@ -11,7 +11,7 @@ from typing import Any
 import attrs
 from attrs import define, field
 
-from tscm.clock import wall_seconds
+from tscm.base.clock import wall_seconds
 from tscm.errors import TscmError
 from tscm.model import Json, Progress
 from tscm.operations.call import Actor

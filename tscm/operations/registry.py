@@ -8,8 +8,8 @@ from typing import Any, Generic, TypeVar, overload
 
 from attrs import frozen
 
+from tscm.manager.node import Node
 from tscm.operations.call import Call
-from tscm.operations.node import Node
 from tscm.operations.operation import Operation
 
 Args = TypeVar("Args")

@@ -6,8 +6,8 @@ import os
 from collections.abc import Mapping, Sequence
 
 from tscm import __version__
-from tscm.ledger import differences_of
-from tscm.operations.node import Node, balanced, parts, updates
+from tscm.ledger.balance import differences_of
+from tscm.manager.node import Node, balanced, parts, updates
 from tscm.state import DeviceState, ManagerState
 
 

@@ -20,8 +20,8 @@ from typing import Any
 import zstandard
 from attrs import asdict, field, fields, frozen
 
+from tscm.base.safe_files import open_own, read_regular
 from tscm.retrieve.content import FeedFault
-from tscm.safe_files import open_own, read_regular
 
 _LEVEL = 1
 _META_BYTES = 1 << 16

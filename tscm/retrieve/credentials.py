@@ -11,11 +11,11 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+from tscm.base.safe_files import read_private
+from tscm.base.secrets import PREFIX, Secret
 from tscm.errors import SecretUnavailable
 from tscm.retrieve.content import FeedFault
 from tscm.retrieve.feed_source import FeedSource
-from tscm.safe_files import read_private
-from tscm.secrets import PREFIX, Secret
 from tscm.settings.files import key_for_sealing
 from tscm.settings.layout import Layout
 

@@ -13,6 +13,7 @@ from time import monotonic, thread_time
 from typing import Any
 from urllib.parse import parse_qs, quote, unquote, urlsplit
 
+from tscm.base.safe_files import open_regular
 from tscm.errors import ListUnavailable
 from tscm.policy.collect import Collector, ListTooLong, ReadingTooLong
 from tscm.policy.feed_formats import FeedDamaged, Shape, read_feed
@@ -22,7 +23,6 @@ from tscm.retrieve.content import FeedFault, bounded
 from tscm.retrieve.credentials import headers_for
 from tscm.retrieve.feed_source import FeedSource
 from tscm.retrieve.shared import latest
-from tscm.safe_files import open_regular
 from tscm.settings.layout import Layout
 
 _PIECE = 1 << 16

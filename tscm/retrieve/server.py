@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from attrs import define, evolve, field
 
+from tscm.base.host_port import HostPort
 from tscm.policy.collect import Collector, ListTooLong, is_rpz_trigger
 from tscm.policy.lists import PolicyList
 from tscm.policy.names import MessageDamaged, Names
@@ -40,7 +41,6 @@ from tscm.retrieve.transfer import (
     servers_of,
 )
 from tscm.retrieve.tsig import TsigFailed, TsigKey
-from tscm.settings.values import HostPort
 
 IXFR, AXFR = 251, 252
 WHOLE, PART = "axfr://", "dns://"

@@ -11,6 +11,7 @@ from time import monotonic
 
 from attrs import evolve, field, frozen
 
+from tscm.base.host_port import HostPort
 from tscm.errors import ListUnavailable
 from tscm.policy.feed_formats import Shape
 from tscm.policy.lists import PolicyList
@@ -25,7 +26,6 @@ from tscm.settings.feed import Feed, feed_named
 from tscm.settings.feed_intervals import least_interval
 from tscm.settings.layout import Layout
 from tscm.settings.node import NodeSettings
-from tscm.settings.values import HostPort
 
 _WHOLE = 10
 """A list may take this many times the limit for silence."""

@@ -13,7 +13,7 @@ from typing import Any, Self
 
 from attrs import define, field, frozen
 
-from tscm.cut_off import CutOff
+from tscm.base.deadline import CutOff
 
 _PIECE = 1 << 18
 _LENGTH = 2

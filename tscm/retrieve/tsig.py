@@ -13,9 +13,9 @@ from typing import Any, Self
 
 from attrs import define, field, frozen
 
+from tscm.base.secrets import Secret
 from tscm.policy.names import read_name
 from tscm.policy.records import TSIG, Table
-from tscm.secrets import Secret
 
 _UNSIGNED_AT_MOST = 99  # RFC 8945, 5.3.1
 _DEFAULT = "hmac-sha256"

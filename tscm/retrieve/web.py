@@ -9,11 +9,11 @@ from urllib.parse import urljoin, urlsplit
 
 from attrs import field, frozen
 
-from tscm.cut_off import CutOff
+from tscm.base.deadline import CutOff
+from tscm.base.safe_files import trusting
 from tscm.retrieve.content import FeedFault, bounded
 from tscm.retrieve.patience import LATER, pause_wanted
 from tscm.retrieve.stream import Limits
-from tscm.safe_files import trusting
 
 _REDIRECTS = 5
 _WHO = frozenset({401, 403, 407})
@@ -55,7 +55,7 @@ def read_web(
     """
     import httpx
 
-    from tscm.watched_http import WatchedTransport, Wire
+    from tscm.base.watched_http import WatchedTransport, Wire
 
     headers = {"User-Agent": _AGENT, "Accept-Encoding": "gzip"}
     for mark, name in (("etag", "If-None-Match"), ("modified", "If-Modified-Since")):

@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 
 from attrs import frozen
 
+from tscm.base.secrets import Secret
 from tscm.errors import Fault
-from tscm.secrets import Secret
 from tscm.settings import values
 from tscm.settings.schema import setting
 

@@ -11,16 +11,17 @@ from typing import Any
 
 import attrs
 
+from tscm.base.host_port import HostPort
+from tscm.base.safe_files import read_regular
+from tscm.base.secrets import MASK, PREFIX, SealingKey, Secret, load_key
 from tscm.errors import DeviceUnknown, Fault, SettingsFaulty, SettingsUnreadable
-from tscm.safe_files import read_regular
-from tscm.secrets import MASK, PREFIX, SealingKey, Secret, load_key
 from tscm.settings.device import SECRETS, DeviceSettings, disagreements
 from tscm.settings.feed import Feed
 from tscm.settings.layout import Layout
 from tscm.settings.networks import NetworksFile
 from tscm.settings.node import NodeSettings
 from tscm.settings.schema import read_table
-from tscm.settings.values import HostPort, nickname
+from tscm.settings.values import nickname
 
 
 def read_node(layout: Layout) -> NodeSettings:

@@ -15,8 +15,8 @@ from typing import Self
 
 from attrs import define, field
 
+from tscm.base.safe_files import open_own
 from tscm.errors import ManagerRunning
-from tscm.safe_files import open_own
 from tscm.settings.layout import Layout
 from tscm.settings.owner import left_to_owner
 

@@ -7,11 +7,11 @@ until the operator names them.
 
 from attrs import frozen
 
+from tscm.base.host_port import HostPort
 from tscm.settings import values
 from tscm.settings.feed import Feed, feeds
 from tscm.settings.networks import NetworksFile, networks_files
 from tscm.settings.schema import section, setting
-from tscm.settings.values import HostPort
 
 _ANY = "0.0.0.0"  # noqa: S104 - a collector listens everywhere unless told otherwise
 

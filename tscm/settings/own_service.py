@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 
 from attrs import frozen
 
-from tscm.safe_files import read_regular
-from tscm.secrets import Secret
+from tscm.base.safe_files import read_regular
+from tscm.base.secrets import Secret
 from tscm.settings.files import write_private
 from tscm.settings.layout import Layout
 from tscm.settings.node import NodeSettings

@@ -11,10 +11,11 @@ from typing import Any
 
 import attrs
 
-from tscm.secrets import Secret
+from tscm.base.host_port import HostPort
+from tscm.base.secrets import Secret
 from tscm.settings.device import SECRETS, DeviceSettings
 from tscm.settings.node import NodeSettings
-from tscm.settings.values import HostPort, allowed
+from tscm.settings.values import allowed
 
 _HEAD = """\
 # Settings

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 from attrs import frozen
 
+from tscm.base.host_port import HostPort
 from tscm.fingerprints import read_fingerprint, without_label
 
 T = TypeVar("T")
@@ -282,18 +283,6 @@ def access_list(value: Any) -> str:
             value, "is no name of an access-list", "1 to 241 printable characters without blanks"
         )
     return value
-
-
-@frozen
-class HostPort:
-    """An address or name, and a port where one was given."""
-
-    host: str
-    port: int | None = None
-
-    def __str__(self) -> str:
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return host if self.port is None else f"{host}:{self.port}"
 
 
 def host_port(value: Any) -> HostPort:

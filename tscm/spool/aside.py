@@ -14,6 +14,7 @@ from attrs import define, field, frozen
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
+from tscm.base.threads import Threads
 from tscm.spool.catalogue import CHECKED, COMPRESSED, DAMAGED, DELETED, LOST, Segment
 from tscm.spool.compress import compress_segment, text_crc
 from tscm.spool.disk import Disk
@@ -21,7 +22,6 @@ from tscm.spool.intact import note_change
 from tscm.spool.log import DeviceLog
 from tscm.spool.names import LogFolder
 from tscm.spool.text import count_lines, open_text
-from tscm.threads import Threads
 
 _GONE = DELETED | LOST
 _SLICE_SEGMENTS = 32

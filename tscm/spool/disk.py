@@ -11,7 +11,7 @@ import os
 import stat
 from pathlib import Path
 
-from tscm.safe_files import kind_of, unfit
+from tscm.base.safe_files import kind_of, unfit
 
 _LOG_MODE = 0o640
 _FOLDER_MODE = 0o750

@@ -16,14 +16,14 @@ from pathlib import Path
 
 from attrs import define, field, frozen
 
-from tscm.clock import Clock
-from tscm.schedule import SLICE_SECONDS
+from tscm.base.clock import Clock
+from tscm.base.schedule import SLICE_SECONDS
+from tscm.base.threads import Threads
 from tscm.spool.catalogue import Segment
 from tscm.spool.cursor import AGE, SIZE, SPACE
 from tscm.spool.disk import Disk
 from tscm.spool.log import DeviceLog
 from tscm.spool.names import LogFolder, index_starts, packing_starts, segment_starts
-from tscm.threads import Threads
 
 _DAY = 86400.0
 _MB = 1 << 20

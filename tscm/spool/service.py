@@ -14,10 +14,11 @@ from twisted.internet.defer import Deferred, gatherResults, maybeDeferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
-from tscm.clock import wall_seconds
+from tscm.base.clock import wall_seconds
+from tscm.base.schedule import PeriodicService, in_slices
+from tscm.base.threads import Threads
 from tscm.errors import DeviceUnknown
 from tscm.model import Run
-from tscm.schedule import PeriodicService, in_slices
 from tscm.settings.node import SpoolBounds
 from tscm.spool.aside import Aside
 from tscm.spool.disk import Disk
@@ -30,7 +31,6 @@ from tscm.spool.reader import DeviceReader
 from tscm.spool.recovery import open_log
 from tscm.spool.retention import Retention, RetentionRules
 from tscm.spool.sync import Syncer
-from tscm.threads import Threads
 
 _UPKEEP_SECONDS = 1.0
 _RETENTION_SECONDS = 60.0

@@ -11,10 +11,10 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from tscm.base.threads import Threads
 from tscm.spool.disk import FOLDER, Disk
 from tscm.spool.live import LiveLog
 from tscm.spool.names import LogFolder
-from tscm.threads import Threads
 
 _WAITING_MAX = 256
 

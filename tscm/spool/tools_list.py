@@ -8,7 +8,7 @@ from pathlib import Path
 
 from attrs import frozen
 
-from tscm.safe_files import UnfitFile
+from tscm.base.safe_files import UnfitFile
 from tscm.spool.catalogue import COMPRESSED, RECORD_BYTES, CatalogueDamaged, Segment, decode_segment
 from tscm.spool.cursor import Cursor, decode_cursor
 from tscm.spool.disk import MOST_STATE, READ, Disk

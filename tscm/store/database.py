@@ -17,8 +17,8 @@ from pathlib import Path
 
 from attrs import define, field
 
+from tscm.base.safe_files import kind_of, unfit
 from tscm.errors import TscmError
-from tscm.safe_files import kind_of, unfit
 
 BACKUPS_KEPT = 3
 _UPGRADE = re.compile(r"([0-9]{3})\.sql")

@@ -12,7 +12,7 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-from tscm.safe_files import kind_of
+from tscm.base.safe_files import kind_of
 from tscm.store.database import StoreUnusable
 
 BUSY_SECONDS = 30.0

@@ -11,7 +11,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
-from tscm.clock import wall_seconds
+from tscm.base.clock import wall_seconds
 from tscm.errors import TscmError
 from tscm.update.alert import said
 from tscm.update.figures import Result

@@ -14,7 +14,8 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
-from tscm.clock import Jumps, wall_seconds
+from tscm.base.clock import Jumps, wall_seconds
+from tscm.base.schedule import backoff, in_slices
 from tscm.errors import DeviceUnknown, TscmError
 from tscm.model import Report
 from tscm.plural import many
@@ -28,7 +29,6 @@ from tscm.policy.by_hand import (
     to_hold,
     unused,
 )
-from tscm.schedule import backoff, in_slices
 from tscm.settings.device import DeviceSettings
 from tscm.store.generations import PURGED
 from tscm.update.job import UpdateJob

@@ -15,7 +15,7 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from tscm.clock import wall_seconds
+from tscm.base.clock import wall_seconds
 from tscm.update.alert import AT_ONCE, Alert
 
 

@@ -16,7 +16,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from tscm.asa.faults import LoginRefused
-from tscm.clock import wall_seconds
+from tscm.base.clock import wall_seconds
 from tscm.errors import DeviceUnknown, TscmError
 from tscm.model import Cidr, Progress
 from tscm.update.job import UpdateJob

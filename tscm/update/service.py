@@ -18,15 +18,15 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from tscm.clock import wall_seconds
+from tscm.base.clock import wall_seconds
+from tscm.base.schedule import PeriodicService, spread
+from tscm.base.threads import Threads
 from tscm.errors import DeviceUnknown, TscmError
 from tscm.model import Identity, Json, Progress, Report
 from tscm.risks import NOTHING, Consent
-from tscm.schedule import PeriodicService, spread
 from tscm.settings.device import DeviceSettings
 from tscm.settings.node import NodeSettings
 from tscm.store.generations import Generation
-from tscm.threads import Threads
 from tscm.update.checks import Checks
 from tscm.update.entries import EntryDuty
 from tscm.update.figures import Result, UpdateFigures

@@ -21,11 +21,11 @@ from twisted.internet.defer import (
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.internet.task import deferLater
 
-from tscm.clock import wall_seconds
+from tscm.base.clock import wall_seconds
+from tscm.base.schedule import PeriodicService
+from tscm.base.threads import Threads
 from tscm.model import Progress, Report
-from tscm.schedule import PeriodicService
 from tscm.settings.device import DeviceSettings
-from tscm.threads import Threads
 from tscm.update.outcome import Pause, UpdateOutcome
 from tscm.update.tally import Tally
 

@@ -9,8 +9,8 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 
+from tscm.base.threads import Threads
 from tscm.model import Block, LogReader
-from tscm.threads import Threads
 from tscm.upload.batch import Part, Piece, Select, Stretch, clip, halves, pick, pieces
 from tscm.upload_format import batch_key
 

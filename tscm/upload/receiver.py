@@ -8,7 +8,7 @@ from typing import Protocol
 from attrs import field, frozen
 
 from tscm import upload_format
-from tscm.secrets import Secret
+from tscm.base.secrets import Secret
 from tscm.upload.batch import Part
 from tscm.upload.failure import Kind, UploadFailed
 from tscm.upload.transport import Way

@@ -2,7 +2,7 @@
 The receiver that a device's uploads go to, by its settings and the node's.
 """
 
-from tscm.secrets import Secret
+from tscm.base.secrets import Secret
 from tscm.settings.device import DeviceSettings
 from tscm.settings.node import UploadSettings
 from tscm.settings.own_service import OwnService

@@ -15,8 +15,8 @@ from urllib.parse import quote
 
 from attrs import field, frozen
 
-from tscm.safe_files import read_private
-from tscm.secrets import Secret
+from tscm.base.safe_files import read_private
+from tscm.base.secrets import Secret
 from tscm.upload.batch import Part
 from tscm.upload.failure import Kind, UploadFailed
 from tscm.upload.receiver import Content

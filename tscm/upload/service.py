@@ -15,14 +15,14 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from tscm.clock import wall_seconds
+from tscm.base.clock import wall_seconds
+from tscm.base.deadline import Scope
+from tscm.base.schedule import backoff
+from tscm.base.threads import Threads
 from tscm.consumers.loop import ReaderLoop
 from tscm.consumers.trouble import Trouble
-from tscm.cut_off import Scope
 from tscm.model import LogReader, Progress, Report
 from tscm.plural import many
-from tscm.schedule import backoff
-from tscm.threads import Threads
 from tscm.upload.batch import (
     NEXT_ENCODING,
     Part,

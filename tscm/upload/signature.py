@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl, quote, urlsplit
 
 from attrs import field, frozen
 
-from tscm.secrets import Secret
+from tscm.base.secrets import Secret
 
 _ALGORITHM = "AWS4-HMAC-SHA256"
 

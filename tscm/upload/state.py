@@ -12,7 +12,7 @@ from typing import Any
 import attrs
 from attrs import frozen
 
-from tscm.safe_files import UnfitFile, read_regular
+from tscm.base.safe_files import UnfitFile, read_regular
 from tscm.settings.files import write_private
 from tscm.upload.batch import Part
 

@@ -14,9 +14,9 @@ from urllib.parse import urlsplit
 
 from attrs import define, frozen
 
-from tscm.cut_off import CutOff
-from tscm.safe_files import trusting
-from tscm.secrets import Secret
+from tscm.base.deadline import CutOff
+from tscm.base.safe_files import trusting
+from tscm.base.secrets import Secret
 from tscm.upload.failure import (
     UploadFailed,
     proxy_broke,
@@ -28,7 +28,7 @@ from tscm.upload.failure import (
 if TYPE_CHECKING:
     import httpx
 
-    from tscm.watched_http import Wire
+    from tscm.base.watched_http import Wire
 
 LEAST_RATE = 16 << 10
 """Bytes a second: an exchange whose content goes out more slowly is given up."""
@@ -105,7 +105,7 @@ class Way:
         """A client for a few requests in a row.  Raises `UploadFailed`."""
         import httpx
 
-        from tscm.watched_http import WatchedTransport, Wire
+        from tscm.base.watched_http import WatchedTransport, Wire
 
         try:
             tls = trusting(self.ca_file)

@@ -2,7 +2,7 @@
 JSON to values, as the control interface carries them.
 
 Without cattrs: a command of `tsadmin` that only shows something must not pay for its import.
-`tests/test_wire.py` holds this against `tscm.wire.writing` for every type.
+`tests/wire/test_wire_both_ways.py` holds this against `tscm.wire.writing` for every type.
 """
 
 from collections.abc import Callable, Mapping

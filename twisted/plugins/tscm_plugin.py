@@ -6,21 +6,21 @@ from twisted.application.service import ServiceMaker
 
 manager = ServiceMaker(
     "tscm",
-    "tscm.tap",
+    "tscm.plugins.manager",
     "Syslog collector and policy manager for Cisco ASA firewalls.",
     "tscm",
 )
 
 simulator = ServiceMaker(
     "tscm-asa",
-    "tscm.tap_asa",
+    "tscm.plugins.simulator",
     "A simulated Cisco ASA: REST API agent, object-groups and syslog.",
     "tscm-asa",
 )
 
 portal = ServiceMaker(
     "tscm-portal",
-    "tscm.tap_portal",
+    "tscm.plugins.services",
     "The embedded policy service (DNS over TCP) and log service (HTTPS).",
     "tscm-portal",
 )

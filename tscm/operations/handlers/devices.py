@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 
 import attrs
 
-from tscm import device_check, devices
-from tscm.arrival import decides, upload_warnings
-from tscm.claims import (
+from tscm.devices import checks, stored
+from tscm.devices.arrival import decides, upload_warnings
+from tscm.devices.claims import (
     refuse_address,
     refuse_conflicts,
     refuse_loops,
@@ -25,11 +25,11 @@ from tscm.errors import (
     for_a_new_device,
 )
 from tscm.forward.own import listeners_of
+from tscm.manager.node import Node
 from tscm.model import Json
 from tscm.operations import table
 from tscm.operations.arguments import ChangedDevice, Device, NewDevice, Nothing, Prospect
 from tscm.operations.call import Call
-from tscm.operations.node import Node
 from tscm.operations.registry import handles
 from tscm.settings.device import DeviceSettings
 from tscm.settings.files import device_names, read_device
@@ -52,8 +52,8 @@ def list_devices(node: Node, args: Nothing, call: Call) -> list[Json]:
     del args, call
     manager = node.manager
     if manager is None:
-        return devices.device_rows(node.layout)
-    rows = {name: devices.device_row(one.settings) for name, one in manager.devices.items()}
+        return stored.device_rows(node.layout)
+    rows = {name: stored.device_row(one.settings) for name, one in manager.devices.items()}
     for name, fault in manager.faults.items():
         if name:
             rows.setdefault(name, {"name": name})["fault"] = fault
@@ -72,11 +72,11 @@ def view(node: Node, args: Device, call: Call) -> Json:
     asks = {"confirm_changes_percent": node.settings().policy.confirm_changes_percent}
     if manager is None:
         settings = read_device(node.layout, name, None)
-        return {"settings": devices.settings_view(settings), "state": {}, **asks}
+        return {"settings": stored.settings_view(settings), "state": {}, **asks}
     from tscm.operations.states import device_state
 
     refuse_unknown(node, name)
-    view = devices.settings_view(manager.devices[name].settings)
+    view = stored.settings_view(manager.devices[name].settings)
     return {"settings": view, "state": as_json(device_state(node, name)), **asks}
 
 
@@ -113,17 +113,17 @@ async def prospect(node: Node, args: Prospect, call: Call) -> Json:
 async def add(node: Node, args: NewDevice, call: Call) -> Json:
     """Check lists and device, then store and put in force."""
     node.hold()
-    settings = devices.propose(args.settings)
+    settings = stored.propose(args.settings)
     call.noted["device"] = settings.name
-    devices.refuse_taken(node.layout, settings.name)
+    stored.refuse_taken(node.layout, settings.name)
     await node.quick.run(refuse_conflicts, node.layout, settings)
     await node.quick.run(refuse_loops, settings, _listeners(node))
     unknown: list[str] = await node.slow.run(
-        device_check.refuse_unknown_names, node.layout, node.settings(), settings, reach=node.reach
+        checks.refuse_unknown_names, node.layout, node.settings(), settings, reach=node.reach
     )
     try:
         check = await node.slow.run(
-            device_check.check_device,
+            checks.check_device,
             node.layout,
             node.settings(),
             settings,
@@ -135,26 +135,26 @@ async def add(node: Node, args: NewDevice, call: Call) -> Json:
     await node.quick.run(refuse_same_firewall, node.layout, settings, check.identity.serial)
     warnings = await _asked_for_uploads(node, settings, call)
     check = attrs.evolve(check, warnings=(*check.warnings, *unknown, *warnings))
-    settings = devices.settle(settings, args.settings, check)
-    cut = device_check.cut_told(settings, check)
+    settings = stored.settle(settings, args.settings, check)
+    cut = checks.cut_told(settings, check)
     notes = await node.quick.run(relay_notes, node.layout, None, settings)
     notes = [*([] if cut is None else [cut]), *notes]
-    await node.write(devices.store_device, node.layout, settings)
+    await node.write(stored.store_device, node.layout, settings)
     node.apply(None, settings)
     node.note_serial(settings.name, check.identity)
-    return devices.added(node.settings(), settings, check, notes)
+    return stored.added(node.settings(), settings, check, notes)
 
 
 @handles(table.CHANGE)
 async def change(node: Node, args: ChangedDevice, call: Call) -> Json:
     """Check what lists and device could object to, then store and put in force."""
     node.hold()
-    present = devices.stored_device(node.layout, args.name)  # as it is when this is asked for
-    settings = devices.propose(args.settings, present)
+    present = stored.stored_device(node.layout, args.name)  # as it is when this is asked for
+    settings = stored.propose(args.settings, present)
     await node.quick.run(refuse_conflicts, node.layout, settings)
     await node.quick.run(refuse_loops, settings, _listeners(node))
     unknown: list[str] = await node.slow.run(
-        device_check.refuse_unknown_names,
+        checks.refuse_unknown_names,
         node.layout,
         node.settings(),
         settings,
@@ -162,10 +162,10 @@ async def change(node: Node, args: ChangedDevice, call: Call) -> Json:
         reach=node.reach,
     )
     check = None
-    proposed = devices.asks_for_size(args.settings)
-    if proposed or devices.needs_check(present, settings):
+    proposed = stored.asks_for_size(args.settings)
+    if proposed or stored.needs_check(present, settings):
         check = await node.slow.run(
-            device_check.check_device,
+            checks.check_device,
             node.layout,
             node.settings(),
             settings,
@@ -173,20 +173,20 @@ async def change(node: Node, args: ChangedDevice, call: Call) -> Json:
             reach=node.reach,
         )
         if proposed:
-            settings = devices.settle(settings, args.settings, check)
+            settings = stored.settle(settings, args.settings, check)
     if check is not None or present.prefix != settings.prefix:
         serial = None if check is None else check.identity.serial
         await node.quick.run(refuse_same_firewall, node.layout, settings, serial)
     notes = await node.quick.run(relay_notes, node.layout, present, settings)
     notes = [*unknown, *notes]
-    if decides(devices.changed_settings(present, settings)):
+    if decides(stored.changed_settings(present, settings)):
         notes = [*notes, *await _asked_for_uploads(node, settings, call)]
-    await node.write(devices.change_device, node.layout, present, settings)
+    await node.write(stored.change_device, node.layout, present, settings)
     node.apply(present, settings)
     if check is not None:
         node.note_serial(settings.name, check.identity)
-    call.noted["changes"] = devices.changes(present, settings)
-    return devices.changed(present, settings, check, notes)
+    call.noted["changes"] = stored.changes(present, settings)
+    return stored.changed(present, settings, check, notes)
 
 
 @handles(table.REMOVE)
@@ -197,6 +197,6 @@ async def remove(node: Node, args: Device, call: Call) -> Json:
         settings = read_device(node.layout, args.name, None)
     except (SettingsFaulty, SettingsUnreadable):
         settings = None
-    gone: Json = await node.write(devices.forget_device, node.layout, node.settings(), args.name)
+    gone: Json = await node.write(stored.forget_device, node.layout, node.settings(), args.name)
     await node.retire(args.name, settings)
     return gone

@@ -2,11 +2,11 @@
 Operations that check the chain: host, manager, and one device from its settings to the SIEM.
 """
 
+from tscm.manager.node import Node
 from tscm.model import Json
 from tscm.operations import table
 from tscm.operations.arguments import Device, Nothing
 from tscm.operations.call import Call
-from tscm.operations.node import Node
 from tscm.operations.registry import handles
 from tscm.operations.states import device_state, manager_state
 
@@ -15,12 +15,12 @@ from tscm.operations.states import device_state, manager_state
 async def check_node(node: Node, args: Nothing, call: Call) -> Json:
     """Host and manager; that no manager runs is a finding."""
     del args
-    from tscm.doctor import alone
+    from tscm.doctor import examine_alone
+    from tscm.doctor.examine_node import walk_node
     from tscm.doctor.finding import as_json
-    from tscm.doctor.node_walk import walk_node
 
     if node.manager is None:
-        return alone.doctor_node(node.layout, call.report)
+        return examine_alone.doctor_node(node.layout, call.report)
     state = manager_state(node)
     return as_json(await node.slow.run(walk_node, node.layout, state, call.report))
 
@@ -28,12 +28,12 @@ async def check_node(node: Node, args: Nothing, call: Call) -> Json:
 @handles(table.DOCTOR_DEVICE)
 async def check_device(node: Node, args: Device, call: Call) -> Json:
     """A device's chain."""
-    from tscm.doctor import alone
-    from tscm.doctor.visit import Visit
+    from tscm.doctor import examine_alone
+    from tscm.doctor.examine_in_manager import Visit
 
     name, manager = args.name, node.manager
     if manager is None or node.updates is None:
-        return alone.doctor_device(node.layout, name, call.report)
+        return examine_alone.doctor_device(node.layout, name, call.report)
     device = manager.devices.get(name)
     known = device is not None
     visit = Visit(

@@ -7,15 +7,16 @@ from contextlib import suppress
 
 from attrs import frozen
 
-from tscm.clock import told_time, wall_seconds
+from tscm.base.clock import told_time, wall_seconds
+from tscm.base.schedule import in_slices
 from tscm.errors import DeviceUnknown, TscmError
+from tscm.manager.node import Node, updates
 from tscm.model import Json
 from tscm.operations import table
 from tscm.operations.arguments import EntryNamed, NewEntry, Nothing, PushedEntries
 from tscm.operations.call import Call
 from tscm.operations.handlers.devices import refuse_unknown
 from tscm.operations.handlers.policies import asker_of, refuse_sealed, told
-from tscm.operations.node import Node, updates
 from tscm.operations.registry import handles
 from tscm.policy.by_hand import (
     ALLOW,
@@ -27,7 +28,6 @@ from tscm.policy.by_hand import (
     read_network,
 )
 from tscm.printable import visible
-from tscm.schedule import in_slices
 from tscm.settings.files import device_names, read_device
 from tscm.store.generations import PURGED
 from tscm.update.entries import EntryDuty

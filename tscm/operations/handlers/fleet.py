@@ -2,15 +2,15 @@
 How all devices stand, one row each.
 """
 
-from tscm.clock import wall_seconds
+from tscm.base.clock import wall_seconds
+from tscm.base.schedule import in_slices
+from tscm.manager.node import Node, parts
 from tscm.model import Json
 from tscm.operations import table
 from tscm.operations.arguments import Nothing
 from tscm.operations.call import Call
-from tscm.operations.node import Node, parts
 from tscm.operations.registry import handles
 from tscm.operations.states import device_state
-from tscm.schedule import in_slices
 from tscm.standing import Row, fault_row, row_of, worst_first
 from tscm.wire.writing import as_json
 

@@ -2,11 +2,11 @@
 Operations on jobs, and on the audit of what was done.
 """
 
+from tscm.manager.node import Node
 from tscm.model import Json
 from tscm.operations import table
 from tscm.operations.arguments import Audited, JobNumber, Nothing
 from tscm.operations.call import Call
-from tscm.operations.node import Node
 from tscm.operations.registry import handles
 from tscm.store.audits import Audits
 

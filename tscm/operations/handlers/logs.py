@@ -5,14 +5,14 @@ Operations on a device's log: upload now, rejected batches, unused readers.
 import attrs
 
 from tscm.errors import TscmError
-from tscm.log_consumers import users_of
+from tscm.manager.log_consumers import users_of
+from tscm.manager.node import Node, parts
 from tscm.model import Json, Progress
 from tscm.operations import table
 from tscm.operations.arguments import Device, Reader, Rejected
 from tscm.operations.call import Call
 from tscm.operations.handlers.devices import refuse_unknown
 from tscm.operations.handlers.policies import refuse_sealed
-from tscm.operations.node import Node, parts
 from tscm.operations.registry import handles
 from tscm.plural import many
 from tscm.settings.files import device_names, read_device

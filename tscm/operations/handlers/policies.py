@@ -6,8 +6,9 @@ from typing import Any
 
 from attrs import evolve
 
-from tscm.clock import told_time, wall_seconds
+from tscm.base.clock import told_time, wall_seconds
 from tscm.events.history import with_history
+from tscm.manager.node import Node, updates
 from tscm.model import Json
 from tscm.operations import table
 from tscm.operations.arguments import (
@@ -23,7 +24,6 @@ from tscm.operations.arguments import (
 from tscm.operations.bodies import RequestFaulty
 from tscm.operations.call import Call
 from tscm.operations.handlers.devices import change, refuse_unknown
-from tscm.operations.node import Node, updates
 from tscm.operations.operation import Operation
 from tscm.operations.registry import handles
 from tscm.risks import OF_LISTS, Consent

@@ -9,13 +9,13 @@ from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import HostnameEndpoint
 from twisted.internet.protocol import Factory, Protocol
 
+from tscm.manager.node import Node, parts, updates
 from tscm.model import Json
 from tscm.operations import table
 from tscm.operations.arguments import Proven
 from tscm.operations.bodies import RequestFaulty
 from tscm.operations.call import Call
 from tscm.operations.handlers.policies import asker_of, refuse_sealed
-from tscm.operations.node import Node, parts, updates
 from tscm.operations.registry import handles
 
 if TYPE_CHECKING:

@@ -1,0 +1,3 @@
+"""
+What every room may use: time, threads, files, secrets, bounds of HTTP and TLS.
+"""

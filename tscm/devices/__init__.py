@@ -1,0 +1,3 @@
+"""
+Device settings: stored, checked and claimed.
+"""

@@ -1,0 +1,242 @@
+"""
+Checking a device before its settings are stored: can its lists be fetched, and does it answer?
+
+Blocking, for a thread.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+import attrs
+from attrs import frozen
+
+from tscm.devices.arrival import AskService, ask_service
+from tscm.errors import Fault, ListUnavailable, SettingsFaulty
+from tscm.model import AsaDriver, Identity, Json, Progress, Report
+from tscm.settings import values
+from tscm.settings.device import DEFAULT_MAX_POLICY_SIZE, DeviceSettings
+from tscm.settings.feed import feed_named, published
+from tscm.settings.layout import Layout
+from tscm.settings.node import NodeSettings
+
+
+@frozen(kw_only=True)
+class CheckReport:
+    """
+    What the lists and the device answered before anything was stored.
+
+    *proposed_size* is the Max policy size that the device's platform bears, or the
+    careful default where the platform cannot be told.
+    """
+
+    block_entries: int
+    allow_entries: int
+    identity: Identity
+    proposed_size: int
+    notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+    def as_json(self) -> Json:
+        """As the control interface carries it."""
+        return attrs.asdict(self)
+
+
+def count_entries(layout: Layout, settings: DeviceSettings, node: NodeSettings, name: str) -> int:
+    """
+    Entries of the list *name* as it is published now.  Blocking; raises `ListUnavailable`.
+    """
+    from time import time
+
+    from tscm.retrieve.sources import Fetcher, list_source
+
+    found = Fetcher(layout)(list_source(settings, node, name), None, time())
+    return 0 if found is None else len(found.entries)
+
+
+def connect(settings: DeviceSettings, node: NodeSettings) -> AsaDriver:
+    """The driver of this device, opened."""
+    from tscm.asa.driver import open_driver
+
+    return open_driver(settings, node)
+
+
+def look_up(names: Iterable[str]) -> Mapping[str, tuple[str, ...]]:
+    """Addresses of names, by the system's resolver, within a few seconds."""
+    from tscm.update import ways
+
+    return ways.look_up(names)
+
+
+@frozen(kw_only=True)
+class Reach:
+    """
+    How a check reaches out: entries of a list by its name, the device's driver, addresses of names, what the
+    receiver of uploads says of the device.
+    """
+
+    count_entries: Callable[[Layout, DeviceSettings, NodeSettings, str], int] = count_entries
+    connect: Callable[[DeviceSettings, NodeSettings], AsaDriver] = connect
+    look_up: Callable[[Iterable[str]], Mapping[str, tuple[str, ...]]] = look_up
+    ask_service: AskService = ask_service
+
+
+NETWORK = Reach()
+
+
+def refuse_without_servers(layout: Layout, node: NodeSettings) -> None:
+    """Raise `SettingsFaulty` where no policy server is set: then no list can be fetched at all."""
+    if not node.policy.servers and not node.policy.feeds:
+        raise SettingsFaulty(
+            str(layout.settings_file),
+            [
+                Fault(
+                    where="policy.servers",
+                    wrong="no policy server is set, so no list can be fetched",
+                    allowed='servers = ["address[:port]", …] under [policy]',
+                )
+            ],
+        )
+
+
+def refuse_unknown_names(
+    layout: Layout,
+    node: NodeSettings,
+    settings: DeviceSettings,
+    present: DeviceSettings | None = None,
+    *,
+    reach: Reach = NETWORK,
+) -> list[str]:
+    """
+    Raise `SettingsFaulty` where a name that a block list must not reach cannot be looked up.
+
+    Of a device that is there already, only names count that its *present* settings do not have.  Where
+    something of the forwarding is new, gives a sentence for each other SIEM whose name cannot be looked up: one
+    that was set before, or to which nothing is forwarded yet.  Blocking: for a thread.
+    """
+    from tscm.update.names import hosts, is_address, siems
+
+    before = set() if present is None else {one.host for one in hosts(present, node)}
+    names = [one for one in hosts(settings, node) if one.named and one.host not in before]
+    new = {one.host for one in names}
+    others = {host: where for host, where in siems(settings) if host not in new}
+    if present is not None and _forwarding(present) == _forwarding(settings):
+        others = {}
+    asked = [*new, *(host for host in others if not is_address(host))]
+    found = reach.look_up(asked) if asked else {}
+    faults = [
+        Fault(
+            where=one.where
+            if one.where.startswith("--")
+            else f"{one.where} in {layout.settings_file}",
+            wrong=f"{values.shown(one.host)} cannot be looked up, so that a block list could cut it off",
+            allowed="an address, or a name that this host can look up",
+        )
+        for one in names
+        if not found.get(one.host)
+    ]
+    if faults:
+        raise SettingsFaulty("device settings", faults)
+    then = (
+        "lines for it wait until it can"
+        if settings.syslog_forward
+        else "nothing would reach it if forwarding were enabled now"
+    )
+    return [
+        f"The SIEM {values.shown(host)} ({where}) cannot be looked up, and {then}; check the name, and "
+        f"the resolver of this host"
+        for host, where in others.items()
+        if host in asked and not found.get(host)
+    ]
+
+
+def _forwarding(settings: DeviceSettings) -> Json:
+    return attrs.asdict(settings, filter=lambda one, _: "forward" in one.name)
+
+
+def check_device(
+    layout: Layout,
+    node: NodeSettings,
+    settings: DeviceSettings,
+    report: Report,
+    *,
+    reach: Reach = NETWORK,
+) -> CheckReport:
+    """
+    Can both lists be fetched, and does the device answer?  Blocking: for a thread.
+
+    Raises `SettingsFaulty` where no policy server is set, `ListUnavailable`, `DeviceFault`.
+    """
+    refuse_without_servers(layout, node)
+    counts = []
+    for kind, names in (("block", settings.block_list), ("allow", settings.allow_list)):
+        counts.append(0)
+        for name in published(node.policy.feeds, names):
+            report(Progress(phase="fetch", text=f"{kind} list {name}"))
+            count = reach.count_entries(layout, settings, node, name)
+            feed = feed_named(node.policy.feeds, name)
+            if kind == "block" and not count and not (feed and feed.may_be_empty):
+                raise ListUnavailable(
+                    name,
+                    "the list is empty, and a block list must not be",
+                    "wait 15 minutes for a new device or policy, choose another block list, or where the "
+                    "server keeps its transfers for others, set the TSIG key or have this address allowed",
+                )
+            counts[-1] += count
+    report(Progress(phase="check", text=f"device at {settings.device}"))
+    driver = reach.connect(settings, node)
+    try:
+        identity = driver.identify()
+    finally:
+        driver.close()
+    return CheckReport(
+        block_entries=counts[0],
+        allow_entries=counts[1],
+        identity=identity,
+        proposed_size=identity.entries or DEFAULT_MAX_POLICY_SIZE,
+        notes=tuple(_notes(settings, counts, identity)),
+        warnings=tuple(_warnings(settings, node)),
+    )
+
+
+def _notes(settings: DeviceSettings, counts: Sequence[int], who: Identity) -> Sequence[str]:
+    parts = [
+        who.model or "model unknown",
+        f"version {who.version}" if who.version else "version unknown",
+        f"serial number {who.serial}" if who.serial else "",
+        f"REST API agent {who.agent}" if who.agent else "",
+        who.role or "",
+    ]
+    return [
+        f"Block list {settings.block_list}: {_entries(counts[0])}",
+        f"Allow list {settings.allow_list}: {_entries(counts[1])}",
+        f"Device {settings.device}: {', '.join(part for part in parts if part)}",
+        "Support of the ASA by its REST API is beta",
+    ]
+
+
+def _entries(count: int) -> str:
+    return "1 entry" if count == 1 else f"{count:,} entries"
+
+
+def _warnings(settings: DeviceSettings, node: NodeSettings) -> Sequence[str]:
+    found = []
+    if settings.allow_self_signed:
+        found.append(
+            "Self-signed certificates are allowed: this is not safe, for anybody on the way can "
+            "pose as the device and take the password; prefer --ca_file or --fingerprint"
+        )
+    if settings.send_logs and node.upload.url is None:
+        found.append(
+            "Logs are kept and not uploaded: no log service is set (url under [upload] in tscm.toml)"
+        )
+    return found
+
+
+def cut_told(settings: DeviceSettings, check: CheckReport) -> str | None:
+    """What the Max policy size leaves out of lists as they are now; None where nothing."""
+    published, size = check.block_entries + check.allow_entries, settings.max_policy_size
+    if published <= size:
+        return None
+    return (
+        f"{published - size:,} of {published:,} entries will be cut, for the Max Policy Size is {size:,}, "
+        f"unless they can be merged"
+    )

@@ -1,0 +1,314 @@
+"""
+Adding, changing and removing devices: one way for the command line, the manager and the demonstration.
+
+`propose` reads options into settings, `tscm.devices.stored.checks` asks lists and firewall, `store_device` and
+`change_device` put the result on disk whole or not at all.  The caller holds the root's lock.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import attrs
+
+from tscm.base.secrets import MASK, Secret
+from tscm.devices.checks import CheckReport
+from tscm.devices.claims import refuse_conflicts
+from tscm.errors import (
+    DeviceChanged,
+    DeviceExists,
+    Fault,
+    SettingsFaulty,
+    SettingsUnreadable,
+    TscmError,
+)
+from tscm.model import Json
+from tscm.settings import values
+from tscm.settings.device import SECRETS, DeviceSettings, disagreements
+from tscm.settings.files import (
+    device_names,
+    key_for_sealing,
+    open_device,
+    read_device,
+    remove_device,
+    write_device,
+)
+from tscm.settings.layout import Layout
+from tscm.settings.node import NodeSettings
+from tscm.settings.schema import read_table
+from tscm.store.reading import known_groups
+
+Options = Mapping[str, Any]
+"""Settings by name, as text or as JSON gives them; what is absent keeps its default."""
+
+AUTO = "auto"
+"""As Max policy size: what the device's platform bears."""
+
+
+_CLEARED_WITH = {
+    "log_proxy": ("log_proxy_user", "log_proxy_password"),
+    "log_proxy_user": ("log_proxy_password",),
+}
+"""What makes no sense any more when something else is cleared."""
+
+
+def propose(options: Options, present: DeviceSettings | None = None) -> DeviceSettings:
+    """
+    *options* over the *present* settings, or over the defaults for a new device.
+
+    Without a name the device ID is the name.  What is cleared takes with it what only goes with it.  A secret given as `********` stays as it is.
+    Raises `SettingsFaulty` with every fault, each under its option's name.
+    """
+    table = {} if present is None else attrs.asdict(present, recurse=False)
+    given = {name: value for name, value in options.items() if value is not None}
+    for one in SECRETS:
+        if given.get(one) == MASK and present is not None:
+            del given[one]
+    if proposes_size(options):
+        given.pop("max_policy_size", None)
+    given.pop("entry", None)  # permanent: a view that is taken back does not carry it elsewhere
+    table.update(given)
+    for name, dependants in _CLEARED_WITH.items():
+        if name in given and values.optional(lambda value: value)(given[name]) is None:
+            table.update({one: None for one in dependants if one not in given})
+    if present is not None:
+        table["name"] = present.name
+    else:
+        table["entry"] = values.new_entry()
+        table.setdefault("name", table.get("device_id"))
+    settings, faults = read_table(DeviceSettings, table)
+    faults = [*faults, *([] if settings is None else disagreements(settings))]
+    if settings is None or faults:
+        if "name" not in options and any(one.where == "device_id" for one in faults):
+            faults = [one for one in faults if one.where != "name"]
+        raise SettingsFaulty("device settings", [_by_option(one) for one in faults])
+    return settings
+
+
+def _by_option(fault: Fault) -> Fault:
+    where = "NAME" if fault.where == "name" else f"--{fault.where}"
+    return attrs.evolve(fault, where=where)
+
+
+def proposes_size(options: Options) -> bool:
+    """Is the Max policy size of a new device left to what the platform bears?"""
+    return options.get("max_policy_size") is None or asks_for_size(options)
+
+
+def asks_for_size(options: Options) -> bool:
+    """Do the options ask for the Max policy size that the platform bears, by the word `auto`?"""
+    size = options.get("max_policy_size")
+    return isinstance(size, str) and size.strip().lower() == AUTO
+
+
+def settings_view(settings: DeviceSettings) -> Json:
+    """Settings as they may be shown: JSON, with secrets masked."""
+    return {name: _shown(value) for name, value in attrs.asdict(settings, recurse=False).items()}
+
+
+def _shown(value: Any) -> Any:
+    if isinstance(value, Secret):
+        return MASK
+    return list(value) if isinstance(value, tuple) else value
+
+
+def device_row(settings: DeviceSettings) -> Json:
+    """What `tsadmin list` needs to know of a device."""
+    wanted = (
+        "name",
+        "type",
+        "device_id",
+        "device",
+        "send_logs",
+        "log_rotate_size",
+        "policy_updates",
+    )
+    return {name: getattr(settings, name) for name in wanted}
+
+
+def device_rows(layout: Layout) -> list[Json]:
+    """
+    A row for each stored device; one whose file is damaged gives its name and `fault`.
+
+    Needs no sealing key, so that a lost one does not hide the devices.
+    """
+    rows: list[Json] = []
+    for name in device_names(layout):
+        try:
+            rows.append(device_row(read_device(layout, name, None)))
+        except TscmError as error:
+            rows.append({"name": name, "fault": str(error)})
+    return rows
+
+
+def settle(settings: DeviceSettings, options: Options, check: CheckReport) -> DeviceSettings:
+    """*settings* with the Max policy size that the check proposes, unless one was given."""
+    if not proposes_size(options):
+        return settings
+    return attrs.evolve(settings, max_policy_size=check.proposed_size)
+
+
+def store_device(layout: Layout, settings: DeviceSettings) -> None:
+    """
+    Put a new device on disk; the node's sealing key is made with the first secret.
+
+    Raises `DeviceExists`, `SenderConflict`, `SecretUnavailable`; then nothing is stored.
+    """
+    refuse_taken(layout, settings.name)
+    refuse_conflicts(layout, settings)
+    key = key_for_sealing(layout)
+    folder = layout.device_log(settings.name)
+    made = not folder.exists()
+    folder.mkdir(parents=True, exist_ok=True, mode=0o750)
+    try:
+        write_device(layout, settings, key)
+    except OSError:
+        if made:
+            folder.rmdir()
+        raise
+
+
+def refuse_taken(layout: Layout, name: str) -> None:
+    """Raise `DeviceExists` where *name* is a device's already."""
+    if name in device_names(layout):
+        raise DeviceExists(name)
+
+
+def stored_device(layout: Layout, name: str) -> DeviceSettings:
+    """One device with its secrets opened."""
+    unsealed = read_device(layout, name, None)  # an unknown name is told before a lost key
+    return open_device(layout, unsealed.name)
+
+
+def change_device(layout: Layout, present: DeviceSettings, settings: DeviceSettings) -> None:
+    """
+    Replace a stored device's settings, which were *present* when the change was asked for.
+
+    A check of lists and device takes its time: what somebody else stored meanwhile is not overwritten.
+    Raises `DeviceUnknown`, `DeviceChanged`, `SenderConflict`, `SecretUnavailable`; then nothing has
+    changed.
+    """
+    if stored_device(layout, settings.name) != present:
+        raise DeviceChanged(settings.name)
+    refuse_conflicts(layout, settings)
+    write_device(layout, settings, key_for_sealing(layout))
+
+
+def added(
+    node: NodeSettings, settings: DeviceSettings, check: CheckReport, notes: Sequence[str] = ()
+) -> Json:
+    """The answer to `add`: what was found, what was stored, what to type on the device."""
+    from tscm.asa.lines import setup_lines
+
+    return {
+        "name": settings.name,
+        "check": check.as_json(),
+        "settings": settings_view(settings),
+        "lines": setup_lines(settings, node),
+        "notes": list(notes),
+    }
+
+
+def changed(
+    present: DeviceSettings,
+    settings: DeviceSettings,
+    check: CheckReport | None,
+    notes: Sequence[str] = (),
+) -> Json:
+    """
+    The answer to `configure`; its *notes* say what the operator has to do on the device now, and more.
+    """
+    return {
+        "name": settings.name,
+        "check": None if check is None else check.as_json(),
+        "settings": settings_view(settings),
+        "changed": changed_settings(present, settings),
+        "notes": [*notes, *_after_change(present, settings)],
+    }
+
+
+def _after_change(present: DeviceSettings, settings: DeviceSettings) -> Iterator[str]:
+    if present.prefix != settings.prefix:
+        yield (
+            f"The next update makes groups named {settings.prefix}-…; the access-lists must be changed "
+            f"to them, and the groups {present.prefix}-… stay on the device until you delete them"
+        )
+    if present.device != settings.device:
+        yield (
+            f"The device is another now: it needs the lines of `tsadmin show {settings.name} --lines`, "
+            f"and what stands on {present.device} stays there"
+        )
+    if present.log_proxy_user and not settings.log_proxy:
+        yield "The user and the password of the log upload proxy are cleared with it"
+    both = present.syslog_forward and settings.syslog_forward
+    gone = {
+        "the SIEM": present.syslog_forward and not settings.syslog_forward,
+        "a further target": both and set(present.forward_also) - set(settings.forward_also),
+        "the log service": present.send_logs and not settings.send_logs,
+    }
+    off = [what for what, left in gone.items() if left]
+    if off and settings.backlog == "drop":
+        yield f"Lines that waited for {' and '.join(off)} are dropped for it; they stay in the log"
+    elif off:
+        yield (
+            f"Lines that wait for {' and '.join(off)} are kept for its return; `tsadmin show {settings.name}` "
+            f"shows how many, and the command that gives them up"
+        )
+
+
+def changed_settings(present: DeviceSettings, settings: DeviceSettings) -> list[str]:
+    """Names of the settings in which the two differ."""
+    return [
+        one.name
+        for one in attrs.fields(DeviceSettings)
+        if getattr(present, one.name) != getattr(settings, one.name)
+    ]
+
+
+def changes(present: DeviceSettings, settings: DeviceSettings) -> Json:
+    """Each setting in which the two differ, as `{old, new}`, secrets masked: for the audit."""
+    before, now = settings_view(present), settings_view(settings)
+    return {
+        name: {"old": before[name], "new": now[name]}
+        for name in changed_settings(present, settings)
+    }
+
+
+_CHECKED = frozenset(
+    {
+        "device",
+        "block_list",
+        "allow_list",
+        "dns_port",
+        "tsig_name",
+        "tsig_key",
+        "token_auth",
+        "allow_self_signed",
+        "username",
+        "password",
+        "rest_url",
+        "ca_file",
+        "fingerprint",
+    }
+)
+
+
+def needs_check(present: DeviceSettings, settings: DeviceSettings) -> bool:
+    """Has something changed that lists or device could object to?"""
+    return not _CHECKED.isdisjoint(changed_settings(present, settings))
+
+
+def forget_device(layout: Layout, node: NodeSettings, name: str) -> Json:
+    """
+    All of `tsadmin remove` but the manager's own part: gives `{name, lines}`, the way back.
+
+    Its logs stay where they are.  A device whose file is damaged is forgotten too, without lines.
+    """
+    from tscm.asa.lines import removal_lines
+
+    try:
+        settings = read_device(layout, name, None)
+        lines = removal_lines(settings, node, known_groups(layout.database, name))
+    except (SettingsFaulty, SettingsUnreadable) as error:
+        lines = f"! the settings were damaged, so the lines cannot be told: {error}"
+    remove_device(layout, name)
+    return {"name": name, "lines": lines}

@@ -1,0 +1,47 @@
+"""
+The doctor without a manager: on the stored settings, in the process of `tsadmin`.
+"""
+
+from time import time
+
+from tscm.doctor.examine_device import (
+    judge_device,
+    look_around,
+    look_inside,
+    read_patient,
+    unreadable,
+)
+from tscm.doctor.examine_node import walk_node
+from tscm.doctor.finding import as_json
+from tscm.errors import DeviceUnknown, TscmError
+from tscm.model import AsaDriver, Json, Report
+from tscm.settings.layout import Layout
+
+
+def doctor_node(layout: Layout, report: Report) -> Json:
+    """What can be said of the host while no manager runs."""
+    return as_json(walk_node(layout, None, report))
+
+
+def doctor_device(layout: Layout, name: str, report: Report) -> Json:
+    """
+    What can be said of a device while no manager runs.  Raises `DeviceUnknown`.
+
+    Needs no lock: nothing is written but answers of feeds, which have a lock of their own.
+    """
+    from tscm.asa.driver import open_driver
+    from tscm.retrieve.sources import Fetcher
+
+    try:
+        patient = read_patient(layout, name)
+    except DeviceUnknown:
+        raise
+    except TscmError as error:
+        return as_json(unreadable(name, error))
+
+    def opener() -> AsaDriver:
+        return open_driver(patient.settings, patient.node)
+
+    look = look_around(layout, patient, Fetcher(layout), report)
+    look.firewall = look_inside(patient, opener, report)
+    return as_json(judge_device(patient, look, time()))

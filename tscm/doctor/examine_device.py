@@ -1,0 +1,275 @@
+"""
+The walk over one device: first to look, which blocks, then to judge, which is pure.
+
+With a manager the device's *state* comes in, read in the reactor thread; without one it is None, and
+what only a manager knows is told as not looked at.
+"""
+
+import sqlite3
+from collections.abc import Mapping, Sequence
+
+from attrs import define, field, frozen
+
+from tscm.devices.claims import claimed_by_another
+from tscm.doctor import judge_firewall, judge_onward, judge_protection, packet_trace
+from tscm.doctor.finding import Finding, failed, not_looked_at
+from tscm.doctor.probe_firewall import FirewallLook, Opener, look_at_firewall
+from tscm.doctor.probe_host import HOST, Host, plain_addresses
+from tscm.doctor.probe_onward import Fetch, OnwardLook, look_onward
+from tscm.errors import SecretUnavailable, TscmError
+from tscm.events.figures import EventFigures
+from tscm.model import Report
+from tscm.settings.device import DeviceSettings
+from tscm.settings.files import open_device, read_device, read_node
+from tscm.settings.layout import Layout
+from tscm.settings.node import NodeSettings
+from tscm.settings.own_service import own_service
+from tscm.spool.figures import ReaderFigures
+from tscm.state import DeviceState
+from tscm.update.figures import UpdateFigures
+from tscm.update.job import Seen
+from tscm.update.names import hosts
+from tscm.update.ways import look_up, own_address_towards
+
+_DAY = 86400.0
+_HEARD_SECONDS = 3600.0
+
+
+@frozen(kw_only=True)
+class Patient:
+    """
+    A device as it stands before anybody is asked.
+
+    *state* is that of the manager, *listeners* where it listens; *strangers* are addresses that
+    send and belong to no device.
+    """
+
+    settings: DeviceSettings
+    node: NodeSettings
+    sealed: str | None = None
+    """Why its secrets could not be opened; then nobody is asked who wants one."""
+    state: DeviceState | None = None
+    listeners: Mapping[str, Sequence[str]] | None = None
+    strangers: tuple[str, ...] = ()
+
+    @property
+    def resting(self) -> str | None:
+        """Why the firewall must not be asked now."""
+        if self.sealed is not None:
+            return f"cannot decrypt its password: {self.sealed}"
+        policy = UpdateFigures() if self.state is None else self.state.policy
+        if policy.locked_out:
+            return "its password was rejected too often; another attempt could lock the account"
+        if policy.running_since is not None:
+            return "an update is in progress, and the agent handles only one client at a time"
+        return None
+
+
+@define
+class DeviceLook:
+    """
+    All that was seen for one device.
+    """
+
+    onward: OnwardLook | None = None
+    firewall: FirewallLook = field(
+        factory=lambda: FirewallLook(judge_firewall.Seen(resting="the device was not queried"))
+    )
+    hits: int | None = None
+    names: Mapping[str, tuple[str, ...]] = field(factory=dict)
+    """Addresses of names that the block list must not reach, as looked up now."""
+    event_seen: bool = False
+    own_address: str | None = None
+    twin: tuple[str, str] | None = None
+    """Another device that is this judge_firewall, with the same prefix, and by what that is known."""
+
+
+def read_patient(layout: Layout, name: str) -> Patient:
+    """
+    A stored device, with its secrets where the key opens them.  Raises `TscmError`.
+    """
+    settings, sealed = read_device(layout, name, None), None
+    try:
+        settings = open_device(layout, name)
+    except SecretUnavailable as error:
+        sealed = str(error)
+    return Patient(settings=settings, node=read_node(layout), sealed=sealed)
+
+
+def look_around(
+    layout: Layout, patient: Patient, fetch: Fetch, report: Report, host: Host = HOST
+) -> DeviceLook:
+    """Everything but the judge_firewall.  Blocking."""
+    look = DeviceLook(own_address=own_address_towards(patient.settings.device))
+    if patient.sealed is None:
+        look.onward = look_onward(
+            patient.settings,
+            patient.node,
+            fetch,
+            host.now(),
+            report,
+            listeners=patient.listeners,
+            own=own_service(layout, patient.node),
+        )
+    named = [one.host for one in hosts(patient.settings, patient.node) if one.named]
+    look.names = look_up(named) if named else {}
+    look.hits = _hits(layout, patient.settings.name, host.now())
+    look.twin = claimed_by_another(layout, patient.settings, Seen(serials=(), layout=""), look_up)
+    return look
+
+
+def look_inside(
+    patient: Patient, opener: Opener, report: Report, host: Host = HOST
+) -> FirewallLook:
+    """The judge_firewall, unless it has to be left alone.  Blocking."""
+    if patient.resting is not None:
+        return FirewallLook(judge_firewall.Seen(resting=patient.resting))
+    return look_at_firewall(patient.settings, opener, host.now, report)
+
+
+def _hits(layout: Layout, name: str, now: float) -> int | None:
+    from tscm.events.report import ask, read_question
+
+    try:
+        question = read_question(name, {"since": now - _DAY, "top": 1}, now)
+        return ask(layout.database, question).hits
+    except (sqlite3.Error, TscmError):
+        return None
+
+
+def judge_device(patient: Patient, look: DeviceLook, now: float) -> list[Finding]:
+    """All findings about one device.  Pure."""
+    settings, state = patient.settings, patient.state
+    return [
+        *_judge_policy(patient, look, now),
+        *_judge_firewall(patient, look, now),
+        judge_onward.judge_lines(
+            None if state is None else state.log, now, patient.strangers, settings.name
+        ),
+        *([] if state is None else [judge_onward.judge_connections(state.intake, now)]),
+        *_judge_trial(patient, look),
+        *_judge_onward(patient, look),
+    ]
+
+
+def _judge_policy(patient: Patient, look: DeviceLook, now: float) -> list[Finding]:
+    settings, seen = patient.settings, look.onward
+    found: list[Finding] = []
+    if seen is None:
+        found += not_looked_at(["policy service", "block list", "allow list"], str(patient.sealed))
+    else:
+        found.append(judge_onward.judge_policy_service(seen.servers, feeds_only=seen.feeds_only))
+        found += [
+            judge_onward.judge_list(kind, one.name, one.entries, one.fault, one.remedy)
+            for kind, one in seen.lists.items()
+        ]
+    figures = None if patient.state is None else patient.state.policy
+    interval = patient.node.policy.interval_seconds
+    failing = () if figures is None else figures.unknown_names
+    known = {one.name: bool(one.addresses) for one in failing}
+    return [
+        *found,
+        judge_onward.judge_updates(figures, settings.name, interval, now),
+        judge_onward.judge_names(look.names, known),
+        *([] if look.twin is None else [judge_onward.judge_twin(settings, *look.twin)]),
+    ]
+
+
+def _judge_firewall(patient: Patient, look: DeviceLook, now: float) -> list[Finding]:
+    settings, inside = patient.settings, look.firewall
+    self_signed = settings.allow_self_signed and settings.fingerprint is None
+    found = judge_firewall.judge_way_in(
+        inside.seen,
+        settings.api_url,
+        settings.username,
+        name=settings.name,
+        self_signed=self_signed,
+    )
+    found += judge_firewall.judge_behind(inside.seen, settings.prefix, settings.name)
+    difference = judge_firewall.judge_clock_difference(inside.seen.clock_seconds)
+    if difference is not None:
+        found.append(difference)
+    if inside.config is None:
+        why = inside.seen.resting or "cannot read its running configuration"
+        return found + not_looked_at(judge_protection.LINKS, why)
+    return found + judge_protection.judge_protection(
+        inside.config, settings.prefix, collector_of(patient, look, now)
+    )
+
+
+def collector_of(patient: Patient, look: DeviceLook, now: float) -> judge_protection.Collector:
+    """Where this manager can be reached from the device."""
+    listen = patient.node.listen
+    places: Mapping[str, Sequence[str]] = patient.listeners or {
+        "udp": [str(one) for one in listen.udp],
+        "tcp": [str(one) for one in listen.tcp],
+        "tls": [str(one) for one in listen.tls],
+    }
+    addresses = plain_addresses(place for many in places.values() for place in many)
+    addresses |= {one for one in (patient.node.address, look.own_address) if one is not None}
+    log = None if patient.state is None else patient.state.log
+    last = None if log is None else log.last_received_at
+    return judge_protection.Collector(
+        addresses=addresses,
+        ports={
+            kind: sorted({int(place.rpartition(":")[2]) for place in many})
+            for kind, many in places.items()
+        },
+        hears=last is not None and now - last < _HEARD_SECONDS,
+    )
+
+
+def _judge_trial(patient: Patient, look: DeviceLook) -> list[Finding]:
+    inside = look.firewall
+    events = EventFigures() if patient.state is None else patient.state.events
+    return [
+        packet_trace.judge_trial(inside.trial, inside.traced, looked=inside.config is not None),
+        packet_trace.judge_events(
+            inside.trial,
+            seen=look.event_seen,
+            hits=look.hits,
+            name=patient.settings.name,
+            counted=not events.fault,
+            fault=events.fault,
+        ),
+    ]
+
+
+def _judge_onward(patient: Patient, look: DeviceLook) -> list[Finding]:
+    settings, seen = patient.settings, look.onward
+    state = DeviceState() if patient.state is None else patient.state
+    if seen is None:
+        return not_looked_at(["proxy", "log service", "SIEM"], str(patient.sealed))
+    sends = settings.send_logs
+    url = patient.node.upload.url
+    found = [
+        judge_onward.judge_proxy(settings.log_proxy, seen.proxy, sends=sends and url is not None),
+        judge_onward.judge_log_service(url, seen.service, state.upload, sends=sends),
+    ]
+    by_target = {one.target: one for one in state.targets}
+    for reader, (target, fault) in seen.targets.items():
+        found.append(
+            judge_onward.judge_siem(
+                str(target),
+                by_target.get(str(target)),
+                fault,
+                answers=target.protocol != "UDP",
+                name=settings.name,
+                expired=state.readers.get(reader, ReaderFigures()).expired_by_cause,
+                own_listener=seen.loops.get(reader),
+            )
+        )
+    if not seen.targets:
+        found.append(judge_onward.judge_siem(None, None, None, answers=False, name=settings.name))
+    return found
+
+
+def unreadable(name: str, error: TscmError) -> list[Finding]:
+    """What is to be said of a device whose file cannot be used."""
+    return [
+        failed(
+            "settings",
+            str(error),
+            f"correct the file, or run `tsadmin remove {name}` and add the device again",
+        )
+    ]

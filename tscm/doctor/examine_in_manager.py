@@ -1,0 +1,132 @@
+"""
+The doctor in the manager: looks in threads and in the device's turn, watches the log for the event.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from attrs import evolve, frozen
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import deferLater
+
+from tscm.asa.faults import LoginRefused
+from tscm.base.clock import wall_seconds
+from tscm.base.threads import Threads
+from tscm.doctor.examine_device import (
+    DeviceLook,
+    Patient,
+    judge_device,
+    look_around,
+    look_inside,
+    read_patient,
+    unreadable,
+)
+from tscm.doctor.finding import as_json
+from tscm.doctor.packet_trace import is_told
+from tscm.doctor.probe_firewall import FirewallLook
+from tscm.errors import DeviceUnknown, TscmError
+from tscm.model import Json, LogReader, Progress, Report
+from tscm.settings.device import DeviceSettings
+from tscm.settings.layout import Layout
+from tscm.settings.node import NodeSettings
+from tscm.state import DeviceState
+
+if TYPE_CHECKING:
+    from tscm.update.job import UpdateJob
+
+WATCH_SECONDS = 3.0
+_LOOK_SECONDS = 0.25
+_BLOCK_BYTES = 1 << 20
+
+
+@frozen(kw_only=True)
+class Visit:
+    """
+    What the manager hands the doctor for one device.
+
+    *settings*, *state* and *log* are None where its file was never good since the start.
+    """
+
+    layout: Layout
+    node: NodeSettings
+    settings: DeviceSettings | None
+    state: DeviceState | None
+    listeners: Mapping[str, Sequence[str]]
+    strangers: tuple[str, ...]
+    clock: IReactorTime
+    threads: Threads
+    ask_device: Callable[..., Deferred[FirewallLook]]
+    """`UpdateService.ask_device`."""
+    log: LogReader | None
+
+    async def pay(self, name: str, report: Report) -> Json:
+        """All findings about the device.  Raises `DeviceUnknown`."""
+        from tscm.retrieve.sources import Fetcher
+
+        try:
+            patient = await self.threads.run(self._patient, name)
+        except DeviceUnknown:
+            raise
+        except TscmError as error:
+            return as_json(unreadable(name, error))
+        fetch = Fetcher(self.layout)
+        look = await self.threads.run(look_around, self.layout, patient, fetch, report)
+        before = 0 if self.log is None else self.log.end
+        if patient.resting is None and self.settings is not None:
+            look.firewall = await self.ask_device(
+                name,
+                lambda job: _ask(patient, job, report),
+                refused=lambda seen: isinstance(seen.seen.fault, LoginRefused),
+            )
+        elif patient.resting is not None:
+            look.firewall = await self.threads.run(look_inside, patient, _nobody, report)
+        if look.firewall.traced is not None and not look.hits:
+            report(Progress(phase="check", text="waiting for the line about the test address"))
+            look.event_seen = await self._told(look, before)
+        return as_json(judge_device(patient, look, wall_seconds(self.clock)))
+
+    def _patient(self, name: str) -> Patient:
+        """As stored, or as in force where the file has a fault by now."""
+        try:
+            patient = read_patient(self.layout, name)
+        except TscmError:
+            if self.settings is None:
+                raise
+            patient = Patient(settings=self.settings, node=self.node)
+        return evolve(
+            patient,
+            node=self.node,
+            state=self.state,
+            listeners=self.listeners,
+            strangers=self.strangers,
+        )
+
+    async def _told(self, look: DeviceLook, offset: int) -> bool:
+        """Does a line about the test address come within some seconds?"""
+        trial, log = look.firewall.trial, self.log
+        if trial is None or log is None:
+            return False
+        until = self.clock.seconds() + WATCH_SECONDS
+        while self.clock.seconds() < until:
+            block = log.read(offset, _BLOCK_BYTES)
+            if block is None:
+                await deferLater(self.clock, _LOOK_SECONDS)
+                continue
+            offset = block.end
+            if await self.threads.run(is_told, block.data, trial.listed):
+                return True
+        return False
+
+
+def _ask(patient: Patient, job: "UpdateJob", report: Report) -> FirewallLook:
+    learnt = job.memory.get("driver", {})
+    return look_inside(
+        patient,
+        lambda: job.opener(patient.settings, job.node, learnt, accept_certificate=None),
+        report,
+    )
+
+
+def _nobody() -> Any:
+    raise AssertionError("a device that rests is not asked")

@@ -1,0 +1,3 @@
+"""
+How the manager is reached: control socket, who asks, client.
+"""

@@ -1,0 +1,212 @@
+"""
+The commands by way of the running manager: HTTP and JSON over its UNIX socket.
+
+On the standard library's HTTP client: a question to a local socket must not wait for TLS libraries.
+"""
+
+import http.client
+import json
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+from attrs import define, field
+
+from tscm.errors import ControlUnavailable, TscmError
+from tscm.faces.backend import ManagerSaid, Told, silent
+from tscm.model import Json, Progress, Report
+from tscm.operations.arguments import JobNumber
+from tscm.operations.call import quiet
+from tscm.operations.operation import Operation, request_of
+from tscm.operations.table import WITHDRAW
+
+Args = TypeVar("Args")
+Answer = TypeVar("Answer")
+
+
+class WaitInterrupted(TscmError):
+    """
+    ^C while the manager works on a long call.
+    """
+
+    exit_status = 130
+
+    def __init__(self, job: int | None, *, withdrawn: bool) -> None:
+        self.job = job
+        self.withdrawn = withdrawn
+        super().__init__(job, withdrawn)
+
+    def __str__(self) -> str:
+        if self.withdrawn:
+            return "interrupted; the call had not begun and is withdrawn, nothing was changed"
+        look = "`tsadmin jobs`" if self.job is None else f"`tsadmin jobs {self.job}`"
+        return (
+            f"interrupted; the call has begun and goes on in the manager: {look} shows how it ends"
+        )
+
+
+_CONNECT_SECONDS = 5.0
+_ANSWER_SECONDS = 30.0
+_LONG_SECONDS = 3600.0
+"""How long a long call may be silent: a firewall's answer to a large write can take minutes."""
+_LINE_BYTES = 64 << 20
+
+
+class _UnixConnection(http.client.HTTPConnection):
+    """
+    An HTTP connection to a UNIX socket.
+    """
+
+    def __init__(self, path: Path, read_seconds: float) -> None:
+        super().__init__("localhost", timeout=_CONNECT_SECONDS)
+        self._path = path
+        self._read_seconds = read_seconds
+
+    def connect(self) -> None:
+        """Connect to the socket's file instead of a host."""
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(str(self._path))
+        self.sock.settimeout(self._read_seconds)
+
+
+@define(eq=False)
+class ManagerBackend:
+    """
+    A `Backend` that asks the manager.
+    """
+
+    _socket: Path
+    running: bool = field(default=True, init=False)
+
+    def call(
+        self,
+        operation: Operation[Args, Answer],
+        args: Args,
+        report: Report = quiet,
+        told: Told = silent,
+    ) -> Answer:
+        """See `Backend`."""
+        path, body = request_of(operation, args)
+        answer: Answer
+        if operation.long:
+            answer = self._long(operation.verb, path, report, told, body)
+        else:
+            answer = self._short(operation.verb, path, body)
+        return answer
+
+    def detach(self, operation: Operation[Args, Any], args: Args) -> Json:
+        """See `Backend`."""
+        path, body = request_of(operation, args)
+        path += ("&" if "?" in path else "?") + "detach=yes"
+        job: Json = self._long(operation.verb, path, quiet, silent, body)["job"]
+        return job
+
+    def _short(self, verb: str, path: str, body: Json | None) -> Any:
+        with self._asked(verb, path, body, _ANSWER_SECONDS) as answer:
+            with self._faults_told():
+                content = answer.read()
+            return self._checked(answer.status, content)
+
+    def _long(self, verb: str, path: str, report: Report, told: Told, body: Json | None) -> Any:
+        job: Json = {}
+        with self._asked(verb, path, body, _LONG_SECONDS) as answer:
+            try:
+                for line in self._lines(answer):
+                    if "progress" in line:
+                        report(Progress(**line["progress"]))
+                    elif "job" in line:
+                        job = line["job"]
+                        told(job)
+                    elif "error" in line:
+                        raise _said(line["error"])
+                    elif "result" in line:
+                        return line["result"]
+            except KeyboardInterrupt:
+                raise self._interrupted(job) from None
+        raise _broken_off(self._socket)
+
+    def _lines(self, answer: http.client.HTTPResponse) -> Iterator[Json]:
+        if answer.status != http.client.OK:
+            with self._faults_told():
+                content = answer.read()
+            self._checked(answer.status, content)
+        while True:
+            with self._faults_told():
+                text = answer.readline(_LINE_BYTES)
+            if not text:
+                return
+            if text.strip():
+                yield self._json(text)
+
+    def _interrupted(self, job: Json) -> WaitInterrupted:
+        """^C ends a call that has not begun; one under way goes on in the manager."""
+        number = job.get("id")
+        withdrawn = False
+        if number is not None and job.get("state") == "queued":
+            try:
+                self.call(WITHDRAW, JobNumber(id=int(number)))
+                withdrawn = True
+            except TscmError:  # it began at this very moment, or the manager is gone
+                pass
+        return WaitInterrupted(number, withdrawn=withdrawn)
+
+    def _checked(self, status: int, content: bytes) -> Any:
+        found = self._json(content)
+        if isinstance(found, dict) and isinstance(found.get("error"), dict):
+            raise _said(found["error"])
+        if status != http.client.OK:
+            raise ControlUnavailable(str(self._socket), f"the manager answers with status {status}")
+        return found
+
+    def _json(self, content: bytes) -> Any:
+        try:
+            return json.loads(content)
+        except (ValueError, RecursionError):
+            raise ControlUnavailable(
+                str(self._socket), "the manager's answer is no JSON; is it of another version?"
+            ) from None
+
+    @contextmanager
+    def _asked(
+        self, verb: str, path: str, body: Json | None, read_seconds: float
+    ) -> Iterator[http.client.HTTPResponse]:
+        connection = _UnixConnection(self._socket, read_seconds)
+        content = None if body is None else json.dumps(body).encode()
+        try:
+            with self._faults_told():
+                connection.request(verb, path, content, {"Content-Type": "application/json"})
+                answer = connection.getresponse()
+            yield answer
+        finally:
+            connection.close()
+
+    @contextmanager
+    def _faults_told(self) -> Iterator[None]:
+        try:
+            yield
+        except TimeoutError:
+            raise ControlUnavailable(
+                str(self._socket), "the manager does not answer in time; see its log"
+            ) from None
+        except (http.client.HTTPException, BrokenPipeError):  # it ended in the midst of its answer
+            raise _broken_off(self._socket) from None
+        except OSError as error:
+            raise ControlUnavailable(
+                str(self._socket), f"the connection to the manager broke: {error}"
+            ) from None
+
+
+def _broken_off(path: Path) -> ControlUnavailable:
+    return ControlUnavailable(
+        str(path),
+        "the manager's answer broke off; `tsadmin show` tells whether it runs, and `tsadmin audit` what became of "
+        "the call; the same command again does what is left",
+    )
+
+
+def _said(error: Json) -> ManagerSaid:
+    sentence, status = str(error.get("sentence", "it failed")), int(error.get("exit_status", 1))
+    return ManagerSaid(sentence, status, error.get("outcome"), error.get("certificate"))

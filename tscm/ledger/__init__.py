@@ -1,0 +1,3 @@
+"""
+The ledger: what was received is stored or dropped, and what was stored is accounted for.
+"""

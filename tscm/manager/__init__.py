@@ -1,0 +1,3 @@
+"""
+The manager: all rooms of one root in one process.
+"""

@@ -1,0 +1,165 @@
+"""
+All figures of a running manager for `/metrics`, and what is wrong with it for `/healthz`.
+"""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+from tscm.base.clock import wall_seconds
+from tscm.base.schedule import in_slices
+from tscm.intake.figures import IntakeCounts, IntakeFigures, StreamFigures
+from tscm.intake.turned_away import recent_faults
+from tscm.ledger.balance import balance, together
+from tscm.ledger.figures import Balance
+from tscm.manager.node import Node, parts, updates
+from tscm.operations.handlers.fleet import row
+from tscm.plural import many
+from tscm.spool.figures import LogFigures
+from tscm.standing import Verdict, off_words
+from tscm.state import NodeFigures, Watched, WatchedDevice
+from tscm.upload.figures import UploadFigures
+
+NAME_ALARM_SECONDS = 86400.0
+CERTIFICATE_DAYS = 30.0
+"""A certificate that ends sooner is told."""
+_DAY = 86400.0
+_GOOD = frozenset({Verdict.OK, Verdict.NEW})
+UPHEAVAL_ALARM_SECONDS = 900.0
+"""A reload takes minutes; a check that was good by then raises no alarm."""
+
+
+async def figures(node: Node) -> Watched:
+    """Those of one device are of one moment."""
+    manager = parts(node)
+    intake = manager.intake.figures()
+    whole = balance(intake, {}).balanced
+    devices: dict[str, WatchedDevice] = {}
+    async for name, log, found in _balances(node):
+        whole = whole and found.balanced
+        device = manager.devices[name]
+        forward = device.forward_figures()
+        devices[name] = WatchedDevice(
+            policy=updates(node).figures(name),
+            log=log,
+            lag_seconds=manager.lags.of(name),
+            targets=(*(() if forward is None else (forward,)), *device.forward_also_figures()),
+            upload=device.upload_figures(),
+            unread_lines=manager.events.unread(name),
+            hits=manager.events.figures(name).hits,
+            verdict=row(node, name).verdict,
+        )
+    return Watched(
+        now=wall_seconds(node.clock),
+        node=NodeFigures(
+            started_at=manager.started_at(),
+            devices=len(manager.devices),
+            settings_faults=len(manager.faults),
+            database_bytes=_bytes_of(node.layout.database),
+        ),
+        intake=intake,
+        uploads=manager.kept_uploads(),
+        balanced=whole,
+        devices=devices,
+    )
+
+
+async def wrong(node: Node) -> list[str]:
+    """What is wrong with this process itself: a sentence each."""
+    manager = parts(node)
+    found = [fault for _, fault in sorted(manager.faults.items())]
+    store_fault = node.store.fault or node.store.trouble
+    if store_fault is not None:
+        found.append(str(store_fault))
+    figures = manager.intake.figures()
+    present = {name: one for name, one in figures.devices.items() if name in manager.devices}
+    found += recent_faults(present, wall_seconds(node.clock))
+    whole = balance(figures, {})
+    async for name, log, one in _balances(node):
+        if log.fault:
+            found.append(f"log of {name}: {log.fault}")
+        found += _unprotected(node, name)
+        found += _rejected(manager.devices[name].upload_figures())
+        whole = together(whole, one)
+    manager.bookkeeper.take(whole)
+    if not whole.balanced:
+        found.append("the ledger does not balance; see `tsadmin ledger`")
+    if manager.bookkeeper.fault:
+        found.append(manager.bookkeeper.fault)
+    return found
+
+
+async def noted(node: Node) -> list[str]:
+    """
+    What an operator should know of the devices, as `tsadmin status` says it: a sentence each.
+
+    It concerns firewalls, targets and decisions, and nothing that ails this process.
+    """
+    manager, now = parts(node), wall_seconds(node.clock)
+    found: list[str] = []
+    async for name in in_slices(node.clock, sorted(manager.devices)):
+        if name in manager.devices:  # it may have been removed since
+            one = row(node, name)
+            if one.verdict not in _GOOD:
+                found.append(f"{one.verdict}: {name}: {'; '.join(one.causes)}")
+            if one.cut:
+                entries = many(one.cut, "entry", "entries")
+                found.append(f"{one.verdict}: {name}: {entries} cut to the Max policy size")
+    for listener, ends in certificates(manager.intake.figures()).items():
+        days = (ends - now) / _DAY
+        if days < CERTIFICATE_DAYS:
+            said = f"ends in {max(0.0, days):.0f} days" if days > 0 else "is over"
+            found.append(f"warning: the certificate of {listener} {said}")
+    return found
+
+
+def certificates(figures: IntakeFigures) -> dict[str, float]:
+    """When the certificate of each TLS listener ends, as POSIX seconds."""
+    return {
+        name: one.tls.expires_at
+        for name, one in figures.listeners.items()
+        if isinstance(one, StreamFigures) and one.tls is not None and one.tls.expires_at
+    }
+
+
+def _unprotected(node: Node, name: str) -> list[str]:
+    """Groups that may be gone or that no access-list uses, and names that are unknown for a day."""
+    now, known = wall_seconds(node.clock), updates(node).figures(name)
+    unused = known.unused_groups
+    found = [f"{name}: no access-list uses {' and '.join(unused)}"] if unused else []
+    in_force = known.in_force
+    if in_force is not None and in_force.purged:
+        found.append(f"{name}: {off_words(in_force)}")
+    since = known.upheavals_since
+    if since is not None and now - since >= UPHEAVAL_ALARM_SECONDS:
+        found.append(
+            f"{name}: the firewall said that {known.upheavals}, and its groups were not checked since"
+        )
+    return found + [
+        f"{name}: {one.name}, which must not be blocked, cannot be looked up for "
+        f"{(now - one.failing_since) / 3600:.0f} hours"
+        for one in known.unknown_names
+        if one.failing_since is not None and now - one.failing_since >= NAME_ALARM_SECONDS
+    ]
+
+
+def _rejected(upload: UploadFigures | None) -> list[str]:
+    """An account that the log service does not know: no retry helps, so it is told at the first answer."""
+    return [str(upload.last_error)] if upload is not None and upload.rejected else []
+
+
+async def _balances(node: Node) -> AsyncIterator[tuple[str, LogFigures, Balance]]:
+    """Name, figures of the log and balance of each device, in slices of the reactor's time."""
+    manager = parts(node)
+    async for name in in_slices(node.clock, sorted(manager.devices)):
+        if name in manager.devices:  # it may have been removed since
+            log = manager.spool.figures(name)
+            mine = manager.intake.device_figures(name)
+            intake = IntakeCounts(devices={} if mine is None else {name: mine})
+            yield name, log, balance(intake, {name: log}, name)
+
+
+def _bytes_of(file: Path) -> int | None:
+    try:
+        return file.stat().st_size
+    except OSError:
+        return None

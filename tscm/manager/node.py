@@ -1,0 +1,143 @@
+"""
+The node that operations act on: the parts of a running manager, or files and database alone.
+
+Values without behaviour.  `tscm.manager.service` makes the manager's, `tscm.cli.standalone_node` the other.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+from attrs import frozen
+
+from tscm.devices.checks import NETWORK, Reach
+from tscm.errors import TscmError
+from tscm.model import Identity
+from tscm.operations.jobs import Jobs
+from tscm.settings.device import DeviceSettings
+from tscm.settings.layout import Layout
+from tscm.settings.node import NodeSettings
+
+if TYPE_CHECKING:
+    from tscm.events.service import EventService
+    from tscm.intake.senders import SenderTable
+    from tscm.intake.service import IntakeService
+    from tscm.ledger.figures import Balance
+    from tscm.ledger.keeper import Bookkeeper
+    from tscm.manager.consumers import DeviceRooms
+    from tscm.manager.lag import ReaderLags
+    from tscm.services.figures import LogServiceFigures
+    from tscm.spool.service import SpoolService
+    from tscm.store.database import Store
+    from tscm.update.service import UpdateService
+
+
+class ManagerDown(TscmError):
+    """
+    Only a running manager can do what was asked for, and none runs on this root.
+    """
+
+    exit_status = 6
+
+    def __init__(self, noun: str) -> None:
+        self.noun = noun
+        super().__init__(noun)
+
+    def __str__(self) -> str:
+        return (
+            f"{self.noun} needs the manager, and it is not running on this root; "
+            f"start it with `twistd -n tscm` or `systemctl start tscm`"
+        )
+
+
+class Blocking(Protocol):
+    """
+    Where blocking calls are made: a pool of threads, or this very thread.
+    """
+
+    def run(self, call: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Awaitable[Any]:
+        """Make the call; the answer is awaited."""
+
+
+@frozen(kw_only=True)
+class Manager:
+    """
+    What only a running manager has.
+    """
+
+    started_at: Callable[[], float]
+    devices: "Mapping[str, DeviceRooms]"
+    """Devices in force, by nickname."""
+    faults: Mapping[str, str]
+    """Why a settings file is not in force, by nickname; `""` is the node's own."""
+    intake: "IntakeService"
+    spool: "SpoolService"
+    senders: "SenderTable"
+    events: "EventService"
+    bookkeeper: "Bookkeeper"
+    lags: "ReaderLags"
+    metrics_addresses: Callable[[], Sequence[str]]
+    services_addresses: Callable[[], Mapping[str, Sequence[str]]]
+    kept_uploads: "Callable[[], LogServiceFigures | None]"
+    """What the embedded log service keeps; None where there is none."""
+
+
+@frozen(kw_only=True)
+class Node:
+    """
+    One root.  *manager* and *updates* are None where an operation runs without them.
+    """
+
+    layout: Layout
+    settings: Callable[[], NodeSettings]
+    """The node's settings in force."""
+    clock: Any
+    quick: Blocking
+    """For calls that end soon by themselves."""
+    slow: Blocking
+    """For lists, firewalls and uploads."""
+    write: Callable[..., Awaitable[Any]]
+    """Call what changes settings files: one at a time, so that what was checked still holds."""
+    apply: Callable[[DeviceSettings | None, DeviceSettings], None]
+    """Put stored settings in force: those before (None for a new device), and those now."""
+    note_serial: Callable[[str, Identity], None]
+    """Keep the serial number that a device told in a check."""
+    retire: Callable[[str, DeviceSettings | None], Awaitable[None]]
+    """End with a device, stored with these settings (None: unreadable), and forget all that is kept of it but its log."""
+    hold: Callable[[], None]
+    """Raise where another process holds settings and database."""
+    jobs: Jobs
+    store: "Store"
+    updates: "UpdateService | None" = None
+    manager: Manager | None = None
+    reach: Reach = NETWORK
+
+
+def parts(node: Node) -> Manager:
+    """The running manager's parts, for operations whose row says that they need it."""
+    if node.manager is None:
+        raise ManagerDown("this call")
+    return node.manager
+
+
+def updates(node: Node) -> "UpdateService":
+    """The update service, for operations whose row says that they need the database."""
+    if node.updates is None:
+        raise ManagerDown("this call")
+    return node.updates
+
+
+def balanced(manager: Manager, only: str | None = None) -> "Balance":
+    """The balance of what is open now, over all starts."""
+    from tscm.ledger.balance import balance
+
+    names = sorted(manager.devices) if only is None else [only]
+    return balance(
+        manager.intake.counts(),
+        {name: manager.spool.figures(name) for name in names},
+        only,
+        users={name: manager.devices[name].users for name in names},
+        set_aside={name: manager.devices[name].set_aside for name in names},
+        book=manager.bookkeeper.book() if only is None else None,
+        orphans=manager.spool.orphans() if only is None else (),
+        unread={name: {"events": manager.events.unread(name)} for name in names},
+    )

@@ -1,0 +1,494 @@
+"""
+Settings to service tree: the only place where the rooms meet.
+
+What brings lines in binds first, and is the last to start reading and the last to stop but for what
+keeps lines: a firewall, a SIEM or a log service that lets a stop wait costs no line.
+"""
+
+import os
+from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
+from functools import partial
+from typing import Any, ClassVar, Self
+
+from attrs import define, evolve, field
+from twisted.application.service import Service
+from twisted.internet.defer import (
+    Deferred,
+    DeferredList,
+    DeferredLock,
+    DeferredSemaphore,
+    maybeDeferred,
+)
+from twisted.internet.defer import TimeoutError as DeferredTimeout
+from twisted.logger import Logger
+
+from tscm.base.clock import wall_seconds
+from tscm.base.schedule import PeriodicService
+from tscm.base.threads import Threads
+from tscm.devices.claims import claimed_by_another
+from tscm.errors import (
+    DeviceEnding,
+    DeviceUnknown,
+    ManagerRunning,
+    PoliciesHeld,
+    TscmError,
+)
+from tscm.events.process import WorkerProcess
+from tscm.events.recent import recent_hits
+from tscm.events.service import EventService
+from tscm.faces.control import ControlService
+from tscm.faces.peer import user_numbers
+from tscm.forward.resolve import Resolver
+from tscm.intake.senders import SenderTable
+from tscm.intake.service import IntakeService
+from tscm.intake.systemd import Activation, SystemdService, environment
+from tscm.ledger.keeper import Bookkeeper
+from tscm.manager import health
+from tscm.manager.audit_trail import EXPIRY_SECONDS, AuditTrail
+from tscm.manager.consumers import DeviceRooms
+from tscm.manager.embedded import Embedded, embedded_services
+from tscm.manager.lag import LOOK_SECONDS, ReaderLags
+from tscm.manager.log_consumers import DROP, EVENTS
+from tscm.manager.node import Manager, Node, balanced, parts
+from tscm.manager.settings_watch import WATCH_SECONDS, SettingsWatch
+from tscm.metrics.pages import WatchService
+from tscm.operations.calls import Calls
+from tscm.operations.jobs import Jobs
+from tscm.policy.rank import Hits
+from tscm.services.log_service import LogService
+from tscm.settings.device import DeviceSettings
+from tscm.settings.files import device_names, read_node
+from tscm.settings.layout import Layout
+from tscm.settings.lock import RootLock
+from tscm.settings.node import NodeSettings
+from tscm.settings.owner import become_owner, left_to_owner
+from tscm.spool.service import SpoolService
+from tscm.store.database import Store
+from tscm.store.policies import Policies
+from tscm.update.service import UpdateService
+from tscm.update.turns import MAX_LENT, QUICK_PLACES
+from tscm.update.ways import ordinary_ways, resolve
+
+REOPEN_SECONDS = 5.0
+STOP_SECONDS = 20.0
+"""For each step of a stop."""
+STOP_WHOLE_SECONDS = 60.0
+"""For all of them together; the unit's TimeoutStopSec lies well above it."""
+_LEAST_STOP_SECONDS = 1.0
+_QUICK_THREADS = 6
+
+
+@define(eq=False)
+class NodeService(Service):
+    """
+    The manager: all rooms of one root, in one process.
+
+    `quick` threads are for what ends by itself soon (fsync, names, compressing), `slow` ones for
+    lists, firewalls and uploads, which may take minutes; the two never wait for each other.
+    """
+
+    _log: ClassVar[Logger] = Logger()
+
+    layout: Layout
+    reactor: Any
+    node: NodeSettings
+    lock: RootLock = field(init=False)
+    policy_lock: RootLock = field(init=False)
+    """Held with the first `tsadmin` that does something without a manager: waited for while lines come in."""
+    quick: Threads = field(init=False)
+    slow: Threads = field(init=False)
+    store: Store = field(init=False)
+    spool: SpoolService = field(init=False)
+    senders: SenderTable = field(init=False)
+    intake: IntakeService = field(init=False)
+    systemd: SystemdService = field(init=False)
+    updates: UpdateService = field(init=False)
+    events: EventService = field(init=False)
+    upload_slots: DeferredSemaphore = field(init=False)
+    resolver: Resolver = field(init=False)
+    """Looks up the names of forwarding targets: shared, so that no dead one holds all threads."""
+    parts: Node = field(init=False)
+    """What operations act on."""
+    calls: Calls = field(init=False)
+    audit: AuditTrail = field(init=False)
+    bookkeeper: Bookkeeper = field(init=False)
+    control: ControlService = field(init=False)
+    watch: WatchService = field(init=False)
+    portal: list[Embedded] = field(factory=list, init=False)
+    rooms: dict[str, DeviceRooms] = field(factory=dict, init=False)
+    faults: dict[str, str] = field(factory=dict, init=False)
+    """Why a device's settings file is not in force, by nickname; `""` is the node's own."""
+    started_at: float = field(default=0.0, init=False)
+    files: SettingsWatch = field(init=False)
+    _watch: PeriodicService = field(init=False)
+    lags: ReaderLags = field(init=False)
+    _lag_looks: PeriodicService = field(init=False)
+    _audit_expiry: PeriodicService = field(init=False)
+    _reopening: PeriodicService = field(init=False)
+    """Runs only where the database could not be used at the start."""
+    _stop_by: float | None = field(default=None, init=False)
+    _ending: set[str] = field(factory=set, init=False)
+    """Devices that are taken out of force and have not ended yet."""
+
+    def __attrs_post_init__(self) -> None:
+        node, reactor = self.node, self.reactor
+        self.lock = RootLock(self.layout.lock, "the manager")
+        self.policy_lock = RootLock(self.layout.policy_lock, "the manager")
+        self.quick = Threads(reactor, _QUICK_THREADS, "tscm-quick")
+        parallel = node.policy.parallel_updates + node.upload.parallel
+        self.slow = Threads(reactor, parallel + MAX_LENT + QUICK_PLACES, "tscm-slow")
+        self.store = Store(self.layout.database)
+        self.spool = SpoolService(self.layout.logs, node.spool, reactor, self.quick)
+        self.senders = SenderTable()
+        activation = Activation.of(environment(), os.getpid())
+        self.systemd = SystemdService(reactor, activation)
+        self.intake = IntakeService(
+            reactor,
+            node.listen,
+            node.intake,
+            self.spool,
+            self.senders,
+            self._resolve,
+            quarantine_file=self.layout.quarantine,
+            activation=activation,
+        )
+        self.audit = AuditTrail(reactor, self.store, lambda: self.node.control.audit_days)
+        self.updates = UpdateService(
+            reactor,
+            self.slow,
+            node,
+            Policies(self.store),
+            evolve(
+                ordinary_ways(self.layout),
+                hits_of=self._hits_of,
+                stored=lambda: device_names(self.layout),
+                claimed=partial(claimed_by_another, self.layout),
+            ),
+            self.audit.keep_scheduled,
+        )
+        self.events = EventService(
+            reactor,
+            WorkerProcess(reactor, self.layout.database),
+            node.spool.max_age_days,
+            upheaval=self.updates.upheaval,
+        )
+        self.upload_slots = DeferredSemaphore(node.upload.parallel)
+        self.resolver = Resolver(reactor, self.quick)
+        self.bookkeeper = Bookkeeper(
+            reactor,
+            self.quick,
+            self.layout.ledger,
+            self.intake.counts,
+            self.senders.strangers.counts,
+            self.spool.stored_lines,
+            self.spool.lost_lines,
+            lambda: balanced(parts(self.parts)),
+        )
+        self.lags = ReaderLags(reactor, lambda: list(self.rooms), self.spool.positions)
+        self.portal = embedded_services(self.reactor, self.quick, self.layout, self.node)
+        self.watch = WatchService(
+            reactor,
+            node.listen,
+            lambda: health.figures(self.parts),
+            lambda: health.wrong(self.parts),
+            lambda: health.noted(self.parts),
+        )
+        self.parts = self._parts()
+        self.calls = Calls(self.parts, self.audit.keep)
+        self.control = ControlService(reactor, self.layout, self.calls, self._delegates)
+        self.files = SettingsWatch(self)
+        self._watch = PeriodicService(
+            reactor, WATCH_SECONDS, self.files.look, "watch over the settings", WATCH_SECONDS
+        )
+        self._lag_looks = PeriodicService(
+            reactor, LOOK_SECONDS, self.lags.look, "look at the ends of the logs", LOOK_SECONDS
+        )
+        self._audit_expiry = PeriodicService(
+            reactor, EXPIRY_SECONDS, self.audit.expire, "expiry of the audit", REOPEN_SECONDS
+        )
+        self._reopening = PeriodicService(
+            reactor, REOPEN_SECONDS, self._open_store_again, "look at the database", REOPEN_SECONDS
+        )
+
+    @classmethod
+    def from_files(cls, layout: Layout, reactor: Any) -> Self:
+        """Read the node's settings and wire the rooms.  Raises `TscmError`."""
+        return cls(layout, reactor, read_node(layout))
+
+    def _parts(self) -> Node:
+        """The parts as values for operations.  Figures and settings are read when they are asked for."""
+        writing = DeferredLock()
+
+        def write(call: Callable[..., Any], *args: Any) -> Deferred[Any]:
+            self.hold_policies()
+            # In a thread, for the disk may be slow and all devices are compared.
+            return writing.run(self.quick.run, call, *args)
+
+        return Node(
+            layout=self.layout,
+            settings=lambda: self.node,
+            clock=self.reactor,
+            quick=self.quick,
+            slow=self.slow,
+            write=write,
+            apply=lambda _, settings: self.put_in_force(settings),
+            note_serial=self.updates.note_serial,
+            retire=lambda name, _: self.take_out_of_force(name),
+            hold=self.hold_policies,
+            jobs=Jobs(self.reactor),
+            store=self.store,
+            updates=self.updates,
+            manager=Manager(
+                started_at=lambda: self.started_at,
+                devices=self.rooms,
+                faults=self.faults,
+                intake=self.intake,
+                spool=self.spool,
+                senders=self.senders,
+                events=self.events,
+                bookkeeper=self.bookkeeper,
+                lags=self.lags,
+                metrics_addresses=self.watch.addresses,
+                services_addresses=lambda: {
+                    type(one).__name__: one.addresses() for one in self.portal
+                },
+                kept_uploads=lambda: (
+                    None if self.log_service is None else self.log_service.figures()
+                ),
+            ),
+        )
+
+    def _delegates(self) -> Collection[int]:
+        return user_numbers(self.node.control.delegates)
+
+    def _hits_of(self, name: str) -> Hits:
+        return recent_hits(self.layout.database, name, wall_seconds(self.reactor))
+
+    def _resolve(self, name: str) -> Deferred[Sequence[str]]:
+        return self.quick.run(resolve, name)
+
+    @property
+    def log_service(self) -> LogService | None:
+        """The embedded log service, where there is one."""
+        return next((one for one in self.portal if isinstance(one, LogService)), None)
+
+    # -- life -----------------------------------------------------------------
+
+    def privilegedStartService(self) -> None:
+        """
+        Take the root and bind everything.  Raises `TscmError`; a port below 1024 needs the right.
+        """
+        super().privilegedStartService()
+        # twistd may give root's rights up behind this: what root makes here must not stay root's.
+        with left_to_owner(self.layout):
+            self.lock.acquire()
+            with suppress(PoliciesHeld):  # looked at again, and told, when the database is opened
+                self.hold_policies()
+        self.intake.privilegedStartService()
+        with left_to_owner(self.layout):
+            self.control.privilegedStartService()
+            for one in self.portal:
+                if isinstance(one, LogService):
+                    one.make_files()
+        self.watch.privilegedStartService()
+        for one in self.portal:
+            one.privilegedStartService()
+
+    def startService(self) -> None:
+        """Open what keeps things, then the devices, then let lines in."""
+        super().startService()
+        owner = become_owner(self.layout)
+        if owner is not None:
+            self._log.info("root is given up for {owner}, to whom the files belong", owner=owner)
+        self.started_at = wall_seconds(self.reactor)
+        self.quick.startService()
+        self.slow.startService()
+        self.spool.startService()
+        if not self._open_store():
+            self._reopening.startService()
+        for one in self.portal:
+            one.startService()
+        self.files.begin()
+        self._lag_looks.startService()
+        self.bookkeeper.startService()
+        self.intake.startService()
+        self.control.startService()
+        self.watch.startService()
+        self._watch.startService()
+        self._audit_expiry.startService()
+        self.systemd.startService()
+        self._log.info(
+            "tscm works on {root} with {count} devices",
+            root=str(self.layout.root),
+            count=len(self.rooms),
+        )
+
+    def look_at_settings(self) -> None:
+        """Look at the files now and not with the next round: SIGHUP."""
+        self._log.info(
+            "SIGHUP received: re-reading the settings files; everything else keeps running"
+        )
+        self._watch.run_soon()
+
+    def _open_store(self) -> bool:
+        """
+        What needs the database begins once it can be used; collecting goes on without it.
+        """
+        before = self.store.fault
+        try:
+            self.hold_policies()
+            self.store.open()
+        except TscmError as error:
+            self.store.fault = error
+            if str(error) != str(before):
+                self._log.error(
+                    "{error}; until then lines are collected, forwarded and uploaded, and no policy "
+                    "is updated",
+                    error=str(error),
+                )
+            return False
+        self.updates.startService()
+        self.events.startService()
+        return True
+
+    async def _open_store_again(self) -> None:
+        if self.store.fault is not None and self._open_store():
+            self._log.info("the database can be used again: policies are updated")
+
+    def hold_policies(self) -> None:
+        """
+        Settings, database and pushes are the manager's from now on.  Raises `PoliciesHeld`.
+        """
+        if self.policy_lock.held:
+            return
+        try:
+            self.policy_lock.acquire()
+        except ManagerRunning as error:
+            raise PoliciesHeld(error.holder) from None
+        except PermissionError:  # made by root, who gives it away in a moment
+            raise PoliciesHeld("a process of root's") from None
+
+    def stopService(self) -> Deferred[None]:
+        """Fires when nothing of ours is running; each room has a limited time."""
+        super().stopService()
+        return Deferred.fromCoroutine(self._stop())
+
+    async def _stop(self) -> None:
+        """
+        Whoever waits for others ends first, all at once; then intake, and last what keeps its lines.
+
+        Lines come in meanwhile, and are stored: they wait for their readers until the next start.
+        """
+        self._stop_by = self.reactor.seconds() + STOP_WHOLE_SECONDS
+        self.slow.hurry()
+        await self._end("word to systemd", self.systemd.say_stopping)
+        steps: list[tuple[str, Callable[[], Any]]] = [
+            ("settings watch", self._watch.stopService),
+            ("look at the database", self._reopening.stopService),
+            ("expiry of the audit", self._audit_expiry.stopService),
+            ("look at the ends of the logs", self._lag_looks.stopService),
+            ("control interface", self.control.stopService),
+            ("metrics", self.watch.stopService),
+            ("policy updates", self.updates.stopService),
+            ("event reader", self.events.stopService),
+            ("readers", self._stop_readers),
+            *(("embedded service", one.stopService) for one in self.portal),
+        ]
+        await DeferredList([Deferred.fromCoroutine(self._end(what, stop)) for what, stop in steps])
+        await self._end("slow threads", self.slow.stopService)
+        await self._end("intake", self.intake.stopService)
+        # What somebody did to the files belongs into the last note, not to the next start.
+        await self._end("look at the live logs", self.spool.look_at_files)
+        await self._end("ledger", self.bookkeeper.stopService)
+        await self._end("spool", self.spool.stopService)
+        await self._end("quick threads", self.quick.stopService)
+        await self._end("watchdog", self.systemd.stopService)
+        self.store.close()
+        self.policy_lock.release()
+        self.lock.release()
+
+    def _stop_readers(self) -> Deferred[Any]:
+        """All at once: hundreds of devices with a SIEM that hangs must not wait one for another."""
+        return DeferredList(
+            [maybeDeferred(one.stop) for one in self.rooms.values()], consumeErrors=True
+        )
+
+    async def _end(self, what: str, stop: Callable[[], Any]) -> None:
+        limit = STOP_SECONDS
+        if self._stop_by is not None:
+            left = self._stop_by - self.reactor.seconds()
+            limit = max(_LEAST_STOP_SECONDS, min(limit, left))
+        ended = maybeDeferred(stop)
+        ended.addTimeout(limit, self.reactor)
+        try:
+            await ended
+        except DeferredTimeout:
+            self._log.warn("{what} did not stop in {limit:.0f} s", what=what, limit=limit)
+        except Exception:  # noqa: BLE001 - the others must be stopped whatever this one says
+            self._log.failure("{what} failed to stop", what=what)
+
+    # -- devices --------------------------------------------------------------
+
+    def device(self, name: str) -> DeviceRooms:
+        """The rooms of a device that is in force.  Raises `DeviceUnknown`."""
+        try:
+            return self.rooms[name]
+        except KeyError:
+            raise DeviceUnknown(name) from None
+
+    def put_in_force(self, settings: DeviceSettings) -> None:
+        """
+        Begin with a device, or go on with other settings.
+
+        Raises `SenderConflict`, `DeviceEnding`, `OSError`.
+        """
+        name = settings.name
+        if name in self._ending:
+            raise DeviceEnding(name)
+        self.senders.claim(name, settings.senders, settings.tls_fingerprints)
+        present = self.rooms.get(name)
+        if present is None:
+            self.spool.open_device(name, settings.log_rotate_size * 1024)
+            present = self.rooms[name] = DeviceRooms(self, settings)
+            present.start()
+        elif present.settings != settings:
+            self.spool.open_device(name, settings.log_rotate_size * 1024)
+            present.change(settings)
+        self.events.follow(
+            name,
+            self.spool.reader(name, EVENTS),
+            settings.block_list,
+            settings.allow_list,
+            settings.access_lists,
+        )
+        self.updates.set_device(settings)
+        self.faults.pop(name, None)
+
+    async def take_out_of_force(self, name: str) -> None:
+        """End with a device; its log stays on the disk."""
+        rooms = self.rooms.pop(name, None)
+        self.senders.release(name)
+        self.updates.forget_device(name)
+        self.faults.pop(name, None)
+        self.files.forget(name)
+        if rooms is None:
+            return
+        self._ending.add(name)
+        try:
+            await self._end(
+                f"events of {name}", lambda: Deferred.fromCoroutine(self._no_events(name))
+            )
+            await self._end(f"readers of {name}", rooms.stop)
+            if rooms.settings.backlog == DROP:
+                self.spool.forget_device(name)
+            else:  # whoever adds it again goes on where its readers stand
+                self.spool.drop_reader(name, EVENTS)
+                self.spool.close_device(name)
+        finally:
+            self._ending.discard(name)
+
+    async def _no_events(self, name: str) -> None:
+        await self.events.leave(name)
+        if self.store.fault is None:
+            await self.events.forget(name)

@@ -1,0 +1,251 @@
+"""
+The watch over the settings files: what is edited by hand comes into force without a restart.
+
+A file with a fault leaves what there is in force, and the fault is shown.
+"""
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import ClassVar, Protocol
+
+from attrs import define, evolve, field
+from twisted.logger import Logger
+
+from tscm.errors import (
+    DeviceEnding,
+    DeviceUnknown,
+    SameFirewall,
+    SecretUnavailable,
+    SenderConflict,
+    TscmError,
+)
+from tscm.intake.service import IntakeService
+from tscm.manager.consumers import DeviceRooms
+from tscm.metrics.pages import WatchService
+from tscm.services.log_service import LogService
+from tscm.services.upload_retention import UploadBounds
+from tscm.settings.device import DeviceSettings
+from tscm.settings.files import device_entries, device_names, open_device, read_device, read_node
+from tscm.settings.layout import Layout
+from tscm.settings.node import Listen, NodeSettings
+from tscm.spool.service import SpoolService
+
+WATCH_SECONDS = 2.0
+GONE_LOOKS = 3
+
+Signature = tuple[int, int, int]
+
+
+class InForce(Protocol):
+    """
+    The settings in force, and the parts of a manager that take other ones.
+    """
+
+    layout: Layout
+    node: NodeSettings
+    rooms: dict[str, DeviceRooms]
+    """Devices in force, by nickname."""
+    faults: dict[str, str]
+    """Why a device's settings file is not in force, by nickname; `""` is the node's own."""
+    spool: SpoolService
+    intake: IntakeService
+    watch: WatchService
+
+    @property
+    def log_service(self) -> LogService | None:
+        """The embedded log service, where there is one."""
+
+    def put_in_force(self, settings: DeviceSettings) -> None:
+        """Begin with a device, or go on with other settings.  Raises `TscmError`."""
+
+    async def take_out_of_force(self, name: str) -> None:
+        """End with a device; its log stays on the disk."""
+
+
+@define(eq=False)
+class SettingsWatch:
+    """
+    Knows the files as they were last read, and what became of each.
+    """
+
+    _log: ClassVar[Logger] = Logger()
+
+    _service: InForce
+    _seen: dict[str, Signature] = field(factory=dict, init=False)
+    _refused: set[str] = field(factory=set, init=False)
+    """Devices that the disk or another device did not let begin: tried again."""
+    _sealed: set[str] = field(factory=set, init=False)
+    """Devices whose secrets the key did not open."""
+    _key_seen: Signature = field(default=(0, 0, 0), init=False)
+    _groups: dict[tuple[str, str], str] = field(factory=dict, init=False)
+    """Which device has the groups of a prefix in a place."""
+    _missing: dict[str, int] = field(factory=dict, init=False)
+    """Looks since the file of a device that is in force was last seen."""
+
+    def begin(self) -> None:
+        """Put every device's file in force."""
+        self._note_node_file()
+        self._key_seen = _signature_of(self._service.layout.key)
+        for name in device_names(self._service.layout):
+            self._seen[name] = _signature_of(self._service.layout.device_file(name))
+            self._load(name)
+
+    def forget(self, name: str) -> None:
+        """A device has ended; a file of its name is a new one."""
+        self._seen.pop(name, None)
+        self._sealed.discard(name)
+
+    def _load(self, name: str) -> None:
+        """
+        Put the file of a device in force; one with a fault leaves what there is, and is shown.
+
+        With the sealing key lost the device's lines are still collected: only what needs a
+        password waits.
+        """
+        self._refused.discard(name)
+        self._sealed.discard(name)
+        try:
+            settings = self._read(name)
+            self._service.put_in_force(settings)
+            self._look_for_twin(settings)
+        except DeviceUnknown:
+            return
+        except (TscmError, OSError) as error:
+            sentence = str(error)
+            if isinstance(error, OSError):
+                self._refused.add(name)
+                sentence = (
+                    f"it cannot be put in force: {error}; check the disk of the logs and its "
+                    f"rights (it is tried again every {WATCH_SECONDS:.0f} s)"
+                )
+            elif isinstance(error, SenderConflict | DeviceEnding):
+                self._refused.add(name)  # until another device's file, or its own end, makes room
+            if self._service.faults.get(name) != sentence:
+                self._log.error("device {device}: {error}", device=name, error=sentence)
+            self._service.faults[name] = sentence
+
+    def _look_for_twin(self, settings: DeviceSettings) -> None:
+        """
+        Say where two devices manage the same groups in the same place: files from before that was refused.
+
+        What only a look-up or the device itself shows is found by the first update.
+        """
+        groups, name = (settings.endpoint, settings.prefix), settings.name
+        other = self._groups.setdefault(groups, name)
+        room = self._service.rooms.get(other)
+        if room is None or (room.settings.endpoint, room.settings.prefix) != groups:
+            self._groups[groups] = name  # it has ended, or moved
+        elif other != name:
+            place = f"REST API at {settings.endpoint}"
+            error = SameFirewall(place, name, other, settings.prefix)
+            self._log.warn("only one of two devices is updated: {error}", error=str(error))
+
+    def _read(self, name: str) -> DeviceSettings:
+        try:
+            return open_device(self._service.layout, name)
+        except SecretUnavailable as error:
+            self._sealed.add(name)
+            if name in self._service.rooms:
+                raise
+            settings = read_device(self._service.layout, name, None)
+            self._service.put_in_force(
+                evolve(settings, policy_updates=False, send_logs=False, backlog="keep")
+            )
+            raise error from None
+
+    def _note_node_file(self) -> None:
+        self._seen[""] = _signature_of(self._service.layout.settings_file)
+
+    async def look(self) -> None:
+        """Put in force what has changed since the last look."""
+        entries = device_entries(self._service.layout)
+        names = sorted(entries)
+        key = _signature_of(self._service.layout.key)
+        key_changed, self._key_seen = key != self._key_seen, key
+        for name in names:
+            signature = _signature_of(entries[name])
+            if self._seen.get(name) != signature:
+                self._seen[name] = signature
+                self._log.info("settings of {device} changed", device=name)
+                self._load(name)
+            elif name in self._refused or (key_changed and name in self._sealed):
+                self._load(name)
+        for name in self._gone(names):
+            self._log.info("settings of {device} are gone", device=name)
+            await self._service.take_out_of_force(name)
+        for name in self._service.faults.keys() - self._service.rooms.keys() - {"", *names}:
+            del self._service.faults[name]  # its file, which never came into force, is gone
+        if self._seen.get("") != _signature_of(self._service.layout.settings_file):
+            self._note_node_file()
+            self._look_at_node()
+
+    def _gone(self, names: Iterable[str]) -> list[str]:
+        """
+        Devices in force whose file has been missing for a while.
+
+        With a device go its readers' positions and its roll-ups.  So not at the first look: an editor
+        or a checkout may be replacing the file; and not while the whole folder is away.
+        """
+        if not self._service.layout.devices.is_dir():
+            names = self._service.rooms
+        missing = self._service.rooms.keys() - set(names)
+        self._missing = {name: self._missing.get(name, 0) + 1 for name in missing}
+        return sorted(name for name, looks in self._missing.items() if looks >= GONE_LOOKS)
+
+    def _look_at_node(self) -> None:
+        try:
+            wanted = read_node(self._service.layout)
+        except TscmError as error:
+            self._service.faults[""] = str(error)
+            self._log.error("{error}; the settings before it stay in force", error=str(error))
+            return
+        if wanted == self._service.node:
+            self._service.faults.pop("", None)
+            return
+        present = self._service.node.listen
+        listen = evolve(wanted.listen, ipv6_takes_ipv4=present.ipv6_takes_ipv4)
+        if (
+            evolve(self._service.node, intake=wanted.intake, listen=listen, spool=wanted.spool)
+            == wanted
+            and self._service.spool.take_bounds(wanted.spool)
+            and self._service.intake.take_bounds(wanted.intake)
+        ):
+            self._service.node = evolve(
+                self._service.node, intake=wanted.intake, spool=wanted.spool
+            )
+            if self._service.log_service is not None:  # its uploads give way to the logs
+                self._service.log_service.bounds = UploadBounds.of(wanted.portal, wanted.spool)
+            if not self._take_listeners(listen):
+                return
+            self._service.node = wanted
+            self._service.faults.pop("", None)
+            self._log.info(
+                "listeners and the bounds of intake and retention are as the settings say"
+            )
+            return
+        self._service.faults[""] = (
+            f"{self._service.layout.settings_file} has changed; restart the manager to put it in force"
+        )
+        self._log.warn("{notice}", notice=self._service.faults[""])
+
+    def _take_listeners(self, listen: Listen) -> bool:
+        """Those for lines, then the one for metrics; each stays as it is where that fails."""
+        try:
+            self._service.intake.take_listen(listen)
+            for rooms in self._service.rooms.values():
+                rooms.look_at_listeners()
+            self._service.watch.take_listen(listen)
+        except TscmError as error:
+            self._service.faults[""] = str(error)
+            self._log.error("{error}; the listeners before it stay", error=str(error))
+            return False
+        return True
+
+
+def _signature_of(file: "Path | os.DirEntry[str]") -> Signature:
+    try:
+        found = file.stat()
+    except OSError:
+        return (0, 0, 0)
+    return (found.st_mtime_ns, found.st_size, found.st_ino)

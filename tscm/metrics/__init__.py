@@ -1,0 +1,3 @@
+"""
+Pages and families of the metrics listener.
+"""

@@ -1,0 +1,378 @@
+"""
+The manager's figures as Prometheus's families: names, types and labels.
+
+Pure: from figures to families, one at a time, so that whoever writes them out may pause between two.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+
+from tscm.forward.figures import ForwardState
+from tscm.intake.figures import IntakeFigures, StreamFigures, kernel_drops
+from tscm.services.figures import KeptUploads, LogServiceFigures
+from tscm.spool.figures import ReaderFigures
+from tscm.state import Watched, WatchedDevice
+from tscm.update.figures import UpdateCounts
+
+
+def families(figures: Watched) -> Iterable[Metric]:
+    """All families, one at a time."""
+    yield from _intake(figures.intake, figures.now)
+    if figures.uploads is not None:
+        yield from _uploads(figures.uploads)
+    yield from _devices(figures.devices, figures.now)
+    node = figures.node
+    yield _one("tscm_started_at_seconds", "When the manager started.", node.started_at)
+    if node.database_bytes is not None:
+        about = "Size of the database, its write-ahead log left out."
+        yield _one("tscm_database_bytes", about, node.database_bytes)
+    yield _one("tscm_devices", "Devices in force.", node.devices)
+    about = "Settings files that are not in force."
+    yield _one("tscm_settings_faults", about, node.settings_faults)
+    yield _one(
+        "tscm_event_loop_lag_seconds",
+        "Worst delay of the event loop since the last look.",
+        figures.loop_lag_seconds,
+    )
+    yield _one("tscm_ledger_balanced", "1 while the ledger balances.", float(figures.balanced))
+
+
+def _one(name: str, about: str, value: float) -> Metric:
+    family = GaugeMetricFamily(name, about)
+    family.add_metric([], value)
+    return family
+
+
+def _intake(figures: IntakeFigures, now: float) -> Iterable[Metric]:
+    received = CounterMetricFamily("tscm_received_lines", "Lines received.", labels=["listener"])
+    stored = CounterMetricFamily("tscm_stored_lines", "Lines stored.", labels=["listener"])
+    dropped = CounterMetricFamily(
+        "tscm_dropped_lines", "Lines dropped.", labels=["listener", "cause"]
+    )
+    kernel = CounterMetricFamily(
+        "tscm_kernel_dropped_datagrams", "Datagrams that the kernel dropped.", labels=["listener"]
+    )
+    for name, one in figures.listeners.items():
+        received.add_metric([name], one.received)
+        stored.add_metric([name], one.stored)
+        for cause, lines in one.dropped.items():
+            dropped.add_metric([name, cause], lines)
+        lost = kernel_drops(one)
+        if lost is not None:
+            kernel.add_metric([name], lost)
+    yield from (received, stored, dropped, kernel)
+    yield _one("tscm_open_connections", "Open TCP and TLS connections.", figures.connections.open)
+    refused = CounterMetricFamily(
+        "tscm_refused_connections", "TCP and TLS connections refused.", labels=["cause"]
+    )
+    for cause, count in figures.connections.refused.items():
+        refused.add_metric([cause], count)
+    turned_away = CounterMetricFamily(
+        "tscm_device_refused_connections",
+        "Connections of a device for which a bound left no room.",
+        labels=["device"],
+    )
+    for name, device in figures.devices.items():
+        turned_away.add_metric([name], device.turned_away.connections)
+    yield from (refused, turned_away)
+    yield _certificates(figures, now)
+    yield _one("tscm_unknown_senders", "Unknown senders seen.", figures.unknown_senders.senders)
+
+
+def _certificates(figures: IntakeFigures, now: float) -> Metric:
+    days = GaugeMetricFamily(
+        "tscm_certificate_days", "Days until a listener's certificate ends.", labels=["listener"]
+    )
+    for name, one in figures.listeners.items():
+        if isinstance(one, StreamFigures) and one.tls is not None and one.tls.expires_at:
+            days.add_metric([name], (one.tls.expires_at - now) / 86400)
+    return days
+
+
+_UploadRow = tuple[Callable[[KeptUploads], int], str, str]
+_UPLOADS: tuple[_UploadRow, ...] = (
+    (
+        lambda one: one.batches,
+        "tscm_log_service_batches",
+        "Uploaded batches that the log service keeps.",
+    ),
+    (
+        lambda one: one.lines,
+        "tscm_log_service_lines",
+        "Lines of uploads that the log service keeps.",
+    ),
+    (
+        lambda one: one.kept_bytes,
+        "tscm_log_service_bytes",
+        "Bytes of uploads that the log service keeps.",
+    ),
+)
+_DELETED: tuple[_UploadRow, ...] = (
+    (
+        lambda one: one.deleted_batches,
+        "tscm_log_service_deleted_batches",
+        "Batches deleted by age or for room.",
+    ),
+    (
+        lambda one: one.deleted_bytes,
+        "tscm_log_service_deleted_bytes",
+        "Bytes of batches that were deleted.",
+    ),
+)
+
+
+def _uploads(figures: LogServiceFigures) -> Iterable[Metric]:
+    for rows, kind in ((_UPLOADS, GaugeMetricFamily), (_DELETED, CounterMetricFamily)):
+        for figure, called, about in rows:
+            family = kind(called, about, labels=["device_id"])
+            for device, one in figures.devices.items():
+                family.add_metric([device], figure(one))
+            yield family
+    refused = CounterMetricFamily(
+        "tscm_log_service_refused_uploads", "Uploads refused.", labels=["status"]
+    )
+    for status, count in figures.refused.items():
+        refused.add_metric([status], count)
+    yield refused
+    yield _one(
+        "tscm_log_service_taking",
+        "0 while no upload is taken for want of room.",
+        float(figures.refusing is None),
+    )
+
+
+_ReaderRow = tuple[Callable[[ReaderFigures], int], str, str]
+_READER: tuple[_ReaderRow, ...] = (
+    (
+        lambda one: one.sent,
+        "tscm_reader_sent_lines",
+        "Lines that a reader of the log has sent or counted.",
+    ),
+    (
+        lambda one: one.skipped,
+        "tscm_reader_skipped_lines",
+        "Lines that a reader passed as not selected.",
+    ),
+    (
+        lambda one: one.expired,
+        "tscm_reader_expired_lines",
+        "Lines that retention took before a reader was past them.",
+    ),
+)
+_WAITING: tuple[_ReaderRow, ...] = (
+    (lambda one: one.waiting_lines, "tscm_reader_waiting_lines", "Lines that wait for a reader."),
+    (lambda one: one.waiting_bytes, "tscm_reader_waiting_bytes", "Bytes that wait for a reader."),
+    (
+        lambda one: one.difference,
+        "tscm_ledger_difference_lines",
+        "Lines by which the ledger is off; 0 is right.",
+    ),
+)
+
+
+def _devices(devices: Mapping[str, WatchedDevice], now: float) -> Iterable[Metric]:
+    stored = CounterMetricFamily(
+        "tscm_device_stored_lines", "Lines on a device's log.", labels=["device"]
+    )
+    size = CounterMetricFamily(
+        "tscm_device_stored_bytes", "Bytes on a device's log.", labels=["device"]
+    )
+    age = GaugeMetricFamily(
+        "tscm_device_silent_seconds", "Seconds since a device's last line.", labels=["device"]
+    )
+    kept = GaugeMetricFamily(
+        "tscm_device_kept_bytes",
+        "Bytes of a device's log that retention has left, before compression.",
+        labels=["device"],
+    )
+    segments = GaugeMetricFamily(
+        "tscm_device_segments", "Sealed segments of a device's log.", labels=["device"]
+    )
+    lag = GaugeMetricFamily(
+        "tscm_reader_lag_seconds",
+        "How long the oldest line has waited for a reader.",
+        labels=["device", "reader"],
+    )
+    unread = CounterMetricFamily(
+        "tscm_device_unread_policy_lines",
+        "Lines of a device's access-lists whose two ends cannot be read.",
+        labels=["device"],
+    )
+    for name, one in devices.items():
+        unread.add_metric([name], one.unread_lines)
+        log = one.log
+        stored.add_metric([name], log.stored_lines)
+        size.add_metric([name], log.stored_bytes)
+        kept.add_metric([name], log.stored_bytes - log.first_offset)
+        segments.add_metric([name], log.segments)
+        for reader, seconds in one.lag_seconds.items():
+            lag.add_metric([name, reader], seconds)
+        if log.last_received_at:
+            age.add_metric([name], now - log.last_received_at)
+    yield from (stored, size, kept, segments, age, lag, unread)
+    for rows, kind in ((_READER, CounterMetricFamily), (_WAITING, GaugeMetricFamily)):
+        for figure, called, about in rows:  # one at a time: they are the largest
+            family = kind(called, about, labels=["device", "reader"])
+            for name, one in devices.items():
+                for reader, row in one.log.readers.items():
+                    family.add_metric([name, reader], figure(row))
+            yield family
+    yield from _targets(devices)
+    yield from _policy(devices, now)
+    yield from _standing(devices, now)
+
+
+def _targets(devices: Mapping[str, WatchedDevice]) -> Iterable[Metric]:
+    lag = GaugeMetricFamily(
+        "tscm_forward_lag_seconds", "How far a target is behind.", labels=["device", "target"]
+    )
+    up = GaugeMetricFamily(
+        "tscm_forward_up", "1 while a target is connected.", labels=["device", "target"]
+    )
+    failing = GaugeMetricFamily(
+        "tscm_upload_failures", "Failures of uploads since the last good one.", labels=["device"]
+    )
+    batches = CounterMetricFamily("tscm_upload_batches", "Batches uploaded.", labels=["device"])
+    aside = GaugeMetricFamily(
+        "tscm_upload_set_aside_batches",
+        "Batches that the log service would not take.",
+        labels=["device"],
+    )
+    for name, one in devices.items():
+        for target in one.targets:
+            up_now = target.state is ForwardState.CONNECTED
+            lag.add_metric([name, target.target], target.lag_seconds)
+            up.add_metric([name, target.target], float(up_now))
+        upload = one.upload
+        if upload is not None:
+            failing.add_metric([name], upload.failures)
+            batches.add_metric([name], upload.batches)
+            aside.add_metric([name], upload.set_aside)
+    yield from (lag, up, failing, batches, aside)
+
+
+def _standing(devices: Mapping[str, WatchedDevice], now: float) -> Iterable[Metric]:
+    """What `tsadmin status` says, as figures."""
+    verdict = GaugeMetricFamily(
+        "tscm_device_verdict", "1 for how a device stands.", labels=["device", "verdict"]
+    )
+    held = GaugeMetricFamily(
+        "tscm_policy_held",
+        "1 for what keeps scheduled updates away: operator, settings, rollback or lock-out.",
+        labels=["device", "cause"],
+    )
+    cut = GaugeMetricFamily(
+        "tscm_policy_cut_entries",
+        "Entries that the Max policy size left out of the last good update.",
+        labels=["device", "list"],
+    )
+    uploaded = GaugeMetricFamily(
+        "tscm_upload_age_seconds", "Seconds since the last good upload.", labels=["device"]
+    )
+    hits = CounterMetricFamily(
+        "tscm_hits",
+        "Hits since the manager started, by what the list did.",
+        labels=["device", "action", "list"],
+    )
+    for name, one in devices.items():
+        policy = one.policy
+        verdict.add_metric([name, one.verdict], 1)
+        for cause, value in (
+            ("operator", policy.hold is not None),
+            ("settings", policy.paused),
+            ("rollback", policy.held),
+            ("lock-out", policy.locked_out),
+        ):
+            held.add_metric([name, cause], float(value))
+        good = policy.last_good
+        for kind, figures in (("block", good and good.block), ("allow", good and good.allow)):
+            if figures:
+                cut.add_metric([name, kind], figures.cut)
+        if one.upload is not None and one.upload.last_upload_at is not None:
+            uploaded.add_metric([name], now - one.upload.last_upload_at)
+        for action, lists in one.hits.items():
+            for called, count in lists.items():
+                hits.add_metric([name, action, called], count)
+    yield from (verdict, held, cut, uploaded, hits)
+
+
+def _policy(devices: Mapping[str, WatchedDevice], now: float) -> Iterable[Metric]:
+    age = GaugeMetricFamily(
+        "tscm_policy_age_seconds", "Seconds since a device's last good update.", labels=["device"]
+    )
+    good = GaugeMetricFamily(
+        "tscm_policy_good", "1 if the last update was good.", labels=["device"]
+    )
+    entries = GaugeMetricFamily(
+        "tscm_policy_entries", "Entries on a device.", labels=["device", "list"]
+    )
+    result = GaugeMetricFamily(
+        "tscm_policy_result", "1 for how the last update ended.", labels=["device", "result"]
+    )
+    failed = GaugeMetricFamily(
+        "tscm_policy_failed_runs", "Updates that failed since a good one.", labels=["device"]
+    )
+    unknown = GaugeMetricFamily(
+        "tscm_unknown_name_seconds",
+        "How long a name that must not be blocked cannot be looked up; over a day is an alarm.",
+        labels=["device", "name"],
+    )
+    unused = GaugeMetricFamily(
+        "tscm_groups_unused",
+        "1 for a group that was made anew and that no access-list uses.",
+        labels=["device", "group"],
+    )
+    for name, one in devices.items():
+        policy = one.policy
+        for group in policy.unused_groups:
+            unused.add_metric([name, group], 1)
+        for each in policy.unknown_names:
+            if each.failing_since is not None:
+                unknown.add_metric([name, each.name], now - each.failing_since)
+        failed.add_metric([name], policy.failed_runs)
+        if policy.last_update is not None:
+            good.add_metric([name], float(policy.last_update.good))
+            result.add_metric([name, policy.last_update.result], 1)
+        if policy.last_good is not None:
+            age.add_metric([name], now - policy.last_good.finished_at)
+        if policy.in_force is not None:
+            entries.add_metric([name, "block"], policy.in_force.block)
+            entries.add_metric([name, "allow"], policy.in_force.allow)
+    yield from (age, good, result, failed, entries, unknown, unused)
+    yield from _updates({name: one.policy.since_start for name, one in devices.items()})
+
+
+_TrafficRow = tuple[Callable[[UpdateCounts], int], str, str]
+_UPDATE_TRAFFIC: tuple[_TrafficRow, ...] = (
+    (
+        lambda one: one.requests,
+        "tscm_update_requests",
+        "Requests that updates and plans sent to a device.",
+    ),
+    (
+        lambda one: one.sent_bytes,
+        "tscm_update_sent_bytes",
+        "Bytes that updates and plans sent to a device.",
+    ),
+    (
+        lambda one: one.received_bytes,
+        "tscm_update_received_bytes",
+        "Bytes that a device answered them.",
+    ),
+)
+
+
+def _updates(devices: Mapping[str, UpdateCounts]) -> Iterable[Metric]:
+    ended = CounterMetricFamily(
+        "tscm_updates", "Updates since the manager started.", labels=["device", "result"]
+    )
+    for name, one in devices.items():
+        for result, count in one.ended.items():
+            ended.add_metric([name, result], count)
+    yield ended
+    for figure, called, about in _UPDATE_TRAFFIC:
+        family = CounterMetricFamily(called, about, labels=["device"])
+        for name, one in devices.items():
+            family.add_metric([name], figure(one))
+        yield family

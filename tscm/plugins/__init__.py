@@ -1,0 +1,3 @@
+"""
+What twistd starts: manager, simulator, embedded services.
+"""

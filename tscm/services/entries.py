@@ -1,0 +1,281 @@
+"""
+Device entries of the embedded services: a TOML file each, `entries/NICKNAME.toml`.
+
+An entry registers an address with the policy service and a device ID with the log service.  The
+device key is handed out once, when the entry is made: what is kept is its SHA-256, which is enough
+to know it again and useless to whoever reads the file.  A key written by hand as `device_key`
+is taken too.
+"""
+
+import hashlib
+import hmac
+import secrets
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import attrs
+from attrs import frozen
+
+from tscm.base.safe_files import read_regular
+from tscm.base.secrets import Secret
+from tscm.errors import Fault, SettingsFaulty, SettingsUnreadable, TscmError
+from tscm.model import Json
+from tscm.settings import values
+from tscm.settings.files import write_private
+from tscm.settings.schema import read_table, setting
+
+_LIST_NAME_MAX = 240
+_NOTE_MAX = 1000
+_ID_DIGITS = 16
+_KEY_BYTES = 32
+_NOBODY = hashlib.sha256(b"").hexdigest()
+
+
+class EntryExists(TscmError):
+    """
+    The nickname has an entry already.
+    """
+
+    def __init__(self, nickname: str) -> None:
+        self.nickname = nickname
+        super().__init__(nickname)
+
+    def __str__(self) -> str:
+        return (
+            f"the portal has an entry {self.nickname!r} already; choose another nickname, "
+            f"or remove it first with `tsadmin portal remove {self.nickname}`"
+        )
+
+
+class EntryUnknown(TscmError):
+    """
+    No entry has this nickname.
+    """
+
+    def __init__(self, nickname: str) -> None:
+        self.nickname = nickname
+        super().__init__(nickname)
+
+    def __str__(self) -> str:
+        return (
+            f"the portal has no entry {self.nickname!r}; "
+            f"`tsadmin portal list` shows those that there are"
+        )
+
+
+def list_name(value: Any) -> str:
+    """The name of a list: a DNS name, short enough for the name of a file."""
+    name = values.dns_name(value)
+    if len(name) > _LIST_NAME_MAX:
+        raise values.refused(value, "is too long", f"at most {_LIST_NAME_MAX} octets")
+    return name
+
+
+def _digest(value: Any) -> str:
+    return values.fingerprint(value)
+
+
+def _secret(value: Any) -> Secret:
+    return value if isinstance(value, Secret) else Secret(values.text(value))
+
+
+def _note(value: Any) -> str:
+    note = values.text(value)
+    if len(note) > _NOTE_MAX:
+        raise values.refused(value, "is too long", f"at most {_NOTE_MAX} characters")
+    return note
+
+
+@frozen(kw_only=True)
+class PortalEntry:
+    """
+    One device as the embedded services know it.
+
+    Just one of *address* (IP type static) and *domain* (dynamic: looked up) is set.
+    *device_key* is there only in what `add_entry` gives, or where somebody wrote it by hand.
+    """
+
+    nickname: str = setting(values.nickname, doc="Nickname; the file's name")
+    device_id: str = setting(values.device_id, doc="Device ID (tdid)")
+    block_list: str = setting(list_name, doc="Block list name")
+    allow_list: str = setting(list_name, doc="Allow list name")
+    address: str | None = setting(
+        values.optional(values.ip_address), None, doc="Public address, for IP type static"
+    )
+    domain: str | None = setting(
+        values.optional(values.dns_name), None, doc="Domain name, for IP type dynamic"
+    )
+    note: str = setting(_note, "", doc="Note")
+    device_key_sha256: str = setting(_digest, _NOBODY, doc="SHA-256 of the device key")
+    device_key: Secret | None = setting(
+        values.optional(_secret), None, doc="The device key in the clear; better left out"
+    )
+
+    @property
+    def ip_type(self) -> str:
+        """`static` or `dynamic`."""
+        return "static" if self.address else "dynamic"
+
+    def key_fits(self, candidate: str) -> bool:
+        """Whether *candidate* is the device key; takes the same time for every wrong one."""
+        given = hashlib.sha256(candidate.encode()).hexdigest()
+        expected = self.device_key_sha256
+        if self.device_key:
+            expected = hashlib.sha256(self.device_key.reveal().encode()).hexdigest()
+        return hmac.compare_digest(given, expected) and bool(candidate)
+
+    def as_json(self) -> Json:
+        """For tables and `--json`: everything but the key."""
+        hidden = {"device_key", "device_key_sha256"}
+        return {
+            **attrs.asdict(self, filter=lambda one, _: one.name not in hidden),
+            "ip_type": self.ip_type,
+        }
+
+
+def entries_folder(portal: Path) -> Path:
+    """Where the entries lie."""
+    return portal / "entries"
+
+
+def list_file(portal: Path, name: str) -> Path:
+    """The file of the list *name*: a CIDR a line, `#` begins a comment."""
+    return portal / "lists" / f"{list_name(name)}.txt"
+
+
+def add_entry(
+    portal: Path,
+    *,
+    nickname: str,
+    address: str | None = None,
+    domain: str | None = None,
+    block_list: str | None = None,
+    allow_list: str | None = None,
+    note: str = "",
+    random: Callable[[int], str] = secrets.token_hex,
+) -> PortalEntry:
+    """
+    Register a device; the answer holds the device key, which is not shown again.
+
+    List names that are not given are made from the nickname; list files that are not there
+    yet are made empty.  Raises `SettingsFaulty`, `EntryExists`.
+    """
+    key = random(_KEY_BYTES)
+    try:
+        label = values.nickname(nickname).lower().strip("-")
+    except ValueError:
+        label = "unnamed"  # so that only the nickname is found wrong, below
+    table = {
+        "nickname": nickname,
+        "device_id": f"tdid_{random(_ID_DIGITS // 2)}",
+        "block_list": block_list or f"block.{label}.tscm.internal",
+        "allow_list": allow_list or f"allow.{label}.tscm.internal",
+        "address": address,
+        "domain": domain,
+        "note": note,
+        "device_key_sha256": hashlib.sha256(key.encode()).hexdigest(),
+    }
+    entry = _checked(table, f"entry {values.shown(nickname)}")
+    path = entries_folder(portal) / f"{entry.nickname}.toml"
+    if path.exists():
+        raise EntryExists(entry.nickname)
+    for kind, name in (("block", entry.block_list), ("allow", entry.allow_list)):
+        lists = list_file(portal, name)
+        if not lists.exists():
+            write_private(lists, f"# {kind} list {name}: a CIDR a line\n".encode())
+    write_private(path, _as_toml(entry))
+    return attrs.evolve(entry, device_key=Secret(key))
+
+
+def _as_toml(entry: PortalEntry) -> bytes:
+    import tomlkit
+
+    kept = attrs.asdict(
+        entry, filter=lambda one, value: value is not None and one.name != "nickname"
+    )
+    return tomlkit.dumps(kept).encode()
+
+
+def entry_file(portal: Path, nickname: str) -> Path:
+    """The file of an entry that is there.  Raises `EntryUnknown`."""
+    try:
+        path = entries_folder(portal) / f"{values.nickname(nickname)}.toml"
+    except ValueError:
+        raise EntryUnknown(nickname) from None
+    if not path.exists():
+        raise EntryUnknown(nickname)
+    return path
+
+
+def remove_entry(portal: Path, nickname: str) -> None:
+    """Forget a device; its lists and uploads stay.  Raises `EntryUnknown`."""
+    try:
+        entry_file(portal, nickname).unlink()
+    except FileNotFoundError:
+        raise EntryUnknown(nickname) from None
+
+
+def entries(portal: Path) -> list[PortalEntry]:
+    """
+    All entries by nickname.  Raises `SettingsFaulty` or `SettingsUnreadable` for the first bad file.
+    """
+    found, faults = read_entries(portal)
+    if faults:
+        raise faults[0]
+    return found
+
+
+def read_entries(portal: Path) -> tuple[list[PortalEntry], list[TscmError]]:
+    """
+    All entries that are right, and what is wrong with the others: one bad file stops nobody else.
+    """
+    found: list[PortalEntry] = []
+    faults: list[TscmError] = []
+    folder = entries_folder(portal)
+    try:
+        paths = sorted(one for one in folder.iterdir() if one.suffix == ".toml")
+    except (FileNotFoundError, NotADirectoryError):
+        paths = []
+    except PermissionError:  # not the same as no entry
+        cause = "no right to read it; run this as root or as a member of the group tscm"
+        return [], [SettingsUnreadable(str(folder), cause)]
+    for path in paths:
+        try:
+            found.append(_read_entry(path))
+        except FileNotFoundError:
+            continue
+        except TscmError as fault:
+            faults.append(fault)
+    return found, faults
+
+
+def _read_entry(path: Path) -> PortalEntry:
+    import tomllib
+
+    try:
+        table = tomllib.loads(read_regular(path).decode())
+    except FileNotFoundError:
+        raise
+    except PermissionError:
+        raise SettingsUnreadable(
+            str(path), "permission denied; run it as the file's owner or as root"
+        ) from None
+    except OSError as error:
+        raise SettingsUnreadable(str(path), error.strerror or str(error)) from None
+    except RecursionError:
+        raise SettingsUnreadable(str(path), "it is nested too deep") from None
+    except ValueError as error:
+        raise SettingsUnreadable(str(path), str(error)) from None
+    return _checked({**table, "nickname": path.stem}, str(path))
+
+
+def _checked(table: dict[str, Any], source: str) -> PortalEntry:
+    entry, faults = read_table(PortalEntry, table)
+    if entry is None:
+        raise SettingsFaulty(source, faults)
+    if (entry.address is None) == (entry.domain is None):
+        wrong = "just one of address and domain must be given"
+        allowed = "address for IP type static, domain for dynamic"
+        raise SettingsFaulty(source, [Fault(where="address", wrong=wrong, allowed=allowed)])
+    return entry
