@@ -265,7 +265,8 @@ def judge_twin(settings: DeviceSettings, other: str, known_by: str) -> Finding:
         "other devices",
         f"{other} is the same firewall with the same prefix {settings.prefix} ({known_by}), and only one of both "
         f"is updated",
-        f"`tsadmin remove` one of them, or `tsadmin configure {settings.name} --prefix` with another prefix",
+        f"`tsadmin remove {other}` or `tsadmin remove {settings.name}`, or `tsadmin configure {settings.name} "
+        f"--prefix` with another prefix",
     )
 
 
