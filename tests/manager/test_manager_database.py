@@ -52,7 +52,7 @@ def tsadmin(manager: Manager, *words: str) -> subprocess.CompletedProcess[str]:
     [
         (newer, "has schema 999, and this version knows"),
         (garbage, "cannot be used: file is not a database"),
-        (folder, "it is a folder, not a regular file"),
+        (folder, "cannot be used: it is a directory, not a regular file"),
     ],
 )
 def test_without_its_database_the_manager_collects_and_refuses_policy_with_the_cause(

@@ -154,7 +154,8 @@ class Store:
             self._upgrade(steps)
         except (sqlite3.Error, OSError) as error:
             self.close()
-            raise StoreUnusable(str(self.path), str(error)) from None
+            cause = getattr(error, "strerror", None) or str(error)  # without the path again
+            raise StoreUnusable(str(self.path), cause) from None
         except BaseException:
             self.close()
             raise
