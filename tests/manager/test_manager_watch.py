@@ -93,6 +93,26 @@ def test_every_figure_is_there_and_promtool_has_nothing_against_them(manager: Ma
     assert checked.returncode == 0, checked.stdout + checked.stderr
 
 
+def test_what_a_stream_did_not_bring_whole_is_counted(tmp_path: Path) -> None:
+    manager = Manager(tmp_path, WATCHED + "[intake]\nmax_message_bytes = 480\n")
+    manager.write_device("fw")
+    manager.start()
+    try:
+        port = manager.port("tcp")
+        with socket.create_connection(("127.0.0.1", port)) as firewall:
+            firewall.sendall(b"<166>" + b"x" * 2000 + b"\n<166>half")
+        with pages(manager) as client:
+
+            def counted(name: str) -> float:
+                return value(client.get("/metrics").text, name, listener=f"tcp 127.0.0.1:{port}")
+
+            wait_for(lambda: counted("tscm_partial_messages_total") == 1, manager.said)
+            assert counted("tscm_cut_lines_total") == 1
+            assert counted("tscm_framing_faults_total") == 0
+    finally:
+        manager.stop()
+
+
 def test_health_says_what_is_wrong(manager: Manager) -> None:
     manager.write_device("fw")
     manager.start()

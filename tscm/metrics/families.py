@@ -53,7 +53,22 @@ def _intake(figures: IntakeFigures, now: float) -> Iterable[Metric]:
     kernel = CounterMetricFamily(
         "tscm_kernel_dropped_datagrams", "Datagrams that the kernel dropped.", labels=["listener"]
     )
+    cut = CounterMetricFamily(
+        "tscm_cut_lines",
+        "Messages over the bound, of which the first part is kept.",
+        labels=["listener"],
+    )
+    framing = CounterMetricFamily(
+        "tscm_framing_faults", "Places where a stream's framing was lost.", labels=["listener"]
+    )
+    partial = CounterMetricFamily(
+        "tscm_partial_messages", "Connections that ended within a message.", labels=["listener"]
+    )
     for name, one in figures.listeners.items():
+        cut.add_metric([name], one.cut)
+        if isinstance(one, StreamFigures):
+            framing.add_metric([name], one.framing_faults)
+            partial.add_metric([name], one.partial_at_close)
         received.add_metric([name], one.received)
         stored.add_metric([name], one.stored)
         for cause, lines in one.dropped.items():
@@ -61,7 +76,7 @@ def _intake(figures: IntakeFigures, now: float) -> Iterable[Metric]:
         lost = kernel_drops(one)
         if lost is not None:
             kernel.add_metric([name], lost)
-    yield from (received, stored, dropped, kernel)
+    yield from (received, stored, dropped, kernel, cut, framing, partial)
     yield _one("tscm_open_connections", "Open TCP and TLS connections.", figures.connections.open)
     refused = CounterMetricFamily(
         "tscm_refused_connections", "TCP and TLS connections refused.", labels=["cause"]
