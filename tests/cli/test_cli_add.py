@@ -214,6 +214,10 @@ def test_a_relay_may_stand_with_two_devices(add: "Add") -> None:
             "no such name; try --dns_port 5353",
         ),
         ({"block_list": "empty.example"}, "the list is empty, and a block list must not be"),
+        (
+            {"block_list": "none.example"},
+            "nothing in it could be read, of 9 entries, and a block list must not be empty; mend the list",
+        ),
         ({"device": "192.0.2.66"}, "device tstest: no TCP to port 443; look at the http list"),
     ],
 )
@@ -225,6 +229,35 @@ def test_what_does_not_answer_is_not_stored(
     assert done.status == 1
     assert sentence in done.err
     assert stored() == []
+
+
+HALF = (
+    "[WARN ] : The next update will refuse the {kind} list: 100 of 200 entries of half.example could not be "
+    "read, more than 5%; mend the list or choose another one, or if this is right, `tsadmin update tstest "
+    "--accept_shrink`\n"
+    "[WARN ] : 100 entries of list half.example will be left out: no CIDR (100)\n"
+)
+
+
+@pytest.mark.parametrize("kind", ["block", "allow"])
+def test_a_list_that_the_first_update_will_refuse_is_told(
+    tsadmin: "Tsadmin", add: "Add", kind: str
+) -> None:
+    done = add(**{f"{kind}_list": "half.example"})
+    assert done.status == 0
+    assert HALF.format(kind=kind) in done.err
+
+    tsadmin("configure", "tstest", f"--{kind}_list", f"{kind}.example")
+    done = tsadmin("configure", "tstest", f"--{kind}_list", "half.example")
+    assert done.status == 0
+    assert HALF.format(kind=kind) in done.err
+    assert "half.example" not in add("b", device="192.0.2.11").err
+
+
+def test_a_list_over_the_limit_is_told(root: Path, add: "Add") -> None:
+    file = root / "etc/tscm/tscm.toml"
+    file.write_text(file.read_text().replace("[policy]", "[policy]\nmax_list_entries = 10000"))
+    assert "block.example has 12,345 entries, over the limit of 10,000" in add().err
 
 
 def test_an_empty_allow_list_is_fine(add: "Add") -> None:

@@ -1,7 +1,8 @@
 """
 `tsadmin` in a process of its own, whose lists and firewall are made up.
 
-Lists: `block.example` has 12,345 entries, `empty.example` none, `gone.example` is not there.
+Lists: `block.example` has 12,345 entries, `empty.example` none, `half.example` 100 and as many that are no
+CIDR, `none.example` nothing but nine of those, `gone.example` is not there.
 The device at 192.0.2.66 does not answer, that at 192.0.2.67 has a self-signed certificate; any other says
 what it is.  The log service knows every device that has a key.
 """
@@ -15,6 +16,8 @@ from tscm.cli import main, standalone
 from tscm.devices.checks import Reach
 from tscm.errors import DeviceFault, ListUnavailable
 from tscm.model import AsaDriver, Identity
+from tscm.policy.cidr import Entries
+from tscm.policy.lists import PolicyList
 from tscm.settings.device import DeviceSettings
 from tscm.settings.layout import Layout
 from tscm.settings.node import NodeSettings
@@ -23,7 +26,14 @@ from tscm.upload.receiver import LogServiceReceiver
 from tscm.upload.s3 import S3Receiver
 
 SHOWN = "ab" * 32
-COUNTS = {"block.example": 12_345, "allow.example": 7, "empty.example": 0}
+COUNTS = {
+    "block.example": 12_345,
+    "allow.example": 7,
+    "empty.example": 0,
+    "half.example": 100,
+    "none.example": 0,
+}
+UNREADABLE = {"half.example": 100, "none.example": 9}
 
 
 class Firewall:
@@ -44,10 +54,11 @@ class Firewall:
         pass
 
 
-def count_entries(_: Layout, settings: DeviceSettings, node: NodeSettings, name: str) -> int:
+def fetch_list(_: Layout, settings: DeviceSettings, node: NodeSettings, name: str) -> PolicyList:
     if name not in COUNTS:
         raise ListUnavailable(name, "no such name", "try --dns_port 5353")
-    return COUNTS[name]
+    entries = Entries.of(f"8.8.{one >> 8}.{one & 255}/32" for one in range(COUNTS[name]))
+    return PolicyList(name=name, entries=entries, refused_count=UNREADABLE.get(name, 0))
 
 
 def connect(settings: DeviceSettings, node: NodeSettings) -> AsaDriver:
@@ -62,7 +73,7 @@ def ask_service(receiver: LogServiceReceiver | S3Receiver) -> ServiceAnswer:
     return ServiceAnswer(status=401, sentence="unknown", remedy=receiver.account_remedy)
 
 
-REACH = Reach(count_entries=count_entries, connect=connect, ask_service=ask_service)
+REACH = Reach(fetch_list=fetch_list, connect=connect, ask_service=ask_service)
 
 
 def install() -> Any:

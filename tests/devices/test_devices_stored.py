@@ -35,6 +35,8 @@ from tscm.operations.arguments import ChangedDevice, Device, NewDevice
 from tscm.operations.call import Actor
 from tscm.operations.calls import Calls
 from tscm.operations.table import ADD, CHANGE, REMOVE
+from tscm.policy.cidr import Entries
+from tscm.policy.lists import PolicyList
 from tscm.settings.device import DeviceSettings
 from tscm.settings.files import write_device
 from tscm.settings.layout import Layout
@@ -109,8 +111,17 @@ def reconfigure_device(
 
 
 def reach(firewall: Firewall, **counts: int) -> Reach:
+    def fetch_list(
+        _: Layout, settings: DeviceSettings, node: NodeSettings, name: str
+    ) -> PolicyList:
+        count = counts.get(name.partition(".")[0], 0)
+        return PolicyList(
+            name=name,
+            entries=Entries.of(f"8.8.{one >> 8}.{one & 255}/32" for one in range(count)),
+        )
+
     return Reach(
-        count_entries=lambda layout, settings, node, name: counts.get(name.split(".")[0], 0),
+        fetch_list=fetch_list,
         connect=lambda settings, node: cast(AsaDriver, firewall),
     )
 

@@ -5,6 +5,7 @@ Blocking, for a thread.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import attrs
 from attrs import frozen
@@ -12,11 +13,15 @@ from attrs import frozen
 from tscm.devices.arrival import AskService, ask_service
 from tscm.errors import Fault, ListUnavailable, SettingsFaulty
 from tscm.model import AsaDriver, Identity, Json, Progress, Report
+from tscm.plural import many
 from tscm.settings import values
 from tscm.settings.device import DEFAULT_MAX_POLICY_SIZE, DeviceSettings
 from tscm.settings.feed import feed_named, published
 from tscm.settings.layout import Layout
 from tscm.settings.node import NodeSettings
+
+if TYPE_CHECKING:
+    from tscm.policy.lists import PolicyList
 
 
 @frozen(kw_only=True)
@@ -40,16 +45,20 @@ class CheckReport:
         return attrs.asdict(self)
 
 
-def count_entries(layout: Layout, settings: DeviceSettings, node: NodeSettings, name: str) -> int:
+def fetch_list(
+    layout: Layout, settings: DeviceSettings, node: NodeSettings, name: str
+) -> "PolicyList":
     """
-    Entries of the list *name* as it is published now.  Blocking; raises `ListUnavailable`.
+    The list *name* as it is published now.  Blocking; raises `ListUnavailable`.
     """
     from time import time
 
     from tscm.retrieve.sources import Fetcher, list_source
 
     found = Fetcher(layout)(list_source(settings, node, name), None, time())
-    return 0 if found is None else len(found.entries)
+    if found is None:
+        raise ListUnavailable(name, "the source says unchanged since never")
+    return found
 
 
 def connect(settings: DeviceSettings, node: NodeSettings) -> AsaDriver:
@@ -69,11 +78,11 @@ def look_up(names: Iterable[str]) -> Mapping[str, tuple[str, ...]]:
 @frozen(kw_only=True)
 class Reach:
     """
-    How a check reaches out: entries of a list by its name, the device's driver, addresses of names, what the
+    How a check reaches out: a list by its name, the device's driver, addresses of names, what the
     receiver of uploads says of the device.
     """
 
-    count_entries: Callable[[Layout, DeviceSettings, NodeSettings, str], int] = count_entries
+    fetch_list: Callable[[Layout, DeviceSettings, NodeSettings, str], "PolicyList"] = fetch_list
     connect: Callable[[DeviceSettings, NodeSettings], AsaDriver] = connect
     look_up: Callable[[Iterable[str]], Mapping[str, tuple[str, ...]]] = look_up
     ask_service: AskService = ask_service
@@ -165,15 +174,25 @@ def check_device(
 
     Raises `SettingsFaulty` where no policy server is set, `ListUnavailable`, `DeviceFault`.
     """
+    from tscm.devices.lists import remarks
+
     refuse_without_servers(layout, node)
-    counts = []
+    counts: list[int] = []
+    said: list[str] = []
     for kind, names in (("block", settings.block_list), ("allow", settings.allow_list)):
         counts.append(0)
         for name in published(node.policy.feeds, names):
             report(Progress(phase="fetch", text=f"{kind} list {name}"))
-            count = reach.count_entries(layout, settings, node, name)
-            feed = feed_named(node.policy.feeds, name)
+            found = reach.fetch_list(layout, settings, node, name)
+            count, feed = len(found.entries), feed_named(node.policy.feeds, name)
             if kind == "block" and not count and not (feed and feed.may_be_empty):
+                if found.refused_count:
+                    raise ListUnavailable(
+                        name,
+                        f"nothing in it could be read, of {many(found.refused_count, 'entry', 'entries')}, and a "
+                        f"block list must not be empty",
+                        "mend the list, or choose another block list",
+                    )
                 raise ListUnavailable(
                     name,
                     "the list is empty, and a block list must not be",
@@ -181,6 +200,7 @@ def check_device(
                     "server keeps its transfers for others, set the TSIG key or have this address allowed",
                 )
             counts[-1] += count
+            said += remarks(found, kind, settings, node)
     report(Progress(phase="check", text=f"device at {settings.device}"))
     driver = reach.connect(settings, node)
     try:
@@ -193,7 +213,7 @@ def check_device(
         identity=identity,
         proposed_size=identity.entries or DEFAULT_MAX_POLICY_SIZE,
         notes=tuple(_notes(settings, counts, identity)),
-        warnings=tuple(_warnings(settings, node)),
+        warnings=(*said, *_warnings(settings, node)),
     )
 
 
@@ -206,15 +226,11 @@ def _notes(settings: DeviceSettings, counts: Sequence[int], who: Identity) -> Se
         who.role or "",
     ]
     return [
-        f"Block list {settings.block_list}: {_entries(counts[0])}",
-        f"Allow list {settings.allow_list}: {_entries(counts[1])}",
+        f"Block list {settings.block_list}: {many(counts[0], 'entry', 'entries')}",
+        f"Allow list {settings.allow_list}: {many(counts[1], 'entry', 'entries')}",
         f"Device {settings.device}: {', '.join(part for part in parts if part)}",
         "Support of the ASA by its REST API is beta",
     ]
-
-
-def _entries(count: int) -> str:
-    return "1 entry" if count == 1 else f"{count:,} entries"
 
 
 def _warnings(settings: DeviceSettings, node: NodeSettings) -> Sequence[str]:

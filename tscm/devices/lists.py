@@ -1,0 +1,45 @@
+"""
+What the guard will say of a list at its first update, told before the list is chosen.
+
+Blocking, for a thread: the files of known networks are read.
+"""
+
+from collections.abc import Iterator
+
+from tscm.errors import TscmError
+from tscm.plural import many
+from tscm.policy.guard import compare, inspect
+from tscm.policy.lists import PolicyList
+from tscm.settings.device import DeviceSettings
+from tscm.settings.node import NodeSettings
+from tscm.update.rules import known_rules, rules_of
+
+
+def remarks(
+    found: PolicyList, kind: str, settings: DeviceSettings, node: NodeSettings
+) -> Iterator[str]:
+    """
+    Whether an update would refuse *found*, a block or allow list, and how much of it is left out: a sentence each.
+
+    Judged as a list that no device has had before, and without the addresses of hosts that are known by name
+    only: those an update looks up.
+    """
+    try:
+        rules, _ = known_rules(settings, node, {}, ())
+    except TscmError as error:  # a file of networks, which no update does without
+        yield f"No update can use list {found.name}: {error}"
+        return
+    if kind == "allow":
+        rules = rules.for_allow_list()
+    risks = compare(None, found, rules_of(node, found.name, rules))
+    if risks:
+        options = " ".join(dict.fromkeys(one.option for one in risks))
+        yield (
+            f"The next update will refuse the {kind} list: {'; '.join(one.sentence for one in risks)}; mend the "
+            f"list or choose another one, or if this is right, `tsadmin update {settings.name} {options}`"
+        )
+    guarded = inspect(found, rules)
+    if guarded.left_out_count:
+        left = many(guarded.left_out_count, "entry", "entries")
+        causes = "; ".join(f"{cause} ({count:,})" for cause, count in guarded.counts.items())
+        yield f"{left} of list {found.name} will be left out: {causes}"
