@@ -358,6 +358,24 @@ def test_a_self_signed_certificate_is_shown_and_pinned_by_a_word(
     assert settings["allow_self_signed"] is False
 
 
+def test_a_certificate_is_asked_about_where_all_else_was_given(
+    tsadmin: "Tsadmin", start: "Start", stored: "Stored", options: "Options"
+) -> None:
+    given = ("add", "--type", "asarest", *options(device="192.0.2.67"), "tstest")
+    pin = "Is this the device's? Pin it? (y or n) [default n] "
+    child = start(*given)
+    answer(child, [("SHA-256 " + ":".join(["AB"] * 32), None), (pin, "n")])
+    status, rest = ended(child)
+    assert (status, AGAIN in rest) == (1, False)
+    assert not stored()
+
+    child = start(*given)
+    answer(child, [(pin, "y")])
+    assert ended(child)[0] == 0
+    settings = json.loads(tsadmin("show", "tstest", "--json").out)["settings"]
+    assert settings["fingerprint"] == "ab" * 32
+
+
 def test_the_end_of_the_input_ends_the_corrections(start: "Start", stored: "Stored") -> None:
     child = start("add", "--type", "asarest", "tstest")
     wrong = [

@@ -11,7 +11,7 @@ import click
 from tscm.cli import say
 from tscm.cli.options import TYPES, check_type, given_options, setting_options
 from tscm.cli.passwords import take_secrets
-from tscm.cli.pinning import is_the_devices, shown_by
+from tscm.cli.pinning import NotPinned, is_the_devices, may_ask, shown_by
 from tscm.cli.progress import shown_progress
 from tscm.cli.prompts import (
     Objection,
@@ -108,14 +108,16 @@ def command(
             with shown_progress(aside=json_output) as report:
                 result = backend.call(ADD, NewDevice(settings=table), report)
         except TscmError as error:
-            if not (dialogue and mendable(error)):
+            shown = shown_by(error) if table.get("fingerprint") is None else None
+            if not mendable(error) or not (dialogue or (shown is not None and may_ask())):
                 raise
             say.error(str(error))
-            shown = shown_by(error)
-            if shown is not None and table.get("fingerprint") is None and is_the_devices(shown):
+            if shown is not None and is_the_devices(shown):
                 table["fingerprint"] = shown
                 pinned_at = table.get("device")
                 continue
+            if not dialogue:  # all was given as options: there is nothing else to ask
+                raise NotPinned(str(table.get("name") or "the device")) from None
             if not confirmed(
                 "Correct the answers and try again? (y or n) [default y] ", default=True
             ):

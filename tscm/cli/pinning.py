@@ -21,6 +21,11 @@ def shown_by(error: TscmError) -> str | None:
     return shown if isinstance(shown, str) else None
 
 
+def may_ask() -> bool:
+    """Is somebody there to ask, and not a script that takes what is printed?"""
+    return sys.stdin.isatty() and sys.stdout.isatty()
+
+
 def is_the_devices(shown: str) -> bool:
     """Shows a certificate's SHA-256, and asks whether to pin it."""
     say.info(f"The device shows the certificate with SHA-256 {with_colons(shown)}")
@@ -58,6 +63,6 @@ class NotPinned(TscmError):
 
     def __str__(self) -> str:
         return (
-            "nothing was changed; find out what answers at the device's address, or give the CA of its "
+            "nothing was stored; find out what answers at the device's address, or give the CA of its "
             "certificate with --ca_file"
         )
