@@ -18,6 +18,7 @@ from tscm import __version__
 from tscm.cli import say
 from tscm.cli.session import Session
 from tscm.cli.signals import INTERRUPTED
+from tscm.cli.streams import is_full, lead_nowhere, losable_streams
 from tscm.errors import TscmError
 from tscm.nearest import did_you_mean
 from tscm.settings.layout import Layout
@@ -148,21 +149,24 @@ def run(arguments: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):  # a terminal of a poor locale still shows something
             stream.reconfigure(errors="backslashreplace")
-    try:
-        status = _run(arguments)
-    except BrokenPipeError:
-        status = 1
-    try:
-        sys.stdout.flush()
-    except BrokenPipeError:
-        _forget_output()
-        return 1
-    except OSError as error:  # a full disk behind the redirection
-        _forget_output()
-        if status == 0:
-            say.error(_sentence(error))
-        return status or 1
-    return status
+    with losable_streams() as output:
+        try:
+            status = _run(arguments)
+        except BrokenPipeError:
+            status = 1
+        try:
+            output.flush()
+        except BrokenPipeError:
+            lead_nowhere(output.stream)
+            return 1
+        except OSError as error:  # a full disk behind the redirection
+            lead_nowhere(output.stream)
+            if status == 0:
+                say.error(_sentence(error))
+            return status or 1
+        if is_full(output.lost):
+            say.warn(f"not all that was to be said could be written: {output.lost}")
+        return status
 
 
 def _open_closed_streams() -> None:
@@ -179,11 +183,6 @@ def _open_closed_streams() -> None:
         if getattr(sys, name) is None:
             mode = "r" if number == 0 else "w"
             setattr(sys, name, os.fdopen(number, mode, encoding="utf-8", closefd=False))
-
-
-def _forget_output() -> None:
-    """Keep the interpreter from trying once more at its end, and complaining."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _run(arguments: Sequence[str] | None) -> int:

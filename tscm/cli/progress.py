@@ -5,7 +5,7 @@ Progress of something long: one live line on a terminal, plain lines elsewhere.
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from attrs import define, field
@@ -21,6 +21,8 @@ _STALE_SECONDS = 2.0
 def shown_progress(*, aside: bool = False, lasting: bool = True) -> Iterator[Report]:
     """
     A `Report` for the time of a command; *aside* keeps the standard output free for data.
+
+    Where it cannot be written it says nothing: what it reports goes on.
 
     On a terminal each phase leaves its last line behind, unless *lasting* is no: then the line
     that moves goes when nothing has moved for a while, and leaves no trace.
@@ -49,7 +51,8 @@ def waits_told(*, aside: bool = False) -> Callable[[Json], None]:
         cause = job.get("waits_for")
         if cause and cause not in said:
             said.add(cause)
-            say.info(f"Waiting: {cause}", aside=aside)
+            with suppress(OSError, ValueError):
+                say.info(f"Waiting: {cause}", aside=aside)
 
     return told_of
 
@@ -72,4 +75,5 @@ class PlainProgress:
             if step == self._last and not ended:
                 return
             self._last = step
-            say.info(told(progress), aside=self.aside)
+            with suppress(OSError, ValueError):  # nobody reads, or the disk is full
+                say.info(told(progress), aside=self.aside)

@@ -5,6 +5,7 @@ What every command is given.
 from attrs import frozen
 
 from tscm.cli.opening import open_backend
+from tscm.cli.streams import OutlastingBackend
 from tscm.faces.backend import Backend
 from tscm.settings.layout import Layout
 
@@ -19,4 +20,4 @@ class Session:
 
     def backend(self) -> Backend:
         """The manager where one runs, else the stored settings."""
-        return open_backend(self.layout)
+        return OutlastingBackend(open_backend(self.layout))
