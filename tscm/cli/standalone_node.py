@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 from tscm.devices.checks import NETWORK, Reach
 from tscm.errors import TscmError
 from tscm.faces.peer import user_name
-from tscm.manager.log_consumers import DROP, EVENTS
 from tscm.manager.node import Node
 from tscm.model import Identity
 from tscm.operations.audit import AuditEntry
@@ -21,7 +20,6 @@ from tscm.settings.device import DeviceSettings
 from tscm.settings.files import device_names, read_node
 from tscm.settings.layout import Layout
 from tscm.spool.disk import Disk
-from tscm.spool.tools_repair import drop_positions
 from tscm.store.audits import Audits
 from tscm.store.database import Store, open_database, opened
 
@@ -86,6 +84,9 @@ def node_on_files(
                 records().note_serial(name, who)
 
     async def retire(name: str, settings: DeviceSettings | None) -> None:
+        from tscm.manager.log_consumers import DROP, EVENTS  # heavy: not for `tsadmin list`
+        from tscm.spool.tools_repair import drop_positions
+
         all_readers = settings is not None and settings.backlog == DROP
         with contextlib.suppress(FileNotFoundError):
             drop_positions(Disk(), layout.logs, name, None if all_readers else (EVENTS,))

@@ -22,7 +22,6 @@ from tscm.store.reading import read_only
 from tscm.update.job import Seen
 from tscm.update.lookups import LookUp
 from tscm.update.memory import DeviceMemory
-from tscm.update.names import is_address
 
 
 def refuse_conflicts(layout: Layout, settings: DeviceSettings) -> None:
@@ -99,6 +98,8 @@ def claimed_by_another(
 def _same_address(
     settings: DeviceSettings, rivals: Sequence[DeviceSettings], look_up: LookUp
 ) -> tuple[str, str] | None:
+    from tscm.update.names import is_address  # heavy: not for `tsadmin list`
+
     places = {one.name: urlsplit(f"//{one.endpoint}") for one in (settings, *rivals)}
     hosts = {place.hostname or "" for place in places.values()}
     found = look_up([one for one in hosts if not is_address(one)]) if rivals else {}
