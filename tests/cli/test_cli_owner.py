@@ -106,6 +106,20 @@ def test_no_link_in_the_state_is_written_through(
     tsadmin("portal", "remove", "office", "--yes")
 
 
+def test_a_link_that_root_may_not_follow_is_named(theirs: Layout, tsadmin: "Tsadmin") -> None:
+    theirs.portal.symlink_to(theirs.root / "roots")
+    done = tsadmin("portal", "add", "office", "--address", "192.0.2.1")
+    assert done.status == 1
+    assert f": {theirs.portal} is a link to {theirs.root / 'roots'}, which belongs to" in done.err
+    assert "run it as root" not in done.err
+
+    theirs.portal.unlink()
+    theirs.portal.mkdir(mode=0o755)  # root's, and no link
+    done = tsadmin("portal", "add", "office", "--address", "192.0.2.1")
+    assert done.status == 1
+    assert "give the file or its folder to that user" in done.err
+
+
 @pytest.mark.parametrize("folder", ["devices", "logs", "run", "state"])
 def test_no_folder_that_was_made_a_link_leads_root_away(
     theirs: Layout, tsadmin: "Tsadmin", options: "Options", folder: str

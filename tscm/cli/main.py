@@ -16,6 +16,7 @@ import click
 
 from tscm import __version__
 from tscm.cli import say
+from tscm.cli.denied import denied
 from tscm.cli.session import Session
 from tscm.cli.signals import INTERRUPTED
 from tscm.cli.streams import is_full, lead_nowhere, losable_streams
@@ -221,9 +222,7 @@ def _utf8(word: str) -> str:
 
 
 def _sentence(error: OSError) -> str:
-    cause = error.strerror or str(error)
-    what = f"{error.filename}: {cause}" if error.filename else f"it cannot be done: {cause}"
     if isinstance(error, PermissionError):
-        where = error.filename or "it"
-        return f"no right to use {where} ({cause}); run it as root or as a member of the group tscm, or give --root DIR"
-    return what
+        return denied(error)
+    cause = error.strerror or str(error)
+    return f"{error.filename}: {cause}" if error.filename else f"it cannot be done: {cause}"
