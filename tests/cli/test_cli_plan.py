@@ -7,8 +7,12 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
+from tscm.cli import update
 from tscm.cli.plan import command
+from tscm.faces.backend import ManagerSaid
 from tscm.model import Json
+from tscm.operations.table import VIEW
+from tscm.update.plan_id import PlanFaulty
 
 FIGURES = {
     "steps": 3,
@@ -68,3 +72,43 @@ def test_it_says_how_to_push_just_this() -> None:
     assert "+ block 192.0.2.1/32" in said
     assert "\x1b[" not in said, "no colour where the output is no terminal"
     assert "--plan" not in run(0).output
+
+
+PLAN_ID = "6b49d200-0123456789abcdef01234567"
+
+
+class Refusing(Backend):
+    """Its plan is another than that which an update is bound to."""
+
+    def __init__(self) -> None:
+        super().__init__(3)
+        self.asked: list[str] = []
+
+    def call(self, operation: Any, *_: Any) -> Json:
+        self.asked.append(operation.name)
+        if operation is VIEW:
+            return {"settings": {"policy_updates": True}, "state": {}}
+        raise ManagerSaid(f"fw was not changed; --plan {PLAN_ID}", 1, self.outcome)
+
+
+def pushed(backend: Backend, plan: str) -> Any:
+    return CliRunner().invoke(
+        update.command, ["fw", "--plan", plan], obj=backend, standalone_mode=False
+    )
+
+
+def test_an_update_that_is_bound_to_another_plan_shows_the_new_one() -> None:
+    done = pushed(Refusing(), "6b49d200-000000000000000000000000")
+    assert isinstance(done.exception, ManagerSaid)
+    assert "entries to add" in done.stdout
+    assert "+ block 192.0.2.1/32" in done.stdout
+    assert "- block 192.0.2.9/32" in done.stdout
+
+
+@pytest.mark.parametrize("given", ["zzz", "", PLAN_ID[:-1]])
+def test_what_is_no_id_of_a_plan_is_refused_before_anything_is_asked(given: str) -> None:
+    backend = Refusing()
+    done = pushed(backend, given)
+    assert isinstance(done.exception, PlanFaulty)
+    assert done.exception.exit_status == 2
+    assert backend.asked == []

@@ -64,11 +64,18 @@ async def test_the_plan_that_was_shown_is_pushed_and_no_other(asa: SimulatedAsa)
     refused = await in_thread(lambda: world.run(plan=shown))
     assert refused.result == Result.REFUSED
     assert "lists or groups have changed" in str(refused.error)
+    assert refused.outdated
+    assert refused.plan_id is not None
+    assert refused.plan_id in str(refused.error)
+    assert refused.plan is not None
+    assert refused.plan.added == 4
+    assert refused.diff is not None
+    assert len(refused.diff["block"]["added"]) == 4
     assert not [name for name in asa.configuration.groups if name.startswith("ThreatSTOP")]
 
     shown = (await in_thread(world.plan)).plan_id
     done = await in_thread(lambda: world.run(plan=shown))
-    assert (done.result, len(world.held("Block"))) == (Result.CHANGED, 4)
+    assert (done.result, done.outdated, len(world.held("Block"))) == (Result.CHANGED, False, 4)
 
     world.publish(block=addresses(5))
     shown = (await in_thread(world.plan)).plan_id

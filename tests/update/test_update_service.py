@@ -247,6 +247,34 @@ def test_an_update_on_demand_is_kept_with_its_generation(bench: Bench) -> None:
     assert len(bench.service.history("one")["generations"]) == 1
 
 
+def test_a_plan_that_is_another_by_now_is_no_outcome_of_the_device(bench: Bench) -> None:
+    bench.add("one")
+    first = result(bench.service.update_now("one", ignore))
+    bench.entries = [*bench.entries, "20.0.0.77"]
+    bench.serial += 1
+    shown = result(bench.service.plan("one", ignore)).plan_id
+    result(bench.service.rollback("one", first.generation_number, ignore))
+    bench.entries = [*bench.entries, "20.0.0.78"]
+    bench.serial += 1
+    before = bench.service.figures("one"), bench.service.history("one")
+    held = set(bench.driver("one").device.groups["P-Block-1"].members)
+
+    refused = result(bench.service.update_now("one", ignore, plan=shown))
+    assert (refused.result, refused.outdated) == ("refused", True)
+    after = bench.service.figures("one"), bench.service.history("one")
+    assert after[1] == before[1]
+    assert after[0].last_update == before[0].last_update
+    assert after[0].held
+    assert after[0].since_start is not None
+    assert before[0].since_start is not None
+    assert after[0].since_start.ended == before[0].since_start.ended
+    assert set(bench.driver("one").device.groups["P-Block-1"].members) == held
+
+    done = result(bench.service.update_now("one", ignore, plan=refused.plan_id))
+    assert done.result == "changed"
+    assert not bench.service.figures("one").held
+
+
 def test_a_repair_stands_among_the_updates_and_makes_no_generation(bench: Bench) -> None:
     bench.add("one")
     result(bench.service.update_now("one", ignore))

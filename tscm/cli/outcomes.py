@@ -2,7 +2,7 @@
 What an update or a plan came to, as people read it.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -19,8 +19,14 @@ _FINDINGS_SHOWN = 10
 
 
 @contextmanager
-def failure_told(*, json_output: bool, quiet: bool = False) -> Iterator[None]:
-    """What was found before an update or a plan failed is shown before its error; *quiet*: no JSON of it."""
+def failure_told(
+    *, json_output: bool, quiet: bool = False, tell: Callable[[Json], None] | None = None
+) -> Iterator[None]:
+    """
+    What was found before an update or a plan failed is shown before its error, by *tell*.
+
+    *quiet*: no JSON of it.
+    """
     try:
         yield
     except TscmError as error:
@@ -30,7 +36,7 @@ def failure_told(*, json_output: bool, quiet: bool = False) -> Iterator[None]:
                 raise
             say.as_json(found)
         elif found is not None:
-            _tell_found(found)
+            (tell or tell_found)(found)
         raise
 
 
@@ -47,7 +53,7 @@ def tell_outcome(outcome: Json) -> None:
     lists = _lists(outcome)
     if lists:
         show_table(LIST_HEADS, (row for one in lists for row in list_rows(*one)))
-    _tell_found(outcome)
+    tell_found(outcome)
     for failure in outcome.get("failures") or ():
         say.warn(f"overcome on the way: {failure}")
     say.info(str(outcome.get("sentence") or "done"))
@@ -59,7 +65,7 @@ def _lists(outcome: Json) -> list[tuple[str, Json]]:
     ]
 
 
-def _tell_found(outcome: Json) -> None:
+def tell_found(outcome: Json) -> None:
     """The guard's findings, and notes of lists and device."""
     for kind, figures in _lists(outcome):
         for part in figures.get("parts") or (figures,):

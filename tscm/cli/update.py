@@ -9,7 +9,8 @@ import click
 from tscm.cli import say
 from tscm.cli.large_change import asks, shown_and_confirmed
 from tscm.cli.names import devices_arguments
-from tscm.cli.outcomes import failure_told, tell_outcome
+from tscm.cli.outcomes import failure_told, tell_found, tell_outcome
+from tscm.cli.plan import tell_diff, tell_figures
 from tscm.cli.progress import shown_progress, waits_told
 from tscm.cli.risks import agreed, consent_of, risk_options
 from tscm.cli.session import Session
@@ -59,6 +60,10 @@ def command(
 
     What takes protection away or concerns somebody else is refused, with the option that accepts it.
     """
+    if plan is not None:
+        from tscm.update.plan_id import refuse_malformed
+
+        refuse_malformed(plan)
     backend = session.backend()
     wanted = chosen(backend, names, everyone=everyone)
     several = everyone or len(wanted) > 1
@@ -108,12 +113,20 @@ def _update(
             say.info(said)
         return Done(answer=job, sentence=said)
     with (
-        failure_told(json_output=aside, quiet=several),
+        failure_told(json_output=aside, quiet=several, tell=_tell_refused),
         shown_progress(aside=aside) as report,
     ):
         told = of_device(name, report) if several else report
         outcome = backend.call(UPDATE, asked, told, waits_told(aside=aside))
     return Done(answer=outcome, sentence=str(outcome.get("sentence") or ""))
+
+
+def _tell_refused(found: Json) -> None:
+    """Of an update that is bound to another plan: the plan as it is now."""
+    if found.get("plan_id"):
+        tell_figures(found.get("plan") or {})
+        tell_diff(found.get("diff") or {}, whole=False)
+    tell_found(found)
 
 
 def _tell_held(view: Json, name: str, *, aside: bool) -> None:

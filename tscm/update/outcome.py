@@ -29,6 +29,8 @@ class UpdateOutcome(UpdateRecord):
     memory: Json | None = attrs.field(default=None, repr=False)
     unreached: bool = attrs.field(default=False, repr=False)
     """Nobody answered: no agent, or not even a connection."""
+    outdated: bool = attrs.field(default=False, repr=False)
+    """It was bound to another plan than there is now: a mistake of who asked, and no outcome of the device."""
 
     def to_json(self) -> Json:
         """The record, for `--json`, `show` and the history."""

@@ -57,6 +57,12 @@ def plan_id(groups: Mapping[str, Group], block: CidrSet, allow: CidrSet, now: fl
     return f"{max(0, int(now)):08x}-{_digest(groups, block, allow)}"
 
 
+def refuse_malformed(given: str) -> None:
+    """Raise `PlanFaulty` where *given* cannot be the ID of any plan."""
+    if _FORM.fullmatch(given.strip().lower()) is None:
+        raise PlanFaulty(given)
+
+
 def refuse_other_plan(device: str, given: str, made: str, now: float) -> None:
     """
     Raise where *given* is not the plan that was *made* now: `PlanFaulty`, `PlanOutdated`.

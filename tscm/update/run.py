@@ -119,6 +119,12 @@ class UpdateRun(RunState):
         """
         Go on from what there is: the outcome, or how long the device needs to be left alone.
         """
+        done = self._attempt()
+        if isinstance(done, UpdateOutcome) and self._other_plan is not None:
+            return evolve(done, outdated=True)
+        return done
+
+    def _attempt(self) -> UpdateOutcome | Pause:
         try:
             self._go_on()
             if self._wanted is None:
@@ -128,7 +134,7 @@ class UpdateRun(RunState):
             return self._on_device(self._wanted)
         except DeviceFault as fault:
             return self._after(fault)
-        except (PolicyRefused, PlanOutdated, PlanFaulty) as error:
+        except PolicyRefused as error:
             return self._end(Result.REFUSED, error)
         except UpdateStopped as error:
             return self._end(Result.STOPPED, error)
@@ -187,9 +193,9 @@ class UpdateRun(RunState):
             requests = len(driver.portions(planned.steps))
             self._planned = evolve(planned, requests=requests)
         if self.dry:
-            return evolve(
-                self._finished(Result.PLANNED), diff=planned.diff(), plan_id=self._plan_id
-            )
+            other = self._other_plan
+            done = self._end(Result.REFUSED, other) if other else self._finished(Result.PLANNED)
+            return evolve(done, diff=planned.diff(), plan_id=self._plan_id)
         if planned.steps:
             groups = self._push(driver, planned.steps, goal)
         self._look_for_serial(driver)
@@ -198,13 +204,16 @@ class UpdateRun(RunState):
         return self._end_good(goal, who, groups, saved=saved)
 
     def _bind(self, groups: Mapping[str, Group], goal: Wanted) -> None:
-        """Name the plan, and refuse another one than the update is bound to."""
+        """Name the plan; where the update is bound to another one it is shown, and nothing is pushed."""
         if self._wrote:  # what is left of a plan is not the plan
             return
         now, bound = self.job.now(), self.job.plan
         self._plan_id = plan_id(groups, goal.block, goal.allow, now)
         if bound is not None:
-            refuse_other_plan(self.job.settings.name, bound, self._plan_id, now)
+            try:
+                refuse_other_plan(self.job.settings.name, bound, self._plan_id, now)
+            except (PlanFaulty, PlanOutdated) as error:
+                self._other_plan, self.dry = error, True
 
     def _plan(self, groups: Mapping[str, Group], goal: Wanted) -> Planned:
         planned = plan_for(

@@ -22,6 +22,7 @@ from tscm.update.known_name import KnownName
 from tscm.update.memory import DeviceMemory, edit_notes, layout_digest
 from tscm.update.outcome import UpdateOutcome
 from tscm.update.parents import absent_parents, not_in_use
+from tscm.update.plan_id import PlanFaulty, PlanOutdated
 from tscm.update.planning import Planned
 from tscm.update.refusals import Lessons
 from tscm.update.wanted import Wanted
@@ -48,6 +49,8 @@ class RunState:
     _planned: Planned | None = field(default=None, init=False)
     _risks: dict[RiskFound, None] = field(factory=dict, init=False)
     _plan_id: str | None = field(default=None, init=False)
+    _other_plan: PlanFaulty | PlanOutdated | None = field(default=None, init=False)
+    """Why the plan that the update is bound to is not pushed."""
     _wrote: bool = field(default=False, init=False)
     _reached: bool = field(default=False, init=False)
     _deleted_in_vain: set[str] = field(factory=set, init=False)

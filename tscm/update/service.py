@@ -237,17 +237,25 @@ class UpdateService(Service):
 
         With a *plan*, its ID, that one is pushed or nothing.
 
-        The outcome is kept whatever it is; look at `raise_if_failed`.  Raises `DeviceUnknown`.
+        The outcome is kept unless the plan is another by now; look at `raise_if_failed`.  Raises `DeviceUnknown`.
         """
         one = self._device(name)
         self._records.refuse_fault()
         self._turns.hurry(one)
 
-        def shape(job: UpdateJob) -> UpdateJob:
+        def release() -> None:
             self._records.release(name, wall_seconds(self._clock), "by an update")
-            return evolve(job, consent=consent, plan=plan)
 
-        return self._ask(one, report, shape, asker)
+        async def run() -> UpdateOutcome:
+            job = evolve(self._job(one), consent=consent, plan=plan)
+            if plan is None:
+                release()
+            outcome = await self._run(one, job, report)
+            if plan is not None and not outcome.outdated and not one.gone:
+                release()  # not before it is known that there is an update at all
+            return outcome
+
+        return self._turns.take(one, run, asker)
 
     def plan(
         self,
@@ -457,13 +465,13 @@ class UpdateService(Service):
         try:
             outcome = await self._turns.carry(one, UpdateRun(job, told, dry=dry), told)
             one.tally.said(outcome.traffic)
-            result = None if outcome.unreached else outcome.result
+            result = None if outcome.unreached or outcome.outdated else outcome.result
         finally:
             if not dry and result is not None:
                 one.tally.ended(result)
         if one.gone or outcome.unreached:
             return outcome
-        if dry:
+        if dry or outcome.outdated:
             self._records.keep_seen(job, outcome)
             return outcome
         if outcome.good:

@@ -44,9 +44,18 @@ def refuse_sealed(node: Node, name: str) -> None:
     open_device(node.layout, name)
 
 
+def refuse_malformed_plan(plan: str) -> None:
+    """Raise `PlanFaulty`; what brings numpy is imported only where a plan is given."""
+    from tscm.update.plan_id import refuse_malformed
+
+    refuse_malformed(plan)
+
+
 @handles(table.UPDATE)
 async def update(node: Node, args: Push, call: Call) -> Json:
-    """Fetch and push now."""
+    """Fetch and push now.  Raises `PlanFaulty` for what cannot be the ID of a plan."""
+    if args.plan is not None:
+        refuse_malformed_plan(args.plan)
     refuse_sealed(node, args.name)
     outcome = await updates(node).update_now(
         args.name,
