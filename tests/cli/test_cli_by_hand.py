@@ -265,7 +265,7 @@ async def test_a_held_device_refuses_unless_told(site: Site) -> None:
     assert status == 0, said
     status, said = await site.tsadmin("block", "30.0.0.1", "--device", "one")
     assert status == 1
-    assert "nothing was entered: of one updates are held" in said
+    assert "nothing was entered: on device 'one' updates are held" in said
     assert (await site.asked("entries"))["entries"] == []
     status, said = await site.tsadmin("block", "30.0.0.1", "--all")
     assert status == 1

@@ -376,3 +376,8 @@ def test_updates_that_go_on_are_not_said_to_be_stopped() -> None:
     told = next(words for name, words in pairs if name == "attention")
     assert "stopped" not in told
     assert "scheduled updates try once each" in told
+
+
+def test_a_title_counts_what_there_is() -> None:
+    assert tables.latest("Updates kept", 1, 20) == "Updates kept: 1"
+    assert tables.latest("Updates kept", 1500, 20) == "Updates kept: 1,500, the latest 20 here"

@@ -1,6 +1,7 @@
 import pytest
 from attrs import evolve
 
+from tscm.policy.by_hand import LIST_NAME
 from tscm.policy.cidr import CidrSet, Entries
 from tscm.policy.guard import GuardRules, Protected, inspect
 from tscm.policy.lists import PolicyList, Refused
@@ -69,6 +70,12 @@ def test_what_was_cut_is_said() -> None:
     assert block.waiting.cidrs == ("8.8.11.1/32",)
     assert word == "not touched by this policy"
     assert "cut at the Max policy size or not yet applied: 8.8.11.1/32" in str(block)
+
+
+def test_an_entry_by_hand_is_never_cut() -> None:
+    published = PolicyList(name=LIST_NAME, entries=Entries.of(["8.8.11.1"]))
+    view = ListView(kind="block", published=published, rules=RULES, in_force=CidrSet())
+    assert str(why("8.8.11.1", [view])[0]).endswith("; not yet pushed: 8.8.11.1/32")
 
 
 def test_a_network_may_be_held_in_part() -> None:

@@ -28,6 +28,7 @@ from tscm.store.policies import Policies
 from tscm.update.figures import Result
 from tscm.update.known_name import ADDRESSES_MOST, ALARM_SECONDS, KnownName
 from tscm.update.lookups import THREADS_MOST, LookUps
+from tscm.update.names import age_words
 from tscm.wire.writing import as_json
 
 SIEM = "siem.example"
@@ -227,3 +228,12 @@ def test_another_siem_that_cannot_be_looked_up_is_told_before_it_is_stored(tmp_p
     assert ["siem.example" in sentences[0], "more.example" in sentences[1]] == [True, True]
     assert "nothing would reach it if forwarding were enabled now" in sentences[0]
     assert told(evolve(off, device="10.0.0.2"), off) == [], "a change of something else asks nobody"
+
+
+def test_an_age_has_its_number() -> None:
+    assert [age_words(one) for one in (0.0, 1.2, 90.0, 7200.0)] == [
+        "0 seconds",
+        "1 second",
+        "90 seconds",
+        "2 hours",
+    ]

@@ -72,6 +72,7 @@ async def test_what_is_in_the_way_of_a_parent_is_named(world: World) -> None:
     assert "ThreatSTOP-Block cannot be made" in done.error
     assert "`object network ThreatSTOP-Block`" in done.error
     assert "agent" not in done.error
+    assert not any("is left out" in one for one in done.notes), "nothing goes on without a parent"
     assert world.held("Allow") == set(addresses(3, 900)), "the other list is in force"
 
 

@@ -14,7 +14,7 @@ from tscm.cli.outcomes import failure_told, tell_outcome
 from tscm.cli.progress import shown_progress, waits_told
 from tscm.cli.session import Session
 from tscm.cli.state import outcome_words, when
-from tscm.cli.tables import show_table
+from tscm.cli.tables import latest, show_table
 from tscm.cli.times import End
 from tscm.cli.why import command as why
 from tscm.model import Json
@@ -104,7 +104,7 @@ def history(session: Session, /, name: str, *, json_output: bool) -> None:
     show_table(
         ("ended", "took", "outcome"),
         (_update(one) for one in updates[:_UPDATES_SHOWN]),
-        f"The latest {min(len(updates), _UPDATES_SHOWN)} updates of {len(updates)} kept",
+        latest("Updates kept", len(updates), _UPDATES_SHOWN),
     )
 
 

@@ -19,7 +19,7 @@ from tscm.cli import say
 from tscm.cli.destructive import may_go_on, yes_option
 from tscm.cli.session import Session
 from tscm.cli.state import when
-from tscm.cli.tables import show_pairs, show_table
+from tscm.cli.tables import latest, show_pairs, show_table
 from tscm.cli.times import Time
 from tscm.errors import TscmError
 from tscm.operations.arguments import Reader
@@ -247,7 +247,7 @@ def inspect(session: Session, /, name: str, *, json_output: bool) -> None:
                 (str(one.start), one.size, one.lines, when(one.first_at), when(one.last_at))
                 for one in kept[-_SEGMENTS_SHOWN:]
             ),
-            f"The latest {min(len(kept), _SEGMENTS_SHOWN)} segments of {len(kept)}",
+            latest("Segments", len(kept), _SEGMENTS_SHOWN),
         )
     show_table(
         (

@@ -17,6 +17,13 @@ _WORD = 40
 _GAP = 2
 
 
+def latest(what: str, count: int, shown: int) -> str:
+    """A title for a table of the latest *shown* of *count* things."""
+    return (
+        f"{what}: {count:,}" if count <= shown else f"{what}: {count:,}, the latest {shown:,} here"
+    )
+
+
 def show_table(heads: Sequence[str], rows: Iterable[Sequence[Any]], title: str = "") -> None:
     """
     A table with a row for each thing; numbers stand to the right.

@@ -274,7 +274,7 @@ def _span(seconds: float) -> str:
     for unit, length in (("days", 86400), ("hours", 3600), ("minutes", 60)):
         if seconds >= 2 * length:
             return f"{seconds / length:.0f} {unit}"
-    return f"{seconds:.0f} seconds"
+    return many(round(seconds), "second", "seconds")
 
 
 def serial_went_back(old: int, new: int) -> bool:

@@ -80,7 +80,9 @@ class Standing:
         elif not self.in_force.count:
             line += "; it is not in the list"
         if self.waiting.count and not self.off:
-            line += f"; cut at the Max policy size or not yet applied: {self.waiting}"
+            by_hand = self.list_name == LIST_NAME  # those are never cut
+            cause = "not yet pushed" if by_hand else "cut at the Max policy size or not yet applied"
+            line += f"; {cause}: {self.waiting}"
         for finding in self.left_out:
             line += f"; {finding.entry} left out: {finding.cause}"
         return line

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from attrs import frozen
 
+from tscm.plural import many
 from tscm.policy.guard import Protected
 from tscm.settings.device import DeviceSettings
 from tscm.settings.node import NodeSettings
@@ -120,4 +121,4 @@ def age_words(seconds: float) -> str:
     for unit, length in (("days", 86400), ("hours", 3600), ("minutes", 60)):
         if seconds >= 2 * length:
             return f"{seconds / length:.0f} {unit}"
-    return f"{max(0, seconds):.0f} seconds"
+    return many(max(0, round(seconds)), "second", "seconds")

@@ -139,11 +139,12 @@ class Lessons:
 
     @property
     def notes(self) -> Sequence[str]:
-        """A sentence for each name that was left out, and one for the limit."""
+        """A sentence for each name of a child that was left out, and one for the limit."""
         full = [self.remedy] if self.remedy else []
         return full + [
             f"the name {name} is left out, because another object has it: `{quoted(line)}`"
             for name, line in self.taken.items()
+            if (place := place_of(self.prefix, name)) is not None and place.number
         ]
 
     @property

@@ -48,7 +48,7 @@ class PushHeld(TscmError):
         super().__init__(device, cause, remedy)
 
     def __str__(self) -> str:
-        return f"nothing was entered: of {self.device} {self.cause}; {self.remedy}"
+        return f"nothing was entered: on device {self.device!r} {self.cause}; {self.remedy}"
 
 
 @frozen
