@@ -25,7 +25,7 @@ from tscm.base.parse_apart import (
     Stopped,
 )
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parent.parent.parent
 
 
 @pytest.fixture(autouse=True)
