@@ -314,3 +314,19 @@ def test_wrong_options_are_refused_before_anybody_is_asked(
     words: list[str], tmp_path: Path
 ) -> None:
     assert run(["--root", str(tmp_path), "block", "30.0.0.1", *words]) == 2
+
+
+@pytest_twisted.ensureDeferred
+async def test_nothing_is_called_blocked_of_which_part_may_be_gone(site: Site) -> None:
+    status, said = await site.tsadmin("block", "30.0.0.1", "--device", "one")
+    assert status == 0, said
+    with closing(sqlite3.connect(site.manager.layout.database)) as database, database:
+        database.execute(
+            "UPDATE devices SET memory = json_set(memory, '$.upheavals', json(?))",
+            ('{"199002": 1700000000.0}',),
+        )
+    _, why = await site.tsadmin("why", "30.0.0.1", "one")
+    assert "30.0.0.1 is perhaps blocked; part of the groups may be gone since 2023-11-1" in why
+    assert "by hand: 30.0.0.1/32 is perhaps in force" in why
+    assert "has started (199002 at" in why
+    assert "(perhaps in force)" in why

@@ -6,11 +6,13 @@ from collections.abc import Mapping
 
 import pytest
 from attrs import evolve
+from twisted.logger import capturedLogs, formatEvent
 
+from tests.update.test_update_acts import metric
 from tests.update.test_update_service import Bench, bench, ignore, result
 from tscm.errors import DeviceFault
-from tscm.model import Group
-from tscm.update.alert import AT_ONCE, LEAVING_SECONDS, SPACING_SECONDS
+from tscm.model import Group, Json
+from tscm.update.alert import AT_ONCE, LEAVING_SECONDS, PATIENCE_SECONDS, SPACING_SECONDS
 from tscm.update.figures import ACTS
 from tscm.update.memory import DeviceMemory
 from tscm.update.outcome import UpdateOutcome
@@ -186,3 +188,137 @@ def test_a_device_without_any_generation_gets_a_whole_update(bench: Bench) -> No
     say(bench)
     bench.clock.advance(5)
     assert CHILD in groups_of(bench)
+
+
+def hold_for(bench: Bench, why: str) -> None:
+    name = "one"
+    if why == "resume":
+        bench.service.holds.hold(name, "root", None, "change freeze")
+    elif why == "its time":
+        bench.service.holds.hold(name, "root", bench.clock.seconds() + 600, "change freeze")
+    elif why == "settings":
+        bench.add(name, policy_updates=False)
+    else:
+        changed = {"rollback": {"held": True}, "lock-out": {"login_failures": 2}}[why]
+        memory = DeviceMemory.from_json(bench.policies.memory(name))
+        bench.policies.keep_memory(name, evolve(memory, **changed).to_json())  # type: ignore[arg-type]
+
+
+def end_hold(bench: Bench, why: str) -> None:
+    if why == "its time":
+        bench.clock.advance(600 - 300)
+    elif why == "settings":
+        bench.add("one", policy_updates=True)
+    else:
+        bench.service.resume("one")
+
+
+WAYS = ["resume", "its time", "settings", "rollback", "lock-out"]
+
+
+def advance(bench: Bench, seconds: int) -> None:
+    """Second by second, as calls that are due call for others."""
+    for _ in range(seconds):
+        bench.clock.advance(1)
+
+
+@pytest.mark.parametrize("why", WAYS)
+def test_what_was_heard_during_a_hold_is_repaired_when_the_hold_ends(
+    loaded: Bench, why: str
+) -> None:
+    hold_for(loaded, why)
+    lose(loaded)
+    say(loaded)
+    advance(loaded, 300)
+    assert held(loaded) == 1
+    end_hold(loaded, why)
+    advance(loaded, 10)
+    assert held(loaded) == 2
+    assert not loaded.service.figures("one").upheavals
+
+
+def test_a_device_that_is_away_when_a_long_hold_ends_is_looked_at_again(loaded: Bench) -> None:
+    hold_for(loaded, "rollback")
+    lose(loaded)
+    say(loaded)
+    for _ in range(60):
+        loaded.clock.advance(PATIENCE_SECONDS / 30)
+    loaded.driver("one").away = True
+    loaded.service.resume("one")
+    advance(loaded, 60)
+    loaded.driver("one").away = False
+    advance(loaded, 60)
+    assert held(loaded) == 2
+
+
+def test_a_hold_that_another_one_follows_is_no_end(loaded: Bench) -> None:
+    hold_for(loaded, "resume")
+    lose(loaded)
+    say(loaded)
+    advance(loaded, 10)
+    hold_for(loaded, "rollback")
+    loaded.service.holds.hold("one", "root", loaded.clock.seconds() + 5, "")
+    advance(loaded, 60)
+    assert held(loaded) == 1
+    loaded.service.resume("one")
+    advance(loaded, 10)
+    assert held(loaded) == 2
+
+
+def test_a_hold_and_its_end_are_no_way_round_the_bound_on_checks(loaded: Bench) -> None:
+    for _ in range(20):
+        hold_for(loaded, "resume")
+        say(loaded)
+        advance(loaded, 5)
+        loaded.service.resume("one")
+        advance(loaded, 5)
+    assert len([one for one in causes(loaded) if one]) <= AT_ONCE + 200 // SPACING_SECONDS
+
+
+def test_the_hold_is_told_once_however_many_lines_come(
+    loaded: Bench,
+) -> None:
+    hold_for(loaded, "resume")
+    with capturedLogs() as events:
+        for _ in range(100):
+            say(loaded)
+            loaded.clock.advance(1)
+    told = [one for one in map(formatEvent, events) if "may be gone" in one]
+    assert len(told) == 1
+    assert "updates are held by root: change freeze, so they are checked when" in told[0]
+
+
+def answer(bench: Bench) -> Json:
+    found: Json = result(bench.service.why("one", "20.0.0.9"))
+    return found
+
+
+def test_while_nobody_checked_it_nothing_says_that_it_is_in_force(loaded: Bench) -> None:
+    assert answer(loaded)["verdict"] == "blocked"
+    assert answer(loaded)["unchecked"] is None
+    assert metric(loaded, "tscm_policy_unchecked_seconds") == [0]
+    hold_for(loaded, "resume")
+    lose(loaded)
+    say(loaded)
+    advance(loaded, 60)
+    found = answer(loaded)
+    assert found["verdict"].startswith("perhaps blocked; part of the groups may be gone since ")
+    assert found["verdict"].endswith("and they were not checked")
+    assert "is perhaps in force" in found["sentences"][0]
+    assert "it has started (199002 at" in found["unchecked"]
+    assert "`tsadmin update one` checks them" in found["unchecked"]
+    assert metric(loaded, "tscm_policy_unchecked_seconds") == [60]
+    untouched = result(loaded.service.why("one", "198.18.0.1"))
+    assert untouched["verdict"] == "not touched by this policy"
+    loaded.service.resume("one")
+    advance(loaded, 10)
+    assert answer(loaded)["verdict"] == "blocked"
+    assert metric(loaded, "tscm_policy_unchecked_seconds") == [0]
+
+
+def test_no_perhaps_stands_before_what_no_access_list_uses(loaded: Bench) -> None:
+    memory = DeviceMemory.from_json(loaded.policies.memory("one"))
+    kept = evolve(memory, unused=("P-Block",), held=True)
+    loaded.policies.keep_memory("one", kept.to_json())
+    say(loaded)
+    assert answer(loaded)["verdict"].startswith("not blocked: no access-list uses P-Block")

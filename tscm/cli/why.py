@@ -54,8 +54,12 @@ def command(session: Session, /, address: str, name: str | None, *, json_output:
             say.plain(f"  {visible(sentence)}")
         if answer.get("held"):
             say.plain(f"  {visible(answer['held'])}")
+        unchecked = answer.get("unchecked")
+        if unchecked:
+            say.plain(f"  {visible(unchecked)}")
         for entry in answer.get("by_hand") or ():
-            state = "" if entry["in_force"] else " (not in force yet)"
+            held = " (perhaps in force)" if unchecked else ""
+            state = held if entry["in_force"] else " (not in force yet)"
             say.plain(f"  {visible(hand_words(entry))}{state}")
         _tell_seen(answer["seen"])
     return status

@@ -320,7 +320,14 @@ def _policy(devices: Mapping[str, WatchedDevice], now: float) -> Iterable[Metric
         "tscm_policy_good", "1 if the last update was good.", labels=["device"]
     )
     entries = GaugeMetricFamily(
-        "tscm_policy_entries", "Entries on a device.", labels=["device", "list"]
+        "tscm_policy_entries",
+        "Entries that a device held when it was last looked at; see tscm_policy_unchecked_seconds.",
+        labels=["device", "list"],
+    )
+    unchecked = GaugeMetricFamily(
+        "tscm_policy_unchecked_seconds",
+        "Since a reload or failover after which entries may be gone and were not checked; else 0.",
+        labels=["device"],
     )
     result = GaugeMetricFamily(
         "tscm_policy_result", "1 for how the last update ended.", labels=["device", "result"]
@@ -346,6 +353,8 @@ def _policy(devices: Mapping[str, WatchedDevice], now: float) -> Iterable[Metric
             if each.failing_since is not None:
                 unknown.add_metric([name, each.name], now - each.failing_since)
         failed.add_metric([name], policy.failed_runs)
+        since = policy.upheavals_since
+        unchecked.add_metric([name], 0 if since is None else now - since)
         if policy.last_update is not None:
             good.add_metric([name], float(policy.last_update.good))
             result.add_metric([name, policy.last_update.result], 1)
@@ -354,7 +363,7 @@ def _policy(devices: Mapping[str, WatchedDevice], now: float) -> Iterable[Metric
         if policy.in_force is not None:
             entries.add_metric([name, "block"], policy.in_force.block)
             entries.add_metric([name, "allow"], policy.in_force.allow)
-    yield from (age, good, result, failed, entries, unknown, unused)
+    yield from (age, good, result, failed, entries, unchecked, unknown, unused)
     yield from _updates({name: one.policy.since_start for name, one in devices.items()})
 
 

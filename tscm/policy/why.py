@@ -32,6 +32,8 @@ class ListView:
     in_force: CidrSet
     off: str = ""
     """Why nothing of the policy is to be in force, for people; empty where it is."""
+    unchecked: bool = False
+    """Part of what the device held may be gone since, and nobody looked yet."""
 
 
 @frozen(kw_only=True)
@@ -64,6 +66,7 @@ class Standing:
     waiting: Some
     left_out: tuple[Finding, ...]
     off: str = ""
+    unchecked: bool = False
 
     def __str__(self) -> str:
         said = {
@@ -71,7 +74,8 @@ class Standing:
             "part": "partly in force",
             "none": self.off or "not in force",
         }[self.covered]
-        line = f"{self.kind} list {self.list_name}: {self.asked} is {said}"
+        perhaps = "perhaps " if self.unchecked and self.covered != "none" else ""
+        line = f"{self.kind} list {self.list_name}: {self.asked} is {perhaps}{said}"
         if self.in_force.count:
             line += f" as {self.in_force}"
         if self.published.count:
@@ -100,7 +104,14 @@ def why(asked: str, views: Sequence[ListView]) -> tuple[Standing, ...]:
 def verdict(standings: Sequence[Standing]) -> str:
     """
     What the firewall does, in a word and a reason: permit lines stand above deny lines.
+
+    It is *perhaps* so where part of what it held may be gone.
     """
+    held = any(one.unchecked and one.covered != "none" for one in standings)
+    return ("perhaps " if held else "") + _as_held(standings)
+
+
+def _as_held(standings: Sequence[Standing]) -> str:
     covered = {standing.kind: standing.covered for standing in standings}
     if covered.get("allow") == "all":
         return "permitted: it is in the allow list, which comes first"
@@ -161,6 +172,7 @@ def _standing(cidr: Cidr, wanted: CidrSet, view: ListView) -> Standing:
         waiting=_some(guarded.kept.take(overlapping(guarded.kept, missing))),
         left_out=tuple(_first_findings(guarded.left_out, guarded.reasons.tolist(), guarded.causes)),
         off=view.off,
+        unchecked=view.unchecked,
     )
 
 

@@ -28,7 +28,7 @@ FIRST_RETRY_SECONDS = 5.0
 MOST_RETRY_SECONDS = 30.0
 """While it does not answer.  So its groups are checked within a minute after it does."""
 PATIENCE_SECONDS = 1800.0
-"""From the message to leaving it to the schedule."""
+"""From the message, or the end of a hold, to leaving it to the schedule."""
 
 
 @frozen(kw_only=True)
@@ -40,6 +40,8 @@ class Alert:
     pending: Mapping[str, float]
     tried: int = 0
     """Checks in a row that found nobody at home."""
+    allowed_at: float = 0.0
+    """When a hold of updates ended that kept checks away: no time before that was one to try in."""
 
     def hear(self, messages: Mapping[str, float]) -> "Alert":
         """With *messages* too; who is back has left."""
@@ -48,7 +50,11 @@ class Alert:
             pending = {
                 one: at for one, at in pending.items() if UPHEAVALS[one].kind is not Kind.LEAVING
             }
-        return Alert(pending=pending)
+        return Alert(pending=pending, allowed_at=self.allowed_at)
+
+    def freed(self, now: float) -> "Alert":
+        """After a hold of updates that kept checks away, and that ended *now*."""
+        return evolve(self, tried=0, allowed_at=now)
 
     def covered(self, started_at: float, finished_at: float) -> "Alert":
         """What is left of it after a good update."""
@@ -101,7 +107,7 @@ class Alert:
 
     def given_up(self, now: float) -> bool:
         """Did it not answer for too long?"""
-        return now - max(self.pending.values()) > PATIENCE_SECONDS
+        return now - max(self.allowed_at, *self.pending.values()) > PATIENCE_SECONDS
 
     def sentence(self) -> str:
         """What the firewall said, for people."""

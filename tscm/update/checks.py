@@ -1,5 +1,5 @@
 """
-What a check out of turn does: nothing where nothing may be pushed, else what was in force put back.
+What a check out of turn does: what was in force put back, as soon as anything may be pushed.
 """
 
 from collections.abc import Callable, Coroutine, Mapping
@@ -41,7 +41,7 @@ class Checks:
     lookout: Lookout = field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        self.lookout = Lookout(self._clock, self._begin)
+        self.lookout = Lookout(self._clock, self._begin, self._held)
 
     def hear(self, name: str, messages: Mapping[str, float]) -> None:
         """A firewall said that it reloaded, failed over or lost its agent; kept until it was checked."""
@@ -58,7 +58,20 @@ class Checks:
         with suppress(TscmError):
             known = self._records.memory(name).upheavals
             if known:
-                self.lookout.hear(name, known)
+                self.lookout.hear_again(name, known)
+
+    def look_whether_held(self, name: str) -> None:
+        """Somebody ended a hold, or changed the settings: what waits for that is due, where it may be."""
+        if not self._held(name):
+            self.lookout.free(name)
+
+    def _held(self, name: str) -> bool:
+        """May nothing be pushed unasked?  Nor may it where the store cannot say."""
+        try:
+            memory = self._records.memory(name)
+        except TscmError:
+            return True
+        return bool(no_push(self._devices[name].settings, memory, wall_seconds(self._clock)))
 
     def _begin(self, name: str, cause: str) -> Deferred[Seen]:
         one = self._devices[name]
@@ -72,13 +85,14 @@ class Checks:
         reason = no_push(one.settings, memory, wall_seconds(self._clock))
         if reason:
             self._log.warn(
-                "{device}: the firewall says that {cause}, so part of its groups may be gone; they "
-                "are not checked, for {reason}; `tsadmin plan {device}` shows what is missing",
+                "{device}: the firewall says that {cause}, so part of its groups may be gone; "
+                "{reason}, so they are checked when that has ended; `tsadmin plan {device}` shows what "
+                "is missing",
                 device=name,
                 cause=cause,
                 reason=reason,
             )
-            return Seen.LEFT
+            return Seen.HELD
         outcome = await self._repair(one, cause, memory)
         if outcome.unreached:
             return Seen.UNREACHED

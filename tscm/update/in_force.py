@@ -14,6 +14,7 @@ from tscm.settings.device import DeviceSettings
 from tscm.settings.feed import feed_named
 from tscm.settings.node import NodeSettings
 from tscm.store.generations import Generation, StoredDamaged
+from tscm.update.alert import said
 from tscm.update.job import UpdateJob
 from tscm.update.memory import DeviceMemory
 
@@ -26,8 +27,27 @@ def not_in_force(one: Generation) -> str:
         for kind, count in (("block", one.block_entries), ("allow", one.allow_entries))
         if count
     ]
-    said = f"not in force since {at}: the groups were taken off"
-    return f"{said} but for {' and '.join(left)} in use" if left else said
+    off = f"not in force since {at}: the groups were taken off"
+    return f"{off} but for {' and '.join(left)} in use" if left else off
+
+
+def maybe_gone(memory: DeviceMemory) -> str:
+    """What an upheaval of the firewall that no update has answered means, since when; for people."""
+    at = datetime.fromtimestamp(min(memory.upheavals.values())).astimezone()
+    return (
+        f"part of the groups may be gone since {at.isoformat(' ', 'seconds')}, and they were not "
+        "checked"
+    )
+
+
+def unchecked(device: str, memory: DeviceMemory) -> str:
+    """What the firewall said that no update has answered, and what to do; empty where it said nothing."""
+    if not memory.upheavals:
+        return ""
+    return (
+        f"the firewall said that {said(memory.upheavals)}, and its groups were not checked since; "
+        f"`tsadmin update {device}` checks them"
+    )
 
 
 def shape_of(settings: DeviceSettings) -> tuple[str, str]:

@@ -21,7 +21,7 @@ from tscm.retrieve.feeds import hosts_of
 from tscm.settings.feed import published
 from tscm.store.generations import Generation
 from tscm.update.by_hand import as_list
-from tscm.update.in_force import not_in_force
+from tscm.update.in_force import maybe_gone, not_in_force, unchecked
 from tscm.update.job import UpdateJob
 from tscm.update.known_name import KnownName
 from tscm.update.memory import DeviceMemory
@@ -66,7 +66,8 @@ def explain(job: UpdateJob, asked: str) -> Json:
     """
     How an address or network stands with both lists: `{asked, verdict, lists, sentences, by_hand}`.
 
-    `by_hand` are the entries by hand that meet it, each with `in_force`.
+    `by_hand` are the entries by hand that meet it, each with `in_force`.  `unchecked` says why part of
+    what was in force may be gone; null where it is not so.
     """
     views = _views(job)
     try:
@@ -77,13 +78,15 @@ def explain(job: UpdateJob, asked: str) -> Json:
     standings = why(
         asked, [*(_of_lists(job, view) for view in views), *_views_by_hand(job, views, met)]
     )
-    held = DeviceMemory.from_json(job.memory).by_hand
+    memory = DeviceMemory.from_json(job.memory)
+    held = memory.by_hand
     return {
         "asked": asked,
         "verdict": _verdict(job, together),
         "lists": [attrs.asdict(one) for one in standings],
         "sentences": [str(one) for one in standings],
         "held": _holding(job),
+        "unchecked": unchecked(job.settings.name, memory) or None,
         "by_hand": [{**one.as_json(), "in_force": one.id in held} for one in met[:ENTRIES_TOLD]],
     }
 
@@ -130,12 +133,13 @@ def _verdict(job: UpdateJob, standings: Sequence[Standing]) -> str:
     What the firewall does; a group that no access-list uses does nothing, whatever it holds.
     """
     said = verdict(standings)
-    unused = DeviceMemory.from_json(job.memory).unused
+    memory = DeviceMemory.from_json(job.memory)
+    bare = said.removeprefix("perhaps ")
     for kind, word in (("Allow", "permitted"), ("Block", "blocked")):
         group = parent_name(job.settings.prefix, kind)
-        if group in unused and said.startswith((word, f"partly {word}")):
+        if group in memory.unused and bare.startswith((word, f"partly {word}")):
             return f"not {word}: no access-list uses {group}, which holds it"
-    return said
+    return said if said == bare else f"{said}; {maybe_gone(memory)}"
 
 
 def dropped(job: UpdateJob, search: str | None = None) -> Json:
@@ -207,6 +211,7 @@ def _views(job: UpdateJob) -> Sequence[ListView]:
     readable = [(kind, one.readable(settings.name)) for kind, one in lists]
     off = not_in_force(job.applied) if job.applied is not None and job.applied.purged else ""
     in_force = {kind: _in_force(job, kind) for kind in ("block", "allow")}
+    memory = DeviceMemory.from_json(job.memory)
     return tuple(
         ListView(
             kind=kind,
@@ -214,6 +219,7 @@ def _views(job: UpdateJob) -> Sequence[ListView]:
             rules=rules if kind == "block" else rules.for_allow_list(),
             in_force=in_force[kind],
             off=off,
+            unchecked=bool(memory.upheavals),
         )
         for kind, one in readable
     )

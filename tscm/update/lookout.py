@@ -26,8 +26,14 @@ class Seen(Enum):
     """The device answered, whatever came of it."""
     UNREACHED = auto()
     """It does not answer yet."""
+    HELD = auto()
+    """Updates are held or paused, or the password was refused: what is pending waits until that ends."""
     LEFT = auto()
-    """No check is to be: updates are held or paused, or the password was refused."""
+    """No check is to be: nothing is pending, or the manager stops."""
+
+
+HELD_SECONDS = 5.0
+"""Between two looks whether updates are still held, in whatever way a hold ends."""
 
 
 @define(eq=False)
@@ -36,6 +42,8 @@ class _Watched:
     timer: IDelayedCall | None = None
     due_at: float = 0.0
     checking: bool = False
+    held: bool = False
+    """What is pending waits for updates to be allowed again."""
     reached: tuple[float, ...] = ()
     """When the last checks that reached the device ended."""
 
@@ -51,6 +59,8 @@ class Lookout:
     _clock: IReactorTime
     _check: Callable[[str, str], Deferred[Seen]]
     """By device, and by what it said: read the groups again and repair them."""
+    _held: Callable[[str], bool]
+    """By device: may nothing be pushed unasked now?  Called often, so it must be cheap."""
     _watched: dict[str, _Watched] = field(factory=dict, init=False)
 
     def hear(self, name: str, messages: Mapping[str, float]) -> Mapping[str, float]:
@@ -60,6 +70,12 @@ class Lookout:
         one.alert = one.alert.hear(messages)
         self._arm(name, one)
         return one.alert.pending if new else {}
+
+    def hear_again(self, name: str, messages: Mapping[str, float]) -> None:
+        """What was told before a stop: nobody could look until now."""
+        one = self._watched.setdefault(name, _Watched())
+        one.alert = one.alert.freed(self._now())
+        self.hear(name, messages)
 
     def checked(self, name: str, started_at: float, finished_at: float) -> None:
         """An update of a device was good, whoever asked for it."""
@@ -74,6 +90,16 @@ class Lookout:
         """Is there anything that no check has answered?"""
         one = self._watched.get(name)
         return one is not None and bool(one.alert.pending)
+
+    def free(self, name: str) -> None:
+        """Updates may run again: what waits for that is due, with all the patience of a new message."""
+        one = self._watched.get(name)
+        if one is None or not one.held:
+            return
+        one.held = False
+        one.alert = one.alert.freed(self._now())
+        self._disarm(one)
+        self._arm(name, one)
 
     def forget(self, name: str) -> None:
         """Nothing of a device is pending any more."""
@@ -97,7 +123,7 @@ class Lookout:
             self._disarm(one)
             return
         now = self._now()
-        due = one.alert.due_at(now, one.reached)
+        due = now + HELD_SECONDS if one.held else one.alert.due_at(now, one.reached)
         if one.timer is not None and one.due_at <= due:
             return
         self._disarm(one)
@@ -110,11 +136,21 @@ class Lookout:
             timer.cancel()
 
     def _begin(self, name: str, one: _Watched) -> None:
-        one.timer, one.checking = None, True
+        one.timer = None
+        if one.held:
+            self._look_whether_held(name, one)
+            return
+        one.checking = True
         begun = _Begun(dict(one.alert.pending), self._now())
         self._check(name, one.alert.sentence()).addErrback(self._failed, name).addCallback(
             self._ended, name, one, begun
         )
+
+    def _look_whether_held(self, name: str, one: _Watched) -> None:
+        if self._held(name):
+            self._arm(name, one)
+        else:
+            self.free(name)
 
     def _failed(self, failure: Failure, name: str) -> Seen:
         self._log.failure("the check of {device}", failure, device=name)
@@ -135,6 +171,8 @@ class Lookout:
                     said=one.alert.sentence(),
                 )
                 one.alert = Alert(pending={})
+        elif seen is Seen.HELD:
+            one.held = True
         elif seen is Seen.LEFT:
             one.alert = Alert(pending=begun.later(one.alert.pending))
         else:

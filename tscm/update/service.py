@@ -100,8 +100,7 @@ class UpdateService(Service):
         """
         Begin the schedules.
 
-        Without the store this one is not to be started: what is asked for is then refused with the
-        store's sentence.
+        Without the store it is not to be started: what is asked for is refused with the store's sentence.
         """
         super().startService()
         self._turns.stopping = False
@@ -150,6 +149,7 @@ class UpdateService(Service):
         if self.running:
             self._note_pause(present)
             self._start_timer(present)
+            self._checks.look_whether_held(settings.name)
             self.entries.touch([settings.name])
 
     def _recognise(self, settings: DeviceSettings) -> None:
@@ -231,9 +231,8 @@ class UpdateService(Service):
         """
         Fetch and push, after what is under way for the device; also where updates are disabled.
 
-        What is risky about it is refused unless *consent* has it.
-
-        A run that waits for the device to come back tries again at once.
+        What is risky about it is refused unless *consent* has it.  A run that waits for the device to
+        come back tries again at once.
 
         With a *plan*, its ID, that one is pushed or nothing.
 
@@ -374,6 +373,7 @@ class UpdateService(Service):
         at = wall_seconds(self._clock)
         self._records.end_hold(name, at, "by an operator")
         self._records.release(name, at, "by an operator", broken=False, login_failures=0)
+        self._checks.look_whether_held(name)
         self.entries.touch([name])
 
     def history(self, name: str) -> Json:
