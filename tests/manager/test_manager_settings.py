@@ -18,11 +18,14 @@ from tscm.errors import DeviceChanged
 from tscm.forward.target import READER
 from tscm.manager.service import NodeService
 from tscm.manager.settings_watch import GONE_LOOKS
-from tscm.operations.arguments import ChangedDevice, Device
+from tscm.operations.arguments import ChangedDevice, Device, Nothing
 from tscm.operations.call import Actor
-from tscm.operations.table import CHANGE, REMOVE
+from tscm.operations.table import CHANGE, DEVICES, HISTORY, REMOVE, VIEW
 from tscm.settings.device import DeviceSettings
 from tscm.settings.layout import Layout
+from tscm.state import DeviceState
+from tscm.update.figures import ACTS
+from tscm.wire.reading import read
 
 reactor: Any = installed
 FORWARD = {"syslog_forward": True, "forward_address": "127.0.0.1", "forward_port": 9}
@@ -48,6 +51,10 @@ class Node:
         """As the control interface asks."""
         _, work = self.service.calls.start(operation, args, Actor(name="tester"))
         return await work
+
+    def at_once(self, operation: Any, args: Any) -> Any:
+        """The same for what answers at once."""
+        return self.service.calls.answer_at_once(operation, args, Actor(name="tester"))
 
     def owner(self, address: str) -> str | None:
         return self.service.senders.device_of(address)
@@ -186,6 +193,45 @@ async def test_a_lost_key_costs_the_upload_no_position(node: Node) -> None:
     node.start()
     assert "lost" in node.service.faults["fw"]
     assert "upload" in node.service.spool.readers("fw")
+
+
+def acts(node: Node, name: str) -> list[str]:
+    """What the history says became of the schedule."""
+    rows = node.at_once(HISTORY, Device(name=name))["updates"]
+    return [row["result"] for row in rows if row["result"] in ACTS]
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_device_whose_secrets_are_sealed_is_shown_as_it_is_set(node: Node) -> None:
+    node.files.write_device("fw", policy_updates=True, backlog="drop")
+    node.files.write_device("off", device="127.0.0.2", policy_updates=False, send_logs=False)
+    asked = stored_device(node.files.layout, "fw")
+    node.start()
+    await node.service.stopService()
+    key = node.files.layout.key
+    kept = key.read_text()
+    key.unlink()
+    node.service = NodeService.from_files(node.files.layout, reactor)
+    node.start()
+    assert "lost" in node.service.faults["fw"]
+
+    view = node.at_once(VIEW, Device(name="fw"))
+    assert view["settings"]["policy_updates"] is True
+    assert (view["settings"]["send_logs"], view["settings"]["backlog"]) == (asked.send_logs, "drop")
+    assert "lost" in view["state"]["fault"]
+    policy = read(DeviceState, view["state"]).policy
+    assert (policy.paused, policy.next_run_at) == (False, None), "nobody paused it, and it waits"
+    rows = {row["name"]: row for row in node.at_once(DEVICES, Nothing())}
+    assert (rows["fw"]["policy_updates"], rows["fw"]["send_logs"]) == (True, asked.send_logs)
+    assert (rows["off"]["policy_updates"], rows["off"]["send_logs"]) == (False, False)
+    assert not acts(node, "fw")
+
+    key.write_text(kept)
+    key.chmod(0o600)
+    await node.look()
+    view = node.at_once(VIEW, Device(name="fw"))
+    assert read(DeviceState, view["state"]).policy.next_run_at is not None
+    assert not acts(node, "fw")
 
 
 @pytest_twisted.ensureDeferred

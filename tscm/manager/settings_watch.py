@@ -29,6 +29,7 @@ from tscm.settings.device import DeviceSettings
 from tscm.settings.files import device_entries, device_names, open_device, read_device, read_node
 from tscm.settings.layout import Layout
 from tscm.settings.node import Listen, NodeSettings
+from tscm.settings.sealed import while_sealed
 from tscm.spool.service import SpoolService
 
 WATCH_SECONDS = 2.0
@@ -149,9 +150,7 @@ class SettingsWatch:
             if name in self._service.rooms:
                 raise
             settings = read_device(self._service.layout, name, None)
-            self._service.put_in_force(
-                evolve(settings, policy_updates=False, send_logs=False, backlog="keep")
-            )
+            self._service.put_in_force(while_sealed(settings))
             raise error from None
 
     def _note_node_file(self) -> None:

@@ -13,6 +13,7 @@ from attrs import field, frozen
 
 from tscm.model import Cidr, Group, Identity, Json
 from tscm.settings.device import DeviceSettings
+from tscm.settings.sealed import is_sealed
 from tscm.syslog.upheavals import UPHEAVALS
 from tscm.update.hold import Hold
 
@@ -175,6 +176,8 @@ def no_push(settings: DeviceSettings, memory: DeviceMemory, now: float) -> str:
     """Why nothing may be pushed without somebody who asks for it; empty where it may."""
     if not settings.policy_updates:
         return "policy updates are disabled"
+    if is_sealed(settings):
+        return "a secret of its settings cannot be decrypted"
     hold = memory.operators_hold
     if hold is not None and not hold.over(now):
         return f"updates are {hold}"

@@ -26,6 +26,7 @@ from tscm.model import Identity, Json, Progress, Report
 from tscm.risks import NOTHING, Consent
 from tscm.settings.device import DeviceSettings
 from tscm.settings.node import NodeSettings
+from tscm.settings.sealed import is_sealed
 from tscm.store.generations import Generation
 from tscm.update.checks import Checks
 from tscm.update.entries import EntryDuty
@@ -183,7 +184,7 @@ class UpdateService(Service):
 
     def _start_timer(self, one: Updated) -> None:
         name, interval = one.settings.name, float(self._node.policy.interval_seconds)
-        if not one.settings.policy_updates:
+        if not one.settings.policy_updates or is_sealed(one.settings):
             return
         # By the clock on the wall, so that restarts of the manager neither delay nor bunch the runs.
         delay = (spread(name, interval) - wall_seconds(self._clock)) % interval

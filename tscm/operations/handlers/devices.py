@@ -34,6 +34,7 @@ from tscm.operations.registry import handles
 from tscm.settings.device import DeviceSettings
 from tscm.settings.files import device_names, read_device
 from tscm.settings.own_service import key_wanted_at
+from tscm.settings.sealed import as_set
 from tscm.wire.writing import as_json
 
 
@@ -53,7 +54,10 @@ def list_devices(node: Node, args: Nothing, call: Call) -> list[Json]:
     manager = node.manager
     if manager is None:
         return stored.device_rows(node.layout)
-    rows = {name: stored.device_row(one.settings) for name, one in manager.devices.items()}
+    rows = {
+        name: stored.device_row(as_set(node.layout, one.settings))
+        for name, one in manager.devices.items()
+    }
     for name, fault in manager.faults.items():
         if name:
             rows.setdefault(name, {"name": name})["fault"] = fault
@@ -76,7 +80,7 @@ def view(node: Node, args: Device, call: Call) -> Json:
     from tscm.operations.states import device_state
 
     refuse_unknown(node, name)
-    view = stored.settings_view(manager.devices[name].settings)
+    view = stored.settings_view(as_set(node.layout, manager.devices[name].settings))
     return {"settings": view, "state": as_json(device_state(node, name)), **asks}
 
 
