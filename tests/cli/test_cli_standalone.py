@@ -4,7 +4,7 @@ Policy commands without a manager, in this process.
 
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -20,6 +20,13 @@ from tscm.policy.cidr import Entries
 from tscm.settings.device import DeviceSettings
 from tscm.settings.files import write_device
 from tscm.settings.layout import Layout
+from tscm.store.database import Store
+from tscm.store.policies import Policies
+from tscm.update.known_name import KnownName
+from tscm.wire.writing import as_json
+
+if TYPE_CHECKING:
+    from tests.cli.conftest import Add, Tsadmin
 
 
 def test_what_was_seen_hitting_stays_also_when_no_manager_runs(
@@ -57,3 +64,35 @@ def test_what_was_seen_hitting_stays_also_when_no_manager_runs(
     found: Any = standalone.StandaloneBackend(layout).call(RESUME, Device(name="fw"))
     assert found == [0, 1]
     assert asked == [(layout.database, "fw")]
+
+
+def test_a_name_that_the_last_update_could_not_look_up_is_told_by_show(
+    tsadmin: "Tsadmin", add: "Add", root: Path
+) -> None:
+    add()
+    store = Store(Layout(root).database)
+    store.open()
+    unknown = KnownName(name="siem.example").after((), 5.0)
+    known = KnownName(name="other.example").after(("192.0.2.7",), 5.0)
+    Policies(store).keep_names("tstest", [as_json(unknown), as_json(known)])
+    store.close()
+
+    done = tsadmin("show", "tstest")
+    assert not list(Layout(root).database.parent.glob("tscm.db-*")), "show leaves nothing behind"
+    assert done.status == 0
+    assert "siem.example, which must not be blocked, cannot be looked up since" in done.err
+    assert "no address of it is known" in done.err
+    assert "other.example" not in done.both
+
+
+def test_rejected_batches_without_a_log_service_are_no_good_news(
+    tsadmin: "Tsadmin", add: "Add", root: Path
+) -> None:
+    add()
+    assert "not uploaded" not in tsadmin("logs", "tstest", "--rejected").both
+    tsadmin("configure", "tstest", "--send_logs", "no")
+    assert "--send_logs yes` changes that" in tsadmin("logs", "tstest", "--rejected").out
+    (root / "etc/tscm/tscm.toml").write_text("")
+    done = tsadmin("logs", "tstest", "--rejected")
+    assert "logs of tstest are not uploaded: no log service is set" in done.out
+    assert "no batch was rejected for good" in done.out

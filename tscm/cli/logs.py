@@ -82,6 +82,8 @@ def _tell_rejected(name: str, found: Json, *, json_output: bool) -> None:
         say.as_json(found)
         return
     batches = found["batches"]
+    if found.get("off"):
+        say.info(str(found["off"]))
     if not batches:
         say.info(f"{name}: no batch was rejected for good")
         return

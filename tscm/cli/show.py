@@ -12,7 +12,7 @@ from tscm.cli.list import KEPT
 from tscm.cli.manager_state import status_pairs
 from tscm.cli.names import optional_device_argument
 from tscm.cli.session import Session
-from tscm.cli.state import state_pairs
+from tscm.cli.state import state_pairs, unknown_name
 from tscm.cli.tables import show_pairs
 from tscm.devices.stored import propose
 from tscm.faces.backend import Backend
@@ -23,6 +23,7 @@ from tscm.printable import visible
 from tscm.settings.files import read_node
 from tscm.settings.layout import Layout
 from tscm.state import DeviceState, ManagerState
+from tscm.update.known_name import KnownName
 from tscm.wire.reading import read
 
 
@@ -55,6 +56,8 @@ def command(session: Session, /, name: str | None, *, lines: bool, json_output: 
         return
     show_pairs(settings_pairs(found["settings"]), f"Settings of {name}")
     if not backend.running:
+        for one in found.get("unknown_names", ()):
+            say.warn(visible(unknown_name(read(KnownName, one))))
         say.info("The manager is not running, so there is no state to show")
         return
     state = read(DeviceState, found["state"])

@@ -121,13 +121,14 @@ def _policy(name: str, settings: Json, policy: UpdateFigures) -> Iterator[Pair]:
             f"the groups may be gone; `tsadmin update {name}` checks them",
         )
     for one in policy.unknown_names:
-        yield "attention", _unknown_name(one)
+        yield "attention", unknown_name(one)
     for alarms, words in _ALARMS:
         if alarms(policy):
             yield "attention", words.format(name=name)
 
 
-def _unknown_name(one: KnownName) -> str:
+def unknown_name(one: KnownName) -> str:
+    """A protected name that cannot be looked up, and what is protected all the same."""
     said = f"{one.name}, which must not be blocked, cannot be looked up since {when(one.failing_since)}"
     if one.addresses:
         return f"{said}; the addresses of {when(one.resolved_at)} are protected"

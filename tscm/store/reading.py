@@ -13,15 +13,21 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tscm.base.safe_files import kind_of
+from tscm.model import Json
 from tscm.store.database import StoreUnusable
 
 BUSY_SECONDS = 30.0
 """How long a reader waits for a writer that holds the file, which is milliseconds in WAL mode."""
 
 
-def open_read_only(database: Path, busy_seconds: float = BUSY_SECONDS) -> sqlite3.Connection:
+def open_read_only(
+    database: Path, busy_seconds: float = BUSY_SECONDS, *, at_rest: bool = False
+) -> sqlite3.Connection:
     """
     A connection that cannot write.  Raises `StoreUnusable`, also where there is no such file.
+
+    SQLite makes the files of the write-ahead log even for a reader, and leaves them.  Of a database *at_rest*,
+    which nobody has open, it makes none: that is for a command that must leave nothing behind.
 
     The path travels as a quoted URI: a `?`, `#` or `%` in it is part of the name.
     """
@@ -31,7 +37,7 @@ def open_read_only(database: Path, busy_seconds: float = BUSY_SECONDS) -> sqlite
             raise StoreUnusable(str(database), f"it is {kind_of(mode)}, not a regular file")
     with faults_told(database):
         return sqlite3.connect(
-            f"{database.absolute().as_uri()}?mode=ro",
+            f"{database.absolute().as_uri()}?mode=ro{'&immutable=1' if at_rest else ''}",
             uri=True,
             timeout=busy_seconds,
             isolation_level=None,
@@ -39,13 +45,15 @@ def open_read_only(database: Path, busy_seconds: float = BUSY_SECONDS) -> sqlite
 
 
 @contextlib.contextmanager
-def read_only(database: Path, busy_seconds: float = BUSY_SECONDS) -> Iterator[sqlite3.Connection]:
+def read_only(
+    database: Path, busy_seconds: float = BUSY_SECONDS, *, at_rest: bool = False
+) -> Iterator[sqlite3.Connection]:
     """
     A connection inside one read transaction: every query sees the same state of the database.
 
     Raises `StoreUnusable` for whatever SQLite reports, from opening to the last row.
     """
-    connection = open_read_only(database, busy_seconds)
+    connection = open_read_only(database, busy_seconds, at_rest=at_rest)
     with contextlib.closing(connection), faults_told(database):
         connection.execute("BEGIN")
         yield connection
@@ -62,6 +70,32 @@ def known_groups(database: Path, device: str) -> list[str]:
     except (StoreUnusable, ValueError, AttributeError):
         return []
     return [one for one in found if isinstance(one, str)] if isinstance(found, list) else []
+
+
+def failing_names(database: Path, device: str) -> list[Json]:
+    """
+    Names that a device's block list must not reach and that its last update could not look up, as
+    `update.known_name.KnownName` reads them; none where nobody can tell.  Only where no manager runs.
+    """
+    at_rest = not database.with_name(f"{database.name}-wal").exists()
+    try:
+        with read_only(database, at_rest=at_rest) as connection:
+            rows = connection.execute(
+                "SELECT name, resolved_at, failing_since, addresses FROM names "
+                "WHERE device = ? AND failing_since IS NOT NULL ORDER BY name",
+                (device,),
+            ).fetchall()
+        return [
+            {
+                "name": str(name),
+                "resolved_at": resolved_at,
+                "failing_since": float(failing_since),
+                "addresses": json.loads(addresses),
+            }
+            for name, resolved_at, failing_since, addresses in rows
+        ]
+    except (StoreUnusable, TypeError, ValueError):
+        return []
 
 
 @contextlib.contextmanager

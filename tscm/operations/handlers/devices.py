@@ -35,6 +35,7 @@ from tscm.settings.device import DeviceSettings
 from tscm.settings.files import device_names, read_device
 from tscm.settings.own_service import key_wanted_at
 from tscm.settings.sealed import as_set
+from tscm.store.reading import failing_names
 from tscm.wire.writing import as_json
 
 
@@ -67,7 +68,8 @@ def list_devices(node: Node, args: Nothing, call: Call) -> list[Json]:
 @handles(table.VIEW)
 def view(node: Node, args: Device, call: Call) -> Json:
     """
-    Settings in force and state; without a manager what is stored, and no state.
+    Settings in force and state; without a manager what is stored, and of the state only the names that the last
+    update could not look up, in `unknown_names`.
 
     Beside them the node's setting that asks about large changes.
     """
@@ -76,7 +78,9 @@ def view(node: Node, args: Device, call: Call) -> Json:
     asks = {"confirm_changes_percent": node.settings().policy.confirm_changes_percent}
     if manager is None:
         settings = read_device(node.layout, name, None)
-        return {"settings": stored.settings_view(settings), "state": {}, **asks}
+        unknown = failing_names(node.layout.database, settings.name)
+        view = stored.settings_view(settings)
+        return {"settings": view, "state": {}, "unknown_names": unknown, **asks}
     from tscm.operations.states import device_state
 
     refuse_unknown(node, name)

@@ -119,7 +119,19 @@ async def rejected_batches(node: Node, args: Device, call: Call) -> Json:
         kept = await node.quick.run(list_aside, folder)
     else:
         kept = await upload.set_aside()
-    return {"name": args.name, "batches": [attrs.asdict(one) for one in kept]}
+    batches = [attrs.asdict(one) for one in kept]
+    return {"name": args.name, "batches": batches, "off": _uploads_off(node, args.name)}
+
+
+def _uploads_off(node: Node, name: str) -> str | None:
+    """Why nothing is uploaded, so that nothing can be rejected either; None where it is, or nobody can tell."""
+    known = None if node.manager is None else node.manager.devices[name].settings
+    try:
+        settings = read_device(node.layout, name, None) if known is None else known
+    except TscmError:
+        return None
+    set_up = node.settings().upload.url is not None
+    return None if set_up and settings.send_logs else str(UploadOff(name, set_up=set_up))
 
 
 @handles(table.RESEND)
