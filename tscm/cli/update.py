@@ -60,7 +60,7 @@ def command(
 
     What takes protection away or concerns somebody else is refused, with the option that accepts it.
     """
-    if plan is not None:
+    if plan is not None and not everyone and len(set(names)) <= 1:
         from tscm.update.plan_id import refuse_malformed
 
         refuse_malformed(plan)
