@@ -9,7 +9,7 @@ from attrs import frozen
 
 from tscm.base.clock import told_time, wall_seconds
 from tscm.base.schedule import in_slices
-from tscm.errors import DeviceUnknown, TscmError
+from tscm.errors import DeviceUnknown, SecretUnavailable, TscmError
 from tscm.manager.node import Node, updates
 from tscm.model import Json
 from tscm.operations import table
@@ -28,7 +28,8 @@ from tscm.policy.by_hand import (
     read_network,
 )
 from tscm.printable import visible
-from tscm.settings.files import device_names, read_device
+from tscm.settings.device import DeviceSettings
+from tscm.settings.files import device_names, open_device, read_device
 from tscm.store.generations import PURGED
 from tscm.update.entries import EntryDuty
 from tscm.update.memory import no_push
@@ -71,12 +72,20 @@ def duty_of(node: Node, wanted: str | None = None) -> EntryDuty:
         for name in device_names(node.layout):
             if name not in known:
                 with suppress(TscmError):
-                    service.set_device(read_device(node.layout, name, None))
+                    service.set_device(_opened(node, name))
     if wanted is not None and wanted not in service.entries.names():
         refuse_unknown(node, wanted)
         read_device(node.layout, wanted, None)  # raises what is wrong with its settings
         raise DeviceUnknown(wanted)
     return service.entries
+
+
+def _opened(node: Node, name: str) -> DeviceSettings:
+    """A device's settings, with a mask for each secret that cannot be decrypted."""
+    try:
+        return open_device(node.layout, name)
+    except SecretUnavailable:
+        return read_device(node.layout, name, None)
 
 
 @handles(table.ENTER)
