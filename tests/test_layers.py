@@ -1,5 +1,5 @@
 """
-The import table of docs/design.md, section 3, read from the source.
+The import table of docs/develop/design.md, section 3, read from the source.
 """
 
 import ast

@@ -1,7 +1,7 @@
 """
 The values that rooms share, and the shapes by which they meet.
 
-Rooms of one rank do not import each other (docs/design.md, section 3): what
+Rooms of one rank do not import each other (docs/develop/design.md, section 3): what
 one hands to another is a value of this module, or a callable that
 `tscm.manager.service` passes over.
 """
@@ -288,7 +288,7 @@ class Identity:
     clock_at: float | None = None
     """What its clock said when it was asked."""
     budget_bytes: int | None = None
-    """Running-config size that the device's agent bears (docs/life-of-a-policy.md)."""
+    """Running-config size that the device's agent bears (docs/develop/life-of-a-policy.md)."""
     entries: int | None = None
     """The Max policy size that the platform bears by that budget."""
 

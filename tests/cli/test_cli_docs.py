@@ -21,7 +21,7 @@ from tscm.settings.own_service import is_own
 
 ROOT = Path(__file__).parent.parent.parent
 README = (ROOT / "README.md").read_text("utf-8")
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 TYPED = re.compile(r"tsadmin ((?:--root \S+ )?)([a-z]+)((?: [^`\n]*)?)")
 LATER = {"reference.md", "design.md"}
 """Pages that also speak of what is still to come."""

@@ -75,7 +75,7 @@ def test_a_siem_that_never_reads_is_given_up_and_the_next_connection_gets_all(
 ) -> None:
     """
     All that its kernel acknowledged it did at once, so it is in the window, and the window holds
-    it: by what docs/limits.md says not one line may be missing.
+    it: by what docs/operate/limits.md says not one line may be missing.
     """
     siem = StubbornSiem(of_no_use=1, bites=0, port=held_port())
     world = World(manager)

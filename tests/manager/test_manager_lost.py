@@ -1,5 +1,5 @@
 """
-What a restart and a kill under load take with them, under the real systemd; see docs/limits.md.
+What a restart and a kill under load take with them, under the real systemd; see docs/operate/limits.md.
 """
 
 import os

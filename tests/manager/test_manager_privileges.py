@@ -18,7 +18,7 @@ from tests.manager.systemd_machine import Machine, Started, need_machine
 pytestmark = pytest.mark.peer("nsenter")
 
 NOBODY = 65534
-OPERATING = Path(__file__).parents[2] / "docs/operating.md"
+OPERATING = Path(__file__).parents[2] / "docs/operate/operating.md"
 IDS = ("Uid", "Gid", "Groups")
 CAPABILITIES = ("CapInh", "CapPrm", "CapEff", "CapAmb")
 FIREWALL = "127.0.0.2"

@@ -26,7 +26,7 @@ from tscm.operations.page import with_table
 from tscm.operations.registry import handler_of
 from tscm.operations.table import AUDIT, DIFF, JOB, PLAN, REPORT, TABLE, UPDATE
 
-DESIGN = Path(__file__).parent.parent.parent / "docs" / "design.md"
+DESIGN = Path(__file__).parent.parent.parent / "docs" / "develop" / "design.md"
 NAMES = st.text("abcXYZ019_-./?#%& äß", min_size=1, max_size=20)
 KINDS: dict[Any, st.SearchStrategy[Any]] = {
     str: NAMES,
@@ -121,7 +121,7 @@ def test_defaults_are_not_sent() -> None:
 
 def test_the_page_of_the_design_has_the_table() -> None:
     page = DESIGN.read_text("utf-8")
-    assert with_table(page) == page, "python -m tscm.operations.page docs/design.md"
+    assert with_table(page) == page, "python -m tscm.operations.page docs/develop/design.md"
 
 
 def test_a_body_is_read_before_any_argument() -> None:

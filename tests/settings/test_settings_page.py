@@ -14,11 +14,11 @@ ROOT = Path(__file__).parent.parent.parent
 
 
 @pytest.mark.parametrize(
-    ("path", "text"), [("docs/settings.md", settings_page()), ("etc/tscm.toml", sample())]
+    ("path", "text"), [("docs/operate/settings.md", settings_page()), ("etc/tscm.toml", sample())]
 )
 def test_what_is_written_is_what_the_code_says(path: str, text: str) -> None:
     assert (ROOT / path).read_text("utf-8") == text, (
-        "run `python -m tscm.settings.page docs/settings.md etc/tscm.toml`"
+        "run `python -m tscm.settings.page docs/operate/settings.md etc/tscm.toml`"
     )
 
 

@@ -28,7 +28,7 @@ NOVEMBER = "2026-11-30T05:54:08+00:00"
 BOM = b"\xef\xbb\xbf"
 
 FORMS = [
-    # The firewall's own (docs/asa.md, section 7).
+    # The firewall's own (docs/develop/asa.md, section 7).
     Form(b""),
     Form(b"<166>"),
     Form(b"<166>:"),

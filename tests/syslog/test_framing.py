@@ -1,4 +1,4 @@
-"""Framing, case by case: docs/framing.md gives each choice and its reason."""
+"""Framing, case by case: docs/develop/framing.md gives each choice and its reason."""
 
 import time
 

@@ -1,5 +1,5 @@
 """
-What an answer of the REST API agent means (docs/asa.md, sections 1 to 4).
+What an answer of the REST API agent means (docs/develop/asa.md, sections 1 to 4).
 
 Pure: status, headers and what the body says in, a value or a `DeviceFault` out.
 """

@@ -12,7 +12,7 @@ from attrs import evolve
 from tscm.model import AddMembers, AttachChildren, CreateGroup, DeleteGroup, RemoveMembers, Step
 
 MAX_JOINED = 100
-"""Steps in one bulk request; the agent takes 1,000 entries since 1.2.2.200 (docs/asa.md, section 3)."""
+"""Steps in one bulk request; the agent takes 1,000 entries since 1.2.2.200 (docs/develop/asa.md, section 3)."""
 
 
 def weight(step: Step) -> int:

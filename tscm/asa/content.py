@@ -102,7 +102,7 @@ def error_of(answer: Any) -> tuple[str, str]:
     """
     Code and text of the first error in a reply; empty where it holds none.
 
-    The reply to a bulk request has a list of messages for each entry and one for all (docs/asa.md,
+    The reply to a bulk request has a list of messages for each entry and one for all (docs/develop/asa.md,
     section 3).
     """
     if not isinstance(answer, Mapping):

@@ -21,7 +21,7 @@ _CHILDREN_NAMED = 2
 
 def revive(name: str, prefix: str, groups: Iterable[str] = ()) -> str:
     """
-    How an agent that answers 500 is brought back (docs/reference.md, section 4).
+    How an agent that answers 500 is brought back (docs/develop/reference.md, section 4).
 
     *groups* are the names that are known to be on the device.  The last child is never named: the
     device refuses a parent that would become empty.

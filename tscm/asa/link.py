@@ -28,7 +28,8 @@ from tscm.base.secrets import Secret
 from tscm.errors import DeviceFault
 from tscm.model import Json, Traffic
 
-USER_AGENT = "REST API Agent"  # any other is refused as if the password were wrong (docs/asa.md, 1)
+USER_AGENT = "REST API Agent"
+"""Any other is refused as if the password were wrong (docs/develop/asa.md, 1)."""
 _CHUNK = 65536
 _GZIP_WINDOW = 31  # gzip with its header and checksum
 
@@ -36,7 +37,7 @@ _GZIP_WINDOW = 31  # gzip with its header and checksum
 @frozen(kw_only=True)
 class Bounds:
     """
-    How long and how much.  A write may take minutes on a small device (docs/asa.md, section 4).
+    How long and how much.  A write may take minutes on a small device (docs/develop/asa.md, section 4).
 
     Seconds are those until the first byte, or between two; an answer may take twice as long to its end, and
     whatever trickles in before it, TLS and headers, ends with them: the connection is cut off then.

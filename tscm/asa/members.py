@@ -1,5 +1,5 @@
 """
-Members of network object-groups, as the REST API writes them (docs/asa.md, section 2).
+Members of network object-groups, as the REST API writes them (docs/develop/asa.md, section 2).
 
 Pure: JSON in, values out, and back.
 """

@@ -20,7 +20,7 @@ MOST_MEMBERS = 500_000
 MOST_GROUPS = 100_000
 """Of anybody's, on one device."""
 CONFIG_BYTES = 2 << 20
-"""What may be left of a configuration: no agent bears one that is larger as a whole (docs/asa.md, section 4)."""
+"""What may be left of a configuration: no agent bears one that is larger as a whole (docs/develop/asa.md, section 4)."""
 MOST_ENTRIES = 2000
 """Of access-lists that name our groups: four for each interface are usual."""
 _LAST_SECOND = 1 << 33

@@ -1,5 +1,5 @@
 """
-What a device's platform bears, read from what it says of itself (docs/asa.md, section 4).
+What a device's platform bears, read from what it says of itself (docs/develop/asa.md, section 4).
 
 The agent holds the whole configuration in memory.  Cisco's release notes give 450 KB for
 ASAv5, 500 KB for ASAv10 and about 2 MB for 5555 and 5585; between them nothing is published, so
@@ -55,7 +55,7 @@ def entries_within(budget: int) -> int:
 
 def push_seconds(writes: int, before: int, after: int, budget: int | None) -> float:
     """
-    How long so many *writes* take, by what was recorded on a small ASAv (docs/asa.md, section 4).
+    How long so many *writes* take, by what was recorded on a small ASAv (docs/develop/asa.md, section 4).
 
     Those that go in one bulk request count each: the agent carries them out one after the other.
 

@@ -1,5 +1,5 @@
 """
-The REST API agent as a `model.AsaDriver` (docs/asa.md, sections 2 to 4).
+The REST API agent as a `model.AsaDriver` (docs/develop/asa.md, sections 2 to 4).
 """
 
 from collections.abc import Sequence

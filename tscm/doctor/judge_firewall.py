@@ -143,7 +143,7 @@ def judge_behind(seen: Seen, prefix: str, name: str) -> list[Finding]:
 
 
 def judge_version(who: Identity) -> Finding:
-    """Releases with a REST agent, and those that lose groups in a reload (docs/asa.md, sections 4 and 5)."""
+    """Releases with a REST agent, and those that lose groups in a reload (docs/develop/asa.md, sections 4 and 5)."""
     text = f"{who.model or 'model unknown'}, version {who.version or 'unknown'}"
     found = re.match(r"([0-9]+)\.([0-9]+)", who.version or "")
     if found is None:

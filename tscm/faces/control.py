@@ -1,5 +1,5 @@
 """
-The control interface: HTTP and JSON over a UNIX socket (docs/design.md, section 8).
+The control interface: HTTP and JSON over a UNIX socket (docs/develop/design.md, section 8).
 
 Short calls answer with one JSON document.  Long ones are jobs and answer with JSON lines: any number of
 `{"job": …}` when the job's state changes and `{"progress": …}`, then one `{"result": …}` or

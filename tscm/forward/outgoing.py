@@ -3,7 +3,7 @@ Datagrams of one chunk on their way into a socket: many a system call, or one by
 
 The compiled helper sends the lines of a block as they lie in it (`sendmmsg`); Python makes no
 object of a line.  Where it was not built, and for payloads that are not such lines, each
-goes by a `send` of its own, with the same results (docs/performance.md).
+goes by a `send` of its own, with the same results (docs/develop/performance.md).
 """
 
 import socket

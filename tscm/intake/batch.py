@@ -3,7 +3,7 @@ A full UDP socket in, one chunk of lines per sender out: three ways with the sam
 
 `compiled` reads and groups in C; `numpy` calls `recvmmsg` without a compiler; `plain` asks for
 one datagram at a time and runs everywhere.  The kernel's own work is most of the cost, so what
-counts is how few system calls and Python steps a line takes (docs/performance.md).
+counts is how few system calls and Python steps a line takes (docs/develop/performance.md).
 """
 
 import socket

@@ -41,7 +41,7 @@ _SWITCH_SECONDS = 0.0005
 """
 How long a computing thread may keep the interpreter from the reactor.  Each system call of a
 drain gives the interpreter away; with Python's 5 ms a batch for ten devices would wait
-50 ms beside a policy update, and UDP would be lost (docs/performance.md).
+50 ms beside a policy update, and UDP would be lost (docs/develop/performance.md).
 """
 
 _OTHER_FILES = 1024  # logs, cursors, requests: beside the connections

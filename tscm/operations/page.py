@@ -1,7 +1,7 @@
 """
-The table of operations as it stands in docs/design.md.
+The table of operations as it stands in docs/develop/design.md.
 
-`python -m tscm.operations.page docs/design.md` writes it there; a test holds it to the code.
+`python -m tscm.operations.page docs/develop/design.md` writes it there; a test holds it to the code.
 """
 
 import sys

@@ -1,7 +1,7 @@
 """
 How large our groups are in a running configuration, in bytes.
 
-The device's agent bears a configuration of a certain size (docs/life-of-a-policy.md), so a plan
+The device's agent bears a configuration of a certain size (docs/develop/life-of-a-policy.md), so a plan
 says beforehand what it comes to.  The lines are those that the device itself prints.
 """
 

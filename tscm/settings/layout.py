@@ -1,5 +1,5 @@
 """
-Where everything lies (docs/design.md, section 5).
+Where everything lies (docs/develop/design.md, section 5).
 """
 
 import hashlib

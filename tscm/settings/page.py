@@ -1,7 +1,7 @@
 """
-The settings as a page (`docs/settings.md`) and as a sample (`etc/tscm.toml`), made from the code.
+The settings as a page (`docs/operate/settings.md`) and as a sample (`etc/tscm.toml`), made from the code.
 
-`python -m tscm.settings.page docs/settings.md etc/tscm.toml` writes both; a test holds them to what the code says.
+`python -m tscm.settings.page docs/operate/settings.md etc/tscm.toml` writes both; a test holds them to what the code says.
 """
 
 import sys
@@ -20,7 +20,7 @@ from tscm.settings.values import allowed
 _HEAD = """\
 # Settings
 
-Made from the code by `python -m tscm.settings.page docs/settings.md etc/tscm.toml`; a test compares.
+Made from the code by `python -m tscm.settings.page docs/operate/settings.md etc/tscm.toml`; a test compares.
 
 Two kinds of files, both TOML. With `--root DIR` (or `TSCM_ROOT`) all paths of this page lie under that folder; a path that is
 the value of a setting, as `ca_file`, is taken as it stands.
@@ -66,13 +66,13 @@ _SAMPLE_HEAD = """\
 # Settings of the node: /etc/tscm/tscm.toml
 #
 # Every setting stands here, commented out, with its default; one that has none says so and shows an example.
-# docs/settings.md says what is allowed.
+# docs/operate/settings.md says what is allowed.
 # What must be set for policies is [policy] servers; for uploads [upload] url.
 """
 
 
 def settings_page() -> str:
-    """`docs/settings.md`."""
+    """`docs/operate/settings.md`."""
     parts = [_HEAD, "\n### Without a section\n\n", _table_head(), *_rows(NodeSettings)]
     for one in attrs.fields(NodeSettings):
         kind = one.metadata.get("section")

@@ -2,7 +2,7 @@
 From a TOML table to a frozen attrs value, with every fault collected.
 
 A field made by `setting` carries the function that reads it and a sentence of
-documentation; `docs/settings.md` and `tsadmin`'s help are made from the same place.
+documentation; `docs/operate/settings.md` and `tsadmin`'s help are made from the same place.
 """
 
 from collections.abc import Callable, Mapping, Sequence

@@ -266,7 +266,7 @@ def address(value: Any) -> str:
 
 
 def group_prefix(value: Any) -> str:
-    """A prefix for object-group names that leaves room for `-Block-NNNN` (docs/asa.md, section 2)."""
+    """A prefix for object-group names that leaves room for `-Block-NNNN` (docs/develop/asa.md, section 2)."""
     if not isinstance(value, str) or not _GROUP_NAME.fullmatch(value) or len(value) > _PREFIX_MAX:
         raise refused(
             value,

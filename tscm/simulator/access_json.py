@@ -1,7 +1,7 @@
 """
 `/api/access/…`: where access-lists are bound, and their entries.
 
-The form of an entry is as recorded by other clients (docs/asa.md, section 3); ids are the hashes that
+The form of an entry is as recorded by other clients (docs/develop/asa.md, section 3); ids are the hashes that
 `show access-list` prints, in decimal.  What stands around a binding was not seen and is ours.
 """
 

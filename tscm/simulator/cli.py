@@ -2,7 +2,7 @@
 The command line: one session's lines in, the ASA's text out.
 
 The terminal, the REST agent's `/api/cli`, the HTTP interface, the start configuration and the control
-port all type here.  Errors are text, with or without `ERROR:` in front (docs/asa.md, section 5); a line
+port all type here.  Errors are text, with or without `ERROR:` in front (docs/develop/asa.md, section 5); a line
 that works gives the empty string.
 """
 

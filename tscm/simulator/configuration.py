@@ -2,7 +2,7 @@
 The running configuration: one store that the REST agent, the command line and the traffic share.
 
 Pure: it opens nothing and knows no time.  Every change goes through a method that holds the
-ASA's rules (docs/asa.md, section 2) and raises `Refused` with the configuration as it was.
+ASA's rules (docs/develop/asa.md, section 2) and raises `Refused` with the configuration as it was.
 Groups carry tens of thousands of members, so members are dictionary keys in order of entry,
 and the size of the rendered text is counted along instead of rendering it.
 """

@@ -1,7 +1,7 @@
 """
 How long a call takes the agent, and what is too much for it.
 
-The figures follow the few that were recorded on a small ASAv (docs/asa.md, section 4: reading an
+The figures follow the few that were recorded on a small ASAv (docs/develop/asa.md, section 4: reading an
 object 0.08 s, a small group 0.55 to 4.8 s, adding a member 0.9 to 23 s, saving 7 s and more): all
 grow with the configuration's share of the platform's budget.  They are ours where nothing was
 recorded, and are scaled by the switch `time_scale`, so that 0 costs nothing.

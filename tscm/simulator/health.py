@@ -1,7 +1,7 @@
 """
 Whether the agent lives: crashes, automatic restarts, giving up, and being revived by hand.
 
-docs/asa.md, section 4: 342003 says that it failed and will restart, 342001 that it started, 342004
+docs/develop/asa.md, section 4: 342003 says that it failed and will restart, 342001 that it started, 342004
 that five restarts were not enough and that only `no rest-api agent` and `rest-api agent` help.
 Pure: time goes in, messages come out.
 """

@@ -1,7 +1,7 @@
 """
 The ASA's own HTTP interface for automation: `/admin/exec/…` and `/admin/config`, which needs no agent.
 
-docs/asa.md, section 4: commands stand in the path, a slash between them; plain lines that are posted are
+docs/develop/asa.md, section 4: commands stand in the path, a slash between them; plain lines that are posted are
 merged into the running configuration, all at once, and the text ends in `Config OK`.  The form in XML is
 not simulated.  To the agent whatever is changed here is an outside change.
 """

@@ -1,7 +1,7 @@
 """
 `logging …`: which lines the firewall takes, how it keeps them, and which collectors they name.
 
-docs/asa.md, section 7.  Pure: words in, the line of the running configuration out.
+docs/develop/asa.md, section 7.  Pure: words in, the line of the running configuration out.
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence

@@ -1,7 +1,7 @@
 """
 A failover pair: two units of which one is active, and how they keep in step.
 
-docs/asa.md, section 6.  The active unit's configuration is copied to its mate; what is typed on the
+docs/develop/asa.md, section 6.  The active unit's configuration is copied to its mate; what is typed on the
 mate is taken there, with a warning, and from then on they are out of step until `write standby`
 or a reload of the mate.  Tokens are in the memory of one unit, so a swap ends them.
 """

@@ -1,5 +1,5 @@
 """
-The platforms that can be simulated (docs/asa.md, section 4).
+The platforms that can be simulated (docs/develop/asa.md, section 4).
 
 `budget_bytes` is the running configuration that the platform's agent bears: 450 KB on ASAv5,
 500 KB on ASAv10, about 2 MB on 5555 and 5585 by the release notes; the figures of the others lie

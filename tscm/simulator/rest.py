@@ -1,7 +1,7 @@
 """
 The REST API agent: requests in, replies out.
 
-docs/asa.md, sections 1 to 3.  Pure but for the device that it changes; latency, crashes and the
+docs/develop/asa.md, sections 1 to 3.  Pure but for the device that it changes; latency, crashes and the
 connection are around it (`tscm.simulator.agent`, `tscm.simulator.web`).
 """
 

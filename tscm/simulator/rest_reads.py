@@ -2,7 +2,7 @@
 Resources of the agent that are only read: monitoring, interfaces, access rules and the like.
 
 Each answers from the configuration as it stands.  Where no recorded answer tells the form, it is ours
-and docs/simulator.md says so.
+and docs/operate/simulator.md says so.
 """
 
 from collections.abc import Callable, Sequence

@@ -27,7 +27,7 @@ from tscm.simulator.device import Device
 from tscm.simulator.terminal import Terminal
 
 MAX_SESSIONS = 5
-"""At a time, in one context (docs/asa.md, section 5)."""
+"""At a time, in one context (docs/develop/asa.md, section 5)."""
 GRACE_SECONDS = 60.0
 """A connection on which nobody has logged in by then gives its place back."""
 _AUTO_ENABLE = "aaa authorization exec "

@@ -1,5 +1,5 @@
 """
-Whatever no document settles (`[not seen]` in docs/asa.md) and whatever can be made to fail.
+Whatever no document settles (`[not seen]` in docs/develop/asa.md) and whatever can be made to fail.
 
 Each is an attribute with its likeliest position as the default; `update` takes JSON from the
 control port and refuses unknown names and positions, all in one sentence.

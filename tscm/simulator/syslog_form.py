@@ -1,7 +1,7 @@
 """
 How a message becomes a line: PRI, header form and filters, as the logging commands say.
 
-docs/asa.md, section 7.  Pure: the configuration's `logging …` lines and the time go in.
+docs/develop/asa.md, section 7.  Pure: the configuration's `logging …` lines and the time go in.
 """
 
 import time

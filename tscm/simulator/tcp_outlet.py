@@ -2,7 +2,7 @@
 Lines out by TCP, as an ASA sends them.
 
 LF after each line, no octet count, sometimes a blank in front of the next line, segments that end
-in the middle of one (docs/asa.md, section 7).
+in the middle of one (docs/develop/asa.md, section 7).
 """
 
 from collections.abc import Callable

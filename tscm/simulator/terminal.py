@@ -1,7 +1,7 @@
 """
 A session on the command line as a terminal sees it: prompts, modes, pager, echo.
 
-docs/asa.md, section 5.  Pure: keys in, text out.  Without `terminal width 511` the echo of a line that is
+docs/develop/asa.md, section 5.  Pure: keys in, text out.  Without `terminal width 511` the echo of a line that is
 longer than 80 columns scrolls, with a `$` for what has gone; how many columns it jumps is ours.
 """
 

@@ -1,7 +1,7 @@
 """
 What the firewall says of the packets that pass it: 106100, 106023, 302013 and their kin.
 
-Pure: packets and the time go in, messages and counts come out (templates: docs/asa.md, section 8).
+Pure: packets and the time go in, messages and counts come out (templates: docs/develop/asa.md, section 8).
 An entry with `log` is reported by flow: the first hit at once, later ones by interval; an
 entry that denies without `log`, and the implicit deny, give 106023.
 """

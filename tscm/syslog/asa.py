@@ -18,7 +18,7 @@ from tscm.syslog.header import find_tag, read_header, text_behind
 from tscm.syslog.stamps import time_of
 
 POLICY_IDS = frozenset({"106100", "106023", "106102", "106103"})
-"""The messages that record what an access-list did with a packet (docs/asa.md, section 8)."""
+"""The messages that record what an access-list did with a packet (docs/develop/asa.md, section 8)."""
 
 _POLICY_LINE = tag_of(rb"106(?:100|023|102|103)")
 _MAX_TEXT = 65536

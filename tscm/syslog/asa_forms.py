@@ -1,5 +1,5 @@
 """
-The texts of ASA messages, by message id (Cisco ASA Series Syslog Messages; docs/asa.md, section 8).
+The texts of ASA messages, by message id (Cisco ASA Series Syslog Messages; docs/develop/asa.md, section 8).
 
 Each form is one regular expression over the text behind the tag; its named groups are the facts,
 and how its two ends are spelled stands beside it.  Unknown ids and texts that fit no form give no

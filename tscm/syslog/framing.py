@@ -6,7 +6,7 @@ chunks wherever the bytes may stand as they came; single lines are looked at onl
 must be: octet counts, escapes, over-long lines, the ASA's stray blank.
 
 Which framing a connection speaks is found once, from its first bytes, and kept (RFC 6587,
-3.4; choices and reasons in docs/framing.md); only a line that passes the limit without an end
+3.4; choices and reasons in docs/develop/framing.md); only a line that passes the limit without an end
 lets the decision be made again.  No input ends a connection: an ASA that loses its TCP
 collector refuses new connections by default.
 """

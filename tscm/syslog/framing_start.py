@@ -1,5 +1,5 @@
 """
-Which framing a connection speaks, told from its first bytes (RFC 6587, 3.4; docs/framing.md).
+Which framing a connection speaks, told from its first bytes (RFC 6587, 3.4; docs/develop/framing.md).
 
 Line ends, blanks and NUL in front of the first message, and PROXY headers that a load balancer puts
 there, tell nothing about the framing: the decision is made behind them.

@@ -2,7 +2,7 @@
 What stands before the text of a line: PRI, time stamps, names, sequence numbers, the tag.
 
 One reader for all who ask: attribution of a relay's lines, the events of reports, and the HOSTNAME
-that a SIEM is sent.  The forms are listed in docs/asa.md, section 7: those of the firewall itself, and the
+that a SIEM is sent.  The forms are listed in docs/develop/asa.md, section 7: those of the firewall itself, and the
 headers that relays put in front (RFC 3164, RFC 5424, and what rsyslog, syslog-ng and others make of them).
 
 The sender controls all of it: names are compared with names that are known, and nothing else.

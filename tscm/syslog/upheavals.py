@@ -1,7 +1,7 @@
 """
 Messages by which a firewall tells that its groups may not be what they were.
 
-A reload can lose nested groups (docs/asa.md, section 5), a failover puts another unit's configuration in
+A reload can lose nested groups (docs/develop/asa.md, section 5), a failover puts another unit's configuration in
 force, and an agent that dies breaks a push off.  Cisco ASA Series Syslog Messages.
 """
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:  # they bring numpy and dnspython, which a manager needs at it
     from tscm.update.known_name import KnownName
 
 MAX_FAILURES = 5
-"""At the fifth failure a run stops and says what to do (docs/reference.md, section 7)."""
+"""At the fifth failure a run stops and says what to do (docs/develop/reference.md, section 7)."""
 
 
 class Fetch(Protocol):

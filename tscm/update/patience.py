@@ -1,7 +1,7 @@
 """
 What a run does after a fault of the device: try again, after how long, or give up.
 
-Pure.  Trying again at once makes an overloaded agent worse (docs/asa.md, section 4), so pauses grow; what
+Pure.  Trying again at once makes an overloaded agent worse (docs/develop/asa.md, section 4), so pauses grow; what
 only asks for a new look costs no pause the first time.
 """
 

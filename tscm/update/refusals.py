@@ -39,7 +39,7 @@ def taken_names(running_config: str, prefix: str) -> dict[str, str]:
     """
     Names of our form that something else than a network group has, each with the line that defines it.
 
-    Objects and object-groups of all types share one namespace (docs/asa.md, section 2).
+    Objects and object-groups of all types share one namespace (docs/develop/asa.md, section 2).
     """
     return {
         name: line

@@ -335,7 +335,7 @@ class UpdateRun(RunState):
         """
         One portion; a group that the device will not delete is left, for it does no harm.
 
-        Something of others uses it, or the device answers 500 to that (docs/asa.md, section 2).
+        Something of others uses it, or the device answers 500 to that (docs/develop/asa.md, section 2).
         """
         doomed = portion[0].group if isinstance(portion[0], DeleteGroup) else None
         try:
