@@ -7,8 +7,9 @@ count as sent only when no error came back for a while.
 
 Nothing tells that a receiver's buffer is full.  The kernel's default one (212,992 bytes, in which
 each datagram counts with some hundred bytes of its own) holds 160 to 270 lines, so that what
-came at once must not go at once: it is spread over a tenth of a second, in bursts that such a buffer
-takes several of.
+came at once must not go at once.  A few lines are spread over a tenth of a second.  More of them go at an
+even rate that a receiver which does some work for each line keeps up with, for as long as none waits longer than
+a second; beyond that the rate rises to what keeps that bound, or to the limit of the settings.
 """
 
 import errno
@@ -25,8 +26,10 @@ from tscm.forward.link import Address, Chunk, Ended, Reactor, Source, ended_by
 from tscm.forward.outgoing import Outgoing, Sending, best_way
 from tscm.forward.stream import send_queue
 
-_SPREAD_SECONDS = 0.1  # what waits is spread over so long, within the rate
-_PIECE = 64  # datagrams in one burst
+_SPREAD_SECONDS = 0.1  # a few lines that wait are spread over so long
+_EASY = 4000  # lines a second that are not exceeded while
+_WAIT_MOST = 1.0  # no line waits longer than this for its turn
+_PIECE = 32  # datagrams in one burst
 _PIECE_MOST = 256  # and where so many wait that more have to go in a millisecond
 _TICK_SECONDS = 0.001  # between two bursts at least: the reactor's own grain
 _UNPACED = _PIECE_MOST / _TICK_SECONDS  # lines a second that go with each turn of the reactor
@@ -45,7 +48,12 @@ def pace(waiting: int, rate: float, limit: int) -> tuple[float, int]:
     *rate* is the one before, 0 where nothing waited: it only grows while lines wait, or the last of them
     would go ever more slowly.  *limit* bounds it; 0 takes the bound away.
     """
-    rate = max(rate, waiting / _SPREAD_SECONDS, _PIECE / _SPREAD_SECONDS)
+    rate = max(
+        rate,
+        min(waiting / _SPREAD_SECONDS, _EASY),
+        waiting / _WAIT_MOST,
+        _PIECE / _SPREAD_SECONDS,
+    )
     burst = min(_PIECE_MOST, max(_PIECE, int(rate * _TICK_SECONDS)))
     if limit:
         rate = min(rate, float(limit))
