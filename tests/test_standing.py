@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tscm.model import Json
-from tscm.standing import ORDER, Row, Verdict, exit_status, fault_row, row_of, worst_first
+from tscm.standing import ORDER, Row, Verdict, exit_status, fault_row, judge, row_of, worst_first
 from tscm.state import DeviceState
 from tscm.wire.reading import read
 
@@ -37,6 +37,28 @@ def state(policy: Json | None = None, **parts: Any) -> DeviceState:
 
 def row(**parts: Any) -> Row:
     return row_of("fw", state(**parts), NOW, HOUR)
+
+
+@given(
+    good=st.floats(0, 40 * HOUR),
+    line=st.floats(0, 60 * HOUR),
+    failing=st.floats(0, 2 * HOUR),
+    until=st.none() | st.floats(1, 10 * HOUR),
+    later=st.floats(0, 0.999),
+)
+def test_what_was_judged_holds_until_its_time(
+    good: float, line: float, failing: float, until: float | None, later: float
+) -> None:
+    update = {**UPDATE, "finished_at": NOW - good}
+    hold = None if until is None else {"since": NOW - 9, "until": NOW + until, "by": "root"}
+    policy = {"last_update": update, "last_good": update, "hold": hold}
+    log = {**LOG, "last_received_at": NOW - line}
+    forward = {"failures": 2, "failing_since": NOW - failing, "last_error": "is away"}
+    found = state(policy, log=log, forward=forward)
+    judged = judge(found, NOW, HOUR)
+    assert judged.holds_until >= NOW
+    then = NOW + later * min(judged.holds_until - NOW, 10 * HOUR)
+    assert judge(found, then, HOUR).causes == judged.causes
 
 
 def test_a_device_that_works_is_ok_and_its_row_has_the_figures() -> None:

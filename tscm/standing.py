@@ -7,6 +7,7 @@ Pure: the state of a device, and the time; the same words for every face.
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
+from math import inf
 
 from attrs import field, frozen
 
@@ -97,28 +98,85 @@ class Row:
         return self.verdict
 
 
+@frozen(kw_only=True)
+class Judged:
+    """
+    What a row says of a device until something of it changes, or until *holds_until* (POSIX seconds).
+
+    What each line changes, ages and backlogs, is not in it.
+    """
+
+    verdict: Verdict
+    causes: tuple[str, ...]
+    good_at: float | None
+    """When the last good update ended."""
+    entries: int | None
+    cut: int
+    upload: ReaderState
+    forward: ReaderState
+    holds_until: float
+
+    def row(
+        self, name: str, last_line_at: float | None, backlog_lines: Mapping[str, int], now: float
+    ) -> Row:
+        """The row of the device at *now*."""
+        return Row(
+            name=name,
+            verdict=self.verdict,
+            causes=self.causes,
+            good_update_age_seconds=_age(self.good_at, now),
+            entries=self.entries,
+            cut=self.cut,
+            last_line_age_seconds=_age(last_line_at, now),
+            backlog_lines=backlog_lines,
+            upload=self.upload,
+            forward=self.forward,
+        )
+
+
+@frozen(kw_only=True)
+class Stamped:
+    """
+    What was judged *at* a time, with the *stamp* of the parts that it was judged by.
+    """
+
+    stamp: tuple[object, ...]
+    at: float
+    judged: Judged
+
+
+def is_quiet(last_line_at: float | None, now: float) -> bool:
+    """Has a device sent no line, or none for long?"""
+    age = _age(last_line_at, now)
+    return age is None or age > QUIET_SECONDS
+
+
+def judge(state: DeviceState, now: float, interval: float) -> Judged:
+    """
+    How a device stands whose *state* this is.  *interval*: seconds between updates.
+    """
+    causes = sorted(_causes(state, now, interval), key=lambda one: ORDER.index(one.verdict))
+    in_force, good = state.policy.in_force, state.policy.last_good
+    lists = () if good is None else (good.block, good.allow)
+    return Judged(
+        verdict=causes[0].verdict if causes else Verdict.OK,
+        causes=tuple(one.sentence for one in causes),
+        good_at=None if good is None else good.finished_at,
+        entries=None if in_force is None else in_force.block + in_force.allow,
+        cut=sum(one.cut for one in lists if one is not None),
+        upload=_reader_state(state.upload),
+        forward=_reader_state(state.forward),
+        holds_until=min(_turns(state, now, interval), default=inf),
+    )
+
+
 def row_of(name: str, state: DeviceState, now: float, interval: float) -> Row:
     """
     The row of a device whose *state* this is.  *interval*: seconds between updates.
     """
-    causes = list(_causes(state, now, interval))
-    worst = min((ORDER.index(one.verdict) for one in causes), default=ORDER.index(Verdict.OK))
-    in_force, good = state.policy.in_force, state.policy.last_good
-    lists = () if good is None else (good.block, good.allow)
-    return Row(
-        name=name,
-        verdict=ORDER[worst],
-        causes=tuple(
-            one.sentence for one in sorted(causes, key=lambda one: ORDER.index(one.verdict))
-        ),
-        good_update_age_seconds=_age(None if good is None else good.finished_at, now),
-        entries=None if in_force is None else in_force.block + in_force.allow,
-        cut=sum(one.cut for one in lists if one is not None),
-        last_line_age_seconds=_age(None if state.log is None else state.log.last_received_at, now),
-        backlog_lines={reader: one.waiting_lines for reader, one in state.readers.items()},
-        upload=_reader_state(state.upload),
-        forward=_reader_state(state.forward),
-    )
+    last_line_at = None if state.log is None else state.log.last_received_at
+    backlog = {reader: one.waiting_lines for reader, one in state.readers.items()}
+    return judge(state, now, interval).row(name, last_line_at, backlog, now)
 
 
 def fault_row(name: str, fault: str) -> Row:
@@ -156,6 +214,27 @@ def _reader_state(figures: ForwardFigures | UploadFigures | None) -> ReaderState
     if figures is None:
         return ReaderState.OFF
     return ReaderState.FAILING if figures.failures else ReaderState.OK
+
+
+def _turns(state: DeviceState, now: float, interval: float) -> Iterator[float]:
+    """When the passage of time alone changes what `_causes` says, at the earliest."""
+    policy = state.policy
+    if policy.last_good is not None and policy.last_good.finished_at:
+        yield _next_turn(policy.last_good.finished_at, STALE_INTERVALS * interval, now)
+    if policy.hold is not None and policy.hold.until is not None:
+        yield policy.hold.until
+    if state.log is not None and state.log.last_received_at:
+        yield _next_turn(state.log.last_received_at, QUIET_SECONDS, now)
+    for _, figures in _targets(state):
+        if figures.failures and figures.failing_since:
+            stuck_at = figures.failing_since + STUCK_SECONDS
+            yield stuck_at if now <= stuck_at else inf
+
+
+def _next_turn(at: float, grace: float, now: float) -> float:
+    """When the age of what was *at* passes *grace*, or, after that, its next full hour."""
+    age = now - at
+    return at + (grace if age <= grace else (age // 3600 + 1) * 3600)
 
 
 def _causes(state: DeviceState, now: float, interval: float) -> Iterator[Cause]:

@@ -3,6 +3,7 @@
 """
 
 import sqlite3
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -10,16 +11,18 @@ from typing import Any
 import pytest
 import pytest_twisted
 
-from tests.doctor.doctor_world import World
+from tests.doctor.doctor_world import HERE, World
 from tscm.errors import TscmError
 from tscm.events.judge import Tally, by_list, joined
 from tscm.intake.figures import IntakeFigures, StreamFigures, TlsFigures
 from tscm.manager import health
 from tscm.metrics.families import families
-from tscm.model import Cidr, Json
+from tscm.model import Cidr, Json, Run
+from tscm.operations import rows
 from tscm.operations.arguments import Address, Device, Holding, Nothing, Push
 from tscm.operations.table import FLEET, HOLD, RESUME, UPDATE, WHY
-from tscm.state import Watched
+from tscm.standing import Judged, judge
+from tscm.state import DeviceState, Watched
 from tscm.store.database import Store, StoreUnusable
 
 pytestmark = pytest.mark.filterwarnings("ignore:Passing pyOpenSSL")  # by Twisted
@@ -72,6 +75,42 @@ async def test_no_face_asks_the_database_of_what_did_not_change(
     await health.figures(world.node.calls.node)
     await health.wrong(world.node.calls.node)
     assert queries == []
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_device_is_judged_once_for_each_change(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    judged: list[float] = []
+
+    def counted(state: DeviceState, now: float, interval: float) -> Judged:
+        judged.append(now)
+        return judge(state, now, interval)
+
+    monkeypatch.setattr(rows, "judge", counted)
+    node = world.node.calls.node
+    rows.row(node, "fw")
+    judged.clear()
+    before = rows.row(node, "fw").backlog_lines
+    account = world.node.intake._delivery.of_device("fw")
+    await world.node.events.leave("fw")  # or it reads the lines
+    for _ in range(3):
+        world.node.spool.append("fw", [Run(HERE, b"a line\n", 1)], time.time())
+        account.received += 1
+        account.stored += 1
+        assert rows.row(node, "fw").causes == rows.row(node, "fw").causes
+    after = rows.row(node, "fw").backlog_lines
+    assert after["events"] == before["events"] + 3
+    assert len(judged) <= 1  # the first line ends "no line yet"
+
+    judged.clear()
+    account.stored -= 1
+    assert any("does not balance" in one for one in rows.row(node, "fw").causes)
+    account.stored += 1
+    assert not any("does not balance" in one for one in rows.row(node, "fw").causes)
+    await world.ask(HOLD, Holding(name="fw"))
+    assert rows.row(node, "fw").verdict == "held"
+    assert len(judged) == 3
 
 
 @pytest_twisted.ensureDeferred

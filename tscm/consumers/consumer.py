@@ -3,15 +3,30 @@ A consumer of the logs: what it wants of a device's settings, and how it is made
 """
 
 from collections.abc import Callable, Mapping
-from typing import Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from attrs import frozen
-from twisted.application.service import Service
 
 from tscm.settings.device import DeviceSettings
 from tscm.settings.node import UploadSettings
 
 Means = TypeVar("Means")
+
+
+class ReaderService(Protocol):
+    """
+    The service of one reader: a Twisted service that says when it stands otherwise.
+    """
+
+    @property
+    def stamp(self) -> tuple[object, ...]:
+        """Equal to an earlier one as long as failures and last error stay."""
+
+    def startService(self) -> Any:
+        """Begin to read."""
+
+    def stopService(self) -> Any:
+        """Stop reading; a Deferred that fires when nothing is under way, or None."""
 
 
 @frozen(kw_only=True)
@@ -40,5 +55,5 @@ class Consumer(Generic[Means]):
     """Is this the name of a reader of this consumer?"""
     wants: Callable[[DeviceSettings, UploadSettings], Mapping[str, Wanted]]
     """The readers that the settings ask for, by name."""
-    make: Callable[[Means, DeviceSettings, str], Service] | None = None
+    make: Callable[[Means, DeviceSettings, str], ReaderService] | None = None
     """The service of the reader of that name.  None: one service of the manager's follows all devices."""

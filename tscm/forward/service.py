@@ -451,6 +451,11 @@ class ForwardService(Service):
         )
 
     @property
+    def stamp(self) -> tuple[object, ...]:
+        """Equal to an earlier one as long as failures and last error of `figures` stay."""
+        return self._trouble, self._state is ForwardState.CONNECTED
+
+    @property
     def _name_fault(self) -> str | None:
         """Why the target's name could not be looked up last; its last address is used then."""
         error = self._whereabouts.error

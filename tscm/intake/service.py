@@ -240,6 +240,11 @@ class IntakeService(Service):
         """How UDP is read: `compiled`, `numpy` or `plain`."""
         return self._listeners.udp_path
 
+    def stored_lines(self, name: str) -> int:
+        """Lines of a device that were stored since the start."""
+        counts = self._delivery.devices.get(name)
+        return 0 if counts is None else counts.stored
+
     def device_figures(self, name: str) -> DeviceIntake | None:
         """One device alone; None for one that has sent nothing."""
         counts = self._delivery.devices.get(name)

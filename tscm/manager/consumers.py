@@ -6,12 +6,11 @@ from collections.abc import Mapping
 from typing import Any, ClassVar, cast
 
 from attrs import define, field
-from twisted.application.service import Service
 from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
 from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 
-from tscm.consumers.consumer import Consumer, Wanted
+from tscm.consumers.consumer import Consumer, ReaderService, Wanted
 from tscm.forward.figures import ForwardFigures
 from tscm.forward.service import ForwardService
 from tscm.forward.target import READER
@@ -37,7 +36,7 @@ class DeviceRooms:
 
     _means: Means
     settings: DeviceSettings
-    _running: dict[str, Service] = field(factory=dict, init=False)
+    _running: dict[str, ReaderService] = field(factory=dict, init=False)
     """By the name of the reader that each has."""
     _ending: set[Deferred[Any]] = field(factory=set, init=False)
     """What was stopped and still confirms what was on its way."""
@@ -119,6 +118,10 @@ class DeviceRooms:
         """How the uploads stand; None where there are none."""
         return None if self.upload is None else self.upload.figures()
 
+    def stamp(self) -> tuple[object, ...]:
+        """Equal to an earlier one as long as no reader's trouble has changed."""
+        return tuple([one.stamp for one in self._running.values()])
+
     @property
     def users(self) -> dict[str, str]:
         """Who uses each reader of the log, by the reader's name."""
@@ -135,7 +138,7 @@ class DeviceRooms:
         for one in self.forward.values():
             one.look_at_listeners()
 
-    def _stop(self, service: Service) -> None:
+    def _stop(self, service: ReaderService) -> None:
         ended: Deferred[Any] = Deferred()
         self._ending.add(ended)
 

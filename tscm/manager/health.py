@@ -12,7 +12,7 @@ from tscm.intake.turned_away import recent_faults
 from tscm.ledger.balance import balance, together
 from tscm.ledger.figures import Balance
 from tscm.manager.node import Node, parts, updates
-from tscm.operations.handlers.fleet import row
+from tscm.operations.rows import row
 from tscm.plural import many
 from tscm.spool.figures import LogFigures
 from tscm.standing import Verdict, off_words

@@ -7,7 +7,7 @@ Values without behaviour.  `tscm.manager.service` makes the manager's, `tscm.cli
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
-from attrs import frozen
+from attrs import field, frozen
 
 from tscm.devices.checks import NETWORK, Reach
 from tscm.errors import TscmError
@@ -16,6 +16,7 @@ from tscm.operations.jobs import Jobs
 from tscm.settings.device import DeviceSettings
 from tscm.settings.layout import Layout
 from tscm.settings.node import NodeSettings
+from tscm.standing import Stamped
 
 if TYPE_CHECKING:
     from tscm.events.service import EventService
@@ -79,6 +80,8 @@ class Manager:
     services_addresses: Callable[[], Mapping[str, Sequence[str]]]
     kept_uploads: "Callable[[], LogServiceFigures | None]"
     """What the embedded log service keeps; None where there is none."""
+    judged: dict[str, Stamped] = field(factory=dict)
+    """How each device stood when a row of it was last judged."""
 
 
 @frozen(kw_only=True)

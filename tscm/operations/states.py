@@ -6,8 +6,9 @@ import os
 from collections.abc import Mapping, Sequence
 
 from tscm import __version__
-from tscm.ledger.balance import differences_of
-from tscm.manager.node import Node, balanced, parts, updates
+from tscm.intake.figures import IntakeCounts
+from tscm.ledger.balance import balance, differences_of
+from tscm.manager.node import Node, parts, updates
 from tscm.state import DeviceState, ManagerState
 
 
@@ -15,19 +16,21 @@ def device_state(node: Node, name: str, *, anew: bool = False) -> DeviceState:
     """The state of a device that is in force; *anew*: the database is read whatever is known."""
     manager = parts(node)
     device = manager.devices[name]
+    log, intake = manager.spool.figures(name), manager.intake.device_figures(name)
+    came_in = IntakeCounts(devices={} if intake is None else {name: intake})
     return DeviceState(
         fault=manager.faults.get(name),
         policy=updates(node).figures(name, anew=anew),
-        log=manager.spool.figures(name),
+        log=log,
         lag_seconds=manager.lags.of(name),
         forward=device.forward_figures(),
         forward_also=device.forward_also_figures(),
         upload=device.upload_figures(),
         events=manager.events.figures(name),
-        intake=manager.intake.device_figures(name),
+        intake=intake,
         udp_path=manager.intake.udp_path,
         users=device.users,
-        unbalanced=tuple(differences_of(balanced(manager, name))),
+        unbalanced=tuple(differences_of(balance(came_in, {name: log}, name))),
     )
 
 

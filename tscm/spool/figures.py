@@ -59,6 +59,22 @@ class LogFigures:
     appended_lines: int = 0
 
 
+@frozen
+class LogGlance:
+    """
+    What every line changes of a log, and what tells that something else did: cheap, touches no disk.
+
+    *differences* are those of the log and of its readers against their own counts, which are 0.
+    """
+
+    last_received_at: float | None
+    appended_lines: int
+    waiting_lines: Mapping[str, int]
+    differences: tuple[int, ...]
+    trouble: tuple[str | None, int, int]
+    """Fault, segments whose text was changed, segments that cannot be read."""
+
+
 @frozen(kw_only=True)
 class OrphanFigures:
     """

@@ -11,7 +11,7 @@ from twisted.logger import Logger
 
 from tscm.spool.catalogue import CatalogueDamaged, Segment
 from tscm.spool.cursor import AGE, CAUSES, LOST, Cursor
-from tscm.spool.figures import LogFigures, ReaderFigures
+from tscm.spool.figures import LogFigures, LogGlance, ReaderFigures
 from tscm.spool.intact import make_whole
 from tscm.spool.live import LiveLog
 from tscm.spool.reader import DeviceReader
@@ -309,6 +309,21 @@ class DeviceLog:
             deleted_bytes=dict(state.deleted_bytes),
             readers={name: self._reader_figures(one) for name, one in self.readers.items()},
             appended_lines=live.lines - opened_lines,
+        )
+
+    def glance(self, opened_lines: int = 0) -> LogGlance:
+        """The little of `figures` that each line changes, without a look at the files."""
+        live = self.live
+        lines = live.lines
+        waiting = {name: one.waiting_lines() for name, one in self.readers.items()}
+        return LogGlance(
+            live.last_at or None,
+            lines - opened_lines,
+            waiting,
+            tuple(
+                [lines - one.cursor.passed - waiting[name] for name, one in self.readers.items()]
+            ),
+            (live.fault, live.state.changed_texts, self.damaged_segments),
         )
 
     def _reader_figures(self, reader: DeviceReader) -> ReaderFigures:

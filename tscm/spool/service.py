@@ -22,7 +22,7 @@ from tscm.model import Run
 from tscm.settings.node import SpoolBounds
 from tscm.spool.aside import Aside
 from tscm.spool.disk import Disk
-from tscm.spool.figures import LogFigures, OrphanFigures
+from tscm.spool.figures import LogFigures, LogGlance, OrphanFigures
 from tscm.spool.log import DeviceLog
 from tscm.spool.names import LogFolder, log_names
 from tscm.spool.names import reader_name as checked_name
@@ -281,6 +281,10 @@ class SpoolService(MultiService):
         """
         log = self._device(device)
         return log.figures(self._opened_lines[device])
+
+    def glance(self, device: str) -> LogGlance:
+        """What each line changes of `figures`: for rows of all devices."""
+        return self._device(device).glance(self._opened_lines[device])
 
     def stored_lines(self) -> dict[str, int]:
         """

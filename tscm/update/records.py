@@ -395,6 +395,12 @@ class UpdateRecords:
             return found
         return evolve(found, hold=hold)
 
+    def stamp(self, name: str) -> object:
+        """Equal to an earlier one as long as `figures` stay but for an operator's hold that ends."""
+        if self.fault is not None or self._policies.trouble is not None:
+            return object()  # equal to no other
+        return self._policies.changes(name)
+
     def _read_figures(self, name: str) -> tuple[Hold | None, UpdateFigures]:
         """An operator's hold, and all else, from the database."""
         memory, fault = DeviceMemory(), None

@@ -402,6 +402,11 @@ class UpdateService(Service):
             since_start=one.tally.figures(),
         )
 
+    def stamp(self, name: str) -> tuple[object, ...]:
+        """Equal to an earlier one as long as `figures` would judge the device alike."""
+        one = self._device(name)
+        return self._records.stamp(name), one.running_since is None, one.settings.policy_updates
+
     # -- runs ------------------------------------------------------------------
 
     async def _scheduled(self, one: Updated) -> None:

@@ -437,6 +437,11 @@ class UploadService(Service):
             last_error_at=trouble.last_error_at,
         )
 
+    @property
+    def stamp(self) -> tuple[object, ...]:
+        """Equal to an earlier one as long as failures, last error and rejected batches of `figures` stay."""
+        return self._trouble, self.kept_aside
+
     def _sentence(self, now: float) -> str:
         said = self._said(now)
         if self.kept_aside:

@@ -2,7 +2,6 @@
 How all devices stand, one row each.
 """
 
-from tscm.base.clock import wall_seconds
 from tscm.base.schedule import in_slices
 from tscm.manager.node import Node, parts
 from tscm.model import Json
@@ -10,15 +9,9 @@ from tscm.operations import table
 from tscm.operations.arguments import Nothing
 from tscm.operations.call import Call
 from tscm.operations.registry import handles
-from tscm.operations.states import device_state
-from tscm.standing import Row, fault_row, row_of, worst_first
+from tscm.operations.rows import row
+from tscm.standing import Row, fault_row, worst_first
 from tscm.wire.writing import as_json
-
-
-def row(node: Node, name: str) -> Row:
-    """How one device stands, from figures in memory."""
-    interval = float(node.settings().policy.interval_seconds)
-    return row_of(name, device_state(node, name), wall_seconds(node.clock), interval)
 
 
 @handles(table.FLEET)
@@ -26,6 +19,8 @@ async def fleet(node: Node, args: Nothing, call: Call) -> list[Json]:
     """In slices of the reactor's time: lines go on coming in meanwhile."""
     del args, call
     manager = parts(node)
+    for gone in manager.judged.keys() - manager.devices.keys():
+        del manager.judged[gone]
     rows: list[Row] = [
         fault_row(name, fault)
         for name, fault in manager.faults.items()
