@@ -19,15 +19,15 @@ from typing import TypeVar
 import numpy as np
 from attrs import evolve
 
-from tscm.asa.driver import open_driver
 from tscm.base.secrets import Secret
+from tscm.kinds.asa.config_size import member_bytes
+from tscm.kinds.asa.plan import Desired, Plan, make_plan
+from tscm.kinds.asa.rest.opening import open_driver
 from tscm.model import AddMembers, CreateGroup, Group, RemoveMembers, Step
 from tscm.policy.cidr import CidrSet, Entries
-from tscm.policy.config_size import member_bytes
 from tscm.policy.guard import GuardRules, Protected, compare, inspect
 from tscm.policy.lists import PolicyList
 from tscm.policy.match import Matcher
-from tscm.policy.plan import Desired, Plan, make_plan
 from tscm.policy.rank import cut
 from tscm.policy.why import ListView, why
 from tscm.settings.device import DeviceSettings

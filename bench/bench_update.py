@@ -22,10 +22,10 @@ from typing import Any
 
 from attrs import define, evolve, field
 
-from tscm.asa.driver import open_driver
-from tscm.asa.link import Bounds
-from tscm.asa.platforms import budget_bytes, entries_within
 from tscm.base.secrets import Secret
+from tscm.kinds.asa.platforms import budget_bytes, entries_within
+from tscm.kinds.asa.rest.link import Bounds
+from tscm.kinds.asa.rest.opening import open_driver
 from tscm.model import AsaDriver
 from tscm.policy.cidr import Entries
 from tscm.policy.lists import PolicyList

@@ -16,7 +16,7 @@ ROOMS = (
     ("policy", "syslog", "upload_format"),
     ("base",),
     ("settings",),
-    ("asa", "consumers", "intake", "retrieve", "spool", "store"),
+    ("consumers", "intake", "kinds", "retrieve", "spool", "store"),
     ("events", "forward", "services", "simulator", "update", "upload"),
     ("ledger",),
     ("state",),

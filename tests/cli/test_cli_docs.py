@@ -9,10 +9,10 @@ from pathlib import Path
 import click
 import pytest
 
-from tscm.asa.lines import setup_lines
 from tscm.base.secrets import Secret
 from tscm.cli.main import MODULES
 from tscm.cli.options import setting_options
+from tscm.kinds.asa.lines import setup_lines
 from tscm.settings.device import DeviceSettings
 from tscm.settings.files import read_node
 from tscm.settings.layout import Layout

@@ -11,10 +11,10 @@ import sys
 from functools import partial
 from typing import Any, cast
 
-from tscm.asa.faults import CertificateUntrusted
 from tscm.cli import main, standalone
 from tscm.devices.checks import Reach
 from tscm.errors import DeviceFault, ListUnavailable
+from tscm.kinds.asa.faults import CertificateUntrusted
 from tscm.model import AsaDriver, Identity
 from tscm.policy.cidr import Entries
 from tscm.policy.lists import PolicyList

@@ -11,12 +11,12 @@ from twisted.internet.defer import maybeDeferred
 from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThread
 
-from tscm.asa.lines import access_list_lines
 from tscm.base.host_port import HostPort
 from tscm.base.threads import Threads
 from tscm.demo.proxy import ConnectProxy
 from tscm.demo.siem import Siem
 from tscm.doctor import examine_alone
+from tscm.kinds.asa.lines import access_list_lines
 from tscm.manager.service import NodeService
 from tscm.model import Json, Progress
 from tscm.operations.arguments import (

@@ -6,11 +6,11 @@ from collections.abc import Callable
 
 import pytest
 
-from tscm.asa import faults
 from tscm.doctor import judge_firewall
 from tscm.doctor.finding import Finding
 from tscm.doctor.judge_firewall import Seen
 from tscm.errors import DeviceFault
+from tscm.kinds.asa import faults
 from tscm.model import Cidr, Group, Identity
 from tscm.standing import Verdict
 

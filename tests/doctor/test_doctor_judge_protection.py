@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tscm.asa.lines import access_list_lines
-from tscm.asa.running import RunningConfig, read_running
 from tscm.doctor import judge_protection, packet_trace
 from tscm.doctor.finding import Finding
 from tscm.doctor.judge_protection import Collector
+from tscm.kinds.asa.lines import access_list_lines
+from tscm.kinds.asa.running import RunningConfig, read_running
 from tscm.model import Cidr, Group
 from tscm.standing import Verdict
 

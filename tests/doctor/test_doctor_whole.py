@@ -13,10 +13,10 @@ import pytest_twisted
 from twisted.logger import LogEvent
 
 from tests.doctor.doctor_world import HERE, LISTED, PASSWORD, World, not_good, quiet
-from tscm.asa.lines import access_list_lines
 from tscm.doctor.examine_node import walk_node
 from tscm.doctor.judge_node import Space
 from tscm.doctor.probe_host import Host, free_space
+from tscm.kinds.asa.lines import access_list_lines
 
 pytestmark = pytest.mark.filterwarnings("ignore:Passing pyOpenSSL")  # by Twisted
 

@@ -14,12 +14,12 @@ from typing import Any
 
 import pytest
 
-from tests.asa.test_asa_bounds import Device
-from tests.asa.test_asa_reader import page
-from tests.asa.test_asa_trickle import serving
 from tests.base.test_base_parse_apart import is_alive
 from tests.faults.fault_world import LISTEN, World
 from tests.faults.test_faults_stop import gone
+from tests.kinds.asa.rest.test_rest_bounds import Device
+from tests.kinds.asa.rest.test_rest_reader import page
+from tests.kinds.asa.rest.test_rest_trickle import serving
 from tests.manager.manager_process import Manager, wait_for
 from tests.waiting import PATIENCE_SECONDS
 
@@ -63,7 +63,7 @@ def child_of(manager: Manager) -> int:
             with contextlib.suppress(OSError):
                 stat = (folder / "stat").read_text().rpartition(")")[2].split()
                 command = (folder / "cmdline").read_bytes()
-                if int(stat[1]) == parent and b"tscm.asa.reader_process" in command:
+                if int(stat[1]) == parent and b"tscm.kinds.asa.rest.reader_process" in command:
                     found.append(int(folder.name))
         return bool(found)
 

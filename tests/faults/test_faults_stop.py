@@ -18,10 +18,10 @@ from typing import Any
 import pytest
 from attrs import define, field
 
-from tests.asa.test_asa_trickle import Serve, serving, trickle
 from tests.faults.fault_world import LISTEN, World
 from tests.faults.probes import thorough
 from tests.faults.test_faults_upload import hits
+from tests.kinds.asa.rest.test_rest_trickle import Serve, serving, trickle
 from tests.manager.manager_process import Manager, wait_for
 from tscm.base.secrets import Secret
 from tscm.services.certificate import ensure_certificate

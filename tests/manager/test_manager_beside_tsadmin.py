@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.asa.test_asa_trickle import serving
+from tests.kinds.asa.rest.test_rest_trickle import serving
 from tests.manager.manager_process import Manager, send_udp, wait_for
 from tscm.errors import ManagerRunning
 from tscm.settings.layout import Layout

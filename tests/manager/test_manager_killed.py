@@ -13,7 +13,7 @@ import pytest
 import pytest_twisted
 from twisted.internet import reactor
 
-from tests.asa.asa_device import in_thread
+from tests.kinds.asa.rest.asa_device import in_thread
 from tests.manager.manager_process import SETTINGS, Manager
 from tests.update.update_faults import Faults
 from tests.update.update_world import addresses

@@ -12,7 +12,7 @@ from attrs import define
 from twisted.internet import reactor
 from twisted.internet.threads import deferToThread
 
-from tests.asa.asa_device import settings_for
+from tests.kinds.asa.rest.asa_device import settings_for
 from tests.manager.manager_process import LIMIT_SECONDS, Manager
 from tests.update.update_world import addresses
 from tscm.base.secrets import load_key

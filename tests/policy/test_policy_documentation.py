@@ -5,8 +5,7 @@ The address that a test of the chain blocks: in documentation space, and nobody'
 import pytest
 
 from tscm.policy.cidr import CidrSet
-from tscm.policy.documentation import PREFIXES, free_host
-from tscm.policy.groups import PLACEHOLDER
+from tscm.policy.documentation import PLACEHOLDER, PREFIXES, free_host
 
 
 def test_two_tests_block_two_addresses() -> None:

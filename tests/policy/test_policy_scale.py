@@ -6,10 +6,10 @@ import random
 
 from attrs import evolve
 
-from tests.policy.policy_device import StrictDevice, in_force
+from tests.kinds.asa.planned_device import StrictDevice, in_force
+from tscm.kinds.asa.plan import Desired, make_plan
 from tscm.model import AddMembers, CreateGroup, RemoveMembers
 from tscm.policy.cidr import CidrSet, Entries
-from tscm.policy.plan import Desired, make_plan
 
 COUNT = 30_000
 

@@ -24,7 +24,7 @@ import pytest
 import pytest_twisted
 from twisted.internet import reactor
 
-from tests.asa.asa_device import in_thread
+from tests.kinds.asa.rest.asa_device import in_thread
 from tests.retrieve.https_server import https
 from tests.retrieve.scripted import Talk, reply, send, server
 from tests.update.update_world import ALLOW, BLOCK, World, addresses

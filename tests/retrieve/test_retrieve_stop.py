@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.asa.test_asa_trickle import serving
+from tests.kinds.asa.rest.test_rest_trickle import serving
 from tscm.base.deadline import Scope
 from tscm.errors import ListUnavailable
 from tscm.retrieve.feed_source import FeedSource

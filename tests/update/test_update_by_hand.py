@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from twisted.internet import reactor
 from twisted.internet.task import deferLater
 
-from tests.asa.asa_device import in_thread
+from tests.kinds.asa.rest.asa_device import in_thread
 from tests.update.update_world import World, addresses
 from tscm.model import Cidr
 from tscm.policy.by_hand import HandEntry

@@ -9,9 +9,9 @@ import pytest
 import pytest_twisted
 from twisted.internet import reactor
 
-from tests.asa.asa_device import in_thread
+from tests.kinds.asa.rest.asa_device import in_thread
 from tests.update.update_world import World, addresses
-from tscm.asa.link import Bounds
+from tscm.kinds.asa.rest.link import Bounds
 from tscm.simulator.service import AsaOptions, SimulatedAsa
 from tscm.update.figures import Result
 

@@ -10,8 +10,8 @@ from attrs import evolve
 from twisted.internet.task import Clock
 
 from tests.update.test_update_service import HOUR, Bench, ignore, result
-from tscm.asa.faults import NoConnection
 from tscm.base.clock import wall_seconds
+from tscm.kinds.asa.faults import NoConnection
 from tscm.model import Cidr
 from tscm.policy.by_hand import HandEntry
 from tscm.store.database import Store

@@ -13,10 +13,10 @@ import pytest
 import pytest_twisted
 from twisted.internet import reactor as global_reactor
 
-from tests.asa.asa_device import in_thread
+from tests.kinds.asa.rest.asa_device import in_thread
 from tests.update.update_faults import Faults
 from tests.update.update_world import ALLOW, BLOCK, World, addresses
-from tscm.asa.link import Bounds
+from tscm.kinds.asa.rest.link import Bounds
 from tscm.policy.cidr import CidrSet
 from tscm.simulator.service import SimulatedAsa
 from tscm.update.figures import Result

@@ -17,10 +17,10 @@ from attrs import define, field
 from twisted.internet import reactor as global_reactor
 from twisted.internet.defer import Deferred, gatherResults
 
-from tests.asa.asa_device import settings_for
+from tests.kinds.asa.rest.asa_device import settings_for
 from tests.update.update_world import World, addresses
-from tscm.asa.link import Bounds
 from tscm.base.threads import Threads
+from tscm.kinds.asa.rest.link import Bounds
 from tscm.model import Progress
 from tscm.simulator.service import AsaOptions, SimulatedAsa
 from tscm.simulator.web import AsaHttpRequest

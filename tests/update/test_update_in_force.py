@@ -6,7 +6,7 @@ import pytest
 import pytest_twisted
 from attrs import evolve
 
-from tests.asa.asa_device import in_thread
+from tests.kinds.asa.rest.asa_device import in_thread
 from tests.update.update_world import ALLOW, BLOCK, World, addresses
 from tscm.policy.cidr import CidrSet
 from tscm.policy.in_force import Force, ForceRules, judge_allow, judge_loss

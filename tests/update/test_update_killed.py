@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 import pytest_twisted
 
-from tests.asa.asa_device import in_thread
+from tests.kinds.asa.rest.asa_device import in_thread
 from tests.update.test_update_faults import SINGLY, Matrix
-from tscm.asa.link import RestLink
+from tscm.kinds.asa.rest.link import RestLink
 from tscm.simulator.service import SimulatedAsa
 
 

@@ -10,7 +10,7 @@ import pytest
 import pytest_twisted
 from attrs import evolve
 
-from tests.asa.asa_device import in_thread
+from tests.kinds.asa.rest.asa_device import in_thread
 from tests.update.update_world import BLOCK, World, addresses
 from tscm.base.secrets import Secret
 from tscm.devices import checks

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import pytest_twisted
 
-from tests.asa.asa_device import in_thread
+from tests.kinds.asa.rest.asa_device import in_thread
 from tests.update.update_world import World, addresses
 from tscm.risks import Consent, Risk
 from tscm.settings.networks import NetworksFile

@@ -9,7 +9,7 @@ import pytest
 import pytest_twisted
 from attrs import evolve
 
-from tests.asa.asa_device import in_thread
+from tests.kinds.asa.rest.asa_device import in_thread
 from tests.update.update_world import World, addresses
 from tscm.base.secrets import Secret
 from tscm.model import Identity

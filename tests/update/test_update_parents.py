@@ -4,10 +4,10 @@ A device that had our groups and has them no more is not protected by making the
 
 import pytest_twisted
 
-from tests.asa.asa_device import in_thread
+from tests.kinds.asa.rest.asa_device import in_thread
 from tests.update.update_world import World, addresses
-from tscm.asa.lines import access_list_lines
 from tscm.cli.state import state_pairs
+from tscm.kinds.asa.lines import access_list_lines
 from tscm.simulator.service import SimulatedAsa
 from tscm.state import DeviceState
 from tscm.update.figures import Result, UpdateFigures

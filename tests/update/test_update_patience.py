@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from attrs import evolve
 
-from tscm.asa import faults
 from tscm.base.secrets import Secret
 from tscm.errors import DeviceFault
+from tscm.kinds.asa import faults
 from tscm.model import Cidr, Group, Identity
 from tscm.settings.device import DeviceSettings
 from tscm.update.memory import DeviceMemory, edit_notes, layout_digest

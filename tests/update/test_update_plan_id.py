@@ -7,7 +7,7 @@ import pytest_twisted
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.asa.asa_device import in_thread
+from tests.kinds.asa.rest.asa_device import in_thread
 from tests.update.update_world import World, addresses
 from tscm.model import Cidr, Group
 from tscm.policy.cidr import CidrSet

@@ -8,9 +8,9 @@ import pytest
 import pytest_twisted
 from attrs import evolve
 
-from tests.asa.asa_device import in_thread
+from tests.kinds.asa.rest.asa_device import in_thread
 from tests.update.update_world import BLOCK, World, addresses
-from tscm.asa.link import RestLink
+from tscm.kinds.asa.rest.link import RestLink
 from tscm.model import Cidr, Progress
 from tscm.simulator.service import SimulatedAsa
 from tscm.store.generations import PURGED

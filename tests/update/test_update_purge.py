@@ -7,12 +7,12 @@ import contextlib
 import pytest
 import pytest_twisted
 
-from tests.asa.asa_device import in_thread
+from tests.kinds.asa.rest.asa_device import in_thread
 from tests.update.update_faults import Faults
 from tests.update.update_world import World, addresses
-from tscm.asa.faults import SaveFailed
-from tscm.asa.rest import RestDriver
 from tscm.errors import DeviceFault
+from tscm.kinds.asa.faults import SaveFailed
+from tscm.kinds.asa.rest.driver import RestDriver
 from tscm.settings.node import NodeSettings
 from tscm.simulator.health import AgentHealth
 from tscm.simulator.service import SimulatedAsa

@@ -7,9 +7,9 @@ from typing import cast
 import pytest
 import pytest_twisted
 
-from tests.asa.asa_device import in_thread
+from tests.kinds.asa.rest.asa_device import in_thread
 from tests.update.update_world import World, addresses
-from tscm.asa.faults import AgentFailed, StepRefused
+from tscm.kinds.asa.faults import AgentFailed, StepRefused
 from tscm.model import AddMembers, AsaDriver, Cidr, Group
 from tscm.simulator.service import SimulatedAsa
 from tscm.update.memory import DeviceMemory

@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 import pytest_twisted
 
-from tests.asa.asa_device import in_thread
+from tests.kinds.asa.rest.asa_device import in_thread
 from tests.update.update_faults import Faults
 from tests.update.update_world import ALLOW, BLOCK, World, addresses
-from tscm.asa.platforms import push_seconds
 from tscm.base.secrets import Secret
 from tscm.events.recent import recent_hits
+from tscm.kinds.asa.platforms import push_seconds
 from tscm.policy.cidr import Entries
 from tscm.risks import OF_LISTS, Consent, Risk
 from tscm.settings.node import NodeSettings, PolicySettings

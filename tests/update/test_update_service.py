@@ -16,12 +16,12 @@ from twisted.internet.task import Clock
 from twisted.logger import LogEvent
 from twisted.python.failure import Failure
 
-from tests.policy.policy_device import StrictDevice
-from tscm.asa import batches
-from tscm.asa.faults import AgentFailed, LoginRefused, NoConnection
+from tests.kinds.asa.planned_device import StrictDevice
 from tscm.base.schedule import spread
 from tscm.base.secrets import Secret
 from tscm.errors import DeviceFault, DeviceUnknown
+from tscm.kinds.asa.faults import AgentFailed, LoginRefused, NoConnection
+from tscm.kinds.asa.portions import portions
 from tscm.model import Configuration, Group, Identity, Json, Progress, Step, Traffic
 from tscm.policy.cidr import Entries
 from tscm.policy.lists import PolicyList
@@ -71,7 +71,7 @@ class MemoryDriver:
         self.device.apply(step)
 
     def portions(self, steps: Sequence[Step]) -> Sequence[Sequence[Step]]:
-        return batches.portions(steps, 500, join=True)
+        return portions(steps, 500, join=True)
 
     def apply_all(self, steps: Sequence[Step]) -> None:
         for step in steps:

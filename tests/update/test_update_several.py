@@ -6,7 +6,7 @@ import pytest
 import pytest_twisted
 from attrs import evolve
 
-from tests.asa.asa_device import in_thread, settings_for
+from tests.kinds.asa.rest.asa_device import in_thread, settings_for
 from tests.update.update_world import ALLOW, BLOCK, World, addresses
 from tscm.risks import Consent, Risk
 from tscm.settings import values

@@ -16,7 +16,7 @@ from attrs import define, field, fields
 from twisted.internet import reactor
 from twisted.internet.task import deferLater
 
-from tests.asa.asa_device import in_thread
+from tests.kinds.asa.rest.asa_device import in_thread
 from tests.update.update_faults import Faults
 from tests.update.update_world import ALLOW, BLOCK, World, addresses
 from tscm.policy.cidr import CidrSet

@@ -8,10 +8,10 @@ from typing import Any
 
 from attrs import define, evolve, field
 
-from tests.asa.asa_device import settings_for
-from tscm.asa.driver import open_driver
-from tscm.asa.link import Bounds
+from tests.kinds.asa.rest.asa_device import settings_for
 from tscm.errors import ListUnavailable
+from tscm.kinds.asa.rest.link import Bounds
+from tscm.kinds.asa.rest.opening import open_driver
 from tscm.model import AsaDriver, Json, Progress
 from tscm.policy.cidr import Entries
 from tscm.policy.lists import PolicyList

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from tests.asa.test_asa_trickle import Serve, over_tls, serving, trickle
+from tests.kinds.asa.rest.test_rest_trickle import Serve, over_tls, serving, trickle
 from tscm.base.deadline import Scope
 from tscm.base.secrets import Secret
 from tscm.doctor.probe_onward import ask_proxy, why_not

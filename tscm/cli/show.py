@@ -87,6 +87,6 @@ def settings_pairs(view: Json) -> Iterator[tuple[str, Any]]:
 
 def setup_text(layout: Layout, view: Json) -> str:
     """What to type on the ASA, made from the masked settings."""
-    from tscm.asa.lines import setup_lines
+    from tscm.kinds.asa.lines import setup_lines
 
     return setup_lines(propose(view), read_node(layout))

@@ -63,7 +63,7 @@ def fetch_list(
 
 def connect(settings: DeviceSettings, node: NodeSettings) -> AsaDriver:
     """The driver of this device, opened."""
-    from tscm.asa.driver import open_driver
+    from tscm.kinds.asa.rest.opening import open_driver
 
     return open_driver(settings, node)
 

@@ -197,7 +197,7 @@ def added(
     node: NodeSettings, settings: DeviceSettings, check: CheckReport, notes: Sequence[str] = ()
 ) -> Json:
     """The answer to `add`: what was found, what was stored, what to type on the device."""
-    from tscm.asa.lines import setup_lines
+    from tscm.kinds.asa.lines import setup_lines
 
     return {
         "name": settings.name,
@@ -303,7 +303,7 @@ def forget_device(layout: Layout, node: NodeSettings, name: str) -> Json:
 
     Its logs stay where they are.  A device whose file is damaged is forgotten too, without lines.
     """
-    from tscm.asa.lines import removal_lines
+    from tscm.kinds.asa.lines import removal_lines
 
     try:
         settings = read_device(layout, name, None)

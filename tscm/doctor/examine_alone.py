@@ -29,7 +29,7 @@ def doctor_device(layout: Layout, name: str, report: Report) -> Json:
 
     Needs no lock: nothing is written but answers of feeds, which have a lock of their own.
     """
-    from tscm.asa.driver import open_driver
+    from tscm.kinds.asa.rest.opening import open_driver
     from tscm.retrieve.sources import Fetcher
 
     try:

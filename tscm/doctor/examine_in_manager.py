@@ -10,7 +10,6 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 
-from tscm.asa.faults import LoginRefused
 from tscm.base.clock import wall_seconds
 from tscm.base.threads import Threads
 from tscm.doctor.examine_device import (
@@ -26,6 +25,7 @@ from tscm.doctor.finding import as_json
 from tscm.doctor.packet_trace import is_told
 from tscm.doctor.probe_firewall import FirewallLook
 from tscm.errors import DeviceUnknown, TscmError
+from tscm.kinds.asa.faults import LoginRefused
 from tscm.model import Json, LogReader, Progress, Report
 from tscm.settings.device import DeviceSettings
 from tscm.settings.layout import Layout

@@ -7,7 +7,9 @@ from collections.abc import Mapping
 
 from attrs import frozen
 
-from tscm.asa.faults import (
+from tscm.doctor.finding import Finding, failed, not_looked_at, ok, warning
+from tscm.errors import DeviceFault
+from tscm.kinds.asa.faults import (
     AgentAbsent,
     AgentFailed,
     CertificateUntrusted,
@@ -17,10 +19,9 @@ from tscm.asa.faults import (
     TokensUsedUp,
     UnitOnStandby,
 )
-from tscm.doctor.finding import Finding, failed, not_looked_at, ok, warning
-from tscm.errors import DeviceFault
+from tscm.kinds.asa.groups import KINDS, parent_name
 from tscm.model import Group, Identity
-from tscm.policy.groups import KINDS, PLACEHOLDER, parent_name
+from tscm.policy.documentation import PLACEHOLDER
 
 LINKS = ("reachability", "login", "privilege", "agent")
 """The way in, in the order in which it is walked."""

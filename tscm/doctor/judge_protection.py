@@ -6,12 +6,12 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from attrs import frozen
 
-from tscm.asa.access_lists import INFORMATIONAL, LEVELS, Entry
-from tscm.asa.enforcing import ACTIONS, entries_in_force
-from tscm.asa.lines import access_list_lines
-from tscm.asa.running import TCP, LogHost, RunningConfig
 from tscm.doctor.finding import Finding, failed, ok, warning
-from tscm.policy.groups import parent_name
+from tscm.kinds.asa.access_lists import INFORMATIONAL, LEVELS, Entry
+from tscm.kinds.asa.enforcing import ACTIONS, entries_in_force
+from tscm.kinds.asa.groups import parent_name
+from tscm.kinds.asa.lines import access_list_lines
+from tscm.kinds.asa.running import TCP, LogHost, RunningConfig
 from tscm.standing import Verdict
 
 LINKS = ("access-lists", "access-list log", "logging", "logging host", "permit-hostdown")

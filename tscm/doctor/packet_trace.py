@@ -8,14 +8,14 @@ from collections.abc import Mapping
 
 from attrs import frozen
 
-from tscm.asa.access_lists import Entry
-from tscm.asa.enforcing import entries_in_force
-from tscm.asa.running import Binding, Interface, RunningConfig
 from tscm.doctor.finding import Finding, failed, ok, warning
 from tscm.doctor.judge_firewall import members_under
+from tscm.kinds.asa.access_lists import Entry
+from tscm.kinds.asa.enforcing import entries_in_force
+from tscm.kinds.asa.groups import KINDS, parent_name
+from tscm.kinds.asa.running import Binding, Interface, RunningConfig
 from tscm.model import Group
 from tscm.plural import many
-from tscm.policy.groups import KINDS, parent_name
 from tscm.syslog.asa import AsaEvent, parse, policy_lines
 
 _ANY_HOST = "192.168.1.10"

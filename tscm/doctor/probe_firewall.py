@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping
 
 from attrs import define, evolve, field
 
-from tscm.asa.running import RunningConfig, read_running
 from tscm.doctor.judge_firewall import Seen
 from tscm.doctor.packet_trace import Trial, plan_trial
 from tscm.errors import DeviceFault
+from tscm.kinds.asa.running import RunningConfig, read_running
 from tscm.model import AsaDriver, Group, Progress, Report
 from tscm.settings.device import DeviceSettings
 

@@ -15,13 +15,13 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 
-from tscm.asa.faults import LoginRefused
 from tscm.base.clock import wall_seconds
 from tscm.base.threads import Threads
 from tscm.doctor import proof_links as links
 from tscm.doctor.finding import Finding, failed, ok
 from tscm.doctor.packet_trace import line_about, trial_of
 from tscm.errors import DeviceFault, TscmError
+from tscm.kinds.asa.faults import LoginRefused
 from tscm.model import Json, LogReader, Progress, Report
 from tscm.standing import Verdict
 from tscm.syslog.asa import AsaEvent

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Sequence
 
 from attrs import evolve, frozen
 
-from tscm.asa.running import RunningConfig
 from tscm.doctor.finding import Finding, failed, not_looked_at, ok, warning
 from tscm.doctor.judge_protection import judge_use
 from tscm.doctor.packet_trace import Trial, judge_trial
+from tscm.kinds.asa.running import RunningConfig
 from tscm.model import Json
 from tscm.plural import many
 from tscm.standing import Verdict

@@ -26,10 +26,10 @@ from twisted.web import http
 from twisted.web.server import Request
 from werkzeug.exceptions import MethodNotAllowed, NotFound
 
-from tscm.asa.faults import CertificateUntrusted
 from tscm.errors import ControlUnavailable, TscmError
 from tscm.faces.control_site import USAGE, ControlSite
 from tscm.faces.peer import actor_of
+from tscm.kinds.asa.faults import CertificateUntrusted
 from tscm.model import Json, Progress
 from tscm.operations.bodies import RequestFaulty, read_body
 from tscm.operations.call import quiet

@@ -9,7 +9,11 @@ from ipaddress import IPv4Address, IPv4Network
 
 from tscm.model import Cidr
 from tscm.policy.cidr import CidrSet
-from tscm.policy.groups import PLACEHOLDER
+
+PLACEHOLDER = Cidr("192.0.2.1/32")
+"""
+Stands for an empty list on a device (RFC 5737: nobody's address).
+"""
 
 PREFIXES = (Cidr("203.0.113.0/24"), Cidr("198.51.100.0/24"), Cidr("192.0.2.0/24"))
 """RFC 5737, the one with our placeholder last."""

@@ -11,10 +11,10 @@ import attrs
 from attrs import evolve
 
 from tscm.errors import TscmError
+from tscm.kinds.asa.groups import parent_name
 from tscm.model import Json
 from tscm.policy.by_hand import HandEntry
 from tscm.policy.cidr import CidrSet, Entries
-from tscm.policy.groups import parent_name
 from tscm.policy.why import ListView, Standing, left_out, meeting, verdict, why
 from tscm.policy.why import not_in_force as missing
 from tscm.retrieve.feeds import hosts_of

@@ -239,7 +239,7 @@ def edit_notes(
     A manager that was killed in the middle of a push leaves the same picture; what was pushed whole
     may be *right* by now.
     """
-    from tscm.policy.groups import PLACEHOLDER
+    from tscm.policy.documentation import PLACEHOLDER
 
     before = set(applied)
     now = set(present) - ({PLACEHOLDER} - before)

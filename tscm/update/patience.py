@@ -7,8 +7,15 @@ only asks for a new look costs no pause the first time.
 
 from collections.abc import Callable, Iterable
 
-from tscm.asa.faults import AgentAbsent, NoConnection, Replicating, SessionLost, StepRefused, revive
 from tscm.errors import DeviceFault
+from tscm.kinds.asa.faults import (
+    AgentAbsent,
+    NoConnection,
+    Replicating,
+    SessionLost,
+    StepRefused,
+    revive,
+)
 from tscm.update.job import MAX_FAILURES
 from tscm.update.outcome import Pause
 

@@ -10,11 +10,11 @@ from itertools import islice
 
 from attrs import frozen
 
-from tscm.asa.platforms import push_seconds
 from tscm.errors import DeviceFault
+from tscm.kinds.asa.groups import KINDS, parent_name
+from tscm.kinds.asa.plan import Desired, Plan, make_plan
+from tscm.kinds.asa.platforms import push_seconds
 from tscm.model import CreateGroup, DeleteGroup, Group, Identity, Json, Step
-from tscm.policy.groups import KINDS, parent_name
-from tscm.policy.plan import Desired, Plan, make_plan
 from tscm.printable import quoted
 from tscm.risks import Risk, RiskFound
 from tscm.update.figures import PlanFigures

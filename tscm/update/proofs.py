@@ -15,9 +15,9 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from tscm.asa.faults import LoginRefused
 from tscm.base.clock import wall_seconds
 from tscm.errors import DeviceUnknown, TscmError
+from tscm.kinds.asa.faults import LoginRefused
 from tscm.model import Cidr, Progress
 from tscm.update.job import UpdateJob
 from tscm.update.memory import no_push

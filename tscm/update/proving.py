@@ -12,14 +12,14 @@ from ipaddress import ip_interface
 
 from attrs import evolve, frozen
 
-from tscm.asa.faults import Replicating
-from tscm.asa.running import RunningConfig, read_running
 from tscm.errors import DeviceFault, TscmError
+from tscm.kinds.asa.faults import Replicating
+from tscm.kinds.asa.groups import Present
+from tscm.kinds.asa.running import RunningConfig, read_running
 from tscm.model import AsaDriver, Cidr, Group, Progress, Report, Step
 from tscm.plural import many
 from tscm.policy.cidr import CidrSet, Entries
 from tscm.policy.documentation import free_host
-from tscm.policy.groups import Present
 from tscm.store.generations import StoredDamaged
 from tscm.update.job import UpdateJob
 from tscm.update.memory import DeviceMemory

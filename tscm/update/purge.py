@@ -11,10 +11,11 @@ from collections.abc import Mapping, Sequence
 import attrs
 from attrs import frozen
 
-from tscm.asa.faults import AgentFailed, Replicating, SaveFailed, StepRefused
+from tscm.kinds.asa.faults import AgentFailed, Replicating, SaveFailed, StepRefused
+from tscm.kinds.asa.groups import KINDS, Present, parent_name
 from tscm.model import AsaDriver, DeleteGroup, Json, Progress, Report
 from tscm.policy.cidr import CidrSet
-from tscm.policy.groups import KINDS, PLACEHOLDER, Present, parent_name
+from tscm.policy.documentation import PLACEHOLDER
 from tscm.store.generations import PURGED as PURGED_NOTE
 from tscm.store.generations import Generation, pack
 from tscm.update.figures import PlanFigures, Result

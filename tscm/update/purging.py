@@ -2,8 +2,8 @@
 A purge in its device's turn: carried out in a thread, and kept whatever becomes of it.
 """
 
-from tscm.asa.faults import LoginRefused
 from tscm.errors import TscmError
+from tscm.kinds.asa.faults import LoginRefused
 from tscm.model import Report
 from tscm.update.job import UpdateJob
 from tscm.update.outcome import UpdateOutcome

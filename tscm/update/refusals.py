@@ -8,9 +8,10 @@ from contextlib import suppress
 
 from attrs import define, field
 
-from tscm.asa.batches import weight
-from tscm.asa.faults import StepRefused
 from tscm.errors import DeviceFault
+from tscm.kinds.asa.faults import StepRefused
+from tscm.kinds.asa.groups import place_of
+from tscm.kinds.asa.portions import weight
 from tscm.model import (
     AddMembers,
     AsaDriver,
@@ -21,7 +22,6 @@ from tscm.model import (
     RemoveMembers,
     Step,
 )
-from tscm.policy.groups import place_of
 from tscm.printable import quoted
 
 LEAST_LIMIT = 25

@@ -18,7 +18,8 @@ from contextlib import suppress
 
 from attrs import define, evolve
 
-from tscm.asa.faults import (
+from tscm.errors import DeviceFault, PolicyRefused, TscmError
+from tscm.kinds.asa.faults import (
     AgentAbsent,
     AgentFailed,
     CertificateChanged,
@@ -28,7 +29,6 @@ from tscm.asa.faults import (
     SaveFailed,
     StepRefused,
 )
-from tscm.errors import DeviceFault, PolicyRefused, TscmError
 from tscm.model import (
     AsaDriver,
     DeleteGroup,

@@ -9,9 +9,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from attrs import define, evolve, field
 
 from tscm.errors import DeviceFault, TscmError
+from tscm.kinds.asa.groups import KINDS, Present
 from tscm.model import AsaDriver, Cidr, Group, Identity, Report, Traffic
 from tscm.policy.cidr import CidrSet
-from tscm.policy.groups import KINDS, Present
 from tscm.policy.guard import stale
 from tscm.risks import Risk, RiskFound
 from tscm.store.generations import StoredDamaged

@@ -104,6 +104,6 @@ def _open(
     *,
     accept_certificate: str | None,
 ) -> AsaDriver:
-    from tscm.asa.driver import open_driver
+    from tscm.kinds.asa.rest.opening import open_driver
 
     return open_driver(settings, node, learnt, accept_certificate=accept_certificate)

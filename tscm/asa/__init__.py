@@ -1,3 +1,0 @@
-"""
-Ways to read and change the object-groups of a firewall, behind `model.AsaDriver`.
-"""

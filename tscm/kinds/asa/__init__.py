@@ -1,0 +1,3 @@
+"""
+Cisco ASA: its object-groups, access-lists and platforms, and the ways to it.
+"""

@@ -1,0 +1,202 @@
+"""
+What to type on the ASA: the way in, and the way back.
+
+Pure text, filled in for the device and for the manager's address.  Lines starting with `!` are
+remarks, which the ASA takes as such, so that whole blocks can be pasted.
+"""
+
+import re
+from collections.abc import Sequence
+
+from attrs import frozen
+
+from tscm.base.host_port import HostPort
+from tscm.kinds.asa.groups import KINDS, children_among
+from tscm.settings.device import DeviceSettings
+from tscm.settings.node import NodeSettings
+
+UNKNOWN_ADDRESS = "MANAGER-ADDRESS"
+_ACCESS_LIST = "global_access"
+_SYSLOG_PORT = 514
+_ASA_TCP_PORT = 1470
+_PLAIN_USER = re.compile(r"[A-Za-z0-9._@-]+")
+
+
+@frozen(kw_only=True)
+class Names:
+    """What the lines are filled in with."""
+
+    block: str
+    allow: str
+    manager: str
+    user: str
+    port: str
+    udp_port: int | None
+    tcp_port: int | None
+
+
+def setup_lines(settings: DeviceSettings, node: NodeSettings) -> str:
+    """
+    Everything between a bare ASA and one that is protected and sends its syslog here.
+
+    In the order in which it works: the ASA refuses an access-list that names an absent group.
+    """
+    names = _names(settings, node)
+    return "\n".join(
+        [
+            *_before(names),
+            *_account_and_agent(names),
+            *_logging(names),
+            *_access_lists(names, settings.name),
+            *_looking(names),
+            "",
+        ]
+    )
+
+
+def removal_lines(settings: DeviceSettings, node: NodeSettings, groups: Sequence[str] = ()) -> str:
+    """
+    The way back in order: access-lists, then parents, then children, then logging.
+
+    *groups* are the names that are known to be on the device; where none is, how to find them.
+    """
+    names = _names(settings, node)
+    lines = [
+        "! 1. Access-list lines first: a group in use cannot be deleted",
+        "configure terminal",
+        *(f"no {line}" for line in access_list_lines(names.block, names.allow)),
+        f"! if {_ACCESS_LIST} held nothing else, its binding has gone with it; else, where you made one:",
+        f"!   no access-group {_ACCESS_LIST} global",
+        "!   no access-group ACCESS-LIST in interface INTERFACE",
+        "! 2. The groups: the two parents, then their children",
+        f"no object-group network {names.block}",
+        f"no object-group network {names.allow}",
+        *_children(settings.prefix, groups),
+        "! 3. Logging to this manager, over UDP or TCP as it was set",
+    ]
+    if names.udp_port is not None:
+        lines.append(f"no logging host management {names.manager}{_udp(names.udp_port)}")
+    if names.tcp_port is not None:
+        lines.append(f"no logging host management {names.manager} tcp/{names.tcp_port}")
+    lines += [
+        "write memory",
+        f"! 4. In the portal: delete the entry of {settings.device_id}; a new entry has a new device ID",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _children(prefix: str, groups: Sequence[str]) -> list[str]:
+    """Children of both parents, and how to see whether there are others."""
+    known = [one for kind in KINDS for one in children_among(prefix, kind, groups)]
+    asked = f"!   show running-config object-group | include {prefix}-"
+    if not known:
+        return ["! the children: `no object-group network` and each name that this shows:", asked]
+    return [
+        "! the children as of the last update; whether there are others is shown by:",
+        asked,
+        *(f"no object-group network {one}" for one in known),
+    ]
+
+
+def access_list_lines(block: str, allow: str) -> list[str]:
+    """Permit above deny, each with `log`, for both directions."""
+    head = f"access-list {_ACCESS_LIST} extended"
+    return [
+        f"{head} permit ip object-group {allow} any log",
+        f"{head} permit ip any object-group {allow} log",
+        f"{head} deny ip object-group {block} any log",
+        f"{head} deny ip any object-group {block} log",
+    ]
+
+
+def _names(settings: DeviceSettings, node: NodeSettings) -> Names:
+    host, _, port = settings.api_url.partition("://")[2].partition("/")[0].rpartition(":")
+    return Names(
+        block=f"{settings.prefix}-Block",
+        allow=f"{settings.prefix}-Allow",
+        manager=node.address or UNKNOWN_ADDRESS,
+        user=settings.username if _PLAIN_USER.fullmatch(settings.username) else "USER",
+        port=f" {port}" if host and port.isdigit() and port != "443" else "",
+        udp_port=_port(node.listen.udp, _SYSLOG_PORT),
+        tcp_port=_port(node.listen.tcp, _ASA_TCP_PORT),
+    )
+
+
+def _port(listeners: tuple[HostPort, ...], preferred: int) -> int | None:
+    """The port to name: the usual one where we listen on it, else the first."""
+    ports = [one.port for one in listeners if one.port]
+    return preferred if preferred in ports else next(iter(ports), None)
+
+
+def _udp(port: int) -> str:
+    return "" if port == _SYSLOG_PORT else f" udp/{port}"
+
+
+def _before(names: Names) -> list[str]:
+    lines = [
+        "! 1. Before the first update: keep what there is",
+        "copy /noconfirm running-config flash:/pre-threatstop-config.backup",
+    ]
+    if names.manager == UNKNOWN_ADDRESS:
+        lines.append(
+            f"! {UNKNOWN_ADDRESS}: set address in tscm.toml and this is filled in from then on"
+        )
+    return lines
+
+
+def _account_and_agent(names: Names) -> list[str]:
+    ipv6 = ":" in names.manager
+    client = f"{names.manager}/128" if ipv6 else f"{names.manager} 255.255.255.255"
+    return [
+        "! 2. Account and agent (privilege 3 is for monitoring, 5 for GET, 15 for writing)",
+        "configure terminal",
+        "aaa authentication http console LOCAL",
+        f"http server enable{names.port}",
+        f"http {client} management",
+        f"username {names.user} password PASSWORD priv 15",
+        "rest-api image boot:/FILE",
+        "rest-api agent",
+    ]
+
+
+def _logging(names: Names) -> list[str]:
+    lines = [
+        "! 3. Logging: one of the two hosts, not both",
+        "logging enable",
+        "logging timestamp",
+        "logging trap informational",
+    ]
+    if names.udp_port is not None:
+        lines.append(f"logging host management {names.manager}{_udp(names.udp_port)}")
+    if names.tcp_port is not None:
+        lines += [
+            "! or over TCP, and then never without permit-hostdown: an ASA that cannot reach its TCP",
+            "! collector refuses every new connection through it until the collector is back",
+            "!   logging permit-hostdown",
+            f"!   logging host management {names.manager} tcp/{names.tcp_port}",
+        ]
+    lines.append("write memory")
+    return lines
+
+
+def _access_lists(names: Names, device: str) -> list[str]:
+    return [
+        f"! 4. After the first update (`tsadmin update {device}`), which makes the groups: the ASA refuses",
+        "!    an access-list that names a group it does not have.  Permit stands above deny; put the four",
+        "!    above your own rules, in every access-list that is to be protected",
+        *access_list_lines(names.block, names.allow),
+        "! if no access-list is bound to all interfaces yet:",
+        f"!   access-group {_ACCESS_LIST} global",
+        "!   and a last line for what was allowed so far, since a bound list denies the rest",
+        "write memory",
+    ]
+
+
+def _looking(names: Names) -> list[str]:
+    return [
+        "! 5. To look, and to test with an address from the list in the place of ADDRESS",
+        f"show running-config object-group id {names.block}",
+        f"show run | grep {names.block.removesuffix('-Block')}",
+        "packet-tracer input inside tcp 192.168.1.10 1025 ADDRESS 80",
+    ]

@@ -1,0 +1,190 @@
+"""
+From what a device holds and what it should hold to ordered steps.
+
+Adding comes before removing, children before parents, and what leaves a parent is deleted
+last.  So at every point between two steps the groups of each list hold at least what old and new
+list have in common and at most both together, and no parent is ever empty: a run may break off
+anywhere, and the next one plans anew from what is there.
+
+A plan is data and nothing else: it can be shown, kept and compared.  Sending it is the work of
+a driver.
+
+An empty list stands as one child with `PLACEHOLDER`.  In these rules the placeholder is an entry
+like any other: it is added before the last real entry goes, and goes after the first one came.
+"""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+
+from attrs import field, frozen
+from attrs.validators import ge
+
+from tscm.kinds.asa.config_size import Estimate, estimate
+from tscm.kinds.asa.groups import KINDS, Present
+from tscm.kinds.asa.placing import place, shared
+from tscm.kinds.asa.stages import Portions, Work, lean_order, order
+from tscm.model import Cidr, DeleteGroup, Group, Step
+from tscm.plural import many
+from tscm.policy.cidr import CidrSet
+from tscm.policy.documentation import PLACEHOLDER
+
+BATCH = 1000
+FIRST_PORTION = 100
+
+
+@frozen(kw_only=True)
+class Desired:
+    """
+    What a device should hold: both lists after merging and cutting.
+
+    *size* is the Object-Group Size; *mark* the description that our parents bear.
+    """
+
+    prefix: str
+    block: CidrSet
+    allow: CidrSet
+    size: int = field(validator=ge(1))
+    mark: str = ""
+
+
+@frozen(kw_only=True)
+class ListChange:
+    """
+    One list before and after, as entries in force; the placeholder is no entry.
+    """
+
+    kind: str
+    before: int
+    after: int
+    added: tuple[Cidr, ...]
+    removed: tuple[Cidr, ...]
+
+    def __str__(self) -> str:
+        change = f"+{len(self.added):,} -{len(self.removed):,}"
+        return f"{self.kind.lower()} {self.after:,} {'entry' if self.after == 1 else 'entries'} ({change})"
+
+
+@frozen(kw_only=True)
+class Plan:
+    """
+    What will be done, in this order, and what it comes to.
+
+    *notes* are sentences for the operator: what was found on the device that is not ours to touch.
+    *other_mark* is a description on our parents that is not this manager's, else empty.
+    """
+
+    steps: tuple[Step, ...]
+    block: ListChange
+    allow: ListChange
+    estimate: Estimate
+    notes: tuple[str, ...] = ()
+    other_mark: str = ""
+
+    @property
+    def summary(self) -> str:
+        """The plan in one line."""
+        if not self.steps:
+            return f"nothing to change: {self.block}, {self.allow}"
+        cost = self.estimate
+        return (
+            f"{self.block}, {self.allow}; {many(cost.requests, 'request', 'requests')}; groups "
+            f"{cost.bytes_before:,} bytes before, {cost.bytes_after:,} after"
+        )
+
+
+def make_plan(
+    present: Mapping[str, Group],
+    desired: Desired,
+    *,
+    batch: int = BATCH,
+    room: int | None = None,
+    taken: Collection[str] = (),
+) -> Plan:
+    """
+    The steps from *present* to *desired*, at most *batch* members in each.
+
+    *present* holds all groups of the prefix by name, in whatever state an earlier run or a hand left
+    them.  The same call on the result gives no steps.
+
+    *taken* are names that something else on the device has; no child gets one of them.
+
+    *room* is the number of bytes that the device has for our groups.  When the usual order would pass
+    through more, entries that are in no way in the new list leave as soon as room is wanted.
+    """
+    found = Present.of(desired.prefix, present)
+    placeholder = CidrSet.of_texts((PLACEHOLDER,))
+    new = {"Block": desired.block or placeholder, "Allow": desired.allow or placeholder}
+    wanted = {kind: one.cidrs() for kind, one in new.items()}
+    changes = {kind: _change(found, kind, wanted[kind]) for kind in KINDS}
+    # As at a first load: nobody has seen yet whether the agent bears so much.
+    more_than_doubles = sum(len(one.added) for one in changes.values()) > sum(
+        one.before for one in changes.values()
+    )
+
+    def works() -> dict[str, Work]:
+        portions = Portions(batch, FIRST_PORTION if more_than_doubles else None)
+        return {
+            kind: Work(
+                found,
+                kind,
+                place(
+                    found,
+                    kind,
+                    wanted[kind],
+                    desired.size,
+                    shared(found, kind),
+                    taken=frozenset(taken),
+                ),
+                desired.mark,
+                portions,
+            )
+            for kind in KINDS
+        }
+
+    ours = [found.groups[name] for name in found.places]
+    steps = order(found, works())
+    cost = estimate(ours, steps)
+    if room is not None and cost.bytes_peak > max(room, cost.bytes_after):
+        steps = lean_order(found, works(), new, room)
+        cost = estimate(ours, steps)
+    return Plan(
+        steps=tuple(steps),
+        block=changes["Block"],
+        allow=changes["Allow"],
+        estimate=cost,
+        notes=tuple(_notes(found, steps)),
+        other_mark=_other_mark(found, desired.mark),
+    )
+
+
+def _change(present: Present, kind: str, wanted: Sequence[Cidr]) -> ListChange:
+    before, after = (
+        {} if list(found) == [PLACEHOLDER] else found
+        for found in (dict.fromkeys(present.in_force(kind)), dict.fromkeys(wanted))
+    )
+    return ListChange(
+        kind=kind,
+        before=len(before),
+        after=len(after),
+        added=tuple(cidr for cidr in after if cidr not in before),
+        removed=tuple(cidr for cidr in before if cidr not in after),
+    )
+
+
+def _notes(present: Present, steps: Sequence[Step]) -> Iterator[str]:
+    deleted = {step.group for step in steps if isinstance(step, DeleteGroup)}
+    for name in sorted(present.places):
+        group = present.groups[name]
+        strangers = present.strangers(group)
+        if strangers:
+            yield f"{name} holds {strangers} that are not ours (objects, ranges or groups); left as they are"
+        users = [user for user in present.users(name) if user not in present.places]
+        if users and name not in deleted:
+            yield f"{name} is also nested in {', '.join(users)}"
+
+
+def _other_mark(present: Present, mark: str) -> str:
+    for kind in KINDS:
+        parent = present.parent(kind)
+        if parent is not None and parent.description not in {"", mark}:
+            return parent.description
+    return ""

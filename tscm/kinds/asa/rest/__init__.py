@@ -1,0 +1,3 @@
+"""
+The way to an ASA over its REST API agent.
+"""

@@ -1,0 +1,121 @@
+"""
+What an answer of the REST API agent means (docs/develop/asa.md, sections 1 to 4).
+
+Pure: status, headers and what the body says in, a value or a `DeviceFault` out.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from attrs import frozen
+
+from tscm.kinds.asa.faults import (
+    AgentAbsent,
+    AgentFailed,
+    LoginRefused,
+    PrivilegeTooLow,
+    Replicating,
+    StepRefused,
+    UnitOnStandby,
+    revive,
+)
+from tscm.kinds.asa.rest.content import Content
+
+TOKENS = "tokenservices"
+
+
+@frozen
+class Answer:
+    """A good answer: its status, and what was wanted of it where it had that."""
+
+    status: int
+    picked: Any
+
+
+@frozen(kw_only=True)
+class Judge:
+    """
+    Judges the answers of one device; the fields are for the sentences of its faults.
+    """
+
+    name: str
+    root: str
+    prefix: str
+    username: str
+
+    def judge(
+        self, method: str, path: str, status: int, headers: Mapping[str, str], content: Content
+    ) -> Answer:
+        """
+        The answer to *method* *path*, or what is wrong with it as a `DeviceFault`.
+        """
+        what = f"{method} {shown_path(path)}"
+        if path != "cli" and content.standby:
+            raise UnitOnStandby(
+                self.name,
+                "it is a standby unit: what is changed there reaches nobody",
+                "set the device's address to that of the active unit",
+            )
+        if content.bulk_sync and method != "GET" and path != "cli":
+            raise Replicating(self.name)
+        if status in {200, 201, 202, 204}:
+            if not (content.blank or content.is_json):
+                raise AgentFailed(
+                    self.name,
+                    f"{what} was answered with {status} and no JSON",
+                    revive(self.name, self.prefix),
+                )
+            if content.details:
+                raise StepRefused(
+                    self.name,
+                    f"{what} was refused: {content.details}",
+                    status=status,
+                    code=content.code,
+                )
+            if content.too_much:
+                raise AgentFailed(
+                    self.name,
+                    content.too_much,
+                    "look at `show running-config` on it, and delete what nothing uses",
+                )
+            return Answer(status, content.picked)
+        if status == 401:
+            raise LoginRefused(
+                self.name,
+                "wrong user name or password (401)",
+                f"check the account {self.username} and `aaa authentication http console LOCAL` on the device; "
+                f"`tsadmin configure {self.name} --password -` takes another password",
+            )
+        if status == 403:
+            raise PrivilegeTooLow(
+                self.name,
+                f"the account {self.username} has too little privilege for {what} (403)",
+                "enter its `username` line on the device again, with the password and privilege 15 at the end",
+            )
+        if (status in {404, 405} and not content.is_json) or 300 <= status < 400:
+            raise AgentAbsent(
+                self.name,
+                f"no REST API agent answers at {self.root} ({status}, "
+                f"{headers.get('Content-Type', 'no content type')})",
+                "on the device `rest-api image` with the agent's file, and `rest-api agent`; Firepower models "
+                "and releases after 9.16 have no agent",
+            )
+        if status >= 500:
+            reason = content.details
+            raise AgentFailed(
+                self.name,
+                f"{what} was answered with {status}" + (f": {reason}" if reason else ""),
+                revive(self.name, self.prefix),
+                told=bool(reason),
+            )
+        raise StepRefused(
+            self.name,
+            f"{what} was refused with {status}: {content.details or 'without a reason'}",
+            status=status,
+            code=content.code,
+        )
+
+
+def shown_path(path: str) -> str:
+    """A path as an error may show it: without a token."""
+    return "tokenservices/…" if path.startswith(TOKENS + "/") else f"/{path}"

@@ -1,0 +1,313 @@
+"""
+One HTTPS session with a device's REST API agent: log in, ask, give the token back.
+
+Blocking, one request in flight, every wait bounded.  What comes back becomes an `Answer` or a
+`DeviceFault` (`tscm.kinds.asa.rest.answers`); nothing above this module sees requests.
+"""
+
+import base64
+import contextlib
+import json
+import time
+import zlib
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import requests
+import urllib3
+from attrs import define, field, frozen
+
+from tscm.base.deadline import CutOff
+from tscm.base.secrets import Secret
+from tscm.errors import DeviceFault
+from tscm.kinds.asa.faults import AgentFailed, SessionLost, TokensUsedUp, revive
+from tscm.kinds.asa.rest import tls
+from tscm.kinds.asa.rest.answers import TOKENS, Answer, Judge, shown_path
+from tscm.kinds.asa.rest.content import Content
+from tscm.kinds.asa.rest.picks import NOTHING, Want
+from tscm.kinds.asa.rest.reader import AnswerReader
+from tscm.model import Json, Traffic
+
+USER_AGENT = "REST API Agent"
+"""Any other is refused as if the password were wrong (docs/develop/asa.md, 1)."""
+_CHUNK = 65536
+_GZIP_WINDOW = 31  # gzip with its header and checksum
+
+
+@frozen(kw_only=True)
+class Bounds:
+    """
+    How long and how much.  A write may take minutes on a small device (docs/develop/asa.md, section 4).
+
+    Seconds are those until the first byte, or between two; an answer may take twice as long to its end, and
+    whatever trickles in before it, TLS and headers, ends with them: the connection is cut off then.
+    """
+
+    connect_seconds: float = 10.0
+    read_seconds: float = 120.0
+    write_seconds: float = 300.0
+    response_bytes: int = 64 << 20
+    """What one answer, or all pages of one collection, may come to, gzip undone."""
+    configuration_bytes: int = 16 << 20
+    """What `show running-config` may answer: that of the largest takes a few MB."""
+    command_bytes: int = 1 << 20
+    """What other commands may answer: each takes a few KB."""
+    parsing_seconds: float = 60.0
+    """What reading a large answer may take beyond the time in which it comes, a turn to wait for included."""
+
+    def most(self, path: str, want: Want) -> int:
+        """How many bytes the answer for *want* may have."""
+        if want.kind == "configuration":
+            return self.configuration_bytes
+        return self.command_bytes if path == "cli" else self.response_bytes
+
+
+@define(eq=False)
+class RestLink:
+    """
+    The agent of one device, as *username* sees it.
+
+    *name* is the device's nickname, for errors; *root* the API's root URL.
+    """
+
+    name: str
+    root: str
+    prefix: str
+    username: str
+    password: Secret
+    token_auth: bool
+    trust: tls.Trust
+    bounds: Bounds = field(factory=Bounds)
+    monotonic: Callable[[], float] = time.monotonic
+    fingerprint: str | None = field(default=None, init=False)
+    token_died: bool = field(default=False, init=False)
+    traffic: Traffic = field(factory=Traffic, init=False)
+    judge: Judge = field(init=False)
+    _cut: CutOff = field(init=False)
+    """Patient: what is being written is waited for a while when the manager stops."""
+    _session: requests.Session | None = field(default=None, init=False)
+    _token: str | None = field(default=None, init=False, repr=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._cut = CutOff(patient=True)
+        self.judge = Judge(
+            name=self.name, root=self.root, prefix=self.prefix, username=self.username
+        )
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        body: Json | list[Json] | None = None,
+        *,
+        want: Want = NOTHING,
+        write: bool = False,
+    ) -> Answer:
+        """
+        Ask once, logging in first where that is due, and again once where the token had expired.
+
+        Of the answer only what *want* names comes back (`tscm.kinds.asa.rest.picks`).
+        Where a fresh token is refused too, the rest of the session goes without.  A write is not sent
+        again: `SessionLost` asks for a new look first.
+        """
+        if self.token_auth and self._token is None:
+            self._log_in()
+        status, headers, content = self._send(method, path, body, want=want, write=write)
+        if status == 401 and self._token is not None:
+            self._token = None
+            self._log_in()
+            if write:
+                self.token_died = True
+                # A reload or a failover ends tokens too, and then the device may hold something else
+                # than what this was planned for.
+                raise SessionLost(
+                    self.name, "its login token died in the middle of a change", retry=True
+                )
+            status, headers, content = self._send(method, path, body, want=want, write=write)
+            if status == 401:
+                # The account is right, for it just logged in: a token that is worth nothing.
+                self.token_auth = False
+                status, headers, content = self._send(
+                    method, path, body, want=want, write=write, basic=True
+                )
+        return self.judge.judge(method, path, status, headers, content)
+
+    def close(self) -> None:
+        """
+        Give the token back, whatever happened before: 25 lost ones shut everybody out.
+        """
+        session, token = self._session, self._token
+        self._token = None
+        if session is None:
+            return
+        if token is not None:
+            with contextlib.suppress(DeviceFault):  # then it dies with its time limit
+                self._send("DELETE", f"{TOKENS}/{token}", None, write=False, basic=True)
+        session.close()
+        self._session = None
+
+    def _log_in(self) -> None:
+        status, headers, content = self._send("POST", TOKENS, None, write=False, basic=True)
+        token = headers.get("X-Auth-Token")
+        if status == 204 and token:
+            self._token = token
+            return
+        if status == 503:
+            raise TokensUsedUp(
+                self.name,
+                "it gives out no login token (503): all 25 of its context are in use, or its agent is "
+                "starting or overloaded",
+                "tokens expire by themselves; `no rest-api agent`, then `rest-api agent` drops them all; "
+                "or set Token Auth to no",
+                retry=True,
+            )
+        self.judge.judge("POST", TOKENS, status, headers, content)
+        raise AgentFailed(self.name, f"login was answered with {status} and no token")
+
+    def _send(
+        self,
+        method: str,
+        path: str,
+        body: Json | list[Json] | None,
+        *,
+        want: Want = NOTHING,
+        write: bool,
+        basic: bool = False,
+    ) -> tuple[int, Mapping[str, str], Content]:
+        session = self._open()
+        seconds = self.bounds.write_seconds if write else self.bounds.read_seconds
+        data = None if body is None else json.dumps(body, separators=(",", ":")).encode()
+        headers = {
+            "User-Agent": USER_AGENT,
+            "Accept": "application/json",
+            "Accept-Encoding": "identity",  # an answer that swells is not wanted
+        }
+        if data is not None:
+            headers["Content-Type"] = "application/json"
+        if self._token is not None and self.token_auth and not basic:
+            headers["X-Auth-Token"] = self._token
+        else:
+            account = f"{self.username}:{self.password.reveal()}".encode()
+            headers["Authorization"] = "Basic " + base64.b64encode(account).decode()
+        self.traffic = self.traffic.plus(sent=len(data or b""))
+        reader = AnswerReader(
+            self.name,
+            f"{method} {shown_path(path)}",
+            want,
+            2 * seconds + self.bounds.parsing_seconds,
+        )
+        with reader:
+            try:
+                with (
+                    self._cut.within(self.bounds.connect_seconds + 3 * seconds),
+                    session.request(
+                        method,
+                        f"{self.root}/{path}" if path else self.root,
+                        data=data,
+                        headers=headers,
+                        timeout=(self.bounds.connect_seconds, seconds),
+                        allow_redirects=False,
+                        stream=True,
+                    ) as response,
+                ):
+                    deadline = self.monotonic() + 2 * seconds
+                    self._take(response, reader, deadline, self.bounds.most(path, want))
+            except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
+                if self._cut.over:
+                    raise self._late() from None
+                raise self._fault(method, path, error) from None
+            if self._cut.over:  # we hung up ourselves, and that may look like the end of a body
+                raise self._late()
+            return response.status_code, response.headers, reader.content()
+
+    def _open(self) -> requests.Session:
+        if self._session is None:
+            session = requests.Session()
+            session.trust_env = False
+            try:
+                self.fingerprint = tls.prepare(
+                    session,
+                    self.trust,
+                    device=self.name,
+                    root=self.root,
+                    connect_seconds=self.bounds.connect_seconds,
+                    cut=self._cut,
+                )
+            except BaseException:
+                session.close()
+                raise
+            self._session = session
+        return self._session
+
+    def _take(
+        self, response: requests.Response, reader: AnswerReader, deadline: float, most: int
+    ) -> None:
+        """Hand the body to *reader*."""
+        inflate = self._inflater(response.headers.get("Content-Encoding", ""))
+        # What one read of the socket brings: a body that trickles must come back to the deadline.
+        while chunk := response.raw.read1(_CHUNK, decode_content=False):
+            while chunk:
+                if inflate is None:
+                    piece, chunk = chunk, b""
+                else:
+                    try:
+                        piece = inflate.decompress(chunk, _CHUNK)  # 64 KB of gzip can hold 64 MB
+                    except zlib.error:
+                        raise AgentFailed(
+                            self.name, "an answer is not the gzip that it says"
+                        ) from None
+                    chunk = inflate.unconsumed_tail
+                self._hand(reader, piece, most)
+            if self.monotonic() > deadline:
+                raise self._late()
+        if inflate is not None:
+            self._hand(reader, inflate.decompress(b"", _CHUNK), most)
+        if inflate is not None and not inflate.eof:
+            raise AgentFailed(self.name, "an answer in gzip was cut off")
+        self.traffic = self.traffic.plus(received=reader.size, requests=0)
+
+    def _hand(self, reader: AnswerReader, piece: bytes, most: int) -> None:
+        if reader.size + len(piece) > most:
+            raise AgentFailed(self.name, f"an answer is longer than {most:,} bytes")
+        reader.take(piece)
+
+    def _inflater(self, encoding: str) -> Any:
+        match encoding.strip().lower():
+            case "" | "identity":
+                return None
+            case "gzip" | "x-gzip":
+                return zlib.decompressobj(_GZIP_WINDOW)
+        raise AgentFailed(
+            self.name, f"an answer has the encoding {encoding}, which was not asked for"
+        )
+
+    def _late(self) -> AgentFailed:
+        return AgentFailed(
+            self.name,
+            "an answer did not come to its end in time",
+            revive(self.name, self.prefix),
+        )
+
+    def _fault(self, method: str, path: str, error: BaseException) -> DeviceFault:
+        if tls.is_distrust(error) or tls.is_no_connection(error):
+            return self._no_way(error)
+        what = f"{method} {shown_path(path)}"
+        if isinstance(error, requests.exceptions.SSLError) and not (
+            self._token or self.traffic.received
+        ):
+            return self._no_way(error)  # never was TLS
+        if isinstance(error, requests.exceptions.Timeout | urllib3.exceptions.TimeoutError):
+            cause = f"no answer to {what} within the time limit"
+        else:
+            cause = f"the connection broke at {what}"
+        return AgentFailed(self.name, cause, revive(self.name, self.prefix))
+
+    def _no_way(self, error: BaseException) -> DeviceFault:
+        """Why there is no connection; of a certificate that is not believed also which one that is."""
+        shown = None
+        if tls.is_distrust(error):
+            with contextlib.suppress(DeviceFault):
+                shown = tls.shown_fingerprint(
+                    self.name, self.root, self.bounds.connect_seconds, CutOff()
+                )
+        return tls.connection_fault(self.name, self.root, error, shown)

@@ -1,0 +1,60 @@
+"""
+From a device's settings to the driver that speaks with it.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from tscm.kinds.asa.rest import driver
+from tscm.kinds.asa.rest.link import Bounds, RestLink
+from tscm.kinds.asa.rest.tls import Trust
+from tscm.model import AsaDriver
+from tscm.settings.device import DeviceSettings
+from tscm.settings.node import NodeSettings
+
+NO_MEMORY: Mapping[str, Any] = {}
+
+
+def open_driver(
+    settings: DeviceSettings,
+    node: NodeSettings,  # noqa: ARG001 - what is to come (SSH keys, jump hosts) lies there
+    learnt: Mapping[str, Any] = NO_MEMORY,
+    *,
+    bounds: Bounds | None = None,
+    accept_certificate: str | None = None,
+) -> AsaDriver:
+    """
+    A driver that has said nothing yet: the first request connects and logs in.
+
+    *learnt* is what the last one left in `AsaDriver.learnt`.  *accept_certificate* is the SHA-256 of a
+    certificate that may come instead of the last one where `allow_self_signed` takes any.
+    """
+    seen = learnt.get("certificate")
+    link = RestLink(
+        name=settings.name,
+        root=settings.api_url,
+        prefix=settings.prefix,
+        username=settings.username,
+        password=settings.password,
+        token_auth=settings.token_auth and learnt.get("basic") is not True,
+        trust=Trust(
+            ca_file=settings.ca_file,
+            fingerprint=settings.fingerprint,
+            allow_self_signed=settings.allow_self_signed,
+            seen=seen if isinstance(seen, str) else None,
+            accepted=accept_certificate,
+        ),
+        bounds=bounds or Bounds(),
+    )
+    return driver.RestDriver(
+        link,
+        batch=_count(learnt, "batch", driver.SMALLEST_BATCH, driver.FIRST_BATCH),
+        worked=_count(learnt, "worked", 0, 0),
+        doubted=_count(learnt, "doubted", 0, 0),
+        singles=max(0, _count(learnt, "singles", 0, 0) - 1),
+    )
+
+
+def _count(learnt: Mapping[str, Any], name: str, low: int, default: int) -> int:
+    value = learnt.get(name, default)
+    return max(low, value) if isinstance(value, int) and not isinstance(value, bool) else default
