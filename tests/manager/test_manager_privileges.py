@@ -18,7 +18,7 @@ from tests.manager.systemd_machine import Machine, Started, need_machine
 pytestmark = pytest.mark.peer("nsenter")
 
 NOBODY = 65534
-OPERATING = Path(__file__).parents[2] / "docs/operate/operating.md"
+INSTALL = Path(__file__).parents[2] / "docs/operate/install.md"
 IDS = ("Uid", "Gid", "Groups")
 CAPABILITIES = ("CapInh", "CapPrm", "CapEff", "CapAmb")
 FIREWALL = "127.0.0.2"
@@ -102,7 +102,7 @@ def test_a_port_that_nobody_may_have_is_said_and_the_others_stay(
 
 
 def test_the_documented_line_without_systemd_works_as_it_stands(machine: Machine) -> None:
-    (line,) = re.findall(r"`(twistd --uid tscm [^`]+)`", OPERATING.read_text())
+    (line,) = re.findall(r"`(twistd --uid tscm [^`]+)`", INSTALL.read_text())
     words = line.replace("--uid tscm --gid tscm", "--uid nobody --gid nogroup").split()
     machine.manager.layout.settings_file.write_text(
         LISTEN.format(udp="") + '[portal]\ndns = ["127.0.0.1:5353"]\nlogs = ["127.0.0.1:6443"]\n'

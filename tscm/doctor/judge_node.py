@@ -71,9 +71,7 @@ def judge_key(fault: str | None, *, there: bool, devices: Sequence[str]) -> Find
         )
     if fault is None:
         return ok("key", "no key exists, and none is needed before the first device is added")
-    return failed(
-        "key", fault, "see the table of faults of the sealing key in docs/operate/operating.md"
-    )
+    return failed("key", fault, "see the table 'sealing key' in docs/operate/troubleshooting.md")
 
 
 @frozen(kw_only=True)

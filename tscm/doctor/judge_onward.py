@@ -115,7 +115,7 @@ def judge_lines(log: LogFigures | None, now: float, strangers: Sequence[str], na
             f"check the disk of its log, and run `tsadmin spool verify {name}`",
         )
     last = log.last_received_at
-    remedy = 'enter `show logging` on the device, then see "No lines arrive" in the operating guide'
+    remedy = 'enter `show logging` on the device, then see "No lines arrive" in docs/operate/troubleshooting.md'
     if strangers:
         shown = ", ".join(strangers[:3])
         remedy = (
