@@ -20,54 +20,66 @@ from tscm.settings.values import allowed
 _HEAD = """\
 # Settings
 
-Made from the code by `python -m tscm.settings.page docs/operate/settings.md etc/tscm.toml`; a test compares.
+This page lists every setting of the manager and of a device, for the person who edits the files or
+uses `tsadmin configure`. It is made from the code by
+`python -m tscm.settings.page docs/operate/settings.md etc/tscm.toml`; a test compares.
 
-Two kinds of files, both TOML. With `--root DIR` (or `TSCM_ROOT`) all paths of this page lie under that folder; a path that is
-the value of a setting, as `ca_file`, is taken as it stands.
-A file with faults changes nothing: `tsadmin` and the manager report every fault at once, with its path in the
-file and what is allowed, and a running manager goes on with the settings that it has.
+There are two kinds of files, both TOML: one for the manager, one for each device.
 
-Lists may be written as TOML lists or as one text with blanks between. Yes and no are TOML booleans.
+- With `--root DIR` (or `TSCM_ROOT`) all paths of this page are below that directory. A path that is
+  the value of a setting, such as `ca_file`, is used as it is written.
+- A file with errors changes nothing. `tsadmin` and the manager report all errors at once, each with
+  its place in the file and what is allowed. A running manager keeps the settings that it has.
+- A list may be a TOML list, or one text with blanks between its items. Yes and no are TOML booleans.
 
-## The node: `/etc/tscm/tscm.toml`
+## The manager: `/etc/tscm/tscm.toml`
 
-What is absent has its default. `etc/tscm.toml` in the source is a sample with every setting. A running manager looks at the
-file every few seconds. Without a restart come into force: `[listen]` but for `ipv6_takes_ipv4`, most of
-`[intake]`, and of `[spool]` `max_mb_per_device` and `min_free_mb`. Any other change, and one made together with it, waits for a restart;
-the manager's log, `tsadmin status` and `tsadmin doctor` say so.
+A setting that is absent has its default. `etc/tscm.toml` in the source is a sample with every
+setting. A running manager checks the file every few seconds.
+
+| Change | Applied |
+| --- | --- |
+| `[listen]`, except `ipv6_takes_ipv4` | without a restart |
+| most of `[intake]` | without a restart |
+| `max_mb_per_device` and `min_free_mb` under `[spool]` | without a restart |
+| any other setting, and every change made together with one | at the next restart; the log, `tsadmin status` and `tsadmin doctor` report it |
 """
 
 _DEVICE_HEAD = """\
 ## A device: `/etc/tscm/devices/NAME.toml`
 
-Made and changed by `tsadmin add` and `tsadmin configure`; the file's name is the nickname: 1 to 63 letters, digits, `-` and `_`,
-not starting with `-`. A running manager picks a change up by itself, also one made with an editor or by Ansible. Every
-setting is an option of `add` and `configure` too: `--dns_port 5353` (or `--dns-port`).
+`tsadmin add` creates this file, `tsadmin configure` changes it. The name of the file is the name of
+the device: 1 to 63 letters, digits, `-` and `_`, not starting with `-`. A running manager applies a
+change by itself, also one made with an editor or by Ansible. Every setting is an option of `add`
+and `configure` too: `--dns_port 5353` (or `--dns-port`).
 
 | Setting | Default | Allowed | Meaning |
 | --- | --- | --- | --- |
 """
 
 _DEVICE_TAIL = """
-`tsadmin add` leaves `max_policy_size` to what the device's platform bears, by the size of configuration that its REST agent
-can handle, unless a number is given; where the platform cannot be told it takes 8,000.
+Without a number for `max_policy_size`, `tsadmin add` takes what the device's platform supports, by
+the size of configuration that its REST agent can handle. If the platform is unknown it takes 8,000.
 
-Secrets ({secrets}) are sealed with the node's key: `sealed:v1:…` in the file. A secret may also be written by
-hand in the clear; the next change by `tsadmin` seals it. A sealed value belongs to its device and setting: copied to another place it does not open.
+Secrets ({secrets}) are sealed with the
+manager's key: `sealed:v1:…` in the file. You may write a secret in the clear; the next change by
+`tsadmin` seals it. A sealed value belongs to its device and setting: copied to another place, it
+cannot be decrypted.
 
 ## The sealing key: `/var/lib/tscm/key`
 
-Made with the first device, mode 0600; one that others can read is refused. A systemd credential named `tscm.key` comes before the
-file (`LoadCredential=tscm.key:…`). Keep a copy where backups of the settings are not: without the key the passwords in them are
-closed for good, and with it they are open.
+The key is created with the first device, with mode 0600. A key that is readable by other users is
+rejected. A systemd credential named `tscm.key` takes precedence over the file
+(`LoadCredential=tscm.key:…`). Keep a copy of the key, but not where the backups of the settings
+are: without the key the passwords in them cannot be decrypted, and with it anyone can read them.
 """
 
 _SAMPLE_HEAD = """\
-# Settings of the node: /etc/tscm/tscm.toml
+# Settings of the manager: /etc/tscm/tscm.toml
 #
-# Every setting stands here, commented out, with its default; one that has none says so and shows an example.
-# docs/operate/settings.md says what is allowed.
-# What must be set for policies is [policy] servers; for uploads [upload] url.
+# Every setting is listed here, commented out, with its default.  A setting without a default says so and
+# shows an example.  docs/operate/settings.md lists the allowed values.
+# Policies require [policy] servers; uploads require [upload] url.
 """
 
 
