@@ -3,7 +3,7 @@ The longest turn of the manager's loop while strangers, and devices gone wrong, 
 the other: none may reach 50 ms, for as long no line is taken.
 
 The probe sits in the reactor of a real manager (`hostile_probe.py`).  What counts is a turn without the time for which
-the kernel had no core for the thread, so that the bar is one for our code and not for the machine; the plain
+the kernel had no core for the process's threads, so that the bar is one for our code and not for the machine; the plain
 length is shown beside it.  BENCH_SECONDS sets how long each listener is attacked; BENCH_WHERE=1 shows where
 the thread was in long turns; BENCH_LISTENER attacks one alone.
 """

@@ -11,7 +11,7 @@ from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 from twisted.web.resource import Resource
 
-from tscm.base.http_site import BoundedChannel, BoundedSite, HttpBounds
+from tscm.base.http_site import BoundedChannel, BoundedRequest, BoundedSite, HttpBounds
 
 
 class Echo(Resource):
@@ -232,3 +232,30 @@ def test_half_requests_shut_nobody_out() -> None:
     assert asked in wire.site._open
     assert wire.site.refused_connections == 0
     assert wire.site.pushed_out == 1 + 48
+
+
+def test_chunks_of_a_byte_are_refused_before_they_hold_the_loop(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    seen: list[int] = []
+    keep = BoundedRequest.handleContentChunk
+
+    def noted(request: BoundedRequest, data: bytes) -> None:
+        seen.append(len(data))
+        keep(request, data)
+
+    monkeypatch.setattr(BoundedRequest, "handleContentChunk", noted)
+    wire = Wire(HttpBounds(body_bytes=1 << 20))
+    chunked = b"Transfer-Encoding: chunked\r\n\r\n"
+    answer = wire.ask(HEAD + chunked + b"1\r\na\r\n" * 10_000)
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert b"too small" in answer
+    assert len(seen) < 4000, "what is in the read is not decoded to its end"
+    assert not wire.echo.asked
+
+
+def test_chunks_of_a_usual_size_are_taken_however_many_there_are() -> None:
+    wire = Wire(HttpBounds(body_bytes=1 << 22))
+    body = (b"200\r\n" + b"x" * 512 + b"\r\n") * 5000
+    answer = wire.ask(HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + body + b"0\r\n\r\n")
+    assert answer.endswith(b"<" + b"x" * 512 * 5000 + b">")

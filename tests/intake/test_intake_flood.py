@@ -20,8 +20,8 @@ from tests.intake.intake_parts import (
     target,
     until,
 )
+from tscm.intake import memory, udp
 from tscm.intake import senders as sender_room
-from tscm.intake import udp
 from tscm.intake.drains import open_drain
 from tscm.intake.memory import give_back
 from tscm.intake.senders import SenderTable
@@ -111,3 +111,13 @@ def test_tables_of_addresses_are_bounded(monkeypatch: pytest.MonkeyPatch) -> Non
     assert len(table.strangers) == table.strangers.max_senders
     assert table.route_of("192.0.2.1") == "fw1"
     assert sender_room.normal_address.cache_info().maxsize == 8192
+
+
+@pytest_twisted.ensureDeferred
+async def test_the_c_library_is_found_before_lines_come_in() -> None:
+    """Its declaration's parser takes a tenth of a second to import, in which no line would be taken."""
+    memory._library.cache_clear()
+    service = IntakeService(reactor, listen(udp=(ANY,)), bounds(), MemorySpool(), SenderTable())
+    service.startService()
+    assert memory._library.cache_info().currsize == 1
+    await service.stopService()

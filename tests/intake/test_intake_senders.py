@@ -1,5 +1,7 @@
 """Source address to device."""
 
+import ipaddress
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -27,6 +29,16 @@ def table() -> SenderTable:
 )
 def test_an_address_has_one_spelling(given_as: str, normal: str) -> None:
     assert normal_address(given_as) == normal
+
+
+@given(st.one_of(st.ip_addresses().map(str), st.text("0123456789.:abf%\0é", max_size=20)))
+def test_an_address_is_spelled_as_the_library_spells_it(address: str) -> None:
+    try:
+        found = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        assert normal_address(address) == address.rstrip(".").lower()
+    else:
+        assert normal_address(address) == str(getattr(found, "ipv4_mapped", None) or found)
 
 
 def test_management_address_sources_and_members_stand_for_the_device(table: SenderTable) -> None:

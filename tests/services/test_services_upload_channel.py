@@ -283,3 +283,25 @@ def test_a_connection_without_a_place_is_closed_without_a_failure(
     factory = tls_factory(chain, world.site)
     world.site.places.bounds = PlaceBounds(most=0, by_address=0, strangers=0, by_stranger=0)
     assert factory.buildProtocol(IPv4Address("TCP", "198.51.100.1", 1)) is None
+
+
+@pytest.mark.parametrize("key", ["", "wrong"])
+def test_chunks_of_a_byte_cost_no_more_than_the_first_of_them(
+    world: World, key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a device gone wrong, and of a stranger, whose refusal is told only after a look at the entries."""
+    seen: list[int] = []
+    keep = UploadRequest.handleContentChunk
+
+    def noted(request: UploadRequest, data: bytes) -> None:
+        seen.append(len(data))
+        keep(request, data)
+
+    monkeypatch.setattr(UploadRequest, "handleContentChunk", noted)
+    channel, transport = world.connect("203.0.113.1")
+    channel.dataReceived(world.head("b", key=key, length=None) + b"1\r\na\r\n" * 10_000)
+    assert len(seen) < 4000
+    if not key:
+        assert status(transport) == 400
+    lose(channel)
+    assert world.files() == []

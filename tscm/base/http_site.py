@@ -21,6 +21,9 @@ from twisted.web.server import Request, Site
 from tscm.base.http_gate import Account, Refusal, host_fault, in_origin_form, line_fault
 from tscm.base.http_places import Held, room_for
 
+_PIECE = 8192  # of a body, between two looks at whether it is still wanted
+_FREE_CHUNKS = 1024
+_LEAST_CHUNK = 256  # bytes, on average, of all beyond those
 _LENGTH_DIGITS = 18  # int() refuses thousands of digits with an exception of its own
 
 
@@ -52,6 +55,7 @@ class BoundedRequest(Request):
     def gotLength(self, length: int | None) -> None:
         """The head is in; *length* is None for a chunked body."""
         self.content = BytesIO()
+        self.channel.chunked = length is None
         self.channel.head_is_in()
         refusal = self.channel.judge(self, length)
         if refusal is not None:
@@ -59,7 +63,7 @@ class BoundedRequest(Request):
 
     def handleContentChunk(self, data: bytes) -> None:
         """More of the body, as long as the bound allows."""
-        if self.channel.refused:
+        if not self.channel.wants(data):
             return
         assert self.content is not None
         if self.content.tell() + len(data) > self.channel.bounds.body_bytes:
@@ -90,10 +94,13 @@ class BoundedChannel(HTTPChannel):
     refused = False
     whole = False
     """Whether the request is, or has been refused: nothing more is expected of the peer."""
+    chunked = False
+    """Whether the body comes in chunks, as the head says."""
     _deadline: Any = None
     _began = 0.0
     _target_host: bytes | None = None
     _line_is_in = False
+    _chunks = _chunk_bytes = 0
 
     @property
     def bounds(self) -> HttpBounds:
@@ -128,9 +135,32 @@ class BoundedChannel(HTTPChannel):
         self._respondToBadRequestAndDisconnect()
 
     def rawDataReceived(self, data: bytes) -> None:
-        """More of the body."""
-        if not self.refused:
-            super().rawDataReceived(data)
+        """
+        More of the body.
+
+        Of chunks of one byte a read holds ten thousand, and what is refused at the first of them must not
+        cost the others.
+        """
+        for at in range(0, len(data), _PIECE):
+            if self.deaf:
+                return
+            super().rawDataReceived(data[at : at + _PIECE])
+
+    @property
+    def deaf(self) -> bool:
+        """Whether what still comes of the body is of no use to anybody."""
+        return self.refused
+
+    def wants(self, data: bytes) -> bool:
+        """Whether a piece of the body is to be kept; one in chunks that are too small is refused."""
+        if self.chunked:
+            self._chunks += 1
+            self._chunk_bytes += len(data)
+            if self._chunks > _FREE_CHUNKS + self._chunk_bytes // _LEAST_CHUNK:
+                self.refuse(
+                    Refusal(status=400, sentence="the body comes in chunks that are too small")
+                )
+        return not self.deaf
 
     def headerReceived(self, line: bytes) -> bool:
         """One header, whole."""

@@ -18,7 +18,7 @@ from tscm.intake import sockets
 from tscm.intake.account import Account, Cause
 from tscm.intake.batch import Batch, Drain, unpacked
 from tscm.intake.figures import SocketFigures
-from tscm.intake.memory import give_back
+from tscm.intake.memory import give_back, prepare
 from tscm.intake.senders import normal_address
 from tscm.syslog.framing import Lines
 
@@ -124,6 +124,7 @@ class UdpListener(FileDescriptor):
 
     def start(self) -> None:
         """Begin to take datagrams."""
+        prepare()
         self.connected = 1
         self.startReading()
 

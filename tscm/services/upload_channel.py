@@ -41,6 +41,8 @@ class UploadChannel(BoundedChannel):
 
     factory: "UploadSite"
     place: Place
+    given_up = False
+    """Whether the request will be refused: how, a look at the entries may have to tell first."""
     _taking: Any = None
     _taken: Callable[[], int]
     _begun = 0.0
@@ -54,6 +56,11 @@ class UploadChannel(BoundedChannel):
         self._passed_over += len(data)
         if self._passed_over > upload_format.MAX_CONTENT_BYTES:
             self.abort()
+
+    @property
+    def deaf(self) -> bool:
+        """As `BoundedChannel` says; also before the refusal is told."""
+        return self.refused or self.given_up
 
     def take_content(self, taken: Callable[[], int]) -> None:
         """The head was good: the content has its own time, by *taken*, the bytes that came."""

@@ -87,6 +87,7 @@ class UploadRequest(Request):
     def gotLength(self, length: int | None) -> None:
         """The headers are in: decide whether the content is worth taking."""
         super().gotLength(0)
+        self.channel.chunked = length is None
         if self.channel.refused:
             return
         found = self.service.judge(self, length)
@@ -110,7 +111,7 @@ class UploadRequest(Request):
 
     def handleContentChunk(self, data: bytes) -> None:
         """Write on, up to the bound."""
-        if self.refusal is not None or self._file is None:
+        if not self.channel.wants(data) or self._file is None:
             return
         self.taken += len(data)
         if self.taken > self.service.max_content:
@@ -128,6 +129,7 @@ class UploadRequest(Request):
 
     def _refuse(self, refusal: Refusal) -> None:
         self.refusal = refusal
+        self.channel.given_up = True
         self.release()
         done = Deferred.fromCoroutine(self._tell(refusal))
         done.addErrback(self._broken)
