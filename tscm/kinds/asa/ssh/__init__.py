@@ -1,0 +1,3 @@
+"""
+A classic ASA by its command line over SSH.
+"""
