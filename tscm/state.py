@@ -75,6 +75,8 @@ class ManagerState:
     portal: Mapping[str, tuple[str, ...]] = field(factory=dict)
     uploads: LogServiceFigures | None = None
     """What the embedded log service keeps; None where there is none."""
+    audit_targets: tuple[ForwardFigures, ...] = ()
+    """How each target stands that is sent the audit."""
     intake: IntakeFigures = IntakeFigures()
     ledger: KeeperFigures = KeeperFigures()
 

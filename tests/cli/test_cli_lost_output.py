@@ -102,7 +102,7 @@ def test_an_update_without_a_manager_comes_to_its_end_and_is_recorded(
     with closing(Store(Layout(root).database)) as store:
         store.open()
         kept = Audits(store).latest("tstest", 0.0, 1)
-    assert [(one["operation"], one["outcome"]) for one in kept] == [("update", "done")]
+    assert [(one.operation, one.outcome) for one in kept] == [("update", "done")]
 
 
 def test_progress_that_cannot_be_written_goes_quiet(

@@ -25,13 +25,13 @@ from tscm.errors import ControlUnavailable, DeviceUnknown
 from tscm.faces.control import ControlService
 from tscm.manager.node import Node
 from tscm.model import Json, Progress
-from tscm.operations.audit import AuditEntry
 from tscm.operations.call import Call
 from tscm.operations.calls import Calls
 from tscm.operations.jobs import Jobs, JobState
 from tscm.operations.operation import Operation
 from tscm.operations.registry import handler_of
 from tscm.settings.layout import Layout
+from tscm.store.audit_entry import AuditEntry
 
 
 class Fakes:
@@ -303,8 +303,8 @@ async def test_a_delegate_names_the_user_for_whom_it_asks(tmp_path: Path) -> Non
         for_alice = {"X-Tscm-User": "alice"}
         await call(layout.control_socket, "POST", "/v1/devices/a/logs", headers=for_alice)
         (entry,) = fakes.asked
-        assert entry.actor.on_behalf_of == "alice"
-        assert entry.actor.uid == os.getuid()
+        assert entry.on_behalf_of == "alice"
+        assert entry.uid == os.getuid()
         assert (entry.operation, entry.device, entry.outcome) == ("logs", "a", "done")
     finally:
         await maybeDeferred(service.stopService)

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tscm.operations.arguments import ChangedDevice, NewDevice, Push
-from tscm.operations.audit import AuditEntry, audited_arguments, masked
-from tscm.operations.call import Actor
+from tscm.operations.audit import audited_arguments, masked
 from tscm.settings.device import SECRETS
+from tscm.store.audit_entry import AuditEntry
 
 SECRET = "correct horse battery"
 VALUES = st.recursive(
@@ -48,7 +48,9 @@ def test_a_change_is_kept_as_what_it_came_to() -> None:
 def test_a_line_names_who_what_and_which_risks_were_accepted() -> None:
     entry = AuditEntry(
         at=1.0,
-        actor=Actor(name="tscm-web", uid=7, on_behalf_of="alice"),
+        actor="tscm-web",
+        uid=7,
+        on_behalf_of="alice",
         operation="update",
         device="fw",
         arguments=audited_arguments(Push(name="fw", accept=("accept_shrink",)), {}),
@@ -73,7 +75,8 @@ def test_containers_and_the_line_are_bounded_too() -> None:
     assert {len(value) for value in kept.values()} == {256}
     entry = AuditEntry(
         at=0.0,
-        actor=Actor(name="root", uid=0),
+        actor="root",
+        uid=0,
         operation="add",
         device=None,
         outcome="failed",

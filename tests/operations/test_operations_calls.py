@@ -12,11 +12,11 @@ from twisted.internet.defer import Deferred
 
 from tscm.manager.node import ManagerDown
 from tscm.operations.arguments import Device, NewDevice, Push, Rollback
-from tscm.operations.audit import AuditEntry
 from tscm.operations.call import Actor
 from tscm.operations.calls import Calls
 from tscm.operations.jobs import ENDED_KEPT, JobBegun, Jobs, JobState, JobUnknown, Withdrawn
 from tscm.operations.table import ADD, LOGS, PLAN, ROLLBACK, UPDATE
+from tscm.store.audit_entry import AuditEntry
 
 ME = Actor(name="me", uid=1000)
 

@@ -12,8 +12,8 @@ from tscm.cli.tables import show_table
 from tscm.cli.times import Time
 from tscm.model import Json
 from tscm.operations.arguments import Audited
-from tscm.operations.audit import shown_arguments
 from tscm.operations.table import AUDIT
+from tscm.store.audit_entry import shown_arguments
 
 
 @click.command()

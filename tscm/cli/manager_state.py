@@ -40,6 +40,8 @@ def status_pairs(status: ManagerState) -> Iterator[Pair]:
                     "attention",
                     f"uploads are not taken or deleted as they should be: {attention}",
                 )
+    for target in status.audit_targets:
+        yield "audit is sent", target.sentence
     yield from _intake(status.intake)
     if status.database:
         yield "attention", f"policies are not updated: {status.database}"

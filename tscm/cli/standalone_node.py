@@ -13,13 +13,13 @@ from tscm.errors import TscmError
 from tscm.faces.peer import user_name
 from tscm.manager.node import Node
 from tscm.model import Identity
-from tscm.operations.audit import AuditEntry
 from tscm.operations.call import Actor
 from tscm.operations.jobs import Jobs
 from tscm.settings.device import DeviceSettings
 from tscm.settings.files import device_names, read_node
 from tscm.settings.layout import Layout
 from tscm.spool.disk import Disk
+from tscm.store.audit_entry import AuditEntry
 from tscm.store.audits import Audits
 from tscm.store.database import Store, open_database, opened
 
@@ -126,7 +126,7 @@ def kept_audit(layout: Layout, store: Store) -> Callable[[AuditEntry], None]:
     def keep(entry: AuditEntry) -> None:
         if entry.outcome == "done" or layout.database.exists():
             with contextlib.suppress(TscmError), opened(store):
-                Audits(store).keep(entry.as_json())
+                Audits(store).keep(entry)
 
     return keep
 

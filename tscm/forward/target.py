@@ -2,6 +2,7 @@
 Where a device's lines are forwarded to, and how.
 """
 
+from collections.abc import Iterable
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 from zlib import crc32
@@ -82,8 +83,13 @@ def targets_of(settings: DeviceSettings) -> dict[str, Target]:
     first = target_of(settings)
     if first is None:
         return {}
-    found = {READER: first}
-    for text in settings.forward_also:
+    return {READER: first, **targets_at(settings.forward_also, **_shared(settings))}
+
+
+def targets_at(urls: Iterable[str], **more: Any) -> dict[str, Target]:
+    """Targets that are given as `forward_url`s, by the name of the reader that each has; *more* is the same for all."""
+    found: dict[str, Target] = {}
+    for text in urls:
         parts = urlsplit(text)
         options = dict(parse_qsl(parts.query))
         name = f"{READER}-{crc32(parts.netloc.encode()):08x}"
@@ -95,7 +101,7 @@ def targets_of(settings: DeviceSettings) -> dict[str, Target]:
             protocol=parts.scheme.upper(),
             mode=options.get("mode", "as-received"),
             framing=options.get("framing", "lf"),
-            **_shared(settings),
+            **more,
         )
     return found
 

@@ -1,5 +1,5 @@
 """
-Where audit entries go: into the manager's own log, and into the database where it can be used.
+Where audit entries go: into the manager's own log, into the database where it can be used, and to SIEM targets.
 """
 
 from collections.abc import Callable
@@ -10,8 +10,9 @@ from twisted.logger import Logger
 
 from tscm.base.clock import wall_seconds
 from tscm.errors import TscmError
-from tscm.operations.audit import AuditEntry
+from tscm.manager.audit_forward import AuditForward
 from tscm.operations.call import SCHEDULE
+from tscm.store.audit_entry import AuditEntry
 from tscm.store.audits import DAY_SECONDS, Audits
 from tscm.store.database import Store
 from tscm.update.outcome import UpdateOutcome
@@ -31,22 +32,27 @@ class AuditTrail:
     _clock: Any
     _store: Store
     _days: Callable[[], int]
+    _forward: AuditForward
 
     def keep(self, entry: AuditEntry) -> None:
         """One entry; a database that refuses it is told in the log, which has the entry too."""
         self._log.info("audit: {line}", line=entry.line())
         if self._store.fault is None:
             try:
-                Audits(self._store).keep(entry.as_json())
+                Audits(self._store).keep(entry)
             except TscmError as error:
                 self._log.error("the audit was not stored: {error}", error=str(error))
+            else:
+                self._forward.carry()
+                return
+        self._forward.write(entry)
 
     def keep_scheduled(self, outcome: UpdateOutcome) -> None:
         """A scheduled update, which nobody called for."""
         self.keep(
             AuditEntry(
                 at=wall_seconds(self._clock),
-                actor=SCHEDULE,
+                actor=SCHEDULE.name,
                 operation="update",
                 device=outcome.device,
                 outcome="done" if outcome.good else "failed",

@@ -104,6 +104,12 @@ async def noted(node: Node) -> list[str]:
             if one.cut:
                 entries = many(one.cut, "entry", "entries")
                 found.append(f"{one.verdict}: {name}: {entries} cut to the Max policy size")
+    for target in manager.audit_targets():
+        if target.failures:
+            found.append(f"warning: the audit: {target.sentence}")
+        elif target.expired:
+            lines = many(target.expired, "entry", "entries")
+            found.append(f"warning: the audit: {target.target} was not sent {lines} that expired")
     for listener, ends in certificates(manager.intake.figures()).items():
         days = (ends - now) / _DAY
         if days < CERTIFICATE_DAYS:

@@ -20,6 +20,7 @@ from tscm.standing import Stamped
 
 if TYPE_CHECKING:
     from tscm.events.service import EventService
+    from tscm.forward.figures import ForwardFigures
     from tscm.intake.senders import SenderTable
     from tscm.intake.service import IntakeService
     from tscm.ledger.figures import Balance
@@ -78,6 +79,8 @@ class Manager:
     lags: "ReaderLags"
     metrics_addresses: Callable[[], Sequence[str]]
     services_addresses: Callable[[], Mapping[str, Sequence[str]]]
+    audit_targets: "Callable[[], Sequence[ForwardFigures]]"
+    """How each target stands that is sent the audit."""
     kept_uploads: "Callable[[], LogServiceFigures | None]"
     """What the embedded log service keeps; None where there is none."""
     judged: dict[str, Stamped] = field(factory=dict)

@@ -45,6 +45,7 @@ from tscm.intake.service import IntakeService
 from tscm.intake.systemd import Activation, SystemdService, environment
 from tscm.ledger.keeper import Bookkeeper
 from tscm.manager import health
+from tscm.manager.audit_forward import AuditForward
 from tscm.manager.audit_trail import EXPIRY_SECONDS, AuditTrail
 from tscm.manager.consumers import DeviceRooms
 from tscm.manager.embedded import Embedded, embedded_services
@@ -112,6 +113,7 @@ class NodeService(Service):
     """What operations act on."""
     calls: Calls = field(init=False)
     audit: AuditTrail = field(init=False)
+    audit_forward: AuditForward = field(init=False)
     bookkeeper: Bookkeeper = field(init=False)
     control: ControlService = field(init=False)
     watch: WatchService = field(init=False)
@@ -153,7 +155,13 @@ class NodeService(Service):
             quarantine_file=self.layout.quarantine,
             activation=activation,
         )
-        self.audit = AuditTrail(reactor, self.store, lambda: self.node.control.audit_days)
+        self.resolver = Resolver(reactor, self.quick)
+        self.audit_forward = AuditForward(
+            reactor, self.quick, self.layout, node, self.store, self.intake, self.resolver
+        )
+        self.audit = AuditTrail(
+            reactor, self.store, lambda: self.node.control.audit_days, self.audit_forward
+        )
         self.updates = UpdateService(
             reactor,
             self.slow,
@@ -174,7 +182,6 @@ class NodeService(Service):
             upheaval=self.updates.upheaval,
         )
         self.upload_slots = DeferredSemaphore(node.upload.parallel)
-        self.resolver = Resolver(reactor, self.quick)
         self.bookkeeper = Bookkeeper(
             reactor,
             self.quick,
@@ -253,6 +260,7 @@ class NodeService(Service):
                 services_addresses=lambda: {
                     type(one).__name__: one.addresses() for one in self.portal
                 },
+                audit_targets=self.audit_forward.figures,
                 kept_uploads=lambda: (
                     None if self.log_service is None else self.log_service.figures()
                 ),
@@ -305,6 +313,7 @@ class NodeService(Service):
         self.quick.startService()
         self.slow.startService()
         self.spool.startService()
+        self.audit_forward.startService()
         if not self._open_store():
             self._reopening.startService()
         for one in self.portal:
@@ -348,6 +357,7 @@ class NodeService(Service):
                     error=str(error),
                 )
             return False
+        self.audit_forward.begin()
         self.updates.startService()
         self.events.startService()
         return True
@@ -401,6 +411,7 @@ class NodeService(Service):
         # What somebody did to the files belongs into the last note, not to the next start.
         await self._end("look at the live logs", self.spool.look_at_files)
         await self._end("ledger", self.bookkeeper.stopService)
+        await self._end("audit for the SIEM", self.audit_forward.stopService)
         await self._end("spool", self.spool.stopService)
         await self._end("quick threads", self.quick.stopService)
         await self._end("watchdog", self.systemd.stopService)

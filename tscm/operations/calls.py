@@ -12,11 +12,12 @@ from tscm.base.clock import wall_seconds
 from tscm.errors import TscmError
 from tscm.manager.node import ManagerDown, Node
 from tscm.model import Progress, Report
-from tscm.operations.audit import AuditEntry, audited_arguments, discard
+from tscm.operations.audit import audited_arguments, discard
 from tscm.operations.call import Actor, Call, quiet
 from tscm.operations.jobs import Job, Withdrawn
 from tscm.operations.operation import Needs, Operation, check_numbers
 from tscm.operations.registry import handler_of
+from tscm.store.audit_entry import AuditEntry
 
 Args = TypeVar("Args")
 Answer = TypeVar("Answer")
@@ -96,7 +97,9 @@ class Calls:
                 self._audit(
                     AuditEntry(
                         at=wall_seconds(self.node.clock),
-                        actor=job.actor,
+                        actor=job.actor.name,
+                        uid=job.actor.uid,
+                        on_behalf_of=job.actor.on_behalf_of,
                         operation=operation.name,
                         device=job.device,
                         arguments=audited_arguments(args, call.noted),

@@ -49,6 +49,7 @@ def manager_state(node: Node) -> ManagerState:
         metrics=tuple(manager.metrics_addresses()),
         portal=_tuples(manager.services_addresses()),
         uploads=manager.kept_uploads(),
+        audit_targets=tuple(manager.audit_targets()),
         intake=manager.intake.figures(),
         ledger=manager.bookkeeper.figures(),
     )

@@ -52,6 +52,11 @@ class Layout:
         return self.state / "ledger"
 
     @property
+    def audit_log(self) -> Path:
+        """The folder of the log from which the audit is sent to SIEM targets."""
+        return self.state / "audit"
+
+    @property
     def feeds(self) -> Path:
         """The last answers of feeds, for all devices."""
         return self.state / "feeds"

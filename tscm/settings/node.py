@@ -344,6 +344,17 @@ class ControlSettings:
     audit_days: int = setting(
         values.whole(1, 36500), 400, doc="Audit entries older than this are deleted."
     )
+    audit_forward: tuple[str, ...] = setting(
+        values.many(values.forward_url),
+        (),
+        doc="SIEM targets that are sent every audit entry as syslog (RFC 5424), as "
+        "tls://siem.example:6514?framing=octets; none sends it nowhere.",
+    )
+    audit_ca_file: str | None = setting(
+        values.optional(values.path),
+        None,
+        doc="CA file for the certificates of TLS targets of the audit.",
+    )
 
 
 @frozen(kw_only=True)

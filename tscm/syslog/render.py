@@ -26,7 +26,8 @@ _NOT_PRINTABLE = re.compile(rb"[^\x21-\x7e]")
 _HOST_MAX = 255
 _USER_NOTICE = 13  # for a message without a PRI (RFC 3164, 4.3.3)
 _PRI_MAX = 191
-_ENTERPRISE = b"32473"  # the number that RFC 5612 gives to those who have none
+ENTERPRISE = b"32473"
+"""The number that RFC 5612 gives to those who have none."""
 
 
 @lru_cache(maxsize=64)
@@ -44,7 +45,7 @@ def _split(message: bytes) -> tuple[int, bytes]:
     return int(found[1]), message[found.end() :]
 
 
-def _host(name: bytes | str | None) -> bytes:
+def host_name(name: bytes | str | None) -> bytes:
     """A HOSTNAME (RFC 5424, 6.2.4): printable and without blanks; `-` for none."""
     raw = name.encode() if isinstance(name, str) else name or b""
     return _NOT_PRINTABLE.sub(b"?", raw)[:_HOST_MAX] or b"-"
@@ -64,7 +65,7 @@ def with_header(message: bytes, sender: str | None, received_at: float) -> bytes
         return message
     pri, rest = _split(message)
     when = stamp(received_at) + b" " if received_at else b""
-    return b"<%d>%s%s %s" % (pri, when, _host(name), rest.lstrip(b" :"))
+    return b"<%d>%s%s %s" % (pri, when, host_name(name), rest.lstrip(b" :"))
 
 
 def _with_host(message: bytes, sender: str | None) -> bytes:
@@ -79,7 +80,7 @@ def _with_host(message: bytes, sender: str | None) -> bytes:
         return message
     header = read_header(message)
     name = header.names[0] if header.names else sender
-    return message if name is None else found[1] + _host(name) + message[found.end() :]
+    return message if name is None else found[1] + host_name(name) + message[found.end() :]
 
 
 @lru_cache(maxsize=_HOSTS_KEPT)
@@ -101,7 +102,7 @@ def rfc5424(message: bytes, sender: str | None, received_at: float) -> bytes:
     header = read_header(message)
     app, number = (header.tag[1], header.tag[4]) if header.tag else (b"-", b"-")
     when = stamp(received_at) if received_at else b"-"
-    host = _host(header.names[0] if header.names else sender)
+    host = host_name(header.names[0] if header.names else sender)
     data = _data(sender, received_at)
     return b"<%d>1 %b %b %b - %b %b %b" % (pri, when, host, app, number, data, rest)
 
@@ -113,7 +114,7 @@ def _data(sender: str | None, received_at: float) -> bytes:
     if sender is not None:
         data += b'[origin ip="%b"]' % _parameter(sender.encode())
     if received_at:
-        data += b'[received@%b at="%b"]' % (_ENTERPRISE, stamp(received_at))
+        data += b'[received@%b at="%b"]' % (ENTERPRISE, stamp(received_at))
     return data or b"-"
 
 

@@ -9,6 +9,7 @@ from tscm.operations.arguments import Audited, JobNumber, Nothing
 from tscm.operations.call import Call
 from tscm.operations.registry import handles
 from tscm.store.audits import Audits
+from tscm.wire.writing import as_json
 
 MOST_AUDITED = 100_000
 
@@ -39,4 +40,5 @@ def audit(node: Node, args: Audited, call: Call) -> Json:
     """The latest entries of the audit; read in the reactor, therefore not all that are asked for."""
     del call
     top = max(1, min(args.top, MOST_AUDITED))
-    return {"entries": Audits(node.store).latest(args.device, args.since, top)}
+    entries = Audits(node.store).latest(args.device, args.since, top)
+    return {"entries": [as_json(one) for one in entries]}
