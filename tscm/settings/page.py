@@ -166,6 +166,7 @@ _EXAMPLES = {
     "tls_key": '"/etc/tscm/tls/key.pem"',
     "tls_client_ca": '"/etc/tscm/tls/clients.pem"',
     "url": '"https://logs.example/v1"',
+    "audit_ca_file": '"/etc/tscm/siem-ca.pem"',
     "ca_file": '"/etc/tscm/tls/logs.pem"',
     "certificate": '"/etc/tscm/tls/portal.pem"',
     "key": '"/etc/tscm/tls/portal.key"',
