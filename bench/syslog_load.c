@@ -1,11 +1,15 @@
 /*
  * Sends lines of an ASA, faster than any receiver takes them.
  *
- *   syslog_load udp HOST PORT LINES SENDERS RATE      RATE 0: as fast as it goes
- *   syslog_load tcp HOST PORT LINES SENDERS RATE CONNECTIONS
+ *   syslog_load udp HOST PORT LINES SENDERS RATE [CONNECTIONS [PERCENT]]      RATE 0: as fast as it goes
+ *   syslog_load tcp HOST PORT LINES SENDERS RATE CONNECTIONS [PERCENT]
  *
  * Senders are the loopback addresses 127.0.0.11 and up, one line each in turn.  Prints the lines
  * and the bytes sent (an LF counted for each line).
+ *
+ * With PERCENT so many of the lines are about the policy, in the mix of an edge firewall: 106100 and 106023 of
+ * TCP and UDP, pings, and lines that name a user.  Half of their outside addresses stand on the list that
+ * bench_whole puts in force (45.0.0.0 and each 41st address behind it); they come as 1/n.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -21,10 +25,12 @@
 #include <unistd.h>
 
 #define FORMS 64
+#define MIXED 20011               /* a prime: each sender sends all of them in time */
 #define BATCH 256
 
-static char lines[FORMS][256];
-static size_t lengths[FORMS];
+static char lines[MIXED][256];
+static size_t lengths[MIXED];
+static int forms = FORMS;
 
 static void die(const char *what) { perror(what); exit(1); }
 
@@ -43,6 +49,75 @@ static void make_lines(void) {
                 : "<166>Apr 15 2026 09:36:%02d: %%ASA-6-302013: Built outbound TCP connection 81%d%d for "
                   "outside:203.0.113.%d/443 (203.0.113.%d/443) to inside:10.0.0.7/5%04d (198.51.100.1/5%04d)",
             i % 60, i + 1, 1024 + i * 31, i, i + 9, i * 2654435761u, i * 40503u);
+}
+
+static unsigned state = 1;
+
+static unsigned drawn(unsigned below) {          /* xorshift: the same lines in each run */
+    state ^= state << 13; state ^= state >> 17; state ^= state << 5;
+    return state % below;
+}
+
+static unsigned often(unsigned kinds) {          /* number n about as often as 1/(n+1) */
+    double most = 1;
+    for (unsigned n = 2; n <= kinds; n *= 2) most++;
+    unsigned n = 1u << drawn((unsigned)most);
+    return (n + drawn(n)) % kinds;
+}
+
+static int policy_line(char *to, const char *head) {
+    static const int ports[] = { 443, 80, 53, 22, 25, 123, 3389, 445, 8080, 8443, 23, 5060 };
+    unsigned mood = drawn(100), outside = 0x2d000000 + often(2000) * 41 + drawn(2), inside = often(60);
+    char far[32], near[32];
+    int port = ports[often(12)], from = 1024 + drawn(60000), udp = drawn(4) == 0;
+    const char *protocol = udp ? "udp" : "tcp";
+    sprintf(far, "%u.%u.%u.%u", outside >> 24, outside >> 16 & 255, outside >> 8 & 255, outside & 255);
+    sprintf(near, "10.1.%u.%u", inside / 20, inside % 20 + 1);
+    if (mood < 30)
+        return sprintf(to, "%s%%ASA-6-106100: access-list outside_in denied %s outside/%s(%d) -> inside/%s(%d) hit-cnt 1 first hit "
+                       "[0x%08x, 0x00000000]", head, protocol, far, from, near, port, outside);
+    if (mood < 45)
+        return sprintf(to, "%s%%ASA-6-106100: access-list inside_in denied %s inside/%s(%d) -> outside/%s(%d) hit-cnt %d 300-second interval "
+                       "[0x%08x, 0x00000000]", head, protocol, near, from, far, port, 2 + drawn(40), outside);
+    if (mood < 70)
+        return sprintf(to, "%s%%ASA-4-106023: Deny %s src outside:%s/%d dst inside:%s/%d by access-group \"outside_in\" [0x%08x, 0x0]",
+                       head, protocol, far, from, near, port, outside);
+    if (mood < 82)
+        return sprintf(to, "%s%%ASA-4-106023: Deny icmp src outside:%s dst inside:%s (type 8, code 0) by access-group \"outside_in\" [0x%08x, 0x0]",
+                       head, far, near, outside);
+    if (mood < 88)
+        return sprintf(to, "%s%%ASA-6-106100: access-list outside_in denied icmp outside/%s(8) -> inside/%s(0) hit-cnt 1 first hit "
+                       "[0x%08x, 0x00000000]", head, far, near, outside);
+    if (mood < 96)
+        return sprintf(to, "%s%%ASA-4-106023: Deny %s src inside:%s/%d(LOCAL\\user%u) dst outside:%s/%d by access-group \"inside_in\" [0x%08x, 0x0]",
+                       head, protocol, near, from, inside, far, port, outside);
+    return sprintf(to, "%s%%ASA-6-106100: access-list inside_in denied %s for user 'LOCAL\\user%u' inside/%s(%d) -> outside/%s(%d) hit-cnt 1 first hit "
+                   "[0x%08x, 0x00000000]", head, protocol, inside, near, from, far, port, outside);
+}
+
+static int other_line(char *to, const char *head) {
+    unsigned mood = drawn(100), number = 81000000 + drawn(9000000), inside = drawn(200), near = 1024 + drawn(60000);
+    unsigned far = drawn(250) + 1;
+    if (mood < 38)
+        return sprintf(to, "%s%%ASA-6-302013: Built outbound TCP connection %u for outside:203.0.113.%u/443 (203.0.113.%u/443) to "
+                       "inside:10.1.%u.%u/%u (198.51.100.1/%u)", head, number, far, far, inside / 20, inside % 20 + 1, near, near);
+    if (mood < 76)
+        return sprintf(to, "%s%%ASA-6-302014: Teardown TCP connection %u for outside:203.0.113.%u/443 to inside:10.1.%u.%u/%u duration "
+                       "0:00:%02u bytes %u TCP FINs", head, number, far, inside / 20, inside % 20 + 1, near, drawn(60), drawn(99999));
+    if (mood < 90)
+        return sprintf(to, "%s%%ASA-6-302015: Built outbound UDP connection %u for outside:203.0.113.%u/53 (203.0.113.%u/53) to "
+                       "inside:10.1.%u.%u/%u (198.51.100.1/%u)", head, number, far, far, inside / 20, inside % 20 + 1, near, near);
+    return sprintf(to, "%s%%ASA-6-305011: Built dynamic TCP translation from inside:10.1.%u.%u/%u to outside:198.51.100.1/%u",
+                   head, inside / 20, inside % 20 + 1, near, near);
+}
+
+static void mix_lines(int percent) {
+    for (int i = 0; i < MIXED; i++) {
+        char head[64];
+        sprintf(head, "<166>Apr 15 2026 09:%02d:%02d fw-edge : ", i / 60 % 60, i % 60);
+        lengths[i] = (drawn(100) < (unsigned)percent ? policy_line : other_line)(lines[i], head);
+    }
+    forms = MIXED;
 }
 
 static struct in_addr sender(int number) {
@@ -78,7 +153,7 @@ static void udp(struct sockaddr_in *to, long count, int senders, double rate) {
         int n = count - sent < step ? (int)(count - sent) : step;
         for (int i = 0; i < n; i++) {
             long number = sent + i;
-            int form = number % FORMS;
+            int form = number % forms;
             parts[i] = (struct iovec){ lines[form], lengths[form] };
             struct cmsghdr *c = &control[i].head;
             c->cmsg_level = IPPROTO_IP; c->cmsg_type = IP_PKTINFO;
@@ -106,11 +181,11 @@ static void tcp(struct sockaddr_in *to, long count, int senders, double rate, in
     long *left = calloc(connections, sizeof *left), bytes = 0;
     size_t *at = calloc(connections, sizeof *at), chunk_length = 0;
     /* A chunk of whole lines, sent again and again; what does not fit a connection's share is trimmed. */
-    static char chunk[1 << 17];
-    static size_t ends[1024];
-    int in_chunk = 0;
-    while (in_chunk < 256) {
-        int form = in_chunk % FORMS;
+    static char chunk[MIXED * 256];
+    static size_t ends[MIXED];
+    int in_chunk = 0, most = forms > 256 ? forms : 256;
+    while (in_chunk < most) {
+        int form = in_chunk % forms;
         memcpy(chunk + chunk_length, lines[form], lengths[form]);
         chunk_length += lengths[form];
         chunk[chunk_length++] = '\n';
@@ -148,10 +223,10 @@ static void tcp(struct sockaddr_in *to, long count, int senders, double rate, in
 }
 
 int main(int argc, char **argv) {
-    if (argc < 7) { fprintf(stderr, "udp|tcp HOST PORT LINES SENDERS RATE [CONNECTIONS]\n"); return 2; }
+    if (argc < 7) { fprintf(stderr, "udp|tcp HOST PORT LINES SENDERS RATE [CONNECTIONS [PERCENT]]\n"); return 2; }
     struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons(atoi(argv[3])) };
     if (inet_pton(AF_INET, argv[2], &to.sin_addr) != 1) return 2;
-    make_lines();
+    if (argc > 8) mix_lines(atoi(argv[8])); else make_lines();
     if (!strcmp(argv[1], "udp")) udp(&to, atol(argv[4]), atoi(argv[5]), atof(argv[6]));
     else tcp(&to, atol(argv[4]), atoi(argv[5]), atof(argv[6]), argc > 7 ? atoi(argv[7]) : 1);
     return 0;

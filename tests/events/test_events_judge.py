@@ -155,7 +155,7 @@ def test_what_a_generation_remembers_is_bounded(monkeypatch: pytest.MonkeyPatch)
         found, others = judged([row("denied", f"203.0.113.{n}", host) for host in near], [lists])
         assert len(found) == len(near)
         assert others == 0
-        assert len(lists.found(BLOCKED)) <= 20
+        assert len(lists.judged.found(BLOCKED)) <= 20
 
 
 ADDRESS = st.integers(0, 255).map(lambda n: f"203.0.113.{n}")

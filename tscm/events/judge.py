@@ -67,41 +67,34 @@ class Sum:
 
 
 @frozen(kw_only=True, eq=False)
-class Force:
+class Judged:
     """
-    The lists of one generation, ready to be asked.
+    The entries of a block and an allow list, ready to be asked: one for all generations that hold the same.
     """
 
-    number: int
-    applied_at: float
-    names: Mapping[str, str]
-    """Name of the list, by what it does: `blocked`, `allowed`."""
+    entries: Mapping[str, Entries]
+    """By what a list does: `blocked`, `allowed`."""
     matchers: Mapping[str, Matcher]
-    cidrs: Mapping[str, list[Cidr]]
     by_hand: Mapping[str, frozenset[Cidr]]
     """Entries of each that are there by hand, and not by the list."""
 
     @classmethod
     def of(
         cls,
-        number: int,
-        applied_at: float,
-        block: tuple[str, Entries],
-        allow: tuple[str, Entries],
+        block: Entries,
+        allow: Entries,
         by_hand: tuple[frozenset[Cidr], frozenset[Cidr]] = (frozenset(), frozenset()),
     ) -> Self:
-        """From both lists, each a name and its entries, and those of each that are there *by_hand*."""
+        """From the entries of both lists, and those of each that are there *by_hand*."""
         parts = {BLOCKED: block, ALLOWED: allow}
         return cls(
-            number=number,
-            applied_at=applied_at,
-            names={action: name for action, (name, _) in parts.items()},
-            matchers={
-                action: Matcher.of({name: entries}) for action, (name, entries) in parts.items()
-            },
-            cidrs={action: entries.cidrs() for action, (_, entries) in parts.items()},
+            entries=parts,
+            matchers={action: Matcher.of({action: entries}) for action, entries in parts.items()},
             by_hand=dict(zip(parts, by_hand, strict=True)),
         )
+
+    def __len__(self) -> int:
+        return sum(map(len, self.entries.values()))
 
     _found: Mapping[str, dict[bytes, Cidr | None]] = field(
         factory=lambda: {BLOCKED: {}, ALLOWED: {}}, init=False
@@ -128,18 +121,50 @@ class Force:
         fresh = list(addresses)
         asked = Asked.of([address.decode("utf-8", "replace") for address in fresh])
         for action, found in self._found.items():
-            cidrs = self.cidrs[action]
+            found.update(dict.fromkeys(fresh))
             rows = self.matchers[action].rows(asked)
-            if rows.max(initial=-1) < 0:
-                found.update(dict.fromkeys(fresh))
+            places = np.flatnonzero(rows >= 0)
+            if not len(places):
                 continue
-            found.update(
-                (address, cidrs[row] if row >= 0 else None)
-                for address, row in zip(fresh, rows.tolist(), strict=True)
-            )
-            if action == ALLOWED:
-                for place in np.flatnonzero(rows >= 0).tolist():
+            # Only what was met is spelled: to spell a whole list takes longer than all the rest.
+            distinct, which = np.unique(rows[places], return_inverse=True)
+            cidrs = self.entries[action].take(distinct).cidrs()
+            for place, number in zip(places.tolist(), which.tolist(), strict=True):
+                found[fresh[place]] = cidrs[number]
+                if action == ALLOWED:
                     blocked[fresh[place]] = PERMITTED
+
+
+@frozen(kw_only=True, eq=False)
+class Force:
+    """
+    The lists of one generation, ready to be asked.
+    """
+
+    number: int
+    applied_at: float
+    names: Mapping[str, str]
+    """Name of the list, by what it does: `blocked`, `allowed`."""
+    judged: Judged
+
+    @classmethod
+    def of(
+        cls,
+        number: int,
+        applied_at: float,
+        block: tuple[str, Entries],
+        allow: tuple[str, Entries],
+        by_hand: tuple[frozenset[Cidr], frozenset[Cidr]] = (frozenset(), frozenset()),
+    ) -> Self:
+        """From both lists, each a name and its entries, and those of each that are there *by_hand*."""
+        judged = Judged.of(block[1], allow[1], by_hand)
+        return cls.by(number, applied_at, (block[0], allow[0]), judged)
+
+    @classmethod
+    def by(cls, number: int, applied_at: float, names: tuple[str, str], judged: Judged) -> Self:
+        """The generation of this number, whose lists have these *names* (block, allow) and hold *judged*."""
+        named = dict(zip((BLOCKED, ALLOWED), names, strict=True))
+        return cls(number=number, applied_at=applied_at, names=named, judged=judged)
 
 
 class Applied(Protocol):
@@ -247,8 +272,8 @@ def _judge_by(force: Force, rows: list[Row], sums: dict[RawHit, int]) -> list[Ro
 
 
 def _count(force: Force, action: str, rows: list[Row], sums: dict[RawHit, int]) -> list[Row]:
-    known = force.found(action)
-    name, by_hand = force.names[action], force.by_hand[action]
+    known = force.judged.found(action)
+    name, by_hand = force.names[action], force.judged.by_hand[action]
     rest: list[Row] = []
     while rows:
         unseen: list[Row] = []
@@ -275,6 +300,6 @@ def _count(force: Force, action: str, rows: list[Row], sums: dict[RawHit, int]) 
             count = _ONE_HIT if hits == b"1" else (int(hits) << _SHIFT) + 1
             sums[raw] = sums.get(raw, 0) + count
         if unseen:
-            force.look_up(set(chain.from_iterable(map(_ENDS, unseen))))
+            force.judged.look_up(set(chain.from_iterable(map(_ENDS, unseen))))
         rows = unseen
     return rest

@@ -14,6 +14,7 @@ from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from functools import lru_cache
+from hashlib import blake2b
 from typing import Any, BinaryIO
 
 import attrs
@@ -22,7 +23,7 @@ from attrs import define, field, frozen
 from tscm.base.parse_child import begin
 from tscm.events.blocks import merge, tally_block
 from tscm.events.first_hits import FirstHits, Journal
-from tscm.events.judge import LATE_SECONDS, TEST_LIST, Force, Tally, by_list
+from tscm.events.judge import LATE_SECONDS, TEST_LIST, Force, Judged, Tally, by_list
 from tscm.events.parts import parted
 from tscm.events.rollups import HOUR_SECONDS, EventPosition, Rollups
 from tscm.model import Block, Cidr, Json, Origin
@@ -30,7 +31,13 @@ from tscm.policy.entries import Entries
 from tscm.store.database import open_database
 from tscm.store.generations import unpack
 
-_FORCES_KEPT = 8
+_ENTRIES_KEPT = 1_000_000
+"""Entries that are kept ready to be asked, some 50 bytes each; a list over that all the same."""
+_READY_LEAST = 4
+"""Generations that are kept whatever their size: the next of a device comes before the last is done with."""
+_CONTENTS_KEPT = 1 << 14
+_TESTS_KEPT = 8
+_DAMAGED = Judged.of(Entries(), Entries())
 _PACKING_SECONDS = 0.5
 MEMORY_BYTES = 512 << 20
 """What parsing may take; some 40 MB is usual.  A process that needs more ends, and the next begins."""
@@ -41,14 +48,17 @@ FAULTS = (sqlite3.Error, ValueError, LookupError, TypeError)
 @define(eq=False)
 class ForceTable:
     """
-    Generations ready to be asked; the few that were asked last stay at hand.
+    Generations ready to be asked; what was asked last stays at hand, as much as is worth its memory.
 
-    One that lies damaged in the database has no entries: its lines count as others.
+    Most devices of a node hold the same lists, which are made ready once for all of them.  A generation that lies
+    damaged in the database has no entries: its lines count as others.
     """
 
     _connection: sqlite3.Connection
     _damaged: set[tuple[str, int]] = field(factory=set, init=False)
-    _kept: "OrderedDict[tuple[str, int, str, str], Force]" = field(factory=OrderedDict)
+    _contents: "OrderedDict[tuple[str, int, float], bytes]" = field(factory=OrderedDict, init=False)
+    """Which content a generation has, by device, number, and when it came into force."""
+    _ready: "OrderedDict[bytes, Judged]" = field(factory=OrderedDict, init=False)
 
     def between(
         self, device: str, names: tuple[str, str], first: float, last: float
@@ -66,8 +76,8 @@ class ForceTable:
             after = begin + at + 1
             ends = times[after] if after < len(times) else float("inf")
             if applied_at <= last + LATE_SECONDS and ends + LATE_SECONDS >= first:
-                wanted.append(number)
-        return [self._force(device, number, names) for number in wanted]
+                wanted.append((number, applied_at))
+        return [self._force(device, *one, names) for one in wanted]
 
     def damaged(self, device: str, forces: Sequence[Force]) -> list[int]:
         """Which of *forces* stand for generations that cannot be read."""
@@ -80,32 +90,50 @@ class ForceTable:
         ).fetchone()
         return None if found is None else float(found)
 
-    def _force(self, device: str, number: int, names: tuple[str, str]) -> Force:
-        key = (device, number, *names)
-        found = self._kept.pop(key, None)
-        if found is None:
-            applied_at, *packed = self._connection.execute(
-                "SELECT applied_at, block, lists_block, allow, lists_allow FROM generations "
+    def _force(self, device: str, number: int, applied_at: float, names: tuple[str, str]) -> Force:
+        key = (device, number, applied_at)
+        content = self._contents.pop(key, None)
+        judged = None if content is None else self._ready.pop(content, None)
+        if content is None or judged is None:
+            packed = self._connection.execute(
+                "SELECT block, lists_block, allow, lists_allow FROM generations "
                 "WHERE device = ? AND number = ?",
                 (device, number),
             ).fetchone()
-            try:
-                block, allow = _parted(*packed[:2]), _parted(*packed[2:])
-                self._damaged.discard((device, number))  # a device of the same name, made anew
-            except ValueError:
-                block = allow = Entries(), frozenset()
-                self._damaged.add((device, number))
-            found = Force.of(
-                number,
-                applied_at,
-                (names[0], block[0]),
-                (names[1], allow[0]),
-                by_hand=(block[1], allow[1]),
-            )
-        self._kept[key] = found
-        while len(self._kept) > _FORCES_KEPT:
-            self._kept.popitem(last=False)
-        return found
+            content = _digest(packed)
+            judged = self._ready.pop(content, None) or self._made(packed)
+        self._contents[key] = content
+        if len(self._contents) > _CONTENTS_KEPT:
+            self._contents.popitem(last=False)
+        if judged is _DAMAGED:
+            self._damaged.add((device, number))
+        else:
+            self._damaged.discard((device, number))  # a device of the same name, made anew
+        self._ready[content] = judged
+        entries = sum(map(len, self._ready.values()))
+        while entries > _ENTRIES_KEPT and len(self._ready) > _READY_LEAST:
+            entries -= len(self._ready.popitem(last=False)[1])
+        return Force.by(number, applied_at, names, judged)
+
+    def _made(self, packed: Sequence[bytes | None]) -> Judged:
+        """`_DAMAGED` where they cannot be read."""
+        block, lists_block, allow, lists_allow = packed
+        assert block is not None
+        assert allow is not None
+        try:
+            blocked, allowed = _parted(block, lists_block), _parted(allow, lists_allow)
+        except ValueError:
+            return _DAMAGED
+        return Judged.of(blocked[0], allowed[0], (blocked[1], allowed[1]))
+
+
+def _digest(packed: Sequence[bytes | None]) -> bytes:
+    """One for each content: what is equal is made ready once."""
+    found = blake2b(digest_size=16)
+    for part in packed:
+        found.update(b"-" if part is None else b"%d:" % len(part))
+        found.update(part or b"")
+    return found.digest()
 
 
 def _parted(whole: bytes, lists: bytes | None) -> tuple[Entries, frozenset[Cidr]]:
@@ -335,7 +363,7 @@ class Worker:
         return tallies, moved, upheavals, self._forces.damaged(device, forces)
 
 
-@lru_cache(maxsize=_FORCES_KEPT)
+@lru_cache(maxsize=_TESTS_KEPT)
 def _force_of(tested: tuple[str, ...]) -> Force:
     return Force.of(0, 0.0, (TEST_LIST, Entries.of(tested)), (TEST_LIST, Entries()))
 
