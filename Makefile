@@ -6,7 +6,7 @@ TOX = .make/bin/tox
 # An empty `--` would put nothing in the place of what a door asks for by itself.
 WORDS = $(if $(ARGS),-- $(ARGS))
 
-.PHONY: demo test quick bench faults fuzz audit lock clean
+.PHONY: demo test quick bench faults fuzz mutants audit lock clean
 
 demo: $(TOX)
 	$(TOX) run -q -e demo $(WORDS)
@@ -25,6 +25,9 @@ faults: $(TOX)
 
 fuzz: $(TOX)
 	$(TOX) run -q -e fuzz $(WORDS)
+
+mutants: $(TOX)
+	$(TOX) run -q -e mutants $(WORDS)
 
 audit: $(TOX)
 	$(TOX) run -q -e audit $(WORDS)
