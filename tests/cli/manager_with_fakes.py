@@ -21,7 +21,7 @@ from tscm.operations.calls import Calls
 from tscm.operations.handlers.policies import consent_of
 from tscm.operations.operation import Operation
 from tscm.operations.registry import handler_of
-from tscm.operations.table import CHANGE
+from tscm.operations.table.devices import CHANGE
 from tscm.risks import Risk, RiskFound
 from tscm.settings.files import read_device
 from tscm.settings.layout import Layout

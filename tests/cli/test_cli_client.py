@@ -15,7 +15,7 @@ from tscm.errors import ControlUnavailable
 from tscm.faces.client import ManagerBackend, WaitInterrupted
 from tscm.model import Json, Progress
 from tscm.operations.arguments import Push
-from tscm.operations.table import UPDATE
+from tscm.operations.table.policies import UPDATE
 
 PROGRESS = {"progress": {"phase": "push", "text": "changing groups", "done": 1, "total": 9}}
 

@@ -11,7 +11,7 @@ import click
 import pytest
 
 from tscm import cli
-from tscm.operations.table import TABLE
+from tscm.operations.table.whole import TABLE
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Add, Start, Tsadmin

@@ -15,7 +15,8 @@ from tscm.cli.large_change import NotConfirmed, is_large
 from tscm.cli.update import command
 from tscm.model import Json
 from tscm.operations.arguments import Push
-from tscm.operations.table import PLAN, UPDATE, VIEW
+from tscm.operations.table.devices import VIEW
+from tscm.operations.table.policies import PLAN, UPDATE
 
 PLAN_ID = "6b49d200-0123456789abcdef01234567"
 

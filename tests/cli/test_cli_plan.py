@@ -11,7 +11,7 @@ from tscm.cli import update
 from tscm.cli.plan import command
 from tscm.faces.backend import ManagerSaid
 from tscm.model import Json
-from tscm.operations.table import VIEW
+from tscm.operations.table.devices import VIEW
 from tscm.update.plan_id import PlanFaulty
 
 FIGURES = {

@@ -20,7 +20,8 @@ from tscm.faces.backend import ManagerSaid
 from tscm.model import Json, Progress, Report, Run
 from tscm.operations.call import quiet
 from tscm.operations.operation import Operation
-from tscm.operations.table import DEVICES, PLAN, UPDATE, VIEW
+from tscm.operations.table.devices import DEVICES, VIEW
+from tscm.operations.table.policies import PLAN, UPDATE
 from tscm.settings.layout import Layout
 from tscm.settings.node import SpoolBounds
 from tscm.spool.service import SpoolService

@@ -15,7 +15,7 @@ from tscm.manager.node import Node
 from tscm.operations.arguments import Device
 from tscm.operations.call import Call
 from tscm.operations.calls import Calls
-from tscm.operations.table import RESUME
+from tscm.operations.table.policies import RESUME
 from tscm.policy.cidr import Entries
 from tscm.settings.device import DeviceSettings
 from tscm.settings.files import write_device

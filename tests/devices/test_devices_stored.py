@@ -34,7 +34,7 @@ from tscm.model import AsaDriver, Identity, Json, Progress
 from tscm.operations.arguments import ChangedDevice, Device, NewDevice
 from tscm.operations.call import Actor
 from tscm.operations.calls import Calls
-from tscm.operations.table import ADD, CHANGE, REMOVE
+from tscm.operations.table.devices import ADD, CHANGE, REMOVE
 from tscm.policy.cidr import Entries
 from tscm.policy.lists import PolicyList
 from tscm.settings.device import DeviceSettings

@@ -29,7 +29,10 @@ from tscm.operations.arguments import (
 )
 from tscm.operations.call import Actor
 from tscm.operations.operation import Operation
-from tscm.operations.table import ADD, CHANGE, DOCTOR, DOCTOR_DEVICE, REPORT, UPDATE, VIEW
+from tscm.operations.table.devices import ADD, CHANGE, VIEW
+from tscm.operations.table.doctor import DOCTOR, DOCTOR_DEVICE
+from tscm.operations.table.events import REPORT
+from tscm.operations.table.policies import UPDATE
 from tscm.services.entries import PortalEntry, add_entry, list_file
 from tscm.services.log_service import LogService
 from tscm.services.policy_service import PolicyService

@@ -17,7 +17,7 @@ from tscm.errors import DeviceUnknown
 from tscm.model import Json, Progress, Report
 from tscm.operations.call import quiet
 from tscm.operations.operation import Operation
-from tscm.operations.table import DEVICES
+from tscm.operations.table.devices import DEVICES
 
 HOSTILE = "\x1b[31mred\u202e [bold]\nsecond line\x07"
 

@@ -20,7 +20,9 @@ from tscm.manager.service import NodeService
 from tscm.model import Cidr, Json
 from tscm.operations.arguments import Asked, Device, Proven, Push
 from tscm.operations.bodies import RequestFaulty
-from tscm.operations.table import PAUSE, REPORT, TEST, UPDATE
+from tscm.operations.table.events import REPORT
+from tscm.operations.table.policies import PAUSE, UPDATE
+from tscm.operations.table.proof import TEST
 from tscm.simulator.matching import Packet
 from tscm.update import proofs
 from tscm.update.proofs import DeviceHeld

@@ -15,7 +15,9 @@ from tscm.operations.arguments import Device, NewDevice, Push, Rollback
 from tscm.operations.call import Actor
 from tscm.operations.calls import Calls
 from tscm.operations.jobs import ENDED_KEPT, JobBegun, Jobs, JobState, JobUnknown, Withdrawn
-from tscm.operations.table import ADD, LOGS, PLAN, ROLLBACK, UPDATE
+from tscm.operations.table.devices import ADD
+from tscm.operations.table.logs import LOGS
+from tscm.operations.table.policies import PLAN, ROLLBACK, UPDATE
 from tscm.store.audit_entry import AuditEntry
 
 ME = Actor(name="me", uid=1000)

@@ -20,7 +20,8 @@ from tscm.metrics.families import families
 from tscm.model import Cidr, Json, Run
 from tscm.operations import rows
 from tscm.operations.arguments import Address, Device, Holding, Nothing, Push
-from tscm.operations.table import FLEET, HOLD, RESUME, UPDATE, WHY
+from tscm.operations.table.fleet import FLEET
+from tscm.operations.table.policies import HOLD, RESUME, UPDATE, WHY
 from tscm.standing import Judged, judge
 from tscm.state import DeviceState, Watched
 from tscm.store.database import Store, StoreUnusable

@@ -24,7 +24,10 @@ from tscm.operations.operation import (
 )
 from tscm.operations.page import with_table
 from tscm.operations.registry import handler_of
-from tscm.operations.table import AUDIT, DIFF, JOB, PLAN, REPORT, TABLE, UPDATE
+from tscm.operations.table.events import REPORT
+from tscm.operations.table.jobs import AUDIT, JOB
+from tscm.operations.table.policies import DIFF, PLAN, UPDATE
+from tscm.operations.table.whole import TABLE
 
 DESIGN = Path(__file__).parent.parent.parent / "docs" / "develop" / "design.md"
 NAMES = st.text("abcXYZ019_-./?#%& äß", min_size=1, max_size=20)

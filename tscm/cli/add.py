@@ -28,7 +28,7 @@ from tscm.errors import ControlUnavailable, DeviceExists, Fault, SettingsFaulty,
 from tscm.faces.backend import Backend
 from tscm.model import Json
 from tscm.operations.arguments import NewDevice, Nothing, Prospect
-from tscm.operations.table import ADD, DEVICES, PROSPECT
+from tscm.operations.table.devices import ADD, DEVICES, PROSPECT
 from tscm.plural import many
 from tscm.printable import visible
 from tscm.settings import values

@@ -12,7 +12,7 @@ from tscm.cli.tables import show_table
 from tscm.cli.times import Time
 from tscm.model import Json
 from tscm.operations.arguments import Audited
-from tscm.operations.table import AUDIT
+from tscm.operations.table.jobs import AUDIT
 from tscm.store.audit_entry import shown_arguments
 
 

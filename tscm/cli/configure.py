@@ -22,7 +22,8 @@ from tscm.errors import TscmError
 from tscm.faces.backend import Backend
 from tscm.model import Json
 from tscm.operations.arguments import ChangedDevice, Device
-from tscm.operations.table import CHANGE, HISTORY, VIEW
+from tscm.operations.table.devices import CHANGE, VIEW
+from tscm.operations.table.policies import HISTORY
 from tscm.plural import many
 
 OWN = frozenset(

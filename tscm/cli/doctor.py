@@ -18,7 +18,8 @@ from tscm.errors import DeviceUnknown
 from tscm.faces.backend import Backend
 from tscm.model import Json, Report
 from tscm.operations.arguments import Device, Nothing
-from tscm.operations.table import DEVICES, DOCTOR, DOCTOR_DEVICE
+from tscm.operations.table.devices import DEVICES
+from tscm.operations.table.doctor import DOCTOR, DOCTOR_DEVICE
 from tscm.printable import visible
 from tscm.standing import Verdict
 

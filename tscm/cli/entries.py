@@ -13,7 +13,7 @@ from tscm.cli.state import when
 from tscm.cli.tables import show_table
 from tscm.model import Json
 from tscm.operations.arguments import EntryNamed, Nothing
-from tscm.operations.table import ENTRIES, REMOVE_ENTRY
+from tscm.operations.table.entries import ENTRIES, REMOVE_ENTRY
 
 _NAMES_SHOWN = 8
 

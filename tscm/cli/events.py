@@ -9,7 +9,7 @@ from tscm.cli.names import device_argument
 from tscm.cli.progress import shown_progress
 from tscm.cli.session import Session
 from tscm.operations.arguments import Device
-from tscm.operations.table import REBUILD_EVENTS
+from tscm.operations.table.events import REBUILD_EVENTS
 from tscm.plural import many
 
 

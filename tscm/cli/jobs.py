@@ -13,7 +13,7 @@ from tscm.cli.state import when
 from tscm.cli.tables import show_pairs, show_table
 from tscm.model import Json, Progress
 from tscm.operations.arguments import JobNumber, Nothing
-from tscm.operations.table import JOB, JOBS, WITHDRAW
+from tscm.operations.table.jobs import JOB, JOBS, WITHDRAW
 
 _POLL_SECONDS = 0.5
 _UNDER_WAY = frozenset({"queued", "running"})

@@ -12,7 +12,7 @@ from tscm.errors import TscmError
 from tscm.faces.backend import Backend
 from tscm.model import Json
 from tscm.operations.arguments import Push
-from tscm.operations.table import PLAN
+from tscm.operations.table.policies import PLAN
 from tscm.risks import Consent
 
 

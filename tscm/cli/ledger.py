@@ -14,7 +14,7 @@ from tscm.cli.state import when
 from tscm.cli.tables import cell_text, show_table
 from tscm.ledger.figures import Balance, BookBalance, DeviceBalance, ListenerBalance
 from tscm.operations.arguments import Balanced
-from tscm.operations.table import LEDGER
+from tscm.operations.table.manager import LEDGER
 from tscm.plural import many
 from tscm.spool.state import CHANGED, TRUNCATED
 from tscm.wire.reading import read

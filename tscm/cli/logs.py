@@ -13,7 +13,8 @@ from tscm.cli.state import when
 from tscm.cli.tables import show_table
 from tscm.model import Json
 from tscm.operations.arguments import Device, Rejected
-from tscm.operations.table import DROP, LOGS, REJECTED, RESEND, VIEW
+from tscm.operations.table.devices import VIEW
+from tscm.operations.table.logs import DROP, LOGS, REJECTED, RESEND
 from tscm.printable import visible
 
 

@@ -16,7 +16,7 @@ from tscm.cli.several import Done, chosen, each, of_device
 from tscm.cli.tables import show_pairs
 from tscm.model import Json
 from tscm.operations.arguments import Push
-from tscm.operations.table import PLAN
+from tscm.operations.table.policies import PLAN
 from tscm.printable import visible
 
 _SAMPLE = 10

@@ -19,7 +19,8 @@ from tscm.cli.times import End
 from tscm.cli.why import command as why
 from tscm.model import Json
 from tscm.operations.arguments import Device, Dropped, Generations, Holding, Rollback
-from tscm.operations.table import DIFF, DROPPED, HISTORY, HOLD, RESUME, ROLLBACK, VIEW
+from tscm.operations.table.devices import VIEW
+from tscm.operations.table.policies import DIFF, DROPPED, HISTORY, HOLD, RESUME, ROLLBACK
 from tscm.plural import many
 from tscm.printable import visible
 from tscm.update.figures import UpdateRecord

@@ -11,7 +11,8 @@ from tscm.cli.progress import shown_progress, waits_told
 from tscm.cli.session import Session
 from tscm.model import Json
 from tscm.operations.arguments import Device, Nothing, Push
-from tscm.operations.table import DEVICES, PURGE, REMOVE, VIEW
+from tscm.operations.table.devices import DEVICES, REMOVE, VIEW
+from tscm.operations.table.policies import PURGE
 from tscm.printable import visible
 
 

@@ -19,7 +19,7 @@ from tscm.cli.times import Time
 from tscm.cli.words import Words
 from tscm.model import Json
 from tscm.operations.arguments import Asked
-from tscm.operations.table import REPORT
+from tscm.operations.table.events import REPORT
 from tscm.plural import many
 from tscm.printable import visible
 

@@ -15,7 +15,7 @@ from tscm.errors import TscmError
 from tscm.faces.backend import Backend, ManagerSaid
 from tscm.model import Json, Report
 from tscm.operations.arguments import Push
-from tscm.operations.table import PLAN
+from tscm.operations.table.policies import PLAN
 from tscm.risks import Consent, Risk, RiskFound
 
 F = TypeVar("F", bound=Callable[..., Any])

@@ -12,7 +12,7 @@ from tscm.cli.state import when
 from tscm.cli.tables import show_table
 from tscm.errors import Fault, SettingsFaulty
 from tscm.operations.arguments import Adoption, Nothing
-from tscm.operations.table import ADOPT, SENDERS
+from tscm.operations.table.senders import ADOPT, SENDERS
 from tscm.settings import values
 
 

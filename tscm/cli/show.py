@@ -18,7 +18,8 @@ from tscm.devices.stored import propose
 from tscm.faces.backend import Backend
 from tscm.model import Json
 from tscm.operations.arguments import Device, Nothing
-from tscm.operations.table import STATUS, VIEW
+from tscm.operations.table.devices import VIEW
+from tscm.operations.table.manager import STATUS
 from tscm.printable import visible
 from tscm.settings.files import read_node
 from tscm.settings.layout import Layout

@@ -23,7 +23,7 @@ from tscm.cli.tables import latest, show_pairs, show_table
 from tscm.cli.times import Time
 from tscm.errors import TscmError
 from tscm.operations.arguments import Reader
-from tscm.operations.table import DROP_READER
+from tscm.operations.table.logs import DROP_READER
 from tscm.plural import many
 from tscm.printable import visible
 from tscm.settings.layout import Layout

@@ -12,7 +12,7 @@ from tscm.cli.session import Session
 from tscm.cli.tables import show_table
 from tscm.errors import DeviceUnknown
 from tscm.operations.arguments import Nothing
-from tscm.operations.table import FLEET
+from tscm.operations.table.fleet import FLEET
 from tscm.standing import Row, exit_status
 from tscm.wire.reading import read
 

@@ -26,7 +26,7 @@ from tscm.events.explain import Explained, Explainer
 from tscm.events.judge import Hit
 from tscm.model import Json
 from tscm.operations.arguments import Device
-from tscm.operations.table import VIEW
+from tscm.operations.table.devices import VIEW
 from tscm.printable import visible
 from tscm.spool.index import IndexedRun
 from tscm.spool.names import LogFolder

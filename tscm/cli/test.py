@@ -11,7 +11,7 @@ from tscm.cli.session import Session
 from tscm.cli.tables import show_table
 from tscm.model import Json
 from tscm.operations.arguments import Proven
-from tscm.operations.table import TEST
+from tscm.operations.table.proof import TEST
 from tscm.printable import visible
 from tscm.standing import Verdict
 

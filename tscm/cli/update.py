@@ -18,7 +18,8 @@ from tscm.cli.several import Done, chosen, each, of_device
 from tscm.faces.backend import Backend
 from tscm.model import Json
 from tscm.operations.arguments import Device, Push
-from tscm.operations.table import UPDATE, VIEW
+from tscm.operations.table.devices import VIEW
+from tscm.operations.table.policies import UPDATE
 from tscm.state import DeviceState
 from tscm.wire.reading import read
 

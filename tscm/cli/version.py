@@ -11,7 +11,7 @@ from tscm.cli import say
 from tscm.cli.session import Session
 from tscm.model import Json
 from tscm.operations.arguments import Nothing
-from tscm.operations.table import VERSIONS
+from tscm.operations.table.manager import VERSIONS
 from tscm.printable import visible
 
 

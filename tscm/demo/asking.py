@@ -20,7 +20,10 @@ from tscm.model import Json, Report
 from tscm.operations.arguments import Asked, Balanced, Device, Nothing, Push
 from tscm.operations.call import quiet
 from tscm.operations.operation import Operation
-from tscm.operations.table import LEDGER, LOGS, REPORT, STATUS, UPDATE
+from tscm.operations.table.events import REPORT
+from tscm.operations.table.logs import LOGS
+from tscm.operations.table.manager import LEDGER, STATUS
+from tscm.operations.table.policies import UPDATE
 from tscm.settings.layout import Layout
 from tscm.spool.disk import Disk
 from tscm.spool.tools_export import export_log

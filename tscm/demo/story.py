@@ -18,7 +18,7 @@ from tscm.demo.siem import Siem
 from tscm.demo.stage import HOST, Stage
 from tscm.errors import TscmError
 from tscm.operations.arguments import NewDevice
-from tscm.operations.table import ADD
+from tscm.operations.table.devices import ADD
 from tscm.settings.files import write_private
 from tscm.syslog.asa import is_policy_line, parse
 

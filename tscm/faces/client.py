@@ -20,7 +20,7 @@ from tscm.model import Json, Progress, Report
 from tscm.operations.arguments import JobNumber
 from tscm.operations.call import quiet
 from tscm.operations.operation import Operation, request_of
-from tscm.operations.table import WITHDRAW
+from tscm.operations.table.jobs import WITHDRAW
 
 Args = TypeVar("Args")
 Answer = TypeVar("Answer")

@@ -35,7 +35,7 @@ from tscm.operations.bodies import RequestFaulty, read_body
 from tscm.operations.call import quiet
 from tscm.operations.calls import Calls
 from tscm.operations.operation import Operation, read_args, read_query
-from tscm.operations.table import TABLE
+from tscm.operations.table.whole import TABLE
 from tscm.settings.layout import Layout
 from tscm.settings.values import shown
 from tscm.update.outcome import UpdateFailed

@@ -12,7 +12,7 @@ from typing import Any
 import attrs
 
 from tscm.operations.operation import WHOLE_BODY, Operation, variables
-from tscm.operations.table import TABLE
+from tscm.operations.table.whole import TABLE
 
 BEGIN, END = "<!-- operations -->\n", "<!-- /operations -->\n"
 

@@ -27,10 +27,10 @@ from tscm.errors import (
 from tscm.forward.own import listeners_of
 from tscm.manager.node import Node
 from tscm.model import Json
-from tscm.operations import table
 from tscm.operations.arguments import ChangedDevice, Device, NewDevice, Nothing, Prospect
 from tscm.operations.call import Call
 from tscm.operations.registry import handles
+from tscm.operations.table import devices as table
 from tscm.settings.device import DeviceSettings
 from tscm.settings.files import device_names, read_device
 from tscm.settings.own_service import key_wanted_at

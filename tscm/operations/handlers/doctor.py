@@ -4,11 +4,11 @@ Operations that check the chain: host, manager, and one device from its settings
 
 from tscm.manager.node import Node
 from tscm.model import Json
-from tscm.operations import table
 from tscm.operations.arguments import Device, Nothing
 from tscm.operations.call import Call
 from tscm.operations.registry import handles
 from tscm.operations.states import device_state, manager_state
+from tscm.operations.table import doctor as table
 
 
 @handles(table.DOCTOR)

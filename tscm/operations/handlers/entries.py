@@ -12,12 +12,12 @@ from tscm.base.schedule import in_slices
 from tscm.errors import DeviceUnknown, SecretUnavailable, TscmError
 from tscm.manager.node import Node, updates
 from tscm.model import Json
-from tscm.operations import table
 from tscm.operations.arguments import EntryNamed, NewEntry, Nothing, PushedEntries
 from tscm.operations.call import Call
 from tscm.operations.handlers.devices import refuse_unknown
 from tscm.operations.handlers.policies import asker_of, refuse_sealed, told
 from tscm.operations.registry import handles
+from tscm.operations.table import entries as table
 from tscm.policy.by_hand import (
     ALLOW,
     BLOCK,

@@ -6,11 +6,11 @@ from tscm.base.clock import wall_seconds
 from tscm.events.report import ask, read_question
 from tscm.manager.node import Node, parts
 from tscm.model import Json
-from tscm.operations import table
 from tscm.operations.arguments import Asked, Device
 from tscm.operations.call import Call
 from tscm.operations.handlers.devices import refuse_unknown
 from tscm.operations.registry import handles
+from tscm.operations.table import events as table
 
 
 @handles(table.REPORT)

@@ -5,11 +5,11 @@ How all devices stand, one row each.
 from tscm.base.schedule import in_slices
 from tscm.manager.node import Node, parts
 from tscm.model import Json
-from tscm.operations import table
 from tscm.operations.arguments import Nothing
 from tscm.operations.call import Call
 from tscm.operations.registry import handles
 from tscm.operations.rows import row
+from tscm.operations.table import fleet as table
 from tscm.standing import Row, fault_row, worst_first
 from tscm.wire.writing import as_json
 

@@ -4,10 +4,10 @@ Operations on jobs, and on the audit of what was done.
 
 from tscm.manager.node import Node
 from tscm.model import Json
-from tscm.operations import table
 from tscm.operations.arguments import Audited, JobNumber, Nothing
 from tscm.operations.call import Call
 from tscm.operations.registry import handles
+from tscm.operations.table import jobs as table
 from tscm.store.audits import Audits
 from tscm.wire.writing import as_json
 

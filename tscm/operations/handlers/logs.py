@@ -8,12 +8,12 @@ from tscm.errors import TscmError
 from tscm.manager.log_consumers import users_of
 from tscm.manager.node import Node, parts
 from tscm.model import Json, Progress
-from tscm.operations import table
 from tscm.operations.arguments import Device, Reader, Rejected
 from tscm.operations.call import Call
 from tscm.operations.handlers.devices import refuse_unknown
 from tscm.operations.handlers.policies import refuse_sealed
 from tscm.operations.registry import handles
+from tscm.operations.table import logs as table
 from tscm.plural import many
 from tscm.settings.files import device_names, read_device
 from tscm.spool.disk import Disk

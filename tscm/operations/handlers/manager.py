@@ -5,12 +5,12 @@ Operations on the manager itself: its status, its versions, its ledger.
 from tscm import __version__
 from tscm.manager.node import Node, balanced, parts
 from tscm.model import Json
-from tscm.operations import table
 from tscm.operations.arguments import Balanced, Nothing
 from tscm.operations.call import Call
 from tscm.operations.handlers.devices import refuse_unknown
 from tscm.operations.registry import handles
 from tscm.operations.states import manager_state
+from tscm.operations.table import manager as table
 from tscm.wire.writing import as_json
 
 MODULES = ("TSCM-Core", "ts-asarest")

@@ -10,7 +10,6 @@ from tscm.base.clock import told_time, wall_seconds
 from tscm.events.history import with_history
 from tscm.manager.node import Node, updates
 from tscm.model import Json
-from tscm.operations import table
 from tscm.operations.arguments import (
     Address,
     ChangedDevice,
@@ -26,6 +25,7 @@ from tscm.operations.call import Call
 from tscm.operations.handlers.devices import change, refuse_unknown
 from tscm.operations.operation import Operation
 from tscm.operations.registry import handles
+from tscm.operations.table import policies as table
 from tscm.risks import OF_LISTS, Consent
 from tscm.settings.files import open_device
 from tscm.update.hold import REASON_MOST

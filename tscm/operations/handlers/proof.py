@@ -11,12 +11,12 @@ from twisted.internet.protocol import Factory, Protocol
 
 from tscm.manager.node import Node, parts, updates
 from tscm.model import Json
-from tscm.operations import table
 from tscm.operations.arguments import Proven
 from tscm.operations.bodies import RequestFaulty
 from tscm.operations.call import Call
 from tscm.operations.handlers.policies import asker_of, refuse_sealed
 from tscm.operations.registry import handles
+from tscm.operations.table import proof as table
 
 if TYPE_CHECKING:
     from tscm.forward.service import ForwardService

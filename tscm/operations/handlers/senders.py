@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from tscm.errors import TscmError
 from tscm.manager.node import Node, parts
 from tscm.model import Json
-from tscm.operations import table
 from tscm.operations.arguments import Adoption, ChangedDevice, Nothing
 from tscm.operations.call import Call
 from tscm.operations.handlers.devices import change
 from tscm.operations.registry import handles
+from tscm.operations.table import senders as table
 from tscm.settings.files import read_device
 from tscm.wire.writing import as_json
 

@@ -1,0 +1,81 @@
+"""
+Operations on devices and their settings.
+"""
+
+from tscm.model import Json
+from tscm.operations.arguments import ChangedDevice, Device, NewDevice, Nothing, Prospect
+from tscm.operations.operation import Needs, Operation
+
+DEVICES: Operation[Nothing, list[Json]] = Operation(
+    name="devices",
+    room="devices",
+    verb="GET",
+    path="/v1/devices",
+    args=Nothing,
+    needs=Needs.FILES,
+    noun="the list of devices",
+)
+"""A row for each device; one with a damaged file has `fault`, and where not in force no more."""
+
+PROSPECT: Operation[Prospect, Json] = Operation(
+    name="prospect",
+    room="devices",
+    verb="POST",
+    path="/v1/prospect",
+    args=Prospect,
+    needs=Needs.FILES,
+    noun="what a new device needs",
+    long=True,
+)
+"""Before the questions: is the address free, and does the log service want a key: `{key_wanted_at}`."""
+
+ADD: Operation[NewDevice, Json] = Operation(
+    name="add",
+    room="devices",
+    verb="POST",
+    path="/v1/devices",
+    args=NewDevice,
+    needs=Needs.FILES,
+    noun="adding a device",
+    long=True,
+    changes=True,
+)
+"""Check and store a new device: `{name, check, settings, lines, notes}`."""
+
+VIEW: Operation[Device, Json] = Operation(
+    name="view",
+    room="devices",
+    verb="GET",
+    path="/v1/devices/<name>",
+    args=Device,
+    needs=Needs.FILES,
+    noun="the settings of a device",
+)
+"""`{settings, state, confirm_changes_percent}` of one device, secrets masked; without a manager the state is empty."""
+
+CHANGE: Operation[ChangedDevice, Json] = Operation(
+    name="change",
+    room="devices",
+    verb="PUT",
+    path="/v1/devices/<name>",
+    args=ChangedDevice,
+    needs=Needs.FILES,
+    noun="changing a device",
+    long=True,
+    changes=True,
+)
+"""Check and store changed settings: `{name, check, settings, changed, notes}`."""
+
+REMOVE: Operation[Device, Json] = Operation(
+    name="remove",
+    room="devices",
+    verb="DELETE",
+    path="/v1/devices/<name>",
+    args=Device,
+    needs=Needs.FILES,
+    noun="removing a device",
+    long=True,
+    changes=True,
+    destructive=True,
+)
+"""Forget a device: `{name, lines}`, the lines being the way back on the firewall."""

@@ -1,0 +1,51 @@
+"""
+Operations on jobs and the audit.
+"""
+
+from tscm.model import Json
+from tscm.operations.arguments import Audited, JobNumber, Nothing
+from tscm.operations.operation import Needs, Operation
+
+JOBS: Operation[Nothing, list[Json]] = Operation(
+    name="jobs",
+    room="jobs",
+    verb="GET",
+    path="/v1/jobs",
+    args=Nothing,
+    needs=Needs.MANAGER,
+    noun="the list of jobs",
+)
+"""Long calls that wait or run, and the last that ended."""
+
+JOB: Operation[JobNumber, Json] = Operation(
+    name="job",
+    room="jobs",
+    verb="GET",
+    path="/v1/jobs/<id>",
+    args=JobNumber,
+    needs=Needs.MANAGER,
+    noun="the state of a job",
+)
+"""One job."""
+
+WITHDRAW: Operation[JobNumber, Json] = Operation(
+    name="withdraw",
+    room="jobs",
+    verb="POST",
+    path="/v1/jobs/<id>/withdraw",
+    args=JobNumber,
+    needs=Needs.MANAGER,
+    noun="withdrawing a job",
+)
+"""Withdraw a job that has not begun."""
+
+AUDIT: Operation[Audited, Json] = Operation(
+    name="audit",
+    room="jobs",
+    verb="GET",
+    path="/v1/audit",
+    args=Audited,
+    needs=Needs.STORE,
+    noun="the audit",
+)
+"""`{entries}`: who did what, when, and with what outcome."""

@@ -1,0 +1,74 @@
+"""
+Operations on a device's log, its readers and rejected batches.
+"""
+
+from tscm.model import Json
+from tscm.operations.arguments import Device, Reader, Rejected
+from tscm.operations.operation import Needs, Operation
+
+LOGS: Operation[Device, Json] = Operation(
+    name="logs",
+    room="logs",
+    verb="POST",
+    path="/v1/devices/<name>/logs",
+    args=Device,
+    needs=Needs.MANAGER,
+    noun="rotating and uploading logs",
+    long=True,
+    changes=True,
+)
+"""Rotate and upload now."""
+
+REJECTED: Operation[Device, Json] = Operation(
+    name="rejected",
+    room="logs",
+    verb="GET",
+    path="/v1/devices/<name>/aside",
+    args=Device,
+    needs=Needs.FILES,
+    noun="the list of rejected batches",
+    long=True,
+)
+"""`{name, batches}` that the log service rejected for good."""
+
+RESEND: Operation[Rejected, Json] = Operation(
+    name="resend",
+    room="logs",
+    verb="POST",
+    path="/v1/devices/<name>/aside/send",
+    args=Rejected,
+    needs=Needs.MANAGER,
+    noun="resending a rejected batch",
+    long=True,
+    changes=True,
+)
+"""Send rejected batches again."""
+
+DROP: Operation[Rejected, Json] = Operation(
+    name="drop",
+    room="logs",
+    verb="POST",
+    path="/v1/devices/<name>/aside/drop",
+    args=Rejected,
+    needs=Needs.MANAGER,
+    noun="dropping a rejected batch",
+    long=True,
+    changes=True,
+    destructive=True,
+)
+"""Drop rejected batches; their lines stay in the log."""
+
+DROP_READER: Operation[Reader, Json] = Operation(
+    name="drop_reader",
+    room="logs",
+    verb="DELETE",
+    path="/v1/devices/<name>/readers/<reader>",
+    args=Reader,
+    needs=Needs.FILES,
+    noun="dropping a reader",
+    on_log=True,
+    long=True,
+    changes=True,
+    destructive=True,
+)
+"""Forget a reader that nothing uses any more, with its backlog: `{name, reader, waiting_lines}`."""

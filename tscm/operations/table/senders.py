@@ -1,0 +1,31 @@
+"""
+Operations on unknown senders.
+"""
+
+from tscm.model import Json
+from tscm.operations.arguments import Adoption, Nothing
+from tscm.operations.operation import Needs, Operation
+
+SENDERS: Operation[Nothing, list[Json]] = Operation(
+    name="senders",
+    room="senders",
+    verb="GET",
+    path="/v1/senders",
+    args=Nothing,
+    needs=Needs.MANAGER,
+    noun="the list of unknown senders",
+)
+"""Unknown senders."""
+
+ADOPT: Operation[Adoption, Json] = Operation(
+    name="adopt",
+    room="senders",
+    verb="POST",
+    path="/v1/senders/<address>/adopt",
+    args=Adoption,
+    needs=Needs.FILES,
+    noun="adopting a sender",
+    long=True,
+    changes=True,
+)
+"""Take an unknown sender in as an additional source of a device."""

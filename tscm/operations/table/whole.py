@@ -1,0 +1,31 @@
+"""
+All rows of the table, for whoever serves or lists all of them.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from tscm.operations.operation import Operation
+from tscm.operations.table import (
+    devices,
+    doctor,
+    entries,
+    events,
+    fleet,
+    jobs,
+    logs,
+    manager,
+    policies,
+    proof,
+    senders,
+)
+
+_NOUNS = (manager, senders, devices, fleet, policies, logs, entries, events, doctor, proof, jobs)
+
+TABLE: Mapping[str, Operation[Any, Any]] = {
+    value.name: value
+    for noun in _NOUNS
+    for value in vars(noun).values()
+    if isinstance(value, Operation)
+}
+"""Every row by its name."""
