@@ -35,6 +35,8 @@ PEERS = {
     "promtool": "prometheus",
     "rsyslogd": "rsyslog",
     "squid": "squid",
+    "ssh": "openssh-client",
+    "sshd": "openssh-server",
     "syslog-ng": "syslog-ng-core",
     "systemctl": "systemd",
     "tinyproxy": "tinyproxy",

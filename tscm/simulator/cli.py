@@ -102,6 +102,11 @@ class Console:
         if refusal.text == AMBIGUOUS:
             return f'{AMBIGUOUS}  "{line.strip()}"\n'
         if refusal.text != INVALID:
+            if (
+                refusal.cause is Cause.MEMBER_PRESENT
+                and self.device.switches.duplicate_message == "warning"
+            ):
+                return f"WARNING: {refusal.text.replace(' )', ')', 1)}\n"
             return refusal.text + "\n"
         column = column_of(line, refusal.at)
         if self.caret_at is not None:

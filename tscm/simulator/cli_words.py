@@ -19,6 +19,7 @@ SINGLE = (
     "terminal width",
     "arp timeout",
     "console timeout",
+    "ssh timeout",
     "enable password",
 )
 """Commands of which the last one stands."""

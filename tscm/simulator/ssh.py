@@ -19,11 +19,13 @@ from twisted.cred.error import UnauthorizedLogin
 from twisted.cred.portal import IRealm, Portal
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
-from twisted.internet.protocol import Protocol, connectionDone
+from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from tscm.simulator.device import Device
+from tscm.simulator.ssh_algorithms import SETS, complete_table
+from tscm.simulator.ssh_shell import Shell
 from tscm.simulator.terminal import Terminal
 
 MAX_SESSIONS = 5
@@ -31,32 +33,6 @@ MAX_SESSIONS = 5
 GRACE_SECONDS = 60.0
 """A connection on which nobody has logged in by then gives its place back."""
 _AUTO_ENABLE = "aaa authorization exec "
-
-
-class Shell(Protocol):
-    """
-    Carries keys to a terminal and its text back.
-    """
-
-    def __init__(self, terminal: Terminal, server: "SshFactory") -> None:
-        self._terminal = terminal
-        self._server = server
-
-    def connectionMade(self) -> None:
-        """Print the banner and the first prompt."""
-        self._write(self._terminal.begin())
-
-    def dataReceived(self, data: bytes) -> None:
-        """Keys were typed."""
-        printed = self._terminal.feed(data.decode("utf-8", "replace"), self._server.seconds())
-        self._write(printed)
-        self._server.say()
-        if self._terminal.closed and self.transport is not None:
-            self.transport.loseConnection()
-
-    def _write(self, text: str) -> None:
-        if text and self.transport is not None:
-            self.transport.write(text.encode())
 
 
 @implementer(ISession)
@@ -81,7 +57,9 @@ class User(ConchUser):
         )
         account = device.accounts.users.get(self._name)
         privileged = auto and account is not None and account.privilege >= 15
-        shell = Shell(Terminal(device, self._name, peer, auto_enable=privileged), self._server)
+        terminal = Terminal(device, self._name, peer, auto_enable=privileged)
+        connection = self.conn.transport.transport
+        shell = Shell(terminal, self._server.clock, self._server.say, connection.abortConnection)
         shell.makeConnection(proto)
         proto.makeConnection(wrapProtocol(shell))
 
@@ -139,13 +117,11 @@ class SshFactory(SSHFactory):
     ) -> None:
         self.device = device
         self.say = say
-        self.seconds = reactor.seconds
-        self._reactor = reactor
+        self.clock = reactor
         self.open: dict[Any, IDelayedCall] = {}
         """Connections, and when each must have been logged in on."""
-        key = Key(Ed25519PrivateKey.generate())
-        self.publicKeys = {b"ssh-ed25519": key.public()}
-        self.privateKeys = {b"ssh-ed25519": key}
+        self._keys: dict[str, Key] = {}
+        complete_table()
         accounts = Accounts(self)
         self.portal = Portal(accounts, [accounts])
 
@@ -153,7 +129,16 @@ class SshFactory(SSHFactory):
         """A connection, unless all sessions are taken."""
         if len(self.open) >= MAX_SESSIONS:
             return None
+        release = self.device().switches.ssh_algorithms
+        self.privateKeys = self.getPrivateKeys()
+        self.publicKeys = self.getPublicKeys()
         made: Any = super().buildProtocol(addr)
+        if release in SETS:
+            offered = SETS[release]
+            made.supportedKeyExchanges = list(offered.exchanges)
+            made.supportedCiphers = list(offered.ciphers)
+            made.supportedMACs = list(offered.macs)
+            made.supportedPublicKeys = list(offered.signatures)
         lost = made.connectionLost
 
         def not_logged_in() -> None:
@@ -165,8 +150,30 @@ class SshFactory(SSHFactory):
             lost(reason)
 
         made.connectionLost = connection_lost
-        self.open[made] = self._reactor.callLater(GRACE_SECONDS, not_logged_in)
+        self.open[made] = self.clock.callLater(GRACE_SECONDS, not_logged_in)
         return made
+
+    def getPrivateKeys(self) -> dict[bytes, Key]:
+        """The host key of the release that the firewall is like."""
+        key = self.host_key(self.device().switches.ssh_algorithms)
+        return {key.sshType(): key}
+
+    def getPublicKeys(self) -> dict[bytes, Key]:
+        """Its public half."""
+        return {kind: key.public() for kind, key in self.getPrivateKeys().items()}
+
+    def host_key(self, release: str) -> Key:
+        """The key with which a session begins; made when it is first needed."""
+        if release not in self._keys:
+            made = (
+                SETS[release].host_key() if release in SETS else Key(Ed25519PrivateKey.generate())
+            )
+            self._keys[release] = made
+        return self._keys[release]
+
+    def renew_host_keys(self) -> None:
+        """Show other keys from now on, as a firewall that was replaced does."""
+        self._keys.clear()
 
     def _forget(self, made: Any) -> None:
         grace = self.open.pop(made, None)

@@ -108,6 +108,20 @@ class Switches:
 
     clock_ahead_seconds: float = _number(0.0, "How far the firewall's clock is ahead of ours.")
 
+    # -- the command line over SSH
+    ssh_algorithms: str = _choice(
+        "modern", "8.4", "9.4", "9.12", "9.16", doc="What SSH offers: that of an ASA release."
+    )
+    ssh_ahead_bytes: int = _number(0, "Keys taken ahead of what is read, others get lost; 0: all.")
+    ssh_line_seconds: float = _number(0.0, "How long the device takes for a line.")
+    ssh_recompile_seconds: float = _number(0.0, "And for one that changes a group in use.")
+    ssh_idle_seconds: float = _number(0.0, "Until an idle session ends; 0: as `ssh timeout` says.")
+    ssh_cut_after_bytes: int = _number(0, "End a session after so many typed bytes; 0: never.")
+    ssh_unasked: str = _choice(
+        "nothing", "replication", "syslog", "reporting", doc="What sessions print by themselves."
+    )
+    duplicate_message: str = _choice("plain", "warning", doc="Shape of `object already exists`.")
+
     # -- syslog
     trace_logs: bool = _flag(True, "Does packet-tracer log and count the packet that it makes up?")
     interval_counts_first: bool = _flag(

@@ -17,6 +17,10 @@ from tscm.simulator.refusal import Refused
 from tscm.simulator.session import Session
 
 BANNER = "Type help or '?' for a list of available commands.\r\n"
+REPORTING = (
+    "\r\nWould you like to enable anonymous error reporting to help improve the product? "
+    "[Y]es, [N]o, [A]sk later: "
+)
 MORE = "<--- More --->"
 _WIPE = "\r" + " " * len(MORE) + "\r"
 _WIDTH = 80
@@ -50,6 +54,8 @@ class Terminal:
     """What is to be copied while its questions are asked; *answers* are those so far."""
     _answers: list[str] = field(factory=list, init=False)
     _waiting: list[str] = field(factory=list, init=False)
+    _asks_reporting: bool = field(default=False, init=False)
+    """The question of a first login is on the screen."""
 
     def __attrs_post_init__(self) -> None:
         level = "exec" if self.auto_enable else "user"
@@ -69,8 +75,26 @@ class Terminal:
         return self._session.closed
 
     def begin(self) -> str:
-        """What is printed first."""
-        return BANNER + self.prompt
+        """What is printed first: the configured banners, and perhaps the question of a first login."""
+        banners = "".join(
+            " ".join(line.split(" ")[2:]) + "\r\n"
+            for line in self.device.configuration.plain
+            if line.startswith(("banner login ", "banner motd "))
+        )
+        self._asks_reporting = self.device.switches.ssh_unasked == "reporting"
+        return banners + BANNER + (REPORTING if self._asks_reporting else self.prompt)
+
+    @property
+    def asks(self) -> bool:
+        """Is a question on the screen, or a page, and no prompt?"""
+        return bool(self._asks_password or self._asks_reporting or self._copy or self._waiting)
+
+    @property
+    def group(self) -> str:
+        """The network object-group whose sub-mode it is in; empty outside of one."""
+        session = self._session
+        inside = session.level == "config" and session.mode == "network-group"
+        return session.target if inside else ""
 
     @property
     def prompt(self) -> str:
@@ -154,6 +178,9 @@ class Terminal:
     # -- lines -----------------------------------------------------------------
 
     def _entered(self, line: str, now: float) -> str:
+        if self._asks_reporting:
+            self._asks_reporting = line.strip().upper() not in ("Y", "N", "A")
+            return REPORTING if self._asks_reporting else self.prompt
         if self._asks_password:
             return self._password(line)
         if self._copy is not None:
