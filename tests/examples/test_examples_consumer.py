@@ -25,7 +25,7 @@ from tscm.manager.log_consumers import Means
 from tscm.model import LogReader
 from tscm.settings.device import DeviceSettings
 from tscm.settings.layout import Layout
-from tscm.settings.node import NodeSettings, UploadSettings
+from tscm.settings.node import NodeSettings
 from tscm.spool.service import SpoolService
 
 BLOCK_BYTES = 1 << 16
@@ -80,7 +80,7 @@ class DenialFile(Service):
         self._more = self._clock.callLater(0, self._read)
 
 
-def wanted_by(settings: DeviceSettings, _: UploadSettings) -> Mapping[str, Wanted]:
+def wanted_by(settings: DeviceSettings, _: NodeSettings) -> Mapping[str, Wanted]:
     """A reader for each device that sends its logs; its service is changed when *setup* differs."""
     return {"denials": Wanted(user="file of denials", setup=settings.send_logs or None)}
 

@@ -190,11 +190,13 @@ def test_what_was_taken_away_while_the_manager_was_down_is_dropped_by_the_same_c
 
 def test_a_reader_without_a_user_is_none_of_its_settings() -> None:
     settings = evolve(SETTINGS, forward_also=(ALSO,))
-    users = log_consumers.users_of(settings, UploadSettings(url="https://logs.example/"))
+    users = log_consumers.users_of(
+        settings, NodeSettings(upload=UploadSettings(url="https://logs.example/"))
+    )
     assert users[READER] == "UDP 192.0.2.9:514"
     assert "TCP 192.0.2.20:514" in users.values()
     assert {UPLOAD, "events"} < set(users)
-    assert set(log_consumers.users_of(evolve(settings, **GONE), UploadSettings())) == {"events"}
+    assert set(log_consumers.users_of(evolve(settings, **GONE), NodeSettings())) == {"events"}
 
 
 def test_what_is_switched_off_and_on_again_in_between_keeps_its_backlog(readers: Readers) -> None:

@@ -193,7 +193,7 @@ def _orphans(layout: Layout, log: "LogSummary", devices: set[str]) -> list[str]:
     if log.name not in devices:
         return sorted(log.readers)
     try:
-        users = users_of(read_device(layout, log.name, None), read_node(layout).upload)
+        users = users_of(read_device(layout, log.name, None), read_node(layout))
     except TscmError:
         return []  # nobody can tell
     return sorted(set(log.readers) - set(users))

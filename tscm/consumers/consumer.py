@@ -8,7 +8,7 @@ from typing import Any, Generic, Protocol, TypeVar
 from attrs import frozen
 
 from tscm.settings.device import DeviceSettings
-from tscm.settings.node import UploadSettings
+from tscm.settings.node import NodeSettings
 
 Means = TypeVar("Means")
 
@@ -53,7 +53,7 @@ class Consumer(Generic[Means]):
     name: str
     owns: Callable[[str], bool]
     """Is this the name of a reader of this consumer?"""
-    wants: Callable[[DeviceSettings, UploadSettings], Mapping[str, Wanted]]
-    """The readers that the settings ask for, by name."""
+    wants: Callable[[DeviceSettings, NodeSettings], Mapping[str, Wanted]]
+    """The readers that the settings of a device and of the manager ask for, by name."""
     make: Callable[[Means, DeviceSettings, str], ReaderService] | None = None
     """The service of the reader of that name.  None: one service of the manager's follows all devices."""

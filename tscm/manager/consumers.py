@@ -72,9 +72,9 @@ class DeviceRooms:
         self._go_on()
 
     def _wanted(self, settings: DeviceSettings) -> Mapping[str, Wanted]:
-        upload = self._means.node.upload
+        node = self._means.node
         return {
-            name: one for consumer in _OWN for name, one in consumer.wants(settings, upload).items()
+            name: one for consumer in _OWN for name, one in consumer.wants(settings, node).items()
         }
 
     def change(self, settings: DeviceSettings) -> None:
@@ -125,7 +125,7 @@ class DeviceRooms:
     @property
     def users(self) -> dict[str, str]:
         """Who uses each reader of the log, by the reader's name."""
-        return users_of(self.settings, self._means.node.upload)
+        return users_of(self.settings, self._means.node)
 
     @property
     def set_aside(self) -> dict[str, int]:
@@ -176,7 +176,7 @@ class DeviceRooms:
     def _start_all(self, consumer: Consumer[Means]) -> None:
         """Begin what one consumer wants and what does not run yet.  Raises `OSError`."""
         assert consumer.make is not None
-        wanted = consumer.wants(self.settings, self._means.node.upload)
+        wanted = consumer.wants(self.settings, self._means.node)
         for name, one in wanted.items():
             if name not in self._running and one.setup is not None:
                 made = consumer.make(self._means, self.settings, name)

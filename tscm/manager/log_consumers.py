@@ -18,7 +18,7 @@ from tscm.forward.target import READER, targets_of
 from tscm.intake.service import IntakeService
 from tscm.settings.device import DeviceSettings
 from tscm.settings.layout import Layout
-from tscm.settings.node import NodeSettings, UploadSettings
+from tscm.settings.node import NodeSettings
 from tscm.settings.own_service import own_service
 from tscm.spool.service import SpoolService
 from tscm.upload.receivers import receiver_of
@@ -45,7 +45,7 @@ class Means(Protocol):
     upload_slots: DeferredSemaphore
 
 
-def _forwarders(settings: DeviceSettings, _: UploadSettings) -> Mapping[str, Wanted]:
+def _forwarders(settings: DeviceSettings, _: NodeSettings) -> Mapping[str, Wanted]:
     return {
         name: Wanted(user=str(target), setup=target, place=target.place)
         for name, target in targets_of(settings).items()
@@ -67,11 +67,11 @@ def _make_forwarder(means: Means, settings: DeviceSettings, name: str) -> Forwar
     )
 
 
-def _uploaders(settings: DeviceSettings, upload: UploadSettings) -> Mapping[str, Wanted]:
+def _uploaders(settings: DeviceSettings, node: NodeSettings) -> Mapping[str, Wanted]:
     if not settings.send_logs:
         return {}
-    user = "S3 store" if upload.kind == "s3" else "log service"
-    return {UPLOAD: Wanted(user=user, setup=receiver_of(settings, upload))}
+    user = "S3 store" if node.upload.kind == "s3" else "log service"
+    return {UPLOAD: Wanted(user=user, setup=receiver_of(settings, node.upload))}
 
 
 def _make_uploader(means: Means, settings: DeviceSettings, name: str) -> UploadService:
@@ -93,7 +93,7 @@ def _make_uploader(means: Means, settings: DeviceSettings, name: str) -> UploadS
     )
 
 
-def _event_readers(settings: DeviceSettings, _: UploadSettings) -> Mapping[str, Wanted]:
+def _event_readers(settings: DeviceSettings, _: NodeSettings) -> Mapping[str, Wanted]:
     return {EVENTS: Wanted(user="roll-ups", setup=(settings.block_list, settings.allow_list))}
 
 
@@ -112,11 +112,11 @@ ROLL_UPS: Consumer[Means] = Consumer(
 CONSUMERS: tuple[Consumer[Means], ...] = (FORWARD, UPLOADS, ROLL_UPS)
 
 
-def users_of(settings: DeviceSettings, upload: UploadSettings) -> dict[str, str]:
+def users_of(settings: DeviceSettings, node: NodeSettings) -> dict[str, str]:
     """Who uses each reader of a device's log, by the reader's name; what is not there is an orphan."""
     return {
         name: one.user
         for consumer in CONSUMERS
-        for name, one in consumer.wants(settings, upload).items()
+        for name, one in consumer.wants(settings, node).items()
         if one.setup is not None
     }

@@ -198,7 +198,7 @@ def _drop(node: Node, name: str, reader: str) -> int:
 def _drop_stored(node: Node, name: str, reader: str) -> int:
     if name in device_names(node.layout):
         settings = read_device(node.layout, name, None)
-        if reader in users_of(settings, node.settings().upload):
+        if reader in users_of(settings, node.settings()):
             raise ReaderInUse(name, reader, known=True)
     try:
         return drop_position(Disk(), node.layout.logs, name, reader)
