@@ -164,16 +164,82 @@ async def test_a_limit_of_members_is_learnt_and_told_as_object_group_size(
     assert not any("object_group_size" in one for one in done.notes)
 
 
+@pytest.mark.parametrize(
+    ("size", "count", "limit"), [(10, 1000, 60), (3, 1000, 300), (2, 700, 120)]
+)
 @pytest_twisted.ensureDeferred
-async def test_a_parent_that_is_full_is_told_as_object_group_size(world: World) -> None:
-    world.changes["object_group_size"] = 10
-    world.publish(block=addresses(1000))
-    world.asa.set_switches({"max_members": 60})
+async def test_a_parent_that_is_full_gets_fewer_and_larger_children(
+    world: World, size: int, count: int, limit: int
+) -> None:
+    world.changes["object_group_size"] = size
+    world.publish(block=addresses(count))
+    world.asa.set_switches({"max_members": limit})
+    done = await in_thread(world.run)
+    assert done.good, done.error
+    assert world.converged()
+    told = [one for one in done.notes if "object_group_size" in one]
+    assert len(told) == 1
+    assert f"children of {size} would be more than the device takes in ThreatSTOP-Block" in told[0]
+    assert not any("rest-api agent" in one for one in (*done.notes, *done.warnings))
+    world.publish(block=addresses(count, 5))
+    again = await in_thread(world.run)
+    assert (again.good, again.failures) == (True, ()), "it is known by now"
+    assert world.converged()
+
+
+@pytest_twisted.ensureDeferred
+async def test_where_it_takes_more_than_five_tries_no_new_agent_is_asked_for(world: World) -> None:
+    world.changes["object_group_size"] = 1
+    world.publish(block=addresses(700))
+    world.asa.set_switches({"max_members": 50})
     done = await in_thread(world.run)
     assert not done.good
     assert done.error is not None
-    assert "children in ThreatSTOP-Block; raise the Object-Group Size, which is 10" in done.error
     assert "rest-api agent" not in done.error
+    assert "`tsadmin plan fw`" in done.error
+    done = await in_thread(world.run)
+    assert done.good, done.error
+    assert world.converged()
+
+
+@pytest_twisted.ensureDeferred
+async def test_what_no_groups_can_hold_is_refused_before_anything_is_sent(world: World) -> None:
+    world.changes["object_group_size"] = 30
+    world.changes["max_policy_size"] = 2000
+    assert (await in_thread(world.run)).good
+    world.memory = {**world.memory, "group_limit": 30}
+    world.publish(block=addresses(950))
+    held = world.held("Block")
+    for done in (await in_thread(world.plan), await in_thread(world.run)):
+        assert done.result == "refused"
+        assert done.error is not None
+        assert "ThreatSTOP-Block would hold 32 members" in done.error
+        assert "no more than 30 in a group" in done.error
+        assert "`tsadmin configure fw --max_policy_size 870`" in done.error
+        assert "agent" not in done.error
+    assert world.held("Block") == held
+    assert world.held("Allow") == set(addresses(3, 900))
+
+
+@pytest.mark.parametrize("known", [True, False])
+@pytest_twisted.ensureDeferred
+async def test_entries_are_exchanged_in_groups_that_are_full(world: World, known: bool) -> None:
+    world.changes["object_group_size"] = 60
+    world.asa.set_switches({"max_members": 60})
+    world.publish(block=addresses(300))
+    assert (await in_thread(world.run)).good
+    if known:
+        world.memory = {**world.memory, "group_limit": 60}
+    world.publish(block=addresses(300, 10))
+    done = await in_thread(world.run)
+    assert done.good, done.error
+    assert world.converged()
+    assert bool(done.failures) is not known
+    assert DeviceMemory.from_json(world.memory).group_limit == 60
+    world.publish(block=addresses(300, 20))
+    again = await in_thread(world.run)
+    assert (again.good, again.failures) == (True, ())
+    assert world.converged()
 
 
 def test_other_refusals_teach_no_limit() -> None:
@@ -197,11 +263,13 @@ def test_other_refusals_teach_no_limit() -> None:
     ):
         made = lessons()
         made.learn(driver, portion, fault)
-        assert (made.limit, made.size, made.notes) == (None, 1000, [])
+        assert (made.limit, made.notes) == (None, [])
     made = lessons()
     made.learn(driver, [full], refused())
-    assert (made.limit, made.size) == (100, 100)
-    assert Lessons("fw", "P", 1000, 0).size == 1000, "nonsense out of a database"
+    assert made.limit == 100
+    made.learn(driver, [AddMembers(group="P-Block-9", members=cidrs(3))], refused())
+    assert made.limit is None, "one that holds nothing refuses the same"
+    assert Lessons("fw", "P", 1000, 0).limit is None, "nonsense out of a database"
 
 
 def test_only_other_things_of_our_names_are_in_the_way() -> None:

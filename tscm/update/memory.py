@@ -83,7 +83,9 @@ class DeviceMemory:
     unused: tuple[str, ...] = field(default=(), converter=_names)
     """Parents that had to be made anew and that no access-list was seen to use since."""
     group_limit: int | None = None
-    """Members that the device was seen to take in a group, where less than the Object-Group Size."""
+    """Members that the device was seen to take in a group, where it was seen to refuse more."""
+    group_ceiling: int | None = None
+    """What it can take at most, for it refused one more; None where `group_limit` is all that is known."""
     serials: tuple[str, ...] = field(default=(), converter=_names)
     """Serial numbers of the device; of a failover pair both, once both were seen."""
     hold: Mapping[str, Any] = field(factory=dict)
@@ -137,8 +139,10 @@ class DeviceMemory:
             kept = attrs.evolve(kept, login_failures=0)
         if _trust(before) != _trust(after):
             kept = attrs.evolve(kept, driver={**kept.driver, "certificate": None})
-        if before.object_group_size != after.object_group_size:
-            kept = attrs.evolve(kept, group_limit=None)
+        if kept.group_limit is not None and after.object_group_size > max(
+            kept.group_limit, before.object_group_size
+        ):
+            kept = attrs.evolve(kept, group_limit=None, group_ceiling=None)  # to be tried anew
         if before.prefix != after.prefix:
             kept = attrs.evolve(
                 kept, layout=None, undeletable=(), unused=(), groups=(), test_entry=None
@@ -209,6 +213,7 @@ _KINDS: dict[str, type | tuple[type, ...]] = {
     "groups": (list, tuple),
     "unused": (list, tuple),
     "group_limit": int,
+    "group_ceiling": int,
     "serials": (list, tuple),
     "shape": (list, tuple),
     "test_entry": str,

@@ -19,6 +19,10 @@ from tscm.kinds.asa.faults import (
 from tscm.update.job import MAX_FAILURES
 from tscm.update.outcome import Pause
 
+REFUSED = (
+    "the agent answers and says no: `show running-config object-group | include {prefix}-` shows the groups, "
+    "`tsadmin plan {name}` what is left to do, and the next update goes on from there"
+)
 _SETTLE_SECONDS = 5.0
 _ORDINALS = ("first", "second", "third", "fourth", "fifth")
 
@@ -77,11 +81,15 @@ def given_up(
     """
     The last fault as the operator is told of it, with what revives the agent that holds *groups*.
 
-    A pair that replicates all the time needs no new agent, nor does one of which a *remedy* is known.
+    A pair that replicates all the time needs no new agent, nor does one that says what it will not do, or of
+    which a *remedy* is known.
     """
+    if isinstance(fault, Replicating):
+        remedy = remedy or fault.remedy
+    elif isinstance(fault, StepRefused):
+        remedy = remedy or REFUSED.format(name=name, prefix=prefix)
     return DeviceFault(
         name,
         f"stopped at the {_ORDINALS[MAX_FAILURES - 1]} failure: {fault.cause}",
-        remedy
-        or (fault.remedy if isinstance(fault, Replicating) else revive(name, prefix, groups)),
+        remedy or revive(name, prefix, groups),
     )

@@ -10,13 +10,15 @@ from itertools import islice
 
 from attrs import frozen
 
-from tscm.errors import DeviceFault
+from tscm.errors import DeviceFault, PolicyRefused
+from tscm.kinds.asa.capacity import GroupsFull, most_entries, size_for
 from tscm.kinds.asa.groups import KINDS, parent_name
 from tscm.kinds.asa.plan import Desired, Plan, make_plan
 from tscm.kinds.asa.platforms import push_seconds
 from tscm.model import CreateGroup, DeleteGroup, Group, Identity, Json, Step
 from tscm.printable import quoted
 from tscm.risks import Risk, RiskFound
+from tscm.settings.device import DeviceSettings
 from tscm.update.figures import PlanFigures
 from tscm.update.job import Seen, UpdateJob
 from tscm.update.memory import DeviceMemory, layout_digest
@@ -94,6 +96,17 @@ class Planned:
             budget=self.budget,
         )
 
+    def raised(self, settings: DeviceSettings) -> str:
+        """That children are larger than the Object-Group Size, where the parent could not hold so many; else empty."""
+        wished = settings.object_group_size
+        size, kind = max((size, kind) for kind, size in self.plan.sizes.items())
+        if size <= wished:
+            return ""
+        return (
+            f"children of {wished:,} would be more than the device takes in {parent_name(settings.prefix, kind)}, so they "
+            f"hold up to {size:,}; `tsadmin configure {settings.name} --object_group_size {size}`"
+        )
+
     def diff(self) -> Json:
         """Every entry that comes and goes, by list."""
         return {
@@ -120,36 +133,61 @@ def plan_for(
     undeletable: Iterable[str] = (),
     *,
     taken: Collection[str] = (),
-    size: int | None = None,
+    limit: int | None = None,
+    ceiling: int | None = None,
     room: int | None = None,
     serials: Collection[str] = (),
     begun: bool = False,
 ) -> Planned:
     """
     From the device's *groups* to *goal*, within *room* bytes if it can be, without the *taken*
-    names, with *size* members in a child at most.  *serials* and *begun* are as in `find_owner`.
+    names, with *limit* members in a group at most, or up to *ceiling* where they do not fit otherwise.  *serials* and *begun* are as in `find_owner`.
 
-    Raises `OwnedByAnother` unless that is accepted.
+    Raises `OwnedByAnother` unless that is accepted, and `PolicyRefused` where the groups cannot hold all.
     """
     settings = job.settings
-    plan = make_plan(
-        groups,
-        Desired(
+
+    def made(limit: int | None) -> Plan:
+        desired = Desired(
             prefix=settings.prefix,
             block=goal.block,
             allow=goal.allow,
-            size=size or settings.object_group_size,
+            size=settings.object_group_size,
             mark=mark(job.owner),
-        ),
-        taken=taken,
-        room=room,
-    )
+            limit=limit,
+            enough=1 if limit is None else size_for(settings.max_policy_size, limit) or 1,
+        )
+        return make_plan(groups, desired, taken=taken, room=room)
+
+    try:
+        plan = made(limit)
+    except GroupsFull as error:
+        try:
+            if ceiling is None or ceiling <= error.limit:
+                raise
+            plan = made(ceiling)
+        except GroupsFull as last:
+            raise PolicyRefused(settings.name, [_full(settings, last)]) from None
     risk, notes = find_owner(job, groups, serials, begun=begun)
     return Planned(
         plan=plan,
         notes=notes,
         undeletable=frozenset(undeletable),
         risks=() if risk is None else (risk,),
+    )
+
+
+def _full(settings: DeviceSettings, error: GroupsFull) -> str:
+    """Why the policy does not fit, with what helps."""
+    most = most_entries(error.limit)
+    if settings.max_policy_size > most:
+        return (
+            f"{error}; lower the Max policy size, which is {settings.max_policy_size:,}: "
+            f"`tsadmin configure {settings.name} --max_policy_size {most}`"
+        )
+    return (
+        f"{error}, because its children are filled in part only: `tsadmin purge {settings.name}`, then "
+        f"`tsadmin update {settings.name}` fills them anew, and nothing is blocked in between"
     )
 
 

@@ -27,7 +27,7 @@ from tscm.update.names import hosts, protected
 from tscm.update.networks import known_networks
 from tscm.update.patience import ReadBackDiffers
 from tscm.update.planning import plan_for
-from tscm.update.refusals import Lessons
+from tscm.update.refusals import believable
 from tscm.update.wanted import Wanted, of_generation
 
 
@@ -181,15 +181,13 @@ def _steps(
     job: UpdateJob, groups: Mapping[str, Group], goal: Wanted, entry: Cidr | None
 ) -> Sequence[Step]:
     """The steps from *groups* to *goal*, with *entry* in its block list."""
-    settings, memory = job.settings, DeviceMemory.from_json(job.memory)
+    memory = DeviceMemory.from_json(job.memory)
     if (
         entry is not None
     ):  # a table of entries by hand could have it instead, with an end of its own
         goal = evolve(goal, block=goal.block.union(CidrSet.of_texts((entry,))))
-    lessons = Lessons(
-        settings.name, settings.prefix, settings.object_group_size, memory.group_limit
-    )
-    return plan_for(job, groups, goal, memory.undeletable, size=lessons.size).steps
+    limit, ceiling = believable(memory.group_limit), believable(memory.group_ceiling)
+    return plan_for(job, groups, goal, memory.undeletable, limit=limit, ceiling=ceiling).steps
 
 
 def _in_use(job: UpdateJob, groups: Mapping[str, Group], config: RunningConfig) -> CidrSet:

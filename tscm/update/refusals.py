@@ -26,6 +26,8 @@ from tscm.printable import quoted
 
 LEAST_LIMIT = 25
 """No device was heard of that bears less."""
+SMALL_STEP = 25
+"""Members of a step that no agent refuses for its size."""
 _DEFINED = re.compile(r"(?m)^(object(?:-group)? (\S+) (\S+))")
 
 
@@ -48,8 +50,8 @@ def taken_names(running_config: str, prefix: str) -> dict[str, str]:
     }
 
 
-def _believable(limit: int | None) -> int | None:
-    """A limit that was kept, unless the database lies."""
+def believable(limit: int | None) -> int | None:
+    """A limit of members a group that was kept, unless the database lies."""
     return limit if limit is not None and limit >= LEAST_LIMIT else None
 
 
@@ -57,28 +59,31 @@ def _believable(limit: int | None) -> int | None:
 class Lessons:
     """
     Of one run: *taken* are names of our form that no group of ours can have, with what has them;
-    *limit* is how many members the device takes in a group, where less than is *wished*.
+    *limit* is how many members the device takes in a group: addresses in a child, where less than is
+    *wished*, or children in their parent.
 
     No bound on members is documented.  It is the cause when a group takes no more although a request of
-    that size was good before; then what the group holds is the limit.
+    that size was good before, or is small; then what the group holds is the limit.  Where a group that holds hardly
+    anything takes no more either, that was not the cause.  A request of several members tells a limit no more
+    exactly than that it is below *ceiling*.
     """
 
     device: str
     prefix: str
     wished: int
-    limit: int | None = field(converter=_believable)
+    limit: int | None = field(converter=believable)
+    ceiling: int | None = field(default=None, converter=believable)
+    """What a group can hold at most, where *limit* is only what one was seen to hold."""
     taken: dict[str, str] = field(factory=dict, init=False)
-    full_parent: str | None = field(default=None, init=False)
-    """A parent that takes no more children."""
+    _before: tuple[int | None, int | None] = field(init=False)
+    """What was known before this run."""
     _held: dict[str, int] = field(factory=dict, init=False)
     """Members and children of each group."""
     _good: int = field(default=0, init=False)
     """The largest step that was good."""
 
-    @property
-    def size(self) -> int:
-        """Members in a child at most."""
-        return self.wished if self.limit is None else min(self.limit, self.wished)
+    def __attrs_post_init__(self) -> None:
+        self._before = self.limit, self.ceiling
 
     def saw(self, groups: Mapping[str, Group]) -> None:
         """The device was read."""
@@ -93,6 +98,8 @@ class Lessons:
             if isinstance(step, CreateGroup | AddMembers | AttachChildren):
                 self._held[step.group] = held + weight(step)
                 self._good = max(self._good, weight(step))
+                if self.limit is not None:
+                    self.limit = max(self.limit, self._held[step.group])
             elif isinstance(step, RemoveMembers | DetachChild):
                 self._held[step.group] = held - weight(step)
 
@@ -107,17 +114,19 @@ class Lessons:
 
     def _learn_limit(self, portion: Sequence[Step], fault: DeviceFault) -> None:
         step = portion[0]
-        if len(portion) > 1 or not isinstance(step, AddMembers | AttachChildren):
+        if len(portion) > 1 or not isinstance(step, CreateGroup | AddMembers | AttachChildren):
             return
         if not isinstance(fault, StepRefused) or not fault.may_be_size:
             return
+        if weight(step) > max(self._good, SMALL_STEP):
+            return  # it may be the size of the request
         held = self._held.get(step.group, 0)
-        if held < LEAST_LIMIT or weight(step) > self._good:
+        if held < LEAST_LIMIT:
+            self.limit, self.ceiling = self._before
             return
-        if isinstance(step, AttachChildren):
-            self.full_parent = step.group
-        else:
-            self.limit = min(held, self.size)
+        self.limit = held if self.limit is None else min(held, self.limit)
+        most = held + weight(step) - 1
+        self.ceiling = most if self.ceiling is None else min(most, self.ceiling)
 
     def _learn_names(self, driver: AsaDriver, portion: Sequence[Step]) -> None:
         made = [step.group for step in portion if isinstance(step, CreateGroup)]
@@ -149,16 +158,10 @@ class Lessons:
 
     @property
     def remedy(self) -> str:
-        """What to set where groups take less than the settings say; else empty."""
-        if self.full_parent is not None:
-            return (
-                f"the device takes no more than {self._held[self.full_parent]:,} children in "
-                f"{self.full_parent}; raise the Object-Group Size, which is {self.wished:,}, or lower the "
-                f"Max policy size (`tsadmin configure {self.device}`)"
-            )
-        if self.size == self.wished:
+        """What to set where children take less than the settings say; else empty."""
+        if self.limit is None or self.limit >= self.wished:
             return ""
         return (
-            f"the device takes no more than {self.size:,} members in a group, and the Object-Group Size is "
-            f"{self.wished:,}; `tsadmin configure {self.device} --object_group_size {self.size}`"
+            f"the device takes no more than {self.limit:,} members in a group, and the Object-Group Size is "
+            f"{self.wished:,}; `tsadmin configure {self.device} --object_group_size {self.limit}`"
         )

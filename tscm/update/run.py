@@ -222,11 +222,15 @@ class UpdateRun(RunState):
             goal,
             self._memory.undeletable,
             taken=self._lessons.taken,
-            size=self._lessons.size,
+            limit=self._lessons.limit,
+            ceiling=self._lessons.ceiling,
             serials=self._memory.serials,
             begun=self._wrote,
         )
         self._found(planned.risks)
+        raised = planned.raised(self.job.settings)
+        if raised:
+            self._notes[raised] = None
         return planned
 
     def _read(self, driver: AsaDriver) -> Mapping[str, Group]:
@@ -274,7 +278,8 @@ class UpdateRun(RunState):
                 goal,
                 self._memory.undeletable,
                 taken=self._lessons.taken,
-                size=self._lessons.size,
+                limit=self._lessons.limit,
+                ceiling=self._lessons.ceiling,
                 room=room,
                 serials=self._memory.serials,
                 begun=self._wrote,

@@ -63,6 +63,7 @@ class RunState:
             self.job.settings.prefix,
             self.job.settings.object_group_size,
             self._memory.group_limit,
+            self._memory.group_ceiling,
         )
         self._outcome = UpdateOutcome(
             device=self.job.settings.name,
@@ -157,6 +158,7 @@ class RunState:
             failures=0,
             broken=False,
             group_limit=self._lessons.limit,
+            group_ceiling=self._lessons.ceiling,
             test_entry=None,
             # Where no list was fetched another choice of lists is still to come.
             shape=self._memory.shape if self.job.keeps_lists else shape_of(self.job.settings),
@@ -189,6 +191,9 @@ class RunState:
             self._memory = evolve(self._memory, failures=self._memory.failures + 1)
         if self._wrote:
             self._memory = evolve(self._memory, layout=None)  # what differs next time was ourselves
+        self._memory = evolve(
+            self._memory, group_limit=self._lessons.limit, group_ceiling=self._lessons.ceiling
+        )
         return evolve(self._finished(result), error=str(error), exit_status=error.exit_status)
 
     def _finished(self, result: Result) -> UpdateOutcome:

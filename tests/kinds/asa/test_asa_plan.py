@@ -13,6 +13,7 @@ from tests.kinds.asa.planned_device import (
     is_ours,
     strangers_in_force,
 )
+from tscm.kinds.asa.capacity import GroupsFull, children_needed, size_for, smallest_size
 from tscm.kinds.asa.placing import TooManyChildren
 from tscm.kinds.asa.plan import Desired, Plan, make_plan
 from tscm.model import (
@@ -598,3 +599,66 @@ def test_a_load_of_more_than_there_was_begins_with_little_too() -> None:
     nets = [f"9.{n >> 8}.{n & 255}.1" for n in range(1000)]
     _, plan = carry_out(groups, desire(nets, size=2000))
     assert [len(s.members) for s in plan.steps if isinstance(s, AddMembers)] == [100, 200, 400, 300]
+
+
+# -- a device that bears few members a group ----------------------------------
+
+
+@given(st.integers(0, 60), st.integers(0, 60), st.integers(0, 12))
+def test_the_smallest_size_is_the_first_that_fits(v4: int, v6: int, limit: int) -> None:
+    fits = [size for size in range(1, limit + 1) if children_needed(v4, v6, size) <= limit]
+    assert smallest_size(v4, v6, limit) == (fits[0] if fits else None)
+    enough = size_for(v4 + v6, limit)
+    assert enough is None or children_needed(v4, v6, enough) <= limit, "for any mixture"
+
+
+@settings(deadline=None)
+@given(
+    st.lists(st.lists(st.integers(0, 30), unique=True), min_size=1, max_size=5),
+    st.lists(st.integers(0, 6), unique=True),
+    st.integers(1, 7),
+    st.integers(2, 7),
+)
+def test_no_group_ever_holds_more_than_the_device_bears(
+    lists: list[list[int]], v6: list[int], size: int, limit: int
+) -> None:
+    groups: dict[str, Group] = {}
+    for numbers in lists:
+        texts = [f"8.8.8.{2 * n}/32" for n in numbers] + [f"2600::{2 * n}" for n in v6]
+        desired = evolve(desire(texts, size=size), limit=limit)
+        try:
+            plan = make_plan(groups, desired)
+        except GroupsFull:
+            continue
+        device = StrictDevice(dict(groups))
+        for step in plan.steps:
+            device.apply(step)
+            held = [len(one.members) + len(one.children) for one in device.groups.values()]
+            assert max(held) <= limit
+        groups = device.groups
+        assert make_plan(groups, desired).steps == ()
+        block = [one for one in in_force(groups, "Block") if one != PLACEHOLDER]
+        assert sorted(block) == sorted(desired.block.cidrs())
+
+
+def test_children_are_enlarged_where_their_parent_would_be_full() -> None:
+    entries = hosts(0, 100)
+    groups = {}
+    for number in range(10):  # a run that broke off at a full parent: 20 more are nested nowhere
+        name = f"{PREFIX}-Block-{number + 1}"
+        groups[name] = Group(
+            name=name, members=tuple(map(Cidr, entries[3 * number : 3 * number + 3]))
+        )
+    parent = f"{PREFIX}-Block"
+    nested = tuple(f"{parent}-{number + 1}" for number in range(5))
+    groups[parent] = Group(name=parent, children=nested, description="tscm test")
+    desired = evolve(desire(entries, size=3), limit=10, enough=10)
+    with pytest.raises(GroupsFull, match="would hold 11 members"):
+        make_plan(groups, evolve(desire(hosts(0, 101), size=3), limit=10))
+    device = StrictDevice(groups)
+    plan = make_plan(groups, desired)
+    for step in plan.steps:
+        device.apply(step)
+    assert plan.sizes == {"Block": 10, "Allow": 3}
+    assert len(device.groups[parent].children) == 10
+    assert sorted(in_force(device.groups, "Block")) == sorted(map(Cidr, entries))

@@ -56,6 +56,14 @@ class Child:
         staying = set(self.keep)
         return [m for m in self.present.members if m not in staying] if self.present else []
 
+    def room(self, size: int, limit: int | None) -> int:
+        """How many entries can come, where it shall hold *size* and can hold *limit* until others have gone."""
+        room = size - len(self.keep)
+        if limit is None or self.present is None or not self.attached:
+            return room  # one that is not nested is made clean first
+        held = self.present
+        return min(room, limit - len(held.members) - len(held.children) - held.foreign)
+
     @property
     def used(self) -> bool:
         """Does it hold anything in the end?  What is not ours keeps a child where it is."""
@@ -70,13 +78,14 @@ def place(
     avoid: AbstractSet[str],
     *,
     taken: AbstractSet[str] = frozenset(),
+    limit: int | None = None,
 ) -> list[Child]:
     """
     Every entry of *wanted* put into one child, at most *size* in each.
 
     Gives all children worked with, those that end up empty included.  Groups named in *avoid* are left
     as they are and count for nothing; names in *taken* are something else's.  A child that is attached may hold more than *size*
-    while the run is between adding and removing.
+    while the run is between adding and removing, but never more than *limit*, which the device has.
     """
     missing = dict.fromkeys(wanted)
     parent = present.parent(kind)
@@ -97,7 +106,12 @@ def place(
             children.append(_stay(Child(group.name, group, False), missing, size))
     names = _unused_names(present, kind, taken)
     for v6 in (False, True):
-        children += _fill(children, [c for c in missing if is_v6(c) == v6], v6, size, names)
+        entries = [one for one in missing if is_v6(one) == v6]
+        rest = _fill(children, entries, v6, size, limit)
+        children += [
+            Child(names.take(), None, False, v6=v6, add=rest[at : at + size])
+            for at in range(0, len(rest), size)
+        ]
     return children
 
 
@@ -115,25 +129,27 @@ def _stay(child: Child, missing: dict[Cidr, None], size: int) -> Child:
 
 
 def _fill(
-    children: Iterable[Child], entries: list[Cidr], v6: bool, size: int, names: "_Names"
-) -> list[Child]:
-    """Put *entries* into children with room, then into new ones; gives the new ones."""
+    children: Iterable[Child], entries: list[Cidr], v6: bool, size: int, limit: int | None
+) -> list[Cidr]:
+    """Put *entries* into children with room; gives those that find none."""
     usable = [child for child in children if child.v6 in (v6, None)]
     # The emptiest of those that stay first, so that few are touched; those that would go, last.
     usable.sort(key=lambda child: (not child.keep, len(child.keep)))
     at = 0
     for child in usable:
-        room = size - len(child.keep)
+        room = child.room(size, limit)
         if at < len(entries) and room > 0:
             child.v6 = v6
             child.add = entries[at : at + room]
             at += len(child.add)
-    made = []
-    while at < len(entries):
-        child = Child(names.take(), None, False, v6=v6, add=entries[at : at + size])
-        made.append(child)
-        at += size
-    return made
+    return entries[at:]
+
+
+def held_at_most(present: Present, kind: str, children: Iterable[Child]) -> int:
+    """How many members the parent of a kind holds at most, while what comes is nested and nothing has left yet."""
+    parent = present.parent(kind)
+    before = 0 if parent is None else len(parent.children) + len(parent.members) + parent.foreign
+    return before + sum(1 for child in children if child.used and not child.attached)
 
 
 @define(eq=False)

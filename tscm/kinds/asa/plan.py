@@ -18,9 +18,10 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from attrs import field, frozen
 from attrs.validators import ge
 
+from tscm.kinds.asa.capacity import GroupsFull, children_needed, smallest_size
 from tscm.kinds.asa.config_size import Estimate, estimate
-from tscm.kinds.asa.groups import KINDS, Present
-from tscm.kinds.asa.placing import place, shared
+from tscm.kinds.asa.groups import KINDS, Present, is_v6, parent_name
+from tscm.kinds.asa.placing import Child, held_at_most, place, shared
 from tscm.kinds.asa.stages import Portions, Work, lean_order, order
 from tscm.model import Cidr, DeleteGroup, Group, Step
 from tscm.plural import many
@@ -36,7 +37,9 @@ class Desired:
     """
     What a device should hold: both lists after merging and cutting.
 
-    *size* is the Object-Group Size; *mark* the description that our parents bear.
+    *size* is the Object-Group Size; *mark* the description that our parents bear.  *limit* is how many
+    members the device was seen to take in a group: children hold no more, and their size is raised where the parent
+    could not hold all of them, at least to *enough*, so that it need not change with each list.
     """
 
     prefix: str
@@ -44,6 +47,8 @@ class Desired:
     allow: CidrSet
     size: int = field(validator=ge(1))
     mark: str = ""
+    limit: int | None = None
+    enough: int = 1
 
 
 @frozen(kw_only=True)
@@ -69,7 +74,8 @@ class Plan:
     What will be done, in this order, and what it comes to.
 
     *notes* are sentences for the operator: what was found on the device that is not ours to touch.
-    *other_mark* is a description on our parents that is not this manager's, else empty.
+    *other_mark* is a description on our parents that is not this manager's, else empty.  *sizes* are those of
+    children by kind: the wished one, or another where the device's limit of members a group asks for it.
     """
 
     steps: tuple[Step, ...]
@@ -78,6 +84,7 @@ class Plan:
     estimate: Estimate
     notes: tuple[str, ...] = ()
     other_mark: str = ""
+    sizes: Mapping[str, int] = field(factory=dict)
 
     @property
     def summary(self) -> str:
@@ -109,6 +116,8 @@ def make_plan(
 
     *room* is the number of bytes that the device has for our groups.  When the usual order would pass
     through more, entries that are in no way in the new list leave as soon as room is wanted.
+
+    Raises `GroupsFull` where the device's limit of members a group leaves no way.
     """
     found = Present.of(desired.prefix, present)
     placeholder = CidrSet.of_texts((PLACEHOLDER,))
@@ -120,25 +129,15 @@ def make_plan(
         one.before for one in changes.values()
     )
 
+    sizes: dict[str, int] = {}
+
     def works() -> dict[str, Work]:
         portions = Portions(batch, FIRST_PORTION if more_than_doubles else None)
-        return {
-            kind: Work(
-                found,
-                kind,
-                place(
-                    found,
-                    kind,
-                    wanted[kind],
-                    desired.size,
-                    shared(found, kind),
-                    taken=frozenset(taken),
-                ),
-                desired.mark,
-                portions,
-            )
-            for kind in KINDS
-        }
+        made = {}
+        for kind in KINDS:
+            sizes[kind], children = _placed(found, kind, wanted[kind], desired, frozenset(taken))
+            made[kind] = Work(found, kind, children, desired.mark, portions)
+        return made
 
     ours = [found.groups[name] for name in found.places]
     steps = order(found, works())
@@ -152,8 +151,42 @@ def make_plan(
         allow=changes["Allow"],
         estimate=cost,
         notes=tuple(_notes(found, steps)),
+        sizes=sizes,
         other_mark=_other_mark(found, desired.mark),
     )
+
+
+def _placed(
+    present: Present,
+    kind: str,
+    wanted: Sequence[Cidr],
+    desired: Desired,
+    taken: frozenset[str],
+) -> tuple[int, list[Child]]:
+    """
+    The size of children and the children: as wished, or as large as the device's limit asks for.
+
+    Raises `GroupsFull`.
+    """
+    avoid, limit = shared(present, kind), desired.limit
+    size = desired.size if limit is None else min(desired.size, limit)
+    found = place(present, kind, wanted, size, avoid, taken=taken, limit=limit)
+    if limit is None or held_at_most(present, kind, found) <= limit:
+        return size, found
+    v6 = sum(map(is_v6, wanted))
+    smallest = smallest_size(len(wanted) - v6, v6, limit)
+    if smallest is None:
+        needed = children_needed(len(wanted) - v6, v6, limit)
+        raise GroupsFull(parent_name(present.prefix, kind), needed, limit)
+    parent = present.parent(kind)
+    nested = set(parent.children) if parent else set()
+    # What a run left that broke off is not nested as well: larger children take its entries.
+    avoid |= {group.name for group in present.children(kind)} - nested
+    for larger in (min(limit, max(size, smallest, desired.enough)), limit):
+        found = place(present, kind, wanted, larger, avoid, taken=taken, limit=limit)
+        if held_at_most(present, kind, found) <= limit:
+            return larger, found
+    raise GroupsFull(parent_name(present.prefix, kind), held_at_most(present, kind, found), limit)
 
 
 def _change(present: Present, kind: str, wanted: Sequence[Cidr]) -> ListChange:
