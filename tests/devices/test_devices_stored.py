@@ -636,3 +636,49 @@ def test_a_device_that_takes_a_name_inherits_nothing_from_one_whose_file_was_del
     add_device(layout, NODE, GIVEN, quiet, reach=reach(Firewall(FOUND), block=5))
     with opened(store):
         assert not UpdateRecords(Policies(store)).memory("tstest").held
+
+
+def learnt_limit(layout: Layout, name: str, limit: int) -> None:
+    store = Store(layout.database)
+    with opened(store):
+        UpdateRecords(Policies(store)).change_memory(name, group_limit=limit)
+
+
+@pytest.mark.parametrize(
+    ("size", "most", "said"),
+    [
+        (10_000, 8000, "children hold what the device takes"),
+        (300, 8000, None),
+        (27, 8000, None),
+        (26, 8000, "8,000 entries take 308 children of 26"),
+        (3, 8000, "--object_group_size 27 is the smallest that is enough"),
+        (300, 100_000, "its groups hold about 89,700 entries of a list"),
+    ],
+)
+def test_what_a_device_takes_in_a_group_is_computed_ahead(
+    layout: Layout, size: int, most: int, said: str | None
+) -> None:
+    add(layout, max_policy_size="500", object_group_size="500")
+    learnt_limit(layout, "tstest", 300)
+    changes = {"object_group_size": str(size), "max_policy_size": str(most)}
+    notes = reconfigure_device(layout, NODE, "tstest", changes, quiet)["notes"]
+    assert [said in one for one in notes] == ([] if said is None else [True]), notes
+    again = reconfigure_device(layout, NODE, "tstest", {"log_rotate_size": "50"}, quiet)
+    assert again["notes"] == [], "only where one of the sizes changes"
+
+
+def test_a_new_device_is_told_what_is_known_of_its_firewall_by_another_entry(
+    layout: Layout,
+) -> None:
+    add(layout)
+    learnt_limit(layout, "tstest", 300)
+    given = {
+        **GIVEN,
+        "name": "second",
+        "device": "192.0.2.11",
+        "prefix": "TS",
+        "object_group_size": "3",
+        "rest_url": "https://192.0.2.10/api",
+    }
+    added = add_device(layout, NODE, given, quiet, reach=reach(Firewall(Identity()), block=1))
+    assert ["no more than 300 members" in one for one in added["notes"]] == [True]

@@ -5,6 +5,7 @@ What is said of a policy that was taken off, held, paused or rolled back: by `Cl
 from typing import Any
 
 import pytest
+from attrs import evolve
 from twisted.python.failure import Failure
 
 from tests.update.test_update_service import Bench, bench, ignore, result
@@ -12,6 +13,7 @@ from tscm.cli.state import outcome_words, state_pairs
 from tscm.intake.figures import IntakeFigures
 from tscm.metrics.families import families
 from tscm.model import Json
+from tscm.risks import Consent, Risk
 from tscm.spool.figures import LogFigures
 from tscm.standing import Verdict, row_of
 from tscm.state import DeviceState, NodeFigures, Watched, WatchedDevice
@@ -195,3 +197,28 @@ def test_a_pause_that_was_there_before_anybody_looked_is_no_news(bench: Bench) -
     assert results(bench) == []
     taken: Any = figures(bench).in_force
     assert taken is None
+
+
+def history_words(bench: Bench) -> list[str]:
+    updates = bench.service.history("one")["updates"]
+    return [outcome_words(read(UpdateRecord, one)) for one in updates]
+
+
+def test_the_history_names_what_was_accepted(loaded: Bench) -> None:
+    assert "accepted" not in history_words(loaded)[0]
+    loaded.entries, loaded.serial = [], 2
+    assert not result(loaded.service.update_now("one", ignore)).good
+    accepted = Consent(risks=frozenset({Risk.SHRINK, Risk.OLDER}))
+    assert result(loaded.service.update_now("one", ignore, consent=accepted)).good
+    after, refused, _ = history_words(loaded)
+    assert after.endswith("; accepted by --accept_shrink"), after
+    assert "accepted by" not in refused
+
+
+def test_the_history_names_what_was_accepted_for_a_purge(loaded: Bench) -> None:
+    groups = loaded.driver("one").device.groups
+    for name in ("P-Block", "P-Allow"):
+        groups[name] = evolve(groups[name], description="managed by tscm somebody")
+    accepted = Consent(risks=frozenset({Risk.OWNER}))
+    result(loaded.service.purge("one", ignore, consent=accepted))
+    assert history_words(loaded)[1].endswith("; accepted by --take_over")

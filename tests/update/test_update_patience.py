@@ -135,6 +135,19 @@ def test_changed_settings_make_only_forgotten_what_they_make_untrue(
     assert FULL.after_change(settings(), settings(**change)) == left
 
 
+def test_a_larger_size_is_tried_anew_and_a_smaller_one_is_not() -> None:
+    memory = DeviceMemory(group_limit=300, group_ceiling=310)
+
+    def after(before: int, now: int) -> tuple[int | None, int | None]:
+        kept = memory.after_change(
+            settings(object_group_size=before), settings(object_group_size=now)
+        )
+        return kept.group_limit, kept.group_ceiling
+
+    assert [after(10_000, 300), after(3, 27), after(3, 300)] == 3 * [(300, 310)]
+    assert [after(300, 500), after(3, 10_000)] == 2 * [(None, None)]
+
+
 def test_a_reload_is_told_from_a_clock_that_drifts() -> None:
     before = DeviceMemory(version="9.15(1)1", started_at=1000.0)
     assert before.reload_notes(Identity(version="9.15(1)1", started_at=1060.0)) == []

@@ -158,7 +158,15 @@ def _update(update: UpdateRecord) -> str:
 
 
 def outcome_words(update: UpdateRecord) -> str:
-    """How an update went, in half a line."""
+    """How an update went, in half a line, with what was accepted for it."""
+    told = _outcome(update)
+    given = [one.option for one in update.risks if one.risk in update.accepted]
+    named = {one.risk for one in update.risks}
+    given += [f"--{word}" for word in update.accepted if word not in named]
+    return f"{told}; accepted by {' '.join(dict.fromkeys(given))}" if given else told
+
+
+def _outcome(update: UpdateRecord) -> str:
     cause = f" (the firewall said that {update.cause})" if update.cause else ""
     act = f" ({update.act})" if update.act else ""
     if update.error:

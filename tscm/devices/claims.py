@@ -34,7 +34,7 @@ def refuse_conflicts(layout: Layout, settings: DeviceSettings) -> None:
     damaged cannot be compared.
     """
     own, senders = _plain(settings.own_addresses), _plain(settings.senders)
-    for other in _others(layout, settings.name):
+    for other in other_devices(layout, settings.name):
         shared = own & _plain(other.own_addresses)
         shared |= _plain([settings.device]) & _plain(other.senders)
         shared |= senders & _plain([other.device])
@@ -50,7 +50,7 @@ def refuse_address(layout: Layout, name: str, address: str) -> None:
     Raise `SenderConflict` where *address* cannot be the management address of device *name*: all that can be told
     before its other settings are known.
     """
-    for other in _others(layout, name):
+    for other in other_devices(layout, name):
         if normal_address(address) in _plain(other.senders):
             raise SenderConflict(address, name, other.name)
 
@@ -63,7 +63,7 @@ def refuse_same_firewall(layout: Layout, settings: DeviceSettings, serial: str |
     """
     known = _known_serials(layout)
     own = known.get(settings.name, frozenset()) if serial is None else {serial}
-    for other in _others(layout, settings.name):
+    for other in other_devices(layout, settings.name):
         shared = own & known.get(other.name, frozenset())
         if shared and other.prefix == settings.prefix:
             number = f"serial number {visible(min(shared))}"
@@ -80,9 +80,9 @@ def claimed_by_another(
     The same place, serial number or address; and groups as they were *seen* that are what an update of the other
     left, for earlier versions kept no serial numbers.  Blocking: names are looked up.
     """
-    memories = _memories(layout)
+    memories = known_memories(layout)
     serials = {*seen.serials, *_serials(memories, settings.name)}
-    rivals = [one for one in _others(layout, settings.name) if one.prefix == settings.prefix]
+    rivals = [one for one in other_devices(layout, settings.name) if one.prefix == settings.prefix]
     for other in rivals:
         if other.endpoint == settings.endpoint:
             return other.name, f"REST API at {settings.endpoint}"
@@ -117,7 +117,7 @@ def _same_address(
 
 def _known_serials(layout: Layout) -> dict[str, frozenset[str]]:
     """By device, what it was seen to call itself."""
-    memories = _memories(layout)
+    memories = known_memories(layout)
     return {name: _serials(memories, name) for name in memories}
 
 
@@ -125,7 +125,7 @@ def _serials(memories: Mapping[str, DeviceMemory], name: str) -> frozenset[str]:
     return frozenset(memories[name].serials) if name in memories else frozenset()
 
 
-def _memories(layout: Layout) -> dict[str, DeviceMemory]:
+def known_memories(layout: Layout) -> dict[str, DeviceMemory]:
     """By device, what its updates left; nothing without the database."""
     found = {}
     if layout.database.exists():
@@ -159,7 +159,7 @@ def relay_notes(
     had = _plain(() if present is None else present.senders)
     new = _plain(settings.senders) - had
     notes = []
-    for other in _others(layout, settings.name):
+    for other in other_devices(layout, settings.name):
         notes += [
             f"{address} is a source of {other.name} too, and so stands for a relay: its lines go to the "
             f"device that their headers name, and those that name neither are dropped and counted; if it is "
@@ -169,7 +169,8 @@ def relay_notes(
     return notes
 
 
-def _others(layout: Layout, name: str) -> Iterator[DeviceSettings]:
+def other_devices(layout: Layout, name: str) -> Iterator[DeviceSettings]:
+    """Stored devices but *name*; one whose file is damaged cannot be compared."""
     for one in device_names(layout):
         if one != name:
             try:

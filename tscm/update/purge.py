@@ -16,8 +16,10 @@ from tscm.kinds.asa.groups import KINDS, Present, parent_name
 from tscm.model import AsaDriver, DeleteGroup, Json, Progress, Report
 from tscm.policy.cidr import CidrSet
 from tscm.policy.documentation import PLACEHOLDER
+from tscm.risks import RiskFound
 from tscm.store.generations import PURGED as PURGED_NOTE
 from tscm.store.generations import Generation, pack
+from tscm.update.certificate import accepted_certificate
 from tscm.update.figures import PlanFigures, Result
 from tscm.update.job import UpdateJob
 from tscm.update.outcome import UpdateOutcome
@@ -62,6 +64,8 @@ class PurgeOutcome:
     """Why what was done would be undone by a reload."""
     left: Generation | None = attrs.field(default=None, repr=False)
     """What is in force from now on, where that is less than before; for the store, not in the JSON."""
+    accepted: tuple[RiskFound, ...] = ()
+    """What was found and accepted; for the history, not in the JSON."""
 
     @property
     def complete(self) -> bool:
@@ -70,7 +74,7 @@ class PurgeOutcome:
 
     def to_json(self) -> Json:
         """For `--json`."""
-        told = attrs.asdict(self, filter=lambda one, _: one.name != "left")
+        told = attrs.asdict(self, filter=lambda one, _: one.name not in {"left", "accepted"})
         return {**told, "complete": self.complete}
 
     def outcome(self, started_at: float, finished_at: float) -> UpdateOutcome:
@@ -84,6 +88,9 @@ class PurgeOutcome:
             plan=PlanFigures(groups_deleted=self.deleted),
             notes=tuple(f"{one} stays: {one.cause}" for one in self.obstacles[:LINES_SHOWN]),
             saved=self.saved,
+            forced=bool(self.accepted),
+            accepted=tuple(str(one.risk) for one in self.accepted),
+            risks=self.accepted,
         )
 
     def sentence(self) -> str:
@@ -115,7 +122,8 @@ def purge_device(job: UpdateJob, report: Report) -> PurgeOutcome:
         if who.replicating:
             raise Replicating(settings.name)
         groups = driver.read_groups(settings.prefix)
-        find_owner(job, groups, () if who.serial is None else (who.serial,))
+        owner, _ = find_owner(job, groups, () if who.serial is None else (who.serial,))
+        certificate = accepted_certificate(job.memory, driver, job.consent)
         present = Present.of(settings.prefix, groups)
         deleted, obstacles = _delete(driver, present, report)
         if deleted:
@@ -138,6 +146,7 @@ def purge_device(job: UpdateJob, report: Report) -> PurgeOutcome:
             saved=to_save and not not_saved,
             not_saved=not_saved,
             left=_left(job, present, deleted) if gone else None,
+            accepted=tuple(one for one in (owner, certificate) if one is not None),
         )
     finally:
         driver.close()

@@ -15,6 +15,7 @@ from tscm.policy.cidr import CidrSet
 from tscm.policy.guard import stale
 from tscm.risks import Risk, RiskFound
 from tscm.store.generations import StoredDamaged
+from tscm.update.certificate import accepted_certificate
 from tscm.update.figures import Result
 from tscm.update.in_force import chosen_anew, not_in_force, shape_of
 from tscm.update.job import UpdateJob
@@ -105,12 +106,9 @@ class RunState:
 
     def _note_certificate(self, driver: AsaDriver) -> None:
         """That another certificate was accepted, where it was."""
-        last, now = (one.get("certificate") for one in (self._memory.driver, driver.learnt))
-        if last is not None and now != last and now == self.job.consent.certificate:
-            sentence = (
-                f"it shows another certificate (SHA-256 {now}) than at the last update ({last})"
-            )
-            self._found((RiskFound(risk=Risk.CERTIFICATE, sentence=sentence, value=now),))
+        accepted = accepted_certificate({"driver": self._memory.driver}, driver, self.job.consent)
+        if accepted is not None:
+            self._found((accepted,))
 
     def _found(self, risks: Iterable[RiskFound]) -> None:
         """What was accepted, or is only looked for, is told."""

@@ -17,6 +17,7 @@ from tscm.devices.claims import (
     refuse_same_firewall,
     relay_notes,
 )
+from tscm.devices.group_size import size_notes
 from tscm.errors import (
     DeviceFault,
     DeviceUnknown,
@@ -146,7 +147,8 @@ async def add(node: Node, args: NewDevice, call: Call) -> Json:
     settings = stored.settle(settings, args.settings, check)
     cut = checks.cut_told(settings, check)
     notes = await node.quick.run(relay_notes, node.layout, None, settings)
-    notes = [*([] if cut is None else [cut]), *notes]
+    sizes = await node.quick.run(size_notes, node.layout, None, settings, check.identity.serial)
+    notes = [*([] if cut is None else [cut]), *sizes, *notes]
     await node.write(stored.store_device, node.layout, settings)
     node.apply(None, settings)
     node.note_serial(settings.name, check.identity)
@@ -186,7 +188,9 @@ async def change(node: Node, args: ChangedDevice, call: Call) -> Json:
         serial = None if check is None else check.identity.serial
         await node.quick.run(refuse_same_firewall, node.layout, settings, serial)
     notes = await node.quick.run(relay_notes, node.layout, present, settings)
-    notes = [*unknown, *notes]
+    serial = None if check is None else check.identity.serial
+    sizes = await node.quick.run(size_notes, node.layout, present, settings, serial)
+    notes = [*unknown, *sizes, *notes]
     if decides(stored.changed_settings(present, settings)):
         notes = [*notes, *await _asked_for_uploads(node, settings, call)]
     await node.write(stored.change_device, node.layout, present, settings)
