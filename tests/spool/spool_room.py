@@ -74,8 +74,13 @@ class FaultyDisk(Disk):
 
 
 def make_spool(
-    logs: Path, clock: Clock | None = None, disk: Disk | None = None, **bounds: Any
+    logs: Path,
+    clock: Clock | None = None,
+    disk: Disk | None = None,
+    seal_seconds: float = 0,
+    **bounds: Any,
 ) -> SpoolService:
+    """Seals as often as the size is reached, unless it is told otherwise: more of them for less lines."""
     values = {"fsync": "off", "min_free_mb": 0, **bounds}
     return SpoolService(
         logs,
@@ -83,6 +88,7 @@ def make_spool(
         clock or Clock(),
         cast(Threads, AtOnce()),
         disk or Disk(),
+        seal_seconds,
     )
 
 

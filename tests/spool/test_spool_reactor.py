@@ -33,7 +33,7 @@ async def test_lines_go_from_append_to_a_reader_while_they_are_synced_and_compre
     tmp_path: Path, threads: Threads
 ) -> None:
     bounds = SpoolBounds(fsync="interval", fsync_ms=10, min_free_mb=0)
-    spool = SpoolService(tmp_path, bounds, cast(Any, reactor), threads)
+    spool = SpoolService(tmp_path, bounds, cast(Any, reactor), threads, seal_seconds=0)
     spool.startService()
     spool.open_device("asa", 2000)
     reader = spool.reader("asa", "forward")

@@ -4,6 +4,7 @@ Retention keeps up with whatever comes: it looks again with each seal, and ends 
 
 import errno
 from pathlib import Path
+from typing import Any
 
 import pytest
 from attrs import evolve
@@ -43,7 +44,7 @@ class Room(FaultyDisk):
             self.files = (self.files[0] + 1, self.files[1])
 
 
-def running(logs: Path, clock: Clock, disk: Disk, **bounds: object) -> SpoolService:
+def running(logs: Path, clock: Clock, disk: Disk, **bounds: Any) -> SpoolService:
     spool = make_spool(logs, clock, disk, compress=False, **bounds)
     spool.startService()
     return spool

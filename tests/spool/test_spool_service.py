@@ -1,4 +1,5 @@
 import errno
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -620,4 +621,45 @@ def test_the_log_of_a_forgotten_device_ends_by_retention(tmp_path: Path) -> None
     assert drain(late) == b"three\n"
     assert late.position == Position(offset=14, sent=1, expired=2)
     assert balanced(spool, "gone")
+    closed(spool)
+
+
+def test_a_size_reached_many_times_a_second_seals_once_a_second(tmp_path: Path) -> None:
+    clock = Clock()
+    spool = make_spool(tmp_path, clock, seal_seconds=1.0)
+    spool.startService()
+    spool.open_device("asa", 100)
+    spool.open_device("quiet", 100)
+    counts = []
+    for _ in range(4):
+        for _ in range(50):
+            spool.append("asa", [run_of(*numbered(0, 4))], 1.0)
+            clock.advance(0.02)
+        spool.append("quiet", [run_of(*numbered(0, 4))], 1.0)
+        counts.append((spool.figures("asa").segments, spool.figures("quiet").segments))
+    assert [quiet for _, quiet in counts] == [1, 2, 3, 4]  # at once: its last seal was long ago
+    busy = [now for now, _ in counts]
+    assert all(1 <= now - before <= 2 for before, now in pairwise([0, *busy])), busy
+    assert spool.figures("asa").stored_lines == 4 * 50 * 4
+    clock.advance(3)
+    assert spool.figures("asa").live_bytes < 100  # nobody waits for more to come
+    reader = spool.reader("asa", "late")
+    assert drain(reader) == (b"\n".join(numbered(0, 4)) + b"\n") * 200
+    closed(spool)
+
+
+def test_a_segment_sealed_by_hand_begins_its_size_anew(tmp_path: Path) -> None:
+    clock = Clock()
+    spool = make_spool(tmp_path, clock, seal_seconds=1.0)
+    spool.startService()
+    spool.open_device("asa", 100)
+    for _ in range(2):
+        spool.append("asa", [run_of(*numbered(0, 4))], 1.0)
+    spool.seal("asa")
+    spool.append("asa", [run_of(*numbered(0, 1))], 1.0)
+    clock.advance(3)
+    assert spool.figures("asa").segments == 2
+    assert spool.figures("asa").live_bytes == 27
+    spool.append("asa", [run_of(*numbered(0, 4))], 1.0)
+    assert spool.figures("asa").segments == 3
     closed(spool)

@@ -57,7 +57,9 @@ class DeviceSettings:
     syslog_sources: tuple[str, ...] = setting(
         values.many(values.address), (), doc="Additional syslog source IP(s)"
     )
-    log_rotate_size: int = setting(values.whole(50, 10_000_000), 100, doc="Log rotate size, KB")
+    log_rotate_size: int = setting(
+        values.whole(50, 10_000_000), 100, doc="Log rotate size, KB; at most one segment a second"
+    )
     policy_updates: bool = setting(values.yes_no, True, doc="Enable policy updates?")
     syslog_forward: bool = setting(values.yes_no, False, doc="Enable syslog forward?")
     forward_address: str | None = setting(

@@ -38,6 +38,8 @@ class DeviceLog:
     swept: bool = field(default=False, init=False)
     """Whether files that an earlier stop left behind were looked for."""
     closed: bool = field(default=False, init=False)
+    sealed_at: float = field(default=float("-inf"), init=False)
+    """When the last seal was, by the reactor's clock."""
     on_mended: Callable[[], None] = field(default=_nothing, init=False)
     """Called when the live segment begins elsewhere, for its time to be watched."""
     read_faults: int = field(default=0, init=False)

@@ -33,6 +33,13 @@ from tscm.spool.retention import Retention, RetentionRules
 from tscm.spool.sync import Syncer
 
 _UPKEEP_SECONDS = 1.0
+SEAL_SECONDS = 1.0
+"""
+So long at least between two seals of one log for its size: a seal costs as much as hundreds of lines, and a size that
+is reached many times a second asks for many.
+"""
+_SEAL_SLACK = 0.5  # of that: upkeep comes a little early now and then
+_LATER = 1 << 62  # no size that a segment reaches
 _RETENTION_SECONDS = 60.0
 _RETENTION_PAUSE = 0.25  # between passes that seals ask for
 _ASIDE_SECONDS = 5.0
@@ -59,6 +66,7 @@ class SpoolService(MultiService):
     clock: IReactorTime
     threads: Threads
     disk: Disk = field(factory=Disk)
+    seal_seconds: float = SEAL_SECONDS
     unknown_lines: int = field(default=0, init=False)
     """Lines for devices that have no open log: refused."""
     _devices: dict[str, DeviceLog] = field(factory=dict, init=False)
@@ -68,6 +76,8 @@ class SpoolService(MultiService):
     _closed: dict[str, tuple[int, int]] = field(factory=dict, init=False)
     """Lines that a log had when it was closed, and those of them that were lost."""
     _dirty: list[DeviceLog] = field(factory=list, init=False)
+    _full_logs: list[DeviceLog] = field(factory=list, init=False)
+    """Those that reached their size within a second of their last seal."""
     _due: deque[tuple[float, DeviceLog, int]] = field(factory=deque, init=False)
     _due_base: dict[str, int] = field(factory=dict, init=False)
     _ready: list[DeviceLog] = field(factory=list, init=False)
@@ -221,9 +231,15 @@ class SpoolService(MultiService):
         return log.live.end > log.live.base and self._seal(log)
 
     def _full(self, log: DeviceLog) -> None:
-        self._seal(log)
+        """The size is reached: sealed at once, or by upkeep, with all others, where it was sealed just now."""
+        if self.clock.seconds() - log.sealed_at >= self.seal_seconds:
+            self._seal(log)
+        else:
+            log.live.full_bytes = _LATER
+            self._full_logs.append(log)
 
-    def _seal(self, log: DeviceLog) -> bool:
+    def _seal(self, log: DeviceLog, *, look: bool = True) -> bool:
+        """*look*: and see to the room at once."""
         live = log.live
         rotate = self._rotate_bytes[log.name]
         try:
@@ -233,11 +249,29 @@ class SpoolService(MultiService):
             live.full_bytes = live.end - live.base + rotate  # not again with every batch
             return False
         live.full_bytes = rotate
+        log.sealed_at = self.clock.seconds()
         self._syncer.add_sealed(fd, live.folder)
         if live.waiting:
             self._note_more(log)
-        self._look_at_room([log])
+        if look:
+            self._look_at_room([log])
         return True
+
+    async def _seal_full(self) -> None:
+        """Seal what reached its size since the last look; what was sealed a moment before waits once more."""
+        full, self._full_logs = self._full_logs, []
+        async for log in in_slices(self.clock, full):
+            if self._devices.get(log.name) is not log:
+                continue
+            live = log.live
+            if live.end - live.base < self._rotate_bytes[log.name]:
+                live.full_bytes = self._rotate_bytes[
+                    log.name
+                ]  # sealed for another reason meanwhile
+            elif self.clock.seconds() - log.sealed_at < self.seal_seconds * _SEAL_SLACK:
+                self._full_logs.append(log)
+            else:
+                self._seal(log, look=False)
 
     # -- lines out ------------------------------------------------------------
 
@@ -334,12 +368,15 @@ class SpoolService(MultiService):
         dirty, self._dirty = self._dirty, []
         for log in dirty:  # all of them first: a fault of one must not leave the others waiting
             log.live.dirty = False
-        for log in dirty:
+        async for log in in_slices(self.clock, dirty):
+            if log.closed:
+                continue
             log.mend()
             log.live.flush_index()
             self._note_age(log)
             if self.bounds.fsync == "interval":
                 self._syncer.mark(log.live)
+        await self._seal_full()
         self._look_at_room(dirty)
         now = self.clock.seconds()
         while self._due and self._due[0][0] <= now:
