@@ -13,9 +13,12 @@ from tscm.risks import RiskFound
 
 REVIVE = (
     "on the device enter `no rest-api agent`, then `rest-api agent`; if that does not help, lower the "
-    "Max policy size, delete the highest children by hand ({how}) and run `tsadmin update {name}`"
+    "Max policy size{children} and run `tsadmin update {name}`"
 )
-_UNKNOWN = "`show running-config object-group | include {prefix}-Block-` names them; each first out of its parent"
+_UNKNOWN = (
+    "`show running-config object-group | include {prefix}-Block-` names them; with the highest number for NUMBER: "
+    "{lines}"
+)
 _CHILDREN_NAMED = 2
 
 
@@ -26,14 +29,30 @@ def revive(name: str, prefix: str, groups: Iterable[str] = ()) -> str:
     *groups* are the names that are known to be on the device.  The last child is never named: the
     device refuses a parent that would become empty.
     """
+    known = children_among(prefix, "Block", groups)
+    lines = [_taken_off(prefix, child) for child in reversed(known[1:][-_CHILDREN_NAMED:])]
+    if lines:
+        how = f", delete the highest children by hand ({'; '.join(lines)})"
+    elif known:
+        how = ""
+    else:
+        child = f"{parent_name(prefix, 'Block')}-NUMBER"
+        look = _UNKNOWN.format(prefix=prefix, lines=_taken_off(prefix, child))
+        how = f", delete the highest children by hand ({look})"
+    return REVIVE.format(name=name, children=how)
+
+
+def highest_children(prefix: str, groups: Iterable[str]) -> tuple[str, ...]:
+    """Those of *groups* that `revive` has to know."""
+    return tuple(children_among(prefix, "Block", groups)[-_CHILDREN_NAMED - 1 :])
+
+
+def _taken_off(prefix: str, child: str) -> str:
     parent = parent_name(prefix, "Block")
-    highest = children_among(prefix, "Block", groups)[1:][-_CHILDREN_NAMED:]
-    how = "; ".join(
+    return (
         f"`object-group network {parent}`, `no group-object {child}`, "
         f"`no object-group network {child}`"
-        for child in reversed(highest)
     )
-    return REVIVE.format(name=name, how=how or _UNKNOWN.format(prefix=prefix))
 
 
 class NoConnection(DeviceFault):

@@ -4,7 +4,7 @@ The REST driver against the simulator, over real sockets.
 
 import itertools
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -531,3 +531,32 @@ async def test_what_is_to_be_typed_against_a_dead_agent_is_taken_by_the_device(
     said = asa.type_lines(lines)
     assert not any(said), said
     assert sorted(asa.configuration.groups) == ["ZZ-Block", "ZZ-Block-1"]
+
+
+@pytest_twisted.ensureDeferred
+async def test_an_agent_that_is_dead_at_login_is_told_with_the_children_that_were_seen(
+    asa: SimulatedAsa,
+) -> None:
+    for child in (f"ZZ-Block-{n}" for n in range(1, 13)):
+        asa.type_lines([f"object-group network {child}", " network-object host 192.0.2.1"])
+
+    def work(driver: AsaDriver) -> Any:
+        driver.read_groups("ZZ")
+        return driver.learnt
+
+    learnt = await with_driver(asa, work, prefix="ZZ")
+    asa.kill_agent()
+
+    async def remedy(learnt: Mapping[str, Any], prefix: str = "ZZ") -> str:
+        with pytest.raises(DeviceFault) as caught:
+            await with_driver(asa, lambda driver: driver.probe(), learnt=learnt, prefix=prefix)
+        return caught.value.remedy
+
+    line = "`object-group network ZZ-Block`, `no group-object ZZ-Block-{}`, `no object-group network ZZ-Block-{}`"
+    assert line.format(12, 12) in await remedy(learnt)
+    unknown = await remedy({})
+    assert "`show running-config object-group | include ZZ-Block-` names them" in unknown
+    assert line.format("NUMBER", "NUMBER") in unknown
+    assert "YY-Block-NUMBER" in await remedy(learnt, "YY"), "those were of another prefix"
+    assert "children" not in await remedy({"groups": ["ZZ-Block-1"]}), "the last one stays"
+    assert "NUMBER" in await remedy({"groups": "nonsense"})

@@ -42,6 +42,13 @@ class Judge:
     root: str
     prefix: str
     username: str
+    groups: tuple[str, ...] = ()
+    """The highest children that are known to be on the device."""
+
+    @property
+    def revival(self) -> str:
+        """How an agent that fails is brought back."""
+        return revive(self.name, self.prefix, self.groups)
 
     def judge(
         self, method: str, path: str, status: int, headers: Mapping[str, str], content: Content
@@ -63,7 +70,7 @@ class Judge:
                 raise AgentFailed(
                     self.name,
                     f"{what} was answered with {status} and no JSON",
-                    revive(self.name, self.prefix),
+                    self.revival,
                 )
             if content.details:
                 raise StepRefused(
@@ -105,7 +112,7 @@ class Judge:
             raise AgentFailed(
                 self.name,
                 f"{what} was answered with {status}" + (f": {reason}" if reason else ""),
-                revive(self.name, self.prefix),
+                self.revival,
                 told=bool(reason),
             )
         raise StepRefused(

@@ -73,8 +73,8 @@ class RestDriver:
     @property
     def learnt(self) -> Json:
         """
-        Batch sizes that failed and worked, the certificate that was shown, and whether the next
-        session should do without a token, because this one lost it.
+        Batch sizes that failed and worked, the certificate that was shown, the highest children, and
+        whether the next session should do without a token, because this one lost it.
         """
         return {
             "batch": self.batch,
@@ -82,6 +82,7 @@ class RestDriver:
             "doubted": self.doubted,
             "singles": self.singles,
             "basic": self._link.token_died,
+            "groups": list(self._link.groups),
             "certificate": self._link.fingerprint or self._link.trust.seen,
         }
 
@@ -133,6 +134,7 @@ class RestDriver:
         for _ in range(_READS):
             found = self._read_pages(prefix, most, begun)
             if found is not None:
+                link.know(found)
                 return found
         raise AgentFailed(
             link.name, "its list of object-groups changes while it is read", "read it again later"

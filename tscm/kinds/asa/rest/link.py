@@ -10,17 +10,17 @@ import contextlib
 import json
 import time
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import requests
 import urllib3
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 
 from tscm.base.deadline import CutOff
 from tscm.base.secrets import Secret
 from tscm.errors import DeviceFault
-from tscm.kinds.asa.faults import AgentFailed, SessionLost, TokensUsedUp, revive
+from tscm.kinds.asa.faults import AgentFailed, SessionLost, TokensUsedUp, highest_children
 from tscm.kinds.asa.rest import tls
 from tscm.kinds.asa.rest.answers import TOKENS, Answer, Judge, shown_path
 from tscm.kinds.asa.rest.content import Content
@@ -77,6 +77,8 @@ class RestLink:
     password: Secret
     token_auth: bool
     trust: tls.Trust
+    groups: tuple[str, ...] = ()
+    """The highest children that the device was seen to have."""
     bounds: Bounds = field(factory=Bounds)
     monotonic: Callable[[], float] = time.monotonic
     fingerprint: str | None = field(default=None, init=False)
@@ -91,8 +93,17 @@ class RestLink:
     def __attrs_post_init__(self) -> None:
         self._cut = CutOff(patient=True)
         self.judge = Judge(
-            name=self.name, root=self.root, prefix=self.prefix, username=self.username
+            name=self.name,
+            root=self.root,
+            prefix=self.prefix,
+            username=self.username,
+            groups=self.groups,
         )
+
+    def know(self, groups: Iterable[str]) -> None:
+        """The device has these *groups*."""
+        self.groups = highest_children(self.prefix, groups)
+        self.judge = evolve(self.judge, groups=self.groups)
 
     def call(
         self,
@@ -285,7 +296,7 @@ class RestLink:
         return AgentFailed(
             self.name,
             "an answer did not come to its end in time",
-            revive(self.name, self.prefix),
+            self.judge.revival,
         )
 
     def _fault(self, method: str, path: str, error: BaseException) -> DeviceFault:
@@ -300,7 +311,7 @@ class RestLink:
             cause = f"no answer to {what} within the time limit"
         else:
             cause = f"the connection broke at {what}"
-        return AgentFailed(self.name, cause, revive(self.name, self.prefix))
+        return AgentFailed(self.name, cause, self.judge.revival)
 
     def _no_way(self, error: BaseException) -> DeviceFault:
         """Why there is no connection; of a certificate that is not believed also which one that is."""

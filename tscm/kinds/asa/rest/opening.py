@@ -44,6 +44,7 @@ def open_driver(
             seen=seen if isinstance(seen, str) else None,
             accepted=accept_certificate,
         ),
+        groups=_names(learnt.get("groups")),
         bounds=bounds or Bounds(),
     )
     return driver.RestDriver(
@@ -58,3 +59,7 @@ def open_driver(
 def _count(learnt: Mapping[str, Any], name: str, low: int, default: int) -> int:
     value = learnt.get(name, default)
     return max(low, value) if isinstance(value, int) and not isinstance(value, bool) else default
+
+
+def _names(kept: object) -> tuple[str, ...]:
+    return tuple(one for one in kept if isinstance(one, str)) if isinstance(kept, list) else ()
