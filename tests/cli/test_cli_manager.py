@@ -123,8 +123,16 @@ def test_force_lists_every_risk_before_anything_is_sent(
     refused = tsadmin("update", "risky", "--force")
     assert refused.status == 2
     assert f"[WARN ] : --accept_certificate {'ab' * 32}: another certificate" in refused.err
-    assert "nothing was sent to risky" in refused.err
+    assert "No password is sent to risky before its certificate is accepted" in refused.err
+    assert "nothing was changed on risky" in refused.err
+    assert "with them --force lists what else is found on the device" in refused.err
     assert "push" not in refused.out
+
+    behind = tsadmin("update", "risky", "--force", f"--accept_certificate={'ab' * 32}")
+    assert behind.status == 2
+    assert "[WARN ] : --take_over: another manager's groups" in behind.err
+    assert "No password" not in behind.err
+    assert "give --take_over, or --yes for all that is found\n" in behind.err
 
     done = tsadmin("update", "risky", "--force", "--yes", "--json")
     assert done.status == 0

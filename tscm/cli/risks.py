@@ -26,20 +26,25 @@ class NotAccepted(TscmError):
     Risks were found, and nobody accepted them.
     """
 
-    def __init__(self, name: str, options: Iterable[str], *, asked: bool) -> None:
+    def __init__(
+        self, name: str, options: Iterable[str], *, asked: bool, hidden: bool = False
+    ) -> None:
         self.name = name
         self.options = tuple(dict.fromkeys(options))
         self.asked = asked
+        self.hidden = hidden
+        """Is there more behind a certificate that nobody has accepted?"""
         self.exit_status = 1 if asked else 2
         super().__init__(name, self.options)
 
     def __str__(self) -> str:
         words = " ".join(self.options)
         if self.asked:
-            return f"nothing was sent to {self.name}, since this is not accepted: {words}"
+            return f"nothing was changed on {self.name}, since this is not accepted: {words}"
+        more = "; with them --force lists what else is found on the device" if self.hidden else ""
         return (
-            f"nothing was sent to {self.name}: --force asks before it accepts something, and there is no "
-            f"terminal to ask at; give {words}, or --yes"
+            f"nothing was changed on {self.name}: --force asks before it accepts something, and there is no "
+            f"terminal to ask at; give {words}, or --yes for all that is found{more}"
         )
 
 
@@ -65,7 +70,7 @@ def consent_of(parameters: Mapping[str, Any]) -> Consent:
 
 def agreed(backend: Backend, name: str, consent: Consent, *, yes: bool) -> Consent:
     """
-    *consent* and all that is found beside it, once the operator has accepted that: nothing is sent before.
+    *consent* and all that is found beside it, once the operator has accepted that: nothing is changed before.
 
     A certificate hides what stands behind it, for nobody logs in before it is accepted; so the look is
     taken again.  Raises `NotAccepted`.
@@ -79,9 +84,16 @@ def agreed(backend: Backend, name: str, consent: Consent, *, yes: bool) -> Conse
         for one in found:
             say.warn(f"{one.option}: {one.sentence}")
         options = [one.option for one in found]
+        hidden = any(one.risk is Risk.CERTIFICATE for one in found)
+        if hidden:
+            say.info(
+                f"No password is sent to {name} before its certificate is accepted; then its groups are read, "
+                f"and what else there is to accept is listed before anything is changed",
+                aside=True,
+            )
         if not yes:
             if not sys.stdin.isatty():
-                raise NotAccepted(name, options, asked=False)
+                raise NotAccepted(name, options, asked=False, hidden=hidden)
             if not confirmed(f"Accept all of this for {name}? (y or n) [default n] "):
                 raise NotAccepted(name, options, asked=True)
         consent = consent.with_(found)
