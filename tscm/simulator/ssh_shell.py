@@ -110,7 +110,8 @@ class Shell(Protocol):
                 self._write(printed)
 
     def _done(self, printed: str) -> None:
-        """A line took its time."""
+        """A line took its time, in which the session was not idle."""
+        self._wait_for_keys()
         self._write(printed)
         self._go_on()
 
@@ -147,7 +148,9 @@ class Shell(Protocol):
         return _DEFAULT_MINUTES
 
     def _expire(self) -> None:
-        if self.transport is not None:
+        if self._pause is not None and self._pause.active():
+            self._wait_for_keys()
+        elif self.transport is not None:
             self.transport.loseConnection()
 
     def _write(self, text: str) -> None:

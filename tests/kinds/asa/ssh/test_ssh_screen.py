@@ -38,7 +38,7 @@ def fed(data: bytes, cuts: list[int], *, asks: bool = False, **bounds: Any) -> l
     """The events of *data* in pieces; candidates are left out, for they may come early."""
     screen = Screen(MARK, **bounds)
     if asks:
-        screen.expect_password()
+        screen.password_expected = True
     events: list[Event] = []
     edges = [0, *sorted(cut % (len(data) + 1) for cut in cuts), len(data)]
     for start, end in pairwise(edges):
@@ -51,7 +51,7 @@ def after_login(data: bytes, cuts: list[int], *, asks: bool = False) -> list[Eve
     screen = Screen(MARK)
     screen.feed(LOGIN)
     if asks:
-        screen.expect_password()
+        screen.password_expected = True
     events: list[Event] = []
     edges = [0, *sorted(cut % (len(data) + 1) for cut in cuts), len(data)]
     for start, end in pairwise(edges):
@@ -177,7 +177,7 @@ def test_a_password_is_asked_only_when_one_is_expected() -> None:
 def test_a_password_prompt_of_ones_own_is_known() -> None:
     screen = Screen(MARK, "Kennwort (intern):")
     screen.feed(LOGIN)
-    screen.expect_password()
+    screen.password_expected = True
     assert PasswordAsked() in screen.feed(b"enable\r\nKennwort (intern): ")
 
 
@@ -303,7 +303,7 @@ def test_the_recorded_login_of_a_5512(cuts: list[int]) -> None:
     assert screen.shape is None
     screen.feed(MARK.encode() + b"\r\n\r" + prompt)
     assert screen.shape is not None
-    screen.expect_password()
+    screen.password_expected = True
     said: dict[str, Any] = {}
     for command, text in found.items():
         if not text.endswith(b"fw1# "):

@@ -94,7 +94,8 @@ class Screen:
     max_output: int = MAX_OUTPUT_BYTES
     shape: PromptShape | None = field(default=None, init=False)
     _password: re.Pattern[bytes] = field(init=False)
-    _asks: bool = field(default=False, init=False)
+    password_expected: bool = field(default=False, init=False)
+    """Is a question for a password one?"""
     _line: bytearray = field(factory=bytearray, init=False)
     """What came since the last line feed, without what was made an event of."""
     _echoes: bool = field(default=False, init=False)
@@ -108,10 +109,6 @@ class Screen:
         own = re.escape(self.password_prompt.strip())
         text = rf"{_ASKS}|{own}" if own else _ASKS
         self._password = re.compile(text.encode())
-
-    def expect_password(self) -> None:
-        """From now until the next prompt a question for a password is one."""
-        self._asks = True
 
     def feed(self, data: bytes) -> list[Event]:
         """What *data* completes.  Raises `PrintsTooMuch`."""
@@ -151,14 +148,14 @@ class Screen:
                 del self._line[: start + len(MORE)]
                 events.append(PageFull())
                 return True
-            if self._asks and (found := self._password.match(self._line, start)):
+            if self.password_expected and (found := self._password.match(self._line, start)):
                 self._echo_from(found.end())
                 events.append(PasswordAsked())
                 return True
             if self.shape is not None and (at := self._prompt(start)) is not None:
                 prompt, length = at
                 self._echo_from(start + length)
-                self._asks, self._since = False, len(self._line)
+                self._since = len(self._line)
                 events.append(Prompted(prompt))
                 return True
         if not self._asked and (found := _QUESTION.match(self._line, start)):

@@ -1,0 +1,66 @@
+"""
+What can go wrong between the manager and a device's command line, beyond what any way to a firewall knows.
+"""
+
+from tscm.errors import DeviceFault
+from tscm.kinds.asa.faults import AgentFailed, LoginRefused, NoConnection
+from tscm.kinds.asa.ssh.openssh import Failure, HostKey
+
+CHECK_KEY = "`show crypto key mypubkey rsa` on its console, or `ssh-keyscan` from a trusted host, shows its keys"
+
+
+class HostKeyUntrusted(DeviceFault):
+    """
+    The device shows a host key that its settings do not pin; no password was sent.
+
+    *shown* is that key, where it is known: an operator may say that it is the device's.
+    """
+
+    def __init__(self, device: str, cause: str, remedy: str = "", *, shown: HostKey | None) -> None:
+        self.shown = shown
+        super().__init__(device, cause, remedy)
+
+
+class NoCommonAlgorithm(DeviceFault):
+    """
+    The device offers nothing that is good enough, or that `ssh` knows; no password was sent.
+    """
+
+
+class SessionsUsedUp(DeviceFault):
+    """
+    The device takes no more sessions, or none from here.
+    """
+
+
+def fault_of(device: str, failure: Failure) -> DeviceFault:
+    """The failure of a login as a fault of *device*."""
+    cause, remedy = failure.cause, failure.remedy
+    match failure.kind:
+        case "algorithms":
+            return NoCommonAlgorithm(device, cause, remedy)
+        case "host key":
+            how = (
+                ""
+                if failure.key is None
+                else f"`tsadmin configure {device} --host_key {failure.key.fingerprint}`"
+            )
+            told = f"check it on the device, then {how}" if how else ""
+            return HostKeyUntrusted(device, cause, told, shown=failure.key)
+        case "login":
+            return LoginRefused(
+                device,
+                cause,
+                f"`tsadmin configure {device} --username` and `--password` set them anew",
+            )
+        case "connection":
+            return NoConnection(
+                device,
+                cause,
+                "check its address, and that its `ssh` lines allow the manager's address",
+            )
+        case "closed":
+            return SessionsUsedUp(device, cause, remedy, retry=True)
+        case "program" | "key file":
+            return NoConnection(device, cause, remedy)
+    return AgentFailed(device, cause, remedy)

@@ -1,0 +1,199 @@
+"""
+Blocks of configuration lines, typed in windows, and what the device said of them.
+
+Each line's prompt is waited for before the next window goes out, and each block begins and ends where the prompt shows
+that it did.  So what is printed by itself may bring a prompt too many, and lines may get lost: neither puts a member
+into another group.
+"""
+
+from collections.abc import Sequence
+
+from attrs import define, field
+
+from tscm.errors import DeviceFault
+from tscm.kinds.asa.faults import (
+    PrivilegeTooLow,
+    Replicating,
+    StepRefused,
+    UnitOnStandby,
+)
+from tscm.kinds.asa.ssh.blocks import Block
+from tscm.kinds.asa.ssh.console import Console
+from tscm.kinds.asa.ssh.prompts import CONFIGURATION, Prompt
+from tscm.kinds.asa.ssh.screen import Line, Prompted
+from tscm.kinds.asa.ssh.verdicts import Verdict, as_words, judge
+from tscm.kinds.asa.ssh.window import Window
+
+_LOST_SECONDS = 15.0
+"""After so long without a byte a line may have got lost: `exit` shows whether the device still works."""
+_PARSER = ("% Invalid input", "% Incomplete command", "% Ambiguous command")
+_CONFIGURE = "configure terminal"
+_EXIT = "exit"
+_END = "end"
+
+
+@define(eq=False)
+class Writer:
+    """
+    One portion of a push, on *console*, for *device*.
+    """
+
+    device: str
+    console: Console
+    window: Window
+    warnings: list[str] = field(factory=list, init=False)
+    _refusals: list[tuple[str, str]] = field(factory=list, init=False)
+    """Line that was typed, and what was said of it."""
+    _gravest: Verdict = field(default=Verdict.NOTHING, init=False)
+    _waiting: list[str] = field(factory=list, init=False)
+    """Lines whose prompts are to come."""
+
+    def write(self, blocks: Sequence[Block]) -> None:
+        """
+        Type all of *blocks*; back in privileged mode.
+
+        Raises `UnitOnStandby`, `Replicating`, `PrivilegeTooLow`, `StepRefused` when the device is at the top again, and
+        `FellSilent` and `ChannelClosed` when it may be anywhere.
+        """
+        self._one(_CONFIGURE, CONFIGURATION)
+        for block in blocks:
+            if self._stopped:
+                break
+            if block.header:
+                self._below(block)
+            else:
+                for line in block.lines:
+                    if not self._stopped:
+                        self._one(line, CONFIGURATION)
+        if self._mode:
+            self._one(_END, "")
+        if self._stopped:
+            raise self._fault()
+
+    @property
+    def _mode(self) -> str:
+        assert self.console.prompt is not None
+        return self.console.prompt.mode
+
+    @property
+    def _stopped(self) -> bool:
+        return bool(self._refusals) or self._gravest.value >= Verdict.FORBIDDEN.value
+
+    def _one(self, line: str, mode: str) -> None:
+        """Type *line* alone, and wait for the prompt of *mode*, or for one behind a refusal."""
+        self.console.type(line)
+        self._waiting.append(line)
+        stopped = self._stopped  # then it is the way back that is waited for
+        while self._prompt().mode != mode:
+            if self._stopped and not stopped and not self._waiting:
+                return
+        self._waiting.clear()
+
+    def _below(self, block: Block, at: int = 0) -> None:
+        self.console.type(block.header)
+        self._waiting.append(block.header)
+        while not self._prompt().submode:
+            if self._stopped:
+                return  # it is not in the group: nothing may be typed that is meant for it
+        self._waiting.clear()
+        while at < len(block.lines) and not self._stopped:
+            lines = block.lines[at : at + self.window.size]
+            at += len(lines)
+            if not self._together(lines):
+                self._leave_silence(block.header, lines)
+                if at < len(block.lines) and not self._stopped:
+                    self._below(block, at)
+                return
+        self._one(_EXIT, CONFIGURATION)
+
+    def _together(self, lines: Sequence[str]) -> bool:
+        """Type *lines*; did each bring a prompt?"""
+        self._waiting += lines
+        try:
+            self.console.type_all(lines)
+            while self._waiting:
+                if self._next_prompt(_LOST_SECONDS) is None:
+                    return False
+        except Exception:
+            self.window.was_trouble(len(lines))
+            raise
+        if any(words in said for _, said in self._refusals for words in _PARSER):
+            self.window.was_trouble(len(lines))  # what we type is known to it, when it comes whole
+        else:
+            self.window.went_well(len(lines))
+        return True
+
+    def _leave_silence(self, header: str, lines: Sequence[str]) -> None:
+        """Silence: from a device that compiles access-lists, or from one that waits for what got lost."""
+        ways_out = ("", _EXIT)  # an empty line ends one that was torn
+        self._waiting += ways_out
+        self.console.type_all(ways_out)
+        while self._prompt().mode != CONFIGURATION:
+            pass
+        if self._waiting:
+            self.window.was_trouble(len(lines))
+            self._refusals.append((header, f"{len(self._waiting)} of {len(lines)} lines got lost"))
+            self._waiting.clear()
+
+    def _prompt(self) -> Prompt:
+        prompt = self._next_prompt(None)
+        assert prompt is not None  # without a limit of its own the console raises
+        return prompt
+
+    def _next_prompt(self, seconds: float | None) -> Prompt | None:
+        """Judge what is printed up to the next prompt; None after *seconds* of silence."""
+        while True:
+            event = self.console.next_event(seconds)
+            if event is None:
+                return None
+            if isinstance(event, Line):
+                self._judge(event.text)
+            elif isinstance(event, Prompted):
+                if self._waiting:
+                    del self._waiting[0]
+                return event.prompt
+
+    def _judge(self, text: str) -> None:
+        verdict = judge(text)
+        typed = self._waiting[0] if self._waiting else ""
+        if verdict is Verdict.REFUSED:
+            if text.strip() != typed.strip():  # an echo that was torn from its prompt
+                self._refusals.append((typed, as_words(text)))
+        elif verdict is Verdict.TOLD:
+            self.warnings.append(as_words(text))
+        if verdict.value > max(self._gravest.value, Verdict.REFUSED.value):
+            self._gravest = verdict
+
+    def _fault(self) -> DeviceFault:
+        match self._gravest:
+            case Verdict.STANDBY:
+                return UnitOnStandby(
+                    self.device,
+                    "it is not the active unit of its failover pair: what is changed there reaches nobody",
+                    "set the device's address to that of the active unit",
+                )
+            case Verdict.REPLICATING:
+                return Replicating(self.device)
+            case Verdict.FORBIDDEN:
+                return PrivilegeTooLow(
+                    self.device,
+                    "the account may not type configuration commands",
+                    "give it privilege 15, or allow `configure terminal` and `object-group` where a server "
+                    "decides on commands",
+                )
+        typed, said = self._refusals[0]
+        return LineRefused(self.device, f"`{typed}` was refused: {said}")
+
+
+class LineRefused(StepRefused):
+    """
+    The command line said no to a line.
+    """
+
+    def __init__(self, device: str, cause: str) -> None:
+        super().__init__(device, cause, status=0)
+
+    @property
+    def may_be_size(self) -> bool:
+        """Never: each line is small."""
+        return False
