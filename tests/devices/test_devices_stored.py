@@ -44,6 +44,7 @@ from tscm.settings.node import NodeSettings, PolicySettings
 from tscm.spool.disk import Disk
 from tscm.spool.names import LogFolder, cursor_readers
 from tscm.store.database import Store, open_database, opened
+from tscm.store.generations import stored as stored_list
 from tscm.store.policies import Policies
 from tscm.update.job import Seen
 from tscm.update.memory import DeviceMemory
@@ -682,3 +683,66 @@ def test_a_new_device_is_told_what_is_known_of_its_firewall_by_another_entry(
     }
     added = add_device(layout, NODE, given, quiet, reach=reach(Firewall(Identity()), block=1))
     assert ["no more than 300 members" in one for one in added["notes"]] == [True]
+
+
+def apart(count: int) -> Entries:
+    """So many hosts that do not merge."""
+    return Entries.of(f"8.{one >> 7}.{(one & 127) * 2}.1/32" for one in range(count))
+
+
+def published(count: int) -> Reach:
+    def fetch_list(
+        _: Layout, settings: DeviceSettings, node: NodeSettings, name: str
+    ) -> PolicyList:
+        return PolicyList(name=name, entries=apart(count if name == "block.example" else 0))
+
+    return evolve(reach(Firewall(Identity())), fetch_list=fetch_list)
+
+
+def keep_list(layout: Layout, device: str, count: int, at: float = 1.0) -> None:
+    store = Store(layout.database)
+    with opened(store):
+        kept = PolicyList(name="block.example", entries=apart(count), fetched_at=at)
+        Policies(store).keep_list(device, stored_list(kept))
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "said"),
+    [
+        (1000, 400, "block.example shrank from 1,000 to 400 entries"),
+        (400, 500, None),
+        (0, 500, None),
+    ],
+)
+def test_a_list_that_another_device_had_otherwise_is_told_where_nothing_else_measures_it(
+    layout: Layout, before: int, now: int, said: str | None
+) -> None:
+    add(layout, name="second", device="192.0.2.11")
+    add(layout, name="third", device="192.0.2.12")
+    if before:
+        keep_list(layout, "second", before, at=2)
+        keep_list(layout, "third", now, at=1)  # older
+    settings = stored.propose(GIVEN)
+    found = published(now)
+    warnings = checks.check_device(layout, NODE, settings, quiet, reach=found).warnings
+    told = [one for one in warnings if "was another one" in one]
+    assert len(told) == (said is not None)
+    assert all("block list of second" in one and str(said) in one for one in told)
+
+
+def test_a_list_is_compared_with_the_devices_own_as_its_update_will(layout: Layout) -> None:
+    add(layout, name="second", device="192.0.2.11")
+    keep_list(layout, "second", 400, at=2)
+    keep_list(layout, "tstest", 1000, at=1)
+    found = published(400)
+    warnings = checks.check_device(layout, NODE, stored.propose(GIVEN), quiet, reach=found).warnings
+    (refused,) = [one for one in warnings if "shrank from 1,000 to 400" in one]
+    assert refused.startswith("The next update will refuse the block list")
+
+
+def test_a_list_that_grew_beyond_its_bound_is_told_at_add(layout: Layout) -> None:
+    keep_list(layout, "second", 100)
+    node = evolve(NODE, policy=evolve(NODE.policy, max_growth_percent=50))
+    found = published(400)
+    warnings = checks.check_device(layout, node, stored.propose(GIVEN), quiet, reach=found).warnings
+    assert any("was another one: block.example grew from 100 to 400" in one for one in warnings)

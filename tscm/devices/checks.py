@@ -5,6 +5,7 @@ Blocking, for a thread.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import attrs
@@ -19,6 +20,7 @@ from tscm.settings.device import DEFAULT_MAX_POLICY_SIZE, DeviceSettings
 from tscm.settings.feed import feed_named, published
 from tscm.settings.layout import Layout
 from tscm.settings.node import NodeSettings
+from tscm.store.reading import good_list
 
 if TYPE_CHECKING:
     from tscm.policy.lists import PolicyList
@@ -200,7 +202,7 @@ def check_device(
                     "server keeps its transfers for others, set the TSIG key or have this address allowed",
                 )
             counts[-1] += count
-            said += remarks(found, kind, settings, node)
+            said += remarks(found, kind, settings, node, _known(layout, settings.name, name))
     report(Progress(phase="check", text=f"device at {settings.device}"))
     driver = reach.connect(settings, node)
     try:
@@ -215,6 +217,18 @@ def check_device(
         notes=tuple(_notes(settings, counts, identity)),
         warnings=(*said, *_warnings(settings, node)),
     )
+
+
+def _known(layout: Layout, device: str, name: str) -> "tuple[str, PolicyList] | None":
+    from tscm.store.generations import StoredDamaged
+
+    found = good_list(layout.database, device, name)
+    if found is None:
+        return None
+    owner, one = found
+    with suppress(StoredDamaged):  # the next update of that device fetches it anew
+        return owner, one.readable(owner)
+    return None
 
 
 def _notes(settings: DeviceSettings, counts: Sequence[int], who: Identity) -> Sequence[str]:

@@ -16,13 +16,18 @@ from tscm.update.rules import known_rules, rules_of
 
 
 def remarks(
-    found: PolicyList, kind: str, settings: DeviceSettings, node: NodeSettings
+    found: PolicyList,
+    kind: str,
+    settings: DeviceSettings,
+    node: NodeSettings,
+    known: tuple[str, PolicyList] | None = None,
 ) -> Iterator[str]:
     """
     Whether an update would refuse *found*, a block or allow list, and how much of it is left out: a sentence each.
 
-    Judged as a list that no device has had before, and without the addresses of hosts that are known by name
-    only: those an update looks up.
+    *known* is the last good list of that name, and the device that has it.  An update compares with the device's own;
+    where there is none nothing measures the first one, so what is unlike another device's is told.  Judged
+    without the addresses of hosts that are known by name only: those an update looks up.
     """
     try:
         rules, _ = known_rules(settings, node, {}, ())
@@ -31,13 +36,24 @@ def remarks(
         return
     if kind == "allow":
         rules = rules.for_allow_list()
-    risks = compare(None, found, rules_of(node, found.name, rules))
+    its_rules = rules_of(node, found.name, rules)
+    theirs, last = known or ("", None)
+    own = last if theirs == settings.name else None
+    risks = compare(own, found, its_rules)
     if risks:
         options = " ".join(dict.fromkeys(one.option for one in risks))
         yield (
             f"The next update will refuse the {kind} list: {'; '.join(one.sentence for one in risks)}; mend the "
             f"list or choose another one, or if this is right, `tsadmin update {settings.name} {options}`"
         )
+    if own is None and last is not None:
+        unlike = [one for one in compare(last, found, its_rules) if one not in risks]
+        if unlike:
+            yield (
+                f"The last good {kind} list of {theirs} was another one: {'; '.join(one.sentence for one in unlike)}; the "
+                f"first update of {settings.name} has no list of its own to compare with and pushes it, so look at the "
+                f"list before"
+            )
     guarded = inspect(found, rules)
     if guarded.left_out_count:
         left = many(guarded.left_out_count, "entry", "entries")

@@ -11,10 +11,14 @@ import sqlite3
 import stat
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tscm.base.safe_files import kind_of
 from tscm.model import Json
 from tscm.store.database import StoreUnusable
+
+if TYPE_CHECKING:
+    from tscm.store.generations import StoredList
 
 BUSY_SECONDS = 30.0
 """How long a reader waits for a writer that holds the file, which is milliseconds in WAL mode."""
@@ -70,6 +74,37 @@ def known_groups(database: Path, device: str) -> list[str]:
     except (StoreUnusable, ValueError, AttributeError):
         return []
     return [one for one in found if isinstance(one, str)] if isinstance(found, list) else []
+
+
+def good_list(database: Path, device: str, name: str) -> "tuple[str, StoredList] | None":
+    """
+    The last good list of that *name*: the *device*'s own, else the latest of another one, and whose that is.
+
+    None where there is none, or nobody can tell.
+    """
+    from tscm.store.generations import StoredList
+
+    try:
+        with read_only(database) as connection:
+            row = connection.execute(
+                "SELECT device, serial, fetched_at, source, entries, content, besides FROM lists "
+                "WHERE list = ? ORDER BY device != ?, fetched_at DESC LIMIT 1",
+                (name, device),
+            ).fetchone()
+    except StoreUnusable:
+        return None
+    if row is None:
+        return None
+    owner, serial, fetched_at, source, count, content, besides = row
+    return str(owner), StoredList(
+        name=name,
+        serial=serial,
+        fetched_at=fetched_at,
+        source=source,
+        count=count,
+        content=content,
+        besides=besides,
+    )
 
 
 def failing_names(database: Path, device: str) -> list[Json]:
