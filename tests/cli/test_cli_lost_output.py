@@ -22,6 +22,7 @@ from tscm.model import Json, Progress
 from tscm.operations.arguments import Push
 from tscm.operations.call import Call
 from tscm.operations.calls import Calls
+from tscm.operations.job_figures import JobFigures, JobState
 from tscm.settings.layout import Layout
 from tscm.store.audits import Audits
 from tscm.store.database import Store
@@ -31,6 +32,16 @@ if TYPE_CHECKING:
 
 FAKES = Path(__file__).parent / "tsadmin_with_fakes.py"
 STEPS = 20
+JOB = JobFigures(
+    number=1,
+    operation="update",
+    device="fw",
+    actor="root",
+    attached=True,
+    state=JobState.QUEUED,
+    waits_for="an update of fw",
+    asked_at=0.0,
+)
 
 
 @pytest.fixture(params=["nobody reads", "full disk"])
@@ -113,5 +124,5 @@ def test_progress_that_cannot_be_written_goes_quiet(
         with shown_progress() as report:
             report(Progress(phase="push", text="one"))
             report(Progress(phase="push", text="two"))
-        waits_told()({"waits_for": "an update of fw"})
+        waits_told()(JOB)
         lead_nowhere(out)  # or closing it would fail in its turn

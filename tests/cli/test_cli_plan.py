@@ -11,7 +11,9 @@ from tscm.cli import update
 from tscm.cli.plan import command
 from tscm.faces.backend import ManagerSaid
 from tscm.model import Json
+from tscm.operations.answers import DeviceView
 from tscm.operations.table.devices import VIEW
+from tscm.state import DeviceState
 from tscm.update.plan_id import PlanFaulty
 
 FIGURES = {
@@ -84,10 +86,10 @@ class Refusing(Backend):
         super().__init__(3)
         self.asked: list[str] = []
 
-    def call(self, operation: Any, *_: Any) -> Json:
+    def call(self, operation: Any, *_: Any) -> Any:
         self.asked.append(operation.name)
         if operation is VIEW:
-            return {"settings": {"policy_updates": True}, "state": {}}
+            return DeviceView(settings={"policy_updates": True}, state=DeviceState())
         raise ManagerSaid(f"fw was not changed; --plan {PLAN_ID}", 1, self.outcome)
 
 

@@ -17,14 +17,16 @@ from tscm.base.threads import Threads
 from tscm.cli import plan, report, search, tail, update
 from tscm.cli.configure import OWN
 from tscm.faces.backend import ManagerSaid
-from tscm.model import Json, Progress, Report, Run
+from tscm.model import Progress, Report, Run
 from tscm.operations.call import quiet
+from tscm.operations.job_figures import JobFigures
 from tscm.operations.operation import Operation
 from tscm.operations.table.devices import DEVICES, VIEW
 from tscm.operations.table.policies import PLAN, UPDATE
 from tscm.settings.layout import Layout
 from tscm.settings.node import SpoolBounds
 from tscm.spool.service import SpoolService
+from tscm.wire.reading import read_value
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Add, Tsadmin
@@ -48,6 +50,9 @@ class Backend:
     def call(
         self, operation: Operation[Any, Any], args: Any, report: Report = quiet, told: Any = None
     ) -> Any:
+        return read_value(operation.answer, self._json(operation, args, report))
+
+    def _json(self, operation: Operation[Any, Any], args: Any, report: Report) -> Any:
         if operation is DEVICES:
             return [{"name": name} for name in self.steps]
         self.asked.append((operation.name, args.name))
@@ -73,9 +78,9 @@ class Backend:
             "counts_are_low": 0, "unread_lines": 3,
         }  # fmt: skip
 
-    def detach(self, operation: Operation[Any, Any], args: Any) -> Json:
+    def detach(self, operation: Operation[Any, Any], args: Any) -> JobFigures:
         self.asked.append((operation.name, args.name))
-        return {"id": len(self.asked)}
+        return JobFigures(number=len(self.asked))
 
 
 def run(command: Any, backend: Backend, *words: str) -> Any:

@@ -9,6 +9,7 @@ from tscm.cli.manager_state import status_pairs
 from tscm.cli.outcomes import list_row
 from tscm.cli.progress import PlainProgress
 from tscm.cli.state import state_pairs
+from tscm.devices.answers import DeviceRow
 from tscm.ledger.figures import Balance
 from tscm.model import Json, Progress
 from tscm.printable import visible
@@ -99,14 +100,14 @@ def test_values_as_people_read_them(value: object, text: str) -> None:
 
 
 def test_the_device_table_grows_with_its_cells() -> None:
-    row = {
-        "name": "n" * 20,
-        "type": "asarest",
-        "device_id": "tdid_1",
-        "device": "2001:db8::1",
-        "log_rotate_size": 1000,
-        "send_logs": False,
-    }
+    row = DeviceRow(
+        name="n" * 20,
+        type="asarest",
+        device_id="tdid_1",
+        device="2001:db8::1",
+        log_rotate_size=1000,
+        send_logs=False,
+    )
     lines = device_table([row]).splitlines()
 
     assert len({len(line) for line in lines}) == 1

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterable, Mapping
 from contextlib import closing
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import pytest
 from attrs import evolve
@@ -17,6 +17,7 @@ from tscm.base.host_port import HostPort
 from tscm.base.secrets import MASK, Secret, load_key
 from tscm.cli.standalone_node import node_on_files
 from tscm.devices import checks, stored
+from tscm.devices.answers import Added, Changed
 from tscm.devices.checks import NETWORK, Reach
 from tscm.devices.claims import claimed_by_another, relay_notes
 from tscm.errors import (
@@ -30,10 +31,11 @@ from tscm.errors import (
     SettingsFaulty,
 )
 from tscm.events.rollups import EventPosition, Rollups
-from tscm.model import AsaDriver, Identity, Json, Progress
+from tscm.model import AsaDriver, Identity, Progress
 from tscm.operations.arguments import ChangedDevice, Device, NewDevice
 from tscm.operations.call import Actor
 from tscm.operations.calls import Calls
+from tscm.operations.operation import Operation
 from tscm.operations.table.devices import ADD, CHANGE, REMOVE
 from tscm.policy.cidr import Entries
 from tscm.policy.lists import PolicyList
@@ -60,6 +62,8 @@ GIVEN = {
     "username": "api",
     "password": "s3cret",
 }
+Args = TypeVar("Args")
+Answer = TypeVar("Answer")
 
 
 class Firewall:
@@ -79,7 +83,9 @@ class Firewall:
         self.closed += 1
 
 
-def handled(layout: Layout, operation: Any, args: Any, reach: Reach, report: Any) -> Json:
+def handled(
+    layout: Layout, operation: Operation[Args, Answer], args: Args, reach: Reach, report: Any
+) -> Answer:
     """The operation on files alone, with the settings of this test."""
     node = evolve(node_on_files(layout, Store(layout.database), reach=reach), settings=lambda: NODE)
     answers: list[Any] = []
@@ -87,12 +93,12 @@ def handled(layout: Layout, operation: Any, args: Any, reach: Reach, report: Any
     Deferred.fromCoroutine(work).addBoth(answers.append)
     if isinstance(answers[0], Failure):
         answers[0].raiseException()
-    return cast(Json, answers[0])
+    return cast(Answer, answers[0])
 
 
 def add_device(
     layout: Layout, node: NodeSettings, options: Any, report: Any, *, reach: Reach = NETWORK
-) -> Json:
+) -> Added:
     assert node is NODE
     return handled(layout, ADD, NewDevice(settings=dict(options)), reach, report)
 
@@ -105,7 +111,7 @@ def reconfigure_device(
     report: Any,
     *,
     reach: Reach = NETWORK,
-) -> Json:
+) -> Changed:
     assert node is NODE
     asked = ChangedDevice(name=name, settings=dict(options))
     return handled(layout, CHANGE, asked, reach, report)
@@ -260,8 +266,8 @@ def test_adding_stores_and_says_what_to_type(layout: Layout) -> None:
         layout, NODE, GIVEN, quiet, reach=reach(Firewall(Identity(entries=9000)), block=1)
     )
 
-    assert added["settings"]["max_policy_size"] == 9000
-    assert "object-group ThreatSTOP-Block any log" in added["lines"]
+    assert added.settings["max_policy_size"] == 9000
+    assert "object-group ThreatSTOP-Block any log" in added.lines
     assert "s3cret" not in str(added)
     assert layout.device_log("tstest").is_dir()
     assert stored.stored_device(layout, "tstest").password == Secret("s3cret")
@@ -276,7 +282,7 @@ def test_a_size_that_was_given_stays(layout: Layout) -> None:
         reach=reach(Firewall(Identity(entries=9000)), block=1),
     )
 
-    assert added["settings"]["max_policy_size"] == 12
+    assert added.settings["max_policy_size"] == 12
 
 
 def test_a_duplicate_is_refused_before_anything_is_asked(layout: Layout) -> None:
@@ -320,10 +326,10 @@ def test_who_shares_a_source_is_told_that_it_stands_for_a_relay(layout: Layout) 
     changed = reconfigure_device(
         layout, NODE, "other", {"syslog_sources": "192.0.2.98, 192.0.2.99"}, quiet
     )
-    (note,) = changed["notes"]
+    (note,) = changed.notes
     assert note.startswith("192.0.2.99 is a source of tstest too, and so stands for a relay")
     again = reconfigure_device(layout, NODE, "other", {"log_rotate_size": "50"}, quiet)
-    assert again["notes"] == [], "only what is new is told"
+    assert again.notes == (), "only what is new is told"
     third = add(layout, name="third", device="192.0.2.12", syslog_sources="192.0.2.99")
     assert [note.split(" too")[0] for note in relay_notes(layout, None, third)] == [
         "192.0.2.99 is a source of other",
@@ -355,7 +361,7 @@ def test_a_lost_key_is_not_replaced_while_devices_need_it(layout: Layout) -> Non
 
     assert not layout.key.exists()
     assert not layout.device_file("other").exists()
-    assert [row["name"] for row in stored.device_rows(layout)] == ["tstest"]
+    assert [row.name for row in stored.device_rows(layout)] == ["tstest"]
 
 
 def test_files_with_secrets_in_the_clear_need_no_key_and_the_first_change_makes_one(
@@ -406,7 +412,7 @@ def test_only_what_lists_or_device_could_object_to_is_checked_again(layout: Layo
     changed = reconfigure_device(
         layout, NODE, "tstest", {"log_rotate_size": "200"}, quiet, reach=reach(firewall)
     )
-    assert changed["changed"] == ["log_rotate_size"]
+    assert changed.changed == ("log_rotate_size",)
     assert firewall.closed == 0
 
     with pytest.raises(ListUnavailable):
@@ -422,7 +428,7 @@ def test_another_prefix_leaves_groups_behind_and_says_so(layout: Layout) -> None
         layout, NODE, "tstest", {"prefix": "TS"}, quiet, reach=reach(Firewall(Identity()))
     )
 
-    (note,) = changed["notes"]
+    (note,) = changed.notes
     assert "groups ThreatSTOP-… stay on the device" in note
 
 
@@ -437,14 +443,14 @@ def test_the_size_can_be_proposed_anew(layout: Layout) -> None:
         reach=reach(Firewall(Identity(entries=40000)), block=1),
     )
 
-    assert changed["changed"] == ["max_policy_size"]
-    assert changed["settings"]["max_policy_size"] == 40000
+    assert changed.changed == ("max_policy_size",)
+    assert changed.settings["max_policy_size"] == 40000
 
 
 def test_removing_gives_the_way_back_and_keeps_the_logs(layout: Layout) -> None:
     add(layout)
     (layout.device_log("tstest") / "syslog").write_text("line\n")
-    lines = stored.forget_device(layout, NODE, "tstest")["lines"]
+    lines = stored.forget_device(layout, NODE, "tstest").lines
 
     assert (
         lines.index("no access-list") < lines.index("no object-group") < lines.index("no logging")
@@ -462,10 +468,10 @@ def test_a_device_with_a_damaged_file_is_listed_with_its_fault_and_can_be_remove
     layout.device_file("other").write_text("damaged = ")
     rows = stored.device_rows(layout)
 
-    assert [row["name"] for row in rows] == ["other", "tstest"]
-    assert "no valid TOML" in rows[0]["fault"]
+    assert [row.name for row in rows] == ["other", "tstest"]
+    assert "no valid TOML" in str(rows[0].fault)
     stored.forget_device(layout, NODE, "other")
-    assert [row["name"] for row in stored.device_rows(layout)] == ["tstest"]
+    assert [row.name for row in stored.device_rows(layout)] == ["tstest"]
 
 
 def test_a_check_may_run_in_a_thread(layout: Layout) -> None:
@@ -505,7 +511,7 @@ def test_the_same_firewall_is_added_once_for_a_prefix(layout: Layout) -> None:
     other_way = {**GIVEN, "name": "again", "device": "192.0.2.11"}
     with pytest.raises(SameFirewall, match="serial number SERIAL1"):
         add_device(layout, NODE, other_way, quiet, reach=reach(Firewall(FOUND), block=5))
-    assert [one["name"] for one in stored.device_rows(layout)] == ["tstest"]
+    assert [one.name for one in stored.device_rows(layout)] == ["tstest"]
     other_groups = {**other_way, "prefix": "Second"}
     add_device(layout, NODE, other_groups, quiet, reach=reach(Firewall(FOUND), block=5))
     with pytest.raises(SameFirewall):
@@ -662,10 +668,10 @@ def test_what_a_device_takes_in_a_group_is_computed_ahead(
     add(layout, max_policy_size="500", object_group_size="500")
     learnt_limit(layout, "tstest", 300)
     changes = {"object_group_size": str(size), "max_policy_size": str(most)}
-    notes = reconfigure_device(layout, NODE, "tstest", changes, quiet)["notes"]
-    assert [said in one for one in notes] == ([] if said is None else [True]), notes
+    notes = reconfigure_device(layout, NODE, "tstest", changes, quiet).notes
+    assert [said is not None and said in one for one in notes] == ([] if said is None else [True])
     again = reconfigure_device(layout, NODE, "tstest", {"log_rotate_size": "50"}, quiet)
-    assert again["notes"] == [], "only where one of the sizes changes"
+    assert again.notes == (), "only where one of the sizes changes"
 
 
 def test_a_new_device_is_told_what_is_known_of_its_firewall_by_another_entry(
@@ -682,7 +688,7 @@ def test_a_new_device_is_told_what_is_known_of_its_firewall_by_another_entry(
         "rest_url": "https://192.0.2.10/api",
     }
     added = add_device(layout, NODE, given, quiet, reach=reach(Firewall(Identity()), block=1))
-    assert ["no more than 300 members" in one for one in added["notes"]] == [True]
+    assert ["no more than 300 members" in one for one in added.notes] == [True]
 
 
 def apart(count: int) -> Entries:

@@ -29,7 +29,8 @@ from tscm.operations.arguments import (
 )
 from tscm.operations.call import Actor
 from tscm.operations.operation import Operation
-from tscm.operations.table.devices import ADD, CHANGE, VIEW
+from tscm.operations.states import device_state
+from tscm.operations.table.devices import ADD, CHANGE
 from tscm.operations.table.doctor import DOCTOR, DOCTOR_DEVICE
 from tscm.operations.table.events import REPORT
 from tscm.operations.table.policies import UPDATE
@@ -40,6 +41,7 @@ from tscm.settings.layout import Layout
 from tscm.simulator.matching import Packet
 from tscm.simulator.outlets import Target
 from tscm.simulator.service import AsaOptions, SimulatedAsa
+from tscm.wire.writing import as_json
 
 reactor: Any = installed
 HERE = "127.0.0.1"
@@ -124,7 +126,8 @@ class World:
     async def ask(self, operation: Operation[Any, Any], args: Any) -> Any:
         """As the control interface asks."""
         _, work = self.node.calls.start(operation, args, Actor(name="tester"))
-        return await work
+        answer = await work
+        return answer if isinstance(answer, dict) else as_json(answer)
 
     async def change(self, **settings: Any) -> None:
         """As `tsadmin configure`."""
@@ -174,14 +177,16 @@ class World:
         packet = Packet(source="10.0.0.7", destination=LISTED, interface="inside")
         self.asa.passage.send([packet])
         for _ in range(200):
-            figures = self.node.calls.answer_at_once(VIEW, Device(name="fw"), Actor(name="tester"))[
-                "state"
-            ]
+            figures = device_state(self.node.parts, "fw")
             asked = await self.ask(REPORT, Asked(name="fw"))
-            if figures["log"]["last_received_at"] is not None and asked["hits"]:
+            if (
+                figures.log is not None
+                and figures.log.last_received_at is not None
+                and asked["hits"]
+            ):
                 return
             await deferLater(reactor, 0.05, lambda: None)
-        raise AssertionError(f"no line of the hit arrived: {figures['log']}")
+        raise AssertionError(f"no line of the hit arrived: {figures.log}")
 
     def type(self, *lines: str) -> None:
         """Lines that an operator types on the firewall; none may be refused."""
@@ -212,8 +217,10 @@ class World:
     async def doctor_alone(self, name: str | None = "fw") -> dict[str, Json]:
         """Findings without a manager."""
         if name is None:
-            return by_link(await deferToThread(examine_alone.doctor_node, self.layout, quiet))
-        return by_link(await deferToThread(examine_alone.doctor_device, self.layout, name, quiet))
+            found = await deferToThread(examine_alone.doctor_node, self.layout, quiet)
+            return by_link(as_json(found))
+        found = await deferToThread(examine_alone.doctor_device, self.layout, name, quiet)
+        return by_link(as_json(found))
 
 
 def by_link(found: Json) -> dict[str, Json]:

@@ -11,13 +11,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tscm.cli.doctor import command
-from tscm.doctor.finding import failed, ok, warning
+from tscm.devices.answers import DeviceRow
+from tscm.doctor.finding import Findings, failed, ok, warning
 from tscm.doctor.probe_host import Host
 from tscm.errors import DeviceUnknown
 from tscm.model import Json, Progress, Report
 from tscm.operations.call import quiet
 from tscm.operations.operation import Operation
 from tscm.operations.table.devices import DEVICES
+from tscm.wire.reading import read
+from tscm.wire.writing import as_json
 
 HOSTILE = "\x1b[31mred\u202e [bold]\nsecond line\x07"
 
@@ -38,11 +41,12 @@ class Backend:
 
     def call(self, operation: Operation[Any, Any], args: Any, report: Report = quiet) -> Any:
         if operation is DEVICES:
-            return [{"name": name} for name in self.devices]
+            return tuple(DeviceRow(name=name) for name in self.devices)
         name = getattr(args, "name", None)
         report(Progress(phase="check", text=f"{name}"))
         self.asked.append(name)
-        return {"findings": self.node if name is None else self.devices[name]}
+        found = self.node if name is None else self.devices[name]
+        return read(Findings, {"findings": found})
 
 
 def run(backend: Backend, *words: str) -> Any:
@@ -118,7 +122,7 @@ def test_the_clock_is_asked_from_here_for_the_unit_keeps_the_manager_from_it(
 
 
 def test_the_words_of_earlier_releases_stand_beside_the_verdict_in_json() -> None:
-    told = [make("link", "sentence").as_json() for make in (ok, warning, failed)]
+    told = [as_json(make("link", "sentence")) for make in (ok, warning, failed)]
     assert [(one["verdict"], one["rating"]) for one in told] == [
         ("ok", "good"),
         ("warning", "doubtful"),

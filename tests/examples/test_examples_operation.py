@@ -10,7 +10,6 @@ import pytest
 from attrs import frozen
 
 from tscm.manager.node import Node
-from tscm.model import Json
 from tscm.operations import registry
 from tscm.operations.call import Actor, Call
 from tscm.operations.calls import Calls
@@ -26,11 +25,19 @@ class Greeting:
     times: int = 1
 
 
-GREET: Operation[Greeting, Json] = Operation(
+@frozen(kw_only=True)
+class Greeted:
+    """What was said."""
+
+    said: tuple[str, ...]
+
+
+GREET: Operation[Greeting, Greeted] = Operation(
     name="greet",
     verb="GET",
     path="/v1/greetings/<name>",
     args=Greeting,
+    answer=Greeted,
     room="manager",  # the module of `tscm.operations.handlers` that has the handler
     needs=Needs.FILES,
     noun="a greeting",
@@ -40,9 +47,9 @@ GREET: Operation[Greeting, Json] = Operation(
 @pytest.fixture
 def greets() -> Iterator[None]:
     @handles(GREET)
-    def greet(node: Node, args: Greeting, call: Call) -> Json:
+    def greet(node: Node, args: Greeting, call: Call) -> Greeted:
         """Greet."""
-        return {"said": [f"Hello {args.name}, says {call.actor}"] * args.times}
+        return Greeted(said=(f"Hello {args.name}, says {call.actor}",) * args.times)
 
     yield
     del registry._HANDLERS[GREET.name]
@@ -56,4 +63,4 @@ def test_a_row_and_a_handler_make_an_operation() -> None:
     args = read_args(GREET, {"name": "fw 1"}, {"times": 2})
     node: Any = SimpleNamespace(manager=None, jobs=None)
     answer = Calls(node).answer_at_once(GREET, args, Actor(name="me"))
-    assert answer == {"said": ["Hello fw 1, says me"] * 2}
+    assert answer == Greeted(said=("Hello fw 1, says me",) * 2)

@@ -27,7 +27,8 @@ from tscm.manager.node import Node
 from tscm.model import Json, Progress
 from tscm.operations.call import Call
 from tscm.operations.calls import Calls
-from tscm.operations.jobs import Jobs, JobState
+from tscm.operations.job_figures import JobState
+from tscm.operations.jobs import Jobs
 from tscm.operations.operation import Operation
 from tscm.operations.registry import handler_of
 from tscm.settings.layout import Layout

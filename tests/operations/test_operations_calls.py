@@ -14,7 +14,8 @@ from tscm.manager.node import ManagerDown
 from tscm.operations.arguments import Device, NewDevice, Push, Rollback
 from tscm.operations.call import Actor
 from tscm.operations.calls import Calls
-from tscm.operations.jobs import ENDED_KEPT, JobBegun, Jobs, JobState, JobUnknown, Withdrawn
+from tscm.operations.job_figures import JobState
+from tscm.operations.jobs import ENDED_KEPT, JobBegun, Jobs, JobUnknown, Withdrawn
 from tscm.operations.table.devices import ADD
 from tscm.operations.table.logs import LOGS
 from tscm.operations.table.policies import PLAN, ROLLBACK, UPDATE

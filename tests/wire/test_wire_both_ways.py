@@ -18,29 +18,29 @@ from hypothesis import strategies as st
 from tscm.events.figures import EventFigures
 from tscm.forward.figures import ForwardFigures
 from tscm.intake.figures import IntakeFigures
-from tscm.intake.sender_figures import StrangerFigures
-from tscm.ledger.figures import Balance
+from tscm.operations.table.whole import TABLE
 from tscm.spool.figures import LogFigures, OrphanFigures
-from tscm.standing import Row
-from tscm.state import DeviceState, ManagerState
 from tscm.upload.figures import UploadFigures
 from tscm.wire.keys import OMIT_NONE, as_key
 from tscm.wire.reading import read
 from tscm.wire.writing import as_json
 
+ANSWERS = {
+    one: None
+    for operation in TABLE.values()
+    for one in (operation.answer, *get_args(operation.answer))
+    if attrs.has(one)
+}
 TYPES = (
-    DeviceState,
-    ManagerState,
-    Balance,
-    Row,
+    *ANSWERS,
     IntakeFigures,
-    StrangerFigures,
     LogFigures,
     OrphanFigures,
     ForwardFigures,
     UploadFigures,
     EventFigures,
 )
+"""Of all that operations answer, and some that stand in it."""
 
 
 PLAIN: dict[Any, st.SearchStrategy[Any]] = {

@@ -23,10 +23,10 @@ from tscm.cli.prompts import (
 )
 from tscm.cli.questions import NEEDED
 from tscm.cli.session import Session
+from tscm.devices.answers import Added, CheckReport
 from tscm.devices.checks import refuse_without_servers
 from tscm.errors import ControlUnavailable, DeviceExists, Fault, SettingsFaulty, TscmError
 from tscm.faces.backend import Backend
-from tscm.model import Json
 from tscm.operations.arguments import NewDevice, Nothing, Prospect
 from tscm.operations.table.devices import ADD, DEVICES, PROSPECT
 from tscm.plural import many
@@ -155,7 +155,7 @@ def refuse_name(backend: Backend, name: str) -> None:
 
 def taken_names(backend: Backend) -> set[str]:
     """Nicknames that there are."""
-    return {str(row["name"]) for row in backend.call(DEVICES, Nothing())}
+    return {row.name for row in backend.call(DEVICES, Nothing())}
 
 
 def asked(
@@ -200,41 +200,41 @@ def with_device_key(
     except ValueError:
         return table  # the fault will be told
     name = str(table.get("name") or (present or {}).get("name") or "")
-    url = backend.call(PROSPECT, Prospect(name=name))["key_wanted_at"] if sends else None
+    url = backend.call(PROSPECT, Prospect(name=name)).key_wanted_at if sends else None
     if url is None:
         return table
-    key = ask_device_key(str(url), None if present is None else present.get("upload_key"))
+    key = ask_device_key(url, None if present is None else present.get("upload_key"))
     return table if key is None else {**table, "upload_key": key}
 
 
-def tell_added(result: Json) -> None:
+def tell_added(result: Added) -> None:
     """What was found, what was stored, and the lines for the firewall."""
-    name = result["name"]
-    tell_check(result.get("check"))
-    size = result.get("settings", {}).get("max_policy_size")
+    name = result.name
+    tell_check(result.check)
+    size = result.settings.get("max_policy_size")
     if size is not None:
         say.info(
             f"Max Policy Size is {many(size, 'entry', 'entries')}; if the device bears it well, raise it step by "
             f"step with `tsadmin configure {name}`"
         )
     say.info(f"Device {name} is stored")
-    for note in result.get("notes", ()):
+    for note in result.notes:
         say.warn(note)
-    if result.get("lines"):
+    if result.lines:
         say.info("What to type on the ASA:")
         say.plain("")
-        say.plain(visible(result["lines"].rstrip("\n"), keep="\n"))
+        say.plain(visible(result.lines.rstrip("\n"), keep="\n"))
         say.plain("")
     say.info(
         f"Next: `tsadmin update {name}` pushes the lists; `tsadmin show {name}` shows the state"
     )
 
 
-def tell_check(check: Json | None) -> None:
+def tell_check(check: CheckReport | None) -> None:
     """What lists and device said."""
     if not check:
         return
-    for note in check.get("notes", ()):
+    for note in check.notes:
         say.info(note)
-    for warning in check.get("warnings", ()):
+    for warning in check.warnings:
         say.warn(warning)

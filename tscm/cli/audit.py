@@ -10,10 +10,9 @@ from tscm.cli.session import Session
 from tscm.cli.state import when
 from tscm.cli.tables import show_table
 from tscm.cli.times import Time
-from tscm.model import Json
 from tscm.operations.arguments import Audited
 from tscm.operations.table.jobs import AUDIT
-from tscm.store.audit_entry import shown_arguments
+from tscm.store.audit_entry import AuditEntry, shown_arguments
 
 
 @click.command()
@@ -34,7 +33,7 @@ def command(
     Show the audit: every call that changed something, and every scheduled update that did.
     """
     asked = Audited(device=name, since=since or 0.0, top=top)
-    entries = session.backend().call(AUDIT, asked)["entries"]
+    entries = session.backend().call(AUDIT, asked).entries
     if json_output:
         say.as_json(entries)
     elif not entries:
@@ -46,17 +45,14 @@ def command(
         )
 
 
-def _cells(entry: Json) -> tuple[object, ...]:
-    who = entry["actor"]
-    if entry["on_behalf_of"]:
-        who = f"{entry['on_behalf_of']} by {who}"
+def _cells(entry: AuditEntry) -> tuple[object, ...]:
     return (
-        when(entry["at"]),
-        who,
-        entry["operation"],
-        entry["device"] or "-",
-        shown_arguments(entry["arguments"]),
-        entry["outcome"],
-        f"{entry['seconds']:.1f} s",
-        entry["sentence"] or "",
+        when(entry.at),
+        entry.who,
+        entry.operation,
+        entry.device or "-",
+        shown_arguments(entry.arguments),
+        entry.outcome,
+        f"{entry.seconds:.1f} s",
+        entry.sentence or "",
     )

@@ -136,9 +136,9 @@ def entering(action: str) -> click.Command:
 
 
 def _only_device(backend: Backend) -> str:
-    names = [row["name"] for row in backend.call(DEVICES, Nothing())]
+    names = [row.name for row in backend.call(DEVICES, Nothing())]
     if len(names) == 1:
-        return str(names[0])
+        return names[0]
     if not names:
         raise click.UsageError("there is no device yet; `tsadmin add --type asarest` adds one")
     raise click.UsageError(f"there are {len(names):,} devices; give --device NAME, or --all")

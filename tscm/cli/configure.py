@@ -18,6 +18,7 @@ from tscm.cli.progress import shown_progress
 from tscm.cli.prompts import ask_settings, confirmed
 from tscm.cli.session import Session
 from tscm.cli.several import Done, chosen, each
+from tscm.devices.answers import Changed
 from tscm.errors import TscmError
 from tscm.faces.backend import Backend
 from tscm.model import Json
@@ -96,7 +97,7 @@ def command(
         result = _configure(
             backend, name, given, advanced=advanced, yes=yes, json_output=json_output
         )
-        changed = result.get("changed", [])
+        changed = result.changed
         return Done(
             answer=result,
             sentence=f"changed {', '.join(changed)}" if changed else "nothing has changed",
@@ -129,9 +130,9 @@ def _configure(
     advanced: bool,
     yes: bool,
     json_output: bool,
-) -> Json:
+) -> Changed:
     """One device: what is asked, checked, stored and told."""
-    present = backend.call(VIEW, Device(name=name))["settings"]
+    present = backend.call(VIEW, Device(name=name)).settings
     answers = ask_settings(
         given,
         present,
@@ -145,11 +146,11 @@ def _configure(
     if not yes:
         _ask_about_force(backend, name, present, table)
 
-    def store(settings: Json) -> Json:
+    def store(settings: Json) -> Changed:
         with shown_progress(aside=json_output) as report:
             return backend.call(CHANGE, ChangedDevice(name=name, settings=settings), report)
 
-    result: Json = asking_to_pin(store, table)
+    result = asking_to_pin(store, table)
     if not json_output:
         _tell(result)
     return result
@@ -201,12 +202,11 @@ def losses(
         )
 
 
-def _tell(result: Json) -> None:
-    tell_check(result.get("check"))
-    changed = result.get("changed", [])
-    if changed:
-        say.info(f"Device {result['name']}: changed {', '.join(changed)}")
+def _tell(result: Changed) -> None:
+    tell_check(result.check)
+    if result.changed:
+        say.info(f"Device {result.name}: changed {', '.join(result.changed)}")
     else:
-        say.info(f"Device {result['name']}: nothing has changed")
-    for note in result.get("notes", ()):
+        say.info(f"Device {result.name}: nothing has changed")
+    for note in result.notes:
         say.warn(note)

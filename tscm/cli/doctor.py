@@ -2,10 +2,10 @@
 `tsadmin doctor`: the whole chain, link by link.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
 
 import click
+from attrs import frozen
 
 from tscm.cli import say
 from tscm.cli.names import devices_arguments
@@ -13,10 +13,10 @@ from tscm.cli.progress import shown_progress
 from tscm.cli.session import Session
 from tscm.cli.several import of_device
 from tscm.cli.tables import show_table
-from tscm.doctor.finding import RATINGS
+from tscm.doctor.finding import RATINGS, Finding, worst
 from tscm.errors import DeviceUnknown
 from tscm.faces.backend import Backend
-from tscm.model import Json, Report
+from tscm.model import Report
 from tscm.operations.arguments import Device, Nothing
 from tscm.operations.table.devices import DEVICES
 from tscm.operations.table.doctor import DOCTOR, DOCTOR_DEVICE
@@ -47,33 +47,46 @@ def command(
         say.as_json(found)
     else:
         tell(found)
-    return 1 if found["verdict"] == Verdict.FAILED else 0
+    return 1 if found.verdict is Verdict.FAILED else 0
 
 
-def examine(backend: Backend, wanted: Sequence[str], report: Report) -> Json:
+@frozen(kw_only=True)
+class Examined:
+    """Findings about the host and manager, and by device; *rating* is the verdict by its word of earlier releases."""
+
+    verdict: Verdict
+    rating: str
+    node: tuple[Finding, ...]
+    devices: Mapping[str, tuple[Finding, ...]]
+
+    def __iter__(self) -> Iterator[Finding]:
+        yield from self.node
+        for findings in self.devices.values():
+            yield from findings
+
+
+def examine(backend: Backend, wanted: Sequence[str], report: Report) -> Examined:
     """
-    `{verdict, node, devices}`: findings about the host, and about the *wanted* devices, or each where none is named.
+    Findings about the host, and about the *wanted* devices, or each where none is named.
     """
-    names = [str(row["name"]) for row in backend.call(DEVICES, Nothing())]
+    names = [row.name for row in backend.call(DEVICES, Nothing())]
     for name in wanted:
         if name not in names:  # told before anybody is asked
             raise DeviceUnknown(name)
     if wanted:
         names = list(dict.fromkeys(wanted))
-    node = _with_own_clock(backend.call(DOCTOR, Nothing(), report)["findings"])
+    node = _with_own_clock(backend.call(DOCTOR, Nothing(), report).findings)
     devices = {
         one: backend.call(
             DOCTOR_DEVICE, Device(name=one), of_device(one, report) if len(names) > 1 else report
-        )["findings"]
+        ).findings
         for one in names
     }
-    all_of_them = [*node, *(finding for many in devices.values() for finding in many)]
-    verdicts = {finding["verdict"] for finding in all_of_them}
-    verdict = next(one for one in _SHOWN if one in verdicts or one is Verdict.OK)
-    return {"verdict": str(verdict), "rating": RATINGS[verdict], "node": node, "devices": devices}
+    verdict = worst([*node, *(one for findings in devices.values() for one in findings)])
+    return Examined(verdict=verdict, rating=RATINGS[verdict], node=node, devices=devices)
 
 
-def _with_own_clock(findings: list[Json]) -> list[Json]:
+def _with_own_clock(findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
     """The unit keeps the manager from asking the kernel about the clock; this process may ask."""
     from tscm.doctor.judge_node import judge_clock
     from tscm.doctor.probe_host import HOST
@@ -81,34 +94,29 @@ def _with_own_clock(findings: list[Json]) -> list[Json]:
     synchronised = HOST.synchronised()
     if synchronised is None:
         return findings
-    own = judge_clock(HOST.now(), synchronised).as_json()
-    return [own if one["link"] == own["link"] else one for one in findings]
+    own = judge_clock(HOST.now(), synchronised)
+    return tuple(own if one.link == own.link else one for one in findings)
 
 
-def tell(found: Json) -> None:
+def tell(found: Examined) -> None:
     """The findings as tables, and what to do below each."""
-    _tell_part("Host and manager", found["node"])
-    for name, findings in found["devices"].items():
+    _tell_part("Host and manager", found.node)
+    for name, findings in found.devices.items():
         _tell_part(f"Device {name}", findings)
-    counts = _counts(found)
+    counts = {verdict: sum(one.verdict == verdict for one in found) for verdict in _SHOWN}
     summary = ", ".join(f"{counts[one]} {one}" for one in reversed(_SHOWN))
-    if found["verdict"] == Verdict.FAILED:
+    if found.verdict is Verdict.FAILED:
         say.error(f"the chain does not hold: {summary}")
-    elif found["verdict"] == Verdict.WARNING:
+    elif found.verdict is Verdict.WARNING:
         say.warn(f"the chain holds as far as can be seen from here: {summary}")
     else:
         say.info(f"the chain holds: {summary}")
 
 
-def _tell_part(title: str, findings: list[Json]) -> None:
-    rows = [(one["link"], one["verdict"], one["sentence"]) for one in findings]
+def _tell_part(title: str, findings: Sequence[Finding]) -> None:
+    rows = [(one.link, one.verdict, one.sentence) for one in findings]
     show_table(("link", "verdict", "why"), rows, title)
     for one in findings:
-        if one["remedy"] and one["verdict"] != Verdict.OK:
-            say.info(f"{one['link']}: {visible(one['remedy'])}")
+        if one.remedy and one.verdict is not Verdict.OK:
+            say.info(f"{one.link}: {visible(one.remedy)}")
     say.plain("")
-
-
-def _counts(found: Mapping[str, Any]) -> dict[str, int]:
-    every = [*found["node"], *(one for many in found["devices"].values() for one in many)]
-    return {verdict: sum(one["verdict"] == verdict for one in every) for verdict in _SHOWN}

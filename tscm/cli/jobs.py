@@ -11,13 +11,12 @@ from tscm.cli.progress_text import told
 from tscm.cli.session import Session
 from tscm.cli.state import when
 from tscm.cli.tables import show_pairs, show_table
-from tscm.model import Json, Progress
 from tscm.operations.arguments import JobNumber, Nothing
+from tscm.operations.job_figures import UNDER_WAY, JobFigures, JobState
 from tscm.operations.table.jobs import JOB, JOBS, WITHDRAW
 
 _POLL_SECONDS = 0.5
-_UNDER_WAY = frozenset({"queued", "running"})
-_FAILED = frozenset({"failed", "withdrawn"})
+_FAILED = frozenset({JobState.FAILED, JobState.WITHDRAWN})
 
 
 @click.command()
@@ -46,7 +45,7 @@ def command(
     backend, asked = session.backend(), JobNumber(id=number)
     job = backend.call(WITHDRAW if withdraw else JOB, asked)
     shown = ""
-    while follow and job["state"] in _UNDER_WAY:
+    while follow and job.state in UNDER_WAY:
         step = _doing(job)
         if step != shown and not json_output:
             say.info(step)
@@ -57,7 +56,7 @@ def command(
         say.as_json(job)
     else:
         show_pairs(_pairs(job))
-    return 1 if follow and job["state"] in _FAILED else 0
+    return 1 if follow and job.state in _FAILED else 0
 
 
 def _list(session: Session, *, json_output: bool) -> None:
@@ -71,12 +70,12 @@ def _list(session: Session, *, json_output: bool) -> None:
             ("job", "call", "device", "asked by", "asked at", "state", ""),
             (
                 (
-                    job["id"],
-                    job["operation"],
-                    job["device"] or "-",
-                    job["actor"],
-                    when(job["asked_at"]),
-                    job["state"],
+                    job.number,
+                    job.operation,
+                    job.device or "-",
+                    job.actor,
+                    when(job.asked_at),
+                    job.state,
                     _doing(job),
                 )
                 for job in jobs
@@ -84,25 +83,24 @@ def _list(session: Session, *, json_output: bool) -> None:
         )
 
 
-def _doing(job: Json) -> str:
+def _doing(job: JobFigures) -> str:
     """What it waits for, how far it is, or how it ended."""
-    if job["waits_for"]:
-        return f"waits: {job['waits_for']}"
-    if job["state"] == "running" and job["progress"]:
-        progress = Progress(**job["progress"])
-        return told(progress)
-    return str(job["sentence"] or "")
+    if job.waits_for:
+        return f"waits: {job.waits_for}"
+    if job.state is JobState.RUNNING and job.progress:
+        return told(job.progress)
+    return str(job.sentence or "")
 
 
-def _pairs(job: Json) -> list[tuple[str, object]]:
+def _pairs(job: JobFigures) -> list[tuple[str, object]]:
     return [
-        ("job", job["id"]),
-        ("call", job["operation"]),
-        ("device", job["device"] or "-"),
-        ("asked by", job["actor"]),
-        ("asked at", when(job["asked_at"])),
-        ("begun at", when(job["begun_at"])),
-        ("ended at", when(job["ended_at"])),
-        ("state", job["state"]),
+        ("job", job.number),
+        ("call", job.operation),
+        ("device", job.device or "-"),
+        ("asked by", job.actor),
+        ("asked at", when(job.asked_at)),
+        ("begun at", when(job.begun_at)),
+        ("ended at", when(job.ended_at)),
+        ("state", job.state),
         ("", _doing(job)),
     ]

@@ -17,7 +17,6 @@ from tscm.operations.arguments import Balanced
 from tscm.operations.table.manager import LEDGER
 from tscm.plural import many
 from tscm.spool.state import CHANGED, TRUNCATED
-from tscm.wire.reading import read
 
 _SENDERS_SHOWN = 10
 _GAPS = {TRUNCATED: "truncated by somebody", CHANGED: "text changed by somebody"}
@@ -34,10 +33,9 @@ def command(session: Session, /, name: str | None, *, json_output: bool) -> int:
 
     Exit status 1 where it does not hold.
     """
-    answer = session.backend().call(LEDGER, Balanced(device=name))
-    balance = read(Balance, answer)
+    balance = session.backend().call(LEDGER, Balanced(device=name))
     if json_output:
-        say.as_json(answer)
+        say.as_json(balance)
     else:
         tell_ledger(balance)
     if balance.balanced:

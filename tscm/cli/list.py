@@ -8,7 +8,7 @@ import click
 
 from tscm.cli import say
 from tscm.cli.session import Session
-from tscm.model import Json
+from tscm.devices.answers import DeviceRow
 from tscm.operations.arguments import Nothing
 from tscm.operations.table.devices import DEVICES
 from tscm.printable import visible
@@ -26,19 +26,19 @@ def command(session: Session, /, *, json_output: bool) -> int:
     List the devices.
     """
     rows = session.backend().call(DEVICES, Nothing())
-    faults = [row for row in rows if "fault" in row]
+    faults = [row for row in rows if row.fault is not None]
     if json_output:
         say.as_json(rows)
     else:
-        say.plain(table([row for row in rows if "type" in row]))
+        say.plain(table([row for row in rows if row.type is not None]))
         if not rows:
             say.info("No device yet; `tsadmin add --type asarest` adds one", aside=True)
     for row in faults:
-        say.error(f"{KEPT}{row['fault']}" if "type" in row else row["fault"])
+        say.error(f"{KEPT}{row.fault}" if row.type is not None else str(row.fault))
     return 2 if faults else 0
 
 
-def table(rows: Sequence[Json]) -> str:
+def table(rows: Sequence[DeviceRow]) -> str:
     """The table as text, the same on a terminal and in a pipe."""
     lines = [HEADS, *(_cells(row) for row in rows)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(HEADS))]
@@ -50,16 +50,16 @@ def table(rows: Sequence[Json]) -> str:
     )
 
 
-def _cells(row: Json) -> tuple[str, ...]:
+def _cells(row: DeviceRow) -> tuple[str, ...]:
     return tuple(
         visible(cell)
         for cell in (
-            row["name"],
-            row["type"],
-            row["device_id"],
-            row["device"],
-            row["device_id"],
-            f"{row['log_rotate_size']}k",
-            "enabled" if row["send_logs"] else "disabled",
+            row.name,
+            row.type,
+            row.device_id,
+            row.device,
+            row.device_id,
+            f"{row.log_rotate_size}k",
+            "enabled" if row.send_logs else "disabled",
         )
     )

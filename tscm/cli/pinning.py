@@ -4,10 +4,10 @@ A certificate of a firewall that is not believed: shown, and asked about, as ssh
 
 import sys
 from collections.abc import Callable
-from typing import Any
 
 from tscm.cli import say
 from tscm.cli.prompts import confirmed
+from tscm.devices.answers import Changed
 from tscm.errors import TscmError
 from tscm.fingerprints import with_colons
 from tscm.model import Json
@@ -32,7 +32,7 @@ def is_the_devices(shown: str) -> bool:
     return confirmed(_QUESTION)
 
 
-def asking_to_pin(store: Callable[[Json], Json], table: dict[str, Any]) -> Json:
+def asking_to_pin(store: Callable[[Json], Changed], table: Json) -> Changed:
     """
     What *store* gives for *table*; where the device shows a certificate that is not believed, the operator is
     asked at a terminal, and a yes pins it in *table*.

@@ -207,7 +207,7 @@ def hold(session: Session, /, name: str, *, until: float | None, reason: str) ->
     `tsadmin update` still makes one.  Status, show, why and audit say who holds, until when and why.
     """
     done = session.backend().call(HOLD, Holding(name=name, until=until, reason=reason))
-    say.info(f"{done['sentence']}; `tsadmin policy resume {name}` ends that")
+    say.info(f"{done.sentence}; `tsadmin policy resume {name}` ends that")
 
 
 command.add_command(hold, "pause")

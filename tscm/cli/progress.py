@@ -12,7 +12,8 @@ from attrs import define, field
 
 from tscm.cli import say
 from tscm.cli.progress_text import told
-from tscm.model import Json, Progress, Report
+from tscm.model import Progress, Report
+from tscm.operations.job_figures import JobFigures
 
 _STALE_SECONDS = 2.0
 
@@ -41,14 +42,14 @@ def shown_progress(*, aside: bool = False, lasting: bool = True) -> Iterator[Rep
             say.info(told(progress), aside=aside)
 
 
-def waits_told(*, aside: bool = False) -> Callable[[Json], None]:
+def waits_told(*, aside: bool = False) -> Callable[[JobFigures], None]:
     """
     Says once for what a call waits, so that nobody takes the wait for a fault.
     """
     said: set[str] = set()
 
-    def told_of(job: Json) -> None:
-        cause = job.get("waits_for")
+    def told_of(job: JobFigures) -> None:
+        cause = job.waits_for
         if cause and cause not in said:
             said.add(cause)
             with suppress(OSError, ValueError):

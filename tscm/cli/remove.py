@@ -9,6 +9,7 @@ from tscm.cli.destructive import may_go_on, yes_option
 from tscm.cli.names import device_argument
 from tscm.cli.progress import shown_progress, waits_told
 from tscm.cli.session import Session
+from tscm.devices.answers import Removed
 from tscm.model import Json
 from tscm.operations.arguments import Device, Nothing, Push
 from tscm.operations.table.devices import DEVICES, REMOVE, VIEW
@@ -34,34 +35,33 @@ def command(session: Session, /, name: str, *, yes: bool, purge: bool, json_outp
     there: the lines that take it away are printed in the order in which they work.
     """
     backend = session.backend()
-    names = {str(row["name"]) for row in backend.call(DEVICES, Nothing())}
+    names = {row.name for row in backend.call(DEVICES, Nothing())}
     if name not in names:
         backend.call(VIEW, Device(name=name))  # raises what is wrong with the name
     question, kept = f"Remove device {name}?", f"device {name} is kept"
     if not may_go_on(REMOVE, question, kept, yes=yes, json_output=json_output):
         return 1
     purged: Json = {}
-    result: Json = {}
+    result: Removed | None = None
     with shown_progress(aside=json_output) as report:
         if purge:
             purged = backend.call(PURGE, Push(name=name), report, waits_told(aside=json_output))
         if purged.get("complete", True):
             result = backend.call(REMOVE, Device(name=name), report)
-    if not purged.get("complete", True):
+    if result is None:
         return _not_purged(name, purged, json_output=json_output)
-    if purge:
-        lines = without_groups(result.get("lines") or "")
-        result = {**result, "lines": lines, "deleted": purged["deleted"]}
+    lines = without_groups(result.lines) if purge else result.lines
     if json_output:
-        say.as_json(result)
+        deleted = {"deleted": purged["deleted"]} if purge else {}
+        say.as_json({"name": result.name, "lines": lines, **deleted})
         return 0
     if purge:
         say.info(str(purged["sentence"]))
     say.info(f"Device {name} is removed; its logs stay in {session.layout.device_log(name)}")
-    if result.get("lines"):
+    if lines:
         say.info("The way back on the ASA, in this order:")
         say.plain("")
-        say.plain(visible(result["lines"].rstrip("\n"), keep="\n"))
+        say.plain(visible(lines.rstrip("\n"), keep="\n"))
     return 0
 
 

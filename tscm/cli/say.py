@@ -7,6 +7,8 @@ import os
 import sys
 from typing import Any
 
+import attrs
+
 from tscm.printable import visible
 
 _COLOURS = {"+": "\x1b[32m", "-": "\x1b[31m"}
@@ -39,8 +41,16 @@ def change(sign: str, text: str) -> None:
 
 
 def as_json(value: Any) -> None:
-    """Data for programs: one JSON document."""
-    _line(json.dumps(value, indent=2, default=str))
+    """Data for programs: one JSON document; values as the control interface carries them."""
+    _line(json.dumps(value, indent=2, default=_json_of))
+
+
+def _json_of(value: Any) -> Any:
+    if not attrs.has(type(value)):
+        return str(value)
+    from tscm.wire.writing import as_json  # cattrs: only for who wants JSON
+
+    return as_json(value)
 
 
 def json_line(value: Any) -> None:

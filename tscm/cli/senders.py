@@ -41,13 +41,12 @@ def list_senders(session: Session, /, *, json_output: bool) -> None:
     if not found:
         say.info("No unknown sender has been heard")
         return
-    heads = list(dict.fromkeys(name for one in found for name in one))
     show_table(
-        [head.removesuffix("_at").replace("_", " ") for head in heads],
-        [
-            [when(one[head]) if head.endswith("_at") else one.get(head) for head in heads]
+        ("address", "lines", "first seen", "last seen", "sample"),
+        (
+            (one.address, one.lines, when(one.first_seen_at), when(one.last_seen_at), one.sample)
             for one in found
-        ],
+        ),
     )
 
 
@@ -73,5 +72,5 @@ def adopt(session: Session, /, address: str, name: str, *, json_output: bool) ->
         say.as_json(result)
     else:
         say.info(f"{sender} is a source of {name} now")
-        for note in result.get("notes", ()):
+        for note in result.notes:
             say.warn(note)

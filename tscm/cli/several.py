@@ -35,7 +35,7 @@ def chosen(backend: Backend, names: Sequence[str], *, everyone: bool) -> list[st
     if everyone and names:
         raise click.UsageError("give names or --all, not both")
     if everyone:
-        found = [str(row["name"]) for row in backend.call(DEVICES, Nothing())]
+        found = [row.name for row in backend.call(DEVICES, Nothing())]
         if not found:
             say.info("No device yet; `tsadmin add --type asarest` adds one", aside=True)
         return found

@@ -17,15 +17,13 @@ from tscm.cli.tables import show_pairs
 from tscm.devices.stored import propose
 from tscm.faces.backend import Backend
 from tscm.model import Json
+from tscm.operations.answers import DeviceView
 from tscm.operations.arguments import Device, Nothing
 from tscm.operations.table.devices import VIEW
 from tscm.operations.table.manager import STATUS
 from tscm.printable import visible
 from tscm.settings.files import read_node
 from tscm.settings.layout import Layout
-from tscm.state import DeviceState, ManagerState
-from tscm.update.known_name import KnownName
-from tscm.wire.reading import read
 
 
 @click.command()
@@ -46,26 +44,34 @@ def command(session: Session, /, name: str | None, *, lines: bool, json_output: 
         return
     found = backend.call(VIEW, Device(name=name))
     if lines:
-        text = setup_text(session.layout, found["settings"])
+        text = setup_text(session.layout, found.settings)
         if json_output:
             say.as_json({"name": name, "lines": text})
         else:
             say.plain(visible(text.rstrip("\n"), keep="\n"))
         return
     if json_output:
-        say.as_json(found)
+        say.as_json(_json_of(found))
         return
-    show_pairs(settings_pairs(found["settings"]), f"Settings of {name}")
-    if not backend.running:
-        for one in found.get("unknown_names", ()):
-            say.warn(visible(unknown_name(read(KnownName, one))))
+    show_pairs(settings_pairs(found.settings), f"Settings of {name}")
+    state = found.state
+    if state is None:
+        for one in found.unknown_names or ():
+            say.warn(visible(unknown_name(one)))
         say.info("The manager is not running, so there is no state to show")
         return
-    state = read(DeviceState, found["state"])
     say.plain("")
-    show_pairs(state_pairs(found["settings"], state), f"State of {name}")
+    show_pairs(state_pairs(found.settings, state), f"State of {name}")
     if state.fault:
         say.error(f"{KEPT}{state.fault}")
+
+
+def _json_of(found: DeviceView) -> Json:
+    """As JSON always had it: an empty state where no manager runs."""
+    from tscm.wire.writing import as_json
+
+    told = as_json(found)
+    return {**told, "state": told["state"] or {}}
 
 
 def _show_manager(backend: Backend, *, json_output: bool) -> None:
@@ -73,7 +79,7 @@ def _show_manager(backend: Backend, *, json_output: bool) -> None:
     if json_output:
         say.as_json(status)
     else:
-        show_pairs(status_pairs(read(ManagerState, status)), "The manager")
+        show_pairs(status_pairs(status), "The manager")
 
 
 def settings_pairs(view: Json) -> Iterator[tuple[str, Any]]:

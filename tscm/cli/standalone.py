@@ -14,9 +14,10 @@ from tscm.cli.standalone_node import HOLDER, kept_audit, node_on_files, this_use
 from tscm.devices.checks import NETWORK, Reach
 from tscm.faces.backend import Told, silent
 from tscm.manager.node import ManagerDown
-from tscm.model import Json, Report
+from tscm.model import Report
 from tscm.operations.call import quiet
 from tscm.operations.calls import Calls
+from tscm.operations.job_figures import JobFigures
 from tscm.operations.operation import Needs, Operation
 from tscm.settings.files import device_names, read_device
 from tscm.settings.layout import Layout
@@ -64,7 +65,7 @@ class StandaloneBackend:
         with self._held(operation):
             return self._on_files(operation, args, report)
 
-    def detach(self, operation: Operation[Args, Any], args: Args) -> Json:
+    def detach(self, operation: Operation[Args, Any], args: Args) -> JobFigures:
         """See `Backend`."""
         del args
         raise ManagerDown(f"{operation.noun} in the background")

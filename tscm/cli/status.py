@@ -14,7 +14,6 @@ from tscm.errors import DeviceUnknown
 from tscm.operations.arguments import Nothing
 from tscm.operations.table.fleet import FLEET
 from tscm.standing import Row, exit_status
-from tscm.wire.reading import read
 
 _HEADS = (
     "device", "status", "good update", "entries", "cut", "last line", "waiting", "SIEM", "upload", "cause",
@@ -31,16 +30,15 @@ def command(session: Session, /, names: Sequence[str], *, json_output: bool) -> 
 
     Failures come first.  The exit status is that of a monitoring plug-in: 0 ok, 1 warning, 2 failed.
     """
-    answer = session.backend().call(FLEET, Nothing())
-    known = {str(one["name"]) for one in answer}
+    rows = session.backend().call(FLEET, Nothing())
+    known = {row.name for row in rows}
     for name in names:
         if name not in known:
             raise DeviceUnknown(name)
     if names:
-        answer = [one for one in answer if one["name"] in names]
-    rows = [read(Row, one) for one in answer]
+        rows = tuple(row for row in rows if row.name in names)
     if json_output:
-        say.as_json(answer)
+        say.as_json(rows)
     elif rows:
         show_table(_HEADS, (_cells(row) for row in rows))
     else:

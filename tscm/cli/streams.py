@@ -13,8 +13,9 @@ from typing import Any, TextIO, TypeVar, cast
 from attrs import define, field
 
 from tscm.faces.backend import Backend, Told, silent
-from tscm.model import Json, Report
+from tscm.model import Report
 from tscm.operations.call import quiet
+from tscm.operations.job_figures import JobFigures
 from tscm.operations.operation import Operation
 
 Args = TypeVar("Args")
@@ -128,7 +129,7 @@ class OutlastingBackend:
             outlast()
         return self._backend.call(operation, args, report, told)
 
-    def detach(self, operation: Operation[Args, Any], args: Args) -> Json:
+    def detach(self, operation: Operation[Args, Any], args: Args) -> JobFigures:
         """See `Backend`."""
         if operation.changes:
             outlast()

@@ -72,7 +72,7 @@ def command(
     """
     backend = session.backend()
     wanted = chosen(backend, names, everyone=everyone)
-    settings = {name: backend.call(VIEW, Device(name=name))["settings"] for name in wanted}
+    settings = {name: backend.call(VIEW, Device(name=name)).settings for name in wanted}
     tails = [
         _Tail(
             session,

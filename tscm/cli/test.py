@@ -9,7 +9,7 @@ from tscm.cli.names import device_argument
 from tscm.cli.progress import shown_progress, waits_told
 from tscm.cli.session import Session
 from tscm.cli.tables import show_table
-from tscm.model import Json
+from tscm.doctor.proof_links import Proven as ProvenChain
 from tscm.operations.arguments import Proven
 from tscm.operations.table.proof import TEST
 from tscm.printable import visible
@@ -50,21 +50,18 @@ def command(session: Session, /, name: str, *, wait: float, send: bool, json_out
         say.as_json(found)
     else:
         _tell(found)
-    return 0 if found["proven"] else 1
+    return 0 if found.proven else 1
 
 
-def _tell(found: Json) -> None:
+def _tell(found: ProvenChain) -> None:
     """A row for each link, and what to do below."""
     show_table(
         ("link", "verdict", "seconds", "why"),
-        (
-            (one["link"], one["verdict"], float(one["seconds"]), one["sentence"])
-            for one in found["links"]
-        ),
+        ((one.link, one.verdict, one.seconds, one.sentence) for one in found.links),
     )
-    for one in found["links"]:
-        if one["remedy"] and one["verdict"] != Verdict.OK:
-            say.info(f"{one['link']}: {visible(one['remedy'])}")
-    verdicts = {one["verdict"] for one in found["links"]}
-    tell = say.info if found["proven"] else say.error if Verdict.FAILED in verdicts else say.warn
-    tell(str(found["sentence"]))
+    for one in found.links:
+        if one.remedy and one.verdict is not Verdict.OK:
+            say.info(f"{one.link}: {visible(one.remedy)}")
+    verdicts = {one.verdict for one in found.links}
+    tell = say.info if found.proven else say.error if Verdict.FAILED in verdicts else say.warn
+    tell(found.sentence)

@@ -17,11 +17,10 @@ from tscm.cli.session import Session
 from tscm.cli.several import Done, chosen, each, of_device
 from tscm.faces.backend import Backend
 from tscm.model import Json
+from tscm.operations.answers import DeviceView
 from tscm.operations.arguments import Device, Push
 from tscm.operations.table.devices import VIEW
 from tscm.operations.table.policies import UPDATE
-from tscm.state import DeviceState
-from tscm.wire.reading import read
 
 
 @click.command()
@@ -102,14 +101,14 @@ def _update(
     _tell_held(view, name, aside=aside)
     if force:
         consent = agreed(backend, name, consent, yes=yes)
-    percent = view.get("confirm_changes_percent")
+    percent = view.confirm_changes_percent
     if plan is None and percent is not None and asks(yes=yes):
         with failure_told(json_output=aside, quiet=several):
             plan = shown_and_confirmed(backend, name, consent, percent, aside=aside)
     asked = Push(name=name, accept=consent.words, plan=plan)
     if detach:
         job = backend.detach(UPDATE, asked)
-        said = f"Job {job['id']}: `tsadmin jobs {job['id']} --follow` waits for it"
+        said = f"Job {job.number}: `tsadmin jobs {job.number} --follow` waits for it"
         if not aside and not several:
             say.info(said)
         return Done(answer=job, sentence=said)
@@ -130,10 +129,10 @@ def _tell_refused(found: Json) -> None:
     tell_found(found)
 
 
-def _tell_held(view: Json, name: str, *, aside: bool) -> None:
+def _tell_held(view: DeviceView, name: str, *, aside: bool) -> None:
     """That the schedule makes no updates: this one is made all the same."""
-    hold = read(DeviceState, view["state"]).policy.hold
-    if not view["settings"]["policy_updates"]:
+    hold = None if view.state is None else view.state.policy.hold
+    if not view.settings["policy_updates"]:
         said = f"Policy updates of {name} are disabled"
     elif hold is not None:
         said = f"Updates of {name} are {hold}"

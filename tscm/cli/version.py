@@ -9,7 +9,7 @@ import click
 from tscm import __version__
 from tscm.cli import say
 from tscm.cli.session import Session
-from tscm.model import Json
+from tscm.operations.answers import ModuleVersion
 from tscm.operations.arguments import Nothing
 from tscm.operations.table.manager import VERSIONS
 from tscm.printable import visible
@@ -38,8 +38,8 @@ def command(session: Session, /, *, all_modules: bool, json_output: bool) -> Non
         say.plain(table(modules))
 
 
-def table(modules: Sequence[Json]) -> str:
+def table(modules: Sequence[ModuleVersion]) -> str:
     """The table as text, the same on a terminal and in a pipe."""
     lines = [f"{'Module':<20} Version", f"{'-' * 20} {'-' * 10}"]
-    lines += [f"  {visible(one['module']):<18} {visible(one['version'])}" for one in modules]
+    lines += [f"  {visible(one.module):<18} {visible(one.version)}" for one in modules]
     return "\n".join(lines)

@@ -31,7 +31,7 @@ def command(session: Session, /, address: str, name: str | None, *, json_output:
     Which list and entry, since which generation, and when it was seen hitting.
     """
     backend = session.backend()
-    names = [name] if name else [row["name"] for row in backend.call(DEVICES, Nothing())]
+    names = [name] if name else [row.name for row in backend.call(DEVICES, Nothing())]
     answers: dict[str, Json] = {}
     faults: list[TscmError] = []
     for one in names:

@@ -27,7 +27,7 @@ from tscm.operations.table.policies import UPDATE
 from tscm.settings.layout import Layout
 from tscm.spool.disk import Disk
 from tscm.spool.tools_export import export_log
-from tscm.wire.reading import read
+from tscm.state import ManagerState
 
 Args = TypeVar("Args")
 Answer = TypeVar("Answer")
@@ -95,19 +95,18 @@ class Asking:
         ledger = await deferToThread(self.ledger)
         return sum(row.readers["forward"].waiting for row in ledger.devices.values())
 
-    async def when_manager_is_up(self) -> Json:
+    async def when_manager_is_up(self) -> ManagerState:
         """Its status, once it answers; raises `ChildFailed`."""
         deadline = time.monotonic() + _WAIT_SECONDS
         while time.monotonic() < deadline and self._stage.manager.alive():
             if await deferToThread(self._answers):
-                status: Json = await deferToThread(self.backend().call, STATUS, Nothing())
-                return status
+                return await deferToThread(lambda: self.backend().call(STATUS, Nothing()))
             await self._sleep(_POLL_SECONDS)
         raise ChildFailed("manager", self._stage.manager.tail())
 
     def ledger(self) -> Balance:
         """The balance of all."""
-        return read(Balance, self.backend().call(LEDGER, Balanced()))
+        return self.backend().call(LEDGER, Balanced())
 
     def _answers(self) -> bool:
         return self.backend().running

@@ -3,6 +3,7 @@ The story of the demonstration, chapter by chapter.  Every figure is asked of wh
 """
 
 from collections import Counter
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -88,7 +89,7 @@ class Story:
         url, ca_file = await logs
         await deferToThread(stage.start_manager, servers, url, ca_file)
         status = await self.ask.when_manager_is_up()
-        udp, tcp = status["listeners"]["udp"][0], status["listeners"]["tcp"][0]
+        udp, tcp = status.listeners["udp"][0], status.listeners["tcp"][0]
         await gatherResults(
             [
                 deferToThread(stage.start_firewall, one, f"udp://{udp}", "timestamp"),
@@ -101,7 +102,7 @@ class Story:
             f"SIEM on TCP {HOST}:{self.siem.port}, CONNECT proxy on {HOST}:{self.proxy.port}"
         )
         self.screen.note(
-            f"manager takes syslog on UDP {udp} and TCP {tcp}; UDP is read by: {status['intake']['udp_path']}"
+            f"manager takes syslog on UDP {udp} and TCP {tcp}; UDP is read by: {status.intake.udp_path}"
         )
         for firewall in stage.firewalls:
             self.screen.note(
@@ -137,14 +138,14 @@ class Story:
                 if firewall.entry.device_key
                 else "",
             }
+            asked = NewDevice(settings=options)
             added = await deferToThread(
-                self.ask.backend().call, ADD, NewDevice(settings=options), self.screen.progress
+                partial(self.ask.backend().call, ADD, asked, self.screen.progress)
             )
-            check = added["check"]
-            who = check["identity"]
+            check, who = added.check, added.check.identity
             self.screen.note(
-                f"{firewall.name}: {who['model']} {who['version']}, block list {check['block_entries']:,} "
-                f"entries, allow list {check['allow_entries']:,}"
+                f"{firewall.name}: {who.model} {who.version}, block list {check.block_entries:,} "
+                f"entries, allow list {check.allow_entries:,}"
             )
 
     async def _push(self, title: str, *, first: bool) -> None:

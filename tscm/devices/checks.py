@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 import attrs
 from attrs import frozen
 
+from tscm.devices.answers import CheckReport
 from tscm.devices.arrival import AskService, ask_service
 from tscm.errors import Fault, ListUnavailable, SettingsFaulty
-from tscm.model import AsaDriver, Identity, Json, Progress, Report
+from tscm.model import AsaDriver, Identity, Progress, Report
 from tscm.plural import many
 from tscm.settings import values
 from tscm.settings.device import DEFAULT_MAX_POLICY_SIZE, DeviceSettings
@@ -24,27 +25,6 @@ from tscm.store.reading import good_list
 
 if TYPE_CHECKING:
     from tscm.policy.lists import PolicyList
-
-
-@frozen(kw_only=True)
-class CheckReport:
-    """
-    What the lists and the device answered before anything was stored.
-
-    *proposed_size* is the Max policy size that the device's platform bears, or the
-    careful default where the platform cannot be told.
-    """
-
-    block_entries: int
-    allow_entries: int
-    identity: Identity
-    proposed_size: int
-    notes: tuple[str, ...] = ()
-    warnings: tuple[str, ...] = ()
-
-    def as_json(self) -> Json:
-        """As the control interface carries it."""
-        return attrs.asdict(self)
 
 
 def fetch_list(
@@ -159,7 +139,7 @@ def refuse_unknown_names(
     ]
 
 
-def _forwarding(settings: DeviceSettings) -> Json:
+def _forwarding(settings: DeviceSettings) -> dict[str, object]:
     return attrs.asdict(settings, filter=lambda one, _: "forward" in one.name)
 
 

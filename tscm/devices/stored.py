@@ -11,7 +11,7 @@ from typing import Any
 import attrs
 
 from tscm.base.secrets import MASK, Secret
-from tscm.devices.checks import CheckReport
+from tscm.devices.answers import Added, Changed, CheckReport, DeviceRow, Removed
 from tscm.devices.claims import refuse_conflicts
 from tscm.errors import (
     DeviceChanged,
@@ -111,33 +111,32 @@ def _shown(value: Any) -> Any:
     return list(value) if isinstance(value, tuple) else value
 
 
-def device_row(settings: DeviceSettings) -> Json:
+def device_row(settings: DeviceSettings) -> DeviceRow:
     """What `tsadmin list` needs to know of a device."""
-    wanted = (
-        "name",
-        "type",
-        "device_id",
-        "device",
-        "send_logs",
-        "log_rotate_size",
-        "policy_updates",
+    return DeviceRow(
+        name=settings.name,
+        type=settings.type,
+        device_id=settings.device_id,
+        device=settings.device,
+        send_logs=settings.send_logs,
+        log_rotate_size=settings.log_rotate_size,
+        policy_updates=settings.policy_updates,
     )
-    return {name: getattr(settings, name) for name in wanted}
 
 
-def device_rows(layout: Layout) -> list[Json]:
+def device_rows(layout: Layout) -> tuple[DeviceRow, ...]:
     """
     A row for each stored device; one whose file is damaged gives its name and `fault`.
 
     Needs no sealing key, so that a lost one does not hide the devices.
     """
-    rows: list[Json] = []
+    rows: list[DeviceRow] = []
     for name in device_names(layout):
         try:
             rows.append(device_row(read_device(layout, name, None)))
         except TscmError as error:
-            rows.append({"name": name, "fault": str(error)})
-    return rows
+            rows.append(DeviceRow(name=name, fault=str(error)))
+    return tuple(rows)
 
 
 def settle(settings: DeviceSettings, options: Options, check: CheckReport) -> DeviceSettings:
@@ -195,17 +194,17 @@ def change_device(layout: Layout, present: DeviceSettings, settings: DeviceSetti
 
 def added(
     node: NodeSettings, settings: DeviceSettings, check: CheckReport, notes: Sequence[str] = ()
-) -> Json:
+) -> Added:
     """The answer to `add`: what was found, what was stored, what to type on the device."""
     from tscm.kinds.asa.lines import setup_lines
 
-    return {
-        "name": settings.name,
-        "check": check.as_json(),
-        "settings": settings_view(settings),
-        "lines": setup_lines(settings, node),
-        "notes": list(notes),
-    }
+    return Added(
+        name=settings.name,
+        check=check,
+        settings=settings_view(settings),
+        lines=setup_lines(settings, node),
+        notes=tuple(notes),
+    )
 
 
 def changed(
@@ -213,17 +212,17 @@ def changed(
     settings: DeviceSettings,
     check: CheckReport | None,
     notes: Sequence[str] = (),
-) -> Json:
+) -> Changed:
     """
     The answer to `configure`; its *notes* say what the operator has to do on the device now, and more.
     """
-    return {
-        "name": settings.name,
-        "check": None if check is None else check.as_json(),
-        "settings": settings_view(settings),
-        "changed": changed_settings(present, settings),
-        "notes": [*notes, *_after_change(present, settings)],
-    }
+    return Changed(
+        name=settings.name,
+        check=check,
+        settings=settings_view(settings),
+        changed=tuple(changed_settings(present, settings)),
+        notes=(*notes, *_after_change(present, settings)),
+    )
 
 
 def _after_change(present: DeviceSettings, settings: DeviceSettings) -> Iterator[str]:
@@ -297,9 +296,9 @@ def needs_check(present: DeviceSettings, settings: DeviceSettings) -> bool:
     return not _CHECKED.isdisjoint(changed_settings(present, settings))
 
 
-def forget_device(layout: Layout, node: NodeSettings, name: str) -> Json:
+def forget_device(layout: Layout, node: NodeSettings, name: str) -> Removed:
     """
-    All of `tsadmin remove` but the manager's own part: gives `{name, lines}`, the way back.
+    All of `tsadmin remove` but the manager's own part: gives the way back.
 
     Its logs stay where they are.  A device whose file is damaged is forgotten too, without lines.
     """
@@ -311,4 +310,4 @@ def forget_device(layout: Layout, node: NodeSettings, name: str) -> Json:
     except (SettingsFaulty, SettingsUnreadable) as error:
         lines = f"! the settings were damaged, so the lines cannot be told: {error}"
     remove_device(layout, name)
-    return {"name": name, "lines": lines}
+    return Removed(name=name, lines=lines)

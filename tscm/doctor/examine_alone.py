@@ -12,18 +12,18 @@ from tscm.doctor.examine_device import (
     unreadable,
 )
 from tscm.doctor.examine_node import walk_node
-from tscm.doctor.finding import as_json
+from tscm.doctor.finding import Findings
 from tscm.errors import DeviceUnknown, TscmError
-from tscm.model import AsaDriver, Json, Report
+from tscm.model import AsaDriver, Report
 from tscm.settings.layout import Layout
 
 
-def doctor_node(layout: Layout, report: Report) -> Json:
+def doctor_node(layout: Layout, report: Report) -> Findings:
     """What can be said of the host while no manager runs."""
-    return as_json(walk_node(layout, None, report))
+    return Findings(findings=tuple(walk_node(layout, None, report)))
 
 
-def doctor_device(layout: Layout, name: str, report: Report) -> Json:
+def doctor_device(layout: Layout, name: str, report: Report) -> Findings:
     """
     What can be said of a device while no manager runs.  Raises `DeviceUnknown`.
 
@@ -37,11 +37,11 @@ def doctor_device(layout: Layout, name: str, report: Report) -> Json:
     except DeviceUnknown:
         raise
     except TscmError as error:
-        return as_json(unreadable(name, error))
+        return Findings(findings=tuple(unreadable(name, error)))
 
     def opener() -> AsaDriver:
         return open_driver(patient.settings, patient.node)
 
     look = look_around(layout, patient, Fetcher(layout), report)
     look.firewall = look_inside(patient, opener, report)
-    return as_json(judge_device(patient, look, time()))
+    return Findings(findings=tuple(judge_device(patient, look, time())))

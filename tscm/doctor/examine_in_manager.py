@@ -21,12 +21,12 @@ from tscm.doctor.examine_device import (
     read_patient,
     unreadable,
 )
-from tscm.doctor.finding import as_json
+from tscm.doctor.finding import Findings
 from tscm.doctor.packet_trace import is_told
 from tscm.doctor.probe_firewall import FirewallLook
 from tscm.errors import DeviceUnknown, TscmError
 from tscm.kinds.asa.faults import LoginRefused
-from tscm.model import Json, LogReader, Progress, Report
+from tscm.model import LogReader, Progress, Report
 from tscm.settings.device import DeviceSettings
 from tscm.settings.layout import Layout
 from tscm.settings.node import NodeSettings
@@ -60,7 +60,7 @@ class Visit:
     """`UpdateService.ask_device`."""
     log: LogReader | None
 
-    async def pay(self, name: str, report: Report) -> Json:
+    async def pay(self, name: str, report: Report) -> Findings:
         """All findings about the device.  Raises `DeviceUnknown`."""
         from tscm.retrieve.sources import Fetcher
 
@@ -69,7 +69,7 @@ class Visit:
         except DeviceUnknown:
             raise
         except TscmError as error:
-            return as_json(unreadable(name, error))
+            return Findings(findings=tuple(unreadable(name, error)))
         fetch = Fetcher(self.layout)
         look = await self.threads.run(look_around, self.layout, patient, fetch, report)
         before = 0 if self.log is None else self.log.end
@@ -84,7 +84,7 @@ class Visit:
         if look.firewall.traced is not None and not look.hits:
             report(Progress(phase="check", text="waiting for the line about the test address"))
             look.event_seen = await self._told(look, before)
-        return as_json(judge_device(patient, look, wall_seconds(self.clock)))
+        return Findings(findings=tuple(judge_device(patient, look, wall_seconds(self.clock))))
 
     def _patient(self, name: str) -> Patient:
         """As stored, or as in force where the file has a fault by now."""

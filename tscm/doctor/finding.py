@@ -2,11 +2,10 @@
 What the doctor says of one link.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
-from attrs import frozen
+from attrs import field, frozen
 
-from tscm.model import Json
 from tscm.standing import Verdict
 
 RATINGS = {Verdict.OK: "good", Verdict.WARNING: "doubtful", Verdict.FAILED: "broken"}
@@ -24,15 +23,19 @@ class Finding:
     sentence: str
     remedy: str = ""
 
-    def as_json(self) -> Json:
-        """As the control interface and `--json` carry it."""
-        return {
-            "link": self.link,
-            "verdict": str(self.verdict),
-            "rating": RATINGS[self.verdict],
-            "sentence": self.sentence,
-            "remedy": self.remedy,
-        }
+    rating: str = field(init=False)
+    """The verdict by its word of earlier releases."""
+
+    @rating.default
+    def _as_before(self) -> str:
+        return RATINGS.get(self.verdict, str(self.verdict))
+
+
+@frozen(kw_only=True)
+class Findings:
+    """What the doctor says of host and manager, or of a device."""
+
+    findings: tuple[Finding, ...]
 
 
 def ok(link: str, sentence: str) -> Finding:
@@ -62,8 +65,3 @@ def worst(findings: Iterable[Finding]) -> Verdict:
         if one in verdicts:
             return one
     return Verdict.OK
-
-
-def as_json(findings: Sequence[Finding]) -> Json:
-    """What the control interface answers."""
-    return {"findings": [finding.as_json() for finding in findings]}

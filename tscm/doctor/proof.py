@@ -22,7 +22,7 @@ from tscm.doctor.finding import Finding, failed, ok
 from tscm.doctor.packet_trace import line_about, trial_of
 from tscm.errors import DeviceFault, TscmError
 from tscm.kinds.asa.faults import LoginRefused
-from tscm.model import Json, LogReader, Progress, Report
+from tscm.model import LogReader, Progress, Report
 from tscm.standing import Verdict
 from tscm.syslog.asa import AsaEvent
 
@@ -63,13 +63,13 @@ class _Chain:
 
     @property
     def findings(self) -> list[Finding]:
-        return [one.finding for one in self.passed]
+        return list(self.passed)
 
     def add(self, finding: Finding, seconds: float | None = None) -> bool:
         """One link more; does it hold as far as can be seen?"""
         now = self._clock.seconds()
         took = now - self._last if seconds is None else seconds
-        self.passed.append(links.Passed(finding=finding, seconds=took))
+        self.passed.append(links.Passed.of(finding, took))
         self._last = now
         return finding.verdict != Verdict.FAILED
 
@@ -109,7 +109,7 @@ class Proof:
     wait_seconds: float
     knock: Callable[[str], Deferred[object]] | None = None
 
-    async def run(self, hold: "HeldTurn", report: Report) -> Json:
+    async def run(self, hold: "HeldTurn", report: Report) -> links.Proven:
         """
         The links and whether all hold, in the turn that *hold* is.
 
@@ -131,14 +131,14 @@ class Proof:
         finally:
             chain.add(await self._taken_away(hold, prepared.entry, told))
         seconds = self.clock.seconds() - begun
-        return {
-            "name": self.name,
-            "entry": prepared.entry,
-            "proven": links.proven(chain.findings),
-            "sentence": links.sentence_of(self.name, prepared.entry, chain.findings, seconds),
-            "seconds": round(seconds, 3),
-            "links": [one.as_json() for one in chain.passed],
-        }
+        return links.Proven(
+            name=self.name,
+            entry=prepared.entry,
+            proven=links.proven(chain.passed),
+            sentence=links.sentence_of(self.name, prepared.entry, chain.passed, seconds),
+            seconds=round(seconds, 3),
+            links=tuple(chain.passed),
+        )
 
     async def _prove(
         self, hold: "HeldTurn", prepared: "Prepared", chain: _Chain, told: Report

@@ -3,6 +3,7 @@ What a test of the chain says of each link.  Pure.
 """
 
 from collections.abc import Iterable, Sequence
+from typing import Self
 
 from attrs import evolve, frozen
 
@@ -10,7 +11,6 @@ from tscm.doctor.finding import Finding, failed, not_looked_at, ok, warning
 from tscm.doctor.judge_protection import judge_use
 from tscm.doctor.packet_trace import Trial, judge_trial
 from tscm.kinds.asa.running import RunningConfig
-from tscm.model import Json
 from tscm.plural import many
 from tscm.standing import Verdict
 from tscm.syslog.asa import Action, AsaEvent
@@ -27,17 +27,35 @@ TO_BE_SEEN = (IN_FORCE, MATCHED, RECEIVED, COUNTED, FORWARDED)
 
 
 @frozen(kw_only=True)
-class Passed:
+class Passed(Finding):
     """
     A link as it was found, and how long that took.
     """
 
-    finding: Finding
     seconds: float
 
-    def as_json(self) -> Json:
-        """As the control interface and `--json` carry it."""
-        return {**self.finding.as_json(), "seconds": round(self.seconds, 3)}
+    @classmethod
+    def of(cls, found: Finding, seconds: float) -> Self:
+        """*found* with the time that it took."""
+        return cls(
+            link=found.link,
+            verdict=found.verdict,
+            sentence=found.sentence,
+            remedy=found.remedy,
+            seconds=round(seconds, 3),
+        )
+
+
+@frozen(kw_only=True)
+class Proven:
+    """Whether the whole chain of a device holds, by the *entry* that was blocked for it, and each link."""
+
+    name: str
+    entry: str
+    proven: bool
+    sentence: str
+    seconds: float
+    links: tuple[Passed, ...]
 
 
 @frozen(kw_only=True)

@@ -8,15 +8,16 @@ from typing import Any, Protocol, TypeVar
 from tscm.errors import TscmError
 from tscm.model import Json, Report
 from tscm.operations.call import quiet
+from tscm.operations.job_figures import JobFigures
 from tscm.operations.operation import Operation
 
 Args = TypeVar("Args")
 Answer = TypeVar("Answer")
-Told = Callable[[Json], None]
-"""Takes a job as JSON when its state changes."""
+Told = Callable[[JobFigures], None]
+"""Takes a job when its state changes."""
 
 
-def silent(_: Json) -> None:
+def silent(_: JobFigures) -> None:
     """States of a job that nobody reads."""
 
 
@@ -61,5 +62,5 @@ class Backend(Protocol):
     ) -> Answer:
         """The answer; *report* takes progress, *told* the job's states.  Raises `TscmError`."""
 
-    def detach(self, operation: Operation[Args, Any], args: Args) -> Json:
+    def detach(self, operation: Operation[Args, Any], args: Args) -> JobFigures:
         """Have the manager do it as a job that nobody waits for; gives the job."""

@@ -19,8 +19,10 @@ from tscm.faces.backend import ManagerSaid, Told, silent
 from tscm.model import Json, Progress, Report
 from tscm.operations.arguments import JobNumber
 from tscm.operations.call import quiet
+from tscm.operations.job_figures import JobFigures, JobState
 from tscm.operations.operation import Operation, request_of
 from tscm.operations.table.jobs import WITHDRAW
+from tscm.wire.reading import read, read_value
 
 Args = TypeVar("Args")
 Answer = TypeVar("Answer")
@@ -90,19 +92,18 @@ class ManagerBackend:
     ) -> Answer:
         """See `Backend`."""
         path, body = request_of(operation, args)
-        answer: Answer
         if operation.long:
             answer = self._long(operation.verb, path, report, told, body)
         else:
             answer = self._short(operation.verb, path, body)
-        return answer
+        return read_value(operation.answer, answer)
 
-    def detach(self, operation: Operation[Args, Any], args: Args) -> Json:
+    def detach(self, operation: Operation[Args, Any], args: Args) -> JobFigures:
         """See `Backend`."""
         path, body = request_of(operation, args)
         path += ("&" if "?" in path else "?") + "detach=yes"
-        job: Json = self._long(operation.verb, path, quiet, silent, body)["job"]
-        return job
+        job = self._long(operation.verb, path, quiet, silent, body)["job"]
+        return read(JobFigures, job)
 
     def _short(self, verb: str, path: str, body: Json | None) -> Any:
         with self._asked(verb, path, body, _ANSWER_SECONDS) as answer:
@@ -111,14 +112,14 @@ class ManagerBackend:
             return self._checked(answer.status, content)
 
     def _long(self, verb: str, path: str, report: Report, told: Told, body: Json | None) -> Any:
-        job: Json = {}
+        job: JobFigures | None = None
         with self._asked(verb, path, body, _LONG_SECONDS) as answer:
             try:
                 for line in self._lines(answer):
                     if "progress" in line:
                         report(Progress(**line["progress"]))
                     elif "job" in line:
-                        job = line["job"]
+                        job = read(JobFigures, line["job"])
                         told(job)
                     elif "error" in line:
                         raise _said(line["error"])
@@ -141,17 +142,16 @@ class ManagerBackend:
             if text.strip():
                 yield self._json(text)
 
-    def _interrupted(self, job: Json) -> WaitInterrupted:
+    def _interrupted(self, job: JobFigures | None) -> WaitInterrupted:
         """^C ends a call that has not begun; one under way goes on in the manager."""
-        number = job.get("id")
         withdrawn = False
-        if number is not None and job.get("state") == "queued":
+        if job is not None and job.state is JobState.QUEUED:
             try:
-                self.call(WITHDRAW, JobNumber(id=int(number)))
+                self.call(WITHDRAW, JobNumber(id=job.number))
                 withdrawn = True
             except TscmError:  # it began at this very moment, or the manager is gone
                 pass
-        return WaitInterrupted(number, withdrawn=withdrawn)
+        return WaitInterrupted(None if job is None else job.number, withdrawn=withdrawn)
 
     def _checked(self, status: int, content: bytes) -> Any:
         found = self._json(content)

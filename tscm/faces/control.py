@@ -39,6 +39,7 @@ from tscm.operations.table.whole import TABLE
 from tscm.settings.layout import Layout
 from tscm.settings.values import shown
 from tscm.update.outcome import UpdateFailed
+from tscm.wire.writing import as_json
 
 GROUP = "tscm"
 
@@ -161,7 +162,8 @@ class ControlInterface:
         try:
             args = self._args(request, operation, parts)
             actor = actor_of(request, self._delegates())
-            return json.dumps(self._calls.answer_at_once(operation, args, actor)).encode()
+            answer = self._calls.answer_at_once(operation, args, actor)
+            return json.dumps(_plain(answer)).encode()
         except TscmError as error:
             request.setResponseCode(400 if isinstance(error, RequestFaulty) else 409)
             return json.dumps({"error": error_json(error)}).encode()
@@ -178,7 +180,7 @@ class ControlInterface:
 
         async def run() -> None:
             try:
-                last = {"result": await self._answer(wire, request, operation, parts)}
+                last = {"result": _plain(await self._answer(wire, request, operation, parts))}
                 json.dumps(last)
             except TscmError as error:
                 wire.refuse(error)
@@ -209,8 +211,8 @@ class ControlInterface:
         )
         if detached:
             Deferred.fromCoroutine(work).addErrback(self._failed_detached, job.number)
-            return {"job": job.as_json()}
-        job.watch(lambda one: wire.send({"job": one.as_json()}))
+            return {"job": as_json(job.figures())}
+        job.watch(lambda one: wire.send({"job": as_json(one.figures())}))
         wire.when_gone(lambda: self._calls.node.jobs.client_gone(job))
         return await work
 
@@ -219,6 +221,11 @@ class ControlInterface:
             self._log.warn("job {number}: {error}", number=number, error=str(failure.value))
         else:
             self._log.failure("job {number} failed", failure, number=number)
+
+
+def _plain(answer: Any) -> Any:
+    """An answer as JSON; one that is JSON already may be large, and is not gone through."""
+    return answer if isinstance(answer, dict) else as_json(answer)
 
 
 def _query_of(request: Request) -> dict[str, list[str]]:

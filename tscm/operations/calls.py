@@ -122,7 +122,10 @@ def _outcome(error: BaseException | None) -> str:
 
 
 def _sentence_of(answer: Any) -> str | None:
-    sentence = answer.get("sentence") if isinstance(answer, dict) else None
+    if isinstance(answer, dict):
+        sentence = answer.get("sentence")
+    else:
+        sentence = getattr(answer, "sentence", None)
     return None if sentence is None else str(sentence)[:_SENTENCE_KEPT]
 
 

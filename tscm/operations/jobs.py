@@ -5,30 +5,17 @@ Lives in the reactor thread.  Ended jobs are kept for a while for whoever looks.
 """
 
 from collections.abc import Callable, Iterator
-from enum import StrEnum
 from typing import Any
 
-import attrs
 from attrs import define, field
 
 from tscm.base.clock import wall_seconds
 from tscm.errors import TscmError
-from tscm.model import Json, Progress
+from tscm.model import Progress
 from tscm.operations.call import Actor
+from tscm.operations.job_figures import UNDER_WAY, JobFigures, JobState
 
 ENDED_KEPT = 200
-
-
-class JobState(StrEnum):
-    """
-    Where a job is in its life.
-    """
-
-    QUEUED = "queued"
-    RUNNING = "running"
-    DONE = "done"
-    FAILED = "failed"
-    WITHDRAWN = "withdrawn"
 
 
 class Withdrawn(TscmError):
@@ -116,24 +103,24 @@ class Job:
     @property
     def over(self) -> bool:
         """Has it ended, or was it withdrawn?"""
-        return self.state not in {JobState.QUEUED, JobState.RUNNING}
+        return self.state not in UNDER_WAY
 
-    def as_json(self) -> Json:
-        """As the control interface carries it."""
-        return {
-            "id": self.number,
-            "operation": self.operation,
-            "device": self.device,
-            "actor": str(self.actor),
-            "attached": self.attached,
-            "state": str(self.state),
-            "waits_for": self.waits_for,
-            "asked_at": self.asked_at,
-            "begun_at": self.begun_at,
-            "ended_at": self.ended_at,
-            "progress": None if self.progress is None else attrs.asdict(self.progress),
-            "sentence": self.sentence,
-        }
+    def figures(self) -> JobFigures:
+        """As it stands."""
+        return JobFigures(
+            number=self.number,
+            operation=self.operation,
+            device=self.device,
+            actor=str(self.actor),
+            attached=self.attached,
+            state=self.state,
+            waits_for=self.waits_for,
+            asked_at=self.asked_at,
+            begun_at=self.begun_at,
+            ended_at=self.ended_at,
+            progress=self.progress,
+            sentence=self.sentence,
+        )
 
 
 @define(eq=False)

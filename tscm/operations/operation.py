@@ -55,6 +55,8 @@ class Operation(Generic[Args, Answer]):
     verb: str
     path: str
     args: type[Args]
+    answer: type[Answer]
+    """As it is read out of JSON; `Json` where it is not a value yet."""
     room: str
     """The module of `tscm.operations.handlers` that carries it out."""
     needs: Needs

@@ -30,6 +30,12 @@ def read(cls: type[T], json: Mapping[str, Any] | None) -> T:
     return found
 
 
+def read_value(kind: type[T], json: Any) -> T:
+    """A value of the type *kind*, such as `tuple[Row, ...]`, out of its JSON.  See `read`."""
+    found: T = _reader(kind)(json)
+    return found
+
+
 _READERS: dict[Any, _Reader] = {}
 
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 import attrs
 
 from tscm.devices import checks, stored
+from tscm.devices.answers import Added, Changed, DeviceRow, Prospected, Removed
 from tscm.devices.arrival import decides, upload_warnings
 from tscm.devices.claims import (
     refuse_address,
@@ -27,7 +28,7 @@ from tscm.errors import (
 )
 from tscm.forward.own import listeners_of
 from tscm.manager.node import Node
-from tscm.model import Json
+from tscm.operations.answers import DeviceView
 from tscm.operations.arguments import ChangedDevice, Device, NewDevice, Nothing, Prospect
 from tscm.operations.call import Call
 from tscm.operations.registry import handles
@@ -37,7 +38,8 @@ from tscm.settings.files import device_names, read_device
 from tscm.settings.own_service import key_wanted_at
 from tscm.settings.sealed import as_set
 from tscm.store.reading import failing_names
-from tscm.wire.writing import as_json
+from tscm.update.known_name import KnownName
+from tscm.wire.reading import read
 
 
 def refuse_unknown(node: Node, name: str) -> None:
@@ -50,7 +52,7 @@ def refuse_unknown(node: Node, name: str) -> None:
 
 
 @handles(table.DEVICES)
-def list_devices(node: Node, args: Nothing, call: Call) -> list[Json]:
+def list_devices(node: Node, args: Nothing, call: Call) -> tuple[DeviceRow, ...]:
     """The devices in force; without a manager those that are stored."""
     del args, call
     manager = node.manager
@@ -62,12 +64,12 @@ def list_devices(node: Node, args: Nothing, call: Call) -> list[Json]:
     }
     for name, fault in manager.faults.items():
         if name:
-            rows.setdefault(name, {"name": name})["fault"] = fault
-    return [rows[name] for name in sorted(rows)]
+            rows[name] = attrs.evolve(rows.get(name, DeviceRow(name=name)), fault=fault)
+    return tuple(rows[name] for name in sorted(rows))
 
 
 @handles(table.VIEW)
-def view(node: Node, args: Device, call: Call) -> Json:
+def view(node: Node, args: Device, call: Call) -> DeviceView:
     """
     Settings in force and state; without a manager what is stored, and of the state only the names that the last
     update could not look up, in `unknown_names`.
@@ -76,17 +78,23 @@ def view(node: Node, args: Device, call: Call) -> Json:
     """
     del call
     manager, name = node.manager, args.name
-    asks = {"confirm_changes_percent": node.settings().policy.confirm_changes_percent}
+    percent = node.settings().policy.confirm_changes_percent
     if manager is None:
         settings = read_device(node.layout, name, None)
         unknown = failing_names(node.layout.database, settings.name)
-        view = stored.settings_view(settings)
-        return {"settings": view, "state": {}, "unknown_names": unknown, **asks}
+        return DeviceView(
+            settings=stored.settings_view(settings),
+            unknown_names=tuple(read(KnownName, one) for one in unknown),
+            confirm_changes_percent=percent,
+        )
     from tscm.operations.states import device_state
 
     refuse_unknown(node, name)
-    view = stored.settings_view(as_set(node.layout, manager.devices[name].settings))
-    return {"settings": view, "state": as_json(device_state(node, name)), **asks}
+    return DeviceView(
+        settings=stored.settings_view(as_set(node.layout, manager.devices[name].settings)),
+        state=device_state(node, name),
+        confirm_changes_percent=percent,
+    )
 
 
 def _listeners(node: Node) -> Mapping[str, Sequence[str]]:
@@ -110,16 +118,16 @@ async def _asked_for_uploads(node: Node, settings: DeviceSettings, call: Call) -
 
 
 @handles(table.PROSPECT)
-async def prospect(node: Node, args: Prospect, call: Call) -> Json:
+async def prospect(node: Node, args: Prospect, call: Call) -> Prospected:
     """What must be known before the other questions are asked.  Raises `SenderConflict`."""
     del call
     if args.address is not None:
         await node.quick.run(refuse_address, node.layout, args.name, args.address)
-    return {"key_wanted_at": key_wanted_at(node.settings())}
+    return Prospected(key_wanted_at=key_wanted_at(node.settings()))
 
 
 @handles(table.ADD)
-async def add(node: Node, args: NewDevice, call: Call) -> Json:
+async def add(node: Node, args: NewDevice, call: Call) -> Added:
     """Check lists and device, then store and put in force."""
     node.hold()
     settings = stored.propose(args.settings)
@@ -156,7 +164,7 @@ async def add(node: Node, args: NewDevice, call: Call) -> Json:
 
 
 @handles(table.CHANGE)
-async def change(node: Node, args: ChangedDevice, call: Call) -> Json:
+async def change(node: Node, args: ChangedDevice, call: Call) -> Changed:
     """Check what lists and device could object to, then store and put in force."""
     node.hold()
     present = stored.stored_device(node.layout, args.name)  # as it is when this is asked for
@@ -202,13 +210,13 @@ async def change(node: Node, args: ChangedDevice, call: Call) -> Json:
 
 
 @handles(table.REMOVE)
-async def remove(node: Node, args: Device, call: Call) -> Json:
+async def remove(node: Node, args: Device, call: Call) -> Removed:
     """Forget the device and all that is kept of it but its log."""
     del call
     try:
         settings = read_device(node.layout, args.name, None)
     except (SettingsFaulty, SettingsUnreadable):
         settings = None
-    gone: Json = await node.write(stored.forget_device, node.layout, node.settings(), args.name)
+    gone: Removed = await node.write(stored.forget_device, node.layout, node.settings(), args.name)
     await node.retire(args.name, settings)
     return gone

@@ -2,8 +2,8 @@
 Operations that check the chain: host, manager, and one device from its settings to the SIEM.
 """
 
+from tscm.doctor.finding import Findings
 from tscm.manager.node import Node
-from tscm.model import Json
 from tscm.operations.arguments import Device, Nothing
 from tscm.operations.call import Call
 from tscm.operations.registry import handles
@@ -12,21 +12,21 @@ from tscm.operations.table import doctor as table
 
 
 @handles(table.DOCTOR)
-async def check_node(node: Node, args: Nothing, call: Call) -> Json:
+async def check_node(node: Node, args: Nothing, call: Call) -> Findings:
     """Host and manager; that no manager runs is a finding."""
     del args
     from tscm.doctor import examine_alone
     from tscm.doctor.examine_node import walk_node
-    from tscm.doctor.finding import as_json
 
     if node.manager is None:
         return examine_alone.doctor_node(node.layout, call.report)
     state = manager_state(node)
-    return as_json(await node.slow.run(walk_node, node.layout, state, call.report))
+    found = await node.slow.run(walk_node, node.layout, state, call.report)
+    return Findings(findings=tuple(found))
 
 
 @handles(table.DOCTOR_DEVICE)
-async def check_device(node: Node, args: Device, call: Call) -> Json:
+async def check_device(node: Node, args: Device, call: Call) -> Findings:
     """A device's chain."""
     from tscm.doctor import examine_alone
     from tscm.doctor.examine_in_manager import Visit

@@ -4,18 +4,16 @@ How all devices stand, one row each.
 
 from tscm.base.schedule import in_slices
 from tscm.manager.node import Node, parts
-from tscm.model import Json
 from tscm.operations.arguments import Nothing
 from tscm.operations.call import Call
 from tscm.operations.registry import handles
 from tscm.operations.rows import row
 from tscm.operations.table import fleet as table
 from tscm.standing import Row, fault_row, worst_first
-from tscm.wire.writing import as_json
 
 
 @handles(table.FLEET)
-async def fleet(node: Node, args: Nothing, call: Call) -> list[Json]:
+async def fleet(node: Node, args: Nothing, call: Call) -> tuple[Row, ...]:
     """In slices of the reactor's time: lines go on coming in meanwhile."""
     del args, call
     manager = parts(node)
@@ -31,4 +29,4 @@ async def fleet(node: Node, args: Nothing, call: Call) -> list[Json]:
         async for name in in_slices(node.clock, sorted(manager.devices))
         if name in manager.devices  # it may have been removed since
     ]
-    return [as_json(one) for one in worst_first(rows)]
+    return tuple(worst_first(rows))

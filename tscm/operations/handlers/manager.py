@@ -3,38 +3,39 @@ Operations on the manager itself: its status, its versions, its ledger.
 """
 
 from tscm import __version__
+from tscm.ledger.figures import Balance
 from tscm.manager.node import Node, balanced, parts
-from tscm.model import Json
+from tscm.operations.answers import ModuleVersion
 from tscm.operations.arguments import Balanced, Nothing
 from tscm.operations.call import Call
 from tscm.operations.handlers.devices import refuse_unknown
 from tscm.operations.registry import handles
 from tscm.operations.states import manager_state
 from tscm.operations.table import manager as table
-from tscm.wire.writing import as_json
+from tscm.state import ManagerState
 
 MODULES = ("TSCM-Core", "ts-asarest")
 
 
 @handles(table.STATUS)
-def status(node: Node, args: Nothing, call: Call) -> Json:
+def status(node: Node, args: Nothing, call: Call) -> ManagerState:
     """Process, listeners, intake figures, faults."""
     del args, call
-    return as_json(manager_state(node))
+    return manager_state(node)
 
 
 @handles(table.VERSIONS)
-def versions(node: Node, args: Nothing, call: Call) -> list[Json]:
+def versions(node: Node, args: Nothing, call: Call) -> tuple[ModuleVersion, ...]:
     """Modules and their versions."""
     del node, args, call
-    return [{"module": one, "version": __version__} for one in MODULES]
+    return tuple(ModuleVersion(module=one, version=__version__) for one in MODULES)
 
 
 @handles(table.LEDGER)
-def ledger(node: Node, args: Balanced, call: Call) -> Json:
+def ledger(node: Node, args: Balanced, call: Call) -> Balance:
     """The balance of one device or of all."""
     del call
     manager = parts(node)
     if args.device is not None:
         refuse_unknown(node, args.device)
-    return as_json(balanced(manager, args.device))
+    return balanced(manager, args.device)

@@ -7,9 +7,11 @@ from typing import Any
 from attrs import evolve
 
 from tscm.base.clock import told_time, wall_seconds
+from tscm.devices.answers import Changed
 from tscm.events.history import with_history
 from tscm.manager.node import Node, updates
 from tscm.model import Json
+from tscm.operations.answers import Held
 from tscm.operations.arguments import (
     Address,
     ChangedDevice,
@@ -155,7 +157,7 @@ async def diff(node: Node, args: Generations, call: Call) -> Json:
 
 
 @handles(table.HOLD)
-async def hold(node: Node, args: Holding, call: Call) -> Json:
+async def hold(node: Node, args: Holding, call: Call) -> Held:
     """No scheduled updates until then."""
     refuse_unknown(node, args.name)
     node.hold()
@@ -170,19 +172,26 @@ async def hold(node: Node, args: Holding, call: Call) -> Json:
     if args.until is not None:  # as people read it
         call.noted["until"] = told_time(args.until)
     made = updates(node).holds.hold(args.name, str(call.actor), args.until, reason)
-    return {**made.to_json(), "name": args.name, "sentence": f"updates of {args.name} are {made}"}
+    return Held(
+        name=args.name,
+        since=made.since,
+        until=made.until,
+        reason=made.reason,
+        by=made.by,
+        sentence=f"updates of {args.name} are {made}",
+    )
 
 
 @handles(table.PAUSE)
-async def pause(node: Node, args: Device, call: Call) -> Json:
+async def pause(node: Node, args: Device, call: Call) -> Held:
     """No scheduled updates until `resume`."""
     return await hold(node, Holding(name=args.name), call)
 
 
 @handles(table.RESUME)
-async def resume(node: Node, args: Device, call: Call) -> Json:
+async def resume(node: Node, args: Device, call: Call) -> Changed:
     """Scheduled updates again."""
     asked = ChangedDevice(name=args.name, settings={"policy_updates": True})
-    changed: Json = await change(node, asked, call)
+    changed: Changed = await change(node, asked, call)
     updates(node).resume(args.name)
     return changed

@@ -10,7 +10,6 @@ from twisted.internet.endpoints import HostnameEndpoint
 from twisted.internet.protocol import Factory, Protocol
 
 from tscm.manager.node import Node, parts, updates
-from tscm.model import Json
 from tscm.operations.arguments import Proven
 from tscm.operations.bodies import RequestFaulty
 from tscm.operations.call import Call
@@ -19,6 +18,7 @@ from tscm.operations.registry import handles
 from tscm.operations.table import proof as table
 
 if TYPE_CHECKING:
+    from tscm.doctor.proof_links import Proven as ProvenChain
     from tscm.forward.service import ForwardService
 
 WAIT_MOST_SECONDS = 600.0
@@ -28,7 +28,7 @@ _KNOCK_SECONDS = 20.0
 
 
 @handles(table.TEST)
-async def prove(node: Node, args: Proven, call: Call) -> Json:
+async def prove(node: Node, args: Proven, call: Call) -> "ProvenChain":
     """Block, follow, take away."""
     from tscm.doctor.proof import Proof, Target
 
@@ -60,10 +60,10 @@ async def prove(node: Node, args: Proven, call: Call) -> Json:
         wait_seconds=args.wait_seconds,
         knock=(lambda address: _knock(node.clock, address)) if args.send else None,
     )
-    found: Json = await updates(node).proofs.hold(
+    found: ProvenChain = await updates(node).proofs.hold(
         name, lambda hold: proof.run(hold, call.report), asker_of(call, table.TEST)
     )
-    call.noted["entry"] = found["entry"]
+    call.noted["entry"] = found.entry
     return found
 
 

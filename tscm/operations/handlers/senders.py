@@ -4,16 +4,16 @@ Operations on unknown senders.
 
 from collections.abc import Sequence
 
+from tscm.devices.answers import Changed
 from tscm.errors import TscmError
+from tscm.intake.sender_figures import StrangerFigures
 from tscm.manager.node import Node, parts
-from tscm.model import Json
 from tscm.operations.arguments import Adoption, ChangedDevice, Nothing
 from tscm.operations.call import Call
 from tscm.operations.handlers.devices import change
 from tscm.operations.registry import handles
 from tscm.operations.table import senders as table
 from tscm.settings.files import read_device
-from tscm.wire.writing import as_json
 
 
 class SenderUnheard(TscmError):
@@ -36,14 +36,14 @@ class SenderUnheard(TscmError):
 
 
 @handles(table.SENDERS)
-def senders(node: Node, args: Nothing, call: Call) -> list[Json]:
+def senders(node: Node, args: Nothing, call: Call) -> tuple[StrangerFigures, ...]:
     """Unknown senders, those heard last first."""
     del args, call
-    return [as_json(one) for one in parts(node).senders.unknown()]
+    return tuple(parts(node).senders.unknown())
 
 
 @handles(table.ADOPT)
-async def adopt(node: Node, args: Adoption, call: Call) -> Json:
+async def adopt(node: Node, args: Adoption, call: Call) -> Changed:
     """
     Add the address to the device's additional sources.
 
@@ -57,5 +57,5 @@ async def adopt(node: Node, args: Adoption, call: Call) -> Json:
         raise SenderUnheard(args.address, args.name, (*present.syslog_sources, args.address))
     sources = [*present.syslog_sources, args.address]
     asked = ChangedDevice(name=args.name, settings={"syslog_sources": sources})
-    changed: Json = await change(node, asked, call)
+    changed: Changed = await change(node, asked, call)
     return changed

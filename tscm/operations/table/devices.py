@@ -2,11 +2,13 @@
 Operations on devices and their settings.
 """
 
-from tscm.model import Json
+from tscm.devices.answers import Added, Changed, DeviceRow, Prospected, Removed
+from tscm.operations.answers import DeviceView
 from tscm.operations.arguments import ChangedDevice, Device, NewDevice, Nothing, Prospect
 from tscm.operations.operation import Needs, Operation
 
-DEVICES: Operation[Nothing, list[Json]] = Operation(
+DEVICES: Operation[Nothing, tuple[DeviceRow, ...]] = Operation(
+    answer=tuple[DeviceRow, ...],
     name="devices",
     room="devices",
     verb="GET",
@@ -17,7 +19,8 @@ DEVICES: Operation[Nothing, list[Json]] = Operation(
 )
 """A row for each device; one with a damaged file has `fault`, and where not in force no more."""
 
-PROSPECT: Operation[Prospect, Json] = Operation(
+PROSPECT: Operation[Prospect, Prospected] = Operation(
+    answer=Prospected,
     name="prospect",
     room="devices",
     verb="POST",
@@ -29,7 +32,8 @@ PROSPECT: Operation[Prospect, Json] = Operation(
 )
 """Before the questions: is the address free, and does the log service want a key: `{key_wanted_at}`."""
 
-ADD: Operation[NewDevice, Json] = Operation(
+ADD: Operation[NewDevice, Added] = Operation(
+    answer=Added,
     name="add",
     room="devices",
     verb="POST",
@@ -42,7 +46,8 @@ ADD: Operation[NewDevice, Json] = Operation(
 )
 """Check and store a new device: `{name, check, settings, lines, notes}`."""
 
-VIEW: Operation[Device, Json] = Operation(
+VIEW: Operation[Device, DeviceView] = Operation(
+    answer=DeviceView,
     name="view",
     room="devices",
     verb="GET",
@@ -53,7 +58,8 @@ VIEW: Operation[Device, Json] = Operation(
 )
 """`{settings, state, confirm_changes_percent}` of one device, secrets masked; without a manager the state is empty."""
 
-CHANGE: Operation[ChangedDevice, Json] = Operation(
+CHANGE: Operation[ChangedDevice, Changed] = Operation(
+    answer=Changed,
     name="change",
     room="devices",
     verb="PUT",
@@ -66,7 +72,8 @@ CHANGE: Operation[ChangedDevice, Json] = Operation(
 )
 """Check and store changed settings: `{name, check, settings, changed, notes}`."""
 
-REMOVE: Operation[Device, Json] = Operation(
+REMOVE: Operation[Device, Removed] = Operation(
+    answer=Removed,
     name="remove",
     room="devices",
     verb="DELETE",

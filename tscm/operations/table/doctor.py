@@ -2,11 +2,12 @@
 Checks of the chain.
 """
 
-from tscm.model import Json
+from tscm.doctor.finding import Findings
 from tscm.operations.arguments import Device, Nothing
 from tscm.operations.operation import Needs, Operation
 
-DOCTOR: Operation[Nothing, Json] = Operation(
+DOCTOR: Operation[Nothing, Findings] = Operation(
+    answer=Findings,
     name="doctor",
     room="doctor",
     verb="POST",
@@ -18,7 +19,8 @@ DOCTOR: Operation[Nothing, Json] = Operation(
 )
 """`{findings}` about host and manager."""
 
-DOCTOR_DEVICE: Operation[Device, Json] = Operation(
+DOCTOR_DEVICE: Operation[Device, Findings] = Operation(
+    answer=Findings,
     name="doctor_device",
     room="doctor",
     verb="POST",

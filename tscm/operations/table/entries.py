@@ -7,6 +7,7 @@ from tscm.operations.arguments import EntryNamed, NewEntry, Nothing, PushedEntri
 from tscm.operations.operation import Needs, Operation
 
 ENTRIES: Operation[Nothing, Json] = Operation(
+    answer=Json,
     name="entries",
     room="entries",
     verb="GET",
@@ -19,6 +20,7 @@ ENTRIES: Operation[Nothing, Json] = Operation(
 """`{entries}` by hand, each with the devices that hold it and those that wait for it."""
 
 ENTER: Operation[NewEntry, Json] = Operation(
+    answer=Json,
     name="enter",
     room="entries",
     verb="POST",
@@ -32,6 +34,7 @@ ENTER: Operation[NewEntry, Json] = Operation(
 """Check and store an entry by hand: `{entry, new, devices, notes}`; `push_entries` brings it to a device."""
 
 REMOVE_ENTRY: Operation[EntryNamed, Json] = Operation(
+    answer=Json,
     name="remove_entry",
     room="entries",
     verb="POST",
@@ -45,6 +48,7 @@ REMOVE_ENTRY: Operation[EntryNamed, Json] = Operation(
 """End entries by hand: `{entries, devices}`; `push_entries` takes them off a device."""
 
 PUSH_ENTRIES: Operation[PushedEntries, Json] = Operation(
+    answer=Json,
     name="push_entries",
     room="entries",
     verb="POST",

@@ -7,6 +7,7 @@ from tscm.operations.arguments import Asked, Device
 from tscm.operations.operation import Needs, Operation
 
 REPORT: Operation[Asked, Json] = Operation(
+    answer=Json,
     name="report",
     room="events",
     verb="POST",
@@ -19,6 +20,7 @@ REPORT: Operation[Asked, Json] = Operation(
 """What the lists did on a device."""
 
 REBUILD_EVENTS: Operation[Device, Json] = Operation(
+    answer=Json,
     name="rebuild_events",
     room="events",
     verb="POST",

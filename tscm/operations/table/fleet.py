@@ -2,11 +2,12 @@
 How all devices stand.
 """
 
-from tscm.model import Json
 from tscm.operations.arguments import Nothing
 from tscm.operations.operation import Needs, Operation
+from tscm.standing import Row
 
-FLEET: Operation[Nothing, list[Json]] = Operation(
+FLEET: Operation[Nothing, tuple[Row, ...]] = Operation(
+    answer=tuple[Row, ...],
     name="fleet",
     verb="GET",
     path="/v1/fleet",

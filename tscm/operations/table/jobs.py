@@ -2,11 +2,13 @@
 Operations on jobs and the audit.
 """
 
-from tscm.model import Json
+from tscm.operations.answers import Audit
 from tscm.operations.arguments import Audited, JobNumber, Nothing
+from tscm.operations.job_figures import JobFigures
 from tscm.operations.operation import Needs, Operation
 
-JOBS: Operation[Nothing, list[Json]] = Operation(
+JOBS: Operation[Nothing, tuple[JobFigures, ...]] = Operation(
+    answer=tuple[JobFigures, ...],
     name="jobs",
     room="jobs",
     verb="GET",
@@ -17,7 +19,8 @@ JOBS: Operation[Nothing, list[Json]] = Operation(
 )
 """Long calls that wait or run, and the last that ended."""
 
-JOB: Operation[JobNumber, Json] = Operation(
+JOB: Operation[JobNumber, JobFigures] = Operation(
+    answer=JobFigures,
     name="job",
     room="jobs",
     verb="GET",
@@ -28,7 +31,8 @@ JOB: Operation[JobNumber, Json] = Operation(
 )
 """One job."""
 
-WITHDRAW: Operation[JobNumber, Json] = Operation(
+WITHDRAW: Operation[JobNumber, JobFigures] = Operation(
+    answer=JobFigures,
     name="withdraw",
     room="jobs",
     verb="POST",
@@ -39,7 +43,8 @@ WITHDRAW: Operation[JobNumber, Json] = Operation(
 )
 """Withdraw a job that has not begun."""
 
-AUDIT: Operation[Audited, Json] = Operation(
+AUDIT: Operation[Audited, Audit] = Operation(
+    answer=Audit,
     name="audit",
     room="jobs",
     verb="GET",

@@ -7,6 +7,7 @@ from tscm.operations.arguments import Device, Reader, Rejected
 from tscm.operations.operation import Needs, Operation
 
 LOGS: Operation[Device, Json] = Operation(
+    answer=Json,
     name="logs",
     room="logs",
     verb="POST",
@@ -20,6 +21,7 @@ LOGS: Operation[Device, Json] = Operation(
 """Rotate and upload now."""
 
 REJECTED: Operation[Device, Json] = Operation(
+    answer=Json,
     name="rejected",
     room="logs",
     verb="GET",
@@ -32,6 +34,7 @@ REJECTED: Operation[Device, Json] = Operation(
 """`{name, batches}` that the log service rejected for good."""
 
 RESEND: Operation[Rejected, Json] = Operation(
+    answer=Json,
     name="resend",
     room="logs",
     verb="POST",
@@ -45,6 +48,7 @@ RESEND: Operation[Rejected, Json] = Operation(
 """Send rejected batches again."""
 
 DROP: Operation[Rejected, Json] = Operation(
+    answer=Json,
     name="drop",
     room="logs",
     verb="POST",
@@ -59,6 +63,7 @@ DROP: Operation[Rejected, Json] = Operation(
 """Drop rejected batches; their lines stay in the log."""
 
 DROP_READER: Operation[Reader, Json] = Operation(
+    answer=Json,
     name="drop_reader",
     room="logs",
     verb="DELETE",

@@ -2,11 +2,14 @@
 Operations on the manager itself.
 """
 
-from tscm.model import Json
+from tscm.ledger.figures import Balance
+from tscm.operations.answers import ModuleVersion
 from tscm.operations.arguments import Balanced, Nothing
 from tscm.operations.operation import Needs, Operation
+from tscm.state import ManagerState
 
-STATUS: Operation[Nothing, Json] = Operation(
+STATUS: Operation[Nothing, ManagerState] = Operation(
+    answer=ManagerState,
     name="status",
     room="manager",
     verb="GET",
@@ -17,7 +20,8 @@ STATUS: Operation[Nothing, Json] = Operation(
 )
 """Version, process, listeners and intake figures of the manager."""
 
-VERSIONS: Operation[Nothing, list[Json]] = Operation(
+VERSIONS: Operation[Nothing, tuple[ModuleVersion, ...]] = Operation(
+    answer=tuple[ModuleVersion, ...],
     name="versions",
     room="manager",
     verb="GET",
@@ -28,7 +32,8 @@ VERSIONS: Operation[Nothing, list[Json]] = Operation(
 )
 """Modules and their versions."""
 
-LEDGER: Operation[Balanced, Json] = Operation(
+LEDGER: Operation[Balanced, Balance] = Operation(
+    answer=Balance,
     name="ledger",
     room="manager",
     verb="GET",

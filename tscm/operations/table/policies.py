@@ -2,11 +2,14 @@
 Operations on a device's policy.
 """
 
+from tscm.devices.answers import Changed
 from tscm.model import Json
+from tscm.operations.answers import Held
 from tscm.operations.arguments import Address, Device, Dropped, Generations, Holding, Push, Rollback
 from tscm.operations.operation import Needs, Operation
 
 UPDATE: Operation[Push, Json] = Operation(
+    answer=Json,
     name="update",
     room="policies",
     verb="POST",
@@ -21,6 +24,7 @@ UPDATE: Operation[Push, Json] = Operation(
 """Fetch and push now."""
 
 PLAN: Operation[Push, Json] = Operation(
+    answer=Json,
     name="plan",
     room="policies",
     verb="GET",
@@ -34,6 +38,7 @@ PLAN: Operation[Push, Json] = Operation(
 """The update without the push."""
 
 PURGE: Operation[Push, Json] = Operation(
+    answer=Json,
     name="purge",
     room="policies",
     verb="POST",
@@ -49,6 +54,7 @@ PURGE: Operation[Push, Json] = Operation(
 """Take our groups off a device: `{deleted, obstacles, complete, sentence}`."""
 
 HISTORY: Operation[Device, Json] = Operation(
+    answer=Json,
     name="history",
     room="policies",
     verb="GET",
@@ -60,6 +66,7 @@ HISTORY: Operation[Device, Json] = Operation(
 """Generations that are kept, and the latest updates."""
 
 WHY: Operation[Address, Json] = Operation(
+    answer=Json,
     name="why",
     room="policies",
     verb="POST",
@@ -72,6 +79,7 @@ WHY: Operation[Address, Json] = Operation(
 """How an address or network stands with a device's lists, since when, and what it hit."""
 
 DROPPED: Operation[Dropped, Json] = Operation(
+    answer=Json,
     name="dropped",
     room="policies",
     verb="POST",
@@ -84,6 +92,7 @@ DROPPED: Operation[Dropped, Json] = Operation(
 """What the lists hold and the device does not."""
 
 DIFF: Operation[Generations, Json] = Operation(
+    answer=Json,
     name="diff",
     room="policies",
     verb="POST",
@@ -96,6 +105,7 @@ DIFF: Operation[Generations, Json] = Operation(
 """What came and went between two generations."""
 
 ROLLBACK: Operation[Rollback, Json] = Operation(
+    answer=Json,
     name="rollback",
     room="policies",
     verb="POST",
@@ -110,7 +120,8 @@ ROLLBACK: Operation[Rollback, Json] = Operation(
 )
 """Push a kept generation, and hold scheduled updates."""
 
-HOLD: Operation[Holding, Json] = Operation(
+HOLD: Operation[Holding, Held] = Operation(
+    answer=Held,
     name="hold",
     room="policies",
     verb="POST",
@@ -123,7 +134,8 @@ HOLD: Operation[Holding, Json] = Operation(
 )
 """No scheduled updates until a time or `resume`: `{name, since, until, reason, by, sentence}`."""
 
-PAUSE: Operation[Device, Json] = Operation(
+PAUSE: Operation[Device, Held] = Operation(
+    answer=Held,
     name="pause",
     room="policies",
     verb="POST",
@@ -136,7 +148,8 @@ PAUSE: Operation[Device, Json] = Operation(
 )
 """`hold` without an end and a reason, as earlier clients ask for it."""
 
-RESUME: Operation[Device, Json] = Operation(
+RESUME: Operation[Device, Changed] = Operation(
+    answer=Changed,
     name="resume",
     room="policies",
     verb="POST",

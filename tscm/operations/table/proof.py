@@ -2,11 +2,12 @@
 The test of the chain.
 """
 
-from tscm.model import Json
+from tscm.doctor.proof_links import Proven as ProvenChain
 from tscm.operations.arguments import Proven
 from tscm.operations.operation import Needs, Operation
 
-TEST: Operation[Proven, Json] = Operation(
+TEST: Operation[Proven, ProvenChain] = Operation(
+    answer=ProvenChain,
     name="test",
     room="proof",
     verb="POST",

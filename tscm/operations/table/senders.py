@@ -2,11 +2,13 @@
 Operations on unknown senders.
 """
 
-from tscm.model import Json
+from tscm.devices.answers import Changed
+from tscm.intake.sender_figures import StrangerFigures
 from tscm.operations.arguments import Adoption, Nothing
 from tscm.operations.operation import Needs, Operation
 
-SENDERS: Operation[Nothing, list[Json]] = Operation(
+SENDERS: Operation[Nothing, tuple[StrangerFigures, ...]] = Operation(
+    answer=tuple[StrangerFigures, ...],
     name="senders",
     room="senders",
     verb="GET",
@@ -17,7 +19,8 @@ SENDERS: Operation[Nothing, list[Json]] = Operation(
 )
 """Unknown senders."""
 
-ADOPT: Operation[Adoption, Json] = Operation(
+ADOPT: Operation[Adoption, Changed] = Operation(
+    answer=Changed,
     name="adopt",
     room="senders",
     verb="POST",
