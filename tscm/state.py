@@ -100,9 +100,7 @@ class WatchedDevice:
     lag_seconds: Mapping[str, float]
     targets: tuple[ForwardFigures, ...] = ()
     upload: UploadFigures | None = None
-    unread_lines: int = 0
-    hits: Mapping[str, Mapping[str, int]] = field(factory=dict)
-    """By action, and by name of the list."""
+    events: EventFigures = EventFigures()
     verdict: str = ""
     """How the device stands."""
 

@@ -179,8 +179,8 @@ def _tell_unread(devices: Mapping[str, DeviceBalance]) -> None:
             if figures.unread:
                 lines = many(figures.unread, "line", "lines")
                 say.warn(
-                    f"{name}: {lines} among those not selected are of access-lists (106100, 106102, 106103, "
-                    f"106023) and could not be read: they are in no report"
+                    f"{name}: {lines} among those not selected are of access-lists "
+                    f"and could not be read: they are in no report"
                 )
 
 

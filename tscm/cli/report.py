@@ -112,7 +112,7 @@ def _tell_doubts(found: Json, whose: str) -> None:
     if found.get("unread_lines"):
         say.warn(
             f"{whose}{many(found['unread_lines'], 'line', 'lines')} of the firewall's access-lists could not be read "
-            f"(106100, 106102, 106103 or 106023 without two ends), over all times, and are in no report"
+            f"(no source and destination), over all times, and are in no report"
         )
 
 

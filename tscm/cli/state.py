@@ -61,8 +61,8 @@ def state_pairs(settings: Json, state: DeviceState) -> Iterator[Pair]:
     if state.events.unread:
         yield (
             "not read",
-            f"{many(state.events.unread, 'line', 'lines')} of access-lists (106100, 106102, 106103, 106023) without two ends that "
-            "can be read: in no report",
+            f"{many(state.events.unread, 'line', 'lines')} of access-lists whose source and destination "
+            "cannot be read: in no report",
         )
     if state.events.fault:
         yield "attention", f"events: {state.events.fault}"

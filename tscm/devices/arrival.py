@@ -15,10 +15,9 @@ from tscm.settings.own_service import is_own, own_service
 
 if TYPE_CHECKING:
     from tscm.upload.probe import ServiceAnswer
-    from tscm.upload.receiver import LogServiceReceiver
-    from tscm.upload.s3 import S3Receiver
+    from tscm.upload.receivers import AnyReceiver
 
-    AskService = Callable[["LogServiceReceiver | S3Receiver"], ServiceAnswer]
+    AskService = Callable[[AnyReceiver], ServiceAnswer]
 else:
     AskService = Callable
 
@@ -36,7 +35,7 @@ _DECIDE = frozenset(
 )
 
 
-def ask_service(receiver: "LogServiceReceiver | S3Receiver") -> "ServiceAnswer":
+def ask_service(receiver: "AnyReceiver") -> "ServiceAnswer":
     """The receiver's own answer, over the network."""
     from tscm.upload import probe
 

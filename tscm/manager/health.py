@@ -44,8 +44,7 @@ async def figures(node: Node) -> Watched:
             lag_seconds=manager.lags.of(name),
             targets=(*(() if forward is None else (forward,)), *device.forward_also_figures()),
             upload=device.upload_figures(),
-            unread_lines=manager.events.unread(name),
-            hits=manager.events.figures(name).hits,
+            events=manager.events.figures(name),
             verdict=row(node, name).verdict,
         )
     return Watched(

@@ -215,7 +215,7 @@ def _devices(devices: Mapping[str, WatchedDevice], now: float) -> Iterable[Metri
         labels=["device"],
     )
     for name, one in devices.items():
-        unread.add_metric([name], one.unread_lines)
+        unread.add_metric([name], one.events.unread)
         log = one.log
         stored.add_metric([name], log.stored_lines)
         size.add_metric([name], log.stored_bytes)
@@ -306,7 +306,7 @@ def _standing(devices: Mapping[str, WatchedDevice], now: float) -> Iterable[Metr
                 cut.add_metric([name, kind], figures.cut)
         if one.upload is not None and one.upload.last_upload_at is not None:
             uploaded.add_metric([name], now - one.upload.last_upload_at)
-        for action, lists in one.hits.items():
+        for action, lists in one.events.hits.items():
             for called, count in lists.items():
                 hits.add_metric([name, action, called], count)
     yield from (verdict, held, cut, uploaded, hits)

@@ -7,6 +7,7 @@ from attrs import frozen
 from tscm import upload_format
 from tscm.upload.failure import UploadFailed
 from tscm.upload.receiver import LogServiceReceiver
+from tscm.upload.receivers import AnyReceiver
 from tscm.upload.s3 import S3Receiver
 
 
@@ -25,7 +26,7 @@ class ServiceAnswer:
     ready: bool = False
 
 
-def ask_service(receiver: LogServiceReceiver | S3Receiver) -> ServiceAnswer:
+def ask_service(receiver: AnyReceiver) -> ServiceAnswer:
     """The answer; its bound is that of one exchange (`Way.bound`)."""
     try:
         if isinstance(receiver, S3Receiver):

@@ -10,10 +10,13 @@ from tscm.upload.receiver import LogServiceReceiver
 from tscm.upload.s3 import S3Receiver
 from tscm.upload.transport import Way
 
+AnyReceiver = LogServiceReceiver | S3Receiver
+"""One of those that there are."""
+
 
 def receiver_of(
     device: DeviceSettings, upload: UploadSettings, own: OwnService | None = None
-) -> LogServiceReceiver | S3Receiver | None:
+) -> AnyReceiver | None:
     """
     Log service or store; None where the device sends no logs or none is set.
 
