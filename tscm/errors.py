@@ -137,6 +137,24 @@ class DeviceEnding(TscmError):
         )
 
 
+class LogOpening(TscmError):
+    """
+    A device's log is large and was not closed cleanly: it is being put in order, and its lines are stored meanwhile.
+    """
+
+    def __init__(self, name: str, size: int) -> None:
+        self.name = name
+        self.size = size
+        super().__init__(name, size)
+
+    def __str__(self) -> str:
+        return (
+            f"the log of {self.name!r} is being put in order after the last stop, which takes a while with "
+            f"{self.size / 1e6:,.0f} MB in its live file; its lines are stored meanwhile, and everything "
+            f"else of the device begins by itself when that is done"
+        )
+
+
 class DeviceExists(TscmError):
     """
     The nickname is taken.

@@ -93,21 +93,43 @@ class Book:
         """
         lines = lost = 0
         for name, stored in found.items():
-            grown = stored - self.logs.get(name, stored)
-            lines, lost = lines + max(0, grown), lost + max(0, -grown)
-            missing = 0 if gone is None else gone.get(name, 0)
-            lost += max(0, missing - self.lost.get(name, missing))
+            grown, less = self._compared(name, stored, 0 if gone is None else gone.get(name, 0))
+            lines, lost = lines + grown, lost + less
         book = evolve(self, starts=self.starts + 1, clean=False)
         if self.clean and not lines and not lost:
             return book
         gap = Gap(after=self.at, before=max(now, self.at), lines=lines, lost=lost, clean=self.clean)
-        untold = book.listeners.get(UNTOLD, Counts()).plus(Counts(received=lines, stored=lines))
         return evolve(
             book,
-            listeners={**book.listeners, UNTOLD: untold} if untold.received else book.listeners,
+            listeners=self._with_untold(lines),
             gaps=(*self.gaps, gap)[-GAPS_KEPT:],
             gaps_total=self.gaps_total + 1,
         )
+
+    def found(self, name: str, stored: int, gone: int) -> "Book":
+        """
+        The book once a log is open that was not at the start: as `opened` has it of the others.
+
+        What it had grown by, or lost, belongs to the last gap.
+        """
+        lines, lost = self._compared(name, stored, gone)
+        if not lines and not lost:
+            return self
+        gaps = self.gaps
+        if gaps:
+            last = gaps[-1]
+            gaps = (*gaps[:-1], evolve(last, lines=last.lines + lines, lost=last.lost + lost))
+        return evolve(self, listeners=self._with_untold(lines), gaps=gaps)
+
+    def _compared(self, name: str, stored: int, missing: int) -> tuple[int, int]:
+        """By how many lines a log has grown since it was noted, and how many it has lost."""
+        grown = stored - self.logs.get(name, stored)
+        lost = max(0, -grown) + max(0, missing - self.lost.get(name, missing))
+        return max(0, grown), lost
+
+    def _with_untold(self, lines: int) -> Mapping[str, Counts]:
+        untold = self.listeners.get(UNTOLD, Counts()).plus(Counts(received=lines, stored=lines))
+        return {**self.listeners, UNTOLD: untold} if untold.received else self.listeners
 
     def with_run(
         self, intake: IntakeCounts, strangers: Mapping[str, int], kernel: Mapping[str, int]

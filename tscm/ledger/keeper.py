@@ -123,6 +123,15 @@ class Bookkeeper(MultiService):
         if self._book.gaps_total > known:
             self._log.warn("{gap}", gap=str(self._book.gaps[-1]))
 
+    def add_log(self, name: str, stored: int) -> None:
+        """A log that was not open at the start is open now, with *stored* lines: hold the book against it too."""
+        start, lost = self._start, self._lost().get(name, 0)
+        self._start = evolve(
+            start, logs={**start.logs, name: stored}, lost={**start.lost, name: lost}
+        )
+        if not self._unread:
+            self._book = self._book.found(name, stored, lost)
+
     def _read_again(self) -> bool:
         """Whether the book that could not be read at the start is read by now."""
         if not self._unread:

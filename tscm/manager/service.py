@@ -142,6 +142,7 @@ class NodeService(Service):
         self.slow = Threads(reactor, parallel + MAX_LENT + QUICK_PLACES, "tscm-slow")
         self.store = Store(self.layout.database)
         self.spool = SpoolService(self.layout.logs, node.spool, reactor, self.quick)
+        self.spool.on_opened = self._log_opened
         self.senders = SenderTable()
         activation = Activation.of(environment(), os.getpid())
         self.systemd = SystemdService(reactor, activation)
@@ -476,6 +477,11 @@ class NodeService(Service):
         self.updates.set_device(settings)
         self.faults.pop(name, None)
 
+    def _log_opened(self, name: str, lines: int) -> None:
+        """A log that took long to open is open: the device comes into force with the next look at the files."""
+        self.bookkeeper.add_log(name, lines)
+        self._watch.run_soon()
+
     async def take_out_of_force(self, name: str) -> None:
         """End with a device; its log stays on the disk."""
         rooms = self.rooms.pop(name, None)
@@ -484,6 +490,7 @@ class NodeService(Service):
         self.faults.pop(name, None)
         self.files.forget(name)
         if rooms is None:
+            self.spool.close_device(name)
             return
         self._ending.add(name)
         try:

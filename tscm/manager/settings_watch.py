@@ -15,6 +15,7 @@ from twisted.logger import Logger
 from tscm.errors import (
     DeviceEnding,
     DeviceUnknown,
+    LogOpening,
     SameFirewall,
     SecretUnavailable,
     SenderConflict,
@@ -120,9 +121,10 @@ class SettingsWatch:
                     f"it cannot be put in force: {error}; check the disk of the logs and its "
                     f"rights (it is tried again every {WATCH_SECONDS:.0f} s)"
                 )
-            elif isinstance(error, SenderConflict | DeviceEnding):
-                self._refused.add(name)  # until another device's file, or its own end, makes room
-            if self._service.faults.get(name) != sentence:
+            elif isinstance(error, SenderConflict | DeviceEnding | LogOpening):
+                # Until another device's file, its own end, or the end of what its log needs makes room.
+                self._refused.add(name)
+            if self._service.faults.get(name) != sentence and not isinstance(error, LogOpening):
                 self._log.error("device {device}: {error}", device=name, error=sentence)
             self._service.faults[name] = sentence
 
@@ -175,6 +177,7 @@ class SettingsWatch:
             await self._service.take_out_of_force(name)
         for name in self._service.faults.keys() - self._service.rooms.keys() - {"", *names}:
             del self._service.faults[name]  # its file, which never came into force, is gone
+            self._service.spool.close_device(name)
         if self._seen.get("") != _signature_of(self._service.layout.settings_file):
             self._note_node_file()
             self._look_at_node()

@@ -169,6 +169,10 @@ class Catalogue:
                 high = middle
         self.first = low
 
+    def take_disk(self, disk: Disk) -> None:
+        """Go on with another disk."""
+        self._disk = disk
+
     def close(self) -> None:
         """Give the descriptor back."""
         if self._fd >= 0:

@@ -154,6 +154,10 @@ class Disk:
         """Delete a file; nothing happens where there is none."""
         path.unlink(missing_ok=True)
 
+    def remove_folder(self, folder: Path) -> None:
+        """Remove an empty folder."""
+        folder.rmdir()
+
     def fsync(self, fd: int) -> None:
         """Force a file to the disk.  Blocks for as long as the disk likes."""
         os.fsync(fd)

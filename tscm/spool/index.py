@@ -13,6 +13,7 @@ and the text behind the last good record can be counted again.
 
 import struct
 from collections.abc import Iterable
+from typing import NamedTuple
 from zlib import crc32
 
 from attrs import define, field, frozen
@@ -36,10 +37,11 @@ Pending = tuple[int, int, int, float, str | None, bool]
 """Offset in the segment, bytes, lines, received at, sender (None: not known), escaped."""
 
 
-@frozen
-class IndexedRun:
+class IndexedRun(NamedTuple):
     """
     Lines that came together.  *sender* None, and a time of 0, say that a crash took the record.
+
+    A tuple, since an index may hold tens of thousands, read in the reactor's thread.
     """
 
     offset: int
@@ -84,13 +86,14 @@ def read_index(data: bytes) -> Index | None:
     """An index; None where not even its header is whole."""
     header: tuple[int, int] | None = None
     names: dict[int, bytes] = {}
+    told: dict[int, str] = {}
     runs: list[IndexedRun] = []
+    add, unpack = runs.append, _RUN.unpack
     end = good = 0
-    for at in range(0, len(data) - RECORD_BYTES + 1, RECORD_BYTES):
-        body, crc = _CRC.unpack_from(data, at)
+    for body, crc in _CRC.iter_unpack(memoryview(data)[: len(data) // RECORD_BYTES * RECORD_BYTES]):
         if crc32(body) != crc:
             break
-        flags = body[26] | body[27] << 8
+        offset, size, lines, received_at, number, flags = unpack(body)
         if header is None:
             if flags != _HEADER:
                 break
@@ -98,17 +101,14 @@ def read_index(data: bytes) -> Index | None:
         elif flags == _NAME:
             piece, number, _ = _NAMED.unpack(body)
             names[number] = names.get(number, b"") + piece.rstrip(b"\0")
+            told[number] = names[number].decode("utf-8", "replace")
         else:
-            offset, size, lines, received_at, number, flags = _RUN.unpack(body)
             if offset != end or flags > _ESCAPED | _UNKNOWN:
                 break
-            name = names.get(number)
-            sender = None if flags & _UNKNOWN or name is None else name.decode("utf-8", "replace")
-            runs.append(
-                IndexedRun(offset, size, lines, received_at, sender, bool(flags & _ESCAPED))
-            )
+            sender = None if flags & _UNKNOWN else told.get(number)
+            add(IndexedRun(offset, size, lines, received_at, sender, flags & _ESCAPED != 0))
             end += size
-        good = at + RECORD_BYTES
+        good += RECORD_BYTES
     if header is None:
         return None
     senders = {name.decode("utf-8", "replace"): number for number, name in names.items()}

@@ -165,7 +165,7 @@ def _bridge(live: LiveLog, hole: Hole) -> None:
     live.settle()
     live.flush_index()
     index = read_index(read_records(disk, folder.index(live.base)) or b"")
-    behind = _runs(index, hole.end, size - hole.end, _lines(live, hole.end, size))
+    behind = runs_within(index, hole.end, size - hole.end, _lines(live, hole.end, size))
     fd = disk.open(folder.mended, CREATE_EMPTY)
     try:
         _copy(live, fd, hole.end)
@@ -253,7 +253,7 @@ def _count_lost(live: LiveLog, hole: Hole) -> None:
     live.publish_state(clean=False)
 
 
-def _runs(index: Index | None, start: int, size: int, lines: int) -> list[Pending]:
+def runs_within(index: Index | None, start: int, size: int, lines: int) -> list[Pending]:
     """
     What an index tells of *size* bytes with so many *lines* from *start* on, moved to begin at 0.
 

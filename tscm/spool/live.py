@@ -94,6 +94,11 @@ class LiveLog:
     def __attrs_post_init__(self) -> None:
         self._pwrite = self.disk.pwrite
 
+    def take_disk(self, disk: Disk) -> None:
+        """Go on with another disk: the log was opened by one that bounds what is read."""
+        self.disk, self._pwrite = disk, disk.pwrite
+        self.catalogue.take_disk(disk)
+
     # -- appending ------------------------------------------------------------
 
     def append(self, runs: Sequence[Run], received_at: float) -> bool:

@@ -12,6 +12,7 @@ from attrs import field, frozen
 DIGITS = 20
 _SEGMENT = re.compile(r"syslog\.([0-9]{20})(\.zst)?")
 _INDEX = re.compile(r"([0-9]{20})\.index")
+_TORN = re.compile(r"torn\.[0-9]{20}\.[0-9]+")
 _PACKING = re.compile(r"packing\.([0-9]{20})")
 _CURSOR = re.compile(r"cursor\.([a-z0-9][a-z0-9_.-]{0,99})")
 _READER = re.compile(r"[a-z0-9][a-z0-9_.-]{0,99}")
@@ -85,6 +86,11 @@ def segment_starts(names: list[str]) -> list[int]:
 def index_starts(names: list[str]) -> list[int]:
     """Offsets of the indexes among the names in `.spool`, ascending."""
     return sorted(int(found[1]) for found in map(_INDEX.fullmatch, names) if found)
+
+
+def torn_names(names: list[str]) -> list[str]:
+    """Bytes that were kept aside, among the names in `.spool`."""
+    return [name for name in names if _TORN.fullmatch(name)]
 
 
 def packing_starts(names: list[str]) -> list[int]:

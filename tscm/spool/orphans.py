@@ -4,18 +4,23 @@ Logs whose device is gone: nobody appends to them, and retention ends them in ti
 
 import contextlib
 from collections.abc import Collection, Sequence
+from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
 from attrs import define, field
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 
+from tscm.base.threads import Threads
 from tscm.settings.values import nickname
 from tscm.spool.disk import Disk
+from tscm.spool.early import open_at_once, open_whole
 from tscm.spool.figures import OrphanFigures
+from tscm.spool.glance import TakesLong
+from tscm.spool.live import LiveLog
 from tscm.spool.log import DeviceLog
 from tscm.spool.names import LogFolder
-from tscm.spool.recovery import open_log
 
 _OPENED_AT_ONCE = 8
 
@@ -29,8 +34,12 @@ class Orphans:
     _log: ClassVar[Logger] = Logger()
 
     _disk: Disk
+    _threads: Threads
     logs: dict[str, DeviceLog] = field(factory=dict, init=False)
+    opening: set[str] = field(factory=set, init=False)
+    """Those that a thread opens, since much of them has to be read."""
     _refused: set[str] = field(factory=set, init=False)
+    _over: bool = field(default=False, init=False)
 
     def look(self, root: Path, names: Sequence[str], devices: Collection[str], now: float) -> bool:
         """
@@ -40,23 +49,52 @@ class Orphans:
         """
         left = _OPENED_AT_ONCE
         for name in names:
-            if name in devices or name in self.logs or name in self._refused or not left:
+            known = name in devices or name in self.logs or name in self._refused
+            if known or name in self.opening or not left:
                 continue
             left -= 1
             try:
-                live = open_log(self._disk, LogFolder(root / nickname(name)), now)
-                if live.end > live.base:
-                    self._disk.close(live.seal())
+                folder = LogFolder(root / nickname(name))
+                self._take(name, open_at_once(self._disk, folder, now))
+            except TakesLong:
+                self.opening.add(name)
+                opened = self._threads.run(open_whole, self._disk, folder, now)
+                opened.addCallback(partial(self._opened, name)).addErrback(self._failed, name)
             except (OSError, ValueError) as error:
-                self._refused.add(name)
-                self._log.error(
-                    "the log {name} of a device that is gone cannot be looked after: {cause}",
-                    name=name,
-                    cause=str(error),
-                )
-            else:
-                self.logs[name] = DeviceLog(name, live)
+                self._refuse(name, error)
         return left < _OPENED_AT_ONCE
+
+    def _take(self, name: str, live: LiveLog) -> None:
+        try:
+            if live.end > live.base:
+                self._disk.close(live.seal())
+        except OSError:
+            live.let_go()
+            raise
+        self.logs[name] = DeviceLog(name, live)
+
+    def _opened(self, name: str, live: LiveLog) -> None:
+        self.opening.discard(name)
+        if self._over:
+            live.close(clean=True)
+        else:
+            self._take(name, live)
+
+    def _failed(self, failure: Failure, name: str) -> None:
+        self.opening.discard(name)
+        if isinstance(failure.value, OSError):
+            self._refuse(name, failure.value)
+        else:
+            self._refused.add(name)
+            self._log.failure("the log {name} cannot be opened", failure, name=name)
+
+    def _refuse(self, name: str, error: Exception) -> None:
+        self._refused.add(name)
+        self._log.error(
+            "the log {name} of a device that is gone cannot be looked after: {cause}",
+            name=name,
+            cause=str(error),
+        )
 
     def release(self, name: str) -> None:
         """Give a log back, since a device has this name again."""
@@ -68,6 +106,7 @@ class Orphans:
 
     def close(self) -> None:
         """Give all of them back."""
+        self._over = True
         for name in list(self.logs):
             self.release(name)
 

@@ -3,7 +3,7 @@ The spool as the other rooms see it: logs by device, kept in order while time pa
 """
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
@@ -17,19 +17,23 @@ from twisted.logger import Logger
 from tscm.base.clock import wall_seconds
 from tscm.base.schedule import PeriodicService, in_slices
 from tscm.base.threads import Threads
-from tscm.errors import DeviceUnknown
+from tscm.errors import DeviceUnknown, LogOpening
 from tscm.model import Run
 from tscm.settings.node import SpoolBounds
 from tscm.spool.aside import Aside
 from tscm.spool.disk import Disk
+from tscm.spool.early import open_at_once
 from tscm.spool.figures import LogFigures, LogGlance, OrphanFigures
+from tscm.spool.glance import TakesLong
+from tscm.spool.live import LiveLog
 from tscm.spool.log import DeviceLog
-from tscm.spool.names import LogFolder, log_names
+from tscm.spool.names import LogFolder
 from tscm.spool.names import reader_name as checked_name
+from tscm.spool.opening import Openings
 from tscm.spool.orphans import Orphans
 from tscm.spool.reader import DeviceReader
-from tscm.spool.recovery import open_log
 from tscm.spool.retention import Retention, RetentionRules
+from tscm.spool.room import RoomKeeper
 from tscm.spool.sync import Syncer
 
 _UPKEEP_SECONDS = 1.0
@@ -40,14 +44,16 @@ is reached many times a second asks for many.
 """
 _SEAL_SLACK = 0.5  # of that: upkeep comes a little early now and then
 _LATER = 1 << 62  # no size that a segment reaches
-_RETENTION_SECONDS = 60.0
-_RETENTION_PAUSE = 0.25  # between passes that seals ask for
 _ASIDE_SECONDS = 5.0
 _LOOK_SECONDS = 60.0
 _SIZES = ("max_mb_per_device", "min_free_mb")  # what may change while it runs
 _FAULT_SECONDS = 60.0
 _UNKNOWN_BYTES = 64 << 20
 """How far the index of a live file may be behind its text at a start: it is written each second."""
+
+
+def _nobody(_: str, __: int) -> None:
+    pass
 
 
 @define(eq=False)
@@ -82,16 +88,13 @@ class SpoolService(MultiService):
     _due_base: dict[str, int] = field(factory=dict, init=False)
     _ready: list[DeviceLog] = field(factory=list, init=False)
     _telling: IDelayedCall | None = field(default=None, init=False)
+    on_opened: Callable[[str, int], None] = field(default=_nobody, init=False)
+    """Called with the name of a log that was opened in a thread, and the lines that this process found in it."""
+    _openings: Openings = field(init=False)
     _aside: Aside = field(init=False)
     _syncer: Syncer = field(init=False)
     _orphans: Orphans = field(init=False)
-    _retention: Retention = field(init=False)
-    _retaining: PeriodicService = field(init=False)
-    _retain_again: IDelayedCall | None = field(default=None, init=False)
-    _in_pass: bool = field(default=False, init=False)
-    _names: Sequence[str] = field(default=(), init=False)
-    _names_due: float = field(default=0.0, init=False)
-    """When the folders of logs are looked through again."""
+    _room: RoomKeeper = field(init=False)
 
     def __attrs_pre_init__(self) -> None:
         MultiService.__init__(self)
@@ -99,11 +102,17 @@ class SpoolService(MultiService):
     def __attrs_post_init__(self) -> None:
         self._syncer = Syncer(self.disk, self.threads, self.bounds.fsync)
         upkeep = PeriodicService(self.clock, _UPKEEP_SECONDS, self._upkeep, "upkeep of the logs")
-        self._retention = Retention(self.disk, self.threads, self.clock, _rules(self.bounds))
-        self._retaining = PeriodicService(
-            self.clock, _RETENTION_SECONDS, self._retain, "retention of the logs", 1.0
+        self._orphans = Orphans(self.disk, self.threads)
+        self._openings = Openings(self.disk, self.threads, self.clock, self._opened)
+        self._room = RoomKeeper(
+            self.clock,
+            self.threads,
+            self.logs,
+            Retention(self.disk, self.threads, self.clock, _rules(self.bounds)),
+            self._orphans,
+            self._devices,
+            lambda: {*self._devices, *self._openings.lines()},
         )
-        self._orphans = Orphans(self.disk)
         self._aside = Aside(self.disk, self.threads, self.bounds.compress)
         looking = PeriodicService(
             self.clock, _LOOK_SECONDS, self.look_at_files, "look at the live logs", _LOOK_SECONDS
@@ -111,7 +120,7 @@ class SpoolService(MultiService):
         aside = PeriodicService(
             self.clock, _ASIDE_SECONDS, self._work_aside, "work on sealed segments", _ASIDE_SECONDS
         )
-        for child in (upkeep, self._retaining, looking, aside):
+        for child in (upkeep, self._room, looking, aside):
             child.setServiceParent(self)
         if self.bounds.fsync == "interval":
             every = self.bounds.fsync_ms / 1000
@@ -125,10 +134,7 @@ class SpoolService(MultiService):
         if self._telling is not None:
             self._telling.cancel()
             self._telling = None
-        if self._retain_again is not None:
-            self._retain_again.cancel()
-            self._retain_again = None
-        for name in list(self._devices):
+        for name in (*self._devices, *self._openings.lines()):
             self.close_device(name)
         self._orphans.close()
         ended.append(self._syncer.finish())
@@ -142,8 +148,8 @@ class SpoolService(MultiService):
         if evolve(self.bounds, **sizes) != bounds:
             return False
         if bounds != self.bounds:
-            self.bounds, self._retention.rules = bounds, _rules(bounds)
-            self._retain_soon()
+            self.bounds = bounds
+            self._room.take_rules(_rules(bounds))
         return True
 
     # -- devices --------------------------------------------------------------
@@ -152,29 +158,55 @@ class SpoolService(MultiService):
         """
         Open the log of device *name*, made where there is none; or change its rotate size.
 
-        Puts right what the last stop left (see `tscm.spool.recovery`).  Raises `OSError`.
+        Puts right what the last stop left (see `tscm.spool.recovery`).  Where that takes long, it is done in a
+        thread: `LogOpening` is raised until then, and lines of the device are stored.  Raises `OSError`.
         """
         self._rotate_bytes[name] = rotate_bytes
         log = self._devices.get(name)
         if log is None:
+            if name in self._orphans.opening:  # it was taken for nobody's, and is open in a moment
+                raise LogOpening(name, self.disk.size_of(LogFolder(self.logs / name).live) or 0)
             self._orphans.release(name)
             most = max(_UNKNOWN_BYTES, 2 * rotate_bytes)
             folder = LogFolder(self.logs / name)
-            live = open_log(self.disk, folder, wall_seconds(self.clock), most)
-            log = DeviceLog(name, live)
-            live.on_dirty = partial(self._note_dirty, log)
-            live.on_more = partial(self._note_more, log)
-            live.on_full = partial(self._full, log)
-            live.now = partial(wall_seconds, self.clock)
-            log.on_mended = partial(self._note_mended, log)
-            self._devices[name] = log
-            self._closed.pop(name, None)
-            self._opened_lines.setdefault(name, live.lines)
-            self._note_age(log)
+            if name in self._openings:
+                self._openings.look(name)
+            try:
+                live = open_at_once(self.disk, folder, wall_seconds(self.clock), most)
+            except TakesLong:
+                self._openings.begin(name, folder, most)
+                if name in self._openings:
+                    self._openings.look(name)
+                log = self._devices[name]
+            else:
+                log = self._take(name, live, live.lines)
         log.live.full_bytes = rotate_bytes
+
+    def _take(self, name: str, live: LiveLog, lines: int) -> DeviceLog:
+        """An open log is a device's; it had *lines* when this process found it."""
+        log = DeviceLog(name, live)
+        live.on_dirty = partial(self._note_dirty, log)
+        live.on_more = partial(self._note_more, log)
+        live.on_full = partial(self._full, log)
+        live.now = partial(wall_seconds, self.clock)
+        log.on_mended = partial(self._note_mended, log)
+        self._devices[name] = log
+        self._closed.pop(name, None)
+        self._opened_lines.setdefault(name, lines)
+        self._note_age(log)
+        return log
+
+    def _opened(self, name: str, live: LiveLog, lines: int, sealed: int) -> None:
+        """A log was opened in a thread."""
+        live.full_bytes = self._rotate_bytes[name]
+        self._take(name, live, lines)
+        if sealed >= 0:
+            self._syncer.add_sealed(sealed, live.folder)
+        self.on_opened(name, lines)
 
     def close_device(self, name: str) -> None:
         """Close a log; its lines, cursors and figures stay on disk."""
+        self._openings.leave(name)
         log = self._devices.pop(name, None)
         if log is None:
             return
@@ -219,8 +251,10 @@ class SpoolService(MultiService):
         """
         log = self._devices.get(device)
         if log is None:
-            self.unknown_lines += sum(run.lines for run in runs)
-            return False
+            stored = self._openings.append(device, runs, received_at)
+            if stored is None:
+                self.unknown_lines += sum(run.lines for run in runs)
+            return bool(stored)
         return log.live.append(runs, received_at)
 
     def seal(self, device: str) -> bool:
@@ -254,7 +288,7 @@ class SpoolService(MultiService):
         if live.waiting:
             self._note_more(log)
         if look:
-            self._look_at_room([log])
+            self._room.look([log])
         return True
 
     async def _seal_full(self) -> None:
@@ -376,8 +410,12 @@ class SpoolService(MultiService):
             self._note_age(log)
             if self.bounds.fsync == "interval":
                 self._syncer.mark(log.live)
+        for early in self._openings.live():
+            early.flush_index()
+            if self.bounds.fsync == "interval":
+                self._syncer.mark(early)
         await self._seal_full()
-        self._look_at_room(dirty)
+        self._room.look(dirty)
         now = self.clock.seconds()
         while self._due and self._due[0][0] <= now:
             _, log, base = self._due.popleft()
@@ -392,7 +430,7 @@ class SpoolService(MultiService):
                 troubled = True
                 self._mend(log, now)
         if troubled:
-            self._retaining.run_soon()
+            self._room.now()
 
     def _mend(self, log: DeviceLog, now: float) -> None:
         """Try again what the disk refused, and see whether it is over."""
@@ -419,56 +457,6 @@ class SpoolService(MultiService):
 
     async def _sync(self) -> None:
         await self._syncer.run()
-
-    def _look_at_room(self, grown: Sequence[DeviceLog]) -> None:
-        """Have retention work soon where logs that have *grown* brought a bound too near for a minute."""
-        if (
-            self._retain_again is None
-            and grown
-            and (any(map(self._retention.over, grown)) or self._retention.lacks_room(self.logs))
-        ):
-            self._retain_soon()
-
-    def _retain_soon(self) -> None:
-        if self.running and self._retain_again is None:
-            self._retain_again = self.clock.callLater(_RETENTION_PAUSE, self._retain_now)
-
-    def _retain_now(self) -> None:
-        self._retain_again = None
-        if self._in_pass:
-            self._retain_soon()
-        else:
-            self._retaining.run_soon()
-
-    async def _retain(self) -> None:
-        self._in_pass = True
-        try:
-            more = await self._retain_once()
-        finally:
-            self._in_pass = False
-        if self._retention.fault:
-            self._log.error(
-                "old segments cannot be deleted: {cause}; they are tried again",
-                cause=self._retention.fault,
-            )
-        elif more:
-            self._retain_soon()
-
-    async def _retain_once(self) -> bool:
-        """
-        What is over a bound goes, and logs of devices that are gone are taken up; whether more waits.
-        """
-        more = await self._retain_logs()
-        now = self.clock.seconds()
-        if now >= self._names_due:
-            self._names_due = now + _RETENTION_SECONDS - 1
-            self._names = await self.threads.run(log_names, self.logs)
-        taken = self._orphans.look(self.logs, self._names, self._devices, wall_seconds(self.clock))
-        return more or taken
-
-    async def _retain_logs(self) -> bool:
-        logs = {**self._orphans.logs, **self._devices}
-        return await self._retention.run(self.logs, logs, wall_seconds(self.clock))
 
 
 def _lost(log: DeviceLog) -> int:

@@ -11,10 +11,10 @@ from tscm.spool.catalogue import LOST, Segment
 from tscm.spool.compress import CompressedDamaged
 from tscm.spool.cursor import LOST as LOST_CAUSE
 from tscm.spool.disk import Disk
+from tscm.spool.early import open_whole
 from tscm.spool.index import IndexEncoder, Pending, read_index
 from tscm.spool.log import DeviceLog
 from tscm.spool.names import LogFolder, cursor_readers
-from tscm.spool.recovery import open_log
 from tscm.spool.text import count_lines, open_text
 from tscm.spool.tools_list import view_log
 from tscm.spool.tools_verify import verify_log
@@ -36,7 +36,7 @@ def repair_log(disk: Disk, logs: Path, name: str, now: float) -> list[str]:
     ):
         kept = _kept_aside(disk, folder)
         done.append(f"the list of segments was made anew{kept}")
-    live = open_log(disk, folder, now)
+    live = open_whole(disk, folder, now)
     log = DeviceLog(name, live)
     whole = {one.start for one in view.records if not one.gone}
     try:
