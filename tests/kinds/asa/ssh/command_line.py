@@ -36,6 +36,8 @@ class ShellChannel:
     clock: Clock
     pieces: Random
     gone: list[str]
+    typed: Callable[[str], None] = lambda _: None
+    """Is told each line when the device has read it."""
     closed: bool = False
 
     def receive(self, seconds: float) -> bytes | None:
@@ -57,7 +59,9 @@ class ShellChannel:
     def send(self, data: bytes) -> None:
         if self.gone or self.transport.disconnecting or self.closed:
             raise ChannelClosed("the device ended the session")
-        self.shell.dataReceived(data)
+        for line in data.splitlines(keepends=True):
+            self.shell.dataReceived(line)
+            self.typed(line.decode())
 
     def close(self) -> None:
         self.closed = True
@@ -73,6 +77,7 @@ class Box:
     seed: int = 1
     auto_enable: bool = False
     sessions: list[ShellChannel] = field(factory=list)
+    typed: Callable[[str], None] = lambda _: None
 
     @classmethod
     def of(cls, *lines: str, **switches: Any) -> "Box":
@@ -88,7 +93,7 @@ class Box:
         transport = StringTransport()
         shell.makeConnection(transport)
         self.seed += 1
-        channel = ShellChannel(shell, transport, self.clock, Random(self.seed), gone)
+        channel = ShellChannel(shell, transport, self.clock, Random(self.seed), gone, self.typed)
         self.sessions.append(channel)
         return channel
 

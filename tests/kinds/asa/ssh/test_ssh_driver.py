@@ -286,6 +286,13 @@ def test_a_device_that_prints_for_ever_is_given_up() -> None:
     assert box.typed[-1] == "closed"
 
 
+def test_an_answer_with_more_lines_than_any_command_has_is_given_up() -> None:
+    box = Script(echoing({"show version": "x\r\n" * 30_000 + "fw1# "}), begin="fw1# ")
+    with pytest.raises(AgentFailed, match="more than 20,000 lines"):
+        box.driver().probe()
+    assert box.typed[-1] == "closed"
+
+
 def test_silence_ends_after_its_time() -> None:
     def answer(line: str) -> str:
         return f"{line}\r\nfw1# " if not line.startswith("show version") else f"{line}\r\n"

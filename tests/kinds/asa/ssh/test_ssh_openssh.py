@@ -132,6 +132,15 @@ def test_where_old_algorithms_are_allowed_they_are_no_remedy() -> None:
     assert "ssh_old" not in read_failure(said, name="fw1", old_algorithms=True).remedy
 
 
+def test_without_the_program_it_is_said_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    with pytest.raises(NotOpened) as caught:
+        opened(Target(host="192.0.2.1", username="admin", pins=(NO_PIN,)))
+    fault = fault_of("fw1", caught.value.failure)
+    assert isinstance(fault, NoConnection)
+    assert "apt-get install openssh-client" in str(fault)
+
+
 # -- OpenSSH set to what ASAs offer ---------------------------------------------------
 
 

@@ -18,6 +18,7 @@ from tscm.kinds.asa.ssh.screen import (
     Line,
     PageFull,
     PasswordAsked,
+    PrintsTooMuch,
     Prompted,
     ReportingAsked,
     Screen,
@@ -31,7 +32,7 @@ LONGEST_SECONDS = 1800.0
 """For what one command prints, however steadily."""
 _LATER = b"A"
 _MOST_LINES = 20_000
-"""That `ask` keeps; who wants more takes them one by one."""
+"""For `ask`, which keeps them; who wants more takes them one by one."""
 
 
 class Channel(Protocol):
@@ -135,8 +136,14 @@ class Console:
     def ask(self, command: str) -> list[str]:
         """The lines that *command* prints."""
         lines: list[str] = []
-        self.ask_for(command, lines.append)
-        return lines[:_MOST_LINES]
+
+        def take(line: str) -> None:
+            if len(lines) >= _MOST_LINES:
+                raise PrintsTooMuch(f"more than {_MOST_LINES:,} lines on `{command}`")
+            lines.append(line)
+
+        self.ask_for(command, take)
+        return lines
 
     def ask_for(self, command: str, take: Callable[[str], None]) -> None:
         """Hands *take* the lines that *command* prints, as they come."""

@@ -24,7 +24,9 @@ BATCH = 1000
 """Lines in one portion: between two of them the manager may stop, and tells how far it is."""
 _GROUPS = "show running-config object-group"
 _MOST_CONFIGURATION = 16 << 20
-_MEMBERS = (" network-object ", " group-object ")
+_BYTES_A_LINE = 64
+"""What a line takes in memory beyond its text."""
+_MEMBER = " network-object "
 _DELETE_UNUSED = "look at `show running-config object-group` on it, and delete what nothing uses"
 _NO_GROUPS = re.compile(r"ERROR:|% ?Invalid|authorization failed", re.IGNORECASE)
 
@@ -138,13 +140,13 @@ class SshDriver:
         def take(line: str) -> None:
             nonlocal size, room
             size += len(line) + 1
-            if line.startswith(_MEMBERS[0]):
+            if line.startswith(_MEMBER):
                 return
-            room += len(line) + 1
+            room += len(line) + _BYTES_A_LINE
             if room > _MOST_CONFIGURATION:
                 raise AgentFailed(
                     self._link.name,
-                    f"its configuration without members takes more than {_MOST_CONFIGURATION:,} bytes",
+                    f"its configuration without members of groups takes more than {_MOST_CONFIGURATION:,} bytes",
                 )
             kept.append(line)
 
