@@ -21,7 +21,8 @@ from tscm.model import Progress, Report, Run
 from tscm.operations.call import quiet
 from tscm.operations.job_figures import JobFigures
 from tscm.operations.operation import Operation
-from tscm.operations.table.devices import DEVICES, VIEW
+from tscm.operations.table.devices import VIEW
+from tscm.operations.table.listing import DEVICES
 from tscm.operations.table.policies import PLAN, UPDATE
 from tscm.settings.layout import Layout
 from tscm.settings.node import SpoolBounds

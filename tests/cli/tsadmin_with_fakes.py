@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any, cast
 
 from tscm.cli import main, standalone
-from tscm.devices.checks import Reach
+from tscm.devices.reach import Reach
 from tscm.errors import DeviceFault, ListUnavailable
 from tscm.kinds.asa.faults import CertificateUntrusted
 from tscm.model import AsaDriver, Identity

@@ -18,8 +18,9 @@ from tscm.base.secrets import MASK, Secret, load_key
 from tscm.cli.standalone_node import node_on_files
 from tscm.devices import checks, stored
 from tscm.devices.answers import Added, Changed
-from tscm.devices.checks import NETWORK, Reach
 from tscm.devices.claims import claimed_by_another, relay_notes
+from tscm.devices.listed import device_rows
+from tscm.devices.reach import NETWORK, Reach
 from tscm.errors import (
     DeviceExists,
     DeviceFault,
@@ -361,7 +362,7 @@ def test_a_lost_key_is_not_replaced_while_devices_need_it(layout: Layout) -> Non
 
     assert not layout.key.exists()
     assert not layout.device_file("other").exists()
-    assert [row.name for row in stored.device_rows(layout)] == ["tstest"]
+    assert [row.name for row in device_rows(layout)] == ["tstest"]
 
 
 def test_files_with_secrets_in_the_clear_need_no_key_and_the_first_change_makes_one(
@@ -466,12 +467,12 @@ def test_a_device_with_a_damaged_file_is_listed_with_its_fault_and_can_be_remove
     add(layout)
     add(layout, name="other", device="192.0.2.11")
     layout.device_file("other").write_text("damaged = ")
-    rows = stored.device_rows(layout)
+    rows = device_rows(layout)
 
     assert [row.name for row in rows] == ["other", "tstest"]
     assert "no valid TOML" in str(rows[0].fault)
     stored.forget_device(layout, NODE, "other")
-    assert [row.name for row in stored.device_rows(layout)] == ["tstest"]
+    assert [row.name for row in device_rows(layout)] == ["tstest"]
 
 
 def test_a_check_may_run_in_a_thread(layout: Layout) -> None:
@@ -511,7 +512,7 @@ def test_the_same_firewall_is_added_once_for_a_prefix(layout: Layout) -> None:
     other_way = {**GIVEN, "name": "again", "device": "192.0.2.11"}
     with pytest.raises(SameFirewall, match="serial number SERIAL1"):
         add_device(layout, NODE, other_way, quiet, reach=reach(Firewall(FOUND), block=5))
-    assert [one.name for one in stored.device_rows(layout)] == ["tstest"]
+    assert [one.name for one in device_rows(layout)] == ["tstest"]
     other_groups = {**other_way, "prefix": "Second"}
     add_device(layout, NODE, other_groups, quiet, reach=reach(Firewall(FOUND), block=5))
     with pytest.raises(SameFirewall):

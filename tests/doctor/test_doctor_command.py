@@ -18,7 +18,7 @@ from tscm.errors import DeviceUnknown
 from tscm.model import Json, Progress, Report
 from tscm.operations.call import quiet
 from tscm.operations.operation import Operation
-from tscm.operations.table.devices import DEVICES
+from tscm.operations.table.listing import DEVICES
 from tscm.wire.reading import read
 from tscm.wire.writing import as_json
 

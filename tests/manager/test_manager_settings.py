@@ -20,7 +20,8 @@ from tscm.manager.service import NodeService
 from tscm.manager.settings_watch import GONE_LOOKS
 from tscm.operations.arguments import ChangedDevice, Device, Nothing
 from tscm.operations.call import Actor
-from tscm.operations.table.devices import CHANGE, DEVICES, REMOVE, VIEW
+from tscm.operations.table.devices import CHANGE, REMOVE, VIEW
+from tscm.operations.table.listing import DEVICES
 from tscm.operations.table.policies import HISTORY
 from tscm.settings.device import DeviceSettings
 from tscm.settings.layout import Layout

@@ -13,8 +13,8 @@ from attrs import evolve
 from tests.kinds.asa.rest.asa_device import in_thread
 from tests.update.update_world import BLOCK, World, addresses
 from tscm.base.secrets import Secret
-from tscm.devices import checks
-from tscm.devices.checks import Reach, refuse_unknown_names
+from tscm.devices.checks import refuse_unknown_names
+from tscm.devices.reach import NETWORK, Reach
 from tscm.errors import SettingsFaulty
 from tscm.policy.cidr import Entries
 from tscm.policy.lists import PolicyList
@@ -201,7 +201,7 @@ def test_a_name_that_never_resolved_is_refused_before_it_is_stored(tmp_path: Pat
     other = evolve(SETTINGS, log_proxy="http://proxy.example:3128")
     with pytest.raises(SettingsFaulty, match="--log_proxy"):
         refuse_unknown_names(layout, node, other, SETTINGS, reach=reach)
-    assert checks.NETWORK.look_up(["localhost"])["localhost"]
+    assert NETWORK.look_up(["localhost"])["localhost"]
 
 
 def test_another_siem_that_cannot_be_looked_up_is_told_before_it_is_stored(tmp_path: Path) -> None:

@@ -7,9 +7,12 @@ first, and no more than a bound is read.
 
 import errno
 import os
-import ssl
 import stat
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import ssl
 
 TEXT_BYTES = 1 << 20
 """Bound for settings, keys, certificates and entries: none of them comes near it."""
@@ -119,12 +122,14 @@ def read_private(path: Path, most: int = TEXT_BYTES) -> bytes:
     return content
 
 
-def trusting(ca_file: str | None) -> ssl.SSLContext:
+def trusting(ca_file: str | None) -> "ssl.SSLContext":
     """
     A client's context that trusts the CAs in *ca_file*, or the system's.  Raises OSError, `ssl.SSLError`.
 
     OpenSSL opens the file by itself, and would wait for the writer of a pipe.
     """
+    import ssl  # half of what this module would cost a command that reads files
+
     if ca_file is not None:
         os.close(open_regular(ca_file))
     return ssl.create_default_context(cafile=ca_file)

@@ -28,7 +28,8 @@ from tscm.devices.checks import refuse_without_servers
 from tscm.errors import ControlUnavailable, DeviceExists, Fault, SettingsFaulty, TscmError
 from tscm.faces.backend import Backend
 from tscm.operations.arguments import NewDevice, Nothing, Prospect
-from tscm.operations.table.devices import ADD, DEVICES, PROSPECT
+from tscm.operations.table.devices import ADD, PROSPECT
+from tscm.operations.table.listing import DEVICES
 from tscm.plural import many
 from tscm.printable import visible
 from tscm.settings import values

@@ -19,8 +19,8 @@ from tscm.errors import TscmError
 from tscm.faces.backend import Backend, ManagerSaid
 from tscm.model import Json
 from tscm.operations.arguments import NewEntry, Nothing, PushedEntries
-from tscm.operations.table.devices import DEVICES
 from tscm.operations.table.entries import ENTER, PUSH_ENTRIES
+from tscm.operations.table.listing import DEVICES
 from tscm.policy.by_hand import BLOCK, REASON_MOST, EntryFaulty, read_network, read_span
 from tscm.printable import visible
 

@@ -18,8 +18,8 @@ from tscm.errors import DeviceUnknown
 from tscm.faces.backend import Backend
 from tscm.model import Report
 from tscm.operations.arguments import Device, Nothing
-from tscm.operations.table.devices import DEVICES
 from tscm.operations.table.doctor import DOCTOR, DOCTOR_DEVICE
+from tscm.operations.table.listing import DEVICES
 from tscm.printable import visible
 from tscm.standing import Verdict
 

@@ -10,7 +10,7 @@ from tscm.cli import say
 from tscm.cli.session import Session
 from tscm.devices.answers import DeviceRow
 from tscm.operations.arguments import Nothing
-from tscm.operations.table.devices import DEVICES
+from tscm.operations.table.listing import DEVICES
 from tscm.printable import visible
 
 HEADS = ("Device name", "Type", "Device ID", "Management IP", "Log upload ID", "Log", "Log uploads")

@@ -12,7 +12,8 @@ from tscm.cli.session import Session
 from tscm.devices.answers import Removed
 from tscm.model import Json
 from tscm.operations.arguments import Device, Nothing, Push
-from tscm.operations.table.devices import DEVICES, REMOVE, VIEW
+from tscm.operations.table.devices import REMOVE, VIEW
+from tscm.operations.table.listing import DEVICES
 from tscm.operations.table.policies import PURGE
 from tscm.printable import visible
 

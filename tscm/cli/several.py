@@ -14,7 +14,7 @@ from tscm.errors import TscmError
 from tscm.faces.backend import Backend, ManagerSaid
 from tscm.model import Json, Progress, Report
 from tscm.operations.arguments import Nothing
-from tscm.operations.table.devices import DEVICES
+from tscm.operations.table.listing import DEVICES
 
 
 @frozen(kw_only=True)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from attrs import define, field
 
 from tscm.cli.standalone_node import HOLDER, kept_audit, node_on_files, this_user
-from tscm.devices.checks import NETWORK, Reach
+from tscm.devices.reach import NETWORK, Reach
 from tscm.faces.backend import Told, silent
 from tscm.manager.node import ManagerDown
 from tscm.model import Report

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from tscm.devices.checks import NETWORK, Reach
+from tscm.devices.reach import NETWORK, Reach
 from tscm.errors import TscmError
 from tscm.faces.peer import user_name
 from tscm.manager.node import Node

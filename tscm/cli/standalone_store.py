@@ -18,8 +18,8 @@ from twisted.python.failure import Failure
 from tscm.base.threads import Threads
 from tscm.cli.signals import handlers_kept
 from tscm.cli.standalone_node import HOLDER, kept_audit, node_on_files, this_user
-from tscm.devices.checks import Reach
 from tscm.devices.claims import claimed_by_another
+from tscm.devices.reach import Reach
 from tscm.devices.stored import stored_device
 from tscm.events.recent import recent_hits
 from tscm.model import Report

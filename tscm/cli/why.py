@@ -12,7 +12,7 @@ from tscm.cli.state import when
 from tscm.errors import TscmError
 from tscm.model import Json
 from tscm.operations.arguments import Address, Nothing
-from tscm.operations.table.devices import DEVICES
+from tscm.operations.table.listing import DEVICES
 from tscm.operations.table.policies import WHY
 from tscm.plural import many
 from tscm.policy.by_hand import LIST_NAME

@@ -2,24 +2,14 @@
 Whether the uploads of a device would be taken: asked before its settings are stored.
 """
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING
-
 from attrs import evolve
 
+from tscm.devices.reach import AskService, ask_service
 from tscm.model import Progress, Report
 from tscm.settings.device import DeviceSettings
 from tscm.settings.layout import Layout
 from tscm.settings.node import NodeSettings
 from tscm.settings.own_service import is_own, own_service
-
-if TYPE_CHECKING:
-    from tscm.upload.probe import ServiceAnswer
-    from tscm.upload.receivers import AnyReceiver
-
-    AskService = Callable[[AnyReceiver], ServiceAnswer]
-else:
-    AskService = Callable
 
 _SECONDS = 5.0
 """For a connection, and twice for the whole answer: somebody waits for it."""
@@ -33,13 +23,6 @@ _DECIDE = frozenset(
         "log_proxy_password",
     }
 )
-
-
-def ask_service(receiver: "AnyReceiver") -> "ServiceAnswer":
-    """The receiver's own answer, over the network."""
-    from tscm.upload import probe
-
-    return probe.ask_service(receiver)
 
 
 def decides(changed: list[str]) -> bool:

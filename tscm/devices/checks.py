@@ -4,17 +4,16 @@ Checking a device before its settings are stored: can its lists be fetched, and 
 Blocking, for a thread.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import attrs
-from attrs import frozen
 
 from tscm.devices.answers import CheckReport
-from tscm.devices.arrival import AskService, ask_service
+from tscm.devices.reach import NETWORK, Reach
 from tscm.errors import Fault, ListUnavailable, SettingsFaulty
-from tscm.model import AsaDriver, Identity, Progress, Report
+from tscm.model import Identity, Progress, Report
 from tscm.plural import many
 from tscm.settings import values
 from tscm.settings.device import DEFAULT_MAX_POLICY_SIZE, DeviceSettings
@@ -25,52 +24,6 @@ from tscm.store.reading import good_list
 
 if TYPE_CHECKING:
     from tscm.policy.lists import PolicyList
-
-
-def fetch_list(
-    layout: Layout, settings: DeviceSettings, node: NodeSettings, name: str
-) -> "PolicyList":
-    """
-    The list *name* as it is published now.  Blocking; raises `ListUnavailable`.
-    """
-    from time import time
-
-    from tscm.retrieve.sources import Fetcher, list_source
-
-    found = Fetcher(layout)(list_source(settings, node, name), None, time())
-    if found is None:
-        raise ListUnavailable(name, "the source says unchanged since never")
-    return found
-
-
-def connect(settings: DeviceSettings, node: NodeSettings) -> AsaDriver:
-    """The driver of this device, opened."""
-    from tscm.kinds.asa.rest.opening import open_driver
-
-    return open_driver(settings, node)
-
-
-def look_up(names: Iterable[str]) -> Mapping[str, tuple[str, ...]]:
-    """Addresses of names, by the system's resolver, within a few seconds."""
-    from tscm.update import ways
-
-    return ways.look_up(names)
-
-
-@frozen(kw_only=True)
-class Reach:
-    """
-    How a check reaches out: a list by its name, the device's driver, addresses of names, what the
-    receiver of uploads says of the device.
-    """
-
-    fetch_list: Callable[[Layout, DeviceSettings, NodeSettings, str], "PolicyList"] = fetch_list
-    connect: Callable[[DeviceSettings, NodeSettings], AsaDriver] = connect
-    look_up: Callable[[Iterable[str]], Mapping[str, tuple[str, ...]]] = look_up
-    ask_service: AskService = ask_service
-
-
-NETWORK = Reach()
 
 
 def refuse_without_servers(layout: Layout, node: NodeSettings) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import attrs
 
 from tscm.base.secrets import MASK, Secret
-from tscm.devices.answers import Added, Changed, CheckReport, DeviceRow, Removed
+from tscm.devices.answers import Added, Changed, CheckReport, Removed
 from tscm.devices.claims import refuse_conflicts
 from tscm.errors import (
     DeviceChanged,
@@ -19,7 +19,6 @@ from tscm.errors import (
     Fault,
     SettingsFaulty,
     SettingsUnreadable,
-    TscmError,
 )
 from tscm.model import Json
 from tscm.settings import values
@@ -109,34 +108,6 @@ def _shown(value: Any) -> Any:
     if isinstance(value, Secret):
         return MASK
     return list(value) if isinstance(value, tuple) else value
-
-
-def device_row(settings: DeviceSettings) -> DeviceRow:
-    """What `tsadmin list` needs to know of a device."""
-    return DeviceRow(
-        name=settings.name,
-        type=settings.type,
-        device_id=settings.device_id,
-        device=settings.device,
-        send_logs=settings.send_logs,
-        log_rotate_size=settings.log_rotate_size,
-        policy_updates=settings.policy_updates,
-    )
-
-
-def device_rows(layout: Layout) -> tuple[DeviceRow, ...]:
-    """
-    A row for each stored device; one whose file is damaged gives its name and `fault`.
-
-    Needs no sealing key, so that a lost one does not hide the devices.
-    """
-    rows: list[DeviceRow] = []
-    for name in device_names(layout):
-        try:
-            rows.append(device_row(read_device(layout, name, None)))
-        except TscmError as error:
-            rows.append(DeviceRow(name=name, fault=str(error)))
-    return tuple(rows)
 
 
 def settle(settings: DeviceSettings, options: Options, check: CheckReport) -> DeviceSettings:

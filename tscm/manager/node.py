@@ -9,14 +9,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from attrs import field, frozen
 
-from tscm.devices.checks import NETWORK, Reach
+from tscm.devices.reach import NETWORK, Reach
 from tscm.errors import TscmError
 from tscm.model import Identity
 from tscm.operations.jobs import Jobs
-from tscm.settings.device import DeviceSettings
 from tscm.settings.layout import Layout
-from tscm.settings.node import NodeSettings
-from tscm.standing import Stamped
 
 if TYPE_CHECKING:
     from tscm.events.service import EventService
@@ -28,7 +25,10 @@ if TYPE_CHECKING:
     from tscm.manager.consumers import DeviceRooms
     from tscm.manager.lag import ReaderLags
     from tscm.services.figures import LogServiceFigures
+    from tscm.settings.device import DeviceSettings
+    from tscm.settings.node import NodeSettings
     from tscm.spool.service import SpoolService
+    from tscm.standing import Stamped
     from tscm.store.database import Store
     from tscm.update.service import UpdateService
 
@@ -83,7 +83,7 @@ class Manager:
     """How each target stands that is sent the audit."""
     kept_uploads: "Callable[[], LogServiceFigures | None]"
     """What the embedded log service keeps; None where there is none."""
-    judged: dict[str, Stamped] = field(factory=dict)
+    judged: "dict[str, Stamped]" = field(factory=dict)
     """How each device stood when a row of it was last judged."""
 
 
@@ -94,7 +94,7 @@ class Node:
     """
 
     layout: Layout
-    settings: Callable[[], NodeSettings]
+    settings: "Callable[[], NodeSettings]"
     """The node's settings in force."""
     clock: Any
     quick: Blocking
@@ -103,11 +103,11 @@ class Node:
     """For lists, firewalls and uploads."""
     write: Callable[..., Awaitable[Any]]
     """Call what changes settings files: one at a time, so that what was checked still holds."""
-    apply: Callable[[DeviceSettings | None, DeviceSettings], None]
+    apply: "Callable[[DeviceSettings | None, DeviceSettings], None]"
     """Put stored settings in force: those before (None for a new device), and those now."""
     note_serial: Callable[[str, Identity], None]
     """Keep the serial number that a device told in a check."""
-    retire: Callable[[str, DeviceSettings | None], Awaitable[None]]
+    retire: "Callable[[str, DeviceSettings | None], Awaitable[None]]"
     """End with a device, stored with these settings (None: unreadable), and forget all that is kept of it but its log."""
     hold: Callable[[], None]
     """Raise where another process holds settings and database."""

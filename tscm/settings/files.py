@@ -7,7 +7,7 @@ import tomllib
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
@@ -16,20 +16,22 @@ from tscm.base.safe_files import read_regular
 from tscm.base.secrets import MASK, PREFIX, SealingKey, Secret, load_key
 from tscm.errors import DeviceUnknown, Fault, SettingsFaulty, SettingsUnreadable
 from tscm.settings.device import SECRETS, DeviceSettings, disagreements
-from tscm.settings.feed import Feed
 from tscm.settings.layout import Layout
-from tscm.settings.networks import NetworksFile
-from tscm.settings.node import NodeSettings
 from tscm.settings.schema import read_table
 from tscm.settings.values import nickname
 
+if TYPE_CHECKING:
+    from tscm.settings.node import NodeSettings
 
-def read_node(layout: Layout) -> NodeSettings:
+
+def read_node(layout: Layout) -> "NodeSettings":
     """
     The node's settings; all defaults where there is no file.
 
     Raises `SettingsUnreadable`, `SettingsFaulty`.
     """
+    from tscm.settings.node import NodeSettings  # large: not for who reads devices alone
+
     if not layout.settings_file.exists():
         return NodeSettings()
     table = _read_toml(layout.settings_file)
@@ -235,7 +237,7 @@ def _read_toml(path: Path) -> Mapping[str, Any]:
         raise SettingsUnreadable(str(path), error.strerror or str(error)) from None
 
 
-def settings_as_toml(settings: NodeSettings) -> str:
+def settings_as_toml(settings: "NodeSettings") -> str:
     """Node settings as a file holds them: for the demonstration and for new nodes."""
     import tomlkit
 
@@ -254,6 +256,6 @@ def settings_as_toml(settings: NodeSettings) -> str:
 def _text(value: Any) -> Any:
     if isinstance(value, tuple):
         return [_text(one) for one in value]
-    if isinstance(value, Feed | NetworksFile):
+    if hasattr(value, "as_table"):  # a feed, a file of networks
         return value.as_table()
     return str(value) if isinstance(value, HostPort) else value

@@ -12,7 +12,6 @@ import sqlite3
 import stat
 from collections import Counter
 from collections.abc import Iterator
-from importlib.resources import files
 from pathlib import Path
 
 from attrs import define, field
@@ -76,6 +75,8 @@ def open_database(path: str) -> sqlite3.Connection:
 
 def upgrades() -> list[tuple[int, str]]:
     """The schema's upgrades in order: number and SQL."""
+    from importlib.resources import files
+
     schema = files("tscm.store").joinpath("schema")
     found = [
         (int(matched[1]), one.read_text("utf-8"))

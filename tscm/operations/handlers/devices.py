@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 import attrs
 
 from tscm.devices import checks, stored
-from tscm.devices.answers import Added, Changed, DeviceRow, Prospected, Removed
+from tscm.devices.answers import Added, Changed, Prospected, Removed
 from tscm.devices.arrival import decides, upload_warnings
 from tscm.devices.claims import (
     refuse_address,
@@ -29,7 +29,7 @@ from tscm.errors import (
 from tscm.forward.own import listeners_of
 from tscm.manager.node import Node
 from tscm.operations.answers import DeviceView
-from tscm.operations.arguments import ChangedDevice, Device, NewDevice, Nothing, Prospect
+from tscm.operations.arguments import ChangedDevice, Device, NewDevice, Prospect
 from tscm.operations.call import Call
 from tscm.operations.registry import handles
 from tscm.operations.table import devices as table
@@ -49,23 +49,6 @@ def refuse_unknown(node: Node, name: str) -> None:
             raise DeviceUnknown(name)
     elif name not in device_names(node.layout):
         read_device(node.layout, name, None)  # raises what is wrong with the name
-
-
-@handles(table.DEVICES)
-def list_devices(node: Node, args: Nothing, call: Call) -> tuple[DeviceRow, ...]:
-    """The devices in force; without a manager those that are stored."""
-    del args, call
-    manager = node.manager
-    if manager is None:
-        return stored.device_rows(node.layout)
-    rows = {
-        name: stored.device_row(as_set(node.layout, one.settings))
-        for name, one in manager.devices.items()
-    }
-    for name, fault in manager.faults.items():
-        if name:
-            rows[name] = attrs.evolve(rows.get(name, DeviceRow(name=name)), fault=fault)
-    return tuple(rows[name] for name in sorted(rows))
 
 
 @handles(table.VIEW)

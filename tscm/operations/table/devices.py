@@ -2,22 +2,10 @@
 Operations on devices and their settings.
 """
 
-from tscm.devices.answers import Added, Changed, DeviceRow, Prospected, Removed
+from tscm.devices.answers import Added, Changed, Prospected, Removed
 from tscm.operations.answers import DeviceView
-from tscm.operations.arguments import ChangedDevice, Device, NewDevice, Nothing, Prospect
+from tscm.operations.arguments import ChangedDevice, Device, NewDevice, Prospect
 from tscm.operations.operation import Needs, Operation
-
-DEVICES: Operation[Nothing, tuple[DeviceRow, ...]] = Operation(
-    answer=tuple[DeviceRow, ...],
-    name="devices",
-    room="devices",
-    verb="GET",
-    path="/v1/devices",
-    args=Nothing,
-    needs=Needs.FILES,
-    noun="the list of devices",
-)
-"""A row for each device; one with a damaged file has `fault`, and where not in force no more."""
 
 PROSPECT: Operation[Prospect, Prospected] = Operation(
     answer=Prospected,

@@ -13,6 +13,7 @@ from tscm.operations.table import (
     events,
     fleet,
     jobs,
+    listing,
     logs,
     manager,
     policies,
@@ -20,7 +21,20 @@ from tscm.operations.table import (
     senders,
 )
 
-_NOUNS = (manager, senders, devices, fleet, policies, logs, entries, events, doctor, proof, jobs)
+_NOUNS = (
+    manager,
+    senders,
+    listing,
+    devices,
+    fleet,
+    policies,
+    logs,
+    entries,
+    events,
+    doctor,
+    proof,
+    jobs,
+)
 
 TABLE: Mapping[str, Operation[Any, Any]] = {
     value.name: value
