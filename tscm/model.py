@@ -9,7 +9,7 @@ one hands to another is a value of this module, or a callable that
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NewType, Protocol
 
-from attrs import frozen
+from attrs import define, frozen
 
 Cidr = NewType("Cidr", str)
 """
@@ -22,14 +22,15 @@ Made by `tscm.policy.cidr`; compared, stored and sent by everybody.
 # -- the life of a line -------------------------------------------------------
 
 
-@frozen
+@define
 class Run:
     """
     Consecutive lines of one sender, out of one batch, ready to be appended.
 
     *data* holds *lines* whole lines, each closed by one LF and escaped by
     `tscm.syslog.escape`; *escaped* says whether any escape stands in them, so
-    that a reader can pass on a block without looking into it.
+    that a reader can pass on a block without looking into it.  Nobody changes one; not frozen, for
+    one is made of each chunk that comes in.
     """
 
     sender: str

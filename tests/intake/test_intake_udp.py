@@ -210,6 +210,30 @@ class TestPace:
         assert wait is not None
         assert wait * 100_000 * 1280 <= 212992 / 4 * 1.1
 
+    def test_many_senders_are_left_to_gather_longer(self) -> None:
+        pace = Pace(0.004, 32 << 20)
+        wait: float | None = None
+        waits = []
+        now = 1000.0
+        for _ in range(60):  # 100,000 lines a second of 1,000 senders
+            gathered = int((wait or 0.001) * 100_000)
+            wait = pace.after(gathered, more=False, now=now, senders=min(gathered, 1000))
+            now += wait or 0.001
+            waits.append(wait)
+        assert waits[-1] == 0.04  # so that each sender has some lines
+        assert 0.04 * 100_000 * 1280 < (32 << 20) / 4
+        few = Pace(0.004, 32 << 20)
+        for n in range(60):
+            wait = few.after(400, more=False, now=1000 + n * 0.004, senders=10)
+        assert wait == 0.004
+
+    def test_many_senders_wait_no_longer_than_the_buffer_lasts(self) -> None:
+        pace = Pace(0.004, 4 << 20)
+        for n in range(60):
+            wait = pace.after(400, more=False, now=1000 + n * 0.004, senders=1000)
+        assert wait is not None
+        assert wait * 100_000 * 1280 <= (4 << 20) / 4 * 1.1
+
     def test_what_waits_already_is_not_waited_for(self) -> None:
         assert Pace(0.004, 1 << 22).after(4096, more=True, now=5.0) == 0
 

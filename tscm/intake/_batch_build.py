@@ -7,13 +7,13 @@ through numpy or plain Python and gives the same results.
 
 DECLARATIONS = """
 struct group { unsigned char key[16]; unsigned key_length; char *data; size_t length, capacity;
-               unsigned lines, odd; };
+               unsigned lines, odd, bucket; };
 struct odd { unsigned group; size_t at, length; };
 struct batch { struct group *groups; struct odd *odds; unsigned group_count, odd_count, empty, cut,
                lost; int error; size_t bytes; ...; };
-struct batch *batch_new(size_t max_message);
+struct batch *batch_new(size_t max_message, unsigned max_groups);
 void batch_free(struct batch *);
-unsigned batch_drain(struct batch *, int fd, unsigned max_messages, size_t max_bytes);
+unsigned batch_drain(struct batch *, int fd, unsigned max_messages, size_t max_bytes, long max_ns);
 void batch_release(struct batch *);
 size_t batch_kept(struct batch *);
 unsigned scan_lines(const char *data, size_t length, size_t *longest, int *odd);
@@ -26,20 +26,22 @@ SOURCE = r"""
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <time.h>
 
 #define SLOTS 32                  /* datagrams a system call: 2 MB at most, whatever came before */
 #define SLOT 512                  /* their first bytes lie close together */
 #define REST (65536 - SLOT)       /* the rest of a long one; untouched pages cost nothing */
-#define GROUPS 1024               /* senders a batch */
-#define BUCKETS 4096
+#define BUCKETS 32768             /* a multiple of the senders of a batch */
+#define LATE 8                    /* system calls between two looks at the clock */
 #define FAR ((size_t)SLOTS * REST)
 #define KEEP (8 << 20)            /* buffers of all groups together, from one drain to the next */
 #define KEEP_FAR (1 << 20)        /* likewise of the rests of long datagrams */
 #define CALL_BYTES (1 << 18)      /* a system call is to bring no more, by the sizes of the last */
 #define FEW 8
+#define SENDER_NS 4000L           /* what the caller needs for a sender's chunk, and its write */
 
 struct group { unsigned char key[16]; unsigned key_length; char *data; size_t length, capacity;
-               unsigned lines, odd; };
+               unsigned lines, odd, bucket; };
 struct odd { unsigned group; size_t at, length; };
 struct batch {
     struct group *groups; struct odd *odds; unsigned group_count, odd_count, empty, cut,
@@ -49,23 +51,25 @@ struct batch {
     struct mmsghdr heads[SLOTS]; struct iovec parts[SLOTS][2];
     struct sockaddr_in6 names[SLOTS];
     char *near, *far, *whole;
-    unsigned high;                /* groups that ever had a buffer */
+    unsigned max_groups;
+    size_t held;                  /* octets that the buffers of all groups have */
     size_t far_used;
 };
 
 void batch_free(struct batch *b) {
     if (!b) return;
-    for (unsigned g = 0; b->groups && g < GROUPS; g++) free(b->groups[g].data);
+    for (unsigned g = 0; b->groups && g < b->max_groups; g++) free(b->groups[g].data);
     free(b->groups); free(b->odds); free(b->near); free(b->whole);
     if (b->far) munmap(b->far, FAR);
     free(b);
 }
 
-struct batch *batch_new(size_t max_message) {
+struct batch *batch_new(size_t max_message, unsigned max_groups) {
     struct batch *b = calloc(1, sizeof *b);
     if (!b) return NULL;
     b->max_message = max_message;
-    b->groups = calloc(GROUPS, sizeof *b->groups);
+    b->max_groups = max_groups < BUCKETS / 2 ? max_groups : BUCKETS / 2;
+    b->groups = calloc(b->max_groups, sizeof *b->groups);
     b->near = malloc(SLOTS * SLOT); b->whole = malloc(65536);
     b->far = mmap(NULL, FAR, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (b->far == MAP_FAILED) b->far = NULL;
@@ -93,6 +97,7 @@ static struct group *group_of(struct batch *b, struct sockaddr_in6 *name) {
         }
         g = &b->groups[b->group_count++];
         b->buckets[at] = b->group_count;
+        g->bucket = at;
         memcpy(g->key, key, length); g->key_length = length;
         return g;
     }
@@ -102,9 +107,10 @@ static int is_trailer(char c) { return c == '\n' || c == '\r' || c == 0; }
 
 static int add(struct batch *b, struct group *g, const char *data, size_t length) {
     if (g->length + length + 1 > g->capacity) {
-        size_t wanted = (g->length + length + 1) * 2 + 4096;
+        size_t wanted = (g->length + length + 1) * 2 + 512;
         char *more = realloc(g->data, wanted);
         if (!more) return ENOMEM;
+        b->held += wanted - g->capacity;
         g->data = more; g->capacity = wanted;
     }
     unsigned char odd = 0;
@@ -125,14 +131,16 @@ static int add(struct batch *b, struct group *g, const char *data, size_t length
     return 0;
 }
 
-/* Give back what a drain needed beyond the usual: a flood from many addresses must not stay. */
+/* Make ready for the next drain, and give back what was needed beyond the usual: a flood from many
+   addresses must not stay.  Only what the last drain used is touched, for most drains are small. */
 void batch_release(struct batch *b) {
-    size_t kept = 0;
-    if (b->group_count > b->high) b->high = b->group_count;
-    for (unsigned g = 0; g < b->high; g++) {
+    for (unsigned g = 0; g < b->group_count; g++) {
         struct group *old = &b->groups[g];
-        if (kept + old->capacity > KEEP) { free(old->data); old->data = NULL; old->capacity = 0; }
-        kept += old->capacity;
+        if (b->held > KEEP) {
+            b->held -= old->capacity;
+            free(old->data); old->data = NULL; old->capacity = 0;
+        }
+        b->buckets[old->bucket] = 0;
         old->length = old->lines = old->odd = 0;
     }
     if (b->far_used > KEEP_FAR) madvise(b->far, FAR, MADV_DONTNEED);
@@ -140,21 +148,26 @@ void batch_release(struct batch *b) {
 }
 
 /* Octets that the buffers of all groups hold by now. */
-size_t batch_kept(struct batch *b) {
-    size_t kept = 0;
-    for (unsigned g = 0; g < GROUPS; g++) kept += b->groups[g].capacity;
-    return kept;
+size_t batch_kept(struct batch *b) { return b->held; }
+
+static long since(const struct timespec *began) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (now.tv_sec - began->tv_sec) * 1000000000L + now.tv_nsec - began->tv_nsec;
 }
 
 /* Take what waits, up to the bounds; fewer than max_messages and no error: the socket is empty.
-   What counts is what came: of 64 KB of line ends nothing is left, and they took as long. */
-unsigned batch_drain(struct batch *b, int fd, unsigned max_messages, size_t max_bytes) {
-    unsigned taken = 0, slots = FEW;
+   What counts is what came: of 64 KB of line ends nothing is left, and they took as long.  Each sender
+   takes time of the caller's, too, so senders beyond the first shorten what is left of it. */
+unsigned batch_drain(struct batch *b, int fd, unsigned max_messages, size_t max_bytes, long max_ns) {
+    unsigned taken = 0, slots = FEW, calls = 0;
     size_t heard = 0;
+    struct timespec began;
     batch_release(b);
-    memset(b->buckets, 0, sizeof b->buckets);
-    b->group_count = b->odd_count = b->empty = b->cut = b->lost = b->error = 0; b->bytes = 0;
-    while (taken < max_messages && heard < max_bytes && b->group_count + SLOTS <= GROUPS) {
+    b->empty = b->cut = b->lost = b->error = 0; b->bytes = 0;
+    clock_gettime(CLOCK_MONOTONIC, &began);
+    while (taken < max_messages && heard < max_bytes && b->group_count + SLOTS <= b->max_groups) {
+        if (calls++ % LATE == LATE - 1 && since(&began) + b->group_count * SENDER_NS > max_ns) break;
         unsigned wanted = max_messages - taken < slots ? max_messages - taken : slots;
         size_t brought = 0;
         for (unsigned i = 0; i < wanted; i++) b->heads[i].msg_hdr.msg_namelen = sizeof b->names[i];

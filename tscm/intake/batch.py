@@ -7,20 +7,26 @@ counts is how few system calls and Python steps a line takes (docs/develop/perfo
 """
 
 import socket
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from attrs import field, frozen
 
 from tscm.syslog.framing import Lines, close_messages
 
 MAX_DATAGRAM = 65536
-MAX_SENDERS = 1024
+MAX_MESSAGES = 4096
+MAX_BYTES = 1 << 19
+"""Bounds of one drain of those that do not look at a clock."""
+MAX_SENDERS = 8192
 """Senders a batch: one more ends it, so that forged sources cannot grow anything."""
 
 
-@frozen
-class SenderLines:
-    """What one sender sent in a batch: its packed address, and its lines in their order."""
+class SenderLines(NamedTuple):
+    """
+    What one sender sent in a batch: its packed address, and its lines in their order.
+
+    A tuple, for one is made for each sender and batch.
+    """
 
     key: bytes
     lines: Lines
@@ -47,6 +53,9 @@ class Drain(Protocol):
     """A way to empty a socket."""
 
     name: str
+    max_messages: int
+    max_bytes: int
+    """Bounds of one drain, so that other work gets its turn after a few milliseconds."""
 
     def __call__(self, taken: socket.socket, max_messages: int, max_bytes: int) -> Batch:
         """
@@ -59,6 +68,8 @@ class PlainDrain:
     """One `recvfrom` a datagram."""
 
     name = "plain"
+    max_messages = MAX_MESSAGES
+    max_bytes = MAX_BYTES
 
     def __init__(self, max_message: int) -> None:
         self._max_message = max_message

@@ -9,13 +9,16 @@ import socket
 from typing import Any
 
 from tscm.intake import _batch  # type: ignore[attr-defined]
-from tscm.intake.batch import Batch, SenderLines
+from tscm.intake.batch import MAX_SENDERS, Batch, SenderLines
 from tscm.syslog.escape import escape
 from tscm.syslog.framing import Lines, Look
 
 _ffi: Any = _batch.ffi
 _lib: Any = _batch.lib
-if not hasattr(_lib, "batch_release"):
+_BUILT = "unsigned int(*)(struct batch *, int, unsigned int, size_t, long)"
+_MOST_NS = 16_000_000
+"""How long a drain and what its caller does with it may take, for other work to get its turn."""
+if _ffi.typeof(_lib.batch_drain).cname != _BUILT:
     raise ImportError("the compiled UDP helper was built from another version of its source")
 
 
@@ -23,9 +26,12 @@ class CompiledDrain:
     """`recvmmsg` and grouping in C; Python sees one chunk per sender."""
 
     name = "compiled"
+    max_messages = 16384
+    max_bytes = 4 << 20
 
-    def __init__(self, max_message: int) -> None:
-        made = _lib.batch_new(max_message)
+    def __init__(self, max_message: int, most_ns: int = _MOST_NS) -> None:
+        self._most_ns = most_ns
+        made = _lib.batch_new(max_message, MAX_SENDERS)
         if not made:
             raise MemoryError("no memory for the UDP helper")
         self._batch = _ffi.gc(made, _lib.batch_free)
@@ -33,7 +39,7 @@ class CompiledDrain:
     def __call__(self, taken: socket.socket, max_messages: int, max_bytes: int) -> Batch:
         """See `Drain`."""
         batch = self._batch
-        datagrams = _lib.batch_drain(batch, taken.fileno(), max_messages, max_bytes)
+        datagrams = _lib.batch_drain(batch, taken.fileno(), max_messages, max_bytes, self._most_ns)
         error = batch.error
         if error and not datagrams and error not in (socket.EAGAIN, socket.EWOULDBLOCK):
             raise OSError(error, os.strerror(error))
@@ -43,14 +49,13 @@ class CompiledDrain:
         senders = []
         for index in range(batch.group_count):
             group = groups[index]
-            if not group.lines:  # there was no memory for its first one
+            count = group.lines
+            if not count:  # there was no memory for its first one
                 continue
-            data = escaped.get(index)
-            lines = (
-                Lines(buffer(group.data, group.length)[:], group.lines)
-                if data is None
-                else Lines(data, group.lines, escaped=True)
-            )
+            if index in escaped:
+                lines = Lines(escaped[index], count, escaped=True)
+            else:
+                lines = Lines(buffer(group.data, group.length)[:], count)
             senders.append(SenderLines(buffer(group.key, group.key_length)[:], lines))
         _lib.batch_release(batch)
         return Batch(senders, datagrams, batch.empty, batch.cut, error == 0, batch.lost)

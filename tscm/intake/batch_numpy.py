@@ -14,7 +14,14 @@ from typing import Any
 
 from cffi import FFI
 
-from tscm.intake.batch import MAX_DATAGRAM, MAX_SENDERS, Batch, SenderLines
+from tscm.intake.batch import (
+    MAX_BYTES,
+    MAX_DATAGRAM,
+    MAX_MESSAGES,
+    MAX_SENDERS,
+    Batch,
+    SenderLines,
+)
 from tscm.syslog.escape import INTRODUCER
 from tscm.syslog.framing import Lines, close_messages
 
@@ -37,6 +44,8 @@ class NumpyDrain:
     """Python touches a batch and, per line, only the join that puts a sender's lines together."""
 
     name = "numpy"
+    max_messages = MAX_MESSAGES
+    max_bytes = MAX_BYTES
 
     def __init__(self, max_message: int) -> None:
         import numpy  # noqa: ICN001 - its types do not reach cffi's buffers, so np is Any

@@ -19,6 +19,7 @@ Quarantine = Callable[[str, Lines, float], None]
 """Takes lines of an unknown sender (address, lines, receive time); must not raise."""
 
 _LOG_EVERY = 1000
+_KNOWN_KEPT = 1 << 14
 
 
 @define(eq=False)
@@ -33,6 +34,8 @@ class Delivery:
     senders: SenderTable
     quarantine: Quarantine | None = None
     devices: dict[str, DeviceAccount] = field(factory=dict, init=False)
+    _known: dict[str, str] = field(factory=dict, init=False)
+    _known_version: int = field(default=-1, init=False)
     faults: int = field(default=0, init=False)
     """Batches that a fault of the program kept from a log."""
 
@@ -51,12 +54,18 @@ class Delivery:
         with one device's log costs that batch: raised, it would end the socket and the others' lines.
         """
         runs: dict[str, list[Run]] = {}
+        known = self._known_devices() if not certificate else {}
         for address, lines in sent:
             account.received += lines.count
+            if address in known:  # nearly all: one look-up from the sender to its device
+                _add(runs, known[address], address, lines)
+                continue
             route = self.senders.route_with(address, certificate)
             if route is None:
                 self._stranger(account, Cause.UNKNOWN_SENDER, address, lines, now)
             elif isinstance(route, str):
+                if not certificate and self.senders.may_bring("", route):
+                    self._keep_known(address, route)
                 _add(runs, route, address, lines)
             else:
                 for device, part in _sorted_out(route, lines):
@@ -65,13 +74,26 @@ class Delivery:
                         self._stranger(account, cause, address, part, now)
                     else:
                         _add(runs, device, address, part)
+        pins = self.senders.pins
         for device, batch in runs.items():
-            if not self.senders.may_bring(certificate, device):
+            if pins and not self.senders.may_bring(certificate, device):
                 lost = sum([run.lines for run in batch])
                 self.of_device(device).refused_lines += lost
                 account.drop(Cause.NO_CERTIFICATE, lost)
                 continue
             self._append(account, device, batch, now)
+
+    def _known_devices(self) -> dict[str, str]:
+        """The device of each address whose lines are all of one, and that needs no certificate."""
+        if self._known_version != self.senders.version:
+            self._known_version = self.senders.version
+            self._known.clear()
+        return self._known
+
+    def _keep_known(self, address: str, device: str) -> None:
+        if len(self._known) >= _KNOWN_KEPT:
+            self._known.clear()
+        self._known[address] = device
 
     def of_device(self, device: str) -> DeviceAccount:
         """The counts of one device."""

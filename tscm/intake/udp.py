@@ -22,11 +22,9 @@ from tscm.intake.memory import give_back, prepare
 from tscm.intake.senders import normal_address
 from tscm.syslog.framing import Lines
 
-MAX_MESSAGES = 4096
-MAX_BYTES = 1 << 19
-"""Bounds of one drain, so that other work gets its turn after a few milliseconds."""
-
 _WORTH_WAITING = 8
+_MANY, _MOST_TIMES = 100, 10.0
+"""With so many senders a drain the wait begins to grow with them, up to so many times."""
 _WINDOW_SECONDS = 0.05
 _FAULT_SECONDS = 0.01  # a drain that fails at once must not be all that the reactor does
 _MANY_BYTES, _MANY_SENDERS = 1 << 20, 256
@@ -44,7 +42,8 @@ class Pace:
 
     A system call and a wake-up a datagram is what UDP costs; a busy socket is left alone
     for *wait* seconds, so that one drain takes many.  Never longer than it takes to fill a
-    quarter of the socket's buffer at the present rate.
+    quarter of the socket's buffer at the present rate.  A chunk a sender is what costs, too: with many
+    senders in a drain the wait is longer, so that each brings more than a line.
     """
 
     wait: float
@@ -53,8 +52,11 @@ class Pace:
     _since: float = field(default=0.0, init=False)
     _count: int = field(default=0, init=False)
 
-    def after(self, datagrams: int, *, more: bool, now: float) -> float | None:
-        """Seconds until the next drain; None: as soon as the socket has something."""
+    def after(self, datagrams: int, *, more: bool, now: float, senders: int = 1) -> float | None:
+        """
+        Seconds until the next drain, after one of so many *datagrams* and *senders*; None: as soon as
+        the socket has something.
+        """
         self._count += datagrams
         elapsed = now - self._since
         if not 0 <= elapsed < _WINDOW_SECONDS:
@@ -65,10 +67,11 @@ class Pace:
         if self.rate * self.wait < _WORTH_WAITING:
             return None
         room = self.buffer_bytes / 4 / _BYTES_A_DATAGRAM
-        return min(self.wait, room / self.rate)
+        wait = self.wait * min(_MOST_TIMES, max(1.0, senders / _MANY))
+        return min(wait, room / self.rate)
 
 
-@lru_cache(maxsize=8192)
+@lru_cache(maxsize=1 << 14)
 def _address(key: bytes) -> str:
     return normal_address(unpacked(key))
 
@@ -100,6 +103,7 @@ class UdpListener(FileDescriptor):
         self._clock = reactor
         self._socket = bound
         self._drain = drain
+        self._bounds = drain.max_messages, drain.max_bytes
         self._deliver = deliver
         self._account = account
         self.pace = pace
@@ -178,13 +182,18 @@ class UdpListener(FileDescriptor):
     def _paced(self) -> float | None:
         errors = self._errors
         batch = self._take()
-        wait = self.pace.after(batch.datagrams, more=batch.more, now=self._clock.seconds())
+        wait = self.pace.after(
+            batch.datagrams,
+            more=batch.more,
+            now=self._clock.seconds(),
+            senders=len(batch.senders),
+        )
         return wait if self._errors == errors else max(wait or 0.0, _FAULT_SECONDS)
 
     def _take(self) -> Batch:
         """One drain.  Raises nothing: for an exception the reactor gives the socket up for good."""
         try:
-            batch = self._drain(self._socket, MAX_MESSAGES, MAX_BYTES)
+            batch = self._drain(self._socket, *self._bounds)
             self._account_for(batch)
         except OSError as error:
             self._failed(f"cannot read: {error}")
@@ -206,7 +215,7 @@ class UdpListener(FileDescriptor):
         if batch.senders:
             self._deliver(
                 self._account,
-                [(_address(one.key), one.lines) for one in batch.senders],
+                [(_address(key), lines) for key, lines in batch.senders],
                 wall_seconds(self._clock),
             )
 

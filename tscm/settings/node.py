@@ -103,7 +103,9 @@ class Intake:
         values.choice("auto", "compiled", "numpy", "plain"), "auto", doc="How UDP is read."
     )
     busy_wait_ms: float = setting(
-        values.number(0, 50), 4.0, doc="Wait before a busy UDP socket is drained, to read in depth."
+        values.number(0, 50),
+        4.0,
+        doc="Wait before a busy UDP socket is read, so that one read takes many lines; up to ten times as long with many senders.",
     )
     max_connections: int = setting(
         values.whole(1, 1_000_000), 4096, doc="TCP and TLS connections in all."

@@ -18,11 +18,13 @@ _LINES_WITH_TEXT = re.compile(rb"[^\n]+\n")
 _ODD = re.compile(rb"\n[ \n]")
 
 
-@frozen
+@define
 class Lines:
     """
     *count* whole lines, each closed by one LF and escaped; *escaped* says whether any escape
     stands in them.
+
+    Nobody changes one; it is not frozen, for one is made of each chunk, and that would take twice as long.
     """
 
     data: bytes
