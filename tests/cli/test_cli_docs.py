@@ -21,8 +21,15 @@ from tscm.settings.own_service import is_own
 
 ROOT = Path(__file__).parent.parent.parent
 README = (ROOT / "README.md").read_text("utf-8")
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 TYPED = re.compile(r"tsadmin ((?:--root \S+ )?)([a-z]+)((?: [^`\n]*)?)")
+LINK = re.compile(r"\]\((?!https?:)([^)#\s]+)[^)]*\)")
+NAMED = re.compile(r"(?<![\w/])(?:docs|tests|etc|bench)/[\w./-]+\.(?:md|py|toml|service|socket)\b")
+SOURCES = [
+    one
+    for room, kinds in (("tscm", "*.py"), ("bench", "*.py"), ("etc", "*"))
+    for one in (ROOT / room).rglob(kinds)
+]
 LATER = {"reference.md", "design.md"}
 """Pages that also speak of what is still to come."""
 
@@ -43,6 +50,21 @@ def test_every_option_of_a_page_is_there(page: Path) -> None:
         known |= {name for one in setting_options() for name in one.opts}
         for option in re.findall(r"--[a-z_]+", rest.split(";")[0]):
             assert option in known, f"{page.name}: tsadmin {word}{rest}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_file_that_a_page_names_is_there(page: Path) -> None:
+    text = page.read_text("utf-8")
+    for link in LINK.findall(text):
+        assert (page.parent / link).exists(), f"{page.name}: {link}"
+    for name in (one for one in NAMED.findall(text) if "ROOM" not in one):
+        assert (ROOT / name).exists(), f"{page.name}: {name}"
+
+
+def test_every_page_that_the_source_names_is_there() -> None:
+    for source in SOURCES:
+        for name in re.findall(r"\bdocs/[\w./-]+\.md\b", source.read_text("utf-8")):
+            assert (ROOT / name).exists(), f"{source.relative_to(ROOT)}: {name}"
 
 
 def options(command: click.Command) -> set[str]:
