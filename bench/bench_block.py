@@ -24,7 +24,7 @@ from typing import Any
 from twisted.internet import reactor as installed
 
 from tscm.base.secrets import Secret, load_key
-from tscm.settings.device import DeviceSettings
+from tscm.kinds.asa.rest.settings import AsaRestSettings
 from tscm.settings.files import write_device
 from tscm.settings.layout import Layout
 from tscm.simulator.service import AsaOptions, SimulatedAsa
@@ -146,7 +146,7 @@ def manager(asas: Sequence[SimulatedAsa]) -> Iterator[Path]:
     for number, asa in enumerate(asas):
         write_device(
             layout,
-            DeviceSettings(
+            AsaRestSettings(
                 name=f"fw{number}",
                 device_id=f"tdid_bench{number:03}",
                 device=f"127.30.0.{number + 1}",

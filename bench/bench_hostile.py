@@ -29,9 +29,9 @@ from bench import hostile_input
 from bench.hostile_input import Attack, Target
 from tscm.base.host_port import HostPort
 from tscm.base.secrets import Secret, load_key
+from tscm.kinds.asa.rest.settings import AsaRestSettings
 from tscm.services.certificate import ensure_certificate
 from tscm.services.entries import add_entry
-from tscm.settings.device import DeviceSettings
 from tscm.settings.files import settings_as_toml, write_device
 from tscm.settings.layout import Layout
 from tscm.settings.node import Listen, NodeSettings
@@ -73,7 +73,7 @@ def _make_root(root: Path) -> tuple[str, str]:
     node = evolve(node, portal=evolve(node.portal, dns=_ANY, logs=_ANY))
     layout.settings_file.parent.mkdir(parents=True, exist_ok=True)
     layout.settings_file.write_text(settings_as_toml(node), "utf-8")
-    device = DeviceSettings(
+    device = AsaRestSettings(
         name="fw",
         device_id="tdid_00000001",
         device=_KNOWN,

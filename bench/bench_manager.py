@@ -22,7 +22,7 @@ from attrs import define, evolve
 from bench.intake_receivers import free_port
 from tscm.base.host_port import HostPort
 from tscm.base.secrets import Secret, load_key
-from tscm.settings.device import DeviceSettings
+from tscm.kinds.asa.rest.settings import AsaRestSettings
 from tscm.settings.files import settings_as_toml, write_device
 from tscm.settings.layout import Layout
 from tscm.settings.node import Listen, NodeSettings
@@ -47,7 +47,7 @@ def make_root(root: Path, port: int, devices: int) -> None:
     node = NodeSettings(listen=Listen(udp=place, tcp=place))
     layout.settings_file.parent.mkdir(parents=True, exist_ok=True)
     layout.settings_file.write_text(settings_as_toml(node), "utf-8")
-    first = DeviceSettings(
+    first = AsaRestSettings(
         name="fw",
         device_id="tdid_00000001",
         device="192.0.2.1",

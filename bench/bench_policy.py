@@ -23,6 +23,7 @@ from tscm.base.secrets import Secret
 from tscm.kinds.asa.config_size import member_bytes
 from tscm.kinds.asa.plan import Desired, Plan, make_plan
 from tscm.kinds.asa.rest.opening import open_driver
+from tscm.kinds.asa.rest.settings import AsaRestSettings
 from tscm.model import AddMembers, CreateGroup, Group, RemoveMembers, Step
 from tscm.policy.cidr import CidrSet, Entries
 from tscm.policy.guard import GuardRules, Protected, compare, inspect
@@ -30,7 +31,6 @@ from tscm.policy.lists import PolicyList
 from tscm.policy.match import Matcher
 from tscm.policy.rank import cut
 from tscm.policy.why import ListView, why
-from tscm.settings.device import DeviceSettings
 from tscm.settings.node import NodeSettings
 from tscm.store.generations import Generation, pack, stored
 from tscm.update.inquiry import explain
@@ -114,7 +114,7 @@ def listed(cidrs: Sequence[str]) -> PolicyList:
 
 def stored_job(published: PolicyList, in_force: CidrSet) -> UpdateJob:
     """What a question about a device is answered from."""
-    settings = DeviceSettings(
+    settings = AsaRestSettings(
         name="bench",
         device_id="tdid_bench",
         device="198.51.100.1",

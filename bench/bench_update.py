@@ -26,6 +26,7 @@ from tscm.base.secrets import Secret
 from tscm.kinds.asa.platforms import budget_bytes, entries_within
 from tscm.kinds.asa.rest.link import Bounds
 from tscm.kinds.asa.rest.opening import open_driver
+from tscm.kinds.asa.rest.settings import AsaRestSettings
 from tscm.model import AsaDriver
 from tscm.policy.cidr import Entries
 from tscm.policy.lists import PolicyList
@@ -80,7 +81,7 @@ class Bench:
 
     def __attrs_post_init__(self) -> None:
         self.job = UpdateJob(
-            settings=DeviceSettings(
+            settings=AsaRestSettings(
                 name="bench",
                 device_id="tdid_bench",
                 device="127.0.0.1",
@@ -220,7 +221,7 @@ def _to_the_budget(reactor: Any, name: str, size: int) -> list[tuple[str, bool]]
     _in_reactor(reactor, asa.startService)
     others = asa.configuration.size
     bench = Bench(asa, 1_000_000)
-    bench.job = evolve(bench.job, settings=evolve(bench.job.settings, object_group_size=2000))
+    bench.job = evolve(bench.job, settings=evolve(bench.job.asa, object_group_size=2000))
     bench.publish(addresses(size))
     figures = plan_update(bench.job, lambda _: None).plan
     if figures is None or figures.budget is None:

@@ -14,6 +14,7 @@ from twisted.python import log
 
 from tscm.base.secrets import Secret
 from tscm.base.threads import Threads
+from tscm.kinds.asa.rest.settings import AsaRestSettings
 from tscm.risks import Consent, Risk
 from tscm.settings.device import DeviceSettings
 from tscm.settings.layout import Layout
@@ -51,7 +52,7 @@ async def update(root: Path, wanted: Any, store: Store, updates: UpdateService) 
 
 def updated(wanted: Any) -> DeviceSettings:
     """Settings of the device with a firewall; one that bears the whole list."""
-    return DeviceSettings(
+    return AsaRestSettings(
         name=DEVICE,
         device_id="tdid_bench",
         device="127.0.0.1",

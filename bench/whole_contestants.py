@@ -27,9 +27,10 @@ from bench.intake_receivers import (
 )
 from tscm.base.host_port import HostPort
 from tscm.base.secrets import Secret, load_key
+from tscm.kinds.asa.rest.settings import AsaRestSettings
 from tscm.policy.entries import Entries
-from tscm.settings.device import DeviceSettings
 from tscm.settings.files import settings_as_toml, write_device
+from tscm.settings.forwarding import READER, ForwardTarget
 from tscm.settings.layout import Layout
 from tscm.settings.node import Intake, Listen, NodeSettings
 from tscm.store.database import Store
@@ -74,7 +75,7 @@ def make_root(root: Path, port: int, devices: int, sink: int, buffer: int) -> No
     node = NodeSettings(listen=Listen(udp=place, tcp=place), intake=bounds)
     layout.settings_file.parent.mkdir(parents=True, exist_ok=True)
     layout.settings_file.write_text(settings_as_toml(node), "utf-8")
-    first = DeviceSettings(
+    first = AsaRestSettings(
         name="fw",
         device_id="tdid_00000001",
         device="192.0.2.1",
@@ -85,9 +86,14 @@ def make_root(root: Path, port: int, devices: int, sink: int, buffer: int) -> No
         policy_updates=False,
         send_logs=False,
         syslog_forward=bool(sink),
-        forward_address="127.0.0.1" if sink else None,
-        forward_port=sink or 514,
-        forward_protocol="TCP",
+        forward=(
+            ForwardTarget(
+                reader=READER,
+                address="127.0.0.1" if sink else None,
+                port=sink or 514,
+                protocol="TCP",
+            ),
+        ),
     )
     store = Store(layout.database)
     store.open()

@@ -301,12 +301,11 @@ def test_a_word_out_of_place_is_one_sentence(
 
 
 def test_the_help_of_a_type_lists_every_option_with_its_default(tsadmin: "Tsadmin") -> None:
-    from attrs import fields_dict
-
-    from tscm.settings.device import DeviceSettings
+    from tscm.kinds.asa.rest.settings import AsaRestSettings
+    from tscm.settings.shapes import options
 
     out = tsadmin("add", "--type", "asarest", "--help").out
-    for name in set(fields_dict(DeviceSettings)) - {"name", "type", "entry"}:
+    for name in set(options(AsaRestSettings)) - {"name", "type", "entry"}:
         assert f"--{name} " in out
     assert "[default: 53]" in " ".join(out.split())
     assert "--block_list" not in tsadmin("add", "--help").out
@@ -431,9 +430,10 @@ def test_a_word_that_was_probably_meant_is_named(tsadmin: "Tsadmin", root: Path)
 
 
 def test_no_question_is_broken_on_a_terminal_of_80_columns() -> None:
-    from tscm.cli.questions import QUESTIONS, default_of
+    from tscm.cli.questions import default_of
+    from tscm.kinds.kind import kinds
 
-    for question in QUESTIONS:
+    for question in (question for kind in kinds() for question in kind.questions):
         shown = question.shown(default_of(question, None))
         for line in question.prompt(shown).split("\n"):
             assert len(line) <= 80, line

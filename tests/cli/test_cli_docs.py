@@ -11,9 +11,9 @@ import pytest
 
 from tscm.base.secrets import Secret
 from tscm.cli.main import MODULES
-from tscm.cli.options import setting_options
-from tscm.kinds.asa.lines import setup_lines
-from tscm.settings.device import DeviceSettings
+from tscm.cli.options import every_option
+from tscm.kinds.asa.rest.lines import setup_lines
+from tscm.kinds.asa.rest.settings import AsaRestSettings
 from tscm.settings.files import read_node
 from tscm.settings.layout import Layout
 from tscm.settings.node import NodeSettings
@@ -47,7 +47,7 @@ def test_every_option_of_a_page_is_there(page: Path) -> None:
     for _, word, rest in TYPED.findall(page.read_text("utf-8")):
         command = import_module(f"tscm.cli.{MODULES[word][0]}").command
         known = {"--help", "--type", *options(command)}
-        known |= {name for one in setting_options() for name in one.opts}
+        known |= {name for one in every_option() for name in one.opts}
         for option in re.findall(r"--[a-z_]+", rest.split(";")[0]):
             assert option in known, f"{page.name}: tsadmin {word}{rest}"
 
@@ -85,7 +85,7 @@ def test_every_command_has_its_line_in_the_help() -> None:
 def test_what_the_readme_types_on_the_asa_is_what_add_prints() -> None:
     block = README.split("For example, for a manager at 192.0.2.5:")[1].split("```")[1]
     node = NodeSettings(address="192.0.2.5")
-    device = DeviceSettings(
+    device = AsaRestSettings(
         name="office",
         device_id="tdid_x",
         device="192.0.2.10",

@@ -11,13 +11,13 @@ import pytest
 
 from tscm.base.secrets import Secret, load_key
 from tscm.cli import standalone, standalone_store
+from tscm.kinds.asa.rest.settings import AsaRestSettings
 from tscm.manager.node import Node
 from tscm.operations.arguments import Device
 from tscm.operations.call import Call
 from tscm.operations.calls import Calls
 from tscm.operations.table.policies import RESUME
 from tscm.policy.cidr import Entries
-from tscm.settings.device import DeviceSettings
 from tscm.settings.files import write_device
 from tscm.settings.layout import Layout
 from tscm.store.database import Store
@@ -35,7 +35,7 @@ def test_what_was_seen_hitting_stays_also_when_no_manager_runs(
     layout = Layout(tmp_path)
     layout.settings_file.parent.mkdir(parents=True)
     layout.settings_file.write_text("")
-    settings = DeviceSettings(
+    settings = AsaRestSettings(
         name="fw",
         device_id="tdid_test1",
         device="192.0.2.1",

@@ -32,6 +32,7 @@ from tscm.errors import (
     SettingsFaulty,
 )
 from tscm.events.rollups import EventPosition, Rollups
+from tscm.kinds.asa.settings import asa
 from tscm.model import AsaDriver, Identity, Progress
 from tscm.operations.arguments import ChangedDevice, Device, NewDevice
 from tscm.operations.call import Actor
@@ -167,8 +168,8 @@ def test_options_are_read_over_the_present_settings() -> None:
 
     assert settings.name == "tstest"
     assert settings.dns_port == 5353
-    assert settings.prefix == "TS"
-    assert settings.password == Secret("s3cret")
+    assert asa(settings).prefix == "TS"
+    assert asa(settings).password == Secret("s3cret")
 
 
 def test_a_view_is_taken_back_as_options() -> None:
@@ -271,7 +272,7 @@ def test_adding_stores_and_says_what_to_type(layout: Layout) -> None:
     assert "object-group ThreatSTOP-Block any log" in added.lines
     assert "s3cret" not in str(added)
     assert layout.device_log("tstest").is_dir()
-    assert stored.stored_device(layout, "tstest").password == Secret("s3cret")
+    assert asa(stored.stored_device(layout, "tstest")).password == Secret("s3cret")
 
 
 def test_a_size_that_was_given_stays(layout: Layout) -> None:
@@ -377,11 +378,11 @@ def test_files_with_secrets_in_the_clear_need_no_key_and_the_first_change_makes_
     )
     path.write_text(clear)
     layout.key.unlink()
-    assert stored.stored_device(layout, "tstest").password == Secret("s3cret")
+    assert asa(stored.stored_device(layout, "tstest")).password == Secret("s3cret")
     assert not layout.key.exists()
     reconfigure_device(layout, NODE, "tstest", {"log_rotate_size": "50"}, quiet)
     assert "s3cret" not in path.read_text()
-    assert stored.stored_device(layout, "tstest").password == Secret("s3cret")
+    assert asa(stored.stored_device(layout, "tstest")).password == Secret("s3cret")
 
 
 def test_a_key_of_loose_mode_stores_nothing(layout: Layout) -> None:

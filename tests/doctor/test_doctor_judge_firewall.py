@@ -11,6 +11,7 @@ from tscm.doctor.finding import Finding
 from tscm.doctor.judge_firewall import Seen
 from tscm.errors import DeviceFault
 from tscm.kinds.asa import faults
+from tscm.kinds.asa.rest.kind import LINKS
 from tscm.model import Cidr, Group, Identity
 from tscm.standing import Verdict
 
@@ -22,7 +23,7 @@ def way_in(seen: Seen, *, self_signed: bool = False) -> dict[str, Finding]:
     found = judge_firewall.judge_way_in(
         seen, "https://fw/api", "api", name="fw", self_signed=self_signed
     )
-    assert [one.link for one in found] == list(judge_firewall.LINKS)
+    assert [one.link for one in found] == list(LINKS)
     return {one.link: one for one in found}
 
 

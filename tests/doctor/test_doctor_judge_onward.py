@@ -11,7 +11,7 @@ from tscm.doctor import judge_onward
 from tscm.doctor.finding import Finding
 from tscm.doctor.judge_onward import ProxyAnswer
 from tscm.forward.figures import ForwardFigures
-from tscm.settings.device import DeviceSettings
+from tscm.kinds.asa.rest.settings import AsaRestSettings
 from tscm.spool.figures import LogFigures
 from tscm.standing import Verdict
 from tscm.update.figures import UpdateFigures
@@ -152,7 +152,7 @@ def test_the_remedy_for_a_refused_list_does_not_repeat_what_is_refused() -> None
 
 
 def test_another_device_that_is_the_same_firewall_is_a_failure() -> None:
-    settings = DeviceSettings(
+    settings = AsaRestSettings(
         name="fw",
         device_id="tdid_test1",
         device="192.0.2.1",

@@ -18,6 +18,7 @@ from tscm.base.secrets import Secret
 from tscm.consumers.consumer import Consumer, Wanted
 from tscm.consumers.loop import ReaderLoop
 from tscm.intake.figures import DeviceIntake, IntakeCounts
+from tscm.kinds.asa.rest.settings import AsaRestSettings
 from tscm.ledger.balance import balance
 from tscm.manager import consumers, log_consumers
 from tscm.manager.consumers import DeviceRooms
@@ -30,7 +31,7 @@ from tscm.spool.service import SpoolService
 
 BLOCK_BYTES = 1 << 16
 DENIED = b"%ASA-4-106023"
-SETTINGS = DeviceSettings(
+SETTINGS = AsaRestSettings(
     name="fw",
     device_id="tdid_fw",
     device="192.0.2.1",

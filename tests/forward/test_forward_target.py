@@ -1,10 +1,9 @@
-import attrs
 import pytest
 
 from tscm.base.secrets import Secret
 from tscm.forward.target import Target, target_of, targets_of
 from tscm.settings.device import DeviceSettings
-from tscm.settings.schema import read_table
+from tscm.settings.shapes import as_options, read_options
 
 
 def device(**more: object) -> DeviceSettings:
@@ -18,7 +17,7 @@ def device(**more: object) -> DeviceSettings:
         "password": Secret("p"),
         **more,
     }
-    settings, faults = read_table(DeviceSettings, table)
+    settings, faults = read_options(table)
     assert settings is not None, faults
     return settings
 
@@ -54,8 +53,8 @@ def test_every_target_has_a_reader_that_order_does_not_move() -> None:
     ],
 )
 def test_a_target_that_is_none_is_refused(url: str) -> None:
-    table = {**attrs.asdict(device(), recurse=False), "forward_also": [url]}
-    settings, faults = read_table(DeviceSettings, table)
+    table = {**as_options(device()), "forward_also": [url]}
+    settings, faults = read_options(table)
     assert settings is None
     assert "forward_also" in str(faults[0])
 

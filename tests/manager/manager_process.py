@@ -18,7 +18,7 @@ import httpx
 
 from tests.waiting import PATIENCE_SECONDS
 from tscm.base.secrets import Secret, load_key
-from tscm.settings.device import DeviceSettings
+from tscm.kinds.asa.rest.settings import AsaRestSettings
 from tscm.settings.files import write_device
 from tscm.settings.layout import Layout
 
@@ -96,7 +96,7 @@ class Manager:
 
     def write_device(self, name: str, **changes: Any) -> None:
         """A device's file, as `tsadmin` writes it; no list and no firewall is asked."""
-        settings = DeviceSettings(
+        settings = AsaRestSettings(
             **{
                 "name": name,
                 "device_id": f"tdid_{name.replace('-', '').replace('_', '')}",

@@ -11,16 +11,18 @@ from attrs import evolve
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
+from tests.changed import changed
 from tscm.base.secrets import Secret
-from tscm.forward.target import READER
+from tscm.kinds.asa.rest.settings import AsaRestSettings
 from tscm.manager import log_consumers
 from tscm.manager.consumers import RETRY_SECONDS, DeviceRooms
 from tscm.manager.log_consumers import UPLOAD
 from tscm.settings.device import DeviceSettings
+from tscm.settings.forwarding import READER, ForwardTarget
 from tscm.settings.layout import Layout
 from tscm.settings.node import NodeSettings, UploadSettings
 
-SETTINGS = DeviceSettings(
+SETTINGS = AsaRestSettings(
     name="fw",
     device_id="tdid_fw",
     device="192.0.2.1",
@@ -30,8 +32,7 @@ SETTINGS = DeviceSettings(
     password=Secret("secret"),
     policy_updates=False,
     syslog_forward=True,
-    forward_address="192.0.2.9",
-    forward_port=514,
+    forward=(ForwardTarget(reader=READER, address="192.0.2.9"),),
     upload_key=Secret("key"),
 )
 
@@ -120,7 +121,7 @@ def test_a_reader_has_one_user_at_a_time_over_changes_that_follow_each_other(
 ) -> None:
     rooms = rooms_on(readers, Clock())
     for change in changes:
-        rooms.change(evolve(rooms.settings, **change))
+        rooms.change(changed(rooms.settings, **change))
     (first,) = users_of(reader)
     assert not first.running
     first.ended.callback(None)
@@ -155,22 +156,22 @@ OTHER_WORDS: dict[str, Any] = {"forward_mode": "rfc5424", "forward_also": (f"{AL
 def test_without_another_choice_no_backlog_is_dropped(
     readers: Readers, change: dict[str, Any]
 ) -> None:
-    rooms = rooms_on(readers, Clock(), evolve(SETTINGS, forward_also=(ALSO,)))
-    rooms.change(evolve(rooms.settings, **change))
+    rooms = rooms_on(readers, Clock(), changed(SETTINGS, forward_also=(ALSO,)))
+    rooms.change(changed(rooms.settings, **change))
     for one in list(Room.made):
         one.ended.callback(None)
     assert readers.dropped == []
 
 
 def test_where_backlogs_are_dropped_a_target_that_moved_begins_anew(readers: Readers) -> None:
-    rooms = rooms_on(readers, Clock(), evolve(SETTINGS, backlog="drop", forward_also=(ALSO,)))
+    rooms = rooms_on(readers, Clock(), changed(SETTINGS, backlog="drop", forward_also=(ALSO,)))
     also = next(one.reader for one in Room.made if one.reader.startswith(f"{READER}-"))
-    rooms.change(evolve(rooms.settings, **OTHER_WORDS))  # the same places, spoken to otherwise
+    rooms.change(changed(rooms.settings, **OTHER_WORDS))  # the same places, spoken to otherwise
     for one in list(Room.made):
         if not one.running:
             one.ended.callback(None)
     assert readers.dropped == []
-    rooms.change(evolve(rooms.settings, **MOVED, forward_also=()))
+    rooms.change(changed(rooms.settings, **MOVED, forward_also=()))
     for one in list(Room.made):
         if not one.running and not one.ended.called:
             one.ended.callback(None)
@@ -189,7 +190,7 @@ def test_what_was_taken_away_while_the_manager_was_down_is_dropped_by_the_same_c
 
 
 def test_a_reader_without_a_user_is_none_of_its_settings() -> None:
-    settings = evolve(SETTINGS, forward_also=(ALSO,))
+    settings = changed(SETTINGS, forward_also=(ALSO,))
     users = log_consumers.users_of(
         settings, NodeSettings(upload=UploadSettings(url="https://logs.example/"))
     )

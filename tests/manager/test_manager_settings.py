@@ -15,7 +15,6 @@ from twisted.logger import LogEvent, capturedLogs, formatEvent
 from tests.manager.manager_process import Manager
 from tscm.devices.stored import stored_device
 from tscm.errors import DeviceChanged
-from tscm.forward.target import READER
 from tscm.manager.service import NodeService
 from tscm.manager.settings_watch import GONE_LOOKS
 from tscm.operations.arguments import ChangedDevice, Device, Nothing
@@ -24,6 +23,7 @@ from tscm.operations.table.devices import CHANGE, REMOVE, VIEW
 from tscm.operations.table.listing import DEVICES
 from tscm.operations.table.policies import HISTORY
 from tscm.settings.device import DeviceSettings
+from tscm.settings.forwarding import READER
 from tscm.settings.layout import Layout
 from tscm.state import DeviceState
 from tscm.update.figures import ACTS

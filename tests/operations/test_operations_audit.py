@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tscm.operations.arguments import ChangedDevice, NewDevice, Push
 from tscm.operations.audit import audited_arguments, masked
-from tscm.settings.device import SECRETS
+from tscm.settings.modules import secret_names
 from tscm.store.audit_entry import AuditEntry
 
 SECRET = "correct horse battery"
@@ -21,7 +21,7 @@ VALUES = st.recursive(
 )
 
 
-@given(st.dictionaries(st.sampled_from(SECRETS), VALUES), st.dictionaries(st.text(), VALUES))
+@given(st.dictionaries(st.sampled_from(secret_names()), VALUES), st.dictionaries(st.text(), VALUES))
 def test_whatever_stands_under_the_name_of_a_secret_is_masked(
     secrets: dict[str, Any], others: dict[str, Any]
 ) -> None:

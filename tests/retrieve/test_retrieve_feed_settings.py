@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 
 from tscm.base.secrets import Secret
+from tscm.kinds.asa.rest.settings import AsaRestSettings
 from tscm.policy import feed_formats
 from tscm.retrieve.sources import fetch_list, list_source
 from tscm.settings import feed
-from tscm.settings.device import DeviceSettings
 from tscm.settings.files import read_node, settings_as_toml
 from tscm.settings.layout import Layout
 
-DEVICE = DeviceSettings(
+DEVICE = AsaRestSettings(
     name="edge",
     device_id="tdid_a1",
     device="192.0.2.1",

@@ -20,10 +20,10 @@ from tests.services.services_process import start, stop
 from tscm import upload_format
 from tscm.base.host_port import HostPort
 from tscm.base.secrets import Secret
+from tscm.kinds.asa.rest.settings import AsaRestSettings
 from tscm.services.certificate import ensure_certificate, tls_options
 from tscm.services.entries import PortalEntry, add_entry
 from tscm.services.uploads import read_stored
-from tscm.settings.device import DeviceSettings
 from tscm.settings.layout import Layout
 from tscm.settings.node import NodeSettings, PortalSettings, UploadSettings
 from tscm.settings.own_service import is_own, manager_key_file, own_service
@@ -334,7 +334,7 @@ def test_the_manager_of_the_same_root_needs_no_device_key(peer: LogPeer) -> None
     assert peer.post(batch="own-2", key=own.key.reveal(), user="tdid_unknown").status_code == 401
     assert peer.post(batch="own-3", key=own.key.reveal()[:-1] + "x").status_code == 401
 
-    device = DeviceSettings(
+    device = AsaRestSettings(
         name="edge",
         device_id=peer.entry.device_id,
         device="192.0.2.1",

@@ -14,6 +14,7 @@ from tscm.errors import (
     SettingsFaulty,
     SettingsUnreadable,
 )
+from tscm.kinds.asa.settings import asa
 from tscm.settings.device import DeviceSettings
 from tscm.settings.files import (
     device_names,
@@ -92,13 +93,13 @@ def test_a_secret_written_by_hand_is_taken(
     ]
     path.write_text("\n".join(lines))
 
-    assert read_device(layout, "tstest", key).password == Secret("by hand")
+    assert asa(read_device(layout, "tstest", key)).password == Secret("by hand")
 
 
 def test_without_the_key_secrets_are_masked(layout: Layout, stored: DeviceSettings) -> None:
     settings = read_device(layout, "tstest", None)
 
-    assert settings.password.reveal() == MASK
+    assert asa(settings).password.reveal() == MASK
     assert settings.device == "192.0.2.10"
 
 

@@ -10,16 +10,19 @@ import pytest
 import pytest_twisted
 from attrs import evolve
 
+from tests.changed import changed
 from tests.kinds.asa.rest.asa_device import in_thread
 from tests.update.update_world import BLOCK, World, addresses
 from tscm.base.secrets import Secret
 from tscm.devices.checks import refuse_unknown_names
 from tscm.devices.reach import NETWORK, Reach
 from tscm.errors import SettingsFaulty
+from tscm.kinds.asa.rest.settings import AsaRestSettings
 from tscm.policy.cidr import Entries
 from tscm.policy.lists import PolicyList
 from tscm.retrieve.sources import ListSource
 from tscm.settings.device import DeviceSettings
+from tscm.settings.forwarding import READER, ForwardTarget
 from tscm.settings.layout import Layout
 from tscm.settings.node import NodeSettings, PolicySettings
 from tscm.simulator.service import SimulatedAsa
@@ -169,7 +172,7 @@ def test_what_is_known_of_names_outlives_the_manager(tmp_path: Path) -> None:
     store.close()
 
 
-SETTINGS = DeviceSettings(
+SETTINGS = AsaRestSettings(
     name="fw",
     device_id="tdid_test1",
     device="192.0.2.1",
@@ -178,7 +181,7 @@ SETTINGS = DeviceSettings(
     username="admin",
     password=Secret("secret"),
     syslog_forward=True,
-    forward_address="siem.example",
+    forward=(ForwardTarget(reader=READER, address="siem.example"),),
 )
 
 
@@ -217,13 +220,13 @@ def test_another_siem_that_cannot_be_looked_up_is_told_before_it_is_stored(tmp_p
 
         return refuse_unknown_names(layout, node, settings, present, reach=Reach(look_up=look_up))
 
-    moved = evolve(SETTINGS, forward_port=6514, forward_also=("tcp://10.0.0.1:514",))
+    moved = changed(SETTINGS, forward_port=6514, forward_also=("tcp://10.0.0.1:514",))
     (sentence,) = told(moved, SETTINGS)
     assert sentence.startswith("The SIEM 'siem.example' (--forward_address) cannot be looked up")
     assert "lines for it wait" in sentence
     assert asked == ["siem.example"]
     assert told(moved, SETTINGS, "siem.example") == []
-    off = evolve(SETTINGS, syslog_forward=False, forward_also=("tcp://more.example:514",))
+    off = changed(SETTINGS, syslog_forward=False, forward_also=("tcp://more.example:514",))
     sentences = told(off)
     assert ["siem.example" in sentences[0], "more.example" in sentences[1]] == [True, True]
     assert "nothing would reach it if forwarding were enabled now" in sentences[0]

@@ -12,6 +12,7 @@ from attrs import evolve
 from tests.kinds.asa.rest.asa_device import in_thread
 from tests.update.update_world import World, addresses
 from tscm.base.secrets import Secret
+from tscm.kinds.asa.rest.settings import AsaRestSettings, asa_rest
 from tscm.model import Identity
 from tscm.risks import Consent, Risk
 from tscm.settings.device import DeviceSettings
@@ -225,7 +226,7 @@ def policies(tmp_path: Path) -> Iterator[Policies]:
 
 
 def settings(name: str = "fw", entry: str | None = None) -> DeviceSettings:
-    return DeviceSettings(
+    return AsaRestSettings(
         name=name,
         device_id="tdid_test1",
         device="198.51.100.1",
@@ -274,6 +275,9 @@ def test_the_file_of_a_device_tells_its_endpoint_in_one_way() -> None:
     plain = settings()
     assert plain.endpoint == "198.51.100.1:443"
     for url in ("https://198.51.100.1/api", "https://198.51.100.1:443/api"):
-        assert evolve(plain, rest_url=url).endpoint == plain.endpoint
-    assert evolve(plain, rest_url="https://FW.Example.:8443/api").endpoint == "fw.example:8443"
+        assert evolve(asa_rest(plain), rest_url=url).endpoint == plain.endpoint
+    assert (
+        evolve(asa_rest(plain), rest_url="https://FW.Example.:8443/api").endpoint
+        == "fw.example:8443"
+    )
     assert evolve(plain, device="2001:DB8:0::1").endpoint == "[2001:db8::1]:443"

@@ -10,6 +10,7 @@ from attrs import evolve
 from tscm.base.secrets import Secret
 from tscm.errors import DeviceFault
 from tscm.kinds.asa import faults
+from tscm.kinds.asa.rest.settings import AsaRestSettings
 from tscm.model import Cidr, Group, Identity
 from tscm.settings.device import DeviceSettings
 from tscm.update.memory import DeviceMemory, edit_notes, layout_digest
@@ -90,7 +91,7 @@ def test_a_damaged_memory_is_forgotten_piece_by_piece() -> None:
 
 
 def settings(**changes: Any) -> DeviceSettings:
-    return DeviceSettings(
+    return AsaRestSettings(
         **{
             "name": "fw",
             "device_id": "tdid_1",

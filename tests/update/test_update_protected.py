@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from tscm.base.host_port import HostPort
 from tscm.base.secrets import Secret
-from tscm.settings.device import DeviceSettings
+from tscm.kinds.asa.rest.settings import AsaRestSettings
 from tscm.settings.feed import Feed
 from tscm.settings.node import NodeSettings, PolicySettings, UploadSettings
 from tscm.update.known_name import KnownName
@@ -23,7 +23,7 @@ SOURCES = ("feeds.example", "cdn.example")
 
 
 def protected(node: NodeSettings, **changes: object) -> Mapping[str, str]:
-    settings = DeviceSettings(
+    settings = AsaRestSettings(
         **{
             "name": "fw",
             "device_id": "tdid_test1",

@@ -22,6 +22,8 @@ from tscm.base.secrets import Secret
 from tscm.errors import DeviceFault, DeviceUnknown
 from tscm.kinds.asa.faults import AgentFailed, LoginRefused, NoConnection
 from tscm.kinds.asa.portions import portions
+from tscm.kinds.asa.rest.settings import AsaRestSettings
+from tscm.kinds.asa.settings import asa
 from tscm.model import Configuration, Group, Identity, Json, Progress, Step, Traffic
 from tscm.policy.cidr import Entries
 from tscm.policy.lists import PolicyList
@@ -159,7 +161,7 @@ class Bench:
         return self.driver(settings.name)
 
     def add(self, name: str, **changes: Any) -> DeviceSettings:
-        settings = DeviceSettings(
+        settings = AsaRestSettings(
             **{
                 "name": name,
                 "device_id": "tdid_test1",
@@ -484,7 +486,7 @@ def test_after_two_wrong_passwords_no_scheduled_run_logs_in(bench: Bench) -> Non
     for _ in range(60):
         bench.clock.advance(60)
     assert bench.policies.updates("one")[0]["result"] == "changed"
-    assert settings.password != Secret("right")
+    assert asa(settings).password != Secret("right")
 
 
 def test_a_scheduled_run_that_waited_for_its_turn_does_not_try_a_third_password(

@@ -11,12 +11,12 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
 from tscm.base.secrets import Secret
+from tscm.kinds.asa.rest.settings import AsaRestSettings
 from tscm.model import Progress
-from tscm.settings.device import DeviceSettings
 from tscm.update.turns import MAX_LENT, SILENT_SECONDS, Turns, Updated
 
 PLACES = 2
-SETTINGS = DeviceSettings(
+SETTINGS = AsaRestSettings(
     name="fw",
     device_id="tdid_test1",
     device="198.51.100.1",

@@ -160,7 +160,7 @@ class World:
     def held(self, kind: str) -> set[str]:
         """Members in force below a parent on the simulator."""
         groups = self.asa.configuration.groups
-        parent = groups.get(f"{self.settings().prefix}-{kind}")
+        parent = groups.get(f"{self.settings().own_names}-{kind}")
         if parent is None:
             return set()
         found: set[str] = set()
@@ -170,7 +170,7 @@ class World:
 
     def converged(self) -> bool:
         """Does the firewall hold just what the lists say, and nothing of ours beside it?"""
-        groups, prefix = self.asa.configuration.groups, self.settings().prefix
+        groups, prefix = self.asa.configuration.groups, self.settings().own_names
         ours = {name for name in groups if name.startswith(f"{prefix}-")}
         nested = {
             child for kind in ("Block", "Allow") for child in groups[f"{prefix}-{kind}"].children

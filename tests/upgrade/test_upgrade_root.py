@@ -11,6 +11,7 @@ import ssl
 import subprocess
 import sys
 import tarfile
+import tomllib
 from base64 import b64encode
 from collections.abc import Iterator
 from pathlib import Path
@@ -208,3 +209,23 @@ def test_files_of_the_old_shapes_are_read_and_rewritten(old: Old) -> None:
     ledger = old.json("ledger")["devices"]["lab"]["readers"]
     assert ledger.keys() == old.told["ledger"]["devices"]["lab"]["readers"].keys()
     assert not [name for name, reader in ledger.items() if reader["orphan"]]
+
+
+def test_targets_of_forwarding_get_tables_and_keep_their_readers(old: Old) -> None:
+    before = old.told["ledger"]["devices"]["office"]["readers"]
+    assert len(before) == 4
+    done = old.tsadmin("configure", "office", "--log_rotate_size=200")
+    assert done.returncode == 0, done.stdout + done.stderr
+    path = old.root / "etc/tscm/devices/office.toml"
+    table = tomllib.loads(path.read_text())
+    assert {one["reader"] for one in table["forward"]} < before.keys()
+    assert (table["asa"]["prefix"], table["asarest"]["token_auth"]) == ("ThreatSTOP", True)
+    old.manager.start()
+    ledger = old.settle(OLD)
+    readers = ledger["devices"]["office"]["readers"]
+    assert readers.keys() == before.keys()
+    assert not [name for name, reader in readers.items() if reader["orphan"]]
+    issued = [line(number) for number in range(OLD - WAITING, OLD)]
+    assert old.siem.lines == issued
+    assert len(old.second.lines) == WAITING
+    assert ledger["balanced"], ledger

@@ -20,8 +20,8 @@ from tscm.base.deadline import Scope
 from tscm.base.secrets import Secret
 from tscm.doctor.probe_onward import ask_proxy, why_not
 from tscm.forward.target import Target
+from tscm.kinds.asa.rest.settings import AsaRestSettings
 from tscm.services.certificate import ensure_certificate
-from tscm.settings.device import DeviceSettings
 from tscm.upload.batch import Part
 from tscm.upload.failure import Kind, UploadFailed
 from tscm.upload.receiver import LogServiceReceiver, Receiver, pack
@@ -206,7 +206,7 @@ def test_the_doctors_looks_at_proxy_and_siem_end_too(monkeypatch: pytest.MonkeyP
     lists = {"block_list": "b.example", "allow_list": "a.example", "password": Secret("p")}
     with serving(behind(b"HTTP/1.1 2", b"0")) as root:
         place = root.removesuffix("/api").replace("https:", "http:")
-        device = DeviceSettings(**settings, **lists, log_proxy=place)  # type: ignore[arg-type]
+        device = AsaRestSettings(**settings, **lists, log_proxy=place)  # type: ignore[arg-type]
         assert ask_proxy(device, "https://logs.example").fault == "no whole answer within 0 s"
     with serving(lambda one: trickle(one, b"\x16\x03\x03\x40\x00", b"\0")) as root:
         port = int(root.removesuffix("/api").rpartition(":")[2])

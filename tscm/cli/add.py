@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from tscm.cli import say
-from tscm.cli.options import TYPES, check_type, given_options, setting_options
+from tscm.cli.options import check_type, given_options, setting_options
 from tscm.cli.passwords import take_secrets
 from tscm.cli.pinning import NotPinned, is_the_devices, may_ask, shown_by
 from tscm.cli.progress import shown_progress
@@ -21,12 +21,12 @@ from tscm.cli.prompts import (
     ask_settings,
     confirmed,
 )
-from tscm.cli.questions import NEEDED
 from tscm.cli.session import Session
 from tscm.devices.answers import Added, CheckReport
 from tscm.devices.checks import refuse_without_servers
 from tscm.errors import ControlUnavailable, DeviceExists, Fault, SettingsFaulty, TscmError
 from tscm.faces.backend import Backend
+from tscm.kinds.kind import Kind, kind_named
 from tscm.operations.arguments import NewDevice, Nothing, Prospect
 from tscm.operations.table.devices import ADD, PROSPECT
 from tscm.operations.table.listing import DEVICES
@@ -34,6 +34,7 @@ from tscm.plural import many
 from tscm.printable import visible
 from tscm.settings import values
 from tscm.settings.files import read_node
+from tscm.settings.modules import types
 
 _TYPE = "tscm.type"
 
@@ -55,9 +56,10 @@ class TypedCommand(click.Command):
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
         """The command's own and those of the type."""
         *own, help_option = super().get_params(ctx)
-        if ctx.meta.get(_TYPE) not in TYPES:
+        kind = ctx.meta.get(_TYPE)
+        if kind not in types():
             return [*own, help_option]
-        return [*own, *setting_options(), help_option]
+        return [*own, *setting_options(kind_named(kind)), help_option]
 
 
 def type_in(arguments: list[str]) -> str | None:
@@ -72,9 +74,9 @@ def type_in(arguments: list[str]) -> str | None:
 
 @click.command(
     cls=TypedCommand,
-    epilog=f"Types: {', '.join(TYPES)}.  `tsadmin add --type TYPE --help` shows every setting of a type.",
+    epilog=f"Types: {', '.join(types())}.  `tsadmin add --type TYPE --help` shows every setting of a type.",
 )
-@click.option("--type", "kind", metavar="TYPE", help="Type of the device.")
+@click.option("--type", "kind_name", metavar="TYPE", help="Type of the device.")
 @click.option("--advanced", is_flag=True, help="Also ask for the advanced settings.")
 @click.option("--json", "json_output", is_flag=True, help="Print the result as JSON.")
 @click.argument("name", required=False)
@@ -82,7 +84,7 @@ def type_in(arguments: list[str]) -> str | None:
 def command(
     session: Session,
     /,
-    kind: str,
+    kind_name: str,
     name: str | None,
     *,
     advanced: bool,
@@ -95,14 +97,14 @@ def command(
     Settings that are needed and not given are asked for.  Both lists are fetched and the
     device is asked who it is before anything is stored.
     """
-    backend = session.backend()
+    backend, kind = session.backend(), kind_named(kind_name)
     if name is not None:
         refuse_name(backend, name)
     given = take_secrets(given_options(parameters))
     if not backend.running:  # told before the questions, not after them
         refuse_without_servers(session.layout, read_node(session.layout))
-    table = {"type": kind, **asked(backend, name, given, advanced=advanced)}
-    dialogue = sys.stdin.isatty() and (advanced or not set(NEEDED) <= set(given))
+    table = {"type": kind.type, **asked(backend, kind, name, given, advanced=advanced)}
+    dialogue = sys.stdin.isatty() and (advanced or not set(kind.needed) <= set(given))
     pinned_at: str | None = None
     while True:
         try:
@@ -123,7 +125,8 @@ def command(
                 "Correct the answers and try again? (y or n) [default y] ", default=True
             ):
                 return error.exit_status
-            table = ask_again(table, advanced=advanced, objections=objections(backend, table))
+            heard = objections(backend, table)
+            table = ask_again(kind.questions, table, advanced=advanced, objections=heard)
             if pinned_at is not None and table.get("device") != pinned_at:
                 table.pop("fingerprint", None)  # it was another device's
                 pinned_at = None
@@ -160,10 +163,10 @@ def taken_names(backend: Backend) -> set[str]:
 
 
 def asked(
-    backend: Backend, name: str | None, given: Mapping[str, Any], *, advanced: bool
+    backend: Backend, kind: Kind, name: str | None, given: Mapping[str, Any], *, advanced: bool
 ) -> dict[str, Any]:
     """*given* with what is still needed asked for; without a question when nothing is."""
-    complete = set(NEEDED) <= set(given)
+    complete = set(kind.needed) <= set(given)
     table = dict(given)
     if name is not None:
         table["name"] = name
@@ -175,7 +178,9 @@ def asked(
     heard = objections(backend, table)
     if "device" in given:
         heard["device"](str(given["device"]))
-    answers = ask_settings(given, None, basic=not complete, advanced=advanced, objections=heard)
+    answers = ask_settings(
+        kind.questions, given, None, basic=not complete, advanced=advanced, objections=heard
+    )
     return with_device_key(backend, {**table, **answers}, None)
 
 

@@ -11,7 +11,7 @@ import click
 from tscm.cli import say
 from tscm.cli.add import objections, tell_check, with_device_key
 from tscm.cli.names import devices_arguments
-from tscm.cli.options import given_options, setting_options
+from tscm.cli.options import every_option, given_options
 from tscm.cli.passwords import take_secrets
 from tscm.cli.pinning import asking_to_pin
 from tscm.cli.progress import shown_progress
@@ -21,6 +21,7 @@ from tscm.cli.several import Done, chosen, each
 from tscm.devices.answers import Changed
 from tscm.errors import TscmError
 from tscm.faces.backend import Backend
+from tscm.kinds.kind import kind_named
 from tscm.model import Json
 from tscm.operations.arguments import ChangedDevice, Device
 from tscm.operations.table.devices import CHANGE, VIEW
@@ -58,7 +59,7 @@ class NotConfirmed(TscmError):
         )
 
 
-@click.command(params=[*setting_options()])
+@click.command(params=every_option())
 @devices_arguments
 @click.option("--advanced", is_flag=True, help="Also ask for the advanced settings.")
 @click.option(
@@ -134,6 +135,7 @@ def _configure(
     """One device: what is asked, checked, stored and told."""
     present = backend.call(VIEW, Device(name=name)).settings
     answers = ask_settings(
+        kind_named(str(present["type"])).questions,
         given,
         present,
         basic=not given,

@@ -9,24 +9,24 @@ from typing import Any
 import attrs
 import click
 
-from tscm.cli.questions import NEEDED, QUESTIONS
 from tscm.cli.words import Words
 from tscm.errors import Fault, SettingsFaulty
-from tscm.settings.device import SECRETS, DeviceSettings
+from tscm.kinds.kind import Kind, kinds
+from tscm.settings.modules import types
+from tscm.settings.shapes import options
 from tscm.settings.values import allowed, shown, words_of
 
-TYPES = ("asarest",)
 _NOT_OPTIONS = frozenset({"name", "type", "entry"})
 
 
-def setting_options() -> list[click.Option]:
-    """The options of the type `asarest`, in the order of the questions."""
+def setting_options(kind: Kind) -> list[click.Option]:
+    """The options of a kind, in the order of the questions."""
     found: list[click.Option] = []
-    for one in attrs.fields(DeviceSettings):
+    for one in options(kind.settings).values():
         if one.name in _NOT_OPTIONS:
             continue
-        found.append(_option(one))
-        if one.name in SECRETS:
+        found.append(_option(kind, one))
+        if one.metadata.get("secret"):
             found.append(
                 click.Option(
                     [f"--{one.name}_file"],
@@ -38,41 +38,49 @@ def setting_options() -> list[click.Option]:
     return found
 
 
-def _option(one: "attrs.Attribute[Any]") -> click.Option:
+def every_option() -> list[click.Option]:
+    """The options of all kinds, each once: for a command that meets the kind in the device's file."""
+    found = {str(one.name): one for kind in kinds() for one in setting_options(kind)}
+    return list(found.values())
+
+
+def _option(kind: Kind, one: "attrs.Attribute[Any]") -> click.Option:
     """The option of one setting; the shell completes what has a few words only, and files."""
     words = words_of(one.metadata["read"])
     if words:
-        return click.Option([f"--{one.name}"], type=Words(*words), help=_help(one))
-    metavar = "TEXT|-" if one.name in SECRETS else "VALUE"
+        return click.Option([f"--{one.name}"], type=Words(*words), help=_help(kind, one))
+    metavar = "TEXT|-" if one.metadata.get("secret") else "VALUE"
     if one.name.endswith("_file"):
-        kind: click.ParamType[Any] = click.Path()
-        return click.Option([f"--{one.name}"], type=kind, metavar="FILE", help=_help(one))
-    return click.Option([f"--{one.name}"], metavar=metavar, help=_help(one))
+        return click.Option(
+            [f"--{one.name}"], type=click.Path(), metavar="FILE", help=_help(kind, one)
+        )
+    return click.Option([f"--{one.name}"], metavar=metavar, help=_help(kind, one))
 
 
-def _help(one: "attrs.Attribute[Any]") -> str:
+def _help(kind: Kind, one: "attrs.Attribute[Any]") -> str:
     """The setting's words, what it takes where its words do not tell, and its default."""
-    advanced = {question.name for question in QUESTIONS if question.advanced}
+    advanced = {question.name for question in kind.questions if question.advanced}
     words = one.metadata["doc"].rstrip(".")
-    kind = " (advanced)" if one.name in advanced else ""
-    stop = "" if words.endswith("?") and not kind else "."
-    return f"{words}{kind}{stop}{_taken(one)}  [{_default(one)}]"
+    level = " (advanced)" if one.name in advanced else ""
+    stop = "" if words.endswith("?") and not level else "."
+    return f"{words}{level}{stop}{_taken(one)}  [{_default(kind, one)}]"
 
 
 def _taken(one: "attrs.Attribute[Any]") -> str:
     """What may be given; of a few words the option's name tells already."""
     read = one.metadata["read"]
-    taken = "" if words_of(read) or one.name in SECRETS else allowed(read)
+    taken = "" if words_of(read) or one.metadata.get("secret") else allowed(read)
     return f"  Allowed: {taken}." if taken else ""
 
 
-def _default(one: "attrs.Attribute[Any]") -> str:
-    if one.name in NEEDED:
+def _default(kind: Kind, one: "attrs.Attribute[Any]") -> str:
+    if one.name in kind.needed:
         return "asked for"
     if one.name == "max_policy_size":
         return f"default: what the platform bears, else {one.default:,}"
-    if one.name == "rest_url":
-        return "default: auto"
+    unset = {question.name: question.unset for question in kind.questions}
+    if one.default is None and unset.get(one.name, "none") != "none":
+        return f"default: {unset[one.name]}"
     if isinstance(one.default, bool):
         return f"default: {'yes' if one.default else 'no'}"
     return f"default: {'none' if one.default in (None, ()) else one.default}"
@@ -80,7 +88,7 @@ def _default(one: "attrs.Attribute[Any]") -> str:
 
 def check_type(word: str | None) -> str:
     """The type given; raises `SettingsFaulty` with the types that there are."""
-    known = ", ".join(TYPES)
+    known = ", ".join(types())
     if word is None:
         raise SettingsFaulty(
             "options", [Fault(where="--type", wrong="is not given", allowed=known)]
@@ -96,7 +104,7 @@ def check_type(word: str | None) -> str:
                 )
             ],
         )
-    if word not in TYPES:
+    if word not in types():
         raise SettingsFaulty(
             "options",
             [Fault(where="--type", wrong=f"{shown(word)} is no type of device", allowed=known)],

@@ -8,7 +8,7 @@ from typing import Any
 
 from tscm.cli import say
 from tscm.errors import Fault, SettingsFaulty
-from tscm.settings.device import SECRETS
+from tscm.settings.modules import secret_names
 
 _LONGEST = 65536
 
@@ -23,7 +23,7 @@ def take_secrets(options: dict[str, Any]) -> dict[str, Any]:
     taken = dict(options)
     faults: list[Fault] = []
     from_input: list[str] = []
-    for name in SECRETS:
+    for name in secret_names():
         value = taken.get(name)
         file = taken.pop(f"{name}_file", None)
         if value is not None and file is not None:

@@ -3,7 +3,7 @@ Asking at the terminal: a wrong answer is explained and asked again, the end of 
 """
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import attrs
@@ -11,8 +11,9 @@ from attrs import evolve
 
 from tscm.base.secrets import MASK
 from tscm.cli import say
-from tscm.cli.questions import DEVICE_KEY, NAME, QUESTIONS, Question, applies, default_of, disagrees
+from tscm.cli.questions import DEVICE_KEY, NAME, applies, default_of, disagrees
 from tscm.errors import TscmError
+from tscm.kinds.question import Question
 
 
 class InputEnded(TscmError):
@@ -56,6 +57,7 @@ Objection = Callable[[str], None]
 
 
 def ask_settings(
+    questions: Sequence[Question],
     given: Mapping[str, Any],
     present: Mapping[str, Any] | None,
     *,
@@ -64,14 +66,14 @@ def ask_settings(
     objections: Mapping[str, Objection] | None = None,
 ) -> dict[str, Any]:
     """
-    Answers to every question that *given* leaves open, in order, as text.
+    Answers to every one of the *questions* that *given* leaves open, in order, as text.
 
     *present* are the settings in force where a device is changed: an answer that keeps the
     present value is left out.  *objections*, by the question's name, are heard before the next question.
     """
     answers: dict[str, Any] = {}
     titled = False
-    for question in QUESTIONS:
+    for question in questions:
         if question.name in given or not (advanced if question.advanced else basic):
             continue
         known = {**(present or {}), **given, **answers}
@@ -94,6 +96,7 @@ def ask_device_key(url: str, present: Any = None) -> str | None:
 
 
 def ask_again(
+    questions: Sequence[Question],
     table: Mapping[str, Any],
     *,
     advanced: bool,
@@ -102,12 +105,14 @@ def ask_again(
     """
     *table*, which turned out to be wrong, with every answer asked once more; what stands there is the default.
     """
-    answered = {one.name: _answered(one, table) for one in QUESTIONS}
+    answered = {one.name: _answered(one, table) for one in questions}
     found = {
         **table,
-        **ask_settings({}, answered, basic=True, advanced=advanced, objections=objections),
+        **ask_settings(
+            questions, {}, answered, basic=True, advanced=advanced, objections=objections
+        ),
     }
-    for question in QUESTIONS:
+    for question in questions:
         if not applies(question, found):
             found.pop(question.name, None)
     return found

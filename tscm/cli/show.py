@@ -16,6 +16,7 @@ from tscm.cli.state import state_pairs, unknown_name
 from tscm.cli.tables import show_pairs
 from tscm.devices.stored import propose
 from tscm.faces.backend import Backend
+from tscm.kinds.kind import kind_of
 from tscm.model import Json
 from tscm.operations.answers import DeviceView
 from tscm.operations.arguments import Device, Nothing
@@ -94,6 +95,5 @@ def settings_pairs(view: Json) -> Iterator[tuple[str, Any]]:
 
 def setup_text(layout: Layout, view: Json) -> str:
     """What to type on the ASA, made from the masked settings."""
-    from tscm.kinds.asa.lines import setup_lines
-
-    return setup_lines(propose(view), read_node(layout))
+    settings = propose(view)
+    return kind_of(settings).setup(settings, read_node(layout))

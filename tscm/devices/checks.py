@@ -13,6 +13,7 @@ import attrs
 from tscm.devices.answers import CheckReport
 from tscm.devices.reach import NETWORK, Reach
 from tscm.errors import Fault, ListUnavailable, SettingsFaulty
+from tscm.kinds.kind import kind_of
 from tscm.model import Identity, Progress, Report
 from tscm.plural import many
 from tscm.settings import values
@@ -93,7 +94,7 @@ def refuse_unknown_names(
 
 
 def _forwarding(settings: DeviceSettings) -> dict[str, object]:
-    return attrs.asdict(settings, filter=lambda one, _: "forward" in one.name)
+    return attrs.asdict(settings, filter=lambda one, _: one.name in {"syslog_forward", "forward"})
 
 
 def check_device(
@@ -165,28 +166,15 @@ def _known(layout: Layout, device: str, name: str) -> "tuple[str, PolicyList] | 
 
 
 def _notes(settings: DeviceSettings, counts: Sequence[int], who: Identity) -> Sequence[str]:
-    parts = [
-        who.model or "model unknown",
-        f"version {who.version}" if who.version else "version unknown",
-        f"serial number {who.serial}" if who.serial else "",
-        f"REST API agent {who.agent}" if who.agent else "",
-        who.role or "",
-    ]
     return [
         f"Block list {settings.block_list}: {many(counts[0], 'entry', 'entries')}",
         f"Allow list {settings.allow_list}: {many(counts[1], 'entry', 'entries')}",
-        f"Device {settings.device}: {', '.join(part for part in parts if part)}",
-        "Support of the ASA by its REST API is beta",
+        *kind_of(settings).notes(settings, who),
     ]
 
 
 def _warnings(settings: DeviceSettings, node: NodeSettings) -> Sequence[str]:
-    found = []
-    if settings.allow_self_signed:
-        found.append(
-            "Self-signed certificates are allowed: this is not safe, for anybody on the way can "
-            "pose as the device and take the password; prefer --ca_file or --fingerprint"
-        )
+    found = [*kind_of(settings).warnings(settings)]
     if settings.send_logs and node.upload.url is None:
         found.append(
             "Logs are kept and not uploaded: no log service is set (url under [upload] in tscm.toml)"

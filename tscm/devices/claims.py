@@ -40,9 +40,9 @@ def refuse_conflicts(layout: Layout, settings: DeviceSettings) -> None:
         shared |= senders & _plain([other.device])
         if shared:
             raise SenderConflict(min(shared), settings.name, other.name)
-        if (other.endpoint, other.prefix) == (settings.endpoint, settings.prefix):
-            where = f"REST API at {settings.endpoint}"
-            raise SameFirewall(where, settings.name, other.name, settings.prefix)
+        same = (other.endpoint, other.own_names) == (settings.endpoint, settings.own_names)
+        if same and settings.own_names:
+            raise SameFirewall(settings.managed_at, settings.name, other.name, settings.own_names)
 
 
 def refuse_address(layout: Layout, name: str, address: str) -> None:
@@ -65,9 +65,9 @@ def refuse_same_firewall(layout: Layout, settings: DeviceSettings, serial: str |
     own = known.get(settings.name, frozenset()) if serial is None else {serial}
     for other in other_devices(layout, settings.name):
         shared = own & known.get(other.name, frozenset())
-        if shared and other.prefix == settings.prefix:
+        if shared and settings.own_names and other.own_names == settings.own_names:
             number = f"serial number {visible(min(shared))}"
-            raise SameFirewall(number, settings.name, other.name, settings.prefix)
+            raise SameFirewall(number, settings.name, other.name, settings.own_names)
 
 
 def claimed_by_another(
@@ -82,10 +82,12 @@ def claimed_by_another(
     """
     memories = known_memories(layout)
     serials = {*seen.serials, *_serials(memories, settings.name)}
-    rivals = [one for one in other_devices(layout, settings.name) if one.prefix == settings.prefix]
+    rivals = [
+        one for one in other_devices(layout, settings.name) if one.own_names == settings.own_names
+    ]
     for other in rivals:
         if other.endpoint == settings.endpoint:
-            return other.name, f"REST API at {settings.endpoint}"
+            return other.name, settings.managed_at
         shared = serials & _serials(memories, other.name)
         if shared:
             return other.name, f"serial number {visible(min(shared))}"

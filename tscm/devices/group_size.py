@@ -24,6 +24,8 @@ def size_notes(
     A device that was never updated is known by another entry for the same firewall: its place or *serial* number.
     Nothing where neither size has changed from the *present* settings.
     """
+    if not settings.group_size:
+        return []
     if present is not None and _sizes(present) == _sizes(settings):
         return []
     limit = _known_limit(layout, settings, serial)
@@ -31,7 +33,7 @@ def size_notes(
 
 
 def _sizes(settings: DeviceSettings) -> tuple[int, int]:
-    return settings.object_group_size, settings.max_policy_size
+    return settings.group_size, settings.max_policy_size
 
 
 def _known_limit(layout: Layout, settings: DeviceSettings, serial: str | None) -> int | None:
@@ -50,7 +52,7 @@ def _known_limit(layout: Layout, settings: DeviceSettings, serial: str | None) -
 
 
 def _notes(settings: DeviceSettings, limit: int) -> Iterator[str]:
-    size, most = settings.object_group_size, settings.max_policy_size
+    size, most = settings.group_size, settings.max_policy_size
     said = f"The device was seen to take no more than {limit:,} members in a group"
     enough = size_for(most, limit)
     if enough is None:

@@ -43,9 +43,9 @@ def fetch_list(
 
 def connect(settings: "DeviceSettings", node: "NodeSettings") -> AsaDriver:
     """The driver of this device, opened."""
-    from tscm.kinds.asa.rest.opening import open_driver
+    from tscm.kinds.kind import kind_of
 
-    return open_driver(settings, node)
+    return kind_of(settings).connect(settings, node)
 
 
 def look_up(names: Iterable[str]) -> Mapping[str, tuple[str, ...]]:

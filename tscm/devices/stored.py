@@ -20,9 +20,11 @@ from tscm.errors import (
     SettingsFaulty,
     SettingsUnreadable,
 )
+from tscm.kinds.kind import kind_of
+from tscm.kinds.question import AUTO
 from tscm.model import Json
 from tscm.settings import values
-from tscm.settings.device import SECRETS, DeviceSettings, disagreements
+from tscm.settings.device import DeviceSettings, secrets_of
 from tscm.settings.files import (
     device_names,
     key_for_sealing,
@@ -32,16 +34,14 @@ from tscm.settings.files import (
     write_device,
 )
 from tscm.settings.layout import Layout
+from tscm.settings.modules import module
 from tscm.settings.node import NodeSettings
-from tscm.settings.schema import read_table
+from tscm.settings.shapes import FIRST_TYPE, as_options, read_options
+from tscm.settings.shapes import options as option_fields
 from tscm.store.reading import known_groups
 
 Options = Mapping[str, Any]
 """Settings by name, as text or as JSON gives them; what is absent keeps its default."""
-
-AUTO = "auto"
-"""As Max policy size: what the device's platform bears."""
-
 
 _CLEARED_WITH = {
     "log_proxy": ("log_proxy_user", "log_proxy_password"),
@@ -57,10 +57,10 @@ def propose(options: Options, present: DeviceSettings | None = None) -> DeviceSe
     Without a name the device ID is the name.  What is cleared takes with it what only goes with it.  A secret given as `********` stays as it is.
     Raises `SettingsFaulty` with every fault, each under its option's name.
     """
-    table = {} if present is None else attrs.asdict(present, recurse=False)
+    table: dict[str, Any] = {"type": FIRST_TYPE} if present is None else as_options(present)
     given = {name: value for name, value in options.items() if value is not None}
-    for one in SECRETS:
-        if given.get(one) == MASK and present is not None:
+    for one in () if present is None else secrets_of(type(present)):
+        if given.get(one) == MASK:
             del given[one]
     if proposes_size(options):
         given.pop("max_policy_size", None)
@@ -74,13 +74,23 @@ def propose(options: Options, present: DeviceSettings | None = None) -> DeviceSe
     else:
         table["entry"] = values.new_entry()
         table.setdefault("name", table.get("device_id"))
-    settings, faults = read_table(DeviceSettings, table)
-    faults = [*faults, *([] if settings is None else disagreements(settings))]
+    if present is not None and table["type"] != present.type:
+        table = _for_kind(table)
+    settings, faults = read_options(table, () if present is None else present.forward)
     if settings is None or faults:
         if "name" not in options and any(one.where == "device_id" for one in faults):
             faults = [one for one in faults if one.where != "name"]
         raise SettingsFaulty("device settings", [_by_option(one) for one in faults])
     return settings
+
+
+def _for_kind(table: Mapping[str, Any]) -> dict[str, Any]:
+    """*table* without what a device of its type does not have."""
+    try:
+        known = option_fields(module(table["type"]).settings)
+    except ValueError:
+        return dict(table)  # the fault will be told
+    return {name: value for name, value in table.items() if name in known}
 
 
 def _by_option(fault: Fault) -> Fault:
@@ -101,7 +111,7 @@ def asks_for_size(options: Options) -> bool:
 
 def settings_view(settings: DeviceSettings) -> Json:
     """Settings as they may be shown: JSON, with secrets masked."""
-    return {name: _shown(value) for name, value in attrs.asdict(settings, recurse=False).items()}
+    return {name: _shown(value) for name, value in as_options(settings).items()}
 
 
 def _shown(value: Any) -> Any:
@@ -114,7 +124,11 @@ def settle(settings: DeviceSettings, options: Options, check: CheckReport) -> De
     """*settings* with the Max policy size that the check proposes, unless one was given."""
     if not proposes_size(options):
         return settings
-    return attrs.evolve(settings, max_policy_size=check.proposed_size)
+    size = {"max_policy_size": check.proposed_size}
+    found, faults = read_options({**as_options(settings), **size}, settings.forward)
+    if found is None:
+        raise SettingsFaulty("device settings", faults)
+    return found
 
 
 def store_device(layout: Layout, settings: DeviceSettings) -> None:
@@ -167,13 +181,11 @@ def added(
     node: NodeSettings, settings: DeviceSettings, check: CheckReport, notes: Sequence[str] = ()
 ) -> Added:
     """The answer to `add`: what was found, what was stored, what to type on the device."""
-    from tscm.kinds.asa.lines import setup_lines
-
     return Added(
         name=settings.name,
         check=check,
         settings=settings_view(settings),
-        lines=setup_lines(settings, node),
+        lines=kind_of(settings).setup(settings, node),
         notes=tuple(notes),
     )
 
@@ -197,10 +209,10 @@ def changed(
 
 
 def _after_change(present: DeviceSettings, settings: DeviceSettings) -> Iterator[str]:
-    if present.prefix != settings.prefix:
+    if present.own_names != settings.own_names:
         yield (
-            f"The next update makes groups named {settings.prefix}-…; the access-lists must be changed "
-            f"to them, and the groups {present.prefix}-… stay on the device until you delete them"
+            f"The next update makes groups named {settings.own_names}-…; the access-lists must be changed "
+            f"to them, and the groups {present.own_names}-… stay on the device until you delete them"
         )
     if present.device != settings.device:
         yield (
@@ -212,7 +224,7 @@ def _after_change(present: DeviceSettings, settings: DeviceSettings) -> Iterator
     both = present.syslog_forward and settings.syslog_forward
     gone = {
         "the SIEM": present.syslog_forward and not settings.syslog_forward,
-        "a further target": both and set(present.forward_also) - set(settings.forward_also),
+        "a further target": both and set(_also(present)) - set(_also(settings)),
         "the log service": present.send_logs and not settings.send_logs,
     }
     off = [what for what, left in gone.items() if left]
@@ -225,20 +237,22 @@ def _after_change(present: DeviceSettings, settings: DeviceSettings) -> Iterator
         )
 
 
+def _also(settings: DeviceSettings) -> tuple[str, ...]:
+    also: tuple[str, ...] = as_options(settings)["forward_also"]
+    return also
+
+
 def changed_settings(present: DeviceSettings, settings: DeviceSettings) -> list[str]:
     """Names of the settings in which the two differ."""
-    return [
-        one.name
-        for one in attrs.fields(DeviceSettings)
-        if getattr(present, one.name) != getattr(settings, one.name)
-    ]
+    before, now = as_options(present), as_options(settings)
+    return [name for name in {**before, **now} if before.get(name) != now.get(name)]
 
 
 def changes(present: DeviceSettings, settings: DeviceSettings) -> Json:
     """Each setting in which the two differ, as `{old, new}`, secrets masked: for the audit."""
     before, now = settings_view(present), settings_view(settings)
     return {
-        name: {"old": before[name], "new": now[name]}
+        name: {"old": before.get(name), "new": now.get(name)}
         for name in changed_settings(present, settings)
     }
 
@@ -251,20 +265,14 @@ _CHECKED = frozenset(
         "dns_port",
         "tsig_name",
         "tsig_key",
-        "token_auth",
-        "allow_self_signed",
-        "username",
-        "password",
-        "rest_url",
-        "ca_file",
-        "fingerprint",
     }
 )
 
 
 def needs_check(present: DeviceSettings, settings: DeviceSettings) -> bool:
     """Has something changed that lists or device could object to?"""
-    return not _CHECKED.isdisjoint(changed_settings(present, settings))
+    checked = _CHECKED | kind_of(settings).checked
+    return not checked.isdisjoint(changed_settings(present, settings))
 
 
 def forget_device(layout: Layout, node: NodeSettings, name: str) -> Removed:
@@ -273,11 +281,10 @@ def forget_device(layout: Layout, node: NodeSettings, name: str) -> Removed:
 
     Its logs stay where they are.  A device whose file is damaged is forgotten too, without lines.
     """
-    from tscm.kinds.asa.lines import removal_lines
-
     try:
         settings = read_device(layout, name, None)
-        lines = removal_lines(settings, node, known_groups(layout.database, name))
+        groups = known_groups(layout.database, name)
+        lines = kind_of(settings).way_back(settings, node, groups)
     except (SettingsFaulty, SettingsUnreadable) as error:
         lines = f"! the settings were damaged, so the lines cannot be told: {error}"
     remove_device(layout, name)

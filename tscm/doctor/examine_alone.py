@@ -14,6 +14,7 @@ from tscm.doctor.examine_device import (
 from tscm.doctor.examine_node import walk_node
 from tscm.doctor.finding import Findings
 from tscm.errors import DeviceUnknown, TscmError
+from tscm.kinds.kind import kind_of
 from tscm.model import AsaDriver, Report
 from tscm.settings.layout import Layout
 
@@ -29,7 +30,6 @@ def doctor_device(layout: Layout, name: str, report: Report) -> Findings:
 
     Needs no lock: nothing is written but answers of feeds, which have a lock of their own.
     """
-    from tscm.kinds.asa.rest.opening import open_driver
     from tscm.retrieve.sources import Fetcher
 
     try:
@@ -40,7 +40,7 @@ def doctor_device(layout: Layout, name: str, report: Report) -> Findings:
         return Findings(findings=tuple(unreadable(name, error)))
 
     def opener() -> AsaDriver:
-        return open_driver(patient.settings, patient.node)
+        return kind_of(patient.settings).connect(patient.settings, patient.node)
 
     look = look_around(layout, patient, Fetcher(layout), report)
     look.firewall = look_inside(patient, opener, report)

@@ -18,6 +18,7 @@ from tscm.doctor.probe_host import HOST, Host, plain_addresses
 from tscm.doctor.probe_onward import Fetch, OnwardLook, look_onward
 from tscm.errors import SecretUnavailable, TscmError
 from tscm.events.figures import EventFigures
+from tscm.kinds.asa.rest.settings import asa_rest
 from tscm.model import Report
 from tscm.settings.device import DeviceSettings
 from tscm.settings.files import open_device, read_device, read_node
@@ -176,7 +177,7 @@ def _judge_policy(patient: Patient, look: DeviceLook, now: float) -> list[Findin
 
 
 def _judge_firewall(patient: Patient, look: DeviceLook, now: float) -> list[Finding]:
-    settings, inside = patient.settings, look.firewall
+    settings, inside = asa_rest(patient.settings), look.firewall
     self_signed = settings.allow_self_signed and settings.fingerprint is None
     found = judge_firewall.judge_way_in(
         inside.seen,

@@ -20,10 +20,10 @@ from tscm.kinds.asa.faults import (
     UnitOnStandby,
 )
 from tscm.kinds.asa.groups import KINDS, parent_name
+from tscm.kinds.asa.rest.kind import LINKS
 from tscm.model import Group, Identity
 from tscm.policy.documentation import PLACEHOLDER
 
-LINKS = ("reachability", "login", "privilege", "agent")
 """The way in, in the order in which it is walked."""
 BEHIND = ("version", "free budget", "groups")
 FULL_PRIVILEGE = 15

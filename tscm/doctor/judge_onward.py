@@ -263,7 +263,7 @@ def judge_twin(settings: DeviceSettings, other: str, known_by: str) -> Finding:
     """Another device is this firewall, with the same prefix: both would change the same groups."""
     return failed(
         "other devices",
-        f"{other} is the same firewall with the same prefix {settings.prefix} ({known_by}), and only one of both "
+        f"{other} is the same firewall with the same prefix {settings.own_names} ({known_by}), and only one of both "
         f"is updated",
         f"`tsadmin remove {other}` or `tsadmin remove {settings.name}`, or `tsadmin configure {settings.name} "
         f"--prefix` with another prefix",

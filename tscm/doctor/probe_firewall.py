@@ -10,6 +10,7 @@ from tscm.doctor.judge_firewall import Seen
 from tscm.doctor.packet_trace import Trial, plan_trial
 from tscm.errors import DeviceFault
 from tscm.kinds.asa.running import RunningConfig, read_running
+from tscm.kinds.asa.settings import AsaSettings, asa
 from tscm.model import AsaDriver, Group, Progress, Report
 from tscm.settings.device import DeviceSettings
 
@@ -42,7 +43,7 @@ def look_at_firewall(
     try:
         driver = opener()
         try:
-            _ask(driver, settings, now, look)
+            _ask(driver, asa(settings), now, look)
         finally:
             driver.close()
     except DeviceFault as fault:
@@ -51,7 +52,7 @@ def look_at_firewall(
 
 
 def _ask(
-    driver: AsaDriver, settings: DeviceSettings, now: Callable[[], float], look: FirewallLook
+    driver: AsaDriver, settings: AsaSettings, now: Callable[[], float], look: FirewallLook
 ) -> None:
     identity = driver.probe()
     ahead = None if identity.clock_at is None else identity.clock_at - now()

@@ -4,17 +4,18 @@ Where a device's lines are forwarded to, and how.
 
 from collections.abc import Iterable
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
-from zlib import crc32
 
-from attrs import field, frozen, validators
+from attrs import evolve, field, frozen, validators
 
 from tscm.settings.device import DeviceSettings
-
-READER = "forward"
-PROTOCOLS = ("UDP", "TCP", "TLS")
-MODES = ("as-received", "header", "rfc5424")
-FRAMINGS = ("lf", "octets")
+from tscm.settings.forwarding import (
+    FRAMINGS,
+    MODES,
+    PROTOCOLS,
+    READER,
+    ForwardTarget,
+    targets_of_urls,
+)
 
 
 @frozen(kw_only=True)
@@ -60,55 +61,39 @@ class Target:
 
 def target_of(settings: DeviceSettings) -> Target | None:
     """The first target of a device's settings; None where forwarding is off."""
-    if not settings.syslog_forward or settings.forward_address is None:
-        return None
-    return Target(
-        address=settings.forward_address,
-        port=settings.forward_port,
-        protocol=settings.forward_protocol,
-        mode=settings.forward_mode,
-        framing=settings.forward_framing,
-        **_shared(settings),
-    )
+    return targets_of(settings).get(READER)
 
 
 def targets_of(settings: DeviceSettings) -> dict[str, Target]:
     """
     All targets of a device, by the name of the reader that each has.
-
-    A further target's reader is named for its place, so that neither another order in the
-    settings nor another mode changes anything; of several at one place, those after the first are
-    named for all that they are.
     """
-    first = target_of(settings)
-    if first is None:
+    if not settings.syslog_forward:
         return {}
-    return {READER: first, **targets_at(settings.forward_also, **_shared(settings))}
+    return {one.reader: _target(one, one.address) for one in settings.forward if one.address}
 
 
 def targets_at(urls: Iterable[str], **more: Any) -> dict[str, Target]:
-    """Targets that are given as `forward_url`s, by the name of the reader that each has; *more* is the same for all."""
-    found: dict[str, Target] = {}
-    for text in urls:
-        parts = urlsplit(text)
-        options = dict(parse_qsl(parts.query))
-        name = f"{READER}-{crc32(parts.netloc.encode()):08x}"
-        if name in found:
-            name = f"{READER}-{crc32(text.encode()):08x}"
-        found[name] = Target(
-            address=parts.hostname or "",
-            port=parts.port or 0,
-            protocol=parts.scheme.upper(),
-            mode=options.get("mode", "as-received"),
-            framing=options.get("framing", "lf"),
-            **more,
-        )
-    return found
-
-
-def _shared(settings: DeviceSettings) -> dict[str, Any]:
+    """Targets that are given as URLs, by the name of the reader that each has; *more* is the same for all."""
+    more = {name: value for name, value in more.items() if value is not None}
     return {
-        "ca_file": settings.forward_ca_file,
-        "lines_per_second": settings.forward_lines_per_second,
-        "resend_bytes": settings.forward_resend_kb << 10,
+        one.reader: evolve(_target(one, one.address), **more)
+        for one in targets_of_urls(urls)
+        if one.address
     }
+
+
+def _target(one: ForwardTarget, address: str) -> Target:
+    return Target(
+        address=address,
+        port=one.port,
+        protocol=one.protocol,
+        mode=one.mode,
+        framing=one.framing,
+        ca_file=one.ca_file,
+        certificate=one.certificate,
+        key=one.key,
+        server_name=one.server_name,
+        lines_per_second=one.lines_per_second,
+        resend_bytes=one.resend_kb << 10,
+    )

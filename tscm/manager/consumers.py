@@ -13,9 +13,9 @@ from twisted.logger import Logger
 from tscm.consumers.consumer import Consumer, ReaderService, Wanted
 from tscm.forward.figures import ForwardFigures
 from tscm.forward.service import ForwardService
-from tscm.forward.target import READER
 from tscm.manager.log_consumers import CONSUMERS, DROP, FORWARD, UPLOAD, Means, users_of
 from tscm.settings.device import DeviceSettings
+from tscm.settings.forwarding import READER
 from tscm.upload.figures import UploadFigures
 from tscm.upload.service import UploadService
 

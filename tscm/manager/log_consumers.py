@@ -14,9 +14,10 @@ from tscm.events.selection import ListedLines
 from tscm.forward.own import own_listener
 from tscm.forward.resolve import Resolver
 from tscm.forward.service import ForwardService
-from tscm.forward.target import READER, targets_of
+from tscm.forward.target import targets_of
 from tscm.intake.service import IntakeService
 from tscm.settings.device import DeviceSettings
+from tscm.settings.forwarding import READER
 from tscm.settings.layout import Layout
 from tscm.settings.node import NodeSettings
 from tscm.settings.own_service import own_service

@@ -134,14 +134,13 @@ class SettingsWatch:
 
         What only a look-up or the device itself shows is found by the first update.
         """
-        groups, name = (settings.endpoint, settings.prefix), settings.name
+        groups, name = (settings.endpoint, settings.own_names), settings.name
         other = self._groups.setdefault(groups, name)
         room = self._service.rooms.get(other)
-        if room is None or (room.settings.endpoint, room.settings.prefix) != groups:
+        if room is None or (room.settings.endpoint, room.settings.own_names) != groups:
             self._groups[groups] = name  # it has ended, or moved
         elif other != name:
-            place = f"REST API at {settings.endpoint}"
-            error = SameFirewall(place, name, other, settings.prefix)
+            error = SameFirewall(settings.managed_at, name, other, settings.own_names)
             self._log.warn("only one of two devices is updated: {error}", error=str(error))
 
     def _read(self, name: str) -> DeviceSettings:

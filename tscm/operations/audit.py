@@ -13,7 +13,7 @@ import attrs
 
 from tscm.base.secrets import MASK
 from tscm.model import Json
-from tscm.settings.device import SECRETS
+from tscm.settings.modules import secret_names
 from tscm.store.audit_entry import AuditEntry
 
 _VALUE_KEPT = 300
@@ -48,10 +48,10 @@ def masked(value: Any, name: str = "") -> Any:
     """*value* as JSON with every secret masked and every text bounded."""
     if isinstance(value, Mapping):  # of a secret setting: its old and its new value
         return {
-            str(key)[:_VALUE_KEPT]: masked(one, name if name in SECRETS else str(key))
+            str(key)[:_VALUE_KEPT]: masked(one, name if name in secret_names() else str(key))
             for key, one in islice(value.items(), _VALUES_KEPT)
         }
-    if name in SECRETS and value not in (None, ""):
+    if name in secret_names() and value not in (None, ""):
         return MASK
     if isinstance(value, list | tuple):
         return [masked(one, name) for one in value[:_VALUES_KEPT]]

@@ -1,23 +1,22 @@
 """
-Settings of one device of type `asarest`, in the order of the questions.
+Settings that a device has whatever its kind.
 
-`Question` metadata (option, prompt words) lives with the command line; here stand the values,
-their reading and their defaults.
+Here stand the values, their reading and their defaults; those of a kind stand in its room
+(`tscm.kinds`), how they are asked for in `tscm.kinds.questions`.
 """
 
-from contextlib import suppress
-from ipaddress import ip_address
-from urllib.parse import urlsplit
+from typing import Any, ClassVar
 
+import attrs
 from attrs import frozen
 
 from tscm.base.secrets import Secret
 from tscm.errors import Fault
 from tscm.settings import values
+from tscm.settings.forwarding import ForwardTarget, first_of
 from tscm.settings.schema import setting
 
 DEFAULT_MAX_POLICY_SIZE = 8000
-SECRETS = ("password", "log_proxy_password", "upload_key", "tsig_key")
 
 
 def secret(value: object) -> Secret:
@@ -30,29 +29,32 @@ def secret(value: object) -> Secret:
         raise ValueError("what was given is no secret; allowed: one line of text") from None
 
 
+def secret_setting(default: Any = attrs.NOTHING, *, doc: str) -> Any:
+    """A setting that is sealed in the file and shown to nobody; one with a *default* may be absent."""
+    read = secret if default is attrs.NOTHING else values.optional(secret)
+    return attrs.field(default=default, metadata={"read": read, "doc": doc, "secret": True})
+
+
 @frozen(kw_only=True)
 class DeviceSettings:
     """
-    One device.  `name` is the file's name and not in the file.
+    What every kind of enforcement point has.  `name` is the file's name and not in the file.
+
+    A kind adds its own by a class of its own (`tscm.settings.modules`).
     """
 
+    TABLE: ClassVar[str] = ""
+    """The table of a file in which the settings of a class stand; empty: at the top."""
+    ORDER: ClassVar[tuple[str, ...]] = ()
+    """The order of the questions and of `show`; what is not in it comes after that."""
+
     name: str = setting(values.nickname, doc="Nickname.")
-    type: str = setting(values.choice("asarest"), "asarest", doc="Type of the device.")
+    type: str = setting(values.text, doc="Type of the device.")
     device_id: str = setting(values.device_id, doc="Device ID (tdid)")
     device: str = setting(values.address, doc="Device Management IP address")
     block_list: str = setting(values.list_names, doc="Block list name")
     allow_list: str = setting(values.list_names, doc="Allow list name")
-    prefix: str = setting(values.group_prefix, "ThreatSTOP", doc="Prefix of the object-groups")
-    token_auth: bool = setting(values.yes_no, True, doc="Token Auth")
-    allow_self_signed: bool = setting(
-        values.yes_no, False, doc="Allow Self-Signed Certificates (not safe)"
-    )
-    max_policy_size: int = setting(
-        values.whole(1, 10_000_000), DEFAULT_MAX_POLICY_SIZE, doc="Max Policy Size, entries"
-    )
     send_logs: bool = setting(values.yes_no, True, doc="Send logs to ThreatSTOP?")
-    username: str = setting(values.account, doc="Device username")
-    password: Secret = setting(secret, doc="Device password")
     dns_port: int = setting(values.dns_port, 53, doc="DNS port, 53 or 5353")
     syslog_sources: tuple[str, ...] = setting(
         values.many(values.address), (), doc="Additional syslog source IP(s)"
@@ -62,35 +64,7 @@ class DeviceSettings:
     )
     policy_updates: bool = setting(values.yes_no, True, doc="Enable policy updates?")
     syslog_forward: bool = setting(values.yes_no, False, doc="Enable syslog forward?")
-    forward_address: str | None = setting(
-        values.optional(values.address), None, doc="Address of the SIEM"
-    )
-    forward_port: int = setting(values.port_number, 514, doc="Port of the SIEM")
-    forward_protocol: str = setting(
-        values.choice("UDP", "TCP", "TLS"), "UDP", doc="Protocol of the SIEM"
-    )
-    forward_mode: str = setting(
-        values.choice("as-received", "header", "rfc5424"),
-        "as-received",
-        doc="Lines as received, with a header that names the sender where none does, or RFC 5424",
-    )
-    forward_framing: str = setting(
-        values.choice("lf", "octets"), "lf", doc="Framing over TCP and TLS (RFC 6587)"
-    )
-    forward_ca_file: str | None = setting(
-        values.optional(values.path), None, doc="CA file for the certificates of TLS targets"
-    )
-    forward_lines_per_second: int = setting(
-        values.whole(0, 10_000_000), 20_000, doc="Bound on lines forwarded over UDP, 0 for none"
-    )
-    forward_resend_kb: int = setting(
-        values.whole(0, 1 << 20), 1024, doc="Sent again at most after a reset of the connection, KB"
-    )
-    forward_also: tuple[str, ...] = setting(
-        values.many(values.forward_url),
-        (),
-        doc="More targets, as tcp://address:port?mode=rfc5424&framing=octets",
-    )
+    forward: tuple[ForwardTarget, ...] = setting(tuple, (), doc="Where lines are forwarded to")
     backlog: str = setting(
         values.choice("keep", "drop"),
         "keep",
@@ -103,39 +77,18 @@ class DeviceSettings:
     log_proxy_user: str | None = setting(
         values.optional(values.text), None, doc="User at the log upload proxy"
     )
-    log_proxy_password: Secret | None = setting(
-        values.optional(secret), None, doc="Password at the log upload proxy"
-    )
+    log_proxy_password: Secret | None = secret_setting(None, doc="Password at the log upload proxy")
     ha_members: tuple[str, ...] = setting(values.many(values.address), (), doc="HA/cluster members")
-    rest_url: str | None = setting(values.rest_url, None, doc="Custom REST API URL")
-    object_group_size: int = setting(
-        values.whole(1, 1_000_000), 10000, doc="Object-Group Size, CIDRs in a child"
-    )
-    ca_file: str | None = setting(
-        values.optional(values.path), None, doc="CA file for the device's certificate"
-    )
-    fingerprint: str | None = setting(
-        values.optional(values.fingerprint),
-        None,
-        doc="SHA-256 fingerprint of the device's certificate",
-    )
-    access_lists: tuple[str, ...] = setting(
-        values.many(values.access_list),
-        (),
-        doc="Access-lists whose lines can be hits in reports, none for all",
-    )
     tls_fingerprints: tuple[str, ...] = setting(
         values.fingerprints,
         (),
         doc="SHA-256 of the certificates of which the device's syslog over TLS must show one",
     )
-    upload_key: Secret | None = setting(
-        values.optional(secret), None, doc="Device key at the log service"
-    )
+    upload_key: Secret | None = secret_setting(None, doc="Device key at the log service")
     tsig_name: str | None = setting(
         values.optional(values.dns_name), None, doc="Name of the TSIG key"
     )
-    tsig_key: Secret | None = setting(values.optional(secret), None, doc="TSIG key, base64")
+    tsig_key: Secret | None = secret_setting(None, doc="TSIG key, base64")
     allow_special: bool = setting(
         values.yes_no, False, doc="Take private and other special space in lists"
     )
@@ -146,20 +99,54 @@ class DeviceSettings:
     )
 
     @property
-    def api_url(self) -> str:
-        """The REST API's root: the custom URL, or `https://ADDRESS/api`."""
-        host = f"[{self.device}]" if ":" in self.device else self.device
-        return self.rest_url or f"https://{host}/api"
+    def max_policy_size(self) -> int:
+        """How many entries of both lists go into force at most."""
+        return DEFAULT_MAX_POLICY_SIZE
+
+    @property
+    def access_lists(self) -> tuple[str, ...]:
+        """Access-lists whose lines can be hits in reports; none for all."""
+        return ()
 
     @property
     def endpoint(self) -> str:
-        """Where the device is managed: host and port of `api_url`, each spelt in one way."""
-        parts = urlsplit(self.api_url)
-        host = (parts.hostname or "").rstrip(".")
-        with suppress(ValueError):  # a name
-            host = ip_address(host).compressed
-        port = parts.port or (80 if parts.scheme == "http" else 443)
-        return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        """Where the device is managed; two of one endpoint are one firewall."""
+        return self.device
+
+    @property
+    def managed_at(self) -> str:
+        """`endpoint` in words."""
+        return self.endpoint
+
+    @property
+    def own_names(self) -> str:
+        """How the names begin of what the manager keeps on the device; empty where it keeps nothing there."""
+        return ""
+
+    @property
+    def group_size(self) -> int:
+        """How many entries stand in one piece on the device; 0 where they stand in one."""
+        return 0
+
+    @property
+    def place(self) -> tuple[object, ...]:
+        """All that decides which device is reached: where it changes, it may be another one."""
+        return (self.device,)
+
+    @property
+    def account(self) -> tuple[object, ...]:
+        """As whom the manager logs in."""
+        return ()
+
+    @property
+    def trust(self) -> tuple[object, ...]:
+        """By what the device is known to be the right one."""
+        return ()
+
+    @property
+    def further_hosts(self) -> tuple[tuple[str, str], ...]:
+        """Other hosts of the device, each with the option that names it."""
+        return ()
 
     @property
     def senders(self) -> tuple[str, ...]:
@@ -176,9 +163,16 @@ class DeviceSettings:
         return tuple(dict.fromkeys((self.device, *self.ha_members)))
 
 
+def secrets_of(cls: type[DeviceSettings]) -> tuple[str, ...]:
+    """Names of the settings that are sealed."""
+    return tuple(one.name for one in attrs.fields(cls) if one.metadata.get("secret"))
+
+
 def disagreements(settings: DeviceSettings) -> list[Fault]:
     """What is right by itself and wrong together."""
     found = []
+    first = first_of(settings.forward)
+    address = None if first is None else first.address
     if set(settings.block_list.split()) & set(settings.allow_list.split()):
         found.append(
             Fault(
@@ -187,7 +181,7 @@ def disagreements(settings: DeviceSettings) -> list[Fault]:
                 allowed="two different names",
             )
         )
-    if settings.syslog_forward and settings.forward_address is None:
+    if settings.syslog_forward and not address:
         found.append(
             Fault(
                 where="forward_address",

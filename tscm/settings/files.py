@@ -15,9 +15,10 @@ from tscm.base.host_port import HostPort
 from tscm.base.safe_files import read_regular
 from tscm.base.secrets import MASK, PREFIX, SealingKey, Secret, load_key
 from tscm.errors import DeviceUnknown, Fault, SettingsFaulty, SettingsUnreadable
-from tscm.settings.device import SECRETS, DeviceSettings, disagreements
+from tscm.settings.device import DeviceSettings
 from tscm.settings.layout import Layout
 from tscm.settings.schema import read_table
+from tscm.settings.shapes import read_file
 from tscm.settings.values import nickname
 
 if TYPE_CHECKING:
@@ -100,21 +101,30 @@ def _device(layout: Layout, name: str, opened: Callable[[str, str], Secret]) -> 
         raise DeviceUnknown(name) from None
     if not path.exists():
         raise DeviceUnknown(name)
-    table = dict(_read_toml(path))
+    table = _opened(_read_toml(path), name, opened)
     faults = []
     if "name" in table:
         faults.append(Fault(where="name", wrong="the file's name is the device's name"))
-    for one in SECRETS:
-        value = table.get(one)
-        if isinstance(value, str) and value.startswith(PREFIX):
-            table[one] = opened(value, f"{name}.{one}")
-    settings, more = read_table(DeviceSettings, {**table, "name": name})
+    settings, more = read_file({**table, "name": name})
     faults += more
-    if settings is not None:
-        faults += disagreements(settings)
     if settings is None or faults:
         raise SettingsFaulty(str(path), faults)
     return settings
+
+
+def _opened(
+    table: Mapping[str, Any], name: str, opened: Callable[[str, str], Secret]
+) -> dict[str, Any]:
+    """*table* with its sealed secrets opened; those of a kind stand in a table of it."""
+    found: dict[str, Any] = {}
+    for key, value in table.items():
+        if isinstance(value, Mapping):
+            found[key] = _opened(value, name, opened)
+        elif isinstance(value, str) and value.startswith(PREFIX):
+            found[key] = opened(value, f"{name}.{key}")
+        else:
+            found[key] = value
+    return found
 
 
 def key_is_needed(layout: Layout) -> bool:
@@ -150,20 +160,11 @@ def write_device(layout: Layout, settings: DeviceSettings, key: SealingKey) -> N
     """
     import tomlkit
 
+    from tscm.settings.document import put
+
     path = layout.device_file(settings.name)
     document = tomlkit.parse(read_regular(path).decode()) if path.exists() else tomlkit.document()
-    for one in attrs.fields(DeviceSettings):
-        value = getattr(settings, one.name)
-        if one.name == "name":
-            continue
-        if value is None:
-            document.pop(one.name, None)
-        elif isinstance(value, Secret):
-            document[one.name] = _sealed(
-                document.get(one.name), value, f"{settings.name}.{one.name}", key
-            )
-        elif document.get(one.name) != _plain(value):
-            document[one.name] = _plain(value)
+    put(document, settings, lambda present, value, where: _sealed(present, value, where, key))
     write_private(path, tomlkit.dumps(document).encode())
 
 
@@ -177,10 +178,6 @@ def _sealed(present: Any, value: Secret, where: str, key: SealingKey) -> str:
             present
         )  # an unchanged secret keeps its text, so that the file's history is quiet
     return key.seal(value, where)
-
-
-def _plain(value: Any) -> Any:
-    return list(value) if isinstance(value, tuple) else value
 
 
 def remove_device(layout: Layout, name: str) -> None:

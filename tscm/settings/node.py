@@ -10,6 +10,7 @@ from attrs import frozen
 from tscm.base.host_port import HostPort
 from tscm.settings import values
 from tscm.settings.feed import Feed, feeds
+from tscm.settings.forwarding import target_url
 from tscm.settings.networks import NetworksFile, networks_files
 from tscm.settings.schema import section, setting
 
@@ -347,7 +348,7 @@ class ControlSettings:
         values.whole(1, 36500), 400, doc="Audit entries older than this are deleted."
     )
     audit_forward: tuple[str, ...] = setting(
-        values.many(values.forward_url),
+        values.many(target_url),
         (),
         doc="SIEM targets that are sent every audit entry as syslog (RFC 5424), as "
         "tls://siem.example:6514?framing=octets; none sends it nowhere.",

@@ -13,7 +13,9 @@ import attrs
 
 from tscm.base.host_port import HostPort
 from tscm.base.secrets import Secret
-from tscm.settings.device import SECRETS, DeviceSettings
+from tscm.settings.device import DeviceSettings
+from tscm.settings.forwarding import ForwardTarget
+from tscm.settings.modules import modules, secret_names
 from tscm.settings.node import NodeSettings
 from tscm.settings.values import allowed
 
@@ -51,10 +53,26 @@ _DEVICE_HEAD = """\
 `tsadmin add` creates this file, `tsadmin configure` changes it. The name of the file is the name of
 the device: 1 to 63 letters, digits, `-` and `_`, not starting with `-`. A running manager applies a
 change by itself, also one made with an editor or by Ansible. Every setting is an option of `add`
-and `configure` too: `--dns_port 5353` (or `--dns-port`).
+and `configure` too, by its name alone: `--dns_port 5353` (or `--dns-port`), `--prefix`.
 
-| Setting | Default | Allowed | Meaning |
-| --- | --- | --- | --- |
+At the top are `type` and the settings that every type has. Then comes a table for each part of the
+type, then one `[[forward]]` table for each target of forwarding. Earlier versions wrote all settings
+at the top, targets as `forward_address`, `forward_port` and so on, and `forward_also`. Such a file
+is read as before; the next change by `tsadmin` gives it its tables.
+
+### At the top
+
+"""
+
+_FORWARD_HEAD = """
+### `[[forward]]`: where lines are forwarded to
+
+One table for each target, used while `syslog_forward` is on. A table stores the name of its reader,
+whose cursor records how far the lines are sent. If you change anything else in the table, the
+waiting lines go on from there. The options `--forward_address`, `--forward_port` and so on are about
+the target with the reader `forward`, `--forward_also` about all others
+(`tls://siem.example:6514?framing=octets&server_name=siem.internal`).
+
 """
 
 _DEVICE_TAIL = """
@@ -90,9 +108,25 @@ def settings_page() -> str:
         kind = one.metadata.get("section")
         if kind is not None:
             parts += [f"\n### `[{one.name}]`: {_plain(one)}\n\n", _table_head(), *_rows(kind)]
-    parts += ["\n", _DEVICE_HEAD, *_rows(DeviceSettings, leave_out=("name",))]
-    parts.append(_DEVICE_TAIL.format(secrets=", ".join(f"`{name}`" for name in SECRETS)))
+    parts += ["\n", _DEVICE_HEAD, _table_head(), *_rows(DeviceSettings, ("name", "forward"))]
+    classes = dict.fromkeys(cls for one in modules() for cls in _own_classes(one.settings))
+    for cls in classes:
+        inherited = tuple(one.name for one in attrs.fields(cls) if one.inherited)
+        parts += [f"\n### `[{cls.TABLE}]`: {_summary(cls)}\n\n", _table_head()]
+        parts += _rows(cls, (*inherited, "type"))
+    parts += [_FORWARD_HEAD, _table_head(), *_rows(ForwardTarget)]
+    parts.append(_DEVICE_TAIL.format(secrets=", ".join(f"`{name}`" for name in secret_names())))
     return "".join(parts)
+
+
+def _own_classes(cls: type[DeviceSettings]) -> list[type[DeviceSettings]]:
+    """The classes of which a kind's settings are made, each with a table of its own."""
+    return [one for one in reversed(cls.__mro__) if getattr(one, "TABLE", "")]
+
+
+def _summary(cls: type[Any]) -> str:
+    first = (cls.__doc__ or "").strip().split("\n")[0].rstrip(".")
+    return first[0].lower() + first[1:]
 
 
 def sample() -> str:

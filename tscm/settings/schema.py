@@ -5,7 +5,7 @@ A field made by `setting` carries the function that reads it and a sentence of
 documentation; `docs/operate/settings.md` and `tsadmin`'s help are made from the same place.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import attrs
@@ -78,23 +78,29 @@ def _hook(read: Callable[[Any], Any]) -> Callable[[Any, Any], Any]:
     return lambda value, _: read(value)
 
 
+def unknown_settings(
+    names: Iterable[str], settings: Iterable[str], where: tuple[str, ...] = ()
+) -> list[Fault]:
+    """That there are no settings of these *names* in a table that has *settings*."""
+    names, settings = sorted(names), sorted(settings)
+    known = ", ".join(settings)
+    faults = [
+        Fault(
+            where=".".join((*where, name)),
+            wrong=f"there is no such setting{did_you_mean(name, settings)}",
+            allowed=known,
+        )
+        for name in names[:_MOST_UNKNOWN]
+    ]
+    if left := len(names) - len(faults):
+        wrong = f"there are no {left:,} further such settings"
+        faults.append(Fault(where=".".join(where) or "file", wrong=wrong, allowed=known))
+    return faults
+
+
 def _faults(error: BaseException, where: tuple[str, ...]) -> list[Fault]:
     if isinstance(error, cattrs.ForbiddenExtraKeysError):
-        settings = sorted(attrs.fields_dict(error.cl))
-        known = ", ".join(settings)
-        names = sorted(error.extra_fields)
-        faults = [
-            Fault(
-                where=".".join((*where, name)),
-                wrong=f"there is no such setting{did_you_mean(name, settings)}",
-                allowed=known,
-            )
-            for name in names[:_MOST_UNKNOWN]
-        ]
-        if left := len(names) - len(faults):
-            wrong = f"there are no {left:,} further such settings"
-            faults.append(Fault(where=".".join(where) or "file", wrong=wrong, allowed=known))
-        return faults
+        return unknown_settings(error.extra_fields, attrs.fields_dict(error.cl), where)
     if isinstance(error, cattrs.ClassValidationError):
         found: list[Fault] = []
         noted, others = error.group_exceptions()

@@ -8,7 +8,7 @@ from attrs import evolve
 
 from tscm.base.secrets import MASK, Secret
 from tscm.errors import TscmError
-from tscm.settings.device import SECRETS, DeviceSettings
+from tscm.settings.device import DeviceSettings, secrets_of
 from tscm.settings.files import read_device
 from tscm.settings.layout import Layout
 
@@ -17,7 +17,7 @@ _MASKED = Secret(MASK)
 
 def is_sealed(settings: DeviceSettings) -> bool:
     """Were they read without the key, so that a secret of them is a mask?"""
-    return any(getattr(settings, name) == _MASKED for name in SECRETS)
+    return any(getattr(settings, name) == _MASKED for name in secrets_of(type(settings)))
 
 
 def while_sealed(settings: DeviceSettings) -> DeviceSettings:

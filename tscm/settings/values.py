@@ -357,29 +357,6 @@ def web_url(*schemes: str) -> Callable[[Any], str]:
     return read
 
 
-FORWARD_OPTIONS = {"mode": ("as-received", "header", "rfc5424"), "framing": ("lf", "octets")}
-
-
-def forward_url(value: Any) -> str:
-    """A target of forwarding in one word: `tls://siem.example:6514?mode=rfc5424&framing=octets`."""
-    allowed = "udp, tcp or tls://address:port[?mode=as-received|header|rfc5424][&framing=lf|octets]"
-    address_part, _, query = (
-        value.strip().partition("?") if isinstance(value, str) else ("", "", "")
-    )
-    try:
-        url = web_url("udp", "tcp", "tls")(address_part)
-        parts = urlsplit(url)
-    except ValueError:
-        raise refused(value, "is no target", allowed) from None
-    if parts.port is None or parts.path:
-        raise refused(value, "is no target", allowed)
-    for pair in query.split("&") if query else ():
-        name, _, word = pair.partition("=")
-        if word not in FORWARD_OPTIONS.get(name, ()):
-            raise refused(value, "holds an option that there is not", allowed)
-    return f"{url}?{query}" if query else url
-
-
 def proxy_url(value: Any) -> str:
     """`http://address:port` of a proxy that speaks CONNECT."""
     if isinstance(value, str) and value.strip(_BLANKS).lower().startswith("https:"):

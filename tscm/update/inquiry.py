@@ -136,7 +136,7 @@ def _verdict(job: UpdateJob, standings: Sequence[Standing]) -> str:
     memory = DeviceMemory.from_json(job.memory)
     bare = said.removeprefix("perhaps ")
     for kind, word in (("Allow", "permitted"), ("Block", "blocked")):
-        group = parent_name(job.settings.prefix, kind)
+        group = parent_name(job.settings.own_names, kind)
         if group in memory.unused and bare.startswith((word, f"partly {word}")):
             return f"not {word}: no access-list uses {group}, which holds it"
     return said if said == bare else f"{said}; {maybe_gone(memory)}"

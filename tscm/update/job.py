@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from attrs import field, frozen
 
+from tscm.kinds.asa.settings import AsaSettings, asa
 from tscm.model import AsaDriver, Json
 from tscm.policy.by_hand import HandEntry
 from tscm.risks import NOTHING, Consent
@@ -129,6 +130,11 @@ class UpdateJob:
     now: Callable[[], float]
     pause: Callable[[float], bool]
     """Wait so many seconds; True when the run must end now."""
+
+    @property
+    def asa(self) -> AsaSettings:
+        """The settings of a device that is an ASA."""
+        return asa(self.settings)
 
     @property
     def keeps_lists(self) -> bool:

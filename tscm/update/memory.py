@@ -130,20 +130,20 @@ class DeviceMemory:
         """
         Without what other settings have made untrue: an operator's change is a decision.
         """
-        if (before.device, before.rest_url) != (after.device, after.rest_url):
+        if before.place != after.place:
             return type(self)(
                 held=self.held, paused=self.paused, hold=self.hold, changes=self.changes
             )  # it may be another device
         kept = self
-        if (before.username, before.password) != (after.username, after.password):
+        if before.account != after.account:
             kept = attrs.evolve(kept, login_failures=0)
-        if _trust(before) != _trust(after):
+        if before.trust != after.trust:
             kept = attrs.evolve(kept, driver={**kept.driver, "certificate": None})
-        if kept.group_limit is not None and after.object_group_size > max(
-            kept.group_limit, before.object_group_size
+        if kept.group_limit is not None and after.group_size > max(
+            kept.group_limit, before.group_size
         ):
             kept = attrs.evolve(kept, group_limit=None, group_ceiling=None)  # to be tried anew
-        if before.prefix != after.prefix:
+        if before.own_names != after.own_names:
             kept = attrs.evolve(
                 kept, layout=None, undeletable=(), unused=(), groups=(), test_entry=None
             )
@@ -190,10 +190,6 @@ def no_push(settings: DeviceSettings, memory: DeviceMemory, now: float) -> str:
     if memory.locked_out:
         return "the password was refused too often"
     return ""
-
-
-def _trust(settings: DeviceSettings) -> tuple[object, ...]:
-    return settings.fingerprint, settings.ca_file, settings.allow_self_signed
 
 
 _KINDS: dict[str, type | tuple[type, ...]] = {

@@ -14,6 +14,7 @@ from attrs import frozen
 from tscm.plural import many
 from tscm.policy.guard import Protected
 from tscm.settings.device import DeviceSettings
+from tscm.settings.forwarding import READER
 from tscm.settings.node import NodeSettings
 from tscm.update.known_name import KnownName
 
@@ -70,7 +71,7 @@ def hosts(settings: DeviceSettings, node: NodeSettings, sources: Iterable[str] =
             if settings.syslog_forward
         ),
         (_host(settings.log_proxy), "the log upload proxy", "--log_proxy", True),
-        (_host(settings.rest_url), "an address of the device", "--rest_url", True),
+        *((one, "an address of the device", where, True) for one, where in settings.further_hosts),
         *(
             (one, "protected by the settings", "policy.protect", True)
             for one in node.policy.protect
@@ -87,12 +88,10 @@ def hosts(settings: DeviceSettings, node: NodeSettings, sources: Iterable[str] =
 
 def siems(settings: DeviceSettings) -> Iterator[tuple[str, str]]:
     """Hosts that lines are forwarded to, or would be, and by which option they are set."""
-    if settings.forward_address is not None:
-        yield settings.forward_address, "--forward_address"
-    for url in settings.forward_also:
-        host = _host(url)
-        if host is not None:
-            yield host, "--forward_also"
+    for one in settings.forward:
+        if one.address is not None:
+            option = "--forward_address" if one.reader == READER else "--forward_also"
+            yield one.address, option
 
 
 def _host(url: str | None) -> str | None:

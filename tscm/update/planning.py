@@ -15,10 +15,10 @@ from tscm.kinds.asa.capacity import GroupsFull, most_entries, size_for
 from tscm.kinds.asa.groups import KINDS, parent_name
 from tscm.kinds.asa.plan import Desired, Plan, make_plan
 from tscm.kinds.asa.platforms import push_seconds
+from tscm.kinds.asa.settings import AsaSettings
 from tscm.model import CreateGroup, DeleteGroup, Group, Identity, Json, Step
 from tscm.printable import quoted
 from tscm.risks import Risk, RiskFound
-from tscm.settings.device import DeviceSettings
 from tscm.update.figures import PlanFigures
 from tscm.update.job import Seen, UpdateJob
 from tscm.update.memory import DeviceMemory, layout_digest
@@ -96,7 +96,7 @@ class Planned:
             budget=self.budget,
         )
 
-    def raised(self, settings: DeviceSettings) -> str:
+    def raised(self, settings: AsaSettings) -> str:
         """That children are larger than the Object-Group Size, where the parent could not hold so many; else empty."""
         wished = settings.object_group_size
         size, kind = max((size, kind) for kind, size in self.plan.sizes.items())
@@ -145,7 +145,7 @@ def plan_for(
 
     Raises `OwnedByAnother` unless that is accepted, and `PolicyRefused` where the groups cannot hold all.
     """
-    settings = job.settings
+    settings = job.asa
 
     def made(limit: int | None) -> Plan:
         desired = Desired(
@@ -177,7 +177,7 @@ def plan_for(
     )
 
 
-def _full(settings: DeviceSettings, error: GroupsFull) -> str:
+def _full(settings: AsaSettings, error: GroupsFull) -> str:
     """Why the policy does not fit, with what helps."""
     most = most_entries(error.limit)
     if settings.max_policy_size > most:
@@ -208,7 +208,7 @@ def find_owner(
     removed and added again.  A description that is no mark is an operator's text or another product's.
     Raises `OwnedByAnother` for what is another device's or another manager's and is not accepted.
     """
-    settings, notes = job.settings, []
+    settings, notes = job.asa, []
     for kind in KINDS:
         parent = groups.get(parent_name(settings.prefix, kind))
         found = _MARK.fullmatch(parent.description.strip()) if parent else None
@@ -243,7 +243,7 @@ def _rival(
 
 def _another(job: UpdateJob, found: str, other: str | None, known_by: str = "") -> RiskFound:
     """Raise `OwnedByAnother`, unless it is accepted or only looked for."""
-    settings = job.settings
+    settings = job.asa
     groups = f"its groups {settings.prefix}-…"
     if other is not None and known_by:
         cause = (

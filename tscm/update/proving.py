@@ -74,7 +74,7 @@ def prepare(job: UpdateJob, first: int, report: Report) -> Prepared:
 
     Raises `ProofRefused`, `DeviceFault`, `StoredDamaged`.
     """
-    settings = job.settings
+    settings = job.asa
     goal = _goal(job)
     if DeviceMemory.from_json(job.memory).test_entry is not None:
         take_out(job, report)
@@ -118,7 +118,7 @@ def put_in(job: UpdateJob, entry: Cidr, command: str | None, report: Report) -> 
     try:
         begun = job.now()
         groups = _bring(driver, job, entry)
-        present = Present.of(job.settings.prefix, groups)
+        present = Present.of(job.asa.prefix, groups)
         group = next(one.name for one in present.children("Block") if entry in one.members)
         pushed = Pushed(group=group, said=None, push_seconds=max(0.0, job.now() - begun))
         if command is None:
@@ -148,7 +148,7 @@ def take_out(job: UpdateJob, report: Report) -> None:
 
 def _bring(driver: AsaDriver, job: UpdateJob, entry: Cidr | None) -> Mapping[str, Group]:
     """The steps to the goal, and the groups that were read back."""
-    goal, prefix = _goal(job), job.settings.prefix
+    goal, prefix = _goal(job), job.asa.prefix
     driver.probe()
     for portion in driver.portions(_steps(job, driver.read_groups(prefix), goal, entry)):
         driver.apply_all(portion)

@@ -109,7 +109,7 @@ def purge_device(job: UpdateJob, report: Report) -> PurgeOutcome:
     """
     Delete every group of ours that nothing else uses.  Blocking; raises `DeviceFault`.
     """
-    settings = job.settings
+    settings = job.asa
     driver = job.opener(
         settings,
         job.node,

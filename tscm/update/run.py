@@ -228,13 +228,13 @@ class UpdateRun(RunState):
             begun=self._wrote,
         )
         self._found(planned.risks)
-        raised = planned.raised(self.job.settings)
+        raised = planned.raised(self.job.asa)
         if raised:
             self._notes[raised] = None
         return planned
 
     def _read(self, driver: AsaDriver) -> Mapping[str, Group]:
-        groups = driver.read_groups(self.job.settings.prefix)
+        groups = driver.read_groups(self.job.asa.prefix)
         self._memory = evolve(self._memory, groups=tuple(sorted(groups)[:GROUPS_KEPT]))
         self._lessons.saw(groups)
         return groups
@@ -250,10 +250,10 @@ class UpdateRun(RunState):
         if not self._memory.unused:
             return
         try:
-            text = driver.running_config(self.job.settings.prefix).text
+            text = driver.running_config(self.job.asa.prefix).text
         except DeviceFault:
             return  # the next run looks again
-        left = still_unused(text, self.job.settings.prefix, self._memory.unused)
+        left = still_unused(text, self.job.asa.prefix, self._memory.unused)
         self._memory = evolve(self._memory, unused=left)
 
     def _weigh(
@@ -270,7 +270,7 @@ class UpdateRun(RunState):
         planned, others = evolve(planned, budget=who.budget_bytes), 0
         if needs_closer_look(planned, who) and who.budget_bytes is not None:
             before = planned.plan.estimate.bytes_before
-            others = max(0, driver.running_config(self.job.settings.prefix).size - before)
+            others = max(0, driver.running_config(self.job.asa.prefix).size - before)
             room = max(0, who.budget_bytes - others)
             made = plan_for(
                 self.job,
@@ -395,7 +395,7 @@ class UpdateRun(RunState):
             self._found((fault.risk,))
         if isinstance(fault, LoginRefused):
             self._memory = evolve(self._memory, login_failures=self._memory.login_failures + 1)
-        settings = self.job.settings
+        settings = self.job.asa
         had_agent = self._memory.version is not None
         if (
             self.job.repair

@@ -61,8 +61,8 @@ class RunState:
         self._memory = DeviceMemory.from_json(self.job.memory)
         self._lessons = Lessons(
             self.job.settings.name,
-            self.job.settings.prefix,
-            self.job.settings.object_group_size,
+            self.job.asa.prefix,
+            self.job.asa.object_group_size,
             self._memory.group_limit,
             self._memory.group_ceiling,
         )
@@ -124,7 +124,7 @@ class RunState:
         applied = self._applied
         if applied is None or self._memory.layout in {None, layout_digest(groups)}:
             return
-        present = Present.of(self.job.settings.prefix, groups)
+        present = Present.of(self.job.asa.prefix, groups)
         for kind in KINDS:
             found = self._without_test(applied[kind], list(present.in_force(kind)))
             self._notes.update(dict.fromkeys(edit_notes(kind, applied[kind], found, right=right)))
@@ -141,7 +141,7 @@ class RunState:
         """Parents that the device had and has no more."""
         if self._wrote or self.job.applied is None:
             return
-        absent = absent_parents(self.job.settings.prefix, groups)
+        absent = absent_parents(self.job.asa.prefix, groups)
         unused = tuple(dict.fromkeys((*self._memory.unused, *absent)))
         self._memory = evolve(self._memory, unused=unused)
 
@@ -210,7 +210,7 @@ class RunState:
             good_lists=goal.good_lists if goal else (),
             warnings=(
                 *(goal.warnings if goal else ()),
-                *not_in_use(self.job.settings.prefix, self._memory.unused),
+                *not_in_use(self.job.asa.prefix, self._memory.unused),
                 *(self._planned.warnings if self._planned else ()),
             ),
             plan=figures,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
 
+from tscm.kinds.kind import kind_of
 from tscm.model import AsaDriver
 from tscm.settings.device import DeviceSettings
 from tscm.settings.layout import Layout
@@ -104,6 +105,5 @@ def _open(
     *,
     accept_certificate: str | None,
 ) -> AsaDriver:
-    from tscm.kinds.asa.rest.opening import open_driver
-
-    return open_driver(settings, node, learnt, accept_certificate=accept_certificate)
+    connect = kind_of(settings).connect
+    return connect(settings, node, learnt, accept_certificate=accept_certificate)

@@ -12,10 +12,12 @@ from hypothesis import strategies as st
 from tscm.base.host_port import HostPort
 from tscm.base.secrets import Secret
 from tscm.kinds.asa import platforms
-from tscm.kinds.asa.lines import UNKNOWN_ADDRESS, removal_lines, setup_lines
+from tscm.kinds.asa.lines import UNKNOWN_ADDRESS, removal_lines
 from tscm.kinds.asa.portions import portions, weight
 from tscm.kinds.asa.rest.driver import request_of
+from tscm.kinds.asa.rest.lines import setup_lines
 from tscm.kinds.asa.rest.members import cidr_of, group_of, member, reference
+from tscm.kinds.asa.rest.settings import AsaRestSettings
 from tscm.model import (
     AddMembers,
     AttachChildren,
@@ -197,7 +199,7 @@ def test_a_mate_that_takes_the_configuration_is_seen(state: str, taking: bool) -
 
 
 def device(**changes: object) -> DeviceSettings:
-    return DeviceSettings(
+    return AsaRestSettings(
         **{  # type: ignore[arg-type]  # a table of settings
             "name": "fw",
             "device_id": "tdid_abcd1234",

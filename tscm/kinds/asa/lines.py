@@ -12,6 +12,7 @@ from attrs import frozen
 
 from tscm.base.host_port import HostPort
 from tscm.kinds.asa.groups import KINDS, children_among
+from tscm.kinds.asa.settings import AsaSettings, asa
 from tscm.settings.device import DeviceSettings
 from tscm.settings.node import NodeSettings
 
@@ -30,22 +31,23 @@ class Names:
     allow: str
     manager: str
     user: str
-    port: str
     udp_port: int | None
     tcp_port: int | None
 
 
-def setup_lines(settings: DeviceSettings, node: NodeSettings) -> str:
+def setup_lines(settings: AsaSettings, node: NodeSettings, way: Sequence[str]) -> str:
     """
     Everything between a bare ASA and one that is protected and sends its syslog here.
 
+    *way* opens the way by which the manager changes it.
+
     In the order in which it works: the ASA refuses an access-list that names an absent group.
     """
-    names = _names(settings, node)
+    names = names_of(settings, node)
     return "\n".join(
         [
             *_before(names),
-            *_account_and_agent(names),
+            *way,
             *_logging(names),
             *_access_lists(names, settings.name),
             *_looking(names),
@@ -60,7 +62,8 @@ def removal_lines(settings: DeviceSettings, node: NodeSettings, groups: Sequence
 
     *groups* are the names that are known to be on the device; where none is, how to find them.
     """
-    names = _names(settings, node)
+    own = asa(settings)
+    names = names_of(own, node)
     lines = [
         "! 1. Access-list lines first: a group in use cannot be deleted",
         "configure terminal",
@@ -71,7 +74,7 @@ def removal_lines(settings: DeviceSettings, node: NodeSettings, groups: Sequence
         "! 2. The groups: the two parents, then their children",
         f"no object-group network {names.block}",
         f"no object-group network {names.allow}",
-        *_children(settings.prefix, groups),
+        *_children(own.prefix, groups),
         "! 3. Logging to this manager, over UDP or TCP as it was set",
     ]
     if names.udp_port is not None:
@@ -110,14 +113,13 @@ def access_list_lines(block: str, allow: str) -> list[str]:
     ]
 
 
-def _names(settings: DeviceSettings, node: NodeSettings) -> Names:
-    host, _, port = settings.api_url.partition("://")[2].partition("/")[0].rpartition(":")
+def names_of(settings: AsaSettings, node: NodeSettings) -> Names:
+    """What is known of the device and of this manager."""
     return Names(
         block=f"{settings.prefix}-Block",
         allow=f"{settings.prefix}-Allow",
         manager=node.address or UNKNOWN_ADDRESS,
         user=settings.username if _PLAIN_USER.fullmatch(settings.username) else "USER",
-        port=f" {port}" if host and port.isdigit() and port != "443" else "",
         udp_port=_port(node.listen.udp, _SYSLOG_PORT),
         tcp_port=_port(node.listen.tcp, _ASA_TCP_PORT),
     )
@@ -143,21 +145,6 @@ def _before(names: Names) -> list[str]:
             f"! {UNKNOWN_ADDRESS}: set address in tscm.toml and this is filled in from then on"
         )
     return lines
-
-
-def _account_and_agent(names: Names) -> list[str]:
-    ipv6 = ":" in names.manager
-    client = f"{names.manager}/128" if ipv6 else f"{names.manager} 255.255.255.255"
-    return [
-        "! 2. Account and agent (privilege 3 is for monitoring, 5 for GET, 15 for writing)",
-        "configure terminal",
-        "aaa authentication http console LOCAL",
-        f"http server enable{names.port}",
-        f"http {client} management",
-        f"username {names.user} password PASSWORD priv 15",
-        "rest-api image boot:/FILE",
-        "rest-api agent",
-    ]
 
 
 def _logging(names: Names) -> list[str]:

@@ -175,7 +175,7 @@ async def change(node: Node, args: ChangedDevice, call: Call) -> Changed:
         )
         if proposed:
             settings = stored.settle(settings, args.settings, check)
-    if check is not None or present.prefix != settings.prefix:
+    if check is not None or present.own_names != settings.own_names:
         serial = None if check is None else check.identity.serial
         await node.quick.run(refuse_same_firewall, node.layout, settings, serial)
     notes = await node.quick.run(relay_notes, node.layout, present, settings)

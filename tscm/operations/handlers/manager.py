@@ -12,9 +12,8 @@ from tscm.operations.handlers.devices import refuse_unknown
 from tscm.operations.registry import handles
 from tscm.operations.states import manager_state
 from tscm.operations.table import manager as table
+from tscm.settings.modules import modules
 from tscm.state import ManagerState
-
-MODULES = ("TSCM-Core", "ts-asarest")
 
 
 @handles(table.STATUS)
@@ -28,7 +27,8 @@ def status(node: Node, args: Nothing, call: Call) -> ManagerState:
 def versions(node: Node, args: Nothing, call: Call) -> tuple[ModuleVersion, ...]:
     """Modules and their versions."""
     del node, args, call
-    return tuple(ModuleVersion(module=one, version=__version__) for one in MODULES)
+    own = ModuleVersion(module="TSCM-Core", version=__version__)
+    return (own, *(ModuleVersion(module=one.module, version=one.version) for one in modules()))
 
 
 @handles(table.LEDGER)

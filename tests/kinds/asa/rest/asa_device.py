@@ -10,6 +10,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.threads import deferToThread
 
 from tscm.base.secrets import Secret
+from tscm.kinds.asa.rest.settings import AsaRestSettings
 from tscm.settings.device import DeviceSettings
 from tscm.simulator.service import SimulatedAsa
 
@@ -24,7 +25,7 @@ def in_thread(call: Callable[..., T], *args: Any, **kwargs: Any) -> Deferred[T]:
 
 def settings_for(asa: SimulatedAsa, **changes: Any) -> DeviceSettings:
     """Settings that reach *asa* and trust its certificate by its fingerprint."""
-    return DeviceSettings(
+    return AsaRestSettings(
         **{
             "name": "fw",
             "device_id": "tdid_test1",

@@ -32,10 +32,10 @@ from tscm.kinds.asa.rest.link import Bounds
 from tscm.kinds.asa.rest.members import group_of
 from tscm.kinds.asa.rest.opening import open_driver
 from tscm.kinds.asa.rest.picks import Want
+from tscm.kinds.asa.rest.settings import AsaRestSettings
 from tscm.kinds.asa.running import read_running
 from tscm.model import AsaDriver, Identity
 from tscm.services.certificate import ensure_certificate
-from tscm.settings.device import DeviceSettings
 from tscm.settings.node import NodeSettings
 
 BOUNDS = Bounds(connect_seconds=20, read_seconds=20, write_seconds=20)
@@ -77,7 +77,7 @@ class Device:
 
 
 def driver_at(root: str, bounds: Bounds = BOUNDS) -> AsaDriver:
-    settings = DeviceSettings(
+    settings = AsaRestSettings(
         name="fw",
         device_id="tdid_test1",
         device="127.0.0.1",

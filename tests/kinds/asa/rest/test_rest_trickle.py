@@ -19,8 +19,8 @@ from tscm.errors import DeviceFault
 from tscm.kinds.asa import faults
 from tscm.kinds.asa.rest.link import Bounds
 from tscm.kinds.asa.rest.opening import open_driver
+from tscm.kinds.asa.rest.settings import AsaRestSettings
 from tscm.services.certificate import ensure_certificate
-from tscm.settings.device import DeviceSettings
 from tscm.settings.node import NodeSettings
 
 Serve = Callable[[socket.socket], None]
@@ -76,7 +76,7 @@ def over_tls(first: bytes, piece: bytes, context: ssl.SSLContext) -> Serve:
 
 def ask(root: str, **changes: Any) -> None:
     """One question by a driver that waits for nothing long."""
-    settings = DeviceSettings(
+    settings = AsaRestSettings(
         name="fw",
         device_id="tdid_test1",
         device="127.0.0.1",

@@ -7,6 +7,7 @@ from typing import Any
 
 from tscm.kinds.asa.rest import driver
 from tscm.kinds.asa.rest.link import Bounds, RestLink
+from tscm.kinds.asa.rest.settings import asa_rest
 from tscm.kinds.asa.rest.tls import Trust
 from tscm.model import AsaDriver
 from tscm.settings.device import DeviceSettings
@@ -29,7 +30,7 @@ def open_driver(
     *learnt* is what the last one left in `AsaDriver.learnt`.  *accept_certificate* is the SHA-256 of a
     certificate that may come instead of the last one where `allow_self_signed` takes any.
     """
-    seen = learnt.get("certificate")
+    settings, seen = asa_rest(settings), learnt.get("certificate")
     link = RestLink(
         name=settings.name,
         root=settings.api_url,

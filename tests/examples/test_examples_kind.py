@@ -1,0 +1,129 @@
+"""
+How a kind of firewall is added: settings of its own, and a `Kind`.  CONTRIBUTING.md points here.
+"""
+
+import tomllib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import ClassVar
+
+import pytest
+from attrs import frozen
+
+from tscm.base.secrets import Secret, load_key
+from tscm.cli.options import check_type, setting_options
+from tscm.devices.stored import propose
+from tscm.errors import SettingsFaulty
+from tscm.kinds import questions as shared
+from tscm.kinds.asa.rest.settings import AsaRestSettings
+from tscm.kinds.kind import Kind, kind_of
+from tscm.kinds.question import Question
+from tscm.model import AsaDriver, Identity
+from tscm.settings import modules, values
+from tscm.settings.device import DeviceSettings, secret_setting
+from tscm.settings.files import read_device, write_device
+from tscm.settings.layout import Layout
+from tscm.settings.node import NodeSettings
+from tscm.settings.schema import setting
+
+
+@frozen(kw_only=True)
+class PulledSettings(DeviceSettings):
+    """A list that the firewall pulls: the table `[pulled]`."""
+
+    TABLE: ClassVar[str] = "pulled"
+
+    token: Secret = secret_setting(doc="Secret part of the list's path")
+    entries: int = setting(values.whole(1), 50_000, doc="Entries that the firewall takes")
+
+    @property
+    def max_policy_size(self) -> int:
+        return self.entries
+
+
+def connect(*_: object, **__: object) -> AsaDriver:
+    raise NotImplementedError
+
+
+def notes(settings: DeviceSettings, who: Identity) -> Sequence[str]:
+    return [f"{settings.device} pulls its list"]
+
+
+KIND = Kind(
+    type="pulled",
+    module="ts-pulled",
+    version="1.2",
+    settings=PulledSettings,
+    questions=(
+        shared.DEVICE_ID,
+        shared.DEVICE,
+        shared.BLOCK_LIST,
+        shared.ALLOW_LIST,
+        Question(name="token", words="Token :", of=PulledSettings, hidden=True),
+    ),
+    capabilities=frozenset(),
+    links=("pulled",),
+    checked=frozenset(),
+    connect=connect,
+    notes=notes,
+    warnings=lambda _: (),
+    setup=lambda settings, _: f"! pull https://HOST/lists/{settings.name}\n",
+    way_back=lambda settings, _, __: f"! pull {settings.name} no more\n",
+)
+GIVEN = {
+    "device_id": "tdid_abcd1234",
+    "device": "192.0.2.10",
+    "block_list": "block.example",
+    "allow_list": "allow.example",
+}
+
+
+@pytest.fixture(autouse=True)
+def installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a package that names it among its entry points of `tscm.modules`."""
+    places = {**modules.OWN, "pulled": f"{__name__}:KIND"}
+    monkeypatch.setattr(modules, "_places", lambda: places)
+
+
+def test_its_type_its_options_and_its_questions_are_there() -> None:
+    assert check_type("pulled") == "pulled"
+    names = [one.name for one in setting_options(KIND)]
+    assert {"token", "token_file", "entries", "syslog_sources", "forward_address"} <= set(names)
+    assert "prefix" not in names
+    assert KIND.needed == ("device_id", "device", "block_list", "allow_list", "token")
+    with pytest.raises(SettingsFaulty, match="asarest, pulled"):
+        check_type("toaster")
+
+
+def test_its_settings_stand_in_a_table_of_the_file_and_its_secret_is_sealed(tmp_path: Path) -> None:
+    layout = Layout(tmp_path)
+    settings = propose({**GIVEN, "type": "pulled", "name": "edge", "token": "s3cret"})
+    key = load_key(layout.key, create=True)
+    write_device(layout, settings, key)
+    table = tomllib.loads(layout.device_file("edge").read_text())
+    assert table["type"] == "pulled"
+    assert table["pulled"]["entries"] == 50_000
+    assert table["pulled"]["token"].startswith("sealed:")
+    found = read_device(layout, "edge", key)
+    assert found == settings
+    assert (found.max_policy_size, found.own_names) == (50_000, "")
+    assert kind_of(found).setup(found, NodeSettings()).startswith("! pull https://")
+
+
+def test_a_device_can_move_from_one_kind_to_another(tmp_path: Path) -> None:
+    layout = Layout(tmp_path)
+    key = load_key(layout.key, create=True)
+    asa = propose({**GIVEN, "name": "edge", "username": "u", "password": "p", "dns_port": 5353})
+    write_device(layout, asa, key)
+    text = layout.device_file("edge").read_text()
+    flat = text.replace("[asa]\n", "").replace("[asarest]\n", "")  # as earlier versions wrote it
+    layout.device_file("edge").write_text(flat)
+    assert read_device(layout, "edge", key) == asa
+    moved = propose({"type": "pulled", "token": "t"}, asa)
+    assert isinstance(moved, PulledSettings)
+    assert (moved.dns_port, moved.entry) == (5353, asa.entry)
+    write_device(layout, moved, key)
+    assert read_device(layout, "edge", key) == moved
+    assert "asa" not in tomllib.loads(layout.device_file("edge").read_text())
+    back = propose({"type": "asarest", "username": "u", "password": "p"}, moved)
+    assert isinstance(back, AsaRestSettings)

@@ -1,0 +1,24 @@
+"""
+The questions about an ASA, whichever way leads to it.
+"""
+
+from tscm.kinds.asa.settings import AsaSettings
+from tscm.kinds.question import AUTO, Question
+
+PREFIX = Question(of=AsaSettings, name="prefix", words="Prefix : (of the object-group names)")
+MAX_POLICY_SIZE = Question(
+    of=AsaSettings,
+    name="max_policy_size",
+    words="Max Policy Size : (number of entries; auto takes what the platform\n"
+    "  bears, about 8,000 on the smallest; raise it step by step)",
+    default=AUTO,
+)
+USERNAME = Question(of=AsaSettings, name="username", words="Device username :")
+PASSWORD = Question(of=AsaSettings, name="password", words="Device password :", hidden=True)
+OBJECT_GROUP_SIZE = Question(
+    of=AsaSettings,
+    name="object_group_size",
+    words="Object-Group Size: (The number of CIDRs in the nested Object-Group(s).)\n",
+    advanced=True,
+    said="Object Group size set to [{value:,}]",
+)

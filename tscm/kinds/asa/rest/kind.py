@@ -1,0 +1,138 @@
+"""
+The kind `asarest`: an ASA that is reached by its REST API agent.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from tscm import __version__
+from tscm.kinds import questions as shared
+from tscm.kinds.asa import questions as asa
+from tscm.kinds.asa.rest.settings import AsaRestSettings, asa_rest
+from tscm.kinds.kind import Capability, Kind
+from tscm.kinds.question import AUTO, Question
+from tscm.model import AsaDriver, Identity
+from tscm.settings.device import DeviceSettings
+
+if TYPE_CHECKING:
+    from tscm.settings.node import NodeSettings
+
+LINKS = ("reachability", "login", "privilege", "agent")
+"""Of the way in; each is examined where the one before it is good."""
+NOTHING_LEARNT: Mapping[str, Any] = {}
+
+TOKEN_AUTH = Question(of=AsaRestSettings, name="token_auth", words="Token Auth? (yes or no)")
+ALLOW_SELF_SIGNED = Question(
+    of=AsaRestSettings,
+    name="allow_self_signed",
+    words="Allow Self-Signed Certificates? (yes or no; yes is not safe)",
+)
+REST_URL = Question(
+    of=AsaRestSettings,
+    name="rest_url",
+    words="Custom REST API URL: (Custom REST API URL if it is non-standard\n"
+    "  https://<device_ip>/api. If unsure leave default value 'auto'.)\n",
+    advanced=True,
+    unset=AUTO,
+)
+
+
+def connect(
+    settings: DeviceSettings,
+    node: "NodeSettings",
+    learnt: Mapping[str, Any] = NOTHING_LEARNT,
+    /,
+    *,
+    accept_certificate: str | None = None,
+) -> AsaDriver:
+    """The driver over the agent."""
+    from tscm.kinds.asa.rest.opening import open_driver
+
+    return open_driver(settings, node, learnt, accept_certificate=accept_certificate)
+
+
+def notes(settings: DeviceSettings, who: Identity) -> Sequence[str]:
+    """What the device said of itself."""
+    parts = [
+        who.model or "model unknown",
+        f"version {who.version}" if who.version else "version unknown",
+        f"serial number {who.serial}" if who.serial else "",
+        f"REST API agent {who.agent}" if who.agent else "",
+        who.role or "",
+    ]
+    return [
+        f"Device {settings.device}: {', '.join(part for part in parts if part)}",
+        "Support of the ASA by its REST API is beta",
+    ]
+
+
+def warnings(settings: DeviceSettings) -> Sequence[str]:
+    """What is not safe about the way."""
+    if not asa_rest(settings).allow_self_signed:
+        return ()
+    return [
+        "Self-signed certificates are allowed: this is not safe, for anybody on the way can "
+        "pose as the device and take the password; prefer --ca_file or --fingerprint"
+    ]
+
+
+def setup(settings: DeviceSettings, node: "NodeSettings") -> str:
+    """What to type before the first update."""
+    from tscm.kinds.asa.rest.lines import setup_lines
+
+    return setup_lines(settings, node)
+
+
+def way_back(settings: DeviceSettings, node: "NodeSettings", groups: Sequence[str]) -> str:
+    """What to type to take everything away."""
+    from tscm.kinds.asa.lines import removal_lines
+
+    return removal_lines(settings, node, groups)
+
+
+KIND = Kind(
+    type="asarest",
+    module="ts-asarest",
+    version=__version__,
+    settings=AsaRestSettings,
+    questions=(
+        shared.DEVICE_ID,
+        shared.DEVICE,
+        shared.BLOCK_LIST,
+        shared.ALLOW_LIST,
+        asa.PREFIX,
+        TOKEN_AUTH,
+        ALLOW_SELF_SIGNED,
+        asa.MAX_POLICY_SIZE,
+        shared.SEND_LOGS,
+        asa.USERNAME,
+        asa.PASSWORD,
+        shared.DNS_PORT,
+        shared.SYSLOG_SOURCES,
+        shared.LOG_ROTATE_SIZE,
+        shared.POLICY_UPDATES,
+        *shared.FORWARD,
+        *shared.PROXY,
+        shared.HA_MEMBERS,
+        REST_URL,
+        asa.OBJECT_GROUP_SIZE,
+    ),
+    capabilities=frozenset(Capability),
+    links=LINKS,
+    checked=frozenset(
+        {
+            "token_auth",
+            "allow_self_signed",
+            "username",
+            "password",
+            "rest_url",
+            "ca_file",
+            "fingerprint",
+        }
+    ),
+    connect=connect,
+    notes=notes,
+    warnings=warnings,
+    setup=setup,
+    way_back=way_back,
+)

@@ -1,0 +1,103 @@
+"""
+What a kind of enforcement point is: all that the core asks of one, as one value.
+
+A kind is found by its type (`tscm.settings.modules`).  Its value is light; what is heavy is imported where it is called.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, Protocol
+
+from attrs import frozen
+
+from tscm.kinds.question import Question
+from tscm.model import AsaDriver, Identity
+from tscm.settings.device import DeviceSettings
+from tscm.settings.modules import module, modules
+
+if TYPE_CHECKING:
+    from tscm.settings.node import NodeSettings
+
+SettingsClass = type[DeviceSettings]
+
+
+class Capability(StrEnum):
+    """What can be asked of a device of some kinds, and of others not."""
+
+    PUSH = "push"
+    """The manager changes the device; without it the device pulls what it enforces."""
+    TEST = "test"
+    """An entry can be put in for a moment, to prove the chain (`tsadmin test`)."""
+    PURGE = "purge"
+    """What the manager put there can be taken off (`tsadmin remove --purge`)."""
+    TRACE = "trace"
+    """The device says what it would do with a packet."""
+
+
+class Connect(Protocol):
+    """Opens the driver of a device, which connects with its first call."""
+
+    def __call__(
+        self,
+        settings: DeviceSettings,
+        node: "NodeSettings",
+        learnt: Mapping[str, Any] = ...,
+        /,
+        *,
+        accept_certificate: str | None = None,
+    ) -> AsaDriver:
+        """*learnt* is what the last driver left; *accept_certificate* one that may come for once."""
+
+
+@frozen(kw_only=True)
+class Kind:
+    """
+    One kind: an ASA by its REST API agent, for example.
+
+    *notes* and *warnings* are what `add` says of a device that answered.  *setup* gives the lines to type on the
+    device before its first update, *way_back* those that take all of it away again, from the names that are
+    known to be on the device.
+    """
+
+    type: str
+    """As in `--type`."""
+    module: str
+    """As `version --all` shows it."""
+    version: str
+    settings: SettingsClass
+    questions: tuple[Question, ...]
+    """In the order in which they are asked."""
+    capabilities: frozenset[Capability]
+    links: tuple[str, ...]
+    """The links that `doctor` examines on the device, in order."""
+    checked: frozenset[str]
+    """Settings of its own to which the device itself may object."""
+    connect: Connect
+    notes: Callable[[DeviceSettings, Identity], Sequence[str]]
+    warnings: Callable[[DeviceSettings], Sequence[str]]
+    setup: "Callable[[DeviceSettings, NodeSettings], str]"
+    way_back: "Callable[[DeviceSettings, NodeSettings, Sequence[str]], str]"
+
+    @property
+    def needed(self) -> tuple[str, ...]:
+        """Settings without a default, in the order of their questions."""
+        from attrs import NOTHING
+
+        return tuple(one.name for one in self.questions if one.field.default is NOTHING)
+
+
+def kind_named(name: str) -> Kind:
+    """The kind of that type.  Raises `ValueError` with the types that there are."""
+    found = module(name)
+    assert isinstance(found, Kind)
+    return found
+
+
+def kind_of(settings: DeviceSettings) -> Kind:
+    """The kind of a device."""
+    return kind_named(settings.type)
+
+
+def kinds() -> tuple[Kind, ...]:
+    """All that this installation has, by their types."""
+    return tuple(one for one in modules() if isinstance(one, Kind))
