@@ -14,8 +14,8 @@ from typing import Any, cast
 from tscm.cli import main, standalone
 from tscm.devices.reach import Reach
 from tscm.errors import DeviceFault, ListUnavailable
-from tscm.kinds.asa.faults import CertificateUntrusted
 from tscm.kinds.asa.rest.settings import asa_rest
+from tscm.kinds.faults import Untrusted
 from tscm.model import AsaDriver, Identity
 from tscm.policy.cidr import Entries
 from tscm.policy.lists import PolicyList
@@ -45,7 +45,7 @@ class Firewall:
         if self.settings.device == "192.0.2.66":
             raise DeviceFault(self.settings.name, "no TCP to port 443", "look at the http list")
         if self.settings.device == "192.0.2.67" and asa_rest(self.settings).fingerprint != SHOWN:
-            raise CertificateUntrusted(self.settings.name, "it is self-signed", shown=SHOWN)
+            raise Untrusted(self.settings.name, "it is self-signed", shown=SHOWN)
         serial = "9A" + "".join(one for one in self.settings.device if one.isalnum())
         return Identity(
             version="9.15(1)1", model="ASAv", serial=serial, agent="1.3.2", entries=9000

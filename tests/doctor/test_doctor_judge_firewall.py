@@ -10,7 +10,8 @@ from tscm.doctor import judge_firewall
 from tscm.doctor.finding import Finding
 from tscm.doctor.judge_firewall import Seen
 from tscm.errors import DeviceFault
-from tscm.kinds.asa import faults
+from tscm.kinds import faults
+from tscm.kinds.asa import faults as asa_faults
 from tscm.kinds.asa.rest.kind import LINKS
 from tscm.model import Cidr, Group, Identity
 from tscm.standing import Verdict
@@ -30,15 +31,15 @@ def way_in(seen: Seen, *, self_signed: bool = False) -> dict[str, Finding]:
 @pytest.mark.parametrize(
     ("kind", "link"),
     [
-        (faults.NoConnection, "reachability"),
-        (faults.CertificateUntrusted, "reachability"),
-        (faults.CertificateChanged, "reachability"),
-        (faults.UnitOnStandby, "reachability"),
-        (faults.LoginRefused, "login"),
-        (faults.TokensUsedUp, "login"),
-        (faults.PrivilegeTooLow, "privilege"),
-        (faults.AgentAbsent, "agent"),
-        (faults.AgentFailed, "agent"),
+        (faults.Unreachable, "reachability"),
+        (faults.Untrusted, "reachability"),
+        (faults.IdentityChanged, "reachability"),
+        (asa_faults.UnitOnStandby, "reachability"),
+        (faults.Unauthorised, "login"),
+        (faults.SessionsUsedUp, "login"),
+        (faults.Forbidden, "privilege"),
+        (faults.InterfaceAbsent, "agent"),
+        (faults.Overloaded, "agent"),
         (faults.SessionLost, "agent"),
     ],
 )
@@ -174,7 +175,7 @@ def test_groups(held: dict[str, Group], verdict: Verdict, words: str) -> None:
 
 
 def test_what_was_not_reached_is_not_called_good() -> None:
-    for seen in (Seen(), Seen(resting="x"), Seen(fault=faults.NoConnection("fw", "x"))):
+    for seen in (Seen(), Seen(resting="x"), Seen(fault=faults.Unreachable("fw", "x"))):
         found = judge_firewall.judge_behind(seen, "X", "fw")
         assert [one.link for one in found] == list(judge_firewall.BEHIND)
         assert {one.verdict for one in found} == {WARNING}

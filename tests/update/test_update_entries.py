@@ -11,7 +11,7 @@ from twisted.internet.task import Clock
 
 from tests.update.test_update_service import HOUR, Bench, ignore, result
 from tscm.base.clock import wall_seconds
-from tscm.kinds.asa.faults import NoConnection
+from tscm.kinds.faults import Unreachable
 from tscm.model import Cidr
 from tscm.policy.by_hand import HandEntry
 from tscm.store.database import Store
@@ -187,7 +187,7 @@ def test_a_device_that_is_away_gets_it_when_it_is_back_and_no_list_is_asked_for(
     driver.away = True
     duty.enter()
     failed = duty.push("one")
-    assert (failed.result, failed.error) == ("failed", str(NoConnection("one", "no route")))
+    assert (failed.result, failed.error) == ("failed", str(Unreachable("one", "no route")))
     duty.wait(200)
     driver.away = False
     duty.wait(400)
@@ -303,7 +303,7 @@ def test_a_database_that_fails_is_waited_for(duty: Duty) -> None:
     duty.policies._store._damaged = False
     store = duty.policies._store
     connection, store._connection = store._connection, None
-    store.fault = NoConnection("one", "no disk")
+    store.fault = Unreachable("one", "no disk")
     duty.wait(100)
     store._connection, store.fault = connection, None
     duty.wait(60)

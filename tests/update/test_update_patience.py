@@ -9,7 +9,8 @@ from attrs import evolve
 
 from tscm.base.secrets import Secret
 from tscm.errors import DeviceFault
-from tscm.kinds.asa import faults
+from tscm.kinds import faults
+from tscm.kinds.asa import faults as asa_faults
 from tscm.kinds.asa.rest.settings import AsaRestSettings
 from tscm.model import Cidr, Group, Identity
 from tscm.settings.device import DeviceSettings
@@ -24,18 +25,18 @@ def doubling(count: int) -> float:
 @pytest.mark.parametrize(
     ("fault", "reached", "had_agent", "again"),
     [
-        (faults.AgentFailed("fw", "500"), False, False, True),
-        (faults.StepRefused("fw", "400", status=400), True, True, True),
-        (faults.NoConnection("fw", "refused"), False, True, False),
-        (faults.NoConnection("fw", "refused"), True, True, True),
-        (faults.AgentAbsent("fw", "404"), False, False, False),
-        (faults.AgentAbsent("fw", "404"), False, True, True),
-        (faults.AgentAbsent("fw", "404"), True, False, True),
-        (faults.LoginRefused("fw", "401"), True, True, False),
-        (faults.PrivilegeTooLow("fw", "403"), True, True, False),
-        (faults.CertificateChanged("fw", "other"), True, True, False),
-        (faults.UnitOnStandby("fw", "standby"), True, True, False),
-        (faults.Replicating("fw"), True, True, True),
+        (faults.Overloaded("fw", "500"), False, False, True),
+        (faults.Refused("fw", "400", status=400), True, True, True),
+        (faults.Unreachable("fw", "refused"), False, True, False),
+        (faults.Unreachable("fw", "refused"), True, True, True),
+        (faults.InterfaceAbsent("fw", "404"), False, False, False),
+        (faults.InterfaceAbsent("fw", "404"), False, True, True),
+        (faults.InterfaceAbsent("fw", "404"), True, False, True),
+        (faults.Unauthorised("fw", "401"), True, True, False),
+        (faults.Forbidden("fw", "403"), True, True, False),
+        (faults.IdentityChanged("fw", "other"), True, True, False),
+        (asa_faults.UnitOnStandby("fw", "standby"), True, True, False),
+        (asa_faults.Replicating("fw"), True, True, True),
     ],
 )
 def test_only_what_can_pass_by_itself_is_tried_again(
@@ -45,7 +46,7 @@ def test_only_what_can_pass_by_itself_is_tried_again(
 
 
 def test_pauses_double_and_end_at_the_fifth() -> None:
-    fault = faults.AgentFailed("fw", "500")
+    fault = faults.Overloaded("fw", "500")
     found = [pause_after(fault, count, doubling) for count in range(1, 6)]
     assert [one.seconds if one else None for one in found] == [60, 120, 240, 480, None]
     assert "no rest-api agent" in str(given_up(fault, "fw", "TS"))
@@ -59,13 +60,13 @@ def test_pauses_double_and_end_at_the_fifth() -> None:
     )
     assert lines in told
     assert "TS-Block-1`" not in str(given_up(fault, "fw", "TS", ["TS-Block-1"]))  # the last one
-    assert "rest-api" not in str(given_up(faults.Replicating("fw"), "fw", "TS"))
+    assert "rest-api" not in str(given_up(asa_faults.Replicating("fw"), "fw", "TS"))
 
 
 def test_what_asks_only_for_a_new_look_costs_no_pause_the_first_time() -> None:
     for fault, first in (
         (faults.SessionLost("fw", "token", retry=True), 0),
-        (faults.StepRefused("fw", "400", status=400), 0),
+        (faults.Refused("fw", "400", status=400), 0),
         (ReadBackDiffers("fw", "differs", retry=True), 5),
     ):
         seconds = [one.seconds for n in (1, 2) if (one := pause_after(fault, n, doubling))]

@@ -11,8 +11,8 @@ from tests.kinds.asa.rest.asa_device import in_thread
 from tests.update.update_faults import Faults
 from tests.update.update_world import World, addresses
 from tscm.errors import DeviceFault
-from tscm.kinds.asa.faults import SaveFailed
 from tscm.kinds.asa.rest.driver import RestDriver
+from tscm.kinds.faults import SaveFailed
 from tscm.settings.node import NodeSettings
 from tscm.simulator.health import AgentHealth
 from tscm.simulator.service import SimulatedAsa

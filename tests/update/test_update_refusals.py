@@ -9,7 +9,7 @@ import pytest_twisted
 
 from tests.kinds.asa.rest.asa_device import in_thread
 from tests.update.update_world import World, addresses
-from tscm.kinds.asa.faults import AgentFailed, StepRefused
+from tscm.kinds.faults import Overloaded, Refused
 from tscm.model import AddMembers, AsaDriver, Cidr, Group
 from tscm.simulator.service import SimulatedAsa
 from tscm.update.memory import DeviceMemory
@@ -249,15 +249,15 @@ def test_other_refusals_teach_no_limit() -> None:
         made.did([AddMembers(group="P-Block-2", members=cidrs(30))])
         return made
 
-    def refused(code: str = "") -> StepRefused:
-        return StepRefused("fw", "no", status=400, code=code)
+    def refused(code: str = "") -> Refused:
+        return Refused("fw", "no", may_be_size=code != "DUPLICATE")
 
     driver = cast(AsaDriver, None)
     full = AddMembers(group="P-Block-1", members=cidrs(30))
     for portion, fault in (
         ([full, full], refused()),
         ([full], refused("DUPLICATE")),
-        ([full], AgentFailed("fw", "500")),
+        ([full], Overloaded("fw", "500")),
         ([AddMembers(group="P-Block-1", members=cidrs(31))], refused()),
         ([AddMembers(group="P-Block-9", members=cidrs(3))], refused()),
     ):

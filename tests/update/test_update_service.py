@@ -20,10 +20,10 @@ from tests.kinds.asa.planned_device import StrictDevice
 from tscm.base.schedule import spread
 from tscm.base.secrets import Secret
 from tscm.errors import DeviceFault, DeviceUnknown
-from tscm.kinds.asa.faults import AgentFailed, LoginRefused, NoConnection
 from tscm.kinds.asa.portions import portions
 from tscm.kinds.asa.rest.settings import AsaRestSettings
 from tscm.kinds.asa.settings import asa
+from tscm.kinds.faults import Overloaded, Unauthorised, Unreachable
 from tscm.model import Configuration, Group, Identity, Json, Progress, Step, Traffic
 from tscm.policy.cidr import Entries
 from tscm.policy.lists import PolicyList
@@ -57,9 +57,9 @@ class MemoryDriver:
 
     def probe(self) -> Identity:
         if self.away:
-            raise NoConnection("one", "no route", retry=True)
+            raise Unreachable("one", "no route", retry=True)
         if self.refuses_login:
-            raise LoginRefused("one", "wrong password")
+            raise Unauthorised("one", "wrong password")
         return Identity(version="9.15(1)1", started_at=1.0)
 
     identify = probe
@@ -396,7 +396,7 @@ def test_two_entries_of_one_firewall_take_turns(
 def test_who_waits_for_the_firewall_ends_the_pause_of_the_other_entry(bench: Bench) -> None:
     bench.add("one", device="198.51.100.1")
     bench.add("two", device="198.51.100.1", prefix="Q")
-    bench.driver("one").faults = [AgentFailed("one", "500")]
+    bench.driver("one").faults = [Overloaded("one", "500")]
     first = bench.service.update_now("one", ignore)
     assert not first.called
     second = bench.service.update_now("two", ignore)
@@ -418,7 +418,7 @@ def test_no_more_devices_at_a_time_than_the_setting(bench: Bench) -> None:
 def test_a_device_that_pauses_holds_no_place(bench: Bench) -> None:
     for name in ("one", "two"):
         bench.add(name)
-        bench.driver(name).faults = [AgentFailed(name, "500")]
+        bench.driver(name).faults = [Overloaded(name, "500")]
     bench.add("three")
     paused = [bench.service.update_now(name, ignore) for name in ("one", "two")]
     assert not any(run.called for run in paused)
@@ -430,7 +430,7 @@ def test_a_device_that_pauses_holds_no_place(bench: Bench) -> None:
 
 def test_an_update_on_demand_ends_a_pause(bench: Bench) -> None:
     bench.add("one")
-    bench.driver("one").faults = [AgentFailed("one", "500")]
+    bench.driver("one").faults = [Overloaded("one", "500")]
     first = bench.service.update_now("one", ignore)
     assert not first.called
     second = bench.service.update_now("one", ignore)
@@ -442,7 +442,7 @@ def test_an_update_on_demand_ends_a_pause(bench: Bench) -> None:
 def test_pauses_grow_and_the_fifth_failure_stops_with_the_commands(bench: Bench) -> None:
     bench.add("one")
     driver = bench.driver("one")
-    driver.faults = [AgentFailed("one", f"500 number {n}") for n in range(5)]
+    driver.faults = [Overloaded("one", f"500 number {n}") for n in range(5)]
     run = bench.service.update_now("one", ignore)
     for pause in (60, 120, 240, 480):
         bench.clock.advance(pause - 1)
@@ -462,7 +462,7 @@ def test_pauses_grow_and_the_fifth_failure_stops_with_the_commands(bench: Bench)
 def test_after_the_fifth_failure_scheduled_runs_try_once_until_one_is_good(bench: Bench) -> None:
     bench.add("one")
     driver = bench.driver("one")
-    driver.faults = [AgentFailed("one", f"500 number {n}") for n in range(6)]
+    driver.faults = [Overloaded("one", f"500 number {n}") for n in range(6)]
     bench.service.update_now("one", ignore)
     bench.clock.pump([60, 120, 240, 480])
     bench.service.startService()
@@ -510,7 +510,7 @@ def test_a_password_refused_to_a_plan_or_a_purge_counts_towards_the_lock_out(ben
     driver = bench.driver("one")
     driver.refuses_login = True
     assert not result(bench.service.plan("one", ignore)).good
-    assert isinstance(failure(lambda: bench.service.purge("one", ignore)), LoginRefused)
+    assert isinstance(failure(lambda: bench.service.purge("one", ignore)), Unauthorised)
     assert bench.service.figures("one").locked_out
     assert [one["act"] for one in bench.policies.updates("one")] == ["purge"]  # a plan is none
     bench.service.startService()
@@ -573,7 +573,7 @@ def test_a_bug_in_a_run_whose_timer_is_gone_is_logged_with_the_devices_name(
 
 def test_stopping_gives_up_a_pause_at_once_and_keeps_the_outcome(bench: Bench) -> None:
     bench.add("one")
-    bench.driver("one").faults = [AgentFailed("one", "500")]
+    bench.driver("one").faults = [Overloaded("one", "500")]
     run = bench.service.update_now("one", ignore)
     stopped = bench.service.stopService()
     assert stopped.called

@@ -25,7 +25,7 @@ from tscm.doctor.finding import Findings
 from tscm.doctor.packet_trace import is_told
 from tscm.doctor.probe_firewall import FirewallLook
 from tscm.errors import DeviceUnknown, TscmError
-from tscm.kinds.asa.faults import LoginRefused
+from tscm.kinds.faults import Unauthorised
 from tscm.model import LogReader, Progress, Report
 from tscm.settings.device import DeviceSettings
 from tscm.settings.layout import Layout
@@ -77,7 +77,7 @@ class Visit:
             look.firewall = await self.ask_device(
                 name,
                 lambda job: _ask(patient, job, report),
-                refused=lambda seen: isinstance(seen.seen.fault, LoginRefused),
+                refused=lambda seen: isinstance(seen.seen.fault, Unauthorised),
             )
         elif patient.resting is not None:
             look.firewall = await self.threads.run(look_inside, patient, _nobody, report)

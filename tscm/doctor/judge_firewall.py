@@ -9,18 +9,18 @@ from attrs import frozen
 
 from tscm.doctor.finding import Finding, failed, not_looked_at, ok, warning
 from tscm.errors import DeviceFault
-from tscm.kinds.asa.faults import (
-    AgentAbsent,
-    AgentFailed,
-    CertificateUntrusted,
-    LoginRefused,
-    NoConnection,
-    PrivilegeTooLow,
-    TokensUsedUp,
-    UnitOnStandby,
-)
+from tscm.kinds.asa.faults import UnitOnStandby
 from tscm.kinds.asa.groups import KINDS, parent_name
 from tscm.kinds.asa.rest.kind import LINKS
+from tscm.kinds.faults import (
+    Forbidden,
+    InterfaceAbsent,
+    Overloaded,
+    SessionsUsedUp,
+    Unauthorised,
+    Unreachable,
+    Untrusted,
+)
 from tscm.model import Group, Identity
 from tscm.policy.documentation import PLACEHOLDER
 
@@ -28,14 +28,14 @@ from tscm.policy.documentation import PLACEHOLDER
 BEHIND = ("version", "free budget", "groups")
 FULL_PRIVILEGE = 15
 _ORDER = (
-    (NoConnection, "reachability"),
-    (CertificateUntrusted, "reachability"),
+    (Unreachable, "reachability"),
+    (Untrusted, "reachability"),
     (UnitOnStandby, "reachability"),
-    (LoginRefused, "login"),
-    (TokensUsedUp, "login"),
-    (PrivilegeTooLow, "privilege"),
-    (AgentAbsent, "agent"),
-    (AgentFailed, "agent"),
+    (Unauthorised, "login"),
+    (SessionsUsedUp, "login"),
+    (Forbidden, "privilege"),
+    (InterfaceAbsent, "agent"),
+    (Overloaded, "agent"),
 )
 _FIRST_VERSION, _LAST_VERSION = (9, 3), (9, 16)
 _HAZARDS = {(9, 18), (9, 19)}

@@ -21,7 +21,7 @@ from tscm.doctor import proof_links as links
 from tscm.doctor.finding import Finding, failed, ok
 from tscm.doctor.packet_trace import line_about, trial_of
 from tscm.errors import DeviceFault, TscmError
-from tscm.kinds.asa.faults import LoginRefused
+from tscm.kinds.faults import Unauthorised
 from tscm.model import LogReader, Progress, Report
 from tscm.standing import Verdict
 from tscm.syslog.asa import AsaEvent
@@ -259,7 +259,7 @@ class Proof:
             try:
                 await hold.in_thread(take_out, told)
                 hold.note(None)
-            except LoginRefused as fault:
+            except Unauthorised as fault:
                 cause = fault.cause
                 break
             except TscmError as fault:

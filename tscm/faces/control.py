@@ -29,7 +29,7 @@ from werkzeug.exceptions import MethodNotAllowed, NotFound
 from tscm.errors import ControlUnavailable, TscmError
 from tscm.faces.control_site import USAGE, ControlSite
 from tscm.faces.peer import actor_of
-from tscm.kinds.asa.faults import CertificateUntrusted
+from tscm.kinds.faults import Untrusted
 from tscm.model import Json, Progress
 from tscm.operations.bodies import RequestFaulty, read_body
 from tscm.operations.call import quiet
@@ -49,7 +49,7 @@ def error_json(error: BaseException) -> Json:
     if isinstance(error, UpdateFailed):
         told = {"sentence": str(error), "exit_status": error.exit_status}
         return {**told, "outcome": error.outcome.to_json()}
-    if isinstance(error, CertificateUntrusted) and error.shown is not None:
+    if isinstance(error, Untrusted) and error.shown is not None:
         told = {"sentence": str(error), "exit_status": error.exit_status}
         return {**told, "certificate": error.shown}
     if isinstance(error, TscmError):

@@ -8,14 +8,8 @@ only asks for a new look costs no pause the first time.
 from collections.abc import Callable, Iterable
 
 from tscm.errors import DeviceFault
-from tscm.kinds.asa.faults import (
-    AgentAbsent,
-    NoConnection,
-    Replicating,
-    SessionLost,
-    StepRefused,
-    revive,
-)
+from tscm.kinds.asa.faults import Replicating, revive
+from tscm.kinds.faults import InterfaceAbsent, Refused, SessionLost, Unreachable
 from tscm.update.job import MAX_FAILURES
 from tscm.update.outcome import Pause
 
@@ -40,9 +34,9 @@ def worth_another_try(fault: DeviceFault, *, reached: bool, had_agent: bool) -> 
     A device that cannot be reached at all is left for the next run, unless it was *reached* in this
     one: then it may be starting its agent again, or itself.  So may one that *had_agent* before.
     """
-    if isinstance(fault, NoConnection):
+    if isinstance(fault, Unreachable):
         return reached
-    if isinstance(fault, AgentAbsent):
+    if isinstance(fault, InterfaceAbsent):
         return reached or had_agent
     return fault.retry
 
@@ -56,7 +50,7 @@ def pause_after(
     if count >= MAX_FAILURES:
         return None
     seconds = pause_before(count)
-    if count == 1 and isinstance(fault, StepRefused | SessionLost):
+    if count == 1 and isinstance(fault, Refused | SessionLost):
         seconds = 0.0
     elif count == 1 and isinstance(fault, ReadBackDiffers):
         seconds = min(seconds, _SETTLE_SECONDS)  # a write may have been taken, and be done later
@@ -69,7 +63,7 @@ def quick_pause_after(fault: DeviceFault, count: int) -> Pause | None:
 
     Only what asks for a new look is tried again, and at once; an agent that fails is left for a later run.
     """
-    if count >= MAX_FAILURES or not isinstance(fault, StepRefused | SessionLost | ReadBackDiffers):
+    if count >= MAX_FAILURES or not isinstance(fault, Refused | SessionLost | ReadBackDiffers):
         return None
     seconds = _SETTLE_SECONDS if isinstance(fault, ReadBackDiffers) else 0.0
     return Pause(seconds=seconds, reason=f"{_ORDINALS[count - 1]} failure: {fault.cause}")
@@ -86,7 +80,7 @@ def given_up(
     """
     if isinstance(fault, Replicating):
         remedy = remedy or fault.remedy
-    elif isinstance(fault, StepRefused):
+    elif isinstance(fault, Refused):
         remedy = remedy or REFUSED.format(name=name, prefix=prefix)
     return DeviceFault(
         name,

@@ -17,7 +17,7 @@ from twisted.python.failure import Failure
 
 from tscm.base.clock import wall_seconds
 from tscm.errors import DeviceUnknown, TscmError
-from tscm.kinds.asa.faults import LoginRefused
+from tscm.kinds.faults import Unauthorised
 from tscm.model import Cidr, Progress
 from tscm.update.job import UpdateJob
 from tscm.update.memory import no_push
@@ -71,7 +71,7 @@ class HeldTurn:
         """*call* of the job in a thread; a password that was refused is kept."""
         try:
             return await self._turns.in_thread(self._one, call, self.job, *args)
-        except LoginRefused:
+        except Unauthorised:
             if not self._one.gone:
                 with suppress(TscmError):
                     self._records.note_refused_login(self.job.settings.name)

@@ -11,8 +11,9 @@ from collections.abc import Mapping, Sequence
 import attrs
 from attrs import frozen
 
-from tscm.kinds.asa.faults import AgentFailed, Replicating, SaveFailed, StepRefused
+from tscm.kinds.asa.faults import Replicating
 from tscm.kinds.asa.groups import KINDS, Present, parent_name
+from tscm.kinds.faults import Overloaded, Refused, SaveFailed
 from tscm.model import AsaDriver, DeleteGroup, Json, Progress, Report
 from tscm.policy.cidr import CidrSet
 from tscm.policy.documentation import PLACEHOLDER
@@ -199,9 +200,9 @@ def _delete(
             continue
         try:
             driver.apply(DeleteGroup(group=name))
-        except StepRefused as refused:
+        except Refused as refused:
             obstacles[name] = refused.cause
-        except AgentFailed as failed:
+        except Overloaded as failed:
             driver.probe()  # an agent that answers has only said no: some do so with 500
             obstacles[name] = failed.cause
         else:

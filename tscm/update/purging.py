@@ -3,7 +3,7 @@ A purge in its device's turn: carried out in a thread, and kept whatever becomes
 """
 
 from tscm.errors import TscmError
-from tscm.kinds.asa.faults import LoginRefused
+from tscm.kinds.faults import Unauthorised
 from tscm.model import Report
 from tscm.update.job import UpdateJob
 from tscm.update.outcome import UpdateOutcome
@@ -21,7 +21,7 @@ async def purge_in_turn(
         done = await turns.in_thread(one, purge_device, job, report)
     except TscmError as error:
         if not one.gone:
-            if isinstance(error, LoginRefused):
+            if isinstance(error, Unauthorised):
                 records.note_refused_login(name)
             records.keep_failed_purge(
                 UpdateOutcome(

@@ -9,9 +9,9 @@ from contextlib import suppress
 from attrs import define, field
 
 from tscm.errors import DeviceFault
-from tscm.kinds.asa.faults import StepRefused
 from tscm.kinds.asa.groups import place_of
 from tscm.kinds.asa.portions import weight
+from tscm.kinds.faults import Refused
 from tscm.model import (
     AddMembers,
     AsaDriver,
@@ -116,7 +116,7 @@ class Lessons:
         step = portion[0]
         if len(portion) > 1 or not isinstance(step, CreateGroup | AddMembers | AttachChildren):
             return
-        if not isinstance(fault, StepRefused) or not fault.may_be_size:
+        if not isinstance(fault, Refused) or not fault.may_be_size:
             return
         if weight(step) > max(self._good, SMALL_STEP):
             return  # it may be the size of the request

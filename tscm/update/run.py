@@ -19,15 +19,15 @@ from contextlib import suppress
 from attrs import define, evolve
 
 from tscm.errors import DeviceFault, PolicyRefused, TscmError
-from tscm.kinds.asa.faults import (
-    AgentAbsent,
-    AgentFailed,
-    CertificateChanged,
-    LoginRefused,
-    NoConnection,
-    Replicating,
+from tscm.kinds.asa.faults import Replicating
+from tscm.kinds.faults import (
+    IdentityChanged,
+    InterfaceAbsent,
+    Overloaded,
+    Refused,
     SaveFailed,
-    StepRefused,
+    Unauthorised,
+    Unreachable,
 )
 from tscm.model import (
     AsaDriver,
@@ -345,12 +345,12 @@ class UpdateRun(RunState):
         doomed = portion[0].group if isinstance(portion[0], DeleteGroup) else None
         try:
             driver.apply_all(portion)
-        except StepRefused as refused:
+        except Refused as refused:
             if doomed is None:
                 self._lessons.learn(driver, portion, refused)
                 raise
             self._leave(doomed, refused)
-        except AgentFailed as failed:
+        except Overloaded as failed:
             if doomed is None:
                 if failed.told:
                     self._lessons.learn(driver, portion, failed)
@@ -391,16 +391,16 @@ class UpdateRun(RunState):
         count = len(self._failures)
         if isinstance(fault, Replicating) and self._wrote:
             self._notes[_MATE] = None
-        if isinstance(fault, CertificateChanged | OwnedByAnother) and fault.risk is not None:
+        if isinstance(fault, IdentityChanged | OwnedByAnother) and fault.risk is not None:
             self._found((fault.risk,))
-        if isinstance(fault, LoginRefused):
+        if isinstance(fault, Unauthorised):
             self._memory = evolve(self._memory, login_failures=self._memory.login_failures + 1)
         settings = self.job.asa
         had_agent = self._memory.version is not None
         if (
             self.job.repair
             and not self._reached
-            and isinstance(fault, NoConnection | AgentAbsent | AgentFailed)
+            and isinstance(fault, Unreachable | InterfaceAbsent | Overloaded)
         ):
             return evolve(self._end(Result.FAILED, fault), unreached=True)
         again = worth_another_try(fault, reached=self._reached, had_agent=had_agent)

@@ -1,15 +1,11 @@
 """
-What can go wrong between the manager and a firewall, each with its remedy in words.
-
-All are `DeviceFault`.  The classes are for the update engine, which must know one from another:
-what may be tried again, what must not, and what asks for smaller portions.
+What can go wrong with an ASA beside what can with any device (`tscm.kinds.faults`), and how its agent is revived.
 """
 
 from collections.abc import Iterable
 
 from tscm.errors import DeviceFault
 from tscm.kinds.asa.groups import children_among, parent_name
-from tscm.risks import RiskFound
 
 REVIVE = (
     "on the device enter `no rest-api agent`, then `rest-api agent`; if that does not help, lower the "
@@ -55,108 +51,6 @@ def _taken_off(prefix: str, child: str) -> str:
     )
 
 
-class NoConnection(DeviceFault):
-    """
-    Nothing was sent: no name, no route, nobody listening.
-    """
-
-
-class CertificateUntrusted(DeviceFault):
-    """
-    The device's certificate is not one that the settings trust; nothing was sent.
-
-    *shown* is its SHA-256, where the operator may say that it is the device's.
-    """
-
-    def __init__(
-        self, device: str, cause: str, remedy: str = "", *, shown: str | None = None
-    ) -> None:
-        super().__init__(device, cause, remedy)
-        self.shown = shown
-
-
-class CertificateChanged(CertificateUntrusted):
-    """
-    The device shows another certificate than the one that is pinned or was seen last.
-
-    *risk* is there where it may be accepted, which a pinned one allows for no other.
-    """
-
-    def __init__(
-        self,
-        device: str,
-        cause: str,
-        remedy: str = "",
-        risk: RiskFound | None = None,
-        *,
-        shown: str | None = None,
-    ) -> None:
-        self.risk = risk
-        super().__init__(device, cause, remedy, shown=shown)
-
-
-class LoginRefused(DeviceFault):
-    """
-    401 to a fresh login: wrong user name or password.  Trying again can lock the account.
-    """
-
-
-class SessionLost(DeviceFault):
-    """
-    The login ended in the middle of a change, which was not made; a new one is good.
-    """
-
-
-class PrivilegeTooLow(DeviceFault):
-    """
-    403: the account is known and may not do this.
-    """
-
-
-class AgentAbsent(DeviceFault):
-    """
-    A web server answers, but no REST API agent behind it.
-    """
-
-
-class TokensUsedUp(DeviceFault):
-    """
-    503 to a login: the device has given out all the tokens that it can (25 per context).
-    """
-
-
-class AgentFailed(DeviceFault):
-    """
-    500, reset, time-out or nonsense: the request may or may not have taken effect.
-
-    *told* says that it gave a reason, as an agent does that is well and says no with 500.
-    """
-
-    def __init__(self, device: str, cause: str, remedy: str = "", *, told: bool = False) -> None:
-        self.told = told
-        super().__init__(device, cause, remedy, retry=True)
-
-
-class StepRefused(DeviceFault):
-    """
-    The device understood and said no: its state is not what the step was planned for.
-
-    *code* is the device's own word for it, where it has one.
-    """
-
-    _OTHER_CAUSES = frozenset({"DUPLICATE", "RESOURCE-NOT-FOUND", "READ-ONLY-FIELD"})
-
-    @property
-    def may_be_size(self) -> bool:
-        """Can it be that too much was asked for?  No bound is documented, and no code for it."""
-        return self.code not in self._OTHER_CAUSES
-
-    def __init__(self, device: str, cause: str, *, status: int, code: str = "") -> None:
-        self.status = status
-        self.code = code
-        super().__init__(device, cause, retry=True)
-
-
 class UnitOnStandby(DeviceFault):
     """
     The address leads to a unit whose changes reach nobody and make a pair diverge.
@@ -175,9 +69,3 @@ class Replicating(DeviceFault):
             "look with `show failover` until the other unit is Standby Ready",
             retry=True,
         )
-
-
-class SaveFailed(DeviceFault):
-    """
-    The device did not say that it wrote its configuration.
-    """

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tscm.errors import DeviceFault
-from tscm.kinds.asa import faults
+from tscm.kinds import faults
+from tscm.kinds.asa import faults as asa_faults
 from tscm.kinds.asa.rest.answers import Answer, Judge
 from tscm.kinds.asa.rest.content import plain, read_content
 
@@ -51,29 +52,29 @@ def judged(status: int, content: bytes, method: str) -> str:
 @pytest.mark.parametrize(
     ("status", "body", "kind"),
     [
-        (401, b"", faults.LoginRefused),
-        (403, b"<html>", faults.PrivilegeTooLow),
-        (404, b"<html>", faults.AgentAbsent),
-        (302, b"", faults.AgentAbsent),
-        (404, b'{"messages":[{"level":"Error","code":"RESOURCE-NOT-FOUND"}]}', faults.StepRefused),
-        (400, b'{"messages":[{"level":"Error","code":"DUPLICATE"}]}', faults.StepRefused),
-        (500, b"", faults.AgentFailed),
-        (503, b"<html>", faults.AgentFailed),
-        (200, b"<html>", faults.AgentFailed),
-        (200, b'{"messages":[{"level":"Error","details":"no"}]}', faults.StepRefused),
+        (401, b"", faults.Unauthorised),
+        (403, b"<html>", faults.Forbidden),
+        (404, b"<html>", faults.InterfaceAbsent),
+        (302, b"", faults.InterfaceAbsent),
+        (404, b'{"messages":[{"level":"Error","code":"RESOURCE-NOT-FOUND"}]}', faults.Refused),
+        (400, b'{"messages":[{"level":"Error","code":"DUPLICATE"}]}', faults.Refused),
+        (500, b"", faults.Overloaded),
+        (503, b"<html>", faults.Overloaded),
+        (200, b"<html>", faults.Overloaded),
+        (200, b'{"messages":[{"level":"Error","details":"no"}]}', faults.Refused),
         (
             200,
             b'{"messages":[{"level":"Warning","details":"Configuration Replication is NOT performed"}]}',
-            faults.UnitOnStandby,
+            asa_faults.UnitOnStandby,
         ),
-        (200, b'["Beginning configuration replication: Sending to mate"]', faults.Replicating),
+        (200, b'["Beginning configuration replication: Sending to mate"]', asa_faults.Replicating),
     ],
 )
 def test_each_kind_of_answer_has_its_fault(status: int, body: bytes, kind: type[Any]) -> None:
     with pytest.raises(kind) as caught:
         JUDGE.judge("PATCH", GROUP, status, {}, read_content(body))
     assert caught.value.retry == (
-        kind in {faults.AgentFailed, faults.Replicating, faults.StepRefused}
+        kind in {faults.Overloaded, asa_faults.Replicating, faults.Refused}
     )
 
 
@@ -89,6 +90,6 @@ def test_a_devices_words_cannot_move_the_cursor_or_go_on_for_ever() -> None:
 
 
 def test_a_token_is_not_shown() -> None:
-    with pytest.raises(faults.AgentFailed) as caught:
+    with pytest.raises(faults.Overloaded) as caught:
         JUDGE.judge("DELETE", "tokenservices/ABCDEF@1", 500, {}, read_content(b""))
     assert "ABCDEF" not in str(caught.value)

@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 from tests.kinds.asa.rest.test_rest_trickle import serving
 from tscm.base.secrets import Secret
 from tscm.doctor.packet_trace import Trial, judge_trial
-from tscm.kinds.asa import faults
+from tscm.kinds import faults
 from tscm.kinds.asa.access_lists import Entry
 from tscm.kinds.asa.platforms import agent_state, failover_role, read_show_version, replicating
 from tscm.kinds.asa.rest import picks
@@ -120,7 +120,7 @@ def test_a_gzip_that_swells_is_refused_before_it_is_unpacked(tmp_path: Path) -> 
     packed = bomb(300 << 20)
     tracemalloc.start()
     try:
-        with pytest.raises(faults.AgentFailed, match="longer than 8,388,608 bytes"):
+        with pytest.raises(faults.Overloaded, match="longer than 8,388,608 bytes"):
             asked(
                 tmp_path,
                 lambda _: ("Content-Encoding: gzip\r\n", packed),
@@ -153,7 +153,7 @@ def test_gzip_that_was_not_asked_for_is_read_all_the_same(tmp_path: Path) -> Non
 def test_an_encoding_that_cannot_be_read_is_a_sentence(
     tmp_path: Path, headers: str, body: bytes, words: str
 ) -> None:
-    with pytest.raises(faults.AgentFailed, match=words) as caught:
+    with pytest.raises(faults.Overloaded, match=words) as caught:
         asked(tmp_path, lambda _: (headers, body), lambda driver: driver.probe())
     assert str(caught.value).isprintable()
 
@@ -169,7 +169,7 @@ def test_pages_together_have_the_bound_of_one_answer(tmp_path: Path) -> None:
     device = Device(tmp_path, page)
     with serving(device) as root:
         driver = driver_at(root, evolve(BOUNDS, response_bytes=1 << 20))
-        with pytest.raises(faults.AgentFailed, match="object-groups take more than"):
+        with pytest.raises(faults.Overloaded, match="object-groups take more than"):
             driver.read_groups("T")
         driver.close()
     assert device.asked <= 12
@@ -182,7 +182,7 @@ def test_what_the_command_line_says_has_a_bound_of_its_own(
     tmp_path: Path, call: Callable[[AsaDriver], Any]
 ) -> None:
     body = json.dumps({"response": ["x" * (2 << 20)]}).encode()
-    with pytest.raises(faults.AgentFailed, match="longer than 1,048,576 bytes"):
+    with pytest.raises(faults.Overloaded, match="longer than 1,048,576 bytes"):
         asked(tmp_path, lambda _: ("", body), call, configuration_bytes=1 << 20)
 
 
@@ -192,7 +192,7 @@ def test_numbers_of_thousands_of_digits_are_a_sentence(
     tmp_path: Path, name: str, digits: int
 ) -> None:
     body = f'{{"asaVersion": "9.8", "upTimeinSeconds": 1, "{name}": {"9" * digits}}}'.encode()
-    with pytest.raises(faults.AgentFailed, match="no JSON"):
+    with pytest.raises(faults.Overloaded, match="no JSON"):
         asked(tmp_path, lambda _: ("", body), lambda driver: driver.probe())
 
 

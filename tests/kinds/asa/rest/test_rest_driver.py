@@ -15,7 +15,8 @@ from tests.kinds.asa.rest.asa_device import in_thread, settings_for
 from tscm.base.secrets import Secret
 from tscm.errors import DeviceFault
 from tscm.faces.control import error_json
-from tscm.kinds.asa import faults
+from tscm.kinds import faults
+from tscm.kinds.asa import faults as asa_faults
 from tscm.kinds.asa.rest.link import Bounds
 from tscm.kinds.asa.rest.opening import open_driver
 from tscm.model import (
@@ -121,7 +122,7 @@ async def test_a_refused_joined_portion_is_told_and_steps_go_singly_from_then_on
                     CreateGroup(group="T-Block-1", members=cidrs("198.51.100.0/24")),
                     AttachChildren(group="T-None", children=("T-Block-1",)),
                 ]
-                with pytest.raises(faults.StepRefused):
+                with pytest.raises(faults.Refused):
                     driver.apply_all(steps)
                 assert [len(one) for one in driver.portions(steps)] == [1, 1]
                 assert driver.learnt["singles"]
@@ -157,7 +158,7 @@ async def test_what_is_refused_for_its_size_goes_in_smaller_pieces_where_a_step_
     asa.set_switches({"max_body_bytes": 3000, "error_code": ""})
 
     def refused(driver: AsaDriver) -> Any:
-        with pytest.raises(faults.StepRefused):
+        with pytest.raises(faults.Refused):
             driver.apply_all(pair)
         return driver.learnt
 
@@ -185,7 +186,7 @@ async def test_a_size_that_has_worked_is_given_up_when_it_fails_twice_and_not_be
 
     def breaks(driver: AsaDriver) -> Any:
         asa.agent.faults.arm("reset-before", only="PATCH")
-        with pytest.raises(faults.AgentFailed):
+        with pytest.raises(faults.Overloaded):
             driver.apply(RemoveMembers(group="T-1", members=members[:100]))
         return driver.learnt
 
@@ -216,7 +217,7 @@ async def test_a_name_that_is_taken_is_no_matter_of_size(asa: SimulatedAsa) -> N
     asa.type_lines(["object-group network T-Block-1", " network-object host 10.2.0.1"])
 
     def work(driver: AsaDriver) -> Any:
-        with pytest.raises(faults.StepRefused):
+        with pytest.raises(faults.Refused):
             driver.apply(CreateGroup(group="T-Block-1", members=members))
         return driver.learnt
 
@@ -293,7 +294,7 @@ async def test_the_token_is_given_back_even_after_a_fault(asa: SimulatedAsa) -> 
     asa.switches.update({"token_maximum": 1})
     asa.device.apply_switches()
     for _ in range(3):  # a token that stays would shut the second one out
-        with pytest.raises(faults.StepRefused):
+        with pytest.raises(faults.Refused):
             await with_driver(
                 asa, lambda driver: driver.apply(AttachChildren(group="T-A", children=("T-B",)))
             )
@@ -333,14 +334,14 @@ async def test_no_more_tokens_is_told_in_words(asa: SimulatedAsa) -> None:
     asa.switches.update({"token_maximum": 1, "token_lifetime": 0})
     asa.device.apply_switches()
     assert asa.device.tokens.issue("admin", 0.0) is not None
-    with pytest.raises(faults.TokensUsedUp, match="25"):
+    with pytest.raises(faults.SessionsUsedUp, match="25"):
         await with_driver(asa, lambda driver: driver.probe())
 
 
 @pytest_twisted.ensureDeferred
 async def test_a_wrong_password_is_asked_once_and_never_shown(asa: SimulatedAsa) -> None:
     for token_auth in (True, False):
-        with pytest.raises(faults.LoginRefused) as caught:
+        with pytest.raises(faults.Unauthorised) as caught:
             await with_driver(
                 asa,
                 lambda driver: driver.probe(),
@@ -361,14 +362,14 @@ async def test_too_little_privilege_is_told_with_the_line_to_type(asa: Simulated
         assert driver.read_groups("T") == {}
         driver.apply(CreateGroup(group="T-Block-1", members=cidrs("198.51.100.0/24")))
 
-    with pytest.raises(faults.PrivilegeTooLow, match="privilege 15"):
+    with pytest.raises(faults.Forbidden, match="privilege 15"):
         await with_driver(asa, work, username="reader", password=Secret("readersecret"))
 
 
 @pytest_twisted.ensureDeferred
 async def test_a_self_signed_certificate_needs_a_word_of_the_operator(asa: SimulatedAsa) -> None:
     with pytest.raises(
-        faults.CertificateUntrusted, match=r"self-signed.*configure fw --fingerprint"
+        faults.Untrusted, match=r"self-signed.*configure fw --fingerprint"
     ) as caught:
         await with_driver(asa, lambda driver: driver.probe(), fingerprint=None)
     assert caught.value.shown == asa.fingerprint
@@ -392,7 +393,7 @@ async def test_a_ca_file_that_cannot_be_used_is_named(
     ca_file = tmp_path / "ca.pem"
     if content is not None:
         ca_file.write_text(content)
-    with pytest.raises(faults.CertificateUntrusted, match=rf"CA file {ca_file} cannot be used"):
+    with pytest.raises(faults.Untrusted, match=rf"CA file {ca_file} cannot be used"):
         await with_driver(
             asa,
             lambda driver: driver.probe(),
@@ -407,9 +408,9 @@ async def test_a_ca_file_that_cannot_be_used_is_named(
 async def test_a_certificate_that_is_not_the_pinned_one_gets_no_password(
     asa: SimulatedAsa,
 ) -> None:
-    with pytest.raises(faults.CertificateChanged, match=f"fingerprint {asa.fingerprint}"):
+    with pytest.raises(faults.IdentityChanged, match=f"fingerprint {asa.fingerprint}"):
         await with_driver(asa, lambda driver: driver.probe(), fingerprint="ab" * 32)
-    with pytest.raises(faults.CertificateChanged, match="at the last update"):
+    with pytest.raises(faults.IdentityChanged, match="at the last update"):
         await with_driver(
             asa,
             lambda driver: driver.probe(),
@@ -438,7 +439,7 @@ async def test_nobody_listening_is_told_as_such(asa: SimulatedAsa) -> None:
     def work() -> None:
         open_driver(settings, NodeSettings()).probe()
 
-    with pytest.raises(faults.NoConnection, match=r"connection refused.*http server enable"):
+    with pytest.raises(faults.Unreachable, match=r"connection refused.*http server enable"):
         await in_thread(work)
 
 
@@ -457,7 +458,7 @@ async def test_a_body_that_trickles_is_not_waited_for_beyond_its_time(asa: Simul
         finally:
             driver.close()
 
-    with pytest.raises(faults.AgentFailed, match="did not come to its end in time"):
+    with pytest.raises(faults.Overloaded, match="did not come to its end in time"):
         await in_thread(work)
     asa.set_switches({"slow_body_seconds": 0.3})
     assert (await with_driver(asa, lambda driver: driver.probe())).version
@@ -511,7 +512,7 @@ async def test_groups_that_shift_between_pages_are_not_passed_over(
 async def test_a_list_that_changes_all_the_time_is_no_answer(
     asa: SimulatedAsa, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with pytest.raises(faults.AgentFailed, match="changes while it is read"):
+    with pytest.raises(faults.Overloaded, match="changes while it is read"):
         await read_while_deleted(asa, monkeypatch, 40)
 
 
@@ -526,7 +527,7 @@ async def test_what_is_to_be_typed_against_a_dead_agent_is_taken_by_the_device(
     asa.type_lines(["access-list x extended deny ip object-group ZZ-Block any"])
     lines = re.findall(
         r"`((?:no )?(?:object-group network|group-object) [^`]+)`",
-        faults.revive("fw", "ZZ", children),
+        asa_faults.revive("fw", "ZZ", children),
     )
     said = asa.type_lines(lines)
     assert not any(said), said

@@ -24,7 +24,7 @@ from tests.kinds.asa.rest.test_rest_bounds import Device, Reply, asked, driver_a
 from tests.kinds.asa.rest.test_rest_trickle import serving, trickle
 from tests.waiting import PATIENCE_SECONDS
 from tscm.base.deadline import Scope
-from tscm.kinds.asa import faults
+from tscm.kinds import faults
 from tscm.kinds.asa.rest import picks, reader
 from tscm.kinds.asa.rest.content import Content, read_content
 from tscm.kinds.asa.rest.driver import RestDriver
@@ -77,7 +77,7 @@ def groups(driver: AsaDriver) -> Any:
 
 
 def refused(folder: Path, body: bytes, call: Callable[[AsaDriver], Any], headers: str = "") -> str:
-    with pytest.raises(faults.AgentFailed) as caught:
+    with pytest.raises(faults.Overloaded) as caught:
         asked(folder, lambda _: (headers, body), call)
     assert not children()
     return str(caught.value)
@@ -295,7 +295,7 @@ def test_a_child_that_is_killed_in_the_middle_is_a_fault_of_this_answer_alone(
     )
     with (
         serving(device) as root,
-        pytest.raises(faults.AgentFailed, match=r"could not be read: .* signal 9; ") as caught,
+        pytest.raises(faults.Overloaded, match=r"could not be read: .* signal 9; ") as caught,
     ):
         driver_at(root).read_groups("T")
     assert caught.value.retry
@@ -313,7 +313,7 @@ def test_a_stop_in_the_middle_of_a_large_answer_ends_its_child(tmp_path: Path) -
     device = over(tmp_path, stop, body, len(body) + (8 << 20))
     with (
         serving(device) as root,
-        pytest.raises(faults.AgentFailed, match="because the manager stops"),
+        pytest.raises(faults.Overloaded, match="because the manager stops"),
     ):
         scope.run(driver_at(root).read_groups, "T")
     assert not children()
@@ -334,6 +334,6 @@ def test_a_large_answer_that_trickles_ends_with_its_child(tmp_path: Path) -> Non
         driver = driver_at(root)
         assert isinstance(driver, RestDriver)
         driver._link.monotonic = lambda: 1e6 if late.is_set() else 0.0
-        with pytest.raises(faults.AgentFailed, match="did not come to its end in time"):
+        with pytest.raises(faults.Overloaded, match="did not come to its end in time"):
             driver.read_groups("T")
     assert not children()

@@ -16,7 +16,7 @@ import pytest
 
 from tscm.base.secrets import Secret
 from tscm.errors import DeviceFault
-from tscm.kinds.asa import faults
+from tscm.kinds import faults
 from tscm.kinds.asa.rest.link import Bounds
 from tscm.kinds.asa.rest.opening import open_driver
 from tscm.kinds.asa.rest.settings import AsaRestSettings
@@ -115,7 +115,7 @@ def test_an_answer_that_trickles_is_cut_off(
     how = {"fingerprint": hashlib.sha256(der).hexdigest(), "ca_file": str(certificate)}
     with (
         serving(over_tls(first, piece, context)) as root,
-        pytest.raises(faults.AgentFailed, match="did not come to its end in time"),
+        pytest.raises(faults.Overloaded, match="did not come to its end in time"),
     ):
         ask(root, **{trust: how[trust]})
 
@@ -123,9 +123,9 @@ def test_an_answer_that_trickles_is_cut_off(
 @pytest.mark.parametrize(
     ("how", "fault"),
     [
-        ({"fingerprint": "ab" * 32}, faults.AgentFailed),
-        ({"allow_self_signed": True}, faults.NoConnection),
-        ({}, faults.AgentFailed),
+        ({"fingerprint": "ab" * 32}, faults.Overloaded),
+        ({"allow_self_signed": True}, faults.Unreachable),
+        ({}, faults.Overloaded),
     ],
     ids=["fingerprint", "self-signed", "system"],
 )

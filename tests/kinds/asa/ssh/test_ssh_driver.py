@@ -10,17 +10,10 @@ from hypothesis import strategies as st
 
 from tests.kinds.asa.ssh.command_line import Box, Script, echoing, hosts
 from tscm.errors import DeviceFault
-from tscm.kinds.asa.faults import (
-    AgentFailed,
-    LoginRefused,
-    PrivilegeTooLow,
-    Replicating,
-    SaveFailed,
-    StepRefused,
-    UnitOnStandby,
-)
+from tscm.kinds.asa.faults import Replicating, UnitOnStandby
 from tscm.kinds.asa.ssh.window import FIRST, LARGEST, SMALLEST, Window
 from tscm.kinds.asa.ssh.writing import LineRefused
+from tscm.kinds.faults import Forbidden, Overloaded, Refused, SaveFailed, Unauthorised
 from tscm.model import (
     AddMembers,
     AttachChildren,
@@ -123,7 +116,7 @@ def test_members_of_a_group_that_is_refused_go_nowhere() -> None:
         CreateGroup(group="T-Block-2", members=MEMBERS[1:]),
         CreateGroup(group="T-Block-3", members=MEMBERS[1:]),
     ]
-    with pytest.raises(StepRefused, match="object-group network T-Block-2"):
+    with pytest.raises(Refused, match="object-group network T-Block-2"):
         driver.apply_all(steps)
     assert box.members("T-Block-1") == ["network-object host 192.0.2.1"]
     assert "T-Block-3" not in box.asa.configuration.groups
@@ -184,7 +177,7 @@ def test_lines_that_get_lost_shrink_the_window_and_a_new_look_puts_all_right() -
             if held - wanted:
                 driver.apply(RemoveMembers(group="T-Block-1", members=tuple(sorted(held - wanted))))
             driver.apply(AddMembers(group="T-Block-1", members=tuple(sorted(wanted - held))))
-        except StepRefused:
+        except Refused:
             assert SMALLEST <= driver.window.size < FIRST
     assert set(driver.read_groups("T")["T-Block-1"].members) == wanted
     assert driver.learnt["ceiling"] < LARGEST
@@ -202,7 +195,7 @@ def test_a_session_that_is_cut_at_any_byte_leaves_no_member_in_another_group(cut
     ]
     try:
         driver.apply_all(steps)
-    except AgentFailed:
+    except Overloaded:
         box.asa.set_switches({"ssh_cut_after_bytes": 0})
         for step in steps:  # what is there already does no harm
             driver.apply(step)
@@ -220,7 +213,7 @@ def test_a_session_that_is_cut_at_any_byte_leaves_no_member_in_another_group(cut
 def test_a_wrong_enable_password_is_given_once() -> None:
     box = Box.of()
     driver = box.driver(enable="wrong")
-    with pytest.raises(LoginRefused, match="`enable` was refused"):
+    with pytest.raises(Unauthorised, match="`enable` was refused"):
         driver.probe()
     assert box.sessions[0].closed
 
@@ -255,7 +248,7 @@ def test_an_account_that_may_not_configure_is_told_of() -> None:
         echoing({"configure": "Command authorization failed\r\n\rfw1# "}), begin="\r\nfw1# "
     )
     driver = box.driver()
-    with pytest.raises(PrivilegeTooLow, match="privilege 15"):
+    with pytest.raises(Forbidden, match="privilege 15"):
         driver.apply(DeleteGroup(group="T-Block-1"))
     assert "no object-group network T-Block-1" not in box.typed
 
@@ -264,14 +257,14 @@ def test_both_commands_turn_pages_off() -> None:
     box = Script(
         echoing({"terminal pager 0": "Command authorization failed\r\nfw1# "}), begin="fw1# "
     )
-    with pytest.raises(AgentFailed, match="show version"):
+    with pytest.raises(Overloaded, match="show version"):
         box.driver().probe()
     assert box.typed.index("terminal pager 0") < box.typed.index("no terminal pager")
 
 
 def test_a_device_without_a_prompt_is_given_up() -> None:
     box = Script(lambda _: "", begin="Welcome to something else\r\n")
-    with pytest.raises(AgentFailed, match="no prompt"):
+    with pytest.raises(Overloaded, match="no prompt"):
         box.driver().probe()
     assert box.typed == ["closed"]
 
@@ -281,14 +274,14 @@ def test_a_device_that_prints_for_ever_is_given_up() -> None:
         return f"{line}\r\nfw1# " if not line.startswith("show run") else "x" * 20_000
 
     box = Script(answer, begin="fw1# ")
-    with pytest.raises(AgentFailed, match="a line of more than"):
+    with pytest.raises(Overloaded, match="a line of more than"):
         box.driver().read_groups("T")
     assert box.typed[-1] == "closed"
 
 
 def test_an_answer_with_more_lines_than_any_command_has_is_given_up() -> None:
     box = Script(echoing({"show version": "x\r\n" * 30_000 + "fw1# "}), begin="fw1# ")
-    with pytest.raises(AgentFailed, match="more than 20,000 lines"):
+    with pytest.raises(Overloaded, match="more than 20,000 lines"):
         box.driver().probe()
     assert box.typed[-1] == "closed"
 
@@ -298,7 +291,7 @@ def test_silence_ends_after_its_time() -> None:
         return f"{line}\r\nfw1# " if not line.startswith("show version") else f"{line}\r\n"
 
     box = Script(answer, begin="fw1# ")
-    with pytest.raises(AgentFailed, match="fell silent"):
+    with pytest.raises(Overloaded, match="fell silent"):
         box.driver().probe()
     assert box.seconds >= 300
 
@@ -311,7 +304,7 @@ def test_that_there_are_no_groups_is_asked_twice_and_an_error_is_no_answer() -> 
         echoing({"show run": "ERROR: % Invalid input detected at '^' marker.\r\nfw1# "}),
         begin="fw1# ",
     )
-    with pytest.raises(AgentFailed, match="context"):
+    with pytest.raises(Overloaded, match="context"):
         box.driver().read_groups("T")
 
 

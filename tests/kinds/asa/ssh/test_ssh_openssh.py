@@ -23,18 +23,17 @@ from tests.kinds.asa.ssh.command_line import hosts
 from tscm.base.deadline import Scope
 from tscm.base.secrets import Secret
 from tscm.errors import DeviceFault
-from tscm.kinds.asa.faults import AgentFailed, LoginRefused, NoConnection
 from tscm.kinds.asa.ssh.driver import SshDriver
 from tscm.kinds.asa.ssh.faults import (
     HostKeyUntrusted,
     NoCommonAlgorithm,
-    SessionsUsedUp,
     fault_of,
 )
 from tscm.kinds.asa.ssh.link import SshLink
 from tscm.kinds.asa.ssh.login import Entrance
 from tscm.kinds.asa.ssh.openssh import Target, read_failure, words
 from tscm.kinds.asa.ssh.process import NotOpened, SshProcess
+from tscm.kinds.faults import Overloaded, SessionsUsedUp, Unauthorised, Unreachable
 from tscm.model import Cidr, CreateGroup
 from tscm.simulator.accounts import Accounts
 from tscm.simulator.service import AsaOptions, SimulatedAsa
@@ -137,7 +136,7 @@ def test_without_the_program_it_is_said_what_to_install(monkeypatch: pytest.Monk
     with pytest.raises(NotOpened) as caught:
         opened(Target(host="192.0.2.1", username="admin", pins=(NO_PIN,)))
     fault = fault_of("fw1", caught.value.failure)
-    assert isinstance(fault, NoConnection)
+    assert isinstance(fault, Unreachable)
     assert "apt-get install openssh-client" in str(fault)
 
 
@@ -354,7 +353,7 @@ async def test_the_password_goes_to_no_other_key(
 async def test_a_wrong_password_is_given_once(asa: SimulatedAsa) -> None:
     def work() -> None:
         pin = key_of(asa)
-        with pytest.raises(LoginRefused):
+        with pytest.raises(Unauthorised):
             driver(asa, pin, password="wrong").probe()
 
     await beside(work)
@@ -377,7 +376,7 @@ async def test_used_up_sessions_and_a_closed_port_are_told(asa: SimulatedAsa) ->
             number: int = held.getsockname()[1]
             target = Target(host="127.0.0.1", port=number, username="admin", pins=(pin,))
             link = SshLink(name="fw1", target=target, password=Secret("x"), entrance=Entrance())
-            with pytest.raises(NoConnection, match="refused"):
+            with pytest.raises(Unreachable, match="refused"):
                 SshDriver(link).probe()
 
     await beside(work)
@@ -394,7 +393,7 @@ async def test_what_waits_for_a_device_ends_when_the_manager_stops(asa: Simulate
         made.probe()
         asa.switches.ssh_line_seconds = 3600.0
         reactor.callFromThread(reactor.callLater, 0.3, scope.cut)
-        with pytest.raises(AgentFailed, match="the manager ends it"):
+        with pytest.raises(Overloaded, match="the manager ends it"):
             scope.run(made.look, "show clock")
         made.close()
 

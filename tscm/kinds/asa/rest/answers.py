@@ -9,19 +9,13 @@ from typing import Any
 
 from attrs import frozen
 
-from tscm.kinds.asa.faults import (
-    AgentAbsent,
-    AgentFailed,
-    LoginRefused,
-    PrivilegeTooLow,
-    Replicating,
-    StepRefused,
-    UnitOnStandby,
-    revive,
-)
+from tscm.kinds.asa.faults import Replicating, UnitOnStandby, revive
 from tscm.kinds.asa.rest.content import Content
+from tscm.kinds.faults import Forbidden, InterfaceAbsent, Overloaded, Refused, Unauthorised
 
 TOKENS = "tokenservices"
+_OTHER_CAUSES = frozenset({"DUPLICATE", "RESOURCE-NOT-FOUND", "READ-ONLY-FIELD"})
+"""Refusals that are not for size.  For that no bound is documented, and no code."""
 
 
 @frozen
@@ -67,40 +61,41 @@ class Judge:
             raise Replicating(self.name)
         if status in {200, 201, 202, 204}:
             if not (content.blank or content.is_json):
-                raise AgentFailed(
+                raise Overloaded(
                     self.name,
                     f"{what} was answered with {status} and no JSON",
                     self.revival,
                 )
             if content.details:
-                raise StepRefused(
+                raise Refused(
                     self.name,
                     f"{what} was refused: {content.details}",
                     status=status,
                     code=content.code,
+                    may_be_size=content.code not in _OTHER_CAUSES,
                 )
             if content.too_much:
-                raise AgentFailed(
+                raise Overloaded(
                     self.name,
                     content.too_much,
                     "look at `show running-config` on it, and delete what nothing uses",
                 )
             return Answer(status, content.picked)
         if status == 401:
-            raise LoginRefused(
+            raise Unauthorised(
                 self.name,
                 "wrong user name or password (401)",
                 f"check the account {self.username} and `aaa authentication http console LOCAL` on the device; "
                 f"`tsadmin configure {self.name} --password -` takes another password",
             )
         if status == 403:
-            raise PrivilegeTooLow(
+            raise Forbidden(
                 self.name,
                 f"the account {self.username} has too little privilege for {what} (403)",
                 "enter its `username` line on the device again, with the password and privilege 15 at the end",
             )
         if (status in {404, 405} and not content.is_json) or 300 <= status < 400:
-            raise AgentAbsent(
+            raise InterfaceAbsent(
                 self.name,
                 f"no REST API agent answers at {self.root} ({status}, "
                 f"{headers.get('Content-Type', 'no content type')})",
@@ -109,17 +104,18 @@ class Judge:
             )
         if status >= 500:
             reason = content.details
-            raise AgentFailed(
+            raise Overloaded(
                 self.name,
                 f"{what} was answered with {status}" + (f": {reason}" if reason else ""),
                 self.revival,
                 told=bool(reason),
             )
-        raise StepRefused(
+        raise Refused(
             self.name,
             f"{what} was refused with {status}: {content.details or 'without a reason'}",
             status=status,
             code=content.code,
+            may_be_size=content.code not in _OTHER_CAUSES,
         )
 
 

@@ -9,11 +9,12 @@ from urllib.parse import quote
 from attrs import define, evolve, field
 
 from tscm.kinds.asa import platforms
-from tscm.kinds.asa.faults import AgentFailed, SaveFailed, StepRefused, UnitOnStandby
+from tscm.kinds.asa.faults import UnitOnStandby
 from tscm.kinds.asa.portions import portions, weight
 from tscm.kinds.asa.rest.link import RestLink
 from tscm.kinds.asa.rest.members import GROUP_KIND, member, reference
 from tscm.kinds.asa.rest.picks import TooMuch, Want, bounded_groups, page_groups
+from tscm.kinds.faults import Overloaded, Refused, SaveFailed
 from tscm.model import (
     AddMembers,
     AttachChildren,
@@ -94,7 +95,7 @@ class RestDriver:
     def _version(self) -> Identity:
         found = self._link.call("GET", _VERSION, want=Want("version")).picked
         if found is None:
-            raise AgentFailed(self._link.name, "the version resource is no object")
+            raise Overloaded(self._link.name, "the version resource is no object")
         up, now, model = found["up"], found["now"], found["model"]
         identity = Identity(
             version=found["version"],
@@ -136,7 +137,7 @@ class RestDriver:
             if found is not None:
                 link.know(found)
                 return found
-        raise AgentFailed(
+        raise Overloaded(
             link.name, "its list of object-groups changes while it is read", "read it again later"
         )
 
@@ -147,7 +148,7 @@ class RestDriver:
         link, offset, total, members = self._link, 0, None, 0
         for _ in range(_MAX_PAGES):
             if link.traffic.received > most:
-                raise AgentFailed(
+                raise Overloaded(
                     link.name,
                     f"its object-groups take more than {link.bounds.response_bytes:,} bytes",
                 )
@@ -157,7 +158,7 @@ class RestDriver:
                 "GET", f"{_GROUPS}?limit={_PAGE}&offset={offset}", want=Want("groups", prefix)
             ).picked
             if page is None:
-                raise AgentFailed(link.name, "the list of object-groups is no list")
+                raise Overloaded(link.name, "the list of object-groups is no list")
             if not seen.isdisjoint(page["names"]) or len(set(page["names"])) < len(page["names"]):
                 return None
             seen.update(page["names"])
@@ -167,7 +168,7 @@ class RestDriver:
             try:
                 bounded_groups(len(seen), members)
             except TooMuch as error:
-                raise AgentFailed(link.name, str(error), _DELETE_UNUSED) from None
+                raise Overloaded(link.name, str(error), _DELETE_UNUSED) from None
             offset += page["count"]
             told = page["total"]
             if total is not None and told != total:
@@ -175,7 +176,7 @@ class RestDriver:
             total = told
             if not page["count"] or (total is not None and offset >= total):
                 return found
-        raise AgentFailed(link.name, "its list of object-groups has no end")
+        raise Overloaded(link.name, "its list of object-groups has no end")
 
     def apply(self, step: Step) -> None:
         """One step, in as many requests as its size takes."""
@@ -194,13 +195,13 @@ class RestDriver:
                 self._apply_one(steps[0])
             else:
                 self._apply_joined(steps)
-        except AgentFailed:
+        except Overloaded:
             if size <= self.worked and size > SMALLEST_BATCH and not self.doubted:
                 self.doubted = size
             else:
                 self._failed_with(size)
             raise
-        except StepRefused as refused:
+        except Refused as refused:
             if refused.status == _TOO_LARGE or (alone and refused.may_be_size):
                 self._failed_with(size)  # how much a body may hold is told nowhere
             raise
@@ -241,7 +242,7 @@ class RestDriver:
             "POST", "cli", {"commands": list(commands)}, want=Want(kind, prefix)
         )
         if reply.picked is None and reply.status != _ACCEPTED:
-            raise AgentFailed(self._link.name, "a command was answered with something else")
+            raise Overloaded(self._link.name, "a command was answered with something else")
         return reply.picked
 
     def _failed_with(self, size: int) -> None:
@@ -258,7 +259,7 @@ class RestDriver:
         method, path, body = request_of(step)
         try:
             self._link.call(method, path, body, write=True)
-        except StepRefused as refused:
+        except Refused as refused:
             if not (isinstance(step, DeleteGroup) and refused.status == 404):
                 raise  # a group that is gone already is what was asked for
 
@@ -272,7 +273,7 @@ class RestDriver:
             entries.append(entry)
         try:
             self._link.call("POST", "", entries, write=True)
-        except StepRefused:
+        except Refused:
             self.singles = _RUNS_WITHOUT_BULK  # one by one shows which step it was
             raise
 

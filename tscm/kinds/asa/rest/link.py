@@ -20,12 +20,13 @@ from attrs import define, evolve, field, frozen
 from tscm.base.deadline import CutOff
 from tscm.base.secrets import Secret
 from tscm.errors import DeviceFault
-from tscm.kinds.asa.faults import AgentFailed, SessionLost, TokensUsedUp, highest_children
+from tscm.kinds.asa.faults import highest_children
 from tscm.kinds.asa.rest import tls
 from tscm.kinds.asa.rest.answers import TOKENS, Answer, Judge, shown_path
 from tscm.kinds.asa.rest.content import Content
 from tscm.kinds.asa.rest.picks import NOTHING, Want
 from tscm.kinds.asa.rest.reader import AnswerReader
+from tscm.kinds.faults import Overloaded, SessionLost, SessionsUsedUp
 from tscm.model import Json, Traffic
 
 USER_AGENT = "REST API Agent"
@@ -164,7 +165,7 @@ class RestLink:
             self._token = token
             return
         if status == 503:
-            raise TokensUsedUp(
+            raise SessionsUsedUp(
                 self.name,
                 "it gives out no login token (503): all 25 of its context are in use, or its agent is "
                 "starting or overloaded",
@@ -173,7 +174,7 @@ class RestLink:
                 retry=True,
             )
         self.judge.judge("POST", TOKENS, status, headers, content)
-        raise AgentFailed(self.name, f"login was answered with {status} and no token")
+        raise Overloaded(self.name, f"login was answered with {status} and no token")
 
     def _send(
         self,
@@ -264,7 +265,7 @@ class RestLink:
                     try:
                         piece = inflate.decompress(chunk, _CHUNK)  # 64 KB of gzip can hold 64 MB
                     except zlib.error:
-                        raise AgentFailed(
+                        raise Overloaded(
                             self.name, "an answer is not the gzip that it says"
                         ) from None
                     chunk = inflate.unconsumed_tail
@@ -274,12 +275,12 @@ class RestLink:
         if inflate is not None:
             self._hand(reader, inflate.decompress(b"", _CHUNK), most)
         if inflate is not None and not inflate.eof:
-            raise AgentFailed(self.name, "an answer in gzip was cut off")
+            raise Overloaded(self.name, "an answer in gzip was cut off")
         self.traffic = self.traffic.plus(received=reader.size, requests=0)
 
     def _hand(self, reader: AnswerReader, piece: bytes, most: int) -> None:
         if reader.size + len(piece) > most:
-            raise AgentFailed(self.name, f"an answer is longer than {most:,} bytes")
+            raise Overloaded(self.name, f"an answer is longer than {most:,} bytes")
         reader.take(piece)
 
     def _inflater(self, encoding: str) -> Any:
@@ -288,12 +289,12 @@ class RestLink:
                 return None
             case "gzip" | "x-gzip":
                 return zlib.decompressobj(_GZIP_WINDOW)
-        raise AgentFailed(
+        raise Overloaded(
             self.name, f"an answer has the encoding {encoding}, which was not asked for"
         )
 
-    def _late(self) -> AgentFailed:
-        return AgentFailed(
+    def _late(self) -> Overloaded:
+        return Overloaded(
             self.name,
             "an answer did not come to its end in time",
             self.judge.revival,
@@ -311,7 +312,7 @@ class RestLink:
             cause = f"no answer to {what} within the time limit"
         else:
             cause = f"the connection broke at {what}"
-        return AgentFailed(self.name, cause, self.judge.revival)
+        return Overloaded(self.name, cause, self.judge.revival)
 
     def _no_way(self, error: BaseException) -> DeviceFault:
         """Why there is no connection; of a certificate that is not believed also which one that is."""

@@ -13,10 +13,10 @@ from typing import Self
 from attrs import define, field
 
 from tscm.base.parse_apart import OutOfMemory, OutOfTime, ParseFailed, ParserProcess, Stopped
-from tscm.kinds.asa.faults import AgentFailed
 from tscm.kinds.asa.rest.content import Content, parsing_cost, read_content
 from tscm.kinds.asa.rest.picks import Want
 from tscm.kinds.asa.rest.reader_process import MEMORY_BYTES
+from tscm.kinds.faults import Overloaded
 
 SMALL_BYTES = 1 << 20
 SMALL_COST = 8 << 20
@@ -31,7 +31,7 @@ class AnswerReader:
     """
     One body.  A context, for the child that it may have; it ends *seconds* after it was started.
 
-    *what* says in a sentence what was asked.  Raises `AgentFailed` for what the body does to its reader.
+    *what* says in a sentence what was asked.  Raises `Overloaded` for what the body does to its reader.
     """
 
     device: str
@@ -84,27 +84,27 @@ class AnswerReader:
         child.feed(self._held)
         self._held = bytearray()
 
-    def _fault(self, error: ParseFailed) -> AgentFailed:
+    def _fault(self, error: ParseFailed) -> Overloaded:
         match error:
             case OutOfMemory():
-                return AgentFailed(
+                return Overloaded(
                     self.device,
                     f"{self.what} was answered with more than can be read within {MEMORY_BYTES >> 20} MB",
                     "see whether its address leads to the firewall, and delete object-groups that nothing uses",
                 )
             case Stopped():
-                return AgentFailed(
+                return Overloaded(
                     self.device,
                     f"the answer to {self.what} was not read to its end, because the manager stops",
                     "nothing to do: the next update asks again",
                 )
             case OutOfTime():
-                return AgentFailed(
+                return Overloaded(
                     self.device,
                     f"the answer to {self.what} could not be read in time",
                     "see whether its address leads to the firewall; on a host under load the next update may do",
                 )
-        return AgentFailed(
+        return Overloaded(
             self.device,
             f"the answer to {self.what} could not be read: {error}",
             "the next update asks again; if it lasts, see whether the host is short of memory",

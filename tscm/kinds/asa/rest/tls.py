@@ -22,7 +22,7 @@ from urllib3.util.ssl_ import create_urllib3_context
 from tscm.base.deadline import CutOff
 from tscm.base.safe_files import trusting
 from tscm.errors import DeviceFault
-from tscm.kinds.asa.faults import CertificateChanged, CertificateUntrusted, NoConnection
+from tscm.kinds.faults import IdentityChanged, Unreachable, Untrusted
 from tscm.risks import Risk, RiskFound
 
 _X509_MISMATCH = {62, 64}  # host name, address (openssl's x509_vfy.h)
@@ -141,7 +141,7 @@ def prepare(
                 f"({trust.seen}), so no password was sent"
             )
             risk = RiskFound(risk=Risk.CERTIFICATE, sentence=cause, value=fingerprint)
-            raise CertificateChanged(
+            raise IdentityChanged(
                 device,
                 cause,
                 f"a reload or a failover of a device without a certificate of its own does that: if you know why, "
@@ -156,7 +156,7 @@ def prepare(
         try:
             trusting(trust.ca_file)
         except OSError as error:  # an SSLError too, where the file holds no certificate
-            raise CertificateUntrusted(
+            raise Untrusted(
                 device,
                 f"the CA file {trust.ca_file} cannot be used: {error.strerror or error}",
                 "bring it there, or give another with --ca_file",
@@ -194,7 +194,7 @@ def connection_fault(
     where = urlsplit(root).netloc
     if isinstance(error, ssl.SSLError | requests.exceptions.SSLError | urllib3.exceptions.SSLError):
         return tls_fault(device, where, error, shown)
-    return NoConnection(
+    return Unreachable(
         device,
         f"no TCP connection to {where}: {_reason(error)}",
         "check the address, and on the device `http server enable` and the `http` lines with the clients that may "
@@ -202,9 +202,7 @@ def connection_fault(
     )
 
 
-def tls_fault(
-    device: str, where: str, error: BaseException, shown: str | None = None
-) -> CertificateUntrusted:
+def tls_fault(device: str, where: str, error: BaseException, shown: str | None = None) -> Untrusted:
     """Why a certificate is not believed, and what would make it so."""
     change = f"tsadmin configure {device}"
     remedy = (
@@ -225,12 +223,12 @@ def tls_fault(
             cause = "it has expired"
         elif code in _X509_MISMATCH:
             cause = "it is for another name or address"
-        return CertificateUntrusted(
+        return Untrusted(
             device, f"the certificate of {where} is not trusted: {cause}{told}", remedy, shown=shown
         )
     text = str(_innermost(error))
     if "ingerprint" in text:
-        return CertificateChanged(
+        return IdentityChanged(
             device,
             f"the certificate of {where}{told} is not the one that is pinned, so no password was sent",
             f"if it was renewed on purpose, `{change} --fingerprint {shown}` pins the new one"
@@ -238,7 +236,7 @@ def tls_fault(
             else f"{_PRINT.format(where=where)} prints the SHA-256 of the one that it shows, for --fingerprint",
             shown=shown,
         )
-    return CertificateUntrusted(
+    return Untrusted(
         device,
         f"no TLS with {where}: {text}",
         "check that the port is that of the device's `http server`, and its `ssl` settings",

@@ -10,7 +10,7 @@ from attrs import define, evolve, field
 
 from tscm.kinds.asa import platforms, portions
 from tscm.kinds.asa.condense import condense
-from tscm.kinds.asa.faults import AgentFailed, SaveFailed, UnitOnStandby
+from tscm.kinds.asa.faults import UnitOnStandby
 from tscm.kinds.asa.ssh.blocks import blocks
 from tscm.kinds.asa.ssh.group_reader import GroupReader, TooManyMembers
 from tscm.kinds.asa.ssh.link import SshLink
@@ -18,6 +18,7 @@ from tscm.kinds.asa.ssh.uptime import started_within
 from tscm.kinds.asa.ssh.verdicts import as_words
 from tscm.kinds.asa.ssh.window import Window
 from tscm.kinds.asa.ssh.writing import Writer
+from tscm.kinds.faults import Overloaded, SaveFailed
 from tscm.model import Configuration, Group, Identity, Json, Step, Traffic
 
 BATCH = 1000
@@ -85,7 +86,7 @@ class SshDriver:
         self.started_at = started_within(version, self._clock(), self.started_at)
         found = platforms.read_show_version(Identity(started_at=self.started_at), version)
         if found.version is None:
-            raise AgentFailed(
+            raise Overloaded(
                 self._link.name,
                 f"`show version` told none: {as_words(version)}",
                 "it may be no ASA, or the account may not use the command",
@@ -105,11 +106,11 @@ class SshDriver:
                 try:
                     console.ask_for(_GROUPS, reader.take)
                 except TooManyMembers as error:
-                    raise AgentFailed(self._link.name, str(error), _DELETE_UNUSED) from None
+                    raise Overloaded(self._link.name, str(error), _DELETE_UNUSED) from None
             reader.end()
             bad = next((line for line in reader.complaints if _NO_GROUPS.search(line)), None)
             if bad is not None:
-                raise AgentFailed(
+                raise Overloaded(
                     self._link.name,
                     f"`{_GROUPS}` was answered with {as_words(bad)}",
                     "the account needs privilege 15; in multiple context mode its settings name the context",
@@ -144,7 +145,7 @@ class SshDriver:
                 return
             room += len(line) + _BYTES_A_LINE
             if room > _MOST_CONFIGURATION:
-                raise AgentFailed(
+                raise Overloaded(
                     self._link.name,
                     f"its configuration without members of groups takes more than {_MOST_CONFIGURATION:,} bytes",
                 )

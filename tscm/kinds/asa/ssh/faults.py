@@ -3,8 +3,8 @@ What can go wrong between the manager and a device's command line, beyond what a
 """
 
 from tscm.errors import DeviceFault
-from tscm.kinds.asa.faults import AgentFailed, LoginRefused, NoConnection
 from tscm.kinds.asa.ssh.openssh import Failure, HostKey
+from tscm.kinds.faults import Overloaded, SessionsUsedUp, Unauthorised, Unreachable
 
 CHECK_KEY = "`show crypto key mypubkey rsa` on its console, or `ssh-keyscan` from a trusted host, shows its keys"
 
@@ -27,12 +27,6 @@ class NoCommonAlgorithm(DeviceFault):
     """
 
 
-class SessionsUsedUp(DeviceFault):
-    """
-    The device takes no more sessions, or none from here.
-    """
-
-
 def fault_of(device: str, failure: Failure) -> DeviceFault:
     """The failure of a login as a fault of *device*."""
     cause, remedy = failure.cause, failure.remedy
@@ -48,13 +42,13 @@ def fault_of(device: str, failure: Failure) -> DeviceFault:
             told = f"check it on the device, then {how}" if how else ""
             return HostKeyUntrusted(device, cause, told, shown=failure.key)
         case "login":
-            return LoginRefused(
+            return Unauthorised(
                 device,
                 cause,
                 f"`tsadmin configure {device} --username` and `--password` set them anew",
             )
         case "connection":
-            return NoConnection(
+            return Unreachable(
                 device,
                 cause,
                 "check its address, and that its `ssh` lines allow the manager's address",
@@ -62,5 +56,5 @@ def fault_of(device: str, failure: Failure) -> DeviceFault:
         case "closed":
             return SessionsUsedUp(device, cause, remedy, retry=True)
         case "program" | "key file":
-            return NoConnection(device, cause, remedy)
-    return AgentFailed(device, cause, remedy)
+            return Unreachable(device, cause, remedy)
+    return Overloaded(device, cause, remedy)

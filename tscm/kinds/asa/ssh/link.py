@@ -13,13 +13,13 @@ from attrs import define, field
 from tscm.base.deadline import CutOff
 from tscm.base.secrets import Secret
 from tscm.errors import DeviceFault
-from tscm.kinds.asa.faults import AgentFailed
 from tscm.kinds.asa.ssh.console import Channel, ChannelClosed, Console, FellSilent
 from tscm.kinds.asa.ssh.faults import fault_of
 from tscm.kinds.asa.ssh.login import Entrance, enter
 from tscm.kinds.asa.ssh.openssh import Target
 from tscm.kinds.asa.ssh.process import NotOpened, SshProcess
 from tscm.kinds.asa.ssh.screen import PrintsTooMuch, Screen
+from tscm.kinds.faults import Overloaded
 from tscm.model import Traffic
 
 LOGIN_SECONDS = 60.0
@@ -96,13 +96,13 @@ class SshLink:
                 yield self._console
             except FellSilent as error:
                 self._drop()
-                raise AgentFailed(self.name, f"its command line fell silent: {error}") from None
+                raise Overloaded(self.name, f"its command line fell silent: {error}") from None
             except ChannelClosed as error:
                 self._drop()
-                raise AgentFailed(self.name, self._why(str(error))) from None
+                raise Overloaded(self.name, self._why(str(error))) from None
             except PrintsTooMuch as error:
                 self._drop()
-                raise AgentFailed(self.name, f"it printed {error}") from None
+                raise Overloaded(self.name, f"it printed {error}") from None
             except DeviceFault:
                 console = self._console
                 if console is None or not _at_top(console):

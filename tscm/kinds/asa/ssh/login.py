@@ -8,10 +8,10 @@ from attrs import frozen
 
 from tscm.base.secrets import Secret
 from tscm.errors import DeviceFault
-from tscm.kinds.asa.faults import AgentFailed, LoginRefused, PrivilegeTooLow
 from tscm.kinds.asa.ssh.console import Console
 from tscm.kinds.asa.ssh.screen import Candidate, Line, PasswordAsked, Prompted
 from tscm.kinds.asa.ssh.verdicts import Verdict, as_words, judge
+from tscm.kinds.faults import Forbidden, Overloaded, Unauthorised
 
 _QUIET_SECONDS = 0.3
 """A line that could be a prompt, and nothing behind it for so long: it is one, or the banner pauses there."""
@@ -52,7 +52,7 @@ def _learn_prompt(device: str, console: Console) -> None:
     while console.prompt is None:
         left = until - console.monotonic()
         if left <= 0:
-            raise AgentFailed(
+            raise Overloaded(
                 device,
                 f"it shows no prompt that could be an ASA's within {_PROMPT_SECONDS:.0f} s",
                 "look with `ssh` what it prints after the login",
@@ -84,7 +84,7 @@ def _answer_password(device: str, console: Console, password: Secret) -> None:
         event = console.next_event(_ENABLE_SECONDS)
         match event:
             case None:
-                raise AgentFailed(
+                raise Overloaded(
                     device, f"`enable` was not answered within {_ENABLE_SECONDS:.0f} s", _AAA
                 )
             case PasswordAsked() if not answered:
@@ -103,7 +103,7 @@ def _answer_password(device: str, console: Console, password: Secret) -> None:
 
 def _enable_refused(device: str, said: Sequence[str]) -> DeviceFault:
     words = next((as_words(line) for line in _bad(said)), "")
-    return LoginRefused(
+    return Unauthorised(
         device,
         f"`enable` was refused{': ' + words if words else ''}",
         f"`tsadmin configure {device} --enable_password` sets the enable password, or let the login "
@@ -125,7 +125,7 @@ def _change_context(device: str, console: Console, context: str) -> None:
     said = console.ask(f"changeto context {context}")
     bad = _bad(said)
     if any(judge(line) is Verdict.FORBIDDEN for line in bad):
-        raise PrivilegeTooLow(
+        raise Forbidden(
             device,
             f"the account may not change to the context {context}",
             "log in to the context itself, by its own address",

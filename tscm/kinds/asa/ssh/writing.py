@@ -11,18 +11,14 @@ from collections.abc import Sequence
 from attrs import define, field
 
 from tscm.errors import DeviceFault
-from tscm.kinds.asa.faults import (
-    PrivilegeTooLow,
-    Replicating,
-    StepRefused,
-    UnitOnStandby,
-)
+from tscm.kinds.asa.faults import Replicating, UnitOnStandby
 from tscm.kinds.asa.ssh.blocks import Block
 from tscm.kinds.asa.ssh.console import Console
 from tscm.kinds.asa.ssh.prompts import CONFIGURATION, Prompt
 from tscm.kinds.asa.ssh.screen import Line, Prompted
 from tscm.kinds.asa.ssh.verdicts import Verdict, as_words, judge
 from tscm.kinds.asa.ssh.window import Window
+from tscm.kinds.faults import Forbidden, Refused
 
 _LOST_SECONDS = 15.0
 """After so long without a byte a line may have got lost: `exit` shows whether the device still works."""
@@ -52,7 +48,7 @@ class Writer:
         """
         Type all of *blocks*; back in privileged mode.
 
-        Raises `UnitOnStandby`, `Replicating`, `PrivilegeTooLow`, `StepRefused` when the device is at the top again, and
+        Raises `UnitOnStandby`, `Replicating`, `Forbidden`, `Refused` when the device is at the top again, and
         `FellSilent` and `ChannelClosed` when it may be anywhere.
         """
         self._one(_CONFIGURE, CONFIGURATION)
@@ -175,7 +171,7 @@ class Writer:
             case Verdict.REPLICATING:
                 return Replicating(self.device)
             case Verdict.FORBIDDEN:
-                return PrivilegeTooLow(
+                return Forbidden(
                     self.device,
                     "the account may not type configuration commands",
                     "give it privilege 15, or allow `configure terminal` and `object-group` where a server "
@@ -185,15 +181,10 @@ class Writer:
         return LineRefused(self.device, f"`{typed}` was refused: {said}")
 
 
-class LineRefused(StepRefused):
+class LineRefused(Refused):
     """
     The command line said no to a line.
     """
 
     def __init__(self, device: str, cause: str) -> None:
-        super().__init__(device, cause, status=0)
-
-    @property
-    def may_be_size(self) -> bool:
-        """Never: each line is small."""
-        return False
+        super().__init__(device, cause, may_be_size=False)  # each line is small
