@@ -138,11 +138,7 @@ def check_device(
             counts[-1] += count
             said += remarks(found, kind, settings, node, _known(layout, settings.name, name))
     report(Progress(phase="check", text=f"device at {settings.device}"))
-    driver = reach.connect(settings, node)
-    try:
-        identity = driver.identify()
-    finally:
-        driver.close()
+    identity = kind_of(settings).check(lambda: reach.connect(settings, node))
     return CheckReport(
         block_entries=counts[0],
         allow_entries=counts[1],

@@ -72,7 +72,11 @@ class Kind:
     """The links that `doctor` examines on the device, in order."""
     checked: frozenset[str]
     """Settings of its own to which the device itself may object."""
+    enforcer: str
+    """The `update.enforcer.Enforcer` that brings such a device to its goal, as an entry point names it."""
     connect: Connect
+    check: Callable[[Callable[[], AsaDriver]], Identity]
+    """Who answers, asked before anything is stored; blocks.  Raises `DeviceFault`."""
     notes: Callable[[DeviceSettings, Identity], Sequence[str]]
     warnings: Callable[[DeviceSettings], Sequence[str]]
     setup: "Callable[[DeviceSettings, NodeSettings], str]"

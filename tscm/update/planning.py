@@ -20,9 +20,9 @@ from tscm.model import CreateGroup, DeleteGroup, Group, Identity, Json, Step
 from tscm.printable import quoted
 from tscm.risks import Risk, RiskFound
 from tscm.update.figures import PlanFigures
+from tscm.update.goal import Goal
 from tscm.update.job import Seen, UpdateJob
 from tscm.update.memory import DeviceMemory, layout_digest
-from tscm.update.wanted import Wanted
 
 _MARK = re.compile(r"managed by tscm (\S+)")
 _ENTRY = re.compile(r"[0-9a-f]{12}")
@@ -129,7 +129,7 @@ def _names(steps: Sequence[Step], kind: type[CreateGroup] | type[DeleteGroup]) -
 def plan_for(
     job: UpdateJob,
     groups: Mapping[str, Group],
-    goal: Wanted,
+    goal: Goal,
     undeletable: Iterable[str] = (),
     *,
     taken: Collection[str] = (),

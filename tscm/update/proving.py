@@ -21,6 +21,7 @@ from tscm.plural import many
 from tscm.policy.cidr import CidrSet, Entries
 from tscm.policy.documentation import free_host
 from tscm.store.generations import StoredDamaged
+from tscm.update.goal import Goal, of_generation
 from tscm.update.job import UpdateJob
 from tscm.update.memory import DeviceMemory
 from tscm.update.names import hosts, protected
@@ -28,7 +29,6 @@ from tscm.update.networks import known_networks
 from tscm.update.patience import ReadBackDiffers
 from tscm.update.planning import plan_for
 from tscm.update.refusals import believable
-from tscm.update.wanted import Wanted, of_generation
 
 
 class ProofRefused(TscmError):
@@ -169,7 +169,7 @@ def _open(job: UpdateJob) -> AsaDriver:
     return job.opener(job.settings, job.node, learnt, accept_certificate=None)
 
 
-def _goal(job: UpdateJob) -> Wanted:
+def _goal(job: UpdateJob) -> Goal:
     """What the last update put in force."""
     name = job.settings.name
     if job.applied is None or job.applied.purged:
@@ -178,7 +178,7 @@ def _goal(job: UpdateJob) -> Wanted:
 
 
 def _steps(
-    job: UpdateJob, groups: Mapping[str, Group], goal: Wanted, entry: Cidr | None
+    job: UpdateJob, groups: Mapping[str, Group], goal: Goal, entry: Cidr | None
 ) -> Sequence[Step]:
     """The steps from *groups* to *goal*, with *entry* in its block list."""
     memory = DeviceMemory.from_json(job.memory)

@@ -1,87 +1,39 @@
 """
 One device's policy run: values in, values out, blocking, for a thread.
 
-1. fetch both lists; what is unchanged comes from the store
-2. guard, merge, cut (`tscm.update.wanted`)
-3. ask the device who it is, and read its groups of our prefix
-4. plan the steps from what is there to what shall be there
-5. apply them portion by portion
-6. read back, and plan again: nothing may be left to do
-7. save the configuration, if anything changed
-
-After any doubt the run starts again at 3 with a new session, so that nothing rests on what was
-believed before.  A dry run ends after 4.
+1. fetch both lists, guard, merge and cut them: the goal (`tscm.update.goal`)
+2. have the device's enforcer bring it to the goal (`tscm.update.enforcer`)
+3. after a fault: pause and bring again, or give up (`tscm.update.patience`)
 """
 
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
-
-from attrs import define, evolve
+from attrs import define, evolve, field
 
 from tscm.errors import DeviceFault, PolicyRefused, TscmError
-from tscm.kinds.asa.faults import Replicating
 from tscm.kinds.faults import (
     IdentityChanged,
     InterfaceAbsent,
     Overloaded,
-    Refused,
-    SaveFailed,
     Unauthorised,
     Unreachable,
 )
 from tscm.model import (
-    AsaDriver,
-    DeleteGroup,
-    Group,
-    Identity,
-    Progress,
     Report,
-    Step,
 )
+from tscm.policy.guard import stale
+from tscm.risks import Risk
+from tscm.update.enforcer import Brought, Enforcer, UpdateStopped
+from tscm.update.enforcers import enforcer_of
 from tscm.update.figures import Result
+from tscm.update.goal import Goal, fetch_goal
+from tscm.update.in_force import chosen_anew, shape_of
 from tscm.update.job import UpdateJob
-from tscm.update.memory import GROUPS_KEPT
+from tscm.update.known_name import KnownName
 from tscm.update.outcome import Pause, UpdateOutcome
-from tscm.update.parents import still_unused
 from tscm.update.patience import (
-    ReadBackDiffers,
-    given_up,
     pause_after,
     quick_pause_after,
     worth_another_try,
 )
-from tscm.update.plan_id import PlanFaulty, PlanOutdated, plan_id, refuse_other_plan
-from tscm.update.planning import (
-    OwnedByAnother,
-    Planned,
-    check_budget,
-    check_length,
-    needs_closer_look,
-    plan_for,
-)
-from tscm.update.run_state import RunState
-from tscm.update.wanted import Wanted, refuse, wanted
-
-_MATE = (
-    "groups were changed while it replicated its configuration to its mate, which may not have got them: "
-    "`write standby` on the active unit brings both in step"
-)
-
-
-class UpdateStopped(TscmError):
-    """
-    The manager is stopping in the middle of an update.
-    """
-
-    def __init__(self, device: str) -> None:
-        self.device = device
-        super().__init__(device)
-
-    def __str__(self) -> str:
-        return (
-            f"the update of {self.device} was stopped with the manager; "
-            f"what was done so far is safe, and the next update finishes it"
-        )
 
 
 def run_update(job: UpdateJob, report: Report) -> UpdateOutcome:
@@ -108,30 +60,50 @@ def _to_the_end(run: "UpdateRun") -> UpdateOutcome:
 
 
 @define(eq=False)
-class UpdateRun(RunState):
+class UpdateRun:
     """
     A run that can be interrupted by pauses: call `attempt` until it gives an outcome.
 
-    Between two attempts nothing is held: no thread, no connection, no token.
+    Between two attempts nothing is held: no thread, no connection, no token.  *dry*: nothing is written.
     """
+
+    job: UpdateJob
+    report: Report
+    dry: bool = False
+    _goal: Goal | None = field(default=None, init=False)
+    _enforcer: Enforcer = field(init=False)
+    _outcome: UpdateOutcome = field(init=False)
+    _failures: list[str] = field(factory=list, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._enforcer = enforcer_of(self.job, dry=self.dry)
+        self._outcome = UpdateOutcome(
+            device=self.job.settings.name,
+            started_at=self.job.now(),
+            forced=bool(self.job.consent.words) or self.job.survey,
+            cause=self.job.repair,
+            act=f"rollback to generation {self.job.rollback.number}" if self.job.rollback else "",
+            only_entries=self.job.only_entries and self.job.keeps_lists,
+            paused=not self.job.settings.policy_updates,
+        )
 
     def attempt(self) -> UpdateOutcome | Pause:
         """
         Go on from what there is: the outcome, or how long the device needs to be left alone.
         """
         done = self._attempt()
-        if isinstance(done, UpdateOutcome) and self._other_plan is not None:
+        if isinstance(done, UpdateOutcome) and self._enforcer.other_plan is not None:
             return evolve(done, outdated=True)
         return done
 
     def _attempt(self) -> UpdateOutcome | Pause:
         try:
-            self._go_on()
-            if self._wanted is None:
-                self._wanted = wanted(self.job, self.report, self._found, self._named)
-                self._remember_changes(self._wanted)
-                self._applied = self._last_applied()
-            return self._on_device(self._wanted)
+            self._enforcer.go_on()
+            if self._goal is None:
+                self._goal = fetch_goal(self.job, self.report, self._enforcer.found, self._named)
+                self._remember_changes(self._goal)
+            brought = self._enforcer.bring(self._goal, self.report)
+            return self._brought(self._goal, brought)
         except DeviceFault as fault:
             return self._after(fault)
         except PolicyRefused as error:
@@ -147,278 +119,123 @@ class UpdateRun(RunState):
         """The outcome of a run that is given up between two attempts."""
         return self._end(Result.STOPPED, UpdateStopped(self.job.settings.name))
 
-    def _on_device(self, goal: Wanted) -> UpdateOutcome:
-        driver = self.job.opener(
-            self.job.settings,
-            self.job.node,
-            self._memory.driver,
-            accept_certificate=self.job.consent.certificate,
-        )
-        try:
-            done = self._work(driver, goal)
-        finally:
-            driver.close()
-            said = driver.traffic
-            self._traffic = self._traffic.plus(
-                requests=said.requests, sent=said.sent, received=said.received
-            )
-            self._memory = evolve(self._memory, driver=driver.learnt)
-        # What closing said, and what the driver learnt, belong to it too.
-        return evolve(done, traffic=self._traffic, memory=self._memory.to_json())
-
-    def _work(self, driver: AsaDriver, goal: Wanted) -> UpdateOutcome:
-        self.report(Progress(phase="plan", text="reading the device's groups"))
-        who = driver.probe()
-        self._reached = True
-        self._note_certificate(driver)
-        self._memory = evolve(self._memory, login_failures=0)
-        groups = self._read(driver)
-        planned = self._plan(groups, goal)
-        self._bind(groups, goal)
-        self._look_for_changes(who, groups, right=not planned.steps)
-        self._look_for_parents(groups)
-        if not planned.steps and not goal.is_kept_as(self.job.applied):
-            # What a run wrote that was lost with its manager may not have been saved either.
-            self._memory = evolve(self._memory, unsaved=True)
-        if planned.steps:
-            if not self._wrote:  # something changes, so what could not be deleted is tried again
-                self._memory = evolve(self._memory, undeletable=())
-                self._planned = planned
-            who = driver.identify()
-            self._memory = self._memory.with_serial(who)
-            if who.replicating and not self.dry:
-                raise Replicating(self.job.settings.name)
-            planned = self._weigh(driver, self._plan(groups, goal), who, groups, goal)
-        if not self._wrote:  # later plans are only what was left of the first
-            requests = len(driver.portions(planned.steps))
-            self._planned = evolve(planned, requests=requests)
-        if self.dry:
-            other = self._other_plan
-            done = self._end(Result.REFUSED, other) if other else self._finished(Result.PLANNED)
-            return evolve(done, diff=planned.diff(), plan_id=self._plan_id)
-        if planned.steps:
-            groups = self._push(driver, planned.steps, goal)
-        self._look_for_serial(driver)
-        self._look_for_use(driver)
-        saved = self._save(driver)
-        return self._end_good(goal, who, groups, saved=saved)
-
-    def _bind(self, groups: Mapping[str, Group], goal: Wanted) -> None:
-        """Name the plan; where the update is bound to another one it is shown, and nothing is pushed."""
-        if self._wrote:  # what is left of a plan is not the plan
-            return
-        now, bound = self.job.now(), self.job.plan
-        self._plan_id = plan_id(groups, goal.block, goal.allow, now)
-        if bound is not None:
-            try:
-                refuse_other_plan(self.job.settings.name, bound, self._plan_id, now)
-            except (PlanFaulty, PlanOutdated) as error:
-                self._other_plan, self.dry = error, True
-
-    def _plan(self, groups: Mapping[str, Group], goal: Wanted) -> Planned:
-        planned = plan_for(
-            self.job,
-            groups,
-            goal,
-            self._memory.undeletable,
-            taken=self._lessons.taken,
-            limit=self._lessons.limit,
-            ceiling=self._lessons.ceiling,
-            serials=self._memory.serials,
-            begun=self._wrote,
-        )
-        self._found(planned.risks)
-        raised = planned.raised(self.job.asa)
-        if raised:
-            self._notes[raised] = None
-        return planned
-
-    def _read(self, driver: AsaDriver) -> Mapping[str, Group]:
-        groups = driver.read_groups(self.job.asa.prefix)
-        self._memory = evolve(self._memory, groups=tuple(sorted(groups)[:GROUPS_KEPT]))
-        self._lessons.saw(groups)
-        return groups
-
-    def _look_for_serial(self, driver: AsaDriver) -> None:
-        """Which device is it?  Asked once, where nothing had to be changed since that is known of devices."""
-        if not self._memory.serials:
-            with suppress(DeviceFault):  # the next run asks again
-                self._memory = self._memory.with_serial(driver.identify())
-
-    def _look_for_use(self, driver: AsaDriver) -> None:
-        """Does an access-list use them by now?"""
-        if not self._memory.unused:
-            return
-        try:
-            text = driver.running_config(self.job.asa.prefix).text
-        except DeviceFault:
-            return  # the next run looks again
-        left = still_unused(text, self.job.asa.prefix, self._memory.unused)
-        self._memory = evolve(self._memory, unused=left)
-
-    def _weigh(
-        self,
-        driver: AsaDriver,
-        planned: Planned,
-        who: Identity,
-        groups: Mapping[str, Group],
-        goal: Wanted,
-    ) -> Planned:
-        """
-        The plan as the device's agent bears it, where the rest of its configuration counts too.
-        """
-        planned, others = evolve(planned, budget=who.budget_bytes), 0
-        if needs_closer_look(planned, who) and who.budget_bytes is not None:
-            before = planned.plan.estimate.bytes_before
-            others = max(0, driver.running_config(self.job.asa.prefix).size - before)
-            room = max(0, who.budget_bytes - others)
-            made = plan_for(
-                self.job,
-                groups,
-                goal,
-                self._memory.undeletable,
-                taken=self._lessons.taken,
-                limit=self._lessons.limit,
-                ceiling=self._lessons.ceiling,
-                room=room,
-                serials=self._memory.serials,
-                begun=self._wrote,
-            )
-            planned = evolve(made, budget=who.budget_bytes)
-        first = not self._wrote and (self.job.applied is None or self.job.applied.purged)
-        writes = sum(map(len, driver.portions(planned.steps)))
-        for warning, risk in (
-            check_budget(planned, who, others),
-            check_length(planned, writes, first=first),
+    def _remember_changes(self, goal: Goal) -> None:
+        """When lists changed, and whether one seems to be no longer maintained."""
+        now = self.job.now()
+        self._enforcer.notes.update(dict.fromkeys(goal.notes))
+        for name in goal.changed_lists:
+            self._enforcer.memory = self._enforcer.memory.seen_changed(name, now)
+        for name in (
+            one.name for whole in (goal.block_figures, goal.allow_figures) for one in whole.lists
         ):
-            if risk is not None:
-                self._found((risk,))
-                refuse(self.job, (risk,))
-            elif warning is not None:
-                self._notes[warning] = None
-        return planned
+            reason = stale(self._enforcer.memory.changes.get(name, ()), now)
+            if reason is not None:
+                self._enforcer.notes[f"list {name} is {reason}: is it still maintained?"] = None
 
-    def _push(self, driver: AsaDriver, steps: Sequence[Step], goal: Wanted) -> Mapping[str, Group]:
-        portions = driver.portions(steps)
-        for number, portion in enumerate(portions):
-            self._go_on()
-            self.report(
-                Progress(phase="push", text="changing groups", done=number, total=len(portions))
-            )
-            self._wrote = True
-            self._memory = evolve(self._memory, unsaved=True)
-            self._apply(driver, portion)
-            self._lessons.did(portion)
-        total = len(portions)
-        self.report(Progress(phase="push", text="groups changed", done=total, total=total))
-        self._go_on()
-        self.report(Progress(phase="read back", text="comparing what the device holds"))
-        groups = self._read(driver)
-        left = self._plan(groups, goal).steps
-        if left:
-            self._differs(left)
-        return groups
-
-    def _differs(self, left: Sequence[Step]) -> None:
-        """
-        Raise `ReadBackDiffers`; a deletion that was taken twice and not done is left instead.
-        """
-        fault = ReadBackDiffers(
-            self.job.settings.name,
-            f"it does not hold what was sent; steps still to do: {len(left):,}",
-            "look whether someone else changes the same groups",
-            retry=True,
-        )
-        doomed = {one.group for one in left if isinstance(one, DeleteGroup)}
-        if len(doomed) < len(left) or not doomed <= self._deleted_in_vain:
-            self._deleted_in_vain |= doomed
-            raise fault
-        for group in sorted(doomed):
-            self._leave(group, fault)
-
-    def _apply(self, driver: AsaDriver, portion: Sequence[Step]) -> None:
-        """
-        One portion; a group that the device will not delete is left, for it does no harm.
-
-        Something of others uses it, or the device answers 500 to that (docs/develop/asa.md, section 2).
-        """
-        doomed = portion[0].group if isinstance(portion[0], DeleteGroup) else None
-        try:
-            driver.apply_all(portion)
-        except Refused as refused:
-            if doomed is None:
-                self._lessons.learn(driver, portion, refused)
-                raise
-            self._leave(doomed, refused)
-        except Overloaded as failed:
-            if doomed is None:
-                if failed.told:
-                    self._lessons.learn(driver, portion, failed)
-                raise
-            if doomed not in self._deleted_in_vain:
-                self._deleted_in_vain.add(doomed)
-                raise
-            self._leave(doomed, failed)
-
-    def _leave(self, group: str, fault: DeviceFault) -> None:
-        kept = dict.fromkeys((*self._memory.undeletable, group))
-        self._memory = evolve(self._memory, undeletable=tuple(kept))
-        self._notes[
-            f"{group} is used no more and could not be deleted: {fault.cause}; "
-            f"look what else uses it, it does no harm"
-        ] = None
-
-    def _go_on(self) -> None:
-        if self.job.pause(0):
-            raise UpdateStopped(self.job.settings.name)
-
-    def _save(self, driver: AsaDriver) -> bool:
-        if not (self._memory.unsaved and self.job.node.policy.save_config):
-            return False
-        self._go_on()
-        self.report(Progress(phase="save", text="saving the device's configuration"))
-        try:
-            driver.save()
-        except SaveFailed as fault:  # the policy is in force; the next run saves again
-            self._notes[str(fault)] = None
-            return False
-        self._memory = evolve(self._memory, unsaved=False)
-        return True
+    def _named(self, names: tuple[KnownName, ...]) -> None:
+        """What is known of names by now is kept however the run ends."""
+        self._outcome = evolve(self._outcome, names=names)
 
     def _after(self, fault: DeviceFault) -> UpdateOutcome | Pause:
         """Another attempt after a pause, or the end."""
         self._failures.append(fault.cause)  # what to do about it is told when it was not overcome
         count = len(self._failures)
-        if isinstance(fault, Replicating) and self._wrote:
-            self._notes[_MATE] = None
-        if isinstance(fault, IdentityChanged | OwnedByAnother) and fault.risk is not None:
-            self._found((fault.risk,))
+        if isinstance(fault, IdentityChanged) and fault.risk is not None:
+            self._enforcer.found((fault.risk,))
         if isinstance(fault, Unauthorised):
-            self._memory = evolve(self._memory, login_failures=self._memory.login_failures + 1)
-        settings = self.job.asa
-        had_agent = self._memory.version is not None
+            self._enforcer.memory = evolve(
+                self._enforcer.memory, login_failures=self._enforcer.memory.login_failures + 1
+            )
+        had_agent = self._enforcer.memory.version is not None
         if (
             self.job.repair
-            and not self._reached
+            and not self._enforcer.reached
             and isinstance(fault, Unreachable | InterfaceAbsent | Overloaded)
         ):
             return evolve(self._end(Result.FAILED, fault), unreached=True)
-        again = worth_another_try(fault, reached=self._reached, had_agent=had_agent)
-        if self.dry or not self.job.patient or not again:
+        again = worth_another_try(fault, reached=self._enforcer.reached, had_agent=had_agent)
+        if self._enforcer.dry or not self.job.patient or not again:
             return self._end(Result.FAILED, fault)
         if self.job.only_entries:
             return quick_pause_after(fault, count) or self._end(Result.FAILED, fault)
         pause = pause_after(fault, count, self.job.pause_before)
         if pause is not None:
             return pause
-        self._memory = evolve(self._memory, broken=True)
-        return self._end(
-            Result.FAILED,
-            given_up(
-                fault,
-                settings.name,
-                settings.prefix,
-                self._memory.groups,
-                remedy=self._lessons.remedy,
+        self._enforcer.memory = evolve(self._enforcer.memory, broken=True)
+        return self._end(Result.FAILED, self._enforcer.given_up(fault))
+
+    def _brought(self, goal: Goal, brought: Brought) -> UpdateOutcome:
+        """The outcome of an attempt without a fault."""
+        if self._enforcer.dry:
+            other = self._enforcer.other_plan
+            done = self._end(Result.REFUSED, other) if other else self._finished(Result.PLANNED)
+            return evolve(done, diff=brought.diff, plan_id=self._enforcer.plan_id)
+        self._enforcer.memory = evolve(
+            self._enforcer.memory,
+            failures=0,
+            broken=False,
+            # Where no list was fetched another choice of lists is still to come.
+            shape=self._enforcer.memory.shape
+            if self.job.keeps_lists
+            else shape_of(self.job.settings),
+            by_hand=goal.by_hand,
+            by_hand_left=goal.by_hand_left,
+        )
+        result = Result.CHANGED if self._enforcer.wrote else Result.UNCHANGED
+        done = self._finished(result)
+        # By content, not by what was written: repairs would push older policies out of those that are
+        # kept, and what a run that was killed had written whole is in force without a generation.
+        fresh = not goal.is_kept_as(self.job.applied)
+        return evolve(
+            done,
+            verified=True,
+            saved=brought.saved,
+            rebased=self._is_rebased(),
+            by_hand=goal.by_hand,
+            version=brought.version,
+            generation=goal.generation(done.finished_at) if fresh else None,
+        )
+
+    def _is_rebased(self) -> bool:
+        """Did the operator decide that less is right?"""
+        job = self.job
+        accepted = any(one.risk is Risk.SHRINK for one in self._enforcer.risks)
+        return accepted or job.rollback is not None or (chosen_anew(job) and not job.keeps_lists)
+
+    def _end(self, result: Result, error: TscmError) -> UpdateOutcome:
+        if isinstance(error, DeviceFault):
+            self._enforcer.memory = evolve(
+                self._enforcer.memory, failures=self._enforcer.memory.failures + 1
+            )
+        if self._enforcer.wrote:
+            memory = self._enforcer.memory  # what differs next time was ourselves
+            self._enforcer.memory = evolve(memory, layout=None)
+        return evolve(self._finished(result), error=str(error), exit_status=error.exit_status)
+
+    def _finished(self, result: Result) -> UpdateOutcome:
+        goal = self._goal
+        accepted = [one for one in self._enforcer.risks if self.job.consent.accepts(one)]
+        return evolve(
+            self._outcome,
+            finished_at=self.job.now(),
+            result=result,
+            block=goal.block_figures if goal else None,
+            allow=goal.allow_figures if goal else None,
+            accepted=tuple(dict.fromkeys(str(one.risk) for one in accepted)),
+            risks=tuple(self._enforcer.risks),
+            findings=goal.findings if goal else (),
+            good_lists=goal.good_lists if goal else (),
+            warnings=(
+                *(goal.warnings if goal else ()),
+                *self._enforcer.warnings,
             ),
+            plan=self._enforcer.figures,
+            notes=(
+                *(f"accepted by {one.option}: {one.sentence}" for one in accepted),
+                *self._enforcer.notes,
+                *self._enforcer.last_notes,
+            ),
+            failures=tuple(self._failures),
+            traffic=self._enforcer.traffic,
+            memory=self._enforcer.memory.to_json(),
         )

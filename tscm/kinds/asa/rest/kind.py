@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from tscm import __version__
 from tscm.kinds import questions as shared
 from tscm.kinds.asa import questions as asa
+from tscm.kinds.asa.identified import identified
 from tscm.kinds.asa.rest.settings import AsaRestSettings, asa_rest
 from tscm.kinds.kind import Capability, Kind
 from tscm.kinds.question import AUTO, Question
@@ -130,7 +131,9 @@ KIND = Kind(
             "fingerprint",
         }
     ),
+    enforcer="tscm.update.enforce_asa:AsaEnforcer",
     connect=connect,
+    check=identified,
     notes=notes,
     warnings=warnings,
     setup=setup,

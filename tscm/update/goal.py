@@ -61,7 +61,7 @@ class RetrievalFailed(TscmError):
 
 
 @frozen(kw_only=True, eq=False)
-class Wanted:
+class Goal:
     """
     What a device shall hold, and how that came about.
     """
@@ -143,12 +143,12 @@ class _Source:
         return self.found is not self.previous
 
 
-def wanted(
+def fetch_goal(
     job: UpdateJob,
     report: Report,
     found: Callable[[Sequence[RiskFound]], None] = lambda _: None,
     told: Callable[[tuple[KnownName, ...]], None] = lambda _: None,
-) -> Wanted:
+) -> Goal:
     """
     What the device shall hold now.
 
@@ -205,7 +205,7 @@ def wanted(
         raise
     found(risks)
     refuse(job, risks)
-    goal = Wanted(
+    goal = Goal(
         block=fitting.block,
         allow=fitting.allow,
         block_figures=evolve(
@@ -231,7 +231,7 @@ def wanted(
     return _with_entries(job, goal, rules, strangers)
 
 
-def _with_known_rules(job: UpdateJob, goal: Wanted) -> Wanted:
+def _with_known_rules(job: UpdateJob, goal: Goal) -> Goal:
     """*goal*, for which no list was fetched, with the entries by hand: judged by names as they are known."""
     if not job.by_hand:
         return goal
@@ -241,9 +241,7 @@ def _with_known_rules(job: UpdateJob, goal: Wanted) -> Wanted:
     return _with_entries(job, goal, rules, strangers)
 
 
-def _with_entries(
-    job: UpdateJob, goal: Wanted, rules: GuardRules, strangers: Sequence[Host]
-) -> Wanted:
+def _with_entries(job: UpdateJob, goal: Goal, rules: GuardRules, strangers: Sequence[Host]) -> Goal:
     """
     *goal* with the entries by hand, which come on top of it: no Max policy size cuts them.
     """
@@ -423,10 +421,10 @@ def _sentences(judged: Iterable[Guarded]) -> Iterable[str]:
             yield f"{one.policy_list.name}: {finding.entry} {word}: {finding.cause}"
 
 
-def of_generation(one: Generation, settings: DeviceSettings, note: str = "") -> Wanted:
+def of_generation(one: Generation, settings: DeviceSettings, note: str = "") -> Goal:
     """What a kept generation holds.  Raises `StoredDamaged`."""
     block, allow = (CidrSet.of(one.entries(settings.name, kind)) for kind in ("block", "allow"))
-    return Wanted(
+    return Goal(
         block=block,
         allow=allow,
         block_figures=ListFigures(

@@ -1,0 +1,417 @@
+"""
+The enforcer of an ASA: its object-groups are read, planned, changed portion by portion, and read back.
+
+1. ask the device who it is, and read its groups of our prefix
+2. plan the steps from what is there to what shall be there; a dry run ends here
+3. apply them portion by portion
+4. read back, and plan again: nothing may be left to do
+5. save the configuration, if anything changed
+
+After any doubt `bring` starts again at 1 with a new session, so that nothing rests on what was believed before.
+"""
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+
+from attrs import define, evolve, field
+
+from tscm.errors import DeviceFault
+from tscm.kinds.asa.faults import Replicating
+from tscm.kinds.asa.groups import KINDS, Present
+from tscm.kinds.faults import (
+    Overloaded,
+    Refused,
+    SaveFailed,
+)
+from tscm.model import (
+    AsaDriver,
+    Cidr,
+    DeleteGroup,
+    Group,
+    Identity,
+    Progress,
+    Report,
+    Step,
+)
+from tscm.policy.cidr import CidrSet
+from tscm.store.generations import StoredDamaged
+from tscm.update.certificate import accepted_certificate
+from tscm.update.enforcer import Brought, Enforcer
+from tscm.update.figures import PlanFigures
+from tscm.update.goal import Goal, refuse
+from tscm.update.in_force import not_in_force
+from tscm.update.memory import GROUPS_KEPT, edit_notes, layout_digest
+from tscm.update.parents import absent_parents, not_in_use, still_unused
+from tscm.update.patience import (
+    ReadBackDiffers,
+    given_up,
+)
+from tscm.update.plan_id import PlanFaulty, PlanOutdated, plan_id, refuse_other_plan
+from tscm.update.planning import (
+    OwnedByAnother,
+    Planned,
+    check_budget,
+    check_length,
+    needs_closer_look,
+    plan_for,
+)
+from tscm.update.refusals import Lessons
+
+_MATE = (
+    "groups were changed while it replicated its configuration to its mate, which may not have got them: "
+    "`write standby` on the active unit brings both in step"
+)
+
+
+@define(eq=False)
+class AsaEnforcer(Enforcer):
+    """
+    By whichever driver leads to the ASA.
+    """
+
+    _applied: Mapping[str, list[Cidr]] | None = field(default=None, init=False)
+    """What the device was made to hold last, by kind; None where nobody knows."""
+    _looked_up: bool = field(default=False, init=False)
+    _lessons: Lessons = field(init=False)
+    _planned: Planned | None = field(default=None, init=False)
+    _deleted_in_vain: set[str] = field(factory=set, init=False)
+    """Groups whose deletion was asked for once and came to nothing."""
+
+    def __attrs_post_init__(self) -> None:
+        super().__attrs_post_init__()
+        self._lessons = Lessons(
+            self.job.settings.name,
+            self.job.asa.prefix,
+            self.job.asa.object_group_size,
+            self.memory.group_limit,
+            self.memory.group_ceiling,
+        )
+
+    @property
+    def figures(self) -> PlanFigures | None:
+        """Of the first plan; later ones are only what was left of it."""
+        return self._planned.figures if self._planned else None
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Parents that no access-list uses, and what the plan says."""
+        return (
+            *not_in_use(self.job.asa.prefix, self.memory.unused),
+            *(self._planned.warnings if self._planned else ()),
+        )
+
+    @property
+    def last_notes(self) -> tuple[str, ...]:
+        """Names and sizes that the device does not take."""
+        return tuple(self._lessons.notes)
+
+    def given_up(self, fault: DeviceFault) -> DeviceFault:
+        """With what revives the agent that holds the groups."""
+        settings = self.job.asa
+        return given_up(
+            fault,
+            settings.name,
+            settings.prefix,
+            self.memory.groups,
+            remedy=self._lessons.remedy,
+        )
+
+    def bring(self, goal: Goal, report: Report) -> Brought:
+        """Ask who it is, read, plan, push portion by portion, read back and save."""
+        if not self._looked_up:
+            self._applied, self._looked_up = self._last_applied(), True
+        driver = self.job.opener(
+            self.job.settings,
+            self.job.node,
+            self.memory.driver,
+            accept_certificate=self.job.consent.certificate,
+        )
+        try:
+            return self._work(driver, goal, report)
+        except Replicating:
+            if self.wrote:
+                self.notes[_MATE] = None
+            raise
+        except OwnedByAnother as fault:
+            self.found((fault.risk,))
+            raise
+        finally:
+            driver.close()
+            said = driver.traffic
+            self.traffic = self.traffic.plus(
+                requests=said.requests, sent=said.sent, received=said.received
+            )
+            self.memory = evolve(
+                self.memory,
+                driver=driver.learnt,
+                group_limit=self._lessons.limit,
+                group_ceiling=self._lessons.ceiling,
+            )
+
+    def _work(self, driver: AsaDriver, goal: Goal, report: Report) -> Brought:
+        report(Progress(phase="plan", text="reading the device's groups"))
+        who = driver.probe()
+        self.reached = True
+        self._note_certificate(driver)
+        self.memory = evolve(self.memory, login_failures=0)
+        groups = self._read(driver)
+        planned = self._plan(groups, goal)
+        self._bind(groups, goal)
+        self._look_for_changes(who, groups, right=not planned.steps)
+        self._look_for_parents(groups)
+        if not planned.steps and not goal.is_kept_as(self.job.applied):
+            # What a run wrote that was lost with its manager may not have been saved either.
+            self.memory = evolve(self.memory, unsaved=True)
+        if planned.steps:
+            if not self.wrote:  # something changes, so what could not be deleted is tried again
+                self.memory = evolve(self.memory, undeletable=())
+                self._planned = planned
+            who = driver.identify()
+            self.memory = self.memory.with_serial(who)
+            if who.replicating and not self.dry:
+                raise Replicating(self.job.settings.name)
+            planned = self._weigh(driver, self._plan(groups, goal), who, groups, goal)
+        if not self.wrote:  # later plans are only what was left of the first
+            requests = len(driver.portions(planned.steps))
+            self._planned = evolve(planned, requests=requests)
+        if self.dry:
+            return Brought(version=who.version, diff=planned.diff())
+        if planned.steps:
+            groups = self._push(driver, planned.steps, goal, report)
+        self._look_for_serial(driver)
+        self._look_for_use(driver)
+        saved = self._save(driver, report)
+        self.memory = evolve(
+            self.memory,
+            layout=layout_digest(groups),
+            version=who.version or self.memory.version,
+            started_at=who.started_at,
+            test_entry=None,
+        )
+        return Brought(version=who.version, saved=saved)
+
+    def _bind(self, groups: Mapping[str, Group], goal: Goal) -> None:
+        """Name the plan; where the update is bound to another one it is shown, and nothing is pushed."""
+        if self.wrote:  # what is left of a plan is not the plan
+            return
+        now, bound = self.job.now(), self.job.plan
+        self.plan_id = plan_id(groups, goal.block, goal.allow, now)
+        if bound is not None:
+            try:
+                refuse_other_plan(self.job.settings.name, bound, self.plan_id, now)
+            except (PlanFaulty, PlanOutdated) as error:
+                self.other_plan, self.dry = error, True
+
+    def _plan(self, groups: Mapping[str, Group], goal: Goal) -> Planned:
+        planned = plan_for(
+            self.job,
+            groups,
+            goal,
+            self.memory.undeletable,
+            taken=self._lessons.taken,
+            limit=self._lessons.limit,
+            ceiling=self._lessons.ceiling,
+            serials=self.memory.serials,
+            begun=self.wrote,
+        )
+        self.found(planned.risks)
+        raised = planned.raised(self.job.asa)
+        if raised:
+            self.notes[raised] = None
+        return planned
+
+    def _read(self, driver: AsaDriver) -> Mapping[str, Group]:
+        groups = driver.read_groups(self.job.asa.prefix)
+        self.memory = evolve(self.memory, groups=tuple(sorted(groups)[:GROUPS_KEPT]))
+        self._lessons.saw(groups)
+        return groups
+
+    def _look_for_serial(self, driver: AsaDriver) -> None:
+        """Which device is it?  Asked once, where nothing had to be changed since that is known of devices."""
+        if not self.memory.serials:
+            with suppress(DeviceFault):  # the next run asks again
+                self.memory = self.memory.with_serial(driver.identify())
+
+    def _look_for_use(self, driver: AsaDriver) -> None:
+        """Does an access-list use them by now?"""
+        if not self.memory.unused:
+            return
+        try:
+            text = driver.running_config(self.job.asa.prefix).text
+        except DeviceFault:
+            return  # the next run looks again
+        left = still_unused(text, self.job.asa.prefix, self.memory.unused)
+        self.memory = evolve(self.memory, unused=left)
+
+    def _weigh(
+        self,
+        driver: AsaDriver,
+        planned: Planned,
+        who: Identity,
+        groups: Mapping[str, Group],
+        goal: Goal,
+    ) -> Planned:
+        """
+        The plan as the device's agent bears it, where the rest of its configuration counts too.
+        """
+        planned, others = evolve(planned, budget=who.budget_bytes), 0
+        if needs_closer_look(planned, who) and who.budget_bytes is not None:
+            before = planned.plan.estimate.bytes_before
+            others = max(0, driver.running_config(self.job.asa.prefix).size - before)
+            room = max(0, who.budget_bytes - others)
+            made = plan_for(
+                self.job,
+                groups,
+                goal,
+                self.memory.undeletable,
+                taken=self._lessons.taken,
+                limit=self._lessons.limit,
+                ceiling=self._lessons.ceiling,
+                room=room,
+                serials=self.memory.serials,
+                begun=self.wrote,
+            )
+            planned = evolve(made, budget=who.budget_bytes)
+        first = not self.wrote and (self.job.applied is None or self.job.applied.purged)
+        writes = sum(map(len, driver.portions(planned.steps)))
+        for warning, risk in (
+            check_budget(planned, who, others),
+            check_length(planned, writes, first=first),
+        ):
+            if risk is not None:
+                self.found((risk,))
+                refuse(self.job, (risk,))
+            elif warning is not None:
+                self.notes[warning] = None
+        return planned
+
+    def _push(
+        self, driver: AsaDriver, steps: Sequence[Step], goal: Goal, report: Report
+    ) -> Mapping[str, Group]:
+        portions = driver.portions(steps)
+        for number, portion in enumerate(portions):
+            self.go_on()
+            report(Progress(phase="push", text="changing groups", done=number, total=len(portions)))
+            self.wrote = True
+            self.memory = evolve(self.memory, unsaved=True)
+            self._apply(driver, portion)
+            self._lessons.did(portion)
+        total = len(portions)
+        report(Progress(phase="push", text="groups changed", done=total, total=total))
+        self.go_on()
+        report(Progress(phase="read back", text="comparing what the device holds"))
+        groups = self._read(driver)
+        left = self._plan(groups, goal).steps
+        if left:
+            self._differs(left)
+        return groups
+
+    def _differs(self, left: Sequence[Step]) -> None:
+        """
+        Raise `ReadBackDiffers`; a deletion that was taken twice and not done is left instead.
+        """
+        fault = ReadBackDiffers(
+            self.job.settings.name,
+            f"it does not hold what was sent; steps still to do: {len(left):,}",
+            "look whether someone else changes the same groups",
+            retry=True,
+        )
+        doomed = {one.group for one in left if isinstance(one, DeleteGroup)}
+        if len(doomed) < len(left) or not doomed <= self._deleted_in_vain:
+            self._deleted_in_vain |= doomed
+            raise fault
+        for group in sorted(doomed):
+            self._leave(group, fault)
+
+    def _apply(self, driver: AsaDriver, portion: Sequence[Step]) -> None:
+        """
+        One portion; a group that the device will not delete is left, for it does no harm.
+
+        Something of others uses it, or the device answers 500 to that (docs/develop/asa.md, section 2).
+        """
+        doomed = portion[0].group if isinstance(portion[0], DeleteGroup) else None
+        try:
+            driver.apply_all(portion)
+        except Refused as refused:
+            if doomed is None:
+                self._lessons.learn(driver, portion, refused)
+                raise
+            self._leave(doomed, refused)
+        except Overloaded as failed:
+            if doomed is None:
+                if failed.told:
+                    self._lessons.learn(driver, portion, failed)
+                raise
+            if doomed not in self._deleted_in_vain:
+                self._deleted_in_vain.add(doomed)
+                raise
+            self._leave(doomed, failed)
+
+    def _leave(self, group: str, fault: DeviceFault) -> None:
+        kept = dict.fromkeys((*self.memory.undeletable, group))
+        self.memory = evolve(self.memory, undeletable=tuple(kept))
+        self.notes[
+            f"{group} is used no more and could not be deleted: {fault.cause}; "
+            f"look what else uses it, it does no harm"
+        ] = None
+
+    def _save(self, driver: AsaDriver, report: Report) -> bool:
+        if not (self.memory.unsaved and self.job.node.policy.save_config):
+            return False
+        self.go_on()
+        report(Progress(phase="save", text="saving the device's configuration"))
+        try:
+            driver.save()
+        except SaveFailed as fault:  # the policy is in force; the next run saves again
+            self.notes[str(fault)] = None
+            return False
+        self.memory = evolve(self.memory, unsaved=False)
+        return True
+
+    def _last_applied(self) -> Mapping[str, list[Cidr]] | None:
+        """From the store; a generation that lies damaged there is replaced when the run is good."""
+        name, applied = self.job.settings.name, self.job.applied
+        if applied is None:
+            return None
+        try:
+            return {kind: CidrSet.of(applied.entries(name, kind.lower())).cidrs() for kind in KINDS}
+        except StoredDamaged as error:
+            self.notes[f"{error.what} lay damaged in the database"] = None
+            return None
+
+    def _note_certificate(self, driver: AsaDriver) -> None:
+        """That another certificate was accepted, where it was."""
+        accepted = accepted_certificate({"driver": self.memory.driver}, driver, self.job.consent)
+        if accepted is not None:
+            self.found((accepted,))
+
+    def _look_for_changes(self, who: Identity, groups: Mapping[str, Group], *, right: bool) -> None:
+        """Note a reload, another version, and what someone else did to our groups, be it *right* or not."""
+        if self.wrote:
+            return
+        if self.job.applied is not None and self.job.applied.purged:
+            self.notes[f"until this update the policy was {not_in_force(self.job.applied)}"] = None
+        self.notes.update(dict.fromkeys(self.memory.reload_notes(who)))
+        applied = self._applied
+        if applied is None or self.memory.layout in {None, layout_digest(groups)}:
+            return
+        present = Present.of(self.job.asa.prefix, groups)
+        for kind in KINDS:
+            found = self._without_test(applied[kind], list(present.in_force(kind)))
+            self.notes.update(dict.fromkeys(edit_notes(kind, applied[kind], found, right=right)))
+
+    def _without_test(self, applied: Sequence[Cidr], present: Sequence[Cidr]) -> Sequence[Cidr]:
+        """*present* without what a test that broke off left there: nobody edited that."""
+        entry = self.memory.test_entry
+        if entry is None or entry not in present or entry in applied:
+            return present
+        self.notes[f"{entry}, which a test that broke off had blocked, is taken out"] = None
+        return [one for one in present if one != entry]
+
+    def _look_for_parents(self, groups: Mapping[str, Group]) -> None:
+        """Parents that the device had and has no more."""
+        if self.wrote or self.job.applied is None:
+            return
+        absent = absent_parents(self.job.asa.prefix, groups)
+        unused = tuple(dict.fromkeys((*self.memory.unused, *absent)))
+        self.memory = evolve(self.memory, unused=unused)
