@@ -8,23 +8,33 @@ from pathlib import Path
 from typing import ClassVar
 
 import pytest
-from attrs import frozen
+from attrs import define, frozen
 
+from tscm.base.host_port import HostPort
 from tscm.base.secrets import Secret, load_key
 from tscm.cli.options import check_type, setting_options
 from tscm.devices.stored import propose
-from tscm.errors import SettingsFaulty
+from tscm.errors import DeviceFault, SettingsFaulty
 from tscm.kinds import questions as shared
 from tscm.kinds.asa.rest.settings import AsaRestSettings
+from tscm.kinds.faults import Overloaded
 from tscm.kinds.kind import Kind, kind_of
 from tscm.kinds.question import Question
-from tscm.model import AsaDriver, Identity
+from tscm.model import AsaDriver, Cidr, Identity, Report
+from tscm.policy.entries import Entries
+from tscm.policy.lists import PolicyList
+from tscm.retrieve.sources import ListSource
 from tscm.settings import modules, values
 from tscm.settings.device import DeviceSettings, secret_setting
 from tscm.settings.files import read_device, write_device
 from tscm.settings.layout import Layout
-from tscm.settings.node import NodeSettings
+from tscm.settings.node import NodeSettings, PolicySettings
 from tscm.settings.schema import setting
+from tscm.update.enforcer import Brought, Enforcer
+from tscm.update.figures import Result
+from tscm.update.goal import Goal
+from tscm.update.job import UpdateJob
+from tscm.update.run import plan_update, run_update
 
 
 @frozen(kw_only=True)
@@ -39,6 +49,29 @@ class PulledSettings(DeviceSettings):
     @property
     def max_policy_size(self) -> int:
         return self.entries
+
+
+@define(eq=False)
+class FileEnforcer(Enforcer):
+    """Publishes the goal; whoever pulls it comes later."""
+
+    published: ClassVar[list[str]] = []
+    away: ClassVar[int] = 0
+
+    def bring(self, goal: Goal, report: Report) -> Brought:
+        self.go_on()
+        self.reached = True
+        if FileEnforcer.away:
+            FileEnforcer.away -= 1
+            raise Overloaded(self.job.settings.name, "the disk is full")
+        entries = [str(one) for one in goal.block.cidrs()]
+        self.wrote = entries != self.published
+        if not self.dry:
+            self.published[:] = entries
+        return Brought(version="1.2", saved=True)
+
+    def given_up(self, fault: DeviceFault) -> DeviceFault:
+        return fault
 
 
 def connect(*_: object, **__: object) -> AsaDriver:
@@ -64,7 +97,7 @@ KIND = Kind(
     capabilities=frozenset(),
     links=("pulled",),
     checked=frozenset(),
-    enforcer="tscm.update.enforce_list:ListEnforcer",
+    enforcer=f"{__name__}:FileEnforcer",
     connect=connect,
     check=lambda _: Identity(),
     notes=notes,
@@ -110,6 +143,40 @@ def test_its_settings_stand_in_a_table_of_the_file_and_its_secret_is_sealed(tmp_
     assert found == settings
     assert (found.max_policy_size, found.own_names) == (50_000, "")
     assert kind_of(found).setup(found, NodeSettings()).startswith("! pull https://")
+
+
+def test_an_update_fetches_the_goal_and_has_the_enforcer_bring_it() -> None:
+    lists = {"block.example": ["8.0.0.0/25", "8.0.0.128/25", "9.0.0.1/32"], "allow.example": []}
+    pauses: list[float] = []
+
+    def fetch(source: ListSource, known: PolicyList | None, now: float) -> PolicyList:
+        name = source.name
+        return PolicyList(name=name, entries=Entries.of(map(Cidr, lists[name])), source="axfr://x")
+
+    def pause(seconds: float) -> bool:
+        pauses.append(seconds)
+        return False
+
+    job = UpdateJob(
+        settings=propose({**GIVEN, "type": "pulled", "name": "edge", "token": "s3cret"}),
+        node=NodeSettings(policy=PolicySettings(servers=(HostPort("192.0.2.53"),))),
+        fetch=fetch,
+        opener=connect,
+        look_up=lambda _: {},
+        now=lambda: 1000.0,
+        pause=pause,
+    )
+    FileEnforcer.published.clear()
+    assert plan_update(job, lambda _: None).result == Result.PLANNED
+    assert FileEnforcer.published == []
+    FileEnforcer.away = 1
+    done = run_update(job, lambda _: None)
+    assert (done.result, done.error, done.saved) == (Result.CHANGED, None, True)
+    assert FileEnforcer.published == ["8.0.0.0/24", "9.0.0.1/32"]
+    assert done.failures == ("the disk is full",)
+    assert max(pauses) == job.pause_before(1)
+    assert done.generation is not None
+    assert done.generation.block_entries == 2
 
 
 def test_a_device_can_move_from_one_kind_to_another(tmp_path: Path) -> None:
