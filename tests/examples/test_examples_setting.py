@@ -8,7 +8,7 @@ import pytest
 from attrs import frozen
 
 from tscm.errors import SettingsFaulty
-from tscm.settings import files, page, values
+from tscm.settings import files, node, page, values
 from tscm.settings.layout import Layout
 from tscm.settings.node import NodeSettings
 from tscm.settings.schema import section, setting
@@ -34,7 +34,7 @@ class WithContact(NodeSettings):
 @pytest.fixture
 def layout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Layout:
     """A root directory whose settings have the new section: in the house, the class itself gets the field."""
-    for module in (files, page):
+    for module in (node, page):
         monkeypatch.setattr(module, "NodeSettings", WithContact)
     made = Layout(tmp_path)
     made.settings_file.parent.mkdir(parents=True)
@@ -43,9 +43,9 @@ def layout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Layout:
 
 def read(layout: Layout, text: str) -> Contact:
     layout.settings_file.write_text(text)
-    node = files.read_node(layout)
-    assert isinstance(node, WithContact)
-    return node.contact
+    found = files.read_node(layout)
+    assert isinstance(found, WithContact)
+    return found.contact
 
 
 def test_a_field_is_read_from_the_file_and_has_its_default(layout: Layout) -> None:
