@@ -8,7 +8,7 @@ from typing import Any
 from attrs import define, field
 from twisted.internet.task import Clock
 
-from tscm.consumers.loop import ReaderLoop
+from tscm.consumers.loop import Backoff, ReaderLoop
 from tscm.consumers.trouble import Trouble
 from tscm.model import Position
 
@@ -64,16 +64,41 @@ def test_who_was_stopped_is_not_woken_and_may_begin_again() -> None:
     assert woken == [7.0]
 
 
-def test_the_lag_is_the_age_of_what_waits() -> None:
-    clock, log = Clock(), Log()
-    reading = loop(clock, log, [])
+def test_who_lingers_not_at_all_is_woken_at_once() -> None:
+    clock, log, woken = Clock(), Log(), list[float]()
+    reading = ReaderLoop(clock, log, 0.0, lambda: woken.append(clock.seconds()))  # type: ignore[arg-type]
     reading.start()
-    assert reading.lag_seconds() == 0
-    log.grow(10)
-    clock.advance(30)
-    assert reading.lag_seconds() == 30
-    log.position = Position(offset=10)
-    assert reading.lag_seconds() == 0
+    log.grow(1)
+    assert woken == [0.0]
+
+
+def test_rests_grow_and_end_with_a_try() -> None:
+    clock, tries = Clock(), list[float]()
+    reading = ReaderLoop(
+        clock,
+        Log(),  # type: ignore[arg-type]
+        2.0,
+        lambda: None,
+        backoff=Backoff(1.0, 60.0),
+        retry=lambda: tries.append(clock.seconds()),
+    )
+    reading.start()
+    for seconds in (1.0, 2.0, 4.0):
+        reading.failed("refused")
+        reading.rest()
+        assert reading.trouble.retry_at == clock.seconds() + seconds
+        clock.advance(seconds)
+    assert tries == [1.0, 3.0, 7.0]
+    assert not reading.resting
+    reading.failed("overloaded")
+    reading.rest(least_seconds=100)
+    assert reading.trouble.retry_at == 107.0
+    reading.hurry()
+    reading.hurry()
+    assert tries == [1.0, 3.0, 7.0, 7.0]
+    reading.rest()
+    reading.stop()
+    assert clock.getDelayedCalls() == []
 
 
 def test_trouble_counts_in_a_row_and_remembers_the_last_error() -> None:

@@ -73,7 +73,7 @@ class World:
         for number in range(count):
             log = MemoryLog(device=f"fw{number}", name="events")
             self.logs.append(log)
-            self.devices.append(Followed(log, ("block", "allow")))
+            self.devices.append(self.rounds.follow(log, ("block", "allow")))
             self.rounds.begin(self.devices[-1])
 
     def append(self, *numbers: int) -> None:
@@ -181,11 +181,11 @@ def test_a_process_that_cannot_be_started_is_tried_again_for_all(world: World) -
     world.follow(1500)
     world.append(*range(1500))
     world.clock.advance(LINGER_SECONDS)
-    assert "Resource temporarily" in str(world.devices[7].trouble.last_error)
+    assert "Resource temporarily" in str(world.devices[7].reading.trouble.last_error)
     world.worker.refuses = False
     world.clock.pump([300.0, LINGER_SECONDS])
     assert world.waiting() == []
-    assert world.devices[7].trouble.last_error is None
+    assert world.devices[7].reading.trouble.last_error is None
 
 
 def test_one_that_was_left_is_not_asked_for_again(world: World) -> None:

@@ -324,7 +324,9 @@ async def test_no_fault_ends_the_reading_however_often_it_comes(
         nonlocal tries
         tries += 1
         one = world.service._followed["fw"]
-        one.trouble = evolve(one.trouble, failures=one.trouble.failures + 2000)  # days of it
+        one.reading.trouble = evolve(
+            one.reading.trouble, failures=one.reading.trouble.failures + 2000
+        )  # days of it
         if tries < 3:
             raise fault
         really(offset, sent=sent, skipped=skipped)

@@ -59,7 +59,6 @@ def test_a_siem_away_for_a_day_costs_a_try_a_minute_and_no_memory() -> None:
     assert 24 * 50 <= figures.failures <= 24 * 60 + 10
     assert reads == [], "nothing is read for a target that is away"
     assert figures.backlog_lines == 24 * 60
-    assert 23.9 * 3600 < figures.lag_seconds <= 24 * 3600
     assert len(clock.readers) <= 1
     assert len(clock.getDelayedCalls()) <= 2
     service.stopService()

@@ -257,7 +257,7 @@ async def test_only_a_connection_that_carried_lines_starts_the_back_off_afresh(
     await until(lambda: log.position.sent == 5, 30)
     closing.set()
     log.append(*lines(1, 5))
-    await until(lambda: service._trouble.failures == 1, 30)
+    await until(lambda: service._reading.trouble.failures == 1, 30)
     assert grown >= 3
     await stop(service)
     listener.close()

@@ -89,7 +89,6 @@ async def test_what_waits_and_what_comes_is_sent_in_order(
     figures = service.figures()
     assert figures.state == "connected"
     assert figures.backlog_bytes == 0
-    assert figures.lag_seconds == 0
     assert figures.sent == 1010
     assert "has all lines" in figures.sentence
     await stop(service)

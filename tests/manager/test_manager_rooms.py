@@ -96,6 +96,7 @@ def rooms_on(readers: Readers, clock: Clock, settings: DeviceSettings = SETTINGS
         slow=None,
         spool=readers,
         resolver=None,
+        lags=None,
         upload_slots=None,
         layout=Layout(),
         node=NodeSettings(upload=UploadSettings(url="https://logs.example/")),

@@ -12,8 +12,7 @@ from twisted.internet.defer import Deferred, maybeDeferred, succeed
 from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 
-from tscm.base.clock import wall_seconds
-from tscm.base.schedule import backoff
+from tscm.consumers.loop import Backoff, ReaderLoop
 from tscm.consumers.trouble import Trouble
 from tscm.events.process import WorkerFailed, WorkerProcess
 from tscm.model import Block, Json, LogReader
@@ -50,11 +49,9 @@ class Followed:
     """The database has to begin where the cursor is."""
     behind: bool = False
     """There was more in the log than the block that was read last."""
-    listening: bool = False
     queued: bool = False
-    trouble: Trouble = Trouble()
-    retry: IDelayedCall | None = None
     under_way: bool = False
+    reading: ReaderLoop = field(init=False)
     waiting: list[Deferred[None]] = field(factory=list)
     """For what is under way to end."""
     oldest: float | None = None
@@ -113,18 +110,32 @@ class Rounds:
     _under_way: int = field(default=0, init=False)
     _going_on: bool = field(default=False, init=False)
 
+    def follow(
+        self, reader: LogReader, names: tuple[str, str], access_lists: tuple[str, ...] = ()
+    ) -> Followed:
+        """A device whose log can be read: see `begin`."""
+        one = Followed(reader, names, access_lists)
+        one.reading = ReaderLoop(
+            self._reactor,
+            reader,
+            0.0,  # the round lingers, for all devices together
+            partial(self._noticed, one),
+            backoff=Backoff(RETRY_SECONDS, RETRY_MOST_SECONDS),
+            retry=partial(self._again, one),
+        )
+        return one
+
     def begin(self, one: Followed) -> None:
         """Read a device's log from now on; its position is held against the database's first."""
         one.gone = one.ready = one.moves = False
+        one.reading.start()
         self._queue(one)
         self._go_on()
 
     def end(self, one: Followed) -> Deferred[None]:
         """Read it no more; fires when nothing of it is under way."""
         one.gone = True
-        if one.retry is not None:
-            one.retry.cancel()
-            one.retry = None
+        one.reading.stop()
         if one.queued:
             (self._due if one in self._due else self._heard).remove(one)
             one.queued = False
@@ -139,14 +150,8 @@ class Rounds:
 
     # -- who is next ------------------------------------------------------------
 
-    def _listen(self, one: Followed) -> None:
-        if not one.listening:
-            one.listening = True
-            one.reader.when_more(partial(self._noticed, one))
-
     def _noticed(self, one: Followed) -> None:
-        one.listening = False
-        if not one.gone and not one.queued and not one.under_way and one.retry is None:
+        if not one.gone and not one.queued and not one.under_way and not one.reading.resting:
             self._hear(one)
 
     def _queue(self, one: Followed) -> None:
@@ -177,7 +182,7 @@ class Rounds:
 
     def _send_next(self) -> bool:
         """One request, or nothing where none of those that are due had more; False: no place."""
-        places = _AT_ONCE if self._due[0].trouble.failures else 1
+        places = _AT_ONCE if self._due[0].reading.trouble.failures else 1
         if self._under_way + places > _AT_ONCE:
             return False
         batch = self._batch()
@@ -195,7 +200,7 @@ class Rounds:
         batch = _Batch()
         while self._due and batch.has_room():
             one = self._due[0]
-            if one.trouble.failures and batch.parts:
+            if one.reading.trouble.failures and batch.parts:
                 break
             self._due.popleft()
             one.queued = False
@@ -203,7 +208,7 @@ class Rounds:
                 self._add_part(batch, one)
             except Exception as error:  # noqa: BLE001 - one log must not hinder the others
                 self._stumbled(one, error)
-            if one.trouble.failures:
+            if one.reading.trouble.failures:
                 break
         return batch
 
@@ -222,7 +227,7 @@ class Rounds:
         else:
             block = reader.read(reader.position.offset, BLOCK_BYTES - batch.size)
             if block is None:
-                self._listen(one)
+                one.reading.watch()
                 return
             one.behind = block.end < reader.end
             request = block_request(one, block)
@@ -242,7 +247,7 @@ class Rounds:
         ).addErrback(lambda failure: self._log.failure("an answer of the event worker", failure))
 
     def _all_failed(self, batch: _Batch, error: Exception) -> None:
-        self._warn([one for one in batch.devices if not one.trouble.failures], str(error))
+        self._warn([one for one in batch.devices if not one.reading.trouble.failures], str(error))
         for one in batch.devices:
             self._take(one, {"error": str(error)}, told=True)
 
@@ -262,7 +267,7 @@ class Rounds:
         except Exception as error:  # noqa: BLE001 - nothing may end the reading for good
             self._stumbled(one, error)
         else:
-            one.trouble = Trouble()
+            one.reading.trouble = Trouble()
             self._follow_on(one)
         waiting, one.waiting = one.waiting, []
         for each in waiting:
@@ -311,27 +316,25 @@ class Rounds:
         if one.reader.position.offset < one.reader.end:
             self._hear(one)
         else:
-            self._listen(one)
+            one.reading.watch()
 
     # -- what fails ---------------------------------------------------------------
 
     def _stumbled(self, one: Followed, error: Exception) -> None:
-        if not one.trouble.failures:
+        if not one.reading.trouble.failures:
             self._log.failure("the event reader of {device}", device=one.reader.device)
         self._failed(one, f"a fault of this program: {error!r}")
 
     def _failed(self, one: Followed, cause: str, *, told: bool = False) -> None:
         """Note it, and try again later: after longer each time."""
         one.ready = one.moves = False
-        one.trouble = one.trouble.failed(cause, wall_seconds(self._reactor))
-        if one.trouble.failures == 1 and not told:
+        one.reading.failed(cause)
+        if one.reading.trouble.failures == 1 and not told:
             self._warn([one], cause)
         if not one.gone:
-            wait = backoff(one.trouble.failures, 1.0, first=RETRY_SECONDS, most=RETRY_MOST_SECONDS)
-            one.retry = self._reactor.callLater(wait, self._again, one)
+            one.reading.rest()
 
     def _again(self, one: Followed) -> None:
-        one.retry = None
         self._queue(one)
         self._go_on()
 

@@ -106,7 +106,9 @@ class EventService(Service):
         if present is not None:
             present.names, present.access_lists = (block_list, allow_list), access_lists
             return
-        one = self._followed[name] = Followed(reader, (block_list, allow_list), access_lists)
+        one = self._followed[name] = self._rounds.follow(
+            reader, (block_list, allow_list), access_lists
+        )
         if self.running:
             self._rounds.begin(one)
 
@@ -186,7 +188,7 @@ class EventService(Service):
         return EventFigures(
             waiting_bytes=one.reader.end - one.reader.position.offset,
             counted=dict(one.counted),
-            fault=one.trouble.last_error or damage(name, one.damaged),
+            fault=one.reading.trouble.last_error or damage(name, one.damaged),
             hits={action: dict(lists) for action, lists in one.hits.items()},
         )
 

@@ -5,6 +5,7 @@ Lines of one device to one SIEM, for as long as the manager runs.
 import random
 import ssl
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, ClassVar
 
 from attrs import define, field
@@ -14,10 +15,8 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from tscm.base.clock import wall_seconds
-from tscm.base.schedule import backoff
 from tscm.base.threads import Threads
-from tscm.consumers.loop import ReaderLoop
-from tscm.consumers.trouble import Trouble
+from tscm.consumers.loop import Backoff, ReaderLoop
 from tscm.forward.content import shape_of
 from tscm.forward.datagram import DatagramLink
 from tscm.forward.feed import Feed
@@ -73,7 +72,6 @@ class ForwardService(Service):
     _state: ForwardState = field(default=ForwardState.OFF, init=False)
     _address: Address | None = field(default=None, init=False)
     _context: ssl.SSLContext | None = field(default=None, init=False)
-    _trouble: Trouble = field(factory=Trouble, init=False)
     _dropped: int = field(default=0, init=False)
     _connections: int = field(default=0, init=False)
     _moved_at: float = field(default=0.0, init=False)
@@ -97,7 +95,13 @@ class ForwardService(Service):
             == ("TCP", "as-received", "lf"),
         )
         self._reading = ReaderLoop(
-            self._reactor, self._reader, _LINGER_SECONDS, self._wake, self._heard
+            self._reactor,
+            self._reader,
+            _LINGER_SECONDS,
+            self._wake,
+            self._heard,
+            Backoff(chance=self._chance),
+            self._rested,
         )
         self._whereabouts = Whereabouts(
             target, self._resolver or Resolver(self._reactor, self._threads)
@@ -240,13 +244,15 @@ class ForwardService(Service):
         return StreamLink(self._reactor, self, address, *limits)
 
     def _failed(self, why: Ended) -> None:
-        trouble = self._trouble.over() if self._has_proven() else self._trouble
+        reading = self._reading
+        if self._has_proven():
+            reading.trouble = reading.trouble.over()
         self._connected_at = None
         self._eager = why.idle
         if why.stopped:
             return
-        self._trouble = trouble.failed(why.sentence, wall_seconds(self._reactor))
-        if self._trouble.failures == 1:
+        reading.failed(why.sentence)
+        if reading.trouble.failures == 1:
             self._log.warn(
                 "{target} of device {device} {sentence}; lines wait on disk",
                 target=str(self.target),
@@ -267,16 +273,15 @@ class ForwardService(Service):
         return self._feed.sent > self._sent_before or (lived and self._nothing_waited)
 
     async def _rest(self) -> None:
-        delay = backoff(self._trouble.failures, self._chance())
         self._state = ForwardState.WAITING
-        self._trouble = self._trouble.retried(self._reactor.seconds() + delay)
-        pause: Deferred[None] = Deferred()
-        timer = self._reactor.callLater(delay, pause.callback, None)
-        try:
-            await self._wait(pause)
-        except CancelledError:
-            timer.cancel()
-        self._trouble = self._trouble.retried(None)
+        self._reading.rest()
+        with suppress(CancelledError):
+            await self._wait(Deferred())
+        self._reading.go_on()
+
+    def _rested(self) -> None:
+        if self._pause is not None:
+            self._pause.callback(None)
 
     async def _wait(self, pause: Deferred[Any]) -> Any:
         """Wait for something that a stop cuts short."""
@@ -368,9 +373,9 @@ class ForwardService(Service):
     # -- progress ---------------------------------------------------------------
 
     def _heard(self) -> None:
-        if self._state is ForwardState.WAITING and self._eager and self._pause is not None:
+        if self._state is ForwardState.WAITING and self._eager:
             self._eager = False  # a peer that takes lines and is gone while there are none
-            self._pause.cancel()
+            self._reading.hurry()
 
     def _wake(self) -> None:
         if self._link is not None and self._state is ForwardState.CONNECTED:
@@ -421,7 +426,7 @@ class ForwardService(Service):
 
     def figures(self) -> ForwardFigures:
         """Where the target stands."""
-        now, feed, trouble = self._reactor.seconds(), self._feed, self._trouble
+        now, feed, trouble = self._reactor.seconds(), self._feed, self._reading.trouble
         current = trouble.over() if self._state is ForwardState.CONNECTED else trouble
         return ForwardFigures(
             target=str(self.target),
@@ -433,7 +438,6 @@ class ForwardService(Service):
             name_fault=self._name_fault,
             connected_at=self._connected_at,
             connections=self._connections,
-            lag_seconds=self._reading.lag_seconds(),
             backlog_bytes=feed.backlog_bytes,
             backlog_lines=self._reader.waiting_lines(),
             lines_per_second=round(feed.rate.per_second(feed.sent, now), 1),
@@ -453,7 +457,7 @@ class ForwardService(Service):
     @property
     def stamp(self) -> tuple[object, ...]:
         """Equal to an earlier one as long as failures and last error of `figures` stay."""
-        return self._trouble, self._state is ForwardState.CONNECTED
+        return self._reading.trouble, self._state is ForwardState.CONNECTED
 
     @property
     def _name_fault(self) -> str | None:
@@ -484,7 +488,7 @@ class ForwardService(Service):
             expired = self._reader.position.expired
             but = f" but {many(expired, 'line', 'lines')} that expired" if expired else ""
             return f"{target} has all lines{but}"
-        trouble = self._trouble
+        trouble = self._reading.trouble
         if self._state is ForwardState.WAITING and trouble.retry_at is not None:
             waits = "lines wait on disk" if self._feed.backlog_bytes else "no line waits"
             return f"{target} {trouble.sentence(waits, now)}"

@@ -5,7 +5,7 @@ The readers of one device's log, as its settings want them.
 from collections.abc import Mapping
 from typing import Any, ClassVar, cast
 
-from attrs import define, field
+from attrs import define, evolve, field
 from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
 from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
@@ -108,11 +108,16 @@ class DeviceRooms:
     def forward_figures(self) -> ForwardFigures | None:
         """How the forwarding to the first target stands; None where there is none."""
         first = self.forward.get(READER)
-        return None if first is None else first.figures()
+        return None if first is None else self._dressed(first)
 
     def forward_also_figures(self) -> tuple[ForwardFigures, ...]:
         """How the forwarding to each further target stands."""
-        return tuple(one.figures() for name, one in self.forward.items() if name != READER)
+        return tuple(self._dressed(one) for name, one in self.forward.items() if name != READER)
+
+    def _dressed(self, forward: ForwardService) -> ForwardFigures:
+        """With its lag, which is measured for all readers in one place."""
+        figures, lags = forward.figures(), self._means.lags.of(self.settings.name)
+        return evolve(figures, lag_seconds=lags.get(figures.reader, 0.0))
 
     def upload_figures(self) -> UploadFigures | None:
         """How the uploads stand; None where there are none."""

@@ -16,6 +16,7 @@ from tscm.forward.resolve import Resolver
 from tscm.forward.service import ForwardService
 from tscm.forward.target import targets_of
 from tscm.intake.service import IntakeService
+from tscm.manager.lag import ReaderLags
 from tscm.settings.device import DeviceSettings
 from tscm.settings.forwarding import READER
 from tscm.settings.layout import Layout
@@ -43,6 +44,7 @@ class Means(Protocol):
     spool: SpoolService
     intake: IntakeService
     resolver: Resolver
+    lags: ReaderLags
     upload_slots: DeferredSemaphore
 
 

@@ -17,10 +17,8 @@ from twisted.python.failure import Failure
 
 from tscm.base.clock import wall_seconds
 from tscm.base.deadline import Scope
-from tscm.base.schedule import backoff
 from tscm.base.threads import Threads
-from tscm.consumers.loop import ReaderLoop
-from tscm.consumers.trouble import Trouble
+from tscm.consumers.loop import Backoff, ReaderLoop
 from tscm.model import LogReader, Progress, Report
 from tscm.plural import many
 from tscm.upload.batch import (
@@ -87,7 +85,6 @@ class UploadService(Service):
     _encoding: str = field(default=ENCODINGS[0], init=False)
     _limit_bytes: int | None = field(default=None, init=False)
     _doing: UploadState = field(default=UploadState.OFF, init=False)
-    _trouble: Trouble = field(factory=Trouble, init=False)
     _rejected: bool = field(default=False, init=False)
     """Whether the receiver did not know the device at the last try."""
     _last_upload_at: float | None = field(default=None, init=False)
@@ -98,7 +95,13 @@ class UploadService(Service):
     """Batches that were refused for good and wait for somebody to send or drop them."""
 
     def __attrs_post_init__(self) -> None:
-        self._reading = ReaderLoop(self._reactor, self._reader, _JOIN_SECONDS, self._look)
+        self._reading = ReaderLoop(
+            self._reactor,
+            self._reader,
+            _JOIN_SECONDS,
+            self._look,
+            backoff=Backoff(_RETRY_FIRST, _RETRY_MOST, self._chance),
+        )
         self._picker = Picker(self._reactor, self._threads, self._reader, self._select, self._salt)
 
     # -- life -----------------------------------------------------------------
@@ -147,7 +150,7 @@ class UploadService(Service):
                 self._log.failure("upload of {device} failed", device=self._reader.device)
             if self.running:
                 await self._sleep()
-                seal = self._trouble.retry_at is None and self._interval_over()
+                seal = not self._reading.resting and self._interval_over()
         self._doing = UploadState.OFF
 
     def _interval_over(self) -> bool:
@@ -165,7 +168,7 @@ class UploadService(Service):
 
     def _until_due(self) -> float:
         now = self._reactor.seconds()
-        due = self._trouble.retry_at
+        due = self._reading.trouble.retry_at
         if due is None:
             due = (self._last_round_at or now) + self.interval_seconds
         return max(0.0, due - now)
@@ -178,7 +181,7 @@ class UploadService(Service):
     def _look(self) -> None:
         """Something was appended or sealed a while ago: is there a sealed segment now?"""
         self._reading.watch()
-        if self._trouble.retry_at is None and self._waits():
+        if not self._reading.resting and self._waits():
             self._wake()
 
     def _waits(self) -> bool:
@@ -197,7 +200,8 @@ class UploadService(Service):
 
     async def _drain(self, report: Report | None) -> UploadOutcome:
         outcome, begun = UploadOutcome(), self._reader.position.offset
-        self._doing, self._trouble = UploadState.SENDING, self._trouble.retried(None)
+        self._doing = UploadState.SENDING
+        self._reading.go_on()
         self._last_round_at = self._reactor.seconds()
         try:
             while self.running:
@@ -232,16 +236,14 @@ class UploadService(Service):
 
     def _worked(self) -> None:
         self._rejected = False
-        self._trouble = self._trouble.over()
+        self._reading.trouble = self._reading.trouble.over()
 
     def _failed(self, failure: UploadFailed) -> None:
         account = failure.kind is Kind.ACCOUNT
-        tell = not self._trouble.failures or (account and not self._rejected)
+        tell = not self._reading.trouble.failures or (account and not self._rejected)
         self._rejected = account
-        trouble = self._trouble.failed(str(failure), wall_seconds(self._reactor))
-        delay = backoff(trouble.failures, self._chance(), first=_RETRY_FIRST, most=_RETRY_MOST)
-        wait = max(delay, failure.retry_after or 0.0)
-        self._trouble = trouble.retried(self._reactor.seconds() + wait)
+        self._reading.failed(str(failure))
+        self._reading.rest(least_seconds=failure.retry_after or 0.0)
         self._doing = UploadState.WAITING
         if self._pause is not None:  # asked for while the schedule sleeps, maybe for long
             self._alarm.reset(self._until_due())
@@ -339,7 +341,7 @@ class UploadService(Service):
             lines=lines,
             refusals=part.refusals,
         )
-        self._trouble = self._trouble.noted(str(failure), wall_seconds(self._reactor))
+        self._reading.noted(str(failure))
         emptied = [evolve(one, lines=0, others=one.lines + one.others) for one in stretches]
         outcome = await self._pass(part, emptied, None)
         more = UploadOutcome(aside=1)
@@ -413,7 +415,11 @@ class UploadService(Service):
 
     def figures(self) -> UploadFigures:
         """Where the uploads stand."""
-        now, position, trouble = self._reactor.seconds(), self._reader.position, self._trouble
+        now, position, trouble = (
+            self._reactor.seconds(),
+            self._reader.position,
+            self._reading.trouble,
+        )
         to_wall = wall_seconds(self._reactor) - now
         return UploadFigures(
             state=self._doing,
@@ -440,7 +446,7 @@ class UploadService(Service):
     @property
     def stamp(self) -> tuple[object, ...]:
         """Equal to an earlier one as long as failures, last error and rejected batches of `figures` stay."""
-        return self._trouble, self.kept_aside
+        return self._reading.trouble, self.kept_aside
 
     def _sentence(self, now: float) -> str:
         said = self._said(now)
@@ -450,8 +456,8 @@ class UploadService(Service):
         return said
 
     def _said(self, now: float) -> str:
-        if self._doing is UploadState.WAITING and self._trouble.retry_at is not None:
-            return self._trouble.sentence("lines wait on disk", now)
+        if self._doing is UploadState.WAITING and self._reading.resting:
+            return self._reading.trouble.sentence("lines wait on disk", now)
         if self._doing is UploadState.SENDING:
             return "an upload is under way"
         if self._last_upload_at is None:
