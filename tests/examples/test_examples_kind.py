@@ -18,7 +18,7 @@ from tscm.errors import DeviceFault, SettingsFaulty
 from tscm.kinds import questions as shared
 from tscm.kinds.asa.rest.settings import AsaRestSettings
 from tscm.kinds.faults import Overloaded
-from tscm.kinds.kind import Kind, kind_of
+from tscm.kinds.kind import Capability, Kind, NotOfThisKind, kind_of, require
 from tscm.kinds.question import Question
 from tscm.model import AsaDriver, Cidr, Identity, Report
 from tscm.policy.entries import Entries
@@ -177,6 +177,15 @@ def test_an_update_fetches_the_goal_and_has_the_enforcer_bring_it() -> None:
     assert max(pauses) == job.pause_before(1)
     assert done.generation is not None
     assert done.generation.block_entries == 2
+
+
+def test_what_its_devices_cannot_do_is_refused_in_a_sentence() -> None:
+    settings = propose({**GIVEN, "type": "pulled", "name": "edge", "token": "s3cret"})
+    with pytest.raises(NotOfThisKind, match="edge is of type pulled, which cannot be purged"):
+        require(settings, Capability.PURGE)
+    asa = propose({**GIVEN, "name": "edge", "username": "u", "password": "p"})
+    for one in Capability:
+        require(asa, one)
 
 
 def test_a_device_can_move_from_one_kind_to_another(tmp_path: Path) -> None:

@@ -95,6 +95,49 @@ ca_file = "/etc/ca.pem"
 """
 
 
+EVER: dict[str, Any] = {
+    **NEEDED,
+    "type": "asarest",
+    "name": "office",
+    "prefix": "TS",
+    "token_auth": False,
+    "allow_self_signed": True,
+    "max_policy_size": 9000,
+    "send_logs": False,
+    "dns_port": 5353,
+    "syslog_sources": ("192.0.2.11",),
+    "log_rotate_size": 50,
+    "policy_updates": False,
+    "syslog_forward": True,
+    "forward_address": "192.0.2.30",
+    "forward_port": 1514,
+    "forward_protocol": "TLS",
+    "forward_mode": "rfc5424",
+    "forward_framing": "octets",
+    "forward_ca_file": "/etc/ca.pem",
+    "forward_lines_per_second": 7,
+    "forward_resend_kb": 8,
+    "forward_also": ("tcp://192.0.2.9:514?mode=header",),
+    "backlog": "drop",
+    "log_proxy": "http://192.0.2.3:3128",
+    "log_proxy_user": "u",
+    "log_proxy_password": "q",
+    "ha_members": ("192.0.2.12",),
+    "rest_url": "https://192.0.2.10:8443/api",
+    "object_group_size": 500,
+    "ca_file": "/etc/asa.pem",
+    "fingerprint": "ab" * 32,
+    "access_lists": ("outside_in",),
+    "tls_fingerprints": ("cd" * 32,),
+    "upload_key": "k",
+    "tsig_name": "t.example",
+    "tsig_key": "dA==",
+    "allow_special": True,
+    "entry": "0123456789ab",
+}
+"""Every setting that a version with flat files ever had."""
+
+
 def named_for(place: str) -> str:
     return f"{READER}-{crc32(place.encode()):08x}"
 
@@ -118,6 +161,22 @@ def wrong_in(text: str) -> list[str]:
 
 def test_a_flat_file_says_the_same_as_one_with_tables() -> None:
     assert settings_in(FLAT) == settings_in(TABLES)
+
+
+def test_every_setting_of_a_flat_file_is_taken_over(tmp_path: Path) -> None:
+    settings, faults = read_file(EVER)
+    assert settings is not None, faults
+    found = as_options(settings)
+    for name, value in EVER.items():
+        told = found[name].reveal() if isinstance(found[name], Secret) else found[name]
+        assert told == value, name
+    layout = Layout(tmp_path)
+    key = load_key(layout.key, create=True)
+    write_device(layout, settings, key)
+    assert read_device(layout, "office", key) == settings
+    assert {(one.ca_file, one.lines_per_second, one.resend_kb) for one in settings.forward} == {
+        ("/etc/ca.pem", 7, 8)
+    }
 
 
 def test_a_file_without_a_type_is_of_the_first_one() -> None:
@@ -278,7 +337,7 @@ TARGETS = st.lists(
         protocol=st.sampled_from(["UDP", "TCP", "TLS"]),
         mode=st.sampled_from(["as-received", "header"]),
         server_name=st.sampled_from([None, "a.example"]),
-        key=st.sampled_from([None, "/etc/a b&c=%.key"]),
+        certificate=st.sampled_from([None, "/etc/a b&c=%.pem"]),
     ),
     max_size=4,
     unique_by=lambda one: one.url(),

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from attrs import frozen
 
+from tscm.errors import TscmError
 from tscm.kinds.question import Question
 from tscm.model import AsaDriver, Identity
 from tscm.settings.device import DeviceSettings
@@ -24,14 +25,27 @@ SettingsClass = type[DeviceSettings]
 class Capability(StrEnum):
     """What can be asked of a device of some kinds, and of others not."""
 
-    PUSH = "push"
-    """The manager changes the device; without it the device pulls what it enforces."""
-    TEST = "test"
+    TEST = "be tested with an entry of its own"
     """An entry can be put in for a moment, to prove the chain (`tsadmin test`)."""
-    PURGE = "purge"
+    PURGE = "be purged"
     """What the manager put there can be taken off (`tsadmin remove --purge`)."""
-    TRACE = "trace"
-    """The device says what it would do with a packet."""
+
+
+class NotOfThisKind(TscmError):
+    """
+    What is asked for cannot be done with a device of that kind.
+    """
+
+    exit_status = 2
+
+    def __init__(self, device: str, kind: str, capability: Capability) -> None:
+        self.device = device
+        self.kind = kind
+        self.capability = capability
+        super().__init__(device, kind, capability)
+
+    def __str__(self) -> str:
+        return f"device {self.device} is of type {self.kind}, which cannot {self.capability}"
 
 
 class Connect(Protocol):
@@ -100,6 +114,12 @@ def kind_named(name: str) -> Kind:
 def kind_of(settings: DeviceSettings) -> Kind:
     """The kind of a device."""
     return kind_named(settings.type)
+
+
+def require(settings: DeviceSettings, capability: Capability) -> None:
+    """Raise `NotOfThisKind` where the device's kind has not that *capability*."""
+    if capability not in kind_of(settings).capabilities:
+        raise NotOfThisKind(settings.name, settings.type, capability)
 
 
 def kinds() -> tuple[Kind, ...]:

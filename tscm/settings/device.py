@@ -13,7 +13,7 @@ from attrs import frozen
 from tscm.base.secrets import Secret
 from tscm.errors import Fault
 from tscm.settings import values
-from tscm.settings.forwarding import ForwardTarget, first_of
+from tscm.settings.forwarding import READER, ForwardTarget, first_of
 from tscm.settings.schema import setting
 
 DEFAULT_MAX_POLICY_SIZE = 8000
@@ -189,6 +189,15 @@ def disagreements(settings: DeviceSettings) -> list[Fault]:
                 allowed="the address of the SIEM",
             )
         )
+    found += [
+        Fault(
+            where="forward_key" if one.reader == READER else "forward_also",
+            wrong=f"the target at {one.place} has a key and no certificate",
+            allowed="both, or a certificate whose file has its key",
+        )
+        for one in settings.forward
+        if one.key is not None and one.certificate is None
+    ]
     if settings.log_proxy is None and settings.log_proxy_user is not None:
         found.append(
             Fault(

@@ -9,6 +9,7 @@ from attrs import evolve
 from tscm.base.clock import told_time, wall_seconds
 from tscm.devices.answers import Changed
 from tscm.events.history import with_history
+from tscm.kinds.kind import Capability, require
 from tscm.manager.node import Node, updates
 from tscm.model import Json
 from tscm.operations.answers import Held
@@ -36,14 +37,17 @@ from tscm.update.turns import Asker
 HOLD_MOST_SECONDS = 10 * 366 * 86400.0
 
 
-def refuse_sealed(node: Node, name: str) -> None:
+def refuse_sealed(node: Node, name: str, needs: Capability | None = None) -> None:
     """
-    Raise `SecretUnavailable` where a device's secrets cannot be decrypted.
+    Raise `SecretUnavailable` where a device's secrets cannot be decrypted, `NotOfThisKind` where its kind cannot do
+    what the operation *needs*.
 
     A login with no password, or with a wrong one, locks the account.
     """
     refuse_unknown(node, name)
-    open_device(node.layout, name)
+    settings = open_device(node.layout, name)
+    if needs is not None:
+        require(settings, needs)
 
 
 def refuse_malformed_plan(plan: str) -> None:
@@ -99,7 +103,7 @@ async def rollback(node: Node, args: Rollback, call: Call) -> Json:
 @handles(table.PURGE)
 async def purge(node: Node, args: Push, call: Call) -> Json:
     """Take our groups off the device as far as its access-lists let it."""
-    refuse_sealed(node, args.name)
+    refuse_sealed(node, args.name, Capability.PURGE)
     outcome = await updates(node).purge(
         args.name, call.report, consent=consent_of(args), asker=asker_of(call, table.PURGE)
     )

@@ -9,6 +9,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import HostnameEndpoint
 from twisted.internet.protocol import Factory, Protocol
 
+from tscm.kinds.kind import Capability
 from tscm.manager.node import Node, parts, updates
 from tscm.operations.arguments import Proven
 from tscm.operations.bodies import RequestFaulty
@@ -36,7 +37,7 @@ async def prove(node: Node, args: Proven, call: Call) -> "ProvenChain":
         raise RequestFaulty(
             f"wait_seconds is {args.wait_seconds:g}; allowed: 0 to {WAIT_MOST_SECONDS:.0f}"
         )
-    refuse_sealed(node, args.name)
+    refuse_sealed(node, args.name, Capability.TEST)
     manager, name = parts(node), args.name
     device = manager.devices[name]
     proof = Proof(
