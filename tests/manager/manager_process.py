@@ -18,9 +18,9 @@ import httpx
 
 from tests.waiting import PATIENCE_SECONDS
 from tscm.base.secrets import Secret, load_key
-from tscm.kinds.asa.rest.settings import AsaRestSettings
 from tscm.settings.files import write_device
 from tscm.settings.layout import Layout
+from tscm.settings.shapes import read_options
 
 LIMIT_SECONDS = PATIENCE_SECONDS
 TWISTD = [sys.executable, "-c", "from twisted.scripts.twistd import run; run()", "-n", "--pidfile="]
@@ -96,8 +96,8 @@ class Manager:
 
     def write_device(self, name: str, **changes: Any) -> None:
         """A device's file, as `tsadmin` writes it; no list and no firewall is asked."""
-        settings = AsaRestSettings(
-            **{
+        settings, faults = read_options(
+            {
                 "name": name,
                 "device_id": f"tdid_{name.replace('-', '').replace('_', '')}",
                 "device": "127.0.0.1",
@@ -109,6 +109,7 @@ class Manager:
                 **changes,
             }
         )
+        assert settings is not None, faults
         write_device(self.layout, settings, load_key(self.layout.key, create=True))
 
     def lines(self, name: str) -> list[bytes]:

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 
 from tscm.base.host_port import HostPort
 from tscm.base.secrets import Secret
-from tscm.kinds.asa.rest.settings import AsaRestSettings
 from tscm.settings.feed import Feed
 from tscm.settings.node import NodeSettings, PolicySettings, UploadSettings
+from tscm.settings.shapes import read_options
 from tscm.update.known_name import KnownName
 from tscm.update.names import hosts
 from tscm.update.rules import spared
@@ -23,8 +23,8 @@ SOURCES = ("feeds.example", "cdn.example")
 
 
 def protected(node: NodeSettings, **changes: object) -> Mapping[str, str]:
-    settings = AsaRestSettings(
-        **{
+    settings, faults = read_options(
+        {
             "name": "fw",
             "device_id": "tdid_test1",
             "device": "127.0.0.1",
@@ -33,8 +33,9 @@ def protected(node: NodeSettings, **changes: object) -> Mapping[str, str]:
             "username": "admin",
             "password": Secret("secret"),
             **changes,
-        }  # type: ignore[arg-type]
+        }
     )
+    assert settings is not None, faults
     people = hosts(settings, node, SOURCES)
     known = {
         one.host: KnownName(name=one.host).after(NAMES.get(one.host, ()), 1.0)
