@@ -28,6 +28,7 @@ from tscm.settings.layout import Layout
 from tscm.state import DeviceState
 from tscm.update.figures import ACTS
 from tscm.wire.reading import read
+from tscm.wire.writing import as_json
 
 reactor: Any = installed
 FORWARD = {"syslog_forward": True, "forward_address": "127.0.0.1", "forward_port": 9}
@@ -55,8 +56,8 @@ class Node:
         return await work
 
     def at_once(self, operation: Any, args: Any) -> Any:
-        """The same for what answers at once."""
-        return self.service.calls.answer_at_once(operation, args, Actor(name="tester"))
+        """The same for what answers at once, as JSON."""
+        return as_json(self.service.calls.answer_at_once(operation, args, Actor(name="tester")))
 
     def owner(self, address: str) -> str | None:
         return self.service.senders.device_of(address)
@@ -255,10 +256,10 @@ async def test_what_is_edited_while_a_change_is_asked_for_is_not_overwritten(
         await node.ask(CHANGE, change)
     assert stored_device(node.files.layout, "fw").allow_list == "other.example"
     done = await node.ask(CHANGE, change)
-    assert done["changed"] == ["log_rotate_size"]
+    assert list(done.changed) == ["log_rotate_size"]
     assert node.service.rooms["fw"].settings.allow_list == "other.example"
     gone = await node.ask(REMOVE, Device(name="fw"))
-    assert gone["name"] == "fw"
+    assert gone.name == "fw"
     assert node.service.rooms == {}
 
 
