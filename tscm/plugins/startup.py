@@ -5,6 +5,7 @@ twistd prints a traceback for an exception out of `privilegedStartService`, and 
 `SystemExit` inside the running reactor ends with status 0; so it is raised here, before the reactor runs.
 """
 
+import errno
 import os
 import sys
 from collections.abc import Iterator
@@ -53,11 +54,21 @@ def sentence_and_status() -> Iterator[None]:
     except OSError as error:  # a root that is no folder, or that this user may not write
         stderr = sys.__stderr__ or sys.stderr
         stderr.write(
-            f"[ERROR] : {error.filename or 'start'}: {error.strerror or error}; start it as a user "
-            "that may write there, or give a folder of its own with --root or TSCM_ROOT\n"
+            f"[ERROR] : {error.filename or 'start'}: {error.strerror or error}; {_remedy(error)}\n"
         )
         stderr.flush()
         raise SystemExit(1) from None
+
+
+def _remedy(error: OSError) -> str:
+    match error.errno:
+        case errno.EMFILE:
+            return "raise its limit of open files (LimitNOFILE= in its unit, or `ulimit -n`)"
+        case errno.ENFILE:
+            return "raise the number of open files that this host allows (`sysctl fs.file-max`)"
+        case errno.ENOSPC | errno.EDQUOT:
+            return "make room on that file system"
+    return "start it as a user that may write there, or give a folder of its own with --root or TSCM_ROOT"
 
 
 def umask_for(given: int) -> int:
