@@ -34,11 +34,12 @@ from tscm.simulator.faults import Armed
 from tscm.simulator.generate import Mix, generate, packet_of
 from tscm.simulator.http_values import Reply, Request
 from tscm.simulator.matching import Packet
+from tscm.simulator.report import state
 from tscm.simulator.syslog_form import Message
 from tscm.simulator.web import AsaHttpRequest, read_request, write_reply
 
 if TYPE_CHECKING:
-    from tscm.simulator.service import SimulatedAsa
+    from tscm.simulator.firewall import Firewall
 
 PREFIX = ("simulator", "v1")
 POLICY_IDS = ("106100", "106023")
@@ -58,7 +59,7 @@ class Control:
     Answers requests for one simulated firewall.
     """
 
-    asa: "SimulatedAsa"
+    asa: "Firewall"
     _reactor: Any
     _log: Logger = field(factory=Logger, init=False)
 
@@ -105,7 +106,7 @@ class Control:
             ("DELETE", "counts"): asa.reset_counts,
             ("GET", "switches"): asa.switches.as_json,
             ("PUT", "switches"): lambda: self._switches(_json(request)),
-            ("GET", "state"): asa.state,
+            ("GET", "state"): lambda: state(asa, self._reactor.seconds()),
             ("POST", "intervals"): self._intervals,
             ("POST", "messages"): lambda: self._messages(_json(request)),
             ("POST", "lines"): lambda: self._lines(_json(request)),

@@ -6,10 +6,10 @@ import os
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tscm.simulator.service import SimulatedAsa
+    from tscm.simulator.firewall import Firewall
 
 
-def ready(asa: "SimulatedAsa") -> dict[str, Any]:
+def ready(asa: "Firewall") -> dict[str, Any]:
     """Bound addresses, certificate and names."""
     return {
         "api_url": asa.api_url,
@@ -27,7 +27,7 @@ def ready(asa: "SimulatedAsa") -> dict[str, Any]:
     }
 
 
-def state(asa: "SimulatedAsa", now: float) -> dict[str, Any]:
+def state(asa: "Firewall", now: float) -> dict[str, Any]:
     """Agent, pair, collectors, what was said last."""
     device = asa.device
     return {
