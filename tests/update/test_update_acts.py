@@ -36,11 +36,11 @@ def loaded(bench: Bench) -> Bench:
 
 
 def results(bench: Bench) -> list[str]:
-    return [one["result"] for one in bench.service.history("one")["updates"]]
+    return [one["result"] for one in bench.service.questions.history("one")["updates"]]
 
 
 def asked(bench: Bench) -> Json:
-    found: Json = result(bench.service.why("one", LISTED))
+    found: Json = result(bench.service.questions.why("one", LISTED))
     return found
 
 
@@ -98,7 +98,8 @@ def test_a_purge_and_the_hold_behind_it_stand_in_the_history(loaded: Bench) -> N
     result(loaded.service.purge("one", ignore))
     assert results(loaded) == ["held", "purged", "changed"]
     words = [
-        outcome_words(read(UpdateRecord, one)) for one in loaded.service.history("one")["updates"]
+        outcome_words(read(UpdateRecord, one))
+        for one in loaded.service.questions.history("one")["updates"]
     ]
     assert words[0] == "held (after a purge)"
     assert "4 groups were taken off one" in words[1]
@@ -143,7 +144,7 @@ def test_what_a_purge_left_is_never_put_back_as_a_policy(loaded: Bench) -> None:
     loaded.service.resume("one")
     loaded.service.upheaval("one", {"199002": loaded.clock.seconds()})
     loaded.clock.advance(5)
-    assert unpack(loaded.service.generation("one").block).cidrs() == [
+    assert unpack(loaded.service.questions.generation("one").block).cidrs() == [
         "20.0.0.1/32",
         f"{LISTED}/32",
     ]
@@ -152,7 +153,7 @@ def test_what_a_purge_left_is_never_put_back_as_a_policy(loaded: Bench) -> None:
 def test_a_purge_that_fails_stands_in_the_history(loaded: Bench) -> None:
     loaded.driver("one").refuses_login = True
     assert isinstance(result(loaded.service.purge("one", ignore)), Failure)
-    latest = loaded.service.history("one")["updates"][0]
+    latest = loaded.service.questions.history("one")["updates"][0]
     assert (latest["result"], latest["act"]) == ("failed", "purge")
     assert "wrong password" in outcome_words(read(UpdateRecord, latest))
     assert asked(loaded)["verdict"] == "blocked"
@@ -166,7 +167,8 @@ def test_a_rollback_and_what_ends_its_hold_stand_in_the_history(loaded: Bench) -
     loaded.service.resume("one")
     assert results(loaded) == ["resumed", "changed", "held", "changed", "changed"]
     words = [
-        outcome_words(read(UpdateRecord, one)) for one in loaded.service.history("one")["updates"]
+        outcome_words(read(UpdateRecord, one))
+        for one in loaded.service.questions.history("one")["updates"]
     ]
     assert words[:3] == [
         "resumed (by an operator)",
@@ -200,7 +202,7 @@ def test_a_pause_that_was_there_before_anybody_looked_is_no_news(bench: Bench) -
 
 
 def history_words(bench: Bench) -> list[str]:
-    updates = bench.service.history("one")["updates"]
+    updates = bench.service.questions.history("one")["updates"]
     return [outcome_words(read(UpdateRecord, one)) for one in updates]
 
 

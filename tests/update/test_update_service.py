@@ -236,7 +236,7 @@ def test_an_update_on_demand_is_kept_with_its_generation(bench: Bench) -> None:
     bench.add("one")
     outcome = result(bench.service.update_now("one", ignore))
     assert (outcome.result, outcome.generation_number) == ("changed", 1)
-    kept = bench.service.generation("one")
+    kept = bench.service.questions.generation("one")
     assert unpack(kept.block).cidrs() == ["20.0.0.1/32", "20.0.0.9/32"]
     figures = bench.service.figures("one")
     last = figures.last_update
@@ -245,8 +245,8 @@ def test_an_update_on_demand_is_kept_with_its_generation(bench: Bench) -> None:
     assert last.block is not None
     assert last.block.desired == 2
     assert result(bench.service.update_now("one", ignore)).result == "unchanged"
-    assert len(bench.service.history("one")["updates"]) == 2
-    assert len(bench.service.history("one")["generations"]) == 1
+    assert len(bench.service.questions.history("one")["updates"]) == 2
+    assert len(bench.service.questions.history("one")["generations"]) == 1
 
 
 def test_a_plan_that_is_another_by_now_is_no_outcome_of_the_device(bench: Bench) -> None:
@@ -258,12 +258,12 @@ def test_a_plan_that_is_another_by_now_is_no_outcome_of_the_device(bench: Bench)
     result(bench.service.rollback("one", first.generation_number, ignore))
     bench.entries = [*bench.entries, "20.0.0.78"]
     bench.serial += 1
-    before = bench.service.figures("one"), bench.service.history("one")
+    before = bench.service.figures("one"), bench.service.questions.history("one")
     held = set(bench.driver("one").device.groups["P-Block-1"].members)
 
     refused = result(bench.service.update_now("one", ignore, plan=shown))
     assert (refused.result, refused.outdated) == ("refused", True)
-    after = bench.service.figures("one"), bench.service.history("one")
+    after = bench.service.figures("one"), bench.service.questions.history("one")
     assert after[1] == before[1]
     assert after[0].last_update == before[0].last_update
     assert after[0].held
@@ -285,7 +285,7 @@ def test_a_repair_stands_among_the_updates_and_makes_no_generation(bench: Bench)
     groups[child] = evolve(groups[child], members=groups[child].members[1:])
     outcome = result(bench.service.update_now("one", ignore))
     assert (outcome.result, outcome.generation_number) == ("changed", None)
-    kept = bench.service.history("one")
+    kept = bench.service.questions.history("one")
     assert [one["number"] for one in kept["generations"]] == [1]
     assert [one["result"] for one in kept["updates"]] == ["changed", "changed"]
 
@@ -673,15 +673,17 @@ def test_a_bug_in_a_run_is_logged_and_the_schedule_goes_on(
 
 def test_questions_are_answered_from_what_is_stored(bench: Bench) -> None:
     bench.add("one", max_policy_size=1)
-    assert "tsadmin update one" in str(failure(lambda: bench.service.why("one", "20.0.0.1")))
+    assert "tsadmin update one" in str(
+        failure(lambda: bench.service.questions.why("one", "20.0.0.1"))
+    )
     result(bench.service.update_now("one", ignore))
-    standing = result(bench.service.why("one", "20.0.0.1"))
+    standing = result(bench.service.questions.why("one", "20.0.0.1"))
     assert standing["verdict"].startswith("blocked")
-    gone = result(bench.service.dropped("one"))
+    gone = result(bench.service.questions.dropped("one"))
     none = {"count": 0, "entries": []}
     assert gone["block"] == {"count": 1, "entries": ["20.0.0.9/32"], "left_out": none}
-    assert result(bench.service.dropped("one", "20.0.0.1"))["block"]["count"] == 0
-    assert "tsadmin" not in str(failure(lambda: bench.service.why("one", "nonsense")))
+    assert result(bench.service.questions.dropped("one", "20.0.0.1"))["block"]["count"] == 0
+    assert "tsadmin" not in str(failure(lambda: bench.service.questions.why("one", "nonsense")))
 
 
 def test_two_generations_are_compared(bench: Bench) -> None:
@@ -689,7 +691,7 @@ def test_two_generations_are_compared(bench: Bench) -> None:
     result(bench.service.update_now("one", ignore))
     bench.entries, bench.serial = ["20.0.0.1", "20.0.0.7"], 2
     result(bench.service.update_now("one", ignore))
-    changes = result(bench.service.diff("one", 1))
+    changes = result(bench.service.questions.diff("one", 1))
     assert changes["block"]["added"] == {"count": 1, "entries": ["20.0.0.7/32"]}
     assert changes["block"]["removed"] == {"count": 1, "entries": ["20.0.0.9/32"]}
     assert (changes["from"]["number"], changes["to"]["number"]) == (1, 2)
@@ -808,18 +810,20 @@ def test_a_damaged_generation_is_no_rollback_and_holds_nothing(bench: Bench) -> 
     with pytest.raises(StoredDamaged, match="generation 1 of one"):
         bench.service.rollback("one", 1, ignore)
     assert not bench.service.figures("one").held
-    assert isinstance(failure(lambda: bench.service.diff("one", 1)), StoredDamaged)
+    assert isinstance(failure(lambda: bench.service.questions.diff("one", 1)), StoredDamaged)
 
 
 def test_why_tells_damage_from_a_bad_address(bench: Bench) -> None:
     bench.add("one")
     result(bench.service.update_now("one", ignore))
-    assert isinstance(failure(lambda: bench.service.why("one", "nonsense")), NoCidr)
+    assert isinstance(failure(lambda: bench.service.questions.why("one", "nonsense")), NoCidr)
     damage(bench, "generations", "block")
-    assert isinstance(failure(lambda: bench.service.why("one", "20.0.0.1")), StoredDamaged)
-    assert isinstance(failure(lambda: bench.service.dropped("one")), StoredDamaged)
+    assert isinstance(
+        failure(lambda: bench.service.questions.why("one", "20.0.0.1")), StoredDamaged
+    )
+    assert isinstance(failure(lambda: bench.service.questions.dropped("one")), StoredDamaged)
     damage(bench, "lists", "content")
-    assert "fetches it anew" in str(failure(lambda: bench.service.why("one", "20.0.0.1")))
+    assert "fetches it anew" in str(failure(lambda: bench.service.questions.why("one", "20.0.0.1")))
 
 
 def test_an_update_stores_damaged_lists_and_generations_anew(bench: Bench) -> None:
@@ -832,6 +836,6 @@ def test_an_update_stores_damaged_lists_and_generations_anew(bench: Bench) -> No
     assert "generation 1 lay damaged in the database" in again.notes
     assert sum("it was fetched anew" in note for note in again.notes) == 2
     assert not any("by hand" in note for note in again.notes)
-    assert result(bench.service.why("one", "20.0.0.1"))["verdict"]
+    assert result(bench.service.questions.why("one", "20.0.0.1"))["verdict"]
     third = result(bench.service.update_now("one", ignore))
     assert (third.result, third.generation_number, third.notes) == ("unchanged", None, ())

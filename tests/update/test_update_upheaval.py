@@ -73,7 +73,7 @@ def test_no_list_is_fetched_for_it(loaded: Bench) -> None:
     say(loaded)
     loaded.clock.advance(5)
     assert held(loaded) == 2
-    assert len(loaded.service.history("one")["generations"]) == 1
+    assert len(loaded.service.questions.history("one")["generations"]) == 1
 
 
 def test_a_forged_flood_costs_one_check_in_some_minutes(loaded: Bench) -> None:
@@ -289,7 +289,7 @@ def test_the_hold_is_told_once_however_many_lines_come(
 
 
 def answer(bench: Bench) -> Json:
-    found: Json = result(bench.service.why("one", "20.0.0.9"))
+    found: Json = result(bench.service.questions.why("one", "20.0.0.9"))
     return found
 
 
@@ -308,7 +308,7 @@ def test_while_nobody_checked_it_nothing_says_that_it_is_in_force(loaded: Bench)
     assert "it has started (199002 at" in found["unchecked"]
     assert "`tsadmin update one` checks them" in found["unchecked"]
     assert metric(loaded, "tscm_policy_unchecked_seconds") == [60]
-    untouched = result(loaded.service.why("one", "198.18.0.1"))
+    untouched = result(loaded.service.questions.why("one", "198.18.0.1"))
     assert untouched["verdict"] == "not touched by this policy"
     loaded.service.resume("one")
     advance(loaded, 10)

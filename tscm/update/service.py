@@ -22,12 +22,11 @@ from tscm.base.clock import wall_seconds
 from tscm.base.schedule import PeriodicService, spread
 from tscm.base.threads import Threads
 from tscm.errors import DeviceUnknown, TscmError
-from tscm.model import Identity, Json, Progress, Report
+from tscm.model import Identity, Progress, Report
 from tscm.risks import NOTHING, Consent
 from tscm.settings.device import DeviceSettings
 from tscm.settings.node import NodeSettings
 from tscm.settings.sealed import is_sealed
-from tscm.store.generations import Generation
 from tscm.update.checks import Checks
 from tscm.update.entries import EntryDuty
 from tscm.update.figures import Result, UpdateFigures
@@ -37,6 +36,7 @@ from tscm.update.lookups import LookUps
 from tscm.update.memory import DeviceMemory
 from tscm.update.outcome import UpdateOutcome
 from tscm.update.proofs import Proofs
+from tscm.update.questions import Questions
 from tscm.update.records import GenerationPurged, UpdateRecords
 from tscm.update.turns import EXAMINATION, MANAGER, Asker, Turns, Updated, witness
 from tscm.update.ways import Ways
@@ -69,6 +69,8 @@ class UpdateService(Service):
     holds: Holds = field(init=False)
     proofs: Proofs = field(init=False)
     """Tests of the chain, each in the turn of its device."""
+    questions: Questions = field(init=False)
+    """What is asked of the stored lists and generations."""
     entries: EntryDuty = field(init=False)
     """Entries by hand: what was entered, and what is to be done for it."""
 
@@ -86,6 +88,7 @@ class UpdateService(Service):
         )
         self.holds = Holds(partial(wall_seconds, self._clock), self._records, self._devices)
         self.proofs = Proofs(self._clock, self._turns, self._records, self._devices, self._job)
+        self.questions = Questions(self._threads, self._records, self._device, self._job)
         self.entries = EntryDuty(
             self._clock,
             self._records,
@@ -349,25 +352,6 @@ class UpdateService(Service):
 
         return self._turns.take(one, work, EXAMINATION)
 
-    def why(self, name: str, asked: str) -> Deferred[Json]:
-        """How an address or network stands with the device's lists, from what is stored."""
-        from tscm.update.inquiry import explain
-
-        return self._threads.run(explain, self._job(self._device(name)), asked)
-
-    def dropped(self, name: str, search: str | None = None) -> Deferred[Json]:
-        """What the lists hold and the device does not, from what is stored."""
-        from tscm.update.inquiry import dropped
-
-        return self._threads.run(dropped, self._job(self._device(name)), search)
-
-    def diff(self, name: str, older: int, newer: int | None = None) -> Deferred[Json]:
-        """What came and went between two generations; *newer* is the latest where not given."""
-        from tscm.update.inquiry import difference
-
-        pair = self.generation(name, older), self.generation(name, newer)
-        return self._threads.run(difference, name, *pair)
-
     def resume(self, name: str) -> None:
         """Let scheduled updates run again after a rollback, a fifth failure or wrong passwords."""
         self._device(name)
@@ -376,16 +360,6 @@ class UpdateService(Service):
         self._records.release(name, at, "by an operator", broken=False, login_failures=0)
         self._checks.look_whether_held(name)
         self.entries.touch([name])
-
-    def history(self, name: str) -> Json:
-        """Generations that are kept, and how the latest updates went."""
-        self._device(name)
-        return self._records.history(name)
-
-    def generation(self, name: str, number: int | None = None) -> Generation:
-        """One generation with its content, the newest without a *number*."""
-        self._device(name)
-        return self._records.generation(name, number)
 
     def figures(self, name: str, *, anew: bool = False) -> UpdateFigures:
         """

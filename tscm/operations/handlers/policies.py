@@ -131,7 +131,7 @@ def history(node: Node, args: Device, call: Call) -> Json:
     """Generations that are kept, and how the latest updates went."""
     del call
     refuse_unknown(node, args.name)
-    return updates(node).history(args.name)
+    return updates(node).questions.history(args.name)
 
 
 @handles(table.WHY)
@@ -139,7 +139,7 @@ async def why(node: Node, args: Address, call: Call) -> Json:
     """How an address stands with the lists, since when, and what it hit."""
     del call
     refuse_unknown(node, args.name)
-    standing = await updates(node).why(args.name, args.address)
+    standing = await updates(node).questions.why(args.name, args.address)
     found: Json = await node.slow.run(with_history, node.layout.database, args.name, standing)
     return found
 
@@ -149,7 +149,7 @@ async def dropped(node: Node, args: Dropped, call: Call) -> Json:
     """What the lists hold and the device does not."""
     del call
     refuse_unknown(node, args.name)
-    return await updates(node).dropped(args.name, args.search)
+    return await updates(node).questions.dropped(args.name, args.search)
 
 
 @handles(table.DIFF)
@@ -157,7 +157,7 @@ async def diff(node: Node, args: Generations, call: Call) -> Json:
     """What came and went between two generations."""
     del call
     refuse_unknown(node, args.name)
-    return await updates(node).diff(args.name, args.older, args.newer)
+    return await updates(node).questions.diff(args.name, args.older, args.newer)
 
 
 @handles(table.HOLD)

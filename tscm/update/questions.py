@@ -1,0 +1,56 @@
+"""
+Questions about the policy of a device that what is stored answers.
+"""
+
+from collections.abc import Callable
+
+from attrs import frozen
+from twisted.internet.defer import Deferred
+
+from tscm.base.threads import Threads
+from tscm.model import Json
+from tscm.store.generations import Generation
+from tscm.update.job import UpdateJob
+from tscm.update.records import UpdateRecords
+from tscm.update.turns import Updated
+
+
+@frozen
+class Questions:
+    """
+    Asked in the reactor thread; what takes long is looked up in another.  Each raises `DeviceUnknown`.
+    """
+
+    _threads: Threads
+    _records: UpdateRecords
+    _device: Callable[[str], Updated]
+    _job: Callable[[Updated], UpdateJob]
+
+    def why(self, name: str, asked: str) -> Deferred[Json]:
+        """How an address or network stands with the device's lists, from what is stored."""
+        from tscm.update.inquiry import explain
+
+        return self._threads.run(explain, self._job(self._device(name)), asked)
+
+    def dropped(self, name: str, search: str | None = None) -> Deferred[Json]:
+        """What the lists hold and the device does not, from what is stored."""
+        from tscm.update.inquiry import dropped
+
+        return self._threads.run(dropped, self._job(self._device(name)), search)
+
+    def diff(self, name: str, older: int, newer: int | None = None) -> Deferred[Json]:
+        """What came and went between two generations; *newer* is the latest where not given."""
+        from tscm.update.inquiry import difference
+
+        pair = self.generation(name, older), self.generation(name, newer)
+        return self._threads.run(difference, name, *pair)
+
+    def history(self, name: str) -> Json:
+        """Generations that are kept, and how the latest updates went."""
+        self._device(name)
+        return self._records.history(name)
+
+    def generation(self, name: str, number: int | None = None) -> Generation:
+        """One generation with its content, the newest without a *number*."""
+        self._device(name)
+        return self._records.generation(name, number)
