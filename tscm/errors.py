@@ -10,7 +10,7 @@ these.
 import re
 from collections.abc import Sequence
 
-from attrs import frozen
+from attrs import define, frozen
 
 from tscm.printable import quoted
 
@@ -92,27 +92,25 @@ class SecretUnavailable(TscmError):
         return f"sealing key {self.path}: {self.cause}"
 
 
+@define(eq=False)
 class DeviceUnknown(TscmError):
     """
     No device has this nickname.
     """
 
-    def __init__(self, name: str) -> None:
-        self.name = name
-        super().__init__(name)
+    name: str
 
     def __str__(self) -> str:
         return f"there is no device named {self.name!r}; `tsadmin list` shows those that there are"
 
 
+@define(eq=False)
 class DeviceChanged(TscmError):
     """
     A device's settings were changed by somebody else while a change of them was being checked.
     """
 
-    def __init__(self, name: str) -> None:
-        self.name = name
-        super().__init__(name)
+    name: str
 
     def __str__(self) -> str:
         return (
@@ -121,14 +119,13 @@ class DeviceChanged(TscmError):
         )
 
 
+@define(eq=False)
 class DeviceEnding(TscmError):
     """
     A device of this nickname is just being removed, and not all of it has ended.
     """
 
-    def __init__(self, name: str) -> None:
-        self.name = name
-        super().__init__(name)
+    name: str
 
     def __str__(self) -> str:
         return (
@@ -137,15 +134,14 @@ class DeviceEnding(TscmError):
         )
 
 
+@define(eq=False)
 class LogOpening(TscmError):
     """
     A device's log is large and was not closed cleanly: it is being put in order, and its lines are stored meanwhile.
     """
 
-    def __init__(self, name: str, size: int) -> None:
-        self.name = name
-        self.size = size
-        super().__init__(name, size)
+    name: str
+    size: int
 
     def __str__(self) -> str:
         return (
@@ -155,14 +151,13 @@ class LogOpening(TscmError):
         )
 
 
+@define(eq=False)
 class DeviceExists(TscmError):
     """
     The nickname is taken.
     """
 
-    def __init__(self, name: str) -> None:
-        self.name = name
-        super().__init__(name)
+    name: str
 
     def __str__(self) -> str:
         return (
@@ -171,16 +166,15 @@ class DeviceExists(TscmError):
         )
 
 
+@define(eq=False)
 class SenderConflict(TscmError):
     """
     Two devices claim one source address and nothing in the line could tell them apart.
     """
 
-    def __init__(self, address: str, name: str, other: str) -> None:
-        self.address = address
-        self.name = name
-        self.other = other
-        super().__init__(address, name, other)
+    address: str
+    name: str
+    other: str
 
     def __str__(self) -> str:
         return (
@@ -189,17 +183,16 @@ class SenderConflict(TscmError):
         )
 
 
+@define(eq=False)
 class SameFirewall(TscmError):
     """
     Two devices would work on the same groups of one firewall.
     """
 
-    def __init__(self, what: str, name: str, other: str, prefix: str) -> None:
-        self.what = what
-        self.name = name
-        self.other = other
-        self.prefix = prefix
-        super().__init__(what, name, other, prefix)
+    what: str
+    name: str
+    other: str
+    prefix: str
 
     def __str__(self) -> str:
         return (
@@ -209,6 +202,7 @@ class SameFirewall(TscmError):
         )
 
 
+@define(eq=False)
 class ForwardsToItself(TscmError):
     """
     A target of forwarding is a listener of this manager.
@@ -216,10 +210,8 @@ class ForwardsToItself(TscmError):
 
     exit_status = 2
 
-    def __init__(self, target: str, listener: str) -> None:
-        self.target = target
-        self.listener = listener
-        super().__init__(target, listener)
+    target: str
+    listener: str
 
     def __str__(self) -> str:
         return (
@@ -228,6 +220,7 @@ class ForwardsToItself(TscmError):
         )
 
 
+@define(eq=False)
 class ListenerUnavailable(TscmError):
     """
     A listener's address cannot be bound.
@@ -235,11 +228,9 @@ class ListenerUnavailable(TscmError):
 
     exit_status = 4
 
-    def __init__(self, listener: str, address: str, cause: str) -> None:
-        self.listener = listener
-        self.address = address
-        self.cause = cause
-        super().__init__(listener, address, cause)
+    listener: str
+    address: str
+    cause: str
 
     def __str__(self) -> str:
         return (
@@ -249,6 +240,7 @@ class ListenerUnavailable(TscmError):
         )
 
 
+@define(eq=False)
 class ManagerRunning(TscmError):
     """
     Another manager, or a `tsadmin` that is changing something, holds a lock of this root.
@@ -256,10 +248,8 @@ class ManagerRunning(TscmError):
 
     exit_status = 5
 
-    def __init__(self, lock: str, holder: str) -> None:
-        self.lock = lock
-        self.holder = holder
-        super().__init__(lock, holder)
+    lock: str
+    holder: str
 
     def __str__(self) -> str:
         return (
@@ -268,6 +258,7 @@ class ManagerRunning(TscmError):
         )
 
 
+@define(eq=False)
 class PoliciesHeld(TscmError):
     """
     A manager collects, and waits for a `tsadmin` that was there before it with all else.
@@ -275,9 +266,7 @@ class PoliciesHeld(TscmError):
 
     exit_status = 5
 
-    def __init__(self, holder: str) -> None:
-        self.holder = holder
-        super().__init__(holder)
+    holder: str
 
     def __str__(self) -> str:
         return (

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from enum import StrEnum
 from typing import Self
 
-from attrs import evolve, field, frozen
+from attrs import define, evolve, field, frozen
 
 from tscm.errors import TscmError
 from tscm.fingerprints import read_fingerprint
@@ -45,6 +45,7 @@ OF_LISTS = frozenset({Risk.SHRINK, Risk.GROWTH, Risk.ALLOW, Risk.OLDER})
 """What the guard finds in lists: all that the word `force` of earlier versions was said to accept."""
 
 
+@define(eq=False)
 class NoSuchRisk(TscmError):
     """
     A word that accepts nothing, or a digest that is none.
@@ -52,9 +53,7 @@ class NoSuchRisk(TscmError):
 
     exit_status = 2
 
-    def __init__(self, word: str) -> None:
-        self.word = word
-        super().__init__(word)
+    word: str
 
     def __str__(self) -> str:
         words = ", ".join(one + "=SHA256" * (one is Risk.CERTIFICATE) for one in Risk)

@@ -4,6 +4,8 @@ A large change is shown and asked about before `tsadmin update` pushes it, where
 
 import sys
 
+from attrs import define
+
 from tscm.cli import say
 from tscm.cli.plan import tell_plan
 from tscm.cli.progress import shown_progress, waits_told
@@ -16,14 +18,13 @@ from tscm.operations.table.policies import PLAN
 from tscm.risks import Consent
 
 
+@define(eq=False)
 class NotConfirmed(TscmError):
     """
     A large change was shown, and the answer was no.
     """
 
-    def __init__(self, name: str) -> None:
-        self.name = name
-        super().__init__(name)
+    name: str
 
     def __str__(self) -> str:
         return f"{self.name} was not changed"

@@ -5,6 +5,8 @@ A certificate of a firewall that is not believed: shown, and asked about, as ssh
 import sys
 from collections.abc import Callable
 
+from attrs import define
+
 from tscm.cli import say
 from tscm.cli.prompts import confirmed
 from tscm.devices.answers import Changed
@@ -52,14 +54,13 @@ def asking_to_pin(store: Callable[[Json], Changed], table: Json) -> Changed:
             table["fingerprint"] = shown
 
 
+@define(eq=False)
 class NotPinned(TscmError):
     """
     The operator said that a certificate is not the device's.
     """
 
-    def __init__(self, name: str) -> None:
-        self.name = name
-        super().__init__(name)
+    name: str
 
     def __str__(self) -> str:
         return (

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import attrs
-from attrs import evolve
+from attrs import define, evolve
 
 from tscm.base.secrets import MASK
 from tscm.cli import say
@@ -16,6 +16,7 @@ from tscm.errors import TscmError
 from tscm.kinds.question import Question
 
 
+@define(eq=False)
 class InputEnded(TscmError):
     """
     A question was open when the input ended.
@@ -23,13 +24,9 @@ class InputEnded(TscmError):
 
     exit_status = 2
 
-    def __init__(
-        self, question: str, kept: str = "nothing was stored", option: str = "the option"
-    ) -> None:
-        self.question = question
-        self.kept = kept
-        self.option = option
-        super().__init__(question, kept, option)
+    question: str
+    kept: str = "nothing was stored"
+    option: str = "the option"
 
     def __str__(self) -> str:
         return (

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 import click
+from attrs import define
 from click.shell_completion import CompletionItem
 
 from tscm.cli import say
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 _SEGMENTS_SHOWN = 20
 
 
+@define(eq=False)
 class LogUnknown(TscmError):
     """
     There is no log of this name.
@@ -46,14 +48,13 @@ class LogUnknown(TscmError):
 
     exit_status = 1
 
-    def __init__(self, name: str) -> None:
-        self.name = name
-        super().__init__(name)
+    name: str
 
     def __str__(self) -> str:
         return f"there is no log of {self.name!r}; `tsadmin spool list` shows those that there are"
 
 
+@define(eq=False)
 class NoRight(TscmError):
     """
     A log that the user of this process may not read.
@@ -61,9 +62,7 @@ class NoRight(TscmError):
 
     exit_status = 1
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        super().__init__(folder)
+    folder: Path
 
     def __str__(self) -> str:
         return f"no right to read {self.folder}; run it as root or as a member of the group tscm"

@@ -16,15 +16,14 @@ from tscm.model import Json
 _LAST_LINES = 12
 
 
+@define(eq=False)
 class ChildFailed(TscmError):
     """
     A process of the demonstration did not come up, or went away.
     """
 
-    def __init__(self, label: str, log: str) -> None:
-        self.label = label
-        self.log = log
-        super().__init__(label, log)
+    label: str
+    log: str
 
     def __str__(self) -> str:
         return f"{self.label} did not come up; the end of its log:\n{self.log}"

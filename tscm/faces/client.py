@@ -28,6 +28,7 @@ Args = TypeVar("Args")
 Answer = TypeVar("Answer")
 
 
+@define(eq=False)
 class WaitInterrupted(TscmError):
     """
     ^C while the manager works on a long call.
@@ -35,10 +36,8 @@ class WaitInterrupted(TscmError):
 
     exit_status = 130
 
-    def __init__(self, job: int | None, *, withdrawn: bool) -> None:
-        self.job = job
-        self.withdrawn = withdrawn
-        super().__init__(job, withdrawn)
+    job: int | None
+    withdrawn: bool = field(kw_only=True)
 
     def __str__(self) -> str:
         if self.withdrawn:

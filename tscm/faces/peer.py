@@ -9,6 +9,8 @@ import struct
 from collections.abc import Collection, Iterable
 from typing import Any
 
+from attrs import define
+
 from tscm.errors import TscmError
 from tscm.operations.call import Actor
 
@@ -18,14 +20,13 @@ _CREDENTIALS = struct.Struct("3i")
 _NAME_KEPT = 64
 
 
+@define(eq=False)
 class NotADelegate(TscmError):
     """
     A process speaks for somebody else, and the settings do not allow it.
     """
 
-    def __init__(self, name: str) -> None:
-        self.name = name
-        super().__init__(name)
+    name: str
 
     def __str__(self) -> str:
         return (

@@ -48,6 +48,7 @@ class AnsweredStream(Protocol):
     factory: AnsweringFactory
 
 
+@define(eq=False)
 class CertificateUnusable(TscmError):
     """
     The certificate, key or client CA of a TLS listener cannot be used; *settings* name its files.
@@ -55,18 +56,10 @@ class CertificateUnusable(TscmError):
 
     exit_status = 4
 
-    def __init__(
-        self,
-        path: str,
-        cause: str,
-        listener: str = "TLS listener",
-        settings: str = "[listen] tls_*",
-    ) -> None:
-        self.path = path
-        self.cause = cause
-        self.listener = listener
-        self.settings = settings
-        super().__init__(path, cause, listener, settings)
+    path: str
+    cause: str
+    listener: str = "TLS listener"
+    settings: str = "[listen] tls_*"
 
     def __str__(self) -> str:
         return f"{self.listener}: {self.path}: {self.cause}; see {self.settings} in the settings"

@@ -7,7 +7,7 @@ Values without behaviour.  `tscm.manager.service` makes the manager's, `tscm.cli
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
-from attrs import field, frozen
+from attrs import define, field, frozen
 
 from tscm.devices.reach import NETWORK, Reach
 from tscm.errors import TscmError
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from tscm.update.service import UpdateService
 
 
+@define(eq=False)
 class ManagerDown(TscmError):
     """
     Only a running manager can do what was asked for, and none runs on this root.
@@ -40,9 +41,7 @@ class ManagerDown(TscmError):
 
     exit_status = 6
 
-    def __init__(self, noun: str) -> None:
-        self.noun = noun
-        super().__init__(noun)
+    noun: str
 
     def __str__(self) -> str:
         return (

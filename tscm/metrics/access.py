@@ -23,6 +23,7 @@ _ACCOUNT_BYTES = 4096
 _LISTENER = "metrics listener"
 
 
+@define(eq=False)
 class AccountUnusable(TscmError):
     """
     The file with the account of the metrics listener cannot be used.
@@ -30,10 +31,8 @@ class AccountUnusable(TscmError):
 
     exit_status = 4
 
-    def __init__(self, path: str, cause: str) -> None:
-        self.path = path
-        self.cause = cause
-        super().__init__(path, cause)
+    path: str
+    cause: str
 
     def __str__(self) -> str:
         return (

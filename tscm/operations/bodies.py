@@ -7,6 +7,8 @@ Whatever is wrong with one is a sentence and status 400, before any operation ha
 import json
 from typing import Any
 
+from attrs import define
+
 from tscm.errors import TscmError
 from tscm.model import Json
 
@@ -17,6 +19,7 @@ MOST_VALUES = 2000
 _MOST_DIGITS = 30
 
 
+@define(eq=False)
 class RequestFaulty(TscmError):
     """
     A call of the control interface holds something that it cannot hold.
@@ -24,9 +27,7 @@ class RequestFaulty(TscmError):
 
     exit_status = 2
 
-    def __init__(self, cause: str) -> None:
-        self.cause = cause
-        super().__init__(cause)
+    cause: str
 
     def __str__(self) -> str:
         return f"control call: {self.cause}"

@@ -18,6 +18,7 @@ from tscm.operations.job_figures import UNDER_WAY, JobFigures, JobState
 ENDED_KEPT = 200
 
 
+@define(eq=False)
 class Withdrawn(TscmError):
     """
     A call was withdrawn before it had begun.
@@ -25,38 +26,34 @@ class Withdrawn(TscmError):
 
     exit_status = 130
 
-    def __init__(self, operation: str, device: str | None) -> None:
-        self.operation = operation
-        self.device = device
-        super().__init__(operation, device)
+    operation: str
+    device: str | None
 
     def __str__(self) -> str:
         of = f" of {self.device}" if self.device else ""
         return f"the {self.operation}{of} was withdrawn before it began; nothing was changed"
 
 
+@define(eq=False)
 class JobUnknown(TscmError):
     """
     No job has this number, or it ended long ago.
     """
 
-    def __init__(self, number: int) -> None:
-        self.number = number
-        super().__init__(number)
+    number: int
 
     def __str__(self) -> str:
         return f"there is no job {self.number}; `tsadmin jobs` lists those that are known"
 
 
+@define(eq=False)
 class JobBegun(TscmError):
     """
     A job is under way or over, so that it cannot be withdrawn.
     """
 
-    def __init__(self, number: int, state: JobState) -> None:
-        self.number = number
-        self.state = state
-        super().__init__(number, state)
+    number: int
+    state: JobState
 
     def __str__(self) -> str:
         if self.state is JobState.RUNNING:

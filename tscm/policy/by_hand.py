@@ -7,7 +7,7 @@ Pure, and without numpy: the reactor and every `tsadmin` import it.
 import re
 from collections.abc import Collection, Iterable, Sequence
 
-from attrs import evolve, frozen
+from attrs import define, evolve, frozen
 
 from tscm.errors import TscmError
 from tscm.model import Cidr, Json
@@ -24,6 +24,7 @@ _FOR = re.compile(r"([0-9]{1,9}) ?(s|m|h|d|w)")
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 
 
+@define(eq=False)
 class EntryFaulty(TscmError):
     """
     What was asked for is no entry by hand.
@@ -31,22 +32,19 @@ class EntryFaulty(TscmError):
 
     exit_status = 2
 
-    def __init__(self, cause: str) -> None:
-        self.cause = cause
-        super().__init__(cause)
+    cause: str
 
     def __str__(self) -> str:
         return self.cause
 
 
+@define(eq=False)
 class TooManyEntries(TscmError):
     """
     As many entries by hand stand as may.
     """
 
-    def __init__(self, most: int = ENTRIES_MOST) -> None:
-        self.most = most
-        super().__init__(most)
+    most: int = ENTRIES_MOST
 
     def __str__(self) -> str:
         return (
@@ -55,14 +53,13 @@ class TooManyEntries(TscmError):
         )
 
 
+@define(eq=False)
 class NoSuchEntry(TscmError):
     """
     No entry by hand has this number or network.
     """
 
-    def __init__(self, asked: str) -> None:
-        self.asked = asked
-        super().__init__(asked)
+    asked: str
 
     def __str__(self) -> str:
         return f"no entry by hand is {self.asked[:60]!r}; `tsadmin entries` lists them"

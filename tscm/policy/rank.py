@@ -8,7 +8,7 @@ at the room that the allow list leaves; the allow list is never cut.
 from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
-from attrs import field, frozen
+from attrs import define, field, frozen
 from numpy.typing import NDArray
 
 from tscm.errors import TscmError
@@ -21,15 +21,14 @@ Hits = Callable[[Entries], NDArray[np.int64]]
 """For each row: how often it was seen hitting lately."""
 
 
+@define(eq=False)
 class AllowOverMaximum(TscmError):
     """
     The allow list leaves no room under the Max policy size.
     """
 
-    def __init__(self, allow: int, maximum: int) -> None:
-        self.allow = allow
-        self.maximum = maximum
-        super().__init__(allow, maximum)
+    allow: int
+    maximum: int
 
     def __str__(self) -> str:
         return (

@@ -28,14 +28,13 @@ _QR = 0x8000
 Part = tuple[Table, Section]
 
 
+@define(eq=False)
 class TransferRefused(Exception):
     """
     The server answered, but gives no transfer; its *rcode* says how it said so.
     """
 
-    def __init__(self, rcode: int) -> None:
-        self.rcode = rcode
-        super().__init__(RCODES.get(rcode, f"response code {rcode}"))
+    rcode: int
 
 
 def check_answer(table: Table, query_id: int) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import attrs
-from attrs import frozen
+from attrs import define, frozen
 
 from tscm.base.safe_files import read_regular
 from tscm.base.secrets import Secret
@@ -32,14 +32,13 @@ _KEY_BYTES = 32
 _NOBODY = hashlib.sha256(b"").hexdigest()
 
 
+@define(eq=False)
 class EntryExists(TscmError):
     """
     The nickname has an entry already.
     """
 
-    def __init__(self, nickname: str) -> None:
-        self.nickname = nickname
-        super().__init__(nickname)
+    nickname: str
 
     def __str__(self) -> str:
         return (
@@ -48,14 +47,13 @@ class EntryExists(TscmError):
         )
 
 
+@define(eq=False)
 class EntryUnknown(TscmError):
     """
     No entry has this nickname.
     """
 
-    def __init__(self, nickname: str) -> None:
-        self.nickname = nickname
-        super().__init__(nickname)
+    nickname: str
 
     def __str__(self) -> str:
         return (

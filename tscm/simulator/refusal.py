@@ -4,6 +4,8 @@ Why the simulated firewall does not do as it is told.
 
 from enum import StrEnum
 
+from attrs import define, field
+
 from tscm.errors import TscmError
 
 INVALID = "ERROR: % Invalid input detected at '^' marker."
@@ -34,6 +36,7 @@ class Cause(StrEnum):
     SYNTAX = "syntax"
 
 
+@define(eq=False)
 class Refused(TscmError):
     """
     The configuration stays as it is; *text* is what the ASA's command line would print.
@@ -41,16 +44,15 @@ class Refused(TscmError):
     *at* is the place of the word that is not understood, from 0; the caret stands under it.
     """
 
-    def __init__(self, cause: Cause, text: str, *, at: int = 1) -> None:
-        self.cause = cause
-        self.text = text
-        self.at = at
-        super().__init__(cause, text)
+    cause: Cause
+    text: str
+    at: int = field(kw_only=True, default=1)
 
     def __str__(self) -> str:
         return self.text
 
 
+@define(eq=False)
 class SimulatorUnavailable(TscmError):
     """
     An address of the simulator cannot be bound, or one of its options cannot be used.
@@ -58,11 +60,9 @@ class SimulatorUnavailable(TscmError):
 
     exit_status = 4
 
-    def __init__(self, what: str, cause: str, remedy: str) -> None:
-        self.what = what
-        self.cause = cause
-        self.remedy = remedy
-        super().__init__(what, cause, remedy)
+    what: str
+    cause: str
+    remedy: str
 
     def __str__(self) -> str:
         return f"{self.what}: {self.cause}; {self.remedy}"

@@ -26,16 +26,15 @@ _CHILD_BUSY_SECONDS = 30.0
 _DAMAGE = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 
 
+@define(eq=False)
 class StoreTooNew(TscmError):
     """
     The database was written by a later version of the software.
     """
 
-    def __init__(self, path: str, found: int, known: int) -> None:
-        self.path = path
-        self.found = found
-        self.known = known
-        super().__init__(path, found, known)
+    path: str
+    found: int
+    known: int
 
     def __str__(self) -> str:
         return (
@@ -44,15 +43,14 @@ class StoreTooNew(TscmError):
         )
 
 
+@define(eq=False)
 class StoreUnusable(TscmError):
     """
     The database cannot be opened, read or written.
     """
 
-    def __init__(self, path: str, cause: str) -> None:
-        self.path = path
-        self.cause = cause
-        super().__init__(path, cause)
+    path: str
+    cause: str
 
     def __str__(self) -> str:
         return (

@@ -8,7 +8,7 @@ import json
 from typing import TYPE_CHECKING
 
 import zstandard
-from attrs import evolve, frozen
+from attrs import define, evolve, frozen
 
 from tscm.errors import TscmError
 from tscm.model import Json
@@ -28,17 +28,16 @@ As many of them are kept beside the others: who blocks addresses all day loses n
 _LEVEL = -1  # a tenth larger than by level 3, and unpacked in less than half the time: `why` unpacks all that are kept
 
 
+@define(eq=False)
 class StoredDamaged(TscmError):
     """
     A list or a generation of a device lies damaged in the database.
     """
 
-    def __init__(self, device: str, what: str, cause: str, remedy: str) -> None:
-        self.device = device
-        self.what = what
-        self.cause = cause
-        self.remedy = remedy
-        super().__init__(device, what, cause, remedy)
+    device: str
+    what: str
+    cause: str
+    remedy: str
 
     def __str__(self) -> str:
         return f"{self.what} of {self.device} lies damaged in the database ({self.cause}); {self.remedy}"

@@ -17,14 +17,13 @@ from tscm.update.memory import DeviceMemory
 from tscm.update.plan_id import PlanFaulty, PlanOutdated
 
 
+@define(eq=False)
 class UpdateStopped(TscmError):
     """
     The manager is stopping in the middle of an update.
     """
 
-    def __init__(self, device: str) -> None:
-        self.device = device
-        super().__init__(device)
+    device: str
 
     def __str__(self) -> str:
         return (

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 
-from attrs import evolve, frozen
+from attrs import define, evolve, frozen
 
 from tscm.errors import ListUnavailable, PolicyRefused, TscmError
 from tscm.model import Progress, Report
@@ -42,15 +42,14 @@ from tscm.update.outcome import FINDINGS_KEPT
 from tscm.update.rules import guard_rules, known_rules, rules_of, spared
 
 
+@define(eq=False)
 class RetrievalFailed(TscmError):
     """
     A list could not be fetched during an update.
     """
 
-    def __init__(self, device: str, error: ListUnavailable) -> None:
-        self.device = device
-        self.error = error
-        super().__init__(device, error)
+    device: str
+    error: ListUnavailable
 
     def __str__(self) -> str:
         tail = f"; {self.error.remedy}" if self.error.remedy else ""

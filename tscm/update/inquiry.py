@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 
 import attrs
-from attrs import evolve
+from attrs import define, evolve
 
 from tscm.errors import TscmError
 from tscm.kinds.asa.groups import parent_name
@@ -34,14 +34,13 @@ ENTRIES_TOLD = 20
 """Entries by hand that an answer about an address tells of."""
 
 
+@define(eq=False)
 class NothingKnown(TscmError):
     """
     No policy of this device was ever fetched.
     """
 
-    def __init__(self, device: str) -> None:
-        self.device = device
-        super().__init__(device)
+    device: str
 
     def __str__(self) -> str:
         return (
@@ -49,14 +48,13 @@ class NothingKnown(TscmError):
         )
 
 
+@define(eq=False)
 class NoCidr(TscmError):
     """
     What was asked for is neither an address nor a network.
     """
 
-    def __init__(self, cause: str) -> None:
-        self.cause = cause
-        super().__init__(cause)
+    cause: str
 
     def __str__(self) -> str:
         return f"{self.cause}; give an address or a network, as 203.0.113.7 or 2001:db8::/32"

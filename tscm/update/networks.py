@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 from urllib.parse import quote
 
-from attrs import frozen
+from attrs import define, frozen
 
 from tscm.errors import ListUnavailable, TscmError
 from tscm.policy.cidr import CidrSet
@@ -26,6 +26,7 @@ _FILES_KEPT = 8
 """Files whose content stays in memory while they do not change: `tsadmin policy why` is to be quick."""
 
 
+@define(eq=False)
 class NetworksUnreadable(TscmError):
     """
     A file of networks that must not be blocked cannot be read.
@@ -33,11 +34,9 @@ class NetworksUnreadable(TscmError):
 
     exit_status = 2
 
-    def __init__(self, name: str, file: str, cause: str) -> None:
-        self.name = name
-        self.file = file
-        self.cause = cause
-        super().__init__(name, file, cause)
+    name: str
+    file: str
+    cause: str
 
     def __str__(self) -> str:
         return (

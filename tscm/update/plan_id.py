@@ -8,6 +8,8 @@ import hashlib
 import re
 from collections.abc import Mapping
 
+from attrs import define
+
 from tscm.errors import TscmError
 from tscm.model import Group
 from tscm.policy.cidr import CidrSet
@@ -17,6 +19,7 @@ KEPT_SECONDS = 86400.0
 _FORM = re.compile(r"([0-9a-f]{8})-([0-9a-f]{24})")
 
 
+@define(eq=False)
 class PlanFaulty(TscmError):
     """
     What was given as a plan's name is none.
@@ -24,24 +27,21 @@ class PlanFaulty(TscmError):
 
     exit_status = 2
 
-    def __init__(self, given: str) -> None:
-        self.given = given
-        super().__init__(given)
+    given: str
 
     def __str__(self) -> str:
         return f"{self.given[:60]!r} is not the ID of a plan; a plan names it in its last line"
 
 
+@define(eq=False)
 class PlanOutdated(TscmError):
     """
     An update was bound to a plan that is too old, or that lists or device have left behind.
     """
 
-    def __init__(self, device: str, plan: str, cause: str) -> None:
-        self.device = device
-        self.plan = plan
-        self.cause = cause
-        super().__init__(device, plan, cause)
+    device: str
+    plan: str
+    cause: str
 
     def __str__(self) -> str:
         return (

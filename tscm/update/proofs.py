@@ -31,15 +31,14 @@ NEXT_LOOK_SECONDS = 300.0
 LEFTOVER = Asker(what="taking away the entry of a test", who="the manager")
 
 
+@define(eq=False)
 class DeviceHeld(TscmError):
     """
     Nothing may be pushed to a device at present, so that its chain cannot be tested.
     """
 
-    def __init__(self, device: str, why: str) -> None:
-        self.device = device
-        self.why = why
-        super().__init__(device, why)
+    device: str
+    why: str
 
     def __str__(self) -> str:
         return f"{self.device} is not tested, for {self.why}; `tsadmin policy resume {self.device}` ends that"

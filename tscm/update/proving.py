@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from ipaddress import ip_interface
 
-from attrs import evolve, frozen
+from attrs import define, evolve, frozen
 
 from tscm.errors import DeviceFault, TscmError
 from tscm.kinds.asa.faults import Replicating
@@ -31,16 +31,15 @@ from tscm.update.planning import plan_for
 from tscm.update.refusals import believable
 
 
+@define(eq=False)
 class ProofRefused(TscmError):
     """
     A device is in no state in which its chain can be tested; nothing was changed.
     """
 
-    def __init__(self, device: str, cause: str, remedy: str) -> None:
-        self.device = device
-        self.cause = cause
-        self.remedy = remedy
-        super().__init__(device, cause, remedy)
+    device: str
+    cause: str
+    remedy: str
 
     def __str__(self) -> str:
         return f"{self.device} cannot be tested: {self.cause}; {self.remedy}"

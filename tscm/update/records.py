@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from attrs import evolve, field, frozen
+from attrs import define, evolve, field, frozen
 
 from tscm.errors import TscmError
 from tscm.model import Identity, Json
@@ -67,15 +67,14 @@ def _left(present: DeviceMemory, outcome: UpdateOutcome) -> Mapping[str, float]:
     return alert.pending
 
 
+@define(eq=False)
 class GenerationPurged(TscmError):
     """
     A generation is what a purge left, and no policy to go back to.
     """
 
-    def __init__(self, device: str, number: int) -> None:
-        self.device = device
-        self.number = number
-        super().__init__(device, number)
+    device: str
+    number: int
 
     def __str__(self) -> str:
         return (
@@ -84,15 +83,14 @@ class GenerationPurged(TscmError):
         )
 
 
+@define(eq=False)
 class GenerationUnknown(TscmError):
     """
     There is no such generation of a device's policy.
     """
 
-    def __init__(self, device: str, number: int) -> None:
-        self.device = device
-        self.number = number
-        super().__init__(device, number)
+    device: str
+    number: int
 
     def __str__(self) -> str:
         return (

@@ -5,19 +5,20 @@ Pure.  The same limit binds children, whose members are addresses, and their par
 children: a small Object-Group Size makes more of them than the parent can hold.
 """
 
+from attrs import define
+
 from tscm.errors import TscmError
 
 
+@define(eq=False)
 class GroupsFull(TscmError):
     """
     A list does not fit into the groups that the device bears.
     """
 
-    def __init__(self, parent: str, children: int, limit: int) -> None:
-        self.parent = parent
-        self.children = children
-        self.limit = limit
-        super().__init__(parent, children, limit)
+    parent: str
+    children: int
+    limit: int
 
     def __str__(self) -> str:
         return (

@@ -17,14 +17,13 @@ from tscm.model import Cidr, Group
 _NAME_MAX = 64
 
 
+@define(eq=False)
 class TooManyChildren(TscmError):
     """
     The numbers of children would not fit into a group's name any more.
     """
 
-    def __init__(self, name: str) -> None:
-        self.name = name
-        super().__init__(name)
+    name: str
 
     def __str__(self) -> str:
         return (

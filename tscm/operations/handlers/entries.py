@@ -5,7 +5,7 @@ Operations on entries by hand: enter, list, remove, and bring a device what was 
 from collections.abc import Sequence
 from contextlib import suppress
 
-from attrs import frozen
+from attrs import define, frozen
 
 from tscm.base.clock import told_time, wall_seconds
 from tscm.base.schedule import in_slices
@@ -37,16 +37,15 @@ from tscm.update.memory import no_push
 _HOUR = 3600.0
 
 
+@define(eq=False)
 class PushHeld(TscmError):
     """
     Nothing may be pushed to a device without somebody who says so.
     """
 
-    def __init__(self, device: str, cause: str, remedy: str) -> None:
-        self.device = device
-        self.cause = cause
-        self.remedy = remedy
-        super().__init__(device, cause, remedy)
+    device: str
+    cause: str
+    remedy: str
 
     def __str__(self) -> str:
         return f"nothing was entered: on device {self.device!r} {self.cause}; {self.remedy}"

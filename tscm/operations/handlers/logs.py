@@ -3,6 +3,7 @@ Operations on a device's log: upload now, rejected batches, unused readers.
 """
 
 import attrs
+from attrs import define, field
 
 from tscm.errors import TscmError
 from tscm.manager.log_consumers import users_of
@@ -26,16 +27,15 @@ ALL = "all"
 """In place of a batch's key."""
 
 
+@define(eq=False)
 class ReaderInUse(TscmError):
     """
     A reader cannot be dropped: a target or a service has it, or there is none of this name.
     """
 
-    def __init__(self, device: str, reader: str, *, known: bool) -> None:
-        self.device = device
-        self.reader = reader
-        self.known = known
-        super().__init__(device, reader)
+    device: str
+    reader: str
+    known: bool = field(kw_only=True)
 
     def __str__(self) -> str:
         if self.known:
@@ -49,15 +49,14 @@ class ReaderInUse(TscmError):
         )
 
 
+@define(eq=False)
 class UploadOff(TscmError):
     """
     A device's logs are kept and not uploaded.
     """
 
-    def __init__(self, device: str, *, set_up: bool) -> None:
-        self.device = device
-        self.set_up = set_up
-        super().__init__(device, set_up)
+    device: str
+    set_up: bool = field(kw_only=True)
 
     def __str__(self) -> str:
         if self.set_up:
