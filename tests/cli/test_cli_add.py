@@ -58,6 +58,7 @@ def test_versions_are_the_literal_table(tsadmin: "Tsadmin") -> None:
         "Module               Version\n"
         "-------------------- ----------\n"
         "  TSCM-Core          0.1.0\n"
+        "  ts-asa             0.1.0\n"
         "  ts-asarest         0.1.0\n"
     )
 
@@ -276,8 +277,8 @@ def test_without_a_policy_server_it_says_what_to_set(root: Path, add: "Add") -> 
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (["add"], "--type: is not given; allowed: asarest"),
-        (["add", "--type", "asa5505"], "'asa5505' is no type of device; allowed: asarest"),
+        (["add"], "--type: is not given; allowed: asa, asarest"),
+        (["add", "--type", "asa5505"], "'asa5505' is no type of device; allowed: asa, asarest"),
         (["add", "--type=auto"], "pairing with the portal (auto) is not there yet"),
         (["frobnicate"], "there is no command 'frobnicate'"),
         (["show", "nobody"], "there is no device named 'nobody'"),

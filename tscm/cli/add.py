@@ -111,12 +111,12 @@ def command(
             with shown_progress(aside=json_output) as report:
                 result = backend.call(ADD, NewDevice(settings=table), report)
         except TscmError as error:
-            shown = shown_by(error) if table.get("fingerprint") is None else None
+            shown = shown_by(error) if table.get(kind.pin) is None else None
             if not mendable(error) or not (dialogue or (shown is not None and may_ask())):
                 raise
             say.error(str(error))
             if shown is not None and is_the_devices(shown):
-                table["fingerprint"] = shown
+                table[kind.pin] = shown
                 pinned_at = table.get("device")
                 continue
             if not dialogue:  # all was given as options: there is nothing else to ask
@@ -128,7 +128,7 @@ def command(
             heard = objections(backend, table)
             table = ask_again(kind.questions, table, advanced=advanced, objections=heard)
             if pinned_at is not None and table.get("device") != pinned_at:
-                table.pop("fingerprint", None)  # it was another device's
+                table.pop(kind.pin, None)  # it was another device's
                 pinned_at = None
         else:
             break

@@ -31,6 +31,7 @@ from tscm.plural import many
 OWN = frozenset(
     {
         "type", "device_id", "device", "syslog_sources", "ha_members", "rest_url", "fingerprint",
+        "context", "host_key",
         "tls_fingerprints", "upload_key", "tsig_name", "tsig_key", "entry",
     }
 )  # fmt: skip
@@ -152,7 +153,7 @@ def _configure(
         with shown_progress(aside=json_output) as report:
             return backend.call(CHANGE, ChangedDevice(name=name, settings=settings), report)
 
-    result = asking_to_pin(store, table)
+    result = asking_to_pin(store, table, kind_named(str(table.get("type") or present["type"])).pin)
     if not json_output:
         _tell(result)
     return result

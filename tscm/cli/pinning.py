@@ -1,5 +1,5 @@
 """
-A certificate of a firewall that is not believed: shown, and asked about, as ssh does with a host key.
+A certificate or host key of a firewall that is not believed: shown, and asked about, as `ssh` does.
 """
 
 import sys
@@ -14,11 +14,13 @@ from tscm.errors import TscmError
 from tscm.fingerprints import with_colons
 from tscm.model import Json
 
+_HOST_KEY = "SHA256:"
+"""How `ssh` begins the SHA-256 of a host key."""
 _QUESTION = "Is this the device's? Pin it? (y or n) [default n] "
 
 
 def shown_by(error: TscmError) -> str | None:
-    """The SHA-256 of the certificate that *error* tells of, where the operator may say that it is the device's."""
+    """The SHA-256 of the certificate or host key that *error* tells of, where the operator may say that it is the device's."""
     shown = getattr(error, "shown", None)
     return shown if isinstance(shown, str) else None
 
@@ -29,15 +31,18 @@ def may_ask() -> bool:
 
 
 def is_the_devices(shown: str) -> bool:
-    """Shows a certificate's SHA-256, and asks whether to pin it."""
-    say.info(f"The device shows the certificate with SHA-256 {with_colons(shown)}")
+    """Shows the SHA-256 of a certificate or a host key, and asks whether to pin it."""
+    if shown.startswith(_HOST_KEY):
+        say.info(f"The device shows the host key {shown}")
+    else:
+        say.info(f"The device shows the certificate with SHA-256 {with_colons(shown)}")
     return confirmed(_QUESTION)
 
 
-def asking_to_pin(store: Callable[[Json], Changed], table: Json) -> Changed:
+def asking_to_pin(store: Callable[[Json], Changed], table: Json, pin: str) -> Changed:
     """
-    What *store* gives for *table*; where the device shows a certificate that is not believed, the operator is
-    asked at a terminal, and a yes pins it in *table*.
+    What *store* gives for *table*; where the device shows a certificate or host key that is not believed, the
+    operator is asked at a terminal, and a yes pins it in *table*, as the setting *pin*.
 
     Raises what *store* does.
     """
@@ -46,18 +51,18 @@ def asking_to_pin(store: Callable[[Json], Changed], table: Json) -> Changed:
             return store(table)
         except TscmError as error:
             shown = shown_by(error)
-            if shown is None or not sys.stdin.isatty() or table.get("fingerprint") == shown:
+            if shown is None or not sys.stdin.isatty() or table.get(pin) == shown:
                 raise
             say.error(str(error))
             if not is_the_devices(shown):
                 raise NotPinned(str(table.get("name") or "the device")) from None
-            table["fingerprint"] = shown
+            table[pin] = shown
 
 
 @define(eq=False)
 class NotPinned(TscmError):
     """
-    The operator said that a certificate is not the device's.
+    The operator said that a certificate or host key is not the device's.
     """
 
     name: str
@@ -65,5 +70,5 @@ class NotPinned(TscmError):
     def __str__(self) -> str:
         return (
             "nothing was stored; find out what answers at the device's address, or give the CA of its "
-            "certificate with --ca_file"
+            "certificate with --ca_file, or its host key with --host_key"
         )

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from attrs import define, field, frozen
 
 from tscm.devices.claims import claimed_by_another
-from tscm.doctor import judge_firewall, judge_onward, judge_protection, packet_trace
+from tscm.doctor import judge_firewall, judge_onward, judge_protection, judge_ssh, packet_trace
 from tscm.doctor.finding import Finding, failed, not_looked_at
 from tscm.doctor.probe_firewall import FirewallLook, Opener, look_at_firewall
 from tscm.doctor.probe_host import HOST, Host, plain_addresses
@@ -19,6 +19,8 @@ from tscm.doctor.probe_onward import Fetch, OnwardLook, look_onward
 from tscm.errors import SecretUnavailable, TscmError
 from tscm.events.figures import EventFigures
 from tscm.kinds.asa.rest.settings import asa_rest
+from tscm.kinds.asa.settings import AsaSettings, asa
+from tscm.kinds.asa.ssh.settings import AsaSshSettings
 from tscm.model import Report
 from tscm.settings.device import DeviceSettings
 from tscm.settings.files import open_device, read_device, read_node
@@ -62,7 +64,7 @@ class Patient:
         if policy.locked_out:
             return "its password was rejected too often; another attempt could lock the account"
         if policy.running_since is not None:
-            return "an update is in progress, and the agent handles only one client at a time"
+            return "an update is in progress, and the device handles only one client at a time"
         return None
 
 
@@ -177,16 +179,10 @@ def _judge_policy(patient: Patient, look: DeviceLook, now: float) -> list[Findin
 
 
 def _judge_firewall(patient: Patient, look: DeviceLook, now: float) -> list[Finding]:
-    settings, inside = asa_rest(patient.settings), look.firewall
-    self_signed = settings.allow_self_signed and settings.fingerprint is None
-    found = judge_firewall.judge_way_in(
-        inside.seen,
-        settings.api_url,
-        settings.username,
-        name=settings.name,
-        self_signed=self_signed,
-    )
-    found += judge_firewall.judge_behind(inside.seen, settings.prefix, settings.name)
+    settings, inside = asa(patient.settings), look.firewall
+    found = _judge_way_in(settings, inside.seen)
+    agent = not isinstance(settings, AsaSshSettings)
+    found += judge_firewall.judge_behind(inside.seen, settings.prefix, settings.name, agent=agent)
     difference = judge_firewall.judge_clock_difference(inside.seen.clock_seconds)
     if difference is not None:
         found.append(difference)
@@ -195,6 +191,19 @@ def _judge_firewall(patient: Patient, look: DeviceLook, now: float) -> list[Find
         return found + not_looked_at(judge_protection.LINKS, why)
     return found + judge_protection.judge_protection(
         inside.config, settings.prefix, collector_of(patient, look, now)
+    )
+
+
+def _judge_way_in(settings: AsaSettings, seen: judge_firewall.Seen) -> list[Finding]:
+    if isinstance(settings, AsaSshSettings):
+        return judge_ssh.judge_way_in(seen, settings.managed_at, settings.username)
+    own = asa_rest(settings)
+    return judge_firewall.judge_way_in(
+        seen,
+        own.api_url,
+        own.username,
+        name=own.name,
+        self_signed=own.allow_self_signed and own.fingerprint is None,
     )
 
 

@@ -26,6 +26,7 @@ from tscm.policy.documentation import PLACEHOLDER
 
 """The way in, in the order in which it is walked."""
 BEHIND = ("version", "free budget", "groups")
+_BUDGET = "free budget"
 FULL_PRIVILEGE = 15
 _ORDER = (
     (Unreachable, "reachability"),
@@ -105,14 +106,9 @@ def _held(
     if link == "login":
         return ok(link, f"{username} can log in")
     if link == "privilege":
-        if seen.privilege is not None and seen.privilege < FULL_PRIVILEGE:
-            return failed(
-                link,
-                f"{username} has privilege {seen.privilege}, but writing requires {FULL_PRIVILEGE}",
-                f"enter its `username` line on the device again, with the password and privilege {FULL_PRIVILEGE} "
-                f"at the end",
-            )
-        return ok(link, "it can run commands, which requires privilege 15")
+        return judge_privilege(seen.privilege, username) or ok(
+            link, "it can run commands, which requires privilege 15"
+        )
     if who.agent is None:
         return warning(
             link,
@@ -122,17 +118,31 @@ def _held(
     return ok(link, f"REST API agent {who.agent}")
 
 
-def judge_behind(seen: Seen, prefix: str, name: str) -> list[Finding]:
-    """Version, free budget and groups."""
+def judge_privilege(privilege: int | None, username: str) -> Finding | None:
+    """What is wrong with the privilege of a local account; None where nothing is known to be."""
+    if privilege is None or privilege >= FULL_PRIVILEGE:
+        return None
+    return failed(
+        "privilege",
+        f"{username} has privilege {privilege}, but writing requires {FULL_PRIVILEGE}",
+        f"enter its `username` line on the device again, with the password and privilege {FULL_PRIVILEGE} "
+        f"at the end",
+    )
+
+
+def judge_behind(seen: Seen, prefix: str, name: str, *, agent: bool = True) -> list[Finding]:
+    """Version, free budget and groups; without an *agent* neither its releases nor its budget count."""
     if seen.resting is not None:
-        return not_looked_at(BEHIND, seen.resting)
+        return not_looked_at([one for one in BEHIND if agent or one != _BUDGET], seen.resting)
     found = []
     why = "the device was not reached" if seen.identity is None else "it did not respond"
     if seen.identity is None:
         found += not_looked_at(("version",), why)
     else:
-        found.append(judge_version(seen.identity))
-    if seen.identity is None or seen.configuration_bytes is None:
+        found.append(judge_version(seen.identity, agent=agent))
+    if not agent:
+        pass
+    elif seen.identity is None or seen.configuration_bytes is None:
         found += not_looked_at(("free budget",), "cannot read the running configuration")
     else:
         found.append(judge_budget(seen.identity, seen.configuration_bytes, name))
@@ -143,14 +153,14 @@ def judge_behind(seen: Seen, prefix: str, name: str) -> list[Finding]:
     return found
 
 
-def judge_version(who: Identity) -> Finding:
+def judge_version(who: Identity, *, agent: bool = True) -> Finding:
     """Releases with a REST agent, and those that lose groups in a reload (docs/develop/asa.md, sections 4 and 5)."""
     text = f"{who.model or 'model unknown'}, version {who.version or 'unknown'}"
     found = re.match(r"([0-9]+)\.([0-9]+)", who.version or "")
     if found is None:
         return warning("version", text, "enter `show version` on the device")
     number = (int(found[1]), int(found[2]))
-    if number < _FIRST_VERSION:
+    if agent and number < _FIRST_VERSION:
         return failed(
             "version",
             f"{text}: releases earlier than 9.3(2) have no REST API agent",
@@ -162,7 +172,7 @@ def judge_version(who: Identity) -> Finding:
             f"{text}: some of these releases lose nested groups on reload (CSCwe64043)",
             "install a fixed release; every update reads the groups back and repairs them",
         )
-    if number > _LAST_VERSION:
+    if agent and number > _LAST_VERSION:
         return warning(
             "version", f"{text}: Cisco provides no REST API agent after 9.16", "test with care"
         )

@@ -95,6 +95,8 @@ class Kind:
     warnings: Callable[[DeviceSettings], Sequence[str]]
     setup: "Callable[[DeviceSettings, NodeSettings], str]"
     way_back: "Callable[[DeviceSettings, NodeSettings, Sequence[str]], str]"
+    pin: str = "fingerprint"
+    """The setting that holds a SHA-256 by which the device is known."""
 
     @property
     def needed(self) -> tuple[str, ...]:

@@ -14,7 +14,10 @@ if TYPE_CHECKING:
     from tscm.settings.device import DeviceSettings
 
 GROUP = "tscm.modules"
-OWN = {"asarest": "tscm.kinds.asa.rest.kind:KIND"}
+OWN = {
+    "asa": "tscm.kinds.asa.ssh.kind:KIND",
+    "asarest": "tscm.kinds.asa.rest.kind:KIND",
+}
 """Those of this package, as `pyproject.toml` names them; an editable installation may be older than one of them."""
 
 

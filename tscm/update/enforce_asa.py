@@ -23,6 +23,7 @@ from tscm.kinds.faults import (
     Refused,
     SaveFailed,
 )
+from tscm.kinds.kind import kind_of
 from tscm.model import (
     AsaDriver,
     Cidr,
@@ -114,6 +115,7 @@ class AsaEnforcer(Enforcer):
             settings.prefix,
             self.memory.groups,
             remedy=self._lessons.remedy,
+            agent="agent" in kind_of(settings).links,
         )
 
     def bring(self, goal: Goal, report: Report) -> Brought:

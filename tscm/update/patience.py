@@ -17,6 +17,10 @@ REFUSED = (
     "the agent answers and says no: `show running-config object-group | include {prefix}-` shows the groups, "
     "`tsadmin plan {name}` what is left to do, and the next update goes on from there"
 )
+WITHOUT_AGENT = (
+    "`tsadmin doctor {name}` looks at each link on the way; on the device `show ssh sessions` and "
+    "`show cpu usage` tell who is connected and how busy it is"
+)
 _SETTLE_SECONDS = 5.0
 _ORDINALS = ("first", "second", "third", "fourth", "fifth")
 
@@ -70,16 +74,24 @@ def quick_pause_after(fault: DeviceFault, count: int) -> Pause | None:
 
 
 def given_up(
-    fault: DeviceFault, name: str, prefix: str, groups: Iterable[str] = (), *, remedy: str = ""
+    fault: DeviceFault,
+    name: str,
+    prefix: str,
+    groups: Iterable[str] = (),
+    *,
+    remedy: str = "",
+    agent: bool = True,
 ) -> DeviceFault:
     """
     The last fault as the operator is told of it, with what revives the agent that holds *groups*.
 
     A pair that replicates all the time needs no new agent, nor does one that says what it will not do, or of
-    which a *remedy* is known.
+    which a *remedy* is known.  Without an *agent* there is none to revive.
     """
     if isinstance(fault, Replicating):
         remedy = remedy or fault.remedy
+    elif not agent:
+        remedy = remedy or fault.remedy or WITHOUT_AGENT.format(name=name)
     elif isinstance(fault, Refused):
         remedy = remedy or REFUSED.format(name=name, prefix=prefix)
     return DeviceFault(

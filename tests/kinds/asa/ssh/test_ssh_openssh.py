@@ -293,7 +293,7 @@ def key_of(asa: SimulatedAsa, *, old: bool = False) -> str:
     with pytest.raises(HostKeyUntrusted) as caught:
         driver(asa, old=old).probe()
     assert caught.value.shown is not None
-    return caught.value.shown.fingerprint
+    return caught.value.shown
 
 
 @peer

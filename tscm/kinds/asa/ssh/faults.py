@@ -3,22 +3,14 @@ What can go wrong between the manager and a device's command line, beyond what a
 """
 
 from tscm.errors import DeviceFault
-from tscm.kinds.asa.ssh.openssh import Failure, HostKey
-from tscm.kinds.faults import Overloaded, SessionsUsedUp, Unauthorised, Unreachable
-
-CHECK_KEY = "`show crypto key mypubkey rsa` on its console, or `ssh-keyscan` from a trusted host, shows its keys"
+from tscm.kinds.asa.ssh.openssh import Failure
+from tscm.kinds.faults import Overloaded, SessionsUsedUp, Unauthorised, Unreachable, Untrusted
 
 
-class HostKeyUntrusted(DeviceFault):
+class HostKeyUntrusted(Untrusted):
     """
     The device shows a host key that its settings do not pin; no password was sent.
-
-    *shown* is that key, where it is known: an operator may say that it is the device's.
     """
-
-    def __init__(self, device: str, cause: str, remedy: str = "", *, shown: HostKey | None) -> None:
-        self.shown = shown
-        super().__init__(device, cause, remedy)
 
 
 class NoCommonAlgorithm(DeviceFault):
@@ -39,8 +31,9 @@ def fault_of(device: str, failure: Failure) -> DeviceFault:
                 if failure.key is None
                 else f"`tsadmin configure {device} --host_key {failure.key.fingerprint}`"
             )
-            told = f"check it on the device, then {how}" if how else ""
-            return HostKeyUntrusted(device, cause, told, shown=failure.key)
+            told = f"if it is the device's, {how} pins it" if how else ""
+            shown = None if failure.key is None else failure.key.fingerprint
+            return HostKeyUntrusted(device, cause, told, shown=shown)
         case "login":
             return Unauthorised(
                 device,

@@ -1,0 +1,150 @@
+"""
+The kind `asa`: an ASA that is reached by its command line over SSH.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from tscm import __version__
+from tscm.kinds import questions as shared
+from tscm.kinds.asa import questions as asa
+from tscm.kinds.asa.identified import identified
+from tscm.kinds.asa.ssh.settings import AsaSshSettings, asa_ssh
+from tscm.kinds.kind import Capability, Kind
+from tscm.kinds.question import Question
+from tscm.model import AsaDriver, Identity
+from tscm.settings.device import DeviceSettings
+from tscm.settings.node import NodeSettings
+
+LINKS = ("reachability", "login", "privilege")
+"""Of the way in; each is examined where the one before it is good."""
+NOTHING_LEARNT: Mapping[str, Any] = {}
+
+SSH_PORT = Question(of=AsaSshSettings, name="ssh_port", words="SSH port :", advanced=True)
+ENABLE_PASSWORD = Question(
+    of=AsaSshSettings,
+    name="enable_password",
+    words="Enable password : (Enter for none)",
+    hidden=True,
+)
+PASSWORD_PROMPT = Question(
+    of=AsaSshSettings,
+    name="password_prompt",
+    words="Custom password prompt : (what `enable` prints)",
+    advanced=True,
+)
+CONTEXT = Question(
+    of=AsaSshSettings,
+    name="context",
+    words="Security context : (none for a device without)",
+    advanced=True,
+)
+OLD_ALGORITHMS = Question(
+    of=AsaSshSettings,
+    name="ssh_old_algorithms",
+    words="Take old SSH algorithms? (yes or no; yes is not safe)",
+    advanced=True,
+)
+
+
+def connect(
+    settings: DeviceSettings,
+    node: NodeSettings,  # noqa: ARG001 - nothing of the node decides on it
+    learnt: Mapping[str, Any] = NOTHING_LEARNT,
+    /,
+    *,
+    accept_certificate: str | None = None,  # noqa: ARG001 - it has host keys, which are pinned
+) -> AsaDriver:
+    """The driver on the command line."""
+    from tscm.kinds.asa.ssh.opening import open_driver
+
+    return open_driver(settings, learnt)
+
+
+def notes(settings: DeviceSettings, who: Identity) -> Sequence[str]:
+    """What the device said of itself."""
+    parts = [
+        who.model or "model unknown",
+        f"version {who.version}" if who.version else "version unknown",
+        f"serial number {who.serial}" if who.serial else "",
+        who.role or "",
+    ]
+    return [f"Device {settings.device}: {', '.join(part for part in parts if part)}"]
+
+
+def warnings(settings: DeviceSettings) -> Sequence[str]:
+    """What is not safe about the way."""
+    if not asa_ssh(settings).ssh_old_algorithms:
+        return ()
+    return [
+        "Old SSH algorithms are allowed: whoever records the session may be able to read the password one day; "
+        "`ssh key-exchange group dh-group14-sha256` on the device makes most of them unnecessary from 9.12 on"
+    ]
+
+
+def setup(settings: DeviceSettings, node: NodeSettings) -> str:
+    """What to type before the first update."""
+    from tscm.kinds.asa.ssh.lines import setup_lines
+
+    return setup_lines(settings, node)
+
+
+def way_back(settings: DeviceSettings, node: NodeSettings, groups: Sequence[str]) -> str:
+    """What to type to take everything away."""
+    from tscm.kinds.asa.lines import removal_lines
+
+    return removal_lines(settings, node, groups)
+
+
+KIND = Kind(
+    type="asa",
+    module="ts-asa",
+    version=__version__,
+    settings=AsaSshSettings,
+    questions=(
+        shared.DEVICE_ID,
+        shared.DEVICE,
+        shared.BLOCK_LIST,
+        shared.ALLOW_LIST,
+        asa.PREFIX,
+        asa.MAX_POLICY_SIZE,
+        shared.SEND_LOGS,
+        asa.USERNAME,
+        asa.PASSWORD,
+        ENABLE_PASSWORD,
+        SSH_PORT,
+        PASSWORD_PROMPT,
+        CONTEXT,
+        OLD_ALGORITHMS,
+        shared.DNS_PORT,
+        shared.SYSLOG_SOURCES,
+        shared.LOG_ROTATE_SIZE,
+        shared.POLICY_UPDATES,
+        *shared.FORWARD,
+        *shared.PROXY,
+        shared.HA_MEMBERS,
+        asa.OBJECT_GROUP_SIZE,
+    ),
+    capabilities=frozenset(Capability),
+    links=LINKS,
+    checked=frozenset(
+        {
+            "username",
+            "password",
+            "enable_password",
+            "password_prompt",
+            "ssh_port",
+            "context",
+            "host_key",
+            "ssh_old_algorithms",
+        }
+    ),
+    enforcer="tscm.update.enforce_asa:AsaEnforcer",
+    connect=connect,
+    check=identified,
+    notes=notes,
+    warnings=warnings,
+    setup=setup,
+    way_back=way_back,
+    pin="host_key",
+)
