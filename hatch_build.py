@@ -1,5 +1,5 @@
 """
-Build hook: compile the UDP helpers where a compiler is there; without one the wheel is pure Python.
+Build hook: compile the helpers where a compiler is there; without one the wheel is pure Python.
 """
 
 import os
@@ -16,12 +16,13 @@ HERE = pathlib.Path(__file__).parent
 SOURCES = (
     HERE / "tscm" / "intake" / "_batch_build.py",
     HERE / "tscm" / "forward" / "_send_build.py",
+    HERE / "tscm" / "syslog" / "_tags_build.py",
 )
 
 
 class HelperHook(BuildHookInterface[Any]):
     """
-    Build `tscm.intake._batch` and `tscm.forward._send` in place and tag the wheel for this platform.
+    Build the helpers in place and tag the wheel for this platform.
     """
 
     PLUGIN_NAME = "custom"
@@ -34,7 +35,7 @@ class HelperHook(BuildHookInterface[Any]):
             try:
                 built = compiled(source)
             except Exception as error:  # noqa: BLE001 - any compiler trouble means the pure wheel
-                self.app.display_warning(f"no compiled UDP helper: {error}")
+                self.app.display_warning(f"no compiled helper: {error}")
                 return
             build_data["pure_python"] = False
             build_data["infer_tag"] = True

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from attrs import define, evolve, field
 
-from tscm.model import Block, Extent, Origin, Position
+from tscm.model import Block, Extent, Origin, Position, Stretch
 
 
 @define(eq=False, slots=False)
@@ -96,6 +96,9 @@ class MemoryLog:
         self._notices.append(notice)
 
     def extent(self, offset: int, max_bytes: int) -> Extent | None:
+        return None
+
+    def stretch(self, offset: int, max_bytes: int) -> Stretch | None:
         return None
 
     def waiting_lines(self) -> int:

@@ -86,6 +86,23 @@ class Extent:
 
 
 @frozen(kw_only=True)
+class Stretch:
+    """
+    Whole lines from offset *start* up to *end*, for another process to read.
+
+    They stand in the segment of *folder* whose first byte is *base*: in its sealed file, plain or compressed, or in
+    the live one, which is the file with number *inode* (0 for a sealed segment).
+    """
+
+    start: int
+    end: int
+    lines: int
+    folder: str
+    base: int
+    inode: int = 0
+
+
+@frozen(kw_only=True)
 class Origin:
     """
     Who sent the lines from offset *start* up to *end*, and when they came (0: not known).
@@ -144,6 +161,11 @@ class LogReader(Protocol):
     def extent(self, offset: int, max_bytes: int) -> Extent | None:
         """
         What `read` would give, for the kernel to send; None where only `read` can do it.
+        """
+
+    def stretch(self, offset: int, max_bytes: int) -> Stretch | None:
+        """
+        What `read` would give, for another process to read; None where only `read` can do it.
         """
 
     def waiting_lines(self) -> int:

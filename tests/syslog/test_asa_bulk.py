@@ -4,10 +4,12 @@ The bulk path tells just what `parse` tells, line by line.
 
 import random
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.syslog.mutations import corpus, disagreement, mutants
+from tscm.syslog import asa_bulk
 from tscm.syslog.asa import is_policy_line, parse
 from tscm.syslog.asa_bulk import PolicyEvent, event_of, of_event, policy_events, policy_rows
 from tscm.syslog.escape import escape, unescape
@@ -34,11 +36,54 @@ ADDRESSES = st.sampled_from(
      "[2001:db8::5]", "dead:beef", ":", "10.0.0.1."]
 )  # fmt: skip
 PORTS = st.sampled_from(
-    ["0", "1", "443", "0443", "59999", "60000", "65535", "65536", "99999", "https", ""]
+    [
+        "0",
+        "1",
+        "8",
+        "08",
+        "255",
+        "256",
+        "443",
+        "0443",
+        "59999",
+        "60000",
+        "65535",
+        "65536",
+        "99999",
+        "https",
+        "",
+    ]
 )
-PROTOCOLS = st.sampled_from(["tcp", "udp", "icmp", "gre", "47", "TCP", "ipv6-icmp"])
+PROTOCOLS = st.sampled_from(
+    [
+        "tcp",
+        "udp",
+        "icmp",
+        "icmp6",
+        "gre",
+        "47",
+        "protocol 115",
+        "protocol 6",
+        "TCP",
+        "ipv6-icmp",
+        "1000",
+    ]
+)
 USERS = st.sampled_from(
-    ["", "(LOCAL\\bob)", " (a, b)", "(1.2.3.4/5)", "(9:Guests)", "(A to B -> C)"]
+    [
+        "",
+        "(LOCAL\\bob)",
+        "(LOCAL\\ab.v)",
+        "(dom/bob)",
+        "(bob)(9:Guests)",
+        "(it's)",
+        "(type 8)",
+        "()",
+        " (a, b)",
+        "(1.2.3.4/5)",
+        "(9:Guests)",
+        "(A to B -> C)",
+    ]
 )
 NAMES = st.sampled_from(
     ["outside", "in side", "dmz_1.2", "Ünter", 'a"b', "be", "v1:lan", "Gi0/1", "it's"]
@@ -55,7 +100,20 @@ def listed(draw: st.DrawFn) -> bytes:
     )
     hits = draw(st.sampled_from(["1", "144", "007", "0", "99999999999"]))
     count = draw(st.sampled_from([f" hit-cnt {hits} {when}{tail}", ""]))
-    user = draw(st.sampled_from(["", " for user bob", " for user 'b ob'"]))
+    user = draw(
+        st.sampled_from(
+            [
+                "",
+                " for user bob",
+                " for user 'b ob'",
+                " for user 'LOCAL\\bob'",
+                " for user a/b",
+                " for user 'x",
+                " for user b(ob)",
+                " for user in/10.0.0.1(5)",
+            ]
+        )
+    )
     text = f"access-list {draw(NAMES)} {word} {draw(PROTOCOLS)}{user} {ends}{count}"
     return text.encode("latin-1")
 
@@ -66,9 +124,13 @@ def denied(draw: st.DrawFn) -> bytes:
         f"{draw(NAMES)}:{draw(ADDRESSES)}{draw(st.sampled_from(['', '/443', '/https']))}{draw(USERS)}"
         for _ in range(2)
     ]
+    kind = draw(
+        st.sampled_from(["", " (type 8, code 0)", " (type 999, code 1)", ", type 3, code 0"])
+    )
     tail = draw(st.sampled_from(["", " (type 3, code 0)", " [0x1, 0x2]"]))
     text = (
-        f'Deny {draw(PROTOCOLS)} src {ends[0]} dst {ends[1]} by access-group "{draw(NAMES)}"{tail}'
+        f"Deny {draw(PROTOCOLS)} src {ends[0]} dst {ends[1]}{kind} by access-group "
+        f'"{draw(NAMES)}"{tail}'
     )
     return text.encode("latin-1")
 
@@ -84,6 +146,10 @@ ORDINARY_ADDRESSES = st.sampled_from(["203.0.113.7", "10.0.0.1", "2001:0DB8:0:0:
 ORDINARY = (
     "fw{head} : %ASA-6-106100: access-list g{odd} {word} tcp outside/{one}(7) -> inside/{other}(443) hit-cnt 3 {when}",
     'fw{head} : %ASA-4-106023: Deny udp src outside:{one}/7 dst inside:{other}/53 by access-group "g{odd}"',
+    'fw{head} : %ASA-4-106023: Deny icmp src outside:{one} dst inside:{other} (type 8, code 0) by access-group "g{odd}"',
+    "fw{head} : %ASA-6-106100: access-list g{odd} {word} icmp outside/{one}(8) -> inside/{other}(0) hit-cnt 3 {when}",
+    'fw{head} : %ASA-4-106023: Deny tcp src in:{one}/7(LOCAL\\bob) dst out:{other}/53 by access-group "g{odd}"',
+    "fw{head} : %ASA-6-106100: access-list g{odd} {word} udp for user 'L\\bob' in/{one}(8) -> out/{other}(0) hit-cnt 3 {when}",
 )
 
 
@@ -120,6 +186,19 @@ def test_a_block_gives_what_its_lines_give(lines: list[bytes]) -> None:
             expected.append((line, found))
     assert list(policy_events(block)) == expected
     assert [event_of(row) for row in policy_rows(block)] == [event for _, event in expected]
+
+
+@pytest.mark.parametrize("form", ORDINARY)
+def test_ordinary_lines_never_take_the_slow_way(form: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def slow(line: bytes) -> None:
+        pytest.fail(f"parsed one by one: {line!r}")
+
+    monkeypatch.setattr(asa_bulk, "_row", slow)
+    line = form.format(
+        head="", odd="", word="denied", one="203.0.113.7", other="10.0.0.1", when="first hit"
+    ).encode()
+    other = b'%ASA-4-106023: Deny udp src a:10.0.0.1/7 dst b:10.0.0.2/53 by access-group "g"\n'
+    assert len(policy_rows((line + b"\n") * 3 + other + line + b"\n")) == 5
 
 
 def test_the_common_form_is_told_whole() -> None:

@@ -5,7 +5,8 @@ Pure.  The hour is that of receipt, told by the index: the same lines give the s
 the log is cut into blocks, now and when roll-ups are made anew.
 """
 
-from collections.abc import Collection, Sequence
+from bisect import bisect_left
+from collections.abc import Collection, Iterator, Sequence
 
 from attrs import evolve
 
@@ -13,15 +14,17 @@ from tscm.events.first_hits import FirstHits
 from tscm.events.judge import Force, Tally, applicable, judge
 from tscm.events.rollups import HOUR_SECONDS, EventPosition
 from tscm.model import Block, Origin
-from tscm.syslog.asa import parse, policy_lines
+from tscm.syslog.asa import POLICY_IDS, lines_of_policy, parse
 from tscm.syslog.asa_bulk import rows_of
 from tscm.syslog.asa_tag import tag_of
 from tscm.syslog.escape import unescape
+from tscm.syslog.tagged import Spans, searched
 from tscm.syslog.upheavals import UPHEAVALS
 
 _LOW = "106101"
 _RARE = tag_of("|".join((_LOW, *UPHEAVALS)).encode())
-"""Looked for in one go, for every line is held against it."""
+_reported = searched((*POLICY_IDS, _LOW, *UPHEAVALS))
+"""One search for all that matters: every line is held against it, and all else only sees the few that it gives."""
 _DIGITS = 6
 _PARSED_MOST = 200
 """Of the lines that look like an upheaval: who repeats one forever costs no more than that."""
@@ -47,8 +50,9 @@ def tally_block(
     tallies: dict[int, Tally] = {}
     explained = others = unread = 0
     stretches = _stretches(block, origins)
-    for start, end, at in stretches:
-        lines = policy_lines(block.data[start - block.start : end - block.start])
+    spans = _reported(block.data)
+    for at, some in _by_stretch(block, stretches, spans):
+        lines = lines_of_policy(block.data, some)
         if not lines:
             continue
         rows = first_hits.settle(rows_of(lines), at)
@@ -59,7 +63,7 @@ def tally_block(
         explained += len(rows) - found.others
         others += found.others
         merge(tallies.setdefault(int(at) // HOUR_SECONDS, Tally()), found)
-    low, upheavals = _rare(block, stretches)
+    low, upheavals = _rare(block, stretches, spans)
     moved = evolve(
         before,
         offset=block.end,
@@ -72,27 +76,36 @@ def tally_block(
     return tallies, moved, upheavals
 
 
+def _by_stretch(
+    block: Block, stretches: Sequence[tuple[int, int, float]], spans: Spans
+) -> Iterator[tuple[float, Spans]]:
+    """The lines at *spans* by the stretch that they lie in, with its time of receipt; stretches without one are left out."""
+    begin = 0
+    for _, end, at in stretches:
+        stop = bisect_left(spans, (end - block.start, 0), begin)
+        if stop > begin:
+            yield at, spans[begin:stop]
+        begin = stop
+
+
 def _rare(
-    block: Block, stretches: Sequence[tuple[int, int, float]]
+    block: Block, stretches: Sequence[tuple[int, int, float]], spans: Spans
 ) -> tuple[int, dict[str, float]]:
     """How many lines say that counts are low, and the upheavals with the time of receipt."""
     low = parsed = 0
     found: dict[str, float] = {}
-    for match in _RARE.finditer(block.data):
-        number = match[0][-_DIGITS:].decode("ascii")
-        if number == _LOW:
-            low += 1
-        elif parsed < _PARSED_MOST:
-            parsed += 1
-            begin = block.data.rfind(b"\n", 0, match.start()) + 1
-            end = block.data.find(b"\n", match.end())
-            event = parse(unescape(block.data[begin : end if end >= 0 else len(block.data)]))
-            # Another message may only quote the tag: a command that was typed, a text of somebody else's.
-            if event is not None and event.message_id == number:
-                where = block.start + match.start()
-                found[number] = next(
-                    (at for start, end, at in reversed(stretches) if start <= where), 0.0
-                )
+    for at, some in _by_stretch(block, stretches, spans):
+        for begin, end in some:
+            for match in _RARE.finditer(block.data, begin, end):
+                number = match[0][-_DIGITS:].decode("ascii")
+                if number == _LOW:
+                    low += 1
+                elif parsed < _PARSED_MOST:
+                    parsed += 1
+                    event = parse(unescape(block.data[begin:end].rstrip(b"\n")))
+                    # Another message may only quote the tag: a command that was typed, a text of somebody else's.
+                    if event is not None and event.message_id == number:
+                        found[number] = at
     return low, found
 
 

@@ -15,10 +15,13 @@ from twisted.logger import Logger
 from tscm.consumers.loop import Backoff, ReaderLoop
 from tscm.consumers.trouble import Trouble
 from tscm.events.process import WorkerFailed, WorkerProcess
-from tscm.model import Block, Json, LogReader
+from tscm.model import Block, Json, LogReader, Stretch
 
 BLOCK_BYTES = 512 << 10
-"""Lines in one request, of one device or of many."""
+"""Lines that go with one request, of one device or of many."""
+STRETCH_BYTES = 2 << 20
+"""Lines that the worker reads for one request."""
+_STRETCH_LEAST = 128 << 10
 LINGER_SECONDS = 1.0
 """From the first line that nobody has looked at to the round that takes it and all others."""
 RETRY_SECONDS = 5.0
@@ -47,6 +50,8 @@ class Followed:
     """Its position and the database's agree."""
     moves: bool = False
     """The database has to begin where the cursor is."""
+    carried: bool = False
+    """The worker could not read its lines, so that the next of them go with the request."""
     behind: bool = False
     """There was more in the log than the block that was read last."""
     queued: bool = False
@@ -73,15 +78,21 @@ class _Batch:
     parts: list[Json] = field(factory=list)
     data: list[bytes] = field(factory=list)
     size: int = 0
+    to_read: int = 0
 
-    def add(self, one: Followed, part: Json, data: bytes = b"") -> None:
+    def add(self, one: Followed, part: Json, data: bytes = b"", to_read: int = 0) -> None:
         self.devices.append(one)
         self.parts.append({**part, "size": len(data)})
         self.data.append(data)
         self.size += len(data)
+        self.to_read += to_read
 
     def has_room(self) -> bool:
-        return self.size < BLOCK_BYTES and len(self.parts) < _PARTS_MOST
+        return (
+            self.size < BLOCK_BYTES
+            and self.to_read < STRETCH_BYTES - _STRETCH_LEAST
+            and len(self.parts) < _PARTS_MOST
+        )
 
 
 @define(eq=False)
@@ -225,16 +236,31 @@ class Rounds:
                 }
             batch.add(one, part)
         else:
-            block = reader.read(reader.position.offset, BLOCK_BYTES - batch.size)
-            if block is None:
+            found = self._next_of(one, batch)
+            if found is None:
                 one.reading.watch()
                 return
-            one.behind = block.end < reader.end
-            request = block_request(one, block)
+            one.behind = found.end < reader.end
+            request = block_request(one, found)
             times = [at for _, _, at in request["origins"] if at]
             one.oldest = min(times if one.oldest is None else [one.oldest, *times], default=None)
-            batch.add(one, request, block.data)
+            if isinstance(found, Stretch):
+                batch.add(one, request, to_read=found.end - found.start)
+            else:
+                batch.add(one, request, found.data)
         one.under_way = True
+
+    def _next_of(self, one: Followed, batch: _Batch) -> Block | Stretch | None:
+        """
+        What the worker reads itself where it can: no line goes through a pipe that is of no interest.
+        """
+        reader, offset = one.reader, one.reader.position.offset
+        if not one.carried:
+            found = reader.stretch(offset, STRETCH_BYTES - batch.to_read)
+            if found is not None:
+                return found
+        one.carried = False
+        return reader.read(offset, BLOCK_BYTES - batch.size)
 
     # -- asking -----------------------------------------------------------------
 
@@ -276,6 +302,9 @@ class Rounds:
     def _carry_out(self, one: Followed, found: Json) -> None:
         if not one.ready:
             self._agree(one, found)
+            return
+        if found.pop("unread", False):
+            one.carried = one.behind = True
             return
         damaged = tuple(found.pop("damaged", ()))
         if damaged and damaged != one.damaged:
@@ -350,16 +379,19 @@ class Rounds:
             )
 
 
-def block_request(one: Followed, block: Block) -> Json:
-    """What the worker has to know of a block."""
+def block_request(one: Followed, block: Block | Stretch) -> Json:
+    """What the worker has to know of lines that go with the request, or that it reads itself."""
     origins = one.reader.origins(block.start, block.end)
+    where: Json = {}
+    if isinstance(block, Stretch):
+        where = {"folder": block.folder, "base": block.base, "inode": block.inode}
     return {
+        **where,
         "kind": "block",
-        "device": block.device,
+        "device": one.reader.device,
         "start": block.start,
         "end": block.end,
         "lines": block.lines,
-        "escaped": block.escaped,
         "origins": [(each.start, each.end, each.received_at) for each in origins],
         "block_list": one.names[0],
         "allow_list": one.names[1],

@@ -26,8 +26,10 @@ from tscm.events.first_hits import FirstHits, Journal
 from tscm.events.judge import LATE_SECONDS, TEST_LIST, Force, Judged, Tally, by_list
 from tscm.events.parts import parted
 from tscm.events.rollups import HOUR_SECONDS, EventPosition, Rollups
-from tscm.model import Block, Cidr, Json, Origin
+from tscm.model import Block, Cidr, Json, Origin, Stretch
 from tscm.policy.entries import Entries
+from tscm.spool.disk import Disk
+from tscm.spool.text import read_stretch
 from tscm.store.database import open_database
 from tscm.store.generations import unpack
 
@@ -176,6 +178,7 @@ class Worker:
     """By device, as of its position in the database: what was not stored is read from there again."""
     _recounted_first_hits: FirstHits = field(factory=FirstHits, init=False)
     _now: Callable[[], float] = time.time
+    _disk: Disk = field(factory=Disk)
     _unpacked: list[tuple[int, int]] = field(factory=list, init=False)
     """Devices and days that had rows of hours that are over, as of the last look, and have not had their turn."""
 
@@ -285,6 +288,11 @@ class Worker:
         if before.offset != part["start"] and not part.get("jump"):
             # What the reader sent is counted already, or lies ahead.
             return _Change(attrs.asdict(before))
+        if "folder" in part:
+            try:
+                data = read_stretch(self._disk, _stretch_of(part))
+            except OSError:  # the manager reads it, and says what is wrong
+                return _Change({**attrs.asdict(before), "unread": True})
         first_hits = self._first_hits.get(device)
         if first_hits is None:
             first_hits = self._first_hits[device] = self._rollups.first_hits(device)
@@ -342,7 +350,7 @@ class Worker:
             end=request["end"],
             data=data,
             lines=request["lines"],
-            escaped=request["escaped"],
+            escaped=True,
         )
         origins = [
             Origin(start=start, end=end, received_at=at) for start, end, at in request["origins"]
@@ -361,6 +369,11 @@ class Worker:
             tested=_tested(request.get("tested", ())),
         )
         return tallies, moved, upheavals, self._forces.damaged(device, forces)
+
+
+def _stretch_of(part: Json) -> Stretch:
+    names = ("start", "end", "lines", "folder", "base", "inode")
+    return Stretch(**{name: part[name] for name in names})
 
 
 @lru_cache(maxsize=_TESTS_KEPT)

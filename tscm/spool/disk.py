@@ -82,6 +82,10 @@ class Disk:
         """When an open file was last written, in nanoseconds."""
         return os.fstat(fd).st_mtime_ns
 
+    def number_of(self, fd: int) -> int:
+        """The number by which an open file is known on its volume."""
+        return os.fstat(fd).st_ino
+
     def is_at(self, fd: int, path: Path) -> bool:
         """Whether the open file is the one that lies at *path*, itself and not by a link."""
         try:

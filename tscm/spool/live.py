@@ -135,6 +135,11 @@ class LiveLog:
             self.flush_index()
         return True
 
+    @property
+    def number(self) -> int:
+        """The number of the live file on its volume.  Raises `OSError` where it is not open."""
+        return self.disk.number_of(self.fd)
+
     def pending_runs(self) -> tuple[Pending, ...]:
         """Runs of the live segment that its index does not tell of yet."""
         return tuple(self._pending)

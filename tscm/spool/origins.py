@@ -50,7 +50,7 @@ class OriginTable:
         base = live.base if start >= live.base else self._log.segment_at(start).start
         found: list[Origin] = []
         at = start
-        for run in self._runs_from(base, start - base):
+        for run in self.runs_from(base, start - base):
             if base + run.offset >= end:
                 break
             first, last = max(at, base + run.offset), min(end, base + run.offset + run.size)
@@ -66,7 +66,7 @@ class OriginTable:
             found.append(Origin(start=at, end=end))
         return found
 
-    def _runs_from(self, base: int, at: int) -> Iterable[IndexedRun]:
+    def runs_from(self, base: int, at: int) -> Iterable[IndexedRun]:
         """
         Runs of the segment at *base*, beginning with the one that holds *at*, or before it.
 

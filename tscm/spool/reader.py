@@ -8,12 +8,12 @@ from typing import Protocol
 
 from attrs import define, evolve, field
 
-from tscm.model import Block, Extent, Origin, Position
+from tscm.model import Block, Extent, Origin, Position, Stretch
 from tscm.spool.catalogue import Segment
 from tscm.spool.compress import CompressedDamaged, CompressedText
 from tscm.spool.cursor import LOST, Cursor, encode_cursor, slot_of
 from tscm.spool.disk import CREATE
-from tscm.spool.extents import plain_stretch
+from tscm.spool.extents import plain_stretch, run_end
 from tscm.spool.origins import IndexedLog, OriginTable
 from tscm.spool.text import SegmentText, open_text
 from tscm.syslog.escape import INTRODUCER
@@ -173,6 +173,48 @@ class DeviceReader:
         self._mark(end, segment.lines_end if end == segment.end else before + lines)
         self._read_to = max(self._read_to, end)
         return Extent(start=offset, end=end, lines=lines, descriptor=descriptor, at=at)
+
+    def stretch(self, offset: int, max_bytes: int) -> Stretch | None:
+        """
+        Whole lines from *offset* on, about *max_bytes*, for another process to read from the file.
+
+        None where there are none, or where `read` has to do: nothing is looked at but the index.
+        """
+        log, live = self._log, self._log.live
+        if self._closed or offset >= live.end:
+            return None
+        try:
+            if offset >= live.base:
+                base, end, lines, inode = live.base, live.end, live.lines, live.number
+            else:
+                segment = log.segment_at(offset)
+                if segment.gone:
+                    return None
+                base, end, lines, inode = segment.start, segment.end, segment.lines_end, 0
+            if end - offset > max_bytes:
+                runs = self._origins.runs_from(base, offset - base)
+                found = run_end(runs, offset - base, max_bytes, end - base, lines)
+                if found is None:
+                    return None
+                end, lines = base + found[0], found[1]
+            before = self._marks.get(offset)
+            if before is None:
+                before = log.lines_before(offset)
+            if before is None or lines < before:
+                return None
+        except OSError:
+            return None  # `read` says what it is
+        self._mark(offset, before)
+        self._mark(end, lines)
+        self._read_to = max(self._read_to, end)
+        return Stretch(
+            start=offset,
+            end=end,
+            lines=lines - before,
+            folder=str(live.folder.path.absolute()),
+            base=base,
+            inode=inode,
+        )
 
     def _mark(self, offset: int, lines: int) -> None:
         self._marks[offset] = lines

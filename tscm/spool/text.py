@@ -2,11 +2,13 @@
 Looking at lines where they lie, block by block: never a whole file in memory.
 """
 
+import errno
 from pathlib import Path
 from typing import Protocol
 
 from attrs import define
 
+from tscm.model import Stretch
 from tscm.spool.compress import CompressedText, open_compressed
 from tscm.spool.disk import READ, Disk
 from tscm.spool.names import LogFolder
@@ -78,6 +80,39 @@ def open_text(disk: Disk, folder: LogFolder, start: int) -> SegmentText | Compre
     except FileNotFoundError:
         return open_compressed(disk, folder.compressed(start), start)
     return SegmentText(disk, start, disk.size(fd), fd)
+
+
+def read_stretch(disk: Disk, stretch: Stretch) -> bytes:
+    """
+    The lines of a stretch that the manager's process told of.  Raises `OSError` where they are not all there.
+
+    A live file may have been sealed since, or lie at another place for a moment; which one it is tells its number.  A sealed
+    segment's name is its own for ever.
+    """
+    folder = LogFolder(Path(stretch.folder))
+    text = _text_of(disk, folder, stretch)
+    try:
+        data = text.read(stretch.end - stretch.start, stretch.start - stretch.base)
+    finally:
+        text.close()
+    whole = len(data) == stretch.end - stretch.start and data.endswith(b"\n")
+    if not whole or (stretch.inode and b"\0" in data):  # a file that was cut off, and a hole in it
+        raise OSError(errno.EIO, "the log holds less than was written")
+    return data
+
+
+def _text_of(disk: Disk, folder: LogFolder, stretch: Stretch) -> SegmentText | CompressedText:
+    if not stretch.inode:
+        return open_text(disk, folder, stretch.base)
+    for path in (folder.live, folder.next):
+        try:
+            fd = disk.open(path, READ)
+        except FileNotFoundError:
+            continue
+        if disk.number_of(fd) == stretch.inode:
+            return SegmentText(disk, stretch.base, disk.size(fd), fd)
+        disk.close(fd)
+    return open_text(disk, folder, stretch.base)
 
 
 def count_lines(text: Text, at: int, end: int) -> int:

@@ -16,11 +16,13 @@ from tscm.syslog.asa_ends import Endpoint
 from tscm.syslog.asa_tag import tag_of
 from tscm.syslog.header import find_tag, read_header, text_behind
 from tscm.syslog.stamps import time_of
+from tscm.syslog.tagged import Spans, searched
 
 POLICY_IDS = frozenset({"106100", "106023", "106102", "106103"})
 """The messages that record what an access-list did with a packet (docs/develop/asa.md, section 8)."""
 
 _POLICY_LINE = tag_of(rb"106(?:100|023|102|103)")
+_search_policy = searched(POLICY_IDS)
 _MAX_TEXT = 65536
 _MAX_HITS = 2**32 - 1  # the ASA counts in 32 bits; more would overflow the sums of a report
 
@@ -116,15 +118,13 @@ def policy_lines(block: bytes) -> list[bytes]:
 
     One search over the whole block; lines without a hit are not touched.
     """
-    found: list[bytes] = []
-    done = 0
-    for match in _POLICY_LINE.finditer(block):
-        if match.start() < done:
-            continue  # a second tag in the line just taken
-        start = block.rfind(b"\n", 0, match.start()) + 1
-        done = block.find(b"\n", match.end()) + 1 or len(block)
-        found.append(block[start:done])
-    return found
+    return lines_of_policy(block, _search_policy(block))
+
+
+def lines_of_policy(block: bytes, spans: Spans) -> list[bytes]:
+    """Those of the lines at *spans* of a block that are of `POLICY_IDS`."""
+    is_policy = _POLICY_LINE.search
+    return [line for start, end in spans if is_policy(line := block[start:end])]
 
 
 _ACTIONS = {

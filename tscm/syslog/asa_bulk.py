@@ -26,19 +26,38 @@ _PROTOCOL = rb"(tcp|udp|sctp)"
 _PORT = rb"([0-9]{1,4}+|[1-5][0-9]{4})"
 _NAME = rb"(?![\"'])[!-~]{1,240}+"
 _HASHES = rb"(?: \[0x[0-9a-f]{1,8}+, 0x[0-9a-f]{1,8}+\])?"
+_WORD = rb"[^ \t\n\r\f\v'\"(),\x10]{1,100}+"
+_USER = rb"(?:\(" + _WORD + rb"\))?"
+"""Who sits behind an address, or a security-group tag: rows do not tell of it."""
+_FOR_USER = rb"(?: for user (?:'" + _WORD + rb"'|" + _WORD + rb"))?"
 _TAG = rb"%(?:ASA|FTD|PIX|FWSM)-(?>(?:[A-Za-z][A-Za-z_]{0,30}+-)?)[0-7]-106"
 _SEP = rb"(?::| - - -) {1,2}"
 """Between tag and text: a colon, or fields of RFC 5424 with nothing in them."""
 _FLOW = (
     rb"(?:100|102|103)" + _SEP + rb"access-list ((" + _NAME + rb") (permitted|denied|est-allowed) " + _PROTOCOL
-    + rb" " + _INTERFACE + rb"/" + _ADDRESS + rb"\([0-9]{0,5}+\) -> "
-    + _INTERFACE + rb"/" + _ADDRESS + rb"\(" + _PORT + rb"\)) hit-cnt ([0-9]{1,9}+) "
+    + _FOR_USER + rb" " + _INTERFACE + rb"/" + _ADDRESS + rb"\([0-9]{0,5}+\)" + _USER + rb" -> "
+    + _INTERFACE + rb"/" + _ADDRESS + rb"\(" + _PORT + rb"\)" + _USER + rb") hit-cnt ([0-9]{1,9}+) "
     rb"(?:first hit|([0-9]{1,6}+)-second interval)" + _HASHES
 )  # fmt: skip
 _DENY = (
-    rb"023" + _SEP + rb"Deny " + _PROTOCOL + rb" src " + _NAMED + rb":" + _ADDRESS + rb"/[0-9]{1,5}+ dst "
-    + _NAMED + rb":" + _ADDRESS + rb"/" + _PORT + rb" by access-group \"([!#-~]{1,240}+)\"" + _HASHES
+    rb"023" + _SEP + rb"Deny " + _PROTOCOL + rb" src " + _NAMED + rb":" + _ADDRESS + rb"/[0-9]{1,5}+" + _USER + rb" dst "
+    + _NAMED + rb":" + _ADDRESS + rb"/" + _PORT + _USER + rb" by access-group \"([!#-~]{1,240}+)\"" + _HASHES
 )  # fmt: skip
+_PORTLESS = rb"(?:protocol )?(icmp6?|ipv6-icmp|gre|esp|igmp|[0-9]{1,3}+)"
+_OCTET = rb"(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[0-9]{1,2})"
+_PING = re.compile(
+    rb"[^%\n]*" + _TAG + rb"(?:(?:100|102|103)" + _SEP + rb"access-list ((" + _NAME
+    + rb") (permitted|denied|est-allowed) (icmp6?|ipv6-icmp)" + _FOR_USER + rb" " + _INTERFACE + rb"/" + _ADDRESS
+    + rb"\(" + _OCTET + rb"\)" + _USER + rb" -> " + _INTERFACE + rb"/" + _ADDRESS + rb"\(" + _OCTET + rb"\)" + _USER
+    + rb") hit-cnt ([0-9]{1,9}+) (?:first hit|([0-9]{1,6}+)-second interval)" + _HASHES
+    + rb"|023" + _SEP + rb"Deny " + _PORTLESS + rb" src " + _NAMED + rb":" + _ADDRESS + _USER + rb" dst " + _NAMED + rb":"
+    + _ADDRESS + _USER + rb"(?: \(type [0-9]{1,3}+, code [0-9]{1,3}+\))? by access-group \"([!#-~]{1,240}+)\"" + _HASHES
+    + rb")(?:\n|\Z)"
+)  # fmt: skip
+"""
+The same of packets without ports, with type and code of ICMP, each an octet, in their place: pings are what an edge
+denies most.
+"""
 _ORDINARY = re.compile(
     rb"^(?:[^%\n]*" + _TAG + rb"(?:" + _FLOW + rb"|" + _DENY + rb")(?:\n|\Z)|([^\n]+\n?|\n))",
     re.MULTILINE,
@@ -108,10 +127,11 @@ def rows_of(lines: Sequence[bytes]) -> list[Row]:
 
 def _rows_of_one_form(block: bytes, lines: Sequence[bytes]) -> list[Row | None] | None:
     """The rows of a block whose lines all are of one of the two forms, as nearly all blocks are."""
-    if block.count(b"%") != len(lines) or _REPEATED in block:
+    denials = block.count(b"-106023")
+    if block.count(b"%") != len(lines) or denials not in {0, len(lines)} or _REPEATED in block:
         return None
-    rows: list[Row] = _FLOWS.findall(block)
-    if not rows:
+    rows: list[Row] = [] if denials else _FLOWS.findall(block)
+    if denials:
         rows = [
             (b"", group, b"denied", protocol, source, destination, port, b"1", b"")
             for protocol, source, destination, port, group in _DENIALS.findall(block)
@@ -141,11 +161,23 @@ def row_of_each(lines: Sequence[bytes]) -> list[Row | None]:
             protocol, source, destination, port, group = fields[_FIELDS:-1]
             row = (b"", group, b"denied", protocol, source, destination, port, b"1", b"")
         else:
-            row = _row(fields[-1])
+            row = _ping(fields[-1]) or _row(fields[-1])
         if row is not None and (b":" in row[_SOURCE] or b":" in row[_DESTINATION]):
             row = _with_canonical_ends(row, lines[place])
         rows.append(row)
     return rows
+
+
+def _ping(line: bytes) -> Row | None:
+    """The row of a line of `_PING`."""
+    found = _PING.match(line)
+    if found is None:
+        return None
+    flow, acl, action, protocol, source, destination, hits, interval, *denied = found.groups(b"")
+    if action:
+        return (flow, acl, action, protocol, source, destination, b"", hits, interval)
+    protocol, source, destination, group = denied
+    return (b"", group, b"denied", protocol, source, destination, b"", b"1", b"")
 
 
 def _with_canonical_ends(row: Row, line: bytes) -> Row | None:
