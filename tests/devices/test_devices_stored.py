@@ -42,6 +42,7 @@ from tscm.operations.table.devices import ADD, CHANGE, REMOVE
 from tscm.policy.cidr import Entries
 from tscm.policy.lists import PolicyList
 from tscm.settings.device import DeviceSettings
+from tscm.settings.feed import Feed
 from tscm.settings.files import write_device
 from tscm.settings.layout import Layout
 from tscm.settings.node import NodeSettings, PolicySettings
@@ -754,3 +755,25 @@ def test_a_list_that_grew_beyond_its_bound_is_told_at_add(layout: Layout) -> Non
     found = published(400)
     warnings = checks.check_device(layout, node, stored.propose(GIVEN), quiet, reach=found).warnings
     assert any("was another one: block.example grew from 100 to 400" in one for one in warnings)
+
+
+@pytest.mark.parametrize("refused", [0, 3])
+def test_an_empty_feed_is_told_with_its_own_place_and_settings(
+    layout: Layout, refused: int
+) -> None:
+    feed = Feed(name="block.example", url="https://feeds.example/list?key=hidden")
+    node = evolve(NODE, policy=evolve(NODE.policy, feeds=(feed,)))
+
+    def fetch_list(
+        _: Layout, settings: DeviceSettings, node: NodeSettings, name: str
+    ) -> PolicyList:
+        return PolicyList(name=name, entries=Entries(), refused_count=refused)
+
+    found = evolve(reach(Firewall(Identity())), fetch_list=fetch_list)
+    with pytest.raises(ListUnavailable) as caught:
+        checks.check_device(layout, node, stored.propose(GIVEN), quiet, reach=found)
+    said = str(caught.value)
+    assert "could not be fetched from https://feeds.example/list" in said
+    assert "the feed's format, pick and where settings" in said
+    for wrong in ("DNS", "TSIG", "hidden", "15 minutes"):
+        assert wrong not in said

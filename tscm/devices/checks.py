@@ -122,19 +122,7 @@ def check_device(
             found = reach.fetch_list(layout, settings, node, name)
             count, feed = len(found.entries), feed_named(node.policy.feeds, name)
             if kind == "block" and not count and not (feed and feed.may_be_empty):
-                if found.refused_count:
-                    raise ListUnavailable(
-                        name,
-                        f"nothing in it could be read, of {many(found.refused_count, 'entry', 'entries')}, and a "
-                        f"block list must not be empty",
-                        "mend the list, or choose another block list",
-                    )
-                raise ListUnavailable(
-                    name,
-                    "the list is empty, and a block list must not be",
-                    "wait 15 minutes for a new device or policy, choose another block list, or where the "
-                    "server keeps its transfers for others, set the TSIG key or have this address allowed",
-                )
+                raise _empty(settings, node, found)
             counts[-1] += count
             said += remarks(found, kind, settings, node, _known(layout, settings.name, name))
     report(Progress(phase="check", text=f"device at {settings.device}"))
@@ -146,6 +134,32 @@ def check_device(
         proposed_size=identity.entries or DEFAULT_MAX_POLICY_SIZE,
         notes=tuple(_notes(settings, counts, identity)),
         warnings=(*said, *_warnings(settings, node)),
+    )
+
+
+def _empty(settings: DeviceSettings, node: NodeSettings, found: "PolicyList") -> ListUnavailable:
+    """That a block list has no entry, with what may be wrong where it comes from."""
+    from tscm.retrieve.feeds import FeedUnavailable
+    from tscm.retrieve.sources import list_source
+
+    feed = list_source(settings, node, found.name).feed
+    cause, remedy = "the list is empty, and a block list must not be", ""
+    if found.refused_count:
+        entries = many(found.refused_count, "entry", "entries")
+        cause = f"nothing in it could be read, of {entries}, and a block list must not be empty"
+        remedy = "mend the list, or choose another block list"
+    if feed is not None:
+        remedy = (
+            "look at it, and at the feed's format, pick and where settings; `may_be_empty = true` takes it where "
+            "that is right"
+        )
+        return FeedUnavailable(found.name, feed.shown, cause, remedy)
+    return ListUnavailable(
+        found.name,
+        cause,
+        remedy
+        or "wait 15 minutes for a new device or policy, choose another block list, or where the "
+        "server keeps its transfers for others, set the TSIG key or have this address allowed",
     )
 
 
