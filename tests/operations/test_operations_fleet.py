@@ -12,6 +12,7 @@ import pytest
 import pytest_twisted
 
 from tests.doctor.doctor_world import HERE, World
+from tscm.base.clock import told_time
 from tscm.errors import TscmError
 from tscm.events.judge import Tally, by_list, joined
 from tscm.intake.figures import IntakeFigures, StreamFigures, TlsFigures
@@ -20,6 +21,7 @@ from tscm.metrics.families import families
 from tscm.model import Cidr, Json, Run
 from tscm.operations import rows
 from tscm.operations.arguments import Address, Device, Holding, Nothing, Push
+from tscm.operations.bodies import RequestFaulty
 from tscm.operations.table.fleet import FLEET
 from tscm.operations.table.policies import HOLD, RESUME, UPDATE, WHY
 from tscm.standing import Judged, judge
@@ -221,3 +223,12 @@ def test_hits_are_counted_by_action_and_list() -> None:
         Tally(sums={raw: joined(1, 5), other: joined(2, 2)}),
     ]
     assert by_list(tallies) == {"blocked": {"b.list": 1205}, "allowed": {"a.list": 2}}
+
+
+@pytest_twisted.ensureDeferred
+async def test_an_end_that_is_over_is_told_as_times_of_the_managers_clock(world: World) -> None:
+    with pytest.raises(RequestFaulty) as caught:
+        await world.ask(HOLD, Holding(name="fw", until=1_000_000_000.0))
+    said = str(caught.value)
+    assert told_time(1_000_000_000.0) in said
+    assert "by the manager's clock" in said

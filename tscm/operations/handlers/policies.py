@@ -167,7 +167,10 @@ async def hold(node: Node, args: Holding, call: Call) -> Held:
     node.hold()
     now = wall_seconds(node.clock)
     if args.until is not None and not now < args.until <= now + HOLD_MOST_SECONDS:
-        raise RequestFaulty(f"until is {args.until:.0f}; allowed: a time within ten years from now")
+        raise RequestFaulty(
+            f"until is {told_time(args.until)}; allowed: a time within ten years from now, which is "
+            f"{told_time(now)} by the manager's clock"
+        )
     if len(args.reason) > REASON_MOST:
         raise RequestFaulty(
             f"reason has {len(args.reason)} characters; allowed: up to {REASON_MOST}"
