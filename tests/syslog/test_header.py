@@ -77,6 +77,11 @@ def test_every_form_gives_a_siem_its_hostname(form: Form) -> None:
         assert header.endswith(TEXT)
 
 
+@pytest.mark.parametrize("relay", [b"<13>Oct  1 10:00:00 relay ", b"<13>relay: "])
+def test_a_second_priority_begins_an_inner_header(relay: bytes) -> None:
+    assert read_header(relay + b"<14>fw1 " + TEXT).names == (b"fw1", b"relay")
+
+
 def test_a_nickname_stands_for_its_full_domain_name() -> None:
     senders = SenderTable()
     senders.claim("fw1", ["192.0.2.1", "192.0.2.9"])
