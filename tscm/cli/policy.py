@@ -58,9 +58,10 @@ def dropped(session: Session, /, name: str, *, search: str | None, json_output: 
     for kind in ("block", "allow"):
         _entries(kind, answer[kind])
         _left_out(kind, answer[kind].get("left_out"))
-        count = answer[kind]["count"]
-        missing = "entry of the {} list is" if count == 1 else "entries of the {} list are"
-        say.info(f"{count:,} {missing.format(kind)} not on the device: cut, or not yet applied")
+        missing = many(
+            answer[kind]["count"], f"entry of the {kind} list is", f"entries of the {kind} list are"
+        )
+        say.info(f"{missing} not on the device: cut, or not yet applied")
         left = (answer[kind].get("left_out") or {}).get("count", 0)
         if left:
             say.info(f"{many(left, 'entry', 'entries')} of the {kind} list left out by the guard")

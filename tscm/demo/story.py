@@ -21,7 +21,7 @@ from tscm.errors import TscmError
 from tscm.operations.arguments import NewDevice
 from tscm.operations.table.devices import ADD
 from tscm.settings.files import write_private
-from tscm.syslog.asa import is_policy_line, parse
+from tscm.syslog.asa import REPORTED_IDS, is_policy_line, parse
 
 PREFIX = "Demo"
 PACKETS = 4_000
@@ -295,9 +295,7 @@ class Story:
             )
             policy = [line for line in stored if is_policy_line(line)]
             there = await deferToThread(self.stage.uploaded_lines, firewall.entry)
-            sent = sum(
-                count for one, count in counts["lines_by_id"].items() if one in {"106100", "106023"}
-            )
+            sent = sum(count for one, count in counts["lines_by_id"].items() if one in REPORTED_IDS)
             self.screen.check(
                 f"{firewall.name}: policy lines",
                 ("sent by the firewall", sent),

@@ -50,9 +50,7 @@ def judge_settings(fault: str | None, devices: Mapping[str, str], known: int) ->
             "the settings are readable, but no device is configured",
             "run `tsadmin add`",
         )
-    return ok(
-        "settings", f"the settings are readable; {known} {'device' if known == 1 else 'devices'}"
-    )
+    return ok("settings", f"the settings are readable; {many(known, 'device', 'devices')}")
 
 
 def judge_key(fault: str | None, *, there: bool, devices: Sequence[str]) -> Finding:

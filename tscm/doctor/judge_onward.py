@@ -59,7 +59,7 @@ def judge_list(
             f"{name} is empty, and a block list must not be empty",
             "if the device or policy is new, wait 15 minutes; otherwise choose another block list",
         )
-    return ok(link, f"{name} has {entries:,} {'entry' if entries == 1 else 'entries'}")
+    return ok(link, f"{name} has {many(entries, 'entry', 'entries')}")
 
 
 def judge_updates(figures: UpdateFigures | None, name: str, interval: float, now: float) -> Finding:

@@ -13,9 +13,9 @@ from tscm.kinds.asa.groups import parent_name
 from tscm.kinds.asa.lines import access_list_lines
 from tscm.kinds.asa.running import TCP, LogHost, RunningConfig
 from tscm.standing import Verdict
+from tscm.syslog.asa import REPORTED_IDS
 
 LINKS = ("access-lists", "access-list log", "logging", "logging host", "permit-hostdown")
-_POLICY_IDS = ("106100", "106023")
 
 
 @frozen(kw_only=True)
@@ -202,7 +202,7 @@ def judge_logging(config: RunningConfig, prefix: str) -> Finding:
         return failed(
             link, "no messages are sent to collectors", "enter `logging trap informational`"
         )
-    silenced = [number for number in _POLICY_IDS if number in config.silenced]
+    silenced = [number for number in REPORTED_IDS if number in config.silenced]
     if silenced:
         return failed(
             link, f"message {silenced[0]} is disabled", f"enter `logging message {silenced[0]}`"

@@ -29,11 +29,8 @@ def is_recent(refused: TurnedAway, now: float) -> bool:
 
 def sentence(refused: TurnedAway) -> str:
     """How many connections were refused, and why the last of them."""
-    were = "was" if refused.connections == 1 else "were"
-    return (
-        f"{many(refused.connections, 'connection', 'connections')} of it {were} refused since the "
-        f"start: {refused.cause}"
-    )
+    were = many(refused.connections, "connection of it was", "connections of it were")
+    return f"{were} refused since the start: {refused.cause}"
 
 
 def remedy(refused: TurnedAway) -> str:

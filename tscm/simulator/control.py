@@ -37,12 +37,12 @@ from tscm.simulator.matching import Packet
 from tscm.simulator.report import state
 from tscm.simulator.syslog_form import Message
 from tscm.simulator.web import AsaHttpRequest, read_request, write_reply
+from tscm.syslog.asa import REPORTED_IDS
 
 if TYPE_CHECKING:
     from tscm.simulator.firewall import Firewall
 
 PREFIX = ("simulator", "v1")
-POLICY_IDS = ("106100", "106023")
 _WAIT = 60.0
 _FIRST_CONNECTION = 5.0
 """Seconds that traffic waits for a TCP collector that was never reached."""
@@ -154,7 +154,7 @@ class Control:
         }
 
     def _policy_lines(self) -> int:
-        return sum(self.asa.counts.lines_by_id[number] for number in POLICY_IDS)
+        return sum(self.asa.counts.lines_by_id[number] for number in REPORTED_IDS)
 
     def _packets(self, wanted: dict[str, Any]) -> Iterable[Packet]:
         if "generate" in wanted:

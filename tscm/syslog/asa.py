@@ -18,8 +18,10 @@ from tscm.syslog.header import find_tag, read_header, text_behind
 from tscm.syslog.stamps import time_of
 from tscm.syslog.tagged import Spans, searched
 
-POLICY_IDS = frozenset({"106100", "106023", "106102", "106103"})
-"""The messages that record what an access-list did with a packet (docs/develop/asa.md, section 8)."""
+REPORTED_IDS = ("106100", "106023")
+"""What an ASA says of a packet and an access-list, with and without the `log` option: the ones to be enabled."""
+POLICY_IDS = frozenset({*REPORTED_IDS, "106102", "106103"})
+"""The messages that record what an access-list did with a packet: counted and uploaded (docs/develop/asa.md, section 8)."""
 
 _POLICY_LINE = tag_of(rb"106(?:100|023|102|103)")
 _search_policy = searched(POLICY_IDS)

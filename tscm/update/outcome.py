@@ -7,6 +7,7 @@ from attrs import frozen
 
 from tscm.errors import TscmError
 from tscm.model import Json, Progress
+from tscm.plural import many
 from tscm.store.generations import Generation, StoredList
 from tscm.update.figures import PlanFigures, Result, UpdateRecord
 from tscm.update.known_name import KnownName
@@ -59,14 +60,10 @@ class UpdateOutcome(UpdateRecord):
 def _sentence(device: str, planned: bool, figures: PlanFigures, held: str) -> str:
     if planned:
         return (
-            f"{device} would get {_entries(figures.added)} and lose {figures.removed:,} in "
-            f"{figures.requests:,} {'request' if figures.requests == 1 else 'requests'}; it would hold {held}"
+            f"{device} would get {many(figures.added, 'entry', 'entries')} and lose {figures.removed:,} in "
+            f"{many(figures.requests, 'request', 'requests')}; it would hold {held}"
         )
-    return f"{device} got {_entries(figures.added)} and lost {figures.removed:,}; it holds {held}"
-
-
-def _entries(count: int) -> str:
-    return "1 entry" if count == 1 else f"{count:,} entries"
+    return f"{device} got {many(figures.added, 'entry', 'entries')} and lost {figures.removed:,}; it holds {held}"
 
 
 class UpdateFailed(TscmError):

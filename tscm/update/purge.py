@@ -15,6 +15,7 @@ from tscm.kinds.asa.faults import Replicating
 from tscm.kinds.asa.groups import KINDS, Present, parent_name
 from tscm.kinds.faults import Overloaded, Refused, SaveFailed
 from tscm.model import AsaDriver, DeleteGroup, Json, Progress, Report
+from tscm.plural import many
 from tscm.policy.cidr import CidrSet
 from tscm.policy.documentation import PLACEHOLDER
 from tscm.risks import RiskFound
@@ -96,8 +97,7 @@ class PurgeOutcome:
 
     def sentence(self) -> str:
         """One line for the operator."""
-        count = len(self.deleted)
-        groups = "1 group was" if count == 1 else f"{count:,} groups were"
+        groups = many(len(self.deleted), "group was", "groups were")
         done = f"{groups} taken off {self.device}"
         if self.not_saved:
             done += f", which a reload would undo: {self.not_saved}; enter `write memory` there"

@@ -451,8 +451,8 @@ class UploadService(Service):
     def _sentence(self, now: float) -> str:
         said = self._said(now)
         if self.kept_aside:
-            batches = "batch was" if self.kept_aside == 1 else "batches were"
-            said += f"; {self.kept_aside} {batches} refused for good and set aside"
+            batches = many(self.kept_aside, "batch was", "batches were")
+            said += f"; {batches} refused for good and set aside"
         return said
 
     def _said(self, now: float) -> str:

@@ -65,7 +65,7 @@ class ListChange:
 
     def __str__(self) -> str:
         change = f"+{len(self.added):,} -{len(self.removed):,}"
-        return f"{self.kind.lower()} {self.after:,} {'entry' if self.after == 1 else 'entries'} ({change})"
+        return f"{self.kind.lower()} {many(self.after, 'entry', 'entries')} ({change})"
 
 
 @frozen(kw_only=True)
