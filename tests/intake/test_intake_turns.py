@@ -49,6 +49,17 @@ def connection(turn: Turn, watch: Watch) -> Any:
     return made
 
 
+def test_an_end_in_a_turn_that_is_over_leaves_no_timer(reads: list[Any]) -> None:
+    clock, watch = Clock(), Watch()
+    turn = Turn(clock, watch)
+    while not turn.is_over():
+        connection(turn, watch).doRead()
+    turn.close()
+    assert clock.getDelayedCalls() == []
+    assert not turn.is_over()
+    assert reads
+
+
 def test_a_turn_that_is_over_reads_no_further_and_the_next_goes_on(reads: list[Any]) -> None:
     clock, watch = Clock(), Watch()
     turn = Turn(clock, watch)

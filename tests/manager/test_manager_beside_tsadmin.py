@@ -5,6 +5,7 @@ A manager that starts while a `tsadmin` works on its root: lines come in at once
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import threading
@@ -14,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.intake.certificates import Authority
 from tests.kinds.asa.rest.test_rest_trickle import serving
 from tests.manager.manager_process import Manager, send_udp, wait_for
 from tscm.errors import ManagerRunning
@@ -35,13 +37,20 @@ def manager(tmp_path: Path) -> Iterator[Manager]:
     made.stop()
 
 
-def test_a_manager_collects_while_a_tsadmin_holds_the_policies(manager: Manager) -> None:
+def test_a_manager_collects_while_a_tsadmin_holds_the_policies(
+    manager: Manager, tmp_path: Path
+) -> None:
     asked, over = threading.Event(), threading.Event()
+    server = Authority(tmp_path).issue("agent", "127.0.0.1")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(server.certificate_file, server.key_file)
 
     def silent(one: socket.socket) -> None:
-        if one.recv(65536):
-            asked.set()
-            over.wait(600)
+        # Silent behind the handshake: a request waits for minutes, a handshake for seconds alone.
+        with context.wrap_socket(one, server_side=True) as tls:
+            if tls.recv(65536):
+                asked.set()
+                over.wait(600)
 
     with serving(silent) as root:
         manager.write_device(NAME, rest_url=root, token_auth=False, allow_self_signed=True)

@@ -24,6 +24,7 @@ from tests.manager.systemd_root import USER_ID
 pytestmark = pytest.mark.peer("systemctl")
 
 ROUNDS = 3
+SOME = 100
 LARGEST_BATCH = 4096
 TLS = ("127.0.0.1", 6514)
 LISTEN = """
@@ -124,6 +125,15 @@ def killed(machine: Machine, before: int) -> bool:
     )
 
 
+def _wait_until_all_send(
+    senders: dict[str, Sender], streams: dict[str, Again], connections: int, machine: Machine
+) -> None:
+    """Until TLS, which comes back last, has made so many connections, and all have sent lines since."""
+    wait_for(lambda: len(streams["fw-new"].begun) == connections, machine.manager_said)
+    wanted = [(sender, sender.sent + SOME) for sender in senders.values()]
+    wait_for(lambda: all(one.sent >= count for one, count in wanted), machine.manager_said)
+
+
 def under_load(
     machine: Machine, trusted: ssl.SSLContext, strike: Callable[[int], object]
 ) -> tuple[dict[str, int], dict[str, Again]]:
@@ -136,9 +146,9 @@ def under_load(
     with ExitStack() as stack:
         senders = {name: stack.enter_context(Sender(send)) for name, send in sends.items()}
         for round_ in range(ROUNDS):
-            time.sleep(0.5)
+            _wait_until_all_send(senders, streams, round_ + 1, machine)
             strike(round_)
-        wait_for(lambda: len(streams["fw-new"].begun) == ROUNDS + 1, machine.manager_said)
+        _wait_until_all_send(senders, streams, ROUNDS + 1, machine)
         sent = {name: sender.end() for name, sender in senders.items()}
     stop_when_all_is_read(machine, {name: count - 1 for name, count in sent.items()})
     return sent, streams

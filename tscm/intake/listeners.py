@@ -173,6 +173,7 @@ class Listeners:
             port.stopListening()
         self._ports.clear()
         self._open.clear()
+        self._turn.close()
         self.bound = False
 
     def close_unwanted(self) -> None:

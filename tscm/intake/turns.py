@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from attrs import define, field
-from twisted.internet.interfaces import IReactorTime
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.internet.tcp import Port, Server
 
 TURN_SECONDS = 0.008
@@ -38,6 +38,7 @@ class Turn:
     _spent: float = field(default=0.0, init=False)
     _last: float = field(default=0.0, init=False)
     _over: bool = field(default=False, init=False)
+    _next: IDelayedCall | None = field(default=None, init=False)
 
     def is_over(self) -> bool:
         """Whether the time of this turn is used up."""
@@ -52,11 +53,17 @@ class Turn:
         self._last = now
         if self._spent >= TURN_SECONDS and not self._over:
             self._over = True
-            self._clock.callLater(0, self._begin)
+            self._next = self._clock.callLater(0, self._begin)
         return now - began
 
+    def close(self) -> None:
+        """Nothing is read any more: no further turn begins."""
+        if self._next is not None:
+            self._next.cancel()
+            self._begin()
+
     def _begin(self) -> None:
-        self._spent, self._over = 0.0, False
+        self._spent, self._over, self._next = 0.0, False, None
 
 
 def next_size(size: int, seconds: float) -> int:
