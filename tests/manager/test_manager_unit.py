@@ -57,6 +57,15 @@ def test_no_limit_of_the_unit_ends_the_manager() -> None:
     assert settings["MemoryHigh"].endswith("%")
 
 
+def test_ssh_may_become_the_user_that_it_is() -> None:
+    """It does so before it asks which host keys are pinned, and takes none where it cannot."""
+    lines = (UNITS / SERVICE).read_text().splitlines()
+    filters = [line.split("=", 1)[1] for line in lines if line.startswith("SystemCallFilter=")]
+    denied = next(at for at, one in enumerate(filters) if one.startswith("~"))
+    allowed = " ".join(filters[denied + 1 :]).split()
+    assert {"setresuid", "setresgid"} <= set(allowed)
+
+
 def limit(process: Path, name: str) -> str:
     (line,) = (one for one in (process / "limits").read_text().splitlines() if one.startswith(name))
     return line.removeprefix(name).split()[0]

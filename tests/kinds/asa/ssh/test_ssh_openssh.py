@@ -112,6 +112,13 @@ def test_what_is_no_fingerprint_is_no_pin(pin: str) -> None:
             "show ssh sessions",
         ),
         ("Connection reset by 192.0.2.1 port 22\r\n", "closed", "before the login", ""),
+        (
+            "KnownHostsCommand-ORDER: setresuid 999: Operation not permitted\r\n"
+            "KnownHostsCommand-ORDER /bin/sh failed, status 1\r\nKnownHostsCommand failed\r\n",
+            "program",
+            "setresuid 999: Operation not permitted",
+            "SystemCallFilter",
+        ),
         ("", "other", "without a word", ""),
         ("something new\r\n", "other", "something new", ""),
     ],
@@ -392,7 +399,7 @@ async def test_what_waits_for_a_device_ends_when_the_manager_stops(asa: Simulate
         made = driver(asa, key_of(asa))
         made.probe()
         asa.switches.ssh_line_seconds = 3600.0
-        reactor.callFromThread(reactor.callLater, 0.3, scope.cut)
+        reactor.callFromThread(reactor.callLater, 0.3, scope.hurry)
         with pytest.raises(Overloaded, match="the manager ends it"):
             scope.run(made.look, "show clock")
         made.close()

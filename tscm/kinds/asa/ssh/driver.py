@@ -130,7 +130,7 @@ class SshDriver:
 
     def apply_all(self, steps: Sequence[Step]) -> None:
         """One portion, which begins and ends in privileged mode."""
-        with self._link.session() as console:
+        with self._link.session(write=True) as console:
             Writer(self._link.name, console, self.window).write(list(blocks(steps)))
 
     def running_config(self, prefix: str) -> Configuration:
@@ -162,7 +162,8 @@ class SshDriver:
 
     def save(self) -> None:
         """`write memory`, believed when it prints `[OK]`."""
-        said = self.look("write memory")
+        with self._link.session(write=True) as console:
+            said = "\n".join(console.ask("write memory"))
         if "[OK]" not in said:
             last = next((line for line in reversed(said.splitlines()) if line.strip()), "")
             raise SaveFailed(

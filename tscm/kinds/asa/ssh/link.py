@@ -62,11 +62,11 @@ class SshLink:
     _traffic: Traffic = field(factory=Traffic, init=False)
     _console: Console | None = field(default=None, init=False)
     _cut: CutOff = field(init=False)
-    """Patient: a window that is on its way is waited for a while when the manager stops."""
+    """Patient while something is written: a window that is on its way is waited for when the manager stops."""
     _stop: tuple[socket.socket, socket.socket] | None = field(default=None, init=False)
 
     def __attrs_post_init__(self) -> None:
-        self._cut = CutOff(patient=True)
+        self._cut = CutOff()
 
     @property
     def traffic(self) -> Traffic:
@@ -79,14 +79,15 @@ class SshLink:
         )
 
     @contextmanager
-    def session(self) -> Iterator[Console]:
+    def session(self, *, write: bool = False) -> Iterator[Console]:
         """
-        The session, at its privileged prompt, for one exchange.
+        The session, at its privileged prompt, for one exchange; one that does not *write* loses nothing by an end.
 
         After a fault that leaves it anywhere it is ended, and the next exchange begins another.
         """
         if self._stop is None:
             self._stop = socket.socketpair()
+        self._cut.patient = write
         with self._cut.within(EXCHANGE_SECONDS):
             self._cut.watch(self._stop[0])
             try:

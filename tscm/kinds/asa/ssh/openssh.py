@@ -14,6 +14,7 @@ from attrs import field, frozen
 PROGRAM = "ssh"
 PACKAGE = "openssh-client"
 TOLD_KEY = "tscm-host-key"
+_COMMAND_FAILED = "KnownHostsCommand"
 FINGERPRINT = re.compile(r"SHA256:[A-Za-z0-9+/]{43}")
 _KEY_LINE = re.compile(rf"^{TOLD_KEY} (\S{{1,60}}) ({FINGERPRINT.pattern})\s*$", re.MULTILINE)
 _OFFER = re.compile(r"no matching ([a-z ]{1,40}) found\. Their offer: (\S{1,2000})")
@@ -150,6 +151,13 @@ def read_failure(errors: str, *, name: str, old_algorithms: bool) -> Failure:
     key = next(reversed(list(shown_keys(errors))), None)
     if offer := _OFFER.search(text):
         return _no_algorithm(offer[1], offer[2], name, old_algorithms)
+    if _COMMAND_FAILED in text and key is None:
+        return Failure(
+            kind="program",
+            cause=f"`ssh` could not ask whether its host key is pinned: {own[0]}",
+            remedy="the service must allow `ssh` to run `/bin/sh` (setresuid in its `SystemCallFilter=`, as in the unit "
+            "that comes with tscm)",
+        )
     if "Host key verification failed" in text:
         what = f"the {key.kind} key {key.fingerprint}" if key else "a key"
         return Failure(
