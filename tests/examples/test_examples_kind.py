@@ -179,6 +179,18 @@ def test_an_update_fetches_the_goal_and_has_the_enforcer_bring_it() -> None:
     assert done.generation.block_entries == 2
 
 
+def test_a_package_that_is_broken_takes_no_other_kind_away(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    places = {**modules.OWN, "broken": "no.such.package:KIND"}
+    monkeypatch.setattr(modules, "_places", lambda: places)
+    assert {one.type for one in modules.modules()} == set(modules.OWN)
+    with pytest.raises(SettingsFaulty, match="type: 'broken' cannot be loaded"):
+        propose({**GIVEN, "type": "broken", "name": "edge"})
+    with pytest.raises(SettingsFaulty, match="--type: 'broken' cannot be loaded"):
+        check_type("broken")
+
+
 def test_what_its_devices_cannot_do_is_refused_in_a_sentence() -> None:
     settings = propose({**GIVEN, "type": "pulled", "name": "edge", "token": "s3cret"})
     with pytest.raises(NotOfThisKind, match="edge is of type pulled, which cannot be purged"):

@@ -11,7 +11,7 @@ import click
 
 from tscm.cli.words import Words
 from tscm.errors import Fault, SettingsFaulty
-from tscm.kinds.kind import Kind, kinds
+from tscm.kinds.kind import Kind, kind_named, kinds
 from tscm.settings.modules import types
 from tscm.settings.shapes import options
 from tscm.settings.values import allowed, shown, words_of
@@ -109,6 +109,12 @@ def check_type(word: str | None) -> str:
             "options",
             [Fault(where="--type", wrong=f"{shown(word)} is no type of device", allowed=known)],
         )
+    try:
+        kind_named(word)
+    except ValueError as error:
+        wrong, _, allowed_types = str(error).partition("; allowed: ")
+        fault = Fault(where="--type", wrong=wrong, allowed=allowed_types)
+        raise SettingsFaulty("options", [fault]) from None
     return word
 
 

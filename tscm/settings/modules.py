@@ -6,9 +6,13 @@ besides how its settings are read, says `tscm.kinds.kind.Kind`.
 """
 
 import builtins
+from contextlib import suppress
 from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol
+
+from tscm.printable import quoted
+from tscm.settings.values import refused
 
 if TYPE_CHECKING:
     from tscm.settings.device import DeviceSettings
@@ -50,18 +54,25 @@ def types() -> tuple[str, ...]:
 
 
 def modules() -> tuple[Module, ...]:
-    """Every kind, by its type."""
-    return tuple(module(one) for one in types())
+    """Every kind that can be loaded, by its type: a broken package takes no other kind away."""
+    found = []
+    for one in types():
+        with suppress(ValueError):
+            found.append(module(one))
+    return tuple(found)
 
 
 def module(name: str) -> Module:
     """The kind of that type.  Raises `ValueError` with the types that there are."""
     place = OWN.get(name) or (_places().get(name) if isinstance(name, str) else None)
     if place is None:
-        from tscm.settings.values import refused
-
         raise refused(name, "is no type of device", ", ".join(types()))
-    return _loaded(place)
+    try:
+        return _loaded(place)
+    except Exception as error:
+        raise refused(
+            name, f"cannot be loaded ({quoted(str(error))})", "a type whose package works"
+        ) from error
 
 
 @cache
