@@ -36,6 +36,9 @@ class TransferRefused(Exception):
 
     rcode: int
 
+    def __str__(self) -> str:
+        return str(RCODES.get(self.rcode, f"response code {self.rcode}"))
+
 
 def check_answer(table: Table, query_id: int) -> None:
     """Raise `MessageDamaged` unless *table* is an answer to the query with that id."""
