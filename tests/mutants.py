@@ -15,6 +15,7 @@ import random
 import re
 import resource
 import shutil
+import signal
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -224,6 +225,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for name in PRELOADED:
         importlib.import_module(name)
     tried = Tried()
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's `&` has it ignored
     with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
         clean = copy_of_the_tree(Path(folder, "clean"))
         for room in chosen.rooms:

@@ -4,7 +4,7 @@ What stands before a line's text: the same for attribution, reports and what a S
 
 import json
 import re
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -18,6 +18,7 @@ from tscm.syslog.asa import parse
 from tscm.syslog.asa_bulk import policy_rows
 from tscm.syslog.header import all_names, read_header
 from tscm.syslog.render import rfc5424, with_header
+from tscm.syslog.stamps import time_of
 
 CORPUS = Path(__file__).parents[3] / "shared" / "conformance" / "asa-lines.jsonl"
 TEXT = b"%ASA-4-106023: Deny tcp src a:192.0.2.1/1 dst b:192.0.2.2/2 by access-group x"
@@ -80,6 +81,12 @@ def test_every_form_gives_a_siem_its_hostname(form: Form) -> None:
 @pytest.mark.parametrize("relay", [b"<13>Oct  1 10:00:00 relay ", b"<13>relay: "])
 def test_a_second_priority_begins_an_inner_header(relay: bytes) -> None:
     assert read_header(relay + b"<14>fw1 " + TEXT).names == (b"fw1", b"relay")
+
+
+def test_a_leap_day_is_of_the_year_that_has_it() -> None:
+    at = datetime(2024, 3, 1, tzinfo=UTC).timestamp()
+    day = datetime(2024, 2, 29, 10, tzinfo=UTC)
+    assert time_of(b"Feb 29 10:00:00", b"UTC", at) == day
 
 
 def test_a_nickname_stands_for_its_full_domain_name() -> None:

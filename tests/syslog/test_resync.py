@@ -19,6 +19,11 @@ def test_two_frames_in_a_row_are_found(before: bytes) -> None:
     assert found.endswith(FRAMES)
 
 
+def test_a_frame_may_be_as_long_as_a_message_and_no_longer() -> None:
+    assert Resync(8).feed(FRAMES, ended=True) is not None
+    assert Resync(7).feed(FRAMES, ended=True) is None
+
+
 @pytest.mark.parametrize("look", [b"7 <1>", b"12 <1>zz", b"00000002 <1>zz"])
 def test_a_line_that_looks_like_many_frames_and_is_none_is_given_up(look: bytes) -> None:
     resync = Resync(LIMIT)
