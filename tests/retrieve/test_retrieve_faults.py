@@ -20,7 +20,8 @@ from tscm.errors import ListUnavailable
 from tscm.policy.lists import PolicyList
 from tscm.retrieve.server import is_newer
 from tscm.retrieve.sources import ListSource, fetch_list
-from tscm.retrieve.stream import Limits
+from tscm.retrieve.stream import DnsStream, Limits
+from tscm.retrieve.transfer import TransferIn
 
 AXFR = dns.rdatatype.AXFR
 ALG = "no ip nat service alg tcp dns"
@@ -324,6 +325,21 @@ def test_a_transfer_without_end_is_left_at_a_bound(
 ) -> None:
     with server(talk) as port:
         assert cause in refused(port, **limits).cause
+
+
+def test_a_failure_keeps_nothing_of_what_was_received() -> None:
+    """A thread of the pool keeps its last failure, and the failure its frames."""
+    with server(flood) as port:
+        error = refused(port, max_bytes=200_000)
+    held: list[object] = []
+    one: BaseException | None = error
+    while one is not None:
+        trace = one.__traceback__
+        while trace is not None:
+            held += trace.tb_frame.f_locals.values()
+            trace = trace.tb_next
+        one = one.__context__
+    assert not [it for it in held if isinstance(it, TransferIn | DnsStream)]
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 Answers made to be slow: what reading one costs grows with its octets and with nothing else.
 """
 
+import gc
 import struct
 from typing import Any, SupportsIndex
 
@@ -10,7 +11,7 @@ import pytest
 
 from tests.retrieve import hostile
 from tscm.policy.collect import Collector, ListTooLong
-from tscm.policy.names import MessageDamaged, Names
+from tscm.policy.names import Names
 from tscm.policy.records import NS, SOA, read_table
 from tscm.retrieve.transfer import TransferIn, add_parts, servers_of
 
@@ -83,7 +84,7 @@ def test_a_transfer_of_many_small_parts_is_looked_through_once_a_message() -> No
 def test_serials_count_as_records_of_a_transfer() -> None:
     body = soa(9_999) + b"".join(soa(serial) + soa(serial + 1) for serial in range(1, 600))
     message = hostile.counted(1199, body)
-    with pytest.raises(MessageDamaged, match="more than 1,000 records"):
+    with pytest.raises(ListTooLong, match="more than 1,000 records"):
         TransferIn(hostile.LONGEST, 7, 1000, 1).feed(read_table(message))
 
 
@@ -111,3 +112,15 @@ def test_what_is_read_is_what_dnspython_reads(kind: int) -> None:
     target = names.read(table.answers[0].rdata_at)
     assert target in found[0].to_digestable()
     assert target.startswith(b"\1c\1a")
+
+
+def test_a_zone_in_a_thousand_messages_is_nothing_to_the_garbage_collector() -> None:
+    """What is kept of each would be walked through by every full collection, with all threads waiting."""
+    transfer = TransferIn(hostile.LONGEST, 7, 10_000)
+    transfer.feed(read_table(hostile.counted(1, soa(9))))
+    address = hostile.record(hostile.pointer(12), 1, b"\1\2\3\4")
+    for _ in range(1000):
+        transfer.feed(read_table(hostile.counted(1, address)))
+    gc.collect()
+    assert len(transfer.added) == 1000
+    assert not any(map(gc.is_tracked, transfer.added))

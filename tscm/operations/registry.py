@@ -2,7 +2,7 @@
 Which function carries out which operation.
 """
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from importlib import import_module
 from typing import Any, Generic, TypeVar, overload
 
@@ -40,6 +40,12 @@ class handles(Generic[Args, Answer]):  # noqa: N801 - a decorator
         """The function itself."""
         _HANDLERS[self.operation.name] = handler
         return handler
+
+
+def load_handlers(operations: Iterable[Operation[Any, Any]]) -> None:
+    """Import the modules of their handlers: the first call of each would do it while lines come in."""
+    for operation in operations:
+        handler_of(operation)
 
 
 def handler_of(operation: Operation[Args, Answer]) -> Callable[[Node, Args, Call], Any]:

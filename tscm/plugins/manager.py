@@ -67,6 +67,10 @@ def makeService(options: Options, reactor: Any = None) -> IService:
     if ours:
         from twisted.internet import reactor as installed
 
+        from tscm.manager.preparation import prepare
+
+        prepare()
+
         reactor = installed
         make_steady(reactor)
         neutralise_log()

@@ -107,20 +107,26 @@ def ask_server(
         with Session(server.host, port, name, limits, tsig, clock) as session:
             asking = _Asking(session, name, at, limits, known, now, take_older)
             return asking.run()
+    except ServerFault as error:
+        fault = error
     except Unanswered as error:
         other = 53 if port == 5353 else 5353
         hint = "check the port in [policy] servers" if server.port else f"try `--dns_port {other}`"
-        raise ServerFault(str(error), hint, *([ALG] if error.middlebox else [])) from None
+        fault = ServerFault(str(error), hint, *([ALG] if error.middlebox else []))
     except MessageDamaged as error:
-        raise ServerFault(f"{at} sent a damaged answer: {error}", ALG) from None
+        fault = ServerFault(f"{at} sent a damaged answer: {error}", ALG)
     except ListTooLong as error:
-        raise ServerFault(
+        fault = ServerFault(
             f"the list has {error}", "raise [policy] max_list_entries if it is right"
-        ) from None
+        )
     except TsigFailed as error:
-        raise ServerFault(
+        fault = ServerFault(
             f"{at}: {error}", "check the TSIG key's name and value, and both clocks"
-        ) from None
+        )
+    # Out here, and without its way: on that hangs all that was received, and a thread of the pool
+    # keeps its last failure until it has something else to do.
+    fault.__context__ = None
+    raise fault.with_traceback(None)
 
 
 @define(eq=False)
@@ -187,8 +193,11 @@ class _Asking:
         table = self._session.question(NS)
         if table.rcode:  # the whole zone tells its name servers by itself
             raise TransferRefused(table.rcode)
-        servers = servers_of([(table, table.answers)])
-        transfer = self._transferred(IXFR, serial)
+        servers = servers_of([(table.message, bytes(table.answers.rows))])
+        try:
+            transfer = self._transferred(IXFR, serial)
+        except ListTooLong:
+            raise DeltaUnfit("the differences are more than the list may be") from None
         if transfer.serial == serial:
             return None
         if transfer.is_whole:

@@ -10,7 +10,7 @@ from itertools import groupby
 from attrs import define, field
 
 from tscm.plural import many
-from tscm.policy.collect import Collector
+from tscm.policy.collect import Collector, ListTooLong
 from tscm.policy.names import MessageDamaged, Names
 from tscm.policy.records import IN, NS, SOA, Record, Section, Table, soa_serial
 
@@ -25,7 +25,11 @@ RCODES = {
 }
 _QR = 0x8000
 
-Part = tuple[Table, Section]
+Part = tuple[bytes, bytes]
+"""
+A message, and rows of `Section`.  Nothing that the garbage collector looks at: a server may cut a zone into a million
+messages, and a collection that walks through what is kept of them would stop every other thread for a second.
+"""
 
 
 @define(eq=False)
@@ -67,7 +71,7 @@ def _by_message(parts: Iterable[Part]) -> Iterator[tuple[bytes, Section]]:
     """Each message once, whatever number of parts differences cut it into."""
     for _, group in groupby(parts, lambda part: id(part[0])):
         same = list(group)
-        yield same[0][0].message, Section(b"".join(records.rows for _, records in same))
+        yield same[0][0], Section(b"".join(rows for _, rows in same))
 
 
 @define(eq=False)
@@ -99,7 +103,7 @@ class TransferIn:
         """
         Take the next message; true when it was the last.
 
-        Raises `MessageDamaged`, and `TransferRefused` for a first message that is no transfer.
+        Raises `MessageDamaged`, `ListTooLong`, and `TransferRefused` for a first message that is no transfer.
         """
         check_answer(table, self.query_id)
         if table.rcode:
@@ -130,9 +134,7 @@ class TransferIn:
     def _count(self, more: int) -> None:
         self._records += more
         if self._records > self.max_records:
-            raise MessageDamaged(
-                f"the zone has more than {many(self.max_records, 'record', 'records')}"
-            )
+            raise ListTooLong(f"more than {many(self.max_records, 'record', 'records')}")
 
     def _soa(self, names: Names, record: Record) -> int | None:
         if record.cls != IN or names.read(record.owner_at) != self.zone:
@@ -165,4 +167,6 @@ class TransferIn:
         if self.serial is None:
             raise MessageDamaged("the transfer does not begin with the zone's SOA record")
         self._count(len(records))
-        (self.removed if self._removing else self.added).append((table, records))
+        (self.removed if self._removing else self.added).append(
+            (table.message, bytes(records.rows))
+        )

@@ -43,6 +43,15 @@ def _converter() -> Converter:
 _CONVERTER = _converter()
 
 
+def prepare(*kinds: type[Any]) -> None:
+    """Generate the writers of *kinds* and of what is in them, before the first value has to be written."""
+    for kind in (
+        *kinds,
+        *kinds,
+    ):  # a writer that is new makes the converter look up all others once more
+        _CONVERTER.get_unstructure_hook(kind)
+
+
 def as_json(value: Any, kind: type[Any] | None = None) -> Json:
     """
     A value as JSON: an object with a key for each field, or for each field of *kind*, which it is a sort of.

@@ -1,0 +1,59 @@
+"""
+What the first call of each kind would have imported and generated while lines come in: done before.
+
+Handlers and the update's run are imported where they are needed, since `tsadmin` needs few of them at a time; a
+manager needs all of them sooner or later, and an import in the reactor's thread takes a tenth of a second in which no
+line is taken, and seconds where other programs keep the cores.
+"""
+
+from collections.abc import Iterator
+from importlib import import_module
+from typing import Any, get_args
+
+import attrs
+
+from tscm.operations.registry import load_handlers
+from tscm.operations.table.whole import TABLE
+from tscm.update.figures import UpdateRecord
+from tscm.wire import writing
+
+MODULES = (
+    "tscm.devices.lists",
+    "tscm.devices.stored",
+    "tscm.doctor.examine_alone",
+    "tscm.doctor.examine_in_manager",
+    "tscm.doctor.proof",
+    "tscm.events.report",
+    "tscm.kinds.asa.lines",
+    "tscm.kinds.asa.rest.opening",
+    "tscm.ledger.balance",
+    "tscm.operations.states",
+    "tscm.retrieve.sources",
+    "tscm.update.entry_check",
+    "tscm.update.inquiry",
+    "tscm.update.plan_id",
+    "tscm.update.proving",
+    "tscm.update.purging",
+    "tscm.update.run",
+    "tscm.upload.probe",
+    "tscm.upload.receivers",
+)
+"""What functions that run in the reactor's thread import by themselves."""
+
+
+def prepare() -> None:
+    """Import and generate all that calls need.  Before anything listens."""
+    for name in MODULES:
+        import_module(name)
+    load_handlers(TABLE.values())
+    writing.prepare(UpdateRecord, *sorted(_answers(), key=lambda kind: kind.__qualname__))
+
+
+def _answers() -> set[type[Any]]:
+    return {kind for kind in _named() if attrs.has(kind)}
+
+
+def _named() -> Iterator[type[Any]]:
+    for operation in TABLE.values():
+        yield operation.answer
+        yield from get_args(operation.answer)
