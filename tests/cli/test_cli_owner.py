@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tscm.settings.layout import Layout
+from tscm.settings.lock import policies_held
 from tscm.settings.owner import as_caller, as_owner, left_to_owner, owner_of
 
 if TYPE_CHECKING:
@@ -169,6 +170,51 @@ def test_files_of_root_stay_with_root(tmp_path: Path) -> None:
 
     assert owner_of(Layout(tmp_path)) is None
     assert owner_of(Layout(tmp_path / "nowhere")) is None
+
+
+@pytest.fixture(params=["in folders of his", "in folders of root's"])
+def led_away(request: pytest.FixtureRequest) -> Iterator[tuple[Layout, Path]]:
+    """A root in which somebody has made all folders links into a place of root's; that place."""
+    folder = Path(tempfile.mkdtemp(prefix="tscm-owner-"))
+    folder.chmod(0o755)
+    place, root = folder / "roots", folder / "theirs"
+    place.mkdir()
+    layout = Layout(root)
+    for one in (layout.settings_file.parent, layout.state, layout.logs, layout.run):
+        one.parent.mkdir(parents=True, exist_ok=True)
+        one.symlink_to(os.path.relpath(place, one.parent))
+        os.lchown(one, NOBODY, NOBODY)
+        if "his" in request.param:
+            os.chown(one.parent, NOBODY, NOBODY)
+    yield layout, place
+    shutil.rmtree(folder)
+
+
+def test_a_link_of_somebodys_in_the_place_of_a_folder_leads_root_nowhere(
+    led_away: tuple[Layout, Path],
+) -> None:
+    layout, place = led_away
+    assert owner_of(layout) == (NOBODY, NOBODY)
+    with pytest.raises(PermissionError), policies_held(layout, "tsadmin"):
+        pass
+    assert list(place.iterdir()) == []
+    assert place.stat().st_uid == 0
+
+
+def test_a_link_that_root_made_is_as_good_as_a_folder(led_away: tuple[Layout, Path]) -> None:
+    layout, place = led_away
+    for one in (layout.settings_file.parent, layout.state, layout.logs, layout.run):
+        os.lchown(one, 0, 0)
+    assert owner_of(layout) is None
+    with policies_held(layout, "tsadmin"):
+        assert (place / layout.policy_lock.name).exists()
+    os.chown(place, NOBODY, NOBODY)
+    assert owner_of(layout) == (NOBODY, NOBODY)
+
+
+def test_links_without_end_lead_nowhere(tmp_path: Path) -> None:
+    (tmp_path / "etc").symlink_to("etc")
+    assert owner_of(Layout(tmp_path)) is None
 
 
 PRIVATE_PYTHON = """

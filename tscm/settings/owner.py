@@ -20,18 +20,48 @@ from pathlib import Path
 
 from tscm.settings.layout import Layout
 
+_LINKS_MOST = 40  # path_resolution(7)
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
 
 def owner_of(layout: Layout) -> tuple[int, int] | None:
-    """User and group that the node's files belong to; None where root has no rights to give up."""
+    """
+    User and group that the node's files belong to; None where root has no rights to give up.
+
+    A link on the way to one of the node's folders that is not root's is who made it: with his rights it leads no
+    further than he comes by himself.  One that root made is as good as a folder.
+    """
     if os.geteuid() != 0:
         return None
+    for folder in (layout.devices, layout.state, layout.logs, layout.run, layout.portal):
+        made_by = _foreign_link(folder)
+        if made_by is not None:
+            return made_by
     for folder in (layout.devices, layout.settings_file.parent, layout.state):
         with contextlib.suppress(OSError):
             found = folder.stat()
             if found.st_uid != 0:
                 return found.st_uid, found.st_gid
+    return None
+
+
+def _foreign_link(folder: Path) -> tuple[int, int] | None:
+    """User and group of the first symbolic link on the way to *folder* that is not root's."""
+    at, way, links = Path("/"), [*folder.absolute().parts[1:]][::-1], 0
+    try:
+        while way and links <= _LINKS_MOST:
+            at /= way.pop()
+            found = at.lstat()
+            if not stat.S_ISLNK(found.st_mode):
+                continue
+            if found.st_uid != 0:
+                return found.st_uid, found.st_gid
+            links += 1
+            target = at.parent / at.readlink()
+            way += [*target.parts[1:]][::-1]
+            at = Path("/")
+    except OSError:  # what is missing, or no folder, leads nowhere
+        pass
     return None
 
 
@@ -138,14 +168,15 @@ def _entered(at: int, name: str, groups: Collection[int]) -> tuple[int, bool]:
     """
     The folder *name* in the open folder *at*, and whether it was made.
 
-    A link is followed where only root can have put it there.  Raises `OSError`.
+    A link is followed where it is root's, and only root can have put it there.  Raises `OSError`.
     """
     found = os.fstat(at)
     writers = found.st_mode & 0o002 or (found.st_mode & 0o020 and found.st_gid in groups)
     if found.st_uid != 0 or (writers and not found.st_mode & stat.S_ISVTX):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), name)
     try:
-        inside = os.open(name, _FOLDER | (os.O_NOFOLLOW if writers else 0), dir_fd=at)
+        ours = not writers and os.stat(name, dir_fd=at, follow_symlinks=False).st_uid == 0
+        inside = os.open(name, _FOLDER | (0 if ours else os.O_NOFOLLOW), dir_fd=at)
     except FileNotFoundError:
         os.mkdir(name, 0o755, dir_fd=at)
         inside = os.open(name, _FOLDER | os.O_NOFOLLOW, dir_fd=at)
