@@ -370,3 +370,11 @@ def test_a_damaged_file_is_refused_and_named(tmp_path: Path) -> None:
     path.write_text(TABLES + "\n[asarest.deeper]\nx = 1\n")
     with pytest.raises(SettingsFaulty, match=r"asarest\.deeper"):
         read_device(layout, "office", None)
+
+
+@pytest.mark.parametrize("type_", [[], {}, 7, None, True, ["asarest"]])
+def test_a_type_that_is_no_text_is_refused_in_a_sentence(type_: Any) -> None:
+    for read in (read_file, read_options):
+        settings, faults = read({**NEEDED, "name": "office", "type": type_})
+        assert settings is None
+        assert [one.where for one in faults] == ["type"]

@@ -64,7 +64,8 @@ def modules() -> tuple[Module, ...]:
 
 def module(name: str) -> Module:
     """The kind of that type.  Raises `ValueError` with the types that there are."""
-    place = OWN.get(name) or (_places().get(name) if isinstance(name, str) else None)
+    known = isinstance(name, str)  # a file or a request may have anything there
+    place = (OWN.get(name) or _places().get(name)) if known else None
     if place is None:
         raise refused(name, "is no type of device", ", ".join(types()))
     try:
