@@ -173,14 +173,14 @@ def test_copies_are_refused_and_go_before_any_original_where_the_disk_runs_short
     assert "result" in manager.command("POST", f"/v1/devices/{NAME}/logs")
     assert side.post("old").status_code == 201
     assert len(side.kept()) == 2
-    assert doctor(manager)["uploads kept"]["verdict"] == "good"
+    assert doctor(manager)["uploads kept"]["verdict"] == "ok"
 
     leave(disk, (REFUSE + DELETE) // 2)
     answer = side.post("new")
     assert answer.status_code == 507
     assert answer.headers["Retry-After"]
     found = doctor(manager)["uploads kept"]
-    assert found["verdict"] == "broken"
+    assert found["verdict"] == "failed"
     assert f"below {REFUSE} MB it takes none" in found["sentence"]
     assert len(side.kept()) == 2
 
@@ -201,4 +201,4 @@ def test_copies_are_refused_and_go_before_any_original_where_the_disk_runs_short
     assert "result" in manager.command("POST", f"/v1/devices/{NAME}/logs")
     assert manager.lines(NAME) == lines + more
     assert world.ledger()["balanced"]
-    assert doctor(manager)["uploads kept"]["verdict"] == "good"
+    assert doctor(manager)["uploads kept"]["verdict"] == "ok"
