@@ -50,7 +50,7 @@ def commands() -> Iterator[tuple[str, str]]:
         ):  # makes a page of the documentation
             continue
         for line, text in texts(ast.parse(path.read_text())):
-            for quoted in [] if "as by `" in text else _QUOTED.findall(text):
+            for quoted in [] if "as with `" in text else _QUOTED.findall(text):
                 yield f"{path.relative_to(PACKAGE)}:{line}", quoted
 
 

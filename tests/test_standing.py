@@ -90,7 +90,7 @@ BAD = {**UPDATE, "result": "failed", "error": "no TCP"}
         (
             {"policy": {"last_good": {**UPDATE, "finished_at": NOW - 5 * HOUR}}},
             Verdict.WARNING,
-            "the last good update was 5 hours ago",
+            "the last successful update was 5 hours ago",
         ),
         ({"policy": {"held": True}}, Verdict.HELD, "held after a rollback or a purge"),
         ({"policy": {"paused": True}}, Verdict.HELD, "updates are paused"),

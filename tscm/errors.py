@@ -57,7 +57,7 @@ class SettingsFaulty(TscmError):
         if len(self.faults) == 1:
             return f"{self.source}: {self.faults[0]}"
         lines = "".join(f"\n  {fault}" for fault in self.faults)
-        return f"{self.source}: {len(self.faults)} faults{lines}"
+        return f"{self.source}: {len(self.faults)} errors{lines}"
 
 
 class SettingsUnreadable(TscmError):
@@ -101,7 +101,7 @@ class DeviceUnknown(TscmError):
     name: str
 
     def __str__(self) -> str:
-        return f"there is no device named {self.name!r}; `tsadmin list` shows those that there are"
+        return f"no device named {self.name!r}; list the devices with `tsadmin list`"
 
 
 @define(eq=False)
@@ -114,8 +114,9 @@ class DeviceChanged(TscmError):
 
     def __str__(self) -> str:
         return (
-            f"the settings of {self.name!r} were changed by somebody else meanwhile, so nothing was "
-            f"stored; look at `tsadmin show {self.name}` and try again"
+            f"the settings of {self.name!r} were changed by another user or process "
+            f"meanwhile, so nothing was stored; check `tsadmin show {self.name}` and try "
+            "again"
         )
 
 
@@ -129,8 +130,8 @@ class DeviceEnding(TscmError):
 
     def __str__(self) -> str:
         return (
-            f"device {self.name!r} is just being removed; what is stored under this name is taken "
-            f"up by itself when that has ended"
+            f"device {self.name!r} is being removed; settings stored under this name take "
+            "effect when the removal is complete"
         )
 
 
@@ -145,9 +146,9 @@ class LogOpening(TscmError):
 
     def __str__(self) -> str:
         return (
-            f"the log of {self.name!r} is being put in order after the last stop, which takes a while with "
-            f"{self.size / 1e6:,.0f} MB in its live file; its lines are stored meanwhile, and everything "
-            f"else of the device begins by itself when that is done"
+            f"the log of {self.name!r} is being repaired after the last stop, which takes a while with "
+            f"{self.size / 1e6:,.0f} MB in its live file; its lines are stored meanwhile, and the readers "
+            f"of the device start when the repair is complete"
         )
 
 
@@ -161,8 +162,8 @@ class DeviceExists(TscmError):
 
     def __str__(self) -> str:
         return (
-            f"a device named {self.name!r} exists already; choose another name, "
-            f"or change it with `tsadmin configure {self.name}`"
+            f"a device named {self.name!r} already exists; choose another name, or change "
+            f"it with `tsadmin configure {self.name}`"
         )
 
 
@@ -179,7 +180,7 @@ class SenderConflict(TscmError):
     def __str__(self) -> str:
         return (
             f"address {self.address} of device {self.name!r} already belongs to device "
-            f"{self.other!r}; a sender can stand for one device only"
+            f"{self.other!r}; a sender can belong to only one device"
         )
 
 
@@ -215,8 +216,9 @@ class ForwardsToItself(TscmError):
 
     def __str__(self) -> str:
         return (
-            f"forwarding to {self.target} leads to this manager's own listener {self.listener}: each "
-            f"line would come in again and go out again, for ever; name the SIEM's address"
+            f"forwarding to {self.target} leads to this manager's own listener "
+            f"{self.listener}: each line would be received and forwarded again without "
+            "end; use the SIEM's address"
         )
 
 
@@ -234,9 +236,9 @@ class ListenerUnavailable(TscmError):
 
     def __str__(self) -> str:
         return (
-            f"cannot listen for {self.listener} on {self.address}: {self.cause}; "
-            f"free the port, choose another in the settings, "
-            f"or give the process CAP_NET_BIND_SERVICE for ports below 1024"
+            f"cannot listen for {self.listener} on {self.address}: {self.cause}; free the "
+            "port, set another in the settings, or grant the process CAP_NET_BIND_SERVICE "
+            "for ports below 1024"
         )
 
 
@@ -253,8 +255,8 @@ class ManagerRunning(TscmError):
 
     def __str__(self) -> str:
         return (
-            f"{self.lock} is held by {self.holder}; only one manager, or one tsadmin that changes something, "
-            f"can work on a root: wait until it has ended"
+            f"{self.lock} is held by {self.holder}; only one manager, or one tsadmin that "
+            "changes something, can work on a root: wait until it has finished"
         )
 
 
@@ -270,8 +272,8 @@ class PoliciesHeld(TscmError):
 
     def __str__(self) -> str:
         return (
-            f"settings and database are held by {self.holder}, which began before the manager; the manager "
-            f"takes them over when it has ended: try again then"
+            f"settings and database are held by {self.holder}, which started before the "
+            "manager; the manager takes over when it has finished: try again then"
         )
 
 
@@ -311,12 +313,14 @@ class PolicyRefused(TscmError):
 
     def __str__(self) -> str:
         said = (
-            f"policy for {self.device} refused, the old one stays in force: "
+            f"policy for {self.device} rejected, the previous one stays in force: "
             f"{'; '.join(self.reasons)}"
         )
         if not self.options:
             return said
-        return f"{said}; if this is right, `tsadmin update {self.device} {' '.join(self.options)}`"
+        return (
+            f"{said}; if this is intended, `tsadmin update {self.device} {' '.join(self.options)}`"
+        )
 
 
 class DeviceFault(TscmError):

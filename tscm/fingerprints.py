@@ -18,7 +18,7 @@ def read_fingerprint(text: str) -> str:
     """The 64 digits in lower case.  Raises `ValueError`."""
     digits = without_label(text.strip()).replace(":", "").lower()
     if not _DIGITS.fullmatch(digits):
-        raise ValueError("no SHA-256 fingerprint")
+        raise ValueError("not a SHA-256 fingerprint")
     return digits
 
 

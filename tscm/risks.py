@@ -29,16 +29,16 @@ class Risk(StrEnum):
         return made
 
     SHRINK = "accept_shrink", "A block list, or what is in force of it, that shrank or is empty"
-    GROWTH = "accept_growth", "A list that grew beyond its bound"
+    GROWTH = "accept_growth", "A list that grew beyond its limit"
     ALLOW = "accept_allow", "An allow list that grew, or takes too large a share of the maximum"
-    OLDER = "accept_older", "A list whose serial went back"
-    CERTIFICATE = "accept_certificate", "Another certificate of the device, by its SHA-256"
+    OLDER = "accept_older", "A list whose serial decreased"
+    CERTIFICATE = "accept_certificate", "A changed certificate of the device, by its SHA-256"
     OWNER = (
         "take_over",
-        "Groups that bear the mark of another manager, or of another device of this one",
+        "Groups that carry the mark of another manager, or of another device of this one",
     )
-    BUDGET = "over_budget", "More configuration than the device's agent bears"
-    LONG = "accept_long", "A first load that takes hours by the figures of the device's platform"
+    BUDGET = "over_budget", "More configuration than the device's agent supports"
+    LONG = "accept_long", "A first load that takes hours, by the figures of the device's platform"
 
 
 OF_LISTS = frozenset({Risk.SHRINK, Risk.GROWTH, Risk.ALLOW, Risk.OLDER})
@@ -57,7 +57,7 @@ class NoSuchRisk(TscmError):
 
     def __str__(self) -> str:
         words = ", ".join(one + "=SHA256" * (one is Risk.CERTIFICATE) for one in Risk)
-        return f"{self.word[:100]!r} accepts nothing; the words are {words}"
+        return f"{self.word[:100]!r} is not a risk; allowed: {words}"
 
 
 @frozen(kw_only=True)

@@ -202,8 +202,8 @@ def off_words(in_force: InForce) -> str:
     """That a purge took the policy off."""
     at = datetime.fromtimestamp(in_force.since).astimezone().isoformat(" ", "seconds")
     left = in_force.block + in_force.allow
-    but = f" but for {many(left, 'entry', 'entries')} in use" if left else ""
-    return f"the policy is not in force since {at}: the groups were taken off{but}"
+    but = f" except {many(left, 'entry', 'entries')} in use" if left else ""
+    return f"the policy is not in force since {at}: the groups were removed{but}"
 
 
 def _age(at: float | None, now: float) -> float | None:
@@ -268,21 +268,22 @@ def _policy(policy: UpdateFigures, now: float, interval: float) -> Iterator[Caus
     if policy.upheavals:
         yield Cause(
             verdict=Verdict.WARNING,
-            sentence=f"the firewall said that {policy.upheavals}; its groups were not checked since",
+            sentence=(
+                f"the firewall logged that {policy.upheavals}; its groups have not been "
+                "checked since"
+            ),
         )
     if policy.test_entry and not policy.running_since:
         yield Cause(
             verdict=Verdict.WARNING,
-            sentence=f"{policy.test_entry} of a test that broke off is still blocked",
+            sentence=f"{policy.test_entry} of an interrupted test is still blocked",
         )
     if policy.unused_groups:
         groups = " and ".join(policy.unused_groups)
         yield Cause(verdict=Verdict.FAILED, sentence=f"no access-list uses {groups}")
     if policy.unknown_names:
         names = ", ".join(one.name for one in policy.unknown_names)
-        yield Cause(
-            verdict=Verdict.WARNING, sentence=f"protected names cannot be looked up: {names}"
-        )
+        yield Cause(verdict=Verdict.WARNING, sentence=f"protected names do not resolve: {names}")
     last, good = policy.last_update, policy.last_good
     if last is None:
         yield Cause(verdict=Verdict.NEW, sentence="never updated")
@@ -299,7 +300,7 @@ def _policy(policy: UpdateFigures, now: float, interval: float) -> Iterator[Caus
     scheduled = not (policy.paused or policy.held or policy.hold)
     if scheduled and age is not None and age > STALE_INTERVALS * interval:
         hours = many(max(1, int(age // 3600)), "hour", "hours")
-        yield Cause(verdict=Verdict.WARNING, sentence=f"the last good update was {hours} ago")
+        yield Cause(verdict=Verdict.WARNING, sentence=f"the last successful update was {hours} ago")
 
 
 _Alarm = tuple[Callable[[UpdateFigures], bool], Verdict, str]
@@ -307,12 +308,12 @@ _ALARMS: tuple[_Alarm, ...] = (
     (
         lambda policy: policy.locked_out,
         Verdict.FAILED,
-        "the password was rejected too often; no login is tried",
+        "the password was rejected too often; no login is attempted",
     ),
     (
         lambda policy: policy.stopped_at_failure,
         Verdict.FAILED,
-        "the last update gave up at the fifth failure of the device",
+        "the last update gave up after the device's fifth failure",
     ),
     (
         lambda policy: policy.held,
@@ -322,7 +323,7 @@ _ALARMS: tuple[_Alarm, ...] = (
     (
         lambda policy: policy.unsaved,
         Verdict.WARNING,
-        "the configuration is changed and not saved",
+        "the configuration has unsaved changes",
     ),
 )
 
@@ -340,7 +341,7 @@ def _log(log: LogFigures, now: float) -> Iterator[Cause]:
         segments = many(log.changed_texts, "segment", "segments")
         yield Cause(
             verdict=Verdict.WARNING,
-            sentence=f"somebody changed the text of {segments} of the log within the file",
+            sentence=f"another process modified the text of {segments} of the log",
         )
     if log.damaged_segments:
         segments = many(log.damaged_segments, "segment", "segments")
@@ -351,7 +352,7 @@ def _targets(state: DeviceState) -> Iterator[tuple[str, ForwardFigures | UploadF
     if state.forward is not None:
         yield "the SIEM", state.forward
     for also in state.forward_also:
-        yield also.target or "a further target", also
+        yield also.target or "an additional target", also
     if state.upload is not None:
         yield "the log service", state.upload
 

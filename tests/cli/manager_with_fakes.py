@@ -39,8 +39,8 @@ else:
 OUTCOME = {
     "device": "tstest",
     "result": "changed",
-    "sentence": "tstest got 3 entries and lost 1; it holds 3 block and 1 allow entries",
-    "findings": ["10.0.0.0/33 is no CIDR"],
+    "sentence": "tstest: 3 entries added and 1 removed; it now has 3 block and 1 allow entries",
+    "findings": ["10.0.0.0/33 is not a CIDR"],
     "warnings": ["near the budget"],
 }
 STATE = {
@@ -111,7 +111,7 @@ async def update(node: Node, args: Any, call: Call) -> Json:
                 started_at=1.0,
                 error="device other: no TCP",
                 block=ListFigures(name="b", left_out=1, causes={"private": 1}),
-                findings=("b: 10.0.0.0/8 left out: private",),
+                findings=("b: 10.0.0.0/8 excluded: private",),
             )
         )
     return {**OUTCOME, "accepted": list(consent_of(args).words)}

@@ -12,11 +12,11 @@ if TYPE_CHECKING:
     from tests.cli.conftest import Add, Options, Stored, Tsadmin
 
 TOLD = (
-    "[WARN ] : The log service at 127.0.0.1:2 does not take uploads of this device: unknown (401); no device "
-    "key is set: `tsadmin configure tstest --upload_key -` takes the one that was handed out with device ID "
-    "tdid_abcd1234\n",
-    "[WARN ] : 3,352 of 12,352 entries will be cut, for the Max Policy Size is 9,000, unless they can be "
-    "merged\n",
+    "[WARN ] : The log service at 127.0.0.1:2 rejects the uploads of this device: unknown "
+    "(401); no device key is set: set the one issued with device ID "
+    "tdid_abcd1234 with `tsadmin configure tstest --upload_key -`\n",
+    "[WARN ] : 3,352 of 12,352 entries will be cut to fit Max Policy Size (9,000), unless "
+    "merging makes room\n",
 )
 STORED = ["etc/tscm/devices/tstest.toml", "var/lib/tscm/key"]
 
@@ -26,7 +26,7 @@ def test_everything_by_options_asks_nothing(add: "Add", stored: "Stored") -> Non
 
     assert done.status == 0
     assert "[INFO ] : Block list block.example: 12,345 entries" in done.out
-    assert "[INFO ] : Device tstest is stored" in done.out
+    assert "[INFO ] : Device tstest added" in done.out
     assert "beta" in done.out
     assert (
         "access-list global_access extended deny ip object-group ThreatSTOP-Block any log"
@@ -120,31 +120,31 @@ def test_json_is_all_that_stands_on_the_output(tsadmin: "Tsadmin", options: "Opt
 @pytest.mark.parametrize(
     ("changed", "sentence"),
     [
-        ({"device_id": "abcd"}, "--device_id: 'abcd' is no device ID"),
+        ({"device_id": "abcd"}, "--device_id: 'abcd' is not a device ID"),
         ({"device": "300.1.1.1"}, "--device: '300.1.1.1' is neither an IP address nor a host name"),
-        ({"block_list": "a..b"}, "--block_list: 'a..b' is no DNS name"),
-        ({"allow_list": "block.example"}, "--allow_list: it is the block list too"),
-        ({"prefix": "bad name"}, "--prefix: 'bad name' is no object-group prefix"),
-        ({"prefix": "x" * 54}, "is no object-group prefix"),
+        ({"block_list": "a..b"}, "--block_list: 'a..b' is not a DNS name"),
+        ({"allow_list": "block.example"}, "--allow_list: it is also the block list"),
+        ({"prefix": "bad name"}, "--prefix: 'bad name' is not an object-group prefix"),
+        ({"prefix": "x" * 54}, "is not an object-group prefix"),
         ({"token_auth": "maybe"}, "--token_auth: 'maybe' is neither yes nor no"),
         ({"max_policy_size": "0"}, "--max_policy_size: '0' is out of range"),
-        ({"max_policy_size": "lots"}, "--max_policy_size: 'lots' is no whole number"),
-        ({"username": ""}, "--username: '' is no user name"),
+        ({"max_policy_size": "lots"}, "--max_policy_size: 'lots' is not a whole number"),
+        ({"username": ""}, "--username: '' is not a username"),
         ({"dns_port": "54"}, "allowed: 53 (standard) or 5353"),
         ({"syslog_sources": "192.0.2.1 x_y z!"}, "--syslog_sources"),
         ({"log_rotate_size": "49"}, "allowed: a whole number from 50 to 10,000,000"),
-        ({"syslog_forward": "y"}, "--forward_address: syslog forward is enabled and no address"),
+        ({"syslog_forward": "y"}, "--forward_address: syslog forward is enabled but no address"),
         ({"forward_port": "65536"}, "--forward_port: '65536' is out of range"),
         ({"forward_protocol": "sctp"}, "allowed: UDP, TCP"),
         ({"log_proxy": "https://192.0.2.9:3128"}, "is an https proxy, which is not supported"),
         ({"log_proxy": "192.0.2.9"}, "allowed: http://address:port"),
-        ({"log_proxy_user": "u"}, "--log_proxy_user: a user is set and no proxy"),
+        ({"log_proxy_user": "u"}, "--log_proxy_user: a user is set without a proxy"),
         ({"ha_members": "192.0.2.300"}, "--ha_members"),
         ({"rest_url": "http://192.0.2.10/api"}, "--rest_url"),
         ({"object_group_size": "0"}, "--object_group_size: '0' is out of range"),
         ({"password_file": "/nowhere/at/all"}, "--password_file: /nowhere/at/all: No such file"),
-        ({"password_file": "/dev/null"}, "--password_file: /dev/null holds nothing"),
-        ({"password": "x"}, "--password: --password_file is given too"),
+        ({"password_file": "/dev/null"}, "--password_file: /dev/null is empty"),
+        ({"password": "x"}, "--password: --password_file is given as well"),
     ],
 )
 def test_a_setting_out_of_form_is_refused_in_a_sentence(
@@ -161,7 +161,7 @@ def test_a_setting_out_of_form_is_refused_in_a_sentence(
 def test_all_faults_come_in_one_report(add: "Add") -> None:
     done = add(dns_port="1", log_rotate_size="49", log_proxy="https://p:1")
 
-    assert "3 faults" in done.err
+    assert "3 errors" in done.err
     for option in ("--dns_port", "--log_rotate_size", "--log_proxy"):
         assert f"\n  {option}: " in done.err
 
@@ -188,7 +188,7 @@ def test_a_nickname_that_is_taken_is_refused(root: Path, add: "Add") -> None:
     done = add(device="192.0.2.11")
 
     assert done.status == 1
-    assert "a device named 'tstest' exists already" in done.err
+    assert "a device named 'tstest' already exists" in done.err
     assert (root / STORED[0]).read_bytes() == before
 
 
@@ -214,10 +214,10 @@ def test_a_relay_may_stand_with_two_devices(add: "Add") -> None:
             "block or allow list [gone.example] could not be fetched from ThreatSTOP DNS servers: "
             "no such name; try --dns_port 5353",
         ),
-        ({"block_list": "empty.example"}, "the list is empty, and a block list must not be"),
+        ({"block_list": "empty.example"}, "the list is empty, and a block list must not be empty"),
         (
             {"block_list": "none.example"},
-            "nothing in it could be read, of 9 entries, and a block list must not be empty; mend the list",
+            "nothing in it could be read, of 9 entries, and a block list must not be empty; correct the list",
         ),
         ({"device": "192.0.2.66"}, "device tstest: no TCP to port 443; look at the http list"),
     ],
@@ -233,10 +233,10 @@ def test_what_does_not_answer_is_not_stored(
 
 
 HALF = (
-    "[WARN ] : The next update will refuse the {kind} list: 100 of 200 entries of half.example could not be "
-    "read, more than 5%; mend the list or choose another one, or if this is right, `tsadmin update tstest "
-    "--accept_shrink`\n"
-    "[WARN ] : 100 entries of list half.example will be left out: no CIDR (100)\n"
+    "[WARN ] : The next update will reject the {kind} list: 100 of 200 entries of "
+    "half.example could not be read, more than 5%; correct the list or choose another "
+    "one, or if this is intended, `tsadmin update tstest --accept_shrink`\n[WARN ] : 100 "
+    "entries of list half.example will be excluded: no CIDR (100)\n"
 )
 
 
@@ -270,23 +270,23 @@ def test_without_a_policy_server_it_says_what_to_set(root: Path, add: "Add") -> 
     done = add()
 
     assert done.status == 2
-    assert "policy.servers: no policy server is set" in done.err
+    assert "policy.servers: no policy server is configured" in done.err
     assert 'servers = ["address[:port]", …] under [policy]' in done.err
 
 
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (["add"], "--type: is not given; allowed: asa, asarest"),
-        (["add", "--type", "asa5505"], "'asa5505' is no type of device; allowed: asa, asarest"),
-        (["add", "--type=auto"], "pairing with the portal (auto) is not there yet"),
+        (["add"], "--type: is missing; allowed: asa, asarest"),
+        (["add", "--type", "asa5505"], "'asa5505' is not a device type; allowed: asa, asarest"),
+        (["add", "--type=auto"], "pairing with the portal (auto) is not implemented yet"),
         (["frobnicate"], "there is no command 'frobnicate'"),
-        (["show", "nobody"], "there is no device named 'nobody'"),
-        (["show", "../../etc/passwd"], "there is no device named"),
-        (["configure", "nobody"], "there is no device named 'nobody'"),
-        (["remove", "nobody", "--yes"], "there is no device named 'nobody'"),
-        (["update", "nobody"], "there is no device named 'nobody'"),
-        (["logs", "nobody"], "there is no device named 'nobody'"),
+        (["show", "nobody"], "no device named 'nobody'"),
+        (["show", "../../etc/passwd"], "no device named"),
+        (["configure", "nobody"], "no device named 'nobody'"),
+        (["remove", "nobody", "--yes"], "no device named 'nobody'"),
+        (["update", "nobody"], "no device named 'nobody'"),
+        (["logs", "nobody"], "no device named 'nobody'"),
         (["list", "--nonsense"], "No such option"),
     ],
 )
@@ -326,7 +326,7 @@ def test_the_end_of_the_input_at_a_question_is_an_error(
     done = tsadmin("add", "--type=asarest", "tstest", stdin="tdid_a\n")
 
     assert done.status == 2
-    assert "the input ended at the question 'Device Management IP address'" in done.err
+    assert "the input ended at the prompt 'Device Management IP address'" in done.err
     assert stored() == []
 
 
@@ -338,7 +338,7 @@ def test_a_proxy_that_is_cleared_takes_its_user_and_password_along(
 
     assert done.status == 0
     assert "changed log_proxy, log_proxy_user, log_proxy_password" in done.out
-    assert "user and the password of the log upload proxy are cleared with it" in done.err
+    assert "user and password of the log upload proxy are also cleared" in done.err
     settings = json.loads(tsadmin("show", "tstest", "--json").out)["settings"]
     assert [settings[f"log_proxy{one}"] for one in ("", "_user", "_password")] == [None] * 3
     both = tsadmin("configure", "tstest", "--log_proxy", "none", "--log_proxy_user", "pu")
@@ -369,7 +369,7 @@ def test_a_removal_whose_question_is_not_answered_keeps_the_device(
     add()
     done = tsadmin("remove", "tstest")
     assert done.status == 2
-    assert "so device tstest is kept" in done.err
+    assert "so device tstest not removed" in done.err
     assert "stored" not in done.err
     assert tsadmin("show", "tstest").status == 0
 
@@ -380,8 +380,8 @@ def test_one_entry_is_no_entries() -> None:
 
     one = PlanFigures(steps=1, requests=1, added=1)
     for result, words in (
-        (Result.PLANNED, "would get 1 entry and lose 0 in 1 request;"),
-        (Result.CHANGED, "got 1 entry and"),
+        (Result.PLANNED, "1 entry would be added and 0 removed in 1 request;"),
+        (Result.CHANGED, "1 entry added and"),
     ):
         done = UpdateOutcome(device="fw", started_at=0.0, result=result, plan=one)
         assert words in done.sentence()
@@ -427,7 +427,7 @@ def test_a_word_that_was_probably_meant_is_named(tsadmin: "Tsadmin", root: Path)
     assert "rollback" in tsadmin("policy", "rolback", "tstest", "1").err
     Layout(root).settings_file.write_text('[policy]\nserver = ["192.0.2.1"]\n')
     said = tsadmin("add", "--type=asarest", "office").err
-    assert "policy.server: there is no such setting (did you mean servers?)" in said
+    assert "policy.server: unknown setting (did you mean servers?)" in said
 
 
 def test_no_question_is_broken_on_a_terminal_of_80_columns() -> None:

@@ -87,14 +87,16 @@ def interrupt(_: object) -> None:
 def test_an_answer_that_breaks_off_says_where_to_look(peer: Any, ended: bool) -> None:
     backend, _ = peer(lines(PROGRESS, ended=ended))
     seen: list[Progress] = []
-    with pytest.raises(ControlUnavailable, match=r"broke off; `tsadmin show` tells"):
+    with pytest.raises(ControlUnavailable, match="is incomplete; `tsadmin show` tells"):
         backend.call(UPDATE, Push(name="fw"), seen.append)
     assert [one.text for one in seen] == ["changing groups"]
 
 
 def test_an_interrupt_under_way_says_that_the_manager_goes_on(peer: Any) -> None:
     backend, asked = peer(lines(job("queued"), job("running"), PROGRESS, ended=False))
-    with pytest.raises(WaitInterrupted, match="goes on in the manager: `tsadmin jobs 7`") as caught:
+    with pytest.raises(
+        WaitInterrupted, match="continues in the manager: `tsadmin jobs 7`"
+    ) as caught:
         backend.call(UPDATE, Push(name="fw"), interrupt)
     assert caught.value.exit_status == 130
     assert asked.asked == ["POST /v1/devices/fw/update HTTP/1.1"]
@@ -113,7 +115,7 @@ def test_a_call_that_begins_at_the_moment_of_the_interrupt_is_told_so(peer: Any)
     refused = json.dumps({"error": {"sentence": "job 7 has begun", "exit_status": 1}}).encode()
     answer = b"HTTP/1.1 409 Conflict\r\nContent-Length: %d\r\n\r\n%b" % (len(refused), refused)
     backend, _ = peer(lines(job("queued"), ended=False), answer)
-    with pytest.raises(WaitInterrupted, match="has begun and goes on"):
+    with pytest.raises(WaitInterrupted, match="has started and continues"):
         backend.call(UPDATE, Push(name="fw"), told=interrupt)
 
 

@@ -15,13 +15,16 @@ IN_FORCE = {"block_entries": 900, "allow_entries": 50}
 @pytest.mark.parametrize(
     ("table", "words"),
     [
-        ({"max_policy_size": "900"}, ["of 900 block entries in force at most 850 stay"]),
+        ({"max_policy_size": "900"}, ["of 900 block entries in force, at most 850 remain"]),
         ({"max_policy_size": "950"}, []),
         ({"max_policy_size": "auto"}, []),
-        ({"max_policy_size": 10}, ["at most 0 stay"]),
+        ({"max_policy_size": 10}, ["at most 0 remain"]),
         ({"block_list": "Block.example "}, []),
-        ({"block_list": "b.example"}, ["900 entries of the block list block.example in force"]),
-        ({"allow_list": "b.example", "block_list": "block.example"}, ["50 entries of the allow"]),
+        ({"block_list": "b.example"}, ["900 entries in force from the block list block.example"]),
+        (
+            {"allow_list": "b.example", "block_list": "block.example"},
+            ["50 entries in force from the allow"],
+        ),
         ({"log_rotate_size": "50"}, []),
     ],
 )
@@ -38,7 +41,7 @@ class Backend:
 
 
 def test_without_a_terminal_it_takes_a_word() -> None:
-    with pytest.raises(NotConfirmed, match=r"at most 50 stay .* give --yes") as caught:
+    with pytest.raises(NotConfirmed, match=r"at most 50 remain .* add --yes") as caught:
         configure._ask_about_force(Backend(), "fw", PRESENT, {"max_policy_size": "100"})  # type: ignore[arg-type]  # all that is asked of it
     assert caught.value.exit_status == 2
 
@@ -52,7 +55,7 @@ def test_at_a_terminal_it_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
     monkeypatch.setattr(configure, "confirmed", answer)
-    with pytest.raises(NotConfirmed, match=r"fw stays as it is$"):
+    with pytest.raises(NotConfirmed, match=r"fw is unchanged$"):
         configure._ask_about_force(Backend(), "fw", PRESENT, {"max_policy_size": "100"})  # type: ignore[arg-type]  # as above
     configure._ask_about_force(Backend(), "fw", PRESENT, {"max_policy_size": "100"})  # type: ignore[arg-type]  # as above
     configure._ask_about_force(Backend(), "fw", PRESENT, {"log_rotate_size": "100"})  # type: ignore[arg-type]  # as above

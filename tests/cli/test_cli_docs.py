@@ -99,9 +99,7 @@ def test_what_the_readme_types_on_the_asa_is_what_add_prints() -> None:
     for line in shown:
         assert line in added or line.startswith("rest-api image boot:/"), line
     for line in added[
-        : added.index(
-            "5. To look, and to test with an address from the list in the place of ADDRESS"
-        )
+        : added.index("5. Verify, and test with an address from the list in place of ADDRESS")
     ]:
         if line.startswith(("access-list", "http ", "username", "logging trap", "aaa")):
             assert line in shown, line

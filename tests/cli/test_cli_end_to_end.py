@@ -203,7 +203,7 @@ async def test_a_policy_is_pushed_and_asked_about_without_a_manager(line: Line) 
     assert status == 0, said
     assert line.asa.configuration.groups["ThreatSTOP-Block-1"].members
     status, said = await line.tsadmin("update", "office")
-    assert "holds the policy already" in said
+    assert "already has the policy" in said
 
     status, said = await line.tsadmin("policy", "why", "203.0.113.7")
     assert "office: 203.0.113.7 is blocked" in said
@@ -212,7 +212,7 @@ async def test_a_policy_is_pushed_and_asked_about_without_a_manager(line: Line) 
     assert "changed, 2 entries added" in said
     status, said = await line.tsadmin("policy", "rollback", "--yes", "office", "1")
     assert status == 0, said
-    assert "are held now" in said
+    assert "are now held; resume them with" in said
     status, said = await line.tsadmin("policy", "resume", "office")
     assert status == 0, said
 
@@ -224,15 +224,15 @@ async def test_groups_are_taken_off_with_the_device(line: Line) -> None:
     line.asa.type_lines(["access-list out extended deny ip object-group ThreatSTOP-Block any log"])
     status, said = await line.tsadmin("remove", "office", "--yes", "--purge")
     assert status == 1
-    assert "ThreatSTOP-Block stays: " in said
+    assert "ThreatSTOP-Block not deleted: " in said
     way = "no access-list out extended deny ip object-group ThreatSTOP-Block any log"
     assert way in said
-    assert "device office is kept" in said
+    assert "device office is not removed" in said
 
     line.asa.type_lines([way])
     status, said = await line.tsadmin("remove", "office", "--yes", "--purge")
     assert status == 0, said
-    assert "groups were taken off office" in said
+    assert "groups were removed from office" in said
     assert not line.asa.configuration.groups
 
 

@@ -30,8 +30,8 @@ def test_a_lost_key_hides_no_device_and_stops_what_needs_it(
     add()
     Layout(root).key.unlink()
 
-    one_sentence(add("other", device="192.0.2.11"), 3, "it is lost, so stored passwords")
-    one_sentence(tsadmin("configure", "tstest", "--dns_port=5353"), 3, "it is lost")
+    one_sentence(add("other", device="192.0.2.11"), 3, "it is missing, so stored passwords")
+    one_sentence(tsadmin("configure", "tstest", "--dns_port=5353"), 3, "it is missing")
     assert tsadmin("list").status == 0
     assert tsadmin("show", "tstest").status == 0
     assert stored() == ["etc/tscm/devices/tstest.toml"]
@@ -41,7 +41,7 @@ def test_a_lost_key_hides_no_device_and_stops_what_needs_it(
 def test_a_question_about_no_device_at_all_is_told_so(tsadmin: "Tsadmin") -> None:
     done = tsadmin("policy", "why", "198.51.100.7")
     assert done.status == 0
-    assert "No device yet" in done.out + done.err
+    assert "No devices yet" in done.out + done.err
 
 
 def test_a_key_of_loose_mode_is_refused(tsadmin: "Tsadmin", root: Path, add: "Add") -> None:
@@ -67,10 +67,10 @@ def test_a_damaged_device_file_hides_no_other_device(
     Layout(root).device_file("other").write_text('device = "192')
     done = tsadmin("list")
 
-    one_sentence(done, 2, "other.toml cannot be used: it is no valid TOML")
+    one_sentence(done, 2, "other.toml cannot be used: it is not valid TOML")
     assert "| tstest " in done.out
-    one_sentence(tsadmin("show", "other"), 2, "it is no valid TOML")
-    one_sentence(tsadmin("configure", "other", "--dns_port=53"), 2, "it is no valid TOML")
+    one_sentence(tsadmin("show", "other"), 2, "it is not valid TOML")
+    one_sentence(tsadmin("configure", "other", "--dns_port=53"), 2, "it is not valid TOML")
     assert json.loads(tsadmin("list", "--json").out)[0]["fault"]
     assert tsadmin("remove", "other", "--yes").status == 0
 
@@ -82,7 +82,7 @@ def test_faults_of_the_node_settings_are_all_told(
     done = add()
 
     assert done.status == 2
-    assert "tscm.toml: 2 faults" in done.err
+    assert "tscm.toml: 2 errors" in done.err
     assert "policy.servers: 'x!'" in done.err
     assert "spool.fsync: 'never' is not among the choices; allowed: off, interval, seal" in done.err
     assert tsadmin("list").status == 0
@@ -139,7 +139,7 @@ def test_an_output_that_cannot_be_written_is_a_sentence(environment: dict[str, s
         )
 
     assert done.returncode == 1
-    assert done.stderr == b"[ERROR] : it cannot be done: No space left on device\n"
+    assert done.stderr == b"[ERROR] : operation failed: No space left on device\n"
 
 
 def test_a_poor_locale_shows_everything(

@@ -74,7 +74,7 @@ def test_a_large_change_is_shown_and_just_that_is_pushed_after_a_yes() -> None:
     backend = Backend(10, added=11)
     ended = run(backend, answer="y\n")
     assert "entries to add" in ended.output
-    assert "More than 10 % of fw's entries come or go" in ended.output
+    assert "More than 10 % of fw's entries would change" in ended.output
     assert [one.plan for one in backend.pushed] == [PLAN_ID]
 
 

@@ -111,14 +111,17 @@ def test_a_link_that_root_may_not_follow_is_named(theirs: Layout, tsadmin: "Tsad
     theirs.portal.symlink_to(theirs.root / "roots")
     done = tsadmin("portal", "add", "office", "--address", "192.0.2.1")
     assert done.status == 1
-    assert f": {theirs.portal} is a link to {theirs.root / 'roots'}, which belongs to" in done.err
-    assert "run it as root" not in done.err
+    assert (
+        f": {theirs.portal} is a link to {theirs.root / 'roots'}, which does not belong to"
+        in done.err
+    )
+    assert "run tsadmin as root" not in done.err
 
     theirs.portal.unlink()
     theirs.portal.mkdir(mode=0o755)  # root's, and no link
     done = tsadmin("portal", "add", "office", "--address", "192.0.2.1")
     assert done.status == 1
-    assert "give the file or its folder to that user" in done.err
+    assert "change the owner of the file or its directory to that user" in done.err
 
 
 @pytest.mark.parametrize("folder", ["devices", "logs", "run", "state"])

@@ -89,7 +89,7 @@ def test_add_asks_in_order_and_stores(tsadmin: "Tsadmin", start: "Start") -> Non
     status, rest = ended(child)
 
     assert status == 0
-    assert "Device tstest is stored" in rest
+    assert "Device tstest added" in rest
     assert "Advanced settings" not in rest
     settings = json.loads(tsadmin("show", "tstest", "--json").out)["settings"]
     assert settings["device"] == "192.0.2.10"
@@ -156,7 +156,7 @@ def test_a_wrong_answer_is_explained_and_asked_again(
         [
             ("DNS port : (53 (standard) or 5353) [default 53] ", "80"),
             (
-                "[ERROR] : '80' is no port of the policy service; allowed: 53 (standard) or 5353",
+                "[ERROR] : '80' is not a port of the policy service; allowed: 53 (standard) or 5353",
                 None,
             ),
             ("DNS port : (53 (standard) or 5353) [default 53] ", ""),
@@ -198,7 +198,7 @@ def test_one_list_for_both_is_asked_again(start: "Start") -> None:
         [
             *BASIC[:3],
             ("Allow list name : ", "Block.Example."),
-            ("that is the block list; an allow list is another one", None),
+            ("this is the block list; name a different list", None),
             *BASIC[3:],
             KEY,
         ],
@@ -212,7 +212,7 @@ def test_what_would_fail_anyway_is_told_before_the_questions(start: "Start", roo
     status, said = ended(start("add", "--type", "asarest", "tstest"))
 
     assert status == 2
-    assert "no policy server is set" in said
+    assert "no policy server is configured" in said
     assert "Device ID" not in said
 
 
@@ -223,7 +223,7 @@ def test_a_name_that_is_taken_is_asked_again(add: "Add", start: "Start") -> None
         child,
         [
             ("Device name : ", "tstest"),
-            ("a device named 'tstest' exists already; choose another name", None),
+            ("a device named 'tstest' already exists; choose another name", None),
             ("Device name : ", "../x"),
             ("allowed: 1 to 63 letters", None),
             ("Device name : ", "other"),
@@ -234,7 +234,7 @@ def test_a_name_that_is_taken_is_asked_again(add: "Add", start: "Start") -> None
     status, rest = ended(child)
 
     assert status == 2
-    assert "the input ended at the question" in rest
+    assert "the input ended at the prompt" in rest
 
 
 def test_configure_shows_the_present_values(add: "Add", start: "Start") -> None:
@@ -329,7 +329,7 @@ def test_answers_that_fail_at_the_check_are_asked_again_with_themselves_as_defau
     status, rest = ended(child)
 
     assert status == 0
-    assert "Device tstest is stored" in rest
+    assert "Device tstest added" in rest
     settings = json.loads(tsadmin("show", "tstest", "--json").out)["settings"]
     assert (settings["device"], settings["token_auth"]) == ("192.0.2.10", False)
     assert settings["max_policy_size"] == 9000
@@ -341,7 +341,7 @@ def test_a_self_signed_certificate_is_shown_and_pinned_by_a_word(
     replies = [
         (prompt, "192.0.2.67" if reply == "192.0.2.10" else reply) for prompt, reply in BASIC
     ]
-    pin = "Is this the device's? Pin it? (y or n) [default n] "
+    pin = "Pin it? (y or n) [default n] "
     shown = ":".join(["AB"] * 32)
     child = start("add", "--type", "asarest", "tstest")
     answer(child, [*replies, KEY, (f"SHA-256 {shown}", None), (pin, ""), (AGAIN, "n")])
@@ -352,7 +352,7 @@ def test_a_self_signed_certificate_is_shown_and_pinned_by_a_word(
     answer(child, [*replies, KEY, (f"SHA-256 {shown}", None), (pin, "y")])
     status, rest = ended(child)
     assert status == 0
-    assert "Device tstest is stored" in rest
+    assert "Device tstest added" in rest
     settings = json.loads(tsadmin("show", "tstest", "--json").out)["settings"]
     assert settings["fingerprint"] == "ab" * 32
     assert settings["allow_self_signed"] is False
@@ -362,7 +362,7 @@ def test_a_certificate_is_asked_about_where_all_else_was_given(
     tsadmin: "Tsadmin", start: "Start", stored: "Stored", options: "Options"
 ) -> None:
     given = ("add", "--type", "asarest", *options(device="192.0.2.67"), "tstest")
-    pin = "Is this the device's? Pin it? (y or n) [default n] "
+    pin = "Pin it? (y or n) [default n] "
     child = start(*given)
     answer(child, [("SHA-256 " + ":".join(["AB"] * 32), None), (pin, "n")])
     status, rest = ended(child)
@@ -399,8 +399,8 @@ def test_the_device_key_is_asked_for_behind_the_questions_and_is_not_shown(
     answer(child, [*BASIC, (KEY[0], "k3y")])
     status, rest = ended(child)
 
-    assert (status, "Device tstest is stored" in rest) == (0, True)
-    assert "does not take uploads" not in rest
+    assert (status, "Device tstest added" in rest) == (0, True)
+    assert "rejects the uploads" not in rest
     assert "k3y" not in "".join(log)
     assert json.loads(tsadmin("show", "tstest", "--json").out)["settings"]["upload_key"]
 
@@ -442,7 +442,7 @@ def test_configure_asks_about_a_certificate_that_is_not_known(
     tsadmin: "Tsadmin", add: "Add", start: "Start"
 ) -> None:
     add()
-    pin = "Is this the device's? Pin it? (y or n) [default n] "
+    pin = "Pin it? (y or n) [default n] "
     moved = ("configure", "tstest", "--device", "192.0.2.67")
     child = start(*moved)
     answer(child, [("SHA-256 " + ":".join(["AB"] * 32), None), (pin, "n")])

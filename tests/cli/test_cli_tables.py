@@ -165,7 +165,7 @@ def test_lines_lost_to_damage_name_the_command_that_tells_where() -> None:
 
     assert shown["syslog forward expired"] == "9 (age 2 by max_age_days, lost 7)"
     assert "7 lines were lost" in shown["attention"]
-    assert "`tsadmin spool verify office`" in shown["attention"]
+    assert "list the files with `tsadmin spool verify office`" in shown["attention"]
 
 
 def test_positions_that_were_damaged_are_told_with_what_it_meant() -> None:
@@ -173,8 +173,10 @@ def test_positions_that_were_damaged_are_told_with_what_it_meant() -> None:
     shown = dict(state_pairs({"name": "office"}, read(DeviceState, {"log": log})))
 
     assert shown["damaged positions"].startswith("2 records")
-    assert "may have gone twice" in shown["damaged positions"]
-    assert "1 segment cannot be read; `tsadmin spool verify office`" in shown["attention"]
+    assert "may have been sent twice" in shown["damaged positions"]
+    assert ("1 segment cannot be read; list them with `tsadmin spool verify office`") in shown[
+        "attention"
+    ]
 
 
 def test_commands_in_a_state_hold_the_names_that_they_need() -> None:
@@ -185,8 +187,8 @@ def test_commands_in_a_state_hold_the_names_that_they_need() -> None:
     }
     shown = dict(state_pairs({"name": "office"}, read(DeviceState, state)))
 
-    assert "`tsadmin spool drop office forward`" in shown["without a user"]
-    assert "`tsadmin logs office --rejected`" in shown["batches set aside"]
+    assert "`tsadmin spool drop office forward`" in shown["unused readers"]
+    assert "`tsadmin logs office --rejected`" in shown["rejected batches"]
 
 
 def test_lines_that_go_again_after_a_reset_are_told() -> None:
@@ -196,7 +198,7 @@ def test_lines_that_go_again_after_a_reset_are_told() -> None:
         )
     )
 
-    assert shown["syslog forward again after a reset"] == 400
+    assert shown["syslog forward resent after a reset"] == 400
 
 
 def test_the_ledger_names_the_command_for_batches_set_aside(
@@ -207,7 +209,7 @@ def test_the_ledger_names_the_command_for_batches_set_aside(
     tell_ledger(read(Balance, {"balanced": True, "devices": {"office": device}}))
 
     said = capsys.readouterr().err
-    assert "office: 1 batch was refused by the log service for good" in said
+    assert "office: the log service rejected 1 batch" in said
     assert "`tsadmin logs office --rejected`" in said
 
 
@@ -221,7 +223,7 @@ def test_the_ledger_names_the_command_for_lines_lost_to_damage(
 
     said = capsys.readouterr().err
     assert "office: 1 line was lost" in said
-    assert "`tsadmin spool verify office`" in said
+    assert "list the files with `tsadmin spool verify office`" in said
     assert "whole" not in said
 
 
@@ -242,7 +244,7 @@ def test_an_upload_is_told_with_the_right_nouns(outcome: UploadOutcome, words: s
 
 def test_a_restart_makes_no_upload_a_thing_that_never_was() -> None:
     for sent, words in (
-        (515, "before the manager's start or the last change of settings"),
+        (515, "before the manager started or its settings last changed"),
         (0, "never"),
     ):
         upload = {"last_upload_at": None, "sent": sent, "sentence": "x"}
@@ -267,16 +269,15 @@ def test_what_a_listener_counts_besides_is_shown_where_there_is_any() -> None:
     )
     assert shown["quiet"] == "5 received, 0 dropped"
     assert shown["odd"] == (
-        "5 received, 0 dropped, 1 cut, 2 ended inside a line, 3 framing faults, "
-        "4 spoke TLS on a plain port, 11 hand-shakes failed, "
-        "certificate not taken up: server.crt: no such file"
+        "5 received, 0 dropped, 1 truncated, 2 closed inside a line, 3 framing errors, 4 TLS on a "
+        "plain port, 11 handshakes failed, certificate not loaded: server.crt: no such file"
     )
 
 
 def test_connections_that_were_refused_are_shown_with_their_cause() -> None:
     counts = {"open": 3, "highest": 1200, "refused": {}}
     shown = dict(status_pairs(read(ManagerState, {"intake": {"connections": counts}})))
-    assert shown["connections"] == "3 open, 1,200 at the peak since the start"
+    assert shown["connections"] == "3 open, peak 1,200 since the start"
     counts["refused"] = {"unknown sender": 1000, "all connections taken": 2}
     shown = dict(status_pairs(read(ManagerState, {"intake": {"connections": counts}})))
     assert shown["connections"].endswith("; refused: unknown sender 1,000, all connections taken 2")
@@ -293,19 +294,19 @@ def test_what_was_refused_for_want_of_a_pinned_certificate_is_shown_at_the_devic
                 {"name": "fw"}, read(DeviceState, {"intake": {"without_certificate": refused}})
             )
         )
-        assert shown["without its certificate"].startswith(words)
+        assert shown["without its pinned certificate"].startswith(words)
     refused = {"connections": 0, "lines": 0}
     shown = dict(
         state_pairs({"name": "fw"}, read(DeviceState, {"intake": {"without_certificate": refused}}))
     )
-    assert "without its certificate" not in shown
+    assert "without its pinned certificate" not in shown
 
 
 def test_several_faults_of_a_file_stand_on_one_line() -> None:
-    fault = "/etc/tscm/tscm.toml: 2 faults\n  listen.tcp: no address\n  listen.x: unknown"
+    fault = "/etc/tscm/tscm.toml: 2 errors\n  listen.tcp: no address\n  listen.x: unknown"
     shown = dict(status_pairs(read(ManagerState, {"faults": {"": fault}})))
     assert shown["fault"] == (
-        "/etc/tscm/tscm.toml: 2 faults; listen.tcp: no address; listen.x: unknown"
+        "/etc/tscm/tscm.toml: 2 errors; listen.tcp: no address; listen.x: unknown"
     )
 
 
@@ -317,7 +318,7 @@ def test_where_lines_of_unknown_senders_are_kept_is_shown() -> None:
         )
     )
     assert shown["quarantine"] == (
-        "/var/log/threatstop/unknown: 701 written, the latest stay within its quota; 2,299 refused"
+        "/var/log/threatstop/unknown: 701 written, the newest kept within the quota; 2,299 refused"
     )
 
 
@@ -325,11 +326,13 @@ def test_connections_refused_for_want_of_room_are_told_with_what_helps() -> None
     refused = {"connections": 3, "last_at": 1.0, "cause": "all connections of the sender taken"}
     intake = {"turned_away": refused}
     told = dict(state_pairs({"name": "fw"}, read(DeviceState, {"intake": intake})))["attention"]
-    assert "3 connections of it were refused since the start: all connections of the sender" in told
+    assert (
+        "3 connections from it were refused since the start: all connections of the sender" in told
+    )
     assert "max_connections_per_sender" in told
     assert "permit-hostdown" in told
     node = dict(status_pairs(read(ManagerState, {"intake": {"devices": {"fw1": intake}}})))
-    assert node["attention"].startswith("device fw1: 3 connections of it were refused")
+    assert node["attention"].startswith("device fw1: 3 connections from it were refused")
     assert "attention" not in dict(
         state_pairs(
             {"name": "fw"}, read(DeviceState, {"intake": {"turned_away": {"connections": 0}}})
@@ -354,20 +357,20 @@ def test_a_name_that_cannot_be_looked_up_wants_attention() -> None:
         )
     )
     words = [value for label, value in shown if label == "attention"]
-    assert "siem.example, which must not be blocked, cannot be looked up since" in words[0]
-    assert "are protected" in words[0]
-    assert "no address of it is known: see [policy] unknown_names" in words[1]
+    assert "siem.example, which must not be blocked, has not resolved since" in words[0]
+    assert "remain protected" in words[0]
+    assert "none of its addresses is known; see [policy] unknown_names" in words[1]
 
 
 def test_an_update_that_has_nothing_to_tell_yet_ends_without_a_colon() -> None:
     state: Json = {"policy": {"running_since": 1_800_000_000.0, "progress": None}}
-    told = dict(state_pairs({"name": "fw"}, read(DeviceState, state)))["update under way"]
+    told = dict(state_pairs({"name": "fw"}, read(DeviceState, state)))["update in progress"]
     assert told.startswith("since 20")
     assert not told.endswith((":", ": "))
     state["policy"]["progress"] = "changing groups"
-    assert dict(state_pairs({"name": "fw"}, read(DeviceState, state)))["update under way"].endswith(
-        ": changing groups"
-    )
+    assert dict(state_pairs({"name": "fw"}, read(DeviceState, state)))[
+        "update in progress"
+    ].endswith(": changing groups")
 
 
 def test_updates_that_go_on_are_not_said_to_be_stopped() -> None:
@@ -376,9 +379,9 @@ def test_updates_that_go_on_are_not_said_to_be_stopped() -> None:
     )
     told = next(words for name, words in pairs if name == "attention")
     assert "stopped" not in told
-    assert "scheduled updates try once each" in told
+    assert "scheduled updates make one attempt each" in told
 
 
 def test_a_title_counts_what_there_is() -> None:
     assert tables.latest("Updates kept", 1, 20) == "Updates kept: 1"
-    assert tables.latest("Updates kept", 1500, 20) == "Updates kept: 1,500, the latest 20 here"
+    assert tables.latest("Updates kept", 1500, 20) == "Updates kept: 1,500, latest 20 shown"

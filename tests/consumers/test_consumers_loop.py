@@ -105,7 +105,7 @@ def test_trouble_counts_in_a_row_and_remembers_the_last_error() -> None:
     once = Trouble().failed("refused", 100.0)
     twice = once.failed("timed out", 160.0).retried(9.0)
     assert (twice.failures, twice.since, twice.last_error_at) == (2, 100.0, 160.0)
-    assert twice.sentence("lines wait", 4.0) == "timed out; lines wait, next try in 5 s"
+    assert twice.sentence("lines wait", 4.0) == "timed out; lines wait, next attempt in 5 s"
     over = twice.over()
     assert (over.failures, over.since, over.last_error) == (0, None, "timed out")
     assert over.failed("again", 300.0).since == 300.0

@@ -34,7 +34,7 @@ def space(free: int, total: int = 1000 * GB, files: int | None = 10**6) -> judge
 
 
 def udp(lost: int | None = 0, received: int = 1000, reached: int = 100) -> dict[str, AnyListener]:
-    buffer = BufferFigures(asked=100, reached=reached, hint="sysctl -w net.core.rmem_max=100")
+    buffer = BufferFigures(asked=100, reached=reached, hint="run sysctl -w net.core.rmem_max=100")
     return {
         "udp 0.0.0.0:514": DatagramFigures(
             received=received, kernel_drops=lost, receive_buffer=buffer
@@ -53,7 +53,7 @@ CASES: list[tuple[Finding, Verdict, str]] = [
     (judge_node.judge_settings(None, {"fw": "bad port"}, 2), FAILED, "fw: bad port"),
     (judge_node.judge_key(None, there=True, devices=["fw"]), OK, "decrypts"),
     (judge_node.judge_key(None, there=False, devices=[]), OK, "none is needed"),
-    (judge_node.judge_key(None, there=False, devices=["fw"]), WARNING, "in the clear"),
+    (judge_node.judge_key(None, there=False, devices=["fw"]), WARNING, "unencrypted"),
     (judge_node.judge_key("key: it is lost", there=True, devices=["fw"]), FAILED, "lost"),
     (judge_node.judge_disk([space(500 * GB)], 512), OK, "512,000 MB free"),
     (judge_node.judge_disk([space(40 * GB)], 512), WARNING, "/logs"),
@@ -61,7 +61,7 @@ CASES: list[tuple[Finding, Verdict, str]] = [
     (judge_node.judge_disk([space(GB // 4)], 512), FAILED, "oldest segments"),
     (judge_node.judge_disk([space(0)], 0), FAILED, "0 MB free"),
     (judge_node.judge_disk([space(500 * GB, files=3)], 512), FAILED, "3 free inodes"),
-    (judge_node.judge_disk((), 512, "/logs: no right"), FAILED, "no right"),
+    (judge_node.judge_disk((), 512, "/logs: permission denied"), FAILED, "permission denied"),
     (judge_node.judge_uploads(uploads()), OK, "2 uploads kept, 3 MB"),
     (judge_node.judge_uploads(uploads(refusing="short of space")), FAILED, "short of space"),
     (judge_node.judge_uploads(uploads(fault="Read-only file system")), FAILED, "Read-only"),
@@ -133,9 +133,9 @@ def test_the_worst_link_is_the_verdict_on_the_chain() -> None:
 @pytest.mark.parametrize(
     ("host", "guards", "verdict", "words"),
     [
-        ("127.0.0.1", {}, Verdict.OK, "this host alone"),
-        ("0.0.0.0", {}, Verdict.WARNING, "whoever reaches 0.0.0.0:9514"),
-        ("::", {"metrics_account_file": "/a"}, Verdict.WARNING, "in the clear"),
+        ("127.0.0.1", {}, Verdict.OK, "only on loopback"),
+        ("0.0.0.0", {}, Verdict.WARNING, "any host that reaches 0.0.0.0:9514"),
+        ("::", {"metrics_account_file": "/a"}, Verdict.WARNING, "unencrypted"),
         (
             "192.0.2.1",
             {"metrics_account_file": "/a", "metrics_certificate": "/c", "metrics_key": "/k"},

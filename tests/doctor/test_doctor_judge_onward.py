@@ -99,7 +99,7 @@ CASES: list[tuple[Finding, Verdict, str]] = [
     (proxy("502 Bad Gateway"), OK, "cannot reach the log service"),
     (proxy("407 Proxy Authentication Required"), FAILED, "password"),
     (proxy("403 Forbidden"), FAILED, "forbids"),
-    (proxy(""), FAILED, "nothing that can be read"),
+    (proxy(""), FAILED, "an unreadable response"),
     (proxy(fault="connection refused"), FAILED, "connection refused"),
     (judge_onward.judge_log_service(URL, None, None, sends=False), OK, "is off"),
     (
@@ -120,7 +120,7 @@ CASES: list[tuple[Finding, Verdict, str]] = [
     (siem(expired={"age": 0, "lost": 0}), OK, "accepts connections"),
     (siem(failures=0, last_error="old"), OK, "accepts connections"),
     (siem(), OK, "accepts connections"),
-    (siem(answers=False), OK, "does not show"),
+    (siem(answers=False), OK, "does not confirm"),
 ]
 
 

@@ -206,7 +206,7 @@ async def test_what_cannot_be_taken_away_is_told_and_goes_with_the_next_update(
     assert left_over(world) == found["entry"]
     world.asa.revive_agent()
     outcome = await world.ask(UPDATE, Push(name="fw"))
-    assert any("test that broke off" in one for one in outcome["notes"]), outcome["notes"]
+    assert any("interrupted test" in one for one in outcome["notes"]), outcome["notes"]
     assert not any("edited" in one for one in outcome["notes"])
     assert blocked(world) == before
     assert left_over(world) is None

@@ -149,7 +149,7 @@ def test_every_fault_of_a_question_is_told_at_once() -> None:
     assert {fault.where for fault in caught.value.faults} == {
         "--since", "--by", "--top", "--direction", "--inside", "--port"
     }  # fmt: skip
-    with pytest.raises(SettingsFaulty, match="before --since"):
+    with pytest.raises(SettingsFaulty, match="earlier than --since"):
         read_question("fw", {"since": 2e8, "until": "1e8"}, 1e9)
 
 

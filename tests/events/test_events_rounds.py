@@ -43,7 +43,7 @@ class NotedWorker:
     def answer(self) -> None:
         parts, answer = next(one for one in self.asked if not one[1].called)
         if self.poison.intersection(part["device"] for part in parts):
-            answer.errback(WorkerFailed("the event worker ended"))
+            answer.errback(WorkerFailed("the event worker exited"))
         else:
             answer.callback({"parts": [{"answer": self._part(part)} for part in parts]})
 

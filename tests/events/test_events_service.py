@@ -396,7 +396,7 @@ async def test_a_device_removed_while_it_is_counted_anew_is_not_read_again(world
     with pytest.raises(WorkerFailed, match="was removed"):
         await counting
     assert world.service.figures("fw") == EventFigures()
-    with pytest.raises(WorkerFailed, match="are not read"):
+    with pytest.raises(WorkerFailed, match="are not being read"):
         await world.service.rebuild("fw", lambda _: None)
 
 

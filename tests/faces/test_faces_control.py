@@ -89,7 +89,7 @@ class Fakes:
         return asdict(args)
 
     async def rollback(self, _: Node, args: Any, call: Call) -> Json:
-        call.wait("an update has been under way since noon")
+        call.wait("an update has been in progress since noon")
         await self.turn
         call.begin()
         self.asked.append("begun")
@@ -200,7 +200,7 @@ async def test_an_answer_that_is_no_json_is_a_fault_that_is_told(
 async def test_a_body_that_is_no_object_is_refused(control: tuple[Path, Fakes]) -> None:
     path, operations = control
     answer = await call(path, "POST", "/v1/devices", ["x"])
-    assert "no JSON object" in _last(answer)["error"]["sentence"]
+    assert "not a JSON object" in _last(answer)["error"]["sentence"]
     assert operations.asked == []
 
 
@@ -218,7 +218,7 @@ def test_a_long_root_gets_a_short_private_socket_folder(tmp_path: Path) -> None:
     path.parent.mkdir(mode=0o755)
     try:
         service = ControlService(reactor, layout, Fakes().calls())
-        with pytest.raises(ControlUnavailable, match="open to others"):
+        with pytest.raises(ControlUnavailable, match="accessible to other users"):
             service.privilegedStartService()
     finally:
         path.parent.rmdir()
@@ -290,7 +290,7 @@ async def test_who_asks_is_known_by_the_kernel_and_nobody_writes_anothers_name(
     assert (await call(path, "GET", "/v1/devices/a")).json()["actor"] == me
     forged = {"X-Tscm-User": "somebody"}
     answer = await call(path, "POST", "/v1/devices/a/logs", headers=forged)
-    assert "may not ask on behalf of others" in _last(answer)["error"]["sentence"]
+    assert "may not act on behalf of others" in _last(answer)["error"]["sentence"]
     assert fakes.asked == []
 
 
@@ -341,7 +341,7 @@ async def test_a_call_that_waits_says_for_what_and_is_dropped_when_its_client_go
     path, fakes = control
     url, body = "/v1/devices/a/policy/rollback", {"generation": 3}
     job = await deferToThread(_ask_and_leave, path, "POST", url, body)
-    assert job["waits_for"] == "an update has been under way since noon"
+    assert job["waits_for"] == "an update has been in progress since noon"
     assert job["state"] == "queued"
     await _until(lambda: fakes.all.job(job["id"]).state is JobState.WITHDRAWN)
     fakes.turn.callback(None)
@@ -364,14 +364,14 @@ async def test_a_waiting_job_can_be_withdrawn_and_one_under_way_cannot(
     fakes.turn.callback(None)
     job = _last(await call(path, "GET", "/v1/devices/slow/plan?detach=yes"))["result"]["job"]
     answer = await call(path, "POST", f"/v1/jobs/{job['id']}/withdraw")
-    assert "has begun and cannot be withdrawn" in answer.json()["error"]["sentence"]
+    assert "has started and cannot be withdrawn" in answer.json()["error"]["sentence"]
     assert (await call(path, "GET", f"/v1/jobs/{job['id']}")).json()["progress"]["text"] == "begun"
     fakes.goes_on.callback(None)
     await _until(lambda: fakes.all.job(job["id"]).state is JobState.DONE)
     listed = (await call(path, "GET", "/v1/jobs")).json()
     assert [one["state"] for one in listed] == ["withdrawn", "done"]
     answer = await call(path, "GET", "/v1/jobs/99")
-    assert "there is no job 99" in answer.json()["error"]["sentence"]
+    assert "no job 99" in answer.json()["error"]["sentence"]
 
 
 @pytest.mark.parametrize(
@@ -396,7 +396,7 @@ async def test_arguments_of_another_shape_are_a_sentence(
 ) -> None:
     path, fakes = control
     error = _last(await call(path, method, url, body))["error"]
-    assert error["sentence"].startswith("control call: ")
+    assert error["sentence"].startswith("control request: ")
     assert error["exit_status"] == 2
     assert fakes.asked == []
 
@@ -424,4 +424,4 @@ async def test_an_unknown_call_is_a_sentence(
     answer = await call(path, method, url)
     assert answer.status_code == 404
     sentence = answer.json()["error"]["sentence"]
-    assert sentence.startswith(f"control call: the manager does not know '{method} {url}'")
+    assert sentence.startswith(f"control request: the manager does not know '{method} {url}'")

@@ -149,5 +149,5 @@ def test_a_killed_reader_is_a_fault_of_the_answer_and_of_nothing_else(
         manager.when_lines(NAME, 2)
         device[0].goes_on.set()
     said = json.dumps(told)
-    assert "its process was ended by signal 9" in said, said
+    assert "its process was terminated by signal 9" in said, said
     assert manager.ask("/v1/ledger")["balanced"]

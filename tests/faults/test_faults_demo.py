@@ -88,7 +88,7 @@ def test_the_demonstration_that_goes_on_running_ends_by_a_signal(tmp_path: Path)
         )
     try:
         deadline = time.monotonic() + 150
-        while "It goes on running" not in said.read_text():
+        while "The demo keeps running" not in said.read_text():
             assert demo.poll() is None, said.read_text()
             assert time.monotonic() < deadline, said.read_text()
             time.sleep(0.2)

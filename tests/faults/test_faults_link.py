@@ -147,7 +147,7 @@ def test_a_half_open_link_is_noticed_and_nothing_is_missing_after_it(
     world.until(lambda: len(link.lines()) == 500)
     link.cut()
     world.send("fw-one", 500)
-    world.until(lambda: "has taken nothing for" in world.forward_of("fw-one")["sentence"])
+    world.until(lambda: "has accepted nothing for" in world.forward_of("fw-one")["sentence"])
     # 60 s without a word (TCP_USER_TIMEOUT) end the connection; the next is tried in vain.
     world.until(lambda: world.forward_of("fw-one")["state"] != "connected", 90)
     world.until(lambda: world.forward_of("fw-one")["last_error"] is not None)

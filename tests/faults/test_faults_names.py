@@ -106,7 +106,7 @@ def test_a_name_server_that_goes_away_costs_no_protection_and_is_told(
 ) -> None:
     block = tmp_path / "block"
     refused = world.device("fw")["error"]["sentence"]
-    assert f"{KNOWN}' cannot be looked up" in refused, "no name server has ever answered"
+    assert f"{KNOWN}' does not resolve" in refused, "no name server has ever answered"
     server.come()
     assert "result" in world.device("fw")
     update(world, block, COVER)
@@ -115,13 +115,16 @@ def test_a_name_server_that_goes_away_costs_no_protection_and_is_told(
     # It goes: the last good addresses stand, and everybody says so.
     server.go()
     told = update(world, block, COVER, "45.99.1.7")
-    assert f"{KNOWN}, protected by the settings, cannot be looked up" in told
+    assert f"{KNOWN}, protected by the settings, does not resolve" in told
     assert not holds(world, "45.99.1.")
-    unknown = f"protected names cannot be looked up: {KNOWN}"
+    unknown = f"protected names do not resolve: {KNOWN}"
     assert unknown in world.row()["causes"]
     doctor = json.dumps(world.call("POST", "/doctor"))
-    assert f"{KNOWN} cannot be looked up: what updates know of before is protected" in doctor
-    alarm = f"{KNOWN}, which must not be blocked, cannot be looked up for 25 hours"
+    assert (
+        f"{KNOWN} does not resolve: the addresses known from earlier updates remain protected"
+        in doctor
+    )
+    alarm = f"{KNOWN}, which must not be blocked, does not resolve for 25 hours"
     assert "must not be blocked" not in world.page("/healthz")
 
     # One of which no address is known, after a start that cannot look it up either: what is new waits.
@@ -146,5 +149,5 @@ def test_a_name_server_that_goes_away_costs_no_protection_and_is_told(
     assert holds(world, LATE)
     assert not holds(world, COVER)
     assert not holds(world, COVER_NEW)
-    assert not any("cannot be looked up" in one for one in world.row()["causes"])
+    assert not any("has not resolved" in one for one in world.row()["causes"])
     assert ZONE not in world.page("/healthz")

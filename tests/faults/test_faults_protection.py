@@ -96,7 +96,7 @@ def test_of_two_entries_of_one_firewall_under_marks_of_an_earlier_version_the_se
     assert world.call("POST", "/update")["result"]["good"]
     assert ending in world.firewall.text()
     held = json.dumps(world.manager.command("POST", "/v1/devices/twin/update"))
-    assert "are those of fw, another device of this manager" in held
+    assert "belong to fw, another device of this manager" in held
     assert world.firewall.groups() == before.count("object-group network ThreatSTOP-")
 
 

@@ -56,7 +56,7 @@ def test_a_siem_that_never_reads_holds_up_nobody_and_is_named(manager: Manager) 
         manager.when_lines("fw-one", 20_000)
         world.send("fw-two", 200)
         world.until(lambda: len(good.lines) == 200)
-        world.until(lambda: "has taken nothing for" in world.forward_of("fw-one")["sentence"])
+        world.until(lambda: "has accepted nothing for" in world.forward_of("fw-one")["sentence"])
         found = world.ledger()
         assert found["balanced"]
         assert found["devices"]["fw-one"]["readers"]["forward"]["waiting"] > 0

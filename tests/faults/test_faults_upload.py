@@ -101,10 +101,10 @@ def test_every_way_in_which_a_proxy_fails_is_told_and_no_line_is_lost_or_counted
     try:
         manager.start()
         for mode, words in (
-            ("hang", ("nothing sensible came behind it",)),
+            ("hang", ("returned no valid response from the server;",)),
             # The kernels may have taken the whole of a small batch before the cut is noticed.
             ("cut", ("closed while the batch was being sent", "may have stored it")),
-            ("407", ("wants a user and password, or other ones (407)",)),
+            ("407", ("requires a valid user and password (407)",)),
             ("403", ("forbids CONNECT to the log service (403)",)),
             ("502", ("cannot reach the log service (502)",)),
             ("swallow", ("may have stored it",)),
@@ -194,7 +194,7 @@ def test_whatever_a_log_service_answers_for_a_while_every_line_is_stored_once(
             assert words in tried()["error"]["sentence"]
             failing = upload()
             assert words in failing["sentence"]
-            assert "lines wait on disk" in failing["sentence"]
+            assert "lines are kept on disk" in failing["sentence"]
             if mode != "500":  # it asked for five seconds
                 assert failing["retry_at"] > failing["last_error_at"] + 4.99
             assert world.ledger()["balanced"]

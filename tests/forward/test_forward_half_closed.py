@@ -185,7 +185,7 @@ async def test_a_receiver_that_is_gone_is_found_without_a_line(threads: Threads)
     await until(lambda: log.position.sent == 3)
     siem.close_all()
     await siem.stop()
-    await until(lambda: "refuses the connection" in service.figures().sentence, 30)
+    await until(lambda: "refused the connection" in service.figures().sentence, 30)
     assert service.figures().state in {"waiting", "connecting", "resolving"}
     await stop(service)
 
@@ -219,7 +219,7 @@ async def test_a_receiver_killed_in_the_midst_of_a_backlog_is_found(threads: Thr
         os.kill(process.pid, signal.SIGKILL)
         for at in range(50, 60):
             log.append_block(b"".join(lines(1000, at * 1000)))
-        await until(lambda: "refuses the connection" in service.figures().sentence, 30)
+        await until(lambda: "refused the connection" in service.figures().sentence, 30)
         assert log.position.sent < 60_000 or service.figures().state != "connected"
         await stop(service)
 

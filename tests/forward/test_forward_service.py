@@ -90,7 +90,7 @@ async def test_what_waits_and_what_comes_is_sent_in_order(
     assert figures.state == "connected"
     assert figures.backlog_bytes == 0
     assert figures.sent == 1010
-    assert "has all lines" in figures.sentence
+    assert "all lines sent to" in figures.sentence
     await stop(service)
 
 
@@ -131,8 +131,8 @@ async def test_a_target_that_is_away_costs_nothing_and_loses_nothing(threads: Th
     service = forward(threads, log, tcp(port))
     await until(lambda: service.figures().state == "waiting")
     figures = service.figures()
-    assert "refuses the connection" in figures.sentence
-    assert "lines wait on disk" in figures.sentence
+    assert "refused the connection" in figures.sentence
+    assert "lines are kept on disk" in figures.sentence
     assert figures.backlog_bytes == log.end
     assert log.confirms == []
     siem = TcpReceiver(number=port)
@@ -147,7 +147,7 @@ async def test_a_target_that_is_away_costs_nothing_and_loses_nothing(threads: Th
 async def test_a_target_that_is_away_while_nothing_waits_is_told_just_so(threads: Threads) -> None:
     service = forward(threads, MemoryLog(), tcp(held_port()))
     await until(lambda: service.figures().state == "waiting")
-    assert "no line waits, next try in" in service.figures().sentence
+    assert "no backlog, next attempt in" in service.figures().sentence
     await stop(service)
 
 
@@ -161,7 +161,7 @@ async def test_a_target_is_not_said_to_have_what_expired(
     log.append(*lines(2, 3))
     service = forward(threads, log, tcp(siem.number))
     await until(lambda: log.position.sent == 2)
-    assert service.figures().sentence.endswith("has all lines but 3 lines that expired")
+    assert service.figures().sentence.endswith(" except 3 lines that expired")
     await stop(service)
 
 
@@ -221,7 +221,7 @@ async def test_what_a_deaf_peer_does_not_acknowledge_is_not_sent(threads: Thread
         log.append_block(b"".join(lines(1000, at * 1000)))
     service = forward(threads, log, tcp(siem.listen(), silence_seconds=1.0))
     await until(lambda: service.figures().state == "waiting")
-    assert "did not acknowledge anything in time" in service.figures().sentence
+    assert "acknowledged nothing in time" in service.figures().sentence
     assert log.position.sent < 200_000
     siem.deaf = False
     siem.reset_all()
@@ -259,7 +259,7 @@ async def test_a_refused_datagram_goes_again(threads: Threads) -> None:
     log.append(*lines(20))
     service = forward(threads, log, udp(port))
     await until(lambda: service.figures().state == "waiting")
-    assert "nothing takes datagrams on this port" in service.figures().sentence
+    assert "the UDP port" in service.figures().sentence
     assert log.position.sent == 0
     listener = UdpReceiver()
     listener.number = port
@@ -343,7 +343,7 @@ async def test_a_position_that_cannot_be_written_is_said_and_nothing_is_skipped(
     log.confirm = full  # type: ignore[method-assign]
     service = forward(threads, log, tcp(siem.number))
     await until(lambda: service.figures().state == "waiting")
-    assert "cannot note what was sent: No space left" in service.figures().sentence
+    assert "cannot save its position: No space left" in service.figures().sentence
     assert log.position.offset == 0
     log.confirm = real  # type: ignore[method-assign]
     await until(lambda: log.position.sent == 10)
@@ -379,7 +379,7 @@ async def test_a_socket_that_cannot_be_made_is_tried_again(
         host.setattr("tscm.forward.stream.socket.socket", refuse)
         service = forward(threads, log, target)
         await until(lambda: service.figures().state == "waiting")
-        cause = getattr(fault, "strerror", "met a fault of this program")
+        cause = getattr(fault, "strerror", "hit an internal error")
         assert cause in service.figures().sentence
     await until(lambda: log.position.sent == 3)
     await stop(service)

@@ -126,7 +126,7 @@ async def test_a_certificate_that_is_not_trusted_gets_no_line(
     service = ForwardService(reactor, threads, log, target)
     service.startService()
     await until(lambda: service.figures().state == "waiting")
-    assert "certificate that is not trusted" in service.figures().sentence
+    assert "presented an untrusted certificate" in service.figures().sentence
     assert siem.data == b""
     assert log.position.sent == 0
     await stop(service)
@@ -154,7 +154,7 @@ async def test_a_peer_without_tls_is_said(threads: Threads) -> None:
     service = ForwardService(reactor, threads, log, target)
     service.startService()
     await until(lambda: service.figures().state == "waiting")
-    assert "does not answer" in service.figures().sentence
+    assert "does not respond; the" in service.figures().sentence
     assert log.position.sent == 0
     await stop(service)
     await siem.stop()

@@ -196,7 +196,7 @@ async def test_gibberish_is_named_and_closed(start: Start, sent: bytes) -> None:
         stream.sendall(sent)
         await until(lambda: bool(tls(service).handshakes_failed))
     (cause,) = tls(service).handshakes_failed
-    assert cause.startswith("what it sends is no TLS")
+    assert cause.startswith("the data is not TLS")
     assert only(service).received == 0
 
 
@@ -325,5 +325,5 @@ def test_settings_that_cannot_be_meant_are_a_sentence(authority: Authority) -> N
         TlsServer(missing, lambda: 0.0).load()
     text = authority.folder / "text.pem"
     text.write_text("no certificate")
-    with pytest.raises(CertificateUnusable, match=r"text\.pem: it holds no certificate in PEM"):
+    with pytest.raises(CertificateUnusable, match=r"text\.pem: it contains no certificate in PEM"):
         TlsServer(TlsFiles(certificate=str(text), key=str(text)), lambda: 0.0).load()

@@ -238,9 +238,9 @@ def test_a_gap_is_told_by_what_happened_and_with_times_that_people_read(
     assert "2026-11-30 07:00:00+01:00" in told
     assert "1796018" not in told
     assert ("the last stop was not clean" in told) is not clean
-    assert ("the logs are not as the clean stop" in told) is clean
-    assert "3 lines were stored after the last note" in told
-    assert "1 line is gone from the logs" in told
+    assert ("the logs differ from the clean stop" in told) is clean
+    assert "3 lines were stored after the last checkpoint" in told
+    assert "1 line is missing from the logs" in told
 
 
 def test_a_note_under_way_at_a_clean_stop_does_not_come_to_lie_over_the_last_one(

@@ -64,7 +64,7 @@ def test_a_manager_collects_while_a_tsadmin_holds_the_policies(
             manager.start()
             send_udp(manager.port("udp"), b"<166>one", b"<166>two")
             manager.when_lines(NAME, 2)
-            held = f"held by tsadmin, process {alone.pid}, which began before the manager"
+            held = f"held by tsadmin, process {alone.pid}, which started before the manager"
             assert held in manager.ask("/v1/status")["database"]
             assert manager.said().count("until then lines are collected") == 1
             for method, path, body in (

@@ -82,8 +82,8 @@ def test_a_call_that_waits_says_for_what_and_never_begins_when_its_client_is_gon
             assert removal.returncode == 130
             assert "is withdrawn, nothing was changed" in err
         said = " ".join(out.split())
-        assert "Waiting: an update of fw has been under way since 20" in said, said
-        assert f"asked for by {ME}" in said
+        assert "Waiting: an update of fw has been in progress since 20" in said, said
+        assert f"requested by {ME}" in said
         wait_for(lambda: ("purge", "queued") not in states(manager), manager.said)
         assert ("purge", "withdrawn") in states(manager)
     assert {row["name"] for row in manager.ask("/v1/devices")} == {"fw", "other"}
@@ -95,7 +95,7 @@ def test_a_call_that_waits_says_for_what_and_never_begins_when_its_client_is_gon
     assert [(one["operation"], one["outcome"]) for one in entries] == []  # none of them has ended
     refused = tsadmin(manager, "jobs", str(job["id"]), "--withdraw")
     assert refused.returncode == 1
-    assert "has begun and cannot be withdrawn" in refused.stderr
+    assert "has started and cannot be withdrawn" in refused.stderr
     assert ("update", "running") in states(manager)
 
 
@@ -153,7 +153,7 @@ def test_the_state_of_all_devices_is_one_line_each(manager: Manager) -> None:
     rows = asked(manager, "status", "fw")
     assert [row["name"] for row in rows] == ["fw"]
     assert rows[0]["causes"] == ["updates are paused", "never updated", "no line yet"]
-    assert "there is no device named 'nobody'" in tsadmin(manager, "status", "nobody").stderr
+    assert "no device named 'nobody'" in tsadmin(manager, "status", "nobody").stderr
     (manager.layout.device_file("damaged")).write_text("name = [")
     wait_for(lambda: len(asked(manager, "status")) == 3, manager.said)
     first = asked(manager, "status")[0]

@@ -50,7 +50,7 @@ def tsadmin(manager: Manager, *words: str) -> subprocess.CompletedProcess[str]:
 @pytest.mark.parametrize(
     ("damage", "sentence"),
     [
-        (newer, "has schema 999, and this version knows"),
+        (newer, "has schema 999, but this version supports at most"),
         (garbage, "cannot be used: file is not a database"),
         (folder, "cannot be used: it is a directory, not a regular file"),
     ],
@@ -113,7 +113,7 @@ def test_a_database_that_can_be_used_again_is_used_without_a_restart(manager: Ma
     assert state["fault"] is None
     assert state["next_run_at"] is not None
     found = manager.command("POST", "/v1/devices/fw/update", {})
-    assert "no policy server is set" in found["error"]["sentence"]
+    assert "no policy server is configured" in found["error"]["sentence"]
     send_udp(manager.port("udp"), b"<166>after")
     assert manager.when_lines("fw", 2) == [b"<166>before", b"<166>after"]
     assert manager.said().count("is not a database") == 1

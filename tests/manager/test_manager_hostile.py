@@ -100,7 +100,10 @@ def test_a_stranger_cannot_hold_more_than_his_share_of_connections(manager: Mana
         answer = exchange(other, b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
         assert answer.startswith(b"HTTP/1.1 200 ")
     said = manager.said()
-    assert "connections ended so far for others, for their request was not whole" in said
+    assert (
+        "connections closed so far to make room for others, because their request was incomplete"
+        in said
+    )
     assert "connections refused so far" not in said
 
 
@@ -308,7 +311,7 @@ def test_an_account_and_a_certificate_are_read_again(guarded: Guarded) -> None:
         guarded.manager.said,
     )
     guarded.write_account("prometheus:loose", 0o644)
-    wait_for(lambda: "lets others read it" in guarded.manager.said(), guarded.manager.said)
+    wait_for(lambda: "lets other users read it" in guarded.manager.said(), guarded.manager.said)
     answer = guarded.get("/healthz", ("prometheus", "other"))
     assert answer.status_code == 503
     assert "chmod 600" in answer.text
@@ -340,7 +343,7 @@ def test_the_metrics_listener_follows_its_settings_without_a_restart(tmp_path: P
         manager.process.send_signal(signal.SIGHUP)
         wait_for(lambda: manager.said().count(told) > before, manager.said)
 
-    done = "are as the settings say"
+    done = "match the settings"
     try:
         assert manager.ask("/v1/status")["metrics"] == []
         take(WATCHED, done)
@@ -356,7 +359,8 @@ def test_the_metrics_listener_follows_its_settings_without_a_restart(tmp_path: P
             httpx.get(plain, timeout=60, trust_env=False)
 
         take(
-            closed.replace(str(guarded.account), "/nowhere/account"), "the listeners before it stay"
+            closed.replace(str(guarded.account), "/nowhere/account"),
+            "the previous listeners remain",
         )
         assert "/nowhere/account" in guarded.get("/healthz", ("prometheus", "secret")).text
 

@@ -62,4 +62,4 @@ def test_no_line_of_any_device_is_lost_while_a_large_log_is_put_in_order(manager
     assert ledger["balanced"], ledger
     assert ledger["devices"]["fw-one"]["stored"] == LINES + 1100
     assert not (manager.layout.device_log("fw-one") / ".spool/early").exists()
-    assert "is being put in order after the last stop" in manager.said()
+    assert "is being repaired after the last stop" in manager.said()

@@ -91,7 +91,7 @@ def test_a_port_that_nobody_may_have_is_said_and_the_others_stay(
     wait_for(lambda: "127.0.0.1:515" in machine.manager_said(), machine.manager_said)
     (sentence,) = [one for one in machine.manager_said().splitlines() if "127.0.0.1:515" in one]
     assert "CAP_NET_BIND_SERVICE" in sentence
-    assert sentence.endswith("the listeners before it stay")
+    assert sentence.endswith("the previous listeners remain")
     assert dropped.pid is not None
     os.kill(dropped.pid, signal.SIGHUP)  # looks at the same settings, ends nothing
     wait_for(lambda: "SIGHUP received" in machine.manager_said(), machine.manager_said)
@@ -145,7 +145,7 @@ def test_the_documented_line_without_systemd_works_as_it_stands(machine: Machine
             "/opt/tscm/bin/tsadmin",
             "status",
         )
-        assert "run this as root or as a member of the group" in other.stderr
+        assert "run tsadmin as root or as a member of group" in other.stderr
         assert not list(folder.iterdir())
         assert "Traceback" not in said.read_text()
         portal = machine.root / "var/lib/tscm/portal"

@@ -92,7 +92,7 @@ def test_nobody_is_adopted_who_was_never_heard(manager: Manager) -> None:
     manager.write_device("fw", device="127.0.0.2")
     manager.start()
     found = manager.command("POST", "/v1/senders/127.0.0.77/adopt", {"name": "fw"})
-    assert "127.0.0.77 is no unknown sender" in found["error"]["sentence"]
+    assert "127.0.0.77 is not in the list of unknown senders;" in found["error"]["sentence"]
     assert "tsadmin configure fw --syslog_sources '127.0.0.77'" in found["error"]["sentence"]
     assert "127.0.0.77" not in manager.layout.device_file("fw").read_text()
 
@@ -141,7 +141,7 @@ def test_a_file_edited_by_hand_is_picked_up_and_a_faulty_one_leaves_the_old(
     )
     assert listed.returncode == 2
     assert "| fw " in listed.stdout
-    assert "the old ones stay in force" in listed.stderr
+    assert "the previous settings remain in force" in listed.stderr
     send_udp(udp, b"<166>still collected", source="127.0.0.2")
     manager.when_lines("fw", 1)
 
@@ -285,8 +285,8 @@ def test_signals_that_mean_nothing_end_nothing(manager: Manager) -> None:
     [
         ('[listen]\nudp = ["127.0.0.1:{port}"]\ntcp = []\n', 4, "cannot listen for"),
         ('[listen]\nudp = []\ntcp = ["127.0.0.1:{port}"]\n', 4, "cannot listen for"),
-        ("[listen]\nudp = 7\nfoo = 1\n", 2, "2 faults"),
-        ("not toml at all", 2, "no valid TOML"),
+        ("[listen]\nudp = 7\nfoo = 1\n", 2, "2 errors"),
+        ("not toml at all", 2, "not valid TOML"),
     ],
 )
 def test_a_manager_that_cannot_start_says_why_in_a_sentence(
@@ -349,5 +349,5 @@ def test_a_log_is_rotated_also_where_nothing_is_uploaded(manager: Manager) -> No
     assert (manager.layout.device_log("fw") / "syslog").stat().st_size == 0
     again = manager.command("POST", "/v1/devices/fw/logs")["result"]
     assert again["rotated"] is False
-    assert again["sentence"].startswith("no line came since the log was last rotated; ")
+    assert again["sentence"].startswith("no line was received since the log was last rotated; ")
     assert "error" in manager.command("POST", "/v1/devices/nobody/logs")

@@ -76,7 +76,9 @@ async def test_two_files_for_the_same_groups_of_one_firewall_are_told_at_start_a
 ) -> None:
     def told(events: Sequence[LogEvent]) -> list[str]:
         return [
-            one for one in map(formatEvent, events) if "only one of two devices is updated" in one
+            one
+            for one in map(formatEvent, events)
+            if "only one of the two devices is updated" in one
         ]
 
     there = {"rest_url": "https://127.0.0.9:8443/api"}
@@ -162,7 +164,7 @@ async def test_a_device_that_comes_back_while_it_ends_begins_when_it_has_ended(
     ending = Deferred.fromCoroutine(node.service.take_out_of_force("fw"))
     node.files.write_device("fw", **FORWARD)
     await node.look()
-    assert "just being removed" in node.service.faults["fw"]
+    assert " being removed" in node.service.faults["fw"]
     assert node.service.rooms == {}
     held.callback(None)
     await ending
@@ -179,7 +181,7 @@ async def test_the_fault_of_a_file_goes_with_the_file(node: Node) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("no settings at all")
     await node.look()
-    assert "no valid TOML" in node.service.faults["fw"]
+    assert "not valid TOML" in node.service.faults["fw"]
     path.unlink()
     await node.look()
     assert node.service.faults == {}
@@ -252,7 +254,7 @@ async def test_what_is_edited_while_a_change_is_asked_for_is_not_overwritten(
         return found
 
     monkeypatch.setattr("tscm.devices.stored.stored_device", read_and_then_edited)
-    with pytest.raises(DeviceChanged, match="changed by somebody else"):
+    with pytest.raises(DeviceChanged, match="changed by another user or process"):
         await node.ask(CHANGE, change)
     assert stored_device(node.files.layout, "fw").allow_list == "other.example"
     done = await node.ask(CHANGE, change)

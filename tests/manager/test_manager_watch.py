@@ -120,7 +120,7 @@ def test_health_says_what_is_wrong(manager: Manager) -> None:
     path.write_text("not toml")
     with pages(manager) as client:
         wait_for(lambda: client.get("/healthz").status_code == 503, manager.said)
-        assert "no valid TOML" in client.get("/healthz").text
+        assert "not valid TOML" in client.get("/healthz").text
         path.unlink()
         wait_for(lambda: client.get("/healthz").status_code == 200, manager.said)
 

@@ -100,11 +100,11 @@ async def test_a_withdrawn_call_never_begins() -> None:
     world.jobs.client_gone(job)
     world.jobs.client_gone(job)
     turn.callback(None)
-    with pytest.raises(Withdrawn, match="before it began; nothing was changed"):
+    with pytest.raises(Withdrawn, match="before it started; nothing was changed"):
         await running
     assert not begun
     assert [one.outcome for one in world.told] == ["withdrawn"]
-    with pytest.raises(JobBegun, match="is over already"):
+    with pytest.raises(JobBegun, match="has already finished"):
         world.jobs.withdraw(job.number)
 
 

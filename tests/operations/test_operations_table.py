@@ -128,7 +128,7 @@ def test_the_page_of_the_design_has_the_table() -> None:
 
 
 def test_a_body_is_read_before_any_argument() -> None:
-    with pytest.raises(RequestFaulty, match="no JSON object"):
+    with pytest.raises(RequestFaulty, match="not a JSON object"):
         read_body(b"[]")
     with pytest.raises(RequestFaulty, match="more than 2,000 values"):
         read_body(json.dumps({"settings": dict.fromkeys(map(str, range(2000)), 1)}).encode())

@@ -113,7 +113,7 @@ def test_networks_are_read_however_they_are_written(
     content: bytes, shape: Shape, cidrs: list[str], refused: int, others: int
 ) -> None:
     if not cidrs and refused:
-        with pytest.raises(FeedDamaged, match="no network among them"):
+        with pytest.raises(FeedDamaged, match="is a network; check"):
             read(content, shape)
         return
     found = read(content, shape)
@@ -124,8 +124,8 @@ def test_networks_are_read_however_they_are_written(
 @pytest.mark.parametrize(
     ("content", "shape", "cause"),
     [
-        (FEODO.replace(b"END 2", b"END 24"), Shape(format="csv", pick="dst_ip"), "says that there are 24"),
-        (b"20.0.0.1\n# END 2 entries\n", Shape(), "holds 1 entry and says that there are 2"),
+        (FEODO.replace(b"END 2", b"END 24"), Shape(format="csv", pick="dst_ip"), "declares 24"),
+        (b"20.0.0.1\n# END 2 entries\n", Shape(), "contains 1 entry but declares 2"),
         (FEODO, Shape(format="csv", pick="dst_ip", where="status = online"), "no column 'status'"),
     ],
 )  # fmt: skip
@@ -167,9 +167,9 @@ def test_a_filter_out_of_form_is_refused() -> None:
     one = {"name": "a", "url": "https://x.example/", "format": "csv", "pick": "1"}
     assert feed.feeds([{**one, "where": "a b = c"}])[0].where == "a b = c"
     for where in ("c2_status", "= x", "a >= many"):
-        with pytest.raises(ValueError, match="is no filter"):
+        with pytest.raises(ValueError, match="is not a filter"):
             feed.feeds([{**one, "where": where}])
-    with pytest.raises(ValueError, match="where is for csv, drop-json, json"):
+    with pytest.raises(ValueError, match="where is only for csv, drop-json, json"):
         feed.feeds([{**one, "format": "cidr", "where": "a = b"}])
 
 
@@ -178,10 +178,10 @@ def test_a_filter_of_a_json_needs_records() -> None:
     for pick in ("data.*.ip", "*.ip.value", "data.*.ips.*"):
         assert feed.feeds([{**one, "pick": pick}])[0].where == "a = b"
     for pick in ("", "data", "data.*", "data.0.ip", "*.*"):
-        with pytest.raises(ValueError, match="needs a pick with records"):
+        with pytest.raises(ValueError, match="requires a pick with records"):
             feed.feeds([{**one, "pick": pick}])
     place = {"url": "https://y.example/", "pick": "data"}
-    with pytest.raises(ValueError, match="needs a pick with records"):
+    with pytest.raises(ValueError, match="requires a pick with records"):
         feed.feeds([{**one, "pick": "*.ip", "also": [place]}])
     assert Condition.all_of("a = b AND c < 1")[1] == Condition("c", "<", "1")
     assert not Condition("c", "<", "1").holds("1")

@@ -315,7 +315,7 @@ def test_a_list_is_stale_after_five_times_its_usual_interval() -> None:
     changes = [0.0, 3600.0, 7200.0, 10800.0]
     assert stale(changes, 10800 + 5 * 3600) is None
     found = stale(changes, 10800 + 5 * 3600 + 1)
-    assert found == "unchanged for 5 hours, and it usually changes every 60 minutes"
+    assert found == "unchanged for 5 hours, although it usually changes every 60 minutes"
 
 
 def test_one_long_pause_does_not_make_long_pauses_usual() -> None:

@@ -69,7 +69,7 @@ def test_what_was_cut_is_said() -> None:
     assert block.covered == "none"
     assert block.waiting.cidrs == ("8.8.11.1/32",)
     assert word == "not touched by this policy"
-    assert "cut at the Max policy size or not yet applied: 8.8.11.1/32" in str(block)
+    assert "cut to fit Max Policy Size or not yet applied: 8.8.11.1/32" in str(block)
 
 
 def test_an_entry_by_hand_is_never_cut() -> None:

@@ -105,7 +105,7 @@ def test_a_key_that_is_wrong_may_be_corrected_at_once(
     secret.write_text("wr0ng\n")
     for _ in range(2):
         with pytest.raises(
-            FeedUnavailable, match="answer 401; check the feed's secret_file"
+            FeedUnavailable, match="HTTP status 401; check the feed's secret_file"
         ) as caught:
             publisher.fetch(source)
         assert "wr0ng" not in str(caught.value)
@@ -122,7 +122,7 @@ def test_a_file_that_holds_no_key_is_refused(
     with pytest.raises(FeedUnavailable, match="holds"):
         publisher.fetch(source)
     Path(source.secret_file or "").chmod(0o644)
-    with pytest.raises(FeedUnavailable, match="mode 0644 lets others read it"):
+    with pytest.raises(FeedUnavailable, match="mode 0644 lets other users read it"):
         publisher.fetch(source)
     Path(source.secret_file or "").unlink()
     with pytest.raises(FeedUnavailable, match="cannot be read"):
@@ -133,18 +133,21 @@ def test_a_file_that_holds_no_key_is_refused(
 @pytest.mark.parametrize(
     ("more", "wrong"),
     [
-        ({"header": "Key"}, "need secret_file"),
-        ({"user": "us"}, "need secret_file"),
-        ({"secret_file": "/k"}, "needs a header or a user"),
-        ({"secret_file": "/k", "header": "Key", "user": "us"}, "needs a header or a user"),
-        ({"secret_file": "/k", "header": "Host"}, "is no header for a key"),
-        ({"secret_file": "/k", "header": "A: b"}, "is no header for a key"),
-        ({"secret_file": "/k", "header": "Key", "url": "file:///x"}, "wants no secret"),
+        ({"header": "Key"}, "require secret_file"),
+        ({"user": "us"}, "require secret_file"),
+        ({"secret_file": "/k"}, "requires either a header or a user"),
+        (
+            {"secret_file": "/k", "header": "Key", "user": "us"},
+            "requires either a header or a user",
+        ),
+        ({"secret_file": "/k", "header": "Host"}, "is not a header for a key"),
+        ({"secret_file": "/k", "header": "A: b"}, "is not a header for a key"),
+        ({"secret_file": "/k", "header": "Key", "url": "file:///x"}, "needs no secret"),
         ({"url": f"http://x.example/?{KEY}"}, "without TLS"),
         ({"url": f"https://us:{KEY}@x.example/?{KEY}"}, "more than an address"),
         ({"url": f"https://x.example/?{KEY}#x"}, "more than an address"),
-        ({"where": "a"}, "no filter"),
-        ({"format": "csv", "url": f"https://x.example/?{KEY}"}, "needs pick"),
+        ({"where": "a"}, "not a filter"),
+        ({"format": "csv", "url": f"https://x.example/?{KEY}"}, "requires pick"),
     ],
     ids=str,
 )

@@ -92,13 +92,13 @@ def test_a_transfer_cut_at_every_byte_gives_nothing() -> None:
 @pytest.mark.parametrize(
     ("messages", "cause"),
     [
-        ([[soa(5), *BODY, soa(6)]], "changed in the middle"),
-        ([[soa(5), *BODY], [soa(6), BODY[0], soa(5)]], "changed in the middle"),
+        ([[soa(5), *BODY, soa(6)]], "changed during"),
+        ([[soa(5), *BODY], [soa(6), BODY[0], soa(5)]], "changed during"),
         ([[soa(5), BODY[0], soa(5), BODY[1]]], "after the closing SOA"),
-        ([[*BODY, soa(5)]], "does not begin with the zone's SOA"),
-        ([[soa(5, "other.example."), *BODY, soa(5, "other.example.")]], "does not begin"),
+        ([[*BODY, soa(5)]], "does not start with the zone's SOA"),
+        ([[soa(5, "other.example."), *BODY, soa(5, "other.example.")]], "does not start"),
         ([[soa(5), *BODY], []], "an empty message"),
-        ([[soa(5), *BODY, soa(5, "a.z.example.")]], "changed in the middle"),
+        ([[soa(5), *BODY, soa(5, "a.z.example.")]], "changed during"),
     ],
 )
 def test_a_transfer_against_the_rules_gives_nothing(
@@ -126,7 +126,7 @@ def test_the_answer_to_another_query_is_not_taken() -> None:
         send(one, reply(query, [soa(5)]))
 
     with server(talk) as port:
-        assert "another query's id" in refused(port).cause
+        assert "another query" in refused(port).cause
 
 
 def test_the_answer_to_another_question_is_not_taken() -> None:
@@ -135,15 +135,15 @@ def test_the_answer_to_another_question_is_not_taken() -> None:
         send(one, reply(other, [soa(5)]))
 
     with server(talk) as port:
-        assert "another question" in refused(port).cause
+        assert "another query" in refused(port).cause
 
 
 @pytest.mark.parametrize(
     ("rcode", "cause", "remedy"),
     [
         (2, "SERVFAIL", "try again later"),
-        (3, "no such name (NXDOMAIN)", "check the list's name; wait 15 minutes"),
-        (5, "REFUSED", "wait 15 minutes for a new device or policy"),
+        (3, "no such name (NXDOMAIN)", "check the list name; if the device or policy is new"),
+        (5, "REFUSED", "if the device or policy is new, wait 15 minutes"),
         (4, "NOTIMP", "try again later"),
         (11, "response code 11", "try again later"),
     ],
@@ -205,7 +205,7 @@ def test_only_what_means_no_transfer_leads_to_direct_questions(
         if falls_back:
             assert fetch(port) is not None
         else:
-            assert "could not give the transfer" in refused(port).cause
+            assert "could not transfer the zone" in refused(port).cause
 
 
 def test_a_server_that_closes_after_each_answer_is_served_all_the_same() -> None:
@@ -266,8 +266,8 @@ def test_a_cut_short_answer_says_that_a_transfer_is_needed() -> None:
 
     with server(talk) as port:
         error = refused(port)
-    assert "larger than an answer can hold (64 KB)" in error.cause
-    assert "gives no transfer of it (REFUSED)" in error.cause
+    assert "not fit into one answer (64 KB)" in error.cause
+    assert "refuses to transfer it (REFUSED)" in error.cause
 
 
 def test_a_gateway_that_cuts_tcp_is_named() -> None:
@@ -290,7 +290,7 @@ def test_a_silent_server_is_left_after_the_limit() -> None:
     with server(silent) as port:
         error = refused(port, idle=0.3)
         left.set()
-    assert "fell silent for 0.3 s" in error.cause
+    assert "sent nothing for 0.3 s" in error.cause
 
 
 def trickle(one: socket.socket, query: dns.message.Message) -> None:
@@ -357,11 +357,11 @@ def test_a_compression_loop_in_a_transfer_gives_nothing(owner: bytes) -> None:
 
     with server(talk) as port:
         error = refused(port)
-    assert "sent a damaged answer: a compression pointer does not lead backwards" in error.cause
+    assert "sent a malformed answer: a compression pointer does not point backwards" in error.cause
 
 
 def test_no_server_is_said_so() -> None:
-    with pytest.raises(ListUnavailable, match="no policy server is set"):
+    with pytest.raises(ListUnavailable, match="no policy server is configured"):
         fetch_list(ListSource(name="z.example", servers=()), None, 0)
 
 

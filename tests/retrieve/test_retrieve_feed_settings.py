@@ -49,21 +49,21 @@ def test_a_list_that_has_a_feed_comes_from_it(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("table", "wrong"),
     [
-        ({"name": "a b", "url": "https://x.example/"}, "is no DNS name"),
+        ({"name": "a b", "url": "https://x.example/"}, "is not a DNS name"),
         ({"name": "a", "url": "http://x.example/"}, "without TLS"),
         ({"name": "a", "url": "https://u:p@x.example/"}, "more than an address"),
-        ({"name": "a", "url": "file://host/x"}, "is no such URL"),
-        ({"name": "a", "url": "https:///x"}, "is no such URL"),
+        ({"name": "a", "url": "file://host/x"}, "is not such a URL"),
+        ({"name": "a", "url": "https:///x"}, "is not such a URL"),
         ({"name": "a", "url": "https://x.example/", "format": "xml"}, "not among the choices"),
-        ({"name": "a", "url": "https://x.example/", "format": "csv"}, "a CSV needs pick"),
+        ({"name": "a", "url": "https://x.example/", "format": "csv"}, "a CSV requires pick"),
         (
             {"name": "a", "url": "https://x.example/", "format": "csv", "pick": "0"},
             "columns are counted from 1",
         ),
-        ({"name": "a", "url": "https://x.example/", "delimiter": ""}, "is no delimiter"),
+        ({"name": "a", "url": "https://x.example/", "delimiter": ""}, "is not a delimiter"),
         ({"name": "a"}, "url: is not set"),
-        ({"name": "a", "url": "https://x.example/", "kind": "x"}, "there is no such setting"),
-        ("a", "is no table"),
+        ({"name": "a", "url": "https://x.example/", "kind": "x"}, "unknown setting"),
+        ("a", "is not a table"),
     ],
     ids=str,
 )
@@ -77,7 +77,7 @@ def test_a_query_may_stand_in_the_url_and_no_name_twice() -> None:
     assert feed.feeds([one])[0].url == one["url"]
     with pytest.raises(ValueError, match="names two feeds"):
         feed.feeds([one, one])
-    with pytest.raises(ValueError, match="is no list of tables"):
+    with pytest.raises(ValueError, match="is not a list of tables"):
         feed.feeds("https://x.example/")
 
 
@@ -107,11 +107,11 @@ def test_a_feed_has_several_places_each_a_list_of_its_own(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("also", "wrong"),
     [
-        ("x", "no such list"),
+        ("x", "not such a list"),
         ([{"pick": "a"}], "url: is not set"),
-        ([{"url": "https://x.example/", "format": "csv"}], "there is no such setting"),
-        ([{"url": "file:///x"}], "all files, or all https"),
-        ([{"url": "https://x.example/"}] * 16, "no such list"),
+        ([{"url": "https://x.example/", "format": "csv"}], "unknown setting"),
+        ([{"url": "file:///x"}], "all files or all https"),
+        ([{"url": "https://x.example/"}] * 16, "not such a list"),
     ],
 )
 def test_places_out_of_form_are_refused(also: object, wrong: str) -> None:

@@ -98,13 +98,13 @@ def test_every_format_is_read(content: bytes, shape: Shape, cidrs: list[str], re
         (b"\n  <HTML><body>192.0.2.1</body>", Shape(format="json"), "HTML page"),
         (b"<title>moved</title>\n20.0.0.2\n", Shape(), "HTML page"),
         (b"\xef\xbb\xbf <!-- a page -->\n20.0.0.2\n", Shape(format="csv", pick="1"), "HTML page"),
-        (b"hello\nworld\n", Shape(), "2 entries and no network among them"),
-        (DROP[: DROP.index(b'{"type"')], Shape(format="drop-json"), "closing metadata line"),
-        (DROP[DROP.index(b"\n") + 1 :], Shape(format="drop-json"), "says that there are 2"),
-        (DROP[:-4], Shape(format="drop-json"), "line 3 is no JSON"),
-        (b"[1]\n", Shape(format="drop-json"), "no JSON object"),
-        (JSON[:-1], Shape(format="json"), "no JSON, or not all of it"),
-        (b"[" * 100_000, Shape(format="json"), "no JSON"),
+        (b"hello\nworld\n", Shape(), "none of its 2 entries is a network"),
+        (DROP[: DROP.index(b'{"type"')], Shape(format="drop-json"), "final metadata line"),
+        (DROP[DROP.index(b"\n") + 1 :], Shape(format="drop-json"), "declares 2"),
+        (DROP[:-4], Shape(format="drop-json"), "line 3 is not valid JSON"),
+        (b"[1]\n", Shape(format="drop-json"), "not a JSON object"),
+        (JSON[:-1], Shape(format="json"), "not valid JSON, or is incomplete"),
+        (b"[" * 100_000, Shape(format="json"), "not readable JSON"),
         (JSON, Shape(format="json", pick="absent.ip"), "nothing at 'absent.ip'"),
         (CSV, Shape(format="csv", pick="ip"), "no column 'ip'"),
     ],
@@ -197,18 +197,18 @@ def test_an_unchanged_feed_is_not_taken_again(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("answer", "cause"),
     [
-        (lambda _: httpx.Response(404), "answer 404"),
+        (lambda _: httpx.Response(404), "HTTP status 404"),
         (
             lambda _: httpx.Response(302, headers={"location": "http://feeds.example/"}),
             "without TLS",
         ),
-        (lambda _: httpx.Response(302, headers={"location": "/again"}), "more than 5 redirections"),
+        (lambda _: httpx.Response(302, headers={"location": "/again"}), "more than 5 redirects"),
         (lambda _: httpx.Response(200, content=iter([b"<html></html>"])), "HTML page"),
         (
             lambda _: httpx.Response(
                 200, content=iter([NETSET]), headers={"content-type": "Text/HTML; charset=utf-8"}
             ),
-            "says that it is a page",
+            "sent a page",
         ),
         (lambda _: httpx.Response(200, content=iter([gzip.compress(b"") * 20_000])), "pieces"),
         (
@@ -219,7 +219,7 @@ def test_an_unchanged_feed_is_not_taken_again(tmp_path: Path) -> None:
         ),
         (
             lambda _: httpx.Response(200, content=iter([gzip.compress(NETSET)[:-4]])),
-            "no whole gzip",
+            "not complete gzip",
         ),
     ],
 )
@@ -239,7 +239,7 @@ HOSTILE: dict[str, tuple[bytes, Shape]] = {
     "blanks in a line": (b" " * (2 << 20) + b"x", Shape()),
     "columns": (b"ip" + b",a" * (1 << 20), Shape(format="csv", pick="ip")),
     "tabs": (b"1\t" * (1 << 20), Shape(format="dshield")),
-    "a quote left open": (b'ip\n"' + b"a\n" * (1 << 20), Shape(format="csv", pick="ip")),
+    "for an unclosed quote": (b'ip\n"' + b"a\n" * (1 << 20), Shape(format="csv", pick="ip")),
     "deep": (b"[" * (2 << 20), Shape(format="json")),
     "empty lists": (b"[" + b"[]," * (1 << 20) + b"1]", Shape(format="json", pick="*")),
     "lists beside the path": (
@@ -381,7 +381,7 @@ def test_an_answer_without_a_length_is_taken_only_where_it_tells_its_end(tmp_pat
         source = FeedSource(
             name="f.example", url=url, ca_file=str(tmp_path / "log-service.crt"), limits=Limits()
         )
-        with pytest.raises(FeedUnavailable, match="does not tell its length") as caught:
+        with pytest.raises(FeedUnavailable, match="sends no length") as caught:
             fetch_feed(source, None, 0)
         assert "Content-Length" in caught.value.remedy
         content[0] = gzip.compress(NETSET)
@@ -436,7 +436,7 @@ def test_a_silent_server_is_left_after_the_limit_and_named(
         ca_file = str(tmp_path / "log-service.crt")
         source = FeedSource(name="f.example", url=url, ca_file=ca_file, limits=Limits(idle=0.3))
         try:
-            with pytest.raises(FeedUnavailable, match=r"it fell silent for 0\.3 s"):
+            with pytest.raises(FeedUnavailable, match=r"it sent nothing for 0\.3 s"):
                 fetch_feed(source, None, 0)
         finally:
             gone.set()
@@ -455,7 +455,7 @@ def test_a_silent_server_is_left_after_the_limit_and_named(
             httpx.ConnectError("[Errno -2] Name or service not known"),
             ": name or service not known;",
         ),
-        (httpx.ReadError(""), ": the connection broke;"),
+        (httpx.ReadError(""), ": the connection was lost;"),
     ],
 )
 def test_causes_are_words_and_no_numbers_of_the_system(error: Exception, said: str) -> None:

@@ -152,12 +152,12 @@ FAULTS: dict[str, tuple[Talk, str]] = {
     "REFUSED": (says(5), "REFUSED"),
     "NXDOMAIN": (says(3), "NXDOMAIN"),
     "SERVFAIL": (says(2), "SERVFAIL"),
-    "TC": (cut_short, "larger than an answer can hold"),
-    "ALG": (reset, "a DNS ALG may stand in the way"),
+    "TC": (cut_short, "not fit into one answer"),
+    "ALG": (reset, "a DNS ALG interferes, enter"),
     "cut in the length": (transfer_spoilt(lambda whole: whole[:1]), "closed the connection"),
     "cut in the head": (transfer_spoilt(lambda whole: whole[:9]), "closed the connection"),
     "cut before the end": (transfer_spoilt(lambda whole: whole[:-1]), "closed the connection"),
-    "compression loop": (transfer_spoilt(with_loop), "does not lead backwards"),
+    "compression loop": (transfer_spoilt(with_loop), "does not point backwards"),
 }
 
 
@@ -222,7 +222,7 @@ FEEDS: dict[str, tuple[bytes, str]] = {
     "a page": (b"<!DOCTYPE html><p>20.0.0.2", "HTML page"),
     "another page": (b"<!-- moved -->\n20.0.0.2\n", "HTML page"),
     "a bomb": (gzip.compress(b"20.0.0.2\n" * (8 << 20)), "larger than 67,108,864 bytes"),
-    "half a gzip": (gzip.compress("\n".join(NEW).encode())[:-9], "no whole gzip"),
+    "half a gzip": (gzip.compress("\n".join(NEW).encode())[:-9], "not complete gzip"),
     "nothing": (b"", "is empty and had 100 entries"),
     "little": ("\n".join(OLD[:49]).encode(), "shrank from 100 to 49"),
     "much": ("\n".join(addresses(401)).encode(), "grew from 100 to 401"),

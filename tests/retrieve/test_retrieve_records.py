@@ -216,8 +216,8 @@ def record(owner: bytes, kind: int, data: bytes, cls: int = 1) -> bytes:
         (b"\xc0\x13", "backwards"),
         (b"\xc0\x14", "backwards"),
         (b"\1a\xc0\x13", "backwards"),
-        (b"\x80\x0c", "kind that does not exist"),
-        (b"\x40\x0c", "kind that does not exist"),
+        (b"\x80\x0c", "unknown label type"),
+        (b"\x40\x0c", "unknown label type"),
         (b"\x3f" + b"a" * 63 + b"\x3f" + b"b" * 63 + b"\x3f" + b"c" * 63 + b"\x3f" + b"d" * 63 + b"\0",
          "over 255"),
         (b"\xff\xff", "backwards"),
@@ -289,7 +289,7 @@ def test_what_is_no_entry_is_counted_with_its_cause() -> None:
     assert found.entries.cidrs() == ["10.0.0.1/32"]
     assert (found.refused_count, found.other_records) == (5, 2)
     assert {one.cause for one in found.refused} == {
-        "no IPv4 or IPv6 APL item",
+        "not an IPv4 or IPv6 APL item",
         "'what' is a name, not an address",
     }
 

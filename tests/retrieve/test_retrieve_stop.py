@@ -19,7 +19,7 @@ LONG = Limits(connect=600, idle=600, whole=600)
 
 
 def fetch(root: str) -> None:
-    with pytest.raises(ListUnavailable, match="cut off because the manager stops"):
+    with pytest.raises(ListUnavailable, match="interrupted because the manager is stopping"):
         fetch_feed(FeedSource(name="b.example", url=root, limits=LONG), None, 0.0)
 
 
@@ -27,7 +27,7 @@ def ask(root: str) -> None:
     port = int(root.removesuffix("/api").rpartition(":")[2])
     with DnsStream("127.0.0.1", port, LONG, 600.0, lambda: 0.0) as stream:
         stream.send(b"a question of some length")
-        with pytest.raises(Unanswered, match="cut off because the manager stops"):
+        with pytest.raises(Unanswered, match="interrupted because the manager is stopping"):
             stream.receive()
 
 

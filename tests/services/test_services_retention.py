@@ -105,8 +105,8 @@ def test_uploads_are_refused_above_where_anything_is_deleted() -> None:
     mark = (512 + REFUSE_MB) * MB
     assert bounds.refuse_below > bounds.delete_below > 512 * MB
     assert refusal(bounds, Space(mark + MB), MB) is None
-    assert "below 768 MB it takes none" in str(refusal(bounds, Space(mark + MB), MB + 1))
-    assert "more files" in str(refusal(bounds, Space(1 << 50, MIN_FREE_FILES - 1), 0))
+    assert "below 768 MB it accepts none" in str(refusal(bounds, Space(mark + MB), MB + 1))
+    assert "free inodes" in str(refusal(bounds, Space(1 << 50, MIN_FREE_FILES - 1), 0))
 
 
 @given(
@@ -278,4 +278,4 @@ def test_a_process_of_its_own_refuses_uploads_above_retentions_mark(tmp_path: Pa
         assert [one.name for one in peer.files()] == [NAME], "copies go before originals"
     finally:
         stop(process)
-    assert "uploads are refused" in (tmp_path / "log").read_text()
+    assert "rejecting uploads" in (tmp_path / "log").read_text()

@@ -413,5 +413,5 @@ def test_lines_that_are_no_cidr_are_left_out_and_counted() -> None:
     found = read_list(content, 10).to_list("l", serial=None, fetched_at=0, source="")
     assert found.entries.cidrs() == ["192.0.2.0/24", "::/0"]
     assert found.refused_count == 4
-    assert "line 6 holds more than one word" in [one.cause for one in found.refused]
+    assert "line 6 contains more than one word" in [one.cause for one in found.refused]
     assert b"".join(pack_apl(found.entries)) == b"\0\1\x18\3\xc0\0\2" + b"\0\2\0\0"

@@ -126,10 +126,10 @@ def test_every_fault_of_a_file_is_in_one_report(layout: Layout, stored: DeviceSe
 @pytest.mark.parametrize(
     ("content", "cause"),
     [
-        (b"device = ", "no valid TOML"),
-        (b"\xff\xfe", "no text in UTF-8"),
-        (b"a = 1\na = 2\n", "no valid TOML"),
-        (b"\x00" * 100, "no valid TOML"),
+        (b"device = ", "not valid TOML"),
+        (b"\xff\xfe", "not valid UTF-8"),
+        (b"a = 1\na = 2\n", "not valid TOML"),
+        (b"\x00" * 100, "not valid TOML"),
     ],
 )
 def test_a_damaged_file_is_a_sentence(layout: Layout, content: bytes, cause: str) -> None:
@@ -174,7 +174,7 @@ def test_a_folder_that_cannot_be_read_is_not_an_empty_one(layout: Layout) -> Non
 def test_a_lost_key_is_a_sentence(layout: Layout, stored: DeviceSettings) -> None:
     layout.key.unlink()
 
-    with pytest.raises(SecretUnavailable, match="it is lost"):
+    with pytest.raises(SecretUnavailable, match="it is missing"):
         load_key(layout.key)
 
 
@@ -182,7 +182,9 @@ def test_a_lost_key_is_a_sentence(layout: Layout, stored: DeviceSettings) -> Non
 def test_a_key_of_loose_mode_is_refused(layout: Layout, key: SealingKey, mode: int) -> None:
     layout.key.chmod(mode)
 
-    with pytest.raises(SecretUnavailable, match=f"mode {mode:04o} lets others read it; `chmod 600"):
+    with pytest.raises(
+        SecretUnavailable, match=f"mode {mode:04o} lets other users read it; run `chmod 600"
+    ):
         load_key(layout.key)
 
 
@@ -215,7 +217,7 @@ def test_another_key_does_not_open_what_was_sealed(layout: Layout, stored: Devic
     layout.key.unlink()
     other = load_key(layout.key, create=True)
 
-    with pytest.raises(SecretUnavailable, match=r"does not open tstest\.password"):
+    with pytest.raises(SecretUnavailable, match=r"does not decrypt tstest\.password"):
         read_device(layout, "tstest", other)
 
 
@@ -317,7 +319,7 @@ def test_settings_that_may_not_be_read_say_what_to_do(
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr("tscm.settings.files.read_regular", refuse)
-    with pytest.raises(SettingsUnreadable, match="run it as the file's owner or as root"):
+    with pytest.raises(SettingsUnreadable, match="run tsadmin as the file's owner or as root"):
         read_node(layout)
 
 
@@ -325,4 +327,4 @@ def test_thousands_of_unknown_settings_are_told_in_a_few_lines() -> None:
     with pytest.raises(SettingsFaulty) as caught:
         propose({**GIVEN, **{f"option{number}": 1 for number in range(9000)}})
     assert len(caught.value.faults) == 51
-    assert "8,950 further" in str(caught.value)
+    assert "8,950 more" in str(caught.value)

@@ -33,14 +33,14 @@ def test_files_of_networks_are_read_and_written_back(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "wrong"),
     [
-        ({"file": "resolvers"}, "is no absolute path"),
+        ({"file": "resolvers"}, "is not an absolute path"),
         ({"purpose": "block"}, "not among the choices"),
-        ({"name": "a b"}, "is no DNS name"),
-        ({"format": "csv"}, "a CSV needs pick"),
+        ({"name": "a b"}, "is not a DNS name"),
+        ({"format": "csv"}, "a CSV requires pick"),
         ({"format": "csv", "pick": "00"}, "columns are counted from 1"),
-        ({"confidence": 3}, "goes with the purpose"),
-        ({"purpose": "confidence"}, "goes with the purpose"),
-        ({"url": "https://x.example/"}, "there is no such setting"),
+        ({"confidence": 3}, "requires the purpose"),
+        ({"purpose": "confidence"}, "requires the purpose"),
+        ({"url": "https://x.example/"}, "unknown setting"),
     ],
 )
 def test_a_table_out_of_form_is_refused_in_words(change: dict[str, object], wrong: str) -> None:
@@ -52,5 +52,5 @@ def test_a_table_out_of_form_is_refused_in_words(change: dict[str, object], wron
 def test_no_name_stands_for_two_files() -> None:
     with pytest.raises(ValueError, match="two files"):
         networks_files([GOOD, GOOD])
-    with pytest.raises(ValueError, match="no list of tables"):
+    with pytest.raises(ValueError, match="not a list of tables"):
         networks_files("x")

@@ -300,16 +300,16 @@ def test_each_option_of_a_target_has_its_place() -> None:
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        ("[asa]\n", "[asa]\nprefx = 1\n", "asa.prefx: there is no such setting (did you mean pref"),
-        ('"TS"', '"T S"', "asa.prefix: 'T S' is no object-group prefix"),
-        ("port = 6514", 'port = "x"', "forward[1].port: 'x' is no whole number"),
+        ("[asa]\n", "[asa]\nprefx = 1\n", "asa.prefx: unknown setting (did you mean pref"),
+        ('"TS"', '"T S"', "asa.prefix: 'T S' is not an object-group prefix"),
+        ("port = 6514", 'port = "x"', "forward[1].port: 'x' is not a whole number"),
         ("syslog_forward", 'prefix = "A"\nsyslog_forward', "asa.prefix: stands at the top too"),
         ("syslog_forward", "forward_port = 9\nsyslog_forward", "forward_port: stands beside [[for"),
-        ('"asarest"', '"toaster"', "type: 'toaster' is no type of device; allowed: asa, asarest"),
-        ("[asarest]\ntoken_auth = false", "asarest = 3", "asa.asarest: there is no such setting"),
+        ('"asarest"', '"toaster"', "type: 'toaster' is not a device type; allowed: asa, asarest"),
+        ("[asarest]\ntoken_auth = false", "asarest = 3", "asa.asarest: unknown setting"),
         (named_for("192.0.2.9:514"), "forward", "forward[2].reader: forward is another target's"),
         (named_for("192.0.2.9:514"), "events", "forward[2].reader: 'events' is no reader's name"),
-        ("syslog_forward", "syslog_forwad = 1\nsyslog_forward", "syslog_forwad: there is no such"),
+        ("syslog_forward", "syslog_forwad = 1\nsyslog_forward", "syslog_forwad: unknown setting"),
     ],
 )
 def test_a_fault_is_told_by_its_place_in_the_file(old: str, new: str, said: str) -> None:

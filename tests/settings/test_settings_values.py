@@ -144,5 +144,5 @@ def test_a_fingerprint_is_taken_as_openssl_prints_it() -> None:
     colons = ":".join(["AB"] * 32)
     for text in (digits, colons, f"sha256 Fingerprint={colons}", f"SHA256 Fingerprint={colons}\t"):
         assert values.fingerprint(text) == digits
-    with pytest.raises(ValueError, match="no SHA-256 fingerprint"):
+    with pytest.raises(ValueError, match="not a SHA-256 fingerprint"):
         values.fingerprint(f"sha1 Fingerprint={colons}")

@@ -242,7 +242,7 @@ async def test_the_printed_lines_can_be_typed_and_the_line_of_the_test_arrives()
     block = [
         "copy /noconfirm running-config flash:/pre-threatstop-config.backup",
         "configure terminal",
-        "! 3. Logging: one of the two hosts, not both",
+        "! 3. Logging: use one of the two hosts, not both",
         "logging enable",
         "logging timestamp",
         "logging trap informational",

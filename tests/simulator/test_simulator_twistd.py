@@ -103,7 +103,7 @@ def test_options_are_checked_before_anything_starts() -> None:
         (["--profile", "x"], "--profile: choose one of"),
         (["--syslog", "tls://h:1"], "write udp://ADDRESS:PORT"),
         (["--switch", "x"], "write NAME=VALUE"),
-        ([], "--password-file is needed"),
+        ([], "--password-file is required"),
     ):
         with pytest.raises(usage.UsageError, match=words):
             Options().parseOptions(more)
@@ -117,7 +117,7 @@ def test_addresses_and_files_are_checked_in_a_sentence(tmp_path: Path) -> None:
         (["--password-file", str(tmp_path / "empty")], "first line is empty"),
         ([*good, "--https", "nonsense"], "write HOST:PORT"),
         ([*good, "--https", "127.0.0.1:70000"], "write HOST:PORT"),
-        ([*good, "--config", str(tmp_path)], "name a file that can be read"),
+        ([*good, "--config", str(tmp_path)], "use a readable file"),
     ):
         options = Options()
         options.parseOptions(more)
@@ -133,7 +133,7 @@ def test_addresses_and_files_are_checked_in_a_sentence(tmp_path: Path) -> None:
         (("--switch", "duplicate_status=7"), "allowed: 400, 409, 500"),
         (
             ("--https", "127.0.0.1:0", "--ready", "/nonexistent/x"),
-            "name a file that can be written",
+            "use a writable file",
         ),
         (
             (

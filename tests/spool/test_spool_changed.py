@@ -98,19 +98,20 @@ def test_verify_names_the_file_live_and_sealed(tmp_path: Path) -> None:
     edited(tmp_path / "asa/syslog")
     (live,) = told(tmp_path)
     assert live.endswith(
-        "/asa/syslog holds 13 lines where its index tells of 10: its text was changed from outside"
+        "/asa/syslog contains 13 lines, but its index describes 10: another process modified "
+        "its text"
     )
     assert spool.seal("asa")
     clock.pump([1] * 2)
     (sealed,) = told(tmp_path)
     assert f"syslog.{0:020d}" in sealed
-    assert sealed.endswith(" holds 13 of 10 lines: its text was changed from outside")
+    assert sealed.endswith(" contains 13 of 10 lines: another process modified its text")
     closed(spool)
 
 
 def told(logs: Path) -> list[str]:
     found = verify_log(Disk(), logs, "asa", rest=lambda _: None)
-    return [f"{one.where} {one.wrong}" for one in found if "from outside" in one.wrong]
+    return [f"{one.where} {one.wrong}" for one in found if "another process" in one.wrong]
 
 
 def test_a_difference_of_a_reader_comes_with_its_cause() -> None:
@@ -119,5 +120,5 @@ def test_a_difference_of_a_reader_comes_with_its_cause() -> None:
         readers={"forward": ReaderBalance(difference=3)},
     )
     assert differences_of(Balance(devices={"fw": device})) == [
-        "reader forward of fw by +3 lines; somebody changed the text of its log"
+        "reader forward of fw by +3 lines; another process modified the text of its log"
     ]

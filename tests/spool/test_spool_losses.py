@@ -193,7 +193,7 @@ def test_a_segment_that_repair_finds_again_is_lost_no_more(tmp_path: Path) -> No
     assert spool.lost_lines() == {"asa": LINES}
     closed(spool)
     (tmp_path / "away").rename(path)
-    assert repair_log(DISK, tmp_path, "asa", 99.0) == [f"segment {LINE * LINES} is there again"]
+    assert repair_log(DISK, tmp_path, "asa", 99.0) == [f"segment {LINE * LINES} was found again"]
     spool = opened(tmp_path)
     assert spool.lost_lines() == {"asa": 0}
     closed(spool)
@@ -202,7 +202,7 @@ def test_a_segment_that_repair_finds_again_is_lost_no_more(tmp_path: Path) -> No
 def test_repair_tells_of_a_segment_that_lost_its_end(tmp_path: Path) -> None:
     written(tmp_path)
     cut(tmp_path, 0, LINE * 100)
-    assert f"a segment ends at {LINE * 100}: 200 lines behind it are marked as lost" in repair_log(
+    assert f"a segment ends at {LINE * 100}: 200 lines after it are marked as lost" in repair_log(
         DISK, tmp_path, "asa", 99.0
     )
     assert harms(tmp_path) == []

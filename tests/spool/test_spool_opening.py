@@ -96,7 +96,7 @@ class World:
 
     def opening(self, spool: SpoolService, first: int = HELD) -> None:
         """Its log is being opened, and ten lines come for it."""
-        with pytest.raises(LogOpening, match="put in order"):
+        with pytest.raises(LogOpening, match="being repaired"):
             spool.open_device("asa", BIG)
         assert spool.append("asa", [run_of(*numbered(first, 10), sender="192.0.2.9")], 5.0)
 

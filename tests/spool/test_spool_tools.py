@@ -115,7 +115,7 @@ def test_a_missing_segment_is_written_down_and_taken_back_when_it_returns(tmp_pa
     assert harms(tmp_path) == []
     assert exported(tmp_path) == expected[:540] + expected[810:]
     (tmp_path / "away").rename(path)
-    assert repair_log(DISK, tmp_path, "asa", 99.0) == ["segment 540 is there again"]
+    assert repair_log(DISK, tmp_path, "asa", 99.0) == ["segment 540 was found again"]
     assert exported(tmp_path) == expected
     spool = opened(tmp_path)
     assert drain(spool.reader("asa", "forward")) == expected[270:]
@@ -181,8 +181,8 @@ def test_an_export_goes_on_behind_a_segment_that_is_away(tmp_path: Path) -> None
     found = export_log(ReadOnly(), tmp_path, "asa", parts.append)
     assert b"".join(parts) == expected[:270] + expected[540:]
     assert found.missing == (
-        f"{tmp_path}/asa/syslog.{270:020d} is missing; the rest is there, "
-        "`tsadmin spool verify asa` tells more",
+        f"{tmp_path}/asa/syslog.{270:020d} is missing; the rest was exported; "
+        "see `tsadmin spool verify asa`",
     )
 
 

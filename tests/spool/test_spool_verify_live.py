@@ -113,7 +113,7 @@ def test_a_seal_that_a_crash_cut_short_loses_nothing(tmp_path: Path) -> None:
     rested: list[float] = []
     found = verify_log(Disk(), tmp_path, "asa", rested.append)
     assert all(one.harm != "lost" for one in found), found
-    assert any("about to become a sealed segment" in one.wrong for one in found)
+    assert any("being rotated" in one.wrong for one in found)
 
 
 def test_damage_is_told_beside_a_manager_too(tmp_path: Path) -> None:

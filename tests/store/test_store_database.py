@@ -130,7 +130,7 @@ def test_damage_is_told_until_the_file_is_opened_anew_though_parts_of_it_can_be_
 def test_a_transaction_inside_another_is_refused(store: Store) -> None:
     with (
         store.transaction(),
-        pytest.raises(RuntimeError, match="under way"),
+        pytest.raises(RuntimeError, match="in progress"),
         store.transaction(),
     ):
         pass

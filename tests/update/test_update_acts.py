@@ -82,7 +82,7 @@ def test_after_a_purge_nothing_goes_on_saying_that_the_policy_is_in_force(loaded
     found = asked(loaded)
     assert "blocked" not in found["verdict"]
     assert "not in force since" in found["verdict"]
-    assert "the groups were taken off" in found["sentences"][0]
+    assert "the groups were removed" in found["sentences"][0]
     assert metric(loaded, "tscm_policy_entries") == [0, 0]
     assert metric(loaded, "tscm_policy_good") == [0]
     settings: Json = {"name": "one", "policy_updates": True}
@@ -102,7 +102,7 @@ def test_a_purge_and_the_hold_behind_it_stand_in_the_history(loaded: Bench) -> N
         for one in loaded.service.questions.history("one")["updates"]
     ]
     assert words[0] == "held (after a purge)"
-    assert "4 groups were taken off one" in words[1]
+    assert "4 groups were removed from one" in words[1]
 
 
 def test_the_next_update_puts_it_in_force_again(loaded: Bench) -> None:
@@ -118,7 +118,7 @@ def test_the_next_update_puts_it_in_force_again(loaded: Bench) -> None:
         "block list block.example: 20.0.0.9/32 is in force"
     )
     # The lines were taken off before the purge, and nobody has entered them again.
-    assert asked(loaded)["verdict"] == "not blocked: no access-list uses P-Block, which holds it"
+    assert asked(loaded)["verdict"] == "not blocked: no access-list uses P-Block, which contains it"
     assert metric(loaded, "tscm_policy_entries") == [2, 0]
     assert results(loaded)[:2] == ["changed", "resumed"]
 

@@ -228,7 +228,7 @@ def test_a_held_device_gets_nothing_unless_told_and_loses_what_ended(duty: Duty)
     assert duty.blocked("one") == LISTED
     assert duty.push("one", told=True).by_hand == (1,)
     assert duty.blocked("one") == {*LISTED, HAND}
-    assert duty.service.figures("one").held, "the hold stays"
+    assert duty.service.figures("one").held, "the hold remains"
     duty.wait(500)
     assert duty.blocked("one") == LISTED
     assert duty.service.figures("one").held

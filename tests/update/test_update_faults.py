@@ -306,7 +306,7 @@ async def test_a_privilege_taken_away_ends_the_run_with_the_line_to_type_and_loc
             writes = [n for n, one in enumerate(matrix.faults.requests, 1) if "objects" in one]
             assert at >= writes[-1]
             return
-        assert "has too little privilege" in outcome.error
+        assert "lacks the privilege" in outcome.error
         assert "enter its `username` line on the device again" in outcome.error
         tried = [
             one

@@ -31,11 +31,11 @@ async def test_parents_made_anew_are_told_until_an_access_list_uses_them(
     for name in list(asa.configuration.groups):  # another device in its place
         del asa.configuration.groups[name]
     planned = await in_thread(world.plan)
-    assert any("no access-list uses what was not there" in one for one in planned.warnings)
+    assert any("no access-list uses what was missing" in one for one in planned.warnings)
     again = await in_thread(world.run)
     assert again.good
     (warning,) = again.warnings
-    assert "ThreatSTOP-Block and ThreatSTOP-Allow were not on the device any more" in warning
+    assert "ThreatSTOP-Block and ThreatSTOP-Allow were no longer on the device and" in warning
     assert "nothing is blocked" in warning
     assert all(line in warning for line in LINES)
     quiet = await in_thread(world.run)
@@ -46,7 +46,7 @@ async def test_parents_made_anew_are_told_until_an_access_list_uses_them(
     assert (await in_thread(world.run)).warnings == again.warnings, "it is bound nowhere"
     asa.type_lines([f"access-group {bound} global"])
     (left,) = (await in_thread(world.run)).warnings
-    assert left.startswith("ThreatSTOP-Allow was not on the device any more")
+    assert left.startswith("ThreatSTOP-Allow was no longer on the device and")
     assert LINES[0] in left
     assert LINES[2] not in left
     asa.type_lines([LINES[0]])

@@ -108,7 +108,7 @@ async def test_what_is_taken_and_done_later_is_looked_at_and_not_believed(
     assert not done.complete
     assert (done.deleted, done.saved) == ((), False)
     assert {one.cause for one in done.obstacles} == {
-        "the device took the deletion and did not do it"
+        "the device accepted the deletion but did not perform it"
     }
 
 

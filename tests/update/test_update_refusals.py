@@ -69,10 +69,10 @@ async def test_what_is_in_the_way_of_a_parent_is_named(world: World) -> None:
     done = await in_thread(world.run)
     assert not done.good
     assert done.error is not None
-    assert "ThreatSTOP-Block cannot be made" in done.error
+    assert "cannot create group ThreatSTOP-Block" in done.error
     assert "`object network ThreatSTOP-Block`" in done.error
     assert "agent" not in done.error
-    assert not any("is left out" in one for one in done.notes), "nothing goes on without a parent"
+    assert not any("is excluded" in one for one in done.notes), "nothing goes on without a parent"
     assert world.held("Allow") == set(addresses(3, 900)), "the other list is in force"
 
 
@@ -101,7 +101,7 @@ async def test_a_refusal_in_a_bulk_answer_is_told_with_its_reason(
     world.asa.type_lines(["object network ThreatSTOP-Allow-1", " host 198.51.100.9"])
     done = await in_thread(world.run)
     assert done.failures
-    assert "without a reason" not in done.failures[0]
+    assert "no reason given" not in done.failures[0]
     assert "entry 1: " in done.failures[0]
     assert "ThreatSTOP-Allow-1" in done.failures[0]
     assert done.good, done.error

@@ -82,7 +82,7 @@ async def test_a_plan_changes_nothing_and_lists_every_entry(asa: SimulatedAsa) -
     assert planned.plan.bytes_before < planned.plan.bytes_after < planned.plan.budget
     assert not [name for name in asa.configuration.groups if name.startswith("ThreatSTOP")]
     json.dumps(planned.to_json())
-    assert "would get 3 entries" in planned.sentence()
+    assert "3 entries would be added" in planned.sentence()
 
 
 @pytest_twisted.ensureDeferred
@@ -199,7 +199,7 @@ async def test_edits_by_hand_are_reported_and_repaired(asa: SimulatedAsa) -> Non
     outcome = await in_thread(world.run)
     assert world.converged()
     assert any(
-        "edited since" in note and "entries added 1, removed 2" in note for note in outcome.notes
+        "changed since" in note and "entries added 1, removed 2" in note for note in outcome.notes
     )
     # Whoever edits every hour must not push out what was really applied.
     assert (outcome.result, outcome.generation) == ("changed", None)
@@ -221,7 +221,7 @@ async def test_what_a_lost_run_wrote_whole_becomes_a_generation_in_the_next(
     assert outcome.generation is not None
     assert outcome.generation.block_entries == 30
     (note,) = outcome.notes
-    assert note.endswith("entries added 10, removed 0; as the lists want it now")
+    assert note.endswith("entries added 10, removed 0; this matches the present lists")
     assert not (await in_thread(world.run)).saved
 
 
@@ -283,7 +283,7 @@ async def test_a_wrong_password_ends_the_run_at_once_and_is_counted(asa: Simulat
     world = World(asa, changes={"password": Secret("wrong")})
     world.publish(block=addresses(20))
     outcome = await in_thread(world.run)
-    assert "wrong user name or password" in str(outcome.error)
+    assert "wrong username or password" in str(outcome.error)
     assert world.memory["login_failures"] == 1
     assert world.pauses == []
     world.changes.clear()
@@ -323,7 +323,7 @@ async def test_a_run_stopped_anywhere_is_finished_by_the_next(
     world.stop_after = stop_after
     outcome = await in_thread(world.run)
     if outcome.result == Result.STOPPED:
-        assert "next update finishes it" in str(outcome.error)
+        assert "next update completes them" in str(outcome.error)
     else:
         assert world.looks <= stop_after
     world.stop_after = None
@@ -406,7 +406,7 @@ async def test_a_batch_that_kills_the_agent_is_halved_and_the_size_remembered(
     first = await in_thread(world.run)
     assert first.good, first.error
     assert 1 <= len(first.failures) <= 3
-    assert first.failures[0].endswith("was answered with 500")  # overcome: nothing is left to do
+    assert first.failures[0].endswith("returned 500")  # overcome: nothing is left to do
     assert world.converged()
     assert 62 <= world.memory["driver"]["batch"] <= 130
     world.publish(block=addresses(1000, 600))
@@ -576,7 +576,7 @@ async def test_a_database_whose_hits_cannot_be_read_ends_no_update(
     assert outcome.result == Result.CHANGED
     assert len(world.held("Block")) == 5
     (note,) = outcome.notes
-    assert "hitting lately cannot be read" in note
+    assert "cannot read recent hits" in note
 
 
 @pytest_twisted.ensureDeferred

@@ -386,7 +386,7 @@ def test_two_entries_of_one_firewall_take_turns(
     ]
     assert len(bench.threads.waiting) == 1
     assert told
-    assert told[0].startswith("a call of one has been under way since")
+    assert told[0].startswith("a call of one has been in progress since")
     bench.threads.go()
     assert len(bench.threads.waiting) == 1
     bench.threads.go()
@@ -833,8 +833,8 @@ def test_an_update_stores_damaged_lists_and_generations_anew(bench: Bench) -> No
     damage(bench, "lists", "content")
     again = result(bench.service.update_now("one", ignore))
     assert (again.result, again.generation_number) == ("unchanged", 2)
-    assert "generation 1 lay damaged in the database" in again.notes
-    assert sum("it was fetched anew" in note for note in again.notes) == 2
+    assert "generation 1 was damaged in the database" in again.notes
+    assert sum("and was fetched again" in note for note in again.notes) == 2
     assert not any("by hand" in note for note in again.notes)
     assert result(bench.service.questions.why("one", "20.0.0.1"))["verdict"]
     third = result(bench.service.update_now("one", ignore))

@@ -283,7 +283,7 @@ def test_the_hold_is_told_once_however_many_lines_come(
         for _ in range(100):
             say(loaded)
             loaded.clock.advance(1)
-    told = [one for one in map(formatEvent, events) if "may be gone" in one]
+    told = [one for one in map(formatEvent, events) if "may be missing" in one]
     assert len(told) == 1
     assert "updates are held by root: change freeze, so they are checked when" in told[0]
 
@@ -302,11 +302,11 @@ def test_while_nobody_checked_it_nothing_says_that_it_is_in_force(loaded: Bench)
     say(loaded)
     advance(loaded, 60)
     found = answer(loaded)
-    assert found["verdict"].startswith("perhaps blocked; part of the groups may be gone since ")
-    assert found["verdict"].endswith("and they were not checked")
+    assert found["verdict"].startswith("perhaps blocked; part of the groups may be missing since ")
+    assert found["verdict"].endswith("and they have not been checked")
     assert "is perhaps in force" in found["sentences"][0]
     assert "it has started (199002 at" in found["unchecked"]
-    assert "`tsadmin update one` checks them" in found["unchecked"]
+    assert "check them with `tsadmin update one`" in found["unchecked"]
     assert metric(loaded, "tscm_policy_unchecked_seconds") == [60]
     untouched = result(loaded.service.questions.why("one", "198.18.0.1"))
     assert untouched["verdict"] == "not touched by this policy"

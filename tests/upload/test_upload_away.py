@@ -122,21 +122,21 @@ def test_5xx_for_more_than_a_day_waits_within_its_bound_and_loses_nothing(
     assert (figures.set_aside, figures.sent, figures.skipped) == (0, 0, 0)
     assert figures.failures == len(moments)
     assert figures.failing_since == pytest.approx(moments[0], abs=1)
-    assert "out of order" in figures.sentence or "nothing more" in figures.sentence
-    assert "nothing to do unless it lasts for hours; then ask" in figures.sentence
-    assert "lines wait on disk, next try in" in figures.sentence
+    assert "out of order" in figures.sentence or "no details" in figures.sentence
+    assert "no action unless this persists for hours; then contact" in figures.sentence
+    assert "lines are kept on disk, next attempt in" in figures.sentence
     shown: dict[str, Any] = dict(
         state_pairs({"name": "fw", "send_logs": True}, DeviceState(upload=figures))
     )
     assert shown["log upload"] == figures.sentence
-    assert f"{len(moments):,} times in a row" in shown["log upload fails since"]
+    assert f"{len(moments):,} times in a row" in shown["log upload failing since"]
 
     service_there.well = True
     clock.pump([5.0] * 400)  # the batch in hand, then what the next sealing brings
     figures = service.figures()
     assert figures.sent == len(POLICY) + HOURS
     assert (figures.failures, figures.failing_since, figures.set_aside) == (0, None, 0)
-    assert figures.sentence == "all policy lines of sealed segments are uploaded"
+    assert figures.sentence == "all policy lines of rotated segments are uploaded"
     assert service_there.taken
     service.stopService()
     assert clock.getDelayedCalls() == []

@@ -123,10 +123,10 @@ def test_a_bucket_that_is_not_there_is_said(receiver: S3Receiver) -> None:
         (403, "SignatureDoesNotMatch", Kind.ACCOUNT, "check access key"),
         (403, "RequestTimeTooSkewed", Kind.RETRY, "clock"),
         (400, "EntityTooLarge", Kind.SPLIT, "split"),
-        (400, "InvalidDigest", Kind.REFUSED, "set aside"),
-        (503, "SlowDown", Kind.RETRY, "unless it lasts"),
+        (400, "InvalidDigest", Kind.REFUSED, "rejected"),
+        (503, "SlowDown", Kind.RETRY, "unless this persists"),
         (301, "PermanentRedirect", Kind.RETRY, "another region"),
-        (404, "", Kind.RETRY, "see whether"),
+        (404, "", Kind.RETRY, "check that"),
     ],
 )
 def test_each_refusal_has_its_own_words(

@@ -255,12 +255,12 @@ async def test_a_bad_batch_is_set_aside_and_does_not_block_the_line(
     outcome = await bench.send(service)
     assert outcome.lines == 1
     assert [one.cause for one in await service.set_aside()] == [
-        "the log service said: scripted 400 (400)"
+        "the log service returned: scripted 400 (400)"
     ]
     assert service.figures().set_aside == 1
     reborn = bench.service()
     await bench.send(reborn)
-    assert "1 batch was refused for good and set aside" in reborn.figures().sentence
+    assert "1 batch was rejected" in reborn.figures().sentence
 
 
 @pytest_twisted.ensureDeferred
@@ -295,21 +295,24 @@ async def test_retry_after_is_honoured(bench: Bench, server: ScriptedServer) -> 
         await bench.send(service)
     figures = service.figures()
     assert figures.retry_at - reactor.seconds() > 1700
-    assert "next try in" in figures.sentence
+    assert "next attempt in" in figures.sentence
 
 
 @pytest.mark.parametrize(
     ("late", "words"),
     [
-        (lambda _: answer(500), "said: scripted 500"),
+        (lambda _: answer(500), "returned: scripted 500"),
         (
             lambda _: answer(401),
-            "check device ID tdid_abcd1234 and its key: `tsadmin configure fw --upload_key -`",
+            (
+                "check device ID tdid_abcd1234 and its key; set another key with "
+                "`tsadmin configure fw --upload_key -`"
+            ),
         ),
-        (lambda _: answer(404), "this is no log service"),
+        (lambda _: answer(404), "the server is not a log service"),
         (lambda _: answer(200, {"welcome": "to the hotel"}), "not from a log service"),
-        (lambda _: "reset", "no answer came"),
-        (lambda _: None, "no answer came"),
+        (lambda _: "reset", "no response to the batch was received"),
+        (lambda _: None, "no response to the batch was received"),
     ],
 )
 @pytest_twisted.ensureDeferred
@@ -346,12 +349,15 @@ async def test_a_close_in_mid_body_is_told_apart(bench: Bench, server: ScriptedS
 @pytest.mark.parametrize(
     ("late", "words"),
     [
-        (b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n", "wants a user and password"),
-        (b"HTTP/1.1 401 Unauthorized\r\n\r\n", "wants a user and password"),
+        (
+            b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n",
+            "requires a valid user and password",
+        ),
+        (b"HTTP/1.1 401 Unauthorized\r\n\r\n", "requires a valid user and password"),
         (b"HTTP/1.1 403 Forbidden\r\n\r\n", "forbids CONNECT"),
         (b"HTTP/1.1 502 Bad Gateway\r\n\r\n", "cannot reach the log service"),
-        (b"HTTP/1.1 501 No\r\n\r\n", "does not do CONNECT"),
-        (b"HTTP/1.1 299 Odd\r\n\r\nleft over", "no TLS with the log service"),
+        (b"HTTP/1.1 501 No\r\n\r\n", "does not support CONNECT"),
+        (b"HTTP/1.1 299 Odd\r\n\r\nleft over", "TLS handshake with the log service"),
     ],
 )
 @pytest_twisted.ensureDeferred
@@ -384,7 +390,7 @@ async def test_a_proxy_that_hangs_after_connect_is_given_up(
 
     server.protocol = Hanging
     service = bench.service(url="https://logs.example", proxy=bench.url, timeout_seconds=0.5)
-    with pytest.raises(UploadFailed, match="no TLS with the log service"):
+    with pytest.raises(UploadFailed, match="TLS handshake with the log service"):
         await bench.send(service)
 
 
@@ -423,7 +429,7 @@ async def test_retention_under_a_batch_costs_only_what_it_took(
     assert bench.log.position.expired == 4
     assert bench.log.position.sent == 6
     await until(lambda: service.figures().last_upload_at is not None)
-    assert service.figures().sentence.endswith("are uploaded but 4 lines that expired")
+    assert service.figures().sentence.endswith("are uploaded except 4 lines that expired")
 
 
 @pytest_twisted.ensureDeferred
@@ -443,7 +449,7 @@ async def test_what_was_set_aside_can_be_given_up(bench: Bench, server: Scripted
     assert await service.set_aside() == []
     assert service.figures().set_aside == 0
     for gone in (service.send_aside(aside.key), service.send_aside("../../key")):
-        with pytest.raises(UploadFailed, match="no batch"):
+        with pytest.raises(UploadFailed, match="no rejected batch"):
             await gone
 
 
@@ -527,11 +533,11 @@ async def test_a_fault_while_sealing_does_not_end_the_schedule(
 @pytest_twisted.ensureDeferred
 async def test_after_a_restart_it_says_that_lines_were_sent_before(bench: Bench) -> None:
     said = bench.service().figures().sentence
-    assert said == "nothing was uploaded since the manager's start or the last change of settings"
+    assert said == "nothing was uploaded since the manager started or its settings last changed"
     bench.log.append(hit(1), hit(2))
     await bench.send(bench.service())
     again = bench.service().figures()
-    assert again.sentence.endswith("change of settings; 2 lines were before")
+    assert again.sentence.endswith("settings last changed; 2 lines were before")
 
 
 def refused_with(status: int, _: Request) -> Answer:

@@ -77,7 +77,9 @@ def test_an_answer_that_trickles_is_given_up(
 ) -> None:
     with serving(over_tls(first, piece, certificate[1])) as root:
         receiver = kind(way_to(root, ca_file=str(certificate[0])))
-        with pytest.raises(UploadFailed, match="no whole answer came within 0 s") as failed:
+        with pytest.raises(
+            UploadFailed, match="no complete response was received within 0 s"
+        ) as failed:
             receiver.send(PART, CONTENT)
     assert failed.value.kind is Kind.RETRY
 
@@ -88,7 +90,7 @@ def test_a_handshake_that_trickles_is_given_up() -> None:
 
     with (
         serving(serve) as root,
-        pytest.raises(UploadFailed, match="no TLS with the log service 127"),
+        pytest.raises(UploadFailed, match="TLS handshake with the log service 127"),
     ):
         log_service(way_to(root)).send(PART, CONTENT)
 
@@ -104,12 +106,12 @@ def behind(first: bytes, piece: bytes) -> Serve:
 @pytest.mark.parametrize(
     ("first", "piece", "words"),
     [
-        pytest.param(b"HTTP/1.1 2", b"0", "did not answer CONNECT within 0 s", id="status"),
-        pytest.param(b"HTTP/1.1 200 OK\r\nX: ", b"x", "did not answer CONNECT", id="headers"),
+        pytest.param(b"HTTP/1.1 2", b"0", "did not respond to CONNECT within 0 s", id="status"),
+        pytest.param(b"HTTP/1.1 200 OK\r\nX: ", b"x", "did not respond to CONNECT", id="headers"),
         pytest.param(
             b"HTTP/1.1 200 OK\r\n\r\n\x16\x03\x03\x40\x00",
             b"\0",
-            "no TLS with the log service .* through",
+            "TLS handshake with the log service .* through",
             id="tls",
         ),
     ],
@@ -141,10 +143,10 @@ def banner(one: socket.socket) -> None:
 @pytest.mark.parametrize(
     ("serve", "words"),
     [
-        (hang_up, "closed the connection before it had answered CONNECT"),
-        (reset, "closed the connection before it had answered CONNECT"),
-        (silent, "did not answer CONNECT within 0 s"),
-        (banner, "answered CONNECT with something that is no HTTP"),
+        (hang_up, "closed the connection before it responded to CONNECT"),
+        (reset, "closed the connection before it responded to CONNECT"),
+        (silent, "did not respond to CONNECT within 0 s"),
+        (banner, "answered CONNECT with data that is not HTTP"),
     ],
 )
 def test_what_a_proxy_does_before_it_answers_is_told_as_its_own(serve: Serve, words: str) -> None:
@@ -191,7 +193,7 @@ def test_a_stop_cuts_an_upload_off_at_once(
         assert not thread.is_alive()
         scope.run(send)  # and none is begun after it
     assert len(failures) == 2
-    assert all("cut off because the manager stops" in one for one in failures)
+    assert all("interrupted because the manager is stopping" in one for one in failures)
 
 
 def test_the_bound_grows_with_what_is_sent() -> None:
@@ -207,8 +209,8 @@ def test_the_doctors_looks_at_proxy_and_siem_end_too(monkeypatch: pytest.MonkeyP
     with serving(behind(b"HTTP/1.1 2", b"0")) as root:
         place = root.removesuffix("/api").replace("https:", "http:")
         device = AsaRestSettings(**settings, **lists, log_proxy=place)  # type: ignore[arg-type]
-        assert ask_proxy(device, "https://logs.example").fault == "no whole answer within 0 s"
+        assert ask_proxy(device, "https://logs.example").fault == "no complete answer within 0 s"
     with serving(lambda one: trickle(one, b"\x16\x03\x03\x40\x00", b"\0")) as root:
         port = int(root.removesuffix("/api").rpartition(":")[2])
         target = Target(address="127.0.0.1", port=port, protocol="TLS")
-        assert why_not(target) == "no whole answer within 0 s"
+        assert why_not(target) == "no complete answer within 0 s"

@@ -156,7 +156,7 @@ class CutOff:
             except OSError as error:
                 fault = error
             one.close()
-        raise TimeoutError("the time is over") if self.over else fault
+        raise TimeoutError("the time limit has passed") if self.over else fault
 
     def stop(self) -> None:
         """End what goes on, from any thread."""

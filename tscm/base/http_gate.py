@@ -101,7 +101,7 @@ def host_fault(
     if not hosts and version != b"HTTP/1.0":
         return Refusal(status=400, sentence="the request has no Host header")
     if target is not None:
-        return _name_fault(target, names, "host of the request's target")
+        return _name_fault(target, names, "host in the request target")
     return _name_fault(hosts[0], names, "Host header") if hosts else None
 
 
@@ -119,7 +119,7 @@ def _name_fault(host: bytes, names: Collection[str] | None, what: str) -> Refusa
             return None
         return Refusal(
             status=421,
-            sentence=f"the name in the {what} is not one of this listener's; use an address or "
+            sentence=f"the name in the {what} is not a name of this listener; use an address or "
             "localhost, or set the name in the settings",
         )
     return None

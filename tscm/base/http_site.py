@@ -167,7 +167,7 @@ class BoundedChannel(HTTPChannel):
         name, _, value = line.partition(b":")
         length = name.strip().lower() == b"content-length"
         if length and (len(value.strip()) > _LENGTH_DIGITS or not value.strip().isdigit()):
-            self.refuse(Refusal(status=400, sentence="Content-Length is not a number of bytes"))
+            self.refuse(Refusal(status=400, sentence="Content-Length is not a number"))
         return not self.refused and bool(super().headerReceived(line))
 
     def checkPersistence(self, request: Any, version: bytes) -> bool:
@@ -212,7 +212,7 @@ class BoundedChannel(HTTPChannel):
             return None
         return Refusal(
             status=401,
-            sentence="this listener asks for an account",
+            sentence="this listener requires an account",
             headers=((b"WWW-Authenticate", b'Basic realm="tscm", charset="UTF-8"'),),
         )
 
@@ -220,8 +220,8 @@ class BoundedChannel(HTTPChannel):
         """The refusal of a body over the bound."""
         most = self.bounds.body_bytes
         if not most:
-            return Refusal(status=413, sentence="a request has no body here")
-        return Refusal(status=413, sentence=f"a request's body holds at most {most:,} bytes")
+            return Refusal(status=413, sentence="a request to this listener has no body")
+        return Refusal(status=413, sentence=f"a request body has at most {most:,} bytes")
 
     def refuse(self, refusal: Refusal) -> None:
         """Say why and hang up; what still comes is not looked at."""
@@ -246,7 +246,7 @@ class BoundedChannel(HTTPChannel):
     def _respondToBadRequestAndDisconnect(self) -> None:
         """What Twisted calls for a head that it cannot read."""
         self.refuse(
-            Refusal(status=400, sentence="the request's head cannot be read, or is too long")
+            Refusal(status=400, sentence="the request's header cannot be read, or is too long")
         )
 
     def _send100Continue(self) -> None:
@@ -340,8 +340,8 @@ class BoundedSite(Site):
             self.pushed_out += 1
             if self.pushed_out.bit_count() == 1:
                 self._log.warn(
-                    "{purpose}: {count} connections ended so far for others, for their request was not whole; "
-                    "the last of {host}",
+                    "{purpose}: {count} connections closed so far to make room for "
+                    "others, because their request was incomplete; the last from {host}",
                     purpose=self._purpose,
                     count=self.pushed_out,
                     host=self._open[room.leaves] or "this host",
@@ -355,7 +355,10 @@ class BoundedSite(Site):
         self.refused_connections += 1
         if self.refused_connections.bit_count() == 1:  # the first, the second, the fourth, …
             self._log.warn(
-                "{purpose}: {count} connections refused so far, the last of {host}: {open} are open",
+                (
+                    "{purpose}: {count} connections refused so far, the last from "
+                    "{host}: {open} are open"
+                ),
                 purpose=self._purpose,
                 count=self.refused_connections,
                 host=peer,

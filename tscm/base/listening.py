@@ -58,8 +58,8 @@ def tls_factory(options: Any, factory: Any) -> Any:
         count += 1
         if count.bit_count() == 1:
             _log.warn(
-                "{listener}: {host} made TLS answer without end (KeyUpdate or renegotiation) and was hung "
-                "up on: {count} connections so far",
+                "{listener}: {host} made TLS respond without end (KeyUpdate or "
+                "renegotiation) and was disconnected: {count} connections so far",
                 listener=type(factory).__name__,
                 host=getattr(connection.getPeer(), "host", "this host"),
                 count=count,

@@ -119,7 +119,7 @@ class ParserProcess:
                     cwd="/",  # `-m` looks for modules there first
                 )
             except OSError as error:
-                raise ParseFailed(f"no process could be started: {error.strerror}") from None
+                raise ParseFailed(f"cannot start a process: {error.strerror}") from None
         self._ends.callback(self._end)
         self._socket = ours
 
@@ -153,7 +153,7 @@ class ParserProcess:
             case status if status == OUT_OF_MEMORY:
                 return OutOfMemory()
             case None:
-                return ParseFailed("its process fell silent")
+                return ParseFailed("its process stopped responding")
             case status if status < 0:
                 return _killed(-status)
             case status:
@@ -163,4 +163,4 @@ class ParserProcess:
 def _killed(number: int) -> ParseFailed:
     if number == signal.SIGXCPU:
         return OutOfTime()
-    return ParseFailed(f"its process was ended by signal {number}")
+    return ParseFailed(f"its process was terminated by signal {number}")

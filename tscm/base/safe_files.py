@@ -85,9 +85,9 @@ def open_own(path: Path, flags: int, mode: int) -> int:
     if not stat.S_ISREG(found.st_mode):
         cause = f"it is {kind_of(found.st_mode)}, not a regular file; remove it"
     elif found.st_nlink != 1:
-        cause = "it has another name besides (a hard link); remove it"
+        cause = "it has another name as well (a hard link); remove it"
     elif found.st_uid not in {0, os.geteuid()}:
-        cause = f"it belongs to user {found.st_uid}; remove it, or work as that user"
+        cause = f"it belongs to user {found.st_uid}; remove it, or run as that user"
     if cause:
         os.close(handle)
         raise unfit(path, cause)
@@ -115,7 +115,7 @@ def read_private(path: Path, most: int = TEXT_BYTES) -> bytes:
         found = os.fstat(file.fileno())
         if found.st_mode & 0o077:
             mode = stat.S_IMODE(found.st_mode)
-            raise unfit(path, f"mode {mode:04o} lets others read it; `chmod 600 {path}`")
+            raise unfit(path, f"mode {mode:04o} lets other users read it; run `chmod 600 {path}`")
         content = file.read(most + 1)
     if len(content) > most:
         raise unfit(path, f"it is larger than {most:,} bytes")

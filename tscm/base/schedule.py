@@ -96,8 +96,8 @@ class PeriodicService(Service):
         if getattr(failure.value, "errno", None) in (errno.EMFILE, errno.ENFILE):
             if not self._descriptors_lacked:
                 self._log.error(
-                    "{label} failed: no file descriptor is free; raise LimitNOFILE, or lower "
-                    "max_connections (it is tried again)",
+                    "{label} failed: no free file descriptors; raise LimitNOFILE, or "
+                    "lower max_connections; retrying",
                     label=self.label,
                 )
             self._descriptors_lacked = True

@@ -78,8 +78,8 @@ class SealingKey:
         except (InvalidTag, binascii.Error, ValueError):
             raise SecretUnavailable(
                 self.path,
-                f"it does not open {where}; the secret was sealed with another key: "
-                f"restore that key, or set the secret again",
+                f"it does not decrypt {where}; the secret was sealed with another key: "
+                "restore that key, or set the secret again",
             ) from None
         return Secret(value.decode())
 
@@ -102,14 +102,14 @@ def load_key(path: Path, *, create: bool = False) -> SealingKey:
     except FileNotFoundError:
         raise SecretUnavailable(
             str(path),
-            "it is lost, so stored passwords cannot be opened; restore it from a backup, or "
-            "remove the devices and add them again",
+            "it is missing, so stored passwords cannot be decrypted; restore it from a "
+            "backup, or remove the devices and add them again",
         ) from None
     except (OSError, UnicodeDecodeError) as error:
         raise SecretUnavailable(str(path), f"it cannot be read: {error}") from None
     if mode & 0o077 and not credentials:
         raise SecretUnavailable(
-            str(path), f"mode {mode:04o} lets others read it; `chmod 600 {path}`"
+            str(path), f"mode {mode:04o} lets other users read it; run `chmod 600 {path}`"
         )
     try:
         key = base64.urlsafe_b64decode(text)

@@ -89,7 +89,7 @@ class Threads(Service):
     def _leave(self) -> None:
         self._leaving = None
         self._log.warn(
-            "{label} threads: still busy after {seconds:.0f} s and left behind: {calls}",
+            "{label} threads: still busy after {seconds:.0f} s and abandoned: {calls}",
             label=self._label,
             seconds=self.leave_seconds,
             calls=", ".join(sorted(self._calls.values())),

@@ -220,19 +220,20 @@ def tell_added(result: Added) -> None:
     size = result.settings.get("max_policy_size")
     if size is not None:
         say.info(
-            f"Max Policy Size is {many(size, 'entry', 'entries')}; if the device bears it well, raise it step by "
-            f"step with `tsadmin configure {name}`"
+            f"Max Policy Size is {many(size, 'entry', 'entries')}; if the device can "
+            f"handle it, raise it step by step with `tsadmin configure {name}`"
         )
-    say.info(f"Device {name} is stored")
+    say.info(f"Device {name} added")
     for note in result.notes:
         say.warn(note)
     if result.lines:
-        say.info("What to type on the ASA:")
+        say.info("Enter on the ASA:")
         say.plain("")
         say.plain(visible(result.lines.rstrip("\n"), keep="\n"))
         say.plain("")
     say.info(
-        f"Next: `tsadmin update {name}` pushes the lists; `tsadmin show {name}` shows the state"
+        f"Next: push the lists with `tsadmin update {name}`; see the state with `tsadmin "
+        f"show {name}`"
     )
 
 

@@ -17,12 +17,12 @@ from tscm.store.audit_entry import AuditEntry, shown_arguments
 
 @click.command()
 @optional_device_argument
-@click.option("--since", type=Time(), help="Only what was done since this time: 2d, 17:30, a date.")
+@click.option("--since", type=Time(), help="Only entries since this time: 2d, 17:30, or a date.")
 @click.option(
     "--top",
     type=click.IntRange(1, 100_000),
     default=100,
-    help="At most so many of the latest.  [100]",
+    help="Maximum number of entries, the latest ones.  [100]",
 )
 @click.option("--json", "json_output", is_flag=True, help="Print the entries as JSON.")
 @click.pass_obj
@@ -37,7 +37,7 @@ def command(
     if json_output:
         say.as_json(entries)
     elif not entries:
-        say.info("No entry of the audit fits")
+        say.info("No matching audit entries")
     else:
         show_table(
             ("when", "who", "what", "device", "with", "outcome", "took", ""),

@@ -62,8 +62,8 @@ def entering(action: str) -> click.Command:
         help=f"""
         {does} ADDRESS, an address or a network, by hand.
 
-        The guard judges it as it judges lists.  It comes on top of what the lists bring: no Max policy
-        size cuts it, and no list is fetched for it.  An allow comes before every block.
+        The guard checks it like an entry of a list.  It is added to the entries of the lists: Max Policy
+        Size does not cut it, and no list is fetched for it.  An allow entry comes before every block entry.
         """,
     )
     @click.argument("address")
@@ -71,15 +71,24 @@ def entering(action: str) -> click.Command:
         "--for",
         "span",
         metavar="TIME",
-        help="How long it stands: 30m, 4h, 2d.  [default: [policy] entry_hours, else until it is removed]",
+        help=(
+            "How long the entry stays in force: 30m, 4h, 2d. [default: [policy] entry_hours, "
+            "otherwise until it is removed]"
+        ),
     )
-    @click.option("--reason", default="", metavar="TEXT", help="Why, for those who come later.")
+    @click.option("--reason", default="", metavar="TEXT", help="Reason, shown with the entry.")
     @click.option(
-        "--device", type=DeviceName(), help="On this device.  [default: the one that there is]"
+        "--device",
+        type=DeviceName(),
+        help="Only this device.  [default: the device, if there is only one]",
     )
-    @click.option("--all", "everywhere", is_flag=True, help="On all devices, later ones included.")
     @click.option(
-        "--held", is_flag=True, help="Push also where updates are held or disabled; they stay so."
+        "--all", "everywhere", is_flag=True, help="All devices, including those added later."
+    )
+    @click.option(
+        "--held",
+        is_flag=True,
+        help="Push even to devices whose updates are held or disabled; they stay so.",
     )
     @click.option("--json", "json_output", is_flag=True, help="Print the result as JSON.")
     @click.pass_obj
@@ -96,7 +105,7 @@ def entering(action: str) -> click.Command:
         json_output: bool,
     ) -> int:
         if device is not None and everywhere:
-            raise click.UsageError("--device and --all exclude each other")
+            raise click.UsageError("use only one of --device and --all")
         read_network(address)  # both are refused before anybody is asked
         seconds = None if span is None else read_span(span)
         if len(reason) > REASON_MOST:
@@ -127,8 +136,9 @@ def entering(action: str) -> click.Command:
             _tell(done, entry["id"])
             if entry["until"] is not None and not backend.running:
                 say.warn(
-                    "no manager runs here: it ends at its time only where one runs then, else with the "
-                    "next update of the device"
+                    "no manager is running on this host: the entry expires on time only "
+                    "if a manager is running then, otherwise with the next update of the "
+                    "device"
                 )
         return worst(done)
 
@@ -140,7 +150,7 @@ def _only_device(backend: Backend) -> str:
     if len(names) == 1:
         return names[0]
     if not names:
-        raise click.UsageError("there is no device yet; `tsadmin add --type asarest` adds one")
+        raise click.UsageError("no devices yet; add one with `tsadmin add --type asarest`")
     raise click.UsageError(f"there are {len(names):,} devices; give --device NAME, or --all")
 
 
@@ -211,12 +221,12 @@ def worst(done: Sequence[Pushed]) -> int:
 
 def _tell(done: Sequence[Pushed], number: int) -> None:
     if not done:
-        say.info("There is no device yet that it is for")
+        say.info("No device uses this entry yet")
         return
     show_table(
         ("device", "in force", ""),
         (
-            (one.name, number in one.by_hand if one.good else "not known to be", one.sentence)
+            (one.name, number in one.by_hand if one.good else "unknown", one.sentence)
             for one in done
         ),
     )
@@ -230,6 +240,6 @@ def tell_failures(done: Sequence[Pushed]) -> None:
     failed = [one.name for one in done if not one.good]
     if failed:
         say.warn(
-            f"Not done on {', '.join(failed)}: it is stored, and pushed with the next try of the manager "
-            f"or the next update"
+            f"Not pushed to {', '.join(failed)}: the entry is stored, and the manager "
+            "pushes it with its next retry or the next update"
         )

@@ -53,10 +53,10 @@ class NotConfirmed(TscmError):
 
     def __str__(self) -> str:
         if self.asked:
-            return f"{self.name} stays as it is"
+            return f"{self.name} is unchanged"
         return (
-            f"{self.name} stays as it is: {'; '.join(self.changes)}; there is no terminal to ask at, "
-            f"so give --yes if this is right"
+            f"{self.name} is unchanged: {'; '.join(self.changes)}; there is no terminal to "
+            "confirm at; if the change is intended, add --yes"
         )
 
 
@@ -64,10 +64,15 @@ class NotConfirmed(TscmError):
 @devices_arguments
 @click.option("--advanced", is_flag=True, help="Also ask for the advanced settings.")
 @click.option(
-    "--yes", is_flag=True, help="Change also what takes away entries in force, without a question."
+    "--yes",
+    is_flag=True,
+    help="Do not ask for confirmation, even if the change removes entries in force.",
 )
 @click.option(
-    "--json", "json_output", is_flag=True, help="Give the result as JSON, of several by name."
+    "--json",
+    "json_output",
+    is_flag=True,
+    help="Print the result as JSON; for several devices, by name.",
 )
 @click.pass_obj
 def command(
@@ -118,10 +123,12 @@ def _refuse_own(given: Mapping[str, Any], *, advanced: bool) -> None:
     own = [f"--{name}" for name in given if name.removesuffix("_file") in OWN]
     if own:
         raise click.UsageError(
-            f"{', '.join(own)}: each device has its own; configure them one by one"
+            f"{', '.join(own)}: every device has its own; configure one device at a time"
         )
     if advanced or not given:
-        raise click.UsageError("several devices are changed by options; nothing is asked then")
+        raise click.UsageError(
+            "with several devices, give the changes as options; there are no prompts"
+        )
 
 
 def _configure(
@@ -176,7 +183,7 @@ def _ask_about_force(backend: Backend, name: str, present: Json, table: Json) ->
         raise NotConfirmed(name, changes, asked=False)
     for one in changes:
         say.warn(f"{one[0].upper()}{one[1:]}")
-    if not confirmed("Is this right? (y or n) [default n] "):
+    if not confirmed("Apply this change? (y or n) [default n] "):
         raise NotConfirmed(name, changes, asked=True)
 
 
@@ -193,15 +200,15 @@ def losses(
         old, new = present.get(f"{kind}_list"), table.get(f"{kind}_list")
         if new is not None and count and str(new).strip().lower() != str(old).lower():
             entries = many(count, "entry", "entries")
-            yield f"{entries} of the {kind} list {old} in force are replaced by what {new} holds"
+            yield f"{entries} in force from the {kind} list {old} are replaced by those of {new}"
     try:
         room = int(str(table.get("max_policy_size"))) - allow
     except ValueError:
         return
     if room < block:
         yield (
-            f"of {many(block, 'block entry', 'block entries')} in force at most {max(0, room):,} stay "
-            f"under this Max policy size"
+            f"of {many(block, 'block entry', 'block entries')} in force, at most "
+            f"{max(0, room):,} remain with this Max Policy Size"
         )
 
 

@@ -17,16 +17,20 @@ def denied(error: PermissionError) -> str:
     """
     cause = error.strerror or str(error)
     where = visible(str(error.filename)) if error.filename else "it"
-    said = f"no right to use {where} ({cause})"
+    said = f"permission denied for {where} ({cause})"
     if os.geteuid() != 0:
-        return f"{said}; run it as root or as a member of the group tscm, or give --root DIR"
+        return f"{said}; run tsadmin as root or as a member of group tscm, or use --root DIR"
     link = None if not error.filename else link_out(Path(os.fsdecode(error.filename)))
     if link is None:
-        return f"{said}: root works with the rights of the manager's user here; give the file or its folder to that user"
+        return (
+            f"{said}: root works with the permissions of the manager's user here; change the "
+            "owner of the file or its directory to that user"
+        )
     return (
-        f"{said}: {visible(str(link))} is a link to {visible(str(link.readlink()))}, which belongs to somebody else "
-        f"than the manager's user, and root follows it with the rights of that user alone; replace the link by a "
-        f"folder, or give the folder that it leads to to the manager's user"
+        f"{said}: {visible(str(link))} is a link to {visible(str(link.readlink()))}, which "
+        "does not belong to the manager's user, and root follows it only with that user's "
+        "permissions; replace the link with a directory, or change the owner of its "
+        "target to the manager's user"
     )
 
 

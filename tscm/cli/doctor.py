@@ -106,11 +106,11 @@ def tell(found: Examined) -> None:
     counts = {verdict: sum(one.verdict == verdict for one in found) for verdict in _SHOWN}
     summary = ", ".join(f"{counts[one]} {one}" for one in reversed(_SHOWN))
     if found.verdict is Verdict.FAILED:
-        say.error(f"the chain does not hold: {summary}")
+        say.error(f"checks failed: {summary}")
     elif found.verdict is Verdict.WARNING:
-        say.warn(f"the chain holds as far as can be seen from here: {summary}")
+        say.warn(f"no check failed, but some need attention: {summary}")
     else:
-        say.info(f"the chain holds: {summary}")
+        say.info(f"all checks passed: {summary}")
 
 
 def _tell_part(title: str, findings: Sequence[Finding]) -> None:

@@ -33,7 +33,7 @@ def command(ctx: click.Context, /, *, json_output: bool) -> None:
     if json_output:
         say.as_json(found)
     elif not found["entries"]:
-        say.info("No entry by hand; `tsadmin block` and `tsadmin allow` make one")
+        say.info("No entries by hand; add one with `tsadmin block` or `tsadmin allow`")
     else:
         show_table(
             (
@@ -92,11 +92,11 @@ def _remarks(entries: list[Json]) -> Iterator[str]:
     for one in entries:
         if one["left_out"]:
             yield (
-                f"entry {one['id']} is left out by the guard on {_names(one['left_out'])}; "
-                f"`tsadmin plan` says why"
+                f"the guard excludes entry {one['id']} on {_names(one['left_out'])}; "
+                "`tsadmin plan` shows the cause"
             )
         if not one["stands"]:
-            yield f"entry {one['id']} has ended and is still in force on {_names(one['in_force'])}"
+            yield f"entry {one['id']} has expired but is still in force on {_names(one['in_force'])}"
 
 
 @command.command("remove")
@@ -120,8 +120,8 @@ def remove(session: Session, /, entry: str, *, json_output: bool) -> int:
     else:
         if done:
             show_table(
-                ("device", "taken off", ""),
-                ((one.name, one.good or "not known to be", one.sentence) for one in done),
+                ("device", "removed", ""),
+                ((one.name, one.good or "unknown", one.sentence) for one in done),
             )
         tell_failures(done)
     return worst(done)

@@ -21,8 +21,8 @@ _FAILED = frozenset({JobState.FAILED, JobState.WITHDRAWN})
 
 @click.command()
 @click.argument("number", type=click.IntRange(min=1), required=False)
-@click.option("--follow", is_flag=True, help="Wait until job NUMBER has ended.")
-@click.option("--withdraw", is_flag=True, help="Withdraw job NUMBER, which has not begun.")
+@click.option("--follow", is_flag=True, help="Wait until job NUMBER has finished.")
+@click.option("--withdraw", is_flag=True, help="Withdraw job NUMBER if it has not started.")
 @click.option("--json", "json_output", is_flag=True, help="Print the jobs as JSON.")
 @click.pass_obj
 def command(
@@ -39,7 +39,7 @@ def command(
     """
     if number is None:
         if follow or withdraw:
-            raise click.UsageError("--follow and --withdraw need the NUMBER of a job")
+            raise click.UsageError("--follow and --withdraw require the NUMBER of a job")
         _list(session, json_output=json_output)
         return 0
     backend, asked = session.backend(), JobNumber(id=number)
@@ -64,10 +64,10 @@ def _list(session: Session, *, json_output: bool) -> None:
     if json_output:
         say.as_json(jobs)
     elif not jobs:
-        say.info("No job since the manager's start")
+        say.info("No jobs since the manager started")
     else:
         show_table(
-            ("job", "call", "device", "asked by", "asked at", "state", ""),
+            ("job", "call", "device", "requested by", "requested at", "state", ""),
             (
                 (
                     job.number,
@@ -86,7 +86,7 @@ def _list(session: Session, *, json_output: bool) -> None:
 def _doing(job: JobFigures) -> str:
     """What it waits for, how far it is, or how it ended."""
     if job.waits_for:
-        return f"waits: {job.waits_for}"
+        return f"waiting: {job.waits_for}"
     if job.state is JobState.RUNNING and job.progress:
         return told(job.progress)
     return str(job.sentence or "")
@@ -97,10 +97,10 @@ def _pairs(job: JobFigures) -> list[tuple[str, object]]:
         ("job", job.number),
         ("call", job.operation),
         ("device", job.device or "-"),
-        ("asked by", job.actor),
-        ("asked at", when(job.asked_at)),
-        ("begun at", when(job.begun_at)),
-        ("ended at", when(job.ended_at)),
+        ("requested by", job.actor),
+        ("requested at", when(job.asked_at)),
+        ("started at", when(job.begun_at)),
+        ("finished at", when(job.ended_at)),
         ("state", job.state),
         ("", _doing(job)),
     ]

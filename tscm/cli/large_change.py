@@ -63,7 +63,10 @@ def shown_and_confirmed(
             say.info(str(outcome.get("sentence") or ""), aside=True)
         else:
             tell_plan(outcome)
-        question = f"More than {percent} % of {name}'s entries come or go: push this? (y or n) [default n] "
+        question = (
+            f"More than {percent} % of {name}'s entries would change: push anyway? (y or n) "
+            "[default n] "
+        )
         if not confirmed(question):
             raise NotConfirmed(name)
     return outcome.get("plan_id")

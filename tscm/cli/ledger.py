@@ -19,7 +19,7 @@ from tscm.plural import many
 from tscm.spool.state import CHANGED, TRUNCATED
 
 _SENDERS_SHOWN = 10
-_GAPS = {TRUNCATED: "truncated by somebody", CHANGED: "text changed by somebody"}
+_GAPS = {TRUNCATED: "truncated by another process", CHANGED: "modified by another process"}
 _GAPS_SHOWN = 10
 
 
@@ -41,8 +41,8 @@ def command(session: Session, /, name: str | None, *, json_output: bool) -> int:
     if balance.balanced:
         return 0
     say.error(
-        "the ledger does not balance: a difference is a fault of this program or of the disk; `tsadmin doctor` "
-        "tells of faults of the logs"
+        "the ledger does not balance: this is an internal error or a disk error; check "
+        "the logs with `tsadmin doctor`"
     )
     return 1
 
@@ -55,15 +55,15 @@ def tell_ledger(balance: Balance) -> None:
         "= stored",
         "+ dropped",
         "dropped by cause",
-        "lost in the kernel",
+        "kernel drops",
         "difference",
     )
     book = balance.book
     if balance.listeners:
-        show_table(heads, _listeners(balance.listeners), "Received, since the manager started")
+        show_table(heads, _listeners(balance.listeners), "Received since the manager started")
     if book is not None and book.starts > 1:
         starts = many(book.starts, "start", "starts")
-        title = f"Received, since {when(book.began_at)}, over {starts}"
+        title = f"Received since {when(book.began_at)}, over {starts}"
         show_table(heads, _listeners(book.listeners), title)
     rows = list(_devices(balance.devices))
     if rows:
@@ -75,13 +75,13 @@ def tell_ledger(balance: Balance) -> None:
                 "used by",
                 "= sent",
                 "+ not selected",
-                "+ waiting",
+                "+ backlog",
                 "+ expired",
                 "expired by cause",
                 "difference",
             ),
             rows,
-            "Stored, since each device's log began",
+            "Stored since each device's log began",
         )
     _tell_lost(balance.devices)
     _tell_changed(balance.devices)
@@ -118,7 +118,7 @@ def _devices(devices: Mapping[str, DeviceBalance]) -> Iterator[tuple[Any, ...]]:
                 name,
                 one.stored,
                 reader,
-                "nobody" if figures.orphan else figures.user,
+                "unused" if figures.orphan else figures.user,
                 figures.sent,
                 figures.skipped,
                 figures.waiting,
@@ -128,8 +128,8 @@ def _devices(devices: Mapping[str, DeviceBalance]) -> Iterator[tuple[Any, ...]]:
             )
         if one.difference:
             say.warn(
-                f"{name}: the log grew by {one.difference:+,} lines against what the listeners "
-                f"stored in it"
+                f"{name}: the log differs by {one.difference:+,} lines from what the "
+                "listeners stored in it"
             )
 
 
@@ -139,9 +139,10 @@ def _tell_changed(devices: Mapping[str, DeviceBalance]) -> None:
         for gap in one.gaps:
             if gap.cause == CHANGED:
                 say.warn(
-                    f"{name}: somebody changed the text of the file syslog.{gap.offset:020d} (or syslog, as long as "
-                    f"it is the newest) while it was live; its readers count the lines that stand there now, and may "
-                    f"differ by that"
+                    f"{name}: another process modified the file "
+                    f"syslog.{gap.offset:020d} (or syslog, if it is still the newest) "
+                    "while it was live; its readers count the lines that it contains now, "
+                    "and may differ by that"
                 )
 
 
@@ -154,8 +155,8 @@ def _tell_lost(devices: Mapping[str, DeviceBalance]) -> None:
         )
         if lost:
             say.warn(
-                f"{name}: {many(lost, 'line was', 'lines were')} lost to damage before a reader was past; "
-                f"`tsadmin spool verify {name}` names the files"
+                f"{name}: {many(lost, 'line was', 'lines were')} lost to damage before a "
+                f"reader had read them; list the files with `tsadmin spool verify {name}`"
             )
 
 
@@ -164,11 +165,11 @@ def _tell_aside(devices: Mapping[str, DeviceBalance]) -> None:
     for name, one in devices.items():
         for figures in one.readers.values():
             if figures.set_aside:
-                batches = many(figures.set_aside, "batch was", "batches were")
+                batches = many(figures.set_aside, "batch", "batches")
                 say.warn(
-                    f"{name}: {batches} refused by the {figures.user or 'log service'} for "
-                    f"good; the lines count as not selected, and `tsadmin logs {name} --rejected` "
-                    f"lists what to send again or drop"
+                    f"{name}: the {figures.user or 'log service'} rejected {batches}; the "
+                    "lines count as not selected; list the batches with `tsadmin logs "
+                    f"{name} --rejected`, then resend or drop them"
                 )
 
 
@@ -189,11 +190,11 @@ def _tell_dropped(book: BookBalance) -> None:
     senders = sorted(book.dropped_by_sender.items(), key=lambda item: -item[1])
     refused = book.dropped_by_device
     rows = [(f"unknown sender {sender}", lines) for sender, lines in senders[:_SENDERS_SHOWN]]
-    rows += [(f"device {name}, whose log could not take them", n) for name, n in refused.items()]
+    rows += [(f"device {name} (log unavailable)", n) for name, n in refused.items()]
     if rows:
-        show_table(("dropped lines of", "lines"), rows, "Dropped, by sender")
+        show_table(("dropped lines from", "lines"), rows, "Dropped, by sender")
     if len(senders) > _SENDERS_SHOWN:
-        say.info(f"{len(senders) - _SENDERS_SHOWN:,} unknown senders more")
+        say.info(f"{len(senders) - _SENDERS_SHOWN:,} more unknown senders")
 
 
 def _tell_gaps(balance: Balance) -> None:
@@ -217,7 +218,14 @@ def _tell_gaps(balance: Balance) -> None:
     if rows:
         shown = sorted(rows, key=lambda row: row[3])[-_GAPS_SHOWN:]
         show_table(
-            ("of", "cause", "after", "until", "found on the logs", "gone from the logs"),
+            (
+                "of",
+                "cause",
+                "after",
+                "until",
+                "lines found in the logs",
+                "lines missing from the logs",
+            ),
             (
                 (of, cause, when(after), when(before), *more)
                 for of, cause, after, before, *more in shown
@@ -233,7 +241,7 @@ def _tell_orphans(balance: Balance) -> None:
     ]
     if rows:
         show_table(
-            ("log", "lines stored", "bytes kept", "lines that wait for a reader"),
+            ("log", "lines stored", "bytes kept", "backlog (lines)"),
             rows,
-            "Logs whose device is gone; retention ends them in time",
+            "Logs of removed devices; retention deletes them over time",
         )

@@ -14,7 +14,7 @@ from tscm.operations.table.listing import DEVICES
 from tscm.printable import visible
 
 HEADS = ("Device name", "Type", "Device ID", "Management IP", "Log upload ID", "Log", "Log uploads")
-KEPT = "the settings on disk have a fault, so the old ones stay in force: "
+KEPT = "the settings file has errors, so the previous settings remain in force: "
 """Before the fault of a file whose device a running manager still serves as it was."""
 
 
@@ -32,7 +32,7 @@ def command(session: Session, /, *, json_output: bool) -> int:
     else:
         say.plain(table([row for row in rows if row.type is not None]))
         if not rows:
-            say.info("No device yet; `tsadmin add --type asarest` adds one", aside=True)
+            say.info("No devices yet; add one with `tsadmin add --type asarest`", aside=True)
     for row in faults:
         say.error(f"{KEPT}{row.fault}" if row.type is not None else str(row.fault))
     return 2 if faults else 0

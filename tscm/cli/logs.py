@@ -20,11 +20,9 @@ from tscm.printable import visible
 
 @click.command()
 @device_argument
-@click.option(
-    "--rejected", is_flag=True, help="List the batches that the log service rejected for good."
-)
+@click.option("--rejected", is_flag=True, help="List the batches that the log service rejected.")
 @click.option("--aside", "rejected", is_flag=True, hidden=True)  # its name of before
-@click.option("--send", metavar="KEY|all", help="Send a rejected batch again.")
+@click.option("--send", metavar="KEY|all", help="Resend a rejected batch.")
 @click.option(
     "--drop",
     metavar="KEY|all",
@@ -51,7 +49,7 @@ def command(
     --rejected lists them, --send sends one again, --drop gives one up.
     """
     if sum((rejected, send is not None, drop is not None)) > 1:
-        raise click.UsageError("give one of --rejected, --send and --drop")
+        raise click.UsageError("use only one of --rejected, --send and --drop")
     backend = session.backend()
     if rejected:
         _tell_rejected(name, backend.call(REJECTED, Device(name=name)), json_output=json_output)
@@ -59,7 +57,7 @@ def command(
     if drop is not None:
         backend.call(VIEW, Device(name=name))  # raises what is wrong with the name
         what = "every rejected batch" if drop == "all" else f"rejected batch {visible(drop)}"
-        question, kept = f"Drop {what} of {name}?", f"{what} of {name} is kept"
+        question, kept = f"Drop {what} of {name}?", f"{what} of {name} not dropped"
         if not may_go_on(DROP, question, kept, yes=yes, json_output=json_output):
             return 1
     with shown_progress(aside=json_output) as report:
@@ -74,7 +72,9 @@ def command(
     else:
         say.info(str(outcome.get("sentence") or "done"))
         if outcome.get("aside"):
-            say.warn(f"`tsadmin logs {name} --rejected` lists what was rejected for good, and why")
+            say.warn(
+                f"list the rejected batches and the causes with `tsadmin logs {name} --rejected`"
+            )
     return 0
 
 
@@ -86,10 +86,10 @@ def _tell_rejected(name: str, found: Json, *, json_output: bool) -> None:
     if found.get("off"):
         say.info(str(found["off"]))
     if not batches:
-        say.info(f"{name}: no batch was rejected for good")
+        say.info(f"{name}: no rejected batches")
         return
     show_table(
         ("key", "rejected at", "lines", "cause"),
         ((one["key"], when(one["at"]), one["lines"], one["cause"]) for one in batches),
-        f"Batches of {name} that were rejected for good",
+        f"Rejected batches of {name}",
     )

@@ -30,9 +30,9 @@ MODULES: Mapping[str, tuple[str, str]] = {
     "configure": ("configure", "Change the settings of a device."),
     "show": ("show", "Show a device's settings and state."),
     "list": ("list", "List the devices."),
-    "status": ("status", "Show how every device stands, the worst first."),
+    "status": ("status", "Show the state of every device, the worst first."),
     "update": ("update", "Fetch a device's lists and push them now."),
-    "plan": ("plan", "Show what an update would change, without changing it."),
+    "plan": ("plan", "Show what an update would change; change nothing."),
     "policy": (
         "policy",
         (
@@ -42,18 +42,18 @@ MODULES: Mapping[str, tuple[str, str]] = {
     ),
     "why": (
         "why",
-        "Show which lists and entries contain an address, since when, and what they did.",
+        "Show which lists and entries contain an address, since when, and with which hits.",
     ),
-    "block": ("block", "Block an address or network by hand, for a time or for good."),
-    "allow": ("allow", "Permit an address or network by hand, for a time or for good."),
+    "block": ("block", "Block an address or network by hand, for some time or permanently."),
+    "allow": ("allow", "Permit an address or network by hand, for some time or permanently."),
     "entries": ("entries", "List the entries by hand, and remove them."),
     "report": ("report", "Report hits on a device's lists: who was blocked, how often."),
     "events": ("events", "Recount a device's events from its stored log."),
     "tail": ("tail", "Follow a device's log; with --hits, only the lines that match its lists."),
     "search": ("search", "Search a device's log, including old segments."),
     "logs": ("logs", "Rotate and upload a device's logs now."),
-    "doctor": ("doctor", "Walk the whole chain: what is ok, what failed, and what to do."),
-    "test": ("test", "Prove the whole chain with an address of nobody's, and take it away again."),
+    "doctor": ("doctor", "Check the whole chain: what is ok, what failed, and what to do."),
+    "test": ("test", "Test the whole chain with a documentation address, then remove it again."),
     "ledger": ("ledger", "Show the ledger: lines received, stored, sent and dropped."),
     "spool": (
         "spool",
@@ -96,7 +96,9 @@ class Commands(click.Group):
         """As click does it, with a sentence that says what to do."""
         if args and args[0] not in MODULES and not ctx.resilient_parsing:
             meant = did_you_mean(args[0], MODULES)
-            ctx.fail(f"there is no command {args[0]!r}{meant}; `tsadmin --help` lists them")
+            ctx.fail(
+                f"there is no command {args[0]!r}{meant}; list the commands with `tsadmin --help`"
+            )
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -127,7 +129,7 @@ def underscores(word: str) -> str:
     type=click.Path(file_okay=False),
     help="Root directory of all files of this installation (environment: TSCM_ROOT).  [default: /]",
 )
-@click.version_option(__version__, message="%(version)s", help="Show the version and end.")
+@click.version_option(__version__, message="%(version)s", help="Show the version and exit.")
 @click.pass_context
 def tsadmin(ctx: click.Context, root: str) -> None:
     """Syslog collector and policy manager for Cisco ASA firewalls."""
@@ -166,7 +168,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
                 say.error(_sentence(error))
             return status or 1
         if is_full(output.lost):
-            say.warn(f"not all that was to be said could be written: {output.lost}")
+            say.warn(f"cannot write all output: {output.lost}")
         return status
 
 
@@ -225,4 +227,4 @@ def _sentence(error: OSError) -> str:
     if isinstance(error, PermissionError):
         return denied(error)
     cause = error.strerror or str(error)
-    return f"{error.filename}: {cause}" if error.filename else f"it cannot be done: {cause}"
+    return f"{error.filename}: {cause}" if error.filename else f"operation failed: {cause}"

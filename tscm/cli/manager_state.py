@@ -29,7 +29,7 @@ def status_pairs(status: ManagerState) -> Iterator[Pair]:
     yield "root", status.root
     yield "devices", status.devices
     for kind, addresses in status.listeners.items():
-        yield f"listens for {kind}", addresses
+        yield f"listening for {kind}", addresses
     for name, addresses in status.portal.items():
         yield name, addresses
     if status.uploads is not None:
@@ -38,7 +38,10 @@ def status_pairs(status: ManagerState) -> Iterator[Pair]:
             if attention:
                 yield (
                     "attention",
-                    f"uploads are not taken or deleted as they should be: {attention}",
+                    (
+                        "the log service does not accept or delete uploads as it should: "
+                        f"{attention}"
+                    ),
                 )
     for target in status.audit_targets:
         yield "audit is sent", target.sentence
@@ -49,14 +52,14 @@ def status_pairs(status: ManagerState) -> Iterator[Pair]:
     if ledger.unbalanced:
         yield (
             "attention",
-            f"the ledger does not balance since {when(ledger.unbalanced_since)}: "
+            f"the ledger has not balanced since {when(ledger.unbalanced_since)}: "
             f"{ledger.unbalanced}; see `tsadmin ledger`",
         )
     if ledger.fault:
         yield "attention", ledger.fault
     for name, fault in status.faults.items():
         one = "; ".join(part.strip().rstrip(";") for part in fault.splitlines())
-        yield f"fault of {name}" if name else "fault", one
+        yield f"error in {name}" if name else "fault", one
 
 
 def _uploads(uploads: LogServiceFigures) -> str:
@@ -76,7 +79,7 @@ def _uploads(uploads: LogServiceFigures) -> str:
 
 def _intake(intake: IntakeFigures) -> Iterator[Pair]:
     if intake.udp_path:
-        yield "UDP is read by", intake.udp_path
+        yield "UDP receive path", intake.udp_path
     for name, listener in intake.listeners.items():
         yield name, _listener(listener)
     yield "connections", _connections(intake.connections)
@@ -89,18 +92,18 @@ def _intake(intake: IntakeFigures) -> Iterator[Pair]:
             )
     unknown = intake.unknown_senders
     if unknown.senders:
-        yield "unknown senders", f"{unknown.senders:,}; `tsadmin senders` lists them"
+        yield "unknown senders", f"{unknown.senders:,}; list them with `tsadmin senders`"
     kept = unknown.quarantine
     if kept is not None:
         yield (
             "quarantine",
-            f"{kept.path}: {kept.kept:,} written, the latest stay within its quota; "
+            f"{kept.path}: {kept.kept:,} written, the newest kept within the quota; "
             f"{kept.refused:,} refused",
         )
 
 
 def _connections(figures: ConnectionFigures) -> str:
-    words = f"{figures.open:,} open, {figures.highest:,} at the peak since the start"
+    words = f"{figures.open:,} open, peak {figures.highest:,} since the start"
     refused = [f"{cause} {count:,}" for cause, count in figures.refused.items()]
     return f"{words}; refused: {', '.join(refused)}" if refused else words
 
@@ -108,9 +111,9 @@ def _connections(figures: ConnectionFigures) -> str:
 def _listener(one: AnyListener) -> str:
     parts = [f"{one.received:,} received", f"{sum(one.dropped.values()):,} dropped"]
     if isinstance(one, DatagramFigures) and one.kernel_drops is not None:
-        parts.append(f"{one.kernel_drops:,} lost in the kernel")
+        parts.append(f"{one.kernel_drops:,} dropped by the kernel")
     if one.cut:
-        parts.append(f"{one.cut:,} cut")
+        parts.append(f"{one.cut:,} truncated")
     if isinstance(one, StreamFigures):
         parts += _stream(one)
     if isinstance(one, DatagramFigures):
@@ -121,9 +124,9 @@ def _listener(one: AnyListener) -> str:
 def _stream(one: StreamFigures) -> Iterator[str]:
     """What a stream listener counts besides, where there is any."""
     for count, words in (
-        (one.partial_at_close, "ended inside a line"),
-        (one.framing_faults, "framing faults"),
-        (one.tls_on_plain_port, "spoke TLS on a plain port"),
+        (one.partial_at_close, "closed inside a line"),
+        (one.framing_faults, "framing errors"),
+        (one.tls_on_plain_port, "TLS on a plain port"),
         (one.proxy_headers, "PROXY headers"),
     ):
         if count:
@@ -134,13 +137,13 @@ def _stream(one: StreamFigures) -> Iterator[str]:
 
 def _tls(tls: TlsFigures) -> Iterator[str]:
     if tls.handshakes_failed:
-        yield f"{sum(tls.handshakes_failed.values()):,} hand-shakes failed"
+        yield f"{sum(tls.handshakes_failed.values()):,} handshakes failed"
     if tls.fault:
-        yield f"certificate not taken up: {tls.fault}"
+        yield f"certificate not loaded: {tls.fault}"
 
 
 def _buffer(buffer: BufferFigures) -> Iterator[str]:
     if buffer.reached:
-        yield f"buffer {buffer.reached:,} of {buffer.asked:,} bytes asked for"
+        yield f"receive buffer {buffer.reached:,} of {buffer.asked:,} bytes requested"
     if buffer.hint:
         yield buffer.hint

@@ -40,7 +40,7 @@ def manager_answers(layout: Layout) -> bool:
             return False
         except PermissionError:
             raise ControlUnavailable(
-                path, "no right to use it; run this as root or as a member of the group tscm"
+                path, "permission denied; run tsadmin as root or as a member of group tscm"
             ) from None
         except OSError as error:
             raise ControlUnavailable(path, error.strerror or str(error)) from None

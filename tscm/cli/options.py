@@ -75,9 +75,9 @@ def _taken(one: "attrs.Attribute[Any]") -> str:
 
 def _default(kind: Kind, one: "attrs.Attribute[Any]") -> str:
     if one.name in kind.needed:
-        return "asked for"
+        return "prompted for"
     if one.name == "max_policy_size":
-        return f"default: what the platform bears, else {one.default:,}"
+        return f"default: what the platform supports, otherwise {one.default:,}"
     unset = {question.name: question.unset for question in kind.questions}
     if one.default is None and unset.get(one.name, "none") != "none":
         return f"default: {unset[one.name]}"
@@ -90,16 +90,14 @@ def check_type(word: str | None) -> str:
     """The type given; raises `SettingsFaulty` with the types that there are."""
     known = ", ".join(types())
     if word is None:
-        raise SettingsFaulty(
-            "options", [Fault(where="--type", wrong="is not given", allowed=known)]
-        )
+        raise SettingsFaulty("options", [Fault(where="--type", wrong="is missing", allowed=known)])
     if word == "auto":
         raise SettingsFaulty(
             "options",
             [
                 Fault(
                     where="--type",
-                    wrong="pairing with the portal (auto) is not there yet",
+                    wrong="pairing with the portal (auto) is not implemented yet",
                     allowed=f"{known}, with the settings that the portal shows for the device",
                 )
             ],
@@ -107,7 +105,7 @@ def check_type(word: str | None) -> str:
     if word not in types():
         raise SettingsFaulty(
             "options",
-            [Fault(where="--type", wrong=f"{shown(word)} is no type of device", allowed=known)],
+            [Fault(where="--type", wrong=f"{shown(word)} is not a device type", allowed=known)],
         )
     try:
         kind_named(word)

@@ -55,7 +55,7 @@ def tell_outcome(outcome: Json) -> None:
         show_table(LIST_HEADS, (row for one in lists for row in list_rows(*one)))
     tell_found(outcome)
     for failure in outcome.get("failures") or ():
-        say.warn(f"overcome on the way: {failure}")
+        say.warn(f"recovered from: {failure}")
     say.info(str(outcome.get("sentence") or "done"))
 
 
@@ -70,14 +70,14 @@ def tell_found(outcome: Json) -> None:
     for kind, figures in _lists(outcome):
         for part in figures.get("parts") or (figures,):
             if (age := _age(outcome, part)) is not None:
-                say.info(f"The {kind} list {part.get('name')} is as its publisher had it {age}")
+                say.info(f"The {kind} list {part.get('name')} was published {age}")
         for sentence in left_out(kind, figures):
             say.warn(sentence)
     findings = outcome.get("findings") or ()
     for finding in findings[:_FINDINGS_SHOWN]:
         say.info(f"  {finding}")
     if len(findings) > _FINDINGS_SHOWN:
-        say.info(f"  and {len(findings) - _FINDINGS_SHOWN:,} more: --json shows them")
+        say.info(f"  and {len(findings) - _FINDINGS_SHOWN:,} more; show them with --json")
     for note in outcome.get("notes") or ():
         say.info(str(note))
     for warning in outcome.get("warnings") or ():
@@ -85,7 +85,7 @@ def tell_found(outcome: Json) -> None:
     accepted = outcome.get("accepted") or ()
     for one in risks_in(outcome):
         if one.risk not in accepted:
-            say.warn(f"refused without {one.option}: {one.sentence}")
+            say.warn(f"not allowed without {one.option}: {one.sentence}")
 
 
 def _age(outcome: Json, figures: Json) -> str | None:
@@ -101,7 +101,7 @@ def _age(outcome: Json, figures: Json) -> str | None:
     return f"{many(minutes // 60, 'hour', 'hours')} ago"
 
 
-LIST_HEADS = ("list", "name", "serial", "published", "left out", "merged", "cut", "on the device")
+LIST_HEADS = ("list", "name", "serial", "published", "excluded", "merged", "cut", "on the device")
 
 
 def list_rows(kind: str, figures: Json) -> Iterator[tuple[Any, ...]]:
@@ -136,24 +136,27 @@ def left_out(kind: str, figures: Json) -> Iterator[str]:
     """What is missing on the device of what was published."""
     if figures.get("left_out"):
         left = many(figures["left_out"], "entry", "entries")
-        yield f"{left} of the {kind} list left out: {_counted(figures['causes'])}"
+        yield f"{left} of the {kind} list excluded: {_counted(figures['causes'])}"
     if figures.get("excepted"):
         taken = many(figures["excepted"], "exception", "exceptions")
-        yield f"{taken} of the {kind} list taken out of its entries"
+        yield f"{taken} of the {kind} list subtracted from its entries"
     if figures.get("normalised"):
         had = many(figures["normalised"], "entry", "entries")
         yield f"{had} of the {kind} list had host bits set; they were cleared"
     if figures.get("warned"):
         seen = many(figures["warned"], "entry", "entries")
-        yield f"{seen} of the {kind} list kept that should be looked at: {_counted(figures['warnings'])}"
+        yield f"{seen} of the {kind} list kept but flagged: {_counted(figures['warnings'])}"
     if figures.get("waiting"):
         wait = many(figures["waiting"], "new entry", "new entries")
-        yield f"{wait} of the {kind} list not in force: a name that must not be blocked is unknown"
+        yield (
+            f"{wait} of the {kind} list not in force: a name that must not be blocked does not "
+            "resolve"
+        )
     if figures.get("cut"):
         cut = many(figures["cut"], "entry", "entries")
         yield (
-            f"{cut} of the {kind} list cut to the Max policy size; "
-            f"raise it step by step if the device bears it"
+            f"{cut} of the {kind} list cut to fit Max Policy Size; raise it step by step "
+            "if the device can handle it"
         )
 
 

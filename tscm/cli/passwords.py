@@ -28,14 +28,18 @@ def take_secrets(options: dict[str, Any]) -> dict[str, Any]:
         file = taken.pop(f"{name}_file", None)
         if value is not None and file is not None:
             faults.append(
-                Fault(where=f"--{name}", wrong=f"--{name}_file is given too", allowed="one of them")
+                Fault(
+                    where=f"--{name}",
+                    wrong=f"--{name}_file is given as well",
+                    allowed="only one of them",
+                )
             )
         elif value == "-":
             from_input.append(name)
         elif value is not None:
             say.warn(
-                f"--{name}: what stands on a command line can be read by every user of this host; "
-                f"--{name} - reads standard input, --{name}_file a file"
+                f"--{name}: every user of this host can read a command line; use "
+                f"--{name} - for standard input or --{name}_file for a file"
             )
         elif file is not None:
             try:
@@ -45,15 +49,15 @@ def take_secrets(options: dict[str, Any]) -> dict[str, Any]:
                     Fault(
                         where=f"--{name}_file",
                         wrong=_why(file, error),
-                        allowed="a file with the secret as its first line",
+                        allowed="a file with the secret on its first line",
                     )
                 )
     if len(from_input) > 1:
         faults.append(
             Fault(
                 where=f"--{from_input[1]}",
-                wrong=f"standard input is read for --{from_input[0]} already",
-                allowed="- for one secret only",
+                wrong=f"standard input is already used for --{from_input[0]}",
+                allowed="- for only one secret",
             )
         )
     elif from_input:
@@ -64,7 +68,7 @@ def take_secrets(options: dict[str, Any]) -> dict[str, Any]:
                 Fault(
                     where=f"--{from_input[0]}",
                     wrong=f"standard input {error}",
-                    allowed="the secret as its first line",
+                    allowed="the secret on its first line",
                 )
             )
     if faults:
@@ -77,9 +81,9 @@ def first_line(content: bytes) -> str:
     try:
         line = content.decode().splitlines()[0]
     except UnicodeDecodeError:
-        raise ValueError("is no text in UTF-8") from None
+        raise ValueError("is not valid UTF-8") from None
     except IndexError:
-        raise ValueError("holds nothing") from None
+        raise ValueError("is empty") from None
     if not line:
         raise ValueError("has an empty first line")
     return line

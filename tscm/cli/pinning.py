@@ -16,7 +16,7 @@ from tscm.model import Json
 
 _HOST_KEY = "SHA256:"
 """How `ssh` begins the SHA-256 of a host key."""
-_QUESTION = "Is this the device's? Pin it? (y or n) [default n] "
+_QUESTION = "Pin it? (y or n) [default n] "
 
 
 def shown_by(error: TscmError) -> str | None:
@@ -33,9 +33,9 @@ def may_ask() -> bool:
 def is_the_devices(shown: str) -> bool:
     """Shows the SHA-256 of a certificate or a host key, and asks whether to pin it."""
     if shown.startswith(_HOST_KEY):
-        say.info(f"The device shows the host key {shown}")
+        say.info(f"The device presents the host key {shown}")
     else:
-        say.info(f"The device shows the certificate with SHA-256 {with_colons(shown)}")
+        say.info(f"The device presents the certificate with SHA-256 {with_colons(shown)}")
     return confirmed(_QUESTION)
 
 
@@ -69,6 +69,6 @@ class NotPinned(TscmError):
 
     def __str__(self) -> str:
         return (
-            "nothing was stored; find out what answers at the device's address, or give the CA of its "
+            "nothing was stored; check which host responds at the device's address, or give the CA of its "
             "certificate with --ca_file, or its host key with --host_key"
         )

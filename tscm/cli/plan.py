@@ -31,13 +31,18 @@ CHANGES = 2
 @click.option(
     "--force",
     is_flag=True,
-    help="Show what `update --force` would ask about and push; still nothing is changed.",
+    help="Show what `update --force` would ask about and push; change nothing.",
 )
 @click.option(
-    "--detailed_exitcode", is_flag=True, help="Exit with 2 where there are changes, else with 0."
+    "--detailed_exitcode",
+    is_flag=True,
+    help="Exit with status 2 if there are changes, otherwise with 0.",
 )
 @click.option(
-    "--json", "json_output", is_flag=True, help="Give the plan as JSON, of several by name."
+    "--json",
+    "json_output",
+    is_flag=True,
+    help="Print the plan as JSON; for several devices, by name.",
 )
 @click.pass_obj
 def command(
@@ -96,7 +101,8 @@ def _tell(name: str, outcome: Json, *, whole: bool, shown: bool, changes: bool) 
         tell_diff(outcome.get("diff") or {}, whole=True)
     if shown and changes and outcome.get("plan_id"):
         say.info(
-            f"`tsadmin update {name} --plan {outcome['plan_id']}` pushes exactly this, within a day"
+            f"`tsadmin update {name} --plan {outcome['plan_id']}` pushes exactly this "
+            "plan; it expires in one day"
         )
 
 
@@ -112,17 +118,17 @@ def tell_figures(figures: Json) -> None:
     if not figures:
         return
     budget = figures.get("budget")
-    bears = f" of {budget:,} that the agent bears" if budget else ""
+    bears = f" of {budget:,} that the agent supports" if budget else ""
     show_pairs(
         [
             ("steps", figures["steps"]),
             ("requests", figures["requests"]),
             ("entries to add", figures["added"]),
             ("entries to remove", figures["removed"]),
-            ("groups to make", figures["groups_made"]),
+            ("groups to create", figures["groups_made"]),
             ("groups to delete", figures["groups_deleted"]),
-            ("bytes of the groups before", figures["bytes_before"]),
-            ("bytes of the groups after", f"{figures['bytes_after']:,}{bears}"),
+            ("group bytes before", figures["bytes_before"]),
+            ("group bytes after", f"{figures['bytes_after']:,}{bears}"),
         ],
         "Plan",
     )
@@ -137,5 +143,5 @@ def tell_diff(diff: Json, *, whole: bool) -> None:
                 say.change(sign, f"{sign} {kind} {visible(entry)}")
             if not whole and len(entries) > _SAMPLE:
                 say.change(
-                    sign, f"{sign} {kind} and {len(entries) - _SAMPLE:,} more: --diff lists all"
+                    sign, f"{sign} {kind} and {len(entries) - _SAMPLE:,} more; list all with --diff"
                 )

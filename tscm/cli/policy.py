@@ -64,7 +64,7 @@ def dropped(session: Session, /, name: str, *, search: str | None, json_output: 
         say.info(f"{missing} not on the device: cut, or not yet applied")
         left = (answer[kind].get("left_out") or {}).get("count", 0)
         if left:
-            say.info(f"{many(left, 'entry', 'entries')} of the {kind} list left out by the guard")
+            say.info(f"{many(left, 'entry', 'entries')} of the {kind} list excluded by the guard")
 
 
 def _entries(label: str, found: Json) -> None:
@@ -79,10 +79,10 @@ def _left_out(label: str, found: Json | None) -> None:
     if not found:
         return
     for one in found["entries"]:
-        say.plain(f"{label} {visible(one['entry'])} left out: {visible(one['cause'])}")
+        say.plain(f"{label} {visible(one['entry'])} excluded: {visible(one['cause'])}")
     more = found["count"] - len(found["entries"])
     if more:
-        say.plain(f"{label} and {more:,} more left out")
+        say.plain(f"{label} and {more:,} more excluded")
 
 
 @command.command("history")
@@ -174,7 +174,7 @@ def rollback(
     backend = session.backend()
     backend.call(VIEW, Device(name=name))  # raises what is wrong with the name
     question = f"Push generation {generation} to {name} and hold its updates?"
-    kept = f"the policy of {name} stays as it is"
+    kept = f"the policy of {name} is unchanged"
     if not may_go_on(ROLLBACK, question, kept, yes=yes, json_output=json_output):
         return 1
     with failure_told(json_output=json_output), shown_progress(aside=json_output) as report:
@@ -185,8 +185,8 @@ def rollback(
         return 0
     tell_outcome(outcome)
     say.info(
-        f"Updates of {name} are held now; `tsadmin policy resume {name}` lets them run again, "
-        f"`tsadmin update {name}` makes one at once"
+        f"Updates of {name} are now held; resume them with `tsadmin policy resume {name}`, "
+        f"or run one at once with `tsadmin update {name}`"
     )
     return 0
 
@@ -197,9 +197,9 @@ def rollback(
     "--until",
     type=End(),
     metavar="TIME",
-    help="When it ends by itself: 4h, 2d, 17:30, 2026-12-01, 2026-12-01 17:30.",
+    help="When the hold ends: 4h, 2d, 17:30, 2026-12-01, 2026-12-01 17:30.",
 )
-@click.option("--reason", default="", metavar="TEXT", help="Why; shown wherever the hold is.")
+@click.option("--reason", default="", metavar="TEXT", help="Reason, shown wherever the hold is.")
 @click.pass_obj
 def hold(session: Session, /, name: str, *, until: float | None, reason: str) -> None:
     """
@@ -208,7 +208,7 @@ def hold(session: Session, /, name: str, *, until: float | None, reason: str) ->
     `tsadmin update` still makes one.  Status, show, why and audit say who holds, until when and why.
     """
     done = session.backend().call(HOLD, Holding(name=name, until=until, reason=reason))
-    say.info(f"{done.sentence}; `tsadmin policy resume {name}` ends that")
+    say.info(f"{done.sentence}; resume them with `tsadmin policy resume {name}`")
 
 
 command.add_command(hold, "pause")

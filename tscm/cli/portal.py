@@ -69,7 +69,7 @@ def add(
     if json_output:
         say.as_json({**entry.as_json(), "device_key": key})
         return
-    say.info(f"Entry {entry.nickname} is registered")
+    say.info(f"Entry {entry.nickname} registered")
     show_pairs(
         [
             ("Device ID (tdid)", entry.device_id),
@@ -116,7 +116,7 @@ def list_entries(session: Session, /, *, json_output: bool) -> int:
             [[row[head] for head in heads] for row in rows],
         )
     elif not faults:
-        say.info("No entry yet; `tsadmin portal add` makes one (`tsadmin portal add --help`)")
+        say.info("No entries yet; add one with `tsadmin portal add` (`tsadmin portal add --help`)")
     return _told(faults)
 
 
@@ -132,11 +132,11 @@ def remove(session: Session, /, nickname: str, *, yes: bool) -> int:
     from tscm.services.entries import entry_file, remove_entry
 
     entry_file(session.layout.portal, nickname)  # an entry that is not there is not asked about
-    question, kept = f"Remove entry {visible(nickname)}?", f"entry {visible(nickname)} is kept"
+    question, kept = f"Remove entry {visible(nickname)}?", f"entry {visible(nickname)} not removed"
     if not may_go_on(None, question, kept, yes=yes):
         return 1
     remove_entry(session.layout.portal, nickname)
-    say.info(f"Entry {nickname} is removed; a new entry has a new device ID")
+    say.info(f"Entry {nickname} removed; a new entry has a new device ID")
     return 0
 
 

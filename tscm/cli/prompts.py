@@ -30,8 +30,8 @@ class InputEnded(TscmError):
 
     def __str__(self) -> str:
         return (
-            f"the input ended at the question {self.question!r}, so {self.kept}; "
-            f"answer it, or give {self.option}"
+            f"the input ended at the prompt {self.question!r}, so {self.kept}; answer it, "
+            f"or use {self.option}"
         )
 
 
@@ -46,7 +46,7 @@ def ask_name(taken: Callable[[str], bool]) -> str:
             continue
         if not taken(name):
             return name
-        say.error(f"a device named {name!r} exists already; choose another name")
+        say.error(f"a device named {name!r} already exists; choose another name")
 
 
 Objection = Callable[[str], None]
@@ -159,7 +159,7 @@ def _ask(
                 return None
             if question.name == "log_proxy_password":
                 return None
-            say.error("an answer is needed here")
+            say.error("a value is required")
             continue
         try:
             value = question.read(answer)
@@ -167,7 +167,7 @@ def _ask(
             say.error(str(error))
             continue
         if value is None and question.name == "forward_address":
-            say.error("an address is needed where syslog forward is enabled")
+            say.error("syslog forward requires an address")
             continue
         wrong = disagrees(question, value, known)
         if wrong:
@@ -204,7 +204,7 @@ def _line(prompt: str, question: Question) -> str:
         say.plain("")
         raise InputEnded(question.words.split("\n")[0].strip(" :")) from None
     except UnicodeDecodeError:
-        say.error("the answer is no text in UTF-8")
+        say.error("the input is not valid UTF-8")
         return ""
 
 

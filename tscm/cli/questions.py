@@ -42,7 +42,7 @@ def disagrees(question: Question, value: Any, answers: Answers) -> str | None:
     """What is wrong with *value* beside the answers that were given before, or None."""
     names = set(str(answers.get("block_list")).lower().replace(",", " ").split())
     if question.name == "allow_list" and names & set(str(value).split()):
-        return "that is the block list; an allow list is another one, and may be empty"
+        return "this is the block list; name a different list, which may be empty"
     return None
 
 

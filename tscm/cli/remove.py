@@ -24,7 +24,7 @@ from tscm.printable import visible
 @click.option(
     "--purge",
     is_flag=True,
-    help="Delete the groups of tscm from the firewall first, as far as its access-lists allow.",
+    help="First delete the object-groups of tscm from the firewall that no access-list uses.",
 )
 @click.option("--json", "json_output", is_flag=True, help="Print the result as JSON.")
 @click.pass_obj
@@ -39,7 +39,7 @@ def command(session: Session, /, name: str, *, yes: bool, purge: bool, json_outp
     names = {row.name for row in backend.call(DEVICES, Nothing())}
     if name not in names:
         backend.call(VIEW, Device(name=name))  # raises what is wrong with the name
-    question, kept = f"Remove device {name}?", f"device {name} is kept"
+    question, kept = f"Remove device {name}?", f"device {name} not removed"
     if not may_go_on(REMOVE, question, kept, yes=yes, json_output=json_output):
         return 1
     purged: Json = {}
@@ -58,9 +58,9 @@ def command(session: Session, /, name: str, *, yes: bool, purge: bool, json_outp
         return 0
     if purge:
         say.info(str(purged["sentence"]))
-    say.info(f"Device {name} is removed; its logs stay in {session.layout.device_log(name)}")
+    say.info(f"Device {name} removed; its logs remain in {session.layout.device_log(name)}")
     if lines:
-        say.info("The way back on the ASA, in this order:")
+        say.info("To clean up the ASA, enter in this order:")
         say.plain("")
         say.plain(visible(lines.rstrip("\n"), keep="\n"))
     return 0
@@ -70,12 +70,12 @@ def _not_purged(name: str, purged: Json, *, json_output: bool) -> int:
     if json_output:
         say.as_json(purged)
     for one in purged["obstacles"]:
-        say.warn(f"{one['group']} stays: {one['cause']}")
+        say.warn(f"{one['group']} not deleted: {one['cause']}")
         for line in one.get("lines") or ():
             say.warn(f"  {taken_off(line)}")
     say.error(
-        f"{purged['sentence']}; device {name} is kept, its updates are held: take off what stands above, "
-        f"then the same command again, or leave out --purge"
+        f"{purged['sentence']}; device {name} is not removed and its updates are held: "
+        "remove the references listed above and run the command again, or omit --purge"
     )
     return 1
 

@@ -45,7 +45,7 @@ _BY = Words(
 )
 @click.option("--until", type=Time(), help="End, in the same formats.  [default: now]")
 @click.option(
-    "--by", type=_BY, metavar="WHAT", help=f"The rows: {', '.join(_BY.words)}.  [default: entry]"
+    "--by", type=_BY, metavar="WHAT", help=f"Group by: {', '.join(_BY.words)}.  [default: entry]"
 )
 @click.option("--top", metavar="NUMBER", help="Number of rows.  [default: 20]")
 @click.option("--action", type=Words("blocked", "allowed"), help="Only this.")
@@ -75,7 +75,7 @@ def command(
     Hits are what the firewall counted, lines what it wrote: one line can stand for many hits.
     """
     if json_output and csv_output:
-        raise click.UsageError("give one of --json and --csv")
+        raise click.UsageError("use only one of --json and --csv")
     options["list"] = options.pop("list_name")
     asked = {key: value for key, value in options.items() if value is not None}
     backend = session.backend()
@@ -106,8 +106,10 @@ def _tell_doubts(found: Json, whose: str) -> None:
     """What is not in the counts."""
     if found["counts_are_low"]:
         say.warn(
-            f"{whose}the firewall said {many(found['counts_are_low'], 'time', 'times')} that it had stopped "
-            f"counting denied flows (106101): all counts are low; raise `access-list deny-flow-max`"
+            f"{whose}the firewall logged "
+            f"{many(found['counts_are_low'], 'time', 'times')} that it had stopped "
+            "counting denied flows (106101): all counts are too low; raise `access-list "
+            "deny-flow-max`"
         )
     if found.get("unread_lines"):
         say.warn(

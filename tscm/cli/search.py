@@ -60,7 +60,7 @@ def command(
     Live and compressed segments alike, oldest first.  Exit status 1 when there is none.
     """
     if raw and json_output:
-        raise click.UsageError("give one of --raw and --json")
+        raise click.UsageError("use only one of --raw and --json")
     logs = _logs(session, names, everyone=everyone)
     several = everyone or len(logs) > 1
     found = _Found(
@@ -80,7 +80,7 @@ def command(
             say.plain(f"{name}: {number}" if several else str(number))
     elif not found.total:
         whose = "any log" if several else next(iter(counts), "any log")
-        say.info(f"No line of {whose} fits", aside=True)
+        say.info(f"No matching line in {whose}", aside=True)
     return 0 if found.total else 1
 
 
@@ -169,7 +169,7 @@ def finder(pattern: str, *, regex: bool, ignore_case: bool) -> Callable[[bytes],
     try:
         compiled = re.compile(source, re.MULTILINE | (re.IGNORECASE if ignore_case else 0))
     except (re.error, RecursionError, OverflowError) as error:
-        raise click.UsageError(f"PATTERN is no regular expression: {error}") from None
+        raise click.UsageError(f"PATTERN is not a valid regular expression: {error}") from None
 
     def search(block: bytes) -> list[bytes]:
         lines, at = [], 0

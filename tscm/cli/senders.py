@@ -39,7 +39,7 @@ def list_senders(session: Session, /, *, json_output: bool) -> None:
         say.as_json(found)
         return
     if not found:
-        say.info("No unknown sender has been heard")
+        say.info("No unknown senders seen")
         return
     show_table(
         ("address", "lines", "first seen", "last seen", "sample"),
@@ -71,6 +71,6 @@ def adopt(session: Session, /, address: str, name: str, *, json_output: bool) ->
     if json_output:
         say.as_json(result)
     else:
-        say.info(f"{sender} is a source of {name} now")
+        say.info(f"{sender} is now a source of {name}")
         for note in result.notes:
             say.warn(note)

@@ -37,7 +37,7 @@ def chosen(backend: Backend, names: Sequence[str], *, everyone: bool) -> list[st
     if everyone:
         found = [row.name for row in backend.call(DEVICES, Nothing())]
         if not found:
-            say.info("No device yet; `tsadmin add --type asarest` adds one", aside=True)
+            say.info("No devices yet; add one with `tsadmin add --type asarest`", aside=True)
         return found
     if not names:
         raise click.UsageError("give the NAME of a device, several of them, or --all")

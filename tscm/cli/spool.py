@@ -51,7 +51,7 @@ class LogUnknown(TscmError):
     name: str
 
     def __str__(self) -> str:
-        return f"there is no log of {self.name!r}; `tsadmin spool list` shows those that there are"
+        return f"no log of {self.name!r}; list the logs with `tsadmin spool list`"
 
 
 @define(eq=False)
@@ -65,7 +65,9 @@ class NoRight(TscmError):
     folder: Path
 
     def __str__(self) -> str:
-        return f"no right to read {self.folder}; run it as root or as a member of the group tscm"
+        return (
+            f"permission denied for {self.folder}; run tsadmin as root or as a member of group tscm"
+        )
 
 
 class LogName(click.ParamType[str]):
@@ -143,7 +145,7 @@ def list_spool(session: Session, /, *, json_output: bool) -> None:
     for folder in closed:
         say.warn(str(NoRight(folder)))
     if not logs:
-        say.info("No log yet")
+        say.info("No logs yet")
         return
     show_table(
         (
@@ -157,7 +159,7 @@ def list_spool(session: Session, /, *, json_output: bool) -> None:
             "from",
             "to",
             "readers",
-            "without a user",
+            "unused readers",
         ),
         (
             (
@@ -179,8 +181,8 @@ def list_spool(session: Session, /, *, json_output: bool) -> None:
     for name, readers in orphans.items():
         for reader in readers:
             say.info(
-                f"What waits for reader {reader} of {name} goes on when its target comes back; "
-                f"`tsadmin spool drop {name} {reader}` gives it up"
+                f"Reader {reader} of {name} keeps its backlog until its target is "
+                f"configured again; discard it with `tsadmin spool drop {name} {reader}`"
             )
 
 
@@ -202,15 +204,15 @@ def _orphans(layout: Layout, log: "LogSummary", devices: set[str]) -> list[str]:
 @click.argument("name", type=LogName())
 @click.argument("reader")
 @yes_option
-@click.option("--json", "json_output", is_flag=True, help="Print what was dropped as JSON.")
+@click.option("--json", "json_output", is_flag=True, help="Print the result as JSON.")
 @click.pass_obj
 def drop(session: Session, /, name: str, reader: str, *, yes: bool, json_output: bool) -> int:
     """
     Discard the backlog of an unused reader; the lines stay in the log.
     """
     asked = Reader(name=known_log(session.layout, name), reader=reader)
-    question = f"Drop reader {visible(reader)} of {name}, so that what waits for it is never sent?"
-    kept = f"reader {visible(reader)} of {name} is kept"
+    question = f"Drop reader {visible(reader)} of {name} and discard its backlog?"
+    kept = f"reader {visible(reader)} of {name} not dropped"
     if not may_go_on(DROP_READER, question, kept, yes=yes, json_output=json_output):
         return 1
     dropped = session.backend().call(DROP_READER, asked)
@@ -218,7 +220,7 @@ def drop(session: Session, /, name: str, reader: str, *, yes: bool, json_output:
         say.as_json(dropped)
     else:
         lines = many(dropped["waiting_lines"], "line", "lines")
-        say.info(f"{name}: reader {dropped['reader']} is dropped, for which {lines} waited")
+        say.info(f"{name}: reader {dropped['reader']} dropped, with a backlog of {lines}")
     return 0
 
 
@@ -256,7 +258,7 @@ def inspect(session: Session, /, name: str, *, json_output: bool) -> None:
             "not selected",
             "expired",
             "by cause",
-            "bytes waiting",
+            "backlog (bytes)",
             "damaged",
         ),
         (_reader_row(view, reader) for reader in sorted(view.cursors)),
@@ -267,7 +269,7 @@ def inspect(session: Session, /, name: str, *, json_output: bool) -> None:
 def _view_pairs(view: "LogView") -> Iterator[tuple[str, Any]]:
     yield "folder", str(view.folder.path)
     yield "lines stored", view.lines
-    yield "end, in bytes since the log began", view.end
+    yield "end offset (bytes since the log began)", view.end
     yield "live segment", f"{view.live_bytes or 0:,} bytes, {view.live_lines:,} lines"
     yield "segments kept", len(view.kept)
     if view.bad_records or view.loose_bytes:
@@ -279,9 +281,12 @@ def _view_pairs(view: "LogView") -> Iterator[tuple[str, Any]]:
     yield "closed by a clean stop", state.clean
     yield "unclean stops", state.gaps_total
     if state.truncations:
-        yield "truncated by somebody", many(state.truncations, "time", "times")
+        yield "truncated by another process", many(state.truncations, "time", "times")
     if state.changed_texts:
-        yield "text changed by somebody", f"in {many(state.changed_texts, 'segment', 'segments')}"
+        yield (
+            "modified by another process",
+            f"in {many(state.changed_texts, 'segment', 'segments')}",
+        )
     yield "deleted by retention", state.deleted_lines or "nothing"
     if state.unknown_lines:
         yield "lines without sender and time", state.unknown_lines
@@ -292,7 +297,7 @@ def _reader_row(view: "LogView", reader: str) -> tuple[Any, ...]:
 
     cursor, damaged = view.cursors[reader]
     if cursor is None:
-        return (reader, "none that is good", None, None, None, None, None, damaged)
+        return (reader, "none valid", None, None, None, None, None, damaged)
     waiting = max(0, view.end - cursor.offset)
     causes = {cause: lines for cause, lines in zip(CAUSES, cursor.expired, strict=True) if lines}
     return (
@@ -354,10 +359,10 @@ def verify(session: Session, /, name: str | None, *, json_output: bool) -> int:
             tell = say.info if finding.harm == "note" else say.warn
             tell(f"{one}: {finding}")
         if not any(finding.harm != "note" for finding in findings):
-            say.info(f"{one}: in order")
+            say.info(f"{one}: no faults")
     if wrong:
         harmed = " and ".join(f"`tsadmin spool repair {one}`" for one in harmed_logs(found))
-        say.error(f"{many(wrong, 'finding', 'findings')}; {harmed} mends what can be mended")
+        say.error(f"{many(wrong, 'finding', 'findings')}; to repair, run {harmed}")
     return 1 if wrong else 0
 
 
@@ -479,4 +484,4 @@ def repair(session: Session, /, name: str, *, json_output: bool) -> None:
         return
     for sentence in done:
         say.info(sentence)
-    say.info(f"{name}: {'put right' if done else 'nothing was to be put right'}")
+    say.info(f"{name}: {'repaired' if done else 'nothing to repair'}")

@@ -54,13 +54,13 @@ def state_pairs(settings: Json, state: DeviceState) -> Iterator[Pair]:
     if state.upload is not None:
         yield from _upload("log upload", name, state, state.upload)
     elif settings.get("send_logs"):
-        yield "log upload", "off: no log service is set (url under [upload] in tscm.toml)"
+        yield "log upload", "off: no log service is configured (url under [upload] in tscm.toml)"
     else:
         yield "log upload", "off"
     yield from _orphans(name, state)
     if state.events.unread:
         yield (
-            "not read",
+            "not parsed",
             f"{many(state.events.unread, 'line', 'lines')} of access-lists whose source and destination "
             "cannot be read: in no report",
         )
@@ -87,18 +87,18 @@ def _policy(name: str, settings: Json, policy: UpdateFigures) -> Iterator[Pair]:
     for note in shown.notes[:_NOTES_SHOWN]:
         yield "noted", note
     if not settings.get("policy_updates", True):
-        yield "next update", f"policy updates are disabled; `tsadmin update {name}` still makes one"
+        yield "next update", f"policy updates are disabled; `tsadmin update {name}` still runs one"
     elif policy.hold is not None:
         yield (
             "next update",
-            f"{policy.hold}; `tsadmin policy resume {name}` ends that, and "
-            f"`tsadmin update {name}` still makes one",
+            f"{policy.hold}; `tsadmin policy resume {name}` ends that, and `tsadmin update "
+            f"{name}` still runs one",
         )
     elif policy.next_run_at and not policy.held:
         yield "next update", when(policy.next_run_at)
     if policy.running_since:
         yield (
-            "update under way",
+            "update in progress",
             f"since {when(policy.running_since)}"
             + (f": {policy.progress}" if policy.progress else ""),
         )
@@ -111,14 +111,15 @@ def _policy(name: str, settings: Json, policy: UpdateFigures) -> Iterator[Pair]:
     if policy.unused_groups:
         yield (
             "attention",
-            f"{' and '.join(policy.unused_groups)}, made anew, in use by no access-list at the last "
-            f"update: enter the lines of `tsadmin show {name} --lines`",
+            f"{' and '.join(policy.unused_groups)}: created again, and not used by an "
+            "access-list at the last update; enter the lines of `tsadmin show "
+            f"{name} --lines`",
         )
     if policy.upheavals:
         yield (
             "attention",
-            f"the firewall said that {policy.upheavals}, and no update has been good since: part of "
-            f"the groups may be gone; `tsadmin update {name}` checks them",
+            f"the firewall logged that {policy.upheavals}, and no update has succeeded "
+            f"since: groups may be missing; check them with `tsadmin update {name}`",
         )
     for one in policy.unknown_names:
         yield "attention", unknown_name(one)
@@ -129,27 +130,35 @@ def _policy(name: str, settings: Json, policy: UpdateFigures) -> Iterator[Pair]:
 
 def unknown_name(one: KnownName) -> str:
     """A protected name that cannot be looked up, and what is protected all the same."""
-    said = f"{one.name}, which must not be blocked, cannot be looked up since {when(one.failing_since)}"
+    said = (
+        f"{one.name}, which must not be blocked, has not resolved since {when(one.failing_since)}"
+    )
     if one.addresses:
-        return f"{said}; the addresses of {when(one.resolved_at)} are protected"
-    return f"{said}, and no address of it is known: see [policy] unknown_names"
+        return f"{said}; its addresses of {when(one.resolved_at)} remain protected"
+    return f"{said}, and none of its addresses is known; see [policy] unknown_names"
 
 
 _ALARMS: tuple[tuple[Callable[[UpdateFigures], bool], str], ...] = (
     (
         lambda policy: policy.held,
-        "updates are held after a rollback or a purge; `tsadmin policy resume {name}` ends that",
+        (
+            "updates are held after a rollback or a purge; resume them with `tsadmin policy "
+            "resume {name}`"
+        ),
     ),
     (
         lambda policy: policy.locked_out,
-        "the password was rejected too often; `tsadmin configure {name} --password -` takes another one, then "
-        "`tsadmin policy resume {name}`",
+        "the password was rejected too often; set a new one with `tsadmin configure "
+        "{name} --password -`, then run `tsadmin policy resume {name}`",
     ),
     (
         lambda policy: policy.stopped_at_failure,
-        "the last update gave up at the fifth failure of the device; scheduled updates try once each until one is good",
+        (
+            "the last update gave up after the device's fifth failure; scheduled updates make "
+            "one attempt each until one succeeds"
+        ),
     ),
-    (lambda policy: policy.unsaved, "the device's configuration is changed and not saved"),
+    (lambda policy: policy.unsaved, "the device's configuration has unsaved changes"),
 )
 
 
@@ -167,11 +176,11 @@ def outcome_words(update: UpdateRecord) -> str:
 
 
 def _outcome(update: UpdateRecord) -> str:
-    cause = f" (the firewall said that {update.cause})" if update.cause else ""
+    cause = f" (the firewall logged that {update.cause})" if update.cause else ""
     act = f" ({update.act})" if update.act else ""
     if update.error:
         return f"{update.result}{act}{cause}: {update.error}"
-    alone = " (entries by hand alone)" if update.only_entries else ""
+    alone = " (entries by hand only)" if update.only_entries else ""
     words, plan = f"{update.result}{cause}{alone}{act}", update.plan
     if plan is not None and (plan.added or plan.removed):
         words += f", {many(plan.added, 'entry', 'entries')} added, {plan.removed:,} removed"
@@ -186,8 +195,8 @@ def _list(figures: ListFigures, in_force: int | None) -> str:
         parts.append(f"serial {figures.serial}")
     for count, word in (
         (figures.cut, "cut"),
-        (figures.left_out, "left out"),
-        (figures.warned, "to be looked at"),
+        (figures.left_out, "excluded"),
+        (figures.warned, "flagged"),
     ):
         if count:
             parts.append(f"{count:,} {word}")
@@ -200,7 +209,7 @@ def _log(name: str, log: LogFigures) -> Iterator[Pair]:
     yield "bytes stored", log.stored_bytes
     yield "segments on disk", log.segments
     if log.refused_lines:
-        yield "lines the log could not take", log.refused_lines
+        yield "lines the log could not store", log.refused_lines
     if log.fault:
         yield "attention", f"the log {log.fault}"
     if log.gaps_total:
@@ -209,35 +218,39 @@ def _log(name: str, log: LogFigures) -> Iterator[Pair]:
         times = many(log.truncations, "time", "times")
         yield (
             "attention",
-            f"somebody truncated the live log {times}; `tsadmin ledger` tells what is gone, and "
-            f"nothing else may rotate or empty these files",
+            f"another process truncated the live log {times}; `tsadmin ledger` shows what "
+            "is missing; no other program may rotate or empty these files",
         )
     if log.changed_texts:
         segments = many(log.changed_texts, "segment", "segments")
         yield (
             "attention",
-            f"somebody changed the text of {segments} within the file; `tsadmin ledger` names them, and "
-            f"nothing else may write to these files",
+            f"another process modified the text of {segments}; `tsadmin ledger` lists "
+            "them; no other program may write to these files",
         )
     if log.damaged_cursors:
         yield (
             "damaged positions",
-            f"{many(log.damaged_cursors, 'record', 'records')} of where readers stand; a reader "
-            f"falls back to the other of its two, and where both were damaged it began with the "
-            f"oldest line kept, so that lines may have gone twice",
+            f"{many(log.damaged_cursors, 'record', 'records')} of reader positions; a "
+            "reader falls back to its other record; if both were damaged, it restarted at "
+            "the oldest stored line, so lines may have been sent twice",
         )
     if log.damaged_segments:
         segments = many(log.damaged_segments, "segment", "segments")
-        yield "attention", f"{segments} cannot be read; `tsadmin spool verify {name}` names them"
+        yield (
+            "attention",
+            f"{segments} cannot be read; list them with `tsadmin spool verify {name}`",
+        )
 
 
 def _without_certificate(refused: WithoutCertificate) -> Iterator[Pair]:
     lines, connections = refused.lines, refused.connections
     if lines or connections:
         yield (
-            "without its certificate",
-            f"{many(connections, 'connection', 'connections')} and {many(lines, 'line', 'lines')} "
-            "in its name refused since the start, see --tls_fingerprints",
+            "without its pinned certificate",
+            f"{many(connections, 'connection', 'connections')} and "
+            f"{many(lines, 'line', 'lines')} in its name refused since the start; see "
+            "--tls_fingerprints",
         )
 
 
@@ -253,9 +266,9 @@ def _orphans(name: str, state: DeviceState) -> Iterator[Pair]:
         if reader not in state.users:
             waiting = many(counts.waiting_lines, "line", "lines")
             yield (
-                "without a user",
-                f"reader {reader}, for which {waiting} wait; `tsadmin spool drop {name} "
-                f"{reader}` gives them up",
+                "unused readers",
+                f"reader {reader} has a backlog of {waiting}; discard it with `tsadmin "
+                f"spool drop {name} {reader}`",
             )
 
 
@@ -286,15 +299,15 @@ def _counts(label: str, name: str, counts: ReaderFigures | None) -> Iterator[Pai
     if causes.get("lost"):
         yield (
             "attention",
-            f"{many(causes['lost'], 'line was', 'lines were')} lost to damage of the log before "
-            f"{label} was past; `tsadmin spool verify {name}` names the files",
+            f"{many(causes['lost'], 'line was', 'lines were')} lost to log damage before "
+            f"{label} had read them; list the files with `tsadmin spool verify {name}`",
         )
 
 
 def _trouble(label: str, figures: ForwardFigures | UploadFigures) -> Iterator[Pair]:
     if figures.failing_since and figures.failures > 1:
         yield (
-            f"{label} fails since",
+            f"{label} failing since",
             f"{when(figures.failing_since)}, {figures.failures:,} times in a row",
         )
     if figures.last_error:
@@ -307,12 +320,12 @@ def _forward(label: str, name: str, state: DeviceState, figures: ForwardFigures)
     if figures.lag_seconds:
         yield f"{label} lag", f"{figures.lag_seconds:,.1f} s"
     if figures.lines_per_second:
-        yield f"{label} rate", f"{figures.lines_per_second:,.0f} lines a second"
+        yield f"{label} rate", f"{figures.lines_per_second:,.0f} lines/s"
     for count, words in (
-        (figures.repeated, "again after a reset"),
-        (figures.dropped, "dropped, too long for the path"),
-        (figures.cut, "cut to a datagram"),
-        (figures.altered, "with a line feed made a blank"),
+        (figures.repeated, "resent after a reset"),
+        (figures.dropped, "dropped (too long for the path)"),
+        (figures.cut, "truncated to a datagram"),
+        (figures.altered, "with line feeds replaced by blanks"),
     ):
         if count:
             yield f"{label} {words}", count
@@ -324,11 +337,11 @@ def _upload(label: str, name: str, state: DeviceState, figures: UploadFigures) -
     yield from _counts(label, name, state.readers.get(UPLOAD))
     last = figures.last_upload_at
     before = last is None and figures.sent
-    unknown = "before the manager's start or the last change of settings"
+    unknown = "before the manager started or its settings last changed"
     yield "last upload", unknown if before else when(last)
     if figures.set_aside:
         yield (
-            "batches set aside",
-            f"{figures.set_aside:,}; `tsadmin logs {name} --rejected` lists them",
+            "rejected batches",
+            f"{figures.set_aside:,}; list them with `tsadmin logs {name} --rejected`",
         )
     yield from _trouble(label, figures)

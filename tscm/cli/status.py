@@ -42,7 +42,7 @@ def command(session: Session, /, names: Sequence[str], *, json_output: bool) -> 
     elif rows:
         show_table(_HEADS, (_cells(row) for row in rows))
     else:
-        say.info("No device yet; `tsadmin add --type asarest` adds one", aside=True)
+        say.info("No devices yet; add one with `tsadmin add --type asarest`", aside=True)
     return exit_status(rows)
 
 

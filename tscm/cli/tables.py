@@ -19,9 +19,7 @@ _GAP = 2
 
 def latest(what: str, count: int, shown: int) -> str:
     """A title for a table of the latest *shown* of *count* things."""
-    return (
-        f"{what}: {count:,}" if count <= shown else f"{what}: {count:,}, the latest {shown:,} here"
-    )
+    return f"{what}: {count:,}" if count <= shown else f"{what}: {count:,}, latest {shown:,} shown"
 
 
 def show_table(heads: Sequence[str], rows: Iterable[Sequence[Any]], title: str = "") -> None:

@@ -32,7 +32,7 @@ from tscm.standing import Verdict
     is_flag=True,
     help="Also open a connection from this host to the address: for a manager behind the firewall.",
 )
-@click.option("--json", "json_output", is_flag=True, help="Give the links as JSON.")
+@click.option("--json", "json_output", is_flag=True, help="Print the result as JSON.")
 @click.pass_obj
 def command(session: Session, /, name: str, *, wait: float, send: bool, json_output: bool) -> int:
     """

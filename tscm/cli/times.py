@@ -29,7 +29,7 @@ def read_time(text: str, now: datetime) -> float:
         found = datetime.fromisoformat(word)
         return (found if found.tzinfo else found.replace(tzinfo=now.tzinfo)).timestamp()
     except (ValueError, OverflowError):
-        raise ValueError(f"{text!r} is no time; allowed: {ALLOWED}") from None
+        raise ValueError(f"{text!r} is not a time; allowed: {ALLOWED}") from None
 
 
 def read_end(text: str, now: datetime) -> float:
@@ -43,7 +43,7 @@ def read_end(text: str, now: datetime) -> float:
             return (now + timedelta(**{_UNITS[length[2]]: int(length[1])})).timestamp()
         found = read_time(word, now)
     except (OverflowError, ValueError):
-        raise ValueError(f"{text!r} is no time; allowed: {ALLOWED}") from None
+        raise ValueError(f"{text!r} is not a time; allowed: {ALLOWED}") from None
     if ":" in word and "-" not in word and found <= now.timestamp():
         return read_time(f"{(now.date() + timedelta(days=1)).isoformat()}T{word:0>5}", now)
     return found
@@ -81,5 +81,5 @@ class End(Time):
         except ValueError as error:
             self.fail(str(error), param, ctx)
         if found <= now.timestamp():
-            self.fail(f"{value!r} is over already", param, ctx)
+            self.fail(f"{value!r} is in the past", param, ctx)
         return found

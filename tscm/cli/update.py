@@ -27,12 +27,14 @@ from tscm.operations.table.policies import UPDATE
 @devices_arguments
 @risk_options
 @click.option(
-    "--force", is_flag=True, help="Look for all of these risks, list them, and ask, then push."
+    "--force",
+    is_flag=True,
+    help="Check for all of these risks, list them, ask for confirmation, and push.",
 )
 @click.option(
     "--yes",
     is_flag=True,
-    help="Ask nothing: with --force accept what is listed, and push a large change unasked.",
+    help="Do not ask for confirmation: accept what --force lists, and push a large change.",
 )
 @click.option(
     "--plan",
@@ -40,9 +42,12 @@ from tscm.operations.table.policies import UPDATE
     metavar="ID",
     help="Push exactly the plan that `tsadmin plan` showed with this ID, or nothing.",
 )
-@click.option("--detach", is_flag=True, help="Do not wait; `tsadmin jobs` shows how it goes.")
+@click.option("--detach", is_flag=True, help="Do not wait; `tsadmin jobs` shows the progress.")
 @click.option(
-    "--json", "json_output", is_flag=True, help="Give the outcome as JSON, of several by name."
+    "--json",
+    "json_output",
+    is_flag=True,
+    help="Print the outcome as JSON; for several devices, by name.",
 )
 @click.pass_obj
 def command(
@@ -68,7 +73,7 @@ def command(
     wanted = chosen(backend, names, everyone=everyone)
     several = everyone or len(wanted) > 1
     if several and plan is not None:
-        raise click.UsageError("--plan is of one device")
+        raise click.UsageError("--plan applies to one device only")
 
     def update(name: str) -> Done:
         return _update(backend, name, plan=plan, aside=json_output, several=several, **options)
@@ -108,7 +113,7 @@ def _update(
     asked = Push(name=name, accept=consent.words, plan=plan)
     if detach:
         job = backend.detach(UPDATE, asked)
-        said = f"Job {job.number}: `tsadmin jobs {job.number} --follow` waits for it"
+        said = f"Job {job.number}: wait for it with `tsadmin jobs {job.number} --follow`"
         if not aside and not several:
             say.info(said)
         return Done(answer=job, sentence=said)
@@ -138,4 +143,4 @@ def _tell_held(view: DeviceView, name: str, *, aside: bool) -> None:
         said = f"Updates of {name} are {hold}"
     else:
         return
-    say.info(f"{said}; this one is made all the same", aside=aside)
+    say.info(f"{said}; running this one anyway", aside=aside)

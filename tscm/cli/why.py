@@ -44,7 +44,7 @@ def command(session: Session, /, address: str, name: str | None, *, json_output:
     for fault in faults:
         say.warn(str(fault))
     if not names:
-        say.info("No device yet; `tsadmin add --type asarest` adds one", aside=True)
+        say.info("No devices yet; add one with `tsadmin add --type asarest`", aside=True)
     status = 1 if faults else 0
     if json_output:
         say.as_json(answers)
@@ -71,11 +71,11 @@ def _tell_seen(seen: Json) -> None:
         say.plain(f"  entry {one['entry']}: {_hits(one)}")
     more = seen["count"] - len(seen["entries"])
     if more:
-        say.plain(f"  and {many(more, 'entry', 'entries')} more were seen hitting")
+        say.plain(f"  and {many(more, 'entry', 'entries')} more with hits")
     for one in seen["address"]:
         say.plain(f"  {one['outside']} itself: {_hits(one)}")
     if not seen["count"]:
-        say.plain("  no hit of it is counted")
+        say.plain("  no hits counted")
 
 
 def _hits(one: Json) -> str:

@@ -42,4 +42,4 @@ class Trouble:
     def sentence(self, waits: str, now: float) -> str:
         """The last error, what *waits* meanwhile, and how long; *now* is of the reactor's clock."""
         wait = max(0.0, (self.retry_at or now) - now)
-        return f"{self.last_error}; {waits}, next try in {wait:.0f} s"
+        return f"{self.last_error}; {waits}, next attempt in {wait:.0f} s"

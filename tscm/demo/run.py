@@ -41,7 +41,7 @@ class DemoInterrupted(TscmError):
         super().__init__(number)
 
     def __str__(self) -> str:
-        return "the demonstration was interrupted; everything that it started has been taken down"
+        return "the demonstration was interrupted; everything that it started has been stopped"
 
 
 def run_demo(
@@ -93,7 +93,7 @@ def run_demo(
     if status[0] == 0 or keep:
         shutil.rmtree(folder, ignore_errors=True)
     else:
-        quiet(f"   what the processes said is in {folder}")
+        quiet(f"   logs of the processes are in {folder}")
     return status[0]
 
 
@@ -157,7 +157,7 @@ async def _play(
 async def _linger(story: Story, screen: Screen) -> None:
     """Stay until the operator has seen enough, and ends it by a signal."""
     screen.say("")
-    screen.say("It goes on running; ^C ends it.  In another terminal:")
+    screen.say("The demo keeps running; press ^C to stop it.  In another terminal:")
     for words in ways_to_look(story.stage.layout, story.stage.firewalls[0].name):
         screen.say(f"   {words}")
     await Deferred()

@@ -110,7 +110,7 @@ class Story:
             )
 
     async def _add_devices(self) -> None:
-        self.screen.chapter("Both devices are added, as by `tsadmin add`")
+        self.screen.chapter("Both devices are added, as with `tsadmin add`")
         for firewall in self.stage.firewalls:
             options = {
                 "name": firewall.name,
@@ -174,7 +174,7 @@ class Story:
                     ("sent", plan["added"]),
                 )
                 self.screen.check(
-                    f"{firewall.name}: entries taken away",
+                    f"{firewall.name}: entries removed",
                     ("in the list", REMOVED),
                     ("sent", plan["removed"]),
                 )
@@ -186,7 +186,7 @@ class Story:
             )
 
     async def _configure_firewalls(self) -> None:
-        self.screen.chapter("The access-lists that `add` printed are typed on the firewalls")
+        self.screen.chapter("The access-lists that `add` printed are entered on the firewalls")
         lines = [
             f"access-list global_access extended permit ip object-group {PREFIX}-Allow any log",
             f"access-list global_access extended permit ip any object-group {PREFIX}-Allow log",
@@ -238,35 +238,40 @@ class Story:
         fresh = [f"89.{n}.7.1" for n in range(ADDED)]
         self._write_list(BLOCK_LIST, [*kept, *fresh])
         await self._push(
-            f"The block list changes: {ADDED} entries more, {REMOVED} fewer; only the difference is sent",
+            (
+                f"The block list changes: {ADDED} entries added, {REMOVED} removed; only the "
+                "difference is sent"
+            ),
             first=False,
         )
 
     async def _trouble(self) -> None:
-        self.screen.chapter("SIEM and log service go away; traffic goes on; they come back")
+        self.screen.chapter("SIEM and log service stop; traffic continues; both return")
         await self.siem.go_away()
         await deferToThread(self.stage.logs.stop)
         await self._traffic_quietly()
         waiting = await self.ask.poll(self.ask.waiting, lambda found: found > 0)
         self.screen.expect(
-            "lines wait on disk for the SIEM", holds=waiting > 0, told=f"{waiting:,} lines"
+            "backlog on disk for the SIEM", holds=waiting > 0, told=f"{waiting:,} lines"
         )
         failed = await deferToThread(self.ask.upload_fails)
         self.screen.expect(
-            "an upload without a log service says why", holds=bool(failed), told=failed
+            "an upload without a log service reports the cause", holds=bool(failed), told=failed
         )
         self.siem.come_back()
         await deferToThread(self.stage.start_logs)
         waiting = await self.ask.poll(self.ask.waiting, lambda found: found == 0)
         self.screen.expect(
-            "the SIEM has caught up", holds=waiting == 0, told=f"{waiting:,} lines wait"
+            "the SIEM has caught up", holds=waiting == 0, told=f"backlog of {waiting:,} lines"
         )
 
     async def _traffic_quietly(self) -> None:
         await self._traffic("… traffic meanwhile")
 
     async def _upload(self) -> None:
-        self.screen.chapter("Logs are rotated and uploaded through the proxy, as by `tsadmin logs`")
+        self.screen.chapter(
+            "Logs are rotated and uploaded through the proxy, as with `tsadmin logs`"
+        )
         for firewall in self.stage.firewalls:
             outcome = await deferToThread(self.ask.logs, firewall)
             self.screen.note(f"{firewall.name}: {outcome['sentence']}")
@@ -330,7 +335,7 @@ class Story:
             ("in uploaded lines", hits),
             ("counted by the manager", counted),
         )
-        self.screen.chapter("Top blocked addresses, as by `tsadmin report`")
+        self.screen.chapter("Top blocked addresses, as with `tsadmin report`")
         blocked: Counter[str] = Counter()
         for firewall in self.stage.firewalls:
             for row in (await self.ask.report(firewall, action="blocked"))["rows"]:

@@ -61,12 +61,15 @@ def upload_warnings(
     if said.fault is not None:
         keyless = node.upload.kind == "log_service" and own is None and settings.upload_key is None
         key = (
-            f"; no device key is set, and it may want one: `tsadmin configure {settings.name} --upload_key -`"
+            (
+                "; no device key is set, and it may require one: `tsadmin configure "
+                f"{settings.name} --upload_key -`"
+            )
             if keyless
             else ""
         )
         return [f"No upload would arrive now: {said.fault}; {said.remedy}{key}"]
     return [
-        f"The {way.name} at {way.host} does not take uploads of this device: {said.sentence} ({said.status}); "
-        f"{said.remedy}"
+        f"The {way.name} at {way.host} rejects the uploads of this device: "
+        f"{said.sentence} ({said.status}); {said.remedy}"
     ]

@@ -35,7 +35,7 @@ def refuse_without_servers(layout: Layout, node: NodeSettings) -> None:
             [
                 Fault(
                     where="policy.servers",
-                    wrong="no policy server is set, so no list can be fetched",
+                    wrong="no policy server is configured, so no list can be fetched",
                     allowed='servers = ["address[:port]", …] under [policy]',
                 )
             ],
@@ -72,8 +72,8 @@ def refuse_unknown_names(
             where=one.where
             if one.where.startswith("--")
             else f"{one.where} in {layout.settings_file}",
-            wrong=f"{values.shown(one.host)} cannot be looked up, so that a block list could cut it off",
-            allowed="an address, or a name that this host can look up",
+            wrong=f"{values.shown(one.host)} does not resolve, so a block list could block it",
+            allowed="an address, or a name that this host can resolve",
         )
         for one in names
         if not found.get(one.host)
@@ -81,13 +81,13 @@ def refuse_unknown_names(
     if faults:
         raise SettingsFaulty("device settings", faults)
     then = (
-        "lines for it wait until it can"
+        "its lines are kept until it does"
         if settings.syslog_forward
         else "nothing would reach it if forwarding were enabled now"
     )
     return [
-        f"The SIEM {values.shown(host)} ({where}) cannot be looked up, and {then}; check the name, and "
-        f"the resolver of this host"
+        f"The SIEM {values.shown(host)} ({where}) does not resolve, and {then}; check the "
+        "name, and the resolver of this host"
         for host, where in others.items()
         if host in asked and not found.get(host)
     ]
@@ -143,11 +143,11 @@ def _empty(settings: DeviceSettings, node: NodeSettings, found: "PolicyList") ->
     from tscm.retrieve.sources import list_source
 
     feed = list_source(settings, node, found.name).feed
-    cause, remedy = "the list is empty, and a block list must not be", ""
+    cause, remedy = "the list is empty, and a block list must not be empty", ""
     if found.refused_count:
         entries = many(found.refused_count, "entry", "entries")
         cause = f"nothing in it could be read, of {entries}, and a block list must not be empty"
-        remedy = "mend the list, or choose another block list"
+        remedy = "correct the list, or choose another block list"
     if feed is not None:
         remedy = (
             "look at it, and at the feed's format, pick and where settings; `may_be_empty = true` takes it where "
@@ -158,8 +158,9 @@ def _empty(settings: DeviceSettings, node: NodeSettings, found: "PolicyList") ->
         found.name,
         cause,
         remedy
-        or "wait 15 minutes for a new device or policy, choose another block list, or where the "
-        "server keeps its transfers for others, set the TSIG key or have this address allowed",
+        or "if the device or policy is new, wait 15 minutes; otherwise choose another block "
+        "list, or, if the server restricts transfers, set the TSIG key or have this "
+        "address allowed",
     )
 
 
@@ -187,7 +188,8 @@ def _warnings(settings: DeviceSettings, node: NodeSettings) -> Sequence[str]:
     found = [*kind_of(settings).warnings(settings)]
     if settings.send_logs and node.upload.url is None:
         found.append(
-            "Logs are kept and not uploaded: no log service is set (url under [upload] in tscm.toml)"
+            "Logs are stored but not uploaded: no log service is configured (url under "
+            "[upload] in tscm.toml)"
         )
     return found
 
@@ -198,6 +200,6 @@ def cut_told(settings: DeviceSettings, check: CheckReport) -> str | None:
     if published <= size:
         return None
     return (
-        f"{published - size:,} of {published:,} entries will be cut, for the Max Policy Size is {size:,}, "
-        f"unless they can be merged"
+        f"{published - size:,} of {published:,} entries will be cut to fit Max Policy Size "
+        f"({size:,}), unless merging makes room"
     )

@@ -163,9 +163,10 @@ def relay_notes(
     notes = []
     for other in other_devices(layout, settings.name):
         notes += [
-            f"{address} is a source of {other.name} too, and so stands for a relay: its lines go to the "
-            f"device that their headers name, and those that name neither are dropped and counted; if it is "
-            f"no relay, take it out of the other's `--syslog_sources`"
+            f"{address} is also a source of {other.name}, so it is treated as a relay: "
+            "each line goes to the device named in its header, and lines that name "
+            "neither are dropped and counted; if it is not a relay, remove it from the "
+            "other device's `--syslog_sources`"
             for address in sorted(new & _plain(other.senders))
         ]
     return notes

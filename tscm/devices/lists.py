@@ -43,8 +43,10 @@ def remarks(
     if risks:
         options = " ".join(dict.fromkeys(one.option for one in risks))
         yield (
-            f"The next update will refuse the {kind} list: {'; '.join(one.sentence for one in risks)}; mend the "
-            f"list or choose another one, or if this is right, `tsadmin update {settings.name} {options}`"
+            f"The next update will reject the {kind} list: "
+            f"{'; '.join(one.sentence for one in risks)}; correct the list or choose "
+            f"another one, or if this is intended, `tsadmin update {settings.name} "
+            f"{options}`"
         )
     if own is None and last is not None:
         unlike = [one for one in compare(last, found, its_rules) if one not in risks]
@@ -58,4 +60,4 @@ def remarks(
     if guarded.left_out_count:
         left = many(guarded.left_out_count, "entry", "entries")
         causes = "; ".join(f"{cause} ({count:,})" for cause, count in guarded.counts.items())
-        yield f"{left} of list {found.name} will be left out: {causes}"
+        yield f"{left} of list {found.name} will be excluded: {causes}"

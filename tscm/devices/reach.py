@@ -37,7 +37,7 @@ def fetch_list(
 
     found = Fetcher(layout)(list_source(settings, node, name), None, time())
     if found is None:
-        raise ListUnavailable(name, "the source says unchanged since never")
+        raise ListUnavailable(name, "the source reports no change, but no copy is stored")
     return found
 
 

@@ -211,29 +211,31 @@ def changed(
 def _after_change(present: DeviceSettings, settings: DeviceSettings) -> Iterator[str]:
     if present.own_names != settings.own_names:
         yield (
-            f"The next update makes groups named {settings.own_names}-…; the access-lists must be changed "
-            f"to them, and the groups {present.own_names}-… stay on the device until you delete them"
+            f"The next update creates groups named {settings.own_names}-…; change the "
+            f"access-lists to use them; groups {present.own_names}-… remain on the device "
+            "until you delete them"
         )
     if present.device != settings.device:
         yield (
-            f"The device is another now: it needs the lines of `tsadmin show {settings.name} --lines`, "
-            f"and what stands on {present.device} stays there"
+            "The device address has changed: enter the commands of `tsadmin show "
+            f"{settings.name} --lines` on the new device; the configuration on "
+            f"{present.device} is not removed"
         )
     if present.log_proxy_user and not settings.log_proxy:
-        yield "The user and the password of the log upload proxy are cleared with it"
+        yield "The user and password of the log upload proxy are also cleared"
     both = present.syslog_forward and settings.syslog_forward
     gone = {
         "the SIEM": present.syslog_forward and not settings.syslog_forward,
-        "a further target": both and set(_also(present)) - set(_also(settings)),
+        "an additional target": both and set(_also(present)) - set(_also(settings)),
         "the log service": present.send_logs and not settings.send_logs,
     }
     off = [what for what, left in gone.items() if left]
     if off and settings.backlog == "drop":
-        yield f"Lines that waited for {' and '.join(off)} are dropped for it; they stay in the log"
+        yield f"The backlog of {' and '.join(off)} is dropped; its lines stay in the log"
     elif off:
         yield (
-            f"Lines that wait for {' and '.join(off)} are kept for its return; `tsadmin show {settings.name}` "
-            f"shows how many, and the command that gives them up"
+            f"The backlog of {' and '.join(off)} is kept for its return; `tsadmin show "
+            f"{settings.name}` shows its size, and the command that discards it"
         )
 
 
@@ -286,6 +288,6 @@ def forget_device(layout: Layout, node: NodeSettings, name: str) -> Removed:
         groups = known_groups(layout.database, name)
         lines = kind_of(settings).way_back(settings, node, groups)
     except (SettingsFaulty, SettingsUnreadable) as error:
-        lines = f"! the settings were damaged, so the lines cannot be told: {error}"
+        lines = f"! the settings file is damaged, so the commands cannot be generated: {error}"
     remove_device(layout, name)
     return Removed(name=name, lines=lines)

@@ -129,4 +129,4 @@ def _ask(patient: Patient, job: "UpdateJob", report: Report) -> FirewallLook:
 
 
 def _nobody() -> Any:
-    raise AssertionError("a device that rests is not asked")
+    raise AssertionError("a failing device is not queried while updates wait to retry")

@@ -205,10 +205,18 @@ def judge_clock_difference(seconds: float | None) -> Finding | None:
         ahead = "ahead of" if seconds > 0 else "behind"
         return warning(
             "device clock",
-            f"its clock is {abs(seconds):,.0f} s {ahead} ours, so timestamps in its lines are wrong",
-            "give the device an `ntp server`; whole hours can be its time zone",
+            (
+                f"its clock is {abs(seconds):,.0f} s {ahead} this host's, so timestamps in its "
+                "lines are wrong"
+            ),
+            (
+                "configure an `ntp server` on the device; if the difference is whole hours, "
+                "check its time zone"
+            ),
         )
-    return ok("device clock", f"its clock agrees with ours within {max(1, round(abs(seconds)))} s")
+    return ok(
+        "device clock", f"its clock agrees with this host's within {max(1, round(abs(seconds)))} s"
+    )
 
 
 def judge_groups(groups: Mapping[str, Group], prefix: str, name: str) -> Finding:

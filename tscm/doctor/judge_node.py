@@ -64,8 +64,11 @@ def judge_key(fault: str | None, *, there: bool, devices: Sequence[str]) -> Find
     if fault is None and devices:
         return warning(
             "key",
-            "there is none: the devices' secrets stand in their files in the clear",
-            f"`tsadmin configure {devices[0]} --password -` makes a key and seals what is in that device's file",
+            "there is none: the secrets of the devices are stored unencrypted in their files",
+            (
+                f"`tsadmin configure {devices[0]} --password -` creates a key and seals the "
+                "secrets in that device's file"
+            ),
         )
     if fault is None:
         return ok("key", "no key exists, and none is needed before the first device is added")
@@ -145,14 +148,17 @@ def judge_uploads(figures: LogServiceFigures) -> Finding:
     if figures.refusing:
         return failed(
             link,
-            f"none are taken: {figures.refusing}",
-            "make room; uploads go before the firewalls' logs, and their senders keep them and try again",
+            f"no uploads are accepted: {figures.refusing}",
+            (
+                "free disk space; uploads are deleted before the firewalls' logs, and senders "
+                "keep their uploads and retry"
+            ),
         )
     if figures.fault:
         return failed(
             link,
-            f"what should be deleted cannot be: {figures.fault}",
-            "see that the folder portal/uploads belongs to the manager, and its disk can be written",
+            f"cannot delete expired uploads: {figures.fault}",
+            "check that the directory portal/uploads belongs to the manager and is writable",
         )
     devices = figures.devices.values()
     size = sum(one.kept_bytes for one in devices)
@@ -205,13 +211,13 @@ def judge_metrics(listen: Listen) -> list[Finding]:
     if not listen.metrics:
         return []
     if not open_to:
-        return [ok("metrics", "they are given on addresses of this host alone")]
+        return [ok("metrics", "they are served only on loopback addresses")]
     where = ", ".join(open_to)
     if not listen.metrics_account_file:
         return [
             warning(
                 "metrics",
-                f"whoever reaches {where} reads names and figures of all devices",
+                f"any host that reaches {where} can read names and figures of all devices",
                 "listen on 127.0.0.1, or set [listen] metrics_account_file and metrics_certificate",
             )
         ]
@@ -219,11 +225,11 @@ def judge_metrics(listen: Listen) -> list[Finding]:
         return [
             warning(
                 "metrics",
-                f"the account for {where} is sent in the clear",
+                f"the password for {where} is sent unencrypted",
                 "set [listen] metrics_certificate and metrics_key",
             )
         ]
-    return [ok("metrics", f"{where} answers over TLS and for one account")]
+    return [ok("metrics", f"{where} responds over TLS and requires an account")]
 
 
 def judge_buffers(
@@ -247,9 +253,9 @@ def judge_buffers(
         if buffer.reached < buffer.asked:
             return warning(
                 "socket buffers",
-                f"{name} has {buffer.reached:,} bytes instead of {buffer.asked:,}: "
-                f"bursts are lost in the kernel sooner",
-                f"{buffer.hint}, and restart the manager",
+                f"{name} has {buffer.reached:,} bytes instead of {buffer.asked:,}, so the "
+                "kernel drops bursts sooner",
+                f"{buffer.hint}, then restart the manager",
             )
     return ok("socket buffers", f"{min(b.reached for b in buffers.values()):,} bytes each")
 

@@ -84,13 +84,13 @@ def judge_updates(figures: UpdateFigures | None, name: str, interval: float, now
         again = f"run `tsadmin update {name}`"
         if last.result == Result.REFUSED:  # the same command again is refused again
             again = (
-                f"`tsadmin plan {name}` shows what would change; ask who publishes the list before you "
-                f"accept that with the option that is named"
+                f"see what would change with `tsadmin plan {name}`; check with the "
+                "publisher of the list before you accept the change with the option named"
             )
-        return failed(link, f"the last one failed: {last.error}", again)
+        return failed(link, f"the last update failed: {last.error}", again)
     if figures.hold is not None:
-        said = f"they are {figures.hold}"
-        return warning(link, said, f"`tsadmin policy resume {name}` ends that")
+        said = f"updates are {figures.hold}"
+        return warning(link, said, f"resume them with `tsadmin policy resume {name}`")
     if figures.held or figures.paused:
         return warning(link, "updates are paused", f"run `tsadmin policy resume {name}`")
     age = now - (last.finished_at or now)
@@ -112,14 +112,15 @@ def judge_lines(log: LogFigures | None, now: float, strangers: Sequence[str], na
         return failed(
             link,
             f"its log {log.fault}",
-            f"check the disk of its log, and run `tsadmin spool verify {name}`",
+            f"check the disk of this log, then run `tsadmin spool verify {name}`",
         )
     last = log.last_received_at
     remedy = 'enter `show logging` on the device, then see "No lines arrive" in docs/operate/troubleshooting.md'
     if strangers:
         shown = ", ".join(strangers[:3])
         remedy = (
-            f"{shown} sends and no device claims it: `tsadmin senders adopt {strangers[0]} {name}`"
+            f"{shown} sends lines but belongs to no device: `tsadmin senders adopt "
+            f"{strangers[0]} {name}`"
         )
     if last is None:
         return failed(link, "no line has arrived yet", remedy)
@@ -136,7 +137,7 @@ def judge_connections(intake: DeviceIntake | None, now: float) -> Finding:
     link = "connections"
     refused = turned_away(intake)
     if refused is None:
-        return ok(link, "none was refused for want of room since the manager's start")
+        return ok(link, "no connection was refused for a limit since the manager started")
     verdict = failed if is_recent(refused, now) else warning
     age = _ago(now - (refused.last_at or 0.0))
     return verdict(link, f"{sentence(refused)}, the last one {age} ago", remedy(refused))
@@ -174,7 +175,7 @@ def judge_proxy(proxy: str | None, said: ProxyAnswer | None, *, sends: bool) -> 
         return failed(
             link,
             f"{proxy} cannot be reached: {said.fault}",
-            "check that it is up, and check --log_proxy",
+            "check that the proxy is running, and check --log_proxy",
         )
     if 200 <= said.status < 300:
         return ok(link, f"{proxy} allows the connection")
@@ -204,7 +205,7 @@ def judge_log_service(
     if not said.ready:
         return failed(link, f"{url} returned: {said.sentence} ({said.status})", said.remedy)
     if figures is not None and figures.retry_at is not None:
-        return warning(link, f"it answers now; the last upload: {figures.last_error}")
+        return warning(link, f"it responds now; the last upload failed: {figures.last_error}")
     return ok(link, f"{url} responds and knows the device")
 
 
@@ -229,14 +230,16 @@ def judge_siem(
     if own_listener is not None:
         return failed(
             link,
-            f"{target} is this manager's own listener {own_listener}: each line would come in again, "
-            f"for ever, so none is sent",
-            f"`tsadmin configure {name} --forward_address` with the SIEM's address",
+            f"{target} is this manager's own listener {own_listener}: each line would be "
+            "received and forwarded again without end, so none is sent",
+            f"set the SIEM's address with `tsadmin configure {name} --forward_address`",
         )
     if probed is not None:
-        return failed(link, f"{target}: {probed}", "check that it is up and accepts lines there")
+        return failed(
+            link, f"{target}: {probed}", "check that the target is running and accepts lines there"
+        )
     if figures is not None and figures.failures and figures.last_error:
-        return warning(link, figures.sentence, "it is reachable now; check that it stays so")
+        return warning(link, figures.sentence, "it is reachable now; check that it stays reachable")
     causes = dict(expired or {})
     damaged = causes.pop("lost", 0)
     if late := sum(causes.values()):
@@ -252,10 +255,10 @@ def judge_siem(
                 f"{target}: {many(damaged, 'line was', 'lines were')} lost to log damage before they "
                 "could be sent"
             ),
-            f"`tsadmin spool verify {name}` names the files; the target has no part in it",
+            f"list the files with `tsadmin spool verify {name}`; the target is not the cause",
         )
     if not answers:
-        return ok(link, f"lines are sent to {target}; UDP does not show what arrives")
+        return ok(link, f"lines are sent to {target}; UDP does not confirm their arrival")
     return ok(link, f"{target} accepts connections")
 
 
@@ -263,10 +266,10 @@ def judge_twin(settings: DeviceSettings, other: str, known_by: str) -> Finding:
     """Another device is this firewall, with the same prefix: both would change the same groups."""
     return failed(
         "other devices",
-        f"{other} is the same firewall with the same prefix {settings.own_names} ({known_by}), and only one of both "
-        f"is updated",
-        f"`tsadmin remove {other}` or `tsadmin remove {settings.name}`, or `tsadmin configure {settings.name} "
-        f"--prefix` with another prefix",
+        f"{other} is the same firewall with the same prefix "
+        f"{settings.own_names} ({known_by}), and only one of the two is updated",
+        f"run `tsadmin remove {other}` or `tsadmin remove {settings.name}`, or set another "
+        f"prefix with `tsadmin configure {settings.name} --prefix`",
     )
 
 
@@ -278,20 +281,26 @@ def judge_names(found: Mapping[str, Sequence[str]], had: Mapping[str, bool]) -> 
     """
     link = "protected names"
     if not found:
-        return ok(link, "everybody who must not be blocked is given by address")
+        return ok(link, "everything that must not be blocked is given by address")
     gone = [name for name, addresses in found.items() if not addresses]
     if not gone:
         return ok(link, ", ".join(found))
-    remedy = "see that this host can look it up, or give the address"
+    remedy = "check that this host can resolve the name, or give the address"
     lost = [name for name in gone if not had.get(name, True)]
     if lost:
         return failed(
             link,
-            f"{', '.join(lost)} cannot be looked up, and no address is known: new block entries wait",
+            (
+                f"{', '.join(lost)} does not resolve, and no address is known: new block "
+                "entries wait"
+            ),
             remedy,
         )
     return warning(
         link,
-        f"{', '.join(gone)} cannot be looked up: what updates know of before is protected",
+        (
+            f"{', '.join(gone)} does not resolve: the addresses known from earlier updates "
+            "remain protected"
+        ),
         remedy,
     )

@@ -47,7 +47,7 @@ def judge_use(config: RunningConfig, prefix: str) -> Finding:
     link = "access-lists"
     block, allow = parent_name(prefix, "Block"), parent_name(prefix, "Allow")
     lines = lines_missing(config, prefix)
-    wanted = f"type: {'; '.join(lines)} above your own entries"
+    wanted = f"enter: {'; '.join(lines)}, before your own entries"
     used = entries_in_force(config, prefix, "Block")
     if not used:
         return _unused(config, block, wanted)
@@ -68,7 +68,9 @@ def judge_use(config: RunningConfig, prefix: str) -> Finding:
     if any(entry.narrowed for entry in used):
         found.append("an entry matches only one protocol or some ports")
     if found:
-        ordered = "move our entries above your own, those that permit above those that deny"
+        ordered = (
+            "move the entries of tscm before your own, those that permit before those that deny"
+        )
         return warning(link, "; ".join(found), wanted if lines else ordered)
     places = sorted(
         {
@@ -179,8 +181,9 @@ def judge_log(config: RunningConfig, prefix: str) -> Finding:
         return warning(
             link,
             (
-                f"{len(silent)} of {len(used)} entries have no `log`, for example `{silent[0].line}`: "
-                "what it permits is not logged, and what it denies is logged only per packet (106023)"
+                f"{len(silent)} of {len(used)} entries have no `log`, for example "
+                f"`{silent[0].line}`: lines that it permits are not logged, and lines that "
+                "it denies are logged only per packet (106023)"
             ),
             "enter them again with `log` at the end",
         )
@@ -212,8 +215,8 @@ def judge_logging(config: RunningConfig, prefix: str) -> Finding:
         return failed(
             link,
             (
-                f"messages up to {LEVELS[config.trap]} are sent, but those of our entries are "
-                f"{LEVELS[needed]}"
+                f"messages up to {LEVELS[config.trap]} are sent, but those of the entries "
+                f"of tscm are {LEVELS[needed]}"
             ),
             f"enter `logging trap {LEVELS[needed]}`",
         )
@@ -236,20 +239,21 @@ def judge_log_host(config: RunningConfig, collector: Collector) -> Finding:
     ours = hosts_here(config, collector)
     if ours:
         return ok(link, ", ".join(map(str, ours)))
-    here = ", ".join(sorted(collector.addresses)) or "an address that it can reach"
+    here = ", ".join(sorted(collector.addresses)) or "an address at which it can reach this manager"
     ports = ", ".join(
         f"{kind}/{port}" for kind, many in sorted(collector.ports.items()) for port in many
     )
     others = ", ".join(str(one) for one in config.log_hosts)
     remedy = (
-        f"a `logging host` line on the device, this manager being {here} on {ports or 'no port'}"
+        f"a `logging host` line on the device, with this manager's address {here} on "
+        f"{ports or 'no port'}"
     )
     if not others:
         finding = failed(link, "the device has no logging host", remedy)
     else:
         wrong = [one for one in config.log_hosts if one.address in collector.addresses]
         text = (
-            f"it logs to {wrong[0]}, where this manager does not listen"
+            f"it logs to {wrong[0]}, where this manager is not listening"
             if wrong
             else f"it logs to {others}, which is not a known address of this manager"
         )

@@ -155,11 +155,13 @@ def judge_trial(trial: Trial | None, said: str | None, *, looked: bool = True) -
         return failed(
             link,
             f"the device permits {trial.listed}, which is on the block list",
-            f"{by_hand}; it shows the line that decides",
+            f"{by_hand}; its output shows the line that decides",
         )
     if said is not None and f"object-group {_group(trial)}" not in said:
         return warning(
-            link, f"{trial.listed} is dropped, but not by our entry", f"see why, {by_hand}"
+            link,
+            f"{trial.listed} is dropped, but not by an entry of tscm",
+            f"find the cause {by_hand}",
         )
     return ok(link, f"{trial.listed} from the block list is dropped")
 

@@ -139,9 +139,9 @@ def _no_connection(host: str, port: int) -> str | None:
 
 def _cause(error: OSError, cut: CutOff) -> str:
     if cut.stopped:
-        return "the look was cut off because the manager stops"
+        return "the check was interrupted because the manager is stopping"
     if cut.over:
-        return f"no whole answer within {_WHOLE_SECONDS:.0f} s"
+        return f"no complete answer within {_WHOLE_SECONDS:.0f} s"
     if isinstance(error, TimeoutError):
         return f"no response within {_CONNECT_SECONDS:.0f} s"
     if isinstance(error, socket.gaierror):

@@ -179,7 +179,7 @@ class Proof:
         if knocking is not None:
             knocking.cancel()
         if event is None and hold.ends:
-            chain.give_up(links.MATCHED, "the manager stops", forwards=forwards)
+            chain.give_up(links.MATCHED, "the manager is stopping", forwards=forwards)
             return
         knocked = knocking is not None
         finding = links.judge_line(event, address, self.wait_seconds, knocked=knocked)
@@ -250,7 +250,7 @@ class Proof:
         """The device as it was before, in more than one try where it must be."""
         from tscm.update.proving import take_out
 
-        cause = "the manager stops"
+        cause = "the manager is stopping"
         for pause in _PAUSES:
             if pause and not hold.ends:
                 await deferLater(self.clock, pause)
@@ -265,11 +265,11 @@ class Proof:
             except TscmError as fault:
                 cause = fault.cause if isinstance(fault, DeviceFault) else str(fault)
             else:
-                return ok(links.TAKEN_AWAY, "the groups hold what they held before")
+                return ok(links.TAKEN_AWAY, "the groups have their previous entries again")
         return failed(
             links.TAKEN_AWAY,
             f"{entry} is still blocked: {cause}",
-            f"the manager tries again, and the next update takes it out: `tsadmin update {self.name}`",
+            f"the manager retries, and the next update removes it: `tsadmin update {self.name}`",
         )
 
 

@@ -90,18 +90,18 @@ def judge_line(event: AsaEvent | None, address: str, seconds: float, *, knocked:
         return failed(
             RECEIVED,
             f"the line says of {address}: {event.action} by {event.access_list}",
-            "`tsadmin doctor` says which entry stands above ours",
+            "`tsadmin doctor` shows which entry comes before those of tscm",
         )
     tried = (
-        "neither packet-tracer nor a packet of this host made the firewall write one"
+        "neither packet-tracer nor a packet from this host made the firewall log a line"
         if knocked
-        else "a firewall writes none for packet-tracer as a rule"
+        else "a firewall does not normally log packet-tracer packets"
     )
     return warning(
         RECEIVED,
         f"no line about {address} in {seconds:.0f} s: {tried}",
-        "repeat with `--wait 120`, and meanwhile open a connection from a host behind the firewall to "
-        "the address that the test names",
+        "repeat with `--wait 120`, and meanwhile open a connection to the address of the "
+        "test from a host behind the firewall",
     )
 
 
@@ -111,8 +111,8 @@ def judge_counted(hits: int, address: str, fault: str | None) -> Finding:
         return ok(COUNTED, f"{many(hits, 'hit', 'hits')} on {address}")
     return failed(
         COUNTED,
-        fault or f"the line is in the log, and no hit on {address} was counted",
-        "`tsadmin doctor`, and the manager's log",
+        fault or f"the line is in the log, but no hit on {address} was counted",
+        "run `tsadmin doctor`, and check the manager's log",
     )
 
 
@@ -123,16 +123,16 @@ def judge_sent(targets: Sequence[SentTo]) -> Finding:
         return failed(
             FORWARDED,
             "; ".join(
-                f"{one.target} was not sent the line: "
-                + (one.fault or f"{many(one.waiting, 'line waits', 'lines wait')} before it")
+                f"the line was not sent to {one.target}: "
+                + (one.fault or f"{many(one.waiting, 'line is', 'lines are')} queued before it")
                 for one in late
             ),
-            "`tsadmin doctor` says what keeps the target",
+            "`tsadmin doctor` shows why the target accepts no lines",
         )
     return ok(
         FORWARDED,
         "; ".join(
-            f"sent to {one.target}" + ("" if one.answers else ", which confirms nothing")
+            f"sent to {one.target}" + ("" if one.answers else ", which sends no confirmation")
             for one in targets
         ),
     )
@@ -154,5 +154,5 @@ def sentence_of(device: str, entry: str, findings: Sequence[Finding], seconds: f
     """What the test came to, in one line."""
     weak = [one.link for one in findings if one.verdict != Verdict.OK]
     if not weak:
-        return f"every link of {device} holds, proven with {entry} in {seconds:.0f} s"
-    return f"the chain of {device} is not proven with {entry}: {', '.join(weak)}"
+        return f"all checks of {device} passed with {entry} in {seconds:.0f} s"
+    return f"the chain of {device} was not proven with {entry}: {', '.join(weak)}"

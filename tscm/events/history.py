@@ -77,7 +77,7 @@ def _since(connection: sqlite3.Connection, device: str, column: str, asked: Cidr
 def _since_words(since: Json | None) -> str:
     if since is None:
         return ""
-    older = " or longer: it is the oldest that can be read" if since["oldest_kept"] else ""
+    older = " or earlier (the oldest generation that can be read)" if since["oldest_kept"] else ""
     return f"; since generation {since['generation']}{older}"
 
 

@@ -100,7 +100,7 @@ class WorkerProcess:
         self._pipe = None
         waiting, self._waiting = self._waiting, deque()
         for one in waiting:
-            one.errback(WorkerFailed(f"the event worker ended: {why}"))
+            one.errback(WorkerFailed(f"the event worker exited: {why}"))
         gone, self._gone = self._gone, None
         if gone is not None:
             gone.callback(None)

@@ -118,7 +118,7 @@ def read_question(device: str, options: Mapping[str, Any], now: float) -> Questi
         not_ports=read("not_port", _ports, ()),
     )
     if not faults and question.until < question.since:
-        faults.append(Fault(where="--until", wrong="it lies before --since"))
+        faults.append(Fault(where="--until", wrong="it is earlier than --since"))
     if faults:
         raise SettingsFaulty("report", faults)
     return question
@@ -130,7 +130,7 @@ def _seconds(value: Any) -> float:
     except (TypeError, ValueError):
         found = -1.0
     if not 0 <= found < _LAST_MOMENT:
-        raise ValueError(f"{str(value)[:60]!r} is no time; allowed: POSIX seconds")
+        raise ValueError(f"{str(value)[:60]!r} is not a time; allowed: POSIX seconds")
     return found
 
 
@@ -148,7 +148,7 @@ def _whole(low: int, high: int) -> Callable[[Any], int]:
         text = str(value)
         taken = f"allowed: a whole number from {low:,} to {high:,}"
         if not (text.isascii() and text.isdecimal() and len(text) < _DIGITS_MOST):
-            raise ValueError(f"{text[:60]!r} is no whole number; {taken}")
+            raise ValueError(f"{text[:60]!r} is not a whole number; {taken}")
         if not low <= int(text) <= high:
             raise ValueError(f"{text!r} is out of range; {taken}")
         return int(text)
@@ -173,7 +173,7 @@ def _network_text(value: Any) -> str:
         return str(ip_network(str(value).strip(), strict=False))
     except ValueError:
         raise ValueError(
-            f"{str(value)[:60]!r} is no network; allowed: 203.0.113.0/24, 2001:db8::/32"
+            f"{str(value)[:60]!r} is not a network; allowed: 203.0.113.0/24, 2001:db8::/32"
         ) from None
 
 

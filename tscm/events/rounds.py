@@ -270,7 +270,11 @@ class Rounds:
         return asked.addCallbacks(
             lambda found: self._take_all(batch, found["parts"]),
             lambda failure: self._all_failed(batch, failure.value),
-        ).addErrback(lambda failure: self._log.failure("an answer of the event worker", failure))
+        ).addErrback(
+            lambda failure: self._log.failure(
+                "cannot process a response of the event worker", failure
+            )
+        )
 
     def _all_failed(self, batch: _Batch, error: Exception) -> None:
         self._warn([one for one in batch.devices if not one.reading.trouble.failures], str(error))
@@ -352,7 +356,7 @@ class Rounds:
     def _stumbled(self, one: Followed, error: Exception) -> None:
         if not one.reading.trouble.failures:
             self._log.failure("the event reader of {device}", device=one.reader.device)
-        self._failed(one, f"a fault of this program: {error!r}")
+        self._failed(one, f"internal error: {error!r}")
 
     def _failed(self, one: Followed, cause: str, *, told: bool = False) -> None:
         """Note it, and try again later: after longer each time."""
@@ -407,8 +411,8 @@ def damage(name: str, generations: Sequence[int]) -> str | None:
         return None
     which = ", ".join(map(str, generations))
     return (
-        f"generation {which} of {name} lies damaged in the database, so lines from its time count as "
-        f"no hits; `tsadmin update {name}` stores a new one"
+        f"generation {which} of {name} is damaged in the database, so lines from its "
+        f"period count as no hits; store a new one with `tsadmin update {name}`"
     )
 
 

@@ -60,7 +60,7 @@ class EventService(Service):
     def __attrs_post_init__(self) -> None:
         self._rounds = Rounds(self._reactor, self._worker, self._caught_up, self._upheaval)
         self._tidying = PeriodicService(
-            self._reactor, TIDY_SECONDS, self._tidy, "tidying of roll-ups", TIDY_FIRST_SECONDS
+            self._reactor, TIDY_SECONDS, self._tidy, "roll-up cleanup", TIDY_FIRST_SECONDS
         )
 
     def startService(self) -> None:
@@ -136,7 +136,7 @@ class EventService(Service):
         """
         one = self._followed.get(name)
         if one is None:
-            raise WorkerFailed(f"events of {name} are not read")
+            raise WorkerFailed(f"events of {name} are not being read")
         return await self._recounting.run(self._rebuild, one, report)
 
     async def _rebuild(self, one: Followed, report: Report) -> Json:
@@ -152,7 +152,9 @@ class EventService(Service):
 
     def _check_followed(self, one: Followed) -> None:
         if not self._is_followed(one):
-            raise WorkerFailed(f"device {one.reader.device} was removed, or the manager stops")
+            raise WorkerFailed(
+                f"device {one.reader.device} was removed, or the manager is stopping"
+            )
 
     async def _recount(self, one: Followed, report: Report) -> Json:
         reader, limit = one.reader, one.reader.position.offset
@@ -224,7 +226,7 @@ class EventService(Service):
         try:
             await self._worker.ask({"kind": "expire", "before_hour": before})
         except WorkerFailed as error:
-            self._log.warn("old roll-ups stay: {error}", error=str(error))
+            self._log.warn("cannot delete old roll-ups: {error}", error=str(error))
 
     async def _pack(self) -> None:
         """
@@ -234,7 +236,7 @@ class EventService(Service):
             while (await self._worker.ask({"kind": "pack"}))["more"]:
                 await deferLater(self._reactor, PACK_PAUSE_SECONDS)
         except WorkerFailed as error:  # the disk is full, say
-            self._log.warn("roll-ups stay in rows: {error}", error=str(error))
+            self._log.warn("cannot pack roll-ups: {error}", error=str(error))
 
     def _wall_seconds(self) -> float:
         return self._now() if self._now else wall_seconds(self._reactor)

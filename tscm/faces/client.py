@@ -41,10 +41,11 @@ class WaitInterrupted(TscmError):
 
     def __str__(self) -> str:
         if self.withdrawn:
-            return "interrupted; the call had not begun and is withdrawn, nothing was changed"
+            return "interrupted; the call had not started and is withdrawn, nothing was changed"
         look = "`tsadmin jobs`" if self.job is None else f"`tsadmin jobs {self.job}`"
         return (
-            f"interrupted; the call has begun and goes on in the manager: {look} shows how it ends"
+            f"interrupted; the call has started and continues in the manager: {look} shows "
+            "its outcome"
         )
 
 
@@ -157,7 +158,7 @@ class ManagerBackend:
         if isinstance(found, dict) and isinstance(found.get("error"), dict):
             raise _said(found["error"])
         if status != http.client.OK:
-            raise ControlUnavailable(str(self._socket), f"the manager answers with status {status}")
+            raise ControlUnavailable(str(self._socket), f"the manager returned status {status}")
         return found
 
     def _json(self, content: bytes) -> Any:
@@ -165,7 +166,11 @@ class ManagerBackend:
             return json.loads(content)
         except (ValueError, RecursionError):
             raise ControlUnavailable(
-                str(self._socket), "the manager's answer is no JSON; is it of another version?"
+                str(self._socket),
+                (
+                    "the manager's response is not JSON; check that tsadmin and the manager "
+                    "are the same version"
+                ),
             ) from None
 
     @contextmanager
@@ -188,21 +193,22 @@ class ManagerBackend:
             yield
         except TimeoutError:
             raise ControlUnavailable(
-                str(self._socket), "the manager does not answer in time; see its log"
+                str(self._socket), "the manager did not respond in time; see its log"
             ) from None
         except (http.client.HTTPException, BrokenPipeError):  # it ended in the midst of its answer
             raise _broken_off(self._socket) from None
         except OSError as error:
             raise ControlUnavailable(
-                str(self._socket), f"the connection to the manager broke: {error}"
+                str(self._socket), f"lost the connection to the manager: {error}"
             ) from None
 
 
 def _broken_off(path: Path) -> ControlUnavailable:
     return ControlUnavailable(
         str(path),
-        "the manager's answer broke off; `tsadmin show` tells whether it runs, and `tsadmin audit` what became of "
-        "the call; the same command again does what is left",
+        "the manager's response is incomplete; `tsadmin show` tells whether it is "
+        "running, and `tsadmin audit` the outcome of the call; run the command again to "
+        "complete it",
     )
 
 

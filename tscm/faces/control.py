@@ -54,7 +54,10 @@ def error_json(error: BaseException) -> Json:
         return {**told, "certificate": error.shown}
     if isinstance(error, TscmError):
         return {"sentence": str(error), "exit_status": error.exit_status}
-    return {"sentence": f"the manager failed: {type(error).__name__}: {error}", "exit_status": 70}
+    return {
+        "sentence": f"internal error in the manager: {type(error).__name__}: {error}",
+        "exit_status": 70,
+    }
 
 
 @define(eq=False)
@@ -145,8 +148,8 @@ class ControlInterface:
             f"{request.method.decode('ascii', 'replace')} {request.path.decode('utf-8', 'replace')}"
         )
         told = RequestFaulty(
-            f"the manager does not know {shown(asked)}; check that tsadmin and the manager are of the "
-            f"same version"
+            f"the manager does not know {shown(asked)}; check that tsadmin and the manager "
+            "are the same version"
         )
         return json.dumps({"error": error_json(told)}).encode()
 
@@ -168,7 +171,7 @@ class ControlInterface:
             request.setResponseCode(400 if isinstance(error, RequestFaulty) else 409)
             return json.dumps({"error": error_json(error)}).encode()
         except Exception as error:  # noqa: BLE001 - the end of a call: logged and told
-            self._log.failure("a control call failed")
+            self._log.failure("control request failed")
             request.setResponseCode(http.INTERNAL_SERVER_ERROR)
             return json.dumps({"error": error_json(error)}).encode()
 
@@ -186,7 +189,7 @@ class ControlInterface:
                 wire.refuse(error)
                 last = {"error": error_json(error)}
             except Exception as error:  # noqa: BLE001 - the end of a call: logged and told
-                self._log.failure("a control call failed")
+                self._log.failure("control request failed")
                 last = {"error": error_json(error)}
             await wire.end(last)
 

@@ -45,7 +45,10 @@ class ControlChannel(BoundedChannel):
             self.refuse(
                 Refusal(
                     status=503,
-                    sentence=f"too many connections of {peer} are open; let some of them end, and try again",
+                    sentence=(
+                        f"too many open connections from {peer}; wait until some of them have "
+                        "finished, and try again"
+                    ),
                 )
             )
 
@@ -94,5 +97,5 @@ class ControlSite(BoundedSite):
 
 def _refusal_body(sentence: str) -> tuple[bytes, bytes]:
     """A refusal of the listener's in the form of an error of a call."""
-    told = {"error": {"sentence": f"control call: {sentence}", "exit_status": USAGE}}
+    told = {"error": {"sentence": f"control request: {sentence}", "exit_status": USAGE}}
     return b"application/json", json.dumps(told).encode()

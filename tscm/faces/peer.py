@@ -30,8 +30,8 @@ class NotADelegate(TscmError):
 
     def __str__(self) -> str:
         return (
-            f"user {self.name} may not ask on behalf of others; "
-            f"name it under [control] delegates in tscm.toml if it should"
+            f"user {self.name} may not act on behalf of others; to allow it, name the user "
+            "under [control] delegates in tscm.toml"
         )
 
 

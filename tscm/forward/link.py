@@ -131,26 +131,26 @@ class Link(Protocol):
 
 _SENTENCES = {
     errno.ECONNREFUSED: (
-        "refuses the connection: check that its syslog input runs and listens on this port"
+        "refused the connection; check that its syslog input is running and listening on this port"
     ),
-    errno.ECONNRESET: "reset the connection: it was stopped hard, or a firewall between cut it",
+    errno.ECONNRESET: "reset the connection; it was killed, or a firewall on the path cut the connection",
     errno.EPIPE: "closed the connection while lines were being sent",
     errno.ETIMEDOUT: (
-        "did not acknowledge anything in time: host down, path cut, or it reads nothing; "
-        "check it and the firewalls between"
+        "acknowledged nothing in time; check the host, the path and its firewalls, and "
+        "whether the receiver is reading"
     ),
-    errno.EHOSTUNREACH: "cannot be reached: no answer from its network; check address and routes",
-    errno.ENETUNREACH: "cannot be reached: no route to its network; check this host's routes",
-    errno.EACCES: "may not be reached: this host's own packet filter forbids it",
-    errno.EPERM: "may not be reached: this host's own packet filter forbids it",
+    errno.EHOSTUNREACH: "is unreachable: no response from its network; check the address and routes",
+    errno.ENETUNREACH: "is unreachable: no route to its network; check this host's routes",
+    errno.EACCES: "is blocked by this host's own packet filter",
+    errno.EPERM: "is blocked by this host's own packet filter",
 }
 _RESETS = {errno.ECONNRESET, errno.EPIPE, errno.ETIMEDOUT, errno.EHOSTUNREACH, errno.ENETUNREACH}
 
 
 _DATAGRAM_SENTENCES = {
     errno.ECONNREFUSED: (
-        "says that nothing takes datagrams on this port: check that its syslog input runs and "
-        "listens there over UDP"
+        "reports that the UDP port is closed; check that its syslog input is running and "
+        "listening there"
     ),
 }
 

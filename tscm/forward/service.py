@@ -130,7 +130,7 @@ class ForwardService(Service):
     def _broke(self, failure: Failure) -> None:
         self._state = ForwardState.OFF
         self._log.failure(
-            "forwarding of {device} to {target} ended by a fault of its own",
+            "forwarding of {device} to {target} stopped: internal error",
             failure,
             device=self._reader.device,
             target=str(self.target),
@@ -148,12 +148,12 @@ class ForwardService(Service):
                 break
             except Exception:  # noqa: BLE001 - nothing may end the forwarding for good
                 self._log.failure(
-                    "forwarding of {device} to {target} met a fault of its own",
+                    "forwarding of {device} to {target}: internal error",
                     device=self._reader.device,
                     target=str(self.target),
                 )
                 self._let_go()
-                self._failed(Ended("met a fault of this program, which the manager's log tells"))
+                self._failed(Ended("hit an internal error; see the manager's log"))
             if self.running:
                 await self._rest()
         self._state = ForwardState.OFF
@@ -184,8 +184,9 @@ class ForwardService(Service):
         if own is None:
             return None
         return (
-            f"is this manager's own listener {own}, from which each line would come in again, for "
-            f"ever: name the SIEM's address (forward_address, forward_also)"
+            f"is this manager's own listener {own}, so each line would be received and "
+            "forwarded again without end: use the SIEM's address (forward_address, "
+            "forward_also)"
         )
 
     def look_at_listeners(self) -> None:
@@ -206,7 +207,7 @@ class ForwardService(Service):
         try:
             self._link.open()
         except OSError as error:  # no descriptor is left, or the host lacks this address family
-            why = Ended(f"cannot be reached from this host: {error.strerror or error}")
+            why = Ended(f"is unreachable from this host: {error.strerror or error}")
         else:
             why = await ended
         if self._stuck():
@@ -254,7 +255,7 @@ class ForwardService(Service):
         reading.failed(why.sentence)
         if reading.trouble.failures == 1:
             self._log.warn(
-                "{target} of device {device} {sentence}; lines wait on disk",
+                "{target} of device {device} {sentence}; lines are kept on disk",
                 target=str(self.target),
                 device=self._reader.device,
                 sentence=why.sentence,
@@ -350,8 +351,8 @@ class ForwardService(Service):
         error = self._whereabouts.error
         if error is not None and not self._name_lost:
             self._log.warn(
-                "{target} of device {device} has a name that does not resolve any more: {cause}; its "
-                "last address {address} stays in use",
+                "{target} of device {device} has a name that no longer resolves: "
+                "{cause}; its last address {address} remains in use",
                 target=str(self.target),
                 device=self._reader.device,
                 cause=error.strerror or str(error),
@@ -362,7 +363,7 @@ class ForwardService(Service):
             self._look_later()
             return
         self._log.info(
-            "{target} of device {device} is not at {address} any more",
+            "{target} of device {device} has moved from {address}",
             target=str(self.target),
             device=self._reader.device,
             address=str(self._address[1][0]),
@@ -405,8 +406,8 @@ class ForwardService(Service):
             return self._feed.settle(self._link.left(), now)
         except OSError as error:
             self._link.close(
-                f"is there, but this host cannot note what was sent: {error.strerror or error}; "
-                f"check the disk of the logs"
+                "is connected, but this host cannot save its position: "
+                f"{error.strerror or error}; check the disk of the logs"
             )
             return True
 
@@ -471,7 +472,8 @@ class ForwardService(Service):
             return said
         return (
             f"{said}; its name does not resolve ({self._name_fault}), so its last address "
-            f"{self._address[1][0]} stays in use: check the name and this host's name servers"
+            f"{self._address[1][0]} remains in use: check the name and this host's name "
+            "servers"
         )
 
     def _standing(self, now: float) -> str:
@@ -480,18 +482,19 @@ class ForwardService(Service):
             stalled = now - self._moved_at
             if not self._feed.idle and stalled > _STALLED_SECONDS:
                 return (
-                    f"{target} is connected but has taken nothing for {stalled:.0f} s: "
-                    f"see whether it is overloaded or its disk is full; lines wait on disk"
+                    f"{target} is connected but has accepted nothing for {stalled:.0f} s; "
+                    "check whether it is overloaded or its disk is full; lines are kept "
+                    "on disk"
                 )
             if self._feed.backlog_bytes:
-                return f"{target} is being sent to"
+                return f"sending to {target}"
             expired = self._reader.position.expired
-            but = f" but {many(expired, 'line', 'lines')} that expired" if expired else ""
-            return f"{target} has all lines{but}"
+            but = f" except {many(expired, 'line', 'lines')} that expired" if expired else ""
+            return f"all lines sent to {target}{but}"
         trouble = self._reading.trouble
         if self._state is ForwardState.WAITING and trouble.retry_at is not None:
-            waits = "lines wait on disk" if self._feed.backlog_bytes else "no line waits"
+            waits = "lines are kept on disk" if self._feed.backlog_bytes else "no backlog"
             return f"{target} {trouble.sentence(waits, now)}"
         if trouble.last_error is not None and self._state is not ForwardState.OFF:
-            return f"{target} is being tried again; before that it {trouble.last_error}"
+            return f"retrying {target}; before that it {trouble.last_error}"
         return f"{target}: {self._state}"

@@ -87,7 +87,9 @@ class StreamLink:
         self._limit = self._reactor.callLater(
             self._connect_seconds,
             self._end,
-            Ended("does not answer: host down, or a firewall between drops the packets"),
+            Ended(
+                "does not respond; the host is down, or a firewall on the path drops the packets"
+            ),
         )
         try:
             sock.connect(address)
@@ -184,7 +186,11 @@ class StreamLink:
             count = 0
         if not count:  # no such file system, or the file is shorter than the index says
             self._source.unsendable()
-            self._end(Ended("is there, but the log could not be handed on directly: read instead"))
+            self._end(
+                Ended(
+                    "is connected, but the log could not be sent directly; sending it by reads instead"
+                )
+            )
             return
         self._extent_done += count
         if self._extent_done == size:

@@ -38,7 +38,7 @@ def tls_context(target: Target) -> ssl.SSLContext:
             context = trusting(target.ca_file)
             context.minimum_version = ssl.TLSVersion.TLSv1_2
     except (OSError, ssl.SSLError) as error:
-        raise TlsUnusable(0, f"the CA file {target.ca_file} cannot be used: {error}") from None
+        raise TlsUnusable(0, f"cannot use CA file {target.ca_file}: {error}") from None
     try:
         if target.certificate is not None:
             for path in filter(None, (target.certificate, target.key)):
@@ -46,7 +46,7 @@ def tls_context(target: Target) -> ssl.SSLContext:
             context.load_cert_chain(target.certificate, target.key)
     except (OSError, ssl.SSLError) as error:
         raise TlsUnusable(
-            0, f"certificate {target.certificate} and key {target.key} cannot be used: {error}"
+            0, f"cannot use certificate {target.certificate} and key {target.key}: {error}"
         ) from None
     return context
 
@@ -82,14 +82,15 @@ class TlsLink(StreamLink):
             self._send_rest()
             self._end(
                 Ended(
-                    f"shows a certificate that is not trusted: {error.verify_message.rstrip('.')}; "
-                    f"check its name and the CA file of the target"
+                    "presented an untrusted certificate: "
+                    f"{error.verify_message.rstrip('.')}; check its name and the CA file "
+                    "of the target"
                 )
             )
             return
         except ssl.SSLError as error:
             self._send_rest()
-            self._end(Ended(f"does not agree on TLS: {error.reason or error}"))
+            self._end(Ended(f"failed TLS negotiation: {error.reason or error}"))
             return
         else:
             self._handshaking = False
@@ -111,7 +112,7 @@ class TlsLink(StreamLink):
                 self._reactor.addWriter(self)
             return
         except ssl.SSLError as error:
-            self._end(Ended(f"broke TLS off: {error.reason or error}", reset=True))
+            self._end(Ended(f"aborted the TLS connection: {error.reason or error}", reset=True))
             return
         self._peer_ended()
 

@@ -19,7 +19,7 @@ _BUILT = "unsigned int(*)(struct batch *, int, unsigned int, size_t, long)"
 _MOST_NS = 16_000_000
 """How long a drain and what its caller does with it may take, for other work to get its turn."""
 if _ffi.typeof(_lib.batch_drain).cname != _BUILT:
-    raise ImportError("the compiled UDP helper was built from another version of its source")
+    raise ImportError("the compiled UDP helper was built from a different version of its source")
 
 
 class CompiledDrain:
@@ -33,7 +33,7 @@ class CompiledDrain:
         self._most_ns = most_ns
         made = _lib.batch_new(max_message, MAX_SENDERS)
         if not made:
-            raise MemoryError("no memory for the UDP helper")
+            raise MemoryError("out of memory for the UDP helper")
         self._batch = _ffi.gc(made, _lib.batch_free)
 
     def __call__(self, taken: socket.socket, max_messages: int, max_bytes: int) -> Batch:

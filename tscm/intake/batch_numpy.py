@@ -52,7 +52,7 @@ class NumpyDrain:
 
         np: Any = numpy
         if not sys.platform.startswith("linux") or sys.maxsize < 1 << 32 or sys.byteorder == "big":
-            raise OSError(errno.ENOSYS, "recvmmsg is used on 64-bit Linux only")
+            raise OSError(errno.ENOSYS, "recvmmsg is supported on 64-bit Linux only")
         ffi = FFI()
         ffi.cdef(_DECLARATIONS)
         self._ffi: Any = ffi

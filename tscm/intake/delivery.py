@@ -127,7 +127,7 @@ class Delivery:
         self.faults += 1
         if self.faults == 1 or self.faults % _LOG_EVERY == 0:
             self._log.failure(
-                "lines of {device} could not be stored ({times} times)",
+                "cannot store lines of {device} ({times} times)",
                 device=device,
                 times=self.faults,
             )

@@ -179,7 +179,9 @@ class Listeners:
     def close_unwanted(self) -> None:
         """What systemd holds and no listener is for."""
         for one in filter(sockets.is_listener, self.held):
-            self._log.warn("systemd holds {name}, for which no listener is set", name=one.name)
+            self._log.warn(
+                "systemd passed socket {name}, but no such listener is configured", name=one.name
+            )
             os.close(one.fd)
         self.held.clear()
 
@@ -215,7 +217,7 @@ class Listeners:
             drain = open_drain(wanted, self._bounds.max_message_bytes)
         except (ImportError, OSError) as error:
             self._log.warn(
-                "UDP helper {wanted} cannot be used here: {error}; taking another",
+                "cannot use UDP helper {wanted}: {error}; falling back to another",
                 wanted=wanted,
                 error=error,
             )
@@ -233,7 +235,7 @@ class Listeners:
             except ListenerUnavailable as fault:
                 if len(wanted) == 1 or address.host != "::" or not sockets.no_such_family(fault):
                     raise
-                self._log.warn("no IPv6 here: not listening on {address}", address=address)
+                self._log.warn("IPv6 is unavailable; not listening on {address}", address=address)
 
     def _account(self, kind: str, place: HostPort) -> Account:
         name = f"{kind} {place}"
@@ -258,7 +260,10 @@ class Listeners:
                 account.tell = self._udp_figures
                 if buffer.hint:
                     self._log.warn(
-                        "{listener}: receive buffer of {reached} bytes instead of {asked}; {hint}",
+                        (
+                            "{listener}: receive buffer is {reached} bytes instead of "
+                            "{asked}; {hint}"
+                        ),
                         listener=account.listener,
                         reached=buffer.reached,
                         asked=buffer.asked,

@@ -42,7 +42,7 @@ class Naming(Service):
 
     def __attrs_post_init__(self) -> None:
         self._periodic = PeriodicService(
-            self._reactor, self._interval, self._look_up_all, "looking up senders' names"
+            self._reactor, self._interval, self._look_up_all, "sender name lookup"
         )
 
     def startService(self) -> None:

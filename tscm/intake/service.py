@@ -143,8 +143,8 @@ class IntakeService(Service):
         allowed = sockets.allow_descriptors(wanted)
         if allowed < wanted:
             self._log.warn(
-                "no more than {allowed} open files: max_connections cannot be reached; "
-                "raise LimitNOFILE",
+                "open files are limited to {allowed}, so max_connections cannot be "
+                "reached; raise LimitNOFILE",
                 allowed=allowed,
             )
         self._listeners.bind(self._listen)
@@ -157,7 +157,7 @@ class IntakeService(Service):
         sys.setswitchinterval(min(sys.getswitchinterval(), _SWITCH_SECONDS))
         self._naming.startService()
         self._following = PeriodicService(
-            self._reactor, _FOLLOW_SECONDS, self._follow, "watch over the TLS certificate"
+            self._reactor, _FOLLOW_SECONDS, self._follow, "TLS certificate watch"
         )
         self._following.startService()
         self._listeners.start()

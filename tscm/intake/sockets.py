@@ -60,7 +60,9 @@ def refuse_sharing(listener: str, place: HostPort, ours: Sequence[int]) -> None:
         return
     if any(row[1] == local and int(row[9]) not in inodes for row in rows):
         raise ListenerUnavailable(
-            listener, str(place), "another process of this user takes a part of what comes there"
+            listener,
+            str(place),
+            "another process of this user receives part of the data sent there",
         )
 
 
@@ -188,7 +190,7 @@ class ReceiveBuffer:
         """What to do where the kernel gave less."""
         if self.reached >= self.asked:
             return None
-        return f"sysctl -w net.core.rmem_max={self.asked}, or CAP_NET_ADMIN for the process"
+        return f"run sysctl -w net.core.rmem_max={self.asked}, or grant the process CAP_NET_ADMIN"
 
 
 def raise_buffer(bound: socket.socket, asked: int) -> ReceiveBuffer:

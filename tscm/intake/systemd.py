@@ -96,7 +96,7 @@ class Notifier:
                 else:
                     to.send(data)
         except OSError as error:
-            self._log.error("systemd cannot be told: {error}", error=error)
+            self._log.error("cannot notify systemd: {error}", error=error)
             return False
         return True
 

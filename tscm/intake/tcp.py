@@ -353,9 +353,9 @@ class SyslogStreams(Factory):
             counts.turned_away_cause = refusal.value
             if times == 1 or times % 100 == 0:
                 self._log.warn(
-                    "{listener}: connection of {sender} refused for device {device}: {cause} ({times} "
-                    "times); an ASA without `logging permit-hostdown` refuses new traffic then: raise "
-                    "[intake] {setting}",
+                    "{listener}: connection of {sender} refused for device "
+                    "{device}: {cause} ({times} times); an ASA without `logging "
+                    "permit-hostdown` then blocks new traffic: raise [intake] {setting}",
                     listener=self.account.listener,
                     sender=sender,
                     device=device,
@@ -392,7 +392,7 @@ class SyslogStreams(Factory):
         self.faults += 1
         if self.faults == 1 or self.faults % 1000 == 0:
             self._log.failure(
-                "{listener}: what {sender} sent could not be taken ({times} times)",
+                "{listener}: cannot process data from {sender} ({times} times)",
                 listener=self.account.listener,
                 sender=sender,
                 times=self.faults,
@@ -407,7 +407,7 @@ class SyslogStreams(Factory):
         self.tls_on_plain += 1
         if self.tls_on_plain == 1 or self.tls_on_plain % 100 == 0:
             self._log.warn(
-                "{listener}: {sender} speaks TLS on a plain port ({times} times)",
+                "{listener}: {sender} sent TLS to a plain port ({times} times)",
                 listener=self.account.listener,
                 sender=sender,
                 times=self.tls_on_plain,
@@ -418,8 +418,9 @@ class SyslogStreams(Factory):
         self.proxy_headers += headers
         if self.proxy_headers == headers or self.proxy_headers % 100 == 0:
             self._log.warn(
-                "{listener}: {sender} sends PROXY headers ({times} so far); the address in them is "
-                "not used, and lines count for {sender}: switch them off there",
+                "{listener}: {sender} sends PROXY headers ({times} so far); the "
+                "address in them is not used, and lines are counted for {sender}: "
+                "disable them there",
                 listener=self.account.listener,
                 sender=sender,
                 times=self.proxy_headers,
@@ -435,9 +436,12 @@ class SyslogStreams(Factory):
             if self.odd_strangers != 1 and self.odd_strangers % 100:
                 return
         words = (
-            f"sends a message of more than {decoder.max_length} octets (max_message_bytes), which is cut"
+            (
+                f"sends a message of more than {decoder.max_length} octets "
+                "(max_message_bytes), which is truncated"
+            )
             if decoder.cut
-            else "sends text where the length of a message should stand (octet counting)"
+            else "sends text where the length of a message is expected (octet counting)"
         )
         self._log.warn(
             "{listener}: {sender} {words}; check that it ends each message with LF or counts its octets",
@@ -454,7 +458,7 @@ class SyslogStreams(Factory):
         causes[cause] = times = causes.get(cause, 0) + 1
         if times == 1 or times % 100 == 0:
             self._log.warn(
-                "{listener}: no TLS with {sender}: {cause} ({times} times)",
+                ("{listener}: TLS handshake with {sender} failed: {cause} ({times} times)"),
                 listener=self.account.listener,
                 sender=sender,
                 cause=cause,

@@ -29,7 +29,7 @@ HANDSHAKE_SECONDS = 20.0
 
 ANSWER_SECONDS = 3600.0
 """For so long `MAX_ANSWERS` holds: a connection of syslog lasts for months."""
-FLOOD = "closed: it wants answers of TLS without end (KeyUpdate or renegotiation)"
+FLOOD = "closed: it requests TLS responses without end (KeyUpdate or renegotiation)"
 
 
 class AnsweringFactory(Protocol):
@@ -87,11 +87,11 @@ class TlsFiles:
     def of(cls, listen: Listen) -> "TlsFiles":
         """From the settings; raises `CertificateUnusable` where they cannot be meant."""
         if listen.tls_certificate is None or listen.tls_key is None:
-            raise CertificateUnusable("tls_certificate, tls_key", "not set, and tls is")
+            raise CertificateUnusable("tls_certificate, tls_key", "not set, but tls is")
         trusts = listen.tls_client_ca or listen.tls_client_fingerprints
         if listen.tls_client != "off" and not trusts:
             raise CertificateUnusable(
-                "tls_client_ca", f"not set, and tls_client is {listen.tls_client}"
+                "tls_client_ca", f"not set, but tls_client is {listen.tls_client}"
             )
         return cls(
             certificate=listen.tls_certificate,
@@ -285,7 +285,7 @@ class TlsServer:
             self.load()
         except CertificateUnusable as fault:
             self.fault = str(fault)
-            self._log.error("{fault}; the old certificate stays in force", fault=self.fault)
+            self._log.error("{fault}; the old certificate remains in force", fault=self.fault)
         else:
             self._log.info(
                 "{listener}: {path} loaded",
@@ -356,7 +356,7 @@ def _context_of(files: TlsFiles, note_chain: Callable[..., bool]) -> tuple[Any, 
             read_regular(path)
             context.load_verify_locations(path)
     except ValueError:
-        raise files.unusable(path, "it holds no certificate in PEM that can be read") from None
+        raise files.unusable(path, "it contains no certificate in PEM that can be read") from None
     except (OSError, SSL.Error) as error:
         raise files.unusable(path, words_of(error)) from None
     if files.client != "off":
@@ -373,8 +373,8 @@ def handshake_fault(error: SSL.Error) -> str:
     """Why a hand-shake failed; a peer that speaks no TLS at all is called that."""
     words = words_of(error)
     if words in _NO_TLS:
-        return f"what it sends is no TLS, as of a sender set to plain TCP ({words})"
-    return f"no hand-shake: {words}"
+        return f"the data is not TLS; the sender is probably set to plain TCP ({words})"
+    return f"handshake failed: {words}"
 
 
 def words_of(error: BaseException) -> str:

@@ -29,7 +29,7 @@ def is_recent(refused: TurnedAway, now: float) -> bool:
 
 def sentence(refused: TurnedAway) -> str:
     """How many connections were refused, and why the last of them."""
-    were = many(refused.connections, "connection of it was", "connections of it were")
+    were = many(refused.connections, "connection from it was", "connections from it were")
     return f"{were} refused since the start: {refused.cause}"
 
 
@@ -37,8 +37,9 @@ def remedy(refused: TurnedAway) -> str:
     """What to do."""
     setting = setting_of(refused.cause) or "max_connections"
     return (
-        f"raise [intake] {setting} in tscm.toml, which needs no restart; `logging permit-hostdown` on "
-        "the ASA, without which it refuses new traffic while its TCP collector refuses its connections"
+        f"raise [intake] {setting} in tscm.toml (no restart needed); enter `logging "
+        "permit-hostdown` on the ASA, otherwise it blocks new traffic while its TCP "
+        "collector refuses connections"
     )
 
 

@@ -198,7 +198,7 @@ class UdpListener(FileDescriptor):
         except OSError as error:
             self._failed(f"cannot read: {error}")
         except Exception as error:  # noqa: BLE001 - whatever it is, the listener goes on
-            self._failed(f"a fault of this program: {error!r}", Failure())
+            self._failed(f"internal error: {error!r}", Failure())
         else:
             return batch
         return Batch()

@@ -101,7 +101,7 @@ def differences_of(balance: Balance) -> list[str]:
         if device.difference:
             found.append(f"log of {name} by {device.difference:+,} lines against the listeners")
         changed = any(gap.cause == CHANGED for gap in device.gaps)
-        why = "; somebody changed the text of its log" if changed else ""
+        why = "; another process modified the text of its log" if changed else ""
         for reader, row in device.readers.items():
             if row.difference:
                 found.append(f"reader {reader} of {name} by {row.difference:+,} lines{why}")

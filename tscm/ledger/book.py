@@ -23,7 +23,7 @@ from tscm.settings.files import write_private
 GAPS_KEPT = 100
 NAMES_KEPT = 64
 SENDERS_KEPT = 1024
-UNTOLD = "not told (unclean stop)"
+UNTOLD = "unknown (unclean stop)"
 """In place of a listener: lines that are on a log and that no note had reached."""
 OTHERS = "others"
 

@@ -32,17 +32,17 @@ class Gap:
     def __str__(self) -> str:
         """What happened, for the manager's log."""
         after, before = told_time(self.after), told_time(self.before)
-        found = f"{many(self.lines, 'line was', 'lines were')} stored after the last note"
-        gone = f"{many(self.lost, 'line is', 'lines are')} gone from the logs"
+        found = f"{many(self.lines, 'line was', 'lines were')} stored after the last checkpoint"
+        gone = f"{many(self.lost, 'line is', 'lines are')} missing from the logs"
         if not self.clean:
             return (
-                f"the last stop was not clean: {found}, {gone}; what came between {after} and "
-                f"{before} and was not stored is unknown"
+                f"the last stop was not clean: {found}, {gone}; lines that arrived between "
+                f"{after} and {before} and were not stored are unknown"
             )
         what = " and ".join(part for part, n in ((gone, self.lost), (found, self.lines)) if n)
         return (
-            f"the logs are not as the clean stop at {after} left them: {what}; files of the logs "
-            f"were changed while no manager ran (`tsadmin spool verify` looks through them)"
+            f"the logs differ from the clean stop at {after}: {what}; log files were "
+            "changed while no manager was running (check them with `tsadmin spool verify`)"
         )
 
 

@@ -82,8 +82,8 @@ class Bookkeeper(MultiService):
     def __attrs_post_init__(self) -> None:
         self._book = Book.new(0.0)
         for interval, job, label in (
-            (NOTE_SECONDS, self._note, "note in the ledger"),
-            (CHECK_SECONDS, self._look, "check of the ledger"),
+            (NOTE_SECONDS, self._note, "ledger checkpoint"),
+            (CHECK_SECONDS, self._look, "ledger check"),
         ):
             PeriodicService(self._clock, interval, job, label, interval).setServiceParent(self)
 
@@ -96,11 +96,11 @@ class Bookkeeper(MultiService):
         try:
             self._open(read_book(self._path) or Book.new(now))
         except (UnfitFile, ValueError) as error:
-            self._log.error("the ledger begins anew: {error}", error=str(error))
+            self._log.error("starting a new ledger: {error}", error=str(error))
             self._open(Book.new(now))
         except OSError as error:  # as without a free descriptor: what is there must not be lost
             self._log.error(
-                "the ledger cannot be read: {error}; it is tried again, and nothing is written over it",
+                "cannot read the ledger: {error}; retrying, and nothing is written over it",
                 error=str(error),
             )
             self._open(Book.new(now))
@@ -142,10 +142,10 @@ class Bookkeeper(MultiService):
             self._unread = str(error)
             return False
         except ValueError as error:
-            self._log.error("the ledger begins anew: {error}", error=str(error))
+            self._log.error("starting a new ledger: {error}", error=str(error))
             book = None
         self._open(book or Book.new(self._start.at))
-        self._log.info("the ledger is read now, and goes on from what it held")
+        self._log.info("the ledger is readable again and continues")
         return True
 
     def stopService(self) -> Deferred[None]:
@@ -203,7 +203,7 @@ class Bookkeeper(MultiService):
         if isinstance(failure.value, OSError):
             self._refused(failure.value)
         else:
-            self._log.failure("the note in the ledger failed", failure)
+            self._log.failure("the ledger checkpoint failed", failure)
 
     def _write_ended(self, ended: Deferred[None]) -> None:
         self._writing = None
@@ -211,8 +211,8 @@ class Bookkeeper(MultiService):
 
     def _refused(self, error: OSError) -> None:
         if not self.fault:
-            self._log.error("the ledger cannot be written: {error}", error=str(error))
-        self.fault = f"the ledger cannot be written: {error}"
+            self._log.error("cannot write the ledger: {error}", error=str(error))
+        self.fault = f"cannot write the ledger: {error}"
 
     async def _look(self) -> None:
         self.take(self._check())
@@ -230,7 +230,7 @@ class Bookkeeper(MultiService):
 
     def figures(self) -> KeeperFigures:
         """For `tsadmin show` and `/healthz`."""
-        unread = f"the ledger cannot be read: {self._unread}" if self._unread else ""
+        unread = f"cannot read the ledger: {self._unread}" if self._unread else ""
         return KeeperFigures(
             fault=self.fault or unread,
             unbalanced=self.unbalanced,

@@ -41,7 +41,7 @@ class AuditTrail:
             try:
                 Audits(self._store).keep(entry)
             except TscmError as error:
-                self._log.error("the audit was not stored: {error}", error=str(error))
+                self._log.error("cannot store the audit entry: {error}", error=str(error))
             else:
                 self._forward.carry()
                 return

@@ -171,7 +171,7 @@ class DeviceRooms:
                 self._start_all(consumer)
         except OSError as error:
             self._log.error(
-                "readers of {device} cannot begin: {error}; tried again in {seconds:.0f} s",
+                ("cannot start the readers of {device}: {error}; retrying in {seconds:.0f} s"),
                 device=self.settings.name,
                 error=error,
                 seconds=RETRY_SECONDS,

@@ -102,7 +102,7 @@ async def noted(node: Node) -> list[str]:
                 found.append(f"{one.verdict}: {name}: {'; '.join(one.causes)}")
             if one.cut:
                 entries = many(one.cut, "entry", "entries")
-                found.append(f"{one.verdict}: {name}: {entries} cut to the Max policy size")
+                found.append(f"{one.verdict}: {name}: {entries} cut to fit Max Policy Size")
     for target in manager.audit_targets():
         if target.failures:
             found.append(f"warning: the audit: {target.sentence}")
@@ -112,7 +112,7 @@ async def noted(node: Node) -> list[str]:
     for listener, ends in certificates(manager.intake.figures()).items():
         days = (ends - now) / _DAY
         if days < CERTIFICATE_DAYS:
-            said = f"ends in {max(0.0, days):.0f} days" if days > 0 else "is over"
+            said = f"expires in {max(0.0, days):.0f} days" if days > 0 else "has expired"
             found.append(f"warning: the certificate of {listener} {said}")
     return found
 
@@ -137,10 +137,11 @@ def _unprotected(node: Node, name: str) -> list[str]:
     since = known.upheavals_since
     if since is not None and now - since >= UPHEAVAL_ALARM_SECONDS:
         found.append(
-            f"{name}: the firewall said that {known.upheavals}, and its groups were not checked since"
+            f"{name}: the firewall logged that {known.upheavals}, and its groups have not "
+            "been checked since"
         )
     return found + [
-        f"{name}: {one.name}, which must not be blocked, cannot be looked up for "
+        f"{name}: {one.name}, which must not be blocked, has not resolved for "
         f"{(now - one.failing_since) / 3600:.0f} hours"
         for one in known.unknown_names
         if one.failing_since is not None and now - one.failing_since >= NAME_ALARM_SECONDS

@@ -45,8 +45,8 @@ class ManagerDown(TscmError):
 
     def __str__(self) -> str:
         return (
-            f"{self.noun} needs the manager, and it is not running on this root; "
-            f"start it with `twistd -n tscm` or `systemctl start tscm`"
+            f"{self.noun} requires the manager, which is not running on this root; start "
+            "it with `systemctl start tscm` or `twistd -n tscm`"
         )
 
 

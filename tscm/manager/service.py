@@ -207,16 +207,16 @@ class NodeService(Service):
         self.control = ControlService(reactor, self.layout, self.calls, self._delegates)
         self.files = SettingsWatch(self)
         self._watch = PeriodicService(
-            reactor, WATCH_SECONDS, self.files.look, "watch over the settings", WATCH_SECONDS
+            reactor, WATCH_SECONDS, self.files.look, "settings watch", WATCH_SECONDS
         )
         self._lag_looks = PeriodicService(
-            reactor, LOOK_SECONDS, self.lags.look, "look at the ends of the logs", LOOK_SECONDS
+            reactor, LOOK_SECONDS, self.lags.look, "check of log ends", LOOK_SECONDS
         )
         self._audit_expiry = PeriodicService(
             reactor, EXPIRY_SECONDS, self.audit.expire, "expiry of the audit", REOPEN_SECONDS
         )
         self._reopening = PeriodicService(
-            reactor, REOPEN_SECONDS, self._open_store_again, "look at the database", REOPEN_SECONDS
+            reactor, REOPEN_SECONDS, self._open_store_again, "database check", REOPEN_SECONDS
         )
 
     @classmethod
@@ -309,7 +309,7 @@ class NodeService(Service):
         super().startService()
         owner = become_owner(self.layout)
         if owner is not None:
-            self._log.info("root is given up for {owner}, to whom the files belong", owner=owner)
+            self._log.info("dropping root privileges for {owner}, who owns the files", owner=owner)
         self.started_at = wall_seconds(self.reactor)
         self.quick.startService()
         self.slow.startService()
@@ -365,7 +365,7 @@ class NodeService(Service):
 
     async def _open_store_again(self) -> None:
         if self.store.fault is not None and self._open_store():
-            self._log.info("the database can be used again: policies are updated")
+            self._log.info("the database is usable again; policy updates resume")
 
     def hold_policies(self) -> None:
         """
@@ -393,12 +393,12 @@ class NodeService(Service):
         """
         self._stop_by = self.reactor.seconds() + STOP_WHOLE_SECONDS
         self.slow.hurry()
-        await self._end("word to systemd", self.systemd.say_stopping)
+        await self._end("systemd notification", self.systemd.say_stopping)
         steps: list[tuple[str, Callable[[], Any]]] = [
             ("settings watch", self._watch.stopService),
-            ("look at the database", self._reopening.stopService),
+            ("database check", self._reopening.stopService),
             ("expiry of the audit", self._audit_expiry.stopService),
-            ("look at the ends of the logs", self._lag_looks.stopService),
+            ("check of log ends", self._lag_looks.stopService),
             ("control interface", self.control.stopService),
             ("metrics", self.watch.stopService),
             ("policy updates", self.updates.stopService),
@@ -410,7 +410,7 @@ class NodeService(Service):
         await self._end("slow threads", self.slow.stopService)
         await self._end("intake", self.intake.stopService)
         # What somebody did to the files belongs into the last note, not to the next start.
-        await self._end("look at the live logs", self.spool.look_at_files)
+        await self._end("check of live logs", self.spool.look_at_files)
         await self._end("ledger", self.bookkeeper.stopService)
         await self._end("audit for the SIEM", self.audit_forward.stopService)
         await self._end("spool", self.spool.stopService)

@@ -118,8 +118,8 @@ class SettingsWatch:
             if isinstance(error, OSError):
                 self._refused.add(name)
                 sentence = (
-                    f"it cannot be put in force: {error}; check the disk of the logs and its "
-                    f"rights (it is tried again every {WATCH_SECONDS:.0f} s)"
+                    f"it cannot be applied: {error}; check the disk of the logs and its "
+                    f"permissions; retrying every {WATCH_SECONDS:.0f} s"
                 )
             elif isinstance(error, SenderConflict | DeviceEnding | LogOpening):
                 # Until another device's file, its own end, or the end of what its log needs makes room.
@@ -141,7 +141,7 @@ class SettingsWatch:
             self._groups[groups] = name  # it has ended, or moved
         elif other != name:
             error = SameFirewall(settings.managed_at, name, other, settings.own_names)
-            self._log.warn("only one of two devices is updated: {error}", error=str(error))
+            self._log.warn("only one of the two devices is updated: {error}", error=str(error))
 
     def _read(self, name: str) -> DeviceSettings:
         try:
@@ -172,7 +172,7 @@ class SettingsWatch:
             elif name in self._refused or (key_changed and name in self._sealed):
                 self._load(name)
         for name in self._gone(names):
-            self._log.info("settings of {device} are gone", device=name)
+            self._log.info("settings of {device} removed", device=name)
             await self._service.take_out_of_force(name)
         for name in self._service.faults.keys() - self._service.rooms.keys() - {"", *names}:
             del self._service.faults[name]  # its file, which never came into force, is gone
@@ -199,7 +199,7 @@ class SettingsWatch:
             wanted = read_node(self._service.layout)
         except TscmError as error:
             self._service.faults[""] = str(error)
-            self._log.error("{error}; the settings before it stay in force", error=str(error))
+            self._log.error("{error}; the previous settings remain in force", error=str(error))
             return
         if wanted == self._service.node:
             self._service.faults.pop("", None)
@@ -221,12 +221,10 @@ class SettingsWatch:
                 return
             self._service.node = wanted
             self._service.faults.pop("", None)
-            self._log.info(
-                "listeners and the bounds of intake and retention are as the settings say"
-            )
+            self._log.info("listeners and the limits of intake and retention match the settings")
             return
         self._service.faults[""] = (
-            f"{self._service.layout.settings_file} has changed; restart the manager to put it in force"
+            f"{self._service.layout.settings_file} has changed; restart the manager to apply it"
         )
         self._log.warn("{notice}", notice=self._service.faults[""])
 
@@ -239,7 +237,7 @@ class SettingsWatch:
             self._service.watch.take_listen(listen)
         except TscmError as error:
             self._service.faults[""] = str(error)
-            self._log.error("{error}; the listeners before it stay", error=str(error))
+            self._log.error("{error}; the previous listeners remain", error=str(error))
             return False
         return True
 

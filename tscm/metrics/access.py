@@ -94,7 +94,7 @@ class WatchAccess:
             self._load_account(path)
         except AccountUnusable as error:
             self.fault = str(error)
-            self._log.error("{fault}; the account before it stays in force", fault=self.fault)
+            self._log.error("{fault}; the previous account remains in force", fault=self.fault)
         else:
             self._log.info(
                 "{listener}: account of {path} loaded", listener=_LISTENER, path=str(path)

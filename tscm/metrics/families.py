@@ -23,19 +23,25 @@ def families(figures: Watched) -> Iterable[Metric]:
         yield from _uploads(figures.uploads)
     yield from _devices(figures.devices, figures.now)
     node = figures.node
-    yield _one("tscm_started_at_seconds", "When the manager started.", node.started_at)
+    yield _one(
+        "tscm_started_at_seconds",
+        "Start time of the manager, in seconds since the epoch.",
+        node.started_at,
+    )
     if node.database_bytes is not None:
-        about = "Size of the database, its write-ahead log left out."
+        about = "Size of the database in bytes, without its write-ahead log."
         yield _one("tscm_database_bytes", about, node.database_bytes)
-    yield _one("tscm_devices", "Devices in force.", node.devices)
-    about = "Settings files that are not in force."
+    yield _one("tscm_devices", "Number of devices in force.", node.devices)
+    about = "Number of settings files that are not in force."
     yield _one("tscm_settings_faults", about, node.settings_faults)
     yield _one(
         "tscm_event_loop_lag_seconds",
-        "Worst delay of the event loop since the last look.",
+        "Longest delay of the event loop since the last scrape, in seconds.",
         figures.loop_lag_seconds,
     )
-    yield _one("tscm_ledger_balanced", "1 while the ledger balances.", float(figures.balanced))
+    yield _one(
+        "tscm_ledger_balanced", "1 if the ledger balances, 0 otherwise.", float(figures.balanced)
+    )
 
 
 def _one(name: str, about: str, value: float) -> Metric:
@@ -51,18 +57,18 @@ def _intake(figures: IntakeFigures, now: float) -> Iterable[Metric]:
         "tscm_dropped_lines", "Lines dropped.", labels=["listener", "cause"]
     )
     kernel = CounterMetricFamily(
-        "tscm_kernel_dropped_datagrams", "Datagrams that the kernel dropped.", labels=["listener"]
+        "tscm_kernel_dropped_datagrams", "Datagrams dropped by the kernel.", labels=["listener"]
     )
     cut = CounterMetricFamily(
         "tscm_cut_lines",
-        "Messages over the bound, of which the first part is kept.",
+        "Messages longer than the limit, of which only the first part is kept.",
         labels=["listener"],
     )
     framing = CounterMetricFamily(
-        "tscm_framing_faults", "Places where a stream's framing was lost.", labels=["listener"]
+        "tscm_framing_faults", "Framing errors in streams.", labels=["listener"]
     )
     partial = CounterMetricFamily(
-        "tscm_partial_messages", "Connections that ended within a message.", labels=["listener"]
+        "tscm_partial_messages", "Connections closed inside a message.", labels=["listener"]
     )
     for name, one in figures.listeners.items():
         cut.add_metric([name], one.cut)
@@ -85,7 +91,7 @@ def _intake(figures: IntakeFigures, now: float) -> Iterable[Metric]:
         refused.add_metric([cause], count)
     turned_away = CounterMetricFamily(
         "tscm_device_refused_connections",
-        "Connections of a device for which a bound left no room.",
+        "Connections of a device that were refused because a limit was reached.",
         labels=["device"],
     )
     for name, device in figures.devices.items():
@@ -97,7 +103,7 @@ def _intake(figures: IntakeFigures, now: float) -> Iterable[Metric]:
 
 def _certificates(figures: IntakeFigures, now: float) -> Metric:
     days = GaugeMetricFamily(
-        "tscm_certificate_days", "Days until a listener's certificate ends.", labels=["listener"]
+        "tscm_certificate_days", "Days until a listener's certificate expires.", labels=["listener"]
     )
     for name, one in figures.listeners.items():
         if isinstance(one, StreamFigures) and one.tls is not None and one.tls.expires_at:
@@ -127,12 +133,12 @@ _DELETED: tuple[_UploadRow, ...] = (
     (
         lambda one: one.deleted_batches,
         "tscm_log_service_deleted_batches",
-        "Batches deleted by age or for room.",
+        "Uploaded batches deleted by age or for disk space.",
     ),
     (
         lambda one: one.deleted_bytes,
         "tscm_log_service_deleted_bytes",
-        "Bytes of batches that were deleted.",
+        "Bytes of uploaded batches that were deleted.",
     ),
 )
 
@@ -145,14 +151,14 @@ def _uploads(figures: LogServiceFigures) -> Iterable[Metric]:
                 family.add_metric([device], figure(one))
             yield family
     refused = CounterMetricFamily(
-        "tscm_log_service_refused_uploads", "Uploads refused.", labels=["status"]
+        "tscm_log_service_refused_uploads", "Uploads rejected.", labels=["status"]
     )
     for status, count in figures.refused.items():
         refused.add_metric([status], count)
     yield refused
     yield _one(
         "tscm_log_service_taking",
-        "0 while no upload is taken for want of room.",
+        "0 if uploads are rejected for lack of disk space, 1 otherwise.",
         float(figures.refusing is None),
     )
 
@@ -162,56 +168,64 @@ _READER: tuple[_ReaderRow, ...] = (
     (
         lambda one: one.sent,
         "tscm_reader_sent_lines",
-        "Lines that a reader of the log has sent or counted.",
+        "Lines that a log reader has sent or counted.",
     ),
     (
         lambda one: one.skipped,
         "tscm_reader_skipped_lines",
-        "Lines that a reader passed as not selected.",
+        "Lines that a log reader did not select.",
     ),
     (
         lambda one: one.expired,
         "tscm_reader_expired_lines",
-        "Lines that retention took before a reader was past them.",
+        "Lines deleted by retention before a log reader had read them.",
     ),
 )
 _WAITING: tuple[_ReaderRow, ...] = (
-    (lambda one: one.waiting_lines, "tscm_reader_waiting_lines", "Lines that wait for a reader."),
-    (lambda one: one.waiting_bytes, "tscm_reader_waiting_bytes", "Bytes that wait for a reader."),
+    (
+        lambda one: one.waiting_lines,
+        "tscm_reader_waiting_lines",
+        "Backlog of a log reader, in lines.",
+    ),
+    (
+        lambda one: one.waiting_bytes,
+        "tscm_reader_waiting_bytes",
+        "Backlog of a log reader, in bytes.",
+    ),
     (
         lambda one: one.difference,
         "tscm_ledger_difference_lines",
-        "Lines by which the ledger is off; 0 is right.",
+        "Lines by which the ledger is out of balance; 0 is correct.",
     ),
 )
 
 
 def _devices(devices: Mapping[str, WatchedDevice], now: float) -> Iterable[Metric]:
     stored = CounterMetricFamily(
-        "tscm_device_stored_lines", "Lines on a device's log.", labels=["device"]
+        "tscm_device_stored_lines", "Lines stored in a device's log.", labels=["device"]
     )
     size = CounterMetricFamily(
-        "tscm_device_stored_bytes", "Bytes on a device's log.", labels=["device"]
+        "tscm_device_stored_bytes", "Bytes stored in a device's log.", labels=["device"]
     )
     age = GaugeMetricFamily(
         "tscm_device_silent_seconds", "Seconds since a device's last line.", labels=["device"]
     )
     kept = GaugeMetricFamily(
         "tscm_device_kept_bytes",
-        "Bytes of a device's log that retention has left, before compression.",
+        "Bytes of a device's log that retention has kept, before compression.",
         labels=["device"],
     )
     segments = GaugeMetricFamily(
-        "tscm_device_segments", "Sealed segments of a device's log.", labels=["device"]
+        "tscm_device_segments", "Rotated segments of a device's log.", labels=["device"]
     )
     lag = GaugeMetricFamily(
         "tscm_reader_lag_seconds",
-        "How long the oldest line has waited for a reader.",
+        "Age of the oldest line in a log reader's backlog, in seconds.",
         labels=["device", "reader"],
     )
     unread = CounterMetricFamily(
         "tscm_device_unread_policy_lines",
-        "Lines of a device's access-lists whose two ends cannot be read.",
+        "Lines of a device's access-lists whose source and destination cannot be read.",
         labels=["device"],
     )
     for name, one in devices.items():
@@ -240,18 +254,18 @@ def _devices(devices: Mapping[str, WatchedDevice], now: float) -> Iterable[Metri
 
 def _targets(devices: Mapping[str, WatchedDevice]) -> Iterable[Metric]:
     lag = GaugeMetricFamily(
-        "tscm_forward_lag_seconds", "How far a target is behind.", labels=["device", "target"]
+        "tscm_forward_lag_seconds", "Lag of a target, in seconds.", labels=["device", "target"]
     )
     up = GaugeMetricFamily(
-        "tscm_forward_up", "1 while a target is connected.", labels=["device", "target"]
+        "tscm_forward_up", "1 if a target is connected, 0 otherwise.", labels=["device", "target"]
     )
     failing = GaugeMetricFamily(
-        "tscm_upload_failures", "Failures of uploads since the last good one.", labels=["device"]
+        "tscm_upload_failures", "Failed uploads since the last successful one.", labels=["device"]
     )
     batches = CounterMetricFamily("tscm_upload_batches", "Batches uploaded.", labels=["device"])
     aside = GaugeMetricFamily(
         "tscm_upload_set_aside_batches",
-        "Batches that the log service would not take.",
+        "Batches that the log service rejected.",
         labels=["device"],
     )
     for name, one in devices.items():
@@ -270,24 +284,24 @@ def _targets(devices: Mapping[str, WatchedDevice]) -> Iterable[Metric]:
 def _standing(devices: Mapping[str, WatchedDevice], now: float) -> Iterable[Metric]:
     """What `tsadmin status` says, as figures."""
     verdict = GaugeMetricFamily(
-        "tscm_device_verdict", "1 for how a device stands.", labels=["device", "verdict"]
+        "tscm_device_verdict", "1 for the verdict of a device.", labels=["device", "verdict"]
     )
     held = GaugeMetricFamily(
         "tscm_policy_held",
-        "1 for what keeps scheduled updates away: operator, settings, rollback or lock-out.",
+        "1 for what holds scheduled updates: operator, settings, rollback or lock-out.",
         labels=["device", "cause"],
     )
     cut = GaugeMetricFamily(
         "tscm_policy_cut_entries",
-        "Entries that the Max policy size left out of the last good update.",
+        "Entries cut to fit Max Policy Size in the last successful update.",
         labels=["device", "list"],
     )
     uploaded = GaugeMetricFamily(
-        "tscm_upload_age_seconds", "Seconds since the last good upload.", labels=["device"]
+        "tscm_upload_age_seconds", "Seconds since the last successful upload.", labels=["device"]
     )
     hits = CounterMetricFamily(
         "tscm_hits",
-        "Hits since the manager started, by what the list did.",
+        "Hits since the manager started, by action.",
         labels=["device", "action", "list"],
     )
     for name, one in devices.items():
@@ -314,35 +328,45 @@ def _standing(devices: Mapping[str, WatchedDevice], now: float) -> Iterable[Metr
 
 def _policy(devices: Mapping[str, WatchedDevice], now: float) -> Iterable[Metric]:
     age = GaugeMetricFamily(
-        "tscm_policy_age_seconds", "Seconds since a device's last good update.", labels=["device"]
+        "tscm_policy_age_seconds",
+        "Seconds since a device's last successful update.",
+        labels=["device"],
     )
     good = GaugeMetricFamily(
-        "tscm_policy_good", "1 if the last update was good.", labels=["device"]
+        "tscm_policy_good", "1 if the last update succeeded, 0 otherwise.", labels=["device"]
     )
     entries = GaugeMetricFamily(
         "tscm_policy_entries",
-        "Entries that a device held when it was last looked at; see tscm_policy_unchecked_seconds.",
+        "Entries on a device when it was last checked; see tscm_policy_unchecked_seconds.",
         labels=["device", "list"],
     )
     unchecked = GaugeMetricFamily(
         "tscm_policy_unchecked_seconds",
-        "Since a reload or failover after which entries may be gone and were not checked; else 0.",
+        (
+            "Seconds since a reload or failover after which entries may be missing and have "
+            "not been checked; 0 otherwise."
+        ),
         labels=["device"],
     )
     result = GaugeMetricFamily(
-        "tscm_policy_result", "1 for how the last update ended.", labels=["device", "result"]
+        "tscm_policy_result", "1 for the result of the last update.", labels=["device", "result"]
     )
     failed = GaugeMetricFamily(
-        "tscm_policy_failed_runs", "Updates that failed since a good one.", labels=["device"]
+        "tscm_policy_failed_runs",
+        "Failed updates since the last successful one.",
+        labels=["device"],
     )
     unknown = GaugeMetricFamily(
         "tscm_unknown_name_seconds",
-        "How long a name that must not be blocked cannot be looked up; over a day is an alarm.",
+        (
+            "Seconds since which a name that must not be blocked does not resolve; alarm "
+            "above one day."
+        ),
         labels=["device", "name"],
     )
     unused = GaugeMetricFamily(
         "tscm_groups_unused",
-        "1 for a group that was made anew and that no access-list uses.",
+        "1 for a group that was created again and that no access-list uses.",
         labels=["device", "group"],
     )
     for name, one in devices.items():
@@ -382,7 +406,7 @@ _UPDATE_TRAFFIC: tuple[_TrafficRow, ...] = (
     (
         lambda one: one.received_bytes,
         "tscm_update_received_bytes",
-        "Bytes that a device answered them.",
+        "Bytes received from a device by updates and plans.",
     ),
 )
 

@@ -162,7 +162,7 @@ class WatchService(Service):
             self._reactor,
             FOLLOW_SECONDS,
             self._follow,
-            "watch over the files of metrics",
+            "metrics file watch",
         )
 
     async def _follow(self) -> None:

@@ -30,7 +30,7 @@ class RequestFaulty(TscmError):
     cause: str
 
     def __str__(self) -> str:
-        return f"control call: {self.cause}"
+        return f"control request: {self.cause}"
 
 
 def read_body(raw: bytes) -> Json:
@@ -42,15 +42,15 @@ def read_body(raw: bytes) -> Json:
     except RequestFaulty:
         raise
     except (ValueError, RecursionError):
-        raise RequestFaulty("the body is no JSON") from None
+        raise RequestFaulty("the request body is not valid JSON") from None
     if not isinstance(body, dict):
-        raise RequestFaulty("the body is no JSON object")
+        raise RequestFaulty("the request body is not a JSON object")
     _check_shape(body)
     try:
         json.dumps(body, ensure_ascii=False).encode()
     except UnicodeEncodeError:
         raise RequestFaulty(
-            "a text holds half of a surrogate pair, which is no character"
+            "a text contains half of a surrogate pair, which is not a character"
         ) from None
     return body
 
@@ -62,12 +62,12 @@ def _check_shape(body: Json) -> None:
     for _ in range(MOST_LEVELS + 1):
         left -= sum(map(len, level))
         if left < 0:
-            raise RequestFaulty(f"the body holds more than {MOST_VALUES:,} values")
+            raise RequestFaulty(f"the request body contains more than {MOST_VALUES:,} values")
         inner = (one.values() if isinstance(one, dict) else one for one in level)
         level = [one for each in inner for one in each if isinstance(one, dict | list)]
         if not level:
             return
-    raise RequestFaulty(f"the body is nested more than {MOST_LEVELS} levels deep")
+    raise RequestFaulty(f"the request body is nested more than {MOST_LEVELS} levels deep")
 
 
 def _number(text: str) -> int:
@@ -77,4 +77,4 @@ def _number(text: str) -> int:
 
 
 def _no_constant(text: str) -> float:
-    raise RequestFaulty(f"{text} is no number of JSON")
+    raise RequestFaulty(f"{text} is not a JSON number")

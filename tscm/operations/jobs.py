@@ -31,7 +31,7 @@ class Withdrawn(TscmError):
 
     def __str__(self) -> str:
         of = f" of {self.device}" if self.device else ""
-        return f"the {self.operation}{of} was withdrawn before it began; nothing was changed"
+        return f"the {self.operation}{of} was withdrawn before it started; nothing was changed"
 
 
 @define(eq=False)
@@ -43,7 +43,7 @@ class JobUnknown(TscmError):
     number: int
 
     def __str__(self) -> str:
-        return f"there is no job {self.number}; `tsadmin jobs` lists those that are known"
+        return f"no job {self.number}; list the jobs with `tsadmin jobs`"
 
 
 @define(eq=False)
@@ -58,10 +58,10 @@ class JobBegun(TscmError):
     def __str__(self) -> str:
         if self.state is JobState.RUNNING:
             return (
-                f"job {self.number} has begun and cannot be withdrawn; `tsadmin jobs {self.number}` "
-                f"shows its progress"
+                f"job {self.number} has started and cannot be withdrawn; `tsadmin jobs "
+                f"{self.number}` shows its progress"
             )
-        return f"job {self.number} is over already ({self.state})"
+        return f"job {self.number} has already finished ({self.state})"
 
 
 @define(eq=False)

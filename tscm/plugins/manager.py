@@ -26,8 +26,8 @@ class Options(usage.Options):
             "root",
             "r",
             None,
-            "Folder under which everything lies (settings, state, logs); else the system's places. "
-            "TSCM_ROOT in the environment does the same.",
+            "Root directory of settings, state and logs; default: the system directories. "
+            "Same as TSCM_ROOT in the environment.",
         ]
     ]
 

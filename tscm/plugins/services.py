@@ -35,10 +35,10 @@ class Options(usage.Options):
 
     synopsis = "[options]"
     optParameters: ClassVar = [
-        ["root", "r", "/", "Folder that everything lies under."],
+        ["root", "r", "/", "Root directory of all files."],
         ["certificate", None, None, "Certificate and chain of the log service, PEM."],
         ["key", None, None, "Its key, PEM."],
-        ["ready", None, None, "File that is told, as JSON, the bound addresses once all is up."],
+        ["ready", None, None, "Write the bound addresses to this file as JSON when ready."],
     ]
 
     def __init__(self) -> None:
@@ -60,9 +60,9 @@ class Options(usage.Options):
     def postOptions(self) -> None:
         """One of the two must be asked for."""
         if not self["dns"] and not self["logs"]:
-            raise usage.UsageError("nothing to do: give --dns HOST:PORT, --logs HOST:PORT or both")
+            raise usage.UsageError("nothing to do; use --dns HOST:PORT, --logs HOST:PORT or both")
         if (self["certificate"] is None) != (self["key"] is None):
-            raise usage.UsageError("--certificate and --key go together")
+            raise usage.UsageError("use --certificate and --key together")
 
 
 def _address(value: str) -> HostPort:

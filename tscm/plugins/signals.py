@@ -35,7 +35,7 @@ def outlive_stray_signals(reactor: Any, *more: signal.Signals) -> None:
         if times[number].bit_count() == 1:  # the first, the second, the fourth, …
             reactor.callFromThread(
                 _LOG.warn,
-                "{name} means nothing here and is ignored ({count} so far); SIGTERM stops",
+                ("{name} has no effect here and is ignored ({count} so far); stop with SIGTERM"),
                 name=name_of(number),
                 count=times[number],
             )
@@ -64,9 +64,7 @@ def stop_once(reactor: Any) -> None:
     def once(first: Handler) -> Handler:
         def heard(number: int, frame: FrameType | None) -> None:
             if under_way:
-                reactor.callFromThread(
-                    _LOG.info, "{name}: the stop is under way and goes on", name=name_of(number)
-                )
+                reactor.callFromThread(_LOG.info, "{name}: already stopping", name=name_of(number))
                 return
             begun()
             first(number, frame)

@@ -38,23 +38,28 @@ class Options(usage.Options):
             "Address of the REST API, HOST:PORT; port 0 chooses one.",
         ],
         ["control", None, None, "Loopback address of the control port, HOST:PORT."],
-        ["standby-https", None, None, "Address of the standby unit's REST API: makes it a pair."],
-        ["ssh", None, None, "Address of the command line over SSH; needs twisted[conch]."],
-        ["source-address", None, "", "Address that syslog is sent from, such as 127.0.0.2."],
+        [
+            "standby-https",
+            None,
+            None,
+            "Address of the standby unit's REST API; makes it a failover pair.",
+        ],
+        ["ssh", None, None, "Address of the command line over SSH; requires twisted[conch]."],
+        ["source-address", None, "", "Source address of syslog, such as 127.0.0.2."],
         [
             "standby-source-address",
             None,
             "",
-            "The same of the standby unit, for `logging standby`.",
+            "Same for the standby unit, for `logging standby`.",
         ],
         ["username", None, "admin", "Account of the REST API, privilege 15."],
         ["password-file", None, None, "File whose first line is its password."],
         ["hostname", None, "ciscoasa", "Name of the firewall."],
         ["profile", None, "ASAv10", f"Platform: {', '.join(PROFILES)}."],
-        ["serial", None, None, "Serial number; without it each start draws one of its own."],
+        ["serial", None, None, "Serial number; by default, each start generates one."],
         ["header", None, "timestamp", f"Form of syslog lines: {', '.join(HEADERS)}."],
-        ["config", None, None, "File of configuration lines typed before the start."],
-        ["ready", None, None, "File that gets the bound addresses as JSON when all is up."],
+        ["config", None, None, "File of configuration lines to enter before the start."],
+        ["ready", None, None, "Write the bound addresses to this file as JSON when ready."],
     ]
 
     def __init__(self) -> None:
@@ -97,13 +102,15 @@ class Options(usage.Options):
         if serial is not None and not _SERIAL.fullmatch(serial):
             raise usage.UsageError(f"--serial {serial!r}: 1 to 32 letters and digits")
         if self["password-file"] is None:
-            raise usage.UsageError("--password-file is needed: a file whose first line it is")
+            raise usage.UsageError(
+                "--password-file is required: a file with the password on its first line"
+            )
 
 
 def _host_port(option: str, text: str) -> tuple[str, int]:
     host, colon, port = text.rpartition(":")
     if not colon or not host or not port.isdigit() or int(port) > 65535:
-        raise SimulatorUnavailable(f"--{option} {text!r}", "this is no address", "write HOST:PORT")
+        raise SimulatorUnavailable(f"--{option} {text!r}", "not an address", "write HOST:PORT")
     return host.strip("[]"), int(port)
 
 
@@ -116,7 +123,7 @@ def _read(option: str, path: str) -> str:
         return Path(path).read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise SimulatorUnavailable(
-            f"--{option} {path}", str(error), "name a file that can be read"
+            f"--{option} {path}", str(error), "use a readable file"
         ) from error
 
 
@@ -171,7 +178,7 @@ class _Announced(Service):
         except OSError as error:
             self._asa.stopService()
             raise SimulatorUnavailable(
-                f"--ready {self._ready}", str(error), "name a file that can be written"
+                f"--ready {self._ready}", str(error), "use a writable file"
             ) from error
 
     def startService(self) -> None:

@@ -48,8 +48,8 @@ class TooManyEntries(TscmError):
 
     def __str__(self) -> str:
         return (
-            f"there are {self.most:,} entries by hand already, which is the most; remove some with "
-            f"`tsadmin entries remove`, or publish a list for so many"
+            f"there are already {self.most:,} entries by hand, which is the maximum; "
+            "remove some with `tsadmin entries remove`, or publish a list for so many"
         )
 
 
@@ -62,7 +62,7 @@ class NoSuchEntry(TscmError):
     asked: str
 
     def __str__(self) -> str:
-        return f"no entry by hand is {self.asked[:60]!r}; `tsadmin entries` lists them"
+        return f"no entry by hand {self.asked[:60]!r}; list them with `tsadmin entries`"
 
 
 @frozen(kw_only=True)
@@ -132,12 +132,13 @@ def read_network(text: str) -> Cidr:
         cidr, cleared = read_cidr(text.strip())
     except ValueError as error:
         raise EntryFaulty(
-            f"{error}; give an address or a network, as 203.0.113.7 or 2001:db8::/32"
+            f"{error}; use an address or a network, such as 203.0.113.7 or 2001:db8::/32"
         ) from None
     if cleared:
         address = text.strip().partition("/")[0]
         raise EntryFaulty(
-            f"{text.strip()} has host bits set; give {cidr} for the network, or {address} for the address"
+            f"{text.strip()} has host bits set; use {cidr} for the network, or "
+            f"{address} for the address"
         )
     return cidr
 
@@ -148,7 +149,7 @@ def read_span(text: str) -> float:
     seconds = int(found[1]) * _UNITS[found[2]] if found else 0
     if not 0 < seconds <= LONGEST_SECONDS:
         raise EntryFaulty(
-            f"{text[:40]!r} is no time that an entry may stand; allowed: 30m, 4h, 2d, 6w, up to 3650d"
+            f"{text[:40]!r} is not a valid duration; allowed: 30m, 4h, 2d, 6w, up to 3650d"
         )
     return float(seconds)
 

@@ -175,20 +175,20 @@ class Collector:
     def _add_apl(self, message: bytes, at: int, end: int) -> None:
         while at < end:
             if at + 4 > end:
-                raise MessageDamaged("an APL item is cut off")
+                raise MessageDamaged("an APL item is truncated")
             family, prefix, length = _APL_ITEM.unpack_from(message, at)
             negated, length = length & _NEGATED, length & ~_NEGATED
             part = message[at + 4 : at + 4 + length]
             at += 4 + length
             if at > end:
-                raise MessageDamaged("an APL item is cut off")
+                raise MessageDamaged("an APL item is truncated")
             if family == _IPV4 and length <= 4 and prefix <= 32:
                 self._take(part.ljust(4, b"\0"), prefix, negated=bool(negated))
             elif family == _IPV6 and length <= 16 and prefix <= 128:
                 self._take(part.ljust(16, b"\0"), prefix, negated=bool(negated))
             else:
                 shown = f"{'!' * bool(negated)}{family}:{part.hex()}/{prefix}"
-                self.refuse(shown, "no IPv4 or IPv6 APL item")
+                self.refuse(shown, "not an IPv4 or IPv6 APL item")
 
     def _take(self, packed: bytes, length: int, *, negated: bool = False) -> None:
         if negated:
@@ -207,7 +207,7 @@ class Collector:
             text = message[at + 1 : at + 1 + length]
             at += 1 + length
             if at > end:
-                raise MessageDamaged("a TXT string is cut off")
+                raise MessageDamaged("a TXT string is truncated")
             words = text.decode("latin-1").split()
             if any(map(_SPREAD.match, words)):
                 # The first word alone would be another network than the one that is meant.
@@ -290,7 +290,7 @@ def rpz_network(labels: Sequence[str]) -> str:
     if len(parts) == 4 and all(part.isdecimal() for part in parts):
         return f"{'.'.join(reversed(parts))}/{length}"
     if not parts or "" in parts or parts.count("zz") > 1:
-        raise ValueError("no RPZ IP trigger")
+        raise ValueError("not an RPZ IP trigger")
     words = ["" if part == "zz" else part for part in reversed(parts)]
     text = ":".join(words)
     if words[0] == "":

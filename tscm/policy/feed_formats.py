@@ -74,13 +74,13 @@ def read_feed(content: bytes, shape: Shape, collector: Collector) -> None:
     Hand every entry of *content* to *collector*.  Raises `FeedDamaged`, `ListTooLong`, `ReadingTooLong`.
     """
     if _PAGE.match(content):
-        raise FeedDamaged("it begins with `<`: an HTML page or XML, and no list")
+        raise FeedDamaged("it starts with `<`: it is an HTML page or XML, not a list")
     _READERS[shape.format](content, shape, collector)
     collector.check_bound()
     if not len(collector) and collector.refused_count:
         raise FeedDamaged(
-            f"it has {many(collector.refused_count, 'entry', 'entries')} and no network among them; "
-            "is the format right?"
+            f"none of its {many(collector.refused_count, 'entry', 'entries')} is a "
+            "network; check the feed's format"
         )
 
 
@@ -129,7 +129,7 @@ class _Ending:
         """Raise where it is another."""
         if self.said is not None and self.said != count:
             raise FeedDamaged(
-                f"it holds {many(count, 'entry', 'entries')} and says that there are {self.said:,}"
+                f"it contains {many(count, 'entry', 'entries')} but declares {self.said:,}"
             )
 
 
@@ -137,7 +137,7 @@ def _check(collector: Collector, count: int, what: str) -> None:
     """Raise where there is more to look through than the entries that are wanted could need."""
     collector.check_bound()
     if count > _TIMES * collector.max_entries + _BESIDES:
-        raise FeedDamaged(f"it holds more than {count - 1:,} {what}")
+        raise FeedDamaged(f"it contains more than {count - 1:,} {what}")
 
 
 def _read_cidr(content: bytes, shape: Shape, collector: Collector) -> None:
@@ -163,7 +163,7 @@ def _read_exit_addresses(content: bytes, shape: Shape, collector: Collector) -> 
         if words[:1] == ["ExitAddress"] and len(words) > 1:
             _add(words[1], shape, collector)
         elif words and words[0] not in _EXIT_WORDS:
-            collector.refuse(line, "is no line about an exit of Tor")
+            collector.refuse(line, "is not a line about a Tor exit")
 
 
 def _read_drop_json(content: bytes, shape: Shape, collector: Collector) -> None:
@@ -176,9 +176,9 @@ def _read_drop_json(content: bytes, shape: Shape, collector: Collector) -> None:
         try:
             one = json.loads(line)
         except (ValueError, RecursionError):
-            raise FeedDamaged(f"line {number} is no JSON") from None
+            raise FeedDamaged(f"line {number} is not valid JSON") from None
         if not isinstance(one, dict):
-            raise FeedDamaged(f"line {number} is no JSON object")
+            raise FeedDamaged(f"line {number} is not a JSON object")
         if one.get("type") == "metadata":
             said = one.get("records")
             continue
@@ -187,11 +187,9 @@ def _read_drop_json(content: bytes, shape: Shape, collector: Collector) -> None:
         fields = {str(key): str(value) for key, value in one.items()}
         _add_wanted(text, fields.get, wanted, shape, collector)
     if said is None:
-        raise FeedDamaged("its closing metadata line is missing, so that it may be cut off")
+        raise FeedDamaged("its final metadata line is missing, so it may be truncated")
     if said != records:
-        raise FeedDamaged(
-            f"it holds {many(records, 'record', 'records')} and says that there are {said}"
-        )
+        raise FeedDamaged(f"it contains {many(records, 'record', 'records')} but declares {said}")
 
 
 def _add_wanted(
@@ -254,7 +252,9 @@ class _Pulled:
         line = next(self._lines) + "\n"
         self.characters += len(line)
         if self.characters > ROW_MAX:
-            raise FeedDamaged(f"a row has over {ROW_MAX:,} characters; is a quote left open?")
+            raise FeedDamaged(
+                f"a row has more than {ROW_MAX:,} characters; check for an unclosed quote"
+            )
         return line
 
 
@@ -313,7 +313,7 @@ def _read_csv(content: bytes, shape: Shape, collector: Collector) -> None:
             else:
                 _add_wanted(text, at, wanted, shape, collector)
     except csv.Error as error:
-        raise FeedDamaged(f"it is no CSV: {error}") from None
+        raise FeedDamaged(f"it is not a valid CSV: {error}") from None
     table.ending.check(count)
 
 
@@ -321,7 +321,7 @@ def _columns(heads: list[str], named: Iterable[str]) -> dict[str, int]:
     """Where the columns are.  Raises `FeedDamaged`."""
     for name in named:
         if name not in heads:
-            raise FeedDamaged(f"its first row has no column {name!r}, and no comment before it has")
+            raise FeedDamaged(f"its first row has no column {name!r}, nor does a comment before it")
     return {name: heads.index(name) for name in named}
 
 
@@ -352,7 +352,7 @@ def _read_json(content: bytes, shape: Shape, collector: Collector) -> None:
             else:
                 collector.refuse(one.shown, "is no text")
     except JsonDamaged as error:
-        raise FeedDamaged(str(error) or "it is no JSON, or not all of it") from None
+        raise FeedDamaged(str(error) or "it is not valid JSON, or is incomplete") from None
     if not found and steps and not walk.entered:
         raise FeedDamaged(f"it has nothing at {shape.pick!r}")
 

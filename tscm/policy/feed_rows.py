@@ -37,7 +37,7 @@ class Condition:
     def _of(cls, text: str) -> Self:
         found = _CONDITION.fullmatch(text)
         if found is None:
-            raise ValueError(f"{text!r} is no condition")
+            raise ValueError(f"{text!r} is not a condition")
         if found[2] in _ORDER:
             float(_number(found[3]))
         return cls(found[1], found[2], found[3])
@@ -54,4 +54,4 @@ def _number(text: str) -> float:
     try:
         return float(text)
     except ValueError:
-        raise ValueError(f"{text[:60]!r} is no number") from None
+        raise ValueError(f"{text[:60]!r} is not a number") from None

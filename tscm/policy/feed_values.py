@@ -58,10 +58,10 @@ def _range(text: str) -> Iterator[str]:
         return
     first, last = (_packed(one, text) for one in found.groups())
     if len(first) != len(last):
-        raise ValueError(f"{text!r} begins in one family and ends in another")
+        raise ValueError(f"{text!r} starts in one address family and ends in another")
     low, high = int.from_bytes(first, "big"), int.from_bytes(last, "big")
     if low > high:
-        raise ValueError(f"{text!r} ends before it begins")
+        raise ValueError(f"{text!r} ends before it starts")
     bits = len(first) * 8
     while low <= high:
         step = min(low & -low or 1 << bits, 1 << (high - low + 1).bit_length() - 1)
@@ -79,7 +79,7 @@ def _mask(text: str) -> Iterator[str]:
     mask = int.from_bytes(_packed(found[2], text), "big")
     length = mask.bit_count()
     if mask != (1 << V4_BITS) - (1 << (V4_BITS - length)):
-        raise ValueError(f"{text!r} has a mask that is none: its bits have gaps")
+        raise ValueError(f"{text!r} is not a valid mask: its bits have gaps")
     yield f"{found[1]}/{length}"
 
 
@@ -87,7 +87,7 @@ def _ip_port(text: str) -> Iterator[str]:
     """`192.0.2.1:443` or `[2001:db8::1]:443`."""
     found = _PORT.fullmatch(text)
     if found is None or int(found[3]) > _MOST_PORT:
-        raise ValueError(f"{text!r} is no address with a port")
+        raise ValueError(f"{text!r} is not an address with a port")
     yield found[1] or found[2]
 
 
@@ -95,7 +95,7 @@ def _url(text: str) -> Iterator[str]:
     """The host, where it is an address."""
     found = _URL.fullmatch(text)
     if found is None:
-        raise ValueError(f"{text!r} is no URL")
+        raise ValueError(f"{text!r} is not a URL")
     if found[1] is not None:
         yield found[1]
     elif re.fullmatch(_DOTTED, found[2]):
@@ -106,7 +106,7 @@ def _packed(address: str, text: str) -> bytes:
     try:
         return inet_pton(AF_INET6 if ":" in address else AF_INET, address)
     except OSError:
-        raise ValueError(f"{text!r} holds {address!r}, which is no address") from None
+        raise ValueError(f"{text!r} contains {address!r}, which is not an address") from None
 
 
 _READERS: Mapping[str, Callable[[str], Iterator[str]]] = {

@@ -205,8 +205,8 @@ def compare(
     if rules.min_entries is not None and len(new.entries) < rules.min_entries:
         add(
             Risk.SHRINK,
-            f"{new.name} has {many(len(new.entries), 'entry', 'entries')}, under its least number of "
-            f"{rules.min_entries:,}",
+            f"{new.name} has {many(len(new.entries), 'entry', 'entries')}, below its "
+            f"minimum of {rules.min_entries:,}",
         )
     unreadable, all_of_it = new.refused_count, len(new.entries) + new.refused_count
     if unreadable > _FEW and len(new.entries) < rules.readable_share * all_of_it:
@@ -230,7 +230,7 @@ def compare(
     elif not rules.may_be_empty and not len(inspect(new, rules).kept):
         add(
             Risk.SHRINK,
-            f"the guard leaves all of {new.name} out: {many(len(new.entries), 'entry', 'entries')}",
+            f"the guard excludes all of {new.name}: {many(len(new.entries), 'entry', 'entries')}",
         )
     if measure is None:
         return tuple(found)
@@ -267,7 +267,7 @@ def stale(
     silent = now - changed_at[-1]
     if silent <= times * usual:
         return None
-    return f"unchanged for {_span(silent)}, and it usually changes every {_span(usual)}"
+    return f"unchanged for {_span(silent)}, although it usually changes every {_span(usual)}"
 
 
 def _span(seconds: float) -> str:

@@ -65,8 +65,8 @@ def judge_loss(before: Force, after: Force, rules: ForceRules, when: str) -> Ite
         yield RiskFound(
             risk=Risk.SHRINK,
             sentence=(
-                f"of {was:,} block entries in force {when} {now:,} would be left, "
-                f"more than {rules.shrink_share:.0%} less"
+                f"of {was:,} block entries in force {when} {now:,} would remain, a "
+                f"decrease of more than {rules.shrink_share:.0%}"
             ),
         )
 

@@ -279,9 +279,7 @@ class JsonWalk:
             if mark in _PAIRS:
                 open_.append(_PAIRS[mark])
                 if len(open_) > DEPTH_MAX:
-                    raise JsonDamaged(
-                        f"it is no JSON that can be read: more than {DEPTH_MAX} levels"
-                    )
+                    raise JsonDamaged(f"it is not readable JSON: more than {DEPTH_MAX} levels")
             elif mark == b'"':
                 break
             elif open_.pop() != mark:

@@ -36,21 +36,21 @@ def read_name(message: bytes, at: int) -> tuple[bytes, int]:
                 end = at + 2 if end < 0 else end
                 hops += 1
                 if target >= lowest:
-                    raise MessageDamaged("a compression pointer does not lead backwards")
+                    raise MessageDamaged("a compression pointer does not point backwards")
                 if hops > _HOPS_MAX:
-                    raise MessageDamaged("a chain of compression pointers without end")
+                    raise MessageDamaged("an endless chain of compression pointers")
                 at = lowest = target
                 continue
             if length > _LABEL_MAX:
-                raise MessageDamaged("a label of a kind that does not exist")
+                raise MessageDamaged("an unknown label type")
             label = message[at : at + 1 + length]
             octets += len(label)
             if octets >= _NAME_MAX or len(label) <= length:
-                raise MessageDamaged("a name over 255 octets, or cut off")
+                raise MessageDamaged("a name over 255 octets, or truncated")
             labels.append(label)
             at += 1 + length
     except IndexError:
-        raise MessageDamaged("a name is cut off") from None
+        raise MessageDamaged("a name is truncated") from None
     # Length octets are below 64, so that lowering cannot touch them.
     return b"".join(labels).lower() + b"\0", at + 1 if end < 0 else end
 
@@ -68,15 +68,15 @@ def skip_name(message: bytes, at: int, tails: dict[int, int]) -> tuple[int, int]
         if length >= _POINTER:
             target = (length & 0x3F) << 8 | message[at + 1]
             if target >= start:
-                raise MessageDamaged("a compression pointer does not lead backwards")
+                raise MessageDamaged("a compression pointer does not point backwards")
             tail = tails.get(target) or _measure(message, target, tails)
             if tail >> _HOPS_SHIFT >= _HOPS_MAX:
-                raise MessageDamaged("a chain of compression pointers without end")
+                raise MessageDamaged("an endless chain of compression pointers")
             octets += tail & _NAME_MAX
             at += 2
             break
         if length > _LABEL_MAX:
-            raise MessageDamaged("a label of a kind that does not exist")
+            raise MessageDamaged("an unknown label type")
         octets += length + 1
         at += length + 1
         if not length:
@@ -103,11 +103,11 @@ def _measure(message: bytes, at: int, tails: dict[int, int]) -> int:
         if length >= _POINTER:
             target = (length & 0x3F) << 8 | message[at + 1]
             if target >= start:
-                raise MessageDamaged("a compression pointer does not lead backwards")
+                raise MessageDamaged("a compression pointer does not point backwards")
             way.append((at, _ONE_HOP))
             at = start = target
         elif length > _LABEL_MAX:
-            raise MessageDamaged("a label of a kind that does not exist")
+            raise MessageDamaged("an unknown label type")
         elif length:
             way.append((at, length + 1))
             at += length + 1
@@ -149,12 +149,12 @@ class Names:
             if not length:
                 return message[begin : at + 1].lower(), at + 1
             if length < _POINTER:
-                raise MessageDamaged("a label of a kind that does not exist")
+                raise MessageDamaged("an unknown label type")
             target = (length & 0x3F) << 8 | message[at + 1]
         except IndexError:
-            raise MessageDamaged("a name is cut off") from None
+            raise MessageDamaged("a name is truncated") from None
         if target >= begin:
-            raise MessageDamaged("a compression pointer does not lead backwards")
+            raise MessageDamaged("a compression pointer does not point backwards")
         tail = self._tails.get(target)
         if tail is None:
             tail = self._tail(target)
@@ -174,11 +174,11 @@ class Names:
                 if length >= _POINTER:
                     target = (length & 0x3F) << 8 | message[at + 1]
                     if target >= start:
-                        raise MessageDamaged("a compression pointer does not lead backwards")
+                        raise MessageDamaged("a compression pointer does not point backwards")
                     way.append((at, b""))
                     at = start = target
                 elif length > _LABEL_MAX:
-                    raise MessageDamaged("a label of a kind that does not exist")
+                    raise MessageDamaged("an unknown label type")
                 elif length:
                     way.append((at, message[at : at + 1 + length].lower()))
                     at += 1 + length
@@ -188,7 +188,7 @@ class Names:
                 if len(way) > _NAME_MAX:
                     raise MessageDamaged("a name over 255 octets")
         except IndexError:
-            raise MessageDamaged("a name is cut off") from None
+            raise MessageDamaged("a name is truncated") from None
         for begin, label in reversed(way):
             tail = tails[begin] = label + tail
             if len(tail) > _NAME_MAX:

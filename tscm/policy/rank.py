@@ -32,9 +32,10 @@ class AllowOverMaximum(TscmError):
 
     def __str__(self) -> str:
         return (
-            f"the allow list has {many(self.allow, 'entry', 'entries')} after merging and the Max policy size is "
-            f"{self.maximum:,}, which leaves no room to block anything; nothing was changed: "
-            f"shorten the allow list, or raise the Max policy size (--max_policy_size) if the device bears it"
+            f"the allow list has {many(self.allow, 'entry', 'entries')} after merging and "
+            f"Max Policy Size is {self.maximum:,}, so no block entries fit; nothing was "
+            "changed: shorten the allow list, or raise Max Policy Size "
+            "(--max_policy_size) if the device can handle it"
         )
 
 

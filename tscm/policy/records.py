@@ -129,7 +129,7 @@ def read_table(message: bytes) -> Table:
             records, at = _read_section(message, at, count, tails)
             sections.append(records)
     except (IndexError, struct.error):
-        raise MessageDamaged("the message is cut off") from None
+        raise MessageDamaged("the message is truncated") from None
     if at != len(message):
         raise MessageDamaged("bytes after the last record")
     return Table(

@@ -55,33 +55,33 @@ def _cause(text: str) -> str:
     if not text.strip():
         return f"{shown} is empty"
     if text != text.strip():
-        return f"{shown} has blanks around it"
+        return f"{shown} has whitespace around it"
     if _DOTTED.fullmatch(address):
         octets = address.split(".")
         if len(octets) != 4:
             return f"{shown} has {len(octets)} octets instead of 4"
         if any(len(octet) > 1 and octet.startswith("0") for octet in octets):
-            return f"{shown} has an octet with a leading zero, which some read as octal"
+            return f"{shown} has an octet with a leading zero, which some programs read as octal"
         if any(len(octet) > 3 or int(octet) > 255 for octet in octets):
             return f"{shown} has an octet over 255"
         bits = V4_BITS
     elif ":" in address:
         if "%" in address:
-            return f"{shown} has a zone, which means nothing on another machine"
+            return f"{shown} has a zone, which is meaningless on another machine"
         try:
             inet_pton(AF_INET6, address)
         except (OSError, ValueError):
-            return f"{shown} is no IPv6 address"
+            return f"{shown} is not an IPv6 address"
         bits = V6_BITS
     elif _NAME.fullmatch(address):
         return f"{shown} is a name, not an address"
     else:
-        return f"{shown} is no CIDR"
+        return f"{shown} is not a CIDR"
     if slash and re.fullmatch(r"[1-9][0-9]*", length):
         return f"{shown} has a prefix length over {bits}"
     if _DOTTED.fullmatch(length) and "." in length:
-        return f"{shown} has a mask where the prefix length belongs"
-    return f"{shown} has no whole number from 0 to {bits} as prefix length"
+        return f"{shown} has a netmask instead of a prefix length"
+    return f"{shown} has no whole number from 0 to {bits} as its prefix length"
 
 
 def spell_address(packed: bytes) -> str:

@@ -85,10 +85,10 @@ class Standing:
             line += "; it is not in the list"
         if self.waiting.count and not self.off:
             by_hand = self.list_name == LIST_NAME  # those are never cut
-            cause = "not yet pushed" if by_hand else "cut at the Max policy size or not yet applied"
+            cause = "not yet pushed" if by_hand else "cut to fit Max Policy Size or not yet applied"
             line += f"; {cause}: {self.waiting}"
         for finding in self.left_out:
-            line += f"; {finding.entry} left out: {finding.cause}"
+            line += f"; {finding.entry} excluded: {finding.cause}"
         return line
 
 

@@ -78,7 +78,7 @@ class Answers:
         try:
             while not _taken(handle):
                 if left() <= 0:
-                    raise FeedFault("somebody else is fetching it and takes too long")
+                    raise FeedFault("another update is fetching it and takes too long")
                 time.sleep(_LOOK_SECONDS)
             yield
         finally:

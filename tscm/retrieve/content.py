@@ -49,7 +49,7 @@ def bounded(pieces: Iterable[bytes], max_bytes: int, *, ends: bool = True) -> by
             try:
                 content += decoder.decompress(data, max_bytes + 1 - len(content))
             except zlib.error:
-                raise FeedFault("it is no whole gzip", "try again later") from None
+                raise FeedFault("it is not complete gzip data", "try again later") from None
             if len(content) > max_bytes:
                 break
             data = decoder.unconsumed_tail
@@ -62,14 +62,14 @@ def bounded(pieces: Iterable[bytes], max_bytes: int, *, ends: bool = True) -> by
         if len(content) > max_bytes:
             raise _too_large(max_bytes)
     if decoder is not None and not decoder.eof:
-        raise FeedFault("it is no whole gzip", "try again later")
+        raise FeedFault("it is not complete gzip data", "try again later")
     if decoder is None and not ends:
         raise FeedFault(
-            "the server does not tell its length, so that it may be cut off",
-            "have it sent with a Content-Length, or gzipped",
+            "the server sends no length, so it may be truncated",
+            "have the server send a Content-Length, or gzip it",
         )
     return bytes(content)
 
 
 def _too_large(max_bytes: int) -> FeedFault:
-    return FeedFault(f"it is larger than {max_bytes:,} bytes", "see whether it is the right one")
+    return FeedFault(f"it is larger than {max_bytes:,} bytes", "check that it is the right list")

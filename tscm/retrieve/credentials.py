@@ -42,14 +42,14 @@ def _read(path: Path, where: str, layout: Layout | None) -> Secret:
     try:
         text = read_private(path, _MOST_BYTES).decode("ascii").strip()
     except UnicodeDecodeError:
-        raise FeedFault(
-            f"{path} holds more than ASCII", "write the key into it, and no more"
-        ) from None
+        raise FeedFault(f"{path} holds more than ASCII", "write only the key into it") from None
     except OSError as error:
         cause = error.strerror or str(error)
-        raise FeedFault(f"its secret cannot be read: {path}: {cause}", "see secret_file") from None
+        raise FeedFault(
+            f"its secret cannot be read: {path}: {cause}", "check secret_file"
+        ) from None
     if not text or not text.isprintable():
-        raise FeedFault(f"{path} holds no secret of one line", "write the key into it, and no more")
+        raise FeedFault(f"{path} does not contain a one-line secret", "write only the key into it")
     if text.startswith(PREFIX):
         return _opened(text, path, where, layout)
     secret = Secret(text)
@@ -59,13 +59,13 @@ def _read(path: Path, where: str, layout: Layout | None) -> Secret:
 
 
 def _opened(text: str, path: Path, where: str, layout: Layout | None) -> Secret:
-    remedy = "write the key into it again, in the clear"
+    remedy = "write the key into it again, unencrypted"
     if layout is None:
-        raise FeedFault(f"{path} is sealed, and there is no key here", remedy)
+        raise FeedFault(f"{path} is sealed, but this host has no sealing key", remedy)
     try:
         return key_for_sealing(layout).open(text, where)
     except SecretUnavailable as error:
-        raise FeedFault(f"{path} cannot be opened: {error}", remedy) from None
+        raise FeedFault(f"{path} cannot be decrypted: {error}", remedy) from None
 
 
 def _seal(path: Path, secret: Secret, where: str, layout: Layout) -> None:

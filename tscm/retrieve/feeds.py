@@ -108,12 +108,12 @@ def _read(
     try:
         read_feed(content, source.shape, collector)
     except FeedDamaged as error:
-        raise FeedFault(str(error), "look at it, and at the feed's format setting") from None
+        raise FeedFault(str(error), "check the file, and the feed's format setting") from None
     except ReadingTooLong as error:
-        raise FeedFault(str(error), "see whether it is the right one") from None
+        raise FeedFault(str(error), "check that it is the right list") from None
     except ListTooLong as error:
         raise FeedFault(
-            f"it has {error}", "raise [policy] max_list_entries if it is right"
+            f"it has {error}", "if it is correct, raise [policy] max_list_entries"
         ) from None
     told = {"place": source.key, "shape": _shape_mark(source.shape), **marks}
     fragment = "&".join(f"{key}={quote(mark)}" for key, mark in told.items() if mark)
@@ -158,4 +158,4 @@ def _read_file(
             pieces = iter(lambda: file.read(_PIECE), b"")
             return bounded(pieces, source.limits.max_bytes), {"state": mark}
     except OSError as error:
-        raise FeedFault(error.strerror or str(error), f"see that {path} can be read") from None
+        raise FeedFault(error.strerror or str(error), f"check that {path} can be read") from None

@@ -57,10 +57,10 @@ _TRIES = 3
 _ALIASES = 8
 _HALF = 1 << 31
 
-WAIT = "wait 15 minutes for a new device or policy"
+WAIT = "if the device or policy is new, wait 15 minutes"
 ALG = (
-    "a DNS ALG may stand in the way: `no ip nat service alg tcp dns`, "
-    "`no ip nat service alg udp dns`"
+    "if a DNS ALG interferes, enter `no ip nat service alg tcp dns` and `no ip nat "
+    "service alg udp dns`"
 )
 
 
@@ -114,10 +114,10 @@ def ask_server(
         hint = "check the port in [policy] servers" if server.port else f"try `--dns_port {other}`"
         fault = ServerFault(str(error), hint, *([ALG] if error.middlebox else []))
     except MessageDamaged as error:
-        fault = ServerFault(f"{at} sent a damaged answer: {error}", ALG)
+        fault = ServerFault(f"{at} sent a malformed answer: {error}", ALG)
     except ListTooLong as error:
         fault = ServerFault(
-            f"the list has {error}", "raise [policy] max_list_entries if it is right"
+            f"the list has {error}", "if it is correct, raise [policy] max_list_entries"
         )
     except TsigFailed as error:
         fault = ServerFault(
@@ -163,10 +163,10 @@ class _Asking:
             except TransferRefused as refusal:
                 if refusal.rcode not in _NO_TRANSFER:
                     raise ServerFault(
-                        f"{self._at} could not give the transfer ({refusal})", "try again later"
+                        f"{self._at} could not transfer the zone ({refusal})", "try again later"
                     ) from None
-                return self._direct(f" and {self._at} gives no transfer of it ({refusal})")
-        return self._direct(" and is no zone that could be transferred")
+                return self._direct(f" and {self._at} refuses to transfer it ({refusal})")
+        return self._direct(" and is not a zone that can be transferred")
 
     def _serial(self) -> tuple[int | None, bool]:
         table = self._session.question(SOA)
@@ -203,17 +203,17 @@ class _Asking:
         if transfer.is_whole:
             return self._made_whole(transfer)
         if servers_of([*transfer.removed, *transfer.added]):
-            raise DeltaUnfit("the zone's name servers changed")
+            raise DeltaUnfit("the zone's name servers have changed")
         added, removed = (Collector(self._limits.max_entries) for _ in range(2))
         add_parts(transfer.added, servers, added)
         add_parts(transfer.removed, servers, removed)
         if removed.refused_count or added.refused_count:
-            raise DeltaUnfit("entries that are left out must be listed, so all must be read")
+            raise DeltaUnfit("excluded entries must be listed, so all entries must be read")
         if removed.excepted or added.excepted:
-            raise DeltaUnfit("exceptions concern the whole list, so all must be read")
+            raise DeltaUnfit("exceptions apply to the whole list, so all entries must be read")
         plus, minus = (self._made(one, transfer.serial, WHOLE) for one in (added, removed))
         if plus.normalised or minus.normalised:
-            raise DeltaUnfit("entries with host bits must be counted, so all must be read")
+            raise DeltaUnfit("entries with host bits must be counted, so all entries must be read")
         entries = changed(known.entries, minus.entries, plus.entries)
         if len(entries) > self._limits.max_entries:
             raise ListTooLong(f"more than {self._limits.max_entries:,} entries")
@@ -261,8 +261,8 @@ class _Asking:
                 # TC says nothing new over TCP; Knot answers SERVFAIL instead.
                 if table.truncated or (before is not None and table.rcode == SERVFAIL):
                     raise ServerFault(
-                        f"the list is larger than an answer can hold (64 KB){why_no_transfer}",
-                        "have the transfer allowed for this manager's address",
+                        f"the list does not fit into one answer (64 KB){why_no_transfer}",
+                        "allow zone transfers for this manager's address",
                     )
                 self._check(table)
                 own = self._action(table) if trigger else self._own(table)
@@ -271,7 +271,7 @@ class _Asking:
                     break  # its name tells the network, and would tell it again
             if self._serial()[0] == before:
                 return self._made(collector, before)
-        raise ServerFault(f"{self._at} changed the list {_TRIES} times while it was read")
+        raise ServerFault(f"{self._at} changed the list {_TRIES} times during the read")
 
     def _own(self, table: Table) -> Section:
         """Answers about the name itself or what it is an alias of."""
@@ -298,17 +298,17 @@ class _Asking:
     def _check(self, table: Table) -> None:
         if table.rcode == REFUSED:
             raise ServerFault(
-                f"{self._at} refused the question (REFUSED): it does not serve this address",
-                "enter the address that this network shows to the outside in the device's entry of the portal",
+                f"{self._at} refused the query (REFUSED): it does not serve this address",
+                "enter this network's public address in the device's entry of the portal",
                 WAIT,
             )
         if table.rcode == NXDOMAIN:
             raise ServerFault(
-                f"{self._at} knows no such name (NXDOMAIN)", "check the list's name", WAIT
+                f"{self._at} has no such name (NXDOMAIN)", "check the list name", WAIT
             )
         if table.rcode:
             word = RCODES.get(table.rcode, f"response code {table.rcode}")
-            raise ServerFault(f"{self._at} could not answer ({word})", "try again later")
+            raise ServerFault(f"{self._at} failed to answer ({word})", "try again later")
 
     def _made(self, collector: Collector, serial: int | None, how: str = PART) -> PolicyList:
         return collector.to_list(

@@ -118,5 +118,5 @@ class Session:
         self.check_signed()
         check_answer(table, number)
         if table.question not in {None, (self.owner, kind, IN)}:
-            raise MessageDamaged("the answer is to another question")
+            raise MessageDamaged("the answer belongs to another query")
         return table

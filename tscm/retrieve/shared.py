@@ -14,7 +14,7 @@ from tscm.retrieve.web import read_web
 
 COUNTS_SECONDS = 86400.0
 """So long an answer goes on counting while its publisher asks for patience."""
-_BROKEN_OFF = "fetching it was broken off"
+_BROKEN_OFF = "fetching it was interrupted"
 
 
 def latest(
@@ -69,7 +69,9 @@ def latest(
         if got.content is not None:
             content = got.content
         elif content is None:
-            raise FeedFault("it is said to be unchanged, and nobody has it", "try again later")
+            raise FeedFault(
+                "the server reports no change, but no copy is stored", "try again later"
+            )
         answer = Answer(
             asked_at=now,
             not_before=now + max(source.least_interval, got.pause),
@@ -99,6 +101,8 @@ def _kept(known: Answer, content: bytes | None, now: float) -> tuple[Answer, byt
     if content is not None and (not known.fault or patient):
         return known, content
     seconds = max(1, round(known.not_before - now))
-    cause = known.fault or "what it gave last lies damaged"
-    remedy = f"it is asked again in {seconds:,} s at the earliest (least_interval, or its own word)"
+    cause = known.fault or "the stored copy is damaged"
+    remedy = (
+        f"it is not fetched again for {seconds:,} s (least_interval, or the server's own limit)"
+    )
     raise FeedFault(cause, f"{known.remedy}; {remedy}" if known.remedy else remedy)

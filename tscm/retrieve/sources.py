@@ -117,7 +117,7 @@ def fetch_list(
         return fetch_feed(source.feed, known, now, clock=clock, answers=answers, layout=layout)
     if not source.servers:
         raise ListUnavailable(
-            source.name, "no policy server is set", "name one in tscm.toml: [policy] servers"
+            source.name, "no policy server is configured", "set one in tscm.toml: [policy] servers"
         )
     if known is not None and known.name != source.name:
         known = None

@@ -70,7 +70,7 @@ class DnsStream:
             # The one call here without a limit of ours: the system's resolver has its own.
             found = socket.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM)
         except (OSError, UnicodeError) as error:
-            cause = getattr(error, "strerror", None) or "it is no host name"
+            cause = getattr(error, "strerror", None) or "it is not a host name"
             raise Unanswered(f"policy server {self.host} has no address ({cause})") from None
         self._open.enter_context(self._cut.within(self._wait(self.limits.whole)))
         try:
@@ -160,22 +160,22 @@ class DnsStream:
     def _broken(self, error: OSError) -> Unanswered:
         where = f"{self.host} port {self.port}"
         if self._cut.stopped:
-            return Unanswered("it was cut off because the manager stops", begun=True)
+            return Unanswered("it was interrupted because the manager is stopping", begun=True)
         if isinstance(error, TimeoutError) or self._cut.over:
             if self._cut.over or self.monotonic() >= self.deadline:
                 return Unanswered(f"{where} took longer than {self.limits.whole:g} s", begun=True)
             return Unanswered(
-                f"{where} fell silent for {self.limits.idle:g} s", middlebox=True, begun=True
+                f"{where} sent nothing for {self.limits.idle:g} s", middlebox=True, begun=True
             )
         return Unanswered(
-            f"the connection to {where} broke ({(error.strerror or str(error)).lower()})",
+            f"the connection to {where} was lost ({(error.strerror or str(error)).lower()})",
             middlebox=True,
             begun=bool(self._buffer),
         )
 
     def _wait(self, seconds: float) -> float:
         if self._cut.stopped:
-            raise Unanswered("it was cut off because the manager stops", begun=True)
+            raise Unanswered("it was interrupted because the manager is stopping", begun=True)
         left = self.deadline - self.monotonic()
         if left <= 0:
             raise Unanswered(

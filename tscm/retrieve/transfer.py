@@ -47,9 +47,9 @@ class TransferRefused(Exception):
 def check_answer(table: Table, query_id: int) -> None:
     """Raise `MessageDamaged` unless *table* is an answer to the query with that id."""
     if not table.flags & _QR or table.flags >> 11 & 0x0F:
-        raise MessageDamaged("the message is no answer")
+        raise MessageDamaged("the message is not an answer")
     if table.id != query_id:
-        raise MessageDamaged("the answer has another query's id")
+        raise MessageDamaged("the answer has the ID of another query")
 
 
 def servers_of(parts: Iterable[Part]) -> set[bytes]:
@@ -109,7 +109,7 @@ class TransferIn:
         if table.rcode:
             if self.serial is None:
                 raise TransferRefused(table.rcode)
-            raise MessageDamaged(f"the server broke off with {RCODES.get(table.rcode, 'an error')}")
+            raise MessageDamaged(f"the server aborted with {RCODES.get(table.rcode, 'an error')}")
         records = table.answers
         if not len(records):
             if self.serial is None:
@@ -124,7 +124,7 @@ class TransferIn:
             if self.done and number != len(records) - 1:
                 raise MessageDamaged("records after the closing SOA record")
         if self.serial is None:
-            raise MessageDamaged("the transfer does not begin with the zone's SOA record")
+            raise MessageDamaged("the transfer does not start with the zone's SOA record")
         self._keep(table, records.part(begin, len(records)))
         if self._records == 1 and self.serial == self.known:
             # RFC 1995, 2: the SOA alone says that there is nothing newer.
@@ -144,18 +144,18 @@ class TransferIn:
     def _take_soa(self, serial: int | None) -> None:
         if self._records == 0:
             if serial is None:
-                raise MessageDamaged("the transfer does not begin with the zone's SOA record")
+                raise MessageDamaged("the transfer does not start with the zone's SOA record")
             self.serial = serial
         elif self._records == 1 and self.known is not None and serial == self.known != self.serial:
             self.is_whole, self._removing, self._version = False, True, serial
         elif self.is_whole:
             if serial != self.serial:
-                raise MessageDamaged("the zone changed in the middle of the transfer")
+                raise MessageDamaged("the zone changed during the transfer")
             self.done = True
         elif self._removing:
             self._removing, self._version = False, serial
         elif serial != self._version:
-            raise MessageDamaged("the differences do not follow one another")
+            raise MessageDamaged("the differences are not consecutive")
         elif serial == self.serial:
             self.done = True
         else:
@@ -165,7 +165,7 @@ class TransferIn:
         if not len(records):
             return
         if self.serial is None:
-            raise MessageDamaged("the transfer does not begin with the zone's SOA record")
+            raise MessageDamaged("the transfer does not start with the zone's SOA record")
         self._count(len(records))
         (self.removed if self._removing else self.added).append(
             (table.message, bytes(records.rows))

@@ -51,7 +51,7 @@ class TsigKey:
             dns.tsig.get_context(key)
         except (binascii.Error, dns.exception.DNSException, NotImplementedError):
             raise TsigFailed(
-                f"the TSIG key {self.name} is no base64 of a known algorithm"
+                f"TSIG key {self.name} is not valid base64, or its algorithm is unknown"
             ) from None
         return key
 
@@ -121,7 +121,7 @@ class Signed:
             )
         except dns.exception.DNSException as error:
             raise TsigFailed(
-                _WORDS.get(type(error).__name__, "the signature does not fit")
+                _WORDS.get(type(error).__name__, "the signature is not valid")
             ) from None
         self._unsigned = 0
 
@@ -133,11 +133,11 @@ class Signed:
 
 _WORDS = {
     "PeerBadKey": "the server does not know the TSIG key (BADKEY)",
-    "PeerBadSignature": "the server finds our TSIG signature wrong (BADSIG)",
-    "PeerBadTime": "the server's clock and ours are too far apart for TSIG (BADTIME)",
-    "PeerBadTruncation": "the server refuses the length of our TSIG signature (BADTRUNC)",
-    "BadTime": "the server's clock and ours are too far apart for TSIG",
+    "PeerBadSignature": "the server rejected the TSIG signature (BADSIG)",
+    "PeerBadTime": "the clocks of the server and this host differ too much for TSIG (BADTIME)",
+    "PeerBadTruncation": "the server rejected the length of the TSIG signature (BADTRUNC)",
+    "BadTime": "the clocks of the server and this host differ too much for TSIG",
     "BadKey": "the answer is signed with another TSIG key",
     "BadAlgorithm": "the answer is signed with another TSIG algorithm",
-    "BadSignature": "the TSIG signature of the answer is wrong",
+    "BadSignature": "the TSIG signature of the answer is not valid",
 }

@@ -80,7 +80,9 @@ def read_web(
                     if answer.has_redirect_location:
                         url = urljoin(url, answer.headers["location"])
                         if not url.startswith("https://"):
-                            raise FeedFault("it leads to a place without TLS", "give the final URL")
+                            raise FeedFault(
+                                "it redirects to a URL without TLS", "set the final URL"
+                            )
                         via[urlsplit(url).hostname or ""] = None
                         continue
                     content = _taken(answer, limits.max_bytes, left)
@@ -91,7 +93,7 @@ def read_web(
                     marks = _validators(answer, validators if content is None else {})
                     via_text = " ".join(via)
                     return WebAnswer(content=content, marks={**marks, "via": via_text}, pause=pause)
-        raise FeedFault(f"more than {_REDIRECTS} redirections", "give the final URL")
+        raise FeedFault(f"more than {_REDIRECTS} redirects", "set the final URL")
     except FeedFault as fault:
         fault.pause = pause
         raise
@@ -115,14 +117,14 @@ def _in_words(error: Exception, limits: Limits) -> FeedFault:
 
     if isinstance(error, httpx.ConnectTimeout):
         return FeedFault(
-            f"no connection within {limits.connect:g} s", "see that this host may reach it"
+            f"no connection within {limits.connect:g} s", "check that this host can reach it"
         )
     if isinstance(error, httpx.TimeoutException):
-        return FeedFault(f"it fell silent for {limits.idle:g} s", "try again later")
-    cause = _PROGRAMMERS.sub("", str(error)) or "the connection broke"
+        return FeedFault(f"it sent nothing for {limits.idle:g} s", "try again later")
+    cause = _PROGRAMMERS.sub("", str(error)) or "the connection was lost"
     cause = cause[0].lower() + cause[1:]
     if "certificate" in cause:
-        return FeedFault(cause, "name its CA as ca_file of the feed, if you trust it")
+        return FeedFault(cause, "if you trust it, set its CA as ca_file of the feed")
     return FeedFault(cause, "check the URL, or try again later")
 
 
@@ -131,7 +133,7 @@ def _late() -> FeedFault:
 
 
 def _stopped() -> FeedFault:
-    return FeedFault("it was cut off because the manager stops", "nothing to do")
+    return FeedFault("it was interrupted because the manager is stopping", "no action is needed")
 
 
 def _taken(answer: Any, max_bytes: int, left: Callable[[], float]) -> bytes | None:
@@ -139,22 +141,24 @@ def _taken(answer: Any, max_bytes: int, left: Callable[[], float]) -> bytes | No
     if answer.status_code == 304:
         return None
     if answer.status_code != 200:
-        fault = FeedFault(f"answer {answer.status_code}", "look at it with a browser")
+        fault = FeedFault(f"HTTP status {answer.status_code}", "open it in a browser")
         if answer.status_code in _WHO:
             fault.remedy = "check the feed's secret_file, header and user, and your account there"
         if answer.status_code in LATER:
             fault = FeedFault(
-                f"answer {answer.status_code}: the server wants to be asked less often, or later",
-                "raise the feed's least_interval where this goes on",
+                f"HTTP status {answer.status_code}: the server asks for fewer or later requests",
+                "if this continues, raise the feed's least_interval",
             )
             fault.waits = True
         raise fault
     kind = answer.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind in _PAGES:
-        raise FeedFault(f"the server says that it is a page ({kind})", "give the URL of the list")
+        raise FeedFault(
+            f"the server sent a page ({kind}) instead of a list", "set the URL of the list"
+        )
     encoding = answer.headers.get("content-encoding", "").strip().lower()
     if encoding not in {"", "identity", "gzip", "x-gzip"}:
-        raise FeedFault(f"content encoding {encoding!r} was not asked for")
+        raise FeedFault(f"unexpected content encoding {encoding!r}")
     return bounded(_in_time(answer.iter_raw(), left), max_bytes, ends=_tells_its_end(answer))
 
 

@@ -48,7 +48,7 @@ def tls_options(certificate: Path, key: Path) -> Any:
     try:
         blocks = _PEM.findall(read_regular(certificate))
         if not blocks:
-            raise ValueError("it holds no certificate")
+            raise ValueError("it contains no certificate")
         first, *others = (Certificate.loadPEM(block).original for block in blocks)
         private = _key_of(KeyPair, read_regular(key))
         options = CertificateOptions(
@@ -59,7 +59,7 @@ def tls_options(certificate: Path, key: Path) -> Any:
         )
         options.getContext()
     except TlsError as error:
-        raise ValueError("certificate and key do not fit together") from error
+        raise ValueError("the certificate and the key do not match") from error
     except FormatError:
         raise ValueError("the certificate cannot be read") from None
     return options

@@ -51,7 +51,7 @@ def count_lines(file: BinaryIO, encoding: str, max_plain: int) -> int:
         lines += piece.count(b"\n")
         last = piece[-1:]
     if last != b"\n":
-        raise ContentRefused(400, "the last line is not closed by LF")
+        raise ContentRefused(400, "the last line does not end with LF")
     return lines
 
 
@@ -80,9 +80,9 @@ def _gunzip(file: BinaryIO) -> Iterator[bytes]:
         while not decoder.eof and (plain := decoder.decompress(b"", _PIECE)):
             yield plain
     except zlib.error:
-        raise ContentRefused(400, "the content is no whole gzip") from None
+        raise ContentRefused(400, "the content is not complete gzip") from None
     if begun and not decoder.eof:
-        raise ContentRefused(400, "the content is no whole gzip")
+        raise ContentRefused(400, "the content is not complete gzip")
 
 
 def _unzstd(file: BinaryIO) -> Iterator[bytes]:
@@ -104,11 +104,11 @@ def _unzstd(file: BinaryIO) -> Iterator[bytes]:
                 piece = decoder.unused_data if decoder.eof else b""
     except zstandard.ZstdError:
         if _window(head) > WINDOW_BYTES:
-            sentence = f"a zstd frame asks for a window over {WINDOW_BYTES:,} bytes"
+            sentence = f"a zstd frame requires a window over {WINDOW_BYTES:,} bytes"
             raise ContentRefused(415, sentence) from None
-        raise ContentRefused(400, "the content is no whole zstd") from None
+        raise ContentRefused(400, "the content is not complete zstd") from None
     if head and not decoder.eof:
-        raise ContentRefused(400, "the content is no whole zstd")
+        raise ContentRefused(400, "the content is not complete zstd")
 
 
 def _window(head: bytes) -> int:

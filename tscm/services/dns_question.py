@@ -105,7 +105,7 @@ def read_question(message: bytes) -> Question:
     try:
         return _read(message)
     except (IndexError, struct.error):
-        raise QuestionDamaged("the message is cut off") from None
+        raise QuestionDamaged("the message is truncated") from None
     except MessageDamaged as error:
         raise QuestionDamaged(str(error)) from None
 
@@ -113,9 +113,9 @@ def read_question(message: bytes) -> Question:
 def _read(message: bytes) -> Question:
     number, flags, questions, answers, authorities, additionals = _HEADER.unpack_from(message)
     if len(message) > MAX_OCTETS:
-        raise QuestionDamaged("the message is longer than any question")
+        raise QuestionDamaged("the message is longer than any query")
     if questions != 1 or answers or authorities > 1 or additionals > 2:
-        raise QuestionDamaged("the header counts more or fewer records than a question has")
+        raise QuestionDamaged("the header counts more or fewer records than a query has")
     name, at = _plain_name(message, HEADER_OCTETS)
     kind, cls = _QUESTION.unpack_from(message, at)
     at += _QUESTION.size
@@ -135,9 +135,9 @@ def _read(message: bytes) -> Question:
         elif type_ == TSIG and class_ == ANY and not left:
             signature = _signature(message, owner, begin, data)
         else:
-            raise QuestionDamaged("an additional record that no question has")
+            raise QuestionDamaged("an additional record that no query has")
     if at != len(message):
-        raise QuestionDamaged("the message has another length than its records")
+        raise QuestionDamaged("the length of the message does not match its records")
     return Question(
         id=number,
         flags=flags,
@@ -156,7 +156,7 @@ def _plain_name(message: bytes, at: int) -> tuple[bytes, int]:
     begin = at
     while length := message[at]:
         if length > _LABEL_MAX:
-            raise QuestionDamaged("a label of a kind that a question's name does not have")
+            raise QuestionDamaged("a label type that the name of a query cannot have")
         at += 1 + length
         if at - begin >= _NAME_MAX:
             raise QuestionDamaged("a name over 255 octets")
@@ -183,7 +183,7 @@ def _edns(ttl: int, options: bytes) -> Edns:
         _code, size = _OPTION.unpack_from(options, at)
         at += _OPTION.size + size
     if at != len(options):
-        raise QuestionDamaged("an EDNS option is cut off")
+        raise QuestionDamaged("an EDNS option is truncated")
     return Edns(version=ttl >> 16 & 0xFF, dnssec_ok=bool(ttl & 0x8000))
 
 

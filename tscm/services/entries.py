@@ -42,7 +42,7 @@ class EntryExists(TscmError):
 
     def __str__(self) -> str:
         return (
-            f"the portal has an entry {self.nickname!r} already; choose another nickname, "
+            f"the portal already has an entry {self.nickname!r}; choose another nickname, "
             f"or remove it first with `tsadmin portal remove {self.nickname}`"
         )
 
@@ -57,8 +57,8 @@ class EntryUnknown(TscmError):
 
     def __str__(self) -> str:
         return (
-            f"the portal has no entry {self.nickname!r}; "
-            f"`tsadmin portal list` shows those that there are"
+            f"the portal has no entry {self.nickname!r}; list the entries with `tsadmin "
+            "portal list`"
         )
 
 
@@ -107,7 +107,7 @@ class PortalEntry:
     note: str = setting(_note, "", doc="Note")
     device_key_sha256: str = setting(_digest, _NOBODY, doc="SHA-256 of the device key")
     device_key: Secret | None = setting(
-        values.optional(_secret), None, doc="The device key in the clear; better left out"
+        values.optional(_secret), None, doc="The device key in clear text; preferably omitted"
     )
 
     @property
@@ -236,7 +236,7 @@ def read_entries(portal: Path) -> tuple[list[PortalEntry], list[TscmError]]:
     except (FileNotFoundError, NotADirectoryError):
         paths = []
     except PermissionError:  # not the same as no entry
-        cause = "no right to read it; run this as root or as a member of the group tscm"
+        cause = "permission denied; run tsadmin as root or as a member of group tscm"
         return [], [SettingsUnreadable(str(folder), cause)]
     for path in paths:
         try:
@@ -257,12 +257,12 @@ def _read_entry(path: Path) -> PortalEntry:
         raise
     except PermissionError:
         raise SettingsUnreadable(
-            str(path), "permission denied; run it as the file's owner or as root"
+            str(path), "permission denied; run tsadmin as the file's owner or as root"
         ) from None
     except OSError as error:
         raise SettingsUnreadable(str(path), error.strerror or str(error)) from None
     except RecursionError:
-        raise SettingsUnreadable(str(path), "it is nested too deep") from None
+        raise SettingsUnreadable(str(path), "it is nested too deeply") from None
     except ValueError as error:
         raise SettingsUnreadable(str(path), str(error)) from None
     return _checked({**table, "nickname": path.stem}, str(path))
@@ -273,7 +273,7 @@ def _checked(table: dict[str, Any], source: str) -> PortalEntry:
     if entry is None:
         raise SettingsFaulty(source, faults)
     if (entry.address is None) == (entry.domain is None):
-        wrong = "just one of address and domain must be given"
+        wrong = "exactly one of address and domain is required"
         allowed = "address for IP type static, domain for dynamic"
         raise SettingsFaulty(source, [Fault(where="address", wrong=wrong, allowed=allowed)])
     return entry

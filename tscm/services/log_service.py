@@ -95,8 +95,8 @@ class LogService(Service):
         self._retaining = PeriodicService(
             self._reactor, RETAIN_SECONDS, self._retain, "retention of uploads", RETAIN_SECONDS
         )
-        self._refused = Counter("log_service_refused", "Uploads refused.", ("status",))
-        self._repeated = Counter("log_service_repeated", "Uploads known already.", ("device_id",))
+        self._refused = Counter("log_service_refused", "Uploads rejected.", ("status",))
+        self._repeated = Counter("log_service_repeated", "Uploads already stored.", ("device_id",))
 
     @property
     def certificate(self) -> Path:
@@ -121,7 +121,7 @@ class LogService(Service):
             chain = tls_options(self._certificate, self._key)
         except (OSError, ValueError) as error:
             everywhere = ", ".join(str(one) for one in self._listen)
-            cause = f"certificate {self._certificate} with key {self._key} does not do: {error}"
+            cause = f"cannot use certificate {self._certificate} with key {self._key}: {error}"
             raise ListenerUnavailable("uploads", everywhere, cause) from None
         site = UploadSite(partial(UploadRequest, self), self._registry.registers, self._reactor)
         factory = tls_factory(chain, site)
@@ -179,7 +179,7 @@ class LogService(Service):
         }
         credentials = upload_format.read_basic(headers.get("authorization", ""))
         if credentials is None:
-            return Refusal(401, "device ID and device key are needed")
+            return Refusal(401, "device ID and device key are required")
         entry = self._registry.entry(credentials[0])
         if entry is None or not (
             entry.key_fits(credentials[1]) or self._is_manager(credentials[1])
@@ -190,15 +190,15 @@ class LogService(Service):
         except ValueError as error:
             return Refusal(400, str(error))
         if head.device_id != entry.device_id:
-            return Refusal(401, "the lines are of another device than the key")
+            return Refusal(401, "the lines and the key belong to different devices")
         if head.encoding and head.encoding not in upload_format.ENCODINGS:
-            return Refusal(415, f"content encoding {head.encoding[:20]!r} is not read here")
+            return Refusal(415, f"content encoding {head.encoding[:20]!r} is not supported")
         if length is not None and length > self.max_content:
             return Refusal(413, f"over {self.max_content:,} bytes; split the batch")
         if not self._loaded or sum(self._taking.values()) >= _AT_ONCE:
             return Refusal(503, "the log service is busy", later=True)
         if self._taking.get(head.device_id, 0) >= _AT_ONCE_OF_DEVICE:
-            return Refusal(503, "other uploads of this device are under way", later=True)
+            return Refusal(503, "other uploads of this device are in progress", later=True)
         if self._of(head.device_id).known(head.batch) is None:
             self._look_at_space(self.max_content if length is None else length)
             if self._short is not None:
@@ -212,12 +212,12 @@ class LogService(Service):
         try:
             short = refusal(self.bounds, Space.of(self.portal), self._coming + more)
         except OSError as error:
-            short = f"the log service's disk cannot be looked at: {error.strerror or error}"
+            short = f"cannot check the log service's disk: {error.strerror or error}"
         if (short is None) != (self._short is None):
             if short is not None:
-                self.log.error("uploads are refused: {cause}", cause=short)
+                self.log.error("rejecting uploads: {cause}", cause=short)
             else:
-                self.log.info("uploads are taken again: there is room")
+                self.log.info("accepting uploads again: enough free disk space")
         self._short = short
 
     async def _retain(self) -> None:
@@ -243,7 +243,7 @@ class LogService(Service):
             await self._threads.run(rewrite_receipts, folder, content)
         if gone:
             self.log.info(
-                "{count} uploads of {device} are deleted, {lines} lines in {size} bytes: {why}",
+                ("deleted {count} uploads of {device}, {lines} lines in {size} bytes: {why}"),
                 count=len(gone),
                 device=device,
                 lines=sum(one.lines for one in gone),
@@ -251,7 +251,7 @@ class LogService(Service):
                 why=why,
             )
         if fault and fault != self._fault:
-            self.log.error("uploads cannot be deleted: {cause}", cause=fault)
+            self.log.error("cannot delete uploads: {cause}", cause=fault)
         self._fault = fault
         return not fault
 
@@ -273,7 +273,7 @@ class LogService(Service):
             await self._registry.look_for_stranger()
             again = self.judge(request, 0)
             if not isinstance(again, Refusal) or again.status != 401:
-                refusal = Refusal(503, "the device entry is new; come again", later=True)
+                refusal = Refusal(503, "the device entry is new; try again later", later=True)
         self._refused.add(str(refusal.status))
         return refusal
 
@@ -291,15 +291,15 @@ class LogService(Service):
 
     async def _decide(self, request: UploadRequest) -> tuple[int, bytes, bool]:
         if request.path != upload_format.PATH.encode():
-            sentence = f"there is nothing but {upload_format.PATH} here"
+            sentence = f"only {upload_format.PATH} exists here"
             return 404, upload_format.error_body(sentence), False
         if request.method != b"POST":
-            return 405, upload_format.error_body("uploads are sent by POST"), False
+            return 405, upload_format.error_body("use POST for uploads"), False
         head, path = request.head, request.path_written
         assert head is not None
         assert path is not None
         if not upload_format.digest_fits(head, request.hash.digest()):
-            sentence = f"the content is not what {upload_format.CONTENT_DIGEST} says"
+            sentence = f"the content does not match {upload_format.CONTENT_DIGEST}"
             return 400, upload_format.error_body(sentence), False
         return await self._store(head, path)
 
@@ -308,7 +308,7 @@ class LogService(Service):
         known = uploads.known(head.batch)
         if known is not None:
             if known.digest != head.digest:
-                sentence = "this idempotency key was used for other content"
+                sentence = "this idempotency key was used for different content"
                 return upload_format.CONFLICT, upload_format.error_body(sentence), False
             self._repeated.add(head.device_id)
             body = upload_format.stored_body(head, known.size, known=True)
@@ -323,7 +323,7 @@ class LogService(Service):
             return refused.status, upload_format.error_body(str(refused)), False
         except OSError as error:
             self.disk_failed(error)
-            sentence = "the log service's disk does not take it"
+            sentence = "the log service cannot write to its disk"
             return 503, upload_format.error_body(sentence), True
         finally:
             self._under_way.discard(mark)
@@ -336,7 +336,7 @@ class LogService(Service):
 
     def disk_failed(self, error: OSError) -> None:
         """Say it; the uploader keeps its batch and comes again."""
-        self.log.error("uploads cannot be stored: {cause}", cause=error.strerror or str(error))
+        self.log.error("cannot store uploads: {cause}", cause=error.strerror or str(error))
 
     def figures(self) -> LogServiceFigures:
         """What is kept and was deleted by device, what was refused, and why nothing is taken now."""

@@ -54,19 +54,19 @@ class Looker(Generic[T]):
                     await self._take(found)
             except OSError as error:
                 self._log.error(
-                    "cannot look at {label}: {cause}; what was read last stays in force",
+                    "cannot check {label}: {cause}; the version read last remains in force",
                     label=self.label,
                     cause=f"{error.filename}: {error.strerror}" if error.filename else str(error),
                 )
             except Exception:  # noqa: BLE001 - those who wait must be answered whatever happened
-                self._log.failure("cannot look at {label}", label=self.label)
+                self._log.failure("cannot check {label}", label=self.label)
             for turn in served:
                 turn.callback(None)
 
     def _ended(self, result: Any) -> None:
         self._looking = None
         if isinstance(result, Failure):
-            self._log.failure("stopped looking at {label}", result, label=self.label)
+            self._log.failure("stopped checking {label}", result, label=self.label)
 
     def when_idle(self) -> Deferred[None]:
         """Fires when no look is under way."""

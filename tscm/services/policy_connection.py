@@ -147,7 +147,7 @@ class PolicyConnection(Int16StringReceiver, TimeoutMixin):
 
     def _failed(self, failure: Failure) -> None:
         if not failure.check(ConnectionDone):
-            self._service.log.failure("cannot answer a policy question", failure)
+            self._service.log.failure("cannot answer a policy query", failure)
         self.hang_up()
 
     def timeoutConnection(self) -> None:

@@ -42,7 +42,7 @@ from tscm.services.zones import DIRECT_BYTES, TTL, Zone, differences, record, tr
 
 BOUNDS = PlaceBounds(most=512, by_address=64, strangers=64, by_stranger=8)
 """A stranger is told REFUSED and nothing else, for which few places will do."""
-_TOO_LARGE = "the list is larger than an answer can hold: transfer the zone (AXFR)"
+_TOO_LARGE = "the list does not fit into an answer; transfer the zone (AXFR)"
 
 
 @define(eq=False)
@@ -79,7 +79,7 @@ class PolicyService(Service):
         self._ports = bind_all(
             lambda port, host: self._reactor.listenTCP(port, PolicyFactory(self), interface=host),
             self._listen,
-            "policy questions",
+            "policy queries",
         )
 
     def addresses(self) -> list[str]:

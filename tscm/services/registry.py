@@ -99,7 +99,7 @@ class Registry(Service):
         """Begin to look; `look_again` tells when the first look is over."""
         super().startService()
         self._loops = (
-            PeriodicService(self._clock, LOOK_SECONDS, self.look_again, "look at device entries"),
+            PeriodicService(self._clock, LOOK_SECONDS, self.look_again, "check of device entries"),
             PeriodicService(self._clock, RESOLVE_SECONDS, self._look_up, "look up device entries"),
         )
         for loop in self._loops:
@@ -166,7 +166,7 @@ class Registry(Service):
         self._by_id = {one.device_id: one for one in seen.entries}
         self._static = frozenset(one.address for one in seen.entries if one.address)
         for fault in seen.faults:
-            self._log.warn("device entry left out: {fault}", fault=str(fault))
+            self._log.warn("device entry skipped: {fault}", fault=str(fault))
         names = {one.domain for one in seen.entries if one.domain}
         self._without &= names
         self._dynamic = {name: at for name, at in self._dynamic.items() if name in names}

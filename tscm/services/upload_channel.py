@@ -80,7 +80,7 @@ class UploadChannel(BoundedChannel):
     def _look(self) -> None:
         self._taking = None
         if is_too_slow(self._taken(), self.factory.reactor.seconds() - self._begun):
-            self.refuse(Refusal(status=408, sentence="the content came too slowly"))
+            self.refuse(Refusal(status=408, sentence="the content arrived too slowly"))
         else:
             self._look_again()
 

@@ -125,7 +125,7 @@ class UploadRequest(Request):
 
     def _disk_failed(self, error: OSError) -> None:
         self.service.disk_failed(error)
-        self._refuse(Refusal(503, "the log service's disk does not take it", later=True))
+        self._refuse(Refusal(503, "the log service cannot write to its disk", later=True))
 
     def _refuse(self, refusal: Refusal) -> None:
         self.refusal = refusal
@@ -156,9 +156,9 @@ class UploadRequest(Request):
         done.addErrback(self._broken)
 
     def _broken(self, failure: Failure) -> None:
-        self.service.log.failure("cannot answer an upload", failure)
+        self.service.log.failure("cannot respond to an upload", failure)
         self.release()
-        self.answer(500, upload_format.error_body("the log service failed"))
+        self.answer(500, upload_format.error_body("internal error in the log service"))
 
     def close_file(self) -> None:
         """No more content; what is buffered goes to the file."""

@@ -165,9 +165,12 @@ def refusal(bounds: UploadBounds, space: Space, coming: int) -> str | None:
     free = space.bytes - coming
     if free < bounds.refuse_below:
         return (
-            f"the log service's disk is short of space: beside uploads under way {max(0, free) >> 20:,} MB are "
-            f"free, and below {bounds.refuse_below / _MB:,.0f} MB it takes none"
+            "the log service's disk is short of space: besides uploads in progress "
+            f"{max(0, free) >> 20:,} MB are free, and below "
+            f"{bounds.refuse_below / _MB:,.0f} MB it accepts none"
         )
     if space.files is not None and space.files < MIN_FREE_FILES:
-        return f"the log service's disk has room for {space.files:,} more files alone, and takes no upload"
+        return (
+            f"the log service's disk has only {space.files:,} free inodes, so it accepts no uploads"
+        )
     return None

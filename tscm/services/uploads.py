@@ -101,11 +101,13 @@ def store(portal: Path, head: BatchHead, temporary: Path, max_plain: int) -> Sto
     """
     space = os.statvfs(temporary.parent)
     if space.f_bavail * space.f_frsize < _MIN_FREE_BYTES:
-        raise OSError(errno.ENOSPC, "too little free space for uploads")
+        raise OSError(errno.ENOSPC, "not enough free disk space for uploads")
     with temporary.open("rb") as file:
         lines = count_lines(file, head.encoding, max_plain)
     if lines != head.lines:
-        raise ContentRefused(400, f"the content has {lines} lines, the headers say {head.lines}")
+        raise ContentRefused(
+            400, f"the content has {lines} lines, but the headers declare {head.lines}"
+        )
     with temporary.open("rb") as file:
         os.fsync(file.fileno())
         size = os.fstat(file.fileno()).st_size

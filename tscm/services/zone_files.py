@@ -63,7 +63,7 @@ class ZoneFiles(Service):
     def __attrs_post_init__(self) -> None:
         look = partial(look_at_lists, self.portal, self._now)
         self._looker = Looker(self._threads, _State(), look, self._take, "lists")
-        self._loop = PeriodicService(self._clock, LOOK_SECONDS, self.look_again, "look at lists")
+        self._loop = PeriodicService(self._clock, LOOK_SECONDS, self.look_again, "check of lists")
 
     def startService(self) -> None:
         """Begin to look."""
@@ -101,12 +101,12 @@ class ZoneFiles(Service):
 
     async def _take(self, state: _State) -> None:
         for name, zone in state.zones.items():
-            told = f"serial {zone.serial}, {zone.refused_count} lines left out"
+            told = f"serial {zone.serial}, {zone.refused_count} lines ignored"
             if self._told.get(name) == told:
                 continue
             self._told[name] = told
             self._log.info(
-                "list {name}: serial {serial}, {entries} entries, {refused} lines left out",
+                ("list {name}: serial {serial}, {entries} entries, {refused} lines ignored"),
                 name=name,
                 serial=zone.serial,
                 entries=zone.entries,
@@ -117,7 +117,7 @@ class ZoneFiles(Service):
         for name, fault in state.faults.items():
             if self._told.get(name) != fault:
                 self._told[name] = fault
-                self._log.error("list {name} stays as it was: {fault}", name=name, fault=fault)
+                self._log.error("list {name} is unchanged: {fault}", name=name, fault=fault)
 
     def figures(self) -> Json:
         """Entries, serial and lines left out, by list."""

@@ -106,7 +106,7 @@ def read_list(content: bytes, max_entries: int) -> Collector:
         if len(words) == 1:
             collector.add_text(words[0])
         elif words:
-            collector.refuse(line.strip(), f"line {number} holds more than one word")
+            collector.refuse(line.strip(), f"line {number} contains more than one word")
     collector.check_bound()
     return collector
 

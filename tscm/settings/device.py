@@ -26,7 +26,7 @@ def secret(value: object) -> Secret:
     try:
         return Secret(values.text(value) or values.text(None))
     except ValueError:
-        raise ValueError("what was given is no secret; allowed: one line of text") from None
+        raise ValueError("the value is not a secret; allowed: one line of text") from None
 
 
 def secret_setting(default: Any = attrs.NOTHING, *, doc: str) -> Any:
@@ -68,8 +68,8 @@ class DeviceSettings:
     backlog: str = setting(
         values.choice("keep", "drop"),
         "keep",
-        doc="What waits for a target or the log service when it is taken away or moved: "
-        "kept for its return or for the new place, or dropped",
+        doc="Backlog of a target or log service that is removed or moved: kept for its return "
+        "or its new place, or dropped",
     )
     log_proxy: str | None = setting(
         values.optional(values.proxy_url), None, doc="Log upload proxy, http://address:port"
@@ -82,7 +82,10 @@ class DeviceSettings:
     tls_fingerprints: tuple[str, ...] = setting(
         values.fingerprints,
         (),
-        doc="SHA-256 of the certificates of which the device's syslog over TLS must show one",
+        doc=(
+            "SHA-256 fingerprints of certificates, one of which the device must present for "
+            "syslog over TLS"
+        ),
     )
     upload_key: Secret | None = secret_setting(None, doc="Device key at the log service")
     tsig_name: str | None = setting(
@@ -90,12 +93,15 @@ class DeviceSettings:
     )
     tsig_key: Secret | None = secret_setting(None, doc="TSIG key, base64")
     allow_special: bool = setting(
-        values.yes_no, False, doc="Take private and other special space in lists"
+        values.yes_no, False, doc="Accept private and other special address space in lists"
     )
     entry: str | None = setting(
         values.optional(values.entry_id),
         None,
-        doc="Permanent id of this entry, which marks its groups on the device; made by `add`, no option",
+        doc=(
+            "Permanent ID of this entry, which marks its groups on the device; set by `add`, "
+            "not an option"
+        ),
     )
 
     @property
@@ -177,7 +183,7 @@ def disagreements(settings: DeviceSettings) -> list[Fault]:
         found.append(
             Fault(
                 where="allow_list",
-                wrong="it is the block list too, so nothing of it would ever be blocked",
+                wrong="it is also the block list, so nothing in it would ever be blocked",
                 allowed="two different names",
             )
         )
@@ -185,7 +191,7 @@ def disagreements(settings: DeviceSettings) -> list[Fault]:
         found.append(
             Fault(
                 where="forward_address",
-                wrong="syslog forward is enabled and no address is set",
+                wrong="syslog forward is enabled but no address is set",
                 allowed="the address of the SIEM",
             )
         )
@@ -202,24 +208,24 @@ def disagreements(settings: DeviceSettings) -> list[Fault]:
         found.append(
             Fault(
                 where="log_proxy_user",
-                wrong="a user is set and no proxy",
-                allowed="a log proxy with it, or none",
+                wrong="a user is set without a proxy",
+                allowed="a log proxy as well, or neither",
             )
         )
     if settings.log_proxy_user is None and settings.log_proxy_password is not None:
         found.append(
             Fault(
                 where="log_proxy_password",
-                wrong="a password is set and no user",
-                allowed="a log proxy user with it, or none",
+                wrong="a password is set without a user",
+                allowed="a log proxy user as well, or neither",
             )
         )
     if (settings.tsig_name is None) != (settings.tsig_key is None):
         found.append(
             Fault(
                 where="tsig_name",
-                wrong="a TSIG key has a name and a key, and one of them is not set",
-                allowed="both or none",
+                wrong="a TSIG key needs both a name and a key, but one is missing",
+                allowed="both or neither",
             )
         )
     return found

@@ -40,22 +40,22 @@ def feed_url(value: Any) -> str:
         values.address(parts.hostname or "localhost")
         right = parts.port != 0 and not parts.fragment and " " not in text
     except ValueError:
-        raise values.refused(told, "is no URL", allowed) from None
+        raise values.refused(told, "is not a URL", allowed) from None
     if parts.scheme == "http":
-        raise values.refused(told, "is a URL without TLS, which anybody may answer", allowed)
+        raise values.refused(told, "is a URL without TLS, which can be spoofed", allowed)
     if parts.username is not None or not right:
-        raise values.refused(told, "holds more than an address, a path and a query", allowed)
+        raise values.refused(told, "contains more than an address, a path and a query", allowed)
     if parts.scheme == "file" and parts.path.startswith("/") and not parts.netloc:
         return text
     if parts.scheme != "https" or not parts.hostname:
-        raise values.refused(told, "is no such URL", allowed)
+        raise values.refused(told, "is not such a URL", allowed)
     return text
 
 
 def delimiter_character(value: Any) -> str:
     """One character between columns."""
     if not isinstance(value, str) or len(value) != 1 or value in '"\r\n':
-        raise values.refused(value, "is no delimiter", "one character")
+        raise values.refused(value, "is not a delimiter", "one character")
     return value
 
 
@@ -69,7 +69,7 @@ def header_name(value: Any) -> str:
     """A header of a request, as `Auth-Key`."""
     text = values.text(value).strip()
     if not _HEADER.fullmatch(text) or text.lower() in _NO_KEY:
-        raise values.refused(value, "is no header for a key", "a name as Auth-Key")
+        raise values.refused(value, "is not a header for a key", "a header name, such as Auth-Key")
     return text
 
 
@@ -77,10 +77,10 @@ def who_fault(feed: "Feed") -> str | None:
     """What is wrong with how a feed shows who asks."""
     if feed.secret_file is None:
         alone = feed.header or feed.user
-        return "header and user need secret_file" if alone else None
+        return "header and user require secret_file" if alone else None
     if (feed.header is None) == (feed.user is None):
-        return "secret_file needs a header or a user, and not both"
-    return None if feed.url.startswith("https:") else "a file wants no secret"
+        return "secret_file requires either a header or a user"
+    return None if feed.url.startswith("https:") else "a file needs no secret"
 
 
 def row_filter(value: Any) -> str:
@@ -90,7 +90,7 @@ def row_filter(value: Any) -> str:
         Condition.all_of(text)
     except ValueError as error:
         allowed = "COLUMN = VALUE, also with !=, <, <=, >, >= and with `and` between"
-        raise values.refused(value, f"is no filter ({error})", allowed) from None
+        raise values.refused(value, f"is not a filter ({error})", allowed) from None
     return text
 
 
@@ -99,7 +99,7 @@ def pick_fault(form: str, pick: str) -> str | None:
     if form != "csv":
         return None
     if not pick:
-        return "a CSV needs pick"
+        return "a CSV requires pick"
     return "columns are counted from 1" if pick.isdecimal() and not int(pick) else None
 
 
@@ -108,10 +108,10 @@ def where_fault(feed: "Feed") -> str | None:
     if not feed.where:
         return None
     if feed.format not in _WITH_ROWS:
-        return f"where is for {', '.join(_WITH_ROWS)}"
+        return f"where is only for {', '.join(_WITH_ROWS)}"
     picks = [feed.pick, *(place.pick or feed.pick for place in feed.also)]
     if feed.format == "json" and None in [steps_in_record(one.split(".")) for one in picks]:
-        return "where in a JSON needs a pick with records, as prefixes.*.ip_prefix"
+        return "where in a JSON requires a pick with records, such as prefixes.*.ip_prefix"
     return None
 
 
@@ -121,15 +121,15 @@ class Place:
     One more place that has a part of a feed.
     """
 
-    url: str = setting(feed_url, doc="Where it is")
-    pick: str = setting(values.text, "", doc="Column or path there, where it is another one")
+    url: str = setting(feed_url, doc="Location of the list")
+    pick: str = setting(values.text, "", doc="Column or path, if different there")
 
 
 def places(value: Any) -> tuple[Place, ...]:
     """Tables of url and pick."""
     allowed = f"up to {_MOST_PLACES} tables of url and pick"
     if not isinstance(value, list | tuple) or len(value) > _MOST_PLACES:
-        raise values.refused("what is given", "is no such list", allowed)
+        raise values.refused("what is given", "is not such a list", allowed)
     found = []
     for number, one in enumerate(value, 1):
         place, faults = (one, ()) if isinstance(one, Place) else read_table(Place, one)
@@ -145,52 +145,58 @@ class Feed:
     One list by the name that devices call it by, and where it is.
     """
 
-    name: str = setting(values.dns_name, doc="Name of the list, as devices call it")
-    url: str = setting(feed_url, doc="Where it is")
-    also: tuple[Place, ...] = setting(places, (), doc="More places that have parts of it")
-    format: str = setting(values.choice(*FORMATS), "cidr", doc="How it is written")
+    name: str = setting(values.dns_name, doc="Name of the list, as used by devices")
+    url: str = setting(feed_url, doc="Location of the list")
+    also: tuple[Place, ...] = setting(places, (), doc="Additional locations with parts of the list")
+    format: str = setting(values.choice(*FORMATS), "cidr", doc="Format of the list")
     pick: str = setting(values.text, "", doc="Column of a CSV, path in a JSON")
-    delimiter: str = setting(delimiter_character, ",", doc="Between the columns of a CSV")
-    value: str = setting(values.choice(*VALUES), "network", doc="How a network is written there")
-    padded: bool = setting(values.yes_no, False, doc="Octets with leading zeros are decimal")
+    delimiter: str = setting(delimiter_character, ",", doc="Delimiter of a CSV")
+    value: str = setting(values.choice(*VALUES), "network", doc="Notation of a network")
+    padded: bool = setting(values.yes_no, False, doc="Read octets with leading zeros as decimal")
     where: str = setting(
-        row_filter, "", doc="Rows or records that are wanted, of a CSV, DROP or JSON"
+        row_filter, "", doc="Filter for the rows or records of a CSV, DROP or JSON"
     )
-    may_be_empty: bool = setting(values.yes_no, False, doc="Empty or smaller, it is taken as it is")
+    may_be_empty: bool = setting(
+        values.yes_no, False, doc="Accept the list even if it is empty or shrank"
+    )
     min_entries: int | None = setting(
-        values.optional(values.whole(0, 10_000_000)), None, doc="Fewer need --accept_shrink"
+        values.optional(values.whole(0, 10_000_000)),
+        None,
+        doc="Minimum number of entries; fewer require --accept_shrink",
     )
     max_entries: int | None = setting(
-        values.optional(values.whole(1, 10_000_000)), None, doc="More need --accept_growth"
+        values.optional(values.whole(1, 10_000_000)),
+        None,
+        doc="Maximum number of entries; more require --accept_growth",
     )
     max_shrink_percent: int | None = setting(
-        values.optional(values.whole(0, 100)), None, doc="Instead of that of [policy]"
+        values.optional(values.whole(0, 100)), None, doc="Instead of the value in [policy]"
     )
     max_growth_percent: int | None = setting(
-        values.optional(values.whole(1, 1_000_000)), None, doc="Instead of that of [policy]"
+        values.optional(values.whole(1, 1_000_000)), None, doc="Instead of the value in [policy]"
     )
     min_readable_percent: int | None = setting(
-        values.optional(values.whole(0, 100)), None, doc="Instead of that of [policy]"
+        values.optional(values.whole(0, 100)), None, doc="Instead of the value in [policy]"
     )
     header: str | None = setting(
-        values.optional(header_name), None, doc="Header that carries the secret"
+        values.optional(header_name), None, doc="Header that contains the secret"
     )
     user: str | None = setting(
         values.optional(values.account),
         None,
-        doc="Name at the publisher, whose password the secret is",
+        doc="Username at the publisher; the secret is its password",
     )
     secret_file: str | None = setting(
         values.optional(values.path), None, doc="File of mode 0600 with the key or password"
     )
     ca_file: str | None = setting(
-        values.optional(values.path), None, doc="CA of the server where it is no public one"
+        values.optional(values.path), None, doc="CA of the server if it is not a public one"
     )
 
     least_interval: int | None = setting(
         values.optional(values.whole(0, 86400 * 7)),
         None,
-        doc="Seconds between two questions for it, whoever asks",
+        doc="Minimum interval between two requests for it, in seconds, over all devices",
     )
 
     @property
@@ -235,7 +241,7 @@ def published(feeds: Iterable[Feed], names: str) -> Iterator[str]:
 def feeds(value: Any) -> tuple[Feed, ...]:
     """`[[policy.feeds]]`: every name once."""
     if not isinstance(value, list | tuple):
-        raise values.refused(value, "is no list of tables", _ALLOWED)
+        raise values.refused(value, "is not a list of tables", _ALLOWED)
     found: dict[str, Feed] = {}
     for number, one in enumerate(value):
         feed, faults = (one, ()) if isinstance(one, Feed) else read_table(Feed, one)
@@ -245,7 +251,7 @@ def feeds(value: Any) -> tuple[Feed, ...]:
             raise values.refused(_named(one), f"(number {number + 1}): {wrong}", _ALLOWED)
         elsewhere = [feed.url, *(place.url for place in feed.also)]
         if len({url.partition(":")[0] for url in elsewhere}) > 1:
-            wrong = "its places are all files, or all https"
+            wrong = "its locations must be all files or all https"
             raise values.refused(_named(one), f"(number {number + 1}): {wrong}", _ALLOWED)
         if wrong := who_fault(feed):
             raise values.refused(_named(one), f"(number {number + 1}): {wrong}", _ALLOWED)

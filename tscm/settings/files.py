@@ -104,7 +104,9 @@ def _device(layout: Layout, name: str, opened: Callable[[str, str], Secret]) -> 
     table = _opened(_read_toml(path), name, opened)
     faults = []
     if "name" in table:
-        faults.append(Fault(where="name", wrong="the file's name is the device's name"))
+        faults.append(
+            Fault(where="name", wrong="the file name is the device name; remove this setting")
+        )
     settings, more = read_file({**table, "name": name})
     faults += more
     if settings is None or faults:
@@ -216,19 +218,19 @@ def _read_toml(path: Path) -> Mapping[str, Any]:
     try:
         return tomllib.loads(read_regular(path).decode())
     except UnicodeDecodeError:
-        raise SettingsUnreadable(str(path), "it is no text in UTF-8") from None
+        raise SettingsUnreadable(str(path), "it is not valid UTF-8") from None
     except tomllib.TOMLDecodeError as error:
-        raise SettingsUnreadable(str(path), f"it is no valid TOML: {error}") from None
+        raise SettingsUnreadable(str(path), f"it is not valid TOML: {error}") from None
     except (
         RecursionError,
         ValueError,
     ):  # brackets by the thousand, a number of thousands of digits
         raise SettingsUnreadable(
-            str(path), "it is nested too deep, or holds a number too long"
+            str(path), "it is nested too deeply, or contains a number that is too long"
         ) from None
     except PermissionError:
         raise SettingsUnreadable(
-            str(path), "permission denied; run it as the file's owner or as root"
+            str(path), "permission denied; run tsadmin as the file's owner or as root"
         ) from None
     except OSError as error:
         raise SettingsUnreadable(str(path), error.strerror or str(error)) from None

@@ -56,7 +56,10 @@ class ForwardTarget:
     mode: str = setting(
         values.choice(*MODES),
         "as-received",
-        doc="Lines as received, with a header that names the sender where none does, or RFC 5424",
+        doc=(
+            "Format of lines: as received, with a header that names the sender added if there "
+            "is none, or RFC 5424"
+        ),
     )
     ca_file: str | None = setting(
         values.optional(values.path), None, doc="CA file for the target's certificate"
@@ -76,7 +79,7 @@ class ForwardTarget:
         values.whole(0, 10_000_000), 20_000, doc="Bound on lines over UDP, 0 for none"
     )
     resend_kb: int = setting(
-        values.whole(0, 1 << 20), 1024, doc="Sent again at most after a reset of the connection, KB"
+        values.whole(0, 1 << 20), 1024, doc="Maximum data resent after a connection reset, KB"
     )
 
     @property
@@ -120,7 +123,7 @@ def read_url(value: Any) -> ForwardTarget:
     except ValueError:
         pairs = [("", "")]
     if not {name for name, _ in pairs} <= set(_PARTS):
-        raise values.refused(value, "holds an option that there is not", allowed)
+        raise values.refused(value, "contains an unknown option", allowed)
     table = {
         "address": parts.hostname,
         "port": parts.port,
@@ -129,7 +132,7 @@ def read_url(value: Any) -> ForwardTarget:
     }
     found, _ = read_table(ForwardTarget, table)
     if found is None:
-        raise values.refused(value, "holds an option that there is not", allowed)
+        raise values.refused(value, "contains an unknown option", allowed)
     return found
 
 
@@ -153,7 +156,10 @@ class ForwardOptions:
     forward_mode: str = setting(
         values.choice(*MODES),
         "as-received",
-        doc="Lines as received, with a header that names the sender where none does, or RFC 5424",
+        doc=(
+            "Format of lines: as received, with a header that names the sender added if there "
+            "is none, or RFC 5424"
+        ),
     )
     forward_framing: str = setting(
         values.choice(*FRAMINGS), "lf", doc="Framing over TCP and TLS (RFC 6587)"
@@ -173,15 +179,17 @@ class ForwardOptions:
         values.optional(values.path), None, doc="File with the key of that certificate"
     )
     forward_lines_per_second: int = setting(
-        values.whole(0, 10_000_000), 20_000, doc="Bound on lines forwarded over UDP, 0 for none"
+        values.whole(0, 10_000_000),
+        20_000,
+        doc="Limit on lines per second forwarded over UDP; 0 for no limit",
     )
     forward_resend_kb: int = setting(
-        values.whole(0, 1 << 20), 1024, doc="Sent again at most after a reset of the connection, KB"
+        values.whole(0, 1 << 20), 1024, doc="Maximum data resent after a connection reset, KB"
     )
     forward_also: tuple[str, ...] = setting(
         values.many(target_url),
         (),
-        doc="More targets, as tcp://address:port?mode=rfc5424&framing=octets",
+        doc="Additional targets, such as tcp://address:port?mode=rfc5424&framing=octets",
     )
 
 
@@ -286,7 +294,7 @@ def _new_name(text: str, taken: set[str]) -> str:
 def read_targets(tables: Any) -> tuple[Targets, Sequence[Fault]]:
     """The `[[forward]]` tables of a file; one without a reader's name is given one by its place."""
     if not isinstance(tables, list | tuple):
-        return (), [Fault(where="forward", wrong="is no list", allowed="[[forward]] tables")]
+        return (), [Fault(where="forward", wrong="is not a list", allowed="[[forward]] tables")]
     found: list[ForwardTarget] = []
     faults: list[Fault] = []
     for number, table in enumerate(tables):

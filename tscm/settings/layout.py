@@ -120,9 +120,9 @@ class Layout:
             return None
         found = folder.lstat()
         if not stat.S_ISDIR(found.st_mode) or found.st_uid not in {os.getuid(), 0}:
-            return f"{folder} belongs to somebody else"
+            return f"{folder} belongs to another user"
         if found.st_mode & 0o077:
-            return f"{folder} is open to others; `chmod 700 {folder}`"
+            return f"{folder} is accessible to other users; run `chmod 700 {folder}`"
         return None
 
     def device_log(self, name: str) -> Path:

@@ -67,7 +67,7 @@ def module(name: str) -> Module:
     known = isinstance(name, str)  # a file or a request may have anything there
     place = (OWN.get(name) or _places().get(name)) if known else None
     if place is None:
-        raise refused(name, "is no type of device", ", ".join(types()))
+        raise refused(name, "is not a device type", ", ".join(types()))
     try:
         return _loaded(place)
     except Exception as error:

@@ -28,15 +28,15 @@ class NetworksFile:
     One file of networks, and what is known of them.
     """
 
-    name: str = setting(values.dns_name, doc="What findings call it")
-    file: str = setting(values.path, doc="Where it is")
-    purpose: str = setting(values.choice(*PURPOSES), doc="What its networks are")
+    name: str = setting(values.dns_name, doc="Name used in findings")
+    file: str = setting(values.path, doc="Location of the list")
+    purpose: str = setting(values.choice(*PURPOSES), doc="Purpose of its networks")
     confidence: float = setting(
-        values.number(-100, 100), 0.0, doc="How much entries that meet them are believed"
+        values.number(-100, 100), 0.0, doc="Confidence in entries that overlap them"
     )
-    format: str = setting(values.choice(*FORMATS), "cidr", doc="How it is written")
+    format: str = setting(values.choice(*FORMATS), "cidr", doc="Format of the list")
     pick: str = setting(values.text, "", doc="Column of a CSV, path in a JSON")
-    delimiter: str = setting(delimiter_character, ",", doc="Between the columns of a CSV")
+    delimiter: str = setting(delimiter_character, ",", doc="Delimiter of a CSV")
 
     def as_table(self) -> dict[str, Any]:
         """As the settings file holds it."""
@@ -46,7 +46,7 @@ class NetworksFile:
 def networks_files(value: Any) -> tuple[NetworksFile, ...]:
     """`[[policy.networks]]`: every name once."""
     if not isinstance(value, list | tuple):
-        raise values.refused(value, "is no list of tables", _ALLOWED)
+        raise values.refused(value, "is not a list of tables", _ALLOWED)
     found: dict[str, NetworksFile] = {}
     for number, given in enumerate(value, 1):
         one, faults = (
@@ -58,7 +58,8 @@ def networks_files(value: Any) -> tuple[NetworksFile, ...]:
             raise values.refused(given, f"(number {number}): {wrong}", _ALLOWED)
         if (one.purpose == "confidence") != bool(one.confidence):
             wrong = (
-                f"(number {number}): confidence goes with the purpose of that name, and is not 0"
+                f"(number {number}): confidence requires the purpose of that name, and "
+                "must not be 0"
             )
             raise values.refused(given, wrong, _ALLOWED)
         if one.name in found:

@@ -24,20 +24,25 @@ class Listen:
     udp: tuple[HostPort, ...] = setting(
         values.many(values.listen_address),
         (HostPort(_ANY, 514), HostPort("::", 514)),
-        doc="Addresses for syslog over UDP.",
+        doc="Listen addresses for syslog over UDP.",
     )
     tcp: tuple[HostPort, ...] = setting(
         values.many(values.listen_address),
         (HostPort(_ANY, 514), HostPort(_ANY, 1470), HostPort("::", 514), HostPort("::", 1470)),
-        doc="Addresses for syslog over TCP.",
+        doc="Listen addresses for syslog over TCP.",
     )
     tls: tuple[HostPort, ...] = setting(
-        values.many(values.listen_address), (), doc="Addresses for syslog over TLS (RFC 5425)."
+        values.many(values.listen_address),
+        (),
+        doc="Listen addresses for syslog over TLS (RFC 5425).",
     )
     ipv6_takes_ipv4: bool = setting(
         values.yes_no,
         False,
-        doc="Does `[::]` in these lists take IPv4 too, where no IPv4 address with its port stands beside it?",
+        doc=(
+            "Whether `[::]` in these lists accepts IPv4 too, unless an IPv4 address with the "
+            "same port is listed."
+        ),
     )
     tls_certificate: str | None = setting(
         values.optional(values.path), None, doc="Server certificate and chain, PEM."
@@ -46,21 +51,26 @@ class Listen:
         values.optional(values.path), None, doc="Key of the server certificate, PEM."
     )
     tls_client_ca: str | None = setting(
-        values.optional(values.path), None, doc="CAs that client certificates are checked against."
+        values.optional(values.path), None, doc="CAs used to verify client certificates."
     )
     tls_client: str = setting(
-        values.choice("off", "optional", "required"), "off", doc="Client certificates."
+        values.choice("off", "optional", "required"),
+        "off",
+        doc="Whether client certificates are requested or required.",
     )
     metrics: tuple[HostPort, ...] = setting(
         values.many(values.listen_address),
         (),
-        doc="Addresses for `/metrics` (Prometheus) and `/healthz`: loopback, as 127.0.0.1:9514, or with the "
-        "settings below.",
+        doc="Listen addresses for `/metrics` (Prometheus) and `/healthz`: loopback, such as "
+        "127.0.0.1:9514, or any with the settings below.",
     )
     metrics_names: tuple[str, ...] = setting(
         values.many(values.dns_name),
         (),
-        doc="Host names by which `/metrics` is asked for, besides addresses and localhost; others are refused.",
+        doc=(
+            "Host names accepted in requests for `/metrics`, besides addresses and localhost; "
+            "others are refused."
+        ),
     )
     metrics_certificate: str | None = setting(
         values.optional(values.path),
@@ -73,17 +83,23 @@ class Listen:
     metrics_account_file: str | None = setting(
         values.optional(values.path),
         None,
-        doc="File of mode 0600 with user:password on its first line, asked for (Basic) before an answer.",
+        doc=(
+            "File of mode 0600 with user:password on its first line, required (Basic) for "
+            "every request."
+        ),
     )
     tls_client_names: tuple[str, ...] = setting(
         values.many(values.address),
         (),
-        doc="Names of which a client certificate must hold one; none takes all of the client CA.",
+        doc=(
+            "Names, one of which a client certificate must contain; none accepts every "
+            "certificate of the client CA."
+        ),
     )
     tls_client_fingerprints: tuple[str, ...] = setting(
         values.fingerprints,
         (),
-        doc="SHA-256 of client certificates that are taken without a CA.",
+        doc="SHA-256 fingerprints of client certificates that are accepted without a CA.",
     )
 
 
@@ -92,16 +108,18 @@ class Intake:
     """`[intake]`: bounds on what senders can make the manager do."""
 
     max_message_bytes: int = setting(
-        values.whole(480, 1 << 24), 65536, doc="A longer message is cut and counted."
+        values.whole(480, 1 << 24),
+        65536,
+        doc="Maximum message length; longer messages are truncated and counted.",
     )
     receive_buffer_bytes: int = setting(
-        values.whole(65536, 1 << 29), 32 << 20, doc="Socket buffer asked for each UDP socket."
+        values.whole(65536, 1 << 29), 32 << 20, doc="Receive buffer requested for each UDP socket."
     )
     udp_sockets: int = setting(
-        values.whole(1, 64), 1, doc="UDP sockets an address, with SO_REUSEPORT."
+        values.whole(1, 64), 1, doc="UDP sockets per address, with SO_REUSEPORT."
     )
     udp_helper: str = setting(
-        values.choice("auto", "compiled", "numpy", "plain"), "auto", doc="How UDP is read."
+        values.choice("auto", "compiled", "numpy", "plain"), "auto", doc="Receive path for UDP."
     )
     busy_wait_ms: float = setting(
         values.number(0, 50),
@@ -109,36 +127,47 @@ class Intake:
         doc="Wait before a busy UDP socket is read, so that one read takes many lines; up to ten times as long with many senders.",
     )
     max_connections: int = setting(
-        values.whole(1, 1_000_000), 4096, doc="TCP and TLS connections in all."
+        values.whole(1, 1_000_000), 4096, doc="Maximum number of TCP and TLS connections."
     )
     max_connections_per_sender: int = setting(
         values.whole(1, 100_000),
         1024,
-        doc="TCP and TLS connections of one known sender: a device, a relay, or many devices behind one address.",
+        doc=(
+            "Maximum number of TCP and TLS connections from one known sender: a device, a "
+            "relay, or many devices behind one address."
+        ),
     )
     max_connections_per_unknown_sender: int = setting(
-        values.whole(1, 100_000), 64, doc="TCP and TLS connections of one unknown sender."
+        values.whole(1, 100_000),
+        64,
+        doc="Maximum number of TCP and TLS connections from one unknown sender.",
     )
     unknown_senders: str = setting(
         values.choice("count", "quarantine", "close"),
         "count",
-        doc="Lines of unknown senders: counted; kept in a quarantine log; TCP closed at once.",
+        doc=(
+            "Unknown senders: count their lines, keep them in a quarantine log, or close TCP "
+            "at once."
+        ),
     )
     quarantine_kb: int = setting(
-        values.whole(50, 1 << 24), 10240, doc="Quota of the quarantine log."
+        values.whole(50, 1 << 24), 10240, doc="Maximum size of the quarantine log."
     )
     unknown_kb_per_second: int = setting(
         values.whole(1, 1 << 20),
         1024,
-        doc="How much of an unknown sender is read from TCP, and kept in quarantine, in a second.",
+        doc=(
+            "Limit on data read over TCP from an unknown sender, and kept in quarantine, per "
+            "second."
+        ),
     )
     octet_counting: bool = setting(
-        values.yes_no, True, doc="Take octet-counted messages on TCP and TLS (RFC 6587)."
+        values.yes_no, True, doc="Accept octet-counted messages over TCP and TLS (RFC 6587)."
     )
     resolve_seconds: int = setting(
         values.whole(5, 86400),
         300,
-        doc="How often names of senders and of UDP targets are looked up.",
+        doc="Interval between lookups of the names of senders and of UDP targets.",
     )
 
 
@@ -147,24 +176,30 @@ class SpoolBounds:
     """`[spool]`: how long lines are kept."""
 
     rotate_seconds: int = setting(
-        values.whole(10, 86400), 900, doc="A live segment older than this is sealed."
+        values.whole(10, 86400),
+        900,
+        doc="Maximum age of the live segment; an older one is rotated.",
     )
     max_age_days: int = setting(
-        values.whole(1, 3650), 35, doc="Sealed segments older than this are deleted."
+        values.whole(1, 3650), 35, doc="Maximum age of rotated segments; older ones are deleted."
     )
     max_mb_per_device: int = setting(
         values.whole(1, 1 << 24),
         4096,
-        doc="A device's segments above this are deleted, oldest first.",
+        doc="Maximum size of a device's segments; the oldest are deleted first.",
     )
     min_free_mb: int = setting(
-        values.whole(0, 1 << 24), 512, doc="Below this much free disk the oldest segments go."
+        values.whole(0, 1 << 24),
+        512,
+        doc="Minimum free disk space; below it, the oldest segments are deleted.",
     )
     fsync: str = setting(
-        values.choice("off", "interval", "seal"), "interval", doc="When lines are forced to disk."
+        values.choice("off", "interval", "seal"), "interval", doc="When lines are synced to disk."
     )
-    fsync_ms: int = setting(values.whole(10, 60000), 1000, doc="Interval of fsync.")
-    compress: bool = setting(values.yes_no, True, doc="Compress segments that all readers passed.")
+    fsync_ms: int = setting(values.whole(10, 60000), 1000, doc="Interval between two fsync calls.")
+    compress: bool = setting(
+        values.yes_no, True, doc="Compress segments that all readers have read."
+    )
 
 
 @frozen(kw_only=True)
@@ -177,85 +212,121 @@ class PolicySettings:
         doc="Policy servers in order of preference, address[:port].",
     )
     feeds: tuple[Feed, ...] = setting(
-        feeds, (), doc="Lists that come from files or over HTTPS instead, [[policy.feeds]]."
+        feeds, (), doc="Lists fetched from files or over HTTPS instead, [[policy.feeds]]."
     )
     interval_seconds: int = setting(
-        values.whole(60, 86400 * 7), 3600, doc="Time between policy updates of a device."
+        values.whole(60, 86400 * 7), 3600, doc="Interval between policy updates of a device."
     )
     timeout_seconds: float = setting(
-        values.number(1, 600), 30.0, doc="Limit for connecting to a policy server and for silence."
+        values.number(1, 600),
+        30.0,
+        doc="Timeout for connecting to a policy server, and for an idle connection to it.",
     )
     max_list_entries: int = setting(
-        values.whole(1, 10_000_000), 1_000_000, doc="A longer list is refused as a whole."
+        values.whole(1, 10_000_000),
+        1_000_000,
+        doc="Maximum list length; a longer list is rejected as a whole.",
     )
     max_shrink_percent: int = setting(
         values.whole(0, 100),
         50,
-        doc="A list, or block entries in force, that shrank by more need --accept_shrink.",
+        doc=(
+            "Shrinkage, in percent, of a list or of the block entries in force, above which "
+            "--accept_shrink is required."
+        ),
     )
     min_readable_percent: int = setting(
         values.whole(0, 100),
         95,
-        doc="A list of which less could be read, and more than 5 entries not, needs --accept_shrink.",
+        doc=(
+            "Share of readable entries, in percent, below which a list requires "
+            "--accept_shrink, if more than 5 are unreadable."
+        ),
     )
     shrink_days: int = setting(
         values.whole(1, 90),
         7,
-        doc="Days over which block entries in force must not shrink by more than that, however slowly.",
+        doc="Days over which block entries in force must not shrink by more than that, even slowly.",
     )
     max_growth_percent: int | None = setting(
         values.optional(values.whole(1, 1_000_000)),
         None,
-        doc="A list that grew by more needs --accept_growth; without a number any growth is taken.",
+        doc=(
+            "Growth of a list above which --accept_growth is required; without a number, any "
+            "growth is accepted."
+        ),
     )
     max_allow_growth_percent: int | None = setting(
         values.optional(values.whole(1, 1_000_000)),
         100,
-        doc="An allow list that would grow by more than that, and by more than 50 entries, needs --accept_allow.",
+        doc=(
+            "Growth of an allow list above which --accept_allow is required, if it is more "
+            "than 50 entries."
+        ),
     )
     max_allow_percent: int = setting(
         values.whole(0, 100),
         50,
-        doc="A growing allow list that takes a larger share of the Max policy size needs --accept_allow.",
+        doc="Share of Max Policy Size above which a growing allow list requires --accept_allow.",
     )
-    widest_ipv4: int = setting(values.whole(0, 32), 8, doc="Widest IPv4 entry, prefix length.")
-    widest_ipv6: int = setting(values.whole(0, 128), 19, doc="Widest IPv6 entry, prefix length.")
+    widest_ipv4: int = setting(
+        values.whole(0, 32), 8, doc="Widest IPv4 entry accepted, as a prefix length."
+    )
+    widest_ipv6: int = setting(
+        values.whole(0, 128), 19, doc="Widest IPv6 entry accepted, as a prefix length."
+    )
     allow_special: bool = setting(
         values.yes_no,
         False,
-        doc="Take private, loopback, link-local, multicast and documentation space.",
+        doc="Accept private, loopback, link-local, multicast and documentation space.",
     )
     protect: tuple[str, ...] = setting(
-        values.many(values.address), (), doc="More addresses that a block list must not cover."
+        values.many(values.address),
+        (),
+        doc="Additional addresses that a block list must not cover.",
     )
     unknown_names: str = setting(
         values.choice("hold", "warn"),
         "hold",
-        doc="While no address is known of a name that must not be blocked: new block entries wait, or a warning.",
+        doc=(
+            "While a name that must not be blocked has no known address: new block entries "
+            "wait, or only a warning is given."
+        ),
     )
     entry_hours: int | None = setting(
         values.optional(values.whole(1, 87600)),
         None,
-        doc="How long an entry by hand stands without --for; without a number until it is removed.",
+        doc="How long an entry by hand lasts without --for; without a number, until it is removed.",
     )
     confirm_changes_percent: int | None = setting(
         values.optional(values.whole(0, 100)),
         None,
-        doc="`update` at a terminal shows a change of more entries than that and asks; without a number it never does.",
+        doc=(
+            "Number of changed entries above which `update` at a terminal asks for "
+            "confirmation; without a number, never."
+        ),
     )
     networks: tuple[NetworksFile, ...] = setting(
         networks_files,
         (),
-        doc="Files of networks that are known good, one's own, or of a source, [[policy.networks]].",
+        doc=(
+            "Files of known-good networks, of own networks, or of networks of a source, "
+            "[[policy.networks]]."
+        ),
     )
     retry_seconds: float = setting(
         values.number(0, 3600),
         60.0,
-        doc="First pause after a device failed in an update; it doubles up to the fifth failure.",
+        doc=(
+            "First retry delay after a device fails during an update; it doubles up to the "
+            "fifth failure."
+        ),
     )
-    parallel_updates: int = setting(values.whole(1, 64), 4, doc="Devices updated at the same time.")
+    parallel_updates: int = setting(
+        values.whole(1, 64), 4, doc="Maximum number of devices updated at the same time."
+    )
     save_config: bool = setting(
-        values.yes_no, True, doc="Save the device's configuration after a changed update."
+        values.yes_no, True, doc="Save the device's configuration after an update that changed it."
     )
 
 
@@ -264,39 +335,42 @@ class UploadSettings:
     """`[upload]`: the log service."""
 
     url: str | None = setting(
-        values.optional(values.web_url("https")), None, doc="The log service, https://…"
+        values.optional(values.web_url("https")), None, doc="URL of the log service, https://…"
     )
     ca_file: str | None = setting(
-        values.optional(values.path), None, doc="CA of the log service where it is no public one."
+        values.optional(values.path), None, doc="CA of the log service if it is not a public one."
     )
     kind: str = setting(
         values.choice("log_service", "s3"),
         "log_service",
-        doc="What url is: a log service, or a store that speaks S3.",
+        doc="Type of url: a log service, or an S3-compatible store.",
     )
     bucket: str | None = setting(
-        values.optional(values.text), None, doc="Bucket of the S3 store, which must exist."
+        values.optional(values.text), None, doc="Bucket of the S3 store; it must exist."
     )
-    prefix: str = setting(values.text, "", doc="What objects in the bucket begin with.")
-    region: str = setting(values.text, "us-east-1", doc="Region that requests are signed for.")
+    prefix: str = setting(values.text, "", doc="Prefix of objects in the bucket.")
+    region: str = setting(values.text, "us-east-1", doc="Region used to sign requests.")
     credentials_file: str | None = setting(
         values.optional(values.path),
         None,
-        doc="File of mode 0600 with aws_access_key_id and aws_secret_access_key, a line each.",
+        doc="File of mode 0600 with aws_access_key_id and aws_secret_access_key, one per line.",
     )
     interval_seconds: int = setting(
-        values.whole(10, 86400), 900, doc="Longest time between two uploads of a device."
+        values.whole(10, 86400), 900, doc="Maximum interval between two uploads of a device."
     )
     max_batch_kb: int = setting(
-        values.whole(50, 1 << 20), 8192, doc="Largest batch, before compression."
+        values.whole(50, 1 << 20), 8192, doc="Maximum batch size, before compression."
     )
     timeout_seconds: float = setting(
         values.number(1, 600),
         60.0,
-        doc="Limit for silence; a whole upload takes twice that and a second for each 16 KB at most.",
+        doc=(
+            "Timeout for an idle connection; a whole upload takes at most twice that and one "
+            "second for each 16 KB."
+        ),
     )
     parallel: int = setting(
-        values.whole(1, 64), 2, doc="Uploads at the same time, over all devices."
+        values.whole(1, 64), 2, doc="Maximum number of concurrent uploads, over all devices."
     )
 
 
@@ -307,31 +381,39 @@ class PortalSettings:
     dns: tuple[HostPort, ...] = setting(
         values.many(values.listen_address),
         (),
-        doc="Addresses of the policy service; none turns it off.",
+        doc="Listen addresses of the policy service; none disables it.",
     )
     logs: tuple[HostPort, ...] = setting(
         values.many(values.listen_address),
         (),
-        doc="Addresses of the log service; none turns it off.",
+        doc="Listen addresses of the log service; none disables it.",
     )
     certificate: str | None = setting(
         values.optional(values.path),
         None,
-        doc="Certificate of the log service; else made: /var/lib/tscm/portal/log-service.crt.",
+        doc=(
+            "Certificate of the log service; if not set, one is created: "
+            "/var/lib/tscm/portal/log-service.crt."
+        ),
     )
     key: str | None = setting(values.optional(values.path), None, doc="Its key.")
     uploads_max_age_days: int = setting(
-        values.whole(1, 3650), 90, doc="Uploads that the log service keeps for longer are deleted."
+        values.whole(1, 3650),
+        90,
+        doc="Maximum age of uploads that the log service keeps; older ones are deleted.",
     )
     uploads_max_mb_per_device: int = setting(
         values.whole(64, 1 << 24),
         4096,
-        doc="What the log service keeps of a device above this is deleted, oldest first.",
+        doc=(
+            "Maximum size that the log service keeps of a device; the oldest uploads are "
+            "deleted first."
+        ),
     )
     uploads_max_batches_per_device: int = setting(
         values.whole(100, 1_000_000),
         20_000,
-        doc="More uploads of a device, each of them a file, are not kept: the oldest go.",
+        doc="Maximum number of uploads of a device, one file each; the oldest are deleted first.",
     )
 
 
@@ -342,10 +424,10 @@ class ControlSettings:
     delegates: tuple[str, ...] = setting(
         values.many(values.account),
         (),
-        doc="Users of this host that may ask on behalf of others, as the web page's.",
+        doc="Users of this host that may act on behalf of others, such as the user of a web page.",
     )
     audit_days: int = setting(
-        values.whole(1, 36500), 400, doc="Audit entries older than this are deleted."
+        values.whole(1, 36500), 400, doc="Maximum age of audit entries; older ones are deleted."
     )
     audit_forward: tuple[str, ...] = setting(
         values.many(target_url),
@@ -365,19 +447,20 @@ class NodeSettings:
     """All of `tscm.toml`."""
 
     node_id: str = setting(
-        values.nickname, "tscm", doc="Name of this manager, as it marks groups on devices."
+        values.nickname, "tscm", doc="Name of this manager, used to mark groups on devices."
     )
     address: str | None = setting(
         values.optional(values.ip_address),
         None,
-        doc="Address by which devices reach this manager: for what `add` prints, and protected by the guard.",
+        doc=(
+            "Address at which devices reach this manager: used in what `add` prints, and "
+            "protected by the guard."
+        ),
     )
-    listen: Listen = section(Listen, doc="Where lines come in.")
-    intake: Intake = section(Intake, doc="Bounds on senders.")
-    spool: SpoolBounds = section(SpoolBounds, doc="How long lines are kept.")
-    policy: PolicySettings = section(PolicySettings, doc="Where lists come from.")
+    listen: Listen = section(Listen, doc="Listeners.")
+    intake: Intake = section(Intake, doc="Limits on senders.")
+    spool: SpoolBounds = section(SpoolBounds, doc="Storage and retention of lines.")
+    policy: PolicySettings = section(PolicySettings, doc="Sources of lists.")
     upload: UploadSettings = section(UploadSettings, doc="The log service.")
     portal: PortalSettings = section(PortalSettings, doc="The embedded services.")
-    control: ControlSettings = section(
-        ControlSettings, doc="Who may ask the manager, and the audit."
-    )
+    control: ControlSettings = section(ControlSettings, doc="Access to the manager, and the audit.")

@@ -167,7 +167,7 @@ def _rows(kind: type[Any], leave_out: tuple[str, ...] = ()) -> Iterator[str]:
         if "read" not in one.metadata or one.name in leave_out:
             continue
         default = default_text(one)
-        shown = "must be given" if one.default is attrs.NOTHING else "none"
+        shown = "required" if one.default is attrs.NOTHING else "none"
         cells = [
             f"`{one.name}`",
             f"`{default}`" if default else shown,

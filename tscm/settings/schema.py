@@ -68,7 +68,7 @@ def _teach(converter: cattrs.Converter, cls: type[Any]) -> None:
 
     def structure_table(value: Any, kind: Any) -> Any:
         if not isinstance(value, Mapping):
-            raise ValueError(f"{value!r} is no table; allowed: a table of settings")  # noqa: TRY004
+            raise ValueError(f"{value!r} is not a table; allowed: a table of settings")  # noqa: TRY004
         return structure(value, kind)
 
     converter.register_structure_hook(cls, structure_table)
@@ -87,13 +87,13 @@ def unknown_settings(
     faults = [
         Fault(
             where=".".join((*where, name)),
-            wrong=f"there is no such setting{did_you_mean(name, settings)}",
+            wrong=f"unknown setting{did_you_mean(name, settings)}",
             allowed=known,
         )
         for name in names[:_MOST_UNKNOWN]
     ]
     if left := len(names) - len(faults):
-        wrong = f"there are no {left:,} further such settings"
+        wrong = f"{left:,} more unknown settings"
         faults.append(Fault(where=".".join(where) or "file", wrong=wrong, allowed=known))
     return faults
 
@@ -110,6 +110,6 @@ def _faults(error: BaseException, where: tuple[str, ...]) -> list[Fault]:
             found += _faults(inner, where)
         return found
     if isinstance(error, KeyError):
-        return [Fault(where=".".join(where), wrong="is not set", allowed="it must be given")]
+        return [Fault(where=".".join(where), wrong="is not set", allowed="a value is required")]
     wrong, _, allowed = str(error).partition("; allowed: ")
     return [Fault(where=".".join(where) or "file", wrong=wrong, allowed=allowed)]

@@ -72,7 +72,7 @@ def account(value: Any) -> str:
     except ValueError:
         name = ""
     if not name or re.search(r"\s", name):
-        raise refused(value, "is no user name", "one word")
+        raise refused(value, "is not a username", "one word")
     return name
 
 
@@ -99,7 +99,7 @@ def whole(low: int, high: int | None = None) -> Callable[[Any], int]:
         if isinstance(value, str) and re.fullmatch(r"-?[0-9][0-9,]{0,99}", value.strip(_BLANKS)):
             found = int(value.replace(",", ""))
         if isinstance(found, bool) or not isinstance(found, int):
-            raise refused(value, "is no whole number", allowed)
+            raise refused(value, "is not a whole number", allowed)
         if found < low or (high is not None and found > high):
             raise refused(value, "is out of range", allowed)
         return found
@@ -114,7 +114,7 @@ def number(low: float, high: float) -> Callable[[Any], float]:
         try:
             found = float(value)
         except (TypeError, ValueError):
-            raise refused(value, "is no number", f"a number from {low:g} to {high:g}") from None
+            raise refused(value, "is not a number", f"a number from {low:g} to {high:g}") from None
         if isinstance(value, bool) or not low <= found <= high:
             raise refused(value, "is out of range", f"a number from {low:g} to {high:g}")
         return found
@@ -165,14 +165,14 @@ def optional(read: Callable[[Any], T]) -> Callable[[Any], T | None]:
 
 def many(read: Callable[[Any], T]) -> Callable[[Any], tuple[T, ...]]:
     """Several, as a TOML list or with blanks or commas between, as they are shown; `none` for none."""
-    taken = f"{allowed(read)}; several as a list or with blanks or commas between; none"
+    taken = f"{allowed(read)}; several as a list, or separated by blanks or commas; none"
 
     def read_many(value: Any) -> tuple[T, ...]:
         if isinstance(value, str):
             words = value.replace(",", " ").split()
             value = [] if value.strip(_BLANKS).lower() in {"", "''", "none"} else words
         if not isinstance(value, list | tuple):
-            raise refused(value, "is no list", taken)
+            raise refused(value, "is not a list", taken)
         return tuple(dict.fromkeys(read(one) for one in value))
 
     return read_many
@@ -183,7 +183,7 @@ def nickname(value: Any) -> str:
     if not isinstance(value, str) or not _NICKNAME.fullmatch(value):
         raise refused(
             value,
-            "is no nickname",
+            "is not a nickname",
             "1 to 63 letters, digits, '-' and '_', not starting with '-'",
         )
     return value
@@ -192,7 +192,7 @@ def nickname(value: Any) -> str:
 def device_id(value: Any) -> str:
     """A device ID."""
     if not isinstance(value, str) or not _DEVICE_ID.fullmatch(value):
-        raise refused(value, "is no device ID", "tdid_ followed by letters or digits")
+        raise refused(value, "is not a device ID", "tdid_ followed by letters or digits")
     return value
 
 
@@ -200,7 +200,9 @@ def entry_id(value: Any) -> str:
     """The permanent id of a device's entry."""
     if not isinstance(value, str) or not _ENTRY.fullmatch(value):
         raise refused(
-            value, "is no id of an entry", "the 12 hexadecimal digits that `add` made, or none"
+            value,
+            "is not an ID of an entry",
+            "the 12 hexadecimal digits that `add` generated, or none",
         )
     return value
 
@@ -220,7 +222,7 @@ def dns_name(value: Any) -> str:
     labels = name.split(".")
     if not name or len(name) > _NAME_OCTETS or not all(_LABEL.fullmatch(label) for label in labels):
         raise refused(
-            value, "is no DNS name", "labels of letters, digits, '-' and '_' with dots between"
+            value, "is not a DNS name", "labels of letters, digits, '-' and '_', separated by dots"
         )
     return name
 
@@ -229,10 +231,10 @@ def list_names(value: Any) -> str:
     """Names of lists, in a text with blanks between or in a list; gives the text, each name once."""
     words = value.replace(",", " ").split() if isinstance(value, str) else value
     if not isinstance(words, list | tuple) or not words:
-        raise refused(value, "is no name of a list", "a DNS name, or several with blanks between")
+        raise refused(value, "is not a list name", "a DNS name, or several with blanks between")
     names = tuple(dict.fromkeys(dns_name(one) for one in words))
     if len(names) > MOST_LISTS:
-        raise refused(value, f"is more than {MOST_LISTS} lists", "fewer, or larger ones")
+        raise refused(value, f"contains more than {MOST_LISTS} lists", "fewer, or larger ones")
     return " ".join(names)
 
 
@@ -243,7 +245,7 @@ def ip_address(value: Any) -> str:
             raise ValueError
         return str(ipaddress.ip_address(value.strip(_BLANKS)))
     except ValueError:
-        raise refused(value, "is no IP address", "an IPv4 or IPv6 address") from None
+        raise refused(value, "is not an IP address", "an IPv4 or IPv6 address") from None
 
 
 def address(value: Any) -> str:
@@ -270,7 +272,7 @@ def group_prefix(value: Any) -> str:
     if not isinstance(value, str) or not _GROUP_NAME.fullmatch(value) or len(value) > _PREFIX_MAX:
         raise refused(
             value,
-            "is no object-group prefix",
+            "is not an object-group prefix",
             f"1 to {_PREFIX_MAX} letters, digits and .!@#$%^&()-_{{}}",
         )
     return value
@@ -280,7 +282,7 @@ def access_list(value: Any) -> str:
     """The name of an access-list as the ASA takes it: printable, without blanks, 241 characters at most."""
     if not isinstance(value, str) or not _ACCESS_LIST.fullmatch(value):
         raise refused(
-            value, "is no name of an access-list", "1 to 241 printable characters without blanks"
+            value, "is not an access-list name", "1 to 241 printable characters without blanks"
         )
     return value
 
@@ -291,19 +293,19 @@ def host_port(value: Any) -> HostPort:
     if isinstance(value, HostPort):
         return value
     if not isinstance(value, str):
-        raise refused(value, "is no address", allowed)
+        raise refused(value, "is not an address", allowed)
     found = re.fullmatch(
         r"\[([^\]]+)\](?::([0-9]{1,5}))?|([^:\s]+)(?::([0-9]{1,5}))?|([0-9A-Fa-f:.]+)",
         value.strip(_BLANKS),
     )
     if not found:
-        raise refused(value, "is no address with a port", allowed)
+        raise refused(value, "is not an address with a port", allowed)
     bracketed, port_a, plain, port_b, bare = found.groups()
     port = port_a or port_b
     try:
         host = ip_address(bracketed or bare) if bracketed or bare else address(plain)
     except ValueError:
-        raise refused(value, "holds no address or name", allowed) from None
+        raise refused(value, "contains no address or name", allowed) from None
     return HostPort(host, None if port is None else port_number(port))
 
 
@@ -314,7 +316,7 @@ def port_number(value: Any) -> int:
 
 def listen_address(value: Any) -> HostPort:
     """Where to listen: an IP address with a port; port 0 lets the kernel choose."""
-    allowed = "IP address:port, as 0.0.0.0:514 or [::]:514"
+    allowed = "IP address:port, such as 0.0.0.0:514 or [::]:514"
     if isinstance(value, HostPort):
         return value
     try:
@@ -323,7 +325,7 @@ def listen_address(value: Any) -> HostPort:
         found = host_port(value)
         host = ip_address(found.host)
     except ValueError:
-        raise refused(value, "is no address to listen on", allowed) from None
+        raise refused(value, "is not a listen address", allowed) from None
     if found.port is None:
         raise refused(value, "has no port", allowed)
     return HostPort(host, found.port)
@@ -338,20 +340,20 @@ def web_url(*schemes: str) -> Callable[[Any], str]:
             parts = urlsplit(value.strip(_BLANKS) if isinstance(value, str) else "")
             port = parts.port
         except ValueError:
-            raise refused(value, "is no URL", allowed) from None
+            raise refused(value, "is not a URL", allowed) from None
         if parts.scheme not in schemes or not parts.hostname or port == 0:
-            raise refused(value, "is no such URL", allowed)
+            raise refused(value, "is not such a URL", allowed)
         if (
             parts.username is not None
             or parts.query
             or parts.fragment
             or re.search(r"\s", value.strip(_BLANKS))
         ):
-            raise refused(value, "holds more than an address and a path", allowed)
+            raise refused(value, "contains more than an address and a path", allowed)
         try:
             address(parts.hostname)
         except ValueError:
-            raise refused(value, "holds no address or host name", allowed) from None
+            raise refused(value, "contains no address or host name", allowed) from None
         return str(value.strip(_BLANKS).rstrip("/"))
 
     return read
@@ -367,7 +369,7 @@ def proxy_url(value: Any) -> str:
         if parts.port is None or parts.path:
             raise ValueError
     except ValueError:
-        raise refused(value, "is no proxy address", "http://address:port") from None
+        raise refused(value, "is not a proxy address", "http://address:port") from None
     return url
 
 
@@ -388,7 +390,7 @@ def fingerprint(value: Any) -> str:
     except ValueError:
         raise refused(
             value,
-            "is no SHA-256 fingerprint",
+            "is not a SHA-256 fingerprint",
             "64 hexadecimal digits, with or without colons, or the line that openssl prints",
         ) from None
 
@@ -401,7 +403,7 @@ def fingerprints(value: Any) -> tuple[str, ...]:
 def path(value: Any) -> str:
     """An absolute path."""
     if not isinstance(value, str) or not value.startswith("/") or "\0" in value:
-        raise refused(value, "is no absolute path", "a path starting with /")
+        raise refused(value, "is not an absolute path", "a path starting with /")
     return value
 
 
@@ -412,5 +414,5 @@ def dns_port(value: Any) -> int:
     except ValueError:
         found = 0
     if found not in {53, 5353}:
-        raise refused(value, "is no port of the policy service", "53 (standard) or 5353")
+        raise refused(value, "is not a port of the policy service", "53 (standard) or 5353")
     return found

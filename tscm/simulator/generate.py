@@ -106,7 +106,7 @@ def _interval(text: str) -> tuple[int, int, int]:
     number, family = number_of(address)
     bits = 32 if family == 4 else 128
     if length and whole(length, bits) is None:
-        raise ValueError(f"{text!r} is no CIDR")
+        raise ValueError(f"{text!r} is not a CIDR")
     span = (1 << (bits - int(length or bits))) - 1
     return number & ~span, number | span, family
 

@@ -25,7 +25,7 @@ def number_of(address: str) -> tuple[int, int]:
     try:
         packed = inet_pton(AF_INET6 if family == 6 else AF_INET, address)
     except (OSError, UnicodeError):
-        raise ValueError(f"{address!r} is no address") from None
+        raise ValueError(f"{address!r} is not an address") from None
     return int.from_bytes(packed, "big"), family
 
 

@@ -107,7 +107,7 @@ def object_from_json(item: dict[str, Any]) -> NetworkObject:
     if not isinstance(description, str) or not description.isprintable() or len(description) > 200:
         raise _bad("description must be a printable text of at most 200 characters")
     if not value.isprintable() or len(value.split()) != 1 or len(value) > 253:
-        raise _bad(f"{value[:80]!r} is no address and no name")
+        raise _bad(f"{value[:80]!r} is neither an address nor a name")
     match host.get("kind"):
         case "IPv4Address" | "IPv6Address":
             words = ["host", value]

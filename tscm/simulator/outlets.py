@@ -52,7 +52,7 @@ class Target:
         if protocol not in ("udp", "tcp") or not colon or not _is_address(address):
             raise SimulatorUnavailable(
                 f"collector {text!r}",
-                "this is no address of one",
+                "this is not a collector address",
                 "write udp://ADDRESS:PORT or tcp://ADDRESS:PORT",
             )
         if number is None:

@@ -82,7 +82,7 @@ class Switches:
     bulk_entry_form: str = _choice("messages", "bare", "null", doc="Shape of one entry's message.")
     bulk_maximum: int = _number(1000, "Entries in one bulk request.")
     cli_keeps_submode: bool = _flag(True, "Do commands of one call share the sub-mode?")
-    cli_is_outside_change: bool = _flag(True, "Do writes by /api/cli make the agent read anew?")
+    cli_is_outside_change: bool = _flag(True, "Do writes by /api/cli make the agent read again?")
 
     # -- the agent as a process
     enforce_budget: bool = _flag(True, "Does the agent crash over its platform's budget?")
@@ -95,7 +95,9 @@ class Switches:
     agent_restart_seconds: float = _number(60.0, "How long an automatic restart takes.")
     agent_start_seconds: float = _number(0.0, "How long `rest-api agent` takes.")
     agent_restarts: int = _number(5, "Restarts until the agent gives up.")
-    agent_stable_seconds: float = _number(300.0, "Well for so long, and failures count anew.")
+    agent_stable_seconds: float = _number(
+        300.0, "Well for so long, and failures are counted from zero."
+    )
     down_status: int = _choice(500, 503, 404, doc="Answer while the agent is down.")
     accepted_late_seconds: float = _number(0.0, "Answer writes with 202 and do them later; 0: no.")
     slow_body_seconds: float = _number(0.0, "Time over which bodies trickle out.")

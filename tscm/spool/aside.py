@@ -138,7 +138,7 @@ class Aside:
             try:
                 found = self._take(log, job, result)
             except OSError as error:
-                log.trouble(error, "has a sealed segment that cannot be replaced")
+                log.trouble(error, "has a rotated segment that cannot be replaced")
                 found = False
             if isinstance(found, Place):
                 placed.append(((log, job), found.crc))
@@ -152,7 +152,7 @@ class Aside:
                     raise failure
                 self._note_compressed(log, job, crc)
             except OSError as error:
-                log.trouble(error, "has a sealed segment that cannot be replaced")
+                log.trouble(error, "has a rotated segment that cannot be replaced")
                 well = False
         return well
 
@@ -215,7 +215,7 @@ class Aside:
             if isinstance(result, FileNotFoundError) and segment is not None and not segment.gone:
                 log.segment_missing(segment)
             elif isinstance(result, OSError) and not log.closed:
-                log.trouble(result, "has a sealed segment that cannot be worked on")
+                log.trouble(result, "has a rotated segment that cannot be processed")
             return False
         if segment.flags & CHECKED and segment.text_crc != result.crc:
             self._damaged(log, job, number, segment)
@@ -236,8 +236,8 @@ class Aside:
         log.live.catalogue.change(number, segment.with_flag(DAMAGED))
         log.damaged_segments += 1
         self._log.error(
-            "segment {start} of {device} is not what it was when it was sealed: the disk has "
-            "changed it; `tsadmin spool verify {device}` says where",
+            "segment {start} of {device} has changed since it was rotated (disk "
+            "error); for details, run `tsadmin spool verify {device}`",
             start=segment.start,
             device=log.name,
         )

@@ -323,7 +323,7 @@ class Catalogue:
         fd = self._disk.open(self._path, READ_WRITE)
         if self._disk.size(fd) < self.count * RECORD_BYTES:
             self._disk.close(fd)
-            raise OSError(errno.EIO, "the list of segments lost its end; restart the manager")
+            raise OSError(errno.EIO, "the list of segments is truncated; restart the manager")
         old, self._fd = self._fd, fd
         with contextlib.suppress(OSError):
             self._disk.close(old)

@@ -57,7 +57,7 @@ def compress_segment(disk: Disk, source: Path, target: Path, size: int) -> int:
                     _unpacked(decompressor, disk.read_at(writing, len(frame), at), len(data))
                     != data
                 ):
-                    raise CompressedDamaged(5, "what was compressed does not read back as it was")
+                    raise CompressedDamaged(5, "the compressed segment does not match the original")
                 crc = crc32(data, crc)
                 table.append(_ENTRY.pack(len(frame), len(data)))
                 at += len(frame)
@@ -72,7 +72,7 @@ def compress_segment(disk: Disk, source: Path, target: Path, size: int) -> int:
     text = open_compressed(disk, target, 0)
     text.close()
     if text.size != size:
-        raise CompressedDamaged(5, "what was compressed does not read back as it was")
+        raise CompressedDamaged(5, "the compressed segment does not match the original")
     return crc
 
 

@@ -194,7 +194,7 @@ class Disk:
         while done < len(data):
             more = self.pwrite(fd, data[done:], at + done)
             if not more:
-                raise OSError(5, "the disk takes no more bytes")
+                raise OSError(5, "the disk accepts no more bytes")
             done += more
 
     def read_file(self, path: Path, most: int = MOST_READ) -> bytes | None:

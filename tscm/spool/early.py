@@ -110,7 +110,7 @@ def adopt(live: LiveLog, early: LiveLog) -> int:
         live.state, unknown_lines=live.state.unknown_lines + early.state.unknown_lines
     )
     _log.info(
-        "{lines} came for {device} while its log was put in order, and stand behind it now",
+        "{lines} arrived for {device} while its log was being repaired, and are now stored after it",
         lines=many(lines, "line", "lines"),
         device=folder.path.name,
     )

@@ -106,8 +106,9 @@ def note_change(live: LiveLog, start: int, stored: int, found: int) -> None:
     live.state = live.state.with_gap(gap)
     live.publish_state(clean=False)
     _log.error(
-        "somebody changed the text of {path} while it was live: it holds {found} where {stored} stored, and "
-        "readers count what stands there; nothing else may write to these files",
+        "another process modified the text of {path} while it was live: it contains "
+        "{found} where {stored} stored, and readers count what it contains; no other "
+        "program may write to these files",
         path=str(live.folder.live if start == live.base else live.folder.segment(start)),
         found=many(found, "line", "lines"),
         stored=many(stored, "was", "were"),
@@ -189,8 +190,8 @@ def _bridge(live: LiveLog, hole: Hole) -> None:
     disk.publish(folder.index(live.base), content)
     live.index_bytes = len(content)
     _log.error(
-        "somebody truncated the live log of {device}: {lines} lost, which is noted as a gap; "
-        "nothing else may rotate or empty these files",
+        "another process truncated the live log of {device}: {lines} lost, recorded "
+        "as a gap; no other program may rotate or empty these files",
         device=folder.path.name,
         lines=many(hole.lines, "line is", "lines are"),
     )
@@ -287,8 +288,9 @@ def clear_place(disk: Disk, folder: LogFolder, offset: int) -> None:
     torn = unused_torn(disk, folder, offset)
     disk.rename(folder.live, torn)
     _log.error(
-        "what stood in the place of the live log of {device} is no file: it is kept as {path}, and a new log "
-        "goes on; nothing else may write to this folder",
+        "the live log of {device} was replaced by something that is not a file: it is "
+        "kept as {path}, and a new log is written; no other program may write to this "
+        "directory",
         device=folder.path.name,
         path=str(torn),
     )
@@ -304,15 +306,15 @@ def _move_aside(live: "LiveLog", size: int, found: int) -> None:
     live.fd = cut.fd
     if cut.aside is None:
         _log.error(
-            "somebody made the live log of {device} longer by {count} bytes of nothing: it ends with its text "
-            "again; nothing else may change these files",
+            "another process extended the live log of {device} by {count} zero bytes: "
+            "the log is cut back to its text; no other program may change these files",
             count=found - size,
             device=folder.path.name,
         )
         return
     _log.error(
-        "somebody wrote {count} bytes to the live log of {device}: they are kept in {path}; "
-        "nothing else may write to these files",
+        "another process wrote {count} bytes to the live log of {device}: they are "
+        "kept in {path}; no other program may write to these files",
         count=cut.kept,
         device=folder.path.name,
         path=str(cut.aside),
@@ -330,8 +332,9 @@ def _make_folder(live: LiveLog) -> None:
     live.catalogue.replace({})
     live.publish_state(clean=False)
     _log.error(
-        "somebody moved or deleted the folder of the log of {device}, or .spool in it: it is made anew with the lines "
-        "of the live log; sealed ones that are not in it count as lost",
+        "another process moved or deleted the directory of the log of {device}, or "
+        ".spool in it: it is created again with the lines of the live log; missing "
+        "rotated segments count as lost",
         device=live.folder.path.name,
     )
 
@@ -360,8 +363,8 @@ def _put_back(live: LiveLog) -> None:
     disk.close(live.fd)
     live.fd = fd
     _log.error(
-        "somebody moved or deleted the live log of {device}: it is put back with all its lines; "
-        "nothing else may rotate these files",
+        "another process moved or deleted the live log of {device}: it is restored with "
+        "all its lines; no other program may rotate these files",
         device=folder.path.name,
     )
 

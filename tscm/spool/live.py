@@ -183,8 +183,9 @@ class LiveLog:
             if found < size:  # what is written behind a hole would be no log any more
                 raise OSError(
                     errno.EIO,
-                    f"it lost its last {size - found:,} bytes while its disk was away; restart the "
-                    f"manager, which puts it in order and counts them",
+                    f"it lost its last {size - found:,} bytes while its disk was "
+                    "unavailable; restart the manager, which repairs it and counts the "
+                    "loss",
                 )
             if found > size:
                 self.disk.truncate(fd, size)
@@ -211,7 +212,7 @@ class LiveLog:
         """The disk does what it should again."""
         if self.fault is not None:
             self.fault = None
-            self._log.info("the log of {device} is in order again", device=self.folder.path.name)
+            self._log.info("the log of {device} is usable again", device=self.folder.path.name)
 
     # -- the index ------------------------------------------------------------
 
@@ -343,7 +344,7 @@ class LiveLog:
         try:
             self.restore(self)
         except OSError as error:
-            self.ill(error, "has a live file that cannot be put in order")
+            self.ill(error, "has a live file that cannot be repaired")
         try:
             self.settle()
             self.publish_state(clean=clean)

@@ -204,7 +204,7 @@ class DeviceLog:
         try:
             mended = make_whole(self.live)
         except OSError as error:
-            self.trouble(error, "has a live file that cannot be put in order")
+            self.trouble(error, "has a live file that cannot be repaired")
             return False
         if mended:
             self.on_mended()
@@ -246,7 +246,7 @@ class DeviceLog:
         """
         live = self.live
         if live.disk.size_of(live.folder.catalogue) is None:
-            raise FileNotFoundError(2, "the log's folder is away")
+            raise FileNotFoundError(2, "the log directory is missing")
         number = live.catalogue.number_of(segment.start)
         if number is not None:
             live.catalogue.change(number, segment.lost(LOST))
@@ -273,7 +273,7 @@ class DeviceLog:
             try:
                 rebuild_list(self.live)
             except OSError as again:
-                self.live.ill(again, "has a list of segments that cannot be made anew")
+                self.live.ill(again, "has a list of segments that cannot be rebuilt")
 
     # -- figures --------------------------------------------------------------
 

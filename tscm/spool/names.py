@@ -21,7 +21,7 @@ _READER = re.compile(r"[a-z0-9][a-z0-9_.-]{0,99}")
 def reader_name(name: str) -> str:
     """*name*, which becomes part of a file's name; raises `ValueError` for what must not."""
     if not _READER.fullmatch(name) or name.endswith(".new"):
-        raise ValueError(f"{name!r} is no name for a reader")
+        raise ValueError(f"{name!r} is not a valid reader name")
     return name
 
 

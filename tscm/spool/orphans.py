@@ -91,7 +91,7 @@ class Orphans:
     def _refuse(self, name: str, error: Exception) -> None:
         self._refused.add(name)
         self._log.error(
-            "the log {name} of a device that is gone cannot be looked after: {cause}",
+            "cannot maintain the log {name} of a removed device: {cause}",
             name=name,
             cause=str(error),
         )

@@ -281,6 +281,6 @@ class Retention:
                 stale_segments, self._disk, log.live.folder, log.first_offset
             )
         except OSError as error:
-            log.trouble(error, "has a folder that cannot be read")
+            log.trouble(error, "has a directory that cannot be read")
         else:
             log.swept = True

@@ -51,9 +51,7 @@ class RoomKeeper(MultiService):
         MultiService.__init__(self)
 
     def __attrs_post_init__(self) -> None:
-        self._passes = PeriodicService(
-            self._clock, _SECONDS, self._retain, "retention of the logs", 1.0
-        )
+        self._passes = PeriodicService(self._clock, _SECONDS, self._retain, "log retention", 1.0)
         self._passes.setServiceParent(self)
 
     def stopService(self) -> Deferred[None]:
@@ -102,7 +100,7 @@ class RoomKeeper(MultiService):
             self._in_pass = False
         if self._retention.fault:
             self._log.error(
-                "old segments cannot be deleted: {cause}; they are tried again",
+                "cannot delete old segments: {cause}; retrying",
                 cause=self._retention.fault,
             )
         elif more:

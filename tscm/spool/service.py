@@ -101,7 +101,7 @@ class SpoolService(MultiService):
 
     def __attrs_post_init__(self) -> None:
         self._syncer = Syncer(self.disk, self.threads, self.bounds.fsync)
-        upkeep = PeriodicService(self.clock, _UPKEEP_SECONDS, self._upkeep, "upkeep of the logs")
+        upkeep = PeriodicService(self.clock, _UPKEEP_SECONDS, self._upkeep, "log maintenance")
         self._orphans = Orphans(self.disk, self.threads)
         self._openings = Openings(self.disk, self.threads, self.clock, self._opened)
         self._room = RoomKeeper(
@@ -115,18 +115,20 @@ class SpoolService(MultiService):
         )
         self._aside = Aside(self.disk, self.threads, self.bounds.compress)
         looking = PeriodicService(
-            self.clock, _LOOK_SECONDS, self.look_at_files, "look at the live logs", _LOOK_SECONDS
+            self.clock, _LOOK_SECONDS, self.look_at_files, "check of live logs", _LOOK_SECONDS
         )
         aside = PeriodicService(
-            self.clock, _ASIDE_SECONDS, self._work_aside, "work on sealed segments", _ASIDE_SECONDS
+            self.clock,
+            _ASIDE_SECONDS,
+            self._work_aside,
+            "maintenance of rotated segments",
+            _ASIDE_SECONDS,
         )
         for child in (upkeep, self._room, looking, aside):
             child.setServiceParent(self)
         if self.bounds.fsync == "interval":
             every = self.bounds.fsync_ms / 1000
-            PeriodicService(
-                self.clock, every, self._sync, "sync of the logs", every
-            ).setServiceParent(self)
+            PeriodicService(self.clock, every, self._sync, "log sync", every).setServiceParent(self)
 
     def stopService(self) -> Deferred[None]:
         """Fires when all logs are closed, and on the disk where that was asked for."""

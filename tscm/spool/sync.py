@@ -111,7 +111,7 @@ class Syncer:
     def _ended(self, result: int | Failure) -> None:
         running, self._running = self._running, None
         if isinstance(result, Failure):
-            self._log.failure("syncing the logs failed", result)
+            self._log.failure("log sync failed", result)
         elif result:
             self.refused += result
             self._log.error("{count} files of logs could not be synced", count=result)

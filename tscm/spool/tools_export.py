@@ -148,7 +148,7 @@ def export_passages(
                 lines += passage.data.count(b"\n")
         except OSError as error:
             missing.append(
-                f"{path} {_words(error)}; the rest is there, `tsadmin spool verify {name}` tells more"
+                f"{path} {_words(error)}; the rest was exported; see `tsadmin spool verify {name}`"
             )
     return Exported(lines=lines, bytes=size, missing=tuple(missing))
 

@@ -35,14 +35,14 @@ def repair_log(disk: Disk, logs: Path, name: str, now: float) -> list[str]:
         one.wrong == "is not in the list of segments" for one in harmed
     ):
         kept = _kept_aside(disk, folder)
-        done.append(f"the list of segments was made anew{kept}")
+        done.append(f"the list of segments was rebuilt{kept}")
     live = open_whole(disk, folder, now)
     log = DeviceLog(name, live)
     whole = {one.start for one in view.records if not one.gone}
     try:
         for reader, (cursor, damaged) in view.cursors.items():
             if cursor is None:
-                done.append(f"reader {reader} had no good position: it starts from the beginning")
+                done.append(f"reader {reader} had no valid position: it starts from the beginning")
             elif damaged:
                 done.append(f"reader {reader} had a damaged position: the other one is used")
         for number in range(live.catalogue.first, live.catalogue.count):
@@ -51,8 +51,8 @@ def repair_log(disk: Disk, logs: Path, name: str, now: float) -> list[str]:
                 done.append(_missing(segment))
             elif segment.flags & LOST and number and _was_cut(segment, view.records):
                 done.append(
-                    f"a segment ends at {segment.start}: {many(segment.lines, 'line', 'lines')} behind it are "
-                    f"marked as lost"
+                    f"a segment ends at {segment.start}: "
+                    f"{many(segment.lines, 'line', 'lines')} after it are marked as lost"
                 )
             done += _mend(disk, log, number)
         log.pass_readers()
@@ -70,7 +70,7 @@ def drop_position(disk: Disk, logs: Path, name: str, reader: str) -> int:
     folder = LogFolder(logs / name)
     view = view_log(disk, logs, name)
     if reader not in view.cursors:
-        raise FileNotFoundError(2, "there is no such reader", reader)
+        raise FileNotFoundError(2, "no such reader", reader)
     cursor, _ = view.cursors[reader]
     disk.unlink(folder.cursor(reader))
     return 0 if cursor is None else max(0, view.lines - cursor.passed)
@@ -119,7 +119,7 @@ def _mend(disk: Disk, log: DeviceLog, number: int) -> list[str]:
             segment = _found_again(segment)
             live.catalogue.change(number, segment)
             live.state = live.state.with_deleted("lost", -segment.lines, -segment.size)
-            done.append(f"segment {segment.start} is there again")
+            done.append(f"segment {segment.start} was found again")
         if not segment.gone and text.size == segment.size:
             path = live.folder.index(segment.start)
             index = read_index(disk.read_file(path) or b"")
@@ -129,10 +129,10 @@ def _mend(disk: Disk, log: DeviceLog, number: int) -> list[str]:
                 header = IndexEncoder().header(segment.start, segment.lines_before, 0.0)
                 disk.publish(path, header + IndexEncoder().runs([run]))
                 done.append(
-                    f"segment {segment.start} has an index again; senders and times are not known"
+                    f"segment {segment.start} has a rebuilt index; senders and times are unknown"
                 )
     except CompressedDamaged:
-        done.append(f"segment {segment.start} is damaged: what can be read of it stays")
+        done.append(f"segment {segment.start} is damaged: its readable part is kept")
     finally:
         with contextlib.suppress(OSError):
             text.close()

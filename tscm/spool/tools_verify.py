@@ -20,11 +20,11 @@ from tscm.spool.names import index_starts, segment_starts
 from tscm.spool.text import count_lines, open_text
 from tscm.spool.tools_list import LogView, count_live, view_log
 
-_REPAIR = "a repair mends it"
+_REPAIR = "a repair corrects it"
 _LOOKS = 4
 _LOOK_SECONDS = 0.3
 _NUMBERS = re.compile(r"[0-9]+")
-_NOTHING = "nothing can bring it back; readers pass it and count it as lost"
+_NOTHING = "it cannot be recovered; readers pass over it and count it as lost"
 
 
 @frozen
@@ -77,9 +77,9 @@ def _findings(disk: Disk, view: LogView, kept: Sequence[Segment]) -> list[Findin
         found.append(
             Finding(
                 str(view.folder.live),
-                "is about to become a sealed segment",
+                "is being rotated",
                 "note",
-                "a manager, or the next start, ends that",
+                "the running manager, or the next start, completes the rotation",
             )
         )
         last = view.records[-1]
@@ -122,13 +122,13 @@ def _list(view: LogView) -> Iterator[Finding]:
     for number in view.bad_records:
         yield Finding(where, f"record {number} is damaged", "mended", _REPAIR)
     if view.loose_bytes:
-        yield Finding(where, "its last record is cut off", "mended", _REPAIR)
+        yield Finding(where, "its last record is truncated", "mended", _REPAIR)
     if view.bad_records:
         return
     for one, other in pairwise(view.records):
         if (one.end, one.lines_end) != (other.start, other.lines_before):
             yield Finding(
-                where, f"records {one.start} and {other.start} do not fit", "mended", _REPAIR
+                where, f"records {one.start} and {other.start} do not match", "mended", _REPAIR
             )
     listed = {segment.start for segment in view.records}
     for start in segment_starts(list(view.names)):
@@ -152,7 +152,7 @@ def _segment(disk: Disk, view: LogView, segment: Segment) -> Iterator[Finding]:
         return
     try:
         if text.size != segment.size:
-            yield Finding(where, f"holds {text.size} bytes of {segment.size}", "lost", _NOTHING)
+            yield Finding(where, f"contains {text.size} of {segment.size} bytes", "lost", _NOTHING)
             return
         lines = count_lines(text, 0, text.size)
         crc = text_crc(text, text.size)
@@ -164,12 +164,15 @@ def _segment(disk: Disk, view: LogView, segment: Segment) -> Iterator[Finding]:
     if segment.flags & CHECKED and crc != segment.text_crc:
         yield Finding(
             where,
-            "is not what it was when it was sealed (its checksum differs)",
+            "has changed since it was rotated (checksum mismatch)",
             "lost",
-            "restore it from a backup, or take it as it is",
+            "restore it from a backup, or accept it as it is",
         )
     if lines != segment.lines:
-        wrong = f"holds {lines:,} of {many(segment.lines, 'line', 'lines')}: its text was changed from outside"
+        wrong = (
+            f"contains {lines:,} of {many(segment.lines, 'line', 'lines')}: another process "
+            "modified its text"
+        )
         yield Finding(where, wrong, "lost", _NOTHING)
     data = read_records(disk, view.folder.index(segment.start))
     yield from _index(
@@ -179,11 +182,11 @@ def _segment(disk: Disk, view: LogView, segment: Segment) -> Iterator[Finding]:
 
 def _index(where: str, index: Index | None, segment: Segment) -> Iterator[Finding]:
     if index is None:
-        wrong = "is missing or damaged: senders and receive times are not known"
+        wrong = "is missing or damaged: senders and receive times are unknown"
     elif (index.start, index.lines_before) != (segment.start, segment.lines_before):
         wrong = "belongs to another segment"
     elif index.end != segment.size or index.lines != segment.lines:
-        wrong = f"tells of {index.lines:,} of {many(segment.lines, 'line', 'lines')}"
+        wrong = f"describes {index.lines:,} of {many(segment.lines, 'line', 'lines')}"
     else:
         return
     yield Finding(where, wrong, "mended", _REPAIR)
@@ -192,23 +195,26 @@ def _index(where: str, index: Index | None, segment: Segment) -> Iterator[Findin
 def _live(disk: Disk, view: LogView) -> Iterator[Finding]:
     where = str(view.folder.live)
     if view.live_bytes is None:
-        yield Finding(where, "is missing", "mended", "the next start makes it")
+        yield Finding(where, "is missing", "mended", "the next start creates it")
     elif view.live_index is not None and view.live_index.end > view.live_bytes:
         lost = view.live_index.end - view.live_bytes
         yield Finding(where, f"is {lost} bytes shorter than it was", "lost", _NOTHING)
     elif view.live_index is not None:
         lines = count_live(disk, view.folder, view.live_index.end)[1]
         if lines != view.live_index.lines:
-            wrong = f"holds {many(lines, 'line', 'lines')} where its index tells of {view.live_index.lines:,}"
-            yield Finding(where, f"{wrong}: its text was changed from outside", "lost", _NOTHING)
+            wrong = (
+                f"contains {many(lines, 'line', 'lines')}, but its index describes "
+                f"{view.live_index.lines:,}"
+            )
+            yield Finding(where, f"{wrong}: another process modified its text", "lost", _NOTHING)
     if view.state is None:
         yield Finding(str(view.folder.state), "is missing or damaged", "mended", _REPAIR)
     elif not view.state.clean:
         yield Finding(
             where,
-            "was not closed by a clean stop, or a manager has it open",
+            "was not closed by a clean stop, or is open in a running manager",
             "note",
-            "the next start looks through it",
+            "the next start checks it",
         )
 
 
@@ -217,19 +223,19 @@ def _cursors(disk: Disk, view: LogView) -> Iterator[Finding]:
         where = str(view.folder.cursor(reader))
         if cursor is None:
             yield Finding(
-                where, "no good position is left", "mended", "the reader starts from the beginning"
+                where, "no valid position is left", "mended", "the reader starts from the beginning"
             )
             continue
         if damaged:
             yield Finding(
-                where, "one of two positions is damaged", "mended", "the one before is used"
+                where, "one of two positions is damaged", "mended", "the previous one is used"
             )
         if cursor.offset > view.end:
             yield Finding(
                 where,
-                f"stands {cursor.offset - view.end} bytes behind the log's end",
+                f"is {cursor.offset - view.end} bytes beyond the end of the log",
                 "lost",
-                "lines were sent on that the disk then lost; the next start records that",
+                "lines were sent and then lost from the disk; the next start records this",
             )
             continue
         lines = _lines_before(disk, view, cursor.offset)
@@ -238,7 +244,7 @@ def _cursors(disk: Disk, view: LogView) -> Iterator[Finding]:
                 where,
                 f"counts {many(cursor.passed, 'line', 'lines')} where the log has {lines:,}",
                 "lost",
-                "the ledger of this reader is off by the difference",
+                "the ledger of this reader differs by this number",
             )
 
 
@@ -269,9 +275,9 @@ def _others(view: LogView) -> Iterator[Finding]:
         if name.startswith("torn."):
             yield Finding(
                 str(view.folder.spool / name),
-                "was cut off the log's end after an unclean stop",
+                "was removed from the end of the log after an unclean stop",
                 "note",
-                "look at it and delete it",
+                "inspect it, then delete it",
             )
     if view.bad_records:
         return

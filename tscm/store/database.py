@@ -38,8 +38,9 @@ class StoreTooNew(TscmError):
 
     def __str__(self) -> str:
         return (
-            f"database {self.path} has schema {self.found}, and this version knows {self.known} at most; "
-            f"install the version that wrote it, or restore the backup that lies beside it"
+            f"database {self.path} has schema {self.found}, but this version supports at "
+            f"most {self.known}; install the version that wrote it, or restore the backup "
+            "beside it"
         )
 
 
@@ -54,9 +55,9 @@ class StoreUnusable(TscmError):
 
     def __str__(self) -> str:
         return (
-            f"database {self.path} cannot be used: {self.cause}; check the disk and the file's owner, "
-            f"restore a backup ({Path(self.path).name}.before-NNN), or move it away: it holds the policies' "
-            f"history, and the manager starts a new one"
+            f"database {self.path} cannot be used: {self.cause}; check the disk and the "
+            f"file's owner, restore a backup ({Path(self.path).name}.before-NNN), or move "
+            "it away: it holds the policy history, and the manager then creates a new one"
         )
 
 
@@ -175,7 +176,7 @@ class Store:
                 raise self.fault.with_traceback(None)
             raise RuntimeError(f"{self.path} is not open")
         if self._inside:
-            raise RuntimeError("a transaction is under way")
+            raise RuntimeError("a transaction is in progress")
         self._inside = True
         cursor = self._connection.cursor()
         try:

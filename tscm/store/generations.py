@@ -40,7 +40,9 @@ class StoredDamaged(TscmError):
     remedy: str
 
     def __str__(self) -> str:
-        return f"{self.what} of {self.device} lies damaged in the database ({self.cause}); {self.remedy}"
+        return (
+            f"{self.what} of {self.device} is damaged in the database ({self.cause}); {self.remedy}"
+        )
 
 
 def pack(entries: "Entries") -> bytes:
@@ -104,7 +106,7 @@ class StoredList:
         try:
             return self.policy_list()
         except ValueError as error:
-            remedy = f"`tsadmin update {device}` fetches it anew"
+            remedy = f"fetch it again with `tsadmin update {device}`"
             what = f"the last good list {self.name}"
             raise StoredDamaged(device, what, str(error), remedy) from None
 
@@ -196,8 +198,8 @@ class Generation:
 
     def _damaged(self, device: str, error: ValueError) -> StoredDamaged:
         remedy = (
-            f"`tsadmin policy history {device}` shows the others; where it is the newest, "
-            f"`tsadmin update {device}` stores a new one"
+            f"list the others with `tsadmin policy history {device}`; if it is the newest, "
+            f"store a new one with `tsadmin update {device}`"
         )
         return StoredDamaged(device, f"generation {self.number}", str(error), remedy)
 

@@ -83,10 +83,10 @@ def merged(lists: CidrSet, by_hand: CidrSet) -> CidrSet:
 def left_out_words(judged: Judged) -> Iterator[str]:
     """For the operator."""
     for one, cause in judged.left_out:
-        yield f"{one} is left out: {cause}"
+        yield f"{one} is excluded: {cause}"
 
 
 def no_effect_words(judged: Judged, allow: CidrSet) -> Iterator[str]:
     """For the operator."""
     for one in without_effect(judged.kept, allow):
-        yield f"{one} has no effect: the allow list permits it, and comes first"
+        yield f"{one} has no effect: the allow list permits it and comes first"

@@ -15,5 +15,5 @@ def accepted_certificate(memory: Json, driver: AsaDriver, consent: Consent) -> R
     last, now = memory.get("driver", {}).get("certificate"), driver.learnt.get("certificate")
     if last is None or now in {None, last} or now != consent.certificate:
         return None
-    sentence = f"it shows another certificate (SHA-256 {now}) than at the last update ({last})"
+    sentence = f"it presents another certificate (SHA-256 {now}) than at the last update ({last})"
     return RiskFound(risk=Risk.CERTIFICATE, sentence=sentence, value=now)

@@ -48,7 +48,7 @@ class Checks:
         pending = self.lookout.hear(name, messages)
         if not pending:
             return
-        told = f"{name}: the firewall says that {said(pending)}"
+        told = f"{name}: the firewall logged that {said(pending)}"
         self._log.info("{told}; its groups are checked", told=told)
         with suppress(TscmError):
             self._records.change_memory(name, upheavals=pending)
@@ -85,9 +85,9 @@ class Checks:
         reason = no_push(one.settings, memory, wall_seconds(self._clock))
         if reason:
             self._log.warn(
-                "{device}: the firewall says that {cause}, so part of its groups may be gone; "
-                "{reason}, so they are checked when that has ended; `tsadmin plan {device}` shows what "
-                "is missing",
+                "{device}: the firewall logged that {cause}, so some of its groups "
+                "may be missing; {reason}, so they are checked when that has ended; "
+                "`tsadmin plan {device}` shows what is missing",
                 device=name,
                 cause=cause,
                 reason=reason,
@@ -97,7 +97,7 @@ class Checks:
         if outcome.unreached:
             return Seen.UNREACHED
         self._log.info(
-            "{device} was checked, because the firewall says that {cause}: {sentence}",
+            "{device} was checked, because the firewall logged that {cause}: {sentence}",
             device=name,
             cause=cause,
             sentence=outcome.sentence(),

@@ -59,8 +59,8 @@ from tscm.update.planning import (
 from tscm.update.refusals import Lessons
 
 _MATE = (
-    "groups were changed while it replicated its configuration to its mate, which may not have got them: "
-    "`write standby` on the active unit brings both in step"
+    "groups changed while it replicated its configuration to its failover peer, which may "
+    "have missed them; synchronise both with `write standby` on the active unit"
 )
 
 
@@ -301,7 +301,7 @@ class AsaEnforcer(Enforcer):
         total = len(portions)
         report(Progress(phase="push", text="groups changed", done=total, total=total))
         self.go_on()
-        report(Progress(phase="read back", text="comparing what the device holds"))
+        report(Progress(phase="read back", text="comparing the device's groups"))
         groups = self._read(driver)
         left = self._plan(groups, goal).steps
         if left:
@@ -314,8 +314,8 @@ class AsaEnforcer(Enforcer):
         """
         fault = ReadBackDiffers(
             self.job.settings.name,
-            f"it does not hold what was sent; steps still to do: {len(left):,}",
-            "look whether someone else changes the same groups",
+            f"it does not match what was sent; steps remaining: {len(left):,}",
+            "check whether another user changes the same groups",
             retry=True,
         )
         doomed = {one.group for one in left if isinstance(one, DeleteGroup)}
@@ -353,8 +353,8 @@ class AsaEnforcer(Enforcer):
         kept = dict.fromkeys((*self.memory.undeletable, group))
         self.memory = evolve(self.memory, undeletable=tuple(kept))
         self.notes[
-            f"{group} is used no more and could not be deleted: {fault.cause}; "
-            f"look what else uses it, it does no harm"
+            f"{group} is no longer used but could not be deleted: {fault.cause}; check "
+            "what else uses it; it does no harm"
         ] = None
 
     def _save(self, driver: AsaDriver, report: Report) -> bool:
@@ -378,7 +378,7 @@ class AsaEnforcer(Enforcer):
         try:
             return {kind: CidrSet.of(applied.entries(name, kind.lower())).cidrs() for kind in KINDS}
         except StoredDamaged as error:
-            self.notes[f"{error.what} lay damaged in the database"] = None
+            self.notes[f"{error.what} was damaged in the database"] = None
             return None
 
     def _note_certificate(self, driver: AsaDriver) -> None:
@@ -407,7 +407,7 @@ class AsaEnforcer(Enforcer):
         entry = self.memory.test_entry
         if entry is None or entry not in present or entry in applied:
             return present
-        self.notes[f"{entry}, which a test that broke off had blocked, is taken out"] = None
+        self.notes[f"{entry}, which an interrupted test had blocked, is removed"] = None
         return [one for one in present if one != entry]
 
     def _look_for_parents(self, groups: Mapping[str, Group]) -> None:

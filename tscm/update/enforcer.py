@@ -27,8 +27,8 @@ class UpdateStopped(TscmError):
 
     def __str__(self) -> str:
         return (
-            f"the update of {self.device} was stopped with the manager; "
-            f"what was done so far is safe, and the next update finishes it"
+            f"the update of {self.device} was interrupted because the manager stopped; "
+            "changes made so far are safe, and the next update completes them"
         )
 
 

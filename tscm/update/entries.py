@@ -150,7 +150,7 @@ class EntryDuty:
         self._looking = True
         looked: Deferred[None] = Deferred.fromCoroutine(self._look())
         looked.addErrback(
-            lambda failure: self._log.failure("the look at entries by hand failed", failure)
+            lambda failure: self._log.failure("checking entries by hand failed", failure)
         )
         looked.addBoth(self._looked)
 
@@ -239,7 +239,10 @@ class EntryDuty:
                 wait = backoff(failures, 0.5, first=_FIRST_RETRY_SECONDS, most=_LAST_RETRY_SECONDS)
                 self._pending[name] = _Pending(self._clock.seconds() + wait, failures)
                 self._log.warn(
-                    "entries by hand are not in force on {device}: {sentence}; tried again in {wait:.0f} s",
+                    (
+                        "entries by hand are not in force on {device}: {sentence}; "
+                        "retrying in {wait:.0f} s"
+                    ),
                     device=name,
                     sentence=outcome.sentence(),
                     wait=wait,

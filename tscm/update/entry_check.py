@@ -38,7 +38,7 @@ class EntryRefused(TscmError):
         shown = "; ".join(self.causes[:_SHOWN])
         more = len(self.causes) - _SHOWN
         tail = f"; and {more:,} more" if more > 0 else ""
-        return f"{self.entry} is refused, and nothing was stored: {shown}{tail}"
+        return f"{self.entry} is rejected, and nothing was stored: {shown}{tail}"
 
 
 @frozen(kw_only=True, eq=False)
@@ -78,7 +78,7 @@ def check_entry(
         )
     if entry.action == ALLOW:
         return [
-            f"{other} stands too, and has no effect until this entry ends"
+            f"{other} also exists, and has no effect until this entry ends"
             for other in standing
             if other.action == BLOCK and _covers([entry.cidr], other.cidr)
         ]
@@ -103,9 +103,9 @@ def _against(
     if strangers and entry.action == BLOCK and node.policy.unknown_names == "hold":
         for stranger in strangers:
             yield (
-                f"{stranger.host}, {stranger.what} ({stranger.where}), cannot be looked up and no "
-                f"address of it is known, so that it could be blocked: correct the name, or set "
-                f'[policy] unknown_names = "warn"'
+                f"{stranger.host}, {stranger.what} ({stranger.where}), does not resolve "
+                "and none of its addresses is known, so it could be blocked: correct the "
+                'name, or set [policy] unknown_names = "warn"'
             )
 
 
@@ -120,7 +120,12 @@ def _permitted(
         if one.device in {None, entry.device} and _covers([one.cidr], entry.cidr):
             raise EntryRefused(
                 f"{entry.action} {entry.cidr}",
-                [f"{one} permits it and comes first; `tsadmin entries remove {one.id}` ends that"],
+                [
+                    (
+                        f"{one} permits it and comes first; remove that entry with `tsadmin "
+                        f"entries remove {one.id}`"
+                    )
+                ],
             )
     dead: list[Concerned] = []
     partly: list[Concerned] = []
@@ -135,17 +140,23 @@ def _permitted(
         raise EntryRefused(
             f"{entry.action} {entry.cidr}",
             [
-                f"it is permitted by the allow list ({lists}), which comes first, so that a block "
-                f"would do nothing"
+                f"the allow list ({lists}) permits it and comes first, so a block would "
+                "have no effect"
             ],
         )
     return [
         *(
-            f"without effect on {one.settings.name}: its allow list permits {entry.cidr}, and comes first"
+            (
+                f"no effect on {one.settings.name}: its allow list permits {entry.cidr} and "
+                "comes first"
+            )
             for one in dead
         ),
         *(
-            f"part of {entry.cidr} stays permitted on {one.settings.name}: its allow list comes first"
+            (
+                f"part of {entry.cidr} remains permitted on {one.settings.name}: its allow "
+                "list comes first"
+            )
             for one in partly
         ),
     ]

@@ -169,7 +169,7 @@ def fetch_goal(
         for kind, names in (("block", settings.block_list), ("allow", settings.allow_list))
         for name in published(job.node.policy.feeds, names)
     ]
-    report(Progress(phase="guard", text="looking through both lists"))
+    report(Progress(phase="guard", text="checking both lists"))
     known, now = known_networks(job.node.policy.networks), job.now()
     people = hosts(settings, job.node, _sources(one.found.source for one in fetched))
     names = _looked_up(job, people, now)
@@ -292,15 +292,15 @@ def _name_warnings(
         name = known.get(one.host)
         if name is None or name.failing_since is None:
             continue
-        said = f"{one.host}, {one.what}, cannot be looked up"
+        said = f"{one.host}, {one.what}, does not resolve"
         if name.resolved_at is not None and name.addresses:
             age = age_words(now - name.resolved_at)
-            yield f"{said}; what it had {age} ago is protected"
+            yield f"{said}; its addresses of {age} ago remain protected"
         elif job.node.policy.unknown_names == "hold":
             new = many(waiting, "new block entry waits", "new block entries wait")
-            yield f"{said}, and no address of it is known: {new} until it is"
+            yield f"{said}, and none of its addresses is known: {new} until it resolves"
         else:
-            yield f"{said}, and no address of it is known: entries that cover it are not left out"
+            yield f"{said}, and none of its addresses is known: entries that cover it are not excluded"
 
 
 def _held_back(job: UpdateJob, block: CidrSet, people: Sequence[Host]) -> CidrSet:
@@ -318,9 +318,9 @@ def _held_back(job: UpdateJob, block: CidrSet, people: Sequence[Host]) -> CidrSe
     raise PolicyRefused(
         job.settings.name,
         [
-            f"{one.host}, {one.what} ({one.where}), cannot be looked up and no address of it is "
-            f"known, so that it could be blocked: correct the name, or set [policy] "
-            f'unknown_names = "warn"'
+            f"{one.host}, {one.what} ({one.where}), does not resolve and none of its "
+            "addresses is known, so it could be blocked: correct the name, or set "
+            '[policy] unknown_names = "warn"'
             for one in people
         ],
     )
@@ -341,7 +341,7 @@ def _fetch(
         known = None if kept is None else kept.readable(job.settings.name)
     except StoredDamaged as error:
         known = None  # as if it had never been fetched
-        damaged.append(f"{error.what} lay damaged in the database; it was fetched anew")
+        damaged.append(f"{error.what} was damaged in the database and was fetched again")
     try:
         found = job.fetch(list_source(job.settings, job.node, name), known, job.now())
     except ListUnavailable as error:
@@ -349,7 +349,8 @@ def _fetch(
     if found is None:
         if known is None:
             raise RetrievalFailed(
-                job.settings.name, ListUnavailable(name, "the source says unchanged since never")
+                job.settings.name,
+                ListUnavailable(name, "the source reports no change, but no copy is stored"),
             )
         found = known
     return found, known
@@ -416,7 +417,7 @@ def _sentences(judged: Iterable[Guarded]) -> Iterable[str]:
             if left == 0:
                 return
             left -= 1
-            word = "left out" if finding.left_out else "kept"
+            word = "excluded" if finding.left_out else "kept"
             yield f"{one.policy_list.name}: {finding.entry} {word}: {finding.cause}"
 
 

@@ -32,7 +32,7 @@ class SeenHitting:
             return self._hits(entries)
         except _UNREADABLE as error:
             self.notes.append(
-                f"what was seen hitting lately cannot be read from the database ({error}), so that "
-                f"what was cut was chosen without it; `tsadmin doctor` looks at the database"
+                f"cannot read recent hits from the database ({error}), so entries were cut "
+                "without them; check the database with `tsadmin doctor`"
             )
             return np.zeros(len(entries), np.int64)

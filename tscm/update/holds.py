@@ -42,6 +42,6 @@ class Holds:
         """Is no scheduled update to be?  A hold whose time is over is ended."""
         hold = memory.operators_hold
         if hold is not None and hold.over(self._now()):
-            self._records.end_hold(name, self._now(), "at the time that was set")
+            self._records.end_hold(name, self._now(), "at the scheduled time")
             hold = None
         return memory.held or hold is not None

@@ -27,16 +27,16 @@ def not_in_force(one: Generation) -> str:
         for kind, count in (("block", one.block_entries), ("allow", one.allow_entries))
         if count
     ]
-    off = f"not in force since {at}: the groups were taken off"
-    return f"{off} but for {' and '.join(left)} in use" if left else off
+    off = f"not in force since {at}: the groups were removed"
+    return f"{off} except {' and '.join(left)} in use" if left else off
 
 
 def maybe_gone(memory: DeviceMemory) -> str:
     """What an upheaval of the firewall that no update has answered means, since when; for people."""
     at = datetime.fromtimestamp(min(memory.upheavals.values())).astimezone()
     return (
-        f"part of the groups may be gone since {at.isoformat(' ', 'seconds')}, and they were not "
-        "checked"
+        f"part of the groups may be missing since {at.isoformat(' ', 'seconds')}, and they "
+        "have not been checked"
     )
 
 
@@ -45,8 +45,8 @@ def unchecked(device: str, memory: DeviceMemory) -> str:
     if not memory.upheavals:
         return ""
     return (
-        f"the firewall said that {said(memory.upheavals)}, and its groups were not checked since; "
-        f"`tsadmin update {device}` checks them"
+        f"the firewall logged that {said(memory.upheavals)}, and its groups have not been "
+        f"checked since; check them with `tsadmin update {device}`"
     )
 
 

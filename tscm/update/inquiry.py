@@ -44,7 +44,8 @@ class NothingKnown(TscmError):
 
     def __str__(self) -> str:
         return (
-            f"no policy of {self.device} is stored yet; `tsadmin update {self.device}` fetches it"
+            f"no policy of {self.device} is stored yet; fetch one with `tsadmin update "
+            f"{self.device}`"
         )
 
 
@@ -57,7 +58,7 @@ class NoCidr(TscmError):
     cause: str
 
     def __str__(self) -> str:
-        return f"{self.cause}; give an address or a network, as 203.0.113.7 or 2001:db8::/32"
+        return f"{self.cause}; use an address or a network, such as 203.0.113.7 or 2001:db8::/32"
 
 
 def explain(job: UpdateJob, asked: str) -> Json:
@@ -136,7 +137,7 @@ def _verdict(job: UpdateJob, standings: Sequence[Standing]) -> str:
     for kind, word in (("Allow", "permitted"), ("Block", "blocked")):
         group = parent_name(job.settings.own_names, kind)
         if group in memory.unused and bare.startswith((word, f"partly {word}")):
-            return f"not {word}: no access-list uses {group}, which holds it"
+            return f"not {word}: no access-list uses {group}, which contains it"
     return said if said == bare else f"{said}; {maybe_gone(memory)}"
 
 

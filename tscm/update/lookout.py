@@ -165,8 +165,8 @@ class Lookout:
             one.alert = one.alert.unreached()
             if one.alert.pending and one.alert.given_up(now):
                 self._log.warn(
-                    "{device} does not answer since it said: {said}; the next scheduled update "
-                    "looks again",
+                    "{device} has not responded since it logged: {said}; the next "
+                    "scheduled update checks it",
                     device=name,
                     said=one.alert.sentence(),
                 )

@@ -172,7 +172,7 @@ class DeviceMemory:
             and who.started_at is not None
             and who.started_at > self.started_at + _CLOCK_DRIFT_SECONDS
         ):
-            notes.append("it was reloaded since the last update, so all of its groups were checked")
+            notes.append("it has reloaded since the last update, so all of its groups were checked")
         return notes
 
 
@@ -188,7 +188,7 @@ def no_push(settings: DeviceSettings, memory: DeviceMemory, now: float) -> str:
     if memory.held:
         return "updates are held after a rollback or a purge"
     if memory.locked_out:
-        return "the password was refused too often"
+        return "the password was rejected too often"
     return ""
 
 
@@ -247,8 +247,8 @@ def edit_notes(
     more, fewer = len(now - before), len(before - now)
     if not more and not fewer:
         return []
-    end = "as the lists want it now" if right else "that is put right"
+    end = "this matches the present lists" if right else "this is corrected"
     return [
-        f"the {kind} groups were edited since the last finished update, by someone else or by one "
-        f"that was broken off: entries added {more:,}, removed {fewer:,}; {end}"
+        f"the {kind} groups have changed since the last completed update, by another user "
+        f"or an interrupted update: entries added {more:,}, removed {fewer:,}; {end}"
     ]

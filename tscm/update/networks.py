@@ -40,9 +40,9 @@ class NetworksUnreadable(TscmError):
 
     def __str__(self) -> str:
         return (
-            f"the networks of {self.name}, which must not be blocked, cannot be read from {self.file}: "
-            f"{self.cause}; nothing was changed: put the file right, or take it out of "
-            f"[[policy.networks]]"
+            f"cannot read the networks of {self.name}, which must not be blocked, from "
+            f"{self.file}: {self.cause}; nothing was changed; correct the file, or remove "
+            "it from [[policy.networks]]"
         )
 
 
@@ -79,12 +79,11 @@ def known_networks(files: Iterable[NetworksFile]) -> KnownNetworks:
             if one.purpose == "refuse":
                 raise NetworksUnreadable(one.name, one.file, cause) from None
             notes.append(
-                f"networks of {one.name} cannot be read from {one.file} and are left out of account: "
-                f"{cause}"
+                f"cannot read networks of {one.name} from {one.file}, so they are ignored: {cause}"
             )
             continue
         if refused:
-            notes.append(f"{one.file}, networks of {one.name}: {refused:,} words in it are no CIDR")
+            notes.append(f"{one.file}, networks of {one.name}: {refused:,} words are not CIDRs")
         if one.purpose == "own":
             own = own.union(networks)
         elif one.purpose == "confidence":

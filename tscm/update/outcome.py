@@ -53,17 +53,17 @@ class UpdateOutcome(UpdateRecord):
         allow = self.allow.desired if self.allow else 0
         held = f"{block:,} block and {allow:,} allow entries"
         if self.result is Result.UNCHANGED or (self.result is Result.PLANNED and not figures.steps):
-            return f"{self.device} holds the policy already: {held}, nothing to change"
+            return f"{self.device} already has the policy: {held}; nothing to change"
         return _sentence(self.device, self.result is Result.PLANNED, figures, held)
 
 
 def _sentence(device: str, planned: bool, figures: PlanFigures, held: str) -> str:
     if planned:
         return (
-            f"{device} would get {many(figures.added, 'entry', 'entries')} and lose {figures.removed:,} in "
-            f"{many(figures.requests, 'request', 'requests')}; it would hold {held}"
+            f"{device}: {many(figures.added, 'entry', 'entries')} would be added and {figures.removed:,} removed in "
+            f"{many(figures.requests, 'request', 'requests')}; it would then have {held}"
         )
-    return f"{device} got {many(figures.added, 'entry', 'entries')} and lost {figures.removed:,}; it holds {held}"
+    return f"{device}: {many(figures.added, 'entry', 'entries')} added and {figures.removed:,} removed; it now has {held}"
 
 
 class UpdateFailed(TscmError):

@@ -33,17 +33,15 @@ def not_in_use(prefix: str, unused: Sequence[str]) -> tuple[str, ...]:
     lines = access_list_lines(parent_name(prefix, "Block"), parent_name(prefix, "Allow"))
     wanted = [line for line in lines if any(line.split().count(one) for one in unused)]
     made = (
-        "were not on the device any more and are"
+        "were no longer on the device and are"
         if len(unused) > 1
-        else "was not on the device any more and is"
+        else "was no longer on the device and is"
     )
     effect = (
-        "nothing is blocked"
-        if parent_name(prefix, "Block") in unused
-        else "nothing is allowed by it"
+        "nothing is blocked" if parent_name(prefix, "Block") in unused else "it permits nothing"
     )
     warning = (
-        f"{names} {made} made anew: no access-list uses what was not there, so {effect} until "
-        f"these lines are entered and bound: {'; '.join(wanted)}"
+        f"{names} {made} created again: no access-list uses what was missing, so "
+        f"{effect} until these lines are entered and bound: {'; '.join(wanted)}"
     )
     return (warning,)

@@ -30,7 +30,7 @@ class PlanFaulty(TscmError):
     given: str
 
     def __str__(self) -> str:
-        return f"{self.given[:60]!r} is not the ID of a plan; a plan names it in its last line"
+        return f"{self.given[:60]!r} is not a plan ID; `tsadmin plan` prints it on its last line"
 
 
 @define(eq=False)
@@ -74,7 +74,7 @@ def refuse_other_plan(device: str, given: str, made: str, now: float) -> None:
     if not -KEPT_SECONDS <= age <= KEPT_SECONDS:
         raise PlanOutdated(device, made, "the plan is older than a day")
     if matched[2] != present[2]:
-        raise PlanOutdated(device, made, "lists or groups have changed since the plan was shown")
+        raise PlanOutdated(device, made, "lists or groups have changed since the plan was printed")
 
 
 def _digest(groups: Mapping[str, Group], block: CidrSet, allow: CidrSet) -> str:

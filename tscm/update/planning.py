@@ -182,12 +182,12 @@ def _full(settings: AsaSettings, error: GroupsFull) -> str:
     most = most_entries(error.limit)
     if settings.max_policy_size > most:
         return (
-            f"{error}; lower the Max policy size, which is {settings.max_policy_size:,}: "
+            f"{error}; lower Max Policy Size, which is {settings.max_policy_size:,}: "
             f"`tsadmin configure {settings.name} --max_policy_size {most}`"
         )
     return (
-        f"{error}, because its children are filled in part only: `tsadmin purge {settings.name}`, then "
-        f"`tsadmin update {settings.name}` fills them anew, and nothing is blocked in between"
+        f"{error}, because its children are only partly filled: run `tsadmin purge {settings.name}`, then "
+        f"`tsadmin update {settings.name}`, which fills them again; nothing is blocked in between"
     )
 
 
@@ -222,8 +222,8 @@ def find_owner(
         site, _, entry = found[1].rpartition("/")
         if site == job.site and job.entry and _ENTRY.fullmatch(entry) and entry not in job.others:
             notes.append(
-                f"{parent_name(settings.prefix, kind)} was made for a device that this manager no longer "
-                f"has (entry {entry}); it is {settings.name}'s from now on"
+                f"{parent_name(settings.prefix, kind)} was created for a device that this "
+                f"manager no longer has (entry {entry}); it now belongs to {settings.name}"
             )
             continue
         return _another(job, found[1], job.others.get(entry) if site == job.site else None), ()
@@ -247,24 +247,25 @@ def _another(job: UpdateJob, found: str, other: str | None, known_by: str = "") 
     groups = f"its groups {settings.prefix}-…"
     if other is not None and known_by:
         cause = (
-            f"{groups} do not say which device they are for and are not as an update of {settings.name} left "
-            f"them, and {other} is the same firewall with the same prefix ({known_by})"
+            f"{groups} do not show which device they belong to and are not as an update of "
+            f"{settings.name} left them, and {other} is the same firewall with the same "
+            f"prefix ({known_by})"
         )
         first = (
-            f"remove one of both, or give {settings.name} another prefix "
-            f"(`tsadmin configure {settings.name} --prefix`)"
+            f"remove one of the two, or set another prefix for {settings.name} (`tsadmin "
+            f"configure {settings.name} --prefix`)"
         )
     elif other is None:
         cause = (
-            f"{groups} are managed by another tscm, {quoted(found, _MARK_SHOWN)!r}, "
-            f"and this one is {job.site!r}"
+            f"{groups} are managed by another tscm, {quoted(found, _MARK_SHOWN)!r}; this "
+            f"one is {job.site!r}"
         )
         first = "remove the device there"
     else:
-        cause = f"{groups} are those of {other}, another device of this manager"
+        cause = f"{groups} belong to {other}, another device of this manager"
         first = (
-            f"where both are one firewall, remove one of them, or give {settings.name} another prefix "
-            f"(`tsadmin configure {settings.name} --prefix`)"
+            "if both are one firewall, remove one of them, or set another prefix for "
+            f"{settings.name} (`tsadmin configure {settings.name} --prefix`)"
         )
     risk = RiskFound(risk=Risk.OWNER, sentence=cause)
     if job.survey or job.consent.accepts(risk):
@@ -295,8 +296,9 @@ def check_length(
     if seconds < LONG_SECONDS:
         return None, None
     reason = (
-        f"by the figures of its platform the push takes about {round(seconds / 3600):,} hours in "
-        f"{writes:,} writes; a larger Object-Group Size takes fewer, a smaller Max policy size too"
+        "by the figures of its platform the push takes about "
+        f"{round(seconds / 3600):,} hours in {writes:,} writes; a larger Object-Group Size "
+        "or a smaller Max Policy Size needs fewer"
     )
     return (None, RiskFound(risk=Risk.LONG, sentence=reason)) if first else (reason, None)
 

@@ -28,7 +28,7 @@ T = TypeVar("T")
 
 FIRST_LOOK_SECONDS = 5.0
 NEXT_LOOK_SECONDS = 300.0
-LEFTOVER = Asker(what="taking away the entry of a test", who="the manager")
+LEFTOVER = Asker(what="removing the entry of a test", who="the manager")
 
 
 @define(eq=False)
@@ -41,7 +41,10 @@ class DeviceHeld(TscmError):
     why: str
 
     def __str__(self) -> str:
-        return f"{self.device} is not tested, for {self.why}; `tsadmin policy resume {self.device}` ends that"
+        return (
+            f"{self.device} is not tested, because {self.why}; resume with `tsadmin policy "
+            f"resume {self.device}`"
+        )
 
 
 @define(eq=False)
@@ -167,8 +170,8 @@ class Proofs:
         why = no_push(one.settings, memory, wall_seconds(self._clock))
         if why:  # an operator may have the groups in hand: they are not brought to any goal now
             self._log.warn(
-                "{entry}, which a test of {device} blocked, stays in its groups, for {why}; the next "
-                "update takes it out",
+                "{entry}, which a test of {device} blocked, stays in its groups, "
+                "because {why}; the next update removes it",
                 entry=memory.test_entry,
                 device=name,
                 why=why,
@@ -188,10 +191,10 @@ class Proofs:
             return
         hold.note(None)
         self._log.info(
-            "{entry}, which a test of {device} that broke off had blocked, was taken away",
+            "{entry}, which an interrupted test of {device} had blocked, was removed",
             entry=memory.test_entry,
             device=name,
         )
 
     def _failed(self, failure: Failure, name: str) -> None:
-        self._log.failure("taking away what a test of {device} left", failure, device=name)
+        self._log.failure("removing what a test of {device} left", failure, device=name)

@@ -86,7 +86,10 @@ def prepare(job: UpdateJob, first: int, report: Report) -> Prepared:
         if left:
             raise ProofRefused(
                 settings.name,
-                f"its groups are not as the last update left them, {many(left, 'step', 'steps')} to do",
+                (
+                    "its groups are not as the last update left them, "
+                    f"{many(left, 'step', 'steps')} remaining"
+                ),
                 f"`tsadmin update {settings.name}` first",
             )
         if driver.identify().replicating:
@@ -137,7 +140,7 @@ def take_out(job: UpdateJob, report: Report) -> None:
 
     Can be repeated.  Raises `DeviceFault`, `ProofRefused`, `StoredDamaged`.
     """
-    report(Progress(phase="push", text="taking the entry of the test away"))
+    report(Progress(phase="push", text="removing the entry of the test"))
     driver = _open(job)
     try:
         _bring(driver, job, None)
@@ -156,8 +159,8 @@ def _bring(driver: AsaDriver, job: UpdateJob, entry: Cidr | None) -> Mapping[str
     if left:
         raise ReadBackDiffers(
             job.settings.name,
-            f"it does not hold what was sent; steps still to do: {left:,}",
-            "look whether someone else changes the same groups",
+            f"it does not match what was sent; steps remaining: {left:,}",
+            "check whether another user changes the same groups",
             retry=True,
         )
     return groups
@@ -172,7 +175,7 @@ def _goal(job: UpdateJob) -> Goal:
     """What the last update put in force."""
     name = job.settings.name
     if job.applied is None or job.applied.purged:
-        raise ProofRefused(name, "no policy is in force on it", f"`tsadmin update {name}` first")
+        raise ProofRefused(name, "it has no policy in force", f"`tsadmin update {name}` first")
     return of_generation(job.applied, job.settings)
 
 

@@ -28,7 +28,7 @@ from tscm.update.outcome import UpdateOutcome
 from tscm.update.planning import find_owner
 
 LINES_SHOWN = 20
-_NOT_DONE = "the device took the deletion and did not do it"
+_NOT_DONE = "the device accepted the deletion but did not perform it"
 
 
 @frozen(kw_only=True)
@@ -88,7 +88,7 @@ class PurgeOutcome:
             result=Result.PURGED,
             act=self.sentence(),
             plan=PlanFigures(groups_deleted=self.deleted),
-            notes=tuple(f"{one} stays: {one.cause}" for one in self.obstacles[:LINES_SHOWN]),
+            notes=tuple(f"{one} not deleted: {one.cause}" for one in self.obstacles[:LINES_SHOWN]),
             saved=self.saved,
             forced=bool(self.accepted),
             accepted=tuple(str(one.risk) for one in self.accepted),
@@ -98,12 +98,15 @@ class PurgeOutcome:
     def sentence(self) -> str:
         """One line for the operator."""
         groups = many(len(self.deleted), "group was", "groups were")
-        done = f"{groups} taken off {self.device}"
+        done = f"{groups} removed from {self.device}"
         if self.not_saved:
-            done += f", which a reload would undo: {self.not_saved}; enter `write memory` there"
+            done += (
+                f", but a reload would undo this: {self.not_saved}; enter `write memory` on "
+                "the device"
+            )
         if self.complete:
             return done
-        return f"{done}; still there: {', '.join(map(str, self.obstacles))}"
+        return f"{done}; not deleted: {', '.join(map(str, self.obstacles))}"
 
 
 def purge_device(job: UpdateJob, report: Report) -> PurgeOutcome:
@@ -196,7 +199,7 @@ def _delete(
                 obstacles[name] = f"it is nested in {', '.join(users)}"
             continue
         if present.strangers(present.groups[name]):
-            obstacles[name] = "it holds what is not ours"
+            obstacles[name] = "it contains members not managed by tscm"
             continue
         try:
             driver.apply(DeleteGroup(group=name))

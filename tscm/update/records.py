@@ -78,8 +78,9 @@ class GenerationPurged(TscmError):
 
     def __str__(self) -> str:
         return (
-            f"generation {self.number} of {self.device} is what a purge left, and no policy to go back to; "
-            f"`tsadmin policy history {self.device}` shows the others"
+            f"generation {self.number} of {self.device} was stored by a purge and is not a "
+            "policy to roll back to; list the others with `tsadmin policy history "
+            f"{self.device}`"
         )
 
 
@@ -94,8 +95,8 @@ class GenerationUnknown(TscmError):
 
     def __str__(self) -> str:
         return (
-            f"no generation {self.number} of {self.device} is kept; "
-            f"`tsadmin policy history {self.device}` shows those that are"
+            f"generation {self.number} of {self.device} is not stored; list the stored "
+            f"ones with `tsadmin policy history {self.device}`"
         )
 
 

@@ -141,9 +141,9 @@ class Lessons:
             if name in self.taken and place is not None and not place.number:
                 raise NameTaken(
                     self.device,
-                    f"the group {name} cannot be made, because another object has its name: "
+                    f"cannot create group {name}, because another object has its name: "
                     f"`{quoted(self.taken[name])}`",
-                    "rename or delete that object, or give the device another --prefix",
+                    "rename or delete that object, or set another --prefix for the device",
                 )
 
     @property
@@ -151,7 +151,7 @@ class Lessons:
         """A sentence for each name of a child that was left out, and one for the limit."""
         full = [self.remedy] if self.remedy else []
         return full + [
-            f"the name {name} is left out, because another object has it: `{quoted(line)}`"
+            f"the name {name} is skipped, because another object has it: `{quoted(line)}`"
             for name, line in self.taken.items()
             if (place := place_of(self.prefix, name)) is not None and place.number
         ]
@@ -162,6 +162,7 @@ class Lessons:
         if self.limit is None or self.limit >= self.wished:
             return ""
         return (
-            f"the device takes no more than {self.limit:,} members in a group, and the Object-Group Size is "
-            f"{self.wished:,}; `tsadmin configure {self.device} --object_group_size {self.limit}`"
+            f"the device accepts at most {self.limit:,} members in a group, but the "
+            f"Object-Group Size is {self.wished:,}; `tsadmin configure "
+            f"{self.device} --object_group_size {self.limit}`"
         )

@@ -130,7 +130,9 @@ class UpdateRun:
         ):
             reason = stale(self._enforcer.memory.changes.get(name, ()), now)
             if reason is not None:
-                self._enforcer.notes[f"list {name} is {reason}: is it still maintained?"] = None
+                self._enforcer.notes[
+                    f"list {name} is {reason}; check that it is still maintained"
+                ] = None
 
     def _named(self, names: tuple[KnownName, ...]) -> None:
         """What is known of names by now is kept however the run ends."""

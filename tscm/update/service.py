@@ -408,8 +408,9 @@ class UpdateService(Service):
             return None
         if memory.locked_out:
             self._log.warn(
-                "no update of {device}: the password was refused {count} times in a row, and "
-                "another try could lock the account; `tsadmin configure {device}`",
+                "updates of {device} stopped: the password was rejected {count} times "
+                "in a row, and another attempt could lock the account; set it with "
+                "`tsadmin configure {device}`",
                 device=name,
                 count=memory.login_failures,
             )

@@ -65,7 +65,7 @@ class Asker:
 
 SCHEDULE = Asker(what="a scheduled update", who="the schedule")
 MANAGER = Asker(what="a call", who="the manager")
-CHECK = Asker(what="a check out of turn", who="the event reader")
+CHECK = Asker(what="an unscheduled check", who="the event reader")
 EXAMINATION = Asker(what="a check of the device", who="the doctor")
 
 
@@ -88,7 +88,8 @@ class Activity:
             if progress.done is not None and progress.total is not None:
                 step += f", {progress.done:,} of {progress.total:,}"
         return (
-            f"{self.what} of {device} has been under way since {at}, asked for by {self.who}{step}"
+            f"{self.what} of {device} has been in progress since {at}, requested by "
+            f"{self.who}{step}"
         )
 
 

@@ -64,29 +64,29 @@ def proxy_words(answer: str) -> tuple[str, str]:
     status = int(found[1]) if found else 0
     if status in {401, 407}:  # tinyproxy says 401 where the password is wrong
         return (
-            f"the log upload proxy wants a user and password, or other ones ({status})",
+            f"the log upload proxy requires a valid user and password ({status})",
             "set the device's --log_proxy_user and --log_proxy_password",
         )
     if status == 403:
         return (
             "the log upload proxy forbids CONNECT to the log service (403)",
-            "allow the log service's host and port in the proxy's rules",
+            "permit the log service's host and port in the proxy's rules",
         )
     if status in {502, 503, 504}:
         return (
             f"the log upload proxy cannot reach the log service ({status})",
-            "see whether the log service is up, and whether the proxy can resolve and reach it",
+            "check that the log service is up and that the proxy can resolve and reach it",
         )
     if status in {405, 501}:
         return (
-            f"the log upload proxy does not do CONNECT ({status})",
+            f"the log upload proxy does not support CONNECT ({status})",
             "use a proxy that allows CONNECT",
         )
-    shown = answer.strip()[:80] or "nothing that can be read"
-    return f"the log upload proxy answered {shown!r} to CONNECT", "see the proxy's log"
+    shown = answer.strip()[:80] or "an unreadable response"
+    return f"the log upload proxy returned {shown!r} to CONNECT", "check the proxy's log"
 
 
-_SEE_PROXY = "see whether it is up, and check --log_proxy"
+_SEE_PROXY = "check that the proxy is running, and check --log_proxy"
 
 
 def proxy_unreached(proxy: str, cause: str) -> tuple[str, str]:
@@ -99,8 +99,8 @@ def proxy_silent(proxy: str, seconds: float, *, connected: bool) -> tuple[str, s
     if not connected:
         return proxy_unreached(proxy, f"no connection within {seconds:.0f} s")
     return (
-        f"the log upload proxy {proxy} did not answer CONNECT within {seconds:.0f} s",
-        "see the proxy's log: it may wait for the log service, or be no HTTP proxy",
+        f"the log upload proxy {proxy} did not respond to CONNECT within {seconds:.0f} s",
+        "check the proxy's log: it may be waiting for the log service, or not be an HTTP proxy",
     )
 
 
@@ -108,10 +108,10 @@ def proxy_broke(proxy: str, *, garbage: bool) -> tuple[str, str]:
     """Cause and remedy where the proxy hung up before it had answered CONNECT, or talked *garbage*."""
     if garbage:
         return (
-            f"the log upload proxy {proxy} answered CONNECT with something that is no HTTP",
-            "check --log_proxy: its port may be that of something else",
+            f"the log upload proxy {proxy} answered CONNECT with data that is not HTTP",
+            "check --log_proxy: its port may be that of another service",
         )
     return (
-        f"the log upload proxy {proxy} closed the connection before it had answered CONNECT",
-        "see the proxy's log: it may not let this host in, or be overloaded",
+        f"the log upload proxy {proxy} closed the connection before it responded to CONNECT",
+        "check the proxy's log: it may reject this host, or be overloaded",
     )

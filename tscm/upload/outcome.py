@@ -27,7 +27,7 @@ class UploadOutcome:
             f"{many(self.lines, 'line', 'lines')} in {many(self.batches, 'upload', 'uploads')}, "
             f"{many(self.bytes, 'byte', 'bytes')} compressed"
         )
-        aside = f"; {many(self.aside, 'batch', 'batches')} set aside" if self.aside else ""
+        aside = f"; {many(self.aside, 'batch', 'batches')} rejected" if self.aside else ""
         return text + aside
 
     def plus(self, other: "UploadOutcome") -> "UploadOutcome":

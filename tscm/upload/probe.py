@@ -47,9 +47,9 @@ def _ask_log_service(receiver: LogServiceReceiver) -> ServiceAnswer:
     if reply.status in {401, 403}:
         remedy = receiver.account_remedy
     elif reply.status >= 500:
-        remedy = "see the log service's own log"
+        remedy = "see the log of the log service"
     else:
-        remedy = "this is no log service: check [upload] url and the proxy"
+        remedy = "the server is not a log service; check [upload] url and the proxy"
     return ServiceAnswer(
         status=reply.status, sentence=sentence, remedy=remedy, ready=reply.status in {400, 422}
     )
@@ -64,6 +64,6 @@ def _ask_store(receiver: S3Receiver) -> ServiceAnswer:
     return ServiceAnswer(
         status=reply.status,
         sentence=f"bucket {receiver.bucket}",
-        remedy=f"make the bucket {receiver.bucket}, or name another",
+        remedy=f"create bucket {receiver.bucket}, or set another",
         ready=reply.status in {200, 204, 301, 307, 403},
     )

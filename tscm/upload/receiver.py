@@ -74,17 +74,18 @@ class LogServiceReceiver:
         device = self.way.device
         if self.own:
             return (
-                f"the embedded services have no entry with device ID {self.device_id}: `tsadmin portal list` shows "
-                f"the IDs, `tsadmin configure {device} --device_id` sets one, and `tsadmin portal add` makes an entry"
+                f"the embedded services have no entry with device ID {self.device_id}: "
+                "list the IDs with `tsadmin portal list`, set one with `tsadmin configure "
+                f"{device} --device_id`, or create an entry with `tsadmin portal add`"
             )
         if not self.device_key:
             return (
-                f"no device key is set: `tsadmin configure {device} --upload_key -` takes the one that was handed "
-                f"out with device ID {self.device_id}"
+                "no device key is set: set the one issued with device ID "
+                f"{self.device_id} with `tsadmin configure {device} --upload_key -`"
             )
         return (
-            f"check device ID {self.device_id} and its key: `tsadmin configure {device} --upload_key -` takes "
-            f"another key"
+            f"check device ID {self.device_id} and its key; set another key with `tsadmin "
+            f"configure {device} --upload_key -`"
         )
 
     def send(self, part: Part, content: Content) -> bool:
@@ -111,26 +112,35 @@ class LogServiceReceiver:
         raise self._refused(reply.status, answer.sentence, later)
 
     def _refused(self, status: int, sentence: str, later: str | None) -> UploadFailed:
-        said = f"the log service said: {sentence} ({status})"
+        said = f"the log service returned: {sentence} ({status})"
         if status == 413:
-            return UploadFailed(self.way.device, said, "the batch is split", kind=Kind.SPLIT)
+            return UploadFailed(
+                self.way.device, said, "the batch is split automatically", kind=Kind.SPLIT
+            )
         if status == 415:
-            return UploadFailed(self.way.device, said, "another is tried", kind=Kind.ENCODING)
+            return UploadFailed(
+                self.way.device, said, "trying another encoding", kind=Kind.ENCODING
+            )
         if status == upload_format.CONFLICT:
-            return UploadFailed(self.way.device, said, "see the log service", kind=Kind.CONFLICT)
+            return UploadFailed(self.way.device, said, "check the log service", kind=Kind.CONFLICT)
         if status in {401, 403}:
             return UploadFailed(self.way.device, said, self.account_remedy, kind=Kind.ACCOUNT)
         if status in {408, 425, 429} or status >= 500:
             return UploadFailed(
                 self.way.device,
                 said,
-                "nothing to do unless it lasts for hours; then ask those who run the log service",
+                (
+                    "no action unless this persists for hours; then contact the operators of "
+                    "the log service"
+                ),
                 retry_after=upload_format.retry_after(later, _MOST_RETRY_AFTER),
             )
         if status in {400, 422}:
             return UploadFailed(
-                self.way.device, said, "the batch is set aside if this lasts", kind=Kind.REFUSED
+                self.way.device, said, "if this persists, the batch is rejected", kind=Kind.REFUSED
             )
         return UploadFailed(
-            self.way.device, said, "this is no log service: check [upload] url and the proxy"
+            self.way.device,
+            said,
+            "the server is not a log service; check [upload] url and the proxy",
         )

@@ -74,7 +74,7 @@ class S3Receiver:
         except (OSError, ValueError) as error:
             raise UploadFailed(
                 self.way.device,
-                f"the keys of the store cannot be read: {error}",
+                f"cannot read the keys of the store: {error}",
                 "correct [upload] credentials_file",
             ) from None
 
@@ -99,7 +99,7 @@ class S3Receiver:
         begun = self._ask(client, "POST", f"{url}?uploads=", about)
         upload = _element(begun.body, "UploadId")
         if not upload:
-            raise self._odd("no UploadId in the answer")
+            raise self._odd("no UploadId in the response")
         name = quote(upload, safe="-_.~")
         try:
             tags: list[str] = []
@@ -121,7 +121,9 @@ class S3Receiver:
             done = self._ask(client, "POST", f"{url}?uploadId={name}", {}, whole)
             # The store may fail after it has answered 200 already.
             if b"<Error>" in done.body or b"<ETag>" not in done.body:
-                raise self._odd(_element(done.body, "Message") or "the parts were not joined")
+                raise self._odd(
+                    _element(done.body, "Message") or "the multipart upload was not completed"
+                )
         except UploadFailed:
             self._give_up(client, f"{url}?uploadId={name}")
             raise
@@ -149,17 +151,19 @@ class S3Receiver:
 
     def _odd(self, what: str) -> UploadFailed:
         return UploadFailed(
-            self.way.device, f"the store said: {what[:300]}", "see whether [upload] url is a store"
+            self.way.device,
+            f"the store returned: {what[:300]}",
+            "check that [upload] url is a store",
         )
 
     def _refused(self, reply: Reply) -> UploadFailed:
         """What an answer means (Amazon S3 API reference, error responses)."""
         device, status = self.way.device, reply.status
         code = _element(reply.body, "Code")
-        said = _element(reply.body, "Message") or code or "nothing more"
-        cause = f"the store said: {said[:300]} ({status}{f' {code}' if code else ''})"
+        said = _element(reply.body, "Message") or code or "no details"
+        cause = f"the store returned: {said[:300]} ({status}{f' {code}' if code else ''})"
         if code == "EntityTooLarge" or status == 413:
-            return UploadFailed(device, cause, "the batch is split", kind=Kind.SPLIT)
+            return UploadFailed(device, cause, "the batch is split automatically", kind=Kind.SPLIT)
         if code in _CLOCK_CODES:
             return UploadFailed(device, cause, "set this host's clock: see `timedatectl`")
         if code in _ACCESS_CODES or status in {401, 403}:
@@ -170,22 +174,25 @@ class S3Receiver:
                 kind=Kind.ACCOUNT,
             )
         if code == "NoSuchBucket":
-            return UploadFailed(device, cause, f"make the bucket {self.bucket}, or name another")
+            return UploadFailed(device, cause, f"create bucket {self.bucket}, or set another")
         if status in {301, 307}:
-            return UploadFailed(device, cause, "the bucket lies in another region: set it")
+            return UploadFailed(device, cause, "the bucket is in another region; set that region")
         if status in {408, 429} or status >= 500:
             later = retry_after(reply.headers.get("Retry-After"), _MOST_RETRY_AFTER)
             return UploadFailed(
                 device,
                 cause,
-                "nothing to do unless it lasts for hours; then ask those who run the store",
+                (
+                    "no action unless this persists for hours; then contact the operators of "
+                    "the store"
+                ),
                 retry_after=later,
             )
         if status == 400:
             return UploadFailed(
-                device, cause, "the batch is set aside if this lasts", kind=Kind.REFUSED
+                device, cause, "if this persists, the batch is rejected", kind=Kind.REFUSED
             )
-        return UploadFailed(device, cause, "see whether [upload] url is a store")
+        return UploadFailed(device, cause, "check that [upload] url is a store")
 
 
 def read_credentials(path: Path, region: str) -> Credentials:

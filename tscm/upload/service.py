@@ -127,7 +127,7 @@ class UploadService(Service):
     def _broke(self, failure: Failure) -> None:
         self._doing = UploadState.OFF
         self._log.failure(
-            "upload of {device} ended by a fault of its own", failure, device=self._reader.device
+            "upload of {device} stopped: internal error", failure, device=self._reader.device
         )
 
     async def _again_and_again(self) -> None:
@@ -143,7 +143,7 @@ class UploadService(Service):
                 self._failed(
                     UploadFailed(
                         self._reader.device,
-                        f"a fault of this program: {error!r}",
+                        f"internal error: {error!r}",
                         "report it with the manager's log",
                     )
                 )
@@ -225,7 +225,7 @@ class UploadService(Service):
         except OSError as error:
             failed = UploadFailed(
                 self._reader.device,
-                f"this host cannot note which batch is in hand: {error}",
+                f"cannot save the state of the current batch: {error}",
                 "check the disk of the logs",
             )
             self._failed(failed)
@@ -248,7 +248,7 @@ class UploadService(Service):
         if self._pause is not None:  # asked for while the schedule sleeps, maybe for long
             self._alarm.reset(self._until_due())
         if tell and self.running:
-            self._log.warn("{sentence}; the lines wait on disk", sentence=str(failure))
+            self._log.warn("{sentence}; lines are kept on disk", sentence=str(failure))
 
     async def _one(self) -> UploadOutcome | None:
         """One part from the log to the receiver's answer; None when nothing is left."""
@@ -335,7 +335,10 @@ class UploadService(Service):
         gone = await self._threads.run(set_aside, self._aside, aside, selected)
         self.kept_aside += 1 - gone
         self._log.warn(
-            "upload of {device}: batch {key} of {lines} lines set aside after {refusals} refusals",
+            (
+                "upload of {device}: batch {key} of {lines} lines rejected {refusals} "
+                "times; stored as a rejected batch"
+            ),
             device=self._reader.device,
             key=part.key,
             lines=lines,
@@ -396,8 +399,8 @@ class UploadService(Service):
                 return aside
         raise UploadFailed(
             self._reader.device,
-            f"no batch {key!r} was set aside",
-            f"`tsadmin logs {self._reader.device} --rejected` lists those that were",
+            f"no rejected batch {key!r}",
+            f"list them with `tsadmin logs {self._reader.device} --rejected`",
             kind=Kind.REFUSED,
         )
 
@@ -452,21 +455,21 @@ class UploadService(Service):
         said = self._said(now)
         if self.kept_aside:
             batches = many(self.kept_aside, "batch was", "batches were")
-            said += f"; {batches} refused for good and set aside"
+            said += f"; {batches} rejected"
         return said
 
     def _said(self, now: float) -> str:
         if self._doing is UploadState.WAITING and self._reading.resting:
-            return self._reading.trouble.sentence("lines wait on disk", now)
+            return self._reading.trouble.sentence("lines are kept on disk", now)
         if self._doing is UploadState.SENDING:
-            return "an upload is under way"
+            return "upload in progress"
         if self._last_upload_at is None:
             before = self._reader.position.sent
             earlier = f"; {many(before, 'line', 'lines')} were before" if before else ""
             return (
-                f"nothing was uploaded since the manager's start or the last change of settings"
-                f"{earlier}"
+                "nothing was uploaded since the manager started or its settings last "
+                f"changed{earlier}"
             )
         expired = self._reader.position.expired
-        but = f" but {many(expired, 'line', 'lines')} that expired" if expired else ""
-        return f"all policy lines of sealed segments are uploaded{but}"
+        but = f" except {many(expired, 'line', 'lines')} that expired" if expired else ""
+        return f"all policy lines of rotated segments are uploaded{but}"

@@ -51,7 +51,7 @@ def _part(table: dict[str, Any]) -> Part:
     texts = (part.key, part.encoding, part.digest)
     numbers = (part.start, part.end, part.refusals)
     if not all(isinstance(one, str) for one in texts) or not all(type(n) is int for n in numbers):
-        raise TypeError("a field has another type")
+        raise TypeError("a field has the wrong type")
     if not part.key or not 0 <= part.start < part.end:
         raise ValueError("no range")
     return part

@@ -112,7 +112,7 @@ class Way:
         except (OSError, ssl.SSLError) as error:
             raise UploadFailed(
                 self.device,
-                f"the CA file {self.ca_file} cannot be used: {error}",
+                f"cannot use CA file {self.ca_file}: {error}",
                 "correct [upload] ca_file",
             ) from None
         proxy = None
@@ -172,24 +172,28 @@ class Way:
         if wire.cut.stopped:
             return UploadFailed(
                 self.device,
-                "it was cut off because the manager stops or its settings change",
-                "nothing to do: the batch goes again under the same key, so it cannot count twice",
+                "it was interrupted because the manager is stopping or its settings changed",
+                (
+                    "no action is needed: the batch is resent under the same key, so it "
+                    "cannot count twice"
+                ),
             )
         if self._before_the_answer_to_connect(wire):
             return UploadFailed(self.device, *self._proxy_silent(wire, seconds))
         if body.whole:
             return UploadFailed(
                 self.device,
-                f"the batch was sent but no whole answer came within {seconds:.0f} s: the {self.name} may "
-                "have stored it",
-                "nothing to do unless it lasts: the batch goes again under the same key, so it cannot count "
-                f"twice; then see the {self.name}'s log",
+                "the batch was sent but no complete response was received within "
+                f"{seconds:.0f} s: the {self.name} may have stored it",
+                "no action unless this persists: the batch is resent under the same key, "
+                f"so it cannot count twice; then check the log of the {self.name}",
             )
         return UploadFailed(
             self.device,
             f"the batch could not be sent {self._way} within {seconds:.0f} s",
-            f"see the {self.name}'s log; where the line itself carries less than "
-            f"{LEAST_RATE >> 10} KB/s, lower [upload] max_batch_kb and raise timeout_seconds",
+            f"check the log of the {self.name}; if the line itself carries less than "
+            f"{LEAST_RATE >> 10} KB/s, lower [upload] max_batch_kb and raise "
+            "timeout_seconds",
         )
 
     @property
@@ -210,36 +214,39 @@ class Way:
                 self.device,
                 f"the certificate of the {self.name} is not trusted: "
                 f"{untrusted.verify_message.rstrip('.')}",  # OpenSSL ends some by a stop
-                "check [upload] url and ca_file; something between may answer in its place",
+                "check [upload] url and ca_file; another server may be answering in its place",
             )
         if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.UnsupportedProtocol):
             if self.proxy is None and not wire.secured:
                 what = f"the {self.name} {self.host} cannot be reached"
-                remedy = "see whether it is up, and whether a proxy is needed"
+                remedy = "check that it is up, and whether a proxy is needed"
             else:
-                what = f"no TLS with the {self.name} {self.host}"
-                remedy = f"see the {self.name}'s log, and whether [upload] url names its port"
+                what = f"TLS handshake with the {self.name} {self.host} failed"
+                remedy = f"check the log of the {self.name}, and whether [upload] url has its port"
                 if self.proxy is not None:
-                    what += f" {way}"
-                    remedy = "the proxy took the request, but nothing sensible came behind it: see its log"
+                    what = f"TLS handshake with the {self.name} {self.host} {way} failed"
+                    remedy = (
+                        "the proxy accepted the request, but returned no valid response from "
+                        "the server; see its log"
+                    )
             said = _PROGRAMMERS.sub("", str(error))
             return UploadFailed(self.device, f"{what} ({said})", remedy)
         if body.whole:
             return UploadFailed(
                 self.device,
-                f"the batch was sent but no answer came: the {self.name} may have stored it",
-                "nothing to do: it goes again under the same key, so it cannot count twice",
+                f"no response to the batch was received; the {self.name} may have stored it",
+                "no action is needed: it is resent under the same key, so it cannot count twice",
             )
         if isinstance(error, httpx.TimeoutException):
             return UploadFailed(
                 self.device,
-                f"the connection {way} went silent for {self.timeout_seconds:.0f} s",
-                f"see the proxy's and the {self.name}'s logs",
+                f"the connection {way} was idle for {self.timeout_seconds:.0f} s",
+                f"check the logs of the proxy and the {self.name}",
             )
         return UploadFailed(
             self.device,
             f"the connection {way} was closed while the batch was being sent",
-            f"nothing to do unless it lasts: then see the proxy's and the {self.name}'s logs",
+            f"no action unless this persists; then see the logs of the proxy and the {self.name}",
         )
 
     def _proxy_failed(self, error: "httpx.HTTPError", wire: "Wire") -> tuple[str, str]:

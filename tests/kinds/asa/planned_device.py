@@ -80,7 +80,7 @@ class StrictDevice:
             case DeleteGroup():
                 assert step.group in groups
                 assert not self.users(step.group), "it is being used"
-                assert not groups[step.group].foreign, "holds what is not ours"
+                assert not groups[step.group].foreign, "contains members not managed by tscm"
                 del groups[step.group]
             case Describe():
                 groups[step.group] = evolve(groups[step.group], description=step.description)

@@ -536,12 +536,12 @@ def printed(groups: Mapping[str, Group]) -> str:
 def test_a_plan_over_the_budget_says_so_beforehand() -> None:
     plan = make_plan({}, desire(hosts(0, 100), size=100))
     assert plan.estimate.over(10_000) is None
-    assert "lower the Max policy size" in (plan.estimate.over(1_000) or "")
-    assert "lower the Max policy size" in (plan.estimate.over(10_000, 9_000) or "")
+    assert "lower Max Policy Size" in (plan.estimate.over(1_000) or "")
+    assert "lower Max Policy Size" in (plan.estimate.over(10_000, 9_000) or "")
     groups, _ = carry_out({}, desire(hosts(0, 100), size=100))
     turnover = make_plan(groups, desire(hosts(0, 100, "9.9.9"), size=100)).estimate
     assert turnover.bytes_after < turnover.bytes_peak
-    assert "pass through" in (turnover.over(turnover.bytes_peak - 1) or "")
+    assert "temporarily reach" in (turnover.over(turnover.bytes_peak - 1) or "")
 
 
 def test_where_adding_first_would_burst_the_device_what_is_lost_leaves_first() -> None:

@@ -239,7 +239,7 @@ def test_the_setup_lines_are_filled_in_and_in_order() -> None:
     ]
     places = [text.index(line) for line in wanted]
     assert places == sorted(places)
-    assert "refuses every new connection" in text
+    assert "blocks all new connections" in text
     assert "hunter2" not in text
 
 

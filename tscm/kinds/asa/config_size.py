@@ -89,15 +89,16 @@ class Estimate:
         """
         if self.bytes_after + others_bytes > budget_bytes:
             return (
-                f"the running configuration would have about "
-                f"{self.bytes_after + others_bytes:,} bytes, over the {budget_bytes:,} that the "
-                f"device's agent bears; lower the Max policy size"
+                "the running configuration would grow to about "
+                f"{self.bytes_after + others_bytes:,} bytes, more than the "
+                f"{budget_bytes:,} that the device's agent supports; lower Max Policy Size"
             )
         if self.bytes_peak + others_bytes > budget_bytes:
             return (
-                f"the running configuration would pass through about "
-                f"{self.bytes_peak + others_bytes:,} bytes, over the {budget_bytes:,} that the "
-                f"device's agent bears, because new entries are added before old ones go"
+                "the running configuration would temporarily reach about "
+                f"{self.bytes_peak + others_bytes:,} bytes, more than the "
+                f"{budget_bytes:,} that the device's agent supports, because new entries "
+                "are added before old ones are removed"
             )
         return None
 

@@ -8,11 +8,11 @@ from tscm.errors import DeviceFault
 from tscm.kinds.asa.groups import children_among, parent_name
 
 REVIVE = (
-    "on the device enter `no rest-api agent`, then `rest-api agent`; if that does not help, lower the "
-    "Max policy size{children} and run `tsadmin update {name}`"
+    "enter `no rest-api agent`, then `rest-api agent` on the device; if that does not help, lower "
+    "Max Policy Size{children} and run `tsadmin update {name}`"
 )
 _UNKNOWN = (
-    "`show running-config object-group | include {prefix}-Block-` names them; with the highest number for NUMBER: "
+    "`show running-config object-group | include {prefix}-Block-` lists them; with the highest number for NUMBER: "
     "{lines}"
 )
 _CHILDREN_NAMED = 2
@@ -65,7 +65,10 @@ class Replicating(DeviceFault):
     def __init__(self, device: str) -> None:
         super().__init__(
             device,
-            "it is replicating its configuration to its mate, which may miss what is changed meanwhile",
-            "look with `show failover` until the other unit is Standby Ready",
+            (
+                "it is replicating its configuration to its failover peer, which may miss "
+                "changes made now"
+            ),
+            "wait until `show failover` shows the other unit as Standby Ready",
             retry=True,
         )

@@ -65,17 +65,20 @@ def removal_lines(settings: DeviceSettings, node: NodeSettings, groups: Sequence
     own = asa(settings)
     names = names_of(own, node)
     lines = [
-        "! 1. Access-list lines first: a group in use cannot be deleted",
+        "! 1. Remove the access-list lines first: a group in use cannot be deleted",
         "configure terminal",
         *(f"no {line}" for line in access_list_lines(names.block, names.allow)),
-        f"! if {_ACCESS_LIST} held nothing else, its binding has gone with it; else, where you made one:",
+        (
+            f"! if {_ACCESS_LIST} had no other lines, its access-group is gone too; otherwise "
+            "remove the binding you made:"
+        ),
         f"!   no access-group {_ACCESS_LIST} global",
         "!   no access-group ACCESS-LIST in interface INTERFACE",
         "! 2. The groups: the two parents, then their children",
         f"no object-group network {names.block}",
         f"no object-group network {names.allow}",
         *_children(own.prefix, groups),
-        "! 3. Logging to this manager, over UDP or TCP as it was set",
+        "! 3. Logging to this manager, over UDP or TCP as configured",
     ]
     if names.udp_port is not None:
         lines.append(f"no logging host management {names.manager}{_udp(names.udp_port)}")
@@ -83,7 +86,10 @@ def removal_lines(settings: DeviceSettings, node: NodeSettings, groups: Sequence
         lines.append(f"no logging host management {names.manager} tcp/{names.tcp_port}")
     lines += [
         "write memory",
-        f"! 4. In the portal: delete the entry of {settings.device_id}; a new entry has a new device ID",
+        (
+            f"! 4. In the portal: delete the entry of {settings.device_id}; a new entry gets a "
+            "new device ID"
+        ),
         "",
     ]
     return "\n".join(lines)
@@ -137,19 +143,17 @@ def _udp(port: int) -> str:
 
 def _before(names: Names) -> list[str]:
     lines = [
-        "! 1. Before the first update: keep what there is",
+        "! 1. Before the first update: back up the configuration",
         "copy /noconfirm running-config flash:/pre-threatstop-config.backup",
     ]
     if names.manager == UNKNOWN_ADDRESS:
-        lines.append(
-            f"! {UNKNOWN_ADDRESS}: set address in tscm.toml and this is filled in from then on"
-        )
+        lines.append(f"! {UNKNOWN_ADDRESS}: set address in tscm.toml to have it filled in")
     return lines
 
 
 def _logging(names: Names) -> list[str]:
     lines = [
-        "! 3. Logging: one of the two hosts, not both",
+        "! 3. Logging: use one of the two hosts, not both",
         "logging enable",
         "logging timestamp",
         "logging trap informational",
@@ -158,8 +162,8 @@ def _logging(names: Names) -> list[str]:
         lines.append(f"logging host management {names.manager}{_udp(names.udp_port)}")
     if names.tcp_port is not None:
         lines += [
-            "! or over TCP, and then never without permit-hostdown: an ASA that cannot reach its TCP",
-            "! collector refuses every new connection through it until the collector is back",
+            "! or over TCP, but only with permit-hostdown: an ASA that cannot reach its TCP",
+            "! collector blocks all new connections through it until the collector is back",
             "!   logging permit-hostdown",
             f"!   logging host management {names.manager} tcp/{names.tcp_port}",
         ]
@@ -169,20 +173,29 @@ def _logging(names: Names) -> list[str]:
 
 def _access_lists(names: Names, device: str) -> list[str]:
     return [
-        f"! 4. After the first update (`tsadmin update {device}`), which makes the groups: the ASA refuses",
-        "!    an access-list that names a group it does not have.  Permit stands above deny; put the four",
-        "!    above your own rules, in every access-list that is to be protected",
+        (
+            f"! 4. After the first update (`tsadmin update {device}`), which creates the "
+            "groups: the ASA rejects"
+        ),
+        (
+            "!    an access-list that names a missing group.  Permit comes before deny; put "
+            "these four lines"
+        ),
+        "!    above your own rules in every access-list that you want to protect",
         *access_list_lines(names.block, names.allow),
         "! if no access-list is bound to all interfaces yet:",
         f"!   access-group {_ACCESS_LIST} global",
-        "!   and a last line for what was allowed so far, since a bound list denies the rest",
+        (
+            "!   and add a final permit line for the traffic allowed so far, because a bound "
+            "list denies the rest"
+        ),
         "write memory",
     ]
 
 
 def _looking(names: Names) -> list[str]:
     return [
-        "! 5. To look, and to test with an address from the list in the place of ADDRESS",
+        "! 5. Verify, and test with an address from the list in place of ADDRESS",
         f"show running-config object-group id {names.block}",
         f"show run | grep {names.block.removesuffix('-Block')}",
         "packet-tracer input inside tcp 192.168.1.10 1025 ADDRESS 80",

@@ -27,8 +27,8 @@ class TooManyChildren(TscmError):
 
     def __str__(self) -> str:
         return (
-            f"{self.name} would be a name of over {_NAME_MAX} characters, which no device takes; "
-            f"raise the Object-Group Size or shorten the Prefix"
+            f"group name {self.name} would exceed {_NAME_MAX} characters, which no device "
+            "accepts; raise Object-Group Size or shorten Prefix"
         )
 
 

@@ -209,7 +209,10 @@ def _notes(present: Present, steps: Sequence[Step]) -> Iterator[str]:
         group = present.groups[name]
         strangers = present.strangers(group)
         if strangers:
-            yield f"{name} holds {strangers} that are not ours (objects, ranges or groups); left as they are"
+            yield (
+                f"{name} contains {strangers} not managed by tscm (objects, ranges or groups); "
+                "they are left unchanged"
+            )
         users = [user for user in present.users(name) if user not in present.places]
         if users and name not in deleted:
             yield f"{name} is also nested in {', '.join(users)}"

@@ -9,8 +9,8 @@ PREFIX = Question(of=AsaSettings, name="prefix", words="Prefix : (of the object-
 MAX_POLICY_SIZE = Question(
     of=AsaSettings,
     name="max_policy_size",
-    words="Max Policy Size : (number of entries; auto takes what the platform\n"
-    "  bears, about 8,000 on the smallest; raise it step by step)",
+    words="Max Policy Size : (number of entries; auto uses what the platform\n  supports, about "
+    "8,000 on the smallest; raise it step by step)",
     default=AUTO,
 )
 USERNAME = Question(of=AsaSettings, name="username", words="Device username :")

@@ -96,7 +96,7 @@ async def enter(node: Node, args: NewEntry, call: Call) -> Json:
     entry = entry_of(args, str(call.actor), duty.time(), node.settings().policy.entry_hours)
     names = duty.names() if entry.device is None else [entry.device]
     if not names:  # whose guard would judge it?
-        raise EntryFaulty("there is no device yet; `tsadmin add --type asarest` adds one")
+        raise EntryFaulty("no devices yet; add one with `tsadmin add --type asarest`")
     holds = {}
     async for name in in_slices(node.clock, names):
         holds[name] = _hold(duty, name, wall_seconds(node.clock), told_so=args.held)
@@ -106,7 +106,7 @@ async def enter(node: Node, args: NewEntry, call: Call) -> Json:
     until = "it is removed" if kept.until is None else told_time(kept.until)
     call.noted.update(id=kept.id, cidr=kept.cidr, until=until, device=kept.device)
     if not fresh:
-        notes.insert(0, f"{kept} stands already and lasts as long; nothing was added")
+        notes.insert(0, f"{kept} already exists and lasts at least as long; nothing was added")
     return {
         "entry": kept.as_json(),
         "new": fresh,
@@ -122,7 +122,7 @@ async def enter(node: Node, args: NewEntry, call: Call) -> Json:
 def entry_of(args: NewEntry, who: str, now: float, hours: int | None) -> HandEntry:
     """The entry that is asked for.  Raises `EntryFaulty`."""
     if args.action not in {BLOCK, ALLOW}:
-        raise EntryFaulty(f"{args.action[:20]!r} is no action; allowed: {BLOCK}, {ALLOW}")
+        raise EntryFaulty(f"{args.action[:20]!r} is not an action; allowed: {BLOCK}, {ALLOW}")
     reason = " ".join(visible(args.reason).split())
     if len(reason) > REASON_MOST:
         raise EntryFaulty(f"the reason is longer than {REASON_MOST} characters")
@@ -130,7 +130,7 @@ def entry_of(args: NewEntry, who: str, now: float, hours: int | None) -> HandEnt
     if seconds is None and hours is not None:
         seconds = hours * _HOUR
     if seconds is not None and not 1 <= seconds <= LONGEST_SECONDS:
-        raise EntryFaulty(f"an entry stands from 1 to {LONGEST_SECONDS:.0f} seconds, or for ever")
+        raise EntryFaulty(f"an entry lasts from 1 to {LONGEST_SECONDS:.0f} seconds, or has no end")
     return HandEntry(
         action=args.action,
         cidr=read_network(args.cidr),
@@ -148,15 +148,15 @@ def _hold(duty: EntryDuty, name: str, now: float, *, told_so: bool) -> _Hold | N
     newest = duty.records.newest(name)
     if newest is not None and newest[0] == PURGED:
         return _Hold(
-            "the groups were taken off", f"`tsadmin update {name}` brings the whole policy back"
+            "the groups were removed", f"`tsadmin update {name}` pushes the whole policy again"
         )
     memory = duty.records.memory(name)
     if memory.locked_out:
-        return _Hold("the password was refused too often", f"`tsadmin configure {name}`")
+        return _Hold("the password was rejected too often", f"`tsadmin configure {name}`")
     cause = no_push(settings, memory, now)
     if not cause or told_so:
         return None
-    return _Hold(cause, "with --held it is pushed all the same, and the hold stays")
+    return _Hold(cause, "with --held it is pushed anyway, and the hold remains")
 
 
 def _refuse_held(holds: "dict[str, _Hold | None]") -> None:

@@ -44,8 +44,8 @@ class ReaderInUse(TscmError):
                 f"with `tsadmin configure {self.device}` first"
             )
         return (
-            f"there is no reader {self.reader!r} of {self.device}; "
-            f"`tsadmin ledger {self.device}` shows those that there are"
+            f"{self.device} has no reader {self.reader!r}; list its readers with `tsadmin "
+            f"ledger {self.device}`"
         )
 
 
@@ -61,12 +61,12 @@ class UploadOff(TscmError):
     def __str__(self) -> str:
         if self.set_up:
             return (
-                f"logs of {self.device} are not uploaded: "
-                f"`tsadmin configure {self.device} --send_logs yes` changes that"
+                f"log upload is off for {self.device}; enable it with `tsadmin configure "
+                f"{self.device} --send_logs yes`"
             )
         return (
-            f"logs of {self.device} are not uploaded: no log service is set; "
-            f"give its url under [upload] in tscm.toml and restart the manager"
+            f"logs of {self.device} are not uploaded: no log service is configured; set "
+            "url under [upload] in tscm.toml and restart the manager"
         )
 
 
@@ -94,7 +94,7 @@ def _rotate(node: Node, name: str) -> Json:
     """The log of a device that uploads nothing; says why it does not."""
     manager = parts(node)
     sealed = manager.spool.seal(name)
-    done = "the log is rotated" if sealed else "no line came since the log was last rotated"
+    done = "the log is rotated" if sealed else "no line was received since the log was last rotated"
     fault = manager.spool.figures(name).fault
     if fault:
         done = f"the log cannot be rotated: it {fault}"
@@ -141,7 +141,7 @@ async def resend(node: Node, args: Rejected, call: Call) -> Json:
     for done, key in enumerate(keys):
         call.report(_step(key, done, keys))
         lines += (await upload.send_aside(key)).lines
-    return _handled(args.name, len(keys), lines, "sent again")
+    return _handled(args.name, len(keys), lines, "resent")
 
 
 @handles(table.DROP)
@@ -165,7 +165,7 @@ def _step(key: str, done: int, keys: list[str]) -> Progress:
 
 def _handled(name: str, batches: int, lines: int, done: str) -> Json:
     words = f"{many(batches, 'batch', 'batches')} of {many(lines, 'line', 'lines')} {done}"
-    sentence = words if batches else "no batch was set aside"
+    sentence = words if batches else "no rejected batches"
     return {"name": name, "batches": batches, "lines": lines, "sentence": sentence}
 
 

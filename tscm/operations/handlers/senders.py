@@ -29,9 +29,9 @@ class SenderUnheard(TscmError):
 
     def __str__(self) -> str:
         return (
-            f"{self.address} is no unknown sender that has been heard; `tsadmin senders` lists those that "
-            f"there are, and `tsadmin configure {self.device} --syslog_sources "
-            f"'{' '.join(self.sources)}'` adds it all the same"
+            f"{self.address} is not in the list of unknown senders; list them with "
+            "`tsadmin senders`, or add the address with `tsadmin configure "
+            f"{self.device} --syslog_sources '{' '.join(self.sources)}'`"
         )
 
 

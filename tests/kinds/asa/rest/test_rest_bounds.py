@@ -145,9 +145,9 @@ def test_gzip_that_was_not_asked_for_is_read_all_the_same(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("headers", "body", "words"),
     [
-        ("Content-Encoding: gzip\r\n", gzip.compress(b"{}" * 1000, mtime=0)[:-10], "cut off"),
-        ("Content-Encoding: gzip\r\n", b"{}", "not the gzip"),
-        ("Content-Encoding: br\x1b[2J\r\n", b"{}", "not asked for"),
+        ("Content-Encoding: gzip\r\n", gzip.compress(b"{}" * 1000, mtime=0)[:-10], "truncated"),
+        ("Content-Encoding: gzip\r\n", b"{}", "not valid gzip"),
+        ("Content-Encoding: br\x1b[2J\r\n", b"{}", "unexpected encoding"),
     ],
 )
 def test_an_encoding_that_cannot_be_read_is_a_sentence(
@@ -192,7 +192,7 @@ def test_numbers_of_thousands_of_digits_are_a_sentence(
     tmp_path: Path, name: str, digits: int
 ) -> None:
     body = f'{{"asaVersion": "9.8", "upTimeinSeconds": 1, "{name}": {"9" * digits}}}'.encode()
-    with pytest.raises(faults.Overloaded, match="no JSON"):
+    with pytest.raises(faults.Overloaded, match="without a JSON body"):
         asked(tmp_path, lambda _: ("", body), lambda driver: driver.probe())
 
 

@@ -348,7 +348,7 @@ async def test_a_wrong_password_is_asked_once_and_never_shown(asa: SimulatedAsa)
                 password=Secret("hunter2"),
                 token_auth=token_auth,
             )
-        assert "wrong user name or password" in str(caught.value)
+        assert "wrong username or password" in str(caught.value)
         assert "hunter2" not in str(caught.value)
         assert not caught.value.retry
     assert sum(asa.counts.requests.values()) == 2
@@ -458,7 +458,7 @@ async def test_a_body_that_trickles_is_not_waited_for_beyond_its_time(asa: Simul
         finally:
             driver.close()
 
-    with pytest.raises(faults.Overloaded, match="did not come to its end in time"):
+    with pytest.raises(faults.Overloaded, match="was not completed within the time"):
         await in_thread(work)
     asa.set_switches({"slow_body_seconds": 0.3})
     assert (await with_driver(asa, lambda driver: driver.probe())).version
@@ -512,7 +512,7 @@ async def test_groups_that_shift_between_pages_are_not_passed_over(
 async def test_a_list_that_changes_all_the_time_is_no_answer(
     asa: SimulatedAsa, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with pytest.raises(faults.Overloaded, match="changes while it is read"):
+    with pytest.raises(faults.Overloaded, match="changed while it was read"):
         await read_while_deleted(asa, monkeypatch, 40)
 
 

@@ -236,14 +236,14 @@ def test_more_than_the_child_may_hold_is_a_sentence_about_the_answer(tmp_path: P
 @pytest.mark.parametrize(
     ("body", "words"),
     [
-        (b"[" * (4 << 20), "no JSON"),
-        (b'{"items": [' * (1 << 18), "no JSON"),
-        (b'{"items": [' + b"9" * (4 << 20) + b"]}", "no JSON"),
-        (page(40_000)[:-5], "no JSON"),
-        (b'{"items": "' + b"\\ud800" * (1 << 18) + b'"}', "is no list"),
+        (b"[" * (4 << 20), "without a JSON body"),
+        (b'{"items": [' * (1 << 18), "without a JSON body"),
+        (b'{"items": [' + b"9" * (4 << 20) + b"]}", "without a JSON body"),
+        (page(40_000)[:-5], "without a JSON body"),
+        (b'{"items": "' + b"\\ud800" * (1 << 18) + b'"}', "is not a list"),
         (b'{"items": [' + b"1," * 200_000 + b"1]}", "more than 100,000 object-groups"),
-        (b"\x00" * (2 << 20), "no JSON"),
-        (b'{"a": "\xff' + b"x" * (2 << 20) + b'"}', "no JSON"),
+        (b"\x00" * (2 << 20), "without a JSON body"),
+        (b'{"a": "\xff' + b"x" * (2 << 20) + b'"}', "without a JSON body"),
     ],
     ids=["lists", "objects", "digits", "cut", "surrogates", "items", "zeros", "no utf-8"],
 )
@@ -256,22 +256,22 @@ def test_more_members_than_any_device_has_are_a_sentence(
 ) -> None:
     monkeypatch.setattr(picks, "MOST_MEMBERS", 99)
     said = refused(tmp_path, page(10), groups)
-    assert "our groups have more than 99 members; look at " in said
+    assert "the groups of tscm have more than 99 members; check " in said
 
 
 def test_a_configuration_that_is_all_about_us_is_a_sentence(tmp_path: Path) -> None:
     line = "access-list a extended deny ip any object-group T-Block\n"
     body = json.dumps({"response": [line * 5000]}).encode()
     said = refused(tmp_path, body, lambda driver: driver.running_config("T"))
-    assert "more than 2,000 of its access-lists' entries name our groups" in said
+    assert "more than 2,000 entries of its access-lists name the groups of tscm" in said
     body = json.dumps({"response": ["logging host inside 192.0.2.1\n" * 100_000]}).encode()
     said = refused(tmp_path, body, lambda driver: driver.running_config("T"))
-    assert "takes more than 2,097,152 bytes" in said
+    assert "exceeds 2,097,152 bytes" in said
 
 
 def test_gzip_that_is_cut_in_a_large_answer_is_a_sentence(tmp_path: Path) -> None:
     packed = gzip.compress(page(40_000), mtime=0)[:-10]
-    assert "cut off" in refused(tmp_path, packed, groups, "Content-Encoding: gzip\r\n")
+    assert "truncated" in refused(tmp_path, packed, groups, "Content-Encoding: gzip\r\n")
 
 
 def over(folder: Path, between: Callable[[], None], body: bytes, claimed: int) -> Device:
@@ -295,7 +295,7 @@ def test_a_child_that_is_killed_in_the_middle_is_a_fault_of_this_answer_alone(
     )
     with (
         serving(device) as root,
-        pytest.raises(faults.Overloaded, match=r"could not be read: .* signal 9; ") as caught,
+        pytest.raises(faults.Overloaded, match=r"cannot read the response .* signal 9; ") as caught,
     ):
         driver_at(root).read_groups("T")
     assert caught.value.retry
@@ -313,7 +313,7 @@ def test_a_stop_in_the_middle_of_a_large_answer_ends_its_child(tmp_path: Path) -
     device = over(tmp_path, stop, body, len(body) + (8 << 20))
     with (
         serving(device) as root,
-        pytest.raises(faults.Overloaded, match="because the manager stops"),
+        pytest.raises(faults.Overloaded, match="because the manager is stopping"),
     ):
         scope.run(driver_at(root).read_groups, "T")
     assert not children()
@@ -334,6 +334,6 @@ def test_a_large_answer_that_trickles_ends_with_its_child(tmp_path: Path) -> Non
         driver = driver_at(root)
         assert isinstance(driver, RestDriver)
         driver._link.monotonic = lambda: 1e6 if late.is_set() else 0.0
-        with pytest.raises(faults.Overloaded, match="did not come to its end in time"):
+        with pytest.raises(faults.Overloaded, match="was not completed within the time"):
             driver.read_groups("T")
     assert not children()

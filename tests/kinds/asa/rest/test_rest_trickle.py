@@ -115,7 +115,7 @@ def test_an_answer_that_trickles_is_cut_off(
     how = {"fingerprint": hashlib.sha256(der).hexdigest(), "ca_file": str(certificate)}
     with (
         serving(over_tls(first, piece, context)) as root,
-        pytest.raises(faults.Overloaded, match="did not come to its end in time"),
+        pytest.raises(faults.Overloaded, match="was not completed within the time"),
     ):
         ask(root, **{trust: how[trust]})
 

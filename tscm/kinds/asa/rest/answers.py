@@ -54,8 +54,8 @@ class Judge:
         if path != "cli" and content.standby:
             raise UnitOnStandby(
                 self.name,
-                "it is a standby unit: what is changed there reaches nobody",
-                "set the device's address to that of the active unit",
+                "it is the standby unit, and changes made there are not replicated",
+                "set the device address to that of the active unit",
             )
         if content.bulk_sync and method != "GET" and path != "cli":
             raise Replicating(self.name)
@@ -63,13 +63,13 @@ class Judge:
             if not (content.blank or content.is_json):
                 raise Overloaded(
                     self.name,
-                    f"{what} was answered with {status} and no JSON",
+                    f"{what} returned {status} without a JSON body",
                     self.revival,
                 )
             if content.details:
                 raise Refused(
                     self.name,
-                    f"{what} was refused: {content.details}",
+                    f"{what} was rejected: {content.details}",
                     status=status,
                     code=content.code,
                     may_be_size=content.code not in _OTHER_CAUSES,
@@ -78,41 +78,42 @@ class Judge:
                 raise Overloaded(
                     self.name,
                     content.too_much,
-                    "look at `show running-config` on it, and delete what nothing uses",
+                    "check `show running-config` on it, and delete what nothing uses",
                 )
             return Answer(status, content.picked)
         if status == 401:
             raise Unauthorised(
                 self.name,
-                "wrong user name or password (401)",
-                f"check the account {self.username} and `aaa authentication http console LOCAL` on the device; "
-                f"`tsadmin configure {self.name} --password -` takes another password",
+                "wrong username or password (401)",
+                f"check the account {self.username} and `aaa authentication http console "
+                "LOCAL` on the device; set another password with `tsadmin configure "
+                f"{self.name} --password -`",
             )
         if status == 403:
             raise Forbidden(
                 self.name,
-                f"the account {self.username} has too little privilege for {what} (403)",
+                f"account {self.username} lacks the privilege for {what} (403)",
                 "enter its `username` line on the device again, with the password and privilege 15 at the end",
             )
         if (status in {404, 405} and not content.is_json) or 300 <= status < 400:
             raise InterfaceAbsent(
                 self.name,
-                f"no REST API agent answers at {self.root} ({status}, "
+                f"the response from {self.root} is not from a REST API agent ({status}, "
                 f"{headers.get('Content-Type', 'no content type')})",
-                "on the device `rest-api image` with the agent's file, and `rest-api agent`; Firepower models "
-                "and releases after 9.16 have no agent",
+                "on the device, enter `rest-api image` with the agent's file, then "
+                "`rest-api agent`; Firepower models and releases after 9.16 have no agent",
             )
         if status >= 500:
             reason = content.details
             raise Overloaded(
                 self.name,
-                f"{what} was answered with {status}" + (f": {reason}" if reason else ""),
+                f"{what} returned {status}" + (f": {reason}" if reason else ""),
                 self.revival,
                 told=bool(reason),
             )
         raise Refused(
             self.name,
-            f"{what} was refused with {status}: {content.details or 'without a reason'}",
+            f"{what} was rejected with {status}: {content.details or 'no reason given'}",
             status=status,
             code=content.code,
             may_be_size=content.code not in _OTHER_CAUSES,

@@ -83,7 +83,7 @@ def is_blank(content: bytes | bytearray) -> bool:
 
 def _whole(text: str) -> int:
     if len(text) > _DIGITS:
-        raise ValueError("no resource of an ASA has such a number")
+        raise ValueError("an ASA has no resource with such a number")
     return int(text)
 
 
@@ -140,5 +140,5 @@ def _error(message: Mapping[str, Any]) -> tuple[str, str] | None:
     if str(message.get("level", "")).lower() != "error":
         return None
     code = plain(str(message.get("code") or ""))
-    details = plain(str(message.get("details") or "")) or code or "without a reason"
+    details = plain(str(message.get("details") or "")) or code or "no reason given"
     return code, f"{details} ({code})" if code else details

@@ -43,7 +43,7 @@ _VERSION = "monitoring/device/components/version"
 _RUNS_WITHOUT_BULK = 24
 _TOO_LARGE = 413
 _ACCEPTED = 202
-_DELETE_UNUSED = "look at `show running-config` on it, and delete what nothing uses"
+_DELETE_UNUSED = "check `show running-config` on it, and delete what nothing uses"
 
 
 @define(eq=False)
@@ -95,7 +95,7 @@ class RestDriver:
     def _version(self) -> Identity:
         found = self._link.call("GET", _VERSION, want=Want("version")).picked
         if found is None:
-            raise Overloaded(self._link.name, "the version resource is no object")
+            raise Overloaded(self._link.name, "the version resource is not a JSON object")
         up, now, model = found["up"], found["now"], found["model"]
         identity = Identity(
             version=found["version"],
@@ -118,8 +118,11 @@ class RestDriver:
         if identity.role == "standby":
             raise UnitOnStandby(
                 self._link.name,
-                "it is not the active unit of its failover pair: what is changed there reaches nobody",
-                "set the device's address to that of the active unit",
+                (
+                    "it is not the active unit of its failover pair, and changes made there "
+                    "are not replicated"
+                ),
+                "set the device address to that of the active unit",
             )
         return identity
 
@@ -138,7 +141,7 @@ class RestDriver:
                 link.know(found)
                 return found
         raise Overloaded(
-            link.name, "its list of object-groups changes while it is read", "read it again later"
+            link.name, "its list of object-groups changed while it was read", "try again later"
         )
 
     def _read_pages(self, prefix: str, most: int, begun: float) -> dict[str, Group] | None:
@@ -158,7 +161,7 @@ class RestDriver:
                 "GET", f"{_GROUPS}?limit={_PAGE}&offset={offset}", want=Want("groups", prefix)
             ).picked
             if page is None:
-                raise Overloaded(link.name, "the list of object-groups is no list")
+                raise Overloaded(link.name, "the list of object-groups is not a list")
             if not seen.isdisjoint(page["names"]) or len(set(page["names"])) < len(page["names"]):
                 return None
             seen.update(page["names"])
@@ -176,7 +179,7 @@ class RestDriver:
             total = told
             if not page["count"] or (total is not None and offset >= total):
                 return found
-        raise Overloaded(link.name, "its list of object-groups has no end")
+        raise Overloaded(link.name, "its list of object-groups never ends")
 
     def apply(self, step: Step) -> None:
         """One step, in as many requests as its size takes."""
@@ -225,7 +228,10 @@ class RestDriver:
             raise SaveFailed(
                 self._link.name,
                 "it did not confirm that its configuration was saved",
-                "the policy is in force; look with `write memory` why it is not saved",
+                (
+                    "the policy is in force; enter `write memory` on the device to see why "
+                    "saving fails"
+                ),
             )
 
     def close(self) -> None:
@@ -242,7 +248,7 @@ class RestDriver:
             "POST", "cli", {"commands": list(commands)}, want=Want(kind, prefix)
         )
         if reply.picked is None and reply.status != _ACCEPTED:
-            raise Overloaded(self._link.name, "a command was answered with something else")
+            raise Overloaded(self._link.name, "a command returned an unexpected response")
         return reply.picked
 
     def _failed_with(self, size: int) -> None:

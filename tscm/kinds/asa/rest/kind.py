@@ -63,7 +63,7 @@ def notes(settings: DeviceSettings, who: Identity) -> Sequence[str]:
     ]
     return [
         f"Device {settings.device}: {', '.join(part for part in parts if part)}",
-        "Support of the ASA by its REST API is beta",
+        "ASA support through the REST API is in beta",
     ]
 
 
@@ -72,8 +72,9 @@ def warnings(settings: DeviceSettings) -> Sequence[str]:
     if not asa_rest(settings).allow_self_signed:
         return ()
     return [
-        "Self-signed certificates are allowed: this is not safe, for anybody on the way can "
-        "pose as the device and take the password; prefer --ca_file or --fingerprint"
+        "Self-signed certificates are allowed, which is not safe: an attacker on the path "
+        "can impersonate the device and capture the password; prefer --ca_file or "
+        "--fingerprint"
     ]
 
 

@@ -132,9 +132,7 @@ class RestLink:
                 self.token_died = True
                 # A reload or a failover ends tokens too, and then the device may hold something else
                 # than what this was planned for.
-                raise SessionLost(
-                    self.name, "its login token died in the middle of a change", retry=True
-                )
+                raise SessionLost(self.name, "its login token expired during a change", retry=True)
             status, headers, content = self._send(method, path, body, want=want, write=write)
             if status == 401:
                 # The account is right, for it just logged in: a token that is worth nothing.
@@ -167,14 +165,14 @@ class RestLink:
         if status == 503:
             raise SessionsUsedUp(
                 self.name,
-                "it gives out no login token (503): all 25 of its context are in use, or its agent is "
-                "starting or overloaded",
-                "tokens expire by themselves; `no rest-api agent`, then `rest-api agent` drops them all; "
-                "or set Token Auth to no",
+                "it issues no login token (503): all 25 tokens of its context are in use, "
+                "or its agent is starting or overloaded",
+                "wait until tokens expire, clear all of them with `no rest-api agent`, "
+                "then `rest-api agent`, or set Token Auth to no",
                 retry=True,
             )
         self.judge.judge("POST", TOKENS, status, headers, content)
-        raise Overloaded(self.name, f"login was answered with {status} and no token")
+        raise Overloaded(self.name, f"the login request returned {status} and no token")
 
     def _send(
         self,
@@ -266,7 +264,7 @@ class RestLink:
                         piece = inflate.decompress(chunk, _CHUNK)  # 64 KB of gzip can hold 64 MB
                     except zlib.error:
                         raise Overloaded(
-                            self.name, "an answer is not the gzip that it says"
+                            self.name, "a response is not valid gzip, although its header says so"
                         ) from None
                     chunk = inflate.unconsumed_tail
                 self._hand(reader, piece, most)
@@ -275,12 +273,12 @@ class RestLink:
         if inflate is not None:
             self._hand(reader, inflate.decompress(b"", _CHUNK), most)
         if inflate is not None and not inflate.eof:
-            raise Overloaded(self.name, "an answer in gzip was cut off")
+            raise Overloaded(self.name, "a response in gzip is truncated")
         self.traffic = self.traffic.plus(received=reader.size, requests=0)
 
     def _hand(self, reader: AnswerReader, piece: bytes, most: int) -> None:
         if reader.size + len(piece) > most:
-            raise Overloaded(self.name, f"an answer is longer than {most:,} bytes")
+            raise Overloaded(self.name, f"a response exceeds {most:,} bytes")
         reader.take(piece)
 
     def _inflater(self, encoding: str) -> Any:
@@ -289,14 +287,12 @@ class RestLink:
                 return None
             case "gzip" | "x-gzip":
                 return zlib.decompressobj(_GZIP_WINDOW)
-        raise Overloaded(
-            self.name, f"an answer has the encoding {encoding}, which was not asked for"
-        )
+        raise Overloaded(self.name, f"a response has the unexpected encoding {encoding}")
 
     def _late(self) -> Overloaded:
         return Overloaded(
             self.name,
-            "an answer did not come to its end in time",
+            "a response was not completed within the time limit",
             self.judge.revival,
         )
 
@@ -309,9 +305,9 @@ class RestLink:
         ):
             return self._no_way(error)  # never was TLS
         if isinstance(error, requests.exceptions.Timeout | urllib3.exceptions.TimeoutError):
-            cause = f"no answer to {what} within the time limit"
+            cause = f"no response to {what} within the time limit"
         else:
-            cause = f"the connection broke at {what}"
+            cause = f"the connection was lost during {what}"
         return Overloaded(self.name, cause, self.judge.revival)
 
     def _no_way(self, error: BaseException) -> DeviceFault:

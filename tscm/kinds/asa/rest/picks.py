@@ -145,7 +145,7 @@ def bounded_groups(groups: int, members: int) -> None:
     if groups > MOST_GROUPS:
         raise TooMuch(f"it has more than {MOST_GROUPS:,} object-groups")
     if members > MOST_MEMBERS:
-        raise TooMuch(f"our groups have more than {MOST_MEMBERS:,} members")
+        raise TooMuch(f"the groups of tscm have more than {MOST_MEMBERS:,} members")
 
 
 def _digest(name: str) -> str:
@@ -195,8 +195,11 @@ def _configuration(answer: Any, prefix: str) -> Json | None:
     text = condense(whole, prefix)
     if len(text) > CONFIG_BYTES:
         raise TooMuch(
-            f"what its configuration says of our groups, interfaces and logging takes more than {CONFIG_BYTES:,} bytes"
+            "the part of its configuration about groups of tscm, interfaces and logging "
+            f"exceeds {CONFIG_BYTES:,} bytes"
         )
     if text.count("\naccess-list ") > MOST_ENTRIES:
-        raise TooMuch(f"more than {MOST_ENTRIES:,} of its access-lists' entries name our groups")
+        raise TooMuch(
+            f"more than {MOST_ENTRIES:,} entries of its access-lists name the groups of tscm"
+        )
     return {"size": len(whole.encode("utf-8", "replace")), "text": text}

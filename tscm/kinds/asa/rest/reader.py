@@ -89,23 +89,38 @@ class AnswerReader:
             case OutOfMemory():
                 return Overloaded(
                     self.device,
-                    f"{self.what} was answered with more than can be read within {MEMORY_BYTES >> 20} MB",
-                    "see whether its address leads to the firewall, and delete object-groups that nothing uses",
+                    (
+                        f"the response to {self.what} is larger than can be read within "
+                        f"{MEMORY_BYTES >> 20} MB"
+                    ),
+                    (
+                        "check that its address is that of the firewall, and delete "
+                        "object-groups that nothing uses"
+                    ),
                 )
             case Stopped():
                 return Overloaded(
                     self.device,
-                    f"the answer to {self.what} was not read to its end, because the manager stops",
-                    "nothing to do: the next update asks again",
+                    (
+                        f"the response to {self.what} was not read completely, because the "
+                        "manager is stopping"
+                    ),
+                    "no action is needed: the next update retries",
                 )
             case OutOfTime():
                 return Overloaded(
                     self.device,
-                    f"the answer to {self.what} could not be read in time",
-                    "see whether its address leads to the firewall; on a host under load the next update may do",
+                    f"the response to {self.what} could not be read in time",
+                    (
+                        "check that its address is that of the firewall; if this host was "
+                        "overloaded, the next update may succeed"
+                    ),
                 )
         return Overloaded(
             self.device,
-            f"the answer to {self.what} could not be read: {error}",
-            "the next update asks again; if it lasts, see whether the host is short of memory",
+            f"cannot read the response to {self.what}: {error}",
+            (
+                "the next update retries; if the error persists, check whether this host is "
+                "short of memory"
+            ),
         )

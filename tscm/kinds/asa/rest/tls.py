@@ -137,15 +137,16 @@ def prepare(
         fingerprint = shown_fingerprint(device, root, connect_seconds, cut)
         if trust.seen is not None and fingerprint not in {trust.seen, trust.accepted}:
             cause = (
-                f"it shows another certificate (SHA-256 {fingerprint}) than at the last update "
-                f"({trust.seen}), so no password was sent"
+                "its certificate has changed since the last update (SHA-256 is "
+                f"{fingerprint}, was {trust.seen}), so no password was sent"
             )
             risk = RiskFound(risk=Risk.CERTIFICATE, sentence=cause, value=fingerprint)
             raise IdentityChanged(
                 device,
                 cause,
-                f"a reload or a failover of a device without a certificate of its own does that: if you know why, "
-                f"`tsadmin update {device} {risk.option}` accepts the new one",
+                "a reload or failover of a device without a permanent certificate causes "
+                "this: if you know the cause, accept the new certificate with `tsadmin "
+                f"update {device} {risk.option}`",
                 risk,
             )
     if fingerprint is not None:
@@ -158,8 +159,8 @@ def prepare(
         except OSError as error:  # an SSLError too, where the file holds no certificate
             raise Untrusted(
                 device,
-                f"the CA file {trust.ca_file} cannot be used: {error.strerror or error}",
-                "bring it there, or give another with --ca_file",
+                f"cannot use CA file {trust.ca_file}: {error.strerror or error}",
+                "copy it there, or set another with --ca_file",
             ) from None
     session.mount("https://", WatchedAdapter(cut))
     session.verify = trust.ca_file or True
@@ -197,8 +198,8 @@ def connection_fault(
     return Unreachable(
         device,
         f"no TCP connection to {where}: {_reason(error)}",
-        "check the address, and on the device `http server enable` and the `http` lines with the clients that may "
-        "ask: another one gets no answer",
+        "check the address, and on the device `http server enable` and the `http` lines "
+        "with the permitted clients: other hosts get no response",
     )
 
 
@@ -206,11 +207,11 @@ def tls_fault(device: str, where: str, error: BaseException, shown: str | None =
     """Why a certificate is not believed, and what would make it so."""
     change = f"tsadmin configure {device}"
     remedy = (
-        f"if it is the device's own, `{change} --fingerprint {shown}` pins it; --ca_file takes the file of its CA "
-        f"instead"
+        f"if it is the device's own, pin it with `{change} --fingerprint {shown}`, or set "
+        "the file of its CA with --ca_file"
         if shown
-        else f"{_PRINT.format(where=where)} prints its SHA-256, which --fingerprint pins; --ca_file takes the "
-        f"file of its CA instead"
+        else f"{_PRINT.format(where=where)} prints its SHA-256 to pin with --fingerprint; or "
+        "set the file of its CA with --ca_file"
     )
     told = f" (SHA-256 {shown})" if shown else ""
     verification = _find(error, ssl.SSLCertVerificationError)
@@ -222,7 +223,7 @@ def tls_fault(device: str, where: str, error: BaseException, shown: str | None =
         elif code == _X509_EXPIRED:
             cause = "it has expired"
         elif code in _X509_MISMATCH:
-            cause = "it is for another name or address"
+            cause = "it was issued for another name or address"
         return Untrusted(
             device, f"the certificate of {where} is not trusted: {cause}{told}", remedy, shown=shown
         )
@@ -230,16 +231,22 @@ def tls_fault(device: str, where: str, error: BaseException, shown: str | None =
     if "ingerprint" in text:
         return IdentityChanged(
             device,
-            f"the certificate of {where}{told} is not the one that is pinned, so no password was sent",
-            f"if it was renewed on purpose, `{change} --fingerprint {shown}` pins the new one"
+            (
+                f"the certificate of {where}{told} does not match the pinned one, so no "
+                "password was sent"
+            ),
+            (f"if it was renewed on purpose, pin the new one with `{change} --fingerprint {shown}`")
             if shown
-            else f"{_PRINT.format(where=where)} prints the SHA-256 of the one that it shows, for --fingerprint",
+            else (
+                f"{_PRINT.format(where=where)} prints the SHA-256 of the certificate that it "
+                "presents, for --fingerprint"
+            ),
             shown=shown,
         )
     return Untrusted(
         device,
-        f"no TLS with {where}: {text}",
-        "check that the port is that of the device's `http server`, and its `ssl` settings",
+        f"TLS handshake with {where} failed: {text}",
+        ("check that the port is that of the device's `http server`, and check its `ssl` settings"),
     )
 
 
@@ -267,11 +274,11 @@ def _innermost(error: BaseException) -> BaseException:
 
 def _reason(error: BaseException) -> str:
     if _find(error, socket.gaierror) or _find(error, urllib3.exceptions.NameResolutionError):
-        return "the name is not known"
+        return "the name does not resolve"
     if _find(error, ConnectionRefusedError):
         return "connection refused"
     if _find(error, TimeoutError) or _find(error, urllib3.exceptions.ConnectTimeoutError):
-        return "no answer within the time limit"
+        return "no response within the time limit"
     inner = _find(error, OSError)
     return getattr(inner, "strerror", None) or str(error)
 

@@ -77,8 +77,11 @@ class SshDriver:
         if identity.role == "standby":
             raise UnitOnStandby(
                 self._link.name,
-                "it is not the active unit of its failover pair: what is changed there reaches nobody",
-                "set the device's address to that of the active unit",
+                (
+                    "it is not the active unit of its failover pair, and changes made there "
+                    "are not replicated"
+                ),
+                "set the device address to that of the active unit",
             )
         return identity
 
@@ -170,7 +173,10 @@ class SshDriver:
                 self._link.name,
                 "it did not confirm that its configuration was saved"
                 + (f": {as_words(last)}" if last else ""),
-                "the policy is in force; look with `write memory` why it is not saved",
+                (
+                    "the policy is in force; enter `write memory` on the device to see why "
+                    "saving fails"
+                ),
             )
 
     def close(self) -> None:

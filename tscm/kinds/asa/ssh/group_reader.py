@@ -78,7 +78,7 @@ class GroupReader:
     def _below(self, line: str) -> None:
         self._count += 1
         if self._count > MOST_MEMBERS:
-            raise TooManyMembers(f"our groups have more than {MOST_MEMBERS:,} members")
+            raise TooManyMembers(f"the groups of tscm have more than {MOST_MEMBERS:,} members")
         kind, _, rest = line.partition(" ")
         if kind == "description":
             self._description = rest[:_DESCRIPTION]

@@ -77,7 +77,7 @@ def warnings(settings: DeviceSettings) -> Sequence[str]:
     if not asa_ssh(settings).ssh_old_algorithms:
         return ()
     return [
-        "Old SSH algorithms are allowed: whoever records the session may be able to read the password one day; "
+        "Old SSH algorithms are allowed: a recorded session may reveal the password one day; "
         "`ssh key-exchange group dh-group14-sha256` on the device makes most of them unnecessary from 9.12 on"
     ]
 

@@ -97,7 +97,9 @@ class SshLink:
                 yield self._console
             except FellSilent as error:
                 self._drop()
-                raise Overloaded(self.name, f"its command line fell silent: {error}") from None
+                raise Overloaded(
+                    self.name, f"its command line stopped responding: {error}"
+                ) from None
             except ChannelClosed as error:
                 self._drop()
                 raise Overloaded(self.name, self._why(str(error))) from None

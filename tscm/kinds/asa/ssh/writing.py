@@ -165,8 +165,11 @@ class Writer:
             case Verdict.STANDBY:
                 return UnitOnStandby(
                     self.device,
-                    "it is not the active unit of its failover pair: what is changed there reaches nobody",
-                    "set the device's address to that of the active unit",
+                    (
+                        "it is not the active unit of its failover pair, and changes made "
+                        "there are not replicated"
+                    ),
+                    "set the device address to that of the active unit",
                 )
             case Verdict.REPLICATING:
                 return Replicating(self.device)
