@@ -150,8 +150,8 @@ def _empty(settings: DeviceSettings, node: NodeSettings, found: "PolicyList") ->
         remedy = "correct the list, or choose another block list"
     if feed is not None:
         remedy = (
-            "look at it, and at the feed's format, pick and where settings; `may_be_empty = true` takes it where "
-            "that is right"
+            "look at it, and at the feed's format, pick and where settings (in the pick of a json a list is a `*`: "
+            "`prefixes.*.ip_prefix`); `may_be_empty = true` takes it where that is right"
         )
         return FeedUnavailable(found.name, feed.shown, cause, remedy)
     return ListUnavailable(
