@@ -50,8 +50,8 @@ def test_a_want_of_descriptors_is_a_sentence_told_once_until_a_run_succeeds() ->
     assert (
         told
         == [
-            "the look failed: no file descriptor is free; raise LimitNOFILE, or lower "
-            "max_connections (it is tried again)"
+            "the look failed: no free file descriptors; raise LimitNOFILE, or lower "
+            "max_connections; retrying"
         ]
         * 2
     )

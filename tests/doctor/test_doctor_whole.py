@@ -235,7 +235,7 @@ async def test_each_break_is_found_where_it_is(
 @pytest_twisted.ensureDeferred
 async def test_a_clock_that_is_ahead_is_told_by_how_much(whole: World) -> None:
     await clock_an_hour_ahead(whole)
-    assert "s ahead of ours" in (await whole.doctor())["device clock"]["sentence"]
+    assert "s ahead of this host's" in (await whole.doctor())["device clock"]["sentence"]
 
 
 @pytest_twisted.ensureDeferred

@@ -133,7 +133,7 @@ def test_what_reads_an_answer_goes_with_the_manager(
         assert gone(manager.process) in {-how, 0}, manager.said()
         manager.process = None
     wait_for(lambda: not is_alive(child), manager.said)
-    assert "left behind" not in manager.said()
+    assert "abandoned" not in manager.said()
 
 
 def test_a_killed_reader_is_a_fault_of_the_answer_and_of_nothing_else(

@@ -212,7 +212,9 @@ def test_a_folder_that_is_moved_away_is_made_anew_is_told_and_loses_nothing(
     log.rename(log.with_name("elsewhere"))
     world.send("fw-one", 1000)  # beyond the rotate size: a seal that comes first has nowhere to go
     goes_on(world, "fw-two", 300)
-    world.until(lambda: "somebody moved or deleted the folder of the log of" in manager.said())
+    world.until(
+        lambda: "another process moved or deleted the directory of the log of" in manager.said()
+    )
     assert world.ledger()["balanced"]
     ends_well(world, siem)
     assert world.ledger()["devices"]["fw-one"]["stored"] == 1101
@@ -233,7 +235,9 @@ def test_a_folder_that_is_deleted_costs_its_own_device_alone_and_is_told(
     shutil.rmtree(manager.layout.device_log("fw-one"))
     world.send("fw-one", 1000)
     goes_on(world, "fw-two", 300)
-    world.until(lambda: "somebody moved or deleted the folder of the log of" in manager.said())
+    world.until(
+        lambda: "another process moved or deleted the directory of the log of" in manager.said()
+    )
     world.until(lambda: len(siem.lines) >= 1500)  # what came after is sent on all the same
     manager.stop()
     manager.start()

@@ -181,7 +181,7 @@ def test_copies_are_refused_and_go_before_any_original_where_the_disk_runs_short
     assert answer.headers["Retry-After"]
     found = doctor(manager)["uploads kept"]
     assert found["verdict"] == "failed"
-    assert f"below {REFUSE} MB it takes none" in found["sentence"]
+    assert f"below {REFUSE} MB it accepts none" in found["sentence"]
     assert len(side.kept()) == 2
 
     more = hits(50, 50)

@@ -122,7 +122,7 @@ def test_an_upload_that_trickles_does_not_keep_the_manager(
         ended = end(manager.process)
         assert ended != -signal.SIGKILL, manager.said()
         assert "did not stop" not in manager.said()
-        assert "left behind" not in manager.said()
+        assert "abandoned" not in manager.said()
         assert "Traceback" not in manager.said()
         manager.process = None
         manager.start()

@@ -162,7 +162,7 @@ def test_a_look_up_that_fails_keeps_the_last_address_and_is_told(places: Places)
     figures = service.figures()
     assert figures.name_fault == "Name or service not known"
     assert "; its name does not resolve" in figures.sentence
-    assert "last address 127.0.0.1 stays in use" in figures.sentence
+    assert "last address 127.0.0.1 remains in use" in figures.sentence
     names.answer = lambda: succeed([places.at("127.0.0.1")])
     passing(clock, 61)
     assert service.figures().name_fault is None

@@ -352,7 +352,7 @@ def test_a_disk_that_takes_no_note_is_shown_until_it_does(tmp_path: Path) -> Non
     world.path.mkdir()
     world.come(1)
     world.clock.advance(NOTE_SECONDS)
-    assert "cannot be written" in world.keeper.figures().fault
+    assert "cannot write the ledger" in world.keeper.figures().fault
     world.path.rmdir()
     world.clock.advance(NOTE_SECONDS)
     assert world.keeper.figures().fault == ""

@@ -273,7 +273,7 @@ def test_signals_that_mean_nothing_end_nothing(manager: Manager) -> None:
         manager.when_lines("fw", 1)
         for number in (signal.SIGUSR1, signal.SIGUSR2, signal.SIGALRM, signal.SIGIO):
             os.kill(manager.process.pid, number)
-            words = f"{number.name} means nothing here and is ignored"
+            words = f"{number.name} has no effect here and is ignored"
             wait_for(lambda: words in manager.said(), manager.said)  # noqa: B023
         out.sendall(b"<166>two\n")
         assert manager.when_lines("fw", 2) == [b"<166>one", b"<166>two"]

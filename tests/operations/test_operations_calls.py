@@ -119,7 +119,7 @@ async def test_a_detached_job_does_not_depend_on_who_asked() -> None:
 
 def test_without_a_manager_its_operations_are_refused_by_name() -> None:
     world = World(done, manager=False)
-    with pytest.raises(ManagerDown, match="rotating and uploading logs needs the manager"):
+    with pytest.raises(ManagerDown, match="rotating and uploading logs requires the manager"):
         world.calls.start(LOGS, Device(name="fw"), ME)
     assert not list(world.jobs)
 

@@ -78,7 +78,7 @@ def running(folder: Path) -> Iterator[Process]:
 def test_no_stray_signal_ends_the_process(tmp_path: Path) -> None:
     with running(tmp_path) as one:
         for number in (*STRAY, signal.SIGUSR1, signal.SIGUSR2):
-            one.tell(number, f"{name_of(number)} means nothing here and is ignored")
+            one.tell(number, f"{name_of(number)} has no effect here and is ignored")
         (tmp_path / "go").touch()
         one.tell(signal.SIGTERM, "over")
         assert one.process.wait(60) == 0
@@ -100,7 +100,7 @@ def test_every_signal_that_ends_by_default_is_decided_on() -> None:
 def test_a_second_stop_is_told_and_the_stop_goes_on(tmp_path: Path, second: signal.Signals) -> None:
     with running(tmp_path) as one:
         one.tell(signal.SIGTERM, "stopping")
-        one.tell(second, f"{second.name}: the stop is under way and goes on")
+        one.tell(second, f"{second.name}: already stopping")
         (tmp_path / "go").touch()
         one.when_said("over")
         assert one.process.wait(60) == 0
@@ -113,7 +113,7 @@ def test_the_embedded_services_outlive_them_too(tmp_path: Path) -> None:
     try:
         for number in (*STRAY, signal.SIGHUP):
             process.send_signal(number)
-            words = f"{name_of(number)} means nothing here"
+            words = f"{name_of(number)} has no effect here"
             wait_for(lambda: words in log.read_text(), log.read_text)  # noqa: B023
         assert process.poll() is None
     finally:

@@ -284,7 +284,7 @@ def test_a_list_over_the_limit_is_refused() -> None:
 
 def test_a_block_list_of_which_nothing_would_be_left_is_refused() -> None:
     (reason,) = compare(None, listed("10.0.0.1", "0.0.0.0/0"), RULES)
-    assert "leaves all of block.example out: 2 entries" in str(reason)
+    assert "excludes all of block.example: 2 entries" in str(reason)
 
 
 @pytest.mark.parametrize(

@@ -61,7 +61,7 @@ def test_what_the_guard_left_out_is_said_with_its_cause() -> None:
     ]
     assert block.waiting.count == 0
     assert word == "not touched by this policy"
-    assert "9.9.9.0/24 left out: would block" in str(block)
+    assert "9.9.9.0/24 excluded: would block" in str(block)
 
 
 def test_what_was_cut_is_said() -> None:

@@ -81,7 +81,7 @@ def test_a_key_goes_in_its_header_and_is_sealed_where_it_lies(
     assert publisher.fetch(source, 3600.0) == 1
     assert publisher.seen[1].headers["auth-key"] == KEY
     assert publisher.fetch(evolve(source, name="f.example+2"), 9000.0) == 1
-    with pytest.raises(FeedUnavailable, match="cannot be opened"):
+    with pytest.raises(FeedUnavailable, match="cannot be decrypted"):
         publisher.fetch(evolve(source, name="other.example"), 9000.0)
 
 

@@ -300,7 +300,7 @@ def test_the_certificate_is_kept_until_it_no_longer_does(tmp_path: Path) -> None
     tls_options(certificate, key)
     other = tmp_path / "other"
     ensure_certificate(other, [], now)
-    with pytest.raises(ValueError, match="do not fit"):
+    with pytest.raises(ValueError, match="do not match"):
         tls_options(certificate, other / "log-service.key")
 
 

@@ -160,7 +160,9 @@ def test_what_is_damaged_tells_whose_it_is_and_what_to_do(kept: Policies) -> Non
             look("fw")
     assert found.entries("fw", "allow") == Entries()
     one = evolve(stored(PolicyList(name="b.example", entries=Entries())), content=b"x")
-    with pytest.raises(StoredDamaged, match=r"b\.example of fw .*`tsadmin update fw` fetches"):
+    with pytest.raises(
+        StoredDamaged, match=r"b\.example of fw .*fetch it again with `tsadmin update fw`"
+    ):
         one.readable("fw")
     with pytest.raises(StoredDamaged):
         evolve(one, content=good.block, besides="{").readable("fw")

@@ -124,7 +124,7 @@ async def test_a_list_that_shrinks_is_not_hidden_by_entries(asa: SimulatedAsa) -
     world.publish(block=addresses(40))
     refused = await in_thread(world.run, by_hand=entries)
     assert refused.result == Result.REFUSED
-    assert "of 100 block entries in force now 40 would be left" in str(refused.error)
+    assert "of 100 block entries in force now 40 would remain" in str(refused.error)
 
 
 @pytest_twisted.ensureDeferred

@@ -43,7 +43,7 @@ async def test_an_allow_list_that_takes_the_room_of_the_block_list_is_refused(
     for part in (
         "the allow list would grow from 1 to 999 entries",
         "999 of 1,000 entries that the device may hold",
-        "of 900 block entries in force now 1 would be left",
+        "of 900 block entries in force now 1 would remain",
         "`tsadmin update fw --accept_allow --accept_shrink`",
     ):
         assert part in str(refused.error)
@@ -64,7 +64,7 @@ async def test_an_allow_list_that_covers_what_is_blocked_is_refused(asa: Simulat
     world.publish(allow=["20.0.0.0/9"])
     refused = await in_thread(world.run)
     assert words(refused) == {"accept_shrink"}
-    assert "of 100 block entries in force now 0 would be left" in str(refused.error)
+    assert "of 100 block entries in force now 0 would remain" in str(refused.error)
 
 
 @pytest_twisted.ensureDeferred

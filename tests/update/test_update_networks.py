@@ -50,7 +50,7 @@ async def test_known_good_networks_are_pointed_at_or_refused(
         assert outcome.block.causes == {"overlaps warning list refuse": 2}
         assert outcome.block.warnings == {"overlaps warning list warn": 2}
         assert (outcome.block.left_out, outcome.block.warned, outcome.allow.left_out) == (2, 2, 0)
-        assert "block.example: 20.0.0.0/32 left out: overlaps warning list refuse" in (
+        assert "block.example: 20.0.0.0/32 excluded: overlaps warning list refuse" in (
             outcome.findings
         )
         assert "block.example: 20.0.0.8/32 kept: overlaps warning list warn" in outcome.findings

@@ -44,7 +44,7 @@ async def test_names_that_foreign_objects_have_are_left_out(world: World) -> Non
     assert world.converged()
     made = {name for name in world.asa.configuration.groups if "-Block-" in name}
     assert made == {f"ThreatSTOP-Block-{number}" for number in (2, 4, 5, 6)}
-    assert any("ThreatSTOP-Block-1 is left out" in one for one in done.notes), done.notes
+    assert any("ThreatSTOP-Block-1 is skipped" in one for one in done.notes), done.notes
     assert (world.asa.configuration.objects, world.asa.configuration.other_groups) == before
     assert (await in_thread(world.run)).result == "unchanged"
 

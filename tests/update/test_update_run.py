@@ -115,7 +115,7 @@ async def test_entries_that_would_do_harm_are_left_out_and_named(asa: SimulatedA
     assert world.held("Block") == {"21.0.0.1/32"}
     assert outcome.block is not None
     assert outcome.block.left_out == 2
-    assert any("20.0.0.0/24 left out" in one and "manager" in one for one in outcome.findings)
+    assert any("20.0.0.0/24 excluded" in one and "manager" in one for one in outcome.findings)
 
 
 @pytest_twisted.ensureDeferred
@@ -495,7 +495,7 @@ async def test_a_changed_certificate_stops_the_update_until_forced(asa: Simulate
     asa.counts.requests.clear()
     stopped = await in_thread(world.run)
     assert not stopped.good
-    assert "another certificate" in str(stopped.error)
+    assert "certificate has changed" in str(stopped.error)
     assert not asa.counts.requests
     looked = await in_thread(world.plan, survey=True)  # to look is not to accept
     assert [(one.risk, one.value) for one in looked.risks] == [(Risk.CERTIFICATE, asa.fingerprint)]
@@ -612,7 +612,7 @@ async def test_groups_that_a_reload_dropped_are_made_again_and_the_reload_is_not
     assert outcome.good, outcome.error
     assert world.converged()
     assert any("reloaded" in note for note in outcome.notes)
-    assert any("edited" in note for note in outcome.notes)
+    assert any("have changed since" in note for note in outcome.notes)
 
 
 @pytest_twisted.ensureDeferred
@@ -672,7 +672,7 @@ async def test_a_child_renamed_by_hand_at_any_moment_is_made_again_and_the_other
         ), f"at {at}"
         assert ours <= set(groups[f"N{at}-Block"].children)
         assert other in groups  # it is the operator's now
-        assert any("not ours" in one for one in again.warnings), f"at {at}"
+        assert any("not managed by tscm" in one for one in again.warnings), f"at {at}"
     else:
         raise AssertionError("an update took more requests than were tried")
 

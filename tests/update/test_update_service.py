@@ -823,7 +823,9 @@ def test_why_tells_damage_from_a_bad_address(bench: Bench) -> None:
     )
     assert isinstance(failure(lambda: bench.service.questions.dropped("one")), StoredDamaged)
     damage(bench, "lists", "content")
-    assert "fetches it anew" in str(failure(lambda: bench.service.questions.why("one", "20.0.0.1")))
+    assert "fetch it again with" in str(
+        failure(lambda: bench.service.questions.why("one", "20.0.0.1"))
+    )
 
 
 def test_an_update_stores_damaged_lists_and_generations_anew(bench: Bench) -> None:

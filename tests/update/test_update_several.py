@@ -40,7 +40,7 @@ async def test_both_lists_are_in_force_and_where_each_came_from_is_kept(asa: Sim
     )
     parts = [(one.name, one.published, one.left_out, one.merged) for one in done.block.parts]
     assert parts == [(BLOCK, 100, 0, 100), (OTHER, 61, 1, 60)]
-    assert any(one.startswith(f"{OTHER}: 0.0.0.0/0 left out") for one in done.findings)
+    assert any(one.startswith(f"{OTHER}: 0.0.0.0/0 excluded") for one in done.findings)
     assert done.to_json()["block"]["parts"][1]["name"] == OTHER
     assert (await in_thread(world.run)).result == Result.UNCHANGED
 

@@ -117,7 +117,7 @@ async def test_upload_through_a_proxy_with_a_password(
     try:
         site.log.append(*hits(5000))
         wrong = site.uploader(proxy=proxy.url, proxy_user=USER, proxy_password=Secret("wrong"))
-        with pytest.raises(UploadFailed, match=r"user and password, or other ones \((407|401)\)"):
+        with pytest.raises(UploadFailed, match=r"a valid user and password \((407|401)\)"):
             await wrong.upload_now(lambda _: None)
         assert site.log.position.offset == 0
         right = site.uploader(proxy=proxy.url, proxy_user=USER, proxy_password=Secret(password))

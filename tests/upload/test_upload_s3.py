@@ -112,7 +112,7 @@ def test_a_bucket_that_is_not_there_is_said(receiver: S3Receiver) -> None:
     import attrs
 
     lost = attrs.evolve(receiver, bucket="nowhere")
-    with pytest.raises(UploadFailed, match="make the bucket nowhere") as failed:
+    with pytest.raises(UploadFailed, match="create bucket nowhere") as failed:
         lost.send(Part(key="k", start=0, end=1), pack(b"x\n", 1, "zstd"))
     assert failed.value.kind is Kind.RETRY
 

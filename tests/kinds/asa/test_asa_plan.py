@@ -250,7 +250,7 @@ def test_a_one_percent_change_in_ten_children_costs_two_requests_for_each() -> N
 
 def test_too_long_names_are_refused_before_anything_starts() -> None:
     desired = evolve(desire(hosts(0, 120), size=1), prefix="x" * 56)
-    with pytest.raises(TooManyChildren, match="raise the Object-Group Size"):
+    with pytest.raises(TooManyChildren, match="raise Object-Group Size"):
         make_plan({}, desired)
 
 
@@ -300,7 +300,7 @@ def test_what_is_not_ours_keeps_a_child_in_its_parent_and_is_noted() -> None:
     check_done(after, new)
     assert after["P-Block-1"] == Group(name="P-Block-1", foreign=2)
     assert after["P-Block"].children == ("P-Block-1", "P-Block-2")
-    assert any("P-Block-1 holds 2 that are not ours" in note for note in plan.notes)
+    assert any("P-Block-1 contains 2 not managed by tscm" in note for note in plan.notes)
 
 
 def test_a_child_that_somebody_else_uses_is_not_deleted() -> None:

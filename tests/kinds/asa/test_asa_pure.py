@@ -276,7 +276,7 @@ def test_the_way_back_takes_access_lists_before_groups_and_parents_before_childr
         "no object-group network TS-Allow-1\n",
         "no logging host management 192.0.2.9\n",
         "tdid_abcd1234",
-        "a new entry has a new device ID",
+        "a new entry gets a new device ID",
     ]
     places = [text.index(line) for line in wanted]
     assert places == sorted(places)

@@ -120,7 +120,7 @@ def test_a_gzip_that_swells_is_refused_before_it_is_unpacked(tmp_path: Path) -> 
     packed = bomb(300 << 20)
     tracemalloc.start()
     try:
-        with pytest.raises(faults.Overloaded, match="longer than 8,388,608 bytes"):
+        with pytest.raises(faults.Overloaded, match="exceeds 8,388,608 bytes"):
             asked(
                 tmp_path,
                 lambda _: ("Content-Encoding: gzip\r\n", packed),
@@ -182,7 +182,7 @@ def test_what_the_command_line_says_has_a_bound_of_its_own(
     tmp_path: Path, call: Callable[[AsaDriver], Any]
 ) -> None:
     body = json.dumps({"response": ["x" * (2 << 20)]}).encode()
-    with pytest.raises(faults.Overloaded, match="longer than 1,048,576 bytes"):
+    with pytest.raises(faults.Overloaded, match="exceeds 1,048,576 bytes"):
         asked(tmp_path, lambda _: ("", body), call, configuration_bytes=1 << 20)
 
 

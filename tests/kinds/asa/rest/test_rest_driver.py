@@ -393,7 +393,7 @@ async def test_a_ca_file_that_cannot_be_used_is_named(
     ca_file = tmp_path / "ca.pem"
     if content is not None:
         ca_file.write_text(content)
-    with pytest.raises(faults.Untrusted, match=rf"CA file {ca_file} cannot be used"):
+    with pytest.raises(faults.Untrusted, match=rf"cannot use CA file {ca_file}"):
         await with_driver(
             asa,
             lambda driver: driver.probe(),
@@ -410,7 +410,7 @@ async def test_a_certificate_that_is_not_the_pinned_one_gets_no_password(
 ) -> None:
     with pytest.raises(faults.IdentityChanged, match=f"fingerprint {asa.fingerprint}"):
         await with_driver(asa, lambda driver: driver.probe(), fingerprint="ab" * 32)
-    with pytest.raises(faults.IdentityChanged, match="at the last update"):
+    with pytest.raises(faults.IdentityChanged, match="since the last update"):
         await with_driver(
             asa,
             lambda driver: driver.probe(),
@@ -467,7 +467,7 @@ async def test_a_body_that_trickles_is_not_waited_for_beyond_its_time(asa: Simul
 @pytest_twisted.ensureDeferred
 async def test_a_web_server_without_an_agent_is_told_as_such(asa: SimulatedAsa) -> None:
     root = asa.api_url.removesuffix("/api") + "/nothing"
-    with pytest.raises(DeviceFault, match="no REST API agent"):
+    with pytest.raises(DeviceFault, match="not from a REST API agent"):
         await with_driver(asa, lambda driver: driver.probe(), rest_url=root)
 
 
@@ -556,7 +556,7 @@ async def test_an_agent_that_is_dead_at_login_is_told_with_the_children_that_wer
     line = "`object-group network ZZ-Block`, `no group-object ZZ-Block-{}`, `no object-group network ZZ-Block-{}`"
     assert line.format(12, 12) in await remedy(learnt)
     unknown = await remedy({})
-    assert "`show running-config object-group | include ZZ-Block-` names them" in unknown
+    assert "`show running-config object-group | include ZZ-Block-` lists them" in unknown
     assert line.format("NUMBER", "NUMBER") in unknown
     assert "YY-Block-NUMBER" in await remedy(learnt, "YY"), "those were of another prefix"
     assert "children" not in await remedy({"groups": ["ZZ-Block-1"]}), "the last one stays"

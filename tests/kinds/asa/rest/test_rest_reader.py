@@ -165,7 +165,7 @@ def test_few_bytes_with_many_values_are_read_by_a_child(
     assert asked(tmp_path, lambda _: ("", body), groups) == {}
     monkeypatch.undo()
     monkeypatch.setattr(reader, "_MODULE", "tests.nowhere")
-    assert "could not be read" in refused(tmp_path, body, groups)
+    assert "cannot read the response" in refused(tmp_path, body, groups)
 
 
 GROWTH = """
@@ -230,7 +230,10 @@ def test_a_configuration_of_megabytes_comes_as_what_is_asked_of_it(tmp_path: Pat
 def test_more_than_the_child_may_hold_is_a_sentence_about_the_answer(tmp_path: Path) -> None:
     body = b"[" + b"[]," * (8 << 20) + b"[]]"
     said = refused(tmp_path, body, groups)
-    assert re.search(r"device fw: GET /objects.* more than can be read within 320 MB; see ", said)
+    assert re.search(
+        r"device fw: the response to GET /objects.* is larger than can be read within 320 MB; check ",
+        said,
+    )
 
 
 @pytest.mark.parametrize(
