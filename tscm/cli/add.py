@@ -94,8 +94,8 @@ def command(
     """
     Add a device.
 
-    Settings that are needed and not given are asked for.  Both lists are fetched and the
-    device is asked who it is before anything is stored.
+    Prompts for required settings that are not given.  Both lists are fetched and the
+    device is queried before anything is stored.
     """
     backend, kind = session.backend(), kind_named(kind_name)
     if name is not None:

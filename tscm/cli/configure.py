@@ -87,11 +87,11 @@ def command(
     **parameters: Any,
 ) -> int:
     """
-    Change the settings of a device; with options, of several, or of all.
+    Change the settings of a device; with options, also of several devices, or of all.
 
-    With options only those are changed and nothing is asked (with --advanced the advanced
-    questions still are).  `none` clears a setting that may be empty.  Of several devices only what they
-    can have in common is changed: a SIEM, a proxy, the account.
+    With options, only those settings are changed, without prompts (--advanced still prompts for the advanced
+    settings).  `none` clears a setting that may be empty.  For several devices, only settings that they
+    can have in common can be changed: a SIEM, a proxy, the account.
     """
     backend = session.backend()
     wanted = chosen(backend, names, everyone=everyone)

@@ -34,9 +34,9 @@ def command(
     session: Session, /, names: tuple[str, ...], *, everyone: bool, json_output: bool
 ) -> int:
     """
-    Walk the whole chain of a device, of several, or of all (also without NAME): what is ok, what needs a look, what failed, and what to do.
+    Check the whole chain of a device, of several, or of all (also without NAME): what is ok, what needs attention, what failed, and what to do.
 
-    Asks lists, firewall, log service and SIEM and changes nothing.  Exit status 1 where a link failed.
+    Queries lists, firewall, log service and SIEM, and changes nothing.  Exit status 1 if a check failed.
     """
     backend = session.backend()
     if everyone and names:

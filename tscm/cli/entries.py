@@ -25,7 +25,7 @@ def command(ctx: click.Context, /, *, json_output: bool) -> None:
     """
     List the entries by hand: what `block` and `allow` entered, until when, and where it is in force.
 
-    What a device holds is what its last good update left.
+    Where an entry is in force is known from the last successful update of each device.
     """
     if ctx.invoked_subcommand is not None:
         return
@@ -105,9 +105,9 @@ def _remarks(entries: list[Json]) -> Iterator[str]:
 @click.pass_obj
 def remove(session: Session, /, entry: str, *, json_output: bool) -> int:
     """
-    Remove an entry by its ID, or all that have just this address or network, and take them off the devices.
+    Remove an entry by its ID, or all entries with exactly this address or network, also from the devices.
 
-    Also where updates are held: the lists stay as they are.
+    This also works if updates are held: the lists are not changed.
     """
     backend = session.backend()
     answer = backend.call(REMOVE_ENTRY, EntryNamed(entry=entry))

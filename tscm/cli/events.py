@@ -26,9 +26,9 @@ def command() -> None:
 @click.pass_obj
 def rebuild(session: Session, /, name: str, *, json_output: bool) -> None:
     """
-    Count a device's log anew.
+    Recount the events of a device from its stored log.
 
-    Every hour that segments and generations still cover is replaced; other hours stay as they are.
+    Replaces every hour that segments and generations still cover; other hours are not changed.
     """
     with shown_progress(aside=json_output) as report:
         done = session.backend().call(REBUILD_EVENTS, Device(name=name), report)

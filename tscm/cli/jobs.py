@@ -35,7 +35,7 @@ def command(
     json_output: bool,
 ) -> int:
     """
-    List the manager's jobs, or show job NUMBER: who asked for it, whether it waits and for what, how it ended.
+    List the manager's jobs, or show job NUMBER: who requested it, what it is waiting for, and its outcome.
     """
     if number is None:
         if follow or withdraw:

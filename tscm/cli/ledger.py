@@ -29,9 +29,9 @@ _GAPS_SHOWN = 10
 @click.pass_obj
 def command(session: Session, /, name: str | None, *, json_output: bool) -> int:
     """
-    Show the balance: received = stored + dropped; stored = past each reader + waiting + expired.
+    Show the balance: received = stored + dropped; stored = sent + not selected + expired + backlog, per reader.
 
-    Exit status 1 where it does not hold.
+    Exit status 1 if it does not balance.
     """
     balance = session.backend().call(LEDGER, Balanced(device=name))
     if json_output:

@@ -43,10 +43,10 @@ def command(
     json_output: bool,
 ) -> int:
     """
-    Rotate the log of a device and upload what waits, now; where nothing is uploaded, rotate alone.
+    Rotate the log of a device and upload its backlog now; without log upload, only rotate.
 
-    A batch that the log service rejected three times is set aside, so that those behind it go on:
-    --rejected lists them, --send sends one again, --drop gives one up.
+    A batch that the log service rejects three times is stored as a rejected batch, and the next one is sent:
+    --rejected lists them, --send resends one, --drop discards one.
     """
     if sum((rejected, send is not None, drop is not None)) > 1:
         raise click.UsageError("use only one of --rejected, --send and --drop")

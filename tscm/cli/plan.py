@@ -60,7 +60,7 @@ def command(
     """
     Show what an update of a device would change, without changing anything; also of several, or of all.
 
-    The exit status is the worst: a fault before changes (--detailed_exitcode) before nothing.
+    The exit status is that of the worst result: an error, then changes (--detailed_exitcode), then no changes.
     """
     consent = consent_of(accepted)
     backend = session.backend()

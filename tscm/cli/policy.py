@@ -203,9 +203,9 @@ def rollback(
 @click.pass_obj
 def hold(session: Session, /, name: str, *, until: float | None, reason: str) -> None:
     """
-    No scheduled updates until TIME, or until `policy resume`.
+    Hold scheduled updates until TIME, or until `policy resume`.
 
-    `tsadmin update` still makes one.  Status, show, why and audit say who holds, until when and why.
+    `tsadmin update` still runs one.  `status`, `show`, `why` and `audit` show who holds updates, until when and why.
     """
     done = session.backend().call(HOLD, Holding(name=name, until=until, reason=reason))
     say.info(f"{done.sentence}; resume them with `tsadmin policy resume {name}`")
@@ -219,7 +219,7 @@ command.add_command(hold, "pause")
 @click.pass_obj
 def resume(session: Session, /, name: str) -> None:
     """
-    Scheduled updates again: ends a hold, also after a rollback, repeated failures or refused passwords.
+    Resume scheduled updates: end a hold, also after a rollback, repeated failures or rejected passwords.
     """
     session.backend().call(RESUME, Device(name=name))
     say.info(f"Policy updates of {name} are enabled")

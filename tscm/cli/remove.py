@@ -30,10 +30,10 @@ from tscm.printable import visible
 @click.pass_obj
 def command(session: Session, /, name: str, *, yes: bool, purge: bool, json_output: bool) -> int:
     """
-    Forget a device.
+    Remove a device.
 
-    Its updates and uploads stop; its logs stay on disk.  What stands on the firewall stays
-    there: the lines that take it away are printed in the order in which they work.
+    Its updates and uploads stop; its logs stay on disk.  The configuration on the firewall is not
+    changed: the commands that clean it up are printed in the order in which to enter them.
     """
     backend = session.backend()
     names = {row.name for row in backend.call(DEVICES, Nothing())}

@@ -70,9 +70,9 @@ def command(
     **options: Any,
 ) -> int:
     """
-    Show what the lists of a device did; also of several, or of all, one after the other.
+    Show the hits on the lists of a device; also of several, or of all, one after the other.
 
-    Hits are what the firewall counted, lines what it wrote: one line can stand for many hits.
+    Hits are what the firewall counted, lines what it logged: one line can report many hits.
     """
     if json_output and csv_output:
         raise click.UsageError("use only one of --json and --csv")

@@ -55,9 +55,9 @@ def command(
     json_output: bool,
 ) -> int:
     """
-    Show the lines of a log that hold PATTERN; of several logs, or of all, each behind its name.
+    Show the lines of a log that contain PATTERN; with several logs, or all, each after the name of its log.
 
-    Live and compressed segments alike, oldest first.  Exit status 1 when there is none.
+    Searches live and compressed segments, oldest first.  Exit status 1 if no line matches.
     """
     if raw and json_output:
         raise click.UsageError("use only one of --raw and --json")

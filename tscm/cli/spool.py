@@ -339,9 +339,9 @@ def _view_json(view: "LogView") -> dict[str, Any]:
 @click.pass_obj
 def verify(session: Session, /, name: str | None, *, json_output: bool) -> int:
     """
-    Read everything and hold it together: one log, or all.
+    Verify one log, or all, against checksums, indexes and the list of segments.
 
-    Exit status 1 where lines are lost or something wants mending.
+    Exit status 1 if lines are lost or something needs repair.
     """
     from tscm.spool.disk import Disk
     from tscm.spool.names import log_names
@@ -469,7 +469,7 @@ def _output(path: str | None) -> Iterator[Callable[[bytes], object]]:
 @click.pass_obj
 def repair(session: Session, /, name: str, *, json_output: bool) -> None:
     """
-    Put right what can be put right; no text is changed or deleted.
+    Repair what can be repaired; no text is changed or deleted.
 
     The manager must be down.
     """

@@ -26,7 +26,7 @@ _HEADS = (
 @click.pass_obj
 def command(session: Session, /, names: Sequence[str], *, json_output: bool) -> int:
     """
-    Show one line a device: status and cause, age of the last good update, entries, last line, backlog.
+    Show one line per device: verdict and cause, age of the last successful update, entries, last line, backlog.
 
     Failures come first.  The exit status is that of a monitoring plug-in: 0 ok, 1 warning, 2 failed.
     """

@@ -66,9 +66,9 @@ def command(
     json_output: bool,
 ) -> int:
     """
-    Show the lines of a device's log as they come, each behind the time of its receipt and its sender; ^C ends it.
+    Show the lines of a device's log as they arrive, each after its time of receipt and its sender; ^C stops it.
 
-    Of several devices, or of all, each line stands behind its device's name.
+    With several devices, or all, each line comes after the name of its device.
     """
     backend = session.backend()
     wanted = chosen(backend, names, everyone=everyone)

@@ -36,11 +36,11 @@ from tscm.standing import Verdict
 @click.pass_obj
 def command(session: Session, /, name: str, *, wait: float, send: bool, json_output: bool) -> int:
     """
-    Prove the chain of a device: from a blocked address to the line that the SIEM is sent.
+    Test the chain of a device: from a blocked address to the line that is sent to the SIEM.
 
     Blocks an address of documentation space (RFC 5737) that is in none of the device's lists, has
     packet-tracer send a packet of it, waits for the log line, for its count and for the
-    forwarder, and takes the address away again.  Exit status 1 where a link is not proven.
+    forwarder, and removes the address again.  Exit status 1 if a check is not proven.
     """
     backend = session.backend()
     with shown_progress(aside=json_output) as report:

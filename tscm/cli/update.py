@@ -63,7 +63,7 @@ def command(
     """
     Fetch the lists of a device and push them now; also of several, one after the other, or of all.
 
-    What takes protection away or concerns somebody else is refused, with the option that accepts it.
+    A change that reduces protection or affects groups of another manager is rejected; the error names the option that accepts it.
     """
     if plan is not None and not everyone and len(set(names)) <= 1:
         from tscm.update.plan_id import refuse_malformed

@@ -26,9 +26,9 @@ from tscm.printable import visible
 @click.pass_obj
 def command(session: Session, /, address: str, name: str | None, *, json_output: bool) -> int:
     """
-    Say how an address or network stands with the lists of a device, or of all devices.
+    Show whether an address or network is blocked or permitted by the lists of a device, or of all devices.
 
-    Which list and entry, since which generation, and when it was seen hitting.
+    Shows the list and the entry, since which generation, and when it had hits.
     """
     backend = session.backend()
     names = [name] if name else [row.name for row in backend.call(DEVICES, Nothing())]
