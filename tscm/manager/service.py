@@ -6,7 +6,7 @@ keeps lines: a firewall, a SIEM or a log service that lets a stop wait costs no 
 """
 
 import os
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Any, ClassVar, Self
@@ -27,13 +27,7 @@ from tscm.base.clock import wall_seconds
 from tscm.base.schedule import PeriodicService
 from tscm.base.threads import Threads
 from tscm.devices.claims import claimed_by_another
-from tscm.errors import (
-    DeviceEnding,
-    DeviceUnknown,
-    ManagerRunning,
-    PoliciesHeld,
-    TscmError,
-)
+from tscm.errors import DeviceEnding, DeviceUnknown, ManagerRunning, PoliciesHeld, TscmError
 from tscm.events.process import WorkerProcess
 from tscm.events.recent import recent_hits
 from tscm.events.service import EventService
@@ -204,20 +198,18 @@ class NodeService(Service):
         )
         self.parts = self._parts()
         self.calls = Calls(self.parts, self.audit.keep)
-        self.control = ControlService(reactor, self.layout, self.calls, self._delegates)
+        self.control = ControlService(
+            reactor, self.layout, self.calls, lambda: user_numbers(self.node.control.delegates)
+        )
         self.files = SettingsWatch(self)
-        self._watch = PeriodicService(
-            reactor, WATCH_SECONDS, self.files.look, "settings watch", WATCH_SECONDS
+        every = partial(PeriodicService, reactor)
+        look, again = self.lags.look, self._open_store_again
+        self._watch = every(WATCH_SECONDS, self.files.look, "settings watch", WATCH_SECONDS)
+        self._lag_looks = every(LOOK_SECONDS, look, "check of log ends", LOOK_SECONDS)
+        self._audit_expiry = every(
+            EXPIRY_SECONDS, self.audit.expire, "expiry of the audit", REOPEN_SECONDS
         )
-        self._lag_looks = PeriodicService(
-            reactor, LOOK_SECONDS, self.lags.look, "check of log ends", LOOK_SECONDS
-        )
-        self._audit_expiry = PeriodicService(
-            reactor, EXPIRY_SECONDS, self.audit.expire, "expiry of the audit", REOPEN_SECONDS
-        )
-        self._reopening = PeriodicService(
-            reactor, REOPEN_SECONDS, self._open_store_again, "database check", REOPEN_SECONDS
-        )
+        self._reopening = every(REOPEN_SECONDS, again, "database check", REOPEN_SECONDS)
 
     @classmethod
     def from_files(cls, layout: Layout, reactor: Any) -> Self:
@@ -267,9 +259,6 @@ class NodeService(Service):
                 ),
             ),
         )
-
-    def _delegates(self) -> Collection[int]:
-        return user_numbers(self.node.control.delegates)
 
     def _hits_of(self, name: str) -> Hits:
         return recent_hits(self.layout.database, name, wall_seconds(self.reactor))
