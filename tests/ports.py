@@ -10,12 +10,14 @@ import os
 import socket
 import tempfile
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from itertools import count
 from pathlib import Path
 
 _FIRST, _END = 10_000, 65_536
+FIXED = frozenset({15_140, 15_141, 15_353, 15_514, 16_443, 18_443})
+"""Ports that stand in the settings of roots that earlier versions made: given to nobody else."""
 _kept: list[int] = []
-_held: set[int] = set()
 _turn = count()
 
 
@@ -33,6 +35,7 @@ def _candidates() -> Iterator[int]:
     ports = [port for port in range(_FIRST, _END) if port not in taken]
     if len(ports) < 100:  # the kernel may choose nearly all: better than none
         ports = list(range(_FIRST, _END))
+    ports = [port for port in ports if port not in FIXED]
     begin = os.getpid() * 97 + next(_turn)  # processes look in different places first
     return (ports[(begin + n) % len(ports)] for n in range(len(ports)))
 
@@ -58,15 +61,17 @@ def _lock_of(port: int) -> int:
     return os.open(folder / str(port), os.O_CREAT | os.O_RDWR, 0o600)
 
 
-def hold_ports(*ports: int) -> None:
+@contextmanager
+def fixed_ports_held() -> Iterator[None]:
     """
-    Keep these ports for this process until it ends; waits while another test process has one.
+    Keep the fixed ports meanwhile; waits while another test process has them, which is for one test.
     """
-    for port in sorted(set(ports) - _held):
-        lock = _lock_of(port)
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        _kept.append(lock)
-        _held.add(port)
+    with ExitStack() as locks:
+        for port in sorted(FIXED):
+            lock = _lock_of(port)
+            locks.callback(os.close, lock)
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def held_port() -> int:

@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.ports import chosen_by_the_kernel, held_port
+from tests.ports import FIXED, _candidates, chosen_by_the_kernel, fixed_ports_held, held_port
 
 ROOT = Path(__file__).parent.parent
 
@@ -43,6 +43,13 @@ def test_another_process_that_looks_at_the_same_places_gets_others() -> None:
         for one in processes:
             one.communicate("\n", timeout=60)
     assert len(found) == 15
+
+
+def test_a_fixed_port_is_given_to_nobody_and_kept_for_one_test_alone() -> None:
+    assert not FIXED & set(_candidates())
+    for _ in range(2):
+        with fixed_ports_held():
+            pass
 
 
 def test_no_test_gives_away_a_port_that_it_has_closed() -> None:

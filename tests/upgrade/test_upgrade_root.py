@@ -22,14 +22,14 @@ import zstandard
 from attrs import define
 
 from tests.manager.manager_process import TWISTD, Manager, wait_for
-from tests.ports import hold_ports
+from tests.ports import FIXED, fixed_ports_held
 from tests.upgrade.make_root import FIREWALL, REST, SECOND, SIEM, Taker, line, send
 
 ROOTS = sorted(Path(__file__).parent.glob("*.tar.xz"))
 OLD, WAITING, NEW = 3000, 1000, 50
 FIRST_NEW = 3100
 """Number of the first new line: its addresses are on the last list as well."""
-PORTS = (SIEM[1], SECOND[1], REST[1], 15514, 15353, 16443)
+assert {SIEM[1], SECOND[1], REST[1]} <= FIXED
 
 
 @define(eq=False)
@@ -101,9 +101,15 @@ def uploaded(root: Path) -> list[bytes]:
     return lines
 
 
+@pytest.fixture
+def ports() -> Iterator[None]:
+    with fixed_ports_held():
+        yield
+
+
 @pytest.fixture(params=ROOTS, ids=lambda path: path.name.partition(".")[0])
-def old(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Old]:
-    hold_ports(*PORTS)
+def old(request: pytest.FixtureRequest, tmp_path: Path, ports: None) -> Iterator[Old]:
+    del ports
     root = tmp_path / "root"
     with tarfile.open(request.param) as archive:
         archive.extractall(root)
