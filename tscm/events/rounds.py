@@ -307,7 +307,7 @@ class Rounds:
         if not one.ready:
             self._agree(one, found)
             return
-        if found.pop("unread", False):
+        if found.pop("carry", False):
             one.carried = one.behind = True
             return
         damaged = tuple(found.pop("damaged", ()))

@@ -292,7 +292,7 @@ class Worker:
             try:
                 data = read_stretch(self._disk, _stretch_of(part))
             except OSError:  # the manager reads it, and says what is wrong
-                return _Change({**attrs.asdict(before), "unread": True})
+                return _Change({**attrs.asdict(before), "carry": True})
         first_hits = self._first_hits.get(device)
         if first_hits is None:
             first_hits = self._first_hits[device] = self._rollups.first_hits(device)
