@@ -250,7 +250,7 @@ async def test_block_and_allow_of_the_same_network(site: Site) -> None:
     assert "is permitted" in why
     status, said = await site.tsadmin("block", "30.0.0.1", "--for", "1h", "--device", "one")
     assert status == 1
-    assert "`tsadmin entries remove 2` ends that" in said
+    assert "remove that entry with `tsadmin entries remove 2`" in said
     status, said = await site.tsadmin("entries", "remove", "30.0.0.1")
     assert status == 0, said
     assert (site.held("one"), site.held("one", "Allow")) == (

@@ -14,6 +14,7 @@ from tscm.cli import update as update_module
 from tscm.cli.large_change import NotConfirmed, is_large
 from tscm.cli.update import command
 from tscm.model import Json
+from tscm.operations.answers import DeviceView
 from tscm.operations.arguments import Push
 from tscm.operations.table.devices import VIEW
 from tscm.operations.table.policies import PLAN, UPDATE
@@ -30,14 +31,12 @@ class Backend:
     def backend(self) -> "Backend":
         return self
 
-    def call(self, operation: Any, args: Any, *_: Any) -> Json:
+    def call(self, operation: Any, args: Any, *_: Any) -> Any:
         self.calls.append((operation.name, args))
         if operation is VIEW:
-            return {
-                "settings": {"policy_updates": True},
-                "state": {},
-                "confirm_changes_percent": self.percent,
-            }
+            return DeviceView(
+                settings={"policy_updates": True}, confirm_changes_percent=self.percent
+            )
         assert operation in {PLAN, UPDATE}
         outcome: Json = {
             "plan": {

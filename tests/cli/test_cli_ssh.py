@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.peer("ssh")
 PIN = r"Pin it\? \(y or n\) \[default n\] "
-SHOWN = r"The device shows the host key (SHA256:[A-Za-z0-9+/]{43})"
+SHOWN = r"The device presents the host key (SHA256:[A-Za-z0-9+/]{43})"
 
 
 @pytest_twisted.async_yield_fixture()
@@ -85,12 +85,12 @@ async def test_a_device_is_added_by_its_host_key_updated_examined_and_replaced(
         child.sendline("y")
         status, rest = end(child)
         assert status == 0, rest
-        assert "Device fw is stored" in rest
+        assert "tsadmin update fw" in rest
         assert "aaa authentication ssh console LOCAL" in rest
 
         status, rest = end(start("update", "fw", fakes=False))
         assert status == 0, rest
-        assert "it holds 2 block and 1 allow entries" in rest
+        assert "it now has 2 block and 1 allow entries" in rest
 
         status, rest = end(start("doctor", "fw", "--json", fakes=False))
         found = json.loads(rest[rest.index("{") :])

@@ -234,7 +234,7 @@ def test_the_ledger_names_the_command_for_lines_lost_to_damage(
         (UploadOutcome(batches=1, lines=1, bytes=1), "1 line in 1 upload, 1 byte compressed"),
         (
             UploadOutcome(batches=2, lines=1000, bytes=5, aside=1),
-            "1,000 lines in 2 uploads, 5 bytes compressed; 1 batch set aside",
+            "1,000 lines in 2 uploads, 5 bytes compressed; 1 batch rejected",
         ),
     ],
 )

@@ -9,6 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from tscm.cli import tail
+from tscm.operations.answers import DeviceView
 
 
 def test_the_first_block_is_what_was_there_even_if_that_is_nothing(tmp_path: Path) -> None:
@@ -30,8 +31,8 @@ def test_the_first_block_is_what_was_there_even_if_that_is_nothing(tmp_path: Pat
 
 
 class Backend:
-    def call(self, _operation: object, _args: object) -> dict[str, object]:
-        return {"settings": {"block_list": "b.example", "allow_list": "a.example"}}
+    def call(self, _operation: object, _args: object) -> DeviceView:
+        return DeviceView(settings={"block_list": "b.example", "allow_list": "a.example"})
 
 
 class Session:

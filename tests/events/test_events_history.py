@@ -109,7 +109,7 @@ def test_since_is_the_first_generation_of_the_unbroken_run(world: World) -> None
 def test_what_the_oldest_generation_has_may_be_older(world: World) -> None:
     world.generations(["203.0.113.0/24"], ["203.0.113.0/24", "192.0.2.1"])
     assert world.since("203.0.113.7") == {"generation": 1, "applied_at": 0.0, "oldest_kept": True}
-    assert "since generation 1 or longer" in world.ask("203.0.113.7")["sentences"][0]
+    assert "since generation 1 or earlier" in world.ask("203.0.113.7")["sentences"][0]
 
 
 def test_a_network_that_became_whole_is_told_since_then(world: World) -> None:
@@ -206,4 +206,4 @@ def test_a_damaged_generation_ends_what_can_be_known(world: World) -> None:
     connection.execute("UPDATE generations SET block = x'00' WHERE number = 2")
     connection.close()
     assert world.since("203.0.113.7")["generation"] == 3
-    assert "since generation 3 or longer" in world.ask("203.0.113.7")["sentences"][0]
+    assert "since generation 3 or earlier" in world.ask("203.0.113.7")["sentences"][0]

@@ -430,7 +430,7 @@ async def test_lines_of_a_damaged_generation_count_as_others_and_the_reader_goes
     assert world.counted() == {}
     assert (log.position.sent, log.position.skipped) == (0, 1)
     fault = str(world.service.figures("fw").fault)
-    assert "generation 2 of fw lies damaged" in fault
+    assert "generation 2 of fw is damaged" in fault
     assert "`tsadmin update fw`" in fault
     log.hours = [25_000.0]
     log.append(denied("203.0.113.7"))

@@ -234,7 +234,7 @@ def test_a_thread_that_never_ends_does_not_keep_the_process() -> None:
         [sys.executable, "-c", STUCK], capture_output=True, text=True, timeout=120, check=False
     )
     assert done.returncode == 0, done.stderr
-    assert "still busy after 0 s and left behind: threading.Event.wait" in done.stdout
+    assert "still busy after 0 s and abandoned: threading.Event.wait" in done.stdout
     assert done.stdout.endswith("over\n")
 
 

@@ -219,7 +219,7 @@ async def test_a_refusal_of_a_known_device_is_told_counted_and_found() -> None:
     assert judge_connections(figures, now + 3600).verdict is Verdict.WARNING
     assert judge_connections(None, now).verdict is Verdict.OK
     (fault, other) = recent_faults(service.figures().devices, now)
-    assert "device fw2: 100 connections of it were refused" in fault
+    assert "device fw2: 100 connections from it were refused" in fault
     assert "device fw3" in other
     assert recent_faults(service.figures().devices, now + 3600) == []
     await service.stopService()

@@ -121,7 +121,8 @@ class Manager:
 
     def _lines(self, name: str) -> list[bytes]:
         found: list[bytes] = []
-        for path in sorted(self.layout.device_log(name).glob("syslog.*")):
+        sealed = sorted(self.layout.device_log(name).glob("syslog.*"))
+        for path in sealed:
             data = path.read_bytes()
             if path.suffix == ".zst":
                 import zstandard
@@ -133,6 +134,8 @@ class Manager:
         live = self.layout.device_log(name) / "syslog"
         if live.exists():
             found += live.read_bytes().split(b"\n")[:-1]
+        if sorted(self.layout.device_log(name).glob("syslog.*")) != sealed:
+            raise FileNotFoundError  # what was live has become a segment meanwhile
         return found
 
     def when_lines(self, name: str, count: int) -> list[bytes]:

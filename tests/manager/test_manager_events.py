@@ -78,8 +78,10 @@ def test_a_policy_line_that_cannot_be_read_is_told_everywhere(manager: Manager) 
         b"<166>%ASA-6-106100: access-list g denied by decree of the king",
     )
     wait_for(lambda: counted(manager) == 1, manager.said)
-    state = manager.ask("/v1/devices/fw")["state"]
-    assert state["events"]["counted"]["unread"] == 1
+    wait_for(
+        lambda: manager.ask("/v1/devices/fw")["state"]["events"]["counted"]["unread"] == 1,
+        manager.said,
+    )
     row = manager.ask("/v1/ledger?device=fw")
     reader = row["devices"]["fw"]["readers"]["events"]
     assert (reader["sent"], reader["not_selected"], reader["unread"]) == (1, 1, 1)

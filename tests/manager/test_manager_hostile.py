@@ -146,7 +146,7 @@ def test_what_is_no_body_is_a_sentence_for_every_call(
         head = f"{method} {path} HTTP/1.1\r\nHost: manager\r\nContent-Length: {len(body)}\r\n\r\n"
         answer = to_control(manager, head.encode() + body)
         assert answer.startswith(b"HTTP/1.1 400 "), (body[:60], answer)
-        assert b'"sentence": "control call: ' in answer, (body[:60], answer)
+        assert b'"sentence": "control request: ' in answer, (body[:60], answer)
     assert "Traceback" not in manager.said()
 
 
@@ -241,7 +241,7 @@ def test_the_control_socket_keeps_bodies_in_memory_and_within_a_bound(manager: M
 def test_a_head_without_sense_is_a_sentence(manager: Manager, data: bytes, status: int) -> None:
     answer = to_control(manager, data)
     assert answer.startswith(b"HTTP/1.1 %d " % status), answer
-    assert b'"sentence": "control call: ' in answer
+    assert b'"sentence": "control request: ' in answer
     assert "Traceback" not in manager.said()
 
 

@@ -196,7 +196,7 @@ async def test_a_lost_key_costs_the_upload_no_position(node: Node) -> None:
     node.files.layout.key.unlink()
     node.service = NodeService.from_files(node.files.layout, reactor)
     node.start()
-    assert "lost" in node.service.faults["fw"]
+    assert "is missing" in node.service.faults["fw"]
     assert "upload" in node.service.spool.readers("fw")
 
 
@@ -218,12 +218,12 @@ async def test_a_device_whose_secrets_are_sealed_is_shown_as_it_is_set(node: Nod
     key.unlink()
     node.service = NodeService.from_files(node.files.layout, reactor)
     node.start()
-    assert "lost" in node.service.faults["fw"]
+    assert "is missing" in node.service.faults["fw"]
 
     view = node.at_once(VIEW, Device(name="fw"))
     assert view["settings"]["policy_updates"] is True
     assert (view["settings"]["send_logs"], view["settings"]["backlog"]) == (asked.send_logs, "drop")
-    assert "lost" in view["state"]["fault"]
+    assert "is missing" in view["state"]["fault"]
     policy = read(DeviceState, view["state"]).policy
     assert (policy.paused, policy.next_run_at) == (False, None), "nobody paused it, and it waits"
     rows = {row["name"]: row for row in node.at_once(DEVICES, Nothing())}
@@ -272,7 +272,7 @@ async def test_a_key_that_is_brought_back_puts_its_devices_in_force(node: Node) 
     kept = key.read_text()
     key.unlink()
     node.start()
-    assert "lost" in node.service.faults["fw"]
+    assert "is missing" in node.service.faults["fw"]
     assert not node.service.rooms["fw"].settings.send_logs
     key.write_text(kept)
     key.chmod(0o600)

@@ -145,7 +145,7 @@ def test_a_refused_connection_of_a_device_shows_everywhere(tmp_path: Path) -> No
             assert value(text, "tscm_refused_connections_total", cause=cause) == 1
             health = client.get("/healthz")
             assert health.status_code == 503
-            assert "device fw: 1 connection of it was refused" in health.text
+            assert "device fw: 1 connection from it was refused" in health.text
             assert "permit-hostdown" in health.text
         assert "permit-hostdown" in manager.said()
     finally:

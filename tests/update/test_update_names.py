@@ -69,7 +69,7 @@ async def test_new_entries_wait_while_no_address_is_known(asa: SimulatedAsa) -> 
     one.publish(block=[*addresses(9), *addresses(3, 100), COVER])
     for outcome in (await in_thread(one.plan), await in_thread(one.run)):
         assert outcome.good
-        assert any("4 new block entries wait until it is" in w for w in outcome.warnings)
+        assert any("4 new block entries wait until it resolves" in w for w in outcome.warnings)
         assert outcome.block is not None
         assert outcome.block.waiting == 4
     assert one.held("Block") == set(addresses(9)), "what the list lost is gone"

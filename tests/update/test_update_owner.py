@@ -71,7 +71,7 @@ async def test_two_entries_of_one_firewall_do_not_wipe_each_other(world: World) 
     refused = await in_thread(world.run, **mine)
     assert not refused.good
     assert refused.error is not None
-    assert "those of office, another device of this manager" in refused.error
+    assert "belong to office, another device of this manager" in refused.error
     assert "--take_over" in refused.error
     assert (world.held("Block"), marks(world.asa)) == (before, mark)
     accepted = Consent(risks=frozenset({Risk.OWNER}))

@@ -38,7 +38,7 @@ async def test_a_purge_takes_all_of_ours_and_nothing_else(asa: SimulatedAsa) -> 
     assert done.saved
     assert set(asa.configuration.groups) == {"ThreatSTOP-Custom"}
     assert set(done.deleted) == before - {"ThreatSTOP-Custom"}
-    assert f"{len(before) - 1} groups were taken off" in done.sentence()
+    assert f"{len(before) - 1} groups were removed from" in done.sentence()
     told = [(one.done, one.total) for one in world.told if one.text.startswith("all groups")]
     assert told == [(len(before) - 1, len(before) - 1)]
     again = await in_thread(purge, world)
@@ -69,7 +69,7 @@ async def test_what_an_access_list_uses_stays_and_its_lines_are_named(
     assert [one.group for one in done.obstacles] == ["ThreatSTOP-Block"]
     assert done.obstacles[0].lines == (ACCESS_LIST,)
     assert done.sentence().endswith(
-        "still there: ThreatSTOP-Block and its child ThreatSTOP-Block-1"
+        "not deleted: ThreatSTOP-Block and its child ThreatSTOP-Block-1"
     )
     assert world.held("Block") == set(addresses(10))
     assert done.left is not None
@@ -91,7 +91,7 @@ async def test_the_children_that_stay_with_their_parent_are_counted(asa: Simulat
     done = await in_thread(purge, world)
     assert done.deleted == ("ThreatSTOP-Allow",)
     assert done.sentence().endswith(
-        "still there: ThreatSTOP-Block and its 3 children, ThreatSTOP-Allow-1"
+        "not deleted: ThreatSTOP-Block and its 3 children, ThreatSTOP-Allow-1"
     )
     assert done.obstacles[0].children == tuple(f"ThreatSTOP-Block-{n}" for n in (1, 2, 3))
 

@@ -189,7 +189,7 @@ def test_the_firewall_stays_ours_and_the_history_goes_on(old: Old) -> None:
     shown = json.loads((old.root.parent / "ready").read_text())["fingerprint"]
     done = old.tsadmin("update", "office", "--accept_certificate", shown)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "got 0 entries and lost 0" in done.stdout
+    assert "0 entries added and 0 removed" in done.stdout
     groups = {one["name"]: one for one in rest("GET", "/api/objects/networkobjectgroups")["items"]}
     assert groups.keys() == {one["name"] for one in old.told["groups"]}
     for one in old.told["groups"]:

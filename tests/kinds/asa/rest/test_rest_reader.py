@@ -31,7 +31,7 @@ from tscm.kinds.asa.rest.driver import RestDriver
 from tscm.kinds.asa.rest.picks import Want
 from tscm.model import AsaDriver
 
-ROOT = Path(__file__).parent.parent.parent
+ROOT = Path(__file__).parents[4]
 PAGE = {"rangeInfo": {"total": 2}}
 
 
