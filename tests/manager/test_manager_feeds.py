@@ -102,7 +102,7 @@ async def test_a_publisher_is_asked_once_for_all_devices_and_all_who_ask(
                 await tsadmin("update", "one")
                 await tsadmin("update", "two")
             plan = await tsadmin("plan", "one")
-            assert "was published" in plan
+            assert "is what its publisher served" in plan
             assert "5 block and 1 allow" in plan
             assert "block.example+2" in plan
             why = await tsadmin("why", "192.0.2.77", "one")

@@ -70,7 +70,7 @@ def tell_found(outcome: Json) -> None:
     for kind, figures in _lists(outcome):
         for part in figures.get("parts") or (figures,):
             if (age := _age(outcome, part)) is not None:
-                say.info(f"The {kind} list {part.get('name')} was published {age}")
+                say.info(f"The {kind} list {part.get('name')} is what its publisher served {age}")
         for sentence in left_out(kind, figures):
             say.warn(sentence)
     findings = outcome.get("findings") or ()
