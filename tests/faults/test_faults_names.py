@@ -124,7 +124,7 @@ def test_a_name_server_that_goes_away_costs_no_protection_and_is_told(
         f"{KNOWN} does not resolve: the addresses known from earlier updates remain protected"
         in doctor
     )
-    alarm = f"{KNOWN}, which must not be blocked, does not resolve for 25 hours"
+    alarm = f"{KNOWN}, which must not be blocked, has not resolved for 25 hours"
     assert "must not be blocked" not in world.page("/healthz")
 
     # One of which no address is known, after a start that cannot look it up either: what is new waits.
@@ -133,7 +133,7 @@ def test_a_name_server_that_goes_away_costs_no_protection_and_is_told(
     file.write_text(file.read_text().replace(f'["{KNOWN}"]', f'["{KNOWN}", "{NEW}"]'))
     world.manager.start()
     told = update(world, block, COVER, COVER_NEW, LATE)
-    assert "2 new block entries wait until it is" in told
+    assert "2 new block entries wait until it resolves" in told
     assert not holds(world, COVER_NEW)
     assert not holds(world, LATE)
     assert not holds(world, COVER)

@@ -65,7 +65,7 @@ def test_of_two_entries_of_one_firewall_under_marks_of_an_earlier_version_the_se
     world.manager.write_device(
         "twin",
         device="127.0.0.9",
-        rest_url=there["rest_url"].replace("127.0.0.1", "localhost"),
+        rest_url=there["asarest"]["rest_url"].replace("127.0.0.1", "localhost"),
         allow_self_signed=True,
     )
     ending = f"/{there['entry']}"
