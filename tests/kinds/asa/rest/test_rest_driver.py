@@ -452,7 +452,7 @@ async def test_a_body_that_trickles_is_not_waited_for_beyond_its_time(asa: Simul
             settings_for(asa, token_auth=False), NodeSettings(), bounds=Bounds(read_seconds=5)
         )
         hours = itertools.count(step=3600)
-        driver._link.monotonic = lambda: float(next(hours))
+        driver._link._https.monotonic = lambda: float(next(hours))
         try:
             driver.probe()
         finally:

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from tests.kinds.asa.ssh.command_line import Box, Script, echoing, hosts
 from tscm.errors import DeviceFault
+from tscm.kinds.asa.cli.refusals import LineRefused
 from tscm.kinds.asa.faults import Replicating, UnitOnStandby
 from tscm.kinds.asa.ssh.window import FIRST, LARGEST, SMALLEST, Window
-from tscm.kinds.asa.ssh.writing import LineRefused
 from tscm.kinds.faults import Forbidden, Overloaded, Refused, SaveFailed, Unauthorised
 from tscm.model import (
     AddMembers,

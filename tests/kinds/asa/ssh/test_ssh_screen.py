@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tscm.kinds.asa.cli.verdicts import Verdict, judge
 from tscm.kinds.asa.ssh.prompts import PromptShape, looks_like_prompt
 from tscm.kinds.asa.ssh.screen import (
     Candidate,
@@ -24,7 +25,6 @@ from tscm.kinds.asa.ssh.screen import (
     ReportingAsked,
     Screen,
 )
-from tscm.kinds.asa.ssh.verdicts import Verdict, judge
 
 RECORDED = Path(__file__).parents[5] / "shared" / "conformance" / "asa-cli"
 MARK = "!k3"

@@ -9,19 +9,15 @@ import base64
 import contextlib
 import json
 import time
-import zlib
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
 
-import requests
-import urllib3
 from attrs import define, evolve, field, frozen
 
-from tscm.base.deadline import CutOff
 from tscm.base.secrets import Secret
 from tscm.errors import DeviceFault
+from tscm.kinds.asa import tls
 from tscm.kinds.asa.faults import highest_children
-from tscm.kinds.asa.rest import tls
+from tscm.kinds.asa.https import Asked, HttpsSession
 from tscm.kinds.asa.rest.answers import TOKENS, Answer, Judge, shown_path
 from tscm.kinds.asa.rest.content import Content
 from tscm.kinds.asa.rest.picks import NOTHING, Want
@@ -31,8 +27,6 @@ from tscm.model import Json, Traffic
 
 USER_AGENT = "REST API Agent"
 """Any other is refused as if the password were wrong (docs/develop/asa.md, 1)."""
-_CHUNK = 65536
-_GZIP_WINDOW = 31  # gzip with its header and checksum
 
 
 @frozen(kw_only=True)
@@ -82,17 +76,20 @@ class RestLink:
     """The highest children that the device was seen to have."""
     bounds: Bounds = field(factory=Bounds)
     monotonic: Callable[[], float] = time.monotonic
-    fingerprint: str | None = field(default=None, init=False)
     token_died: bool = field(default=False, init=False)
     traffic: Traffic = field(factory=Traffic, init=False)
     judge: Judge = field(init=False)
-    _cut: CutOff = field(init=False)
-    """Patient: what is being written is waited for a while when the manager stops."""
-    _session: requests.Session | None = field(default=None, init=False)
+    _https: HttpsSession = field(init=False)
     _token: str | None = field(default=None, init=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
-        self._cut = CutOff(patient=True)
+        self._https = HttpsSession(
+            name=self.name,
+            root=self.root,
+            trust=self.trust,
+            connect_seconds=self.bounds.connect_seconds,
+            monotonic=self.monotonic,
+        )
         self.judge = Judge(
             name=self.name,
             root=self.root,
@@ -100,6 +97,11 @@ class RestLink:
             username=self.username,
             groups=self.groups,
         )
+
+    @property
+    def fingerprint(self) -> str | None:
+        """SHA-256 of the certificate that it is held to."""
+        return self._https.fingerprint
 
     def know(self, groups: Iterable[str]) -> None:
         """The device has these *groups*."""
@@ -146,15 +148,13 @@ class RestLink:
         """
         Give the token back, whatever happened before: 25 lost ones shut everybody out.
         """
-        session, token = self._session, self._token
-        self._token = None
-        if session is None:
+        token, self._token = self._token, None
+        if not self._https.is_open:
             return
         if token is not None:
             with contextlib.suppress(DeviceFault):  # then it dies with its time limit
                 self._send("DELETE", f"{TOKENS}/{token}", None, write=False, basic=True)
-        session.close()
-        self._session = None
+        self._https.close()
 
     def _log_in(self) -> None:
         status, headers, content = self._send("POST", TOKENS, None, write=False, basic=True)
@@ -184,7 +184,6 @@ class RestLink:
         write: bool,
         basic: bool = False,
     ) -> tuple[int, Mapping[str, str], Content]:
-        session = self._open()
         seconds = self.bounds.write_seconds if write else self.bounds.read_seconds
         data = None if body is None else json.dumps(body, separators=(",", ":")).encode()
         headers = {
@@ -206,116 +205,17 @@ class RestLink:
             want,
             2 * seconds + self.bounds.parsing_seconds,
         )
-        with reader:
-            try:
-                with (
-                    self._cut.within(self.bounds.connect_seconds + 3 * seconds),
-                    session.request(
-                        method,
-                        f"{self.root}/{path}" if path else self.root,
-                        data=data,
-                        headers=headers,
-                        timeout=(self.bounds.connect_seconds, seconds),
-                        allow_redirects=False,
-                        stream=True,
-                    ) as response,
-                ):
-                    deadline = self.monotonic() + 2 * seconds
-                    self._take(response, reader, deadline, self.bounds.most(path, want))
-            except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
-                if self._cut.over:
-                    raise self._late() from None
-                raise self._fault(method, path, error) from None
-            if self._cut.over:  # we hung up ourselves, and that may look like the end of a body
-                raise self._late()
-            return response.status_code, response.headers, reader.content()
-
-    def _open(self) -> requests.Session:
-        if self._session is None:
-            session = requests.Session()
-            session.trust_env = False
-            try:
-                self.fingerprint = tls.prepare(
-                    session,
-                    self.trust,
-                    device=self.name,
-                    root=self.root,
-                    connect_seconds=self.bounds.connect_seconds,
-                    cut=self._cut,
-                )
-            except BaseException:
-                session.close()
-                raise
-            self._session = session
-        return self._session
-
-    def _take(
-        self, response: requests.Response, reader: AnswerReader, deadline: float, most: int
-    ) -> None:
-        """Hand the body to *reader*."""
-        inflate = self._inflater(response.headers.get("Content-Encoding", ""))
-        # What one read of the socket brings: a body that trickles must come back to the deadline.
-        while chunk := response.raw.read1(_CHUNK, decode_content=False):
-            while chunk:
-                if inflate is None:
-                    piece, chunk = chunk, b""
-                else:
-                    try:
-                        piece = inflate.decompress(chunk, _CHUNK)  # 64 KB of gzip can hold 64 MB
-                    except zlib.error:
-                        raise Overloaded(
-                            self.name, "a response is not valid gzip, although its header says so"
-                        ) from None
-                    chunk = inflate.unconsumed_tail
-                self._hand(reader, piece, most)
-            if self.monotonic() > deadline:
-                raise self._late()
-        if inflate is not None:
-            self._hand(reader, inflate.decompress(b"", _CHUNK), most)
-        if inflate is not None and not inflate.eof:
-            raise Overloaded(self.name, "a response in gzip is truncated")
-        self.traffic = self.traffic.plus(received=reader.size, requests=0)
-
-    def _hand(self, reader: AnswerReader, piece: bytes, most: int) -> None:
-        if reader.size + len(piece) > most:
-            raise Overloaded(self.name, f"a response exceeds {most:,} bytes")
-        reader.take(piece)
-
-    def _inflater(self, encoding: str) -> Any:
-        match encoding.strip().lower():
-            case "" | "identity":
-                return None
-            case "gzip" | "x-gzip":
-                return zlib.decompressobj(_GZIP_WINDOW)
-        raise Overloaded(self.name, f"a response has the unexpected encoding {encoding}")
-
-    def _late(self) -> Overloaded:
-        return Overloaded(
-            self.name,
-            "a response was not completed within the time limit",
-            self.judge.revival,
+        asked = Asked(
+            method=method,
+            url=f"{self.root}/{path}" if path else self.root,
+            what=reader.what,
+            seconds=seconds,
+            most_bytes=self.bounds.most(path, want),
+            headers=headers,
+            body=data,
+            remedy=self.judge.revival,
         )
-
-    def _fault(self, method: str, path: str, error: BaseException) -> DeviceFault:
-        if tls.is_distrust(error) or tls.is_no_connection(error):
-            return self._no_way(error)
-        what = f"{method} {shown_path(path)}"
-        if isinstance(error, requests.exceptions.SSLError) and not (
-            self._token or self.traffic.received
-        ):
-            return self._no_way(error)  # never was TLS
-        if isinstance(error, requests.exceptions.Timeout | urllib3.exceptions.TimeoutError):
-            cause = f"no response to {what} within the time limit"
-        else:
-            cause = f"the connection was lost during {what}"
-        return Overloaded(self.name, cause, self.judge.revival)
-
-    def _no_way(self, error: BaseException) -> DeviceFault:
-        """Why there is no connection; of a certificate that is not believed also which one that is."""
-        shown = None
-        if tls.is_distrust(error):
-            with contextlib.suppress(DeviceFault):
-                shown = tls.shown_fingerprint(
-                    self.name, self.root, self.bounds.connect_seconds, CutOff()
-                )
-        return tls.connection_fault(self.name, self.root, error, shown)
+        with reader:
+            status, answered = self._https.exchange(asked, lambda *_: reader.take)
+            self.traffic = self.traffic.plus(received=reader.size, requests=0)
+            return status, answered, reader.content()

@@ -8,7 +8,7 @@ from typing import Any
 from tscm.kinds.asa.rest import driver
 from tscm.kinds.asa.rest.link import Bounds, RestLink
 from tscm.kinds.asa.rest.settings import asa_rest
-from tscm.kinds.asa.rest.tls import Trust
+from tscm.kinds.asa.tls import Trust
 from tscm.model import AsaDriver
 from tscm.settings.device import DeviceSettings
 from tscm.settings.node import NodeSettings

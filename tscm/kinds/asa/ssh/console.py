@@ -10,6 +10,7 @@ from typing import Protocol
 
 from attrs import define, field
 
+from tscm.kinds.asa.cli.verdicts import is_notice
 from tscm.kinds.asa.ssh.prompts import Prompt
 from tscm.kinds.asa.ssh.screen import (
     Candidate,
@@ -23,7 +24,6 @@ from tscm.kinds.asa.ssh.screen import (
     ReportingAsked,
     Screen,
 )
-from tscm.kinds.asa.ssh.verdicts import is_notice
 
 END = b"\n"
 SILENCE_SECONDS = 330.0

@@ -8,9 +8,9 @@ from attrs import frozen
 
 from tscm.base.secrets import Secret
 from tscm.errors import DeviceFault
+from tscm.kinds.asa.cli.verdicts import Verdict, as_words, judge
 from tscm.kinds.asa.ssh.console import Console
 from tscm.kinds.asa.ssh.screen import Candidate, Line, PasswordAsked, Prompted
-from tscm.kinds.asa.ssh.verdicts import Verdict, as_words, judge
 from tscm.kinds.faults import Forbidden, Overloaded, Unauthorised
 
 _QUIET_SECONDS = 0.3

@@ -10,15 +10,12 @@ from collections.abc import Sequence
 
 from attrs import define, field
 
-from tscm.errors import DeviceFault
-from tscm.kinds.asa.faults import Replicating, UnitOnStandby
-from tscm.kinds.asa.ssh.blocks import Block
+from tscm.kinds.asa.cli.blocks import Block
+from tscm.kinds.asa.cli.refusals import Refusals
 from tscm.kinds.asa.ssh.console import Console
 from tscm.kinds.asa.ssh.prompts import CONFIGURATION, Prompt
 from tscm.kinds.asa.ssh.screen import Line, Prompted
-from tscm.kinds.asa.ssh.verdicts import Verdict, as_words, judge
 from tscm.kinds.asa.ssh.window import Window
-from tscm.kinds.faults import Forbidden, Refused
 
 _LOST_SECONDS = 15.0
 """After so long without a byte a line may have got lost: `exit` shows whether the device still works."""
@@ -37,12 +34,12 @@ class Writer:
     device: str
     console: Console
     window: Window
-    warnings: list[str] = field(factory=list, init=False)
-    _refusals: list[tuple[str, str]] = field(factory=list, init=False)
-    """Line that was typed, and what was said of it."""
-    _gravest: Verdict = field(default=Verdict.NOTHING, init=False)
+    _refusals: Refusals = field(init=False)
     _waiting: list[str] = field(factory=list, init=False)
     """Lines whose prompts are to come."""
+
+    def __attrs_post_init__(self) -> None:
+        self._refusals = Refusals(self.device)
 
     def write(self, blocks: Sequence[Block]) -> None:
         """
@@ -64,7 +61,7 @@ class Writer:
         if self._mode:
             self._one(_END, "")
         if self._stopped:
-            raise self._fault()
+            raise self._refusals.fault()
 
     @property
     def _mode(self) -> str:
@@ -73,7 +70,7 @@ class Writer:
 
     @property
     def _stopped(self) -> bool:
-        return bool(self._refusals) or self._gravest.value >= Verdict.FORBIDDEN.value
+        return self._refusals.any
 
     def _one(self, line: str, mode: str) -> None:
         """Type *line* alone, and wait for the prompt of *mode*, or for one behind a refusal."""
@@ -113,7 +110,7 @@ class Writer:
         except Exception:
             self.window.was_trouble(len(lines))
             raise
-        if any(words in said for _, said in self._refusals for words in _PARSER):
+        if any(words in said for _, said in self._refusals.found for words in _PARSER):
             self.window.was_trouble(len(lines))  # what we type is known to it, when it comes whole
         else:
             self.window.went_well(len(lines))
@@ -128,7 +125,7 @@ class Writer:
             pass
         if self._waiting:
             self.window.was_trouble(len(lines))
-            self._refusals.append((header, f"{len(self._waiting)} of {len(lines)} lines got lost"))
+            self._refusals.add(header, f"{len(self._waiting)} of {len(lines)} lines got lost")
             self._waiting.clear()
 
     def _prompt(self) -> Prompt:
@@ -150,44 +147,4 @@ class Writer:
                 return event.prompt
 
     def _judge(self, text: str) -> None:
-        verdict = judge(text)
-        typed = self._waiting[0] if self._waiting else ""
-        if verdict is Verdict.REFUSED:
-            if text.strip() != typed.strip():  # an echo that was torn from its prompt
-                self._refusals.append((typed, as_words(text)))
-        elif verdict is Verdict.TOLD:
-            self.warnings.append(as_words(text))
-        if verdict.value > max(self._gravest.value, Verdict.REFUSED.value):
-            self._gravest = verdict
-
-    def _fault(self) -> DeviceFault:
-        match self._gravest:
-            case Verdict.STANDBY:
-                return UnitOnStandby(
-                    self.device,
-                    (
-                        "it is not the active unit of its failover pair, and changes made "
-                        "there are not replicated"
-                    ),
-                    "set the device address to that of the active unit",
-                )
-            case Verdict.REPLICATING:
-                return Replicating(self.device)
-            case Verdict.FORBIDDEN:
-                return Forbidden(
-                    self.device,
-                    "the account may not type configuration commands",
-                    "give it privilege 15, or allow `configure terminal` and `object-group` where a server "
-                    "decides on commands",
-                )
-        typed, said = self._refusals[0]
-        return LineRefused(self.device, f"`{typed}` was refused: {said}")
-
-
-class LineRefused(Refused):
-    """
-    The command line said no to a line.
-    """
-
-    def __init__(self, device: str, cause: str) -> None:
-        super().__init__(device, cause, may_be_size=False)  # each line is small
+        self._refusals.judge(self._waiting[0] if self._waiting else "", text)
