@@ -11,6 +11,15 @@ from typing import TYPE_CHECKING, Any
 import pexpect
 import pytest
 import pytest_twisted
+from cryptography.hazmat.primitives.asymmetric import ed25519
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+)
+from twisted.conch.ssh.keys import FingerprintFormats
 from twisted.internet import reactor
 from twisted.internet.threads import deferToThread
 
@@ -144,3 +153,47 @@ async def test_old_algorithms_are_named_with_what_would_help(
     assert "diffie-hellman-group1-sha1" in said
     assert "--ssh_old_algorithms yes" in said
     assert "ssh key-exchange group dh-group14-sha256" in said
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_key_stands_in_for_the_password_and_is_sealed(
+    asa: SimulatedAsa, start: "Start", lists: None, root: Path, tmp_path: Path
+) -> None:
+    made = ed25519.Ed25519PrivateKey.generate()
+    forms = {"plain": NoEncryption(), "locked": BestAvailableEncryption(b"geheim")}
+    for name, form in forms.items():
+        text = made.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, form)
+        (tmp_path / name).write_bytes(text)
+    public = made.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()
+    asa.type_lines(
+        [
+            "aaa authorization exec LOCAL auto-enable",
+            "username robot nopassword privilege 15",
+            "username robot attributes",
+            f"ssh authentication publickey {public.split()[1]}",
+        ]
+    )
+    assert asa._ssh is not None
+    pin = asa._ssh.host_key("modern").public().fingerprint(FingerprintFormats.SHA256_BASE64)
+    words = (
+        *("add", "--type=asa", "--device_id=tdid_abcd1234", "--device=127.0.0.1"),
+        *(f"--ssh_port={asa.ssh_port}", "--block_list=block.example", "--allow_list=allow.example"),
+        *("--username=robot", f"--host_key=SHA256:{pin.rstrip('=')}", "--send_logs=no"),
+    )
+
+    def work() -> str:
+        status, rest = end(
+            start(*words, f"--ssh_key_file={tmp_path / 'locked'}", "fw", fakes=False)
+        )
+        assert status == 2, rest
+        assert "locked with a passphrase" in " ".join(rest.split())
+        status, rest = end(start(*words, f"--ssh_key_file={tmp_path / 'plain'}", "fw", fakes=False))
+        assert status == 0, rest
+        return " ".join(rest.split())
+
+    said = await deferToThread(work)
+    assert f"ssh authentication publickey {public.split()[1]}" in said
+    stored = (root / "etc/tscm/devices/fw.toml").read_text()
+    assert 'ssh_key = "sealed:' in stored
+    assert "PRIVATE KEY" not in stored
+    assert "password" not in stored.replace("password_prompt", "")

@@ -104,7 +104,7 @@ def command(
     if not backend.running:  # told before the questions, not after them
         refuse_without_servers(session.layout, read_node(session.layout))
     table = {"type": kind.type, **asked(backend, kind, name, given, advanced=advanced)}
-    dialogue = sys.stdin.isatty() and (advanced or not set(kind.needed) <= set(given))
+    dialogue = sys.stdin.isatty() and (advanced or not kind.complete(given))
     pinned_at: str | None = None
     while True:
         try:
@@ -166,7 +166,7 @@ def asked(
     backend: Backend, kind: Kind, name: str | None, given: Mapping[str, Any], *, advanced: bool
 ) -> dict[str, Any]:
     """*given* with what is still needed asked for; without a question when nothing is."""
-    complete = set(kind.needed) <= set(given)
+    complete = kind.complete(given)
     table = dict(given)
     if name is not None:
         table["name"] = name

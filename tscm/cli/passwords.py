@@ -4,11 +4,11 @@ Secrets on the command line: from standard input, from a file, or, with a warnin
 
 import sys
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from tscm.cli import say
 from tscm.errors import Fault, SettingsFaulty
-from tscm.settings.modules import secret_names
+from tscm.settings.modules import long_secret_names, secret_names
 
 _LONGEST = 65536
 
@@ -43,7 +43,7 @@ def take_secrets(options: dict[str, Any]) -> dict[str, Any]:
             )
         elif file is not None:
             try:
-                taken[name] = first_line(_start_of(file))
+                taken[name] = _secret(name, file)
             except (OSError, ValueError) as error:
                 faults.append(
                     Fault(
@@ -62,7 +62,7 @@ def take_secrets(options: dict[str, Any]) -> dict[str, Any]:
         )
     elif from_input:
         try:
-            taken[from_input[0]] = first_line(sys.stdin.buffer.readline(_LONGEST))
+            taken[from_input[0]] = _read(from_input[0], sys.stdin.buffer)
         except ValueError as error:
             faults.append(
                 Fault(
@@ -76,7 +76,7 @@ def take_secrets(options: dict[str, Any]) -> dict[str, Any]:
     return taken
 
 
-def first_line(content: bytes) -> str:
+def first_line(content: bytes | bytearray) -> str:
     """The first line as text.  Raises `ValueError` where there is none."""
     try:
         line = content.decode().splitlines()[0]
@@ -89,10 +89,23 @@ def first_line(content: bytes) -> str:
     return line
 
 
-def _start_of(file: str) -> bytes:
+def _secret(name: str, file: str) -> str:
     # A shell's <(…) is a pipe with a writer, and good; one without holds the command, and ^C ends that.
     with Path(file).open("rb", buffering=0) as opened:
-        return opened.readline(_LONGEST)
+        return _read(name, opened)
+
+
+def _read(name: str, file: IO[bytes]) -> str:
+    """The first line, or all of them where the secret takes several.  Raises `ValueError`."""
+    if name not in long_secret_names():
+        return first_line(file.readline(_LONGEST))
+    content = bytearray()
+    while len(content) <= _LONGEST and (more := file.read(_LONGEST)):
+        content += more
+    if len(content) > _LONGEST:
+        raise ValueError(f"has more than {_LONGEST:,} bytes")
+    first_line(content)
+    return content.decode()
 
 
 def _why(file: str, error: Exception) -> str:

@@ -27,6 +27,9 @@ DEVICE_KEY = Question(
 
 def applies(question: Question, answers: Answers) -> bool:
     """Does *question* make sense after what has been answered?"""
+    other = None if question.instead is None else answers.get(question.instead)
+    if other is not None and str(other).strip().lower() not in {"", "none"}:
+        return False
     if question.only_with is None:
         return True
     value = answers.get(question.only_with)
@@ -57,7 +60,7 @@ def default_of(question: Question, present: Answers | None) -> Any:
         return value
     if question.default is not None:
         return question.default
-    if question.name in {"forward_address", "log_proxy_password"}:
+    if question.name in {"forward_address", "log_proxy_password"} or question.needed:
         return attrs.NOTHING
     return question.field.default
 

@@ -116,7 +116,7 @@ def settings_view(settings: DeviceSettings) -> Json:
 
 def _shown(value: Any) -> Any:
     if isinstance(value, Secret):
-        return MASK
+        return MASK if value else None
     return list(value) if isinstance(value, tuple) else value
 
 

@@ -4,7 +4,7 @@ What a kind of enforcement point is: all that the core asks of one, as one value
 A kind is found by its type (`tscm.settings.modules`).  Its value is light; what is heavy is imported where it is called.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -100,10 +100,16 @@ class Kind:
 
     @property
     def needed(self) -> tuple[str, ...]:
-        """Settings without a default, in the order of their questions."""
-        from attrs import NOTHING
+        """Settings that must be given, in the order of their questions."""
+        return tuple(one.name for one in self.questions if one.needed)
 
-        return tuple(one.name for one in self.questions if one.field.default is NOTHING)
+    def complete(self, given: Container[str]) -> bool:
+        """Are all of them *given*, or what stands in for them?"""
+        return all(
+            one.name in given or (one.instead is not None and one.instead in given)
+            for one in self.questions
+            if one.needed
+        )
 
 
 def kind_named(name: str) -> Kind:

@@ -22,7 +22,7 @@ class Question:
 
     *words* is the prompt without its `[default …]`, which follows after a blank, or on
     the next line where *words* end in a line end.  *only_with* names a yes/no setting or an optional
-    one that must be on for the question to make sense.
+    one that must be on for the question to make sense, *instead* a setting that stands in for this one.
     """
 
     name: str
@@ -33,12 +33,18 @@ class Question:
     letters: bool = False
     """yes and no are shown as `y` and `n`."""
     only_with: str | None = None
+    instead: str | None = None
     default: str | None = None
     """What is shown as default for a new device where it is not the setting's own."""
     unset: str = "none"
     """The word for a setting that is not set."""
     said: str | None = None
     """What is said of the answer, with the value as `{value}`."""
+
+    @property
+    def needed(self) -> bool:
+        """Has it no default, or none but what stands in for it?"""
+        return self.field.default is attrs.NOTHING or self.instead is not None
 
     @property
     def field(self) -> "attrs.Attribute[Any]":

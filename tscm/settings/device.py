@@ -105,6 +105,11 @@ class DeviceSettings:
     )
 
     @property
+    def own_disagreements(self) -> tuple[Fault, ...]:
+        """What a kind finds right by itself and wrong together."""
+        return ()
+
+    @property
     def max_policy_size(self) -> int:
         """How many entries of both lists go into force at most."""
         return DEFAULT_MAX_POLICY_SIZE
@@ -228,4 +233,4 @@ def disagreements(settings: DeviceSettings) -> list[Fault]:
                 allowed="both or neither",
             )
         )
-    return found
+    return [*found, *settings.own_disagreements]

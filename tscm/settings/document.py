@@ -19,6 +19,7 @@ from tscm.settings.shapes import FIRST_TYPE, table_of
 
 Seal = Callable[[Any, Secret, str], str]
 """What stands there, the secret, and where it belongs: what is to stand there."""
+_NO_SECRET = Secret("")
 
 
 def put(document: tomlkit.TOMLDocument, settings: DeviceSettings, seal: Seal) -> None:
@@ -31,7 +32,7 @@ def put(document: tomlkit.TOMLDocument, settings: DeviceSettings, seal: Seal) ->
             continue
         place = _place(document, tables[one.name], one.name)
         value = getattr(settings, one.name)
-        if value is None:
+        if value is None or value == _NO_SECRET:
             place.pop(one.name, None)
         elif isinstance(value, Secret):
             where = f"{settings.name}.{one.name}"

@@ -85,6 +85,16 @@ def secret_names() -> tuple[str, ...]:
 
 
 @cache
+def long_secret_names() -> frozenset[str]:
+    """Those of them that take several lines."""
+    from attrs import fields
+
+    return frozenset(
+        one.name for kind in modules() for one in fields(kind.settings) if one.metadata.get("lines")
+    )
+
+
+@cache
 def _places() -> dict[str, str]:
     from importlib.metadata import entry_points  # takes as long as reading a dozen files
 

@@ -17,6 +17,7 @@ from tscm.settings.device import DeviceSettings
 from tscm.settings.forwarding import ForwardTarget
 from tscm.settings.modules import modules, secret_names
 from tscm.settings.node import NodeSettings
+from tscm.settings.shapes import table_of
 from tscm.settings.values import allowed
 
 _HEAD = """\
@@ -111,7 +112,8 @@ def settings_page() -> str:
     parts += ["\n", _DEVICE_HEAD, _table_head(), *_rows(DeviceSettings, ("name", "forward"))]
     classes = dict.fromkeys(cls for one in modules() for cls in _own_classes(one.settings))
     for cls in classes:
-        inherited = tuple(one.name for one in attrs.fields(cls) if one.inherited)
+        tables = table_of(cls)
+        inherited = tuple(name for name in tables if tables[name] != cls.TABLE)
         parts += [f"\n### `[{cls.TABLE}]`: {_summary(cls)}\n\n", _table_head()]
         parts += _rows(cls, (*inherited, "type"))
     parts += [_FORWARD_HEAD, _table_head(), *_rows(ForwardTarget)]

@@ -13,6 +13,8 @@ import secrets
 from attrs import define, field, frozen
 
 _ROUNDS = 5000
+NO_PASSWORD = ""
+"""Of an account that no password opens."""
 
 
 def _digest(password: str, salt: bytes) -> str:
@@ -38,6 +40,8 @@ class Account:
 
     def line(self) -> str:
         """As the running configuration shows it."""
+        if self.password_hash == NO_PASSWORD:
+            return f"username {self.name} nopassword privilege {self.privilege}"
         return (
             f"username {self.name} password {self.password_hash} pbkdf2 privilege {self.privilege}"
         )
@@ -83,6 +87,8 @@ class Accounts:
     def _right(self, account: Account, password: str) -> bool:
         if self._verified.get(account.name) == password:
             return True
+        if account.password_hash == NO_PASSWORD:
+            return False
         _, _, _, salt, wanted = account.password_hash.split("$")
         if not hmac.compare_digest(_digest(password, base64.b64decode(salt)), wanted):
             return False

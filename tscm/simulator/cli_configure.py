@@ -10,7 +10,7 @@ from attrs import evolve
 
 from tscm.simulator import cli_logging, members
 from tscm.simulator.access_list import read_ace, read_binding
-from tscm.simulator.accounts import Account, hash_password
+from tscm.simulator.accounts import NO_PASSWORD, Account, hash_password
 from tscm.simulator.cli_negate import negate
 from tscm.simulator.cli_store import keep, keep_below, store
 from tscm.simulator.cli_words import ENTERS
@@ -23,7 +23,12 @@ from tscm.simulator.refusal import INCOMPLETE, INVALID, Cause, Refused
 from tscm.simulator.session import Session
 
 _HOSTNAME = pattern(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?")
-_PROMPTS = {"interface": "-if", "class-map": "-cmap", "policy-map": "-pmap"}
+_PROMPTS = {
+    "interface": "-if",
+    "class-map": "-cmap",
+    "policy-map": "-pmap",
+    "username": "-username",
+}
 
 
 def prompt_of(session: Session) -> str:
@@ -203,9 +208,21 @@ def _username(session: Session, words: Sequence[str]) -> None:
                 raise Refused(Cause.SYNTAX, INVALID, at=5)
             stored = secret if "pbkdf2" in rest else hash_password(secret)
             session.device.put_account(Account(name=name, password_hash=stored, privilege=level))
-        case [_, "attributes"]:
-            store(session.device, ["username", *words])
-        case [_] | [_, "privilege", _] | [_, "password" | "nopassword"]:
+        case [name, "attributes"]:
+            if name not in session.device.accounts.users:
+                raise Refused(Cause.ABSENT, f"ERROR: username {name} does not exist")
+            line = f"username {name} attributes"
+            keep(session.device, line)
+            session.enter("user-attributes", line)
+        case [name, "nopassword", *rest]:
+            given = dict(pairwise(rest))
+            level = whole(given.get("privilege", given.get("priv", "2")), 15)
+            if level is None:
+                raise Refused(Cause.SYNTAX, INVALID, at=4)
+            session.device.put_account(
+                Account(name=name, password_hash=NO_PASSWORD, privilege=level)
+            )
+        case [_] | [_, "privilege", _] | [_, "password"]:
             raise Refused(Cause.SYNTAX, INCOMPLETE)
         case _:
             raise Refused(Cause.SYNTAX, INVALID, at=2)

@@ -38,6 +38,7 @@ def negate(device: Device, words: Sequence[str]) -> None:
             configuration.unbind(*read_binding(rest))
         case ["username", name, *_]:
             device.accounts.users.pop(name, None)
+            configuration.plain.pop(f"username {name} attributes", None)
             configuration.changed()
         case ["object-group" | "object" | "access-list" | "access-group" | "username", *_]:
             raise Refused(Cause.SYNTAX, INCOMPLETE)

@@ -233,6 +233,13 @@ TIME_RANGE = table(f"""
     periodic ...
     {_BACK}
 """)
+USER_ATTRIBUTES = table(f"""
+    password-storage enable|disable
+    service-type admin|nas-prompt|remote-access
+    ssh authentication publickey NAME ...
+    vpn-access-hours|vpn-filter|vpn-group-policy|vpn-idle-timeout|vpn-session-timeout ...
+    {_BACK}
+""")
 OTHER = table(f"""
     class NAME ...
     description ...
@@ -274,6 +281,7 @@ SUBMODES = {
     "time-range": TIME_RANGE,
     "other-group": OTHER,
     "stored": OTHER,
+    "user-attributes": USER_ATTRIBUTES,
 }
 
 

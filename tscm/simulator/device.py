@@ -132,11 +132,11 @@ class Device:
         yield "!"
         yield from held.object_lines()
         yield from held.access_list_lines()
-        late = ("names", "interface ", "rest-api ")
+        late = ("names", "interface ", "rest-api ", "username ")
         yield from held.plain_lines(lambda line: not line.startswith(late))
         yield from held.binding_lines()
         for account in self.accounts.users.values():
-            yield account.line()
+            yield from self.account_lines(account)
         yield from held.plain_lines(lambda line: line.startswith("rest-api "))
 
     def running_config(self) -> str:
@@ -195,6 +195,20 @@ class Device:
             if of == family and low <= number <= high:
                 return True
         return False
+
+    def account_lines(self, account: Account) -> Iterable[str]:
+        """A local user with the attributes that stand below it."""
+        yield account.line()
+        attributes = f"username {account.name} attributes"
+        yield from self.configuration.plain_lines(lambda line: line == attributes)
+
+    def public_keys(self, user: str) -> frozenset[str]:
+        """Keys that open an account over SSH, base64 without their kinds."""
+        lines = self.configuration.plain.get(f"username {user} attributes", ())
+        words = [line.split() for line in lines]
+        return frozenset(
+            one[3] for one in words if one[:3] == ["ssh", "authentication", "publickey"]
+        )
 
     # -- rules that depend on switches ---------------------------------------
 

@@ -31,7 +31,12 @@ def running(look: Look) -> str:
             )
         case ["username", *names]:
             users = look.device.accounts.users.values()
-            return lines_of(one.line() for one in users if not names or one.name in names)
+            return lines_of(
+                line
+                for one in users
+                if not names or one.name in names
+                for line in look.device.account_lines(one)
+            )
         case ["hostname", *_]:
             return f"hostname {held.hostname}\n"
         case ["interface", *name] if name:

@@ -4,17 +4,19 @@ The SSH server of the simulated firewall: passwords, five sessions, a shell that
 Needs `twisted[conch]`, which the rest of the simulator does without.
 """
 
+from base64 import b64encode
 from collections.abc import Callable
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from twisted.conch.avatar import ConchUser
+from twisted.conch.error import ValidPublicKey
 from twisted.conch.interfaces import IConchUser, ISession
 from twisted.conch.ssh.factory import SSHFactory
 from twisted.conch.ssh.keys import Key
 from twisted.conch.ssh.session import SSHSession, wrapProtocol
 from twisted.cred.checkers import ICredentialsChecker
-from twisted.cred.credentials import IUsernamePassword
+from twisted.cred.credentials import ISSHPrivateKey, IUsernamePassword
 from twisted.cred.error import UnauthorizedLogin
 from twisted.cred.portal import IRealm, Portal
 from twisted.internet.defer import Deferred, succeed
@@ -32,6 +34,10 @@ MAX_SESSIONS = 5
 """At a time, in one context (docs/develop/asa.md, section 5)."""
 GRACE_SECONDS = 60.0
 """A connection on which nobody has logged in by then gives its place back."""
+_USER_SIGNATURES = (
+    b"server-sig-algs",
+    b"ssh-ed25519,rsa-sha2-256,rsa-sha2-512,ecdsa-sha2-nistp256",
+)
 _AUTO_ENABLE = "aaa authorization exec "
 
 
@@ -84,21 +90,36 @@ class User(ConchUser):
 @implementer(IRealm, ICredentialsChecker)
 class Accounts:
     """
-    The firewall's own accounts.
+    The firewall's own accounts, by their passwords and by their public keys.
     """
 
-    credentialInterfaces = (IUsernamePassword,)
+    credentialInterfaces = (IUsernamePassword, ISSHPrivateKey)
 
     def __init__(self, server: "SshFactory") -> None:
         self._server = server
 
     def requestAvatarId(self, credentials: Any) -> Deferred[bytes | tuple[()]]:
-        """Check a password."""
-        name, password = credentials.username.decode(), credentials.password.decode()
-        if self._server.device().accounts.check(name, password) is None:
-            raise UnauthorizedLogin
+        """Check a password, or a key and what was signed with it."""
+        if ISSHPrivateKey.providedBy(credentials):
+            self._check_key(credentials)
+        else:
+            name, password = credentials.username.decode(), credentials.password.decode()
+            if self._server.device().accounts.check(name, password) is None:
+                raise UnauthorizedLogin
         who: Deferred[bytes | tuple[()]] = succeed(credentials.username)
         return who
+
+    def _check_key(self, credentials: Any) -> None:
+        name = credentials.username.decode()
+        device = self._server.device()
+        known = device.public_keys(name) if name in device.accounts.users else frozenset()
+        if b64encode(credentials.blob).decode() not in known:
+            raise UnauthorizedLogin
+        if not credentials.signature:
+            raise ValidPublicKey
+        key = Key.fromString(credentials.blob)
+        if not key.verify(credentials.signature, credentials.sigData):
+            raise UnauthorizedLogin
 
     def requestAvatar(self, avatarId: bytes | tuple[()], mind: Any, *interfaces: Any) -> Any:  # noqa: N803
         """The user with that name."""
@@ -139,6 +160,9 @@ class SshFactory(SSHFactory):
             made.supportedCiphers = list(offered.ciphers)
             made.supportedMACs = list(offered.macs)
             made.supportedPublicKeys = list(offered.signatures)
+        if release == "modern" or b"rsa-sha2-256" in made.supportedPublicKeys:
+            # What users' keys may sign with; Conch names what its own host key signs with.
+            made.sendExtInfo = lambda _: type(made).sendExtInfo(made, [_USER_SIGNATURES])
         lost = made.connectionLost
 
         def not_logged_in() -> None:

@@ -27,6 +27,7 @@ _WIDTH = 80
 _LINES = 24
 _JUMP = 20
 _TRIES = 3
+_ENABLE = "enable password "
 _INTERRUPT = "\x03"
 _ESCAPE = "\x1b"
 MAX_LINE = 512
@@ -238,7 +239,7 @@ class Terminal:
         return self._page_out(printed)
 
     def _password(self, given: str) -> str:
-        if self.device.accounts.check(self.user, given) is not None:
+        if self._enables(given):
             self._asks_password, self._session.level = False, "exec"
             return self.prompt
         self._tries += 1
@@ -246,6 +247,13 @@ class Terminal:
             return "Invalid password\r\nPassword: "
         self._asks_password = False
         return "Invalid password\r\nAccess denied.\r\n" + self.prompt
+
+    def _enables(self, given: str) -> bool:
+        """Is it the enable password, or the user's own where none is configured?"""
+        for line in self.device.configuration.plain:
+            if line.startswith(_ENABLE):
+                return given == line.split()[2]
+        return self.device.accounts.check(self.user, given) is not None
 
     def _page_out(self, text: str) -> str:
         lines = text.removesuffix("\n").split("\n") if text else []

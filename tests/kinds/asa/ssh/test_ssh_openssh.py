@@ -8,6 +8,7 @@ import socket
 import subprocess
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -15,6 +16,13 @@ from typing import Any
 import pytest
 import pytest_twisted
 from attrs import define, evolve, field
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+)
 from twisted.internet import reactor as global_reactor
 from twisted.internet.defer import Deferred
 from twisted.internet.threads import deferToThread
@@ -29,6 +37,7 @@ from tscm.kinds.asa.ssh.faults import (
     NoCommonAlgorithm,
     fault_of,
 )
+from tscm.kinds.asa.ssh.keys import private_key
 from tscm.kinds.asa.ssh.link import SshLink
 from tscm.kinds.asa.ssh.login import Entrance
 from tscm.kinds.asa.ssh.openssh import Target, read_failure, words
@@ -273,7 +282,14 @@ async def asa() -> AsyncIterator[SimulatedAsa]:
     await service.stopService()
 
 
-def driver(asa: SimulatedAsa, *pins: str, password: str = "secret", old: bool = False) -> SshDriver:
+def driver(
+    asa: SimulatedAsa,
+    *pins: str,
+    password: str = "secret",
+    old: bool = False,
+    key: Secret | None = None,
+    user: str = "admin",
+) -> SshDriver:
     assert asa.ssh_port is not None
     return SshDriver(
         SshLink(
@@ -281,12 +297,13 @@ def driver(asa: SimulatedAsa, *pins: str, password: str = "secret", old: bool = 
             target=Target(
                 host="127.0.0.1",
                 port=asa.ssh_port,
-                username="admin",
+                username=user,
                 pins=pins,
                 old_algorithms=old,
             ),
             password=Secret(password),
             entrance=Entrance(enable=Secret("secret")),
+            key=key,
         )
     )
 
@@ -364,6 +381,66 @@ async def test_a_wrong_password_is_given_once(asa: SimulatedAsa) -> None:
             driver(asa, pin, password="wrong").probe()
 
     await beside(work)
+
+
+@peer
+@pytest_twisted.ensureDeferred
+async def test_a_key_opens_the_account_and_is_gone_when_it_has(asa: SimulatedAsa) -> None:
+    key, public = rsa_key()
+    asa.type_lines(
+        [
+            "username robot nopassword privilege 15",
+            "username robot attributes",
+            f"ssh authentication publickey {public}",
+            "aaa authorization exec LOCAL auto-enable",
+        ]
+    )
+
+    def work() -> None:
+        before = open_files()
+        pin = key_of(asa)
+        made = driver(asa, pin, password="", key=key, user="robot")
+        assert made.probe().version
+        assert not any("memfd" in one for one in open_files() - before)
+        made.close()
+        other, _ = rsa_key()
+        with pytest.raises(Unauthorised, match="the user name or the key") as caught:
+            driver(asa, pin, password="", key=other, user="robot").probe()
+        assert "--ssh_key_file" in str(caught.value)
+
+    await beside(work)
+    assert "ssh authentication publickey" in asa.device.running_config()
+    asa.type_lines(["no username robot"])
+    assert "robot" not in asa.device.running_config()
+
+
+@peer
+@pytest_twisted.ensureDeferred
+async def test_a_key_that_ssh_cannot_read_is_told_as_such(asa: SimulatedAsa) -> None:
+    damaged = "-----BEGIN RSA PRIVATE KEY-----\nAAAA\n-----END RSA PRIVATE KEY-----\n"
+
+    def work() -> None:
+        with pytest.raises(DeviceFault, match="cannot read the private key"):
+            driver(asa, key_of(asa), password="", key=Secret(damaged)).probe()
+
+    await beside(work)
+
+
+def rsa_key() -> tuple[Secret, str]:
+    """A key as `ssh-keygen` writes it, and its public half as an ASA takes it."""
+    made = rsa.generate_private_key(65537, 2048)
+    text = made.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption()).decode()
+    words = made.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode().split()
+    return private_key(text), words[1]
+
+
+def open_files() -> set[str]:
+    folder = Path("/proc/self/fd")
+    found = set[str]()
+    for one in folder.iterdir():
+        with suppress(OSError):
+            found.add(str(one.readlink()))
+    return found
 
 
 @peer

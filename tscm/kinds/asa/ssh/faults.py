@@ -38,7 +38,7 @@ def fault_of(device: str, failure: Failure) -> DeviceFault:
             return Unauthorised(
                 device,
                 cause,
-                f"set them with `tsadmin configure {device} --username` and `--password`",
+                remedy or f"set them with `tsadmin configure {device} --username` and `--password`",
             )
         case "connection":
             return Unreachable(

@@ -5,6 +5,8 @@ The kind `asa`: an ASA that is reached by its command line over SSH.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from attrs import evolve
+
 from tscm import __version__
 from tscm.kinds import questions as shared
 from tscm.kinds.asa import questions as asa
@@ -21,6 +23,7 @@ LINKS = ("reachability", "login", "privilege")
 NOTHING_LEARNT: Mapping[str, Any] = {}
 
 SSH_PORT = Question(of=AsaSshSettings, name="ssh_port", words="SSH port :", advanced=True)
+PASSWORD = evolve(asa.PASSWORD, of=AsaSshSettings, instead="ssh_key")
 ENABLE_PASSWORD = Question(
     of=AsaSshSettings,
     name="enable_password",
@@ -110,7 +113,7 @@ KIND = Kind(
         asa.MAX_POLICY_SIZE,
         shared.SEND_LOGS,
         asa.USERNAME,
-        asa.PASSWORD,
+        PASSWORD,
         ENABLE_PASSWORD,
         SSH_PORT,
         PASSWORD_PROMPT,
@@ -131,6 +134,7 @@ KIND = Kind(
         {
             "username",
             "password",
+            "ssh_key",
             "enable_password",
             "password_prompt",
             "ssh_port",

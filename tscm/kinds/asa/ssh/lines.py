@@ -4,6 +4,7 @@ What to type on an ASA so that its command line can be used over SSH.
 
 from tscm.kinds.asa import lines
 from tscm.kinds.asa.lines import Names, names_of
+from tscm.kinds.asa.ssh.keys import public_half
 from tscm.kinds.asa.ssh.settings import AsaSshSettings, asa_ssh
 from tscm.settings.device import DeviceSettings
 from tscm.settings.node import NodeSettings
@@ -25,7 +26,7 @@ def way_in(settings: AsaSshSettings, names: Names) -> list[str]:
         *own,
         "configure terminal",
         "aaa authentication ssh console LOCAL",
-        f"username {names.user} password PASSWORD priv 15",
+        *_account(settings, names.user),
         "! without this line the enable password is needed too:",
         "!   aaa authorization exec LOCAL auto-enable",
         "! a host key, where `show crypto key mypubkey rsa` shows none:",
@@ -33,4 +34,18 @@ def way_in(settings: AsaSshSettings, names: Names) -> list[str]:
         "! from 9.12 on; without it `ssh_old_algorithms` may be needed:",
         "!   ssh key-exchange group dh-group14-sha256",
         f"ssh {client} management",
+    ]
+
+
+def _account(settings: AsaSshSettings, user: str) -> list[str]:
+    if settings.ssh_key is None:
+        return [f"username {user} password PASSWORD priv 15"]
+    known = public_half(settings.ssh_key)
+    how = "! KEY: the second word of what `ssh-keygen -y -f FILE` prints of the private key"
+    return [
+        f"username {user} nopassword priv 15",
+        *([] if known else [how]),
+        f"username {user} attributes",
+        f" ssh authentication publickey {known or 'KEY'}",
+        " exit",
     ]

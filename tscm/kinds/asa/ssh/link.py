@@ -31,11 +31,11 @@ _STEPS_UP = 3
 Opener = Callable[[Target, Secret, socket.socket], Channel]
 
 
-def open_process(name: str) -> Opener:
-    """Sessions by the operating system's `ssh`."""
+def open_process(name: str, key: Secret | None = None) -> Opener:
+    """Sessions by the operating system's `ssh`, with a private *key* where there is one."""
 
     def opener(target: Target, password: Secret, stop: socket.socket) -> Channel:
-        process = SshProcess(name, target, time.monotonic, stop)
+        process = SshProcess(name, target, time.monotonic, stop, key)
         try:
             process.open(password.reveal(), LOGIN_SECONDS)
         except BaseException:
@@ -57,6 +57,7 @@ class SshLink:
     password: Secret
     entrance: Entrance
     password_prompt: str = ""
+    key: Secret | None = None
     opener: Opener | None = None
     monotonic: Callable[[], float] = time.monotonic
     _traffic: Traffic = field(factory=Traffic, init=False)
@@ -121,7 +122,7 @@ class SshLink:
         return f"the session ended: {said}"
 
     def _open(self, stop: socket.socket) -> None:
-        opener = self.opener or open_process(self.name)
+        opener = self.opener or open_process(self.name, self.key)
         try:
             channel = opener(self.target, self.password, stop)
         except NotOpened as error:

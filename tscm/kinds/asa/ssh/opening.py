@@ -35,6 +35,7 @@ def open_driver(settings: DeviceSettings, learnt: Mapping[str, Any]) -> SshDrive
         password=own.password,
         entrance=Entrance(enable=own.enable_password or Secret(""), context=own.context or ""),
         password_prompt=own.password_prompt,
+        key=own.ssh_key,
     )
     return SshDriver(
         link,

@@ -18,6 +18,7 @@ _COMMAND_FAILED = "KnownHostsCommand"
 FINGERPRINT = re.compile(r"SHA256:[A-Za-z0-9+/]{43}")
 _KEY_LINE = re.compile(rf"^{TOLD_KEY} (\S{{1,60}}) ({FINGERPRINT.pattern})\s*$", re.MULTILINE)
 _OFFER = re.compile(r"no matching ([a-z ]{1,40}) found\. Their offer: (\S{1,2000})")
+_UNREADABLE_KEY = re.compile(r"^Load key .{0,200}?: ([a-z][^\r\n]{0,100})", re.MULTILINE)
 _EXTENSIONS = ("kex-strict-", "ext-info-")
 _OLD = (
     "KexAlgorithms=+diffie-hellman-group14-sha1,diffie-hellman-group1-sha1",
@@ -59,7 +60,8 @@ class Target:
     """
     A device's command line, and what it is trusted by.
 
-    *pins* are SHA-256 of host keys, as `ssh` writes them; without one no device is right.
+    *pins* are SHA-256 of host keys, as `ssh` writes them; without one no device is right.  With a *key_file* a
+    password is tried where *with_password* says that there is one.
     """
 
     host: str
@@ -68,6 +70,7 @@ class Target:
     pins: tuple[str, ...] = field(default=())
     old_algorithms: bool = False
     key_file: str | None = None
+    with_password: bool = True
     connect_seconds: int = 15
 
     def __attrs_post_init__(self) -> None:
@@ -90,16 +93,13 @@ def words(program: str, target: Target) -> list[str]:
         f"ConnectTimeout={target.connect_seconds}",
         f"KnownHostsCommand={known}",
     ]
+    ways = ["password", "keyboard-interactive"] if target.with_password else []
     if target.key_file is None:
-        options += [
-            "PubkeyAuthentication=no",
-            "PreferredAuthentications=password,keyboard-interactive",
-        ]
+        options.append("PubkeyAuthentication=no")
     else:
-        options += [
-            f"IdentityFile={target.key_file}",
-            "PreferredAuthentications=publickey,password,keyboard-interactive",
-        ]
+        ways.insert(0, "publickey")
+        options.append(f"IdentityFile={target.key_file}")
+    options.append(f"PreferredAuthentications={','.join(ways)}")
     if target.old_algorithms:
         options += _OLD
     made = [program, "-F", "none", "-tt", "-e", "none", "-x", "-a"]
@@ -144,8 +144,10 @@ class Failure:
     key: HostKey | None = None
 
 
-def read_failure(errors: str, *, name: str, old_algorithms: bool) -> Failure:
-    """What `ssh` said on standard error, as a failure of the device *name*."""
+def read_failure(
+    errors: str, *, name: str, old_algorithms: bool, with_key: bool = False
+) -> Failure:
+    """What `ssh` said on standard error, as a failure of the device *name*, at which a key was tried or not."""
     own = [line for line in errors.splitlines() if line and not line.startswith(TOLD_KEY)]
     text = "\n".join(own)
     key = next(reversed(list(shown_keys(errors))), None)
@@ -166,7 +168,7 @@ def read_failure(errors: str, *, name: str, old_algorithms: bool) -> Failure:
             key=key,
         )
     if "Permission denied" in text or "Too many authentication failures" in text:
-        return Failure(kind="login", cause="it refused the user name or the password", key=key)
+        return _refused_login(text, name, with_key=with_key, old_algorithms=old_algorithms)
     last = own[-1] if own else "`ssh` ended without a word"
     if _any(
         text, "Could not resolve", "Connection refused", "timed out", "No route", "unreachable"
@@ -182,6 +184,30 @@ def read_failure(errors: str, *, name: str, old_algorithms: bool) -> Failure:
             "`show ssh sessions` names them, and `ssh disconnect` with a number ends one",
         )
     return Failure(kind="other", cause=last, key=key)
+
+
+def _refused_login(text: str, name: str, *, with_key: bool, old_algorithms: bool) -> Failure:
+    if not with_key:
+        return Failure(kind="login", cause="it refused the user name or the password")
+    if found := _UNREADABLE_KEY.search(text):
+        return Failure(
+            kind="key file",
+            cause=f"`ssh` cannot read the private key: {found[1]}",
+            remedy=f"set another with `tsadmin configure {name} --ssh_key_file FILE`",
+        )
+    # A device that takes SHA-1 alone gets no signature of an RSA key, and that looks the same from here.
+    old = (
+        ""
+        if old_algorithms
+        else "; where its release signs with SHA-1 alone, allow old algorithms too"
+    )
+    return Failure(
+        kind="login",
+        cause="it refused the user name or the key",
+        remedy="enter the public half on it (`username USER attributes`, `ssh authentication publickey KEY`; "
+        f"`tsadmin show {name} --lines` prints them), or set another key with "
+        f"`tsadmin configure {name} --ssh_key_file FILE`{old}",
+    )
 
 
 def _no_algorithm(what: str, offer: str, name: str, old_algorithms: bool) -> Failure:

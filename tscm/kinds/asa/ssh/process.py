@@ -14,11 +14,12 @@ import signal
 import socket
 import struct
 import termios
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 
-from attrs import define, field
+from attrs import define, evolve, field
 
+from tscm.base.secrets import Secret
 from tscm.kinds.asa.ssh import openssh
 from tscm.kinds.asa.ssh.console import ChannelClosed
 from tscm.kinds.asa.ssh.openssh import Failure, Target
@@ -52,6 +53,8 @@ class SshProcess:
     target: Target
     monotonic: Callable[[], float]
     stop: socket.socket | None = None
+    key: Secret | None = None
+    """A private key to log in with."""
     _pid: int = field(default=0, init=False)
     _terminal: int = field(default=-1, init=False)
     _output: int = field(default=-1, init=False)
@@ -68,8 +71,17 @@ class SshProcess:
     def open(self, password: str, seconds: float) -> None:
         """
         Start it and log in: back when the device has printed something.  Raises `NotOpened`, `ChannelClosed`.
+
+        A private key lies in memory that only this process and `ssh` can open, and only until then.
         """
-        self._start()
+        with _in_memory(self.key) as key_file:
+            target = self.target
+            if key_file is not None:
+                target = evolve(target, key_file=key_file, with_password=bool(password))
+            self._start(target)
+            self._log_in(password, seconds)
+
+    def _log_in(self, password: str, seconds: float) -> None:
         until = self.monotonic() + seconds
         asked, answered = bytearray(), False
         while not self._pending:
@@ -83,7 +95,12 @@ class SshProcess:
             if openssh.is_question(bytes(asked)) and not self._pending:
                 if openssh.asks_passphrase(bytes(asked)):
                     self._fail(
-                        Failure(kind="key file", cause="its key file is locked with a passphrase")
+                        Failure(
+                            kind="key file",
+                            cause="its private key is locked with a passphrase",
+                            remedy="`ssh-keygen -p -f COPY` takes the passphrase off a copy, which "
+                            f"`tsadmin configure {self.name} --ssh_key_file COPY` sets",
+                        )
                     )
                 if answered:
                     # Another answer could be counted as another wrong password, and lock the account.
@@ -97,7 +114,7 @@ class SshProcess:
                 answered = True
                 self._write(self._terminal, password.encode() + b"\n")
 
-    def _start(self) -> None:
+    def _start(self, target: Target) -> None:
         program = shutil.which(openssh.PROGRAM)
         if program is None:
             raise NotOpened(
@@ -116,7 +133,7 @@ class SshProcess:
             self._output, self._errors = output, errors
             self._pid = os.posix_spawn(
                 program,
-                openssh.words(program, self.target),
+                openssh.words(program, target),
                 openssh.environment(os.environ),
                 # The first terminal that the leader of a session opens becomes its own.
                 file_actions=[
@@ -249,6 +266,24 @@ class SshProcess:
         raise NotOpened(
             failure
             or openssh.read_failure(
-                self.errors, name=self.name, old_algorithms=self.target.old_algorithms
+                self.errors,
+                name=self.name,
+                old_algorithms=self.target.old_algorithms,
+                with_key=self.key is not None,
             )
         )
+
+
+@contextmanager
+def _in_memory(key: Secret | None) -> Iterator[str | None]:
+    """A path at which `ssh` can read *key*, as long as the context lasts: nothing of it comes to a disk."""
+    if key is None:
+        yield None
+        return
+    number = os.memfd_create("key")
+    try:
+        os.fchmod(number, 0o600)  # `ssh` takes no key that others could read
+        os.write(number, key.reveal().encode())
+        yield f"/proc/{os.getpid()}/fd/{number}"
+    finally:
+        os.close(number)

@@ -5,13 +5,15 @@ What is set for an ASA that is reached by its command line over SSH: the table `
 import re
 from typing import Any, ClassVar
 
-from attrs import frozen
+from attrs import field, frozen
 
 from tscm.base.secrets import Secret
+from tscm.errors import Fault
 from tscm.kinds.asa.settings import AsaSettings
+from tscm.kinds.asa.ssh.keys import private_key
 from tscm.kinds.asa.ssh.openssh import FINGERPRINT
 from tscm.settings import values
-from tscm.settings.device import DeviceSettings, secret_setting
+from tscm.settings.device import DeviceSettings, secret, secret_setting
 from tscm.settings.schema import setting
 
 _CONTEXT = re.compile(r"[A-Za-z0-9_.-]{1,32}")
@@ -52,6 +54,11 @@ def password_prompt(value: Any) -> str:
     return value.strip()
 
 
+def password(value: Any) -> Secret:
+    """The password of the account, or nothing where a key is used."""
+    return Secret("") if value in (None, "") else secret(value)
+
+
 @frozen(kw_only=True)
 class AsaSshSettings(AsaSettings):
     """
@@ -61,7 +68,7 @@ class AsaSshSettings(AsaSettings):
     TABLE: ClassVar[str] = "ssh"
     ORDER: ClassVar[tuple[str, ...]] = (
         "name", "type", "device_id", "device", "block_list", "allow_list", "prefix",
-        "max_policy_size", "send_logs", "ssh_port", "username", "password", "enable_password",
+        "max_policy_size", "send_logs", "ssh_port", "username", "password", "ssh_key", "enable_password",
         "password_prompt", "context", "host_key", "ssh_old_algorithms", "dns_port",
         "syslog_sources", "log_rotate_size", "policy_updates", "syslog_forward", "forward",
         "backlog", "log_proxy", "log_proxy_user", "log_proxy_password", "ha_members",
@@ -69,6 +76,23 @@ class AsaSshSettings(AsaSettings):
     )  # fmt: skip
 
     type: str = setting(values.choice("asa"), "asa", doc="Type of the device.")
+    password: Secret = field(
+        default=Secret(""),
+        metadata={
+            "read": password,
+            "doc": "Device password, or none with `ssh_key`",
+            "secret": True,
+        },
+    )
+    ssh_key: Secret | None = field(
+        default=None,
+        metadata={
+            "read": values.optional(private_key),
+            "doc": "Private key of the account, without a passphrase, instead of a password",
+            "secret": True,
+            "lines": True,
+        },
+    )
     ssh_port: int = setting(values.whole(1, 65535), 22, doc="SSH port")
     enable_password: Secret | None = secret_setting(
         None, doc="Enable password, for a login that does not land in privileged mode"
@@ -108,8 +132,21 @@ class AsaSshSettings(AsaSettings):
 
     @property
     def account(self) -> tuple[object, ...]:
-        """User and both passwords."""
-        return self.username, self.password, self.enable_password
+        """User, key and both passwords."""
+        return self.username, self.password, self.ssh_key, self.enable_password
+
+    @property
+    def own_disagreements(self) -> tuple[Fault, ...]:
+        """There must be something to log in with."""
+        if self.password or self.ssh_key:
+            return ()
+        return (
+            Fault(
+                where="password",
+                wrong="neither a password nor a key is set, so the manager cannot log in",
+                allowed="a password, or a private key (--ssh_key_file)",
+            ),
+        )
 
     @property
     def trust(self) -> tuple[object, ...]:
