@@ -14,6 +14,7 @@ from twisted.python import usage
 
 from tscm.plugins.signals import settle_signals
 from tscm.plugins.startup import FrontService, sentence_and_status
+from tscm.simulator.contexts import is_name
 from tscm.simulator.options import AsaOptions
 from tscm.simulator.outlets import Target
 from tscm.simulator.profiles import PROFILES
@@ -55,6 +56,7 @@ class Options(usage.Options):
         ["username", None, "admin", "Account of the REST API, privilege 15."],
         ["password-file", None, None, "File whose first line is its password."],
         ["hostname", None, "ciscoasa", "Name of the firewall."],
+        ["contexts", None, None, "Names of security contexts, with commas: multiple context mode."],
         ["profile", None, "ASAv10", f"Platform: {', '.join(PROFILES)}."],
         ["serial", None, None, "Serial number; by default, each start generates one."],
         ["header", None, "timestamp", f"Form of syslog lines: {', '.join(HEADERS)}."],
@@ -96,6 +98,11 @@ class Options(usage.Options):
         """What getopt does not check."""
         if self["profile"] not in PROFILES:
             raise usage.UsageError(f"--profile: choose one of {', '.join(PROFILES)}")
+        wrong = [one for one in _contexts(self) if not is_name(one)]
+        if wrong:
+            raise usage.UsageError(
+                f"--contexts: {wrong[0]!r} is no name of a context beside admin and system"
+            )
         if self["header"] not in HEADERS:
             raise usage.UsageError(f"--header: choose one of {', '.join(HEADERS)}")
         serial = self["serial"]
@@ -105,6 +112,10 @@ class Options(usage.Options):
             raise usage.UsageError(
                 "--password-file is required: a file with the password on its first line"
             )
+
+
+def _contexts(options: Options) -> tuple[str, ...]:
+    return tuple(options["contexts"].split(",")) if options["contexts"] else ()
 
 
 def _host_port(option: str, text: str) -> tuple[str, int]:
@@ -142,6 +153,7 @@ def read_options(options: Options) -> AsaOptions:
         password=password,
         hostname=options["hostname"],
         profile=options["profile"],
+        contexts=_contexts(options),
         serial=options["serial"],
         https=_host_port("https", options["https"]),
         standby_https=_optional("standby-https", options),

@@ -11,6 +11,7 @@ from attrs import define
 from tscm.simulator import cli_configure, cli_exec
 from tscm.simulator.cli_words import STANDBY_WARNING, SYNC_NOTICE, column_of, marker
 from tscm.simulator.commands import EXEC, EXEC_NO, SUBMODES, USER, mode_of
+from tscm.simulator.contexts import known_in
 from tscm.simulator.device import Device
 from tscm.simulator.grammar import Resolved, resolve
 from tscm.simulator.refusal import AMBIGUOUS, INVALID, Cause, Refused
@@ -77,6 +78,8 @@ class Console:
         if words[0][:2] in _PIPED:
             words = line.partition("|")[0].split() or words
         level = self.session.level
+        if not known_in(self.device, words):
+            raise Refused(Cause.SYNTAX, INVALID, at=0)
         return resolve(words, mode_of(level, self.session.mode if level == "config" else ""))
 
     def perform(self, line: str, command: Resolved, now: float) -> str:

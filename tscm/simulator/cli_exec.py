@@ -3,6 +3,8 @@ Commands of the exec modes: they look, save, probe, or steer the session.
 """
 
 from tscm.simulator import cli_files, cli_probes, shuns
+from tscm.simulator.contexts import context_named
+from tscm.simulator.device import SYSTEM
 from tscm.simulator.digits import whole
 from tscm.simulator.grammar import Resolved
 from tscm.simulator.refusal import INCOMPLETE, INVALID, Cause, Refused
@@ -50,10 +52,18 @@ def execute(session: Session, line: str, command: Resolved, now: float) -> str:
                 device.hits.pop(ace.hash, None)
         case ["clear", "access-list", *_]:
             raise Refused(Cause.SYNTAX, INCOMPLETE)
-        case ["changeto", *_]:
-            # There is one context only, and no command to go to another.
-            raise Refused(Cause.SYNTAX, INVALID, at=0)
+        case ["changeto", *rest]:
+            _change_context(session, rest)
     return ""
+
+
+def _change_context(session: Session, words: list[str]) -> None:
+    device = session.device
+    if not device.spaces:  # there is one context only, and no command to go to another
+        raise Refused(Cause.SYNTAX, INVALID, at=0)
+    session.leave_submode()
+    name = words[-1]
+    session.device = device.spaces[SYSTEM] if words == [SYSTEM] else context_named(device, name)
 
 
 def _pager(session: Session, words: list[str]) -> str:

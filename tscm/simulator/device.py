@@ -58,6 +58,8 @@ FACTORY_LINES = (
     "rest-api agent",
 )
 """What a box carries before anyone configured groups: interfaces, logging, access."""
+ADMIN, SYSTEM = "admin", "system"
+"""Spaces of a firewall in multiple context mode that are always there."""
 _SERIAL_CHARACTERS = "0123456789ABCDEFGHJKLMNPQRSTUVWX"
 
 
@@ -95,6 +97,10 @@ class Device:
     """`write standby` was typed: the mate is to take this unit's configuration."""
     sync_until: float = 0.0
     """A bulk synchronisation with the mate runs until then."""
+    space: str = ""
+    """The security context that this is the configuration of; empty in single mode."""
+    spaces: "dict[str, Device]" = field(factory=dict)
+    """All contexts and the system space, by name; empty in single mode."""
     asa_version: str = ""
     """The profile's unless told otherwise."""
     health: AgentHealth = field(init=False)
@@ -128,6 +134,7 @@ class Device:
         """The running configuration between its header and its checksum."""
         held = self.configuration
         yield f"hostname {held.hostname}"
+        yield from self.space_lines()
         yield from held.plain_lines(lambda line: line.startswith(("names", "interface ")))
         yield "!"
         yield from held.object_lines()
@@ -138,6 +145,16 @@ class Device:
         for account in self.accounts.users.values():
             yield from self.account_lines(account)
         yield from held.plain_lines(lambda line: line.startswith("rest-api "))
+
+    def space_lines(self) -> Iterable[str]:
+        """What only the system space of a firewall in multiple context mode has."""
+        if self.space != SYSTEM:
+            return
+        yield f"admin-context {ADMIN}"
+        for name in self.spaces:
+            if name != SYSTEM:
+                yield f"context {name}"
+                yield f"  config-url disk0:/{name}.cfg"
 
     def running_config(self) -> str:
         """`show running-config`, whole."""

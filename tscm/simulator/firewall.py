@@ -15,6 +15,7 @@ from tscm.simulator.agent import Agent
 from tscm.simulator.certificate import Certificate
 from tscm.simulator.cli import Console
 from tscm.simulator.configuration import Configuration
+from tscm.simulator.contexts import divide
 from tscm.simulator.counts import Counts
 from tscm.simulator.device import FACTORY_LINES, Device, new_serial
 from tscm.simulator.doors import Doors
@@ -72,6 +73,11 @@ class Firewall(Service):
         )
         load(self.device, "\n".join(self._first_lines()), now)
         self.device.accounts.add(self.options.username, self.options.password)
+        if self.options.contexts:
+            divide(self.device, self.options.contexts)
+            for name in self.options.contexts:
+                load(self.device.spaces[name], "\n".join(self._first_lines()), now)
+                self.device.spaces[name].save(now)
         self.device.save(now)
         self._agent_as_configured(self.device)
         self.passage = Passage(
@@ -206,6 +212,10 @@ class Firewall(Service):
         device, switches = self.device, self.switches
         self.configuration.adopt(Configuration())
         device.accounts.users.clear()
+        for one in device.spaces.values():
+            if one is not device:
+                one.configuration.adopt(Configuration())
+                load(one, one.startup, now, out_of_order_fails=switches.reload_hazard)
         device.asa_version = version or device.asa_version
         device.health = AgentHealth(switches)
         load(device, device.startup, now, out_of_order_fails=switches.reload_hazard)
@@ -313,15 +323,16 @@ class Firewall(Service):
         else:
             self.type_lines(armed.lines)
 
-    def type_lines(self, lines: Iterable[str]) -> list[str]:
+    def type_lines(self, lines: Iterable[str], *, context: str = "") -> list[str]:
         """
-        Type *lines* as somebody else would by SSH; what each printed.
+        Type *lines* as somebody else would by SSH, in a *context* where it has several; what each printed.
 
         A change made so is an outside change to the agent.
         """
         self._keep_in_step()
         before = self.configuration.generation
-        console = Console.of(self.device, "enable_15")
+        device = self.device.spaces[context] if context else self.device
+        console = Console.of(device, "enable_15")
         printed = [console.run(line, self._reactor.seconds()) for line in lines]
         if self.configuration.generation != before:
             self.device.outside_changes += 1

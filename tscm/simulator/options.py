@@ -20,6 +20,8 @@ class AsaOptions:
     password: str = field(default="cisco", repr=False)
     hostname: str = "ciscoasa"
     profile: str = "ASAv10"
+    contexts: tuple[str, ...] = ()
+    """Security contexts beside `admin`; given, the firewall is in multiple context mode."""
     serial: str | None = None
     """Its serial number; None: one of its own, drawn at the start."""
     https: tuple[str, int] = ("127.0.0.1", 0)

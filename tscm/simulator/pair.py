@@ -9,7 +9,8 @@ or a reload of the mate.  Tokens are in the memory of one unit, so a swap ends t
 from attrs import define, field
 
 from tscm.simulator.configuration import Configuration
-from tscm.simulator.device import Device
+from tscm.simulator.contexts import divide
+from tscm.simulator.device import ADMIN, SYSTEM, Device
 from tscm.simulator.syslog_form import Message
 
 
@@ -21,6 +22,8 @@ class Pair:
 
     active: Device
     standby: Device
+    parts: "tuple[Pair, ...]" = ()
+    """Of the contexts beside the admin one, which change their roles together."""
     _copied: int = field(default=-1, init=False)
 
     @classmethod
@@ -38,7 +41,17 @@ class Pair:
         for unit in (primary, mate):
             unit.configuration.plain.pop("no failover", None)
             unit.configuration.plain["failover"] = []
-        pair = cls(primary, mate)
+        if primary.spaces:
+            divide(mate, [one for one in primary.spaces if one not in (ADMIN, SYSTEM)])
+        pair = cls(
+            primary,
+            mate,
+            tuple(
+                cls(one, mate.spaces[name]) for name, one in primary.spaces.items() if name != ADMIN
+            ),
+        )
+        for part in pair.parts:
+            part.active.role, part.standby.role = "active", "standby"
         pair.keep_in_step(now)
         return pair
 
@@ -49,6 +62,8 @@ class Pair:
         While a bulk synchronisation runs nothing is copied, and what changes meanwhile reaches the
         mate only with the next change after it.
         """
+        for part in self.parts:
+            part.keep_in_step(now)
         if self.active.resync:
             self.active.resync = self.standby.diverged = False
             self._copied = -1
@@ -68,6 +83,8 @@ class Pair:
 
     def begin_sync(self, now: float, seconds: float) -> None:
         """The mate came back and takes the whole configuration, which lasts *seconds*."""
+        for part in self.parts:
+            part.begin_sync(now, seconds)
         self.active.resync = True
         self.keep_in_step(now)
         self.active.sync_until = now + seconds
@@ -80,6 +97,17 @@ class Pair:
 
     def swap(self, now: float) -> None:
         """The standby unit takes over; what it holds is in force from now on."""
+        for part in (*self.parts, self):
+            part.turn(now)
+        for unit in (self.active, self.standby):
+            unit.tokens.lose_all()
+        if not self.active.switches.standby_has_agent:
+            self.active.health.stop()
+        text = f"({self.active.unit}) Switching to ACTIVE - Other unit wants me Active."
+        self.active.outbox.append(Message("104001", 1, text))
+
+    def turn(self, now: float) -> None:
+        """Change the roles of this context alone, a part of `swap`."""
         self.keep_in_step(now)
         self.active.sync_until = 0.0
         self.active, self.standby = self.standby, self.active
@@ -87,12 +115,6 @@ class Pair:
         self.standby.diverged = self.standby.diverged or self.active.diverged
         self.active.diverged = False
         self._copied = self.active.configuration.generation
-        for unit in (self.active, self.standby):
-            unit.tokens.lose_all()
-        if not self.active.switches.standby_has_agent:
-            self.active.health.stop()
-        text = f"({self.active.unit}) Switching to ACTIVE - Other unit wants me Active."
-        self.active.outbox.append(Message("104001", 1, text))
 
 
 def _essence(configuration: Configuration) -> list[str]:

@@ -38,6 +38,7 @@ _PRINTERS: Mapping[str, Callable[[Look], str]] = {
     "checksum": show_device.checksum,
     "clock": show_device.clock,
     "conn": show_device.connections,
+    "context": show_device.contexts,
     "cpu": show_device.cpu,
     "curpriv": show_device.curpriv,
     "failover": show_device.failover,

@@ -4,6 +4,7 @@ What the firewall shows of itself: version, health, logging, and the session tha
 
 from hashlib import md5
 
+from tscm.simulator.contexts import table
 from tscm.simulator.health import Health
 from tscm.simulator.logging_lines import hosts
 from tscm.simulator.refusal import INVALID, Cause, Refused
@@ -156,9 +157,15 @@ def checksum(look: Look) -> str:
 
 
 def mode(look: Look) -> str:
-    """`show mode`: a firewall with one context."""
-    del look
-    return "Security context mode: single \n"
+    """`show mode`."""
+    return f"Security context mode: {'multiple' if look.device.spaces else 'single'} \n"
+
+
+def contexts(look: Look) -> str:
+    """`show context`, in multiple mode."""
+    if not look.device.spaces:
+        raise Refused(Cause.SYNTAX, INVALID, at=1)
+    return table(look.device)
 
 
 def curpriv(look: Look) -> str:

@@ -10,7 +10,7 @@ from attrs import define, field
 from tscm.simulator import cli_files
 from tscm.simulator.cli import Console
 from tscm.simulator.cli_files import Copy
-from tscm.simulator.device import Device
+from tscm.simulator.device import ADMIN, SYSTEM, Device
 from tscm.simulator.digits import whole
 from tscm.simulator.grammar import Resolved
 from tscm.simulator.refusal import Refused
@@ -27,6 +27,7 @@ _WIDTH = 80
 _LINES = 24
 _JUMP = 20
 _TRIES = 3
+_PROMPT = "prompt hostname context"
 _ENABLE = "enable password "
 _INTERRUPT = "\x03"
 _ESCAPE = "\x1b"
@@ -39,7 +40,7 @@ class Terminal:
     One session of *user*; *privilege* 15 with auto-enable begins in privileged mode.
     """
 
-    device: Device
+    _device: Device
     user: str
     peer: str = "0.0.0.0"  # noqa: S104 - what the ASA prints of a console
     auto_enable: bool = False
@@ -61,14 +62,19 @@ class Terminal:
     def __attrs_post_init__(self) -> None:
         level = "exec" if self.auto_enable else "user"
         self._session = Session(
-            self.device, self.user, self.peer, level=level, interactive=True, pager=_LINES - 1
+            self._device, self.user, self.peer, level=level, interactive=True, pager=_LINES - 1
         )
         self._console = Console(self._session)
-        for line in self.device.configuration.plain:
+        for line in self._device.configuration.plain:
             words = line.split()
             if words[0] == "pager":
                 lines = whole(words[-1], 1 << 31)
                 self._session.pager = _LINES - 1 if lines is None else lines
+
+    @property
+    def device(self) -> Device:
+        """The firewall, or the context of it, that is typed on."""
+        return self._session.device
 
     @property
     def closed(self) -> bool:
@@ -106,10 +112,18 @@ class Terminal:
 
     def _name(self) -> str:
         device = self.device
-        if "prompt hostname state priority" not in device.configuration.plain:
-            return device.hostname
-        state = {"active": "act", "standby": "stby"}.get(device.role or "", "actNoFailover")
-        return f"{device.hostname}/{state}/{'pri' if device.unit == 'Primary' else 'sec'}"
+        whole = device.spaces.get(ADMIN, device)
+        parts = {
+            "hostname": device.hostname,
+            "context": "" if device.space == SYSTEM else device.space,
+            "priority": "pri" if whole.unit == "Primary" else "sec",
+            "state": {"active": "act", "standby": "stby"}.get(whole.role or "", "actNoFailover"),
+        }
+        line = next(
+            (one for one in whole.configuration.plain if one.startswith("prompt ")), _PROMPT
+        )
+        named = [parts[word] for word in line.split()[1:] if parts.get(word)]
+        return "/".join(named) or device.hostname
 
     @property
     def _width(self) -> int:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.kinds.asa.ssh.command_line import Box, Script, echoing, hosts
+from tests.kinds.asa.ssh.command_line import Box, Script, echoing, hosts, reactor
 from tscm.errors import DeviceFault
 from tscm.kinds.asa.cli.refusals import LineRefused
 from tscm.kinds.asa.faults import Replicating, UnitOnStandby
@@ -25,6 +25,7 @@ from tscm.model import (
     RemoveMembers,
     Step,
 )
+from tscm.simulator.service import AsaOptions, SimulatedAsa
 
 MEMBERS = tuple(
     map(
@@ -333,3 +334,32 @@ def test_a_window_stays_within_its_bounds_and_never_tries_what_was_trouble(
             troubles.append(max(sent, SMALLEST + 1))
         assert SMALLEST <= window.size <= LARGEST
         assert window.size < min(troubles)
+
+
+@pytest.mark.parametrize(
+    "prompt", ["hostname", "hostname context", "hostname context priority state"]
+)
+def test_groups_are_those_of_the_context_that_is_set(prompt: str) -> None:
+    options = AsaOptions(password="secret", contexts=("CUST1",))
+    box = Box(SimulatedAsa(reactor, options))
+    box.asa.type_lines([f"prompt {prompt}"])
+    driver = box.driver(context="CUST1")
+    push(driver, created(60))
+    driver.save()
+    assert set(driver.read_groups("T")) == {"T-Block", "T-Block-1"}
+    spaces = box.asa.device.spaces
+    assert not spaces["admin"].configuration.groups
+    assert len(spaces["CUST1"].configuration.groups["T-Block-1"].members) == 60
+    assert not spaces["CUST1"].unsaved
+
+
+def test_a_context_that_does_not_exist_is_told_with_the_remedy() -> None:
+    options = AsaOptions(password="secret", contexts=("CUST1",))
+    for asa in (
+        SimulatedAsa(reactor, options),
+        SimulatedAsa(reactor, AsaOptions(password="secret")),
+    ):
+        box = Box(asa)
+        with pytest.raises(DeviceFault, match="does not change to the context CUST9") as caught:
+            box.driver(context="CUST9").probe()
+        assert "`show context`" in str(caught.value)
