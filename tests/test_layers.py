@@ -22,7 +22,7 @@ ROOMS = (
     ("state",),
     ("standing",),
     ("devices", "metrics"),
-    ("doctor",),
+    ("backup", "doctor"),
     ("operations",),
     ("faces",),
     ("manager",),

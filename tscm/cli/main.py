@@ -63,6 +63,8 @@ MODULES: Mapping[str, tuple[str, str]] = {
     "remove": ("remove", "Remove a device and print the commands that clean up the firewall."),
     "jobs": ("jobs", "List what the manager is doing; follow or withdraw one job."),
     "audit": ("audit", "Show who changed what, when, and with what outcome."),
+    "backup": ("backup", "Write settings, secrets, database and log positions to one file."),
+    "restore": ("restore", "Check a backup, and restore it."),
     "portal": ("portal", "Manage device entries of the embedded services."),
     "demo": ("demo", "Run the whole product on this machine with simulated firewalls."),
     "completion": ("completion", "Print the completion script for a shell."),

@@ -11,11 +11,16 @@ from typing import ClassVar
 from attrs import define, field
 from twisted.logger import Logger
 
+from tscm.base.backup_rule import BackupRule, Treatment
 from tscm.intake.figures import QuarantineFigures
 from tscm.syslog.framing import Lines
 
 Allowed = Callable[[str, int, float], bool]
 """Whether a sender may have so many bytes more kept now (address, bytes, time)."""
+
+
+BACKUP = (BackupRule("var/log/threatstop/unknown*", Treatment.LOG),)
+"""What a backup does with these lines."""
 
 
 @define(eq=False)

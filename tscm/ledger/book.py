@@ -15,6 +15,7 @@ from zlib import crc32
 
 from attrs import asdict, evolve, field, frozen
 
+from tscm.base.backup_rule import BackupRule, Treatment
 from tscm.base.safe_files import read_regular
 from tscm.intake.figures import IntakeCounts
 from tscm.ledger.figures import Gap
@@ -29,6 +30,10 @@ OTHERS = "others"
 
 _VERSION = 1
 _MOST_BYTES = 4 << 20
+
+
+BACKUP = (BackupRule("var/lib/tscm/ledger", Treatment.COPY),)
+"""What a backup does with the book's file."""
 
 
 @frozen(kw_only=True)

@@ -20,6 +20,7 @@ from typing import Any
 import zstandard
 from attrs import asdict, field, fields, frozen
 
+from tscm.base.backup_rule import BackupRule, Treatment
 from tscm.base.safe_files import open_own, read_regular
 from tscm.retrieve.content import FeedFault
 
@@ -28,6 +29,13 @@ _META_BYTES = 1 << 16
 _FORGET_SECONDS = 30 * 86400.0
 """An answer that nobody renewed for so long belongs to a feed that is gone."""
 _LOOK_SECONDS = 0.1
+
+
+BACKUP = (
+    BackupRule("var/lib/tscm/feeds/*.lock", Treatment.LEFT_OUT, "a lock of this host"),
+    BackupRule("var/lib/tscm/feeds/*", Treatment.COPY),
+)
+"""What a backup does with them: a publisher may not allow the next download for a day."""
 
 
 @frozen(kw_only=True)

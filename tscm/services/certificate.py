@@ -12,6 +12,7 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
+from tscm.base.backup_rule import BackupRule, Treatment
 from tscm.base.safe_files import read_regular
 from tscm.settings.files import write_private
 
@@ -19,6 +20,13 @@ _VALID_DAYS = 3650
 _RENEW_DAYS = 30
 _PEM = re.compile(rb"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
 _PEM_FORMAT = 1  # OpenSSL.crypto.FILETYPE_PEM
+
+
+BACKUP = (
+    BackupRule("var/lib/tscm/portal/log-service.crt", Treatment.COPY),
+    BackupRule("var/lib/tscm/portal/log-service.key", Treatment.SECRET),
+)
+"""What a backup does with certificate and key."""
 
 
 def ensure_certificate(portal: Path, names: Iterable[str], now: float) -> tuple[Path, Path]:

@@ -17,6 +17,7 @@ from typing import Any
 import attrs
 from attrs import define, frozen
 
+from tscm.base.backup_rule import BackupRule, Treatment
 from tscm.base.safe_files import read_regular
 from tscm.base.secrets import Secret
 from tscm.errors import Fault, SettingsFaulty, SettingsUnreadable, TscmError
@@ -30,6 +31,13 @@ _NOTE_MAX = 1000
 _ID_DIGITS = 16
 _KEY_BYTES = 32
 _NOBODY = hashlib.sha256(b"").hexdigest()
+
+
+BACKUP = (
+    BackupRule("var/lib/tscm/portal/entries/*", Treatment.COPY),
+    BackupRule("var/lib/tscm/portal/lists/*", Treatment.COPY),
+)
+"""What a backup does with entries and lists."""
 
 
 @define(eq=False)

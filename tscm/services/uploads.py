@@ -13,6 +13,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from tscm.base.backup_rule import BackupRule, Treatment
 from tscm.services.decoding import ContentRefused, count_lines
 from tscm.services.receipts import Stored, read_receipts, write_receipts
 from tscm.services.upload_retention import DeviceUploads
@@ -24,6 +25,10 @@ _NAME = re.compile(
     r"(?P<batch>[A-Za-z0-9._-]+)~(?P<lines>\d+)~(?P<digest>[0-9a-f]{64})\.log[.a-z]*"
 )
 TEMPORARY = ".new-"
+
+
+BACKUP = (BackupRule("var/lib/tscm/portal/uploads/**", Treatment.UPLOAD),)
+"""What a backup does with the stored batches."""
 
 
 def uploads_folder(portal: Path, device_id: str) -> Path:

@@ -18,6 +18,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
+from tscm.base.backup_rule import BackupRule, Treatment
 from tscm.base.safe_files import UnfitFile, read_regular
 from tscm.base.schedule import PeriodicService
 from tscm.base.threads import Threads
@@ -35,6 +36,10 @@ _SERIALS_BYTES = 64 << 20
 _SETTLE_SECONDS = 0.2
 _SETTLE_TRIES = 25
 _SHOWN = 3
+
+
+BACKUP = (BackupRule("var/lib/tscm/portal/serials.json", Treatment.COPY),)
+"""What a backup does with the serials; a restore raises them (`raise_serials`)."""
 
 
 @frozen(kw_only=True)
@@ -205,6 +210,18 @@ def _read_zone(
     )
 
 
+def raise_serials(portal: Path, now: float) -> None:
+    """
+    Put every serial above any that was given out since *portal* was copied.  Blocking.
+
+    A firewall refuses a list whose serial goes back.  A serial is the time at which its list changed, so that
+    those of a copy are raised to the time of its restore.
+    """
+    serials = _Serials.load(portal / "serials.json")
+    serials.raise_all(now)
+    serials.save()
+
+
 @define(eq=False)
 class _Serials:
     """
@@ -235,6 +252,11 @@ class _Serials:
         self._last[name] = (serial, digest)
         self._changed = True
         return serial
+
+    def raise_all(self, now: float) -> None:
+        for name, (serial, digest) in self._last.items():
+            self._last[name] = (next_serial(serial, now), digest)
+            self._changed = True
 
     def save(self) -> None:
         if self._changed:

@@ -10,7 +10,19 @@ from pathlib import Path
 
 from attrs import frozen
 
+from tscm.base.backup_rule import BackupRule, Treatment
+
 _SOCKET_PATH_BYTES = 107  # sun_path, less its closing NUL (unix(7))
+
+
+BACKUP = (
+    BackupRule("etc/tscm/**", Treatment.COPY),
+    BackupRule("var/lib/tscm/key", Treatment.KEY),
+    BackupRule("var/lib/tscm/lock", Treatment.LEFT_OUT, "a lock of this host"),
+    BackupRule("var/lib/tscm/policy.lock", Treatment.LEFT_OUT, "a lock of this host"),
+    BackupRule("run/tscm/**", Treatment.LEFT_OUT, "only while the manager runs"),
+)
+"""What a backup does with these files."""
 
 
 @frozen

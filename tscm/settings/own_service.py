@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from attrs import frozen
 
+from tscm.base.backup_rule import BackupRule, Treatment
 from tscm.base.safe_files import read_regular
 from tscm.base.secrets import Secret
 from tscm.settings.files import write_private
@@ -21,6 +22,10 @@ _KEY_BYTES = 32
 _HTTPS_PORT = 443
 _ANY = frozenset({"0.0.0.0", "::"})  # noqa: S104 - nothing is bound here
 _HERE = frozenset({"127.0.0.1", "::1", "localhost"})
+
+
+BACKUP = (BackupRule("var/lib/tscm/portal/manager-key", Treatment.SECRET),)
+"""What a backup does with the key."""
 
 
 @frozen(kw_only=True)

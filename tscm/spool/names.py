@@ -9,6 +9,8 @@ from pathlib import Path
 
 from attrs import field, frozen
 
+from tscm.base.backup_rule import BackupRule, Treatment
+
 DIGITS = 20
 _SEGMENT = re.compile(r"syslog\.([0-9]{20})(\.zst)?")
 _INDEX = re.compile(r"([0-9]{20})\.index")
@@ -16,6 +18,35 @@ _TORN = re.compile(r"torn\.[0-9]{20}\.[0-9]+")
 _PACKING = re.compile(r"packing\.([0-9]{20})")
 _CURSOR = re.compile(r"cursor\.([a-z0-9][a-z0-9_.-]{0,99})")
 _READER = re.compile(r"[a-z0-9][a-z0-9_.-]{0,99}")
+
+
+def backup_rules(logs: str) -> tuple[BackupRule, ...]:
+    """
+    What a backup does with the files of logs that have a folder each in *logs*, relative to the root directory.
+
+    Without the logs themselves it carries the readers' positions, and a state of its own making
+    (`tscm.backup.positions`).
+    """
+    spool = f"{logs}/*/.spool"
+    return (
+        BackupRule(f"{spool}/*.new", Treatment.LEFT_OUT, "being written"),
+        BackupRule(f"{spool}/cursor.*", Treatment.COPY),
+        BackupRule(f"{spool}/packing.*", Treatment.LEFT_OUT, "being compressed"),
+        BackupRule(f"{spool}/state.before", Treatment.LEFT_OUT, "older than the state"),
+        BackupRule(f"{spool}/mended", Treatment.LEFT_OUT, "being written"),
+        BackupRule(f"{spool}/state", Treatment.LOG),
+        BackupRule(f"{spool}/segments", Treatment.LOG),
+        BackupRule(f"{spool}/*.index", Treatment.LOG),
+        BackupRule(f"{spool}/next", Treatment.LOG),
+        BackupRule(f"{spool}/torn.*", Treatment.LOG),
+        BackupRule(f"{spool}/early/**", Treatment.LOG),
+        BackupRule(f"{logs}/*/syslog", Treatment.LOG),
+        BackupRule(f"{logs}/*/syslog.*", Treatment.LOG),
+    )
+
+
+BACKUP = backup_rules("var/log/threatstop/devices")
+"""What a backup does with the logs of devices."""
 
 
 def reader_name(name: str) -> str:

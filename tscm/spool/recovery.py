@@ -36,7 +36,7 @@ from tscm.spool.measure import close_over_losses
 from tscm.spool.names import LogFolder, cursor_readers
 from tscm.spool.overlong import Places, cut_tail
 from tscm.spool.rebuild import rebuild_catalogue
-from tscm.spool.state import Gap, LogState, decode_state
+from tscm.spool.state import NOT_RESTORED, Gap, LogState, decode_state
 from tscm.spool.text import LiveText, count_lines, last_line_end, unused_torn
 
 _UNKNOWN_RUN_BYTES = 64 << 20
@@ -162,7 +162,7 @@ def _with_gone_of(catalogue: Catalogue, state: LogState) -> LogState:
     What stood before the oldest text is retention's as far as the state says so; without a
     state nobody can tell, and it is taken to be.
     """
-    for causes, flag in ((("lost",), LOST_FLAG), (("age", "size", "space"), DELETED)):
+    for causes, flag in ((("lost",), LOST_FLAG), (("age", "size", "space", NOT_RESTORED), DELETED)):
         gone = [one for one in catalogue.segments() if one.flags & flag]
         lines = sum(one.lines for one in gone)
         size = sum(one.size for one in gone)

@@ -13,6 +13,8 @@ STOP = "stop"
 TRUNCATED = "truncated"
 CHANGED = "changed"
 """Causes of gaps, besides a stop: what somebody else did to the live file."""
+NOT_RESTORED = "not restored"
+"""Why lines are gone, besides retention's causes: they were read, and a backup without logs did not carry them."""
 
 
 @frozen(kw_only=True)

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from attrs import define, field
 
+from tscm.base.backup_rule import BackupRule, Treatment
 from tscm.base.safe_files import kind_of, unfit
 from tscm.errors import TscmError
 
@@ -24,6 +25,14 @@ _UPGRADE = re.compile(r"([0-9]{3})\.sql")
 _BUSY_SECONDS = 5.0
 _CHILD_BUSY_SECONDS = 30.0
 _DAMAGE = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+
+
+BACKUP = (
+    BackupRule("var/lib/tscm/tscm.db", Treatment.DATABASE),
+    BackupRule("var/lib/tscm/tscm.db-*", Treatment.LEFT_OUT, "its content is in the copy"),
+    BackupRule("var/lib/tscm/tscm.db.before-*", Treatment.LEFT_OUT, "of an older version"),
+)
+"""What a backup does with the database's files."""
 
 
 @define(eq=False)

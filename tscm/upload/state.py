@@ -12,6 +12,7 @@ from typing import Any
 import attrs
 from attrs import frozen
 
+from tscm.base.backup_rule import BackupRule, Treatment
 from tscm.base.safe_files import UnfitFile, read_regular
 from tscm.settings.files import write_private
 from tscm.upload.batch import Part
@@ -19,6 +20,13 @@ from tscm.upload.batch import Part
 _VERSION = 1
 _MOST_BYTES = 1 << 20
 MAX_ASIDE = 100
+
+
+BACKUP = (
+    BackupRule("var/log/threatstop/devices/*/.spool/upload", Treatment.COPY),
+    BackupRule("var/log/threatstop/devices/*/.spool/aside/**", Treatment.COPY),
+)
+"""What a backup does with the batch in hand and those that were rejected."""
 
 
 def encode(parts: Sequence[Part]) -> bytes:

@@ -1,0 +1,3 @@
+"""
+Backups: one archive of everything that makes a node, made beside a running manager, and its restore.
+"""

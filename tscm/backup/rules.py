@@ -1,0 +1,51 @@
+"""
+The rules of all rooms, in the order in which they are asked.
+"""
+
+from tscm.base.backup_rule import BackupRule, Treatment
+from tscm.intake import quarantine
+from tscm.ledger import book
+from tscm.retrieve import answers
+from tscm.services import certificate, entries, uploads, zone_files
+from tscm.settings import layout, own_service
+from tscm.spool import names
+from tscm.store import database
+from tscm.upload import state
+
+_PRIVATE_KEY = b"PRIVATE KEY-----"
+_TEMPORARY = (
+    BackupRule("**/.*.new", Treatment.LEFT_OUT, "being written"),
+    BackupRule("**/.restore*/**", Treatment.LEFT_OUT, "of a restore"),
+    BackupRule("**/before-restore-*/**", Treatment.LEFT_OUT, "replaced by a restore"),
+)
+
+RULES: tuple[BackupRule, ...] = (
+    *_TEMPORARY,
+    *layout.BACKUP,
+    *database.BACKUP,
+    *book.BACKUP,
+    *certificate.BACKUP,
+    *own_service.BACKUP,
+    *entries.BACKUP,
+    *zone_files.BACKUP,
+    *uploads.BACKUP,
+    *answers.BACKUP,
+    *quarantine.BACKUP,
+    *state.BACKUP,
+    *names.BACKUP,
+    *names.backup_rules("var/lib/tscm/audit"),
+)
+PLACES = ("etc/tscm", "var/lib/tscm", "var/log/threatstop", "run/tscm")
+"""Folders below the root directory that are looked through."""
+
+
+def rule_of(path: str) -> BackupRule | None:
+    """The rule for a file by its path below the root directory; None for a file that no room writes."""
+    return next((rule for rule in RULES if rule.matches(path)), None)
+
+
+def treatment_of(rule: BackupRule, start: bytes) -> Treatment:
+    """How a file is treated whose content begins with *start*: a private key is a secret, wherever it lies."""
+    if rule.treatment is Treatment.COPY and _PRIVATE_KEY in start:
+        return Treatment.SECRET
+    return rule.treatment
