@@ -41,7 +41,7 @@ def _account(settings: AsaSshSettings, user: str) -> list[str]:
     if settings.ssh_key is None:
         return [f"username {user} password PASSWORD priv 15"]
     known = public_half(settings.ssh_key)
-    how = "! KEY: the second word of what `ssh-keygen -y -f FILE` prints of the private key"
+    how = "! KEY: the second word of the public key, which `ssh-keygen -y` prints"
     return [
         f"username {user} nopassword priv 15",
         *([] if known else [how]),

@@ -193,7 +193,7 @@ def _refused_login(text: str, name: str, *, with_key: bool, old_algorithms: bool
         return Failure(
             kind="key file",
             cause=f"`ssh` cannot read the private key: {found[1]}",
-            remedy=f"set another with `tsadmin configure {name} --ssh_key_file FILE`",
+            remedy=f"set another key: tsadmin configure {name} --ssh_key_file, and the file",
         )
     # A device that takes SHA-1 alone gets no signature of an RSA key, and that looks the same from here.
     old = (
@@ -205,8 +205,8 @@ def _refused_login(text: str, name: str, *, with_key: bool, old_algorithms: bool
         kind="login",
         cause="it refused the user name or the key",
         remedy="enter the public half on it (`username USER attributes`, `ssh authentication publickey KEY`; "
-        f"`tsadmin show {name} --lines` prints them), or set another key with "
-        f"`tsadmin configure {name} --ssh_key_file FILE`{old}",
+        f"`tsadmin show {name} --lines` prints them), or set another key: "
+        f"tsadmin configure {name} --ssh_key_file, and the file{old}",
     )
 
 
