@@ -17,6 +17,7 @@ SOURCES = (
     HERE / "tscm" / "intake" / "_batch_build.py",
     HERE / "tscm" / "forward" / "_send_build.py",
     HERE / "tscm" / "syslog" / "_tags_build.py",
+    HERE / "tscm" / "spool" / "_sums_build.py",
 )
 
 

@@ -60,6 +60,10 @@ class FaultyDisk(Disk):
         self._check("pread", self.paths.get(fd))
         return os.pread(fd, size, at)
 
+    def preadv(self, fd: int, rooms: Any, at: int, flags: int = 0, /) -> int:
+        self._check("pread", self.paths.get(fd))
+        return os.preadv(fd, rooms, at, flags)
+
     def truncate(self, fd: int, size: int) -> None:
         self._check("truncate", self.paths.get(fd))
         super().truncate(fd, size)

@@ -1,5 +1,7 @@
+import struct
 import subprocess
 import sys
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +18,13 @@ from tscm.settings.layout import Layout
 from tscm.spool.compress import (
     FRAME_BYTES,
     CompressedDamaged,
-    compress_segment,
+    Workbench,
     open_compressed,
 )
-from tscm.spool.disk import Disk
+from tscm.spool.disk import READ, Disk
 from tscm.spool.service import SpoolService
+from tscm.spool.sums import Looked, best_sums, plain_sums
+from tscm.spool.text import SegmentText
 from tscm.spool.tools_export import Wanted, export_log
 from tscm.spool.tools_verify import verify_log
 
@@ -28,7 +32,11 @@ from tscm.spool.tools_verify import verify_log
 def packed(folder: Path, text: bytes) -> Path:
     plain, target = folder / "plain", folder / "packed.zst"
     plain.write_bytes(text)
-    compress_segment(Disk(), plain, target, len(text))
+    fd = Disk().open(plain, READ)
+    source = SegmentText(Disk(), 0, len(text), fd)
+    found = Workbench().compress(Disk(), source, target, len(text))
+    source.close()
+    assert found == Looked(zlib.crc32(text), text.count(b"\n"))
     return target
 
 
@@ -83,6 +91,49 @@ def test_a_damaged_file_is_told_and_never_read_as_something_else(
         pass
     finally:
         opened.close()
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    text=st.one_of(
+        st.binary(max_size=300), st.integers(0, 40_000).map(lambda size: b"ab\n\xff" * size)
+    ),
+    cut=st.integers(0, 3),
+    before=st.binary(max_size=5),
+)
+def test_lines_and_checksum_are_those_of_the_library(text: bytes, cut: int, before: bytes) -> None:
+    size = max(0, len(text) - cut)
+    wanted = (text.count(b"\n", 0, size), zlib.crc32(before + text[:size]))
+    for sums in (plain_sums, best_sums()):
+        assert sums(bytearray(text), size, zlib.crc32(before)) == wanted
+
+
+def test_frames_of_earlier_versions_are_read(tmp_path: Path) -> None:
+    text = b"".join(b"%07d some line of a firewall\n" % n for n in range(30_000))
+    assert 3 * FRAME_BYTES < len(text) < 1 << 20
+    frame = zstandard.ZstdCompressor(write_checksum=True).compress(text)
+    table = struct.pack("<IIIBI", len(frame), len(text), 1, 0, 0x8F92EAB1)
+    path = tmp_path / "old.zst"
+    path.write_bytes(frame + struct.pack("<II", 0x184D2A5E, len(table)) + table)
+    opened = open_compressed(Disk(), path, 0)
+    assert Workbench().look(opened, len(text)) == Looked(zlib.crc32(text), 30_000)
+    opened.close()
+
+
+def test_a_frame_that_does_not_read_back_is_refused(tmp_path: Path) -> None:
+    class Forgetful(Disk):
+        """What was written reads back with one bit changed."""
+
+        def read_at(self, fd: int, size: int, at: int) -> bytes:
+            data = super().read_at(fd, size, at)
+            return data[:-1] + bytes([data[-1] ^ 1]) if data else data
+
+    plain, text = tmp_path / "plain", b"line\n" * 1000
+    plain.write_bytes(text)
+    source = SegmentText(Disk(), 0, len(text), Disk().open(plain, READ))
+    with pytest.raises(CompressedDamaged):
+        Workbench().compress(Forgetful(), source, tmp_path / "packed", len(text))
+    source.close()
 
 
 def sealed(logs: Path, clock: Clock, disk: Disk | None = None, segments: int = 3) -> SpoolService:

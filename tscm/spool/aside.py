@@ -16,12 +16,13 @@ from twisted.logger import Logger
 
 from tscm.base.threads import Threads
 from tscm.spool.catalogue import CHECKED, COMPRESSED, DAMAGED, DELETED, LOST, Segment
-from tscm.spool.compress import compress_segment, text_crc
+from tscm.spool.compress import Workbench
 from tscm.spool.disk import Disk
 from tscm.spool.intact import note_change
 from tscm.spool.log import DeviceLog
 from tscm.spool.names import LogFolder
-from tscm.spool.text import count_lines, open_text
+from tscm.spool.sums import Looked
+from tscm.spool.text import SegmentText, open_text
 
 _GONE = DELETED | LOST
 _SLICE_SEGMENTS = 32
@@ -40,36 +41,25 @@ class AsideJob:
     target: Path | None
 
 
-@frozen
-class Looked:
-    """
-    What a text holds: its CRC-32, and its lines.
-    """
-
-    crc: int
-    lines: int
-
-
 def do_jobs(disk: Disk, jobs: list[AsideJob]) -> list[Looked | OSError]:
     """What each segment's text holds, or what hindered.  Blocks; values in, values out."""
+    bench = Workbench()
     found: list[Looked | OSError] = []
     for job in jobs:
         try:
-            found.append(_do(disk, job))
+            found.append(_do(disk, job, bench))
         except OSError as error:
             found.append(error)
     return found
 
 
-def _do(disk: Disk, job: AsideJob) -> Looked:
+def _do(disk: Disk, job: AsideJob, bench: Workbench) -> Looked:
     start, size = job.segment.start, job.segment.size
-    plain = job.folder.segment(start)
     text = open_text(disk, job.folder, start)
     try:
-        lines = count_lines(text, 0, size)
-        if job.target is not None and disk.size_of(plain) is not None:
-            return Looked(compress_segment(disk, plain, job.target, size), lines)
-        return Looked(text_crc(text, size), lines)
+        if job.target is not None and isinstance(text, SegmentText):
+            return bench.compress(disk, text, job.target, size)
+        return bench.look(text, size)
     finally:
         text.close()
 

@@ -34,10 +34,11 @@ class Disk:
     """
     The real disk.  What changes something is a step at which a crash can come between.
 
-    `pread`, `pwrite` and `close` are the system's own calls, for they are the hot ones.
+    `pread`, `preadv`, `pwrite` and `close` are the system's own calls, for they are the hot ones.
     """
 
     pread = staticmethod(os.pread)
+    preadv = staticmethod(os.preadv)
     pwrite = staticmethod(os.pwrite)
     close = staticmethod(os.close)
 
@@ -217,6 +218,13 @@ class Disk:
                 break
             data += more
         return data
+
+    def read_into(self, fd: int, room: memoryview, at: int) -> int:
+        """Fill *room* from *at* on, a part of it only at the file's end; gives how many octets came."""
+        done = 0
+        while done < len(room) and (more := self.preadv(fd, [room[done:]], at + done)):
+            done += more
+        return done
 
     def publish(self, path: Path, content: bytes, *, keep: Path | None = None) -> None:
         """

@@ -60,6 +60,10 @@ class SegmentText:
         """Up to *size* bytes from *at* on; fewer only where the text ends."""
         return self._disk.read_at(self._fd, size, at)
 
+    def read_into(self, room: memoryview, at: int) -> int:
+        """The same into *room*, as much as it holds; gives how many octets came."""
+        return self._disk.read_into(self._fd, room, at)
+
     def duplicate(self) -> int:
         """A descriptor of its own for whoever sends the text on, and closes it."""
         return self._disk.duplicate(self._fd)

@@ -12,7 +12,7 @@ from attrs import evolve, frozen
 
 from tscm.plural import many
 from tscm.spool.catalogue import CHECKED, Segment
-from tscm.spool.compress import CompressedDamaged, text_crc
+from tscm.spool.compress import CompressedDamaged, Workbench
 from tscm.spool.disk import Disk
 from tscm.spool.index import Index, read_index
 from tscm.spool.index_file import read_records
@@ -154,23 +154,22 @@ def _segment(disk: Disk, view: LogView, segment: Segment) -> Iterator[Finding]:
         if text.size != segment.size:
             yield Finding(where, f"contains {text.size} of {segment.size} bytes", "lost", _NOTHING)
             return
-        lines = count_lines(text, 0, text.size)
-        crc = text_crc(text, text.size)
+        found = Workbench().look(text, text.size)
     except CompressedDamaged as error:
         yield Finding(where, error.strerror or "is damaged", "lost", _NOTHING)
         return
     finally:
         text.close()
-    if segment.flags & CHECKED and crc != segment.text_crc:
+    if segment.flags & CHECKED and found.crc != segment.text_crc:
         yield Finding(
             where,
             "has changed since it was rotated (checksum mismatch)",
             "lost",
             "restore it from a backup, or accept it as it is",
         )
-    if lines != segment.lines:
+    if found.lines != segment.lines:
         wrong = (
-            f"contains {lines:,} of {many(segment.lines, 'line', 'lines')}: another process "
+            f"contains {found.lines:,} of {many(segment.lines, 'line', 'lines')}: another process "
             "modified its text"
         )
         yield Finding(where, wrong, "lost", _NOTHING)
