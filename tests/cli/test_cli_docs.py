@@ -10,7 +10,7 @@ import click
 import pytest
 
 from tscm.base.secrets import Secret
-from tscm.cli.main import MODULES
+from tscm.cli.main import GROUPS, MODULES
 from tscm.cli.options import every_option
 from tscm.kinds.asa.rest.lines import setup_lines
 from tscm.kinds.asa.rest.settings import AsaRestSettings
@@ -117,3 +117,10 @@ def test_the_sample_tells_a_default_from_an_example() -> None:
     text = (ROOT / "etc/tscm.toml").read_text()
     assert "No default; for example:\n# address =" in text
     assert not re.search(r"(?m)^# [a-z_0-9]+ = $", text)
+
+
+def test_the_help_has_every_command_once_and_ten_of_every_day_first() -> None:
+    shown = [name for group in GROUPS.values() for name in group]
+    assert sorted(shown) == sorted(MODULES)
+    first, *_ = GROUPS.values()
+    assert len(first) == 10

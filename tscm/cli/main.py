@@ -72,6 +72,27 @@ MODULES: Mapping[str, tuple[str, str]] = {
 }
 """Name of each command, its module and its line in the help."""
 
+GROUPS: Mapping[str, tuple[str, ...]] = {
+    "Every day": (
+        "status",
+        "show",
+        "report",
+        "why",
+        "search",
+        "plan",
+        "update",
+        "block",
+        "allow",
+        "doctor",
+    ),
+    "Devices": ("add", "configure", "list", "test", "remove"),
+    "Policies": ("policy", "entries"),
+    "Logs": ("tail", "logs", "ledger", "spool", "events", "senders"),
+    "This manager": ("jobs", "audit", "backup", "restore", "version", "completion"),
+    "Embedded services and demonstration": ("portal", "demo"),
+}
+"""The order of the help: first what is typed every day."""
+
 _WITHOUT_NODE = {"demo", "completion", "version"}
 
 
@@ -81,7 +102,7 @@ class Commands(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Names in the order of the help."""
         del ctx
-        return list(MODULES)
+        return [name for group in GROUPS.values() for name in group]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """The command itself, or None for an unknown word."""
@@ -104,10 +125,11 @@ class Commands(click.Group):
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """The help's list, without importing any command."""
+        """The help's list by groups, without importing any command."""
         del ctx
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, about) for name, (_, about) in MODULES.items()])
+        for title, names in GROUPS.items():
+            with formatter.section(title):
+                formatter.write_dl([(name, MODULES[name][1]) for name in names])
 
 
 def underscores(word: str) -> str:
