@@ -63,6 +63,7 @@ MODULES: Mapping[str, tuple[str, str]] = {
     "remove": ("remove", "Remove a device and print the commands that clean up the firewall."),
     "jobs": ("jobs", "List what the manager is doing; follow or withdraw one job."),
     "audit": ("audit", "Show who changed what, when, and with what outcome."),
+    "check": ("check", "Check all settings files; change nothing."),
     "backup": ("backup", "Write settings, secrets, database and log positions to one file."),
     "restore": ("restore", "Check a backup, and restore it."),
     "portal": ("portal", "Manage device entries of the embedded services."),
@@ -88,7 +89,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
     "Devices": ("add", "configure", "list", "test", "remove"),
     "Policies": ("policy", "entries"),
     "Logs": ("tail", "logs", "ledger", "spool", "events", "senders"),
-    "This manager": ("jobs", "audit", "backup", "restore", "version", "completion"),
+    "This manager": ("jobs", "audit", "check", "backup", "restore", "version", "completion"),
     "Embedded services and demonstration": ("portal", "demo"),
 }
 """The order of the help: first what is typed every day."""
