@@ -42,23 +42,31 @@ def row(**parts: Any) -> Row:
 @given(
     good=st.floats(0, 40 * HOUR),
     line=st.floats(0, 60 * HOUR),
-    failing=st.floats(0, 2 * HOUR),
+    failing=st.tuples(*(st.floats(0, most * HOUR) for most in (2, 30, 1))),
     until=st.none() | st.floats(1, 10 * HOUR),
     later=st.floats(0, 0.999),
 )
 def test_what_was_judged_holds_until_its_time(
-    good: float, line: float, failing: float, until: float | None, later: float
+    good: float, line: float, failing: tuple[float, ...], until: float | None, later: float
 ) -> None:
     update = {**UPDATE, "finished_at": NOW - good}
     hold = None if until is None else {"since": NOW - 9, "until": NOW + until, "by": "root"}
-    policy = {"last_update": update, "last_good": update, "hold": hold}
+    policy = {
+        "last_update": update,
+        "last_good": update,
+        "hold": hold,
+        "unknown_names": [{"name": "a.example", "failing_since": NOW - failing[1]}],
+        "upheavals": "it reloads",
+        "upheavals_since": NOW - failing[2],
+    }
     log = {**LOG, "last_received_at": NOW - line}
-    forward = {"failures": 2, "failing_since": NOW - failing, "last_error": "is away"}
+    forward = {"failures": 2, "failing_since": NOW - failing[0], "last_error": "is away"}
     found = state(policy, log=log, forward=forward)
     judged = judge(found, NOW, HOUR)
     assert judged.holds_until >= NOW
     then = NOW + later * min(judged.holds_until - NOW, 10 * HOUR)
-    assert judge(found, then, HOUR).causes == judged.causes
+    later_on = judge(found, then, HOUR)
+    assert (later_on.verdict, later_on.causes) == (judged.verdict, judged.causes)
 
 
 def test_a_device_that_works_is_ok_and_its_row_has_the_figures() -> None:
@@ -97,6 +105,30 @@ BAD = {**UPDATE, "result": "failed", "error": "no TCP"}
         ({"policy": {"locked_out": True}}, Verdict.FAILED, "rejected too often"),
         ({"policy": {"fault": "database x"}}, Verdict.FAILED, "no updates: database x"),
         ({"policy": {"unused_groups": ["A", "B"]}}, Verdict.FAILED, "no access-list uses A and B"),
+        (
+            {"policy": {"unknown_names": [{"name": "a.example", "failing_since": NOW - HOUR}]}},
+            Verdict.WARNING,
+            "protected names do not resolve: a.example",
+        ),
+        (
+            {
+                "policy": {
+                    "unknown_names": [{"name": "a.example", "failing_since": NOW - 24 * HOUR}]
+                }
+            },
+            Verdict.FAILED,
+            "protected names have not resolved for a day: a.example",
+        ),
+        (
+            {"policy": {"upheavals": "it reloads", "upheavals_since": NOW - 60}},
+            Verdict.WARNING,
+            "it reloads",
+        ),
+        (
+            {"policy": {"upheavals": "it reloads", "upheavals_since": NOW - HOUR}},
+            Verdict.FAILED,
+            "it reloads",
+        ),
         ({"fault": "the file has a fault"}, Verdict.FAILED, "the file has a fault"),
         ({"log": None}, Verdict.OK, ""),
         ({"log": {"readers": {}, "last_received_at": None}}, Verdict.NEW, "no line yet"),

@@ -16,6 +16,7 @@ from tscm.plural import many
 from tscm.spool.figures import LogFigures
 from tscm.state import DeviceState
 from tscm.update.figures import InForce, Result, UpdateFigures
+from tscm.update.known_name import ALARM_SECONDS
 from tscm.upload.figures import UploadFigures
 
 STALE_INTERVALS = 3.0
@@ -24,6 +25,10 @@ QUIET_SECONDS = 86400.0
 """A device without a line for so long is a warning."""
 STUCK_SECONDS = 900.0
 """A reader that has failed for so long is a failure."""
+UPHEAVAL_SECONDS = 900.0
+"""
+A reload takes minutes; groups that were not checked for so long after one are a failure.
+"""
 
 
 class Verdict(StrEnum):
@@ -33,7 +38,9 @@ class Verdict(StrEnum):
 
     FAILED = "failed"
     WARNING = "warning"
-    """It may work and should be looked at, or could not be looked at."""
+    """It may work and should be looked at."""
+    NOT_CHECKED = "not checked"
+    """A check of which nothing is known, because one before it failed; never said of a device."""
     HELD = "held"
     """An operator decided that nothing is pushed."""
     NEW = "new"
@@ -45,6 +52,7 @@ ORDER = tuple(Verdict)
 EXIT_STATUS = {
     Verdict.FAILED: 2,
     Verdict.WARNING: 1,
+    Verdict.NOT_CHECKED: 1,
     Verdict.HELD: 1,
     Verdict.NEW: 0,
     Verdict.OK: 0,
@@ -198,6 +206,12 @@ def exit_status(rows: Sequence[Row]) -> int:
     return max((EXIT_STATUS[row.verdict] for row in rows), default=0)
 
 
+def is_unchecked(policy: UpdateFigures, now: float) -> bool:
+    """Have the groups not been checked for long after the firewall logged that they may be gone?"""
+    since = policy.upheavals_since
+    return since is not None and now - since >= UPHEAVAL_SECONDS
+
+
 def off_words(in_force: InForce) -> str:
     """That a purge took the policy off."""
     at = datetime.fromtimestamp(in_force.since).astimezone().isoformat(" ", "seconds")
@@ -223,6 +237,12 @@ def _turns(state: DeviceState, now: float, interval: float) -> Iterator[float]:
         yield _next_turn(policy.last_good.finished_at, STALE_INTERVALS * interval, now)
     if policy.hold is not None and policy.hold.until is not None:
         yield policy.hold.until
+    for since, grace in (
+        (policy.upheavals_since, UPHEAVAL_SECONDS),
+        *((one.failing_since, ALARM_SECONDS) for one in policy.unknown_names),
+    ):
+        if since is not None and now - since < grace:
+            yield since + grace
     if state.log is not None and state.log.last_received_at:
         yield _next_turn(state.log.last_received_at, QUIET_SECONDS, now)
     for _, figures in _targets(state):
@@ -267,7 +287,7 @@ def _policy(policy: UpdateFigures, now: float, interval: float) -> Iterator[Caus
         yield Cause(verdict=Verdict.FAILED, sentence=off_words(policy.in_force))
     if policy.upheavals:
         yield Cause(
-            verdict=Verdict.WARNING,
+            verdict=Verdict.FAILED if is_unchecked(policy, now) else Verdict.WARNING,
             sentence=(
                 f"the firewall logged that {policy.upheavals}; its groups have not been "
                 "checked since"
@@ -281,9 +301,15 @@ def _policy(policy: UpdateFigures, now: float, interval: float) -> Iterator[Caus
     if policy.unused_groups:
         groups = " and ".join(policy.unused_groups)
         yield Cause(verdict=Verdict.FAILED, sentence=f"no access-list uses {groups}")
-    if policy.unknown_names:
-        names = ", ".join(one.name for one in policy.unknown_names)
-        yield Cause(verdict=Verdict.WARNING, sentence=f"protected names do not resolve: {names}")
+    for overdue in (True, False):
+        names = ", ".join(one.name for one in policy.unknown_names if one.overdue(now) == overdue)
+        if names and overdue:
+            said = f"protected names have not resolved for a day: {names}"
+            yield Cause(verdict=Verdict.FAILED, sentence=said)
+        elif names:
+            yield Cause(
+                verdict=Verdict.WARNING, sentence=f"protected names do not resolve: {names}"
+            )
     last, good = policy.last_update, policy.last_good
     if last is None:
         yield Cause(verdict=Verdict.NEW, sentence="never updated")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tscm.cli import main
 from tscm.settings.layout import Layout
 
 if TYPE_CHECKING:
@@ -415,6 +416,35 @@ def test_what_an_option_takes_stands_in_the_help_and_is_completed(
         "header",
         "rfc5424",
     ]
+
+
+@pytest.mark.parametrize(
+    ("words", "completed"),
+    [
+        ("add --type a", ["asa", "asarest"]),
+        ("add --forward_protocol T", ["TCP", "TLS"]),
+        ("add --type asarest --forward_protocol T", ["TCP", "TLS"]),
+        ("add --type=asarest --forward_m", ["--forward_mode"]),
+        ("portal remove of", ["office"]),
+    ],
+)
+def test_values_are_completed_before_a_type_is_given_and_after_it(
+    words: str,
+    completed: list[str],
+    root: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    entries = root / "var/lib/tscm/portal/entries"
+    entries.mkdir(parents=True)
+    (entries / "office.toml").touch()
+    line = f"tsadmin --root {root} {words}"
+    monkeypatch.setenv("_TSADMIN_COMPLETE", "bash_complete")
+    monkeypatch.setenv("COMP_WORDS", line)
+    monkeypatch.setenv("COMP_CWORD", str(len(line.split()) - 1))
+    with pytest.raises(SystemExit):
+        main.main([])
+    assert [one.partition(",")[2] for one in capsys.readouterr().out.split()] == completed
 
 
 def test_the_version_is_an_option_too(tsadmin: "Tsadmin") -> None:

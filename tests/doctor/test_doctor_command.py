@@ -57,7 +57,8 @@ def run(backend: Backend, *words: str) -> Any:
     ("verdicts", "status", "verdict"),
     [
         (["ok", "ok"], 0, "ok"),
-        (["ok", "warning"], 0, "warning"),
+        (["ok", "warning", "not checked"], 0, "warning"),
+        (["ok", "not checked"], 0, "not checked"),
         (["failed", "warning"], 1, "failed"),
         ([], 0, "ok"),
     ],
@@ -92,6 +93,13 @@ def test_the_table_names_link_verdict_reason_and_remedy() -> None:
     for word in ("a link", "failed", "the reason"):
         assert word in said
     assert "a link: the reason" in said
+
+
+def test_what_was_not_checked_is_counted_apart_from_warnings() -> None:
+    told = run(Backend([finding("ok"), finding("warning"), finding("not checked")])).output
+    assert "1 ok, 1 warning, 0 failed, 1 not checked" in told
+    told = run(Backend([finding("ok"), finding("not checked")])).output
+    assert "not everything could be checked: 1 ok, 0 warning, 0 failed, 1 not checked" in told
 
 
 def test_a_remedy_is_not_shown_for_what_is_good() -> None:

@@ -17,6 +17,7 @@ from tscm.model import Cidr, Group, Identity
 from tscm.standing import Verdict
 
 OK, WARNING, FAILED = Verdict.OK, Verdict.WARNING, Verdict.FAILED
+NOT_CHECKED = Verdict.NOT_CHECKED
 WHO = Identity(version="9.15(1)1", model="ASAv10", agent="7.15.1", budget_bytes=500_000)
 
 
@@ -52,10 +53,10 @@ def test_a_fault_breaks_its_link_and_nothing_behind_it_is_called_good(
     assert found[link].verdict == FAILED
     assert (found[link].sentence, found[link].remedy) == ("the cause", "the remedy")
     links = list(found)
-    assert all(found[one].verdict == WARNING for one in links[links.index(link) + 1 :])
+    assert all(found[one].verdict == NOT_CHECKED for one in links[links.index(link) + 1 :])
     assert all(found[one].verdict != FAILED for one in links if one != link)
     if link == "agent" and not known:
-        assert found["login"].verdict == found["privilege"].verdict == WARNING
+        assert found["login"].verdict == found["privilege"].verdict == NOT_CHECKED
 
 
 def test_a_whole_way_in_is_good() -> None:
@@ -64,7 +65,7 @@ def test_a_whole_way_in_is_good() -> None:
 
 def test_a_device_that_is_left_alone_is_doubtful_and_says_why() -> None:
     found = way_in(Seen(resting="an update is under way"))
-    assert {one.verdict for one in found.values()} == {WARNING}
+    assert {one.verdict for one in found.values()} == {NOT_CHECKED}
     assert all("an update is under way" in one.sentence for one in found.values())
 
 
@@ -178,4 +179,4 @@ def test_what_was_not_reached_is_not_called_good() -> None:
     for seen in (Seen(), Seen(resting="x"), Seen(fault=faults.Unreachable("fw", "x"))):
         found = judge_firewall.judge_behind(seen, "X", "fw")
         assert [one.link for one in found] == list(judge_firewall.BEHIND)
-        assert {one.verdict for one in found} == {WARNING}
+        assert {one.verdict for one in found} == {NOT_CHECKED}

@@ -20,6 +20,7 @@ from tscm.upload.probe import ServiceAnswer
 from tscm.wire.reading import read
 
 OK, WARNING, FAILED = Verdict.OK, Verdict.WARNING, Verdict.FAILED
+NOT_CHECKED = Verdict.NOT_CHECKED
 NOW = 1.8e9
 PROXY, URL = "http://proxy:3128", "https://logs.example"
 
@@ -72,7 +73,7 @@ CASES: list[tuple[Finding, Verdict, str]] = [
     (judge_onward.judge_list("allow", "a", 0, None, ""), OK, "0 entries"),
     (judge_onward.judge_list("block", "b", 0, None, ""), FAILED, "empty"),
     (judge_onward.judge_list("block", "b", None, "no such name", "wait"), FAILED, "no such name"),
-    (updates(None), WARNING, "no manager"),
+    (updates(None), NOT_CHECKED, "no manager"),
     (updates({"fault": "malformed", "last_update": None}), FAILED, "malformed"),
     (updates({"locked_out": True}), FAILED, "too often"),
     (updates({"last_update": None}), WARNING, "update yet"),
@@ -94,7 +95,7 @@ CASES: list[tuple[Finding, Verdict, str]] = [
     (lines(None), FAILED, "no manager"),
     (judge_onward.judge_proxy(None, None, sends=True), OK, "no proxy is configured"),
     (judge_onward.judge_proxy(PROXY, None, sends=False), OK, "no proxy is configured"),
-    (judge_onward.judge_proxy(PROXY, None, sends=True), WARNING, "not checked"),
+    (judge_onward.judge_proxy(PROXY, None, sends=True), NOT_CHECKED, "not asked"),
     (proxy("200 Connection established"), OK, "allows the connection"),
     (proxy("502 Bad Gateway"), OK, "cannot reach the log service"),
     (proxy("407 Proxy Authentication Required"), FAILED, "password"),
@@ -107,7 +108,7 @@ CASES: list[tuple[Finding, Verdict, str]] = [
         WARNING,
         "no log service is configured",
     ),
-    (service(None), WARNING, "not checked"),
+    (service(None), NOT_CHECKED, "not asked"),
     (service(READY), OK, "knows the device"),
     (service(READY, {"retry_at": 5.0, "last_error": "away"}), WARNING, "away"),
     (service(ServiceAnswer(fault="no TLS", remedy="x")), FAILED, "no TLS"),

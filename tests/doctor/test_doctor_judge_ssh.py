@@ -41,13 +41,13 @@ def test_a_fault_breaks_its_link_and_nothing_behind_it_is_called_good(
     assert [one.link for one in found] == list(LINKS)
     verdicts = [one.verdict for one in found]
     at = LINKS.index(link)
-    assert verdicts == [Verdict.OK] * at + [Verdict.FAILED] + [Verdict.WARNING] * (2 - at)
+    assert verdicts == [Verdict.OK] * at + [Verdict.FAILED] + [Verdict.NOT_CHECKED] * (2 - at)
     assert (found[at].sentence, found[at].remedy) == ("the cause", "the remedy")
 
 
 def test_a_device_that_rests_is_not_looked_at() -> None:
     found = judge_ssh.judge_way_in(Seen(resting="an update is in progress"), "SSH at fw:22", "api")
-    assert {one.verdict for one in found} == {Verdict.WARNING}
+    assert {one.verdict for one in found} == {Verdict.NOT_CHECKED}
     assert [one.link for one in found] == list(LINKS)
 
 

@@ -65,6 +65,12 @@ def counted(
     return path, every
 
 
+@pytest.mark.parametrize("text", ["-3", "0", "100001", "9" * 30])
+def test_a_number_out_of_range_is_not_called_no_number(text: str) -> None:
+    with pytest.raises(SettingsFaulty, match="out of range; allowed: a whole number from 1"):
+        read_question("fw", {"top": text}, 0.0)
+
+
 def test_every_report_is_what_counting_by_hand_gives(
     counted: tuple[Path, list[tuple[int, Hit, Sum]]],
 ) -> None:

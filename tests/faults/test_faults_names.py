@@ -142,6 +142,9 @@ def test_a_name_server_that_goes_away_costs_no_protection_and_is_told(
     (tmp_path / "clock").write_text(f"+{DAY + 3600}")
     wait_for(lambda: alarm in world.page("/healthz"), lambda: world.page("/healthz"))
     assert f"{NEW}, which must not be blocked" in world.page("/healthz")
+    row = world.row()
+    assert row["verdict"] == "failed"
+    assert f"protected names have not resolved for a day: {KNOWN}, {NEW}" in row["causes"]
 
     # It is back: what waited is pushed, and nothing is said any more.
     server.come()

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from tscm.cli import say
-from tscm.cli.options import check_type, given_options, setting_options
+from tscm.cli.options import check_type, every_option, given_options, setting_options
 from tscm.cli.passwords import take_secrets
 from tscm.cli.pinning import NotPinned, is_the_devices, may_ask, shown_by
 from tscm.cli.progress import shown_progress
@@ -22,6 +22,7 @@ from tscm.cli.prompts import (
     confirmed,
 )
 from tscm.cli.session import Session
+from tscm.cli.words import Words
 from tscm.devices.answers import Added, CheckReport
 from tscm.devices.checks import refuse_without_servers
 from tscm.errors import ControlUnavailable, DeviceExists, Fault, SettingsFaulty, TscmError
@@ -54,9 +55,11 @@ class TypedCommand(click.Command):
         return super().parse_args(ctx, args)
 
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
-        """The command's own and those of the type."""
+        """The command's own and those of the type; those of all types for a shell that completes before the type."""
         *own, help_option = super().get_params(ctx)
         kind = ctx.meta.get(_TYPE)
+        if ctx.resilient_parsing and kind is None:
+            return [*own, *every_option(), help_option]
         if kind not in types():
             return [*own, help_option]
         return [*own, *setting_options(kind_named(kind)), help_option]
@@ -76,7 +79,9 @@ def type_in(arguments: list[str]) -> str | None:
     cls=TypedCommand,
     epilog=f"Types: {', '.join(types())}.  `tsadmin add --type TYPE --help` shows every setting of a type.",
 )
-@click.option("--type", "kind_name", metavar="TYPE", help="Type of the device.")
+@click.option(
+    "--type", "kind_name", type=Words(*types()), metavar="TYPE", help="Type of the device."
+)
 @click.option("--advanced", is_flag=True, help="Also ask for the advanced settings.")
 @click.option("--json", "json_output", is_flag=True, help="Print the result as JSON.")
 @click.argument("name", required=False)

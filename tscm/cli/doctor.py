@@ -23,7 +23,7 @@ from tscm.operations.table.listing import DEVICES
 from tscm.printable import visible
 from tscm.standing import Verdict
 
-_SHOWN = (Verdict.FAILED, Verdict.WARNING, Verdict.OK)
+_SHOWN = (Verdict.NOT_CHECKED, Verdict.FAILED, Verdict.WARNING, Verdict.OK)
 
 
 @click.command()
@@ -104,11 +104,17 @@ def tell(found: Examined) -> None:
     for name, findings in found.devices.items():
         _tell_part(f"Device {name}", findings)
     counts = {verdict: sum(one.verdict == verdict for one in found) for verdict in _SHOWN}
-    summary = ", ".join(f"{counts[one]} {one}" for one in reversed(_SHOWN))
+    summary = ", ".join(
+        f"{counts[one]} {one}"
+        for one in reversed(_SHOWN)
+        if counts[one] or one is not Verdict.NOT_CHECKED
+    )
     if found.verdict is Verdict.FAILED:
         say.error(f"checks failed: {summary}")
     elif found.verdict is Verdict.WARNING:
         say.warn(f"no check failed, but some need attention: {summary}")
+    elif found.verdict is Verdict.NOT_CHECKED:
+        say.warn(f"no check failed, but not everything could be checked: {summary}")
     else:
         say.info(f"all checks passed: {summary}")
 

@@ -3,6 +3,7 @@
 """
 
 import click
+from click.shell_completion import CompletionItem
 
 from tscm.cli import say
 from tscm.cli.destructive import may_go_on, yes_option
@@ -11,6 +12,27 @@ from tscm.cli.tables import show_pairs, show_table
 from tscm.errors import TscmError
 from tscm.printable import visible
 from tscm.settings.owner import left_to_owner
+
+
+class Nickname(click.ParamType[str]):
+    """The nickname of an entry.  Whether there is one is for those to say who read it."""
+
+    name = "nickname"
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        """Nicknames of the entries on disk."""
+        from tscm.cli.names import layout_of
+        from tscm.services.entries import entries_folder
+
+        del param
+        try:
+            folder = entries_folder(layout_of(ctx).portal)
+            names = sorted(one.stem for one in folder.iterdir() if one.suffix == ".toml")
+        except OSError:
+            return []
+        return [CompletionItem(name) for name in names if name.startswith(incomplete)]
 
 
 @click.group()
@@ -121,7 +143,7 @@ def list_entries(session: Session, /, *, json_output: bool) -> int:
 
 
 @command.command("remove")
-@click.argument("nickname")
+@click.argument("nickname", type=Nickname())
 @yes_option
 @click.pass_obj
 def remove(session: Session, /, nickname: str, *, yes: bool) -> int:

@@ -90,6 +90,27 @@ class LogName(click.ParamType[str]):
         return [CompletionItem(name) for name in names if name.startswith(incomplete)]
 
 
+class ReaderName(click.ParamType[str]):
+    """The name of a reader of the log that the argument before it names."""
+
+    name = "reader"
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        """Readers that have a cursor on disk."""
+        from tscm.cli.names import layout_of
+        from tscm.spool.names import LogFolder, cursor_readers
+
+        del param
+        folder = LogFolder(layout_of(ctx).logs / str(ctx.params.get("name") or ""))
+        try:
+            names = sorted(cursor_readers([one.name for one in folder.spool.iterdir()]))
+        except OSError:
+            return []
+        return [CompletionItem(name) for name in names if name.startswith(incomplete)]
+
+
 @click.group()
 def command() -> None:
     """
@@ -202,7 +223,7 @@ def _orphans(layout: Layout, log: "LogSummary", devices: set[str]) -> list[str]:
 
 @command.command("drop")
 @click.argument("name", type=LogName())
-@click.argument("reader")
+@click.argument("reader", type=ReaderName())
 @yes_option
 @click.option("--json", "json_output", is_flag=True, help="Print the result as JSON.")
 @click.pass_obj

@@ -170,10 +170,11 @@ def _judge_policy(patient: Patient, look: DeviceLook, now: float) -> list[Findin
     interval = patient.node.policy.interval_seconds
     failing = () if figures is None else figures.unknown_names
     known = {one.name: bool(one.addresses) for one in failing}
+    overdue = frozenset(one.name for one in failing if one.overdue(now))
     return [
         *found,
         judge_onward.judge_updates(figures, settings.name, interval, now),
-        judge_onward.judge_names(look.names, known),
+        judge_onward.judge_names(look.names, known, overdue),
         *([] if look.twin is None else [judge_onward.judge_twin(settings, *look.twin)]),
     ]
 

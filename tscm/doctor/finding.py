@@ -8,7 +8,12 @@ from attrs import field, frozen
 
 from tscm.standing import Verdict
 
-RATINGS = {Verdict.OK: "good", Verdict.WARNING: "doubtful", Verdict.FAILED: "broken"}
+RATINGS = {
+    Verdict.OK: "good",
+    Verdict.NOT_CHECKED: "doubtful",
+    Verdict.WARNING: "doubtful",
+    Verdict.FAILED: "broken",
+}
 """The words of earlier releases, beside the verdict in JSON for one release more."""
 
 
@@ -53,15 +58,20 @@ def failed(link: str, sentence: str, remedy: str = "") -> Finding:
     return Finding(link=link, verdict=Verdict.FAILED, sentence=sentence, remedy=remedy)
 
 
+def not_checked(link: str, why: str) -> Finding:
+    """Nothing is known of this link: it was not looked at."""
+    return Finding(link=link, verdict=Verdict.NOT_CHECKED, sentence=why)
+
+
 def not_looked_at(links: Iterable[str], why: str) -> list[Finding]:
     """Links behind one that does not hold."""
-    return [warning(link, f"not checked: {why}") for link in links]
+    return [not_checked(link, why) for link in links]
 
 
 def worst(findings: Iterable[Finding]) -> Verdict:
     """The verdict on all of them; ok where there is none."""
     verdicts = {finding.verdict for finding in findings}
-    for one in (Verdict.FAILED, Verdict.WARNING):
+    for one in (Verdict.FAILED, Verdict.WARNING, Verdict.NOT_CHECKED):
         if one in verdicts:
             return one
     return Verdict.OK

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from attrs import frozen
 
-from tscm.doctor.finding import Finding, failed, ok, warning
+from tscm.doctor.finding import Finding, failed, not_checked, ok, warning
 from tscm.forward.figures import ForwardFigures
 from tscm.intake.figures import DeviceIntake
 from tscm.intake.turned_away import is_recent, remedy, sentence, turned_away
@@ -66,7 +66,7 @@ def judge_updates(figures: UpdateFigures | None, name: str, interval: float, now
     """How the policy updates of a device go; *figures* is None without a manager."""
     link = "policy updates"
     if figures is None:
-        return warning(link, "not checked: no manager is running")
+        return not_checked(link, "no manager is running")
     if figures.fault:
         return failed(
             link, f"cannot read the update history: {figures.fault}", "run `tsadmin doctor`"
@@ -170,7 +170,7 @@ def judge_proxy(proxy: str | None, said: ProxyAnswer | None, *, sends: bool) -> 
     if proxy is None or not sends:
         return ok(link, "no proxy is configured")
     if said is None:
-        return warning(link, "not checked")
+        return not_checked(link, "the proxy was not asked")
     if said.fault is not None:
         return failed(
             link,
@@ -199,7 +199,7 @@ def judge_log_service(
             "set url under [upload] in tscm.toml",
         )
     if said is None:
-        return warning(link, "not checked")
+        return not_checked(link, "the log service was not asked")
     if said.fault is not None:
         return failed(link, said.fault, said.remedy)
     if not said.ready:
@@ -273,11 +273,16 @@ def judge_twin(settings: DeviceSettings, other: str, known_by: str) -> Finding:
     )
 
 
-def judge_names(found: Mapping[str, Sequence[str]], had: Mapping[str, bool]) -> Finding:
+def judge_names(
+    found: Mapping[str, Sequence[str]],
+    had: Mapping[str, bool],
+    overdue: frozenset[str] = frozenset(),
+) -> Finding:
     """
     Can every name that the block list must not reach be looked up?
 
-    *had* says of those that updates could not look up whether they had addresses before.
+    *had* says of those that updates could not look up whether they had addresses before, *overdue* which of
+    them have not resolved for a day.
     """
     link = "protected names"
     if not found:
@@ -293,6 +298,16 @@ def judge_names(found: Mapping[str, Sequence[str]], had: Mapping[str, bool]) -> 
             (
                 f"{', '.join(lost)} does not resolve, and no address is known: new block "
                 "entries wait"
+            ),
+            remedy,
+        )
+    for_long = [name for name in gone if name in overdue]
+    if for_long:
+        return failed(
+            link,
+            (
+                f"{', '.join(for_long)} has not resolved for a day: only the addresses known from "
+                "earlier updates remain protected"
             ),
             remedy,
         )

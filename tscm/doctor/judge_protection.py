@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from attrs import frozen
 
-from tscm.doctor.finding import Finding, failed, ok, warning
+from tscm.doctor.finding import Finding, failed, not_checked, ok, warning
 from tscm.kinds.asa.access_lists import INFORMATIONAL, LEVELS, Entry
 from tscm.kinds.asa.enforcing import ACTIONS, entries_in_force
 from tscm.kinds.asa.groups import parent_name
@@ -168,7 +168,7 @@ def judge_log(config: RunningConfig, prefix: str) -> Finding:
     link = "access-list log"
     used = [(kind, one) for kind in ACTIONS for one in entries_in_force(config, prefix, kind)]
     if not any(kind == "Block" for kind, _ in used):
-        return warning(link, "not checked: no access-list is in force")
+        return not_checked(link, "no access-list is in force")
     muted = [one for _, one in used if one.muted]
     if muted:
         return failed(
@@ -245,7 +245,7 @@ def judge_log_host(config: RunningConfig, collector: Collector) -> Finding:
     )
     others = ", ".join(str(one) for one in config.log_hosts)
     remedy = (
-        f"a `logging host` line on the device, with this manager's address {here} on "
+        f"enter a `logging host` line on the device, with this manager's address {here} on "
         f"{ports or 'no port'}"
     )
     if not others:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from attrs import frozen
 
-from tscm.doctor.finding import Finding, failed, ok, warning
+from tscm.doctor.finding import Finding, failed, not_checked, ok, warning
 from tscm.doctor.judge_firewall import members_under
 from tscm.kinds.asa.access_lists import Entry
 from tscm.kinds.asa.enforcing import entries_in_force
@@ -140,7 +140,7 @@ def judge_trial(trial: Trial | None, said: str | None, *, looked: bool = True) -
     """*said* is what `packet-tracer` printed; None where it was not asked."""
     link = "test address"
     if not looked:
-        return warning(link, "not checked: the device was not reached")
+        return not_checked(link, "the device was not reached")
     if trial is None:
         return warning(
             link,

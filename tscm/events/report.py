@@ -147,8 +147,10 @@ def _whole(low: int, high: int) -> Callable[[Any], int]:
     def read(value: Any) -> int:
         text = str(value)
         taken = f"allowed: a whole number from {low:,} to {high:,}"
-        if not (text.isascii() and text.isdecimal() and len(text) < _DIGITS_MOST):
+        if not (text.isascii() and text.removeprefix("-").isdecimal()):
             raise ValueError(f"{text[:60]!r} is not a whole number; {taken}")
+        if len(text) > _DIGITS_MOST:
+            raise ValueError(f"{text[:20] + '…'!r} is out of range; {taken}")
         if not low <= int(text) <= high:
             raise ValueError(f"{text!r} is out of range; {taken}")
         return int(text)

@@ -15,17 +15,14 @@ from tscm.manager.node import Node, parts, updates
 from tscm.operations.rows import row
 from tscm.plural import many
 from tscm.spool.figures import LogFigures
-from tscm.standing import Verdict, off_words
+from tscm.standing import Verdict, is_unchecked, off_words
 from tscm.state import NodeFigures, Watched, WatchedDevice
 from tscm.upload.figures import UploadFigures
 
-NAME_ALARM_SECONDS = 86400.0
 CERTIFICATE_DAYS = 30.0
 """A certificate that ends sooner is told."""
 _DAY = 86400.0
 _GOOD = frozenset({Verdict.OK, Verdict.NEW})
-UPHEAVAL_ALARM_SECONDS = 900.0
-"""A reload takes minutes; a check that was good by then raises no alarm."""
 
 
 async def figures(node: Node) -> Watched:
@@ -134,8 +131,7 @@ def _unprotected(node: Node, name: str) -> list[str]:
     in_force = known.in_force
     if in_force is not None and in_force.purged:
         found.append(f"{name}: {off_words(in_force)}")
-    since = known.upheavals_since
-    if since is not None and now - since >= UPHEAVAL_ALARM_SECONDS:
+    if is_unchecked(known, now):
         found.append(
             f"{name}: the firewall logged that {known.upheavals}, and its groups have not "
             "been checked since"
@@ -144,7 +140,7 @@ def _unprotected(node: Node, name: str) -> list[str]:
         f"{name}: {one.name}, which must not be blocked, has not resolved for "
         f"{(now - one.failing_since) / 3600:.0f} hours"
         for one in known.unknown_names
-        if one.failing_since is not None and now - one.failing_since >= NAME_ALARM_SECONDS
+        if one.failing_since is not None and one.overdue(now)
     ]
 
 
