@@ -182,52 +182,58 @@ async def clock_an_hour_ahead(world: World) -> None:
 
 
 @pytest.mark.parametrize(
-    ("broke", "failed", "warning"),
+    ("broke", "failed", "warning", "unchecked"),
     [
-        (wrong_password, {"login"}, {"privilege", "agent", *BEHIND_THE_DEVICE}),
+        (wrong_password, {"login"}, set(), {"privilege", "agent", *BEHIND_THE_DEVICE}),
         (
             privilege_5,
             {"privilege"},
+            set(),
             {"agent", *BEHIND_THE_DEVICE} - {"version", "groups"},
         ),
-        (agent_down, {"agent"}, {"login", "privilege", *BEHIND_THE_DEVICE}),
-        (no_agent, {"agent"}, {"login", "privilege", *BEHIND_THE_DEVICE}),
-        (device_away, {"reachability"}, {"login", "privilege", "agent", *BEHIND_THE_DEVICE}),
+        (agent_down, {"agent"}, set(), {"login", "privilege", *BEHIND_THE_DEVICE}),
+        (no_agent, {"agent"}, set(), {"login", "privilege", *BEHIND_THE_DEVICE}),
+        (device_away, {"reachability"}, set(), {"login", "privilege", "agent", *BEHIND_THE_DEVICE}),
         (
             another_certificate,
             {"reachability"},
+            set(),
             {"login", "privilege", "agent", *BEHIND_THE_DEVICE},
         ),
-        (loses_groups_in_reloads, set(), {"version"}),
-        (older_than_agents, {"version"}, set()),
-        (newer_than_agents, set(), {"version"}),
-        (version_untold, set(), {"version"}),
-        (clock_an_hour_ahead, set(), {"device clock"}),
-        (groups_missing, {"groups", "access-lists"}, {"access-list log", "test address"}),
-        (without_log, set(), {"access-list log"}),
-        (log_disabled, {"access-list log"}, set()),
-        (not_bound, {"access-lists"}, {"access-list log", "test address"}),
-        (everything_permitted_above, {"access-lists", "test address"}, set()),
-        (logs_elsewhere, set(), {"logging host"}),
-        (logs_over_tcp_too, {"permit-hostdown"}, set()),
-        (logging_off, {"logging"}, set()),
-        (list_empty, {"block list"}, set()),
-        (policy_service_away, {"policy service", "block list", "allow list"}, set()),
-        (configuration_too_large, {"free budget"}, set()),
-        (siem_away, {"SIEM"}, set()),
-        (proxy_wrong_password, {"proxy", "log service"}, set()),
-        (proxy_away, {"proxy", "log service"}, set()),
-        (log_service_away, {"log service"}, set()),
-        (wrong_upload_key, {"log service"}, set()),
+        (loses_groups_in_reloads, set(), {"version"}, set()),
+        (older_than_agents, {"version"}, set(), set()),
+        (newer_than_agents, set(), {"version"}, set()),
+        (version_untold, set(), {"version"}, set()),
+        (clock_an_hour_ahead, set(), {"device clock"}, set()),
+        (groups_missing, {"groups", "access-lists"}, {"test address"}, {"access-list log"}),
+        (without_log, set(), {"access-list log"}, set()),
+        (log_disabled, {"access-list log"}, set(), set()),
+        (not_bound, {"access-lists"}, {"test address"}, {"access-list log"}),
+        (everything_permitted_above, {"access-lists", "test address"}, set(), set()),
+        (logs_elsewhere, set(), {"logging host"}, set()),
+        (logs_over_tcp_too, {"permit-hostdown"}, set(), set()),
+        (logging_off, {"logging"}, set(), set()),
+        (list_empty, {"block list"}, set(), set()),
+        (policy_service_away, {"policy service", "block list", "allow list"}, set(), set()),
+        (configuration_too_large, {"free budget"}, set(), set()),
+        (siem_away, {"SIEM"}, set(), set()),
+        (proxy_wrong_password, {"proxy", "log service"}, set(), set()),
+        (proxy_away, {"proxy", "log service"}, set(), set()),
+        (log_service_away, {"log service"}, set(), set()),
+        (wrong_upload_key, {"log service"}, set(), set()),
     ],
 )
 @pytest_twisted.ensureDeferred
 async def test_each_break_is_found_where_it_is(
-    whole: World, broke: Break, failed: set[str], warning: set[str]
+    whole: World, broke: Break, failed: set[str], warning: set[str], unchecked: set[str]
 ) -> None:
     await broke(whole)
     found = await whole.doctor()
-    wanted = dict.fromkeys(failed, "failed") | dict.fromkeys(warning, "warning")
+    wanted = {
+        **dict.fromkeys(failed, "failed"),
+        **dict.fromkeys(warning, "warning"),
+        **dict.fromkeys(unchecked, "not checked"),
+    }
     assert not_good(found) == wanted, found
     assert all(found[link]["remedy"] for link in failed), found
 
@@ -289,7 +295,7 @@ async def test_a_device_that_was_only_added_has_no_groups_and_no_lines(world: Wo
         "policy updates": "warning",
         "groups": "failed",
         "access-lists": "failed",
-        "access-list log": "warning",
+        "access-list log": "not checked",
         "lines arriving": "failed",
         "test address": "warning",
         "blocked and logged": "warning",
@@ -327,7 +333,7 @@ async def test_a_lost_key_leaves_the_firewall_unasked(whole: World) -> None:
     assert (await whole.doctor(None))["key"]["verdict"] == "failed"
     whole.asa.reset_counts()
     found = await whole.doctor()
-    assert found["login"]["verdict"] == found["log service"]["verdict"] == "warning"
+    assert found["login"]["verdict"] == found["log service"]["verdict"] == "not checked"
     assert "lost" in found["login"]["sentence"]
     assert not whole.asa.counts.as_json()["requests"]
 
@@ -356,7 +362,7 @@ async def test_wrong_passwords_are_not_tried_until_the_account_is_locked(whole: 
         assert (await whole.doctor())["login"]["verdict"] == "failed"
     whole.asa.reset_counts()
     found = await whole.doctor()
-    assert found["login"]["verdict"] == "warning"
+    assert found["login"]["verdict"] == "not checked"
     assert found["policy updates"]["verdict"] == "failed"
     assert not whole.asa.counts.as_json()["requests"]
 
@@ -368,7 +374,7 @@ async def test_without_a_manager_what_can_be_seen_is_seen(whole: World) -> None:
     assert host["manager"]["verdict"] == "failed"
     assert host["key"]["verdict"] == host["listeners"]["verdict"] == "ok"
     found = await whole.doctor_alone()
-    wanted = {"lines arriving": "failed", "policy updates": "warning", "logging host": "failed"}
+    wanted = {"lines arriving": "failed", "policy updates": "not checked", "logging host": "failed"}
     assert not_good(found) == wanted, found  # ports of the kernel's choice are gone with it
 
 

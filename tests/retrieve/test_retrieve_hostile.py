@@ -8,11 +8,13 @@ from typing import Any, SupportsIndex
 
 import dns.message
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.retrieve import hostile
-from tscm.policy.collect import Collector, ListTooLong
+from tscm.policy.collect import FEW, Collector, ListTooLong, ReadingTooLong
 from tscm.policy.names import Names
-from tscm.policy.records import NS, SOA, read_table
+from tscm.policy.records import NS, SOA, Section, read_table
 from tscm.retrieve.transfer import TransferIn, add_parts, servers_of
 
 
@@ -112,6 +114,64 @@ def test_what_is_read_is_what_dnspython_reads(kind: int) -> None:
     target = names.read(table.answers[0].rdata_at)
     assert target in found[0].to_digestable()
     assert target.startswith(b"\1c\1a")
+
+
+GLUE = b"\2ns\7example\0"
+RECORDS = st.one_of(
+    st.tuples(st.just(1), st.binary(min_size=4, max_size=4)),
+    st.tuples(st.just(28), st.binary(min_size=16, max_size=16)),
+    st.tuples(st.just(42), st.just(b"\0\1\x18\3\x2d\1\2\0\1\x20\x84\x2d\1\2\7")),
+    st.tuples(st.sampled_from([16, 99]), st.just(b"\x0a192.0.2.7 \2no")),
+)
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from([b"\7example\0", GLUE]), RECORDS, st.sampled_from([1, 1, 3])),
+        min_size=FEW + 1,
+        max_size=3 * FEW,
+    )
+)
+def test_records_one_by_one_and_in_one_message_give_the_same_list(
+    rows: list[tuple[bytes, tuple[int, bytes], int]],
+) -> None:
+    records = [hostile.record(owner, kind, data, cls) for owner, (kind, data), cls in rows]
+    head = hostile.HEADER.pack(7, 0x8400, 0, len(records), 0, 0)
+    whole, single = Collector(), Collector()
+    table = read_table(head + b"".join(records))
+    whole.add_records(table.message, table.answers, {GLUE})
+    for record in records:
+        table = read_table(hostile.HEADER.pack(7, 0x8400, 0, 1, 0, 0) + record)
+        single.add_records(table.message, table.answers, {GLUE})
+    both = [
+        one.to_list("l", serial=1, fetched_at=0.0, source="dns://here") for one in (whole, single)
+    ]
+    assert sorted(both[0].entries.cidrs()) == sorted(both[1].entries.cidrs())
+    assert both[0].refused == both[1].refused
+    assert (whole.other_records, whole.excepted) == (single.other_records, single.excepted)
+
+
+def test_a_zone_of_one_record_a_message_makes_no_columns(monkeypatch: pytest.MonkeyPatch) -> None:
+    columns: list[int] = []
+    real = Section.columns
+    monkeypatch.setattr(Section, "columns", lambda self: columns.append(len(self)) or real(self))  # type: ignore[func-returns-value]
+    transfer = TransferIn(b"\7example\0", 7, 10_000)
+    end = hostile.record(b"\7example\0", SOA, b"\0\0" + struct.pack(">5I", 1, 0, 0, 0, 0))
+    hosts = [hostile.record(b"\7example\0", 1, bytes([192, 0, 2, n])) for n in range(200)]
+    for record in (end, *hosts, end):
+        transfer.feed(read_table(hostile.HEADER.pack(7, 0x8400, 0, 1, 0, 0) + record))
+    collector = Collector()
+    add_parts(transfer.added, servers_of(transfer.added), collector)
+    assert transfer.done
+    assert len(collector) == 200
+    assert not columns
+
+
+def test_a_list_is_read_no_longer_than_its_time() -> None:
+    collector = Collector(out_of_time=lambda: True)
+    table = read_table(hostile.one_name_for_all(NS))
+    with pytest.raises(ReadingTooLong):
+        add_parts([(table.message, bytes(table.answers.rows))], set(), collector)
 
 
 def test_a_zone_in_a_thousand_messages_is_nothing_to_the_garbage_collector() -> None:

@@ -40,6 +40,9 @@ _SHOWN = 80
 _V4_BITS = 32
 _V4_LENGTHS = {str(length): length for length in range(_V4_BITS + 1)}
 _OWNER_AT, _OWNER_OCTETS, _TYPE, _CLS, _AT, _OCTETS = range(6)  # columns of `Section`
+_WIDTHS = {A: 4, AAAA: 16}
+FEW = 16
+"""Of records of a message: up to so many are read one by one."""
 _RPZ_IP = b"\x06rpz-ip"
 _PASSTHRU = b"\x0crpz-passthru\0"
 _SPREAD = re.compile(r"/|-$|255\.")
@@ -99,10 +102,11 @@ class Collector:
             records = records.pick(
                 number for number, record in enumerate(records) if not self._add_rpz(names, record)
             )
-        if not len(records):
+        if len(records) <= FEW:
+            self._add_few(names, records, servers)
             return
         rows = records.columns()
-        octets = np.frombuffer(message, np.uint8)
+        content = np.frombuffer(message, np.uint8)
         kinds = np.where(rows[:, _CLS] == IN, rows[:, _TYPE], 0)
         for kind, width, addresses, lengths in (
             (A, 4, self._v4, self._v4_lengths),
@@ -112,17 +116,37 @@ class Collector:
             if (found[:, _OCTETS] != width).any():
                 raise MessageDamaged("an address record of the wrong length")
             found = self._without_glue(names, found, servers)
-            addresses.extend(octets[found[:, _AT, None] + np.arange(width)].tobytes())
+            addresses.extend(content[found[:, _AT, None] + np.arange(width)].tobytes())
             lengths.extend(bytes([width * 8]) * len(found))
         for number in np.flatnonzero((kinds != A) & (kinds != AAAA)).tolist():
-            at, end = int(rows[number, _AT]), int(rows[number, _AT] + rows[number, _OCTETS])
-            if kinds[number] == APL:
-                self._add_apl(message, at, end)
-            elif kinds[number] == TXT:
-                self._add_txt(message, at, end)
-            else:
-                self.other_records += 1
+            at, octets = int(rows[number, _AT]), int(rows[number, _OCTETS])
+            self._add_other(message, int(kinds[number]), at, octets)
         self.check_bound()
+
+    def _add_few(self, names: Names, records: Section, servers: Collection[bytes]) -> None:
+        """As `add_records`, one by one: columns cost more than some records, and a zone may come record by record."""
+        message = names.message
+        for record in records:
+            kind = record.type if record.cls == IN else 0
+            if kind not in _WIDTHS:
+                self._add_other(message, kind, record.rdata_at, record.rdata_octets)
+                continue
+            if record.rdata_octets != _WIDTHS[kind]:
+                raise MessageDamaged("an address record of the wrong length")
+            if servers and names.read(record.owner_at) in servers:
+                self.other_records += 1
+                continue
+            packed = message[record.rdata_at : record.rdata_at + record.rdata_octets]
+            self._take(packed, record.rdata_octets * 8)
+        self.check_bound()
+
+    def _add_other(self, message: bytes, kind: int, at: int, octets: int) -> None:
+        if kind == APL:
+            self._add_apl(message, at, at + octets)
+        elif kind == TXT:
+            self._add_txt(message, at, at + octets)
+        else:
+            self.other_records += 1
 
     def _without_glue(
         self, names: Names, rows: NDArray[np.uint32], servers: Collection[bytes]

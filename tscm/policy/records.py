@@ -26,6 +26,8 @@ _FIXED = struct.Struct(">HHIH")
 _SERIAL = struct.Struct(">I")
 _ROW = struct.Struct("=6I")
 _TYPE = 2
+_FEW = 16
+"""Of rows: up to so many are looked at one by one, which costs less than a column."""
 
 
 class Record(NamedTuple):
@@ -77,6 +79,8 @@ class Section:
 
     def where(self, kind: int) -> list[int]:
         """The numbers of the records of type *kind*."""
+        if len(self) <= _FEW:
+            return [number for number, record in enumerate(self) if record.type == kind]
         found: list[int] = np.flatnonzero(self.columns()[:, _TYPE] == kind).tolist()
         return found
 

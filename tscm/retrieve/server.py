@@ -7,7 +7,7 @@ from collections.abc import Callable
 from attrs import define, evolve, field
 
 from tscm.base.host_port import HostPort
-from tscm.policy.collect import Collector, ListTooLong, is_rpz_trigger
+from tscm.policy.collect import Collector, ListTooLong, ReadingTooLong, is_rpz_trigger
 from tscm.policy.lists import PolicyList
 from tscm.policy.names import MessageDamaged, Names
 from tscm.policy.records import (
@@ -119,6 +119,11 @@ def ask_server(
         fault = ServerFault(
             f"the list has {error}", "if it is correct, raise [policy] max_list_entries"
         )
+    except ReadingTooLong:
+        fault = ServerFault(
+            f"{at} sent a list that takes longer than {limits.whole:g} s to read",
+            "publish it in larger messages",
+        )
     except TsigFailed as error:
         fault = ServerFault(
             f"{at}: {error}", "check the TSIG key's name and value, and both clocks"
@@ -204,7 +209,7 @@ class _Asking:
             return self._made_whole(transfer)
         if servers_of([*transfer.removed, *transfer.added]):
             raise DeltaUnfit("the zone's name servers have changed")
-        added, removed = (Collector(self._limits.max_entries) for _ in range(2))
+        added, removed = (self._collector() for _ in range(2))
         add_parts(transfer.added, servers, added)
         add_parts(transfer.removed, servers, removed)
         if removed.refused_count or added.refused_count:
@@ -224,7 +229,7 @@ class _Asking:
         return self._made_whole(self._transferred(AXFR, None))
 
     def _made_whole(self, transfer: TransferIn) -> PolicyList:
-        collector = Collector(self._limits.max_entries)
+        collector = self._collector()
         add_parts(transfer.added, servers_of(transfer.added), collector)
         found = self._made(collector, transfer.serial, WHOLE)
         # Only a list of which nothing was left out can be brought forward by differences: else
@@ -255,7 +260,7 @@ class _Asking:
         trigger = is_rpz_trigger(self._zone)
         for _ in range(_TRIES):
             before, _is_zone = self._serial()
-            collector = Collector(self._limits.max_entries)
+            collector = self._collector()
             for kind in _RPZ_TYPES if trigger else _TYPES:
                 table = self._session.question(kind)
                 # TC says nothing new over TCP; Knot answers SERVFAIL instead.
@@ -309,6 +314,9 @@ class _Asking:
         if table.rcode:
             word = RCODES.get(table.rcode, f"response code {table.rcode}")
             raise ServerFault(f"{self._at} failed to answer ({word})", "try again later")
+
+    def _collector(self) -> Collector:
+        return Collector(self._limits.max_entries, lambda: self._session.out_of_time)
 
     def _made(self, collector: Collector, serial: int | None, how: str = PART) -> PolicyList:
         return collector.to_list(

@@ -54,6 +54,11 @@ class Session:
         if self._stream is not None:
             self._stream.__exit__(kind, error, trace)
 
+    @property
+    def out_of_time(self) -> bool:
+        """Has the whole of one list taken too long?"""
+        return self.clock() >= self._deadline
+
     def reopen(self) -> None:
         """A new connection instead of the one there is, which may still bring what nobody wants."""
         received = 0
