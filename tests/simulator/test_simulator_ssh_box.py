@@ -259,3 +259,14 @@ def test_a_member_that_is_there_is_told_in_one_of_two_shapes(position: str, text
     member = "network-object host 192.0.2.1"
     said = asa.type_lines(["object-group network G", member, member])
     assert text in str(said)
+
+
+@pytest.mark.parametrize(
+    ("profile", "version"),
+    [("5510-8.4", "8.4"), ("5512-9.4", "9.4"), ("5516-9.12", "9.12"), ("ASAv30-9.16", "9.16")],
+)
+def test_a_platform_offers_what_its_release_does(profile: str, version: str) -> None:
+    made = SimulatedAsa(reactor, AsaOptions(password="secret", profile=profile))
+    assert made.switches.ssh_algorithms == version
+    assert made.device.asa_version.startswith(version)
+    assert made.device.load_errors == []

@@ -32,7 +32,7 @@ ELSEWHERE = {
     "down_status", "error_body", "accepted_late_seconds", "slow_body_seconds", "reload_seconds",
     "reload_hazard", "standby_has_agent", "standby_warns", "sync_warns", "cli_is_outside_change", "audit_lines",
     "trace_logs", "ssh_algorithms", "ssh_ahead_bytes", "ssh_line_seconds", "ssh_recompile_seconds",
-    "ssh_idle_seconds", "ssh_cut_after_bytes", "ssh_unasked", "duplicate_message",
+    "ssh_idle_seconds", "ssh_cut_after_bytes", "ssh_unasked", "ssh_enable_prompt", "duplicate_message",
 }  # fmt: skip
 """Switches whose positions other files of this folder try."""
 

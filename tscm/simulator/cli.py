@@ -21,6 +21,11 @@ from tscm.simulator.syslog_form import Message
 MAX_LINE = 1024
 """Characters of a line; what is longer is refused whole."""
 _TOO_LONG = f"ERROR: % Command line is longer than {MAX_LINE} characters"
+_FORBIDDEN = "ERROR: Command authorization failed"
+_AUTHORIZED = "aaa authorization command "
+_FULL = 15
+_FOR_ALL = frozenset(["show", "enable", "exit", "quit", "logout", "disable", "help", "ping"])
+"""What a privilege below `_FULL` may do where commands are authorized."""
 _EXEC_ROOTS = (EXEC, EXEC_NO, USER)
 _PIPED = frozenset(["sh", "mo"])
 """How the commands begin whose output can be filtered: `show` and `more`."""
@@ -80,7 +85,20 @@ class Console:
         level = self.session.level
         if not known_in(self.device, words):
             raise Refused(Cause.SYNTAX, INVALID, at=0)
-        return resolve(words, mode_of(level, self.session.mode if level == "config" else ""))
+        found = resolve(words, mode_of(level, self.session.mode if level == "config" else ""))
+        if self.session.interactive and not self._allowed(found):
+            raise Refused(Cause.SYNTAX, _FORBIDDEN)
+        return found
+
+    def _allowed(self, command: Resolved) -> bool:
+        """May the user do this?  Asked only where the firewall authorizes each command."""
+        account = self.device.accounts.users.get(self.session.user)
+        if account is None or account.privilege >= _FULL:
+            return True
+        held = self.device.configuration.plain
+        if not any(line.startswith(_AUTHORIZED) for line in held):
+            return True
+        return command.words[0] in _FOR_ALL and command.words[1:2] != ("running-config",)
 
     def perform(self, line: str, command: Resolved, now: float) -> str:
         """Do what the line says; raises `Refused` and has changed nothing."""

@@ -71,6 +71,7 @@ class Firewall(Service):
         self.device = Device(
             profile=profile, serial=self.options.serial or new_serial(), started_at=now
         )
+        self.device.switches.ssh_algorithms = profile.ssh
         load(self.device, "\n".join(self._first_lines()), now)
         self.device.accounts.add(self.options.username, self.options.password)
         if self.options.contexts:

@@ -24,6 +24,8 @@ class Profile:
     agent_version: str | None = "7.15.1"
     """None where the platform has no REST agent."""
     flash_mb: int = 8192
+    ssh: str = "modern"
+    """What its SSH offers from the start, one of the positions of the switch `ssh_algorithms`."""
 
 
 _KB = 1000
@@ -81,6 +83,45 @@ PROFILES = {
             budget_bytes=0,
             asa_version="9.18(2)",
             agent_version=None,
+        ),
+        Profile(
+            name="5510-8.4",
+            device_type="ASA5510",
+            hardware="ASA5510, 1024 MB RAM, CPU Pentium 4 Celeron 1600 MHz",
+            memory_mb=1024,
+            budget_bytes=0,
+            asa_version="8.4(7)31",
+            agent_version=None,
+            ssh="8.4",
+        ),
+        Profile(
+            name="5512-9.4",
+            device_type="ASA5512",
+            hardware="ASA5512, 4096 MB RAM, CPU Clarkdale 2793 MHz, 1 CPU (2 cores)",
+            memory_mb=4096,
+            budget_bytes=500 * _KB,
+            asa_version="9.4(3)12",
+            agent_version="1.3.2-346",
+            ssh="9.4",
+        ),
+        Profile(
+            name="5516-9.12",
+            device_type="ASA5516",
+            hardware="ASA5516, 8192 MB RAM, CPU Atom C2000 series 2416 MHz, 1 CPU (8 cores)",
+            memory_mb=8192,
+            budget_bytes=1000 * _KB,
+            asa_version="9.12(4)67",
+            ssh="9.12",
+        ),
+        Profile(
+            name="ASAv30-9.16",
+            device_type="ASAv",
+            hardware="ASAv30, 8192 MB RAM, CPU Xeon E5 series 2000 MHz, 4 CPUs (4 cores)",
+            memory_mb=8192,
+            budget_bytes=1500 * _KB,
+            asa_version="9.16(4)19",
+            agent_version="7.16.1.75",
+            ssh="9.16",
         ),
     )
 }

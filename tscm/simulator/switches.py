@@ -122,6 +122,9 @@ class Switches:
     ssh_unasked: str = _choice(
         "nothing", "replication", "syslog", "reporting", doc="What sessions print by themselves."
     )
+    ssh_enable_prompt: str = _choice(
+        "Password: ", "Enter PASSCODE: ", doc="What `enable` prints before it reads a password."
+    )
     duplicate_message: str = _choice("plain", "warning", doc="Shape of `object already exists`.")
 
     # -- syslog

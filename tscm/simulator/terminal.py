@@ -211,7 +211,7 @@ class Terminal:
             command = console.resolve(line)
             if command.words[0] == "enable" and self._session.level == "user":
                 self._asks_password, self._tries = True, 0
-                return "Password: "
+                return self.device.switches.ssh_enable_prompt
             if command.words[0] == "copy" and self._session.level != "user":
                 copy = cli_files.read_copy(command.words[1:])
                 if copy.asks:
@@ -258,7 +258,7 @@ class Terminal:
             return self.prompt
         self._tries += 1
         if self._tries < _TRIES:
-            return "Invalid password\r\nPassword: "
+            return f"Invalid password\r\n{self.device.switches.ssh_enable_prompt}"
         self._asks_password = False
         return "Invalid password\r\nAccess denied.\r\n" + self.prompt
 

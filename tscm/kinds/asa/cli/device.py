@@ -13,9 +13,9 @@ from tscm.kinds.asa import platforms
 from tscm.kinds.asa.cli.group_reader import GroupReader, TooManyMembers
 from tscm.kinds.asa.cli.refusals import on_standby
 from tscm.kinds.asa.cli.uptime import started_within
-from tscm.kinds.asa.cli.verdicts import as_words
+from tscm.kinds.asa.cli.verdicts import Verdict, as_words, judge
 from tscm.kinds.asa.condense import condense
-from tscm.kinds.faults import Overloaded, SaveFailed
+from tscm.kinds.faults import Forbidden, Overloaded, SaveFailed
 from tscm.model import Configuration, Group, Identity
 
 Ask = Callable[[str, Callable[[str], None]], None]
@@ -72,6 +72,12 @@ def read_groups(device: str, prefix: str, ask: Ask) -> dict[str, Group]:
             raise Overloaded(device, str(error), _DELETE_UNUSED) from None
         reader.end()
         bad = next((line for line in reader.complaints if _NO_GROUPS.search(line)), None)
+        if bad is not None and judge(bad) is Verdict.FORBIDDEN:
+            raise Forbidden(
+                device,
+                f"the account may not use `{GROUPS}`",
+                "give it privilege 15, or allow the command where a server decides on commands",
+            )
         if bad is not None:
             raise Overloaded(
                 device,

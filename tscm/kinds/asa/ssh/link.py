@@ -25,6 +25,11 @@ from tscm.model import Traffic
 LOGIN_SECONDS = 60.0
 EXCHANGE_SECONDS = 3600.0
 """For all that one call of the driver says: a portion, or one large answer."""
+_LOOK = "log in with `ssh` and see what it prints there"
+_ENDED = (
+    "the next attempt goes on where this one ended; if it happens again, see `show ssh sessions`, and "
+    "`ssh timeout` in `show running-config ssh`"
+)
 _BYE_SECONDS = 3.0
 _STEPS_UP = 3
 
@@ -98,15 +103,14 @@ class SshLink:
                 yield self._console
             except FellSilent as error:
                 self._drop()
-                raise Overloaded(
-                    self.name, f"its command line stopped responding: {error}"
-                ) from None
+                cause = f"its command line stopped responding: {error}"
+                raise Overloaded(self.name, cause, _LOOK) from None
             except ChannelClosed as error:
                 self._drop()
-                raise Overloaded(self.name, self._why(str(error))) from None
+                raise Overloaded(self.name, self._why(str(error)), _ENDED) from None
             except PrintsTooMuch as error:
                 self._drop()
-                raise Overloaded(self.name, f"it printed {error}") from None
+                raise Overloaded(self.name, f"it printed {error}", _LOOK) from None
             except DeviceFault:
                 console = self._console
                 if console is None or not _at_top(console):

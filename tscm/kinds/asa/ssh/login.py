@@ -17,7 +17,6 @@ _QUIET_SECONDS = 0.3
 """A line that could be a prompt, and nothing behind it for so long: it is one, or the banner pauses there."""
 _PROMPT_SECONDS = 60.0
 _ENABLE_SECONDS = 60.0
-_AAA = "a server for AAA may take long to answer"
 
 
 @frozen(kw_only=True)
@@ -85,7 +84,10 @@ def _answer_password(device: str, console: Console, password: Secret) -> None:
         match event:
             case None:
                 raise Overloaded(
-                    device, f"`enable` was not answered within {_ENABLE_SECONDS:.0f} s", _AAA
+                    device,
+                    f"`enable` was not answered within {_ENABLE_SECONDS:.0f} s",
+                    "see with `ssh` what it prints there: a prompt of its own is set with `tsadmin configure "
+                    f"{device} --password_prompt`, and a server for AAA may take long to answer",
                 )
             case PasswordAsked() if not answered:
                 answered = True

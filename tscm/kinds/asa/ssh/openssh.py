@@ -188,7 +188,12 @@ def read_failure(
 
 def _refused_login(text: str, name: str, *, with_key: bool, old_algorithms: bool) -> Failure:
     if not with_key:
-        return Failure(kind="login", cause="it refused the user name or the password")
+        return Failure(
+            kind="login",
+            cause="it refused the user name or the password",
+            remedy=f"set them with `tsadmin configure {name} --username` and `--password`; an account that is locked "
+            "after wrong passwords is unlocked on it with `clear aaa local user lockout username USER`",
+        )
     if found := _UNREADABLE_KEY.search(text):
         return Failure(
             kind="key file",
