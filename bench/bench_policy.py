@@ -21,10 +21,10 @@ from attrs import evolve
 
 from tscm.base.secrets import Secret
 from tscm.kinds.asa.config_size import member_bytes
+from tscm.kinds.asa.driver import AddMembers, CreateGroup, Group, RemoveMembers, Step
 from tscm.kinds.asa.plan import Desired, Plan, make_plan
 from tscm.kinds.asa.rest.opening import open_driver
 from tscm.kinds.asa.rest.settings import AsaRestSettings
-from tscm.model import AddMembers, CreateGroup, Group, RemoveMembers, Step
 from tscm.policy.cidr import CidrSet, Entries
 from tscm.policy.guard import GuardRules, Protected, compare, inspect
 from tscm.policy.lists import PolicyList

@@ -23,11 +23,12 @@ from typing import Any
 from attrs import define, evolve, field
 
 from tscm.base.secrets import Secret
+from tscm.kinds.asa.driver import AsaDriver
 from tscm.kinds.asa.platforms import budget_bytes, entries_within
 from tscm.kinds.asa.rest.link import Bounds
 from tscm.kinds.asa.rest.opening import open_driver
 from tscm.kinds.asa.rest.settings import AsaRestSettings
-from tscm.model import AsaDriver
+from tscm.kinds.asa.settings import asa as asa_settings
 from tscm.policy.cidr import Entries
 from tscm.policy.lists import PolicyList
 from tscm.retrieve.sources import ListSource
@@ -221,7 +222,9 @@ def _to_the_budget(reactor: Any, name: str, size: int) -> list[tuple[str, bool]]
     _in_reactor(reactor, asa.startService)
     others = asa.configuration.size
     bench = Bench(asa, 1_000_000)
-    bench.job = evolve(bench.job, settings=evolve(bench.job.asa, object_group_size=2000))
+    bench.job = evolve(
+        bench.job, settings=evolve(asa_settings(bench.job.settings), object_group_size=2000)
+    )
     bench.publish(addresses(size))
     figures = plan_update(bench.job, lambda _: None).plan
     if figures is None or figures.budget is None:

@@ -3,7 +3,8 @@ The import table of docs/develop/design.md, section 3, read from the source.
 """
 
 import ast
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -23,6 +24,7 @@ ROOMS = (
     ("standing",),
     ("devices", "metrics"),
     ("backup", "doctor"),
+    ("kinds of firewall",),
     ("operations",),
     ("faces",),
     ("manager",),
@@ -43,10 +45,20 @@ SAME_RANK = {
 
 SIMULATOR_RANKS = {0, 1}
 
+BY_NAME = {"settings/modules.py"}
+"""What names a kind's module: the core finds its kinds there, and imports none."""
+OF_KINDS = re.compile(r"\btscm\.kinds\.(?!(?:driver|faults|kind|question|questions)\b)\w+")
+
+
+def room(parts: Sequence[str]) -> str:
+    """The folder or module under `tscm`; each folder of `kinds` is a room above what it builds on."""
+    if parts[0] == "kinds" and len(parts) > 1 and (PACKAGE / "kinds" / parts[1]).is_dir():
+        return "kinds of firewall"
+    return parts[0]
+
 
 def room_of(path: Path) -> str:
-    first = path.relative_to(PACKAGE).parts[0]
-    return first.removesuffix(".py")
+    return room(path.relative_to(PACKAGE).with_suffix("").parts)
 
 
 def modules() -> Iterator[Path]:
@@ -65,12 +77,12 @@ def imported_rooms(path: Path) -> Iterator[tuple[str, int]]:
         elif isinstance(node, ast.ImportFrom):
             assert not node.level, f"{path}: relative import in line {node.lineno}"
             names = [node.module or ""]
-            if node.module == "tscm":
-                names = [f"tscm.{alias.name}" for alias in node.names]
+            if node.module in {"tscm", "tscm.kinds"}:
+                names = [f"{node.module}.{alias.name}" for alias in node.names]
         for name in names:
             parts = name.split(".")
             if parts[0] == "tscm" and len(parts) > 1 and parts[1] != "__version__":
-                yield parts[1], node.lineno
+                yield room(parts[1:]), node.lineno
 
 
 def forbidden(room: str, other: str) -> bool:
@@ -104,6 +116,16 @@ def test_only_the_top_imports_the_reactor() -> None:
 
 def test_every_room_has_a_rank() -> None:
     assert {room_of(path) for path in modules()} <= set(RANK)
+
+
+def test_nothing_but_the_kinds_names_the_engine_of_a_firewall() -> None:
+    named = {
+        str(path.relative_to(PACKAGE))
+        for path in modules()
+        if room_of(path) not in {"kinds of firewall", "demo"}
+        and OF_KINDS.search(path.read_text("utf-8"))
+    }
+    assert named == BY_NAME
 
 
 def name_of(path: Path) -> str:

@@ -14,9 +14,10 @@ from typing import Any, cast
 from tscm.cli import main, standalone
 from tscm.devices.reach import Reach
 from tscm.errors import DeviceFault, ListUnavailable
+from tscm.kinds.asa.driver import AsaDriver
 from tscm.kinds.asa.rest.settings import asa_rest
 from tscm.kinds.faults import Untrusted
-from tscm.model import AsaDriver, Identity
+from tscm.model import Identity
 from tscm.policy.cidr import Entries
 from tscm.policy.lists import PolicyList
 from tscm.settings.device import DeviceSettings

@@ -32,8 +32,9 @@ from tscm.errors import (
     SettingsFaulty,
 )
 from tscm.events.rollups import EventPosition, Rollups
+from tscm.kinds.asa.driver import AsaDriver
 from tscm.kinds.asa.settings import asa
-from tscm.model import AsaDriver, Identity, Progress
+from tscm.model import Identity, Progress
 from tscm.operations.arguments import ChangedDevice, Device, NewDevice
 from tscm.operations.call import Actor
 from tscm.operations.calls import Calls

@@ -16,6 +16,8 @@ from twisted.internet.threads import deferToThread
 from tests.doctor.doctor_world import World, quiet
 from tests.waiting import PATIENCE_SECONDS
 from tscm.doctor import proof
+from tscm.doctor.prover import ProofRefused
+from tscm.kinds.asa.proving import put_in
 from tscm.manager.service import NodeService
 from tscm.model import Cidr, Json
 from tscm.operations.arguments import Asked, Device, Proven, Push
@@ -26,7 +28,6 @@ from tscm.operations.table.proof import TEST
 from tscm.simulator.matching import Packet
 from tscm.update import proofs
 from tscm.update.proofs import DeviceHeld
-from tscm.update.proving import ProofRefused, put_in
 
 reactor: Any = installed
 pytestmark = pytest.mark.filterwarnings("ignore:Passing pyOpenSSL")  # by Twisted

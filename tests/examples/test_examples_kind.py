@@ -14,13 +14,16 @@ from tscm.base.host_port import HostPort
 from tscm.base.secrets import Secret, load_key
 from tscm.cli.options import check_type, setting_options
 from tscm.devices.stored import propose
-from tscm.errors import DeviceFault, SettingsFaulty
+from tscm.doctor.finding import Finding, ok, warning
+from tscm.doctor.firewall import Collector, FirewallLook, Heard, Opener, look_of
+from tscm.errors import SettingsFaulty
 from tscm.kinds import questions as shared
 from tscm.kinds.asa.rest.settings import AsaRestSettings
+from tscm.kinds.driver import no_driver
 from tscm.kinds.faults import Overloaded
 from tscm.kinds.kind import Capability, Kind, NotOfThisKind, kind_of, require
 from tscm.kinds.question import Question
-from tscm.model import AsaDriver, Cidr, Identity, Report
+from tscm.model import Cidr, Identity, Report
 from tscm.policy.entries import Entries
 from tscm.policy.lists import PolicyList
 from tscm.retrieve.sources import ListSource
@@ -70,12 +73,30 @@ class FileEnforcer(Enforcer):
             self.published[:] = entries
         return Brought(version="1.2", saved=True)
 
-    def given_up(self, fault: DeviceFault) -> DeviceFault:
-        return fault
+
+@define
+class PulledLook(FirewallLook):
+    """What the doctor says of such a device."""
+
+    away: str | None
+
+    def judge(self, _: Collector) -> list[Finding]:
+        return [warning("pulled", self.away) if self.away else ok("pulled", "the list is there")]
+
+    def judge_effect(self, _: Heard) -> list[Finding]:
+        return []
 
 
-def connect(*_: object, **__: object) -> AsaDriver:
-    raise NotImplementedError
+def look(
+    settings: DeviceSettings,
+    _: Opener,
+    __: object,
+    ___: Report,
+    /,
+    *,
+    resting: str | None = None,
+) -> FirewallLook:
+    return PulledLook(resting)
 
 
 def notes(settings: DeviceSettings, who: Identity) -> Sequence[str]:
@@ -94,12 +115,10 @@ KIND = Kind(
         shared.ALLOW_LIST,
         Question(name="token", words="Token :", of=PulledSettings, hidden=True),
     ),
-    capabilities=frozenset(),
     links=("pulled",),
     checked=frozenset(),
     enforcer=f"{__name__}:FileEnforcer",
-    connect=connect,
-    check=lambda _: Identity(),
+    doctor=f"{__name__}:look",
     notes=notes,
     warnings=lambda _: (),
     setup=lambda settings, _: f"! pull https://HOST/lists/{settings.name}\n",
@@ -161,7 +180,7 @@ def test_an_update_fetches_the_goal_and_has_the_enforcer_bring_it() -> None:
         settings=propose({**GIVEN, "type": "pulled", "name": "edge", "token": "s3cret"}),
         node=NodeSettings(policy=PolicySettings(servers=(HostPort("192.0.2.53"),))),
         fetch=fetch,
-        opener=connect,
+        opener=no_driver,
         look_up=lambda _: {},
         now=lambda: 1000.0,
         pause=pause,
@@ -198,6 +217,14 @@ def test_what_its_devices_cannot_do_is_refused_in_a_sentence() -> None:
     asa = propose({**GIVEN, "name": "edge", "username": "u", "password": "p"})
     for one in Capability:
         require(asa, one)
+
+
+def test_the_doctor_has_its_kind_look_and_judge() -> None:
+    settings = propose({**GIVEN, "type": "pulled", "name": "edge", "token": "s3cret"})
+    seen = look_of(settings)(settings, no_driver, lambda: 0.0, lambda _: None)
+    collector = Collector(addresses=frozenset(), ports={})
+    assert [one.link for one in seen.judge(collector)] == list(KIND.links)
+    assert (seen.awaited, seen.refused, seen.judge_effect(Heard())) == (None, False, [])
 
 
 def test_a_device_can_move_from_one_kind_to_another(tmp_path: Path) -> None:

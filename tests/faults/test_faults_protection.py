@@ -20,9 +20,9 @@ from tests.faults.probes import thorough
 from tests.faults.protected_world import COUNT, GROUPS, World, protected_world
 from tests.manager.manager_process import wait_for
 from tscm.devices.stored import stored_device
+from tscm.kinds.asa.driver import layout_digest
 from tscm.kinds.asa.rest.opening import open_driver
 from tscm.settings.files import read_node
-from tscm.update.memory import layout_digest
 
 
 @pytest.fixture

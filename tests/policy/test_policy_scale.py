@@ -7,8 +7,8 @@ import random
 from attrs import evolve
 
 from tests.kinds.asa.planned_device import StrictDevice, in_force
+from tscm.kinds.asa.driver import AddMembers, CreateGroup, RemoveMembers
 from tscm.kinds.asa.plan import Desired, make_plan
-from tscm.model import AddMembers, CreateGroup, RemoveMembers
 from tscm.policy.cidr import CidrSet, Entries
 
 COUNT = 30_000

@@ -12,6 +12,8 @@ from attrs import evolve
 from tests.kinds.asa.rest.asa_device import in_thread
 from tests.update.update_world import World, addresses
 from tscm.base.secrets import Secret
+from tscm.kinds.asa.planning import OwnedByAnother
+from tscm.kinds.asa.purge import purge_device
 from tscm.kinds.asa.rest.settings import AsaRestSettings, asa_rest
 from tscm.model import Identity
 from tscm.risks import Consent, Risk
@@ -22,8 +24,6 @@ from tscm.store.policies import Policies
 from tscm.update.job import Claimed, Seen
 from tscm.update.lookups import LookUp
 from tscm.update.memory import SERIALS_KEPT, DeviceMemory
-from tscm.update.planning import OwnedByAnother
-from tscm.update.purge import purge_device
 from tscm.update.records import UpdateRecords
 
 SITE = "0a1b2c3d"

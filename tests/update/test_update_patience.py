@@ -11,11 +11,13 @@ from tscm.base.secrets import Secret
 from tscm.errors import DeviceFault
 from tscm.kinds import faults
 from tscm.kinds.asa import faults as asa_faults
+from tscm.kinds.asa.driver import Group, layout_digest
+from tscm.kinds.asa.giving_up import given_up
 from tscm.kinds.asa.rest.settings import AsaRestSettings
-from tscm.model import Cidr, Group, Identity
+from tscm.model import Cidr, Identity
 from tscm.settings.device import DeviceSettings
-from tscm.update.memory import DeviceMemory, edit_notes, layout_digest
-from tscm.update.patience import ReadBackDiffers, given_up, pause_after, worth_another_try
+from tscm.update.memory import DeviceMemory, edit_notes
+from tscm.update.patience import ReadBackDiffers, pause_after, worth_another_try
 
 
 def doubling(count: int) -> float:

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from tests.kinds.asa.rest.asa_device import in_thread
 from tests.update.update_world import World, addresses
-from tscm.model import Cidr, Group
+from tscm.kinds.asa.driver import Group, layout_digest
+from tscm.model import Cidr
 from tscm.policy.cidr import CidrSet
 from tscm.simulator.service import SimulatedAsa
 from tscm.update.figures import Result
@@ -27,31 +28,33 @@ GROUP = Group(name="P-Block-1", members=(Cidr("192.0.2.1/32"), Cidr("192.0.2.9/3
 
 
 def test_the_same_start_and_goal_have_the_same_id_and_any_other_has_another() -> None:
-    made = plan_id({"P-Block-1": GROUP}, BLOCK, ALLOW, NOW)
+    made = plan_id(layout_digest({"P-Block-1": GROUP}), BLOCK, ALLOW, NOW)
     turned = Group(name="P-Block-1", members=GROUP.members[::-1])
-    refuse_other_plan("fw", made, plan_id({"P-Block-1": turned}, BLOCK, ALLOW, NOW + 60), NOW + 60)
+    refuse_other_plan(
+        "fw", made, plan_id(layout_digest({"P-Block-1": turned}), BLOCK, ALLOW, NOW + 60), NOW + 60
+    )
     for groups, block, allow in (
         ({}, BLOCK, ALLOW),
         ({"P-Block-1": Group(name="P-Block-1", members=GROUP.members[:1])}, BLOCK, ALLOW),
         ({"P-Block-1": GROUP}, ALLOW, BLOCK),
         ({"P-Block-1": GROUP}, BLOCK, CidrSet.of_texts([])),
     ):
-        other = plan_id(groups, block, allow, NOW)
+        other = plan_id(layout_digest(groups), block, allow, NOW)
         with pytest.raises(PlanOutdated, match=f"have changed .* --plan {other}"):
             refuse_other_plan("fw", made, other, NOW)
 
 
 @pytest.mark.parametrize("age", [KEPT_SECONDS + 1, -KEPT_SECONDS - 1])
 def test_a_plan_is_good_for_a_day(age: float) -> None:
-    made = plan_id({}, BLOCK, ALLOW, NOW)
+    made = plan_id("", BLOCK, ALLOW, NOW)
     with pytest.raises(PlanOutdated, match="older than a day"):
-        refuse_other_plan("fw", made, plan_id({}, BLOCK, ALLOW, NOW + age), NOW + age)
+        refuse_other_plan("fw", made, plan_id("", BLOCK, ALLOW, NOW + age), NOW + age)
 
 
 @given(st.text(max_size=60))
 def test_a_text_that_is_no_id_is_refused(text: str) -> None:
     with pytest.raises((PlanFaulty, PlanOutdated)):
-        refuse_other_plan("fw", text, plan_id({}, BLOCK, ALLOW, NOW), NOW)
+        refuse_other_plan("fw", text, plan_id("", BLOCK, ALLOW, NOW), NOW)
 
 
 @pytest_twisted.ensureDeferred

@@ -10,11 +10,12 @@ from attrs import evolve
 
 from tests.kinds.asa.rest.asa_device import in_thread
 from tests.update.update_world import BLOCK, World, addresses
+from tscm.doctor.prover import ProofRefused
+from tscm.kinds.asa.proving import prepare, put_in, take_out
 from tscm.kinds.asa.rest.link import RestLink
 from tscm.model import Cidr, Progress
 from tscm.simulator.service import SimulatedAsa
 from tscm.store.generations import PURGED
-from tscm.update.proving import ProofRefused, prepare, put_in, take_out
 
 ENTRY = Cidr("203.0.113.9/32")
 

@@ -11,13 +11,14 @@ from tests.kinds.asa.rest.asa_device import in_thread
 from tests.update.update_faults import Faults
 from tests.update.update_world import World, addresses
 from tscm.errors import DeviceFault
+from tscm.kinds.asa.planning import OwnedByAnother
+from tscm.kinds.asa.purge import lines_using, purge_device
 from tscm.kinds.asa.rest.driver import RestDriver
 from tscm.kinds.faults import SaveFailed
 from tscm.settings.node import NodeSettings
 from tscm.simulator.health import AgentHealth
 from tscm.simulator.service import SimulatedAsa
-from tscm.update.planning import OwnedByAnother
-from tscm.update.purge import PurgeOutcome, lines_using, purge_device
+from tscm.update.purge import PurgeOutcome
 
 ACCESS_LIST = "access-list outside_in extended deny ip object-group ThreatSTOP-Block any log"
 

@@ -9,11 +9,12 @@ import pytest_twisted
 
 from tests.kinds.asa.rest.asa_device import in_thread
 from tests.update.update_world import World, addresses
+from tscm.kinds.asa.driver import AddMembers, AsaDriver, Group
+from tscm.kinds.asa.refusals import Lessons, taken_names
 from tscm.kinds.faults import Overloaded, Refused
-from tscm.model import AddMembers, AsaDriver, Cidr, Group
+from tscm.model import Cidr
 from tscm.simulator.service import SimulatedAsa
 from tscm.update.memory import DeviceMemory
-from tscm.update.refusals import Lessons, taken_names
 
 
 def cidrs(count: int) -> tuple[Cidr, ...]:

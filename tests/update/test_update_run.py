@@ -17,16 +17,16 @@ from tests.update.update_faults import Faults
 from tests.update.update_world import ALLOW, BLOCK, World, addresses
 from tscm.base.secrets import Secret
 from tscm.events.recent import recent_hits
+from tscm.kinds.asa import planning
+from tscm.kinds.asa.planning import mark
 from tscm.kinds.asa.platforms import push_seconds
 from tscm.policy.cidr import Entries
 from tscm.risks import OF_LISTS, Consent, Risk
 from tscm.settings.node import NodeSettings, PolicySettings
 from tscm.simulator.service import SimulatedAsa
 from tscm.store.database import Store
-from tscm.update import planning
 from tscm.update.figures import Result
 from tscm.update.memory import DeviceMemory
-from tscm.update.planning import mark
 
 
 @pytest_twisted.ensureDeferred

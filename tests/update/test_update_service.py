@@ -20,11 +20,12 @@ from tests.kinds.asa.planned_device import StrictDevice
 from tscm.base.schedule import spread
 from tscm.base.secrets import Secret
 from tscm.errors import DeviceFault, DeviceUnknown
+from tscm.kinds.asa.driver import Configuration, Group, Step
 from tscm.kinds.asa.portions import portions
 from tscm.kinds.asa.rest.settings import AsaRestSettings
 from tscm.kinds.asa.settings import asa
 from tscm.kinds.faults import Overloaded, Unauthorised, Unreachable
-from tscm.model import Configuration, Group, Identity, Json, Progress, Step, Traffic
+from tscm.model import Identity, Json, Progress, Traffic
 from tscm.policy.cidr import Entries
 from tscm.policy.lists import PolicyList
 from tscm.retrieve.sources import ListSource

@@ -10,9 +10,9 @@ from attrs import define, field
 
 from tests.kinds.asa.ssh.command_line import Box
 from tests.update.update_world import ALLOW, BLOCK, World, addresses
+from tscm.kinds.asa.driver import AsaDriver
 from tscm.kinds.asa.ssh.driver import SshDriver
 from tscm.kinds.asa.ssh.window import Window
-from tscm.model import AsaDriver
 from tscm.settings.device import DeviceSettings
 from tscm.settings.node import NodeSettings
 from tscm.simulator.service import SimulatedAsa

@@ -11,7 +11,8 @@ from twisted.logger import capturedLogs, formatEvent
 from tests.update.test_update_acts import metric
 from tests.update.test_update_service import Bench, bench, ignore, result
 from tscm.errors import DeviceFault
-from tscm.model import Group, Json
+from tscm.kinds.asa.driver import Group
+from tscm.model import Json
 from tscm.update.alert import AT_ONCE, LEAVING_SECONDS, PATIENCE_SECONDS, SPACING_SECONDS
 from tscm.update.figures import ACTS
 from tscm.update.memory import DeviceMemory

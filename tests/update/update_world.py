@@ -10,9 +10,10 @@ from attrs import define, evolve, field
 
 from tests.kinds.asa.rest.asa_device import settings_for
 from tscm.errors import ListUnavailable
+from tscm.kinds.asa.driver import AsaDriver
 from tscm.kinds.asa.rest.link import Bounds
 from tscm.kinds.asa.rest.opening import open_driver
-from tscm.model import AsaDriver, Json, Progress
+from tscm.model import Json, Progress
 from tscm.policy.cidr import Entries
 from tscm.policy.lists import PolicyList
 from tscm.retrieve.sources import ListSource

@@ -4,10 +4,8 @@ Whether an Object-Group Size suits what a device was seen to take in a group.
 Blocking: what updates learnt is read from the database.
 """
 
-from collections.abc import Iterator
-
 from tscm.devices.claims import known_memories, other_devices
-from tscm.kinds.asa.capacity import children_needed, most_entries, size_for
+from tscm.kinds.kind import kind_of
 from tscm.settings.device import DeviceSettings
 from tscm.settings.layout import Layout
 
@@ -29,7 +27,7 @@ def size_notes(
     if present is not None and _sizes(present) == _sizes(settings):
         return []
     limit = _known_limit(layout, settings, serial)
-    return [] if limit is None else list(_notes(settings, limit))
+    return [] if limit is None else list(kind_of(settings).sizes(settings, limit))
 
 
 def _sizes(settings: DeviceSettings) -> tuple[int, int]:
@@ -49,22 +47,3 @@ def _known_limit(layout: Layout, settings: DeviceSettings, serial: str | None) -
         if memory is not None and memory.group_limit is not None:
             return memory.group_ceiling or memory.group_limit
     return None
-
-
-def _notes(settings: DeviceSettings, limit: int) -> Iterator[str]:
-    size, most = settings.group_size, settings.max_policy_size
-    said = f"The device was seen to take no more than {limit:,} members in a group"
-    enough = size_for(most, limit)
-    if enough is None:
-        yield (
-            f"{said}, so its groups hold about {most_entries(limit):,} entries of a list, and the Max Policy Size is "
-            f"{most:,}: an update with a larger list is refused"
-        )
-    elif size < enough:
-        children = children_needed(most, 0, size)
-        yield (
-            f"{said}, and {most:,} entries take {children:,} children of {size:,}: children will be larger where there "
-            f"would be too many; --object_group_size {enough} is the smallest that is enough"
-        )
-    elif size > limit:
-        yield f"{said}, and the Object-Group Size is {size:,}: children hold what the device takes"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from attrs import frozen
 
 from tscm.errors import ListUnavailable
-from tscm.model import AsaDriver
+from tscm.kinds.driver import Driver
 from tscm.settings.layout import Layout
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def fetch_list(
     return found
 
 
-def connect(settings: "DeviceSettings", node: "NodeSettings") -> AsaDriver:
+def connect(settings: "DeviceSettings", node: "NodeSettings") -> Driver:
     """The driver of this device, opened."""
     from tscm.kinds.kind import kind_of
 
@@ -70,7 +70,7 @@ class Reach:
     """
 
     fetch_list: "Callable[[Layout, DeviceSettings, NodeSettings, str], PolicyList]" = fetch_list
-    connect: "Callable[[DeviceSettings, NodeSettings], AsaDriver]" = connect
+    connect: "Callable[[DeviceSettings, NodeSettings], Driver]" = connect
     look_up: Callable[[Iterable[str]], Mapping[str, tuple[str, ...]]] = look_up
     ask_service: AskService = ask_service
 

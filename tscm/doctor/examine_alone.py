@@ -14,8 +14,9 @@ from tscm.doctor.examine_device import (
 from tscm.doctor.examine_node import walk_node
 from tscm.doctor.finding import Findings
 from tscm.errors import DeviceUnknown, TscmError
+from tscm.kinds.driver import Driver
 from tscm.kinds.kind import kind_of
-from tscm.model import AsaDriver, Report
+from tscm.model import Report
 from tscm.settings.layout import Layout
 
 
@@ -39,7 +40,7 @@ def doctor_device(layout: Layout, name: str, report: Report) -> Findings:
     except TscmError as error:
         return Findings(findings=tuple(unreadable(name, error)))
 
-    def opener() -> AsaDriver:
+    def opener() -> Driver:
         return kind_of(patient.settings).connect(patient.settings, patient.node)
 
     look = look_around(layout, patient, Fetcher(layout), report)

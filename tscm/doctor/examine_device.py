@@ -7,20 +7,18 @@ what only a manager knows is told as not looked at.
 
 import sqlite3
 from collections.abc import Mapping, Sequence
+from typing import NoReturn
 
 from attrs import define, field, frozen
 
 from tscm.devices.claims import claimed_by_another
-from tscm.doctor import judge_firewall, judge_onward, judge_protection, judge_ssh, packet_trace
+from tscm.doctor import judge_onward
 from tscm.doctor.finding import Finding, failed, not_looked_at
-from tscm.doctor.probe_firewall import FirewallLook, Opener, look_at_firewall
+from tscm.doctor.firewall import Collector, FirewallLook, Heard, Opener, look_of
 from tscm.doctor.probe_host import HOST, Host, plain_addresses
 from tscm.doctor.probe_onward import Fetch, OnwardLook, look_onward
 from tscm.errors import SecretUnavailable, TscmError
 from tscm.events.figures import EventFigures
-from tscm.kinds.asa.rest.settings import asa_rest
-from tscm.kinds.asa.settings import AsaSettings, asa
-from tscm.kinds.asa.ssh.settings import AsaSshSettings
 from tscm.model import Report
 from tscm.settings.device import DeviceSettings
 from tscm.settings.files import open_device, read_device, read_node
@@ -74,17 +72,15 @@ class DeviceLook:
     All that was seen for one device.
     """
 
+    firewall: FirewallLook
     onward: OnwardLook | None = None
-    firewall: FirewallLook = field(
-        factory=lambda: FirewallLook(judge_firewall.Seen(resting="the device was not queried"))
-    )
     hits: int | None = None
     names: Mapping[str, tuple[str, ...]] = field(factory=dict)
     """Addresses of names that the block list must not reach, as looked up now."""
     event_seen: bool = False
     own_address: str | None = None
     twin: tuple[str, str] | None = None
-    """Another device that is this judge_firewall, with the same prefix, and by what that is known."""
+    """Another device that is this firewall, with the same prefix, and by what that is known."""
 
 
 def read_patient(layout: Layout, name: str) -> Patient:
@@ -102,8 +98,11 @@ def read_patient(layout: Layout, name: str) -> Patient:
 def look_around(
     layout: Layout, patient: Patient, fetch: Fetch, report: Report, host: Host = HOST
 ) -> DeviceLook:
-    """Everything but the judge_firewall.  Blocking."""
-    look = DeviceLook(own_address=own_address_towards(patient.settings.device))
+    """Everything but the firewall.  Blocking."""
+    look = DeviceLook(
+        rest(patient, "the device was not queried"),
+        own_address=own_address_towards(patient.settings.device),
+    )
     if patient.sealed is None:
         look.onward = look_onward(
             patient.settings,
@@ -124,10 +123,19 @@ def look_around(
 def look_inside(
     patient: Patient, opener: Opener, report: Report, host: Host = HOST
 ) -> FirewallLook:
-    """The judge_firewall, unless it has to be left alone.  Blocking."""
-    if patient.resting is not None:
-        return FirewallLook(judge_firewall.Seen(resting=patient.resting))
-    return look_at_firewall(patient.settings, opener, host.now, report)
+    """The firewall, unless it has to be left alone.  Blocking."""
+    examine = look_of(patient.settings)
+    return examine(patient.settings, opener, host.now, report, resting=patient.resting)
+
+
+def rest(patient: Patient, why: str) -> FirewallLook:
+    """The firewall, which is left alone."""
+    examine = look_of(patient.settings)
+    return examine(patient.settings, _nobody, HOST.now, lambda _: None, resting=why)
+
+
+def _nobody() -> NoReturn:
+    raise AssertionError("a device that rests is not asked")
 
 
 def _hits(layout: Layout, name: str, now: float) -> int | None:
@@ -145,12 +153,12 @@ def judge_device(patient: Patient, look: DeviceLook, now: float) -> list[Finding
     settings, state = patient.settings, patient.state
     return [
         *_judge_policy(patient, look, now),
-        *_judge_firewall(patient, look, now),
+        *look.firewall.judge(collector_of(patient, look, now)),
         judge_onward.judge_lines(
             None if state is None else state.log, now, patient.strangers, settings.name
         ),
         *([] if state is None else [judge_onward.judge_connections(state.intake, now)]),
-        *_judge_trial(patient, look),
+        *look.firewall.judge_effect(_heard(patient, look)),
         *_judge_onward(patient, look),
     ]
 
@@ -179,36 +187,7 @@ def _judge_policy(patient: Patient, look: DeviceLook, now: float) -> list[Findin
     ]
 
 
-def _judge_firewall(patient: Patient, look: DeviceLook, now: float) -> list[Finding]:
-    settings, inside = asa(patient.settings), look.firewall
-    found = _judge_way_in(settings, inside.seen)
-    agent = not isinstance(settings, AsaSshSettings)
-    found += judge_firewall.judge_behind(inside.seen, settings.prefix, settings.name, agent=agent)
-    difference = judge_firewall.judge_clock_difference(inside.seen.clock_seconds)
-    if difference is not None:
-        found.append(difference)
-    if inside.config is None:
-        why = inside.seen.resting or "cannot read its running configuration"
-        return found + not_looked_at(judge_protection.LINKS, why)
-    return found + judge_protection.judge_protection(
-        inside.config, settings.prefix, collector_of(patient, look, now)
-    )
-
-
-def _judge_way_in(settings: AsaSettings, seen: judge_firewall.Seen) -> list[Finding]:
-    if isinstance(settings, AsaSshSettings):
-        return judge_ssh.judge_way_in(seen, settings.managed_at, settings.username)
-    own = asa_rest(settings)
-    return judge_firewall.judge_way_in(
-        seen,
-        own.api_url,
-        own.username,
-        name=own.name,
-        self_signed=own.allow_self_signed and own.fingerprint is None,
-    )
-
-
-def collector_of(patient: Patient, look: DeviceLook, now: float) -> judge_protection.Collector:
+def collector_of(patient: Patient, look: DeviceLook, now: float) -> Collector:
     """Where this manager can be reached from the device."""
     listen = patient.node.listen
     places: Mapping[str, Sequence[str]] = patient.listeners or {
@@ -220,7 +199,7 @@ def collector_of(patient: Patient, look: DeviceLook, now: float) -> judge_protec
     addresses |= {one for one in (patient.node.address, look.own_address) if one is not None}
     log = None if patient.state is None else patient.state.log
     last = None if log is None else log.last_received_at
-    return judge_protection.Collector(
+    return Collector(
         addresses=addresses,
         ports={
             kind: sorted({int(place.rpartition(":")[2]) for place in many})
@@ -230,20 +209,11 @@ def collector_of(patient: Patient, look: DeviceLook, now: float) -> judge_protec
     )
 
 
-def _judge_trial(patient: Patient, look: DeviceLook) -> list[Finding]:
-    inside = look.firewall
+def _heard(patient: Patient, look: DeviceLook) -> Heard:
     events = EventFigures() if patient.state is None else patient.state.events
-    return [
-        packet_trace.judge_trial(inside.trial, inside.traced, looked=inside.config is not None),
-        packet_trace.judge_events(
-            inside.trial,
-            seen=look.event_seen,
-            hits=look.hits,
-            name=patient.settings.name,
-            counted=not events.fault,
-            fault=events.fault,
-        ),
-    ]
+    return Heard(
+        awaited=look.event_seen, hits=look.hits, counted=not events.fault, fault=events.fault
+    )
 
 
 def _judge_onward(patient: Patient, look: DeviceLook) -> list[Finding]:

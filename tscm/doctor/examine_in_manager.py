@@ -3,7 +3,7 @@ The doctor in the manager: looks in threads and in the device's turn, watches th
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from attrs import evolve, frozen
 from twisted.internet.defer import Deferred
@@ -19,13 +19,13 @@ from tscm.doctor.examine_device import (
     look_around,
     look_inside,
     read_patient,
+    rest,
     unreadable,
 )
 from tscm.doctor.finding import Findings
-from tscm.doctor.packet_trace import is_told
-from tscm.doctor.probe_firewall import FirewallLook
+from tscm.doctor.firewall import FirewallLook
+from tscm.doctor.lines import is_told
 from tscm.errors import DeviceUnknown, TscmError
-from tscm.kinds.faults import Unauthorised
 from tscm.model import LogReader, Progress, Report
 from tscm.settings.device import DeviceSettings
 from tscm.settings.layout import Layout
@@ -77,11 +77,11 @@ class Visit:
             look.firewall = await self.ask_device(
                 name,
                 lambda job: _ask(patient, job, report),
-                refused=lambda seen: isinstance(seen.seen.fault, Unauthorised),
+                refused=lambda seen: seen.refused,
             )
         elif patient.resting is not None:
-            look.firewall = await self.threads.run(look_inside, patient, _nobody, report)
-        if look.firewall.traced is not None and not look.hits:
+            look.firewall = await self.threads.run(rest, patient, patient.resting)
+        if look.firewall.awaited is not None and not look.hits:
             report(Progress(phase="check", text="waiting for the line about the test address"))
             look.event_seen = await self._told(look, before)
         return Findings(findings=tuple(judge_device(patient, look, wall_seconds(self.clock))))
@@ -104,8 +104,8 @@ class Visit:
 
     async def _told(self, look: DeviceLook, offset: int) -> bool:
         """Does a line about the test address come within some seconds?"""
-        trial, log = look.firewall.trial, self.log
-        if trial is None or log is None:
+        awaited, log = look.firewall.awaited, self.log
+        if awaited is None or log is None:
             return False
         until = self.clock.seconds() + WATCH_SECONDS
         while self.clock.seconds() < until:
@@ -114,7 +114,7 @@ class Visit:
                 await deferLater(self.clock, _LOOK_SECONDS)
                 continue
             offset = block.end
-            if await self.threads.run(is_told, block.data, trial.listed):
+            if await self.threads.run(is_told, block.data, awaited):
                 return True
         return False
 
@@ -126,7 +126,3 @@ def _ask(patient: Patient, job: "UpdateJob", report: Report) -> FirewallLook:
         lambda: job.opener(patient.settings, job.node, learnt, accept_certificate=None),
         report,
     )
-
-
-def _nobody() -> Any:
-    raise AssertionError("a failing device is not queried while updates wait to retry")

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
@@ -19,7 +19,8 @@ from tscm.base.clock import wall_seconds
 from tscm.base.threads import Threads
 from tscm.doctor import proof_links as links
 from tscm.doctor.finding import Finding, failed, ok
-from tscm.doctor.packet_trace import line_about, trial_of
+from tscm.doctor.lines import line_about
+from tscm.doctor.prover import prover_of
 from tscm.errors import DeviceFault, TscmError
 from tscm.kinds.faults import Unauthorised
 from tscm.model import LogReader, Progress, Report
@@ -27,8 +28,8 @@ from tscm.standing import Verdict
 from tscm.syslog.asa import AsaEvent
 
 if TYPE_CHECKING:
+    from tscm.doctor.prover import Prepared, Prover
     from tscm.update.proofs import HeldTurn
-    from tscm.update.proving import Prepared
 
 READER_SECONDS = 30.0
 """How long event reader and forwarder may take for a line that is in the log."""
@@ -98,7 +99,6 @@ class Proof:
     """
 
     name: str
-    prefix: str
     database: Path
     clock: IReactorTime
     threads: Threads
@@ -115,19 +115,18 @@ class Proof:
 
         Raises `ProofRefused`, `DeviceFault` and what the database says, before anything was pushed.
         """
-        from tscm.update.proving import prepare
 
         def told(progress: Progress) -> None:
             hold.tell(progress)
             report(progress)
 
-        begun = self.clock.seconds()
-        prepared = await hold.in_thread(prepare, hold.number, told)
+        begun, prover = self.clock.seconds(), prover_of(hold.job.settings)
+        prepared = await hold.in_thread(prover.prepare, hold.number, told)
         chain = _Chain(self.clock)
         self.expect(prepared.entry)
         hold.note(prepared.entry)
         try:
-            await self._prove(hold, prepared, chain, told)
+            await self._prove(hold, prover, prepared, chain, told)
         finally:
             chain.add(await self._taken_away(hold, prepared.entry, told))
         seconds = self.clock.seconds() - begun
@@ -141,18 +140,13 @@ class Proof:
         )
 
     async def _prove(
-        self, hold: "HeldTurn", prepared: "Prepared", chain: _Chain, told: Report
+        self, hold: "HeldTurn", prover: Prover, prepared: Prepared, chain: _Chain, told: Report
     ) -> None:
-        from tscm.update.proving import put_in
-
         forwards = bool(self.targets)
         address = prepared.entry.partition("/")[0]
-        trial = trial_of(prepared.config, self.prefix, address)
         watch = _Watch(address=address, start=self.log.end, hits=await self._hits(address))
         try:
-            pushed = await hold.in_thread(
-                put_in, prepared.entry, None if trial is None else trial.command, told
-            )
+            pushed = await hold.in_thread(prover.put_in, prepared.entry, prepared.command, told)
         except DeviceFault as fault:
             chain.add(failed(links.PUSHED, fault.cause, fault.remedy))
             chain.give_up(links.PUSHED, forwards=forwards)
@@ -161,14 +155,15 @@ class Proof:
             ok(links.PUSHED, f"{prepared.entry} was read back from {pushed.group}"),
             pushed.push_seconds,
         )
-        if not chain.add(links.judge_use_of_groups(prepared.config, self.prefix), 0.0):
+        if not chain.add(evolve(prepared.use, link=links.IN_FORCE), 0.0):
             chain.give_up(links.IN_FORCE, forwards=forwards)
             return
-        if not chain.add(links.judge_match(trial, pushed.said), pushed.look_seconds):
+        if not chain.add(
+            evolve(prepared.judge_match(pushed.said), link=links.MATCHED), pushed.look_seconds
+        ):
             chain.give_up(links.MATCHED, forwards=forwards)
             return
-        way = address if trial is None else f"{address}, {trial.source} to {trial.destination}"
-        told(Progress(phase="check", text=f"waiting for the line about {way}"))
+        told(Progress(phase="check", text=f"waiting for the line about {prepared.packet}"))
         await self._follow(hold, chain, told, watch)
 
     async def _follow(self, hold: "HeldTurn", chain: _Chain, told: Report, watch: "_Watch") -> None:
@@ -248,8 +243,6 @@ class Proof:
 
     async def _taken_away(self, hold: "HeldTurn", entry: str, told: Report) -> Finding:
         """The device as it was before, in more than one try where it must be."""
-        from tscm.update.proving import take_out
-
         cause = "the manager is stopping"
         for pause in _PAUSES:
             if pause and not hold.ends:
@@ -257,7 +250,7 @@ class Proof:
             elif pause:
                 break
             try:
-                await hold.in_thread(take_out, told)
+                await hold.in_thread(prover_of(hold.job.settings).take_out, told)
                 hold.note(None)
             except Unauthorised as fault:
                 cause = fault.cause

@@ -5,12 +5,9 @@ What a test of the chain says of each link.  Pure.
 from collections.abc import Iterable, Sequence
 from typing import Self
 
-from attrs import evolve, frozen
+from attrs import frozen
 
 from tscm.doctor.finding import Finding, failed, not_looked_at, ok, warning
-from tscm.doctor.judge_protection import judge_use
-from tscm.doctor.packet_trace import Trial, judge_trial
-from tscm.kinds.asa.running import RunningConfig
 from tscm.plural import many
 from tscm.standing import Verdict
 from tscm.syslog.asa import Action, AsaEvent
@@ -70,16 +67,6 @@ class SentTo:
     sent: bool
     waiting: int = 0
     fault: str | None = None
-
-
-def judge_use_of_groups(config: RunningConfig, prefix: str) -> Finding:
-    """Do access-lists that are bound use the block group that holds the entry?"""
-    return evolve(judge_use(config, prefix), link=IN_FORCE)
-
-
-def judge_match(trial: Trial | None, said: str | None) -> Finding:
-    """Does our entry of the access-list take the packet?"""
-    return evolve(judge_trial(trial, said), link=MATCHED)
 
 
 def judge_line(event: AsaEvent | None, address: str, seconds: float, *, knocked: bool) -> Finding:

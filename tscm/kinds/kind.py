@@ -6,13 +6,15 @@ A kind is found by its type (`tscm.settings.modules`).  Its value is light; what
 
 from collections.abc import Callable, Container, Mapping, Sequence
 from enum import StrEnum
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol
 
 from attrs import frozen
 
 from tscm.errors import TscmError
+from tscm.kinds.driver import Driver, identified, no_driver
 from tscm.kinds.question import Question
-from tscm.model import AsaDriver, Identity
+from tscm.model import Identity
 from tscm.settings.device import DeviceSettings
 from tscm.settings.modules import module, modules
 
@@ -59,8 +61,16 @@ class Connect(Protocol):
         /,
         *,
         accept_certificate: str | None = None,
-    ) -> AsaDriver:
+    ) -> Driver:
         """*learnt* is what the last driver left; *accept_certificate* one that may come for once."""
+
+
+def _none(_: DeviceSettings, /) -> Mapping[str, str]:
+    return {}
+
+
+def _nothing(_: DeviceSettings, __: int, /) -> Sequence[str]:
+    return ()
 
 
 @frozen(kw_only=True)
@@ -81,22 +91,41 @@ class Kind:
     settings: SettingsClass
     questions: tuple[Question, ...]
     """In the order in which they are asked."""
-    capabilities: frozenset[Capability]
     links: tuple[str, ...]
     """The links that `doctor` examines on the device, in order."""
     checked: frozenset[str]
     """Settings of its own to which the device itself may object."""
     enforcer: str
     """The `update.enforcer.Enforcer` that brings such a device to its goal, as an entry point names it."""
-    connect: Connect
-    check: Callable[[Callable[[], AsaDriver]], Identity]
-    """Who answers, asked before anything is stored; blocks.  Raises `DeviceFault`."""
+    doctor: str
+    """The `doctor.firewall.Look` that examines such a device, as an entry point names it."""
     notes: Callable[[DeviceSettings, Identity], Sequence[str]]
     warnings: Callable[[DeviceSettings], Sequence[str]]
     setup: "Callable[[DeviceSettings, NodeSettings], str]"
     way_back: "Callable[[DeviceSettings, NodeSettings, Sequence[str]], str]"
+    connect: Connect = no_driver
+    check: Callable[[Callable[[], Driver]], Identity] = identified
+    """Who answers, asked before anything is stored; blocks.  Raises `DeviceFault`."""
+    purge: str = ""
+    """`(UpdateJob, Report) -> PurgeOutcome`, as an entry point names it; empty where nothing can be taken off."""
+    proof: str = ""
+    """The `doctor.prover.Prover`, as an entry point names it; empty where no entry can be tried out."""
+    holders: Callable[[DeviceSettings], Mapping[str, str]] = _none
+    """By `Block` and `Allow`, the name of what holds the list on the device (an object-group); empty: nothing has one."""
+    sizes: Callable[[DeviceSettings, int], Sequence[str]] = _nothing
+    """What to say of the sizes in the settings, given how many members the device was seen to take in a group."""
+    reloads: bool = False
+    """A reload may cost such a device what was pushed to it: its messages about one have it checked out of turn."""
+    prepared: tuple[str, ...] = ()
+    """Modules that its functions import by themselves: the manager imports them before it listens."""
     pin: str = "fingerprint"
     """The setting that holds a SHA-256 by which the device is known."""
+
+    @property
+    def capabilities(self) -> frozenset[Capability]:
+        """What can be asked of its devices beyond updates."""
+        places = {Capability.TEST: self.proof, Capability.PURGE: self.purge}
+        return frozenset(one for one, place in places.items() if place)
 
     @property
     def needed(self) -> tuple[str, ...]:
@@ -122,6 +151,12 @@ def kind_named(name: str) -> Kind:
 def kind_of(settings: DeviceSettings) -> Kind:
     """The kind of a device."""
     return kind_named(settings.type)
+
+
+def loaded(place: str) -> Any:
+    """What an entry point names: `package.module:name`."""
+    path, _, name = place.partition(":")
+    return getattr(import_module(path), name)
 
 
 def require(settings: DeviceSettings, capability: Capability) -> None:

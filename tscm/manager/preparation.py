@@ -12,6 +12,7 @@ from typing import Any, get_args
 
 import attrs
 
+from tscm.kinds.kind import kinds
 from tscm.operations.registry import load_handlers
 from tscm.operations.table.whole import TABLE
 from tscm.update.figures import UpdateRecord
@@ -24,15 +25,12 @@ MODULES = (
     "tscm.doctor.examine_in_manager",
     "tscm.doctor.proof",
     "tscm.events.report",
-    "tscm.kinds.asa.lines",
-    "tscm.kinds.asa.rest.opening",
     "tscm.ledger.balance",
     "tscm.operations.states",
     "tscm.retrieve.sources",
     "tscm.update.entry_check",
     "tscm.update.inquiry",
     "tscm.update.plan_id",
-    "tscm.update.proving",
     "tscm.update.purging",
     "tscm.update.run",
     "tscm.upload.probe",
@@ -43,10 +41,18 @@ MODULES = (
 
 def prepare() -> None:
     """Import and generate all that calls need.  Before anything listens."""
-    for name in MODULES:
+    for name in (*MODULES, *_of_kinds()):
         import_module(name)
     load_handlers(TABLE.values())
     writing.prepare(UpdateRecord, *sorted(_answers(), key=lambda kind: kind.__qualname__))
+
+
+def _of_kinds() -> Iterator[str]:
+    """What each kind has carried out by name, and the driver that it opens."""
+    for kind in kinds():
+        for place in (kind.enforcer, kind.doctor, kind.purge, kind.proof, *kind.prepared):
+            if place:
+                yield place.partition(":")[0]
 
 
 def _answers() -> set[type[Any]]:

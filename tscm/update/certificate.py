@@ -2,11 +2,12 @@
 That another certificate of a device was accepted.
 """
 
-from tscm.model import AsaDriver, Json
+from tscm.kinds.driver import Driver
+from tscm.model import Json
 from tscm.risks import Consent, Risk, RiskFound
 
 
-def accepted_certificate(memory: Json, driver: AsaDriver, consent: Consent) -> RiskFound | None:
+def accepted_certificate(memory: Json, driver: Driver, consent: Consent) -> RiskFound | None:
     """
     The certificate that *consent* has and the device shows, where the last one was another; else None.
 

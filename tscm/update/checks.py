@@ -13,6 +13,7 @@ from twisted.logger import Logger
 
 from tscm.base.clock import wall_seconds
 from tscm.errors import TscmError
+from tscm.kinds.kind import kind_of
 from tscm.update.alert import said
 from tscm.update.figures import Result
 from tscm.update.lookout import Lookout, Seen
@@ -45,7 +46,7 @@ class Checks:
 
     def hear(self, name: str, messages: Mapping[str, float]) -> None:
         """A firewall said that it reloaded, failed over or lost its agent; kept until it was checked."""
-        pending = self.lookout.hear(name, messages)
+        pending = self.lookout.hear(name, messages) if self._concerns(name) else {}
         if not pending:
             return
         told = f"{name}: the firewall logged that {said(pending)}"
@@ -57,8 +58,12 @@ class Checks:
         """What was heard before a stop, and not answered."""
         with suppress(TscmError):
             known = self._records.memory(name).upheavals
-            if known:
+            if known and self._concerns(name):
                 self.lookout.hear_again(name, known)
+
+    def _concerns(self, name: str) -> bool:
+        """Can a reload cost the device what was pushed to it?"""
+        return kind_of(self._devices[name].settings).reloads
 
     def look_whether_held(self, name: str) -> None:
         """Somebody ended a hold, or changed the settings: what waits for that is due, where it may be."""

@@ -14,6 +14,7 @@ from tscm.update.figures import PlanFigures
 from tscm.update.goal import Goal
 from tscm.update.job import UpdateJob
 from tscm.update.memory import DeviceMemory
+from tscm.update.patience import stopped
 from tscm.update.plan_id import PlanFaulty, PlanOutdated
 
 
@@ -83,9 +84,9 @@ class Enforcer(ABC):
         nothing that was believed before.
         """
 
-    @abstractmethod
     def given_up(self, fault: DeviceFault) -> DeviceFault:
         """The last *fault* as the operator is told of it."""
+        return stopped(fault)
 
     @property
     def figures(self) -> PlanFigures | None:

@@ -11,7 +11,7 @@ import attrs
 from attrs import define, evolve
 
 from tscm.errors import TscmError
-from tscm.kinds.asa.groups import parent_name
+from tscm.kinds.kind import kind_of
 from tscm.model import Json
 from tscm.policy.by_hand import HandEntry
 from tscm.policy.cidr import CidrSet, Entries
@@ -133,9 +133,9 @@ def _verdict(job: UpdateJob, standings: Sequence[Standing]) -> str:
     """
     said = verdict(standings)
     memory = DeviceMemory.from_json(job.memory)
-    bare = said.removeprefix("perhaps ")
+    bare, holders = said.removeprefix("perhaps "), kind_of(job.settings).holders(job.settings)
     for kind, word in (("Allow", "permitted"), ("Block", "blocked")):
-        group = parent_name(job.settings.own_names, kind)
+        group = holders.get(kind)
         if group in memory.unused and bare.startswith((word, f"partly {word}")):
             return f"not {word}: no access-list uses {group}, which contains it"
     return said if said == bare else f"{said}; {maybe_gone(memory)}"

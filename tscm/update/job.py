@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from attrs import field, frozen
 
-from tscm.kinds.asa.settings import AsaSettings, asa
-from tscm.model import AsaDriver, Json
+from tscm.kinds.driver import Driver
+from tscm.model import Json
 from tscm.policy.by_hand import HandEntry
 from tscm.risks import NOTHING, Consent
 from tscm.settings.device import DeviceSettings
@@ -63,7 +63,7 @@ def never_asked(_: "ListSource", /) -> float | None:
 
 
 class Opener(Protocol):
-    """`asa.driver.open_driver`, or its twin in a test."""
+    """`Kind.connect` of the device's kind, or its twin in a test."""
 
     def __call__(
         self,
@@ -73,7 +73,7 @@ class Opener(Protocol):
         /,
         *,
         accept_certificate: str | None,
-    ) -> AsaDriver:
+    ) -> Driver:
         """A driver for the device, which connects with its first call."""
 
 
@@ -130,11 +130,6 @@ class UpdateJob:
     now: Callable[[], float]
     pause: Callable[[float], bool]
     """Wait so many seconds; True when the run must end now."""
-
-    @property
-    def asa(self) -> AsaSettings:
-        """The settings of a device that is an ASA."""
-        return asa(self.settings)
 
     @property
     def keeps_lists(self) -> bool:

@@ -4,14 +4,13 @@ What is known of a device from one update to the next, and what its present stat
 Pure.  It is kept as JSON and read back defensively: a damaged memory costs a note, never an update.
 """
 
-import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Self
 
 import attrs
 from attrs import field, frozen
 
-from tscm.model import Cidr, Group, Identity, Json
+from tscm.model import Cidr, Identity, Json
 from tscm.settings.device import DeviceSettings
 from tscm.settings.sealed import is_sealed
 from tscm.syslog.upheavals import UPHEAVALS
@@ -54,8 +53,7 @@ def _moments(value: Mapping[Any, Any]) -> dict[str, float]:
 @frozen(kw_only=True)
 class DeviceMemory:
     """
-    *driver* is the driver's own (`AsaDriver.learnt`), *layout* a digest of the groups as they were
-    left, *failures* the runs that ended in failure since the last good one.
+    *driver* is the driver's own (`Driver.learnt`), *layout* a digest of what was left on the device, *failures* the runs that ended in failure since the last good one.
     """
 
     driver: Mapping[str, Any] = field(factory=dict)
@@ -217,18 +215,6 @@ _KINDS: dict[str, type | tuple[type, ...]] = {
     "by_hand_left": (list, tuple),
     "hold": dict,
 }
-
-
-def layout_digest(groups: Mapping[str, Group]) -> str:
-    """One text for a set of groups, whatever order the device lists members in."""
-    digest = hashlib.sha256()
-    for name in sorted(groups):
-        group = groups[name]
-        for part in (name, group.description, str(group.foreign)):
-            digest.update(part.encode() + b"\0")
-        for part in (*sorted(group.children), "", *sorted(group.members), ""):
-            digest.update(part.encode() + b"\n")
-    return digest.hexdigest()
 
 
 def edit_notes(

@@ -5,22 +5,13 @@ Pure.  Trying again at once makes an overloaded agent worse (docs/develop/asa.md
 only asks for a new look costs no pause the first time.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 from tscm.errors import DeviceFault
-from tscm.kinds.asa.faults import Replicating, revive
 from tscm.kinds.faults import InterfaceAbsent, Refused, SessionLost, Unreachable
 from tscm.update.job import MAX_FAILURES
 from tscm.update.outcome import Pause
 
-REFUSED = (
-    "the agent answers and says no: `show running-config object-group | include {prefix}-` shows the groups, "
-    "`tsadmin plan {name}` what is left to do, and the next update goes on from there"
-)
-WITHOUT_AGENT = (
-    "`tsadmin doctor {name}` looks at each link on the way; on the device `show ssh sessions` and "
-    "`show cpu usage` tell who is connected and how busy it is"
-)
 _SETTLE_SECONDS = 5.0
 _ORDINALS = ("first", "second", "third", "fourth", "fifth")
 
@@ -73,29 +64,10 @@ def quick_pause_after(fault: DeviceFault, count: int) -> Pause | None:
     return Pause(seconds=seconds, reason=f"{_ORDINALS[count - 1]} failure: {fault.cause}")
 
 
-def given_up(
-    fault: DeviceFault,
-    name: str,
-    prefix: str,
-    groups: Iterable[str] = (),
-    *,
-    remedy: str = "",
-    agent: bool = True,
-) -> DeviceFault:
-    """
-    The last fault as the operator is told of it, with what revives the agent that holds *groups*.
-
-    A pair that replicates all the time needs no new agent, nor does one that says what it will not do, or of
-    which a *remedy* is known.  Without an *agent* there is none to revive.
-    """
-    if isinstance(fault, Replicating):
-        remedy = remedy or fault.remedy
-    elif not agent:
-        remedy = remedy or fault.remedy or WITHOUT_AGENT.format(name=name)
-    elif isinstance(fault, Refused):
-        remedy = remedy or REFUSED.format(name=name, prefix=prefix)
+def stopped(fault: DeviceFault, remedy: str = "") -> DeviceFault:
+    """The last fault as the operator is told of it, with the *remedy* that is known beyond its own."""
     return DeviceFault(
-        name,
+        fault.device,
         f"stopped at the {_ORDINALS[MAX_FAILURES - 1]} failure: {fault.cause}",
-        remedy or revive(name, prefix, groups),
+        remedy or fault.remedy,
     )

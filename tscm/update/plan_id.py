@@ -6,14 +6,11 @@ Pure, and nothing is stored: an update that is bound to a plan makes its own and
 
 import hashlib
 import re
-from collections.abc import Mapping
 
 from attrs import define
 
 from tscm.errors import TscmError
-from tscm.model import Group
 from tscm.policy.cidr import CidrSet
-from tscm.update.memory import layout_digest
 
 KEPT_SECONDS = 86400.0
 _FORM = re.compile(r"([0-9a-f]{8})-([0-9a-f]{24})")
@@ -50,11 +47,11 @@ class PlanOutdated(TscmError):
         )
 
 
-def plan_id(groups: Mapping[str, Group], block: CidrSet, allow: CidrSet, now: float) -> str:
+def plan_id(layout: str, block: CidrSet, allow: CidrSet, now: float) -> str:
     """
-    The ID of the plan that brings *groups* to *block* and *allow*: made at *now*, good for a day.
+    The ID of the plan that brings what *layout* is a digest of to *block* and *allow*: made at *now*, good for a day.
     """
-    return f"{max(0, int(now)):08x}-{_digest(groups, block, allow)}"
+    return f"{max(0, int(now)):08x}-{_digest(layout, block, allow)}"
 
 
 def refuse_malformed(given: str) -> None:
@@ -77,8 +74,8 @@ def refuse_other_plan(device: str, given: str, made: str, now: float) -> None:
         raise PlanOutdated(device, made, "lists or groups have changed since the plan was printed")
 
 
-def _digest(groups: Mapping[str, Group], block: CidrSet, allow: CidrSet) -> str:
-    digest = hashlib.sha256(layout_digest(groups).encode())
+def _digest(layout: str, block: CidrSet, allow: CidrSet) -> str:
+    digest = hashlib.sha256(layout.encode())
     for goal in (block, allow):
         content = goal.entries.to_bytes()
         digest.update(len(content).to_bytes(8, "big"))

@@ -18,6 +18,7 @@ from twisted.python.failure import Failure
 from tscm.base.clock import wall_seconds
 from tscm.errors import DeviceUnknown, TscmError
 from tscm.kinds.faults import Unauthorised
+from tscm.kinds.kind import kind_of, loaded
 from tscm.model import Cidr, Progress
 from tscm.update.job import UpdateJob
 from tscm.update.memory import no_push
@@ -161,11 +162,9 @@ class Proofs:
         self._turns.take(one, lambda: self._clear(one), LEFTOVER).addErrback(self._failed, name)
 
     async def _clear(self, one: Updated) -> None:
-        from tscm.update.proving import take_out
-
-        name = one.settings.name
+        name, proof = one.settings.name, kind_of(one.settings).proof
         memory = self._records.memory(name)
-        if self._turns.over(one) or memory.test_entry is None:
+        if self._turns.over(one) or memory.test_entry is None or not proof:
             return  # an update came first
         why = no_push(one.settings, memory, wall_seconds(self._clock))
         if why:  # an operator may have the groups in hand: they are not brought to any goal now
@@ -179,7 +178,7 @@ class Proofs:
             return
         hold = HeldTurn(self._job(one), one, self._turns, self._records)
         try:
-            await hold.in_thread(take_out, hold.tell)
+            await hold.in_thread(loaded(proof).take_out, hold.tell)
         except TscmError as error:
             self._log.warn(
                 "{entry}, which a test of {device} blocked, is still in its groups: {error}",

@@ -2,12 +2,15 @@
 A purge in its device's turn: carried out in a thread, and kept whatever becomes of it.
 """
 
+from collections.abc import Callable
+
 from tscm.errors import TscmError
 from tscm.kinds.faults import Unauthorised
+from tscm.kinds.kind import kind_of, loaded
 from tscm.model import Report
 from tscm.update.job import UpdateJob
 from tscm.update.outcome import UpdateOutcome
-from tscm.update.purge import PurgeOutcome, purge_device
+from tscm.update.purge import PurgeOutcome
 from tscm.update.records import UpdateRecords
 from tscm.update.turns import Turns, Updated
 
@@ -17,8 +20,9 @@ async def purge_in_turn(
 ) -> PurgeOutcome:
     """Take our groups off, and note in the store what came of it.  Raises what the purge raises."""
     name, started_at = one.settings.name, job.now()
+    purge: Callable[[UpdateJob, Report], PurgeOutcome] = loaded(kind_of(one.settings).purge)
     try:
-        done = await turns.in_thread(one, purge_device, job, report)
+        done = await turns.in_thread(one, purge, job, report)
     except TscmError as error:
         if not one.gone:
             if isinstance(error, Unauthorised):

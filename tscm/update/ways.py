@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
 
+from tscm.kinds.driver import Driver
 from tscm.kinds.kind import kind_of
-from tscm.model import AsaDriver
 from tscm.settings.device import DeviceSettings
 from tscm.settings.layout import Layout
 from tscm.settings.node import NodeSettings
@@ -104,6 +104,6 @@ def _open(
     /,
     *,
     accept_certificate: str | None,
-) -> AsaDriver:
+) -> Driver:
     connect = kind_of(settings).connect
     return connect(settings, node, learnt, accept_certificate=accept_certificate)

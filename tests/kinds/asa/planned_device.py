@@ -7,10 +7,9 @@ from collections.abc import Iterable, Mapping
 
 from attrs import define, evolve
 
-from tscm.model import (
+from tscm.kinds.asa.driver import (
     AddMembers,
     AttachChildren,
-    Cidr,
     CreateGroup,
     DeleteGroup,
     Describe,
@@ -19,6 +18,7 @@ from tscm.model import (
     RemoveMembers,
     Step,
 )
+from tscm.model import Cidr
 
 PREFIX = "P"
 

@@ -7,13 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.kinds.asa.test_asa_running import TEXT
-from tscm.doctor.judge_protection import judge_log, judge_use, lines_missing
 from tscm.kinds.asa.condense import condense
+from tscm.kinds.asa.doctor.judge_protection import judge_log, judge_use, lines_missing
 from tscm.kinds.asa.enforcing import entries_in_force
 from tscm.kinds.asa.groups import KINDS
+from tscm.kinds.asa.purge import lines_using
+from tscm.kinds.asa.refusals import taken_names
 from tscm.kinds.asa.running import RunningConfig, read_running
-from tscm.update.purge import lines_using
-from tscm.update.refusals import taken_names
 
 LINES = [
     "access-list a extended deny ip any object-group X-Block log",

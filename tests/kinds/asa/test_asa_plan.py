@@ -14,12 +14,9 @@ from tests.kinds.asa.planned_device import (
     strangers_in_force,
 )
 from tscm.kinds.asa.capacity import GroupsFull, children_needed, size_for, smallest_size
-from tscm.kinds.asa.placing import TooManyChildren
-from tscm.kinds.asa.plan import Desired, Plan, make_plan
-from tscm.model import (
+from tscm.kinds.asa.driver import (
     AddMembers,
     AttachChildren,
-    Cidr,
     CreateGroup,
     DeleteGroup,
     Describe,
@@ -27,6 +24,9 @@ from tscm.model import (
     Group,
     RemoveMembers,
 )
+from tscm.kinds.asa.placing import TooManyChildren
+from tscm.kinds.asa.plan import Desired, Plan, make_plan
+from tscm.model import Cidr
 from tscm.policy.cidr import CidrSet
 from tscm.policy.documentation import PLACEHOLDER
 

@@ -12,22 +12,21 @@ from hypothesis import strategies as st
 from tscm.base.host_port import HostPort
 from tscm.base.secrets import Secret
 from tscm.kinds.asa import platforms
+from tscm.kinds.asa.driver import (
+    AddMembers,
+    AttachChildren,
+    CreateGroup,
+    Group,
+    RemoveMembers,
+    Step,
+)
 from tscm.kinds.asa.lines import UNKNOWN_ADDRESS, removal_lines
 from tscm.kinds.asa.portions import portions, weight
 from tscm.kinds.asa.rest.driver import request_of
 from tscm.kinds.asa.rest.lines import setup_lines
 from tscm.kinds.asa.rest.members import cidr_of, group_of, member, reference
 from tscm.kinds.asa.rest.settings import AsaRestSettings
-from tscm.model import (
-    AddMembers,
-    AttachChildren,
-    Cidr,
-    CreateGroup,
-    Group,
-    Identity,
-    RemoveMembers,
-    Step,
-)
+from tscm.model import Cidr, Identity
 from tscm.policy.cidr import read_cidr
 from tscm.settings.device import DeviceSettings
 from tscm.settings.node import Listen, NodeSettings

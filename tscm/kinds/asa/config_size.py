@@ -10,10 +10,9 @@ from typing import Self
 
 from attrs import define, frozen
 
-from tscm.model import (
+from tscm.kinds.asa.driver import (
     AddMembers,
     AttachChildren,
-    Cidr,
     CreateGroup,
     DeleteGroup,
     Describe,
@@ -22,6 +21,7 @@ from tscm.model import (
     RemoveMembers,
     Step,
 )
+from tscm.model import Cidr
 
 _GROUP = len("object-group network \n")
 _DESCRIPTION = len(" description \n")

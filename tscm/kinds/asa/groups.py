@@ -12,7 +12,9 @@ from typing import Self
 
 from attrs import field, frozen
 
-from tscm.model import Cidr, Group
+from tscm.kinds.asa.driver import Group
+from tscm.model import Cidr
+from tscm.policy.documentation import PLACEHOLDER
 
 KINDS = ("Block", "Allow")
 
@@ -144,3 +146,13 @@ class Present:
     def of(cls, prefix: str, groups: Mapping[str, Group]) -> Self:
         """Without names that do not start with the prefix."""
         return cls(prefix, {n: g for n, g in groups.items() if n.startswith(f"{prefix}-")})
+
+
+def members_under(groups: Mapping[str, Group], parent: str) -> tuple[str, ...]:
+    """Members of a parent's children, less the placeholder of an empty list."""
+    return tuple(
+        member
+        for child in groups[parent].children
+        for member in (groups[child].members if child in groups else ())
+        if member != PLACEHOLDER
+    )

@@ -11,8 +11,9 @@ from collections.abc import Set as AbstractSet
 from attrs import define, field
 
 from tscm.errors import TscmError
+from tscm.kinds.asa.driver import Group
 from tscm.kinds.asa.groups import Present, child_name, is_v6, parent_name
-from tscm.model import Cidr, Group
+from tscm.model import Cidr
 
 _NAME_MAX = 64
 

@@ -20,10 +20,11 @@ from attrs.validators import ge
 
 from tscm.kinds.asa.capacity import GroupsFull, children_needed, smallest_size
 from tscm.kinds.asa.config_size import Estimate, estimate
+from tscm.kinds.asa.driver import DeleteGroup, Group, Step
 from tscm.kinds.asa.groups import KINDS, Present, is_v6, parent_name
 from tscm.kinds.asa.placing import Child, held_at_most, place, shared
 from tscm.kinds.asa.stages import Portions, Work, lean_order, order
-from tscm.model import Cidr, DeleteGroup, Group, Step
+from tscm.model import Cidr
 from tscm.plural import many
 from tscm.policy.cidr import CidrSet
 from tscm.policy.documentation import PLACEHOLDER

@@ -9,7 +9,14 @@ from collections.abc import Iterator, Sequence
 
 from attrs import evolve
 
-from tscm.model import AddMembers, AttachChildren, CreateGroup, DeleteGroup, RemoveMembers, Step
+from tscm.kinds.asa.driver import (
+    AddMembers,
+    AttachChildren,
+    CreateGroup,
+    DeleteGroup,
+    RemoveMembers,
+    Step,
+)
 
 MAX_JOINED = 100
 """Steps in one bulk request; the agent takes 1,000 entries since 1.2.2.200 (docs/develop/asa.md, section 3)."""

@@ -8,12 +8,9 @@ from attrs import define, field
 from attrs.validators import ge
 
 from tscm.kinds.asa.config_size import Meter
-from tscm.kinds.asa.groups import KINDS, Present, parent_name
-from tscm.kinds.asa.placing import Child
-from tscm.model import (
+from tscm.kinds.asa.driver import (
     AddMembers,
     AttachChildren,
-    Cidr,
     CreateGroup,
     DeleteGroup,
     Describe,
@@ -21,6 +18,9 @@ from tscm.model import (
     RemoveMembers,
     Step,
 )
+from tscm.kinds.asa.groups import KINDS, Present, parent_name
+from tscm.kinds.asa.placing import Child
+from tscm.model import Cidr
 from tscm.policy.cidr import CidrSet, Entries, overlapping
 
 

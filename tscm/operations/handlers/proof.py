@@ -42,7 +42,6 @@ async def prove(node: Node, args: Proven, call: Call) -> "ProvenChain":
     device = manager.devices[name]
     proof = Proof(
         name=name,
-        prefix=device.settings.own_names,
         database=node.layout.database,
         clock=node.clock,
         threads=node.slow,  # type: ignore[arg-type]

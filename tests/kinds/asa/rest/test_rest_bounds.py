@@ -22,9 +22,10 @@ from hypothesis import strategies as st
 
 from tests.kinds.asa.rest.test_rest_trickle import serving
 from tscm.base.secrets import Secret
-from tscm.doctor.packet_trace import Trial, judge_trial
 from tscm.kinds import faults
 from tscm.kinds.asa.access_lists import Entry
+from tscm.kinds.asa.doctor.packet_trace import Trial, judge_trial
+from tscm.kinds.asa.driver import AsaDriver
 from tscm.kinds.asa.platforms import agent_state, failover_role, read_show_version, replicating
 from tscm.kinds.asa.rest import picks
 from tscm.kinds.asa.rest.content import json_of
@@ -34,7 +35,7 @@ from tscm.kinds.asa.rest.opening import open_driver
 from tscm.kinds.asa.rest.picks import Want
 from tscm.kinds.asa.rest.settings import AsaRestSettings
 from tscm.kinds.asa.running import read_running
-from tscm.model import AsaDriver, Identity
+from tscm.model import Identity
 from tscm.services.certificate import ensure_certificate
 from tscm.settings.node import NodeSettings
 

@@ -17,13 +17,10 @@ from tscm.errors import DeviceFault
 from tscm.faces.control import error_json
 from tscm.kinds import faults
 from tscm.kinds.asa import faults as asa_faults
-from tscm.kinds.asa.rest.link import Bounds
-from tscm.kinds.asa.rest.opening import open_driver
-from tscm.model import (
+from tscm.kinds.asa.driver import (
     AddMembers,
     AsaDriver,
     AttachChildren,
-    Cidr,
     Configuration,
     CreateGroup,
     DeleteGroup,
@@ -33,6 +30,9 @@ from tscm.model import (
     RemoveMembers,
     Step,
 )
+from tscm.kinds.asa.rest.link import Bounds
+from tscm.kinds.asa.rest.opening import open_driver
+from tscm.model import Cidr
 from tscm.settings.node import NodeSettings
 from tscm.simulator.agent import Agent
 from tscm.simulator.http_values import Reply, Request

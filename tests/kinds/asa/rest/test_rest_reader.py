@@ -25,11 +25,11 @@ from tests.kinds.asa.rest.test_rest_trickle import serving, trickle
 from tests.waiting import PATIENCE_SECONDS
 from tscm.base.deadline import Scope
 from tscm.kinds import faults
+from tscm.kinds.asa.driver import AsaDriver
 from tscm.kinds.asa.rest import picks, reader
 from tscm.kinds.asa.rest.content import Content, read_content
 from tscm.kinds.asa.rest.driver import RestDriver
 from tscm.kinds.asa.rest.picks import Want
-from tscm.model import AsaDriver
 
 ROOT = Path(__file__).parents[4]
 PAGE = {"rangeInfo": {"total": 2}}

@@ -11,13 +11,9 @@ from hypothesis import strategies as st
 from tests.kinds.asa.ssh.command_line import Box, Script, echoing, hosts, reactor
 from tscm.errors import DeviceFault
 from tscm.kinds.asa.cli.refusals import LineRefused
-from tscm.kinds.asa.faults import Replicating, UnitOnStandby
-from tscm.kinds.asa.ssh.window import FIRST, LARGEST, SMALLEST, Window
-from tscm.kinds.faults import Forbidden, Overloaded, Refused, SaveFailed, Unauthorised
-from tscm.model import (
+from tscm.kinds.asa.driver import (
     AddMembers,
     AttachChildren,
-    Cidr,
     CreateGroup,
     DeleteGroup,
     Describe,
@@ -25,6 +21,10 @@ from tscm.model import (
     RemoveMembers,
     Step,
 )
+from tscm.kinds.asa.faults import Replicating, UnitOnStandby
+from tscm.kinds.asa.ssh.window import FIRST, LARGEST, SMALLEST, Window
+from tscm.kinds.faults import Forbidden, Overloaded, Refused, SaveFailed, Unauthorised
+from tscm.model import Cidr
 from tscm.simulator.service import AsaOptions, SimulatedAsa
 
 MEMBERS = tuple(

@@ -31,6 +31,7 @@ from tests.kinds.asa.ssh.command_line import hosts
 from tscm.base.deadline import Scope
 from tscm.base.secrets import Secret
 from tscm.errors import DeviceFault
+from tscm.kinds.asa.driver import CreateGroup
 from tscm.kinds.asa.ssh.driver import SshDriver
 from tscm.kinds.asa.ssh.faults import (
     HostKeyUntrusted,
@@ -43,7 +44,7 @@ from tscm.kinds.asa.ssh.login import Entrance
 from tscm.kinds.asa.ssh.openssh import Target, read_failure, words
 from tscm.kinds.asa.ssh.process import NotOpened, SshProcess
 from tscm.kinds.faults import Overloaded, SessionsUsedUp, Unauthorised, Unreachable
-from tscm.model import Cidr, CreateGroup
+from tscm.model import Cidr
 from tscm.simulator.accounts import Accounts
 from tscm.simulator.service import AsaOptions, SimulatedAsa
 

@@ -10,10 +10,9 @@ from collections.abc import Iterator, Sequence
 
 from attrs import frozen
 
-from tscm.model import (
+from tscm.kinds.asa.driver import (
     AddMembers,
     AttachChildren,
-    Cidr,
     CreateGroup,
     DeleteGroup,
     Describe,
@@ -21,6 +20,7 @@ from tscm.model import (
     RemoveMembers,
     Step,
 )
+from tscm.model import Cidr
 
 
 @frozen

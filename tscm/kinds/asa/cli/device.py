@@ -15,8 +15,9 @@ from tscm.kinds.asa.cli.refusals import on_standby
 from tscm.kinds.asa.cli.uptime import started_within
 from tscm.kinds.asa.cli.verdicts import Verdict, as_words, judge
 from tscm.kinds.asa.condense import condense
+from tscm.kinds.asa.driver import Configuration, Group
 from tscm.kinds.faults import Forbidden, Overloaded, SaveFailed
-from tscm.model import Configuration, Group, Identity
+from tscm.model import Identity
 
 Ask = Callable[[str, Callable[[str], None]], None]
 

@@ -9,7 +9,8 @@ import re
 
 from attrs import define, field
 
-from tscm.model import Cidr, Group
+from tscm.kinds.asa.driver import Group
+from tscm.model import Cidr
 from tscm.policy.spelling import read_cidr
 
 MOST_MEMBERS = 500_000

@@ -9,13 +9,7 @@ from urllib.parse import quote
 from attrs import define, evolve, field
 
 from tscm.kinds.asa import platforms
-from tscm.kinds.asa.faults import UnitOnStandby
-from tscm.kinds.asa.portions import portions, weight
-from tscm.kinds.asa.rest.link import RestLink
-from tscm.kinds.asa.rest.members import GROUP_KIND, member, reference
-from tscm.kinds.asa.rest.picks import TooMuch, Want, bounded_groups, page_groups
-from tscm.kinds.faults import Overloaded, Refused, SaveFailed
-from tscm.model import (
+from tscm.kinds.asa.driver import (
     AddMembers,
     AttachChildren,
     Configuration,
@@ -24,12 +18,16 @@ from tscm.model import (
     Describe,
     DetachChild,
     Group,
-    Identity,
-    Json,
     RemoveMembers,
     Step,
-    Traffic,
 )
+from tscm.kinds.asa.faults import UnitOnStandby
+from tscm.kinds.asa.portions import portions, weight
+from tscm.kinds.asa.rest.link import RestLink
+from tscm.kinds.asa.rest.members import GROUP_KIND, member, reference
+from tscm.kinds.asa.rest.picks import TooMuch, Want, bounded_groups, page_groups
+from tscm.kinds.faults import Overloaded, Refused, SaveFailed
+from tscm.model import Identity, Json, Traffic
 
 FIRST_BATCH = 500
 SMALLEST_BATCH = 25

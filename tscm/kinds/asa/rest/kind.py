@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 from tscm import __version__
 from tscm.kinds import questions as shared
 from tscm.kinds.asa import questions as asa
-from tscm.kinds.asa.identified import identified
+from tscm.kinds.asa.common import ENFORCER, PROOF, PURGE, holders, sizes, way_back
+from tscm.kinds.asa.driver import AsaDriver
 from tscm.kinds.asa.rest.settings import AsaRestSettings, asa_rest
-from tscm.kinds.kind import Capability, Kind
+from tscm.kinds.kind import Kind
 from tscm.kinds.question import AUTO, Question
-from tscm.model import AsaDriver, Identity
+from tscm.model import Identity
 from tscm.settings.device import DeviceSettings
 
 if TYPE_CHECKING:
@@ -85,13 +86,6 @@ def setup(settings: DeviceSettings, node: "NodeSettings") -> str:
     return setup_lines(settings, node)
 
 
-def way_back(settings: DeviceSettings, node: "NodeSettings", groups: Sequence[str]) -> str:
-    """What to type to take everything away."""
-    from tscm.kinds.asa.lines import removal_lines
-
-    return removal_lines(settings, node, groups)
-
-
 KIND = Kind(
     type="asarest",
     module="ts-asarest",
@@ -119,7 +113,6 @@ KIND = Kind(
         REST_URL,
         asa.OBJECT_GROUP_SIZE,
     ),
-    capabilities=frozenset(Capability),
     links=LINKS,
     checked=frozenset(
         {
@@ -132,11 +125,17 @@ KIND = Kind(
             "fingerprint",
         }
     ),
-    enforcer="tscm.update.enforce_asa:AsaEnforcer",
+    enforcer=ENFORCER,
+    doctor="tscm.kinds.asa.rest.doctor:look",
+    purge=PURGE,
+    proof=PROOF,
     connect=connect,
-    check=identified,
     notes=notes,
     warnings=warnings,
     setup=setup,
     way_back=way_back,
+    holders=holders,
+    sizes=sizes,
+    reloads=True,
+    prepared=("tscm.kinds.asa.lines", "tscm.kinds.asa.rest.opening"),
 )

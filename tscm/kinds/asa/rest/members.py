@@ -8,7 +8,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from tscm.model import Cidr, Group, Json
+from tscm.kinds.asa.driver import Group
+from tscm.model import Cidr, Json
 from tscm.policy.spelling import read_cidr
 
 _OCTET = r"(?:25[0-5]|2[0-4][0-9]|[01]?[0-9]?[0-9])"

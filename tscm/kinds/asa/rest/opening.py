@@ -5,11 +5,11 @@ From a device's settings to the driver that speaks with it.
 from collections.abc import Mapping
 from typing import Any
 
+from tscm.kinds.asa.driver import AsaDriver
 from tscm.kinds.asa.rest import driver
 from tscm.kinds.asa.rest.link import Bounds, RestLink
 from tscm.kinds.asa.rest.settings import asa_rest
 from tscm.kinds.asa.tls import Trust
-from tscm.model import AsaDriver
 from tscm.settings.device import DeviceSettings
 from tscm.settings.node import NodeSettings
 

@@ -12,8 +12,9 @@ from typing import Any
 from attrs import frozen
 
 from tscm.kinds.asa.condense import condense
+from tscm.kinds.asa.driver import Group
 from tscm.kinds.asa.rest.members import group_of
-from tscm.model import Cidr, Group, Json
+from tscm.model import Cidr, Json
 
 MOST_MEMBERS = 500_000
 """Of groups of ours, on one device; more than any is known to bear."""

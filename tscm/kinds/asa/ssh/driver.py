@@ -10,10 +10,11 @@ from attrs import define, field
 from tscm.kinds.asa import portions
 from tscm.kinds.asa.cli import device
 from tscm.kinds.asa.cli.blocks import blocks
+from tscm.kinds.asa.driver import Configuration, Group, Step
 from tscm.kinds.asa.ssh.link import SshLink
 from tscm.kinds.asa.ssh.window import Window
 from tscm.kinds.asa.ssh.writing import Writer
-from tscm.model import Configuration, Group, Identity, Json, Step, Traffic
+from tscm.model import Identity, Json, Traffic
 
 BATCH = 1000
 """Lines in one portion: between two of them the manager may stop, and tells how far it is."""

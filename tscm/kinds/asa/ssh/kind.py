@@ -10,11 +10,12 @@ from attrs import evolve
 from tscm import __version__
 from tscm.kinds import questions as shared
 from tscm.kinds.asa import questions as asa
-from tscm.kinds.asa.identified import identified
+from tscm.kinds.asa.common import ENFORCER, PROOF, PURGE, holders, sizes, way_back
+from tscm.kinds.asa.driver import AsaDriver
 from tscm.kinds.asa.ssh.settings import AsaSshSettings, asa_ssh
-from tscm.kinds.kind import Capability, Kind
+from tscm.kinds.kind import Kind
 from tscm.kinds.question import Question
-from tscm.model import AsaDriver, Identity
+from tscm.model import Identity
 from tscm.settings.device import DeviceSettings
 from tscm.settings.node import NodeSettings
 
@@ -92,13 +93,6 @@ def setup(settings: DeviceSettings, node: NodeSettings) -> str:
     return setup_lines(settings, node)
 
 
-def way_back(settings: DeviceSettings, node: NodeSettings, groups: Sequence[str]) -> str:
-    """What to type to take everything away."""
-    from tscm.kinds.asa.lines import removal_lines
-
-    return removal_lines(settings, node, groups)
-
-
 KIND = Kind(
     type="asa",
     module="ts-asa",
@@ -128,7 +122,6 @@ KIND = Kind(
         shared.HA_MEMBERS,
         asa.OBJECT_GROUP_SIZE,
     ),
-    capabilities=frozenset(Capability),
     links=LINKS,
     checked=frozenset(
         {
@@ -143,12 +136,18 @@ KIND = Kind(
             "ssh_old_algorithms",
         }
     ),
-    enforcer="tscm.update.enforce_asa:AsaEnforcer",
+    enforcer=ENFORCER,
+    doctor="tscm.kinds.asa.ssh.doctor:look",
+    purge=PURGE,
+    proof=PROOF,
     connect=connect,
-    check=identified,
     notes=notes,
     warnings=warnings,
     setup=setup,
     way_back=way_back,
+    holders=holders,
+    sizes=sizes,
+    reloads=True,
+    prepared=("tscm.kinds.asa.lines",),
     pin="host_key",
 )

@@ -1,14 +1,21 @@
 """
-What is to be said of the way to a firewall's command line.  Pure.
+What the doctor says of the way to an ASA's command line.
 """
 
+from collections.abc import Callable
+
 from tscm.doctor.finding import Finding, failed, not_looked_at, ok
-from tscm.doctor.judge_firewall import FULL_PRIVILEGE, Seen, judge_privilege
+from tscm.doctor.firewall import Opener
 from tscm.errors import DeviceFault
+from tscm.kinds.asa.doctor.judge_device import FULL_PRIVILEGE, Seen, judge_privilege
+from tscm.kinds.asa.doctor.look import AsaLook, WayIn, look_at_asa
 from tscm.kinds.asa.faults import UnitOnStandby
 from tscm.kinds.asa.ssh.faults import NoCommonAlgorithm
 from tscm.kinds.asa.ssh.kind import LINKS
+from tscm.kinds.asa.ssh.settings import asa_ssh
 from tscm.kinds.faults import Forbidden, SessionsUsedUp, Unreachable, Untrusted
+from tscm.model import Report
+from tscm.settings.device import DeviceSettings
 
 _ORDER = (
     (Unreachable, "reachability"),
@@ -18,6 +25,24 @@ _ORDER = (
     (SessionsUsedUp, "reachability"),
     (Forbidden, "privilege"),
 )
+
+
+def look(
+    settings: DeviceSettings,
+    opener: Opener,
+    now: Callable[[], float],
+    report: Report,
+    /,
+    *,
+    resting: str | None = None,
+) -> AsaLook:
+    """`Look` of the kind `asa`."""
+    own = asa_ssh(settings)
+
+    def way_in(seen: Seen) -> list[Finding]:
+        return judge_way_in(seen, own.managed_at, own.username)
+
+    return look_at_asa(own, opener, now, report, WayIn(way_in, agent=False), resting=resting)
 
 
 def judge_way_in(seen: Seen, where: str, username: str) -> list[Finding]:

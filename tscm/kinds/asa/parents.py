@@ -7,11 +7,11 @@ nothing until an access-list uses them.  Pure.
 
 from collections.abc import Collection, Mapping, Sequence
 
+from tscm.kinds.asa.driver import Group
 from tscm.kinds.asa.enforcing import groups_in_use
 from tscm.kinds.asa.groups import KINDS, parent_name
 from tscm.kinds.asa.lines import access_list_lines
 from tscm.kinds.asa.running import read_running
-from tscm.model import Group
 
 
 def absent_parents(prefix: str, groups: Mapping[str, Group]) -> list[str]:

@@ -6,11 +6,12 @@ from collections.abc import Callable
 
 import pytest
 
-from tscm.doctor import judge_firewall, judge_ssh
-from tscm.doctor.judge_firewall import Seen
 from tscm.errors import DeviceFault
 from tscm.kinds import faults
 from tscm.kinds.asa import faults as asa_faults
+from tscm.kinds.asa.doctor import judge_device
+from tscm.kinds.asa.doctor.judge_device import Seen
+from tscm.kinds.asa.ssh import doctor
 from tscm.kinds.asa.ssh.faults import HostKeyUntrusted, NoCommonAlgorithm
 from tscm.kinds.asa.ssh.kind import LINKS
 from tscm.model import Identity
@@ -35,7 +36,7 @@ WHO = Identity(version="9.18(2)", model="FPR-1010")
 def test_a_fault_breaks_its_link_and_nothing_behind_it_is_called_good(
     kind: Callable[[str, str, str], DeviceFault], link: str
 ) -> None:
-    found = judge_ssh.judge_way_in(
+    found = doctor.judge_way_in(
         Seen(fault=kind("fw", "the cause", "the remedy")), "SSH at fw:22", "api"
     )
     assert [one.link for one in found] == list(LINKS)
@@ -46,26 +47,24 @@ def test_a_fault_breaks_its_link_and_nothing_behind_it_is_called_good(
 
 
 def test_a_device_that_rests_is_not_looked_at() -> None:
-    found = judge_ssh.judge_way_in(Seen(resting="an update is in progress"), "SSH at fw:22", "api")
+    found = doctor.judge_way_in(Seen(resting="an update is in progress"), "SSH at fw:22", "api")
     assert {one.verdict for one in found} == {Verdict.NOT_CHECKED}
     assert [one.link for one in found] == list(LINKS)
 
 
 def test_a_local_account_with_too_little_privilege_is_named() -> None:
-    found = judge_ssh.judge_way_in(Seen(identity=WHO, privilege=5), "SSH at fw:22", "api")
+    found = doctor.judge_way_in(Seen(identity=WHO, privilege=5), "SSH at fw:22", "api")
     assert [one.verdict for one in found] == [Verdict.OK, Verdict.OK, Verdict.FAILED]
     assert "privilege 5" in found[2].sentence
 
 
 def test_without_an_agent_no_release_is_too_new_and_no_budget_is_looked_for() -> None:
     seen = Seen(identity=Identity(version="9.20(2)"), groups={}, configuration_bytes=5)
-    found = judge_firewall.judge_behind(seen, "T", "fw", agent=False)
+    found = judge_device.judge_behind(seen, "T", "fw", agent=False)
     assert [one.link for one in found] == ["version", "groups"]
     assert found[0].verdict == Verdict.OK
-    assert (
-        judge_firewall.judge_version(Identity(version="8.4(7)"), agent=False).verdict == Verdict.OK
-    )
-    hazard = judge_firewall.judge_version(WHO, agent=False)
+    assert judge_device.judge_version(Identity(version="8.4(7)"), agent=False).verdict == Verdict.OK
+    hazard = judge_device.judge_version(WHO, agent=False)
     assert hazard.verdict == Verdict.WARNING
-    rested = judge_firewall.judge_behind(Seen(resting="later"), "T", "fw", agent=False)
+    rested = judge_device.judge_behind(Seen(resting="later"), "T", "fw", agent=False)
     assert [one.link for one in rested] == ["version", "groups"]

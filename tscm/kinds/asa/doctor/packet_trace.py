@@ -9,14 +9,13 @@ from collections.abc import Mapping
 from attrs import frozen
 
 from tscm.doctor.finding import Finding, failed, not_checked, ok, warning
-from tscm.doctor.judge_firewall import members_under
+from tscm.doctor.firewall import Heard
 from tscm.kinds.asa.access_lists import Entry
+from tscm.kinds.asa.driver import Group
 from tscm.kinds.asa.enforcing import entries_in_force
-from tscm.kinds.asa.groups import KINDS, parent_name
+from tscm.kinds.asa.groups import KINDS, members_under, parent_name
 from tscm.kinds.asa.running import Binding, Interface, RunningConfig
-from tscm.model import Group
 from tscm.plural import many
-from tscm.syslog.asa import AsaEvent, parse, policy_lines
 
 _ANY_HOST = "192.168.1.10"
 _CANDIDATES = 200
@@ -119,23 +118,6 @@ def _host_behind(config: RunningConfig, *, inside: bool) -> str:
     return str(host) if host in network and host != network[0] else _ANY_HOST
 
 
-def is_told(block: bytes, address: str) -> bool:
-    """Does a line about what an access-list did name *address*?"""
-    return line_about(block, address) is not None
-
-
-def line_about(block: bytes, address: str) -> tuple[int, AsaEvent] | None:
-    """The first such line of *block*: the offset behind it, and what it says."""
-    wanted, at = ipaddress.ip_address(address), 0
-    for line in policy_lines(block):
-        at = block.index(line, at) + len(line)
-        event = parse(line)
-        ends = () if event is None else (event.source, event.destination)
-        if event is not None and any(end and end.address == wanted for end in ends):
-            return at, event
-    return None
-
-
 def judge_trial(trial: Trial | None, said: str | None, *, looked: bool = True) -> Finding:
     """*said* is what `packet-tracer` printed; None where it was not asked."""
     link = "test address"
@@ -171,28 +153,17 @@ def _group(trial: Trial) -> str:
     return next((side.split()[1] for side in sides if side.startswith("object-group ")), "")
 
 
-def judge_events(
-    trial: Trial | None,
-    *,
-    seen: bool,
-    hits: int | None,
-    name: str,
-    counted: bool,
-    fault: str | None = None,
-) -> Finding:
+def judge_events(trial: Trial | None, heard: Heard, name: str) -> Finding:
     """
-    Does what is blocked come back as an event?
-
-    *seen*: a line about the test address followed.  *hits*: what the lists did in the last day (None: not
-    known).  *counted*: the event reader works; *fault*: else what it says itself.  A real ASA writes no line for packet-tracer as a rule.
+    Does what is blocked come back as an event?  A real ASA writes no line for packet-tracer as a rule.
     """
     link = "blocked and logged"
-    if not counted:
-        return failed(link, fault or "the event reader is stalled", "see the manager's log")
-    if seen and trial is not None:
+    if not heard.counted:
+        return failed(link, heard.fault or "the event reader is stalled", "see the manager's log")
+    if heard.awaited and trial is not None:
         return ok(link, f"the line about {trial.listed} arrived")
-    if hits:
-        return ok(link, f"{many(hits, 'hit', 'hits')} in the last 24 hours")
+    if heard.hits:
+        return ok(link, f"{many(heard.hits, 'hit', 'hits')} in the last 24 hours")
     address = "an address from the block list" if trial is None else trial.listed
     return warning(
         link,

@@ -9,10 +9,7 @@ from contextlib import suppress
 from attrs import define, field
 
 from tscm.errors import DeviceFault
-from tscm.kinds.asa.groups import place_of
-from tscm.kinds.asa.portions import weight
-from tscm.kinds.faults import Refused
-from tscm.model import (
+from tscm.kinds.asa.driver import (
     AddMembers,
     AsaDriver,
     AttachChildren,
@@ -22,6 +19,9 @@ from tscm.model import (
     RemoveMembers,
     Step,
 )
+from tscm.kinds.asa.groups import place_of
+from tscm.kinds.asa.portions import weight
+from tscm.kinds.faults import Refused
 from tscm.printable import quoted
 
 LEAST_LIMIT = 25

@@ -2,11 +2,10 @@
 Whether the firewall uses our groups and tells us of it, by its running configuration.  Pure.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-
-from attrs import frozen
+from collections.abc import Iterable, Sequence
 
 from tscm.doctor.finding import Finding, failed, not_checked, ok, warning
+from tscm.doctor.firewall import Collector
 from tscm.kinds.asa.access_lists import INFORMATIONAL, LEVELS, Entry
 from tscm.kinds.asa.enforcing import ACTIONS, entries_in_force
 from tscm.kinds.asa.groups import parent_name
@@ -16,19 +15,6 @@ from tscm.standing import Verdict
 from tscm.syslog.asa import REPORTED_IDS
 
 LINKS = ("access-lists", "access-list log", "logging", "logging host", "permit-hostdown")
-
-
-@frozen(kw_only=True)
-class Collector:
-    """
-    Where this manager can be reached: its *addresses*, and ports by protocol (`udp`, `tcp`, `tls`).
-
-    *hears* says that lines of the device have come lately, whatever its configuration says.
-    """
-
-    addresses: frozenset[str]
-    ports: Mapping[str, Sequence[int]]
-    hears: bool = False
 
 
 def judge_protection(config: RunningConfig, prefix: str, collector: Collector) -> list[Finding]:

@@ -8,12 +8,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tscm.doctor import judge_protection, packet_trace
 from tscm.doctor.finding import Finding
-from tscm.doctor.judge_protection import Collector
+from tscm.doctor.firewall import Collector, Heard
+from tscm.doctor.lines import is_told
+from tscm.kinds.asa.doctor import judge_protection, packet_trace
+from tscm.kinds.asa.driver import Group
 from tscm.kinds.asa.lines import access_list_lines
 from tscm.kinds.asa.running import RunningConfig, read_running
-from tscm.model import Cidr, Group
+from tscm.model import Cidr
 from tscm.standing import Verdict
 
 OK, WARNING, FAILED = Verdict.OK, Verdict.WARNING, Verdict.FAILED
@@ -284,7 +286,7 @@ def test_the_way_back_of_an_event(
     seen: bool, hits: int | None, counted: bool, verdict: Verdict, words: str
 ) -> None:
     check(
-        packet_trace.judge_events(PLAN, seen=seen, hits=hits, name="fw", counted=counted),
+        packet_trace.judge_events(PLAN, Heard(awaited=seen, hits=hits, counted=counted), "fw"),
         verdict,
         words,
     )
@@ -296,6 +298,6 @@ def test_a_line_tells_of_an_address_only_as_an_end_of_what_an_access_list_did() 
         b"outside/20.9.9.9(80) hit-cnt 1 first hit [0x1, 0x0]\n"
     )
     other = b"<166>%ASA-6-302013: Built outbound TCP to outside:20.9.9.9/80\n"
-    assert packet_trace.is_told(other + hit, "20.9.9.9")
-    assert not packet_trace.is_told(hit, "20.9.9.99")
-    assert not packet_trace.is_told(other, "20.9.9.9")
+    assert is_told(other + hit, "20.9.9.9")
+    assert not is_told(hit, "20.9.9.99")
+    assert not is_told(other, "20.9.9.9")

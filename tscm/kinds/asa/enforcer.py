@@ -16,39 +16,12 @@ from contextlib import suppress
 from attrs import define, evolve, field
 
 from tscm.errors import DeviceFault
+from tscm.kinds.asa.driver import AsaDriver, DeleteGroup, Group, Step, asa_driver, layout_digest
 from tscm.kinds.asa.faults import Replicating
+from tscm.kinds.asa.giving_up import given_up
 from tscm.kinds.asa.groups import KINDS, Present
-from tscm.kinds.faults import (
-    Overloaded,
-    Refused,
-    SaveFailed,
-)
-from tscm.kinds.kind import kind_of
-from tscm.model import (
-    AsaDriver,
-    Cidr,
-    DeleteGroup,
-    Group,
-    Identity,
-    Progress,
-    Report,
-    Step,
-)
-from tscm.policy.cidr import CidrSet
-from tscm.store.generations import StoredDamaged
-from tscm.update.certificate import accepted_certificate
-from tscm.update.enforcer import Brought, Enforcer
-from tscm.update.figures import PlanFigures
-from tscm.update.goal import Goal, refuse
-from tscm.update.in_force import not_in_force
-from tscm.update.memory import GROUPS_KEPT, edit_notes, layout_digest
-from tscm.update.parents import absent_parents, not_in_use, still_unused
-from tscm.update.patience import (
-    ReadBackDiffers,
-    given_up,
-)
-from tscm.update.plan_id import PlanFaulty, PlanOutdated, plan_id, refuse_other_plan
-from tscm.update.planning import (
+from tscm.kinds.asa.parents import absent_parents, not_in_use, still_unused
+from tscm.kinds.asa.planning import (
     OwnedByAnother,
     Planned,
     check_budget,
@@ -56,7 +29,25 @@ from tscm.update.planning import (
     needs_closer_look,
     plan_for,
 )
-from tscm.update.refusals import Lessons
+from tscm.kinds.asa.refusals import Lessons
+from tscm.kinds.asa.settings import AsaSettings, asa
+from tscm.kinds.faults import (
+    Overloaded,
+    Refused,
+    SaveFailed,
+)
+from tscm.kinds.kind import kind_of
+from tscm.model import Cidr, Identity, Progress, Report
+from tscm.policy.cidr import CidrSet
+from tscm.store.generations import StoredDamaged
+from tscm.update.certificate import accepted_certificate
+from tscm.update.enforcer import Brought, Enforcer
+from tscm.update.figures import PlanFigures
+from tscm.update.goal import Goal, refuse
+from tscm.update.in_force import not_in_force
+from tscm.update.memory import GROUPS_KEPT, edit_notes
+from tscm.update.patience import ReadBackDiffers
+from tscm.update.plan_id import PlanFaulty, PlanOutdated, plan_id, refuse_other_plan
 
 _MATE = (
     "groups changed while it replicated its configuration to its failover peer, which may "
@@ -70,6 +61,7 @@ class AsaEnforcer(Enforcer):
     By whichever driver leads to the ASA.
     """
 
+    asa: AsaSettings = field(init=False)
     _applied: Mapping[str, list[Cidr]] | None = field(default=None, init=False)
     """What the device was made to hold last, by kind; None where nobody knows."""
     _looked_up: bool = field(default=False, init=False)
@@ -80,10 +72,11 @@ class AsaEnforcer(Enforcer):
 
     def __attrs_post_init__(self) -> None:
         super().__attrs_post_init__()
+        self.asa = asa(self.job.settings)
         self._lessons = Lessons(
             self.job.settings.name,
-            self.job.asa.prefix,
-            self.job.asa.object_group_size,
+            self.asa.prefix,
+            self.asa.object_group_size,
             self.memory.group_limit,
             self.memory.group_ceiling,
         )
@@ -97,7 +90,7 @@ class AsaEnforcer(Enforcer):
     def warnings(self) -> tuple[str, ...]:
         """Parents that no access-list uses, and what the plan says."""
         return (
-            *not_in_use(self.job.asa.prefix, self.memory.unused),
+            *not_in_use(self.asa.prefix, self.memory.unused),
             *(self._planned.warnings if self._planned else ()),
         )
 
@@ -108,7 +101,7 @@ class AsaEnforcer(Enforcer):
 
     def given_up(self, fault: DeviceFault) -> DeviceFault:
         """With what revives the agent that holds the groups."""
-        settings = self.job.asa
+        settings = self.asa
         return given_up(
             fault,
             settings.name,
@@ -122,11 +115,13 @@ class AsaEnforcer(Enforcer):
         """Ask who it is, read, plan, push portion by portion, read back and save."""
         if not self._looked_up:
             self._applied, self._looked_up = self._last_applied(), True
-        driver = self.job.opener(
-            self.job.settings,
-            self.job.node,
-            self.memory.driver,
-            accept_certificate=self.job.consent.certificate,
+        driver = asa_driver(
+            self.job.opener(
+                self.job.settings,
+                self.job.node,
+                self.memory.driver,
+                accept_certificate=self.job.consent.certificate,
+            )
         )
         try:
             return self._work(driver, goal, report)
@@ -197,7 +192,7 @@ class AsaEnforcer(Enforcer):
         if self.wrote:  # what is left of a plan is not the plan
             return
         now, bound = self.job.now(), self.job.plan
-        self.plan_id = plan_id(groups, goal.block, goal.allow, now)
+        self.plan_id = plan_id(layout_digest(groups), goal.block, goal.allow, now)
         if bound is not None:
             try:
                 refuse_other_plan(self.job.settings.name, bound, self.plan_id, now)
@@ -217,13 +212,13 @@ class AsaEnforcer(Enforcer):
             begun=self.wrote,
         )
         self.found(planned.risks)
-        raised = planned.raised(self.job.asa)
+        raised = planned.raised(self.asa)
         if raised:
             self.notes[raised] = None
         return planned
 
     def _read(self, driver: AsaDriver) -> Mapping[str, Group]:
-        groups = driver.read_groups(self.job.asa.prefix)
+        groups = driver.read_groups(self.asa.prefix)
         self.memory = evolve(self.memory, groups=tuple(sorted(groups)[:GROUPS_KEPT]))
         self._lessons.saw(groups)
         return groups
@@ -239,10 +234,10 @@ class AsaEnforcer(Enforcer):
         if not self.memory.unused:
             return
         try:
-            text = driver.running_config(self.job.asa.prefix).text
+            text = driver.running_config(self.asa.prefix).text
         except DeviceFault:
             return  # the next run looks again
-        left = still_unused(text, self.job.asa.prefix, self.memory.unused)
+        left = still_unused(text, self.asa.prefix, self.memory.unused)
         self.memory = evolve(self.memory, unused=left)
 
     def _weigh(
@@ -259,7 +254,7 @@ class AsaEnforcer(Enforcer):
         planned, others = evolve(planned, budget=who.budget_bytes), 0
         if needs_closer_look(planned, who) and who.budget_bytes is not None:
             before = planned.plan.estimate.bytes_before
-            others = max(0, driver.running_config(self.job.asa.prefix).size - before)
+            others = max(0, driver.running_config(self.asa.prefix).size - before)
             room = max(0, who.budget_bytes - others)
             made = plan_for(
                 self.job,
@@ -397,7 +392,7 @@ class AsaEnforcer(Enforcer):
         applied = self._applied
         if applied is None or self.memory.layout in {None, layout_digest(groups)}:
             return
-        present = Present.of(self.job.asa.prefix, groups)
+        present = Present.of(self.asa.prefix, groups)
         for kind in KINDS:
             found = self._without_test(applied[kind], list(present.in_force(kind)))
             self.notes.update(dict.fromkeys(edit_notes(kind, applied[kind], found, right=right)))
@@ -414,6 +409,6 @@ class AsaEnforcer(Enforcer):
         """Parents that the device had and has no more."""
         if self.wrote or self.job.applied is None:
             return
-        absent = absent_parents(self.job.asa.prefix, groups)
+        absent = absent_parents(self.asa.prefix, groups)
         unused = tuple(dict.fromkeys((*self.memory.unused, *absent)))
         self.memory = evolve(self.memory, unused=unused)

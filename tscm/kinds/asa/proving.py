@@ -8,15 +8,23 @@ every update; a device that holds something else is refused before anything is w
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from ipaddress import ip_interface
 
-from attrs import define, evolve, frozen
+from attrs import evolve
 
+from tscm.doctor.prover import Prepared, ProofRefused, Prover, Pushed
 from tscm.errors import DeviceFault, TscmError
+from tscm.kinds.asa.doctor.judge_protection import judge_use
+from tscm.kinds.asa.doctor.packet_trace import judge_trial, trial_of
+from tscm.kinds.asa.driver import AsaDriver, Group, Step, asa_driver
 from tscm.kinds.asa.faults import Replicating
 from tscm.kinds.asa.groups import Present
+from tscm.kinds.asa.planning import plan_for
+from tscm.kinds.asa.refusals import believable
 from tscm.kinds.asa.running import RunningConfig, read_running
-from tscm.model import AsaDriver, Cidr, Group, Progress, Report, Step
+from tscm.kinds.asa.settings import asa
+from tscm.model import Cidr, Progress, Report
 from tscm.plural import many
 from tscm.policy.cidr import CidrSet, Entries
 from tscm.policy.documentation import free_host
@@ -27,44 +35,6 @@ from tscm.update.memory import DeviceMemory
 from tscm.update.names import hosts, protected
 from tscm.update.networks import known_networks
 from tscm.update.patience import ReadBackDiffers
-from tscm.update.planning import plan_for
-from tscm.update.refusals import believable
-
-
-@define(eq=False)
-class ProofRefused(TscmError):
-    """
-    A device is in no state in which its chain can be tested; nothing was changed.
-    """
-
-    device: str
-    cause: str
-    remedy: str
-
-    def __str__(self) -> str:
-        return f"{self.device} cannot be tested: {self.cause}; {self.remedy}"
-
-
-@frozen(kw_only=True, eq=False)
-class Prepared:
-    """
-    What a test will block, and the device's configuration.
-    """
-
-    entry: Cidr
-    config: RunningConfig
-
-
-@frozen(kw_only=True)
-class Pushed:
-    """
-    The *group* that holds the entry, what the device *said* to a command (None: nothing), how long each took.
-    """
-
-    group: str
-    said: str | None
-    push_seconds: float
-    look_seconds: float = 0.0
 
 
 def prepare(job: UpdateJob, first: int, report: Report) -> Prepared:
@@ -73,7 +43,7 @@ def prepare(job: UpdateJob, first: int, report: Report) -> Prepared:
 
     Raises `ProofRefused`, `DeviceFault`, `StoredDamaged`.
     """
-    settings = job.asa
+    settings = asa(job.settings)
     goal = _goal(job)
     if DeviceMemory.from_json(job.memory).test_entry is not None:
         take_out(job, report)
@@ -106,7 +76,16 @@ def prepare(job: UpdateJob, first: int, report: Report) -> Prepared:
             "every address of documentation space (RFC 5737) is in its groups, protected or in use",
             f"`tsadmin doctor {settings.name}` asks packet-tracer about an address of the block list",
         )
-    return Prepared(entry=entry, config=config)
+    trial = trial_of(config, settings.prefix, entry.partition("/")[0])
+    return Prepared(
+        entry=entry,
+        command=None if trial is None else trial.command,
+        packet=entry.partition("/")[0]
+        if trial is None
+        else f"{entry.partition('/')[0]}, {trial.source} to {trial.destination}",
+        use=judge_use(config, settings.prefix),
+        judge_match=partial(judge_trial, trial),
+    )
 
 
 def put_in(job: UpdateJob, entry: Cidr, command: str | None, report: Report) -> Pushed:
@@ -120,7 +99,7 @@ def put_in(job: UpdateJob, entry: Cidr, command: str | None, report: Report) -> 
     try:
         begun = job.now()
         groups = _bring(driver, job, entry)
-        present = Present.of(job.asa.prefix, groups)
+        present = Present.of(asa(job.settings).prefix, groups)
         group = next(one.name for one in present.children("Block") if entry in one.members)
         pushed = Pushed(group=group, said=None, push_seconds=max(0.0, job.now() - begun))
         if command is None:
@@ -150,7 +129,7 @@ def take_out(job: UpdateJob, report: Report) -> None:
 
 def _bring(driver: AsaDriver, job: UpdateJob, entry: Cidr | None) -> Mapping[str, Group]:
     """The steps to the goal, and the groups that were read back."""
-    goal, prefix = _goal(job), job.asa.prefix
+    goal, prefix = _goal(job), asa(job.settings).prefix
     driver.probe()
     for portion in driver.portions(_steps(job, driver.read_groups(prefix), goal, entry)):
         driver.apply_all(portion)
@@ -168,7 +147,7 @@ def _bring(driver: AsaDriver, job: UpdateJob, entry: Cidr | None) -> Mapping[str
 
 def _open(job: UpdateJob) -> AsaDriver:
     learnt = job.memory.get("driver", {})
-    return job.opener(job.settings, job.node, learnt, accept_certificate=None)
+    return asa_driver(job.opener(job.settings, job.node, learnt, accept_certificate=None))
 
 
 def _goal(job: UpdateJob) -> Goal:
@@ -230,3 +209,6 @@ def _networks(texts: Iterable[str]) -> Iterator[str]:
     for text in texts:
         with suppress(ValueError):  # a host's name
             yield str(ip_interface(text.partition("%")[0]).network)
+
+
+PROVER = Prover(prepare=prepare, put_in=put_in, take_out=take_out)

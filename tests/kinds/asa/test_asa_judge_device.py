@@ -6,14 +6,16 @@ from collections.abc import Callable
 
 import pytest
 
-from tscm.doctor import judge_firewall
 from tscm.doctor.finding import Finding
-from tscm.doctor.judge_firewall import Seen
 from tscm.errors import DeviceFault
 from tscm.kinds import faults
 from tscm.kinds.asa import faults as asa_faults
+from tscm.kinds.asa.doctor import judge_device
+from tscm.kinds.asa.doctor.judge_device import Seen
+from tscm.kinds.asa.driver import Group
+from tscm.kinds.asa.rest.doctor import judge_way_in
 from tscm.kinds.asa.rest.kind import LINKS
-from tscm.model import Cidr, Group, Identity
+from tscm.model import Cidr, Identity
 from tscm.standing import Verdict
 
 OK, WARNING, FAILED = Verdict.OK, Verdict.WARNING, Verdict.FAILED
@@ -22,9 +24,7 @@ WHO = Identity(version="9.15(1)1", model="ASAv10", agent="7.15.1", budget_bytes=
 
 
 def way_in(seen: Seen, *, self_signed: bool = False) -> dict[str, Finding]:
-    found = judge_firewall.judge_way_in(
-        seen, "https://fw/api", "api", name="fw", self_signed=self_signed
-    )
+    found = judge_way_in(seen, "https://fw/api", "api", name="fw", self_signed=self_signed)
     assert [one.link for one in found] == list(LINKS)
     return {one.link: one for one in found}
 
@@ -100,7 +100,7 @@ def test_an_agent_without_a_version_is_doubtful() -> None:
     ],
 )
 def test_versions(version: str | None, verdict: Verdict) -> None:
-    assert judge_firewall.judge_version(Identity(version=version)).verdict == verdict
+    assert judge_device.judge_version(Identity(version=version)).verdict == verdict
 
 
 @pytest.mark.parametrize(
@@ -108,7 +108,7 @@ def test_versions(version: str | None, verdict: Verdict) -> None:
     [(500, 100, OK), (500, 460, WARNING), (500, 501, FAILED), (None, 100, WARNING)],
 )
 def test_the_free_budget(budget: int | None, used: int, verdict: Verdict) -> None:
-    found = judge_firewall.judge_budget(Identity(budget_bytes=budget), used, "fw")
+    found = judge_device.judge_budget(Identity(budget_bytes=budget), used, "fw")
     assert found.verdict == verdict
 
 
@@ -116,10 +116,10 @@ def test_the_free_budget(budget: int | None, used: int, verdict: Verdict) -> Non
     ("seconds", "verdict"), [(0.2, OK), (-100.0, OK), (3600.0, WARNING), (-200.0, WARNING)]
 )
 def test_the_clock_of_the_device(seconds: float, verdict: Verdict) -> None:
-    found = judge_firewall.judge_clock_difference(seconds)
+    found = judge_device.judge_clock_difference(seconds)
     assert found is not None
     assert found.verdict == verdict
-    assert judge_firewall.judge_clock_difference(None) is None
+    assert judge_device.judge_clock_difference(None) is None
 
 
 def groups(**held: tuple[tuple[str, ...], tuple[str, ...]]) -> dict[str, Group]:
@@ -170,13 +170,13 @@ PLACEHOLDER = (("192.0.2.1/32",), ())
     ],
 )
 def test_groups(held: dict[str, Group], verdict: Verdict, words: str) -> None:
-    found = judge_firewall.judge_groups(held, "X", "fw")
+    found = judge_device.judge_groups(held, "X", "fw")
     assert found.verdict == verdict
     assert words in found.sentence
 
 
 def test_what_was_not_reached_is_not_called_good() -> None:
     for seen in (Seen(), Seen(resting="x"), Seen(fault=faults.Unreachable("fw", "x"))):
-        found = judge_firewall.judge_behind(seen, "X", "fw")
-        assert [one.link for one in found] == list(judge_firewall.BEHIND)
+        found = judge_device.judge_behind(seen, "X", "fw")
+        assert [one.link for one in found] == list(judge_device.BEHIND)
         assert {one.verdict for one in found} == {NOT_CHECKED}

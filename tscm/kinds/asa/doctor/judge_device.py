@@ -9,35 +9,13 @@ from attrs import frozen
 
 from tscm.doctor.finding import Finding, failed, not_looked_at, ok, warning
 from tscm.errors import DeviceFault
-from tscm.kinds.asa.faults import UnitOnStandby
-from tscm.kinds.asa.groups import KINDS, parent_name
-from tscm.kinds.asa.rest.kind import LINKS
-from tscm.kinds.faults import (
-    Forbidden,
-    InterfaceAbsent,
-    Overloaded,
-    SessionsUsedUp,
-    Unauthorised,
-    Unreachable,
-    Untrusted,
-)
-from tscm.model import Group, Identity
-from tscm.policy.documentation import PLACEHOLDER
+from tscm.kinds.asa.driver import Group
+from tscm.kinds.asa.groups import KINDS, members_under, parent_name
+from tscm.model import Identity
 
-"""The way in, in the order in which it is walked."""
 BEHIND = ("version", "free budget", "groups")
 _BUDGET = "free budget"
 FULL_PRIVILEGE = 15
-_ORDER = (
-    (Unreachable, "reachability"),
-    (Untrusted, "reachability"),
-    (UnitOnStandby, "reachability"),
-    (Unauthorised, "login"),
-    (SessionsUsedUp, "login"),
-    (Forbidden, "privilege"),
-    (InterfaceAbsent, "agent"),
-    (Overloaded, "agent"),
-)
 _FIRST_VERSION, _LAST_VERSION = (9, 3), (9, 16)
 _HAZARDS = {(9, 18), (9, 19)}
 
@@ -59,63 +37,6 @@ class Seen:
     configuration_bytes: int | None = None
     privilege: int | None = None
     """Of our account, where it is a local one."""
-
-
-def judge_way_in(
-    seen: Seen, where: str, username: str, *, name: str, self_signed: bool
-) -> list[Finding]:
-    """Reachability, login, privilege and agent, up to the first that does not hold."""
-    if seen.resting is not None:
-        return not_looked_at(LINKS, seen.resting)
-    fault = seen.fault
-    stopped = None if fault is None else _link_of(fault)
-    found: list[Finding] = []
-    for link in LINKS:
-        if fault is not None and link == stopped:
-            found.append(failed(link, fault.cause, fault.remedy))
-            rest = LINKS[LINKS.index(link) + 1 :]
-            return found + not_looked_at(rest, f"{link} failed")
-        if stopped == "agent" and seen.identity is None and link != "reachability":
-            found += not_looked_at((link,), "the agent does not respond")
-            continue
-        found.append(_held(link, seen, where, username, name=name, self_signed=self_signed))
-    return found
-
-
-def _link_of(fault: DeviceFault) -> str:
-    """The link that a fault concerns; what has no class of its own is the agent's."""
-    return next((link for kind, link in _ORDER if isinstance(fault, kind)), "agent")
-
-
-def _held(
-    link: str, seen: Seen, where: str, username: str, *, name: str, self_signed: bool
-) -> Finding:
-    who = seen.identity or Identity()
-    if link == "reachability":
-        if self_signed:
-            return warning(
-                link,
-                (
-                    f"{where} responds, but any certificate is accepted, so an attacker on the path can "
-                    "capture the password"
-                ),
-                f"`tsadmin configure {name} --allow_self_signed no` shows its certificate and asks whether to pin it",
-            )
-        role = f", {who.role} unit" if who.role else ""
-        return ok(link, f"{where} responds with a trusted certificate{role}")
-    if link == "login":
-        return ok(link, f"{username} can log in")
-    if link == "privilege":
-        return judge_privilege(seen.privilege, username) or ok(
-            link, "it can run commands, which requires privilege 15"
-        )
-    if who.agent is None:
-        return warning(
-            link,
-            "it responds but does not report its version",
-            "enter `show rest-api agent` on the device",
-        )
-    return ok(link, f"REST API agent {who.agent}")
 
 
 def judge_privilege(privilege: int | None, username: str) -> Finding | None:
@@ -243,13 +164,3 @@ def judge_groups(groups: Mapping[str, Group], prefix: str, name: str) -> Finding
             f"run `tsadmin update {name}`",
         )
     return ok("groups", f"entries: {counts}")
-
-
-def members_under(groups: Mapping[str, Group], parent: str) -> tuple[str, ...]:
-    """Members of a parent's children, less the placeholder of an empty list."""
-    return tuple(
-        member
-        for child in groups[parent].children
-        for member in (groups[child].members if child in groups else ())
-        if member != PLACEHOLDER
-    )

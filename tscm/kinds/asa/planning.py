@@ -12,17 +12,18 @@ from attrs import frozen
 
 from tscm.errors import DeviceFault, PolicyRefused
 from tscm.kinds.asa.capacity import GroupsFull, most_entries, size_for
+from tscm.kinds.asa.driver import CreateGroup, DeleteGroup, Group, Step, layout_digest
 from tscm.kinds.asa.groups import KINDS, parent_name
 from tscm.kinds.asa.plan import Desired, Plan, make_plan
 from tscm.kinds.asa.platforms import push_seconds
-from tscm.kinds.asa.settings import AsaSettings
-from tscm.model import CreateGroup, DeleteGroup, Group, Identity, Json, Step
+from tscm.kinds.asa.settings import AsaSettings, asa
+from tscm.model import Identity, Json
 from tscm.printable import quoted
 from tscm.risks import Risk, RiskFound
 from tscm.update.figures import PlanFigures
 from tscm.update.goal import Goal
 from tscm.update.job import Seen, UpdateJob
-from tscm.update.memory import DeviceMemory, layout_digest
+from tscm.update.memory import DeviceMemory
 
 _MARK = re.compile(r"managed by tscm (\S+)")
 _ENTRY = re.compile(r"[0-9a-f]{12}")
@@ -145,7 +146,7 @@ def plan_for(
 
     Raises `OwnedByAnother` unless that is accepted, and `PolicyRefused` where the groups cannot hold all.
     """
-    settings = job.asa
+    settings = asa(job.settings)
 
     def made(limit: int | None) -> Plan:
         desired = Desired(
@@ -208,7 +209,7 @@ def find_owner(
     removed and added again.  A description that is no mark is an operator's text or another product's.
     Raises `OwnedByAnother` for what is another device's or another manager's and is not accepted.
     """
-    settings, notes = job.asa, []
+    settings, notes = asa(job.settings), []
     for kind in KINDS:
         parent = groups.get(parent_name(settings.prefix, kind))
         found = _MARK.fullmatch(parent.description.strip()) if parent else None
@@ -243,7 +244,7 @@ def _rival(
 
 def _another(job: UpdateJob, found: str, other: str | None, known_by: str = "") -> RiskFound:
     """Raise `OwnedByAnother`, unless it is accepted or only looked for."""
-    settings = job.asa
+    settings = asa(job.settings)
     groups = f"its groups {settings.prefix}-…"
     if other is not None and known_by:
         cause = (

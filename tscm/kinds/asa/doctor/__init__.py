@@ -1,0 +1,3 @@
+"""
+What the doctor says of an ASA, whichever way leads to it.
+"""
