@@ -12,7 +12,7 @@ from attrs import evolve
 from tests.kinds.asa.rest.asa_device import in_thread
 from tests.update.update_world import World, addresses
 from tscm.base.secrets import Secret
-from tscm.kinds.asa.planning import OwnedByAnother
+from tscm.kinds.asa.owner import OwnedByAnother
 from tscm.kinds.asa.purge import purge_device
 from tscm.kinds.asa.rest.settings import AsaRestSettings, asa_rest
 from tscm.model import Identity

@@ -11,7 +11,7 @@ from tests.kinds.asa.rest.asa_device import in_thread
 from tests.update.update_faults import Faults
 from tests.update.update_world import World, addresses
 from tscm.errors import DeviceFault
-from tscm.kinds.asa.planning import OwnedByAnother
+from tscm.kinds.asa.owner import OwnedByAnother
 from tscm.kinds.asa.purge import lines_using, purge_device
 from tscm.kinds.asa.rest.driver import RestDriver
 from tscm.kinds.faults import SaveFailed

@@ -18,7 +18,7 @@ from tests.update.update_world import ALLOW, BLOCK, World, addresses
 from tscm.base.secrets import Secret
 from tscm.events.recent import recent_hits
 from tscm.kinds.asa import planning
-from tscm.kinds.asa.planning import mark
+from tscm.kinds.asa.owner import mark
 from tscm.kinds.asa.platforms import push_seconds
 from tscm.policy.cidr import Entries
 from tscm.risks import OF_LISTS, Consent, Risk

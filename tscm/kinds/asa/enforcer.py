@@ -16,37 +16,26 @@ from contextlib import suppress
 from attrs import define, evolve, field
 
 from tscm.errors import DeviceFault
-from tscm.kinds.asa.driver import AsaDriver, DeleteGroup, Group, Step, asa_driver, layout_digest
+from tscm.kinds.asa.changes import changes, last_applied
+from tscm.kinds.asa.deletions import Deletions, Left
+from tscm.kinds.asa.driver import AsaDriver, Group, Step, asa_driver, layout_digest
 from tscm.kinds.asa.faults import Replicating
 from tscm.kinds.asa.giving_up import given_up
-from tscm.kinds.asa.groups import KINDS, Present
+from tscm.kinds.asa.owner import OwnedByAnother
 from tscm.kinds.asa.parents import absent_parents, not_in_use, still_unused
-from tscm.kinds.asa.planning import (
-    OwnedByAnother,
-    Planned,
-    check_budget,
-    check_length,
-    needs_closer_look,
-    plan_for,
-)
+from tscm.kinds.asa.planning import Planned, check_budget, check_length, needs_closer_look, plan_for
 from tscm.kinds.asa.refusals import Lessons
 from tscm.kinds.asa.settings import AsaSettings, asa
 from tscm.kinds.faults import (
-    Overloaded,
-    Refused,
     SaveFailed,
 )
 from tscm.kinds.kind import kind_of
 from tscm.model import Cidr, Identity, Progress, Report
-from tscm.policy.cidr import CidrSet
-from tscm.store.generations import StoredDamaged
 from tscm.update.certificate import accepted_certificate
 from tscm.update.enforcer import Brought, Enforcer
 from tscm.update.figures import PlanFigures
 from tscm.update.goal import Goal, refuse
-from tscm.update.in_force import not_in_force
-from tscm.update.memory import GROUPS_KEPT, edit_notes
-from tscm.update.patience import ReadBackDiffers
+from tscm.update.memory import GROUPS_KEPT
 from tscm.update.plan_id import PlanFaulty, PlanOutdated, plan_id, refuse_other_plan
 
 _MATE = (
@@ -67,12 +56,12 @@ class AsaEnforcer(Enforcer):
     _looked_up: bool = field(default=False, init=False)
     _lessons: Lessons = field(init=False)
     _planned: Planned | None = field(default=None, init=False)
-    _deleted_in_vain: set[str] = field(factory=set, init=False)
-    """Groups whose deletion was asked for once and came to nothing."""
+    _deletions: Deletions = field(init=False)
 
     def __attrs_post_init__(self) -> None:
         super().__attrs_post_init__()
         self.asa = asa(self.job.settings)
+        self._deletions = Deletions(self.job.settings.name)
         self._lessons = Lessons(
             self.job.settings.name,
             self.asa.prefix,
@@ -114,7 +103,9 @@ class AsaEnforcer(Enforcer):
     def bring(self, goal: Goal, report: Report) -> Brought:
         """Ask who it is, read, plan, push portion by portion, read back and save."""
         if not self._looked_up:
-            self._applied, self._looked_up = self._last_applied(), True
+            self._applied, note = last_applied(self.job)
+            self._note(note)
+            self._looked_up = True
         driver = asa_driver(
             self.job.opener(
                 self.job.settings,
@@ -127,7 +118,7 @@ class AsaEnforcer(Enforcer):
             return self._work(driver, goal, report)
         except Replicating:
             if self.wrote:
-                self.notes[_MATE] = None
+                self._note(_MATE)
             raise
         except OwnedByAnother as fault:
             self.found((fault.risk,))
@@ -154,7 +145,10 @@ class AsaEnforcer(Enforcer):
         groups = self._read(driver)
         planned = self._plan(groups, goal)
         self._bind(groups, goal)
-        self._look_for_changes(who, groups, right=not planned.steps)
+        if not self.wrote:
+            self._note(
+                *changes(self.job, self.memory, self._applied, who, groups, right=not planned.steps)
+            )
         self._look_for_parents(groups)
         if not planned.steps and not goal.is_kept_as(self.job.applied):
             # What a run wrote that was lost with its manager may not have been saved either.
@@ -213,8 +207,7 @@ class AsaEnforcer(Enforcer):
         )
         self.found(planned.risks)
         raised = planned.raised(self.asa)
-        if raised:
-            self.notes[raised] = None
+        self._note(raised)
         return planned
 
     def _read(self, driver: AsaDriver) -> Mapping[str, Group]:
@@ -279,7 +272,7 @@ class AsaEnforcer(Enforcer):
                 self.found((risk,))
                 refuse(self.job, (risk,))
             elif warning is not None:
-                self.notes[warning] = None
+                self._note(warning)
         return planned
 
     def _push(
@@ -291,7 +284,7 @@ class AsaEnforcer(Enforcer):
             report(Progress(phase="push", text="changing groups", done=number, total=len(portions)))
             self.wrote = True
             self.memory = evolve(self.memory, unsaved=True)
-            self._apply(driver, portion)
+            self._leave(self._deletions.apply(driver, portion, self._lessons))
             self._lessons.did(portion)
         total = len(portions)
         report(Progress(phase="push", text="groups changed", done=total, total=total))
@@ -299,58 +292,19 @@ class AsaEnforcer(Enforcer):
         report(Progress(phase="read back", text="comparing the device's groups"))
         groups = self._read(driver)
         left = self._plan(groups, goal).steps
-        if left:
-            self._differs(left)
+        for one in self._deletions.undone(left):
+            self._leave(one)
         return groups
 
-    def _differs(self, left: Sequence[Step]) -> None:
-        """
-        Raise `ReadBackDiffers`; a deletion that was taken twice and not done is left instead.
-        """
-        fault = ReadBackDiffers(
-            self.job.settings.name,
-            f"it does not match what was sent; steps remaining: {len(left):,}",
-            "check whether another user changes the same groups",
-            retry=True,
-        )
-        doomed = {one.group for one in left if isinstance(one, DeleteGroup)}
-        if len(doomed) < len(left) or not doomed <= self._deleted_in_vain:
-            self._deleted_in_vain |= doomed
-            raise fault
-        for group in sorted(doomed):
-            self._leave(group, fault)
+    def _leave(self, left: Left | None) -> None:
+        """A group stays on the device and in no later plan."""
+        if left is not None:
+            kept = dict.fromkeys((*self.memory.undeletable, left.group))
+            self.memory = evolve(self.memory, undeletable=tuple(kept))
+            self._note(str(left))
 
-    def _apply(self, driver: AsaDriver, portion: Sequence[Step]) -> None:
-        """
-        One portion; a group that the device will not delete is left, for it does no harm.
-
-        Something of others uses it, or the device answers 500 to that (docs/develop/asa.md, section 2).
-        """
-        doomed = portion[0].group if isinstance(portion[0], DeleteGroup) else None
-        try:
-            driver.apply_all(portion)
-        except Refused as refused:
-            if doomed is None:
-                self._lessons.learn(driver, portion, refused)
-                raise
-            self._leave(doomed, refused)
-        except Overloaded as failed:
-            if doomed is None:
-                if failed.told:
-                    self._lessons.learn(driver, portion, failed)
-                raise
-            if doomed not in self._deleted_in_vain:
-                self._deleted_in_vain.add(doomed)
-                raise
-            self._leave(doomed, failed)
-
-    def _leave(self, group: str, fault: DeviceFault) -> None:
-        kept = dict.fromkeys((*self.memory.undeletable, group))
-        self.memory = evolve(self.memory, undeletable=tuple(kept))
-        self.notes[
-            f"{group} is no longer used but could not be deleted: {fault.cause}; check "
-            "what else uses it; it does no harm"
-        ] = None
+    def _note(self, *notes: str) -> None:
+        self.notes.update(dict.fromkeys(one for one in notes if one))
 
     def _save(self, driver: AsaDriver, report: Report) -> bool:
         if not (self.memory.unsaved and self.job.node.policy.save_config):
@@ -360,50 +314,16 @@ class AsaEnforcer(Enforcer):
         try:
             driver.save()
         except SaveFailed as fault:  # the policy is in force; the next run saves again
-            self.notes[str(fault)] = None
+            self._note(str(fault))
             return False
         self.memory = evolve(self.memory, unsaved=False)
         return True
-
-    def _last_applied(self) -> Mapping[str, list[Cidr]] | None:
-        """From the store; a generation that lies damaged there is replaced when the run is good."""
-        name, applied = self.job.settings.name, self.job.applied
-        if applied is None:
-            return None
-        try:
-            return {kind: CidrSet.of(applied.entries(name, kind.lower())).cidrs() for kind in KINDS}
-        except StoredDamaged as error:
-            self.notes[f"{error.what} was damaged in the database"] = None
-            return None
 
     def _note_certificate(self, driver: AsaDriver) -> None:
         """That another certificate was accepted, where it was."""
         accepted = accepted_certificate({"driver": self.memory.driver}, driver, self.job.consent)
         if accepted is not None:
             self.found((accepted,))
-
-    def _look_for_changes(self, who: Identity, groups: Mapping[str, Group], *, right: bool) -> None:
-        """Note a reload, another version, and what someone else did to our groups, be it *right* or not."""
-        if self.wrote:
-            return
-        if self.job.applied is not None and self.job.applied.purged:
-            self.notes[f"until this update the policy was {not_in_force(self.job.applied)}"] = None
-        self.notes.update(dict.fromkeys(self.memory.reload_notes(who)))
-        applied = self._applied
-        if applied is None or self.memory.layout in {None, layout_digest(groups)}:
-            return
-        present = Present.of(self.asa.prefix, groups)
-        for kind in KINDS:
-            found = self._without_test(applied[kind], list(present.in_force(kind)))
-            self.notes.update(dict.fromkeys(edit_notes(kind, applied[kind], found, right=right)))
-
-    def _without_test(self, applied: Sequence[Cidr], present: Sequence[Cidr]) -> Sequence[Cidr]:
-        """*present* without what a test that broke off left there: nobody edited that."""
-        entry = self.memory.test_entry
-        if entry is None or entry not in present or entry in applied:
-            return present
-        self.notes[f"{entry}, which an interrupted test had blocked, is removed"] = None
-        return [one for one in present if one != entry]
 
     def _look_for_parents(self, groups: Mapping[str, Group]) -> None:
         """Parents that the device had and has no more."""

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from tscm.kinds.asa.driver import AsaDriver, DeleteGroup, asa_driver
 from tscm.kinds.asa.faults import Replicating
 from tscm.kinds.asa.groups import KINDS, Present, parent_name
-from tscm.kinds.asa.planning import find_owner
+from tscm.kinds.asa.owner import find_owner
 from tscm.kinds.asa.settings import asa
 from tscm.kinds.faults import Overloaded, Refused, SaveFailed
 from tscm.model import Progress, Report
