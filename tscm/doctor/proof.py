@@ -20,7 +20,7 @@ from tscm.base.threads import Threads
 from tscm.doctor import proof_links as links
 from tscm.doctor.finding import Finding, failed, ok
 from tscm.doctor.lines import line_about
-from tscm.doctor.prover import prover_of
+from tscm.doctor.prover import Prepared, Prover, prover_of
 from tscm.errors import DeviceFault, TscmError
 from tscm.kinds.faults import Unauthorised
 from tscm.model import LogReader, Progress, Report
@@ -28,7 +28,6 @@ from tscm.standing import Verdict
 from tscm.syslog.asa import AsaEvent
 
 if TYPE_CHECKING:
-    from tscm.doctor.prover import Prepared, Prover
     from tscm.update.proofs import HeldTurn
 
 READER_SECONDS = 30.0
