@@ -15,6 +15,7 @@ from tests.kinds.asa.ssh.command_line import Box, Script, echoing, hosts, reacto
 from tscm.base.secrets import Secret
 from tscm.errors import DeviceFault
 from tscm.kinds import faults
+from tscm.kinds.asa.driver import CreateGroup
 from tscm.kinds.asa.faults import UnitOnStandby
 from tscm.kinds.asa.ssh.driver import SshDriver
 from tscm.kinds.asa.ssh.faults import HostKeyUntrusted, NoCommonAlgorithm, fault_of
@@ -22,7 +23,7 @@ from tscm.kinds.asa.ssh.link import SshLink
 from tscm.kinds.asa.ssh.login import Entrance
 from tscm.kinds.asa.ssh.openssh import Target, read_failure
 from tscm.kinds.asa.ssh.process import NotOpened, SshProcess
-from tscm.model import Cidr, CreateGroup
+from tscm.model import Cidr
 from tscm.simulator.service import AsaOptions, SimulatedAsa
 
 PIN = "SHA256:" + "A" * 43
