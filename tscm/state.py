@@ -89,6 +89,8 @@ class NodeFigures:
     devices: int = 0
     settings_faults: int = 0
     database_bytes: int | None = None
+    backup_at: float | None = None
+    """When the latest scheduled backup was made."""
 
 
 @frozen(kw_only=True)

@@ -17,6 +17,7 @@ from typing import BinaryIO
 from attrs import define, field, frozen
 
 from tscm.backup.archive import CHUNK_BYTES, ArchiveWriter
+from tscm.backup.leftovers import being_written, remove_leftovers
 from tscm.backup.manifest import Head
 from tscm.backup.passphrase import SALT_BYTES, ArchiveKey, archive_key
 from tscm.backup.positions import position_files
@@ -191,7 +192,8 @@ class _Collector:
         database = self._layout.database
         if not database.exists():
             return
-        copy = database.with_name(f".{database.name}.{os.getpid()}.new")
+        copy = being_written(database)
+        remove_leftovers(database.parent, database.name + ".*")
         try:
             copy_database(database, copy)
             size = copy.stat().st_size

@@ -99,10 +99,11 @@ def _new_file(path: str) -> Iterator[BinaryIO]:
     A new file that appears at *path* when it is complete, mode 0600.  Raises `BackupFailed`.
     """
     from tscm.backup.errors import BackupFailed
+    from tscm.backup.leftovers import being_written
     from tscm.settings.owner import as_caller
 
     final = Path(path)
-    temporary = final.with_name(f".{final.name}.{os.getpid()}.new")
+    temporary = being_written(final)
     try:
         with as_caller():  # root may name a place of his own
             if final.exists():

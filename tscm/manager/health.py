@@ -51,6 +51,7 @@ async def figures(node: Node) -> Watched:
             devices=len(manager.devices),
             settings_faults=len(manager.faults),
             database_bytes=_bytes_of(node.layout.database),
+            backup_at=manager.backups.latest_at,
         ),
         intake=intake,
         uploads=manager.kept_uploads(),
@@ -79,6 +80,8 @@ async def wrong(node: Node) -> list[str]:
     manager.bookkeeper.take(whole)
     if not whole.balanced:
         found.append("the ledger does not balance; see `tsadmin ledger`")
+    if manager.backups.fault:
+        found.append(manager.backups.fault)
     if manager.bookkeeper.fault:
         found.append(manager.bookkeeper.fault)
     return found

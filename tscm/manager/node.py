@@ -16,6 +16,7 @@ from tscm.operations.jobs import Jobs
 from tscm.settings.layout import Layout
 
 if TYPE_CHECKING:
+    from tscm.backup.scheduled import BackupFigures
     from tscm.events.service import EventService
     from tscm.forward.figures import ForwardFigures
     from tscm.intake.senders import SenderTable
@@ -82,6 +83,8 @@ class Manager:
     """How each target stands that is sent the audit."""
     kept_uploads: "Callable[[], LogServiceFigures | None]"
     """What the embedded log service keeps; None where there is none."""
+    backups: "BackupFigures"
+    """How the scheduled backups stand; changes while the manager runs."""
     judged: "dict[str, Stamped]" = field(factory=dict)
     """How each device stood when a row of it was last judged."""
 

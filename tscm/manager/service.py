@@ -41,6 +41,7 @@ from tscm.ledger.keeper import Bookkeeper
 from tscm.manager import health
 from tscm.manager.audit_forward import AuditForward
 from tscm.manager.audit_trail import EXPIRY_SECONDS, AuditTrail
+from tscm.manager.backups import BackupService
 from tscm.manager.consumers import DeviceRooms
 from tscm.manager.embedded import Embedded, embedded_services
 from tscm.manager.lag import LOOK_SECONDS, ReaderLags
@@ -108,6 +109,7 @@ class NodeService(Service):
     calls: Calls = field(init=False)
     audit: AuditTrail = field(init=False)
     audit_forward: AuditForward = field(init=False)
+    backups: BackupService = field(init=False)
     bookkeeper: Bookkeeper = field(init=False)
     control: ControlService = field(init=False)
     watch: WatchService = field(init=False)
@@ -154,6 +156,7 @@ class NodeService(Service):
         self.audit_forward = AuditForward(
             reactor, self.quick, self.layout, node, self.store, self.intake, self.resolver
         )
+        self.backups = BackupService(reactor, self.quick, self.layout, node.backup)
         self.audit = AuditTrail(
             reactor, self.store, lambda: self.node.control.audit_days, self.audit_forward
         )
@@ -254,6 +257,7 @@ class NodeService(Service):
                     type(one).__name__: one.addresses() for one in self.portal
                 },
                 audit_targets=self.audit_forward.figures,
+                backups=self.backups.figures,
                 kept_uploads=lambda: (
                     None if self.log_service is None else self.log_service.figures()
                 ),
@@ -316,6 +320,7 @@ class NodeService(Service):
         self.watch.startService()
         self._watch.startService()
         self._audit_expiry.startService()
+        self.backups.startService()
         self.systemd.startService()
         self._log.info(
             "tscm works on {root} with {count} devices",
@@ -387,6 +392,7 @@ class NodeService(Service):
             ("settings watch", self._watch.stopService),
             ("database check", self._reopening.stopService),
             ("expiry of the audit", self._audit_expiry.stopService),
+            ("scheduled backup", self.backups.stopService),
             ("check of log ends", self._lag_looks.stopService),
             ("control interface", self.control.stopService),
             ("metrics", self.watch.stopService),

@@ -31,6 +31,9 @@ def families(figures: Watched) -> Iterable[Metric]:
     if node.database_bytes is not None:
         about = "Size of the database in bytes, without its write-ahead log."
         yield _one("tscm_database_bytes", about, node.database_bytes)
+    if node.backup_at is not None:
+        about = "Time of the latest scheduled backup, in seconds since the epoch."
+        yield _one("tscm_backup_timestamp_seconds", about, node.backup_at)
     yield _one("tscm_devices", "Number of devices in force.", node.devices)
     about = "Number of settings files that are not in force."
     yield _one("tscm_settings_faults", about, node.settings_faults)

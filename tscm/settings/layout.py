@@ -20,6 +20,7 @@ BACKUP = (
     BackupRule("var/lib/tscm/key", Treatment.KEY),
     BackupRule("var/lib/tscm/lock", Treatment.LEFT_OUT, "a lock of this host"),
     BackupRule("var/lib/tscm/policy.lock", Treatment.LEFT_OUT, "a lock of this host"),
+    BackupRule("var/lib/tscm/backups/**", Treatment.LEFT_OUT, "another backup"),
     BackupRule("run/tscm/**", Treatment.LEFT_OUT, "only while the manager runs"),
 )
 """What a backup does with these files."""

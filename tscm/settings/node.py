@@ -443,6 +443,31 @@ class ControlSettings:
 
 
 @frozen(kw_only=True)
+class BackupSettings:
+    """`[backup]`: backups at an interval, as `tsadmin backup` makes them."""
+
+    folder: str | None = setting(
+        values.optional(values.path),
+        None,
+        doc="Folder for scheduled backups, such as /var/lib/tscm/backups; none makes none.",
+    )
+    every_hours: int = setting(values.whole(1, 8760), 24, doc="Interval between two backups.")
+    keep: int = setting(
+        values.whole(1, 1000), 7, doc="How many backups stay in the folder; older ones are deleted."
+    )
+    logs: bool = setting(values.yes_no, False, doc="Whether the lines of the logs are included.")
+    uploads: bool = setting(
+        values.yes_no, False, doc="Whether uploads of the embedded log service are included."
+    )
+    passphrase_file: str | None = setting(
+        values.optional(values.path),
+        None,
+        doc="File of mode 0600 with the passphrase on its first line; without it the backups "
+        "have no secrets.",
+    )
+
+
+@frozen(kw_only=True)
 class NodeSettings:
     """All of `tscm.toml`."""
 
@@ -464,3 +489,4 @@ class NodeSettings:
     upload: UploadSettings = section(UploadSettings, doc="The log service.")
     portal: PortalSettings = section(PortalSettings, doc="The embedded services.")
     control: ControlSettings = section(ControlSettings, doc="Access to the manager, and the audit.")
+    backup: BackupSettings = section(BackupSettings, doc="Scheduled backups.")

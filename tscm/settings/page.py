@@ -202,6 +202,8 @@ _EXAMPLES = {
     "tls_key": '"/etc/tscm/tls/key.pem"',
     "tls_client_ca": '"/etc/tscm/tls/clients.pem"',
     "url": '"https://logs.example/v1"',
+    "folder": '"/var/lib/tscm/backups"',
+    "passphrase_file": '"/etc/tscm/backup.passphrase"',
     "audit_ca_file": '"/etc/tscm/siem-ca.pem"',
     "ca_file": '"/etc/tscm/tls/logs.pem"',
     "certificate": '"/etc/tscm/tls/portal.pem"',
