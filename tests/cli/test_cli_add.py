@@ -60,6 +60,7 @@ def test_versions_are_the_literal_table(tsadmin: "Tsadmin") -> None:
         "-------------------- ----------\n"
         "  TSCM-Core          0.1.0\n"
         "  ts-asa             0.1.0\n"
+        "  ts-asahttp         0.1.0\n"
         "  ts-asarest         0.1.0\n"
     )
 
@@ -278,8 +279,11 @@ def test_without_a_policy_server_it_says_what_to_set(root: Path, add: "Add") -> 
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (["add"], "--type: is missing; allowed: asa, asarest"),
-        (["add", "--type", "asa5505"], "'asa5505' is not a device type; allowed: asa, asarest"),
+        (["add"], "--type: is missing; allowed: asa, asahttp, asarest"),
+        (
+            ["add", "--type", "asa5505"],
+            "'asa5505' is not a device type; allowed: asa, asahttp, asarest",
+        ),
         (["add", "--type=auto"], "pairing with the portal (auto) is not implemented yet"),
         (["frobnicate"], "there is no command 'frobnicate'"),
         (["show", "nobody"], "no device named 'nobody'"),
@@ -421,7 +425,7 @@ def test_what_an_option_takes_stands_in_the_help_and_is_completed(
 @pytest.mark.parametrize(
     ("words", "completed"),
     [
-        ("add --type a", ["asa", "asarest"]),
+        ("add --type a", ["asa", "asahttp", "asarest"]),
         ("add --forward_protocol T", ["TCP", "TLS"]),
         ("add --type asarest --forward_protocol T", ["TCP", "TLS"]),
         ("add --type=asarest --forward_m", ["--forward_mode"]),

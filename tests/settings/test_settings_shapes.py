@@ -305,7 +305,11 @@ def test_each_option_of_a_target_has_its_place() -> None:
         ("port = 6514", 'port = "x"', "forward[1].port: 'x' is not a whole number"),
         ("syslog_forward", 'prefix = "A"\nsyslog_forward', "asa.prefix: stands at the top too"),
         ("syslog_forward", "forward_port = 9\nsyslog_forward", "forward_port: stands beside [[for"),
-        ('"asarest"', '"toaster"', "type: 'toaster' is not a device type; allowed: asa, asarest"),
+        (
+            '"asarest"',
+            '"toaster"',
+            "type: 'toaster' is not a device type; allowed: asa, asahttp, asarest",
+        ),
         ("[asarest]\ntoken_auth = false", "asarest = 3", "asa.asarest: unknown setting"),
         (named_for("192.0.2.9:514"), "forward", "forward[2].reader: forward is another target's"),
         (named_for("192.0.2.9:514"), "events", "forward[2].reader: 'events' is no reader's name"),

@@ -33,6 +33,8 @@ ELSEWHERE = {
     "reload_hazard", "standby_has_agent", "standby_warns", "sync_warns", "cli_is_outside_change", "audit_lines",
     "trace_logs", "ssh_algorithms", "ssh_ahead_bytes", "ssh_line_seconds", "ssh_recompile_seconds",
     "ssh_idle_seconds", "ssh_cut_after_bytes", "ssh_unasked", "ssh_enable_prompt", "duplicate_message",
+    "http_agent_status", "http_plus", "http_xml", "http_form_login", "http_form_seconds",
+    "http_form_over", "http_post_seconds", "http_line_seconds", "http_timeout_seconds",
 }  # fmt: skip
 """Switches whose positions other files of this folder try."""
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 GROUP = "tscm.modules"
 OWN = {
     "asa": "tscm.kinds.asa.ssh.kind:KIND",
+    "asahttp": "tscm.kinds.asa.http.kind:KIND",
     "asarest": "tscm.kinds.asa.rest.kind:KIND",
 }
 """Those of this package, as `pyproject.toml` names them; an editable installation may be older than one of them."""

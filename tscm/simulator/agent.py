@@ -16,7 +16,7 @@ from tscm.simulator.counts import Counts
 from tscm.simulator.device import Device
 from tscm.simulator.faults import Armed, Faults
 from tscm.simulator.health import Health
-from tscm.simulator.http_interface import HttpInterface
+from tscm.simulator.http_interface import ROOTS, HttpInterface
 from tscm.simulator.http_values import Reply, Request, message, web_server
 from tscm.simulator.member_json import compact
 from tscm.simulator.rest import WRITES, RestAgent
@@ -24,6 +24,7 @@ from tscm.simulator.web import (
     AsaHttpRequest,
     read_request,
     write_cut_reply,
+    write_endless_reply,
     write_reply,
     write_slow_reply,
 )
@@ -66,19 +67,20 @@ class Agent:
     faults: Faults = field(factory=Faults)
     booting_until: float = 0.0
     _rest: RestAgent = field(init=False)
-    _interface: HttpInterface = field(init=False)
+    interface: HttpInterface = field(init=False)
     _life: int = field(default=0, init=False)
     _calls: set[_Call] = field(factory=set, init=False)
     _timers: set[Any] = field(factory=set, init=False)
 
     def __attrs_post_init__(self) -> None:
         self._rest = RestAgent(self.device)
-        self._interface = HttpInterface(self.device)
+        self.interface = HttpInterface(self.device)
 
     def serve(self, device: Device) -> None:
         """Stand for another unit from now on."""
         self.device = device
-        self._rest.device = self._interface.device = device
+        self._rest.device = self.interface.device = device
+        self.interface.sessions.end_all()
 
     # -- a request's way -----------------------------------------------------
 
@@ -107,15 +109,49 @@ class Agent:
             http.reset_connection()
         elif "silence-before" in kinds:
             http.notifyFinish().addErrback(lambda _: None)
-        elif request.segments[:1] == ("admin",):  # the web server's own, whatever ails the agent
-            self._send(http, self._interface.handle(request, now), kinds)
-            self.say()
+        elif ROOTS.intersection(request.segments[:1]):  # the web server's, whatever ails the agent
+            self._serve(http, request, kinds, sum(armed.seconds for armed in struck))
         elif self.device.health.state is not Health.UP:
             self._send(http, self.down_reply(), kinds)
         elif kinds & _INSTEAD.keys():
             self._send(http, _INSTEAD[next(iter(kinds & _INSTEAD.keys()))], kinds)
         else:
             self._begin(http, request, kinds, sum(armed.seconds for armed in struck))
+
+    def _serve(
+        self, http: AsaHttpRequest, request: Request, kinds: frozenset[str], extra: float
+    ) -> None:
+        """The HTTP interface's part: what a POST has done when the web server gives it up stays done."""
+        if instead := kinds & _INSTEAD.keys():
+            self._send(http, _INSTEAD[next(iter(instead))], kinds)
+            return
+        limit = self.device.switches.http_timeout_seconds
+        seconds = self.interface.seconds(request) + extra
+        unit, gone = self.device, list[object]()
+
+        def finish() -> None:
+            if self.device is not unit or self._clock.seconds() < self.booting_until:
+                if not gone:
+                    http.reset_connection()
+                return
+            late = bool(limit) and seconds > limit
+            within = limit - extra if late else None
+            reply = self.interface.handle(request, self._clock.seconds(), within=within)
+            self.say()
+            if gone:
+                return
+            if late or "reset-after" in kinds:
+                http.reset_connection()
+            elif "silence-after" in kinds:
+                http.notifyFinish().addErrback(lambda _: None)
+            else:
+                self._send(http, _INSTEAD["500"] if "500-after" in kinds else reply, kinds)
+
+        if seconds:
+            http.notifyFinish().addErrback(gone.append)
+            self._later(min(seconds, limit or seconds), finish)
+        else:
+            finish()
 
     def _begin(
         self, http: AsaHttpRequest, request: Request, kinds: frozenset[str], extra: float
@@ -244,7 +280,17 @@ class Agent:
             return
         switches, now = self.device.switches, self._clock.seconds()
         size = len(reply.body.encode("utf-8", "replace")) if reply.body else 0
-        if "cut-body" in kinds and size > 1:
+        if "200-empty" in kinds:
+            reply = evolve(reply, status=200, body="")
+        elif "half-body" in kinds and reply.body:
+            reply = evolve(reply, body=reply.body[: len(reply.body) // 2])
+        elif "garbled" in kinds:
+            reply = evolve(reply, status=200, body="\x00<\x01>\ufffd" * 20)
+        if "endless" in kinds:
+            write_endless_reply(
+                http, reply, now, security=switches.security_headers, later=self._later
+            )
+        elif "cut-body" in kinds and size > 1:
             write_cut_reply(http, reply, now, security=switches.security_headers, later=self._later)
         elif switches.slow_body_seconds and size > 1:
             write_slow_reply(

@@ -66,14 +66,18 @@ class Console:
 
     def run(self, line: str, now: float) -> str:
         """One line; what it prints."""
+        return self.judged(line, now)[0]
+
+    def judged(self, line: str, now: float) -> tuple[str, bool]:
+        """The same, and whether the line was refused."""
         line = _printable(line)
         words = line.split()
         if not words or words[0][0] in "!:":
-            return ""
+            return "", False
         try:
-            return self.perform(line, self.resolve(line), now)
+            return self.perform(line, self.resolve(line), now), False
         except Refused as refusal:
-            return self.told(line, refusal)
+            return self.told(line, refusal), True
 
     def resolve(self, line: str) -> Resolved:
         """The line with its keywords in full; raises `Refused`."""

@@ -222,6 +222,7 @@ class Firewall(Service):
         load(device, device.startup, now, out_of_order_fails=switches.reload_hazard)
         self._agent_as_configured(device)
         device.tokens.lose_all()
+        self.agent.interface.sessions.end_all()
         device.started_at = now + switches.reload_seconds
         device.outside_changes = 0
         device.hits.clear()

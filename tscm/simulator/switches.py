@@ -127,6 +127,21 @@ class Switches:
     )
     duplicate_message: str = _choice("plain", "warning", doc="Shape of `object already exists`.")
 
+    # -- the HTTP interface
+    http_agent_status: int = _choice(400, 401, doc="Answer to Basic by another User-Agent.")
+    http_plus: str = _choice("blank", "plus", doc="What a `+` in a path is.")
+    http_xml: str = _choice(
+        "accepted", "refused", "text", doc="Lines in XML; text: taken as lines."
+    )
+    http_form_login: bool = _flag(True, "Is there the form by which ASDM logs in?")
+    http_form_seconds: float = _number(1800.0, "Until an unused cookie of it dies; 0: never.")
+    http_form_over: str = _choice("login-page", "401", doc="Answer to a cookie that has died.")
+    http_post_seconds: float = _number(0.0, "How long the device takes for a POST.")
+    http_line_seconds: float = _number(0.0, "And for each line of it.")
+    http_timeout_seconds: float = _number(
+        60.0, "Then a POST is cut off, what it did so far stays; 0: never."
+    )
+
     # -- syslog
     trace_logs: bool = _flag(True, "Does packet-tracer log and count the packet that it makes up?")
     interval_counts_first: bool = _flag(

@@ -25,6 +25,7 @@ SECURITY_HEADERS = (
 MAX_BODY = 64 << 20
 """No body is larger, whatever the switches say."""
 _CUT_PAUSE = 0.05
+_ENDLESS_PIECE = 1 << 18
 _EXACT = {b"X-Auth-Token": b"X-Auth-Token"}
 
 
@@ -235,3 +236,20 @@ def write_slow_reply(
             http.finish()
 
     piece(0)
+
+
+def write_endless_reply(
+    http: AsaHttpRequest, reply: Reply, now: float, *, security: bool, later: Callable[..., None]
+) -> None:
+    """Write the body again and again, until the other end has enough."""
+    body = _write_head(http, reply, now, security=security) or b"\n"
+    http.responseHeaders.removeHeader("Content-length")
+    gone: list[object] = []
+    http.notifyFinish().addErrback(gone.append)
+
+    def piece() -> None:
+        if not gone:
+            http.write(body * (1 + _ENDLESS_PIECE // len(body)))
+            later(0.01, piece)
+
+    piece()

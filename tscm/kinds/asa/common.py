@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from tscm.kinds.asa.settings import asa
+from tscm.model import Identity
 from tscm.settings.device import DeviceSettings
 
 if TYPE_CHECKING:
@@ -21,6 +22,18 @@ def holders(settings: DeviceSettings) -> Mapping[str, str]:
     from tscm.kinds.asa.groups import KINDS, parent_name
 
     return {kind: parent_name(asa(settings).prefix, kind) for kind in KINDS}
+
+
+def told_of(settings: DeviceSettings, who: Identity) -> str:
+    """A sentence of what the device said of itself."""
+    parts = [
+        who.model or "model unknown",
+        f"version {who.version}" if who.version else "version unknown",
+        f"serial number {who.serial}" if who.serial else "",
+        f"REST API agent {who.agent}" if who.agent else "",
+        who.role or "",
+    ]
+    return f"Device {settings.device}: {', '.join(part for part in parts if part)}"
 
 
 def way_back(settings: DeviceSettings, node: "NodeSettings", groups: Sequence[str]) -> str:

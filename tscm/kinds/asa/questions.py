@@ -2,6 +2,8 @@
 The questions about an ASA, whichever way leads to it.
 """
 
+from collections.abc import Sequence
+
 from tscm.kinds.asa.settings import AsaSettings
 from tscm.kinds.question import AUTO, Question
 
@@ -22,3 +24,23 @@ OBJECT_GROUP_SIZE = Question(
     advanced=True,
     said="Object Group size set to [{value:,}]",
 )
+
+
+def allow_self_signed(of: type[AsaSettings]) -> Question:
+    """Of a way that leads over TLS."""
+    return Question(
+        of=of,
+        name="allow_self_signed",
+        words="Allow Self-Signed Certificates? (yes or no; yes is not safe)",
+    )
+
+
+def unsafe_certificates(allowed: bool) -> Sequence[str]:
+    """What is said where any certificate is *allowed*."""
+    if not allowed:
+        return ()
+    return [
+        "Self-signed certificates are allowed, which is not safe: an attacker on the path "
+        "can impersonate the device and capture the password; prefer --ca_file or "
+        "--fingerprint"
+    ]

@@ -46,6 +46,8 @@ class Refusals:
         """
         One line of what was said of *typed*; *warned* tells that the device calls it a warning.
         """
+        if not text.strip(" ^"):
+            return  # the mark under a word at fault, whose sentence is to come
         verdict = judge(text)
         if verdict is Verdict.REFUSED:
             # An echo that was torn from its prompt says nothing.
@@ -69,8 +71,9 @@ class Refusals:
                     "decides on commands",
                 )
         typed, said = self.found[0]
+        what = f"`{typed}`" if typed else "a line"
         more = f", and {self.count - 1:,} other lines" if self.count > 1 else ""
-        return LineRefused(self.device, f"`{typed}` was refused: {said}{more}")
+        return LineRefused(self.device, f"{what} was refused: {said}{more}")
 
 
 _KEPT = 10

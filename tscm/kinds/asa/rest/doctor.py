@@ -9,6 +9,7 @@ from tscm.doctor.firewall import Opener
 from tscm.errors import DeviceFault
 from tscm.kinds.asa.doctor.judge_device import Seen, judge_privilege
 from tscm.kinds.asa.doctor.look import AsaLook, WayIn, look_at_asa
+from tscm.kinds.asa.doctor.way_in import any_certificate
 from tscm.kinds.asa.faults import UnitOnStandby
 from tscm.kinds.asa.rest.kind import LINKS
 from tscm.kinds.asa.rest.settings import asa_rest
@@ -92,14 +93,7 @@ def _held(
     who = seen.identity or Identity()
     if link == "reachability":
         if self_signed:
-            return warning(
-                link,
-                (
-                    f"{where} responds, but any certificate is accepted, so an attacker on the path can "
-                    "capture the password"
-                ),
-                f"`tsadmin configure {name} --allow_self_signed no` shows its certificate and asks whether to pin it",
-            )
+            return any_certificate(where, name)
         role = f", {who.role} unit" if who.role else ""
         return ok(link, f"{where} responds with a trusted certificate{role}")
     if link == "login":

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from tscm import __version__
 from tscm.kinds import questions as shared
 from tscm.kinds.asa import questions as asa
-from tscm.kinds.asa.common import ENFORCER, PROOF, PURGE, holders, sizes, way_back
+from tscm.kinds.asa.common import ENFORCER, PROOF, PURGE, holders, sizes, told_of, way_back
 from tscm.kinds.asa.driver import AsaDriver
 from tscm.kinds.asa.rest.settings import AsaRestSettings, asa_rest
 from tscm.kinds.kind import Kind
@@ -24,11 +24,6 @@ LINKS = ("reachability", "login", "privilege", "agent")
 NOTHING_LEARNT: Mapping[str, Any] = {}
 
 TOKEN_AUTH = Question(of=AsaRestSettings, name="token_auth", words="Token Auth? (yes or no)")
-ALLOW_SELF_SIGNED = Question(
-    of=AsaRestSettings,
-    name="allow_self_signed",
-    words="Allow Self-Signed Certificates? (yes or no; yes is not safe)",
-)
 REST_URL = Question(
     of=AsaRestSettings,
     name="rest_url",
@@ -55,28 +50,15 @@ def connect(
 
 def notes(settings: DeviceSettings, who: Identity) -> Sequence[str]:
     """What the device said of itself."""
-    parts = [
-        who.model or "model unknown",
-        f"version {who.version}" if who.version else "version unknown",
-        f"serial number {who.serial}" if who.serial else "",
-        f"REST API agent {who.agent}" if who.agent else "",
-        who.role or "",
-    ]
     return [
-        f"Device {settings.device}: {', '.join(part for part in parts if part)}",
+        told_of(settings, who),
         "ASA support through the REST API is in beta",
     ]
 
 
 def warnings(settings: DeviceSettings) -> Sequence[str]:
     """What is not safe about the way."""
-    if not asa_rest(settings).allow_self_signed:
-        return ()
-    return [
-        "Self-signed certificates are allowed, which is not safe: an attacker on the path "
-        "can impersonate the device and capture the password; prefer --ca_file or "
-        "--fingerprint"
-    ]
+    return asa.unsafe_certificates(asa_rest(settings).allow_self_signed)
 
 
 def setup(settings: DeviceSettings, node: "NodeSettings") -> str:
@@ -98,7 +80,7 @@ KIND = Kind(
         shared.ALLOW_LIST,
         asa.PREFIX,
         TOKEN_AUTH,
-        ALLOW_SELF_SIGNED,
+        asa.allow_self_signed(AsaRestSettings),
         asa.MAX_POLICY_SIZE,
         shared.SEND_LOGS,
         asa.USERNAME,

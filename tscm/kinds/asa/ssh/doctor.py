@@ -4,11 +4,11 @@ What the doctor says of the way to an ASA's command line.
 
 from collections.abc import Callable
 
-from tscm.doctor.finding import Finding, failed, not_looked_at, ok
+from tscm.doctor.finding import Finding, ok
 from tscm.doctor.firewall import Opener
-from tscm.errors import DeviceFault
-from tscm.kinds.asa.doctor.judge_device import FULL_PRIVILEGE, Seen, judge_privilege
+from tscm.kinds.asa.doctor.judge_device import Seen
 from tscm.kinds.asa.doctor.look import AsaLook, WayIn, look_at_asa
+from tscm.kinds.asa.doctor.way_in import may_write, reached, walk
 from tscm.kinds.asa.faults import UnitOnStandby
 from tscm.kinds.asa.ssh.faults import NoCommonAlgorithm
 from tscm.kinds.asa.ssh.kind import LINKS
@@ -47,29 +47,12 @@ def look(
 
 def judge_way_in(seen: Seen, where: str, username: str) -> list[Finding]:
     """Reachability with host key and algorithms, login with `enable`, and privilege, up to the first that does not hold."""
-    if seen.resting is not None:
-        return not_looked_at(LINKS, seen.resting)
-    stopped = None if seen.fault is None else _link_of(seen.fault)
-    found: list[Finding] = []
-    for at, link in enumerate(LINKS):
-        if seen.fault is not None and link == stopped:
-            found.append(failed(link, seen.fault.cause, seen.fault.remedy))
-            return found + not_looked_at(LINKS[at + 1 :], f"{link} failed")
-        found.append(_held(link, seen, where, username))
-    return found
 
+    def held(link: str) -> Finding:
+        if link == "reachability":
+            return reached(seen, where, "a pinned host key")
+        if link == "login":
+            return ok(link, f"{username} can log in and reaches privileged mode")
+        return may_write(seen, username)
 
-def _link_of(fault: DeviceFault) -> str:
-    """The link that a fault concerns; what has no class of its own is the login's."""
-    return next((link for kind, link in _ORDER if isinstance(fault, kind)), "login")
-
-
-def _held(link: str, seen: Seen, where: str, username: str) -> Finding:
-    if link == "reachability":
-        role = f", {seen.identity.role} unit" if seen.identity and seen.identity.role else ""
-        return ok(link, f"{where} responds with a pinned host key{role}")
-    if link == "login":
-        return ok(link, f"{username} can log in and reaches privileged mode")
-    return judge_privilege(seen.privilege, username) or ok(
-        link, f"it can run commands, which requires privilege {FULL_PRIVILEGE}"
-    )
+    return walk(LINKS, seen, _ORDER, "login", held)

@@ -10,7 +10,7 @@ from attrs import evolve
 from tscm import __version__
 from tscm.kinds import questions as shared
 from tscm.kinds.asa import questions as asa
-from tscm.kinds.asa.common import ENFORCER, PROOF, PURGE, holders, sizes, way_back
+from tscm.kinds.asa.common import ENFORCER, PROOF, PURGE, holders, sizes, told_of, way_back
 from tscm.kinds.asa.driver import AsaDriver
 from tscm.kinds.asa.ssh.settings import AsaSshSettings, asa_ssh
 from tscm.kinds.kind import Kind
@@ -67,13 +67,7 @@ def connect(
 
 def notes(settings: DeviceSettings, who: Identity) -> Sequence[str]:
     """What the device said of itself."""
-    parts = [
-        who.model or "model unknown",
-        f"version {who.version}" if who.version else "version unknown",
-        f"serial number {who.serial}" if who.serial else "",
-        who.role or "",
-    ]
-    return [f"Device {settings.device}: {', '.join(part for part in parts if part)}"]
+    return [told_of(settings, who)]
 
 
 def warnings(settings: DeviceSettings) -> Sequence[str]:

@@ -1,0 +1,3 @@
+"""
+The way to an ASA over its HTTP interface, which needs no agent.
+"""
