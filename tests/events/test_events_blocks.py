@@ -7,8 +7,10 @@ import pytest
 from tscm.events import blocks
 from tscm.events.blocks import tally_block
 from tscm.events.first_hits import FirstHits
+from tscm.events.judge import Force
 from tscm.events.rollups import EventPosition
 from tscm.model import Block, Origin
+from tscm.policy.entries import Entries
 from tscm.syslog.upheavals import UPHEAVALS
 
 
@@ -75,3 +77,32 @@ def test_a_flood_of_upheavals_costs_a_bounded_number_of_parsed_lines(
     monkeypatch.setattr(blocks, "parse", parsed.append)
     assert not heard(block_of(*[b"<166>%ASA-6-199002: Startup completed."] * 5000))
     assert len(parsed) <= 200
+
+
+PALO_ALTO = (
+    b"<14>Sep 14 06:14:07 p 1,2026/09/14 06:14:07,0,TRAFFIC,drop,2562,2026/09/14 06:14:07,%s,192.0.2.25,"
+    b"0.0.0.0,0.0.0.0,Block,,,x,vsys1,u,d,e1,,F,2026/09/14 06:14:07,0,1,51022,443,0,0,0x0,tcp,deny"
+)
+
+
+def test_lines_of_another_firewall_are_counted_by_its_own_form() -> None:
+    force = Force.of(
+        1, 0.0, ("block", Entries.of(["203.0.113.0/24"])), ("allow", Entries.of(["198.51.100.1"]))
+    )
+    block = block_of(
+        PALO_ALTO % b"203.0.113.77",
+        PALO_ALTO % b"198.51.100.9",
+        b"<166>%ASA-6-106100: access-list g denied tcp o/203.0.113.9(4) -> i/10.0.0.1(443) hit-cnt 1 first hit [0x1, 0x0]",
+        b"<14>Sep 14 06:14:07 p 1,2026/09/14 06:14:07,0,SYSTEM,general,0",
+    )
+    origins = [Origin(start=block.start, end=block.end, received_at=7200.0)]
+    tallies, moved, upheavals = tally_block(
+        block, origins, [force], EventPosition(), first_hits=FirstHits(), form="panos"
+    )
+    assert (moved.sent, moved.others, moved.skipped, moved.offset) == (1, 1, 3, block.end)
+    assert upheavals == {}
+    ((hour, tally),) = tallies.items()
+    assert hour == 2
+    assert len(tally.sums) == 1
+    as_asa = tally_block(block, origins, [force], EventPosition(), first_hits=FirstHits())[1]
+    assert (as_asa.sent, as_asa.others) == (1, 0)

@@ -104,7 +104,7 @@ def test_before_the_first_generation_the_message_ids_decide(path: Path) -> None:
 
 def test_a_new_generation_is_seen_at_the_next_look(path: Path) -> None:
     now = [0.0]
-    selection = ListedLines(path, "fw", lambda: now[0])
+    selection = ListedLines(path, "fw", clock=lambda: now[0])
     assert taken(selection, 60_000.0, listed(NEW)) == []
     generation(path, 50_000.0, [NEW], [])
     now[0] += 2
@@ -112,7 +112,7 @@ def test_a_new_generation_is_seen_at_the_next_look(path: Path) -> None:
 
 
 def test_generations_that_were_taken_away_leave_the_message_ids(path: Path) -> None:
-    selection = ListedLines(path, "fw", lambda: 0.0)
+    selection = ListedLines(path, "fw", clock=lambda: 0.0)
     assert taken(selection, 20_000.0, listed(OTHER)) == []
     for n in range(GENERATIONS_KEPT):
         generation(path, 50_000.0 + n * 5_000, [NEW], [])
@@ -136,3 +136,13 @@ def test_no_more_than_a_few_generations_are_held(path: Path) -> None:
     for n in range(10):
         assert taken(selection, 20_001.0 + n * 5_000, listed(NEW)) == [listed(NEW)]
     assert len(selection._held) <= 3
+
+
+def test_lines_of_another_firewall_are_chosen_by_its_own_form(path: Path) -> None:
+    line = '<188>type="traffic" srcip={} srcport=5 dstip=10.0.0.1 dstport=443 proto=6 action="{}"\n'
+    hit, other, open_ = (
+        line.format(*one).encode()
+        for one in ((BLOCKED, "deny"), (OTHER, "deny"), (OTHER, "unknown"))
+    )
+    selection = ListedLines(path, "fw", "fortinet")
+    assert taken(selection, 20_000.0, hit, other, open_, BUILT, listed(BLOCKED)) == [hit, open_]

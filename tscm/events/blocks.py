@@ -18,6 +18,7 @@ from tscm.syslog.asa import POLICY_IDS, lines_of_policy, parse
 from tscm.syslog.asa_bulk import rows_of
 from tscm.syslog.asa_tag import tag_of
 from tscm.syslog.escape import unescape
+from tscm.syslog.forms import PARSERS, rows_of_form, spans_of
 from tscm.syslog.tagged import Spans, searched
 from tscm.syslog.upheavals import UPHEAVALS
 
@@ -39,14 +40,17 @@ def tally_block(
     first_hits: FirstHits,
     access_lists: Collection[bytes] = (),
     tested: Sequence[Force] = (),
+    form: str = "",
 ) -> tuple[dict[int, Tally], EventPosition, dict[str, float]]:
     """
     What *block* came to by hour, the reader's position behind it, and which upheavals of the firewall
     it tells of: when the last line of each message (`UPHEAVALS`) was received.
 
     *first_hits* are those of the lines before, and then of these too.  With *access_lists* only
-    what those did can be a hit.  *tested* is asked after every generation.  Lines whose time of receipt is not known are counted under the hour of those before them.
+    what those did can be a hit.  *form* is the type of a firewall whose lines are no ASA's.  *tested* is asked after every generation.  Lines whose time of receipt is not known are counted under the hour of those before them.
     """
+    if form in PARSERS:
+        return _tally_form(block, origins, forces, before, form=form)
     tallies: dict[int, Tally] = {}
     explained = others = unread = 0
     stretches = _stretches(block, origins)
@@ -74,6 +78,39 @@ def tally_block(
         low=before.low + low,
     )
     return tallies, moved, upheavals
+
+
+def _tally_form(
+    block: Block,
+    origins: Sequence[Origin],
+    forces: Sequence[Force],
+    before: EventPosition,
+    *,
+    form: str,
+) -> tuple[dict[int, Tally], EventPosition, dict[str, float]]:
+    """
+    The same of another firewall's lines: each counts for itself, and none tells of an upheaval.
+
+    A line that leaves the action open, or an end, is skipped, as one about something else is.
+    """
+    tallies: dict[int, Tally] = {}
+    explained = others = 0
+    spans = spans_of(form, block.data)
+    for at, some in _by_stretch(block, _stretches(block, origins), spans):
+        lines = [block.data[begin:end] for begin, end in some]
+        rows = [row for row in rows_of_form(form, lines) if row is not None]
+        found = judge(rows, applicable(forces, at))
+        explained += len(rows) - found.others
+        others += found.others
+        merge(tallies.setdefault(int(at) // HOUR_SECONDS, Tally()), found)
+    moved = evolve(
+        before,
+        offset=block.end,
+        sent=before.sent + explained,
+        skipped=before.skipped + block.lines - explained,
+        others=before.others + others,
+    )
+    return tallies, moved, {}
 
 
 def _by_stretch(

@@ -43,6 +43,8 @@ class Followed:
     """Names of the block and the allow list."""
     access_lists: tuple[str, ...] = ()
     """Those whose lines can be hits; none: all."""
+    form: str = ""
+    """The type of the firewall, which says how its lines are read."""
     tested: tuple[str, ...] = ()
     """What tests of the chain blocked lately, which is in no generation."""
     gone: bool = False
@@ -122,10 +124,14 @@ class Rounds:
     _going_on: bool = field(default=False, init=False)
 
     def follow(
-        self, reader: LogReader, names: tuple[str, str], access_lists: tuple[str, ...] = ()
+        self,
+        reader: LogReader,
+        names: tuple[str, str],
+        access_lists: tuple[str, ...] = (),
+        form: str = "",
     ) -> Followed:
         """A device whose log can be read: see `begin`."""
-        one = Followed(reader, names, access_lists)
+        one = Followed(reader, names, access_lists, form)
         one.reading = ReaderLoop(
             self._reactor,
             reader,
@@ -400,6 +406,7 @@ def block_request(one: Followed, block: Block | Stretch) -> Json:
         "block_list": one.names[0],
         "allow_list": one.names[1],
         "access_lists": one.access_lists,
+        "form": one.form,
         "tested": one.tested,
         "jump": block.start != one.counted.get("offset", 0),
     }

@@ -22,6 +22,7 @@ from tscm.store.generations import unpacked
 from tscm.store.reading import read_only
 from tscm.syslog.asa import policy_lines
 from tscm.syslog.asa_bulk import row_of_each
+from tscm.syslog.forms import PARSERS, rows_of_form, spans_of
 
 _KEPT = 3
 _LOOK_SECONDS = 1.0
@@ -43,6 +44,8 @@ class ListedLines:
 
     _database: Path
     _device: str
+    _form: str = ""
+    """The firewall's type, which says how its lines are read."""
     _clock: Callable[[], float] = time.monotonic
     _known: Sequence[_Known] = field(default=(), init=False)
     _looked_at: float | None = field(default=None, init=False)
@@ -50,14 +53,15 @@ class ListedLines:
 
     def __call__(self, data: bytes, at: float) -> tuple[bytes, int]:
         """The lines of *data*, received *at*, that are taken, and their number."""
-        lines = policy_lines(data)
+        form = self._form if self._form in PARSERS else ""
+        lines = [data[a:b] for a, b in spans_of(form, data)] if form else policy_lines(data)
         if lines:
             try:
                 sets = self._sets(at)
             except (StoreUnusable, ValueError):
                 sets = []
             if sets:
-                lines = _on_lists(lines, sets)
+                lines = _on_lists(lines, sets, form)
         return b"".join(lines), len(lines)
 
     def _sets(self, at: float) -> list[Held]:
@@ -94,8 +98,8 @@ class ListedLines:
             return connection.execute(sql, (self._device, *values)).fetchall()
 
 
-def _on_lists(lines: Sequence[bytes], sets: Sequence[Held]) -> list[bytes]:
-    rows = row_of_each(lines)
+def _on_lists(lines: Sequence[bytes], sets: Sequence[Held], form: str) -> list[bytes]:
+    rows = rows_of_form(form, lines) if form else row_of_each(lines)
     ends = {end for row in rows if row is not None for end in row[4:6]}
     for one in sets:
         ends = one.without(ends)

@@ -97,17 +97,20 @@ class EventService(Service):
         block_list: str,
         allow_list: str,
         access_lists: tuple[str, ...] = (),
+        *,
+        form: str = "",
     ) -> None:
         """
         Read the log of a device, or go on under other names of its lists; with *access_lists*
-        only lines of those count.
+        only lines of those count.  *form* is the firewall's type.
         """
         present = self._followed.get(name)
         if present is not None:
             present.names, present.access_lists = (block_list, allow_list), access_lists
+            present.form = form
             return
         one = self._followed[name] = self._rounds.follow(
-            reader, (block_list, allow_list), access_lists
+            reader, (block_list, allow_list), access_lists, form
         )
         if self.running:
             self._rounds.begin(one)

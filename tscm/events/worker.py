@@ -367,6 +367,7 @@ class Worker:
             first_hits=first_hits,
             access_lists=access_lists,
             tested=_tested(request.get("tested", ())),
+            form=str(request.get("form", "")),
         )
         return tallies, moved, upheavals, self._forces.damaged(device, forces)
 

@@ -92,7 +92,7 @@ def _make_uploader(means: Means, settings: DeviceSettings, name: str) -> UploadS
         means.upload_slots,
         interval_seconds=bounds.interval_seconds,
         max_batch_kb=bounds.max_batch_kb,
-        select=ListedLines(means.layout.database, device),
+        select=ListedLines(means.layout.database, device, settings.type),
     )
 
 
