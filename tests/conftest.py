@@ -24,6 +24,7 @@ sys.path.append(str(Path(__file__).parent.parent))
 from tests.skipping import lacking, skipped_lines
 
 PEERS = {
+    "curl": "curl",
     "dig": "bind9-dnsutils",
     "kdig": "knot-dnsutils",
     "knotd": "knot",
@@ -40,6 +41,7 @@ PEERS = {
     "syslog-ng": "syslog-ng-core",
     "systemctl": "systemd",
     "tinyproxy": "tinyproxy",
+    "wget": "wget",
 }
 
 

@@ -13,6 +13,7 @@ from attrs import field, frozen
 
 from tscm.forward.figures import ForwardFigures
 from tscm.plural import many
+from tscm.services.pull_trouble import troubles, turns
 from tscm.spool.figures import LogFigures
 from tscm.state import DeviceState
 from tscm.update.figures import InForce, Result, UpdateFigures
@@ -245,6 +246,8 @@ def _turns(state: DeviceState, now: float, interval: float) -> Iterator[float]:
             yield since + grace
     if state.log is not None and state.log.last_received_at:
         yield _next_turn(state.log.last_received_at, QUIET_SECONDS, now)
+    if state.pulls is not None:
+        yield from turns(state.pulls, now)
     for _, figures in _targets(state):
         if figures.failures and figures.failing_since:
             stuck_at = figures.failing_since + STUCK_SECONDS
@@ -263,6 +266,9 @@ def _causes(state: DeviceState, now: float, interval: float) -> Iterator[Cause]:
     yield from _policy(state.policy, now, interval)
     if state.log is not None:
         yield from _log(state.log, now)
+    for one in () if state.pulls is None else troubles(state.pulls, now):
+        verdict = Verdict.FAILED if one.grave else Verdict.WARNING
+        yield Cause(verdict=verdict, sentence=one.sentence)
     for what, figures in _targets(state):
         yield from _reader(what, figures, now)
     if state.upload is not None and state.upload.set_aside:

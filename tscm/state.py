@@ -12,7 +12,7 @@ from tscm.events.figures import EventFigures
 from tscm.forward.figures import ForwardFigures
 from tscm.intake.figures import DeviceIntake, IntakeFigures
 from tscm.ledger.figures import KeeperFigures
-from tscm.services.figures import LogServiceFigures
+from tscm.services.figures import LogServiceFigures, PullFigures
 from tscm.spool.figures import LogFigures, ReaderFigures
 from tscm.update.figures import UpdateFigures
 from tscm.upload.figures import UploadFigures
@@ -43,6 +43,8 @@ class DeviceState:
     users: Mapping[str, str] | None = None
     """Who uses each reader of the log; a reader that is not there is an orphan."""
     unbalanced: tuple[str, ...] = ()
+    pulls: PullFigures | None = None
+    """None for a device that pulls no list."""
 
     @property
     def targets(self) -> tuple[ForwardFigures, ...]:
@@ -72,6 +74,8 @@ class ManagerState:
     """Why the database cannot be used."""
     listeners: Mapping[str, tuple[str, ...]] = field(factory=dict)
     metrics: tuple[str, ...] = ()
+    lists: tuple[str, ...] = ()
+    """Where firewalls pull their lists."""
     portal: Mapping[str, tuple[str, ...]] = field(factory=dict)
     uploads: LogServiceFigures | None = None
     """What the embedded log service keeps; None where there is none."""

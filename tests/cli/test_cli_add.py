@@ -62,6 +62,7 @@ def test_versions_are_the_literal_table(tsadmin: "Tsadmin") -> None:
         "  ts-asa             0.1.0\n"
         "  ts-asahttp         0.1.0\n"
         "  ts-asarest         0.1.0\n"
+        "  ts-lists           0.1.0\n"
     )
 
 

@@ -145,7 +145,7 @@ def test_its_type_its_options_and_its_questions_are_there() -> None:
     assert {"token", "token_file", "entries", "syslog_sources", "forward_address"} <= set(names)
     assert "prefix" not in names
     assert KIND.needed == ("device_id", "device", "block_list", "allow_list", "token")
-    with pytest.raises(SettingsFaulty, match="asarest, pulled"):
+    with pytest.raises(SettingsFaulty, match="mikrotik, panos, pulled"):
         check_type("toaster")
 
 

@@ -20,6 +20,7 @@ from tscm.settings.files import read_device, write_device
 from tscm.settings.forwarding import OPTIONS, READER, ForwardTarget
 from tscm.settings.layout import Layout
 from tscm.settings.modules import OWN, module, types
+from tscm.settings.pulled import PullSettings
 from tscm.settings.shapes import as_options, read_file, read_options
 
 NEEDED: dict[str, Any] = {
@@ -364,7 +365,8 @@ def test_the_kinds_of_this_package_are_its_entry_points() -> None:
     assert set(OWN) <= set(types())
     for one in OWN:
         kind = module(one)
-        assert (kind.type, kind.module) == (one, f"ts-{one}")
+        pulls = issubclass(kind.settings, PullSettings)
+        assert (kind.type, kind.module) == (one, "ts-lists" if pulls else f"ts-{one}")
 
 
 def test_a_damaged_file_is_refused_and_named(tmp_path: Path) -> None:

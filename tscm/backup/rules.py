@@ -6,7 +6,7 @@ from tscm.base.backup_rule import BackupRule, Treatment
 from tscm.intake import quarantine
 from tscm.ledger import book
 from tscm.retrieve import answers
-from tscm.services import certificate, entries, uploads, zone_files
+from tscm.services import certificate, entries, publication, uploads, zone_files
 from tscm.settings import layout, own_service
 from tscm.spool import names
 from tscm.store import database
@@ -27,6 +27,7 @@ RULES: tuple[BackupRule, ...] = (
     *certificate.BACKUP,
     *own_service.BACKUP,
     *entries.BACKUP,
+    *publication.BACKUP,
     *zone_files.BACKUP,
     *uploads.BACKUP,
     *answers.BACKUP,

@@ -232,7 +232,7 @@ def tell_added(result: Added) -> None:
     for note in result.notes:
         say.warn(note)
     if result.lines:
-        say.info("Enter on the ASA:")
+        say.info(f"Enter on the {result.on}:")
         say.plain("")
         say.plain(visible(result.lines.rstrip("\n"), keep="\n"))
         say.plain("")

@@ -60,7 +60,7 @@ def command(session: Session, /, name: str, *, yes: bool, purge: bool, json_outp
         say.info(str(purged["sentence"]))
     say.info(f"Device {name} removed; its logs remain in {session.layout.device_log(name)}")
     if lines:
-        say.info("To clean up the ASA, enter in this order:")
+        say.info(f"To clean up the {result.on}, enter in this order:")
         say.plain("")
         say.plain(visible(lines.rstrip("\n"), keep="\n"))
     return 0

@@ -3,6 +3,7 @@
 """
 
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import click
@@ -15,6 +16,7 @@ from tscm.cli.session import Session
 from tscm.cli.state import state_pairs, unknown_name
 from tscm.cli.tables import show_pairs
 from tscm.devices.stored import propose
+from tscm.errors import TscmError
 from tscm.faces.backend import Backend
 from tscm.kinds.kind import kind_of
 from tscm.model import Json
@@ -23,15 +25,13 @@ from tscm.operations.arguments import Device, Nothing
 from tscm.operations.table.devices import VIEW
 from tscm.operations.table.manager import STATUS
 from tscm.printable import visible
-from tscm.settings.files import read_node
+from tscm.settings.files import open_device, read_node
 from tscm.settings.layout import Layout
 
 
 @click.command()
 @optional_device_argument
-@click.option(
-    "--lines", is_flag=True, help="Show the commands to enter on the ASA for this device."
-)
+@click.option("--lines", is_flag=True, help="Show what to enter on the firewall for this device.")
 @click.option("--json", "json_output", is_flag=True, help="Print settings and state as JSON.")
 @click.pass_obj
 def command(session: Session, /, name: str | None, *, lines: bool, json_output: bool) -> None:
@@ -94,6 +94,8 @@ def settings_pairs(view: Json) -> Iterator[tuple[str, Any]]:
 
 
 def setup_text(layout: Layout, view: Json) -> str:
-    """What to type on the ASA, made from the masked settings."""
+    """What to enter on the firewall; with secrets that must be in it only for who may open them."""
     settings = propose(view)
+    with suppress(TscmError, OSError):
+        settings = open_device(layout, settings.name)
     return kind_of(settings).setup(settings, read_node(layout))

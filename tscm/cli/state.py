@@ -6,6 +6,7 @@ Pure: the state in, pairs of name and text out.
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from time import time
 from typing import Any
 
 from tscm.forward.figures import ForwardFigures
@@ -13,6 +14,8 @@ from tscm.intake.figures import TurnedAway, WithoutCertificate
 from tscm.intake.turned_away import remedy, sentence, turned_away
 from tscm.model import Json
 from tscm.plural import many
+from tscm.services.figures import PullFigures
+from tscm.services.pull_trouble import troubles
 from tscm.spool.figures import LogFigures, ReaderFigures
 from tscm.standing import off_words
 from tscm.state import DeviceState
@@ -38,6 +41,8 @@ def state_pairs(settings: Json, state: DeviceState) -> Iterator[Pair]:
     """The state, in the order in which an operator asks."""
     name = str(settings["name"])
     yield from _policy(name, settings, state.policy)
+    if state.pulls is not None:
+        yield from pull_pairs(state.pulls, time())
     if state.log is not None:
         yield from _log(name, state.log)
     if state.intake is not None:
@@ -126,6 +131,33 @@ def _policy(name: str, settings: Json, policy: UpdateFigures) -> Iterator[Pair]:
     for alarms, words in _ALARMS:
         if alarms(policy):
             yield "attention", words.format(name=name)
+
+
+def pull_pairs(pulls: PullFigures, now: float) -> Iterator[Pair]:
+    """What is published, who has which generation of it, and what is wrong with that."""
+    places = ", ".join(pulls.served_at) or "nowhere"
+    if pulls.generation is None:
+        yield "published", f"nothing yet; served at {places}"
+    else:
+        what = "the placeholder" if pulls.purged else many(pulls.entries, "entry", "entries")
+        yield (
+            "published",
+            f"generation {pulls.generation} since {when(pulls.generation_at)}, {what} in the block list; served at "
+            f"{places}",
+        )
+    for one in pulls.pulled[:_NOTES_SHOWN]:
+        yield (
+            "pulled",
+            f"generation {one.generation} by {one.peer}, {one.file}, last at {when(one.last_at)} "
+            f"({many(one.count, 'time', 'times')})",
+        )
+    if not pulls.pulled:
+        yield "pulled", NEVER
+    if pulls.refused:
+        counts = ", ".join(f"{count:,} with {status}" for status, count in pulls.refused.items())
+        yield "pulls refused", counts
+    for trouble in troubles(pulls, now):
+        yield "attention", f"{trouble.sentence}; {trouble.remedy}"
 
 
 def unknown_name(one: KnownName) -> str:

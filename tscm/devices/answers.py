@@ -57,6 +57,8 @@ class Added:
     check: CheckReport
     settings: Json
     lines: str = ""
+    on: str = "firewall"
+    """What the lines are entered on, in words."""
     notes: tuple[str, ...] = ()
 
 
@@ -77,3 +79,5 @@ class Removed:
 
     name: str
     lines: str = ""
+    on: str = "firewall"
+    """What the lines are entered on, in words."""

@@ -131,10 +131,17 @@ def check_device(
         block_entries=counts[0],
         allow_entries=counts[1],
         identity=identity,
-        proposed_size=identity.entries or DEFAULT_MAX_POLICY_SIZE,
+        proposed_size=identity.entries or usual_size(settings),
         notes=tuple(_notes(settings, counts, identity)),
         warnings=(*said, *_warnings(settings, node)),
     )
+
+
+def usual_size(settings: DeviceSettings) -> int:
+    """The Max Policy Size of a device of that type of which nothing is known."""
+    field = attrs.fields_dict(type(settings)).get("max_policy_size")
+    usual = DEFAULT_MAX_POLICY_SIZE if field is None else field.default
+    return usual if isinstance(usual, int) else DEFAULT_MAX_POLICY_SIZE
 
 
 def _empty(settings: DeviceSettings, node: NodeSettings, found: "PolicyList") -> ListUnavailable:

@@ -6,6 +6,7 @@ Adding, changing and removing devices: one way for the command line, the manager
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import attrs
@@ -23,8 +24,9 @@ from tscm.errors import (
 from tscm.kinds.kind import kind_of
 from tscm.kinds.question import AUTO
 from tscm.model import Json
+from tscm.services.publication import withdraw
 from tscm.settings import values
-from tscm.settings.device import DeviceSettings, secrets_of
+from tscm.settings.device import DeviceSettings, made_anew, secrets_of
 from tscm.settings.files import (
     device_names,
     key_for_sealing,
@@ -76,6 +78,7 @@ def propose(options: Options, present: DeviceSettings | None = None) -> DeviceSe
         table.setdefault("name", table.get("device_id"))
     if present is not None and table["type"] != present.type:
         table = _for_kind(table)
+    _generate(table)
     settings, faults = read_options(table, () if present is None else present.forward)
     if settings is None or faults:
         if "name" not in options and any(one.where == "device_id" for one in faults):
@@ -91,6 +94,17 @@ def _for_kind(table: Mapping[str, Any]) -> dict[str, Any]:
     except ValueError:
         return dict(table)  # the fault will be told
     return {name: value for name, value in table.items() if name in known}
+
+
+def _generate(table: dict[str, Any]) -> None:
+    """Put into *table* what a device of its type has by chance, where it has none yet."""
+    try:
+        wanted = made_anew(module(table["type"]).settings)
+    except ValueError:
+        return  # the fault will be told
+    for name, make in wanted.items():
+        if values.optional(lambda value: value)(table.get(name)) is None:
+            table[name] = make()
 
 
 def _by_option(fault: Fault) -> Fault:
@@ -186,6 +200,7 @@ def added(
         check=check,
         settings=settings_view(settings),
         lines=kind_of(settings).setup(settings, node),
+        on=kind_of(settings).called,
         notes=tuple(notes),
     )
 
@@ -283,11 +298,15 @@ def forget_device(layout: Layout, node: NodeSettings, name: str) -> Removed:
 
     Its logs stay where they are.  A device whose file is damaged is forgotten too, without lines.
     """
+    on = "firewall"
     try:
         settings = read_device(layout, name, None)
+        on = kind_of(settings).called
         groups = known_groups(layout.database, name)
         lines = kind_of(settings).way_back(settings, node, groups)
     except (SettingsFaulty, SettingsUnreadable) as error:
         lines = f"! the settings file is damaged, so the commands cannot be generated: {error}"
     remove_device(layout, name)
-    return Removed(name=name, lines=lines)
+    with suppress(OSError):  # nobody is served it any more, whatever lies there
+        withdraw(layout.lists / name)
+    return Removed(name=name, lines=lines, on=on)

@@ -15,6 +15,7 @@ from tscm.devices.claims import claimed_by_another
 from tscm.doctor import judge_onward
 from tscm.doctor.finding import Finding, failed, not_looked_at
 from tscm.doctor.firewall import Collector, FirewallLook, Heard, Opener, look_of
+from tscm.doctor.judge_pulls import judge_pulls
 from tscm.doctor.probe_host import HOST, Host, plain_addresses
 from tscm.doctor.probe_onward import Fetch, OnwardLook, look_onward
 from tscm.errors import SecretUnavailable, TscmError
@@ -154,6 +155,7 @@ def judge_device(patient: Patient, look: DeviceLook, now: float) -> list[Finding
     return [
         *_judge_policy(patient, look, now),
         *look.firewall.judge(collector_of(patient, look, now)),
+        *_judge_pulls(patient, now),
         judge_onward.judge_lines(
             None if state is None else state.log, now, patient.strangers, settings.name
         ),
@@ -185,6 +187,11 @@ def _judge_policy(patient: Patient, look: DeviceLook, now: float) -> list[Findin
         judge_onward.judge_names(look.names, known, overdue),
         *([] if look.twin is None else [judge_onward.judge_twin(settings, *look.twin)]),
     ]
+
+
+def _judge_pulls(patient: Patient, now: float) -> list[Finding]:
+    pulls = None if patient.state is None else patient.state.pulls
+    return [] if pulls is None else judge_pulls(pulls, patient.settings.name, now)
 
 
 def collector_of(patient: Patient, look: DeviceLook, now: float) -> Collector:

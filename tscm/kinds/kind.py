@@ -118,6 +118,8 @@ class Kind:
     """A reload may cost such a device what was pushed to it: its messages about one have it checked out of turn."""
     prepared: tuple[str, ...] = ()
     """Modules that its functions import by themselves: the manager imports them before it listens."""
+    called: str = "firewall"
+    """What an operator calls such a device: the lines are entered "on the …"."""
     pin: str = "fingerprint"
     """The setting that holds a SHA-256 by which the device is known."""
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from tscm.manager.consumers import DeviceRooms
     from tscm.manager.lag import ReaderLags
     from tscm.services.figures import LogServiceFigures
+    from tscm.services.list_service import ListService
     from tscm.settings.device import DeviceSettings
     from tscm.settings.node import NodeSettings
     from tscm.spool.service import SpoolService
@@ -77,6 +78,7 @@ class Manager:
     events: "EventService"
     bookkeeper: "Bookkeeper"
     lags: "ReaderLags"
+    lists: "ListService"
     metrics_addresses: Callable[[], Sequence[str]]
     services_addresses: Callable[[], Mapping[str, Sequence[str]]]
     audit_targets: "Callable[[], Sequence[ForwardFigures]]"

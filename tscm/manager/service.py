@@ -52,7 +52,9 @@ from tscm.metrics.pages import WatchService
 from tscm.operations.calls import Calls
 from tscm.operations.jobs import Jobs
 from tscm.policy.rank import Hits
+from tscm.services.list_service import ListService
 from tscm.services.log_service import LogService
+from tscm.services.pulls import PullBook
 from tscm.settings.device import DeviceSettings
 from tscm.settings.files import device_names, read_node
 from tscm.settings.layout import Layout
@@ -62,6 +64,7 @@ from tscm.settings.owner import become_owner, left_to_owner
 from tscm.spool.service import SpoolService
 from tscm.store.database import Store
 from tscm.store.policies import Policies
+from tscm.store.pulls import StoredPulls
 from tscm.update.service import UpdateService
 from tscm.update.turns import MAX_LENT, QUICK_PLACES
 from tscm.update.ways import ordinary_ways, resolve
@@ -113,6 +116,8 @@ class NodeService(Service):
     bookkeeper: Bookkeeper = field(init=False)
     control: ControlService = field(init=False)
     watch: WatchService = field(init=False)
+    lists: ListService = field(init=False)
+    """Serves what is published for firewalls that pull."""
     portal: list[Embedded] = field(factory=list, init=False)
     rooms: dict[str, DeviceRooms] = field(factory=dict, init=False)
     faults: dict[str, str] = field(factory=dict, init=False)
@@ -192,6 +197,15 @@ class NodeService(Service):
         )
         self.lags = ReaderLags(reactor, lambda: list(self.rooms), self.spool.positions)
         self.portal = embedded_services(self.reactor, self.quick, self.layout, self.node)
+        self.lists = ListService(
+            reactor,
+            self.quick,
+            self.layout.lists,
+            self.layout.lists,
+            node.listen,
+            PullBook(StoredPulls(self.store)),
+            partial(wall_seconds, reactor),
+        )
         self.watch = WatchService(
             reactor,
             node.listen,
@@ -252,6 +266,7 @@ class NodeService(Service):
                 events=self.events,
                 bookkeeper=self.bookkeeper,
                 lags=self.lags,
+                lists=self.lists,
                 metrics_addresses=self.watch.addresses,
                 services_addresses=lambda: {
                     type(one).__name__: one.addresses() for one in self.portal
@@ -293,6 +308,8 @@ class NodeService(Service):
             for one in self.portal:
                 if isinstance(one, LogService):
                     one.make_files()
+            self.lists.make_files()
+        self.lists.privilegedStartService()
         self.watch.privilegedStartService()
         for one in self.portal:
             one.privilegedStartService()
@@ -318,6 +335,7 @@ class NodeService(Service):
         self.intake.startService()
         self.control.startService()
         self.watch.startService()
+        self.lists.startService()
         self._watch.startService()
         self._audit_expiry.startService()
         self.backups.startService()
@@ -396,6 +414,7 @@ class NodeService(Service):
             ("check of log ends", self._lag_looks.stopService),
             ("control interface", self.control.stopService),
             ("metrics", self.watch.stopService),
+            ("lists listener", self.lists.stopService),
             ("policy updates", self.updates.stopService),
             ("event reader", self.events.stopService),
             ("readers", self._stop_readers),
@@ -468,8 +487,10 @@ class NodeService(Service):
             settings.block_list,
             settings.allow_list,
             settings.access_lists,
+            form=settings.type,
         )
         self.updates.set_device(settings)
+        self.lists.set_device(settings)
         self.faults.pop(name, None)
 
     def _log_opened(self, name: str, lines: int) -> None:
@@ -482,6 +503,7 @@ class NodeService(Service):
         rooms = self.rooms.pop(name, None)
         self.senders.release(name)
         self.updates.forget_device(name)
+        self.lists.forget_device(name)
         self.faults.pop(name, None)
         self.files.forget(name)
         if rooms is None:

@@ -24,6 +24,7 @@ from tscm.errors import (
 from tscm.intake.service import IntakeService
 from tscm.manager.consumers import DeviceRooms
 from tscm.metrics.pages import WatchService
+from tscm.services.list_service import ListService
 from tscm.services.log_service import LogService
 from tscm.services.upload_retention import UploadBounds
 from tscm.settings.device import DeviceSettings
@@ -53,6 +54,7 @@ class InForce(Protocol):
     spool: SpoolService
     intake: IntakeService
     watch: WatchService
+    lists: ListService
 
     @property
     def log_service(self) -> LogService | None:
@@ -229,12 +231,13 @@ class SettingsWatch:
         self._log.warn("{notice}", notice=self._service.faults[""])
 
     def _take_listeners(self, listen: Listen) -> bool:
-        """Those for lines, then the one for metrics; each stays as it is where that fails."""
+        """Those for lines, then those for metrics and lists; each stays as it is where that fails."""
         try:
             self._service.intake.take_listen(listen)
             for rooms in self._service.rooms.values():
                 rooms.look_at_listeners()
             self._service.watch.take_listen(listen)
+            self._service.lists.take_listen(listen)
         except TscmError as error:
             self._service.faults[""] = str(error)
             self._log.error("{error}; the previous listeners remain", error=str(error))

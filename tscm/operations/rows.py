@@ -29,6 +29,7 @@ def _stamp(node: Node, manager: Manager, name: str, glance: LogGlance) -> tuple[
     return (
         updates(node).stamp(name),
         manager.devices[name].stamp(),
+        manager.lists.stamp(name),
         manager.faults.get(name),
         glance.trouble,
         glance.differences,

@@ -30,6 +30,7 @@ def device_state(node: Node, name: str, *, anew: bool = False) -> DeviceState:
         intake=intake,
         udp_path=manager.intake.udp_path,
         users=device.users,
+        pulls=manager.lists.figures(name),
         unbalanced=tuple(differences_of(balance(came_in, {name: log}, name))),
     )
 
@@ -47,6 +48,7 @@ def manager_state(node: Node) -> ManagerState:
         database=None if fault is None else str(fault),
         listeners=_tuples(manager.intake.addresses()),
         metrics=tuple(manager.metrics_addresses()),
+        lists=tuple(manager.lists.addresses()),
         portal=_tuples(manager.services_addresses()),
         uploads=manager.kept_uploads(),
         audit_targets=tuple(manager.audit_targets()),

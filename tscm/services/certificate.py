@@ -1,7 +1,7 @@
 """
-The log service's certificate where the operator gives none: made once, self-signed.
+The certificate of a listener of ours where the operator gives none: made once, self-signed.
 
-The certificate file is what the uploader is given as its CA file.
+The certificate file is what uploaders and firewalls are given as their CA file.
 """
 
 import re
@@ -25,21 +25,25 @@ _PEM_FORMAT = 1  # OpenSSL.crypto.FILETYPE_PEM
 BACKUP = (
     BackupRule("var/lib/tscm/portal/log-service.crt", Treatment.COPY),
     BackupRule("var/lib/tscm/portal/log-service.key", Treatment.SECRET),
+    BackupRule("var/lib/tscm/lists/lists.crt", Treatment.COPY),
+    BackupRule("var/lib/tscm/lists/lists.key", Treatment.SECRET),
 )
 """What a backup does with certificate and key."""
 
 
-def ensure_certificate(portal: Path, names: Iterable[str], now: float) -> tuple[Path, Path]:
+def ensure_certificate(
+    folder: Path, names: Iterable[str], now: float, stem: str = "log-service"
+) -> tuple[Path, Path]:
     """
-    Paths of certificate and key under *portal*; made where absent, near their end or for other names.
+    Paths of certificate and key under *folder*; made where absent, near their end or for other names.
 
-    Good for every one of *names* (addresses or host names) besides this host's own names.
+    Good for every one of *names* (addresses or host names) besides this host's own names.  *stem* is the files' name.
     """
-    certificate, key = portal / "log-service.crt", portal / "log-service.key"
+    certificate, key = folder / f"{stem}.crt", folder / f"{stem}.key"
     wanted = {"localhost", "127.0.0.1", "::1", socket.gethostname(), *names}
     wanted -= {"", "0.0.0.0", "::"}  # noqa: S104 - nothing is bound here
     if not (key.exists() and certificate.exists() and _serves(certificate, wanted, now)):
-        certificate_pem, key_pem = _make(sorted(wanted), now)
+        certificate_pem, key_pem = _make(sorted(wanted), now, f"tscm {stem.replace('-', ' ')}")
         write_private(key, key_pem)
         write_private(certificate, certificate_pem)
     return certificate, key
@@ -96,14 +100,14 @@ def _serves(path: Path, wanted: set[str], now: float) -> bool:
     return wanted <= have and left > _RENEW_DAYS * 86400
 
 
-def _make(names: list[str], now: float) -> tuple[bytes, bytes]:
+def _make(names: list[str], now: float, title: str) -> tuple[bytes, bytes]:
     from cryptography import x509
     from cryptography.hazmat.primitives import hashes, serialization
     from cryptography.hazmat.primitives.asymmetric import ec
     from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
     key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "tscm log service")])
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, title)])
     begin = datetime.fromtimestamp(now, UTC) - timedelta(hours=1)
     usage = x509.KeyUsage(
         digital_signature=True,

@@ -32,3 +32,44 @@ class LogServiceFigures:
     refused: Mapping[str, int] = field(factory=dict)
     refusing: str | None = None
     fault: str | None = None
+
+
+@frozen(kw_only=True)
+class PulledBy:
+    """
+    What an address last fetched of a device's lists: which file of which generation, from when to when, how often.
+    """
+
+    peer: str = ""
+    file: str = ""
+    generation: int = 0
+    first_at: float = 0.0
+    last_at: float = 0.0
+    count: int = 0
+
+
+@frozen(kw_only=True)
+class PullFigures:
+    """
+    How a device's lists are served, and who has which generation of them.
+
+    *since* is when its pulls began to be counted: nobody can be late before that.
+    """
+
+    interval_seconds: float = 3600.0
+    since: float = 0.0
+    served_at: tuple[str, ...] = ()
+    """Where the listener is; empty where there is none."""
+    fault: str = ""
+    """Why nobody is served what is published now."""
+    generation: int | None = None
+    """Of what is published."""
+    generation_at: float | None = None
+    """When that generation was published."""
+    entries: int = 0
+    """Networks in the published block list."""
+    purged: bool = False
+    pulled: tuple[PulledBy, ...] = ()
+    """What each address fetched last, the latest first."""
+    refused: Mapping[str, int] = field(factory=dict)
+    """Requests that were refused since the start, by status."""

@@ -5,6 +5,7 @@ Here stand the values, their reading and their defaults; those of a kind stand i
 (`tscm.kinds`), how they are asked for in `tscm.kinds.questions`.
 """
 
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 import attrs
@@ -29,10 +30,22 @@ def secret(value: object) -> Secret:
         raise ValueError("the value is not a secret; allowed: one line of text") from None
 
 
-def secret_setting(default: Any = attrs.NOTHING, *, doc: str) -> Any:
-    """A setting that is sealed in the file and shown to nobody; one with a *default* may be absent."""
-    read = secret if default is attrs.NOTHING else values.optional(secret)
-    return attrs.field(default=default, metadata={"read": read, "doc": doc, "secret": True})
+def secret_setting(
+    default: Any = attrs.NOTHING,
+    *,
+    doc: str,
+    read: Callable[[Any], Secret] = secret,
+    make: Callable[[], str] | None = None,
+) -> Any:
+    """
+    A setting that is sealed in the file and shown to nobody; one with a *default* may be absent.
+
+    *make* gives the value of a device that is added without one.
+    """
+    taken = read if default is attrs.NOTHING else values.optional(read)
+    return attrs.field(
+        default=default, metadata={"read": taken, "doc": doc, "secret": True, "make": make}
+    )
 
 
 @frozen(kw_only=True)
@@ -177,6 +190,12 @@ class DeviceSettings:
 def secrets_of(cls: type[DeviceSettings]) -> tuple[str, ...]:
     """Names of the settings that are sealed."""
     return tuple(one.name for one in attrs.fields(cls) if one.metadata.get("secret"))
+
+
+def made_anew(cls: type[DeviceSettings]) -> Mapping[str, Callable[[], str]]:
+    """Settings whose value is generated where none is given."""
+    found = {one.name: one.metadata.get("make") for one in attrs.fields(cls)}
+    return {name: make for name, make in found.items() if make is not None}
 
 
 def disagreements(settings: DeviceSettings) -> list[Fault]:

@@ -75,6 +75,11 @@ class Layout:
         return self.state / "feeds"
 
     @property
+    def lists(self) -> Path:
+        """What is published for firewalls that pull, a folder a device; beside it the listener's certificate."""
+        return self.state / "lists"
+
+    @property
     def portal(self) -> Path:
         """What the embedded services keep: entries, lists, uploads."""
         return self.state / "portal"

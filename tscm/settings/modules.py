@@ -22,6 +22,10 @@ OWN = {
     "asa": "tscm.kinds.asa.ssh.kind:KIND",
     "asahttp": "tscm.kinds.asa.http.kind:KIND",
     "asarest": "tscm.kinds.asa.rest.kind:KIND",
+    **{
+        name: f"tscm.kinds.lists.kind:{name.upper()}"
+        for name in ("checkpoint", "firepower", "fortinet", "generic", "mikrotik", "panos")
+    },
 }
 """Those of this package, as `pyproject.toml` names them; an editable installation may be older than one of them."""
 

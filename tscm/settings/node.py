@@ -58,6 +58,30 @@ class Listen:
         "off",
         doc="Whether client certificates are requested or required.",
     )
+    lists: tuple[HostPort, ...] = setting(
+        values.many(values.listen_address),
+        (),
+        doc="Listen addresses from which firewalls pull their lists over HTTPS, such as 0.0.0.0:8443.",
+    )
+    lists_names: tuple[str, ...] = setting(
+        values.many(values.address),
+        (),
+        doc=(
+            "Names and addresses by which firewalls reach that listener: the first stands in the "
+            "URLs that `add` prints, and a generated certificate is good for all."
+        ),
+    )
+    lists_certificate: str | None = setting(
+        values.optional(values.path),
+        None,
+        doc=(
+            "Certificate and chain of that listener, PEM; read again when it changes. Without it "
+            "the manager generates a self-signed one."
+        ),
+    )
+    lists_key: str | None = setting(
+        values.optional(values.path), None, doc="Key of that certificate, PEM."
+    )
     metrics: tuple[HostPort, ...] = setting(
         values.many(values.listen_address),
         (),

@@ -112,10 +112,9 @@ def settings_page() -> str:
     parts += ["\n", _DEVICE_HEAD, _table_head(), *_rows(DeviceSettings, ("name", "forward"))]
     classes = dict.fromkeys(cls for one in modules() for cls in _own_classes(one.settings))
     for cls in classes:
-        tables = table_of(cls)
-        inherited = tuple(name for name in tables if tables[name] != cls.TABLE)
-        parts += [f"\n### `[{cls.TABLE}]`: {_summary(cls)}\n\n", _table_head()]
-        parts += _rows(cls, (*inherited, "type"))
+        rows = list(_rows(cls, (*_told_elsewhere(cls), "type")))
+        if rows:
+            parts += [f"\n### `[{cls.TABLE}]`: {_summary(cls)}\n\n", _table_head(), *rows]
     parts += [_FORWARD_HEAD, _table_head(), *_rows(ForwardTarget)]
     parts.append(_DEVICE_TAIL.format(secrets=", ".join(f"`{name}`" for name in secret_names())))
     return "".join(parts)
@@ -124,6 +123,20 @@ def settings_page() -> str:
 def _own_classes(cls: type[DeviceSettings]) -> list[type[DeviceSettings]]:
     """The classes of which a kind's settings are made, each with a table of its own."""
     return [one for one in reversed(cls.__mro__) if getattr(one, "TABLE", "")]
+
+
+def _told_elsewhere(cls: type[DeviceSettings]) -> tuple[str, ...]:
+    """Settings of another table, and those that a class with the same table has just so."""
+    tables, bases = (
+        table_of(cls),
+        [one for one in cls.__mro__[1:] if getattr(one, "TABLE", "") == cls.TABLE],
+    )
+    return tuple(
+        one.name
+        for one in attrs.fields(cls)
+        if tables[one.name] != cls.TABLE
+        or (one.inherited and any(one.name in attrs.fields_dict(base) for base in bases))
+    )
 
 
 def _summary(cls: type[Any]) -> str:
@@ -189,6 +202,8 @@ def _sample_lines(kind: type[Any]) -> Iterator[str]:
 
 
 _EXAMPLES = {
+    "lists_certificate": '"/etc/tscm/lists.crt"',
+    "lists_key": '"/etc/tscm/lists.key"',
     "address": '"192.0.2.1"',
     "bucket": '"firewall-logs"',
     "max_growth_percent": "300",

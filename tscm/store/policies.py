@@ -26,6 +26,7 @@ GENERATIONS_KEPT = 48
 UPDATES_KEPT = 500
 _OF_A_DEVICE = (
     "lists", "generations", "updates", "devices", "largest", "names", "entries", "by_hand",
+    "pulls",
 )  # fmt: skip
 
 

@@ -3,6 +3,7 @@ What an update is given: settings, what is known, and the ways to the outside.
 """
 
 from collections.abc import Callable, Collection, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from attrs import field, frozen
@@ -119,6 +120,8 @@ class UpdateJob:
     """The entries by hand that the device shall hold, beside what comes from the lists."""
     only_entries: bool = False
     """Entries by hand come and go, no list is fetched: all else stays as *applied* has it."""
+    published: Path | None = None
+    """The folder in which lists are published for firewalls that pull them."""
     patient: bool = True
     hits: "Hits | None" = None
     """What was seen hitting lately, for the choice of what is cut."""

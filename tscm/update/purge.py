@@ -46,6 +46,8 @@ class PurgeOutcome:
     deleted: tuple[str, ...]
     obstacles: tuple[Obstacle, ...]
     saved: bool
+    done: str = ""
+    """What was done, where it was no deletion of groups."""
     not_saved: str = ""
     """Why what was done would be undone by a reload."""
     left: Generation | None = attrs.field(default=None, repr=False)
@@ -82,7 +84,7 @@ class PurgeOutcome:
     def sentence(self) -> str:
         """One line for the operator."""
         groups = many(len(self.deleted), "group was", "groups were")
-        done = f"{groups} removed from {self.device}"
+        done = self.done or f"{groups} removed from {self.device}"
         if self.not_saved:
             done += (
                 f", but a reload would undo this: {self.not_saved}; enter `write memory` on "

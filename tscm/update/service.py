@@ -473,6 +473,7 @@ class UpdateService(Service):
             fetch=ways.fetch,
             asked_at=ways.asked_at,
             opener=ways.opener,
+            published=ways.published,
             look_up=self._look_up,
             now=ways.now,
             pause=lambda _: self._turns.over(one),

@@ -5,6 +5,7 @@ The ordinary ways to the outside, for those who wire the room into a process.
 import socket
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
@@ -39,6 +40,8 @@ class Ways:
     claimed: Claimed = unclaimed
     hits_of: "Callable[[str], Hits | None]" = lambda _: None
     """Given a device's name, what was seen hitting there lately; None where nothing is known."""
+    published: Path | None = None
+    """Where lists are published for firewalls that pull them."""
     stored: Callable[[], Collection[str] | None] = lambda: None
     """Names of the devices that have a file; None where nobody knows."""
 
@@ -47,7 +50,12 @@ def ordinary_ways(layout: Layout) -> Ways:
     """DNS over TCP, REST, the system's resolver and clock; feeds as *layout* has their answers."""
     lists = _Lists(layout)
     return Ways(
-        fetch=lists.fetch, asked_at=lists.asked_at, opener=_open, resolve=resolve, now=time.time
+        fetch=lists.fetch,
+        asked_at=lists.asked_at,
+        opener=_open,
+        resolve=resolve,
+        now=time.time,
+        published=layout.lists,
     )
 
 

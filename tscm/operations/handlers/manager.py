@@ -28,7 +28,8 @@ def versions(node: Node, args: Nothing, call: Call) -> tuple[ModuleVersion, ...]
     """Modules and their versions."""
     del node, args, call
     own = ModuleVersion(module="TSCM-Core", version=__version__)
-    return (own, *(ModuleVersion(module=one.module, version=one.version) for one in modules()))
+    others = (ModuleVersion(module=one.module, version=one.version) for one in modules())
+    return (own, *dict.fromkeys(others))  # one module may bring several types
 
 
 @handles(table.LEDGER)

@@ -30,8 +30,10 @@ from tscm.operations.operation import Operation
 from tscm.operations.registry import handles
 from tscm.operations.table import policies as table
 from tscm.risks import OF_LISTS, Consent
+from tscm.services.pull_trouble import latest
 from tscm.settings.files import open_device
 from tscm.update.hold import REASON_MOST
+from tscm.update.purge import Obstacle, PurgeOutcome
 from tscm.update.turns import Asker
 
 HOLD_MOST_SECONDS = 10 * 366 * 86400.0
@@ -107,7 +109,22 @@ async def purge(node: Node, args: Push, call: Call) -> Json:
     outcome = await updates(node).purge(
         args.name, call.report, consent=consent_of(args), asker=asker_of(call, table.PURGE)
     )
-    return told(outcome)
+    return told(await with_pulls(node, args.name, outcome))
+
+
+async def with_pulls(node: Node, name: str, outcome: PurgeOutcome) -> PurgeOutcome:
+    """*outcome* with what is still in the way where the firewall pulls its lists: until it came, it blocks as before."""
+    pulls = None if node.manager is None else await node.manager.lists.figures_now(name)
+    if pulls is None:
+        return outcome
+    last = latest(pulls)
+    if last is not None and last.generation == pulls.generation:
+        return outcome
+    obstacle = Obstacle(
+        group="the list on the firewall",
+        cause="the firewall blocks by it until it pulls the one without entries, and it has not come since",
+    )
+    return evolve(outcome, obstacles=(*outcome.obstacles, obstacle))
 
 
 def consent_of(args: Push) -> Consent:

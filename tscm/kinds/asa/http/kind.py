@@ -118,4 +118,5 @@ KIND = Kind(
     sizes=sizes,
     reloads=True,
     prepared=("tscm.kinds.asa.lines", "tscm.kinds.asa.http.opening"),
+    called="ASA",
 )

@@ -120,4 +120,5 @@ KIND = Kind(
     sizes=sizes,
     reloads=True,
     prepared=("tscm.kinds.asa.lines", "tscm.kinds.asa.rest.opening"),
+    called="ASA",
 )

@@ -143,5 +143,6 @@ KIND = Kind(
     sizes=sizes,
     reloads=True,
     prepared=("tscm.kinds.asa.lines",),
+    called="ASA",
     pin="host_key",
 )
