@@ -30,7 +30,7 @@ from tscm.base.secrets import Secret, load_key
 from tscm.kinds.asa.rest.settings import AsaRestSettings
 from tscm.policy.entries import Entries
 from tscm.settings.files import settings_as_toml, write_device
-from tscm.settings.forwarding import READER, ForwardTarget
+from tscm.settings.forward_target import READER, ForwardTarget
 from tscm.settings.layout import Layout
 from tscm.settings.node import Intake, Listen, NodeSettings
 from tscm.store.database import Store

@@ -18,7 +18,7 @@ from tscm.manager import log_consumers
 from tscm.manager.consumers import RETRY_SECONDS, DeviceRooms
 from tscm.manager.log_consumers import UPLOAD
 from tscm.settings.device import DeviceSettings
-from tscm.settings.forwarding import READER, ForwardTarget
+from tscm.settings.forward_target import READER, ForwardTarget
 from tscm.settings.layout import Layout
 from tscm.settings.node import NodeSettings, UploadSettings
 

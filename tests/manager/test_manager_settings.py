@@ -23,7 +23,7 @@ from tscm.operations.table.devices import CHANGE, REMOVE, VIEW
 from tscm.operations.table.listing import DEVICES
 from tscm.operations.table.policies import HISTORY
 from tscm.settings.device import DeviceSettings
-from tscm.settings.forwarding import READER
+from tscm.settings.forward_target import READER
 from tscm.settings.layout import Layout
 from tscm.state import DeviceState
 from tscm.update.figures import ACTS

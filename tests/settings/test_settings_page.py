@@ -6,7 +6,7 @@ import attrs
 import pytest
 
 from tscm.kinds.asa.rest.settings import AsaRestSettings
-from tscm.settings.forwarding import ForwardTarget
+from tscm.settings.forward_target import ForwardTarget
 from tscm.settings.node import NodeSettings
 from tscm.settings.page import main, sample, settings_page
 from tscm.settings.schema import read_table

@@ -17,7 +17,8 @@ from tscm.base.secrets import Secret, load_key
 from tscm.errors import SettingsFaulty
 from tscm.kinds.asa.rest.settings import AsaRestSettings, asa_rest
 from tscm.settings.files import read_device, write_device
-from tscm.settings.forwarding import OPTIONS, READER, ForwardTarget
+from tscm.settings.forward_target import READER, ForwardTarget
+from tscm.settings.forwarding import OPTIONS
 from tscm.settings.layout import Layout
 from tscm.settings.modules import OWN, module, types
 from tscm.settings.pulled import PullSettings

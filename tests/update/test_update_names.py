@@ -22,7 +22,7 @@ from tscm.policy.cidr import Entries
 from tscm.policy.lists import PolicyList
 from tscm.retrieve.sources import ListSource
 from tscm.settings.device import DeviceSettings
-from tscm.settings.forwarding import READER, ForwardTarget
+from tscm.settings.forward_target import READER, ForwardTarget
 from tscm.settings.layout import Layout
 from tscm.settings.node import NodeSettings, PolicySettings
 from tscm.simulator.service import SimulatedAsa

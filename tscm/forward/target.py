@@ -8,14 +8,8 @@ from typing import Any
 from attrs import evolve, field, frozen, validators
 
 from tscm.settings.device import DeviceSettings
-from tscm.settings.forwarding import (
-    FRAMINGS,
-    MODES,
-    PROTOCOLS,
-    READER,
-    ForwardTarget,
-    targets_of_urls,
-)
+from tscm.settings.forward_target import FRAMINGS, MODES, PROTOCOLS, READER, ForwardTarget
+from tscm.settings.forwarding import targets_of_urls
 
 
 @frozen(kw_only=True)

@@ -15,7 +15,7 @@ from tscm.forward.figures import ForwardFigures
 from tscm.forward.service import ForwardService
 from tscm.manager.log_consumers import CONSUMERS, DROP, FORWARD, UPLOAD, Means, users_of
 from tscm.settings.device import DeviceSettings
-from tscm.settings.forwarding import READER
+from tscm.settings.forward_target import READER
 from tscm.upload.figures import UploadFigures
 from tscm.upload.service import UploadService
 

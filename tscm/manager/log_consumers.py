@@ -18,7 +18,7 @@ from tscm.forward.target import targets_of
 from tscm.intake.service import IntakeService
 from tscm.manager.lag import ReaderLags
 from tscm.settings.device import DeviceSettings
-from tscm.settings.forwarding import READER
+from tscm.settings.forward_target import READER
 from tscm.settings.layout import Layout
 from tscm.settings.node import NodeSettings
 from tscm.settings.own_service import own_service

@@ -20,7 +20,6 @@ from twisted.internet.defer import (
     DeferredSemaphore,
     maybeDeferred,
 )
-from twisted.internet.defer import TimeoutError as DeferredTimeout
 from twisted.logger import Logger
 
 from tscm.base.clock import wall_seconds
@@ -44,6 +43,7 @@ from tscm.manager.audit_trail import EXPIRY_SECONDS, AuditTrail
 from tscm.manager.backups import BackupService
 from tscm.manager.consumers import DeviceRooms
 from tscm.manager.embedded import Embedded, embedded_services
+from tscm.manager.endings import Endings
 from tscm.manager.lag import LOOK_SECONDS, ReaderLags
 from tscm.manager.log_consumers import DROP, EVENTS
 from tscm.manager.node import Manager, Node, balanced, parts
@@ -70,11 +70,6 @@ from tscm.update.turns import MAX_LENT, QUICK_PLACES
 from tscm.update.ways import ordinary_ways, resolve
 
 REOPEN_SECONDS = 5.0
-STOP_SECONDS = 20.0
-"""For each step of a stop."""
-STOP_WHOLE_SECONDS = 60.0
-"""For all of them together; the unit's TimeoutStopSec lies well above it."""
-_LEAST_STOP_SECONDS = 1.0
 _QUICK_THREADS = 6
 
 
@@ -130,12 +125,13 @@ class NodeService(Service):
     _audit_expiry: PeriodicService = field(init=False)
     _reopening: PeriodicService = field(init=False)
     """Runs only where the database could not be used at the start."""
-    _stop_by: float | None = field(default=None, init=False)
+    _endings: Endings = field(init=False)
     _ending: set[str] = field(factory=set, init=False)
     """Devices that are taken out of force and have not ended yet."""
 
     def __attrs_post_init__(self) -> None:
         node, reactor = self.node, self.reactor
+        self._endings = Endings(reactor)
         self.lock = RootLock(self.layout.lock, "the manager")
         self.policy_lock = RootLock(self.layout.policy_lock, "the manager")
         self.quick = Threads(reactor, _QUICK_THREADS, "tscm-quick")
@@ -403,9 +399,9 @@ class NodeService(Service):
 
         Lines come in meanwhile, and are stored: they wait for their readers until the next start.
         """
-        self._stop_by = self.reactor.seconds() + STOP_WHOLE_SECONDS
+        self._endings.begin_stop()
         self.slow.hurry()
-        await self._end("systemd notification", self.systemd.say_stopping)
+        await self._endings.end("systemd notification", self.systemd.say_stopping)
         steps: list[tuple[str, Callable[[], Any]]] = [
             ("settings watch", self._watch.stopService),
             ("database check", self._reopening.stopService),
@@ -420,16 +416,18 @@ class NodeService(Service):
             ("readers", self._stop_readers),
             *(("embedded service", one.stopService) for one in self.portal),
         ]
-        await DeferredList([Deferred.fromCoroutine(self._end(what, stop)) for what, stop in steps])
-        await self._end("slow threads", self.slow.stopService)
-        await self._end("intake", self.intake.stopService)
+        await DeferredList(
+            [Deferred.fromCoroutine(self._endings.end(what, stop)) for what, stop in steps]
+        )
+        await self._endings.end("slow threads", self.slow.stopService)
+        await self._endings.end("intake", self.intake.stopService)
         # What somebody did to the files belongs into the last note, not to the next start.
-        await self._end("check of live logs", self.spool.look_at_files)
-        await self._end("ledger", self.bookkeeper.stopService)
-        await self._end("audit for the SIEM", self.audit_forward.stopService)
-        await self._end("spool", self.spool.stopService)
-        await self._end("quick threads", self.quick.stopService)
-        await self._end("watchdog", self.systemd.stopService)
+        await self._endings.end("check of live logs", self.spool.look_at_files)
+        await self._endings.end("ledger", self.bookkeeper.stopService)
+        await self._endings.end("audit for the SIEM", self.audit_forward.stopService)
+        await self._endings.end("spool", self.spool.stopService)
+        await self._endings.end("quick threads", self.quick.stopService)
+        await self._endings.end("watchdog", self.systemd.stopService)
         self.store.close()
         self.policy_lock.release()
         self.lock.release()
@@ -439,20 +437,6 @@ class NodeService(Service):
         return DeferredList(
             [maybeDeferred(one.stop) for one in self.rooms.values()], consumeErrors=True
         )
-
-    async def _end(self, what: str, stop: Callable[[], Any]) -> None:
-        limit = STOP_SECONDS
-        if self._stop_by is not None:
-            left = self._stop_by - self.reactor.seconds()
-            limit = max(_LEAST_STOP_SECONDS, min(limit, left))
-        ended = maybeDeferred(stop)
-        ended.addTimeout(limit, self.reactor)
-        try:
-            await ended
-        except DeferredTimeout:
-            self._log.warn("{what} did not stop in {limit:.0f} s", what=what, limit=limit)
-        except Exception:  # noqa: BLE001 - the others must be stopped whatever this one says
-            self._log.failure("{what} failed to stop", what=what)
 
     # -- devices --------------------------------------------------------------
 
@@ -511,10 +495,10 @@ class NodeService(Service):
             return
         self._ending.add(name)
         try:
-            await self._end(
+            await self._endings.end(
                 f"events of {name}", lambda: Deferred.fromCoroutine(self._no_events(name))
             )
-            await self._end(f"readers of {name}", rooms.stop)
+            await self._endings.end(f"readers of {name}", rooms.stop)
             if rooms.settings.backlog == DROP:
                 self.spool.forget_device(name)
             else:  # whoever adds it again goes on where its readers stand

@@ -14,7 +14,8 @@ from attrs import frozen
 from tscm.base.secrets import Secret
 from tscm.errors import Fault
 from tscm.settings import values
-from tscm.settings.forwarding import READER, ForwardTarget, first_of
+from tscm.settings.forward_target import READER, ForwardTarget
+from tscm.settings.forwarding import first_of
 from tscm.settings.schema import setting
 
 DEFAULT_MAX_POLICY_SIZE = 8000

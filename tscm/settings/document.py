@@ -13,7 +13,8 @@ from tomlkit.items import AoT, Table
 
 from tscm.base.secrets import Secret
 from tscm.settings.device import DeviceSettings
-from tscm.settings.forwarding import OPTIONS, tables_of
+from tscm.settings.forward_tables import tables_of
+from tscm.settings.forwarding import OPTIONS
 from tscm.settings.modules import module
 from tscm.settings.shapes import FIRST_TYPE, table_of
 

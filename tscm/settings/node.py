@@ -10,7 +10,7 @@ from attrs import frozen
 from tscm.base.host_port import HostPort
 from tscm.settings import values
 from tscm.settings.feed import Feed, feeds
-from tscm.settings.forwarding import target_url
+from tscm.settings.forward_target import target_url
 from tscm.settings.networks import NetworksFile, networks_files
 from tscm.settings.schema import section, setting
 

@@ -13,14 +13,9 @@ import attrs
 
 from tscm.errors import Fault
 from tscm.settings.device import DeviceSettings, disagreements
-from tscm.settings.forwarding import (
-    OPTIONS,
-    ForwardOptions,
-    Targets,
-    options_of,
-    read_targets,
-    targets_of_options,
-)
+from tscm.settings.forward_tables import read_targets
+from tscm.settings.forward_target import Targets
+from tscm.settings.forwarding import OPTIONS, ForwardOptions, options_of, targets_of_options
 from tscm.settings.modules import module
 from tscm.settings.schema import read_table, unknown_settings
 

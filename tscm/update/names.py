@@ -14,7 +14,7 @@ from attrs import frozen
 from tscm.plural import many
 from tscm.policy.guard import Protected
 from tscm.settings.device import DeviceSettings
-from tscm.settings.forwarding import READER
+from tscm.settings.forward_target import READER
 from tscm.settings.node import NodeSettings
 from tscm.update.known_name import KnownName
 

@@ -1,7 +1,7 @@
 """
 One device's policy run: values in, values out, blocking, for a thread.
 
-1. fetch both lists, guard, merge and cut them: the goal (`tscm.update.goal`)
+1. fetch both lists, guard, merge and cut them: the goal (`tscm.update.fetch`)
 2. have the device's enforcer bring it to the goal (`tscm.update.enforcer`)
 3. after a fault: pause and bring again, or give up (`tscm.update.patience`)
 """
@@ -23,8 +23,9 @@ from tscm.policy.guard import stale
 from tscm.risks import Risk
 from tscm.update.enforcer import Brought, Enforcer, UpdateStopped
 from tscm.update.enforcers import enforcer_of
+from tscm.update.fetch import fetch_goal
 from tscm.update.figures import Result
-from tscm.update.goal import Goal, fetch_goal
+from tscm.update.goal import Goal
 from tscm.update.in_force import chosen_anew, shape_of
 from tscm.update.job import UpdateJob
 from tscm.update.known_name import KnownName
