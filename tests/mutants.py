@@ -5,10 +5,14 @@ The tests that name the changed module run first, then the rest of its room, wit
 property; then both with all examples, and the tests of neighbours that use the room.  The first test that
 fails notices the change.  Changes are drawn with a fixed seed, so two runs of one tree draw the same.  What
 survives wants a test, or a reader who finds that the change makes no difference.
+
+A run begins no change after `--minutes`, and keeps what it found in `--results`: the next run of the same tree goes
+on behind it.
 """
 
 import argparse
 import contextlib
+import hashlib
 import importlib
 import os
 import random
@@ -18,6 +22,7 @@ import shutil
 import signal
 import sys
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -153,10 +158,41 @@ def copy_of_the_tree(folder: Path) -> Path:
 
 @define
 class Tried:
-    """What became of the changes so far."""
+    """What became of the changes so far; each is kept in the file *results* as soon as it is known."""
 
+    results: Path
+    tree: str
+    """A digest of the sources: what was found in another tree counts no more."""
     noticed: int = 0
     survived: list[Mutant] = field(factory=list)
+
+    def resumed(self, mutants: Sequence[Mutant]) -> list[Mutant]:
+        """Those of *mutants* that no earlier run tried; what became of the others is counted."""
+        lines = self.results.read_text("utf-8").splitlines() if self.results.exists() else []
+        if lines[:1] != [self.tree]:
+            self.results.parent.mkdir(parents=True, exist_ok=True)
+            self.results.write_text(f"{self.tree}\n", "utf-8")
+            lines = []
+        known = {mutant: word for word, _, mutant in (line.partition(" ") for line in lines[1:])}
+        left = []
+        for mutant in mutants:
+            word = known.get(_key(mutant))
+            if word is None:
+                left.append(mutant)
+            elif word == "noticed":
+                self.noticed += 1
+            else:
+                self.survived.append(mutant)
+        return left
+
+    def add(self, mutant: Mutant, *, noticed: bool) -> None:
+        """One more is known."""
+        if noticed:
+            self.noticed += 1
+        else:
+            self.survived.append(mutant)
+        with self.results.open("a", encoding="utf-8") as file:
+            file.write(f"{'noticed' if noticed else 'survived'} {_key(mutant)}\n")
 
     @property
     def share(self) -> float:
@@ -170,13 +206,24 @@ class Tried:
             print(f"  {mutant}")
 
 
-def try_all(folder: Path, mutants: Sequence[Mutant], processes: int, tried: Tried) -> None:
-    """Try the changes, some at a time, each in a tree that no other one changes."""
+def _key(mutant: Mutant) -> str:
+    """One line that no other change of the tree has."""
+    return f"{mutant.start}-{mutant.end} {mutant}"
+
+
+def try_all(
+    folder: Path, mutants: Sequence[Mutant], processes: int, tried: Tried, until: float
+) -> int:
+    """
+    Try the changes, some at a time, each in a tree that no other one changes; how many are left.
+
+    None begins after *until*, by the monotonic clock.
+    """
     free = [copy_of_the_tree(folder / str(number)) for number in range(processes)]
     under_way: dict[int, tuple[Path, Mutant]] = {}
     todo = list(reversed(mutants))
-    while todo or under_way:
-        while todo and free:
+    while under_way or (todo and time.monotonic() < until):
+        while todo and free and time.monotonic() < until:
             tree, mutant = free.pop(), todo.pop()
             child = os.fork()
             if child == 0:
@@ -186,11 +233,18 @@ def try_all(folder: Path, mutants: Sequence[Mutant], processes: int, tried: Trie
         tree, mutant = under_way.pop(child)
         free.append(tree)
         noticed = os.waitstatus_to_exitcode(status) != 3
-        if noticed:
-            tried.noticed += 1
-        else:
-            tried.survived.append(mutant)
+        tried.add(mutant, noticed=noticed)
         print("noticed " if noticed else "SURVIVED", mutant, flush=True)
+    return len(todo)
+
+
+def digest_of(rooms: Sequence[str]) -> str:
+    """Of the modules of *rooms* and of all tests, whichever of them run."""
+    found = hashlib.sha256()
+    for folder in (*(ROOT / "tscm" / room for room in rooms), ROOT / "tests"):
+        for path in sorted(folder.rglob("*.py")):
+            found.update(path.read_bytes())
+    return found.hexdigest()
 
 
 def options(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -205,6 +259,15 @@ def options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--processes", type=int, default=2, help="at a time (%(default)s)")
     parser.add_argument(
         "--least", type=float, default=85, help="percent to be noticed (%(default)s)"
+    )
+    parser.add_argument(
+        "--minutes", type=float, default=20, help="begin no change after (%(default)s)"
+    )
+    parser.add_argument(
+        "--results",
+        type=Path,
+        default=ROOT / ".make" / "mutants.txt",
+        help="what was found, for the next run (%(default)s)",
     )
     return parser.parse_args(arguments)
 
@@ -224,7 +287,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         mutants = random.Random(chosen.seed).sample(mutants, chosen.sample)
     for name in PRELOADED:
         importlib.import_module(name)
-    tried = Tried()
+    tried = Tried(chosen.results, digest_of(chosen.rooms))
+    mutants = tried.resumed(mutants)
+    until = time.monotonic() + 60 * chosen.minutes
+    left = len(mutants)
+    print(f"{left:,} to try", flush=True)
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's `&` has it ignored
     with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
         clean = copy_of_the_tree(Path(folder, "clean"))
@@ -234,8 +301,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
                     print(f"without a change, these fail: {' '.join(stage.files)}")
                     return 2
         with contextlib.suppress(KeyboardInterrupt):
-            try_all(Path(folder), mutants, chosen.processes, tried)
+            left = try_all(Path(folder), mutants, chosen.processes, tried, until)
     tried.show()
+    if left:
+        print(f"{left:,} are left for the next run, which goes on from {chosen.results}")
     return int(tried.share < chosen.least)
 
 
