@@ -12,7 +12,7 @@ from tscm.spool.catalogue import DELETED, LOST, Segment
 from tscm.spool.cursor import Cursor
 from tscm.spool.names import LogFolder
 from tscm.spool.state import NOT_RESTORED, LogState, decode_state
-from tscm.spool.tools_list import LogView, records_of
+from tscm.spool.tools_list import Listed, LogView
 
 SIZE = 10  # bytes a line
 
@@ -59,10 +59,12 @@ def test_every_line_is_accounted_for(
     }
     state_bytes, list_bytes = position_files(of, cursors)
     state = decode_state(state_bytes)
-    records, bad, loose = records_of(list_bytes)
+    listed = Listed()
+    listed.take(list_bytes)
+    records = listed.records
     assert state is not None
-    assert not bad
-    assert not loose
+    assert not listed.bad
+    assert not listed.loose
     assert state.live == of.end == (records[-1].end if records else 0)
     assert state.lines_before == of.lines == (records[-1].lines_end if records else 0)
     assert sum(state.deleted_lines.values()) == of.lines
@@ -81,7 +83,9 @@ def test_what_was_read_is_not_restored_and_the_rest_is_lost() -> None:
     state = decode_state(state_bytes)
     assert state is not None
     assert state.deleted_lines == {"age": 10, NOT_RESTORED: 8, "lost": 7}
-    first, second = records_of(list_bytes)[0]
+    listed = Listed()
+    listed.take(list_bytes)
+    first, second = listed.records
     assert first.flags & DELETED
     assert second.flags & LOST
     assert (first.size, second.size) == (180, 70)

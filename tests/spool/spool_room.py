@@ -82,6 +82,7 @@ def make_spool(
     clock: Clock | None = None,
     disk: Disk | None = None,
     seal_seconds: float = 0,
+    threads: object = None,
     **bounds: Any,
 ) -> SpoolService:
     """Seals as often as the size is reached, unless it is told otherwise: more of them for less lines."""
@@ -90,7 +91,7 @@ def make_spool(
         logs,
         SpoolBounds(**values),
         clock or Clock(),
-        cast(Threads, AtOnce()),
+        cast(Threads, threads or AtOnce()),
         disk or Disk(),
         seal_seconds,
     )

@@ -7,8 +7,10 @@ import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
 from tests.spool.spool_room import FaultyDisk, SteppingDisk, make_spool, numbered, run_of
@@ -399,3 +401,104 @@ def test_a_log_that_was_closed_meanwhile_is_told_with_its_last_lines(tmp_path: P
     spool.append("asa", [run_of(b"five")], 1.0)
     assert spool.stored_lines() == {"asa": 5}
     closed(spool)
+
+
+class Later:
+    """Threads whose calls wait until somebody lets them go."""
+
+    def __init__(self) -> None:
+        self.calls: list[Callable[[], None]] = []
+
+    def run(self, call: Callable[..., Any], *args: Any) -> Deferred[Any]:
+        result: Deferred[Any] = Deferred()
+
+        def go() -> None:
+            try:
+                result.callback(call(*args))
+            except Exception:
+                result.errback()
+
+        self.calls.append(go)
+        return result
+
+    def go(self) -> None:
+        calls, self.calls = self.calls, []
+        for one in calls:
+            one()
+
+
+def with_a_large_log(
+    logs: Path, monkeypatch: pytest.MonkeyPatch
+) -> tuple[SpoolService, Later, Clock]:
+    """A log of 900 lines, of which not even a kilobyte is copied in the reactor thread."""
+    monkeypatch.setattr("tscm.spool.log.MENDED_AT_ONCE", 1000)
+    monkeypatch.setattr("tscm.spool.service.MENDED_AT_ONCE", 1000)
+    monkeypatch.setattr("tscm.spool.repairs._COPIED_LAST", 200)
+    later, clock = Later(), Clock()
+    spool = make_spool(logs, clock, threads=later)
+    spool.open_device("asa", BIG)
+    assert spool.append("asa", [run_of(*numbered(0, 900))], 1.0)
+    return spool, later, clock
+
+
+def written_to(live: Path) -> None:
+    with live.open("ab") as file:
+        file.write(b"of somebody else\n" * 100)
+
+
+@pytest.mark.parametrize("somebody", [moved, deleted, replaced, written_to])
+def test_a_large_live_log_is_put_back_by_a_thread_while_lines_are_stored(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, somebody: Callable[[Path], None]
+) -> None:
+    spool, later, _ = with_a_large_log(tmp_path, monkeypatch)
+    live = tmp_path / "asa/syslog"
+    somebody(live)
+    spool.figures("asa")
+    assert len(later.calls) == 1
+    assert spool.append("asa", [run_of(*numbered(900, 20))], 2.0)
+    assert not spool.seal("asa"), "its file is not where it should be"
+    later.go()  # what stood there
+    assert spool.append("asa", [run_of(*numbered(920, 5))], 3.0)
+    later.go()  # what came meanwhile
+    assert live.read_bytes() == run_of(*numbered(0, 925)).data
+    assert spool.append("asa", [run_of(*numbered(925, 5))], 4.0)
+    assert live.read_bytes() == run_of(*numbered(0, 930)).data
+    later.go()
+    assert not list((tmp_path / "asa/.spool").glob("copy.*"))
+    assert spool.seal("asa")
+    assert balanced(spool, "asa")
+    assert all_lines(spool) == run_of(*numbered(0, 930)).data.splitlines()
+    closed(spool)
+
+
+def test_a_stop_in_the_midst_of_a_large_copy_loses_no_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spool, later, _ = with_a_large_log(tmp_path, monkeypatch)
+    deleted(tmp_path / "asa/syslog")
+    spool.figures("asa")
+    closed(spool)
+    later.go()
+    later.go()
+    assert (tmp_path / "asa/syslog").read_bytes() == run_of(*numbered(0, 900)).data
+    (tmp_path / "asa/.spool/copy.77.new").write_bytes(b"left by a stop")
+    spool = again(tmp_path)
+    assert len(all_lines(spool)) == 900
+    assert not list((tmp_path / "asa/.spool").glob("copy.*"))
+
+
+def test_a_copy_of_a_log_that_is_truncated_meanwhile_is_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spool, later, _ = with_a_large_log(tmp_path, monkeypatch)
+    moved(tmp_path / "asa/syslog")
+    spool.figures("asa")
+    os.truncate(tmp_path / "asa/syslog.1", 100)
+    later.go()
+    assert spool.append("asa", [run_of(*numbered(900, 20))], 2.0)
+    spool.figures("asa")
+    later.go()
+    later.go()
+    assert spool.figures("asa").truncations == 1
+    assert balanced(spool, "asa")
+    assert not list((tmp_path / "asa/.spool").glob("copy.*"))

@@ -104,6 +104,27 @@ def test_each_kind_of_damage_is_found_and_what_can_be_is_mended(tmp_path: Path) 
     assert repair_log(DISK, tmp_path, "asa", 99.0) == []
 
 
+def test_a_list_of_segments_of_gigabytes_is_not_read_whole(tmp_path: Path) -> None:
+    sealed_log(tmp_path)
+    catalogue = tmp_path / "asa/.spool/segments"
+    os.truncate(catalogue, 3 << 30)
+
+    class Counting(ReadOnly):
+        read = 0
+
+        def pread(self, fd: int, size: int, at: int) -> bytes:
+            data = super().pread(fd, size, at)
+            Counting.read += len(data)
+            return data
+
+    (one,) = list_logs(Counting(), tmp_path)
+    assert one.segments == 4
+    assert Counting.read < 4 << 20
+    found = verify_log(Counting(), tmp_path, "asa")
+    assert sum(Path(one.where).name == "segments" for one in found) < 1100
+    assert Counting.read < 16 << 20
+
+
 def test_a_missing_segment_is_written_down_and_taken_back_when_it_returns(tmp_path: Path) -> None:
     expected = sealed_log(tmp_path)
     path = tmp_path / f"asa/syslog.{540:020d}"

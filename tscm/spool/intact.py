@@ -17,6 +17,7 @@ from twisted.logger import Logger
 from tscm.plural import many
 from tscm.spool.catalogue import LOST as LOST_FLAG
 from tscm.spool.catalogue import Catalogue, Segment
+from tscm.spool.copying import TextCopy
 from tscm.spool.cursor import LOST
 from tscm.spool.disk import CREATE_EMPTY, READ_WRITE, Disk
 from tscm.spool.index import Index, Pending, read_index
@@ -24,13 +25,22 @@ from tscm.spool.index_file import read_records
 from tscm.spool.live import LiveLog
 from tscm.spool.measure import cut_index
 from tscm.spool.names import LogFolder
-from tscm.spool.overlong import Places, cut_tail
+from tscm.spool.overlong import Cut, Places, cut_tail
 from tscm.spool.state import CHANGED, TRUNCATED, Gap, LogState
-from tscm.spool.text import CHUNK_BYTES, LiveText, count_lines, last_line_end, unused_torn
+from tscm.spool.text import (
+    CHUNK_BYTES,
+    LiveText,
+    count_lines,
+    last_line_end,
+    unused_torn,
+    written,
+)
 
 _log = Logger()
 _COUNTED_MOST = 16 << 20
 """Of a live text, in the reactor thread."""
+MENDED_AT_ONCE = 2 * _COUNTED_MOST
+"""So much is read at most of a live file that is put right in the reactor thread: copied, and counted once."""
 
 
 @frozen
@@ -44,13 +54,16 @@ class Hole:
     lines: int
 
 
-def make_whole(live: LiveLog, *, search: bool = False) -> bool:
+def make_whole(live: LiveLog, *, search: bool = False, copy: TextCopy | None = None) -> bool:
     """
     See that the live file lies where it should and holds what was written; whether it had to be mended.
 
     What was truncated is entered in the list as lost.  *search* looks for a hole everywhere, not only
-    where the last look ended.  Raises `OSError`.
+    where the last look ended.  A *copy* of the text, where there is one, takes the place of the file.
+    Raises `OSError`; then *copy* is still the caller's.
     """
+    if copy is not None and not copy.fits(live):
+        copy = None
     if live.fd < 0:  # it is opened anew, and looked at, with the next line
         return False
     disk, size = live.disk, live.end - live.base
@@ -61,18 +74,23 @@ def make_whole(live: LiveLog, *, search: bool = False) -> bool:
         _make_folder(live)
         mended = True
     if not disk.is_at(live.fd, live.folder.next if live.misplaced else live.folder.live):
-        _put_back(live)
-        mended = True
+        _put_back(live, copy)
+        mended, copy = True, None
     found = disk.size(live.fd)
     if found < size or _has_hole(live, search=search):
         _bridge(live, find_hole(live, found))
         mended = True
     elif found > size:
-        _move_aside(live, size, found)
+        _move_aside(live, size, found, copy)
         mended = True
     live.sound = live.end - live.base
     _look_for_change(live)
     return mended
+
+
+def is_copyable(live: LiveLog) -> bool:
+    """Does a copy of its text put the live file right?  It does not where the text has a hole.  Raises `OSError`."""
+    return live.disk.size(live.fd) >= live.end - live.base and not _has_hole(live, search=False)
 
 
 def _look_for_change(live: LiveLog) -> None:
@@ -296,13 +314,20 @@ def clear_place(disk: Disk, folder: LogFolder, offset: int) -> None:
     )
 
 
-def _move_aside(live: "LiveLog", size: int, found: int) -> None:
+def _move_aside(live: LiveLog, size: int, found: int, copy: TextCopy | None) -> None:
     """What somebody wrote behind the log's end is no line of it, and the next line would lie over it."""
     disk, folder = live.disk, live.folder
     live.settle()
     place = folder.next if live.misplaced else folder.live
     torn = unused_torn(disk, folder, live.end)
-    cut = cut_tail(disk, live.fd, Places(place, torn, folder.mended), size, found)
+    if copy is None:
+        cut = cut_tail(disk, live.fd, Places(place, torn, folder.mended), size, found)
+    else:
+        copy.extend(size)
+        kept = sum(end - start for start, end in written(disk, live.fd, size, found))
+        disk.link(place, torn)
+        cut = Cut(copy.take(place), kept, torn)
+        disk.close(live.fd)
     live.fd = cut.fd
     if cut.aside is None:
         _log.error(
@@ -339,27 +364,23 @@ def _make_folder(live: LiveLog) -> None:
     )
 
 
-def _put_back(live: LiveLog) -> None:
+def _put_back(live: LiveLog, copy: TextCopy | None) -> None:
     """
     Write the live text to its place again, where somebody has moved or deleted the file.
 
     It is copied from the descriptor, which works for a file without a name too, and leaves a moved
-    one to whoever moved it.  What stands there instead (logrotate's new file) is not ours, and
+    one to whoever moved it; or what *copy* has of it already takes its place.  What stands there instead (logrotate's new file) is not ours, and
     is kept aside.
     """
     disk, folder = live.disk, live.folder
     live.settle()
     if disk.is_at(live.fd, folder.live):
         return
+    if copy is not None:
+        copy.extend(live.end - live.base)
     if not disk.is_free(folder.live):
         disk.rename(folder.live, unused_torn(disk, folder, live.end))
-    fd = disk.open(folder.live, CREATE_EMPTY)
-    try:
-        _copy(live, fd, 0)
-    except OSError:
-        disk.close(fd)
-        disk.unlink(folder.live)
-        raise
+    fd = _copied(live) if copy is None else copy.take(folder.live)
     disk.close(live.fd)
     live.fd = fd
     _log.error(
@@ -367,6 +388,19 @@ def _put_back(live: LiveLog) -> None:
         "all its lines; no other program may rotate these files",
         device=folder.path.name,
     )
+
+
+def _copied(live: LiveLog) -> int:
+    """A new live file with the live text."""
+    disk, path = live.disk, live.folder.live
+    fd = disk.open(path, CREATE_EMPTY)
+    try:
+        _copy(live, fd, 0)
+    except OSError:
+        disk.close(fd)
+        disk.unlink(path)
+        raise
+    return fd
 
 
 def _copy(live: LiveLog, fd: int, start: int) -> None:

@@ -15,6 +15,7 @@ DIGITS = 20
 _SEGMENT = re.compile(r"syslog\.([0-9]{20})(\.zst)?")
 _INDEX = re.compile(r"([0-9]{20})\.index")
 _TORN = re.compile(r"torn\.[0-9]{20}\.[0-9]+")
+_COPY = re.compile(r"copy\.[0-9]+\.new")
 _PACKING = re.compile(r"packing\.([0-9]{20})")
 _CURSOR = re.compile(r"cursor\.([a-z0-9][a-z0-9_.-]{0,99})")
 _READER = re.compile(r"[a-z0-9][a-z0-9_.-]{0,99}")
@@ -92,6 +93,10 @@ class LogFolder:
         """The same, compressed."""
         return self.path / f"syslog.{start:0{DIGITS}}.zst"
 
+    def copying(self, number: int) -> Path:
+        """Where the live text is being copied."""
+        return self.spool / f"copy.{number}.new"
+
     def packing(self, start: int) -> Path:
         """Where the segment at *start* is being compressed."""
         return self.spool / f"packing.{start:0{DIGITS}}"
@@ -127,6 +132,11 @@ def torn_names(names: list[str]) -> list[str]:
 def packing_starts(names: list[str]) -> list[int]:
     """Offsets of the segments that are being compressed, among the names in `.spool`."""
     return sorted(int(found[1]) for found in map(_PACKING.fullmatch, names) if found)
+
+
+def copy_names(names: list[str]) -> list[str]:
+    """Copies of live texts among the names in `.spool`."""
+    return [name for name in names if _COPY.fullmatch(name)]
 
 
 def cursor_readers(names: list[str]) -> list[str]:

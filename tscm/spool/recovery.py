@@ -26,6 +26,7 @@ from attrs import evolve
 
 from tscm.spool.catalogue import DELETED, Catalogue, CatalogueDamaged, Segment
 from tscm.spool.catalogue import LOST as LOST_FLAG
+from tscm.spool.copying import clear_copies
 from tscm.spool.cursor import LOST, SLOT_BYTES, Cursor, decode_cursor, encode_cursor, slot_of
 from tscm.spool.disk import CREATE, MOST_STATE, READ, Disk
 from tscm.spool.index import Index, IndexEncoder, Pending, read_index
@@ -55,6 +56,7 @@ def open_log(disk: Disk, folder: LogFolder, now: float, most_unknown: int | None
     remembered = found or decode_state(disk.read_file(folder.state_before, MOST_STATE))
     state = remembered or LogState()
     clear_place(disk, folder, state.live)
+    clear_copies(disk, folder)
     fresh = found is None and disk.size_of(folder.live) is None
     cursors, damaged_cursors = _read_cursors(disk, folder)
     catalogue, rebuilt = _open_catalogue(disk, folder, remembered, cursors)

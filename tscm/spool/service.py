@@ -25,6 +25,7 @@ from tscm.spool.disk import Disk
 from tscm.spool.early import open_at_once
 from tscm.spool.figures import LogFigures, LogGlance, OrphanFigures
 from tscm.spool.glance import TakesLong
+from tscm.spool.intact import MENDED_AT_ONCE
 from tscm.spool.live import LiveLog
 from tscm.spool.log import DeviceLog
 from tscm.spool.names import LogFolder
@@ -32,6 +33,7 @@ from tscm.spool.names import reader_name as checked_name
 from tscm.spool.opening import Openings
 from tscm.spool.orphans import Orphans
 from tscm.spool.reader import DeviceReader
+from tscm.spool.repairs import Repairs
 from tscm.spool.retention import Retention, RetentionRules
 from tscm.spool.room import RoomKeeper
 from tscm.spool.sync import Syncer
@@ -95,6 +97,7 @@ class SpoolService(MultiService):
     _syncer: Syncer = field(init=False)
     _orphans: Orphans = field(init=False)
     _room: RoomKeeper = field(init=False)
+    _repairs: Repairs = field(init=False)
 
     def __attrs_pre_init__(self) -> None:
         MultiService.__init__(self)
@@ -103,6 +106,7 @@ class SpoolService(MultiService):
         self._syncer = Syncer(self.disk, self.threads, self.bounds.fsync)
         upkeep = PeriodicService(self.clock, _UPKEEP_SECONDS, self._upkeep, "log maintenance")
         self._orphans = Orphans(self.disk, self.threads)
+        self._repairs = Repairs(self.threads)
         self._openings = Openings(self.disk, self.threads, self.clock, self._opened)
         self._room = RoomKeeper(
             self.clock,
@@ -192,6 +196,7 @@ class SpoolService(MultiService):
         live.on_full = partial(self._full, log)
         live.now = partial(wall_seconds, self.clock)
         log.on_mended = partial(self._note_mended, log)
+        log.on_large = partial(self._repairs.begin, log)
         self._devices[name] = log
         self._closed.pop(name, None)
         self._opened_lines.setdefault(name, lines)
@@ -278,6 +283,13 @@ class SpoolService(MultiService):
         """*look*: and see to the room at once."""
         live = log.live
         rotate = self._rotate_bytes[log.name]
+        if live.end - live.base > MENDED_AT_ONCE:
+            log.mend()
+        if log.copying is not None:  # not before its file is where it should be
+            live.full_bytes = _LATER
+            if log not in self._full_logs:
+                self._full_logs.append(log)
+            return False
         try:
             fd = live.seal()
         except OSError as error:

@@ -11,7 +11,7 @@ from tscm.spool.index_file import read_records
 from tscm.spool.names import LogFolder
 from tscm.spool.text import CHUNK_BYTES, Text, open_text
 from tscm.spool.tools_export import Passage, runs_of
-from tscm.spool.tools_list import LogView, records_of, view_log
+from tscm.spool.tools_list import LogView, read_list, view_log
 
 _INDEX_MOST = 4 << 20
 """Bytes of a live index that are read; behind it neither time nor sender of a line is told."""
@@ -38,7 +38,7 @@ def live_runs(disk: Disk, folder: LogFolder, inode: int) -> Sequence[IndexedRun]
 
     None where no index tells anything of it, and none will.  Raises OSError.
     """
-    records, _, _ = records_of(disk.read_file(folder.catalogue) or b"")
+    records = read_list(disk, folder).records
     start = records[-1].end if records else 0
     if _inode(folder.live) != inode:  # it was sealed meanwhile
         starts = [one.start for one in records[-_SEALED_TRIED:]]

@@ -5,8 +5,9 @@ What a running manager has not written yet (the last second of the index) is not
 """
 
 from pathlib import Path
+from zlib import crc32
 
-from attrs import frozen
+from attrs import define, field, frozen
 
 from tscm.base.safe_files import UnfitFile
 from tscm.spool.catalogue import COMPRESSED, RECORD_BYTES, CatalogueDamaged, Segment, decode_segment
@@ -19,6 +20,9 @@ from tscm.spool.state import LogState, decode_state
 from tscm.spool.text import LiveText, count_lines
 
 _TRIES = 10
+_PIECE_RECORDS = 1 << 14
+BAD_MOST = 1000
+"""Damaged records of a list; behind so many nothing is read: it is no list of segments."""
 
 
 @frozen(kw_only=True)
@@ -102,14 +106,14 @@ def view_log(disk: Disk, logs: Path, name: str) -> LogView:
     """One log as its files tell it.  Raises `FileNotFoundError` where there is none, `OSError`."""
     folder = LogFolder(logs / name)
     for _ in range(_TRIES):
-        data = disk.read_file(folder.catalogue) or b""
-        view = _view(disk, folder, name, data)
-        if (disk.read_file(folder.catalogue) or b"") == data:
+        listed = read_list(disk, folder)
+        view = _view(disk, folder, name, listed)
+        if read_list(disk, folder).checksum == listed.checksum:
             break  # else a segment was sealed, compressed or deleted in the midst of it
     return view
 
 
-def _view(disk: Disk, folder: LogFolder, name: str, data: bytes) -> LogView:
+def _view(disk: Disk, folder: LogFolder, name: str, listed: "Listed") -> LogView:
     """
     A look in the order in which nothing can seem to lack: what points into the text before the text.
     """
@@ -119,16 +123,15 @@ def _view(disk: Disk, folder: LogFolder, name: str, data: bytes) -> LogView:
         reader: decode_cursor(disk.read_file(folder.cursor(reader), MOST_STATE) or b"")
         for reader in cursor_readers(spool_names)
     }
-    records, bad, loose = records_of(data)
-    base = records[-1].end if records else 0
+    base = listed.records[-1].end if listed.records else 0
     index = read_records(disk, folder.index(base))
     live_bytes, live_lines = count_live(disk, folder)
     return LogView(
         name=name,
         folder=folder,
-        records=tuple(records),
-        bad_records=tuple(bad),
-        loose_bytes=loose,
+        records=tuple(listed.records),
+        bad_records=tuple(listed.bad),
+        loose_bytes=listed.loose,
         live_bytes=live_bytes,
         live_lines=live_lines,
         live_index=read_index(index) if index else None,
@@ -139,18 +142,49 @@ def _view(disk: Disk, folder: LogFolder, name: str, data: bytes) -> LogView:
     )
 
 
-def records_of(data: bytes) -> tuple[list[Segment], list[int], int]:
-    """The segments that a catalogue lists, the numbers of damaged records, and bytes behind the last whole one."""
-    records, bad = [], []
-    whole = len(data) // RECORD_BYTES
-    for number in range(whole):
-        try:
-            records.append(
-                decode_segment(data[number * RECORD_BYTES : (number + 1) * RECORD_BYTES])
-            )
-        except CatalogueDamaged:
-            bad.append(number)
-    return records, bad, len(data) - whole * RECORD_BYTES
+@define
+class Listed:
+    """
+    What a list of segments says: its records, the numbers of damaged ones, and bytes behind the last whole one.
+    """
+
+    records: list[Segment] = field(factory=list)
+    bad: list[int] = field(factory=list)
+    loose: int = 0
+    checksum: int = 0
+    """Of all that was read."""
+
+    def take(self, data: bytes) -> bool:
+        """Go on with the next piece; whether more is wanted."""
+        if not data:
+            return False
+        self.checksum = crc32(data, self.checksum)
+        whole = len(data) - len(data) % RECORD_BYTES
+        self.loose = len(data) - whole
+        for at in range(0, whole, RECORD_BYTES):
+            try:
+                self.records.append(decode_segment(data[at : at + RECORD_BYTES]))
+            except CatalogueDamaged:
+                self.bad.append(len(self.records) + len(self.bad))
+                if len(self.bad) > BAD_MOST:
+                    return False
+        return True
+
+
+def read_list(disk: Disk, folder: LogFolder) -> Listed:
+    """The list of segments as its file has it, piece by piece.  Raises `OSError`."""
+    found = Listed()
+    try:
+        fd = disk.open(folder.catalogue, READ)
+    except FileNotFoundError:
+        return found
+    try:
+        at, piece = 0, _PIECE_RECORDS * RECORD_BYTES
+        while found.take(disk.read_at(fd, piece, at)):
+            at += piece
+    finally:
+        disk.close(fd)
+    return found
 
 
 def count_live(disk: Disk, folder: LogFolder, end: int | None = None) -> tuple[int | None, int]:
