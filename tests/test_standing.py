@@ -44,10 +44,16 @@ def row(**parts: Any) -> Row:
     line=st.floats(0, 60 * HOUR),
     failing=st.tuples(*(st.floats(0, most * HOUR) for most in (2, 30, 1))),
     until=st.none() | st.floats(1, 10 * HOUR),
+    interval=st.sampled_from([60.0, HOUR]),
     later=st.floats(0, 0.999),
 )
-def test_what_was_judged_holds_until_its_time(
-    good: float, line: float, failing: tuple[float, ...], until: float | None, later: float
+def test_what_was_judged_holds_until_its_time(  # noqa: PLR0917 - hypothesis gives them by name
+    good: float,
+    line: float,
+    failing: tuple[float, ...],
+    until: float | None,
+    interval: float,
+    later: float,
 ) -> None:
     update = {**UPDATE, "finished_at": NOW - good}
     hold = None if until is None else {"since": NOW - 9, "until": NOW + until, "by": "root"}
@@ -62,10 +68,10 @@ def test_what_was_judged_holds_until_its_time(
     log = {**LOG, "last_received_at": NOW - line}
     forward = {"failures": 2, "failing_since": NOW - failing[0], "last_error": "is away"}
     found = state(policy, log=log, forward=forward)
-    judged = judge(found, NOW, HOUR)
+    judged = judge(found, NOW, interval)
     assert judged.holds_until >= NOW
     then = NOW + later * min(judged.holds_until - NOW, 10 * HOUR)
-    later_on = judge(found, then, HOUR)
+    later_on = judge(found, then, interval)
     assert (later_on.verdict, later_on.causes) == (judged.verdict, judged.causes)
 
 
@@ -154,6 +160,13 @@ def test_each_trouble_has_its_word_and_cause(
     found = row(**changes)
     assert found.verdict is verdict
     assert any(cause in one for one in found.causes) or not cause
+
+
+def test_an_update_of_minutes_ago_is_not_said_to_be_of_an_hour_ago() -> None:
+    late = {"last_good": {**UPDATE, "finished_at": NOW - 360}}
+    assert row_of("fw", state(late), NOW, 60.0).causes == (
+        "the last successful update was 6 minutes ago",
+    )
 
 
 def test_a_paused_device_is_not_stale() -> None:

@@ -22,6 +22,7 @@ from tscm.upload.figures import UploadFigures
 
 STALE_INTERVALS = 3.0
 """A good update that is older than so many intervals is a warning."""
+_HOUR = 3600.0
 QUIET_SECONDS = 86400.0
 """A device without a line for so long is a warning."""
 STUCK_SECONDS = 900.0
@@ -255,9 +256,10 @@ def _turns(state: DeviceState, now: float, interval: float) -> Iterator[float]:
 
 
 def _next_turn(at: float, grace: float, now: float) -> float:
-    """When the age of what was *at* passes *grace*, or, after that, its next full hour."""
+    """When the age of what was *at* passes *grace*, or, after that, its next full hour, before the first its minute."""
     age = now - at
-    return at + (grace if age <= grace else (age // 3600 + 1) * 3600)
+    step = 60.0 if age < _HOUR else _HOUR
+    return at + (grace if age <= grace else (age // step + 1) * step)
 
 
 def _causes(state: DeviceState, now: float, interval: float) -> Iterator[Cause]:
@@ -331,8 +333,10 @@ def _policy(policy: UpdateFigures, now: float, interval: float) -> Iterator[Caus
     age = _age(None if good is None else good.finished_at, now)
     scheduled = not (policy.paused or policy.held or policy.hold)
     if scheduled and age is not None and age > STALE_INTERVALS * interval:
-        hours = many(max(1, int(age // 3600)), "hour", "hours")
-        yield Cause(verdict=Verdict.WARNING, sentence=f"the last successful update was {hours} ago")
+        ago = many(int(age // 3600), "hour", "hours")
+        if age < _HOUR:
+            ago = many(int(age // 60), "minute", "minutes")
+        yield Cause(verdict=Verdict.WARNING, sentence=f"the last successful update was {ago} ago")
 
 
 _Alarm = tuple[Callable[[UpdateFigures], bool], Verdict, str]

@@ -79,7 +79,7 @@ def test_whatever_happens_in_the_midst_of_a_look_is_no_harm(tmp_path: Path, *, s
         assert [one for one in found if one.harm != "note"] == [], at
         asked = max(asked, disk.asked)
         closed(spool)
-    assert asked > 20
+    assert asked > 15
 
 
 def test_what_retention_takes_in_the_midst_of_a_look_is_not_missing(tmp_path: Path) -> None:

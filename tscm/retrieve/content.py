@@ -4,6 +4,7 @@ The content of a feed within its bounds, gzip undone.
 
 import zlib
 from collections.abc import Iterable
+from io import BytesIO
 from typing import Any
 
 _GZIP = b"\x1f\x8b"
@@ -32,7 +33,10 @@ def bounded(pieces: Iterable[bytes], max_bytes: int, *, ends: bool = True) -> by
 
     Unless it *ends* for certain, only gzip is taken, which tells its own end.
     """
-    content = bytearray()
+    content, size = (
+        BytesIO(),
+        0,
+    )  # unlike a bytearray it gives its octets away without a copy of them
     decoder: Any = None
     came = members = 0
     for number, piece in enumerate(pieces):
@@ -44,13 +48,13 @@ def bounded(pieces: Iterable[bytes], max_bytes: int, *, ends: bool = True) -> by
         data = piece
         while data:
             if decoder is None:
-                content += data
+                size += content.write(data)
                 break
             try:
-                content += decoder.decompress(data, max_bytes + 1 - len(content))
+                size += content.write(decoder.decompress(data, max_bytes + 1 - size))
             except zlib.error:
                 raise FeedFault("it is not complete gzip data", "try again later") from None
-            if len(content) > max_bytes:
+            if size > max_bytes:
                 break
             data = decoder.unconsumed_tail
             if decoder.eof:
@@ -59,7 +63,7 @@ def bounded(pieces: Iterable[bytes], max_bytes: int, *, ends: bool = True) -> by
                 if members > _MEMBERS_MAX:
                     raise FeedFault("it is gzip in too many pieces", "pack it as one")
                 decoder = zlib.decompressobj(_WINDOW) if data else decoder
-        if len(content) > max_bytes:
+        if size > max_bytes:
             raise _too_large(max_bytes)
     if decoder is not None and not decoder.eof:
         raise FeedFault("it is not complete gzip data", "try again later")
@@ -68,7 +72,7 @@ def bounded(pieces: Iterable[bytes], max_bytes: int, *, ends: bool = True) -> by
             "the server sends no length, so it may be truncated",
             "have the server send a Content-Length, or gzip it",
         )
-    return bytes(content)
+    return content.getvalue()
 
 
 def _too_large(max_bytes: int) -> FeedFault:

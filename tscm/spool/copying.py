@@ -68,6 +68,13 @@ class TextCopy:
             self.disk.write_all(self._fd, data, self.size)
             self.size += len(data)
 
+    def extend_apart(self, size: int) -> None:
+        """
+        `extend` for a thread: what was copied is on the disk then, because a rename over a file waits for that.
+        """
+        self.extend(size)
+        self.disk.fsync(self._fd)
+
     def take(self, place: Path) -> int:
         """Give the copy its *place*, and its descriptor to the caller.  Raises `OSError`."""
         self.disk.rename(self.path, place)

@@ -156,12 +156,16 @@ def find_hole(live: LiveLog, found: int) -> Hole:
 
 def _nuls(disk: Disk, fd: int, size: int) -> tuple[int, int]:
     """Where the first NUL stands and where the last one ends; *size* twice where there is none."""
-    first, last = size, 0
-    for at in range(0, size, CHUNK_BYTES):
-        data = disk.read_at(fd, min(CHUNK_BYTES, size - at), at)
-        place = data.find(b"\0")
-        if place >= 0:
-            first, last = min(first, at + place), at + data.rfind(b"\0") + 1
+    first, last, hole = size, 0, 0
+    for begin, end in (*written(disk, fd, 0, size), (size, size)):
+        if hole < begin:  # never written: nothing has to be read
+            first, last = min(first, hole), begin
+        hole = end
+        for at in range(begin, end, CHUNK_BYTES):
+            data = disk.read_at(fd, min(CHUNK_BYTES, end - at), at)
+            place = data.find(b"\0")
+            if place >= 0:
+                first, last = min(first, at + place), at + data.rfind(b"\0") + 1
     return first, last or size
 
 

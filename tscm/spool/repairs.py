@@ -38,7 +38,7 @@ class Repairs:
 
     def _extend(self, log: DeviceLog, copy: TextCopy) -> None:
         size = log.live.end - log.live.base
-        self._threads.run(copy.extend, size).addCallbacks(
+        self._threads.run(copy.extend_apart, size).addCallbacks(
             self._extended,
             self._not_extended,
             callbackArgs=(log, copy),
