@@ -363,3 +363,12 @@ def test_a_context_that_does_not_exist_is_told_with_the_remedy() -> None:
         with pytest.raises(DeviceFault, match="does not change to the context CUST9") as caught:
             box.driver(context="CUST9").probe()
         assert "`show context`" in str(caught.value)
+
+
+def test_a_mode_that_is_refused_says_nothing_of_the_group_that_was_to_go() -> None:
+    said = "ERROR: % Invalid input detected at '^' marker.\r\n\rfw1# "
+    script = Script(echoing({"configure terminal": said}), begin="fw1# ")
+    driver = script.driver()
+    with pytest.raises(Overloaded, match="`configure terminal` was refused"):
+        driver.apply(DeleteGroup(group="T-Block-3"))
+    assert not any("no object-group" in line for line in script.typed)

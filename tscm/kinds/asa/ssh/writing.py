@@ -16,6 +16,7 @@ from tscm.kinds.asa.ssh.console import Console
 from tscm.kinds.asa.ssh.prompts import CONFIGURATION, Prompt
 from tscm.kinds.asa.ssh.screen import Line, Prompted
 from tscm.kinds.asa.ssh.window import Window
+from tscm.kinds.faults import Overloaded
 
 _LOST_SECONDS = 15.0
 """After so long without a byte a line may have got lost: `exit` shows whether the device still works."""
@@ -49,6 +50,12 @@ class Writer:
         `FellSilent` and `ChannelClosed` when it may be anywhere.
         """
         self._one(_CONFIGURE, CONFIGURATION)
+        if self._refusals.count:  # that says nothing of the lines that were to follow
+            raise Overloaded(
+                self.device,
+                f"`{_CONFIGURE}` was refused: {self._refusals.found[0][1]}",
+                "see with `ssh` whether another session configures it",
+            )
         for block in blocks:
             if self._stopped:
                 break
