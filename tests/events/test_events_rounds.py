@@ -13,7 +13,7 @@ from zope.interface import implementer
 
 from tests.memory_log import MemoryLog
 from tscm.events.process import WorkerFailed
-from tscm.events.rounds import BLOCK_BYTES, LINGER_SECONDS, Followed, Rounds
+from tscm.events.rounds import BLOCK_BYTES, LINGER_SECONDS, Followed, Rounds, linger
 from tscm.model import Json
 
 LINE = b"<166>Nov 23 2026 10:00:00: %ASA-6-302013: Built outbound TCP connection 1\n"
@@ -115,6 +115,25 @@ def test_lines_of_many_devices_go_in_one_request_a_second_later_at_most(world: W
     world.clock.advance(LINGER_SECONDS / 2 + 0.02)
     assert world.waiting() == []
     assert world.worker.requests() == [[f"fw{number}" for number in range(0, 200, 4)]]
+
+
+def test_rounds_of_very_many_devices_come_less_often_but_within_three_seconds(world: World) -> None:
+    assert [linger(count) for count in (0, 300, 600, 1000, 5000)] == pytest.approx(
+        [1.0, 1.0, 1.8, 3.0, 3.0]
+    )
+    world.follow(600)
+    for number in range(600):
+        world.append(number)
+    world.clock.advance(LINGER_SECONDS)
+    world.worker.asked.clear()
+    world.append(7)
+    world.clock.advance(1.7)
+    assert world.worker.asked == []
+    world.clock.advance(0.2)
+    assert world.worker.requests() == [["fw7"]]
+    world.append(8)
+    world.clock.advance(LINGER_SECONDS)  # the last round had one device
+    assert world.waiting() == []
 
 
 def test_one_that_is_behind_by_more_than_a_block_does_not_wait_for_a_round(world: World) -> None:

@@ -1,4 +1,5 @@
 import errno
+import os
 from itertools import pairwise
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from twisted.internet.task import Clock
 from tests.spool.spool_room import AtOnce, FaultyDisk, make_spool, numbered, run_of
 from tscm.errors import DeviceUnknown
 from tscm.model import Block, LogReader, Position, Spool
+from tscm.spool.disk import Disk
 from tscm.spool.index import read_index
 from tscm.spool.reader import DeviceReader
 from tscm.spool.service import SpoolService
@@ -543,6 +545,53 @@ def test_lines_reach_the_disk_as_the_policy_says(tmp_path: Path, policy: str) ->
     assert (after_seal > after_append) == (policy != "off")
     assert (disk.synced > 0) == (policy != "off")
     assert isinstance(spool.threads, AtOnce)
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_lines_of_very_many_logs_all_reach_the_disk(tmp_path: Path, *, together: bool) -> None:
+    class Counting(FaultyDisk):
+        """Which logs were synced by themselves, and how often a volume was."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.files: set[str] = set()
+            self.volumes = 0
+
+        @property
+        def syncs_volumes(self) -> bool:
+            return together
+
+        def fsync(self, fd: int) -> None:
+            self.files.add(str(Path(f"/proc/self/fd/{fd}").readlink()))
+
+        def sync_volume(self, fd: int) -> None:
+            self.volumes += 1
+
+    disk, clock = Counting(), Clock()
+    spool = make_spool(tmp_path, clock, disk, fsync="interval", fsync_ms=1000, compress=False)
+    names = [f"asa{number}" for number in range(300)]
+    for name in names:
+        spool.open_device(name, BIG)
+    spool.startService()
+    for name in names:
+        spool.append(name, [run_of(b"one")], 1.0)
+    clock.pump([1.0] * 4)
+    if together:
+        assert (disk.volumes, len(disk.files)) == (1, 0)
+    else:
+        assert {str(tmp_path / name / "syslog") for name in names} <= disk.files
+    closed(spool)
+
+
+def test_a_volume_is_synced_as_a_whole_or_the_system_says_why_not() -> None:
+    disk = Disk()
+    if not disk.syncs_volumes:
+        pytest.skip("this kernel does not tell of files that it could not write")
+    fd = os.open("/proc/self", os.O_RDONLY | os.O_DIRECTORY)
+    disk.sync_volume(fd)
+    os.close(fd)
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        disk.sync_volume(-1)
 
 
 def test_files_that_could_not_be_deleted_are_tried_again_and_swept_at_the_next_start(

@@ -24,8 +24,9 @@ from tscm.syslog.upheavals import UPHEAVALS
 
 _LOW = "106101"
 _RARE = tag_of("|".join((_LOW, *UPHEAVALS)).encode())
-_reported = searched((*POLICY_IDS, _LOW, *UPHEAVALS))
-"""One search for all that matters: every line is held against it, and all else only sees the few that it gives."""
+_policy_spans = searched(POLICY_IDS)
+_rare_spans = searched((_LOW, *UPHEAVALS))
+"""Every line is held against these two, and all else only sees the few that they give: of the second, nearly always none."""
 _DIGITS = 6
 _PARSED_MOST = 200
 """Of the lines that look like an upheaval: who repeats one forever costs no more than that."""
@@ -54,7 +55,7 @@ def tally_block(
     tallies: dict[int, Tally] = {}
     explained = others = unread = 0
     stretches = _stretches(block, origins)
-    spans = _reported(block.data)
+    spans = _policy_spans(block.data)
     for at, some in _by_stretch(block, stretches, spans):
         lines = lines_of_policy(block.data, some)
         if not lines:
@@ -66,8 +67,12 @@ def tally_block(
         found.others += len(rows) - len(ours)
         explained += len(rows) - found.others
         others += found.others
-        merge(tallies.setdefault(int(at) // HOUR_SECONDS, Tally()), found)
-    low, upheavals = _rare(block, stretches, spans)
+        hour = int(at) // HOUR_SECONDS
+        if hour in tallies:
+            merge(tallies[hour], found)
+        else:
+            tallies[hour] = found
+    low, upheavals = _rare(block, stretches, _rare_spans(block.data))
     moved = evolve(
         before,
         offset=block.end,

@@ -40,6 +40,7 @@ _READY_LEAST = 4
 _CONTENTS_KEPT = 1 << 14
 _TESTS_KEPT = 8
 _DAMAGED = Judged.of(Entries(), Entries())
+_POSITION = tuple(one.name for one in attrs.fields(EventPosition))
 _PACKING_SECONDS = 0.5
 MEMORY_BYTES = 512 << 20
 """What parsing may take; some 40 MB is usual.  A process that needs more ends, and the next begins."""
@@ -156,6 +157,11 @@ class _Change:
     journal: Journal | None = None
 
 
+def _told(position: EventPosition) -> Json:
+    """`attrs.asdict` without its look into every value."""
+    return {name: getattr(position, name) for name in _POSITION}
+
+
 def _error(error: Exception) -> Json:
     return {"error": f"{type(error).__name__}: {error}"}
 
@@ -176,6 +182,8 @@ class Worker:
     """Hours that a damaged generation had a part in: what was counted of them is better."""
     _first_hits: dict[str, FirstHits] = field(factory=dict, init=False)
     """By device, as of its position in the database: what was not stored is read from there again."""
+    _positions: dict[str, EventPosition] = field(factory=dict, init=False)
+    """Likewise: the reader's, which nobody else moves."""
     _recounted_first_hits: FirstHits = field(factory=FirstHits, init=False)
     _now: Callable[[], float] = time.time
     _disk: Disk = field(factory=Disk)
@@ -199,7 +207,7 @@ class Worker:
             return self._finish(device)
         if kind == "forget":
             self._rollups.forget(device)
-            self._first_hits.pop(device, None)
+            self._read_again(device)
             return {}
         if kind == "expire":
             return {"gone": self._rollups.expire(int(request["before_hour"]))}
@@ -242,6 +250,7 @@ class Worker:
             return self._answers(parts, data)
         except BaseException:
             self._first_hits.clear()
+            self._positions.clear()
             raise
 
     def _answers(self, parts: Sequence[Json], data: bytes) -> list[Json]:
@@ -254,7 +263,7 @@ class Worker:
                 change = self._change(part, piece)
             except FAULTS as error:
                 answers.append(_error(error))
-                self._first_hits.pop(part.get("device", ""), None)
+                self._read_again(part.get("device", ""))
                 continue
             if change.moved is not None:
                 counted.append((len(answers), part["device"], change))
@@ -266,11 +275,18 @@ class Worker:
                     try:
                         self._rollups.add(device, change.tallies, change.moved, change.journal)
                     except FAULTS as error:
-                        self._first_hits.pop(device, None)
+                        self._read_again(device)
                         if not self._rollups.in_transaction:  # the disk ended it for all
                             raise
                         answers[number] = _error(error)
+                    else:
+                        self._positions[device] = change.moved
         return answers
+
+    def _read_again(self, device: str) -> None:
+        """What is known of a device is what the database tells, and no more."""
+        self._first_hits.pop(device, None)
+        self._positions.pop(device, None)
 
     def _change(self, part: Json, data: bytes) -> "_Change":
         """What a part asks for, and what is to be stored for it."""
@@ -279,25 +295,27 @@ class Worker:
             moved = EventPosition(
                 **{name: int(part[name]) for name in ("offset", "sent", "skipped")}
             )
-            return _Change(attrs.asdict(moved), moved)
-        before = self._rollups.position(device)
+            return _Change(_told(moved), moved)
+        before = self._positions.get(device) if kind == "block" else None
+        if before is None:
+            before = self._positions[device] = self._rollups.position(device)
         if kind == "position":
-            return _Change(attrs.asdict(before))
+            return _Change(_told(before))
         if kind != "block":
             raise ValueError(f"unknown part {kind!r}")
         if before.offset != part["start"] and not part.get("jump"):
             # What the reader sent is counted already, or lies ahead.
-            return _Change(attrs.asdict(before))
+            return _Change(_told(before))
         if "folder" in part:
             try:
                 data = read_stretch(self._disk, _stretch_of(part))
             except OSError:  # the manager reads it, and says what is wrong
-                return _Change({**attrs.asdict(before), "carry": True})
+                return _Change({**_told(before), "carry": True})
         first_hits = self._first_hits.get(device)
         if first_hits is None:
             first_hits = self._first_hits[device] = self._rollups.first_hits(device)
         tallies, moved, upheavals, damaged = self._tally(device, part, data, before, first_hits)
-        answer = {**attrs.asdict(moved), "damaged": damaged, "upheavals": upheavals}
+        answer = {**_told(moved), "damaged": damaged, "upheavals": upheavals}
         answer["hits"] = by_list(tallies.values())
         return _Change(answer, moved, tallies, first_hits.take_journal())
 

@@ -6,10 +6,15 @@ for one folder, or that kills the process at its n-th step.
 """
 
 import contextlib
+import ctypes
 import errno
 import os
+import re
 import stat
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
+from typing import cast
 
 from tscm.base.safe_files import kind_of, unfit
 
@@ -26,6 +31,8 @@ file lets nobody wait.
 FOLDER = os.O_RDONLY | os.O_CLOEXEC | os.O_DIRECTORY
 MOST_READ = 256 << 20
 """Of one file into memory: an index of eight million runs, and no other file comes near it."""
+_RELEASE = re.compile(r"(\d+)\.(\d+)")
+_TELLS_SINCE = (5, 8)
 MOST_STATE = 1 << 20
 """Of a cursor, and of what is remembered of a log: some hundred bytes."""
 
@@ -167,6 +174,22 @@ class Disk:
         """Force a file to the disk.  Blocks for as long as the disk likes."""
         os.fsync(fd)
 
+    @property
+    def syncs_volumes(self) -> bool:
+        """Whether `sync_volume` works here, and tells of what the disk refused."""
+        return _syncfs() is not None
+
+    def sync_volume(self, fd: int) -> None:
+        """Force all that was written to the volume of an open file to the disk.  Blocks for as long as that takes."""
+        call = _syncfs()
+        if call is None or call(fd):
+            number = ctypes.get_errno() or errno.ENOSYS
+            raise OSError(number, os.strerror(number))
+
+    def volume_of(self, fd: int) -> int:
+        """The volume on which an open file lies."""
+        return os.fstat(fd).st_dev
+
     def duplicate(self, fd: int) -> int:
         """A second descriptor, for a thread that outlives the first."""
         return os.dup(fd)
@@ -244,3 +267,17 @@ class Disk:
             with contextlib.suppress(FileNotFoundError):
                 self.rename(path, keep)
         self.rename(temporary, path)
+
+
+@cache
+def _syncfs() -> Callable[[int], int] | None:
+    """`syncfs` of the C library; None before Linux 5.8, which is the first to tell of files that it could not write."""
+    release = _RELEASE.match(os.uname().release)
+    if release is None or (int(release[1]), int(release[2])) < _TELLS_SINCE:
+        return None
+    try:
+        call = ctypes.CDLL(None, use_errno=True).syncfs
+    except (AttributeError, OSError):
+        return None
+    call.argtypes, call.restype = [ctypes.c_int], ctypes.c_int
+    return cast(Callable[[int], int], call)

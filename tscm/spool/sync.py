@@ -3,8 +3,11 @@ Forcing lines to the disk, in a thread: `fsync` may block for seconds, and nobod
 """
 
 import contextlib
+from collections.abc import Sequence
+from itertools import islice
+from operator import attrgetter
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 from attrs import define, field
 from twisted.internet.defer import Deferred, succeed
@@ -17,29 +20,47 @@ from tscm.spool.live import LiveLog
 from tscm.spool.names import LogFolder
 
 _WAITING_MAX = 256
+_TOGETHER = 64
+"""With more logs that have grown, each volume is synced as a whole: one commit of its journal, not one a file."""
 
-Job = tuple[int, Path | None]
-"""A descriptor to sync and close, and the folder whose names changed with it."""
+
+class Job(NamedTuple):
+    """
+    A descriptor to sync and close, the folder whose names changed with it, and whether all of its volume is meant.
+    """
+
+    fd: int
+    folder: Path | None = None
+    volume: bool = False
 
 
-def sync_files(disk: Disk, jobs: list[Job]) -> int:
+def sync_files(disk: Disk, jobs: Sequence[Job]) -> int:
     """Sync and close each; gives how many the disk refused.  Blocks."""
     refused = 0
-    for fd, folder in jobs:
+    done: set[int] = set()
+    for fd, folder, volume in sorted(jobs, key=attrgetter("volume"), reverse=True):
         try:
-            disk.fsync(fd)
-            if folder is not None:
-                names = disk.open(folder, FOLDER)
-                try:
-                    disk.fsync(names)
-                finally:
-                    disk.close(names)
+            if volume:
+                disk.sync_volume(fd)
+                done.add(disk.volume_of(fd))
+            elif not done or disk.volume_of(fd) not in done:
+                disk.fsync(fd)
+                if folder is not None:
+                    _sync_folder(disk, folder)
         except OSError:
             refused += 1
         finally:
             with contextlib.suppress(OSError):
                 disk.close(fd)
     return refused
+
+
+def _sync_folder(disk: Disk, folder: Path) -> None:
+    names = disk.open(folder, FOLDER)
+    try:
+        disk.fsync(names)
+    finally:
+        disk.close(names)
 
 
 @define(eq=False)
@@ -70,29 +91,46 @@ class Syncer:
             with contextlib.suppress(OSError):
                 self._disk.close(fd)
             return
-        self._jobs.append((fd, folder.path))
+        self._jobs.append(Job(fd, folder.path))
         if self._policy == "seal" and self._running is None:
             self._start()
 
     def add_open(self, live: LiveLog) -> None:
         """Sync a live text that is about to be closed."""
         self._marked.pop(id(live), None)
-        if live.fd >= 0 and len(self._jobs) < _WAITING_MAX:
+        if live.fd >= 0:
             with contextlib.suppress(OSError):
-                self._jobs.append((self._disk.duplicate(live.fd), None))
+                self._jobs.append(Job(self._disk.duplicate(live.fd)))
 
     def run(self) -> Deferred[None]:
         """Sync all that waits; fires when it is done."""
-        marked, self._marked = self._marked, {}
-        for live in marked.values():
+        if len(self._marked) > _TOGETHER and self._disk.syncs_volumes:
+            self._add_volumes()
+        room = _WAITING_MAX - len(self._jobs)  # of a slow disk; those that find none stay marked
+        for live in list(islice(self._marked.values(), max(0, room))):
             self.add_open(live)
         if self._running is None and self._jobs:
             self._start()
         return self._wait()
 
+    def _add_volumes(self) -> None:
+        """One descriptor of each volume on which logs have grown, in the place of one of each log."""
+        known = {self._disk.volume_of(job.fd) for job in self._jobs if job.volume}
+        marked, self._marked = self._marked, {}
+        for live in marked.values():
+            if live.fd < 0:
+                continue
+            with contextlib.suppress(OSError):
+                volume = self._disk.volume_of(live.fd)
+                if volume not in known:
+                    self._jobs.append(Job(self._disk.duplicate(live.fd), volume=True))
+                    known.add(volume)
+
     def finish(self) -> Deferred[None]:
         """Fires when nothing waits any more."""
-        return self.run().addCallback(lambda _: self.finish() if self._jobs else None)
+        return self.run().addCallback(
+            lambda _: self.finish() if self._jobs or self._marked else None
+        )
 
     def _wait(self) -> Deferred[None]:
         running = self._running

@@ -3,6 +3,7 @@ Looking at lines where they lie, block by block: never a whole file in memory.
 """
 
 import errno
+from functools import lru_cache
 from pathlib import Path
 from typing import Protocol
 
@@ -14,6 +15,7 @@ from tscm.spool.disk import READ, Disk
 from tscm.spool.names import LogFolder
 
 CHUNK_BYTES = 1 << 20
+_FOLDERS_KEPT = 8192
 _MOST_EXTENTS = 4096
 """Holes that are looked for; what stands behind so many counts as written."""
 
@@ -93,7 +95,7 @@ def read_stretch(disk: Disk, stretch: Stretch) -> bytes:
     A live file may have been sealed since, or lie at another place for a moment; which one it is tells its number.  A sealed
     segment's name is its own for ever.
     """
-    folder = LogFolder(Path(stretch.folder))
+    folder = _folder(stretch.folder)
     text = _text_of(disk, folder, stretch)
     try:
         data = text.read(stretch.end - stretch.start, stretch.start - stretch.base)
@@ -103,6 +105,11 @@ def read_stretch(disk: Disk, stretch: Stretch) -> bytes:
     if not whole or (stretch.inode and b"\0" in data):  # a file that was cut off, and a hole in it
         raise OSError(errno.EIO, "the log holds less than was written")
     return data
+
+
+@lru_cache(maxsize=_FOLDERS_KEPT)
+def _folder(path: str) -> LogFolder:
+    return LogFolder(Path(path))
 
 
 def _text_of(disk: Disk, folder: LogFolder, stretch: Stretch) -> SegmentText | CompressedText:
