@@ -75,7 +75,12 @@ def ask_service(receiver: LogServiceReceiver | S3Receiver) -> ServiceAnswer:
     return ServiceAnswer(status=401, sentence="unknown", remedy=receiver.account_remedy)
 
 
-REACH = Reach(fetch_list=fetch_list, connect=connect, ask_service=ask_service)
+REACH = Reach(
+    fetch_list=fetch_list,
+    connect=connect,
+    ask_service=ask_service,
+    other_ways=lambda _: (),
+)
 
 
 def install() -> Any:

@@ -410,6 +410,19 @@ def test_a_disk_that_is_full_leaves_nothing_behind(
     assert not layout.device_log("tstest").exists()
 
 
+def test_another_type_keeps_what_both_have_and_takes_its_own(layout: Layout) -> None:
+    present = add(layout, token_auth="no", object_group_size="77", fingerprint="ab" * 32)
+    moved = stored.propose({"type": "asahttp", "http_port": "8443"}, present)
+    assert (moved.type, moved.endpoint) == ("asahttp", "192.0.2.10:8443")
+    assert (moved.group_size, moved.entry, moved.account) == (77, present.entry, present.account)
+    assert stored.needs_check(present, moved)
+    assert stored.propose({"type": "asarest"}, moved).trust == present.trust
+    with pytest.raises(SettingsFaulty, match="--token_auth"):
+        stored.propose({"type": "asahttp", "token_auth": "yes"}, present)
+    with pytest.raises(SettingsFaulty, match="is not a device type"):
+        stored.propose({"type": "toaster"}, present)
+
+
 def test_only_what_lists_or_device_could_object_to_is_checked_again(layout: Layout) -> None:
     add(layout)
     firewall = Firewall(Identity())

@@ -14,6 +14,7 @@ from tscm.kinds.asa import faults as asa_faults
 from tscm.kinds.asa.driver import Group, layout_digest
 from tscm.kinds.asa.giving_up import given_up
 from tscm.kinds.asa.rest.settings import AsaRestSettings
+from tscm.kinds.asa.ssh.settings import AsaSshSettings
 from tscm.model import Cidr, Identity
 from tscm.settings.device import DeviceSettings
 from tscm.update.memory import DeviceMemory, edit_notes
@@ -108,6 +109,15 @@ def settings(**changes: Any) -> DeviceSettings:
     )
 
 
+COMMON = (
+    "name",
+    "device_id",
+    "device",
+    "block_list",
+    "allow_list",
+    "username",
+    "password",
+)
 FULL = DeviceMemory(
     driver={"batch": 100, "certificate": "ab"},
     layout="digest",
@@ -137,6 +147,31 @@ def test_changed_settings_make_only_forgotten_what_they_make_untrue(
     change: dict[str, Any], left: DeviceMemory
 ) -> None:
     assert FULL.after_change(settings(), settings(**change)) == left
+
+
+@pytest.mark.parametrize(
+    ("changes", "kept"),
+    [
+        ({}, True),
+        ({"ssh_port": 2222}, True),
+        ({"device": "192.0.2.2"}, False),
+        ({"context": "inner"}, False),
+    ],
+    ids=str,
+)
+def test_another_way_to_the_same_firewall_forgets_nothing_of_it(
+    changes: dict[str, Any], kept: bool
+) -> None:
+    memory = evolve(FULL, started_at=5.0, serials=("9A",))
+    common = {name: getattr(settings(), name) for name in COMMON}
+    after = AsaSshSettings(**{**common, **changes})
+    found = memory.after_change(settings(), after)
+    if not kept:
+        assert found == DeviceMemory(held=True)
+        return
+    driver = {"batch": 100, "certificate": None, "started_at": 5.0}
+    assert found == evolve(memory, driver=driver, login_failures=0)
+    assert found.after_change(after, settings(device=after.device)).serials == ("9A",)
 
 
 def test_a_larger_size_is_tried_anew_and_a_smaller_one_is_not() -> None:

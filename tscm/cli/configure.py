@@ -11,22 +11,24 @@ import click
 from tscm.cli import say
 from tscm.cli.add import objections, tell_check, with_device_key
 from tscm.cli.names import devices_arguments
-from tscm.cli.options import every_option, given_options
+from tscm.cli.options import check_type, every_option, given_options
 from tscm.cli.passwords import take_secrets
 from tscm.cli.pinning import asking_to_pin
 from tscm.cli.progress import shown_progress
 from tscm.cli.prompts import ask_settings, confirmed
 from tscm.cli.session import Session
 from tscm.cli.several import Done, chosen, each
+from tscm.cli.words import Words
 from tscm.devices.answers import Changed
 from tscm.errors import TscmError
 from tscm.faces.backend import Backend
-from tscm.kinds.kind import kind_named
+from tscm.kinds.kind import Kind, kind_named
 from tscm.model import Json
 from tscm.operations.arguments import ChangedDevice, Device
 from tscm.operations.table.devices import CHANGE, VIEW
 from tscm.operations.table.policies import HISTORY
 from tscm.plural import many
+from tscm.settings.modules import types
 
 OWN = frozenset(
     {
@@ -62,6 +64,13 @@ class NotConfirmed(TscmError):
 
 @click.command(params=every_option())
 @devices_arguments
+@click.option(
+    "--type",
+    "kind_name",
+    type=Words(*types()),
+    metavar="TYPE",
+    help="Reach the device in another way, with its groups and all that is known of it as they are.",
+)
 @click.option("--advanced", is_flag=True, help="Also ask for the advanced settings.")
 @click.option(
     "--yes",
@@ -80,6 +89,7 @@ def command(
     /,
     names: tuple[str, ...],
     *,
+    kind_name: str | None,
     everyone: bool,
     advanced: bool,
     yes: bool,
@@ -93,6 +103,8 @@ def command(
     settings).  `none` clears a setting that may be empty.  For several devices, only settings that they
     can have in common can be changed: a SIEM, a proxy, the account.
     """
+    if kind_name is not None:
+        parameters["type"] = check_type(kind_name)
     backend = session.backend()
     wanted = chosen(backend, names, everyone=everyone)
     several = everyone or len(wanted) > 1
@@ -142,8 +154,10 @@ def _configure(
 ) -> Changed:
     """One device: what is asked, checked, stored and told."""
     present = backend.call(VIEW, Device(name=name)).settings
+    kind = kind_named(str(given.get("type") or present["type"]))
+    given = {**given, **_of_the_new_way(kind, present, given)}
     answers = ask_settings(
-        kind_named(str(present["type"])).questions,
+        kind.questions,
         given,
         present,
         basic=not given,
@@ -160,10 +174,23 @@ def _configure(
         with shown_progress(aside=json_output) as report:
             return backend.call(CHANGE, ChangedDevice(name=name, settings=settings), report)
 
-    result = asking_to_pin(store, table, kind_named(str(table.get("type") or present["type"])).pin)
+    result = asking_to_pin(store, table, kind.pin)
     if not json_output:
         _tell(result)
     return result
+
+
+def _of_the_new_way(kind: Kind, present: Json, given: Json) -> Json:
+    """What a device that is to be reached in another way needs for that, asked at a terminal."""
+    if kind.type == present["type"] or not sys.stdin.isatty():
+        return {}
+    known = {one.name for one in kind_named(str(present["type"])).questions}
+    new = [
+        one
+        for one in kind.questions
+        if one.name not in known or (one.needed and present.get(one.name) is None)
+    ]
+    return ask_settings(new, given, None, basic=True, advanced=False)
 
 
 def _ask_about_force(backend: Backend, name: str, present: Json, table: Json) -> None:

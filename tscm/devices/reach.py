@@ -4,7 +4,7 @@ How operations on devices reach out, as a value: another one in tests.
 Light: `tsadmin list` loads it too.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from attrs import frozen
@@ -62,17 +62,25 @@ def ask_service(receiver: "AnyReceiver") -> "ServiceAnswer":
     return probe.ask_service(receiver)
 
 
+def other_ways(settings: "DeviceSettings") -> Sequence[str]:
+    """Types by which the device answers too."""
+    from tscm.devices import other_ways
+
+    return other_ways.other_ways(settings)
+
+
 @frozen(kw_only=True)
 class Reach:
     """
     How a check reaches out: a list by its name, the device's driver, addresses of names, what the
-    receiver of uploads says of the device.
+    receiver of uploads says of the device, and other ways to a device that does not answer.
     """
 
     fetch_list: "Callable[[Layout, DeviceSettings, NodeSettings, str], PolicyList]" = fetch_list
     connect: "Callable[[DeviceSettings, NodeSettings], Driver]" = connect
     look_up: Callable[[Iterable[str]], Mapping[str, tuple[str, ...]]] = look_up
     ask_service: AskService = ask_service
+    other_ways: "Callable[[DeviceSettings], Sequence[str]]" = other_ways
 
 
 NETWORK = Reach()

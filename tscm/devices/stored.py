@@ -67,6 +67,8 @@ def propose(options: Options, present: DeviceSettings | None = None) -> DeviceSe
     if proposes_size(options):
         given.pop("max_policy_size", None)
     given.pop("entry", None)  # permanent: a view that is taken back does not carry it elsewhere
+    if present is not None and given.get("type", present.type) != present.type:
+        table = _for_kind({**table, "type": given["type"]})
     table.update(given)
     for name, dependants in _CLEARED_WITH.items():
         if name in given and values.optional(lambda value: value)(given[name]) is None:
@@ -76,8 +78,6 @@ def propose(options: Options, present: DeviceSettings | None = None) -> DeviceSe
     else:
         table["entry"] = values.new_entry()
         table.setdefault("name", table.get("device_id"))
-    if present is not None and table["type"] != present.type:
-        table = _for_kind(table)
     _generate(table)
     settings, faults = read_options(table, () if present is None else present.forward)
     if settings is None or faults:
@@ -224,11 +224,18 @@ def changed(
 
 
 def _after_change(present: DeviceSettings, settings: DeviceSettings) -> Iterator[str]:
-    if present.own_names != settings.own_names:
+    if present.own_names and not settings.own_names:
+        yield f"Groups {present.own_names}-… remain on the device until you delete them"
+    elif present.own_names != settings.own_names:
         yield (
             f"The next update creates groups named {settings.own_names}-…; change the "
             f"access-lists to use them; groups {present.own_names}-… remain on the device "
             "until you delete them"
+        )
+    if present.type != settings.type and present.firewall == settings.firewall:
+        yield (
+            f"The next update goes by {settings.managed_at}; what `tsadmin show {settings.name} --lines` prints "
+            "opens that way on the device, and groups and history stay as they are"
         )
     if present.device != settings.device:
         yield (
@@ -276,6 +283,7 @@ def changes(present: DeviceSettings, settings: DeviceSettings) -> Json:
 
 _CHECKED = frozenset(
     {
+        "type",
         "device",
         "block_list",
         "allow_list",

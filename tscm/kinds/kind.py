@@ -103,6 +103,10 @@ class Kind:
     warnings: Callable[[DeviceSettings], Sequence[str]]
     setup: "Callable[[DeviceSettings, NodeSettings], str]"
     way_back: "Callable[[DeviceSettings, NodeSettings, Sequence[str]], str]"
+    way: str = ""
+    """What leads to the device, in a sentence."""
+    answers: str = ""
+    """`(DeviceSettings) -> bool`, as an entry point names it: does a device, of any kind, answer in this way?"""
     connect: Connect = no_driver
     check: Callable[[Callable[[], Driver]], Identity] = identified
     """Who answers, asked before anything is stored; blocks.  Raises `DeviceFault`."""

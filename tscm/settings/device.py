@@ -139,6 +139,11 @@ class DeviceSettings:
         return self.device
 
     @property
+    def firewall(self) -> tuple[object, ...]:
+        """Which device it is, whichever way leads there: what is known of it stays true by another way."""
+        return (self.device,)
+
+    @property
     def managed_at(self) -> str:
         """`endpoint` in words."""
         return self.endpoint

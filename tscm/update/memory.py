@@ -128,11 +128,16 @@ class DeviceMemory:
         """
         Without what other settings have made untrue: an operator's change is a decision.
         """
-        if before.place != after.place:
+        other_way = before.type != after.type
+        moved = before.firewall != after.firewall if other_way else before.place != after.place
+        if moved:
             return type(self)(
                 held=self.held, paused=self.paused, hold=self.hold, changes=self.changes
             )  # it may be another device
         kept = self
+        if other_way:  # a start that is told less exactly is no other start
+            known = {"started_at": self.started_at, **self.driver}
+            kept = attrs.evolve(kept, driver=known, login_failures=0)
         if before.account != after.account:
             kept = attrs.evolve(kept, login_failures=0)
         if before.trust != after.trust:

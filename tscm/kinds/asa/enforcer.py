@@ -131,7 +131,7 @@ class AsaEnforcer(Enforcer):
             )
             self.memory = evolve(
                 self.memory,
-                driver=driver.learnt,
+                driver={**self.memory.driver, **driver.learnt},  # of other ways to it, too
                 group_limit=self._lessons.limit,
                 group_ceiling=self._lessons.ceiling,
             )

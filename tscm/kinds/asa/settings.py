@@ -46,6 +46,11 @@ class AsaSettings(DeviceSettings):
         return self.object_group_size
 
     @property
+    def firewall(self) -> tuple[object, ...]:
+        """The address, and no context."""
+        return self.device, None
+
+    @property
     def account(self) -> tuple[object, ...]:
         """User and password."""
         return self.username, self.password

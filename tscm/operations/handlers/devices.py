@@ -19,6 +19,7 @@ from tscm.devices.claims import (
     relay_notes,
 )
 from tscm.devices.group_size import size_notes
+from tscm.devices.other_ways import with_other_ways
 from tscm.errors import (
     DeviceFault,
     DeviceUnknown,
@@ -131,7 +132,8 @@ async def add(node: Node, args: NewDevice, call: Call) -> Added:
             reach=node.reach,
         )
     except DeviceFault as fault:
-        raise for_a_new_device(fault) from None
+        told = await node.slow.run(with_other_ways, fault, settings, node.reach.other_ways)
+        raise for_a_new_device(told) from None
     await node.quick.run(refuse_same_firewall, node.layout, settings, check.identity.serial)
     warnings = await _asked_for_uploads(node, settings, call)
     check = attrs.evolve(check, warnings=(*check.warnings, *unknown, *warnings))

@@ -131,6 +131,11 @@ class AsaSshSettings(AsaSettings):
         return self.device, self.ssh_port, self.context
 
     @property
+    def firewall(self) -> tuple[object, ...]:
+        """Address and context."""
+        return self.device, self.context
+
+    @property
     def account(self) -> tuple[object, ...]:
         """User, key and both passwords."""
         return self.username, self.password, self.ssh_key, self.enable_password
