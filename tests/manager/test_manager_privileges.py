@@ -46,7 +46,7 @@ def dropped(machine: Machine, request: pytest.FixtureRequest) -> Iterator[Starte
     """Started by root on ports of root's, to go on as nobody: as twistd is told, or as the files belong."""
     started = machine.twistd(*request.param)
     try:
-        wait_for(lambda: "tscm works on" in machine.manager_said(), machine.manager_said)
+        wait_for(lambda: "tscm manages" in machine.manager_said(), machine.manager_said)
         yield started
     finally:
         started.stop()
@@ -132,7 +132,7 @@ def test_the_documented_line_without_systemd_works_as_it_stands(machine: Machine
     started = inside(f"/opt/tscm/bin/{words[0]}", *words[1:])
     try:
         assert started.returncode == 0, started.stderr
-        wait_for(lambda: said.exists() and "tscm works on" in said.read_text(), lambda: "no log")
+        wait_for(lambda: said.exists() and "tscm manages" in said.read_text(), lambda: "no log")
         member = ("setpriv", "--reuid=daemon", "--regid=daemon", "--groups=nogroup")
         asked = inside(*member, "/opt/tscm/bin/tsadmin", "list")
         assert (asked.returncode, "fw" in asked.stdout) == (0, True), asked.stderr
@@ -168,7 +168,7 @@ def test_a_manager_of_roots_follows_no_link_in_the_folders_of_another(machine: M
     (state / "lock").unlink()
     started = machine.twistd()
     try:
-        wait_for(lambda: "tscm works on" in machine.manager_said(), machine.manager_said)
+        wait_for(lambda: "tscm manages" in machine.manager_said(), machine.manager_said)
         wait_for(lambda: "tscm.db cannot be used" in machine.manager_said(), machine.manager_said)
     finally:
         started.stop()

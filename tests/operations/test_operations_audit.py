@@ -63,6 +63,19 @@ def test_a_line_names_who_what_and_which_risks_were_accepted() -> None:
     )
 
 
+def test_a_change_of_nothing_says_so() -> None:
+    entry = AuditEntry(
+        at=1.0,
+        actor="root",
+        uid=0,
+        operation="change",
+        device="fw",
+        arguments={"changes": {}},
+        outcome="done",
+    )
+    assert entry.line() == "change by root, device fw, nothing changed: done in 0.0 s"
+
+
 def test_text_is_bounded() -> None:
     assert len(masked("x" * 100_000)) < 1000
 

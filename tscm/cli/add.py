@@ -11,7 +11,7 @@ import click
 from tscm.cli import say
 from tscm.cli.options import check_type, every_option, given_options, setting_options
 from tscm.cli.passwords import take_secrets
-from tscm.cli.pinning import NotPinned, is_the_devices, may_ask, shown_by
+from tscm.cli.pinning import HOST_KEY, NotPinned, is_the_devices, may_ask, shown_by
 from tscm.cli.progress import shown_progress
 from tscm.cli.prompts import (
     Objection,
@@ -125,7 +125,9 @@ def command(
                 pinned_at = table.get("device")
                 continue
             if not dialogue:  # all was given as options: there is nothing else to ask
-                raise NotPinned(str(table.get("name") or "the device")) from None
+                raise NotPinned(
+                    str(table.get("name") or "the device"), (shown or "").startswith(HOST_KEY)
+                ) from None
             if not confirmed(
                 "Correct the answers and try again? (y or n) [default y] ", default=True
             ):

@@ -14,7 +14,7 @@ from tscm.errors import TscmError
 from tscm.fingerprints import with_colons
 from tscm.model import Json
 
-_HOST_KEY = "SHA256:"
+HOST_KEY = "SHA256:"
 """How `ssh` begins the SHA-256 of a host key."""
 _QUESTION = "Pin it? (y or n) [default n] "
 
@@ -32,7 +32,7 @@ def may_ask() -> bool:
 
 def is_the_devices(shown: str) -> bool:
     """Shows the SHA-256 of a certificate or a host key, and asks whether to pin it."""
-    if shown.startswith(_HOST_KEY):
+    if shown.startswith(HOST_KEY):
         say.info(f"The device presents the host key {shown}")
     else:
         say.info(f"The device presents the certificate with SHA-256 {with_colons(shown)}")
@@ -55,7 +55,9 @@ def asking_to_pin(store: Callable[[Json], Changed], table: Json, pin: str) -> Ch
                 raise
             say.error(str(error))
             if not is_the_devices(shown):
-                raise NotPinned(str(table.get("name") or "the device")) from None
+                raise NotPinned(
+                    str(table.get("name") or "the device"), shown.startswith(HOST_KEY)
+                ) from None
             table[pin] = shown
 
 
@@ -66,9 +68,15 @@ class NotPinned(TscmError):
     """
 
     name: str
+    host_key: bool = False
 
     def __str__(self) -> str:
+        other = (
+            "its host key with --host_key"
+            if self.host_key
+            else "the CA of its certificate with --ca_file"
+        )
         return (
-            "nothing was stored; check which host responds at the device's address, or give the CA of its "
-            "certificate with --ca_file, or its host key with --host_key"
+            "nothing was stored; check which host responds at the device's address, or give "
+            f"{other}"
         )

@@ -24,6 +24,8 @@ from tscm.store.reading import read_only
 
 SHOWN = 20
 """More entries than this are counted, not named: somebody may ask about 0.0.0.0/0."""
+_FIRST = 1
+"""The number of a device's first generation: there is none before it."""
 
 
 def with_history(database: Path, device: str, answer: Json) -> Json:
@@ -71,7 +73,7 @@ def _since(connection: sqlite3.Connection, device: str, column: str, asked: Cidr
         if standing != first or first == "none":
             return found
         found = {"generation": number, "applied_at": applied_at, "oldest_kept": False}
-    return None if found is None else {**found, "oldest_kept": True}
+    return None if found is None else {**found, "oldest_kept": found["generation"] > _FIRST}
 
 
 def _since_words(since: Json | None) -> str:

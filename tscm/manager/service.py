@@ -51,6 +51,7 @@ from tscm.manager.settings_watch import WATCH_SECONDS, SettingsWatch
 from tscm.metrics.pages import WatchService
 from tscm.operations.calls import Calls
 from tscm.operations.jobs import Jobs
+from tscm.plural import many
 from tscm.policy.rank import Hits
 from tscm.services.list_service import ListService
 from tscm.services.log_service import LogService
@@ -337,9 +338,15 @@ class NodeService(Service):
         self.backups.startService()
         self.systemd.startService()
         self._log.info(
-            "tscm works on {root} with {count} devices",
+            "tscm manages {devices} in {root}, and receives syslog on {places}",
+            devices=many(len(self.rooms), "device", "devices"),
             root=str(self.layout.root),
-            count=len(self.rooms),
+            places=", ".join(
+                f"{kind} {place}"
+                for kind, places in self.intake.addresses().items()
+                for place in places
+            )
+            or "no address",
         )
 
     def look_at_settings(self) -> None:

@@ -169,12 +169,14 @@ class SettingsWatch:
             signature = _signature_of(entries[name])
             if self._seen.get(name) != signature:
                 self._seen[name] = signature
-                self._log.info("settings of {device} changed", device=name)
+                self._log.info(
+                    "the settings of {device} are new or have changed: they are read", device=name
+                )
                 self._load(name)
             elif name in self._refused or (key_changed and name in self._sealed):
                 self._load(name)
         for name in self._gone(names):
-            self._log.info("settings of {device} removed", device=name)
+            self._log.info("the settings of {device} were removed", device=name)
             await self._service.take_out_of_force(name)
         for name in self._service.faults.keys() - self._service.rooms.keys() - {"", *names}:
             del self._service.faults[name]  # its file, which never came into force, is gone

@@ -23,6 +23,7 @@ from tscm.base.safe_files import UnfitFile, read_regular
 from tscm.base.schedule import PeriodicService
 from tscm.base.threads import Threads
 from tscm.model import Json
+from tscm.plural import many
 from tscm.policy.collect import ListTooLong
 from tscm.services.entries import list_file, list_name
 from tscm.services.looking import Looker
@@ -111,11 +112,11 @@ class ZoneFiles(Service):
                 continue
             self._told[name] = told
             self._log.info(
-                ("list {name}: serial {serial}, {entries} entries, {refused} lines ignored"),
+                "list {name}: serial {serial}, {entries}, {refused} ignored",
                 name=name,
                 serial=zone.serial,
-                entries=zone.entries,
-                refused=zone.refused_count,
+                entries=many(zone.entries, "entry", "entries"),
+                refused=many(zone.refused_count, "line", "lines"),
             )
             for one in zone.refused[:_SHOWN]:
                 self._log.warn("list {name}: {cause}", name=name, cause=one.cause)

@@ -107,6 +107,7 @@ class AsaHttpFactory(HTTPFactory):
     """
 
     protocol = AsaChannel  # type: ignore[assignment]
+    noisy = False
 
     def __init__(
         self,

@@ -56,9 +56,11 @@ class AuditEntry:
 
 
 def shown_arguments(arguments: Json) -> str:
-    """Arguments in one line: `setting: old -> new, …`."""
+    """Arguments in one line: `setting: old -> new, …`, or that nothing changed."""
     changes = arguments.get("changes")
     given = {name: value for name, value in arguments.items() if name != "changes"}
+    if not given and changes is not None and not changes:
+        return "nothing changed"
     told = ", ".join(
         f"{name}: {_text(value)}" for name, value in {**given, **(changes or {})}.items()
     )
