@@ -6,6 +6,7 @@ import socket
 import sys
 from pathlib import Path
 
+import pytest
 import pytest_twisted
 from twisted.internet import reactor
 from twisted.internet.task import deferLater
@@ -16,6 +17,7 @@ from tscm.demo.proxy import ConnectProxy
 from tscm.demo.run import ways_to_look
 from tscm.demo.screen import Screen
 from tscm.demo.siem import Siem
+from tscm.demo.ways import ssh_lacks, ways
 from tscm.policy.cidr import CidrSet, Entries
 from tscm.settings.layout import Layout
 
@@ -107,3 +109,12 @@ async def test_the_proxy_wants_connect_and_its_password() -> None:
             if not siem.connections:
                 break
             await deferLater(reactor, 0.02)
+
+
+def test_without_what_ssh_needs_the_demonstration_says_so_and_goes_without(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert [one.type for one in ways()] == ["asarest", "asarest", "asa", "asahttp"]
+    monkeypatch.setenv("PATH", "/nowhere")
+    assert "apt-get install openssh-client" in str(ssh_lacks())
+    assert [one.type for one in ways()] == ["asarest", "asarest", "asahttp"]

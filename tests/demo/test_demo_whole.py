@@ -12,14 +12,14 @@ def test_every_figure_of_the_demonstration_balances() -> None:
         [sys.executable, "-m", "tscm", "demo", "--json"],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=480,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     told = json.loads(done.stdout)
     assert told["balanced"]
     checks = {check["what"]: check for check in told["checks"]}
-    for name in ("fw-udp", "fw-tcp"):
+    for name in ("fw-udp", "fw-tcp", "fw-ssh", "fw-http"):
         lines = checks[f"{name}: lines"]["figures"]
         assert len(set(lines.values())) == 1
         assert lines["sent by the firewall"] > 10_000

@@ -31,7 +31,7 @@ from tscm.state import ManagerState
 
 Args = TypeVar("Args")
 Answer = TypeVar("Answer")
-_WAIT_SECONDS = 25.0
+_WAIT_SECONDS = 60.0
 _POLL_SECONDS = 0.1
 
 

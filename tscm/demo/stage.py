@@ -36,6 +36,11 @@ class Firewall:
     password: str = field(repr=False)
     ready: Json = field(factory=dict)
 
+    @property
+    def https_port(self) -> int:
+        """Where its web server listens."""
+        return int(self.ready["https"][1])
+
     def control(self, method: str, path: str, body: Any = None) -> Any:
         """Ask the simulator's control port.  Blocking."""
         import httpx
@@ -171,8 +176,10 @@ class Stage:
         self.firewalls.append(firewall)
         return firewall
 
-    def start_firewall(self, firewall: Firewall, syslog: str, header: str) -> None:
-        """Start the simulator that logs to *syslog* (`udp://…`, `tcp://…`).  Blocking."""
+    def start_firewall(
+        self, firewall: Firewall, syslog: str, header: str, *, ssh: bool = False
+    ) -> None:
+        """Start the simulator that logs to *syslog* (`udp://…`, `tcp://…`), with a command line where *ssh*.  Blocking."""
         password_file = self.folder / f"{firewall.name}.password"
         write_private(password_file, f"{firewall.password}\n".encode())
         ready = self.folder / f"{firewall.name}.ready"
@@ -181,6 +188,7 @@ class Stage:
             "tscm-asa",
             *("--https", f"{firewall.address}:0"),
             *("--control", f"{HOST}:0"),
+            *(("--ssh", f"{firewall.address}:0") if ssh else ()),
             *("--syslog", syslog),
             *("--source-address", firewall.address),
             *("--username", "admin"),

@@ -3,6 +3,7 @@ The story of the demonstration, chapter by chapter.  Every figure is asked of wh
 """
 
 from collections import Counter
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,8 @@ from tscm.demo.lists import ALLOW_LIST, BLOCK_LIST, allow_entries, block_entries
 from tscm.demo.proxy import ConnectProxy
 from tscm.demo.screen import Screen
 from tscm.demo.siem import Siem
-from tscm.demo.stage import HOST, Stage
+from tscm.demo.stage import HOST, Firewall, Stage
+from tscm.demo.ways import Way, ssh_lacks, ways
 from tscm.errors import TscmError
 from tscm.operations.arguments import NewDevice
 from tscm.operations.table.devices import ADD
@@ -48,6 +50,8 @@ class Story:
     hits: Counter[str] = field(factory=Counter, init=False)
     hit_lines: int = field(default=0, init=False)
     list_folder: Path = field(init=False)
+    ways: dict[str, Way] = field(factory=dict, init=False)
+    """By the names of the firewalls."""
     _seed: int = field(default=0, init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -71,15 +75,16 @@ class Story:
     # -- chapters ---------------------------------------------------------------
 
     async def _set_up(self) -> None:
-        self.screen.chapter("Services, a SIEM, a proxy and two firewalls on loopback")
+        self.screen.chapter("Services, a SIEM, a proxy and firewalls on loopback")
         blocked, allowed = block_entries(), allow_entries()
         self._write_list(BLOCK_LIST, blocked)
         self._write_list(ALLOW_LIST, allowed)
         self.siem.come_back()
         self.proxy.start()
         stage = self.stage
-        one = stage.register("fw-udp", "127.0.0.2", 1)
-        two = stage.register("fw-tcp", "127.0.0.3", 2)
+        for number, way in enumerate(ways(), 1):
+            self.ways[way.name] = way
+            stage.register(way.name, way.address, number)
         logs = deferToThread(stage.start_logs)
         try:
             servers = await deferToThread(stage.start_policy)
@@ -89,11 +94,11 @@ class Story:
         url, ca_file = await logs
         await deferToThread(stage.start_manager, servers, url, ca_file)
         status = await self.ask.when_manager_is_up()
-        udp, tcp = status.listeners["udp"][0], status.listeners["tcp"][0]
+        places = {"udp": status.listeners["udp"][0], "tcp": status.listeners["tcp"][0]}
         await gatherResults(
             [
-                deferToThread(stage.start_firewall, one, f"udp://{udp}", "timestamp"),
-                deferToThread(stage.start_firewall, two, f"tcp://{tcp}", "device-id"),
+                deferToThread(self._start, one, self.ways[one.name], places)
+                for one in stage.firewalls
             ],
             consumeErrors=True,
         )
@@ -102,23 +107,29 @@ class Story:
             f"SIEM on TCP {HOST}:{self.siem.port}, CONNECT proxy on {HOST}:{self.proxy.port}"
         )
         self.screen.note(
-            f"manager takes syslog on UDP {udp} and TCP {tcp}; UDP is read by: {status.intake.udp_path}"
+            f"manager takes syslog on UDP {places['udp']} and TCP {places['tcp']}; UDP is read by: "
+            f"{status.intake.udp_path}"
         )
         for firewall in stage.firewalls:
-            self.screen.note(
-                f"{firewall.name}: REST API at {firewall.ready['api_url']}, logs to {firewall.syslog}"
-            )
+            shown = self.ways[firewall.name].shown(firewall)
+            self.screen.note(f"{firewall.name}: {shown}, logs to {firewall.syslog}")
+        lacks = ssh_lacks()
+        if lacks is not None:
+            self.screen.note(f"no firewall is reached by SSH, which needs {lacks}")
+
+    def _start(self, firewall: Firewall, way: Way, places: Mapping[str, str]) -> None:
+        syslog = f"{way.protocol}://{places[way.protocol]}"
+        self.stage.start_firewall(firewall, syslog, way.header, ssh=way.type == "asa")
 
     async def _add_devices(self) -> None:
-        self.screen.chapter("Both devices are added, as with `tsadmin add`")
+        self.screen.chapter("The devices are added, as with `tsadmin add`")
         for firewall in self.stage.firewalls:
             options = {
                 "name": firewall.name,
-                "type": "asarest",
+                "type": self.ways[firewall.name].type,
                 "device_id": firewall.entry.device_id,
                 "device": firewall.address,
-                "rest_url": firewall.ready["api_url"],
-                "fingerprint": firewall.ready["fingerprint"],
+                **self.ways[firewall.name].options(firewall),
                 "block_list": BLOCK_LIST,
                 "allow_list": ALLOW_LIST,
                 "prefix": PREFIX,
@@ -150,16 +161,15 @@ class Story:
 
     async def _push(self, title: str, *, first: bool) -> None:
         self.screen.chapter(title)
-        before = {one.name: await self.ask.counts(one) for one in self.stage.firewalls}
         outcomes = await gatherResults(
             [deferToThread(self.ask.update, one) for one in self.stage.firewalls],
             consumeErrors=True,
         )
         for firewall, outcome in zip(self.stage.firewalls, outcomes, strict=True):
-            after = await self.ask.counts(firewall)
-            sent = after["bytes_in"] - before[firewall.name]["bytes_in"]
-            writes = after["writes"] - before[firewall.name]["writes"]
-            self.screen.note(f"{outcome['sentence']}; {writes} writes, {sent:,} bytes")
+            said = outcome["traffic"]
+            self.screen.note(
+                f"{outcome['sentence']}; {said['requests']:,} requests or lines, {said['sent']:,} bytes sent"
+            )
             plan = outcome["plan"]
             if first:
                 self.screen.check(

@@ -182,6 +182,11 @@ class Firewall(Service):
         """The port of the command line; None without one."""
         return self._doors.ssh_port
 
+    @property
+    def ssh_host_key(self) -> str | None:
+        """SHA-256 of the key that it shows, as `ssh` writes it; None without a command line."""
+        return None if self._ssh is None else self._ssh.fingerprint(self.switches.ssh_algorithms)
+
     def _steered(self, http: AsaHttpRequest) -> None:
         """Answer what is asked on the control port."""
         raise NotImplementedError

@@ -17,6 +17,7 @@ def ready(asa: "Firewall") -> dict[str, Any]:
         "standby_url": asa.standby_url,
         "control_url": asa.control_url,
         "ssh_port": asa.ssh_port,
+        "ssh_host_key": asa.ssh_host_key,
         "certificate": str(asa.certificate_path),
         "fingerprint": asa.fingerprint,
         "username": asa.options.username,

@@ -13,7 +13,7 @@ from twisted.conch.avatar import ConchUser
 from twisted.conch.error import ValidPublicKey
 from twisted.conch.interfaces import IConchUser, ISession
 from twisted.conch.ssh.factory import SSHFactory
-from twisted.conch.ssh.keys import Key
+from twisted.conch.ssh.keys import FingerprintFormats, Key
 from twisted.conch.ssh.session import SSHSession, wrapProtocol
 from twisted.cred.checkers import ICredentialsChecker
 from twisted.cred.credentials import ISSHPrivateKey, IUsernamePassword
@@ -194,6 +194,11 @@ class SshFactory(SSHFactory):
             )
             self._keys[release] = made
         return self._keys[release]
+
+    def fingerprint(self, release: str) -> str:
+        """SHA-256 of that key, as `ssh` writes it."""
+        found = self.host_key(release).public().fingerprint(FingerprintFormats.SHA256_BASE64)
+        return f"SHA256:{found.rstrip('=')}"
 
     def renew_host_keys(self) -> None:
         """Show other keys from now on, as a firewall that was replaced does."""
