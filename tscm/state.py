@@ -107,6 +107,7 @@ class WatchedDevice:
     targets: tuple[ForwardFigures, ...] = ()
     upload: UploadFigures | None = None
     events: EventFigures = EventFigures()
+    pulls: PullFigures | None = None
     verdict: str = ""
     """How the device stands."""
 

@@ -267,11 +267,19 @@ async def test_a_fault_of_ours_is_503_and_never_401(
     status, _, found = await site.curl(site.url(), "-u", "fw:s3cret")
     assert (status, found) == (200, content)
 
-    (site.folder / "lists" / "edge" / CURRENT).write_bytes(b"{")
+    current = site.folder / "lists" / "edge" / CURRENT
+    current.write_bytes(b"{")
     body.unlink()
     site.service._devices["edge"].looked_at = None
     status, _, found = await site.curl(site.url(), "-u", "fw:s3cret")
     assert (status, found) == (200, content)  # the cached bytes
+    current.unlink()
+    site.service._devices["edge"].looked_at = None
+    status, _, found = await site.curl(site.url(), "-u", "fw:s3cret")
+    assert (status, found) == (200, content)
+    figures = site.service.figures("edge")
+    assert figures is not None
+    assert "is gone" in figures.fault
     assert not logged_failures
 
 

@@ -38,6 +38,7 @@ from tscm.settings.files import (
 from tscm.settings.layout import Layout
 from tscm.settings.modules import module
 from tscm.settings.node import NodeSettings
+from tscm.settings.pulled import PullSettings
 from tscm.settings.shapes import FIRST_TYPE, as_options, read_options
 from tscm.settings.shapes import options as option_fields
 from tscm.store.reading import known_groups
@@ -243,12 +244,18 @@ def _after_change(present: DeviceSettings, settings: DeviceSettings) -> Iterator
             f"{settings.name} --lines` on the new device; the configuration on "
             f"{present.device} is not removed"
         )
+    both = isinstance(present, PullSettings) and isinstance(settings, PullSettings)
+    if both and as_options(present)["pull_secret"] != as_options(settings)["pull_secret"]:
+        yield (
+            "The URLs of its lists have changed: enter the lines of `tsadmin show "
+            f"{settings.name} --lines` on the firewall, which is refused until then"
+        )
     if present.log_proxy_user and not settings.log_proxy:
         yield "The user and password of the log upload proxy are also cleared"
-    both = present.syslog_forward and settings.syslog_forward
+    forwards = present.syslog_forward and settings.syslog_forward
     gone = {
         "the SIEM": present.syslog_forward and not settings.syslog_forward,
-        "an additional target": both and set(_also(present)) - set(_also(settings)),
+        "an additional target": forwards and set(_also(present)) - set(_also(settings)),
         "the log service": present.send_logs and not settings.send_logs,
     }
     off = [what for what, left in gone.items() if left]

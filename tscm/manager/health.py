@@ -42,6 +42,7 @@ async def figures(node: Node) -> Watched:
             targets=(*(() if forward is None else (forward,)), *device.forward_also_figures()),
             upload=device.upload_figures(),
             events=manager.events.figures(name),
+            pulls=manager.lists.figures(name),
             verdict=row(node, name).verdict,
         )
     return Watched(

@@ -252,6 +252,7 @@ def _devices(devices: Mapping[str, WatchedDevice], now: float) -> Iterable[Metri
             yield family
     yield from _targets(devices)
     yield from _policy(devices, now)
+    yield from _pulls(devices, now)
     yield from _standing(devices, now)
 
 
@@ -327,6 +328,34 @@ def _standing(devices: Mapping[str, WatchedDevice], now: float) -> Iterable[Metr
             for called, count in lists.items():
                 hits.add_metric([name, action, called], count)
     yield from (verdict, held, cut, uploaded, hits)
+
+
+def _pulls(devices: Mapping[str, WatchedDevice], now: float) -> Iterable[Metric]:
+    published = GaugeMetricFamily(
+        "tscm_list_published_generation",
+        "Generation of the lists that are published for a firewall that pulls.",
+        labels=["device"],
+    )
+    pulled = GaugeMetricFamily(
+        "tscm_list_pulled_generation",
+        "Generation of the lists that the firewall pulled last.",
+        labels=["device"],
+    )
+    age = GaugeMetricFamily(
+        "tscm_list_pull_age_seconds",
+        "Seconds since the firewall last pulled its lists.",
+        labels=["device"],
+    )
+    for name, one in devices.items():
+        if one.pulls is None:
+            continue
+        if one.pulls.generation is not None:
+            published.add_metric([name], one.pulls.generation)
+        if one.pulls.pulled:
+            last = one.pulls.pulled[0]
+            pulled.add_metric([name], last.generation)
+            age.add_metric([name], now - last.last_at)
+    yield from (published, pulled, age)
 
 
 def _policy(devices: Mapping[str, WatchedDevice], now: float) -> Iterable[Metric]:

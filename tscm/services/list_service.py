@@ -65,9 +65,10 @@ BOUNDS = HttpBounds(
 )
 LOOK_SECONDS = 1.0
 """For so long nobody looks again at what is published for a device."""
-ROUND_SECONDS = 10.0
+ROUND_SECONDS = 3.0
 """Between two looks at all devices, and between two writes of who pulled."""
 _PIECE = 1 << 16
+_LATER = 503
 _LISTENER = "lists listener"
 _SETTINGS = "[listen] lists_certificate and lists_key"
 
@@ -268,8 +269,15 @@ class ListService(Service):
         if self.tls is not None:
             self.tls.follow()
         self.book.write_or_wait()
-        for one in list(self._devices.values()):
+        for one in await self._changed(list(self._devices.values())):
+            one.looked_at = None
             await self.look(one)
+
+    async def _changed(self, devices: list[Shown]) -> list[Shown]:
+        """Those for which something else is published than at the last look: one call for all."""
+        asked = [(self.folder / one.settings.name, one.signature) for one in devices]
+        flags = await self._threads.run(_flags, asked)
+        return [one for one, flag in zip(devices, flags, strict=True) if flag or one.fault]
 
     async def look(self, one: Shown) -> None:
         """Take up what is published for a device by now, unless somebody just looked."""
@@ -298,7 +306,10 @@ class ListService(Service):
             one.signature = None
             self._tell(one, str(error))
             return
-        if signature != one.signature or one.fault:
+        if signature is None and one.publication is not None:
+            one.signature = None
+            self._tell(one, f"{folder / CURRENT} is gone")
+        elif signature != one.signature or one.fault:
             one.signature, one.fault = signature, ""
             if found is not _UNCHANGED:
                 one.publication = found
@@ -326,32 +337,34 @@ class ListService(Service):
             request.requestHeaders.getRawHeaders(b"authorization", [None])[0],
         )
         if refusal is not None or shown is None or asked is None:
-            self._refuse(request, shown, peer, refusal or NOT_FOUND)
+            if asked is not None:  # what is no path of a list at all is nobody's URL
+                self._note_stranger(peer, refusal or NOT_FOUND)
+            self._refuse(request, shown, refusal or NOT_FOUND)
             return
         if request.method not in {b"GET", b"HEAD"}:
             allowed = ((b"Allow", b"GET, HEAD"),)
             sentence = "a list can be read only, by GET or HEAD"
             refusal = Refusal(status=405, sentence=sentence, headers=allowed)
-            self._refuse(request, shown, peer, refusal)
+            self._refuse(request, shown, refusal)
             return
         await self.look(shown)
         published = shown.publication
         if published is None:
-            self._refuse(request, shown, peer, later("no list is published for this device yet"))
+            self._refuse(request, shown, later("no list is published for this device yet"))
             return
         found = published.files.get(asked.file)
         if found is None:
-            self._answer_checksum(request, shown, peer, published, asked.file)
+            self._answer_checksum(request, shown, published, asked.file)
             return
         fetch = _Fetch(shown=shown, peer=peer, published=published, name=asked.file)
         await self._answer_file(request, fetch, found)
 
     def _answer_checksum(
-        self, request: Request, shown: Shown, peer: str, published: Publication, file: str
+        self, request: Request, shown: Shown, published: Publication, file: str
     ) -> None:
         found = published.files.get(file.removesuffix(MD5)) if file.endswith(MD5) else None
         if found is None:
-            self._refuse(request, shown, peer, NOT_FOUND)
+            self._refuse(request, shown, NOT_FOUND)
             return
         content = found.md5.encode()
         request.setHeader(b"content-type", TEXT.encode())
@@ -396,12 +409,12 @@ class ListService(Service):
         try:
             content = await self.bodies.lend(key, size, load)
         except NoRoom:
-            self._refuse(request, shown, peer, later("too many lists are being sent now"))
+            self._refuse(request, shown, later("too many lists are being sent now"))
             return
         except (PublicationDamaged, OSError) as error:
             shown.signature = None
             self._tell(shown, str(error))
-            self._refuse(request, shown, peer, later("the list cannot be read now"))
+            self._refuse(request, shown, later("the list cannot be read now"))
             return
         try:
             if not taken.called:
@@ -411,20 +424,24 @@ class ListService(Service):
         finally:
             self.bodies.give_back(key)
 
-    def _refuse(self, request: Request, shown: Shown | None, peer: str, refusal: Refusal) -> None:
+    def _note_stranger(self, peer: str, refusal: Refusal) -> None:
+        """Count, and tell now and then, who asks with another secret, account or address than the settings say."""
+        if refusal.status == _LATER:
+            return
+        self._strangers += 1
+        if self._strangers.bit_count() == 1:  # the first, the second, the fourth, …
+            self._log.warn(
+                "{listener}: {count} requests refused so far, the last from {peer} with {status}; check the "
+                "URL and the account on that firewall against what `tsadmin show --lines` prints for it",
+                listener=_LISTENER,
+                count=self._strangers,
+                peer=peer,
+                status=refusal.status,
+            )
+
+    def _refuse(self, request: Request, shown: Shown | None, refusal: Refusal) -> None:
         if shown is not None:
             shown.refused[str(refusal.status)] += 1
-        if refusal.status in {401, 403, 404}:
-            self._strangers += 1
-            if self._strangers.bit_count() == 1:  # the first, the second, the fourth, …
-                self._log.warn(
-                    "{listener}: {count} requests refused so far, the last from {peer} with {status}; check the "
-                    "URL and the account on that firewall against what `tsadmin show --lines` prints for it",
-                    listener=_LISTENER,
-                    count=self._strangers,
-                    peer=peer,
-                    status=refusal.status,
-                )
         if request._disconnected:  # noqa: SLF001 - Twisted says so in no other way
             return
         kind, body = plain_refusal(refusal.sentence)
@@ -442,7 +459,7 @@ class ListService(Service):
         """A fault in this program: told, and answered as one that passes."""
         self._log.failure("a request for a list failed", failure)
         if not request._disconnected and not request.finished and not request.startedWriting:  # noqa: SLF001
-            self._refuse(request, None, "", later("the list cannot be served now"))
+            self._refuse(request, None, later("the list cannot be served now"))
 
 
 class _Lists(Resource):
@@ -492,6 +509,19 @@ class _Pieces:
 
 
 _UNCHANGED = object()
+
+
+def _flags(asked: list[tuple[Path, tuple[int, int, int] | None]]) -> list[bool]:
+    """For each folder: is its publication another than the one with that signature?"""
+    return [_signature(folder) != before for folder, before in asked]
+
+
+def _signature(folder: Path) -> tuple[int, int, int] | None:
+    try:
+        found = (folder / CURRENT).stat()
+    except OSError:
+        return None
+    return (found.st_mtime_ns, found.st_size, found.st_ino)
 
 
 def _read_changed(

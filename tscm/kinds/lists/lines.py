@@ -15,7 +15,6 @@ from tscm.settings.node import NodeSettings
 from tscm.settings.pulled import PullSettings, pulling
 
 _SYSLOG_PORT = 514
-_CONTROL_PLANE = "the certificate of the manager, or the CA that signed it"
 
 
 @frozen(kw_only=True)
@@ -93,7 +92,13 @@ def _before(words: Words) -> list[str]:
         found.append(
             f"# {UNKNOWN_SECRET}: the secret part of the path can be shown only to a user who may read the key of the manager"
         )
-    return [*found, f"# 2. The firewall must trust {_CONTROL_PLANE}"]
+    own = (
+        words.node.listen.lists_certificate or "/var/lib/tscm/lists/lists.crt on the manager's host"
+    )
+    return [
+        *found,
+        f"# 2. The firewall must trust the certificate of the manager: {own}, or its CA",
+    ]
 
 
 def _after(words: Words) -> list[str]:
