@@ -222,6 +222,16 @@ def off_words(in_force: InForce) -> str:
     return f"the policy is not in force since {at}: the groups were removed{but}"
 
 
+def age_words(seconds: float | None) -> str:
+    """An age as an operator reads it: `never`, `12 s`, `5 min`, `3 h`, `2 d`."""
+    if seconds is None:
+        return "never"
+    for unit, length in (("d", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= 2 * length:
+            return f"{int(seconds // length)} {unit}"
+    return f"{int(seconds)} s"
+
+
 def _age(at: float | None, now: float) -> float | None:
     return None if not at else max(0.0, now - at)
 

@@ -237,6 +237,7 @@ async def test_questions_about_a_policy_reach_the_operations(
         "accept": ["take_over"],
         "force": False,
         "plan": None,
+        "reason": "",
     }
     assert (await call(path, "GET", "/v1/devices/a/policy/history")).json() == {"name": "a"}
 

@@ -67,6 +67,7 @@ MODULES: Mapping[str, tuple[str, str]] = {
     "backup": ("backup", "Write settings, secrets, database and log positions to one file."),
     "restore": ("restore", "Check a backup, and restore it."),
     "portal": ("portal", "Manage device entries of the embedded services."),
+    "web": ("web", "Manage who may sign in to the page."),
     "demo": ("demo", "Run the whole product on this machine with simulated firewalls."),
     "completion": ("completion", "Print the completion script for a shell."),
     "version": ("version", "Show the version."),
@@ -90,11 +91,11 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
     "Policies": ("policy", "entries"),
     "Logs": ("tail", "logs", "ledger", "spool", "events", "senders"),
     "This manager": ("jobs", "audit", "check", "backup", "restore", "version", "completion"),
-    "Embedded services and demonstration": ("portal", "demo"),
+    "Embedded services, page and demonstration": ("portal", "web", "demo"),
 }
 """The order of the help: first what is typed every day."""
 
-_WITHOUT_NODE = {"demo", "completion", "version"}
+_WITHOUT_NODE = {"demo", "completion", "version", "web"}
 
 
 class Commands(click.Group):

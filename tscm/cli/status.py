@@ -13,7 +13,7 @@ from tscm.cli.tables import show_table
 from tscm.errors import DeviceUnknown
 from tscm.operations.arguments import Nothing
 from tscm.operations.table.fleet import FLEET
-from tscm.standing import Row, exit_status
+from tscm.standing import Row, age_words, exit_status
 
 _HEADS = (
     "device", "status", "good update", "entries", "cut", "last line", "waiting", "SIEM", "upload", "cause",
@@ -60,13 +60,3 @@ def _cells(row: Row) -> tuple[object, ...]:
         row.upload,
         f"{row.causes[0]}{more}" if row.causes else "",
     )
-
-
-def age_words(seconds: float | None) -> str:
-    """An age as an operator reads it: `never`, `12 s`, `5 min`, `3 h`, `2 d`."""
-    if seconds is None:
-        return "never"
-    for unit, length in (("d", 86400), ("h", 3600), ("min", 60)):
-        if seconds >= 2 * length:
-            return f"{int(seconds // length)} {unit}"
-    return f"{int(seconds)} s"

@@ -2,6 +2,7 @@
 The stage of the demonstration: a folder, ports, processes, and the ways to ask them things.
 """
 
+import os
 import secrets
 import socket
 from collections.abc import Mapping
@@ -153,6 +154,7 @@ class Stage:
             f'[listen]\nudp = ["{HOST}:0"]\ntcp = ["{HOST}:0"]\n'
             f'[policy]\nservers = ["{servers}"]\n'
             f'[upload]\nurl = "{upload_url}"\nca_file = "{ca_file}"\n'
+            f'[control]\ndelegates = ["{os.getuid()}"]\n'  # the page speaks for its users
         )
         write_private(self.layout.settings_file, settings.encode())
         self.manager.start()

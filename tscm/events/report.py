@@ -19,7 +19,7 @@ from attrs import evolve, frozen
 from tscm.errors import Fault, SettingsFaulty
 from tscm.events.packs import WORDS
 from tscm.events.rollups import ACTIONS, DIRECTIONS, HOUR_SECONDS
-from tscm.events.sums import Among, Wanted, among, distinct, spelt, summed
+from tscm.events.sums import Among, Groups, Wanted, among, distinct, spelt, summed
 from tscm.model import Json
 from tscm.store.reading import read_only
 
@@ -186,10 +186,51 @@ def ask(database: Path, question: Question) -> Answer:
     if not database.exists():
         return Answer(question=question, rows=(), lines=0, hits=0, groups=0, low=0, unread=0)
     with read_only(database) as connection:
-        return _ask(connection, question)
+        found, low, unread = _sums(connection, question)
+        return _answer(connection, question, found, low, unread)
 
 
-def _ask(connection: sqlite3.Connection, asked: Question) -> Answer:
+def ask_several(database: Path, questions: Sequence[Question]) -> tuple[Answer, tuple[Answer, ...]]:
+    """
+    One question of several devices: the answer over all of them, and each device's own totals without rows.
+
+    All *questions* differ in the device alone; the first stands for them.  Blocking.  Raises `StoreUnusable`.
+    """
+    first = questions[0]
+    if not database.exists():
+        none = Answer(question=first, rows=(), lines=0, hits=0, groups=0, low=0, unread=0)
+        return none, tuple(evolve(none, question=one) for one in questions)
+    with read_only(database) as connection:
+        found = [(one, *_sums(connection, one)) for one in questions]
+        each = tuple(
+            Answer(
+                question=one,
+                rows=(),
+                lines=int(sums.lines.sum()),
+                hits=int(sums.hits.sum()),
+                groups=sums.keys.shape[1],
+                low=low,
+                unread=unread,
+            )
+            for one, sums, low, unread in found
+        )
+        together = _together([sums for _, sums, _, _ in found])
+        low, unread = sum(one.low for one in each), sum(one.unread for one in each)
+        return _answer(connection, first, together, low, unread), each
+
+
+def _together(several: Sequence[Groups]) -> Groups:
+    """The groups of several devices as one: each key once."""
+    keys = np.concatenate([one.keys[0] for one in several])
+    kinds, where = np.unique(keys, return_inverse=True)
+    lines, hits = np.zeros(len(kinds), np.int64), np.zeros(len(kinds), np.int64)
+    np.add.at(lines, where, np.concatenate([one.lines for one in several]))
+    np.add.at(hits, where, np.concatenate([one.hits for one in several]))
+    return Groups(keys=kinds[np.newaxis], lines=lines, hits=hits)
+
+
+def _sums(connection: sqlite3.Connection, asked: Question) -> tuple[Groups, int, int]:
+    """The groups of a question's device; how often it said that it stopped counting; lines that cannot be read."""
     wanted = Wanted(
         device=_word(connection, asked.device),
         first=int(asked.since) // HOUR_SECONDS,
@@ -197,12 +238,18 @@ def _ask(connection: sqlite3.Connection, asked: Question) -> Answer:
     )
     wanted = evolve(wanted, conditions=tuple(_conditions(connection, wanted, asked)))
     found = summed(connection, wanted, (asked.by,))
-    (keys,) = found.keys
-    order = np.arange(len(keys)) if asked.by == "hour" else np.lexsort((keys, -found.hits))
-    order = order[: asked.top]
     low, unread = connection.execute(
         "SELECT low, unread FROM event_readers WHERE device = ?", (wanted.device,)
     ).fetchone() or (0, 0)
+    return found, low, unread
+
+
+def _answer(
+    connection: sqlite3.Connection, asked: Question, found: Groups, low: int, unread: int
+) -> Answer:
+    (keys,) = found.keys
+    order = np.arange(len(keys)) if asked.by == "hour" else np.lexsort((keys, -found.hits))
+    order = order[: asked.top]
     return Answer(
         question=asked,
         rows=tuple(

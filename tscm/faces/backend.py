@@ -11,6 +11,9 @@ from tscm.operations.call import quiet
 from tscm.operations.job_figures import JobFigures
 from tscm.operations.operation import Operation
 
+ON_BEHALF_OF = "x-tscm-user"
+"""Header by which a trusted process says for which of its users it asks."""
+
 Args = TypeVar("Args")
 Answer = TypeVar("Answer")
 Told = Callable[[JobFigures], None]

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from attrs import define, field
 
 from tscm.errors import ControlUnavailable, TscmError
-from tscm.faces.backend import ManagerSaid, Told, silent
+from tscm.faces.backend import ON_BEHALF_OF, ManagerSaid, Told, silent
 from tscm.model import Json, Progress, Report
 from tscm.operations.arguments import JobNumber
 from tscm.operations.call import quiet
@@ -77,10 +77,11 @@ class _UnixConnection(http.client.HTTPConnection):
 @define(eq=False)
 class ManagerBackend:
     """
-    A `Backend` that asks the manager.
+    A `Backend` that asks the manager; with *on_behalf_of* for a user of the page, which the manager must allow.
     """
 
     _socket: Path
+    _on_behalf_of: str | None = None
     running: bool = field(default=True, init=False)
 
     def call(
@@ -179,9 +180,12 @@ class ManagerBackend:
     ) -> Iterator[http.client.HTTPResponse]:
         connection = _UnixConnection(self._socket, read_seconds)
         content = None if body is None else json.dumps(body).encode()
+        headers = {"Content-Type": "application/json"}
+        if self._on_behalf_of is not None:
+            headers[ON_BEHALF_OF] = self._on_behalf_of
         try:
             with self._faults_told():
-                connection.request(verb, path, content, {"Content-Type": "application/json"})
+                connection.request(verb, path, content, headers)
                 answer = connection.getresponse()
             yield answer
         finally:

@@ -12,10 +12,9 @@ from typing import Any
 from attrs import define
 
 from tscm.errors import TscmError
+from tscm.faces.backend import ON_BEHALF_OF
 from tscm.operations.call import Actor
 
-ON_BEHALF_OF = "x-tscm-user"
-"""Header by which a trusted process says for which of its users it asks."""
 _CREDENTIALS = struct.Struct("3i")
 _NAME_KEPT = 64
 

@@ -31,7 +31,6 @@ from tscm.events.process import WorkerProcess
 from tscm.events.recent import recent_hits
 from tscm.events.service import EventService
 from tscm.faces.control import ControlService
-from tscm.faces.peer import user_numbers
 from tscm.forward.resolve import Resolver
 from tscm.intake.senders import SenderTable
 from tscm.intake.service import IntakeService
@@ -42,7 +41,7 @@ from tscm.manager.audit_forward import AuditForward
 from tscm.manager.audit_trail import EXPIRY_SECONDS, AuditTrail
 from tscm.manager.backups import BackupService
 from tscm.manager.consumers import DeviceRooms
-from tscm.manager.embedded import Embedded, embedded_services
+from tscm.manager.embedded import Embedded, delegates_of, embedded_services
 from tscm.manager.endings import Endings
 from tscm.manager.lag import LOOK_SECONDS, ReaderLags
 from tscm.manager.log_consumers import DROP, EVENTS
@@ -55,6 +54,7 @@ from tscm.plural import many
 from tscm.policy.rank import Hits
 from tscm.services.list_service import ListService
 from tscm.services.log_service import LogService
+from tscm.services.policy_service import PolicyService
 from tscm.services.pulls import PullBook
 from tscm.settings.device import DeviceSettings
 from tscm.settings.files import device_names, read_node
@@ -213,7 +213,7 @@ class NodeService(Service):
         self.parts = self._parts()
         self.calls = Calls(self.parts, self.audit.keep)
         self.control = ControlService(
-            reactor, self.layout, self.calls, lambda: user_numbers(self.node.control.delegates)
+            reactor, self.layout, self.calls, lambda: delegates_of(self.node)
         )
         self.files = SettingsWatch(self)
         every = partial(PeriodicService, reactor)
@@ -303,7 +303,7 @@ class NodeService(Service):
         with left_to_owner(self.layout):
             self.control.privilegedStartService()
             for one in self.portal:
-                if isinstance(one, LogService):
+                if not isinstance(one, PolicyService):
                     one.make_files()
             self.lists.make_files()
         self.lists.privilegedStartService()

@@ -67,6 +67,8 @@ class Push:
     force: bool = False
     plan: str | None = None
     """Of an update: the ID of the plan that is pushed, or nothing is."""
+    reason: str = ""
+    """For the audit."""
 
 
 @frozen(kw_only=True)
@@ -152,6 +154,21 @@ class Asked:
 
     name: str
     options: Json = field(factory=dict, metadata={WHOLE_BODY: True})
+
+
+@frozen(kw_only=True)
+class AskedOfSeveral:
+    """Devices (none: all that are stored), and what is asked of their roll-ups together, as in `Asked`."""
+
+    devices: tuple[str, ...] = ()
+    options: Json = field(factory=dict)
+
+
+@frozen(kw_only=True)
+class AnyAddress:
+    """An address or network that all devices are asked about."""
+
+    address: str
 
 
 @frozen(kw_only=True)

@@ -21,6 +21,7 @@ BACKUP = (
     BackupRule("var/lib/tscm/lock", Treatment.LEFT_OUT, "a lock of this host"),
     BackupRule("var/lib/tscm/policy.lock", Treatment.LEFT_OUT, "a lock of this host"),
     BackupRule("var/lib/tscm/backups/**", Treatment.LEFT_OUT, "another backup"),
+    BackupRule("var/lib/tscm/web/**", Treatment.LEFT_OUT, "the page's users, and another user's"),
     BackupRule("run/tscm/**", Treatment.LEFT_OUT, "only while the manager runs"),
 )
 """What a backup does with these files."""
@@ -83,6 +84,11 @@ class Layout:
     def portal(self) -> Path:
         """What the embedded services keep: entries, lists, uploads."""
         return self.state / "portal"
+
+    @property
+    def web(self) -> Path:
+        """What the page keeps: its users, their sessions, its certificate.  It may be another user's than the state."""
+        return self.state / "web"
 
     @property
     def logs(self) -> Path:

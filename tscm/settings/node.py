@@ -13,6 +13,7 @@ from tscm.settings.feed import Feed, feeds
 from tscm.settings.forward_target import target_url
 from tscm.settings.networks import NetworksFile, networks_files
 from tscm.settings.schema import section, setting
+from tscm.settings.web import WebSettings
 
 _ANY = "0.0.0.0"  # noqa: S104 - a collector listens everywhere unless told otherwise
 
@@ -514,3 +515,4 @@ class NodeSettings:
     portal: PortalSettings = section(PortalSettings, doc="The embedded services.")
     control: ControlSettings = section(ControlSettings, doc="Access to the manager, and the audit.")
     backup: BackupSettings = section(BackupSettings, doc="Scheduled backups.")
+    web: WebSettings = section(WebSettings, doc="The page.")

@@ -85,7 +85,26 @@ def as_owner(layout: Layout) -> Iterator[None]:
     For the whole process, its threads included.  Root still reads everything: his own certificates and
     passwords, and a Python that is installed for him alone.
     """
+    with _with_rights_of(owner_of(layout)):
+        yield
+
+
+@contextmanager
+def as_web_owner(layout: Layout) -> Iterator[None]:
+    """
+    The same with the rights of whoever owns the page's own folder, which may be another user.
+    """
     owner = owner_of(layout)
+    if os.geteuid() == 0 and _foreign_link(layout.web) is None:
+        with contextlib.suppress(OSError):
+            found = layout.web.stat()
+            owner = (found.st_uid, found.st_gid) if found.st_uid != 0 else owner
+    with _with_rights_of(owner):
+        yield
+
+
+@contextmanager
+def _with_rights_of(owner: tuple[int, int] | None) -> Iterator[None]:
     if owner is None:
         yield
         return

@@ -1,5 +1,5 @@
 """
-What twistd can start: the manager, the ASA simulator, the embedded services.
+What twistd can start: the manager, the ASA simulator, the embedded services, the page.
 """
 
 from twisted.application.service import ServiceMaker
@@ -23,4 +23,11 @@ portal = ServiceMaker(
     "tscm.plugins.services",
     "The embedded policy service (DNS over TCP) and log service (HTTPS).",
     "tscm-portal",
+)
+
+web = ServiceMaker(
+    "tscm-web",
+    "tscm.plugins.web",
+    "The page: a web interface over the same operations as tsadmin.",
+    "tscm-web",
 )

@@ -2,15 +2,18 @@
 Operations on what was counted: reports and recounts.
 """
 
+from attrs import evolve
+
 from tscm.base.clock import wall_seconds
-from tscm.events.report import ask, read_question
+from tscm.events.report import ask, ask_several, read_question
 from tscm.manager.node import Node, parts
 from tscm.model import Json
-from tscm.operations.arguments import Asked, Device
+from tscm.operations.arguments import Asked, AskedOfSeveral, Device
 from tscm.operations.call import Call
 from tscm.operations.handlers.devices import refuse_unknown
 from tscm.operations.registry import handles
 from tscm.operations.table import events as table
+from tscm.settings.files import device_names
 
 
 @handles(table.REPORT)
@@ -22,6 +25,27 @@ async def report(node: Node, args: Asked, call: Call) -> Json:
     question = read_question(args.name, args.options, wall_seconds(node.clock))
     answer = await node.slow.run(ask, node.layout.database, question)
     found: Json = answer.as_json()
+    return found
+
+
+@handles(table.REPORT_SEVERAL)
+async def report_several(node: Node, args: AskedOfSeveral, call: Call) -> Json:
+    """What the lists did on several devices together, and on each."""
+    del call
+    for name in args.devices:
+        refuse_unknown(node, name)
+    _refuse_without_store(node)
+    names = list(dict.fromkeys(args.devices)) or device_names(node.layout)
+    first = read_question("", args.options, wall_seconds(node.clock))
+    questions = [evolve(first, device=name) for name in names] or [first]
+    together, each = await node.slow.run(ask_several, node.layout.database, questions)
+    found: Json = together.as_json()
+    del found["device"]
+    found["devices"] = [
+        {"device": one.question.device, "hits": one.hits, "lines": one.lines}
+        for one in each
+        if one.question.device
+    ]
     return found
 
 

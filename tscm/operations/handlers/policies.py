@@ -8,13 +8,15 @@ from attrs import evolve
 
 from tscm.base.clock import told_time, wall_seconds
 from tscm.devices.answers import Changed
+from tscm.errors import TscmError
 from tscm.events.history import with_history
 from tscm.kinds.kind import Capability, require
 from tscm.manager.node import Node, updates
-from tscm.model import Json
+from tscm.model import Json, Progress
 from tscm.operations.answers import Held
 from tscm.operations.arguments import (
     Address,
+    AnyAddress,
     ChangedDevice,
     Device,
     Dropped,
@@ -31,7 +33,7 @@ from tscm.operations.registry import handles
 from tscm.operations.table import policies as table
 from tscm.risks import OF_LISTS, Consent
 from tscm.services.pull_trouble import latest
-from tscm.settings.files import open_device
+from tscm.settings.files import device_names, open_device
 from tscm.update.hold import REASON_MOST
 from tscm.update.purge import Obstacle, PurgeOutcome
 from tscm.update.turns import Asker
@@ -159,6 +161,22 @@ async def why(node: Node, args: Address, call: Call) -> Json:
     standing = await updates(node).questions.why(args.name, args.address)
     found: Json = await node.slow.run(with_history, node.layout.database, args.name, standing)
     return found
+
+
+@handles(table.WHY_ALL)
+async def why_all(node: Node, args: AnyAddress, call: Call) -> Json:
+    """How an address stands with the lists of every device, one after the other."""
+    from tscm.policy.by_hand import read_network
+
+    asked = read_network(args.address)  # refused once, and not by every device
+    found: Json = {}
+    for name in device_names(node.layout):
+        try:
+            found[name] = await why(node, Address(name=name, address=asked), call)
+        except TscmError as error:  # of one device, such as one that was never updated
+            found[name] = {"error": str(error)}
+        call.report(Progress(phase="why", text=name, done=len(found)))
+    return {"asked": asked, "devices": found}
 
 
 @handles(table.DROPPED)

@@ -5,7 +5,16 @@ Operations on a device's policy.
 from tscm.devices.answers import Changed
 from tscm.model import Json
 from tscm.operations.answers import Held
-from tscm.operations.arguments import Address, Device, Dropped, Generations, Holding, Push, Rollback
+from tscm.operations.arguments import (
+    Address,
+    AnyAddress,
+    Device,
+    Dropped,
+    Generations,
+    Holding,
+    Push,
+    Rollback,
+)
 from tscm.operations.operation import Needs, Operation
 
 UPDATE: Operation[Push, Json] = Operation(
@@ -77,6 +86,19 @@ WHY: Operation[Address, Json] = Operation(
     long=True,
 )
 """How an address or network stands with a device's lists, since when, and what it hit."""
+
+WHY_ALL: Operation[AnyAddress, Json] = Operation(
+    answer=Json,
+    name="why_all",
+    room="policies",
+    verb="POST",
+    path="/v1/why",
+    args=AnyAddress,
+    needs=Needs.STORE,
+    noun="an answer about an address",
+    long=True,
+)
+"""`why` of every device: `{asked, devices: {NAME: answer or {error}}}`."""
 
 DROPPED: Operation[Dropped, Json] = Operation(
     answer=Json,

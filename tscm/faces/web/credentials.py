@@ -1,0 +1,45 @@
+"""
+Passwords checked and hashed in the one thread for it, and not more of them waiting than it can do in a second.
+"""
+
+from typing import TypeVar
+
+from tscm.errors import TscmError
+from tscm.faces.web.desk import Desk
+from tscm.faces.web.passwords import fits, hashed
+
+T = TypeVar("T")
+
+MOST_HASHING = 16
+
+
+class LoginBusy(TscmError):
+    """
+    More logins are tried at once than can be checked.
+    """
+
+    def __str__(self) -> str:
+        return "many logins are being checked; try again in some seconds"
+
+
+async def checked(desk: Desk, kept: str | None, password: str) -> bool:
+    """Whether *password* is the one of which *kept* was made.  Raises `LoginBusy`."""
+    _begin(desk)
+    return await desk.hashing.run(fits, kept, password).addBoth(_ended, desk)
+
+
+async def made_hash(desk: Desk, password: str) -> str:
+    """What is kept of a password.  Raises `LoginBusy`."""
+    _begin(desk)
+    return await desk.hashing.run(hashed, password).addBoth(_ended, desk)
+
+
+def _begin(desk: Desk) -> None:
+    if desk.hashing_now >= MOST_HASHING:
+        raise LoginBusy
+    desk.hashing_now += 1
+
+
+def _ended(result: T, desk: Desk) -> T:
+    desk.hashing_now -= 1
+    return result

@@ -1,0 +1,72 @@
+"""
+Which requests are looked at: judged by their head alone.  Pure.
+"""
+
+import re
+from collections.abc import Collection
+from urllib.parse import urlsplit
+
+COOKIE = "__Host-tscm"
+"""The prefix keeps it to this host, to HTTPS and to the path / (RFC 6265bis, 4.1.3.2)."""
+_SESSION = re.compile(r"[A-Za-z0-9_-]{43}")
+_NEXT_MOST = 2000
+
+
+def own_origins(url: str | None, listen: Collection[str]) -> frozenset[str]:
+    """What a browser calls the page: origins (RFC 6454) of *url* and of the listen addresses."""
+    found = {f"https://{at}" for at in listen}
+    found |= {f"https://localhost:{at.rpartition(':')[2]}" for at in listen}
+    if url is not None:
+        parts = urlsplit(url)
+        found.add(f"https://{parts.netloc.lower()}")
+    return frozenset(one.removesuffix(":443") for one in found)
+
+
+def own_names(url: str | None) -> frozenset[str]:
+    """Names that the Host header may hold besides addresses and localhost."""
+    host = urlsplit(url).hostname if url is not None else None
+    return frozenset({host} if host else ())
+
+
+def cross_site_fault(site: str | None, origin: str | None, own: Collection[str]) -> str | None:
+    """
+    Why a request that changes something was not made by our own pages, or None.
+
+    *site* is Sec-Fetch-Site, which no script can set (W3C Fetch Metadata); *origin* stands in for browsers that do
+    not send it.  Neither of them: refused.
+    """
+    if site is not None:
+        if site in {"same-origin", "none"}:
+            return None
+        return "the request comes from a page of another site"
+    if origin is None:
+        return "the request does not say which page it comes from (no Origin header)"
+    if origin.lower() in own:
+        return None
+    return (
+        "the request comes from a page of another site, or [web] url in the settings is not "
+        "the address by which this page was opened"
+    )
+
+
+def session_in(cookies: Collection[bytes]) -> str | None:
+    """The session's key in Cookie headers, if one has the form of ours."""
+    for header in cookies:
+        for part in header.decode("latin-1").split(";"):
+            name, _, value = part.strip().partition("=")
+            if name == COOKIE and _SESSION.fullmatch(value):
+                return value
+    return None
+
+
+def place_within(wanted: str) -> str:
+    """*wanted* if it is a path of this very site, otherwise `/`: for the way back after a login."""
+    good = (
+        len(wanted) <= _NEXT_MOST
+        and wanted.startswith("/")
+        and not wanted.startswith("//")
+        and "\\" not in wanted
+        and wanted.isascii()
+        and wanted.isprintable()
+    )
+    return wanted if good else "/"

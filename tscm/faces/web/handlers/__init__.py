@@ -1,0 +1,3 @@
+"""
+What answers each page; a module for each part of the site.
+"""

@@ -1,0 +1,187 @@
+"""
+The page as a service: accounts, TLS, and a listener within bounds.
+
+The same in a process of its own and inside the manager: it asks over the control socket in either case.
+"""
+
+from functools import partial
+from typing import Any, ClassVar
+
+from attrs import define, field
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
+from twisted.internet.interfaces import IListeningPort
+from twisted.logger import Logger
+
+from tscm.base.clock import wall_seconds
+from tscm.base.http_site import BoundedSite, HttpBounds
+from tscm.base.listening import bind_all, places_of, tls_factory
+from tscm.base.schedule import PeriodicService
+from tscm.base.threads import Threads
+from tscm.faces.client import ManagerBackend
+from tscm.faces.web.accounts import Accounts
+from tscm.faces.web.app import WebApp
+from tscm.faces.web.asking import Asking
+from tscm.faces.web.certificate import PURPOSE, certificate_of, fingerprint_of_file
+from tscm.faces.web.desk import Desk
+from tscm.faces.web.gate import own_names, own_origins
+from tscm.faces.web.planned import Plans
+from tscm.intake.tls import TlsFiles, TlsServer
+from tscm.services.certificate import ensure_certificate
+from tscm.settings.layout import Layout
+from tscm.settings.web import WebSettings
+
+BOUNDS = HttpBounds(
+    body_bytes=1 << 16,
+    head_bytes=16_384,
+    head_seconds=10.0,
+    request_seconds=20.0,
+    taken_seconds=60.0,
+    connections=256,
+    connections_per_address=96,
+)
+"""Many browsers may come by way of one address: a proxy's, or a tunnel's."""
+FOLLOW_SECONDS = 10.0
+_THREADS = 12
+
+
+@define(eq=False)
+class WebService(Service):
+    """
+    Listens on every address of the settings and serves the pages.
+    """
+
+    log: ClassVar[Logger] = Logger()
+
+    _reactor: Any
+    _layout: Layout
+    _settings: WebSettings
+    accounts: Accounts = field(init=False)
+    _threads: Threads = field(init=False)
+    _hashing: Threads = field(init=False)
+    _tls: TlsServer | None = field(default=None, init=False)
+    _site: BoundedSite = field(init=False)
+    _ports: list[IListeningPort] = field(factory=list, init=False)
+    _following: PeriodicService = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        settings = self._settings
+        self._threads = Threads(self._reactor, _THREADS, "tscm-web")
+        self._hashing = Threads(self._reactor, 1, "tscm-web-hashing")
+        self.accounts = Accounts(
+            self._layout.web / "web.db",
+            settings.idle_minutes * 60.0,
+            settings.session_hours * 3600.0,
+        )
+        asking = Asking(
+            self._threads, partial(ManagerBackend, self._layout.control_socket), self._now
+        )
+        desk = Desk(
+            settings=settings,
+            accounts=self.accounts,
+            asking=asking,
+            hashing=self._hashing,
+            plans=Plans(asking, self._now),
+            now=self._now,
+            fingerprint=self.fingerprint,
+        )
+        self._site = BoundedSite(
+            WebApp(desk, self._own).app.resource(),
+            BOUNDS,
+            self._reactor,
+            purpose=PURPOSE,
+            names=own_names(settings.url),
+        )
+        self._following = PeriodicService(
+            self._reactor,
+            FOLLOW_SECONDS,
+            self._follow,
+            "check of the page's certificate",
+            FOLLOW_SECONDS,
+        )
+
+    def _now(self) -> float:
+        return wall_seconds(self._reactor)
+
+    def _own(self) -> frozenset[str]:
+        return own_origins(self._settings.url, self.addresses())
+
+    def make_files(self) -> None:
+        """Open the accounts, read or make the certificate.  Raises `TscmError`."""
+        self.accounts.open()
+        self._tls = TlsServer(self._files(), self._now)
+        self._tls.load()
+
+    def privilegedStartService(self) -> None:
+        """Bind.  Raises `TscmError`."""
+        super().privilegedStartService()
+        if self._tls is None:
+            self.make_files()
+        assert self._tls is not None
+        factory = tls_factory(self._tls, self._site)
+        self._ports = bind_all(
+            lambda port, host: self._reactor.listenTCP(port, factory, interface=host),
+            self._settings.listen,
+            PURPOSE,
+        )
+
+    def _files(self) -> TlsFiles:
+        settings = self._settings
+        files = TlsFiles(
+            certificate=settings.certificate or "",
+            key=settings.key or "",
+            listener=PURPOSE,
+            settings="[web] certificate and key",
+        )
+        if files.certificate and files.key:
+            return files
+        if files.certificate or files.key:
+            raise files.unusable("certificate, key", "one is set without the other")
+        names = [one.host for one in settings.listen] + [*own_names(settings.url)]
+        made, key = ensure_certificate(self._layout.web, names, self._now(), PURPOSE)
+        return TlsFiles(certificate=str(made), key=str(key), listener=PURPOSE)
+
+    def startService(self) -> None:
+        """Begin to answer."""
+        super().startService()
+        self._threads.startService()
+        self._hashing.startService()
+        self._following.startService()
+        self.log.info(
+            "the page is at {addresses}; its certificate has SHA-256 {fingerprint}",
+            addresses=", ".join(f"https://{one}" for one in self.addresses()),
+            fingerprint=self.fingerprint(),
+        )
+
+    async def _follow(self) -> None:
+        if self._tls is not None:
+            self._tls.follow()
+
+    def stopService(self) -> Deferred[None]:
+        """Fires when nothing of ours is running."""
+        super().stopService()
+        stopped: list[Deferred[Any]] = [maybeDeferred(port.stopListening) for port in self._ports]
+        if self._following.running:
+            stopped.append(maybeDeferred(self._following.stopService))
+        for channel in [one.key for one in self._site.held()]:
+            channel.abort()
+        ended: Deferred[None] = Deferred()
+        DeferredList(stopped).addCallback(lambda _: self._stop_threads(ended))
+        return ended
+
+    def _stop_threads(self, ended: Deferred[None]) -> None:
+        pools = [one.stopService() for one in (self._threads, self._hashing) if one.running]
+
+        def over(_: object) -> None:
+            self.accounts.close()
+            ended.callback(None)
+
+        DeferredList(pools).addCallback(over)
+
+    def addresses(self) -> list[str]:
+        """The bound addresses, with the ports that the kernel chose."""
+        return places_of(self._ports)
+
+    def fingerprint(self) -> str:
+        """SHA-256 of the certificate in force, as people compare it."""
+        return fingerprint_of_file(certificate_of(self._layout, self._settings))

@@ -1,0 +1,3 @@
+"""
+What pages show: frozen values and the words for them.  Pure.
+"""

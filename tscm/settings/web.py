@@ -1,0 +1,53 @@
+"""
+Settings of the page: where it listens, by which name browsers know it, what its users may do.
+"""
+
+from attrs import frozen
+
+from tscm.base.host_port import HostPort
+from tscm.settings import values
+from tscm.settings.schema import setting
+
+
+@frozen(kw_only=True)
+class WebSettings:
+    """`[web]`: the page, served by `twistd tscm-web` or by the manager itself."""
+
+    listen: tuple[HostPort, ...] = setting(
+        values.many(values.listen_address),
+        (HostPort("127.0.0.1", 9443),),
+        doc="Listen addresses of the page (HTTPS).",
+    )
+    inside: bool = setting(
+        values.yes_no,
+        False,
+        doc="Whether the manager serves the page itself, without a process `tscm-web`.",
+    )
+    url: str | None = setting(
+        values.optional(values.web_url("https")),
+        None,
+        doc=(
+            "URL by which browsers open the page, if that is not a listen address; requests for "
+            "other host names are rejected."
+        ),
+    )
+    certificate: str | None = setting(
+        values.optional(values.path),
+        None,
+        doc=(
+            "Certificate and chain of the page, PEM, reloaded when the file changes; if not set, "
+            "one is created: /var/lib/tscm/web/page.crt."
+        ),
+    )
+    key: str | None = setting(values.optional(values.path), None, doc="Its key.")
+    idle_minutes: int = setting(
+        values.whole(1, 1440), 30, doc="Time without a request after which a session ends."
+    )
+    session_hours: int = setting(
+        values.whole(1, 168), 12, doc="Maximum length of a session, whatever happens in it."
+    )
+    analyst_hours: int = setting(
+        values.whole(1, 8760),
+        24,
+        doc="Maximum time for which an analyst may allow or block an address.",
+    )
