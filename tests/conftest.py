@@ -24,6 +24,7 @@ sys.path.append(str(Path(__file__).parent.parent))
 from tests.skipping import lacking, skipped_lines
 
 PEERS = {
+    "chromium": "chromium",
     "curl": "curl",
     "dig": "bind9-dnsutils",
     "kdig": "knot-dnsutils",

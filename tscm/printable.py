@@ -10,6 +10,8 @@ quote an answer apply `quoted`, so that what was answered is one line of bounded
 QUOTED_CHARACTERS = 2000
 """How much of a cause is kept; sentences of our own are far shorter."""
 CUT = "…"
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+"""What makes a spreadsheet take a cell for a formula."""
 
 
 def visible(value: object, *, keep: str = "") -> str:
@@ -23,6 +25,14 @@ def visible(value: object, *, keep: str = "") -> str:
     if text.isprintable():
         return text
     return "".join(one if one in keep or one.isprintable() else _escaped(one) for one in text)
+
+
+def spreadsheet_cell(cell: object) -> object:
+    """A cell of a CSV file that no spreadsheet takes for a formula and no terminal for a command."""
+    if not isinstance(cell, str):
+        return cell
+    text = visible(cell)
+    return f"'{text}" if cell.startswith(_FORMULA) or text.startswith(_FORMULA) else text
 
 
 def quoted(value: object, most: int = QUOTED_CHARACTERS) -> str:

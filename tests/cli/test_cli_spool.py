@@ -15,7 +15,7 @@ from twisted.internet.defer import Deferred, execute
 from twisted.internet.task import Clock
 
 from tscm.base.threads import Threads
-from tscm.cli.times import read_time
+from tscm.base.time_words import read_time
 from tscm.model import Run
 from tscm.settings.layout import Layout
 from tscm.settings.lock import RootLock

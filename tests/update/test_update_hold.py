@@ -9,8 +9,8 @@ import pytest
 
 from tests.update.test_update_acts import asked, figures, loaded, results
 from tests.update.test_update_service import HOUR, Bench, bench, ignore, result
+from tscm.base.time_words import read_end
 from tscm.cli.state import state_pairs
-from tscm.cli.times import read_end
 from tscm.errors import DeviceUnknown
 from tscm.standing import Verdict, row_of
 from tscm.state import DeviceState

@@ -21,10 +21,8 @@ from tscm.model import Json
 from tscm.operations.arguments import Asked
 from tscm.operations.table.events import REPORT
 from tscm.plural import many
-from tscm.printable import visible
+from tscm.printable import spreadsheet_cell
 
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
-"""What makes a spreadsheet take a cell for a formula."""
 _BY = Words(
     "entry",
     "list",
@@ -138,16 +136,8 @@ def _as_csv(found: Json, *, several: bool, head: bool) -> None:
     if head:
         writer.writerow((*("device",) * several, by, "hits", "lines"))
     for row in found["rows"]:
-        name = (harmless(found["device"]),) * several
-        writer.writerow((*name, harmless(_cell(by, row[by])), row["hits"], row["lines"]))
-
-
-def harmless(cell: Any) -> Any:
-    """A cell that no spreadsheet takes for a formula, and no terminal for a command."""
-    if not isinstance(cell, str):
-        return cell
-    text = visible(cell)
-    return f"'{text}" if text.startswith(_FORMULA) else text
+        name = (spreadsheet_cell(found["device"]),) * several
+        writer.writerow((*name, spreadsheet_cell(_cell(by, row[by])), row["hits"], row["lines"]))
 
 
 def _cell(by: str, value: Any) -> Any:

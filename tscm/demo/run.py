@@ -156,6 +156,11 @@ async def _play(
 
 async def _linger(story: Story, screen: Screen) -> None:
     """Stay until the operator has seen enough, and ends it by a signal."""
+    page = await deferToThread(story.stage.start_page)
+    if page is not None:
+        screen.say("")
+        screen.say(f"The page is at {page.url}; the one-time code for its first user: {page.code}")
+        screen.say(f"Its certificate has SHA-256 {page.fingerprint}")
     screen.say("")
     screen.say("The demo keeps running; press ^C to stop it.  In another terminal:")
     for words in ways_to_look(story.stage.layout, story.stage.firewalls[0].name):

@@ -5,11 +5,12 @@ The stage of the demonstration: a folder, ports, processes, and the ways to ask 
 import os
 import secrets
 import socket
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from attrs import define, field
+from attrs import define, field, frozen
 
 from tscm.demo.lists import ALLOW_LIST, BLOCK_LIST
 from tscm.demo.processes import Child
@@ -78,6 +79,15 @@ class Firewall:
         return [str(one) for one in answer.json()["response"]]
 
 
+@frozen
+class Page:
+    """Where the page is, the code for its first user, and the SHA-256 of its certificate."""
+
+    url: str
+    code: str
+    fingerprint: str
+
+
 @define(eq=False)
 class Stage:
     """
@@ -89,6 +99,7 @@ class Stage:
     policy: Child = field(init=False)
     logs: Child = field(init=False)
     manager: Child = field(init=False)
+    page: Child = field(init=False)
     firewalls: list[Firewall] = field(factory=list, init=False)
     listeners: Mapping[str, list[str]] = field(factory=dict, init=False)
     _logs_place: socket.socket | None = field(default=None, init=False)
@@ -159,6 +170,29 @@ class Stage:
         write_private(self.layout.settings_file, settings.encode())
         self.manager.start()
 
+    # -- page -------------------------------------------------------------------
+
+    def start_page(self) -> Page | None:
+        """Start the page and make a code for its first user; None without the packages of the page.  Blocking."""
+        from tscm.faces.web.packages import WebUnusable, refuse_without_packages
+
+        try:
+            refuse_without_packages()
+        except WebUnusable:
+            return None
+        from tscm.faces.web.accounts import Accounts
+
+        ready = self.folder / "page.ready"
+        words = ("--root", str(self.layout.root), "--listen", f"{HOST}:0", "--ready", str(ready))
+        self.page = Child("page", ("tscm-web", *words), self.folder)
+        self.page.start()
+        told = self.page.wait_ready(ready)
+        accounts = Accounts(self.layout.web / "web.db")
+        accounts.open()
+        code = accounts.new_code(None, time.time())
+        accounts.close()
+        return Page(f"https://{told['listen'][0]}", code, str(told["certificate"]))
+
     # -- firewalls --------------------------------------------------------------
 
     def register(self, name: str, address: str, number: int) -> Firewall:
@@ -222,9 +256,8 @@ class Stage:
     def stop(self) -> None:
         """End every process of ours.  Blocking."""
         children = [self.manager, *(one.child for one in self.firewalls)]
-        children += [
-            child for child in (getattr(self, "policy", None), getattr(self, "logs", None)) if child
-        ]
+        others = (getattr(self, name, None) for name in ("page", "policy", "logs"))
+        children += [child for child in others if child]
         for child in children:
             child.stop()
         if self._logs_place is not None:

@@ -19,6 +19,7 @@ from tscm.errors import ControlUnavailable
 from tscm.faces.web.accounts import Accounts
 from tscm.faces.web.app import WebApp
 from tscm.faces.web.asking import Asking
+from tscm.faces.web.chain import Chain
 from tscm.faces.web.desk import Desk
 from tscm.faces.web.gate import own_names, own_origins
 from tscm.faces.web.planned import Plans
@@ -110,6 +111,7 @@ class FakeSite:
             asking=asking,
             hashing=threads,
             plans=Plans(asking, self.clock.seconds),
+            chain=Chain(asking),
             now=self.clock.seconds,
         )
         own = own_origins(self.settings.url, [HOST])

@@ -14,6 +14,7 @@ from tscm.faces.web.throttle import Throttle
 from tscm.settings.web import WebSettings
 
 if TYPE_CHECKING:
+    from tscm.faces.web.chain import Chain
     from tscm.faces.web.planned import Plans
 
 MOST_NOTICES = 1000
@@ -30,6 +31,7 @@ class Desk:
     asking: Asking
     hashing: Threads
     plans: "Plans"
+    chain: "Chain"
     now: Callable[[], float]
     throttle: Throttle = field(factory=Throttle)
     hashing_now: int = 0

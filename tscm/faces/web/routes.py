@@ -15,7 +15,19 @@ if TYPE_CHECKING:
     from tscm.faces.web.desk import Desk
 
 Handler = Callable[["Desk", Visit], Awaitable[Answer]]
-_ROOMS = ("overview", "signing", "admin", "about")
+_ROOMS = (
+    "overview",
+    "devices",
+    "reports",
+    "check",
+    "plans",
+    "jobs",
+    "holds",
+    "health",
+    "admin",
+    "about",
+    "signing",
+)
 
 
 @frozen(kw_only=True)

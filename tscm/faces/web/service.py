@@ -23,6 +23,7 @@ from tscm.faces.web.accounts import Accounts
 from tscm.faces.web.app import WebApp
 from tscm.faces.web.asking import Asking
 from tscm.faces.web.certificate import PURPOSE, certificate_of, fingerprint_of_file
+from tscm.faces.web.chain import Chain
 from tscm.faces.web.desk import Desk
 from tscm.faces.web.gate import own_names, own_origins
 from tscm.faces.web.planned import Plans
@@ -82,6 +83,7 @@ class WebService(Service):
             asking=asking,
             hashing=self._hashing,
             plans=Plans(asking, self._now),
+            chain=Chain(asking),
             now=self._now,
             fingerprint=self.fingerprint,
         )

@@ -1,0 +1,472 @@
+"""
+Pages over answers of a manager: what hostile texts become, what is asked in whose name, and what is shown without one.
+"""
+
+import csv
+import io
+import json
+from typing import Any
+
+import pytest
+from attrs import evolve
+
+from tests.faces.web.web_site import DOWN, NOW, FakeSite
+from tscm.devices.answers import Changed
+from tscm.doctor.finding import Findings, failed, ok
+from tscm.faces.backend import ManagerSaid
+from tscm.faces.web.assets import Assets
+from tscm.faces.web.roles import Role
+from tscm.faces.web.views.charts import chart
+from tscm.intake.sender_figures import StrangerFigures
+from tscm.ledger.figures import Balance, DeviceBalance, ListenerBalance, ReaderBalance
+from tscm.model import Json, Progress
+from tscm.operations.answers import Audit, DeviceView, Held, ModuleVersion
+from tscm.operations.job_figures import JobFigures, JobState
+from tscm.risks import Risk, RiskFound
+from tscm.spool.figures import LogFigures, ReaderFigures
+from tscm.standing import Row, Verdict
+from tscm.state import DeviceState
+from tscm.store.audit_entry import AuditEntry
+from tscm.update.figures import (
+    InForce,
+    ListFigures,
+    PlanFigures,
+    Result,
+    UpdateFigures,
+    UpdateRecord,
+)
+from tscm.wire.writing import as_json
+
+EVIL = "<script>alert(1)</script>\"'`{{7*7}}\x1b[31m\u202e\x00&amp;"
+SHOWN = "&lt;script&gt;alert(1)&lt;/script&gt;&#34;&#39;`{{7*7}}\\x1b[31m\\u202e\\x00&amp;amp;"
+PLAN_ID = "p" * 20
+RECORD = UpdateRecord(
+    device="fw",
+    finished_at=NOW - 100,
+    result=Result.PLANNED,
+    block=ListFigures(name=EVIL, serial=3, published=1200, cut=5, desired=1190),
+    allow=ListFigures(name="allow"),
+    findings=(EVIL,),
+    notes=(EVIL,),
+    warnings=(EVIL,),
+    risks=(RiskFound(risk=Risk.SHRINK, sentence=EVIL),),
+    plan=PlanFigures(steps=2, requests=3, added=4, removed=1, bytes_before=10, bytes_after=20),
+    diff={"block": {"added": [EVIL, "192.0.2.0/24"], "removed": ["198.51.100.1/32"]}},
+    plan_id=PLAN_ID,
+)
+STATE = DeviceState(
+    policy=UpdateFigures(last_update=RECORD, last_good=RECORD, in_force=InForce(block=1190)),
+    log=LogFigures(stored_lines=14_800, readers={EVIL: ReaderFigures(sent=7, waiting_lines=3)}),
+    users={EVIL: EVIL},
+)
+ROW = Row(name="fw", verdict=Verdict.FAILED, causes=(EVIL, "another"), entries=1200, cut=5)
+JOB = JobFigures(
+    number=7,
+    operation="update",
+    device="fw",
+    actor=f"anna by {EVIL}",
+    state=JobState.RUNNING,
+    asked_at=NOW,
+    progress=Progress(phase="push", text=EVIL, done=1, total=4),
+)
+
+
+def report(args: Any) -> Json:
+    by = args.options["by"]
+    rows: dict[str, list[Json]] = {
+        "hour": [{"hour": int(NOW) // 3600 * 3600, "hits": 9, "lines": 3}],
+        "action": [{"action": "blocked", "hits": 9, "lines": 3}],
+        "port": [{"port": -1, "hits": 9, "lines": 3}],
+    }
+    others = [{by: EVIL, "hits": 6, "lines": 2}, {by: "=1+1", "hits": 3, "lines": 1}]
+    return {
+        "since": args.options["since"],
+        "until": args.options["until"],
+        "by": by,
+        "rows": rows.get(by, others),
+        "hits": 9,
+        "lines": 3,
+        "groups": 2,
+        "counts_are_low": 2,
+        "unread_lines": 1,
+        "devices": [{"device": "fw", "hits": 9, "lines": 3}],
+    }
+
+
+def why(args: Any) -> Json:
+    return {
+        "asked": args.address,
+        "devices": {
+            "fw": {
+                "verdict": "blocked",
+                "sentences": [EVIL],
+                "held": EVIL,
+                "unchecked": None,
+                "by_hand": [
+                    {
+                        "id": 3,
+                        "action": "allow",
+                        "cidr": "192.0.2.1/32",
+                        "by": EVIL,
+                        "until": None,
+                        "reason": EVIL,
+                    }
+                ],
+                "seen": {"entries": [], "address": [], "count": 0},
+            },
+            "new": {"error": EVIL},
+        },
+    }
+
+
+ENTRY = {
+    "id": 3, "action": "allow", "cidr": "192.0.2.1/32", "device": None, "reason": EVIL, "by": EVIL,
+    "made_at": NOW, "until": NOW + 60, "stands": True, "in_force": [EVIL], "waiting": [], "left_out": [],
+}  # fmt: skip
+ANSWERS: dict[str, Any] = {
+    "fleet": (ROW, Row(name="hq", verdict=Verdict.HELD, causes=(f"updates are held by {EVIL}",))),
+    "ledger": Balance(
+        devices={
+            "fw": DeviceBalance(stored=9, readers={EVIL: ReaderBalance(sent=9, difference=1)})
+        },
+        listeners={
+            EVIL: ListenerBalance(received=12, stored=9, dropped=3, dropped_by_cause={EVIL: 3})
+        },
+        received=12,
+        stored_since_start=9,
+        dropped=3,
+        balanced=False,
+    ),
+    "senders": (StrangerFigures(address=EVIL, lines=5, last_seen_at=NOW, sample=EVIL),),
+    "report_several": report,
+    "view": DeviceView(settings={"name": "fw", "device": EVIL}, state=STATE),
+    "history": {
+        "updates": [as_json(RECORD)],
+        "generations": [{"number": 1, "applied_at": NOW, "block_entries": 3, "allow_entries": 1}],
+    },
+    "why_all": why,
+    "entries": {"now": NOW, "entries": [ENTRY]},
+    "jobs": (JOB,),
+    "audit": Audit(
+        entries=(
+            AuditEntry(
+                at=NOW,
+                actor=EVIL,
+                operation="update",
+                device="fw",
+                arguments={"reason": EVIL},
+                outcome="failed",
+                sentence=EVIL,
+            ),
+            AuditEntry(at=NOW, actor="=cmd", operation="hold", device=None, outcome="done"),
+        )
+    ),
+    "versions": (ModuleVersion(module=EVIL, version=EVIL),),
+    "doctor": Findings(findings=(failed(EVIL, EVIL, EVIL), ok("clock", "good"))),
+    "doctor_device": Findings(findings=(failed(EVIL, EVIL, EVIL),)),
+    "plan": {**as_json(RECORD), "sentence": EVIL},
+    "start update": JOB,
+    "start push_entries": JOB,
+    "enter": {
+        "entry": ENTRY,
+        "new": True,
+        "devices": [{"name": "fw", "push": True, "cause": None}],
+        "notes": [],
+        "sentence": EVIL,
+    },
+    "remove_entry": {
+        "entries": [ENTRY],
+        "devices": [{"name": "fw", "push": False, "cause": EVIL}],
+        "sentence": EVIL,
+    },
+    "hold": Held(name="fw", sentence=f"updates of fw are held: {EVIL}"),
+    "resume": Changed(name="fw", check=None, settings={}),
+}
+PATHS = (
+    "/",
+    "/devices",
+    "/devices?name=f&state=failed&page=2",
+    "/devices/fw",
+    "/devices/fw/policy",
+    "/devices/fw/hits",
+    "/devices/fw/checks",
+    "/reports",
+    "/reports?by=port&since=7d",
+    "/reports?by=outside&list=%3Cscript%3E&outside=%22%3E&since=40d&until=1d",
+    "/check",
+    "/check?address=192.0.2.1",
+    "/entries",
+    "/jobs",
+    "/jobs/7",
+    "/holds",
+    "/health",
+    "/health/senders",
+    "/health/ledger",
+    "/health/audit",
+    "/about",
+    "/account",
+    "/admin/users",
+)
+
+
+@pytest.fixture
+def full(web: FakeSite) -> FakeSite:
+    web.manager.answers.update(ANSWERS)
+    return web
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_hostile_texts_stand_on_the_page_and_do_nothing(full: FakeSite, path: str) -> None:
+    key = full.signed_in()
+    full.ask("/health", {}, key=key)
+    reply = full.ask(path, key=key)
+    assert reply.status == 200
+    assert "<script>alert" not in reply.text
+    assert "\x1b" not in reply.text
+    assert "\u202e" not in reply.text
+    assert ">49<" not in reply.text
+    assert " style=" not in reply.text
+    assert "onclick" not in reply.text
+
+
+@pytest.mark.parametrize("path", ["/", "/devices", "/devices/fw", "/check?address=x", "/entries", "/health/senders", "/health/audit"])  # fmt: skip
+def test_what_came_from_elsewhere_can_be_read(full: FakeSite, path: str) -> None:
+    assert SHOWN in full.ask(path, key=full.signed_in()).text
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_every_page_is_there_without_a_manager(web: FakeSite, path: str) -> None:
+    reply = web.ask(path, key=web.signed_in())
+    assert reply.status in {200, 400, 404}
+    if path not in {"/account", "/admin/users", "/check"} and "jobs/7" not in path:
+        assert "no manager is running" in reply.text
+
+
+EMPTY = {
+    "fleet": (),
+    "ledger": Balance(listeners={}, received=0, stored_since_start=0, dropped=0),
+    "senders": (),
+    "report_several": lambda args: {**report(args), "rows": [], "devices": []},
+    "view": DeviceView(settings={"name": "fw"}, state=DeviceState()),
+    "history": {"updates": [], "generations": []},
+    "why_all": lambda args: {"asked": args.address, "devices": {}},
+    "entries": {"now": NOW, "entries": []},
+    "jobs": (),
+    "audit": Audit(entries=()),
+    "versions": (),
+}
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_every_page_is_there_with_nothing_to_show(web: FakeSite, path: str) -> None:
+    web.manager.answers.update(EMPTY)
+    reply = web.ask(path, key=web.signed_in())
+    missing = path.startswith("/devices/") or path == "/jobs/7"
+    assert reply.status == (404 if missing else 200)
+
+
+def test_a_device_that_was_never_updated_has_its_pages(web: FakeSite) -> None:
+    web.manager.answers.update(EMPTY, fleet=(Row(name="fw", verdict=Verdict.NEW),))
+    key = web.signed_in()
+    for tab in ("", "/policy", "/hits", "/checks"):
+        assert web.ask(f"/devices/fw{tab}", key=key).status == 200
+
+
+def test_the_last_figures_stay_with_their_time_when_the_manager_goes(full: FakeSite) -> None:
+    key = full.signed_in()
+    assert "does not answer" not in full.ask("/", key=key).text
+    full.manager.answers.clear()
+    full.clock.advance(90)
+    reply = full.ask("/", key=key)
+    assert reply.status == 200
+    assert "does not answer" in reply.text
+    assert "2 " in reply.text
+    assert SHOWN in reply.text
+    assert full.ask("/check", {"address": "192.0.2.1", "reason": "why not"}, key=key).status == 400
+
+
+def test_what_changes_something_is_asked_in_the_users_name(full: FakeSite) -> None:
+    key = full.signed_in(Role.OPERATOR, "anna")
+    full.ask(
+        "/check",
+        {"address": "192.0.2.1", "reason": "CR-1", "action": "allow", "hours": "24"},
+        key=key,
+    )
+    full.ask("/holds", {"device": "fw", "reason": "freeze", "until": "2d"}, key=key)
+    full.ask("/devices/fw/resume", {}, key=key)
+    full.ask("/entries/3/remove", {}, key=key)
+    changing = {"enter", "start push_entries", "hold", "resume", "remove_entry"}
+    by = {(name, user) for name, _, user in full.manager.asked if name in changing}
+    assert by == {(name, "anna") for name in changing}
+    entry = next(args for name, args, _ in full.manager.asked if name == "enter")
+    assert (entry.cidr, entry.seconds, entry.reason) == ("192.0.2.1", 86400.0, "CR-1")
+
+
+@pytest.mark.parametrize(
+    ("changes", "word"),
+    [
+        ({"reason": ""}, "reason"),
+        ({"reason": "  x "}, "reason"),
+        ({"hours": "none"}, "ends after"),
+        ({"hours": "25"}, "ends after"),
+        ({"hours": "-1"}, "not a number of hours"),
+        ({"hours": "1e9"}, "not a number of hours"),
+        ({"address": "192.0.0.0/16"}, "is wider"),
+        ({"address": "0.0.0.0/0"}, "is wider"),
+        ({"address": "2001:db8::/32"}, "is wider"),
+    ],
+)
+def test_an_analyst_enters_little_and_for_a_short_time(
+    full: FakeSite, changes: dict[str, str], word: str
+) -> None:
+    form = {"address": "192.0.2.1", "action": "allow", "hours": "24", "reason": "CR-1188"}
+    key = full.signed_in(Role.ANALYST)
+    reply = full.ask("/check", {**form, **changes}, key=key)
+    assert reply.status == 400
+    assert word in reply.text
+    assert "enter" not in {name for name, _, _ in full.manager.asked}
+    assert full.ask("/check", form, key=key).status == 303
+
+
+def test_what_was_typed_stays_in_a_form_that_is_refused(full: FakeSite) -> None:
+    full.manager.answers["enter"] = ManagerSaid("the guard protects 192.0.2.1", 2)
+    form = {"address": "192.0.2.1", "action": "block", "hours": "4", "reason": '"kept" <b>'}
+    reply = full.ask("/check", form, key=full.signed_in(Role.OPERATOR))
+    assert "the guard protects 192.0.2.1" in reply.text
+    assert "&#34;kept&#34; &lt;b&gt;" in reply.text
+    assert 'value="block" checked' in reply.text
+
+
+def test_a_push_is_bound_to_the_plan_that_was_shown(full: FakeSite) -> None:
+    key = full.signed_in(Role.OPERATOR, "anna")
+    where = full.ask("/devices/fw/plan", {}, key=key).headers["location"]
+    shown = full.ask(where, key=key)
+    assert SHOWN in shown.text
+    assert PLAN_ID in shown.text
+    assert full.ask(where, {"reason": ""}, key=key).status == 400
+    pushed = full.ask(where, {"reason": "CR-9"}, key=key)
+    assert pushed.headers["location"] == "/jobs/7"
+    name, args, user = full.manager.asked[-1]
+    assert (name, args.name, args.plan, args.reason, user) == (
+        "start update",
+        "fw",
+        PLAN_ID,
+        "CR-9",
+        "anna",
+    )
+    assert full.ask(where, {"reason": "CR-9"}, key=full.signed_in(Role.ANALYST)).status == 403
+    assert full.ask("/plans/nothing", key=key).status == 404
+
+
+def test_a_plan_that_fails_or_changes_nothing_cannot_be_pushed(full: FakeSite) -> None:
+    key = full.signed_in(Role.OPERATOR)
+    none = evolve(RECORD, plan=PlanFigures())
+    outcomes = (
+        ManagerSaid("the device does not answer", 5, as_json(evolve(RECORD, result=Result.FAILED))),
+        ManagerSaid("the device does not answer", 5),
+        {**as_json(none), "sentence": "fw already has the policy"},
+        DOWN,
+    )
+    for outcome in outcomes:
+        full.manager.answers["plan"] = outcome
+        where = full.ask("/devices/fw/plan", {}, key=key).headers["location"]
+        assert "Push this plan" not in full.ask(where, key=key).text
+        assert full.ask(where, {"reason": "CR-9"}, key=key).status == 409
+    assert "start update" not in {name for name, _, _ in full.manager.asked}
+
+
+def test_a_plan_is_kept_for_a_day(full: FakeSite) -> None:
+    key = full.signed_in(Role.OPERATOR)
+    where = full.ask("/devices/fw/plan", {}, key=key).headers["location"]
+    full.clock.advance(86401)
+    assert full.ask(where, key=full.signed_in(Role.OPERATOR)).status == 404
+
+
+def test_no_cell_of_a_file_is_a_formula(full: FakeSite) -> None:
+    key = full.signed_in(Role.VIEWER)
+    for path in ("/reports?format=csv&by=outside", "/health/audit?format=csv"):
+        reply = full.ask(path, key=key)
+        assert reply.headers["content-disposition"].startswith("attachment; filename=")
+        assert reply.headers["content-type"].startswith("text/csv")
+        cells = [cell for row in csv.reader(io.StringIO(reply.text)) for cell in row]
+        assert any(cell.startswith("'=") for cell in cells)
+        assert not any(cell.startswith(("=", "+", "-", "@", "\t", "\r")) for cell in cells)
+        assert "\x1b" not in reply.text
+
+
+def test_a_file_holds_the_question_and_all_rows(full: FakeSite) -> None:
+    reply = full.ask(
+        "/reports?format=json&by=outside&since=3h&device=fw&top=1", key=full.signed_in()
+    )
+    found = json.loads(reply.text)
+    assert found["question"]["devices"] == ["fw"]
+    assert found["question"]["since"] == pytest.approx(NOW - 3 * 3600, abs=60)
+    assert (found["hits"], found["lines"], len(found["rows"])) == (9, 3, 2)
+    name, args, _ = full.manager.asked[-1]
+    assert (name, args.options["top"]) == ("report_several", "100000")
+
+
+def test_a_filter_that_cannot_be_meant_is_told_beside_the_form(full: FakeSite) -> None:
+    reply = full.ask("/reports?since=yesterdayish", key=full.signed_in())
+    assert reply.status == 400
+    assert "is not a time" in reply.text
+    assert 'value="yesterdayish"' in reply.text
+
+
+def test_a_failure_of_a_page_tells_nothing_but_a_mark(
+    full: FakeSite, logged_failures: list[Any]
+) -> None:
+    full.manager.answers["fleet"] = ZeroDivisionError(EVIL)
+    reply = full.ask("/devices", key=full.signed_in())
+    logged_failures.clear()
+    assert reply.status == 500
+    assert "internal error" in reply.text
+    assert "ZeroDivision" not in reply.text
+    assert SHOWN not in reply.text
+
+
+def test_many_browsers_make_one_question(full: FakeSite) -> None:
+    key = full.signed_in()
+    for _ in range(20):
+        full.ask("/devices", key=key)
+    assert [name for name, _, _ in full.manager.asked].count("fleet") == 1
+
+
+def test_assets_are_small_named_by_their_content_and_kept(web: FakeSite) -> None:
+    assets = Assets.load()
+    assert sum(len(one.packed) for one in assets.by_path.values()) < 60_000
+    for path, asset in assets.by_path.items():
+        reply = web.ask(path, accept_encoding="gzip")
+        assert reply.status == 200
+        assert reply.headers["cache-control"] == "public, max-age=31536000, immutable"
+        assert reply.text.encode() == asset.plain
+        assert web.ask(path).text.encode() == asset.plain
+    assert assets.path("page.css").startswith("/static/page.")
+
+
+def test_a_page_of_a_hundred_devices_is_small(web: FakeSite) -> None:
+    rows = tuple(
+        Row(name=f"branch-{number:03}", verdict=Verdict.WARNING, causes=(f"cause {number} of it",))
+        for number in range(500)
+    )
+    web.manager.answers.update(ANSWERS, fleet=rows)
+    key = web.signed_in()
+    for path in ("/", "/devices"):
+        reply = web.ask(path, key=key, accept_encoding="gzip")
+        length = int(reply.headers["content-length"]) if "content-length" in reply.headers else 0
+        assert length < 40_000
+    assert web.ask("/devices", key=key).text.count("<tr data-device") == 100
+    assert web.ask("/devices?page=5", key=key).text.count("<tr data-device") == 100
+    assert web.ask("/devices?page=99999", key=key).status == 200
+    assert web.ask("/devices?page=x", key=key).status == 200
+
+
+def test_a_long_time_is_drawn_by_the_day() -> None:
+    hours = {int(NOW) // 3600 * 3600 - 3600 * number: 2 for number in range(24 * 40)}
+    long = chart(hours, {}, NOW - 40 * 86400, NOW)
+    assert long.unit == "day"
+    assert len(long.bars) in {40, 41}
+    short = chart(hours, hours, NOW - 86400, NOW)
+    assert short.unit == "hour"
+    assert short.most == 4
+    assert chart({}, {}, NOW, NOW).bars == ()

@@ -1,0 +1,172 @@
+"""
+Check an address, and allow or block it for a while, with a reason.
+"""
+
+from ipaddress import ip_network
+from typing import Any
+from urllib.parse import urlencode
+
+from tscm.errors import TscmError
+from tscm.faces.web.desk import Desk
+from tscm.faces.web.roles import Role
+from tscm.faces.web.routes import page
+from tscm.faces.web.views.check import (
+    Check,
+    Entries,
+    Verdicts,
+    entry_rows,
+    summary,
+    terms,
+    verdicts,
+)
+from tscm.faces.web.visit import Answer, Faulty, Page, Redirect, Visit
+from tscm.model import Json
+from tscm.operations.arguments import AnyAddress, EntryNamed, NewEntry, Nothing, PushedEntries
+from tscm.operations.job_figures import JobFigures
+from tscm.operations.table.entries import ENTER, ENTRIES, PUSH_ENTRIES, REMOVE_ENTRY
+from tscm.operations.table.policies import WHY_ALL
+from tscm.plural import many
+
+_HOUR = 3600.0
+_ANALYSTS_LEAST = {4: 24, 6: 64}
+"""The widest network that an analyst may enter, by IP version."""
+_REASON_LEAST = 3
+
+
+@page(path="/check", role=Role.VIEWER)
+async def check(desk: Desk, visit: Visit) -> Answer:
+    """How all devices see an address."""
+    return await _checked(desk, visit)
+
+
+async def _checked(desk: Desk, visit: Visit, fault: str = "", status: int = 200) -> Page:
+    asked = visit.text("address")[:100]
+    found: tuple[Verdicts, ...] = ()
+    if asked and not fault:
+        try:
+            answer = await desk.asking.ask(WHY_ALL, AnyAddress(address=asked))
+            found, asked = verdicts(answer["devices"]), answer["asked"]
+        except TscmError as error:
+            fault, status = str(error), 400
+    analyst = visit.role < Role.OPERATOR
+    most = desk.settings.analyst_hours
+    view = Check(
+        asked=asked,
+        fault=fault,
+        summary=summary(found) if found else "",
+        devices=found,
+        may_enter=visit.role >= Role.ANALYST and (bool(found) or visit.method == "POST"),
+        must_end=analyst,
+        terms=terms(most if analyst else None, min(24, most)),
+        action=visit.text("action", "allow"),
+        where=visit.text("device")[:64],
+        reason=visit.text("reason")[:300],
+        reports="/reports?" + urlencode({"since": "7d", "outside": asked, "by": "inside"}),
+    )
+    return Page(view=view, title=f"Check {asked}" if asked else "Check an address", status=status)
+
+
+@page(path="/check", role=Role.ANALYST, method="POST")
+async def enter(desk: Desk, visit: Visit) -> Answer:
+    """An entry by hand, pushed at once; it ends by itself."""
+    try:
+        entry = _entry(desk, visit)
+        answer, jobs = await desk.asking.with_backend(enter_and_push, visit.user, entry)
+    except TscmError as error:
+        return await _checked(desk, visit, str(error), 400)
+    return Redirect(to=_to(jobs), notice=_told(answer["sentence"], answer["devices"], jobs))
+
+
+def _entry(desk: Desk, visit: Visit) -> NewEntry:
+    """What is to be entered.  Raises `Faulty` for what the user's role does not allow."""
+    reason, action = visit.text("reason"), visit.text("action")
+    if len(reason) < _REASON_LEAST:
+        raise Faulty("a reason is needed: it stands in the audit and beside the entry")
+    word = visit.text("hours", "24")
+    hours = None if word == "none" else _hours(word)
+    if visit.role < Role.OPERATOR:
+        most = desk.settings.analyst_hours
+        if hours is None or hours > most:
+            raise Faulty(f"an entry of an analyst ends after {many(most, 'hour', 'hours')} at most")
+        _refuse_wide(visit.text("address"))
+    return NewEntry(
+        action=action,
+        cidr=visit.text("address"),
+        device=visit.text("device") or None,
+        seconds=None if hours is None else hours * _HOUR,
+        reason=reason,
+    )
+
+
+def _hours(word: str) -> int:
+    if not (word.isascii() and word.isdecimal() and len(word) < 6 and int(word) > 0):
+        raise Faulty(f"{word[:20]!r} is not a number of hours")
+    return int(word)
+
+
+def _refuse_wide(text: str) -> None:
+    try:
+        network = ip_network(text.strip(), strict=False)
+    except ValueError:
+        return  # the manager says what is wrong with it
+    least = _ANALYSTS_LEAST[network.version]
+    if network.prefixlen < least:
+        raise Faulty(f"an analyst enters networks of /{least} or longer; {network} is wider")
+
+
+def enter_and_push(backend: Any, entry: NewEntry) -> tuple[Json, list[JobFigures]]:
+    """Store the entry, and have the manager push it to each device that may get it.  Blocking."""
+    answer = backend.call(ENTER, entry)
+    return answer, push_each(backend, answer)
+
+
+def remove_and_push(backend: Any, entry: EntryNamed) -> tuple[Json, list[JobFigures]]:
+    """End the entry, and have the manager take it off each device.  Blocking."""
+    answer = backend.call(REMOVE_ENTRY, entry)
+    return answer, push_each(backend, answer)
+
+
+def push_each(backend: Any, answer: Json) -> list[JobFigures]:
+    """A job for each device that may be pushed to.  Blocking."""
+    return [
+        backend.detach(PUSH_ENTRIES, PushedEntries(name=one["name"]))
+        for one in answer["devices"]
+        if one["push"]
+    ]
+
+
+def _to(jobs: list[JobFigures]) -> str:
+    return f"/jobs/{jobs[0].number}" if len(jobs) == 1 else "/jobs"
+
+
+def _told(sentence: str, devices: list[Json], jobs: list[JobFigures]) -> str:
+    held = [one for one in devices if not one["push"]]
+    said = f"{sentence}. It is being pushed to {many(len(jobs), 'device', 'devices')}"
+    if held:
+        first = held[0]
+        more = f" and {len(held) - 1:,} more" if len(held) > 1 else ""
+        said += f", and not to {first['name']}{more}: {first['cause']}"
+    return f"{said}."
+
+
+@page(path="/entries", role=Role.VIEWER)
+async def entries(desk: Desk, visit: Visit) -> Answer:
+    """All entries by hand."""
+    found = await desk.asking.latest(ENTRIES, Nothing())
+    view = Entries(
+        rows=() if found.value is None else entry_rows(found.value),
+        fault=found.fault or "",
+        at=found.at,
+        may_remove=visit.role >= Role.OPERATOR,
+    )
+    return Page(view=view, title="Entries by hand")
+
+
+@page(path="/entries/<int:number>/remove", role=Role.OPERATOR, method="POST")
+async def remove(desk: Desk, visit: Visit) -> Answer:
+    """End an entry, and take it off the devices."""
+    named = EntryNamed(entry=str(visit.parts["number"]))
+    answer, jobs = await desk.asking.with_backend(remove_and_push, visit.user, named)
+    return Redirect(
+        to="/entries", notice=_told(f"Ended: {answer['sentence']}", answer["devices"], jobs)
+    )

@@ -1,0 +1,227 @@
+"""
+What the lists did: rows, filters, a picture, and files of the same.
+"""
+
+import csv
+import io
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, ClassVar
+
+from attrs import frozen
+
+from tscm.faces.web.hits import Hours
+from tscm.faces.web.visit import Visit
+from tscm.model import Json
+from tscm.plural import many
+from tscm.printable import spreadsheet_cell
+
+BY = ("entry", "list", "inside", "outside", "port", "protocol", "hour", "direction", "action")
+FILTERS = ("action", "direction", "list", "entry", "inside", "outside", "port", "not_port")
+NEXT = {
+    "list": "entry",
+    "entry": "outside",
+    "outside": "inside",
+    "inside": "outside",
+    "port": "inside",
+    "protocol": "port",
+    "direction": "entry",
+    "action": "entry",
+}
+"""What a value is broken down by once it is chosen."""
+
+
+@frozen(kw_only=True)
+class Chip:
+    """A filter that is on; the address of the page without it."""
+
+    word: str
+    without: str
+
+
+@frozen(kw_only=True)
+class ReportRow:
+    """A value with its hits; *href* shows what is behind it."""
+
+    value: str
+    hits: int
+    lines: int
+    href: str
+    share: int
+
+
+@frozen(kw_only=True)
+class Preset:
+    """A question that is asked often."""
+
+    word: str
+    href: str
+
+
+PRESETS = (
+    Preset(
+        word="Unexpected blocks",
+        href="/reports?since=3h&action=blocked&direction=outbound&port=80,443&by=inside",
+    ),
+    Preset(word="Who inside calls out", href="/reports?since=24h&direction=outbound&by=inside"),
+    Preset(word="Who knocks", href="/reports?since=24h&direction=inbound&by=outside"),
+    Preset(word="Allowed", href="/reports?since=24h&action=allowed&by=entry"),
+)
+
+
+@frozen(kw_only=True)
+class Report:
+    """The page of reports."""
+
+    TEMPLATE: ClassVar[str] = "reports.html"
+
+    names: tuple[str, ...]
+    """All devices."""
+    devices: tuple[str, ...]
+    """Those that are asked; none means all."""
+    fields: "Fields"
+    by_words: tuple[str, ...]
+    chips: tuple[Chip, ...]
+    presets: tuple[Preset, ...]
+    rows: tuple[ReportRow, ...]
+    by: str
+    total: str
+    span: str
+    doubts: tuple[str, ...]
+    hours: Hours | None
+    command: str
+    csv: str
+    json: str
+    fault: str
+    stale: str
+    at: float
+
+
+@frozen(kw_only=True)
+class Fields:
+    """What stands in the form, as it was typed."""
+
+    since: str
+    until: str
+    by: str
+    top: str
+    action: str
+    direction: str
+    list: str
+    entry: str
+    inside: str
+    outside: str
+    port: str
+    not_port: str
+
+
+def fields_of(visit: Visit) -> Fields:
+    """Out of the address."""
+    return Fields(
+        since=visit.text("since", "24h")[:40],
+        until=visit.text("until")[:40],
+        by=visit.text("by", "entry")[:20],
+        top=visit.text("top", "100")[:8],
+        **{name: visit.text(name)[:200] for name in FILTERS},
+    )
+
+
+def chips(visit: Visit, fields: Fields) -> tuple[Chip, ...]:
+    """The filters that are on."""
+    found = []
+    for name in FILTERS:
+        value = getattr(fields, name)
+        if value:
+            word = f"{name.replace('_', ' ')} {value}"
+            found.append(Chip(word=word, without=visit.at(**{name: None, "format": None})))
+    return tuple(found)
+
+
+def command_of(devices: Sequence[str], fields: Fields) -> str:
+    """What to type for the same rows."""
+    words = ["tsadmin report", *(devices or ("--all",)), "--since", _word(fields.since)]
+    for name in ("until", "by", "top", *FILTERS):
+        value = getattr(fields, name)
+        if value:
+            words += [f"--{name}", _word(value)]
+    return " ".join(words)
+
+
+def _word(text: str) -> str:
+    good = text and all(one.isalnum() or one in "._:/,+@-" for one in text)
+    return text if good else "'" + text.replace("'", "'\\''") + "'"
+
+
+def value_word(by: str, value: Any) -> str:
+    """A value as a cell: the same as `tsadmin report` writes."""
+    if by == "hour":
+        return datetime.fromtimestamp(int(value), UTC).astimezone().isoformat(" ", "minutes")
+    if by == "port":
+        return "none" if int(value) < 0 else str(value)
+    return str(value)
+
+
+def report_rows(visit: Visit, found: Json) -> tuple[ReportRow, ...]:
+    """The rows, each with the address of what is behind it."""
+    by = found["by"]
+    most = max((int(row["hits"]) for row in found["rows"]), default=0)
+    return tuple(
+        ReportRow(
+            value=value_word(by, row[by]),
+            hits=int(row["hits"]),
+            lines=int(row["lines"]),
+            href=_behind(visit, by, row[by]),
+            share=round(100 * int(row["hits"]) / most) if most else 0,
+        )
+        for row in found["rows"]
+    )
+
+
+def _behind(visit: Visit, by: str, value: Any) -> str:
+    if by == "hour":
+        at = int(value)
+        return visit.at(since=_iso(at), until=_iso(at + 3600), by="outside", format=None)
+    if by in {"port", "protocol"} and (by == "protocol" or int(value) < 0):
+        return ""  # no filter of that kind
+    return visit.at(**{by: str(value), "by": NEXT[by], "format": None})
+
+
+def _iso(at: int) -> str:
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%S+00:00")
+
+
+def doubts(found: Json) -> Iterator[str]:
+    """What is not in the counts."""
+    if found["counts_are_low"]:
+        times = many(found["counts_are_low"], "time", "times")
+        yield (
+            f"Counts are too low: the firewall logged {times} that it had stopped counting denied flows "
+            "(106101); raise `access-list deny-flow-max`."
+        )
+    if found.get("unread_lines"):
+        lines = many(found["unread_lines"], "line", "lines")
+        yield f"{lines} of access-lists could not be read, over all times, and are in no report."
+
+
+def total_words(found: Json) -> str:
+    """The sums, and how many rows there are."""
+    hits = many(found["hits"], "hit", "hits")
+    lines = many(found["lines"], "line", "lines")
+    return f"{hits} in {lines}; {len(found['rows']):,} of {found['groups']:,} shown"
+
+
+def as_csv(found: Json) -> bytes:
+    """All rows; no cell is a formula."""
+    by = found["by"]
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow((by, "hits", "lines"))
+    for row in found["rows"]:
+        writer.writerow((spreadsheet_cell(value_word(by, row[by])), row["hits"], row["lines"]))
+    return out.getvalue().encode()
+
+
+def as_json(question: Mapping[str, Any], found: Json) -> bytes:
+    """The answer of the operation, with the question in front."""
+    return json.dumps({"question": dict(question), **found}, indent=2).encode() + b"\n"
