@@ -65,7 +65,7 @@ async def hold(desk: Desk, visit: Visit) -> Answer:
     here = datetime.fromtimestamp(visit.now, UTC).astimezone()
     try:
         if not reason:
-            raise Faulty("a reason is needed: whoever finds the hold wants to know why")
+            raise Faulty("a reason is needed: it is shown wherever the hold is")
         end = read_end(until, here) if until else None
         held = await desk.asking.ask(HOLD, Holding(name=name, until=end, reason=reason), visit.user)
     except (ValueError, TscmError) as error:
