@@ -21,13 +21,14 @@ from numpy.typing import NDArray
 from bench.bench_policy import texts
 from tscm.events.blocks import tally_block
 from tscm.events.first_hits import FirstHits
-from tscm.events.history import with_history
+from tscm.events.history import look_back
 from tscm.events.judge import Force, Tally, judge
 from tscm.events.report import BY, Question, ask
 from tscm.events.rollups import HOUR_SECONDS, EventPosition, Rollups
 from tscm.events.rounds import BLOCK_BYTES
-from tscm.model import Block, Origin
+from tscm.model import Block, Cidr, Origin
 from tscm.policy.cidr import CidrSet, Entries, read_cidr
+from tscm.policy.standing import Some, Standing
 from tscm.store.database import Store, open_database
 from tscm.store.generations import Generation, pack
 from tscm.store.policies import Policies
@@ -352,12 +353,22 @@ def why_an_address(path: Path, block: list[str]) -> list[tuple[str, bool]]:
     bars = []
     print(f"\nover {GENERATIONS} generations and 35 days")
     for what, cidr in asked.items():
-        answer = {
-            "lists": [{"kind": kind, "asked": cidr} for kind in ("block", "allow")],
-            "sentences": ["", ""],
-        }
-        seconds, found = cpu(lambda: with_history(path, "device", answer))  # noqa: B023 - called at once
-        hits = found["seen"]["entries"][0]["hits"]
+        none = Some(cidrs=(), count=0)
+        standings = [
+            Standing(
+                kind=kind,
+                list_name="",
+                asked=Cidr(cidr),
+                covered="none",
+                in_force=none,
+                published=none,
+                waiting=none,
+                left_out=(),
+            )
+            for kind in ("block", "allow")
+        ]
+        seconds, (_, seen) = cpu(lambda: look_back(path, "device", standings))  # noqa: B023 - called at once
+        hits = seen.entries[0].hits
         print(f"why {what:40} {seconds * 1e3:6.1f} ms  {hits:>12,} hits")
         bars.append((f"why {what} under 70 ms beside what bench_policy measures", seconds < 0.07))
     return bars

@@ -7,6 +7,7 @@ one hands to another is a value of this module, or a callable that
 """
 
 from collections.abc import Callable, Sequence
+from enum import StrEnum
 from typing import Any, NewType, Protocol
 
 from attrs import define, frozen
@@ -51,6 +52,24 @@ class Spool(Protocol):
         False when the log cannot take them (disk gone); then they are the
         caller's to count as dropped.  Never raises, never waits.
         """
+
+
+class Expired(StrEnum):
+    """Why lines expired for a reader: retention's three reasons, and damage to the log."""
+
+    AGE = "age"
+    SIZE = "size"
+    SPACE = "space"
+    LOST = "lost"
+
+
+class OwnReader(StrEnum):
+    """Readers of a log that are named in one way on every device."""
+
+    FORWARD = "forward"
+    """Of the first target; those of others are named for their places."""
+    UPLOAD = "upload"
+    EVENTS = "events"
 
 
 @frozen(kw_only=True)

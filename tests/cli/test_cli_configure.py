@@ -3,13 +3,16 @@ A change of settings that takes away what is in force is asked about when it is 
 """
 
 import pytest
+from attrs import evolve
 
 from tscm.cli import configure
 from tscm.cli.configure import NotConfirmed, losses
 from tscm.model import Json
+from tscm.store.generations import GenerationRow
+from tscm.update.answers import History
 
 PRESENT = {"block_list": "block.example", "allow_list": "allow.example", "max_policy_size": 1000}
-IN_FORCE = {"block_entries": 900, "allow_entries": 50}
+IN_FORCE = GenerationRow(number=2, applied_at=1.0, block_entries=900, allow_entries=50)
 
 
 @pytest.mark.parametrize(
@@ -36,8 +39,8 @@ def test_what_a_change_takes_away_is_told(table: Json, words: list[str]) -> None
 
 
 class Backend:
-    def call(self, _operation: object, _args: object) -> Json:
-        return {"generations": [IN_FORCE, {}]}
+    def call(self, _operation: object, _args: object) -> History:
+        return History(generations=(IN_FORCE, evolve(IN_FORCE, number=1)))
 
 
 def test_without_a_terminal_it_takes_a_word() -> None:

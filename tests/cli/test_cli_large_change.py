@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from tscm.cli import update as update_module
 from tscm.cli.large_change import NotConfirmed, is_large
 from tscm.cli.update import command
-from tscm.model import Json
 from tscm.operations.answers import DeviceView
 from tscm.operations.arguments import Push
 from tscm.operations.table.devices import VIEW
 from tscm.operations.table.policies import PLAN, UPDATE
+from tscm.update.figures import ListFigures, PlanFigures, UpdateRecord, UpdateTold
 
 PLAN_ID = "6b49d200-0123456789abcdef01234567"
 
@@ -38,20 +38,12 @@ class Backend:
                 settings={"policy_updates": True}, confirm_changes_percent=self.percent
             )
         assert operation in {PLAN, UPDATE}
-        outcome: Json = {
-            "plan": {
-                **dict.fromkeys(
-                    ("requests", "bytes_before", "bytes_after", "groups_made", "groups_deleted"), 0
-                ),
-                "steps": 1,
-                "added": self.added,
-                "removed": 0,
-            },
-            "block": {"name": "block.example", "desired": 100 + self.added},
-            "plan_id": PLAN_ID,
-            "sentence": f"fw would get {self.added} entries",
-        }
-        return outcome
+        return UpdateTold(
+            plan=PlanFigures(steps=1, added=self.added),
+            block=ListFigures(name="block.example", desired=100 + self.added),
+            plan_id=PLAN_ID,
+            sentence=f"fw would get {self.added} entries",
+        )
 
     @property
     def pushed(self) -> list[Push]:
@@ -115,11 +107,10 @@ def test_large_is_a_share_of_what_is_in_force(
     before: int, added: int, removed: int, percent: int
 ) -> None:
     removed = min(removed, before)
-    outcome = {
-        "plan": {"added": added, "removed": removed},
-        "block": {"desired": before + added - removed},
-        "allow": None,
-    }
+    outcome = UpdateRecord(
+        plan=PlanFigures(added=added, removed=removed),
+        block=ListFigures(desired=before + added - removed),
+    )
     assert is_large(outcome, percent) == (
         added + removed > 0 and (added + removed) * 100 > percent * before
     )

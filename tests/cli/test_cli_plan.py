@@ -14,15 +14,17 @@ from tscm.model import Json
 from tscm.operations.answers import DeviceView
 from tscm.operations.table.devices import VIEW
 from tscm.state import DeviceState
+from tscm.update.figures import UpdateRecord, UpdateTold
 from tscm.update.plan_id import PlanFaulty
+from tscm.wire.reading import read
 
 FIGURES = {
     "steps": 3,
     "requests": 1,
     "added": 2,
     "removed": 1,
-    "groups_made": 0,
-    "groups_deleted": 0,
+    "groups_made": [],
+    "groups_deleted": [],
     "bytes_before": 10,
     "bytes_after": 20,
     "budget": None,
@@ -42,8 +44,8 @@ class Backend:
     def backend(self) -> "Backend":
         return self
 
-    def call(self, *_: Any) -> Json:
-        return self.outcome
+    def call(self, *_: Any) -> UpdateTold:
+        return read(UpdateTold, self.outcome)
 
 
 def run(steps: int, *words: str) -> Any:
@@ -90,7 +92,9 @@ class Refusing(Backend):
         self.asked.append(operation.name)
         if operation is VIEW:
             return DeviceView(settings={"policy_updates": True}, state=DeviceState())
-        raise ManagerSaid(f"fw was not changed; --plan {PLAN_ID}", 1, self.outcome)
+        raise ManagerSaid(
+            f"fw was not changed; --plan {PLAN_ID}", 1, read(UpdateRecord, self.outcome)
+        )
 
 
 def pushed(backend: Backend, plan: str) -> Any:

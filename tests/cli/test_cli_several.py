@@ -27,6 +27,7 @@ from tscm.operations.table.policies import PLAN, UPDATE
 from tscm.settings.layout import Layout
 from tscm.settings.node import SpoolBounds
 from tscm.spool.service import SpoolService
+from tscm.update.figures import UpdateRecord
 from tscm.wire.reading import read_value
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ class Backend:
         report(Progress(phase="fetch", text="block list"))
         steps = self.steps.get(args.name, -1)
         if steps < 0:
-            raise ManagerSaid(f"{args.name}: no TCP {HOSTILE}", 5, {"sentence": "no TCP"})
+            raise ManagerSaid(f"{args.name}: no TCP {HOSTILE}", 5, UpdateRecord(error="no TCP"))
         if operation is VIEW:
             return {
                 "settings": {"policy_updates": True, "block_list": "b", "allow_list": "a"},
@@ -128,7 +129,7 @@ def test_of_several_json_is_by_name_with_faults_among_them(tmp_path: Path) -> No
     told = json.loads(done.stdout)
     assert told["a"]["plan"]["steps"] == 1
     assert "no TCP" in told["b"]["error"]
-    assert told["b"]["outcome"] == {"sentence": "no TCP"}
+    assert told["b"]["outcome"]["error"] == "no TCP"
 
 
 def test_of_one_json_is_as_ever(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from tscm.ledger.figures import Balance
 from tscm.model import Json, Progress
 from tscm.printable import visible
 from tscm.state import DeviceState, ManagerState
+from tscm.update.figures import ListFigures
 from tscm.upload.outcome import UploadOutcome
 from tscm.wire.reading import read
 
@@ -129,10 +130,10 @@ def test_plain_progress_tells_each_step_once(capsys: pytest.CaptureFixture[str])
 
 
 def test_of_a_kept_generation_nothing_is_told_as_published() -> None:
-    kept = {"name": "b", "serial": 7, "published": 0, "merged": 9, "desired": 9}
+    kept = ListFigures(name="b", serial=7, merged=9, desired=9)
 
     assert list_row("block", kept) == ("block", "b", "7", "-", "-", 9, 0, 9)
-    assert list_row("allow", {"name": "a"}) == ("allow", "a", "-", 0, 0, 0, 0, 0)
+    assert list_row("allow", ListFigures(name="a")) == ("allow", "a", "-", 0, 0, 0, 0, 0)
 
 
 def test_a_state_without_anything_is_said_in_words() -> None:

@@ -7,15 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from attrs import define
+from attrs import define, evolve
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tscm.events.history import _lies_in, with_history
+from tscm.events.history import _lies_in, look_back
 from tscm.events.judge import Force, judge
 from tscm.events.rollups import EventPosition, Rollups
-from tscm.model import Json
 from tscm.policy.cidr import CidrSet, Entries, read_cidr
+from tscm.policy.standing import Met, Seen, Since, Some, Standing
 from tscm.store.database import Store, open_database
 from tscm.store.generations import Generation, pack
 from tscm.store.policies import Policies
@@ -40,6 +40,23 @@ V4 = networks(IPv4Network, 32, 0xCB007100)
 V6 = networks(IPv6Network, 128, 0x20010DB8 << 96)
 PAIR_OF_V4 = st.tuples(V4, V4)
 PAIR_OF_V6 = st.tuples(V6, V6)
+
+
+def standings(asked: str) -> tuple[Standing, ...]:
+    cidr, none = read_cidr(asked)[0], Some(cidrs=(), count=0)
+    return tuple(
+        Standing(
+            kind=kind,
+            list_name=kind[0],
+            asked=cidr,
+            covered="all",
+            in_force=none,
+            published=none,
+            waiting=none,
+            left_out=(),
+        )
+        for kind in ("block", "allow")
+    )
 
 
 @define
@@ -77,15 +94,16 @@ class World:
         Rollups(connection).add(device, {hour: judge(policy_rows(line), [force])}, EventPosition())
         connection.close()
 
-    def ask(self, asked: str) -> Json:
-        cidr = read_cidr(asked)[0]
-        lists: list[Json] = [{"kind": kind, "asked": cidr} for kind in ("block", "allow")]
-        return with_history(
-            self.path, "fw", {"lists": lists, "sentences": ["block list b", "allow list a"]}
-        )
+    def ask(self, asked: str) -> tuple[Standing, ...]:
+        return look_back(self.path, "fw", standings(asked))[0]
 
-    def since(self, asked: str) -> Any:
-        return self.ask(asked)["lists"][0]["since"]
+    def seen(self, asked: str) -> Seen:
+        return look_back(self.path, "fw", standings(asked))[1]
+
+    def since(self, asked: str) -> Since:
+        found = self.ask(asked)[0].since
+        assert found is not None
+        return found
 
 
 @pytest.fixture
@@ -99,23 +117,24 @@ def world(tmp_path: Path) -> World:
 def test_since_is_the_first_generation_of_the_unbroken_run(world: World) -> None:
     one, two = "203.0.113.7", "203.0.113.9"
     world.generations([one], [two], [one, two], [one, two, "192.0.2.0/24"])
-    assert world.since(one) == {"generation": 3, "applied_at": 2000.0, "oldest_kept": False}
-    assert world.since(two) == {"generation": 2, "applied_at": 1000.0, "oldest_kept": False}
-    assert world.since("192.0.2.128/25")["generation"] == 4
-    assert world.since("198.51.100.1") is None
-    assert world.ask(one)["sentences"] == ["block list b; since generation 3", "allow list a"]
+    assert world.since(one) == Since(generation=3, applied_at=2000.0)
+    assert world.since(two) == Since(generation=2, applied_at=1000.0)
+    assert world.since("192.0.2.128/25").generation == 4
+    assert world.ask("198.51.100.1")[0].since is None
+    told = [str(one).partition("; it is not in the list")[2] for one in world.ask(one)]
+    assert told == ["; since generation 3", ""]
 
 
 def test_what_the_oldest_generation_has_may_be_older(world: World) -> None:
     world.generations(["203.0.113.0/24"], ["203.0.113.0/24", "192.0.2.1"])
-    assert world.since("203.0.113.7") == {"generation": 1, "applied_at": 0.0, "oldest_kept": False}
-    assert world.ask("203.0.113.7")["sentences"][0].endswith("; since generation 1")
+    assert world.since("203.0.113.7") == Since(generation=1, applied_at=0.0)
+    assert str(world.ask("203.0.113.7")[0]).endswith("; since generation 1")
 
 
 def test_a_network_that_became_whole_is_told_since_then(world: World) -> None:
     world.generations(["203.0.113.7"], ["203.0.113.0/25"], ["203.0.113.0/24"])
-    assert world.since("203.0.113.0/24")["generation"] == 3
-    assert world.since("203.0.113.7")["generation"] == 1
+    assert world.since("203.0.113.0/24").generation == 3
+    assert world.since("203.0.113.7").generation == 1
 
 
 def test_first_and_last_hour_and_hits_of_entry_and_address(world: World) -> None:
@@ -124,43 +143,43 @@ def test_first_and_last_hour_and_hits_of_entry_and_address(world: World) -> None
     world.hit("203.0.113.8", 480_000 + 5, 2)
     world.hit("203.0.113.70", 480_000 + 7)
     world.hit("203.0.113.7", 480_000 + 200, device="other")
-    seen = world.ask("203.0.113.7")["seen"]
-    assert seen["entries"] == [
-        {
-            "entry": "203.0.113.0/24",
-            "action": "blocked",
-            "list": "b",
-            "first_hour": (480_000 + 5) * HOUR,
-            "last_hour": (480_000 + 100) * HOUR,
-            "lines": 4,
-            "hits": 17,
-        }
-    ]
-    (itself,) = seen["address"]
-    assert (itself["first_hour"], itself["last_hour"]) == ((480_000 + 23) * HOUR, 480_100 * HOUR)
-    assert (itself["lines"], itself["hits"]) == (3, 15)
+    seen = world.seen("203.0.113.7")
+    assert seen.entries == (
+        Met(
+            entry="203.0.113.0/24",
+            action="blocked",
+            list="b",
+            first_hour=(480_000 + 5) * HOUR,
+            last_hour=(480_000 + 100) * HOUR,
+            lines=4,
+            hits=17,
+        ),
+    )
+    (itself,) = seen.address
+    assert (itself.first_hour, itself.last_hour) == ((480_000 + 23) * HOUR, 480_100 * HOUR)
+    assert (itself.lines, itself.hits) == (3, 15)
 
 
 def test_an_address_with_an_entry_of_its_own_is_told_by_it(world: World) -> None:
     for hour in (480_005, 480_009):
         world.hit("203.0.113.200", hour, 3)
     world.hit("2001:db8::5", 480_020)
-    seen = world.ask("203.0.113.200")["seen"]
-    (entry,), (itself,) = seen["entries"], seen["address"]
-    assert (entry.pop("entry"), itself.pop("outside")) == ("203.0.113.200/32", "203.0.113.200")
-    assert entry == itself
-    assert (itself["first_hour"], itself["last_hour"]) == (480_005 * HOUR, 480_009 * HOUR)
-    assert (itself["lines"], itself["hits"]) == (2, 6)
+    seen = world.seen("203.0.113.200")
+    (entry,), (itself,) = seen.entries, seen.address
+    assert (entry.entry, itself.outside) == ("203.0.113.200/32", "203.0.113.200")
+    assert evolve(entry, entry=None) == evolve(itself, outside=None)
+    assert (itself.first_hour, itself.last_hour) == (480_005 * HOUR, 480_009 * HOUR)
+    assert (itself.lines, itself.hits) == (2, 6)
 
 
 def test_a_network_asks_for_the_entries_within_and_around(world: World) -> None:
     for address in ("203.0.113.7", "203.0.113.70", "2001:db8::5"):
         world.hit(address, 480_000)
-    found = world.ask("203.0.113.0/25")["seen"]
-    assert {one["entry"] for one in found["entries"]} == {"203.0.113.0/24", "203.0.113.64/26"}
-    assert found["address"] == []
-    assert {one["entry"] for one in world.ask("::/0")["seen"]["entries"]} == {"2001:db8::/32"}
-    assert world.ask("198.51.100.0/24")["seen"] == {"entries": [], "count": 0, "address": []}
+    found = world.seen("203.0.113.0/25")
+    assert {one.entry for one in found.entries} == {"203.0.113.0/24", "203.0.113.64/26"}
+    assert found.address == ()
+    assert {one.entry for one in world.seen("::/0").entries} == {"2001:db8::/32"}
+    assert world.seen("198.51.100.0/24") == Seen()
 
 
 @pytest.mark.parametrize("packed_to", [0, 480_020, 480_040])
@@ -173,9 +192,9 @@ def test_hours_that_were_taken_away_are_told_no_more(world: World, packed_to: in
         assert rollups.pack(device, day, packed_to)
     assert rollups.expire(480_010) == 1
     connection.close()
-    (one,) = world.ask("203.0.113.7")["seen"]["address"]
-    assert (one["first_hour"], one["last_hour"]) == (480_012 * HOUR, 480_030 * HOUR)
-    assert (one["lines"], one["hits"]) == (2, 2)
+    (one,) = world.seen("203.0.113.7").address
+    assert (one.first_hour, one.last_hour) == (480_012 * HOUR, 480_030 * HOUR)
+    assert (one.lines, one.hits) == (2, 2)
 
 
 @given(st.one_of(PAIR_OF_V4, PAIR_OF_V6, st.tuples(V4, V6), st.tuples(V6, V4)))
@@ -193,11 +212,11 @@ def test_of_many_entries_those_that_hit_most_are_told(
     world.hit("203.0.113.7", 480_003, 2)
     world.hit("203.0.113.70", 480_004, 7)
     world.hit("203.0.113.70", 480_009, 1)
-    seen = world.ask("203.0.113.0/25")["seen"]
-    assert seen["count"] == 2
-    (one,) = seen["entries"]
-    assert (one["entry"], one["hits"]) == ("203.0.113.64/26", 8)
-    assert (one["first_hour"], one["last_hour"]) == (480_004 * HOUR, 480_009 * HOUR)
+    seen = world.seen("203.0.113.0/25")
+    assert seen.count == 2
+    (one,) = seen.entries
+    assert (one.entry, one.hits) == ("203.0.113.64/26", 8)
+    assert (one.first_hour, one.last_hour) == (480_004 * HOUR, 480_009 * HOUR)
 
 
 def test_a_damaged_generation_ends_what_can_be_known(world: World) -> None:
@@ -205,5 +224,5 @@ def test_a_damaged_generation_ends_what_can_be_known(world: World) -> None:
     connection = open_database(str(world.path))
     connection.execute("UPDATE generations SET block = x'00' WHERE number = 2")
     connection.close()
-    assert world.since("203.0.113.7")["generation"] == 3
-    assert "since generation 3 or earlier" in world.ask("203.0.113.7")["sentences"][0]
+    assert world.since("203.0.113.7").generation == 3
+    assert "since generation 3 or earlier" in str(world.ask("203.0.113.7")[0])

@@ -284,7 +284,7 @@ async def test_counting_anew_gives_equal_totals(world: World) -> None:
     done = await world.service.rebuild("fw", told.append)
     assert world.counted() == before
     assert world.by_hour() == by_hour
-    assert done["hours"] == 3
+    assert done.hours == 3
     assert told[-1].done == told[-1].total == log.end
     log.append(denied("192.0.2.7"))
     await world.when_passed(log)
@@ -455,5 +455,5 @@ async def test_counting_anew_leaves_the_hours_of_a_damaged_generation(world: Wor
     assert gone is not None
     await gone
     done = await world.service.rebuild("fw", lambda _: None)
-    assert done["hours"] == 0
+    assert done.hours == 0
     assert world.by_hour() == before

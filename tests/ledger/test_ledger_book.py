@@ -37,6 +37,7 @@ from tscm.ledger.book import (
 )
 from tscm.ledger.figures import Balance, BookBalance, Gap
 from tscm.ledger.keeper import CHECK_SECONDS, NOTE_SECONDS, Bookkeeper
+from tscm.model import Expired
 from tscm.spool.figures import LogFigures, ReaderFigures
 
 NUMBER = st.integers(0, 1 << 48)
@@ -399,7 +400,9 @@ def test_a_log_is_held_against_what_the_listeners_stored_in_it() -> None:
 
 
 def test_a_reader_that_nobody_uses_is_an_orphan() -> None:
-    reader = ReaderFigures(expired=1, waiting_lines=1, expired_by_cause={"age": 0, "size": 1})
+    reader = ReaderFigures(
+        expired=1, waiting_lines=1, expired_by_cause={Expired.AGE: 0, Expired.SIZE: 1}
+    )
     log = LogFigures(stored_lines=2, readers={"forward": reader, "forward-1": reader})
     row = balance(
         IntakeCounts(), {"fw": log}, users={"fw": {"forward": "TCP 192.0.2.9:514"}}

@@ -6,7 +6,8 @@ from tscm.policy.cidr import CidrSet, Entries
 from tscm.policy.guard import GuardRules, Protected, inspect
 from tscm.policy.lists import PolicyList, Refused
 from tscm.policy.rank import cut
-from tscm.policy.why import SHOWN, ListView, Standing, left_out, meeting, not_in_force, verdict, why
+from tscm.policy.standing import Standing
+from tscm.policy.why import SHOWN, ListView, left_out, meeting, not_in_force, verdict, why
 
 RULES = GuardRules(protected=(Protected("9.9.9.9", "the policy service"),))
 BLOCK = ("8.8.8.0/25", "8.8.8.128/25", "8.8.9.1", "8.8.11.1", "9.9.9.0/24", "10.0.0.0/8")

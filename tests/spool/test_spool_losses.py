@@ -15,6 +15,7 @@ from tests.spool.test_spool_service import balanced, closed, drain
 from tests.spool.test_spool_tools import DISK, harms
 from tscm.ledger.book import Book
 from tscm.ledger.figures import Gap
+from tscm.model import Expired
 from tscm.spool import measure
 from tscm.spool.disk import Disk
 from tscm.spool.service import SpoolService
@@ -140,7 +141,7 @@ def test_a_segment_that_is_short_at_a_start_is_counted_at_once_whoever_has_read_
     accounted(spool, tmp_path, book, issued)
     goes_on(spool, tmp_path)
     readers = spool.figures("asa").readers
-    assert readers["behind"].expired_by_cause["lost"] == 200
+    assert readers["behind"].expired_by_cause[Expired.LOST] == 200
     assert readers["ahead"].expired == 0
     closed(spool)
     assert harms(tmp_path) == [(f"torn.{LINE * 100:020d}.0", "note")]
@@ -155,7 +156,7 @@ def test_a_reader_within_the_lost_end_of_a_segment_neither_skips_nor_counts_twic
     accounted(spool, tmp_path, book, issued)
     goes_on(spool, tmp_path)
     assert spool.reader("asa", "ahead").position.sent == 750 + 2 * LINES + 1
-    assert spool.figures("asa").readers["ahead"].expired_by_cause["lost"] == 150
+    assert spool.figures("asa").readers["ahead"].expired_by_cause[Expired.LOST] == 150
     closed(spool)
 
 

@@ -9,7 +9,7 @@ from twisted.internet.task import Clock
 
 from tests.spool.spool_room import FaultyDisk, make_spool, numbered, run_of
 from tests.spool.test_spool_service import BIG, balanced, closed, drain
-from tscm.model import Position
+from tscm.model import Expired, Position
 from tscm.spool.catalogue import RECORD_BYTES
 from tscm.spool.cursor import SLOT_BYTES
 from tscm.spool.service import SpoolService
@@ -209,7 +209,7 @@ def test_a_missing_segment_is_passed_and_counted(tmp_path: Path) -> None:
     reader = spool.reader("asa", "forward")
     assert drain(reader) == expected[270:540] + expected[810:]
     assert reader.position == Position(offset=len(expected), sent=40, expired=10)
-    assert spool.figures("asa").readers["forward"].expired_by_cause["lost"] == 10
+    assert spool.figures("asa").readers["forward"].expired_by_cause[Expired.LOST] == 10
     assert balanced(spool, "asa")
     closed(spool)
 

@@ -9,7 +9,7 @@ from twisted.internet.task import Clock
 
 from tests.spool.spool_room import AtOnce, FaultyDisk, make_spool, numbered, run_of
 from tscm.errors import DeviceUnknown
-from tscm.model import Block, LogReader, Position, Spool
+from tscm.model import Block, Expired, LogReader, Position, Spool
 from tscm.spool.disk import Disk
 from tscm.spool.index import read_index
 from tscm.spool.reader import DeviceReader
@@ -428,7 +428,7 @@ def test_what_is_too_old_goes_and_counts_as_expired(tmp_path: Path) -> None:
     assert spool.figures("asa").segments == 0
     assert reader.position == Position(offset=27 * 30, sent=4, expired=26)
     figures = spool.figures("asa")
-    assert figures.readers["upload"].expired_by_cause["age"] == 26
+    assert figures.readers["upload"].expired_by_cause[Expired.AGE] == 26
     assert figures.deleted_lines == {"age": 30}
     assert balanced(spool, "asa")
     assert sorted(path.name for path in (tmp_path / "asa").iterdir()) == [".spool", "syslog"]
@@ -447,7 +447,7 @@ def test_a_log_over_its_size_loses_the_oldest(tmp_path: Path) -> None:
     clock.pump([60, 60])
     assert spool.figures("asa").segments == 1
     assert reader.position == Position(offset=27 * 40_000, expired=40_000)
-    assert spool.figures("asa").readers["forward"].expired_by_cause["size"] == 40_000
+    assert spool.figures("asa").readers["forward"].expired_by_cause[Expired.SIZE] == 40_000
     assert drain(reader) == b"\n".join(numbered(0, 20_000)) + b"\n"
     assert balanced(spool, "asa")
     closed(spool)
@@ -477,7 +477,7 @@ def test_below_the_watermark_the_oldest_of_all_devices_go_first(tmp_path: Path) 
     clock.pump([2, 60])
     assert spool.figures("a").segments == 0
     assert spool.figures("b").segments == 2
-    assert spool.figures("a").readers["forward"].expired_by_cause["space"] == 30
+    assert spool.figures("a").readers["forward"].expired_by_cause[Expired.SPACE] == 30
     assert reader.position.expired == 30
     closed(spool)
 

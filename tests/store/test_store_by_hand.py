@@ -99,12 +99,12 @@ def test_who_blocks_all_day_loses_no_way_back(store: Store) -> None:
     for number in range(3 * GENERATIONS_KEPT):
         policies.keep_generation("one", generation(number, BY_HAND))
     kept = policies.generations("one")
-    assert [one["note"] for one in kept].count("") == 1
-    assert [one["note"] for one in kept].count(BY_HAND) == GENERATIONS_KEPT
+    assert [one.note for one in kept].count("") == 1
+    assert [one.note for one in kept].count(BY_HAND) == GENERATIONS_KEPT
     for number in range(3 * GENERATIONS_KEPT):
         policies.keep_generation("one", generation(number, ""))
     kept = policies.generations("one")
-    assert [one["note"] for one in kept].count("") == GENERATIONS_KEPT
+    assert [one.note for one in kept].count("") == GENERATIONS_KEPT
 
 
 def test_a_generation_tells_what_came_from_the_lists(store: Store) -> None:

@@ -74,7 +74,7 @@ def test_generations_are_numbered_for_each_device_and_bounded(
     numbers = [kept.keep_generation("fw", generation(str(n), Entries())) for n in range(5)]
     assert numbers == [1, 2, 3, 4, 5]
     assert kept.keep_generation("other", generation("", Entries())) == 1
-    assert [one["number"] for one in kept.generations("fw")] == [5, 4, 3]
+    assert [one.number for one in kept.generations("fw")] == [5, 4, 3]
     assert kept.generation("fw", 1) is None
 
 

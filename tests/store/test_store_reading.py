@@ -12,12 +12,14 @@ import pytest
 
 from tscm.doctor.probe_database import damage
 from tscm.events.explain import Explainer
-from tscm.events.history import with_history
+from tscm.events.history import look_back
 from tscm.events.recent import recent_hits
 from tscm.events.report import ask, read_question
 from tscm.events.selection import ListedLines
+from tscm.model import Cidr
 from tscm.policy.cidr import CidrSet
 from tscm.policy.entries import Entries
+from tscm.policy.standing import Some, Standing
 from tscm.store.database import Store, StoreUnusable
 from tscm.store.generations import Generation, pack
 from tscm.store.policies import Policies
@@ -29,10 +31,20 @@ LISTED = (
     b"<164>%ASA-4-106023: Deny tcp src outside:203.0.113.7/4 dst inside:10.0.0.1/443 "
     b'by access-group "g" [0x1, 0x0]\n'
 )
-STANDING = {
-    "lists": [{"kind": kind, "asked": "203.0.113.7/32"} for kind in ("block", "allow")],
-    "sentences": ["block", "allow"],
-}
+NONE = Some(cidrs=(), count=0)
+STANDING = [
+    Standing(
+        kind=kind,
+        list_name=kind[0],
+        asked=Cidr("203.0.113.7/32"),
+        covered="all",
+        in_force=NONE,
+        published=NONE,
+        waiting=NONE,
+        left_out=(),
+    )
+    for kind in ("block", "allow")
+]
 OTHER = LISTED.replace(b"203.0.113.7", b"198.51.100.9")
 
 
@@ -64,8 +76,9 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
 def test_every_reader_finds_the_database_whatever_its_path(database: Path, tmp_path: Path) -> None:
     now = time.time()
     assert ask(database, read_question("fw", {}, now)).hits == 0
-    told = with_history(database, "fw", STANDING)
-    assert told["lists"][0]["since"]["generation"] == 1
+    (told, *_), _ = look_back(database, "fw", STANDING)
+    assert told.since is not None
+    assert told.since.generation == 1
     assert recent_hits(database, "fw", now)(Entries.of(["203.0.113.7"])).tolist() == [0]
     assert ListedLines(database, "fw")(LISTED + OTHER, 9e9) == (LISTED, 1)
     (explained,) = Explainer(database, "fw", ("b", "a")).explain(LISTED, 9e9)
@@ -108,7 +121,7 @@ def test_a_damaged_database_is_a_sentence_for_every_reader(tmp_path: Path) -> No
     now = time.time()
     for call in (
         lambda: ask(path, read_question("fw", {}, now)),
-        lambda: with_history(path, "fw", STANDING),
+        lambda: look_back(path, "fw", STANDING),
         lambda: recent_hits(path, "fw", now)(Entries.of(["203.0.113.7"])),
         lambda: list(Explainer(path, "fw", ("b", "a")).explain(LISTED, now)),
     ):

@@ -18,6 +18,7 @@ from tscm.spool.figures import LogFigures
 from tscm.standing import Verdict, row_of
 from tscm.state import DeviceState, NodeFigures, Watched, WatchedDevice
 from tscm.store.generations import unpack
+from tscm.update.answers import Explanation
 from tscm.update.figures import UpdateFigures, UpdateRecord
 from tscm.update.records import GenerationPurged
 from tscm.wire.reading import read
@@ -36,11 +37,11 @@ def loaded(bench: Bench) -> Bench:
 
 
 def results(bench: Bench) -> list[str]:
-    return [one["result"] for one in bench.service.questions.history("one")["updates"]]
+    return [one["result"] for one in bench.service.questions.history("one").updates]
 
 
-def asked(bench: Bench) -> Json:
-    found: Json = result(bench.service.questions.why("one", LISTED))
+def asked(bench: Bench) -> Explanation:
+    found: Explanation = result(bench.service.questions.why("one", LISTED))
     return found
 
 
@@ -72,7 +73,7 @@ def metric(bench: Bench, name: str) -> list[float]:
 
 
 def test_before_a_purge_all_of_it_is_in_force(loaded: Bench) -> None:
-    assert asked(loaded)["verdict"] == "blocked"
+    assert asked(loaded).verdict == "blocked"
     assert metric(loaded, "tscm_policy_entries") == [2, 0]
     assert metric(loaded, "tscm_policy_good") == [1]
 
@@ -80,9 +81,9 @@ def test_before_a_purge_all_of_it_is_in_force(loaded: Bench) -> None:
 def test_after_a_purge_nothing_goes_on_saying_that_the_policy_is_in_force(loaded: Bench) -> None:
     result(loaded.service.purge("one", ignore))
     found = asked(loaded)
-    assert "blocked" not in found["verdict"]
-    assert "not in force since" in found["verdict"]
-    assert "the groups were removed" in found["sentences"][0]
+    assert "blocked" not in found.verdict
+    assert "not in force since" in found.verdict
+    assert "the groups were removed" in found.sentences[0]
     assert metric(loaded, "tscm_policy_entries") == [0, 0]
     assert metric(loaded, "tscm_policy_good") == [0]
     settings: Json = {"name": "one", "policy_updates": True}
@@ -99,7 +100,7 @@ def test_a_purge_and_the_hold_behind_it_stand_in_the_history(loaded: Bench) -> N
     assert results(loaded) == ["held", "purged", "changed"]
     words = [
         outcome_words(read(UpdateRecord, one))
-        for one in loaded.service.questions.history("one")["updates"]
+        for one in loaded.service.questions.history("one").updates
     ]
     assert words[0] == "held (after a purge)"
     assert "4 groups were removed from one" in words[1]
@@ -114,11 +115,11 @@ def test_the_next_update_puts_it_in_force_again(loaded: Bench) -> None:
         "until this update the policy was not in force since" in note for note in outcome.notes
     )
     assert outcome.generation_number == 3
-    assert asked(loaded)["sentences"][0].startswith(
-        "block list block.example: 20.0.0.9/32 is in force"
+    assert (
+        asked(loaded).sentences[0].startswith("block list block.example: 20.0.0.9/32 is in force")
     )
     # The lines were taken off before the purge, and nobody has entered them again.
-    assert asked(loaded)["verdict"] == "not blocked: no access-list uses P-Block, which contains it"
+    assert asked(loaded).verdict == "not blocked: no access-list uses P-Block, which contains it"
     assert metric(loaded, "tscm_policy_entries") == [2, 0]
     assert results(loaded)[:2] == ["changed", "resumed"]
 
@@ -153,10 +154,10 @@ def test_what_a_purge_left_is_never_put_back_as_a_policy(loaded: Bench) -> None:
 def test_a_purge_that_fails_stands_in_the_history(loaded: Bench) -> None:
     loaded.driver("one").refuses_login = True
     assert isinstance(result(loaded.service.purge("one", ignore)), Failure)
-    latest = loaded.service.questions.history("one")["updates"][0]
+    latest = loaded.service.questions.history("one").updates[0]
     assert (latest["result"], latest["act"]) == ("failed", "purge")
     assert "wrong password" in outcome_words(read(UpdateRecord, latest))
-    assert asked(loaded)["verdict"] == "blocked"
+    assert asked(loaded).verdict == "blocked"
 
 
 def test_a_rollback_and_what_ends_its_hold_stand_in_the_history(loaded: Bench) -> None:
@@ -168,7 +169,7 @@ def test_a_rollback_and_what_ends_its_hold_stand_in_the_history(loaded: Bench) -
     assert results(loaded) == ["resumed", "changed", "held", "changed", "changed"]
     words = [
         outcome_words(read(UpdateRecord, one))
-        for one in loaded.service.questions.history("one")["updates"]
+        for one in loaded.service.questions.history("one").updates
     ]
     assert words[:3] == [
         "resumed (by an operator)",
@@ -202,7 +203,7 @@ def test_a_pause_that_was_there_before_anybody_looked_is_no_news(bench: Bench) -
 
 
 def history_words(bench: Bench) -> list[str]:
-    updates = bench.service.questions.history("one")["updates"]
+    updates = bench.service.questions.history("one").updates
     return [outcome_words(read(UpdateRecord, one)) for one in updates]
 
 

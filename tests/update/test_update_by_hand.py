@@ -22,7 +22,7 @@ from tscm.settings.node import NodeSettings, PolicySettings
 from tscm.simulator.service import SimulatedAsa
 from tscm.store.generations import BY_HAND
 from tscm.update.by_hand import judge, without_effect
-from tscm.update.figures import Result
+from tscm.update.figures import Edits, PlanDiff, Result
 from tscm.update.outcome import UpdateOutcome
 
 HAND = "30.0.0.1/32"
@@ -203,10 +203,7 @@ async def test_a_plan_shows_entries_by_hand(asa: SimulatedAsa) -> None:
     world.publish(block=addresses(3))
     await in_thread(world.run)
     plan = await in_thread(world.plan, by_hand=(entry(),))
-    assert plan.diff == {
-        "block": {"added": [HAND], "removed": []},
-        "allow": {"added": [], "removed": []},
-    }
+    assert plan.diff == PlanDiff(block=Edits(added=(HAND,)))
     pushed = await in_thread(world.run, by_hand=(entry(),), plan=plan.plan_id)
     assert pushed.result == Result.CHANGED
     other = await in_thread(world.run, by_hand=(), plan=plan.plan_id)

@@ -76,7 +76,7 @@ def test_it_is_told_in_status_show_and_why(loaded: Bench) -> None:
     assert row.verdict is Verdict.HELD
     assert any("by root: change freeze" in one for one in row.causes)
     assert any("change freeze" in str(words) for _, words in state_pairs(settings, state))
-    assert "by root: change freeze" in asked(loaded)["held"]
+    assert "by root: change freeze" in str(asked(loaded).held)
 
 
 def test_it_survives_a_restart_and_other_settings(loaded: Bench) -> None:

@@ -15,6 +15,7 @@ from tscm.risks import Consent, Risk
 from tscm.settings.networks import NetworksFile
 from tscm.settings.node import NodeSettings, PolicySettings
 from tscm.simulator.service import SimulatedAsa
+from tscm.update.answers import Excluded, LeftOut
 from tscm.update.figures import Result
 from tscm.update.inquiry import dropped, explain
 from tscm.update.networks import NetworksUnreadable, known_networks
@@ -57,15 +58,13 @@ async def test_known_good_networks_are_pointed_at_or_refused(
     assert world.held("Block") == set(addresses(10)[2:])
     gone = await in_thread(dropped, world.job())
     cause = "overlaps warning list refuse"
-    assert gone["block"]["count"] == 0
-    assert gone["block"]["left_out"] == {
-        "count": 2,
-        "entries": [{"entry": f"20.0.0.{n}/32", "cause": cause} for n in (0, 2)],
-    }
+    assert gone.block.count == 0
+    excluded = tuple(Excluded(entry=f"20.0.0.{n}/32", cause=cause) for n in (0, 2))
+    assert gone.block.left_out == LeftOut(count=2, entries=excluded)
     gone = await in_thread(dropped, world.job(), "20.0.0.2")
-    assert gone["block"]["left_out"]["count"] == 1
+    assert gone.block.left_out.count == 1
     said = await in_thread(explain, world.job(), "20.0.0.2")
-    assert "overlaps warning list refuse" in said["sentences"][0]
+    assert "overlaps warning list refuse" in said.sentences[0]
 
 
 @pytest_twisted.ensureDeferred

@@ -21,6 +21,7 @@ from tscm.settings.device import DeviceSettings
 from tscm.simulator.service import AsaOptions, SimulatedAsa
 from tscm.store.database import Store
 from tscm.store.policies import Policies
+from tscm.update.answers import History
 from tscm.update.job import Claimed, Seen
 from tscm.update.lookups import LookUp
 from tscm.update.memory import SERIALS_KEPT, DeviceMemory
@@ -247,7 +248,7 @@ def test_a_new_device_inherits_nothing_from_an_old_one_of_its_name(policies: Pol
     assert records.memory("fw").held
     assert records.recognise(settings(entry=OTHER)) == OTHER
     assert records.memory("fw") == DeviceMemory()
-    assert records.history("fw") == {"generations": [], "updates": []}
+    assert records.history("fw") == History()
 
 
 def test_a_file_without_an_id_leaves_the_device_what_it_has(policies: Policies) -> None:

@@ -73,7 +73,7 @@ async def test_the_plan_that_was_shown_is_pushed_and_no_other(asa: SimulatedAsa)
     assert refused.plan is not None
     assert refused.plan.added == 4
     assert refused.diff is not None
-    assert len(refused.diff["block"]["added"]) == 4
+    assert len(refused.diff.block.added) == 4
     assert not [name for name in asa.configuration.groups if name.startswith("ThreatSTOP")]
 
     shown = (await in_thread(world.plan)).plan_id

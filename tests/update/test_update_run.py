@@ -75,7 +75,7 @@ async def test_a_plan_changes_nothing_and_lists_every_entry(asa: SimulatedAsa) -
     planned = await in_thread(world.plan)
     assert planned.result == Result.PLANNED
     assert planned.diff is not None
-    assert sorted(planned.diff["block"]["added"]) == sorted(addresses(3))
+    assert sorted(planned.diff.block.added) == sorted(addresses(3))
     assert planned.plan is not None
     assert planned.plan.requests >= 1
     assert planned.plan.budget == 500_000

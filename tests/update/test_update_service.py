@@ -34,6 +34,7 @@ from tscm.settings.node import NodeSettings, PolicySettings
 from tscm.store.database import Store, StoreUnusable
 from tscm.store.generations import StoredDamaged, unpack
 from tscm.store.policies import Policies
+from tscm.update.answers import Listed, NotHeld
 from tscm.update.figures import UpdateCounts
 from tscm.update.inquiry import NoCidr
 from tscm.update.records import GenerationUnknown
@@ -246,8 +247,8 @@ def test_an_update_on_demand_is_kept_with_its_generation(bench: Bench) -> None:
     assert last.block is not None
     assert last.block.desired == 2
     assert result(bench.service.update_now("one", ignore)).result == "unchanged"
-    assert len(bench.service.questions.history("one")["updates"]) == 2
-    assert len(bench.service.questions.history("one")["generations"]) == 1
+    assert len(bench.service.questions.history("one").updates) == 2
+    assert len(bench.service.questions.history("one").generations) == 1
 
 
 def test_a_plan_that_is_another_by_now_is_no_outcome_of_the_device(bench: Bench) -> None:
@@ -287,8 +288,8 @@ def test_a_repair_stands_among_the_updates_and_makes_no_generation(bench: Bench)
     outcome = result(bench.service.update_now("one", ignore))
     assert (outcome.result, outcome.generation_number) == ("changed", None)
     kept = bench.service.questions.history("one")
-    assert [one["number"] for one in kept["generations"]] == [1]
-    assert [one["result"] for one in kept["updates"]] == ["changed", "changed"]
+    assert [one.number for one in kept.generations] == [1]
+    assert [one["result"] for one in kept.updates] == ["changed", "changed"]
 
 
 def test_how_updates_ended_is_counted_since_the_start_and_plans_are_no_updates(
@@ -679,11 +680,10 @@ def test_questions_are_answered_from_what_is_stored(bench: Bench) -> None:
     )
     result(bench.service.update_now("one", ignore))
     standing = result(bench.service.questions.why("one", "20.0.0.1"))
-    assert standing["verdict"].startswith("blocked")
+    assert standing.verdict.startswith("blocked")
     gone = result(bench.service.questions.dropped("one"))
-    none = {"count": 0, "entries": []}
-    assert gone["block"] == {"count": 1, "entries": ["20.0.0.9/32"], "left_out": none}
-    assert result(bench.service.questions.dropped("one", "20.0.0.1"))["block"]["count"] == 0
+    assert gone.block == NotHeld(count=1, entries=("20.0.0.9/32",))
+    assert result(bench.service.questions.dropped("one", "20.0.0.1")).block.count == 0
     assert "tsadmin" not in str(failure(lambda: bench.service.questions.why("one", "nonsense")))
 
 
@@ -693,9 +693,9 @@ def test_two_generations_are_compared(bench: Bench) -> None:
     bench.entries, bench.serial = ["20.0.0.1", "20.0.0.7"], 2
     result(bench.service.update_now("one", ignore))
     changes = result(bench.service.questions.diff("one", 1))
-    assert changes["block"]["added"] == {"count": 1, "entries": ["20.0.0.7/32"]}
-    assert changes["block"]["removed"] == {"count": 1, "entries": ["20.0.0.9/32"]}
-    assert (changes["from"]["number"], changes["to"]["number"]) == (1, 2)
+    assert changes.block.added == Listed(count=1, entries=("20.0.0.7/32",))
+    assert changes.block.removed == Listed(count=1, entries=("20.0.0.9/32",))
+    assert (changes.older.number, changes.newer.number) == (1, 2)
 
 
 def test_a_purge_waits_for_its_turn_and_ends_the_schedule(bench: Bench) -> None:
@@ -839,6 +839,6 @@ def test_an_update_stores_damaged_lists_and_generations_anew(bench: Bench) -> No
     assert "generation 1 was damaged in the database" in again.notes
     assert sum("and was fetched again" in note for note in again.notes) == 2
     assert not any("by hand" in note for note in again.notes)
-    assert result(bench.service.questions.why("one", "20.0.0.1"))["verdict"]
+    assert result(bench.service.questions.why("one", "20.0.0.1")).verdict
     third = result(bench.service.update_now("one", ignore))
     assert (third.result, third.generation_number, third.notes) == ("unchanged", None, ())

@@ -68,12 +68,12 @@ async def test_why_and_what_is_not_in_force_name_the_list(asa: SimulatedAsa) -> 
     assert done.good, done.error
     job = world.job()
     told = explain(job, addresses(1)[0])
-    assert told["verdict"] == "blocked"
-    assert [one["list_name"] for one in told["lists"]] == [BLOCK, OTHER, ALLOW]
+    assert told.verdict == "blocked"
+    assert [one.list_name for one in told.lists] == [BLOCK, OTHER, ALLOW]
     missing = dropped(job)
-    assert missing["block"]["count"] == 150 - len(world.held("Block"))
+    assert missing.block.count == 150 - len(world.held("Block"))
     assert len(world.held("Block")) < 150
-    assert missing["block"]["left_out"]["count"] == 1
+    assert missing.block.left_out.count == 1
 
 
 def test_names_may_stand_in_a_text_or_a_list_and_one_is_valid_as_before() -> None:

@@ -12,8 +12,8 @@ from tests.update.test_update_acts import metric
 from tests.update.test_update_service import Bench, bench, ignore, result
 from tscm.errors import DeviceFault
 from tscm.kinds.asa.driver import Group
-from tscm.model import Json
 from tscm.update.alert import AT_ONCE, LEAVING_SECONDS, PATIENCE_SECONDS, SPACING_SECONDS
+from tscm.update.answers import Explanation
 from tscm.update.figures import ACTS
 from tscm.update.memory import DeviceMemory
 from tscm.update.outcome import UpdateOutcome
@@ -74,7 +74,7 @@ def test_no_list_is_fetched_for_it(loaded: Bench) -> None:
     say(loaded)
     loaded.clock.advance(5)
     assert held(loaded) == 2
-    assert len(loaded.service.questions.history("one")["generations"]) == 1
+    assert len(loaded.service.questions.history("one").generations) == 1
 
 
 def test_a_forged_flood_costs_one_check_in_some_minutes(loaded: Bench) -> None:
@@ -289,31 +289,31 @@ def test_the_hold_is_told_once_however_many_lines_come(
     assert "updates are held by root: change freeze, so they are checked when" in told[0]
 
 
-def answer(bench: Bench) -> Json:
-    found: Json = result(bench.service.questions.why("one", "20.0.0.9"))
+def answer(bench: Bench) -> Explanation:
+    found: Explanation = result(bench.service.questions.why("one", "20.0.0.9"))
     return found
 
 
 def test_while_nobody_checked_it_nothing_says_that_it_is_in_force(loaded: Bench) -> None:
-    assert answer(loaded)["verdict"] == "blocked"
-    assert answer(loaded)["unchecked"] is None
+    assert answer(loaded).verdict == "blocked"
+    assert answer(loaded).unchecked is None
     assert metric(loaded, "tscm_policy_unchecked_seconds") == [0]
     hold_for(loaded, "resume")
     lose(loaded)
     say(loaded)
     advance(loaded, 60)
     found = answer(loaded)
-    assert found["verdict"].startswith("perhaps blocked; part of the groups may be missing since ")
-    assert found["verdict"].endswith("and they have not been checked")
-    assert "is perhaps in force" in found["sentences"][0]
-    assert "it has started (199002 at" in found["unchecked"]
-    assert "check them with `tsadmin update one`" in found["unchecked"]
+    assert found.verdict.startswith("perhaps blocked; part of the groups may be missing since ")
+    assert found.verdict.endswith("and they have not been checked")
+    assert "is perhaps in force" in found.sentences[0]
+    assert "it has started (199002 at" in str(found.unchecked)
+    assert "check them with `tsadmin update one`" in str(found.unchecked)
     assert metric(loaded, "tscm_policy_unchecked_seconds") == [60]
     untouched = result(loaded.service.questions.why("one", "198.18.0.1"))
-    assert untouched["verdict"] == "not touched by this policy"
+    assert untouched.verdict == "not touched by this policy"
     loaded.service.resume("one")
     advance(loaded, 10)
-    assert answer(loaded)["verdict"] == "blocked"
+    assert answer(loaded).verdict == "blocked"
     assert metric(loaded, "tscm_policy_unchecked_seconds") == [0]
 
 
@@ -322,4 +322,4 @@ def test_no_perhaps_stands_before_what_no_access_list_uses(loaded: Bench) -> Non
     kept = evolve(memory, unused=("P-Block",), held=True)
     loaded.policies.keep_memory("one", kept.to_json())
     say(loaded)
-    assert answer(loaded)["verdict"].startswith("not blocked: no access-list uses P-Block")
+    assert answer(loaded).verdict.startswith("not blocked: no access-list uses P-Block")

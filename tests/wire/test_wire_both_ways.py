@@ -55,6 +55,7 @@ PLAIN: dict[Any, st.SearchStrategy[Any]] = {
 
 def values(kind: Any, levels: int = 2) -> st.SearchStrategy[Any]:
     """Values of a type as figures are annotated with it; one may hold its like, so many levels deep."""
+    kind = getattr(kind, "__supertype__", kind)  # of a NewType
     origin, args = get_origin(kind), get_args(kind)
     if origin in {Union, UnionType}:
         return st.one_of([values(one, levels) for one in args])

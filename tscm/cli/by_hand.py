@@ -11,17 +11,19 @@ from attrs import frozen
 
 from tscm.cli import say
 from tscm.cli.names import DeviceName
+from tscm.cli.outcomes import outcome_of
 from tscm.cli.progress import shown_progress
 from tscm.cli.session import Session
 from tscm.cli.state import when
 from tscm.cli.tables import show_table
 from tscm.errors import TscmError
-from tscm.faces.backend import Backend, ManagerSaid
+from tscm.faces.backend import Backend
 from tscm.model import Json
+from tscm.operations.answers import Entered, EntriesRemoved, EntryDevice
 from tscm.operations.arguments import NewEntry, Nothing, PushedEntries
 from tscm.operations.table.entries import ENTER, PUSH_ENTRIES
 from tscm.operations.table.listing import DEVICES
-from tscm.policy.by_hand import BLOCK, REASON_MOST, EntryFaulty, read_network, read_span
+from tscm.policy.by_hand import BLOCK, REASON_MOST, EntryFaulty, HandEntry, read_network, read_span
 from tscm.printable import visible
 
 _AT_ONCE = 16
@@ -124,17 +126,17 @@ def entering(action: str) -> click.Command:
                 held=held,
             ),
         )
-        entry = answer["entry"]
+        entry = answer.entry
         if not json_output:
-            say.info(f"Entry {entry['id']}: {entry_words(entry)}")
-        for note in answer["notes"]:
+            say.info(f"Entry {entry.id}: {entry_words(entry)}")
+        for note in answer.notes:
             say.warn(note)
-        done = push_all(backend, answer["devices"], held=held)
+        done = push_all(backend, answer.devices, held=held)
         if json_output:
-            say.as_json({**answer, "devices": [one.as_json() for one in done]})
+            say.as_json(with_pushes(answer, done))
         else:
-            _tell(done, entry["id"])
-            if entry["until"] is not None and not backend.running:
+            _tell(done, entry.id)
+            if entry.until is not None and not backend.running:
                 say.warn(
                     "no manager is running on this host: the entry expires on time only "
                     "if a manager is running then, otherwise with the next update of the "
@@ -154,54 +156,52 @@ def _only_device(backend: Backend) -> str:
     raise click.UsageError(f"there are {len(names):,} devices; give --device NAME, or --all")
 
 
-def entry_words(entry: Json) -> str:
+def entry_words(entry: HandEntry) -> str:
     """An entry in one line."""
-    where = "all devices" if entry["device"] is None else entry["device"]
-    until = "until it is removed" if entry["until"] is None else f"until {when(entry['until'])}"
-    reason = f": {visible(entry['reason'])}" if entry["reason"] else ""
-    return f"{entry['action']} {entry['cidr']} on {where}, {until}{reason}"
+    where = "all devices" if entry.device is None else entry.device
+    until = "until it is removed" if entry.until is None else f"until {when(entry.until)}"
+    reason = f": {visible(entry.reason)}" if entry.reason else ""
+    return f"{entry.action} {entry.cidr} on {where}, {until}{reason}"
 
 
-def hand_words(entry: Json) -> str:
+def hand_words(entry: HandEntry) -> str:
     """An entry with its number and who made it, in one line."""
-    until = "" if entry["until"] is None else f", until {when(entry['until'])}"
-    reason = f": {entry['reason']}" if entry["reason"] else ""
-    return f"entry {entry['id']}, {entry['action']} {entry['cidr']} by {entry['by']}{until}{reason}"
+    until = "" if entry.until is None else f", until {when(entry.until)}"
+    reason = f": {entry.reason}" if entry.reason else ""
+    return f"entry {entry.id}, {entry.action} {entry.cidr} by {entry.who}{until}{reason}"
 
 
-def push_all(backend: Backend, devices: Sequence[Json], *, held: bool = False) -> list[Pushed]:
+def push_all(
+    backend: Backend, devices: Sequence[EntryDevice], *, held: bool = False
+) -> list[Pushed]:
     """
     Push to each device that may get it, many at a time where a manager does it; never raises `TscmError`.
     """
     done = {
-        one["name"]: Pushed(
-            name=one["name"], good=False, status=1, sentence=f"not pushed: {one['cause']}"
-        )
+        one.name: Pushed(name=one.name, good=False, status=1, sentence=f"not pushed: {one.cause}")
         for one in devices
-        if not one["push"]
+        if not one.push
     }
-    names = [one["name"] for one in devices if one["push"]]
+    names = [one.name for one in devices if one.push]
 
     def push(name: str, report: Any = lambda _: None) -> Pushed:
         try:
             outcome = backend.call(PUSH_ENTRIES, PushedEntries(name=name, held=held), report)
         except TscmError as error:
-            warnings = (
-                (error.outcome or {}).get("warnings") if isinstance(error, ManagerSaid) else ()
-            )
+            outcome_then = outcome_of(error)
             return Pushed(
                 name=name,
                 good=False,
                 sentence=str(error),
                 status=error.exit_status,
-                warnings=tuple(warnings or ()),
+                warnings=() if outcome_then is None else outcome_then.warnings,
             )
         return Pushed(
             name=name,
             good=True,
-            sentence=str(outcome["sentence"]),
-            by_hand=tuple(outcome["by_hand"]),
-            warnings=tuple(outcome["warnings"]),
+            sentence=outcome.sentence,
+            by_hand=outcome.by_hand,
+            warnings=outcome.warnings,
         )
 
     if len(names) > 1 and backend.running:
@@ -211,7 +211,14 @@ def push_all(backend: Backend, devices: Sequence[Json], *, held: bool = False) -
         with shown_progress(aside=True, lasting=False) as report:
             found = [push(name, report) for name in names]
     done |= {one.name: one for one in found}
-    return [done[one["name"]] for one in devices]
+    return [done[one.name] for one in devices]
+
+
+def with_pushes(answer: Entered | EntriesRemoved, done: Sequence[Pushed]) -> Json:
+    """*answer* for `--json`, with what became of the push to each device."""
+    from tscm.wire.writing import as_json
+
+    return {**as_json(answer), "devices": [one.as_json() for one in done]}
 
 
 def worst(done: Sequence[Pushed]) -> int:

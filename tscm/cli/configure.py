@@ -29,6 +29,7 @@ from tscm.operations.table.devices import CHANGE, VIEW
 from tscm.operations.table.policies import HISTORY
 from tscm.plural import many
 from tscm.settings.modules import types
+from tscm.store.generations import GenerationRow
 
 OWN = frozenset(
     {
@@ -200,7 +201,7 @@ def _ask_about_force(backend: Backend, name: str, present: Json, table: Json) ->
     if not any(one in table for one in _ABOUT_FORCE):
         return
     try:
-        newest = (backend.call(HISTORY, Device(name=name)).get("generations") or [None])[0]
+        newest = next(iter(backend.call(HISTORY, Device(name=name)).generations), None)
     except TscmError:
         return  # what is in force cannot be told, and no update comes either
     changes = tuple(losses(present, table, newest))
@@ -215,14 +216,14 @@ def _ask_about_force(backend: Backend, name: str, present: Json, table: Json) ->
 
 
 def losses(
-    present: Mapping[str, Any], table: Mapping[str, Any], in_force: Mapping[str, Any] | None
+    present: Mapping[str, Any], table: Mapping[str, Any], in_force: GenerationRow | None
 ) -> Iterator[str]:
     """
     What the settings in *table* take away of what is *in_force*, a kept generation, in words.
     """
     if in_force is None:
         return
-    block, allow = int(in_force["block_entries"]), int(in_force["allow_entries"])
+    block, allow = in_force.block_entries, in_force.allow_entries
     for kind, count in (("block", block), ("allow", allow)):
         old, new = present.get(f"{kind}_list"), table.get(f"{kind}_list")
         if new is not None and count and str(new).strip().lower() != str(old).lower():

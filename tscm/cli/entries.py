@@ -2,16 +2,17 @@
 `tsadmin entries`: what operators entered by hand, where it is in force, and removing it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import click
 
 from tscm.cli import say
-from tscm.cli.by_hand import entry_words, push_all, tell_failures, worst
+from tscm.cli.by_hand import entry_words, push_all, tell_failures, with_pushes, worst
 from tscm.cli.session import Session
 from tscm.cli.state import when
 from tscm.cli.tables import show_table
-from tscm.model import Json
+from tscm.faces.backend import Backend
+from tscm.operations.answers import HandEntryStanding
 from tscm.operations.arguments import EntryNamed, Nothing
 from tscm.operations.table.entries import ENTRIES, REMOVE_ENTRY
 
@@ -29,10 +30,11 @@ def command(ctx: click.Context, /, *, json_output: bool) -> None:
     """
     if ctx.invoked_subcommand is not None:
         return
-    found = ctx.obj.backend().call(ENTRIES, Nothing())
+    backend: Backend = ctx.obj.backend()
+    found = backend.call(ENTRIES, Nothing())
     if json_output:
         say.as_json(found)
-    elif not found["entries"]:
+    elif not found.entries:
         say.info("No entries by hand; add one with `tsadmin block` or `tsadmin allow`")
     else:
         show_table(
@@ -47,32 +49,32 @@ def command(ctx: click.Context, /, *, json_output: bool) -> None:
                 "in force on",
                 "not yet on",
             ),
-            (_row(one, found["now"]) for one in found["entries"]),
+            (_row(one, found.now) for one in found.entries),
         )
-        for sentence in _remarks(found["entries"]):
+        for sentence in _remarks(found.entries):
             say.warn(sentence)
 
 
-def _row(one: Json, now: float) -> tuple[object, ...]:
+def _row(one: HandEntryStanding, now: float) -> tuple[object, ...]:
     return (
-        str(one["id"]),
-        one["action"],
-        one["cidr"],
-        "all" if one["device"] is None else one["device"],
+        str(one.id),
+        one.action,
+        one.cidr,
+        "all" if one.device is None else one.device,
         _until(one, now),
-        one["by"],
-        one["reason"],
-        _names(one["in_force"]),
-        _names(one["waiting"]),
+        one.who,
+        one.reason,
+        _names(one.in_force),
+        _names(one.waiting),
     )
 
 
-def _until(one: Json, now: float) -> str:
-    if not one["stands"]:
-        return str(one["ended"] or "expired")
-    if one["until"] is None:
+def _until(one: HandEntryStanding, now: float) -> str:
+    if not one.standing:
+        return str(one.ended or "expired")
+    if one.until is None:
         return "-"
-    return f"{when(one['until'])} ({_left(one['until'] - now)} left)"
+    return f"{when(one.until)} ({_left(one.until - now)} left)"
 
 
 def _left(seconds: float) -> str:
@@ -82,21 +84,21 @@ def _left(seconds: float) -> str:
     return f"{max(0, seconds):.0f}s"
 
 
-def _names(names: list[str]) -> str:
+def _names(names: Sequence[str]) -> str:
     more = len(names) - _NAMES_SHOWN
     shown = ", ".join(names[:_NAMES_SHOWN]) or "-"
     return f"{shown} and {more:,} more" if more > 0 else shown
 
 
-def _remarks(entries: list[Json]) -> Iterator[str]:
+def _remarks(entries: Sequence[HandEntryStanding]) -> Iterator[str]:
     for one in entries:
-        if one["left_out"]:
+        if one.left_out:
             yield (
-                f"the guard excludes entry {one['id']} on {_names(one['left_out'])}; "
+                f"the guard excludes entry {one.id} on {_names(one.left_out)}; "
                 "`tsadmin plan` shows the cause"
             )
-        if not one["stands"]:
-            yield f"entry {one['id']} has expired but is still in force on {_names(one['in_force'])}"
+        if not one.standing:
+            yield f"entry {one.id} has expired but is still in force on {_names(one.in_force)}"
 
 
 @command.command("remove")
@@ -112,11 +114,11 @@ def remove(session: Session, /, entry: str, *, json_output: bool) -> int:
     backend = session.backend()
     answer = backend.call(REMOVE_ENTRY, EntryNamed(entry=entry))
     if not json_output:
-        for one in answer["entries"]:
-            say.info(f"Removed entry {one['id']}: {entry_words(one)}")
-    done = push_all(backend, answer["devices"])
+        for one in answer.entries:
+            say.info(f"Removed entry {one.id}: {entry_words(one)}")
+    done = push_all(backend, answer.devices)
     if json_output:
-        say.as_json({**answer, "devices": [one.as_json() for one in done]})
+        say.as_json(with_pushes(answer, done))
     else:
         if done:
             show_table(

@@ -36,6 +36,6 @@ def rebuild(session: Session, /, name: str, *, json_output: bool) -> None:
         say.as_json(done)
     else:
         say.info(
-            f"{name}: {many(done['lines'], 'line', 'lines')} recounted, "
-            f"{many(done['hours'], 'hour', 'hours')} replaced"
+            f"{name}: {many(done.lines, 'line', 'lines')} recounted, "
+            f"{many(done.hours, 'hour', 'hours')} replaced"
         )

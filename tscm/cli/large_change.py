@@ -12,10 +12,10 @@ from tscm.cli.progress import shown_progress, waits_told
 from tscm.cli.prompts import confirmed
 from tscm.errors import TscmError
 from tscm.faces.backend import Backend
-from tscm.model import Json
 from tscm.operations.arguments import Push
 from tscm.operations.table.policies import PLAN
 from tscm.risks import Consent
+from tscm.update.figures import PlanFigures, UpdateRecord
 
 
 @define(eq=False)
@@ -30,15 +30,14 @@ class NotConfirmed(TscmError):
         return f"{self.name} was not changed"
 
 
-def is_large(outcome: Json, percent: int) -> bool:
+def is_large(outcome: UpdateRecord, percent: int) -> bool:
     """
     Would more than *percent* of the entries in force come or go?  Where nothing is in force any change is large.
     """
-    figures = outcome.get("plan") or {}
-    added, removed = figures.get("added", 0), figures.get("removed", 0)
-    after = sum((outcome.get(kind) or {}).get("desired", 0) for kind in ("block", "allow"))
-    before = max(0, after - added + removed)
-    changes: int = added + removed
+    figures = outcome.plan or PlanFigures()
+    after = sum(one.desired for one in (outcome.block, outcome.allow) if one is not None)
+    before = max(0, after - figures.added + figures.removed)
+    changes = figures.added + figures.removed
     return changes > 0 and changes * 100 > percent * before
 
 
@@ -60,7 +59,7 @@ def shown_and_confirmed(
         outcome = backend.call(PLAN, asked, report, waits_told(aside=aside))
     if is_large(outcome, percent):
         if aside:
-            say.info(str(outcome.get("sentence") or ""), aside=True)
+            say.info(outcome.sentence, aside=True)
         else:
             tell_plan(outcome)
         question = (
@@ -69,4 +68,4 @@ def shown_and_confirmed(
         )
         if not confirmed(question):
             raise NotConfirmed(name)
-    return outcome.get("plan_id")
+    return outcome.plan_id

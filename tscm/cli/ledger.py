@@ -13,6 +13,7 @@ from tscm.cli.session import Session
 from tscm.cli.state import when
 from tscm.cli.tables import cell_text, show_table
 from tscm.ledger.figures import Balance, BookBalance, DeviceBalance, ListenerBalance
+from tscm.model import Expired
 from tscm.operations.arguments import Balanced
 from tscm.operations.table.manager import LEDGER
 from tscm.plural import many
@@ -150,7 +151,7 @@ def _tell_lost(devices: Mapping[str, DeviceBalance]) -> None:
     """Whose files were damaged before a reader was past, and where to look."""
     for name, one in devices.items():
         lost = max(
-            (figures.expired_by_cause.get("lost", 0) for figures in one.readers.values()),
+            (figures.expired_by_cause.get(Expired.LOST, 0) for figures in one.readers.values()),
             default=0,
         )
         if lost:

@@ -11,11 +11,11 @@ from tscm.cli.progress import shown_progress
 from tscm.cli.session import Session
 from tscm.cli.state import when
 from tscm.cli.tables import show_table
-from tscm.model import Json
 from tscm.operations.arguments import Device, Rejected
 from tscm.operations.table.devices import VIEW
 from tscm.operations.table.logs import DROP, LOGS, REJECTED, RESEND
 from tscm.printable import visible
+from tscm.upload.outcome import BatchesHandled, RejectedBatches, Uploaded
 
 
 @click.command()
@@ -60,6 +60,7 @@ def command(
         question, kept = f"Drop {what} of {name}?", f"{what} of {name} not dropped"
         if not may_go_on(DROP, question, kept, yes=yes, json_output=json_output):
             return 1
+    outcome: BatchesHandled | Uploaded
     with shown_progress(aside=json_output) as report:
         if send is not None:
             outcome = backend.call(RESEND, Rejected(name=name, key=send), report)
@@ -70,26 +71,25 @@ def command(
     if json_output:
         say.as_json(outcome)
     else:
-        say.info(str(outcome.get("sentence") or "done"))
-        if outcome.get("aside"):
+        say.info(str(outcome.sentence or "done"))
+        if isinstance(outcome, Uploaded) and outcome.aside:
             say.warn(
                 f"list the rejected batches and the causes with `tsadmin logs {name} --rejected`"
             )
     return 0
 
 
-def _tell_rejected(name: str, found: Json, *, json_output: bool) -> None:
+def _tell_rejected(name: str, found: RejectedBatches, *, json_output: bool) -> None:
     if json_output:
         say.as_json(found)
         return
-    batches = found["batches"]
-    if found.get("off"):
-        say.info(str(found["off"]))
-    if not batches:
+    if found.off:
+        say.info(found.off)
+    if not found.batches:
         say.info(f"{name}: no rejected batches")
         return
     show_table(
         ("key", "rejected at", "lines", "cause"),
-        ((one["key"], when(one["at"]), one["lines"], one["cause"]) for one in batches),
+        ((one.key, when(one.at), one.lines, one.cause) for one in found.batches),
         f"Rejected batches of {name}",
     )

@@ -11,8 +11,8 @@ from tscm.cli.risks import risks_in
 from tscm.cli.tables import show_table
 from tscm.errors import TscmError
 from tscm.faces.backend import ManagerSaid
-from tscm.model import Json
 from tscm.plural import many
+from tscm.update.figures import ListFigures, UpdateRecord, UpdateTold
 
 _MINUTES_SHOWN = 120
 _FINDINGS_SHOWN = 10
@@ -20,7 +20,7 @@ _FINDINGS_SHOWN = 10
 
 @contextmanager
 def failure_told(
-    *, json_output: bool, quiet: bool = False, tell: Callable[[Json], None] | None = None
+    *, json_output: bool, quiet: bool = False, tell: Callable[[UpdateRecord], None] | None = None
 ) -> Iterator[None]:
     """
     What was found before an update or a plan failed is shown before its error, by *tell*.
@@ -30,7 +30,7 @@ def failure_told(
     try:
         yield
     except TscmError as error:
-        found = _outcome_of(error)
+        found = outcome_of(error)
         if found is not None and json_output:
             if quiet:
                 raise
@@ -40,60 +40,58 @@ def failure_told(
         raise
 
 
-def _outcome_of(error: TscmError) -> Json | None:
+def outcome_of(error: TscmError) -> UpdateRecord | None:
+    """How far an update came that ended with *error*."""
     from tscm.update.outcome import UpdateFailed
 
     if isinstance(error, ManagerSaid):
         return error.outcome
-    return error.outcome.to_json() if isinstance(error, UpdateFailed) else None
+    return error.outcome.record if isinstance(error, UpdateFailed) else None
 
 
-def tell_outcome(outcome: Json) -> None:
+def tell_outcome(outcome: UpdateTold) -> None:
     """Lists, findings and the sentence of an update or a plan."""
     lists = _lists(outcome)
     if lists:
         show_table(LIST_HEADS, (row for one in lists for row in list_rows(*one)))
     tell_found(outcome)
-    for failure in outcome.get("failures") or ():
+    for failure in outcome.failures:
         say.warn(f"recovered from: {failure}")
-    say.info(str(outcome.get("sentence") or "done"))
+    say.info(outcome.sentence or "done")
 
 
-def _lists(outcome: Json) -> list[tuple[str, Json]]:
-    return [
-        (kind, outcome[kind]) for kind in ("block", "allow") if isinstance(outcome.get(kind), dict)
-    ]
+def _lists(outcome: UpdateRecord) -> list[tuple[str, ListFigures]]:
+    found = (("block", outcome.block), ("allow", outcome.allow))
+    return [(kind, figures) for kind, figures in found if figures is not None]
 
 
-def tell_found(outcome: Json) -> None:
+def tell_found(outcome: UpdateRecord) -> None:
     """The guard's findings, and notes of lists and device."""
     for kind, figures in _lists(outcome):
-        for part in figures.get("parts") or (figures,):
+        for part in figures.lists:
             if (age := _age(outcome, part)) is not None:
-                say.info(f"The {kind} list {part.get('name')} is what its publisher served {age}")
+                say.info(f"The {kind} list {part.name} is what its publisher served {age}")
         for sentence in left_out(kind, figures):
             say.warn(sentence)
-    findings = outcome.get("findings") or ()
+    findings = outcome.findings
     for finding in findings[:_FINDINGS_SHOWN]:
         say.info(f"  {finding}")
     if len(findings) > _FINDINGS_SHOWN:
         say.info(f"  and {len(findings) - _FINDINGS_SHOWN:,} more; show them with --json")
-    for note in outcome.get("notes") or ():
-        say.info(str(note))
-    for warning in outcome.get("warnings") or ():
-        say.warn(str(warning))
-    accepted = outcome.get("accepted") or ()
+    for note in outcome.notes:
+        say.info(note)
+    for warning in outcome.warnings:
+        say.warn(warning)
     for one in risks_in(outcome):
-        if one.risk not in accepted:
+        if one.risk not in outcome.accepted:
             say.warn(f"not allowed without {one.option}: {one.sentence}")
 
 
-def _age(outcome: Json, figures: Json) -> str | None:
+def _age(outcome: UpdateRecord, figures: ListFigures) -> str | None:
     """When a feed's publisher was asked, in words; None for every other list."""
-    asked, now = figures.get("asked_at"), outcome.get("started_at")
-    if not isinstance(asked, int | float) or not isinstance(now, int | float):
+    if figures.asked_at is None:
         return None
-    minutes = int((now - asked) // 60)
+    minutes = int((outcome.started_at - figures.asked_at) // 60)
     if minutes < 1:
         return "just now"
     if minutes < _MINUTES_SHOWN:
@@ -104,56 +102,57 @@ def _age(outcome: Json, figures: Json) -> str | None:
 LIST_HEADS = ("list", "name", "serial", "published", "excluded", "merged", "cut", "on the device")
 
 
-def list_rows(kind: str, figures: Json) -> Iterator[tuple[Any, ...]]:
+def list_rows(kind: str, figures: ListFigures) -> Iterator[tuple[Any, ...]]:
     """A list on its way, and each published list that it is made of, where there are several."""
     yield list_row(kind, figures)
-    for part in figures.get("parts") or ():
+    for part in figures.parts:
         *row, _cut, _desired = list_row("", part)
         yield (*row, "-", "-")
-    if figures.get("by_hand"):
-        yield ("", "by hand", "-", figures["by_hand"], "-", "-", "-", "-")
+    if figures.by_hand:
+        yield ("", "by hand", "-", figures.by_hand, "-", "-", "-", "-")
 
 
-def list_row(kind: str, figures: Json) -> tuple[Any, ...]:
+def list_row(kind: str, figures: ListFigures) -> tuple[Any, ...]:
     """One list on its way, for a table."""
-    serial = figures.get("serial")
-    published, left = figures.get("published", 0), figures.get("left_out", 0)
-    if not published and figures.get("merged"):
+    serial = figures.serial
+    published: int | str = figures.published
+    left: int | str = figures.left_out
+    if not published and figures.merged:
         published = left = "-"  # of a generation that was kept: nothing was fetched
     return (
         kind,
-        figures.get("name"),
+        figures.name,
         "-" if serial is None else str(serial),
         published,
         left,
-        figures.get("merged", 0),
-        figures.get("cut", 0),
-        figures.get("desired", 0),
+        figures.merged,
+        figures.cut,
+        figures.desired,
     )
 
 
-def left_out(kind: str, figures: Json) -> Iterator[str]:
+def left_out(kind: str, figures: ListFigures) -> Iterator[str]:
     """What is missing on the device of what was published."""
-    if figures.get("left_out"):
-        left = many(figures["left_out"], "entry", "entries")
-        yield f"{left} of the {kind} list excluded: {_counted(figures['causes'])}"
-    if figures.get("excepted"):
-        taken = many(figures["excepted"], "exception", "exceptions")
+    if figures.left_out:
+        left = many(figures.left_out, "entry", "entries")
+        yield f"{left} of the {kind} list excluded: {_counted(figures.causes)}"
+    if figures.excepted:
+        taken = many(figures.excepted, "exception", "exceptions")
         yield f"{taken} of the {kind} list subtracted from its entries"
-    if figures.get("normalised"):
-        had = many(figures["normalised"], "entry", "entries")
+    if figures.normalised:
+        had = many(figures.normalised, "entry", "entries")
         yield f"{had} of the {kind} list had host bits set; they were cleared"
-    if figures.get("warned"):
-        seen = many(figures["warned"], "entry", "entries")
-        yield f"{seen} of the {kind} list kept but flagged: {_counted(figures['warnings'])}"
-    if figures.get("waiting"):
-        wait = many(figures["waiting"], "new entry", "new entries")
+    if figures.warned:
+        seen = many(figures.warned, "entry", "entries")
+        yield f"{seen} of the {kind} list kept but flagged: {_counted(figures.warnings)}"
+    if figures.waiting:
+        wait = many(figures.waiting, "new entry", "new entries")
         yield (
             f"{wait} of the {kind} list not in force: a name that must not be blocked does not "
             "resolve"
         )
-    if figures.get("cut"):
-        cut = many(figures["cut"], "entry", "entries")
+    if figures.cut:
+        cut = many(figures.cut, "entry", "entries")
         yield (
             f"{cut} of the {kind} list cut to fit Max Policy Size; raise it step by step "
             "if the device can handle it"

@@ -14,10 +14,10 @@ from tscm.cli.risks import consent_of, risk_options
 from tscm.cli.session import Session
 from tscm.cli.several import Done, chosen, each, of_device
 from tscm.cli.tables import show_pairs
-from tscm.model import Json
 from tscm.operations.arguments import Push
 from tscm.operations.table.policies import PLAN
 from tscm.printable import visible
+from tscm.update.figures import PlanDiff, PlanFigures, UpdateTold
 
 _SAMPLE = 10
 CHANGES = 2
@@ -75,12 +75,12 @@ def command(
             asked = Push(name=name, accept=consent.words, force=force)
             told = of_device(name, report) if several else report
             outcome = backend.call(PLAN, asked, told, waits_told(aside=json_output))
-        changes = bool((outcome.get("plan") or {}).get("steps"))
+        changes = outcome.plan is not None and outcome.plan.steps > 0
         if not json_output:
             _tell(name, outcome, whole=diff, shown=not several, changes=changes)
         return Done(
             answer=outcome,
-            sentence=str(outcome.get("sentence") or ""),
+            sentence=outcome.sentence,
             status=CHANGES if detailed_exitcode and changes else 0,
         )
 
@@ -92,53 +92,53 @@ def command(
     return done.status
 
 
-def _tell(name: str, outcome: Json, *, whole: bool, shown: bool, changes: bool) -> None:
+def _tell(name: str, outcome: UpdateTold, *, whole: bool, shown: bool, changes: bool) -> None:
     """All of one plan; of several only the entries, where they are asked for."""
     if shown:
         tell_plan(outcome, whole=whole)
     elif whole:
         say.info(f"{name}:")
-        tell_diff(outcome.get("diff") or {}, whole=True)
-    if shown and changes and outcome.get("plan_id"):
+        tell_diff(outcome.diff, whole=True)
+    if shown and changes and outcome.plan_id:
         say.info(
-            f"`tsadmin update {name} --plan {outcome['plan_id']}` pushes exactly this "
+            f"`tsadmin update {name} --plan {outcome.plan_id}` pushes exactly this "
             "plan; it expires in one day"
         )
 
 
-def tell_plan(outcome: Json, *, whole: bool = False) -> None:
+def tell_plan(outcome: UpdateTold, *, whole: bool = False) -> None:
     """All of it: the numbers first, then what comes and goes, then how that came about."""
-    tell_figures(outcome.get("plan") or {})
-    tell_diff(outcome.get("diff") or {}, whole=whole)
+    tell_figures(outcome.plan)
+    tell_diff(outcome.diff, whole=whole)
     tell_outcome(outcome)
 
 
-def tell_figures(figures: Json) -> None:
+def tell_figures(figures: PlanFigures | None) -> None:
     """The plan in numbers."""
-    if not figures:
+    if figures is None:
         return
-    budget = figures.get("budget")
-    bears = f" of {budget:,} that the agent supports" if budget else ""
+    bears = f" of {figures.budget:,} that the agent supports" if figures.budget else ""
     show_pairs(
         [
-            ("steps", figures["steps"]),
-            ("requests", figures["requests"]),
-            ("entries to add", figures["added"]),
-            ("entries to remove", figures["removed"]),
-            ("groups to create", figures["groups_made"]),
-            ("groups to delete", figures["groups_deleted"]),
-            ("group bytes before", figures["bytes_before"]),
-            ("group bytes after", f"{figures['bytes_after']:,}{bears}"),
+            ("steps", figures.steps),
+            ("requests", figures.requests),
+            ("entries to add", figures.added),
+            ("entries to remove", figures.removed),
+            ("groups to create", figures.groups_made),
+            ("groups to delete", figures.groups_deleted),
+            ("group bytes before", figures.bytes_before),
+            ("group bytes after", f"{figures.bytes_after:,}{bears}"),
         ],
         "Plan",
     )
 
 
-def tell_diff(diff: Json, *, whole: bool) -> None:
+def tell_diff(diff: PlanDiff | None, *, whole: bool) -> None:
     """Entries that come (+) and go (-): all, or a sample of each."""
-    for kind in ("block", "allow"):
-        for sign, change in (("+", "added"), ("-", "removed")):
-            entries = diff.get(kind, {}).get(change, ())
+    if diff is None:
+        return
+    for kind, edits in (("block", diff.block), ("allow", diff.allow)):
+        for sign, entries in (("+", edits.added), ("-", edits.removed)):
             for entry in entries if whole else entries[:_SAMPLE]:
                 say.change(sign, f"{sign} {kind} {visible(entry)}")
             if not whole and len(entries) > _SAMPLE:

@@ -18,11 +18,13 @@ from tscm.cli.tables import latest, show_table
 from tscm.cli.times import End
 from tscm.cli.why import command as why
 from tscm.model import Json
-from tscm.operations.arguments import Device, Dropped, Generations, Holding, Rollback
+from tscm.operations.arguments import Device, DroppedOf, Generations, Holding, Rollback
 from tscm.operations.table.devices import VIEW
 from tscm.operations.table.policies import DIFF, DROPPED, HISTORY, HOLD, RESUME, ROLLBACK
 from tscm.plural import many
 from tscm.printable import visible
+from tscm.store.generations import GenerationRow
+from tscm.update.answers import LeftOut, Listed
 from tscm.update.figures import UpdateRecord
 from tscm.wire.reading import read
 
@@ -51,36 +53,34 @@ def dropped(session: Session, /, name: str, *, search: str | None, json_output: 
     List entries that are in the lists but not on the device: cut, not yet applied, or excluded
     by the guard.
     """
-    answer = session.backend().call(DROPPED, Dropped(name=name, search=search))
+    answer = session.backend().call(DROPPED, DroppedOf(name=name, search=search))
     if json_output:
         say.as_json(answer)
         return
-    for kind in ("block", "allow"):
-        _entries(kind, answer[kind])
-        _left_out(kind, answer[kind].get("left_out"))
+    for kind, found in (("block", answer.block), ("allow", answer.allow)):
+        _entries(kind, found)
+        _left_out(kind, found.left_out)
         missing = many(
-            answer[kind]["count"], f"entry of the {kind} list is", f"entries of the {kind} list are"
+            found.count, f"entry of the {kind} list is", f"entries of the {kind} list are"
         )
         say.info(f"{missing} not on the device: cut, or not yet applied")
-        left = (answer[kind].get("left_out") or {}).get("count", 0)
+        left = found.left_out.count
         if left:
             say.info(f"{many(left, 'entry', 'entries')} of the {kind} list excluded by the guard")
 
 
-def _entries(label: str, found: Json) -> None:
-    for entry in found["entries"]:
+def _entries(label: str, found: Listed) -> None:
+    for entry in found.entries:
         say.plain(f"{label} {visible(entry)}")
-    more = found["count"] - len(found["entries"])
+    more = found.count - len(found.entries)
     if more:
         say.plain(f"{label} and {more:,} more")
 
 
-def _left_out(label: str, found: Json | None) -> None:
-    if not found:
-        return
-    for one in found["entries"]:
-        say.plain(f"{label} {visible(one['entry'])} excluded: {visible(one['cause'])}")
-    more = found["count"] - len(found["entries"])
+def _left_out(label: str, found: LeftOut) -> None:
+    for one in found.entries:
+        say.plain(f"{label} {visible(one.entry)} excluded: {visible(one.cause)}")
+    more = found.count - len(found.entries)
     if more:
         say.plain(f"{label} and {more:,} more excluded")
 
@@ -99,10 +99,10 @@ def history(session: Session, /, name: str, *, json_output: bool) -> None:
         return
     show_table(
         ("generation", "applied", "block", "serial", "allow", "serial", "note"),
-        (_generation(one) for one in found["generations"]),
+        (_generation(one) for one in found.generations),
         f"Generations of {name}",
     )
-    updates = found["updates"]
+    updates = found.updates
     show_table(
         ("ended", "took", "outcome"),
         (_update(one) for one in updates[:_UPDATES_SHOWN]),
@@ -110,15 +110,15 @@ def history(session: Session, /, name: str, *, json_output: bool) -> None:
     )
 
 
-def _generation(one: Json) -> Sequence[Any]:
+def _generation(one: GenerationRow) -> Sequence[Any]:
     return (
-        str(one["number"]),
-        when(one["applied_at"]),
-        one["block_entries"],
-        _serial(one["block_serial"]),
-        one["allow_entries"],
-        _serial(one["allow_serial"]),
-        one.get("note") or "",
+        str(one.number),
+        when(one.applied_at),
+        one.block_entries,
+        _serial(one.block_serial),
+        one.allow_entries,
+        _serial(one.allow_serial),
+        one.note,
     )
 
 
@@ -149,14 +149,14 @@ def diff(
     if json_output:
         say.as_json(answer)
         return
-    for kind in ("block", "allow"):
-        _entries(f"+ {kind}", answer[kind]["added"])
-        _entries(f"- {kind}", answer[kind]["removed"])
+    lists = (("block", answer.block), ("allow", answer.allow))
+    for kind, changes in lists:
+        _entries(f"+ {kind}", changes.added)
+        _entries(f"- {kind}", changes.removed)
     counts = ", ".join(
-        f"{kind} +{answer[kind]['added']['count']:,} -{answer[kind]['removed']['count']:,}"
-        for kind in ("block", "allow")
+        f"{kind} +{changes.added.count:,} -{changes.removed.count:,}" for kind, changes in lists
     )
-    say.info(f"From generation {answer['from']['number']} to {answer['to']['number']}: {counts}")
+    say.info(f"From generation {answer.older.number} to {answer.newer.number}: {counts}")
 
 
 @command.command("rollback")

@@ -10,12 +10,12 @@ from tscm.cli.names import device_argument
 from tscm.cli.progress import shown_progress, waits_told
 from tscm.cli.session import Session
 from tscm.devices.answers import Removed
-from tscm.model import Json
 from tscm.operations.arguments import Device, Nothing, Push
 from tscm.operations.table.devices import REMOVE, VIEW
 from tscm.operations.table.listing import DEVICES
 from tscm.operations.table.policies import PURGE
 from tscm.printable import visible
+from tscm.update.answers import Purged
 
 
 @click.command()
@@ -42,22 +42,23 @@ def command(session: Session, /, name: str, *, yes: bool, purge: bool, json_outp
     question, kept = f"Remove device {name}?", f"device {name} not removed"
     if not may_go_on(REMOVE, question, kept, yes=yes, json_output=json_output):
         return 1
-    purged: Json = {}
+    purged: Purged | None = None
     result: Removed | None = None
     with shown_progress(aside=json_output) as report:
         if purge:
             purged = backend.call(PURGE, Push(name=name), report, waits_told(aside=json_output))
-        if purged.get("complete", True):
+        if purged is None or purged.complete:
             result = backend.call(REMOVE, Device(name=name), report)
-    if result is None:
+    if purged is not None and result is None:
         return _not_purged(name, purged, json_output=json_output)
+    assert result is not None
     lines = without_groups(result.lines) if purge else result.lines
     if json_output:
-        deleted = {"deleted": purged["deleted"]} if purge else {}
+        deleted = {"deleted": purged.deleted} if purged is not None else {}
         say.as_json({"name": result.name, "lines": lines, **deleted})
         return 0
-    if purge:
-        say.info(str(purged["sentence"]))
+    if purged is not None:
+        say.info(purged.sentence)
     say.info(f"Device {name} removed; its logs remain in {session.layout.device_log(name)}")
     if lines:
         say.info(f"To clean up the {result.on}, enter in this order:")
@@ -66,15 +67,15 @@ def command(session: Session, /, name: str, *, yes: bool, purge: bool, json_outp
     return 0
 
 
-def _not_purged(name: str, purged: Json, *, json_output: bool) -> int:
+def _not_purged(name: str, purged: Purged, *, json_output: bool) -> int:
     if json_output:
         say.as_json(purged)
-    for one in purged["obstacles"]:
-        say.warn(f"{one['group']} not deleted: {one['cause']}")
-        for line in one.get("lines") or ():
+    for one in purged.obstacles:
+        say.warn(f"{one.group} not deleted: {one.cause}")
+        for line in one.lines:
             say.warn(f"  {taken_off(line)}")
     say.error(
-        f"{purged['sentence']}; device {name} is not removed and its updates are held: "
+        f"{purged.sentence}; device {name} is not removed and its updates are held: "
         "remove the references listed above and run the command again, or omit --purge"
     )
     return 1

@@ -17,7 +17,7 @@ from tscm.cli.state import when
 from tscm.cli.tables import show_table
 from tscm.cli.times import Time
 from tscm.cli.words import Words
-from tscm.model import Json
+from tscm.events.answers import EventReport
 from tscm.operations.arguments import Asked
 from tscm.operations.table.events import REPORT
 from tscm.plural import many
@@ -100,43 +100,43 @@ def command(
     return 0
 
 
-def _tell_doubts(found: Json, whose: str) -> None:
+def _tell_doubts(found: EventReport, whose: str) -> None:
     """What is not in the counts."""
-    if found["counts_are_low"]:
+    if found.counts_are_low:
         say.warn(
             f"{whose}the firewall logged "
-            f"{many(found['counts_are_low'], 'time', 'times')} that it had stopped "
+            f"{many(found.counts_are_low, 'time', 'times')} that it had stopped "
             "counting denied flows (106101): all counts are too low; raise `access-list "
             "deny-flow-max`"
         )
-    if found.get("unread_lines"):
+    if found.unread_lines:
         say.warn(
-            f"{whose}{many(found['unread_lines'], 'line', 'lines')} of the firewall's access-lists could not be read "
+            f"{whose}{many(found.unread_lines, 'line', 'lines')} of the firewall's access-lists could not be read "
             f"(no source and destination), over all times, and are in no report"
         )
 
 
-def _as_table(found: Json) -> None:
-    by = found["by"]
-    rows = [(_cell(by, row[by]), row["hits"], row["lines"]) for row in found["rows"]]
+def _as_table(found: EventReport) -> None:
+    by = found.by
+    rows = [(_cell(by, row[by]), row["hits"], row["lines"]) for row in found.rows]
     show_table(
         (by, "hits", "lines"),
         rows,
-        f"{found['device']}, from {when(found['since'])} to {when(found['until'])}, in whole hours",
+        f"{found.device}, from {when(found.since)} to {when(found.until)}, in whole hours",
     )
     say.info(
-        f"{many(found['hits'], 'hit', 'hits')} in {many(found['lines'], 'line', 'lines')}; {len(rows)} of {found['groups']:,} shown"
+        f"{many(found.hits, 'hit', 'hits')} in {many(found.lines, 'line', 'lines')}; {len(rows)} of {found.groups:,} shown"
     )
 
 
-def _as_csv(found: Json, *, several: bool, head: bool) -> None:
+def _as_csv(found: EventReport, *, several: bool, head: bool) -> None:
     """Rows; of several devices each with its name in front."""
-    by = found["by"]
+    by = found.by
     writer = csv.writer(sys.stdout, lineterminator="\n")
     if head:
         writer.writerow((*("device",) * several, by, "hits", "lines"))
-    for row in found["rows"]:
-        name = (spreadsheet_cell(found["device"]),) * several
+    for row in found.rows:
+        name = (spreadsheet_cell(found.device),) * several
         writer.writerow((*name, spreadsheet_cell(_cell(by, row[by])), row["hits"], row["lines"]))
 
 

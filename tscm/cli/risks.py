@@ -13,10 +13,11 @@ from tscm.cli.progress import shown_progress
 from tscm.cli.prompts import confirmed
 from tscm.errors import TscmError
 from tscm.faces.backend import Backend, ManagerSaid
-from tscm.model import Json, Report
+from tscm.model import Report
 from tscm.operations.arguments import Push
 from tscm.operations.table.policies import PLAN
 from tscm.risks import Consent, Risk, RiskFound
+from tscm.update.figures import UpdateRecord
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -107,7 +108,7 @@ def _looked(backend: Backend, name: str, consent: Consent, report: Report) -> li
         asked = Push(name=name, accept=consent.words, force=True)
         outcome = backend.call(PLAN, asked, report)
     except ManagerSaid as error:
-        found = risks_in(error.outcome or {})
+        found = risks_in(error.outcome)
         if not any(not consent.accepts(one) for one in found):
             raise
         return found
@@ -118,11 +119,7 @@ def _looked(backend: Backend, name: str, consent: Consent, report: Report) -> li
     return risks_in(outcome)
 
 
-def risks_in(outcome: Json) -> list[RiskFound]:
+def risks_in(outcome: UpdateRecord | None) -> list[RiskFound]:
     """The risks that an outcome tells of; a word of another version's is left out."""
-    known = {str(one): one for one in Risk}
-    return [
-        RiskFound(risk=known[one["word"]], sentence=one["sentence"], value=one.get("value"))
-        for one in outcome.get("risks") or ()
-        if one.get("word") in known
-    ]
+    risks = () if outcome is None else outcome.risks
+    return [one for one in risks if isinstance(one.risk, Risk)]

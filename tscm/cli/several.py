@@ -9,10 +9,11 @@ import click
 from attrs import evolve, frozen
 
 from tscm.cli import say
+from tscm.cli.outcomes import outcome_of
 from tscm.cli.tables import show_table
 from tscm.errors import TscmError
-from tscm.faces.backend import Backend, ManagerSaid
-from tscm.model import Json, Progress, Report
+from tscm.faces.backend import Backend
+from tscm.model import Progress, Report
 from tscm.operations.arguments import Nothing
 from tscm.operations.table.listing import DEVICES
 
@@ -65,7 +66,7 @@ def each(
             done = work(name)
         except TscmError as error:
             faults.append(error.exit_status)
-            answers[name] = {"error": str(error), "outcome": _outcome_of(error)}
+            answers[name] = {"error": str(error), "outcome": outcome_of(error)}
             rows.append((name, "failed", str(error)))
             say.error(f"{name}: {error}")
         else:
@@ -77,10 +78,6 @@ def each(
     elif table and rows:
         show_table(("device", "", "outcome"), rows)
     return next(iter(faults), max(statuses))
-
-
-def _outcome_of(error: TscmError) -> Json | None:
-    return error.outcome if isinstance(error, ManagerSaid) else None
 
 
 def of_device(name: str, report: Report) -> Report:

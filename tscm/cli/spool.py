@@ -240,8 +240,8 @@ def drop(session: Session, /, name: str, reader: str, *, yes: bool, json_output:
     if json_output:
         say.as_json(dropped)
     else:
-        lines = many(dropped["waiting_lines"], "line", "lines")
-        say.info(f"{name}: reader {dropped['reader']} dropped, with a backlog of {lines}")
+        lines = many(dropped.waiting_lines, "line", "lines")
+        say.info(f"{name}: reader {dropped.reader} dropped, with a backlog of {lines}")
     return 0
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from tscm.forward.figures import ForwardFigures
 from tscm.intake.figures import TurnedAway, WithoutCertificate
 from tscm.intake.turned_away import remedy, sentence, turned_away
-from tscm.model import Json
+from tscm.model import Expired, Json, OwnReader
 from tscm.plural import many
 from tscm.services.figures import PullFigures
 from tscm.services.pull_trouble import troubles
@@ -25,7 +25,7 @@ from tscm.upload.figures import UploadFigures
 
 Pair = tuple[str, Any]
 NEVER = "never"
-UPLOAD = "upload"
+UPLOAD = OwnReader.UPLOAD
 """The uploader's reader of the log."""
 _NOTES_SHOWN = 5
 
@@ -328,10 +328,10 @@ def _counts(label: str, name: str, counts: ReaderFigures | None) -> Iterator[Pai
     causes = counts.expired_by_cause
     words = ", ".join(_expired(cause, lines) for cause, lines in causes.items() if lines)
     yield f"{label} expired", f"{counts.expired:,}" + (f" ({words})" if words else "")
-    if causes.get("lost"):
+    if causes.get(Expired.LOST):
         yield (
             "attention",
-            f"{many(causes['lost'], 'line was', 'lines were')} lost to log damage before "
+            f"{many(causes[Expired.LOST], 'line was', 'lines were')} lost to log damage before "
             f"{label} had read them; list the files with `tsadmin spool verify {name}`",
         )
 

@@ -16,11 +16,11 @@ from tscm.cli.risks import agreed, consent_of, risk_options
 from tscm.cli.session import Session
 from tscm.cli.several import Done, chosen, each, of_device
 from tscm.faces.backend import Backend
-from tscm.model import Json
 from tscm.operations.answers import DeviceView
 from tscm.operations.arguments import Device, Push
 from tscm.operations.table.devices import VIEW
 from tscm.operations.table.policies import UPDATE
+from tscm.update.figures import UpdateRecord
 
 
 @click.command()
@@ -123,14 +123,14 @@ def _update(
     ):
         told = of_device(name, report) if several else report
         outcome = backend.call(UPDATE, asked, told, waits_told(aside=aside))
-    return Done(answer=outcome, sentence=str(outcome.get("sentence") or ""))
+    return Done(answer=outcome, sentence=outcome.sentence)
 
 
-def _tell_refused(found: Json) -> None:
+def _tell_refused(found: UpdateRecord) -> None:
     """Of an update that is bound to another plan: the plan as it is now."""
-    if found.get("plan_id"):
-        tell_figures(found.get("plan") or {})
-        tell_diff(found.get("diff") or {}, whole=False)
+    if found.plan_id:
+        tell_figures(found.plan)
+        tell_diff(found.diff, whole=False)
     tell_found(found)
 
 

@@ -10,13 +10,14 @@ from tscm.cli.names import optional_device_argument
 from tscm.cli.session import Session
 from tscm.cli.state import when
 from tscm.errors import TscmError
-from tscm.model import Json
 from tscm.operations.arguments import Address, Nothing
 from tscm.operations.table.listing import DEVICES
 from tscm.operations.table.policies import WHY
 from tscm.plural import many
 from tscm.policy.by_hand import LIST_NAME
+from tscm.policy.standing import Met, Seen
 from tscm.printable import visible
+from tscm.update.answers import Explanation
 
 
 @click.command("why")
@@ -32,7 +33,7 @@ def command(session: Session, /, address: str, name: str | None, *, json_output:
     """
     backend = session.backend()
     names = [name] if name else [row.name for row in backend.call(DEVICES, Nothing())]
-    answers: dict[str, Json] = {}
+    answers: dict[str, Explanation] = {}
     faults: list[TscmError] = []
     for one in names:
         try:
@@ -50,37 +51,37 @@ def command(session: Session, /, address: str, name: str | None, *, json_output:
         say.as_json(answers)
         return status
     for one, answer in answers.items():
-        say.info(f"{one}: {address} is {answer['verdict']}")
-        for sentence in answer["sentences"]:
+        say.info(f"{one}: {address} is {answer.verdict}")
+        for sentence in answer.sentences:
             say.plain(f"  {visible(sentence)}")
-        if answer.get("held"):
-            say.plain(f"  {visible(answer['held'])}")
-        unchecked = answer.get("unchecked")
+        if answer.held:
+            say.plain(f"  {visible(answer.held)}")
+        unchecked = answer.unchecked
         if unchecked:
             say.plain(f"  {visible(unchecked)}")
-        for entry in answer.get("by_hand") or ():
+        for entry in answer.by_hand:
             held = " (perhaps in force)" if unchecked else ""
-            state = held if entry["in_force"] else " (not in force yet)"
+            state = held if entry.in_force else " (not in force yet)"
             say.plain(f"  {visible(hand_words(entry))}{state}")
-        _tell_seen(answer["seen"])
+        _tell_seen(answer.seen)
     return status
 
 
-def _tell_seen(seen: Json) -> None:
-    for one in seen["entries"]:
-        say.plain(f"  entry {one['entry']}: {_hits(one)}")
-    more = seen["count"] - len(seen["entries"])
+def _tell_seen(seen: Seen) -> None:
+    for one in seen.entries:
+        say.plain(f"  entry {one.entry}: {_hits(one)}")
+    more = seen.count - len(seen.entries)
     if more:
         say.plain(f"  and {many(more, 'entry', 'entries')} more with hits")
-    for one in seen["address"]:
-        say.plain(f"  {one['outside']} itself: {_hits(one)}")
-    if not seen["count"]:
+    for one in seen.address:
+        say.plain(f"  {one.outside} itself: {_hits(one)}")
+    if not seen.count:
         say.plain("  no hits counted")
 
 
-def _hits(one: Json) -> str:
-    by = LIST_NAME if one["list"] == LIST_NAME else f"by {one['list']}"
+def _hits(one: Met) -> str:
+    by = LIST_NAME if one.list == LIST_NAME else f"by {one.list}"
     return visible(
-        f"{one['action']} {many(one['hits'], 'time', 'times')} {by}, first in the hour of "
-        f"{when(one['first_hour'])}, last of {when(one['last_hour'])}"
+        f"{one.action} {many(one.hits, 'time', 'times')} {by}, first in the hour of "
+        f"{when(one.first_hour)}, last of {when(one.last_hour)}"
     )

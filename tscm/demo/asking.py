@@ -15,6 +15,7 @@ from tscm.demo.processes import ChildFailed
 from tscm.demo.screen import Screen
 from tscm.demo.stage import Firewall, Stage
 from tscm.errors import TscmError
+from tscm.events.answers import EventReport
 from tscm.ledger.figures import Balance
 from tscm.model import Json, Report
 from tscm.operations.arguments import Asked, Balanced, Device, Nothing, Push
@@ -28,6 +29,8 @@ from tscm.settings.layout import Layout
 from tscm.spool.disk import Disk
 from tscm.spool.tools_export import export_log
 from tscm.state import ManagerState
+from tscm.update.figures import UpdateTold
+from tscm.upload.outcome import Uploaded
 
 Args = TypeVar("Args")
 Answer = TypeVar("Answer")
@@ -64,11 +67,11 @@ class Asking:
         """A way to the manager: the one that is open to `tsadmin` now."""
         return self._open_backend(self._stage.layout)
 
-    def update(self, firewall: Firewall) -> Json:
+    def update(self, firewall: Firewall) -> UpdateTold:
         """Fetch and push."""
         return self.backend().call(UPDATE, Push(name=firewall.name), self._screen.progress)
 
-    def logs(self, firewall: Firewall) -> Json:
+    def logs(self, firewall: Firewall) -> Uploaded:
         """Rotate and upload."""
         return self.backend().call(LOGS, Device(name=firewall.name), self._screen.progress)
 
@@ -123,10 +126,10 @@ class Asking:
     def _sleep(self, seconds: float) -> Deferred[None]:
         return deferLater(self._reactor, seconds)
 
-    async def report(self, firewall: Firewall, **options: str) -> Json:
+    async def report(self, firewall: Firewall, **options: str) -> EventReport:
         """What the manager counted, by listed address unless told."""
         asked = {"by": "outside", "top": "10000", **options}
-        found: Json = await deferToThread(
+        found: EventReport = await deferToThread(
             self.backend().call, REPORT, Asked(name=firewall.name, options=asked)
         )
         return found
@@ -135,7 +138,7 @@ class Asking:
         """Hits that the manager counted on all firewalls."""
         total = 0
         for firewall in self._stage.firewalls:
-            total += (await self.report(firewall))["hits"]
+            total += (await self.report(firewall)).hits
         return total
 
     def stored_lines(self, firewall: Firewall) -> list[bytes]:

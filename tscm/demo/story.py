@@ -24,6 +24,7 @@ from tscm.operations.arguments import NewDevice
 from tscm.operations.table.devices import ADD
 from tscm.settings.files import write_private
 from tscm.syslog.asa import REPORTED_IDS, is_policy_line, parse
+from tscm.update.figures import PlanFigures
 
 PREFIX = "Demo"
 PACKETS = 4_000
@@ -166,32 +167,33 @@ class Story:
             consumeErrors=True,
         )
         for firewall, outcome in zip(self.stage.firewalls, outcomes, strict=True):
-            said = outcome["traffic"]
+            said = outcome.traffic
             self.screen.note(
-                f"{outcome['sentence']}; {said['requests']:,} requests or lines, {said['sent']:,} bytes sent"
+                f"{outcome.sentence}; {said.requests:,} requests or lines, {said.sent:,} bytes sent"
             )
-            plan = outcome["plan"]
+            plan = outcome.plan or PlanFigures()
+            lists = [one for one in (outcome.block, outcome.allow) if one is not None]
             if first:
                 self.screen.check(
                     f"{firewall.name}: entries fetched and pushed",
-                    ("fetched", outcome["block"]["published"] + outcome["allow"]["published"]),
-                    ("pushed", plan["added"]),
+                    ("fetched", sum(one.published for one in lists)),
+                    ("pushed", plan.added),
                 )
             else:
                 self.screen.check(
                     f"{firewall.name}: entries added",
                     ("in the list", ADDED),
-                    ("sent", plan["added"]),
+                    ("sent", plan.added),
                 )
                 self.screen.check(
                     f"{firewall.name}: entries removed",
                     ("in the list", REMOVED),
-                    ("sent", plan["removed"]),
+                    ("sent", plan.removed),
                 )
             held = await deferToThread(self.ask.held, firewall)
             self.screen.check(
                 f"{firewall.name}: entries in its groups",
-                ("desired", outcome["block"]["desired"] + outcome["allow"]["desired"]),
+                ("desired", sum(one.desired for one in lists)),
                 ("in the running configuration", held),
             )
 
@@ -284,7 +286,7 @@ class Story:
         )
         for firewall in self.stage.firewalls:
             outcome = await deferToThread(self.ask.logs, firewall)
-            self.screen.note(f"{firewall.name}: {outcome['sentence']}")
+            self.screen.note(f"{firewall.name}: {outcome.sentence}")
         self.screen.expect(
             "uploads went through the proxy with its password",
             holds=self.proxy.tunnels > 0,
@@ -348,7 +350,7 @@ class Story:
         self.screen.chapter("Top blocked addresses, as with `tsadmin report`")
         blocked: Counter[str] = Counter()
         for firewall in self.stage.firewalls:
-            for row in (await self.ask.report(firewall, action="blocked"))["rows"]:
+            for row in (await self.ask.report(firewall, action="blocked")).rows:
                 blocked[row["outside"]] += row["hits"]
         rows = [
             (address, count, self.hits[f"address {address}"])

@@ -10,6 +10,7 @@ from tscm.doctor.finding import Finding, failed, not_checked, ok, warning
 from tscm.forward.figures import ForwardFigures
 from tscm.intake.figures import DeviceIntake
 from tscm.intake.turned_away import is_recent, remedy, sentence, turned_away
+from tscm.model import Expired
 from tscm.plural import many
 from tscm.settings.device import DeviceSettings
 from tscm.spool.figures import LogFigures
@@ -216,7 +217,7 @@ def judge_siem(
     *,
     answers: bool,
     name: str,
-    expired: Mapping[str, int] | None = None,
+    expired: Mapping[Expired, int] | None = None,
     own_listener: str | None = None,
 ) -> Finding:
     """
@@ -241,7 +242,7 @@ def judge_siem(
     if figures is not None and figures.failures and figures.last_error:
         return warning(link, figures.sentence, "it is reachable now; check that it stays reachable")
     causes = dict(expired or {})
-    damaged = causes.pop("lost", 0)
+    damaged = causes.pop(Expired.LOST, 0)
     if late := sum(causes.values()):
         return warning(
             link,

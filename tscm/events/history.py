@@ -12,13 +12,15 @@ from pathlib import Path
 from socket import AF_INET, AF_INET6, inet_pton
 
 import numpy as np
+from attrs import evolve
 
 from tscm.events.brief import met
 from tscm.events.rollups import ACTIONS, HOUR_SECONDS
 from tscm.events.sums import Wanted, distinct, spelt
-from tscm.model import Cidr, Json
+from tscm.model import Cidr
 from tscm.policy.by_hand import LIST_NAME
 from tscm.policy.presence import presence
+from tscm.policy.standing import Met, Seen, Since, Standing
 from tscm.store.generations import unpacked
 from tscm.store.reading import read_only
 
@@ -28,40 +30,33 @@ _FIRST = 1
 """The number of a device's first generation: there is none before it."""
 
 
-def with_history(database: Path, device: str, answer: Json) -> Json:
+def look_back(
+    database: Path, device: str, standings: Sequence[Standing]
+) -> tuple[tuple[Standing, ...], Seen]:
     """
-    *answer* (`tscm.update.inquiry.explain`) with `since` for each of its lists, `seen`, and their sentences.
-
-    `since` is the oldest generation of the unbroken run in which as much of what was asked was in
-    force as now; null where nothing is.  `seen` tells of the entries that meet it, and of the address itself.
+    *standings* of one address or network, each with `since`; and what the entries that meet it did, and the address itself.
     """
     with read_only(database) as connection:
-        lists = [
-            {**one, "since": _since(connection, device, _column(one), one["asked"])}
-            for one in answer["lists"]
-        ]
-        asked = lists[0]["asked"]
-        seen = _seen(connection, device, ip_network(asked))
-    sentences = [
-        sentence + _since_words(one["since"])
-        for sentence, one in zip(answer["sentences"], lists, strict=True)
-    ]
-    return {**answer, "lists": lists, "seen": seen, "sentences": sentences}
+        told = tuple(
+            evolve(one, since=_since(connection, device, _column(one), one.asked))
+            for one in standings
+        )
+        return told, _seen(connection, device, ip_network(standings[0].asked))
 
 
-def _column(one: Json) -> str:
+def _column(one: Standing) -> str:
     """Where a generation has what is asked about: a list's own part, or the whole with entries by hand."""
-    kind = "block" if one["kind"] == "block" else "allow"
-    return kind if one.get("list_name") == LIST_NAME else f"COALESCE(lists_{kind}, {kind})"
+    kind = "block" if one.kind == "block" else "allow"
+    return kind if one.list_name == LIST_NAME else f"COALESCE(lists_{kind}, {kind})"
 
 
-def _since(connection: sqlite3.Connection, device: str, column: str, asked: Cidr) -> Json | None:
+def _since(connection: sqlite3.Connection, device: str, column: str, asked: Cidr) -> Since | None:
     rows = connection.execute(
         f"SELECT number, applied_at, {column} FROM generations "  # noqa: S608 - from `_column`
         "WHERE device = ? ORDER BY number DESC",
         (device,),
     )
-    found: Json | None = None
+    found: Since | None = None
     content, standing, first = b"", "none", ""
     for number, applied_at, packed in rows:
         if packed != content:
@@ -72,35 +67,24 @@ def _since(connection: sqlite3.Connection, device: str, column: str, asked: Cidr
         first = first or standing
         if standing != first or first == "none":
             return found
-        found = {"generation": number, "applied_at": applied_at, "oldest_kept": False}
-    return None if found is None else {**found, "oldest_kept": found["generation"] > _FIRST}
+        found = Since(generation=number, applied_at=applied_at)
+    return None if found is None else evolve(found, oldest_kept=found.generation > _FIRST)
 
 
-def _since_words(since: Json | None) -> str:
-    if since is None:
-        return ""
-    older = " or earlier (the oldest generation that can be read)" if since["oldest_kept"] else ""
-    return f"; since generation {since['generation']}{older}"
-
-
-def _seen(connection: sqlite3.Connection, device: str, asked: IPv4Network | IPv6Network) -> Json:
+def _seen(connection: sqlite3.Connection, device: str, asked: IPv4Network | IPv6Network) -> Seen:
     wanted = Wanted(device=_word(connection, device))
     count, entries = _counted(
         connection, wanted, "entry", _entries_meeting(connection, wanted, asked)
     )
     host = asked.prefixlen == asked.max_prefixlen
     address = str(asked.network_address)
-    if host and all(one["entry"] == str(asked) for one in entries):
+    if host and all(one.entry == str(asked) for one in entries):
         # Whatever an address met stands under an entry around it; here only its own has any.
-        itself = [{"outside": address, **_besides(one, "entry")} for one in entries]
+        itself = [evolve(one, entry=None, outside=address) for one in entries]
     else:
         addresses = [_word(connection, address)] if host else []
         _, itself = _counted(connection, wanted, "outside", addresses)
-    return {"entries": entries, "count": count, "address": itself}
-
-
-def _besides(one: Json, name: str) -> Json:
-    return {key: value for key, value in one.items() if key != name}
+    return Seen(entries=tuple(entries), count=count, address=tuple(itself))
 
 
 def _entries_meeting(
@@ -133,22 +117,22 @@ def _lies_in(text: str, asked: IPv4Network | IPv6Network) -> bool:
 
 def _counted(
     connection: sqlite3.Connection, wanted: Wanted, column: str, words: Sequence[int]
-) -> tuple[int, list[Json]]:
+) -> tuple[int, list[Met]]:
     """How many of *words* hit, by action and list, and those that hit most, with their hours."""
     found = met(connection, wanted.device, column, sorted({word for word in words if word >= 0}))
     most = np.argsort(-found.hits, kind="stable")[:SHOWN]
     shown = found.keys[:, most]
     texts = spelt(connection, np.unique(shown[[0, 2]]).tolist())
     return len(found.hits), [
-        {
-            column: texts[word],
-            "action": ACTIONS[action],
-            "list": texts[named],
-            "first_hour": first * HOUR_SECONDS,
-            "last_hour": last * HOUR_SECONDS,
-            "lines": lines,
-            "hits": hits,
-        }
+        Met(
+            **{column: texts[word]},
+            action=ACTIONS[action],
+            list=texts[named],
+            first_hour=first * HOUR_SECONDS,
+            last_hour=last * HOUR_SECONDS,
+            lines=lines,
+            hits=hits,
+        )
         for word, action, named, first, last, lines, hits in zip(
             *shown.tolist(),
             *(one[most].tolist() for one in (found.first, found.last, found.lines, found.hits)),

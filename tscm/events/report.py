@@ -17,10 +17,10 @@ import numpy as np
 from attrs import evolve, frozen
 
 from tscm.errors import Fault, SettingsFaulty
+from tscm.events.answers import EventReport
 from tscm.events.packs import WORDS
 from tscm.events.rollups import ACTIONS, DIRECTIONS, HOUR_SECONDS
 from tscm.events.sums import Among, Groups, Wanted, among, distinct, spelt, summed
-from tscm.model import Json
 from tscm.store.reading import read_only
 
 _DIGITS_MOST = 20
@@ -50,39 +50,6 @@ class Question:
     outside: str | None = None
     ports: tuple[int, ...] = ()
     not_ports: tuple[int, ...] = ()
-
-
-@frozen(kw_only=True)
-class Answer:
-    """
-    Rows by falling hits, and what all of them came to, those below the top included.
-    """
-
-    question: Question
-    rows: tuple[Json, ...]
-    lines: int
-    hits: int
-    groups: int
-    low: int
-    """Messages that said that the firewall stopped counting (106101): then all counts are low."""
-    unread: int
-    """Policy lines whose ends cannot be read, since the device is read: they are in no report."""
-
-    def as_json(self) -> Json:
-        """For `--json` and the control interface."""
-        asked = self.question
-        return {
-            "device": asked.device,
-            "since": asked.since,
-            "until": asked.until,
-            "by": asked.by,
-            "rows": list(self.rows),
-            "lines": self.lines,
-            "hits": self.hits,
-            "groups": self.groups,
-            "counts_are_low": self.low,
-            "unread_lines": self.unread,
-        }
 
 
 def read_question(device: str, options: Mapping[str, Any], now: float) -> Question:
@@ -179,18 +146,22 @@ def _network_text(value: Any) -> str:
         ) from None
 
 
-def ask(database: Path, question: Question) -> Answer:
+def ask(database: Path, question: Question) -> EventReport:
     """
     The answer.  Blocking; an absent database has counted nothing.  Raises `StoreUnusable`.
     """
     if not database.exists():
-        return Answer(question=question, rows=(), lines=0, hits=0, groups=0, low=0, unread=0)
+        return EventReport(
+            device=question.device, since=question.since, until=question.until, by=question.by
+        )
     with read_only(database) as connection:
         found, low, unread = _sums(connection, question)
         return _answer(connection, question, found, low, unread)
 
 
-def ask_several(database: Path, questions: Sequence[Question]) -> tuple[Answer, tuple[Answer, ...]]:
+def ask_several(
+    database: Path, questions: Sequence[Question]
+) -> tuple[EventReport, tuple[EventReport, ...]]:
     """
     One question of several devices: the answer over all of them, and each device's own totals without rows.
 
@@ -198,24 +169,26 @@ def ask_several(database: Path, questions: Sequence[Question]) -> tuple[Answer, 
     """
     first = questions[0]
     if not database.exists():
-        none = Answer(question=first, rows=(), lines=0, hits=0, groups=0, low=0, unread=0)
-        return none, tuple(evolve(none, question=one) for one in questions)
+        none = EventReport(device=first.device, since=first.since, until=first.until, by=first.by)
+        return none, tuple(evolve(none, device=one.device) for one in questions)
     with read_only(database) as connection:
         found = [(one, *_sums(connection, one)) for one in questions]
         each = tuple(
-            Answer(
-                question=one,
-                rows=(),
+            EventReport(
+                device=one.device,
+                since=one.since,
+                until=one.until,
+                by=one.by,
                 lines=int(sums.lines.sum()),
                 hits=int(sums.hits.sum()),
                 groups=sums.keys.shape[1],
-                low=low,
-                unread=unread,
+                counts_are_low=low,
+                unread_lines=unread,
             )
             for one, sums, low, unread in found
         )
         together = _together([sums for _, sums, _, _ in found])
-        low, unread = sum(one.low for one in each), sum(one.unread for one in each)
+        low, unread = sum(one.counts_are_low for one in each), sum(one.unread_lines for one in each)
         return _answer(connection, first, together, low, unread), each
 
 
@@ -246,12 +219,15 @@ def _sums(connection: sqlite3.Connection, asked: Question) -> tuple[Groups, int,
 
 def _answer(
     connection: sqlite3.Connection, asked: Question, found: Groups, low: int, unread: int
-) -> Answer:
+) -> EventReport:
     (keys,) = found.keys
     order = np.arange(len(keys)) if asked.by == "hour" else np.lexsort((keys, -found.hits))
     order = order[: asked.top]
-    return Answer(
-        question=asked,
+    return EventReport(
+        device=asked.device,
+        since=asked.since,
+        until=asked.until,
+        by=asked.by,
         rows=tuple(
             {asked.by: told, "hits": hits, "lines": lines}
             for told, hits, lines in zip(
@@ -264,8 +240,8 @@ def _answer(
         lines=int(found.lines.sum()),
         hits=int(found.hits.sum()),
         groups=len(keys),
-        low=low,
-        unread=unread,
+        counts_are_low=low,
+        unread_lines=unread,
     )
 
 

@@ -14,12 +14,13 @@ from twisted.logger import Logger
 
 from tscm.base.clock import wall_seconds
 from tscm.base.schedule import PeriodicService
+from tscm.events.answers import Recount
 from tscm.events.figures import EventFigures
 from tscm.events.first_hits import KEPT_SECONDS
 from tscm.events.process import WorkerFailed, WorkerProcess
 from tscm.events.rollups import HOUR_SECONDS
 from tscm.events.rounds import BLOCK_BYTES, Followed, Rounds, block_request, damage
-from tscm.model import Block, Json, LogReader, Progress, Report
+from tscm.model import Block, LogReader, Progress, Report
 
 TIDY_SECONDS = 3600.0
 TIDY_FIRST_SECONDS = 60.0
@@ -131,7 +132,7 @@ class EventService(Service):
         """Take away what was counted of a device."""
         await self._worker.ask({"kind": "forget", "device": name})
 
-    async def rebuild(self, name: str, report: Report) -> Json:
+    async def rebuild(self, name: str, report: Report) -> Recount:
         """
         Count anew every hour that segments and generations still cover; other hours stay.
 
@@ -142,7 +143,7 @@ class EventService(Service):
             raise WorkerFailed(f"events of {name} are not being read")
         return await self._recounting.run(self._rebuild, one, report)
 
-    async def _rebuild(self, one: Followed, report: Report) -> Json:
+    async def _rebuild(self, one: Followed, report: Report) -> Recount:
         await self._rounds.end(one)
         try:
             return await self._recount(one, report)
@@ -159,7 +160,7 @@ class EventService(Service):
                 f"device {one.reader.device} was removed, or the manager is stopping"
             )
 
-    async def _recount(self, one: Followed, report: Report) -> Json:
+    async def _recount(self, one: Followed, report: Report) -> Recount:
         reader, limit = one.reader, one.reader.position.offset
         name = reader.device
         self._check_followed(one)
@@ -183,7 +184,7 @@ class EventService(Service):
         self._check_followed(one)
         done = await self._worker.ask({"kind": "recounted", "device": name})
         self._settle()
-        return {"name": name, "lines": lines, "hours": done["hours"]}
+        return Recount(name=name, lines=lines, hours=done["hours"])
 
     def figures(self, name: str) -> EventFigures:
         """Position, backlog, and why it does not get on; nothing of a device that is not read."""

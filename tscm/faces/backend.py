@@ -6,10 +6,11 @@ from collections.abc import Callable
 from typing import Any, Protocol, TypeVar
 
 from tscm.errors import TscmError
-from tscm.model import Json, Report
+from tscm.model import Report
 from tscm.operations.call import quiet
 from tscm.operations.job_figures import JobFigures
 from tscm.operations.operation import Operation
+from tscm.update.figures import UpdateRecord
 
 ON_BEHALF_OF = "x-tscm-user"
 """Header by which a trusted process says for which of its users it asks."""
@@ -35,7 +36,7 @@ class ManagerSaid(TscmError):
         self,
         sentence: str,
         status: int,
-        outcome: Json | None = None,
+        outcome: UpdateRecord | None = None,
         shown: str | None = None,
     ) -> None:
         self.sentence = sentence

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from attrs import field, frozen
 
 from tscm.base.clock import told_time
+from tscm.model import Expired
 from tscm.plural import many
 from tscm.spool.figures import OrphanFigures
 from tscm.spool.state import Gap as LogGap
@@ -75,7 +76,7 @@ class ReaderBalance:
     unread: int = 0
     """Lines that were passed, are of access-lists, and could not be read."""
     expired: int = 0
-    expired_by_cause: Mapping[str, int] = field(factory=dict)
+    expired_by_cause: Mapping[Expired, int] = field(factory=dict)
     waiting: int = 0
     difference: int = 0
 

@@ -17,6 +17,7 @@ from tscm.forward.service import ForwardService
 from tscm.forward.target import targets_of
 from tscm.intake.service import IntakeService
 from tscm.manager.lag import ReaderLags
+from tscm.model import OwnReader
 from tscm.settings.device import DeviceSettings
 from tscm.settings.forward_target import READER
 from tscm.settings.layout import Layout
@@ -26,9 +27,9 @@ from tscm.spool.service import SpoolService
 from tscm.upload.receivers import receiver_of
 from tscm.upload.service import UploadService
 
-UPLOAD = "upload"
+UPLOAD = OwnReader.UPLOAD
 """The uploader's reader in every log."""
-EVENTS = "events"
+EVENTS = OwnReader.EVENTS
 """The event reader's name in every log."""
 DROP = "drop"
 

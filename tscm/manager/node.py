@@ -11,7 +11,7 @@ from attrs import define, field, frozen
 
 from tscm.devices.reach import NETWORK, Reach
 from tscm.errors import TscmError
-from tscm.model import Identity
+from tscm.model import Identity, OwnReader
 from tscm.operations.jobs import Jobs
 from tscm.settings.layout import Layout
 
@@ -149,5 +149,5 @@ def balanced(manager: Manager, only: str | None = None) -> "Balance":
         set_aside={name: manager.devices[name].set_aside for name in names},
         book=manager.bookkeeper.book() if only is None else None,
         orphans=manager.spool.orphans() if only is None else (),
-        unread={name: {"events": manager.events.unread(name)} for name in names},
+        unread={name: {OwnReader.EVENTS: manager.events.unread(name)} for name in names},
     )

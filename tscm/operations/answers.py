@@ -5,10 +5,11 @@ What operations answer, where no room below has the value.
 from attrs import field, frozen
 
 from tscm.model import Json
+from tscm.policy.by_hand import HandEntry
 from tscm.state import DeviceState
 from tscm.store.audit_entry import AuditEntry
 from tscm.update.known_name import KnownName
-from tscm.wire.keys import OMIT_NONE
+from tscm.wire.keys import OMIT_NONE, as_key
 
 
 @frozen(kw_only=True)
@@ -49,4 +50,60 @@ class Held:
     until: float | None = None
     reason: str = ""
     by: str = ""
+    sentence: str = ""
+
+
+@frozen(kw_only=True)
+class ReaderDropped:
+    """A reader that is forgotten, and its backlog."""
+
+    name: str = ""
+    reader: str = ""
+    waiting_lines: int = 0
+
+
+@frozen(kw_only=True)
+class HandEntryStanding(HandEntry):
+    """An entry by hand: whether it is *standing*, and on which devices it is in force, excluded by the guard, or not yet pushed."""
+
+    standing: bool = field(default=True, metadata=as_key("stands"))
+    in_force: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
+    waiting: tuple[str, ...] = ()
+
+
+@frozen(kw_only=True)
+class HandEntries:
+    """Entries by hand at a time."""
+
+    now: float = 0.0
+    entries: tuple[HandEntryStanding, ...] = ()
+
+
+@frozen(kw_only=True)
+class EntryDevice:
+    """A device that an entry is for; *push*: it may get it now, else the *cause* why not."""
+
+    name: str = ""
+    push: bool = True
+    cause: str | None = None
+
+
+@frozen(kw_only=True)
+class Entered:
+    """An entry by hand as it is stored; *new* is false where one was there that lasts as long."""
+
+    entry: HandEntry
+    new: bool = True
+    devices: tuple[EntryDevice, ...] = ()
+    notes: tuple[str, ...] = ()
+    sentence: str = ""
+
+
+@frozen(kw_only=True)
+class EntriesRemoved:
+    """Entries by hand that were ended, and the devices that have them."""
+
+    entries: tuple[HandEntry, ...] = ()
+    devices: tuple[EntryDevice, ...] = ()
     sentence: str = ""

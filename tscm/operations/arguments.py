@@ -117,7 +117,7 @@ class Address:
 
 
 @frozen(kw_only=True)
-class Dropped:
+class DroppedOf:
     """A device; with *search* only what meets this address or network."""
 
     name: str

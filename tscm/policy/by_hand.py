@@ -7,11 +7,12 @@ Pure, and without numpy: the reactor and every `tsadmin` import it.
 import re
 from collections.abc import Collection, Iterable, Sequence
 
-from attrs import define, evolve, frozen
+from attrs import define, evolve, field, frozen
 
 from tscm.errors import TscmError
-from tscm.model import Cidr, Json
+from tscm.model import Cidr
 from tscm.policy.spelling import read_cidr
+from tscm.wire.keys import as_key
 
 BLOCK, ALLOW = "block", "allow"
 LIST_NAME = "by hand"
@@ -78,7 +79,7 @@ class HandEntry:
     cidr: Cidr
     device: str | None = None
     reason: str = ""
-    who: str
+    who: str = field(metadata=as_key("by"))
     made_at: float
     until: float | None = None
     ended_at: float | None = None
@@ -105,21 +106,6 @@ class HandEntry:
 
     def __str__(self) -> str:
         return f"entry {self.id}, {self.action} {self.cidr} by {self.who}"
-
-    def as_json(self) -> Json:
-        """As it is answered."""
-        return {
-            "id": self.id,
-            "action": self.action,
-            "cidr": self.cidr,
-            "device": self.device,
-            "reason": self.reason,
-            "by": self.who,
-            "made_at": self.made_at,
-            "until": self.until,
-            "ended_at": self.ended_at,
-            "ended": self.ended,
-        }
 
 
 def read_network(text: str) -> Cidr:

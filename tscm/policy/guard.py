@@ -21,6 +21,7 @@ from tscm.plural import many
 from tscm.policy.cidr import CidrSet, Entries, overlapping, read_cidr
 from tscm.policy.lists import PolicyList
 from tscm.policy.special import SPECIAL
+from tscm.policy.standing import Finding
 from tscm.risks import Risk, RiskFound
 
 _SERIALS = 1 << 32
@@ -81,17 +82,6 @@ class GuardRules:
         The same rules for an allow list: it may be empty, and may hold our own addresses.
         """
         return evolve(self, protected=(), may_be_empty=True, warning_lists=())
-
-
-@frozen(kw_only=True)
-class Finding:
-    """
-    One entry that the guard left out, or with *left_out* false only points at.
-    """
-
-    entry: str
-    cause: str
-    left_out: bool = True
 
 
 @frozen(kw_only=True, eq=False)

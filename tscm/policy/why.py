@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from attrs import evolve, frozen
 
 from tscm.model import Cidr
-from tscm.policy.by_hand import LIST_NAME
 from tscm.policy.cidr import CidrSet, Entries, overlapping, read_cidr
-from tscm.policy.guard import Finding, Guarded, GuardRules, inspect
+from tscm.policy.guard import Guarded, GuardRules, inspect
 from tscm.policy.lists import PolicyList
+from tscm.policy.standing import Finding, Some, Standing
 
 SHOWN = 20
 """More entries than this are counted, not named: somebody may ask about 0.0.0.0/0."""
@@ -34,62 +34,6 @@ class ListView:
     """Why nothing of the policy is to be in force, for people; empty where it is."""
     unchecked: bool = False
     """Part of what the device held may be gone since, and nobody looked yet."""
-
-
-@frozen(kw_only=True)
-class Some:
-    """A few of many: the first ones, and how many there are."""
-
-    cidrs: tuple[Cidr, ...]
-    count: int
-
-    def __str__(self) -> str:
-        more = f" and {self.count - len(self.cidrs):,} more" if self.count > len(self.cidrs) else ""
-        return ", ".join(self.cidrs) + more
-
-
-@frozen(kw_only=True)
-class Standing:
-    """
-    How an address or network stands with one list.
-
-    *covered* is `all`, `part` or `none` of what was asked.  *waiting* are published
-    entries that passed the guard and are not in force: cut, or newer than the last update.
-    """
-
-    kind: str
-    list_name: str
-    asked: Cidr
-    covered: str
-    in_force: Some
-    published: Some
-    waiting: Some
-    left_out: tuple[Finding, ...]
-    off: str = ""
-    unchecked: bool = False
-
-    def __str__(self) -> str:
-        said = {
-            "all": "in force",
-            "part": "partly in force",
-            "none": self.off or "not in force",
-        }[self.covered]
-        perhaps = "perhaps " if self.unchecked and self.covered != "none" else ""
-        line = f"{self.kind} list {self.list_name}: {self.asked} is {perhaps}{said}"
-        if self.in_force.count:
-            line += f" as {self.in_force}"
-        if self.published.count:
-            word = "entered" if self.list_name == LIST_NAME else "published"
-            line += f"; {word} as {self.published}"
-        elif not self.in_force.count:
-            line += "; it is not in the list"
-        if self.waiting.count and not self.off:
-            by_hand = self.list_name == LIST_NAME  # those are never cut
-            cause = "not yet pushed" if by_hand else "cut to fit Max Policy Size or not yet applied"
-            line += f"; {cause}: {self.waiting}"
-        for finding in self.left_out:
-            line += f"; {finding.entry} excluded: {finding.cause}"
-        return line
 
 
 def why(asked: str, views: Sequence[ListView]) -> tuple[Standing, ...]:

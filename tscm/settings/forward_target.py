@@ -9,10 +9,11 @@ from urllib.parse import parse_qsl, quote, urlsplit
 import attrs
 from attrs import frozen
 
+from tscm.model import OwnReader
 from tscm.settings import values
 from tscm.settings.schema import read_table, setting
 
-READER = "forward"
+READER = OwnReader.FORWARD
 """The first target's reader."""
 MODES = ("as-received", "header", "rfc5424")
 FRAMINGS = ("lf", "octets")

@@ -107,7 +107,7 @@ def targets_of_options(options: ForwardOptions, present: Targets = ()) -> Target
     changed = {name: value for name, value in shared.items() if getattr(before, name) != value}
     found = [] if first == ForwardTarget(reader=READER) else [first]
     left = [one for one in present if one.reader != READER]
-    taken = {READER}
+    taken: set[str] = {READER}
     kept = {
         text: one
         for text in options.forward_also

@@ -11,11 +11,11 @@ from zlib import crc32
 
 from attrs import frozen
 
-from tscm.model import Position
+from tscm.model import Expired, Position
 
 SLOT_BYTES = 512
-CAUSES = ("age", "size", "space", "lost")
-"""Why lines expired for a reader: retention's three reasons, and damage to the log."""
+CAUSES = tuple(Expired)
+"""As a cursor counts them, by number."""
 AGE, SIZE, SPACE, LOST = range(4)
 _MAGIC = b"TSCMCUR1"
 _SLOT = struct.Struct("<8sQQQQ4Q")

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from attrs import field, frozen
 
+from tscm.model import Expired
 from tscm.spool.state import Gap
 
 
@@ -19,7 +20,7 @@ class ReaderFigures:
     sent: int = 0
     skipped: int = 0
     expired: int = 0
-    expired_by_cause: Mapping[str, int] = field(factory=dict)
+    expired_by_cause: Mapping[Expired, int] = field(factory=dict)
     waiting_lines: int = 0
     waiting_bytes: int = 0
     difference: int = 0

@@ -11,7 +11,6 @@ import zstandard
 from attrs import define, evolve, frozen
 
 from tscm.errors import TscmError
-from tscm.model import Json
 
 if TYPE_CHECKING:  # they bring numpy, which the reactor thread never needs for this
     from tscm.policy.cidr import Entries
@@ -133,6 +132,21 @@ def stored(found: "PolicyList") -> StoredList:
 
 
 @frozen(kw_only=True)
+class GenerationRow:
+    """
+    What was applied once, without its content.
+    """
+
+    number: int = 0
+    applied_at: float = 0.0
+    note: str = ""
+    block_entries: int = 0
+    allow_entries: int = 0
+    block_serial: int | None = None
+    allow_serial: int | None = None
+
+
+@frozen(kw_only=True)
 class Generation:
     """
     What a device was made to hold: after guard, merging and cut.
@@ -203,17 +217,18 @@ class Generation:
         )
         return StoredDamaged(device, f"generation {self.number}", str(error), remedy)
 
-    def as_json(self) -> Json:
+    @property
+    def row(self) -> GenerationRow:
         """Without the content."""
-        return {
-            "number": self.number,
-            "applied_at": self.applied_at,
-            "note": self.note,
-            "block_entries": self.block_entries,
-            "allow_entries": self.allow_entries,
-            "block_serial": self.block_serial,
-            "allow_serial": self.allow_serial,
-        }
+        return GenerationRow(
+            number=self.number,
+            applied_at=self.applied_at,
+            note=self.note,
+            block_entries=self.block_entries,
+            allow_entries=self.allow_entries,
+            block_serial=self.block_serial,
+            allow_serial=self.allow_serial,
+        )
 
 
 GENERATION_COLUMNS = (

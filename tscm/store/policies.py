@@ -8,6 +8,7 @@ import json
 import secrets
 from collections.abc import Sequence
 
+import attrs
 from attrs import define
 
 from tscm.errors import TscmError
@@ -18,6 +19,7 @@ from tscm.store.generations import (
     BY_HAND,
     GENERATION_COLUMNS,
     Generation,
+    GenerationRow,
     StoredList,
     generation_of,
 )
@@ -255,24 +257,16 @@ class Policies:
             ).fetchone()
         return None if row is None else generation_of(row)
 
-    def generations(self, device: str) -> list[Json]:
+    def generations(self, device: str) -> list[GenerationRow]:
         """All that are kept, newest first, without their content."""
+        names = [one.name for one in attrs.fields(GenerationRow)]
         with self._store.transaction() as cursor:
             rows = cursor.execute(
-                "SELECT number, applied_at, note, block_entries, allow_entries, block_serial, "
-                "allow_serial FROM generations WHERE device = ? ORDER BY number DESC",
+                f"SELECT {', '.join(names)} FROM generations WHERE device = ? "  # noqa: S608 - names of fields
+                "ORDER BY number DESC",
                 (device,),
             ).fetchall()
-        names = (
-            "number",
-            "applied_at",
-            "note",
-            "block_entries",
-            "allow_entries",
-            "block_serial",
-            "allow_serial",
-        )
-        return [dict(zip(names, row, strict=True)) for row in rows]
+        return [GenerationRow(**dict(zip(names, row, strict=True))) for row in rows]
 
     def keep_update(
         self, device: str, started_at: float, finished_at: float, result: str, outcome: Json

@@ -8,14 +8,14 @@ from collections.abc import Iterable
 from attrs import define, field, frozen
 
 from tscm.errors import DeviceFault, TscmError
-from tscm.model import Json, Report, Traffic
+from tscm.model import Report, Traffic
 from tscm.risks import RiskFound
-from tscm.update.figures import PlanFigures
+from tscm.update.figures import PlanDiff, PlanFigures
 from tscm.update.goal import Goal
 from tscm.update.job import UpdateJob
 from tscm.update.memory import DeviceMemory
 from tscm.update.patience import stopped
-from tscm.update.plan_id import PlanFaulty, PlanOutdated
+from tscm.update.plan_id import PlanFaulty, PlanOutdated, plan_id, refuse_other_plan
 
 
 @define(eq=False)
@@ -42,7 +42,7 @@ class Brought:
     version: str | None = None
     """What the device runs."""
     saved: bool = False
-    diff: Json | None = None
+    diff: PlanDiff | None = None
     """Of a dry run: every entry that would come and go, by list."""
 
 
@@ -102,6 +102,22 @@ class Enforcer(ABC):
     def last_notes(self) -> tuple[str, ...]:
         """What was learnt, told behind all notes."""
         return ()
+
+    def bind(self, layout: str, goal: Goal) -> None:
+        """
+        Name the plan from what *layout* is a digest of to *goal*.
+
+        Where the update is bound to another plan that is shown, and nothing is written.
+        """
+        if self.wrote:  # what is left of a plan is not the plan
+            return
+        now, bound = self.job.now(), self.job.plan
+        self.plan_id = plan_id(layout, goal.block, goal.allow, now)
+        if bound is not None:
+            try:
+                refuse_other_plan(self.job.settings.name, bound, self.plan_id, now)
+            except (PlanFaulty, PlanOutdated) as error:
+                self.other_plan, self.dry = error, True
 
     def found(self, risks: Iterable[RiskFound]) -> None:
         """What was accepted, or is only looked for, is told."""

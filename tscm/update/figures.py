@@ -7,10 +7,11 @@ from enum import StrEnum
 
 from attrs import field, frozen
 
-from tscm.model import Json, Traffic
+from tscm.model import Traffic
 from tscm.risks import RiskFound
 from tscm.update.hold import Hold
 from tscm.update.known_name import KnownName
+from tscm.wire.keys import PLAIN
 
 
 class Result(StrEnum):
@@ -96,6 +97,22 @@ class PlanFigures:
 
 
 @frozen(kw_only=True)
+class Edits:
+    """Entries that come and go."""
+
+    added: tuple[str, ...] = field(default=(), metadata=PLAIN)
+    removed: tuple[str, ...] = field(default=(), metadata=PLAIN)
+
+
+@frozen(kw_only=True)
+class PlanDiff:
+    """Every entry that would come and go, by list."""
+
+    block: Edits = Edits()
+    allow: Edits = Edits()
+
+
+@frozen(kw_only=True)
 class UpdateRecord:
     """
     One update from fetch to save, as it is kept and shown.
@@ -139,7 +156,7 @@ class UpdateRecord:
     version: str | None = None
     generation_number: int | None = None
     """Of the generation that was kept for it; None where the latest one holds the same."""
-    diff: Json | None = None
+    diff: PlanDiff | None = None
     plan_id: str | None = None
     """What `tsadmin update --plan` takes to push just this plan."""
     good: bool = field(init=False)
@@ -148,6 +165,13 @@ class UpdateRecord:
     @good.default
     def _is_good(self) -> bool:
         return self.result in GOOD
+
+
+@frozen(kw_only=True)
+class UpdateTold(UpdateRecord):
+    """An update as it is answered: the record, and what it came to in one line."""
+
+    sentence: str = ""
 
 
 @frozen(kw_only=True)

@@ -12,14 +12,25 @@ from attrs import define, evolve
 
 from tscm.errors import TscmError
 from tscm.kinds.kind import kind_of
-from tscm.model import Json
 from tscm.policy.by_hand import HandEntry
 from tscm.policy.cidr import CidrSet, Entries
-from tscm.policy.why import ListView, Standing, left_out, meeting, verdict, why
+from tscm.policy.standing import Standing
+from tscm.policy.why import ListView, left_out, meeting, verdict, why
 from tscm.policy.why import not_in_force as missing
 from tscm.retrieve.feeds import hosts_of
 from tscm.settings.feed import published
 from tscm.store.generations import Generation
+from tscm.update.answers import (
+    Changes,
+    Difference,
+    Dropped,
+    Excluded,
+    Explanation,
+    HandEntryHeld,
+    LeftOut,
+    Listed,
+    NotHeld,
+)
 from tscm.update.by_hand import as_list
 from tscm.update.in_force import maybe_gone, not_in_force, unchecked
 from tscm.update.job import UpdateJob
@@ -61,12 +72,9 @@ class NoCidr(TscmError):
         return f"{self.cause}; use an address or a network, such as 203.0.113.7 or 2001:db8::/32"
 
 
-def explain(job: UpdateJob, asked: str) -> Json:
+def explain(job: UpdateJob, asked: str) -> Explanation:
     """
-    How an address or network stands with both lists: `{asked, verdict, lists, sentences, by_hand}`.
-
-    `by_hand` are the entries by hand that meet it, each with `in_force`.  `unchecked` says why part of
-    what was in force may be gone; null where it is not so.
+    How an address or network stands with both lists.
     """
     views = _views(job)
     try:
@@ -79,15 +87,18 @@ def explain(job: UpdateJob, asked: str) -> Json:
     )
     memory = DeviceMemory.from_json(job.memory)
     held = memory.by_hand
-    return {
-        "asked": asked,
-        "verdict": _verdict(job, together),
-        "lists": [attrs.asdict(one) for one in standings],
-        "sentences": [str(one) for one in standings],
-        "held": _holding(job),
-        "unchecked": unchecked(job.settings.name, memory) or None,
-        "by_hand": [{**one.as_json(), "in_force": one.id in held} for one in met[:ENTRIES_TOLD]],
-    }
+    return Explanation(
+        asked=asked,
+        verdict=_verdict(job, together),
+        lists=standings,
+        sentences=tuple(map(str, standings)),
+        held=_holding(job),
+        unchecked=unchecked(job.settings.name, memory) or None,
+        by_hand=tuple(
+            HandEntryHeld(**attrs.asdict(one), in_force=one.id in held)
+            for one in met[:ENTRIES_TOLD]
+        ),
+    )
 
 
 def _by_hand(job: UpdateJob, asked: str) -> list[HandEntry]:
@@ -141,20 +152,19 @@ def _verdict(job: UpdateJob, standings: Sequence[Standing]) -> str:
     return said if said == bare else f"{said}; {maybe_gone(memory)}"
 
 
-def dropped(job: UpdateJob, search: str | None = None) -> Json:
+def dropped(job: UpdateJob, search: str | None = None) -> Dropped:
     """
-    What the lists hold and the device does not: `{block: {count, entries, left_out}, allow: …}`.
-
-    `left_out` is `{count, entries: [{entry, cause}]}` of what the guard left out.  With *search* only what meets that address or network.
+    What the lists hold and the device does not; with *search* only what meets that address or network.
     """
     views = _views(job)
-    return {
-        kind: _dropped([view for view in views if view.kind == kind], search)
+    block, allow = (
+        _dropped([view for view in views if view.kind == kind], search)
         for kind in ("block", "allow")
-    }
+    )
+    return Dropped(block=block, allow=allow)
 
 
-def _dropped(views: Sequence[ListView], search: str | None) -> Json:
+def _dropped(views: Sequence[ListView], search: str | None) -> NotHeld:
     """Of all lists that one is made of."""
     entries = CidrSet.of(Entries.joined([missing(view) for view in views])).entries
     try:
@@ -163,27 +173,32 @@ def _dropped(views: Sequence[ListView], search: str | None) -> Json:
     except ValueError as error:
         raise NoCidr(str(error)) from None
     told = (one for judged in guarded for one in judged.findings() if one.left_out)
-    return {
-        **_listed(found),
-        "left_out": {
-            "count": sum(judged.left_out_count for judged in guarded),
-            "entries": [
-                {"entry": one.entry, "cause": one.cause} for one in islice(told, ENTRIES_SHOWN)
-            ],
-        },
-    }
+    listed = _listed(found)
+    return NotHeld(
+        count=listed.count,
+        entries=listed.entries,
+        left_out=LeftOut(
+            count=sum(judged.left_out_count for judged in guarded),
+            entries=tuple(
+                Excluded(entry=one.entry, cause=one.cause) for one in islice(told, ENTRIES_SHOWN)
+            ),
+        ),
+    )
 
 
-def difference(device: str, older: Generation, newer: Generation) -> Json:
+def difference(device: str, older: Generation, newer: Generation) -> Difference:
     """What came and went from one generation to another, in CIDRs after merging."""
-    answer: Json = {"from": older.as_json(), "to": newer.as_json()}
-    for kind in ("block", "allow"):
+
+    def changes(kind: str) -> Changes:
         old, new = (CidrSet.of(one.entries(device, kind)) for one in (older, newer))
-        answer[kind] = {
-            "added": _listed(new.difference(old).entries),
-            "removed": _listed(old.difference(new).entries),
-        }
-    return answer
+        return Changes(
+            added=_listed(new.difference(old).entries),
+            removed=_listed(old.difference(new).entries),
+        )
+
+    return Difference(
+        older=older.row, newer=newer.row, block=changes("block"), allow=changes("allow")
+    )
 
 
 def _views(job: UpdateJob) -> Sequence[ListView]:
@@ -230,6 +245,6 @@ def _in_force(job: UpdateJob, kind: str) -> CidrSet:
     return CidrSet.of(job.applied.entries(job.settings.name, kind))
 
 
-def _listed(entries: Entries) -> Json:
+def _listed(entries: Entries) -> Listed:
     cidrs = entries.cidrs()
-    return {"count": len(cidrs), "entries": cidrs[:ENTRIES_SHOWN]}
+    return Listed(count=len(cidrs), entries=tuple(cidrs[:ENTRIES_SHOWN]))

@@ -2,6 +2,8 @@
 How an update went: a value for the operator, the history and `--json`.
 """
 
+from typing import Any
+
 import attrs
 from attrs import frozen
 
@@ -9,7 +11,7 @@ from tscm.errors import TscmError
 from tscm.model import Json, Progress
 from tscm.plural import many
 from tscm.store.generations import Generation, StoredList
-from tscm.update.figures import PlanFigures, Result, UpdateRecord
+from tscm.update.figures import PlanFigures, Result, UpdateRecord, UpdateTold
 from tscm.update.known_name import KnownName
 
 FINDINGS_KEPT = 200
@@ -34,10 +36,23 @@ class UpdateOutcome(UpdateRecord):
     """It was bound to another plan than there is now: a mistake of who asked, and no outcome of the device."""
 
     def to_json(self) -> Json:
-        """The record, for `--json`, `show` and the history."""
+        """The record, for the history and an error."""
         from tscm.wire.writing import as_json
 
         return as_json(self, UpdateRecord)
+
+    @property
+    def record(self) -> UpdateRecord:
+        """The record alone."""
+        return UpdateRecord(**self._recorded())
+
+    def told(self) -> UpdateTold:
+        """As it is answered."""
+        return UpdateTold(sentence=self.sentence(), **self._recorded())
+
+    def _recorded(self) -> dict[str, Any]:
+        names = [one.name for one in attrs.fields(UpdateRecord) if one.init]
+        return {name: getattr(self, name) for name in names}
 
     def raise_if_failed(self) -> None:
         """Raise `UpdateFailed` unless the run was good."""

@@ -5,35 +5,14 @@ What a purge took off a device, and what stays there: `tsadmin remove NAME --pur
 import attrs
 from attrs import frozen
 
-from tscm.model import Json
 from tscm.plural import many
 from tscm.risks import RiskFound
 from tscm.store.generations import Generation
+from tscm.update.answers import Obstacle, Purged
 from tscm.update.figures import PlanFigures, Result
 from tscm.update.outcome import UpdateOutcome
 
 LINES_SHOWN = 20
-
-
-@frozen(kw_only=True)
-class Obstacle:
-    """
-    A group that stays, why, and the lines of the configuration that use it.
-    """
-
-    group: str
-    cause: str
-    lines: tuple[str, ...] = ()
-    children: tuple[str, ...] = ()
-    """Groups of ours that stay for no other cause than that it nests them."""
-
-    def __str__(self) -> str:
-        match self.children:
-            case ():
-                return self.group
-            case (child,):
-                return f"{self.group} and its child {child}"
-        return f"{self.group} and its {len(self.children):,} children"
 
 
 @frozen(kw_only=True)
@@ -51,19 +30,26 @@ class PurgeOutcome:
     not_saved: str = ""
     """Why what was done would be undone by a reload."""
     left: Generation | None = attrs.field(default=None, repr=False)
-    """What is in force from now on, where that is less than before; for the store, not in the JSON."""
+    """What is in force from now on, where that is less than before; for the store, not in the answer."""
     accepted: tuple[RiskFound, ...] = ()
-    """What was found and accepted; for the history, not in the JSON."""
+    """What was found and accepted; for the history, not in the answer."""
 
     @property
     def complete(self) -> bool:
         """Is nothing of ours left?"""
         return not self.obstacles
 
-    def to_json(self) -> Json:
-        """For `--json`."""
-        told = attrs.asdict(self, filter=lambda one, _: one.name not in {"left", "accepted"})
-        return {**told, "complete": self.complete}
+    def told(self) -> Purged:
+        """As it is answered."""
+        return Purged(
+            device=self.device,
+            deleted=self.deleted,
+            obstacles=self.obstacles,
+            saved=self.saved,
+            not_saved=self.not_saved,
+            complete=self.complete,
+            sentence=self.sentence(),
+        )
 
     def outcome(self, started_at: float, finished_at: float) -> UpdateOutcome:
         """As it stands among the updates."""

@@ -8,8 +8,8 @@ from attrs import frozen
 from twisted.internet.defer import Deferred
 
 from tscm.base.threads import Threads
-from tscm.model import Json
 from tscm.store.generations import Generation
+from tscm.update.answers import Difference, Dropped, Explanation, History
 from tscm.update.job import UpdateJob
 from tscm.update.records import UpdateRecords
 from tscm.update.turns import Updated
@@ -26,26 +26,26 @@ class Questions:
     _device: Callable[[str], Updated]
     _job: Callable[[Updated], UpdateJob]
 
-    def why(self, name: str, asked: str) -> Deferred[Json]:
+    def why(self, name: str, asked: str) -> Deferred[Explanation]:
         """How an address or network stands with the device's lists, from what is stored."""
         from tscm.update.inquiry import explain
 
         return self._threads.run(explain, self._job(self._device(name)), asked)
 
-    def dropped(self, name: str, search: str | None = None) -> Deferred[Json]:
+    def dropped(self, name: str, search: str | None = None) -> Deferred[Dropped]:
         """What the lists hold and the device does not, from what is stored."""
         from tscm.update.inquiry import dropped
 
         return self._threads.run(dropped, self._job(self._device(name)), search)
 
-    def diff(self, name: str, older: int, newer: int | None = None) -> Deferred[Json]:
+    def diff(self, name: str, older: int, newer: int | None = None) -> Deferred[Difference]:
         """What came and went between two generations; *newer* is the latest where not given."""
         from tscm.update.inquiry import difference
 
         pair = self.generation(name, older), self.generation(name, newer)
         return self._threads.run(difference, name, *pair)
 
-    def history(self, name: str) -> Json:
+    def history(self, name: str) -> History:
         """Generations that are kept, and how the latest updates went."""
         self._device(name)
         return self._records.history(name)

@@ -17,9 +17,10 @@ from tscm.settings.device import DeviceSettings
 from tscm.settings.values import new_entry
 from tscm.store.by_hand import HandEntries
 from tscm.store.generations import PURGED as PURGED_NOTE
-from tscm.store.generations import Generation
+from tscm.store.generations import Generation, GenerationRow
 from tscm.store.policies import Policies
 from tscm.update.alert import Alert, said
+from tscm.update.answers import History
 from tscm.update.figures import ACTS, InForce, Result, UpdateFigures, UpdateRecord
 from tscm.update.hold import Hold
 from tscm.update.job import UpdateJob
@@ -49,13 +50,13 @@ def _record(kept: Json) -> UpdateRecord | None:
         return None
 
 
-def _in_force(newest: Json) -> InForce:
+def _in_force(newest: GenerationRow) -> InForce:
     """What a device holds by its newest generation."""
     return InForce(
-        since=newest["applied_at"],
-        block=newest["block_entries"],
-        allow=newest["allow_entries"],
-        purged=newest["note"] == PURGED_NOTE,
+        since=newest.applied_at,
+        block=newest.block_entries,
+        allow=newest.allow_entries,
+        purged=newest.note == PURGED_NOTE,
     )
 
 
@@ -358,12 +359,12 @@ class UpdateRecords:
             raise GenerationUnknown(name, number or 0)
         return found
 
-    def history(self, name: str) -> Json:
+    def history(self, name: str) -> History:
         """Generations that are kept, and how the latest updates went."""
-        return {
-            "generations": self._policies.generations(name),
-            "updates": self._policies.updates(name, limit=100),
-        }
+        return History(
+            generations=tuple(self._policies.generations(name)),
+            updates=tuple(self._policies.updates(name, limit=100)),
+        )
 
     def _last_good(self, name: str, latest: Sequence[UpdateRecord]) -> UpdateRecord | None:
         """The last good update that fetched its lists, also behind many that did not."""
@@ -403,7 +404,7 @@ class UpdateRecords:
     def _read_figures(self, name: str) -> tuple[Hold | None, UpdateFigures]:
         """An operator's hold, and all else, from the database."""
         memory, fault = DeviceMemory(), None
-        generations: list[Json] = []
+        generations: list[GenerationRow] = []
         names: list[KnownName] = []
         latest: list[UpdateRecord] = []
         last_good: UpdateRecord | None = None

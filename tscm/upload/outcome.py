@@ -1,10 +1,11 @@
 """
-What an upload did.
+What an upload did, and the batches that were rejected, as values.  Light: the table of operations names them.
 """
 
-from attrs import frozen
+from attrs import field, frozen
 
 from tscm.plural import many
+from tscm.wire.keys import OMIT_NONE
 
 
 @frozen(kw_only=True)
@@ -39,3 +40,46 @@ class UploadOutcome:
             skipped=self.skipped + other.skipped,
             aside=self.aside + other.aside,
         )
+
+
+@frozen(kw_only=True)
+class Aside:
+    """
+    A batch that the receiver refused for good: kept as a file, listed, and sent again on request.
+    """
+
+    key: str
+    start: int
+    end: int
+    lines: int
+    cause: str
+    at: float
+
+
+@frozen(kw_only=True)
+class Uploaded(UploadOutcome):
+    """What became of a device's log: it was rotated, and what waited was uploaded."""
+
+    name: str = ""
+    rotated: bool | None = field(default=None, metadata=OMIT_NONE)
+    """Of a device that uploads nothing."""
+    sentence: str = ""
+
+
+@frozen(kw_only=True)
+class RejectedBatches:
+    """The batches of a device that the log service rejected for good; *off* says why none can come."""
+
+    name: str = ""
+    batches: tuple[Aside, ...] = ()
+    off: str | None = None
+
+
+@frozen(kw_only=True)
+class BatchesHandled:
+    """How many rejected batches were resent or dropped, and their lines."""
+
+    name: str = ""
+    batches: int = 0
+    lines: int = 0
+    sentence: str = ""

@@ -30,11 +30,10 @@ from tscm.upload.batch import (
 )
 from tscm.upload.failure import Kind, UploadFailed
 from tscm.upload.figures import UploadFigures, UploadState
-from tscm.upload.outcome import UploadOutcome
+from tscm.upload.outcome import Aside, UploadOutcome
 from tscm.upload.picker import BLOCK_BYTES, Picker
 from tscm.upload.receiver import Content, Receiver, pack
 from tscm.upload.state import (
-    Aside,
     drop_aside,
     list_aside,
     read_aside,

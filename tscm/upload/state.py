@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import attrs
-from attrs import frozen
 
 from tscm.base.backup_rule import BackupRule, Treatment
 from tscm.base.safe_files import UnfitFile, read_regular
 from tscm.settings.files import write_private
 from tscm.upload.batch import Part
+from tscm.upload.outcome import Aside
 
 _VERSION = 1
 _MOST_BYTES = 1 << 20
@@ -79,20 +79,6 @@ def write_state(path: Path, parts: Sequence[Part]) -> None:
         write_private(path, encode(parts))
     else:
         path.unlink(missing_ok=True)
-
-
-@frozen(kw_only=True)
-class Aside:
-    """
-    A batch that the receiver refused for good: kept as a file, listed, and sent again on request.
-    """
-
-    key: str
-    start: int
-    end: int
-    lines: int
-    cause: str
-    at: float
 
 
 def set_aside(folder: Path, aside: Aside, selected: bytes) -> int:

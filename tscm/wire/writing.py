@@ -12,14 +12,23 @@ from cattrs import Converter
 from cattrs.gen import make_dict_unstructure_fn, override
 
 from tscm.model import Json
-from tscm.wire.keys import key_of, omits_none
+from tscm.wire.keys import is_plain, key_of, omits_none
+
+
+def _as_it_stands(value: Any) -> Any:
+    return value
 
 
 def _converter() -> Converter:
     made = Converter(unstruct_collection_overrides={tuple: list})
 
     def hook(cls: type[Any]) -> Callable[[Any], Json]:
-        keys: dict[str, Any] = {one.name: override(rename=key_of(one)) for one in attrs.fields(cls)}
+        keys: dict[str, Any] = {
+            one.name: override(
+                rename=key_of(one), unstruct_hook=_as_it_stands if is_plain(one) else None
+            )
+            for one in attrs.fields(cls)
+        }
         write: Callable[[Any], Json] = make_dict_unstructure_fn(
             cls, made, _cattrs_include_init_false=True, **keys
         )

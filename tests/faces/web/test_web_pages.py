@@ -28,8 +28,10 @@ from tscm.standing import Row, Verdict
 from tscm.state import DeviceState
 from tscm.store.audit_entry import AuditEntry
 from tscm.update.figures import (
+    Edits,
     InForce,
     ListFigures,
+    PlanDiff,
     PlanFigures,
     Result,
     UpdateFigures,
@@ -51,7 +53,7 @@ RECORD = UpdateRecord(
     warnings=(EVIL,),
     risks=(RiskFound(risk=Risk.SHRINK, sentence=EVIL),),
     plan=PlanFigures(steps=2, requests=3, added=4, removed=1, bytes_before=10, bytes_after=20),
-    diff={"block": {"added": [EVIL, "192.0.2.0/24"], "removed": ["198.51.100.1/32"]}},
+    diff=PlanDiff(block=Edits(added=(EVIL, "192.0.2.0/24"), removed=("198.51.100.1/32",))),
     plan_id=PLAN_ID,
 )
 STATE = DeviceState(
@@ -362,7 +364,7 @@ def test_a_plan_that_fails_or_changes_nothing_cannot_be_pushed(full: FakeSite) -
     key = full.signed_in(Role.OPERATOR)
     none = evolve(RECORD, plan=PlanFigures())
     outcomes = (
-        ManagerSaid("the device does not answer", 5, as_json(evolve(RECORD, result=Result.FAILED))),
+        ManagerSaid("the device does not answer", 5, evolve(RECORD, result=Result.FAILED)),
         ManagerSaid("the device does not answer", 5),
         {**as_json(none), "sentence": "fw already has the policy"},
         DOWN,

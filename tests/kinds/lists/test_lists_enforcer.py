@@ -21,7 +21,7 @@ from tscm.services.publication import plain_path, read_publication, zipped_path
 from tscm.settings.device import DeviceSettings
 from tscm.settings.node import NodeSettings, PolicySettings
 from tscm.store.generations import Generation
-from tscm.update.figures import Result
+from tscm.update.figures import Edits, Result
 from tscm.update.job import UpdateJob
 from tscm.update.outcome import UpdateOutcome
 from tscm.update.run import plan_update, run_update
@@ -116,7 +116,7 @@ def test_a_list_is_planned_published_and_left_alone_where_it_is_right(tmp_path: 
     planned = site.plan()
     assert (planned.result, planned.plan and planned.plan.steps) == (Result.PLANNED, 1)
     assert planned.diff is not None
-    assert planned.diff["allow"] == {"added": ["20.0.0.7/32"], "removed": []}
+    assert planned.diff.allow == Edits(added=("20.0.0.7/32",))
     assert not site.folder.exists()
 
     done = site.update()

@@ -12,6 +12,7 @@ from tscm.faces.web.views.charts import Chart, chart
 from tscm.model import Json
 from tscm.operations.arguments import AskedOfSeveral
 from tscm.operations.table.events import REPORT_SEVERAL
+from tscm.wire.writing import as_json as told
 
 FRESH_SECONDS = 30.0
 _ALL = 100_000
@@ -32,7 +33,9 @@ async def reported(
     """The report over *devices*, or over all where none is named."""
     key = tuple(devices), tuple(sorted((name, str(value)) for name, value in options.items()))
     asked = AskedOfSeveral(devices=tuple(devices), options=options)
-    return await desk.asking.latest(REPORT_SEVERAL, asked, fresh=fresh, key=key)
+    found = await desk.asking.latest(REPORT_SEVERAL, asked, fresh=fresh, key=key)
+    value = None if found.value is None else told(found.value)
+    return Latest(value=value, at=found.at, fault=found.fault)
 
 
 async def by_hour(

@@ -14,6 +14,8 @@ from tscm.faces.web.asking import Asking
 from tscm.model import Json
 from tscm.operations.arguments import Push
 from tscm.operations.table.policies import PLAN
+from tscm.update.figures import UpdateTold
+from tscm.wire.writing import as_json as told
 
 KEPT_SECONDS = 86400.0
 """As long as the manager takes the plan's ID."""
@@ -65,13 +67,13 @@ class Plans:
             )
         return made
 
-    def _came(self, made: Planned, outcome: Json) -> None:
-        made.outcome = outcome
+    def _came(self, made: Planned, outcome: UpdateTold) -> None:
+        made.outcome = told(outcome)
 
     def _failed(self, failure: Failure, made: Planned) -> None:
         error = failure.value
-        if isinstance(error, ManagerSaid):
-            made.outcome = error.outcome
+        if isinstance(error, ManagerSaid) and error.outcome is not None:
+            made.outcome = told(error.outcome)
         known = isinstance(error, TscmError)
         made.error = str(error) if known else f"internal error: {type(error).__name__}"
 

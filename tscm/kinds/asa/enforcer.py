@@ -36,7 +36,6 @@ from tscm.update.enforcer import Brought, Enforcer
 from tscm.update.figures import PlanFigures
 from tscm.update.goal import Goal, refuse
 from tscm.update.memory import GROUPS_KEPT
-from tscm.update.plan_id import PlanFaulty, PlanOutdated, plan_id, refuse_other_plan
 
 _MATE = (
     "groups changed while it replicated its configuration to its failover peer, which may "
@@ -144,7 +143,7 @@ class AsaEnforcer(Enforcer):
         self.memory = evolve(self.memory, login_failures=0)
         groups = self._read(driver)
         planned = self._plan(groups, goal)
-        self._bind(groups, goal)
+        self.bind(layout_digest(groups), goal)
         if not self.wrote:
             self._note(
                 *changes(self.job, self.memory, self._applied, who, groups, right=not planned.steps)
@@ -180,18 +179,6 @@ class AsaEnforcer(Enforcer):
             test_entry=None,
         )
         return Brought(version=who.version, saved=saved)
-
-    def _bind(self, groups: Mapping[str, Group], goal: Goal) -> None:
-        """Name the plan; where the update is bound to another one it is shown, and nothing is pushed."""
-        if self.wrote:  # what is left of a plan is not the plan
-            return
-        now, bound = self.job.now(), self.job.plan
-        self.plan_id = plan_id(layout_digest(groups), goal.block, goal.allow, now)
-        if bound is not None:
-            try:
-                refuse_other_plan(self.job.settings.name, bound, self.plan_id, now)
-            except (PlanFaulty, PlanOutdated) as error:
-                self.other_plan, self.dry = error, True
 
     def _plan(self, groups: Mapping[str, Group], goal: Goal) -> Planned:
         planned = plan_for(

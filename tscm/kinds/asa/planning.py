@@ -17,9 +17,9 @@ from tscm.kinds.asa.owner import find_owner, mark
 from tscm.kinds.asa.plan import Desired, Plan, make_plan
 from tscm.kinds.asa.platforms import push_seconds
 from tscm.kinds.asa.settings import AsaSettings, asa
-from tscm.model import Identity, Json
+from tscm.model import Identity
 from tscm.risks import Risk, RiskFound
-from tscm.update.figures import PlanFigures
+from tscm.update.figures import Edits, PlanDiff, PlanFigures
 from tscm.update.goal import Goal
 from tscm.update.job import UpdateJob
 
@@ -88,18 +88,13 @@ class Planned:
             f"hold up to {size:,}; `tsadmin configure {settings.name} --object_group_size {size}`"
         )
 
-    def diff(self) -> Json:
+    def diff(self) -> PlanDiff:
         """Every entry that comes and goes, by list."""
-        return {
-            "block": {
-                "added": list(self.plan.block.added),
-                "removed": list(self.plan.block.removed),
-            },
-            "allow": {
-                "added": list(self.plan.allow.added),
-                "removed": list(self.plan.allow.removed),
-            },
-        }
+        block, allow = self.plan.block, self.plan.allow
+        return PlanDiff(
+            block=Edits(added=tuple(block.added), removed=tuple(block.removed)),
+            allow=Edits(added=tuple(allow.added), removed=tuple(allow.removed)),
+        )
 
 
 def _names(steps: Sequence[Step], kind: type[CreateGroup] | type[DeleteGroup]) -> tuple[str, ...]:

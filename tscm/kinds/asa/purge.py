@@ -19,9 +19,10 @@ from tscm.policy.cidr import CidrSet
 from tscm.policy.documentation import PLACEHOLDER
 from tscm.store.generations import PURGED as PURGED_NOTE
 from tscm.store.generations import Generation, pack
+from tscm.update.answers import Obstacle
 from tscm.update.certificate import accepted_certificate
 from tscm.update.job import UpdateJob
-from tscm.update.purge import LINES_SHOWN, Obstacle, PurgeOutcome
+from tscm.update.purge import LINES_SHOWN, PurgeOutcome
 
 _NOT_DONE = "the device accepted the deletion but did not perform it"
 

@@ -14,7 +14,7 @@ from tscm.errors import DeviceFault, PolicyRefused
 from tscm.kinds.faults import Overloaded
 from tscm.kinds.lists.consumers import consumer_of
 from tscm.kinds.lists.render import Lists, networks_of
-from tscm.model import Json, Progress, Report
+from tscm.model import Progress, Report
 from tscm.plural import many
 from tscm.policy.cidr import CidrSet
 from tscm.services.publication import (
@@ -29,10 +29,9 @@ from tscm.services.publication import (
 )
 from tscm.settings.pulled import PullSettings, pulling
 from tscm.update.enforcer import Brought, Enforcer
-from tscm.update.figures import PlanFigures
+from tscm.update.figures import Edits, PlanDiff, PlanFigures
 from tscm.update.goal import Goal
 from tscm.update.job import UpdateJob
-from tscm.update.plan_id import PlanFaulty, PlanOutdated, plan_id, refuse_other_plan
 
 
 @frozen(kw_only=True, eq=False)
@@ -136,7 +135,7 @@ class ListEnforcer(Enforcer):
         wanted = Present(
             block=goal.block.difference(goal.allow), allow=goal.allow
         )  # as `Lists.of` has it
-        self._bind(present, goal)
+        self.bind(present.layout, goal)
         if present.fault and not self.wrote:
             self.notes[f"the published lists were damaged: {present.fault}"] = None
         for name, body in bodies.items():
@@ -152,18 +151,6 @@ class ListEnforcer(Enforcer):
             return Brought(diff=_diff(present, wanted))
         self._publish(folder, bodies, goal, report, changes=changes)
         return Brought(saved=True)
-
-    def _bind(self, present: Present, goal: Goal) -> None:
-        """Name the plan; where the update is bound to another one it is shown, and nothing is published."""
-        if self.wrote:
-            return
-        now, bound = self.job.now(), self.job.plan
-        self.plan_id = plan_id(present.layout, goal.block, goal.allow, now)
-        if bound is not None:
-            try:
-                refuse_other_plan(self.job.settings.name, bound, self.plan_id, now)
-            except (PlanFaulty, PlanOutdated) as error:
-                self.other_plan, self.dry = error, True
 
     def _publish(
         self,
@@ -239,12 +226,12 @@ def _difference(before: CidrSet, after: CidrSet) -> tuple[list[str], list[str]]:
     )
 
 
-def _diff(present: Present, wanted: Present) -> Json:
-    told: Json = {}
-    for kind, before, after in (
-        ("block", present.block, wanted.block),
-        ("allow", present.allow, wanted.allow),
-    ):
-        come, go = _difference(before, after)
-        told[kind] = {"added": come, "removed": go}
-    return told
+def _diff(present: Present, wanted: Present) -> PlanDiff:
+    block, allow = (
+        Edits(added=tuple(come), removed=tuple(go))
+        for come, go in (
+            _difference(present.block, wanted.block),
+            _difference(present.allow, wanted.allow),
+        )
+    )
+    return PlanDiff(block=block, allow=allow)

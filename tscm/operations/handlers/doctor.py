@@ -4,6 +4,7 @@ Operations that check the chain: host, manager, and one device from its settings
 
 from tscm.doctor.finding import Findings
 from tscm.manager.node import Node
+from tscm.model import OwnReader
 from tscm.operations.arguments import Device, Nothing
 from tscm.operations.call import Call
 from tscm.operations.registry import handles
@@ -46,6 +47,6 @@ async def check_device(node: Node, args: Device, call: Call) -> Findings:
         clock=node.clock,
         threads=node.slow,  # type: ignore[arg-type]
         ask_device=node.updates.ask_device,
-        log=manager.spool.reader(name, "events") if known else None,
+        log=manager.spool.reader(name, OwnReader.EVENTS) if known else None,
     )
     return await visit.pay(name, call.report)

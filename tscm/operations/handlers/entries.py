@@ -5,17 +5,24 @@ Operations on entries by hand: enter, list, remove, and bring a device what was 
 from collections.abc import Sequence
 from contextlib import suppress
 
+import attrs
 from attrs import define, frozen
 
 from tscm.base.clock import told_time, wall_seconds
 from tscm.base.schedule import in_slices
 from tscm.errors import DeviceUnknown, SecretUnavailable, TscmError
 from tscm.manager.node import Node, updates
-from tscm.model import Json
+from tscm.operations.answers import (
+    Entered,
+    EntriesRemoved,
+    EntryDevice,
+    HandEntries,
+    HandEntryStanding,
+)
 from tscm.operations.arguments import EntryNamed, NewEntry, Nothing, PushedEntries
 from tscm.operations.call import Call
 from tscm.operations.handlers.devices import refuse_unknown
-from tscm.operations.handlers.policies import asker_of, refuse_sealed, told
+from tscm.operations.handlers.policies import asker_of, refuse_sealed
 from tscm.operations.registry import handles
 from tscm.operations.table import entries as table
 from tscm.policy.by_hand import (
@@ -32,6 +39,7 @@ from tscm.settings.device import DeviceSettings
 from tscm.settings.files import device_names, open_device, read_device
 from tscm.store.generations import PURGED
 from tscm.update.entries import EntryDuty
+from tscm.update.figures import UpdateTold
 from tscm.update.memory import no_push
 
 _HOUR = 3600.0
@@ -88,7 +96,7 @@ def _opened(node: Node, name: str) -> DeviceSettings:
 
 
 @handles(table.ENTER)
-async def enter(node: Node, args: NewEntry, call: Call) -> Json:
+async def enter(node: Node, args: NewEntry, call: Call) -> Entered:
     """Check an entry by the guard of every device that it is for, then store it."""
     node.hold()
     duty = duty_of(node, args.device)
@@ -107,16 +115,16 @@ async def enter(node: Node, args: NewEntry, call: Call) -> Json:
     call.noted.update(id=kept.id, cidr=kept.cidr, until=until, device=kept.device)
     if not fresh:
         notes.insert(0, f"{kept} already exists and lasts at least as long; nothing was added")
-    return {
-        "entry": kept.as_json(),
-        "new": fresh,
-        "devices": [
-            {"name": name, "push": hold is None, "cause": None if hold is None else hold.cause}
+    return Entered(
+        entry=kept,
+        new=fresh,
+        devices=tuple(
+            EntryDevice(name=name, push=hold is None, cause=None if hold is None else hold.cause)
             for name, hold in holds.items()
-        ],
-        "notes": notes,
-        "sentence": str(kept),
-    }
+        ),
+        notes=tuple(notes),
+        sentence=str(kept),
+    )
 
 
 def entry_of(args: NewEntry, who: str, now: float, hours: int | None) -> HandEntry:
@@ -193,7 +201,7 @@ async def _checked(
 
 
 @handles(table.ENTRIES)
-async def entries(node: Node, args: Nothing, call: Call) -> Json:
+async def entries(node: Node, args: Nothing, call: Call) -> HandEntries:
     """
     All that stand, and those that ended and that a device still holds.
 
@@ -212,50 +220,50 @@ async def entries(node: Node, args: Nothing, call: Call) -> Json:
             for number in numbers:
                 if number in held:
                     held[number].append(name)
-    return {
-        "now": now,
-        "entries": [
-            {
-                **one.as_json(),
-                "stands": one.stands(now),
-                "in_force": holding[one.id],
-                "left_out": left_out[one.id] if one.stands(now) else [],
-                "waiting": [
+    return HandEntries(
+        now=now,
+        entries=tuple(
+            HandEntryStanding(
+                **attrs.asdict(one),
+                standing=one.stands(now),
+                in_force=tuple(holding[one.id]),
+                left_out=tuple(left_out[one.id]) if one.stands(now) else (),
+                waiting=tuple(
                     name
                     for name in names
                     if one.stands(now)
                     and one.concerns(name)
                     and name not in holding[one.id]
                     and name not in left_out[one.id]
-                ],
-            }
+                ),
+            )
             for one in found
             if one.stands(now) or holding[one.id]
-        ],
-    }
+        ),
+    )
 
 
 @handles(table.REMOVE_ENTRY)
-async def remove_entry(node: Node, args: EntryNamed, call: Call) -> Json:
+async def remove_entry(node: Node, args: EntryNamed, call: Call) -> EntriesRemoved:
     """End entries by number or network."""
     node.hold()
     duty = duty_of(node)
     duty.records.refuse_fault()
     gone = duty.remove(args.entry, f"removed by {call.actor}")
     call.noted["removed"] = [str(one) for one in gone]
-    return {
-        "entries": [one.as_json() for one in gone],
-        "devices": [
-            {"name": name, "push": True, "cause": None}
+    return EntriesRemoved(
+        entries=tuple(gone),
+        devices=tuple(
+            EntryDevice(name=name)
             for name in duty.names()
             if any(one.concerns(name) for one in gone)
-        ],
-        "sentence": "; ".join(map(str, gone)),
-    }
+        ),
+        sentence="; ".join(map(str, gone)),
+    )
 
 
 @handles(table.PUSH_ENTRIES)
-async def push_entries(node: Node, args: PushedEntries, call: Call) -> Json:
+async def push_entries(node: Node, args: PushedEntries, call: Call) -> UpdateTold:
     """Bring a device its entries by hand, without fetching lists."""
     duty = duty_of(node, args.name)
     refuse_sealed(node, args.name)
@@ -263,4 +271,4 @@ async def push_entries(node: Node, args: PushedEntries, call: Call) -> Json:
         args.name, call.report, told=args.held, asker=asker_of(call, table.PUSH_ENTRIES)
     )
     outcome.raise_if_failed()
-    return told(outcome)
+    return outcome.told()

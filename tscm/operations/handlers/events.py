@@ -5,9 +5,9 @@ Operations on what was counted: reports and recounts.
 from attrs import evolve
 
 from tscm.base.clock import wall_seconds
+from tscm.events.answers import DeviceHits, EventReport, Recount, SeveralReport
 from tscm.events.report import ask, ask_several, read_question
 from tscm.manager.node import Node, parts
-from tscm.model import Json
 from tscm.operations.arguments import Asked, AskedOfSeveral, Device
 from tscm.operations.call import Call
 from tscm.operations.handlers.devices import refuse_unknown
@@ -17,19 +17,18 @@ from tscm.settings.files import device_names
 
 
 @handles(table.REPORT)
-async def report(node: Node, args: Asked, call: Call) -> Json:
+async def report(node: Node, args: Asked, call: Call) -> EventReport:
     """What the lists did on a device; without a manager what was counted before it stopped."""
     del call
     refuse_unknown(node, args.name)
     _refuse_without_store(node)
     question = read_question(args.name, args.options, wall_seconds(node.clock))
-    answer = await node.slow.run(ask, node.layout.database, question)
-    found: Json = answer.as_json()
+    found: EventReport = await node.slow.run(ask, node.layout.database, question)
     return found
 
 
 @handles(table.REPORT_SEVERAL)
-async def report_several(node: Node, args: AskedOfSeveral, call: Call) -> Json:
+async def report_several(node: Node, args: AskedOfSeveral, call: Call) -> SeveralReport:
     """What the lists did on several devices together, and on each."""
     del call
     for name in args.devices:
@@ -39,18 +38,26 @@ async def report_several(node: Node, args: AskedOfSeveral, call: Call) -> Json:
     first = read_question("", args.options, wall_seconds(node.clock))
     questions = [evolve(first, device=name) for name in names] or [first]
     together, each = await node.slow.run(ask_several, node.layout.database, questions)
-    found: Json = together.as_json()
-    del found["device"]
-    found["devices"] = [
-        {"device": one.question.device, "hits": one.hits, "lines": one.lines}
-        for one in each
-        if one.question.device
-    ]
-    return found
+    return SeveralReport(
+        since=together.since,
+        until=together.until,
+        by=together.by,
+        rows=together.rows,
+        lines=together.lines,
+        hits=together.hits,
+        groups=together.groups,
+        counts_are_low=together.counts_are_low,
+        unread_lines=together.unread_lines,
+        devices=tuple(
+            DeviceHits(device=one.device, hits=one.hits, lines=one.lines)
+            for one in each
+            if one.device
+        ),
+    )
 
 
 @handles(table.REBUILD_EVENTS)
-async def rebuild(node: Node, args: Device, call: Call) -> Json:
+async def rebuild(node: Node, args: Device, call: Call) -> Recount:
     """Recount from the log that is still on disk."""
     refuse_unknown(node, args.name)
     _refuse_without_store(node)

@@ -8,7 +8,8 @@ from attrs import define, field
 from tscm.errors import TscmError
 from tscm.manager.log_consumers import users_of
 from tscm.manager.node import Node, parts
-from tscm.model import Json, Progress
+from tscm.model import Progress
+from tscm.operations.answers import ReaderDropped
 from tscm.operations.arguments import Device, Reader, Rejected
 from tscm.operations.call import Call
 from tscm.operations.handlers.devices import refuse_unknown
@@ -19,7 +20,7 @@ from tscm.plural import many
 from tscm.settings.files import device_names, read_device
 from tscm.spool.disk import Disk
 from tscm.spool.tools_repair import drop_position
-from tscm.upload.outcome import UploadOutcome
+from tscm.upload.outcome import BatchesHandled, RejectedBatches, Uploaded
 from tscm.upload.service import UploadService
 from tscm.upload.state import list_aside
 
@@ -79,7 +80,7 @@ def _upload_of(node: Node, name: str) -> UploadService:
 
 
 @handles(table.LOGS)
-async def upload_logs(node: Node, args: Device, call: Call) -> Json:
+async def upload_logs(node: Node, args: Device, call: Call) -> Uploaded:
     """Rotate and upload what waits, now; where nothing is uploaded, rotate alone."""
     refuse_unknown(node, args.name)
     if parts(node).devices[args.name].upload is None:
@@ -87,10 +88,11 @@ async def upload_logs(node: Node, args: Device, call: Call) -> Json:
     upload = _upload_of(node, args.name)
     refuse_sealed(node, args.name)
     outcome = await upload.upload_now(call.report)
-    return {"name": args.name, **attrs.asdict(outcome), "sentence": str(outcome)}
+    told = attrs.asdict(outcome)
+    return Uploaded(name=args.name, sentence=str(outcome), **told)
 
 
-def _rotate(node: Node, name: str) -> Json:
+def _rotate(node: Node, name: str) -> Uploaded:
     """The log of a device that uploads nothing; says why it does not."""
     manager = parts(node)
     sealed = manager.spool.seal(name)
@@ -99,16 +101,11 @@ def _rotate(node: Node, name: str) -> Json:
     if fault:
         done = f"the log cannot be rotated: it {fault}"
     why = manager.faults.get(name) or UploadOff(name, set_up=node.settings().upload.url is not None)
-    return {
-        "name": name,
-        **attrs.asdict(UploadOutcome()),
-        "rotated": sealed,
-        "sentence": f"{done}; {why}",
-    }
+    return Uploaded(name=name, rotated=sealed, sentence=f"{done}; {why}")
 
 
 @handles(table.REJECTED)
-async def rejected_batches(node: Node, args: Device, call: Call) -> Json:
+async def rejected_batches(node: Node, args: Device, call: Call) -> RejectedBatches:
     """The batches that the log service rejected for good; without an uploader by the files alone."""
     del call
     refuse_unknown(node, args.name)
@@ -118,8 +115,7 @@ async def rejected_batches(node: Node, args: Device, call: Call) -> Json:
         kept = await node.quick.run(list_aside, folder)
     else:
         kept = await upload.set_aside()
-    batches = [attrs.asdict(one) for one in kept]
-    return {"name": args.name, "batches": batches, "off": _uploads_off(node, args.name)}
+    return RejectedBatches(name=args.name, batches=tuple(kept), off=_uploads_off(node, args.name))
 
 
 def _uploads_off(node: Node, name: str) -> str | None:
@@ -134,7 +130,7 @@ def _uploads_off(node: Node, name: str) -> str | None:
 
 
 @handles(table.RESEND)
-async def resend(node: Node, args: Rejected, call: Call) -> Json:
+async def resend(node: Node, args: Rejected, call: Call) -> BatchesHandled:
     """Send again; of `all`, those before one that is rejected again are done."""
     upload = _upload_of(node, args.name)
     keys, lines = await _keys(upload, args.key), 0
@@ -145,7 +141,7 @@ async def resend(node: Node, args: Rejected, call: Call) -> Json:
 
 
 @handles(table.DROP)
-async def drop(node: Node, args: Rejected, call: Call) -> Json:
+async def drop(node: Node, args: Rejected, call: Call) -> BatchesHandled:
     """Drop rejected batches; their lines stay in the log."""
     upload = _upload_of(node, args.name)
     keys, lines = await _keys(upload, args.key), 0
@@ -163,21 +159,21 @@ def _step(key: str, done: int, keys: list[str]) -> Progress:
     return Progress(phase="upload", text=f"batch {key}", done=done, total=len(keys))
 
 
-def _handled(name: str, batches: int, lines: int, done: str) -> Json:
+def _handled(name: str, batches: int, lines: int, done: str) -> BatchesHandled:
     words = f"{many(batches, 'batch', 'batches')} of {many(lines, 'line', 'lines')} {done}"
     sentence = words if batches else "no rejected batches"
-    return {"name": name, "batches": batches, "lines": lines, "sentence": sentence}
+    return BatchesHandled(name=name, batches=batches, lines=lines, sentence=sentence)
 
 
 @handles(table.DROP_READER)
-async def drop_reader(node: Node, args: Reader, call: Call) -> Json:
+async def drop_reader(node: Node, args: Reader, call: Call) -> ReaderDropped:
     """Forget a reader that nothing uses any more; without a manager by settings and files."""
     del call
     name, reader = args.name, args.reader
     waiting = (
         _drop_stored(node, name, reader) if node.manager is None else _drop(node, name, reader)
     )
-    return {"name": name, "reader": reader, "waiting_lines": waiting}
+    return ReaderDropped(name=name, reader=reader, waiting_lines=waiting)
 
 
 def _drop(node: Node, name: str, reader: str) -> int:

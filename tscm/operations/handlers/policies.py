@@ -9,17 +9,17 @@ from attrs import evolve
 from tscm.base.clock import told_time, wall_seconds
 from tscm.devices.answers import Changed
 from tscm.errors import TscmError
-from tscm.events.history import with_history
+from tscm.events.history import look_back
 from tscm.kinds.kind import Capability, require
 from tscm.manager.node import Node, updates
-from tscm.model import Json, Progress
+from tscm.model import Progress
 from tscm.operations.answers import Held
 from tscm.operations.arguments import (
     Address,
     AnyAddress,
     ChangedDevice,
     Device,
-    Dropped,
+    DroppedOf,
     Generations,
     Holding,
     Push,
@@ -34,8 +34,19 @@ from tscm.operations.table import policies as table
 from tscm.risks import OF_LISTS, Consent
 from tscm.services.pull_trouble import latest
 from tscm.settings.files import device_names, open_device
+from tscm.update.answers import (
+    Difference,
+    Dropped,
+    Explanation,
+    Explanations,
+    History,
+    Obstacle,
+    Purged,
+    Unanswered,
+)
+from tscm.update.figures import UpdateTold
 from tscm.update.hold import REASON_MOST
-from tscm.update.purge import Obstacle, PurgeOutcome
+from tscm.update.purge import PurgeOutcome
 from tscm.update.turns import Asker
 
 HOLD_MOST_SECONDS = 10 * 366 * 86400.0
@@ -62,7 +73,7 @@ def refuse_malformed_plan(plan: str) -> None:
 
 
 @handles(table.UPDATE)
-async def update(node: Node, args: Push, call: Call) -> Json:
+async def update(node: Node, args: Push, call: Call) -> UpdateTold:
     """Fetch and push now.  Raises `PlanFaulty` for what cannot be the ID of a plan."""
     if args.plan is not None:
         refuse_malformed_plan(args.plan)
@@ -75,11 +86,11 @@ async def update(node: Node, args: Push, call: Call) -> Json:
         asker=asker_of(call, table.UPDATE),
     )
     outcome.raise_if_failed()
-    return told(outcome)
+    return outcome.told()
 
 
 @handles(table.PLAN)
-async def plan(node: Node, args: Push, call: Call) -> Json:
+async def plan(node: Node, args: Push, call: Call) -> UpdateTold:
     """The update without the push."""
     refuse_sealed(node, args.name)
     outcome = await updates(node).plan(
@@ -90,28 +101,28 @@ async def plan(node: Node, args: Push, call: Call) -> Json:
         asker=asker_of(call, table.PLAN),
     )
     outcome.raise_if_failed()
-    return told(outcome)
+    return outcome.told()
 
 
 @handles(table.ROLLBACK)
-async def rollback(node: Node, args: Rollback, call: Call) -> Json:
+async def rollback(node: Node, args: Rollback, call: Call) -> UpdateTold:
     """Push a kept generation, and hold scheduled updates."""
     refuse_sealed(node, args.name)
     outcome = await updates(node).rollback(
         args.name, args.generation, call.report, asker=asker_of(call, table.ROLLBACK)
     )
     outcome.raise_if_failed()
-    return told(outcome)
+    return outcome.told()
 
 
 @handles(table.PURGE)
-async def purge(node: Node, args: Push, call: Call) -> Json:
+async def purge(node: Node, args: Push, call: Call) -> Purged:
     """Take our groups off the device as far as its access-lists let it."""
     refuse_sealed(node, args.name, Capability.PURGE)
     outcome = await updates(node).purge(
         args.name, call.report, consent=consent_of(args), asker=asker_of(call, table.PURGE)
     )
-    return told(await with_pulls(node, args.name, outcome))
+    return (await with_pulls(node, args.name, outcome)).told()
 
 
 async def with_pulls(node: Node, name: str, outcome: PurgeOutcome) -> PurgeOutcome:
@@ -140,13 +151,8 @@ def asker_of(call: Call, operation: Operation[Any, Any]) -> Asker:
     return Asker(what=operation.noun, who=str(call.actor), wait=call.wait, begin=call.begin)
 
 
-def told(outcome: Any) -> Json:
-    """An outcome as it is answered, with its sentence."""
-    return {**outcome.to_json(), "sentence": outcome.sentence()}
-
-
 @handles(table.HISTORY)
-def history(node: Node, args: Device, call: Call) -> Json:
+def history(node: Node, args: Device, call: Call) -> History:
     """Generations that are kept, and how the latest updates went."""
     del call
     refuse_unknown(node, args.name)
@@ -154,33 +160,33 @@ def history(node: Node, args: Device, call: Call) -> Json:
 
 
 @handles(table.WHY)
-async def why(node: Node, args: Address, call: Call) -> Json:
+async def why(node: Node, args: Address, call: Call) -> Explanation:
     """How an address stands with the lists, since when, and what it hit."""
     del call
     refuse_unknown(node, args.name)
-    standing = await updates(node).questions.why(args.name, args.address)
-    found: Json = await node.slow.run(with_history, node.layout.database, args.name, standing)
-    return found
+    found = await updates(node).questions.why(args.name, args.address)
+    lists, seen = await node.slow.run(look_back, node.layout.database, args.name, found.lists)
+    return evolve(found, lists=lists, sentences=tuple(map(str, lists)), seen=seen)
 
 
 @handles(table.WHY_ALL)
-async def why_all(node: Node, args: AnyAddress, call: Call) -> Json:
+async def why_all(node: Node, args: AnyAddress, call: Call) -> Explanations:
     """How an address stands with the lists of every device, one after the other."""
     from tscm.policy.by_hand import read_network
 
     asked = read_network(args.address)  # refused once, and not by every device
-    found: Json = {}
+    found: dict[str, Explanation | Unanswered] = {}
     for name in device_names(node.layout):
         try:
             found[name] = await why(node, Address(name=name, address=asked), call)
         except TscmError as error:  # of one device, such as one that was never updated
-            found[name] = {"error": str(error)}
+            found[name] = Unanswered(error=str(error))
         call.report(Progress(phase="why", text=name, done=len(found)))
-    return {"asked": asked, "devices": found}
+    return Explanations(asked=asked, devices=found)
 
 
 @handles(table.DROPPED)
-async def dropped(node: Node, args: Dropped, call: Call) -> Json:
+async def dropped(node: Node, args: DroppedOf, call: Call) -> Dropped:
     """What the lists hold and the device does not."""
     del call
     refuse_unknown(node, args.name)
@@ -188,7 +194,7 @@ async def dropped(node: Node, args: Dropped, call: Call) -> Json:
 
 
 @handles(table.DIFF)
-async def diff(node: Node, args: Generations, call: Call) -> Json:
+async def diff(node: Node, args: Generations, call: Call) -> Difference:
     """What came and went between two generations."""
     del call
     refuse_unknown(node, args.name)

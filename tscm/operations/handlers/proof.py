@@ -11,6 +11,7 @@ from twisted.internet.protocol import Factory, Protocol
 
 from tscm.kinds.kind import Capability
 from tscm.manager.node import Node, parts, updates
+from tscm.model import OwnReader
 from tscm.operations.arguments import Proven
 from tscm.operations.bodies import RequestFaulty
 from tscm.operations.call import Call
@@ -45,7 +46,7 @@ async def prove(node: Node, args: Proven, call: Call) -> "ProvenChain":
         database=node.layout.database,
         clock=node.clock,
         threads=node.slow,  # type: ignore[arg-type]
-        log=manager.spool.reader(name, "events"),
+        log=manager.spool.reader(name, OwnReader.EVENTS),
         targets={
             reader: Target(
                 name=str(one.target),

@@ -2,12 +2,13 @@
 Operations on entries by hand.
 """
 
-from tscm.model import Json
+from tscm.operations.answers import Entered, EntriesRemoved, HandEntries
 from tscm.operations.arguments import EntryNamed, NewEntry, Nothing, PushedEntries
 from tscm.operations.operation import Needs, Operation
+from tscm.update.figures import UpdateTold
 
-ENTRIES: Operation[Nothing, Json] = Operation(
-    answer=Json,
+ENTRIES: Operation[Nothing, HandEntries] = Operation(
+    answer=HandEntries,
     name="entries",
     room="entries",
     verb="GET",
@@ -19,8 +20,8 @@ ENTRIES: Operation[Nothing, Json] = Operation(
 )
 """`{entries}` by hand, each with the devices that hold it and those that wait for it."""
 
-ENTER: Operation[NewEntry, Json] = Operation(
-    answer=Json,
+ENTER: Operation[NewEntry, Entered] = Operation(
+    answer=Entered,
     name="enter",
     room="entries",
     verb="POST",
@@ -33,8 +34,8 @@ ENTER: Operation[NewEntry, Json] = Operation(
 )
 """Check and store an entry by hand: `{entry, new, devices, notes}`; `push_entries` brings it to a device."""
 
-REMOVE_ENTRY: Operation[EntryNamed, Json] = Operation(
-    answer=Json,
+REMOVE_ENTRY: Operation[EntryNamed, EntriesRemoved] = Operation(
+    answer=EntriesRemoved,
     name="remove_entry",
     room="entries",
     verb="POST",
@@ -47,8 +48,8 @@ REMOVE_ENTRY: Operation[EntryNamed, Json] = Operation(
 )
 """End entries by hand: `{entries, devices}`; `push_entries` takes them off a device."""
 
-PUSH_ENTRIES: Operation[PushedEntries, Json] = Operation(
-    answer=Json,
+PUSH_ENTRIES: Operation[PushedEntries, UpdateTold] = Operation(
+    answer=UpdateTold,
     name="push_entries",
     room="entries",
     verb="POST",

@@ -2,12 +2,12 @@
 Operations on what was counted.
 """
 
-from tscm.model import Json
+from tscm.events.answers import EventReport, Recount, SeveralReport
 from tscm.operations.arguments import Asked, AskedOfSeveral, Device
 from tscm.operations.operation import Needs, Operation
 
-REPORT: Operation[Asked, Json] = Operation(
-    answer=Json,
+REPORT: Operation[Asked, EventReport] = Operation(
+    answer=EventReport,
     name="report",
     room="events",
     verb="POST",
@@ -19,8 +19,8 @@ REPORT: Operation[Asked, Json] = Operation(
 )
 """What the lists did on a device."""
 
-REPORT_SEVERAL: Operation[AskedOfSeveral, Json] = Operation(
-    answer=Json,
+REPORT_SEVERAL: Operation[AskedOfSeveral, SeveralReport] = Operation(
+    answer=SeveralReport,
     name="report_several",
     room="events",
     verb="POST",
@@ -30,10 +30,10 @@ REPORT_SEVERAL: Operation[AskedOfSeveral, Json] = Operation(
     noun="a report",
     long=True,
 )
-"""What the lists did on several devices together, and on each of them: `{rows, hits, lines, …, devices}`."""
+"""What the lists did on several devices together, and on each of them."""
 
-REBUILD_EVENTS: Operation[Device, Json] = Operation(
-    answer=Json,
+REBUILD_EVENTS: Operation[Device, Recount] = Operation(
+    answer=Recount,
     name="rebuild_events",
     room="events",
     verb="POST",

@@ -2,12 +2,13 @@
 Operations on a device's log, its readers and rejected batches.
 """
 
-from tscm.model import Json
+from tscm.operations.answers import ReaderDropped
 from tscm.operations.arguments import Device, Reader, Rejected
 from tscm.operations.operation import Needs, Operation
+from tscm.upload.outcome import BatchesHandled, RejectedBatches, Uploaded
 
-LOGS: Operation[Device, Json] = Operation(
-    answer=Json,
+LOGS: Operation[Device, Uploaded] = Operation(
+    answer=Uploaded,
     name="logs",
     room="logs",
     verb="POST",
@@ -20,8 +21,8 @@ LOGS: Operation[Device, Json] = Operation(
 )
 """Rotate and upload now."""
 
-REJECTED: Operation[Device, Json] = Operation(
-    answer=Json,
+REJECTED: Operation[Device, RejectedBatches] = Operation(
+    answer=RejectedBatches,
     name="rejected",
     room="logs",
     verb="GET",
@@ -33,8 +34,8 @@ REJECTED: Operation[Device, Json] = Operation(
 )
 """`{name, batches}` that the log service rejected for good."""
 
-RESEND: Operation[Rejected, Json] = Operation(
-    answer=Json,
+RESEND: Operation[Rejected, BatchesHandled] = Operation(
+    answer=BatchesHandled,
     name="resend",
     room="logs",
     verb="POST",
@@ -47,8 +48,8 @@ RESEND: Operation[Rejected, Json] = Operation(
 )
 """Send rejected batches again."""
 
-DROP: Operation[Rejected, Json] = Operation(
-    answer=Json,
+DROP: Operation[Rejected, BatchesHandled] = Operation(
+    answer=BatchesHandled,
     name="drop",
     room="logs",
     verb="POST",
@@ -62,8 +63,8 @@ DROP: Operation[Rejected, Json] = Operation(
 )
 """Drop rejected batches; their lines stay in the log."""
 
-DROP_READER: Operation[Reader, Json] = Operation(
-    answer=Json,
+DROP_READER: Operation[Reader, ReaderDropped] = Operation(
+    answer=ReaderDropped,
     name="drop_reader",
     room="logs",
     verb="DELETE",

@@ -3,22 +3,23 @@ Operations on a device's policy.
 """
 
 from tscm.devices.answers import Changed
-from tscm.model import Json
 from tscm.operations.answers import Held
 from tscm.operations.arguments import (
     Address,
     AnyAddress,
     Device,
-    Dropped,
+    DroppedOf,
     Generations,
     Holding,
     Push,
     Rollback,
 )
 from tscm.operations.operation import Needs, Operation
+from tscm.update.answers import Difference, Dropped, Explanation, Explanations, History, Purged
+from tscm.update.figures import UpdateTold
 
-UPDATE: Operation[Push, Json] = Operation(
-    answer=Json,
+UPDATE: Operation[Push, UpdateTold] = Operation(
+    answer=UpdateTold,
     name="update",
     room="policies",
     verb="POST",
@@ -32,8 +33,8 @@ UPDATE: Operation[Push, Json] = Operation(
 )
 """Fetch and push now."""
 
-PLAN: Operation[Push, Json] = Operation(
-    answer=Json,
+PLAN: Operation[Push, UpdateTold] = Operation(
+    answer=UpdateTold,
     name="plan",
     room="policies",
     verb="GET",
@@ -46,8 +47,8 @@ PLAN: Operation[Push, Json] = Operation(
 )
 """The update without the push."""
 
-PURGE: Operation[Push, Json] = Operation(
-    answer=Json,
+PURGE: Operation[Push, Purged] = Operation(
+    answer=Purged,
     name="purge",
     room="policies",
     verb="POST",
@@ -62,8 +63,8 @@ PURGE: Operation[Push, Json] = Operation(
 )
 """Take our groups off a device: `{deleted, obstacles, complete, sentence}`."""
 
-HISTORY: Operation[Device, Json] = Operation(
-    answer=Json,
+HISTORY: Operation[Device, History] = Operation(
+    answer=History,
     name="history",
     room="policies",
     verb="GET",
@@ -74,8 +75,8 @@ HISTORY: Operation[Device, Json] = Operation(
 )
 """Generations that are kept, and the latest updates."""
 
-WHY: Operation[Address, Json] = Operation(
-    answer=Json,
+WHY: Operation[Address, Explanation] = Operation(
+    answer=Explanation,
     name="why",
     room="policies",
     verb="POST",
@@ -87,8 +88,8 @@ WHY: Operation[Address, Json] = Operation(
 )
 """How an address or network stands with a device's lists, since when, and what it hit."""
 
-WHY_ALL: Operation[AnyAddress, Json] = Operation(
-    answer=Json,
+WHY_ALL: Operation[AnyAddress, Explanations] = Operation(
+    answer=Explanations,
     name="why_all",
     room="policies",
     verb="POST",
@@ -98,23 +99,23 @@ WHY_ALL: Operation[AnyAddress, Json] = Operation(
     noun="an answer about an address",
     long=True,
 )
-"""`why` of every device: `{asked, devices: {NAME: answer or {error}}}`."""
+"""`why` of every device, by name."""
 
-DROPPED: Operation[Dropped, Json] = Operation(
-    answer=Json,
+DROPPED: Operation[DroppedOf, Dropped] = Operation(
+    answer=Dropped,
     name="dropped",
     room="policies",
     verb="POST",
     path="/v1/devices/<name>/policy/dropped",
-    args=Dropped,
+    args=DroppedOf,
     needs=Needs.STORE,
     noun="the list of dropped entries",
     long=True,
 )
 """What the lists hold and the device does not."""
 
-DIFF: Operation[Generations, Json] = Operation(
-    answer=Json,
+DIFF: Operation[Generations, Difference] = Operation(
+    answer=Difference,
     name="diff",
     room="policies",
     verb="POST",
@@ -126,8 +127,8 @@ DIFF: Operation[Generations, Json] = Operation(
 )
 """What came and went between two generations."""
 
-ROLLBACK: Operation[Rollback, Json] = Operation(
-    answer=Json,
+ROLLBACK: Operation[Rollback, UpdateTold] = Operation(
+    answer=UpdateTold,
     name="rollback",
     room="policies",
     verb="POST",

@@ -26,6 +26,7 @@ from tscm.operations.job_figures import JobFigures
 from tscm.operations.table.entries import ENTER, ENTRIES, PUSH_ENTRIES, REMOVE_ENTRY
 from tscm.operations.table.policies import WHY_ALL
 from tscm.plural import many
+from tscm.wire.writing import as_json as told
 
 _HOUR = 3600.0
 _ANALYSTS_LEAST = {4: 24, 6: 64}
@@ -44,7 +45,7 @@ async def _checked(desk: Desk, visit: Visit, fault: str = "", status: int = 200)
     found: tuple[Verdicts, ...] = ()
     if asked and not fault:
         try:
-            answer = await desk.asking.ask(WHY_ALL, AnyAddress(address=asked))
+            answer = told(await desk.asking.ask(WHY_ALL, AnyAddress(address=asked)))
             found, asked = verdicts(answer["devices"]), answer["asked"]
         except TscmError as error:
             fault, status = str(error), 400
@@ -116,13 +117,13 @@ def _refuse_wide(text: str) -> None:
 
 def enter_and_push(backend: Any, entry: NewEntry) -> tuple[Json, list[JobFigures]]:
     """Store the entry, and have the manager push it to each device that may get it.  Blocking."""
-    answer = backend.call(ENTER, entry)
+    answer = told(backend.call(ENTER, entry))
     return answer, push_each(backend, answer)
 
 
 def remove_and_push(backend: Any, entry: EntryNamed) -> tuple[Json, list[JobFigures]]:
     """End the entry, and have the manager take it off each device.  Blocking."""
-    answer = backend.call(REMOVE_ENTRY, entry)
+    answer = told(backend.call(REMOVE_ENTRY, entry))
     return answer, push_each(backend, answer)
 
 
@@ -154,7 +155,7 @@ async def entries(desk: Desk, visit: Visit) -> Answer:
     """All entries by hand."""
     found = await desk.asking.latest(ENTRIES, Nothing())
     view = Entries(
-        rows=() if found.value is None else entry_rows(found.value),
+        rows=() if found.value is None else entry_rows(told(found.value)),
         fault=found.fault or "",
         at=found.at,
         may_remove=visit.role >= Role.OPERATOR,

@@ -42,6 +42,7 @@ from tscm.operations.table.policies import HISTORY
 from tscm.standing import ORDER
 from tscm.state import DeviceState
 from tscm.update.figures import UpdateFigures
+from tscm.wire.writing import as_json as told
 
 _DAY = 86400.0
 
@@ -139,8 +140,8 @@ async def policy(desk: Desk, visit: Visit) -> Answer:
     view = Policy(
         head=head,
         lists=list_rows(_state(found).policy.last_good or last),
-        runs=() if history.value is None else run_rows(history.value),
-        generations=() if history.value is None else generation_rows(history.value),
+        runs=() if history.value is None else run_rows(told(history.value)),
+        generations=() if history.value is None else generation_rows(told(history.value)),
         notes=() if last is None else (*last.notes, *last.warnings),
         findings=() if last is None else last.findings,
         fault=history.fault or "",

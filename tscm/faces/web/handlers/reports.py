@@ -32,6 +32,7 @@ from tscm.faces.web.visit import Answer, Download, Faulty, Page, Visit
 from tscm.model import Json
 from tscm.operations.arguments import AskedOfSeveral
 from tscm.operations.table.events import REPORT_SEVERAL
+from tscm.wire.writing import as_json as told
 
 MOST_DEVICES = 500
 _ALL = "100000"
@@ -72,7 +73,9 @@ def options_of(fields: Fields, now: float) -> Json:
 
 async def _file(desk: Desk, devices: tuple[str, ...], options: Json, kind: str) -> Answer:
     asked = {**options, "top": _ALL}
-    found = await desk.asking.ask(REPORT_SEVERAL, AskedOfSeveral(devices=devices, options=asked))
+    found = told(
+        await desk.asking.ask(REPORT_SEVERAL, AskedOfSeveral(devices=devices, options=asked))
+    )
     name = f"report-{'-'.join(devices[:3]) or 'all'}-{options['by']}"
     if kind == "csv":
         return Download(

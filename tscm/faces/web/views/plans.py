@@ -9,10 +9,9 @@ from attrs import frozen
 from tscm.faces.web.planned import Planned
 from tscm.faces.web.views.device import ListRow, list_rows
 from tscm.faces.web.views.states import Badge, job_badge
-from tscm.model import Json
 from tscm.operations.job_figures import JobFigures, JobState
 from tscm.risks import RiskFound
-from tscm.update.figures import UpdateRecord
+from tscm.update.figures import PlanDiff, UpdateRecord
 from tscm.wire.reading import read
 
 ENTRIES_SHOWN = 500
@@ -90,7 +89,7 @@ def plan_view(made: Planned, *, may_push: bool, fault: str = "", reason: str = "
         sentence=str((made.outcome or {}).get("sentence") or ""),
         figures=figures,
         lists=list_rows(record),
-        changes=_changes(record.diff or {}),
+        changes=_changes(record.diff or PlanDiff()),
         notes=record.notes,
         warnings=record.warnings,
         risks=record.risks,
@@ -102,11 +101,10 @@ def plan_view(made: Planned, *, may_push: bool, fault: str = "", reason: str = "
     )
 
 
-def _changes(diff: Json) -> tuple[Change, ...]:
+def _changes(diff: PlanDiff) -> tuple[Change, ...]:
     found = []
-    for kind in ("block", "allow"):
-        for plus, word in ((True, "added"), (False, "removed")):
-            entries = diff.get(kind, {}).get(word, ())
+    for kind, edits in (("block", diff.block), ("allow", diff.allow)):
+        for plus, entries in ((True, edits.added), (False, edits.removed)):
             if entries:
                 found.append(
                     Change(
