@@ -181,10 +181,10 @@ async def test_a_hold_is_told_beside_what_an_address_did(world: World) -> None:
     await world.hit()
     await world.ask(HOLD, Holding(name="fw", reason="change freeze"))
     found = await world.ask(WHY, Address(name="fw", address="20.9.9.9"))
-    assert str(found.held).endswith("by tester: change freeze")
-    assert found.verdict == "blocked"
+    assert found["held"].endswith("by tester: change freeze")
+    assert found["verdict"] == "blocked"
     await world.ask(RESUME, Device(name="fw"))
-    assert (await world.ask(WHY, Address(name="fw", address="20.9.9.9"))).held is None
+    assert (await world.ask(WHY, Address(name="fw", address="20.9.9.9")))["held"] is None
 
 
 @pytest_twisted.ensureDeferred
