@@ -7,9 +7,7 @@ never older than a position; logs last, so that every line that the database has
 
 import contextlib
 import os
-import sqlite3
 import stat
-import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO
@@ -30,11 +28,10 @@ from tscm.spool.cursor import Cursor, decode_cursor
 from tscm.spool.disk import MOST_STATE, Disk
 from tscm.spool.names import LogFolder, cursor_readers, log_names
 from tscm.spool.tools_list import LogView, view_log
+from tscm.store.copying import copy_database
 from tscm.store.reading import read_only
 
 _START_BYTES = 4096
-_PAGES = 256
-_PAUSE_SECONDS = 0.005
 _TRIES = 100
 _NAMED = 20
 
@@ -263,18 +260,6 @@ class _Collector:
 
     def _relative(self, path: Path) -> str:
         return str(path.relative_to(self._layout.root))
-
-
-def copy_database(database: Path, copy: Path) -> None:
-    """
-    One state of a database in a file of its own, whoever writes meanwhile.  Blocks.
-
-    Some pages at a time, so that no writer waits for long.  Raises `StoreUnusable`, `OSError`.
-    """
-    os.close(os.open(copy, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600))
-    with read_only(database) as source, contextlib.closing(sqlite3.connect(copy)) as target:
-        source.execute("SELECT 1 FROM sqlite_master").fetchone()  # from here on one state is read
-        source.backup(target, pages=_PAGES, progress=lambda *_: time.sleep(_PAUSE_SECONDS))
 
 
 def _schema(layout: Layout) -> int:

@@ -10,7 +10,6 @@ import contextlib
 import hashlib
 import os
 import shutil
-import sqlite3
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -39,6 +38,7 @@ from tscm.base.safe_files import TEXT_BYTES
 from tscm.base.secrets import Secret
 from tscm.services.zone_files import raise_serials
 from tscm.settings.layout import Layout
+from tscm.store.copying import forget_installation
 from tscm.store.database import upgrades
 
 _BOXES = (
@@ -286,8 +286,7 @@ def _adapt(stages: dict[str, Path], now: float, *, as_new: bool) -> None:
         raise_serials(state / "portal", now)
     database = state / "tscm.db"
     if as_new and database.exists():
-        with contextlib.closing(sqlite3.connect(database)) as connection, connection:
-            connection.execute("DELETE FROM installation")
+        forget_installation(database)
 
 
 @define(eq=False)
