@@ -20,10 +20,9 @@ from pathlib import Path
 from attrs import define, evolve
 
 from bench.intake_receivers import free_port
+from bench.manager_root import FIRST, make_node
 from tscm.base.host_port import HostPort
-from tscm.base.secrets import Secret, load_key
-from tscm.kinds.asa.rest.settings import AsaRestSettings
-from tscm.settings.files import settings_as_toml, write_device
+from tscm.settings.files import write_device
 from tscm.settings.layout import Layout
 from tscm.settings.node import Listen, NodeSettings
 
@@ -41,25 +40,10 @@ def sender(number: int) -> str:
 
 def make_root(root: Path, port: int, devices: int) -> None:
     """Settings of a manager with so many devices, as `tsadmin add` stores them."""
-    layout = Layout(root)
-    key = load_key(layout.key, create=True)
     place = (HostPort("127.0.0.1", port),)
-    node = NodeSettings(listen=Listen(udp=place, tcp=place))
-    layout.settings_file.parent.mkdir(parents=True, exist_ok=True)
-    layout.settings_file.write_text(settings_as_toml(node), "utf-8")
-    first = AsaRestSettings(
-        name="fw",
-        device_id="tdid_00000001",
-        device="192.0.2.1",
-        block_list="block.example",
-        allow_list="allow.example",
-        username="api",
-        password=Secret("not asked for"),
-        policy_updates=False,
-        send_logs=False,
-    )
+    layout, key = make_node(root, NodeSettings(listen=Listen(udp=place, tcp=place)))
     for number in range(devices):
-        named = evolve(first, name=f"fw{number}", device=sender(number))
+        named = evolve(FIRST, name=f"fw{number}", device=sender(number))
         write_device(layout, named, key)
 
 

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -162,10 +162,20 @@ def commands(
                 flush="on",
             )
         )
-        return ["/usr/sbin/rsyslogd", "-n", "-x", "-f", str(config), "-i", str(root / "pid")], {}
+        return rsyslog_command(root, config), {}
     unpacked = syslog_ng_root()
     assert unpacked is not None
     config.write_text(SYSLOG_NG.format(root=root, port=port, buffer=buffer))
+    return syslog_ng_command(unpacked, root, config)
+
+
+def rsyslog_command(root: Path, config: Path) -> list[str]:
+    """How rsyslog is started on *config*, with its files below *root*."""
+    return ["/usr/sbin/rsyslogd", "-n", "-x", "-f", str(config), "-i", str(root / "pid")]
+
+
+def syslog_ng_command(unpacked: Path, root: Path, config: Path) -> tuple[list[str], dict[str, str]]:
+    """The same for syslog-ng, and what its environment needs."""
     libraries = unpacked / "usr/lib"
     paths = [
         libraries / "x86_64-linux-gnu",
@@ -181,20 +191,27 @@ def commands(
     return command, {"LD_LIBRARY_PATH": ":".join(map(str, paths))}
 
 
+def on_one_cpu(
+    command: list[str], more: Mapping[str, str], output: Path
+) -> "subprocess.Popen[bytes]":
+    """*command*, with *more* in its environment, on the receivers' CPU alone."""
+    with output.open("wb") as file:
+        return subprocess.Popen(
+            command,
+            env=os.environ | dict(more),
+            stdout=file,
+            stderr=file,
+            preexec_fn=lambda: os.sched_setaffinity(0, {RECEIVER_CPU % (os.cpu_count() or 1)}),  # noqa: PLW1509
+        )
+
+
 @contextmanager
 def running(label: str, senders: int = 10, buffer: int = BUFFER) -> Iterator[Receiver]:
     """A receiver, ready to take lines on a port of its own; on one CPU alone."""
     root = Path(tempfile.mkdtemp(prefix="tscm-bench-"))
     port = free_port()
     command, more = commands(label, root, port, senders, buffer)
-    with (root / "output").open("wb") as output:
-        process = subprocess.Popen(
-            command,
-            env=os.environ | more,
-            stdout=output,
-            stderr=output,
-            preexec_fn=lambda: os.sched_setaffinity(0, {RECEIVER_CPU % (os.cpu_count() or 1)}),  # noqa: PLW1509
-        )
+    process = on_one_cpu(command, more, root / "output")
     try:
         for _ in range(400):
             if process.poll() is not None:

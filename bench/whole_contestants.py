@@ -19,17 +19,18 @@ from attrs import define, evolve, field
 
 from bench.intake_receivers import (
     BUFFER,
-    RECEIVER_CPU,
     RSYSLOG,
     SYSLOG_NG,
     free_port,
+    on_one_cpu,
+    rsyslog_command,
+    syslog_ng_command,
     syslog_ng_root,
 )
+from bench.manager_root import FIRST, make_node
 from tscm.base.host_port import HostPort
-from tscm.base.secrets import Secret, load_key
-from tscm.kinds.asa.rest.settings import AsaRestSettings
 from tscm.policy.entries import Entries
-from tscm.settings.files import settings_as_toml, write_device
+from tscm.settings.files import write_device
 from tscm.settings.forward_target import READER, ForwardTarget
 from tscm.settings.layout import Layout
 from tscm.settings.node import Intake, Listen, NodeSettings
@@ -68,23 +69,11 @@ def block_list() -> list[str]:
 
 def make_root(root: Path, port: int, devices: int, sink: int, buffer: int) -> None:
     """Settings and policies of a manager, as `tsadmin add` and an update leave them; all else is the default."""
-    layout = Layout(root)
-    key = load_key(layout.key, create=True)
     place = (HostPort("127.0.0.1", port),)
     bounds = Intake(receive_buffer_bytes=buffer)
-    node = NodeSettings(listen=Listen(udp=place, tcp=place), intake=bounds)
-    layout.settings_file.parent.mkdir(parents=True, exist_ok=True)
-    layout.settings_file.write_text(settings_as_toml(node), "utf-8")
-    first = AsaRestSettings(
-        name="fw",
-        device_id="tdid_00000001",
-        device="192.0.2.1",
-        block_list="block.example",
-        allow_list="allow.example",
-        username="api",
-        password=Secret("not asked for"),
-        policy_updates=False,
-        send_logs=False,
+    layout, key = make_node(root, NodeSettings(listen=Listen(udp=place, tcp=place), intake=bounds))
+    first = evolve(
+        FIRST,
         syslog_forward=bool(sink),
         forward=(
             ForwardTarget(
@@ -219,24 +208,12 @@ def _command(  # noqa: PLR0917 - what differs between runs
         config.write_text(
             text.replace("}\ninput(", _FORWARD_RSYSLOG.format(sink=sink), 1) if sink else text
         )
-        return ["/usr/sbin/rsyslogd", "-n", "-x", "-f", str(config), "-i", str(root / "pid")], {}
+        return rsyslog_command(root, config), {}
     unpacked = syslog_ng_root()
     assert unpacked is not None
     text = SYSLOG_NG.format(root=root, port=port, buffer=buffer)
     config.write_text(text + _FORWARD_NG.format(sink=sink) if sink else text)
-    libraries = unpacked / "usr/lib"
-    paths = [
-        libraries / "x86_64-linux-gnu",
-        libraries / "syslog-ng",
-        unpacked / "lib/x86_64-linux-gnu",
-    ]
-    command = [
-        str(unpacked / "usr/sbin/syslog-ng"),
-        *("-F", "--no-caps", "-f", str(config), "-R", str(root / "persist")),
-        *("-p", str(root / "pid"), "-c", str(root / "control")),
-        f"--module-path={libraries / 'syslog-ng/3.38'}",
-    ]
-    return command, {"LD_LIBRARY_PATH": ":".join(map(str, paths))}
+    return syslog_ng_command(unpacked, root, config)
 
 
 @contextmanager
@@ -247,14 +224,7 @@ def contestant(
     root = Path(tempfile.mkdtemp(prefix="tscm-bench-"))
     port = free_port()
     command, more = _command(label, root, port, devices, sink, buffer)
-    with (root / "output").open("wb") as output:
-        process = subprocess.Popen(
-            command,
-            env=os.environ | more,
-            stdout=output,
-            stderr=output,
-            preexec_fn=lambda: os.sched_setaffinity(0, {RECEIVER_CPU % (os.cpu_count() or 1)}),  # noqa: PLW1509
-        )
+    process = on_one_cpu(command, more, root / "output")
     one = Contestant(label, process, port, root, devices)
     try:
         deadline = time.monotonic() + 120
