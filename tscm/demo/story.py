@@ -49,7 +49,6 @@ class Story:
     siem: Siem = field(init=False)
     proxy: ConnectProxy = field(init=False)
     hits: Counter[str] = field(factory=Counter, init=False)
-    hit_lines: int = field(default=0, init=False)
     list_folder: Path = field(init=False)
     ways: dict[str, Way] = field(factory=dict, init=False)
     """By the names of the firewalls."""

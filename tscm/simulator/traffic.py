@@ -19,7 +19,6 @@ from tscm.simulator.outcome import Connection, LoggedFlow, Outcome
 from tscm.simulator.shuns import dropped
 from tscm.simulator.syslog_form import Message
 
-DENY_FLOW_MAX = 4096
 ALERT_INTERVAL = 300.0
 SEARCH = "object-group-search access-control"
 _MAX_CONNECTIONS = 500_000

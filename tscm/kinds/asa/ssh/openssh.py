@@ -7,7 +7,7 @@ password is asked for only when the key is right.  Each key that is shown is tol
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 
 from attrs import field, frozen
 
@@ -240,8 +240,3 @@ def is_question(said: bytes) -> bool:
 def asks_passphrase(said: bytes) -> bool:
     """Does it ask what a key file is locked with?  The password of the account is no answer to that."""
     return b"passphrase" in said.lower()
-
-
-def old_options() -> Sequence[str]:
-    """What the setting for old algorithms adds, for the pages and the tests."""
-    return _OLD
