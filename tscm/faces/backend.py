@@ -3,14 +3,16 @@ Who carries a command out: the running manager, or this process on the stored fi
 """
 
 from collections.abc import Callable
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from tscm.errors import TscmError
 from tscm.model import Report
 from tscm.operations.call import quiet
 from tscm.operations.job_figures import JobFigures
 from tscm.operations.operation import Operation
-from tscm.update.figures import UpdateRecord
+
+if TYPE_CHECKING:  # every command imports this module, and few tell of an update
+    from tscm.update.figures import UpdateRecord
 
 ON_BEHALF_OF = "x-tscm-user"
 """Header by which a trusted process says for which of its users it asks."""
@@ -36,7 +38,7 @@ class ManagerSaid(TscmError):
         self,
         sentence: str,
         status: int,
-        outcome: UpdateRecord | None = None,
+        outcome: "UpdateRecord | None" = None,
         shown: str | None = None,
     ) -> None:
         self.sentence = sentence

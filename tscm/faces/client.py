@@ -22,7 +22,6 @@ from tscm.operations.call import quiet
 from tscm.operations.job_figures import JobFigures, JobState
 from tscm.operations.operation import Operation, request_of
 from tscm.operations.table.jobs import WITHDRAW
-from tscm.update.figures import UpdateRecord
 from tscm.wire.reading import read, read_value
 
 Args = TypeVar("Args")
@@ -219,6 +218,8 @@ def _broken_off(path: Path) -> ControlUnavailable:
 
 def _said(error: Json) -> ManagerSaid:
     sentence, status = str(error.get("sentence", "it failed")), int(error.get("exit_status", 1))
+    from tscm.update.figures import UpdateRecord  # few errors are of an update
+
     outcome = error.get("outcome")
     told = None if outcome is None else read(UpdateRecord, outcome)
     return ManagerSaid(sentence, status, told, error.get("certificate"))
