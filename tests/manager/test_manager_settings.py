@@ -202,7 +202,7 @@ async def test_a_lost_key_costs_the_upload_no_position(node: Node) -> None:
 
 def acts(node: Node, name: str) -> list[str]:
     """What the history says became of the schedule."""
-    rows = node.at_once(HISTORY, Device(name=name)).updates
+    rows = node.at_once(HISTORY, Device(name=name))["updates"]
     return [row["result"] for row in rows if row["result"] in ACTS]
 
 
