@@ -2,6 +2,7 @@
 Updates over the HTTP interface: the same engine as over REST and SSH, and protection between any two lines.
 """
 
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,11 +12,18 @@ from attrs import define, field
 
 from tests.kinds.asa.http.http_device import SHORT, http_settings, in_thread
 from tests.update.update_world import ALLOW, BLOCK, World, addresses
+from tscm.doctor.firewall import Collector
 from tscm.kinds.asa.driver import AsaDriver
+from tscm.kinds.asa.http import doctor
+from tscm.kinds.asa.http.kind import LINKS
 from tscm.kinds.asa.http.opening import open_driver
+from tscm.kinds.asa.proving import put_in, take_out
+from tscm.kinds.asa.purge import purge_device
+from tscm.model import Cidr
 from tscm.settings.device import DeviceSettings
 from tscm.settings.node import NodeSettings
 from tscm.simulator.service import SimulatedAsa
+from tscm.standing import Verdict
 from tscm.update.outcome import UpdateOutcome
 
 
@@ -195,3 +203,32 @@ async def test_who_is_not_let_in_says_why_in_one_sentence(
     outcome = await run(world)
     assert words in str(outcome.error)
     assert outcome.traffic.requests <= 2
+
+
+@pytest_twisted.ensureDeferred
+async def test_an_entry_for_a_test_goes_in_and_out_the_doctor_sees_all_and_a_purge_takes_all_off(
+    world: HttpWorld,
+) -> None:
+    world.publish(block=addresses(60), allow=addresses(5, 5000))
+    assert (await run(world)).good
+    before = world.held("Block")
+    pushed = await in_thread(
+        put_in, world.job(), Cidr("203.0.113.9/32"), "show version", lambda _: None
+    )
+    assert "Software Version" in str(pushed.said)
+    assert world.held("Block") == before | {"203.0.113.9/32"}
+    await in_thread(take_out, world.job(), lambda _: None)
+    assert world.held("Block") == before
+
+    settings = world.settings()
+    seen = await in_thread(
+        doctor.look, settings, lambda: open_driver(settings), time.time, lambda _: None
+    )
+    found = seen.judge(Collector(addresses=frozenset({"192.0.2.1"}), ports={}))
+    verdicts = {one.link: one.verdict for one in found}
+    assert [verdicts[link] for link in (*LINKS, "version", "groups")] == [Verdict.OK] * 6
+    assert "free budget" not in verdicts
+
+    done = await in_thread(purge_device, world.job(), world.told.append)
+    assert not done.obstacles
+    assert not [one for one in world.asa.configuration.groups if one.startswith("ThreatSTOP")]

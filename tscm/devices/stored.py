@@ -227,6 +227,10 @@ def changed(
 def _after_change(present: DeviceSettings, settings: DeviceSettings) -> Iterator[str]:
     if present.own_names and not settings.own_names:
         yield f"Groups {present.own_names}-… remain on the device until you delete them"
+    elif not present.own_names and settings.own_names:
+        yield (
+            f"The next update creates groups named {settings.own_names}-…; enter the access-lists that use them"
+        )
     elif present.own_names != settings.own_names:
         yield (
             f"The next update creates groups named {settings.own_names}-…; change the "
@@ -235,8 +239,8 @@ def _after_change(present: DeviceSettings, settings: DeviceSettings) -> Iterator
         )
     if present.type != settings.type and present.firewall == settings.firewall:
         yield (
-            f"The next update goes by {settings.managed_at}; what `tsadmin show {settings.name} --lines` prints "
-            "opens that way on the device, and groups and history stay as they are"
+            f"The next update uses {settings.managed_at}; groups and history stay as they are, and the way by "
+            f"{present.managed_at} can be closed on the device"
         )
     if present.device != settings.device:
         yield (

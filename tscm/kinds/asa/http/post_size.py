@@ -55,7 +55,7 @@ class PostSize:
         """So many lines took so long, and were answered."""
         if lines >= self.doubted:
             self.doubted = 0
-        fit = LARGEST if seconds <= 0 else int(lines * AIM_SECONDS / seconds)
+        fit = int(min(LARGEST, lines * AIM_SECONDS / max(seconds, 0.001)))
         if seconds > AIM_SECONDS:
             self.size = self._bounded(min(self.size, fit))
         elif lines >= self.size:
