@@ -288,7 +288,8 @@ class ListService(Service):
                 await waiting
             return
         now = self._reactor.seconds()
-        if one.looked_at is not None and now - one.looked_at < LOOK_SECONDS:
+        recent = one.looked_at is not None and now - one.looked_at < LOOK_SECONDS
+        if recent and one.publication is not None:
             return
         one.looked_at, one.looking = now, []
         try:

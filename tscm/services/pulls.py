@@ -5,10 +5,9 @@ Only who knew the secret part of the path, and the account where there is one, i
 """
 
 from collections.abc import Iterable
-from typing import ClassVar
+from contextlib import suppress
 
 from attrs import define, evolve, field
-from twisted.logger import Logger
 
 from tscm.errors import TscmError
 from tscm.services.figures import PulledBy
@@ -30,8 +29,6 @@ class PullBook:
     """
     Counts pulls, and writes what is new when it is told to.
     """
-
-    _log: ClassVar[Logger] = Logger()
 
     _stored: StoredPulls
     _known: dict[str, dict[_Key, Pulls]] = field(factory=dict, init=False)
@@ -82,10 +79,8 @@ class PullBook:
 
     def write_or_wait(self) -> None:
         """The same; a database that cannot be used is told of elsewhere."""
-        try:
+        with suppress(TscmError):
             self.write()
-        except TscmError as error:
-            self._log.debug("pulls are not kept yet: {error}", error=str(error))
 
     def latest(self, device: str, files: Iterable[str] = ()) -> tuple[PulledBy, ...]:
         """
