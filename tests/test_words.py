@@ -43,6 +43,19 @@ def literals() -> Iterator[tuple[str, str]]:
                 yield f"{path.relative_to(ROOT / 'tscm')}:{line}", text
 
 
+def prose() -> Iterator[tuple[str, str]]:
+    """Where, and what, for each line of the pages for people, without what stands there as code."""
+    pages = [*(ROOT / "docs").rglob("*.md"), ROOT / "README.md", ROOT / "CONTRIBUTING.md"]
+    for path in sorted(pages):
+        if path.name == "words.md":  # which lists them
+            continue
+        fenced = False
+        for number, line in enumerate(path.read_text("utf-8").splitlines(), 1):
+            fenced ^= line.startswith("```")
+            if not fenced:
+                yield f"{path.relative_to(ROOT)}:{number}", re.sub(r"`[^`]*`", "`", line)
+
+
 def given_up(text: str) -> Iterator[str]:
     for words in GIVEN_UP:
         for found in re.finditer(rf"\b(?:{words})\b", text, re.IGNORECASE):
@@ -56,6 +69,11 @@ def test_no_text_of_the_program_has_a_word_that_is_given_up() -> None:
         for word in given_up(text)
         if not any(where.startswith(place) and word.startswith(kept) for place, kept in KEPT)
     ]
+    assert not wrong, "see docs/develop/words.md:\n" + "\n".join(wrong)
+
+
+def test_no_page_has_a_word_that_is_given_up() -> None:
+    wrong = [f"{where}: {word!r} in {line!r}" for where, line in prose() for word in given_up(line)]
     assert not wrong, "see docs/develop/words.md:\n" + "\n".join(wrong)
 
 

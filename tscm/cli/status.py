@@ -16,7 +16,7 @@ from tscm.operations.table.fleet import FLEET
 from tscm.standing import Row, age_words, exit_status
 
 _HEADS = (
-    "device", "status", "good update", "entries", "cut", "last line", "waiting", "SIEM", "upload", "cause",
+    "device", "status", "good update", "entries", "cut", "last line", "backlog", "SIEM", "upload", "cause",
 )  # fmt: skip
 
 
