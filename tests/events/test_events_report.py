@@ -12,7 +12,7 @@ import pytest
 from tests.events.by_hand import FIRST, HOUR, KEYS, fits
 from tscm.errors import SettingsFaulty
 from tscm.events.judge import Force, Hit, Sum, judge
-from tscm.events.report import Question, ask, read_question
+from tscm.events.report import BY, Question, ask, ask_several, read_question
 from tscm.events.rollups import EventPosition, Rollups
 from tscm.policy.cidr import Entries
 from tscm.store.database import Store, open_database
@@ -123,6 +123,34 @@ def test_every_report_is_what_counting_by_hand_gives(
         answered += bool(hits)
         assert answer.counts_are_low == 3
     assert answered > 100
+
+
+@pytest.mark.parametrize("by", BY)
+def test_several_devices_together_are_the_sum_of_each(
+    counted: tuple[Path, list[tuple[int, Hit, Sum]]], by: str
+) -> None:
+    path, _ = counted
+    names = ("fw", "other", "never counted")
+    questions = [
+        Question(device=name, since=FIRST * HOUR, until=HOURS[-1] * HOUR, by=by, top=1000)
+        for name in names
+    ]
+    together, each = ask_several(path, questions)
+    alone = [ask(path, question) for question in questions]
+    sums: dict[Any, list[int]] = {}
+    for answer in alone:
+        for row in answer.rows:
+            found = sums.setdefault(row[by], [0, 0])
+            found[0] += row["hits"]
+            found[1] += row["lines"]
+    assert {row[by]: [row["hits"], row["lines"]] for row in together.rows} == sums
+    assert (together.hits, together.lines) == tuple(
+        sum(getattr(one, what) for one in alone) for what in ("hits", "lines")
+    )
+    assert [(one.hits, one.lines) for one in each] == [(one.hits, one.lines) for one in alone]
+    assert together.low == sum(one.low for one in alone)
+    hits = [row["hits"] for row in together.rows]
+    assert by == "hour" or hits == sorted(hits, reverse=True)
 
 
 def test_nothing_counted_is_an_answer(tmp_path: Path) -> None:

@@ -186,6 +186,16 @@ def test_many_guesses_at_once_are_no_way_around(web: FakeSite) -> None:
     assert max(waits) == LONGEST_SECONDS
 
 
+def test_a_good_login_between_guesses_makes_no_address_as_new(anna: FakeSite, kept: str) -> None:
+    anna.accounts.add_user("eve", Role.VIEWER, kept, anna.clock.seconds())
+    statuses = []
+    for _ in range(FREE + 2):
+        statuses.append(login(anna, "wrong", address="203.0.113.1")[0])
+        login(anna, name="eve", address="203.0.113.1")
+    assert statuses[-1] == 429
+    assert statuses.count(403) <= FREE
+
+
 def test_a_flood_of_addresses_costs_bounded_memory() -> None:
     throttle = Throttle()
     for number in range(MOST_KEYS + 500):

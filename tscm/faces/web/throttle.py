@@ -50,9 +50,20 @@ class Throttle:
         while len(self._tries) > MOST_KEYS:
             self._tries.popitem(last=False)
 
-    def good(self, keys: Iterable[str]) -> None:
-        """The try was good: its keys are as new."""
-        for key in keys:
+    def good(self, key: str) -> None:
+        """The try was good: its key is as new."""
+        self._tries.pop(key, None)
+
+    def forgive(self, key: str, now: float) -> None:
+        """
+        The try was good, but others of its key were not: only itself is taken back.
+
+        Else a good login between two guesses would make an address as new.
+        """
+        count = self._of(key, now).count - 1
+        if count > 0:
+            self._tries[key] = _Tries(count, now)
+        else:
             self._tries.pop(key, None)
 
     def _of(self, key: str, now: float) -> _Tries:

@@ -123,22 +123,22 @@ def _account(desk: Desk, visit: Visit, fault: str = "", status: int = 200) -> Pa
 async def change_password(desk: Desk, visit: Visit) -> Answer:
     """One's own password, with the old one."""
     place, password = place_of(visit.address), visit.secret("password")
-    keys = (f"password of {visit.user.lower()}",)
-    if desk.throttle.wait(keys, visit.now) > 0:
+    key = f"password of {visit.user.lower()}"
+    if desk.throttle.wait((key,), visit.now) > 0:
         return _account(desk, visit, "too many wrong passwords; wait a minute", 429)
     fault = password_fault(visit.user, password)
     if fault is None and password != visit.secret("again"):
         fault = "the two new passwords differ"
     if fault is not None:
         return _account(desk, visit, fault, 400)
-    desk.throttle.tried(keys, visit.now)
+    desk.throttle.tried((key,), visit.now)
     if not await checked(desk, desk.accounts.hash_of(visit.user), visit.secret("present")):
         return _account(desk, visit, "the present password is wrong", 403)
-    desk.throttle.good(keys)
+    desk.throttle.good(key)
     desk.accounts.set_password(visit.user, await made_hash(desk, password))
     _note(desk, visit, "own password changed")
-    key = desk.accounts.begin_session(visit.user, visit.address, visit.agent, place, visit.now)
-    return Redirect(to="/account", cookie=key)
+    session = desk.accounts.begin_session(visit.user, visit.address, visit.agent, place, visit.now)
+    return Redirect(to="/account", cookie=session)
 
 
 @page(path="/account/end/<int:number>", role=Role.VIEWER, method="POST")

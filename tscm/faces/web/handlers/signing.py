@@ -60,7 +60,8 @@ async def sign_in(desk: Desk, visit: Visit) -> Answer:
     place = place_of(visit.address)
     known = desk.accounts.is_known(name, place)
     # Whoever guesses from elsewhere slows nobody who has signed in from his own place before.
-    keys = (f"from {place}", *(() if known else (f"for {name.lower()}",)))
+    here, account = f"from {place}", f"for {name.lower()}"
+    keys = (here,) if known else (here, account)
     wait = desk.throttle.wait(keys, visit.now)
     if wait > 0:
         desk.accounts.note(
@@ -80,7 +81,8 @@ async def sign_in(desk: Desk, visit: Visit) -> Answer:
         desk.accounts.note(visit.now, name, visit.address, "login", good=False)
         fault = "The user name or the password is wrong."
         return login_page(desk, visit, fault=fault, status=403, kept=kept)
-    desk.throttle.good(keys)
+    desk.throttle.good(account)
+    desk.throttle.forgive(here, visit.now)
     user = desk.accounts.user(name)
     if user is None:  # removed at this very moment
         return login_page(desk, visit, fault="The user was removed.", status=403)
@@ -140,18 +142,18 @@ def _setup_page(desk: Desk, visit: Visit, fault: str = "", status: int = 200) ->
 @page(path="/setup", role=Role.NOBODY, method="POST")
 async def set_up(desk: Desk, visit: Visit) -> Answer:
     """With a good code: the first admin, or a new password for the user of the code."""
-    keys = (f"from {place_of(visit.address)}", "for a code")
-    wait = desk.throttle.wait(keys[:1], visit.now)
+    here = f"from {place_of(visit.address)}"
+    wait = desk.throttle.wait((here,), visit.now)
     if wait > 0:
         seconds = many(ceil(wait), "second", "seconds")
         return _setup_page(desk, visit, f"Too many wrong codes; wait {seconds} and try again.", 429)
-    desk.throttle.tried(keys[:1], visit.now)
+    desk.throttle.tried((here,), visit.now)
     good, user = desk.accounts.code_user(visit.text("code")[:100], visit.now)
     if not good or (user is None and desk.accounts.any_user()):
         desk.accounts.note(visit.now, visit.text("name"), visit.address, "setup code", good=False)
         fault = "The code is wrong or has expired; `tsadmin web setup` prints a new one."
         return _setup_page(desk, visit, fault, 403)
-    desk.throttle.good(keys[:1])
+    desk.throttle.forgive(here, visit.now)
     name, password = user or visit.text("name"), visit.secret("password")
     wrong = name_fault(name) or password_fault(name, password)
     if wrong is None and password != visit.secret("again"):
