@@ -148,7 +148,7 @@ def test_several_devices_together_are_the_sum_of_each(
         sum(getattr(one, what) for one in alone) for what in ("hits", "lines")
     )
     assert [(one.hits, one.lines) for one in each] == [(one.hits, one.lines) for one in alone]
-    assert together.low == sum(one.low for one in alone)
+    assert together.counts_are_low == sum(one.counts_are_low for one in alone)
     hits = [row["hits"] for row in together.rows]
     assert by == "hour" or hits == sorted(hits, reverse=True)
 
