@@ -7,6 +7,7 @@ from twisted.internet.task import Clock
 from tests.spool.spool_room import make_spool, numbered, run_of
 from tests.spool.test_spool_recovery import INDEX, killed, opened, sealed_log
 from tests.spool.test_spool_service import BIG, balanced, closed, drain
+from tscm.spool import tools_export, tools_last
 from tscm.spool.catalogue import RECORD_BYTES
 from tscm.spool.disk import Disk
 from tscm.spool.names import log_names
@@ -123,6 +124,36 @@ def test_a_list_of_segments_of_gigabytes_is_not_read_whole(tmp_path: Path) -> No
     found = verify_log(Counting(), tmp_path, "asa")
     assert sum(Path(one.where).name == "segments" for one in found) < 1100
     assert Counting.read < 16 << 20
+
+
+class Held:
+    """A text in memory."""
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+
+    def read(self, size: int, at: int) -> bytes:
+        return self.data[at : at + size]
+
+    def close(self) -> None:
+        pass
+
+
+@pytest.mark.parametrize("gap", [5, 50, 500])
+def test_what_is_longer_than_a_line_can_be_is_left_out(
+    monkeypatch: pytest.MonkeyPatch, gap: int
+) -> None:
+    for module in (tools_export, tools_last):
+        monkeypatch.setattr(module, "CHUNK_BYTES", 10)
+        monkeypatch.setattr(module, "LINE_MOST", 100)
+    data = b"one\ntwo\n" + b"\0" * gap + b"\nthree\nfo" + b"\0" * gap + b"ur\nfive\n"
+    whole = data if gap < 100 else b"one\ntwo\nthree\nfive\n"
+    found = list(tools_export._pieces(Held(data), [(0, len(data))]))
+    assert b"".join(block for _, block in found) == whole
+    assert all(data[at : at + len(block)] == block for at, block in found)
+    back = list(tools_last._lines_back(Held(data), len(data)))
+    assert b"".join(block for _, block in reversed(back)) == whole
+    assert all(data[at : at + len(block)] == block for at, block in back)
 
 
 def test_a_missing_segment_is_written_down_and_taken_back_when_it_returns(tmp_path: Path) -> None:

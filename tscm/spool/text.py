@@ -15,6 +15,8 @@ from tscm.spool.disk import READ, Disk
 from tscm.spool.names import LogFolder
 
 CHUNK_BYTES = 1 << 20
+LINE_MOST = 64 << 20
+"""More octets without an LF are no line, but what somebody did to the file: no message is so long."""
 _FOLDERS_KEPT = 8192
 _MOST_EXTENTS = 4096
 """Holes that are looked for; what stands behind so many counts as written."""

@@ -11,7 +11,7 @@ from attrs import frozen
 from tscm.spool.disk import READ, Disk
 from tscm.spool.index import IndexedRun, read_index
 from tscm.spool.index_file import read_records
-from tscm.spool.text import CHUNK_BYTES, LiveText, Text, open_text
+from tscm.spool.text import CHUNK_BYTES, LINE_MOST, LiveText, Text, open_text
 from tscm.spool.tools_list import LogView, view_log
 from tscm.syslog.escape import unescape
 
@@ -207,17 +207,21 @@ def _stretches(runs: Sequence[IndexedRun], size: int, wanted: Wanted) -> list[tu
 
 
 def _pieces(text: Text, runs: list[tuple[int, int]]) -> Iterator[tuple[int, bytes]]:
-    """Blocks of whole lines, each with where it starts."""
+    """Blocks of whole lines, each with where it starts; what is longer than a line can be is none, and left out."""
     for start, end in runs:
-        at, rest = start, b""
+        at, rest, is_line = start, bytearray(), True
         while at < end and (data := text.read(min(CHUNK_BYTES, end - at), at)):
             at += len(data)
             whole = data.rfind(b"\n") + 1
             if whole:
-                yield at - len(data) - len(rest), rest + data[:whole]
-                rest = data[whole:]
-            else:
+                first = 0 if is_line else data.find(b"\n") + 1
+                if first < whole:
+                    yield at - len(data) + first - len(rest), bytes(rest) + data[first:whole]
+                rest, is_line = bytearray(data[whole:]), True
+            elif is_line:
                 rest += data
+                if len(rest) > LINE_MOST:
+                    rest, is_line = bytearray(), False
 
 
 def _restored(block: bytes) -> bytes:

@@ -2,6 +2,7 @@
 The last lines of a log, offline: those before its live segment, newest first, and whence those in it came.
 """
 
+from collections import deque
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from tscm.spool.disk import Disk
 from tscm.spool.index import IndexedRun, read_index
 from tscm.spool.index_file import read_records
 from tscm.spool.names import LogFolder
-from tscm.spool.text import CHUNK_BYTES, Text, open_text
+from tscm.spool.text import CHUNK_BYTES, LINE_MOST, Text, open_text
 from tscm.spool.tools_export import Passage, runs_of
 from tscm.spool.tools_list import LogView, read_list, view_log
 
@@ -81,13 +82,22 @@ def _back(disk: Disk, view: LogView) -> Iterator[tuple[Passage, float]]:
 
 
 def _lines_back(text: Text, size: int) -> Iterator[tuple[int, bytes]]:
-    end, rest = size, b""
+    end, behind, is_line = size, deque[bytes](), True
     while end > 0:
         start = max(0, end - CHUNK_BYTES)
-        data = _whole(text, start, end) + rest
+        data = _whole(text, start, end)
+        end = start
+        if not is_line:
+            data = data[: data.rfind(b"\n") + 1]
+            is_line = bool(data)
         cut = data.find(b"\n") + 1 if start else 0  # the first line may begin before
-        yield start + cut, data[cut:]
-        end, rest = start, data[:cut]
+        if cut or not start:
+            yield start + cut, b"".join((data[cut:], *behind))
+            behind = deque([data[:cut]])
+        elif is_line:
+            behind.appendleft(data)
+            if sum(map(len, behind)) > LINE_MOST:
+                behind, is_line = deque(), False
 
 
 def _whole(text: Text, start: int, end: int) -> bytes:
