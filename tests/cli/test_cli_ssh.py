@@ -23,6 +23,7 @@ from twisted.conch.ssh.keys import FingerprintFormats
 from twisted.internet import reactor
 from twisted.internet.threads import deferToThread
 
+from tscm.kinds.asa.ssh.kind import LINKS
 from tscm.simulator.service import AsaOptions, SimulatedAsa
 
 if TYPE_CHECKING:
@@ -104,7 +105,7 @@ async def test_a_device_is_added_by_its_host_key_updated_examined_and_replaced(
         status, rest = end(start("doctor", "fw", "--json", fakes=False))
         found = json.loads(rest[rest.index("{") :])
         verdicts = {one["link"]: one["verdict"] for one in next(iter(found["devices"].values()))}
-        assert [verdicts[link] for link in ("reachability", "login", "privilege")] == ["ok"] * 3
+        assert [verdicts[link] for link in (*LINKS, "device clock", "groups")] == ["ok"] * 10
         assert "free budget" not in verdicts
 
         assert asa._ssh is not None

@@ -9,10 +9,16 @@ import pytest
 from tscm.errors import DeviceFault
 from tscm.kinds import faults
 from tscm.kinds.asa import faults as asa_faults
+from tscm.kinds.asa.cli.clock import clock_in
 from tscm.kinds.asa.doctor import judge_device
 from tscm.kinds.asa.doctor.judge_device import Seen
 from tscm.kinds.asa.ssh import doctor
-from tscm.kinds.asa.ssh.faults import HostKeyUntrusted, NoCommonAlgorithm
+from tscm.kinds.asa.ssh.faults import (
+    ContextRefused,
+    EnableRefused,
+    HostKeyUntrusted,
+    NoCommonAlgorithm,
+)
 from tscm.kinds.asa.ssh.kind import LINKS
 from tscm.model import Identity
 from tscm.standing import Verdict
@@ -24,12 +30,14 @@ WHO = Identity(version="9.18(2)", model="FPR-1010")
     ("kind", "link"),
     [
         (faults.Unreachable, "reachability"),
-        (HostKeyUntrusted, "reachability"),
-        (NoCommonAlgorithm, "reachability"),
+        (HostKeyUntrusted, "host key"),
+        (NoCommonAlgorithm, "algorithms"),
         (faults.SessionsUsedUp, "reachability"),
         (asa_faults.UnitOnStandby, "reachability"),
         (faults.Unauthorised, "login"),
         (faults.Overloaded, "login"),
+        (EnableRefused, "enable"),
+        (ContextRefused, "context"),
         (faults.Forbidden, "privilege"),
     ],
 )
@@ -42,7 +50,9 @@ def test_a_fault_breaks_its_link_and_nothing_behind_it_is_called_good(
     assert [one.link for one in found] == list(LINKS)
     verdicts = [one.verdict for one in found]
     at = LINKS.index(link)
-    assert verdicts == [Verdict.OK] * at + [Verdict.FAILED] + [Verdict.NOT_CHECKED] * (2 - at)
+    assert verdicts == [Verdict.OK] * at + [Verdict.FAILED] + [Verdict.NOT_CHECKED] * (
+        len(LINKS) - 1 - at
+    )
     assert (found[at].sentence, found[at].remedy) == ("the cause", "the remedy")
 
 
@@ -54,8 +64,34 @@ def test_a_device_that_rests_is_not_looked_at() -> None:
 
 def test_a_local_account_with_too_little_privilege_is_named() -> None:
     found = doctor.judge_way_in(Seen(identity=WHO, privilege=5), "SSH at fw:22", "api")
-    assert [one.verdict for one in found] == [Verdict.OK, Verdict.OK, Verdict.FAILED]
-    assert "privilege 5" in found[2].sentence
+    verdicts = [one.verdict for one in found]
+    assert verdicts == [Verdict.OK] * (len(LINKS) - 1) + [Verdict.FAILED]
+    assert "privilege 5" in found[-1].sentence
+
+
+def test_what_holds_and_could_be_better_is_a_warning_with_its_remedy() -> None:
+    found = doctor.judge_way_in(
+        Seen(identity=WHO), "SSH at fw:22", "api", context="C", paged=True, old_algorithms=True
+    )
+    verdicts = {one.link: one.verdict for one in found}
+    warned = [link for link, verdict in verdicts.items() if verdict == Verdict.WARNING]
+    assert warned == ["algorithms", "pager"]
+    assert all(one.remedy for one in found if one.link in warned)
+    assert "context C" in found[list(LINKS).index("context")].sentence
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("18:35:05.899 UTC Mon Nov 30 2026", 1796063705),
+        ("*18:35:05 UTC Mon Nov 30 2026\r\n", 1796063705),
+        ("19:35:05.001 CET Mon Nov 30 2026", 1796063705),
+        ("18:35:05.899 XQZ Mon Nov 30 2026", None),
+        ("ERROR: % Invalid input", None),
+    ],
+)
+def test_the_clock_is_read_where_its_zone_is_known(text: str, seconds: int | None) -> None:
+    assert clock_in(text, 0.0) == seconds
 
 
 def test_without_an_agent_no_release_is_too_new_and_no_budget_is_looked_for() -> None:

@@ -9,6 +9,7 @@ from attrs import define, evolve, field, frozen
 from tscm.doctor.finding import Finding, not_looked_at
 from tscm.doctor.firewall import Collector, FirewallLook, Heard, Opener
 from tscm.errors import DeviceFault
+from tscm.kinds.asa.cli.clock import clock_in
 from tscm.kinds.asa.doctor.judge_device import Seen, judge_behind, judge_clock_difference
 from tscm.kinds.asa.doctor.judge_protection import LINKS, judge_protection
 from tscm.kinds.asa.doctor.packet_trace import Trial, judge_events, judge_trial, plan_trial
@@ -63,6 +64,10 @@ class AsaLook(FirewallLook):
         difference = judge_clock_difference(self.seen.clock_seconds)
         if difference is not None:
             found.append(difference)
+        elif self.seen.identity is None and not self.way_in.agent:
+            found += not_looked_at(
+                ("device clock",), self.seen.resting or "the device was not reached"
+            )
         if self.config is None:
             why = self.seen.resting or "cannot read its running configuration"
             return found + not_looked_at(LINKS, why)
@@ -107,7 +112,10 @@ def look_at_asa(
 
 def _ask(driver: AsaDriver, now: Callable[[], float], look: AsaLook) -> None:
     settings, identity = look.settings, driver.probe()
-    ahead = None if identity.clock_at is None else identity.clock_at - now()
+    clock = identity.clock_at
+    if clock is None and not look.way_in.agent:
+        clock = clock_in(driver.look("show clock"), now())
+    ahead = None if clock is None else clock - now()
     look.seen = evolve(look.seen, identity=identity, clock_seconds=ahead)
     groups = driver.read_groups(settings.prefix)
     look.groups = groups

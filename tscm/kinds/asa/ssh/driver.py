@@ -40,6 +40,11 @@ class SshDriver:
         return self._link.traffic
 
     @property
+    def without_pages(self) -> bool:
+        """Were pages turned off?"""
+        return self._link.without_pages
+
+    @property
     def learnt(self) -> Json:
         """The size of the window and what it must stay below, and when the device had started."""
         return {

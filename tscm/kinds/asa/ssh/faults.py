@@ -13,6 +13,18 @@ class HostKeyUntrusted(Untrusted):
     """
 
 
+class EnableRefused(Unauthorised):
+    """
+    The login is right, and the enable password is not.
+    """
+
+
+class ContextRefused(DeviceFault):
+    """
+    There is no such security context, or the account may not change to it.
+    """
+
+
 class NoCommonAlgorithm(DeviceFault):
     """
     The device offers nothing that is good enough, or that `ssh` knows; no password was sent.

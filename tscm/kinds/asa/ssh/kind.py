@@ -19,7 +19,16 @@ from tscm.model import Identity
 from tscm.settings.device import DeviceSettings
 from tscm.settings.node import NodeSettings
 
-LINKS = ("reachability", "login", "privilege")
+LINKS = (
+    "reachability",
+    "algorithms",
+    "host key",
+    "login",
+    "enable",
+    "pager",
+    "context",
+    "privilege",
+)
 """Of the way in; each is examined where the one before it is good."""
 NOTHING_LEARNT: Mapping[str, Any] = {}
 

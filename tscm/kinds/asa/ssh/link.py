@@ -65,6 +65,8 @@ class SshLink:
     key: Secret | None = None
     opener: Opener | None = None
     monotonic: Callable[[], float] = time.monotonic
+    without_pages: bool = field(default=True, init=False)
+    """Were pages turned off, in the last session?"""
     _traffic: Traffic = field(factory=Traffic, init=False)
     _console: Console | None = field(default=None, init=False)
     _cut: CutOff = field(init=False)
@@ -133,7 +135,7 @@ class SshLink:
             raise fault_of(self.name, error.failure) from None
         screen = Screen(f"!{token_hex(3)}", self.password_prompt)
         self._console = Console(channel, screen, self.monotonic)
-        enter(self.name, self._console, self.entrance)
+        self.without_pages = enter(self.name, self._console, self.entrance)
         self._console.commands = 0  # those that were asked for count
 
     def _drop(self) -> None:

@@ -10,8 +10,9 @@ from tscm.base.secrets import Secret
 from tscm.errors import DeviceFault
 from tscm.kinds.asa.cli.verdicts import Verdict, as_words, judge
 from tscm.kinds.asa.ssh.console import Console
+from tscm.kinds.asa.ssh.faults import ContextRefused, EnableRefused
 from tscm.kinds.asa.ssh.screen import Candidate, Line, PasswordAsked, Prompted
-from tscm.kinds.faults import Forbidden, Overloaded, Unauthorised
+from tscm.kinds.faults import Overloaded
 
 _QUIET_SECONDS = 0.3
 """A line that could be a prompt, and nothing behind it for so long: it is one, or the banner pauses there."""
@@ -29,9 +30,9 @@ class Entrance:
     context: str = ""
 
 
-def enter(device: str, console: Console, entrance: Entrance) -> None:
+def enter(device: str, console: Console, entrance: Entrance) -> bool:
     """
-    Learn the prompt, go to privileged mode and to the context, and turn pages off.
+    Learn the prompt, go to privileged mode and to the context, and turn pages off; are they?
 
     Raises `DeviceFault`, and what `Console.next_event` raises.
     """
@@ -39,9 +40,10 @@ def enter(device: str, console: Console, entrance: Entrance) -> None:
     assert console.prompt is not None
     if not console.prompt.privileged:
         _enable(device, console, entrance.enable)
-    _no_pages(console)
+    without_pages = _no_pages(console)
     if entrance.context:
         _change_context(device, console, entrance.context)
+    return without_pages
 
 
 def _learn_prompt(device: str, console: Console) -> None:
@@ -105,7 +107,7 @@ def _answer_password(device: str, console: Console, password: Secret) -> None:
 
 def _enable_refused(device: str, said: Sequence[str]) -> DeviceFault:
     words = next((as_words(line) for line in _bad(said)), "")
-    return Unauthorised(
+    return EnableRefused(
         device,
         f"`enable` was refused{': ' + words if words else ''}",
         f"`tsadmin configure {device} --enable_password` sets the enable password, or let the login "
@@ -117,23 +119,22 @@ def _bad(said: Sequence[str]) -> list[str]:
     return [line for line in said if judge(line) in (Verdict.REFUSED, Verdict.FORBIDDEN)]
 
 
-def _no_pages(console: Console) -> None:
+def _no_pages(console: Console) -> bool:
     """By either command, for a server may allow one alone; where it allows none, pages are turned."""
-    if _bad(console.ask("terminal pager 0")):
-        console.ask("no terminal pager")
+    return not (_bad(console.ask("terminal pager 0")) and _bad(console.ask("no terminal pager")))
 
 
 def _change_context(device: str, console: Console, context: str) -> None:
     said = console.ask(f"changeto context {context}")
     bad = _bad(said)
     if any(judge(line) is Verdict.FORBIDDEN for line in bad):
-        raise Forbidden(
+        raise ContextRefused(
             device,
             f"the account may not change to the context {context}",
             "log in to the context itself, by its own address",
         )
     if bad:
-        raise DeviceFault(
+        raise ContextRefused(
             device,
             f"it does not change to the context {context}: {as_words(bad[0])}",
             f"`show context` names those that there are; `tsadmin configure {device} --context none` is for "
