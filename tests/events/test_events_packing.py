@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_twisted
@@ -48,8 +49,8 @@ async def when(happened: Callable[[], bool]) -> None:
 
 
 @asynccontextmanager
-async def running(path: Path) -> AsyncIterator[EventService]:
-    service = EventService(reactor, WorkerProcess(reactor, path), kept_days=100_000)
+async def running(path: Path, **seconds: Any) -> AsyncIterator[EventService]:
+    service = EventService(reactor, WorkerProcess(reactor, path), kept_days=100_000, **seconds)
     service.startService()
     try:
         yield service
@@ -58,25 +59,18 @@ async def running(path: Path) -> AsyncIterator[EventService]:
 
 
 @pytest_twisted.ensureDeferred
-async def test_an_older_database_is_packed_without_a_single_line(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(room, "TIDY_FIRST_SECONDS", 0.05)
-    monkeypatch.setattr(room, "PACK_PAUSE_SECONDS", 0.01)
+async def test_an_older_database_is_packed_without_a_single_line(tmp_path: Path) -> None:
     path = tmp_path / "tscm.db"
     older_database(path, range(FIRST, FIRST + 24 * 5), kinds=3000)
     assert rows(path) == 24 * 5 * 3000
     before = lines(path)
-    async with running(path):
+    async with running(path, tidy_first_seconds=0.05, pack_pause_seconds=0.01):
         await when(lambda: rows(path) == 0)
     assert lines(path) == before
 
 
 @pytest_twisted.ensureDeferred
-async def test_hours_counted_from_a_backlog_are_packed_when_it_is_caught_up(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(room, "SETTLE_SECONDS", 0.05)
+async def test_hours_counted_from_a_backlog_are_packed_when_it_is_caught_up(tmp_path: Path) -> None:
     path = tmp_path / "tscm.db"
     older_database(path, range(FIRST, FIRST + 30))
 
@@ -84,7 +78,7 @@ async def test_hours_counted_from_a_backlog_are_packed_when_it_is_caught_up(
         def origins(self, start: int, end: int) -> list[Origin]:
             return [Origin(start=start, end=end, received_at=FIRST * HOUR + 5.0)]
 
-    async with running(path) as service:
+    async with running(path, settle_seconds=0.05) as service:
         log = OldLog(device="fw", name="events")
         service.follow("fw", log, "b", "a")
         log.append(LINE)

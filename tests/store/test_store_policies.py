@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 
 from tscm.policy.cidr import Entries
 from tscm.policy.lists import PolicyList, Refused
-from tscm.store import policies
 from tscm.store.database import Store, upgrades
 from tscm.store.generations import Generation, StoredDamaged, pack, stored, unpack
 from tscm.store.policies import Policies
@@ -67,10 +66,8 @@ def test_the_last_good_list_of_a_name_replaces_the_one_before(kept: Policies) ->
     assert (lists["b.example"].serial, lists["b.example"].count) == (2, 1)
 
 
-def test_generations_are_numbered_for_each_device_and_bounded(
-    kept: Policies, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(policies, "GENERATIONS_KEPT", 3)
+def test_generations_are_numbered_for_each_device_and_bounded(kept: Policies) -> None:
+    kept.generations_kept = 3
     numbers = [kept.keep_generation("fw", generation(str(n), Entries())) for n in range(5)]
     assert numbers == [1, 2, 3, 4, 5]
     assert kept.keep_generation("other", generation("", Entries())) == 1
@@ -89,10 +86,8 @@ def test_a_generation_comes_back_with_its_content(kept: Policies) -> None:
     assert unpack(first.block) == entries
 
 
-def test_updates_are_bounded_and_given_newest_first(
-    kept: Policies, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(policies, "UPDATES_KEPT", 3)
+def test_updates_are_bounded_and_given_newest_first(kept: Policies) -> None:
+    kept.updates_kept = 3
     for n in range(5):
         kept.keep_update("fw", n, n, "changed" if n == 3 else "failed", {"n": n})
     assert [one["n"] for one in kept.updates("fw")] == [4, 3, 2]

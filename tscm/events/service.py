@@ -24,8 +24,6 @@ from tscm.model import Block, LogReader, Progress, Report
 
 TIDY_SECONDS = 3600.0
 TIDY_FIRST_SECONDS = 60.0
-PACK_PAUSE_SECONDS = 1.0
-"""Between two moments of packing: the worker is for the lines first."""
 TESTS_KEPT = 4
 """Entries of tests whose late lines still count as theirs."""
 SETTLE_SECONDS = 60.0
@@ -49,6 +47,10 @@ class EventService(Service):
     _now: Callable[[], float] | None = None
     _upheaval: Callable[[str, Mapping[str, float]], None] = lambda _name, _messages: None
     """Told by device which messages of `syslog.upheavals` were received, and when."""
+    tidy_first_seconds: float = field(default=TIDY_FIRST_SECONDS, kw_only=True)
+    pack_pause_seconds: float = field(default=1.0, kw_only=True)
+    """Between two moments of packing: the worker is for the lines first."""
+    settle_seconds: float = field(default=SETTLE_SECONDS, kw_only=True)
     _followed: dict[str, Followed] = field(factory=dict, init=False)
     _tidying: PeriodicService = field(init=False)
     _again: bool = field(default=False, init=False)
@@ -61,7 +63,7 @@ class EventService(Service):
     def __attrs_post_init__(self) -> None:
         self._rounds = Rounds(self._reactor, self._worker, self._caught_up, self._upheaval)
         self._tidying = PeriodicService(
-            self._reactor, TIDY_SECONDS, self._tidy, "roll-up cleanup", TIDY_FIRST_SECONDS
+            self._reactor, TIDY_SECONDS, self._tidy, "roll-up cleanup", self.tidy_first_seconds
         )
 
     def startService(self) -> None:
@@ -211,7 +213,7 @@ class EventService(Service):
 
     def _settle(self) -> None:
         if self.running and self._settling is None:
-            self._settling = self._reactor.callLater(SETTLE_SECONDS, self._settled)
+            self._settling = self._reactor.callLater(self.settle_seconds, self._settled)
 
     def _settled(self) -> None:
         self._settling = None
@@ -238,7 +240,7 @@ class EventService(Service):
         """
         try:
             while (await self._worker.ask({"kind": "pack"}))["more"]:
-                await deferLater(self._reactor, PACK_PAUSE_SECONDS)
+                await deferLater(self._reactor, self.pack_pause_seconds)
         except WorkerFailed as error:  # the disk is full, say
             self._log.warn("cannot pack roll-ups: {error}", error=str(error))
 

@@ -39,6 +39,9 @@ class Policies:
     """
 
     _store: Store
+    generations_kept: int = GENERATIONS_KEPT
+    """Of each kind: with lists, and with entries by hand alone."""
+    updates_kept: int = UPDATES_KEPT
 
     @property
     def fault(self) -> TscmError | None:
@@ -137,7 +140,7 @@ class Policies:
                 f"DELETE FROM generations WHERE {same_kind} AND number <= ("  # noqa: S608 - from above
                 f"SELECT number FROM generations WHERE {same_kind} "
                 "ORDER BY number DESC LIMIT 1 OFFSET ?)",
-                (*(device, BY_HAND, one.note == BY_HAND) * 2, GENERATIONS_KEPT),
+                (*(device, BY_HAND, one.note == BY_HAND) * 2, self.generations_kept),
             )
             return number
 
@@ -282,7 +285,7 @@ class Policies:
             cursor.execute(
                 "DELETE FROM updates WHERE device = ? AND id <= ("
                 "SELECT id FROM updates WHERE device = ? ORDER BY id DESC LIMIT 1 OFFSET ?)",
-                (device, device, UPDATES_KEPT),
+                (device, device, self.updates_kept),
             )
 
     def updates(self, device: str, limit: int = 20, without: Sequence[str] = ()) -> list[Json]:
