@@ -239,8 +239,7 @@ def _after_change(present: DeviceSettings, settings: DeviceSettings) -> Iterator
         )
     if present.type != settings.type and present.firewall == settings.firewall:
         yield (
-            f"The next update uses {settings.managed_at}; groups and history stay as they are, and the way by "
-            f"{present.managed_at} can be closed on the device"
+            f"The way to the device is {settings.managed_at} from now on; groups and history stay as they are"
         )
     if present.device != settings.device:
         yield (
