@@ -52,6 +52,7 @@ from tscm.spool.names import LogFolder, cursor_readers
 from tscm.store.database import Store, open_database, opened
 from tscm.store.generations import stored as stored_list
 from tscm.store.policies import Policies
+from tscm.update.answers import History
 from tscm.update.job import Seen
 from tscm.update.memory import DeviceMemory
 from tscm.update.records import UpdateRecords
@@ -611,7 +612,7 @@ def test_what_is_kept_of_a_removed_device_goes_without_a_manager_too(layout: Lay
             records = UpdateRecords(Policies(store))
             return records.memory("tstest"), records.history("tstest"), Policies(store).entries()
 
-    assert kept() == (DeviceMemory(), {"generations": [], "updates": []}, {})
+    assert kept() == (DeviceMemory(), History(generations=(), updates=()), {})
     with closing(open_database(str(layout.database))) as counts:
         assert Rollups(counts).position("tstest") == EventPosition()
     add_device(layout, NODE, GIVEN, quiet, reach=reach(Firewall(FOUND), block=5))
