@@ -1,3 +1,5 @@
+import errno
+import os
 import struct
 import subprocess
 import sys
@@ -299,6 +301,50 @@ def test_a_full_disk_leaves_the_plain_text(tmp_path: Path) -> None:
     disk.room = None
     clock.pump([1] * 12)
     assert texts(tmp_path) == ["", *(f".{n:020d}.zst" for n in (0, 270, 540))]
+    closed(spool)
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_no_plain_text_goes_before_its_compressed_one_is_on_the_disk(
+    tmp_path: Path, *, together: bool
+) -> None:
+    class Watched(FaultyDisk):
+        """Notes what was synced, and whether the plain text was still there."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.volumes = self.files = 0
+            self.refuses = False
+
+        @property
+        def syncs_volumes(self) -> bool:
+            return together
+
+        def fsync(self, fd: int) -> None:
+            self.files += 1
+            self._refuse()
+
+        def sync_volume(self, fd: int) -> None:
+            self.volumes += 1
+            self._refuse()
+
+        def _refuse(self) -> None:
+            assert len(texts(tmp_path)) == 13
+            if self.refuses:
+                raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    clock, disk = Clock(), Watched()
+    disk.refuses = True
+    spool = sealed(tmp_path, clock, disk, segments=12)
+    clock.pump([1] * 6)
+    assert not [name for name in texts(tmp_path) if name.endswith(".zst")]
+    assert not list((tmp_path / "asa/.spool").glob("packing.*"))
+    disk.refuses = False
+    disk.volumes = disk.files = 0
+    clock.pump([1] * 6)
+    assert len([name for name in texts(tmp_path) if name.endswith(".zst")]) >= 8
+    assert (disk.volumes > 0) == together
+    assert balanced(spool, "asa")
     closed(spool)
 
 

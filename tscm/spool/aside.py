@@ -6,7 +6,7 @@ down back in the reactor thread, where retention may have been faster.
 """
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import ClassVar
 
@@ -17,7 +17,7 @@ from twisted.logger import Logger
 from tscm.base.threads import Threads
 from tscm.spool.catalogue import CHECKED, COMPRESSED, DAMAGED, DELETED, LOST, Segment
 from tscm.spool.compress import Workbench
-from tscm.spool.disk import Disk
+from tscm.spool.disk import CREATE, Disk
 from tscm.spool.intact import note_change
 from tscm.spool.log import DeviceLog
 from tscm.spool.names import LogFolder
@@ -28,6 +28,8 @@ _GONE = DELETED | LOST
 _SLICE_SEGMENTS = 32
 _PASS_BYTES = 256 << 20
 _LOG_SEGMENTS = 8
+_TOGETHER = 8
+"""With so many compressed segments or more, their volume is synced as a whole."""
 
 
 @frozen
@@ -41,8 +43,10 @@ class AsideJob:
     target: Path | None
 
 
-def do_jobs(disk: Disk, jobs: list[AsideJob]) -> list[Looked | OSError]:
-    """What each segment's text holds, or what hindered.  Blocks; values in, values out."""
+def do_jobs(disk: Disk, jobs: Sequence[AsideJob]) -> list[Looked | OSError]:
+    """
+    What each segment's text holds, or what hindered; what was compressed is on the disk.  Blocks; values in, values out.
+    """
     bench = Workbench()
     found: list[Looked | OSError] = []
     for job in jobs:
@@ -50,7 +54,41 @@ def do_jobs(disk: Disk, jobs: list[AsideJob]) -> list[Looked | OSError]:
             found.append(_do(disk, job, bench))
         except OSError as error:
             found.append(error)
+    made = [
+        place
+        for place, job in enumerate(jobs)
+        if job.target is not None and not isinstance(found[place], OSError)
+    ]
+    for place, refusal in _sync_each(disk, [(place, jobs[place].target) for place in made]):
+        found[place] = refusal
     return found
+
+
+def _sync_each(
+    disk: Disk, targets: Sequence[tuple[int, Path | None]]
+) -> Iterator[tuple[int, OSError]]:
+    """
+    Have each of *targets* that is there on the disk; gives those that the disk refused.
+
+    Many are synced with all of their volume: a commit of its journal takes longer than to compress 100 KB.
+    """
+    done: set[int] = set()
+    together = len(targets) >= _TOGETHER and disk.syncs_volumes
+    for place, target in targets:
+        if target is None or disk.size_of(target) is None:  # it was compressed already
+            continue
+        try:
+            fd = disk.open(target, CREATE)
+            try:
+                if together and (volume := disk.volume_of(fd)) not in done:
+                    disk.sync_volume(fd)
+                    done.add(volume)
+                elif not together:
+                    disk.fsync(fd)
+            finally:
+                disk.close(fd)
+        except OSError as error:
+            yield place, error
 
 
 def _do(disk: Disk, job: AsideJob, bench: Workbench) -> Looked:

@@ -74,8 +74,8 @@ class Workbench:
         """
         Write the first *size* bytes of *source*, compressed, to *target*, and tell what they hold.
 
-        Blocks; for a thread.  The result is on the disk on return and has been read back.
-        Raises `OSError`.
+        Blocks; for a thread.  The result has been read back on return, and is to be synced before the plain text
+        goes.  Raises `OSError`.
         """
         table, crc, lines, at = [], 0, 0, 0
         writing = disk.open(target, CREATE_EMPTY)
@@ -90,7 +90,6 @@ class Workbench:
                 table.append(_ENTRY.pack(packed, came))
                 at += packed
             disk.write_all(writing, _seek_table(table), at)
-            disk.fsync(writing)
         finally:
             disk.close(writing)
         text = open_compressed(disk, target, 0)

@@ -38,11 +38,12 @@ def sync_files(disk: Disk, jobs: Sequence[Job]) -> int:
     """Sync and close each; gives how many the disk refused.  Blocks."""
     refused = 0
     done: set[int] = set()
+    many = len(jobs) > _TOGETHER and disk.syncs_volumes
     for fd, folder, volume in sorted(jobs, key=attrgetter("volume"), reverse=True):
         try:
-            if volume:
+            if (volume or many) and (number := disk.volume_of(fd)) not in done:
                 disk.sync_volume(fd)
-                done.add(disk.volume_of(fd))
+                done.add(number)
             elif not done or disk.volume_of(fd) not in done:
                 disk.fsync(fd)
                 if folder is not None:
@@ -87,7 +88,8 @@ class Syncer:
     def add_sealed(self, fd: int, folder: LogFolder) -> None:
         """Take over the descriptor of a segment that was just sealed."""
         if self._policy == "off" or len(self._jobs) >= _WAITING_MAX:
-            self.refused += self._policy != "off"
+            if self._policy != "off":
+                self._add_with_volume(fd)
             with contextlib.suppress(OSError):
                 self._disk.close(fd)
             return
@@ -112,6 +114,19 @@ class Syncer:
         if self._running is None and self._jobs:
             self._start()
         return self._wait()
+
+    def _add_with_volume(self, fd: int) -> None:
+        """Have a file synced for which no more descriptor is kept: with all of its volume, where that can be."""
+        try:
+            volume = self._disk.volume_of(fd)
+            if not self._disk.syncs_volumes:
+                self.refused += 1
+            elif not any(
+                job.volume and self._disk.volume_of(job.fd) == volume for job in self._jobs
+            ):
+                self._jobs.append(Job(self._disk.duplicate(fd), volume=True))
+        except OSError:
+            self.refused += 1
 
     def _add_volumes(self) -> None:
         """One descriptor of each volume on which logs have grown, in the place of one of each log."""
