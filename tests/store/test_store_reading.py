@@ -84,6 +84,10 @@ def test_every_reader_finds_the_database_whatever_its_path(database: Path, tmp_p
     (explained,) = Explainer(database, "fw", ("b", "a")).explain(LISTED, 9e9)
     assert explained.hit is not None
     assert explained.hit.entry == "203.0.113.0/24"
+    fortinet = b'type="traffic" srcip=203.0.113.7 dstip=10.0.0.1 proto=6 action="deny"'
+    (explained,) = Explainer(database, "fw", ("b", "a"), "fortinet").explain(fortinet + b"\n", 9e9)
+    assert explained.line == fortinet
+    assert explained.hit is not None
     assert damage(database) is None
     assert [one.name for one in tmp_path.iterdir()] == [database.parent.name], "a stray file"
     assert {one.name for one in database.parent.iterdir()} <= {

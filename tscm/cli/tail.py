@@ -83,6 +83,7 @@ def command(
             once=once,
             json_output=json_output,
             named=everyone or len(wanted) > 1,
+            form=str(settings[name].get("type", "")),
         )
         for name in wanted
     ]
@@ -130,6 +131,8 @@ class _Tail:
     json_output: bool
     named: bool
     """Each line says of which device it is."""
+    form: str = ""
+    """The firewall's type, which says how its lines are read."""
 
     def run(self) -> None:
         """Without end, unless *once*."""
@@ -141,6 +144,7 @@ class _Tail:
             once=self.once,
             json_output=self.json_output,
             lists=self.lists,
+            form=self.form,
             show=self._show,
         )
 
@@ -167,6 +171,7 @@ def _tail(
     once: bool,
     json_output: bool,
     lists: tuple[str, str],
+    form: str,
     show: Callable[[Sequence[str]], None],
 ) -> None:
     from tscm.spool.disk import Disk
@@ -174,7 +179,7 @@ def _tail(
 
     layout = session.layout
     live = layout.device_log(name) / "syslog"
-    explainer = Explainer(layout.database, name, lists) if hits else None
+    explainer = Explainer(layout.database, name, lists, form) if hits else None
 
     def told(passage: Passage, at: float) -> list[str]:
         messages = passage.messages()

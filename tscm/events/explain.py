@@ -10,7 +10,8 @@ from attrs import define, field, frozen
 from tscm.events.judge import Hit, applicable, judge
 from tscm.events.worker import ForceTable
 from tscm.store.reading import faults_told, open_read_only
-from tscm.syslog.asa_bulk import PolicyEvent, policy_events, rows_of
+from tscm.syslog.asa_bulk import PolicyEvent, Row, event_of, policy_events, rows_of
+from tscm.syslog.forms import PARSERS, rows_of_form, spans_of
 
 
 @frozen(kw_only=True)
@@ -35,6 +36,8 @@ class Explainer:
     _database: Path
     _device: str
     _names: tuple[str, str]
+    _form: str = ""
+    """The firewall's type, which says how its lines are read."""
     _table: ForceTable | None = field(default=None, init=False)
 
     def explain(self, block: bytes, at: float) -> Iterator[Explained]:
@@ -45,7 +48,18 @@ class Explainer:
             self._table = ForceTable(open_read_only(self._database))
         with faults_told(self._database):
             forces = applicable(self._table.between(self._device, self._names, at, at), at)
-        for line, event in policy_events(block):
-            tally = judge(rows_of([line + b"\n"]), forces)
-            hit = next((hit for hit, _ in tally), None)
+        for line, event, row in self._events(block):
+            hit = next((hit for hit, _ in judge([row], forces)), None)
             yield Explained(line=line, event=event, hit=hit)
+
+    def _events(self, block: bytes) -> Iterator[tuple[bytes, PolicyEvent, Row]]:
+        if self._form not in PARSERS:
+            for line, event in policy_events(block):
+                for row in rows_of([line + b"\n"]):
+                    yield line, event, row
+            return
+        for begin, end in spans_of(self._form, block):
+            line = block[begin:end]
+            (found,) = rows_of_form(self._form, [line])
+            if found is not None:
+                yield line.rstrip(b"\n"), event_of(found), found
