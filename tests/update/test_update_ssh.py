@@ -188,3 +188,13 @@ def test_a_bad_day_ends_with_the_lists_in_force(
     while len(outcomes) < 6 and not (outcomes[-1].good and world.converged()):
         outcomes.append(run(world, box))
     assert world.converged(), [str(one.error) for one in outcomes]
+
+
+def test_what_the_device_warned_of_is_a_warning_of_the_run(
+    world: World, box: Box, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(SshDriver, "told", property(lambda _: ("WARNING: it takes long",)))
+    world.publish(block=addresses(30))
+    outcome = run(world, box)
+    assert outcome.good
+    assert outcome.warnings.count("the device warned: WARNING: it takes long") == 1

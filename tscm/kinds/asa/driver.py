@@ -3,7 +3,7 @@ An ASA's object-groups as values, the steps that change them, and what a driver 
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol, cast
 
 from attrs import frozen
@@ -108,6 +108,10 @@ class AsaDriver(Driver, Protocol):
     Blocking, for one thread at a time, with one request in flight.  Every method
     raises `DeviceFault`.  No word of any transport stands in this protocol.
     """
+
+    @property
+    def told(self) -> Collection[str]:
+        """What the device warned of when it was changed, each once, in words that can be quoted."""
 
     def read_groups(self, prefix: str) -> Mapping[str, Group]:
         """All groups whose name starts with *prefix* and `-`, by name."""

@@ -42,6 +42,9 @@ _MATE = (
     "have missed them; synchronise both with `write standby` on the active unit"
 )
 
+_TOLD = 20
+"""Warnings of a device that a run keeps."""
+
 
 @define(eq=False)
 class AsaEnforcer(Enforcer):
@@ -54,6 +57,8 @@ class AsaEnforcer(Enforcer):
     """What the device was made to hold last, by kind; None where nobody knows."""
     _looked_up: bool = field(default=False, init=False)
     _lessons: Lessons = field(init=False)
+    _told: dict[str, None] = field(factory=dict, init=False)
+    """What the device warned of, each once."""
     _planned: Planned | None = field(default=None, init=False)
     _deletions: Deletions = field(init=False)
 
@@ -80,6 +85,7 @@ class AsaEnforcer(Enforcer):
         return (
             *not_in_use(self.asa.prefix, self.memory.unused),
             *(self._planned.warnings if self._planned else ()),
+            *(f"the device warned: {one}" for one in self._told),
         )
 
     @property
@@ -124,6 +130,9 @@ class AsaEnforcer(Enforcer):
             raise
         finally:
             driver.close()
+            for one in driver.told:
+                if len(self._told) < _TOLD:
+                    self._told[one] = None
             said = driver.traffic
             self.traffic = self.traffic.plus(
                 requests=said.requests, sent=said.sent, received=said.received

@@ -33,6 +33,8 @@ MEMBERS = tuple(
     )
 )
 
+SUBMODE = "(config-network-object-group)"
+
 
 def created(count: int = 300) -> list[Step]:
     return [
@@ -372,3 +374,15 @@ def test_a_mode_that_is_refused_says_nothing_of_the_group_that_was_to_go() -> No
     with pytest.raises(Overloaded, match="`configure terminal` was refused"):
         driver.apply(DeleteGroup(group="T-Block-3"))
     assert not any("no object-group" in line for line in script.typed)
+
+
+def test_what_the_device_warns_of_is_kept_once_and_refuses_nothing() -> None:
+    modes = {"configure terminal": "fw1(config)# ", "object-group": f"fw1{SUBMODE}# "}
+    modes |= {
+        "network-object": f"WARNING: it takes long\r\n\rfw1{SUBMODE}# ",
+        "exit": "fw1(config)# ",
+    }
+    script = Script(echoing({one: f"\r{text}" for one, text in modes.items()}), begin="fw1# ")
+    driver = script.driver()
+    driver.apply(AddMembers(group="T-Block-1", members=MEMBERS))
+    assert driver.told == ("WARNING: it takes long",)

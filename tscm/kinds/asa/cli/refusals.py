@@ -29,6 +29,8 @@ class Refusals:
     found: list[tuple[str, str]] = field(factory=list, init=False)
     """Line that was typed, and what was said of it: of many the first ones."""
     count: int = field(default=0, init=False)
+    told: dict[str, None] = field(factory=dict, init=False)
+    """Warnings, in words that can be quoted: of many the first ones."""
     _gravest: Verdict = field(default=Verdict.NOTHING, init=False)
 
     @property
@@ -51,10 +53,18 @@ class Refusals:
         verdict = judge(text)
         if verdict is Verdict.REFUSED:
             # An echo that was torn from its prompt says nothing.
-            if not warned and text.strip() != typed.strip():
+            if warned:
+                self._tell(text)
+            elif text.strip() != typed.strip():
                 self.add(typed, as_words(text))
+        elif verdict is Verdict.TOLD and "*" not in text[:2]:
+            self._tell(text)
         elif verdict.value > max(self._gravest.value, Verdict.REFUSED.value):
             self._gravest = verdict
+
+    def _tell(self, text: str) -> None:
+        if len(self.told) < _KEPT:
+            self.told[as_words(text)] = None
 
     def fault(self) -> DeviceFault:
         """Why the portion was not done as it stands."""

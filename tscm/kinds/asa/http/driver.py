@@ -4,7 +4,7 @@ An ASA's HTTP interface as a `model.AsaDriver` (docs/develop/asa.md, section 4).
 
 import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from itertools import groupby
 
 from attrs import define, field
@@ -50,6 +50,11 @@ class HttpDriver:
     def traffic(self) -> Traffic:
         """What was said so far."""
         return self._link.traffic
+
+    @property
+    def told(self) -> Collection[str]:
+        """What the device warned of when it was changed."""
+        return tuple(self._poster.told)
 
     @property
     def learnt(self) -> Json:

@@ -41,6 +41,8 @@ class Poster:
     size: PostSize
     plain: bool = False
     monotonic: Callable[[], float] = time.monotonic
+    told: dict[str, None] = field(factory=dict, init=False)
+    """What the device warned of."""
 
     def post(self, blocks: Sequence[Block]) -> None:
         """
@@ -57,6 +59,7 @@ class Poster:
                 if isinstance(fault, Overloaded) or fault.status == _TOO_LARGE:
                     self.size.was_trouble(len(lines))
                 raise
+            self.told.update(refusals.told)
             self.size.went_well(len(lines), self.monotonic() - begun)
             if refusals.any:
                 raise refusals.fault()

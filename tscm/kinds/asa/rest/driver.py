@@ -2,7 +2,7 @@
 The REST API agent as a `model.AsaDriver` (docs/develop/asa.md, sections 2 to 4).
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 from urllib.parse import quote
 
@@ -68,6 +68,11 @@ class RestDriver:
     def traffic(self) -> Traffic:
         """What was said so far."""
         return self._link.traffic
+
+    @property
+    def told(self) -> Collection[str]:
+        """The agent's answers are judged as a whole; nothing is told beside them."""
+        return ()
 
     @property
     def learnt(self) -> Json:

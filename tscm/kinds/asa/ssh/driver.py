@@ -3,7 +3,7 @@ A classic ASA's command line as a `model.AsaDriver` (docs/develop/asa.md, sectio
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from attrs import define, field
 
@@ -32,12 +32,18 @@ class SshDriver:
     window: Window = field(factory=Window)
     started_at: float | None = None
     _clock: Callable[[], float] = time.time
+    _told: dict[str, None] = field(factory=dict, init=False)
     _version: str | None = field(default=None, init=False)
 
     @property
     def traffic(self) -> Traffic:
         """What was said so far."""
         return self._link.traffic
+
+    @property
+    def told(self) -> Collection[str]:
+        """What the device warned of when it was changed."""
+        return tuple(self._told)
 
     @property
     def without_pages(self) -> bool:
@@ -88,7 +94,11 @@ class SshDriver:
     def apply_all(self, steps: Sequence[Step]) -> None:
         """One portion, which begins and ends in privileged mode."""
         with self._link.session(write=True) as console:
-            Writer(self._link.name, console, self.window).write(list(blocks(steps)))
+            writer = Writer(self._link.name, console, self.window)
+            try:
+                writer.write(list(blocks(steps)))
+            finally:
+                self._told.update(writer.told)
 
     def running_config(self, prefix: str) -> Configuration:
         """`show running-config`, condensed."""

@@ -6,7 +6,7 @@ that it did.  So what is printed by itself may bring a prompt too many, and line
 into another group.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from attrs import define, field
 
@@ -41,6 +41,11 @@ class Writer:
 
     def __attrs_post_init__(self) -> None:
         self._refusals = Refusals(self.device)
+
+    @property
+    def told(self) -> Mapping[str, None]:
+        """What the device warned of."""
+        return self._refusals.told
 
     def write(self, blocks: Sequence[Block]) -> None:
         """
