@@ -5,7 +5,7 @@ The table of operations: each row is whole, and every face is made from it.
 import inspect
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import attrs
 import pytest
@@ -135,3 +135,9 @@ def test_a_body_is_read_before_any_argument() -> None:
     with pytest.raises(RequestFaulty, match="more than 2,000 values"):
         read_body(json.dumps({"a": [[1] * 900] * 3}).encode())
     assert read_body(json.dumps({"a": [1] * 1000}).encode())
+
+
+@pytest.mark.parametrize("operation", TABLE.values(), ids=lambda one: one.name)
+def test_every_operation_answers_with_values(operation: Operation[Any, Any]) -> None:
+    answer = operation.answer
+    assert attrs.has(next(iter(get_args(answer)), answer)), f"{operation.name} answers {answer}"
