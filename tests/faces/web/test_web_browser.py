@@ -89,7 +89,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
             env={**os.environ, "TMPDIR": str(folder), "COLUMNS": "200"},
         )
         try:
-            for _ in range(600):
+            for _ in range(2000):
                 text = said.read_text("utf-8", "replace")
                 found = re.search(r"TSCM_ROOT=(\S+)", text)
                 page = re.search(r"page is at (\S+); .*?: ([A-Z0-9-]{19})", text)
