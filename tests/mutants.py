@@ -6,7 +6,7 @@ property; then both with all examples, and the tests of neighbours that use the 
 fails notices the change.  Changes are drawn with a fixed seed, so two runs of one tree draw the same.  What
 survives wants a test, or a reader who finds that the change makes no difference.
 
-A run begins no change after `--minutes`, and keeps what it found in `--results`: the next run of the same tree goes
+A run begins no change `--minutes` after the tests passed without one, and keeps what it found in `--results`: the next run of the same tree goes
 on behind it.
 """
 
@@ -289,7 +289,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         importlib.import_module(name)
     tried = Tried(chosen.results, digest_of(chosen.rooms))
     mutants = tried.resumed(mutants)
-    until = time.monotonic() + 60 * chosen.minutes
     left = len(mutants)
     print(f"{left:,} to try", flush=True)
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's `&` has it ignored
@@ -300,6 +299,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 if not stage.quick and not passes(clean, stage):
                     print(f"without a change, these fail: {' '.join(stage.files)}")
                     return 2
+        until = time.monotonic() + 60 * chosen.minutes
         with contextlib.suppress(KeyboardInterrupt):
             left = try_all(Path(folder), mutants, chosen.processes, tried, until)
     tried.show()
