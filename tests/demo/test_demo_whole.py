@@ -25,5 +25,8 @@ def test_every_figure_of_the_demonstration_balances() -> None:
         assert lines["sent by the firewall"] > 10_000
         assert checks[f"{name}: entries fetched and pushed"]["figures"]["fetched"] == 12_200
         assert checks[f"{name}: entries added"]["figures"]["sent"] == 40
+    pulled = checks["fw-pull: entries"]["figures"]
+    assert set(pulled.values()) == {12_015}
+    assert set(checks["fw-pull: denied by the list"]["figures"].values()) == {800}
     assert checks["policy hits"]["figures"]["seen in traffic"] > 0
     assert "Traceback" not in done.stderr

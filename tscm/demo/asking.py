@@ -49,6 +49,12 @@ class Backend(Protocol):
         """Carry out an operation."""
 
 
+class Named(Protocol):
+    """A device of the demonstration."""
+
+    name: str
+
+
 OpenBackend = Callable[[Layout], Backend]
 
 
@@ -67,11 +73,11 @@ class Asking:
         """A way to the manager: the one that is open to `tsadmin` now."""
         return self._open_backend(self._stage.layout)
 
-    def update(self, firewall: Firewall) -> UpdateTold:
+    def update(self, firewall: Named) -> UpdateTold:
         """Fetch and push."""
         return self.backend().call(UPDATE, Push(name=firewall.name), self._screen.progress)
 
-    def logs(self, firewall: Firewall) -> Uploaded:
+    def logs(self, firewall: Named) -> Uploaded:
         """Rotate and upload."""
         return self.backend().call(LOGS, Device(name=firewall.name), self._screen.progress)
 
@@ -126,7 +132,7 @@ class Asking:
     def _sleep(self, seconds: float) -> Deferred[None]:
         return deferLater(self._reactor, seconds)
 
-    async def report(self, firewall: Firewall, **options: str) -> EventReport:
+    async def report(self, firewall: Named, **options: str) -> EventReport:
         """What the manager counted, by listed address unless told."""
         asked = {"by": "outside", "top": "10000", **options}
         found: EventReport = await deferToThread(
@@ -141,7 +147,7 @@ class Asking:
             total += (await self.report(firewall)).hits
         return total
 
-    def stored_lines(self, firewall: Firewall) -> list[bytes]:
+    def stored_lines(self, firewall: Named) -> list[bytes]:
         """Every line on the device's log, out of the files themselves."""
         blocks: list[bytes] = []
         export_log(Disk(), self._stage.layout.logs, firewall.name, blocks.append)

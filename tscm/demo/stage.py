@@ -163,6 +163,7 @@ class Stage:
         settings = (
             f'address = "{HOST}"\n'
             f'[listen]\nudp = ["{HOST}:0"]\ntcp = ["{HOST}:0"]\n'
+            f'lists = ["{HOST}:0"]\nlists_names = ["{HOST}"]\n'
             f'[policy]\nservers = ["{servers}"]\n'
             f'[upload]\nurl = "{upload_url}"\nca_file = "{ca_file}"\n'
             f'[control]\ndelegates = ["{os.getuid()}"]\n'  # the page speaks for its users

@@ -15,13 +15,17 @@ from twisted.internet.threads import deferToThread
 from tscm.demo.asking import Asking, OpenBackend
 from tscm.demo.lists import ALLOW_LIST, BLOCK_LIST, allow_entries, block_entries, list_text
 from tscm.demo.proxy import ConnectProxy
+from tscm.demo.pulling import DENIED, PullingFirewall
 from tscm.demo.screen import Screen
 from tscm.demo.siem import Siem
 from tscm.demo.stage import HOST, Firewall, Stage
 from tscm.demo.ways import Way, ssh_lacks, ways
 from tscm.errors import TscmError
+from tscm.ledger.figures import Balance
+from tscm.model import Json
 from tscm.operations.arguments import NewDevice
 from tscm.operations.table.devices import ADD
+from tscm.services.entries import PortalEntry
 from tscm.settings.files import write_private
 from tscm.syslog.asa import REPORTED_IDS, is_policy_line, parse
 from tscm.update.figures import PlanFigures
@@ -52,12 +56,18 @@ class Story:
     list_folder: Path = field(init=False)
     ways: dict[str, Way] = field(factory=dict, init=False)
     """By the names of the firewalls."""
+    puller: PullingFirewall = field(init=False)
+    blocked: list[str] = field(factory=list, init=False)
+    """What the block list holds now."""
+    _places: Mapping[str, str] = field(factory=dict, init=False)
+    """Where the manager takes lines and serves lists."""
     _seed: int = field(default=0, init=False)
 
     def __attrs_post_init__(self) -> None:
         self.siem = Siem(self._reactor)
         self.proxy = ConnectProxy(self._reactor, "demo", "open sesame")
         self.list_folder = self.stage.layout.portal / "lists"
+        self.puller = PullingFirewall(self.stage)
         self.ask = Asking(self._reactor, self.stage, self.screen, self.open_backend)
 
     async def play(self) -> None:
@@ -76,15 +86,16 @@ class Story:
 
     async def _set_up(self) -> None:
         self.screen.chapter("Services, a SIEM, a proxy and firewalls on loopback")
-        blocked, allowed = block_entries(), allow_entries()
-        self._write_list(BLOCK_LIST, blocked)
-        self._write_list(ALLOW_LIST, allowed)
+        self.blocked = block_entries()
+        self._write_list(BLOCK_LIST, self.blocked)
+        self._write_list(ALLOW_LIST, allow_entries())
         self.siem.come_back()
         self.proxy.start()
         stage = self.stage
         for number, way in enumerate(ways(), 1):
             self.ways[way.name] = way
             stage.register(way.name, way.address, number)
+        self.puller.register()
         logs = deferToThread(stage.start_logs)
         try:
             servers = await deferToThread(stage.start_policy)
@@ -95,6 +106,7 @@ class Story:
         await deferToThread(stage.start_manager, servers, url, ca_file)
         status = await self.ask.when_manager_is_up()
         places = {"udp": status.listeners["udp"][0], "tcp": status.listeners["tcp"][0]}
+        self._places = {**places, "lists": status.lists[0]}
         await gatherResults(
             [
                 deferToThread(self._start, one, self.ways[one.name], places)
@@ -113,6 +125,9 @@ class Story:
         for firewall in stage.firewalls:
             shown = self.ways[firewall.name].shown(firewall)
             self.screen.note(f"{firewall.name}: {shown}, logs to {firewall.syslog}")
+        self.screen.note(
+            f"{self.puller.name}: pulls its list from {self._places['lists']}, logs to udp://{places['udp']}"
+        )
         lacks = ssh_lacks()
         if lacks is not None:
             self.screen.note(f"no firewall is reached by SSH, which needs {lacks}")
@@ -124,40 +139,48 @@ class Story:
     async def _add_devices(self) -> None:
         self.screen.chapter("The devices are added, as with `tsadmin add`")
         for firewall in self.stage.firewalls:
-            options = {
-                "name": firewall.name,
-                "type": self.ways[firewall.name].type,
-                "device_id": firewall.entry.device_id,
-                "device": firewall.address,
-                **self.ways[firewall.name].options(firewall),
-                "block_list": BLOCK_LIST,
-                "allow_list": ALLOW_LIST,
-                "prefix": PREFIX,
-                "username": "admin",
-                "password": firewall.password,
-                "max_policy_size": 20_000,
-                "object_group_size": 5_000,
-                "log_rotate_size": 100,
-                "syslog_forward": True,
-                "forward_address": HOST,
-                "forward_port": self.siem.port,
-                "forward_protocol": "TCP",
-                "log_proxy": f"http://{HOST}:{self.proxy.port}",
-                "log_proxy_user": self.proxy.user,
-                "log_proxy_password": self.proxy.password,
-                "upload_key": firewall.entry.device_key.reveal()
-                if firewall.entry.device_key
-                else "",
-            }
-            asked = NewDevice(settings=options)
-            added = await deferToThread(
-                partial(self.ask.backend().call, ADD, asked, self.screen.progress)
+            await self._add(
+                {
+                    "name": firewall.name,
+                    "type": self.ways[firewall.name].type,
+                    "device": firewall.address,
+                    **self.ways[firewall.name].options(firewall),
+                    "prefix": PREFIX,
+                    "username": "admin",
+                    "password": firewall.password,
+                    "object_group_size": 5_000,
+                },
+                firewall.entry,
             )
-            check, who = added.check, added.check.identity
-            self.screen.note(
-                f"{firewall.name}: {who.model} {who.version}, block list {check.block_entries:,} "
-                f"entries, allow list {check.allow_entries:,}"
-            )
+        await self._add(self.puller.options(), self.puller.register())
+
+    async def _add(self, own: Json, entry: PortalEntry) -> None:
+        options = {
+            **own,
+            "device_id": entry.device_id,
+            "block_list": BLOCK_LIST,
+            "allow_list": ALLOW_LIST,
+            "max_policy_size": 20_000,
+            "log_rotate_size": 100,
+            "syslog_forward": True,
+            "forward_address": HOST,
+            "forward_port": self.siem.port,
+            "forward_protocol": "TCP",
+            "log_proxy": f"http://{HOST}:{self.proxy.port}",
+            "log_proxy_user": self.proxy.user,
+            "log_proxy_password": self.proxy.password,
+            "upload_key": entry.device_key.reveal() if entry.device_key else "",
+        }
+        asked = NewDevice(settings=options)
+        added = await deferToThread(
+            partial(self.ask.backend().call, ADD, asked, self.screen.progress)
+        )
+        check, who = added.check, added.check.identity
+        shown = f"{who.model} {who.version}" if who.model else "a firewall that pulls"
+        self.screen.note(
+            f"{own['name']}: {shown}, block list {check.block_entries:,} entries, allow list "
+            f"{check.allow_entries:,}"
+        )
 
     async def _push(self, title: str, *, first: bool) -> None:
         self.screen.chapter(title)
@@ -195,6 +218,20 @@ class Story:
                 ("desired", sum(one.desired for one in lists)),
                 ("in the running configuration", held),
             )
+
+        await self._pull()
+
+    async def _pull(self) -> None:
+        """What is published for the firewall that pulls is what lies in the list, and it is known who took it."""
+        outcome = await deferToThread(self.ask.update, self.puller)
+        self.screen.note(outcome.sentence)
+        pulled = await deferToThread(self.puller.pull, self._places["lists"])
+        self.screen.check(
+            f"{self.puller.name}: entries",
+            ("in the list", len(self.blocked)),
+            ("pulled", len(pulled)),
+            ("pulled and in the list", len(set(pulled) & set(self.blocked))),
+        )
 
     async def _configure_firewalls(self) -> None:
         self.screen.chapter("The access-lists that `add` printed are entered on the firewalls")
@@ -243,11 +280,17 @@ class Story:
                 f"{hits.get(f'{PREFIX}-Allow', 0):,} allowed by the lists, {told['lines']:,} lines sent"
             )
 
+        lines = await deferToThread(self.puller.send, self._places["udp"], self.blocked, self._seed)
+        self.screen.note(
+            f"{self.puller.name}: {DENIED:,} packets blocked by the list, {lines:,} lines sent"
+        )
+
     async def _change_lists(self) -> None:
         blocked = block_entries()
         kept = blocked[REMOVED:]
         fresh = [f"89.{n}.7.1" for n in range(ADDED)]
-        self._write_list(BLOCK_LIST, [*kept, *fresh])
+        self.blocked = [*kept, *fresh]
+        self._write_list(BLOCK_LIST, self.blocked)
         await self._push(
             (
                 f"The block list changes: {ADDED} entries added, {REMOVED} removed; only the "
@@ -286,6 +329,8 @@ class Story:
         for firewall in self.stage.firewalls:
             outcome = await deferToThread(self.ask.logs, firewall)
             self.screen.note(f"{firewall.name}: {outcome.sentence}")
+        outcome = await deferToThread(self.ask.logs, self.puller)
+        self.screen.note(f"{self.puller.name}: {outcome.sentence}")
         self.screen.expect(
             "uploads went through the proxy with its password",
             holds=self.proxy.tunnels > 0,
@@ -325,6 +370,7 @@ class Story:
                 told="byte for byte",
             )
             uploaded += _hits_in(there)
+        await self._balance_puller(ledger, forwarded)
         self.screen.check(
             "all lines at the SIEM",
             ("received", len(self.siem.lines)),
@@ -336,6 +382,29 @@ class Story:
             told=f"{ledger.received:,} received = {ledger.stored_since_start:,} stored + {ledger.dropped:,} dropped",
         )
         await self._top(uploaded)
+
+    async def _balance_puller(self, ledger: Balance, forwarded: "Counter[bytes]") -> None:
+        puller, row = self.puller, ledger.devices[self.puller.name]
+        stored = await deferToThread(self.ask.stored_lines, puller)
+        self.screen.check(
+            f"{puller.name}: lines",
+            ("sent by the firewall", puller.sent),
+            ("stored", row.stored),
+            ("forwarded", row.readers["forward"].sent),
+            ("found at the SIEM", sum((Counter(stored) & forwarded).values())),
+        )
+        there = await deferToThread(self.stage.uploaded_lines, puller.register())
+
+        async def counted() -> int:
+            return (await self.ask.report(puller, action="blocked")).hits
+
+        self.screen.check(
+            f"{puller.name}: denied by the list",
+            ("by the firewall", puller.denied),
+            ("uploaded", row.readers["upload"].sent),
+            ("on the log service's disk", len(there)),
+            ("counted by the manager", await self.ask.poll(counted, lambda n: n >= puller.denied)),
+        )
 
     async def _top(self, hits: int) -> None:
         seen = self.hits[f"{PREFIX}-Block"] + self.hits[f"{PREFIX}-Allow"]
