@@ -18,7 +18,7 @@ from tscm.cli.progress import shown_progress
 @click.option("--json", "json_output", is_flag=True, help="Print the final figures as JSON.")
 def command(*, keep: bool, json_output: bool) -> int:
     """
-    Run the whole product on this machine: embedded services, two simulated firewalls, a SIEM.
+    Run the whole product on this machine: embedded services, simulated firewalls, a SIEM.
 
     Exit status 0 only if every figure balances.
     """

@@ -1,5 +1,5 @@
 """
-The whole product on one machine: two simulated firewalls, services, SIEM, proxy, and a balance.
+The whole product on one machine: simulated firewalls, services, SIEM, proxy, and a balance.
 """
 
 from tscm.demo.run import run_demo
