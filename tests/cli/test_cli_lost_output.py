@@ -18,7 +18,7 @@ from tscm.cli.main import run
 from tscm.cli.progress import shown_progress, waits_told
 from tscm.cli.streams import lead_nowhere
 from tscm.manager.node import Node
-from tscm.model import Json, Progress
+from tscm.model import Progress
 from tscm.operations.arguments import Push
 from tscm.operations.call import Call
 from tscm.operations.calls import Calls
@@ -26,6 +26,7 @@ from tscm.operations.job_figures import JobFigures, JobState
 from tscm.settings.layout import Layout
 from tscm.store.audits import Audits
 from tscm.store.database import Store
+from tscm.update.figures import Result, UpdateTold
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Add, Options, Stored, Tsadmin
@@ -99,11 +100,11 @@ def test_an_update_without_a_manager_comes_to_its_end_and_is_recorded(
     assert add().status == 0
     reported = []
 
-    async def update(node: Node, args: Push, call: Call) -> Json:
+    async def update(node: Node, args: Push, call: Call) -> UpdateTold:
         for done in range(STEPS):
             call.report(Progress(phase="push", text=f"step {done}"))
             reported.append(done)
-        return {"sentence": f"{args.name} got 1 entry"}
+        return UpdateTold(result=Result.CHANGED, sentence=f"{args.name} got 1 entry")
 
     monkeypatch.setattr(standalone_store, "Calls", partial(Calls, handlers=lambda _: update))
     with open(lost, "w", closefd=False) as out, monkeypatch.context() as patch:

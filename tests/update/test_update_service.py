@@ -53,6 +53,7 @@ class MemoryDriver:
     faults: list[DeviceFault] = field(factory=list)
     traffic: Traffic = Traffic()
     learnt: Json = field(factory=dict)
+    told: tuple[str, ...] = ()
     closed: int = 0
     refuses_login: bool = False
     away: bool = False

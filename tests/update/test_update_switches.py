@@ -86,8 +86,8 @@ TOGETHER: list[dict[str, Any]] = [
 def positions() -> Iterator[dict[str, Any]]:
     yield {}
     for item in fields(Switches):
-        if item.name.startswith("ssh_"):
-            continue  # its sessions are not the agent's
+        if item.name.startswith(("ssh_", "http_")):
+            continue  # sessions of the other ways, which have tests of their own
         others = item.metadata.get("allowed", NUMBERS.get(item.name))
         assert others, f"{item.name} has no position here"
         yield from ({item.name: one} for one in others if one != item.default)
