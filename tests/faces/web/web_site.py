@@ -86,6 +86,8 @@ class Reply:
     headers: Mapping[str, str]
     cookies: tuple[str, ...]
     text: str
+    size: int
+    """Octets of the body on the wire."""
 
     @property
     def key(self) -> str:
@@ -185,7 +187,7 @@ def read_reply(data: bytes) -> Reply:
     head, _, body = data.partition(b"\r\n\r\n")
     first, *lines = head.decode("latin-1").split("\r\n")
     pairs = [line.partition(": ") for line in lines]
-    headers = {name.lower(): value for name, _, value in pairs}
+    headers, size = {name.lower(): value for name, _, value in pairs}, len(body)
     if headers.get("transfer-encoding") == "chunked":
         body = _unchunked(body)
     if headers.get("content-encoding") == "gzip":
@@ -195,6 +197,7 @@ def read_reply(data: bytes) -> Reply:
         headers=headers,
         cookies=tuple(value for name, _, value in pairs if name.lower() == "set-cookie"),
         text=body.decode("utf-8", "replace"),
+        size=size,
     )
 
 

@@ -122,7 +122,7 @@ async def now(desk: Desk, visit: Visit) -> Answer:
     state = _state(found)
     view = Now(
         head=head,
-        lights=lights(state),
+        lights=lights(state, desk.now()),
         lists=list_rows(state.policy.last_good or state.policy.last_update),
         readers=reader_rows(state),
         pairs=tuple(policy_pairs(state.policy)),

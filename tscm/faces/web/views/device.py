@@ -13,8 +13,10 @@ from tscm.faces.web.views.states import Badge, badge, truth_badge
 from tscm.faces.web.views.words import iso
 from tscm.model import Json
 from tscm.plural import many
+from tscm.standing import Verdict, is_quiet, off_words
 from tscm.state import DeviceState
 from tscm.update.figures import ListFigures, UpdateFigures, UpdateRecord
+from tscm.upload.figures import UploadState
 from tscm.wire.reading import read
 
 TABS = (("", "Now"), ("policy", "Policy"), ("hits", "Hits"), ("checks", "Checks"))
@@ -191,36 +193,54 @@ def _list_row(kind: str, figures: ListFigures) -> ListRow:
     )
 
 
-def lights(state: DeviceState) -> tuple[Light, ...]:
-    """Do lines arrive, is the policy in force, is everything sent on?"""
+def lights(state: DeviceState, now: float) -> tuple[Light, ...]:
+    """Do lines arrive, is the policy in force, is everything sent on?  None says yes of what is not so, or not set."""
     log, policy = state.log, state.policy
     last = None if log is None else log.last_received_at
     arrives = Light(
         title="Lines arrive",
-        badge=truth_badge(bool(last), "yes" if last else "not yet"),
+        badge=badge(Verdict.NEW, "not yet")
+        if not last
+        else badge(Verdict.WARNING, "not for long")
+        if is_quiet(last, now)
+        else truth_badge(good=True, word="yes"),
         sentence=f"last line {iso(last)}",
     )
     good = policy.last_good
     held = policy.in_force
+    taken_off = held is not None and held.purged
     in_force = Light(
         title="Policy in force",
         badge=truth_badge(
-            good is not None and policy.last_update is not None and policy.last_update.good,
-            "yes" if good else "no",
+            good is not None
+            and not taken_off
+            and policy.last_update is not None
+            and policy.last_update.good,
+            "yes" if good and not taken_off else "no",
         ),
-        sentence=f"last good update {iso(None if good is None else good.finished_at)}"
+        sentence=off_words(held)
+        if held is not None and held.purged
+        else f"last good update {iso(None if good is None else good.finished_at)}"
         + ("" if held is None else f"; {held.block:,} block and {held.allow:,} allow entries"),
     )
     failing = [
         one for one in (*state.targets, *((state.upload,) if state.upload else ())) if one.failures
     ]
     waiting = sum(one.waiting_lines for one in state.readers.values())
+    uploads = state.upload is not None and state.upload.state is not UploadState.OFF
+    if not state.targets and not uploads:
+        none = badge(Verdict.NEW, "not set")
+        return (
+            arrives,
+            in_force,
+            Light(title="Forwarded and uploaded", badge=none, sentence="no target, no uploads"),
+        )
     sent = Light(
-        title="Sent on",
+        title="Forwarded and uploaded",
         badge=truth_badge(not failing, "yes" if not failing else "failing"),
         sentence=(failing[0].last_error or "failing")
         if failing
-        else f"{many(waiting, 'line waits', 'lines wait')}",
+        else f"backlog of {many(waiting, 'line', 'lines')}",
     )
     return arrives, in_force, sent
 

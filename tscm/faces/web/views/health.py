@@ -72,7 +72,7 @@ class ListenerRow:
 
 @frozen(kw_only=True)
 class ReaderLine:
-    """stored = sent + not selected + expired + waiting, with the shares of a bar."""
+    """stored = sent + not selected + expired + backlog, with the shares of a bar."""
 
     device: str
     stored: int

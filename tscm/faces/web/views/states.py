@@ -32,9 +32,9 @@ class Badge:
     kind: str
 
 
-def badge(verdict: Verdict) -> Badge:
-    """Of a device or a link."""
-    return Badge(GLYPHS[verdict], str(verdict), str(verdict))
+def badge(verdict: Verdict, word: str | None = None) -> Badge:
+    """Of a device or a link; with a *word* of its own where the verdict's does not do."""
+    return Badge(GLYPHS[verdict], word or str(verdict), str(verdict))
 
 
 def job_badge(state: JobState) -> Badge:
