@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
+from twisted.logger import capturedLogs
 
 from tests.spool.spool_room import AtOnce, FaultyDisk, make_spool, numbered, run_of
 from tscm.errors import DeviceUnknown
@@ -581,6 +582,42 @@ def test_lines_of_very_many_logs_all_reach_the_disk(tmp_path: Path, *, together:
     else:
         assert {str(tmp_path / name / "syslog") for name in names} <= disk.files
     closed(spool)
+
+
+@pytest.mark.parametrize("logs", [3, 100])
+def test_a_sync_without_a_descriptor_is_told(tmp_path: Path, logs: int) -> None:
+    class Full(FaultyDisk):
+        """No descriptor is left for what is to be synced."""
+
+        full = False
+
+        @property
+        def syncs_volumes(self) -> bool:
+            return True
+
+        def sync_volume(self, fd: int) -> None:
+            pass
+
+        def duplicate(self, fd: int) -> int:
+            if self.full:
+                raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+            return super().duplicate(fd)
+
+    disk, clock = Full(), Clock()
+    spool = make_spool(tmp_path, clock, disk, fsync="interval", fsync_ms=1000, compress=False)
+    names = [f"asa{number}" for number in range(logs)]
+    for name in names:
+        spool.open_device(name, BIG)
+    spool.startService()
+    for name in names:
+        spool.append(name, [run_of(b"one")], 1.0)
+    disk.full = True
+    with capturedLogs() as told:
+        clock.pump([1.0] * 4)
+    disk.full = False
+    closed(spool)
+    formats = [(one["log_format"], one.get("count")) for one in told]
+    assert [count for text, count in formats if "no file descriptor" in text] == [logs]
 
 
 def test_a_volume_is_synced_as_a_whole_or_the_system_says_why_not() -> None:

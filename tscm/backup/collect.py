@@ -102,31 +102,31 @@ class _Collector:
     _has_key: bool = field(default=False, init=False)
 
     def run(self) -> Made:
-        found = list(_files(self._layout.root))
         self._say("settings and positions")
-        later: list[str] = []
-        for path in found:
+        # Before their files are copied: a log's state must not take for read what a restored reader has not.
+        logs = [(folder, _cursors(folder)) for folder in self._logs()]
+        uploads: list[str] = []
+        loose: list[str] = []  # lines that are in no log's folder, as those of unknown senders
+        folders = tuple(f"{self._relative(place)}/" for place in self._log_places)
+        for path in _files(self._layout.root):
             rule = rule_of(path)
             if rule is None:
                 self._leave(path)
             elif rule.treatment in {Treatment.COPY, Treatment.SECRET, Treatment.KEY}:
                 self._take(path)
             elif rule.treatment is Treatment.UPLOAD and self._wish.uploads:
-                later.append(path)
-        logs = [(folder, _cursors(folder)) for folder in self._logs()]
+                uploads.append(path)
+            elif rule.treatment is Treatment.LOG and self._wish.logs:
+                loose += [] if path.startswith(folders) else [path]
         self._say("database")
         self._take_database()
-        for path in later:
+        for path in uploads:
             self._take(path)
         for folder, cursors in logs:
             self._say(f"log of {folder.path.name}")
             self._take_log(folder, cursors)
-        if self._wish.logs:
-            for path in found:
-                rule = rule_of(path)
-                loose = rule is not None and rule.treatment is Treatment.LOG
-                if loose and not self._in_log_folder(path):
-                    self._take(path)
+        for path in loose:
+            self._take(path)
         self._archive.close()
         return Made(
             files=len(self._archive.members),
@@ -201,13 +201,14 @@ class _Collector:
 
     # -- logs ------------------------------------------------------------------
 
+    @property
+    def _log_places(self) -> tuple[Path, ...]:
+        return self._layout.logs, self._layout.audit_log
+
     def _logs(self) -> Iterator[LogFolder]:
-        for place in (self._layout.logs, self._layout.audit_log):
+        for place in self._log_places:
             for name in log_names(place):
                 yield LogFolder(place / name)
-
-    def _in_log_folder(self, path: str) -> bool:
-        return any(path.startswith(f"{self._relative(folder.path)}/") for folder in self._logs())
 
     def _take_log(self, folder: LogFolder, cursors: Mapping[str, Cursor]) -> None:
         disk = Disk()

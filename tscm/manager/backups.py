@@ -20,8 +20,8 @@ from tscm.base.clock import wall_seconds
 from tscm.base.schedule import PeriodicService
 from tscm.base.threads import Threads
 from tscm.printable import quoted
+from tscm.settings.backup import BackupSettings
 from tscm.settings.layout import Layout
-from tscm.settings.node import BackupSettings
 
 LOOK_SECONDS = 60.0
 FIRST_SECONDS = 5.0

@@ -101,16 +101,25 @@ class Syncer:
         """Sync a live text that is about to be closed."""
         self._marked.pop(id(live), None)
         if live.fd >= 0:
-            with contextlib.suppress(OSError):
+            try:
                 self._jobs.append(Job(self._disk.duplicate(live.fd)))
+            except OSError:  # no descriptor is left: nobody knows whether its end is on the disk
+                self.refused += 1
 
     def run(self) -> Deferred[None]:
         """Sync all that waits; fires when it is done."""
+        refused = self.refused
         if len(self._marked) > _TOGETHER and self._disk.syncs_volumes:
             self._add_volumes()
         room = _WAITING_MAX - len(self._jobs)  # of a slow disk; those that find none stay marked
         for live in list(islice(self._marked.values(), max(0, room))):
             self.add_open(live)
+        if self.refused > refused:
+            self._log.error(
+                "{count} files of logs could not be synced: no file descriptor is left; raise the limit "
+                "(LimitNOFILE in the unit)",
+                count=self.refused - refused,
+            )
         if self._running is None and self._jobs:
             self._start()
         return self._wait()
@@ -135,11 +144,13 @@ class Syncer:
         for live in marked.values():
             if live.fd < 0:
                 continue
-            with contextlib.suppress(OSError):
+            try:
                 volume = self._disk.volume_of(live.fd)
                 if volume not in known:
                     self._jobs.append(Job(self._disk.duplicate(live.fd), volume=True))
                     known.add(volume)
+            except OSError:
+                self.refused += 1
 
     def finish(self) -> Deferred[None]:
         """Fires when nothing waits any more."""

@@ -36,6 +36,11 @@ def told_of(settings: DeviceSettings, who: Identity) -> str:
     return f"Device {settings.device}: {', '.join(part for part in parts if part)}"
 
 
+def notes(settings: DeviceSettings, who: Identity) -> Sequence[str]:
+    """What the device said of itself, for who adds it."""
+    return [told_of(settings, who)]
+
+
 def way_back(settings: DeviceSettings, node: "NodeSettings", groups: Sequence[str]) -> str:
     """What to type to take everything away."""
     from tscm.kinds.asa.lines import removal_lines

@@ -10,12 +10,11 @@ from attrs import evolve
 from tscm import __version__
 from tscm.kinds import questions as shared
 from tscm.kinds.asa import questions as asa
-from tscm.kinds.asa.common import ENFORCER, PROOF, PURGE, holders, sizes, told_of, way_back
+from tscm.kinds.asa.common import ENFORCER, PROOF, PURGE, holders, notes, sizes, way_back
 from tscm.kinds.asa.driver import AsaDriver
 from tscm.kinds.asa.ssh.settings import AsaSshSettings, asa_ssh
 from tscm.kinds.kind import Kind
 from tscm.kinds.question import Question
-from tscm.model import Identity
 from tscm.settings.device import DeviceSettings
 from tscm.settings.node import NodeSettings
 
@@ -72,11 +71,6 @@ def connect(
     from tscm.kinds.asa.ssh.opening import open_driver
 
     return open_driver(settings, learnt)
-
-
-def notes(settings: DeviceSettings, who: Identity) -> Sequence[str]:
-    """What the device said of itself."""
-    return [told_of(settings, who)]
 
 
 def warnings(settings: DeviceSettings) -> Sequence[str]:
