@@ -47,7 +47,14 @@ def test_every_command_of_a_destructive_operation_asks() -> None:
 
 @pytest.mark.parametrize(
     "words",
-    [("remove",), ("logs",), ("spool", "drop"), ("policy", "rollback"), ("portal", "remove")],
+    [
+        ("remove",),
+        ("logs",),
+        ("spool", "drop"),
+        ("spool", "delete"),
+        ("policy", "rollback"),
+        ("portal", "remove"),
+    ],
 )
 def test_yes_is_an_option_of_each(words: tuple[str, ...]) -> None:
     command: click.Command = import_module(f"tscm.cli.{words[0]}").command

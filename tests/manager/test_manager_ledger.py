@@ -183,6 +183,43 @@ def test_a_reader_is_dropped_offline_too(manager: Manager) -> None:
     assert gone not in listed[0]["readers"]
 
 
+def test_the_log_of_a_removed_device_is_deleted_and_one_of_the_name_begins_anew(
+    manager: Manager,
+) -> None:
+    manager.write_device("fw", **SIEM)
+    manager.start()
+    send_udp(manager.port("udp"), b"<166>one", b"<166>two")
+    manager.when_lines("fw", 2)
+    delete = ("spool", "delete", "--yes", "fw")
+    assert "belongs to a device" in tsadmin(manager, *delete).stderr
+
+    manager.layout.device_file("fw").unlink()
+    wait_for(lambda: manager.ask("/v1/devices") == [], manager.said)
+    assert "2 lines" in tsadmin(manager, *delete).stdout
+    assert not manager.layout.device_log("fw").exists()
+    again = tsadmin(manager, *delete)
+    assert again.returncode == 1
+    assert "no log of 'fw'" in again.stderr
+    manager.write_device("fw", **SIEM)
+    wait_for(lambda: len(manager.ask("/v1/devices")) == 1, manager.said)
+    send_udp(manager.port("udp"), b"<166>three")
+    manager.when_lines("fw", 1)
+    assert manager.ask("/v1/ledger")["balanced"]
+
+    manager.stop()
+    manager.layout.device_file("fw").unlink()
+    done = tsadmin(manager, *delete)
+    assert done.returncode == 0, done.stderr
+    manager.write_device("fw", **SIEM)
+    manager.start()
+    send_udp(manager.port("udp"), b"<166>four")
+    manager.when_lines("fw", 1)
+    ledger = manager.ask("/v1/ledger")
+    assert ledger["balanced"]
+    assert ledger["book"]["gaps"] == []
+    manager.stop()
+
+
 def test_a_batch_that_was_set_aside_is_listed_sent_again_or_dropped(
     tmp_path: Path, log_server: LogServer
 ) -> None:

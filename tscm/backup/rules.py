@@ -8,7 +8,7 @@ from tscm.ledger import book
 from tscm.retrieve import answers
 from tscm.services import certificate, entries, publication, uploads, zone_files
 from tscm.settings import layout, own_service
-from tscm.spool import names
+from tscm.spool import deletion, names
 from tscm.store import database
 from tscm.upload import state
 
@@ -33,6 +33,7 @@ RULES: tuple[BackupRule, ...] = (
     *answers.BACKUP,
     *quarantine.BACKUP,
     *state.BACKUP,
+    *deletion.BACKUP,
     *names.BACKUP,
     *names.backup_rules("var/lib/tscm/audit"),
 )

@@ -23,8 +23,8 @@ from tscm.cli.state import when
 from tscm.cli.tables import latest, show_pairs, show_table
 from tscm.cli.times import Time
 from tscm.errors import TscmError
-from tscm.operations.arguments import Reader
-from tscm.operations.table.logs import DROP_READER
+from tscm.operations.arguments import Device, Reader
+from tscm.operations.table.logs import DELETE_LOG, DROP_READER
 from tscm.plural import many
 from tscm.printable import visible
 from tscm.settings.layout import Layout
@@ -242,6 +242,35 @@ def drop(session: Session, /, name: str, reader: str, *, yes: bool, json_output:
     else:
         lines = many(dropped.waiting_lines, "line", "lines")
         say.info(f"{name}: reader {dropped.reader} dropped, with a backlog of {lines}")
+    return 0
+
+
+@command.command("delete")
+@click.argument("name", type=LogName())
+@yes_option
+@click.option("--json", "json_output", is_flag=True, help="Print the result as JSON.")
+@click.pass_obj
+def delete(session: Session, /, name: str, *, yes: bool, json_output: bool) -> int:
+    """
+    Delete the log of a removed device, with all of its lines.
+
+    Lines that no reader has passed are lost.  What the SIEM and the log service have received stays there.
+    """
+    from tscm.spool.disk import Disk
+    from tscm.spool.tools_list import summary, view_log
+
+    log = known_log(session.layout, name)
+    kept = summary(Disk(), view_log(Disk(), session.layout.logs, log))
+    lines = many(kept.kept_lines, "line", "lines")
+    question = f"Delete the log of {log}, {lines} ({kept.disk_bytes:,} bytes on disk)?"
+    refused = f"log of {log} not deleted"
+    if not may_go_on(DELETE_LOG, question, refused, yes=yes, json_output=json_output):
+        return 1
+    deleted = session.backend().call(DELETE_LOG, Device(name=log))
+    if json_output:
+        say.as_json(deleted)
+    else:
+        say.info(f"{log}: log deleted, {many(deleted.lines, 'line', 'lines')}")
     return 0
 
 

@@ -7,6 +7,7 @@ clean stop the two are equal, and after an unclean one the difference is what wa
 seconds, whose listener nobody can tell any more.  Pure, save for two functions at the end.
 """
 
+import contextlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -126,6 +127,12 @@ class Book:
             gaps = (*gaps[:-1], evolve(last, lines=last.lines + lines, lost=last.lost + lost))
         return evolve(self, listeners=self._with_untold(lines), gaps=gaps)
 
+    def without_log(self, name: str) -> "Book":
+        """The book once the log *name* was deleted on purpose."""
+        logs = {one: lines for one, lines in self.logs.items() if one != name}
+        lost = {one: lines for one, lines in self.lost.items() if one != name}
+        return evolve(self, logs=logs, lost=lost)
+
     def _compared(self, name: str, stored: int, missing: int) -> tuple[int, int]:
         """By how many lines a log has grown since it was noted, and how many it has lost."""
         grown = stored - self.logs.get(name, stored)
@@ -228,3 +235,15 @@ def read_book(path: Path) -> Book | None:
 def write_book(path: Path, book: Book) -> None:
     """Blocking: put the book on disk, whole or not at all.  Raises `OSError`."""
     write_private(path, encode_book(book))
+
+
+def forget_log(path: Path, name: str) -> None:
+    """
+    Blocking: take a log that was deleted on purpose out of the book on disk, if there is one.
+
+    A damaged book is left for the next start, which says so.  Raises `OSError`.
+    """
+    with contextlib.suppress(ValueError):
+        book = read_book(path)
+        if book is not None and name in book.logs:
+            write_book(path, book.without_log(name))

@@ -132,6 +132,10 @@ class Bookkeeper(MultiService):
         if not self._unread:
             self._book = self._book.found(name, stored, lost)
 
+    def forget_log(self, name: str) -> None:
+        """A log was deleted on purpose: one of the same name begins anew."""
+        self._book = self._book.without_log(name)
+
     def _read_again(self) -> bool:
         """Whether the book that could not be read at the start is read by now."""
         if not self._unread:

@@ -63,6 +63,16 @@ class ReaderDropped:
 
 
 @frozen(kw_only=True)
+class LogDeleted:
+    """What was kept of a log that is deleted: lines, bytes of text, and bytes on the disk."""
+
+    name: str = ""
+    lines: int = 0
+    kept_bytes: int = 0
+    disk_bytes: int = 0
+
+
+@frozen(kw_only=True)
 class HandEntryStanding(HandEntry):
     """An entry by hand: whether it is *standing*, and on which devices it is in force, excluded by the guard, or not yet pushed."""
 

@@ -163,7 +163,7 @@ def _looked_into(logs: Path) -> dict[str, bool | None]:
     """By folder whether it holds a log; None where it may not be looked into, as `lost+found`."""
     try:
         with os.scandir(logs) as folders:
-            names = [one.name for one in folders if one.is_dir()]
+            names = [one.name for one in folders if one.is_dir() and one.name[0] != "."]
     except (FileNotFoundError, NotADirectoryError):
         return {}
     found: dict[str, bool | None] = {}

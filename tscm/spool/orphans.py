@@ -38,6 +38,8 @@ class Orphans:
     logs: dict[str, DeviceLog] = field(factory=dict, init=False)
     opening: set[str] = field(factory=set, init=False)
     """Those that a thread opens, since much of them has to be read."""
+    leaving: set[str] = field(factory=set, init=False)
+    """Those that are being deleted."""
     _refused: set[str] = field(factory=set, init=False)
     _over: bool = field(default=False, init=False)
 
@@ -50,11 +52,13 @@ class Orphans:
         left = _OPENED_AT_ONCE
         for name in names:
             known = name in devices or name in self.logs or name in self._refused
-            if known or name in self.opening or not left:
+            if known or name in self.opening or name in self.leaving or not left:
                 continue
-            left -= 1
             try:
                 folder = LogFolder(root / nickname(name))
+                if not folder.spool.is_dir():  # deleted since the names were read
+                    continue
+                left -= 1
                 self._take(name, open_at_once(self._disk, folder, now))
             except TakesLong:
                 self.opening.add(name)

@@ -17,10 +17,11 @@ from twisted.logger import Logger
 from tscm.base.clock import wall_seconds
 from tscm.base.schedule import PeriodicService, in_slices
 from tscm.base.threads import Threads
-from tscm.errors import DeviceUnknown, LogOpening
+from tscm.errors import DeviceEnding, DeviceUnknown, LogOpening
 from tscm.model import Run
 from tscm.settings.node import SpoolBounds
 from tscm.spool.aside import Aside
+from tscm.spool.deletion import delete_log
 from tscm.spool.disk import Disk
 from tscm.spool.early import open_at_once
 from tscm.spool.figures import LogFigures, LogGlance, OrphanFigures
@@ -37,6 +38,7 @@ from tscm.spool.repairs import Repairs
 from tscm.spool.retention import Retention, RetentionRules
 from tscm.spool.room import RoomKeeper
 from tscm.spool.sync import Syncer
+from tscm.spool.tools_list import LogSummary
 
 _UPKEEP_SECONDS = 1.0
 SEAL_SECONDS = 1.0
@@ -165,11 +167,14 @@ class SpoolService(MultiService):
         Open the log of device *name*, made where there is none; or change its rotate size.
 
         Puts right what the last stop left (see `tscm.spool.recovery`).  Where that takes long, it is done in a
-        thread: `LogOpening` is raised until then, and lines of the device are stored.  Raises `OSError`.
+        thread: `LogOpening` is raised until then, and lines of the device are stored.  Raises `DeviceEnding` while an
+        earlier log of this name is being deleted, `OSError`.
         """
         self._rotate_bytes[name] = rotate_bytes
         log = self._devices.get(name)
         if log is None:
+            if name in self._orphans.leaving:
+                raise DeviceEnding(name)
             if name in self._orphans.opening:  # it was taken for nobody's, and is open in a moment
                 raise LogOpening(name, self.disk.size_of(LogFolder(self.logs / name).live) or 0)
             self._orphans.release(name)
@@ -235,6 +240,28 @@ class SpoolService(MultiService):
                 log.drop_reader(reader)
         self.close_device(name)
         self._rotate_bytes.pop(name, None)
+
+    async def delete_log(self, name: str) -> LogSummary:
+        """
+        Delete the log of a device that is gone; gives what there was.
+
+        What a device of this name stores later begins with its first line.  Raises `DeviceEnding` while the log
+        is open, `LogOpening` while a thread opens it, `OSError`.
+        """
+        if name in self._devices or name in self._openings:
+            raise DeviceEnding(name)
+        if name in self._orphans.opening:
+            raise LogOpening(name, self.disk.size_of(LogFolder(self.logs / name).live) or 0)
+        self._orphans.release(name)
+        self._orphans.leaving.add(name)
+        try:
+            gone: LogSummary = await self.threads.run(delete_log, self.disk, self.logs, name)
+        finally:
+            self._orphans.leaving.discard(name)
+        lines, _ = self._closed.pop(name, (0, 0))
+        if name in self._opened_lines:  # listeners count on, and the next log begins at 0
+            self._opened_lines[name] -= lines
+        return gone
 
     def orphans(self) -> list[OrphanFigures]:
         """Logs whose device is gone; retention ends them in time."""

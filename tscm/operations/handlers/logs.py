@@ -6,10 +6,11 @@ import attrs
 from attrs import define, field
 
 from tscm.errors import TscmError
+from tscm.ledger.book import forget_log
 from tscm.manager.log_consumers import users_of
 from tscm.manager.node import Node, parts
 from tscm.model import Progress
-from tscm.operations.answers import ReaderDropped
+from tscm.operations.answers import LogDeleted, ReaderDropped
 from tscm.operations.arguments import Device, Reader, Rejected
 from tscm.operations.call import Call
 from tscm.operations.handlers.devices import refuse_unknown
@@ -18,7 +19,9 @@ from tscm.operations.registry import handles
 from tscm.operations.table import logs as table
 from tscm.plural import many
 from tscm.settings.files import device_names, read_device
+from tscm.spool.deletion import delete_log
 from tscm.spool.disk import Disk
+from tscm.spool.names import log_names
 from tscm.spool.tools_repair import drop_position
 from tscm.upload.outcome import BatchesHandled, RejectedBatches, Uploaded
 from tscm.upload.service import UploadService
@@ -69,6 +72,35 @@ class UploadOff(TscmError):
             f"logs of {self.device} are not uploaded: no log service is configured; set "
             "url under [upload] in tscm.toml and restart the manager"
         )
+
+
+@define(eq=False)
+class LogInUse(TscmError):
+    """
+    A log cannot be deleted: it belongs to a device.
+    """
+
+    device: str
+
+    def __str__(self) -> str:
+        return (
+            f"the log of {self.device} belongs to a device; remove the device with `tsadmin remove "
+            f"{self.device}` first"
+        )
+
+
+@define(eq=False)
+class LogMissing(TscmError):
+    """
+    There is no log of this name.
+    """
+
+    exit_status = 1
+
+    name: str
+
+    def __str__(self) -> str:
+        return f"no log of {self.name!r}; list the logs with `tsadmin spool list`"
 
 
 def _upload_of(node: Node, name: str) -> UploadService:
@@ -199,3 +231,23 @@ def _drop_stored(node: Node, name: str, reader: str) -> int:
         return drop_position(Disk(), node.layout.logs, name, reader)
     except (FileNotFoundError, ValueError):
         raise ReaderInUse(name, reader, known=False) from None
+
+
+@handles(table.DELETE_LOG)
+async def delete(node: Node, args: Device, call: Call) -> LogDeleted:
+    """Delete the log of a device that was removed; the ledger forgets it."""
+    del call
+    name, manager = args.name, node.manager
+    if name in device_names(node.layout) or (manager is not None and name in manager.devices):
+        raise LogInUse(name)
+    if name not in await node.quick.run(log_names, node.layout.logs):
+        raise LogMissing(name)
+    if manager is None:
+        gone = delete_log(Disk(), node.layout.logs, name)
+        forget_log(node.layout.ledger, name)
+    else:
+        gone = await manager.spool.delete_log(name)
+        manager.bookkeeper.forget_log(name)
+    return LogDeleted(
+        name=name, lines=gone.kept_lines, kept_bytes=gone.kept_bytes, disk_bytes=gone.disk_bytes
+    )

@@ -2,7 +2,7 @@
 Operations on a device's log, its readers and rejected batches.
 """
 
-from tscm.operations.answers import ReaderDropped
+from tscm.operations.answers import LogDeleted, ReaderDropped
 from tscm.operations.arguments import Device, Reader, Rejected
 from tscm.operations.operation import Needs, Operation
 from tscm.upload.outcome import BatchesHandled, RejectedBatches, Uploaded
@@ -78,3 +78,19 @@ DROP_READER: Operation[Reader, ReaderDropped] = Operation(
     destructive=True,
 )
 """Forget a reader that nothing uses any more, with its backlog: `{name, reader, waiting_lines}`."""
+
+DELETE_LOG: Operation[Device, LogDeleted] = Operation(
+    answer=LogDeleted,
+    name="delete_log",
+    room="logs",
+    verb="DELETE",
+    path="/v1/logs/<name>",
+    args=Device,
+    needs=Needs.FILES,
+    noun="deleting a log",
+    on_log=True,
+    long=True,
+    changes=True,
+    destructive=True,
+)
+"""Delete the log of a device that was removed: `{name, lines, kept_bytes, disk_bytes}`."""
