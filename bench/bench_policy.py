@@ -23,7 +23,7 @@ from tscm.base.secrets import Secret
 from tscm.kinds.asa.config_size import member_bytes
 from tscm.kinds.asa.driver import AddMembers, CreateGroup, Group, RemoveMembers, Step
 from tscm.kinds.asa.plan import Desired, Plan, make_plan
-from tscm.kinds.asa.rest.opening import open_driver
+from tscm.kinds.asa.rest.kind import connect
 from tscm.kinds.asa.rest.settings import AsaRestSettings
 from tscm.policy.cidr import CidrSet, Entries
 from tscm.policy.guard import GuardRules, Protected, compare, inspect
@@ -136,7 +136,7 @@ def stored_job(published: PolicyList, in_force: CidrSet) -> UpdateJob:
             allow=pack(ALLOW.entries),
         ),
         fetch=lambda *_: None,
-        opener=open_driver,
+        opener=connect,
         look_up=lambda _: {},
         now=time.time,
         pause=lambda _: False,

@@ -112,12 +112,12 @@ class Bench:
     def open(
         self,
         settings: DeviceSettings,
-        node: NodeSettings,
+        _: NodeSettings,
         learnt: Mapping[str, Any],
         /,
-        **_: str | None,
+        **__: str | None,
     ) -> AsaDriver:
-        return open_driver(settings, node, learnt, bounds=Bounds(read_seconds=120))
+        return open_driver(settings, learnt, bounds=Bounds(read_seconds=120))
 
     def publish(self, entries: list[str]) -> None:
         self.entries, self.serial = entries, self.serial + 1

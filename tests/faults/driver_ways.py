@@ -183,11 +183,7 @@ class Row:
 
 
 def _rest(asa: SimulatedAsa, learnt: Mapping[str, Any]) -> AsaDriver:
-    from tscm.settings.node import NodeSettings
-
-    return open_rest(
-        settings_for(asa), NodeSettings(), learnt, bounds=IMPATIENT, accept_certificate=None
-    )
+    return open_rest(settings_for(asa), learnt, bounds=IMPATIENT)
 
 
 def _http(asa: SimulatedAsa, learnt: Mapping[str, Any]) -> AsaDriver:

@@ -22,7 +22,6 @@ from tests.manager.manager_process import wait_for
 from tscm.devices.stored import stored_device
 from tscm.kinds.asa.driver import layout_digest
 from tscm.kinds.asa.rest.opening import open_driver
-from tscm.settings.files import read_node
 
 
 @pytest.fixture
@@ -76,7 +75,7 @@ def test_of_two_entries_of_one_firewall_under_marks_of_an_earlier_version_the_se
     before = world.firewall.text()
     assert ending not in before
     # What that version knew: no serial number, and groups as this device left them.
-    driver = open_driver(stored_device(layout, "fw"), read_node(layout))
+    driver = open_driver(stored_device(layout, "fw"))
     left = layout_digest(driver.read_groups("ThreatSTOP"))
     driver.close()
     with contextlib.closing(sqlite3.connect(layout.database)) as kept, kept:

@@ -104,7 +104,7 @@ class World:
         accept_certificate: str | None,
     ) -> AsaDriver:
         driver = open_driver(
-            settings, node, learnt, bounds=self.bounds, accept_certificate=accept_certificate
+            settings, learnt, bounds=self.bounds, accept_certificate=accept_certificate
         )
         self.drivers.append(driver)
         return driver

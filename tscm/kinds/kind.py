@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from tscm.settings.node import NodeSettings
 
 SettingsClass = type[DeviceSettings]
+NOTHING_LEARNT: Mapping[str, Any] = {}
+"""Of a device that no driver has spoken with."""
 
 
 class Capability(StrEnum):

@@ -122,14 +122,18 @@ def settings_page() -> str:
 
 def _own_classes(cls: type[DeviceSettings]) -> list[type[DeviceSettings]]:
     """The classes of which a kind's settings are made, each with a table of its own."""
-    return [one for one in reversed(cls.__mro__) if getattr(one, "TABLE", "")]
+    return [
+        one
+        for one in reversed(cls.__mro__)
+        if getattr(one, "TABLE", "") and (one is cls or "TABLE" in vars(one))
+    ]
 
 
 def _told_elsewhere(cls: type[DeviceSettings]) -> tuple[str, ...]:
     """Settings of another table, and those that a class with the same table has just so."""
     tables, bases = (
         table_of(cls),
-        [one for one in cls.__mro__[1:] if getattr(one, "TABLE", "") == cls.TABLE],
+        [one for one in _own_classes(cls)[:-1] if one.TABLE == cls.TABLE],
     )
     return tuple(
         one.name

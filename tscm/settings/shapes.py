@@ -34,7 +34,8 @@ def table_of(cls: type[DeviceSettings]) -> Mapping[str, str]:
         return _TABLES[cls]
     found: dict[str, str] = {}
     for one in reversed(cls.__mro__):
-        if attrs.has(one) and issubclass(one, DeviceSettings):
+        # A class between, without a table of its own, has its settings in the table of its heirs.
+        if issubclass(one, DeviceSettings) and (one is cls or "TABLE" in vars(one)):
             found |= {name: one.TABLE for name in attrs.fields_dict(one) if name not in found}
     _TABLES[cls] = found
     return found

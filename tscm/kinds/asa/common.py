@@ -3,18 +3,17 @@ What the kinds of ASA share, whichever way leads to the device.  Light: what is 
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
-from tscm.kinds.asa.settings import asa
+from tscm import __version__
+from tscm.kinds.asa.settings import asa, asa_https
+from tscm.kinds.kind import Kind
 from tscm.model import Identity
 from tscm.settings.device import DeviceSettings
 
 if TYPE_CHECKING:
     from tscm.settings.node import NodeSettings
-
-ENFORCER = "tscm.kinds.asa.enforcer:AsaEnforcer"
-PURGE = "tscm.kinds.asa.purge:purge_device"
-PROOF = "tscm.kinds.asa.proving:PROVER"
 
 
 def holders(settings: DeviceSettings) -> Mapping[str, str]:
@@ -39,6 +38,17 @@ def told_of(settings: DeviceSettings, who: Identity) -> str:
 def notes(settings: DeviceSettings, who: Identity) -> Sequence[str]:
     """What the device said of itself, for who adds it."""
     return [told_of(settings, who)]
+
+
+def unsafe_certificates(settings: DeviceSettings) -> Sequence[str]:
+    """What is said where any certificate is allowed."""
+    if not asa_https(settings).allow_self_signed:
+        return ()
+    return [
+        "Self-signed certificates are allowed, which is not safe: an attacker on the path "
+        "can impersonate the device and capture the password; prefer --ca_file or "
+        "--fingerprint"
+    ]
 
 
 def way_back(settings: DeviceSettings, node: "NodeSettings", groups: Sequence[str]) -> str:
@@ -71,3 +81,18 @@ def _sizes(size: int, most: int, limit: int) -> Iterator[str]:
         )
     elif size > limit:
         yield f"{said}, and the Object-Group Size is {size:,}: children hold what the device takes"
+
+
+asa_kind = partial(
+    Kind,
+    version=__version__,
+    enforcer="tscm.kinds.asa.enforcer:AsaEnforcer",
+    purge="tscm.kinds.asa.purge:purge_device",
+    proof="tscm.kinds.asa.proving:PROVER",
+    way_back=way_back,
+    holders=holders,
+    sizes=sizes,
+    reloads=True,
+    called="ASA",
+)
+"""A `Kind` whose devices are ASAs; what remains to be said is the way that leads to one."""

@@ -4,7 +4,8 @@ The questions about an ASA, whichever way leads to it.
 
 from collections.abc import Sequence
 
-from tscm.kinds.asa.settings import AsaSettings
+from tscm.kinds import questions as shared
+from tscm.kinds.asa.settings import AsaHttpsSettings, AsaSettings
 from tscm.kinds.question import AUTO, Question
 
 PREFIX = Question(of=AsaSettings, name="prefix", words="Prefix : (of the object-group names)")
@@ -26,21 +27,35 @@ OBJECT_GROUP_SIZE = Question(
 )
 
 
-def allow_self_signed(of: type[AsaSettings]) -> Question:
-    """Of a way that leads over TLS."""
-    return Question(
-        of=of,
-        name="allow_self_signed",
-        words="Allow Self-Signed Certificates? (yes or no; yes is not safe)",
+ALLOW_SELF_SIGNED = Question(
+    of=AsaHttpsSettings,
+    name="allow_self_signed",
+    words="Allow Self-Signed Certificates? (yes or no; yes is not safe)",
+)
+
+
+def questions(
+    *, way: Sequence[Question] = (), login: Sequence[Question], late: Sequence[Question] = ()
+) -> tuple[Question, ...]:
+    """All in order: how the device is spoken with (*way*, *login*), and what few change (*late*) at their places."""
+    return (
+        shared.DEVICE_ID,
+        shared.DEVICE,
+        shared.BLOCK_LIST,
+        shared.ALLOW_LIST,
+        PREFIX,
+        *way,
+        MAX_POLICY_SIZE,
+        shared.SEND_LOGS,
+        USERNAME,
+        *login,
+        shared.DNS_PORT,
+        shared.SYSLOG_SOURCES,
+        shared.LOG_ROTATE_SIZE,
+        shared.POLICY_UPDATES,
+        *shared.FORWARD,
+        *shared.PROXY,
+        shared.HA_MEMBERS,
+        *late,
+        OBJECT_GROUP_SIZE,
     )
-
-
-def unsafe_certificates(allowed: bool) -> Sequence[str]:
-    """What is said where any certificate is *allowed*."""
-    if not allowed:
-        return ()
-    return [
-        "Self-signed certificates are allowed, which is not safe: an attacker on the path "
-        "can impersonate the device and capture the password; prefer --ca_file or "
-        "--fingerprint"
-    ]

@@ -1,7 +1,9 @@
 """
-What is set for an ASA, whichever way leads to it: the table `[asa]`.
+What is set for an ASA, whichever way leads to it: the table `[asa]`.  What each way over HTTPS has in its own table.
 """
 
+from contextlib import suppress
+from ipaddress import ip_address
 from typing import ClassVar
 
 from attrs import frozen
@@ -56,7 +58,60 @@ class AsaSettings(DeviceSettings):
         return self.username, self.password
 
 
+@frozen(kw_only=True)
+class AsaHttpsSettings(AsaSettings):
+    """
+    The certificate that the web server must show; in the table of the way that leads to it.
+    """
+
+    allow_self_signed: bool = setting(
+        values.yes_no, False, doc="Allow Self-Signed Certificates (not safe)"
+    )
+    ca_file: str | None = setting(
+        values.optional(values.path), None, doc="CA file for the device's certificate"
+    )
+    fingerprint: str | None = setting(
+        values.optional(values.fingerprint),
+        None,
+        doc="SHA-256 fingerprint of the device's certificate",
+    )
+
+    @property
+    def trust(self) -> tuple[object, ...]:
+        """Which certificate is believed."""
+        return self.fingerprint, self.ca_file, self.allow_self_signed
+
+    @property
+    def any_certificate(self) -> bool:
+        """Is any believed?"""
+        return self.allow_self_signed and self.fingerprint is None
+
+    @property
+    def https_port(self) -> int:
+        """Where the web server listens."""
+        return int(self.endpoint.rpartition(":")[2])
+
+
+def in_url(host: str) -> str:
+    """A name or an address as it stands in a URL."""
+    return f"[{host}]" if ":" in host else host
+
+
+def host_and_port(host: str, port: int) -> str:
+    """Both, each spelt in one way."""
+    host = host.rstrip(".").lower()
+    with suppress(ValueError):  # a name
+        host = ip_address(host).compressed
+    return f"{in_url(host)}:{port}"
+
+
 def asa(settings: DeviceSettings) -> AsaSettings:
     """*settings* of a device that is an ASA."""
     assert isinstance(settings, AsaSettings)
+    return settings
+
+
+def asa_https(settings: DeviceSettings) -> AsaHttpsSettings:
+    """*settings* of a device that is an ASA, reached over HTTPS."""
+    assert isinstance(settings, AsaHttpsSettings)
     return settings

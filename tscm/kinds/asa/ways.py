@@ -10,8 +10,7 @@ import socket
 from contextlib import closing, suppress
 
 from tscm.base.deadline import CutOff
-from tscm.kinds.asa.http.settings import AsaHttpSettings
-from tscm.kinds.asa.rest.settings import AsaRestSettings
+from tscm.kinds.asa.settings import AsaHttpsSettings, in_url
 from tscm.kinds.asa.tls import unverifying_context
 from tscm.settings.device import DeviceSettings
 
@@ -42,16 +41,11 @@ def rest_answers(settings: DeviceSettings) -> bool:
 
 def https_port(settings: DeviceSettings) -> int:
     """Where its web server listens, as far as the settings tell."""
-    if isinstance(settings, AsaHttpSettings):
-        return settings.http_port
-    if isinstance(settings, AsaRestSettings):
-        return int(settings.endpoint.rpartition(":")[2])
-    return _HTTPS_PORT
+    return settings.https_port if isinstance(settings, AsaHttpsSettings) else _HTTPS_PORT
 
 
 def _status(settings: DeviceSettings, path: str, agent: str) -> int | None:
-    host = f"[{settings.device}]" if ":" in settings.device else settings.device
-    ask = f"GET {path} HTTP/1.0\r\nHost: {host}\r\nUser-Agent: {agent}\r\n\r\n"
+    ask = f"GET {path} HTTP/1.0\r\nHost: {in_url(settings.device)}\r\nUser-Agent: {agent}\r\n\r\n"
     found = _STATUS.match(_said(settings.device, https_port(settings), ask.encode(), b"\r\n"))
     return int(found[1]) if found else None
 

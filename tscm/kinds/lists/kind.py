@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from tscm import __version__
 from tscm.kinds import questions as shared
 from tscm.kinds.driver import Driver
-from tscm.kinds.kind import Kind
+from tscm.kinds.kind import NOTHING_LEARNT, Kind
 from tscm.kinds.lists.consumers import CONSUMERS
 from tscm.kinds.question import Question
 from tscm.model import Identity
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from tscm.settings.node import NodeSettings
 
 LINKS = ("list listener", "list certificate")
-NOTHING_LEARNT: Mapping[str, Any] = {}
 
 
 def _questions(settings: type[PullSettings]) -> tuple[Question, ...]:

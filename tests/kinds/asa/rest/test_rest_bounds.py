@@ -37,7 +37,6 @@ from tscm.kinds.asa.rest.settings import AsaRestSettings
 from tscm.kinds.asa.running import read_running
 from tscm.model import Identity
 from tscm.services.certificate import ensure_certificate
-from tscm.settings.node import NodeSettings
 
 BOUNDS = Bounds(connect_seconds=20, read_seconds=20, write_seconds=20)
 Reply = tuple[str, bytes]
@@ -90,7 +89,7 @@ def driver_at(root: str, bounds: Bounds = BOUNDS) -> AsaDriver:
         token_auth=False,
         allow_self_signed=True,
     )
-    return open_driver(settings, NodeSettings(), {}, bounds=bounds)
+    return open_driver(settings, {}, bounds=bounds)
 
 
 def asked(

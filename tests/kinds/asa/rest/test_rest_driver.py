@@ -33,7 +33,6 @@ from tscm.kinds.asa.driver import (
 from tscm.kinds.asa.rest.link import Bounds
 from tscm.kinds.asa.rest.opening import open_driver
 from tscm.model import Cidr
-from tscm.settings.node import NodeSettings
 from tscm.simulator.agent import Agent
 from tscm.simulator.http_values import Reply, Request
 from tscm.simulator.service import SimulatedAsa
@@ -46,7 +45,7 @@ def with_driver(asa: SimulatedAsa, work: Callable[[AsaDriver], Any], **changes: 
     learnt = changes.pop("learnt", {})
 
     def session() -> Any:
-        driver = open_driver(settings_for(asa, **changes), NodeSettings(), learnt)
+        driver = open_driver(settings_for(asa, **changes), learnt)
         try:
             return work(driver)
         finally:
@@ -437,7 +436,7 @@ async def test_nobody_listening_is_told_as_such(asa: SimulatedAsa) -> None:
     await asa.stopService()
 
     def work() -> None:
-        open_driver(settings, NodeSettings()).probe()
+        open_driver(settings).probe()
 
     with pytest.raises(faults.Unreachable, match=r"connection refused.*http server enable"):
         await in_thread(work)
@@ -449,7 +448,7 @@ async def test_a_body_that_trickles_is_not_waited_for_beyond_its_time(asa: Simul
 
     def work() -> None:
         driver: Any = open_driver(
-            settings_for(asa, token_auth=False), NodeSettings(), bounds=Bounds(read_seconds=5)
+            settings_for(asa, token_auth=False), bounds=Bounds(read_seconds=5)
         )
         hours = itertools.count(step=3600)
         driver._link._https.monotonic = lambda: float(next(hours))

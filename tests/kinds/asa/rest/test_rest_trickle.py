@@ -21,7 +21,6 @@ from tscm.kinds.asa.rest.link import Bounds
 from tscm.kinds.asa.rest.opening import open_driver
 from tscm.kinds.asa.rest.settings import AsaRestSettings
 from tscm.services.certificate import ensure_certificate
-from tscm.settings.node import NodeSettings
 
 Serve = Callable[[socket.socket], None]
 
@@ -88,7 +87,7 @@ def ask(root: str, **changes: Any) -> None:
         token_auth=False,
         **changes,
     )
-    driver = open_driver(settings, NodeSettings(), bounds=SHORT)
+    driver = open_driver(settings, bounds=SHORT)
     try:
         driver.probe()
     finally:

@@ -3,6 +3,7 @@ One session with an ASA, to see all that the doctor judges.  Blocking; changes n
 """
 
 from collections.abc import Callable, Mapping
+from typing import Protocol
 
 from attrs import define, evolve, field, frozen
 
@@ -15,7 +16,7 @@ from tscm.kinds.asa.doctor.judge_protection import LINKS, judge_protection
 from tscm.kinds.asa.doctor.packet_trace import Trial, judge_events, judge_trial, plan_trial
 from tscm.kinds.asa.driver import AsaDriver, Group, asa_driver
 from tscm.kinds.asa.running import RunningConfig, read_running
-from tscm.kinds.asa.settings import AsaSettings
+from tscm.kinds.asa.settings import AsaHttpsSettings, AsaSettings
 from tscm.kinds.faults import Unauthorised
 from tscm.model import Progress, Report
 
@@ -79,6 +80,32 @@ class AsaLook(FirewallLook):
             judge_trial(self.trial, self.traced, looked=self.config is not None),
             judge_events(self.trial, heard, self.settings.name),
         ]
+
+
+class JudgeHttps(Protocol):
+    """Says what was *seen* of a way over HTTPS."""
+
+    def __call__(
+        self, seen: Seen, where: str, username: str, *, name: str, self_signed: bool
+    ) -> list[Finding]:
+        """Its links; *where* the device is asked, and whether any certificate was taken there."""
+
+
+def over_https(
+    settings: AsaHttpsSettings, where: str, judge: JudgeHttps, *, agent: bool = False
+) -> WayIn:
+    """The way in to a web server."""
+
+    def way_in(seen: Seen) -> list[Finding]:
+        return judge(
+            seen,
+            where,
+            settings.username,
+            name=settings.name,
+            self_signed=settings.any_certificate,
+        )
+
+    return WayIn(way_in, agent=agent)
 
 
 def look_at_asa(

@@ -12,6 +12,13 @@ Order = Sequence[tuple[type[DeviceFault], str]]
 """The link that each class of fault concerns."""
 
 
+def link_of(fault: DeviceFault | None, order: Order, otherwise: str) -> str | None:
+    """The link that *fault* concerns; *otherwise* where its class is in no *order*."""
+    if fault is None:
+        return None
+    return next((link for kind, link in order if isinstance(fault, kind)), otherwise)
+
+
 def walk(
     links: Sequence[str], seen: Seen, order: Order, otherwise: str, held: Callable[[str], Finding]
 ) -> list[Finding]:
@@ -20,10 +27,7 @@ def walk(
     """
     if seen.resting is not None:
         return not_looked_at(links, seen.resting)
-    fault = seen.fault
-    stopped = None
-    if fault is not None:
-        stopped = next((link for kind, link in order if isinstance(fault, kind)), otherwise)
+    fault, stopped = seen.fault, link_of(seen.fault, order, otherwise)
     found: list[Finding] = []
     for at, link in enumerate(links):
         if fault is not None and link == stopped:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from tscm.doctor.finding import Finding, ok
 from tscm.doctor.firewall import Opener
 from tscm.kinds.asa.doctor.judge_device import Seen
-from tscm.kinds.asa.doctor.look import AsaLook, WayIn, look_at_asa
+from tscm.kinds.asa.doctor.look import AsaLook, look_at_asa, over_https
 from tscm.kinds.asa.doctor.way_in import any_certificate, may_write, reached, walk
 from tscm.kinds.asa.faults import UnitOnStandby
 from tscm.kinds.asa.http.answers import AgentRefused
@@ -40,17 +40,8 @@ def look(
 ) -> AsaLook:
     """`Look` of the kind `asahttp`."""
     own = asa_http(settings)
-
-    def way_in(seen: Seen) -> list[Finding]:
-        return judge_way_in(
-            seen,
-            own.managed_at,
-            own.username,
-            name=own.name,
-            self_signed=own.allow_self_signed and own.fingerprint is None,
-        )
-
-    return look_at_asa(own, opener, now, report, WayIn(way_in, agent=False), resting=resting)
+    way_in = over_https(own, own.managed_at, judge_way_in)
+    return look_at_asa(own, opener, now, report, way_in, resting=resting)
 
 
 def judge_way_in(

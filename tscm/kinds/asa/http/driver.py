@@ -3,23 +3,23 @@ An ASA's HTTP interface as a `model.AsaDriver` (docs/develop/asa.md, section 4).
 """
 
 import re
-import time
 from collections.abc import Callable, Collection, Sequence
 from itertools import groupby
+from typing import ClassVar
 
 from attrs import define, field
 
-from tscm.kinds.asa import portions
 from tscm.kinds.asa.cli import device
 from tscm.kinds.asa.cli.blocks import blocks
-from tscm.kinds.asa.driver import Configuration, Group, Step
+from tscm.kinds.asa.cli.driver import CliDriver
+from tscm.kinds.asa.driver import Step
 from tscm.kinds.asa.http.link import HttpLink
 from tscm.kinds.asa.http.pieces import takes_away
 from tscm.kinds.asa.http.post_size import LARGEST, PostSize
 from tscm.kinds.asa.http.posting import END_COMMAND, PLAIN_TYPE, Poster
 from tscm.kinds.asa.http.text_lines import TextLines
 from tscm.kinds.faults import Forbidden
-from tscm.model import Identity, Json, Traffic
+from tscm.model import Json
 
 _END = re.compile(r"Username ?: ?\S")
 _LEVEL = re.compile(r"Current privilege level ?: ?([0-9]{1,2})")
@@ -27,29 +27,20 @@ _FULL_PRIVILEGE = 15
 
 
 @define(eq=False)
-class HttpDriver:
+class HttpDriver(CliDriver[HttpLink]):
     """
     Object-groups by the HTTP interface.
-
-    *started_at* is what the last driver made of the device's uptime, which it tells to the hour.
     """
 
-    _link: HttpLink
+    MOST_LINES: ClassVar[int] = LARGEST
+
     size: PostSize = field(factory=PostSize)
     plain: bool = False
     """Does it not take lines in XML?"""
-    started_at: float | None = None
-    _clock: Callable[[], float] = time.time
     _poster: Poster = field(init=False)
-    _version: str | None = field(default=None, init=False)
 
     def __attrs_post_init__(self) -> None:
         self._poster = Poster(self._link, self.size, self.plain, self._link.monotonic)
-
-    @property
-    def traffic(self) -> Traffic:
-        """What was said so far."""
-        return self._link.traffic
 
     @property
     def told(self) -> Collection[str]:
@@ -64,40 +55,8 @@ class HttpDriver:
             "plain": self._poster.plain,
             "form": self._link.by_form,
             "started_at": self.started_at,
-            "certificate": self._link.fingerprint or self._link.trust.seen,
+            "certificate": self._link.certificate,
         }
-
-    def probe(self) -> Identity:
-        """`show version`."""
-        self._version = self.look("show version")
-        return self._identity(self._version)
-
-    def identify(self) -> Identity:
-        """The same, and the role in a failover pair."""
-        identity = self.probe() if self._version is None else self._identity(self._version)
-        return device.active_unit(self._link.name, identity, self.look("show failover"))
-
-    def _identity(self, version: str) -> Identity:
-        found = device.identity_in(self._link.name, version, self._clock(), self.started_at)
-        self.started_at = found.started_at
-        return found
-
-    def read_groups(self, prefix: str) -> dict[str, Group]:
-        """All groups of that prefix, from one request."""
-        return device.read_groups(self._link.name, prefix, self._ask_for)
-
-    def running_config(self, prefix: str) -> Configuration:
-        """`show running-config`, condensed."""
-        return device.read_configuration(self._link.name, prefix, self._ask_for)
-
-    def apply(self, step: Step) -> None:
-        """One step, in as many requests as its size takes."""
-        for portion in self.portions([step]):
-            self.apply_all(portion)
-
-    def portions(self, steps: Sequence[Step]) -> list[tuple[Step, ...]]:
-        """Large steps split, neighbouring small ones joined."""
-        return portions.portions(steps, LARGEST, join=True)
 
     def apply_all(self, steps: Sequence[Step]) -> None:
         """One portion; what takes away is posted when what comes before it was taken."""
@@ -119,10 +78,6 @@ class HttpDriver:
         self._link.configure(b"write memory\n", PLAIN_TYPE, text.feed)
         text.end()
         device.confirm_saved(self._link.name, "\n".join(lines))
-
-    def close(self) -> None:
-        """Log out."""
-        self._link.close()
 
     def _ask_for(self, command: str, take: Callable[[str], None]) -> None:
         """Hand over each line that *command* prints, and see that the last was among them."""

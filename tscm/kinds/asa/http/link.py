@@ -4,22 +4,18 @@ One session with a device's HTTP interface: by Basic, or by the form that ASDM u
 Blocking, one request in flight, every wait bounded.
 """
 
-import base64
 import contextlib
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from urllib.parse import quote, urlencode
 
 from attrs import define, field, frozen
 
-from tscm.base.secrets import Secret
 from tscm.errors import DeviceFault
 from tscm.kinds.asa.http.answers import Judge, PageSieve
 from tscm.kinds.asa.http.text_lines import LineTooLong
-from tscm.kinds.asa.https import Asked, HttpsSession, Take
-from tscm.kinds.asa.tls import Trust
+from tscm.kinds.asa.https import Asked, Take
+from tscm.kinds.asa.https_link import HttpsBounds, HttpsLink
 from tscm.kinds.faults import SessionLost
-from tscm.model import Traffic
 
 _FORM = "+webvpn+/index.html"
 _LEAVE = "+webvpn+/webvpn_logout.html"
@@ -30,61 +26,38 @@ _COOKIE = "webvpn"
 
 
 @frozen(kw_only=True)
-class Bounds:
+class Bounds(HttpsBounds):
     """
-    How long and how much (`tscm.kinds.asa.https.Asked`).  A configuration takes its time to print, and a POST to work.
+    And how much it answers.
     """
 
-    connect_seconds: float = 10.0
-    read_seconds: float = 120.0
-    write_seconds: float = 300.0
     configuration_bytes: int = 64 << 20
-    command_bytes: int = 1 << 20
     answer_bytes: int = 8 << 20
     """To a POST: each of its lines may be refused."""
 
 
-@define(eq=False)
-class HttpLink:
+@define(eq=False, kw_only=True)
+class HttpLink(HttpsLink):
     """
-    The HTTP interface of one device, as *username* sees it.
+    The HTTP interface of one device.
     """
 
-    name: str
-    root: str
-    username: str
-    password: Secret
     user_agent: str
-    trust: Trust
     by_form: bool = False
     """Log in by the form, as a session before found necessary."""
     bounds: Bounds = field(factory=Bounds)
-    monotonic: Callable[[], float] = time.monotonic
-    traffic: Traffic = field(factory=Traffic, init=False)
     judge: Judge = field(init=False)
-    _https: HttpsSession = field(init=False)
     _known: bool = field(default=False, init=False)
     """Has it answered as its HTTP interface does?"""
 
     def __attrs_post_init__(self) -> None:
-        self._https = HttpsSession(
-            name=self.name,
-            root=self.root,
-            trust=self.trust,
-            connect_seconds=self.bounds.connect_seconds,
-            monotonic=self.monotonic,
-        )
+        super().__attrs_post_init__()
         self.judge = Judge(
             name=self.name,
             root=self.root,
             username=self.username,
             user_agent=self.user_agent,
         )
-
-    @property
-    def fingerprint(self) -> str | None:
-        """SHA-256 of the certificate that it is held to."""
-        return self._https.fingerprint
 
     def execute(self, commands: tuple[str, ...], take: Take, most_bytes: int) -> int:
         """What *commands* print, one after another; the number of bytes."""
@@ -228,8 +201,4 @@ class HttpLink:
             return headers | {"User-Agent": _FORM_AGENT, "Cookie": _FORM_COOKIES}
         if self.by_form:
             return headers | {"User-Agent": _FORM_AGENT}
-        account = f"{self.username}:{self.password.reveal()}".encode()
-        return headers | {
-            "User-Agent": self.user_agent,
-            "Authorization": "Basic " + base64.b64encode(account).decode(),
-        }
+        return headers | {"User-Agent": self.user_agent, "Authorization": self._basic()}

@@ -5,19 +5,19 @@ From a device's settings to the driver that speaks with its HTTP interface.
 from collections.abc import Mapping
 from typing import Any
 
+from tscm.kinds.asa.cli.driver import learnt_start
 from tscm.kinds.asa.http.driver import HttpDriver
 from tscm.kinds.asa.http.link import Bounds, HttpLink
 from tscm.kinds.asa.http.post_size import PostSize
 from tscm.kinds.asa.http.settings import asa_http
-from tscm.kinds.asa.tls import Trust
+from tscm.kinds.asa.trust import trust_of
+from tscm.kinds.kind import NOTHING_LEARNT
 from tscm.settings.device import DeviceSettings
-
-NO_MEMORY: Mapping[str, Any] = {}
 
 
 def open_driver(
     settings: DeviceSettings,
-    learnt: Mapping[str, Any] = NO_MEMORY,
+    learnt: Mapping[str, Any] = NOTHING_LEARNT,
     *,
     bounds: Bounds | None = None,
     accept_certificate: str | None = None,
@@ -28,20 +28,14 @@ def open_driver(
     *learnt* is what the last one left in `AsaDriver.learnt`.  *accept_certificate* is the SHA-256 of a
     certificate that may come instead of the last one where `allow_self_signed` takes any.
     """
-    own, seen, started = asa_http(settings), learnt.get("certificate"), learnt.get("started_at")
+    own = asa_http(settings)
     link = HttpLink(
         name=own.name,
         root=own.root,
         username=own.username,
         password=own.password,
         user_agent=own.user_agent,
-        trust=Trust(
-            ca_file=own.ca_file,
-            fingerprint=own.fingerprint,
-            allow_self_signed=own.allow_self_signed,
-            seen=seen if isinstance(seen, str) else None,
-            accepted=accept_certificate,
-        ),
+        trust=trust_of(own, learnt, accept_certificate),
         by_form=learnt.get("form") is True,
         bounds=bounds or Bounds(),
     )
@@ -49,5 +43,5 @@ def open_driver(
         link,
         size=PostSize.remembered(learnt),
         plain=learnt.get("plain") is True,
-        started_at=float(started) if isinstance(started, int | float) else None,
+        started_at=learnt_start(learnt),
     )

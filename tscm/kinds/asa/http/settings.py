@@ -3,13 +3,11 @@ What is set for an ASA that is reached by its HTTP interface: the table `[asahtt
 """
 
 import re
-from contextlib import suppress
-from ipaddress import ip_address
 from typing import Any, ClassVar
 
 from attrs import frozen
 
-from tscm.kinds.asa.settings import AsaSettings
+from tscm.kinds.asa.settings import AsaHttpsSettings, host_and_port, in_url
 from tscm.settings import values
 from tscm.settings.device import DeviceSettings
 from tscm.settings.schema import setting
@@ -29,7 +27,7 @@ def user_agent(value: Any) -> str:
 
 
 @frozen(kw_only=True)
-class AsaHttpSettings(AsaSettings):
+class AsaHttpSettings(AsaHttpsSettings):
     """
     The way to the HTTP interface, and the certificate that it must show.
     """
@@ -45,9 +43,6 @@ class AsaHttpSettings(AsaSettings):
     )  # fmt: skip
 
     type: str = setting(values.choice("asahttp"), "asahttp", doc="Type of the device.")
-    allow_self_signed: bool = setting(
-        values.yes_no, False, doc="Allow Self-Signed Certificates (not safe)"
-    )
     http_port: int = setting(
         values.whole(1, 65535), 443, doc="HTTPS port, as in `http server enable PORT`"
     )
@@ -56,29 +51,17 @@ class AsaHttpSettings(AsaSettings):
         USER_AGENT,
         doc="User-Agent, one that the device's `http server basic-auth-client` lines allow",
     )
-    ca_file: str | None = setting(
-        values.optional(values.path), None, doc="CA file for the device's certificate"
-    )
-    fingerprint: str | None = setting(
-        values.optional(values.fingerprint),
-        None,
-        doc="SHA-256 fingerprint of the device's certificate",
-    )
 
     @property
     def root(self) -> str:
         """The web server's root URL."""
-        host = f"[{self.device}]" if ":" in self.device else self.device
         port = "" if self.http_port == 443 else f":{self.http_port}"
-        return f"https://{host}{port}"
+        return f"https://{in_url(self.device)}{port}"
 
     @property
     def endpoint(self) -> str:
         """Address and port."""
-        host = self.device.rstrip(".").lower()
-        with suppress(ValueError):  # a name
-            host = ip_address(host).compressed
-        return f"[{host}]:{self.http_port}" if ":" in host else f"{host}:{self.http_port}"
+        return host_and_port(self.device, self.http_port)
 
     @property
     def managed_at(self) -> str:
@@ -89,11 +72,6 @@ class AsaHttpSettings(AsaSettings):
     def place(self) -> tuple[object, ...]:
         """Address and port."""
         return self.device, self.http_port
-
-    @property
-    def trust(self) -> tuple[object, ...]:
-        """Which certificate is believed."""
-        return self.fingerprint, self.ca_file, self.allow_self_signed
 
 
 def asa_http(settings: DeviceSettings) -> AsaHttpSettings:

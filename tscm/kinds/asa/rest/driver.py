@@ -87,7 +87,7 @@ class RestDriver:
             "singles": self.singles,
             "basic": self._link.token_died,
             "groups": list(self._link.groups),
-            "certificate": self._link.fingerprint or self._link.trust.seen,
+            "certificate": self._link.certificate,
         }
 
     def probe(self) -> Identity:

@@ -5,48 +5,37 @@ Blocking, one request in flight, every wait bounded.  What comes back becomes an
 `DeviceFault` (`tscm.kinds.asa.rest.answers`); nothing above this module sees requests.
 """
 
-import base64
 import contextlib
 import json
-import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 
 from attrs import define, evolve, field, frozen
 
-from tscm.base.secrets import Secret
 from tscm.errors import DeviceFault
-from tscm.kinds.asa import tls
 from tscm.kinds.asa.faults import highest_children
-from tscm.kinds.asa.https import Asked, HttpsSession
+from tscm.kinds.asa.https import Asked
+from tscm.kinds.asa.https_link import HttpsBounds, HttpsLink
 from tscm.kinds.asa.rest.answers import TOKENS, Answer, Judge, shown_path
 from tscm.kinds.asa.rest.content import Content
 from tscm.kinds.asa.rest.picks import NOTHING, Want
 from tscm.kinds.asa.rest.reader import AnswerReader
 from tscm.kinds.faults import Overloaded, SessionLost, SessionsUsedUp
-from tscm.model import Json, Traffic
+from tscm.model import Json
 
 USER_AGENT = "REST API Agent"
 """Any other is refused as if the password were wrong (docs/develop/asa.md, 1)."""
 
 
 @frozen(kw_only=True)
-class Bounds:
+class Bounds(HttpsBounds):
     """
-    How long and how much.  A write may take minutes on a small device (docs/develop/asa.md, section 4).
-
-    Seconds are those until the first byte, or between two; an answer may take twice as long to its end, and
-    whatever trickles in before it, TLS and headers, ends with them: the connection is cut off then.
+    And how much it answers.  A write may take minutes on a small device (docs/develop/asa.md, section 4).
     """
 
-    connect_seconds: float = 10.0
-    read_seconds: float = 120.0
-    write_seconds: float = 300.0
     response_bytes: int = 64 << 20
     """What one answer, or all pages of one collection, may come to, gzip undone."""
     configuration_bytes: int = 16 << 20
     """What `show running-config` may answer: that of the largest takes a few MB."""
-    command_bytes: int = 1 << 20
-    """What other commands may answer: each takes a few KB."""
     parsing_seconds: float = 60.0
     """What reading a large answer may take beyond the time in which it comes, a turn to wait for included."""
 
@@ -57,39 +46,23 @@ class Bounds:
         return self.command_bytes if path == "cli" else self.response_bytes
 
 
-@define(eq=False)
-class RestLink:
+@define(eq=False, kw_only=True)
+class RestLink(HttpsLink):
     """
-    The agent of one device, as *username* sees it.
-
-    *name* is the device's nickname, for errors; *root* the API's root URL.
+    The agent of one device; *root* is the API's root URL.
     """
 
-    name: str
-    root: str
     prefix: str
-    username: str
-    password: Secret
     token_auth: bool
-    trust: tls.Trust
     groups: tuple[str, ...] = ()
     """The highest children that the device was seen to have."""
     bounds: Bounds = field(factory=Bounds)
-    monotonic: Callable[[], float] = time.monotonic
     token_died: bool = field(default=False, init=False)
-    traffic: Traffic = field(factory=Traffic, init=False)
     judge: Judge = field(init=False)
-    _https: HttpsSession = field(init=False)
     _token: str | None = field(default=None, init=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
-        self._https = HttpsSession(
-            name=self.name,
-            root=self.root,
-            trust=self.trust,
-            connect_seconds=self.bounds.connect_seconds,
-            monotonic=self.monotonic,
-        )
+        super().__attrs_post_init__()
         self.judge = Judge(
             name=self.name,
             root=self.root,
@@ -97,11 +70,6 @@ class RestLink:
             username=self.username,
             groups=self.groups,
         )
-
-    @property
-    def fingerprint(self) -> str | None:
-        """SHA-256 of the certificate that it is held to."""
-        return self._https.fingerprint
 
     def know(self, groups: Iterable[str]) -> None:
         """The device has these *groups*."""
@@ -196,8 +164,7 @@ class RestLink:
         if self._token is not None and self.token_auth and not basic:
             headers["X-Auth-Token"] = self._token
         else:
-            account = f"{self.username}:{self.password.reveal()}".encode()
-            headers["Authorization"] = "Basic " + base64.b64encode(account).decode()
+            headers["Authorization"] = self._basic()
         self.traffic = self.traffic.plus(sent=len(data or b""))
         reader = AnswerReader(
             self.name,

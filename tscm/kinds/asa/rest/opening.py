@@ -9,17 +9,14 @@ from tscm.kinds.asa.driver import AsaDriver
 from tscm.kinds.asa.rest import driver
 from tscm.kinds.asa.rest.link import Bounds, RestLink
 from tscm.kinds.asa.rest.settings import asa_rest
-from tscm.kinds.asa.tls import Trust
+from tscm.kinds.asa.trust import trust_of
+from tscm.kinds.kind import NOTHING_LEARNT
 from tscm.settings.device import DeviceSettings
-from tscm.settings.node import NodeSettings
-
-NO_MEMORY: Mapping[str, Any] = {}
 
 
 def open_driver(
     settings: DeviceSettings,
-    node: NodeSettings,  # noqa: ARG001 - what is to come (SSH keys, jump hosts) lies there
-    learnt: Mapping[str, Any] = NO_MEMORY,
+    learnt: Mapping[str, Any] = NOTHING_LEARNT,
     *,
     bounds: Bounds | None = None,
     accept_certificate: str | None = None,
@@ -30,21 +27,15 @@ def open_driver(
     *learnt* is what the last one left in `AsaDriver.learnt`.  *accept_certificate* is the SHA-256 of a
     certificate that may come instead of the last one where `allow_self_signed` takes any.
     """
-    settings, seen = asa_rest(settings), learnt.get("certificate")
+    own = asa_rest(settings)
     link = RestLink(
-        name=settings.name,
-        root=settings.api_url,
-        prefix=settings.prefix,
-        username=settings.username,
-        password=settings.password,
-        token_auth=settings.token_auth and learnt.get("basic") is not True,
-        trust=Trust(
-            ca_file=settings.ca_file,
-            fingerprint=settings.fingerprint,
-            allow_self_signed=settings.allow_self_signed,
-            seen=seen if isinstance(seen, str) else None,
-            accepted=accept_certificate,
-        ),
+        name=own.name,
+        root=own.api_url,
+        prefix=own.prefix,
+        username=own.username,
+        password=own.password,
+        token_auth=own.token_auth and learnt.get("basic") is not True,
+        trust=trust_of(own, learnt, accept_certificate),
         groups=_names(learnt.get("groups")),
         bounds=bounds or Bounds(),
     )

@@ -2,21 +2,19 @@
 What is set for an ASA that is reached by its REST API agent: the table `[asarest]`.
 """
 
-from contextlib import suppress
-from ipaddress import ip_address
 from typing import ClassVar
 from urllib.parse import urlsplit
 
 from attrs import frozen
 
-from tscm.kinds.asa.settings import AsaSettings
+from tscm.kinds.asa.settings import AsaHttpsSettings, host_and_port, in_url
 from tscm.settings import values
 from tscm.settings.device import DeviceSettings
 from tscm.settings.schema import setting
 
 
 @frozen(kw_only=True)
-class AsaRestSettings(AsaSettings):
+class AsaRestSettings(AsaHttpsSettings):
     """
     The way to the agent, and the certificate that it must show.
     """
@@ -32,34 +30,19 @@ class AsaRestSettings(AsaSettings):
 
     type: str = setting(values.choice("asarest"), "asarest", doc="Type of the device.")
     token_auth: bool = setting(values.yes_no, True, doc="Token Auth")
-    allow_self_signed: bool = setting(
-        values.yes_no, False, doc="Allow Self-Signed Certificates (not safe)"
-    )
     rest_url: str | None = setting(values.rest_url, None, doc="Custom REST API URL")
-    ca_file: str | None = setting(
-        values.optional(values.path), None, doc="CA file for the device's certificate"
-    )
-    fingerprint: str | None = setting(
-        values.optional(values.fingerprint),
-        None,
-        doc="SHA-256 fingerprint of the device's certificate",
-    )
 
     @property
     def api_url(self) -> str:
         """The REST API's root: the custom URL, or `https://ADDRESS/api`."""
-        host = f"[{self.device}]" if ":" in self.device else self.device
-        return self.rest_url or f"https://{host}/api"
+        return self.rest_url or f"https://{in_url(self.device)}/api"
 
     @property
     def endpoint(self) -> str:
         """Where the device is managed: host and port of `api_url`, each spelt in one way."""
         parts = urlsplit(self.api_url)
-        host = (parts.hostname or "").rstrip(".")
-        with suppress(ValueError):  # a name
-            host = ip_address(host).compressed
         port = parts.port or (80 if parts.scheme == "http" else 443)
-        return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        return host_and_port(parts.hostname or "", port)
 
     @property
     def managed_at(self) -> str:
@@ -70,11 +53,6 @@ class AsaRestSettings(AsaSettings):
     def place(self) -> tuple[object, ...]:
         """The address, and the URL where there is one."""
         return self.device, self.rest_url
-
-    @property
-    def trust(self) -> tuple[object, ...]:
-        """Which certificate is believed."""
-        return self.fingerprint, self.ca_file, self.allow_self_signed
 
     @property
     def further_hosts(self) -> tuple[tuple[str, str], ...]:

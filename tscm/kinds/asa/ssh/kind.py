@@ -7,13 +7,11 @@ from typing import Any
 
 from attrs import evolve
 
-from tscm import __version__
-from tscm.kinds import questions as shared
 from tscm.kinds.asa import questions as asa
-from tscm.kinds.asa.common import ENFORCER, PROOF, PURGE, holders, notes, sizes, way_back
+from tscm.kinds.asa.common import asa_kind, notes
 from tscm.kinds.asa.driver import AsaDriver
 from tscm.kinds.asa.ssh.settings import AsaSshSettings, asa_ssh
-from tscm.kinds.kind import Kind
+from tscm.kinds.kind import NOTHING_LEARNT
 from tscm.kinds.question import Question
 from tscm.settings.device import DeviceSettings
 from tscm.settings.node import NodeSettings
@@ -29,7 +27,6 @@ LINKS = (
     "privilege",
 )
 """Of the way in; each is examined where the one before it is good."""
-NOTHING_LEARNT: Mapping[str, Any] = {}
 
 SSH_PORT = Question(of=AsaSshSettings, name="ssh_port", words="SSH port :", advanced=True)
 PASSWORD = evolve(asa.PASSWORD, of=AsaSshSettings, instead="ssh_key")
@@ -90,34 +87,19 @@ def setup(settings: DeviceSettings, node: NodeSettings) -> str:
     return setup_lines(settings, node)
 
 
-KIND = Kind(
+KIND = asa_kind(
     type="asa",
     module="ts-asa",
-    version=__version__,
     settings=AsaSshSettings,
-    questions=(
-        shared.DEVICE_ID,
-        shared.DEVICE,
-        shared.BLOCK_LIST,
-        shared.ALLOW_LIST,
-        asa.PREFIX,
-        asa.MAX_POLICY_SIZE,
-        shared.SEND_LOGS,
-        asa.USERNAME,
-        PASSWORD,
-        ENABLE_PASSWORD,
-        SSH_PORT,
-        PASSWORD_PROMPT,
-        CONTEXT,
-        OLD_ALGORITHMS,
-        shared.DNS_PORT,
-        shared.SYSLOG_SOURCES,
-        shared.LOG_ROTATE_SIZE,
-        shared.POLICY_UPDATES,
-        *shared.FORWARD,
-        *shared.PROXY,
-        shared.HA_MEMBERS,
-        asa.OBJECT_GROUP_SIZE,
+    questions=asa.questions(
+        login=(
+            PASSWORD,
+            ENABLE_PASSWORD,
+            SSH_PORT,
+            PASSWORD_PROMPT,
+            CONTEXT,
+            OLD_ALGORITHMS,
+        )
     ),
     links=LINKS,
     checked=frozenset(
@@ -133,21 +115,13 @@ KIND = Kind(
             "ssh_old_algorithms",
         }
     ),
-    enforcer=ENFORCER,
     doctor="tscm.kinds.asa.ssh.doctor:look",
-    purge=PURGE,
-    proof=PROOF,
     way="SSH",
     answers="tscm.kinds.asa.ways:ssh_answers",
     connect=connect,
     notes=notes,
     warnings=warnings,
     setup=setup,
-    way_back=way_back,
-    holders=holders,
-    sizes=sizes,
-    reloads=True,
     prepared=("tscm.kinds.asa.lines",),
-    called="ASA",
     pin="host_key",
 )

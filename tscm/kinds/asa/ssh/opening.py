@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tscm.base.secrets import Secret
+from tscm.kinds.asa.cli.driver import learnt_start
 from tscm.kinds.asa.ssh.driver import SshDriver
 from tscm.kinds.asa.ssh.link import SshLink
 from tscm.kinds.asa.ssh.login import Entrance
@@ -22,7 +23,6 @@ def open_driver(settings: DeviceSettings, learnt: Mapping[str, Any]) -> SshDrive
     *learnt* is what the last one left in `AsaDriver.learnt`.
     """
     own = asa_ssh(settings)
-    started = learnt.get("started_at")
     link = SshLink(
         name=own.name,
         target=Target(
@@ -40,5 +40,5 @@ def open_driver(settings: DeviceSettings, learnt: Mapping[str, Any]) -> SshDrive
     return SshDriver(
         link,
         window=Window.remembered(learnt),
-        started_at=float(started) if isinstance(started, int | float) else None,
+        started_at=learnt_start(learnt),
     )

@@ -9,7 +9,7 @@ from attrs import field, frozen
 
 from tscm.base.secrets import Secret
 from tscm.errors import Fault
-from tscm.kinds.asa.settings import AsaSettings
+from tscm.kinds.asa.settings import AsaSettings, in_url
 from tscm.kinds.asa.ssh.keys import private_key
 from tscm.kinds.asa.ssh.openssh import FINGERPRINT
 from tscm.settings import values
@@ -117,8 +117,9 @@ class AsaSshSettings(AsaSettings):
     @property
     def endpoint(self) -> str:
         """Address, port and context."""
-        host = f"[{self.device}]" if ":" in self.device else self.device
-        return f"{host}:{self.ssh_port}" + (f"/{self.context}" if self.context else "")
+        return f"{in_url(self.device)}:{self.ssh_port}" + (
+            f"/{self.context}" if self.context else ""
+        )
 
     @property
     def managed_at(self) -> str:
