@@ -136,6 +136,11 @@ async def why(node: Node, args: Any, call: Call) -> Json:
     }
 
 
+async def why_all(node: Node, args: Any, call: Call) -> Json:
+    answer = await why(node, args, call)
+    return {"asked": args.address, "devices": dict.fromkeys(("other", "tstest"), answer)}
+
+
 async def dropped(node: Node, args: Any, call: Call) -> Json:
     left = {"count": 2, "entries": [{"entry": "\x1b]0;x", "cause": "no [bold]CIDR"}]}
     found = {"count": 3, "entries": ["192.0.2.0/24"], "left_out": left}
@@ -211,6 +216,7 @@ HANDLERS: dict[str, Any] = {
     "update": update,
     "plan": plan,
     "why": why,
+    "why_all": why_all,
     "dropped": dropped,
     "diff": diff,
     "purge": purge,

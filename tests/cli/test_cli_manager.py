@@ -7,7 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -212,6 +212,26 @@ def test_a_lock_that_is_held_is_a_sentence(
     assert done.status == 5
     assert "is held by the manager, process " in done.err
     assert stored() == []
+
+
+def test_all_devices_are_asked_about_an_address_in_one_call(
+    manager: object, tsadmin: "Tsadmin", add: "Add", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tscm.faces.client import ManagerBackend
+
+    asked: list[str] = []
+    call = ManagerBackend.call
+
+    def noted(backend: ManagerBackend, operation: Any, *args: Any) -> Any:
+        asked.append(operation.name)
+        return call(backend, operation, *args)
+
+    monkeypatch.setattr(ManagerBackend, "call", noted)
+    add()
+    add("other", device="192.0.2.11")
+    asked.clear()
+    assert "other: 203.0.113.7 is" in tsadmin("why", "203.0.113.7").out
+    assert asked == ["why_all"]
 
 
 def test_questions_about_a_policy(manager: object, tsadmin: "Tsadmin", add: "Add") -> None:

@@ -830,6 +830,52 @@ def test_why_tells_damage_from_a_bad_address(bench: Bench) -> None:
     )
 
 
+def why_each(bench: Bench, names: Sequence[str], asked: str) -> dict[str, Any]:
+    async def asking() -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        async for some in bench.service.questions.why_each(names, asked):
+            found |= some
+        return found
+
+    told: dict[str, Any] = result(Deferred.fromCoroutine(asking()))
+    return told
+
+
+@pytest.mark.parametrize("asked", ["20.0.0.1", "20.0.0.0/24", "20.0.0.8/31", "2001:db8::1"])
+def test_many_devices_are_asked_as_each_by_itself(bench: Bench, asked: str) -> None:
+    names = [f"fw{number}" for number in range(23)]
+    for number, name in enumerate(names):
+        bench.add(name, **({"max_policy_size": 1} if number % 3 else {}))
+    for number, name in enumerate(names[:-1]):
+        bench.entries = ["20.0.0.0/25", "20.0.0.128/25", f"20.0.1.{number % 2}"]
+        bench.serial = 2 + number % 2
+        result(bench.service.update_now(name, ignore))
+    found = why_each(bench, [*names, "nobody"], asked)
+    assert isinstance(found.pop("nobody"), DeviceUnknown)
+    assert "no policy" in str(found.pop(names[-1]))
+    assert found == {name: result(bench.service.questions.why(name, asked)) for name in names[:-1]}
+
+
+def test_what_many_devices_hold_is_unpacked_once(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[bytes] = []
+
+    def noted(content: bytes) -> Entries:
+        opened.append(content)
+        return unpack(content)
+
+    names = [f"fw{number}" for number in range(30)]
+    for name in names:
+        bench.add(name)
+        result(bench.service.update_now(name, ignore))
+    monkeypatch.setattr("tscm.update.inquiry.unpack", noted)
+    monkeypatch.setattr("tscm.store.generations.unpack", noted)
+    found = why_each(bench, names, "20.0.0.1")
+    assert {one.verdict for one in found.values()} == {"blocked"}
+    assert len(opened) == 4, "two lists, as published and as in force"
+
+
 def test_an_update_stores_damaged_lists_and_generations_anew(bench: Bench) -> None:
     bench.add("one")
     result(bench.service.update_now("one", ignore))

@@ -9,15 +9,14 @@ from tscm.cli.by_hand import hand_words
 from tscm.cli.names import optional_device_argument
 from tscm.cli.session import Session
 from tscm.cli.state import when
-from tscm.errors import TscmError
-from tscm.operations.arguments import Address, Nothing
-from tscm.operations.table.listing import DEVICES
-from tscm.operations.table.policies import WHY
+from tscm.faces.backend import Backend, ManagerSaid
+from tscm.operations.arguments import Address, AnyAddress
+from tscm.operations.table.policies import WHY, WHY_ALL
 from tscm.plural import many
 from tscm.policy.by_hand import LIST_NAME
 from tscm.policy.standing import Met, Seen
 from tscm.printable import visible
-from tscm.update.answers import Explanation
+from tscm.update.answers import Explanation, Unanswered
 
 
 @click.command("why")
@@ -32,19 +31,14 @@ def command(session: Session, /, address: str, name: str | None, *, json_output:
     Shows the list and the entry, since which generation, and when it had hits.
     """
     backend = session.backend()
-    names = [name] if name else [row.name for row in backend.call(DEVICES, Nothing())]
-    answers: dict[str, Explanation] = {}
-    faults: list[TscmError] = []
-    for one in names:
-        try:
-            answers[one] = backend.call(WHY, Address(name=one, address=address))
-        except TscmError as error:
-            faults.append(error)
-    if faults and not answers:
-        raise faults[0]
+    if name:
+        answers = {name: backend.call(WHY, Address(name=name, address=address))}
+        faults: list[Unanswered] = []
+    else:
+        answers, faults = _of_all(backend, address)
     for fault in faults:
-        say.warn(str(fault))
-    if not names:
+        say.warn(fault.error)
+    if not answers and not faults:
         say.info("No devices yet; add one with `tsadmin add --type asarest`", aside=True)
     status = 1 if faults else 0
     if json_output:
@@ -65,6 +59,16 @@ def command(session: Session, /, address: str, name: str | None, *, json_output:
             say.plain(f"  {visible(hand_words(entry))}{state}")
         _tell_seen(answer.seen)
     return status
+
+
+def _of_all(backend: Backend, address: str) -> tuple[dict[str, Explanation], list[Unanswered]]:
+    """The answers of all devices, and what is wrong with the others.  Raises where no device can answer."""
+    found = backend.call(WHY_ALL, AnyAddress(address=address)).devices
+    answers = {name: one for name, one in found.items() if isinstance(one, Explanation)}
+    faults = [one for one in found.values() if isinstance(one, Unanswered)]
+    if faults and not answers:
+        raise ManagerSaid(faults[0].error, faults[0].exit_status)
+    return answers, faults
 
 
 def _tell_seen(seen: Seen) -> None:

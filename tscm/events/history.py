@@ -6,7 +6,8 @@ that are kept, and over the roll-ups.  Blocking: for a thread, on a read-only co
 """
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from hashlib import sha256
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from socket import AF_INET, AF_INET6, inet_pton
@@ -30,18 +31,36 @@ _FIRST = 1
 """The number of a device's first generation: there is none before it."""
 
 
-def look_back(
-    database: Path, device: str, standings: Sequence[Standing]
-) -> tuple[tuple[Standing, ...], Seen]:
+LookedBack = tuple[tuple[Standing, ...], Seen]
+"""Standings with their `since`, and what was met."""
+
+
+def look_back(database: Path, device: str, standings: Sequence[Standing]) -> LookedBack:
     """
     *standings* of one address or network, each with `since`; and what the entries that meet it did, and the address itself.
     """
+    return look_back_each(database, {device: standings}, {})[device]
+
+
+def look_back_each(
+    database: Path, asked: Mapping[str, Sequence[Standing]], known: dict[bytes, str]
+) -> dict[str, LookedBack]:
+    """
+    The same of many devices, all asked about one address or network.
+
+    *known* keeps how it stood with contents that were unpacked: devices that had the same lists are asked together.
+    """
     with read_only(database) as connection:
-        told = tuple(
-            evolve(one, since=_since(connection, device, _column(one), one.asked))
-            for one in standings
-        )
-        return told, _seen(connection, device, ip_network(standings[0].asked))
+        return {
+            device: (
+                tuple(
+                    evolve(one, since=_since(connection, device, _column(one), one.asked, known))
+                    for one in standings
+                ),
+                _seen(connection, device, ip_network(standings[0].asked)),
+            )
+            for device, standings in asked.items()
+        }
 
 
 def _column(one: Standing) -> str:
@@ -50,7 +69,13 @@ def _column(one: Standing) -> str:
     return kind if one.list_name == LIST_NAME else f"COALESCE(lists_{kind}, {kind})"
 
 
-def _since(connection: sqlite3.Connection, device: str, column: str, asked: Cidr) -> Since | None:
+def _since(
+    connection: sqlite3.Connection,
+    device: str,
+    column: str,
+    asked: Cidr,
+    known: dict[bytes, str],
+) -> Since | None:
     rows = connection.execute(
         f"SELECT number, applied_at, {column} FROM generations "  # noqa: S608 - from `_column`
         "WHERE device = ? ORDER BY number DESC",
@@ -61,7 +86,7 @@ def _since(connection: sqlite3.Connection, device: str, column: str, asked: Cidr
     for number, applied_at, packed in rows:
         if packed != content:
             try:
-                content, standing = packed, presence(unpacked(packed), asked)
+                content, standing = packed, _presence(packed, asked, known)
             except ValueError:  # damaged: what was before cannot be known
                 break
         first = first or standing
@@ -69,6 +94,14 @@ def _since(connection: sqlite3.Connection, device: str, column: str, asked: Cidr
             return found
         found = Since(generation=number, applied_at=applied_at)
     return None if found is None else evolve(found, oldest_kept=found.generation > _FIRST)
+
+
+def _presence(packed: bytes, asked: Cidr, known: dict[bytes, str]) -> str:
+    """How *asked* stands with a packed content.  `ValueError` where it is damaged."""
+    digest = sha256(packed).digest()
+    if digest not in known:
+        known[digest] = presence(unpacked(packed), asked)
+    return known[digest]
 
 
 def _seen(connection: sqlite3.Connection, device: str, asked: IPv4Network | IPv6Network) -> Seen:

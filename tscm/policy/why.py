@@ -100,9 +100,22 @@ def meeting(entries: Entries, asked: str) -> Entries:
 def _standing(cidr: Cidr, wanted: CidrSet, view: ListView) -> Standing:
     entries = view.published.entries
     few = entries.take(overlapping(entries, wanted))
-    guarded = inspect(evolve(view.published, entries=few, refused=(), refused_count=0), view.rules)
     held = view.in_force.entries
     held = held.take(overlapping(held, wanted))
+    if not len(few) and not len(held):
+        return Standing(
+            kind=view.kind,
+            list_name=view.published.name,
+            asked=cidr,
+            covered="none",
+            in_force=_NONE,
+            published=_NONE,
+            waiting=_NONE,
+            left_out=(),
+            off=view.off,
+            unchecked=view.unchecked,
+        )
+    guarded = inspect(evolve(view.published, entries=few, refused=(), refused_count=0), view.rules)
     force = CidrSet(held)
     missing = CidrSet.of(guarded.kept).intersection(wanted).difference(force)
     covered = "all" if force.contains(wanted) else "part" if len(held) else "none"
@@ -118,6 +131,9 @@ def _standing(cidr: Cidr, wanted: CidrSet, view: ListView) -> Standing:
         off=view.off,
         unchecked=view.unchecked,
     )
+
+
+_NONE = Some(cidrs=(), count=0)
 
 
 def _some(entries: Entries) -> Some:

@@ -5,6 +5,7 @@ Packing and unpacking is the heavy part, for the thread of the update and not fo
 """
 
 import json
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import zstandard
@@ -80,14 +81,14 @@ class StoredList:
     besides: str = "{}"
     """What the list held besides its entries, as JSON."""
 
-    def policy_list(self) -> "PolicyList":
-        """With its entries, for the thread of an update."""
+    def policy_list(self, opened: "Callable[[bytes], Entries]" = unpack) -> "PolicyList":
+        """With its entries as *opened* unpacks them, for the thread of an update."""
         from tscm.policy.lists import PolicyList, Refused
 
         besides = json.loads(self.besides)
         return PolicyList(
             name=self.name,
-            entries=unpack(self.content),
+            entries=opened(self.content),
             serial=self.serial,
             fetched_at=self.fetched_at,
             source=self.source,
@@ -100,10 +101,10 @@ class StoredList:
             excepted=besides.get("excepted", 0),
         )
 
-    def readable(self, device: str) -> "PolicyList":
+    def readable(self, device: str, opened: "Callable[[bytes], Entries]" = unpack) -> "PolicyList":
         """The same; raises `StoredDamaged`."""
         try:
-            return self.policy_list()
+            return self.policy_list(opened)
         except ValueError as error:
             remedy = f"fetch it again with `tsadmin update {device}`"
             what = f"the last good list {self.name}"

@@ -41,9 +41,10 @@ class Explanation:
 
 @frozen(kw_only=True)
 class Unanswered:
-    """Why nothing can be said of a device."""
+    """Why nothing can be said of a device; *exit_status* is that of the error."""
 
     error: str = ""
+    exit_status: int = 1
 
 
 @frozen(kw_only=True)

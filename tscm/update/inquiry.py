@@ -5,21 +5,23 @@ Values in, values out; what unpacks whole lists is for a thread.
 """
 
 from collections.abc import Iterator, Sequence
+from hashlib import sha256
 from itertools import islice
 
 import attrs
-from attrs import define, evolve
+from attrs import define, evolve, field
 
 from tscm.errors import TscmError
 from tscm.kinds.kind import kind_of
+from tscm.model import Cidr
 from tscm.policy.by_hand import HandEntry
-from tscm.policy.cidr import CidrSet, Entries
+from tscm.policy.cidr import CidrSet, Entries, read_cidr
 from tscm.policy.standing import Standing
 from tscm.policy.why import ListView, left_out, meeting, verdict, why
 from tscm.policy.why import not_in_force as missing
 from tscm.retrieve.feeds import hosts_of
 from tscm.settings.feed import published
-from tscm.store.generations import Generation
+from tscm.store.generations import Generation, unpack
 from tscm.update.answers import (
     Changes,
     Difference,
@@ -72,19 +74,67 @@ class NoCidr(TscmError):
         return f"{self.cause}; use an address or a network, such as 203.0.113.7 or 2001:db8::/32"
 
 
-def explain(job: UpdateJob, asked: str) -> Explanation:
+@define(eq=False)
+class Opening:
+    """
+    Unpacks what is stored, each content once however many devices hold it; with *asked* only what meets that CIDR.
+    """
+
+    _asked: Cidr | None = None
+    _entries: dict[bytes, Entries] = field(factory=dict, init=False)
+    _merged: dict[bytes, CidrSet] = field(factory=dict, init=False)
+    """By the digest of the packed content."""
+
+    def entries(self, content: bytes) -> Entries:
+        """The entries as they were published.  Raises `ValueError` for what is damaged."""
+        digest = sha256(content).digest()
+        if digest not in self._entries:
+            self._entries[digest] = self._met(unpack(content))
+        return self._entries[digest]
+
+    def in_force(self, device: str, one: Generation, kind: str) -> CidrSet:
+        """The `block` or `allow` list of a generation, merged.  Raises `StoredDamaged`."""
+        digest = sha256(one.block if kind == "block" else one.allow).digest()
+        if digest not in self._merged:
+            whole = CidrSet.of(one.entries(device, kind))
+            self._merged[digest] = CidrSet(self._met(whole.entries))
+        return self._merged[digest]
+
+    def _met(self, entries: Entries) -> Entries:
+        return entries if self._asked is None else meeting(entries, self._asked)
+
+
+def cidr_of(asked: str) -> Cidr:
+    """The network of an address or network; host bits are cleared.  Raises `NoCidr`."""
+    try:
+        return read_cidr(asked)[0]
+    except ValueError as error:
+        raise NoCidr(str(error)) from None
+
+
+def explain_each(
+    jobs: Sequence[UpdateJob], asked: str, opening: Opening
+) -> list[Explanation | TscmError]:
+    """How an address or network stands with the lists of each device, or why nobody can tell."""
+    found: list[Explanation | TscmError] = []
+    for job in jobs:
+        try:
+            found.append(explain(job, asked, opening))
+        except TscmError as error:
+            found.append(error)
+    return found
+
+
+def explain(job: UpdateJob, asked: str, opening: Opening | None = None) -> Explanation:
     """
     How an address or network stands with both lists.
     """
-    views = _views(job)
-    try:
-        together = why(asked, views)
-    except ValueError as error:
-        raise NoCidr(str(error)) from None
+    opening = opening or Opening(cidr_of(asked))
+    views = _views(job, opening)
+    together = why(asked, views)
     met = _by_hand(job, asked)
-    standings = why(
-        asked, [*(_of_lists(job, view) for view in views), *_views_by_hand(job, views, met)]
-    )
+    apart = [*(_of_lists(job, view, opening) for view in views), *_views_by_hand(job, views, met)]
+    standings = together if apart == list(views) else why(asked, apart)
     memory = DeviceMemory.from_json(job.memory)
     held = memory.by_hand
     return Explanation(
@@ -103,17 +153,19 @@ def explain(job: UpdateJob, asked: str) -> Explanation:
 
 def _by_hand(job: UpdateJob, asked: str) -> list[HandEntry]:
     """The entries by hand that share an address with *asked*."""
+    if not job.by_hand:
+        return []
     entries = Entries.of(one.cidr for one in job.by_hand)
     met = set(meeting(entries, asked).cidrs())
     return [one for one in job.by_hand if one.cidr in met]
 
 
-def _of_lists(job: UpdateJob, view: ListView) -> ListView:
+def _of_lists(job: UpdateJob, view: ListView, opening: Opening) -> ListView:
     """*view* of what came from the lists, without entries by hand."""
-    if job.applied is None:
+    if job.applied is None or job.applied.of_lists == job.applied:
         return view
-    lists = job.applied.of_lists
-    return evolve(view, in_force=CidrSet.of(lists.entries(job.settings.name, view.kind)))
+    held = opening.in_force(job.settings.name, job.applied.of_lists, view.kind)
+    return evolve(view, in_force=held)
 
 
 def _views_by_hand(
@@ -156,7 +208,7 @@ def dropped(job: UpdateJob, search: str | None = None) -> Dropped:
     """
     What the lists hold and the device does not; with *search* only what meets that address or network.
     """
-    views = _views(job)
+    views = _views(job, Opening())
     block, allow = (
         _dropped([view for view in views if view.kind == kind], search)
         for kind in ("block", "allow")
@@ -201,7 +253,7 @@ def difference(device: str, older: Generation, newer: Generation) -> Difference:
     )
 
 
-def _views(job: UpdateJob) -> Sequence[ListView]:
+def _views(job: UpdateJob, opening: Opening) -> Sequence[ListView]:
     settings = job.settings
     known = [
         (kind, job.known.get(name))
@@ -222,9 +274,9 @@ def _views(job: UpdateJob) -> Sequence[ListView]:
         guard_rules(settings, job.node, spared(settings, job.node, people, names)),
         warning_lists=known_networks(job.node.policy.networks).warning_lists,
     )
-    readable = [(kind, one.readable(settings.name)) for kind, one in lists]
+    readable = [(kind, one.readable(settings.name, opening.entries)) for kind, one in lists]
     off = not_in_force(job.applied) if job.applied is not None and job.applied.purged else ""
-    in_force = {kind: _in_force(job, kind) for kind in ("block", "allow")}
+    in_force = {kind: _in_force(job, kind, opening) for kind in ("block", "allow")}
     memory = DeviceMemory.from_json(job.memory)
     return tuple(
         ListView(
@@ -239,10 +291,10 @@ def _views(job: UpdateJob) -> Sequence[ListView]:
     )
 
 
-def _in_force(job: UpdateJob, kind: str) -> CidrSet:
+def _in_force(job: UpdateJob, kind: str, opening: Opening) -> CidrSet:
     if job.applied is None:
         return CidrSet()
-    return CidrSet.of(job.applied.entries(job.settings.name, kind))
+    return opening.in_force(job.settings.name, job.applied, kind)
 
 
 def _listed(entries: Entries) -> Listed:

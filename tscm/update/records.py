@@ -201,13 +201,20 @@ class UpdateRecords:
         name = job.settings.name
         entry = self.recognise(job.settings, stored)
         return evolve(
-            job,
+            self.with_lists(job),
             installation=self._policies.installation(),
             entry=entry,
             others=self._others(name, self._policies.entries(), stored),
+            largest=self._policies.largest(name, _day(job.now()) - job.node.policy.shrink_days),
+        )
+
+    def with_lists(self, job: UpdateJob) -> UpdateJob:
+        """*job* with the lists that are known and in force, as far as a question about them needs it."""
+        name = job.settings.name
+        return evolve(
+            job,
             known=self._policies.lists(name),
             applied=self._policies.generation(name),
-            largest=self._policies.largest(name, _day(job.now()) - job.node.policy.shrink_days),
             memory=self._policies.memory(name),
             names=self.names(name),
             by_hand=standing(self._policies.by_hand.all(), name, job.now()),

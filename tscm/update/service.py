@@ -42,6 +42,7 @@ from tscm.update.turns import EXAMINATION, MANAGER, Asker, Turns, Updated, witne
 from tscm.update.ways import Ways
 
 if TYPE_CHECKING:
+    from tscm.policy.rank import Hits
     from tscm.update.purge import PurgeOutcome
 
 T = TypeVar("T")
@@ -88,7 +89,7 @@ class UpdateService(Service):
         )
         self.holds = Holds(partial(wall_seconds, self._clock), self._records, self._devices)
         self.proofs = Proofs(self._clock, self._turns, self._records, self._devices, self._job)
-        self.questions = Questions(self._threads, self._records, self._device, self._job)
+        self.questions = Questions(self._threads, self._records, self._device, self._question)
         self.entries = EntryDuty(
             self._clock,
             self._records,
@@ -461,14 +462,20 @@ class UpdateService(Service):
 
     def _job(self, one: Updated) -> UpdateJob:
         self.entries.time()  # before it is asked which entries by hand stand now
-        return self._records.informed(self._bare_job(one), self._ways.stored())
+        hits = self._ways.hits_of(one.settings.name)
+        return self._records.informed(self._bare_job(one, hits), self._ways.stored())
 
-    def _bare_job(self, one: Updated) -> UpdateJob:
+    def _question(self, one: Updated) -> UpdateJob:
+        """A job of which only is asked how things stand."""
+        self.entries.time()
+        return self._records.with_lists(self._bare_job(one))
+
+    def _bare_job(self, one: Updated, hits: "Hits | None" = None) -> UpdateJob:
         ways = self._ways
         return UpdateJob(
             settings=one.settings,
             node=self._node,
-            hits=ways.hits_of(one.settings.name),
+            hits=hits,
             claimed=ways.claimed,
             fetch=ways.fetch,
             asked_at=ways.asked_at,

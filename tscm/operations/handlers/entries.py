@@ -3,15 +3,14 @@ Operations on entries by hand: enter, list, remove, and bring a device what was 
 """
 
 from collections.abc import Sequence
-from contextlib import suppress
 
 import attrs
 from attrs import define, frozen
 
 from tscm.base.clock import told_time, wall_seconds
 from tscm.base.schedule import in_slices
-from tscm.errors import DeviceUnknown, SecretUnavailable, TscmError
-from tscm.manager.node import Node, updates
+from tscm.errors import DeviceUnknown, TscmError
+from tscm.manager.node import Node
 from tscm.operations.answers import (
     Entered,
     EntriesRemoved,
@@ -22,7 +21,7 @@ from tscm.operations.answers import (
 from tscm.operations.arguments import EntryNamed, NewEntry, Nothing, PushedEntries
 from tscm.operations.call import Call
 from tscm.operations.handlers.devices import refuse_unknown
-from tscm.operations.handlers.policies import asker_of, refuse_sealed
+from tscm.operations.handlers.policies import asker_of, refuse_sealed, updates_of_all
 from tscm.operations.registry import handles
 from tscm.operations.table import entries as table
 from tscm.policy.by_hand import (
@@ -35,8 +34,7 @@ from tscm.policy.by_hand import (
     read_network,
 )
 from tscm.printable import visible
-from tscm.settings.device import DeviceSettings
-from tscm.settings.files import device_names, open_device, read_device
+from tscm.settings.files import read_device
 from tscm.store.generations import PURGED
 from tscm.update.entries import EntryDuty
 from tscm.update.figures import UpdateTold
@@ -73,26 +71,12 @@ def duty_of(node: Node, wanted: str | None = None) -> EntryDuty:
 
     Raises `DeviceUnknown` and the like for the one that is *wanted*.
     """
-    service = updates(node)
-    if node.manager is None:
-        known = set(service.entries.names())
-        for name in device_names(node.layout):
-            if name not in known:
-                with suppress(TscmError):
-                    service.set_device(_opened(node, name))
+    service = updates_of_all(node)
     if wanted is not None and wanted not in service.entries.names():
         refuse_unknown(node, wanted)
         read_device(node.layout, wanted, None)  # raises what is wrong with its settings
         raise DeviceUnknown(wanted)
     return service.entries
-
-
-def _opened(node: Node, name: str) -> DeviceSettings:
-    """A device's settings, with a mask for each secret that cannot be decrypted."""
-    try:
-        return open_device(node.layout, name)
-    except SecretUnavailable:
-        return read_device(node.layout, name, None)
 
 
 @handles(table.ENTER)

@@ -2,14 +2,15 @@
 Operations on a device's policy: update, plan, purge, questions, rollback, pause, resume.
 """
 
-from typing import Any
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
 
 from attrs import evolve
 
 from tscm.base.clock import told_time, wall_seconds
 from tscm.devices.answers import Changed
-from tscm.errors import TscmError
-from tscm.events.history import look_back
+from tscm.errors import SecretUnavailable, TscmError
+from tscm.events.history import look_back, look_back_each
 from tscm.kinds.kind import Capability, require
 from tscm.manager.node import Node, updates
 from tscm.model import Progress
@@ -33,7 +34,7 @@ from tscm.operations.registry import handles
 from tscm.operations.table import policies as table
 from tscm.risks import OF_LISTS, Consent
 from tscm.services.pull_trouble import latest
-from tscm.settings.files import device_names, open_device
+from tscm.settings.files import device_names, open_device, read_device
 from tscm.update.answers import (
     Difference,
     Dropped,
@@ -48,6 +49,10 @@ from tscm.update.figures import UpdateTold
 from tscm.update.hold import REASON_MOST
 from tscm.update.purge import PurgeOutcome
 from tscm.update.turns import Asker
+
+if TYPE_CHECKING:
+    from tscm.settings.device import DeviceSettings
+    from tscm.update.service import UpdateService
 
 HOLD_MOST_SECONDS = 10 * 366 * 86400.0
 
@@ -171,18 +176,54 @@ async def why(node: Node, args: Address, call: Call) -> Explanation:
 
 @handles(table.WHY_ALL)
 async def why_all(node: Node, args: AnyAddress, call: Call) -> Explanations:
-    """How an address stands with the lists of every device, one after the other."""
-    from tscm.policy.by_hand import read_network
+    """How an address stands with the lists of every device; what many of them hold is looked into once."""
+    from tscm.update.inquiry import cidr_of
 
-    asked = read_network(args.address)  # refused once, and not by every device
+    address = args.address.strip()
+    asked = cidr_of(address)  # refused once, and not by every device
+    names = device_names(node.layout)
     found: dict[str, Explanation | Unanswered] = {}
-    for name in device_names(node.layout):
-        try:
-            found[name] = await why(node, Address(name=name, address=asked), call)
-        except TscmError as error:  # of one device, such as one that was never updated
-            found[name] = Unanswered(error=str(error))
-        call.report(Progress(phase="why", text=name, done=len(found)))
-    return Explanations(asked=asked, devices=found)
+    known: dict[bytes, str] = {}
+    async for answers in updates_of_all(node).questions.why_each(names, address):
+        good = {name: one for name, one in answers.items() if isinstance(one, Explanation)}
+        told = await node.slow.run(
+            look_back_each,
+            node.layout.database,
+            {name: one.lists for name, one in good.items()},
+            known,
+        )
+        for name, one in answers.items():
+            if isinstance(one, TscmError):  # of one device, such as one that was never updated
+                found[name] = Unanswered(error=str(one), exit_status=one.exit_status)
+                continue
+            lists, seen = told[name]
+            found[name] = evolve(one, lists=lists, sentences=tuple(map(str, lists)), seen=seen)
+        call.report(
+            Progress(phase="why", text=name, done=len(found), total=len(names))  # the last of them
+        )
+    return Explanations(asked=asked, devices={name: found[name] for name in names})
+
+
+def updates_of_all(node: Node) -> "UpdateService":
+    """
+    The update service with all devices; without a manager with those whose stored settings can be read.
+    """
+    service = updates(node)
+    if node.manager is None:
+        known = set(service.entries.names())
+        for name in device_names(node.layout):
+            if name not in known:
+                with suppress(TscmError):
+                    service.set_device(_readable(node, name))
+    return service
+
+
+def _readable(node: Node, name: str) -> "DeviceSettings":
+    """A device's settings, with a mask for each secret that cannot be decrypted."""
+    try:
+        return open_device(node.layout, name)
+    except SecretUnavailable:
+        return read_device(node.layout, name, None)
 
 
 @handles(table.DROPPED)
