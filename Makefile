@@ -6,7 +6,7 @@ TOX = .make/bin/tox
 # An empty `--` would put nothing in the place of what a door asks for by itself.
 WORDS = $(if $(ARGS),-- $(ARGS))
 
-.PHONY: demo test quick bench faults fuzz mutants audit lock clean
+.PHONY: demo test quick bench faults fuzz mutants docs changelog audit lock clean
 
 demo: $(TOX)
 	$(TOX) run -q -e demo $(WORDS)
@@ -28,6 +28,12 @@ fuzz: $(TOX)
 
 mutants: $(TOX)
 	$(TOX) run -q -e mutants $(WORDS)
+
+docs: $(TOX)
+	$(TOX) run -q -e docs $(WORDS)
+
+changelog: $(TOX)
+	$(TOX) run -q -e changelog $(WORDS)
 
 audit: $(TOX)
 	$(TOX) run -q -e audit $(WORDS)

@@ -17,7 +17,19 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 PROJECT = "pyproject.toml"
-EVERY_GROUP = ("tox", "build", "lint", "typing", "fuzz", "clients", "clients-more", "audit", "lock")
+EVERY_GROUP = (
+    "tox",
+    "build",
+    "lint",
+    "typing",
+    "fuzz",
+    "clients",
+    "clients-more",
+    "audit",
+    "lock",
+    "docs",
+    "changelog",
+)
 COMPILE = (
     *("uv", "pip", "compile", "--quiet", "--universal", "--python-version", "3.11"),
     *("--generate-hashes", "--no-annotate", "--no-emit-index-url", "--no-emit-find-links"),
