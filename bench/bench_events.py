@@ -333,7 +333,7 @@ def why_an_address(path: Path, block: list[str]) -> list[tuple[str, bool]]:
     allow = pack(Entries.of(["8.8.8.8"]))
     for n in range(GENERATIONS):
         held = CidrSet.of_texts([*block[: -n - 1], f"9.9.{n}.9"])
-        Policies(store).keep_generation(
+        Policies(store).save_generation(
             "device",
             Generation(
                 applied_at=float(n),

@@ -15,7 +15,7 @@ import time
 
 from bench.forwarder import blocks
 from tscm.forward.content import shape_of
-from tscm.forward.outgoing import Lines, Sending, best_way, one_by_one
+from tscm.forward.outgoing import Lines, Sending, best_sender, send_singly
 from tscm.forward.target import Target
 from tscm.model import Block
 
@@ -70,11 +70,12 @@ def turn(them: list[Block], out: socket.socket, way: Sending) -> float:
 
 def main() -> None:
     """The table, and the ratio."""
-    ways = {"sendmmsg, lines of a block": best_way(), "send, line by line": one_by_one}
+    ways = {"sendmmsg, lines of a block": best_sender(), "send, line by line": send_singly}
     them = cut(4)
     lines = sum(block.lines for block in them)
     if not isinstance(
-        best_way()(shape_of(Target(address="x", port=9))(them[0], lambda _start, _end: ())), Lines
+        best_sender()(shape_of(Target(address="x", port=9))(them[0], lambda _start, _end: ())),
+        Lines,
     ):
         sys.exit("the compiled helper was not built")
     os.sched_setaffinity(0, {SENDER_CPU})

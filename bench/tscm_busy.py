@@ -24,7 +24,7 @@ from tscm.spool.service import SpoolService
 from tscm.store.database import Store
 from tscm.store.policies import Policies
 from tscm.update.service import UpdateService
-from tscm.update.ways import ordinary_ways
+from tscm.update.ways import default_gateways
 from tscm.upload.receiver import LogServiceReceiver
 from tscm.upload.service import UploadService
 from tscm.upload.transport import Way
@@ -110,6 +110,6 @@ def be_busy(reactor: Any, root: Path, spool: SpoolService, told: Any) -> None:
     server = host_port(told["update"]["server"])
     node = NodeSettings(policy=PolicySettings(servers=(server,)))
     store = Store(root / "tscm.db")
-    updates = UpdateService(reactor, slow, node, Policies(store), ordinary_ways(Layout(root)))
+    updates = UpdateService(reactor, slow, node, Policies(store), default_gateways(Layout(root)))
     running = Deferred.fromCoroutine(update(root, told["update"], store, updates))
     running.addErrback(partial(log.err, _why="updates ended"))

@@ -98,7 +98,7 @@ def make_root(root: Path, port: int, devices: int, sink: int, buffer: int) -> No
                 block=packed,
                 allow=nothing,
             )
-            Policies(store).keep_generation(named.name, generation)
+            Policies(store).save_generation(named.name, generation)
     store.close()
 
 

@@ -93,7 +93,7 @@ class SecretUnavailable(TscmError):
 
 
 @define(eq=False)
-class DeviceUnknown(TscmError):
+class NoSuchDevice(TscmError):
     """
     No device has this nickname.
     """
@@ -121,7 +121,7 @@ class DeviceChanged(TscmError):
 
 
 @define(eq=False)
-class DeviceEnding(TscmError):
+class DeviceBeingRemoved(TscmError):
     """
     A device of this nickname is just being removed, and not all of it has ended.
     """

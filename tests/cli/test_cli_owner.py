@@ -16,7 +16,7 @@ import pytest
 
 from tscm.settings.layout import Layout
 from tscm.settings.lock import policies_held
-from tscm.settings.owner import as_caller, as_owner, left_to_owner, owner_of
+from tscm.settings.owner import as_caller, as_owner, chown_to_owner, owner_of
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Options, Tsadmin
@@ -143,7 +143,7 @@ def test_folders_are_made_and_given_only_where_the_owner_cannot_put_a_link(root:
     (root / "var").mkdir()
     os.chown(root / "var", NOBODY, NOBODY)
     (root / "var/lib").symlink_to(roots)
-    with left_to_owner(layout):
+    with chown_to_owner(layout):
         assert os.geteuid() == NOBODY
         layout.run.joinpath("mine").write_text("")
 

@@ -9,7 +9,7 @@ from click.testing import CliRunner
 
 from tscm.cli import update
 from tscm.cli.plan import command
-from tscm.faces.backend import ManagerSaid
+from tscm.faces.backend import ManagerError
 from tscm.model import Json
 from tscm.operations.answers import DeviceView
 from tscm.operations.table.devices import VIEW
@@ -92,7 +92,7 @@ class Refusing(Backend):
         self.asked.append(operation.name)
         if operation is VIEW:
             return DeviceView(settings={"policy_updates": True}, state=DeviceState())
-        raise ManagerSaid(
+        raise ManagerError(
             f"fw was not changed; --plan {PLAN_ID}", 1, read(UpdateRecord, self.outcome)
         )
 
@@ -105,7 +105,7 @@ def pushed(backend: Backend, plan: str) -> Any:
 
 def test_an_update_that_is_bound_to_another_plan_shows_the_new_one() -> None:
     done = pushed(Refusing(), "6b49d200-000000000000000000000000")
-    assert isinstance(done.exception, ManagerSaid)
+    assert isinstance(done.exception, ManagerError)
     assert "entries to add" in done.stdout
     assert "+ block 192.0.2.1/32" in done.stdout
     assert "- block 192.0.2.9/32" in done.stdout

@@ -16,7 +16,7 @@ from tests.cli.test_cli_spool import AtOnce
 from tscm.base.threads import Threads
 from tscm.cli import plan, report, search, tail, update
 from tscm.cli.configure import OWN
-from tscm.faces.backend import ManagerSaid
+from tscm.faces.backend import ManagerError
 from tscm.model import Progress, Report, Run
 from tscm.operations.call import quiet
 from tscm.operations.job_figures import JobFigures
@@ -61,7 +61,7 @@ class Backend:
         report(Progress(phase="fetch", text="block list"))
         steps = self.steps.get(args.name, -1)
         if steps < 0:
-            raise ManagerSaid(f"{args.name}: no TCP {HOSTILE}", 5, UpdateRecord(error="no TCP"))
+            raise ManagerError(f"{args.name}: no TCP {HOSTILE}", 5, UpdateRecord(error="no TCP"))
         if operation is VIEW:
             return {
                 "settings": {"policy_updates": True, "block_list": "b", "allow_list": "a"},

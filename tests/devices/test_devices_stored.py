@@ -24,8 +24,8 @@ from tscm.devices.reach import NETWORK, Reach
 from tscm.errors import (
     DeviceExists,
     DeviceFault,
-    DeviceUnknown,
     ListUnavailable,
+    NoSuchDevice,
     SameFirewall,
     SecretUnavailable,
     SenderConflict,
@@ -474,7 +474,7 @@ def test_removing_gives_the_way_back_and_keeps_the_logs(layout: Layout) -> None:
         lines.index("no access-list") < lines.index("no object-group") < lines.index("no logging")
     )
     assert (layout.device_log("tstest") / "syslog").exists()
-    with pytest.raises(DeviceUnknown):
+    with pytest.raises(NoSuchDevice):
         stored.forget_device(layout, NODE, "tstest")
 
 
@@ -602,7 +602,7 @@ def test_what_is_kept_of_a_removed_device_goes_without_a_manager_too(layout: Lay
         UpdateRecords(Policies(store)).change_memory(
             "tstest", held=True, login_failures=2, broken=True, driver={"certificate": "aa"}
         )
-        Policies(store).keep_update("tstest", 1.0, 2.0, "failed", {"result": "failed"})
+        Policies(store).save_update("tstest", 1.0, 2.0, "failed", {"result": "failed"})
     with closing(open_database(str(layout.database))) as counts:
         Rollups(counts).add("tstest", {}, EventPosition(offset=100, sent=3))
     handled(layout, REMOVE, Device(name="tstest"), NETWORK, quiet)
@@ -723,11 +723,11 @@ def published(count: int) -> Reach:
     return evolve(reach(Firewall(Identity())), fetch_list=fetch_list)
 
 
-def keep_list(layout: Layout, device: str, count: int, at: float = 1.0) -> None:
+def save_list(layout: Layout, device: str, count: int, at: float = 1.0) -> None:
     store = Store(layout.database)
     with opened(store):
         kept = PolicyList(name="block.example", entries=apart(count), fetched_at=at)
-        Policies(store).keep_list(device, stored_list(kept))
+        Policies(store).save_list(device, stored_list(kept))
 
 
 @pytest.mark.parametrize(
@@ -744,8 +744,8 @@ def test_a_list_that_another_device_had_otherwise_is_told_where_nothing_else_mea
     add(layout, name="second", device="192.0.2.11")
     add(layout, name="third", device="192.0.2.12")
     if before:
-        keep_list(layout, "second", before, at=2)
-        keep_list(layout, "third", now, at=1)  # older
+        save_list(layout, "second", before, at=2)
+        save_list(layout, "third", now, at=1)  # older
     settings = stored.propose(GIVEN)
     found = published(now)
     warnings = checks.check_device(layout, NODE, settings, quiet, reach=found).warnings
@@ -756,8 +756,8 @@ def test_a_list_that_another_device_had_otherwise_is_told_where_nothing_else_mea
 
 def test_a_list_is_compared_with_the_devices_own_as_its_update_will(layout: Layout) -> None:
     add(layout, name="second", device="192.0.2.11")
-    keep_list(layout, "second", 400, at=2)
-    keep_list(layout, "tstest", 1000, at=1)
+    save_list(layout, "second", 400, at=2)
+    save_list(layout, "tstest", 1000, at=1)
     found = published(400)
     warnings = checks.check_device(layout, NODE, stored.propose(GIVEN), quiet, reach=found).warnings
     (refused,) = [one for one in warnings if "shrank from 1,000 to 400" in one]
@@ -765,7 +765,7 @@ def test_a_list_is_compared_with_the_devices_own_as_its_update_will(layout: Layo
 
 
 def test_a_list_that_grew_beyond_its_bound_is_told_at_add(layout: Layout) -> None:
-    keep_list(layout, "second", 100)
+    save_list(layout, "second", 100)
     node = evolve(NODE, policy=evolve(NODE.policy, max_growth_percent=50))
     found = published(400)
     warnings = checks.check_device(layout, node, stored.propose(GIVEN), quiet, reach=found).warnings

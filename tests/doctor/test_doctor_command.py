@@ -14,7 +14,7 @@ from tscm.cli.doctor import command
 from tscm.devices.answers import DeviceRow
 from tscm.doctor.finding import Findings, failed, ok, warning
 from tscm.doctor.probe_host import Host
-from tscm.errors import DeviceUnknown
+from tscm.errors import NoSuchDevice
 from tscm.model import Json, Progress, Report
 from tscm.operations.call import quiet
 from tscm.operations.operation import Operation
@@ -84,7 +84,7 @@ def test_without_a_name_every_device_is_walked_and_with_one_only_that() -> None:
 
 def test_an_unknown_name_is_told_before_anybody_is_asked() -> None:
     backend = Backend([], one=[])
-    assert isinstance(run(backend, "nobody").exception, DeviceUnknown)
+    assert isinstance(run(backend, "nobody").exception, NoSuchDevice)
     assert not backend.asked
 
 

@@ -126,7 +126,7 @@ def test_what_is_remembered_is_bounded() -> None:
 def connection(tmp_path: Path) -> Iterator[sqlite3.Connection]:
     store = Store(tmp_path / "tscm.db")
     store.open()
-    Policies(store).keep_generation(
+    Policies(store).save_generation(
         "fw",
         Generation(
             applied_at=0.5,

@@ -51,7 +51,7 @@ def table_of(tmp_path: Path) -> Iterator[Callable[[list[Generation]], ForceTable
         store = Store(tmp_path / "tscm.db")
         store.open()
         for name, one in zip(DEVICES, generations, strict=True):
-            Policies(store).keep_generation(name, one)
+            Policies(store).save_generation(name, one)
         store.close()
         opened.append(open_database(str(tmp_path / "tscm.db")))
         return ForceTable(opened[-1])

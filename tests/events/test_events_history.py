@@ -69,7 +69,7 @@ class World:
         store = Store(self.path)
         store.open()
         for number, block in enumerate(lists):
-            Policies(store).keep_generation(
+            Policies(store).save_generation(
                 "fw",
                 Generation(
                     applied_at=1000.0 * number,

@@ -60,7 +60,7 @@ def forces(path: Path, *generations: Generation, first: float, last: float) -> l
     store = Store(path / "tscm.db")
     store.open()
     for one in generations:
-        Policies(store).keep_generation("one", one)
+        Policies(store).save_generation("one", one)
     store.close()
     connection = open_database(str(path / "tscm.db"))
     try:

@@ -39,7 +39,7 @@ def generation(path: Path, applied_at: float, block: list[str], allow: list[str]
     store = Store(path)
     store.open()
     sets = CidrSet.of_texts(block), CidrSet.of_texts(allow)
-    Policies(store).keep_generation(
+    Policies(store).save_generation(
         "fw",
         Generation(
             applied_at=applied_at,

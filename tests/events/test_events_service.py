@@ -107,7 +107,7 @@ def database(tmp_path: Path) -> Path:
     store = Store(tmp_path / "tscm.db")
     store.open()
     for name in ("fw", "other"):
-        Policies(store).keep_generation(
+        Policies(store).save_generation(
             name,
             Generation(
                 applied_at=500.0,
@@ -404,7 +404,7 @@ def keep(database: Path, applied_at: float, block: bytes) -> None:
     """One more generation of the device."""
     store = Store(database)
     store.open()
-    Policies(store).keep_generation(
+    Policies(store).save_generation(
         "fw",
         Generation(
             applied_at=applied_at,

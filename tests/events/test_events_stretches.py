@@ -79,7 +79,7 @@ def world_in(folder: Path) -> Iterator[World]:
         block=pack(Entries.of(["203.0.113.0/24"])),
         allow=pack(Entries()),
     )
-    Policies(store).keep_generation("asa", generation)
+    Policies(store).save_generation("asa", generation)
     store.close()
     connection = open_database(str(folder / "tscm.db"))
     clock = Clock()

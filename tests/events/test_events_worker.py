@@ -62,7 +62,7 @@ def world(tmp_path: Path) -> Iterator[World]:
     store = Store(tmp_path / "tscm.db")
     store.open()
     for name in DEVICES:
-        Policies(store).keep_generation(
+        Policies(store).save_generation(
             name,
             Generation(
                 applied_at=500.0,

@@ -21,7 +21,7 @@ from tscm.intake.figures import DeviceIntake, IntakeCounts
 from tscm.kinds.asa.rest.settings import AsaRestSettings
 from tscm.ledger.balance import balance
 from tscm.manager import consumers, log_consumers
-from tscm.manager.consumers import DeviceRooms
+from tscm.manager.consumers import DeviceConsumers
 from tscm.manager.log_consumers import Means
 from tscm.model import LogReader
 from tscm.settings.device import DeviceSettings
@@ -104,11 +104,11 @@ def registered(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(consumers, "_OWN", (DENIALS,))
 
 
-def device_on(spool: SpoolService, clock: Clock, root: Path) -> DeviceRooms:
+def device_on(spool: SpoolService, clock: Clock, root: Path) -> DeviceConsumers:
     means: Any = SimpleNamespace(
         reactor=clock, spool=spool, layout=Layout(root), node=NodeSettings()
     )
-    made = DeviceRooms(means, SETTINGS)
+    made = DeviceConsumers(means, SETTINGS)
     made.start()
     return made
 

@@ -21,7 +21,7 @@ from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThread
 from twisted.logger import LogEvent
 
-from tscm.errors import ControlUnavailable, DeviceUnknown
+from tscm.errors import ControlUnavailable, NoSuchDevice
 from tscm.faces.control import ControlService
 from tscm.manager.node import Node
 from tscm.model import Json, Progress
@@ -64,7 +64,7 @@ class Fakes:
 
     def view(self, _: Node, args: Any, call: Call) -> Json:
         if args.name != "a":
-            raise DeviceUnknown(args.name)
+            raise NoSuchDevice(args.name)
         return {"settings": {"name": "a"}, "state": {}, "actor": str(call.actor)}
 
     async def add(self, _: Node, args: Any, call: Call) -> Json:
@@ -75,7 +75,7 @@ class Fakes:
         return {"name": args.settings["name"]}
 
     async def change(self, _: Node, args: Any, call: Call) -> Json:
-        raise DeviceUnknown(args.name)
+        raise NoSuchDevice(args.name)
 
     async def update(self, _: Node, args: Any, call: Call) -> Json:
         raise ZeroDivisionError(args.name)

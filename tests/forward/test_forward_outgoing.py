@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from tests.ports import held_port
 from tscm.forward.link import Chunk
-from tscm.forward.outgoing import Lines, Outgoing, Sending, best_way, one_by_one
+from tscm.forward.outgoing import Lines, Outgoing, Sending, best_sender, send_singly
 
-WAYS = {"batches": best_way(), "one by one": one_by_one}
+WAYS = {"batches": best_sender(), "one by one": send_singly}
 
 
 @pytest.fixture(params=sorted(WAYS))
@@ -64,7 +64,7 @@ def drained(chunk: Chunk, sending: Sending, most: int) -> list[bytes]:
 
 
 def test_the_helper_is_built_here() -> None:
-    assert isinstance(best_way()(block(b"x")), Lines)
+    assert isinstance(best_sender()(block(b"x")), Lines)
 
 
 @settings(deadline=None, max_examples=100)

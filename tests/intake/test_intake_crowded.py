@@ -265,7 +265,7 @@ class _Stream:
     looks: int = 0
     connections: list[Connections] = field(factory=list)
 
-    def give_way(self) -> None:
+    def close_for_replacement(self) -> None:
         self.ended = True
 
     def has_ended(self) -> bool:

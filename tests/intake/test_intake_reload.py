@@ -48,7 +48,7 @@ async def test_listeners_come_and_go_beside_those_that_stay(tmp_path: Path) -> N
     with from_loopback(2, socket.SOCK_STREAM) as old, from_loopback(2) as datagrams:
         old.connect(target(before["tcp"][0]))
         old.sendall(b"<1>half a ")
-        service.take_listen(listen(udp=(ANY, other), tcp=(ANY, other), tls=(ANY,), **files))
+        service.apply_listeners(listen(udp=(ANY, other), tcp=(ANY, other), tls=(ANY,), **files))
         after = service.addresses()
         assert [after["udp"][0], after["tcp"][0]] == [before["udp"][0], before["tcp"][0]]
         assert [len(after[kind]) for kind in ("udp", "tcp", "tls")] == [2, 2, 1]
@@ -59,7 +59,7 @@ async def test_listeners_come_and_go_beside_those_that_stay(tmp_path: Path) -> N
             new.connect(target(after["tcp"][1]))
             new.sendall(b"<1>new\n")
             await until(lambda: spool.count() == 4)
-            service.take_listen(listen(udp=(other,), tcp=(ANY,)))
+            service.apply_listeners(listen(udp=(other,), tcp=(ANY,)))
             assert service.addresses() == {"udp": [after["udp"][1]], "tcp": before["tcp"]}
             for kind in ("tcp", "tls"):
                 await until(lambda: refuses(after[kind][-1]))  # noqa: B023
@@ -85,17 +85,17 @@ async def test_what_cannot_be_opened_changes_nothing(tmp_path: Path) -> None:
         taken.listen()
         in_use = HostPort("127.0.0.1", taken.getsockname()[1])
         with pytest.raises(ListenerUnavailable):
-            service.take_listen(listen(udp=(HostPort("127.0.0.3", 0),), tcp=(in_use,)))
+            service.apply_listeners(listen(udp=(HostPort("127.0.0.3", 0),), tcp=(in_use,)))
         assert service.addresses() == before
         with pytest.raises(ListenerUnavailable):
-            service.take_listen(listen(udp=(ANY,), tcp=(ANY,), tls=(in_use,), **files))
+            service.apply_listeners(listen(udp=(ANY,), tcp=(ANY,), tls=(in_use,), **files))
     with pytest.raises(CertificateUnusable):
-        service.take_listen(listen(tls=(ANY,), tls_certificate="/nowhere", tls_key="/nowhere"))
+        service.apply_listeners(listen(tls=(ANY,), tls_certificate="/nowhere", tls_key="/nowhere"))
     assert service.addresses() == before
-    service.take_listen(listen(udp=(ANY,), tcp=(ANY,), tls=(ANY,), **files))
+    service.apply_listeners(listen(udp=(ANY,), tcp=(ANY,), tls=(ANY,), **files))
     with_tls = service.addresses()
     with pytest.raises(CertificateUnusable):
-        service.take_listen(listen(udp=(), tls=(ANY,), **{**files, "tls_key": "/nowhere"}))
+        service.apply_listeners(listen(udp=(), tls=(ANY,), **{**files, "tls_key": "/nowhere"}))
     assert service.addresses() == with_tls
     with from_loopback(2) as sender:
         sender.sendto(b"<1>still", target(before["udp"][0]))

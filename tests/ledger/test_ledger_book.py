@@ -36,7 +36,7 @@ from tscm.ledger.book import (
     write_book,
 )
 from tscm.ledger.figures import Balance, BookBalance, Gap
-from tscm.ledger.keeper import CHECK_SECONDS, NOTE_SECONDS, Bookkeeper
+from tscm.ledger.keeper import CHECK_SECONDS, NOTE_SECONDS, LedgerKeeper
 from tscm.model import Expired
 from tscm.spool.figures import LogFigures, ReaderFigures
 
@@ -96,7 +96,7 @@ class World:
     def start(self) -> None:
         self.received = self.stored = self.unknown = self.drops = 0
         self.wrong = 0
-        self.keeper = Bookkeeper(
+        self.keeper = LedgerKeeper(
             self.clock,
             cast(Threads, Blocking()),
             self.path,
@@ -276,14 +276,14 @@ def test_the_kernels_drops_of_a_socket_that_systemd_held_count_once(tmp_path: Pa
     world = World(tmp_path)
     world.drops = 5
     world.stop()
-    drops = Bookkeeper.startService
+    drops = LedgerKeeper.startService
 
-    def held(keeper: Bookkeeper) -> None:
+    def held(keeper: LedgerKeeper) -> None:
         world.drops = 7  # the same socket: two more while nobody ran
         drops(keeper)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Bookkeeper, "startService", held)
+        patch.setattr(LedgerKeeper, "startService", held)
         world.start()
     assert world.totals.listeners["udp"].kernel_drops == 7
     world.stop()

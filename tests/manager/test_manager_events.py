@@ -37,7 +37,7 @@ def manager(tmp_path: Path) -> Iterator[Manager]:
     one.write_device("fw", log_rotate_size=50)
     store = Store(one.layout.database)
     store.open()
-    Policies(store).keep_generation(
+    Policies(store).save_generation(
         "fw",
         Generation(
             applied_at=time.time() - 3600,

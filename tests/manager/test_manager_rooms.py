@@ -15,7 +15,7 @@ from tests.changed import changed
 from tscm.base.secrets import Secret
 from tscm.kinds.asa.rest.settings import AsaRestSettings
 from tscm.manager import log_consumers
-from tscm.manager.consumers import RETRY_SECONDS, DeviceRooms
+from tscm.manager.consumers import RETRY_SECONDS, DeviceConsumers
 from tscm.manager.log_consumers import UPLOAD
 from tscm.settings.device import DeviceSettings
 from tscm.settings.forward_target import READER, ForwardTarget
@@ -89,7 +89,9 @@ def readers(monkeypatch: pytest.MonkeyPatch) -> Iterator[Readers]:
     Room.made.clear()
 
 
-def rooms_on(readers: Readers, clock: Clock, settings: DeviceSettings = SETTINGS) -> DeviceRooms:
+def rooms_on(
+    readers: Readers, clock: Clock, settings: DeviceSettings = SETTINGS
+) -> DeviceConsumers:
     node: Any = SimpleNamespace(
         reactor=clock,
         quick=None,
@@ -101,7 +103,7 @@ def rooms_on(readers: Readers, clock: Clock, settings: DeviceSettings = SETTINGS
         layout=Layout(),
         node=NodeSettings(upload=UploadSettings(url="https://logs.example/")),
     )
-    made = DeviceRooms(node, settings)
+    made = DeviceConsumers(node, settings)
     made.start()
     return made
 

@@ -161,7 +161,7 @@ async def test_a_device_that_comes_back_while_it_ends_begins_when_it_has_ended(
 
     monkeypatch.setattr(node.service, "_no_events", lambda _: slow_end())
     node.files.layout.device_file("fw").unlink()
-    ending = Deferred.fromCoroutine(node.service.take_out_of_force("fw"))
+    ending = Deferred.fromCoroutine(node.service.stop_device("fw"))
     node.files.write_device("fw", **FORWARD)
     await node.look()
     assert " being removed" in node.service.faults["fw"]

@@ -79,10 +79,10 @@ def test_arguments_come_through_the_request_as_they_were(data: st.DataObject) ->
 
     words = dict(zip(operation.path.split("/"), place.split("/"), strict=True))
     parts = {name[1:-1]: unquote(word) for name, word in words.items() if name.startswith("<")}
-    given_back = (
+    sent_after_expiry = (
         read_query(operation, parse_qs(query, keep_blank_values=True)) if body is None else body
     )
-    assert read_args(operation, parts, given_back) == args
+    assert read_args(operation, parts, sent_after_expiry) == args
 
 
 @pytest.mark.parametrize(

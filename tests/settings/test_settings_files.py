@@ -9,7 +9,7 @@ from tscm.base.host_port import HostPort
 from tscm.base.secrets import MASK, SealingKey, Secret, load_key
 from tscm.devices.stored import propose
 from tscm.errors import (
-    DeviceUnknown,
+    NoSuchDevice,
     SecretUnavailable,
     SettingsFaulty,
     SettingsUnreadable,
@@ -149,9 +149,9 @@ def test_a_folder_in_the_place_of_a_file_is_a_sentence(layout: Layout) -> None:
 
 @pytest.mark.parametrize("name", ["../tstest", "", "x" * 300, "a/b", "."])
 def test_a_name_that_is_no_nickname_names_no_file(layout: Layout, name: str) -> None:
-    with pytest.raises(DeviceUnknown):
+    with pytest.raises(NoSuchDevice):
         read_device(layout, name, None)
-    with pytest.raises(DeviceUnknown):
+    with pytest.raises(NoSuchDevice):
         remove_device(layout, name)
 
 

@@ -11,7 +11,7 @@ from twisted.internet.defer import Deferred, ensureDeferred
 from twisted.internet.task import Clock
 
 from tests.spool.spool_room import FaultyDisk, make_spool, run_of
-from tscm.errors import DeviceEnding
+from tscm.errors import DeviceBeingRemoved
 from tscm.spool.deletion import delete_log
 from tscm.spool.disk import Disk
 from tscm.spool.names import log_names
@@ -111,12 +111,12 @@ def test_a_device_of_the_name_waits_until_it_is_gone_and_begins_with_its_first_l
     a_log(spool, "asa", b"one", b"two")
     refused: list[Any] = []
     ensureDeferred(spool.delete_log("asa")).addErrback(refused.append)
-    assert isinstance(refused[0].value, DeviceEnding)
+    assert isinstance(refused[0].value, DeviceBeingRemoved)
     spool.forget_device("asa")
 
     gone: list[Any] = []
     ensureDeferred(spool.delete_log("asa")).addCallback(gone.append)
-    with pytest.raises(DeviceEnding):
+    with pytest.raises(DeviceBeingRemoved):
         spool.open_device("asa", BIG)
     assert not spool._orphans.look(tmp_path, ["asa"], [], 9.0)
     threads.go_on()

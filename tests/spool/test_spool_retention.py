@@ -151,11 +151,11 @@ def test_bounds_that_are_lowered_come_into_force_within_a_second(tmp_path: Path)
         spool.seal("asa")
     clock.pump([2, 3])
     assert segments(spool) == 4
-    assert spool.take_bounds(evolve(spool.bounds, max_mb_per_device=1))
+    assert spool.apply_limits(evolve(spool.bounds, max_mb_per_device=1))
     clock.advance(1)
     assert segments(spool) == 1
     assert reader.position.expired == 60_000
-    assert not spool.take_bounds(evolve(spool.bounds, fsync="seal"))
+    assert not spool.apply_limits(evolve(spool.bounds, fsync="seal"))
     closed(spool)
 
 

@@ -9,7 +9,7 @@ from twisted.internet.task import Clock
 from twisted.logger import capturedLogs
 
 from tests.spool.spool_room import AtOnce, FaultyDisk, make_spool, numbered, run_of
-from tscm.errors import DeviceUnknown
+from tscm.errors import NoSuchDevice
 from tscm.model import Block, Expired, LogReader, Position, Spool
 from tscm.spool.disk import Disk
 from tscm.spool.index import read_index
@@ -255,7 +255,7 @@ def test_a_readers_name_cannot_leave_the_folder(tmp_path: Path, name: str) -> No
 
 def test_a_device_that_is_not_open_is_named(tmp_path: Path) -> None:
     spool = make_spool(tmp_path)
-    with pytest.raises(DeviceUnknown):
+    with pytest.raises(NoSuchDevice):
         spool.figures("asa")
     assert not spool.append("asa", [run_of(b"x", b"y")], 1.0)
     assert spool.unknown_lines == 2

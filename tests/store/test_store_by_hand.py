@@ -80,8 +80,8 @@ def test_entries_of_a_device_go_with_it_and_those_of_all_stay(
     entries.keep(evolve(NEW, device="two"))
     entries.keep(NEW)
     policies = Policies(store)
-    policies.keep_memory("two", {"by_hand": [2, 3]})
-    policies.keep_memory("old", {})
+    policies.save_memory("two", {"by_hand": [2, 3]})
+    policies.save_memory("old", {})
     assert entries.held() == {2, 3}
     policies.forget("one")
     assert [one.device for one in entries.all()] == ["two", None]
@@ -95,14 +95,14 @@ def generation(number: int, note: str) -> Generation:
 
 def test_who_blocks_all_day_loses_no_way_back(store: Store) -> None:
     policies = Policies(store)
-    policies.keep_generation("one", generation(0, ""))
+    policies.save_generation("one", generation(0, ""))
     for number in range(3 * GENERATIONS_KEPT):
-        policies.keep_generation("one", generation(number, BY_HAND))
+        policies.save_generation("one", generation(number, BY_HAND))
     kept = policies.generations("one")
     assert [one.note for one in kept].count("") == 1
     assert [one.note for one in kept].count(BY_HAND) == GENERATIONS_KEPT
     for number in range(3 * GENERATIONS_KEPT):
-        policies.keep_generation("one", generation(number, ""))
+        policies.save_generation("one", generation(number, ""))
     kept = policies.generations("one")
     assert [one.note for one in kept].count("") == GENERATIONS_KEPT
 
@@ -117,7 +117,7 @@ def test_a_generation_tells_what_came_from_the_lists(store: Store) -> None:
         lists_allow=b"",
         lists_allow_entries=0,
     )
-    number = policies.keep_generation("one", whole)
+    number = policies.save_generation("one", whole)
     found = policies.generation("one")
     assert found == evolve(whole, number=number)
     assert found is not None
@@ -127,9 +127,9 @@ def test_a_generation_tells_what_came_from_the_lists(store: Store) -> None:
 
 def test_a_good_update_that_fetched_is_found_behind_many_that_did_not(store: Store) -> None:
     policies = Policies(store)
-    policies.keep_update("one", 1.0, 2.0, "changed", {"finished_at": 2.0, "good": True})
+    policies.save_update("one", 1.0, 2.0, "changed", {"finished_at": 2.0, "good": True})
     for at in range(30):
-        policies.keep_update("one", at, at, "changed", {"good": True, "only_entries": True})
-        policies.keep_update("one", at, at, "unchanged", {"good": True, "cause": "a reload"})
-    policies.keep_update("one", 50.0, 50.0, "failed", {"good": False})
+        policies.save_update("one", at, at, "changed", {"good": True, "only_entries": True})
+        policies.save_update("one", at, at, "unchanged", {"good": True, "cause": "a reload"})
+    policies.save_update("one", 50.0, 50.0, "failed", {"good": False})
     assert policies.last_fetched("one") == {"finished_at": 2.0, "good": True}

@@ -58,8 +58,8 @@ def test_the_last_good_list_of_a_name_replaces_the_one_before(kept: Policies) ->
             normalised=2,
             other_records=1,
         )
-        kept.keep_list("fw", stored(found))
-    kept.keep_list("other", stored(PolicyList(name="b.example", entries=Entries())))
+        kept.save_list("fw", stored(found))
+    kept.save_list("other", stored(PolicyList(name="b.example", entries=Entries())))
     lists = kept.lists("fw")
     assert list(lists) == ["b.example"]
     assert lists["b.example"].policy_list() == found
@@ -68,17 +68,17 @@ def test_the_last_good_list_of_a_name_replaces_the_one_before(kept: Policies) ->
 
 def test_generations_are_numbered_for_each_device_and_bounded(kept: Policies) -> None:
     kept.generations_kept = 3
-    numbers = [kept.keep_generation("fw", generation(str(n), Entries())) for n in range(5)]
+    numbers = [kept.save_generation("fw", generation(str(n), Entries())) for n in range(5)]
     assert numbers == [1, 2, 3, 4, 5]
-    assert kept.keep_generation("other", generation("", Entries())) == 1
+    assert kept.save_generation("other", generation("", Entries())) == 1
     assert [one.number for one in kept.generations("fw")] == [5, 4, 3]
     assert kept.generation("fw", 1) is None
 
 
 def test_a_generation_comes_back_with_its_content(kept: Policies) -> None:
     entries = Entries.of(["198.51.100.0/24", "2001:db8::/32"])
-    kept.keep_generation("fw", generation("first", entries))
-    kept.keep_generation("fw", generation("second", Entries()))
+    kept.save_generation("fw", generation("first", entries))
+    kept.save_generation("fw", generation("second", Entries()))
     newest, first = kept.generation("fw"), kept.generation("fw", 1)
     assert newest is not None
     assert first is not None
@@ -89,17 +89,17 @@ def test_a_generation_comes_back_with_its_content(kept: Policies) -> None:
 def test_updates_are_bounded_and_given_newest_first(kept: Policies) -> None:
     kept.updates_kept = 3
     for n in range(5):
-        kept.keep_update("fw", n, n, "changed" if n == 3 else "failed", {"n": n})
+        kept.save_update("fw", n, n, "changed" if n == 3 else "failed", {"n": n})
     assert [one["n"] for one in kept.updates("fw")] == [4, 3, 2]
     assert kept.last_update("fw", "changed") == {"n": 3}
     assert kept.last_update("fw", "refused") is None
 
 
 def test_a_forgotten_device_leaves_nothing(kept: Policies) -> None:
-    kept.keep_memory("fw", {"failures": 1})
-    kept.keep_update("fw", 0, 1, "failed", {})
-    kept.keep_generation("fw", generation("", Entries()))
-    kept.keep_list("fw", stored(PolicyList(name="b", entries=Entries())))
+    kept.save_memory("fw", {"failures": 1})
+    kept.save_update("fw", 0, 1, "failed", {})
+    kept.save_generation("fw", generation("", Entries()))
+    kept.save_list("fw", stored(PolicyList(name="b", entries=Entries())))
     assert kept.memory("fw") == {"failures": 1}
     kept.forget("fw")
     assert (kept.memory("fw"), kept.lists("fw"), kept.updates("fw")) == ({}, {}, [])
@@ -147,7 +147,7 @@ def test_a_flipped_bit_is_damage_and_never_another_address(data: st.DataObject) 
 
 def test_what_is_damaged_tells_whose_it_is_and_what_to_do(kept: Policies) -> None:
     good = generation("", Entries.of(["203.0.113.7"]))
-    kept.keep_generation("fw", evolve(good, block=good.block[:-3]))
+    kept.save_generation("fw", evolve(good, block=good.block[:-3]))
     found = kept.generation("fw")
     assert found is not None
     for look in (found.check, lambda name: found.entries(name, "block")):

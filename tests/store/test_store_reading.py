@@ -52,7 +52,7 @@ def made(path: Path) -> Path:
     store = Store(path)
     store.open()
     entries = pack(CidrSet.of_texts(["203.0.113.0/24"]).entries)
-    Policies(store).keep_generation(
+    Policies(store).save_generation(
         "fw",
         Generation(
             applied_at=0.0,
@@ -156,8 +156,8 @@ def test_groups_of_a_device_are_read_as_the_last_update_left_them(tmp_path: Path
     store = Store(database)
     store.open()
     assert known_groups(database, "fw") == []
-    Policies(store).keep_memory("fw", {"groups": ["P-Block", "P-Block-1", 7]})
-    Policies(store).keep_memory("other", {"groups": 3})
+    Policies(store).save_memory("fw", {"groups": ["P-Block", "P-Block-1", 7]})
+    Policies(store).save_memory("other", {"groups": 3})
     assert known_groups(database, "fw") == ["P-Block", "P-Block-1"]
     assert known_groups(database, "other") == []
     store.close()

@@ -11,7 +11,7 @@ from tests.update.test_update_acts import asked, figures, loaded, results
 from tests.update.test_update_service import HOUR, Bench, bench, ignore, result
 from tscm.base.time_words import read_end
 from tscm.cli.state import state_pairs
-from tscm.errors import DeviceUnknown
+from tscm.errors import NoSuchDevice
 from tscm.standing import Verdict, row_of
 from tscm.state import DeviceState
 from tscm.update.hold import Hold
@@ -89,7 +89,7 @@ def test_it_survives_a_restart_and_other_settings(loaded: Bench) -> None:
 
 
 def test_an_unknown_device_is_refused(bench: Bench) -> None:
-    with pytest.raises(DeviceUnknown):
+    with pytest.raises(NoSuchDevice):
         bench.service.holds.hold("nobody", "root", None, "")
 
 

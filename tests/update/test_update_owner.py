@@ -243,7 +243,7 @@ def test_a_new_device_inherits_nothing_from_an_old_one_of_its_name(policies: Pol
     records = UpdateRecords(policies)
     records.recognise(settings(entry=ENTRY))
     records.change_memory("fw", held=True, broken=True, driver={"certificate": "aa"})
-    policies.keep_update("fw", 1.0, 2.0, "failed", {"result": "failed"})
+    policies.save_update("fw", 1.0, 2.0, "failed", {"result": "failed"})
     assert records.recognise(settings(entry=ENTRY)) == ENTRY
     assert records.memory("fw").held
     assert records.recognise(settings(entry=OTHER)) == OTHER

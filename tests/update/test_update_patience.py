@@ -18,7 +18,7 @@ from tscm.kinds.asa.ssh.settings import AsaSshSettings
 from tscm.model import Cidr, Identity
 from tscm.settings.device import DeviceSettings
 from tscm.update.memory import DeviceMemory, edit_notes
-from tscm.update.patience import ReadBackDiffers, pause_after, worth_another_try
+from tscm.update.patience import ReadBackDiffers, is_retryable, retry_delay
 
 
 def doubling(count: int) -> float:
@@ -45,12 +45,12 @@ def doubling(count: int) -> float:
 def test_only_what_can_pass_by_itself_is_tried_again(
     fault: DeviceFault, reached: bool, had_agent: bool, again: bool
 ) -> None:
-    assert worth_another_try(fault, reached=reached, had_agent=had_agent) == again
+    assert is_retryable(fault, reached=reached, had_agent=had_agent) == again
 
 
 def test_pauses_double_and_end_at_the_fifth() -> None:
     fault = faults.Overloaded("fw", "500")
-    found = [pause_after(fault, count, doubling) for count in range(1, 6)]
+    found = [retry_delay(fault, count, doubling) for count in range(1, 6)]
     assert [one.seconds if one else None for one in found] == [60, 120, 240, 480, None]
     assert "no rest-api agent" in str(given_up(fault, "fw", "TS"))
     assert "TS-Block-10" not in str(given_up(fault, "fw", "TS"))
@@ -72,7 +72,7 @@ def test_what_asks_only_for_a_new_look_costs_no_pause_the_first_time() -> None:
         (faults.Refused("fw", "400", status=400), 0),
         (ReadBackDiffers("fw", "differs", retry=True), 5),
     ):
-        seconds = [one.seconds for n in (1, 2) if (one := pause_after(fault, n, doubling))]
+        seconds = [one.seconds for n in (1, 2) if (one := retry_delay(fault, n, doubling))]
         assert seconds == [first, 120]
 
 

@@ -19,7 +19,7 @@ from twisted.python.failure import Failure
 from tests.kinds.asa.planned_device import StrictDevice
 from tscm.base.schedule import spread
 from tscm.base.secrets import Secret
-from tscm.errors import DeviceFault, DeviceUnknown
+from tscm.errors import DeviceFault, NoSuchDevice
 from tscm.kinds.asa.driver import Configuration, Group, Step
 from tscm.kinds.asa.portions import portions
 from tscm.kinds.asa.rest.settings import AsaRestSettings
@@ -606,7 +606,7 @@ def test_a_forgotten_device_leaves_nothing_even_from_a_run_under_way(bench: Benc
     assert result(run).result == "stopped"
     assert bench.policies.updates("one") == []
     assert bench.policies.lists("one") == {}
-    with pytest.raises(DeviceUnknown):
+    with pytest.raises(NoSuchDevice):
         bench.service.update_now("one", ignore)
 
 
@@ -851,7 +851,7 @@ def test_many_devices_are_asked_as_each_by_itself(bench: Bench, asked: str) -> N
         bench.serial = 2 + number % 2
         result(bench.service.update_now(name, ignore))
     found = why_each(bench, [*names, "nobody"], asked)
-    assert isinstance(found.pop("nobody"), DeviceUnknown)
+    assert isinstance(found.pop("nobody"), NoSuchDevice)
     assert "no policy" in str(found.pop(names[-1]))
     assert found == {name: result(bench.service.questions.why(name, asked)) for name in names[:-1]}
 

@@ -125,7 +125,7 @@ def test_where_nothing_may_be_pushed_it_is_told_and_nothing_is_touched(
     else:
         changed = {"held": {"held": True}, "locked out": {"login_failures": 2}}[why]
         memory = DeviceMemory.from_json(loaded.policies.memory("one"))
-        loaded.policies.keep_memory("one", evolve(memory, **changed).to_json())  # type: ignore[arg-type]
+        loaded.policies.save_memory("one", evolve(memory, **changed).to_json())  # type: ignore[arg-type]
     lose(loaded)
     say(loaded)
     for _ in range(10):
@@ -202,7 +202,7 @@ def hold_for(bench: Bench, why: str) -> None:
     else:
         changed = {"rollback": {"held": True}, "lock-out": {"login_failures": 2}}[why]
         memory = DeviceMemory.from_json(bench.policies.memory(name))
-        bench.policies.keep_memory(name, evolve(memory, **changed).to_json())  # type: ignore[arg-type]
+        bench.policies.save_memory(name, evolve(memory, **changed).to_json())  # type: ignore[arg-type]
 
 
 def end_hold(bench: Bench, why: str) -> None:
@@ -320,6 +320,6 @@ def test_while_nobody_checked_it_nothing_says_that_it_is_in_force(loaded: Bench)
 def test_no_perhaps_stands_before_what_no_access_list_uses(loaded: Bench) -> None:
     memory = DeviceMemory.from_json(loaded.policies.memory("one"))
     kept = evolve(memory, unused=("P-Block",), held=True)
-    loaded.policies.keep_memory("one", kept.to_json())
+    loaded.policies.save_memory("one", kept.to_json())
     say(loaded)
     assert answer(loaded).verdict.startswith("not blocked: no access-list uses P-Block")

@@ -45,7 +45,7 @@ def denied(address: str, port: int) -> bytes:
 def generation(path: Path, applied_at: float, block: str) -> None:
     store = Store(path)
     store.open()
-    Policies(store).keep_generation(
+    Policies(store).save_generation(
         "fw",
         Generation(
             applied_at=applied_at,

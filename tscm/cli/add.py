@@ -15,11 +15,11 @@ from tscm.cli.pinning import HOST_KEY, NotPinned, is_the_devices, may_ask, shown
 from tscm.cli.progress import shown_progress
 from tscm.cli.prompts import (
     Objection,
-    ask_again,
     ask_device_key,
     ask_name,
     ask_settings,
     confirmed,
+    prompt_corrections,
 )
 from tscm.cli.session import Session
 from tscm.cli.words import Words
@@ -117,7 +117,7 @@ def command(
                 result = backend.call(ADD, NewDevice(settings=table), report)
         except TscmError as error:
             shown = shown_by(error) if table.get(kind.pin) is None else None
-            if not mendable(error) or not (dialogue or (shown is not None and may_ask())):
+            if not is_correctable(error) or not (dialogue or (shown is not None and may_ask())):
                 raise
             say.error(str(error))
             if shown is not None and is_the_devices(shown):
@@ -133,7 +133,7 @@ def command(
             ):
                 return error.exit_status
             heard = objections(backend, table)
-            table = ask_again(kind.questions, table, advanced=advanced, objections=heard)
+            table = prompt_corrections(kind.questions, table, advanced=advanced, objections=heard)
             if pinned_at is not None and table.get("device") != pinned_at:
                 table.pop(kind.pin, None)  # it was another device's
                 pinned_at = None
@@ -146,7 +146,7 @@ def command(
     return 0
 
 
-def mendable(error: TscmError) -> bool:
+def is_correctable(error: TscmError) -> bool:
     """Could other answers help?  Not where the manager, its key or its lock is what is wrong."""
     return error.exit_status in {1, 2} and not isinstance(error, ControlUnavailable)
 

@@ -14,7 +14,7 @@ from tscm.cli.session import Session
 from tscm.cli.several import of_device
 from tscm.cli.tables import show_table
 from tscm.doctor.finding import RATINGS, Finding, worst
-from tscm.errors import DeviceUnknown
+from tscm.errors import NoSuchDevice
 from tscm.faces.backend import Backend
 from tscm.model import Report
 from tscm.operations.arguments import Device, Nothing
@@ -72,7 +72,7 @@ def examine(backend: Backend, wanted: Sequence[str], report: Report) -> Examined
     names = [row.name for row in backend.call(DEVICES, Nothing())]
     for name in wanted:
         if name not in names:  # told before anybody is asked
-            raise DeviceUnknown(name)
+            raise NoSuchDevice(name)
     if wanted:
         names = list(dict.fromkeys(wanted))
     node = _with_own_clock(backend.call(DOCTOR, Nothing(), report).findings)

@@ -10,7 +10,7 @@ from tscm.cli import say
 from tscm.cli.risks import risks_in
 from tscm.cli.tables import show_table
 from tscm.errors import TscmError
-from tscm.faces.backend import ManagerSaid
+from tscm.faces.backend import ManagerError
 from tscm.plural import many
 from tscm.update.figures import ListFigures, UpdateRecord, UpdateTold
 
@@ -44,7 +44,7 @@ def outcome_of(error: TscmError) -> UpdateRecord | None:
     """How far an update came that ended with *error*."""
     from tscm.update.outcome import UpdateFailed
 
-    if isinstance(error, ManagerSaid):
+    if isinstance(error, ManagerError):
         return error.outcome
     return error.outcome.record if isinstance(error, UpdateFailed) else None
 

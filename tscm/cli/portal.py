@@ -11,7 +11,7 @@ from tscm.cli.session import Session
 from tscm.cli.tables import show_pairs, show_table
 from tscm.errors import TscmError
 from tscm.printable import visible
-from tscm.settings.owner import left_to_owner
+from tscm.settings.owner import chown_to_owner
 
 
 class Nickname(click.ParamType[str]):
@@ -77,7 +77,7 @@ def add(
     from tscm.services.entries import add_entry, list_file
 
     portal = session.layout.portal
-    with left_to_owner(session.layout):
+    with chown_to_owner(session.layout):
         entry = add_entry(
             portal,
             nickname=nickname,

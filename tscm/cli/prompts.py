@@ -92,7 +92,7 @@ def ask_device_key(url: str, present: Any = None) -> str | None:
     return _ask(question, present, {})
 
 
-def ask_again(
+def prompt_corrections(
     questions: Sequence[Question],
     table: Mapping[str, Any],
     *,

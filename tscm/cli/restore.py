@@ -126,11 +126,11 @@ def _restored(
 ) -> "Restored":
     from tscm.backup.restore import restore
     from tscm.settings.lock import RootLock
-    from tscm.settings.owner import left_to_owner
+    from tscm.settings.owner import chown_to_owner
 
     layout, holder = session.layout, "tsadmin restore"
     with (
-        left_to_owner(layout),
+        chown_to_owner(layout),
         RootLock(layout.lock, holder),
         RootLock(layout.policy_lock, holder),
     ):

@@ -12,7 +12,7 @@ from tscm.cli import say
 from tscm.cli.progress import shown_progress
 from tscm.cli.prompts import confirmed
 from tscm.errors import TscmError
-from tscm.faces.backend import Backend, ManagerSaid
+from tscm.faces.backend import Backend, ManagerError
 from tscm.model import Report
 from tscm.operations.arguments import Push
 from tscm.operations.table.policies import PLAN
@@ -107,7 +107,7 @@ def _looked(backend: Backend, name: str, consent: Consent, report: Report) -> li
     try:
         asked = Push(name=name, accept=consent.words, force=True)
         outcome = backend.call(PLAN, asked, report)
-    except ManagerSaid as error:
+    except ManagerError as error:
         found = risks_in(error.outcome)
         if not any(not consent.accepts(one) for one in found):
             raise

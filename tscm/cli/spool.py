@@ -29,7 +29,7 @@ from tscm.plural import many
 from tscm.printable import visible
 from tscm.settings.layout import Layout
 from tscm.settings.lock import RootLock
-from tscm.settings.owner import as_caller, left_to_owner
+from tscm.settings.owner import as_caller, chown_to_owner
 from tscm.settings.values import nickname
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ _SEGMENTS_SHOWN = 20
 
 
 @define(eq=False)
-class LogUnknown(TscmError):
+class NoSuchLog(TscmError):
     """
     There is no log of this name.
     """
@@ -119,17 +119,17 @@ def command() -> None:
 
 
 def known_log(layout: Layout, name: str) -> str:
-    """*name*, if a log of that name lies on the disk; else `LogUnknown`."""
+    """*name*, if a log of that name lies on the disk; else `NoSuchLog`."""
     from tscm.spool.names import closed_logs, log_names
 
     try:
         nickname(name)
     except ValueError:
-        raise LogUnknown(name) from None
+        raise NoSuchLog(name) from None
     if name not in log_names(layout.logs):
         if name in closed_logs(layout.logs):
             raise NoRight(layout.device_log(name))
-        raise LogUnknown(name)
+        raise NoSuchLog(name)
     return name
 
 
@@ -527,7 +527,7 @@ def repair(session: Session, /, name: str, *, json_output: bool) -> None:
     from tscm.spool.tools_repair import repair_log
 
     log = known_log(session.layout, name)
-    with left_to_owner(session.layout), RootLock(session.layout.lock, "tsadmin spool repair"):
+    with chown_to_owner(session.layout), RootLock(session.layout.lock, "tsadmin spool repair"):
         done = repair_log(Disk(), session.layout.logs, log, time.time())
     if json_output:
         say.as_json(done)

@@ -22,7 +22,7 @@ from tscm.operations.operation import Needs, Operation
 from tscm.settings.files import device_names, read_device
 from tscm.settings.layout import Layout
 from tscm.settings.lock import RootLock, policies_held
-from tscm.settings.owner import left_to_owner
+from tscm.settings.owner import chown_to_owner
 from tscm.store.database import Store
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ class StandaloneBackend:
         What the operation changes is this process's meanwhile: a log, or settings and database.
         """
         if operation.on_log:
-            with left_to_owner(self._layout), RootLock(self._layout.lock, HOLDER):
+            with chown_to_owner(self._layout), RootLock(self._layout.lock, HOLDER):
                 yield
         else:
             with policies_held(self._layout, HOLDER):

@@ -31,7 +31,7 @@ from tscm.settings.lock import policies_held
 from tscm.store.database import Store
 from tscm.store.policies import Policies
 from tscm.update.service import UpdateService
-from tscm.update.ways import ordinary_ways
+from tscm.update.ways import default_gateways
 
 Args = TypeVar("Args")
 Answer = TypeVar("Answer")
@@ -61,7 +61,7 @@ def call_with_store(
             Policies(store),
             # As with a manager, or a list that is cut would be another one.
             evolve(
-                ordinary_ways(layout),
+                default_gateways(layout),
                 hits_of=lambda one: recent_hits(layout.database, one, time.time()),
                 stored=lambda: device_names(layout),
                 claimed=partial(claimed_by_another, layout),

@@ -10,7 +10,7 @@ from tscm.cli import say
 from tscm.cli.names import DeviceName
 from tscm.cli.session import Session
 from tscm.cli.tables import show_table
-from tscm.errors import DeviceUnknown
+from tscm.errors import NoSuchDevice
 from tscm.operations.arguments import Nothing
 from tscm.operations.table.fleet import FLEET
 from tscm.standing import Row, age_words, exit_status
@@ -34,7 +34,7 @@ def command(session: Session, /, names: Sequence[str], *, json_output: bool) -> 
     known = {row.name for row in rows}
     for name in names:
         if name not in known:
-            raise DeviceUnknown(name)
+            raise NoSuchDevice(name)
     if names:
         rows = tuple(row for row in rows if row.name in names)
     if json_output:

@@ -9,7 +9,7 @@ from tscm.cli.by_hand import hand_words
 from tscm.cli.names import optional_device_argument
 from tscm.cli.session import Session
 from tscm.cli.state import when
-from tscm.faces.backend import Backend, ManagerSaid
+from tscm.faces.backend import Backend, ManagerError
 from tscm.operations.arguments import Address, AnyAddress
 from tscm.operations.table.policies import WHY, WHY_ALL
 from tscm.plural import many
@@ -67,7 +67,7 @@ def _of_all(backend: Backend, address: str) -> tuple[dict[str, Explanation], lis
     answers = {name: one for name, one in found.items() if isinstance(one, Explanation)}
     faults = [one for one in found.values() if isinstance(one, Unanswered)]
     if faults and not answers:
-        raise ManagerSaid(faults[0].error, faults[0].exit_status)
+        raise ManagerError(faults[0].error, faults[0].exit_status)
     return answers, faults
 
 

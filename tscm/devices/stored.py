@@ -183,7 +183,7 @@ def change_device(layout: Layout, present: DeviceSettings, settings: DeviceSetti
     Replace a stored device's settings, which were *present* when the change was asked for.
 
     A check of lists and device takes its time: what somebody else stored meanwhile is not overwritten.
-    Raises `DeviceUnknown`, `DeviceChanged`, `SenderConflict`, `SecretUnavailable`; then nothing has
+    Raises `NoSuchDevice`, `DeviceChanged`, `SenderConflict`, `SecretUnavailable`; then nothing has
     changed.
     """
     if stored_device(layout, settings.name) != present:

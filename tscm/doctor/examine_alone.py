@@ -8,12 +8,12 @@ from tscm.doctor.examine_device import (
     judge_device,
     look_around,
     look_inside,
-    read_patient,
+    read_snapshot,
     unreadable,
 )
 from tscm.doctor.examine_node import walk_node
 from tscm.doctor.finding import Findings
-from tscm.errors import DeviceUnknown, TscmError
+from tscm.errors import NoSuchDevice, TscmError
 from tscm.kinds.driver import Driver
 from tscm.kinds.kind import kind_of
 from tscm.model import Report
@@ -27,15 +27,15 @@ def doctor_node(layout: Layout, report: Report) -> Findings:
 
 def doctor_device(layout: Layout, name: str, report: Report) -> Findings:
     """
-    What can be said of a device while no manager runs.  Raises `DeviceUnknown`.
+    What can be said of a device while no manager runs.  Raises `NoSuchDevice`.
 
     Needs no lock: nothing is written but answers of feeds, which have a lock of their own.
     """
     from tscm.retrieve.sources import Fetcher
 
     try:
-        patient = read_patient(layout, name)
-    except DeviceUnknown:
+        patient = read_snapshot(layout, name)
+    except NoSuchDevice:
         raise
     except TscmError as error:
         return Findings(findings=tuple(unreadable(name, error)))

@@ -38,7 +38,7 @@ _HEARD_SECONDS = 3600.0
 
 
 @frozen(kw_only=True)
-class Patient:
+class DeviceSnapshot:
     """
     A device as it stands before anybody is asked.
 
@@ -84,7 +84,7 @@ class DeviceLook:
     """Another device that is this firewall, with the same prefix, and by what that is known."""
 
 
-def read_patient(layout: Layout, name: str) -> Patient:
+def read_snapshot(layout: Layout, name: str) -> DeviceSnapshot:
     """
     A stored device, with its secrets where the key opens them.  Raises `TscmError`.
     """
@@ -93,46 +93,46 @@ def read_patient(layout: Layout, name: str) -> Patient:
         settings = open_device(layout, name)
     except SecretUnavailable as error:
         sealed = str(error)
-    return Patient(settings=settings, node=read_node(layout), sealed=sealed)
+    return DeviceSnapshot(settings=settings, node=read_node(layout), sealed=sealed)
 
 
 def look_around(
-    layout: Layout, patient: Patient, fetch: Fetch, report: Report, host: Host = HOST
+    layout: Layout, snapshot: DeviceSnapshot, fetch: Fetch, report: Report, host: Host = HOST
 ) -> DeviceLook:
     """Everything but the firewall.  Blocking."""
     look = DeviceLook(
-        rest(patient, "the device was not queried"),
-        own_address=own_address_towards(patient.settings.device),
+        rest(snapshot, "the device was not queried"),
+        own_address=own_address_towards(snapshot.settings.device),
     )
-    if patient.sealed is None:
+    if snapshot.sealed is None:
         look.onward = look_onward(
-            patient.settings,
-            patient.node,
+            snapshot.settings,
+            snapshot.node,
             fetch,
             host.now(),
             report,
-            listeners=patient.listeners,
-            own=own_service(layout, patient.node),
+            listeners=snapshot.listeners,
+            own=own_service(layout, snapshot.node),
         )
-    named = [one.host for one in hosts(patient.settings, patient.node) if one.named]
+    named = [one.host for one in hosts(snapshot.settings, snapshot.node) if one.named]
     look.names = look_up(named) if named else {}
-    look.hits = _hits(layout, patient.settings.name, host.now())
-    look.twin = claimed_by_another(layout, patient.settings, Seen(serials=(), layout=""), look_up)
+    look.hits = _hits(layout, snapshot.settings.name, host.now())
+    look.twin = claimed_by_another(layout, snapshot.settings, Seen(serials=(), layout=""), look_up)
     return look
 
 
 def look_inside(
-    patient: Patient, opener: Opener, report: Report, host: Host = HOST
+    snapshot: DeviceSnapshot, opener: Opener, report: Report, host: Host = HOST
 ) -> FirewallLook:
     """The firewall, unless it has to be left alone.  Blocking."""
-    examine = look_of(patient.settings)
-    return examine(patient.settings, opener, host.now, report, resting=patient.resting)
+    examine = look_of(snapshot.settings)
+    return examine(snapshot.settings, opener, host.now, report, resting=snapshot.resting)
 
 
-def rest(patient: Patient, why: str) -> FirewallLook:
+def rest(snapshot: DeviceSnapshot, why: str) -> FirewallLook:
     """The firewall, which is left alone."""
-    examine = look_of(patient.settings)
-    return examine(patient.settings, _nobody, HOST.now, lambda _: None, resting=why)
+    examine = look_of(snapshot.settings)
+    return examine(snapshot.settings, _nobody, HOST.now, lambda _: None, resting=why)
 
 
 def _nobody() -> NoReturn:
@@ -149,35 +149,35 @@ def _hits(layout: Layout, name: str, now: float) -> int | None:
         return None
 
 
-def judge_device(patient: Patient, look: DeviceLook, now: float) -> list[Finding]:
+def judge_device(snapshot: DeviceSnapshot, look: DeviceLook, now: float) -> list[Finding]:
     """All findings about one device.  Pure."""
-    settings, state = patient.settings, patient.state
+    settings, state = snapshot.settings, snapshot.state
     return [
-        *_judge_policy(patient, look, now),
-        *look.firewall.judge(collector_of(patient, look, now)),
-        *_judge_pulls(patient, now),
+        *_judge_policy(snapshot, look, now),
+        *look.firewall.judge(collector_of(snapshot, look, now)),
+        *_judge_pulls(snapshot, now),
         judge_onward.judge_lines(
-            None if state is None else state.log, now, patient.strangers, settings.name
+            None if state is None else state.log, now, snapshot.strangers, settings.name
         ),
         *([] if state is None else [judge_onward.judge_connections(state.intake, now)]),
-        *look.firewall.judge_effect(_heard(patient, look)),
-        *_judge_onward(patient, look),
+        *look.firewall.judge_effect(_heard(snapshot, look)),
+        *_judge_onward(snapshot, look),
     ]
 
 
-def _judge_policy(patient: Patient, look: DeviceLook, now: float) -> list[Finding]:
-    settings, seen = patient.settings, look.onward
+def _judge_policy(snapshot: DeviceSnapshot, look: DeviceLook, now: float) -> list[Finding]:
+    settings, seen = snapshot.settings, look.onward
     found: list[Finding] = []
     if seen is None:
-        found += not_looked_at(["policy service", "block list", "allow list"], str(patient.sealed))
+        found += not_looked_at(["policy service", "block list", "allow list"], str(snapshot.sealed))
     else:
         found.append(judge_onward.judge_policy_service(seen.servers, feeds_only=seen.feeds_only))
         found += [
             judge_onward.judge_list(kind, one.name, one.entries, one.fault, one.remedy)
             for kind, one in seen.lists.items()
         ]
-    figures = None if patient.state is None else patient.state.policy
-    interval = patient.node.policy.interval_seconds
+    figures = None if snapshot.state is None else snapshot.state.policy
+    interval = snapshot.node.policy.interval_seconds
     failing = () if figures is None else figures.unknown_names
     known = {one.name: bool(one.addresses) for one in failing}
     overdue = frozenset(one.name for one in failing if one.overdue(now))
@@ -189,22 +189,22 @@ def _judge_policy(patient: Patient, look: DeviceLook, now: float) -> list[Findin
     ]
 
 
-def _judge_pulls(patient: Patient, now: float) -> list[Finding]:
-    pulls = None if patient.state is None else patient.state.pulls
-    return [] if pulls is None else judge_pulls(pulls, patient.settings.name, now)
+def _judge_pulls(snapshot: DeviceSnapshot, now: float) -> list[Finding]:
+    pulls = None if snapshot.state is None else snapshot.state.pulls
+    return [] if pulls is None else judge_pulls(pulls, snapshot.settings.name, now)
 
 
-def collector_of(patient: Patient, look: DeviceLook, now: float) -> Collector:
+def collector_of(snapshot: DeviceSnapshot, look: DeviceLook, now: float) -> Collector:
     """Where this manager can be reached from the device."""
-    listen = patient.node.listen
-    places: Mapping[str, Sequence[str]] = patient.listeners or {
+    listen = snapshot.node.listen
+    places: Mapping[str, Sequence[str]] = snapshot.listeners or {
         "udp": [str(one) for one in listen.udp],
         "tcp": [str(one) for one in listen.tcp],
         "tls": [str(one) for one in listen.tls],
     }
     addresses = plain_addresses(place for many in places.values() for place in many)
-    addresses |= {one for one in (patient.node.address, look.own_address) if one is not None}
-    log = None if patient.state is None else patient.state.log
+    addresses |= {one for one in (snapshot.node.address, look.own_address) if one is not None}
+    log = None if snapshot.state is None else snapshot.state.log
     last = None if log is None else log.last_received_at
     return Collector(
         addresses=addresses,
@@ -216,20 +216,20 @@ def collector_of(patient: Patient, look: DeviceLook, now: float) -> Collector:
     )
 
 
-def _heard(patient: Patient, look: DeviceLook) -> Heard:
-    events = EventFigures() if patient.state is None else patient.state.events
+def _heard(snapshot: DeviceSnapshot, look: DeviceLook) -> Heard:
+    events = EventFigures() if snapshot.state is None else snapshot.state.events
     return Heard(
         awaited=look.event_seen, hits=look.hits, counted=not events.fault, fault=events.fault
     )
 
 
-def _judge_onward(patient: Patient, look: DeviceLook) -> list[Finding]:
-    settings, seen = patient.settings, look.onward
-    state = DeviceState() if patient.state is None else patient.state
+def _judge_onward(snapshot: DeviceSnapshot, look: DeviceLook) -> list[Finding]:
+    settings, seen = snapshot.settings, look.onward
+    state = DeviceState() if snapshot.state is None else snapshot.state
     if seen is None:
-        return not_looked_at(["proxy", "log service", "SIEM"], str(patient.sealed))
+        return not_looked_at(["proxy", "log service", "SIEM"], str(snapshot.sealed))
     sends = settings.send_logs
-    url = patient.node.upload.url
+    url = snapshot.node.upload.url
     found = [
         judge_onward.judge_proxy(settings.log_proxy, seen.proxy, sends=sends and url is not None),
         judge_onward.judge_log_service(url, seen.service, state.upload, sends=sends),

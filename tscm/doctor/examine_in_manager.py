@@ -14,18 +14,18 @@ from tscm.base.clock import wall_seconds
 from tscm.base.threads import Threads
 from tscm.doctor.examine_device import (
     DeviceLook,
-    Patient,
+    DeviceSnapshot,
     judge_device,
     look_around,
     look_inside,
-    read_patient,
+    read_snapshot,
     rest,
     unreadable,
 )
 from tscm.doctor.finding import Findings
 from tscm.doctor.firewall import FirewallLook
-from tscm.doctor.lines import is_told
-from tscm.errors import DeviceUnknown, TscmError
+from tscm.doctor.lines import is_logged
+from tscm.errors import NoSuchDevice, TscmError
 from tscm.model import LogReader, Progress, Report
 from tscm.settings.device import DeviceSettings
 from tscm.settings.layout import Layout
@@ -61,41 +61,41 @@ class Visit:
     log: LogReader | None
 
     async def pay(self, name: str, report: Report) -> Findings:
-        """All findings about the device.  Raises `DeviceUnknown`."""
+        """All findings about the device.  Raises `NoSuchDevice`."""
         from tscm.retrieve.sources import Fetcher
 
         try:
-            patient = await self.threads.run(self._patient, name)
-        except DeviceUnknown:
+            snapshot = await self.threads.run(self._snapshot, name)
+        except NoSuchDevice:
             raise
         except TscmError as error:
             return Findings(findings=tuple(unreadable(name, error)))
         fetch = Fetcher(self.layout)
-        look = await self.threads.run(look_around, self.layout, patient, fetch, report)
+        look = await self.threads.run(look_around, self.layout, snapshot, fetch, report)
         before = 0 if self.log is None else self.log.end
-        if patient.resting is None and self.settings is not None:
+        if snapshot.resting is None and self.settings is not None:
             look.firewall = await self.ask_device(
                 name,
-                lambda job: _ask(patient, job, report),
+                lambda job: _ask(snapshot, job, report),
                 refused=lambda seen: seen.refused,
             )
-        elif patient.resting is not None:
-            look.firewall = await self.threads.run(rest, patient, patient.resting)
+        elif snapshot.resting is not None:
+            look.firewall = await self.threads.run(rest, snapshot, snapshot.resting)
         if look.firewall.awaited is not None and not look.hits:
             report(Progress(phase="check", text="waiting for the line about the test address"))
             look.event_seen = await self._told(look, before)
-        return Findings(findings=tuple(judge_device(patient, look, wall_seconds(self.clock))))
+        return Findings(findings=tuple(judge_device(snapshot, look, wall_seconds(self.clock))))
 
-    def _patient(self, name: str) -> Patient:
+    def _snapshot(self, name: str) -> DeviceSnapshot:
         """As stored, or as in force where the file has a fault by now."""
         try:
-            patient = read_patient(self.layout, name)
+            snapshot = read_snapshot(self.layout, name)
         except TscmError:
             if self.settings is None:
                 raise
-            patient = Patient(settings=self.settings, node=self.node)
+            snapshot = DeviceSnapshot(settings=self.settings, node=self.node)
         return evolve(
-            patient,
+            snapshot,
             node=self.node,
             state=self.state,
             listeners=self.listeners,
@@ -114,15 +114,15 @@ class Visit:
                 await deferLater(self.clock, _LOOK_SECONDS)
                 continue
             offset = block.end
-            if await self.threads.run(is_told, block.data, awaited):
+            if await self.threads.run(is_logged, block.data, awaited):
                 return True
         return False
 
 
-def _ask(patient: Patient, job: "UpdateJob", report: Report) -> FirewallLook:
+def _ask(snapshot: DeviceSnapshot, job: "UpdateJob", report: Report) -> FirewallLook:
     learnt = job.memory.get("driver", {})
     return look_inside(
-        patient,
-        lambda: job.opener(patient.settings, job.node, learnt, accept_certificate=None),
+        snapshot,
+        lambda: job.opener(snapshot.settings, job.node, learnt, accept_certificate=None),
         report,
     )

@@ -7,7 +7,7 @@ import ipaddress
 from tscm.syslog.asa import AsaEvent, parse, policy_lines
 
 
-def is_told(block: bytes, address: str) -> bool:
+def is_logged(block: bytes, address: str) -> bool:
     """Does a line about what an access-list did name *address*?"""
     return line_about(block, address) is not None
 

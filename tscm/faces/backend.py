@@ -27,7 +27,7 @@ def silent(_: JobFigures) -> None:
     """States of a job that nobody reads."""
 
 
-class ManagerSaid(TscmError):
+class ManagerError(TscmError):
     """
     An error of the manager, with its own sentence and exit status; of an update its *outcome*.
 

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from attrs import define, field
 
 from tscm.errors import ControlUnavailable, TscmError
-from tscm.faces.backend import ON_BEHALF_OF, ManagerSaid, Told, silent
+from tscm.faces.backend import ON_BEHALF_OF, ManagerError, Told, silent
 from tscm.model import Json, Progress, Report
 from tscm.operations.arguments import JobNumber
 from tscm.operations.call import quiet
@@ -216,10 +216,10 @@ def _broken_off(path: Path) -> ControlUnavailable:
     )
 
 
-def _said(error: Json) -> ManagerSaid:
+def _said(error: Json) -> ManagerError:
     sentence, status = str(error.get("sentence", "it failed")), int(error.get("exit_status", 1))
     from tscm.update.figures import UpdateRecord  # few errors are of an update
 
     outcome = error.get("outcome")
     told = None if outcome is None else read(UpdateRecord, outcome)
-    return ManagerSaid(sentence, status, told, error.get("certificate"))
+    return ManagerError(sentence, status, told, error.get("certificate"))

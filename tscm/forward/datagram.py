@@ -23,7 +23,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from tscm.forward.link import Address, Chunk, Ended, Reactor, Source, ended_by
-from tscm.forward.outgoing import Outgoing, Sending, best_way
+from tscm.forward.outgoing import Outgoing, Sending, best_sender
 from tscm.forward.stream import send_queue
 
 _SPREAD_SECONDS = 0.1  # a few lines that wait are spread over so long
@@ -74,7 +74,7 @@ class DatagramLink:
     _source: Source
     _address: Address
     _lines_per_second: int
-    _sending: Sending = field(factory=best_way)
+    _sending: Sending = field(factory=best_sender)
     _socket: socket.socket = field(init=False)
     _ended: bool = field(default=False, init=False)
     _finishing: bool = field(default=False, init=False)

@@ -104,7 +104,7 @@ class Lines:
 Sending = Callable[[Chunk], Outgoing]
 
 
-def one_by_one(chunk: Chunk) -> Outgoing:
+def send_singly(chunk: Chunk) -> Outgoing:
     """The way that needs no helper."""
     if not chunk.lines:
         return Payloads(deque(chunk.payloads))
@@ -113,14 +113,14 @@ def one_by_one(chunk: Chunk) -> Outgoing:
     return Payloads(lines)
 
 
-def best_way() -> Sending:
+def best_sender() -> Sending:
     """In batches where the helper was built."""
     try:
         from tscm.forward import _send  # type: ignore[attr-defined]
     except ImportError:
-        return one_by_one
+        return send_singly
 
     def in_batches(chunk: Chunk) -> Outgoing:
-        return Lines(_send, chunk.data, chunk.lines) if chunk.lines else one_by_one(chunk)
+        return Lines(_send, chunk.data, chunk.lines) if chunk.lines else send_singly(chunk)
 
     return in_batches

@@ -113,7 +113,7 @@ class ForwardService(Service):
         """Begin to connect."""
         super().startService()
         self._reading.start()
-        self._run = Deferred.fromCoroutine(self._connect_again_and_again())
+        self._run = Deferred.fromCoroutine(self._reconnect_loop())
         self._run.addErrback(self._broke)
 
     def stopService(self) -> Deferred[None] | None:
@@ -123,7 +123,7 @@ class ForwardService(Service):
             self._pause.cancel()
         if self._link is not None:
             self._link.finish()
-            self._close_when_left(self._reactor.seconds() + _STOP_SECONDS)
+            self._close_when_sent(self._reactor.seconds() + _STOP_SECONDS)
         self._reading.stop()
         return self._run
 
@@ -136,7 +136,7 @@ class ForwardService(Service):
             target=str(self.target),
         )
 
-    async def _connect_again_and_again(self) -> None:
+    async def _reconnect_loop(self) -> None:
         while self.running:
             try:
                 ended = await self._once()
@@ -411,7 +411,7 @@ class ForwardService(Service):
             )
             return True
 
-    def _close_when_left(self, deadline: float) -> None:
+    def _close_when_sent(self, deadline: float) -> None:
         if self._link is None:
             return
         now = self._reactor.seconds()
@@ -421,7 +421,7 @@ class ForwardService(Service):
         if (self._link.finished and self._feed.idle) or now >= deadline:
             self._link.close()
         else:
-            self._reactor.callLater(0.02, self._close_when_left, deadline)
+            self._reactor.callLater(0.02, self._close_when_sent, deadline)
 
     # -- what is shown ------------------------------------------------------------
 

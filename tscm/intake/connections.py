@@ -28,7 +28,7 @@ class Stream(Protocol):
     sender: str
     last_heard_at: float
 
-    def give_way(self) -> None:
+    def close_for_replacement(self) -> None:
         """Close at once: another takes its place, or the sender is not welcome any more."""
 
     def has_ended(self) -> bool:
@@ -129,7 +129,7 @@ class Connections:
 
     def _make_way(self, stream: Stream) -> None:
         self.gave_way += 1
-        stream.give_way()
+        stream.close_for_replacement()
         self.closed(stream)
 
     def _one_ends(

@@ -176,7 +176,7 @@ class Listeners:
         self._turn.close()
         self.bound = False
 
-    def close_unwanted(self) -> None:
+    def close_unconfigured(self) -> None:
         """What systemd holds and no listener is for."""
         for one in filter(sockets.is_listener, self.held):
             self._log.warn(

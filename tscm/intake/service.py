@@ -96,7 +96,7 @@ class IntakeService(Service):
         )
         self._put_in_force()
 
-    def take_bounds(self, bounds: Intake) -> bool:
+    def apply_limits(self, bounds: Intake) -> bool:
         """
         Put other settings in force without closing a socket; False where that needs a restart.
         """
@@ -107,7 +107,7 @@ class IntakeService(Service):
         self._put_in_force()
         return True
 
-    def take_listen(self, listen: Listen) -> None:
+    def apply_listeners(self, listen: Listen) -> None:
         """
         Listen elsewhere too, or no more; a socket that stays wanted is not touched.
 
@@ -202,7 +202,7 @@ class IntakeService(Service):
                 if isinstance(stream, SyslogStream):
                     stream.decoder.go_on(one.state)
             one.connection.close()
-        self._listeners.close_unwanted()
+        self._listeners.close_unconfigured()
 
     async def _follow(self) -> None:
         if self._listeners.tls is not None:

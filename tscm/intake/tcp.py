@@ -102,7 +102,7 @@ class SyslogStream(Protocol):
         fault = "" if senders.pinned(self.certificate) else factory.tls.client_fault(handle)
         if fault:
             factory.handshake_failed(self.sender, fault)
-            self.give_way()
+            self.close_for_replacement()
         elif senders.pins:
             self._still_welcome()
 
@@ -163,7 +163,7 @@ class SyslogStream(Protocol):
         except Exception:  # noqa: BLE001 - raised, it would leave timers, and who waits for the end
             factory.faulty(self.sender)
 
-    def give_way(self) -> None:
+    def close_for_replacement(self) -> None:
         """See `connections.Stream`."""
         transport: Any = self.transport
         transport.abortConnection()
@@ -190,7 +190,7 @@ class SyslogStream(Protocol):
         if fault is None:
             if not self._stranger:
                 return False
-            self.give_way()
+            self.close_for_replacement()
         else:
             raw.stopReading()
             self._keep_partial()
@@ -271,12 +271,12 @@ class SyslogStream(Protocol):
         factory = self.factory
         factory.connections.became(self, known=known)
         if factory.without_certificate(self.sender, self.certificate):
-            self.give_way()
+            self.close_for_replacement()
             return False
         if known or not factory.bounds.strangers_closed:
             return True
         factory.connections.refuse(Refusal.STRANGER)
-        self.give_way()
+        self.close_for_replacement()
         return False
 
     def _count(self) -> None:

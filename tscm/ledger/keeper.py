@@ -40,7 +40,7 @@ class Start:
 
 
 @define(eq=False)
-class Bookkeeper(MultiService):
+class LedgerKeeper(MultiService):
     """
     Keeps the book at *path*.
 

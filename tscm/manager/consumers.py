@@ -23,7 +23,7 @@ RETRY_SECONDS = 30.0
 
 
 @define(eq=False)
-class DeviceRooms:
+class DeviceConsumers:
     """
     The services that read one device's log: its forwarders and its uploader.
 

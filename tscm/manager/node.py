@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from tscm.intake.senders import SenderTable
     from tscm.intake.service import IntakeService
     from tscm.ledger.figures import Balance
-    from tscm.ledger.keeper import Bookkeeper
-    from tscm.manager.consumers import DeviceRooms
+    from tscm.ledger.keeper import LedgerKeeper
+    from tscm.manager.consumers import DeviceConsumers
     from tscm.manager.lag import ReaderLags
     from tscm.services.figures import LogServiceFigures
     from tscm.services.list_service import ListService
@@ -68,7 +68,7 @@ class Manager:
     """
 
     started_at: Callable[[], float]
-    devices: "Mapping[str, DeviceRooms]"
+    devices: "Mapping[str, DeviceConsumers]"
     """Devices in force, by nickname."""
     faults: Mapping[str, str]
     """Why a settings file is not in force, by nickname; `""` is the node's own."""
@@ -76,7 +76,7 @@ class Manager:
     spool: "SpoolService"
     senders: "SenderTable"
     events: "EventService"
-    bookkeeper: "Bookkeeper"
+    bookkeeper: "LedgerKeeper"
     lags: "ReaderLags"
     lists: "ListService"
     metrics_addresses: Callable[[], Sequence[str]]

@@ -26,7 +26,7 @@ from tscm.base.clock import wall_seconds
 from tscm.base.schedule import PeriodicService
 from tscm.base.threads import Threads
 from tscm.devices.claims import claimed_by_another
-from tscm.errors import DeviceEnding, DeviceUnknown, ManagerRunning, PoliciesHeld, TscmError
+from tscm.errors import DeviceBeingRemoved, ManagerRunning, NoSuchDevice, PoliciesHeld, TscmError
 from tscm.events.process import WorkerProcess
 from tscm.events.recent import recent_hits
 from tscm.events.service import EventService
@@ -35,12 +35,12 @@ from tscm.forward.resolve import Resolver
 from tscm.intake.senders import SenderTable
 from tscm.intake.service import IntakeService
 from tscm.intake.systemd import Activation, SystemdService, environment
-from tscm.ledger.keeper import Bookkeeper
+from tscm.ledger.keeper import LedgerKeeper
 from tscm.manager import health
 from tscm.manager.audit_forward import AuditForward
 from tscm.manager.audit_trail import EXPIRY_SECONDS, AuditTrail
 from tscm.manager.backups import BackupService
-from tscm.manager.consumers import DeviceRooms
+from tscm.manager.consumers import DeviceConsumers
 from tscm.manager.embedded import Embedded, delegates_of, embedded_services
 from tscm.manager.endings import Endings
 from tscm.manager.lag import LOOK_SECONDS, ReaderLags
@@ -61,14 +61,14 @@ from tscm.settings.files import device_names, read_node
 from tscm.settings.layout import Layout
 from tscm.settings.lock import RootLock
 from tscm.settings.node import NodeSettings
-from tscm.settings.owner import become_owner, left_to_owner
+from tscm.settings.owner import become_owner, chown_to_owner
 from tscm.spool.service import SpoolService
 from tscm.store.database import Store
 from tscm.store.policies import Policies
 from tscm.store.pulls import StoredPulls
 from tscm.update.service import UpdateService
 from tscm.update.turns import MAX_LENT, QUICK_PLACES
-from tscm.update.ways import ordinary_ways, resolve
+from tscm.update.ways import default_gateways, resolve
 
 REOPEN_SECONDS = 5.0
 _QUICK_THREADS = 6
@@ -109,13 +109,13 @@ class NodeService(Service):
     audit: AuditTrail = field(init=False)
     audit_forward: AuditForward = field(init=False)
     backups: BackupService = field(init=False)
-    bookkeeper: Bookkeeper = field(init=False)
+    bookkeeper: LedgerKeeper = field(init=False)
     control: ControlService = field(init=False)
     watch: WatchService = field(init=False)
     lists: ListService = field(init=False)
     """Serves what is published for firewalls that pull."""
     portal: list[Embedded] = field(factory=list, init=False)
-    rooms: dict[str, DeviceRooms] = field(factory=dict, init=False)
+    rooms: dict[str, DeviceConsumers] = field(factory=dict, init=False)
     faults: dict[str, str] = field(factory=dict, init=False)
     """Why a device's settings file is not in force, by nickname; `""` is the node's own."""
     started_at: float = field(default=0.0, init=False)
@@ -168,7 +168,7 @@ class NodeService(Service):
             node,
             Policies(self.store),
             evolve(
-                ordinary_ways(self.layout),
+                default_gateways(self.layout),
                 hits_of=self._hits_of,
                 stored=lambda: device_names(self.layout),
                 claimed=partial(claimed_by_another, self.layout),
@@ -182,7 +182,7 @@ class NodeService(Service):
             upheaval=self.updates.upheaval,
         )
         self.upload_slots = DeferredSemaphore(node.upload.parallel)
-        self.bookkeeper = Bookkeeper(
+        self.bookkeeper = LedgerKeeper(
             reactor,
             self.quick,
             self.layout.ledger,
@@ -246,9 +246,9 @@ class NodeService(Service):
             quick=self.quick,
             slow=self.slow,
             write=write,
-            apply=lambda _, settings: self.put_in_force(settings),
+            apply=lambda _, settings: self.start_device(settings),
             note_serial=self.updates.note_serial,
-            retire=lambda name, _: self.take_out_of_force(name),
+            retire=lambda name, _: self.stop_device(name),
             hold=self.hold_policies,
             jobs=Jobs(self.reactor),
             store=self.store,
@@ -295,12 +295,12 @@ class NodeService(Service):
         """
         super().privilegedStartService()
         # twistd may give root's rights up behind this: what root makes here must not stay root's.
-        with left_to_owner(self.layout):
+        with chown_to_owner(self.layout):
             self.lock.acquire()
             with suppress(PoliciesHeld):  # looked at again, and told, when the database is opened
                 self.hold_policies()
         self.intake.privilegedStartService()
-        with left_to_owner(self.layout):
+        with chown_to_owner(self.layout):
             self.control.privilegedStartService()
             for one in self.portal:
                 if not isinstance(one, PolicyService):
@@ -349,7 +349,7 @@ class NodeService(Service):
             or "no address",
         )
 
-    def look_at_settings(self) -> None:
+    def reload_settings(self) -> None:
         """Look at the files now and not with the next round: SIGHUP."""
         self._log.info(
             "SIGHUP received: re-reading the settings files; everything else keeps running"
@@ -447,27 +447,27 @@ class NodeService(Service):
 
     # -- devices --------------------------------------------------------------
 
-    def device(self, name: str) -> DeviceRooms:
-        """The rooms of a device that is in force.  Raises `DeviceUnknown`."""
+    def device(self, name: str) -> DeviceConsumers:
+        """The rooms of a device that is in force.  Raises `NoSuchDevice`."""
         try:
             return self.rooms[name]
         except KeyError:
-            raise DeviceUnknown(name) from None
+            raise NoSuchDevice(name) from None
 
-    def put_in_force(self, settings: DeviceSettings) -> None:
+    def start_device(self, settings: DeviceSettings) -> None:
         """
         Begin with a device, or go on with other settings.
 
-        Raises `SenderConflict`, `DeviceEnding`, `OSError`.
+        Raises `SenderConflict`, `DeviceBeingRemoved`, `OSError`.
         """
         name = settings.name
         if name in self._ending:
-            raise DeviceEnding(name)
+            raise DeviceBeingRemoved(name)
         self.senders.claim(name, settings.senders, settings.tls_fingerprints)
         present = self.rooms.get(name)
         if present is None:
             self.spool.open_device(name, settings.log_rotate_size * 1024)
-            present = self.rooms[name] = DeviceRooms(self, settings)
+            present = self.rooms[name] = DeviceConsumers(self, settings)
             present.start()
         elif present.settings != settings:
             self.spool.open_device(name, settings.log_rotate_size * 1024)
@@ -489,7 +489,7 @@ class NodeService(Service):
         self.bookkeeper.add_log(name, lines)
         self._watch.run_soon()
 
-    async def take_out_of_force(self, name: str) -> None:
+    async def stop_device(self, name: str) -> None:
         """End with a device; its log stays on the disk."""
         rooms = self.rooms.pop(name, None)
         self.senders.release(name)

@@ -13,16 +13,16 @@ from attrs import define, evolve, field
 from twisted.logger import Logger
 
 from tscm.errors import (
-    DeviceEnding,
-    DeviceUnknown,
+    DeviceBeingRemoved,
     LogOpening,
+    NoSuchDevice,
     SameFirewall,
     SecretUnavailable,
     SenderConflict,
     TscmError,
 )
 from tscm.intake.service import IntakeService
-from tscm.manager.consumers import DeviceRooms
+from tscm.manager.consumers import DeviceConsumers
 from tscm.metrics.pages import WatchService
 from tscm.services.list_service import ListService
 from tscm.services.log_service import LogService
@@ -47,7 +47,7 @@ class InForce(Protocol):
 
     layout: Layout
     node: NodeSettings
-    rooms: dict[str, DeviceRooms]
+    rooms: dict[str, DeviceConsumers]
     """Devices in force, by nickname."""
     faults: dict[str, str]
     """Why a device's settings file is not in force, by nickname; `""` is the node's own."""
@@ -60,10 +60,10 @@ class InForce(Protocol):
     def log_service(self) -> LogService | None:
         """The embedded log service, where there is one."""
 
-    def put_in_force(self, settings: DeviceSettings) -> None:
+    def start_device(self, settings: DeviceSettings) -> None:
         """Begin with a device, or go on with other settings.  Raises `TscmError`."""
 
-    async def take_out_of_force(self, name: str) -> None:
+    async def stop_device(self, name: str) -> None:
         """End with a device; its log stays on the disk."""
 
 
@@ -111,9 +111,9 @@ class SettingsWatch:
         self._sealed.discard(name)
         try:
             settings = self._read(name)
-            self._service.put_in_force(settings)
+            self._service.start_device(settings)
             self._look_for_twin(settings)
-        except DeviceUnknown:
+        except NoSuchDevice:
             return
         except (TscmError, OSError) as error:
             sentence = str(error)
@@ -123,7 +123,7 @@ class SettingsWatch:
                     f"it cannot be applied: {error}; check the disk of the logs and its "
                     f"permissions; retrying every {WATCH_SECONDS:.0f} s"
                 )
-            elif isinstance(error, SenderConflict | DeviceEnding | LogOpening):
+            elif isinstance(error, SenderConflict | DeviceBeingRemoved | LogOpening):
                 # Until another device's file, its own end, or the end of what its log needs makes room.
                 self._refused.add(name)
             if self._service.faults.get(name) != sentence and not isinstance(error, LogOpening):
@@ -153,7 +153,7 @@ class SettingsWatch:
             if name in self._service.rooms:
                 raise
             settings = read_device(self._service.layout, name, None)
-            self._service.put_in_force(while_sealed(settings))
+            self._service.start_device(while_sealed(settings))
             raise error from None
 
     def _note_node_file(self) -> None:
@@ -177,7 +177,7 @@ class SettingsWatch:
                 self._load(name)
         for name in self._gone(names):
             self._log.info("the settings of {device} were removed", device=name)
-            await self._service.take_out_of_force(name)
+            await self._service.stop_device(name)
         for name in self._service.faults.keys() - self._service.rooms.keys() - {"", *names}:
             del self._service.faults[name]  # its file, which never came into force, is gone
             self._service.spool.close_device(name)
@@ -213,8 +213,8 @@ class SettingsWatch:
         if (
             evolve(self._service.node, intake=wanted.intake, listen=listen, spool=wanted.spool)
             == wanted
-            and self._service.spool.take_bounds(wanted.spool)
-            and self._service.intake.take_bounds(wanted.intake)
+            and self._service.spool.apply_limits(wanted.spool)
+            and self._service.intake.apply_limits(wanted.intake)
         ):
             self._service.node = evolve(
                 self._service.node, intake=wanted.intake, spool=wanted.spool
@@ -235,11 +235,11 @@ class SettingsWatch:
     def _take_listeners(self, listen: Listen) -> bool:
         """Those for lines, then those for metrics and lists; each stays as it is where that fails."""
         try:
-            self._service.intake.take_listen(listen)
+            self._service.intake.apply_listeners(listen)
             for rooms in self._service.rooms.values():
                 rooms.look_at_listeners()
-            self._service.watch.take_listen(listen)
-            self._service.lists.take_listen(listen)
+            self._service.watch.apply_listeners(listen)
+            self._service.lists.apply_listeners(listen)
         except TscmError as error:
             self._service.faults[""] = str(error)
             self._log.error("{error}; the previous listeners remain", error=str(error))

@@ -178,9 +178,9 @@ class WatchService(Service):
     def privilegedStartService(self) -> None:
         """Bind; raises `ListenerUnavailable`, `CertificateUnusable`, `AccountUnusable`."""
         super().privilegedStartService()
-        self.take_listen(self._listen)
+        self.apply_listeners(self._listen)
 
-    def take_listen(self, listen: Listen) -> None:
+    def apply_listeners(self, listen: Listen) -> None:
         """
         Other addresses, names, certificate or account from now on; connections that are accepted keep theirs.
 

@@ -32,7 +32,7 @@ class Options(usage.Options):
     ]
 
 
-def settle_memory() -> None:
+def freeze_startup_objects() -> None:
     """
     Take what the start has made out of the garbage collector's sight: all of it stays to the end.
 
@@ -74,12 +74,12 @@ def makeService(options: Options, reactor: Any = None) -> IService:
         reactor = installed
         make_steady(reactor)
         neutralise_log()
-        reactor.callWhenRunning(settle_memory)
+        reactor.callWhenRunning(freeze_startup_objects)
     root = options["root"] or os.environ.get("TSCM_ROOT")
     layout = Layout(Path(root).absolute()) if root else Layout()
     with sentence_and_status():
         node = NodeService.from_files(layout, reactor)
     if ours:
-        heed_hang_up(reactor, node.look_at_settings)
+        heed_hang_up(reactor, node.reload_settings)
         settle_signals(reactor)
     return FrontService(node, goes=ours)

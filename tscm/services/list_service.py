@@ -143,9 +143,9 @@ class ListService(Service):
     def privilegedStartService(self) -> None:
         """Bind; raises `ListenerUnavailable`, `CertificateUnusable`."""
         super().privilegedStartService()
-        self.take_listen(self._listen)
+        self.apply_listeners(self._listen)
 
-    def take_listen(self, listen: Listen) -> None:
+    def apply_listeners(self, listen: Listen) -> None:
         """
         Other addresses or another certificate from now on; connections that are accepted keep theirs.
 

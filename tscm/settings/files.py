@@ -14,7 +14,7 @@ import attrs
 from tscm.base.host_port import HostPort
 from tscm.base.safe_files import read_regular
 from tscm.base.secrets import MASK, PREFIX, SealingKey, Secret, load_key
-from tscm.errors import DeviceUnknown, Fault, SettingsFaulty, SettingsUnreadable
+from tscm.errors import Fault, NoSuchDevice, SettingsFaulty, SettingsUnreadable
 from tscm.settings.device import DeviceSettings
 from tscm.settings.layout import Layout
 from tscm.settings.schema import read_table
@@ -76,7 +76,7 @@ def read_device(layout: Layout, name: str, key: SealingKey | None) -> DeviceSett
     """
     One device with its secrets opened; without a *key* each sealed secret reads as `MASK`.
 
-    Raises `DeviceUnknown`, `SettingsUnreadable`, `SettingsFaulty`, `SecretUnavailable`.
+    Raises `NoSuchDevice`, `SettingsUnreadable`, `SettingsFaulty`, `SecretUnavailable`.
     """
     return _device(layout, name, _masked if key is None else key.open)
 
@@ -98,9 +98,9 @@ def _device(layout: Layout, name: str, opened: Callable[[str, str], Secret]) -> 
     try:
         path = layout.device_file(nickname(name))
     except ValueError:
-        raise DeviceUnknown(name) from None
+        raise NoSuchDevice(name) from None
     if not path.exists():
-        raise DeviceUnknown(name)
+        raise NoSuchDevice(name)
     table = _opened(_read_toml(path), name, opened)
     faults = []
     if "name" in table:
@@ -183,11 +183,11 @@ def _sealed(present: Any, value: Secret, where: str, key: SealingKey) -> str:
 
 
 def remove_device(layout: Layout, name: str) -> None:
-    """Forget a device's settings.  Raises `DeviceUnknown`."""
+    """Forget a device's settings.  Raises `NoSuchDevice`."""
     try:
         layout.device_file(nickname(name)).unlink()
     except (FileNotFoundError, ValueError):
-        raise DeviceUnknown(name) from None
+        raise NoSuchDevice(name) from None
 
 
 def write_private(path: Path, content: bytes) -> None:

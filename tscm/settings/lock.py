@@ -18,7 +18,7 @@ from attrs import define, field
 from tscm.base.safe_files import open_own
 from tscm.errors import ManagerRunning
 from tscm.settings.layout import Layout
-from tscm.settings.owner import left_to_owner
+from tscm.settings.owner import chown_to_owner
 
 
 @define(eq=False)
@@ -73,9 +73,9 @@ def policies_held(layout: Layout, holder: str) -> Iterator[None]:
     must be able to open it.
     """
     lock = RootLock(layout.policy_lock, holder)
-    with left_to_owner(layout):
+    with chown_to_owner(layout):
         lock.acquire()
-    with left_to_owner(layout), lock_released(lock):
+    with chown_to_owner(layout), lock_released(lock):
         yield
 
 

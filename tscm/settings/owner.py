@@ -66,7 +66,7 @@ def _foreign_link(folder: Path) -> tuple[int, int] | None:
 
 
 @contextmanager
-def left_to_owner(layout: Layout) -> Iterator[None]:
+def chown_to_owner(layout: Layout) -> Iterator[None]:
     """The node's folders are there and the owner's, and what is done in them is done with his rights."""
     with as_caller():
         owner = owner_of(layout)

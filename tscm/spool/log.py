@@ -158,7 +158,7 @@ class DeviceLog:
             start = segment.end
         return sum(lines), max(range(len(lines)), key=lines.__getitem__)
 
-    def given_back(self, cursor: Cursor, lines: int) -> tuple[int, int]:
+    def sent_after_expiry(self, cursor: Cursor, lines: int) -> tuple[int, int]:
         """
         How much of what counts as expired was sent all the same: as a number below zero.
         """

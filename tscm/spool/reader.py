@@ -38,7 +38,7 @@ class ReadableLog(IndexedLog, Protocol):
     def gone_segments(self, start: int, end: int) -> Iterable[Segment]:
         """What lies between two offsets, as long as it is gone or was passed."""
 
-    def given_back(self, cursor: Cursor, lines: int) -> tuple[int, int]:
+    def sent_after_expiry(self, cursor: Cursor, lines: int) -> tuple[int, int]:
         """How much of what counts as expired was sent all the same: as a number below zero."""
 
     def wait_for_more(self, reader: "DeviceReader", notice: Callable[[], None]) -> None:
@@ -311,7 +311,9 @@ class DeviceReader:
             gone, cause = self._log.gone_between(cursor.offset, offset)
             expired = min(missing, gone)
         elif missing < 0:  # retention counted lines as expired that were on their way
-            expired, cause = self._log.given_back(cursor, min(-missing, self._expired_in_flight))
+            expired, cause = self._log.sent_after_expiry(
+                cursor, min(-missing, self._expired_in_flight)
+            )
         self._save(cursor.moved(offset, sent, skipped, (cause, expired)))
         self._expired_in_flight = 0
         marks = self._marks

@@ -212,7 +212,7 @@ def _finish_seal(disk: Disk, folder: LogFolder, catalogue: Catalogue) -> None:
         and live is not None
         and disk.size_of(folder.segment(last.start)) is None
         and disk.size_of(folder.compressed(last.start)) is None
-        and (waiting is not None or _stands_in_live(disk, folder, last, live))
+        and (waiting is not None or _rename_incomplete(disk, folder, last, live))
     ):  # listed and never named
         if live == last.size:
             disk.rename(folder.live, folder.segment(last.start))
@@ -227,7 +227,7 @@ def _finish_seal(disk: Disk, folder: LogFolder, catalogue: Catalogue) -> None:
         disk.rename(folder.next, unused_torn(disk, folder, catalogue.end))
 
 
-def _stands_in_live(disk: Disk, folder: LogFolder, last: Segment, live: int) -> bool:
+def _rename_incomplete(disk: Disk, folder: LogFolder, last: Segment, live: int) -> bool:
     """
     Whether the last segment's text is still the live one's: its seal was given up, and the disk
     did not let its record be taken back.

@@ -17,7 +17,7 @@ from twisted.logger import Logger
 from tscm.base.clock import wall_seconds
 from tscm.base.schedule import PeriodicService, in_slices
 from tscm.base.threads import Threads
-from tscm.errors import DeviceEnding, DeviceUnknown, LogOpening
+from tscm.errors import DeviceBeingRemoved, LogOpening, NoSuchDevice
 from tscm.model import Run
 from tscm.settings.node import SpoolBounds
 from tscm.spool.aside import Aside
@@ -148,7 +148,7 @@ class SpoolService(MultiService):
         ended.append(self._syncer.finish())
         return gatherResults(ended, consumeErrors=True).addCallback(lambda _: None)
 
-    def take_bounds(self, bounds: SpoolBounds) -> bool:
+    def apply_limits(self, bounds: SpoolBounds) -> bool:
         """
         Put other sizes of retention in force; False where anything else differs, which needs a restart.
         """
@@ -167,14 +167,14 @@ class SpoolService(MultiService):
         Open the log of device *name*, made where there is none; or change its rotate size.
 
         Puts right what the last stop left (see `tscm.spool.recovery`).  Where that takes long, it is done in a
-        thread: `LogOpening` is raised until then, and lines of the device are stored.  Raises `DeviceEnding` while an
+        thread: `LogOpening` is raised until then, and lines of the device are stored.  Raises `DeviceBeingRemoved` while an
         earlier log of this name is being deleted, `OSError`.
         """
         self._rotate_bytes[name] = rotate_bytes
         log = self._devices.get(name)
         if log is None:
             if name in self._orphans.leaving:
-                raise DeviceEnding(name)
+                raise DeviceBeingRemoved(name)
             if name in self._orphans.opening:  # it was taken for nobody's, and is open in a moment
                 raise LogOpening(name, self.disk.size_of(LogFolder(self.logs / name).live) or 0)
             self._orphans.release(name)
@@ -245,11 +245,11 @@ class SpoolService(MultiService):
         """
         Delete the log of a device that is gone; gives what there was.
 
-        What a device of this name stores later begins with its first line.  Raises `DeviceEnding` while the log
+        What a device of this name stores later begins with its first line.  Raises `DeviceBeingRemoved` while the log
         is open, `LogOpening` while a thread opens it, `OSError`.
         """
         if name in self._devices or name in self._openings:
-            raise DeviceEnding(name)
+            raise DeviceBeingRemoved(name)
         if name in self._orphans.opening:
             raise LogOpening(name, self.disk.size_of(LogFolder(self.logs / name).live) or 0)
         self._orphans.release(name)
@@ -274,7 +274,7 @@ class SpoolService(MultiService):
     def _device(self, name: str) -> DeviceLog:
         log = self._devices.get(name)
         if log is None:
-            raise DeviceUnknown(name)
+            raise NoSuchDevice(name)
         return log
 
     # -- lines in -------------------------------------------------------------
@@ -354,7 +354,7 @@ class SpoolService(MultiService):
         """
         The reader called *reader_name*; a new one begins at the log's beginning or *at_end*.
 
-        Raises `DeviceUnknown`, `ValueError` for a name that cannot name a file, `OSError`.
+        Raises `NoSuchDevice`, `ValueError` for a name that cannot name a file, `OSError`.
         """
         return self._device(device).reader(checked_name(reader_name), at_end=at_end)
 

@@ -88,7 +88,7 @@ class Policies:
                 for name, serial, fetched_at, source, count, content, besides in rows
             }
 
-    def keep_list(self, device: str, one: StoredList) -> None:
+    def save_list(self, device: str, one: StoredList) -> None:
         """Take *one* as the last good list of its name."""
         with self._store.transaction() as cursor:
             cursor.execute(
@@ -107,7 +107,7 @@ class Policies:
                 ),
             )
 
-    def keep_generation(self, device: str, one: Generation) -> int:
+    def save_generation(self, device: str, one: Generation) -> int:
         """Keep what was applied; gives its number.  The oldest go beyond the bound."""
         self._store.changed(device)
         with self._store.transaction() as cursor:
@@ -271,7 +271,7 @@ class Policies:
             ).fetchall()
         return [GenerationRow(**dict(zip(names, row, strict=True))) for row in rows]
 
-    def keep_update(
+    def save_update(
         self, device: str, started_at: float, finished_at: float, result: str, outcome: Json
     ) -> None:
         """Remember how an update went; the oldest go beyond the bound."""
@@ -327,7 +327,7 @@ class Policies:
         found = json.loads(row[0]) if row else {}
         return found if isinstance(found, dict) else {}
 
-    def keep_memory(self, device: str, memory: Json) -> None:
+    def save_memory(self, device: str, memory: Json) -> None:
         """Replace what is known of a device."""
         self._store.changed(device)
         with self._store.transaction() as cursor:

@@ -16,7 +16,7 @@ from twisted.logger import Logger
 
 from tscm.base.clock import Jumps, wall_seconds
 from tscm.base.schedule import backoff, in_slices
-from tscm.errors import DeviceUnknown, TscmError
+from tscm.errors import NoSuchDevice, TscmError
 from tscm.model import Report
 from tscm.plural import many
 from tscm.policy.by_hand import (
@@ -298,7 +298,7 @@ class EntryDuty:
         """
         Bring the device its entries by hand now, without fetching lists; the outcome is kept whatever it is.
 
-        Raises `DeviceUnknown`.
+        Raises `NoSuchDevice`.
         """
         one = self.device(name)
         self._records.refuse_fault()
@@ -316,18 +316,18 @@ class EntryDuty:
         return self._turns.take(one, work, asker)
 
     def device(self, name: str) -> Updated:
-        """One device.  Raises `DeviceUnknown`."""
+        """One device.  Raises `NoSuchDevice`."""
         try:
             return self._devices[name]
         except KeyError:
-            raise DeviceUnknown(name) from None
+            raise NoSuchDevice(name) from None
 
     def names(self) -> list[str]:
         """All devices."""
         return sorted(self._devices)
 
     def settings(self, name: str) -> DeviceSettings:
-        """Those of one device.  Raises `DeviceUnknown`."""
+        """Those of one device.  Raises `NoSuchDevice`."""
         return self.device(name).settings
 
     @property

@@ -20,7 +20,7 @@ from tscm.settings.feed import published
 from tscm.store.generations import BY_HAND, StoredDamaged, stored
 from tscm.update.by_hand import judge, left_out_words, merged, no_effect_words, waiting
 from tscm.update.goal import Goal, of_generation, refuse
-from tscm.update.hitting import SeenHitting
+from tscm.update.hitting import RecentHits
 from tscm.update.in_force import risks_of
 from tscm.update.job import UpdateJob
 from tscm.update.known_name import KnownName
@@ -101,7 +101,7 @@ def fetch_goal(
     if strangers and job.node.policy.unknown_names == "hold":
         block = held_back(job, block, strangers)
     waiting = max(0, whole - len(block))
-    seen = None if job.hits is None else SeenHitting(job.hits)
+    seen = None if job.hits is None else RecentHits(job.hits)
     try:
         fitting = cut(block, allow, settings.max_policy_size, known.ranking(seen))
         risks += risks_of(job, fitting)

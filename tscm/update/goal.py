@@ -51,7 +51,7 @@ class Goal:
         block, allow = self.lists_block, self.lists_allow
         return (self.block if block is None else block, self.allow if allow is None else allow)
 
-    def is_kept_as(self, one: Generation | None) -> bool:
+    def matches_stored(self, one: Generation | None) -> bool:
         """
         Does *one* hold just this, from the lists and by hand?
 

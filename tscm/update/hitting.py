@@ -15,7 +15,7 @@ _UNREADABLE = (StoreUnusable, ValueError, LookupError, TypeError)
 
 
 @define(eq=False)
-class SeenHitting:
+class RecentHits:
     """
     Hits for the choice of what is cut; none where they cannot be read, and a note that says so.
 

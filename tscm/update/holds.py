@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 
 from attrs import frozen
 
-from tscm.errors import DeviceUnknown
+from tscm.errors import NoSuchDevice
 from tscm.update.hold import Hold
 from tscm.update.memory import DeviceMemory
 from tscm.update.records import UpdateRecords
@@ -29,10 +29,10 @@ class Holds:
         """
         No scheduled updates from now on; another hold of the device is replaced.
 
-        Durable on return.  Raises `DeviceUnknown`, and why the store cannot be used.
+        Durable on return.  Raises `NoSuchDevice`, and why the store cannot be used.
         """
         if name not in self._devices:
-            raise DeviceUnknown(name)
+            raise NoSuchDevice(name)
         self._records.refuse_fault()
         hold = Hold(since=self._now(), until=until, reason=reason, by=by)
         self._records.keep_hold(name, hold)

@@ -48,7 +48,7 @@ ENTRIES_TOLD = 20
 
 
 @define(eq=False)
-class NothingKnown(TscmError):
+class NoPolicyStored(TscmError):
     """
     No policy of this device was ever fetched.
     """
@@ -262,7 +262,7 @@ def _views(job: UpdateJob, opening: Opening) -> Sequence[ListView]:
     ]
     lists = [(kind, one) for kind, one in known if one is not None]
     if len(lists) < len(known):
-        raise NothingKnown(settings.name)
+        raise NoPolicyStored(settings.name)
     sources = [host for _, one in lists for host in hosts_of(one.source)]
     people = hosts(settings, job.node, sources)
     names = dict(job.names)

@@ -22,7 +22,7 @@ class ReadBackDiffers(DeviceFault):
     """
 
 
-def worth_another_try(fault: DeviceFault, *, reached: bool, had_agent: bool) -> bool:
+def is_retryable(fault: DeviceFault, *, reached: bool, had_agent: bool) -> bool:
     """
     Can the same run succeed after *fault*?
 
@@ -36,7 +36,7 @@ def worth_another_try(fault: DeviceFault, *, reached: bool, had_agent: bool) -> 
     return fault.retry
 
 
-def pause_after(
+def retry_delay(
     fault: DeviceFault, count: int, pause_before: Callable[[int], float]
 ) -> Pause | None:
     """
@@ -52,7 +52,7 @@ def pause_after(
     return Pause(seconds=seconds, reason=f"{_ORDINALS[count - 1]} failure: {fault.cause}")
 
 
-def quick_pause_after(fault: DeviceFault, count: int) -> Pause | None:
+def quick_retry_delay(fault: DeviceFault, count: int) -> Pause | None:
     """
     The same of a run for which somebody waits who wants to know where it failed.
 

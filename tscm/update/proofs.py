@@ -16,7 +16,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from tscm.base.clock import wall_seconds
-from tscm.errors import DeviceUnknown, TscmError
+from tscm.errors import NoSuchDevice, TscmError
 from tscm.kinds.faults import Unauthorised
 from tscm.kinds.kind import kind_of, loaded
 from tscm.model import Cidr, Progress
@@ -108,7 +108,7 @@ class Proofs:
         self, name: str, work: Callable[[HeldTurn], Coroutine[Any, Any, T]], asker: Asker
     ) -> Deferred[T]:
         """
-        Do *work* in the turn of a device.  Raises `DeviceUnknown`; `DeviceHeld` when its turn has come.
+        Do *work* in the turn of a device.  Raises `NoSuchDevice`; `DeviceHeld` when its turn has come.
         """
         one = self._device(name)
         self._records.refuse_fault()
@@ -130,7 +130,7 @@ class Proofs:
         try:
             return self._devices[name]
         except KeyError:
-            raise DeviceUnknown(name) from None
+            raise NoSuchDevice(name) from None
 
     # -- what a test left --------------------------------------------------------
 

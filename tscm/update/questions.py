@@ -22,7 +22,7 @@ _TOGETHER = 10
 @frozen
 class Questions:
     """
-    Asked in the reactor thread; what takes long is looked up in another.  Each raises `DeviceUnknown`.
+    Asked in the reactor thread; what takes long is looked up in another.  Each raises `NoSuchDevice`.
     """
 
     _threads: Threads

@@ -132,7 +132,7 @@ class UpdateRecords:
         memory = self.memory(name)
         changed = evolve(memory, **changes)
         if changed != memory:
-            self._policies.keep_memory(name, changed.to_json())
+            self._policies.save_memory(name, changed.to_json())
 
     def note_refused_login(self, name: str) -> None:
         """The password was tried in vain by something else than an update: it counts towards the lock-out."""
@@ -144,7 +144,7 @@ class UpdateRecords:
         memory = self.memory(after.name)
         changed = memory.after_change(before, after)
         if changed != memory:
-            self._policies.keep_memory(after.name, changed.to_json())
+            self._policies.save_memory(after.name, changed.to_json())
 
     def forget(self, name: str) -> None:
         """All that is kept of a device."""
@@ -194,7 +194,7 @@ class UpdateRecords:
         memory = self.memory(name)
         changed = memory.with_serial(who)
         if changed != memory:
-            self._policies.keep_memory(name, changed.to_json())
+            self._policies.save_memory(name, changed.to_json())
 
     def informed(self, job: UpdateJob, stored: Collection[str] | None = None) -> UpdateJob:
         """*job* with what is known from earlier runs; *stored* are the devices that have a file, if known."""
@@ -248,10 +248,10 @@ class UpdateRecords:
         name = outcome.device
         self._keep_names(outcome)
         for one in outcome.good_lists:
-            self._policies.keep_list(name, one)
+            self._policies.save_list(name, one)
         if outcome.generation is not None:
             last = self._policies.generation(name)
-            number = self._policies.keep_generation(name, outcome.generation)
+            number = self._policies.save_generation(name, outcome.generation)
             outcome = evolve(outcome, generation_number=number)
             self._keep_largest(name, outcome, last)
         if outcome.memory is not None:
@@ -264,8 +264,8 @@ class UpdateRecords:
                 hold=present.hold,
                 upheavals=_left(present, outcome),
             )
-            self._policies.keep_memory(name, memory.to_json())
-        self._policies.keep_update(
+            self._policies.save_memory(name, memory.to_json())
+        self._policies.save_update(
             name, outcome.started_at, outcome.finished_at, outcome.result, outcome.to_json()
         )
         return outcome
@@ -299,16 +299,16 @@ class UpdateRecords:
         """
         name = done.device
         if done.left is not None:
-            self._policies.keep_generation(name, done.left)
+            self._policies.save_generation(name, done.left)
         self.change_memory(name, layout=None, by_hand=(), by_hand_left=())
         outcome = done.outcome(started_at, finished_at)
-        self._policies.keep_update(name, started_at, finished_at, outcome.result, outcome.to_json())
+        self._policies.save_update(name, started_at, finished_at, outcome.result, outcome.to_json())
         self.hold(name, finished_at, "after a purge")
 
     def keep_failed_purge(self, failed: UpdateOutcome) -> None:
         """A purge that broke off: what it had taken off by then the next update finds."""
         self.change_memory(failed.device, layout=None)
-        self._policies.keep_update(
+        self._policies.save_update(
             failed.device, failed.started_at, failed.finished_at, failed.result, failed.to_json()
         )
 
@@ -348,7 +348,7 @@ class UpdateRecords:
 
     def _keep_act(self, name: str, result: Result, at: float, why: str) -> None:
         act = UpdateOutcome(device=name, started_at=at, finished_at=at, result=result, act=why)
-        self._policies.keep_update(name, at, at, result, act.to_json())
+        self._policies.save_update(name, at, at, result, act.to_json())
 
     def keep_seen(self, job: UpdateJob, outcome: UpdateOutcome) -> None:
         """

@@ -31,9 +31,9 @@ from tscm.update.job import UpdateJob
 from tscm.update.known_name import KnownName
 from tscm.update.outcome import Pause, UpdateOutcome
 from tscm.update.patience import (
-    pause_after,
-    quick_pause_after,
-    worth_another_try,
+    is_retryable,
+    quick_retry_delay,
+    retry_delay,
 )
 
 
@@ -156,12 +156,12 @@ class UpdateRun:
             and isinstance(fault, Unreachable | InterfaceAbsent | Overloaded)
         ):
             return evolve(self._end(Result.FAILED, fault), unreached=True)
-        again = worth_another_try(fault, reached=self._enforcer.reached, had_agent=had_agent)
+        again = is_retryable(fault, reached=self._enforcer.reached, had_agent=had_agent)
         if self._enforcer.dry or not self.job.patient or not again:
             return self._end(Result.FAILED, fault)
         if self.job.only_entries:
-            return quick_pause_after(fault, count) or self._end(Result.FAILED, fault)
-        pause = pause_after(fault, count, self.job.pause_before)
+            return quick_retry_delay(fault, count) or self._end(Result.FAILED, fault)
+        pause = retry_delay(fault, count, self.job.pause_before)
         if pause is not None:
             return pause
         self._enforcer.memory = evolve(self._enforcer.memory, broken=True)
@@ -188,7 +188,7 @@ class UpdateRun:
         done = self._finished(result)
         # By content, not by what was written: repairs would push older policies out of those that are
         # kept, and what a run that was killed had written whole is in force without a generation.
-        fresh = not goal.is_kept_as(self.job.applied)
+        fresh = not goal.matches_stored(self.job.applied)
         return evolve(
             done,
             verified=True,

@@ -21,7 +21,7 @@ from twisted.python.failure import Failure
 from tscm.base.clock import wall_seconds
 from tscm.base.schedule import PeriodicService, spread
 from tscm.base.threads import Threads
-from tscm.errors import DeviceUnknown, TscmError
+from tscm.errors import NoSuchDevice, TscmError
 from tscm.model import Identity, Progress, Report
 from tscm.risks import NOTHING, Consent
 from tscm.settings.device import DeviceSettings
@@ -241,7 +241,7 @@ class UpdateService(Service):
 
         With a *plan*, its ID, that one is pushed or nothing.
 
-        The outcome is kept unless the plan is another by now; look at `raise_if_failed`.  Raises `DeviceUnknown`.
+        The outcome is kept unless the plan is another by now; look at `raise_if_failed`.  Raises `NoSuchDevice`.
         """
         one = self._device(name)
         self._records.refuse_fault()
@@ -490,7 +490,7 @@ class UpdateService(Service):
         try:
             return self._devices[name]
         except KeyError:
-            raise DeviceUnknown(name) from None
+            raise NoSuchDevice(name) from None
 
     def _next_run(self, one: Updated) -> float:
         now, interval = wall_seconds(self._clock), float(self._node.policy.interval_seconds)

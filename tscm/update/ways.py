@@ -46,7 +46,7 @@ class Ways:
     """Names of the devices that have a file; None where nobody knows."""
 
 
-def ordinary_ways(layout: Layout) -> Ways:
+def default_gateways(layout: Layout) -> Ways:
     """DNS over TCP, REST, the system's resolver and clock; feeds as *layout* has their answers."""
     lists = _Lists(layout)
     return Ways(

@@ -110,7 +110,7 @@ class UploadService(Service):
         super().startService()
         self._doing = UploadState.IDLE
         self._reading.start()
-        self._run = Deferred.fromCoroutine(self._again_and_again())
+        self._run = Deferred.fromCoroutine(self._retry_loop())
         self._run.addErrback(self._broke)
 
     def stopService(self) -> Deferred[None] | None:
@@ -129,7 +129,7 @@ class UploadService(Service):
             "upload of {device} stopped: internal error", failure, device=self._reader.device
         )
 
-    async def _again_and_again(self) -> None:
+    async def _retry_loop(self) -> None:
         seal = False
         while self.running:
             try:

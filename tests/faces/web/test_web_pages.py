@@ -13,7 +13,7 @@ from attrs import evolve
 from tests.faces.web.web_site import DOWN, NOW, FakeSite
 from tscm.devices.answers import Changed
 from tscm.doctor.finding import Findings, failed, ok
-from tscm.faces.backend import ManagerSaid
+from tscm.faces.backend import ManagerError
 from tscm.faces.web.assets import Assets
 from tscm.faces.web.roles import Role
 from tscm.faces.web.views.charts import chart
@@ -331,7 +331,7 @@ def test_an_analyst_enters_little_and_for_a_short_time(
 
 
 def test_what_was_typed_stays_in_a_form_that_is_refused(full: FakeSite) -> None:
-    full.manager.answers["enter"] = ManagerSaid("the guard protects 192.0.2.1", 2)
+    full.manager.answers["enter"] = ManagerError("the guard protects 192.0.2.1", 2)
     form = {"address": "192.0.2.1", "action": "block", "hours": "4", "reason": '"kept" <b>'}
     reply = full.ask("/check", form, key=full.signed_in(Role.OPERATOR))
     assert "the guard protects 192.0.2.1" in reply.text
@@ -364,8 +364,8 @@ def test_a_plan_that_fails_or_changes_nothing_cannot_be_pushed(full: FakeSite) -
     key = full.signed_in(Role.OPERATOR)
     none = evolve(RECORD, plan=PlanFigures())
     outcomes = (
-        ManagerSaid("the device does not answer", 5, evolve(RECORD, result=Result.FAILED)),
-        ManagerSaid("the device does not answer", 5),
+        ManagerError("the device does not answer", 5, evolve(RECORD, result=Result.FAILED)),
+        ManagerError("the device does not answer", 5),
         {**as_json(none), "sentence": "fw already has the policy"},
         DOWN,
     )

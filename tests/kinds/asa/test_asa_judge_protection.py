@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tscm.doctor.finding import Finding
 from tscm.doctor.firewall import Collector, Heard
-from tscm.doctor.lines import is_told
+from tscm.doctor.lines import is_logged
 from tscm.kinds.asa.doctor import judge_protection, packet_trace
 from tscm.kinds.asa.driver import Group
 from tscm.kinds.asa.lines import access_list_lines
@@ -211,21 +211,21 @@ def held(block: list[str], allow: list[str]) -> dict[str, Group]:
 
 def test_the_test_packet_goes_from_inside_to_a_listed_address() -> None:
     lines = config(OURS[0], OURS[3], GLOBAL)
-    plan = packet_trace.plan_trial(lines, held(["20.0.0.0/24", "20.9.9.9/32"], []), "X")
+    plan = packet_trace.build_trace(lines, held(["20.0.0.0/24", "20.9.9.9/32"], []), "X")
     assert plan is not None
     assert plan.command == "packet-tracer input inside tcp 10.0.0.253 1025 20.0.0.1 80"
 
 
 def test_an_entry_for_the_other_direction_is_tested_from_outside() -> None:
     lines = config(OURS[2], "access-group global_access in interface outside")
-    plan = packet_trace.plan_trial(lines, held(["20.9.9.9/32"], []), "X")
+    plan = packet_trace.build_trace(lines, held(["20.9.9.9/32"], []), "X")
     assert plan is not None
     assert plan.command == "packet-tracer input outside tcp 20.9.9.9 1025 10.0.0.253 80"
 
 
 def test_a_list_that_is_bound_outwards_is_tested_through_another_interface() -> None:
     lines = config(OURS[3], "access-group global_access out interface inside")
-    plan = packet_trace.plan_trial(lines, held(["20.9.9.9/32"], []), "X")
+    plan = packet_trace.build_trace(lines, held(["20.9.9.9/32"], []), "X")
     assert plan is not None
     assert plan.interface == "outside"
 
@@ -237,7 +237,7 @@ def test_an_address_that_the_allow_list_spares_is_not_chosen(data: st.DataObject
         lambda pair: str(ipaddress.ip_network((0x14000000 + pair[0], pair[1]), strict=False))
     )
     block, allow = data.draw(st.lists(nets, max_size=6)), data.draw(st.lists(nets, max_size=6))
-    plan = packet_trace.plan_trial(WHOLE, held(block, allow), "X")
+    plan = packet_trace.build_trace(WHOLE, held(block, allow), "X")
     if plan is None:
         return
     address = ipaddress.ip_address(plan.listed)
@@ -247,10 +247,10 @@ def test_an_address_that_the_allow_list_spares_is_not_chosen(data: st.DataObject
 
 @pytest.mark.parametrize("groups", [{}, held([], []), held(["2001:db8::/32"], [])])
 def test_without_a_listed_address_there_is_no_test(groups: dict[str, Group]) -> None:
-    assert packet_trace.plan_trial(WHOLE, groups, "X") is None
+    assert packet_trace.build_trace(WHOLE, groups, "X") is None
 
 
-PLAN = packet_trace.plan_trial(WHOLE, held(["20.9.9.9/32"], []), "X")
+PLAN = packet_trace.build_trace(WHOLE, held(["20.9.9.9/32"], []), "X")
 DROPPED = f"Type: ACCESS-LIST\nConfig:\n{OURS[3]}\nResult:\nAction: drop\n"
 
 
@@ -267,9 +267,13 @@ DROPPED = f"Type: ACCESS-LIST\nConfig:\n{OURS[3]}\nResult:\nAction: drop\n"
     ],
 )
 def test_what_packet_tracer_says(
-    plan: packet_trace.Trial | None, said: str | None, looked: bool, verdict: Verdict, words: str
+    plan: packet_trace.PacketTrace | None,
+    said: str | None,
+    looked: bool,
+    verdict: Verdict,
+    words: str,
 ) -> None:
-    check(packet_trace.judge_trial(plan, said, looked=looked), verdict, words)
+    check(packet_trace.judge_trace(plan, said, looked=looked), verdict, words)
 
 
 @pytest.mark.parametrize(
@@ -298,6 +302,6 @@ def test_a_line_tells_of_an_address_only_as_an_end_of_what_an_access_list_did() 
         b"outside/20.9.9.9(80) hit-cnt 1 first hit [0x1, 0x0]\n"
     )
     other = b"<166>%ASA-6-302013: Built outbound TCP to outside:20.9.9.9/80\n"
-    assert is_told(other + hit, "20.9.9.9")
-    assert not is_told(hit, "20.9.9.99")
-    assert not is_told(other, "20.9.9.9")
+    assert is_logged(other + hit, "20.9.9.9")
+    assert not is_logged(hit, "20.9.9.99")
+    assert not is_logged(other, "20.9.9.9")

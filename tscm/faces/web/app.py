@@ -23,7 +23,7 @@ from werkzeug.exceptions import MethodNotAllowed, NotFound
 from werkzeug.routing import RequestRedirect
 
 from tscm.errors import ControlUnavailable, TscmError
-from tscm.faces.backend import ManagerSaid
+from tscm.faces.backend import ManagerError
 from tscm.faces.web.accounts import Session
 from tscm.faces.web.asking import PageBusy
 from tscm.faces.web.assets import FOR_EVER, Assets
@@ -247,7 +247,7 @@ def _status_of(error: TscmError) -> int:
         return 503
     if isinstance(error, Faulty) or error.exit_status == Faulty.exit_status:
         return 400
-    return 409 if isinstance(error, ManagerSaid) else 500
+    return 409 if isinstance(error, ManagerError) else 500
 
 
 def _fields_of(request: Request) -> Fields:

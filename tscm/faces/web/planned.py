@@ -9,7 +9,7 @@ from attrs import define, field
 from twisted.python.failure import Failure
 
 from tscm.errors import TscmError
-from tscm.faces.backend import ManagerSaid
+from tscm.faces.backend import ManagerError
 from tscm.faces.web.asking import Asking
 from tscm.model import Json
 from tscm.operations.arguments import Push
@@ -72,7 +72,7 @@ class Plans:
 
     def _failed(self, failure: Failure, made: Planned) -> None:
         error = failure.value
-        if isinstance(error, ManagerSaid) and error.outcome is not None:
+        if isinstance(error, ManagerError) and error.outcome is not None:
             made.outcome = told(error.outcome)
         known = isinstance(error, TscmError)
         made.error = str(error) if known else f"internal error: {type(error).__name__}"

@@ -23,7 +23,13 @@ from tscm.kinds.asa.faults import Replicating
 from tscm.kinds.asa.giving_up import given_up
 from tscm.kinds.asa.owner import OwnedByAnother
 from tscm.kinds.asa.parents import absent_parents, not_in_use, still_unused
-from tscm.kinds.asa.planning import Planned, check_budget, check_length, needs_closer_look, plan_for
+from tscm.kinds.asa.planning import (
+    Planned,
+    check_budget,
+    check_length,
+    needs_full_configuration,
+    plan_for,
+)
 from tscm.kinds.asa.refusals import Lessons
 from tscm.kinds.asa.settings import AsaSettings, asa
 from tscm.kinds.faults import (
@@ -158,7 +164,7 @@ class AsaEnforcer(Enforcer):
                 *changes(self.job, self.memory, self._applied, who, groups, right=not planned.steps)
             )
         self._look_for_parents(groups)
-        if not planned.steps and not goal.is_kept_as(self.job.applied):
+        if not planned.steps and not goal.matches_stored(self.job.applied):
             # What a run wrote that was lost with its manager may not have been saved either.
             self.memory = evolve(self.memory, unsaved=True)
         if planned.steps:
@@ -241,7 +247,7 @@ class AsaEnforcer(Enforcer):
         The plan as the device's agent bears it, where the rest of its configuration counts too.
         """
         planned, others = evolve(planned, budget=who.budget_bytes), 0
-        if needs_closer_look(planned, who) and who.budget_bytes is not None:
+        if needs_full_configuration(planned, who) and who.budget_bytes is not None:
             before = planned.plan.estimate.bytes_before
             others = max(0, driver.running_config(self.asa.prefix).size - before)
             room = max(0, who.budget_bytes - others)

@@ -23,7 +23,7 @@ from tscm.kinds.asa.config_size import Estimate, estimate
 from tscm.kinds.asa.driver import DeleteGroup, Group, Step
 from tscm.kinds.asa.groups import KINDS, Present, is_v6, parent_name
 from tscm.kinds.asa.placing import Child, held_at_most, place, shared
-from tscm.kinds.asa.stages import Portions, Work, lean_order, order
+from tscm.kinds.asa.stages import Portions, Work, memory_bounded_order, order
 from tscm.model import Cidr
 from tscm.plural import many
 from tscm.policy.cidr import CidrSet
@@ -144,7 +144,7 @@ def make_plan(
     steps = order(found, works())
     cost = estimate(ours, steps)
     if room is not None and cost.bytes_peak > max(room, cost.bytes_after):
-        steps = lean_order(found, works(), new, room)
+        steps = memory_bounded_order(found, works(), new, room)
         cost = estimate(ours, steps)
     return Plan(
         steps=tuple(steps),

@@ -167,7 +167,7 @@ def _full(settings: AsaSettings, error: GroupsFull) -> str:
     )
 
 
-def needs_closer_look(planned: Planned, who: Identity) -> bool:
+def needs_full_configuration(planned: Planned, who: Identity) -> bool:
     """Is the plan large enough for the rest of the configuration to matter?"""
     budget = who.budget_bytes
     return budget is not None and planned.plan.estimate.bytes_peak > _LOOK_CLOSER * budget

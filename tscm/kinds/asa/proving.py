@@ -16,7 +16,7 @@ from attrs import evolve
 from tscm.doctor.prover import Prepared, ProofRefused, Prover, Pushed
 from tscm.errors import DeviceFault, TscmError
 from tscm.kinds.asa.doctor.judge_protection import judge_use
-from tscm.kinds.asa.doctor.packet_trace import judge_trial, trial_of
+from tscm.kinds.asa.doctor.packet_trace import judge_trace, trace_of
 from tscm.kinds.asa.driver import AsaDriver, Group, Step, asa_driver
 from tscm.kinds.asa.faults import Replicating
 from tscm.kinds.asa.groups import Present
@@ -76,7 +76,7 @@ def prepare(job: UpdateJob, first: int, report: Report) -> Prepared:
             "every address of documentation space (RFC 5737) is in its groups, protected or in use",
             f"`tsadmin doctor {settings.name}` asks packet-tracer about an address of the block list",
         )
-    trial = trial_of(config, settings.prefix, entry.partition("/")[0])
+    trial = trace_of(config, settings.prefix, entry.partition("/")[0])
     return Prepared(
         entry=entry,
         command=None if trial is None else trial.command,
@@ -84,7 +84,7 @@ def prepare(job: UpdateJob, first: int, report: Report) -> Prepared:
         if trial is None
         else f"{entry.partition('/')[0]}, {trial.source} to {trial.destination}",
         use=judge_use(config, settings.prefix),
-        judge_match=partial(judge_trial, trial),
+        judge_match=partial(judge_trace, trial),
     )
 
 

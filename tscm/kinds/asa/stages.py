@@ -169,7 +169,7 @@ def order(present: Present, works: Mapping[str, Work]) -> list[Step]:
     return steps + _deletions(present, works, steps)
 
 
-def lean_order(
+def memory_bounded_order(
     present: Present, works: Mapping[str, Work], new: Mapping[str, CidrSet], room: int
 ) -> list[Step]:
     """

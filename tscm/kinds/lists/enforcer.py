@@ -104,7 +104,7 @@ def next_generation(job: UpdateJob, goal: Goal) -> int:
     """The number that the store gives to *goal*: the newest one where that holds the same."""
     if job.applied is None:
         return 1
-    return job.applied.number if goal.is_kept_as(job.applied) else job.applied.number + 1
+    return job.applied.number if goal.matches_stored(job.applied) else job.applied.number + 1
 
 
 @define(eq=False)

@@ -22,7 +22,7 @@ from tscm.devices.group_size import size_notes
 from tscm.devices.other_ways import with_other_ways
 from tscm.errors import (
     DeviceFault,
-    DeviceUnknown,
+    NoSuchDevice,
     SettingsFaulty,
     SettingsUnreadable,
     for_a_new_device,
@@ -44,10 +44,10 @@ from tscm.wire.reading import read
 
 
 def refuse_unknown(node: Node, name: str) -> None:
-    """Raise `DeviceUnknown` for a device that is not in force; without a manager, that is not stored."""
+    """Raise `NoSuchDevice` for a device that is not in force; without a manager, that is not stored."""
     if node.manager is not None:
         if name not in node.manager.devices:
-            raise DeviceUnknown(name)
+            raise NoSuchDevice(name)
     elif name not in device_names(node.layout):
         read_device(node.layout, name, None)  # raises what is wrong with the name
 

@@ -9,7 +9,7 @@ from attrs import define, frozen
 
 from tscm.base.clock import told_time, wall_seconds
 from tscm.base.schedule import in_slices
-from tscm.errors import DeviceUnknown, TscmError
+from tscm.errors import NoSuchDevice, TscmError
 from tscm.manager.node import Node
 from tscm.operations.answers import (
     Entered,
@@ -69,13 +69,13 @@ def duty_of(node: Node, wanted: str | None = None) -> EntryDuty:
     """
     All devices' duty; without a manager of those whose stored settings can be read.
 
-    Raises `DeviceUnknown` and the like for the one that is *wanted*.
+    Raises `NoSuchDevice` and the like for the one that is *wanted*.
     """
     service = updates_of_all(node)
     if wanted is not None and wanted not in service.entries.names():
         refuse_unknown(node, wanted)
         read_device(node.layout, wanted, None)  # raises what is wrong with its settings
-        raise DeviceUnknown(wanted)
+        raise NoSuchDevice(wanted)
     return service.entries
 
 
@@ -135,7 +135,7 @@ def entry_of(args: NewEntry, who: str, now: float, hours: int | None) -> HandEnt
 
 
 def _hold(duty: EntryDuty, name: str, now: float, *, told_so: bool) -> _Hold | None:
-    """Why nothing may be pushed to a device; None where it may.  Raises `DeviceUnknown`."""
+    """Why nothing may be pushed to a device; None where it may.  Raises `NoSuchDevice`."""
     settings = duty.settings(name)
     newest = duty.records.newest(name)
     if newest is not None and newest[0] == PURGED:

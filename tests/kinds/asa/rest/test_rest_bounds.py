@@ -24,7 +24,7 @@ from tests.kinds.asa.rest.test_rest_trickle import serving
 from tscm.base.secrets import Secret
 from tscm.kinds import faults
 from tscm.kinds.asa.access_lists import Entry
-from tscm.kinds.asa.doctor.packet_trace import Trial, judge_trial
+from tscm.kinds.asa.doctor.packet_trace import PacketTrace, judge_trace
 from tscm.kinds.asa.driver import AsaDriver
 from tscm.kinds.asa.platforms import agent_state, failover_role, read_show_version, replicating
 from tscm.kinds.asa.rest import picks
@@ -43,7 +43,7 @@ Reply = tuple[str, bytes]
 ENTRY = Entry(
     line="x", access_list="a", action="deny", source="any", destination="object-group T-Block"
 )
-TRIAL = Trial(
+TRIAL = PacketTrace(
     listed="192.0.2.1", entry=ENTRY, interface="inside", source="192.0.2.2", destination="192.0.2.1"
 )
 
@@ -315,7 +315,7 @@ def test_what_a_command_prints_is_read_in_time_linear_in_it(text: str) -> None:
         failover_role(piece)
         replicating(piece)
         agent_state(piece)
-        judge_trial(TRIAL, piece)
+        judge_trace(TRIAL, piece)
 
 
 def test_no_line_of_what_a_command_prints_is_longer_than_a_screen_shows() -> None:

@@ -13,7 +13,7 @@ from tscm.errors import DeviceFault
 from tscm.kinds.asa.cli.clock import clock_in
 from tscm.kinds.asa.doctor.judge_device import Seen, judge_behind, judge_clock_difference
 from tscm.kinds.asa.doctor.judge_protection import LINKS, judge_protection
-from tscm.kinds.asa.doctor.packet_trace import Trial, judge_events, judge_trial, plan_trial
+from tscm.kinds.asa.doctor.packet_trace import PacketTrace, build_trace, judge_events, judge_trace
 from tscm.kinds.asa.driver import AsaDriver, Group, asa_driver
 from tscm.kinds.asa.running import RunningConfig, read_running
 from tscm.kinds.asa.settings import AsaHttpsSettings, AsaSettings
@@ -43,7 +43,7 @@ class AsaLook(FirewallLook):
     way_in: WayIn
     seen: Seen
     config: RunningConfig | None = None
-    trial: Trial | None = None
+    trial: PacketTrace | None = None
     traced: str | None = None
     groups: Mapping[str, Group] = field(factory=dict)
 
@@ -77,7 +77,7 @@ class AsaLook(FirewallLook):
     def judge_effect(self, heard: Heard) -> list[Finding]:
         """What became of the packet."""
         return [
-            judge_trial(self.trial, self.traced, looked=self.config is not None),
+            judge_trace(self.trial, self.traced, looked=self.config is not None),
             judge_events(self.trial, heard, self.settings.name),
         ]
 
@@ -155,6 +155,6 @@ def _ask(driver: AsaDriver, now: Callable[[], float], look: AsaLook) -> None:
         configuration_bytes=configuration.size,
         privilege=config.privileges.get(settings.username),
     )
-    look.trial = plan_trial(config, groups, settings.prefix)
+    look.trial = build_trace(config, groups, settings.prefix)
     if look.trial is not None:
         look.traced = driver.look(look.trial.command)

@@ -23,7 +23,7 @@ _RESULT = re.compile(r"(?mi)^Action:\s*(\S+)")
 
 
 @frozen(kw_only=True)
-class Trial:
+class PacketTrace:
     """
     A packet that the block list should stop.
 
@@ -42,7 +42,9 @@ class Trial:
         return f"packet-tracer input {self.interface} tcp {self.source} 1025 {self.destination} 80"
 
 
-def plan_trial(config: RunningConfig, groups: Mapping[str, Group], prefix: str) -> Trial | None:
+def build_trace(
+    config: RunningConfig, groups: Mapping[str, Group], prefix: str
+) -> PacketTrace | None:
     """
     A packet to or from a blocked address that the allow list does not spare; None where none is to be had.
     """
@@ -54,10 +56,10 @@ def plan_trial(config: RunningConfig, groups: Mapping[str, Group], prefix: str) 
     )
     if listed is None:
         return None
-    return trial_of(config, prefix, listed)
+    return trace_of(config, prefix, listed)
 
 
-def trial_of(config: RunningConfig, prefix: str, listed: str) -> Trial | None:
+def trace_of(config: RunningConfig, prefix: str, listed: str) -> PacketTrace | None:
     """
     A packet to or from *listed* that one of our entries should stop; None where none can be made up.
     """
@@ -70,7 +72,7 @@ def trial_of(config: RunningConfig, prefix: str, listed: str) -> Trial | None:
             interface = _way_in(config, binding, inside=to_listed)
             host = _host_behind(config, inside=True)
             if interface is not None:
-                return Trial(
+                return PacketTrace(
                     listed=listed,
                     entry=entry,
                     interface=interface.name,
@@ -118,7 +120,7 @@ def _host_behind(config: RunningConfig, *, inside: bool) -> str:
     return str(host) if host in network and host != network[0] else _ANY_HOST
 
 
-def judge_trial(trial: Trial | None, said: str | None, *, looked: bool = True) -> Finding:
+def judge_trace(trial: PacketTrace | None, said: str | None, *, looked: bool = True) -> Finding:
     """*said* is what `packet-tracer` printed; None where it was not asked."""
     link = "test address"
     if not looked:
@@ -148,12 +150,12 @@ def judge_trial(trial: Trial | None, said: str | None, *, looked: bool = True) -
     return ok(link, f"{trial.listed} from the block list is dropped")
 
 
-def _group(trial: Trial) -> str:
+def _group(trial: PacketTrace) -> str:
     sides = (trial.entry.source, trial.entry.destination)
     return next((side.split()[1] for side in sides if side.startswith("object-group ")), "")
 
 
-def judge_events(trial: Trial | None, heard: Heard, name: str) -> Finding:
+def judge_events(trial: PacketTrace | None, heard: Heard, name: str) -> Finding:
     """
     Does what is blocked come back as an event?  A real ASA writes no line for packet-tracer as a rule.
     """
