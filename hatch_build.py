@@ -49,9 +49,15 @@ def compiled(source: pathlib.Path) -> pathlib.Path:
     told = runpy.run_path(str(source))
     ffi = FFI()
     ffi.cdef(told["DECLARATIONS"])
-    ffi.set_source(source.stem.removesuffix("_build"), told["SOURCE"], extra_compile_args=["-O3"])
     # Aside, so that setuptools does not take the project's settings for the helper's.
     with tempfile.TemporaryDirectory() as aside:
+        ffi.set_source(
+            source.stem.removesuffix("_build"),
+            told["SOURCE"],
+            # Two builds of one source are one file: the folder's random name is left out of it.
+            extra_compile_args=["-O3", "-g0", f"-ffile-prefix-map={aside}=."],
+            extra_link_args=["-Wl,--build-id=none"],
+        )
         made = pathlib.Path(ffi.compile(tmpdir=aside))
         arriving = source.with_name(f".{made.name}.{os.getpid()}")
         shutil.copyfile(made, arriving)

@@ -11,10 +11,12 @@ from typing import Any
 
 import pytest
 
+from tscm import __version__
 from tscm.errors import ControlUnavailable
 from tscm.faces.client import ManagerBackend, WaitInterrupted
 from tscm.model import Json, Progress
-from tscm.operations.arguments import Push
+from tscm.operations.arguments import Nothing, Push
+from tscm.operations.table.manager import VERSIONS
 from tscm.operations.table.policies import UPDATE
 
 PROGRESS = {"progress": {"phase": "push", "text": "changing groups", "done": 1, "total": 9}}
@@ -126,3 +128,16 @@ def test_a_closed_output_is_not_the_managers_fault(peer: Any) -> None:
     backend, _ = peer(lines(PROGRESS, ended=True))
     with pytest.raises(BrokenPipeError):
         backend.call(UPDATE, Push(name="fw"), full)
+
+
+@pytest.mark.parametrize(("version", "told"), [("0.0.9", ["0.0.9"]), (__version__, []), ("", [])])
+def test_a_manager_of_another_version_is_told_once(
+    peer: Any, tmp_path: Path, version: str, told: list[str]
+) -> None:
+    head = f"X-Tscm-Version: {version}\r\n" if version else ""
+    answer = f"HTTP/1.1 200 OK\r\n{head}Content-Length: 2\r\n\r\n[]".encode()
+    peer(answer, answer)
+    heard: list[str] = []
+    backend = ManagerBackend(tmp_path / "s", differs=heard.append)
+    assert [backend.call(VERSIONS, Nothing()) for _ in range(2)] == [(), ()]
+    assert heard == told

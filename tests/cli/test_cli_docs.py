@@ -10,7 +10,7 @@ import click
 import pytest
 
 from tscm.base.secrets import Secret
-from tscm.cli.main import GROUPS, MODULES
+from tscm.cli.main import GROUPS, MODULES, tsadmin
 from tscm.cli.options import every_option
 from tscm.kinds.asa.rest.lines import setup_lines
 from tscm.kinds.asa.rest.settings import AsaRestSettings
@@ -124,3 +124,8 @@ def test_the_help_has_every_command_once_and_ten_of_every_day_first() -> None:
     assert sorted(shown) == sorted(MODULES)
     first, *_ = GROUPS.values()
     assert len(first) == 10
+
+
+def test_a_program_that_walks_the_group_finds_every_command() -> None:
+    assert isinstance(tsadmin, click.Group)
+    assert list(tsadmin.commands) == tsadmin.list_commands(click.Context(tsadmin))

@@ -2,6 +2,7 @@
 How a kind of firewall is added: settings of its own, and a `Kind`.  CONTRIBUTING.md points here.
 """
 
+import sys
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
@@ -132,10 +133,13 @@ GIVEN = {
 }
 
 
+OWN = modules.declared(sys.path)
+
+
 @pytest.fixture(autouse=True)
 def installed(monkeypatch: pytest.MonkeyPatch) -> None:
     """As a package that names it among its entry points of `tscm.modules`."""
-    places = {**modules.OWN, "pulled": f"{__name__}:KIND"}
+    places = {**OWN, "pulled": f"{__name__}:KIND"}
     monkeypatch.setattr(modules, "_places", lambda: places)
 
 
@@ -201,9 +205,9 @@ def test_an_update_fetches_the_goal_and_has_the_enforcer_bring_it() -> None:
 def test_a_package_that_is_broken_takes_no_other_kind_away(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    places = {**modules.OWN, "broken": "no.such.package:KIND"}
+    places = {**OWN, "broken": "no.such.package:KIND"}
     monkeypatch.setattr(modules, "_places", lambda: places)
-    assert {one.type for one in modules.modules()} == set(modules.OWN)
+    assert {one.type for one in modules.modules()} == set(OWN)
     with pytest.raises(SettingsFaulty, match="type: 'broken' cannot be loaded"):
         propose({**GIVEN, "type": "broken", "name": "edge"})
     with pytest.raises(SettingsFaulty, match="--type: 'broken' cannot be loaded"):

@@ -20,7 +20,7 @@ from tscm.settings.files import read_device, write_device
 from tscm.settings.forward_target import READER, ForwardTarget
 from tscm.settings.forwarding import OPTIONS
 from tscm.settings.layout import Layout
-from tscm.settings.modules import OWN, module, types
+from tscm.settings.modules import PACKAGES, module, types
 from tscm.settings.pulled import PullSettings
 from tscm.settings.shapes import as_options, read_file, read_options
 
@@ -362,12 +362,13 @@ def test_a_target_comes_back_from_its_url(targets: list[ForwardTarget]) -> None:
 
 def test_the_kinds_of_this_package_are_its_entry_points() -> None:
     project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text("utf-8"))
-    assert project["project"]["entry-points"]["tscm.modules"] == OWN
-    assert set(OWN) <= set(types())
-    for one in OWN:
+    assert set(project["project"]["entry-points"]["tscm.modules"]) == set(PACKAGES)
+    assert set(PACKAGES) <= set(types())
+    for one, package in PACKAGES.items():
         kind = module(one)
         pulls = issubclass(kind.settings, PullSettings)
-        assert (kind.type, kind.module) == (one, "ts-lists" if pulls else f"ts-{one}")
+        assert (kind.type, kind.module) == (one, package)
+        assert package == ("ts-lists" if pulls else f"ts-{one}")
 
 
 def test_a_damaged_file_is_refused_and_named(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from attrs import define, field
 
 from tscm.base.deadline import CutOff
 from tscm.base.parse_child import LENGTH, OUT_OF_MEMORY
+from tscm.base.same_version import OTHER_VERSION, child_environment
 
 AT_ONCE = 2
 """Children of the whole process: what strangers can make them take together is twice the limit of one."""
@@ -116,6 +117,7 @@ class ParserProcess:
                     stdin=theirs.fileno(),
                     stdout=theirs.fileno(),
                     stderr=subprocess.DEVNULL,
+                    env=child_environment(),
                     cwd="/",  # `-m` looks for modules there first
                 )
             except OSError as error:
@@ -152,6 +154,11 @@ class ParserProcess:
         match self._process.returncode:
             case status if status == OUT_OF_MEMORY:
                 return OutOfMemory()
+            case status if status == OTHER_VERSION:
+                return ParseFailed(
+                    "the installed files are of another version than the manager; restart it "
+                    "with `systemctl restart tscm.service`"
+                )
             case None:
                 return ParseFailed("its process stopped responding")
             case status if status < 0:

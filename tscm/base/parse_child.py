@@ -10,9 +10,11 @@ import resource
 import select
 import signal
 import struct
+import sys
 from collections.abc import Callable
 
 from tscm.base.memory_bound import bound_memory
+from tscm.base.same_version import OTHER_VERSION, other_version
 from tscm.base.stray_signals import ignore_in_child
 
 OUT_OF_MEMORY = 3
@@ -27,7 +29,13 @@ def begin(memory_bytes: int, processor_seconds: int | None = None) -> None:
     """
     Make this process one that parses: *memory_bytes* more than it has, so much of the processor, and no core.
 
+    Ends it with `OTHER_VERSION` where its parent is of another version.
     """
+    refusal = other_version()
+    if refusal is not None:
+        sys.stderr.write(refusal)
+        sys.stderr.flush()
+        os._exit(OTHER_VERSION)
     ignore_in_child()
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # it would hold what a stranger sent
     if processor_seconds is not None:

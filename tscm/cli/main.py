@@ -7,7 +7,7 @@ imported when it is called, so that `tsadmin list` does not pay for the others.
 
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, MutableMapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any, NoReturn
@@ -100,6 +100,17 @@ _WITHOUT_NODE = {"demo", "completion", "version", "web"}
 
 class Commands(click.Group):
     """The commands, each imported when it is needed."""
+
+    @property
+    def commands(self) -> MutableMapping[str, click.Command]:
+        """All of them, imported: for programs that walk a group (man pages, documentation)."""
+        context = click.Context(self)
+        found = ((name, self.get_command(context, name)) for name in self.list_commands(context))
+        return {name: command for name, command in found if command is not None}
+
+    @commands.setter
+    def commands(self, given: object) -> None:
+        """What click's constructor sets; the table `MODULES` stands in its place."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Names in the order of the help."""

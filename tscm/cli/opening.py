@@ -4,6 +4,8 @@ Who carries this command out: a manager where one listens on the control socket 
 
 import socket
 
+from tscm import __version__
+from tscm.cli import say
 from tscm.errors import ControlUnavailable
 from tscm.faces.backend import Backend
 from tscm.settings.layout import Layout
@@ -20,10 +22,17 @@ def open_backend(layout: Layout) -> Backend:
     if manager_answers(layout):
         from tscm.faces.client import ManagerBackend
 
-        return ManagerBackend(layout.control_socket)
+        return ManagerBackend(layout.control_socket, differs=_warn_of_version)
     from tscm.cli.standalone import StandaloneBackend
 
     return StandaloneBackend(layout)
+
+
+def _warn_of_version(version: str) -> None:
+    say.warn(
+        f"the manager runs version {version}, tsadmin is version {__version__}; restart the manager "
+        "with `systemctl restart tscm.service`"
+    )
 
 
 def manager_answers(layout: Layout) -> bool:

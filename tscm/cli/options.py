@@ -12,9 +12,9 @@ import click
 from tscm.cli.words import Words
 from tscm.errors import Fault, SettingsFaulty
 from tscm.kinds.kind import Kind, kind_named, kinds
-from tscm.settings.modules import types
+from tscm.settings.modules import packages, types
 from tscm.settings.shapes import options
-from tscm.settings.values import allowed, shown, words_of
+from tscm.settings.values import allowed, words_of
 
 _NOT_OPTIONS = frozenset({"name", "type", "entry"})
 
@@ -88,7 +88,7 @@ def _default(kind: Kind, one: "attrs.Attribute[Any]") -> str:
 
 def check_type(word: str | None) -> str:
     """The type given; raises `SettingsFaulty` with the types that there are."""
-    known = ", ".join(types())
+    known = ", ".join(types()) or f"none without one of the packages {', '.join(packages())}"
     if word is None:
         raise SettingsFaulty("options", [Fault(where="--type", wrong="is missing", allowed=known)])
     if word == "auto":
@@ -101,11 +101,6 @@ def check_type(word: str | None) -> str:
                     allowed=f"{known}, with the settings that the portal shows for the device",
                 )
             ],
-        )
-    if word not in types():
-        raise SettingsFaulty(
-            "options",
-            [Fault(where="--type", wrong=f"{shown(word)} is not a device type", allowed=known)],
         )
     try:
         kind_named(word)

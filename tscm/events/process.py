@@ -14,6 +14,7 @@ from twisted.internet.protocol import ProcessProtocol
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from tscm.base.same_version import child_environment
 from tscm.errors import TscmError
 from tscm.model import Json
 
@@ -83,7 +84,9 @@ class WorkerProcess:
         pipe = _Pipe(self)
         arguments = [sys.executable, "-m", "tscm.events.worker", str(self._database.absolute())]
         # `-m` looks for modules in the working directory first, which may be anybody's.
-        self._reactor.spawnProcess(pipe, sys.executable, arguments, env=None, path="/")
+        self._reactor.spawnProcess(
+            pipe, sys.executable, arguments, env=child_environment(), path="/"
+        )
         return pipe
 
     def answered(self, line: bytes) -> None:

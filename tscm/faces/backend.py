@@ -17,6 +17,9 @@ if TYPE_CHECKING:  # every command imports this module, and few tell of an updat
 ON_BEHALF_OF = "x-tscm-user"
 """Header by which a trusted process says for which of its users it asks."""
 
+VERSION = "x-tscm-version"
+"""Header by which the manager says its version with every answer."""
+
 Args = TypeVar("Args")
 Answer = TypeVar("Answer")
 Told = Callable[[JobFigures], None]

@@ -7,15 +7,16 @@ On the standard library's HTTP client: a question to a local socket must not wai
 import http.client
 import json
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
 from attrs import define, field
 
+from tscm import __version__
 from tscm.errors import ControlUnavailable, TscmError
-from tscm.faces.backend import ON_BEHALF_OF, ManagerError, Told, silent
+from tscm.faces.backend import ON_BEHALF_OF, VERSION, ManagerError, Told, silent
 from tscm.model import Json, Progress, Report
 from tscm.operations.arguments import JobNumber
 from tscm.operations.call import quiet
@@ -56,6 +57,10 @@ _LONG_SECONDS = 3600.0
 _LINE_BYTES = 64 << 20
 
 
+def _unheard(_: str) -> None:
+    """A version that nobody compares."""
+
+
 class _UnixConnection(http.client.HTTPConnection):
     """
     An HTTP connection to a UNIX socket.
@@ -78,11 +83,15 @@ class _UnixConnection(http.client.HTTPConnection):
 class ManagerBackend:
     """
     A `Backend` that asks the manager; with *on_behalf_of* for a user of the page, which the manager must allow.
+
+    *differs* is called once with the version of a manager that is not of this one.
     """
 
     _socket: Path
     _on_behalf_of: str | None = None
+    _differs: Callable[[str], None] = _unheard
     running: bool = field(default=True, init=False)
+    _compared: bool = field(default=False, init=False)
 
     def call(
         self,
@@ -187,9 +196,17 @@ class ManagerBackend:
             with self._faults_told():
                 connection.request(verb, path, content, headers)
                 answer = connection.getresponse()
+            self._compare(answer.getheader(VERSION))
             yield answer
         finally:
             connection.close()
+
+    def _compare(self, version: str | None) -> None:
+        if self._compared or version is None:
+            return
+        self._compared = True
+        if version != __version__:
+            self._differs(version)
 
     @contextmanager
     def _faults_told(self) -> Iterator[None]:

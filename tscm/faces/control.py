@@ -26,7 +26,9 @@ from twisted.web import http
 from twisted.web.server import Request
 from werkzeug.exceptions import MethodNotAllowed, NotFound
 
+from tscm import __version__
 from tscm.errors import ControlUnavailable, TscmError
+from tscm.faces.backend import VERSION
 from tscm.faces.control_site import USAGE, ControlSite
 from tscm.faces.peer import actor_of
 from tscm.kinds.faults import Untrusted
@@ -143,7 +145,7 @@ class ControlInterface:
 
     def _no_such_call(self, request: Request, _: Failure) -> bytes:
         request.setResponseCode(http.NOT_FOUND)
-        request.setHeader(b"content-type", b"application/json")
+        _head(request, b"application/json")
         asked = (
             f"{request.method.decode('ascii', 'replace')} {request.path.decode('utf-8', 'replace')}"
         )
@@ -161,7 +163,7 @@ class ControlInterface:
         return read_args(operation, parts, read_body(request.content.read()))
 
     def _short(self, request: Request, operation: Operation[Any, Any], parts: Json) -> bytes:
-        request.setHeader(b"content-type", b"application/json")
+        _head(request, b"application/json")
         try:
             args = self._args(request, operation, parts)
             actor = actor_of(request, self._delegates())
@@ -178,7 +180,7 @@ class ControlInterface:
     def _long(
         self, request: Request, operation: Operation[Any, Any], parts: Json
     ) -> Deferred[None]:
-        request.setHeader(b"content-type", b"application/x-ndjson")
+        _head(request, b"application/x-ndjson")
         wire = _Wire(request, self._reactor)
 
         async def run() -> None:
@@ -224,6 +226,11 @@ class ControlInterface:
             self._log.warn("job {number}: {error}", number=number, error=str(failure.value))
         else:
             self._log.failure("job {number} failed", failure, number=number)
+
+
+def _head(request: Request, kind: bytes) -> None:
+    request.setHeader(b"content-type", kind)
+    request.setHeader(VERSION.encode(), __version__.encode())
 
 
 def _plain(answer: Any) -> Any:

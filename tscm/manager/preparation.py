@@ -13,35 +13,17 @@ from typing import Any, get_args
 import attrs
 
 from tscm.kinds.kind import kinds
+from tscm.manager.preload import preload
 from tscm.operations.registry import load_handlers
 from tscm.operations.table.whole import TABLE
 from tscm.update.figures import UpdateRecord
 from tscm.wire import writing
 
-MODULES = (
-    "tscm.devices.lists",
-    "tscm.devices.stored",
-    "tscm.doctor.examine_alone",
-    "tscm.doctor.examine_in_manager",
-    "tscm.doctor.proof",
-    "tscm.events.report",
-    "tscm.ledger.balance",
-    "tscm.operations.states",
-    "tscm.retrieve.sources",
-    "tscm.update.entry_check",
-    "tscm.update.inquiry",
-    "tscm.update.plan_id",
-    "tscm.update.purging",
-    "tscm.update.run",
-    "tscm.upload.probe",
-    "tscm.upload.receivers",
-)
-"""What functions that run in the reactor's thread import by themselves."""
-
 
 def prepare() -> None:
     """Import and generate all that calls need.  Before anything listens."""
-    for name in (*MODULES, *_of_kinds()):
+    preload()
+    for name in _of_kinds():  # of other packages than this one
         import_module(name)
     load_handlers(TABLE.values())
     writing.prepare(UpdateRecord, *sorted(_answers(), key=lambda kind: kind.__qualname__))
