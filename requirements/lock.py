@@ -1,10 +1,12 @@
 """
 Pin every distribution that this project installs anywhere, by version and hash: `make lock`.
 
-Writes three files beside this one, each valid for CPython 3.11 to 3.13 on Linux:
+Writes five files beside this one, each valid for CPython 3.11 to 3.13 on Linux:
 
 - `all.txt` constrains every tox environment: the product, its tests, the linters, the build tools.
 - `run.txt` holds what the product needs to run, for `pip install -r`.
+- `web.txt` holds that and what the page needs besides, for the Debian packages.
+- `build.txt` holds what builds the package.
 - `tox.txt` holds tox itself, which the Makefile installs first.
 
 Takes the options of `uv pip compile`; without one the newest allowed versions are chosen, and
@@ -49,11 +51,13 @@ def pin(name: str, *words: str) -> None:
 
 
 def main() -> None:
-    """Choose all versions once; the two smaller files repeat them."""
+    """Choose all versions once; the smaller files repeat them."""
     groups = [word for group in EVERY_GROUP for word in ("--group", group)]
     pin("all.txt", PROJECT, "--all-extras", *groups, *sys.argv[1:])
     chosen = ("--constraint", f"{HERE.name}/all.txt", "--upgrade")
     pin("run.txt", PROJECT, *chosen)
+    pin("web.txt", PROJECT, "--extra", "web", *chosen)
+    pin("build.txt", "--group", "build", *chosen)
     pin("tox.txt", "--group", "tox", *chosen)
 
 
