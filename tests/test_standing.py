@@ -8,6 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tscm.intake.figures import DeviceIntake
+from tscm.intake.turned_away import RECENT_SECONDS, recent_faults
 from tscm.model import Json
 from tscm.standing import ORDER, Row, Verdict, exit_status, fault_row, judge, row_of, worst_first
 from tscm.state import DeviceState
@@ -73,6 +75,19 @@ def test_what_was_judged_holds_until_its_time(  # noqa: PLR0917 - hypothesis giv
     then = NOW + later * min(judged.holds_until - NOW, 10 * HOUR)
     later_on = judge(found, then, interval)
     assert (later_on.verdict, later_on.causes) == (judged.verdict, judged.causes)
+
+
+def test_a_device_whose_connections_are_refused_has_failed_as_long_as_healthz_says_so() -> None:
+    refused = {"connections": 3, "last_at": NOW - 60, "cause": "too many connections of the sender"}
+    found = state(intake={"turned_away": refused})
+    present = judge(found, NOW, HOUR)
+    assert present.verdict is Verdict.FAILED
+    (said,) = present.causes
+    (fault,) = recent_faults({"fw": found.intake or DeviceIntake()}, NOW)
+    assert said in fault
+    assert present.holds_until == NOW - 60 + RECENT_SECONDS
+    assert judge(found, present.holds_until, HOUR).verdict is Verdict.OK
+    assert recent_faults({"fw": found.intake or DeviceIntake()}, present.holds_until) == []
 
 
 def test_a_device_that_works_is_ok_and_its_row_has_the_figures() -> None:

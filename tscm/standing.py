@@ -12,6 +12,8 @@ from math import inf
 from attrs import field, frozen
 
 from tscm.forward.figures import ForwardFigures
+from tscm.intake.figures import DeviceIntake
+from tscm.intake.turned_away import RECENT_SECONDS, is_recent, sentence, turned_away
 from tscm.plural import many
 from tscm.services.pull_trouble import troubles, turns
 from tscm.spool.figures import LogFigures
@@ -259,6 +261,9 @@ def _turns(state: DeviceState, now: float, interval: float) -> Iterator[float]:
         yield _next_turn(state.log.last_received_at, QUIET_SECONDS, now)
     if state.pulls is not None:
         yield from turns(state.pulls, now)
+    refused = turned_away(state.intake)
+    if refused is not None and is_recent(refused, now):
+        yield (refused.last_at or 0.0) + RECENT_SECONDS
     for _, figures in _targets(state):
         if figures.failures and figures.failing_since:
             stuck_at = figures.failing_since + STUCK_SECONDS
@@ -278,6 +283,7 @@ def _causes(state: DeviceState, now: float, interval: float) -> Iterator[Cause]:
     yield from _policy(state.policy, now, interval)
     if state.log is not None:
         yield from _log(state.log, now)
+    yield from _connections(state.intake, now)
     for one in () if state.pulls is None else troubles(state.pulls, now):
         verdict = Verdict.FAILED if one.grave else Verdict.WARNING
         yield Cause(verdict=verdict, sentence=one.sentence)
@@ -392,6 +398,12 @@ def _log(log: LogFigures, now: float) -> Iterator[Cause]:
     if log.damaged_segments:
         segments = many(log.damaged_segments, "segment", "segments")
         yield Cause(verdict=Verdict.WARNING, sentence=f"{segments} of the log cannot be read")
+
+
+def _connections(intake: DeviceIntake | None, now: float) -> Iterator[Cause]:
+    refused = turned_away(intake)
+    if refused is not None and is_recent(refused, now):
+        yield Cause(verdict=Verdict.FAILED, sentence=sentence(refused))
 
 
 def _targets(state: DeviceState) -> Iterator[tuple[str, ForwardFigures | UploadFigures]]:

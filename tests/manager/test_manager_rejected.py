@@ -45,16 +45,18 @@ def test_a_device_that_the_log_service_does_not_know_is_told_at_once(manager: Ma
 
         words = "unknown device ID or wrong device key (401); the embedded services have no entry with device ID"
         assert words in failed["error"]["sentence"]
-        assert words in pages.get("/healthz").text
         (row,) = manager.command("GET", "/v1/fleet")["result"]
         assert row["standing"] == "warning"
         assert any(words in cause for cause in row["causes"])
+        health = pages.get("/healthz")
+        assert (health.status_code, health.text.splitlines()[0]) == (200, "ok")
+        assert f"warning: fw: {'; '.join(row['causes'])}" in health.text.splitlines()
         assert words in manager.said()
 
         manager.write_device("fw", device_id=entry.device_id)
         assert manager.process is not None
         manager.process.send_signal(signal.SIGHUP)
-        wait_for(lambda: pages.get("/healthz").text.splitlines()[0] == "ok", manager.said)
+        wait_for(lambda: words not in pages.get("/healthz").text, manager.said)
         wait_for(
             lambda: manager.ask("/v1/devices/fw")["state"]["upload"]["sent"] == 1, manager.said
         )

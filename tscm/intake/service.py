@@ -245,6 +245,11 @@ class IntakeService(Service):
         counts = self._delivery.devices.get(name)
         return 0 if counts is None else counts.stored
 
+    def turned_away(self, name: str) -> int:
+        """Connections of a device for which a bound left no room, since the start."""
+        counts = self._delivery.devices.get(name)
+        return 0 if counts is None else counts.turned_away
+
     def device_figures(self, name: str) -> DeviceIntake | None:
         """One device alone; None for one that has sent nothing."""
         counts = self._delivery.devices.get(name)

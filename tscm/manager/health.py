@@ -17,7 +17,6 @@ from tscm.plural import many
 from tscm.spool.figures import LogFigures
 from tscm.standing import Verdict, is_unchecked, off_words
 from tscm.state import NodeFigures, Watched, WatchedDevice
-from tscm.upload.figures import UploadFigures
 
 CERTIFICATE_DAYS = 30.0
 """A certificate that ends sooner is told."""
@@ -62,7 +61,11 @@ async def figures(node: Node) -> Watched:
 
 
 async def wrong(node: Node) -> list[str]:
-    """What is wrong with this process itself: a sentence each."""
+    """
+    What is wrong with this process itself, or costs protection or lines: a sentence each.
+
+    What it says of a device, `tsadmin status` calls failed.
+    """
     manager = parts(node)
     found = [fault for _, fault in sorted(manager.faults.items())]
     store_fault = node.store.fault or node.store.trouble
@@ -76,7 +79,6 @@ async def wrong(node: Node) -> list[str]:
         if log.fault:
             found.append(f"log of {name}: {log.fault}")
         found += _unprotected(node, name)
-        found += _rejected(manager.devices[name].upload_figures())
         whole = together(whole, one)
     manager.bookkeeper.take(whole)
     if not whole.balanced:
@@ -146,11 +148,6 @@ def _unprotected(node: Node, name: str) -> list[str]:
         for one in known.unknown_names
         if one.failing_since is not None and one.overdue(now)
     ]
-
-
-def _rejected(upload: UploadFigures | None) -> list[str]:
-    """An account that the log service does not know: no retry helps, so it is told at the first answer."""
-    return [str(upload.last_error)] if upload is not None and upload.rejected else []
 
 
 async def _balances(node: Node) -> AsyncIterator[tuple[str, LogFigures, Balance]]:

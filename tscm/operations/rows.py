@@ -34,4 +34,5 @@ def _stamp(node: Node, manager: Manager, name: str, glance: LogGlance) -> tuple[
         glance.trouble,
         glance.differences,
         glance.appended_lines - manager.intake.stored_lines(name),
+        manager.intake.turned_away(name),
     )

@@ -45,8 +45,6 @@ class UploadFigures:
     last_upload_at: float | None = None
     failures: int = 0
     """In a row."""
-    rejected: bool = False
-    """Does the receiver not know the device, as far as the last try told?"""
     failing_since: float | None = None
     retry_at: float | None = None
     last_error: str | None = None

@@ -438,7 +438,6 @@ class UploadService(Service):
             encoding=self._encoding or "none",
             last_upload_at=self._last_upload_at,
             failures=trouble.failures,
-            rejected=self._rejected,
             failing_since=trouble.since,
             retry_at=None if trouble.retry_at is None else trouble.retry_at + to_wall,
             last_error=trouble.last_error,
