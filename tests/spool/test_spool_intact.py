@@ -290,6 +290,19 @@ def test_whole_lines_before_a_truncation_stay(
     closed(spool)
 
 
+def test_a_truncation_within_what_came_since_the_last_look_is_found(tmp_path: Path) -> None:
+    spool = with_lines(tmp_path, 10)
+    reader = spool.reader("asa", "forward")
+    spool.figures("asa")
+    assert spool.append("asa", [run_of(*numbered(10, 10))], 2.0)
+    emptied(tmp_path / "asa/syslog", 15 * LINE + 3)
+    assert spool.append("asa", [run_of(*numbered(20, 5))], 2.0)
+    assert drain(reader).splitlines() == [*numbered(0, 15), *numbered(20, 5)]
+    assert spool.figures("asa").deleted_lines == {"lost": 5}
+    assert balanced(spool, "asa")
+    closed(spool)
+
+
 def test_who_sent_what_is_behind_a_hole_is_still_told(tmp_path: Path) -> None:
     clock = Clock()
     spool = with_lines(tmp_path, 10, clock)
@@ -430,14 +443,15 @@ class Later:
 def with_a_large_log(
     logs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> tuple[SpoolService, Later, Clock]:
-    """A log of 900 lines, of which not even a kilobyte is copied in the reactor thread."""
-    monkeypatch.setattr("tscm.spool.log.MENDED_AT_ONCE", 1000)
-    monkeypatch.setattr("tscm.spool.service.MENDED_AT_ONCE", 1000)
-    monkeypatch.setattr("tscm.spool.repairs._COPIED_LAST", 200)
+    """A log of 900 lines that was looked at, of which not even a kilobyte is read in the reactor thread from now on."""
     later, clock = Later(), Clock()
     spool = make_spool(logs, clock, threads=later)
     spool.open_device("asa", BIG)
     assert spool.append("asa", [run_of(*numbered(0, 900))], 1.0)
+    spool.figures("asa")
+    monkeypatch.setattr("tscm.spool.log.MENDED_AT_ONCE", 1000)
+    monkeypatch.setattr("tscm.spool.service.MENDED_AT_ONCE", 1000)
+    monkeypatch.setattr("tscm.spool.repairs._READ_LAST", 200)
     return spool, later, clock
 
 
@@ -487,18 +501,96 @@ def test_a_stop_in_the_midst_of_a_large_copy_loses_no_line(
     assert not list((tmp_path / "asa/.spool").glob("copy.*"))
 
 
-def test_a_copy_of_a_log_that_is_truncated_meanwhile_is_given_up(
+@pytest.mark.parametrize("somebody", [moved, deleted, written_to])
+def test_a_copy_of_a_log_that_is_truncated_meanwhile_has_what_is_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, somebody: Callable[[Path], None]
+) -> None:
+    spool, later, _ = with_a_large_log(tmp_path, monkeypatch)
+    live = os.open(tmp_path / "asa/syslog", os.O_RDWR)
+    somebody(tmp_path / "asa/syslog")
+    spool.figures("asa")
+    os.truncate(live, 100 * LINE + 5)
+    os.close(live)
+    later.go()
+    assert spool.append("asa", [run_of(*numbered(900, 20))], 2.0)
+    while later.calls:
+        later.go()
+    figures = spool.figures("asa")
+    assert (figures.truncations, figures.deleted_lines) == (1, {"lost": 800})
+    assert balanced(spool, "asa")
+    assert all_lines(spool) == run_of(*numbered(0, 100), *numbered(900, 20)).data.splitlines()
+    assert not list((tmp_path / "asa/.spool").glob("copy.*"))
+    closed(spool)
+
+
+@pytest.mark.parametrize("early", [0, 7])
+@pytest.mark.parametrize("left", [0, 3, LINE, 450 * LINE + 5, 899 * LINE])
+def test_a_large_log_that_was_truncated_is_read_by_a_thread_while_lines_are_stored(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, left: int, early: int
+) -> None:
+    spool, later, _ = with_a_large_log(tmp_path, monkeypatch)
+    reader = spool.reader("asa", "slow")
+    emptied(tmp_path / "asa/syslog", left)
+    if early:
+        assert spool.append("asa", [run_of(*numbered(900, early))], 2.0)
+    written = 900 + early
+    spool.figures("asa")
+    assert len(later.calls) == 1
+    assert spool.append("asa", [run_of(*numbered(written, 20))], 2.0)
+    assert not spool.seal("asa"), "it is not known yet what its file holds"
+    assert spool.figures("asa").truncations == 0
+    later.go()  # what stood there
+    assert spool.append("asa", [run_of(*numbered(written + 20, 5))], 3.0)
+    later.go()  # what came meanwhile
+    written += 25
+    kept = left // LINE
+    figures = spool.figures("asa")
+    assert (figures.truncations, figures.deleted_lines) == (1, {"lost": 900 - kept})
+    assert drain(reader).splitlines() == [*numbered(0, kept), *numbered(900, written - 900)]
+    assert reader.position.expired == 900 - kept
+    assert balanced(spool, "asa")
+    while later.calls:
+        later.go()
+    assert spool.seal("asa")
+    assert not list((tmp_path / "asa/.spool").glob("copy.*"))
+    closed(spool)
+    assert verify_log(Disk(), tmp_path, "asa") == []
+
+
+def test_a_large_log_that_is_truncated_again_while_it_is_read_is_read_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     spool, later, _ = with_a_large_log(tmp_path, monkeypatch)
-    moved(tmp_path / "asa/syslog")
+    emptied(tmp_path / "asa/syslog", 800 * LINE)
     spool.figures("asa")
-    os.truncate(tmp_path / "asa/syslog.1", 100)
+    assert spool.append("asa", [run_of(*numbered(900, 10))], 2.0)
+    later.go()  # what stood there
+    emptied(tmp_path / "asa/syslog", 300 * LINE)
+    assert spool.append("asa", [run_of(*numbered(910, 10))], 2.0)
     later.go()
-    assert spool.append("asa", [run_of(*numbered(900, 20))], 2.0)
     spool.figures("asa")
-    later.go()
-    later.go()
-    assert spool.figures("asa").truncations == 1
+    assert later.calls
+    while later.calls:
+        later.go()
+    figures = spool.figures("asa")
+    assert figures.deleted_lines == {"lost": 610}
     assert balanced(spool, "asa")
-    assert not list((tmp_path / "asa/.spool").glob("copy.*"))
+    assert all_lines(spool) == run_of(*numbered(0, 300), *numbered(910, 10)).data.splitlines()
+    closed(spool)
+
+
+def test_a_stop_while_a_large_truncated_log_is_read_loses_no_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spool, later, _ = with_a_large_log(tmp_path, monkeypatch)
+    emptied(tmp_path / "asa/syslog", 500 * LINE)
+    spool.figures("asa")
+    assert spool.append("asa", [run_of(*numbered(900, 20))], 2.0)
+    closed(spool)
+    while later.calls:
+        later.go()
+    spool = again(tmp_path)
+    assert spool.figures("asa").deleted_lines == {"lost": 400}
+    assert all_lines(spool) == run_of(*numbered(0, 500), *numbered(900, 20)).data.splitlines()
+    assert balanced(spool, "asa")
+    closed(spool)

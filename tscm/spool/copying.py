@@ -1,14 +1,14 @@
 """
-The text of a large live file in a file of its own, copied in a thread while lines go on being appended.
+What a thread makes of a large live text in a file of its own while lines go on being appended: a copy, or a survey.
 
-A live file that somebody moved, deleted or wrote to is put right by a copy of its text (`tscm.spool.intact`).
-A few megabytes are copied where that is noticed, in the reactor's thread; of gigabytes a thread copies what is there, and once
-more what came meanwhile, until the rest is small.
+A live file that somebody moved, deleted or wrote to is put right by a copy of its text, one that somebody truncated
+by what is left of it (`tscm.spool.intact`).  A few megabytes are read where that is noticed, in the reactor's thread; of
+gigabytes a thread reads what is there, and once more what came meanwhile, until the rest is small.
 """
 
-import errno
 from itertools import count
 from pathlib import Path
+from typing import Self
 
 from attrs import define, field
 
@@ -20,33 +20,24 @@ from tscm.spool.text import CHUNK_BYTES
 _numbers = count(1)
 
 
-class TextTruncated(OSError):
-    """
-    The text has a hole, or ends before: no copy of it puts anything right.
-    """
-
-    def __init__(self) -> None:
-        super().__init__(errno.EIO, "it was truncated while it was being copied")
-
-
 @define(eq=False)
-class TextCopy:
+class Apart:
     """
-    The first *size* bytes of the live text that began at *base*, in the file at *path*.
+    Made of the first *size* bytes of the live text that began at *base*, in the file at *path*.
     """
 
     disk: Disk
     path: Path
     base: int
     number: int
-    """The number of the file that is copied, on its volume."""
+    """The number of the file that is read, on its volume."""
     _source: int
     size: int = field(default=0, init=False)
     _fd: int = field(default=-1, init=False)
 
     @classmethod
-    def of(cls, live: LiveLog) -> "TextCopy":
-        """Of what is live now; nothing is copied yet.  Raises `OSError`."""
+    def of(cls, live: LiveLog) -> Self:
+        """Of what is live now; nothing is read yet.  Raises `OSError`."""
         disk = live.disk
         path = live.folder.copying(next(_numbers))
         return cls(disk, path, live.base, live.number, disk.duplicate(live.fd))
@@ -56,27 +47,23 @@ class TextCopy:
         return self.base == live.base and self.number == live.number
 
     def extend(self, size: int) -> None:
-        """
-        Copy on up to *size* bytes.  Blocks.  Raises `TextTruncated`, `OSError`.
-        """
-        if self._fd < 0:
-            self._fd = self.disk.open(self.path, CREATE_EMPTY)
-        while self.size < size:
-            data = self.disk.read_at(self._source, min(CHUNK_BYTES, size - self.size), self.size)
-            if not data or b"\0" in data:
-                raise TextTruncated
-            self.disk.write_all(self._fd, data, self.size)
-            self.size += len(data)
+        """Read on up to *size* bytes.  Blocks.  Raises `OSError`."""
+        raise NotImplementedError
 
     def extend_apart(self, size: int) -> None:
         """
-        `extend` for a thread: what was copied is on the disk then, because a rename over a file waits for that.
+        `extend` for a thread: what was written is on the disk then, because a rename over a file waits for that.
         """
         self.extend(size)
         self.disk.fsync(self._fd)
 
+    def open(self) -> None:
+        """Make the file, where it is not made yet.  Raises `OSError`."""
+        if self._fd < 0:
+            self._fd = self.disk.open(self.path, CREATE_EMPTY)
+
     def take(self, place: Path) -> int:
-        """Give the copy its *place*, and its descriptor to the caller.  Raises `OSError`."""
+        """Give the file its *place*, and its descriptor to the caller.  Raises `OSError`."""
         self.disk.rename(self.path, place)
         fd, self._fd = self._fd, -1
         return fd
@@ -90,6 +77,30 @@ class TextCopy:
         if fd >= 0:
             self.disk.close(fd)
             self.disk.unlink(self.path)
+
+
+@define(eq=False)
+class TextCopy(Apart):
+    """
+    A copy, with the holes of its source.
+    """
+
+    holed: bool = field(default=False, init=False)
+    """Was anything not there?  A copy alone does not put that right."""
+
+    def extend(self, size: int) -> None:
+        """Copy on up to *size* bytes.  Blocks.  Raises `OSError`."""
+        self.open()
+        while self.size < size:
+            data = self.disk.read_at(self._source, min(CHUNK_BYTES, size - self.size), self.size)
+            if not data:
+                self.holed, self.size = True, size
+                return
+            holed = b"\0" in data
+            self.holed = self.holed or holed
+            if not holed or data.strip(b"\0"):
+                self.disk.write_all(self._fd, data, self.size)
+            self.size += len(data)
 
 
 def clear_copies(disk: Disk, folder: LogFolder) -> None:

@@ -15,11 +15,11 @@ from attrs import evolve
 from twisted.logger import Logger
 
 from tscm.plural import many
+from tscm.spool.bridge import runs_within
 from tscm.spool.disk import Disk
 from tscm.spool.glance import Glance
 from tscm.spool.index import IndexEncoder, read_index
 from tscm.spool.index_file import read_records
-from tscm.spool.intact import runs_within
 from tscm.spool.live import LiveLog
 from tscm.spool.names import LogFolder, segment_starts, torn_names
 from tscm.spool.recovery import open_log

@@ -6,66 +6,47 @@ operator who makes room), truncated in place (logrotate with `copytruncate`, `> 
 written to (`echo >> syslog`).  The descriptor goes on working in each case, so nothing fails at
 the moment itself; without a look, a clean stop would lose what stands in a file without a name.
 
-A look costs two system calls and one byte.  A line of the log holds no NUL, for that one is escaped
-(`tscm.syslog.escape`); so a NUL says that the file was cut, and that later lines were written
+A look reads what came since the last one, and an octet before.  A line of the log holds no NUL, for that one is
+escaped (`tscm.syslog.escape`); so a NUL says that the file was cut, and that later lines were written
 behind a hole.
 """
 
-from attrs import evolve, frozen
 from twisted.logger import Logger
 
 from tscm.plural import many
-from tscm.spool.catalogue import LOST as LOST_FLAG
-from tscm.spool.catalogue import Catalogue, Segment
-from tscm.spool.copying import TextCopy
-from tscm.spool.cursor import LOST
-from tscm.spool.disk import CREATE_EMPTY, READ_WRITE, Disk
-from tscm.spool.index import Index, Pending, read_index
-from tscm.spool.index_file import read_records
+from tscm.spool.bridge import bridge
+from tscm.spool.copying import Apart, TextCopy
+from tscm.spool.disk import CREATE_EMPTY, Disk
 from tscm.spool.live import LiveLog
-from tscm.spool.measure import cut_index
 from tscm.spool.names import LogFolder
 from tscm.spool.overlong import Cut, Places, cut_tail
-from tscm.spool.state import CHANGED, TRUNCATED, Gap, LogState
-from tscm.spool.text import (
-    CHUNK_BYTES,
-    LiveText,
-    count_lines,
-    last_line_end,
-    unused_torn,
-    written,
-)
+from tscm.spool.state import CHANGED, Gap
+from tscm.spool.survey import Survey
+from tscm.spool.text import CHUNK_BYTES, LiveText, count_lines, unused_torn, written
 
 _log = Logger()
 _COUNTED_MOST = 16 << 20
 """Of a live text, in the reactor thread."""
+_LOOKED_MOST = 8 << 20
+"""Of what came since the last look: more comes in no second."""
 MENDED_AT_ONCE = 2 * _COUNTED_MOST
 """So much is read at most of a live file that is put right in the reactor thread: copied, and counted once."""
 
 
-@frozen
-class Hole:
-    """
-    What is gone of a live file: its text from *start* up to *end*; *lines* stood there.
-    """
-
-    start: int
-    end: int
-    lines: int
-
-
-def make_whole(live: LiveLog, *, search: bool = False, copy: TextCopy | None = None) -> bool:
+def make_whole(live: LiveLog, *, search: bool = False, apart: Apart | None = None) -> bool:
     """
     See that the live file lies where it should and holds what was written; whether it had to be mended.
 
     What was truncated is entered in the list as lost.  *search* looks for a hole everywhere, not only
-    where the last look ended.  A *copy* of the text, where there is one, takes the place of the file.
-    Raises `OSError`; then *copy* is still the caller's.
+    where the last look ended.  *apart*, a copy of the text or a survey of it, saves reading it.
+    Raises `OSError`; then *apart* is still the caller's.
     """
-    if copy is not None and not copy.fits(live):
-        copy = None
     if live.fd < 0:  # it is opened anew, and looked at, with the next line
         return False
+    if apart is not None and not apart.fits(live):
+        apart = None
+    copy = apart if isinstance(apart, TextCopy) else None
+    survey = apart if isinstance(apart, Survey) else None
     disk, size = live.disk, live.end - live.base
     mended = False
     spool = live.folder.spool
@@ -73,13 +54,14 @@ def make_whole(live: LiveLog, *, search: bool = False, copy: TextCopy | None = N
     if disk.is_free(spool) and disk.is_on_volume(live.fd, spool):
         _make_folder(live)
         mended = True
-    if not disk.is_at(live.fd, live.folder.next if live.misplaced else live.folder.live):
+    if not _is_at_its_place(live):
         _put_back(live, copy)
-        mended, copy = True, None
+        mended, copy, survey = True, None, None
     found = disk.size(live.fd)
-    if found < size or _has_hole(live, search=search):
-        _bridge(live, find_hole(live, found))
-        mended = True
+    if found < size or survey is not None or _has_hole(live, search=search):
+        live.holed = True  # lines that are appended meanwhile may hide it
+        mended = _bridge_by(live, survey) or mended
+        live.holed = False
     elif found > size:
         _move_aside(live, size, found, copy)
         mended = True
@@ -88,9 +70,28 @@ def make_whole(live: LiveLog, *, search: bool = False, copy: TextCopy | None = N
     return mended
 
 
-def is_copyable(live: LiveLog) -> bool:
-    """Does a copy of its text put the live file right?  It does not where the text has a hole.  Raises `OSError`."""
-    return live.disk.size(live.fd) >= live.end - live.base and not _has_hole(live, search=False)
+def made_apart(live: LiveLog) -> Apart:
+    """
+    What puts a live file right of which much has to be read: a copy where it lies elsewhere or is too long, else a survey.
+
+    Raises `OSError`.
+    """
+    whole = live.disk.size(live.fd) >= live.end - live.base and not _has_hole(live, search=False)
+    return TextCopy.of(live) if whole or not _is_at_its_place(live) else Survey.of(live)
+
+
+def _is_at_its_place(live: LiveLog) -> bool:
+    return live.disk.is_at(live.fd, live.folder.next if live.misplaced else live.folder.live)
+
+
+def _bridge_by(live: LiveLog, survey: Survey | None) -> bool:
+    """Go on behind a hole; False where there is none."""
+    made = Survey.of(live) if survey is None else survey
+    try:
+        return bridge(live, made)
+    finally:
+        if survey is None:
+            made.discard()
 
 
 def _look_for_change(live: LiveLog) -> None:
@@ -106,7 +107,8 @@ def _look_for_change(live: LiveLog) -> None:
     size = live.end - live.base
     if before[0] != seen[0] or before[1] == seen[1] or size > _COUNTED_MOST:
         return
-    lines, stored = _lines(live, 0, size), live.lines - live.lines_before
+    lines = count_lines(LiveText(live.disk, live.fd), 0, size)
+    stored = live.lines - live.lines_before
     if lines != stored:
         note_change(live, live.base, stored, lines)
 
@@ -134,169 +136,20 @@ def note_change(live: LiveLog, start: int, stored: int, found: int) -> None:
 
 
 def _has_hole(live: LiveLog, *, search: bool) -> bool:
+    """
+    Is anything of the text gone?  Where it was cut below the end of the last look, its last octet by then is gone too.
+    """
     size = live.end - live.base
-    if search:
-        return _nuls(live.disk, live.fd, size)[0] < size
-    return size > 0 and live.disk.pread(live.fd, 1, max(live.sound - 1, 0)) == b"\0"
-
-
-def find_hole(live: LiveLog, found: int) -> Hole:
-    """
-    What is gone of a live file of which *found* bytes are there, text and hole.
-
-    A line that was cut in two belongs to what is gone; so does text between two holes.
-    """
-    disk, size = live.disk, live.end - live.base
-    first, last = _nuls(disk, live.fd, min(found, size))
-    start = last_line_end(disk, live.fd, first)
-    end = size if found < size else last
-    left = _lines(live, 0, start) + _lines(live, end, size)
-    return Hole(start, end, max(0, live.lines - live.lines_before - left))
-
-
-def _nuls(disk: Disk, fd: int, size: int) -> tuple[int, int]:
-    """Where the first NUL stands and where the last one ends; *size* twice where there is none."""
-    first, last, hole = size, 0, 0
-    for begin, end in (*written(disk, fd, 0, size), (size, size)):
-        if hole < begin:  # never written: nothing has to be read
-            first, last = min(first, hole), begin
-        hole = end
-        for at in range(begin, end, CHUNK_BYTES):
-            data = disk.read_at(fd, min(CHUNK_BYTES, end - at), at)
-            place = data.find(b"\0")
-            if place >= 0:
-                first, last = min(first, at + place), at + data.rfind(b"\0") + 1
-    return first, last or size
-
-
-def _bridge(live: LiveLog, hole: Hole) -> None:
-    """
-    Go on behind a hole: what is before it becomes a segment, the hole one that is lost.
-
-    Offsets stay as they are, so that no reader skips or repeats what is still there.  In this order,
-    each step of which may be the last before a crash:
-
-    1. what stands behind the hole is copied to `.spool/mended`;
-    2. the loss is counted, once (`LogState.closing`);
-    3. what stands before the hole, and the hole, are entered in the list;
-    4. the file gets its sealed name, where anything stands before the hole;
-    5. `mended` becomes `syslog`.
-
-    Behind 3 the next start does the rest (`finish_bridge`); before it, it finds the hole anew.
-    """
-    disk, folder, size = live.disk, live.folder, live.end - live.base
-    live.settle()
-    live.flush_index()
-    index = read_index(read_records(disk, folder.index(live.base)) or b"")
-    behind = runs_within(index, hole.end, size - hole.end, _lines(live, hole.end, size))
-    fd = disk.open(folder.mended, CREATE_EMPTY)
-    try:
-        _copy(live, fd, hole.end)
-        _count_lost(live, hole)
-        records = _records(live, hole)
-        live.catalogue.add(*records)
-        try:
-            _place(disk, folder, records[:-1])
-        except OSError:
-            live.catalogue.drop_last(len(records))
-            raise
-    except OSError:
-        disk.close(fd)
-        raise
-    disk.close(live.fd)
-    live.fd = fd
-    live.begin_at(records[-1].end, records[-1].lines_end)
-    live.first_at = (behind[0][3] or live.last_at) if behind else 0.0
-    content = live.encoder.header(live.base, live.lines_before, live.first_at or live.last_at)
-    content += live.encoder.runs(behind)
-    disk.publish(folder.index(live.base), content)
-    live.index_bytes = len(content)
-    _log.error(
-        "another process truncated the live log of {device}: {lines} lost, recorded "
-        "as a gap; no other program may rotate or empty these files",
-        device=folder.path.name,
-        lines=many(hole.lines, "line is", "lines are"),
-    )
-
-
-def finish_bridge(disk: Disk, folder: LogFolder, catalogue: Catalogue, state: LogState) -> None:
-    """At a start: end what a crash left in the midst of `_bridge`, or take it back."""
-    if disk.size_of(folder.mended) is None:
-        return
-    last = catalogue.last
-    if last is None or not last.flags & LOST_FLAG or last.start not in state.closing:
-        disk.unlink(folder.mended)
-        return
-    head = [catalogue.at(catalogue.count - 2)] if catalogue.count > 1 else []
-    _place(disk, folder, [one for one in head if not one.gone])
-
-
-def _place(disk: Disk, folder: LogFolder, head: list[Segment]) -> None:
-    """Steps 4 and 5, as far as they are not done."""
-    for one in head:
-        named = folder.segment(one.start)
-        if disk.size_of(named) is None and disk.size_of(folder.compressed(one.start)) is None:
-            disk.rename(folder.live, named)
-        if (disk.size_of(named) or 0) > one.size:
-            fd = disk.open(named, READ_WRITE)
-            try:
-                disk.truncate(fd, one.size)
-            finally:
-                disk.close(fd)
-        cut_index(disk, folder, one)
-    disk.rename(folder.mended, folder.live)
-
-
-def _records(live: LiveLog, hole: Hole) -> list[Segment]:
-    """What the list has to say of the live file up to the end of the hole."""
-    base, before, lines = live.base, live.lines_before, _lines(live, 0, hole.start)
-    times = (live.first_at or live.last_at, live.last_at)
-    head = Segment(base, hole.start, before, lines, *times)
-    lost = Segment(base + hole.start, hole.end - hole.start, before + lines, hole.lines, *times)
-    return [head, lost.lost(LOST)] if hole.start else [lost.lost(LOST)]
-
-
-def _lines(live: LiveLog, start: int, end: int) -> int:
-    return count_lines(LiveText(live.disk, live.fd), start, end)
-
-
-def _count_lost(live: LiveLog, hole: Hole) -> None:
-    start = live.base + hole.start
-    if start not in live.state.closing:
-        gap = Gap(
-            offset=start,
-            lines=live.lines,
-            after=live.first_at or live.last_at,
-            before=live.now() or live.last_at,
-            cause=TRUNCATED,
-            lost=hole.lines,
-        )
-        counted = live.state.with_deleted("lost", hole.lines, hole.end - hole.start)
-        live.state = evolve(counted.with_gap(gap), closing=(start,))
-    live.publish_state(clean=False)
-
-
-def runs_within(index: Index | None, start: int, size: int, lines: int) -> list[Pending]:
-    """
-    What an index tells of *size* bytes with so many *lines* from *start* on, moved to begin at 0.
-
-    A run that is cut by either end is told without its sender: its lines are those that no whole
-    run has.
-    """
-    kept = [
-        (run.offset - start, run.size, run.lines, run.received_at, run.sender, run.escaped)
-        for run in (index.runs if index else ())
-        if start <= run.offset and run.offset + run.size <= start + size
-    ]
-    rest = max(0, lines - sum(run[2] for run in kept))
-    first, last = (kept[0][0], kept[-1][0] + kept[-1][1]) if kept else (size, size)
-    found: list[Pending] = list(kept)
-    if first:
-        found.insert(0, (0, first, rest, kept[0][3] if kept else 0.0, None, True))
-        rest = 0
-    if last < size:
-        found.append((last, size - last, rest, kept[-1][3], None, True))
-    return found
+    if live.holed:
+        return True
+    start = 0 if search else max(live.sound - 1, 0)
+    for at in range(start, size, CHUNK_BYTES):
+        data = live.disk.read_at(live.fd, min(CHUNK_BYTES, size - at), at)
+        if not data or b"\0" in data:
+            return True
+        if not search and at - start >= _LOOKED_MOST:
+            break
+    return False
 
 
 def clear_place(disk: Disk, folder: LogFolder, offset: int) -> None:
@@ -399,18 +252,13 @@ def _copied(live: LiveLog) -> int:
     disk, path = live.disk, live.folder.live
     fd = disk.open(path, CREATE_EMPTY)
     try:
-        _copy(live, fd, 0)
+        size = live.end - live.base
+        for at in range(0, size, CHUNK_BYTES):
+            data = disk.read_at(live.fd, min(CHUNK_BYTES, size - at), at)
+            if data:
+                disk.write_all(fd, data, at)
     except OSError:
         disk.close(fd)
         disk.unlink(path)
         raise
     return fd
-
-
-def _copy(live: LiveLog, fd: int, start: int) -> None:
-    """The live text from *start* on, as far as it is there, to another file."""
-    disk, size = live.disk, live.end - live.base
-    for at in range(start, size, CHUNK_BYTES):
-        data = disk.read_at(live.fd, min(CHUNK_BYTES, size - at), at)
-        if data:
-            disk.write_all(fd, data, at - start)

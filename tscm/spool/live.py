@@ -82,6 +82,8 @@ class LiveLog:
     """Where it ended at the last look, and when the file was last changed by then, in ns."""
     sound: int = field(default=0, init=False)
     """Bytes of the live file that stood there at the last look (`tscm.spool.intact`)."""
+    holed: bool = field(default=False, init=False)
+    """Whether a look found that the text was truncated, and that is not put right yet."""
     now: Callable[[], float] = field(default=_unknown, init=False)
     """The time of day, for what is written down of a look."""
     misplaced: bool = field(default=False, init=False)

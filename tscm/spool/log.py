@@ -10,11 +10,11 @@ from attrs import define, field
 from twisted.logger import Logger
 
 from tscm.spool.catalogue import CatalogueDamaged, Segment
-from tscm.spool.copying import TextCopy, TextTruncated
+from tscm.spool.copying import Apart
 from tscm.spool.cursor import AGE, CAUSES, LOST, Cursor
 from tscm.spool.figures import LogFigures, LogGlance, ReaderFigures
 from tscm.spool.glance import Glance, TakesLong
-from tscm.spool.intact import MENDED_AT_ONCE, is_copyable, make_whole
+from tscm.spool.intact import MENDED_AT_ONCE, make_whole
 from tscm.spool.live import LiveLog
 from tscm.spool.reader import DeviceReader
 from tscm.spool.recovery import rebuild_list
@@ -45,9 +45,9 @@ class DeviceLog:
     on_mended: Callable[[], None] = field(default=_nothing, init=False)
     """Called when the live segment begins elsewhere, for its time to be watched."""
     on_large: Callable[[], None] | None = field(default=None, init=False)
-    """Called when a live file needs a copy of much text, which then comes with `mend`; None: it is copied at once."""
-    copying: TextCopy | None = field(default=None, init=False)
-    """The copy that is being made; no other look is taken meanwhile."""
+    """Called when much of a live file has to be read; what is made of it comes with `mend`.  None: it is read at once."""
+    copying: Apart | None = field(default=None, init=False)
+    """What is being made of it; no other look is taken meanwhile."""
     read_faults: int = field(default=0, init=False)
     retry_notices: bool = field(default=False, init=False)
     """Whether a read failed, so that those who wait should be told to try again."""
@@ -203,11 +203,11 @@ class DeviceLog:
         """The oldest sealed segment that retention may take."""
         return self.live.catalogue.oldest
 
-    def mend(self, copy: TextCopy | None = None) -> bool:
+    def mend(self, apart: Apart | None = None) -> bool:
         """
         Put right what somebody did to the live file (`tscm.spool.intact`); whether there was anything.
 
-        Where much of it has to be copied, this is done apart and comes again with its *copy*.
+        Where much of it has to be read, this is done *apart* and comes again with what was made of it.
         """
         if self.copying is not None:
             return False
@@ -216,13 +216,11 @@ class DeviceLog:
         try:
             live.disk = Glance(disk, MENDED_AT_ONCE).disk
             try:
-                mended = make_whole(live, copy=copy)
+                mended = make_whole(live, apart=apart)
             finally:
                 live.disk = disk
         except TakesLong:
             return self._mend_large()
-        except TextTruncated:
-            return self.mend_at_once()
         except OSError as error:
             self.trouble(error, "has a live file that cannot be repaired")
             return False
@@ -231,14 +229,13 @@ class DeviceLog:
         return mended
 
     def _mend_large(self) -> bool:
+        if self.on_large is None:
+            return self.mend_at_once()
         try:
-            if self.on_large is not None and is_copyable(self.live):
-                self.on_large()
-                return False
+            self.on_large()
         except OSError as error:
             self.trouble(error, "has a live file that cannot be repaired")
-            return False
-        return self.mend_at_once()
+        return False
 
     def mend_at_once(self) -> bool:
         """As `mend`, however much has to be read; holes are looked for everywhere."""

@@ -24,6 +24,7 @@ from collections.abc import Mapping
 
 from attrs import evolve
 
+from tscm.spool.bridge import finish_bridge
 from tscm.spool.catalogue import DELETED, Catalogue, CatalogueDamaged, Segment
 from tscm.spool.catalogue import LOST as LOST_FLAG
 from tscm.spool.copying import clear_copies
@@ -31,7 +32,7 @@ from tscm.spool.cursor import LOST, SLOT_BYTES, Cursor, decode_cursor, encode_cu
 from tscm.spool.disk import CREATE, MOST_STATE, READ, Disk
 from tscm.spool.index import Index, IndexEncoder, Pending, read_index
 from tscm.spool.index_file import read_records
-from tscm.spool.intact import clear_place, finish_bridge, make_whole
+from tscm.spool.intact import clear_place, make_whole
 from tscm.spool.live import LiveLog
 from tscm.spool.measure import close_over_losses
 from tscm.spool.names import LogFolder, cursor_readers
@@ -76,6 +77,8 @@ def open_log(disk: Disk, folder: LogFolder, now: float, most_unknown: int | None
     log.cursors = cursors
     log.now = lambda: now
     try:
+        if found and found.clean:  # the stop looked at it, up to its end
+            log.sound = log.end - log.base
         make_whole(log, search=not (found and found.clean))
         _put_in_order(disk, folder, log, state, now, fresh=fresh, clean=bool(found and found.clean))
     except BaseException:

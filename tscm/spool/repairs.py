@@ -1,5 +1,5 @@
 """
-Live files that are put right by a copy of so much text that a thread makes it (`tscm.spool.copying`).
+Live files of which so much has to be read, to put them right, that a thread does it (`tscm.spool.copying`).
 """
 
 from typing import ClassVar
@@ -9,17 +9,19 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from tscm.base.threads import Threads
-from tscm.spool.copying import TextCopy, TextTruncated
+from tscm.spool.copying import Apart, TextCopy
+from tscm.spool.intact import made_apart
 from tscm.spool.log import DeviceLog
+from tscm.spool.survey import Survey
 
-_COPIED_LAST = 4 << 20
-"""What is left of a live text when its copy takes its place: so much is copied in the reactor's thread."""
+_READ_LAST = 4 << 20
+"""What is left of a live text when it is put right: so much is read in the reactor's thread."""
 
 
 @define(eq=False)
 class Repairs:
     """
-    All of them; while one is under way, the log's `copying` has its copy, and lines are appended.
+    All of them; while one is under way, the log's `copying` has what is made of it, and lines are appended.
     """
 
     _log: ClassVar[Logger] = Logger()
@@ -27,47 +29,53 @@ class Repairs:
     _threads: Threads
 
     def begin(self, log: DeviceLog) -> None:
-        """Copy a large live text in a thread; raises `OSError`."""
-        log.copying = copy = TextCopy.of(log.live)
+        """Read a large live text in a thread; raises `OSError`."""
+        self._begin(log, made_apart(log.live))
+
+    def _begin(self, log: DeviceLog, apart: Apart) -> None:
+        log.copying = apart
         self._log.info(
-            "the live log of {device} is being repaired: {size:,} bytes are copied; lines are stored meanwhile",
+            "the live log of {device} is being repaired: {size:,} bytes are read; lines are stored meanwhile",
             device=log.name,
             size=log.live.end - log.live.base,
         )
-        self._extend(log, copy)
+        self._extend(log, apart)
 
-    def _extend(self, log: DeviceLog, copy: TextCopy) -> None:
+    def _extend(self, log: DeviceLog, apart: Apart) -> None:
         size = log.live.end - log.live.base
-        self._threads.run(copy.extend_apart, size).addCallbacks(
+        self._threads.run(apart.extend_apart, size).addCallbacks(
             self._extended,
             self._not_extended,
-            callbackArgs=(log, copy),
-            errbackArgs=(log, copy),
-        ).addErrback(self._copy_broke, log.name)
+            callbackArgs=(log, apart),
+            errbackArgs=(log, apart),
+        ).addErrback(self._broke, log)
 
-    def _extended(self, _: object, log: DeviceLog, copy: TextCopy) -> None:
+    def _extended(self, _: object, log: DeviceLog, apart: Apart) -> None:
         live = log.live
-        live_now = not log.closed and copy.fits(live)
-        if live_now and live.end - live.base - copy.size > _COPIED_LAST:
-            self._extend(log, copy)
+        live_now = not log.closed and apart.fits(live)
+        if live_now and live.end - live.base - apart.size > _READ_LAST:
+            self._extend(log, apart)
             return
         log.copying = None
         if live_now:
-            log.mend(copy)
-        self._threads.run(copy.discard).addErrback(self._copy_broke, log.name)
+            log.mend(apart)
+            if isinstance(apart, TextCopy) and apart.holed and log.copying is None:
+                self._begin(log, Survey.of(live))
+        self._threads.run(apart.discard).addErrback(self._not_discarded, log.name)
 
-    def _not_extended(self, failure: Failure, log: DeviceLog, copy: TextCopy) -> None:
+    def _not_extended(self, failure: Failure, log: DeviceLog, apart: Apart) -> None:
         log.copying = None
-        self._threads.run(copy.discard).addErrback(self._copy_broke, log.name)
+        self._threads.run(apart.discard).addErrback(self._not_discarded, log.name)
         error = failure.value
         failure.trap(OSError)
         assert isinstance(error, OSError)
-        if log.closed:
-            return
-        if isinstance(error, TextTruncated):
-            log.mend_at_once()
-        else:
+        if not log.closed:
             log.trouble(error, "has a live file that cannot be repaired")
 
-    def _copy_broke(self, failure: Failure, name: str) -> None:
-        self._log.failure("the live log of {device} cannot be copied", failure, device=name)
+    def _broke(self, failure: Failure, log: DeviceLog) -> None:
+        """Something of ours failed: the next look begins anew."""
+        log.copying = None
+        self._not_discarded(failure, log.name)
+
+    def _not_discarded(self, failure: Failure, name: str) -> None:
+        self._log.failure("the live log of {device} cannot be repaired", failure, device=name)
