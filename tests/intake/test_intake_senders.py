@@ -103,6 +103,21 @@ def test_behind_a_relay_the_header_tells_the_device(table: SenderTable) -> None:
     assert relay.device_of(b"") is None
 
 
+def test_of_the_devices_that_a_full_domain_name_begins_with_the_longest_counts(
+    table: SenderTable,
+) -> None:
+    relay = Relay({"fw1": "fw1", "fw1.dc2": "fw1.dc2", "edge.dc1": "edge.dc1", "192.0.2.1": "fw3"})
+    for name, device in (
+        (b"fw1.example.net", "fw1"),
+        (b"fw1.dc2.example.net.", "fw1.dc2"),
+        (b"EDGE.DC1.example.net", "edge.dc1"),
+        (b"edge.example.net", None),
+        (b"edge.dc1" + b".a" * 100, "edge.dc1"),
+        (b"192.0.2.10", None),
+    ):
+        assert relay.device_of(b"<166>Jan  5 08:52:35 " + name + b" : %ASA-6-1: x") == device
+
+
 def test_names_stand_for_what_was_resolved_last(table: SenderTable) -> None:
     asked = []
     table.when_named = lambda: asked.append(table.names)

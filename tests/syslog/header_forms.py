@@ -142,6 +142,9 @@ FORMS = [
     Form(b"<166>1 2013-04-15T09:36:51Z relay - - - - <166>Apr 15 2013 09:36:50: ", (b"relay",), APRIL, leads=True),
     Form(b"<13>1 2013-04-15T09:36:52Z outer - - - - <166>1 2013-04-15T09:36:50Z fw1 - - - - ",
          (b"fw1", b"outer"), APRIL),
+    # A relay that took the PRI off, and put the rest behind a header of its own.
+    Form(b"<13>1 2013-04-15T09:36:51Z relay - - - - 1 2013-04-15T09:36:50Z fw1 - - - - ", (b"fw1", b"relay"), APRIL),
+    Form(b"<13>Apr 15 09:36:51 relay 1 2013-04-15T09:36:50Z fw1 asa - - - ", (b"fw1", b"relay"), APRIL),
     # What rsyslog and syslog-ng made of stamps that they did not know.
     Form(b"<166>Apr 15 09:36:50 192.0.2.9 2026-11-30T05: 54:08Z: ", (b"192.0.2.9",), APRIL, leads=True),
     Form(b"<166>1 2013-04-15T09:36:50Z 192.0.2.9 2026-11-30T05 - - - 54:08Z: ", (b"192.0.2.9",), APRIL, leads=True),

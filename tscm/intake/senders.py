@@ -54,6 +54,10 @@ def is_name(address: str) -> bool:
     return False
 
 
+_MOST_LABELS = 8
+"""Of a device's own name, where more labels follow."""
+
+
 @frozen
 class Relay:
     """
@@ -72,12 +76,15 @@ class Relay:
         return None
 
     def _known_otherwise(self, name: str) -> str | None:
-        """By another spelling of its address, or by the first label of a full domain name."""
+        """By another spelling of its address, or by the first labels of a full domain name: the most that name one."""
         address = normal_address(name)
         if address != name:
             return self.names.get(address)
-        label, dot, _ = name.partition(".")
-        return self.names.get(label) if dot and is_name(name) else None
+        if "." not in name or not is_name(name):
+            return None
+        labels = name.split(".", _MOST_LABELS)
+        found = (self.names.get(".".join(labels[:most])) for most in range(len(labels) - 1, 0, -1))
+        return next(filter(None, found), None)
 
 
 Route = str | Relay

@@ -280,7 +280,7 @@ class _Reading:
             if token is None:
                 return len(self._head)
             kind, start = str(token.lastgroup), token.end("lead")
-            if kind == "version" and self._before not in ("", "pri"):
+            if kind == "version" and not self.tagged and self._before not in ("", "pri"):
                 kind = "word"
             if kind == "version":
                 at = self._rfc5424(token)
@@ -329,7 +329,7 @@ class _Reading:
     def _take_word(self, token: re.Match[bytes]) -> bool:
         """False where the text begins with it."""
         start, end = token.end("lead"), token.end()
-        word = self._head[start:end]
+        word = self._head[start:end].rstrip(b" ")
         bare = word if word.endswith(b"::") else word.rstrip(b":")
         stamped = self._before in ("bsd", "iso")
         behind_stamp = stamped and b":" not in token["lead"]
