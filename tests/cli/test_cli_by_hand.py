@@ -197,7 +197,7 @@ async def test_an_entry_ends_by_itself(site: Site) -> None:
     assert site.held("one") == {*LISTED, "30.0.0.1"}
     # Not a short time: a loaded machine may take longer to push it.
     with closing(sqlite3.connect(site.manager.layout.database, timeout=60)) as database:
-        database.execute("UPDATE by_hand SET until = made_at + 1")
+        database.execute("UPDATE user_entries SET until = made_at + 1")
         database.commit()
     await site.until(lambda: site.held("one") == LISTED)
     for _ in range(100):

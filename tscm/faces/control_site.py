@@ -17,7 +17,7 @@ from tscm.base.http_site import BoundedChannel, BoundedSite, HttpBounds
 from tscm.faces.peer import uid_of, user_name
 
 BOUNDS = HttpBounds(
-    body_bytes=1 << 20,
+    body_bytes=8 << 20,  # a list of 100,000 entries with comments is pasted
     head_seconds=5.0,
     request_seconds=30.0,
     connections=128,

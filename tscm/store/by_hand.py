@@ -1,13 +1,17 @@
 """
-Entries by hand in the node's database: one store for `tsadmin`, and later for page and portal.
+Entries by hand in the node's database: the two user lists whose entries are pushed without a fetch.
+
+They are rows of `user_entries` like those of every user list (`tscm.store.user_lists`).
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from attrs import evolve, frozen
 
 from tscm.policy.by_hand import (
+    ALLOW,
+    BLOCK,
     ENTRIES_MOST,
     HandEntry,
     TooManyEntries,
@@ -23,7 +27,16 @@ if TYPE_CHECKING:
 _NAMES = (
     "id", "action", "cidr", "device", "reason", "who", "made_at", "until", "ended_at", "ended",
 )  # fmt: skip
-_COLUMNS = ", ".join(_NAMES)
+LISTS: Mapping[str, int] = {BLOCK: 1, ALLOW: 2}
+"""Numbers of the lists of entries by hand, by action."""
+_COLUMNS = ", ".join(
+    {
+        "action": f"CASE list WHEN {LISTS[BLOCK]} THEN '{BLOCK}' ELSE '{ALLOW}' END",
+        "cidr": "network",
+    }.get(name, name)
+    for name in _NAMES
+)
+_OURS = f"list IN ({', '.join(map(str, LISTS.values()))})"
 
 
 @frozen
@@ -49,23 +62,32 @@ class HandEntries:
         with self._store.transaction() as cursor:
             same = self._some(
                 cursor,
-                "action = ? AND cidr = ? AND device IS ?",
-                (new.action, new.cidr, new.device),
+                "list = ? AND network = ? AND device IS ?",
+                (LISTS[new.action], new.cidr, new.device),
             )
             present = held_already(same, new, now)
             if present is not None:
                 return present, False
             older = replaced(same, new, now)
             (standing,) = cursor.execute(
-                "SELECT COUNT(*) FROM by_hand WHERE ended_at IS NULL AND (until IS NULL OR until > ?)",
+                f"SELECT COUNT(*) FROM user_entries WHERE {_OURS} AND ended_at IS NULL "  # noqa: S608 - from this file
+                "AND (until IS NULL OR until > ?)",
                 (now,),
             ).fetchone()
             if standing - len(older) >= ENTRIES_MOST:
                 raise TooManyEntries
             cursor.execute(
-                "INSERT INTO by_hand (action, cidr, device, reason, who, made_at, until) "
+                "INSERT INTO user_entries (list, network, device, reason, who, made_at, until) "
                 "VALUES (?, ?, ?, ?, ?, ?, ?)",
-                (new.action, new.cidr, new.device, new.reason, new.who, new.made_at, new.until),
+                (
+                    LISTS[new.action],
+                    new.cidr,
+                    new.device,
+                    new.reason,
+                    new.who,
+                    new.made_at,
+                    new.until,
+                ),
             )
             kept = evolve(new, id=int(cursor.lastrowid or 0))
             self._end(cursor, older, now, f"replaced by entry {kept.id}")
@@ -87,14 +109,17 @@ class HandEntries:
         """Keep another end of each."""
         with self._store.transaction() as cursor:
             cursor.executemany(
-                "UPDATE by_hand SET until = ? WHERE id = ?",
+                "UPDATE user_entries SET until = ? WHERE id = ?",
                 [(one.until, one.id) for one in entries],
             )
 
     def forget(self, ids: Iterable[int]) -> None:
         """Nothing of them is kept."""
         with self._store.transaction() as cursor:
-            cursor.executemany("DELETE FROM by_hand WHERE id = ?", [(one,) for one in ids])
+            cursor.executemany(
+                f"DELETE FROM user_entries WHERE id = ? AND {_OURS}",  # noqa: S608 - from this file
+                [(one,) for one in ids],
+            )
 
     def held(self) -> set[int]:
         """Numbers of those that any device held after its last good run."""
@@ -106,14 +131,14 @@ class HandEntries:
 
     @classmethod
     def _all(cls, cursor: "sqlite3.Cursor") -> list[HandEntry]:
-        return cls._some(cursor, "1 = 1", ())
+        return cls._some(cursor, _OURS, ())
 
     @staticmethod
     def _some(
-        cursor: "sqlite3.Cursor", condition: str, values: Sequence[str | None]
+        cursor: "sqlite3.Cursor", condition: str, values: Sequence[str | int | None]
     ) -> list[HandEntry]:
         rows = cursor.execute(
-            f"SELECT {_COLUMNS} FROM by_hand WHERE {condition} ORDER BY id",  # noqa: S608 - from this file
+            f"SELECT {_COLUMNS} FROM user_entries WHERE {condition} ORDER BY id",  # noqa: S608 - from this file
             values,
         ).fetchall()
         return [_entry(row) for row in rows]
@@ -121,7 +146,7 @@ class HandEntries:
     @staticmethod
     def _end(cursor: "sqlite3.Cursor", entries: Iterable[HandEntry], now: float, how: str) -> None:
         cursor.executemany(
-            "UPDATE by_hand SET ended_at = ?, ended = ? WHERE id = ? AND ended_at IS NULL",
+            "UPDATE user_entries SET ended_at = ?, ended = ? WHERE id = ? AND ended_at IS NULL",
             [(now, how, one.id) for one in entries],
         )
 

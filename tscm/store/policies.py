@@ -27,7 +27,7 @@ from tscm.store.generations import (
 GENERATIONS_KEPT = 48
 UPDATES_KEPT = 500
 _OF_A_DEVICE = (
-    "lists", "generations", "updates", "devices", "largest", "names", "entries", "by_hand",
+    "lists", "generations", "updates", "devices", "largest", "names", "entries", "user_entries",
     "pulls",
 )  # fmt: skip
 

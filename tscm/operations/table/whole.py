@@ -19,6 +19,7 @@ from tscm.operations.table import (
     policies,
     proof,
     senders,
+    user_lists,
 )
 
 _NOUNS = (
@@ -30,6 +31,7 @@ _NOUNS = (
     policies,
     logs,
     entries,
+    user_lists,
     events,
     doctor,
     proof,
