@@ -6,19 +6,27 @@ import re
 import sys
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 from attrs import define
 
 from tscm.cli import say
+from tscm.cli.hit_options import asked_of, hit_options
 from tscm.cli.session import Session
 from tscm.cli.spool import LogName, known_log, message_json
 from tscm.cli.times import Time
+from tscm.operations.arguments import LinesWanted
+from tscm.operations.table.lines import SEARCH_LINES
+from tscm.plural import many
 from tscm.printable import visible
+from tscm.wire.writing import as_json
 
 if TYPE_CHECKING:
     from tscm.spool.tools_export import Passage
+
+TOP_MOST = 1000
+"""Lines about hits that are found at once."""
 
 
 class Enough(Exception):
@@ -35,6 +43,8 @@ class Enough(Exception):
 @click.option("--ignore_case", "-i", is_flag=True, help="Ignore case.")
 @click.option("--max", "most", type=click.IntRange(1), help="Stop after this many lines.")
 @click.option("--count", is_flag=True, help="Print only the number of lines.")
+@click.option("--hits", is_flag=True, help="Only lines that match a list.")
+@hit_options
 @click.option("--raw", is_flag=True, help="Print the stored bytes unchanged, for programs.")
 @click.option("--json", "json_output", is_flag=True, help="Print a JSON object for each line.")
 @click.pass_obj
@@ -51,16 +61,34 @@ def command(
     ignore_case: bool,
     most: int | None,
     count: bool,
+    hits: bool,
     raw: bool,
     json_output: bool,
+    **about: Any,
 ) -> int:
     """
     Show the lines of a log that contain PATTERN; with several logs, or all, each after the name of its log.
 
     Searches live and compressed segments, oldest first.  Exit status 1 if no line matches.
+
+    With --hits or a filter, only lines that match a list, also with an empty PATTERN: the lines behind a row of
+    `tsadmin report`, at most 1,000 of them.
     """
     if raw and json_output:
         raise click.UsageError("use only one of --raw and --json")
+    asked = asked_of(about)
+    if hits or asked:
+        if regex or raw:
+            raise click.UsageError("--hits and filters do not go with --regex and --raw")
+        options = {**asked, "hits": True, "text": pattern, "ignore_case": ignore_case}
+        wanted = LinesWanted(
+            devices=tuple(_devices(names, everyone=everyone)),
+            since=since,
+            until=until,
+            top=min(most or TOP_MOST, TOP_MOST),
+            options=options,
+        )
+        return _about_hits(session, wanted, count=count, json_output=json_output)
     logs = _logs(session, names, everyone=everyone)
     several = everyone or len(logs) > 1
     found = _Found(
@@ -82,6 +110,41 @@ def command(
         whose = "any log" if several else next(iter(counts), "any log")
         say.info(f"No matching line in {whose}", aside=True)
     return 0 if found.total else 1
+
+
+def _devices(names: Sequence[str], *, everyone: bool) -> list[str]:
+    """The devices that were named, or none for all."""
+    if everyone and names:
+        raise click.UsageError("give names or --all, not both")
+    if not names and not everyone:
+        raise click.UsageError("give the NAME of a log, several of them, or --all")
+    return list(dict.fromkeys(names))
+
+
+def _about_hits(session: Session, wanted: LinesWanted, *, count: bool, json_output: bool) -> int:
+    """Lines about hits, as the manager finds them."""
+    found = session.backend().call(SEARCH_LINES, wanted)
+    several = len(wanted.devices) != 1
+    if count and json_output:
+        say.as_json({"count": found.fitting})
+    elif count:
+        say.plain(str(found.fitting))
+    for one in () if count else found.lines:
+        if json_output:
+            say.json_line(as_json(one))
+        else:
+            say.plain(f"{one.device}: {visible(one.line)}" if several else visible(one.line))
+    for sentence in found.missing:
+        say.warn(f"not searched: {sentence}")
+    if found.left_out and not count:
+        say.warn(
+            f"{many(found.left_out, 'more line matches', 'more lines match')}; narrow the time with --since and --until"
+        )
+    if found.ended is not None:
+        say.warn(f"{found.ended}; narrow the time with --since and --until")
+    if not found.fitting:
+        say.info("No matching line", aside=True)
+    return 0 if found.fitting else 1
 
 
 def _logs(session: Session, names: Sequence[str], *, everyone: bool) -> list[str]:

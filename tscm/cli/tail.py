@@ -11,19 +11,21 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import click
 from attrs import define, frozen
 
 from tscm.base.clock import told_time
 from tscm.cli import say
+from tscm.cli.hit_options import asked_of, hit_options
 from tscm.cli.names import devices_arguments
 from tscm.cli.session import Session
 from tscm.cli.several import chosen
 from tscm.cli.signals import INTERRUPTED
 from tscm.events.explain import Explained, Explainer
 from tscm.events.judge import Hit
+from tscm.events.line_filter import LineFilter
 from tscm.model import Json
 from tscm.operations.arguments import Device
 from tscm.operations.table.devices import VIEW
@@ -43,6 +45,7 @@ _COLOURS = {"blocked": "red", "allowed": "green"}
 @click.command()
 @devices_arguments
 @click.option("--hits", is_flag=True, help="Only lines that match a list, with the matching entry.")
+@hit_options
 @click.option(
     "--lines",
     "-n",
@@ -64,12 +67,15 @@ def command(
     count: int,
     once: bool,
     json_output: bool,
+    **about: Any,
 ) -> int:
     """
     Show the lines of a device's log as they arrive, each after its time of receipt and its sender; ^C stops it.
 
     With several devices, or all, each line comes after the name of its device.
     """
+    asked = asked_of(about)
+    fitting = LineFilter.read({**asked, "hits": hits})
     backend = session.backend()
     wanted = chosen(backend, names, everyone=everyone)
     settings = {name: backend.call(VIEW, Device(name=name)).settings for name in wanted}
@@ -78,7 +84,8 @@ def command(
             session,
             name,
             (settings[name]["block_list"], settings[name]["allow_list"]),
-            hits=hits,
+            hits=hits or bool(asked),
+            fitting=fitting,
             count=count,
             once=once,
             json_output=json_output,
@@ -126,6 +133,7 @@ class _Tail:
     name: str
     lists: tuple[str, str]
     hits: bool
+    fitting: LineFilter
     count: int
     once: bool
     json_output: bool
@@ -140,6 +148,7 @@ class _Tail:
             self.session,
             self.name,
             hits=self.hits,
+            fitting=self.fitting,
             count=self.count,
             once=self.once,
             json_output=self.json_output,
@@ -167,6 +176,7 @@ def _tail(
     name: str,
     *,
     hits: bool,
+    fitting: LineFilter,
     count: int,
     once: bool,
     json_output: bool,
@@ -190,7 +200,7 @@ def _tail(
         return [
             explain(one, _message_of(one, messages))
             for one in explainer.explain(passage.data, at)
-            if one.hit is not None
+            if one.hit is not None and fitting.fits(one.hit)
         ]
 
     sealed = blocks_back(

@@ -61,3 +61,55 @@ class Recount:
     name: str = ""
     lines: int = 0
     hours: int = 0
+
+
+@frozen(kw_only=True)
+class LineHit:
+    """What a line says that an entry of the lists did."""
+
+    action: str = ""
+    direction: str = ""
+    list: str = ""
+    entry: str = ""
+    inside: str = ""
+    outside: str = ""
+    protocol: str = ""
+    port: int = -1
+    hits: int = 0
+
+
+@frozen(kw_only=True)
+class LogLine:
+    """
+    A line of a device's log; *received_at* (POSIX seconds) and *sender* are None where no index tells of it.
+
+    *cut* says how many characters of a long line are left out.
+    """
+
+    device: str = ""
+    received_at: float | None = None
+    sender: str | None = None
+    line: str = ""
+    cut: int = 0
+    hit: LineHit | None = None
+
+
+@frozen(kw_only=True)
+class FoundLines:
+    """
+    Lines that fit, the oldest first, and what is not among them.
+
+    *fitting* lines were met, *left_out* of them are not shown.  *unread_bytes* of the logs were not looked at, for the
+    cause in *ended*; *positions* are the offsets in the logs behind what was looked at.  *missing* are segments that
+    cannot be read.
+    """
+
+    lines: tuple[LogLine, ...] = ()
+    fitting: int = 0
+    left_out: int = 0
+    read_lines: int = 0
+    read_bytes: int = 0
+    unread_bytes: int = 0
+    ended: str | None = None
+    missing: tuple[str, ...] = ()
+    positions: Mapping[str, int] = field(factory=dict)

@@ -5,7 +5,7 @@ Single lines with the list entry that they stand under: for `tail --hits` and fo
 from collections.abc import Iterator
 from pathlib import Path
 
-from attrs import define, field, frozen
+from attrs import define, frozen
 
 from tscm.events.judge import Hit, applicable, judge
 from tscm.events.worker import ForceTable
@@ -38,16 +38,17 @@ class Explainer:
     _names: tuple[str, str]
     _form: str = ""
     """The firewall's type, which says how its lines are read."""
-    _table: ForceTable | None = field(default=None, init=False)
+    table: ForceTable | None = None
+    """The generations; opened with the first block where none is given."""
 
     def explain(self, block: bytes, at: float) -> Iterator[Explained]:
         """The policy lines of a block of whole lines received *at*, each explained."""
-        if self._table is None:
+        if self.table is None:
             if not self._database.exists():
                 return
-            self._table = ForceTable(open_read_only(self._database))
+            self.table = ForceTable(open_read_only(self._database))
         with faults_told(self._database):
-            forces = applicable(self._table.between(self._device, self._names, at, at), at)
+            forces = applicable(self.table.between(self._device, self._names, at, at), at)
         for line, event, row in self._events(block):
             hit = next((hit for hit, _ in judge([row], forces)), None)
             yield Explained(line=line, event=event, hit=hit)

@@ -287,9 +287,9 @@ def _within(
     """The texts for a host or a network, of those that occur in the column."""
     if "/" not in word:
         return [_word(connection, _spelt(word))]
-    lies_in = _lies_in(ip_network(word, strict=False))
+    within = lies_in(ip_network(word, strict=False))
     texts = spelt(connection, distinct(connection, wanted, column).tolist())
-    return [number for number, text in texts.items() if lies_in(text)]
+    return [number for number, text in texts.items() if within(text)]
 
 
 def _spelt(word: str) -> str:
@@ -299,15 +299,15 @@ def _spelt(word: str) -> str:
         return word
 
 
-def _lies_in(network: IPv4Network | IPv6Network) -> Callable[[str], bool]:
+def lies_in(network: IPv4Network | IPv6Network) -> Callable[[str], bool]:
     """By the octets: it is asked of many texts, most of which are no address of this family."""
     family = AF_INET if isinstance(network, IPv4Network) else AF_INET6
     first, last = network.network_address.packed, network.broadcast_address.packed
 
-    def lies_in(text: str) -> bool:
+    def within(text: str) -> bool:
         try:
             return first <= inet_pton(family, text) <= last
         except (OSError, ValueError):
             return False
 
-    return lies_in
+    return within

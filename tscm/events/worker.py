@@ -63,6 +63,10 @@ class ForceTable:
     """Which content a generation has, by device, number, and when it came into force."""
     _ready: "OrderedDict[bytes, Judged]" = field(factory=OrderedDict, init=False)
 
+    def over(self, connection: sqlite3.Connection) -> None:
+        """Go on with another connection: SQLite's belong to the thread that opened them."""
+        self._connection = connection
+
     def between(
         self, device: str, names: tuple[str, str], first: float, last: float
     ) -> list[Force]:

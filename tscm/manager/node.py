@@ -11,6 +11,7 @@ from attrs import define, field, frozen
 
 from tscm.devices.reach import NETWORK, Reach
 from tscm.errors import TscmError
+from tscm.events.shared_table import SharedTable
 from tscm.model import Identity, OwnReader
 from tscm.operations.jobs import Jobs
 from tscm.settings.layout import Layout
@@ -89,6 +90,8 @@ class Manager:
     """How the scheduled backups stand; changes while the manager runs."""
     judged: "dict[str, Stamped]" = field(factory=dict)
     """How each device stood when a row of it was last judged."""
+    judging: SharedTable = field(factory=SharedTable)
+    """The lists by which lines are judged that somebody follows."""
 
 
 @frozen(kw_only=True)

@@ -217,3 +217,32 @@ class PushedEntries:
 
     name: str
     held: bool = False
+
+
+@frozen(kw_only=True)
+class LinesWanted:
+    """
+    Devices (none: all), when their lines were received (POSIX seconds), how many are told, and which: `text`,
+    `ignore_case`, `hits`, and of lines about hits the filters of a report.
+
+    The oldest are told, or the *newest*.
+    """
+
+    devices: tuple[str, ...] = ()
+    since: float | None = None
+    until: float | None = None
+    top: int = 200
+    newest: bool = False
+    options: Json = field(factory=dict)
+
+
+@frozen(kw_only=True)
+class Following:
+    """
+    The same of the lines behind *positions*, offsets in the logs by device; where there is none, of the last ones.
+    """
+
+    devices: tuple[str, ...] = ()
+    positions: Json = field(factory=dict)
+    top: int = 200
+    options: Json = field(factory=dict)

@@ -18,9 +18,10 @@ from tscm.base.clock import wall_seconds
 from tscm.base.schedule import PeriodicService, in_slices
 from tscm.base.threads import Threads
 from tscm.errors import DeviceBeingRemoved, LogOpening, NoSuchDevice
-from tscm.model import Run
+from tscm.model import Block, Origin, Run
 from tscm.settings.node import SpoolBounds
 from tscm.spool.aside import Aside
+from tscm.spool.cursor import Cursor
 from tscm.spool.deletion import delete_log
 from tscm.spool.disk import Disk
 from tscm.spool.early import open_at_once
@@ -357,6 +358,22 @@ class SpoolService(MultiService):
         Raises `NoSuchDevice`, `ValueError` for a name that cannot name a file, `OSError`.
         """
         return self._device(device).reader(checked_name(reader_name), at_end=at_end)
+
+    def peek(
+        self, device: str, offset: int, max_bytes: int
+    ) -> tuple[Block, Sequence[Origin]] | None:
+        """
+        Whole lines from *offset* on, with when they came, for somebody who keeps no position here.
+
+        None when there are none.  Raises `NoSuchDevice`.
+        """
+        log = self._device(device)
+        passing = DeviceReader(log, "", Cursor(offset=log.live.end))  # at the end: it moves nowhere
+        try:
+            block = passing.read(offset, max_bytes)
+            return None if block is None else (block, passing.origins(block.start, block.end))
+        finally:
+            passing.close()
 
     def drop_reader(self, device: str, reader_name: str) -> None:
         """Forget a reader with its backlog; the lines stay."""

@@ -8,12 +8,16 @@ from pathlib import Path
 
 from attrs import frozen
 
+from tscm.spool.catalogue import Segment
 from tscm.spool.disk import READ, Disk
 from tscm.spool.index import IndexedRun, read_index
 from tscm.spool.index_file import read_records
 from tscm.spool.text import CHUNK_BYTES, LINE_MOST, LiveText, Text, open_text
 from tscm.spool.tools_list import LogView, view_log
 from tscm.syslog.escape import unescape
+
+_SET_SECONDS = 86400.0
+"""How far the clock may have been set within a segment without that a choice by time misses lines."""
 
 
 @frozen(kw_only=True)
@@ -44,6 +48,14 @@ class Wanted:
             and (self.since is None or run.received_at >= self.since)
             and (self.until is None or run.received_at < self.until)
         )
+
+    def meets(self, segment: Segment) -> bool:
+        """May it hold lines that are wanted?  Its first and last line tell, but for a clock that was set meanwhile."""
+        if self.unknown or not segment.last_at:
+            return True
+        late = self.since is not None and segment.last_at < self.since - _SET_SECONDS
+        early = self.until is not None and segment.first_at > self.until + _SET_SECONDS
+        return not (late or early)
 
 
 @frozen(kw_only=True)
@@ -139,7 +151,7 @@ def export_passages(
     missing: list[str] = []
     live = view.folder.live
     for start, end, path in [
-        *((one.start, one.end, view.path_of(one)) for one in view.kept),
+        *((one.start, one.end, view.path_of(one)) for one in view.kept if wanted.meets(one)),
         (view.base, view.end, live),
     ]:
         try:
