@@ -21,6 +21,8 @@ class TscmError(Exception):
     """
 
     exit_status: int = 1
+    absent: bool = False
+    """What was asked for by its name does not exist: 404 where HTTP is spoken."""
 
 
 @frozen(kw_only=True)
@@ -97,6 +99,8 @@ class NoSuchDevice(TscmError):
     """
     No device has this nickname.
     """
+
+    absent = True
 
     name: str
 

@@ -128,7 +128,11 @@ def _name_fault(host: bytes, names: Collection[str] | None, what: str) -> Refusa
 def line_fault(method: bytes, path: bytes) -> Refusal | None:
     """Why a request line is not looked at any further, or None."""
     if method not in METHODS:
-        return Refusal(status=405, sentence="the method is not one of GET, POST, PUT and DELETE")
+        return Refusal(
+            status=405,
+            sentence="the method is not one of GET, POST, PUT and DELETE",
+            headers=((b"Allow", b", ".join(sorted(METHODS))),),
+        )
     try:
         plain = unquote_to_bytes(path).decode()
     except UnicodeDecodeError:

@@ -96,6 +96,8 @@ class BoundedChannel(HTTPChannel):
     """Whether the request is, or has been refused: nothing more is expected of the peer."""
     chunked = False
     """Whether the body comes in chunks, as the head says."""
+    request_line = b""
+    """As it came, with its target in origin form; empty until it is in."""
     _deadline: Any = None
     _began = 0.0
     _target_host: bytes | None = None
@@ -122,6 +124,7 @@ class BoundedChannel(HTTPChannel):
             self._line_is_in = True
             asked = in_origin_form(line)
             line, self._target_host = asked.line, asked.host
+            self.request_line = line
         super().lineReceived(line)
 
     def head_is_in(self) -> None:
@@ -228,7 +231,7 @@ class BoundedChannel(HTTPChannel):
         if self.refused or self.transport is None:
             return
         self.refused = self.whole = True
-        kind, body = self.factory.refusal_body(refusal.sentence)
+        kind, body = self.refusal_body(refusal.sentence)
         reason = RESPONSES.get(refusal.status, b"Refused")
         lines = [
             b"HTTP/1.1 %d %s" % (refusal.status, reason),
@@ -242,6 +245,10 @@ class BoundedChannel(HTTPChannel):
         self.transport.write(b"\r\n".join(lines))
         self.loseConnection()
         self._end_after(self.bounds.request_seconds)
+
+    def refusal_body(self, sentence: str) -> tuple[bytes, bytes]:
+        """Content type and body of a refusal."""
+        return self.factory.refusal_body(sentence)
 
     def _respondToBadRequestAndDisconnect(self) -> None:
         """What Twisted calls for a head that it cannot read."""

@@ -1,5 +1,5 @@
 """
-`tsadmin web`: the first user of the page, and the way back in.
+`tsadmin web`: the first user of the page, the way back in, and the keys of programs.
 """
 
 import click
@@ -8,6 +8,7 @@ from tscm.cli import say
 from tscm.cli.session import Session
 from tscm.cli.state import when
 from tscm.cli.tables import show_table
+from tscm.cli.web_keys import keys
 from tscm.faces.web.accounts import CODE_SECONDS, AccountRefused, Accounts
 from tscm.faces.web.certificate import certificate_of, fingerprint_of_file
 from tscm.settings.files import read_node
@@ -16,7 +17,10 @@ from tscm.settings.owner import as_web_owner
 
 @click.group()
 def command() -> None:
-    """Manage who may sign in to the page."""
+    """Manage who may sign in to the page, and which programs may call it."""
+
+
+command.add_command(keys)
 
 
 def _accounts(session: Session) -> Accounts:

@@ -43,9 +43,12 @@ class ManagerError(TscmError):
         status: int,
         outcome: "UpdateRecord | None" = None,
         shown: str | None = None,
+        *,
+        absent: bool = False,
     ) -> None:
         self.sentence = sentence
         self.exit_status = status
+        self.absent = absent
         self.outcome = outcome
         self.shown = shown
         super().__init__(sentence, status)

@@ -239,4 +239,5 @@ def _said(error: Json) -> ManagerError:
 
     outcome = error.get("outcome")
     told = None if outcome is None else read(UpdateRecord, outcome)
-    return ManagerError(sentence, status, told, error.get("certificate"))
+    absent = error.get("absent") is True
+    return ManagerError(sentence, status, told, error.get("certificate"), absent=absent)

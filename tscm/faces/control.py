@@ -55,7 +55,8 @@ def error_json(error: BaseException) -> Json:
         told = {"sentence": str(error), "exit_status": error.exit_status}
         return {**told, "certificate": error.shown}
     if isinstance(error, TscmError):
-        return {"sentence": str(error), "exit_status": error.exit_status}
+        told = {"sentence": str(error), "exit_status": error.exit_status}
+        return {**told, "absent": True} if error.absent else told
     return {
         "sentence": f"internal error in the manager: {type(error).__name__}: {error}",
         "exit_status": 70,

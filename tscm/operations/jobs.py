@@ -40,6 +40,8 @@ class JobUnknown(TscmError):
     No job has this number, or it ended long ago.
     """
 
+    absent = True
+
     number: int
 
     def __str__(self) -> str:

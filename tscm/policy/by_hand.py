@@ -60,6 +60,8 @@ class NoSuchEntry(TscmError):
     No entry by hand has this number or network.
     """
 
+    absent = True
+
     asked: str
 
     def __str__(self) -> str:

@@ -91,6 +91,8 @@ class GenerationUnknown(TscmError):
     There is no such generation of a device's policy.
     """
 
+    absent = True
+
     device: str
     number: int
 

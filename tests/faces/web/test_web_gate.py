@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import pytest
 
 from tests.faces.web.web_site import OWN, FakeSite
+from tscm.faces.web.api.http import METHODS
 from tscm.faces.web.app import HEADERS
 from tscm.faces.web.gate import cross_site_fault, own_origins, place_within, session_in
 from tscm.faces.web.roles import ROLES, Role
@@ -38,7 +39,10 @@ def test_every_path_that_is_served_has_a_role(web: FakeSite) -> None:
         for method in rule.methods or ()
         if method not in {"HEAD", "OPTIONS"}
     }
-    assert served - names(routes()) == {("GET", "/static/<path:name>")}
+    assert served - names(routes()) == {
+        ("GET", "/static/<path:name>"),
+        *((method, "/api/<path:rest>") for method in METHODS),  # each call of it has one
+    }
 
 
 def test_nobody_below_its_role_gets_to_a_page(web: FakeSite) -> None:

@@ -211,3 +211,27 @@ def test_who_has_no_page_imports_nothing_of_it(tmp_path: Path) -> None:
     )
     found: Any = json.loads(done.stdout)
     assert found == []
+
+
+def test_keys_are_made_and_removed_by_command(tmp_path: Path) -> None:
+    words = ("web", "keys", "add", "ci", "--role", "analyst", "--expires", "30d")
+    made = tsadmin(tmp_path, *words, "--from", "192.0.2.9/28", "--only", "entries")
+    assert made.returncode == 0, made.stderr
+    assert re.fullmatch(r"tsk_[0-9a-f]{8}_[A-Za-z0-9_-]{43}\n", made.stdout)
+    (key,) = json.loads(tsadmin(tmp_path, "web", "keys", "list", "--json").stdout)
+    assert (key["name"], key["role"]) == ("ci", "analyst")
+    assert (key["networks"], key["groups"]) == (["192.0.2.0/28"], ["entries"])
+    assert made.stdout.startswith(key["begins_with"])
+    assert "192.0.2.0/28" in tsadmin(tmp_path, "web", "keys", "list").stdout
+    for wrong, sentence in (
+        (words, "already exists"),
+        ((*words[:3], "a b", *words[4:]), "a key name has"),
+        ((*words[:7], "400d"), "within 366 days"),
+        ((*words, "--from", "here"), "not an address or network"),
+        ((*words[:3], "b", *words[4:], "--only", "all"), "not a group of calls"),
+    ):
+        refused = tsadmin(tmp_path, *wrong)
+        assert (refused.returncode, sentence in refused.stderr) == (2, True), refused.stderr
+    assert tsadmin(tmp_path, "web", "keys", "remove", "ci").returncode == 0
+    assert tsadmin(tmp_path, "web", "keys", "remove", "ci").returncode == 2
+    assert "No keys exist" in tsadmin(tmp_path, "web", "keys", "list").stdout

@@ -312,7 +312,7 @@ def test_a_locked_database_is_told(web: FakeSite) -> None:
     web.accounts.path.write_bytes(b"no database at all, but a text that is long enough" * 100)
     for name in ("web.db-wal", "web.db-shm"):
         (web.accounts.path.parent / name).unlink(missing_ok=True)
-    from tscm.faces.web.accounts import AccountsUnusable
+    from tscm.faces.web.database import AccountsUnusable
 
     with pytest.raises(AccountsUnusable, match="move it away"):
         web.accounts.open()

@@ -14,9 +14,9 @@ from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 
-from tscm.base.http_site import BoundedSite
 from tscm.errors import ControlUnavailable
 from tscm.faces.web.accounts import Accounts
+from tscm.faces.web.api.entry import Api
 from tscm.faces.web.app import WebApp
 from tscm.faces.web.asking import Asking
 from tscm.faces.web.chain import Chain
@@ -25,6 +25,7 @@ from tscm.faces.web.gate import own_names, own_origins
 from tscm.faces.web.planned import Plans
 from tscm.faces.web.roles import Role
 from tscm.faces.web.service import BOUNDS
+from tscm.faces.web.site import WebSite
 from tscm.operations.job_figures import JobFigures
 from tscm.settings.web import WebSettings
 
@@ -117,8 +118,9 @@ class FakeSite:
             now=self.clock.seconds,
         )
         own = own_origins(self.settings.url, [HOST])
-        self.app = WebApp(self.desk, lambda: own)
-        self.site = BoundedSite(
+        api = Api(self.settings, self.accounts, asking)
+        self.app = WebApp(self.desk, lambda: own, api)
+        self.site = WebSite(
             self.app.app.resource(),
             BOUNDS,
             self.clock,
@@ -157,6 +159,7 @@ class FakeSite:
         path: str,
         form: Mapping[str, str] | None = None,
         *,
+        document: str | None = None,
         key: str | None = None,
         method: str | None = None,
         address: str = "192.0.2.9",
@@ -165,6 +168,9 @@ class FakeSite:
         """A browser's request; with *form* a POST as our own pages make it.  A header of None is left out."""
         given: dict[str, str | None] = {"host": HOST}
         body = b""
+        if document is not None:
+            body = document.encode()
+            given |= {"content-type": "application/json", "content-length": str(len(body))}
         if form is not None:
             body = urlencode(form).encode()
             given |= {

@@ -5,12 +5,8 @@ For the reactor thread, in statements of some microseconds; `tsadmin web` opens 
 only digests are kept: whoever reads the file cannot use them.
 """
 
-import os
 import re
 import secrets
-import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -18,6 +14,7 @@ from typing import Any
 from attrs import define, field, frozen
 
 from tscm.errors import TscmError
+from tscm.faces.web.database import WebDatabase
 from tscm.faces.web.roles import Role, role_of
 
 CODE_SECONDS = 1800.0
@@ -30,45 +27,6 @@ MOST_EVENTS = 20_000
 _KNOWN_SECONDS = 90 * 86400.0
 _CODE_LETTERS = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,62}")
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS users (
-    name TEXT PRIMARY KEY COLLATE NOCASE, role TEXT NOT NULL, hash TEXT NOT NULL,
-    created_at REAL NOT NULL, signed_in_at REAL
-) STRICT;
-CREATE TABLE IF NOT EXISTS sessions (
-    number INTEGER PRIMARY KEY AUTOINCREMENT, digest BLOB NOT NULL UNIQUE,
-    user TEXT NOT NULL COLLATE NOCASE REFERENCES users (name) ON DELETE CASCADE,
-    created_at REAL NOT NULL, seen_at REAL NOT NULL, address TEXT NOT NULL, agent TEXT NOT NULL
-) STRICT;
-CREATE INDEX IF NOT EXISTS sessions_user ON sessions (user);
-CREATE TABLE IF NOT EXISTS codes (
-    digest BLOB PRIMARY KEY, user TEXT, until REAL NOT NULL
-) STRICT;
-CREATE TABLE IF NOT EXISTS places (
-    user TEXT NOT NULL COLLATE NOCASE REFERENCES users (name) ON DELETE CASCADE,
-    place TEXT NOT NULL, at REAL NOT NULL, PRIMARY KEY (user, place)
-) STRICT, WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS events (
-    id INTEGER PRIMARY KEY AUTOINCREMENT, at REAL NOT NULL, user TEXT NOT NULL,
-    address TEXT NOT NULL, what TEXT NOT NULL, good INTEGER NOT NULL
-) STRICT;
-"""
-
-
-@define(eq=False)
-class AccountsUnusable(TscmError):
-    """
-    The file with the page's users cannot be opened, read or written.
-    """
-
-    path: str
-    cause: str
-
-    def __str__(self) -> str:
-        return (
-            f"{self.path} cannot be used: {self.cause}; check the disk and the file's owner, or move "
-            "it away and create the users again with `tsadmin web setup`"
-        )
 
 
 @define(eq=False)
@@ -141,27 +99,18 @@ class Accounts:
     path: Path
     idle_seconds: float = 1800.0
     longest_seconds: float = 12 * 3600.0
-    _open: sqlite3.Connection | None = field(default=None, init=False)
+    database: WebDatabase = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.database = WebDatabase(self.path)
 
     def open(self) -> None:
         """Open the file, and make it where it is absent."""
-        with self._faults_told():
-            self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            os.close(
-                os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-            )
-            made = sqlite3.connect(self.path, timeout=2.0, isolation_level=None)
-            made.execute("PRAGMA journal_mode = WAL")
-            made.execute("PRAGMA synchronous = NORMAL")
-            made.execute("PRAGMA foreign_keys = ON")
-            made.executescript(_SCHEMA)
-            self._open = made
+        self.database.open()
 
     def close(self) -> None:
         """Close the file."""
-        if self._open is not None:
-            self._open.close()
-            self._open = None
+        self.database.close()
 
     # -- users ----------------------------------------------------------------
 
@@ -169,7 +118,7 @@ class Accounts:
         """All, by name."""
         return [
             _user(row)
-            for row in self._rows(
+            for row in self.database.rows(
                 "SELECT name, role, created_at, signed_in_at, (SELECT count(*) FROM sessions "
                 "WHERE user = name) FROM users ORDER BY name LIMIT ?",
                 MOST_USERS,
@@ -178,19 +127,19 @@ class Accounts:
 
     def user(self, name: str) -> User | None:
         """One, however the name is written."""
-        rows = self._rows(
+        rows = self.database.rows(
             "SELECT name, role, created_at, signed_in_at, 0 FROM users WHERE name = ?", name
         )
         return _user(rows[0]) if rows else None
 
     def hash_of(self, name: str) -> str | None:
         """What is kept of the user's password."""
-        rows = self._rows("SELECT hash FROM users WHERE name = ?", name)
+        rows = self.database.rows("SELECT hash FROM users WHERE name = ?", name)
         return str(rows[0][0]) if rows else None
 
     def any_user(self) -> bool:
         """Is there anybody who may sign in?"""
-        return bool(self._rows("SELECT 1 FROM users LIMIT 1"))
+        return bool(self.database.rows("SELECT 1 FROM users LIMIT 1"))
 
     def add_user(self, name: str, role: Role, kept: str, now: float) -> None:
         """A new user; *kept* is the hash of the password.  Raises `AccountRefused`."""
@@ -201,26 +150,26 @@ class Accounts:
             raise AccountRefused(f"there is a user {name} already")
         if len(self.users()) >= MOST_USERS:
             raise AccountRefused(f"there are {MOST_USERS:,} users already; remove some first")
-        self._do(
+        self.database.do(
             "INSERT INTO users (name, role, hash, created_at) VALUES (?, ?, ?, ?)",
             *(name, role.word, kept, now),
         )
 
     def set_password(self, name: str, kept: str) -> None:
         """Another password: it ends all of the user's sessions."""
-        self._do("UPDATE users SET hash = ? WHERE name = ?", kept, name)
+        self.database.do("UPDATE users SET hash = ? WHERE name = ?", kept, name)
         self.end_sessions(name)
 
     def set_role(self, name: str, role: Role) -> None:
         """Another role, from the next request on.  Raises `AccountRefused` for the last admin."""
         if role is not Role.ADMIN:
             self._refuse_last_admin(name)
-        self._do("UPDATE users SET role = ? WHERE name = ?", role.word, name)
+        self.database.do("UPDATE users SET role = ? WHERE name = ?", role.word, name)
 
     def remove_user(self, name: str) -> None:
         """The user and his sessions.  Raises `AccountRefused` for the last admin."""
         self._refuse_last_admin(name)
-        self._do("DELETE FROM users WHERE name = ?", name)
+        self.database.do("DELETE FROM users WHERE name = ?", name)
 
     def _refuse_last_admin(self, name: str) -> None:
         admins = [one.name.lower() for one in self.users() if one.role is Role.ADMIN]
@@ -235,25 +184,27 @@ class Accounts:
         own = self.sessions(name, now)
         for old in own[MOST_SESSIONS - 1 :]:
             self.end_session(old.number)
-        self._do(
+        self.database.do(
             "INSERT INTO sessions (digest, user, created_at, seen_at, address, agent) "
             "VALUES (?, ?, ?, ?, ?, ?)",
             *(digest(key), name, now, now, address[:64], agent[:200]),
         )
-        self._do("UPDATE users SET signed_in_at = ? WHERE name = ?", now, name)
-        self._do(
+        self.database.do("UPDATE users SET signed_in_at = ? WHERE name = ?", now, name)
+        self.database.do(
             "INSERT OR REPLACE INTO places (user, place, at) VALUES (?, ?, ?)", name, place, now
         )
-        self._do("DELETE FROM places WHERE at < ?", now - _KNOWN_SECONDS)
+        self.database.do("DELETE FROM places WHERE at < ?", now - _KNOWN_SECONDS)
         return key
 
     def is_known(self, name: str, place: str) -> bool:
         """Has the user signed in from there before?"""
-        return bool(self._rows("SELECT 1 FROM places WHERE user = ? AND place = ?", name, place))
+        return bool(
+            self.database.rows("SELECT 1 FROM places WHERE user = ? AND place = ?", name, place)
+        )
 
     def session(self, key: str, now: float, *, touch: bool = True) -> Session | None:
         """The session of that key while it lasts; with *touch* it lasts on by being asked for."""
-        rows = self._rows(f"{_SESSIONS} WHERE digest = ?", digest(key))
+        rows = self.database.rows(f"{_SESSIONS} WHERE digest = ?", digest(key))
         if not rows:
             return None
         found = _session(rows[0])
@@ -261,22 +212,22 @@ class Accounts:
             self.end_session(found.number)
             return None
         if touch and not 0 <= now - found.seen_at < TOUCH_SECONDS:
-            self._do("UPDATE sessions SET seen_at = ? WHERE number = ?", now, found.number)
+            self.database.do("UPDATE sessions SET seen_at = ? WHERE number = ?", now, found.number)
         return found
 
     def sessions(self, name: str | None, now: float) -> list[Session]:
         """Those of a user, or of all, the latest first."""
         where, args = ("", ()) if name is None else (" WHERE user = ?", (name,))
-        rows = self._rows(f"{_SESSIONS}{where} ORDER BY seen_at DESC LIMIT 1000", *args)
+        rows = self.database.rows(f"{_SESSIONS}{where} ORDER BY seen_at DESC LIMIT 1000", *args)
         return [one for one in map(_session, rows) if self._lasts(one, now)]
 
     def end_session(self, number: int) -> None:
         """End one."""
-        self._do("DELETE FROM sessions WHERE number = ?", number)
+        self.database.do("DELETE FROM sessions WHERE number = ?", number)
 
     def end_sessions(self, name: str) -> None:
         """End all of a user's."""
-        self._do("DELETE FROM sessions WHERE user = ?", name)
+        self.database.do("DELETE FROM sessions WHERE user = ?", name)
 
     def _lasts(self, one: Session, now: float) -> bool:
         idle, age = now - one.seen_at, now - one.created_at
@@ -288,8 +239,8 @@ class Accounts:
     def new_code(self, user: str | None, now: float) -> str:
         """A one-time code: for the first admin (None), or for a new password of *user*; older ones end."""
         code = "-".join("".join(secrets.choice(_CODE_LETTERS) for _ in range(4)) for _ in range(4))
-        self._do("DELETE FROM codes")
-        self._do(
+        self.database.do("DELETE FROM codes")
+        self.database.do(
             "INSERT INTO codes (digest, user, until) VALUES (?, ?, ?)",
             *(digest(code), user, now + CODE_SECONDS),
         )
@@ -297,58 +248,40 @@ class Accounts:
 
     def code_is_out(self, now: float) -> bool:
         """Is there a code that somebody may still use?"""
-        return bool(self._rows("SELECT 1 FROM codes WHERE until > ?", now))
+        return bool(self.database.rows("SELECT 1 FROM codes WHERE until > ?", now))
 
     def code_user(self, code: str, now: float) -> tuple[bool, str | None]:
         """Whether *code* is good, and for whom; it stays good until `use_code`."""
         spelt = "".join(code.upper().split())
-        rows = self._rows("SELECT user, until FROM codes WHERE digest = ?", digest(spelt))
+        rows = self.database.rows("SELECT user, until FROM codes WHERE digest = ?", digest(spelt))
         if not rows or not now < rows[0][1] <= now + CODE_SECONDS:
             return False, None
         return True, rows[0][0]
 
     def use_code(self) -> None:
         """No code is good any more."""
-        self._do("DELETE FROM codes")
+        self.database.do("DELETE FROM codes")
 
     # -- events ---------------------------------------------------------------
 
     def note(self, now: float, user: str, address: str, what: str, *, good: bool) -> None:
         """Write down a login or a change of the users; the oldest are forgotten."""
-        self._do(
+        self.database.do(
             "INSERT INTO events (at, user, address, what, good) VALUES (?, ?, ?, ?, ?)",
             *(now, user[:64], address[:64], what[:200], int(good)),
         )
-        self._do("DELETE FROM events WHERE id <= (SELECT max(id) FROM events) - ?", MOST_EVENTS)
+        self.database.do(
+            "DELETE FROM events WHERE id <= (SELECT max(id) FROM events) - ?", MOST_EVENTS
+        )
 
     def events(self, most: int) -> list[Event]:
         """The latest, the last of them first."""
         return [
             Event(at=at, user=user, address=address, what=what, good=bool(good))
-            for at, user, address, what, good in self._rows(
+            for at, user, address, what, good in self.database.rows(
                 "SELECT at, user, address, what, good FROM events ORDER BY id DESC LIMIT ?", most
             )
         ]
-
-    # -- SQLite ---------------------------------------------------------------
-
-    def _rows(self, sql: str, *args: object) -> list[Any]:
-        with self._faults_told():
-            assert self._open is not None, "open() first"
-            return self._open.execute(sql, args).fetchall()
-
-    def _do(self, sql: str, *args: object) -> None:
-        with self._faults_told():
-            assert self._open is not None, "open() first"
-            self._open.execute(sql, args)
-
-    @contextmanager
-    def _faults_told(self) -> Iterator[None]:
-        try:
-            yield
-        except (sqlite3.Error, OSError) as error:
-            cause = getattr(error, "strerror", None) or str(error)
-            raise AccountsUnusable(str(self.path), cause) from None
 
 
 _SESSIONS = (

@@ -14,7 +14,7 @@ from urllib.parse import parse_qs, quote, urlencode
 from attrs import define, field
 from jinja2 import Environment
 from klein import Klein
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, succeed
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.web import http
@@ -25,6 +25,9 @@ from werkzeug.routing import RequestRedirect
 from tscm.errors import ControlUnavailable, TscmError
 from tscm.faces.backend import ManagerError
 from tscm.faces.web.accounts import Session
+from tscm.faces.web.api import http as api
+from tscm.faces.web.api.answers import ApiAnswer, ApiRefused, refusal
+from tscm.faces.web.api.entry import Api
 from tscm.faces.web.asking import PageBusy
 from tscm.faces.web.assets import FOR_EVER, Assets
 from tscm.faces.web.credentials import LoginBusy
@@ -32,6 +35,7 @@ from tscm.faces.web.desk import Desk
 from tscm.faces.web.gate import COOKIE, cross_site_fault, session_in
 from tscm.faces.web.rendering import Chrome, environment, rendered
 from tscm.faces.web.routes import Route, routes
+from tscm.faces.web.site import API
 from tscm.faces.web.views.trouble import trouble_of
 from tscm.faces.web.visit import Answer, Download, Faulty, Fields, NotHere, Redirect, Visit
 
@@ -64,6 +68,7 @@ class WebApp:
 
     _desk: Desk
     _own: Callable[[], frozenset[str]]
+    _api: Api
     app: Klein = field(factory=Klein, init=False)
     _assets: Assets = field(factory=Assets.load, init=False)
     _templates: Environment = field(init=False)
@@ -74,6 +79,7 @@ class WebApp:
             register = self.app.route(route.path, methods=[route.method], endpoint=f"page{number}")
             register(self._opened_by(route))
         self.app.route("/static/<path:name>", methods=["GET"], endpoint="static")(self._static)
+        self.app.route("/api/<path:rest>", methods=api.METHODS, endpoint="api")(self._called)
         told = self.app.handle_errors(NotFound, MethodNotAllowed, RequestRedirect)
         told(self._nowhere)  # type: ignore[arg-type]  # klein takes a bound method too
 
@@ -95,6 +101,21 @@ class WebApp:
             return found.packed
         return found.plain
 
+    # -- the API --------------------------------------------------------------
+
+    def _called(self, request: Request, rest: str) -> Deferred[bytes]:
+        del rest
+        try:
+            call = api.call_of(request, self._desk.now())
+        except ApiRefused as error:
+            return succeed(self._send_document(request, refusal(error)))
+        answered = self._api.answer(call)
+        return answered.addCallback(lambda answer: self._send_document(request, answer))
+
+    def _send_document(self, request: Request, answer: ApiAnswer) -> bytes:
+        self._head(request)
+        return _packed(request, api.put_into(request, answer))
+
     # -- pages ----------------------------------------------------------------
 
     def _opened_by(self, route: Route) -> Callable[..., Any]:
@@ -105,6 +126,8 @@ class WebApp:
 
     def _nowhere(self, request: Request, _: Failure) -> bytes:
         """No such page; told in the same words to whoever is signed in or not."""
+        if request.path == b"/api" or request.path.startswith(API):
+            return self._send_document(request, api.no_such_path())
         visit = self._visit(request, None, {})
         return self._send(request, visit, trouble_of(NotHere(), 404))
 

@@ -25,6 +25,7 @@ _ROOMS = (
     "holds",
     "health",
     "admin",
+    "keys",
     "about",
     "signing",
 )

@@ -20,6 +20,7 @@ from tscm.base.schedule import PeriodicService
 from tscm.base.threads import Threads
 from tscm.faces.client import ManagerBackend
 from tscm.faces.web.accounts import Accounts
+from tscm.faces.web.api.entry import Api
 from tscm.faces.web.app import WebApp
 from tscm.faces.web.asking import Asking
 from tscm.faces.web.certificate import PURPOSE, certificate_of, fingerprint_of_file
@@ -27,6 +28,7 @@ from tscm.faces.web.chain import Chain
 from tscm.faces.web.desk import Desk
 from tscm.faces.web.gate import own_names, own_origins
 from tscm.faces.web.planned import Plans
+from tscm.faces.web.site import WebSite
 from tscm.intake.tls import TlsFiles, TlsServer
 from tscm.services.certificate import ensure_certificate
 from tscm.settings.layout import Layout
@@ -44,6 +46,8 @@ BOUNDS = HttpBounds(
 """Many browsers may come by way of one address: a proxy's, or a tunnel's."""
 FOLLOW_SECONDS = 10.0
 _THREADS = 12
+_API_THREADS = 6
+"""Of the API alone: a program that waits for pushes must not keep people from their pages."""
 
 
 @define(eq=False)
@@ -59,6 +63,7 @@ class WebService(Service):
     _settings: WebSettings
     accounts: Accounts = field(init=False)
     _threads: Threads = field(init=False)
+    _api_threads: Threads = field(init=False)
     _hashing: Threads = field(init=False)
     _tls: TlsServer | None = field(default=None, init=False)
     _site: BoundedSite = field(init=False)
@@ -68,15 +73,15 @@ class WebService(Service):
     def __attrs_post_init__(self) -> None:
         settings = self._settings
         self._threads = Threads(self._reactor, _THREADS, "tscm-web")
+        self._api_threads = Threads(self._reactor, _API_THREADS, "tscm-web-api")
         self._hashing = Threads(self._reactor, 1, "tscm-web-hashing")
         self.accounts = Accounts(
             self._layout.web / "web.db",
             settings.idle_minutes * 60.0,
             settings.session_hours * 3600.0,
         )
-        asking = Asking(
-            self._threads, partial(ManagerBackend, self._layout.control_socket), self._now
-        )
+        manager = partial(ManagerBackend, self._layout.control_socket)
+        asking = Asking(self._threads, manager, self._now)
         desk = Desk(
             settings=settings,
             accounts=self.accounts,
@@ -87,8 +92,9 @@ class WebService(Service):
             now=self._now,
             fingerprint=self.fingerprint,
         )
-        self._site = BoundedSite(
-            WebApp(desk, self._own).app.resource(),
+        api = Api(settings, self.accounts, Asking(self._api_threads, manager, self._now))
+        self._site = WebSite(
+            WebApp(desk, self._own, api).app.resource(),
             BOUNDS,
             self._reactor,
             purpose=PURPOSE,
@@ -147,6 +153,7 @@ class WebService(Service):
         """Begin to answer."""
         super().startService()
         self._threads.startService()
+        self._api_threads.startService()
         self._hashing.startService()
         self._following.startService()
         self.log.info(
@@ -172,7 +179,8 @@ class WebService(Service):
         return ended
 
     def _stop_threads(self, ended: Deferred[None]) -> None:
-        pools = [one.stopService() for one in (self._threads, self._hashing) if one.running]
+        every = (self._threads, self._api_threads, self._hashing)
+        pools = [one.stopService() for one in every if one.running]
 
         def over(_: object) -> None:
             self.accounts.close()

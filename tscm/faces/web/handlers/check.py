@@ -2,12 +2,12 @@
 Check an address, and allow or block it for a while, with a reason.
 """
 
-from ipaddress import ip_network
 from typing import Any
 from urllib.parse import urlencode
 
 from tscm.errors import TscmError
 from tscm.faces.web.desk import Desk
+from tscm.faces.web.limits import analysts_entry_fault, reason_fault
 from tscm.faces.web.roles import Role
 from tscm.faces.web.routes import page
 from tscm.faces.web.views.check import (
@@ -29,9 +29,6 @@ from tscm.plural import many
 from tscm.wire.writing import as_json as told
 
 _HOUR = 3600.0
-_ANALYSTS_LEAST = {4: 24, 6: 64}
-"""The widest network that an analyst may enter, by IP version."""
-_REASON_LEAST = 3
 
 
 @page(path="/check", role=Role.VIEWER)
@@ -81,20 +78,19 @@ async def enter(desk: Desk, visit: Visit) -> Answer:
 def _entry(desk: Desk, visit: Visit) -> NewEntry:
     """What is to be entered.  Raises `Faulty` for what the user's role does not allow."""
     reason, action = visit.text("reason"), visit.text("action")
-    if len(reason) < _REASON_LEAST:
-        raise Faulty("a reason is needed: it stands in the audit and beside the entry")
     word = visit.text("hours", "24")
-    hours = None if word == "none" else _hours(word)
-    if visit.role < Role.OPERATOR:
+    seconds = None if word == "none" else _hours(word) * _HOUR
+    fault = reason_fault(reason)
+    if fault is None and visit.role < Role.OPERATOR:
         most = desk.settings.analyst_hours
-        if hours is None or hours > most:
-            raise Faulty(f"an entry of an analyst ends after {many(most, 'hour', 'hours')} at most")
-        _refuse_wide(visit.text("address"))
+        fault = analysts_entry_fault(visit.text("address"), seconds, most)
+    if fault is not None:
+        raise Faulty(fault)
     return NewEntry(
         action=action,
         cidr=visit.text("address"),
         device=visit.text("device") or None,
-        seconds=None if hours is None else hours * _HOUR,
+        seconds=seconds,
         reason=reason,
     )
 
@@ -103,16 +99,6 @@ def _hours(word: str) -> int:
     if not (word.isascii() and word.isdecimal() and len(word) < 6 and int(word) > 0):
         raise Faulty(f"{word[:20]!r} is not a number of hours")
     return int(word)
-
-
-def _refuse_wide(text: str) -> None:
-    try:
-        network = ip_network(text.strip(), strict=False)
-    except ValueError:
-        return  # the manager says what is wrong with it
-    least = _ANALYSTS_LEAST[network.version]
-    if network.prefixlen < least:
-        raise Faulty(f"an analyst enters networks of /{least} or longer; {network} is wider")
 
 
 def enter_and_push(backend: Any, entry: NewEntry) -> tuple[Json, list[JobFigures]]:

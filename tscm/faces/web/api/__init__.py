@@ -1,0 +1,3 @@
+"""
+The API under `/api/v1`: the rows of the operation table over HTTPS, for programs with a key.
+"""

@@ -1,0 +1,107 @@
+"""
+Which role each call of the API takes.  Pure.
+
+What stands here follows the pages: what a user of a role cannot do in a browser, a key of that role cannot do either.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from tscm.faces.web.limits import analysts_entry_fault, reason_fault
+from tscm.faces.web.roles import Role
+from tscm.operations.arguments import NewEntry
+from tscm.operations.operation import Operation
+from tscm.operations.table import (
+    devices,
+    doctor,
+    entries,
+    events,
+    fleet,
+    jobs,
+    listing,
+    logs,
+    manager,
+    policies,
+    proof,
+    senders,
+)
+
+_BY_ROLE: Mapping[Role, tuple[Operation[Any, Any], ...]] = {
+    Role.VIEWER: (
+        manager.STATUS,
+        manager.VERSIONS,
+        manager.LEDGER,
+        senders.SENDERS,
+        listing.DEVICES,
+        devices.VIEW,
+        fleet.FLEET,
+        policies.HISTORY,
+        policies.WHY,
+        policies.WHY_ALL,
+        policies.DROPPED,
+        policies.DIFF,
+        logs.REJECTED,
+        entries.ENTRIES,
+        events.REPORT,
+        events.REPORT_SEVERAL,
+        doctor.DOCTOR,
+        doctor.DOCTOR_DEVICE,
+        jobs.JOBS,
+        jobs.JOB,
+        jobs.AUDIT,
+    ),
+    Role.ANALYST: (policies.PLAN, entries.ENTER, entries.PUSH_ENTRIES),
+    Role.OPERATOR: (
+        senders.ADOPT,
+        policies.UPDATE,
+        policies.ROLLBACK,
+        policies.HOLD,
+        policies.PAUSE,
+        policies.RESUME,
+        logs.LOGS,
+        logs.RESEND,
+        entries.REMOVE_ENTRY,
+        events.REBUILD_EVENTS,
+        proof.TEST,
+        jobs.WITHDRAW,
+    ),
+    Role.ADMIN: (
+        devices.PROSPECT,
+        devices.ADD,
+        devices.CHANGE,
+        devices.REMOVE,
+        policies.PURGE,
+        logs.DROP,
+        logs.DROP_READER,
+        logs.DELETE_LOG,
+    ),
+}
+ROLES: Mapping[str, Role] = {
+    operation.name: role for role, several in _BY_ROLE.items() for operation in several
+}
+"""The least role by the operation's name; one that is not named here takes an admin."""
+
+
+def role_for(operation: Operation[Any, Any]) -> Role:
+    """The least role that may call *operation* at all."""
+    return ROLES.get(operation.name, Role.ADMIN)
+
+
+def role_with(operation: Operation[Any, Any], args: Any) -> Role:
+    """The least role that may call it with *args*: accepting risks takes an admin, pushing past a hold an operator."""
+    role = role_for(operation)
+    if getattr(args, "accept", ()) or getattr(args, "force", False):
+        return Role.ADMIN
+    if getattr(args, "held", False):
+        return max(role, Role.OPERATOR)
+    return role
+
+
+def call_fault(args: Any, role: Role, analyst_hours: int) -> str | None:
+    """Why somebody of *role*, who may make such calls, may not make just this one, or None."""
+    if not isinstance(args, NewEntry):
+        return None
+    fault = reason_fault(args.reason)
+    if fault is None and role < Role.OPERATOR:
+        fault = analysts_entry_fault(args.cidr, args.seconds, analyst_hours)
+    return fault
