@@ -16,8 +16,8 @@ from tests.waiting import PATIENCE_SECONDS
 from tscm.demo.siem import Siem
 from tscm.forward.figures import ForwardFigures
 from tscm.manager import health
-from tscm.manager.audit_syslog import syslog_message
 from tscm.manager.node import balanced, parts
+from tscm.manager.own_syslog import Origin, audit_message
 from tscm.manager.service import NodeService
 from tscm.settings.layout import Layout
 from tscm.store.audit_entry import AuditEntry
@@ -48,18 +48,18 @@ def test_an_entry_is_a_message_of_rfc_5424_that_nobody_else_can_end_or_add_to() 
         outcome="failed",
         sentence="two\nlines \x1b[31m",
     )
-    message = syslog_message(hostile, "my host", 7)
+    message = audit_message(hostile, Origin(host="my host", process=7))
     assert message.startswith(b"<108>1 2027-01-15T08:00:00.250Z my?host tscm 7 audit [audit@32473 ")
     assert b"\n" not in message
     assert b"\x1b" not in message
     data = rb'\[audit@32473( [a-z]+="(?:[^"\\\]]|\\["\\\]])*")+\] hold by '
     assert re.search(data, message)
-    assert syslog_message(entry("hold"), "h", 1).startswith(b"<109>1 ")
+    assert audit_message(entry("hold"), Origin(host="h", process=1)).startswith(b"<109>1 ")
 
 
 def test_a_long_entry_is_bounded() -> None:
     long = AuditEntry(at=0.0, actor="é" * 9000, operation="x", device=None, outcome="done")
-    message = syslog_message(long, "h" * 999, 1)
+    message = audit_message(long, Origin(host="h" * 999, process=1))
     assert len(message) < 9500
     message.decode()
 

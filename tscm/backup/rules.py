@@ -2,6 +2,7 @@
 The rules of all rooms, in the order in which they are asked.
 """
 
+from tscm.alarms import book_file
 from tscm.base.backup_rule import BackupRule, Treatment
 from tscm.intake import quarantine
 from tscm.ledger import book
@@ -24,6 +25,7 @@ RULES: tuple[BackupRule, ...] = (
     *layout.BACKUP,
     *database.BACKUP,
     *book.BACKUP,
+    *book_file.BACKUP,
     *certificate.BACKUP,
     *own_service.BACKUP,
     *entries.BACKUP,

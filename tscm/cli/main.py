@@ -63,6 +63,7 @@ MODULES: Mapping[str, tuple[str, str]] = {
     "senders": ("senders", "List unknown senders and add one to a device."),
     "remove": ("remove", "Remove a device and print the commands that clean up the firewall."),
     "jobs": ("jobs", "List what the manager is doing; follow or withdraw one job."),
+    "alarms": ("alarms", "List alarms, mute them, and test the ways on which they are sent."),
     "audit": ("audit", "Show who changed what, when, and with what outcome."),
     "check": ("check", "Check all settings files; change nothing."),
     "backup": ("backup", "Write settings, secrets, database and log positions to one file."),
@@ -91,7 +92,16 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
     "Devices": ("add", "configure", "list", "test", "remove"),
     "Policies": ("policy", "entries", "lists"),
     "Logs": ("tail", "logs", "ledger", "spool", "events", "senders"),
-    "This manager": ("jobs", "audit", "check", "backup", "restore", "version", "completion"),
+    "This manager": (
+        "alarms",
+        "jobs",
+        "audit",
+        "check",
+        "backup",
+        "restore",
+        "version",
+        "completion",
+    ),
     "Embedded services, page and demonstration": ("portal", "web", "demo"),
 }
 """The order of the help: first what is typed every day."""

@@ -2,6 +2,8 @@
 Senders that no device claims: counted, each with a sample, in a table that cannot grow.
 """
 
+from heapq import nlargest
+
 from attrs import define, field
 
 from tscm.intake.sender_figures import StrangerFigures
@@ -105,16 +107,12 @@ class Strangers:
     def shown(self) -> list[StrangerFigures]:
         """The table, the latest sender first; samples are made harmless for a terminal."""
         latest = sorted(self._table.items(), key=lambda item: -item[1].last_seen_at)
-        return [
-            StrangerFigures(
-                address=address,
-                lines=stranger.lines,
-                first_seen_at=stranger.first_seen_at,
-                last_seen_at=stranger.last_seen_at,
-                sample=visible_bytes(stranger.sample),
-            )
-            for address, stranger in latest
-        ]
+        return [_figures(*one) for one in latest]
+
+    def busiest(self, most: int) -> list[StrangerFigures]:
+        """Those that sent the most lines, at most *most*: cheap, however many there are."""
+        found = nlargest(most, self._table.items(), key=lambda item: item[1].lines)
+        return [_figures(*one) for one in found]
 
     def _sweep(self, now: float) -> None:
         if now - self._swept_at < 60:
@@ -123,3 +121,13 @@ class Strangers:
         for address, stranger in list(self._table.items()):
             if now - stranger.last_seen_at > _FORGET_SECONDS:
                 del self._table[address]
+
+
+def _figures(address: str, stranger: Stranger) -> StrangerFigures:
+    return StrangerFigures(
+        address=address,
+        lines=stranger.lines,
+        first_seen_at=stranger.first_seen_at,
+        last_seen_at=stranger.last_seen_at,
+        sample=visible_bytes(stranger.sample),
+    )

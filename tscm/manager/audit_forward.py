@@ -26,7 +26,7 @@ from tscm.forward.resolve import Resolver
 from tscm.forward.service import ForwardService
 from tscm.forward.target import targets_at
 from tscm.intake.service import IntakeService
-from tscm.manager.audit_syslog import syslog_message
+from tscm.manager.own_syslog import Origin, audit_message
 from tscm.model import Run
 from tscm.settings.layout import Layout
 from tscm.settings.node import NodeSettings, SpoolBounds
@@ -153,9 +153,17 @@ class AuditForward(Service):
 
     def write(self, entry: AuditEntry) -> bool:
         """Put an entry at the end of the log; False where that cannot be."""
+        return self.append(audit_message(entry, self.origin))
+
+    @property
+    def origin(self) -> Origin:
+        """As messages of this process name it."""
+        return Origin(host=socket.gethostname(), process=os.getpid())
+
+    def append(self, message: bytes) -> bool:
+        """Put a message of the manager's own at the end of the log; False where that cannot be."""
         if not self._targets:
             return False
-        message = syslog_message(entry, socket.gethostname(), os.getpid())
         run = Run(sender="", data=escape(message) + b"\n", lines=1)
         return self._spool.append(LOG, [run], wall_seconds(self._reactor))
 

@@ -17,6 +17,7 @@ from tscm.operations.jobs import Jobs
 from tscm.settings.layout import Layout
 
 if TYPE_CHECKING:
+    from tscm.alarms.service import AlarmService
     from tscm.backup.scheduled import BackupFigures
     from tscm.events.service import EventService
     from tscm.forward.figures import ForwardFigures
@@ -88,6 +89,7 @@ class Manager:
     """What the embedded log service keeps; None where there is none."""
     backups: "BackupFigures"
     """How the scheduled backups stand; changes while the manager runs."""
+    alarms: "Callable[[], AlarmService]"
     judged: "dict[str, Stamped]" = field(factory=dict)
     """How each device stood when a row of it was last judged."""
     judging: SharedTable = field(factory=SharedTable)

@@ -22,6 +22,7 @@ from twisted.internet.defer import (
 )
 from twisted.logger import Logger
 
+from tscm.alarms.service import AlarmService
 from tscm.base.clock import wall_seconds
 from tscm.base.schedule import PeriodicService
 from tscm.base.threads import Threads
@@ -37,6 +38,7 @@ from tscm.intake.service import IntakeService
 from tscm.intake.systemd import Activation, SystemdService, environment
 from tscm.ledger.keeper import LedgerKeeper
 from tscm.manager import health
+from tscm.manager.alarm_channels import alarm_service
 from tscm.manager.audit_forward import AuditForward
 from tscm.manager.audit_trail import EXPIRY_SECONDS, AuditTrail
 from tscm.manager.backups import BackupService
@@ -109,6 +111,7 @@ class NodeService(Service):
     audit: AuditTrail = field(init=False)
     audit_forward: AuditForward = field(init=False)
     backups: BackupService = field(init=False)
+    alarms: AlarmService = field(init=False)
     bookkeeper: LedgerKeeper = field(init=False)
     control: ControlService = field(init=False)
     watch: WatchService = field(init=False)
@@ -211,6 +214,7 @@ class NodeService(Service):
             lambda: health.noted(self.parts),
         )
         self.parts = self._parts()
+        self.alarms = alarm_service(self.parts, self.node, self.audit_forward)
         self.calls = Calls(self.parts, self.audit.keep)
         self.control = ControlService(
             reactor, self.layout, self.calls, lambda: delegates_of(self.node)
@@ -270,6 +274,7 @@ class NodeService(Service):
                 },
                 audit_targets=self.audit_forward.figures,
                 backups=self.backups.figures,
+                alarms=lambda: self.alarms,
                 kept_uploads=lambda: (
                     None if self.log_service is None else self.log_service.figures()
                 ),
@@ -336,6 +341,7 @@ class NodeService(Service):
         self._watch.startService()
         self._audit_expiry.startService()
         self.backups.startService()
+        self.alarms.startService()
         self.systemd.startService()
         self._log.info(
             "tscm manages {devices} in {root}, and receives syslog on {places}",
@@ -414,6 +420,7 @@ class NodeService(Service):
             ("database check", self._reopening.stopService),
             ("expiry of the audit", self._audit_expiry.stopService),
             ("scheduled backup", self.backups.stopService),
+            ("alarms", lambda: Deferred.fromCoroutine(self.alarms.stopService())),
             ("check of log ends", self._lag_looks.stopService),
             ("control interface", self.control.stopService),
             ("metrics", self.watch.stopService),

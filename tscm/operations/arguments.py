@@ -246,3 +246,29 @@ class Following:
     positions: Json = field(factory=dict)
     top: int = 200
     options: Json = field(factory=dict)
+
+
+@frozen(kw_only=True)
+class AlarmNamed:
+    """Alarms by their name, as `Muting` has it."""
+
+    alarm: str
+
+
+@frozen(kw_only=True)
+class Muting:
+    """
+    Alarms of this name (`RULE`, `RULE/SUBJECT`, `all/SUBJECT` or `all`), until when they are muted (POSIX seconds;
+    None: until they are unmuted), and why.
+    """
+
+    alarm: str
+    until: float | None = None
+    reason: str = ""
+
+
+@frozen(kw_only=True)
+class Channel:
+    """A channel of alarms: mail, webhook or syslog."""
+
+    channel: str

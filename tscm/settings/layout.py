@@ -71,6 +71,11 @@ class Layout:
         return self.state / "audit"
 
     @property
+    def alarms(self) -> Path:
+        """What is remembered of alarms."""
+        return self.state / "alarms.json"
+
+    @property
     def feeds(self) -> Path:
         """The last answers of feeds, for all devices."""
         return self.state / "feeds"

@@ -9,6 +9,7 @@ from attrs import frozen
 
 from tscm.base.host_port import HostPort
 from tscm.settings import values
+from tscm.settings.alarms import AlarmSettings, HeartbeatSettings, MailSettings, WebhookSettings
 from tscm.settings.backup import BackupSettings
 from tscm.settings.feed import Feed, feeds
 from tscm.settings.forward_target import target_url
@@ -492,3 +493,9 @@ class NodeSettings:
     control: ControlSettings = section(ControlSettings, doc="Access to the manager, and the audit.")
     backup: BackupSettings = section(BackupSettings, doc="Scheduled backups.")
     web: WebSettings = section(WebSettings, doc="The page.")
+    alarms: AlarmSettings = section(AlarmSettings, doc="Alarms.")
+    mail: MailSettings = section(MailSettings, doc="Mail of the manager.")
+    webhook: WebhookSettings = section(
+        WebhookSettings, doc="An HTTP server that is told of alarms."
+    )
+    heartbeat: HeartbeatSettings = section(HeartbeatSettings, doc="A sign of life at an interval.")

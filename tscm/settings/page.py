@@ -202,7 +202,8 @@ def _sample_lines(kind: type[Any]) -> Iterator[str]:
             default = default_text(one)
             unset = "" if default else " No default; for example:"
             yield f"\n# {_plain(one)}.{unset}\n"
-            yield f"# {one.name} = {default or _EXAMPLES.get(one.name, '')}\n"
+            example = _EXAMPLES.get(f"{kind.__name__}.{one.name}") or _EXAMPLES.get(one.name, "")
+            yield f"# {one.name} = {default or example}\n"
 
 
 _EXAMPLES = {
@@ -221,6 +222,15 @@ _EXAMPLES = {
     "tls_key": '"/etc/tscm/tls/key.pem"',
     "tls_client_ca": '"/etc/tscm/tls/clients.pem"',
     "url": '"https://logs.example/v1"',
+    "MailSettings.server": '"mail.example"',
+    "MailSettings.ca_file": '"/etc/tscm/tls/mail-ca.pem"',
+    "user": '"tscm"',
+    "password_file": '"/etc/tscm/mail.password"',
+    "sender": '"tscm@firewalls.example"',
+    "WebhookSettings.url": '"https://hooks.example/tscm"',
+    "WebhookSettings.ca_file": '"/etc/tscm/tls/hooks-ca.pem"',
+    "secret_file": '"/etc/tscm/webhook.secret"',
+    "HeartbeatSettings.url": '"https://heartbeat.example/tscm"',
     "folder": '"/var/lib/tscm/backups"',
     "passphrase_file": '"/etc/tscm/backup.passphrase"',
     "audit_ca_file": '"/etc/tscm/siem-ca.pem"',

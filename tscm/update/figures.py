@@ -148,6 +148,8 @@ class UpdateRecord:
     plan: PlanFigures | None = None
     notes: tuple[str, ...] = ()
     """What was found on the device: a reload, edits by hand, another version."""
+    untrusted: bool = False
+    """It failed because the device's certificate or host key is not the trusted one."""
     failures: tuple[str, ...] = ()
     """Causes of the device's faults on the way, those that were overcome included."""
     traffic: Traffic = Traffic()

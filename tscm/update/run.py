@@ -15,6 +15,7 @@ from tscm.kinds.faults import (
     Overloaded,
     Unauthorised,
     Unreachable,
+    Untrusted,
 )
 from tscm.model import (
     Report,
@@ -213,7 +214,12 @@ class UpdateRun:
         if self._enforcer.wrote:
             memory = self._enforcer.memory  # what differs next time was ourselves
             self._enforcer.memory = evolve(memory, layout=None)
-        return evolve(self._finished(result), error=str(error), exit_status=error.exit_status)
+        return evolve(
+            self._finished(result),
+            error=str(error),
+            exit_status=error.exit_status,
+            untrusted=isinstance(error, Untrusted),
+        )
 
     def _finished(self, result: Result) -> UpdateOutcome:
         goal = self._goal

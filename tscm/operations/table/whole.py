@@ -7,6 +7,7 @@ from typing import Any
 
 from tscm.operations.operation import Operation
 from tscm.operations.table import (
+    alarms,
     devices,
     doctor,
     entries,
@@ -38,6 +39,7 @@ _NOUNS = (
     doctor,
     proof,
     jobs,
+    alarms,
 )
 
 TABLE: Mapping[str, Operation[Any, Any]] = {

@@ -1,0 +1,3 @@
+"""
+Alarms: what is wrong, for how long, and who has been told of it.
+"""

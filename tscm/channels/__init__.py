@@ -1,0 +1,3 @@
+"""
+The ways on which the manager tells people and systems elsewhere: mail, webhook, syslog.
+"""

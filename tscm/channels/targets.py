@@ -1,0 +1,39 @@
+"""
+Which addresses a webhook may go to.  Pure.
+
+A name is looked up once, all its addresses are judged, and the connection goes to one of just those: a name that
+answers differently a moment later (DNS rebinding) reaches nothing else.
+"""
+
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+
+_NAT64 = IPv6Network("64:ff9b::/96")  # RFC 6052
+_IPV4_MASK = 0xFFFFFFFF
+
+
+def refusal(address: str, *, allow_private: bool) -> str | None:
+    """
+    Why a webhook must not go to this address, or None.
+
+    Link-local addresses are refused in any case: clouds serve credentials there.
+    """
+    found = _inner(ip_address(address.partition("%")[0]))
+    if found.is_multicast or found.is_unspecified or found.is_link_local or _is_reserved(found):
+        return f"{address} is not an address of a server"
+    if not allow_private and not found.is_global:
+        return f"{address} is a private or loopback address, which allow_private does not permit"
+    return None
+
+
+def _is_reserved(found: IPv4Address | IPv6Address) -> bool:
+    return found.is_reserved and not found.is_loopback  # ::1 lies in reserved space
+
+
+def _inner(found: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
+    """The IPv4 address that an IPv6 address stands for, where it does."""
+    if isinstance(found, IPv4Address):
+        return found
+    if found in _NAT64:
+        return IPv4Address(int(found) & _IPV4_MASK)
+    teredo = None if found.teredo is None else found.teredo[1]
+    return found.ipv4_mapped or found.sixtofour or teredo or found

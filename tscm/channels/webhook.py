@@ -1,0 +1,151 @@
+"""
+Requests to an HTTP server that the settings name: alarms as signed JSON, and the sign of life.
+
+Blocking, for a thread.  No redirect is followed, no proxy and no account is taken out of the environment, and the
+answer is read up to a bound.
+"""
+
+import hashlib
+import hmac
+import socket
+import ssl
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import httpcore
+import httpx
+from attrs import define
+
+from tscm import __version__
+from tscm.base.deadline import CutOff
+from tscm.base.safe_files import trusting
+from tscm.base.watched_http import WatchedTransport, Wire
+from tscm.channels.fault import ChannelFault, answer_text
+from tscm.channels.targets import refusal
+from tscm.settings.alarms import WebhookSettings
+from tscm.settings.layout import Layout
+from tscm.settings.secret_file import SecretFileFaulty, read_secret
+
+SIGNATURE = "X-Tscm-Signature"
+_ANSWER_BYTES = 2048
+
+
+def signature(secret: str, at: float, body: bytes) -> str:
+    """
+    The value of the header: `t=SECONDS,v1=HEX`, an HMAC-SHA256 (RFC 2104) of `SECONDS.BODY`.
+
+    The time is signed too, so that a receiver can reject what is sent again later.
+    """
+    stamp = str(int(at))
+    digest = hmac.new(secret.encode(), f"{stamp}.".encode() + body, hashlib.sha256).hexdigest()
+    return f"t={stamp},v1={digest}"
+
+
+@define(eq=False)
+class _CheckedWire(Wire):
+    """Connects to addresses that were judged, and to those alone."""
+
+    allow_private: bool = False
+
+    def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[Any] | None = None,
+    ) -> httpcore.NetworkStream:
+        """See httpcore.  Raises `ChannelFault` for an address that is not permitted."""
+        try:
+            rows = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        except (OSError, UnicodeError) as error:
+            raise httpcore.ConnectError(str(error)) from error
+        addresses = list(dict.fromkeys(str(address[0]) for *_, address in rows))
+        for one in addresses:
+            if cause := refusal(one, allow_private=self.allow_private):
+                raise ChannelFault(f"{host}: {cause}", "correct the URL, or set allow_private")
+        fault: Exception = httpcore.ConnectError(f"{host} has no address")
+        for one in addresses:
+            try:
+                return super().connect_tcp(one, port, timeout, local_address, socket_options)
+            except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
+                fault = error
+        raise fault
+
+
+def post(
+    settings: WebhookSettings,
+    layout: Layout,
+    body: bytes | None,
+    at: float,
+    *,
+    url: str | None = None,
+    method: str = "POST",
+) -> str:
+    """
+    Send *body* to the webhook, or to *url* by the rules of the webhook; gives the server's answer.
+
+    Blocking; raises `ChannelFault`.
+    """
+    target = settings.url if url is None else url
+    if target is None:
+        raise ChannelFault("[webhook] url is not set", "set it in tscm.toml")
+    if target.startswith("http:") and not settings.allow_private:
+        raise ChannelFault(f"{target} has no TLS", "use https://, or set [webhook] allow_private")
+    headers = {"User-Agent": f"tscm/{__version__}", "Accept-Encoding": "identity"}
+    if body is not None:
+        headers["Content-Type"] = "application/json"
+        headers |= _signed(settings, layout, body, at)
+    try:
+        context = trusting(settings.ca_file)
+    except (OSError, ssl.SSLError) as error:
+        raise ChannelFault(f"[webhook] ca_file cannot be read: {error}", "check the file") from None
+    cut = CutOff()
+    wire = _CheckedWire(cut, allow_private=settings.allow_private)
+    try:
+        with (
+            cut.within(settings.timeout_seconds),
+            httpx.Client(
+                transport=WatchedTransport(wire, verify=context),
+                timeout=settings.timeout_seconds,
+                follow_redirects=False,
+                trust_env=False,
+            ) as client,
+        ):
+            return _exchange(client, method, target, body, headers)
+    except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
+        over = "it did not answer in time" if cut.over else answer_text(error)
+        raise ChannelFault(f"{target}: {over}", "check the URL and the server") from None
+
+
+def _signed(settings: WebhookSettings, layout: Layout, body: bytes, at: float) -> Mapping[str, str]:
+    if settings.secret_file is None:
+        return {}
+    try:
+        secret = read_secret(
+            Path(settings.secret_file), "webhook/secret", layout, "secret_file"
+        ).reveal()
+    except SecretFileFaulty as error:
+        raise ChannelFault(f"[webhook] {error.cause}", error.remedy) from None
+    return {SIGNATURE: signature(secret, at, body)}
+
+
+def _exchange(
+    client: httpx.Client, method: str, url: str, body: bytes | None, headers: Mapping[str, str]
+) -> str:
+    with client.stream(method, url, content=body, headers=dict(headers)) as response:
+        said = b""
+        for piece in response.iter_raw(_ANSWER_BYTES):
+            said += piece[: _ANSWER_BYTES - len(said)]
+            if len(said) >= _ANSWER_BYTES:
+                break
+        answer = f"{response.status_code} {answer_text(response.reason_phrase)}".strip()
+        text = answer_text(said)
+        if response.is_redirect:
+            raise ChannelFault(
+                f"{url} answered {answer}, and redirects are not followed", "set the final URL"
+            )
+        if not response.is_success:
+            raise ChannelFault(f"{url} answered {answer}{f': {text}' if text else ''}")
+        return f"{answer}{f': {text}' if text else ''}"
