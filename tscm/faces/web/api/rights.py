@@ -12,6 +12,7 @@ from tscm.faces.web.roles import Role
 from tscm.operations.arguments import NewEntry
 from tscm.operations.operation import Operation
 from tscm.operations.table import (
+    alarms,
     devices,
     doctor,
     entries,
@@ -49,6 +50,7 @@ _BY_ROLE: Mapping[Role, tuple[Operation[Any, Any], ...]] = {
         jobs.JOBS,
         jobs.JOB,
         jobs.AUDIT,
+        alarms.ALARMS,
     ),
     Role.ANALYST: (policies.PLAN, entries.ENTER, entries.PUSH_ENTRIES),
     Role.OPERATOR: (
@@ -64,8 +66,11 @@ _BY_ROLE: Mapping[Role, tuple[Operation[Any, Any], ...]] = {
         events.REBUILD_EVENTS,
         proof.TEST,
         jobs.WITHDRAW,
+        alarms.MUTE_ALARM,
+        alarms.UNMUTE_ALARM,
     ),
     Role.ADMIN: (
+        alarms.TEST_ALARM,
         devices.PROSPECT,
         devices.ADD,
         devices.CHANGE,
